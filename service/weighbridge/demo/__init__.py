@@ -1,0 +1,1 @@
+"""A small read-only registry with hand-written figures of real images."""

@@ -1,0 +1,45 @@
+"""Every cap on what a registry may make us read, in one table."""
+
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+MANIFEST_BODY_BYTES: Final = 4 * MIB
+"""A manifest or index; exactly this much is accepted."""
+CONFIG_BODY_BYTES: Final = 4 * MIB
+"""A config; a larger one leaves the image without history."""
+TOKEN_BODY_BYTES: Final = 64 * KIB
+ERROR_BODY_BYTES: Final = 64 * KIB
+PAGE_BODY_BYTES: Final = 8 * MIB
+"""One page of a listing."""
+SMALL_BLOB_BYTES: Final = 64 * KIB
+"""A gzip blob up to here is read whole and decompressed."""
+SMALL_BLOB_INFLATED_BYTES: Final = 64 * MIB
+
+INDEX_DEPTH: Final = 4
+"""Levels of manifests below a tag, the tag's own included."""
+INDEX_CHILDREN: Final = 1_000
+LAYERS: Final = 4_096
+TAGS_PER_REPOSITORY: Final = 100_000
+REPOSITORIES_PER_REGISTRY: Final = 1_000_000
+
+DESCRIPTOR_BYTES: Final = 2**44
+"""The largest size that a descriptor may claim (16 TiB), so that sums over a
+million rows stay within 64 bits."""
+
+JSON_DEPTH: Final = 64
+INSTRUCTION_CHARACTERS: Final = 8 * KIB
+"""A history line is cut here, with a marker."""
+REPOSITORY_NAME_CHARACTERS: Final = 255
+TAG_CHARACTERS: Final = 128
+
+REDIRECTS: Final = 5
+ATTEMPTS: Final = 5
+"""Tries of one request, the first included."""
+RETRY_AFTER_MIN_S: Final = 1.0
+RETRY_AFTER_MAX_S: Final = 15 * 60.0
+REQUEST_DEADLINE_S: Final = 60.0
+CONNECT_DEADLINE_S: Final = 10.0
+TOKEN_LIFE_MIN_S: Final = 60.0
+TOKEN_LIFE_MAX_S: Final = 60 * 60.0

@@ -1,0 +1,143 @@
+"""What the store answers to API, pages, metrics and tables: the read model's rows.
+
+Times are aware UTC. None means unknown or not there yet, never 0.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+from weighbridge.domain.digest import Digest
+from weighbridge.domain.measure import Confidence
+
+RepositoryState: TypeAlias = Literal[
+    "new", "ok", "partial", "missing", "unauthorized", "unreachable", "error"
+]
+"""`new`: never looked at to the end; `ok`: the last pass was complete; `partial`:
+it was not, numbers are of what was seen; the others: the last pass failed so, the
+numbers are those of the last good one."""
+
+NewestBy: TypeAlias = Literal["pushed", "moved", "latest", "version", "created", "name"]
+"""Which rule made an image the newest one (design section 1)."""
+
+RegistryState: TypeAlias = Literal["new", "ok", "unauthorized", "unreachable", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryReport:
+    """One registry with sums over its repositories.
+
+    referenced_bytes: what a naive sum over tags says
+    weighed_bytes:    compressed bytes of its distinct images
+    requests, bytes_read: over all passes that are kept
+    """
+
+    name: str
+    kind: str
+    url: str
+    state: RegistryState
+    state_reason: str
+    state_since: datetime | None
+    last_discovery_at: datetime | None
+    last_success_at: datetime | None
+    oldest_pass_at: datetime | None
+    interval_s: int
+    repositories: int
+    repositories_pending: int
+    tags: int
+    images: int
+    tags_failed: int
+    referenced_bytes: int | None
+    weighed_bytes: int | None
+    requests: int
+    bytes_read: int
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryReport:
+    """One row of the read model.
+
+    newest_*:      the headline image: the newest one's reference platform
+    newest_by:     the rule that decided
+    baseline_compressed_bytes: median of the ten distinct images before the newest,
+                   None below three
+    heaviest_*:    the newest image's line with the most compressed bytes
+    tags_failed:   tags whose last look failed (their old data stays)
+    """
+
+    registry: str
+    repository: str
+    state: RepositoryState
+    state_reason: str
+    state_since: datetime | None
+    last_pass_at: datetime | None
+    last_complete_pass_at: datetime | None
+    tags: int
+    images: int
+    tags_failed: int
+    newest_tag: str | None
+    newest_digest: Digest | None
+    newest_platform: str | None
+    newest_by: NewestBy | None
+    newest_at: datetime | None
+    newest_compressed_bytes: int | None
+    newest_uncompressed_bytes: int | None
+    newest_uncompressed_confidence: Confidence | None
+    newest_layers: int | None
+    baseline_compressed_bytes: int | None
+    heaviest_instruction: str | None
+    heaviest_compressed_bytes: int | None
+    largest_compressed_bytes: int | None
+    referenced_bytes: int | None
+    weighed_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TagReport:
+    """One tag; `digest` None where it was never read.
+
+    kind: image, index, artifact, unweighable, None
+    compressed_bytes: of the reference platform; None for what is no image
+    error_code: why the last look at this tag failed, None if it did not; the
+                other columns are then those of the last good look
+    gone_at: when a complete pass no longer saw it
+    """
+
+    name: str
+    digest: Digest | None
+    kind: str | None
+    platform: str | None
+    platforms: int
+    compressed_bytes: int | None
+    uncompressed_bytes: int | None
+    uncompressed_confidence: Confidence | None
+    layers: int | None
+    created_at: datetime | None
+    first_seen_at: datetime
+    moved_at: datetime | None
+    pushed_at: datetime | None
+    gone_at: datetime | None
+    error_code: str | None
+    error_message: str | None
+    error_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PassReport:
+    """One look at one repository."""
+
+    id: int
+    registry: str
+    repository: str
+    started_at: datetime
+    ended_at: datetime | None
+    state: str
+    reason: str
+    tags_seen: int
+    tags_new: int
+    tags_moved: int
+    tags_gone: int
+    tags_failed: int
+    invalid_tags: int
+    requests: int
+    bytes_read: int

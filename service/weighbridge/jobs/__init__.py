@@ -1,0 +1,1 @@
+"""How work is handed over: by name, with names and ids only."""

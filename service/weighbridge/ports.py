@@ -1,0 +1,83 @@
+"""Protocols for what leaves this process: the registry and the queue of jobs.
+
+The database has no port: a SQLite file in a temporary folder is our fake.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from weighbridge.domain.digest import Digest
+from weighbridge.domain.listing import RepositoryPage, TagPage
+
+
+@dataclass(slots=True)
+class Cost:
+    """What was asked of a registry so far: counters that only grow."""
+
+    requests: int = 0
+    bytes_read: int = 0
+    throttled: int = 0
+    by_operation: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestAnswer:
+    """A manifest as it was served. `digest` is computed from `content`.
+
+    claimed_digest: what Docker-Content-Digest said, if anything; never trusted
+    """
+
+    content: bytes
+    content_type: str
+    digest: Digest
+    claimed_digest: str = ""
+
+
+class Registry(Protocol):
+    """One configured registry, read only.
+
+    Every method raises TransportError, RegistryError (NotFound, AuthError,
+    RateLimited, ListingError) or DocumentError, each already retried as far as
+    that can help. `repository` and `tag` are checked names.
+    """
+
+    @property
+    def name(self) -> str:
+        """The configured name, or the host for an address given ad hoc."""
+
+    @property
+    def cost(self) -> Cost:
+        """What this client has asked so far."""
+
+    def repositories(self) -> AsyncIterator[RepositoryPage]:
+        """Pages of the catalog. Ends normally only at the listing's end; an error
+        after some pages means that those pages are good and more is unknown."""
+
+    def tags(self, repository: str) -> AsyncIterator[TagPage]:
+        """Pages of one repository's tags, with the same promise."""
+
+    async def head_manifest(self, repository: str, reference: str) -> Digest | None:
+        """The digest that a tag has now, by HEAD; None where the registry does
+        not say it (ask by GET then)."""
+
+    async def get_manifest(self, repository: str, reference: str) -> ManifestAnswer:
+        """A manifest by tag or digest: at most 4 MiB, digest checked if asked by
+        digest."""
+
+    async def get_blob(
+        self, repository: str, digest: Digest, content_bytes: int, limit_bytes: int
+    ) -> bytes:
+        """A whole small blob (a config), length and digest checked.
+
+        Raises DocumentError(size_mismatch, digest_mismatch, too_large)."""
+
+    async def get_range(
+        self, repository: str, digest: Digest, first: int, last: int, total_bytes: int
+    ) -> bytes:
+        """Exactly bytes first..last of a blob, nothing else is read.
+
+        Raises RegistryError(range_unsupported, bad_content_range, ...)."""
+
+    async def aclose(self) -> None:
+        """Close every connection."""

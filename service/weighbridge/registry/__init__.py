@@ -1,0 +1,1 @@
+"""Registry clients: one file a kind, over shared auth, pacing and paging."""

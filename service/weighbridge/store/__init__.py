@@ -1,0 +1,1 @@
+"""The database: tables, facts, the ledger of tags, and the read model."""
