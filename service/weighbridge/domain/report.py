@@ -5,10 +5,12 @@ Times are aware UTC. None means unknown or not there yet, never 0.
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Generic, Literal, TypeAlias, TypeVar
 
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.measure import Confidence
+
+Row = TypeVar("Row")
 
 RepositoryState: TypeAlias = Literal[
     "new", "ok", "partial", "missing", "unauthorized", "unreachable", "error"
@@ -141,3 +143,20 @@ class PassReport:
     invalid_tags: int
     requests: int
     bytes_read: int
+
+
+@dataclass(frozen=True, slots=True)
+class SearchHit:
+    """A repository (tag None) or a tag whose name holds the text searched for."""
+
+    registry: str
+    repository: str
+    tag: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Row]):
+    """One page of a list; `next_cursor` is None on the last one."""
+
+    items: tuple[Row, ...]
+    next_cursor: str | None
