@@ -4,6 +4,7 @@ The database has no port: a SQLite file in a temporary folder is our fake.
 """
 
 from collections.abc import AsyncIterator
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -19,6 +20,11 @@ class Cost:
     bytes_read: int = 0
     throttled: int = 0
     by_operation: dict[str, int] = field(default_factory=dict)
+
+
+PASS_COST: ContextVar[Cost | None] = ContextVar("pass_cost", default=None)
+"""A second counter for the work that is begun in this context: one pass of several
+that share a client. Clients add to it whatever they add to their own `cost`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,15 @@ DESCRIPTOR_BYTES: Final = 2**44
 million rows stay within 64 bits."""
 
 JSON_DEPTH: Final = 64
+MEDIA_TYPE_CHARACTERS: Final = 255
+"""RFC 6838 4.2: 127 for each half."""
+ANNOTATIONS: Final = 128
+"""Annotations that are kept of one descriptor or manifest, in their order."""
+ANNOTATION_CHARACTERS: Final = 4 * KIB
+"""A name or value that is longer is left out."""
+PLATFORM_CHARACTERS: Final = 64
+"""Each of os, architecture, variant and os.version."""
+HISTORY_ENTRIES: Final = 2 * LAYERS
 INSTRUCTION_CHARACTERS: Final = 8 * KIB
 """A history line is cut here, with a marker."""
 REPOSITORY_NAME_CHARACTERS: Final = 255

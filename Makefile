@@ -1,0 +1,31 @@
+# The daily commands; scripts/ holds what they do. `make help` lists them.
+PYTHON ?= python3
+VENV ?= .venv
+export PYTHON VENV
+
+.PHONY: help setup run test unit check fix clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: ## Make the virtual environment from the hashed lock file
+	@scripts/setup
+
+run: setup ## Crawl the demo registry and serve it on 127.0.0.1:8080
+	@$(VENV)/bin/weighbridge up --demo
+
+test: setup ## Run all tests, with the servers that they need
+	@scripts/servers
+	@scripts/test
+
+unit: setup ## Run the quick tests: no sockets, under a minute
+	@scripts/test tests/unit
+
+check: setup ## Format, lint, types, import contracts
+	@scripts/check
+
+fix: setup ## Let ruff repair what it can
+	@scripts/fix
+
+clean: ## Remove the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

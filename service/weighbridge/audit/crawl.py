@@ -1,0 +1,438 @@
+"""Crawls a registry: discovers repositories, looks at each, measures their layers.
+
+Start reading here: a tag's journey begins in `crawl_registry`.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from weighbridge.audit.lookup import KnownDigests
+from weighbridge.audit.measure import measure_registry
+from weighbridge.audit.progress import Progress
+from weighbridge.audit.read import Reader
+from weighbridge.audit.repository_pass import (
+    PassContext,
+    PassOutcome,
+    RepositoryPass,
+)
+from weighbridge.audit.together import cancel
+from weighbridge.audit.writer import Writer
+from weighbridge.domain.platform import DEFAULT, Platform
+from weighbridge.domain.report import RegistryState
+from weighbridge.errors import (
+    RegistryError,
+    StaleFence,
+    TransportError,
+    WeighbridgeError,
+)
+from weighbridge.ports import Registry
+from weighbridge.store.images import find_known
+from weighbridge.store.registries import (
+    RegistryEntry,
+    note_discovery,
+    note_registry,
+    put_registry,
+)
+from weighbridge.store.reports import weighed
+from weighbridge.store.repositories import (
+    claim,
+    put_repositories,
+    repositories_of,
+)
+from weighbridge.store.summaries import refresh_summary
+
+REPOSITORIES_AT_ONCE: Final = 4
+UNREACHABLE_IN_A_ROW: Final = 3
+"""So many repositories fail for want of a connection: the rest are not asked."""
+LEASE_S: Final = 300
+
+
+def _everything(name: str) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What of a registry is looked at.
+
+    wants_repository, wants_tag: the include and exclude patterns
+    always: names to look at even where the catalog does not list them
+    only:   exactly these repositories, without discovery; None for all
+    """
+
+    wants_repository: Callable[[str], bool] = _everything
+    wants_tag: Callable[[str], bool] = _everything
+    always: tuple[str, ...] = ()
+    only: tuple[str, ...] | None = None
+    platforms: tuple[Platform, ...] = (DEFAULT,)
+
+
+@dataclass(frozen=True, slots=True)
+class CrawlFault:
+    """Something that was not weighed, and why."""
+
+    registry: str
+    repository: str | None
+    tag: str | None
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryCrawl:
+    """What one crawl of one registry did. `images` and `weighed_bytes` are of the
+    distinct images behind the tags looked at, read now or before."""
+
+    name: str
+    url: str
+    state: RegistryState
+    reason: str
+    repositories: int
+    complete: int
+    partial: int
+    failed: int
+    tags: int
+    images: int
+    requests: int
+    bytes_read: int
+    weighed_bytes: int
+    faults: tuple[CrawlFault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CrawlReport:
+    """What one crawl of one or more registries did."""
+
+    registries: tuple[RegistryCrawl, ...]
+    seconds: float
+
+    @property
+    def errors(self) -> tuple[CrawlFault, ...]:
+        return tuple(fault for r in self.registries for fault in r.faults)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether any target could not be looked at."""
+        return any(r.failed or r.state != "ok" for r in self.registries)
+
+
+def as_json(report: CrawlReport) -> dict[str, object]:
+    """The object that `crawl -o json` ends with."""
+    return {
+        "registries": [
+            {
+                "name": r.name,
+                "url": r.url,
+                "state": r.state,
+                "reason": r.reason or None,
+                "repositories": r.repositories,
+                "complete": r.complete,
+                "partial": r.partial,
+                "failed": r.failed,
+                "tags": r.tags,
+                "images": r.images,
+                "requests": r.requests,
+                "bytes_read": r.bytes_read,
+                "weighed_bytes": r.weighed_bytes,
+            }
+            for r in report.registries
+        ],
+        "repositories": sum(r.repositories for r in report.registries),
+        "tags": sum(r.tags for r in report.registries),
+        "images": sum(r.images for r in report.registries),
+        "requests": sum(r.requests for r in report.registries),
+        "bytes_read": sum(r.bytes_read for r in report.registries),
+        "weighed_bytes": sum(r.weighed_bytes for r in report.registries),
+        "seconds": round(report.seconds, 3),
+        "errors": [
+            {
+                "registry": fault.registry,
+                "repository": fault.repository,
+                "tag": fault.tag,
+                "code": fault.code,
+                "message": fault.message,
+            }
+            for fault in report.errors
+        ],
+    }
+
+
+@dataclass(slots=True)
+class _Outcomes:
+    """Gathered from the passes of one crawl."""
+
+    repository_ids: list[int] = field(default_factory=list)
+    complete: int = 0
+    partial: int = 0
+    failed: int = 0
+    tags: int = 0
+    unreachable_in_a_row: int = 0
+    faults: list[CrawlFault] = field(default_factory=list)
+
+
+class Crawl:
+    """One crawl of one registry."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        entry: RegistryEntry,
+        scope: Scope,
+        writer: Writer,
+        progress: Progress,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._registry = registry
+        self._entry = entry
+        self._scope = scope
+        self._writer = writer
+        self._progress = progress
+        self._clock = clock
+        self._outcomes = _Outcomes()
+        known = KnownDigests(lambda digests: writer.read(find_known, digests))
+        self._context = PassContext(
+            registry=registry,
+            reader=Reader(registry, known),
+            writer=writer,
+            progress=progress,
+            clock=clock,
+            wants_tag=scope.wants_tag,
+            platforms=scope.platforms,
+            interval_s=entry.interval_s,
+        )
+
+    async def run(self, *, measure: bool = True) -> RegistryCrawl:
+        """Discover, look, measure. Whatever the registry does is in the result;
+        only StoreError is raised."""
+        self._progress.registry = self._entry.name
+        self._progress.url = self._entry.url
+        registry_id = await self._writer.write(put_registry, self._entry, self._clock())
+        broken = await self._look_at_all(registry_id)
+        if measure and not isinstance(broken, TransportError):
+            await self._measure(registry_id)
+        state, reason = _registry_state(broken, self._outcomes)
+        await self._writer.write(
+            note_registry, registry_id, state=state, reason=reason, now=self._clock()
+        )
+        return await self._report(state, reason)
+
+    async def _look_at_all(self, registry_id: int) -> WeighbridgeError | None:
+        """Look at repositories while they are being discovered; the error that
+        ended discovery early."""
+        tasks: set[asyncio.Task[None]] = set()
+        slots = asyncio.Semaphore(REPOSITORIES_AT_ONCE)
+        broken: WeighbridgeError | None = None
+        known = 0
+        try:
+            async for page in self._discover(registry_id):
+                known += len(page)
+                for name, repository_id in page.items():
+                    await slots.acquire()
+                    tasks = _still_running(tasks)
+                    task = asyncio.create_task(self._look(name, repository_id))
+                    task.add_done_callback(lambda _: slots.release())
+                    tasks.add(task)
+        except (RegistryError, TransportError) as exc:
+            broken = exc
+            self._fault(None, None, exc)
+        except BaseException:
+            await cancel(tasks)
+            raise
+        self._progress.repositories_known = known
+        await _wait_for(tasks)
+        return broken
+
+    async def _discover(self, registry_id: int) -> AsyncIterator[dict[str, int]]:
+        """Pages of repositories to look at, stored as they are found. Those that
+        the catalog no longer lists are looked at too: only their own answer says
+        that they are gone."""
+        asked: set[str] = set()
+        if self._scope.only is not None:
+            yield await self._put(registry_id, self._scope.only, asked)
+            return
+        yield await self._put(registry_id, self._scope.always, asked)
+        try:
+            async for page in self._registry.repositories():
+                names = [n for n in page.names if self._scope.wants_repository(n)]
+                yield await self._put(registry_id, names, asked)
+        except (RegistryError, TransportError) as exc:
+            if not isinstance(exc, TransportError):
+                yield await self._known_before(registry_id, asked)
+            raise
+        await self._writer.write(
+            note_discovery, registry_id, complete=True, now=self._clock()
+        )
+        yield await self._known_before(registry_id, asked)
+
+    async def _put(
+        self, registry_id: int, names: Sequence[str], asked: set[str]
+    ) -> dict[str, int]:
+        fresh = [name for name in dict.fromkeys(names) if name not in asked]
+        asked.update(fresh)
+        if not fresh:
+            return {}
+        return await self._writer.write(
+            put_repositories, registry_id, fresh, self._clock()
+        )
+
+    async def _known_before(self, registry_id: int, asked: set[str]) -> dict[str, int]:
+        known = await self._writer.read(repositories_of, registry_id)
+        return {
+            name: repository_id
+            for name, repository_id in known.items()
+            if name not in asked and self._scope.wants_repository(name)
+        }
+
+    async def _look(self, name: str, repository_id: int) -> None:
+        """One pass, whose failure stays its own."""
+        if self._outcomes.unreachable_in_a_row >= UNREACHABLE_IN_A_ROW:
+            return
+        self._progress.now = name
+        try:
+            claimed = await self._writer.write(
+                claim, repository_id, now=self._clock(), lease_s=LEASE_S
+            )
+            if claimed is None:
+                raise StaleFence(
+                    "another process is looking at it", code="busy", retryable=True
+                )
+            outcome = await RepositoryPass(self._context, claimed).run()
+        except StaleFence as exc:
+            self._outcomes.partial += 1
+            self._fault(name, None, exc)
+            return
+        self._outcomes.repository_ids.append(repository_id)
+        self._count(name, outcome)
+        self._progress.repositories_done += 1
+
+    def _count(self, name: str, outcome: PassOutcome) -> None:
+        outcomes = self._outcomes
+        result = outcome.result
+        outcomes.tags += result.tags_seen
+        if result.state == "ok":
+            outcomes.complete += 1
+        elif result.state == "partial":
+            outcomes.partial += 1
+        else:
+            outcomes.failed += 1
+        unreachable = result.state == "unreachable"
+        outcomes.unreachable_in_a_row = (
+            outcomes.unreachable_in_a_row + 1 if unreachable else 0
+        )
+        if result.state != "ok" and not outcome.faults:
+            outcomes.faults.append(
+                CrawlFault(
+                    self._entry.name, name, None, result.reason, _words(result.state)
+                )
+            )
+        outcomes.faults.extend(
+            CrawlFault(self._entry.name, name, f.tag, f.code, f.message)
+            for f in outcome.faults
+        )
+
+    def _fault(
+        self, repository: str | None, tag: str | None, exc: WeighbridgeError
+    ) -> None:
+        self._outcomes.faults.append(
+            CrawlFault(self._entry.name, repository, tag, exc.code, exc.message)
+        )
+
+    async def _measure(self, registry_id: int) -> None:
+        left = await measure_registry(
+            self._registry, registry_id, self._writer, self._progress, self._clock
+        )
+        for repository_id in self._outcomes.repository_ids:
+            await self._writer.write(
+                refresh_summary, repository_id, self._clock(), self._scope.platforms
+            )
+        if left:
+            self._outcomes.faults.append(
+                CrawlFault(
+                    self._entry.name,
+                    None,
+                    None,
+                    "not_measured",
+                    f"{left} layers could not be measured now",
+                )
+            )
+
+    async def _report(self, state: RegistryState, reason: str) -> RegistryCrawl:
+        outcomes = self._outcomes
+        images, weighed_bytes = await self._writer.read(
+            weighed, outcomes.repository_ids
+        )
+        cost = self._registry.cost
+        self._progress.requests = cost.requests
+        self._progress.bytes_read = cost.bytes_read
+        return RegistryCrawl(
+            name=self._entry.name,
+            url=self._entry.url,
+            state=state,
+            reason=reason,
+            repositories=outcomes.complete + outcomes.partial + outcomes.failed,
+            complete=outcomes.complete,
+            partial=outcomes.partial,
+            failed=outcomes.failed,
+            tags=outcomes.tags,
+            images=images,
+            requests=cost.requests,
+            bytes_read=cost.bytes_read,
+            weighed_bytes=weighed_bytes,
+            faults=tuple(outcomes.faults),
+        )
+
+
+async def crawl_registries(
+    crawls: Sequence[Crawl], *, measure: bool = True
+) -> CrawlReport:
+    """One registry after the other; each one's failure stays its own."""
+    began = time.monotonic()
+    done = [await crawl.run(measure=measure) for crawl in crawls]
+    return CrawlReport(tuple(done), time.monotonic() - began)
+
+
+def _registry_state(
+    broken: WeighbridgeError | None, outcomes: _Outcomes
+) -> tuple[RegistryState, str]:
+    if broken is None:
+        if outcomes.unreachable_in_a_row >= UNREACHABLE_IN_A_ROW:
+            return "unreachable", "unreachable"
+        return "ok", ""
+    if isinstance(broken, TransportError):
+        return "unreachable", broken.code
+    if broken.code in ("unauthorized", "denied", "auth_error", "realm_refused"):
+        return "unauthorized", broken.code
+    return "error", broken.code
+
+
+_WORDS: Final = {
+    "partial": "the look did not reach the end; what was not seen is unchanged",
+    "missing": "the registry does not know this repository any more",
+    "unauthorized": "the registry refuses these credentials",
+    "unreachable": "the registry could not be reached",
+    "error": "the registry's answer could not be used",
+}
+
+
+def _words(state: str) -> str:
+    return _WORDS.get(state, state)
+
+
+def _still_running(tasks: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
+    for task in tasks:
+        if task.done():
+            task.result()
+    return {task for task in tasks if not task.done()}
+
+
+async def _wait_for(tasks: set[asyncio.Task[None]]) -> None:
+    try:
+        for task in tasks:
+            await task
+    except BaseException:
+        await cancel(tasks)
+        raise

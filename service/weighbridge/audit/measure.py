@@ -1,0 +1,107 @@
+"""Measures blobs: the uncompressed size of each layer, by a few bytes of it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Final
+
+from weighbridge.audit.progress import Progress
+from weighbridge.audit.writer import Writer
+from weighbridge.domain.digest import Digest
+from weighbridge.domain.document import Layer
+from weighbridge.domain.measure import Uncompressed
+from weighbridge.domain.uncompressed import measuring, unmeasured
+from weighbridge.errors import (
+    DocumentError,
+    RegistryError,
+    TransportError,
+)
+from weighbridge.ports import Registry
+from weighbridge.store.measures import (
+    Unmeasured,
+    keep_measures,
+    sweep_images,
+    unmeasured_layers,
+)
+
+BATCH: Final = 200
+_FINAL: Final = frozenset(
+    {"range_unsupported", "bad_content_range", "range_not_satisfiable", "not_found"}
+)
+"""Answers about this blob that asking again would not change."""
+
+
+async def measure_layer(
+    registry: Registry, repository: str, layer: Layer
+) -> Uncompressed:
+    """One layer's uncompressed size, from at most two small ranges of it.
+
+    An answer that says that ranges are not to be had gives `unknown` with that
+    reason. Raises RegistryError or TransportError where a later try may succeed.
+    """
+    asking = measuring(layer)
+    try:
+        wanted = next(asking)
+        while True:
+            content = await registry.get_range(
+                repository, layer.digest, wanted.first, wanted.last, wanted.total_bytes
+            )
+            wanted = asking.send(content)
+    except StopIteration as done:
+        found = done.value
+        assert isinstance(found, Uncompressed)  # noqa: S101 - what measuring returns
+        return found
+    except DocumentError as exc:
+        return unmeasured(layer, exc.code)
+    except RegistryError as exc:
+        if exc.code in _FINAL:
+            return unmeasured(layer, exc.code)
+        raise
+
+
+async def measure_registry(
+    registry: Registry,
+    registry_id: int,
+    writer: Writer,
+    progress: Progress,
+    clock: Callable[[], datetime],
+) -> int:
+    """Measure every layer of a registry's live images that has no measure yet,
+    largest first, each once ever. Returns how many could not be asked now; those
+    stay unmeasured for the next pass.
+    """
+    failed: set[Digest] = set()
+    while True:
+        found = await writer.read(unmeasured_layers, registry_id, BATCH + len(failed))
+        batch = [item for item in found if item.layer.digest not in failed][:BATCH]
+        if not batch:
+            await writer.write(sweep_images)
+            return len(failed)
+        progress.stage = "measuring"
+        measures = await _measure_batch(registry, batch, progress)
+        failed |= {item.layer.digest for item in batch} - measures.keys()
+        await writer.write(keep_measures, measures, clock())
+        await writer.write(sweep_images)
+        if not measures:
+            return len(failed)
+
+
+async def _measure_batch(
+    registry: Registry, batch: Sequence[Unmeasured], progress: Progress
+) -> dict[Digest, Uncompressed]:
+    measures: dict[Digest, Uncompressed] = {}
+
+    async def one(item: Unmeasured) -> None:
+        try:
+            measures[item.layer.digest] = await measure_layer(
+                registry, item.repository, item.layer
+            )
+        except (RegistryError, TransportError):
+            return
+        finally:
+            progress.layers_done += 1
+            progress.requests = registry.cost.requests
+            progress.bytes_read = registry.cost.bytes_read
+
+    await asyncio.gather(*(one(item) for item in batch))
+    return measures

@@ -1,0 +1,206 @@
+"""Reads what a tag leads to: manifest, children of an index, configs.
+
+Each digest is asked for once, however many tags lead to it: while it is in hand
+its reading is shared, once it is kept the store knows it. What a stranger served
+wrong is refused as a whole; what is merely missing is named and the rest kept.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from weighbridge.audit.lookup import KnownDigests
+from weighbridge.audit.together import together
+from weighbridge.domain import limits
+from weighbridge.domain.digest import Digest
+from weighbridge.domain.document import (
+    Child,
+    Document,
+    Image,
+    ImageConfig,
+    Index,
+    Manifest,
+    ParsedManifest,
+    Problem,
+)
+from weighbridge.domain.image import build_image, parse_config
+from weighbridge.domain.manifest import parse_manifest
+from weighbridge.domain.platform import Platform
+from weighbridge.errors import DocumentError, NotFound
+from weighbridge.ports import Registry
+
+_INTEGRITY = frozenset({"digest_mismatch", "size_mismatch"})
+"""A child that is not what the index promised makes the whole index untrue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a tag or digest led to.
+
+    digest:    computed from what was served
+    documents: the new ones among all that is reachable; those that the store
+               knows are left out
+    missing:   children that could not be had, with the code that says why
+    """
+
+    digest: Digest
+    documents: tuple[Document, ...] = ()
+    missing: dict[Digest, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+class Reader:
+    """Reads documents of one registry."""
+
+    def __init__(self, registry: Registry, known: KnownDigests) -> None:
+        self._registry = registry
+        self._known = known
+        self._flights: dict[Digest, asyncio.Task[Reading]] = {}
+
+    async def read(self, repository: str, reference: str) -> Reading:
+        """All that a tag (or digest) leads to and that the store does not know.
+
+        Raises DocumentError if it breaks a rule, NotFound, or what the registry's
+        client raises.
+        """
+        answer = await self._registry.get_manifest(repository, reference)
+        warnings = _warnings(answer.claimed_digest, answer.digest)
+        if await self._known.contains(answer.digest):
+            return Reading(answer.digest, warnings=warnings)
+
+        def start() -> Awaitable[Reading]:
+            parsed = parse_manifest(answer.content, answer.content_type)
+            return self._complete(repository, parsed, 1, None)
+
+        reading = await self._once(answer.digest, start)
+        return Reading(answer.digest, reading.documents, reading.missing, warnings)
+
+    async def knows(self, digest: Digest) -> bool:
+        """Whether the store has this manifest's facts."""
+        return await self._known.contains(digest)
+
+    def forget(self, reading: Reading) -> None:
+        """The store has these documents now: later questions go there."""
+        for digest in (reading.digest, *(d.digest for d in reading.documents)):
+            self._flights.pop(digest, None)
+
+    async def get_child(self, repository: str, child: Child) -> ParsedManifest:
+        """One child of an index, checked against its descriptor."""
+        wanted = child.descriptor
+        answer = await self._registry.get_manifest(repository, wanted.digest)
+        if len(answer.content) != wanted.content_bytes:
+            raise DocumentError(
+                f"{wanted.digest[:19]}… has {len(answer.content)} bytes, "
+                f"its index says {wanted.content_bytes}",
+                code="size_mismatch",
+            )
+        return parse_manifest(answer.content, answer.content_type, wanted.digest)
+
+    async def image(
+        self, repository: str, manifest: Manifest, hint: Platform | None
+    ) -> Image:
+        """A manifest joined with its config; a config that cannot be used leaves
+        the sizes good and the history empty, with the reason as a problem."""
+        try:
+            config = await self._config(repository, manifest)
+        except DocumentError as exc:
+            return build_image(manifest, None, hint, (_config_problem(exc),))
+        except NotFound:
+            problem = Problem("config_missing", "the registry does not have the config")
+            return build_image(manifest, None, hint, (problem,))
+        return build_image(manifest, config, hint)
+
+    async def _config(self, repository: str, manifest: Manifest) -> ImageConfig:
+        wanted = manifest.config
+        if wanted.content_bytes > limits.CONFIG_BODY_BYTES:
+            raise DocumentError(
+                f"the config has {wanted.content_bytes} bytes, "
+                f"{limits.CONFIG_BODY_BYTES} are read at most",
+                code="config_too_large",
+            )
+        content = await self._registry.get_blob(
+            repository, wanted.digest, wanted.content_bytes, limits.CONFIG_BODY_BYTES
+        )
+        return parse_config(content, wanted.digest)
+
+    async def _complete(
+        self,
+        repository: str,
+        parsed: ParsedManifest,
+        depth: int,
+        hint: Platform | None,
+    ) -> Reading:
+        if isinstance(parsed, Manifest):
+            return Reading(parsed.digest, (await self.image(repository, parsed, hint),))
+        if isinstance(parsed, Index):
+            return await self._index(repository, parsed, depth)
+        return Reading(parsed.digest, (parsed,))
+
+    async def _index(self, repository: str, index: Index, depth: int) -> Reading:
+        children = {child.descriptor.digest: child for child in index.children}
+        if depth >= limits.INDEX_DEPTH:
+            deep = dict.fromkeys(children, "index_too_deep")
+            return Reading(index.digest, (index,), deep)
+        readings = await together(
+            self._child(repository, child, depth + 1) for child in children.values()
+        )
+        documents: dict[Digest, Document] = {index.digest: index}
+        missing: dict[Digest, str] = {}
+        for reading in readings:
+            documents |= {document.digest: document for document in reading.documents}
+            missing |= reading.missing
+        return Reading(index.digest, tuple(documents.values()), missing)
+
+    async def _child(self, repository: str, child: Child, depth: int) -> Reading:
+        digest = child.descriptor.digest
+        if await self._known.contains(digest):
+            return Reading(digest)
+
+        async def start() -> Reading:
+            parsed = await self.get_child(repository, child)
+            return await self._complete(
+                repository, parsed, depth, child.descriptor.platform
+            )
+
+        try:
+            return await self._once(digest, start)
+        except NotFound:
+            return Reading(digest, missing={digest: "child_missing"})
+        except DocumentError as exc:
+            if exc.code in _INTEGRITY:
+                raise
+            return Reading(digest, missing={digest: exc.code})
+
+    async def _once(
+        self, digest: Digest, start: Callable[[], Awaitable[Reading]]
+    ) -> Reading:
+        """Join the reading of this digest that is under way or done, or begin it."""
+        flight = self._flights.get(digest)
+        if flight is None:
+
+            async def fly() -> Reading:
+                return await start()
+
+            flight = self._flights[digest] = asyncio.create_task(fly())
+            flight.add_done_callback(lambda done: self._landed(digest, done))
+        return await asyncio.shield(flight)
+
+    def _landed(self, digest: Digest, flight: asyncio.Task[Reading]) -> None:
+        """Keep what will not change if asked again: a reading, a broken rule."""
+        failed = flight.cancelled() or flight.exception()
+        if failed and not isinstance(failed, DocumentError):
+            self._flights.pop(digest, None)
+
+
+def _warnings(claimed: str, digest: Digest) -> tuple[str, ...]:
+    if claimed and claimed != digest:
+        return (
+            f"the registry calls this manifest {claimed[:19]}…, "
+            f"its content is {digest[:19]}…",
+        )
+    return ()
+
+
+def _config_problem(exc: DocumentError) -> Problem:
+    code = "config_size_mismatch" if exc.code == "size_mismatch" else exc.code
+    return Problem(code, exc.message)

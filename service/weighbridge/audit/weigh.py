@@ -1,0 +1,321 @@
+"""Weighs one reference straight from its registry: no store, no configuration."""
+
+import asyncio
+import difflib
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from weighbridge.audit.lookup import KnownDigests, nothing_known
+from weighbridge.audit.measure import measure_layer
+from weighbridge.audit.read import Reader
+from weighbridge.domain import limits
+from weighbridge.domain.digest import Digest
+from weighbridge.domain.document import (
+    Artifact,
+    Child,
+    Image,
+    Index,
+    Layer,
+    Manifest,
+    ParsedManifest,
+    Unweighable,
+)
+from weighbridge.domain.manifest import parse_manifest
+from weighbridge.domain.measure import Uncompressed
+from weighbridge.domain.platform import (
+    UNKNOWN,
+    Platform,
+    matches,
+    reference_platform,
+)
+from weighbridge.domain.reference import Reference
+from weighbridge.domain.sizes import weigh_image
+from weighbridge.domain.uncompressed import unmeasured
+from weighbridge.domain.weighing import Other, Weighing, WeighingCost
+from weighbridge.errors import (
+    DocumentError,
+    NotFound,
+    RegistryError,
+    TransportError,
+    WeighbridgeError,
+)
+from weighbridge.ports import Registry
+
+
+@dataclass(slots=True)
+class _Found:
+    """What an index leads to, gathered level by level."""
+
+    images: dict[Platform, Child] = field(default_factory=dict)
+    manifests: dict[Digest, Manifest] = field(default_factory=dict)
+    others: list[Child] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+async def weigh(
+    registry: Registry,
+    reference: Reference,
+    *,
+    platform: Platform | None = None,
+    all_platforms: bool = False,
+    measure: bool = True,
+) -> Weighing:
+    """One reference's images with every layer and line.
+
+    Without `platform` the reference platform is weighed (linux/amd64, else the
+    first by the design's order). Raises NotFound (with the nearest tags as hint),
+    DocumentError, RegistryError, TransportError.
+    """
+    began = time.monotonic()
+    reader = Reader(registry, KnownDigests(nothing_known))
+    parsed, warnings = await _top(registry, reference)
+    found = _Found(warnings=warnings)
+    images: tuple[Image, ...] = ()
+    others: tuple[Other, ...] = ()
+    if isinstance(parsed, Index):
+        await _explore(reader, reference.repository, parsed, found, 1)
+        chosen = _choose(found, reference, platform, all_platforms)
+        images = await _images(reader, reference.repository, chosen, found)
+        others = await _others(reader, reference.repository, images, found)
+    elif isinstance(parsed, Manifest):
+        image = await reader.image(reference.repository, parsed, None)
+        _check_platform(image, reference, platform)
+        images = (image,)
+    measures = await _measures(registry, reference, images, measure, found.warnings)
+    weighed = tuple(weigh_image(image, measures) for image in images)
+    cost = registry.cost
+    return Weighing(
+        reference=str(reference),
+        registry=reference.registry,
+        repository=reference.repository,
+        tag=reference.tag,
+        digest=parsed.digest,
+        media_type=parsed.media_type,
+        kind=_kind(parsed),
+        images=weighed,
+        platforms=_platforms(found, images),
+        others=others or _itself(parsed),
+        cost=WeighingCost(cost.requests, cost.bytes_read, time.monotonic() - began),
+        warnings=tuple(found.warnings),
+    )
+
+
+async def _top(
+    registry: Registry, reference: Reference
+) -> tuple[ParsedManifest, list[str]]:
+    wanted = reference.digest or reference.tag or "latest"
+    try:
+        answer = await registry.get_manifest(reference.repository, wanted)
+    except NotFound as exc:
+        raise await _with_nearest(registry, reference, exc) from exc
+    warnings = []
+    if answer.claimed_digest and answer.claimed_digest != answer.digest:
+        warnings.append(
+            "the registry's Docker-Content-Digest is not the digest of what it served"
+        )
+    parsed = parse_manifest(answer.content, answer.content_type, reference.digest)
+    return parsed, warnings
+
+
+async def _with_nearest(
+    registry: Registry, reference: Reference, error: NotFound
+) -> NotFound:
+    """The same error with the tags that look most like the one asked for."""
+    if reference.tag is None:
+        return error
+    try:
+        async for page in registry.tags(reference.repository):
+            names = [tag.name for tag in page.tags]
+            nearest = difflib.get_close_matches(reference.tag, names, n=3, cutoff=0.5)
+            known = nearest or names[:3]
+            if not known:
+                break
+            word = "nearest" if nearest else "it has"
+            return NotFound(
+                "there is no such tag",
+                code=error.code,
+                hint=f"{word}  {', '.join(known)}",
+            )
+    except WeighbridgeError:
+        return error
+    return error
+
+
+async def _explore(
+    reader: Reader, repository: str, index: Index, found: _Found, depth: int
+) -> None:
+    """Sort an index's children; only nested indexes and images that do not say
+    their platform are fetched."""
+    for child in index.children:
+        digest = child.descriptor.digest
+        if child.role == "index":
+            await _explore_nested(reader, repository, child, found, depth)
+        elif child.role != "image":
+            found.others.append(child)
+        elif child.descriptor.platform is not None:
+            found.images.setdefault(child.descriptor.platform, child)
+        else:
+            manifest = await _child(reader, repository, child, found)
+            if isinstance(manifest, Manifest):
+                image = await reader.image(repository, manifest, None)
+                found.manifests[digest] = manifest
+                found.images.setdefault(image.platform, child)
+
+
+async def _explore_nested(
+    reader: Reader, repository: str, child: Child, found: _Found, depth: int
+) -> None:
+    if depth + 1 >= limits.INDEX_DEPTH:
+        found.warnings.append(
+            f"indexes are nested deeper than {limits.INDEX_DEPTH} levels: "
+            f"{child.descriptor.digest[:19]}… was not read (index_too_deep)"
+        )
+        return
+    nested = await _child(reader, repository, child, found)
+    if isinstance(nested, Index):
+        await _explore(reader, repository, nested, found, depth + 1)
+
+
+async def _child(
+    reader: Reader, repository: str, child: Child, found: _Found
+) -> ParsedManifest | None:
+    try:
+        return await reader.get_child(repository, child)
+    except NotFound:
+        found.warnings.append(
+            f"{child.descriptor.platform or 'a child'} is listed but the registry "
+            "does not have it (child_missing)"
+        )
+        return None
+
+
+def _choose(
+    found: _Found,
+    reference: Reference,
+    platform: Platform | None,
+    all_platforms: bool,
+) -> list[tuple[Platform, Child]]:
+    if platform is not None:
+        chosen = [(p, c) for p, c in found.images.items() if matches(p, platform)]
+        if not chosen:
+            raise _no_platform(reference, platform, found.images)
+        return chosen
+    headline = reference_platform(found.images)
+    ordered = _headline_first(found.images, headline)
+    if all_platforms:
+        return [(p, found.images[p]) for p in ordered]
+    return [(p, found.images[p]) for p in ordered[:1]]
+
+
+def _headline_first(
+    platforms: Iterable[Platform], headline: Platform | None
+) -> list[Platform]:
+    return sorted(platforms, key=lambda p: (p != headline, p))
+
+
+def _check_platform(
+    image: Image, reference: Reference, platform: Platform | None
+) -> None:
+    if platform is not None and not matches(image.platform, platform):
+        raise _no_platform(reference, platform, [image.platform])
+
+
+def _no_platform(
+    reference: Reference, platform: Platform, there: Iterable[Platform]
+) -> NotFound:
+    return NotFound(
+        f"there is no {platform} in it",
+        code="platform_missing",
+        hint=f"it has  {', '.join(str(p) for p in there) or 'no image at all'}",
+    )
+
+
+async def _images(
+    reader: Reader,
+    repository: str,
+    chosen: list[tuple[Platform, Child]],
+    found: _Found,
+) -> tuple[Image, ...]:
+    async def one(platform: Platform, child: Child) -> Image | None:
+        parsed = found.manifests.get(child.descriptor.digest)
+        manifest = parsed or await _child(reader, repository, child, found)
+        if isinstance(manifest, Manifest):
+            return await reader.image(repository, manifest, platform)
+        return None
+
+    images = await asyncio.gather(*(one(p, c) for p, c in chosen))
+    read = tuple(image for image in images if image is not None)
+    if chosen and not read:
+        raise NotFound(found.warnings[-1], code="child_missing")
+    return read
+
+
+async def _others(
+    reader: Reader, repository: str, images: tuple[Image, ...], found: _Found
+) -> tuple[Other, ...]:
+    """Children that are no images. Only the attestations of the images shown are
+    read for their size: each GET counts as a pull."""
+    shown = {image.digest for image in images}
+
+    async def one(child: Child) -> Other:
+        wanted = child.descriptor
+        subject = wanted.annotations.get("vnd.docker.reference.digest")
+        stored: int | None = None
+        if subject in shown:
+            try:
+                parsed = await _child(reader, repository, child, found)
+            except DocumentError as exc:
+                found.warnings.append(f"an attestation was refused ({exc.code})")
+                parsed = None
+            if isinstance(parsed, Artifact):
+                stored = parsed.stored_bytes
+        return Other(wanted.digest, wanted.media_type, child.role, stored)
+
+    return tuple(await asyncio.gather(*(one(child) for child in found.others)))
+
+
+def _itself(parsed: ParsedManifest) -> tuple[Other, ...]:
+    """A reference that is no image is shown as what it is."""
+    if isinstance(parsed, Artifact):
+        name = parsed.artifact_type or parsed.media_type
+        return (Other(parsed.digest, name, parsed.role, parsed.stored_bytes),)
+    return ()
+
+
+async def _measures(
+    registry: Registry,
+    reference: Reference,
+    images: tuple[Image, ...],
+    measure: bool,
+    warnings: list[str],
+) -> Mapping[Digest, Uncompressed]:
+    layers = {layer.digest: layer for image in images for layer in image.layers}
+    if not measure:
+        return {}
+
+    async def one(layer: Layer) -> tuple[Digest, Uncompressed]:
+        try:
+            found = await measure_layer(registry, reference.repository, layer)
+        except (RegistryError, TransportError) as exc:
+            warnings.append(
+                f"layer {layer.digest[:19]}… could not be measured: {exc.message}"
+            )
+            found = unmeasured(layer, exc.code)
+        return layer.digest, found
+
+    return dict(await asyncio.gather(*(one(layer) for layer in layers.values())))
+
+
+def _platforms(found: _Found, images: tuple[Image, ...]) -> tuple[Platform, ...]:
+    listed = set(found.images) or {image.platform for image in images}
+    headline = images[0].platform if images else None
+    return tuple(_headline_first(listed - {UNKNOWN}, headline))
+
+
+def _kind(parsed: ParsedManifest) -> str:
+    if isinstance(parsed, Index):
+        return "index"
+    if isinstance(parsed, Artifact):
+        return "artifact"
+    return "unweighable" if isinstance(parsed, Unweighable) else "image"
