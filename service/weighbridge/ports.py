@@ -87,3 +87,11 @@ class Registry(Protocol):
 
     async def aclose(self) -> None:
         """Close every connection."""
+
+
+class JobQueue(Protocol):
+    """Hands work over by name; it may be done in this process or in another."""
+
+    def put(self, job: str, argument: str) -> None:
+        """Ask for a job. The same job with the same argument that still waits is
+        one job. Never blocks and never fails: work that is lost is due again."""

@@ -6,7 +6,7 @@ Start reading here: a tag's journey begins in `crawl_registry`.
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -40,6 +40,7 @@ from weighbridge.store.registries import (
 from weighbridge.store.reports import weighed
 from weighbridge.store.repositories import (
     claim,
+    forget_if_never_seen,
     put_repositories,
     repositories_of,
 )
@@ -193,6 +194,7 @@ class Crawl:
         self._progress = progress
         self._clock = clock
         self._outcomes = _Outcomes()
+        self._before = replace(registry.cost)
         known = KnownDigests(lambda digests: writer.read(find_known, digests))
         self._context = PassContext(
             registry=registry,
@@ -305,6 +307,8 @@ class Crawl:
             self._outcomes.partial += 1
             self._fault(name, None, exc)
             return
+        if outcome.result.state == "missing":
+            await self._writer.write(forget_if_never_seen, repository_id)
         self._outcomes.repository_ids.append(repository_id)
         self._count(name, outcome)
         self._progress.repositories_done += 1
@@ -342,13 +346,11 @@ class Crawl:
         )
 
     async def _measure(self, registry_id: int) -> None:
-        left = await measure_registry(
+        measured, left = await measure_registry(
             self._registry, registry_id, self._writer, self._progress, self._clock
         )
-        for repository_id in self._outcomes.repository_ids:
-            await self._writer.write(
-                refresh_summary, repository_id, self._clock(), self._scope.platforms
-            )
+        if measured:
+            await self._refresh_summaries()
         if left:
             self._outcomes.faults.append(
                 CrawlFault(
@@ -358,6 +360,13 @@ class Crawl:
                     "not_measured",
                     f"{left} layers could not be measured now",
                 )
+            )
+
+    async def _refresh_summaries(self) -> None:
+        """What was measured may belong to any repository looked at."""
+        for repository_id in self._outcomes.repository_ids:
+            await self._writer.write(
+                refresh_summary, repository_id, self._clock(), self._scope.platforms
             )
 
     async def _report(self, state: RegistryState, reason: str) -> RegistryCrawl:
@@ -379,8 +388,8 @@ class Crawl:
             failed=outcomes.failed,
             tags=outcomes.tags,
             images=images,
-            requests=cost.requests,
-            bytes_read=cost.bytes_read,
+            requests=cost.requests - self._before.requests,
+            bytes_read=cost.bytes_read - self._before.bytes_read,
             weighed_bytes=weighed_bytes,
             faults=tuple(outcomes.faults),
         )

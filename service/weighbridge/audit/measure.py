@@ -65,25 +65,26 @@ async def measure_registry(
     writer: Writer,
     progress: Progress,
     clock: Callable[[], datetime],
-) -> int:
+) -> tuple[int, int]:
     """Measure every layer of a registry's live images that has no measure yet,
-    largest first, each once ever. Returns how many could not be asked now; those
-    stay unmeasured for the next pass.
+    largest first, each once ever. Returns how many were measured, and how many
+    could not be asked now; those stay unmeasured for the next pass.
     """
     failed: set[Digest] = set()
+    measured = 0
     while True:
         found = await writer.read(unmeasured_layers, registry_id, BATCH + len(failed))
         batch = [item for item in found if item.layer.digest not in failed][:BATCH]
         if not batch:
-            await writer.write(sweep_images)
-            return len(failed)
+            return measured, len(failed)
         progress.stage = "measuring"
         measures = await _measure_batch(registry, batch, progress)
         failed |= {item.layer.digest for item in batch} - measures.keys()
+        measured += len(measures)
+        if not measures:
+            return measured, len(failed)
         await writer.write(keep_measures, measures, clock())
         await writer.write(sweep_images)
-        if not measures:
-            return len(failed)
 
 
 async def _measure_batch(

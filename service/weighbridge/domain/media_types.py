@@ -58,7 +58,9 @@ def is_file_system(media_type: str) -> bool:
     Signatures, SBOMs and attestations by cosign hang below a real-looking image
     config; only the types of their layers give them away.
     """
-    return any(part in media_type for part in (".layer.", ".rootfs.", ".tar", "/x-tar"))
+    return any(
+        part in media_type for part in (".layer.", ".rootfs.", ".tar", "/x-tar", "/tar")
+    )
 
 
 def is_foreign(media_type: str) -> bool:

@@ -69,7 +69,7 @@ def members(value: object, expected: Shape) -> Members | None:
         for name in value:
             if name not in expected.names and name.casefold() in expected.folded:
                 raise DocumentError(
-                    f"the name {ascii(name)} is read differently by other tools",
+                    f"the name {name!a} is read differently by other tools",
                     code="ambiguous_manifest",
                 )
     return value
@@ -117,7 +117,7 @@ _DECODER: Final = json.JSONDecoder(
 def _check_depth(value: object) -> None:
     """Level by level, so that the answer does not depend on our own stack."""
     level: list[object] = [value]
-    for _ in range(limits.JSON_DEPTH + 1):
+    for _ in range(limits.JSON_DEPTH):
         level = [
             child
             for container in level

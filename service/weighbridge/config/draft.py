@@ -1,0 +1,142 @@
+"""What is written, before it is checked: values, and where each of them stands."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+from typing import Final
+
+from weighbridge.config.document import Node, Path, Plain, line_of, plain
+from weighbridge.config.faults import Fault, config_error
+from weighbridge.config.reader import DOCUMENT_BYTES, read_document
+from weighbridge.config.secret_file import read_secret_file
+from weighbridge.errors import ConfigError
+
+DATABASE_URL: Final[Path] = ("database_url",)
+DATABASE_URL_FILE: Final[Path] = ("database_url_file",)
+
+
+@dataclass(slots=True)
+class Draft:
+    """A tree of plain values that file, environment and options fill in turn.
+
+    file:   the configuration file's name as it is shown, "" for none
+    folder: where relative paths of the file start
+    places: the option or variable that a path's value came from
+    faults: what is wrong already, before the keys are checked
+    """
+
+    tree: dict[str, Plain] = field(default_factory=dict)
+    root: Node | None = None
+    file: str = ""
+    folder: FilePath = field(default_factory=FilePath)
+    places: dict[Path, str] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+
+    def read_file(self, file: str) -> None:
+        """Raises ConfigError if the file cannot be read at all."""
+        self.file, self.folder = file, FilePath(file).parent
+        document = read_document(_content(file))
+        self.faults += [
+            Fault(f"{file}:{fault.line}", fault.path, fault.message, fault.code)
+            for fault in document.faults
+        ]
+        self.root = document.root
+        if document.root is None:
+            return
+        try:
+            tree = plain(document.root)
+        except OverflowError:
+            message = "grows too large when its aliases are written out"
+            self.note((), message, "too_large")
+            return
+        if isinstance(tree, dict):
+            self.tree = tree
+            self.faults += self._repeated_names()
+        else:
+            self.note((), "must hold keys, such as registries:", "invalid_yaml")
+
+    def overlay(self, path: Path, value: str | None, place: str) -> None:
+        """Put a value over whatever the file says; None leaves it."""
+        if value is None:
+            return
+        *parents, key = path
+        table = self.tree
+        for parent in parents:
+            inner = table.setdefault(str(parent), {})
+            if not isinstance(inner, dict):
+                return  # told as a fault of the file
+            table = inner
+        table[str(key)] = value
+        self.places[path] = place
+        if path == DATABASE_URL:
+            self.tree.pop("database_url_file", None)
+
+    def overlay_secret(self, path: Path, file: FilePath, place: str) -> None:
+        """Put a secret file's text over what is there."""
+        try:
+            secret = read_secret_file(file)
+        except ConfigError as exc:
+            self.faults.append(Fault(place, path, exc.message, exc.code))
+        else:
+            self.overlay(path, secret.reveal(), place)
+
+    def settle_database_url(self, default: str) -> None:
+        """Turn the `_file` twin into its text, and nothing into the default."""
+        file = self.tree.get("database_url_file")
+        if isinstance(file, str):
+            if "database_url" in self.tree:
+                message = "excludes database_url_file: keep one"
+                self.note(DATABASE_URL, message, "twin_keys")
+                return
+            place = self.place(DATABASE_URL_FILE)
+            self.overlay_secret(DATABASE_URL, FilePath(self.folder, file), place)
+        self.tree.setdefault("database_url", default)
+
+    def note(self, path: Path, message: str, code: str) -> None:
+        """Keep a fault of the value at this path."""
+        self.faults.append(Fault(self.place(path), path, message, code))
+
+    def place(self, path: Path) -> str:
+        """Where this path was written: an option, a variable, or file and line."""
+        for length in range(len(path), 0, -1):
+            if place := self.places.get(path[:length]):
+                return place
+        if self.root is None:
+            return self.file or "settings"
+        return f"{self.file}:{line_of(self.root, path)}"
+
+    def in_order(self) -> list[Fault]:
+        """The faults as they stand in the file, those from elsewhere last."""
+
+        def order(fault: Fault) -> tuple[bool, int]:
+            _, _, line = fault.place.rpartition(":")
+            is_in_file = bool(self.file) and fault.place.startswith(self.file)
+            return not is_in_file, int(line) if is_in_file and line.isdigit() else 0
+
+        return sorted(dict.fromkeys(self.faults), key=order)
+
+    def _repeated_names(self) -> Iterator[Fault]:
+        """Checked here because pydantic looks at a list as a whole only once all of
+        its items are right, and every fault is to be told at once."""
+        registries = self.tree.get("registries")
+        seen: set[str] = set()
+        for index, entry in enumerate(
+            registries if isinstance(registries, list) else ()
+        ):
+            name = entry.get("name") if isinstance(entry, dict) else None
+            if isinstance(name, str):
+                path: Path = ("registries", index, "name")
+                if name in seen:
+                    message = "is the name of another registry too"
+                    yield Fault(self.place(path), path, message, "duplicate_name")
+                seen.add(name)
+
+
+def _content(file: str) -> bytes:
+    try:
+        with FilePath(file).open("rb") as opened:
+            return opened.read(DOCUMENT_BYTES + 1)
+    except (OSError, ValueError) as exc:
+        why = getattr(exc, "strerror", None) or "no such path"
+        fault = Fault(file, (), f"cannot be read: {why}", "unreadable_file")
+        raise config_error([fault]) from exc

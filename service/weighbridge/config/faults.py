@@ -1,0 +1,157 @@
+"""The words of configuration errors: one line a fault, all of them at once."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, get_args
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+from weighbridge.config.document import Path
+from weighbridge.domain.printable import printable
+from weighbridge.errors import ConfigError
+
+_SHOWN_CHARACTERS: Final = 60
+_UNSHOWN_KEYS: Final = frozenset({"auth", "database_url", "database_url_file"})
+
+_WORDS: Final = {
+    "missing": "is missing",
+    "string_type": "must be a text: put it in quotes",
+    "bool_type": "must be true or false",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "finite_number": "must be a number",
+    "tuple_type": "must be a list: [one, two]",
+    "model_type": "must hold keys, such as key: value",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "too_short": "must name at least one",
+    "too_long": "must not name more than {max_length}",
+    "literal_error": "one of {expected}",
+}
+_CODES: Final = {"extra_forbidden": "unknown_key", "missing": "missing_key"}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One line of the error.
+
+    place: `weighbridge.yaml:9`, a variable or an option
+    shown: the value as it was written, or "" where it may be a secret
+    """
+
+    place: str
+    path: Path
+    message: str
+    code: str
+    shown: str = ""
+
+    @property
+    def key(self) -> str:
+        return key_of(self.path) + (f" = {self.shown}" if self.shown else "")
+
+
+def config_error(faults: Sequence[Fault]) -> ConfigError:
+    """The error for these faults; its code is theirs, or `config` for a mixture."""
+    place_width = max(len(fault.place) for fault in faults)
+    key_width = max(len(fault.key) for fault in faults)
+    lines = [
+        "  ".join(
+            column
+            for column in (
+                fault.place.ljust(place_width),
+                fault.key.ljust(key_width),
+                fault.message,
+            )
+            if column
+        )
+        for fault in faults
+    ]
+    codes = {fault.code for fault in faults}
+    code = codes.pop() if len(codes) == 1 else "config"
+    return ConfigError("\n".join(lines), code=code)
+
+
+def key_of(path: Path) -> str:
+    """`registries[0].limits.concurrency`."""
+    text = ""
+    for step in path:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        else:
+            text += f".{printable(step)}" if text else printable(step)
+    return text
+
+
+def path_of(error: ErrorDetails) -> Path:
+    """Where the error is; a check of a whole mapping names the key itself."""
+    path = tuple(error["loc"])
+    at = error.get("ctx", {}).get("at")
+    return (*path, str(at)) if at is not None else path
+
+
+def code_of(error: ErrorDetails) -> str:
+    """Our code of a pydantic error; our own checks bring theirs."""
+    kind = error["type"]
+    return _CODES.get(kind, "invalid_value" if kind in _WORDS else kind)
+
+
+def message_of(error: ErrorDetails, model: type[BaseModel]) -> str:
+    """What is wrong and what would be right."""
+    kind = error["type"]
+    if kind == "extra_forbidden":
+        return _unknown_key(error, model)
+    if kind in _WORDS:
+        context = dict(error.get("ctx", {}))
+        expected = str(context.get("expected", ""))
+        context["expected"] = expected.replace("'", "").replace(" or ", ", ")
+        return _WORDS[kind].format(**context)
+    return error["msg"]
+
+
+def shown(error: ErrorDetails) -> str:
+    """The scalar that was written, cut, or "" where it could hold a secret."""
+    value = error["input"]
+    if _UNSHOWN_KEYS.intersection(error["loc"]) or "at" in error.get("ctx", {}):
+        return ""
+    if error["type"] in ("missing", "extra_forbidden"):
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = str(value) if isinstance(value, str | int | float) else ""
+    if "@" in text:
+        return ""
+    text = printable(text)
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
+
+
+def _unknown_key(error: ErrorDetails, model: type[BaseModel]) -> str:
+    *parents, key = error["loc"]
+    known = _keys_at(model, parents)
+    nearest = difflib.get_close_matches(str(key), known, n=1, cutoff=0.6)
+    if nearest:
+        return f"unknown key, did you mean {nearest[0]}?"
+    return f"unknown key, known here are {', '.join(known)}"
+
+
+def _keys_at(model: type[BaseModel], path: Iterable[str | int]) -> list[str]:
+    for step in path:
+        if isinstance(step, str):
+            inner = _model_in(model.model_fields[step].annotation)
+            if inner is None:
+                return []
+            model = inner
+    return list(model.model_fields)
+
+
+def _model_in(annotation: object) -> type[BaseModel] | None:
+    """The model inside `Model`, `Model | None` or `tuple[Model, ...]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in get_args(annotation):
+        if (found := _model_in(argument)) is not None:
+            return found
+    return None

@@ -1,0 +1,249 @@
+"""Every key of `weighbridge.yaml`, with its type, its default and its limits."""
+
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
+from pydantic_core import PydanticCustomError
+
+from weighbridge.config.address import host_of, is_loopback, split_bind
+from weighbridge.config.fields import (
+    PATTERNS,
+    Bind,
+    DatabaseURL,
+    Hosts,
+    Interval,
+    Platforms,
+    ReadableFile,
+    RegistryName,
+    RegistryURL,
+    RepositoryPattern,
+    SecretFile,
+    SecretText,
+    TagPattern,
+)
+from weighbridge.config.secret_file import read_secret_file
+from weighbridge.domain.globs import EVERYTHING, Patterns
+from weighbridge.domain.platform import DEFAULT
+from weighbridge.domain.secret import Secret
+
+KINDS: Final = ("auto", "distribution")
+REMOTE_REQUESTS_PER_SECOND: Final = 20.0
+REMOTE_CONCURRENCY: Final = 8
+LOOPBACK_CONCURRENCY: Final = 32
+
+
+class Keys(BaseModel):
+    """Strict: no unknown key, no guessed type; inputs stay out of error texts."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, hide_input_in_errors=True
+    )
+
+
+class LimitSettings(Keys):
+    """How fast a registry is asked. `requests_per_second: null` is no limit.
+
+    A key that was not written is decided by `Settings.pace_of`.
+    """
+
+    requests_per_second: Annotated[
+        float | None, Field(gt=0, le=100_000, allow_inf_nan=False)
+    ] = REMOTE_REQUESTS_PER_SECOND
+    concurrency: Annotated[int, Field(ge=1, le=1_000)] = REMOTE_CONCURRENCY
+
+
+class DefaultSettings(Keys):
+    """What holds for a registry that does not say otherwise."""
+
+    interval: Interval = 3600
+    limits: LimitSettings = LimitSettings()
+
+
+class AuthSettings(Keys):
+    """A user with a password (or the file that holds it), or a docker
+    configuration file that knows the credentials."""
+
+    username: Annotated[str | None, Field(min_length=1)] = None
+    password: SecretText | None = None
+    password_file: SecretFile | None = None
+    docker_config: ReadableFile | None = None
+
+    @model_validator(mode="after")
+    def _is_one_way(self) -> Self:
+        passwords = [p for p in (self.password, self.password_file) if p is not None]
+        if self.docker_config is not None:
+            if self.username is not None or passwords:
+                raise _at("docker_config", "invalid_auth", "excludes the other keys")
+        elif len(passwords) > 1:
+            raise _at("password", "invalid_auth", "excludes password_file: keep one")
+        elif not passwords:
+            raise _at("password_file", "missing_key", "is missing (or password)")
+        elif self.username is None:
+            raise _at("username", "missing_key", "is missing")
+        return self
+
+    def current_password(self) -> Secret | None:
+        """The password as it is now: its file is read again, because it may have
+        been rotated. Raises ConfigError(secret_file)."""
+        if self.password_file is not None:
+            return read_secret_file(self.password_file)
+        return self.password
+
+
+class RepositorySettings(Keys):
+    """Which repositories are looked at; `*` matches across `/`."""
+
+    include: Annotated[
+        tuple[RepositoryPattern, ...], Field(min_length=1, max_length=PATTERNS)
+    ] = EVERYTHING
+    exclude: Annotated[tuple[RepositoryPattern, ...], Field(max_length=PATTERNS)] = ()
+
+    @property
+    def patterns(self) -> Patterns:
+        return Patterns(self.include, self.exclude)
+
+
+class TagSettings(Keys):
+    """Which tags are read."""
+
+    include: Annotated[
+        tuple[TagPattern, ...], Field(min_length=1, max_length=PATTERNS)
+    ] = EVERYTHING
+    exclude: Annotated[tuple[TagPattern, ...], Field(max_length=PATTERNS)] = ()
+
+    @property
+    def patterns(self) -> Patterns:
+        return Patterns(self.include, self.exclude)
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, str) and value in KINDS:
+        return value
+    raise PydanticCustomError(
+        "unknown_kind", "kinds of this version are {kinds}", {"kinds": ", ".join(KINDS)}
+    )
+
+
+class RegistrySettings(Keys):
+    """One registry that is crawled.
+
+    url:      `scheme://host[:port]`, checked and without a slash at its end
+    interval: seconds between two looks at a repository, None for the default
+    """
+
+    name: RegistryName
+    kind: Annotated[str, PlainValidator(_kind)] = "auto"
+    url: RegistryURL
+    auth: AuthSettings | None = None
+    repositories: RepositorySettings = RepositorySettings()
+    tags: TagSettings = TagSettings()
+    platforms: Platforms = (DEFAULT,)
+    interval: Interval | None = None
+    limits: LimitSettings = LimitSettings()
+    ca_file: ReadableFile | None = None
+    plain_http: bool = False
+    trusted_realm_hosts: Hosts = ()
+    trusted_storage_hosts: Hosts = ()
+    address_class: Literal["public", "private", "loopback"] | None = None
+
+    @property
+    def host(self) -> str:
+        return host_of(self.url)
+
+    @property
+    def is_loopback(self) -> bool:
+        return self.address_class == "loopback" or is_loopback(self.host)
+
+    @model_validator(mode="after")
+    def _says_how_it_is_reached(self) -> Self:
+        if self.url.startswith("https:"):
+            if self.plain_http:
+                raise _at(
+                    "plain_http", "insecure_transport", "contradicts the https URL"
+                )
+        elif not self.plain_http and not is_loopback(self.host):
+            raise _at(
+                "url",
+                "insecure_transport",
+                "is not encrypted: use https, or say plain_http: true",
+            )
+        return self
+
+
+class WebSettings(Keys):
+    """Where pages, API and metrics are served, and to whom."""
+
+    bind: Bind = "127.0.0.1:8080"
+    anonymous_read: bool = False
+    external_url: RegistryURL | None = None
+
+    @model_validator(mode="after")
+    def _is_private(self) -> Self:
+        host, _ = split_bind(self.bind)
+        if not self.anonymous_read and not is_loopback(host):
+            raise _at(
+                "bind",
+                "anonymous_bind",
+                "can be reached from elsewhere, and there all could read everything: "
+                "say web.anonymous_read: true if they may, or bind to 127.0.0.1",
+            )
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast one registry is asked; `requests_per_second` None is no limit."""
+
+    requests_per_second: float | None
+    concurrency: int
+
+
+class Settings(Keys):
+    """Everything that is configured, from file, environment and options."""
+
+    database_url: DatabaseURL
+    database_url_file: SecretFile | None = None
+    defaults: DefaultSettings = DefaultSettings()
+    registries: tuple[RegistrySettings, ...] = ()
+    web: WebSettings = WebSettings()
+    log_format: Literal["json", "text"] = "json"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The configured names, which win over hosts in references."""
+        return frozenset(registry.name for registry in self.registries)
+
+    def find_registry(self, name: str) -> RegistrySettings | None:
+        return next((r for r in self.registries if r.name == name), None)
+
+    def interval_of(self, registry: RegistrySettings) -> int:
+        """Seconds between two looks at a repository of this registry."""
+        return registry.interval or self.defaults.interval
+
+    def pace_of(
+        self, registry: RegistrySettings | None, *, loopback: bool = False
+    ) -> Pace:
+        """The registry's own limits, else the configured defaults, else what is
+        polite: 8 in flight and 20 a second, on loopback 32 and no rate.
+
+        registry: None for an address that is not configured
+        """
+        is_near = loopback or (registry is not None and registry.is_loopback)
+        pace = Pace(None, LOOPBACK_CONCURRENCY) if is_near else _REMOTE
+        written = [self.defaults.limits, *([registry.limits] if registry else [])]
+        for limits in written:
+            if "requests_per_second" in limits.model_fields_set:
+                pace = Pace(limits.requests_per_second, pace.concurrency)
+            if "concurrency" in limits.model_fields_set:
+                pace = Pace(pace.requests_per_second, limits.concurrency)
+        return pace
+
+
+_REMOTE: Final = Pace(REMOTE_REQUESTS_PER_SECOND, REMOTE_CONCURRENCY)
+
+
+def _at(key: str, code: str, message: str) -> PydanticCustomError:
+    """A fault of a whole mapping that is shown at one of its keys."""
+    return PydanticCustomError(code, "{message}", {"at": key, "message": message})

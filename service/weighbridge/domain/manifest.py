@@ -1,0 +1,269 @@
+"""Manifests and indexes, from the raw bytes that a registry served.
+
+What a pusher wrote is a stranger's word: every member is checked before it becomes
+a value, nothing is guessed, and a document that two readers could understand
+differently (CVE-2021-41190) is refused as a whole.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from weighbridge.domain import limits, media_types
+from weighbridge.domain.descriptor import (
+    find_media_type,
+    invalid,
+    parse_annotations,
+    parse_descriptor,
+    parse_layer,
+)
+from weighbridge.domain.digest import Digest, digest_of, verify
+from weighbridge.domain.document import (
+    Artifact,
+    Child,
+    Descriptor,
+    Index,
+    Layer,
+    Manifest,
+    ParsedManifest,
+    Role,
+    Unweighable,
+)
+from weighbridge.domain.manifest_type import manifest_type
+from weighbridge.domain.platform import UNKNOWN
+from weighbridge.domain.strict_json import Members, members, parse_json, shape
+from weighbridge.errors import DocumentError
+
+# One line, no q-values: distribution does not read them. What is missing here gets
+# converted (Quay), answered with one child of the index (distribution) or with
+# 404. Schema 1 is asked for so that it can be told from a tag that is gone.
+ACCEPT: Final = ", ".join(
+    (
+        media_types.OCI_INDEX,
+        media_types.DOCKER_LIST,
+        media_types.OCI_MANIFEST,
+        media_types.DOCKER_MANIFEST,
+        media_types.SCHEMA1_SIGNED,
+    )
+)
+
+_SHAPE: Final = shape(
+    "schemaVersion",
+    "mediaType",
+    "artifactType",
+    "config",
+    "layers",
+    "manifests",
+    "subject",
+    "annotations",
+    "fsLayers",
+)
+_REFERENCE_TYPE: Final = "vnd.docker.reference.type"
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """A manifest whose type is known and whose members are not read yet."""
+
+    digest: Digest
+    media_type: str
+    manifest_bytes: int
+    members: Members
+
+
+def parse_manifest(
+    raw: bytes, content_type: str, wanted: Digest | None = None
+) -> ParsedManifest:
+    """What a manifest URL answered with.
+
+    content_type: the header as it came; parameters and case do not matter, and a
+                  type that says nothing (`application/json`) is ignored
+    wanted:       the digest that was asked for; None after asking by tag, the
+                  document is then named by its SHA-256
+
+    Raises DocumentError: too_large, digest_mismatch, invalid_json, duplicate_key,
+    ambiguous_manifest, media_type_mismatch, invalid_manifest, invalid_digest,
+    invalid_size, descriptor_conflict, too_many_layers, index_too_large.
+    """
+    if len(raw) > limits.MANIFEST_BODY_BYTES:
+        raise DocumentError(
+            f"the manifest has more than {limits.MANIFEST_BODY_BYTES} bytes",
+            code="too_large",
+        )
+    if wanted is not None:
+        verify(raw, wanted)
+    found = members(parse_json(raw), _SHAPE)
+    if found is None:
+        raise invalid("it is not an object")
+    document = _Document(
+        digest=wanted or digest_of(raw),
+        media_type=manifest_type(found, content_type),
+        manifest_bytes=len(raw),
+        members=found,
+    )
+    if document.media_type in media_types.INDEXES:
+        return _index(document)
+    if document.media_type in media_types.MANIFESTS:
+        return _manifest(document)
+    return _unweighable(document)
+
+
+def _unweighable(document: _Document) -> Unweighable:
+    is_schema1 = document.media_type in media_types.SCHEMA1_MANIFESTS
+    return Unweighable(
+        digest=document.digest,
+        media_type=document.media_type,
+        manifest_bytes=document.manifest_bytes,
+        reason="schema1" if is_schema1 else "unknown_media_type",
+    )
+
+
+def _manifest(document: _Document) -> Manifest | Artifact:
+    found = document.members
+    config = parse_descriptor(found.get("config"), "config")
+    layers = _layers(found.get("layers"), config, document.media_type)
+    artifact_type = _artifact_type(document, config, layers)
+    if artifact_type:
+        return Artifact(
+            digest=document.digest,
+            media_type=document.media_type,
+            manifest_bytes=document.manifest_bytes,
+            artifact_type=artifact_type,
+            role=_artifact_role(artifact_type),
+            config=config,
+            blobs=layers,
+        )
+    return Manifest(
+        digest=document.digest,
+        media_type=document.media_type,
+        manifest_bytes=document.manifest_bytes,
+        config=config,
+        layers=layers,
+        annotations=parse_annotations(found.get("annotations"), "the manifest"),
+    )
+
+
+def _layers(value: object, config: Descriptor, manifest_type: str) -> tuple[Layer, ...]:
+    if value is None and not media_types.is_image_config(
+        config.media_type, manifest_type
+    ):
+        return ()  # Go writes an artifact's empty list as null
+    if not isinstance(value, list):
+        raise invalid("layers is not a list")
+    if len(value) > limits.LAYERS:
+        raise _too_many_layers()
+    layers = tuple(
+        parse_layer(item, f"layers[{place}]") for place, item in enumerate(value)
+    )
+    sizes = [(layer.digest, layer.compressed_bytes) for layer in layers]
+    _check_one_size_each([(config.digest, config.content_bytes), *sizes])
+    return layers
+
+
+def _too_many_layers() -> DocumentError:
+    return DocumentError(
+        f"the manifest has more than {limits.LAYERS} layers", code="too_many_layers"
+    )
+
+
+def _check_one_size_each(sizes: Iterable[tuple[Digest, int]]) -> None:
+    seen: dict[Digest, int] = {}
+    for digest, content_bytes in sizes:
+        if seen.setdefault(digest, content_bytes) != content_bytes:
+            raise DocumentError(
+                f"{digest[:19]}… is listed with two sizes", code="descriptor_conflict"
+            )
+
+
+def _artifact_type(
+    document: _Document, config: Descriptor, layers: Sequence[Layer]
+) -> str:
+    """What a manifest holds if it is no image, else "".
+
+    1. `artifactType` says it (image-spec, manifest.md, "Guidelines for Artifact
+       Usage").
+    2. A config that is no image's config says it, the empty one aside.
+    3. Cosign and BuildKit's older attestations borrow an image's config: the first
+       layer says it if no layer is part of a file system.
+    """
+    said = find_media_type(document.members.get("artifactType"), "artifactType")
+    if said:
+        return said
+    if not media_types.is_image_config(config.media_type, document.media_type):
+        if config.media_type == media_types.OCI_EMPTY and layers:
+            return layers[0].media_type
+        return config.media_type
+    if layers and not any(media_types.is_file_system(y.media_type) for y in layers):
+        return layers[0].media_type
+    return ""
+
+
+def _artifact_role(artifact_type: str) -> Role:
+    if artifact_type in (media_types.ATTESTATION, media_types.IN_TOTO):
+        return "attestation"
+    return "artifact"
+
+
+def _index(document: _Document) -> Index | Artifact:
+    entries = document.members.get("manifests")
+    if not isinstance(entries, list):
+        raise invalid("manifests is not a list")
+    descriptors: list[Descriptor] = []
+    distinct: set[Digest] = set()
+    for place, entry in enumerate(entries):
+        descriptor = parse_descriptor(entry, f"manifests[{place}]")
+        descriptors.append(descriptor)
+        distinct.add(descriptor.digest)
+        # One digest may stand for many platforms: it is fetched once.
+        if len(distinct) > limits.INDEX_CHILDREN:
+            raise DocumentError(
+                f"the index names more than {limits.INDEX_CHILDREN} manifests",
+                code="index_too_large",
+            )
+    _check_one_size_each((d.digest, d.content_bytes) for d in descriptors)
+    if any(d.media_type == media_types.BUILDKIT_CACHE for d in descriptors):
+        return _build_cache(document, descriptors)
+    return Index(
+        digest=document.digest,
+        media_type=document.media_type,
+        manifest_bytes=document.manifest_bytes,
+        children=tuple(Child(d, _role(d)) for d in descriptors),
+        annotations=parse_annotations(document.members.get("annotations"), "the index"),
+    )
+
+
+def _role(descriptor: Descriptor) -> Role:
+    """What a child is, before it is fetched.
+
+    Attestations first: BuildKit gives them the media type of an image.
+    """
+    reference_type = descriptor.annotations.get(_REFERENCE_TYPE)
+    if reference_type is not None:
+        is_attestation = reference_type == "attestation-manifest"
+        return "attestation" if is_attestation else "artifact"
+    if descriptor.artifact_type:
+        return _artifact_role(descriptor.artifact_type)
+    media_type = descriptor.media_type.lower()
+    if media_type in media_types.INDEXES:
+        return "index"
+    if media_type not in media_types.KNOWN:
+        return "artifact"
+    return "attestation" if descriptor.platform == UNKNOWN else "image"
+
+
+def _build_cache(document: _Document, descriptors: Sequence[Descriptor]) -> Artifact:
+    """BuildKit's registry cache: an index whose entries are layers, not manifests."""
+    caches = [d for d in descriptors if d.media_type == media_types.BUILDKIT_CACHE]
+    return Artifact(
+        digest=document.digest,
+        media_type=document.media_type,
+        manifest_bytes=document.manifest_bytes,
+        artifact_type=media_types.BUILDKIT_CACHE,
+        role="artifact",
+        config=caches[0],
+        blobs=tuple(
+            Layer(d.media_type, d.digest, d.content_bytes)
+            for d in descriptors
+            if d is not caches[0]
+        ),
+    )

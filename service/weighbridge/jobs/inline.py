@@ -1,0 +1,84 @@
+"""Jobs in this process: one thread, one event loop, one job after the other."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Mapping
+
+import structlog
+
+from weighbridge.errors import WeighbridgeError
+
+Handler = Callable[[str], Awaitable[None]]
+
+
+class InlineJobs:
+    """A `JobQueue` over a thread of its own, whose loop lives as long as it does:
+    connections survive between jobs.
+
+    A job that fails is logged and the next one is taken; being due again is the
+    database's business.
+    """
+
+    def __init__(self, handlers: Mapping[str, Handler]) -> None:
+        self._handlers = dict(handlers)
+        self._loop = asyncio.new_event_loop()
+        self._queue: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+        self._waiting: set[tuple[str, str]] = set()
+        self._log = structlog.get_logger("weighbridge.jobs")
+        self._main: asyncio.Task[None] | None = None
+        self._thread = threading.Thread(
+            target=self._run, name="weighbridge-jobs", daemon=True
+        )
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def put(self, job: str, argument: str) -> None:
+        """See `ports.JobQueue`. May be called from any thread."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._enqueue, job, argument)
+
+    def close(self, timeout_s: float = 10.0) -> None:
+        """Cancel the job that runs, drop those that wait, end the thread."""
+        if not self._thread.is_alive():
+            return
+        self._loop.call_soon_threadsafe(self._cancel)
+        self._thread.join(timeout_s)
+
+    def _enqueue(self, job: str, argument: str) -> None:
+        if (job, argument) not in self._waiting:
+            self._waiting.add((job, argument))
+            self._queue.put_nowait((job, argument))
+
+    def _cancel(self) -> None:
+        if self._main is not None:
+            self._main.cancel()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._main = self._loop.create_task(self._work())
+        try:
+            self._loop.run_until_complete(self._main)
+        except asyncio.CancelledError:
+            pass
+        finally:
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.close()
+
+    async def _work(self) -> None:
+        while True:
+            job, argument = await self._queue.get()
+            self._waiting.discard((job, argument))
+            await self._do(job, argument)
+
+    async def _do(self, job: str, argument: str) -> None:
+        try:
+            await self._handlers[job](argument)
+        except WeighbridgeError as exc:
+            self._log.error(
+                "job failed", job=job, argument=argument, code=exc.code, why=exc.message
+            )
+        except Exception as exc:  # noqa: BLE001 - the loop must outlive any job
+            self._log.error(
+                "job failed", job=job, argument=argument, code="bug", why=repr(exc)
+            )

@@ -1,0 +1,50 @@
+"""Where a request goes, and how near that may be: the key of a pool."""
+
+from typing import Final, NamedTuple
+
+import httpx
+
+from weighbridge.net.guard import Reach
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+
+
+class Route(NamedTuple):
+    """An origin under a ceiling. A connection that was opened under one ceiling is
+    never lent to a request under another. (A tuple, for it is hashed per request.)
+
+    host: as httpx encodes it (IDNA, IPv6 without brackets)
+    """
+
+    scheme: str
+    host: str
+    port: int
+    ceiling: Reach
+
+    def __str__(self) -> str:
+        return origin_text(self.scheme, self.host, self.port)
+
+
+def route_of(request: httpx.Request) -> Route:
+    """The route of a request; its ceiling is PUBLIC unless an extension says other.
+
+    Raises httpx.UnsupportedProtocol for anything but http and https.
+    """
+    scheme, host, port = origin(request.url)
+    if not port or not host:
+        raise httpx.UnsupportedProtocol("an address begins with http:// or https://")
+    ceiling: Reach = request.extensions.get("ceiling", Reach.PUBLIC)
+    return Route(scheme, host, port, ceiling)
+
+
+def origin(url: httpx.URL) -> tuple[str, str, int]:
+    """Scheme, host and port (RFC 6454); the port is 0 for an unknown scheme."""
+    scheme = url.scheme
+    default = _DEFAULT_PORTS.get(scheme, 0)
+    port = url.port if url.port is not None and default else default
+    return scheme, url.raw_host.decode("ascii"), port
+
+
+def origin_text(scheme: str, host: str, port: int) -> str:
+    """The origin as messages name it."""
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"

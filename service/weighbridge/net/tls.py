@@ -1,0 +1,26 @@
+"""The TLS context of the client: verified names, TLS 1.2 or later, HTTP/1.1 only."""
+
+import ssl
+
+from weighbridge.errors import ConfigError
+
+
+def client_tls(ca_file: str | None) -> ssl.SSLContext:
+    """A context that trusts the certificates of `ca_file` alone, or the system's.
+
+    Reading the system's certificates takes some milliseconds: make one context for
+    each registry and keep it. Raises ConfigError(ca_file) if the file is unusable.
+    """
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+    except (OSError, ValueError) as exc:
+        # ssl.SSLError is an OSError.
+        raise ConfigError(
+            f"ca_file {ca_file}: no certificates could be read from it: {exc}",
+            code="ca_file",
+            hint="name a readable file of PEM certificates",
+        ) from exc
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # Registries choose HTTP/2 as soon as it is offered, and we do not speak it.
+    context.set_alpn_protocols(["http/1.1"])
+    return context

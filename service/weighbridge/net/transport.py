@@ -1,0 +1,160 @@
+"""The only way out over HTTP: whole answers, within a budget, before a deadline."""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+import httpx
+
+from weighbridge.domain.limits import MANIFEST_BODY_BYTES, REQUEST_DEADLINE_S
+from weighbridge.net.answer import Answer, AnswerReader
+from weighbridge.net.connect import Connector
+from weighbridge.net.connection import Connection
+from weighbridge.net.failures import CutOff, KeptConnectionClosed
+from weighbridge.net.pool import Pool, PoolRules
+from weighbridge.net.resolve import Resolver, SystemResolver
+from weighbridge.net.route import Route, route_of
+from weighbridge.net.wire import request_bytes, response_of
+
+_POOLS: Final = 64
+"""Redirects may name any number of hosts: the pools least recently used make room."""
+_CLOSING_S: Final = 2.0
+
+
+class Transport(httpx.AsyncBaseTransport):
+    """httpx's interface over connections of our own; call `handle_async_request`.
+
+    Only GET and HEAD, with a Host field that the caller sets. Of request.extensions:
+
+    ceiling:    the nearest Reach that may be dialled (default PUBLIC)
+    body_limit: bytes of body that are read (default 4 MiB). A longer body ends the
+                read at once: the response then has status and headers, the extension
+                "over_budget", and a stream that raises BodyTooLarge
+    deadline:   seconds for everything, from waiting for a connection to the last byte
+
+    The response is read whole before it is returned, so nothing has to be closed. Its
+    extension "framing" is none, length, chunked or close; nothing proves a body with
+    "close" whole. Raises httpx.RequestError, see `failures`.
+    """
+
+    def __init__(
+        self,
+        *,
+        connections: int = 32,
+        tls: ssl.SSLContext | None = None,
+        resolver: Resolver | None = None,
+        keepalive_s: float = 30.0,
+        on_desync: Callable[[str], None] | None = None,
+        rules: PoolRules | None = None,
+    ) -> None:
+        self._rules = rules or PoolRules(connections, keepalive_s)
+        self._own_resolver = SystemResolver() if resolver is None else None
+        self._connector = Connector(resolver or self._own_resolver, tls)
+        self._on_desync = on_desync
+        self._pools: dict[Route, Pool] = {}
+        self._closed = False
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """The whole answer to one request."""
+        deadline_s = request.extensions.get("deadline", REQUEST_DEADLINE_S)
+        try:
+            async with asyncio.timeout(deadline_s):
+                return await self._exchange(request)
+        except TimeoutError as exc:
+            raise httpx.ReadTimeout(f"no whole answer in {deadline_s:.3g} s") from exc
+
+    async def aclose(self) -> None:
+        """End every connection and wait until they are gone. Requests under way fail,
+        and those that still wait for a connection find the transport closed."""
+        self._closed = True
+        if self._own_resolver is not None:
+            self._own_resolver.close()
+        ending = [c for pool in self._pools.values() for c in pool.connections]
+        for connection in ending:
+            connection.fail(CutOff("the transport was closed"))
+        if ending:
+            waits = [asyncio.create_task(c.lost.wait()) for c in ending]
+            _, late = await asyncio.wait(waits, timeout=_CLOSING_S)
+            for wait in late:
+                wait.cancel()
+
+    async def _exchange(self, request: httpx.Request) -> httpx.Response:
+        route = route_of(request)
+        wire = request_bytes(request)
+        pool = self._pool(route)
+        async with pool.slots:
+            pool.in_flight += 1
+            try:
+                answer = await self._answer(route, pool, request, wire)
+            finally:
+                pool.in_flight -= 1
+        return response_of(answer, request)
+
+    async def _answer(
+        self, route: Route, pool: Pool, request: httpx.Request, wire: bytes
+    ) -> Answer:
+        self._refuse_if_closed()
+        kept = pool.lend(asyncio.get_running_loop().time())
+        if kept is not None:
+            try:
+                return await _ask(kept, pool, request, wire)
+            except KeptConnectionClosed:
+                # The server closed while we asked: it cannot have begun to answer,
+                # and GET and HEAD may be repeated (RFC 9110 9.2.2).
+                pass
+        fresh = await self._open(route, pool)
+        return await _ask(fresh, pool, request, wire)
+
+    async def _open(self, route: Route, pool: Pool) -> Connection:
+        connection = await self._connector.connect(route, pool.forget, pool.distrust)
+        if self._closed:
+            connection.close()
+        self._refuse_if_closed()
+        pool.connections.add(connection)
+        return connection
+
+    def _refuse_if_closed(self) -> None:
+        """Called after each wait: a request that waited must not open connections."""
+        if self._closed:
+            raise CutOff("the transport was closed")
+
+    def _pool(self, route: Route) -> Pool:
+        """The pool of a route, which is from now on the last to make room."""
+        pool = self._pools.pop(route, None)
+        if pool is None:
+            self._make_room()
+            pool = Pool(self._rules, partial(self._note_desync, route))
+        self._pools[route] = pool
+        return pool
+
+    def _make_room(self) -> None:
+        now = asyncio.get_running_loop().time()
+        surplus = len(self._pools) + 1 - _POOLS
+        for route, pool in list(self._pools.items()):
+            pool.close_expired(now)
+            if surplus > 0:
+                pool.close_idle()
+            if pool.unused(now):
+                del self._pools[route]
+                surplus -= 1
+
+    def _note_desync(self, route: Route) -> None:
+        if self._on_desync is not None:
+            self._on_desync(str(route))
+
+
+async def _ask(
+    connection: Connection, pool: Pool, request: httpx.Request, wire: bytes
+) -> Answer:
+    body_limit: int = request.extensions.get("body_limit", MANIFEST_BODY_BYTES)
+    try:
+        answer = await connection.ask(wire, AnswerReader(request.method, body_limit))
+    except BaseException:
+        # Whoever stops waiting, by a deadline or a cancel, must not leave the rest of
+        # the answer to the next request.
+        connection.close()
+        raise
+    pool.keep(connection, asyncio.get_running_loop().time())
+    return answer

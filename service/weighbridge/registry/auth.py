@@ -1,0 +1,204 @@
+"""How a request gets its `Authorization`: challenges answered, tokens kept.
+
+Nothing here does I/O: `TokenFetch` is handed in by the client.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import httpx
+
+from weighbridge.domain.secret import Secret
+from weighbridge.errors import AuthError
+from weighbridge.net.guard import Reach
+from weighbridge.registry.challenge import Challenge, parse
+from weighbridge.registry.clock import Clock
+from weighbridge.registry.credentials import bearer
+from weighbridge.registry.endpoint import Endpoint
+from weighbridge.registry.realm import Realm, allowed_realm
+from weighbridge.registry.tokens import Token
+
+CATALOG_SCOPE: Final = "registry:catalog:*"
+_TOKENS_KEPT: Final = 1024
+"""A crawl goes repository by repository: an old token is hardly asked for again."""
+
+
+def pull_scope(repository: str) -> str:
+    """The right to read one repository, and no more."""
+    return f"repository:{repository}:pull"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """A GET for a token. `authorization` is None for an anonymous one."""
+
+    url: httpx.URL
+    authorization: Secret | None
+    ceiling: Reach
+
+
+TokenFetch: TypeAlias = Callable[[TokenRequest], Awaitable[Token]]
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a request may show.
+
+    authorization: the value of the header, or None for nothing
+    is_new:        it was fetched for this very request: a 401 to it is final
+    """
+
+    authorization: Secret | None = None
+    is_new: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """The key of a token; endpoint and credential are the Authorizer's own."""
+
+    realm: str
+    service: str
+    scope: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    token: Token
+    until: float
+
+
+class Authorizer:
+    """The one place that knows how an endpoint wants to be asked.
+
+    It is bound to one endpoint with its one credential, so a token can never be
+    shown for another. A challenge is remembered for each kind of scope: Harbor
+    wants Basic for the catalog and Bearer for everything else.
+    """
+
+    def __init__(self, endpoint: Endpoint, fetch: TokenFetch, clock: Clock) -> None:
+        self._endpoint = endpoint
+        self._fetch = fetch
+        self._clock = clock
+        self._learned: dict[str, Challenge] = {}
+        self._kept: OrderedDict[_Wanted, _Kept] = OrderedDict()
+        self._fetching: dict[_Wanted, asyncio.Task[Token]] = {}
+
+    async def grant(self, scope: str) -> Grant:
+        """What to send with a first attempt, by what earlier answers taught."""
+        credential = self._endpoint.credential
+        if credential is not None and credential.token is not None:
+            return Grant(bearer(credential.token))
+        challenge = self._learned.get(_kind(scope))
+        if challenge is None:
+            return Grant()
+        return await self._answer(challenge, scope, refused=None)
+
+    async def answer_challenge(
+        self, values: list[str], scope: str, refused: Grant
+    ) -> Grant | None:
+        """What to send with the second and last attempt after a 401; None where
+        there is nothing else to show, so that the 401 stands.
+
+        Raises AuthError(auth_error, realm_refused).
+        """
+        challenge = _choose(parse(values)) if values else None
+        challenge = challenge or self._learned.get(_kind(scope))
+        if challenge is None or refused.is_new:
+            return None
+        credential = self._endpoint.credential
+        if credential is not None and credential.token is not None:
+            return None
+        grant = await self._answer(challenge, scope, refused.authorization)
+        self._learned[_kind(scope)] = challenge
+        return None if grant.authorization == refused.authorization else grant
+
+    async def aclose(self) -> None:
+        """End token requests that are under way."""
+        tasks = list(self._fetching.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _answer(
+        self, challenge: Challenge, scope: str, refused: Secret | None
+    ) -> Grant:
+        if challenge.scheme == "basic":
+            credential = self._endpoint.credential
+            return Grant(None if credential is None else credential.basic())
+        realm = allowed_realm(challenge.params["realm"], self._endpoint)
+        service = challenge.params.get("service", "")
+        wanted = _Wanted(str(realm.url), service, scope)
+        if kept := self._find_kept(wanted, refused):
+            return Grant(bearer(kept.text))
+        token = await self._fetch_once(wanted, realm)
+        return Grant(bearer(token.text), is_new=True)
+
+    def _find_kept(self, wanted: _Wanted, refused: Secret | None) -> Token | None:
+        kept = self._kept.get(wanted)
+        if kept is None:
+            return None
+        if kept.until <= self._clock.monotonic() or bearer(kept.token.text) == refused:
+            del self._kept[wanted]
+            return None
+        self._kept.move_to_end(wanted)
+        return kept.token
+
+    async def _fetch_once(self, wanted: _Wanted, realm: Realm) -> Token:
+        """Whoever wants the same token meanwhile waits for the same request, and
+        gets the same error."""
+        task = self._fetching.get(wanted)
+        if task is None:
+            task = asyncio.ensure_future(self._fetch_token(wanted, realm))
+            self._fetching[wanted] = task
+            task.add_done_callback(lambda done: self._forget(wanted, done))
+        # Shielded: one request that is cancelled does not end it for the others.
+        return await asyncio.shield(task)
+
+    async def _fetch_token(self, wanted: _Wanted, realm: Realm) -> Token:
+        credential = self._endpoint.credential if realm.with_credential else None
+        url = _token_url(realm.url, wanted)
+        authorization = None if credential is None else credential.basic()
+        token = await self._fetch(TokenRequest(url, authorization, realm.ceiling))
+        until = self._clock.monotonic() + token.lasts_s
+        self._kept[wanted] = _Kept(token, until)
+        if len(self._kept) > _TOKENS_KEPT:
+            self._kept.popitem(last=False)
+        return token
+
+    def _forget(self, wanted: _Wanted, task: asyncio.Task[Token]) -> None:
+        del self._fetching[wanted]
+        if not task.cancelled():
+            task.exception()  # seen, even where every waiter has gone
+
+
+def _kind(scope: str) -> str:
+    return scope.partition(":")[0]
+
+
+def _choose(challenges: list[Challenge]) -> Challenge:
+    """The first that we can answer, Bearer before Basic."""
+    for challenge in challenges:
+        if challenge.scheme == "bearer" and challenge.params.get("realm"):
+            return challenge
+    for challenge in challenges:
+        if challenge.scheme == "basic":
+            return challenge
+    offered = ", ".join(sorted({c.scheme for c in challenges})) or "nothing"
+    raise AuthError(
+        f"the registry offers {offered[:80]} to sign in: only Basic, and Bearer with"
+        " a realm, are known",
+        hint="ask whoever runs the registry",
+    )
+
+
+def _token_url(realm: httpx.URL, wanted: _Wanted) -> httpx.URL:
+    """The realm's own query stays, but its scope is ours alone: what a challenge
+    asks for beyond reading this repository is not asked for."""
+    url = realm.copy_remove_param("service") if wanted.service else realm
+    own = {"scope": wanted.scope}
+    if wanted.service:
+        own = {"service": wanted.service} | own
+    return url.copy_remove_param("scope").copy_merge_params(own)

@@ -1,0 +1,147 @@
+"""Credentials that `docker login` left in its config.json."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from weighbridge.domain.document import Problem
+from weighbridge.domain.limits import MIB
+from weighbridge.domain.secret import Secret
+from weighbridge.domain.strict_json import parse_json
+from weighbridge.errors import ConfigError, WeighbridgeError
+from weighbridge.registry.credentials import Credential
+
+_FILE_BYTES: Final = MIB
+_DOCKER_HUB: Final = frozenset(
+    ("docker.io", "index.docker.io", "registry-1.docker.io", "registry.docker.io")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DockerLogin:
+    """What the file says for one registry.
+
+    credential: None where it says nothing that we can use
+    warning:    why a login that is there cannot be used, or None
+    """
+
+    credential: Credential | None = None
+    warning: Problem | None = None
+
+
+def docker_config_path(environ: Mapping[str, str], home: Path) -> Path:
+    """The file that docker itself would read."""
+    folder = environ.get("DOCKER_CONFIG", "")
+    return (Path(folder) if folder else home / ".docker") / "config.json"
+
+
+def docker_config_credential(host: str, path: Path | None = None) -> DockerLogin:
+    """The login for `host` (`name[:port]`); an absent file holds none.
+
+    Raises ConfigError(docker_config) for a file that cannot be read.
+    """
+    if path is None or (config := _read(path)) is None:
+        return DockerLogin()
+    if helper := _helper(config, host):
+        return DockerLogin(warning=_unsupported(host, helper))
+    for entry in _entries(config, host):
+        if login := _login(entry, host, path):
+            return login
+    if isinstance(store := config.get("credsStore"), str) and store:
+        return DockerLogin(warning=_unsupported(host, f"the credential store {store}"))
+    return DockerLogin()
+
+
+def _read(path: Path) -> Mapping[str, object] | None:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_FILE_BYTES + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as exc:
+        raise _broken(path, exc.strerror or "it cannot be opened") from exc
+    if len(raw) > _FILE_BYTES:
+        raise _broken(path, "it is larger than 1 MiB")
+    try:
+        config = parse_json(raw)
+    except WeighbridgeError as exc:
+        # `from None`: the cause may quote the file, and the file holds passwords.
+        raise _broken(path, f"it is not JSON ({exc.code})") from None
+    if not isinstance(config, dict):
+        raise _broken(path, "it is not a JSON object")
+    return config
+
+
+def _helper(config: Mapping[str, object], host: str) -> str:
+    helpers = config.get("credHelpers")
+    if not isinstance(helpers, dict):
+        return ""
+    for key, helper in helpers.items():
+        if isinstance(helper, str) and helper and _is_same(_host_of(key), host):
+            return f"the credential helper {helper}"
+    return ""
+
+
+def _entries(config: Mapping[str, object], host: str) -> list[Mapping[str, object]]:
+    """The entries of this host, the key that is nothing but the host first."""
+    auths = config.get("auths")
+    if not isinstance(auths, dict):
+        return []
+    keys = [key for key in auths if _is_same(_host_of(key), host)]
+    keys.sort(key=lambda key: key != host)
+    return [entry for key in keys if isinstance(entry := auths[key], dict)]
+
+
+def _host_of(key: str) -> str:
+    """`https://host/v1/`, `host/path` and `host` name the same registry."""
+    _, scheme, rest = key.rpartition("://")
+    return (rest if scheme else key).partition("/")[0].lower()
+
+
+def _is_same(key_host: str, host: str) -> bool:
+    host = host.lower()
+    return key_host == host or (key_host in _DOCKER_HUB and host in _DOCKER_HUB)
+
+
+def _login(entry: Mapping[str, object], host: str, path: Path) -> DockerLogin | None:
+    if entry.get("identitytoken"):
+        return DockerLogin(warning=_unsupported(host, "an identity token"))
+    if isinstance(token := entry.get("registrytoken"), str) and token:
+        return DockerLogin(Credential(token=Secret(token)))
+    username, password = entry.get("username"), entry.get("password")
+    if isinstance(auth := entry.get("auth"), str) and auth:
+        username, password = _split(auth, host, path)
+    if not isinstance(username, str) or not isinstance(password, str) or not username:
+        return None
+    return DockerLogin(Credential(username, Secret(password)))
+
+
+def _split(auth: str, host: str, path: Path) -> tuple[str, str]:
+    try:
+        text = base64.b64decode(auth, validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        raise _broken(path, f"`auth` of {host} is not base64 of UTF-8") from None
+    username, colon, password = text.partition(":")
+    if not colon:
+        raise _broken(path, f"`auth` of {host} has no colon inside")
+    # Old versions of docker padded the password with NUL.
+    return username, password.strip("\x00")
+
+
+def _unsupported(host: str, what: str) -> Problem:
+    return Problem(
+        "credential_store_unsupported",
+        f"docker keeps the login for {host} in {what}, which is not read yet: give"
+        " `auth` for this registry in weighbridge.yaml",
+    )
+
+
+def _broken(path: Path, reason: str) -> ConfigError:
+    return ConfigError(
+        f"{path}: {reason}",
+        code="docker_config",
+        hint="repair it, or run `docker login` again",
+    )

@@ -1,0 +1,118 @@
+"""Where a registry is, who we are there, and how much it may be asked."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import httpx
+
+from weighbridge.errors import UsageError
+from weighbridge.net.guard import Reach, reach_of_host
+from weighbridge.registry.credentials import Credential
+
+DOCKER_HUB: Final = "registry-1.docker.io"
+"""The host behind the name docker.io, which itself serves a web site."""
+
+REMOTE_CONCURRENCY: Final = 8
+REMOTE_REQUESTS_PER_SECOND: Final = 20.0
+LOOPBACK_CONCURRENCY: Final = 32
+
+_DEFAULT_PORT: Final = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Scheme, host and port: what credentials belong to."""
+
+    scheme: str
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One entry of the configuration, or an address given ad hoc.
+
+    name:     as configured, or the host
+    url:      http(s)://host[:port], as `registry_url` gives it
+    ceiling:  the most private class of addresses that it may lead us to
+    requests_per_second: None for no limit
+    trusted_realm_hosts, trusted_storage_hosts: `host` or `host:port`
+    repositories_hint: names to look at where the catalog need not be asked
+    """
+
+    name: str
+    url: str
+    ceiling: Reach
+    credential: Credential | None = None
+    requests_per_second: float | None = REMOTE_REQUESTS_PER_SECOND
+    concurrency: int = REMOTE_CONCURRENCY
+    trusted_realm_hosts: frozenset[str] = field(default_factory=frozenset)
+    trusted_storage_hosts: frozenset[str] = field(default_factory=frozenset)
+    ca_file: str | None = None
+    repositories_hint: tuple[str, ...] = ()
+
+    @property
+    def origin(self) -> Origin:
+        return origin_of(httpx.URL(self.url))
+
+    @property
+    def is_insecure(self) -> bool:
+        """Whether requests leave this machine without TLS."""
+        return self.origin.scheme == "http" and self.ceiling is not Reach.LOOPBACK
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def registry_url(address: str, *, plain_http: bool = False) -> str:
+    """The URL of `host[:port]` or `http(s)://host[:port]` as a person writes it.
+
+    As docker does it: loopback speaks plain HTTP, all others HTTPS unless
+    `plain_http` is said, and docker.io means Docker Hub. Raises
+    UsageError(invalid_registry), AddressRefused for an address never reached.
+    """
+    scheme, separator, rest = address.rpartition("://")
+    host = rest.rstrip("/")
+    url = _parsed(f"{scheme or 'https'}://{host}", address)
+    if not separator:
+        is_plain = plain_http or reach_of_host(url.host) is Reach.LOOPBACK
+        url = url.copy_with(scheme="http" if is_plain else "https")
+    if url.host in ("docker.io", "index.docker.io"):
+        url = url.copy_with(host=DOCKER_HUB)
+    return str(url).rstrip("/")
+
+
+def default_pace(ceiling: Reach) -> tuple[int, float | None]:
+    """Requests in flight and a second, where the configuration says nothing."""
+    if ceiling is Reach.LOOPBACK:
+        return LOOPBACK_CONCURRENCY, None
+    return REMOTE_CONCURRENCY, REMOTE_REQUESTS_PER_SECOND
+
+
+def origin_of(url: httpx.URL) -> Origin:
+    """The origin of an http(s) URL, its port spelt out."""
+    port = _DEFAULT_PORT.get(url.scheme, 0) if url.port is None else url.port
+    return Origin(url.scheme, url.host.rstrip(".").lower(), port)
+
+
+def _parsed(text: str, address: str) -> httpx.URL:
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL as exc:
+        raise _invalid(address) from exc
+    is_bare = url.path in ("", "/") and not (url.query or url.fragment or url.userinfo)
+    if url.scheme not in _DEFAULT_PORT or not url.host or not is_bare:
+        raise _invalid(address)
+    if not 0 < origin_of(url).port < 65_536:
+        raise _invalid(address)
+    return url
+
+
+def _invalid(address: str) -> UsageError:
+    # A password may stand before an @; the text is not repeated where one does.
+    shown = "it" if "@" in address else repr(address)
+    return UsageError(
+        f"{shown} is not the address of a registry",
+        code="invalid_registry",
+        hint="write host, host:port or https://host:port; credentials go to `auth`",
+    )

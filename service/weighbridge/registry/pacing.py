@@ -1,0 +1,154 @@
+"""The gate before a registry: slots, a rate, and a time that it asked us to keep."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final
+
+from weighbridge.domain.limits import RETRY_AFTER_MAX_S
+from weighbridge.errors import RateLimited
+from weighbridge.registry.clock import Clock
+
+_HALVE_AGAIN_S: Final = 1.0
+"""One burst of refusals is one sign, not thirty."""
+_OVERLOADED: Final = frozenset((429, 503))
+
+
+def _nobody_counts(seconds: float) -> None:
+    """Stands in where no one asks how long requests waited."""
+
+
+class Gate:
+    """One for each registry, shared by all that asks it in this process.
+
+    `async with gate:` around one request, `gate.saw(...)` after it. Inside it a
+    request has, in this order: a slot, the end of any pause that the registry asked
+    for, and its turn in the rate. A wait of 15 minutes or more is not slept:
+    RateLimited says when to come back.
+    """
+
+    def __init__(
+        self,
+        *,
+        concurrency: int,
+        requests_per_second: float | None,
+        clock: Clock,
+        on_wait: Callable[[float], None] = _nobody_counts,
+    ) -> None:
+        self._clock = clock
+        self._on_wait = on_wait
+        self._most_slots = concurrency
+        self._slots = float(concurrency)
+        self._busy = 0
+        self._queue: deque[asyncio.Future[None]] = deque()
+        self._rate = requests_per_second
+        # As many as fit into a second may go at once after a rest.
+        self._slack = (
+            0.0 if requests_per_second is None else max(1.0, 1.0 / requests_per_second)
+        )
+        self._due = 0.0
+        self._not_before = 0.0
+        self._halved_at = float("-inf")
+
+    @property
+    def slots(self) -> int:
+        """Requests that may be under way now."""
+        return int(self._slots)
+
+    async def __aenter__(self) -> "Gate":
+        began = self._clock.monotonic()
+        await self._take_slot()
+        try:
+            await self._wait_for_turn()
+        except BaseException:
+            self._free_slot()
+            raise
+        finally:
+            waited = self._clock.monotonic() - began
+            if waited > 0:
+                self._on_wait(waited)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._free_slot()
+
+    def saw(self, status: int | None, retry_after: float | None = None) -> None:
+        """Learn from an answer; `status` None means that none came in time."""
+        now = self._clock.monotonic()
+        if retry_after is not None:
+            self._not_before = max(self._not_before, now + retry_after)
+        if status is not None and status not in _OVERLOADED:
+            self._grow()
+        elif now - self._halved_at >= _HALVE_AGAIN_S:
+            self._halved_at = now
+            self._slots = max(1.0, self._slots / 2)
+
+    async def _take_slot(self) -> None:
+        if self._busy < self.slots and not self._queue:
+            self._busy += 1
+            return
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.append(place)
+        try:
+            await place
+        except asyncio.CancelledError:
+            if place.done() and not place.cancelled():
+                self._free_slot()  # it was given in the same moment
+            elif place in self._queue:
+                self._queue.remove(place)
+            raise
+
+    def _free_slot(self) -> None:
+        self._busy -= 1
+        self._admit()
+
+    def _admit(self) -> None:
+        while self._queue and self._busy < self.slots:
+            place = self._queue.popleft()
+            if not place.done():
+                self._busy += 1
+                place.set_result(None)
+
+    def _grow(self) -> None:
+        if self._slots < self._most_slots:
+            self._slots = min(self._most_slots, self._slots + 1.0 / self._slots)
+            self._admit()
+
+    async def _wait_for_turn(self) -> None:
+        turn = None
+        while True:
+            now = self._clock.monotonic()
+            wait = self._not_before - now
+            if wait <= 0 and turn is None:
+                turn = self._take_turn(now)
+            if turn is not None:
+                wait = max(wait, turn - now)
+            if wait <= 0:
+                return
+            _refuse_long(wait)
+            await self._clock.sleep(wait)
+
+    def _take_turn(self, now: float) -> float:
+        """When this request may go: a virtual schedule (GCRA) with one number."""
+        if self._rate is None:
+            return now
+        due = max(self._due, now) + 1.0 / self._rate
+        _refuse_long(due - self._slack - now)
+        self._due = due
+        return due - self._slack
+
+
+def _refuse_long(wait: float) -> None:
+    # A Retry-After at its cap counts as well: the registry meant that, or more.
+    if wait >= RETRY_AFTER_MAX_S:
+        raise RateLimited(
+            f"the registry is not to be asked again for {wait / 60:.0f} minutes",
+            hint="the next pass goes on from here",
+            retry_after=wait,
+        )

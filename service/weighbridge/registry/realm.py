@@ -1,0 +1,113 @@
+"""Which token servers a registry may send us to, and with what."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+import httpx
+
+from weighbridge.errors import AddressRefused, AuthError
+from weighbridge.net.guard import Reach, reach_of_host
+from weighbridge.net.redact import redact_url
+from weighbridge.registry.endpoint import Endpoint, Origin, origin_of
+
+# A registry on the left may have its token server on the right. A shared parent
+# domain proves nothing: azurecr.io, jfrog.io and pkg.dev hold many tenants.
+_TOKEN_HOSTS: Final = {
+    Origin("https", "registry-1.docker.io", 443): Origin(
+        "https", "auth.docker.io", 443
+    ),
+    Origin("https", "registry.gitlab.com", 443): Origin("https", "gitlab.com", 443),
+}
+_VISIBLE: Final = re.compile(r"[!-\[\]-~]{1,2048}")  # no backslash
+
+
+@dataclass(frozen=True, slots=True)
+class Realm:
+    """A token server that may be asked.
+
+    with_credential: whether our credential may go there
+    ceiling:         the most private class of addresses that it may lead to
+    """
+
+    url: httpx.URL
+    with_credential: bool
+    ceiling: Reach
+
+
+def allowed_realm(text: str, endpoint: Endpoint) -> Realm:
+    """The realm of a challenge, if our credential (or, where there is none, an
+    anonymous request) may go to it. Raises AuthError(realm_refused)."""
+    url = _parse(text)
+    origin, home = origin_of(url), endpoint.origin
+    if home.scheme == "https" and origin.scheme != "https":
+        raise realm_refused(url, "it is not https, and the registry is")
+    if _is_same_address(origin, home):
+        return Realm(url, True, endpoint.ceiling)
+    if _is_trusted(origin, endpoint.trusted_realm_hosts):
+        # Whoever names a host in the configuration has lifted the ceiling for it.
+        return Realm(url, True, Reach.LOOPBACK)
+    if _TOKEN_HOSTS.get(home) == origin:
+        return Realm(url, True, endpoint.ceiling)
+    if _is_literal(origin.host):
+        raise realm_refused(url, "it is not the registry's own address")
+    if endpoint.credential is not None:
+        raise realm_refused(url, "the credential for this registry does not go there")
+    if origin.scheme != "https":
+        raise realm_refused(url, "it is not https")
+    return Realm(url, False, Reach.PUBLIC)
+
+
+def realm_refused(url: httpx.URL, reason: str) -> AuthError:
+    """The error for a token server that is not asked, naming the way to allow it."""
+    address = url.netloc.decode("ascii")
+    return AuthError(
+        f"the registry names {redact_url(str(url))} as its token server: {reason}",
+        code="realm_refused",
+        hint=f"if {address} is right, add {address!r} to trusted_realm_hosts",
+    )
+
+
+def _parse(text: str) -> httpx.URL:
+    if not _VISIBLE.fullmatch(text):
+        raise _unreadable("it is empty, too long or not visible ASCII")
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL as exc:
+        raise _unreadable("it is no URL") from exc
+    if url.scheme not in ("http", "https") or not url.host:
+        raise _unreadable("it is no http or https address with a host")
+    if url.userinfo:
+        raise _unreadable("it holds a user name")
+    if not 0 < origin_of(url).port < 65_536:
+        raise _unreadable("its port does not exist")
+    return url.copy_with(fragment=None)
+
+
+def _unreadable(reason: str) -> AuthError:
+    return AuthError(
+        f"the registry names a token server that cannot be asked: {reason}",
+        code="realm_refused",
+        hint="ask whoever runs the registry about its token realm;"
+        " trusted_realm_hosts cannot allow this one",
+    )
+
+
+def _is_same_address(one: Origin, other: Origin) -> bool:
+    return (one.host, one.port) == (other.host, other.port)
+
+
+def _is_trusted(origin: Origin, trusted: frozenset[str]) -> bool:
+    """A name may stand there without a port; an address or localhost may not, as
+    everything that runs on this machine or in its network has one."""
+    host = f"[{origin.host}]" if ":" in origin.host else origin.host
+    if f"{host}:{origin.port}" in trusted:
+        return True
+    return host in trusted and not _is_literal(origin.host)
+
+
+def _is_literal(host: str) -> bool:
+    try:
+        return reach_of_host(host) is not None
+    except AddressRefused:
+        return True

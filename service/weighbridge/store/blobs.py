@@ -1,0 +1,226 @@
+"""Rows of `blobs`: one for each digest, with the first claim about its size."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+from sqlalchemy import Connection, bindparam, select, update
+
+from weighbridge.domain.digest import Digest, raw
+from weighbridge.store.dialect import (
+    among_digests,
+    among_ids,
+    insert_new,
+    listed,
+    padded,
+)
+from weighbridge.store.interned import media_type_ids
+from weighbridge.store.models import KEPT_STATES, blobs
+from weighbridge.store.types import bounded
+
+FactsState: TypeAlias = Literal[
+    "none", "missing", "image", "index", "artifact", "unweighable"
+]
+
+_FIND: Final = select(
+    blobs.c.id,
+    blobs.c.digest,
+    blobs.c.compressed_bytes,
+    blobs.c.is_foreign,
+    blobs.c.facts_state,
+    blobs.c.facts_code,
+    blobs.c.unmeasured_bytes,
+    blobs.c.uncompressed_confidence,
+).where(among_digests(blobs.c.digest))
+_ADD: Final = insert_new(blobs)
+_FLAG: Final = (
+    update(blobs)
+    .where(among_ids(blobs.c.id), blobs.c.has_conflict.is_(False))
+    .values(has_conflict=True)
+)
+_SET_STATE: Final = (
+    update(blobs)
+    .where(blobs.c.id == bindparam("blob"))
+    .values(facts_state=bindparam("state"), facts_code=bindparam("code"))
+)
+_SET_CLAIM: Final = (
+    update(blobs)
+    .where(blobs.c.id == bindparam("blob"))
+    .values(
+        compressed_bytes=bindparam("claimed"),
+        media_type_id=bindparam("type"),
+        is_foreign=bindparam("foreign"),
+    )
+)
+_SET_LAYER: Final = (
+    update(blobs)
+    .where(blobs.c.id == bindparam("blob"), blobs.c.uncompressed_confidence.is_(None))
+    .values(
+        unmeasured_bytes=blobs.c.compressed_bytes,
+        annotated_uncompressed_bytes=bindparam("annotated"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BlobClaim:
+    """What a document says of a blob.
+
+    compressed_bytes: None where only the digest is known
+    is_layer:         of an image, so that it is to be measured
+    state, code:      what is known of it as a manifest, see `models.FACTS_STATES`
+    """
+
+    digest: Digest
+    compressed_bytes: int | None
+    media_type: str
+    is_layer: bool = False
+    is_foreign: bool = False
+    annotated_uncompressed_bytes: int | None = None
+    state: FactsState = "none"
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlob:
+    """A row, as far as keeping facts needs it."""
+
+    id: int
+    compressed_bytes: int | None
+    is_foreign: bool
+    state: FactsState
+    code: str | None
+    is_layer: bool
+
+    @property
+    def has_facts(self) -> bool:
+        """Whether its document has been kept."""
+        return self.state in KEPT_STATES
+
+
+def find_blobs(
+    connection: Connection, digests: Iterable[Digest]
+) -> dict[Digest, StoredBlob]:
+    """The blobs that are there, by digest."""
+    return {
+        row.digest: StoredBlob(
+            row.id,
+            row.compressed_bytes,
+            row.is_foreign,
+            row.facts_state,
+            row.facts_code,
+            row.unmeasured_bytes is not None or row.uncompressed_confidence is not None,
+        )
+        for piece in padded(list(digests))
+        for row in connection.execute(_FIND, {"digests": piece})
+    }
+
+
+def keep_blobs(
+    connection: Connection, claims: Mapping[Digest, BlobClaim]
+) -> tuple[dict[Digest, StoredBlob], dict[Digest, StoredBlob]]:
+    """Make rows for new digests; what is there stays as it was first claimed.
+
+    Returns the rows that were there before, and all rows now, by digest. A claim
+    that contradicts an earlier one is flagged and not taken.
+    """
+    before = find_blobs(connection, claims)
+    new = sorted(claims.keys() - before.keys(), key=raw)
+    types = media_type_ids(connection, (c.media_type for c in claims.values()))
+    if new:
+        rows = [_row(claims[digest], types) for digest in new]
+        connection.execute(_ADD, rows)
+    now = before | find_blobs(connection, new)
+    _flag_conflicts(connection, claims, before)
+    _complete(connection, claims, before, types)
+    return before, now
+
+
+def set_states(
+    connection: Connection,
+    claims: Iterable[BlobClaim],
+    stored: Mapping[Digest, StoredBlob],
+) -> None:
+    """Note what is now known of these as manifests; kept facts are never undone."""
+    changed = [
+        {"blob": blob.id, "state": claim.state, "code": claim.code}
+        for claim in claims
+        if not (blob := stored[claim.digest]).has_facts
+        and (blob.state, blob.code) != (claim.state, claim.code)
+    ]
+    if changed:
+        connection.execute(_SET_STATE, changed)
+
+
+def _row(claim: BlobClaim, types: Mapping[str, int]) -> dict[str, object]:
+    annotated = claim.annotated_uncompressed_bytes
+    is_measurable = claim.is_layer and not claim.is_foreign
+    # A foreign layer is somewhere else, and its `urls` are never followed: nothing
+    # will ever be known of it, so that it is final at once.
+    is_unknown = claim.is_layer and claim.is_foreign
+    return {
+        "digest": claim.digest,
+        "compressed_bytes": claim.compressed_bytes,
+        "media_type_id": types[claim.media_type],
+        "is_foreign": claim.is_foreign,
+        "has_conflict": False,
+        "facts_state": claim.state,
+        "facts_code": claim.code,
+        "unmeasured_bytes": claim.compressed_bytes if is_measurable else None,
+        "annotated_uncompressed_bytes": None if annotated is None else bounded(annotated),
+        "uncompressed_confidence": "unknown" if is_unknown else None,
+        "uncompressed_reason": "foreign" if is_unknown else None,
+    }
+
+
+def _flag_conflicts(
+    connection: Connection,
+    claims: Mapping[Digest, BlobClaim],
+    before: Mapping[Digest, StoredBlob],
+) -> None:
+    conflicting = [
+        blob.id
+        for digest, blob in before.items()
+        if contradicts(claims[digest], blob.compressed_bytes, blob.is_foreign)
+    ]
+    if conflicting:
+        connection.execute(_FLAG, {"ids": listed(conflicting)})
+
+
+def contradicts(
+    claim: BlobClaim, compressed_bytes: int | None, is_foreign: bool
+) -> bool:
+    """Whether the claim and an earlier one cannot both be true."""
+    if claim.compressed_bytes is None or compressed_bytes is None:
+        return False
+    return (claim.compressed_bytes, claim.is_foreign) != (compressed_bytes, is_foreign)
+
+
+def _complete(
+    connection: Connection,
+    claims: Mapping[Digest, BlobClaim],
+    before: Mapping[Digest, StoredBlob],
+    types: Mapping[str, int],
+) -> None:
+    """Fill what earlier documents left open: a blob known by its digest only, or
+    one seen so far as a config or an artifact's content and now as a layer."""
+    sized = [
+        {
+            "blob": blob.id,
+            "claimed": claim.compressed_bytes,
+            "type": types[claim.media_type],
+            "foreign": claim.is_foreign,
+        }
+        for digest, blob in before.items()
+        if blob.compressed_bytes is None
+        and (claim := claims[digest]).compressed_bytes is not None
+    ]
+    if sized:
+        connection.execute(_SET_CLAIM, sized)
+    layered = [
+        {"blob": blob.id, "annotated": claims[digest].annotated_uncompressed_bytes}
+        for digest, blob in before.items()
+        if claims[digest].is_layer and not blob.is_layer and not blob.is_foreign
+    ]
+    if layered:
+        connection.execute(_SET_LAYER, layered)

@@ -1,0 +1,309 @@
+"""The tables. Why they look like this: docs/architecture.md, "The ledger".
+
+One id space: everything that a registry stores (layer, config, manifest, index) is
+a row of `blobs`, and an image's id, a tag's target and an index's child are blob
+ids. `layers`, `index_members` and `repository_manifests` name blobs without a
+foreign key: on PostgreSQL each insert would lock the row of a base layer that half
+of the fleet shares.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from weighbridge.domain.measure import CONFIDENCES
+from weighbridge.store.types import UTF8, DigestBytes, Enumeration, Moment
+
+ALIGNMENTS: Final = ("exact", "inferred", "unresolved")
+ROLES: Final = ("image", "index", "attestation", "artifact")
+FACTS_STATES: Final = (
+    "none",
+    "missing",
+    "image",
+    "index",
+    "artifact",
+    "unweighable",
+)
+"""What is known of a blob as a manifest. `none`: never read as one, as every layer
+and config; `missing`: an index lists it and it could not be read (`facts_code` says
+why); the others: its document was read, and its facts never change again."""
+KEPT_STATES: Final = FACTS_STATES[2:]
+
+# SQLite gives ids of its own only to a column of the type INTEGER.
+Id: Final = BigInteger().with_variant(Integer, "sqlite")
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+registries = Table(
+    "registries",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", UTF8, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("url", UTF8, nullable=False),
+    Column("storage_scope", Text, nullable=False),
+    Column("address_class", Text),  # the first ever seen, see docs/security.md
+    Column("interval_s", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("state_reason", UTF8, nullable=False),
+    Column("state_since", Moment, nullable=False),
+    Column("last_discovery_at", Moment),
+    Column("last_complete_discovery_at", Moment),
+    Column("revision", BigInteger, nullable=False),
+)
+
+repositories = Table(
+    "repositories",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("registry_id", ForeignKey("registries.id"), nullable=False),
+    Column("name", UTF8, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("state_reason", UTF8, nullable=False),
+    Column("state_since", Moment, nullable=False),
+    Column("due_at", Moment, nullable=False),
+    Column("lease_until", Moment),
+    Column("fence", BigInteger, nullable=False),
+    Column("complete_passes", BigInteger, nullable=False),
+    Column("held", Text),  # JSON list of tags whose vanishing waits for a second look
+    Column("last_pass_at", Moment),
+    Column("last_complete_pass_at", Moment),
+    Column("requests", BigInteger, nullable=False),  # of all passes in `passes`
+    Column("bytes_read", BigInteger, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    UniqueConstraint("registry_id", "name"),
+    Index(None, "due_at"),
+)
+
+passes = Table(
+    "passes",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("repository_id", ForeignKey("repositories.id"), nullable=False),
+    Column("started_at", Moment, nullable=False),
+    Column("ended_at", Moment),
+    Column("state", Text, nullable=False),  # running, interrupted, or the result's
+    Column("reason", UTF8, nullable=False),
+    Column("tags_seen", BigInteger, nullable=False),
+    Column("tags_new", BigInteger, nullable=False),
+    Column("tags_moved", BigInteger, nullable=False),
+    Column("tags_gone", BigInteger, nullable=False),
+    Column("tags_failed", BigInteger, nullable=False),
+    Column("invalid_tags", BigInteger, nullable=False),
+    Column("requests", BigInteger, nullable=False),
+    Column("bytes_read", BigInteger, nullable=False),
+    Index(None, "repository_id", "id"),
+)
+
+media_types = Table(
+    "media_types",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("text", UTF8, nullable=False, unique=True),
+)
+
+platforms = Table(
+    "platforms",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("text", UTF8, nullable=False, unique=True),
+    Column("os", UTF8, nullable=False),
+    Column("architecture", UTF8, nullable=False),
+    Column("variant", UTF8, nullable=False),
+    Column("os_version", UTF8, nullable=False),
+)
+
+instructions = Table(
+    "instructions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("text_digest", LargeBinary, nullable=False, unique=True),  # sha256
+    Column("text", UTF8, nullable=False),
+)
+
+blobs = Table(
+    "blobs",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("digest", DigestBytes, nullable=False, unique=True),
+    # The first claim ever; of a manifest the length of its JSON; None: no claim yet.
+    Column("compressed_bytes", BigInteger),
+    Column("media_type_id", BigInteger),
+    Column("is_foreign", Boolean, nullable=False),
+    Column("has_conflict", Boolean, nullable=False),  # another claim came later
+    Column("facts_state", Enumeration(FACTS_STATES), nullable=False),
+    Column("facts_code", Text),
+    # An image's layer that waits to be measured: its compressed bytes; else None.
+    Column("unmeasured_bytes", BigInteger),
+    Column("annotated_uncompressed_bytes", BigInteger),
+    Column("uncompressed_confidence", Enumeration(CONFIDENCES)),
+    Column("uncompressed_bytes", BigInteger),
+    Column("uncompressed_low_bytes", BigInteger),
+    Column("uncompressed_high_bytes", BigInteger),
+    Column("uncompressed_reason", Text),
+    Column("measured_at", Moment),
+)
+Index(
+    "ix_blobs_unmeasured",
+    blobs.c.unmeasured_bytes,
+    sqlite_where=blobs.c.unmeasured_bytes.is_not(None),
+    postgresql_where=blobs.c.unmeasured_bytes.is_not(None),
+)
+
+images = Table(
+    "images",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("platform_id", BigInteger, nullable=False),
+    Column("config_id", BigInteger, nullable=False),
+    Column("created_at", Moment),
+    Column("compressed_bytes", BigInteger, nullable=False),
+    Column("stored_bytes", BigInteger, nullable=False),
+    Column("layer_count", Integer, nullable=False),
+    Column("history_alignment", Enumeration(ALIGNMENTS), nullable=False),
+    Column("problems", UTF8),  # JSON list of [code, message], None: none
+    # Filled by a sweep once every layer is measured; no confidence: not yet.
+    Column("uncompressed_confidence", Enumeration(CONFIDENCES)),
+    Column("uncompressed_bytes", BigInteger),
+)
+Index(
+    "ix_images_without_total",
+    images.c.id,
+    sqlite_where=images.c.uncompressed_confidence.is_(None),
+    postgresql_where=images.c.uncompressed_confidence.is_(None),
+)
+
+artifacts = Table(
+    "artifacts",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("role", Enumeration(ROLES), nullable=False),
+    Column("artifact_type", UTF8, nullable=False),
+    Column("config_id", BigInteger),
+    Column("stored_bytes", BigInteger, nullable=False),
+)
+
+index_members = Table(
+    "index_members",
+    metadata,
+    Column("index_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("position", SmallInteger, primary_key=True, autoincrement=False),
+    Column("child_id", BigInteger, nullable=False),
+    Column("role", Enumeration(ROLES), nullable=False),
+    Column("platform_id", BigInteger),  # as the index says
+    sqlite_with_rowid=False,
+)
+
+# An image's layers, and the blobs of an artifact.
+layers = Table(
+    "layers",
+    metadata,
+    Column("image_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("position", SmallInteger, primary_key=True, autoincrement=False),
+    Column("blob_id", BigInteger, nullable=False),
+    Index(None, "blob_id"),
+    sqlite_with_rowid=False,
+)
+
+lines = Table(
+    "lines",
+    metadata,
+    Column("image_id", Id, primary_key=True, autoincrement=False),
+    # JSON: [[instruction id, created in microseconds or null, layer or null], ...]
+    Column("entries", Text, nullable=False),
+)
+
+tags = Table(
+    "tags",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("repository_id", ForeignKey("repositories.id"), nullable=False),
+    Column("name", UTF8, nullable=False),
+    Column("natural_key", UTF8, nullable=False),  # see natural_order.py
+    Column("target_id", BigInteger),  # None: never read
+    Column("first_seen_at", Moment, nullable=False),
+    Column("moved_at", Moment),  # None: was there in the first complete pass
+    Column("pushed_at", Moment),
+    Column("gone_at", Moment),
+    Column("error_code", Text),
+    Column("error_message", UTF8),
+    Column("error_digest", DigestBytes),
+    Column("error_at", Moment),
+    UniqueConstraint("repository_id", "name"),
+    Index(None, "repository_id", "natural_key"),
+)
+
+tag_moves = Table(
+    "tag_moves",
+    metadata,
+    Column("tag_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("seen_from", Moment, primary_key=True, autoincrement=False),
+    Column("target_id", BigInteger, nullable=False),
+    Column("seen_until", Moment),
+    Column("pushed_at", Moment),
+    sqlite_with_rowid=False,
+)
+
+# What is live in a repository: reachable from its tags, through indexes.
+repository_manifests = Table(
+    "repository_manifests",
+    metadata,
+    Column("repository_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("manifest_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("tag_count", Integer, nullable=False),
+    Column("index_count", Integer, nullable=False),
+    Index(None, "manifest_id"),
+    sqlite_with_rowid=False,
+)
+
+# The read model: no index but the key, so that an update touches nothing else.
+repository_summaries = Table(
+    "repository_summaries",
+    metadata,
+    Column(
+        "repository_id",
+        ForeignKey("repositories.id"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("tag_count", BigInteger, nullable=False),
+    Column("image_count", BigInteger, nullable=False),
+    Column("tags_failed", BigInteger, nullable=False),
+    Column("newest_tag", UTF8),
+    Column("newest_image_id", BigInteger),
+    Column("newest_platform", UTF8),
+    Column("newest_by", Text),
+    Column("newest_at", Moment),
+    Column("newest_compressed_bytes", BigInteger),
+    Column("newest_uncompressed_bytes", BigInteger),
+    Column("newest_uncompressed_confidence", Enumeration(CONFIDENCES)),
+    Column("newest_layers", Integer),
+    Column("baseline_compressed_bytes", BigInteger),
+    Column("heaviest_instruction_id", BigInteger),
+    Column("heaviest_compressed_bytes", BigInteger),
+    Column("largest_compressed_bytes", BigInteger),
+    Column("referenced_bytes", BigInteger),
+    Column("weighed_bytes", BigInteger),
+    Column("changed_at", Moment, nullable=False),
+    Column("revision", BigInteger, nullable=False),  # counts every change of the row
+)

@@ -1,0 +1,164 @@
+"""The database of one process: opening it, its transactions, its schema."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from weighbridge.errors import StoreError
+from weighbridge.store.failures import store_error
+
+REVISION: Final = "0001"
+"""The newest migration; code and schema of another revision do not work together."""
+_PRAGMAS: Final = (
+    "busy_timeout = 5000",
+    "journal_mode = WAL",
+    "synchronous = NORMAL",
+    "foreign_keys = ON",
+)
+
+
+class Database:
+    """An open database. Safe to share between threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._reader = engine.execution_options(weighbridge_read=True)
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction, alone in writing from its first statement on.
+
+        Committed at the end of the block, rolled back by any exception.
+        Raises StoreError(database_busy, disk_full, read_only, ...).
+        """
+        with self._transaction(self._engine) as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One snapshot: every query of the block sees the same state."""
+        with self._transaction(self._reader) as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close every connection that is not in use."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _transaction(self, engine: Engine) -> Iterator[Connection]:
+        try:
+            with engine.begin() as connection:
+                yield connection
+        except DBAPIError as error:
+            raise store_error(error) from error
+
+
+def open_database(url: str) -> Database:
+    """Open `sqlite:///file.db` or `sqlite:////absolute/file.db`, made if absent.
+
+    Raises StoreError(invalid_database_url, cannot_open, not_a_database, ...).
+    """
+    address = _sqlite_url(url)
+    path = Path(address.database or "")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"the folder of the database {str(path)!r} cannot be made",
+            code="cannot_open",
+        ) from error
+    engine = create_engine(address)
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    database = Database(engine)
+    try:
+        with database.read() as connection:
+            connection.execute(text("SELECT 1 FROM sqlite_master"))
+    except StoreError:
+        database.close()
+        raise
+    return database
+
+
+def _sqlite_url(url: str) -> URL:
+    try:
+        address = make_url(url)
+    except ArgumentError as error:
+        raise _invalid_url("this is no database URL") from error
+    if address.drivername not in ("sqlite", "sqlite+pysqlite"):
+        # The URL itself may hold a password and is not repeated.
+        raise _invalid_url(f"{address.drivername!r} is no database that we know")
+    if not address.database or address.database == ":memory:" or address.host:
+        raise _invalid_url("the URL names no file")
+    if address.query or address.database.startswith("file:"):
+        raise _invalid_url("the URL has parameters, which are not taken")
+    return address
+
+
+def _invalid_url(what: str) -> StoreError:
+    return StoreError(
+        what,
+        code="invalid_database_url",
+        hint="only SQLite works so far: sqlite:///file.db, sqlite:////abs/file.db",
+    )
+
+
+def _prepare(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
+    # The driver opens transactions on its own, late and as readers: updates that
+    # follow a read are then lost or refused. We say BEGIN ourselves instead.
+    connection.isolation_level = None
+    for pragma in _PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin(connection: Connection) -> None:
+    is_reader = connection.get_execution_options().get("weighbridge_read", False)
+    connection.exec_driver_sql("BEGIN" if is_reader else "BEGIN IMMEDIATE")
+
+
+def upgrade(database: Database) -> str:
+    """Bring the schema to this version's revision, and return it.
+
+    Safe to run in several processes at once: the first one works, in a transaction
+    of its own, and the others then find nothing to do.
+    """
+    if _revision(database) == REVISION:
+        return REVISION
+    # Imported late: alembic takes half a second, and most starts do not need it.
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", "weighbridge.store:migrations")
+    config.set_main_option("path_separator", "os")
+    with database.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    return REVISION
+
+
+def check_schema(database: Database) -> None:
+    """Raises StoreError(schema_version) if the schema is another revision's."""
+    found = _revision(database)
+    if found != REVISION:
+        raise StoreError(
+            f"the database has schema {found or 'none'}, this version needs {REVISION}",
+            code="schema_version",
+            hint="run: weighbridge db upgrade",
+        )
+
+
+def _revision(database: Database) -> str | None:
+    with database.read() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        statement = text("SELECT version_num FROM alembic_version")
+        found: str | None = connection.execute(statement).scalar()
+        return found

@@ -1,0 +1,163 @@
+"""The metric objects of one process: made once, passed in, never global."""
+
+from collections.abc import Callable
+from typing import Final
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+)
+
+REQUEST_BUCKETS: Final = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+_OF_REGISTRY: Final = ("registry",)
+
+# A `_created` series beside each counter would double the number of series.
+_without_created: Callable[[], None] = disable_created_metrics
+
+
+class Telemetry:
+    """Counters and gauges for what happens in this process.
+
+    What the database knows is not here: the web face renders it from a snapshot.
+    Each test makes its own; `registry` is what a scrape reads.
+    """
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        _without_created()
+        self.registry = CollectorRegistry() if registry is None else registry
+        self._add_requests()
+        self._add_pacing()
+        self._add_trust()
+        self._add_crawl()
+        self._add_service()
+
+    def begin_registry(self, name: str) -> None:
+        """Show the counters of a registry as 0 before anything was asked.
+
+        Without that, `rate()` does not see the first increase.
+        """
+        for counter in (
+            self.registry_response_bytes,
+            self.registry_throttled_seconds,
+            self.registry_desync,
+            self.integrity_errors,
+            self.crawl_runs,
+            self.crawl_manifests,
+            self.crawl_manifests_unchanged,
+        ):
+            counter.labels(name)
+
+    def _add_requests(self) -> None:
+        self.registry_requests = Counter(
+            "weighbridge_registry_requests_total",
+            "Answers of a registry or its token server, by status class.",
+            ("registry", "operation", "code"),
+            registry=self.registry,
+        )
+        self.registry_request_failures = Counter(
+            "weighbridge_registry_request_failures_total",
+            "Requests that brought no usable answer.",
+            ("registry", "operation", "reason"),
+            registry=self.registry,
+        )
+        self.registry_request_duration = Histogram(
+            "weighbridge_registry_request_duration_seconds",
+            "From sending a request to the end of its answer, waits left out.",
+            _OF_REGISTRY,
+            buckets=REQUEST_BUCKETS,
+            registry=self.registry,
+        )
+        self.registry_response_bytes = self._counter(
+            "weighbridge_registry_response_bytes_total",
+            "Bytes of bodies that were really read.",
+        )
+
+    def _add_pacing(self) -> None:
+        self.registry_throttled_seconds = self._counter(
+            "weighbridge_registry_throttled_seconds_total",
+            "Time that requests waited in our own limiter.",
+        )
+        self.registry_ratelimit_limit = self._gauge(
+            "weighbridge_registry_ratelimit_limit",
+            "Requests that the registry allows in its window, as it last said.",
+        )
+        self.registry_ratelimit_remaining = self._gauge(
+            "weighbridge_registry_ratelimit_remaining",
+            "Requests left in the registry's window, as it last said.",
+        )
+        self.registry_ratelimit_reset_timestamp = self._gauge(
+            "weighbridge_registry_ratelimit_reset_timestamp_seconds",
+            "When the registry's window begins anew, as it last said.",
+        )
+
+    def _add_trust(self) -> None:
+        self.integrity_errors = self._counter(
+            "weighbridge_integrity_errors_total",
+            "Contents that did not hash to the digest that they were asked by.",
+        )
+        self.registry_insecure = self._gauge(
+            "weighbridge_registry_insecure",
+            "1 where a registry beyond loopback is spoken to without TLS.",
+        )
+        self.registry_desync = self._counter(
+            "weighbridge_registry_desync_total",
+            "Times that stray bytes made us drop kept connections.",
+        )
+
+    def _add_crawl(self) -> None:
+        self.crawl_runs = self._counter(
+            "weighbridge_crawl_runs_total", "Crawls of a registry that were begun."
+        )
+        self.crawl_failures = Counter(
+            "weighbridge_crawl_failures_total",
+            "Crawls of a registry that did not end well.",
+            ("registry", "reason"),
+            registry=self.registry,
+        )
+        self.crawl_manifests = self._counter(
+            "weighbridge_crawl_manifests_total", "Tags whose manifest was looked up."
+        )
+        self.crawl_manifests_unchanged = self._counter(
+            "weighbridge_crawl_manifests_unchanged_total",
+            "Of those, the ones that were known already.",
+        )
+
+    def _add_service(self) -> None:
+        self.http_requests = Counter(
+            "weighbridge_http_requests_total",
+            "Requests that this service answered.",
+            ("method", "route", "code"),
+            registry=self.registry,
+        )
+        self.http_request_duration = Histogram(
+            "weighbridge_http_request_duration_seconds",
+            "Time to answer a request.",
+            ("route",),
+            registry=self.registry,
+        )
+        self.build_info = Gauge(
+            "weighbridge_build_info",
+            "Always 1; the labels tell the running version.",
+            ("version", "revision"),
+            registry=self.registry,
+        )
+        self.scheduler_last_tick_timestamp = Gauge(
+            "weighbridge_scheduler_last_tick_timestamp_seconds",
+            "When the scheduler last looked for due work.",
+            registry=self.registry,
+        )
+        self.db_write_errors = Counter(
+            "weighbridge_db_write_errors_total",
+            "Transactions that the database refused.",
+            registry=self.registry,
+        )
+
+    def _counter(self, name: str, text: str) -> Counter:
+        return Counter(name, text, _OF_REGISTRY, registry=self.registry)
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(name, text, _OF_REGISTRY, registry=self.registry)

@@ -1,0 +1,69 @@
+"""Answers to reads: JSON, CSV and pages, each with an ETag."""
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from fastapi import Request
+from starlette.responses import Response
+
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def json_answer(request: Request, value: object) -> Response:
+    """ASCII only, so that no text in it can break the encoding."""
+    body = json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
+    return _answer(request, body, {"content-type": "application/json"})
+
+
+def page_answer(request: Request, html: str) -> Response:
+    """A page. A lone surrogate, which UTF-8 cannot hold, becomes a question mark."""
+    body = html.encode("utf-8", "replace")
+    return _answer(request, body, {"content-type": "text/html; charset=utf-8"})
+
+
+def csv_answer(
+    request: Request,
+    name: str,
+    columns: Sequence[str],
+    rows: Sequence[Mapping[str, object]],
+) -> Response:
+    """RFC 4180 with a head line, offered as `name`.csv."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(columns)
+    writer.writerows([[cell(row.get(column)) for column in columns] for row in rows])
+    headers = {
+        "content-type": "text/csv; charset=utf-8; header=present",
+        "content-disposition": f'attachment; filename="{name}.csv"',
+    }
+    return _answer(request, text.getvalue().encode("utf-8", "replace"), headers)
+
+
+def cell(value: object) -> object:
+    """A value for a cell: unknown is empty, and no text is a formula.
+
+    Spreadsheets run what starts with these characters (OWASP, CSV injection); an
+    apostrophe in front makes it text.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
+    return value
+
+
+def _answer(request: Request, body: bytes, headers: Mapping[str, str]) -> Response:
+    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    if _is_known(request.headers.get("if-none-match", ""), etag):
+        return Response(status_code=304, headers={"etag": etag})
+    return Response(body, headers={**headers, "etag": etag})
+
+
+def _is_known(if_none_match: str, etag: str) -> bool:
+    """RFC 9110 13.1.2: a list, compared weakly, or `*`."""
+    sent = [item.strip().removeprefix("W/") for item in if_none_match.split(",")]
+    return etag in sent or sent == ["*"]

@@ -1,0 +1,121 @@
+"""One shape for every error over HTTP, and a page for people."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse, JSONResponse, Response
+
+from weighbridge.errors import NotFound, StoreError, UsageError, WeighbridgeError
+from weighbridge.web.options import SECURITY_HEADERS
+from weighbridge.web.views.templating import render
+
+_CODES: Final = {
+    400: "bad_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    421: "misdirected_request",
+    500: "internal_error",
+    503: "unavailable",
+}
+
+
+class Refusal(WeighbridgeError):
+    """A request that is answered with a status of its own.
+
+    detail: what a program needs beside the sentence, or None
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        code: str | None = None,
+        detail: object = None,
+    ) -> None:
+        super().__init__(message, code=code or _CODES.get(status, "error"))
+        self.status = status
+        self.detail = detail
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Answer every exception in our shape; a traceback never leaves."""
+    app.add_exception_handler(WeighbridgeError, _ours)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def error_response(
+    request: Request, status: int, code: str, message: str, detail: object = None
+) -> Response:
+    """JSON, or a page where a browser asked for a page."""
+    headers = dict(SECURITY_HEADERS) | {"cache-control": "no-store"}
+    if _wants_page(request):
+        body = render("error.html", status=status, code=code, message=message)
+        return HTMLResponse(body, status, headers)
+    shape = {"error": {"code": code, "message": message, "detail": detail}}
+    return JSONResponse(shape, status, headers)
+
+
+def _wants_page(request: Request) -> bool:
+    path = request.url.path
+    if path.startswith(("/api/", "/metrics", "/static/")) or path.endswith(_TWINS):
+        return False
+    return "text/html" in request.headers.get("accept", "")
+
+
+_TWINS: Final = (".json", ".csv")
+_STATUS: Final[tuple[tuple[type[WeighbridgeError], int], ...]] = (
+    (UsageError, 400),
+    (NotFound, 404),
+    (StoreError, 503),
+)
+
+
+def _ours(request: Request, exc: Exception) -> Response:
+    if isinstance(exc, Refusal):
+        return error_response(request, exc.status, exc.code, exc.message, exc.detail)
+    for kind, status in _STATUS:
+        if isinstance(exc, kind):
+            detail = {"hint": exc.hint} if exc.hint else None
+            return error_response(request, status, exc.code, exc.message, detail)
+    return _unexpected(request, exc)
+
+
+def _http(request: Request, exc: Exception) -> Response:
+    status = exc.status_code if isinstance(exc, HTTPException) else 500
+    allowed = exc.headers if isinstance(exc, HTTPException) else None
+    message = _MESSAGES.get(status, _phrase)(status)
+    answer = error_response(request, status, _CODES.get(status, "error"), message)
+    answer.headers.update(allowed or {})
+    return answer
+
+
+def _phrase(status: int) -> str:
+    return HTTPStatus(status).phrase.lower()
+
+
+_MESSAGES: Final[dict[int, Callable[[int], str]]] = {
+    404: lambda _: "there is nothing at this address",
+    405: lambda _: "this address only answers GET and HEAD",
+}
+
+
+def _invalid(request: Request, exc: Exception) -> Response:
+    """400 naming each parameter; what was sent is not echoed."""
+    faults = exc.errors() if isinstance(exc, RequestValidationError) else []
+    names = sorted({str(fault["loc"][-1]) for fault in faults})
+    rules = {str(fault["loc"][-1]): str(fault["msg"]) for fault in faults}
+    message = f"wrong or missing: {', '.join(names)}"
+    return error_response(request, 400, "invalid_parameter", message, rules)
+
+
+def _unexpected(request: Request, _exc: Exception) -> Response:
+    # Starlette logs the exception after this answer; the sender learns nothing.
+    message = "this is a fault of ours; the log of the service has its cause"
+    return error_response(request, 500, "internal_error", message)

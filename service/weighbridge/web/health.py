@@ -1,0 +1,33 @@
+"""Alive, and able to serve."""
+
+from fastapi import Request
+from starlette.responses import PlainTextResponse, Response
+
+from weighbridge.errors import WeighbridgeError
+from weighbridge.store.session import Database, check_schema
+from weighbridge.web.answers import json_answer
+from weighbridge.web.errors import error_response
+
+
+class Health:
+    """`/healthz` and `/readyz`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def healthz(self) -> Response:
+        """The process runs; nothing else is asked."""
+        return PlainTextResponse("ok\n")
+
+    def readyz(self, request: Request) -> Response:
+        """200 where the database answers with the schema that this release knows,
+        else 503 with the reason."""
+        try:
+            check_schema(self._database)
+        except WeighbridgeError as exc:
+            reasons = [{"code": exc.code, "message": exc.message}]
+        else:
+            return json_answer(request, {"status": "ready", "reasons": []})
+        return error_response(
+            request, 503, "not_ready", reasons[0]["message"], {"reasons": reasons}
+        )

@@ -1,0 +1,92 @@
+"""`/metrics`, this process's health, and `/metrics/repositories`, the inventory."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from fastapi import Request
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.registry import Collector
+from starlette.responses import Response
+
+from weighbridge.errors import StoreError
+from weighbridge.telemetry import Telemetry
+from weighbridge.web.errors import Refusal
+from weighbridge.web.exposition import CONTENT_TYPE, printable_label
+from weighbridge.web.inventory import CRAWL
+from weighbridge.web.snapshot import Rendered, SnapshotKeeper
+
+_OPENMETRICS: Final = "application/openmetrics-text"
+
+
+class Metrics:
+    """Both endpoints for Prometheus."""
+
+    def __init__(self, telemetry: Telemetry, keeper: SnapshotKeeper) -> None:
+        self._joined = _Joined(telemetry.registry, keeper)
+        self._keeper = keeper
+
+    def process(self, request: Request) -> Response:
+        """Counters of this process, its release, and how fresh each crawl is."""
+        # The client's own negotiation parses the version that the scraper sends
+        # and raises on one that is no number; these two forms suit every scraper.
+        if _OPENMETRICS in request.headers.get("accept", ""):
+            body = openmetrics.generate_latest(self._joined)
+            return Response(body, media_type=openmetrics.CONTENT_TYPE_LATEST)
+        body = generate_latest(self._joined)
+        return Response(body, media_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+    def repositories(self, request: Request, registry: str | None = None) -> Response:
+        """The inventory, or one registry's part of it, as it was last rendered."""
+        snapshot = self._keeper.current()
+        rendered = (
+            snapshot.rendered if registry is None else snapshot.of_registry(registry)
+        )
+        if rendered is None:
+            raise Refusal(404, "no such registry", code="registry_not_found")
+        return _scrape(request, rendered)
+
+
+def _scrape(request: Request, rendered: Rendered) -> Response:
+    headers = {"content-type": CONTENT_TYPE, "vary": "accept-encoding"}
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(
+            rendered.zipped, headers=headers | {"content-encoding": "gzip"}
+        )
+    return Response(rendered.plain, headers=headers)
+
+
+class _Joined(CollectorRegistry):
+    """The process's registry with facts that are not kept in its objects."""
+
+    def __init__(self, process: Collector, keeper: SnapshotKeeper) -> None:
+        super().__init__(auto_describe=False)
+        self._process = process
+        self._keeper = keeper
+
+    def collect(self) -> Iterable[Metric]:
+        yield from self._process.collect()
+        yield from self._crawl_gauges()
+        yield GaugeMetricFamily(
+            "weighbridge_exporter_collect_errors",
+            "Whether the last look at the inventory failed.",
+            value=int(self._keeper.failed),
+        )
+
+    def _crawl_gauges(self) -> Iterable[Metric]:
+        """Left out while the database does not answer: health stays readable."""
+        try:
+            registries = self._keeper.current().inventory.registries
+        except StoreError:
+            return
+        for name, help_text, value_of in CRAWL:
+            family = GaugeMetricFamily(
+                f"weighbridge_{name}", help_text, labels=["registry"]
+            )
+            for report in registries:
+                value = value_of(report)
+                if value is not None:
+                    family.add_metric([printable_label(report.name)], value)
+            yield family

@@ -1,0 +1,82 @@
+"""Query parameters, read strictly: what is not understood is refused, not ignored."""
+
+import unicodedata
+from collections import Counter
+from typing import Annotated, Final, Literal, TypeAlias
+
+from fastapi import Query, Request
+from fastapi.routing import APIRoute
+from pydantic import BeforeValidator
+
+from weighbridge.web.errors import Refusal
+
+LIMIT_MAX: Final = 1000
+_VALUE_CHARACTERS: Final = 2048
+
+
+def _ascii_digits(value: object) -> object:
+    """`int` also reads full-width digits, signs, underscores and blanks."""
+    if isinstance(value, str) and not (value.isascii() and value.isdigit()):
+        raise ValueError(f"a number from 1 to {LIMIT_MAX} in plain digits")
+    return value
+
+
+Limit: TypeAlias = Annotated[
+    int,
+    BeforeValidator(_ascii_digits),
+    Query(ge=1, le=LIMIT_MAX, description="Items on one page"),
+]
+Ref: TypeAlias = Annotated[
+    str,
+    Query(
+        min_length=1,
+        description="registry/repository[:tag|@digest], such as hub/library/python:3.7",
+    ),
+]
+Order: TypeAlias = Literal["asc", "desc"]
+
+
+def only_known_parameters(request: Request) -> None:
+    """Raises Refusal(400) for parameters that the route does not have.
+
+    A misspelt filter would otherwise show everything and look right.
+    """
+    route = request.scope.get("route")
+    known = (
+        {field.alias for field in route.dependant.query_params}
+        if isinstance(route, APIRoute)
+        else set()
+    )
+    sent = Counter(name for name, _ in request.query_params.multi_items())
+    unknown = sorted(sent.keys() - known)
+    if unknown:
+        raise Refusal(
+            400,
+            f"unknown parameters: {', '.join(map(_shown, unknown))}",
+            code="unknown_parameter",
+            detail={"unknown": unknown, "known": sorted(known)},
+        )
+    _check_values(request, [name for name, times in sent.items() if times > 1])
+
+
+def _check_values(request: Request, repeated: list[str]) -> None:
+    if repeated:
+        raise Refusal(
+            400, f"said twice: {', '.join(repeated)}", code="repeated_parameter"
+        )
+    for name, value in request.query_params.items():
+        if len(value) > _VALUE_CHARACTERS or any(map(_is_control, value)):
+            raise Refusal(
+                400,
+                f"{name} is longer than {_VALUE_CHARACTERS} characters or holds "
+                "control characters",
+                code="invalid_parameter",
+            )
+
+
+def _is_control(character: str) -> bool:
+    return unicodedata.category(character) in ("Cc", "Cs")
+
+
+def _shown(name: str) -> str:
+    return repr(name[:40])

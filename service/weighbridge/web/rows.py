@@ -1,0 +1,93 @@
+"""Rows of the read model as JSON objects: the keys of the API, of CSV and of lists."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from datetime import datetime
+from typing import TypeAlias
+
+from weighbridge.domain.report import (
+    Page,
+    PassReport,
+    RegistryReport,
+    RepositoryReport,
+    SearchHit,
+    TagReport,
+)
+from weighbridge.domain.weighing import WeighedImage, rfc3339
+
+Report: TypeAlias = (
+    RegistryReport | RepositoryReport | TagReport | PassReport | SearchHit
+)
+
+
+def columns(kind: type[Report]) -> list[str]:
+    """The keys of one kind of row, in the order in which they are shown."""
+    return [field.name for field in fields(kind)]
+
+
+def row_json(report: Report) -> dict[str, object]:
+    """The row under the names of its value; times RFC 3339, unknown is null."""
+    return {name: _plain(getattr(report, name)) for name in columns(type(report))}
+
+
+def list_json(
+    rows: Sequence[Report], next_cursor: str | None = None
+) -> dict[str, object]:
+    """The shape of every list."""
+    return {"items": [row_json(row) for row in rows], "next_cursor": next_cursor}
+
+
+def page_json(
+    page: Page[RepositoryReport] | Page[TagReport] | Page[PassReport],
+) -> dict[str, object]:
+    """One page of a list."""
+    return list_json(page.items, page.next_cursor)
+
+
+LINE_COLUMNS = (
+    "line",
+    "layer",
+    "instruction",
+    "digest",
+    "compressed_bytes",
+    "uncompressed_bytes",
+    "uncompressed_confidence",
+)
+
+
+def line_rows(image: WeighedImage) -> list[dict[str, object]]:
+    """The lines of one image as a flat table; layers that no line names follow."""
+    rows: list[dict[str, object]] = []
+    for number, line in enumerate(image.lines, start=1):
+        row: dict[str, object] = {
+            "line": number,
+            "layer": line.layer,
+            "instruction": line.instruction,
+            "compressed_bytes": line.compressed_bytes,
+            "uncompressed_bytes": line.uncompressed_bytes,
+        }
+        rows.append(row | _layer_cells(image, line.layer))
+    named = {line.layer for line in image.lines}
+    for index, layer in enumerate(image.layers):
+        if index not in named:
+            cells = _layer_cells(image, index)
+            rows.append(
+                {"layer": index, "compressed_bytes": layer.compressed_bytes} | cells
+            )
+    return rows
+
+
+def _layer_cells(image: WeighedImage, index: int | None) -> dict[str, object]:
+    if index is None:
+        return {}
+    layer = image.layers[index]
+    known = layer.uncompressed
+    return {
+        "digest": layer.digest,
+        "uncompressed_bytes": known.uncompressed_bytes if known else None,
+        "uncompressed_confidence": known.confidence if known else "unknown",
+    }
+
+
+def _plain(value: object) -> object:
+    return rfc3339(value) if isinstance(value, datetime) else value

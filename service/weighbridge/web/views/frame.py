@@ -1,0 +1,106 @@
+"""What stands around every page: navigation, and how fresh the data is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal, TypeAlias
+
+from weighbridge.domain.report import RegistryReport
+from weighbridge.web.views.numbers import ago, duration
+
+Freshness: TypeAlias = Literal["fresh", "late", "stale", "waiting", "failing"]
+
+_LATE: Final = 1.5
+_STALE: Final = 2.5
+"""Times the interval: two full runs were missed, and a little."""
+
+NAVIGATION: Final = (("/", "Overview"), ("/crawls", "Crawls"))
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryLine:
+    """One registry's freshness in words."""
+
+    name: str
+    freshness: Freshness
+    words: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """path:   the page that is shown, marked in the navigation
+    query:  what the search field holds
+    pill:   freshness of all registries in two or three words
+    now:    when the page was made
+    twin:   address of the page's JSON without its suffix, "" for none
+    """
+
+    path: str
+    query: str
+    pill: str
+    pill_title: str
+    is_pill_warning: bool
+    now: datetime
+    twin: str = ""
+    twin_query: str = ""
+    refresh_s: int | None = None
+
+
+def frame(
+    path: str, registries: Sequence[RegistryReport], now: datetime, query: str = ""
+) -> Frame:
+    """The frame of one page; `dataclasses.replace` adds the rest."""
+    lines = [registry_line(registry, now) for registry in registries]
+    pill, is_warning = _pill(lines)
+    return Frame(
+        path=path,
+        query=query,
+        pill=pill,
+        pill_title=". ".join(f"{line.name}: {line.title}" for line in lines),
+        is_pill_warning=is_warning,
+        now=now,
+    )
+
+
+def registry_line(registry: RegistryReport, now: datetime) -> RegistryLine:
+    """How fresh one registry's data is."""
+    every = f"every {duration(registry.interval_s)}"
+    last = registry.last_success_at
+    if registry.state not in ("ok", "new"):
+        words = registry.state
+        title = f"{registry.state}, every number is from {_since(last, now)}"
+        return RegistryLine(registry.name, "failing", words, title)
+    if last is None:
+        title = f"first crawl has not ended, {every}"
+        return RegistryLine(registry.name, "waiting", "first crawl", title)
+    words = ago(last, now)
+    return RegistryLine(
+        registry.name, _freshness(registry, last, now), words, f"{words}, {every}"
+    )
+
+
+def _since(moment: datetime | None, now: datetime) -> str:
+    return "no crawl yet" if moment is None else ago(moment, now)
+
+
+def _freshness(registry: RegistryReport, last: datetime, now: datetime) -> Freshness:
+    intervals = (now - last).total_seconds() / max(1, registry.interval_s)
+    if intervals > _STALE:
+        return "stale"
+    return "late" if intervals > _LATE else "fresh"
+
+
+def _pill(lines: Sequence[RegistryLine]) -> tuple[str, bool]:
+    if not lines:
+        return "no registry yet", False
+    failing = sum(line.freshness == "failing" for line in lines)
+    stale = sum(line.freshness in ("late", "stale") for line in lines)
+    if failing:
+        return f"{failing} of {len(lines)} failing", True
+    if stale:
+        return f"{stale} of {len(lines)} stale", True
+    if all(line.freshness == "waiting" for line in lines):
+        return "first crawl", False
+    first = next(line for line in lines if line.freshness == "fresh")
+    return f"{first.name}: {first.words}" if len(lines) == 1 else "all fresh", False

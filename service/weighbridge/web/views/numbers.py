@@ -1,0 +1,84 @@
+"""Numbers and times as people read them on a page."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+MINUTE: Final = 60
+HOUR: Final = 60 * MINUTE
+DAY: Final = 24 * HOUR
+
+BITS_A_SECOND: Final = {"1 Gbit/s": 1_000_000_000, "100 Mbit/s": 100_000_000}
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A number of bytes for a page.
+
+    number:      None where it is not known, never 0
+    is_estimate: shown with a tilde
+    word:        what stands there instead of an unknown number
+    reason:      why it is an estimate or unknown, for the title
+    """
+
+    number: int | None
+    is_estimate: bool = False
+    word: str = "unknown"
+    reason: str = ""
+
+
+def percent(part: int, whole: int) -> str:
+    """One decimal, without the sign: `56.6`; `< 0.1` for less, `0` for nothing.
+
+    Never `0.0` for something, never `100.0` for less than all.
+    """
+    if part == 0 or whole == 0:
+        return "0"
+    if part == whole:
+        return "100"
+    share = part / whole * 100
+    if share < 0.05:
+        return "< 0.1"
+    return f"{min(share, 99.9):.1f}"
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """`4 min ago`, `2 h 40 min ago`, `21 d ago`; `just now` within a minute."""
+    seconds = int((now - moment).total_seconds())
+    if seconds < MINUTE:
+        return "just now"
+    return f"{duration(seconds)} ago"
+
+
+def duration(seconds: int) -> str:
+    """`40 s`, `12 min`, `2 h 40 min`, `21 d`: the two largest parts that matter."""
+    if seconds < MINUTE:
+        return f"{seconds} s"
+    if seconds < HOUR:
+        return f"{seconds // MINUTE} min"
+    if seconds < 2 * DAY:
+        hours, rest = divmod(seconds, HOUR)
+        minutes = rest // MINUTE
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    return f"{seconds // DAY} d"
+
+
+def pull_seconds(compressed_bytes: int, bits_a_second: int) -> str:
+    """How long the bytes take on a line that carries nothing else: `8.7 s`."""
+    seconds = compressed_bytes * 8 / bits_a_second
+    if seconds < 0.1:
+        return "< 0.1 s"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return duration(round(seconds))
+
+
+def shortened(text: str, characters: int) -> str:
+    """The text, cut between words with an ellipsis if it is longer."""
+    if len(text) <= characters:
+        return text
+    head = text[: characters - 1]
+    kept = head.rpartition(" ")[0] if " " in head[characters // 2 :] else head
+    return f"{kept.rstrip(' ;&|,')} …"

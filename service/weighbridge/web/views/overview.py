@@ -1,0 +1,246 @@
+"""The first page: what is heavy in all registries, and how far the data goes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal, TypeAlias
+
+from weighbridge.domain.report import Page, RegistryReport, RepositoryReport
+from weighbridge.web.views.charts import row_share
+from weighbridge.web.views.frame import Freshness, RegistryLine, registry_line
+from weighbridge.web.views.numbers import Amount, ago, shortened
+from weighbridge.web.views.words import amount_of_row
+
+_LINE_CHARACTERS: Final = 60
+_PROBLEMS: Final[dict[str, str]] = {
+    "unauthorized": "refuses us",
+    "unreachable": "cannot be reached",
+    "error": "answers with errors",
+}
+State: TypeAlias = Literal["empty", "first_crawl", "weighed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Banner:
+    """Something that is wrong; the numbers below it stay as they were."""
+
+    title: str
+    text: str
+    is_bad: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryRow:
+    """One row of the table.
+
+    bar:   percent of the column; every row of a page has the same scale
+    state: what is to say beside the numbers, "" where all is well
+    """
+
+    ref: str
+    registry: str
+    repository: str
+    newest_tag: str
+    newest_ref: str
+    platform: str
+    newest_by: str
+    age: str
+    compressed: Amount
+    uncompressed: Amount
+    bar: float
+    heaviest: str
+    heaviest_whole: str
+    heaviest_bytes: int | None
+    tags: int
+    state: str
+    state_title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A first crawl: repositories done of those known so far."""
+
+    done: int
+    known: int
+    is_listing: bool
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The whole page; counts are over all registries shown.
+
+    newest_bytes: the newest images of all repositories, summed without sharing
+    page_bytes:   the same of the rows of this page
+    """
+
+    state: State
+    title: str
+    registries: tuple[RegistryLine, ...]
+    repositories: int
+    tags: int
+    images: int
+    newest_bytes: int
+    bytes_read: int
+    requests: int
+    weighed_bytes: int | None
+    banners: tuple[Banner, ...]
+    progress: Progress | None
+    rows: tuple[RepositoryRow, ...]
+    page_bytes: int
+    platforms: tuple[str, ...]
+    freshest: Freshness | None
+
+
+def overview(
+    registries: Sequence[RegistryReport],
+    page: Page[RepositoryReport],
+    newest_bytes: int,
+    now: datetime,
+    only: str | None = None,
+) -> Overview:
+    """`only` restricts the figures to one registry; `newest_bytes` fits it."""
+    shown = [r for r in registries if only in (None, r.name)]
+    rows = _rows(page.items, now)
+    weighed = [r.weighed_bytes for r in shown if r.weighed_bytes is not None]
+    lines = tuple(registry_line(registry, now) for registry in shown)
+    return Overview(
+        state=_state(shown),
+        title=_title(shown, only),
+        registries=lines,
+        repositories=sum(r.repositories for r in shown),
+        tags=sum(r.tags for r in shown),
+        images=sum(r.images for r in shown),
+        newest_bytes=newest_bytes,
+        bytes_read=sum(r.bytes_read for r in shown),
+        requests=sum(r.requests for r in shown),
+        weighed_bytes=sum(weighed) if weighed else None,
+        banners=tuple(_banners(shown, now)),
+        progress=_progress(shown),
+        rows=tuple(rows),
+        page_bytes=sum(row.newest_compressed_bytes or 0 for row in page.items),
+        platforms=tuple(
+            sorted({r.newest_platform for r in page.items if r.newest_platform})
+        ),
+        freshest=lines[0].freshness if lines else None,
+    )
+
+
+def _is_first_crawl(registry: RegistryReport) -> bool:
+    return registry.last_success_at is None and registry.state in ("new", "ok")
+
+
+def _state(registries: Sequence[RegistryReport]) -> State:
+    if not registries:
+        return "empty"
+    return "first_crawl" if any(map(_is_first_crawl, registries)) else "weighed"
+
+
+def _title(registries: Sequence[RegistryReport], only: str | None) -> str:
+    if not registries:
+        return "Nothing on the scale yet"
+    running = [r.name for r in registries if _is_first_crawl(r)]
+    if running:
+        return f"Weighing {', '.join(running)} for the first time"
+    return only or (registries[0].name if len(registries) == 1 else "All registries")
+
+
+def _progress(registries: Sequence[RegistryReport]) -> Progress | None:
+    running = [r for r in registries if _is_first_crawl(r)]
+    if not running:
+        return None
+    known = sum(r.repositories for r in running)
+    done = max(0, known - sum(r.repositories_pending for r in running))
+    is_listing = any(r.last_discovery_at is None for r in running)
+    return Progress(done, known, is_listing, row_share(done, known))
+
+
+def _banners(registries: Sequence[RegistryReport], now: datetime) -> list[Banner]:
+    banners: list[Banner] = []
+    for registry in registries:
+        if registry.state in _PROBLEMS:
+            banners.append(_problem(registry, now))
+        if registry.tags_failed:
+            count = _plural(registry.tags_failed, "tag")
+            text = (
+                f"{count} of {registry.tags:,} could not be read at the last look; "
+                "their numbers are those of the look before."
+            )
+            banners.append(Banner(registry.name, text, False))
+    return banners
+
+
+def _problem(registry: RegistryReport, now: datetime) -> Banner:
+    text = _PROBLEMS[registry.state]
+    if registry.state_since is not None:
+        text += f" since {registry.state_since:%Y-%m-%d %H:%M} UTC"
+    if registry.state_reason:
+        text += f" ({registry.state_reason})"
+    kept = _plural(registry.repositories, "repository", "repositories")
+    if registry.last_success_at is None:
+        return Banner(registry.name, f"{text}. It was never read to its end.", True)
+    return Banner(
+        registry.name,
+        f"{text}. Its {kept} show what was known {ago(registry.last_success_at, now)}.",
+        True,
+    )
+
+
+def _plural(count: int, one: str, many: str = "") -> str:
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def _rows(items: Sequence[RepositoryReport], now: datetime) -> list[RepositoryRow]:
+    largest = max((r.newest_compressed_bytes or 0 for r in items), default=0)
+    return [_row(report, largest, now) for report in items]
+
+
+def _row(report: RepositoryReport, largest: int, now: datetime) -> RepositoryRow:
+    ref = f"{report.registry}/{report.repository}"
+    line = report.heaviest_instruction or ""
+    state, state_title = repository_state(report)
+    is_new = report.state == "new"
+    return RepositoryRow(
+        ref=ref,
+        registry=report.registry,
+        repository=report.repository,
+        newest_tag=report.newest_tag or "",
+        newest_ref=f"{ref}:{report.newest_tag}" if report.newest_tag else "",
+        platform=report.newest_platform or "",
+        newest_by=report.newest_by or "",
+        age=ago(report.newest_at, now) if report.newest_at else "",
+        compressed=Amount(
+            report.newest_compressed_bytes,
+            word="not yet" if is_new else "unknown",
+            reason="Its tags are not read yet" if is_new else "It has no image",
+        ),
+        uncompressed=amount_of_row(
+            report.newest_uncompressed_bytes, report.newest_uncompressed_confidence
+        ),
+        bar=row_share(report.newest_compressed_bytes or 0, largest),
+        heaviest=shortened(line, _LINE_CHARACTERS),
+        heaviest_whole=line,
+        heaviest_bytes=report.heaviest_compressed_bytes,
+        tags=report.tags,
+        state=state,
+        state_title=state_title,
+    )
+
+
+_STATE_WORDS: Final[dict[str, tuple[str, str]]] = {
+    "new": ("weighing", "No pass has looked at all of it yet"),
+    "partial": ("partial", "The last pass did not see all of it"),
+    "missing": ("gone", "The registry no longer has it; these are its last numbers"),
+    "unauthorized": ("refused", "The registry refuses us; these are the last numbers"),
+    "unreachable": ("unreachable", "No answer; these are the last numbers"),
+    "error": ("failed", "The last pass failed; these are the last numbers"),
+}
+
+
+def repository_state(report: RepositoryReport) -> tuple[str, str]:
+    """A word and a sentence; both empty where the last pass was complete."""
+    if report.state == "ok" and report.tags_failed:
+        count = _plural(report.tags_failed, "tag")
+        return "partial", f"{count} could not be read at the last look"
+    word, title = _STATE_WORDS.get(report.state, ("", ""))
+    return word, f"{title}: {report.state_reason}" if report.state_reason else title

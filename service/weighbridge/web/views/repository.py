@@ -1,0 +1,128 @@
+"""The page of one repository: its newest image and its tags."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from weighbridge.domain.report import Page, RepositoryReport, TagReport
+from weighbridge.web.views.charts import row_share
+from weighbridge.web.views.numbers import (
+    BITS_A_SECOND,
+    Amount,
+    ago,
+    pull_seconds,
+    shortened,
+)
+from weighbridge.web.views.overview import Banner, repository_state
+from weighbridge.web.views.words import amount_of_row
+
+_NOT_IMAGES = {
+    "artifact": ("no image", "An artifact, not an image"),
+    "unweighable": ("not weighable", "A manifest that states no sizes"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TagRow:
+    """One tag; `note` says what is odd about it, "" for nothing."""
+
+    name: str
+    ref: str
+    is_gone: bool
+    when: str
+    when_title: datetime
+    compressed: Amount
+    uncompressed: Amount
+    bar: float
+    layers: int | None
+    platforms: int
+    platform: str
+    note: str
+    note_title: str
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryPage:
+    """growth: percent against the baseline, with sign, None without one."""
+
+    report: RepositoryReport
+    ref: str
+    newest: Amount
+    on_disk: Amount
+    growth: str
+    heaviest: str
+    pull_fast: str
+    pull_slow: str
+    banners: tuple[Banner, ...]
+    rows: tuple[TagRow, ...]
+
+
+def repository_page(
+    report: RepositoryReport, tags: Page[TagReport], now: datetime
+) -> RepositoryPage:
+    """The page; bars of its tags share one scale."""
+    ref = f"{report.registry}/{report.repository}"
+    compressed = report.newest_compressed_bytes
+    fast, slow = BITS_A_SECOND.values()
+    word, sentence = repository_state(report)
+    return RepositoryPage(
+        report=report,
+        ref=ref,
+        newest=Amount(compressed, word="not yet", reason="No image is read yet"),
+        on_disk=amount_of_row(
+            report.newest_uncompressed_bytes, report.newest_uncompressed_confidence
+        ),
+        growth=_growth(compressed, report.baseline_compressed_bytes),
+        heaviest=shortened(report.heaviest_instruction or "", 120),
+        pull_fast=pull_seconds(compressed or 0, fast),
+        pull_slow=pull_seconds(compressed or 0, slow),
+        banners=(Banner(word, f"{sentence}.", word != "weighing"),) if word else (),
+        rows=tuple(_rows(ref, tags.items, now)),
+    )
+
+
+def _growth(compressed: int | None, baseline: int | None) -> str:
+    if compressed is None or not baseline:
+        return ""
+    change = (compressed - baseline) / baseline * 100
+    if abs(change) < 0.5:
+        return "±0"
+    return f"▲ +{change:.0f}" if change > 0 else f"▼ −{-change:.0f}"
+
+
+def _rows(ref: str, tags: Sequence[TagReport], now: datetime) -> list[TagRow]:
+    largest = max((tag.compressed_bytes or 0 for tag in tags), default=0)
+    return [_row(ref, tag, largest, now) for tag in tags]
+
+
+def _row(ref: str, tag: TagReport, largest: int, now: datetime) -> TagRow:
+    moment = tag.pushed_at or tag.moved_at or tag.first_seen_at
+    verb = "pushed" if tag.pushed_at else "moved" if tag.moved_at else "first seen"
+    note, note_title = _note(tag, now)
+    return TagRow(
+        name=tag.name,
+        ref=f"{ref}:{tag.name}",
+        is_gone=tag.gone_at is not None,
+        when=f"{verb} {ago(moment, now)}",
+        when_title=moment,
+        compressed=Amount(
+            tag.compressed_bytes,
+            word="none" if tag.kind in _NOT_IMAGES else "not yet",
+            reason=note_title or "It is not read yet",
+        ),
+        uncompressed=amount_of_row(tag.uncompressed_bytes, tag.uncompressed_confidence),
+        bar=row_share(tag.compressed_bytes or 0, largest),
+        layers=tag.layers,
+        platforms=tag.platforms,
+        platform=tag.platform or "",
+        note=note,
+        note_title=note_title,
+    )
+
+
+def _note(tag: TagReport, now: datetime) -> tuple[str, str]:
+    if tag.gone_at is not None:
+        return f"gone {ago(tag.gone_at, now)}", "A complete pass no longer saw it"
+    if tag.error_code is not None:
+        return "not read", tag.error_message or tag.error_code
+    return _NOT_IMAGES.get(tag.kind or "", ("", ""))

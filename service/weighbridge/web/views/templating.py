@@ -1,0 +1,60 @@
+"""Jinja with everything escaped, and the few functions that templates may call."""
+
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from weighbridge import __version__
+from weighbridge.domain.units import format_bytes, split_bytes
+from weighbridge.domain.weighing import rfc3339
+from weighbridge.web.views.numbers import ago
+
+TEMPLATES: Final = Path(__file__).parent.parent / "templates"
+
+
+def render(template: str, **values: object) -> str:
+    """The page. An undefined name is an error, never an empty place."""
+    return _ENVIRONMENT.get_template(template).render(**values)
+
+
+def thousands(number: int) -> str:
+    """`1,082,700,595`."""
+    return f"{number:,}"
+
+
+def url_value(text: object) -> str:
+    """A value for a query string; slashes and colons stay readable."""
+    return quote(str(text), safe="/:@")
+
+
+def breakable(name: str) -> Markup:
+    """The name, which may break after each slash and colon and nowhere else."""
+    # The text is escaped before the marks go in, so no part of it is taken as HTML.
+    text = str(escape(name)).replace("/", "/<wbr>").replace(":", ":<wbr>")
+    return Markup(text)  # noqa: S704 - escaped on the line above
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(split_bytes=split_bytes, version=__version__)
+    environment.filters.update(
+        thousands=thousands,
+        url=url_value,
+        breakable=breakable,
+        format_bytes=format_bytes,
+        rfc3339=rfc3339,
+        ago=ago,
+    )
+    return environment
+
+
+_ENVIRONMENT: Final = _environment()

@@ -1,0 +1,134 @@
+"""A registry in memory, behind our own port."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+from support.images import Served, ServedImage
+
+from weighbridge.domain.digest import Digest, digest_of, is_digest
+from weighbridge.domain.listing import RepositoryPage, TagPage, TagSeen
+from weighbridge.errors import DocumentError, NotFound, WeighbridgeError
+from weighbridge.ports import PASS_COST, Cost, ManifestAnswer
+
+
+@dataclass(slots=True)
+class FakeRegistry:
+    """Serves what was put; counts what is asked.
+
+    page_length: tags (and repositories) a page
+    breaks:      an error to raise instead of an answer, by (operation, reference);
+                 the operations are the methods' names, a listing's reference is
+                 `repository#page`
+    claims:      what HEAD says a tag's digest is, where it differs from the truth
+    """
+
+    name: str = "fake"
+    cost: Cost = field(default_factory=Cost)
+    page_length: int = 50
+    tags_by_repository: dict[str, dict[str, Digest]] = field(default_factory=dict)
+    manifests: dict[Digest, Served] = field(default_factory=dict)
+    blobs: dict[Digest, bytes] = field(default_factory=dict)
+    breaks: dict[tuple[str, str], WeighbridgeError] = field(default_factory=dict)
+    claims: dict[str, Digest | None] = field(default_factory=dict)
+    invalid_tags: int = 0
+    asked: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def put(self, repository: str, tag: str, image: ServedImage | Served) -> Digest:
+        """Let a tag name an image, an index or an artifact."""
+        served = image.manifest if isinstance(image, ServedImage) else image
+        if isinstance(image, ServedImage):
+            self.blobs[image.config.digest] = image.config.raw
+        self.manifests[served.digest] = served
+        self.tags_by_repository.setdefault(repository, {})[tag] = served.digest
+        return served.digest
+
+    def hold(self, *documents: ServedImage | Served) -> None:
+        """Serve these by digest, without a tag: the children of an index."""
+        for document in documents:
+            if isinstance(document, ServedImage):
+                self.blobs[document.config.digest] = document.config.raw
+                document = document.manifest
+            self.manifests[document.digest] = document
+
+    def count(self, operation: str) -> int:
+        """How often a method was asked, over all references."""
+        return sum(n for (name, _), n in self.asked.items() if name == operation)
+
+    async def repositories(self) -> AsyncIterator[RepositoryPage]:
+        names = sorted(self.tags_by_repository)
+        for number, page in enumerate(_pages(names, self.page_length)):
+            self._ask("repositories", f"#{number}")
+            yield RepositoryPage(tuple(page))
+
+    async def tags(self, repository: str) -> AsyncIterator[TagPage]:
+        if repository not in self.tags_by_repository:
+            self._ask("tags", f"{repository}#0")
+            raise NotFound(f"no repository {repository}", code="name_unknown")
+        names = sorted(self.tags_by_repository[repository])
+        for number, page in enumerate(_pages(names, self.page_length)):
+            self._ask("tags", f"{repository}#{number}")
+            invalid = self.invalid_tags if number == 0 else 0
+            yield TagPage(tuple(TagSeen(name) for name in page), invalid)
+
+    async def head_manifest(self, repository: str, reference: str) -> Digest | None:
+        self._ask("head_manifest", reference)
+        if reference in self.claims:
+            return self.claims[reference]
+        return self._resolve(repository, reference)
+
+    async def get_manifest(self, repository: str, reference: str) -> ManifestAnswer:
+        self._ask("get_manifest", reference)
+        served = self.manifests.get(self._resolve(repository, reference))
+        if served is None:
+            raise NotFound(f"no manifest {reference}", code="manifest_unknown")
+        digest = digest_of(served.raw)
+        if is_digest(reference) and reference != digest:
+            raise DocumentError("other bytes were served", code="digest_mismatch")
+        return ManifestAnswer(served.raw, served.media_type, digest, digest)
+
+    async def get_blob(
+        self, repository: str, digest: Digest, content_bytes: int, limit_bytes: int
+    ) -> bytes:
+        self._ask("get_blob", digest)
+        content = self.blobs.get(digest)
+        if content is None:
+            raise NotFound(f"no blob {digest}", code="blob_unknown")
+        if len(content) != content_bytes:
+            raise DocumentError("other length than promised", code="size_mismatch")
+        if digest_of(content) != digest:
+            raise DocumentError("other bytes than promised", code="digest_mismatch")
+        return content
+
+    async def get_range(
+        self, repository: str, digest: Digest, first: int, last: int, total_bytes: int
+    ) -> bytes:
+        self._ask("get_range", digest)
+        content = self.blobs.get(digest)
+        if content is None:
+            raise NotFound(f"no blob {digest}", code="not_found")
+        return content[first : last + 1]
+
+    async def aclose(self) -> None:
+        pass
+
+    def _resolve(self, repository: str, reference: str) -> Digest:
+        if is_digest(reference):
+            return Digest(reference)
+        tags = self.tags_by_repository.get(repository, {})
+        if reference not in tags:
+            raise NotFound(f"no tag {reference}", code="manifest_unknown")
+        return tags[reference]
+
+    def _ask(self, operation: str, reference: str) -> None:
+        self.asked[operation, reference] += 1
+        for cost in (self.cost, PASS_COST.get()):
+            if cost is not None:
+                cost.requests += 1
+        error = self.breaks.get((operation, reference))
+        if error is not None:
+            raise error
+
+
+def _pages(names: Sequence[str], length: int) -> list[Sequence[str]]:
+    return [names[i : i + length] for i in range(0, len(names), length)] or [()]

@@ -1,0 +1,234 @@
+"""Reading what a tag leads to: whole, each digest once, refused where untrue."""
+
+import pytest
+from support.fake_registry import FakeRegistry
+from support.images import (
+    Served,
+    a_manifest,
+    a_served_image,
+    an_artifact,
+    an_attestation,
+    an_attestation_entry,
+    an_index,
+    descriptor_json,
+    some_layers,
+)
+
+from weighbridge.audit.lookup import KnownDigests, nothing_known
+from weighbridge.audit.read import Reader
+from weighbridge.audit.together import together
+from weighbridge.domain.digest import Digest
+from weighbridge.domain.document import Artifact, Image, Index
+from weighbridge.domain.platform import Platform
+from weighbridge.errors import DocumentError, TransportError
+
+ARM = Platform("linux", "arm64")
+
+
+def reader_of(registry: FakeRegistry, known: set[Digest] | None = None) -> Reader:
+    async def find(digests: object) -> set[Digest]:
+        return known or set()
+
+    return Reader(registry, KnownDigests(find if known else nothing_known))
+
+
+async def test_an_image_is_read_with_its_config() -> None:
+    registry = FakeRegistry()
+    digest = registry.put("app", "1", a_served_image(some_layers(100, 20)))
+
+    reading = await reader_of(registry).read("app", "1")
+
+    (image,) = reading.documents
+    assert isinstance(image, Image)
+    assert (reading.digest, image.compressed_bytes) == (digest, 120)
+    assert image.history_alignment == "exact"
+
+
+async def test_an_index_is_read_with_all_its_children() -> None:
+    registry = FakeRegistry()
+    amd, arm = a_served_image(), a_served_image(some_layers(7), platform=ARM)
+    attestation = an_attestation()
+    entry = an_attestation_entry(attestation, amd.manifest.digest)
+    registry.hold(amd, arm, attestation)
+    registry.put("app", "1", an_index([amd.manifest, arm.manifest, entry]))
+
+    reading = await reader_of(registry).read("app", "1")
+
+    kinds = sorted(type(document).__name__ for document in reading.documents)
+    assert kinds == ["Artifact", "Image", "Image", "Index"]
+    assert reading.missing == {}
+
+
+async def test_a_child_that_the_registry_lacks_leaves_the_others_index_005() -> None:
+    registry = FakeRegistry()
+    amd, arm = a_served_image(), a_served_image(some_layers(7), platform=ARM)
+    registry.hold(amd)
+    registry.put("app", "1", an_index([amd.manifest, arm.manifest]))
+
+    reading = await reader_of(registry).read("app", "1")
+
+    assert reading.missing == {arm.manifest.digest: "child_missing"}
+    assert {d.digest for d in reading.documents} >= {amd.manifest.digest}
+
+
+async def test_a_chain_of_fifty_indexes_costs_four_requests_index_001() -> None:
+    registry = FakeRegistry()
+    below: Served = a_manifest()
+    registry.hold(below)
+    for _ in range(50):
+        below = an_index([descriptor_json(below)])
+        registry.hold(below)
+    registry.put("app", "1", below)
+
+    reading = await reader_of(registry).read("app", "1")
+
+    assert registry.count("get_manifest") == 4
+    assert list(reading.missing.values()) == ["index_too_deep"]
+    assert all(isinstance(document, Index) for document in reading.documents)
+
+
+async def test_an_index_that_is_served_for_its_child_is_refused_index_002() -> None:
+    registry = FakeRegistry()
+    child = a_manifest()
+    index = an_index([child])
+    registry.put("app", "1", index)
+    registry.manifests[child.digest] = index
+
+    with pytest.raises(DocumentError) as refused:
+        await reader_of(registry).read("app", "1")
+
+    assert refused.value.code == "digest_mismatch"
+    assert registry.count("get_manifest") <= 2
+
+
+async def test_nine_hundred_entries_of_one_digest_are_one_request_index_004() -> None:
+    registry = FakeRegistry()
+    child = a_served_image()
+    registry.hold(child)
+    entry = descriptor_json(child.manifest)
+    entries = [
+        entry | {"platform": {"os": "linux", "architecture": f"cpu{n}"}}
+        for n in range(900)
+    ]
+    registry.put("app", "1", an_index(entries))
+
+    await reader_of(registry).read("app", "1")
+
+    assert registry.count("get_manifest") == 2
+
+
+async def test_a_child_of_another_length_is_refused_index_007() -> None:
+    registry = FakeRegistry()
+    child = a_served_image()
+    registry.hold(child)
+    entry = descriptor_json(child.manifest) | {"size": 500}
+    registry.put("app", "1", an_index([entry]))
+
+    with pytest.raises(DocumentError) as refused:
+        await reader_of(registry).read("app", "1")
+
+    assert refused.value.code == "size_mismatch"
+
+
+async def test_an_attestation_is_no_image_index_009() -> None:
+    registry = FakeRegistry()
+    image, attestation = a_served_image(), an_attestation()
+    entry = an_attestation_entry(attestation, image.manifest.digest)
+    registry.hold(image, attestation)
+    registry.put("app", "1", an_index([image.manifest, entry]))
+
+    reading = await reader_of(registry).read("app", "1")
+
+    images = [d for d in reading.documents if isinstance(d, Image)]
+    artifacts = [d for d in reading.documents if isinstance(d, Artifact)]
+    assert [i.digest for i in images] == [image.manifest.digest]
+    assert [a.role for a in artifacts] == ["attestation"]
+
+
+async def test_a_config_of_another_length_leaves_the_sizes_config_blob_007() -> None:
+    registry = FakeRegistry()
+    served = a_served_image(some_layers(100))
+    registry.put("app", "1", served)
+    registry.blobs[served.config.digest] = served.config.raw + b" "
+
+    reading = await reader_of(registry).read("app", "1")
+
+    (image,) = reading.documents
+    assert isinstance(image, Image)
+    assert image.compressed_bytes == 100
+    assert [p.code for p in image.problems] == ["config_size_mismatch"]
+    assert image.history_alignment == "unresolved"
+
+
+async def test_a_config_above_the_cap_is_not_asked_for_config_blob_008() -> None:
+    registry = FakeRegistry()
+    config = Served(b"x", "application/vnd.oci.image.config.v1+json")
+    entry = descriptor_json(config) | {"size": 8 * 2**20}
+    registry.put("app", "1", a_manifest(config=config, **{"config": entry}))
+
+    reading = await reader_of(registry).read("app", "1")
+
+    (image,) = reading.documents
+    assert isinstance(image, Image)
+    assert [p.code for p in image.problems] == ["config_too_large"]
+    assert registry.count("get_blob") == 0
+
+
+async def test_an_altered_config_gives_no_history_config_blob_009() -> None:
+    registry = FakeRegistry()
+    served = a_served_image(some_layers(100))
+    registry.put("app", "1", served)
+    altered = served.config.raw.replace(b"step-0", b"step-9")
+    registry.blobs[served.config.digest] = altered
+
+    reading = await reader_of(registry).read("app", "1")
+
+    (image,) = reading.documents
+    assert isinstance(image, Image)
+    assert [p.code for p in image.problems] == ["digest_mismatch"]
+    assert not any("step-9" in line.instruction for line in image.lines)
+
+
+async def test_a_failed_config_is_not_mistaken_for_a_bad_one() -> None:
+    registry = FakeRegistry()
+    served = a_served_image()
+    registry.put("app", "1", served)
+    broken = TransportError("no answer in time", code="deadline")
+    registry.breaks["get_blob", served.config.digest] = broken
+
+    with pytest.raises(TransportError):
+        await reader_of(registry).read("app", "1")
+
+
+async def test_two_tags_of_one_digest_cost_one_config() -> None:
+    registry = FakeRegistry()
+    image = a_served_image()
+    registry.put("app", "1", image)
+    registry.put("app", "latest", image)
+    reader = reader_of(registry)
+
+    readings = await together([reader.read("app", "1"), reader.read("app", "latest")])
+
+    assert registry.count("get_blob") == 1
+    assert readings[0].digest == readings[1].digest
+
+
+async def test_a_digest_that_the_store_knows_is_not_completed() -> None:
+    registry = FakeRegistry()
+    digest = registry.put("app", "1", a_served_image())
+
+    reading = await reader_of(registry, {digest}).read("app", "1")
+
+    assert reading.documents == ()
+    assert registry.count("get_blob") == 0
+
+
+async def test_an_artifact_is_kept_as_what_it_is_manifest_047() -> None:
+    registry = FakeRegistry()
+    registry.put("charts", "1", an_artifact())
+
+    reading = await reader_of(registry).read("charts", "1")
+
+    (document,) = reading.documents
+    assert isinstance(document, Artifact)
+    assert registry.count("get_blob") == 0

@@ -1,0 +1,565 @@
+"""Manifests and indexes become values that say what they are and what they weigh."""
+
+import hashlib
+import json
+
+import pytest
+from support.images import (
+    DOCKER_CONFIG,
+    DOCKER_LIST,
+    DOCKER_MANIFEST,
+    FOREIGN_LAYER,
+    IN_TOTO,
+    OCI_CONFIG,
+    OCI_EMPTY,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    TAR_LAYER,
+    UNKNOWN_PLATFORM,
+    ZSTD_LAYER,
+    Served,
+    a_config,
+    a_descriptor,
+    a_digest,
+    a_layer,
+    a_manifest,
+    an_artifact,
+    an_attestation,
+    an_attestation_entry,
+    an_index,
+    descriptor_json,
+    layer_json,
+    some_layers,
+)
+
+from weighbridge.domain import limits
+from weighbridge.domain.digest import Digest, digest_of
+from weighbridge.domain.document import (
+    Artifact,
+    Index,
+    Layer,
+    Manifest,
+    ParsedManifest,
+    Unweighable,
+)
+from weighbridge.domain.manifest import ACCEPT, parse_manifest
+from weighbridge.domain.platform import Platform
+
+SCHEMA1 = "application/vnd.docker.distribution.manifest.v1+prettyjws"
+CACHE_CONFIG = "application/vnd.buildkit.cacheconfig.v0"
+
+
+def parsed(served: Served, content_type: str | None = None) -> ParsedManifest:
+    return parse_manifest(served.raw, content_type or served.media_type)
+
+
+def manifest_of(served: Served, content_type: str | None = None) -> Manifest:
+    found = parsed(served, content_type)
+    assert isinstance(found, Manifest)
+    return found
+
+
+def index_of(served: Served, content_type: str | None = None) -> Index:
+    found = parsed(served, content_type)
+    assert isinstance(found, Index)
+    return found
+
+
+def artifact_of(served: Served) -> Artifact:
+    found = parsed(served)
+    assert isinstance(found, Artifact)
+    return found
+
+
+def test_a_manifest_is_named_by_its_hash_and_lists_its_layers_base_first() -> None:
+    config = a_config(2)
+    served = a_manifest(some_layers(300, 20), config, annotations={"a": "b"})
+
+    found = manifest_of(served)
+
+    assert found == Manifest(
+        digest=served.digest,
+        media_type=OCI_MANIFEST,
+        manifest_bytes=len(served.raw),
+        config=a_descriptor(config),
+        layers=some_layers(300, 20),
+        annotations={"a": "b"},
+    )
+
+
+def test_schema_2_of_docker_is_a_manifest_too() -> None:
+    config = Served(a_config().raw, DOCKER_CONFIG)
+
+    found = manifest_of(a_manifest(None, config, media_type=DOCKER_MANIFEST))
+
+    assert found.media_type == DOCKER_MANIFEST
+    assert found.layers == some_layers(1000)
+
+
+def test_an_old_image_of_docker_may_have_an_octet_stream_as_its_config() -> None:
+    config = Served(a_config().raw, "application/octet-stream")
+
+    as_docker = parsed(a_manifest(None, config, media_type=DOCKER_MANIFEST))
+    as_oci = parsed(a_manifest(None, config, media_type=OCI_MANIFEST))
+
+    assert isinstance(as_docker, Manifest)
+    assert isinstance(as_oci, Artifact)
+
+
+def test_the_digest_asked_for_names_the_manifest() -> None:
+    served = a_manifest()
+    wanted = digest_of(served.raw, "sha512")
+
+    found = parse_manifest(served.raw, served.media_type, wanted)
+
+    assert found.digest == wanted
+
+
+def test_manifest_005_parameters_and_case_of_the_content_type_do_not_matter() -> None:
+    served = a_manifest()
+
+    found = manifest_of(served, OCI_MANIFEST.title() + " ; charset=utf-8")
+
+    assert found.media_type == OCI_MANIFEST
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["", "application/json", "text/plain; charset=utf-8", "application/octet-stream"],
+)
+def test_manifest_006_a_generic_content_type_leaves_the_word_to_the_document(
+    content_type: str,
+) -> None:
+    assert manifest_of(a_manifest(), content_type).media_type == OCI_MANIFEST
+    assert index_of(an_index(), content_type).media_type == OCI_INDEX
+
+
+def test_without_any_type_the_form_of_the_document_decides() -> None:
+    docker = a_manifest(None, Served(a_config().raw, DOCKER_CONFIG), mediaType=None)
+    oci = a_manifest(mediaType=None)
+    index = an_index([], mediaType=None)
+    old = json.dumps({"schemaVersion": 1, "fsLayers": [], "name": "a"}).encode()
+
+    assert parsed(docker, "application/json").media_type == DOCKER_MANIFEST
+    assert parsed(oci, "application/json").media_type == OCI_MANIFEST
+    assert parsed(index, "application/json").media_type == OCI_INDEX
+    assert isinstance(parse_manifest(old, "application/json"), Unweighable)
+
+
+def test_without_a_type_of_its_own_a_manifest_takes_the_headers() -> None:
+    served = a_manifest(mediaType=None)
+
+    assert manifest_of(served, DOCKER_MANIFEST).media_type == DOCKER_MANIFEST
+
+
+def test_manifest_030_the_digest_is_computed_where_none_was_asked_for() -> None:
+    served = a_manifest()
+
+    found = parsed(served)
+
+    assert found.digest == f"sha256:{hashlib.sha256(served.raw).hexdigest()}"
+
+
+def test_manifest_040_sha512_digests_are_taken_throughout() -> None:
+    digest = Digest("sha512:" + "5e" * 64)
+
+    found = manifest_of(a_manifest([Layer(TAR_LAYER, digest, 10)]))
+
+    assert found.layers[0].digest == digest
+
+
+def test_manifest_041_a_foreign_layer_is_flagged_and_its_urls_are_dropped() -> None:
+    written = layer_json(a_layer("windows", 5000, FOREIGN_LAYER)) | {
+        "urls": ["http://169.254.169.254/latest/user-data"]
+    }
+
+    found = manifest_of(a_manifest(layers_written=None, layers=[], **_layers(written)))
+
+    assert found.layers == (a_layer("windows", 5000, FOREIGN_LAYER, is_foreign=True),)
+    assert "169.254" not in repr(found)
+
+
+def test_a_layer_that_may_not_be_distributed_is_foreign_without_urls() -> None:
+    layer = a_layer("w", 1, "application/vnd.oci.image.layer.nondistributable.v1.tar")
+
+    (found,) = manifest_of(a_manifest([layer])).layers
+
+    assert found.is_foreign
+
+
+def test_manifest_042_urls_make_an_ordinary_layer_foreign_and_are_dropped() -> None:
+    written = layer_json(a_layer()) | {"urls": ["http://127.0.0.1:9/blob", 7, None]}
+
+    found = manifest_of(a_manifest([], **_layers(written)))
+
+    assert found.layers[0].is_foreign
+    assert "127.0.0.1" not in repr(found)
+
+
+def test_manifest_043_a_layer_that_appears_twice_is_kept_twice() -> None:
+    found = manifest_of(a_manifest([a_layer("empty", 32), a_layer("empty", 32)]))
+
+    assert len(found.layers) == 2
+
+
+def test_the_config_may_be_one_of_the_layers() -> None:
+    config = a_config()
+    layer = Layer(TAR_LAYER, config.digest, len(config.raw))
+
+    assert manifest_of(a_manifest([layer], config)).layers == (layer,)
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    [
+        TAR_LAYER,
+        ZSTD_LAYER,
+        "application/vnd.docker.image.rootfs.diff.tar.zstd",
+        "application/vnd.oci.image.layer.v1.tar+gzip+encrypted",
+        "application/vnd.erofs.layer.v1",
+    ],
+)
+def test_the_types_of_layers_are_kept_as_they_are(media_type: str) -> None:
+    (layer,) = manifest_of(a_manifest([a_layer(media_type=media_type)])).layers
+
+    assert layer.media_type == media_type
+
+
+@pytest.mark.parametrize(
+    ("annotations", "expected"),
+    [
+        ({"io.containers.estargz.uncompressed-size": "39936"}, 39936),
+        ({"ci.umo.uncompressed_blob_size": "1024"}, 1024),
+        ({"ci.umo.uncompressed_blob_size": "0"}, 0),
+        (
+            {
+                "io.containers.estargz.uncompressed-size": "many",
+                "ci.umo.uncompressed_blob_size": "2048",
+            },
+            2048,
+        ),
+        ({"ci.umo.uncompressed_blob_size": "-5"}, None),
+        ({"ci.umo.uncompressed_blob_size": "1e9"}, None),
+        ({"ci.umo.uncompressed_blob_size": " 7"}, None),
+        ({"ci.umo.uncompressed_blob_size": "1_000"}, None),
+        ({"ci.umo.uncompressed_blob_size": "\u0663"}, None),
+        ({"ci.umo.uncompressed_blob_size": ""}, None),
+        ({"ci.umo.uncompressed_blob_size": "9" * 15}, None),
+        ({"ci.umo.uncompressed_blob_size": "9" * 9000}, None),
+        ({}, None),
+        (None, None),
+    ],
+)
+def test_an_annotated_size_is_read_only_if_it_is_a_plain_number(
+    annotations: dict[str, str] | None, expected: int | None
+) -> None:
+    written = layer_json(a_layer()) | {"annotations": annotations}
+
+    (layer,) = manifest_of(a_manifest([], **_layers(written))).layers
+
+    assert layer.annotated_uncompressed_bytes == expected
+
+
+def test_annotations_are_kept_only_up_to_their_caps() -> None:
+    many = {f"key-{i}": "v" for i in range(limits.ANNOTATIONS + 50)}
+    long = {"long": "x" * (limits.ANNOTATION_CHARACTERS + 1), "short": "x"}
+
+    assert len(manifest_of(a_manifest(annotations=many)).annotations) == 128
+    assert manifest_of(a_manifest(annotations=long)).annotations == {"short": "x"}
+
+
+def test_annotations_may_differ_by_case_alone() -> None:
+    annotations = {"Size": "1", "size": "2", "Layers": "3", "layers": "4"}
+
+    assert manifest_of(a_manifest(annotations=annotations)).annotations == annotations
+
+
+def test_manifest_025_exactly_the_largest_manifest_is_accepted() -> None:
+    size = limits.MANIFEST_BODY_BYTES
+    short = len(a_manifest(annotations={"pad": ""}).raw)
+    served = a_manifest(annotations={"pad": "x" * (size - short)})
+
+    found = manifest_of(served)
+
+    assert found.manifest_bytes == size
+
+
+def test_manifest_046_schema_1_is_recognised_but_has_no_sizes() -> None:
+    raw = json.dumps(
+        {
+            "schemaVersion": 1,
+            "name": "old/shop",
+            "fsLayers": [{"blobSum": a_digest("old")}],
+            "history": [],
+        }
+    ).encode()
+
+    for content_type in (SCHEMA1, SCHEMA1.replace("prettyjws", "json"), "text/plain"):
+        found = parse_manifest(raw, content_type)
+
+        assert isinstance(found, Unweighable)
+        assert found.reason == "schema1"
+        assert found.digest == digest_of(raw)
+        assert found.manifest_bytes == len(raw)
+
+
+def test_a_vendors_manifest_that_we_do_not_know_is_unweighable() -> None:
+    media_type = "application/vnd.oci.artifact.manifest.v1+json"
+    raw = json.dumps({"mediaType": media_type, "blobs": []}).encode()
+
+    found = parse_manifest(raw, media_type)
+
+    assert isinstance(found, Unweighable)
+    assert found.reason == "unknown_media_type"
+    assert found.media_type == media_type
+
+
+def test_manifest_047_an_empty_config_without_layers_is_an_artifact() -> None:
+    artifact = artifact_of(an_artifact("application/example", blobs=[]))
+
+    assert artifact.artifact_type == "application/example"
+    assert artifact.role == "artifact"
+    assert artifact.blobs == ()
+
+
+def test_an_artifact_may_have_null_for_its_layers() -> None:
+    config = Served(b"{}", "application/vnd.example.thing.v1+json")
+
+    assert artifact_of(a_manifest([], config, layers=None)).blobs == ()
+
+
+@pytest.mark.parametrize(
+    ("config_type", "layer_type", "artifact_type"),
+    [
+        pytest.param(
+            "application/vnd.cncf.helm.config.v1+json",
+            "application/vnd.cncf.helm.chart.content.v1.tar+gzip",
+            "application/vnd.cncf.helm.config.v1+json",
+            id="helm",
+        ),
+        pytest.param(
+            OCI_CONFIG,
+            "application/vnd.dev.cosign.simplesigning.v1+json",
+            "application/vnd.dev.cosign.simplesigning.v1+json",
+            id="cosign signature",
+        ),
+        pytest.param(
+            OCI_CONFIG,
+            "application/vnd.dsse.envelope.v1+json",
+            "application/vnd.dsse.envelope.v1+json",
+            id="cosign attestation",
+        ),
+        pytest.param(OCI_CONFIG, "text/spdx+json", "text/spdx+json", id="cosign sbom"),
+        pytest.param(
+            CACHE_CONFIG,
+            "application/vnd.oci.image.layer.v1.tar+gzip",
+            CACHE_CONFIG,
+            id="buildkit cache",
+        ),
+        pytest.param(
+            OCI_EMPTY,
+            "application/vnd.example.model.v1",
+            "application/vnd.example.model.v1",
+            id="empty config without artifactType",
+        ),
+        pytest.param(
+            "application/vnd.docker.plugin.v1+json",
+            "application/vnd.docker.image.rootfs.diff.tar.gzip",
+            "application/vnd.docker.plugin.v1+json",
+            id="docker plugin",
+        ),
+    ],
+)
+def test_what_is_no_image_is_an_artifact_named_by_what_it_holds(
+    config_type: str, layer_type: str, artifact_type: str
+) -> None:
+    served = a_manifest(
+        [a_layer("blob", 500, layer_type)], Served(b'{"a":1}', config_type)
+    )
+
+    artifact = artifact_of(served)
+
+    assert artifact.artifact_type == artifact_type
+    assert artifact.role == "artifact"
+    assert artifact.stored_bytes == len(served.raw) + 7 + 500
+
+
+def test_an_image_with_one_odd_layer_is_an_image() -> None:
+    layers = [*some_layers(100), a_layer("odd", 5, "application/vnd.example.wasm")]
+
+    assert len(manifest_of(a_manifest(layers)).layers) == 2
+
+
+def test_an_image_without_layers_is_an_image() -> None:
+    assert manifest_of(a_manifest([])).layers == ()
+
+
+@pytest.mark.parametrize(
+    "served",
+    [
+        pytest.param(an_attestation(), id="older, with an image's config"),
+        pytest.param(
+            an_artifact(
+                "application/vnd.docker.attestation.manifest.v1+json",
+                [a_layer("sbom", 9, IN_TOTO)],
+            ),
+            id="newer, as an artifact",
+        ),
+    ],
+)
+def test_an_attestation_is_no_image(served: Served) -> None:
+    assert artifact_of(served).role == "attestation"
+
+
+def test_a_buildkit_cache_index_is_an_artifact_whose_entries_are_its_blobs() -> None:
+    config = Served(b"{}", CACHE_CONFIG)
+    layers = some_layers(10, 20)
+
+    artifact = artifact_of(
+        an_index([*map(layer_json, layers), descriptor_json(config)])
+    )
+
+    assert artifact.artifact_type == CACHE_CONFIG
+    assert artifact.blobs == layers
+    assert artifact.config == a_descriptor(config)
+
+
+def test_an_index_keeps_its_children_in_order_with_their_platforms() -> None:
+    amd64 = a_manifest()
+    arm64 = a_manifest(
+        config=a_config(platform=Platform("linux", "arm64")), annotations={"b": "c"}
+    )
+
+    index = index_of(an_index([arm64, amd64], annotations={"a": "b"}))
+
+    assert [str(child.descriptor.platform) for child in index.children] == [
+        "linux/arm64",
+        "linux/amd64",
+    ]
+    assert {child.role for child in index.children} == {"image"}
+    assert index.children[1].descriptor.digest == amd64.digest
+    assert index.children[1].descriptor.content_bytes == len(amd64.raw)
+    assert index.annotations == {"a": "b"}
+
+
+def test_a_list_of_docker_is_an_index() -> None:
+    assert index_of(an_index(media_type=DOCKER_LIST)).media_type == DOCKER_LIST
+
+
+def test_an_index_without_children_is_an_index() -> None:
+    assert index_of(an_index([])).children == ()
+
+
+def test_an_index_may_name_indexes_and_things_that_nobody_knows() -> None:
+    children = [
+        an_index(),
+        an_index([], media_type=DOCKER_LIST),
+        Served(b"schema 1", SCHEMA1),
+        Served(b"?", "application/vnd.example.later+json"),
+    ]
+
+    index = index_of(an_index(children))
+
+    assert [child.role for child in index.children] == [
+        "index",
+        "index",
+        "image",
+        "artifact",
+    ]
+
+
+def test_index_004_one_digest_may_stand_for_many_platforms() -> None:
+    child = descriptor_json(a_manifest())
+    entries = [
+        child | {"platform": {"os": "linux", "architecture": f"a{i}"}}
+        for i in range(limits.INDEX_CHILDREN + 500)
+    ]
+
+    index = index_of(an_index(entries))
+
+    assert len(index.children) == 1500
+    assert len({entry.descriptor.digest for entry in index.children}) == 1
+
+
+def test_index_009_an_attestation_is_known_by_its_annotation() -> None:
+    image = a_manifest()
+    entry = an_attestation_entry(an_attestation(), image.digest)
+
+    index = index_of(an_index([image, entry | {"platform": None}]))
+
+    assert [child.role for child in index.children] == ["image", "attestation"]
+
+
+def test_index_009_an_attestation_is_known_by_its_platform() -> None:
+    entry = descriptor_json(an_attestation())
+
+    (child,) = index_of(an_index([entry])).children
+
+    assert child.descriptor.platform == UNKNOWN_PLATFORM
+    assert child.role == "attestation"
+
+
+@pytest.mark.parametrize(
+    ("changes", "role"),
+    [
+        ({"annotations": {"vnd.docker.reference.type": "something"}}, "artifact"),
+        ({"artifactType": "application/vnd.example"}, "artifact"),
+        (
+            {"artifactType": "application/vnd.docker.attestation.manifest.v1+json"},
+            "attestation",
+        ),
+    ],
+)
+def test_other_references_and_artifacts_are_never_images(
+    changes: dict[str, object], role: str
+) -> None:
+    (child,) = index_of(an_index([descriptor_json(a_manifest()) | changes])).children
+
+    assert child.role == role
+
+
+@pytest.mark.parametrize(
+    "platform",
+    [
+        None,
+        "linux/amd64",
+        {},
+        {"os": "linux"},
+        {"os": 1, "architecture": "amd64"},
+        {"os": "linux", "architecture": "a" * 65},
+        {"os": "linux", "architecture": "<b>"},
+    ],
+)
+def test_a_platform_that_says_nothing_usable_is_no_platform(platform: object) -> None:
+    entry = descriptor_json(a_manifest()) | {"platform": platform}
+
+    (child,) = index_of(an_index([entry])).children
+
+    assert child.descriptor.platform is None
+    assert child.role == "image"
+
+
+def test_a_platform_is_normalised() -> None:
+    entry = descriptor_json(a_manifest()) | {
+        "platform": {
+            "os": "linux",
+            "architecture": "arm64",
+            "variant": "v8",
+            "os.features": ["x"],
+        }
+    }
+
+    (child,) = index_of(an_index([entry])).children
+
+    assert child.descriptor.platform == Platform("linux", "arm64")
+
+
+def test_the_accept_line_names_every_type_that_we_read_and_no_weights() -> None:
+    types = ACCEPT.split(", ")
+
+    assert types == [OCI_INDEX, DOCKER_LIST, OCI_MANIFEST, DOCKER_MANIFEST, SCHEMA1]
+
+
+def _layers(*written: object) -> dict[str, object]:
+    """Layers of a manifest as a pusher wrote them."""
+    return {"layers": list(written)}
