@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from support.fake_registry import FakeRegistry
-
 from weighbridge.audit.crawl import Crawl, RegistryCrawl, Scope
 from weighbridge.audit.progress import Progress
 from weighbridge.audit.writer import Writer

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 from support.images import Served, ServedImage
-
 from weighbridge.domain.digest import Digest, digest_of, is_digest
 from weighbridge.domain.listing import RepositoryPage, TagPage, TagSeen
 from weighbridge.errors import DocumentError, NotFound, WeighbridgeError

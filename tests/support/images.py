@@ -102,11 +102,13 @@ def a_config(
     platform: Platform = DEFAULT,
     created: str | None = "2024-05-06T07:08:09Z",
     history: Sequence[Mapping[str, object]] | None = None,
+    written: Mapping[str, object] | None = None,
     **changes: object,
 ) -> Served:
     """A config with one RUN line a layer, unless a history is given.
 
     changes: further top-level keys, or other values for those that are there
+    written: the same, where a key is also an argument: `{"created": 7}`
     """
     if history is None:
         history = [
@@ -123,7 +125,8 @@ def a_config(
         },
         "history": list(history),
     }
-    return Served(_dumped(document | changes), OCI_CONFIG, platform)
+    document |= changes | dict(written or {})
+    return Served(_dumped(document), OCI_CONFIG, platform)
 
 
 def a_manifest(
@@ -131,11 +134,13 @@ def a_manifest(
     config: Served | None = None,
     *,
     media_type: str = OCI_MANIFEST,
+    written: Mapping[str, object] | None = None,
     **changes: object,
 ) -> Served:
     """A manifest of these layers (one of 1,000 bytes by default).
 
     changes: further top-level keys, or other values for those that are there
+    written: the same, where a key is also an argument: `{"layers": None}`
     """
     layers = some_layers(1000) if layers is None else layers
     config = config or a_config(len(layers))
@@ -145,7 +150,8 @@ def a_manifest(
         "config": descriptor_json(config),
         "layers": [layer_json(layer) for layer in layers],
     }
-    return Served(_dumped(document | changes), media_type, config.platform)
+    document |= changes | dict(written or {})
+    return Served(_dumped(document), media_type, config.platform)
 
 
 def a_served_image(

@@ -21,6 +21,7 @@ from weighbridge.audit.repository_pass import (
 )
 from weighbridge.audit.together import cancel
 from weighbridge.audit.writer import Writer
+from weighbridge.domain.document import Problem
 from weighbridge.domain.platform import DEFAULT, Platform
 from weighbridge.domain.report import RegistryState
 from weighbridge.errors import (
@@ -45,6 +46,7 @@ from weighbridge.store.repositories import (
     repositories_of,
 )
 from weighbridge.store.summaries import refresh_summary
+from weighbridge.telemetry import Telemetry
 
 REPOSITORIES_AT_ONCE: Final = 4
 UNREACHABLE_IN_A_ROW: Final = 3
@@ -102,6 +104,7 @@ class RegistryCrawl:
     bytes_read: int
     weighed_bytes: int
     faults: tuple[CrawlFault, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +189,12 @@ class Crawl:
         writer: Writer,
         progress: Progress,
         clock: Callable[[], datetime],
+        *,
+        telemetry: Telemetry | None = None,
+        warnings: Sequence[Problem] = (),
     ) -> None:
+        self._telemetry = telemetry or Telemetry()
+        self._warnings = tuple(warnings)
         self._registry = registry
         self._entry = entry
         self._scope = scope
@@ -205,6 +213,7 @@ class Crawl:
             wants_tag=scope.wants_tag,
             platforms=scope.platforms,
             interval_s=entry.interval_s,
+            count_manifests=self._count_manifests,
         )
 
     async def run(self, *, measure: bool = True) -> RegistryCrawl:
@@ -212,15 +221,23 @@ class Crawl:
         only StoreError is raised."""
         self._progress.registry = self._entry.name
         self._progress.url = self._entry.url
+        self._telemetry.crawl_runs.labels(self._entry.name).inc()
         registry_id = await self._writer.write(put_registry, self._entry, self._clock())
         broken = await self._look_at_all(registry_id)
         if measure and not isinstance(broken, TransportError):
             await self._measure(registry_id)
         state, reason = _registry_state(broken, self._outcomes)
+        if state != "ok":
+            self._telemetry.crawl_failures.labels(self._entry.name, state).inc()
         await self._writer.write(
             note_registry, registry_id, state=state, reason=reason, now=self._clock()
         )
         return await self._report(state, reason)
+
+    def _count_manifests(self, looked_up: int, unchanged: int) -> None:
+        name = self._entry.name
+        self._telemetry.crawl_manifests.labels(name).inc(looked_up)
+        self._telemetry.crawl_manifests_unchanged.labels(name).inc(unchanged)
 
     async def _look_at_all(self, registry_id: int) -> WeighbridgeError | None:
         """Look at repositories while they are being discovered; the error that
@@ -392,6 +409,7 @@ class Crawl:
             bytes_read=cost.bytes_read - self._before.bytes_read,
             weighed_bytes=weighed_bytes,
             faults=tuple(outcomes.faults),
+            warnings=tuple(problem.message for problem in self._warnings),
         )
 
 

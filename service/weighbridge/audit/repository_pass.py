@@ -71,6 +71,8 @@ class PassContext:
     wants_tag: Callable[[str], bool]
     platforms: tuple[Platform, ...]
     interval_s: int
+    count_manifests: Callable[[int, int], None]
+    """Told of every chunk: tags looked up, and how many of them were known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +190,8 @@ class RepositoryPass:
             ]
         )
         await self._keep(chunk)
+        unchanged = len(tags) - len(chunk.moves) - len(chunk.failures)
+        self._context.count_manifests(len(tags), unchanged)
         self._context.progress.tags += len(tags)
         self._show()
 

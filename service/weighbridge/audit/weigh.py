@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from weighbridge.audit.lookup import KnownDigests, nothing_known
-from weighbridge.audit.measure import measure_layer
+from weighbridge.audit.measure_layer import measure_layer
 from weighbridge.audit.read import Reader
 from weighbridge.domain import limits
 from weighbridge.domain.digest import Digest

@@ -19,7 +19,11 @@ def check_url(text: str) -> str:
         parts = urlsplit(text)
         port = parts.port
     except ValueError as exc:
-        raise _no_url("is no URL: write https://HOST[:PORT]") from exc
+        # What is no port may be a password whose @ was forgotten: it is not shown.
+        message = "is no URL: write https://HOST[:PORT]"
+        raise PydanticCustomError(
+            "invalid_url", "{message}", {"message": message, "shown": ""}
+        ) from exc
     if "@" in parts.netloc:
         raise PydanticCustomError(
             "secret_in_url",

@@ -71,14 +71,15 @@ class Draft:
         if path == DATABASE_URL:
             self.tree.pop("database_url_file", None)
 
-    def overlay_secret(self, path: Path, file: FilePath, place: str) -> None:
-        """Put a secret file's text over what is there."""
+    def read_database_url(self, file: FilePath, place: str) -> None:
+        """Take the database's URL from a secret file."""
         try:
             secret = read_secret_file(file)
         except ConfigError as exc:
-            self.faults.append(Fault(place, path, exc.message, exc.code))
+            fault = Fault(place, DATABASE_URL_FILE, exc.message, exc.code)
+            self.faults.append(fault)
         else:
-            self.overlay(path, secret.reveal(), place)
+            self.overlay(DATABASE_URL, secret.reveal(), place)
 
     def settle_database_url(self, default: str) -> None:
         """Turn the `_file` twin into its text, and nothing into the default."""
@@ -89,7 +90,7 @@ class Draft:
                 self.note(DATABASE_URL, message, "twin_keys")
                 return
             place = self.place(DATABASE_URL_FILE)
-            self.overlay_secret(DATABASE_URL, FilePath(self.folder, file), place)
+            self.read_database_url(FilePath(self.folder, file), place)
         self.tree.setdefault("database_url", default)
 
     def note(self, path: Path, message: str, code: str) -> None:

@@ -114,8 +114,9 @@ def message_of(error: ErrorDetails, model: type[BaseModel]) -> str:
 
 def shown(error: ErrorDetails) -> str:
     """The scalar that was written, cut, or "" where it could hold a secret."""
-    value = error["input"]
-    if _UNSHOWN_KEYS.intersection(error["loc"]) or "at" in error.get("ctx", {}):
+    context = error.get("ctx", {})
+    value = context.get("shown", error["input"])
+    if _UNSHOWN_KEYS.intersection(error["loc"]):
         return ""
     if error["type"] in ("missing", "extra_forbidden"):
         return ""
@@ -124,8 +125,7 @@ def shown(error: ErrorDetails) -> str:
     text = str(value) if isinstance(value, str | int | float) else ""
     if "@" in text:
         return ""
-    text = printable(text)
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
+    return printable(text, _SHOWN_CHARACTERS)
 
 
 def _unknown_key(error: ErrorDetails, model: type[BaseModel]) -> str:

@@ -25,7 +25,9 @@ INTERVAL_MAX_S: Final = 366 * 24 * 3600
 PATTERNS: Final = 1_000
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", re.ASCII)
-_HOST: Final = re.compile(r"[A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]", re.ASCII)
+_HOST: Final = re.compile(
+    r"[A-Za-z0-9_.-]{1,253}(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\]", re.ASCII
+)
 _REPOSITORY_PATTERN: Final = re.compile(r"[a-z0-9._/*-]+", re.ASCII)
 _TAG_PATTERN: Final = re.compile(r"[A-Za-z0-9_.*-]+", re.ASCII)
 
@@ -130,7 +132,7 @@ def _host(value: object) -> str:
     host = _text(value)
     if not _HOST.fullmatch(host):
         raise PydanticCustomError(
-            "invalid_host", "must be a host name without scheme, port and path"
+            "invalid_host", "must be host or host:port, without a scheme or a path"
         )
     return host.lower().strip("[]")
 

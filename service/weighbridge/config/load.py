@@ -83,7 +83,7 @@ def _read_environment(draft: Draft, environ: Mapping[str, str]) -> None:
         message = f"excludes {twin}: keep one"
         draft.faults.append(Fault(variable, DATABASE_URL, message, "twin_keys"))
     elif file is not None:
-        draft.overlay_secret(DATABASE_URL, FilePath(file), twin)
+        draft.read_database_url(FilePath(file), twin)
     else:
         draft.overlay(DATABASE_URL, value, variable)
 
@@ -104,11 +104,16 @@ def _checked(draft: Draft) -> Settings:
 
 
 def _new_faults(draft: Draft, error: ValidationError) -> Iterator[Fault]:
-    """Pydantic's, but for places that are known to be wrong already."""
+    """Pydantic's, but for places that are known to be wrong already, and for lists
+    that are too short only because an item of theirs is wrong."""
     known = [fault.path for fault in draft.faults if fault.path]
-    for details in error.errors(include_url=False):
-        path = path_of(details)
+    details_of = {path_of(details): details for details in error.errors()}
+    for path, details in details_of.items():
         if any(path[: len(wrong)] == wrong for wrong in known):
+            continue
+        if details["type"] == "too_short" and any(
+            other[: len(path)] == path for other in details_of if other != path
+        ):
             continue
         yield Fault(
             draft.place(path),

@@ -167,6 +167,7 @@ class RegistrySettings(Keys):
                 "url",
                 "insecure_transport",
                 "is not encrypted: use https, or say plain_http: true",
+                self.url,
             )
         return self
 
@@ -185,8 +186,9 @@ class WebSettings(Keys):
             raise _at(
                 "bind",
                 "anonymous_bind",
-                "can be reached from elsewhere, and there all could read everything: "
-                "say web.anonymous_read: true if they may, or bind to 127.0.0.1",
+                "others can reach it and would read everything: say "
+                "web.anonymous_read: true if they may, else bind to 127.0.0.1",
+                self.bind,
             )
         return self
 
@@ -207,7 +209,7 @@ class Settings(Keys):
     defaults: DefaultSettings = DefaultSettings()
     registries: tuple[RegistrySettings, ...] = ()
     web: WebSettings = WebSettings()
-    log_format: Literal["json", "text"] = "json"
+    log_format: Literal["json", "console"] = "json"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @property
@@ -244,6 +246,8 @@ class Settings(Keys):
 _REMOTE: Final = Pace(REMOTE_REQUESTS_PER_SECOND, REMOTE_CONCURRENCY)
 
 
-def _at(key: str, code: str, message: str) -> PydanticCustomError:
-    """A fault of a whole mapping that is shown at one of its keys."""
-    return PydanticCustomError(code, "{message}", {"at": key, "message": message})
+def _at(key: str, code: str, message: str, shown: str = "") -> PydanticCustomError:
+    """A fault of a whole mapping that is told at one of its keys."""
+    return PydanticCustomError(
+        code, "{message}", {"at": key, "message": message, "shown": shown}
+    )

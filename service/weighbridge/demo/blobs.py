@@ -67,8 +67,8 @@ def make_blob(
 ) -> Blob:
     """A blob of this name and about these figures, the same in every process.
 
-    Exact: `content_bytes` from 64 KiB on; below it a real gzip whose tar needs at
-    least about 120 bytes. `uncompressed_bytes` is rounded to whole tar blocks.
+    A gzip of at most 64 KiB is real and needs about 85 bytes at least; everything
+    else has exactly `content_bytes`, a plain tar rounded to whole blocks. `uncompressed_bytes` is rounded to whole tar blocks.
     """
     if packing == "gzip" and content_bytes <= SMALL_BLOB_BYTES:
         return _small_gzip(name, content_bytes)

@@ -4,6 +4,7 @@ zlib's own output differs between its versions and forks (zlib-ng), and with it 
 digests of everything that it packed. Runs are all that a small tar needs.
 """
 
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import Final
 _LONGEST_RUN: Final = 258
 _SHORTEST_RUN: Final = 3
 _END_OF_BLOCK: Final = 256
+_RUN: Final = re.compile(rb"(.)\1*", re.DOTALL)
 # RFC 1952 2.3: deflate, no flags, no time, written on an unknown system.
 _HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 
@@ -83,12 +85,8 @@ def _deflated(content: bytes) -> bytes:
 
 
 def _runs(content: bytes) -> Iterator[tuple[int, int]]:
-    start = 0
-    while start < len(content):
-        byte = content[start]
-        end = len(content) - len(content[start:].lstrip(bytes([byte])))
-        yield byte, end - start
-        start = end
+    for run in _RUN.finditer(content):
+        yield content[run.start()], run.end() - run.start()
 
 
 def _repeat(bits: _Bits, byte: int, times: int) -> None:

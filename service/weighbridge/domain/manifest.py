@@ -10,8 +10,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from weighbridge.domain import limits, media_types
+from weighbridge.domain.artifact import (
+    artifact_role,
+    child_role,
+    find_artifact_type,
+)
 from weighbridge.domain.descriptor import (
-    find_media_type,
     invalid,
     parse_annotations,
     parse_descriptor,
@@ -26,11 +30,9 @@ from weighbridge.domain.document import (
     Layer,
     Manifest,
     ParsedManifest,
-    Role,
     Unweighable,
 )
 from weighbridge.domain.manifest_type import manifest_type
-from weighbridge.domain.platform import UNKNOWN
 from weighbridge.domain.strict_json import Members, members, parse_json, shape
 from weighbridge.errors import DocumentError
 
@@ -58,7 +60,6 @@ _SHAPE: Final = shape(
     "annotations",
     "fsLayers",
 )
-_REFERENCE_TYPE: Final = "vnd.docker.reference.type"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +123,16 @@ def _manifest(document: _Document) -> Manifest | Artifact:
     found = document.members
     config = parse_descriptor(found.get("config"), "config")
     layers = _layers(found.get("layers"), config, document.media_type)
-    artifact_type = _artifact_type(document, config, layers)
+    artifact_type = find_artifact_type(
+        document.media_type, found.get("artifactType"), config, layers
+    )
     if artifact_type:
         return Artifact(
             digest=document.digest,
             media_type=document.media_type,
             manifest_bytes=document.manifest_bytes,
             artifact_type=artifact_type,
-            role=_artifact_role(artifact_type),
+            role=artifact_role(artifact_type),
             config=config,
             blobs=layers,
         )
@@ -151,19 +154,15 @@ def _layers(value: object, config: Descriptor, manifest_type: str) -> tuple[Laye
     if not isinstance(value, list):
         raise invalid("layers is not a list")
     if len(value) > limits.LAYERS:
-        raise _too_many_layers()
+        raise DocumentError(
+            f"the manifest has more than {limits.LAYERS} layers", code="too_many_layers"
+        )
     layers = tuple(
         parse_layer(item, f"layers[{place}]") for place, item in enumerate(value)
     )
     sizes = [(layer.digest, layer.compressed_bytes) for layer in layers]
     _check_one_size_each([(config.digest, config.content_bytes), *sizes])
     return layers
-
-
-def _too_many_layers() -> DocumentError:
-    return DocumentError(
-        f"the manifest has more than {limits.LAYERS} layers", code="too_many_layers"
-    )
 
 
 def _check_one_size_each(sizes: Iterable[tuple[Digest, int]]) -> None:
@@ -173,35 +172,6 @@ def _check_one_size_each(sizes: Iterable[tuple[Digest, int]]) -> None:
             raise DocumentError(
                 f"{digest[:19]}… is listed with two sizes", code="descriptor_conflict"
             )
-
-
-def _artifact_type(
-    document: _Document, config: Descriptor, layers: Sequence[Layer]
-) -> str:
-    """What a manifest holds if it is no image, else "".
-
-    1. `artifactType` says it (image-spec, manifest.md, "Guidelines for Artifact
-       Usage").
-    2. A config that is no image's config says it, the empty one aside.
-    3. Cosign and BuildKit's older attestations borrow an image's config: the first
-       layer says it if no layer is part of a file system.
-    """
-    said = find_media_type(document.members.get("artifactType"), "artifactType")
-    if said:
-        return said
-    if not media_types.is_image_config(config.media_type, document.media_type):
-        if config.media_type == media_types.OCI_EMPTY and layers:
-            return layers[0].media_type
-        return config.media_type
-    if layers and not any(media_types.is_file_system(y.media_type) for y in layers):
-        return layers[0].media_type
-    return ""
-
-
-def _artifact_role(artifact_type: str) -> Role:
-    if artifact_type in (media_types.ATTESTATION, media_types.IN_TOTO):
-        return "attestation"
-    return "artifact"
 
 
 def _index(document: _Document) -> Index | Artifact:
@@ -221,49 +191,39 @@ def _index(document: _Document) -> Index | Artifact:
                 code="index_too_large",
             )
     _check_one_size_each((d.digest, d.content_bytes) for d in descriptors)
-    if any(d.media_type == media_types.BUILDKIT_CACHE for d in descriptors):
-        return _build_cache(document, descriptors)
-    return Index(
+    cache = _find_build_cache(document, descriptors)
+    return cache or Index(
         digest=document.digest,
         media_type=document.media_type,
         manifest_bytes=document.manifest_bytes,
-        children=tuple(Child(d, _role(d)) for d in descriptors),
+        children=tuple(Child(d, child_role(d)) for d in descriptors),
         annotations=parse_annotations(document.members.get("annotations"), "the index"),
     )
 
 
-def _role(descriptor: Descriptor) -> Role:
-    """What a child is, before it is fetched.
+def _find_build_cache(
+    document: _Document, descriptors: Sequence[Descriptor]
+) -> Artifact | None:
+    """BuildKit's registry cache: an index whose entries are layers and a config.
 
-    Attestations first: BuildKit gives them the media type of an image.
+    One entry that a runtime could pull makes it an ordinary index, or an image
+    could hide behind a line that calls it a cache.
     """
-    reference_type = descriptor.annotations.get(_REFERENCE_TYPE)
-    if reference_type is not None:
-        is_attestation = reference_type == "attestation-manifest"
-        return "attestation" if is_attestation else "artifact"
-    if descriptor.artifact_type:
-        return _artifact_role(descriptor.artifact_type)
-    media_type = descriptor.media_type.lower()
-    if media_type in media_types.INDEXES:
-        return "index"
-    if media_type not in media_types.KNOWN:
-        return "artifact"
-    return "attestation" if descriptor.platform == UNKNOWN else "image"
-
-
-def _build_cache(document: _Document, descriptors: Sequence[Descriptor]) -> Artifact:
-    """BuildKit's registry cache: an index whose entries are layers, not manifests."""
-    caches = [d for d in descriptors if d.media_type == media_types.BUILDKIT_CACHE]
+    configs = [d for d in descriptors if d.media_type == media_types.BUILDKIT_CACHE]
+    if not configs or any(
+        d.media_type.lower() in media_types.KNOWN for d in descriptors
+    ):
+        return None
     return Artifact(
         digest=document.digest,
         media_type=document.media_type,
         manifest_bytes=document.manifest_bytes,
         artifact_type=media_types.BUILDKIT_CACHE,
         role="artifact",
-        config=caches[0],
+        config=configs[0],
         blobs=tuple(
             Layer(d.media_type, d.digest, d.content_bytes)
             for d in descriptors
-            if d is not caches[0]
+            if d is not configs[0]
         ),
     )

@@ -13,10 +13,11 @@ def manifest_type(found: Members, content_type: str) -> str:
     Raises DocumentError(ambiguous_manifest, media_type_mismatch, invalid_manifest).
     """
     _check_unambiguous(found)
-    claimed = media_types.essence(content_type)
     written = find_media_type(found.get("mediaType"), "the manifest").lower()
+    claimed = media_types.essence(content_type)
     if media_types.is_generic(claimed):
         claimed = ""
+    claimed = find_media_type(claimed, "the Content-Type")
     if written and claimed and written != claimed:
         raise _mismatch("its mediaType and the Content-Type differ")
     media_type = written or claimed or _sniffed(found)
@@ -28,13 +29,14 @@ def manifest_type(found: Members, content_type: str) -> str:
 
 
 def _check_unambiguous(found: Members) -> None:
-    """A document is an index or a manifest or schema 1, whatever its type says."""
+    """A document is an index or a manifest or schema 1, whatever its type says
+    (image-spec, manifest.md, on the members that must not stand together)."""
     is_index = found.get("manifests") is not None
     is_schema1 = found.get("fsLayers") is not None
     is_manifest = found.get("layers") is not None or found.get("config") is not None
     if is_index + is_schema1 + is_manifest > 1:
         raise DocumentError(
-            "the document is a manifest and an index at once", code="ambiguous_manifest"
+            "the document is two kinds of manifest at once", code="ambiguous_manifest"
         )
 
 

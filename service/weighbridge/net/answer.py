@@ -142,9 +142,11 @@ class AnswerReader:
             found = end >= len(_BLANK_LINE)
             if not _BEGINNING.startswith(data[: len(_BEGINNING)]):
                 raise BadAnswer("the answer does not begin like HTTP/1.1")
-            if self._head_bytes + (end if found else len(data)) > HEAD_BYTES:
-                raise HeaderTooLarge(f"the head exceeds {HEAD_BYTES} bytes")
-            if not found:
+            allowed = HEAD_BYTES - self._head_bytes
+            if not found or end > allowed:
+                _refuse_bare_lf(data[:allowed])
+                if len(data) > allowed:
+                    raise HeaderTooLarge(f"the head exceeds {HEAD_BYTES} bytes")
                 self._buffer = data
                 return b""
             self._head_bytes += end
@@ -154,10 +156,10 @@ class AnswerReader:
         return data
 
     def _read_head(self, raw: bytes) -> None:
-        if raw.count(b"\r\n") > FIELDS + 2:
-            raise HeaderTooLarge(f"the head has more than {FIELDS} fields")
         if _HEAD.fullmatch(raw) is None:
             raise BadAnswer("the head is not a status line and header fields")
+        if raw.count(b"\r\n") > FIELDS + 2:
+            raise HeaderTooLarge(f"the head has more than {FIELDS} fields")
         length, chunked = _framing(raw)
         head = self._parsed(raw)
         if isinstance(head, h11.InformationalResponse):
@@ -208,6 +210,12 @@ class AnswerReader:
             reusable=self._keeps and not over_budget and not stray,
             stray=stray,
         )
+
+
+def _refuse_bare_lf(data: bytes) -> None:
+    # Told apart early, for such a head may have no end as we know it.
+    if data.count(b"\n") != data.count(b"\r\n"):
+        raise BadAnswer("a line of the head ends with a bare LF")
 
 
 def _framing(raw: bytes) -> tuple[int | None, bool]:

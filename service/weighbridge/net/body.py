@@ -159,8 +159,8 @@ class BodyInChunks:
     def _read_size(self, data: bytes, at: int) -> int | None:
         end = data.find(_CRLF, at, at + CHUNK_LINE_BYTES)
         if end < 0:
-            if len(data) - at >= CHUNK_LINE_BYTES:
-                raise BadAnswer("a chunk line is too long")
+            if len(data) - at >= CHUNK_LINE_BYTES or b"\n" in data[at:]:
+                raise BadAnswer("a chunk line is too long, or ends with a bare LF")
             return None
         line = _CHUNK_LINE.fullmatch(data, at, end)
         if line is None:

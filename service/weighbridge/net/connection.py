@@ -20,11 +20,13 @@ class Connection(asyncio.Protocol):
     HTTP/1.1 answers carry no number: one answer too many shifts all later ones on its
     connection. So bytes after an answer, bytes while nothing was asked, and bytes that
     are no answer are told to `on_desync`; the connection itself is closed at once.
+
+    sock: the socket below, or its descriptor; it is only looked at
     """
 
     def __init__(
         self,
-        sock: socket.socket,
+        sock: socket.socket | int,
         on_lost: Callable[["Connection"], None],
         on_desync: Callable[[], None],
     ) -> None:

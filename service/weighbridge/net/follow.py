@@ -1,29 +1,23 @@
 """One question to a server and all its redirects, under one deadline, as our errors."""
 
 import asyncio
-import re
 from dataclasses import dataclass
 from typing import Final
 
 import httpx
 
 from weighbridge.domain.limits import REDIRECTS
-from weighbridge.errors import AddressRefused, RegistryError, TransportError
-from weighbridge.net.failures import (
-    AddressNotAllowed,
-    BodyTooLarge,
-    HandshakeFailed,
-    HeaderTooLarge,
-    NameNotFound,
-)
+from weighbridge.errors import RegistryError, TransportError
 from weighbridge.net.guard import Reach
-from weighbridge.net.route import origin, origin_text
+from weighbridge.net.location import next_url
+from weighbridge.net.route import origin, origin_of
+from weighbridge.net.translate import translated
 
 _REDIRECT_STATUSES: Final = frozenset({301, 302, 303, 307, 308})
-_CARRIED_AWAY: Final = frozenset({"accept", "accept-encoding", "user-agent", "range"})
-"""All that another origin than the first one is told, in lower case."""
-_LOCATION = re.compile(r"[\x21-\x5b\x5d-\x7e]{1,8192}")
-"""Visible ASCII without a backslash, which some parsers take for a slash."""
+_OURS: Final = frozenset({"host", "accept-encoding"})
+"""Set here, whatever the ask says."""
+_CARRIED_AWAY: Final = frozenset({"accept", "user-agent", "range"})
+"""What else another origin than the first one is told."""
 _NO_BODY: Final = httpx.ByteStream(b"")
 
 
@@ -74,16 +68,16 @@ async def follow(transport: httpx.AsyncBaseTransport, ask: Ask) -> httpx.Respons
         response = await _send(transport, ask, url, hop, away=away, ends_at=ends_at)
         if response.status_code == 401 and away:
             raise RegistryError(
-                f"{_name(url)} asks for credentials, but a redirect led there",
+                f"{origin_of(url)} asks for credentials, but a redirect led there",
                 code="unauthorized",
                 hint="credentials go to the registry's own address only",
             )
         if response.status_code not in _REDIRECT_STATUSES or not ask.follow_redirects:
             return _judge_budget(response, ask, url)
-        url = _next_url(url, response)
+        url = next_url(url, response)
         away = away or origin(url) != home
     raise TransportError(
-        f"{origin_text(*home)} redirects more than {REDIRECTS} times",
+        f"{origin_of(_first_url(ask.url))} redirects more than {REDIRECTS} times",
         code="too_many_redirects",
         retryable=False,
     )
@@ -98,29 +92,33 @@ async def _send(
     away: bool,
     ends_at: float,
 ) -> httpx.Response:
+    extensions = {
+        "ceiling": _ceiling(ask, url, hop),
+        "body_limit": ask.body_limit,
+        "deadline": ends_at - asyncio.get_running_loop().time(),
+    }
+    headers = _headers(ask, url, away=away)
     request = httpx.Request(
-        ask.method,
-        url,
-        headers=_headers(ask, url, away=away),
-        stream=_NO_BODY,
-        extensions={
-            "ceiling": _ceiling(ask, url, hop),
-            "body_limit": ask.body_limit,
-            "deadline": ends_at - asyncio.get_running_loop().time(),
-        },
+        ask.method, url, headers=headers, stream=_NO_BODY, extensions=extensions
     )
     try:
         return await transport.handle_async_request(request)
     except httpx.RequestError as exc:
-        raise _translated(exc, url, hop) from exc
+        raise translated(exc, url, hop) from exc
 
 
-def _headers(ask: Ask, url: httpx.URL, *, away: bool) -> list[tuple[str, str]]:
-    own = [("Host", url.netloc.decode("ascii")), ("Accept-Encoding", "identity")]
-    given = [field for field in ask.headers if field[0].lower() != "accept-encoding"]
-    if away:
-        return own + [field for field in given if field[0].lower() in _CARRIED_AWAY]
-    return own + given + list(ask.secret_headers)
+def _headers(ask: Ask, url: httpx.URL, *, away: bool) -> list[tuple[bytes, bytes]]:
+    given = ask.headers if away else ask.headers + ask.secret_headers
+    fields = [(b"Host", url.netloc), (b"Accept-Encoding", b"identity")]
+    for name, value in given:
+        key = name.lower()
+        if key in _OURS or (away and key not in _CARRIED_AWAY):
+            continue
+        # A character beyond Latin-1 becomes "?", which the server will refuse.
+        fields.append(
+            (name.encode("latin-1", "replace"), value.encode("latin-1", "replace"))
+        )
+    return fields
 
 
 def _ceiling(ask: Ask, url: httpx.URL, hop: int) -> Reach:
@@ -141,41 +139,6 @@ def _first_url(text: str) -> httpx.URL:
         ) from exc
 
 
-def _next_url(url: httpx.URL, response: httpx.Response) -> httpx.URL:
-    """Where a redirect leads, if it may lead there.
-
-    That its address may be reached is judged when it is dialled.
-    """
-    locations = [v for k, v in response.headers.raw if k.lower() == b"location"]
-    if len(locations) != 1:
-        raise _refused(url, f"has {len(locations)} Location fields")
-    location = locations[0].decode("latin-1")
-    if _LOCATION.fullmatch(location) is None:
-        raise _refused(url, "has a Location that is no URL")
-    try:
-        named = httpx.URL(location)
-        target = url.join(named)
-        _, host, port = origin(target)
-    except (httpx.InvalidURL, ValueError) as exc:
-        raise _refused(url, "has a Location that is no URL") from exc
-    if not host or ((named.scheme or location.startswith("//")) and not named.host):
-        # httpx joins http:///x to the host that it came from.
-        raise _refused(url, "has a Location without a host")
-    if not 0 < port < 65_536:
-        raise _refused(url, "leads to another scheme than http and https, or no port")
-    if target.userinfo:
-        raise _refused(url, "has credentials in its Location")
-    if url.scheme == "https" and target.scheme != "https":
-        raise _refused(url, "leads from https to http")
-    return target.copy_with(fragment=None) if target.fragment else target
-
-
-def _refused(url: httpx.URL, why: str) -> TransportError:
-    return TransportError(
-        f"a redirect of {_name(url)} {why}", code="redirect_refused", retryable=False
-    )
-
-
 def _judge_budget(response: httpx.Response, ask: Ask, url: httpx.URL) -> httpx.Response:
     if not response.extensions.get("over_budget"):
         return response
@@ -191,52 +154,7 @@ def _judge_budget(response: httpx.Response, ask: Ask, url: httpx.URL) -> httpx.R
     if ranged and response.status_code == 200:
         return response
     raise TransportError(
-        f"{_name(url)} answers with more than {ask.body_limit} bytes",
+        f"{origin_of(url)} answers with more than {ask.body_limit} bytes",
         code="too_large",
         retryable=False,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    code: str
-    retryable: bool
-    hint: str = ""
-
-
-# The first class that fits decides, so the narrower ones come first.
-_KINDS: Final[tuple[tuple[type[httpx.RequestError], _Kind], ...]] = (
-    (httpx.TimeoutException, _Kind("deadline", True)),
-    (NameNotFound, _Kind("dns_error", True, "is the name of the registry right?")),
-    (HandshakeFailed, _Kind("tls_error", False, "name its authority with ca_file")),
-    (httpx.ConnectError, _Kind("connect_error", True, "does the registry run there?")),
-    (BodyTooLarge, _Kind("too_large", False)),
-    (httpx.NetworkError, _Kind("connection_reset", True)),
-    (HeaderTooLarge, _Kind("header_too_large", False)),
-    (httpx.RemoteProtocolError, _Kind("bad_answer", True, "is it a registry?")),
-    (httpx.DecodingError, _Kind("content_encoding_refused", False)),
-    (httpx.LocalProtocolError, _Kind("bad_request", False)),
-    (httpx.UnsupportedProtocol, _Kind("bad_request", False)),
-    (httpx.RequestError, _Kind("transport_error", True)),
-)
-
-
-def _translated(exc: httpx.RequestError, url: httpx.URL, hop: int) -> TransportError:
-    message = f"{_name(url)}: {exc}"
-    if isinstance(exc, AddressNotAllowed):
-        return AddressRefused(
-            message,
-            code="redirect_refused" if hop else "address_refused",
-            hint="name the host in trusted_storage_hosts if it is yours"
-            if hop
-            else "set address_class if the registry is meant to be there",
-        )
-    kind = next(kind for type_, kind in _KINDS if isinstance(exc, type_))
-    return TransportError(
-        message, code=kind.code, retryable=kind.retryable, hint=kind.hint
-    )
-
-
-def _name(url: httpx.URL) -> str:
-    """What messages say of a URL: its origin. A query may carry a signature."""
-    return origin_text(*origin(url))

@@ -32,15 +32,15 @@ class SystemResolver:
         self._closed = False
 
     async def __call__(self, host: str) -> Sequence[str]:
-        if self._closed:
-            raise _closed()
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._threads, _look_up, host)
+        except RuntimeError as exc:
+            raise _closed() from exc
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if self._closed and task is not None and not task.cancelling():
-                # `close` cancelled the look-up; nobody cancelled who waits for it.
+                # `close` cancelled the look-up, not whoever waits for it.
                 raise _closed() from None
             raise
 

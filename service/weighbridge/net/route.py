@@ -22,7 +22,7 @@ class Route(NamedTuple):
     ceiling: Reach
 
     def __str__(self) -> str:
-        return origin_text(self.scheme, self.host, self.port)
+        return _text(self.scheme, self.host, self.port)
 
 
 def route_of(request: httpx.Request) -> Route:
@@ -45,6 +45,10 @@ def origin(url: httpx.URL) -> tuple[str, str, int]:
     return scheme, url.raw_host.decode("ascii"), port
 
 
-def origin_text(scheme: str, host: str, port: int) -> str:
-    """The origin as messages name it."""
+def origin_of(url: httpx.URL) -> str:
+    """All that messages say of a URL: the rest may carry a signature."""
+    return _text(*origin(url))
+
+
+def _text(scheme: str, host: str, port: int) -> str:
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"

@@ -50,8 +50,10 @@ class Transport(httpx.AsyncBaseTransport):
         rules: PoolRules | None = None,
     ) -> None:
         self._rules = rules or PoolRules(connections, keepalive_s)
-        self._own_resolver = SystemResolver() if resolver is None else None
-        self._connector = Connector(resolver or self._own_resolver, tls)
+        self._own_resolver: SystemResolver | None = None
+        if resolver is None:
+            resolver = self._own_resolver = SystemResolver()
+        self._connector = Connector(resolver, tls)
         self._on_desync = on_desync
         self._pools: dict[Route, Pool] = {}
         self._closed = False
@@ -63,7 +65,7 @@ class Transport(httpx.AsyncBaseTransport):
             async with asyncio.timeout(deadline_s):
                 return await self._exchange(request)
         except TimeoutError as exc:
-            raise httpx.ReadTimeout(f"no whole answer in {deadline_s:.3g} s") from exc
+            raise httpx.ReadTimeout("the deadline passed before the answer") from exc
 
     async def aclose(self) -> None:
         """End every connection and wait until they are gone. Requests under way fail,

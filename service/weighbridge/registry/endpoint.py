@@ -7,6 +7,7 @@ import httpx
 
 from weighbridge.errors import UsageError
 from weighbridge.net.guard import Reach, reach_of_host
+from weighbridge.net.route import origin
 from weighbridge.registry.credentials import Credential
 
 DOCKER_HUB: Final = "registry-1.docker.io"
@@ -15,17 +16,6 @@ DOCKER_HUB: Final = "registry-1.docker.io"
 REMOTE_CONCURRENCY: Final = 8
 REMOTE_REQUESTS_PER_SECOND: Final = 20.0
 LOOPBACK_CONCURRENCY: Final = 32
-
-_DEFAULT_PORT: Final = {"http": 80, "https": 443}
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Scheme, host and port: what credentials belong to."""
-
-    scheme: str
-    host: str
-    port: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +28,7 @@ class Endpoint:
     requests_per_second: None for no limit
     trusted_realm_hosts, trusted_storage_hosts: `host` or `host:port`
     repositories_hint: names to look at where the catalog need not be asked
+    contact:  whom the registry's operator may ask about us, for the User-Agent
     """
 
     name: str
@@ -50,15 +41,17 @@ class Endpoint:
     trusted_storage_hosts: frozenset[str] = field(default_factory=frozenset)
     ca_file: str | None = None
     repositories_hint: tuple[str, ...] = ()
+    contact: str = ""
 
     @property
-    def origin(self) -> Origin:
-        return origin_of(httpx.URL(self.url))
+    def origin(self) -> tuple[str, str, int]:
+        """Scheme, host and port: what the credential belongs to."""
+        return origin(httpx.URL(self.url))
 
     @property
     def is_insecure(self) -> bool:
         """Whether requests leave this machine without TLS."""
-        return self.origin.scheme == "http" and self.ceiling is not Reach.LOOPBACK
+        return self.url.startswith("http://") and self.ceiling is not Reach.LOOPBACK
 
     def __str__(self) -> str:
         return self.name
@@ -89,21 +82,14 @@ def default_pace(ceiling: Reach) -> tuple[int, float | None]:
     return REMOTE_CONCURRENCY, REMOTE_REQUESTS_PER_SECOND
 
 
-def origin_of(url: httpx.URL) -> Origin:
-    """The origin of an http(s) URL, its port spelt out."""
-    port = _DEFAULT_PORT.get(url.scheme, 0) if url.port is None else url.port
-    return Origin(url.scheme, url.host.rstrip(".").lower(), port)
-
-
 def _parsed(text: str, address: str) -> httpx.URL:
     try:
         url = httpx.URL(text)
     except httpx.InvalidURL as exc:
         raise _invalid(address) from exc
     is_bare = url.path in ("", "/") and not (url.query or url.fragment or url.userinfo)
-    if url.scheme not in _DEFAULT_PORT or not url.host or not is_bare:
-        raise _invalid(address)
-    if not 0 < origin_of(url).port < 65_536:
+    _, host, port = origin(url)
+    if not host or not 0 < port < 65_536 or not is_bare:
         raise _invalid(address)
     return url
 

@@ -9,15 +9,14 @@ import httpx
 from weighbridge.errors import AddressRefused, AuthError
 from weighbridge.net.guard import Reach, reach_of_host
 from weighbridge.net.redact import redact_url
-from weighbridge.registry.endpoint import Endpoint, Origin, origin_of
+from weighbridge.net.route import origin
+from weighbridge.registry.endpoint import DOCKER_HUB, Endpoint
 
 # A registry on the left may have its token server on the right. A shared parent
 # domain proves nothing: azurecr.io, jfrog.io and pkg.dev hold many tenants.
 _TOKEN_HOSTS: Final = {
-    Origin("https", "registry-1.docker.io", 443): Origin(
-        "https", "auth.docker.io", 443
-    ),
-    Origin("https", "registry.gitlab.com", 443): Origin("https", "gitlab.com", 443),
+    DOCKER_HUB: "auth.docker.io",
+    "registry.gitlab.com": "gitlab.com",
 }
 _VISIBLE: Final = re.compile(r"[!-\[\]-~]{1,2048}")  # no backslash
 
@@ -39,21 +38,23 @@ def allowed_realm(text: str, endpoint: Endpoint) -> Realm:
     """The realm of a challenge, if our credential (or, where there is none, an
     anonymous request) may go to it. Raises AuthError(realm_refused)."""
     url = _parse(text)
-    origin, home = origin_of(url), endpoint.origin
-    if home.scheme == "https" and origin.scheme != "https":
+    scheme, host, port = origin(url)
+    home_scheme, home_host, home_port = endpoint.origin
+    if home_scheme == "https" and scheme != "https":
         raise realm_refused(url, "it is not https, and the registry is")
-    if _is_same_address(origin, home):
+    if (host, port) == (home_host, home_port):
         return Realm(url, True, endpoint.ceiling)
-    if _is_trusted(origin, endpoint.trusted_realm_hosts):
+    if _is_trusted(host, port, endpoint.trusted_realm_hosts):
         # Whoever names a host in the configuration has lifted the ceiling for it.
         return Realm(url, True, Reach.LOOPBACK)
-    if _TOKEN_HOSTS.get(home) == origin:
+    is_pair = _TOKEN_HOSTS.get(home_host) == host and port == home_port == 443
+    if is_pair and scheme == home_scheme == "https":
         return Realm(url, True, endpoint.ceiling)
-    if _is_literal(origin.host):
+    if _is_literal(host):
         raise realm_refused(url, "it is not the registry's own address")
     if endpoint.credential is not None:
         raise realm_refused(url, "the credential for this registry does not go there")
-    if origin.scheme != "https":
+    if scheme != "https":
         raise realm_refused(url, "it is not https")
     return Realm(url, False, Reach.PUBLIC)
 
@@ -75,12 +76,11 @@ def _parse(text: str) -> httpx.URL:
         url = httpx.URL(text)
     except httpx.InvalidURL as exc:
         raise _unreadable("it is no URL") from exc
-    if url.scheme not in ("http", "https") or not url.host:
+    _, host, port = origin(url)
+    if not host or not 0 < port < 65_536:
         raise _unreadable("it is no http or https address with a host")
     if url.userinfo:
         raise _unreadable("it holds a user name")
-    if not 0 < origin_of(url).port < 65_536:
-        raise _unreadable("its port does not exist")
     return url.copy_with(fragment=None)
 
 
@@ -93,17 +93,13 @@ def _unreadable(reason: str) -> AuthError:
     )
 
 
-def _is_same_address(one: Origin, other: Origin) -> bool:
-    return (one.host, one.port) == (other.host, other.port)
-
-
-def _is_trusted(origin: Origin, trusted: frozenset[str]) -> bool:
+def _is_trusted(host: str, port: int, trusted: frozenset[str]) -> bool:
     """A name may stand there without a port; an address or localhost may not, as
     everything that runs on this machine or in its network has one."""
-    host = f"[{origin.host}]" if ":" in origin.host else origin.host
-    if f"{host}:{origin.port}" in trusted:
+    bracketed = f"[{host}]" if ":" in host else host
+    if f"{bracketed}:{port}" in trusted:
         return True
-    return host in trusted and not _is_literal(origin.host)
+    return host in trusted and not _is_literal(host)
 
 
 def _is_literal(host: str) -> bool:

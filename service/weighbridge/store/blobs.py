@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 from sqlalchemy import Connection, bindparam, select, update
 
 from weighbridge.domain.digest import Digest, raw
+from weighbridge.store.claims import BlobClaim, ClaimBook, FactsState, contradict
 from weighbridge.store.dialect import (
     among_digests,
     among_ids,
@@ -17,10 +18,6 @@ from weighbridge.store.dialect import (
 from weighbridge.store.interned import media_type_ids
 from weighbridge.store.models import KEPT_STATES, blobs
 from weighbridge.store.types import bounded
-
-FactsState: TypeAlias = Literal[
-    "none", "missing", "image", "index", "artifact", "unweighable"
-]
 
 _FIND: Final = select(
     blobs.c.id,
@@ -49,7 +46,6 @@ _SET_CLAIM: Final = (
     .values(
         compressed_bytes=bindparam("claimed"),
         media_type_id=bindparam("type"),
-        is_foreign=bindparam("foreign"),
     )
 )
 _SET_LAYER: Final = (
@@ -60,25 +56,6 @@ _SET_LAYER: Final = (
         annotated_uncompressed_bytes=bindparam("annotated"),
     )
 )
-
-
-@dataclass(frozen=True, slots=True)
-class BlobClaim:
-    """What a document says of a blob.
-
-    compressed_bytes: None where only the digest is known
-    is_layer:         of an image, so that it is to be measured
-    state, code:      what is known of it as a manifest, see `models.FACTS_STATES`
-    """
-
-    digest: Digest
-    compressed_bytes: int | None
-    media_type: str
-    is_layer: bool = False
-    is_foreign: bool = False
-    annotated_uncompressed_bytes: int | None = None
-    state: FactsState = "none"
-    code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +94,14 @@ def find_blobs(
 
 
 def keep_blobs(
-    connection: Connection, claims: Mapping[Digest, BlobClaim]
+    connection: Connection, book: ClaimBook
 ) -> tuple[dict[Digest, StoredBlob], dict[Digest, StoredBlob]]:
     """Make rows for new digests; what is there stays as it was first claimed.
 
     Returns the rows that were there before, and all rows now, by digest. A claim
     that contradicts an earlier one is flagged and not taken.
     """
+    claims = book.claims
     before = find_blobs(connection, claims)
     new = sorted(claims.keys() - before.keys(), key=raw)
     types = media_type_ids(connection, (c.media_type for c in claims.values()))
@@ -131,7 +109,7 @@ def keep_blobs(
         rows = [_row(claims[digest], types) for digest in new]
         connection.execute(_ADD, rows)
     now = before | find_blobs(connection, new)
-    _flag_conflicts(connection, claims, before)
+    _flag_conflicts(connection, book, before, now)
     _complete(connection, claims, before, types)
     return before, now
 
@@ -155,9 +133,6 @@ def set_states(
 def _row(claim: BlobClaim, types: Mapping[str, int]) -> dict[str, object]:
     annotated = claim.annotated_uncompressed_bytes
     is_measurable = claim.is_layer and not claim.is_foreign
-    # A foreign layer is somewhere else, and its `urls` are never followed: nothing
-    # will ever be known of it, so that it is final at once.
-    is_unknown = claim.is_layer and claim.is_foreign
     return {
         "digest": claim.digest,
         "compressed_bytes": claim.compressed_bytes,
@@ -167,33 +142,28 @@ def _row(claim: BlobClaim, types: Mapping[str, int]) -> dict[str, object]:
         "facts_state": claim.state,
         "facts_code": claim.code,
         "unmeasured_bytes": claim.compressed_bytes if is_measurable else None,
-        "annotated_uncompressed_bytes": None if annotated is None else bounded(annotated),
-        "uncompressed_confidence": "unknown" if is_unknown else None,
-        "uncompressed_reason": "foreign" if is_unknown else None,
+        "annotated_uncompressed_bytes": None
+        if annotated is None
+        else bounded(annotated),
+        # A foreign layer is somewhere else and its `urls` are never followed: nothing
+        # will ever be known of it, so that this is final at once.
+        "uncompressed_confidence": "unknown" if claim.is_foreign else None,
+        "uncompressed_reason": "foreign" if claim.is_foreign else None,
     }
 
 
 def _flag_conflicts(
     connection: Connection,
-    claims: Mapping[Digest, BlobClaim],
+    book: ClaimBook,
     before: Mapping[Digest, StoredBlob],
+    now: Mapping[Digest, StoredBlob],
 ) -> None:
-    conflicting = [
-        blob.id
-        for digest, blob in before.items()
-        if contradicts(claims[digest], blob.compressed_bytes, blob.is_foreign)
-    ]
+    conflicting = {now[digest].id for digest in book.conflicts}
+    for digest, blob in before.items():
+        if contradict(book.claims[digest], blob):
+            conflicting.add(blob.id)
     if conflicting:
-        connection.execute(_FLAG, {"ids": listed(conflicting)})
-
-
-def contradicts(
-    claim: BlobClaim, compressed_bytes: int | None, is_foreign: bool
-) -> bool:
-    """Whether the claim and an earlier one cannot both be true."""
-    if claim.compressed_bytes is None or compressed_bytes is None:
-        return False
-    return (claim.compressed_bytes, claim.is_foreign) != (compressed_bytes, is_foreign)
+        connection.execute(_FLAG, {"ids": listed(sorted(conflicting))})
 
 
 def _complete(
@@ -209,7 +179,6 @@ def _complete(
             "blob": blob.id,
             "claimed": claim.compressed_bytes,
             "type": types[claim.media_type],
-            "foreign": claim.is_foreign,
         }
         for digest, blob in before.items()
         if blob.compressed_bytes is None

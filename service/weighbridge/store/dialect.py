@@ -22,9 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import sqlite
 
-from weighbridge.domain.digest import Digest
-
-Key = TypeVar("Key", str, Digest, bytes)
+Key = TypeVar("Key")
 
 LOOKUP_SIZES: Final = (1, 20, 250)
 """Lengths of the lists of digests that are compiled; shorter ones are padded."""

@@ -82,7 +82,7 @@ def instruction_ids(connection: Connection, texts: Iterable[str]) -> dict[str, i
     ]
     if new:
         connection.execute(_ADD_INSTRUCTION, new)
-        known |= _instructions(connection, [row["text_digest"] for row in new])
+        known |= _instructions(connection, set(digests.values()) - known.keys())
     return {text: known[digest] for text, digest in digests.items()}
 
 
@@ -91,9 +91,7 @@ def find_instruction(connection: Connection, text: str) -> int | None:
     return _instructions(connection, [text_digest(text)]).get(text_digest(text))
 
 
-def _instructions(
-    connection: Connection, digests: Iterable[bytes]
-) -> dict[bytes, int]:
+def _instructions(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, int]:
     return {
         row.text_digest: row.id
         for piece in padded(list(digests))

@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from weighbridge.errors import NotFound, StoreError, UsageError, WeighbridgeError
 from weighbridge.web.options import SECURITY_HEADERS
+from weighbridge.web.views.frame import NAVIGATION
 from weighbridge.web.views.templating import render
 
 _CODES: Final = {
@@ -56,7 +57,13 @@ def error_response(
     """JSON, or a page where a browser asked for a page."""
     headers = dict(SECURITY_HEADERS) | {"cache-control": "no-store"}
     if _wants_page(request):
-        body = render("error.html", status=status, code=code, message=message)
+        body = render(
+            "error.html",
+            status=status,
+            code=code,
+            message=message,
+            navigation=NAVIGATION,
+        )
         return HTMLResponse(body, status, headers)
     shape = {"error": {"code": code, "message": message, "detail": detail}}
     return JSONResponse(shape, status, headers)

@@ -4,19 +4,17 @@ Format: Prometheus, "Exposition formats", text-based 0.0.4.
 """
 
 import hashlib
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
+
+from weighbridge.domain.printable import printable
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 LABEL_CHARACTERS: Final = 200
 
 Labels: TypeAlias = str
 """A rendered label set, `{registry="hub"}`, or "" for none; made by `labels`."""
-
-# Controls, and surrogates, which UTF-8 cannot hold: one would fail every scrape.
-_UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +56,7 @@ def printable_label(value: str) -> str:
     that differ in the changed part only would otherwise be one series twice, and
     Prometheus refuses such a scrape as a whole.
     """
-    clean = _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", value)
+    clean = printable(value)
     if clean == value and len(value) <= LABEL_CHARACTERS:
         return value
     digest = hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()[:8]

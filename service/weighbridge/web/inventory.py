@@ -5,7 +5,7 @@ heaviest repositories, 0 registries only. Totals are always over all repositorie
 """
 
 import heapq
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeAlias
@@ -33,14 +33,19 @@ class Inventory:
 
     rows:    the exposed repositories, by name
     omitted: how many more there are
-    newest_compressed_bytes: sum over all repositories, exposed or not
+    newest_compressed_bytes: by registry, over all its repositories, exposed or not
     """
 
     level: int
     registries: tuple[RegistryReport, ...]
     rows: tuple[RepositoryReport, ...]
     omitted: int
-    newest_compressed_bytes: int
+    newest_compressed_bytes: Mapping[str, int]
+
+    def newest_bytes(self, registry: str | None) -> int:
+        """Of the newest images of one registry, or of all, nothing shared."""
+        sums = self.newest_compressed_bytes
+        return sum(sums.values()) if registry is None else sums.get(registry, 0)
 
     @property
     def series(self) -> int:
@@ -86,12 +91,14 @@ class _Totals:
 
     def __init__(self) -> None:
         self.repositories = 0
-        self.newest_compressed_bytes = 0
+        self.newest_compressed_bytes: dict[str, int] = {}
 
     def seen(self, rows: Iterable[RepositoryReport]) -> Iterable[RepositoryReport]:
         for row in rows:
             self.repositories += 1
-            self.newest_compressed_bytes += row.newest_compressed_bytes or 0
+            sums = self.newest_compressed_bytes
+            number = row.newest_compressed_bytes or 0
+            sums[row.registry] = sums.get(row.registry, 0) + number
             yield row
 
 
@@ -235,6 +242,4 @@ def _labels(row: RepositoryReport) -> Labels:
 
 def _info_labels(row: RepositoryReport) -> Labels:
     platform = row.newest_platform or ""
-    return labels(
-        registry=row.registry, repository=row.repository, platform=platform
-    )
+    return labels(registry=row.registry, repository=row.repository, platform=platform)

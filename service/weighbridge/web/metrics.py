@@ -52,9 +52,7 @@ class Metrics:
 def _scrape(request: Request, rendered: Rendered) -> Response:
     headers = {"content-type": CONTENT_TYPE, "vary": "accept-encoding"}
     if "gzip" in request.headers.get("accept-encoding", ""):
-        return Response(
-            rendered.zipped, headers=headers | {"content-encoding": "gzip"}
-        )
+        return Response(rendered.zipped, headers=headers | {"content-encoding": "gzip"})
     return Response(rendered.plain, headers=headers)
 
 

@@ -4,13 +4,16 @@ import unicodedata
 from collections import Counter
 from typing import Annotated, Final, Literal, TypeAlias
 
-from fastapi import Query, Request
+from fastapi import Depends, Query, Request
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BeforeValidator
 
+from weighbridge.store.reports import SORTS, RepositoryQuery
 from weighbridge.web.errors import Refusal
 
 LIMIT_MAX: Final = 1000
+DEFAULT_LIMIT: Final = 100
 _VALUE_CHARACTERS: Final = 2048
 
 
@@ -33,7 +36,32 @@ Ref: TypeAlias = Annotated[
         description="registry/repository[:tag|@digest], such as hub/library/python:3.7",
     ),
 ]
+Text: TypeAlias = Annotated[str | None, Query()]
+Cursor: TypeAlias = Annotated[
+    str | None, Query(description="`next_cursor` of the page before")
+]
+Sort: TypeAlias = Annotated[
+    str,
+    Query(json_schema_extra={"enum": sorted(SORTS)}, description="Column to sort by"),
+]
 Order: TypeAlias = Literal["asc", "desc"]
+
+
+def repository_query(
+    registry: Text = None,
+    q: Text = None,
+    sort: Sort = "compressed",
+    order: Order = "desc",
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> RepositoryQuery:
+    """The parameters that every list of repositories takes."""
+    return RepositoryQuery(
+        registry=registry, q=q, sort=sort, order=order, limit=limit, cursor=cursor
+    )
+
+
+Repositories: TypeAlias = Annotated[RepositoryQuery, Depends(repository_query)]
 
 
 def only_known_parameters(request: Request) -> None:
@@ -42,11 +70,7 @@ def only_known_parameters(request: Request) -> None:
     A misspelt filter would otherwise show everything and look right.
     """
     route = request.scope.get("route")
-    known = (
-        {field.alias for field in route.dependant.query_params}
-        if isinstance(route, APIRoute)
-        else set()
-    )
+    known = _names(route.dependant) if isinstance(route, APIRoute) else set()
     sent = Counter(name for name, _ in request.query_params.multi_items())
     unknown = sorted(sent.keys() - known)
     if unknown:
@@ -57,6 +81,12 @@ def only_known_parameters(request: Request) -> None:
             detail={"unknown": unknown, "known": sorted(known)},
         )
     _check_values(request, [name for name, times in sent.items() if times > 1])
+
+
+def _names(dependant: Dependant) -> set[str]:
+    """Also those that a part of the route takes."""
+    names = {field.alias for field in dependant.query_params}
+    return names.union(*map(_names, dependant.dependencies))
 
 
 def _check_values(request: Request, repeated: list[str]) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from support.crawling import Yard, a_yard
 from support.fake_registry import FakeRegistry
 from support.images import (
@@ -16,7 +17,6 @@ from support.images import (
     an_index,
     some_layers,
 )
-
 from weighbridge.audit.crawl import Scope
 from weighbridge.domain.document import Layer
 from weighbridge.domain.platform import Platform
@@ -209,9 +209,7 @@ async def test_a_tag_that_answers_again_is_no_longer_in_error(yard: Yard) -> Non
     assert yard.repository("shop/api").tags_failed == 0
 
 
-BAD_LAYER = a_manifest(
-    layers=[Layer(DOCKER_MANIFEST, some_layers(1)[0].digest, -1)]
-)
+BAD_LAYER = a_manifest(layers=[Layer(DOCKER_MANIFEST, some_layers(1)[0].digest, -1)])
 
 
 async def test_a_refused_manifest_keeps_the_last_record_manifest_007(
@@ -433,8 +431,11 @@ async def test_other_repositories_are_untouched_by_one_that_fails(yard: Yard) ->
 
     after = yard.repository("shop/web")
     assert yard.repository("shop/api").state == "unreachable"
-    assert replace(
-        after,
-        last_pass_at=before.last_pass_at,
-        last_complete_pass_at=before.last_complete_pass_at,
-    ) == before
+    assert (
+        replace(
+            after,
+            last_pass_at=before.last_pass_at,
+            last_complete_pass_at=before.last_complete_pass_at,
+        )
+        == before
+    )

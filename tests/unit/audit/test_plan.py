@@ -1,8 +1,8 @@
 """The plan asks each tag the cheapest question that is safe."""
 
 import pytest
-from support.images import a_digest
 
+from support.images import a_digest
 from weighbridge.audit.plan import plan, wants_head_first
 from weighbridge.domain.listing import TagSeen
 from weighbridge.store.tags import KnownTag

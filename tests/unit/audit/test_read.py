@@ -1,6 +1,7 @@
 """Reading what a tag leads to: whole, each digest once, refused where untrue."""
 
 import pytest
+
 from support.fake_registry import FakeRegistry
 from support.images import (
     Served,
@@ -13,7 +14,6 @@ from support.images import (
     descriptor_json,
     some_layers,
 )
-
 from weighbridge.audit.lookup import KnownDigests, nothing_known
 from weighbridge.audit.read import Reader
 from weighbridge.audit.together import together

@@ -2,6 +2,6 @@
 
 Compressed bytes of the official images are those that the images were published
 with. Uncompressed bytes sum to the published total where one exists (the images of
-January 2018); elsewhere, and layer by layer, they are estimates by hand. `harbor`'s
-own services are invented.
+January 2018); elsewhere, and layer by layer, they are estimates by hand. The
+services on top of them, shop/api and its like, are invented.
 """

@@ -88,7 +88,6 @@ NODE_8: Final = _image(
         "RUN groupadd --gid 1000 node && useradd --uid 1000 --gid node --shell"
         " /bin/bash --create-home node",
         4_424,
-        335_360,
     ),
     step(
         "2017-12-12T13:05:58Z",
@@ -148,7 +147,6 @@ _GO_PATHS: Final = (
         "2018-01-23T22:46:06Z",
         'RUN mkdir -p "$GOPATH/src" "$GOPATH/bin" && chmod -R 777 "$GOPATH"',
         125,
-        2_560,
     ),
     step("2018-01-23T22:46:06Z", "WORKDIR /go"),
 )
@@ -157,7 +155,6 @@ _GO_WRAPPER: Final = step(
     "COPY file:ea7c9f4702f94a0df05f60648914e97f7876c4a7c5163e7870dd98fa896ff722"
     " in /usr/local/bin/",
     1_369,
-    5_120,
 )
 
 GOLANG_1_9: Final = _image(
@@ -202,7 +199,10 @@ GOLANG_1_9: Final = _image(
 GOLANG_1_9_ALPINE: Final = _image(
     ALPINE_3_6,
     step(
-        "2018-01-09T22:26:52Z", "RUN apk add --no-cache ca-certificates", 350_993, 660_000
+        "2018-01-09T22:26:52Z",
+        "RUN apk add --no-cache ca-certificates",
+        350_993,
+        660_000,
     ),
     step("2018-01-23T22:59:10Z", "ENV GOLANG_VERSION=1.9.3"),
     step(
@@ -210,7 +210,6 @@ GOLANG_1_9_ALPINE: Final = _image(
         "COPY multi:5340852d126c59a835fc30c4253b181919d512298cbb0226c1562e4ec4eba94c"
         " in /go-alpine-patches/",
         1_117,
-        4_096,
     ),
     step(
         "2018-01-23T23:00:13Z",
@@ -247,7 +246,6 @@ NGINX_1_13: Final = _image(
         "RUN ln -sf /dev/stdout /var/log/nginx/access.log && ln -sf /dev/stderr"
         " /var/log/nginx/error.log",
         204,
-        3_584,
     ),
     *_NGINX_END,
 )
@@ -269,14 +267,12 @@ NGINX_1_13_ALPINE: Final = _image(
         "COPY file:af94db45bb7e4b8ff4e699f1ff6f41c348f9876073ad91d6e803070415f8d9ce"
         " in /etc/nginx/nginx.conf",
         494,
-        3_072,
     ),
     step(
         "2018-01-10T04:10:13Z",
         "COPY file:1d1ac3b9a14c94a709efa20da1c4268a931f1a234e782801ce5912fdcf53a7af"
         " in /etc/nginx/conf.d/default.conf",
         626,
-        3_584,
     ),
     *_NGINX_END,
 )

@@ -86,16 +86,18 @@ def _trixie(
         platform=platform,
         steps=(
             _step(
-                curl, f"RUN set -eux; \t{_APT} ca-certificates curl gnupg netbase sq"
+                curl,
+                f"RUN set -eux; \t{_APT} ca-certificates curl gnupg netbase sq"
                 " wget \t; \tapt-get dist-clean",
             ),
             _step(
-                scm, f"RUN set -eux; \t{_APT} git mercurial openssh-client subversion"
+                scm,
+                f"RUN set -eux; \t{_APT} git mercurial openssh-client subversion"
                 " procps \t; \tapt-get dist-clean",
             ),
             _step(
-                compilers, f"RUN set -ex; \t{_APT} {_COMPILERS} \t; \tapt-get"
-                " dist-clean",
+                compilers,
+                f"RUN set -ex; \t{_APT} {_COMPILERS} \t; \tapt-get dist-clean",
             ),
         ),
     )

@@ -77,7 +77,7 @@ PYTHON_3_7: Final = Recipe(
             15_949_846,
             42_100_000,
         ),
-        step("2023-01-24T00:48:38Z", _LINKS, 235, 5_120),
+        step("2023-01-24T00:48:38Z", _LINKS, 235),
         *_pip_3_7("2023-01-24T00:48:39Z"),
         step(
             "2023-01-24T00:48:44Z",
@@ -126,7 +126,7 @@ PYTHON_3_7_SLIM: Final = Recipe(
             10_729_376,
             30_200_000,
         ),
-        step("2023-01-24T00:55:44Z", _LINKS, 234, 5_120),
+        step("2023-01-24T00:55:44Z", _LINKS, 234),
         *_pip_3_7("2023-01-24T00:55:44Z"),
         step(
             "2023-01-24T00:55:55Z",
@@ -160,7 +160,7 @@ PYTHON_3_7_ALPINE: Final = Recipe(
             11_050_948,
             30_570_000,
         ),
-        step("2023-01-24T01:16:05Z", _LINKS, 231, 5_120),
+        step("2023-01-24T01:16:05Z", _LINKS, 231),
         *_pip_3_7("2023-01-24T01:16:06Z"),
         step(
             "2023-01-24T01:16:12Z",
@@ -181,7 +181,7 @@ def _on_trixie(
     at: str,
     version: str,
     compressed: tuple[int, int, int],
-    uncompressed: tuple[int, int, int],
+    uncompressed: tuple[int, int],
 ) -> Recipe:
     """The whole python: development headers, the interpreter, its short names."""
     return Recipe(
@@ -205,7 +205,7 @@ def _on_trixie(
                 compressed[1],
                 uncompressed[1],
             ),
-            step(at, _LINKS, compressed[2], uncompressed[2]),
+            step(at, _LINKS, compressed[2]),
             step(at, 'CMD ["python3"]'),
         ),
     )
@@ -216,7 +216,7 @@ PYTHON_TRIXIE: Final = _on_trixie(
     "2026-07-14T04:42:51Z",
     "3.14.6",
     (6_085_242, 29_635_740, 249),
-    (17_500_000, 73_600_000, 5_120),
+    (17_500_000, 73_600_000),
 )
 PYTHON_3_TRIXIE: Final = Variants(
     (
@@ -227,7 +227,7 @@ PYTHON_3_TRIXIE: Final = Variants(
                 "2026-07-14T05:31:20Z",
                 "3.14.6",
                 (5_797_251, 28_344_946, 249),
-                (15_600_000, 68_900_000, 5_120),
+                (15_600_000, 68_900_000),
             ),
             Attestation((17_507_753, 25_015)),
         ),
@@ -238,7 +238,7 @@ PYTHON_3_13_TRIXIE: Final = _on_trixie(
     "2025-10-21T04:12:07Z",
     "3.13.9",
     (6_083_918, 27_401_226, 250),
-    (17_400_000, 68_300_000, 5_120),
+    (17_400_000, 68_300_000),
 )
 
 
@@ -247,7 +247,7 @@ def _small(
     times: tuple[str, str],
     lines: tuple[str, str],
     compressed: tuple[int, int, int],
-    uncompressed: tuple[int, int, int],
+    uncompressed: tuple[int, int],
 ) -> Recipe:
     first, last = times
     return Recipe(
@@ -258,7 +258,7 @@ def _small(
             step(first, "ENV PYTHON_VERSION=3.14.7"),
             step(first, f"ENV PYTHON_SHA256={_SHA_3_14_7}"),
             step(last, lines[1], compressed[1], uncompressed[1]),
-            step(last, _LINKS, compressed[2], uncompressed[2]),
+            step(last, _LINKS, compressed[2]),
             step(last, 'CMD ["python3"]'),
         ),
     )
@@ -277,7 +277,7 @@ PYTHON_3_SLIM: Final = Variants(
                     f" dpkg-dev gcc gnupg libbluetooth-dev; \t\t{_FETCH}",
                 ),
                 (1_293_282, 12_363_513, 249),
-                (3_800_000, 40_100_000, 5_120),
+                (3_800_000, 40_100_000),
             ),
             Attestation((2_160_901, 23_846)),
         ),
@@ -297,10 +297,9 @@ PYTHON_3_ALPINE: Final = Variants(
                     f" \t\t{_FETCH}; \tapk del --no-network .build-deps",
                 ),
                 (416_264, 13_508_749, 248),
-                (1_300_000, 36_900_000, 5_120),
+                (1_300_000, 36_900_000),
             ),
             Attestation((614_583, 22_685)),
         ),
     )
 )
-

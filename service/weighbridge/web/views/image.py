@@ -14,7 +14,7 @@ from weighbridge.web.views.numbers import (
     BITS_A_SECOND,
     Amount,
     percent,
-    pull_seconds,
+    pull_time,
 )
 from weighbridge.web.views.overview import Banner, repository_state
 from weighbridge.web.views.words import amount, confidence_sentence
@@ -103,7 +103,10 @@ def image_page(
         banners=tuple(_banners(weighing, image, repository)),
         others=tuple(
             OtherRow(
-                _ROLES.get(o.role, o.role), short(o.digest), o.media_type, o.stored_bytes
+                _ROLES.get(o.role, o.role),
+                short(o.digest),
+                o.media_type,
+                o.stored_bytes,
             )
             for o in weighing.others
         ),
@@ -112,8 +115,8 @@ def image_page(
         table=table,
         on_disk=amount(image.uncompressed) if image else Amount(None),
         confidence=confidence_sentence(image.uncompressed, compressed) if image else "",
-        pull_fast=pull_seconds(compressed, fast),
-        pull_slow=pull_seconds(compressed, slow),
+        pull_fast=pull_time(compressed, fast),
+        pull_slow=pull_time(compressed, slow),
         segments=tuple(segments),
         labels=tuple(bar_labels(segments)),
         heaviest_share=percent(heaviest, compressed),

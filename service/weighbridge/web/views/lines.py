@@ -7,7 +7,8 @@ from datetime import datetime
 from weighbridge.domain.measure import Uncompressed
 from weighbridge.domain.weighing import WeighedImage, WeighedLayer, WeighedLine
 from weighbridge.web.views.charts import Part, row_share
-from weighbridge.web.views.numbers import Amount, percent, shortened
+from weighbridge.web.views.numbers import Amount, percent
+from weighbridge.web.views.summaries import summary
 from weighbridge.web.views.words import amount
 
 _SUMMARY_CHARACTERS = 90
@@ -72,14 +73,14 @@ class LineTable:
     def heaviest_summary(self) -> str:
         """The heaviest line in at most 90 characters."""
         row = self.heaviest
-        return shortened(row.instruction, _SUMMARY_CHARACTERS) if row else ""
+        return summary(row.instruction, _SUMMARY_CHARACTERS) if row else ""
 
     def parts(self) -> list[Part]:
         """The rows as the bar sees them."""
         return [
             Part(
                 row.key,
-                shortened(row.instruction, _SUMMARY_CHARACTERS),
+                summary(row.instruction, _SUMMARY_CHARACTERS),
                 row.number,
                 row.compressed_bytes,
                 row.is_heaviest,

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from weighbridge.domain.units import format_duration
+
 MINUTE: Final = 60
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
@@ -43,8 +45,11 @@ def percent(part: int, whole: int) -> str:
 
 
 def ago(moment: datetime, now: datetime) -> str:
-    """`4 min ago`, `2 h 40 min ago`, `21 d ago`; `just now` within a minute."""
+    """`4 min ago`, `2 h 40 min ago`, `21 d ago`; `just now` within a minute, and the
+    date beyond two years, where nobody counts days."""
     seconds = int((now - moment).total_seconds())
+    if seconds >= 2 * 365 * DAY:
+        return f"{moment:%Y-%m-%d}"
     if seconds < MINUTE:
         return "just now"
     return f"{duration(seconds)} ago"
@@ -63,22 +68,6 @@ def duration(seconds: int) -> str:
     return f"{seconds // DAY} d"
 
 
-def pull_seconds(compressed_bytes: int, bits_a_second: int) -> str:
+def pull_time(compressed_bytes: int, bits_a_second: int) -> str:
     """How long the bytes take on a line that carries nothing else: `8.7 s`."""
-    seconds = compressed_bytes * 8 / bits_a_second
-    if seconds < 0.1:
-        return "< 0.1 s"
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return duration(round(seconds))
-
-
-def shortened(text: str, characters: int) -> str:
-    """The text, cut between words with an ellipsis if it is longer."""
-    if len(text) <= characters:
-        return text
-    head = text[: characters - 1]
-    kept = head.rpartition(" ")[0] if " " in head[characters // 2 :] else head
-    return f"{kept.rstrip(' ;&|,')} …"
+    return format_duration(compressed_bytes * 8 / bits_a_second)

@@ -8,7 +8,8 @@ from typing import Final, Literal, TypeAlias
 from weighbridge.domain.report import Page, RegistryReport, RepositoryReport
 from weighbridge.web.views.charts import row_share
 from weighbridge.web.views.frame import Freshness, RegistryLine, registry_line
-from weighbridge.web.views.numbers import Amount, ago, shortened
+from weighbridge.web.views.numbers import Amount, ago
+from weighbridge.web.views.summaries import summary
 from weighbridge.web.views.words import amount_of_row
 
 _LINE_CHARACTERS: Final = 60
@@ -127,7 +128,16 @@ def overview(
 
 
 def _is_first_crawl(registry: RegistryReport) -> bool:
-    return registry.last_success_at is None and registry.state in ("new", "ok")
+    """Whether a tenth or more of what is known was never looked at.
+
+    Below that, new repositories were found in a registry that is known already.
+    """
+    if registry.state not in ("new", "ok"):
+        return False
+    if registry.repositories == 0:
+        return registry.last_discovery_at is None
+    pending = registry.repositories_pending
+    return pending > 0 and pending * 10 >= registry.repositories
 
 
 def _state(registries: Sequence[RegistryReport]) -> State:
@@ -218,7 +228,7 @@ def _row(report: RepositoryReport, largest: int, now: datetime) -> RepositoryRow
             report.newest_uncompressed_bytes, report.newest_uncompressed_confidence
         ),
         bar=row_share(report.newest_compressed_bytes or 0, largest),
-        heaviest=shortened(line, _LINE_CHARACTERS),
+        heaviest=summary(line, _LINE_CHARACTERS),
         heaviest_whole=line,
         heaviest_bytes=report.heaviest_compressed_bytes,
         tags=report.tags,

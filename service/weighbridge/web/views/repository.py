@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from weighbridge.domain.report import Page, RepositoryReport, TagReport
 from weighbridge.web.views.charts import row_share
@@ -10,13 +11,14 @@ from weighbridge.web.views.numbers import (
     BITS_A_SECOND,
     Amount,
     ago,
-    pull_seconds,
-    shortened,
+    pull_time,
 )
 from weighbridge.web.views.overview import Banner, repository_state
+from weighbridge.web.views.summaries import summary
 from weighbridge.web.views.words import amount_of_row
 
-_NOT_IMAGES = {
+_MINUS: Final = "\N{MINUS SIGN}"
+_NOT_IMAGES: Final = {
     "artifact": ("no image", "An artifact, not an image"),
     "unweighable": ("not weighable", "A manifest that states no sizes"),
 }
@@ -73,9 +75,9 @@ def repository_page(
             report.newest_uncompressed_bytes, report.newest_uncompressed_confidence
         ),
         growth=_growth(compressed, report.baseline_compressed_bytes),
-        heaviest=shortened(report.heaviest_instruction or "", 120),
-        pull_fast=pull_seconds(compressed or 0, fast),
-        pull_slow=pull_seconds(compressed or 0, slow),
+        heaviest=summary(report.heaviest_instruction or "", 120),
+        pull_fast=pull_time(compressed or 0, fast),
+        pull_slow=pull_time(compressed or 0, slow),
         banners=(Banner(word, f"{sentence}.", word != "weighing"),) if word else (),
         rows=tuple(_rows(ref, tags.items, now)),
     )
@@ -87,7 +89,7 @@ def _growth(compressed: int | None, baseline: int | None) -> str:
     change = (compressed - baseline) / baseline * 100
     if abs(change) < 0.5:
         return "±0"
-    return f"▲ +{change:.0f}" if change > 0 else f"▼ −{-change:.0f}"
+    return f"▲ +{change:.0f}" if change > 0 else f"▼ {_MINUS}{-change:.0f}"
 
 
 def _rows(ref: str, tags: Sequence[TagReport], now: datetime) -> list[TagRow]:

@@ -1,0 +1,143 @@
+"""Crawls registries into the configured database, and reads it back."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+from weighbridge.audit.crawl import Crawl, CrawlReport, Scope, crawl_registries
+from weighbridge.audit.progress import Progress
+from weighbridge.audit.writer import Writer
+from weighbridge.bootstrap.clients import registry_client
+from weighbridge.bootstrap.databases import ready_database
+from weighbridge.bootstrap.targets import Target, find_targets
+from weighbridge.config import Settings
+from weighbridge.domain.globs import matches
+from weighbridge.domain.reference import is_repository_name
+from weighbridge.domain.report import RepositoryReport
+from weighbridge.net.guard import Reach
+from weighbridge.store.registries import RegistryEntry
+from weighbridge.store.reports import RepositoryQuery, repository_page
+from weighbridge.store.session import Database
+from weighbridge.telemetry import Telemetry
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The clock of everything that is not a test or a demo."""
+    return datetime.now(UTC)
+
+
+def crawl(
+    settings: Settings,
+    targets: Sequence[str],
+    *,
+    measure: bool,
+    progress: Progress,
+    plain_http: bool = False,
+    docker_config: Path | None = None,
+    clock: Clock = utc_now,
+) -> CrawlReport:
+    """One pass over every target now, kept in the configured database."""
+    chosen = find_targets(settings, targets, plain_http=plain_http)
+    telemetry = Telemetry()
+    with ready_database(settings) as database:
+        return asyncio.run(
+            crawl_targets(
+                settings,
+                chosen,
+                database,
+                telemetry,
+                progress,
+                measure=measure,
+                docker_config=docker_config,
+                clock=clock,
+            )
+        )
+
+
+async def crawl_targets(
+    settings: Settings,
+    targets: Sequence[Target],
+    database: Database,
+    telemetry: Telemetry,
+    progress: Progress,
+    *,
+    measure: bool = True,
+    docker_config: Path | None = None,
+    clock: Clock = utc_now,
+) -> CrawlReport:
+    """The same on a running loop, with the parts given."""
+    writer = Writer(database)
+    try:
+        async with AsyncExitStack() as stack:
+            crawls = []
+            for target in targets:
+                registry, warnings = await stack.enter_async_context(
+                    registry_client(
+                        settings,
+                        target,
+                        telemetry,
+                        database=database,
+                        docker_config=docker_config,
+                    )
+                )
+                entry = registry_entry(settings, target, registry.ceiling)
+                crawls.append(
+                    Crawl(
+                        registry,
+                        entry,
+                        scope_of(target),
+                        writer,
+                        progress,
+                        clock,
+                        telemetry=telemetry,
+                        warnings=warnings,
+                    )
+                )
+            return await crawl_registries(crawls, measure=measure)
+    finally:
+        writer.close()
+
+
+def top(
+    settings: Settings, *, by: str, limit: int, registry: str | None
+) -> list[RepositoryReport]:
+    """The heaviest repositories by one column of the read model."""
+    query = RepositoryQuery(registry=registry, sort=by, order="desc", limit=limit)
+    with ready_database(settings) as database, database.read() as connection:
+        return list(repository_page(connection, query).items)
+
+
+def registry_entry(settings: Settings, target: Target, ceiling: Reach) -> RegistryEntry:
+    """The registry as the store keeps it."""
+    configured = target.settings
+    interval = settings.defaults.interval
+    return RegistryEntry(
+        name=target.name,
+        kind="distribution",
+        url=target.url,
+        # distribution keeps a blob once for all repositories (its storage driver
+        # addresses blobs by digest under one root).
+        storage_scope="registry",
+        address_class=ceiling.name.lower(),
+        interval_s=settings.interval_of(configured) if configured else interval,
+    )
+
+
+def scope_of(target: Target) -> Scope:
+    """What of a registry is looked at."""
+    configured = target.settings
+    if configured is None:
+        return Scope(only=target.only)
+    repositories = configured.repositories.patterns
+    tags = configured.tags.patterns
+    return Scope(
+        wants_repository=lambda name: matches(repositories, name),
+        wants_tag=lambda name: matches(tags, name),
+        always=tuple(n for n in repositories.include if is_repository_name(n)),
+        only=target.only,
+        platforms=configured.platforms,
+    )

@@ -1,0 +1,27 @@
+"""The configured database, opened and of this version's schema."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from weighbridge.config import Settings
+from weighbridge.store.session import Database, open_database, upgrade
+
+
+@contextmanager
+def ready_database(settings: Settings) -> Iterator[Database]:
+    """The configured database with this version's schema."""
+    database = open_database(settings.database_url.reveal())
+    try:
+        upgrade(database)
+        yield database
+    finally:
+        database.close()
+
+
+def upgrade_database(settings: Settings) -> str:
+    """Bring the configured database to this version's schema; returns it."""
+    database = open_database(settings.database_url.reveal())
+    try:
+        return upgrade(database)
+    finally:
+        database.close()

@@ -1,0 +1,121 @@
+"""Everything in one process: the scheduler rings, the jobs' thread crawls."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from threading import Lock
+from typing import Final
+
+import structlog
+
+from weighbridge.audit.crawl import RegistryCrawl
+from weighbridge.audit.progress import Progress
+from weighbridge.bootstrap.crawling import crawl_targets, utc_now
+from weighbridge.bootstrap.targets import Target
+from weighbridge.config import Settings
+from weighbridge.errors import WeighbridgeError
+from weighbridge.jobs.inline import InlineJobs
+from weighbridge.jobs.names import CRAWL
+from weighbridge.jobs.scheduler import Scheduler
+from weighbridge.store.reports import registry_reports
+from weighbridge.store.session import Database
+from weighbridge.telemetry import Telemetry
+
+RETRY_S: Final = 60
+"""A registry that could not be crawled is tried again so soon, at most."""
+
+
+class Embedded:
+    """Crawls every configured registry when it is due, until closed.
+
+    When a registry is due is told by the database at the start (its last discovery
+    and its interval) and by the end of each crawl from then on.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        telemetry: Telemetry,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._telemetry = telemetry
+        self._clock = clock
+        self._log = structlog.get_logger("weighbridge.crawl")
+        self._lock = Lock()
+        self._due_at: dict[str, datetime] = {}
+        self._jobs = InlineJobs({CRAWL: self._crawl})
+        self._scheduler = Scheduler(self._tick)
+        self.progress = Progress()
+
+    def start(self) -> None:
+        """Begin to ring and to crawl; returns at once."""
+        self._read_due()
+        self._jobs.start()
+        self._scheduler.start()
+
+    def close(self) -> None:
+        """Stop ringing, cancel the crawl that runs. What it kept stays kept."""
+        self._scheduler.close()
+        self._jobs.close()
+
+    def _read_due(self) -> None:
+        now = self._clock()
+        with self._database.read() as connection:
+            reports = {r.name: r for r in registry_reports(connection)}
+        for registry in self._settings.registries:
+            report = reports.get(registry.name)
+            last = report.last_success_at if report is not None else None
+            interval = timedelta(seconds=self._settings.interval_of(registry))
+            self._due_at[registry.name] = now if last is None else last + interval
+
+    def _tick(self) -> None:
+        now = self._clock()
+        self._telemetry.scheduler_last_tick_timestamp.set(now.timestamp())
+        with self._lock:
+            due = [name for name, due_at in self._due_at.items() if due_at <= now]
+        for name in due:
+            self._jobs.put(CRAWL, name)
+
+    async def _crawl(self, name: str) -> None:
+        """One crawl; whatever it ends with, the registry is due again later."""
+        configured = self._settings.find_registry(name)
+        if configured is None:
+            return
+        wait_s = min(RETRY_S, self._settings.interval_of(configured))
+        try:
+            report = await crawl_targets(
+                self._settings,
+                [Target(configured.name, configured.url, configured)],
+                self._database,
+                self._telemetry,
+                self.progress,
+                clock=self._clock,
+            )
+            (done,) = report.registries
+            self._tell(done, report.seconds)
+            if done.state == "ok":
+                wait_s = self._settings.interval_of(configured)
+        except WeighbridgeError as exc:
+            self._log.error(
+                "crawl failed", registry=name, code=exc.code, why=exc.message
+            )
+        finally:
+            with self._lock:
+                self._due_at[name] = self._clock() + timedelta(seconds=wait_s)
+
+    def _tell(self, done: RegistryCrawl, seconds: float) -> None:
+        self._log.info(
+            "crawl ended",
+            registry=done.name,
+            state=done.state,
+            reason=done.reason or None,
+            repositories=done.repositories,
+            tags=done.tags,
+            requests=done.requests,
+            bytes_read=done.bytes_read,
+            seconds=round(seconds, 2),
+            not_weighed=len(done.faults),
+        )

@@ -1,0 +1,68 @@
+"""`weighbridge crawl [TARGET...]`: one pass over registries, now."""
+
+import shlex
+import sys
+
+import click
+
+from weighbridge.cli.failure import NOT_WEIGHED
+from weighbridge.cli.options import Options, common_options
+from weighbridge.cli.screen import emit
+
+_INTERRUPTED = 130
+
+_EXAMPLES = """\b
+Examples:
+  weighbridge crawl
+  weighbridge crawl harbor/shop/cart
+  weighbridge crawl 127.0.0.1:5000 --database sqlite:///weights.db -o json
+"""
+
+
+@click.command(epilog=_EXAMPLES)
+@click.argument("targets", metavar="[TARGET...]", nargs=-1)
+@click.option(
+    "--no-measure", is_flag=True, help="Leave uncompressed sizes for a later crawl."
+)
+@click.option("--plain-http", is_flag=True, help="Addresses given here speak http.")
+@common_options
+def command(
+    options: Options, targets: tuple[str, ...], no_measure: bool, plain_http: bool
+) -> int:
+    """Look at every repository once and keep what was learned.
+
+    TARGET is a configured name, name/repository, or the address of a registry. All
+    configured registries without one. Exits with 3 if any target failed; what the
+    others brought is kept.
+    """
+    settings = options.settings()
+
+    from weighbridge import bootstrap
+    from weighbridge.audit.progress import Progress
+    from weighbridge.cli import crawl_output
+    from weighbridge.cli.progress import shown, stopped_text
+
+    progress = Progress()
+    try:
+        with shown(progress, options.screen(is_error=True), sys.stderr):
+            report = bootstrap.crawl(
+                settings,
+                targets,
+                measure=not no_measure,
+                progress=progress,
+                plain_http=plain_http,
+                docker_config=options.docker_config(),
+            )
+    except KeyboardInterrupt:
+        again = shlex.join(["weighbridge", "crawl", *targets])
+        click.echo(stopped_text(progress, again), err=True)
+        return _INTERRUPTED
+    if options.output == "json":
+        emit(crawl_output.crawl_json(report))
+    elif options.output == "csv":
+        emit(crawl_output.crawl_csv(report))
+    elif options.output == "markdown":
+        emit(crawl_output.crawl_markdown(report, options.screen()))
+    else:
+        emit(crawl_output.render_crawl(report, options.screen()))
+    return NOT_WEIGHED if report.has_failed else 0

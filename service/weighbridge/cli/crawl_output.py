@@ -1,0 +1,167 @@
+"""What a crawl prints when it ends."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from weighbridge.audit.crawl import CrawlFault, CrawlReport, RegistryCrawl, as_json
+from weighbridge.cli.screen import Screen
+from weighbridge.cli.tables import code, csv_table, markdown_table
+from weighbridge.cli.words import plural
+from weighbridge.domain.printable import printable
+from weighbridge.domain.units import format_bytes, format_duration
+
+_COLUMNS: Final = (
+    "name",
+    "url",
+    "state",
+    "reason",
+    "repositories",
+    "complete",
+    "partial",
+    "failed",
+    "tags",
+    "images",
+    "requests",
+    "bytes_read",
+    "weighed_bytes",
+)
+_FAULTS_SHOWN: Final = 20
+
+
+def crawl_json(report: CrawlReport) -> str:
+    """The object that `crawl -o json` ends with."""
+    return json.dumps(as_json(report), indent=2, ensure_ascii=False)
+
+
+def crawl_csv(report: CrawlReport) -> str:
+    """A row a registry."""
+    return csv_table(
+        _COLUMNS,
+        (
+            {column: getattr(registry, column) for column in _COLUMNS}
+            for registry in report.registries
+        ),
+    )
+
+
+def crawl_markdown(report: CrawlReport, screen: Screen) -> str:
+    """A table with a row a registry, and what was not weighed below it."""
+    heads = ("Repositories", "Tags", "Images", "Read", "Weighed", "Registry", "State")
+    rows = [
+        (
+            f"{registry.repositories:,}",
+            f"{registry.tags:,}",
+            f"{registry.images:,}",
+            format_bytes(registry.bytes_read, iec=screen.iec),
+            format_bytes(registry.weighed_bytes, iec=screen.iec),
+            code(printable(registry.name)),
+            _state(registry),
+        )
+        for registry in report.registries
+    ]
+    faults = [f"- {code(_subject(f))}: {code(_why(f))}" for f in report.errors]
+    table = markdown_table(heads, rows, numeric=5)
+    return "\n\n".join([table, *(["\n".join(faults)] if faults else [])])
+
+
+def render_crawl(report: CrawlReport, screen: Screen) -> str:
+    """A line a registry, with what was not weighed and why below it."""
+    lines: list[str] = []
+    is_alone = len(report.registries) == 1
+    for registry in report.registries:
+        seconds = report.seconds if is_alone else None
+        lines.append(_registry_line(registry, screen, seconds))
+        lines += _not_weighed(registry.faults, screen)
+    if not is_alone:
+        lines.append(_total_line(report, screen))
+    return "\n".join(lines)
+
+
+def _registry_line(
+    registry: RegistryCrawl, screen: Screen, seconds: float | None
+) -> str:
+    failed = sum(fault.tag is not None for fault in registry.faults)
+    return screen.joined(
+        [
+            printable(registry.name),
+            screen.painted(_state(registry), None if _is_well(registry) else "over"),
+            plural(registry.repositories, "repository", "repositories"),
+            plural(registry.tags, "tag"),
+            plural(registry.images, "image"),
+            f"{plural(failed, 'tag')} not weighed" if failed else "",
+            plural(registry.requests, "request"),
+            f"{format_bytes(registry.bytes_read, iec=screen.iec)} read",
+            f"{format_bytes(registry.weighed_bytes, iec=screen.iec)} weighed",
+            format_duration(seconds) if seconds is not None else "",
+        ]
+    )
+
+
+def _total_line(report: CrawlReport, screen: Screen) -> str:
+    registries = report.registries
+    read = sum(registry.bytes_read for registry in registries)
+    weighed = sum(registry.weighed_bytes for registry in registries)
+    return screen.joined(
+        [
+            f"in all {plural(len(registries), 'registry', 'registries')}",
+            plural(sum(r.tags for r in registries), "tag"),
+            plural(sum(r.requests for r in registries), "request"),
+            f"{format_bytes(read, iec=screen.iec)} read",
+            f"{format_bytes(weighed, iec=screen.iec)} weighed",
+            format_duration(report.seconds),
+        ]
+    )
+
+
+def _is_well(registry: RegistryCrawl) -> bool:
+    return registry.state == "ok" and not registry.partial and not registry.failed
+
+
+def _state(registry: RegistryCrawl) -> str:
+    """`complete`, or in what way it is not."""
+    if registry.state != "ok":
+        reason = printable(registry.reason)
+        has_reason = reason and reason != registry.state
+        return f"{registry.state} ({reason})" if has_reason else registry.state
+    parts = [
+        f"{count} {word}"
+        for count, word in ((registry.partial, "partial"), (registry.failed, "failed"))
+        if count
+    ]
+    return ", ".join(parts) if parts else "complete"
+
+
+def _not_weighed(faults: Sequence[CrawlFault], screen: Screen) -> list[str]:
+    """Faults of one cause on one line: `not weighed: a:1, b:2 (the cause)`."""
+    by_cause: dict[str, list[str]] = {}
+    for fault in faults:
+        by_cause.setdefault(_why(fault), []).append(_subject(fault))
+    return [
+        screen.wrapped(f"  not weighed: {_listed(subjects, screen)} ({cause})")
+        for cause, subjects in by_cause.items()
+    ]
+
+
+def _listed(subjects: Sequence[str], screen: Screen) -> str:
+    """All of them where nothing is ever cut; a screenful on a terminal."""
+    limit = len(subjects) if screen.width is None else _FAULTS_SHOWN
+    return ", ".join(_some(subjects, limit))
+
+
+def _some(subjects: Sequence[str], limit: int) -> Iterable[str]:
+    yield from subjects[:limit]
+    if len(subjects) > limit:
+        yield f"and {len(subjects) - limit:,} more (-o json lists them)"
+
+
+def _subject(fault: CrawlFault) -> str:
+    if fault.repository is None:
+        return printable(fault.registry)
+    tag = f":{fault.tag}" if fault.tag is not None else ""
+    return printable(f"{fault.repository}{tag}")
+
+
+def _why(fault: CrawlFault) -> str:
+    message = printable(fault.message)
+    return f"{fault.code}: {message}" if message else fault.code

@@ -1,0 +1,71 @@
+"""`weighbridge inspect REF`: weigh one image straight from its registry."""
+
+import click
+
+from weighbridge.cli.failure import NOT_WEIGHED, CommandFailed
+from weighbridge.cli.options import Options, common_options
+from weighbridge.cli.screen import emit
+from weighbridge.errors import UsageError, WeighbridgeError
+
+_EXAMPLES = """\b
+Examples:
+  weighbridge inspect python:3.7-slim
+  weighbridge inspect ghcr.io/acme/app:1.4 --platform linux/arm64
+  weighbridge inspect 127.0.0.1:5000/shop/cart -o json
+"""
+
+
+@click.command(epilog=_EXAMPLES)
+@click.argument("reference", metavar="REF")
+@click.option("--platform", metavar="OS/ARCH", help="Weigh this platform's image.")
+@click.option("--all-platforms", is_flag=True, help="Weigh every platform's image.")
+@click.option("--all", "wants_all", is_flag=True, help="Show metadata lines too.")
+@click.option("--plain-http", is_flag=True, help="The registry speaks http only.")
+@click.option("--ascii", "wants_ascii", is_flag=True, help="No blocks, no signs.")
+@common_options
+def command(
+    options: Options,
+    reference: str,
+    platform: str | None,
+    all_platforms: bool,
+    wants_all: bool,
+    plain_http: bool,
+    wants_ascii: bool,
+) -> int:
+    """Weigh one image straight from its registry.
+
+    REF is [registry/]repository[:tag|@digest]; a registry may be a configured name.
+    Only manifests, the config and a few bytes of each layer are read.
+    """
+    if platform and all_platforms:
+        raise UsageError("--platform and --all-platforms exclude each other")
+    settings = options.settings()
+    screen = options.screen(wants_ascii=wants_ascii)
+
+    from weighbridge import bootstrap
+    from weighbridge.cli import inspect_output, inspect_table
+
+    try:
+        weighing = bootstrap.inspect(
+            settings,
+            reference,
+            platform=platform,
+            all_platforms=all_platforms,
+            plain_http=plain_http,
+            docker_config=options.docker_config(),
+        )
+    except UsageError:
+        raise
+    except WeighbridgeError as exc:
+        raise CommandFailed(exc, subject=f"cannot weigh {reference}") from exc
+    for warning in inspect_table.warnings_of(weighing):
+        click.echo(f"warning: {warning}", err=True)
+    if options.output == "json":
+        emit(inspect_output.inspect_json(weighing))
+    elif options.output == "csv":
+        emit(inspect_output.inspect_csv(weighing))
+    elif options.output == "markdown":
+        emit(inspect_output.inspect_markdown(weighing, screen, wants_all=wants_all))
+    else:
+        emit(inspect_table.render_inspect(weighing, screen, wants_all=wants_all))
+    return 0 if weighing.images or weighing.kind == "artifact" else NOT_WEIGHED

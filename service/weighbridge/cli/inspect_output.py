@@ -1,0 +1,77 @@
+"""A weighing for other programs: JSON, CSV, Markdown."""
+
+import json
+
+from weighbridge.cli.lines import line_rows
+from weighbridge.cli.screen import Screen
+from weighbridge.cli.tables import code, csv_table, markdown_table
+from weighbridge.cli.units import column_unit
+from weighbridge.cli.words import why_unknown
+from weighbridge.domain.printable import printable
+from weighbridge.domain.units import format_bytes, format_percent
+from weighbridge.domain.weighing import WeighedImage, Weighing, as_json
+from weighbridge.web.rows import LINE_COLUMNS
+from weighbridge.web.rows import line_rows as api_line_rows
+
+
+def inspect_json(weighing: Weighing) -> str:
+    """The stable object of schema `weighbridge.inspect/1`."""
+    return json.dumps(as_json(weighing), indent=2, ensure_ascii=False)
+
+
+def inspect_csv(weighing: Weighing) -> str:
+    """Every line of every image shown, under the keys of the image page's CSV."""
+    rows = (
+        {"platform": str(image.platform), **row}
+        for image in weighing.images
+        for row in api_line_rows(image)
+    )
+    return csv_table(("platform", *LINE_COLUMNS), rows)
+
+
+def inspect_markdown(
+    weighing: Weighing, screen: Screen, *, wants_all: bool = False
+) -> str:
+    """What fits into a comment: headline and lines of every image shown."""
+    return "\n\n".join(
+        _image_markdown(weighing, image, screen, wants_all=wants_all)
+        for image in weighing.images
+    )
+
+
+def _image_markdown(
+    weighing: Weighing, image: WeighedImage, screen: Screen, *, wants_all: bool
+) -> str:
+    compressed = column_unit(image.compressed_bytes, iec=screen.iec)
+    on_disk = column_unit(image.uncompressed.uncompressed_bytes or 0, iec=screen.iec)
+    rows = [
+        (
+            compressed.cell(row.compressed_bytes),
+            on_disk.uncompressed_cell(row.uncompressed),
+            ""
+            if row.compressed_bytes is None
+            else format_percent(row.compressed_bytes, image.compressed_bytes),
+            code(printable(row.text)),
+        )
+        for row in line_rows(image, wants_all=wants_all)
+    ]
+    heads = (
+        f"Compressed, {compressed.name}",
+        f"On disk, {on_disk.name}",
+        "%",
+        "Dockerfile line",
+    )
+    return (
+        f"{code(printable(weighing.reference))} {code(str(image.platform))}: "
+        f"**{format_bytes(image.compressed_bytes, iec=screen.iec)} compressed**, "
+        f"{_on_disk(image, screen)}\n\n{markdown_table(heads, rows, numeric=3)}"
+    )
+
+
+def _on_disk(image: WeighedImage, screen: Screen) -> str:
+    size = image.uncompressed
+    if size.uncompressed_bytes is None:
+        return f"on disk unknown: {why_unknown(image)}"
+    about = "~" if size.confidence == "estimate" else ""
+    amount = format_bytes(size.uncompressed_bytes, iec=screen.iec)
+    return f"{about}{amount} on disk ({size.confidence})"

@@ -1,0 +1,71 @@
+"""The command line: finds the command, runs it, turns errors into exit codes.
+
+0 fine, 2 wrong usage or configuration, 3 could not be weighed, 130 interrupted.
+A command's module is imported when the command is named; only click is needed for
+`--help`, which is why it answers at once.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Final
+
+import click
+
+from weighbridge import __version__
+from weighbridge.cli.failure import report
+
+_COMMANDS: Final = {
+    "inspect": "weighbridge.cli.inspect",
+    "crawl": "weighbridge.cli.crawl",
+    "top": "weighbridge.cli.top",
+    "up": "weighbridge.cli.up",
+    "config": "weighbridge.cli.config",
+    "db": "weighbridge.cli.db",
+}
+"""In the order in which a newcomer needs them; each module has a `command`."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are modules, imported when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: object = import_module(_COMMANDS[cmd_name]).command
+        return command if isinstance(command, click.Command) else None
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="\b\nTry:\n  weighbridge inspect python:3.7-slim\n  weighbridge up --demo",
+)
+@click.version_option(__version__, message="weighbridge %(version)s")
+def cli() -> None:
+    """Weigh container images at the registry, without pulling them."""
+
+
+def main() -> None:
+    """What the `weighbridge` script calls."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line. Returns its exit code; every error is told on stderr."""
+    is_debug = "--debug" in arguments
+    try:
+        result: object = cli.main(
+            args=list(arguments), prog_name="weighbridge", standalone_mode=False
+        )
+    except click.ClickException as exc:
+        exc.show()
+        return exc.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return 130
+    except Exception as exc:  # noqa: BLE001 - the last stop: a person is to read it
+        return report(exc, is_debug=is_debug)
+    return result if isinstance(result, int) else 0

@@ -1,0 +1,51 @@
+"""`weighbridge top`: the heaviest repositories of what was crawled."""
+
+import click
+
+from weighbridge.cli.options import Options, common_options
+from weighbridge.cli.screen import emit
+
+_EXAMPLES = """\b
+Examples:
+  weighbridge top
+  weighbridge top --limit 5 --registry harbor -o markdown
+"""
+
+
+@click.command(epilog=_EXAMPLES)
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=20, help="How many, 1 to 1000."
+)
+@click.option(
+    "--by",
+    type=click.Choice(["compressed"]),
+    default="compressed",
+    help="What is compared: the newest image's compressed bytes.",
+)
+@click.option("--registry", metavar="NAME", help="Of this registry only.")
+@click.option("--ascii", "wants_ascii", is_flag=True, help="No blocks, no signs.")
+@common_options
+def command(
+    options: Options, limit: int, by: str, registry: str | None, wants_ascii: bool
+) -> int:
+    """Show the heaviest repositories.
+
+    Compared is what a pull of each one's newest image moves. Only what a crawl has
+    kept is read; no registry is asked.
+    """
+    settings = options.settings()
+    screen = options.screen(wants_ascii=wants_ascii)
+
+    from weighbridge import bootstrap
+    from weighbridge.cli import top_output
+
+    rows = bootstrap.top(settings, by=by, limit=limit, registry=registry)
+    if options.output == "json":
+        emit(top_output.top_json(rows))
+    elif options.output == "csv":
+        emit(top_output.top_csv(rows))
+    elif options.output == "markdown":
+        emit(top_output.top_markdown(rows, screen))
+    else:
+        emit(top_output.render_top(rows, screen))
+    return 0

@@ -1,0 +1,59 @@
+"""A whole small gzip blob, decompressed under a cap: the one way to be exact."""
+
+import zlib
+from dataclasses import dataclass
+from typing import Final
+
+from weighbridge.domain import limits
+from weighbridge.domain.gzip_tail import TAIL_BYTES, judge_tail
+from weighbridge.domain.layer_format import GZIP_MOST_RATIO
+from weighbridge.domain.measure import Uncompressed
+
+_STEP_BYTES: Final = 256 * limits.KIB
+_GZIP_WBITS: Final = 31
+
+
+@dataclass(frozen=True, slots=True)
+class _Inflated:
+    """How far decompression came; `fault` is "" where it reached the end."""
+
+    content_bytes: int
+    fault: str
+
+
+def weigh_gzip(blob: bytes) -> Uncompressed:
+    """The size of all members together: `exact`, checksums checked.
+
+    A broken stream is unknown (`corrupt_gzip`, `implausible_isize`); one that grows
+    beyond 64 MiB is left to its trailer.
+    """
+    inflated = _inflate(blob)
+    if not inflated.fault:
+        size = inflated.content_bytes
+        return Uncompressed("exact", size, size, size)
+    if inflated.fault == "too_large":
+        return judge_tail(blob[-TAIL_BYTES:], len(blob))
+    most = GZIP_MOST_RATIO * len(blob)
+    isize = int.from_bytes(blob[-4:], "little")
+    fault = "implausible_isize" if isize > most else inflated.fault
+    return Uncompressed("unknown", None, 0, most, fault)
+
+
+def _inflate(blob: bytes) -> _Inflated:
+    total = 0
+    rest = blob
+    while rest:
+        member = zlib.decompressobj(wbits=_GZIP_WBITS)
+        while not member.eof:
+            try:
+                content = member.decompress(rest, _STEP_BYTES)
+            except zlib.error:
+                return _Inflated(total, "corrupt_gzip")
+            total += len(content)
+            if total > limits.SMALL_BLOB_INFLATED_BYTES:
+                return _Inflated(total, "too_large")
+            rest = member.unconsumed_tail
+            if not content and not rest and not member.eof:
+                return _Inflated(total, "corrupt_gzip")
+        rest = member.unused_data
+    return _Inflated(total, "")

@@ -1,0 +1,124 @@
+"""Which image of a repository is the newest, and what those before it weighed."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, TypeAlias
+
+from weighbridge.domain.digest import Digest
+from weighbridge.domain.report import NewestBy
+from weighbridge.domain.version import NaturalKey, VersionKey, find_version, natural_key
+
+# Builders that want the same digest twice write the epoch, or 1 January 1980 (what
+# zip can hold at least); neither is when anything was made.
+_EARLIEST_CREATED: Final = datetime(1980, 1, 2, tzinfo=UTC)
+_LATEST_CREATED: Final = timedelta(days=1)
+
+_BASELINE_MOST_IMAGES: Final = 10
+_BASELINE_LEAST_IMAGES: Final = 3
+
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+
+_Key: TypeAlias = tuple[
+    datetime, datetime, bool, bool, VersionKey, datetime, NaturalKey, str
+]
+_NO_VERSION: Final[VersionKey] = ((), (0, 0), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One tag that leads to an image. Times are aware.
+
+    pushed_at:  what the registry or a webhook said
+    moved_at:   when we first saw the tag move there; None in the repository's first
+                complete pass, which cannot know
+    created_at: what the config says
+    """
+
+    tag: str
+    digest: Digest
+    pushed_at: datetime | None
+    moved_at: datetime | None
+    created_at: datetime | None
+    compressed_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A candidate and the rule that put it before the next one; for the last of a
+    list, the first rule that says anything of it."""
+
+    candidate: Candidate
+    by: NewestBy
+
+
+def ranked(candidates: Iterable[Candidate], now: datetime) -> list[Ranked]:
+    """The candidates, newest first.
+
+    Compared in turn: push time, time of the first move, the tag `latest`, version,
+    time of creation, tag in natural order. Whoever has a value comes before whoever
+    has none. Tags differ, so the order is total.
+    """
+    keyed = [(_key(candidate, now), candidate) for candidate in candidates]
+    keyed.sort(key=lambda pair: pair[0], reverse=True)
+    following = [key for key, _ in keyed[1:]]
+    return [
+        Ranked(candidate, _deciding_rule(key, following[n : n + 1]))
+        for n, (key, candidate) in enumerate(keyed)
+    ]
+
+
+def baseline(ranking: Sequence[Ranked]) -> int | None:
+    """The median compressed size, in bytes, of the ten distinct images before the
+    newest one; None if there are fewer than three. Tags of one digest are one image.
+    """
+    sizes: dict[Digest, int] = {}
+    for place in ranking[1:]:
+        candidate = place.candidate
+        if candidate.digest != ranking[0].candidate.digest:
+            sizes.setdefault(candidate.digest, candidate.compressed_bytes)
+        if len(sizes) == _BASELINE_MOST_IMAGES:
+            break
+    if len(sizes) < _BASELINE_LEAST_IMAGES:
+        return None
+    ordered = sorted(sizes.values())
+    middle = len(ordered) // 2
+    return (ordered[middle] + ordered[~middle]) // 2
+
+
+def _key(candidate: Candidate, now: datetime) -> _Key:
+    created = candidate.created_at
+    if created is None or not _EARLIEST_CREATED <= created <= now + _LATEST_CREATED:
+        created = _NEVER
+    version = find_version(candidate.tag)
+    return (
+        candidate.pushed_at or _NEVER,
+        candidate.moved_at or _NEVER,
+        candidate.tag == "latest",
+        version is not None,
+        version or _NO_VERSION,
+        created,
+        natural_key(candidate.tag),
+        candidate.tag,
+    )
+
+
+_RULES: Final[tuple[NewestBy, ...]] = (
+    "pushed",
+    "moved",
+    "latest",
+    "version",
+    "version",
+    "created",
+    "name",
+    "name",
+)
+_NOTHING: Final = (_NEVER, _NEVER, False, False, _NO_VERSION, _NEVER)
+
+
+def _deciding_rule(key: _Key, following: Sequence[_Key]) -> NewestBy:
+    other = following[0] if following else _NOTHING
+    for rule, mine, next_one in zip(_RULES, key, other, strict=False):
+        if mine != next_one:
+            return rule
+    return "name"

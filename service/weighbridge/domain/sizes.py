@@ -1,0 +1,148 @@
+"""An image's two weights, from its layers, with the confidence that they allow."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from weighbridge.domain.digest import Digest
+from weighbridge.domain.document import Image, Layer, Line
+from weighbridge.domain.layer_format import most_uncompressed_bytes
+from weighbridge.domain.measure import CONFIDENCES, Confidence, Uncompressed
+from weighbridge.domain.weighing import WeighedImage, WeighedLayer, WeighedLine
+
+# A layer whose bounds lie closer together than this part of the image's total says
+# nothing about how sure the total is.
+_NEGLIGIBLE: Final = (1, 200)
+
+_SURE: Final = ("exact", "trailer")
+
+
+def weigh_image(image: Image, measured: Mapping[Digest, Uncompressed]) -> WeighedImage:
+    """The image with both sizes of every layer and line; `measured` may lack some."""
+    layers = tuple(_weigh_layer(layer, measured) for layer in image.layers)
+    return WeighedImage(
+        platform=image.platform,
+        digest=image.digest,
+        media_type=image.media_type,
+        config_digest=image.manifest.config.digest,
+        created_at=image.created_at,
+        compressed_bytes=image.compressed_bytes,
+        uncompressed=image_total(layers),
+        layers=layers,
+        lines=_weigh_lines(image, layers),
+        history_alignment=image.history_alignment,
+        problems=image.problems,
+    )
+
+
+def image_total(layers: Sequence[WeighedLayer]) -> Uncompressed:
+    """The sum over all layers, a repeated one as often as it is there.
+
+    Its confidence is the weakest among layers that matter: all that are `exact` or
+    `trailer`, and those whose bounds are further apart than 0.5 % of the total. The
+    value is None if one of these is `unknown`. The bounds are sums in any case; a
+    bound is None where a layer has none.
+    """
+    parts = [_part(layer) for layer in layers]
+    total = sum(part.value for part in parts)
+    low = sum(part.size.low_bytes or 0 for part in parts)
+    highs = [part.size.high_bytes for part in parts]
+    high = None if None in highs else sum(high for high in highs if high is not None)
+    counted = [part for part in parts if _matters(part.size, total)]
+    if not counted:
+        # Only bounds, all of them tight: the sum is good, but no layer vouches for it.
+        confidence: Confidence = "estimate" if parts else "exact"
+        return Uncompressed(confidence, total, low, high)
+    weakest = max(
+        counted, key=lambda part: (CONFIDENCES.index(part.size.confidence), part.width)
+    )
+    known = None if weakest.size.confidence == "unknown" else total
+    return Uncompressed(weakest.size.confidence, known, low, high, weakest.size.reason)
+
+
+def heaviest_line(image: WeighedImage) -> WeighedLine | None:
+    """The line with the most compressed bytes, the first of equals; None if no line
+    has any."""
+    return max(
+        (line for line in image.lines if line.compressed_bytes),
+        key=lambda line: line.compressed_bytes or 0,
+        default=None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One layer's part in the total.
+
+    value: its size, or the low bound of an unknown one
+    width: how far its bounds are apart
+    """
+
+    size: Uncompressed
+    value: int
+    width: int
+
+
+def _part(layer: WeighedLayer) -> _Part:
+    size = layer.uncompressed or _not_measured(layer)
+    value = size.uncompressed_bytes
+    if value is None:
+        value = size.low_bytes or 0
+    low, high = size.low_bytes or 0, size.high_bytes
+    if high is None:
+        high = most_uncompressed_bytes("", layer.compressed_bytes)
+    return _Part(size, value, max(high - low, 0))
+
+
+def _not_measured(layer: WeighedLayer) -> Uncompressed:
+    most = most_uncompressed_bytes(layer.media_type, layer.compressed_bytes)
+    return Uncompressed("unknown", None, 0, most, "not_measured")
+
+
+def _matters(size: Uncompressed, total: int) -> bool:
+    if size.confidence in _SURE or size.low_bytes is None or size.high_bytes is None:
+        return True
+    part, of = _NEGLIGIBLE
+    return (size.high_bytes - size.low_bytes) * of > total * part
+
+
+def _weigh_layer(layer: Layer, measured: Mapping[Digest, Uncompressed]) -> WeighedLayer:
+    return WeighedLayer(
+        digest=layer.digest,
+        media_type=layer.media_type,
+        compressed_bytes=layer.compressed_bytes,
+        is_foreign=layer.is_foreign,
+        uncompressed=measured.get(layer.digest),
+    )
+
+
+def _weigh_lines(
+    image: Image, layers: Sequence[WeighedLayer]
+) -> tuple[WeighedLine, ...]:
+    """A layer that is there twice is pulled once: its first line has the bytes."""
+    without_layer = None if image.history_alignment == "unresolved" else 0
+    pulled: set[Digest] = set()
+    lines = []
+    for line in image.lines:
+        if line.layer is None:
+            lines.append(_weighed(line, without_layer, without_layer))
+            continue
+        layer = layers[line.layer]
+        compressed = 0 if layer.digest in pulled else layer.compressed_bytes
+        pulled.add(layer.digest)
+        size = layer.uncompressed
+        uncompressed = None if size is None else size.uncompressed_bytes
+        lines.append(_weighed(line, compressed, uncompressed))
+    return tuple(lines)
+
+
+def _weighed(
+    line: Line, compressed_bytes: int | None, uncompressed_bytes: int | None
+) -> WeighedLine:
+    return WeighedLine(
+        instruction=line.instruction,
+        created_at=line.created_at,
+        layer=line.layer,
+        compressed_bytes=compressed_bytes,
+        uncompressed_bytes=uncompressed_bytes,
+    )

@@ -1,0 +1,57 @@
+"""httpx's errors to ours, at the one place where both are known."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import httpx
+
+from weighbridge.errors import AddressRefused, TransportError
+from weighbridge.net.failures import (
+    AddressNotAllowed,
+    BodyTooLarge,
+    HandshakeFailed,
+    HeaderTooLarge,
+    NameNotFound,
+)
+from weighbridge.net.route import origin_of
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    code: str
+    retryable: bool
+    hint: str = ""
+
+
+# The first class that fits decides, so the narrower ones come first.
+_KINDS: Final[tuple[tuple[type[httpx.RequestError], _Kind], ...]] = (
+    (httpx.TimeoutException, _Kind("deadline", True)),
+    (NameNotFound, _Kind("dns_error", True, "is the name of the registry right?")),
+    (HandshakeFailed, _Kind("tls_error", False, "name its authority with ca_file")),
+    (httpx.ConnectError, _Kind("connect_error", True, "does the registry run there?")),
+    (BodyTooLarge, _Kind("too_large", False)),
+    (httpx.NetworkError, _Kind("connection_reset", True)),
+    (HeaderTooLarge, _Kind("header_too_large", False)),
+    (httpx.RemoteProtocolError, _Kind("bad_answer", True, "is it a registry?")),
+    (httpx.DecodingError, _Kind("content_encoding_refused", False)),
+    (httpx.LocalProtocolError, _Kind("bad_request", False)),
+    (httpx.UnsupportedProtocol, _Kind("bad_request", False)),
+    (httpx.RequestError, _Kind("transport_error", True)),
+)
+
+
+def translated(exc: httpx.RequestError, url: httpx.URL, hop: int) -> TransportError:
+    """Our error for one of httpx's, at a hop (0: before any redirect)."""
+    message = f"{origin_of(url)}: {exc}"
+    if isinstance(exc, AddressNotAllowed):
+        return AddressRefused(
+            message,
+            code="redirect_refused" if hop else "address_refused",
+            hint="name the host in trusted_storage_hosts if it is yours"
+            if hop
+            else "set address_class if the registry is meant to be there",
+        )
+    kind = next(kind for type_, kind in _KINDS if isinstance(exc, type_))
+    return TransportError(
+        message, code=kind.code, retryable=kind.retryable, hint=kind.hint
+    )

@@ -1,0 +1,267 @@
+"""Asking one registry: paced, signed in, tried again, counted."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import httpx
+
+from weighbridge import __version__
+from weighbridge.domain.limits import (
+    ATTEMPTS,
+    ERROR_BODY_BYTES,
+    REQUEST_DEADLINE_S,
+    RETRY_AFTER_MAX_S,
+)
+from weighbridge.domain.secret import Secret
+from weighbridge.domain.strict_json import parse_json
+from weighbridge.errors import (
+    AuthError,
+    DocumentError,
+    RateLimited,
+    TransportError,
+    WeighbridgeError,
+)
+from weighbridge.net.follow import Ask, follow
+from weighbridge.net.route import origin
+from weighbridge.ports import PASS_COST, Cost
+from weighbridge.registry.auth import Authorizer, TokenRequest
+from weighbridge.registry.clock import Clock
+from weighbridge.registry.endpoint import Endpoint
+from weighbridge.registry.pacing import Gate
+from weighbridge.registry.question import Answer, Operation, Question
+from weighbridge.registry.refusals import (
+    ANONYMOUS,
+    asked_wait,
+    find_refusal,
+    refusal,
+)
+from weighbridge.registry.request_metrics import RequestMetrics
+from weighbridge.registry.token_server import TokenServer
+from weighbridge.registry.tokens import Token
+from weighbridge.telemetry import Telemetry
+
+_FIRST_BACK_OFF_S: Final = 0.5
+# A server that is silent for a whole deadline, or not there, is not asked five times
+# while somebody waits; the next pass asks again.
+_FEWER_ATTEMPTS: Final = {"deadline": 1, "dns_error": 2, "connect_error": 3}
+
+
+@dataclass(slots=True)
+class _Attempts:
+    """How often one question was sent, with and without a new token."""
+
+    used: int = 0
+
+
+class RegistryClient:
+    """The one way from a question to its answer.
+
+    `ask` waits at the gate, sends what the registry wants to see of us, follows
+    redirects, answers one 401, tries again where the error says that this can help,
+    and counts all of it.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        transport: httpx.AsyncBaseTransport,
+        telemetry: Telemetry,
+        clock: Clock,
+    ) -> None:
+        self.cost = Cost()
+        self.metrics = RequestMetrics(telemetry, endpoint)
+        self._endpoint = endpoint
+        self._transport = transport
+        self._clock = clock
+        self._gate = Gate(
+            concurrency=endpoint.concurrency,
+            requests_per_second=endpoint.requests_per_second,
+            clock=clock,
+            on_wait=self.metrics.note_wait,
+        )
+        self._authorizer = Authorizer(endpoint, self._fetch_token, clock)
+        self._token_server = TokenServer(self._try_token, clock)
+        contact = f" (+{endpoint.contact})" if endpoint.contact else ""
+        self._user_agent = f"weighbridge/{__version__}{contact}"
+
+    async def ask(self, question: Question) -> Answer:
+        """The answer: 200, 206 or a status that the question handles.
+
+        Raises TransportError, RegistryError.
+        """
+        try:
+            return await self._ask_signed_in(question)
+        except AuthError as error:
+            self.metrics.note_failure(question.operation, error)
+            raise
+
+    def refusal(self, question: Question, answer: Answer) -> WeighbridgeError:
+        """The error for an answer that whoever asked cannot use after all."""
+        return refusal(question, answer, self._who, self._clock.now())
+
+    async def aclose(self) -> None:
+        """End what is under way and close every connection."""
+        await self._authorizer.aclose()
+        await self._transport.aclose()
+
+    @property
+    def _who(self) -> str:
+        credential = self._endpoint.credential
+        return ANONYMOUS if credential is None else f"as {credential}"
+
+    async def _ask_signed_in(self, question: Question) -> Answer:
+        attempts = _Attempts()
+        grant = await self._authorizer.grant(question.scope)
+        answer = await self._try(question, grant.authorization, attempts)
+        if answer.status == 401:
+            values = answer.headers.get_list("www-authenticate")
+            second = await self._authorizer.answer_challenge(
+                values, question.scope, grant
+            )
+            if second is not None:
+                answer = await self._try(question, second.authorization, attempts)
+        if answer.status == 401:
+            raise self.refusal(question, answer)
+        return answer
+
+    async def _try(
+        self, question: Question, authorization: Secret | None, attempts: _Attempts
+    ) -> Answer:
+        """Send it until there is an answer (a 401 is one) or no hope."""
+        while True:
+            attempts.used += 1
+            try:
+                answer = await self._exchange(question, authorization)
+                self._raise_refusal(question, answer)
+                return answer
+            except WeighbridgeError as error:
+                if not isinstance(error, AuthError):  # `ask` counts those, once
+                    self.metrics.note_failure(question.operation, error)
+                if not _is_worth_repeating(error, attempts.used):
+                    raise
+                await self._back_off(error, attempts.used)
+
+    def _raise_refusal(self, question: Question, answer: Answer) -> None:
+        if answer.status == 401:
+            return
+        error = find_refusal(question, answer, self._who, self._clock.now())
+        if isinstance(error, RateLimited):
+            self._count_throttled()
+        if error is not None:
+            raise error
+
+    async def _exchange(
+        self, question: Question, authorization: Secret | None
+    ) -> Answer:
+        ask = self._ask_of(question, authorization)
+        async with self._gate:
+            self._count_request(question.operation)
+            began = self._clock.monotonic()
+            try:
+                response = await follow(self._transport, ask)
+            except TransportError as error:
+                if error.retryable:
+                    self._gate.saw(None)
+                raise
+            finally:
+                self.metrics.note_duration(self._clock.monotonic() - began)
+        answer = await _read(response, ask)
+        self._gate.saw(answer.status, _pause(answer, self._clock))
+        self._count_answer(question.operation, answer)
+        _check_end(question, answer)
+        return answer
+
+    def _ask_of(self, question: Question, authorization: Secret | None) -> Ask:
+        headers = [("User-Agent", self._user_agent), ("Accept", question.accept)]
+        if question.byte_range:
+            headers.append(("Range", question.byte_range))
+        secret = [] if authorization is None else [authorization.reveal()]
+        is_token = question.operation == "token"
+        return Ask(
+            method=question.method,
+            url=question.url,
+            headers=tuple(headers),
+            secret_headers=tuple(("Authorization", value) for value in secret),
+            # Room for an error's own words, where little is asked for.
+            body_limit=max(question.body_limit, ERROR_BODY_BYTES),
+            deadline_s=REQUEST_DEADLINE_S,
+            ceiling=(
+                self._endpoint.ceiling if question.ceiling is None else question.ceiling
+            ),
+            trusted_storage_hosts=(
+                frozenset() if is_token else self._endpoint.trusted_storage_hosts
+            ),
+            follow_redirects=question.follow_redirects,
+        )
+
+    async def _back_off(self, error: WeighbridgeError, attempt: int) -> None:
+        if error.retry_after is not None:
+            return  # the gate keeps everyone away until then
+        longest = _FIRST_BACK_OFF_S * 2 ** (attempt - 1)
+        wait = longest * (1 + self._clock.jitter()) / 2
+        self.metrics.note_wait(wait)
+        await self._clock.sleep(wait)
+
+    async def _fetch_token(self, request: TokenRequest) -> Token:
+        return await self._token_server.fetch(request)
+
+    async def _try_token(
+        self, question: Question, authorization: Secret | None
+    ) -> Answer:
+        return await self._try(question, authorization, _Attempts())
+
+    def _count_request(self, operation: Operation) -> None:
+        for cost in self._costs():
+            cost.requests += 1
+            cost.by_operation[operation] = cost.by_operation.get(operation, 0) + 1
+
+    def _count_answer(self, operation: Operation, answer: Answer) -> None:
+        body_bytes = len(answer.content or b"")
+        for cost in self._costs():
+            cost.bytes_read += body_bytes
+        self.metrics.note_answer(operation, answer, body_bytes, self._clock.now())
+
+    def _count_throttled(self) -> None:
+        for cost in self._costs():
+            cost.throttled += 1
+
+    def _costs(self) -> list[Cost]:
+        of_pass = PASS_COST.get()
+        return [self.cost] if of_pass is None else [self.cost, of_pass]
+
+
+def _is_worth_repeating(error: WeighbridgeError, attempt: int) -> bool:
+    if not error.retryable or attempt >= _FEWER_ATTEMPTS.get(error.code, ATTEMPTS):
+        return False
+    return error.retry_after is None or error.retry_after < RETRY_AFTER_MAX_S
+
+
+def _pause(answer: Answer, clock: Clock) -> float | None:
+    """A Retry-After is for everyone who asks this registry, whatever its status."""
+    return asked_wait(answer, clock.now()) if answer.status >= 400 else None
+
+
+def _check_end(question: Question, answer: Answer) -> None:
+    """Where the connection's end is the body's end, only JSON that closes shows that
+    it is whole. Blobs prove it by their digest or length."""
+    if answer.is_proven or answer.status != 200 or question.is_of_blob:
+        return
+    try:
+        parse_json(answer.content or b"")
+    except DocumentError as exc:
+        raise TransportError(
+            "the answer ends in the middle, together with its connection",
+            code="connection_reset",
+        ) from exc
+
+
+async def _read(response: httpx.Response, ask: Ask) -> Answer:
+    # An error's body that is too long has been emptied by `follow`.
+    is_unread = response.is_success and bool(response.extensions.get("over_budget"))
+    return Answer(
+        status=response.status_code,
+        headers=response.headers,
+        content=None if is_unread else await response.aread(),
+        is_proven=response.extensions.get("framing") != "close",
+        is_away=origin(response.request.url) != origin(httpx.URL(ask.url)),
+    )

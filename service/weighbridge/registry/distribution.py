@@ -1,0 +1,304 @@
+"""The registry protocol as every registry speaks it: plain `/v2`, nothing else."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from typing import Final
+
+import httpx
+
+from weighbridge.domain.digest import Digest, digest_of, is_digest, verify
+from weighbridge.domain.limits import MANIFEST_BODY_BYTES, PAGE_BODY_BYTES
+from weighbridge.domain.listing import RepositoryPage, TagPage
+from weighbridge.domain.manifest import ACCEPT
+from weighbridge.domain.reference import is_repository_name, is_tag
+from weighbridge.errors import (
+    DocumentError,
+    InvalidReference,
+    ListingError,
+    RegistryError,
+    TransportError,
+    WeighbridgeError,
+)
+from weighbridge.ports import Cost, ManifestAnswer
+from weighbridge.registry.auth import CATALOG_SCOPE, pull_scope
+from weighbridge.registry.client import RegistryClient
+from weighbridge.registry.clock import Clock
+from weighbridge.registry.content_range import bad_content_range, check_content_range
+from weighbridge.registry.endpoint import Endpoint
+from weighbridge.registry.listings import Names, parse_catalog_page, parse_tag_page
+from weighbridge.registry.paging import PAGE_LENGTH, pages
+from weighbridge.registry.question import Answer, Operation, Question
+from weighbridge.telemetry import Telemetry
+
+_DIGEST_HEADER: Final = "docker-content-digest"
+_CLAIM_CHARACTERS: Final = 136
+"""`sha512:` and its digits; a longer claim is no digest."""
+_NO_HEAD: Final = frozenset((405, 501))
+
+
+class DistributionRegistry:
+    """`ports.Registry` over distribution-spec 1.1 and distribution's `_catalog`.
+
+    No quota is known here and nothing is asked twice: what a vendor's own API does
+    better is in that vendor's file.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        transport: httpx.AsyncBaseTransport,
+        telemetry: Telemetry,
+        *,
+        clock: Clock | None = None,
+    ) -> None:
+        self._endpoint = endpoint
+        self._client = RegistryClient(
+            endpoint, transport, telemetry, Clock() if clock is None else clock
+        )
+
+    @property
+    def name(self) -> str:
+        return self._endpoint.name
+
+    @property
+    def cost(self) -> Cost:
+        return self._client.cost
+
+    async def repositories(self) -> AsyncIterator[RepositoryPage]:
+        """Pages of the catalog, or the names that the endpoint already has."""
+        if hint := self._endpoint.repositories_hint:
+            names = tuple(name for name in hint if is_repository_name(name))
+            yield RepositoryPage(names, len(hint) - len(names))
+            return
+        listing = self._listing(
+            "catalog", "_catalog", CATALOG_SCOPE, parse_catalog_page
+        )
+        async for page in listing:
+            yield page.as_repositories()
+
+    async def tags(self, repository: str) -> AsyncIterator[TagPage]:
+        """Pages of one repository's tags. Raises NotFound(name_unknown) too."""
+        path = f"{_checked(repository)}/tags/list"
+        listing = self._listing(
+            "tags",
+            path,
+            pull_scope(repository),
+            lambda raw: parse_tag_page(raw, repository),
+        )
+        async for page in listing:
+            yield page.as_tags()
+
+    async def head_manifest(self, repository: str, reference: str) -> Digest | None:
+        question = self._manifest_question("manifest_head", repository, reference)
+        answer = await self._client.ask(
+            replace(question, method="HEAD", handles=_NO_HEAD)
+        )
+        if answer.status in _NO_HEAD:
+            return None
+        claims = answer.headers.get_list(_DIGEST_HEADER)
+        if len(claims) == 1 and is_digest(claims[0]):
+            return Digest(claims[0])
+        return None
+
+    async def get_manifest(self, repository: str, reference: str) -> ManifestAnswer:
+        question = self._manifest_question("manifest_get", repository, reference)
+        wanted = Digest(reference) if is_digest(reference) else None
+        content, answer = await self._verified(question, lambda a: _whole(a, wanted))
+        return ManifestAnswer(
+            content=content,
+            content_type=answer.headers.get("content-type", ""),
+            digest=digest_of(content) if wanted is None else wanted,
+            claimed_digest=_claim(answer),
+        )
+
+    async def get_blob(
+        self, repository: str, digest: Digest, content_bytes: int, limit_bytes: int
+    ) -> bytes:
+        if content_bytes > limit_bytes:
+            raise DocumentError(
+                f"a blob of {content_bytes} bytes is not read: the limit is"
+                f" {limit_bytes}",
+                code="too_large",
+            )
+        question = self._blob_question("config", repository, digest, content_bytes)
+        content, _ = await self._verified(
+            question, lambda answer: _exactly(answer, digest, content_bytes)
+        )
+        return content
+
+    async def get_range(
+        self, repository: str, digest: Digest, first: int, last: int, total_bytes: int
+    ) -> bytes:
+        # Explicit on both sides: a suffix range is not known everywhere (Azure).
+        question = replace(
+            self._blob_question("blob_range", repository, digest, last - first + 1),
+            byte_range=f"bytes={first}-{last}",
+            handles=frozenset((400,)),
+        )
+        try:
+            answer = await self._ask_storage(question)
+        except TransportError as exc:
+            if exc.code != "too_large":
+                raise
+            raise bad_content_range("it is longer than what was asked for") from exc
+        return _ranged(answer, first, last, total_bytes)
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+    async def _listing(
+        self,
+        operation: Operation,
+        path: str,
+        scope: str,
+        parse: Callable[[bytes], Names],
+    ) -> AsyncIterator[Names]:
+        """A listing with long pages, or, where the registry takes that for an error,
+        with pages of its own length."""
+        url = self._url(path)
+        first_url = f"{url}?n={PAGE_LENGTH}"
+
+        async def ask(page_url: str) -> Answer:
+            question = Question(operation, page_url, scope, PAGE_BODY_BYTES)
+            try:
+                if page_url != first_url:
+                    return await self._client.ask(question)
+                answer = await self._client.ask(
+                    replace(question, handles=frozenset((400,)))
+                )
+                if answer.status != 400:
+                    return answer
+                return await self._client.ask(replace(question, url=url))
+            except TransportError as exc:
+                if exc.code != "too_large":
+                    raise
+                raise ListingError(exc.message, code="too_large") from exc
+
+        def read(answer: Answer) -> Names:
+            try:
+                return parse(answer.content or b"")
+            except DocumentError as error:
+                self._client.metrics.note_failure(operation, error)
+                raise
+
+        async for page in pages(ask, first_url, read):
+            yield page
+
+    async def _verified(
+        self, question: Question, check: Callable[[Answer], bytes]
+    ) -> tuple[bytes, Answer]:
+        """Content that passes `check`; one that hashes to another digest is asked
+        for once more, as a stray answer on a kept connection looks the same."""
+        for is_last in (False, True):
+            try:
+                answer = await self._ask_storage(question)
+                return check(answer), answer
+            except TransportError as exc:
+                if exc.code != "too_large":
+                    raise
+                raise _too_large(question, exc) from exc
+            except DocumentError as error:
+                self._client.metrics.note_failure(question.operation, error)
+                if error.code == "digest_mismatch":
+                    self._client.metrics.note_mismatch()
+                if error.code != "digest_mismatch" or is_last:
+                    raise
+        raise AssertionError("the second round returns or raises")
+
+    async def _ask_storage(self, question: Question) -> Answer:
+        """A blob is often served by a storage host, by a URL that is signed for
+        minutes. A 403 from there: the registry is asked for a new one, once."""
+        first_try = replace(question, handles=question.handles | {403})
+        answer = await self._client.ask(first_try)
+        if answer.status != 403:
+            return answer
+        if not answer.is_away:
+            raise self._client.refusal(question, answer)
+        return await self._client.ask(question)
+
+    def _manifest_question(
+        self, operation: Operation, repository: str, reference: str
+    ) -> Question:
+        if not is_tag(reference) and not is_digest(reference):
+            raise InvalidReference(f"{reference[:80]!r} is no tag and no digest")
+        return Question(
+            operation,
+            self._url(f"{_checked(repository)}/manifests/{reference}"),
+            pull_scope(repository),
+            MANIFEST_BODY_BYTES,
+            accept=ACCEPT,
+        )
+
+    def _blob_question(
+        self, operation: Operation, repository: str, digest: Digest, body_limit: int
+    ) -> Question:
+        if not is_digest(digest):
+            raise InvalidReference(f"{digest[:80]!r} is no digest")
+        return Question(
+            operation,
+            self._url(f"{_checked(repository)}/blobs/{digest}"),
+            pull_scope(repository),
+            body_limit,
+            accept="*/*",
+        )
+
+    def _url(self, path: str) -> str:
+        """Names, tags and digests hold no character that needs escaping in a path,
+        once they are checked; unchecked ones never come here."""
+        return f"{self._endpoint.url}/v2/{path}"
+
+
+def _checked(repository: str) -> str:
+    if not is_repository_name(repository):
+        raise InvalidReference(f"{repository[:80]!r} is no repository name")
+    return repository
+
+
+def _whole(answer: Answer, wanted: Digest | None) -> bytes:
+    content = answer.content or b""
+    if wanted is not None:
+        verify(content, wanted)
+    return content
+
+
+def _exactly(answer: Answer, digest: Digest, content_bytes: int) -> bytes:
+    content = answer.content or b""
+    if len(content) != content_bytes:
+        raise _size_mismatch(content_bytes)
+    verify(content, digest)
+    return content
+
+
+def _ranged(answer: Answer, first: int, last: int, total_bytes: int) -> bytes:
+    wanted_bytes = last - first + 1
+    if answer.status == 206:
+        values = answer.headers.get_list("content-range")
+        check_content_range(values, first, last, total_bytes)
+        if answer.content is None or len(answer.content) != wanted_bytes:
+            raise bad_content_range("it has another length than its Content-Range")
+        return answer.content
+    is_whole = answer.status == 200 and answer.content is not None
+    if is_whole and wanted_bytes == total_bytes == len(answer.content or b""):
+        return answer.content or b""
+    raise RegistryError(
+        "the registry does not serve parts of a blob", code="range_unsupported"
+    )
+
+
+def _claim(answer: Answer) -> str:
+    claim = answer.headers.get(_DIGEST_HEADER, "")
+    return claim if is_digest(claim) else ascii(claim[:_CLAIM_CHARACTERS])[1:-1]
+
+
+def _size_mismatch(content_bytes: int) -> DocumentError:
+    return DocumentError(
+        f"the registry serves another length than the {content_bytes} bytes that the"
+        " manifest says",
+        code="size_mismatch",
+    )
+
+
+def _too_large(question: Question, exc: TransportError) -> WeighbridgeError:
+    if question.operation == "config":
+        return _size_mismatch(question.body_limit)
+    return DocumentError(exc.message, code="too_large")

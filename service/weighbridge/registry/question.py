@@ -1,0 +1,68 @@
+"""One question to a registry and its answer, between the transport and the calls."""
+
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias
+
+import httpx
+
+from weighbridge.net.guard import Reach
+
+Operation: TypeAlias = Literal[
+    "ping",
+    "token",
+    "catalog",
+    "tags",
+    "bulk",
+    "manifest_head",
+    "manifest_get",
+    "config",
+    "blob_range",
+]
+"""What a request is for: the label of the metrics, and what answers are expected."""
+
+JSON: Final = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A GET or HEAD.
+
+    scope:      what a token must allow, see `auth`; "" asks for none
+    body_limit: bytes of a good answer; errors have a cap of their own
+    byte_range: the value of `Range`, or ""
+    handles:    statuses that whoever asks wants to see instead of an error
+    ceiling:    instead of the endpoint's own, or None
+    """
+
+    operation: Operation
+    url: str
+    scope: str
+    body_limit: int
+    method: Literal["GET", "HEAD"] = "GET"
+    accept: str = JSON
+    byte_range: str = ""
+    handles: frozenset[int] = field(default_factory=frozenset)
+    follow_redirects: bool = True
+    ceiling: Reach | None = None
+
+    @property
+    def is_of_blob(self) -> bool:
+        """Whether a good answer is what somebody pushed, byte by byte."""
+        return self.operation in ("config", "blob_range")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back, read whole.
+
+    content:   None where it was longer than `body_limit` and is not needed
+    is_proven: whether the framing proves that it is whole; a body that ends with
+               its connection does not
+    is_away:   whether a redirect led to another origin
+    """
+
+    status: int
+    headers: httpx.Headers
+    content: bytes | None
+    is_proven: bool
+    is_away: bool

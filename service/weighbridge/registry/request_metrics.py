@@ -1,0 +1,97 @@
+"""The metrics of one registry's requests."""
+
+import re
+from datetime import datetime
+from typing import Final
+
+from weighbridge.errors import (
+    AuthError,
+    DocumentError,
+    TransportError,
+    WeighbridgeError,
+)
+from weighbridge.registry.endpoint import Endpoint
+from weighbridge.registry.question import Answer, Operation
+from weighbridge.telemetry import Telemetry
+
+_TOLD_APART: Final = frozenset((401, 403, 404, 429))
+_REASONS: Final = {
+    "deadline": "timeout",
+    "dns_error": "connect",
+    "connect_error": "connect",
+    "connection_reset": "connect",
+    "address_refused": "connect",
+    "tls_error": "tls",
+    "unauthorized": "auth",
+    "not_a_registry": "parse",
+}
+# Docker Hub: `100;w=21600`. Others send the number alone.
+_QUOTA: Final = re.compile(r"([0-9]{1,12})(?:\s*[;,].{0,100})?", re.ASCII)
+_FIRST_UNIX_TIME: Final = 1_000_000_000
+
+
+class RequestMetrics:
+    """Labels filled in once, so that the client only says what happened."""
+
+    def __init__(self, telemetry: Telemetry, endpoint: Endpoint) -> None:
+        self._telemetry = telemetry
+        self._name = endpoint.name
+        telemetry.begin_registry(endpoint.name)
+        telemetry.registry_insecure.labels(endpoint.name).set(endpoint.is_insecure)
+
+    def note_wait(self, seconds: float) -> None:
+        self._telemetry.registry_throttled_seconds.labels(self._name).inc(seconds)
+
+    def note_duration(self, seconds: float) -> None:
+        self._telemetry.registry_request_duration.labels(self._name).observe(seconds)
+
+    def note_answer(
+        self, operation: Operation, answer: Answer, body_bytes: int, now: datetime
+    ) -> None:
+        code = _status_class(answer.status)
+        self._telemetry.registry_requests.labels(self._name, operation, code).inc()
+        self._telemetry.registry_response_bytes.labels(self._name).inc(body_bytes)
+        if "ratelimit-limit" in answer.headers:
+            self._note_quota(answer, now)
+
+    def note_failure(self, operation: Operation, error: WeighbridgeError) -> None:
+        """Count what brought no usable answer. A status alone, such as 404, is none:
+        the answers are counted by it."""
+        if reason := _reason(error):
+            failures = self._telemetry.registry_request_failures
+            failures.labels(self._name, operation, reason).inc()
+
+    def note_mismatch(self) -> None:
+        """Content did not hash to the digest that it was asked by."""
+        self._telemetry.integrity_errors.labels(self._name).inc()
+
+    def _note_quota(self, answer: Answer, now: datetime) -> None:
+        for header, gauge in (
+            ("ratelimit-limit", self._telemetry.registry_ratelimit_limit),
+            ("ratelimit-remaining", self._telemetry.registry_ratelimit_remaining),
+        ):
+            if (value := _quota(answer, header)) is not None:
+                gauge.labels(self._name).set(value)
+        reset = _quota(answer, "ratelimit-reset")
+        if reset is not None:
+            # Seconds from now in the IETF's draft, Unix time at GitLab.
+            at = reset if reset >= _FIRST_UNIX_TIME else now.timestamp() + reset
+            gauge = self._telemetry.registry_ratelimit_reset_timestamp
+            gauge.labels(self._name).set(at)
+
+
+def _status_class(status: int) -> str:
+    return str(status) if status in _TOLD_APART else f"{status // 100}xx"
+
+
+def _reason(error: WeighbridgeError) -> str:
+    if isinstance(error, AuthError):
+        return "auth"
+    if isinstance(error, DocumentError):
+        return "parse"
+    return _REASONS.get(error.code, "http" if isinstance(error, TransportError) else "")
+
+
+def _quota(answer: Answer, header: str) -> int | None:
+    found = _QUOTA.fullmatch(answer.headers.get(header, ""))
+    return None if found is None else int(found[1])

@@ -1,0 +1,156 @@
+"""What a batch of documents says of blobs, put together before anything is stored."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol, TypeAlias
+
+from weighbridge.domain.digest import Digest
+from weighbridge.domain.document import (
+    Artifact,
+    Descriptor,
+    Document,
+    Image,
+    Index,
+    Layer,
+    Unweighable,
+)
+
+FactsState: TypeAlias = Literal[
+    "none", "missing", "image", "index", "artifact", "unweighable"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class BlobClaim:
+    """What a document says of a blob.
+
+    compressed_bytes: None where only the digest is known
+    is_layer:         of an image, so that it is to be measured
+    state, code:      what is known of it as a manifest, see `models.FACTS_STATES`
+    """
+
+    digest: Digest
+    compressed_bytes: int | None
+    media_type: str
+    is_layer: bool = False
+    is_foreign: bool = False
+    annotated_uncompressed_bytes: int | None = None
+    state: FactsState = "none"
+    code: str | None = None
+
+
+class Sized(Protocol):
+    """A claim or a stored row: what can contradict another."""
+
+    @property
+    def compressed_bytes(self) -> int | None: ...
+
+    @property
+    def is_foreign(self) -> bool: ...
+
+
+def contradict(one: Sized, other: Sized) -> bool:
+    """Whether both cannot be true of one digest; no claim contradicts nothing."""
+    if one.compressed_bytes is None or other.compressed_bytes is None:
+        return False
+    return (one.compressed_bytes, one.is_foreign) != (
+        other.compressed_bytes,
+        other.is_foreign,
+    )
+
+
+@dataclass(slots=True)
+class ClaimBook:
+    """The first claim about each digest, and the digests with a contradicting one."""
+
+    claims: dict[Digest, BlobClaim] = field(default_factory=dict)
+    conflicts: set[Digest] = field(default_factory=set)
+
+    def add(self, claim: BlobClaim) -> None:
+        """Keep a claim, unless an earlier one says as much about its digest."""
+        first = self.claims.setdefault(claim.digest, claim)
+        if first is claim:
+            return
+        if contradict(first, claim):
+            self.conflicts.add(claim.digest)
+        if claim.is_layer and not first.is_layer:
+            self.claims[claim.digest] = replace(
+                first,
+                is_layer=True,
+                annotated_uncompressed_bytes=claim.annotated_uncompressed_bytes,
+            )
+
+
+def claims_of(
+    documents: Iterable[Document], missing: Mapping[Digest, str]
+) -> ClaimBook:
+    """Every claim in the documents; their own lengths first, which we counted
+    ourselves, then what they say of others."""
+    documents = list(documents)
+    book = ClaimBook()
+    for document in documents:
+        book.add(_own_claim(document))
+    for document in documents:
+        for claim in _claims_about_others(document, missing):
+            book.add(claim)
+    for digest, code in missing.items():
+        book.add(BlobClaim(digest, None, "", state="missing", code=code))
+    return book
+
+
+def _own_claim(document: Document) -> BlobClaim:
+    digest, media_type = document.digest, document.media_type
+    match document:
+        case Image():
+            length = document.manifest.manifest_bytes
+            return BlobClaim(digest, length, media_type, state="image")
+        case Index():
+            length = document.manifest_bytes
+            return BlobClaim(digest, length, media_type, state="index")
+        case Artifact():
+            length = document.manifest_bytes
+            return BlobClaim(digest, length, media_type, state="artifact")
+        case Unweighable():
+            length, reason = document.manifest_bytes, document.reason
+            return BlobClaim(
+                digest, length, media_type, state="unweighable", code=reason
+            )
+
+
+def _claims_about_others(
+    document: Document, missing: Mapping[Digest, str]
+) -> Iterable[BlobClaim]:
+    match document:
+        case Image():
+            yield _descriptor_claim(document.manifest.config)
+            yield from (_layer_claim(layer, True) for layer in document.layers)
+        case Index():
+            for child in document.children:
+                yield _child_claim(child.descriptor, missing)
+        case Artifact():
+            if document.config is not None:
+                yield _descriptor_claim(document.config)
+            yield from (_layer_claim(blob, False) for blob in document.blobs)
+        case Unweighable():
+            return
+
+
+def _descriptor_claim(descriptor: Descriptor) -> BlobClaim:
+    return BlobClaim(descriptor.digest, descriptor.content_bytes, descriptor.media_type)
+
+
+def _child_claim(descriptor: Descriptor, missing: Mapping[Digest, str]) -> BlobClaim:
+    claim = _descriptor_claim(descriptor)
+    code = missing.get(descriptor.digest)
+    return claim if code is None else replace(claim, state="missing", code=code)
+
+
+def _layer_claim(layer: Layer, is_layer: bool) -> BlobClaim:
+    return BlobClaim(
+        layer.digest,
+        layer.compressed_bytes,
+        layer.media_type,
+        is_layer=is_layer,
+        is_foreign=layer.is_foreign,
+        annotated_uncompressed_bytes=layer.annotated_uncompressed_bytes,
+    )

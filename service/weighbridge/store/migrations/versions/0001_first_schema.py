@@ -1,0 +1,329 @@
+"""The first schema: registries, facts, tags, the read model."""
+
+from typing import Final, TypeVar
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.types import TypeEngine
+
+revision: str = "0001"
+down_revision: str | None = None
+branch_labels: str | None = None
+depends_on: str | None = None
+
+Kind = TypeVar("Kind")
+
+ID: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+# For people and checks: digests as text, and words instead of numbers.
+IMAGE_FACTS: Final = """
+CREATE VIEW image_facts AS
+SELECT
+    CASE length(blobs.digest) WHEN 32 THEN 'sha256:' ELSE 'sha512:' END
+        || lower(hex(blobs.digest)) AS digest,
+    platforms.text AS platform,
+    images.compressed_bytes,
+    images.uncompressed_bytes,
+    CASE images.uncompressed_confidence
+        WHEN 0 THEN 'exact'
+        WHEN 1 THEN 'trailer'
+        WHEN 2 THEN 'annotation'
+        WHEN 3 THEN 'estimate'
+        WHEN 4 THEN 'unknown'
+    END AS uncompressed_confidence
+FROM images
+JOIN blobs ON blobs.id = images.id
+JOIN platforms ON platforms.id = images.platform_id
+"""
+
+
+def upgrade() -> None:
+    create_registries()
+    create_facts()
+    create_tags()
+    op.execute(IMAGE_FACTS)
+
+
+def create_registries() -> None:
+    """Who is asked, and what each look did."""
+    op.create_table(
+        "registries",
+        required("id", ID),
+        required("name", sa.Text()),
+        required("kind", sa.Text()),
+        required("url", sa.Text()),
+        required("storage_scope", sa.Text()),
+        optional("address_class", sa.Text()),
+        required("interval_s", sa.Integer()),
+        required("state", sa.Text()),
+        required("state_reason", sa.Text()),
+        required("state_since", sa.BigInteger()),
+        optional("last_discovery_at", sa.BigInteger()),
+        optional("last_complete_discovery_at", sa.BigInteger()),
+        required("revision", sa.BigInteger()),
+        sa.PrimaryKeyConstraint("id", name="pk_registries"),
+        sa.UniqueConstraint("name", name="uq_registries_name"),
+    )
+    op.create_table(
+        "repositories",
+        required("id", ID),
+        required("registry_id", ID),
+        required("name", sa.Text()),
+        required("state", sa.Text()),
+        required("state_reason", sa.Text()),
+        required("state_since", sa.BigInteger()),
+        required("due_at", sa.BigInteger()),
+        optional("lease_until", sa.BigInteger()),
+        required("fence", sa.BigInteger()),
+        required("complete_passes", sa.BigInteger()),
+        optional("held", sa.Text()),
+        optional("last_pass_at", sa.BigInteger()),
+        optional("last_complete_pass_at", sa.BigInteger()),
+        required("requests", sa.BigInteger()),
+        required("bytes_read", sa.BigInteger()),
+        required("revision", sa.BigInteger()),
+        sa.ForeignKeyConstraint(
+            ["registry_id"], ["registries.id"], name="fk_repositories_registry_id"
+        ),
+        sa.PrimaryKeyConstraint("id", name="pk_repositories"),
+        sa.UniqueConstraint(
+            "registry_id", "name", name="uq_repositories_registry_id_name"
+        ),
+    )
+    op.create_index("ix_repositories_due_at", "repositories", ["due_at"], unique=False)
+    op.create_table(
+        "passes",
+        required("id", ID),
+        required("repository_id", ID),
+        required("started_at", sa.BigInteger()),
+        optional("ended_at", sa.BigInteger()),
+        required("state", sa.Text()),
+        required("reason", sa.Text()),
+        required("tags_seen", sa.BigInteger()),
+        required("tags_new", sa.BigInteger()),
+        required("tags_moved", sa.BigInteger()),
+        required("tags_gone", sa.BigInteger()),
+        required("tags_failed", sa.BigInteger()),
+        required("invalid_tags", sa.BigInteger()),
+        required("requests", sa.BigInteger()),
+        required("bytes_read", sa.BigInteger()),
+        sa.ForeignKeyConstraint(
+            ["repository_id"], ["repositories.id"], name="fk_passes_repository_id"
+        ),
+        sa.PrimaryKeyConstraint("id", name="pk_passes"),
+    )
+    op.create_index(
+        "ix_passes_repository_id_id", "passes", ["repository_id", "id"], unique=False
+    )
+
+
+def create_facts() -> None:
+    """What documents say: immutable, shared by all repositories."""
+    op.create_table(
+        "media_types",
+        required("id", ID),
+        required("text", sa.Text()),
+        sa.PrimaryKeyConstraint("id", name="pk_media_types"),
+        sa.UniqueConstraint("text", name="uq_media_types_text"),
+    )
+    op.create_table(
+        "platforms",
+        required("id", ID),
+        required("text", sa.Text()),
+        required("os", sa.Text()),
+        required("architecture", sa.Text()),
+        required("variant", sa.Text()),
+        required("os_version", sa.Text()),
+        sa.PrimaryKeyConstraint("id", name="pk_platforms"),
+        sa.UniqueConstraint("text", name="uq_platforms_text"),
+    )
+    op.create_table(
+        "instructions",
+        required("id", ID),
+        required("text_digest", sa.LargeBinary()),
+        required("text", sa.Text()),
+        sa.PrimaryKeyConstraint("id", name="pk_instructions"),
+        sa.UniqueConstraint("text_digest", name="uq_instructions_text_digest"),
+    )
+    op.create_table(
+        "blobs",
+        required("id", ID),
+        required("digest", sa.LargeBinary()),
+        optional("compressed_bytes", sa.BigInteger()),
+        optional("media_type_id", sa.BigInteger()),
+        required("is_foreign", sa.Boolean()),
+        required("has_conflict", sa.Boolean()),
+        required("facts_state", sa.SmallInteger()),
+        optional("facts_code", sa.Text()),
+        optional("unmeasured_bytes", sa.BigInteger()),
+        optional("annotated_uncompressed_bytes", sa.BigInteger()),
+        optional("uncompressed_confidence", sa.SmallInteger()),
+        optional("uncompressed_bytes", sa.BigInteger()),
+        optional("uncompressed_low_bytes", sa.BigInteger()),
+        optional("uncompressed_high_bytes", sa.BigInteger()),
+        optional("uncompressed_reason", sa.Text()),
+        optional("measured_at", sa.BigInteger()),
+        sa.PrimaryKeyConstraint("id", name="pk_blobs"),
+        sa.UniqueConstraint("digest", name="uq_blobs_digest"),
+    )
+    op.create_index(
+        "ix_blobs_unmeasured",
+        "blobs",
+        ["unmeasured_bytes"],
+        unique=False,
+        sqlite_where=sa.text("unmeasured_bytes IS NOT NULL"),
+        postgresql_where=sa.text("unmeasured_bytes IS NOT NULL"),
+    )
+    op.create_table(
+        "images",
+        required("id", ID),
+        required("platform_id", sa.BigInteger()),
+        required("config_id", sa.BigInteger()),
+        optional("created_at", sa.BigInteger()),
+        required("compressed_bytes", sa.BigInteger()),
+        required("stored_bytes", sa.BigInteger()),
+        required("layer_count", sa.Integer()),
+        required("history_alignment", sa.SmallInteger()),
+        optional("problems", sa.Text()),
+        optional("uncompressed_confidence", sa.SmallInteger()),
+        optional("uncompressed_bytes", sa.BigInteger()),
+        sa.PrimaryKeyConstraint("id", name="pk_images"),
+    )
+    op.create_index(
+        "ix_images_without_total",
+        "images",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("uncompressed_confidence IS NULL"),
+        postgresql_where=sa.text("uncompressed_confidence IS NULL"),
+    )
+    op.create_table(
+        "artifacts",
+        required("id", ID),
+        required("role", sa.SmallInteger()),
+        required("artifact_type", sa.Text()),
+        optional("config_id", sa.BigInteger()),
+        required("stored_bytes", sa.BigInteger()),
+        sa.PrimaryKeyConstraint("id", name="pk_artifacts"),
+    )
+    op.create_table(
+        "index_members",
+        required("index_id", sa.BigInteger()),
+        required("position", sa.SmallInteger()),
+        required("child_id", sa.BigInteger()),
+        required("role", sa.SmallInteger()),
+        optional("platform_id", sa.BigInteger()),
+        sa.PrimaryKeyConstraint("index_id", "position", name="pk_index_members"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "layers",
+        required("image_id", sa.BigInteger()),
+        required("position", sa.SmallInteger()),
+        required("blob_id", sa.BigInteger()),
+        sa.PrimaryKeyConstraint("image_id", "position", name="pk_layers"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_layers_blob_id", "layers", ["blob_id"], unique=False)
+    op.create_table(
+        "lines",
+        required("image_id", ID),
+        required("entries", sa.Text()),
+        sa.PrimaryKeyConstraint("image_id", name="pk_lines"),
+    )
+
+
+def create_tags() -> None:
+    """Where tags point, what that keeps live, and the read model."""
+    op.create_table(
+        "tags",
+        required("id", ID),
+        required("repository_id", ID),
+        required("name", sa.Text()),
+        required("natural_key", sa.Text()),
+        optional("target_id", sa.BigInteger()),
+        required("first_seen_at", sa.BigInteger()),
+        optional("moved_at", sa.BigInteger()),
+        optional("pushed_at", sa.BigInteger()),
+        optional("gone_at", sa.BigInteger()),
+        optional("error_code", sa.Text()),
+        optional("error_message", sa.Text()),
+        optional("error_digest", sa.LargeBinary()),
+        optional("error_at", sa.BigInteger()),
+        sa.ForeignKeyConstraint(
+            ["repository_id"], ["repositories.id"], name="fk_tags_repository_id"
+        ),
+        sa.PrimaryKeyConstraint("id", name="pk_tags"),
+        sa.UniqueConstraint("repository_id", "name", name="uq_tags_repository_id_name"),
+    )
+    op.create_index(
+        "ix_tags_repository_id_natural_key",
+        "tags",
+        ["repository_id", "natural_key"],
+        unique=False,
+    )
+    op.create_table(
+        "tag_moves",
+        required("tag_id", sa.BigInteger()),
+        required("seen_from", sa.BigInteger()),
+        required("target_id", sa.BigInteger()),
+        optional("seen_until", sa.BigInteger()),
+        optional("pushed_at", sa.BigInteger()),
+        sa.PrimaryKeyConstraint("tag_id", "seen_from", name="pk_tag_moves"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "repository_manifests",
+        required("repository_id", sa.BigInteger()),
+        required("manifest_id", sa.BigInteger()),
+        required("tag_count", sa.Integer()),
+        required("index_count", sa.Integer()),
+        sa.PrimaryKeyConstraint(
+            "repository_id", "manifest_id", name="pk_repository_manifests"
+        ),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "ix_repository_manifests_manifest_id",
+        "repository_manifests",
+        ["manifest_id"],
+        unique=False,
+    )
+    op.create_table(
+        "repository_summaries",
+        required("repository_id", ID),
+        required("tag_count", sa.BigInteger()),
+        required("image_count", sa.BigInteger()),
+        required("tags_failed", sa.BigInteger()),
+        optional("newest_tag", sa.Text()),
+        optional("newest_image_id", sa.BigInteger()),
+        optional("newest_platform", sa.Text()),
+        optional("newest_by", sa.Text()),
+        optional("newest_at", sa.BigInteger()),
+        optional("newest_compressed_bytes", sa.BigInteger()),
+        optional("newest_uncompressed_bytes", sa.BigInteger()),
+        optional("newest_uncompressed_confidence", sa.SmallInteger()),
+        optional("newest_layers", sa.Integer()),
+        optional("baseline_compressed_bytes", sa.BigInteger()),
+        optional("heaviest_instruction_id", sa.BigInteger()),
+        optional("heaviest_compressed_bytes", sa.BigInteger()),
+        optional("largest_compressed_bytes", sa.BigInteger()),
+        optional("referenced_bytes", sa.BigInteger()),
+        optional("weighed_bytes", sa.BigInteger()),
+        required("changed_at", sa.BigInteger()),
+        required("revision", sa.BigInteger()),
+        sa.ForeignKeyConstraint(
+            ["repository_id"],
+            ["repositories.id"],
+            name="fk_repository_summaries_repository_id",
+        ),
+        sa.PrimaryKeyConstraint("repository_id", name="pk_repository_summaries"),
+    )
+
+
+def required(name: str, kind: TypeEngine[Kind]) -> sa.Column[Kind]:
+    return sa.Column(name, kind, nullable=False)
+
+
+def optional(name: str, kind: TypeEngine[Kind]) -> sa.Column[Kind]:
+    return sa.Column(name, kind, nullable=True)

@@ -1,0 +1,175 @@
+"""What targets lead to: the images below an index, and the bytes of all of it."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection, func, select
+
+from weighbridge.domain.digest import Digest
+from weighbridge.domain.document import Role
+from weighbridge.domain.platform import Platform, reference_platform
+from weighbridge.store.claims import FactsState
+from weighbridge.store.dialect import among_ids, listed
+from weighbridge.store.models import (
+    artifacts,
+    blobs,
+    images,
+    index_members,
+    media_types,
+    platforms,
+)
+
+_LEADS_TO_IMAGES: Final[tuple[Role, ...]] = ("image", "index")
+_ALL: Final[tuple[Role, ...]] = ("image", "index", "attestation", "artifact")
+_MEMBERS: Final = (
+    select(
+        index_members.c.index_id,
+        index_members.c.child_id,
+        index_members.c.role,
+        platforms.c.os,
+        platforms.c.architecture,
+        platforms.c.variant,
+        platforms.c.os_version,
+    )
+    .outerjoin_from(
+        index_members, platforms, platforms.c.id == index_members.c.platform_id
+    )
+    .where(among_ids(index_members.c.index_id))
+    .order_by(index_members.c.index_id, index_members.c.position)
+)
+_NODES: Final = (
+    select(
+        blobs.c.id,
+        blobs.c.digest,
+        blobs.c.facts_state,
+        blobs.c.facts_code,
+        media_types.c.text.label("media_type"),
+        func.coalesce(
+            images.c.stored_bytes, artifacts.c.stored_bytes, blobs.c.compressed_bytes
+        ).label("stored_bytes"),
+        platforms.c.os,
+        platforms.c.architecture,
+        platforms.c.variant,
+        platforms.c.os_version,
+    )
+    .outerjoin_from(blobs, images, images.c.id == blobs.c.id)
+    .outerjoin(artifacts, artifacts.c.id == blobs.c.id)
+    .outerjoin(platforms, platforms.c.id == images.c.platform_id)
+    .outerjoin(media_types, media_types.c.id == blobs.c.media_type_id)
+    .where(among_ids(blobs.c.id))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A manifest as far as sums need it.
+
+    stored_bytes: its own, with its config and layers; of a missing one what its
+                  index claims; None: not even that
+    platform:     of an image
+    """
+
+    id: int
+    digest: Digest
+    media_type: str
+    state: FactsState
+    code: str | None
+    stored_bytes: int | None
+    platform: Platform | None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A child of an index; `platform` as the index says it."""
+
+    child_id: int
+    role: Role
+    platform: Platform | None
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Some targets and everything below them."""
+
+    nodes: Mapping[int, Node]
+    members: Mapping[int, Sequence[Member]]
+
+    def images_of(self, target: int) -> dict[Platform, int]:
+        """The image ids that a target leads to, by platform; the first one that an
+        index lists for a platform counts, as it does for a client."""
+        found: dict[Platform, int] = {}
+        for child in self._walk(target, _LEADS_TO_IMAGES):
+            node = self.nodes[child.child_id]
+            if node.platform is not None and child.role == "image":
+                found.setdefault(node.platform, node.id)
+        return found
+
+    def children_of(self, target: int) -> list[Member]:
+        """All that lies below a target, each manifest once, in the index's order."""
+        return [member for member in self._walk(target) if member.child_id != target]
+
+    def stored_bytes_of(self, target: int) -> int:
+        """What a target and all below it occupy, each manifest once."""
+        return sum(
+            self.nodes[member.child_id].stored_bytes or 0
+            for member in self._walk(target)
+        )
+
+    def _walk(self, target: int, roles: Collection[Role] = _ALL) -> Iterator[Member]:
+        seen: set[int] = set()
+        waiting = [Member(target, "image", None)]
+        while waiting:
+            member = waiting.pop()
+            if member.child_id in seen or member.role not in roles:
+                continue
+            seen.add(member.child_id)
+            yield member
+            waiting.extend(reversed(self.members.get(member.child_id, ())))
+
+
+def load_graph(connection: Connection, targets: Collection[int]) -> Graph:
+    """Read targets and what is below them, one round of queries for each level."""
+    members: dict[int, list[Member]] = {}
+    seen = set(targets)
+    wave = set(targets)
+    while wave:
+        below: set[int] = set()
+        for row in connection.execute(_MEMBERS, {"ids": listed(sorted(wave))}):
+            platform = _platform(row.os, row.architecture, row.variant, row.os_version)
+            member = Member(row.child_id, row.role, platform)
+            members.setdefault(row.index_id, []).append(member)
+            below.add(row.child_id)
+        wave = below - seen
+        seen |= wave
+    rows = connection.execute(_NODES, {"ids": listed(sorted(seen))})
+    nodes = {
+        row.id: Node(
+            row.id,
+            row.digest,
+            row.media_type or "",
+            row.facts_state,
+            row.facts_code,
+            row.stored_bytes,
+            _platform(row.os, row.architecture, row.variant, row.os_version),
+        )
+        for row in rows
+    }
+    return Graph(nodes, members)
+
+
+def _platform(
+    os: str | None, architecture: str, variant: str, os_version: str
+) -> Platform | None:
+    return None if os is None else Platform(os, architecture, variant, os_version)
+
+
+def headline(
+    found: Mapping[Platform, int], preferred: Sequence[Platform]
+) -> tuple[Platform, int] | None:
+    """The platform whose image speaks for the target, and that image's id."""
+    platform = reference_platform(found, preferred)
+    if platform is None:
+        # Only images of an unknown platform: the first one is better than none.
+        platform = next(iter(found), None)
+    return None if platform is None else (platform, found[platform])

@@ -1,0 +1,128 @@
+"""Rows of `registries`: what is configured, and how the last look went."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, case, insert, literal, or_, select, update
+
+from weighbridge.domain.report import RegistryState
+from weighbridge.store.models import registries
+from weighbridge.store.types import Moment
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryEntry:
+    """A registry as it is configured; no secrets.
+
+    storage_scope: the set inside which it keeps a blob once: registry, project,
+                   repository
+    address_class: public, private or loopback where configured or just seen for
+                   the first time; None leaves what is stored
+    """
+
+    name: str
+    kind: str
+    url: str
+    storage_scope: str
+    address_class: str | None
+    interval_s: int
+
+
+def put_registry(connection: Connection, entry: RegistryEntry, now: datetime) -> int:
+    """Add the registry or bring its row up to date; returns its id.
+
+    A new URL is a new host: what was known of the old one's address is forgotten.
+    """
+    found = connection.execute(
+        select(registries).where(registries.c.name == entry.name)
+    ).one_or_none()
+    configured: dict[str, object] = {
+        "kind": entry.kind,
+        "url": entry.url,
+        "storage_scope": entry.storage_scope,
+        "address_class": entry.address_class,
+        "interval_s": entry.interval_s,
+    }
+    if found is None:
+        return _add(connection, entry.name, configured, now)
+    if entry.address_class is None and entry.url == found.url:
+        configured["address_class"] = found.address_class
+    registry_id: int = found.id
+    if any(found._mapping[key] != value for key, value in configured.items()):
+        connection.execute(
+            update(registries)
+            .where(registries.c.id == registry_id)
+            .values(**configured, revision=registries.c.revision + 1)
+        )
+    return registry_id
+
+
+def _add(
+    connection: Connection, name: str, configured: dict[str, object], now: datetime
+) -> int:
+    added: int = connection.execute(
+        insert(registries)
+        .values(
+            name=name,
+            **configured,
+            state="new",
+            state_reason="",
+            state_since=now,
+            revision=0,
+        )
+        .returning(registries.c.id)
+    ).scalar_one()
+    return added
+
+
+def find_address_class(connection: Connection, name: str) -> str | None:
+    """The class of addresses that the registry's host had when first seen."""
+    found: str | None = connection.execute(
+        select(registries.c.address_class).where(registries.c.name == name)
+    ).scalar()
+    return found
+
+
+def note_registry(
+    connection: Connection,
+    registry_id: int,
+    *,
+    state: RegistryState,
+    reason: str,
+    now: datetime,
+) -> None:
+    """Keep the registry's state; nothing is written where it is the same.
+
+    `state_since` is when the state began, whatever its reason was meanwhile.
+    """
+    table = registries.c
+    since = case(
+        (table.state == state, table.state_since), else_=literal(now, Moment())
+    )
+    connection.execute(
+        update(registries)
+        .where(
+            table.id == registry_id,
+            or_(table.state != state, table.state_reason != reason),
+        )
+        .values(
+            state_since=since,
+            state=state,
+            state_reason=reason,
+            revision=table.revision + 1,
+        )
+    )
+
+
+def note_discovery(
+    connection: Connection, registry_id: int, *, complete: bool, now: datetime
+) -> None:
+    """Keep when the catalog was last read, and whether to its end."""
+    times = {"last_discovery_at": now}
+    if complete:
+        times["last_complete_discovery_at"] = now
+    connection.execute(
+        update(registries)
+        .where(registries.c.id == registry_id)
+        .values(**times, revision=registries.c.revision + 1)
+    )

@@ -1,0 +1,72 @@
+"""Passes: what each look at a repository did, newest first."""
+
+from typing import Final
+
+from sqlalchemy import Connection, Row, Select, select
+
+from weighbridge.domain.report import Page, PassReport
+from weighbridge.store.models import passes, registries, repositories
+from weighbridge.store.paging import check_limit, read_cursor, write_cursor
+
+_ORDER: Final = "passes"
+
+
+def pass_page(
+    connection: Connection,
+    *,
+    registry: str | None = None,
+    repository: str | None = None,
+    limit: int = 100,
+    cursor: str | None = None,
+) -> Page[PassReport]:
+    """One page of passes. Raises UsageError(invalid_limit, invalid_cursor)."""
+    statement = _select().order_by(passes.c.id.desc()).limit(check_limit(limit) + 1)
+    if registry is not None:
+        statement = statement.where(registries.c.name == registry)
+    if repository is not None:
+        statement = statement.where(repositories.c.name == repository)
+    if cursor is not None:
+        (last,) = read_cursor(cursor, _ORDER, ((int,),))
+        statement = statement.where(passes.c.id < last)
+    rows = connection.execute(statement).all()
+    items = tuple(_report(row) for row in rows[:limit])
+    following = write_cursor(_ORDER, [items[-1].id]) if len(rows) > limit else None
+    return Page(items, following)
+
+
+def find_pass(connection: Connection, pass_id: int) -> PassReport | None:
+    """One pass by its id."""
+    row = connection.execute(_select().where(passes.c.id == pass_id)).one_or_none()
+    return None if row is None else _report(row)
+
+
+def _select() -> Select[*tuple[object, ...]]:
+    return (
+        select(
+            passes,
+            registries.c.name.label("registry"),
+            repositories.c.name.label("repository"),
+        )
+        .join(repositories, repositories.c.id == passes.c.repository_id)
+        .join(registries, registries.c.id == repositories.c.registry_id)
+    )
+
+
+def _report(row: Row[*tuple[object, ...]]) -> PassReport:
+    return PassReport(
+        id=row.id,
+        registry=row.registry,
+        repository=row.repository,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        state=row.state,
+        reason=row.reason,
+        tags_seen=row.tags_seen,
+        tags_new=row.tags_new,
+        tags_moved=row.tags_moved,
+        tags_gone=row.tags_gone,
+        tags_failed=row.tags_failed,
+        invalid_tags=row.invalid_tags,
+        requests=row.requests,
+        bytes_read=row.bytes_read,
+    )

@@ -1,0 +1,255 @@
+"""Repositories: the read model's rows, in pages and in whole."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Double,
+    Row,
+    Select,
+    and_,
+    cast,
+    func,
+    or_,
+    select,
+    type_coerce,
+)
+
+from weighbridge.domain.report import Page, RepositoryReport
+from weighbridge.errors import UsageError
+from weighbridge.store.dialect import among_ids, listed
+from weighbridge.store.models import (
+    blobs,
+    images,
+    instructions,
+    registries,
+    repositories,
+    repository_manifests,
+    repository_summaries,
+)
+from weighbridge.store.paging import Key, check_limit, read_cursor, write_cursor
+from weighbridge.store.reports.names import could_be_in_a_name
+from weighbridge.store.sums import exact_sum, sum_of
+
+_PIECE: Final = 1_000
+"""Rows that a walk over all repositories has in memory at once."""
+_summary = repository_summaries.c
+_growth = _summary.newest_compressed_bytes - _summary.baseline_compressed_bytes
+_COLUMNS: Final[dict[str, ColumnElement[object]]] = {
+    "name": registries.c.name + "/" + repositories.c.name,
+    "compressed": _summary.newest_compressed_bytes,
+    "uncompressed": _summary.newest_uncompressed_bytes,
+    # A ratio, as `max_growth` is.
+    "growth": _growth
+    / cast(func.nullif(_summary.baseline_compressed_bytes, 0), Double),
+    "heaviest": _summary.heaviest_compressed_bytes,
+    "largest": _summary.largest_compressed_bytes,
+    "layers": _summary.newest_layers,
+    "newest": type_coerce(_summary.newest_at, BigInteger),
+    "referenced": _summary.referenced_bytes,
+    "weighed": _summary.weighed_bytes,
+    "tags": _summary.tag_count,
+    "images": _summary.image_count,
+    "failed": _summary.tags_failed,
+    "pass": type_coerce(repositories.c.last_pass_at, BigInteger),
+}
+SORTS: Final = tuple(_COLUMNS)
+"""What a list of repositories may be sorted by."""
+_JOINED: Final = ("name", "pass")
+"""Sorts by a column that the read model's table does not have itself."""
+_KEY_TYPES: Final = ((str, int, float, type(None)), (int,))
+
+_ROWS: Final = (
+    select(
+        registries.c.name.label("registry"),
+        repositories,
+        repository_summaries,
+        blobs.c.digest.label("newest_digest"),
+        instructions.c.text.label("heaviest_instruction"),
+    )
+    .join_from(repositories, registries, registries.c.id == repositories.c.registry_id)
+    .join(repository_summaries, _summary.repository_id == repositories.c.id)
+    .outerjoin(blobs, blobs.c.id == _summary.newest_image_id)
+    .outerjoin(instructions, instructions.c.id == _summary.heaviest_instruction_id)
+    .where(among_ids(repositories.c.id))
+)
+_held = (
+    select(repository_manifests.c.manifest_id)
+    .where(among_ids(repository_manifests.c.repository_id))
+    .distinct()
+    .subquery()
+)
+_WEIGHED: Final = select(
+    func.count().label("images"), *exact_sum(images.c.compressed_bytes, "weighed")
+).join_from(_held, images, images.c.id == _held.c.manifest_id)
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryQuery:
+    """Which repositories, in which order.
+
+    registry: only this one's
+    q:        only names that hold this text, literally
+    sort:     one of SORTS; rows without a value come last in either order
+    """
+
+    registry: str | None = None
+    q: str | None = None
+    sort: str = "compressed"
+    order: str = "desc"
+    limit: int = 100
+    cursor: str | None = None
+
+
+def repository_page(
+    connection: Connection, query: RepositoryQuery
+) -> Page[RepositoryReport]:
+    """One page of repositories.
+
+    Raises UsageError(invalid_sort, invalid_limit, invalid_cursor).
+    """
+    _check_sort(query)
+    limit = check_limit(query.limit)
+    if query.q and not could_be_in_a_name(query.q):
+        return Page((), None)
+    # The page's ids alone first: sorting whole rows of 50,000 repositories takes
+    # five times as long.
+    keys = connection.execute(_key_select(query).limit(limit + 1)).all()
+    rows = _reports(connection, [key.id for key in keys[:limit]])
+    cursor = None
+    if len(keys) > limit:
+        last = keys[limit - 1]
+        cursor = write_cursor(_order_name(query), [last.value, last.id])
+    return Page(tuple(rows), cursor)
+
+
+def _check_sort(query: RepositoryQuery) -> None:
+    if query.sort not in _COLUMNS:
+        raise UsageError(
+            "repositories cannot be sorted by that",
+            code="invalid_sort",
+            hint=f"sort by one of: {', '.join(SORTS)}",
+        )
+    if query.order not in ("asc", "desc"):
+        raise UsageError(
+            "there is no such order", code="invalid_sort", hint="take asc or desc"
+        )
+
+
+def _order_name(query: RepositoryQuery) -> str:
+    return f"repositories:{query.sort}:{query.order}"
+
+
+def _key_select(query: RepositoryQuery) -> Select[*tuple[object, ...]]:
+    value, identity = _COLUMNS[query.sort], _summary.repository_id
+    keys = select(value.label("value"), identity.label("id"))
+    if query.sort in _JOINED:
+        keys = keys.join_from(
+            repository_summaries, repositories, repositories.c.id == identity
+        ).join(registries, registries.c.id == repositories.c.registry_id)
+    else:
+        keys = keys.select_from(repository_summaries)
+    if (chosen := _chosen(query)) is not None:
+        keys = keys.where(identity.in_(chosen))
+    if query.cursor is not None:
+        last = read_cursor(query.cursor, _order_name(query), _KEY_TYPES)
+        keys = keys.where(_after(query, last[0], last[1]))
+    if query.order == "desc":
+        return keys.order_by(value.is_(None), value.desc(), identity.desc())
+    return keys.order_by(value.is_(None), value, identity)
+
+
+def _chosen(query: RepositoryQuery) -> Select[int] | None:
+    conditions: list[ColumnElement[bool]] = []
+    if query.registry is not None:
+        registry = select(registries.c.id).where(registries.c.name == query.registry)
+        conditions.append(repositories.c.registry_id == registry.scalar_subquery())
+    if query.q:
+        conditions.append(repositories.c.name.icontains(query.q, autoescape=True))
+    if not conditions:
+        return None
+    return select(repositories.c.id).where(*conditions)
+
+
+def _after(query: RepositoryQuery, last: Key, last_id: Key) -> ColumnElement[bool]:
+    """The rows that follow (last, last_id), those without a value at the end."""
+    value, identity = _COLUMNS[query.sort], _summary.repository_id
+    is_desc = query.order == "desc"
+    id_follows = identity < last_id if is_desc else identity > last_id
+    if last is None:
+        return and_(value.is_(None), id_follows)
+    follows = value < last if is_desc else value > last
+    return or_(follows, and_(value == last, id_follows), value.is_(None))
+
+
+def find_repository(
+    connection: Connection, registry: str, repository: str
+) -> RepositoryReport | None:
+    """One repository by its full name."""
+    found = connection.execute(
+        select(repositories.c.id)
+        .join(registries, registries.c.id == repositories.c.registry_id)
+        .where(registries.c.name == registry, repositories.c.name == repository)
+    ).scalar()
+    return None if found is None else _reports(connection, [found])[0]
+
+
+def repository_rows(connection: Connection) -> Iterator[RepositoryReport]:
+    """Every repository by registry and name, a piece at a time."""
+    ids = list(
+        connection.execute(
+            select(repositories.c.id)
+            .join(registries, registries.c.id == repositories.c.registry_id)
+            .order_by(registries.c.name, repositories.c.name)
+        ).scalars()
+    )
+    for start in range(0, len(ids), _PIECE):
+        yield from _reports(connection, ids[start : start + _PIECE])
+
+
+def weighed(connection: Connection, repository_ids: Collection[int]) -> tuple[int, int]:
+    """How many distinct live images these repositories have, and the sum of their
+    compressed bytes."""
+    row = connection.execute(_WEIGHED, {"ids": listed(repository_ids)}).one()
+    return row.images, sum_of(row, "weighed")
+
+
+def _reports(connection: Connection, ids: Collection[int]) -> list[RepositoryReport]:
+    """The rows of these ids, in the order of the ids."""
+    rows = connection.execute(_ROWS, {"ids": listed(ids)})
+    found = {row.id: _report(row) for row in rows}
+    return [found[identity] for identity in ids]
+
+
+def _report(row: Row[*tuple[object, ...]]) -> RepositoryReport:
+    return RepositoryReport(
+        registry=row.registry,
+        repository=row.name,
+        state=row.state,
+        state_reason=row.state_reason,
+        state_since=row.state_since,
+        last_pass_at=row.last_pass_at,
+        last_complete_pass_at=row.last_complete_pass_at,
+        tags=row.tag_count,
+        images=row.image_count,
+        tags_failed=row.tags_failed,
+        newest_tag=row.newest_tag,
+        newest_digest=row.newest_digest,
+        newest_platform=row.newest_platform,
+        newest_by=row.newest_by,
+        newest_at=row.newest_at,
+        newest_compressed_bytes=row.newest_compressed_bytes,
+        newest_uncompressed_bytes=row.newest_uncompressed_bytes,
+        newest_uncompressed_confidence=row.newest_uncompressed_confidence,
+        newest_layers=row.newest_layers,
+        baseline_compressed_bytes=row.baseline_compressed_bytes,
+        heaviest_instruction=row.heaviest_instruction,
+        heaviest_compressed_bytes=row.heaviest_compressed_bytes,
+        largest_compressed_bytes=row.largest_compressed_bytes,
+        referenced_bytes=row.referenced_bytes,
+        weighed_bytes=row.weighed_bytes,
+    )

@@ -1,0 +1,158 @@
+"""The tags of one repository, in natural order, with what they weigh."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection, Row, ScalarSelect, and_, or_, select
+
+from weighbridge.domain.digest import Digest
+from weighbridge.domain.measure import Confidence
+from weighbridge.domain.platform import DEFAULT, Platform
+from weighbridge.domain.report import Page, TagReport
+from weighbridge.store.claims import FactsState
+from weighbridge.store.dialect import among_ids, listed
+from weighbridge.store.models import (
+    blobs,
+    images,
+    registries,
+    repositories,
+    tags,
+)
+from weighbridge.store.paging import check_limit, read_cursor, write_cursor
+from weighbridge.store.reach import headline, load_graph
+
+_ORDER: Final = "tags"
+_IMAGES: Final = select(images).where(among_ids(images.c.id))
+SQLRow = Row[*tuple[object, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Headline:
+    """What is shown of a tag's target."""
+
+    digest: Digest
+    state: FactsState
+    platform: Platform | None = None
+    platforms: int = 0
+    compressed_bytes: int | None = None
+    uncompressed_bytes: int | None = None
+    uncompressed_confidence: Confidence | None = None
+    layers: int | None = None
+    created_at: datetime | None = None
+
+
+def tag_page(
+    connection: Connection,
+    registry: str,
+    repository: str,
+    *,
+    limit: int = 100,
+    cursor: str | None = None,
+    platforms: Sequence[Platform] = (DEFAULT,),
+) -> Page[TagReport]:
+    """One page of a repository's tags, gone ones too; empty for an unknown one.
+
+    platforms: in the order in which one of them speaks for an index.
+    Raises UsageError(invalid_limit, invalid_cursor).
+    """
+    key = (tags.c.natural_key, tags.c.name)
+    statement = (
+        select(tags)
+        .where(tags.c.repository_id == _repository_id(registry, repository))
+        .order_by(*key)
+        .limit(check_limit(limit) + 1)
+    )
+    if cursor is not None:
+        natural, name = read_cursor(cursor, _ORDER, ((str,), (str,)))
+        statement = statement.where(
+            or_(key[0] > natural, and_(key[0] == natural, key[1] > name))
+        )
+    rows = connection.execute(statement).all()
+    shown = _headlines(connection, rows[:limit], platforms)
+    items = tuple(_report(row, shown.get(row.target_id)) for row in rows[:limit])
+    if len(rows) <= limit:
+        return Page(items, None)
+    last = rows[limit - 1]
+    return Page(items, write_cursor(_ORDER, [last.natural_key, last.name]))
+
+
+def aliases(
+    connection: Connection, registry: str, repository: str, digest: Digest
+) -> list[str]:
+    """The live tags that point to this digest, in natural order."""
+    statement = (
+        select(tags.c.name)
+        .join(blobs, blobs.c.id == tags.c.target_id)
+        .where(
+            tags.c.repository_id == _repository_id(registry, repository),
+            tags.c.gone_at.is_(None),
+            blobs.c.digest == digest,
+        )
+        .order_by(tags.c.natural_key, tags.c.name)
+    )
+    return list(connection.execute(statement).scalars())
+
+
+def _repository_id(registry: str, repository: str) -> ScalarSelect[int]:
+    return (
+        select(repositories.c.id)
+        .join(registries, registries.c.id == repositories.c.registry_id)
+        .where(registries.c.name == registry, repositories.c.name == repository)
+        .scalar_subquery()
+    )
+
+
+def _headlines(
+    connection: Connection, rows: Sequence[SQLRow], platforms: Sequence[Platform]
+) -> dict[int, _Headline]:
+    targets = {row.target_id for row in rows if row.target_id is not None}
+    graph = load_graph(connection, targets)
+    found = {target: graph.images_of(target) for target in targets}
+    chosen = {t: c for t in targets if (c := headline(found[t], platforms)) is not None}
+    ids = listed({image for _, image in chosen.values()})
+    image_rows = {row.id: row for row in connection.execute(_IMAGES, {"ids": ids})}
+    shown: dict[int, _Headline] = {}
+    for target in targets:
+        node = graph.nodes[target]
+        if target not in chosen:
+            shown[target] = _Headline(node.digest, node.state)
+            continue
+        platform, image_id = chosen[target]
+        image = image_rows[image_id]
+        shown[target] = _Headline(
+            digest=node.digest,
+            state=node.state,
+            platform=platform,
+            platforms=len(found[target]),
+            compressed_bytes=image.compressed_bytes,
+            uncompressed_bytes=image.uncompressed_bytes,
+            uncompressed_confidence=image.uncompressed_confidence,
+            layers=image.layer_count,
+            created_at=image.created_at,
+        )
+    return shown
+
+
+def _report(row: SQLRow, shown: _Headline | None) -> TagReport:
+    is_known = shown is not None and shown.state not in ("none", "missing")
+    return TagReport(
+        name=row.name,
+        digest=shown.digest if shown else None,
+        kind=shown.state if shown and is_known else None,
+        platform=str(shown.platform) if shown and shown.platform else None,
+        platforms=shown.platforms if shown else 0,
+        compressed_bytes=shown.compressed_bytes if shown else None,
+        uncompressed_bytes=shown.uncompressed_bytes if shown else None,
+        uncompressed_confidence=shown.uncompressed_confidence if shown else None,
+        layers=shown.layers if shown else None,
+        created_at=shown.created_at if shown else None,
+        first_seen_at=row.first_seen_at,
+        moved_at=row.moved_at,
+        pushed_at=row.pushed_at,
+        gone_at=row.gone_at,
+        error_code=row.error_code,
+        error_message=row.error_message,
+        error_at=row.error_at,
+    )

@@ -1,0 +1,216 @@
+"""A weighing from what is stored: the same value that `inspect` makes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection, exists, or_, select
+
+from weighbridge.domain.digest import Digest, short
+from weighbridge.domain.platform import DEFAULT, Platform, matches
+from weighbridge.domain.sizes import weigh_image
+from weighbridge.domain.weighing import Other, WeighedImage, Weighing, rfc3339
+from weighbridge.store.models import (
+    blobs,
+    registries,
+    repositories,
+    repository_manifests,
+    tag_moves,
+    tags,
+)
+from weighbridge.store.reach import Graph, Member, headline, load_graph
+from weighbridge.store.stored_images import StoredImage, load_images
+
+_SHOWN_APART: Final = ("attestation", "artifact")
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """What is to be weighed, and what is odd about it before we look inside."""
+
+    target: int
+    tag: str | None
+    warnings: tuple[str, ...]
+
+
+def find_weighing(
+    connection: Connection,
+    registry: str,
+    repository: str,
+    *,
+    tag: str | None = None,
+    digest: Digest | None = None,
+    platform: Platform | None = None,
+    all_platforms: bool = False,
+    platforms: Sequence[Platform] = (DEFAULT,),
+) -> Weighing | None:
+    """Weigh a tag or a digest of a repository; None where it is not known there.
+
+    platform:      only images for this one, else the headline image
+    all_platforms: every image, headline first
+    platforms:     in the order in which one of them speaks for an index
+    """
+    repository_id = connection.execute(
+        select(repositories.c.id)
+        .join(registries, registries.c.id == repositories.c.registry_id)
+        .where(registries.c.name == registry, repositories.c.name == repository)
+    ).scalar()
+    if repository_id is None:
+        return None
+    if digest is not None:
+        subject = _by_digest(connection, repository_id, digest)
+    else:
+        subject = _by_tag(connection, repository_id, tag or "latest")
+    if subject is None:
+        return None
+    graph = load_graph(connection, [subject.target])
+    node = graph.nodes[subject.target]
+    if node.state in ("none", "missing"):
+        return None
+    order = _ordered(graph.images_of(subject.target), platforms)
+    wanted = _wanted(order, platform, all_platforms)
+    stored = load_images(connection, wanted)
+    images = [stored[image] for image in wanted]
+    name = f":{subject.tag}" if digest is None else f"@{digest}"
+    return Weighing(
+        reference=f"{registry}/{repository}{name}",
+        registry=registry,
+        repository=repository,
+        tag=subject.tag,
+        digest=node.digest,
+        media_type=node.media_type,
+        kind=node.state,
+        images=tuple(_weighed(image) for image in images),
+        platforms=_platforms(graph, subject.target, tuple(order)),
+        others=_others(graph, subject.target),
+        cost=None,
+        warnings=(
+            *subject.warnings,
+            *_not_found(order, platform),
+            *_missing(graph, subject.target),
+            *_disputed(images),
+        ),
+    )
+
+
+def _by_tag(connection: Connection, repository_id: int, name: str) -> _Subject | None:
+    row = connection.execute(
+        select(tags).where(tags.c.repository_id == repository_id, tags.c.name == name)
+    ).one_or_none()
+    if row is None or row.target_id is None:
+        return None
+    warnings = []
+    if row.gone_at is not None:
+        warnings.append(
+            f"the tag is gone since {_day(row.gone_at)}; this is what it last held"
+        )
+    if row.error_code is not None:
+        warnings.append(
+            f"the tag could not be read since {_day(row.error_at)} "
+            f"({row.error_code}: {row.error_message}); these are its last good numbers"
+        )
+    return _Subject(row.target_id, row.name, tuple(warnings))
+
+
+def _by_digest(
+    connection: Connection, repository_id: int, digest: Digest
+) -> _Subject | None:
+    """Only what is or was in this repository: another one's are not its to show."""
+    is_live = exists().where(
+        repository_manifests.c.repository_id == repository_id,
+        repository_manifests.c.manifest_id == blobs.c.id,
+    )
+    was_tagged = exists().where(
+        tags.c.repository_id == repository_id,
+        tag_moves.c.tag_id == tags.c.id,
+        tag_moves.c.target_id == blobs.c.id,
+    )
+    found = connection.execute(
+        select(blobs.c.id, is_live.label("is_live")).where(
+            blobs.c.digest == digest, or_(is_live, was_tagged)
+        )
+    ).one_or_none()
+    if found is None:
+        return None
+    past = () if found.is_live else ("no tag leads to this digest any more",)
+    return _Subject(found.id, None, past)
+
+
+def _day(moment: datetime) -> str:
+    return rfc3339(moment) or ""
+
+
+def _ordered(
+    found: Mapping[Platform, int], preferred: Sequence[Platform]
+) -> dict[Platform, int]:
+    """The images by platform, headline first, the others ascending."""
+    first = headline(found, preferred)
+    rest = sorted(found)
+    order = [first[0], *(p for p in rest if p != first[0])] if first else rest
+    return {platform: found[platform] for platform in order}
+
+
+def _wanted(
+    order: Mapping[Platform, int], platform: Platform | None, all_platforms: bool
+) -> list[int]:
+    if platform is not None:
+        return [image for p, image in order.items() if matches(p, platform)]
+    return list(order.values()) if all_platforms else list(order.values())[:1]
+
+
+def _weighed(stored: StoredImage) -> WeighedImage:
+    return weigh_image(stored.image, stored.measured)
+
+
+def _platforms(
+    graph: Graph, target: int, order: tuple[Platform, ...]
+) -> tuple[Platform, ...]:
+    """Of the images that are here, then of those that an index lists besides."""
+    listed = sorted(
+        member.platform
+        for member in graph.children_of(target)
+        if member.role == "image"
+        and member.platform is not None
+        and graph.nodes[member.child_id].platform is None
+    )
+    return tuple(dict.fromkeys((*order, *listed)))
+
+
+def _others(graph: Graph, target: int) -> tuple[Other, ...]:
+    return tuple(
+        Other(node.digest, node.media_type, member.role, node.stored_bytes)
+        for member in graph.children_of(target)
+        if member.role in _SHOWN_APART and (node := graph.nodes[member.child_id])
+    )
+
+
+def _not_found(
+    order: Mapping[Platform, int], platform: Platform | None
+) -> tuple[str, ...]:
+    if platform is None or any(matches(known, platform) for known in order):
+        return ()
+    known = ", ".join(map(str, order)) or "none"
+    return (f"there is no image for {platform}; known platforms: {known}",)
+
+
+def _missing(graph: Graph, target: int) -> tuple[str, ...]:
+    return tuple(
+        _missing_text(graph, member)
+        for member in graph.children_of(target)
+        if graph.nodes[member.child_id].state == "missing"
+    )
+
+
+def _missing_text(graph: Graph, member: Member) -> str:
+    node = graph.nodes[member.child_id]
+    what = f"{member.platform} " if member.platform else ""
+    return f"{what}{short(node.digest)} could not be read ({node.code})"
+
+
+def _disputed(images: Sequence[StoredImage]) -> tuple[str, ...]:
+    digests = dict.fromkeys(d for image in images for d in image.conflicts)
+    return tuple(
+        f"{short(digest)}: documents disagree about its size; the first claim counts"
+        for digest in digests
+    )

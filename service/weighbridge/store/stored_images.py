@@ -1,0 +1,174 @@
+"""Images as values again: from rows back to what the parsers once made."""
+
+import json
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection, Row, select
+
+from weighbridge.domain.digest import Digest
+from weighbridge.domain.document import (
+    Descriptor,
+    Image,
+    Layer,
+    Line,
+    Manifest,
+    Problem,
+)
+from weighbridge.domain.measure import Uncompressed
+from weighbridge.domain.platform import Platform
+from weighbridge.store.dialect import among_ids, listed
+from weighbridge.store.models import (
+    blobs,
+    images,
+    instructions,
+    layers,
+    lines,
+    media_types,
+    platforms,
+)
+from weighbridge.store.types import moment_of
+
+_config = blobs.alias("config")
+_config_type = media_types.alias("config_type")
+_IMAGES: Final = (
+    select(
+        images,
+        blobs.c.digest,
+        blobs.c.compressed_bytes.label("manifest_bytes"),
+        media_types.c.text.label("media_type"),
+        platforms.c.os,
+        platforms.c.architecture,
+        platforms.c.variant,
+        platforms.c.os_version,
+        _config.c.digest.label("config_digest"),
+        _config.c.compressed_bytes.label("config_bytes"),
+        _config_type.c.text.label("config_media_type"),
+        lines.c.entries,
+    )
+    .join_from(images, blobs, blobs.c.id == images.c.id)
+    .join(media_types, media_types.c.id == blobs.c.media_type_id)
+    .join(platforms, platforms.c.id == images.c.platform_id)
+    .join(_config, _config.c.id == images.c.config_id)
+    .join(_config_type, _config_type.c.id == _config.c.media_type_id)
+    .join(lines, lines.c.image_id == images.c.id)
+    .where(among_ids(images.c.id))
+)
+_LAYERS: Final = (
+    select(layers.c.image_id, blobs, media_types.c.text.label("media_type"))
+    .join_from(layers, blobs, blobs.c.id == layers.c.blob_id)
+    .join(media_types, media_types.c.id == blobs.c.media_type_id)
+    .where(among_ids(layers.c.image_id))
+    .order_by(layers.c.image_id, layers.c.position)
+)
+_INSTRUCTIONS: Final = select(instructions.c.id, instructions.c.text).where(
+    among_ids(instructions.c.id)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """An image with what its layers were found to hold.
+
+    conflicts: blobs of it that another document claimed another size for
+    """
+
+    image: Image
+    measured: dict[Digest, Uncompressed]
+    conflicts: tuple[Digest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLayer:
+    """A layer, its measure (None: not yet measured), and whether it is disputed."""
+
+    layer: Layer
+    measured: Uncompressed | None
+    has_conflict: bool
+
+
+def load_images(
+    connection: Connection, image_ids: Collection[int]
+) -> dict[int, StoredImage]:
+    """The images of these ids. Their `diff_ids` are not kept and are empty."""
+    parameters = {"ids": listed(image_ids)}
+    rows = connection.execute(_IMAGES, parameters).all()
+    found = load_layers(connection, image_ids)
+    entries = {row.id: json.loads(row.entries) for row in rows}
+    texts = _texts(connection, (e[0] for image in entries.values() for e in image))
+    return {
+        row.id: _stored(row, found.get(row.id, []), _lines(entries[row.id], texts))
+        for row in rows
+    }
+
+
+def load_layers(
+    connection: Connection, image_ids: Collection[int]
+) -> dict[int, list[StoredLayer]]:
+    """The layers of each image in order, base first, every occurrence."""
+    found: dict[int, list[StoredLayer]] = {}
+    for row in connection.execute(_LAYERS, {"ids": listed(image_ids)}):
+        layer = Layer(
+            media_type=row.media_type,
+            digest=row.digest,
+            compressed_bytes=row.compressed_bytes,
+            is_foreign=row.is_foreign,
+            annotated_uncompressed_bytes=row.annotated_uncompressed_bytes,
+        )
+        stored = StoredLayer(layer, _measured(row), row.has_conflict)
+        found.setdefault(row.image_id, []).append(stored)
+    return found
+
+
+def _measured(row: Row[*tuple[object, ...]]) -> Uncompressed | None:
+    if row.uncompressed_confidence is None:
+        return None
+    return Uncompressed(
+        row.uncompressed_confidence,
+        row.uncompressed_bytes,
+        row.uncompressed_low_bytes,
+        row.uncompressed_high_bytes,
+        row.uncompressed_reason or "",
+    )
+
+
+def _stored(
+    row: Row[*tuple[object, ...]], stored: list[StoredLayer], steps: tuple[Line, ...]
+) -> StoredImage:
+    config = Descriptor(row.config_media_type, row.config_digest, row.config_bytes)
+    manifest = Manifest(
+        digest=row.digest,
+        media_type=row.media_type,
+        manifest_bytes=row.manifest_bytes,
+        config=config,
+        layers=tuple(item.layer for item in stored),
+    )
+    image = Image(
+        manifest=manifest,
+        platform=Platform(row.os, row.architecture, row.variant, row.os_version),
+        created_at=row.created_at,
+        diff_ids=(),
+        lines=steps,
+        history_alignment=row.history_alignment,
+        problems=tuple(Problem(*pair) for pair in json.loads(row.problems or "[]")),
+    )
+    return StoredImage(
+        image,
+        {i.layer.digest: i.measured for i in stored if i.measured is not None},
+        tuple(dict.fromkeys(i.layer.digest for i in stored if i.has_conflict)),
+    )
+
+
+def _texts(connection: Connection, ids: Iterable[int]) -> dict[int, str]:
+    parameters = {"ids": listed(set(ids))}
+    return {row.id: row.text for row in connection.execute(_INSTRUCTIONS, parameters)}
+
+
+def _lines(
+    entries: list[tuple[int, int | None, int | None]], texts: dict[int, str]
+) -> tuple[Line, ...]:
+    return tuple(
+        Line(texts[text], None if created is None else moment_of(created), layer)
+        for text, created, layer in entries
+    )

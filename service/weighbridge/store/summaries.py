@@ -1,0 +1,251 @@
+"""The read model's row of one repository: made from its tags and live images."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection, bindparam, func, select, update
+
+from weighbridge.domain.digest import Digest
+from weighbridge.domain.measure import Confidence
+from weighbridge.domain.newest import Candidate, baseline, ranked
+from weighbridge.domain.platform import Platform
+from weighbridge.domain.sizes import heaviest_line, weigh_image
+from weighbridge.store.dialect import among_ids, listed
+from weighbridge.store.interned import find_instruction
+from weighbridge.store.models import (
+    blobs,
+    images,
+    repository_manifests,
+    repository_summaries,
+    tags,
+)
+from weighbridge.store.reach import headline, load_graph
+from weighbridge.store.stored_images import load_images
+from weighbridge.store.sums import exact_sum, sum_of
+from weighbridge.store.types import bounded
+
+_PIECE: Final = 2_000
+"""Targets whose children are in memory at once."""
+
+_TAGS: Final = select(
+    tags.c.name,
+    tags.c.target_id,
+    tags.c.moved_at,
+    tags.c.pushed_at,
+    tags.c.error_code,
+).where(tags.c.repository_id == bindparam("repository"), tags.c.gone_at.is_(None))
+_IMAGES: Final = (
+    select(images, blobs.c.digest)
+    .join_from(images, blobs, blobs.c.id == images.c.id)
+    .where(among_ids(images.c.id))
+)
+_TOTALS: Final = (
+    select(
+        func.count().label("image_count"),
+        func.max(images.c.compressed_bytes).label("largest"),
+        *exact_sum(images.c.compressed_bytes, "weighed"),
+    )
+    .join_from(
+        repository_manifests, images, images.c.id == repository_manifests.c.manifest_id
+    )
+    .where(repository_manifests.c.repository_id == bindparam("repository"))
+)
+_ROW: Final = select(repository_summaries).where(
+    repository_summaries.c.repository_id == bindparam("repository")
+)
+
+_NEWEST: Final = (
+    "newest_tag",
+    "newest_image_id",
+    "newest_platform",
+    "newest_by",
+    "newest_at",
+    "newest_compressed_bytes",
+    "newest_uncompressed_bytes",
+    "newest_uncompressed_confidence",
+    "newest_layers",
+    "baseline_compressed_bytes",
+    "heaviest_instruction_id",
+    "heaviest_compressed_bytes",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tag:
+    """A live tag. `target` None: never read."""
+
+    name: str
+    target: int | None
+    moved_at: datetime | None
+    pushed_at: datetime | None
+    has_error: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Headline:
+    """The image that speaks for a target."""
+
+    platform: Platform
+    image_id: int
+    digest: Digest
+    created_at: datetime | None
+    compressed_bytes: int
+    uncompressed_bytes: int | None
+    uncompressed_confidence: Confidence | None
+    layers: int
+
+
+@dataclass(slots=True)
+class _Reached:
+    """What the live tags lead to: a headline for each target, and the naive sum."""
+
+    headlines: dict[int, _Headline] = field(default_factory=dict)
+    referenced_bytes: int = 0
+
+
+def refresh_summary(
+    connection: Connection,
+    repository_id: int,
+    now: datetime,
+    platforms: Sequence[Platform],
+) -> None:
+    """Bring a repository's row up to date; it is written only if it changed.
+
+    platforms: in the order in which one of them speaks for an index
+    """
+    live = [
+        _Tag(r.name, r.target_id, r.moved_at, r.pushed_at, r.error_code is not None)
+        for r in connection.execute(_TAGS, {"repository": repository_id})
+    ]
+    reached = _reach(connection, live, platforms)
+    values: dict[str, object] = {
+        "tag_count": len(live),
+        "tags_failed": sum(tag.has_error for tag in live),
+        "referenced_bytes": bounded(reached.referenced_bytes),
+        **_totals(connection, repository_id),
+        **_newest(connection, live, reached, now),
+    }
+    _write(connection, repository_id, values, now)
+
+
+def _reach(
+    connection: Connection, live: Sequence[_Tag], platforms: Sequence[Platform]
+) -> _Reached:
+    counts = Counter(tag.target for tag in live if tag.target is not None)
+    targets = sorted(counts)
+    reached = _Reached()
+    for start in range(0, len(targets), _PIECE):
+        piece = targets[start : start + _PIECE]
+        graph = load_graph(connection, piece)
+        chosen: dict[int, tuple[Platform, int]] = {}
+        for target in piece:
+            reached.referenced_bytes += counts[target] * graph.stored_bytes_of(target)
+            if (found := headline(graph.images_of(target), platforms)) is not None:
+                chosen[target] = found
+        reached.headlines |= _headlines(connection, chosen)
+    return reached
+
+
+def _headlines(
+    connection: Connection, chosen: Mapping[int, tuple[Platform, int]]
+) -> dict[int, _Headline]:
+    ids = listed({image for _, image in chosen.values()})
+    rows = {row.id: row for row in connection.execute(_IMAGES, {"ids": ids})}
+    return {
+        target: _Headline(
+            platform=platform,
+            image_id=image,
+            digest=rows[image].digest,
+            created_at=rows[image].created_at,
+            compressed_bytes=rows[image].compressed_bytes,
+            uncompressed_bytes=rows[image].uncompressed_bytes,
+            uncompressed_confidence=rows[image].uncompressed_confidence,
+            layers=rows[image].layer_count,
+        )
+        for target, (platform, image) in chosen.items()
+    }
+
+
+def _totals(connection: Connection, repository_id: int) -> dict[str, object]:
+    row = connection.execute(_TOTALS, {"repository": repository_id}).one()
+    return {
+        "image_count": row.image_count,
+        "largest_compressed_bytes": row.largest,
+        "weighed_bytes": bounded(sum_of(row, "weighed")),
+    }
+
+
+def _newest(
+    connection: Connection, live: Sequence[_Tag], reached: _Reached, now: datetime
+) -> Mapping[str, object]:
+    leading = {
+        tag.name: found
+        for tag in live
+        if tag.target is not None and (found := reached.headlines.get(tag.target))
+    }
+    order = ranked(_candidates(live, leading), now)
+    if not order:
+        return dict.fromkeys(_NEWEST)
+    newest = order[0].candidate
+    image = leading[newest.tag]
+    return {
+        "newest_tag": newest.tag,
+        "newest_image_id": image.image_id,
+        "newest_platform": str(image.platform),
+        "newest_by": order[0].by,
+        "newest_at": newest.pushed_at or newest.moved_at or newest.created_at,
+        "newest_compressed_bytes": image.compressed_bytes,
+        "newest_uncompressed_bytes": image.uncompressed_bytes,
+        "newest_uncompressed_confidence": image.uncompressed_confidence,
+        "newest_layers": image.layers,
+        "baseline_compressed_bytes": baseline(order),
+        **_heaviest(connection, image.image_id),
+    }
+
+
+def _candidates(
+    live: Sequence[_Tag], leading: Mapping[str, _Headline]
+) -> list[Candidate]:
+    return [
+        Candidate(
+            tag=tag.name,
+            digest=image.digest,
+            pushed_at=tag.pushed_at,
+            moved_at=tag.moved_at,
+            created_at=image.created_at,
+            compressed_bytes=image.compressed_bytes,
+        )
+        for tag in live
+        if (image := leading.get(tag.name)) is not None
+    ]
+
+
+def _heaviest(connection: Connection, image_id: int) -> dict[str, object]:
+    stored = load_images(connection, [image_id])[image_id]
+    line = heaviest_line(weigh_image(stored.image, stored.measured))
+    if line is None:
+        return {"heaviest_instruction_id": None, "heaviest_compressed_bytes": None}
+    return {
+        "heaviest_instruction_id": find_instruction(connection, line.instruction),
+        "heaviest_compressed_bytes": line.compressed_bytes,
+    }
+
+
+def _write(
+    connection: Connection,
+    repository_id: int,
+    values: Mapping[str, object],
+    now: datetime,
+) -> None:
+    stored = connection.execute(_ROW, {"repository": repository_id}).one()._mapping
+    if all(stored[name] == value for name, value in values.items()):
+        return
+    table = repository_summaries.c
+    connection.execute(
+        update(repository_summaries)
+        .where(table.repository_id == repository_id)
+        .values(**values, changed_at=now, revision=table.revision + 1)
+    )

@@ -1,0 +1,103 @@
+"""The API: what the store knows, as JSON. Every route reads."""
+
+from typing import Annotated
+
+from fastapi import Query, Request
+from starlette.responses import Response
+
+from weighbridge.domain.weighing import as_json
+from weighbridge.store import reports
+from weighbridge.store.session import Database
+from weighbridge.web.answers import json_answer
+from weighbridge.web.errors import Refusal
+from weighbridge.web.finding import Finder
+from weighbridge.web.parameters import (
+    DEFAULT_LIMIT,
+    Cursor,
+    Limit,
+    Ref,
+    Repositories,
+    Text,
+)
+from weighbridge.web.rows import list_json, page_json, row_json
+
+
+class API:
+    """One method a route; each reads one state of the database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._finder = Finder(database)
+
+    def registries(self, request: Request) -> Response:
+        """Every registry with its state and totals."""
+        with self._database.read() as connection:
+            found = reports.registry_reports(connection)
+        return json_answer(request, list_json(found))
+
+    def repositories(self, request: Request, query: Repositories) -> Response:
+        """Repositories, heaviest newest image first."""
+        with self._database.read() as connection:
+            page = reports.repository_page(connection, query)
+        return json_answer(request, page_json(page))
+
+    def repository(self, request: Request, ref: Ref) -> Response:
+        """One repository."""
+        return json_answer(request, row_json(self._finder.repository(ref)))
+
+    def tags(
+        self,
+        request: Request,
+        ref: Ref,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
+    ) -> Response:
+        """The tags of one repository."""
+        _, page = self._finder.tags(ref, limit, cursor)
+        return json_answer(request, page_json(page))
+
+    def image(self, request: Request, ref: Ref, platform: Text = None) -> Response:
+        """One image with its layers and lines, as `inspect -o json` prints it."""
+        found = self._finder.image(ref, platform)
+        return json_answer(request, as_json(found.weighing))
+
+    def passes(
+        self,
+        request: Request,
+        registry: Text = None,
+        repository: Text = None,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
+    ) -> Response:
+        """Looks at repositories, newest first."""
+        with self._database.read() as connection:
+            page = reports.pass_page(
+                connection,
+                registry=registry,
+                repository=repository,
+                limit=limit,
+                cursor=cursor,
+            )
+        return json_answer(request, page_json(page))
+
+    def one_pass(self, request: Request, pass_id: str) -> Response:
+        """One look at one repository."""
+        # 18 digits are below 2^63, the largest id that a database can hold.
+        if not (pass_id.isascii() and pass_id.isdigit() and len(pass_id) <= 18):
+            raise Refusal(404, "a pass is named by its number", code="pass_not_found")
+        with self._database.read() as connection:
+            report = reports.find_pass(connection, int(pass_id))
+        if report is None:
+            raise Refusal(404, f"there is no pass {pass_id}", code="pass_not_found")
+        return json_answer(request, row_json(report))
+
+    def search(
+        self,
+        request: Request,
+        q: Annotated[str, Query(min_length=1)],
+        limit: Limit = DEFAULT_LIMIT,
+    ) -> Response:
+        """Repositories and tags whose name holds the text."""
+        with self._database.read() as connection:
+            hits = reports.search(connection, q, limit)
+        return json_answer(request, list_json(hits))

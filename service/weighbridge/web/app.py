@@ -1,0 +1,113 @@
+"""The web application: which address leads to what."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from fastapi import Depends, FastAPI
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+
+from weighbridge import __version__
+from weighbridge.store.session import Database
+from weighbridge.telemetry import Telemetry
+from weighbridge.web.api import API
+from weighbridge.web.errors import add_error_handlers
+from weighbridge.web.health import Health
+from weighbridge.web.metrics import Metrics
+from weighbridge.web.options import WebOptions, check_reach
+from weighbridge.web.pages import Pages, Twins
+from weighbridge.web.parameters import only_known_parameters
+from weighbridge.web.security import Gate
+from weighbridge.web.snapshot import SnapshotKeeper
+
+STATIC: Final = Path(__file__).parent / "static"
+
+
+def create_app(
+    database: Database,
+    telemetry: Telemetry,
+    options: WebOptions,
+    *,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    clock: Callable[[], float] = time.monotonic,
+) -> FastAPI:
+    """The application over an open database; it only ever reads.
+
+    now, clock: the wall and the monotonic clock, for tests.
+    Raises UsageError(anonymous_read) if it would be open to a network unasked.
+    Serve it without uvicorn's `proxy_headers`: forwarded headers are not believed.
+    """
+    check_reach(options)
+    telemetry.build_info.labels(__version__, "").set(1)
+    app = FastAPI(
+        title="Weighbridge",
+        version=__version__,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,  # both kinds of docs pages load scripts from a CDN
+        redoc_url=None,
+        redirect_slashes=False,  # the redirect would be built from the Host header
+        dependencies=[Depends(only_known_parameters)],
+    )
+    keeper = SnapshotKeeper(
+        database,
+        options.max_series,
+        clock=clock,
+        wall=lambda: now().timestamp(),
+    )
+    _add_health(app, Health(database))
+    _add_metrics(app, Metrics(telemetry, keeper))
+    _add_api(app, API(database))
+    _add_pages(app, Pages(database, keeper, now), Twins(database))
+    app.mount("/static", StaticFiles(directory=STATIC))
+    add_error_handlers(app)
+    app.add_middleware(Gate, options=options, telemetry=telemetry)
+    return app
+
+
+def _get(
+    app: FastAPI, path: str, handler: Callable[..., Response], *, tag: str
+) -> None:
+    is_api = tag == "api"
+    app.add_api_route(
+        path, handler, methods=["GET"], tags=[tag], include_in_schema=is_api
+    )
+
+
+def _add_health(app: FastAPI, health: Health) -> None:
+    _get(app, "/healthz", health.healthz, tag="health")
+    _get(app, "/readyz", health.readyz, tag="health")
+
+
+def _add_metrics(app: FastAPI, metrics: Metrics) -> None:
+    _get(app, "/metrics", metrics.process, tag="metrics")
+    _get(app, "/metrics/repositories", metrics.repositories, tag="metrics")
+
+
+def _add_api(app: FastAPI, api: API) -> None:
+    _get(app, "/api/v1/registries", api.registries, tag="api")
+    _get(app, "/api/v1/repositories", api.repositories, tag="api")
+    _get(app, "/api/v1/repository", api.repository, tag="api")
+    _get(app, "/api/v1/tags", api.tags, tag="api")
+    _get(app, "/api/v1/image", api.image, tag="api")
+    _get(app, "/api/v1/passes", api.passes, tag="api")
+    _get(app, "/api/v1/passes/{pass_id}", api.one_pass, tag="api")
+    _get(app, "/api/v1/search", api.search, tag="api")
+
+
+def _add_pages(app: FastAPI, pages: Pages, twins: Twins) -> None:
+    _get(app, "/", pages.overview, tag="pages")
+    _get(app, "/repositories.json", twins.repositories_json, tag="pages")
+    _get(app, "/repositories.csv", twins.repositories_csv, tag="pages")
+    _get(app, "/repository", pages.repository, tag="pages")
+    _get(app, "/repository.json", twins.repository_json, tag="pages")
+    _get(app, "/repository.csv", twins.repository_csv, tag="pages")
+    _get(app, "/image", pages.image, tag="pages")
+    _get(app, "/image.json", twins.image_json, tag="pages")
+    _get(app, "/image.csv", twins.image_csv, tag="pages")
+    _get(app, "/crawls", pages.crawls, tag="pages")
+    _get(app, "/crawls.json", twins.crawls_json, tag="pages")
+    _get(app, "/crawls.csv", twins.crawls_csv, tag="pages")
+    _get(app, "/search", pages.search, tag="pages")

@@ -1,0 +1,105 @@
+"""From a `ref` that somebody wrote to what the store has, or a 404 that says why."""
+
+from dataclasses import dataclass
+
+from weighbridge.domain.platform import Platform, parse_platform
+from weighbridge.domain.reference import Reference, parse_reference
+from weighbridge.domain.report import Page, RepositoryReport, TagReport
+from weighbridge.domain.weighing import Weighing
+from weighbridge.store import reports
+from weighbridge.store.session import Database
+from weighbridge.web.errors import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class FoundImage:
+    """A weighing with what its page says beside it."""
+
+    weighing: Weighing
+    aliases: list[str]
+    repository: RepositoryReport
+
+
+class Finder:
+    """Each method reads one state of the database.
+
+    Raises InvalidReference, UsageError(invalid_platform) and Refusal(404).
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def repository(self, ref: str) -> RepositoryReport:
+        """The repository of `ref`; a tag or digest in it does not matter."""
+        references = _readings(ref)
+        with self._database.read() as connection:
+            for reference in references:
+                found = reports.find_repository(
+                    connection, reference.registry, reference.repository
+                )
+                if found is not None:
+                    return found
+        raise _no_repository(references[0])
+
+    def tags(
+        self, ref: str, limit: int, cursor: str | None
+    ) -> tuple[RepositoryReport, Page[TagReport]]:
+        """The repository of `ref` with one page of its tags."""
+        report = self.repository(ref)
+        with self._database.read() as connection:
+            page = reports.tag_page(
+                connection,
+                report.registry,
+                report.repository,
+                limit=limit,
+                cursor=cursor,
+            )
+        return report, page
+
+    def image(self, ref: str, platform: str | None) -> FoundImage:
+        """The image of `ref`, its headline platform unless another is asked for."""
+        wanted = parse_platform(platform) if platform is not None else None
+        report = self.repository(ref)
+        reference = next(r for r in _readings(ref) if r.registry == report.registry)
+        with self._database.read() as connection:
+            weighing = reports.find_weighing(
+                connection,
+                report.registry,
+                report.repository,
+                tag=None if reference.digest else reference.tag,
+                digest=reference.digest,
+                platform=wanted,
+            )
+            if weighing is None:
+                raise _no_image(reference, wanted)
+            aliases = reports.aliases(
+                connection, report.registry, report.repository, weighing.digest
+            )
+        return FoundImage(weighing, aliases, report)
+
+
+def _readings(ref: str) -> list[Reference]:
+    """What `ref` may mean, the likeliest first.
+
+    A first component that is a registry's name wins over Docker's defaults; which
+    names there are, the store knows, so the reading that it has is the right one.
+    """
+    first, slash, _ = ref.partition("/")
+    by_name = [parse_reference(ref, frozenset({first}))] if slash else []
+    return [*by_name, parse_reference(ref)]
+
+
+def _no_repository(reference: Reference) -> Refusal:
+    name = f"{reference.registry}/{reference.repository}"
+    return Refusal(
+        404, f"the repository {name} is not known here", code="repository_not_found"
+    )
+
+
+def _no_image(reference: Reference, platform: Platform | None) -> Refusal:
+    if platform is not None:
+        message = f"{reference} has no image for {platform}, or it is not read yet"
+        return Refusal(404, message, code="platform_not_found")
+    return Refusal(
+        404, f"{reference} is not known here, or not read yet", code="image_not_found"
+    )

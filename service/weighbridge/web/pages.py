@@ -1,0 +1,262 @@
+"""The pages, and the JSON and CSV twins of their tables."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from fastapi import Request
+from starlette.responses import Response
+
+from weighbridge.domain.report import (
+    Page,
+    PassReport,
+    RegistryReport,
+    RepositoryReport,
+    TagReport,
+)
+from weighbridge.domain.weighing import as_json
+from weighbridge.store import reports
+from weighbridge.store.reports import RepositoryQuery
+from weighbridge.store.session import Database
+from weighbridge.web.answers import csv_answer, json_answer, page_answer
+from weighbridge.web.finding import Finder
+from weighbridge.web.links import Links
+from weighbridge.web.parameters import (
+    DEFAULT_LIMIT,
+    LIMIT_MAX,
+    Cursor,
+    Limit,
+    Ref,
+    Repositories,
+    Text,
+)
+from weighbridge.web.rows import LINE_COLUMNS, columns, line_rows, page_json, row_json
+from weighbridge.web.snapshot import SnapshotKeeper
+from weighbridge.web.views.frame import NAVIGATION, Frame, frame, registry_line
+from weighbridge.web.views.image import image_page
+from weighbridge.web.views.overview import overview
+from weighbridge.web.views.repository import repository_page
+from weighbridge.web.views.templating import render
+
+FIRST_CRAWL_REFRESH_S: Final = 5
+SEARCH_HITS: Final = 100
+
+
+class Pages:
+    """One method a page; a page reads the registries for its frame, then its own."""
+
+    def __init__(
+        self,
+        database: Database,
+        keeper: SnapshotKeeper,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._keeper = keeper
+        self._clock = clock
+        self._finder = Finder(database)
+
+    def overview(self, request: Request, query: Repositories) -> Response:
+        """What is heavy in all registries, or in one."""
+        now = self._clock()
+        with self._database.read() as connection:
+            registries = reports.registry_reports(connection)
+            page = reports.repository_page(connection, query)
+        newest_bytes = self._newest_bytes(query, page)
+        view = overview(registries, page, newest_bytes, now, query.registry)
+        links = _list_links(query)
+        around = replace(
+            frame("/", registries, now),
+            twin="/repositories",
+            twin_query=links.query(limit=str(LIMIT_MAX)),
+            refresh_s=FIRST_CRAWL_REFRESH_S if view.progress else None,
+        )
+        return _page(
+            request,
+            "overview.html",
+            around,
+            page=view,
+            query=query,
+            links=links,
+            registry_names=[r.name for r in registries],
+            **_paging(links, page.next_cursor, query.cursor),
+        )
+
+    def _newest_bytes(
+        self, query: RepositoryQuery, page: Page[RepositoryReport]
+    ) -> int:
+        """The sum over all repositories: of the page if it holds them all, else of
+        the last snapshot, which is at most a quarter of a minute old."""
+        is_whole = query.cursor is None and page.next_cursor is None and query.q is None
+        if is_whole:
+            return sum(row.newest_compressed_bytes or 0 for row in page.items)
+        return self._keeper.current().inventory.newest_bytes(query.registry)
+
+    def image(self, request: Request, ref: Ref, platform: Text = None) -> Response:
+        """One image: what is heavy in it, line by line."""
+        found = self._finder.image(ref, platform)
+        links = Links("/image", {"ref": ref, "platform": platform})
+        around = self._frame("/image", "/image", links)
+        view = image_page(found.weighing, found.aliases, found.repository)
+        return _page(request, "image.html", around, page=view)
+
+    def repository(
+        self,
+        request: Request,
+        ref: Ref,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
+    ) -> Response:
+        """One repository: its newest image and its tags."""
+        report, tags = self._finder.tags(ref, limit, cursor)
+        links = Links("/repository", {"ref": ref})
+        around = self._frame("/repository", "/repository", links)
+        view = repository_page(report, tags, around.now)
+        paging = _paging(links, tags.next_cursor, cursor)
+        return _page(request, "repository.html", around, page=view, **paging)
+
+    def crawls(
+        self, request: Request, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+    ) -> Response:
+        """What each look at a repository did."""
+        now = self._clock()
+        with self._database.read() as connection:
+            registries = reports.registry_reports(connection)
+            page = reports.pass_page(connection, limit=limit, cursor=cursor)
+        links = Links("/crawls", {})
+        around = replace(frame("/crawls", registries, now), twin="/crawls")
+        return _page(
+            request,
+            "crawls.html",
+            around,
+            registries=[(r, registry_line(r, now)) for r in registries],
+            passes=page.items,
+            **_paging(links, page.next_cursor, cursor),
+        )
+
+    def search(self, request: Request, q: str = "") -> Response:
+        """Repositories and tags by a part of their name."""
+        now = self._clock()
+        with self._database.read() as connection:
+            registries = reports.registry_reports(connection)
+            hits = reports.search(connection, q, SEARCH_HITS) if q else []
+        return _page(
+            request,
+            "search.html",
+            frame("/search", registries, now, q),
+            q=q,
+            hits=hits,
+            is_cut=len(hits) == SEARCH_HITS,
+        )
+
+    def _frame(self, path: str, twin: str, links: Links) -> Frame:
+        with self._database.read() as connection:
+            registries: list[RegistryReport] = reports.registry_reports(connection)
+        around = frame(path, registries, self._clock())
+        return replace(around, twin=twin, twin_query=links.query())
+
+
+class Twins:
+    """The tables of the pages as JSON, which is the API's, and as CSV."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._finder = Finder(database)
+
+    def repositories_json(self, request: Request, query: Repositories) -> Response:
+        """The table of the first page."""
+        return json_answer(request, page_json(self._repositories(query)))
+
+    def repositories_csv(self, request: Request, query: Repositories) -> Response:
+        """The same as CSV."""
+        page = self._repositories(query)
+        return _csv(request, "repositories", RepositoryReport, page)
+
+    def repository_json(
+        self, request: Request, ref: Ref, limit: Limit = 1000, cursor: Cursor = None
+    ) -> Response:
+        """The tags of one repository."""
+        _, page = self._finder.tags(ref, limit, cursor)
+        return json_answer(request, page_json(page))
+
+    def repository_csv(
+        self, request: Request, ref: Ref, limit: Limit = 1000, cursor: Cursor = None
+    ) -> Response:
+        """The same as CSV."""
+        _, page = self._finder.tags(ref, limit, cursor)
+        return _csv(request, "tags", TagReport, page)
+
+    def image_json(self, request: Request, ref: Ref, platform: Text = None) -> Response:
+        """One image, as `inspect -o json` prints it."""
+        return json_answer(request, as_json(self._finder.image(ref, platform).weighing))
+
+    def image_csv(self, request: Request, ref: Ref, platform: Text = None) -> Response:
+        """The lines of one image."""
+        images = self._finder.image(ref, platform).weighing.images
+        rows = line_rows(images[0]) if images else []
+        return csv_answer(request, "lines", LINE_COLUMNS, rows)
+
+    def crawls_json(
+        self, request: Request, limit: Limit = 1000, cursor: Cursor = None
+    ) -> Response:
+        """Looks at repositories, newest first."""
+        return json_answer(request, page_json(self._passes(limit, cursor)))
+
+    def crawls_csv(
+        self, request: Request, limit: Limit = 1000, cursor: Cursor = None
+    ) -> Response:
+        """The same as CSV."""
+        return _csv(request, "passes", PassReport, self._passes(limit, cursor))
+
+    def _repositories(self, query: RepositoryQuery) -> Page[RepositoryReport]:
+        with self._database.read() as connection:
+            return reports.repository_page(connection, query)
+
+    def _passes(self, limit: int, cursor: str | None) -> Page[PassReport]:
+        with self._database.read() as connection:
+            return reports.pass_page(connection, limit=limit, cursor=cursor)
+
+
+def _list_links(query: RepositoryQuery) -> Links:
+    limit = None if query.limit == DEFAULT_LIMIT else str(query.limit)
+    return Links(
+        "/",
+        {
+            "registry": query.registry,
+            "q": query.q,
+            "sort": query.sort,
+            "order": query.order,
+            "limit": limit,
+        },
+    )
+
+
+def _paging(
+    links: Links, next_cursor: str | None, cursor: str | None
+) -> dict[str, object]:
+    return {
+        "next_link": links.to(cursor=next_cursor) if next_cursor else "",
+        "first_link": links.to(),
+        "is_later": cursor is not None,
+    }
+
+
+def _page(request: Request, template: str, around: Frame, **values: object) -> Response:
+    html = render(template, frame=around, navigation=NAVIGATION, **values)
+    return page_answer(request, html)
+
+
+def _csv(
+    request: Request,
+    name: str,
+    kind: type[RepositoryReport] | type[TagReport] | type[PassReport],
+    page: Page[RepositoryReport] | Page[TagReport] | Page[PassReport],
+) -> Response:
+    """CSV has no place for a cursor, so the next page is a Link (RFC 8288)."""
+    rows = [row_json(row) for row in page.items]
+    answer = csv_answer(request, name, columns(kind), rows)
+    if page.next_cursor:
+        following = request.url.include_query_params(cursor=page.next_cursor)
+        answer.headers["link"] = f'<?{following.query}>; rel="next"'
+    return answer

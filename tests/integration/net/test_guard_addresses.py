@@ -1,0 +1,196 @@
+"""No spelling and no answer of a resolver brings a connection to a victim."""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import AsyncIterator
+from itertools import pairwise
+
+import httpx
+import pytest
+from support.asking import asked, open_until_done
+from support.recording_server import RecordingServer, recording_server
+from support.resolvers import ScriptedResolver
+
+from weighbridge.errors import AddressRefused
+from weighbridge.net.dial import open_socket
+from weighbridge.net.failures import AddressNotAllowed
+from weighbridge.net.guard import CheckedAddress, Reach
+from weighbridge.net.transport import Transport
+
+_LOOPBACK_SPELLINGS = (
+    "127.0.0.1",
+    "127.0.0.1.",
+    "127.1",
+    "2130706433",
+    "0x7f000001",
+    "0x7f.1",
+    "0177.0.0.1",
+    "017700000001",
+    "localhost",
+    "LOCALHOST",
+    "localhost.",
+    "[::1]",
+    "[::ffff:127.0.0.1]",
+    "[::ffff:7f00:1]",
+    "[::127.0.0.1]",
+    "0",
+    "0.0.0.0",
+    "[::]",
+    "①②⑦.⓪.⓪.①",
+    "127。0。0。1",
+    "１２７.0.0.1",
+)
+
+
+@pytest.fixture
+async def victim() -> AsyncIterator[RecordingServer]:
+    async with recording_server() as server, recording_server("::1", server.port) as six:
+        yield server
+        server.connections += six.connections
+
+
+@pytest.mark.parametrize("host", _LOOPBACK_SPELLINGS)
+async def test_a_public_ceiling_keeps_every_spelling_from_loopback(
+    host: str, victim: RecordingServer
+) -> None:
+    async with open_until_done(Transport()) as transport:
+        with pytest.raises((AddressNotAllowed, httpx.ConnectError, httpx.InvalidURL)):
+            await asked(
+                transport, f"http://{host}:{victim.port}/", ceiling=Reach.PUBLIC
+            )
+
+    assert victim.connections == 0
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost", "2130706433"])
+async def test_a_loopback_registry_is_reached_at_loopback(
+    host: str, victim: RecordingServer
+) -> None:
+    async with open_until_done(Transport()) as transport:
+        response = await asked(transport, f"http://{host}:{victim.port}/")
+
+    assert response.content == b"hello"
+
+
+@pytest.mark.parametrize(
+    ("answers", "ceiling"),
+    [
+        (["93.184.216.34", "127.0.0.1"], Reach.PUBLIC),
+        (["127.0.0.1", "169.254.169.254"], Reach.LOOPBACK),
+        (["127.0.0.1"] * 65, Reach.LOOPBACK),
+        ([], Reach.LOOPBACK),
+    ],
+)
+async def test_one_bad_address_keeps_the_good_ones_from_being_dialled(
+    answers: list[str], ceiling: Reach, victim: RecordingServer
+) -> None:
+    resolver = ScriptedResolver(answers)
+
+    async with open_until_done(Transport(resolver=resolver)) as transport:
+        with pytest.raises(AddressNotAllowed):
+            await asked(
+                transport, f"http://r.example:{victim.port}/", ceiling=ceiling
+            )
+
+    assert victim.connections == 0
+
+
+async def test_a_name_that_is_bound_anew_is_refused_at_its_next_connection(
+    victim: RecordingServer,
+) -> None:
+    """A first answer that passes does not vouch for the second."""
+    resolver = ScriptedResolver(["10.255.255.1"], ["127.0.0.1"])
+    url = f"http://r.example:{victim.port}/"
+
+    async with open_until_done(Transport(resolver=resolver)) as transport:
+        with pytest.raises((httpx.ConnectError, httpx.ReadTimeout)):
+            await asked(transport, url, ceiling=Reach.PRIVATE, deadline_s=0.1)
+        with pytest.raises(AddressNotAllowed):
+            await asked(transport, url, ceiling=Reach.PRIVATE)
+
+    # One look-up for each connection: what was checked is what was dialled.
+    assert resolver.asked == ["r.example", "r.example"]
+    assert victim.connections == 0
+
+
+async def test_a_kept_connection_is_not_lent_to_a_request_with_a_lower_ceiling(
+    victim: RecordingServer,
+) -> None:
+    url = f"{victim.origin}/"
+
+    async with open_until_done(Transport()) as transport:
+        await asked(transport, url, ceiling=Reach.LOOPBACK)
+        with pytest.raises(AddressNotAllowed):
+            await asked(transport, url, ceiling=Reach.PUBLIC)
+
+    assert len(victim.seen) == 1
+
+
+async def test_a_kept_connection_needs_no_second_look_up(
+    victim: RecordingServer,
+) -> None:
+    resolver = ScriptedResolver(["127.0.0.1"])
+
+    async with open_until_done(Transport(resolver=resolver)) as transport:
+        for _ in range(6):
+            await asked(transport, f"http://r.example:{victim.port}/")
+
+    assert len(victim.seen) == 6
+    assert len(resolver.asked) <= 2
+
+
+async def test_the_host_field_is_the_name_and_not_the_address(
+    victim: RecordingServer,
+) -> None:
+    resolver = ScriptedResolver(["127.0.0.1"])
+
+    async with open_until_done(Transport(resolver=resolver)) as transport:
+        await asked(transport, f"http://r.example:{victim.port}/")
+
+    assert victim.seen[0].fields["host"] == f"r.example:{victim.port}"
+
+
+@pytest.mark.parametrize("port", [0, 99_999])
+async def test_a_port_out_of_range_reaches_nobody(port: int) -> None:
+    async with open_until_done(Transport()) as transport:
+        with pytest.raises((AddressNotAllowed, httpx.UnsupportedProtocol)):
+            await asked(transport, f"http://127.0.0.1:{port}/")
+
+
+def _address(text: str, port: int) -> CheckedAddress:
+    return CheckedAddress(ipaddress.ip_address(text), port)
+
+
+async def test_the_next_address_is_tried_where_the_first_refuses(
+    victim: RecordingServer,
+) -> None:
+    addresses = [_address("127.0.0.2", 1), _address("127.0.0.1", victim.port)]
+
+    with await open_socket(addresses) as connected:
+        assert connected.getpeername() == ("127.0.0.1", victim.port)
+
+
+async def test_a_hanging_address_costs_a_quarter_of_a_second() -> None:
+    async with recording_server() as server:
+        with _unanswering("127.0.0.2") as hanging:
+            addresses = [hanging, _address("127.0.0.1", server.port)]
+            loop = asyncio.get_running_loop()
+            began = loop.time()
+
+            with await open_socket(addresses) as connected:
+                took_s = loop.time() - began
+
+                assert connected.getpeername()[1] == server.port
+                assert 0.2 < took_s < 1.0
+
+
+async def test_where_no_address_answers_the_first_reason_is_given() -> None:
+    addresses = [_address("127.0.0.1", 1), _address("127.0.0.2", 1)]
+
+    with pytest.raises(ConnectionRefusedError):
+        await open_socket(addresses)
+
+
+class _unanswering:  # noqa: N801 - used like a function
+    pass

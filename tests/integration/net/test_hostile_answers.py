@@ -1,0 +1,127 @@
+"""Every answer of the hostile table: refused or read right, and no harm done after."""
+
+import asyncio
+import resource
+import time
+from collections.abc import Mapping
+
+import pytest
+
+from support.asking import an_ask, asked, open_until_done
+from support.hostile_server import (
+    BODY_LIMIT,
+    HOSTILE,
+    Hostile,
+    HostileServer,
+    hostile_server,
+)
+from support.wait import wait_until
+from weighbridge.errors import TransportError
+from weighbridge.net.follow import follow
+from weighbridge.net.transport import Transport
+
+_DEADLINE_S = 0.4
+_ROWS: Mapping[str, str] = {
+    "endless-chunks": "manifest-027",
+    "gzip-bomb": "registry_http-009",
+    "dripping-body": "registry_http-011",
+    "dripping-head": "registry_http-012",
+    "ten-thousand-fields": "registry_http-012",
+    "mebibyte-field": "registry_http-012",
+    "reset-in-head": "registry_http-021",
+    "reset-in-body": "registry_http-021",
+    "reset-at-once": "registry_http-021",
+}
+
+
+def _id(hostile: Hostile) -> str:
+    row = _ROWS.get(hostile.name)
+    return f"{row}:{hostile.name}" if row else hostile.name
+
+
+async def _outcome(transport: Transport, url: str, method: str) -> bytes | str:
+    ask = an_ask(url, method=method, body_limit=BODY_LIMIT, deadline_s=_DEADLINE_S)
+    try:
+        response = await follow(transport, ask)
+    except TransportError as exc:
+        return exc.code
+    return response.content
+
+
+async def _wrong_answers(
+    transport: Transport, server: HostileServer, wave: str
+) -> list[bytes]:
+    paths = [f"honest-{wave}-{number}" for number in range(8)]
+    answers = await asyncio.gather(
+        *(asked(transport, f"{server.origin}/{path}") for path in paths)
+    )
+    bodies = [answer.content for answer in answers]
+    return [
+        body for body, path in zip(bodies, paths, strict=True) if body != path.encode()
+    ]
+
+
+def _peak_bytes() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+@pytest.mark.parametrize("hostile", HOSTILE, ids=_id)
+async def test_a_hostile_answer_is_judged_and_harms_no_other(hostile: Hostile) -> None:
+    async with (
+        hostile_server() as server,
+        open_until_done(Transport(connections=8)) as transport,
+    ):
+        await _wrong_answers(transport, server, "before")
+        sent_before, peak_before, began = (
+            server.sent_bytes,
+            _peak_bytes(),
+            time.monotonic(),
+        )
+
+        outcome = await _outcome(
+            transport, f"{server.origin}/{hostile.name}", hostile.method
+        )
+        took_s = time.monotonic() - began
+        if hostile.late:
+            await wait_until(lambda: hostile.name in server.ended, "the stray was sent")
+        wrong = [
+            body
+            for wave in ("one", "two", "three")
+            for body in await _wrong_answers(transport, server, wave)
+        ]
+
+        assert outcome == (hostile.refused or hostile.given)
+        assert wrong == []
+        assert took_s < _DEADLINE_S + 1.0
+        # What fits into the buffers of two sockets; no more was asked for.
+        assert server.sent_bytes - sent_before < 24 * 2**20
+        assert _peak_bytes() - peak_before < 32 * 2**20
+
+
+async def test_a_body_to_the_end_of_the_connection_says_that_it_is_unproven() -> None:
+    async with (
+        hostile_server() as server,
+        open_until_done(Transport()) as transport,
+    ):
+        response = await asked(transport, f"{server.origin}/to-close")
+
+        assert response.content == b"hi"
+        assert response.extensions["framing"] == "close"
+
+
+async def test_a_range_that_was_ignored_is_seen_without_reading_the_body() -> None:
+    async with (
+        hostile_server() as server,
+        open_until_done(Transport()) as transport,
+    ):
+        ask = an_ask(
+            f"{server.origin}/five-gibibytes",
+            headers=(("Range", "bytes=0-7"),),
+            body_limit=8,
+        )
+
+        response = await follow(transport, ask)
+
+        assert response.status_code == 200
+        assert response.headers["content-length"] == "5368709120"
+        assert not response.is_stream_consumed

@@ -1,0 +1,124 @@
+"""Answers and requests stay together although the server sends answers too many."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import httpx
+import pytest
+from support.asking import asked, open_until_done
+from support.hostile_server import STRAY, with_length
+
+from weighbridge.net.pool import PoolRules
+from weighbridge.net.transport import Transport
+
+_REQUESTS = 1_000
+_IN_FLIGHT = 16
+_SAFE = PoolRules(connections=_IN_FLIGHT)
+_UNSAFE = PoolRules(connections=_IN_FLIGHT, rest_s=0.0, distrust_s=0.0)
+
+
+@dataclass(slots=True)
+class _Result:
+    right: int = 0
+    wrong: int = 0
+    failed: int = 0
+
+
+Strays = Callable[[random.Random, asyncio.StreamWriter], None]
+
+
+def _mixed(chance: random.Random, writer: asyncio.StreamWriter) -> None:
+    """9 % of answers have a second one: at once, in the next write, or later."""
+    drawn = chance.random()
+    if drawn < 0.03:
+        writer.write(STRAY)
+    elif drawn < 0.06:
+        asyncio.get_running_loop().call_soon(writer.write, STRAY)
+    elif drawn < 0.09:
+        _later(chance, writer)
+
+
+def _late(chance: random.Random, writer: asyncio.StreamWriter) -> None:
+    """9 % of answers have a second one up to 3 ms later."""
+    if chance.random() < 0.09:
+        _later(chance, writer)
+
+
+def _later(chance: random.Random, writer: asyncio.StreamWriter) -> None:
+    delay_s = chance.random() * 0.003
+    asyncio.get_running_loop().call_later(delay_s, _write_if_open, writer)
+
+
+def _write_if_open(writer: asyncio.StreamWriter) -> None:
+    if not writer.is_closing():
+        writer.write(STRAY)
+
+
+@asynccontextmanager
+async def _straying_server(strays: Strays) -> AsyncIterator[str]:
+    chance = random.Random(20260)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                await asyncio.sleep(chance.random() * 0.002)
+                writer.write(with_length(head.split(b" ")[1]))
+                strays(chance, writer)
+        except (asyncio.IncompleteReadError, OSError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        await asyncio.sleep(0.01)
+
+
+async def _load(rules: PoolRules, strays: Strays) -> tuple[_Result, list[str]]:
+    result = _Result()
+    desyncs: list[str] = []
+    numbers = iter(range(_REQUESTS))
+
+    async def work(transport: Transport, origin: str) -> None:
+        for number in numbers:
+            try:
+                response = await asked(transport, f"{origin}/{number}")
+            except httpx.RequestError:
+                result.failed += 1
+                continue
+            if response.content == b"/%d" % number:
+                result.right += 1
+            else:
+                result.wrong += 1
+
+    async with (
+        _straying_server(strays) as origin,
+        open_until_done(Transport(rules=rules, on_desync=desyncs.append)) as transport,
+    ):
+        await asyncio.gather(*(work(transport, origin) for _ in range(_IN_FLIGHT)))
+    return result, desyncs
+
+
+@pytest.mark.parametrize("strays", [_mixed, _late])
+async def test_no_request_gets_an_answer_that_is_not_its_own(strays: Strays) -> None:
+    result, desyncs = await _load(_SAFE, strays)
+
+    assert result.wrong == 0
+    assert result.right == _REQUESTS
+    assert desyncs
+    assert all(origin.startswith("http://127.0.0.1:") for origin in desyncs)
+
+
+@pytest.mark.parametrize("strays", [_mixed, _late])
+async def test_without_rest_and_distrust_answers_are_mixed_up(strays: Strays) -> None:
+    """The test above proves nothing unless this load can mix them up."""
+    result, _ = await _load(_UNSAFE, strays)
+
+    assert result.wrong > _REQUESTS / 20

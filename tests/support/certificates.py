@@ -1,0 +1,95 @@
+"""Certificates for one test run: an authority, and servers that it vouches for."""
+
+import datetime
+import ipaddress
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+_DAY = datetime.timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """Signs certificates; `ca_file` is what a client has to trust."""
+
+    folder: Path
+    key: ec.EllipticCurvePrivateKey
+    certificate: x509.Certificate
+
+    @property
+    def ca_file(self) -> str:
+        """PEM of the authority's own certificate."""
+        return str(self.folder / "authority.pem")
+
+    def server(self, *names: str, expired: bool = False) -> ssl.SSLContext:
+        """A server's context for DNS names and IP addresses."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        signed = _builder(names[0], key, self.certificate.subject, expired=expired)
+        alternatives = x509.SubjectAlternativeName([_general(n) for n in names])
+        certificate = signed.add_extension(alternatives, critical=False).sign(
+            self.key, hashes.SHA256()
+        )
+        return _server_context(self.folder / f"server-{id(key)}.pem", certificate, key)
+
+
+def an_authority(folder: Path) -> Authority:
+    """A fresh authority that keeps its files in `folder`."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = (
+        _builder("test authority", key, None)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    authority = Authority(folder, key, certificate)
+    pem = certificate.public_bytes(serialization.Encoding.PEM)
+    Path(authority.ca_file).write_bytes(pem)
+    return authority
+
+
+def _builder(
+    name: str,
+    key: ec.EllipticCurvePrivateKey,
+    issuer: x509.Name | None,
+    *,
+    expired: bool = False,
+) -> x509.CertificateBuilder:
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.datetime.now(datetime.UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer or subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - 30 * _DAY)
+        .not_valid_after(now - 10 * _DAY if expired else now + 3 * _DAY)
+    )
+
+
+def _general(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def _server_context(
+    path: Path, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey
+) -> ssl.SSLContext:
+    path.write_bytes(
+        certificate.public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    return context

@@ -1,0 +1,77 @@
+"""Registry clients over handlers, for tests without a socket."""
+
+from dataclasses import dataclass, field
+
+import httpx
+from support.fake_clock import FakeClock
+from support.handler_transport import Handler, HandlerTransport
+
+from weighbridge.domain.secret import Secret
+from weighbridge.net.guard import Reach
+from weighbridge.registry.credentials import Credential
+from weighbridge.registry.distribution import DistributionRegistry
+from weighbridge.registry.endpoint import Endpoint
+from weighbridge.telemetry import Telemetry
+
+REGISTRY_URL = "https://registry.example"
+OWNER = Credential("owner", Secret("correct horse"))
+
+
+def an_endpoint(
+    *,
+    url: str = REGISTRY_URL,
+    credential: Credential | None = None,
+    trusted_realm_hosts: frozenset[str] = frozenset(),
+    repositories_hint: tuple[str, ...] = (),
+    ceiling: Reach = Reach.PUBLIC,
+) -> Endpoint:
+    return Endpoint(
+        name="shop",
+        url=url,
+        ceiling=ceiling,
+        credential=credential,
+        requests_per_second=None,
+        trusted_realm_hosts=trusted_realm_hosts,
+        repositories_hint=repositories_hint,
+    )
+
+
+@dataclass(slots=True)
+class Asking:
+    """A registry client with everything that a test looks at."""
+
+    registry: DistributionRegistry
+    transport: HandlerTransport
+    telemetry: Telemetry
+    time: FakeClock = field(default_factory=FakeClock)
+
+    def sample(self, name: str, **labels: str) -> float | None:
+        """A metric's value for this registry."""
+        labels = {"registry": "shop"} | labels
+        return self.telemetry.registry.get_sample_value(name, labels)
+
+
+def asking(handler: Handler, endpoint: Endpoint | None = None) -> Asking:
+    transport = HandlerTransport(handler)
+    telemetry = Telemetry()
+    time = FakeClock()
+    registry = DistributionRegistry(
+        an_endpoint() if endpoint is None else endpoint,
+        transport,
+        telemetry,
+        clock=time.clock,
+    )
+    return Asking(registry, transport, telemetry, time)
+
+
+def json_answer(text: str | bytes, **headers: str) -> httpx.Response:
+    """A 200 with JSON; underscores in names of headers become dashes."""
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    return httpx.Response(
+        200, content=text, headers={"content-type": "application/json"} | given
+    )
+
+
+def error_answer(status: int, code: str, message: str = "") -> httpx.Response:
+    body = {"errors": [{"code": code, "message": message}]}
+    return httpx.Response(status, json=body)

@@ -1,0 +1,157 @@
+"""A small database with one repository, and the steps of a crawl in short."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Connection
+
+from weighbridge.domain.digest import Digest
+from weighbridge.domain.document import Document
+from weighbridge.domain.platform import DEFAULT, Platform
+from weighbridge.domain.report import RepositoryReport, TagReport
+from weighbridge.store.images import keep_documents
+from weighbridge.store.registries import RegistryEntry, put_registry
+from weighbridge.store.reports import find_repository, tag_page
+from weighbridge.store.repositories import (
+    Claim,
+    PassResult,
+    claim,
+    close_pass,
+    open_pass,
+    put_repositories,
+)
+from weighbridge.store.session import Database
+from weighbridge.store.summaries import refresh_summary
+from weighbridge.store.tags import (
+    Move,
+    TagFailure,
+    apply_failures,
+    apply_gone,
+    apply_moves,
+)
+
+T0: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
+MINUTE: Final = timedelta(minutes=1)
+
+
+def an_entry(
+    name: str = "hub",
+    *,
+    url: str = "https://registry.example",
+    address_class: str | None = None,
+) -> RegistryEntry:
+    """A configured registry."""
+    return RegistryEntry(name, "distribution", url, "registry", address_class, 3600)
+
+
+def a_result(
+    *,
+    complete: bool = True,
+    state: str = "ok",
+    reason: str = "",
+    requests: int = 3,
+    bytes_read: int = 1000,
+    held: Iterable[str] = (),
+) -> PassResult:
+    """How a pass ended, with nothing counted."""
+    assert state in ("ok", "partial", "missing", "unreachable", "error")
+    return PassResult(
+        state=state,
+        reason=reason,
+        complete=complete,
+        tags_seen=0,
+        tags_new=0,
+        tags_moved=0,
+        tags_gone=0,
+        tags_failed=0,
+        invalid_tags=0,
+        requests=requests,
+        bytes_read=bytes_read,
+        held=frozenset(held),
+    )
+
+
+@dataclass
+class World:
+    """One repository of one registry, whose clock goes on a minute a step."""
+
+    database: Database
+    registry: str = "hub"
+    repository: str = "acme/app"
+    now: datetime = T0
+    platforms: Sequence[Platform] = field(default_factory=lambda: [DEFAULT])
+    registry_id: int = 0
+    repository_id: int = 0
+
+    def __post_init__(self) -> None:
+        with self.database.write() as connection:
+            entry = an_entry(self.registry)
+            self.registry_id = put_registry(connection, entry, self.now)
+            ids = put_repositories(
+                connection, self.registry_id, [self.repository], self.now
+            )
+        self.repository_id = ids[self.repository]
+
+    def claimed(self, connection: Connection) -> Claim:
+        """A claim, taken over from whoever had one before."""
+        self.now += timedelta(days=1)
+        taken = claim(connection, self.repository_id, now=self.now, lease_s=60)
+        assert taken is not None
+        return taken
+
+    def keep(
+        self,
+        *documents: Document,
+        missing: Mapping[Digest, str] | None = None,
+    ) -> None:
+        """Keep facts."""
+        with self.database.write() as connection:
+            keep_documents(connection, documents, missing or {})
+
+    def look(
+        self,
+        moves: Mapping[str, Document | Digest] | None = None,
+        *,
+        failures: Iterable[TagFailure] = (),
+        gone: Iterable[str] = (),
+        pushed_at: datetime | None = None,
+        result: PassResult | None = None,
+    ) -> None:
+        """One whole pass: what was found, the read model, the end of the pass."""
+        with self.database.write() as connection:
+            taken = self.claimed(connection)
+            opened = open_pass(connection, taken, self.now)
+            found = moves or {}
+            documents = [d for d in found.values() if not isinstance(d, str)]
+            keep_documents(connection, documents, {})
+            apply_moves(
+                connection,
+                taken,
+                [
+                    Move(name, d if isinstance(d, str) else d.digest, pushed_at)
+                    for name, d in found.items()
+                ],
+                self.now,
+            )
+            apply_failures(connection, taken, list(failures), self.now)
+            apply_gone(connection, taken, list(gone), self.now)
+            refresh_summary(connection, self.repository_id, self.now, self.platforms)
+            due_at = self.now + timedelta(hours=1)
+            close_pass(
+                connection, taken, opened, result or a_result(), self.now, due_at
+            )
+
+    def report(self) -> RepositoryReport:
+        """The repository's row of the read model."""
+        with self.database.read() as connection:
+            found = find_repository(connection, self.registry, self.repository)
+        assert found is not None
+        return found
+
+    def tags(self) -> dict[str, TagReport]:
+        """The repository's tags by name."""
+        with self.database.read() as connection:
+            page = tag_page(connection, self.registry, self.repository, limit=1000)
+        return {tag.name: tag for tag in page.items}

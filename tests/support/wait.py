@@ -1,0 +1,22 @@
+"""Waiting for something to become true, instead of sleeping and hoping."""
+
+import asyncio
+from collections.abc import Callable
+
+
+async def wait_until(
+    condition: Callable[[], bool],
+    what: str,
+    *,
+    deadline_s: float = 5.0,
+    seen: Callable[[], object] | None = None,
+) -> None:
+    """Return once `condition` holds; fail with `what`, and what was seen, if it does
+    not within `deadline_s`."""
+    loop = asyncio.get_running_loop()
+    ends_at = loop.time() + deadline_s
+    while not condition():
+        if loop.time() > ends_at:
+            detail = f"; seen: {seen()!r}" if seen is not None else ""
+            raise AssertionError(f"not within {deadline_s:g} s: {what}{detail}")
+        await asyncio.sleep(0.005)

@@ -1,0 +1,255 @@
+"""The loop over redirects, on httpx's own mock of a transport."""
+
+import asyncio
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from support.asking import an_ask
+from weighbridge.errors import AddressRefused, RegistryError, TransportError
+from weighbridge.net import failures
+from weighbridge.net.follow import Ask, follow
+from weighbridge.net.guard import Reach
+
+_HOME = "https://r.example/v2/a/blobs/b"
+_AWAY = "https://s.example/blob"
+_SECRET = (("Authorization", "Bearer canary"), ("X-Registry-Auth", "canary"))
+
+
+class _Site:
+    """Answers by URL, and keeps every request."""
+
+    def __init__(self, answers: dict[str, httpx.Response]) -> None:
+        self.requests: list[httpx.Request] = []
+        self._answers = answers
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        return self._answers.get(str(request.url), httpx.Response(200))
+
+
+def _to(location: str, status: int = 307) -> httpx.Response:
+    return httpx.Response(status, headers={"Location": location})
+
+
+async def _follow(
+    site: Callable[[httpx.Request], httpx.Response], ask: Ask
+) -> httpx.Response:
+    return await follow(httpx.MockTransport(site), ask)
+
+
+async def test_identity_is_asked_for_and_host_is_set_at_each_hop() -> None:
+    site = _Site({_HOME: _to("https://s.example:8443/blob")})
+    ask = an_ask(_HOME, headers=(("Accept-Encoding", "gzip"), ("Host", "forged")))
+
+    await _follow(site, ask)
+
+    hosts = [request.headers.get_list("Host") for request in site.requests]
+    encodings = [r.headers.get_list("Accept-Encoding") for r in site.requests]
+    assert hosts == [["r.example"], ["s.example:8443"]]
+    assert encodings == [["identity"], ["identity"]]
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_every_redirect_keeps_method_and_range(status: int, method: str) -> None:
+    site = _Site({_HOME: _to(_AWAY, status)})
+
+    await _follow(site, an_ask(_HOME, method=method, headers=(("Range", "bytes=0-7"),)))
+
+    assert [request.method for request in site.requests] == [method, method]
+    assert site.requests[1].headers["Range"] == "bytes=0-7"
+
+
+async def test_another_origin_is_told_no_more_than_it_needs() -> None:
+    site = _Site({_HOME: _to(_AWAY)})
+    headers = (("Accept", "a/b"), ("User-Agent", "u"), ("X-Extra", "canary"))
+
+    await _follow(site, an_ask(_HOME, headers=headers, secret_headers=_SECRET))
+
+    told = {name.lower() for name, _ in site.requests[1].headers.raw}
+    assert told == {b"host", b"accept-encoding", b"accept", b"user-agent"}
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "https://s.example/v2/a/blobs/b",
+        "https://r.example:8443/v2/a/blobs/b",
+        "https://sub.r.example/v2/a/blobs/b",
+        "https://r.example./v2/a/blobs/b",
+    ],
+)
+async def test_credentials_stay_at_the_first_origin(elsewhere: str) -> None:
+    site = _Site({_HOME: _to(elsewhere)})
+
+    await _follow(site, an_ask(_HOME, secret_headers=_SECRET))
+
+    first, second = site.requests
+    assert first.headers["Authorization"] == "Bearer canary"
+    assert "canary" not in str(second.headers.raw)
+
+
+async def test_the_same_origin_gets_the_credentials_again() -> None:
+    site = _Site({_HOME: _to("https://r.example:443/elsewhere")})
+
+    await _follow(site, an_ask(_HOME, secret_headers=_SECRET))
+
+    assert site.requests[1].headers["X-Registry-Auth"] == "canary"
+
+
+async def test_a_redirect_that_comes_back_brings_no_credentials() -> None:
+    site = _Site({_HOME: _to(_AWAY), _AWAY: _to("https://r.example/back")})
+
+    await _follow(site, an_ask(_HOME, secret_headers=_SECRET))
+
+    assert len(site.requests) == 3
+    assert "canary" not in str(site.requests[2].headers.raw)
+
+
+async def test_the_fifth_redirect_is_followed_and_the_sixth_refused() -> None:
+    site = _Site({f"https://r.example/{n}": _to(f"/{n + 1}") for n in range(6)})
+
+    answered = await _follow(site, an_ask("https://r.example/1"))
+    with pytest.raises(TransportError) as refused:
+        await _follow(site, an_ask("https://r.example/0"))
+
+    assert answered.status_code == 200
+    assert refused.value.code == "too_many_redirects"
+    assert len(site.requests) == 6 + 6
+
+
+async def test_a_redirect_is_the_answer_where_none_is_followed() -> None:
+    site = _Site({_HOME: _to(_AWAY)})
+
+    response = await _follow(site, an_ask(_HOME, follow_redirects=False))
+
+    assert response.status_code == 307
+    assert len(site.requests) == 1
+
+
+async def test_a_401_of_the_first_origin_is_an_answer() -> None:
+    site = _Site({_HOME: httpx.Response(401)})
+
+    assert (await _follow(site, an_ask(_HOME))).status_code == 401
+
+
+async def test_a_401_after_leaving_is_an_error_even_back_home() -> None:
+    back = "https://r.example/back"
+    site = _Site({_HOME: _to(_AWAY), _AWAY: _to(back), back: httpx.Response(401)})
+
+    with pytest.raises(RegistryError) as refused:
+        await _follow(site, an_ask(_HOME))
+
+    assert refused.value.code == "unauthorized"
+
+
+async def test_the_ceiling_and_the_budget_are_kept_at_each_hop() -> None:
+    site = _Site({_HOME: _to(_AWAY)})
+
+    await _follow(site, an_ask(_HOME, ceiling=Reach.PRIVATE, body_limit=123))
+
+    limits = [
+        (r.extensions["ceiling"], r.extensions["body_limit"]) for r in site.requests
+    ]
+    assert limits == [(Reach.PRIVATE, 123)] * 2
+
+
+@pytest.mark.parametrize("named", ["s.example", "s.example:443"])
+async def test_a_trusted_storage_host_may_be_anywhere_for_its_hop(named: str) -> None:
+    site = _Site({_HOME: _to(_AWAY), _AWAY: _to("https://t.example/")})
+    ask = an_ask(_HOME, ceiling=Reach.PUBLIC, trusted_storage_hosts=frozenset({named}))
+
+    await _follow(site, ask)
+
+    ceilings = [request.extensions["ceiling"] for request in site.requests]
+    assert ceilings == [Reach.PUBLIC, Reach.LOOPBACK, Reach.PUBLIC]
+
+
+async def test_trusting_a_storage_host_never_lifts_the_first_hop() -> None:
+    site = _Site({})
+    ask = an_ask(
+        _AWAY, ceiling=Reach.PUBLIC, trusted_storage_hosts=frozenset({"s.example"})
+    )
+
+    await _follow(site, ask)
+
+    assert site.requests[0].extensions["ceiling"] is Reach.PUBLIC
+
+
+async def test_each_hop_has_what_is_left_of_the_deadline() -> None:
+    left: list[float] = []
+
+    async def site(request: httpx.Request) -> httpx.Response:
+        left.append(request.extensions["deadline"])
+        await asyncio.sleep(0)
+        return _to(_AWAY) if len(left) == 1 else httpx.Response(200)
+
+    await follow(httpx.MockTransport(site), an_ask(_HOME, deadline_s=9.0))
+
+    assert 9.0 >= left[0] > left[1] > 0.0
+
+
+@pytest.mark.parametrize(
+    ("failure", "code", "retryable"),
+    [
+        (httpx.ReadTimeout("slow"), "deadline", True),
+        (httpx.ConnectTimeout("slow"), "deadline", True),
+        (httpx.ConnectError("refused"), "connect_error", True),
+        (failures.NameNotFound("no such name"), "dns_error", True),
+        (failures.HandshakeFailed("expired"), "tls_error", False),
+        (failures.CutOff("cut"), "connection_reset", True),
+        (failures.KeptConnectionClosed("cut"), "connection_reset", True),
+        (httpx.ReadError("cut"), "connection_reset", True),
+        (failures.BodyTooLarge("much"), "too_large", False),
+        (failures.HeaderTooLarge("much"), "header_too_large", False),
+        (failures.BadAnswer("odd"), "bad_answer", True),
+        (httpx.RemoteProtocolError("odd"), "bad_answer", True),
+        (failures.EncodingRefused("gzip"), "content_encoding_refused", False),
+        (httpx.LocalProtocolError("odd"), "bad_request", False),
+        (httpx.UnsupportedProtocol("odd"), "bad_request", False),
+        (httpx.TooManyRedirects("never raised"), "transport_error", True),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
+)
+async def test_every_failure_becomes_one_code_and_keeps_its_cause(
+    failure: httpx.RequestError, code: str, retryable: bool
+) -> None:
+    def site(request: httpx.Request) -> httpx.Response:
+        raise failure
+
+    with pytest.raises(TransportError) as raised:
+        await _follow(site, an_ask(f"{_HOME}?sig=canary"))
+
+    assert raised.value.code == code
+    assert raised.value.retryable is retryable
+    assert raised.value.__cause__ is failure
+    assert raised.value.message.startswith("https://r.example:443: ")
+    assert "canary" not in raised.value.message
+
+
+async def test_a_refused_address_is_a_refused_redirect_after_the_first_hop() -> None:
+    def site(request: httpx.Request) -> httpx.Response:
+        if request.url.host == "s.example":
+            raise failures.AddressNotAllowed("10.0.0.1 is private")
+        return _to(_AWAY)
+
+    with pytest.raises(AddressRefused) as at_once:
+        await _follow(site, an_ask(_AWAY))
+    with pytest.raises(AddressRefused) as after_a_hop:
+        await _follow(site, an_ask(_HOME))
+
+    assert at_once.value.code == "address_refused"
+    assert after_a_hop.value.code == "redirect_refused"
+
+
+@pytest.mark.parametrize("url", ["http://[::1/", "http://r.example:port/", "\x00"])
+async def test_an_ask_without_a_usable_url_fails_before_any_request(url: str) -> None:
+    site = _Site({})
+
+    with pytest.raises(TransportError) as raised:
+        await _follow(site, an_ask(url))
+
+    assert raised.value.code == "bad_request"
+    assert site.requests == []

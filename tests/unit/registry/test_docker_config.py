@@ -1,0 +1,163 @@
+"""What `docker login` wrote, and what of it can be used."""
+
+import base64
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from weighbridge.errors import ConfigError, UsageError, WeighbridgeError
+from weighbridge.registry.docker_config import (
+    DockerLogin,
+    docker_config_credential,
+    docker_config_path,
+)
+
+HOST = "registry.example:5000"
+
+
+def written(folder: Path, config: object) -> Path:
+    path = folder / "config.json"
+    path.write_text(json.dumps(config))
+    return path
+
+
+def auth(pair: str) -> dict[str, str]:
+    return {"auth": base64.b64encode(pair.encode()).decode()}
+
+
+def user_and_password(login: DockerLogin) -> tuple[str, str]:
+    credential = login.credential
+    assert credential is not None
+    assert credential.password is not None
+    return credential.username, credential.password.reveal()
+
+
+@pytest.mark.parametrize(
+    "key",
+    [HOST, f"https://{HOST}", f"http://{HOST}/v2/", f"{HOST}/team", HOST.upper()],
+)
+def test_a_login_is_found_under_every_form_of_its_key(key: str, tmp_path: Path) -> None:
+    path = written(tmp_path, {"auths": {key: auth("ann:pass:word")}})
+
+    login = docker_config_credential(HOST, path)
+
+    assert user_and_password(login) == ("ann", "pass:word")
+
+
+@pytest.mark.parametrize("host", ["docker.io", "registry-1.docker.io"])
+def test_docker_hub_is_found_under_its_old_key(host: str, tmp_path: Path) -> None:
+    path = written(tmp_path, {"auths": {"https://index.docker.io/v1/": auth("a:b")}})
+
+    assert user_and_password(docker_config_credential(host, path)) == ("a", "b")
+
+
+def test_a_login_may_be_written_in_clear(tmp_path: Path) -> None:
+    entry = {"username": "ann", "password": "secret"}
+    path = written(tmp_path, {"auths": {HOST: entry}})
+
+    login = docker_config_credential(HOST, path)
+
+    assert user_and_password(login) == ("ann", "secret")
+
+
+def test_the_host_alone_goes_before_one_with_a_path(tmp_path: Path) -> None:
+    auths = {f"{HOST}/team": auth("team:1"), HOST: auth("all:2")}
+    path = written(tmp_path, {"auths": auths})
+
+    assert user_and_password(docker_config_credential(HOST, path)) == ("all", "2")
+
+
+@pytest.mark.parametrize(
+    "other", ["registry.example", "registry.example:5001", "example:5000", "docker.io"]
+)
+def test_a_login_is_not_lent_to_another_host(other: str, tmp_path: Path) -> None:
+    path = written(tmp_path, {"auths": {HOST: auth("ann:secret")}})
+
+    assert docker_config_credential(other, path) == DockerLogin()
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"auths": {HOST: {"identitytoken": "x", "auth": "YTpi"}}},
+        {"credHelpers": {HOST: "ecr-login"}, "auths": {HOST: {}}},
+        {"credsStore": "desktop", "auths": {HOST: {}}},
+        {"credsStore": "desktop"},
+    ],
+)
+def test_a_login_that_cannot_be_read_yet_is_told(
+    config: object, tmp_path: Path
+) -> None:
+    login = docker_config_credential(HOST, written(tmp_path, config))
+
+    assert login.credential is None
+    assert login.warning is not None
+    assert login.warning.code == "credential_store_unsupported"
+    assert HOST in login.warning.message
+
+
+@pytest.mark.parametrize("config", [{}, {"auths": {}}, {"auths": None}, {"auths": []}])
+def test_a_file_without_logins_is_fine(config: object, tmp_path: Path) -> None:
+    assert docker_config_credential(HOST, written(tmp_path, config)) == DockerLogin()
+
+
+def test_an_absent_file_is_fine(tmp_path: Path) -> None:
+    assert docker_config_credential(HOST, tmp_path / "none.json") == DockerLogin()
+    assert docker_config_credential(HOST) == DockerLogin()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"{",
+        b"[]",
+        b"\xff",
+        b" " * (1024 * 1024 + 1),
+        b'{"auths": {"%s": {"auth": "canary!"}}}' % HOST.encode(),
+        b'{"auths": {"%s": {"auth": "Y2FuYXJ5"}}}' % HOST.encode(),
+    ],
+)
+def test_a_broken_file_is_named_and_not_quoted(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_bytes(content)
+
+    with pytest.raises(ConfigError) as refused:
+        docker_config_credential(HOST, path)
+
+    assert refused.value.code == "docker_config"
+    assert str(path) in refused.value.message
+    assert "canary" not in refused.value.message
+    assert refused.value.__cause__ is None
+
+
+def test_a_user_name_with_a_control_character_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, {"auths": {HOST: auth("a\r\nX-Evil\x00:b")}})
+
+    with pytest.raises(UsageError) as refused:
+        docker_config_credential(HOST, path)
+
+    assert refused.value.code == "invalid_credential"
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=200))
+def test_any_file_gives_a_login_or_our_error(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "config.json"
+    path.write_bytes(content)
+
+    try:
+        login = docker_config_credential(HOST, path)
+    except WeighbridgeError:
+        return
+
+    assert isinstance(login, DockerLogin)
+
+
+def test_the_environment_may_name_another_folder() -> None:
+    home = Path("/home/ann")
+
+    assert docker_config_path({}, home) == home / ".docker" / "config.json"
+    assert docker_config_path({"DOCKER_CONFIG": "/x"}, home) == Path("/x/config.json")

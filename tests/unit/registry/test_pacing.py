@@ -1,0 +1,190 @@
+"""The gate, under a clock that only the test moves."""
+
+import asyncio
+import contextlib
+
+import pytest
+from support.fake_clock import FakeClock
+
+from weighbridge.errors import RateLimited
+from weighbridge.registry.pacing import Gate
+
+
+class Watched:
+    """A gate with its clock and the waits that it told."""
+
+    def __init__(
+        self, *, concurrency: int = 4, requests_per_second: float | None = None
+    ) -> None:
+        self.time = FakeClock()
+        self.waits: list[float] = []
+        self.gate = Gate(
+            concurrency=concurrency,
+            requests_per_second=requests_per_second,
+            clock=self.time.clock,
+            on_wait=self.waits.append,
+        )
+
+    async def passes(self, times: int) -> None:
+        for _ in range(times):
+            async with self.gate:
+                pass
+
+
+async def test_requests_keep_to_the_rate_after_a_first_second_at_once() -> None:
+    watched = Watched(requests_per_second=20)
+
+    await watched.passes(20)
+    at_once = watched.time.elapsed
+    await watched.passes(60)
+
+    assert at_once == pytest.approx(0.0, abs=1e-9)
+    assert watched.time.elapsed == pytest.approx(3.0)
+    assert sum(watched.waits) == pytest.approx(3.0)
+
+
+async def test_a_rate_below_one_a_second_lets_the_first_go_at_once() -> None:
+    watched = Watched(requests_per_second=0.5)
+
+    await watched.passes(1)
+    first = watched.time.elapsed
+    await watched.passes(2)
+
+    assert first == 0.0
+    assert watched.time.elapsed == pytest.approx(4.0)
+
+
+async def test_no_rate_means_no_wait() -> None:
+    watched = Watched()
+
+    await watched.passes(1000)
+
+    assert watched.waits == []
+
+
+async def test_retry_after_holds_everyone_back() -> None:
+    watched = Watched()
+    watched.gate.saw(429, retry_after=30.0)
+
+    await asyncio.gather(*(watched.passes(1) for _ in range(3)))
+
+    assert watched.time.elapsed == pytest.approx(30.0)
+
+
+async def test_a_pause_that_begins_during_a_wait_is_kept_too() -> None:
+    watched = Watched(requests_per_second=1)
+    await watched.passes(1)
+
+    async def pause_meanwhile() -> None:
+        watched.gate.saw(429, retry_after=60.0)
+
+    await asyncio.gather(watched.passes(1), pause_meanwhile())
+
+    assert watched.time.elapsed == pytest.approx(60.0)
+
+
+async def test_a_wait_of_fifteen_minutes_is_told_instead_of_slept() -> None:
+    watched = Watched()
+    watched.gate.saw(503, retry_after=900.0)
+
+    with pytest.raises(RateLimited) as refused:
+        await watched.passes(1)
+
+    assert refused.value.retry_after == pytest.approx(900.0)
+    assert watched.time.sleeps == []
+
+
+async def test_a_queue_too_long_for_the_rate_is_told_and_takes_no_turn() -> None:
+    watched = Watched(concurrency=9, requests_per_second=0.001)
+    await watched.passes(1)
+
+    for _ in range(3):
+        with pytest.raises(RateLimited) as refused:
+            await watched.passes(1)
+
+    assert refused.value.retry_after == pytest.approx(1000.0)
+
+
+async def test_refused_requests_give_their_slot_back() -> None:
+    watched = Watched(concurrency=1)
+    watched.gate.saw(429, retry_after=900.0)
+    with pytest.raises(RateLimited):
+        await watched.passes(1)
+
+    watched.time.advance(900.0)
+
+    await asyncio.wait_for(watched.passes(1), 1)
+
+
+@pytest.mark.parametrize("status", [429, 503, None])
+async def test_signs_of_overload_halve_the_slots_once_a_second(
+    status: int | None,
+) -> None:
+    watched = Watched(concurrency=32)
+
+    watched.gate.saw(status)
+    watched.gate.saw(status)
+    in_one_burst = watched.gate.slots
+    watched.time.advance(1.0)
+    watched.gate.saw(status)
+
+    assert in_one_burst == 16
+    assert watched.gate.slots == 8
+
+
+async def test_slots_grow_back_with_good_answers_but_not_beyond_the_limit() -> None:
+    watched = Watched(concurrency=4)
+    watched.gate.saw(429)
+
+    for _ in range(50):
+        watched.gate.saw(200)
+
+    assert watched.gate.slots == 4
+
+
+async def test_at_least_one_slot_is_left() -> None:
+    watched = Watched(concurrency=1)
+
+    for _ in range(5):
+        watched.time.advance(2.0)
+        watched.gate.saw(429)
+
+    assert watched.gate.slots == 1
+
+
+async def test_no_more_than_the_slots_are_inside_at_once() -> None:
+    watched = Watched(concurrency=3)
+    inside, most = 0, 0
+
+    async def visit() -> None:
+        nonlocal inside, most
+        async with watched.gate:
+            inside += 1
+            most = max(most, inside)
+            await asyncio.sleep(0)
+            inside -= 1
+
+    await asyncio.gather(*(visit() for _ in range(20)))
+
+    assert most == 3
+
+
+async def test_cancelled_requests_lose_no_slot() -> None:
+    watched = Watched(concurrency=2)
+
+    async def visit() -> None:
+        async with watched.gate:
+            await asyncio.sleep(0)
+
+    for at_step in range(6):
+        tasks = [asyncio.ensure_future(visit()) for _ in range(8)]
+        for _ in range(at_step):
+            await asyncio.sleep(0)
+        for task in tasks[::2]:
+            task.cancel()
+        for task in tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async with asyncio.timeout(1), watched.gate, watched.gate:
+        pass

@@ -1,0 +1,220 @@
+"""Link headers: followed on the same listing, refused anywhere else."""
+
+import time
+from dataclasses import dataclass
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from weighbridge.errors import ListingError, NotFound, RegistryError
+from weighbridge.registry.paging import next_url, pages
+from weighbridge.registry.question import Answer
+
+HERE = httpx.URL("https://registry.example/v2/shop/cart/tags/list?n=1000")
+
+
+@pytest.mark.parametrize(
+    ("link", "expected"),
+    [
+        ('</v2/shop/cart/tags/list?last=b&n=2>; rel="next"', "?last=b&n=2"),
+        ("<?last=b>; rel=next", "?last=b"),
+        ('<list?last=b>; rel="prev next"', "?last=b"),
+        ('<https://registry.example/v2/shop/cart/tags/list?x>;rel="NEXT"', "?x"),
+        ('<https://registry.example:443/v2/shop/cart/tags/list?y>; rel=next', "?y"),
+        ('</other>; rel="up", <?last=c>; title="a,b"; rel="next"', "?last=c"),
+        ('<?last=%2Fx#part>; rel="next"', "?last=%2Fx"),
+    ],
+)
+def test_the_next_page_of_the_same_listing_is_followed(
+    link: str, expected: str
+) -> None:
+    following = next_url(HERE, [link])
+
+    assert following is not None
+    assert following.raw_path.decode() == f"/v2/shop/cart/tags/list{expected}"
+    assert (following.host, following.fragment) == ("registry.example", "")
+
+
+@pytest.mark.parametrize("links", [[], [""], ['</a>; rel="prev"'], ["</a>"]])
+def test_without_a_next_link_the_listing_has_ended(links: list[str]) -> None:
+    assert next_url(HERE, links) is None
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        pytest.param("http://169.254.169.254/latest/", id="registry_list-001"),
+        pytest.param("//169.254.169.254/v2/shop/cart/tags/list", id="-001 no scheme"),
+        pytest.param(
+            "https://evil.example/v2/shop/cart/tags/list?last=b", id="-001 same path"
+        ),
+        pytest.param("/v2/shop/vault/tags/list?last=b", id="registry_list-002"),
+        pytest.param("../../vault/tags/list?last=b", id="registry_list-002 relative"),
+        pytest.param("/v2/shop/cart/../vault/tags/list", id="registry_list-002 dots"),
+        pytest.param("http://registry.example/v2/shop/cart/tags/list?last=b", id="http"),
+        pytest.param(
+            "https://registry.example:444/v2/shop/cart/tags/list?last=b", id="port"
+        ),
+        pytest.param(
+            "https://u:p@registry.example/v2/shop/cart/tags/list?last=b", id="user"
+        ),
+        pytest.param("https://registry.example:x/", id="no URL"),
+        pytest.param("\\\\evil.example", id="backslash"),
+        pytest.param("?last=b\t", id="control"),
+        pytest.param("", id="empty"),
+    ],
+)
+def test_a_link_to_anywhere_else_is_refused(target: str) -> None:
+    with pytest.raises(ListingError) as refused:
+        next_url(HERE, [f'<{target}>; rel="next"'])
+
+    assert refused.value.code == "link_refused"
+
+
+@pytest.mark.parametrize(
+    "links",
+    [
+        ['<?a>; rel="next", <?b>; rel="next"'],
+        ["<?a>; rel=next", "<?b>; rel=next"],
+        ["?a; rel=next"],
+        ["<?a; rel=next"],
+        ["<?a>; rel=next" + " " * 20_000],
+    ],
+)
+def test_a_link_that_cannot_be_understood_does_not_end_the_listing(
+    links: list[str],
+) -> None:
+    with pytest.raises(ListingError) as refused:
+        next_url(HERE, links)
+
+    assert refused.value.code == "link_refused"
+
+
+@given(st.lists(st.text() | st.text('<>;="rel next,?/\\:', max_size=50), max_size=3))
+def test_any_link_stays_on_the_listing_or_is_refused(links: list[str]) -> None:
+    try:
+        following = next_url(HERE, links)
+    except ListingError as error:
+        assert error.code == "link_refused"
+    else:
+        assert following is None or following.path == HERE.path
+
+
+@pytest.mark.parametrize("piece", ["<", "<a>;", "<a>;a=", '<a>;a="\\', " ", ";a "])
+def test_long_links_are_read_in_linear_time(piece: str) -> None:
+    value = "<a>" + piece * (16_000 // len(piece))
+    began = time.perf_counter()
+
+    try:
+        next_url(HERE, [value])
+    except ListingError as error:
+        assert error.code == "link_refused"
+
+    assert time.perf_counter() - began < 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class OneName:
+    first: str
+
+
+class Server:
+    """Answers the n-th URL with the n-th of `script`: (name, link) or an error."""
+
+    def __init__(self, *script: tuple[str, str] | Exception) -> None:
+        self.script = script
+        self.asked: list[str] = []
+
+    async def ask(self, url: str) -> Answer:
+        step = self.script[len(self.asked) % len(self.script)]
+        self.asked.append(url)
+        if isinstance(step, Exception):
+            raise step
+        name, link = step
+        headers = {"link": f'<{link}>; rel="next"'} if link else {}
+        return Answer(200, httpx.Headers(headers), name.encode(), True, False)
+
+    async def names(self, got: list[str]) -> None:
+        async for page in pages(self.ask, str(HERE), _parse):
+            got.append(page.first)
+
+
+def _parse(answer: Answer) -> OneName:
+    return OneName((answer.content or b"").decode())
+
+
+async def test_pages_end_where_no_link_follows() -> None:
+    server, got = Server(("a", "?last=a"), ("", "?last=b"), ("c", "")), list[str]()
+
+    await server.names(got)
+
+    assert got == ["a", "", "c"]
+    assert server.asked[1:] == [
+        "https://registry.example/v2/shop/cart/tags/list?last=a",
+        "https://registry.example/v2/shop/cart/tags/list?last=b",
+    ]
+
+
+async def test_a_page_that_names_itself_as_next_is_read_once_registry_list_004() -> (
+    None
+):
+    server, got = Server(("a", "?n=1000")), list[str]()
+
+    with pytest.raises(ListingError) as broken:
+        await server.names(got)
+
+    assert broken.value.code == "pagination_loop"
+    assert got == ["a"]
+    assert len(server.asked) == 1
+
+
+async def test_a_server_that_ignores_the_cursor_is_found_out_registry_list_004() -> (
+    None
+):
+    server = Server(("a", "?last=1"), ("a", "?last=2"), ("a", "?last=3"))
+
+    with pytest.raises(ListingError) as broken:
+        await server.names([])
+
+    assert broken.value.code == "pagination_loop"
+    assert len(server.asked) == 2
+
+
+async def test_an_error_after_good_pages_keeps_its_code_registry_list_009() -> None:
+    cause = RegistryError("500", retryable=True, retry_after=7.0)
+    server, got = Server(("a", "?last=a"), cause), list[str]()
+
+    with pytest.raises(ListingError) as broken:
+        await server.names(got)
+
+    assert got == ["a"]
+    assert broken.value.code == "registry_error"
+    assert (broken.value.retryable, broken.value.retry_after) == (True, 7.0)
+    assert broken.value.__cause__ is cause
+
+
+async def test_an_error_on_the_first_page_is_raised_as_it_is() -> None:
+    server = Server(NotFound("no", code="name_unknown"))
+
+    with pytest.raises(NotFound):
+        await server.names([])
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        pytest.param("http://169.254.169.254/", id="registry_list-001"),
+        pytest.param("/v2/shop/vault/tags/list?last=a", id="registry_list-002"),
+    ],
+)
+async def test_a_page_with_a_refused_link_is_good_and_the_last(link: str) -> None:
+    server, got = Server(("a", link)), list[str]()
+
+    with pytest.raises(ListingError) as broken:
+        await server.names(got)
+
+    assert broken.value.code == "link_refused"
+    assert got == ["a"]
+    assert len(server.asked) == 1

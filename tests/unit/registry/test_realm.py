@@ -1,0 +1,156 @@
+"""Where a credential may go, and where it never does."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.registry_client import OWNER, an_endpoint
+
+from weighbridge.errors import AuthError
+from weighbridge.net.guard import Reach
+from weighbridge.registry.endpoint import Endpoint
+from weighbridge.registry.realm import allowed_realm
+
+OWN = an_endpoint(credential=OWNER)
+
+
+def trusting(*hosts: str) -> Endpoint:
+    return an_endpoint(credential=OWNER, trusted_realm_hosts=frozenset(hosts))
+
+
+@pytest.mark.parametrize(
+    "realm",
+    [
+        pytest.param("http://169.254.169.254/computeMetadata/", id="registry_auth-001"),
+        pytest.param("http://127.0.0.1:4711/token", id="registry_auth-002"),
+        pytest.param("https://127.0.0.1:4711/token", id="registry_auth-002 https"),
+        pytest.param("https://evil.example.org/token", id="registry_auth-003"),
+        pytest.param("https://[fd00:ec2::254]/token", id="registry_auth-004"),
+        pytest.param("ftp://registry.example/token", id="registry_auth-006"),
+        pytest.param("//evil.example.org/token", id="registry_auth-008"),
+        pytest.param("http://registry.example/token", id="https to http"),
+        pytest.param("https://registry.example:8443/t", id="own host, other port"),
+        pytest.param("https://auth.registry.example/t", id="below the own host"),
+        pytest.param("https://other.example/token", id="shared parent domain"),
+        pytest.param("https://registry.example@evil.example/", id="user name"),
+        pytest.param("https://evil.example\\@registry.example/", id="backslash"),
+        pytest.param("https://registry.example:0/", id="port 0"),
+        pytest.param("https://registry.example:99999/", id="port beyond"),
+        pytest.param("https:///token", id="no host"),
+        pytest.param("https://localhost/token", id="localhost"),
+        pytest.param("https://2130706433/token", id="odd spelling of loopback"),
+        pytest.param("https://auth.docker.io/token", id="the pair of another"),
+        pytest.param("", id="empty"),
+        pytest.param("https://registry.example/ü", id="not ASCII"),
+    ],
+)
+def test_a_credential_goes_to_no_other_realm(realm: str) -> None:
+    with pytest.raises(AuthError) as refused:
+        allowed_realm(realm, OWN)
+
+    assert refused.value.code == "realm_refused"
+    assert "trusted_realm_hosts" in refused.value.hint
+
+
+def test_the_refused_host_is_named_with_its_port() -> None:
+    with pytest.raises(AuthError) as refused:
+        allowed_realm("https://auth.corp.example:8443/token?key=canary", OWN)
+
+    assert "auth.corp.example:8443" in refused.value.message
+    assert "'auth.corp.example:8443'" in refused.value.hint
+    assert "canary" not in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("url", "realm"),
+    [
+        pytest.param(
+            "https://registry-1.docker.io",
+            "https://auth.docker.io/token",
+            id="registry_auth-011 Docker Hub",
+        ),
+        pytest.param(
+            "https://registry.gitlab.com", "https://gitlab.com/jwt/auth", id="GitLab"
+        ),
+        pytest.param(
+            "http://127.0.0.1:5000",
+            "http://127.0.0.1:5000/auth",
+            id="registry_auth-012 same address",
+        ),
+        pytest.param(
+            "https://registry.example", "https://registry.example:443/t", id="own host"
+        ),
+    ],
+)
+def test_a_credential_goes_to_the_registry_and_its_known_pair(
+    url: str, realm: str
+) -> None:
+    allowed = allowed_realm(realm, an_endpoint(url=url, credential=OWNER))
+
+    assert allowed.with_credential
+    assert str(allowed.url).startswith(realm[:20])
+
+
+@pytest.mark.parametrize(
+    ("trusted", "realm"),
+    [
+        ("auth.corp.example", "https://auth.corp.example/token"),
+        ("auth.corp.example", "https://auth.corp.example:8443/token"),
+        ("auth.corp.example:8443", "https://auth.corp.example:8443/token"),
+        ("10.1.2.3:8443", "https://10.1.2.3:8443/token"),
+        ("[::1]:8443", "https://[::1]:8443/token"),
+    ],
+)
+def test_a_host_that_the_operator_names_is_trusted(trusted: str, realm: str) -> None:
+    allowed = allowed_realm(realm, trusting(trusted))
+
+    assert allowed.with_credential
+    assert allowed.ceiling is Reach.LOOPBACK
+
+
+@pytest.mark.parametrize(
+    ("trusted", "realm"),
+    [
+        ("auth.corp.example:8443", "https://auth.corp.example/token"),
+        ("127.0.0.1", "https://127.0.0.1:8443/token"),
+        ("localhost", "https://localhost:8443/token"),
+        ("127.0.0.1:8443", "https://127.0.0.1:8444/token"),
+        ("auth.corp.example", "http://auth.corp.example/token"),
+    ],
+)
+def test_trust_is_for_the_named_address_and_never_without_tls(
+    trusted: str, realm: str
+) -> None:
+    with pytest.raises(AuthError) as refused:
+        allowed_realm(realm, trusting(trusted))
+
+    assert refused.value.code == "realm_refused"
+
+
+def test_an_anonymous_token_may_come_from_any_public_https_realm() -> None:
+    allowed = allowed_realm("https://tokens.example.org/t", an_endpoint())
+
+    assert not allowed.with_credential
+    assert allowed.ceiling is Reach.PUBLIC
+
+
+@pytest.mark.parametrize(
+    "realm",
+    ["https://127.0.0.1:9/t", "https://10.0.0.1/t", "http://tokens.example.org/t"],
+)
+def test_an_anonymous_token_comes_from_no_literal_and_not_in_clear(realm: str) -> None:
+    endpoint = an_endpoint(url="http://registry.local:5000", ceiling=Reach.PRIVATE)
+
+    with pytest.raises(AuthError) as refused:
+        allowed_realm(realm, endpoint)
+
+    assert refused.value.code == "realm_refused"
+
+
+@given(st.text() | st.text("htps:/.@[]\\?#%0123456789abcdef", max_size=60))
+def test_any_realm_is_allowed_or_refused(realm: str) -> None:
+    try:
+        allowed = allowed_realm(realm, OWN)
+    except AuthError as error:
+        assert error.code == "realm_refused"
+    else:
+        assert allowed.url.host == "registry.example"

@@ -1,0 +1,438 @@
+"""Challenges answered, tokens kept, credentials never shown to others."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+
+import httpx
+import pytest
+from support.registry_client import (
+    OWNER,
+    REGISTRY_URL,
+    Asking,
+    an_endpoint,
+    asking,
+    error_answer,
+    json_answer,
+)
+
+from weighbridge.domain.secret import Secret
+from weighbridge.errors import AuthError, RegistryError, WeighbridgeError
+from weighbridge.registry.credentials import Credential
+from weighbridge.registry.endpoint import Endpoint
+
+TAGS = b'{"name":"shop/cart","tags":["v1"]}'
+REALM = f"{REGISTRY_URL}/token"
+BASIC = OWNER.basic().reveal()
+
+
+class BearerRegistry:
+    """Wants a token for everything; its token server is under /token.
+
+    valid: what the registry takes just now; each token is a new one
+    """
+
+    def __init__(self, challenge: str | None = None, expires_in: int = 300) -> None:
+        self.challenge = challenge or f'Bearer realm="{REALM}",service="shop registry"'
+        self.expires_in = expires_in
+        self.valid: set[str] = set()
+        self.tokens = 0
+        self.token_queries: list[httpx.QueryParams] = []
+        self.hits: Counter[str] = Counter()
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.hits[request.url.path] += 1
+        if request.url.path == "/token":
+            return self.give_token(request)
+        if request.headers.get("authorization") in self.valid:
+            name = request.url.path.removeprefix("/v2/").removesuffix("/tags/list")
+            return httpx.Response(200, json={"name": name, "tags": ["v1"]})
+        return httpx.Response(401, headers={"www-authenticate": self.challenge})
+
+    def give_token(self, request: httpx.Request) -> httpx.Response:
+        self.tokens += 1
+        self.token_queries.append(request.url.params)
+        token = f"token-{self.tokens}"
+        self.valid.add(f"Bearer {token}")
+        return httpx.Response(
+            200, json={"token": token, "expires_in": self.expires_in}
+        )
+
+
+async def tags_of(ask: Asking, repository: str = "shop/cart") -> list[str]:
+    return [tag.name async for page in ask.registry.tags(repository) for tag in page.tags]
+
+
+def owned() -> Endpoint:
+    return an_endpoint(credential=OWNER)
+
+
+async def test_a_token_is_fetched_with_the_credential_and_shown_to_the_registry() -> (
+    None
+):
+    server = BearerRegistry()
+    ask = asking(server, owned())
+
+    tags = await tags_of(ask)
+
+    assert tags == ["v1"]
+    assert ask.transport.sent("authorization") == [None, BASIC, "Bearer token-1"]
+
+
+async def test_only_reading_this_repository_is_asked_for_registry_auth_014() -> None:
+    challenge = (
+        f'Bearer realm="{REALM}?scope=repository:vault:push&k=v",service="shop",'
+        'scope="repository:shop/vault:push,delete registry:catalog:*"'
+    )
+    server = BearerRegistry(challenge)
+
+    await tags_of(asking(server, owned()))
+
+    assert server.token_queries == [
+        httpx.QueryParams(k="v", service="shop", scope="repository:shop/cart:pull")
+    ]
+
+
+async def test_a_token_serves_later_requests_without_a_401() -> None:
+    server = BearerRegistry()
+    ask = asking(server, owned())
+
+    for _ in range(3):
+        await tags_of(ask)
+
+    assert server.tokens == 1
+    assert server.hits["/v2/shop/cart/tags/list"] == 4
+
+
+async def test_another_repository_gets_its_own_token_without_a_401() -> None:
+    server = BearerRegistry()
+    ask = asking(server, owned())
+
+    await tags_of(ask, "shop/cart")
+    await tags_of(ask, "shop/till")
+
+    assert server.hits["/v2/shop/till/tags/list"] == 1
+    assert [query["scope"] for query in server.token_queries] == [
+        "repository:shop/cart:pull",
+        "repository:shop/till:pull",
+    ]
+
+
+async def test_a_token_is_renewed_before_it_ends() -> None:
+    server = BearerRegistry(expires_in=300)
+    ask = asking(server, owned())
+    await tags_of(ask)
+
+    ask.time.advance(271.0)
+    await tags_of(ask)
+
+    assert server.tokens == 2
+    assert server.hits["/v2/shop/cart/tags/list"] == 3
+
+
+async def test_a_token_that_ends_early_is_replaced_registry_auth_017() -> None:
+    server = BearerRegistry(expires_in=2)
+    ask = asking(server, owned())
+    await tags_of(ask)
+
+    server.valid.clear()
+    tags = await tags_of(ask)
+
+    assert tags == ["v1"]
+    assert server.tokens == 2
+
+
+async def test_many_requests_at_once_fetch_one_token() -> None:
+    server = BearerRegistry()
+    ask = asking(server, owned())
+
+    await asyncio.gather(*(tags_of(ask) for _ in range(8)))
+
+    assert server.tokens == 1
+
+
+async def test_a_failing_token_server_is_asked_once_by_many() -> None:
+    server = BearerRegistry()
+    server.give_token = lambda request: httpx.Response(400)  # type: ignore[method-assign]
+    ask = asking(server, owned())
+
+    results = await asyncio.gather(
+        *(tags_of(ask) for _ in range(8)), return_exceptions=True
+    )
+
+    assert all(isinstance(result, AuthError) for result in results)
+    assert server.hits["/token"] == 1
+
+
+async def test_401_for_ever_ends_after_two_attempts_registry_auth_016() -> None:
+    server = BearerRegistry()
+    server.valid = _Nothing()
+    ask = asking(server, owned())
+
+    with pytest.raises(AuthError) as refused:
+        await tags_of(ask)
+
+    assert refused.value.code == "unauthorized"
+    assert server.hits == {"/v2/shop/cart/tags/list": 2, "/token": 1}
+    assert ask.sample(
+        "weighbridge_registry_request_failures_total", operation="tags", reason="auth"
+    )
+
+
+async def test_401_for_ever_costs_one_token_a_request_later_on_registry_auth_016() -> (
+    None
+):
+    server = BearerRegistry()
+    server.valid = _Nothing()
+    ask = asking(server, owned())
+
+    for asked in range(1, 4):
+        with pytest.raises(AuthError):
+            await tags_of(ask)
+        assert server.tokens <= asked
+        assert server.hits["/v2/shop/cart/tags/list"] <= 2 * asked
+
+
+class _Nothing(set[str]):
+    """A set that stays empty: no token is ever good."""
+
+    def add(self, item: str) -> None:
+        del item
+
+
+async def test_basic_is_answered_at_once_and_remembered() -> None:
+    def server(request: httpx.Request) -> httpx.Response:
+        if request.headers.get("authorization") == BASIC:
+            return json_answer(TAGS)
+        return httpx.Response(401, headers={"www-authenticate": 'Basic realm="x"'})
+
+    ask = asking(server, owned())
+
+    await tags_of(ask)
+    await tags_of(ask)
+
+    assert ask.transport.sent("authorization") == [None, BASIC, BASIC]
+
+
+@pytest.mark.parametrize("credential", [None, OWNER])
+async def test_a_refused_basic_is_not_tried_twice(
+    credential: Credential | None,
+) -> None:
+    ask = asking(
+        lambda _: httpx.Response(401, headers={"www-authenticate": "Basic realm=x"}),
+        an_endpoint(credential=credential),
+    )
+
+    with pytest.raises(AuthError) as refused:
+        await tags_of(ask)
+    with pytest.raises(AuthError):
+        await tags_of(ask)
+
+    assert refused.value.code == "unauthorized"
+    assert "auth" in refused.value.hint or "password" in refused.value.hint
+    assert len(ask.transport.requests) == (2 if credential is None else 3)
+
+
+async def test_catalog_and_repositories_may_want_different_ways_in() -> None:
+    bearer = BearerRegistry()
+
+    def harbor(request: httpx.Request) -> httpx.Response:
+        if request.url.path != "/v2/_catalog":
+            return bearer(request)
+        if request.headers.get("authorization") == BASIC:
+            return json_answer(b'{"repositories":["shop/cart"]}')
+        return httpx.Response(401, headers={"www-authenticate": 'Basic realm="harbor"'})
+
+    ask = asking(harbor, owned())
+
+    for _ in range(2):
+        assert [page async for page in ask.registry.repositories()]
+        assert await tags_of(ask)
+
+    assert len(ask.transport.requests) == 2 + 3 + 1 + 1
+
+
+async def test_an_anonymous_token_is_fetched_without_credentials() -> None:
+    server = BearerRegistry('Bearer realm="https://tokens.example.org/token"')
+    ask = asking(server)
+
+    tags = await tags_of(ask)
+
+    assert tags == ["v1"]
+    assert ask.transport.sent("authorization") == [None, None, "Bearer token-1"]
+
+
+async def test_a_configured_token_goes_to_the_registry_alone() -> None:
+    server = BearerRegistry()
+    endpoint = an_endpoint(credential=Credential(token=Secret("given")))
+    ask = asking(server, endpoint)
+
+    with pytest.raises(AuthError) as refused:
+        await tags_of(ask)
+
+    assert refused.value.code == "unauthorized"
+    assert ask.transport.sent("authorization") == ["Bearer given"]
+
+
+@pytest.mark.parametrize(
+    "realm",
+    [
+        pytest.param("https://evil.example.org/token", id="registry_auth-003"),
+        pytest.param("http://169.254.169.254/token", id="registry_auth-001"),
+        pytest.param("https://127.0.0.1:1/token", id="registry_auth-002"),
+    ],
+)
+async def test_a_refused_realm_sees_no_request(realm: str) -> None:
+    server = BearerRegistry(f'Bearer realm="{realm}"')
+    ask = asking(server, owned())
+
+    with pytest.raises(AuthError) as refused:
+        await tags_of(ask)
+
+    assert refused.value.code == "realm_refused"
+    assert "trusted_realm_hosts" in refused.value.hint
+    assert [r.url.host for r in ask.transport.requests] == ["registry.example"]
+    assert ask.transport.sent("authorization") == [None]
+
+
+async def test_a_token_server_that_redirects_is_not_followed_registry_auth_013() -> (
+    None
+):
+    server = BearerRegistry()
+    server.give_token = lambda request: httpx.Response(  # type: ignore[method-assign]
+        302, headers={"location": "http://127.0.0.1:1/"}
+    )
+    ask = asking(server, owned())
+
+    with pytest.raises(AuthError) as refused:
+        await tags_of(ask)
+
+    assert refused.value.code == "realm_refused"
+    assert {r.url.host for r in ask.transport.requests} == {"registry.example"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "attempts"),
+    [
+        pytest.param(lambda: httpx.Response(401), "unauthorized", 1, id="401"),
+        pytest.param(lambda: httpx.Response(403), "denied", 1, id="403"),
+        pytest.param(lambda: httpx.Response(404), "auth_error", 1, id="404"),
+        pytest.param(lambda: httpx.Response(400), "auth_error", 1, id="400"),
+        pytest.param(lambda: httpx.Response(503), "registry_error", 5, id="503"),
+        pytest.param(lambda: httpx.Response(429), "rate_limited", 5, id="429"),
+        pytest.param(
+            lambda: httpx.Response(200, json={"expires_in": 3}),
+            "auth_error",
+            1,
+            id="registry_auth-019 no token",
+        ),
+        pytest.param(
+            lambda: httpx.Response(200, content=b"canary" * 2_000_000),
+            "auth_error",
+            1,
+            id="registry_auth-019 12 MB",
+        ),
+        pytest.param(
+            lambda: httpx.Response(200, text="canary"),
+            "auth_error",
+            1,
+            id="registry_auth-019 not JSON",
+        ),
+        pytest.param(
+            lambda: httpx.Response(200, json={"token": "a\r\nX-Evil: canary"}),
+            "auth_error",
+            1,
+            id="registry_auth-020",
+        ),
+        pytest.param(
+            lambda: error_answer(400, "DENIED", "canary"), "auth_error", 1, id="told"
+        ),
+    ],
+)
+async def test_what_a_token_server_refuses_is_an_error_without_its_words(
+    answer: Callable[[], httpx.Response], code: str, attempts: int
+) -> None:
+    server = BearerRegistry()
+    server.give_token = lambda request: answer()  # type: ignore[method-assign]
+    ask = asking(server, owned())
+
+    with pytest.raises(RegistryError) as refused:
+        await tags_of(ask)
+
+    assert refused.value.code == code
+    assert server.hits["/token"] == attempts
+    assert "canary" not in _everything_told(refused.value)
+
+
+@pytest.mark.parametrize(
+    "challenge",
+    [
+        pytest.param("Bearer realm=", id="registry_auth-023 no value"),
+        pytest.param("Bearer ", id="registry_auth-023 no realm"),
+        pytest.param('Bearer realm="https://registry.ex', id="registry_auth-023 open"),
+        pytest.param("Bearer " + "z" * 65_536, id="registry_auth-023 64 KiB"),
+        pytest.param("Negotiate", id="another scheme"),
+        pytest.param('Bearer service="x"', id="another parameter"),
+    ],
+)
+async def test_a_malformed_challenge_is_an_error(challenge: str) -> None:
+    ask = asking(BearerRegistry(challenge), owned())
+
+    with pytest.raises(AuthError) as refused:
+        await tags_of(ask)
+
+    assert refused.value.code == "auth_error"
+    assert len(ask.transport.requests) == 1
+
+
+async def test_a_401_without_a_challenge_is_unauthorized() -> None:
+    ask = asking(lambda _: httpx.Response(401), owned())
+
+    with pytest.raises(AuthError) as refused:
+        await tags_of(ask)
+
+    assert refused.value.code == "unauthorized"
+    assert "owner" in refused.value.message
+    assert ask.transport.sent("authorization") == [None]
+
+
+async def test_two_entries_for_one_host_share_no_token() -> None:
+    server = BearerRegistry()
+    mine = asking(server, owned())
+    other = Credential("other", Secret("horse"))
+    theirs = asking(server, an_endpoint(credential=other))
+
+    await tags_of(mine)
+    await tags_of(theirs)
+
+    assert theirs.transport.sent("authorization") == [
+        None,
+        other.basic().reveal(),
+        "Bearer token-2",
+    ]
+
+
+async def test_credentials_stay_out_of_every_message() -> None:
+    def server(request: httpx.Request) -> httpx.Response:
+        shown = request.headers.get("authorization", "")
+        return error_answer(403, "DENIED", f"no: Authorization: {shown}")
+
+    endpoint = an_endpoint(credential=Credential(token=Secret("canary")))
+    ask = asking(server, endpoint)
+
+    with pytest.raises(AuthError) as refused:
+        await tags_of(ask)
+
+    assert refused.value.code == "denied"
+    assert "canary" not in _everything_told(refused.value)
+    assert "canary" not in repr(endpoint)
+
+
+def _everything_told(error: BaseException | None) -> str:
+    told = ""
+    while error is not None:
+        told += repr(error)
+        if isinstance(error, WeighbridgeError):
+            told += error.message + error.hint
+        error = error.__cause__
+    return told
