@@ -73,9 +73,13 @@ class DocumentError(WeighbridgeError):
     """A manifest, index, config or listing that breaks a rule.
 
     The item is refused as a whole; what was known of it before stays.
+
+    refused: the digest of the document that will be refused again whenever it is
+             served, or None where another look may go better
     """
 
     code = "invalid_document"
+    refused: str | None = None
 
 
 class TransportError(WeighbridgeError):

@@ -86,7 +86,9 @@ class Browser:
 
     def value(self, expression: str) -> object:
         """What a JavaScript expression gives in the page."""
-        answer = self._ask("Runtime.evaluate", expression=expression, returnByValue=True)
+        answer = self._ask(
+            "Runtime.evaluate", expression=expression, returnByValue=True
+        )
         result = answer["result"]
         assert isinstance(result, dict)
         return result.get("value")
@@ -181,7 +183,9 @@ def a_browser(profile: Path) -> Iterator[Browser]:
         pytest.skip("chromium is missing")
     their_in, our_out = os.pipe()
     our_in, their_out = os.pipe()
-    theirs = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _HIGH) for fd in (their_in, their_out)]
+    theirs = [
+        fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _HIGH) for fd in (their_in, their_out)
+    ]
 
     def take_pipes() -> None:
         # Chromium reads commands from 3 and answers on 4.

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from sqlalchemy import text
+
 from support.fake_registry import FakeRegistry
 from weighbridge.audit.crawl import Crawl, RegistryCrawl, Scope
 from weighbridge.audit.progress import Progress
@@ -69,6 +71,13 @@ class Yard:
         with self.database.read() as connection:
             page = tag_page(connection, "fake", repository, limit=1000)
         return {tag.name: tag for tag in page.items}
+
+    def rows_written(self) -> int:
+        """Rows inserted, changed or deleted so far. All is done on one thread, so
+        that one connection has made all of it."""
+        with self.database.read() as connection:
+            count: int = connection.execute(text("SELECT total_changes()")).scalar_one()
+        return count
 
     def passes(self, repository: str) -> tuple[PassReport, ...]:
         """Newest first."""

@@ -48,6 +48,5 @@ class HandlerTransport(httpx.AsyncBaseTransport):
 
 
 class _OverBudget(httpx.AsyncByteStream):
-    async def __aiter__(self) -> AsyncIterator[bytes]:
+    def __aiter__(self) -> AsyncIterator[bytes]:
         raise httpx.ReadError("the body exceeds its budget")
-        yield b""

@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from support.listening import listening
+
 BODY_LIMIT = 64 * 1024
 """The budget that the table is written for."""
 
@@ -77,15 +79,10 @@ class HostileServer:
         """One connection."""
         self.connections += 1
         peer = Peer(writer)
-        try:
-            while not peer.hung_up:
-                head = await reader.readuntil(b"\r\n\r\n")
-                path = head.split(b" ")[1].decode().removeprefix("/")
-                await self._answer(peer, path)
-        except (asyncio.IncompleteReadError, OSError):
-            pass
-        finally:
-            writer.close()
+        while not peer.hung_up:
+            head = await reader.readuntil(b"\r\n\r\n")
+            path = head.split(b" ")[1].decode().removeprefix("/")
+            await self._answer(peer, path)
 
     async def _answer(self, peer: Peer, path: str) -> None:
         before = peer.sent_bytes
@@ -104,13 +101,9 @@ class HostileServer:
 async def hostile_server() -> AsyncIterator[HostileServer]:
     """A HostileServer on loopback that listens until the block ends."""
     hostile = HostileServer()
-    server = await asyncio.start_server(hostile.serve, "127.0.0.1", 0)
-    hostile.origin = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    try:
+    async with listening(hostile.serve) as port:
+        hostile.origin = f"http://127.0.0.1:{port}"
         yield hostile
-    finally:
-        server.close()
-        await asyncio.sleep(0)
 
 
 def with_length(body: bytes) -> bytes:

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from support.listening import listening
+
 Route = tuple[int, Mapping[str, str]]
 
 
@@ -47,14 +49,9 @@ class RecordingServer:
     ) -> None:
         """One connection."""
         self.connections += 1
-        try:
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                writer.write(self._answer(head.decode("latin-1")))
-        except (asyncio.IncompleteReadError, OSError):
-            pass
-        finally:
-            writer.close()
+        while True:
+            head = await reader.readuntil(b"\r\n\r\n")
+            writer.write(self._answer(head.decode("latin-1")))
 
     def _answer(self, head: str) -> bytes:
         first, *lines = head.rstrip().split("\r\n")
@@ -74,10 +71,5 @@ async def recording_server(
 ) -> AsyncIterator[RecordingServer]:
     """A RecordingServer that listens until the block ends."""
     recorded = RecordingServer(host=host, scheme="https" if tls else "http")
-    server = await asyncio.start_server(recorded.serve, host, port, ssl=tls)
-    recorded.port = server.sockets[0].getsockname()[1]
-    try:
+    async with listening(recorded.serve, host, port, tls) as recorded.port:
         yield recorded
-    finally:
-        server.close()
-        await asyncio.sleep(0)

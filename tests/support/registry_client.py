@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 
 import httpx
+
 from support.fake_clock import FakeClock
 from support.handler_transport import Handler, HandlerTransport
-
 from weighbridge.domain.secret import Secret
 from weighbridge.net.guard import Reach
 from weighbridge.registry.credentials import Credential

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import Document
 from weighbridge.domain.platform import DEFAULT, Platform
-from weighbridge.domain.report import RepositoryReport, TagReport
+from weighbridge.domain.report import RepositoryReport, RepositoryState, TagReport
 from weighbridge.store.images import keep_documents
 from weighbridge.store.registries import RegistryEntry, put_registry
 from weighbridge.store.reports import find_repository, tag_page
@@ -49,14 +49,13 @@ def an_entry(
 def a_result(
     *,
     complete: bool = True,
-    state: str = "ok",
+    state: RepositoryState = "ok",
     reason: str = "",
     requests: int = 3,
     bytes_read: int = 1000,
     held: Iterable[str] = (),
 ) -> PassResult:
     """How a pass ended, with nothing counted."""
-    assert state in ("ok", "partial", "missing", "unreachable", "error")
     return PassResult(
         state=state,
         reason=reason,

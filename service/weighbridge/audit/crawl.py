@@ -43,6 +43,7 @@ from weighbridge.store.repositories import (
     claim,
     forget_if_never_seen,
     put_repositories,
+    release,
     repositories_of,
 )
 from weighbridge.store.summaries import refresh_summary
@@ -51,7 +52,8 @@ from weighbridge.telemetry import Telemetry
 REPOSITORIES_AT_ONCE: Final = 4
 UNREACHABLE_IN_A_ROW: Final = 3
 """So many repositories fail for want of a connection: the rest are not asked."""
-LEASE_S: Final = 300
+LEASE_S: Final = 60
+"""Renewed by each chunk that is kept; so long a killed crawl blocks the next."""
 
 
 def _everything(name: str) -> bool:
@@ -312,14 +314,7 @@ class Crawl:
             return
         self._progress.now = name
         try:
-            claimed = await self._writer.write(
-                claim, repository_id, now=self._clock(), lease_s=LEASE_S
-            )
-            if claimed is None:
-                raise StaleFence(
-                    "another process is looking at it", code="busy", retryable=True
-                )
-            outcome = await RepositoryPass(self._context, claimed).run()
+            outcome = await self._pass(repository_id)
         except StaleFence as exc:
             self._outcomes.partial += 1
             self._fault(name, None, exc)
@@ -329,6 +324,21 @@ class Crawl:
         self._outcomes.repository_ids.append(repository_id)
         self._count(name, outcome)
         self._progress.repositories_done += 1
+
+    async def _pass(self, repository_id: int) -> PassOutcome:
+        """Claim the repository, look, and give it back whatever happens."""
+        claimed = await self._writer.write(
+            claim, repository_id, now=self._clock(), lease_s=LEASE_S
+        )
+        if claimed is None:
+            raise StaleFence(
+                "another process is looking at it now", code="busy", retryable=True
+            )
+        try:
+            return await RepositoryPass(self._context, claimed).run()
+        except BaseException:
+            await asyncio.shield(self._writer.write(release, claimed))
+            raise
 
     def _count(self, name: str, outcome: PassOutcome) -> None:
         outcomes = self._outcomes

@@ -72,7 +72,12 @@ class Reader:
             parsed = parse_manifest(answer.content, answer.content_type)
             return self._complete(repository, parsed, 1, None)
 
-        reading = await self._once(answer.digest, start)
+        try:
+            reading = await self._once(answer.digest, start)
+        except DocumentError as exc:
+            if exc.code not in _INTEGRITY:
+                exc.refused = answer.digest
+            raise
         return Reading(answer.digest, reading.documents, reading.missing, warnings)
 
     async def knows(self, digest: Digest) -> bool:

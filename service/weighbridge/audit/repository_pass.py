@@ -202,7 +202,7 @@ class RepositoryPass:
                 self._claim.repository, tag.name
             )
         except (RegistryError, TransportError) as exc:
-            self._fail(tag.name, exc, None, chunk)
+            self._fail(tag.name, exc, chunk)
             return
         if digest is None:
             await self._read(tag, before, None, chunk)
@@ -242,10 +242,8 @@ class RepositoryPass:
                 # The digest was only a claim (a header, a listing): what counts
                 # is what the tag serves.
                 reading = await reader.read(repository, tag.name)
-        except DocumentError as exc:
-            self._fail(tag.name, exc, claimed, chunk)
-        except (RegistryError, TransportError) as exc:
-            self._fail(tag.name, exc, None, chunk)
+        except (DocumentError, RegistryError, TransportError) as exc:
+            self._fail(tag.name, exc, chunk)
         else:
             self._move(tag, before, reading, chunk)
 
@@ -260,13 +258,9 @@ class RepositoryPass:
         chunk.moves.append(Move(tag.name, reading.digest, tag.pushed_at))
         chunk.readings.append(reading)
 
-    def _fail(
-        self,
-        name: str,
-        exc: WeighbridgeError,
-        digest: Digest | None,
-        chunk: _Chunk,
-    ) -> None:
+    def _fail(self, name: str, exc: WeighbridgeError, chunk: _Chunk) -> None:
+        refused = exc.refused if isinstance(exc, DocumentError) else None
+        digest = None if refused is None else Digest(refused)
         chunk.failures.append(TagFailure(name, exc.code, exc.message, digest))
         self._note(TagFault(name, exc.code, exc.message))
         if not isinstance(exc, DocumentError | NotFound):

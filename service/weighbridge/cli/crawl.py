@@ -37,15 +37,15 @@ def command(
     """
     settings = options.settings()
 
-    from weighbridge import bootstrap
     from weighbridge.audit.progress import Progress
+    from weighbridge.bootstrap.crawling import crawl
     from weighbridge.cli import crawl_output
     from weighbridge.cli.progress import shown, stopped_text
 
     progress = Progress()
     try:
         with shown(progress, options.screen(is_error=True), sys.stderr):
-            report = bootstrap.crawl(
+            report = crawl(
                 settings,
                 targets,
                 measure=not no_measure,
@@ -57,6 +57,8 @@ def command(
         again = shlex.join(["weighbridge", "crawl", *targets])
         click.echo(stopped_text(progress, again), err=True)
         return _INTERRUPTED
+    for warning in crawl_output.warnings_of(report):
+        click.echo(f"warning: {warning}", err=True)
     if options.output == "json":
         emit(crawl_output.crawl_json(report))
     elif options.output == "csv":

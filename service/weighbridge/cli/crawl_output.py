@@ -78,6 +78,15 @@ def render_crawl(report: CrawlReport, screen: Screen) -> str:
     return "\n".join(lines)
 
 
+def warnings_of(report: CrawlReport) -> list[str]:
+    """What was odd but stopped nothing, one printable sentence each; for stderr."""
+    return [
+        printable(f"{registry.name}: {warning}")
+        for registry in report.registries
+        for warning in registry.warnings
+    ]
+
+
 def _registry_line(
     registry: RegistryCrawl, screen: Screen, seconds: float | None
 ) -> str:

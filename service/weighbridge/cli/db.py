@@ -19,7 +19,7 @@ def upgrade(options: Options) -> int:
     """Bring the database's schema to this version; nothing is lost."""
     settings = options.settings()
 
-    from weighbridge import bootstrap
+    from weighbridge.bootstrap.databases import upgrade_database
 
-    emit(f"the database is at revision {bootstrap.upgrade_database(settings)}")
+    emit(f"the database is at revision {upgrade_database(settings)}")
     return 0

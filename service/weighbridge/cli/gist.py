@@ -7,7 +7,7 @@ _COMMANDS: Final = re.compile(r"\s*(?:&&|\|\||;)\s*")
 _CONNECTIVE: Final = re.compile(r"(?:then|do|else|if|fi|done|!)\s+")
 _HOUSEKEEPING: Final = re.compile(
     r"set\b|export\b|fi\b|done\b|true\b|:|command\b|test\b|\[|cd\b"
-    r"|rm\b|mkdir\b|apt-mark\b|dpkg-query\b|[A-Za-z_]\w*=\S*$"
+    r"|rm\b|mkdir\b|apt-mark\b|dpkg-query\b|[A-Za-z_]\w*=(?:\"[^\"]*\"|\S*)$"
     r"|apt(?:-get)?\s+(?:update|clean|autoremove|purge)\b|apk\s+(?:update|del)\b"
     r"|(?:dnf|yum|microdnf)\s+clean\b",
     re.ASCII,

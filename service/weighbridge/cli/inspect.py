@@ -42,11 +42,11 @@ def command(
     settings = options.settings()
     screen = options.screen(wants_ascii=wants_ascii)
 
-    from weighbridge import bootstrap
+    from weighbridge.bootstrap.weighing import inspect
     from weighbridge.cli import inspect_output, inspect_table
 
     try:
-        weighing = bootstrap.inspect(
+        weighing = inspect(
             settings,
             reference,
             platform=platform,

@@ -60,14 +60,14 @@ def progress_block(progress: Progress, elapsed_s: float, screen: Screen) -> str:
 
 def stopped_text(progress: Progress, command: str) -> str:
     """What an interrupted crawl leaves behind, and how to go on."""
-    known = progress.repositories_known
-    of = f" of {known:,}" if known is not None else ""
-    done = progress.repositories_done
-    verb = "is" if done == 1 and not of else "are"
-    text = f"Stopped. {done:,}{of} repositories {verb} complete and stored"
-    if not of:
-        text = f"Stopped. {plural(done, 'repository', 'repositories')} {verb} complete"
-        text += " and stored"
+    done, known = progress.repositories_done, progress.repositories_known
+    if known is None:
+        counted = plural(done, "repository", "repositories")
+        verb = "is" if done == 1 else "are"
+    else:
+        counted = f"{done:,} of {plural(known, 'repository', 'repositories')}"
+        verb = "are"
+    text = f"Stopped. {counted} {verb} complete and stored"
     if progress.now and progress.stage != "measuring":
         text += f"; {printable(progress.now)} is half read and changed nothing"
     return f"{text}.\nGo on with: {command}"

@@ -68,6 +68,8 @@ class Screen:
             if room < 0:
                 break
             kept.append(word)
+        if kept and kept[-1] == self.ellipsis:
+            kept.pop()
         return " ".join([*kept, self.ellipsis])
 
     def wrapped(self, text: str) -> str:

@@ -36,10 +36,10 @@ def command(
     settings = options.settings()
     screen = options.screen(wants_ascii=wants_ascii)
 
-    from weighbridge import bootstrap
+    from weighbridge.bootstrap.crawling import top
     from weighbridge.cli import top_output
 
-    rows = bootstrap.top(settings, by=by, limit=limit, registry=registry)
+    rows = top(settings, by=by, limit=limit, registry=registry)
     if options.output == "json":
         emit(top_output.top_json(rows))
     elif options.output == "csv":

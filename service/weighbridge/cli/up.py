@@ -26,33 +26,57 @@ def command(options: Options, demo: bool, bind: str | None) -> int:
     """Serve, schedule and crawl in one process.
 
     Pages, API and metrics are served until SIGINT or SIGTERM; every configured
-    registry is crawled at its interval.
+    registry is crawled at its interval. With --demo a registry of examples is
+    crawled in place of the configured ones, and kept only with --database.
     """
     settings = options.settings(bind=bind)
-    for line in announcement(settings, is_demo=demo):
+    lines = (
+        demo_announcement(settings, options.database)
+        if demo
+        else announcement(settings)
+    )
+    for line in lines:
         click.echo(line, err=True)
 
-    from weighbridge import bootstrap
+    from weighbridge.cli import serving
 
-    bootstrap.up(settings, demo=demo, bind=bind)
+    if demo:
+        serving.up_demo(settings, options.database)
+    else:
+        serving.up(settings)
     return 0
 
 
-def announcement(settings: "Settings", *, is_demo: bool) -> list[str]:
+def announcement(settings: "Settings") -> list[str]:
     """Where it serves, where it keeps results, what it crawls: one line each."""
     from weighbridge.domain.units import format_duration
 
-    place = _USERINFO.sub("//", settings.database_url.reveal()).partition("?")[0]
-    lines = [f"serves  http://{settings.web.bind}", f"keeps   {place}"]
-    if is_demo:
-        lines.append("crawls  a demo registry in this process; its images are examples")
+    lines = [
+        f"serves  http://{settings.web.bind}",
+        f"keeps   {shown_database(settings.database_url.reveal())}",
+    ]
     for registry in settings.registries:
         every = format_duration(settings.interval_of(registry))
         lines.append(f"crawls  {registry.name}  {registry.url}  every {every}")
         if registry.plain_http and not registry.is_loopback:
             lines.append(f"warning: {registry.name} is reached without encryption")
-    if not is_demo and not settings.registries:
+    if not settings.registries:
         lines.append(
             "crawls  nothing: add registries to weighbridge.yaml, or try --demo"
         )
     return lines
+
+
+def demo_announcement(settings: "Settings", database: str | None) -> list[str]:
+    """The same for the demo."""
+    place = shown_database(database) if database else "nothing after it stops"
+    return [
+        f"serves  http://{settings.web.bind}",
+        f"keeps   {place}",
+        "crawls  a demo registry inside this process: its images are examples",
+    ]
+
+
+def shown_database(url: str) -> str:
+    """A database's URL without user, password and parameters."""
+    return _USERINFO.sub("//", url).partition("?")[0]

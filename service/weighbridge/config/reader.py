@@ -31,6 +31,7 @@ _INT: Final = re.compile(r"[-+]?[0-9]{1,18}")
 _FLOAT: Final = re.compile(
     r"[-+]?(?:\.[0-9]{1,40}|[0-9]{1,40}(?:\.[0-9]{0,40})?)(?:[eE][-+]?[0-9]{1,2})?"
 )
+_UNENDED: Final = re.compile("end of stream|stream end")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -51,9 +52,7 @@ def read_document(raw: bytes) -> Document:
         line = text.count("\n", 0, exc.position) + 1
         return _stopped(line, "holds a control character", "invalid_yaml")
     except yaml.MarkedYAMLError as exc:
-        mark = exc.problem_mark or exc.context_mark
-        line = 1 if mark is None else mark.line + 1
-        return _stopped(line, _in_words(exc.problem or ""), "invalid_yaml")
+        return _stopped(_line_of(exc), _in_words(exc.problem or ""), "invalid_yaml")
     except (ValueError, OverflowError, RecursionError):
         # PyYAML lets them through for escapes such as "\UFFFFFFFF".
         return _stopped(1, "holds an escape that is no character", "invalid_yaml")
@@ -61,6 +60,14 @@ def read_document(raw: bytes) -> Document:
 
 def _stopped(line: int, message: str, code: str) -> Document:
     return Document(None, (DocumentFault(line, (), message, code),))
+
+
+def _line_of(error: yaml.MarkedYAMLError) -> int:
+    """Where it went wrong; for what never ends, where that was opened."""
+    is_unended = _UNENDED.search(error.problem or "") is not None
+    mark = error.context_mark if is_unended else error.problem_mark
+    mark = mark or error.problem_mark or error.context_mark
+    return 1 if mark is None else mark.line + 1
 
 
 def _in_words(problem: str) -> str:
@@ -71,8 +78,8 @@ def _in_words(problem: str) -> str:
         return "a value that starts with a special character needs quotes"
     if "mapping values are not allowed" in problem:
         return "a colon that is not expected here: check the indentation, or quote it"
-    if "end of stream" in problem or "stream end" in problem:
-        return "the file ends inside a bracket or a quoted text"
+    if _UNENDED.search(problem):
+        return "a bracket or a quoted text that never ends"
     if "block end" in problem:
         return "the indentation does not fit the lines above"
     return "is not YAML: check brackets, quotes and indentation here"

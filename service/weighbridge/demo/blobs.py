@@ -68,7 +68,8 @@ def make_blob(
     """A blob of this name and about these figures, the same in every process.
 
     A gzip of at most 64 KiB is real and needs about 85 bytes at least; everything
-    else has exactly `content_bytes`, a plain tar rounded to whole blocks. `uncompressed_bytes` is rounded to whole tar blocks.
+    else has exactly `content_bytes`, rounded up to blocks where it is a plain tar.
+    `uncompressed_bytes` is rounded up to whole tar blocks.
     """
     if packing == "gzip" and content_bytes <= SMALL_BLOB_BYTES:
         return _small_gzip(name, content_bytes)

@@ -25,6 +25,8 @@ _START_S: Final = 10.0
 class DemoServer:
     """A read-only registry over some content.
 
+    content:  what is served; may be replaced at any time, so that one address can
+        live through the demo's moments
     requests: how many were answered, by kind: ping, catalog, tags, head_manifest,
         get_manifest, head_blob, get_blob, get_range, other
     """

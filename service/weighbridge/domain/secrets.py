@@ -26,7 +26,8 @@ _PRIVATE_KEY: Final = r"[A-Z ]{0,40}PRIVATE KEY[A-Z ]{0,10}-----"
 _TOKEN_SHAPES: Final = {
     mark: re.compile(shape, re.ASCII)
     for mark, shape in (
-        ("gh", r"gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{16,}"),
+        ("gh", r"gh[pousr]_[A-Za-z0-9]{16,}"),
+        ("github_pat_", r"github_pat_\w{16,}"),
         ("gl", r"gl(?:pat|ptt|dt|rt|cbt|agent|soat|oas|imt|ffct|ft)-[\w-]{16,}"),
         ("AKIA", r"AKIA[A-Z0-9]{16}"),
         ("ASIA", r"ASIA[A-Z0-9]{16}"),

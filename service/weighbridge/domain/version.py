@@ -7,7 +7,7 @@ VersionKey: TypeAlias = tuple[tuple[int, ...], tuple[int, int], int]
 """Numbers; how finished, and the number of a pre-release; whether it is plain.
 Keys compare as their versions do."""
 
-NaturalKey: TypeAlias = tuple[tuple[int, str], ...]
+NaturalKey: TypeAlias = tuple[tuple[bool, int, str], ...]
 
 _NUMBERS: Final = 4
 _FINISHED: Final = (9, 0)
@@ -15,7 +15,7 @@ _FINISHED: Final = (9, 0)
 _TAG: Final = re.compile(
     r"v?(?P<numbers>[0-9]{1,9}(?:\.[0-9]{1,9}){0,3})"
     r"(?P<attached>(?:a|b|c|rc|alpha|beta|pre|\.?dev)\.?[0-9]{1,9})?"
-    r"(?P<rest>(?:[-_.+].*)?)",
+    r"(?P<rest>(?:[-_.+][A-Za-z0-9].*)?)",
     re.ASCII | re.IGNORECASE,
 )
 _PRE_RELEASE: Final = re.compile(
@@ -81,7 +81,7 @@ def _suffix(suffix: str) -> tuple[tuple[int, int], bool]:
 def natural_key(text: str) -> NaturalKey:
     """`build-9` before `build-10`: digits compare as numbers, the rest as text."""
     return tuple(
-        (int(part), "") if part.isdigit() else (-1, part)
+        (False, int(part), "") if _DIGITS.fullmatch(part) else (True, 0, part)
         for part in _DIGITS.split(text)
         if part
     )

@@ -56,6 +56,14 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class _WayIn:
+    """What a challenge comes down to: a token of this realm, or Basic (None)."""
+
+    realm: Realm | None
+    service: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class _Wanted:
     """The key of a token; endpoint and credential are the Authorizer's own."""
 
@@ -82,7 +90,7 @@ class Authorizer:
         self._endpoint = endpoint
         self._fetch = fetch
         self._clock = clock
-        self._learned: dict[str, Challenge] = {}
+        self._learned: dict[str, _WayIn] = {}
         self._kept: OrderedDict[_Wanted, _Kept] = OrderedDict()
         self._fetching: dict[_Wanted, asyncio.Task[Token]] = {}
 
@@ -91,10 +99,10 @@ class Authorizer:
         credential = self._endpoint.credential
         if credential is not None and credential.token is not None:
             return Grant(bearer(credential.token))
-        challenge = self._learned.get(_kind(scope))
-        if challenge is None:
+        way_in = self._learned.get(_kind(scope))
+        if way_in is None:
             return Grant()
-        return await self._answer(challenge, scope, refused=None)
+        return await self._take(way_in, scope, refused=None)
 
     async def answer_challenge(
         self, values: list[str], scope: str, refused: Grant
@@ -104,15 +112,18 @@ class Authorizer:
 
         Raises AuthError(auth_error, realm_refused).
         """
-        challenge = _choose(parse(values)) if values else None
-        challenge = challenge or self._learned.get(_kind(scope))
-        if challenge is None or refused.is_new:
-            return None
         credential = self._endpoint.credential
-        if credential is not None and credential.token is not None:
+        has_own_token = credential is not None and credential.token is not None
+        if refused.is_new or has_own_token:
             return None
-        grant = await self._answer(challenge, scope, refused.authorization)
-        self._learned[_kind(scope)] = challenge
+        # gcr.io sends a 401 without any challenge: what is known then still holds.
+        way_in = self._learned.get(_kind(scope))
+        if values:
+            way_in = self._way_in(_choose(parse(values)))
+        if way_in is None:
+            return None
+        grant = await self._take(way_in, scope, refused.authorization)
+        self._learned[_kind(scope)] = way_in
         return None if grant.authorization == refused.authorization else grant
 
     async def aclose(self) -> None:
@@ -122,18 +133,20 @@ class Authorizer:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _answer(
-        self, challenge: Challenge, scope: str, refused: Secret | None
-    ) -> Grant:
+    def _way_in(self, challenge: Challenge) -> _WayIn:
         if challenge.scheme == "basic":
+            return _WayIn(None)
+        realm = allowed_realm(challenge.params["realm"], self._endpoint)
+        return _WayIn(realm, challenge.params.get("service", ""))
+
+    async def _take(self, way_in: _WayIn, scope: str, refused: Secret | None) -> Grant:
+        if way_in.realm is None:
             credential = self._endpoint.credential
             return Grant(None if credential is None else credential.basic())
-        realm = allowed_realm(challenge.params["realm"], self._endpoint)
-        service = challenge.params.get("service", "")
-        wanted = _Wanted(str(realm.url), service, scope)
+        wanted = _Wanted(str(way_in.realm.url), way_in.service, scope)
         if kept := self._find_kept(wanted, refused):
             return Grant(bearer(kept.text))
-        token = await self._fetch_once(wanted, realm)
+        token = await self._fetch_once(wanted, way_in.realm)
         return Grant(bearer(token.text), is_new=True)
 
     def _find_kept(self, wanted: _Wanted, refused: Secret | None) -> Token | None:

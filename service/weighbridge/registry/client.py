@@ -71,6 +71,7 @@ class RegistryClient:
         self.cost = Cost()
         self.metrics = RequestMetrics(telemetry, endpoint)
         self._endpoint = endpoint
+        self._home = endpoint.origin
         self._transport = transport
         self._clock = clock
         self._gate = Gate(
@@ -162,14 +163,30 @@ class RegistryClient:
             except TransportError as error:
                 if error.retryable:
                     self._gate.saw(None)
+                if error.code == "too_large":
+                    self._count_bytes(ask.body_limit)
                 raise
             finally:
                 self.metrics.note_duration(self._clock.monotonic() - began)
-        answer = await _read(response, ask)
+        answer = await self._read(response)
         self._gate.saw(answer.status, _pause(answer, self._clock))
-        self._count_answer(question.operation, answer)
+        # Of a body that was cut at its budget, the budget at most was read.
+        unread = answer.content is None
+        self._count_bytes(ask.body_limit if unread else len(answer.content or b""))
+        self.metrics.note_answer(question.operation, answer, self._clock.now())
         _check_end(question, answer)
         return answer
+
+    async def _read(self, response: httpx.Response) -> Answer:
+        # An error's body that is too long has been emptied by `follow`.
+        is_unread = response.is_success and "over_budget" in response.extensions
+        return Answer(
+            status=response.status_code,
+            headers=response.headers,
+            content=None if is_unread else await response.aread(),
+            is_proven=response.extensions.get("framing") != "close",
+            is_away=origin(response.request.url) != self._home,
+        )
 
     def _ask_of(self, question: Question, authorization: Secret | None) -> Ask:
         headers = [("User-Agent", self._user_agent), ("Accept", question.accept)]
@@ -215,11 +232,10 @@ class RegistryClient:
             cost.requests += 1
             cost.by_operation[operation] = cost.by_operation.get(operation, 0) + 1
 
-    def _count_answer(self, operation: Operation, answer: Answer) -> None:
-        body_bytes = len(answer.content or b"")
+    def _count_bytes(self, body_bytes: int) -> None:
         for cost in self._costs():
             cost.bytes_read += body_bytes
-        self.metrics.note_answer(operation, answer, body_bytes, self._clock.now())
+        self.metrics.note_bytes(body_bytes)
 
     def _count_throttled(self) -> None:
         for cost in self._costs():
@@ -253,15 +269,3 @@ def _check_end(question: Question, answer: Answer) -> None:
             "the answer ends in the middle, together with its connection",
             code="connection_reset",
         ) from exc
-
-
-async def _read(response: httpx.Response, ask: Ask) -> Answer:
-    # An error's body that is too long has been emptied by `follow`.
-    is_unread = response.is_success and bool(response.extensions.get("over_budget"))
-    return Answer(
-        status=response.status_code,
-        headers=response.headers,
-        content=None if is_unread else await response.aread(),
-        is_proven=response.extensions.get("framing") != "close",
-        is_away=origin(response.request.url) != origin(httpx.URL(ask.url)),
-    )

@@ -53,9 +53,6 @@ class Endpoint:
         """Whether requests leave this machine without TLS."""
         return self.url.startswith("http://") and self.ceiling is not Reach.LOOPBACK
 
-    def __str__(self) -> str:
-        return self.name
-
 
 def registry_url(address: str, *, plain_http: bool = False) -> str:
     """The URL of `host[:port]` or `http(s)://host[:port]` as a person writes it.

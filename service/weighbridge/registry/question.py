@@ -58,7 +58,7 @@ class Answer:
     content:   None where it was longer than `body_limit` and is not needed
     is_proven: whether the framing proves that it is whole; a body that ends with
                its connection does not
-    is_away:   whether a redirect led to another origin
+    is_away:   whether it comes from another origin than the registry's
     """
 
     status: int

@@ -18,6 +18,9 @@ _TOKEN_HOSTS: Final = {
     DOCKER_HUB: "auth.docker.io",
     "registry.gitlab.com": "gitlab.com",
 }
+_NOT_LIFTED: Final = (
+    "the realm must be put right at the registry: trusted_realm_hosts cannot allow it"
+)
 _VISIBLE: Final = re.compile(r"[!-\[\]-~]{1,2048}")  # no backslash
 
 
@@ -41,7 +44,7 @@ def allowed_realm(text: str, endpoint: Endpoint) -> Realm:
     scheme, host, port = origin(url)
     home_scheme, home_host, home_port = endpoint.origin
     if home_scheme == "https" and scheme != "https":
-        raise realm_refused(url, "it is not https, and the registry is")
+        raise realm_refused(url, "it is not https, and the registry is", _NOT_LIFTED)
     if (host, port) == (home_host, home_port):
         return Realm(url, True, endpoint.ceiling)
     if _is_trusted(host, port, endpoint.trusted_realm_hosts):
@@ -55,41 +58,40 @@ def allowed_realm(text: str, endpoint: Endpoint) -> Realm:
     if endpoint.credential is not None:
         raise realm_refused(url, "the credential for this registry does not go there")
     if scheme != "https":
-        raise realm_refused(url, "it is not https")
+        raise realm_refused(url, "it is not https", _NOT_LIFTED)
     return Realm(url, False, Reach.PUBLIC)
 
 
-def realm_refused(url: httpx.URL, reason: str) -> AuthError:
+def realm_refused(url: httpx.URL, reason: str, hint: str = "") -> AuthError:
     """The error for a token server that is not asked, naming the way to allow it."""
     address = url.netloc.decode("ascii")
     return AuthError(
         f"the registry names {redact_url(str(url))} as its token server: {reason}",
         code="realm_refused",
-        hint=f"if {address} is right, add {address!r} to trusted_realm_hosts",
+        hint=hint or f"if {address} is right, add {address!r} to trusted_realm_hosts",
     )
 
 
 def _parse(text: str) -> httpx.URL:
     if not _VISIBLE.fullmatch(text):
-        raise _unreadable("it is empty, too long or not visible ASCII")
+        raise _unreadable(text, "it is empty, too long or not visible ASCII")
     try:
         url = httpx.URL(text)
     except httpx.InvalidURL as exc:
-        raise _unreadable("it is no URL") from exc
+        raise _unreadable(text, "it is no URL") from exc
     _, host, port = origin(url)
     if not host or not 0 < port < 65_536:
-        raise _unreadable("it is no http or https address with a host")
+        raise _unreadable(text, "it is no http or https address with a host")
     if url.userinfo:
-        raise _unreadable("it holds a user name")
+        raise _unreadable(text, "it holds a user name")
     return url.copy_with(fragment=None)
 
 
-def _unreadable(reason: str) -> AuthError:
+def _unreadable(text: str, reason: str) -> AuthError:
     return AuthError(
-        f"the registry names a token server that cannot be asked: {reason}",
+        f"the registry names {redact_url(text[:200])} as its token server: {reason}",
         code="realm_refused",
-        hint="ask whoever runs the registry about its token realm;"
-        " trusted_realm_hosts cannot allow this one",
+        hint=_NOT_LIFTED,
     )
 
 

@@ -45,12 +45,12 @@ class RequestMetrics:
     def note_duration(self, seconds: float) -> None:
         self._telemetry.registry_request_duration.labels(self._name).observe(seconds)
 
-    def note_answer(
-        self, operation: Operation, answer: Answer, body_bytes: int, now: datetime
-    ) -> None:
+    def note_bytes(self, body_bytes: int) -> None:
+        self._telemetry.registry_response_bytes.labels(self._name).inc(body_bytes)
+
+    def note_answer(self, operation: Operation, answer: Answer, now: datetime) -> None:
         code = _status_class(answer.status)
         self._telemetry.registry_requests.labels(self._name, operation, code).inc()
-        self._telemetry.registry_response_bytes.labels(self._name).inc(body_bytes)
         if "ratelimit-limit" in answer.headers:
             self._note_quota(answer, now)
 

@@ -8,13 +8,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from weighbridge.domain.digest import Digest, raw
 from weighbridge.store.claims import BlobClaim, ClaimBook, FactsState, contradict
-from weighbridge.store.dialect import (
-    among_digests,
-    among_ids,
-    insert_new,
-    listed,
-    padded,
-)
+from weighbridge.store.dialect import NewRows, among_bytes, among_ids, listed, packed
 from weighbridge.store.interned import media_type_ids
 from weighbridge.store.models import KEPT_STATES, blobs
 from weighbridge.store.types import bounded
@@ -28,8 +22,21 @@ _FIND: Final = select(
     blobs.c.facts_code,
     blobs.c.unmeasured_bytes,
     blobs.c.uncompressed_confidence,
-).where(among_digests(blobs.c.digest))
-_ADD: Final = insert_new(blobs)
+).where(among_bytes(blobs.c.digest))
+_NEW: Final = NewRows(
+    blobs,
+    "digest",
+    "compressed_bytes",
+    "media_type_id",
+    "is_foreign",
+    "has_conflict",
+    "facts_state",
+    "facts_code",
+    "unmeasured_bytes",
+    "annotated_uncompressed_bytes",
+    "uncompressed_confidence",
+    "uncompressed_reason",
+)
 _FLAG: Final = (
     update(blobs)
     .where(among_ids(blobs.c.id), blobs.c.has_conflict.is_(False))
@@ -88,8 +95,8 @@ def find_blobs(
             row.facts_code,
             row.unmeasured_bytes is not None or row.uncompressed_confidence is not None,
         )
-        for piece in padded(list(digests))
-        for row in connection.execute(_FIND, {"digests": piece})
+        for piece in packed(map(raw, digests))
+        for row in connection.execute(_FIND, piece)
     }
 
 
@@ -105,9 +112,7 @@ def keep_blobs(
     before = find_blobs(connection, claims)
     new = sorted(claims.keys() - before.keys(), key=raw)
     types = media_type_ids(connection, (c.media_type for c in claims.values()))
-    if new:
-        rows = [_row(claims[digest], types) for digest in new]
-        connection.execute(_ADD, rows)
+    _NEW.add(connection, [_row(claims[digest], types) for digest in new])
     now = before | find_blobs(connection, new)
     _flag_conflicts(connection, book, before, now)
     _complete(connection, claims, before, types)
@@ -130,26 +135,24 @@ def set_states(
         connection.execute(_SET_STATE, changed)
 
 
-def _row(claim: BlobClaim, types: Mapping[str, int]) -> dict[str, object]:
+def _row(claim: BlobClaim, types: Mapping[str, int]) -> tuple[object, ...]:
     annotated = claim.annotated_uncompressed_bytes
     is_measurable = claim.is_layer and not claim.is_foreign
-    return {
-        "digest": claim.digest,
-        "compressed_bytes": claim.compressed_bytes,
-        "media_type_id": types[claim.media_type],
-        "is_foreign": claim.is_foreign,
-        "has_conflict": False,
-        "facts_state": claim.state,
-        "facts_code": claim.code,
-        "unmeasured_bytes": claim.compressed_bytes if is_measurable else None,
-        "annotated_uncompressed_bytes": None
-        if annotated is None
-        else bounded(annotated),
+    return (
+        claim.digest,
+        claim.compressed_bytes,
+        types[claim.media_type],
+        claim.is_foreign,
+        False,
+        claim.state,
+        claim.code,
+        claim.compressed_bytes if is_measurable else None,
+        None if annotated is None else bounded(annotated),
         # A foreign layer is somewhere else and its `urls` are never followed: nothing
         # will ever be known of it, so that this is final at once.
-        "uncompressed_confidence": "unknown" if claim.is_foreign else None,
-        "uncompressed_reason": "foreign" if claim.is_foreign else None,
-    }
+        "unknown" if claim.is_foreign else None,
+        "foreign" if claim.is_foreign else None,
+    )
 
 
 def _flag_conflicts(

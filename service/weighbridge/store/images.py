@@ -7,10 +7,17 @@ from typing import Final
 from sqlalchemy import Connection
 
 from weighbridge.domain.digest import Digest
-from weighbridge.domain.document import Artifact, Document, Image, Index
+from weighbridge.domain.document import (
+    Artifact,
+    Descriptor,
+    Document,
+    Image,
+    Index,
+    Layer,
+)
 from weighbridge.store.blobs import StoredBlob, find_blobs, keep_blobs, set_states
 from weighbridge.store.claims import claims_of
-from weighbridge.store.dialect import insert_new
+from weighbridge.store.dialect import NewRows
 from weighbridge.store.interned import instruction_ids, platform_ids
 from weighbridge.store.liveness import count_late
 from weighbridge.store.models import artifacts, images, index_members, layers, lines
@@ -18,11 +25,26 @@ from weighbridge.store.types import bounded, microseconds
 
 Ids = Mapping[Digest, StoredBlob]
 
-_ADD_IMAGE: Final = insert_new(images)
-_ADD_LAYER: Final = insert_new(layers)
-_ADD_LINES: Final = insert_new(lines)
-_ADD_MEMBER: Final = insert_new(index_members)
-_ADD_ARTIFACT: Final = insert_new(artifacts)
+_IMAGES: Final = NewRows(
+    images,
+    "id",
+    "platform_id",
+    "config_id",
+    "created_at",
+    "compressed_bytes",
+    "stored_bytes",
+    "layer_count",
+    "history_alignment",
+    "problems",
+)
+_LAYERS: Final = NewRows(layers, "image_id", "position", "blob_id")
+_LINES: Final = NewRows(lines, "image_id", "entries")
+_MEMBERS: Final = NewRows(
+    index_members, "index_id", "position", "child_id", "role", "platform_id"
+)
+_ARTIFACTS: Final = NewRows(
+    artifacts, "id", "role", "artifact_type", "config_id", "stored_bytes"
+)
 
 
 def find_known(connection: Connection, digests: Collection[Digest]) -> set[Digest]:
@@ -66,39 +88,59 @@ def _keep_images(connection: Connection, new: Sequence[Image], ids: Ids) -> None
     texts = instruction_ids(
         connection, (line.instruction for image in new for line in image.lines)
     )
-    connection.execute(
-        _ADD_IMAGE,
-        [_image_row(image, ids, platforms[image.platform]) for image in new],
+    rows = [_image_row(image, ids, platforms[image.platform]) for image in new]
+    _IMAGES.add(connection, rows)
+    _LAYERS.add(
+        connection,
+        [row for image in new for row in _layer_rows(image.digest, image.layers, ids)],
     )
-    layer_rows = [
-        {"image_id": ids[image.digest].id, "position": n, "blob_id": ids[y.digest].id}
-        for image in new
-        for n, y in enumerate(image.layers)
-    ]
-    if layer_rows:
-        connection.execute(_ADD_LAYER, layer_rows)
-    connection.execute(
-        _ADD_LINES,
-        [
-            {"image_id": ids[image.digest].id, "entries": _entries(image, texts)}
-            for image in new
-        ],
+    _LINES.add(
+        connection,
+        [(ids[image.digest].id, _entries(image, texts)) for image in new],
     )
 
 
-def _image_row(image: Image, ids: Ids, platform_id: int) -> dict[str, object]:
+def _image_row(image: Image, ids: Ids, platform_id: int) -> tuple[object, ...]:
+    manifest = image.manifest
     problems = [[problem.code, problem.message] for problem in image.problems]
+    return (
+        ids[image.digest].id,
+        platform_id,
+        ids[manifest.config.digest].id,
+        image.created_at,
+        bounded(sum(_sizes(image.layers, ids).values())),
+        _stored_bytes(manifest.manifest_bytes, manifest.config, image.layers, ids),
+        len(image.layers),
+        image.history_alignment,
+        json.dumps(problems) if problems else None,
+    )
+
+
+def _layer_rows(
+    manifest: Digest, blobs: Sequence[Layer], ids: Ids
+) -> list[tuple[object, ...]]:
+    manifest_id = ids[manifest].id
+    return [(manifest_id, n, ids[blob.digest].id) for n, blob in enumerate(blobs)]
+
+
+def _sizes(blobs: Sequence[Layer], ids: Ids) -> dict[Digest, int]:
+    """The size of each distinct blob: the first claim ever, so that all totals agree
+    even where this document says something else."""
     return {
-        "id": ids[image.digest].id,
-        "platform_id": platform_id,
-        "config_id": ids[image.manifest.config.digest].id,
-        "created_at": image.created_at,
-        "compressed_bytes": bounded(image.compressed_bytes),
-        "stored_bytes": bounded(image.stored_bytes),
-        "layer_count": len(image.layers),
-        "history_alignment": image.history_alignment,
-        "problems": json.dumps(problems) if problems else None,
+        blob.digest: blob.compressed_bytes
+        if (size := ids[blob.digest].compressed_bytes) is None
+        else size
+        for blob in blobs
     }
+
+
+def _stored_bytes(
+    manifest_bytes: int, config: Descriptor | None, blobs: Sequence[Layer], ids: Ids
+) -> int:
+    sizes = _sizes([b for b in blobs if not ids[b.digest].is_foreign], ids)
+    if config is not None:
+        sizes.setdefault(config.digest, config.content_bytes)
+    return bounded(manifest_bytes + sum(sizes.values()))
 
 
 def _entries(image: Image, texts: Mapping[str, int]) -> str:
@@ -118,46 +160,36 @@ def _keep_indexes(connection: Connection, new: Sequence[Index], ids: Ids) -> Non
     if not children:
         return
     platforms = platform_ids(
-        connection,
-        (p for _, _, child in children if (p := child.descriptor.platform)),
+        connection, (p for _, _, child in children if (p := child.descriptor.platform))
     )
-    rows = []
-    for index, position, child in children:
-        platform = child.descriptor.platform
-        rows.append(
-            {
-                "index_id": ids[index.digest].id,
-                "position": position,
-                "child_id": ids[child.descriptor.digest].id,
-                "role": child.role,
-                "platform_id": None if platform is None else platforms[platform],
-            }
+    rows = [
+        (
+            ids[index.digest].id,
+            position,
+            ids[child.descriptor.digest].id,
+            child.role,
+            platforms[p] if (p := child.descriptor.platform) else None,
         )
-    connection.execute(_ADD_MEMBER, rows)
+        for index, position, child in children
+    ]
+    _MEMBERS.add(connection, rows)
 
 
 def _keep_artifacts(connection: Connection, new: Sequence[Artifact], ids: Ids) -> None:
-    if not new:
-        return
     rows = [
-        {
-            "id": ids[artifact.digest].id,
-            "role": artifact.role,
-            "artifact_type": artifact.artifact_type,
-            "config_id": ids[artifact.config.digest].id if artifact.config else None,
-            "stored_bytes": bounded(artifact.stored_bytes),
-        }
+        (
+            ids[artifact.digest].id,
+            artifact.role,
+            artifact.artifact_type,
+            ids[artifact.config.digest].id if artifact.config else None,
+            _stored_bytes(
+                artifact.manifest_bytes, artifact.config, artifact.blobs, ids
+            ),
+        )
         for artifact in new
     ]
-    connection.execute(_ADD_ARTIFACT, rows)
-    blob_rows = [
-        {
-            "image_id": ids[artifact.digest].id,
-            "position": position,
-            "blob_id": ids[blob.digest].id,
-        }
-        for artifact in new
-        for position, blob in enumerate(artifact.blobs)
-    ]
-    if blob_rows:
-        connection.execute(_ADD_LAYER, blob_rows)
+    _ARTIFACTS.add(connection, rows)
+    _LAYERS.add(
+        connection,
+        [row for item in new for row in _layer_rows(item.digest, item.blobs, ids)],
+    )

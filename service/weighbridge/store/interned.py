@@ -4,10 +4,16 @@ import hashlib
 from collections.abc import Iterable
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, select
 
 from weighbridge.domain.platform import Platform
-from weighbridge.store.dialect import among_texts, insert_new, listed, padded
+from weighbridge.store.dialect import (
+    NewRows,
+    among_bytes,
+    among_texts,
+    listed,
+    packed,
+)
 from weighbridge.store.models import instructions, media_types, platforms
 
 _MEDIA_TYPES: Final = select(media_types.c.text, media_types.c.id).where(
@@ -17,20 +23,22 @@ _PLATFORMS: Final = select(platforms.c.text, platforms.c.id).where(
     among_texts(platforms.c.text)
 )
 _INSTRUCTIONS: Final = select(instructions.c.text_digest, instructions.c.id).where(
-    instructions.c.text_digest.in_(bindparam("digests", expanding=True))
+    among_bytes(instructions.c.text_digest)
 )
-_ADD_MEDIA_TYPE: Final = insert_new(media_types)
-_ADD_PLATFORM: Final = insert_new(platforms)
-_ADD_INSTRUCTION: Final = insert_new(instructions)
+_NEW_MEDIA_TYPES: Final = NewRows(media_types, "text")
+_NEW_PLATFORMS: Final = NewRows(
+    platforms, "text", "os", "architecture", "variant", "os_version"
+)
+_NEW_INSTRUCTIONS: Final = NewRows(instructions, "text_digest", "text")
 
 
 def media_type_ids(connection: Connection, texts: Iterable[str]) -> dict[str, int]:
     """The id of each media type; new ones are stored."""
     wanted = sorted(set(texts))
     known = _media_types(connection, wanted)
-    new = [{"text": text} for text in wanted if text not in known]
+    new = [(text,) for text in wanted if text not in known]
     if new:
-        connection.execute(_ADD_MEDIA_TYPE, new)
+        _NEW_MEDIA_TYPES.add(connection, new)
         known = _media_types(connection, wanted)
     return known
 
@@ -50,18 +58,12 @@ def platform_ids(
     texts = {platform: str(platform) for platform in sorted(set(wanted))}
     known = _platforms(connection, texts.values())
     new = [
-        {
-            "text": text,
-            "os": platform.os,
-            "architecture": platform.architecture,
-            "variant": platform.variant,
-            "os_version": platform.os_version,
-        }
-        for platform, text in texts.items()
+        (text, p.os, p.architecture, p.variant, p.os_version)
+        for p, text in texts.items()
         if text not in known
     ]
     if new:
-        connection.execute(_ADD_PLATFORM, new)
+        _NEW_PLATFORMS.add(connection, new)
         known = _platforms(connection, texts.values())
     return {platform: known[text] for platform, text in texts.items()}
 
@@ -75,14 +77,10 @@ def instruction_ids(connection: Connection, texts: Iterable[str]) -> dict[str, i
     """The id of each instruction; new ones are stored."""
     digests = {text: text_digest(text) for text in set(texts)}
     known = _instructions(connection, digests.values())
-    new = [
-        {"text_digest": digest, "text": text}
-        for text, digest in sorted(digests.items(), key=lambda item: item[1])
-        if digest not in known
-    ]
+    new = sorted((d, text) for text, d in digests.items() if d not in known)
     if new:
-        connection.execute(_ADD_INSTRUCTION, new)
-        known |= _instructions(connection, set(digests.values()) - known.keys())
+        _NEW_INSTRUCTIONS.add(connection, new)
+        known |= _instructions(connection, [digest for digest, _ in new])
     return {text: known[digest] for text, digest in digests.items()}
 
 
@@ -94,8 +92,8 @@ def find_instruction(connection: Connection, text: str) -> int | None:
 def _instructions(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, int]:
     return {
         row.text_digest: row.id
-        for piece in padded(list(digests))
-        for row in connection.execute(_INSTRUCTIONS, {"digests": piece})
+        for piece in packed(digests)
+        for row in connection.execute(_INSTRUCTIONS, piece)
     }
 
 

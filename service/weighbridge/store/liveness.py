@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
-from weighbridge.store.dialect import among_ids, listed
+from weighbridge.store.dialect import NewRows, among_ids, listed
 from weighbridge.store.models import (
     images,
     index_members,
@@ -29,7 +29,9 @@ _THIS: Final = (
 _READ: Final = select(_table.manifest_id, _table.tag_count, _table.index_count).where(
     _table.repository_id == bindparam("repository"), among_ids(_table.manifest_id)
 )
-_ADD: Final = insert(repository_manifests)
+_NEW: Final = NewRows(
+    repository_manifests, "repository_id", "manifest_id", "tag_count", "index_count"
+)
 _CHANGE: Final = (
     update(repository_manifests)
     .where(*_THIS)
@@ -168,14 +170,7 @@ def _write(
         if was == now:
             continue
         if was == (0, 0):
-            added.append(
-                {
-                    "repository_id": repository_id,
-                    "manifest_id": manifest,
-                    "tag_count": now[0],
-                    "index_count": now[1],
-                }
-            )
+            added.append((repository_id, manifest, *now))
         elif now == (0, 0):
             removed.append({"repository": repository_id, "manifest": manifest})
         else:
@@ -187,6 +182,7 @@ def _write(
                     "indexes": now[1],
                 }
             )
-    for statement, rows in ((_ADD, added), (_CHANGE, changed), (_REMOVE, removed)):
+    _NEW.add(connection, added)
+    for statement, rows in ((_CHANGE, changed), (_REMOVE, removed)):
         if rows:
             connection.execute(statement, rows)

@@ -16,6 +16,8 @@ from sqlalchemy import (
     Connection,
     bindparam,
     case,
+    delete,
+    exists,
     func,
     insert,
     literal,
@@ -26,13 +28,14 @@ from sqlalchemy import (
 
 from weighbridge.domain.report import RepositoryState
 from weighbridge.errors import StaleFence
-from weighbridge.store.dialect import among_texts, insert_new, listed
+from weighbridge.store.dialect import NewRows, among_texts, listed
 from weighbridge.store.models import (
     passes,
     registries,
     repositories,
     repository_manifests,
     repository_summaries,
+    tags,
 )
 from weighbridge.store.types import Moment
 
@@ -40,8 +43,29 @@ _table = repositories.c
 _FIND: Final = select(_table.name, _table.id).where(
     _table.registry_id == bindparam("registry"), among_texts(_table.name)
 )
-_ADD: Final = insert_new(repositories)
-_ADD_SUMMARY: Final = insert_new(repository_summaries)
+_NEW: Final = NewRows(
+    repositories,
+    "registry_id",
+    "name",
+    "state",
+    "state_reason",
+    "state_since",
+    "due_at",
+    "fence",
+    "complete_passes",
+    "requests",
+    "bytes_read",
+    "revision",
+)
+_NEW_SUMMARIES: Final = NewRows(
+    repository_summaries,
+    "repository_id",
+    "tag_count",
+    "image_count",
+    "tags_failed",
+    "changed_at",
+    "revision",
+)
 
 
 _COUNTS: Final = (
@@ -112,11 +136,12 @@ def put_repositories(
     known = _find(connection, registry_id, names)
     new = sorted(set(names) - known.keys())
     if new:
-        connection.execute(_ADD, [_new_row(registry_id, name, now) for name in new])
-        added = _find(connection, registry_id, new)
-        connection.execute(
-            _ADD_SUMMARY, [_empty_summary(added[name], now) for name in new]
+        _NEW.add(
+            connection,
+            [(registry_id, n, "new", "", now, now, 0, 0, 0, 0, 0) for n in new],
         )
+        added = _find(connection, registry_id, new)
+        _NEW_SUMMARIES.add(connection, [(added[n], 0, 0, 0, now, 0) for n in new])
         known |= added
     return known
 
@@ -126,33 +151,6 @@ def _find(
 ) -> dict[str, int]:
     parameters = {"registry": registry_id, "names": listed(names)}
     return {row.name: row.id for row in connection.execute(_FIND, parameters)}
-
-
-def _new_row(registry_id: int, name: str, now: datetime) -> dict[str, object]:
-    return {
-        "registry_id": registry_id,
-        "name": name,
-        "state": "new",
-        "state_reason": "",
-        "state_since": now,
-        "due_at": now,
-        "fence": 0,
-        "complete_passes": 0,
-        "requests": 0,
-        "bytes_read": 0,
-        "revision": 0,
-    }
-
-
-def _empty_summary(repository_id: int, now: datetime) -> dict[str, object]:
-    return {
-        "repository_id": repository_id,
-        "tag_count": 0,
-        "image_count": 0,
-        "tags_failed": 0,
-        "changed_at": now,
-        "revision": 0,
-    }
 
 
 def repositories_of(connection: Connection, registry_id: int) -> dict[str, int]:
@@ -322,3 +320,28 @@ def close_pass(
             **{name: getattr(result, name) for name in _COUNTS},
         )
     )
+
+
+def release(connection: Connection, held: Claim) -> None:
+    """Give a claim back without a result, so that others need not wait for its
+    lease to end. Nothing happens if it is not ours any more."""
+    connection.execute(
+        update(repositories).where(*_is_ours(held)).values(lease_until=None)
+    )
+
+
+def forget_if_never_seen(connection: Connection, repository_id: int) -> None:
+    """Remove a repository that was only ever asked for and never there: no complete
+    pass, no tag. One that was there once stays, whatever the registry says now."""
+    is_empty = connection.execute(
+        select(_table.id).where(
+            _table.id == repository_id,
+            _table.complete_passes == 0,
+            ~exists().where(tags.c.repository_id == repository_id),
+        )
+    ).one_or_none()
+    if is_empty is None:
+        return
+    for table in (passes, repository_summaries):
+        connection.execute(delete(table).where(table.c.repository_id == repository_id))
+    connection.execute(delete(repositories).where(_table.id == repository_id))

@@ -14,6 +14,9 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from weighbridge.errors import StoreError
 from weighbridge.store.failures import store_error
 
+__all__ = ["Connection", "Database", "check_schema", "open_database", "upgrade"]
+"""`Connection` is SQLAlchemy's; whoever is above the store knows it by this name."""
+
 REVISION: Final = "0001"
 """The newest migration; code and schema of another revision do not work together."""
 _PRAGMAS: Final = (

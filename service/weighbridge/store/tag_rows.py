@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, case, select, update
 
 from weighbridge.domain.digest import Digest
-from weighbridge.store.dialect import among_texts, insert, listed
+from weighbridge.store.dialect import NewRows, among_texts, insert, listed
 from weighbridge.store.models import tag_moves, tags
 from weighbridge.store.natural_order import natural_key
 from weighbridge.store.types import Moment
@@ -24,7 +24,20 @@ _NO_ERROR: Final = {
 _READ: Final = select(tags).where(
     _tag.repository_id == bindparam("repository"), among_texts(_tag.name)
 )
-_ADD: Final = insert(tags)
+_NEW: Final = NewRows(
+    tags,
+    "repository_id",
+    "name",
+    "natural_key",
+    "target_id",
+    "first_seen_at",
+    "moved_at",
+    "pushed_at",
+    "error_code",
+    "error_message",
+    "error_digest",
+    "error_at",
+)
 _THIS: Final = _tag.id == bindparam("tag")
 _POINT: Final = (
     update(tags)
@@ -156,22 +169,22 @@ def add_tags(
     if not new:
         return
     rows = [
-        {
-            "repository_id": repository_id,
-            "name": tag.name,
-            "natural_key": natural_key(tag.name),
-            "target_id": tag.target,
-            "first_seen_at": now,
-            "moved_at": tag.moved_at,
-            "pushed_at": tag.pushed_at,
-            "error_code": tag.error_code,
-            "error_message": tag.error_message,
-            "error_digest": tag.error_digest,
-            "error_at": None if tag.error_code is None else now,
-        }
+        (
+            repository_id,
+            tag.name,
+            natural_key(tag.name),
+            tag.target,
+            now,
+            tag.moved_at,
+            tag.pushed_at,
+            tag.error_code,
+            tag.error_message,
+            tag.error_digest,
+            None if tag.error_code is None else now,
+        )
         for tag in new
     ]
-    connection.execute(_ADD, rows)
+    _NEW.add(connection, rows)
     pushed = {tag.name: tag.pushed_at for tag in new if tag.target is not None}
     added = read_tags(connection, repository_id, pushed)
     _open_moves(

@@ -25,9 +25,9 @@ from weighbridge.web.rows import list_json, page_json, row_json
 class API:
     """One method a route; each reads one state of the database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, finder: Finder) -> None:
         self._database = database
-        self._finder = Finder(database)
+        self._finder = finder
 
     def registries(self, request: Request) -> Response:
         """Every registry with its state and totals."""

@@ -15,6 +15,7 @@ from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.api import API
 from weighbridge.web.errors import add_error_handlers
+from weighbridge.web.finding import Finder
 from weighbridge.web.health import Health
 from weighbridge.web.metrics import Metrics
 from weighbridge.web.options import WebOptions, check_reach
@@ -59,8 +60,9 @@ def create_app(
     )
     _add_health(app, Health(database))
     _add_metrics(app, Metrics(telemetry, keeper))
-    _add_api(app, API(database))
-    _add_pages(app, Pages(database, keeper, now), Twins(database))
+    finder = Finder(database, options.platforms)
+    _add_api(app, API(database, finder))
+    _add_pages(app, Pages(database, finder, keeper, now), Twins(database, finder))
     app.mount("/static", StaticFiles(directory=STATIC))
     add_error_handlers(app)
     app.add_middleware(Gate, options=options, telemetry=telemetry)

@@ -117,7 +117,10 @@ def _invalid(request: Request, exc: Exception) -> Response:
     """400 naming each parameter; what was sent is not echoed."""
     faults = exc.errors() if isinstance(exc, RequestValidationError) else []
     names = sorted({str(fault["loc"][-1]) for fault in faults})
-    rules = {str(fault["loc"][-1]): str(fault["msg"]) for fault in faults}
+    rules = {
+        str(fault["loc"][-1]): str(fault["msg"]).removeprefix("Value error, ")
+        for fault in faults
+    }
     message = f"wrong or missing: {', '.join(names)}"
     return error_response(request, 400, "invalid_parameter", message, rules)
 

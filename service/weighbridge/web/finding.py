@@ -1,5 +1,6 @@
 """From a `ref` that somebody wrote to what the store has, or a 404 that says why."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from weighbridge.domain.platform import Platform, parse_platform
@@ -26,8 +27,9 @@ class Finder:
     Raises InvalidReference, UsageError(invalid_platform) and Refusal(404).
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, platforms: Sequence[Platform]) -> None:
         self._database = database
+        self._platforms = platforms
 
     def repository(self, ref: str) -> RepositoryReport:
         """The repository of `ref`; a tag or digest in it does not matter."""
@@ -53,6 +55,7 @@ class Finder:
                 report.repository,
                 limit=limit,
                 cursor=cursor,
+                platforms=self._platforms,
             )
         return report, page
 
@@ -69,9 +72,10 @@ class Finder:
                 tag=None if reference.digest else reference.tag,
                 digest=reference.digest,
                 platform=wanted,
+                platforms=self._platforms,
             )
             if weighing is None:
-                raise _no_image(reference, wanted)
+                raise _no_image(reference)
             aliases = reports.aliases(
                 connection, report.registry, report.repository, weighing.digest
             )
@@ -96,10 +100,6 @@ def _no_repository(reference: Reference) -> Refusal:
     )
 
 
-def _no_image(reference: Reference, platform: Platform | None) -> Refusal:
-    if platform is not None:
-        message = f"{reference} has no image for {platform}, or it is not read yet"
-        return Refusal(404, message, code="platform_not_found")
-    return Refusal(
-        404, f"{reference} is not known here, or not read yet", code="image_not_found"
-    )
+def _no_image(reference: Reference) -> Refusal:
+    message = f"{reference} is not known here, or not read yet"
+    return Refusal(404, message, code="image_not_found")

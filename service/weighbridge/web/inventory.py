@@ -187,7 +187,7 @@ _REGISTRY: Final[tuple[_RegistryGauge, ...]] = (
 CRAWL: Final[tuple[_RegistryGauge, ...]] = (
     (
         "crawl_last_success_timestamp_seconds",
-        "When the registry was last listed to its end.",
+        "When a pass over one of its repositories was last complete.",
         lambda registry: _seconds(registry.last_success_at),
     ),
     (

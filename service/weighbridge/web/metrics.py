@@ -4,10 +4,9 @@ from collections.abc import Iterable
 from typing import Final
 
 from fastapi import Request
-from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.exposition import generate_latest
-from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from starlette.responses import Response
 
@@ -33,10 +32,11 @@ class Metrics:
         # The client's own negotiation parses the version that the scraper sends
         # and raises on one that is no number; these two forms suit every scraper.
         if _OPENMETRICS in request.headers.get("accept", ""):
-            body = openmetrics.generate_latest(self._joined)
-            return Response(body, media_type=openmetrics.CONTENT_TYPE_LATEST)
-        body = generate_latest(self._joined)
-        return Response(body, media_type=CONTENT_TYPE_PLAIN_0_0_4)
+            encode, content_type = choose_encoder(_OPENMETRICS)
+        else:
+            encode, content_type = choose_encoder("")
+        headers = {"content-type": content_type, "vary": "accept"}
+        return Response(encode(self._joined), headers=headers)
 
     def repositories(self, request: Request, registry: str | None = None) -> Response:
         """The inventory, or one registry's part of it, as it was last rendered."""

@@ -49,13 +49,14 @@ class Pages:
     def __init__(
         self,
         database: Database,
+        finder: Finder,
         keeper: SnapshotKeeper,
         clock: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._keeper = keeper
         self._clock = clock
-        self._finder = Finder(database)
+        self._finder = finder
 
     def overview(self, request: Request, query: Repositories) -> Response:
         """What is heavy in all registries, or in one."""
@@ -160,9 +161,9 @@ class Pages:
 class Twins:
     """The tables of the pages as JSON, which is the API's, and as CSV."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, finder: Finder) -> None:
         self._database = database
-        self._finder = Finder(database)
+        self._finder = finder
 
     def repositories_json(self, request: Request, query: Repositories) -> Response:
         """The table of the first page."""

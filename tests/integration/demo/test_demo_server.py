@@ -142,6 +142,14 @@ def test_accept_may_be_spread_over_several_lines(registry: Running) -> None:
     assert said(registry, raw).startswith(b"HTTP/1.1 200")
 
 
+def test_the_content_can_be_replaced_under_the_same_address(registry: Running) -> None:
+    registry.server.content = demo_content(0)
+
+    reply = said(registry, b"HEAD /v2/shop/api/manifests/1.5.0 HTTP/1.0\r\n\r\n")
+
+    assert reply.startswith(b"HTTP/1.1 404")
+
+
 def test_close_drops_connections_that_are_idle(registry: Running) -> None:
     with closing(connect(registry)) as client:
         client.request("GET", "/v2/")

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import httpx
 import pytest
+
 from support.asking import asked, open_until_done
 from support.hostile_server import STRAY, with_length
-
+from support.listening import listening
 from weighbridge.net.pool import PoolRules
 from weighbridge.net.transport import Transport
 
@@ -36,7 +37,7 @@ def _mixed(chance: random.Random, writer: asyncio.StreamWriter) -> None:
     if drawn < 0.03:
         writer.write(STRAY)
     elif drawn < 0.06:
-        asyncio.get_running_loop().call_soon(writer.write, STRAY)
+        asyncio.get_running_loop().call_soon(_write_if_open, writer)
     elif drawn < 0.09:
         _later(chance, writer)
 
@@ -59,26 +60,17 @@ def _write_if_open(writer: asyncio.StreamWriter) -> None:
 
 @asynccontextmanager
 async def _straying_server(strays: Strays) -> AsyncIterator[str]:
-    chance = random.Random(20260)
+    chance = random.Random(20260)  # noqa: S311 - a load that repeats
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                await asyncio.sleep(chance.random() * 0.002)
-                writer.write(with_length(head.split(b" ")[1]))
-                strays(chance, writer)
-        except (asyncio.IncompleteReadError, OSError):
-            pass
-        finally:
-            writer.close()
+        while True:
+            head = await reader.readuntil(b"\r\n\r\n")
+            await asyncio.sleep(chance.random() * 0.002)
+            writer.write(with_length(head.split(b" ")[1]))
+            strays(chance, writer)
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
-        await asyncio.sleep(0.01)
+    async with listening(serve) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 async def _load(rules: PoolRules, strays: Strays) -> tuple[_Result, list[str]]:

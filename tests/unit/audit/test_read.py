@@ -4,6 +4,7 @@ import pytest
 
 from support.fake_registry import FakeRegistry
 from support.images import (
+    OCI_MANIFEST,
     Served,
     a_manifest,
     a_served_image,
@@ -163,8 +164,9 @@ async def test_a_config_of_another_length_leaves_the_sizes_config_blob_007() -> 
 async def test_a_config_above_the_cap_is_not_asked_for_config_blob_008() -> None:
     registry = FakeRegistry()
     config = Served(b"x", "application/vnd.oci.image.config.v1+json")
-    entry = descriptor_json(config) | {"size": 8 * 2**20}
-    registry.put("app", "1", a_manifest(config=config, **{"config": entry}))
+    small = f'"size":{len(config.raw)}}}'.encode()
+    raw = a_manifest(config=config).raw.replace(small, b'"size":8388608}', 1)
+    registry.put("app", "1", Served(raw, OCI_MANIFEST))
 
     reading = await reader_of(registry).read("app", "1")
 

@@ -13,9 +13,18 @@ from weighbridge.demo.content import Content
 from weighbridge.demo.documents import Served
 from weighbridge.demo.story import demo_content, demo_steps
 from weighbridge.domain.digest import Digest, digest_of
-from weighbridge.domain.document import Artifact, Image, Index, Manifest, ParsedManifest
+from weighbridge.domain.document import (
+    Artifact,
+    Image,
+    Index,
+    Layer,
+    Manifest,
+    ParsedManifest,
+)
 from weighbridge.domain.image import build_image, parse_config
 from weighbridge.domain.manifest import parse_manifest
+from weighbridge.domain.measure import Uncompressed
+from weighbridge.domain.uncompressed import measuring
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,3 +287,62 @@ def test_digests_are_the_same_on_every_python() -> None:
     )
 
     assert hashlib.sha256(text.encode()).hexdigest()[:16] == "2cbe8f6d24bacc05"
+
+
+def measured(content: Content, held: Held) -> list[tuple[Layer, Uncompressed]]:
+    """What our own client makes of the first and last bytes of each layer."""
+    assert isinstance(held.parsed, Manifest)
+    found = []
+    for layer in held.parsed.layers:
+        blob = the_blob(content, held.repository, layer.digest)
+        story = measuring(layer)
+        try:
+            wanted = next(story)
+            while True:
+                wanted = story.send(blob.read(wanted.first, wanted.last))
+        except StopIteration as end:
+            found.append((layer, end.value))
+    return found
+
+
+def test_what_can_be_measured_is_the_figure_that_was_written_down() -> None:
+    content = demo_content()
+
+    for held in every_manifest(content):
+        if not isinstance(held.parsed, Manifest):
+            continue
+        for layer, size in measured(content, held):
+            blob = the_blob(content, held.repository, layer.digest)
+            if size.confidence in ("exact", "trailer"):
+                assert size.uncompressed_bytes == blob.uncompressed_bytes
+            elif size.low_bytes is not None and size.high_bytes is not None:
+                assert size.low_bytes <= blob.uncompressed_bytes <= size.high_bytes
+
+
+@pytest.mark.parametrize(
+    ("repository", "tag", "confidences"),
+    [
+        ("tutorial/hello", "latest", {"exact", "trailer"}),
+        ("shop/api", "latest", {"exact", "trailer"}),
+        ("data/etl", "latest", {"exact", "trailer"}),
+        ("ml/notebook", "latest", {"exact", "trailer", "estimate"}),
+    ],
+)
+def test_how_sure_a_size_is_varies_as_in_life(
+    repository: str, tag: str, confidences: set[str]
+) -> None:
+    content = demo_content()
+
+    sizes = measured(content, the_manifest(content, repository, tag))
+
+    assert {size.confidence for _, size in sizes} == confidences
+
+
+def test_zstd_layers_are_not_known_exactly() -> None:
+    content = demo_content()
+
+    sizes = measured(content, the_manifest(content, "ml/notebook", "7.2.0-zstd"))
+
+    zstd = [size for layer, size in sizes if layer.media_type.endswith("+zstd")]
+    assert {size.confidence for size in zstd} <= {"estimate", "unknown"}
+    assert {size.reason for size in zstd} == {"zstd_without_size"}

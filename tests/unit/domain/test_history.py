@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from support.shared import shared_path
 from weighbridge.domain.document import HistoryEntry
 from weighbridge.domain.history import LINE_UNKNOWN, NOT_IN_HISTORY, align

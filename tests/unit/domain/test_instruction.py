@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from weighbridge.domain.instruction import NO_TEXT, instruction, keyword
 
 

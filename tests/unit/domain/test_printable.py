@@ -5,6 +5,7 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from weighbridge.domain.printable import printable
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from weighbridge.domain.secrets import is_secret_name, mask
 
 CANARY = "canary7Zq91LmX0"
@@ -77,7 +78,7 @@ def test_the_key_of_an_account_is_hidden() -> None:
             'RUN curl -H "X-Token: a b" -d "x" https://a.example && ls',
             'RUN curl -H "X-Token: ***" -d "x" https://a.example && ls',
         ),
-        ('RUN sh -c "TOKEN=a make" && ls', 'RUN sh -c "TOKEN=*** make" && ls'),
+        ('RUN sh -c "a && TOKEN=b c" && ls', 'RUN sh -c "a && TOKEN=*** c" && ls'),
         (
             "RUN git clone https://me:x@a.example/b",
             "RUN git clone https://***@a.example/b",

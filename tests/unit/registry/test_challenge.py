@@ -82,12 +82,9 @@ def test_what_is_not_the_grammar_is_refused(line: str) -> None:
 
 @given(st.lists(st.text(), max_size=4))
 def test_any_text_gives_challenges_or_our_error(lines: list[str]) -> None:
-    try:
-        challenges = parse(lines)
-    except AuthError as error:
-        assert error.code == "auth_error"
-    else:
-        assert all(c.scheme == c.scheme.lower() for c in challenges)
+    result = parsed_or_code(lines)
+
+    assert result == "auth_error" or all(isinstance(c, Challenge) for c in result)
 
 
 @given(
@@ -115,12 +112,16 @@ def test_long_lines_are_read_in_linear_time(piece: str) -> None:
     line = "Bearer " + piece * (CHALLENGE_CHARACTERS // len(piece) - 8)
     began = time.perf_counter()
 
-    try:
-        parse([line])
-    except AuthError:
-        pass
+    parsed_or_code([line])
 
     assert time.perf_counter() - began < 0.05
+
+
+def parsed_or_code(lines: list[str]) -> list[Challenge] | str:
+    try:
+        return parse(lines)
+    except AuthError as error:
+        return error.code
 
 
 def _escaped(value: str) -> str:

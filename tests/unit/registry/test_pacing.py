@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 
 import pytest
-from support.fake_clock import FakeClock
 
+from support.fake_clock import FakeClock
 from weighbridge.errors import RateLimited
 from weighbridge.registry.pacing import Gate
 

@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.registry_client import OWNER, an_endpoint
 
+from support.registry_client import OWNER, an_endpoint
 from weighbridge.errors import AuthError
 from weighbridge.net.guard import Reach
 from weighbridge.registry.endpoint import Endpoint
@@ -149,8 +149,8 @@ def test_an_anonymous_token_comes_from_no_literal_and_not_in_clear(realm: str) -
 @given(st.text() | st.text("htps:/.@[]\\?#%0123456789abcdef", max_size=60))
 def test_any_realm_is_allowed_or_refused(realm: str) -> None:
     try:
-        allowed = allowed_realm(realm, OWN)
+        result = allowed_realm(realm, OWN).url.host
     except AuthError as error:
-        assert error.code == "realm_refused"
-    else:
-        assert allowed.url.host == "registry.example"
+        result = error.code
+
+    assert result in ("registry.example", "realm_refused")

@@ -38,14 +38,17 @@ from weighbridge.store.sums import exact_sum, sum_of
 _PIECE: Final = 1_000
 """Rows that a walk over all repositories has in memory at once."""
 _summary = repository_summaries.c
-_growth = _summary.newest_compressed_bytes - _summary.baseline_compressed_bytes
+# A ratio, as `max_growth` is.
+_growth = type_coerce(
+    (_summary.newest_compressed_bytes - _summary.baseline_compressed_bytes)
+    / cast(func.nullif(_summary.baseline_compressed_bytes, 0), Double),
+    Double,
+)
 _COLUMNS: Final[dict[str, ColumnElement[object]]] = {
     "name": registries.c.name + "/" + repositories.c.name,
     "compressed": _summary.newest_compressed_bytes,
     "uncompressed": _summary.newest_uncompressed_bytes,
-    # A ratio, as `max_growth` is.
-    "growth": _growth
-    / cast(func.nullif(_summary.baseline_compressed_bytes, 0), Double),
+    "growth": _growth,
     "heaviest": _summary.heaviest_compressed_bytes,
     "largest": _summary.largest_compressed_bytes,
     "layers": _summary.newest_layers,

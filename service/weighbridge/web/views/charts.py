@@ -195,8 +195,8 @@ def _fits(
             and right - other_before < left + after + _GAP_PX
         ):
             return False
-    pixels = width * x / 100
-    return pixels - before >= 0 and pixels + after <= width
+    start = width * x / 100
+    return start - before >= 0 and start + after <= width
 
 
 def row_share(number: int, largest: int) -> float:

@@ -25,13 +25,14 @@ class RegistryLine:
     freshness: Freshness
     words: str
     title: str
+    every: str
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
     """path:   the page that is shown, marked in the navigation
     query:  what the search field holds
-    pill:   freshness of all registries in two or three words
+    pill:   freshness of all registries in two or three words, with an icon
     now:    when the page was made
     twin:   address of the page's JSON without its suffix, "" for none
     """
@@ -40,7 +41,7 @@ class Frame:
     query: str
     pill: str
     pill_title: str
-    is_pill_warning: bool
+    pill_icon: str
     now: datetime
     twin: str = ""
     twin_query: str = ""
@@ -52,13 +53,13 @@ def frame(
 ) -> Frame:
     """The frame of one page; `dataclasses.replace` adds the rest."""
     lines = [registry_line(registry, now) for registry in registries]
-    pill, is_warning = _pill(lines)
+    pill, pill_icon = _pill(lines)
     return Frame(
         path=path,
         query=query,
         pill=pill,
         pill_title=". ".join(f"{line.name}: {line.title}" for line in lines),
-        is_pill_warning=is_warning,
+        pill_icon=pill_icon,
         now=now,
     )
 
@@ -68,16 +69,14 @@ def registry_line(registry: RegistryReport, now: datetime) -> RegistryLine:
     every = f"every {duration(registry.interval_s)}"
     last = registry.last_success_at
     if registry.state not in ("ok", "new"):
-        words = registry.state
         title = f"{registry.state}, every number is from {_since(last, now)}"
-        return RegistryLine(registry.name, "failing", words, title)
+        return RegistryLine(registry.name, "failing", registry.state, title, every)
     if last is None:
         title = f"first crawl has not ended, {every}"
-        return RegistryLine(registry.name, "waiting", "first crawl", title)
+        return RegistryLine(registry.name, "waiting", "first crawl", title, every)
     words = ago(last, now)
-    return RegistryLine(
-        registry.name, _freshness(registry, last, now), words, f"{words}, {every}"
-    )
+    freshness = _freshness(registry, last, now)
+    return RegistryLine(registry.name, freshness, words, f"{words}, {every}", every)
 
 
 def _since(moment: datetime | None, now: datetime) -> str:
@@ -91,16 +90,16 @@ def _freshness(registry: RegistryReport, last: datetime, now: datetime) -> Fresh
     return "late" if intervals > _LATE else "fresh"
 
 
-def _pill(lines: Sequence[RegistryLine]) -> tuple[str, bool]:
+def _pill(lines: Sequence[RegistryLine]) -> tuple[str, str]:
     if not lines:
-        return "no registry yet", False
+        return "no registry yet", "unk"
     failing = sum(line.freshness == "failing" for line in lines)
     stale = sum(line.freshness in ("late", "stale") for line in lines)
     if failing:
-        return f"{failing} of {len(lines)} failing", True
+        return f"{failing} of {len(lines)} failing", "near"
     if stale:
-        return f"{stale} of {len(lines)} stale", True
+        return f"{stale} of {len(lines)} stale", "near"
     if all(line.freshness == "waiting" for line in lines):
-        return "first crawl", False
+        return "first crawl", "unk"
     first = next(line for line in lines if line.freshness == "fresh")
-    return f"{first.name}: {first.words}" if len(lines) == 1 else "all fresh", False
+    return f"{first.name}: {first.words}" if len(lines) == 1 else "all fresh", "ok"

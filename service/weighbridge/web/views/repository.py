@@ -18,6 +18,15 @@ from weighbridge.web.views.summaries import summary
 from weighbridge.web.views.words import amount_of_row
 
 _MINUS: Final = "\N{MINUS SIGN}"
+_COLOURED_PERCENT: Final = 5
+_NEWEST_BY: Final = {
+    "pushed": "newest by push time",
+    "moved": "newest by when its tag moved",
+    "latest": "newest by the tag latest",
+    "version": "newest by version",
+    "created": "newest by build time",
+    "name": "newest by name",
+}
 _NOT_IMAGES: Final = {
     "artifact": ("no image", "An artifact, not an image"),
     "unweighable": ("not weighable", "A manifest that states no sizes"),
@@ -45,13 +54,16 @@ class TagRow:
 
 @dataclass(frozen=True, slots=True)
 class RepositoryPage:
-    """growth: percent against the baseline, with sign, None without one."""
+    """growth: percent against the baseline, with arrow and sign, "" without one;
+    coloured from 5 % on."""
 
     report: RepositoryReport
     ref: str
     newest: Amount
     on_disk: Amount
     growth: str
+    growth_css: str
+    newest_by: str
     heaviest: str
     pull_fast: str
     pull_slow: str
@@ -66,6 +78,7 @@ def repository_page(
     ref = f"{report.registry}/{report.repository}"
     compressed = report.newest_compressed_bytes
     fast, slow = BITS_A_SECOND.values()
+    change = _growth(compressed, report.baseline_compressed_bytes)
     word, sentence = repository_state(report)
     return RepositoryPage(
         report=report,
@@ -74,7 +87,9 @@ def repository_page(
         on_disk=amount_of_row(
             report.newest_uncompressed_bytes, report.newest_uncompressed_confidence
         ),
-        growth=_growth(compressed, report.baseline_compressed_bytes),
+        growth=_growth_text(change),
+        growth_css=_growth_css(change),
+        newest_by=_NEWEST_BY.get(report.newest_by or "", ""),
         heaviest=summary(report.heaviest_instruction or "", 120),
         pull_fast=pull_time(compressed or 0, fast),
         pull_slow=pull_time(compressed or 0, slow),
@@ -83,13 +98,24 @@ def repository_page(
     )
 
 
-def _growth(compressed: int | None, baseline: int | None) -> str:
+def _growth(compressed: int | None, baseline: int | None) -> float | None:
     if compressed is None or not baseline:
+        return None
+    return (compressed - baseline) / baseline * 100
+
+
+def _growth_text(change: float | None) -> str:
+    if change is None:
         return ""
-    change = (compressed - baseline) / baseline * 100
     if abs(change) < 0.5:
         return "±0"
     return f"▲ +{change:.0f}" if change > 0 else f"▼ {_MINUS}{-change:.0f}"
+
+
+def _growth_css(change: float | None) -> str:
+    if change is None or abs(change) < _COLOURED_PERCENT:
+        return ""
+    return "up" if change > 0 else "down"
 
 
 def _rows(ref: str, tags: Sequence[TagReport], now: datetime) -> list[TagRow]:

@@ -1,0 +1,163 @@
+"""One process that serves, schedules and crawls: the parts of `weighbridge up`."""
+
+import asyncio
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import click
+import uvicorn
+
+from weighbridge import logs
+from weighbridge.audit.progress import Progress
+from weighbridge.bootstrap.crawling import crawl_targets
+from weighbridge.bootstrap.databases import ready_database
+from weighbridge.bootstrap.embedded import Embedded
+from weighbridge.bootstrap.targets import Target
+from weighbridge.config import RegistrySettings, Settings, split_bind
+from weighbridge.demo.server import start_in_thread
+from weighbridge.demo.story import demo_steps
+from weighbridge.domain.secret import Secret
+from weighbridge.errors import UsageError
+from weighbridge.store.session import Database
+from weighbridge.telemetry import Telemetry
+from weighbridge.web.app import create_app
+from weighbridge.web.options import WebOptions
+
+DEMO: Final = "demo"
+_HEADER_DEADLINE_S: Final = 10
+
+
+def up(settings: Settings) -> None:
+    """Serve and crawl what is configured until SIGINT or SIGTERM."""
+    logs.configure(settings.log_format, settings.log_level)
+    telemetry = Telemetry()
+    with ready_database(settings) as database:
+        _serve(settings, database, telemetry)
+
+
+def up_demo(settings: Settings, database_url: str | None) -> None:
+    """The same over the demo registry, whose past is crawled first.
+
+    database_url: where to keep it; None for a folder that ends with the process
+    """
+    logs.configure(settings.log_format, settings.log_level)
+    telemetry = Telemetry()
+    with ExitStack() as stack:
+        if database_url is None:
+            folder = stack.enter_context(tempfile.TemporaryDirectory("-weighbridge"))
+            database_url = f"sqlite:///{Path(folder) / 'demo.db'}"
+        url = stack.enter_context(_demo_registry())
+        settings = _with_demo(settings, url(None), database_url)
+        database = stack.enter_context(ready_database(settings))
+        _live_through(settings, url, database, telemetry)
+        _serve(settings, database, telemetry)
+
+
+@contextmanager
+def _demo_registry() -> Iterator[Callable[[int | None], str]]:
+    """A running demo registry; the function yielded sets its moment (None for the
+    last one) and tells its URL."""
+    steps = demo_steps()
+    running = start_in_thread(steps[-1][1])
+
+    def at(step: int | None) -> str:
+        running.server.content = steps[-1 if step is None else step][1]
+        return running.url
+
+    try:
+        yield at
+    finally:
+        running.close()
+
+
+def _with_demo(settings: Settings, url: str, database_url: str) -> Settings:
+    demo = RegistrySettings(name=DEMO, url=url)
+    return settings.model_copy(
+        update={"registries": (demo,), "database_url": Secret(database_url)}
+    )
+
+
+def _live_through(
+    settings: Settings,
+    registry_at: Callable[[int | None], str],
+    database: Database,
+    telemetry: Telemetry,
+) -> None:
+    """Crawl the demo as it was at each of its moments, so that tags have a past."""
+    (demo,) = settings.registries
+    target = Target(demo.name, demo.url, demo)
+    for number, (moment, _) in enumerate(demo_steps()):
+        registry_at(number)
+        progress = Progress()
+        report = asyncio.run(
+            crawl_targets(
+                settings,
+                [target],
+                database,
+                telemetry,
+                progress,
+                clock=_stopped_at(moment),
+            )
+        )
+        (done,) = report.registries
+        click.echo(
+            f"crawled  the demo as of {moment:%Y-%m-%d}: {done.repositories} "
+            f"repositories, {done.tags} tags, {done.requests} requests",
+            err=True,
+        )
+    registry_at(None)
+
+
+def _stopped_at(moment: datetime) -> Callable[[], datetime]:
+    return lambda: moment
+
+
+def _serve(settings: Settings, database: Database, telemetry: Telemetry) -> None:
+    host, port = split_bind(settings.web.bind)
+    options = WebOptions(
+        bind=settings.web.bind,
+        anonymous_read=settings.web.anonymous_read,
+        external_url=settings.web.external_url,
+    )
+    app = create_app(database, telemetry, options)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=5,
+            h11_max_incomplete_event_size=32 * 1024,
+        )
+    )
+    embedded = Embedded(settings, database, telemetry)
+    _check_free(host, port)
+    embedded.start()
+    try:
+        server.run()
+    finally:
+        embedded.close()
+
+
+def _check_free(host: str, port: int) -> None:
+    """Raises UsageError(address_in_use) before anything is crawled in vain."""
+    import socket
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as exc:
+            raise UsageError(
+                f"{host}:{port} cannot be listened on: {exc.strerror}",
+                code="address_in_use",
+                hint="stop what uses it, or choose another with --bind 127.0.0.1:8081",
+            ) from exc

@@ -1,0 +1,92 @@
+"""Pages from hand-made values, as the service would send them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from support.html import Element, parse
+from support.read_model import NOW, a_registry_report
+from weighbridge.domain.report import (
+    Page,
+    RegistryReport,
+    RepositoryReport,
+    TagReport,
+)
+from weighbridge.domain.weighing import Weighing
+from weighbridge.store.reports import RepositoryQuery
+from weighbridge.web.links import Links
+from weighbridge.web.views.frame import NAVIGATION, frame
+from weighbridge.web.views.image import image_page
+from weighbridge.web.views.overview import overview
+from weighbridge.web.views.repository import repository_page
+from weighbridge.web.views.templating import render
+
+
+def overview_html(
+    registries: Sequence[RegistryReport],
+    rows: Sequence[RepositoryReport],
+    query: RepositoryQuery | None = None,
+) -> str:
+    """The first page with these rows and no further ones."""
+    query = query or RepositoryQuery()
+    newest = sum(row.newest_compressed_bytes or 0 for row in rows)
+    view = overview(registries, Page(tuple(rows), None), newest, NOW, query.registry)
+    around = replace(
+        frame("/", registries, NOW),
+        twin="/repositories",
+        refresh_s=5 if view.progress else None,
+    )
+    return render(
+        "overview.html",
+        frame=around,
+        navigation=NAVIGATION,
+        page=view,
+        query=query,
+        links=Links("/", {"sort": query.sort, "order": query.order}),
+        registry_names=[registry.name for registry in registries],
+        next_link="",
+        first_link="/",
+        is_later=False,
+    )
+
+
+def overview_tree(
+    registries: Sequence[RegistryReport],
+    rows: Sequence[RepositoryReport],
+    query: RepositoryQuery | None = None,
+) -> Element:
+    """The same, parsed."""
+    return parse(overview_html(registries, rows, query))
+
+
+def image_html(
+    weighing: Weighing,
+    aliases: Sequence[str] = (),
+    repository: RepositoryReport | None = None,
+) -> str:
+    """The page of one image."""
+    around = replace(frame("/image", [a_registry_report()], NOW), twin="/image")
+    view = image_page(weighing, aliases, repository)
+    return render("image.html", frame=around, navigation=NAVIGATION, page=view)
+
+
+def image_tree(
+    weighing: Weighing,
+    aliases: Sequence[str] = (),
+    repository: RepositoryReport | None = None,
+) -> Element:
+    """The same, parsed."""
+    return parse(image_html(weighing, aliases, repository))
+
+
+def repository_tree(report: RepositoryReport, tags: Sequence[TagReport]) -> Element:
+    """The page of one repository, parsed."""
+    html = render(
+        "repository.html",
+        frame=frame("/repository", [a_registry_report()], NOW),
+        navigation=NAVIGATION,
+        page=repository_page(report, Page(tuple(tags), None), NOW),
+        next_link="",
+        first_link="",
+        is_later=False,
+    )
+    return parse(html)

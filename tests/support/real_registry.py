@@ -1,0 +1,38 @@
+"""Our client over our own transport, for real servers on loopback."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from weighbridge.net.guard import Reach
+from weighbridge.net.transport import Transport
+from weighbridge.registry.credentials import Credential
+from weighbridge.registry.distribution import DistributionRegistry
+from weighbridge.registry.endpoint import Endpoint
+from weighbridge.telemetry import Telemetry
+
+
+def a_loopback_endpoint(
+    url: str,
+    credential: Credential | None = None,
+    *,
+    trusted_realm_hosts: frozenset[str] = frozenset(),
+) -> Endpoint:
+    return Endpoint(
+        name="local",
+        url=url,
+        ceiling=Reach.LOOPBACK,
+        credential=credential,
+        requests_per_second=None,
+        concurrency=32,
+        trusted_realm_hosts=trusted_realm_hosts,
+    )
+
+
+@asynccontextmanager
+async def connected(endpoint: Endpoint) -> AsyncIterator[DistributionRegistry]:
+    """A client that is closed when the block ends."""
+    registry = DistributionRegistry(endpoint, Transport(), Telemetry())
+    try:
+        yield registry
+    finally:
+        await registry.aclose()

@@ -1,0 +1,222 @@
+"""The command line itself: help, exit codes, where each text goes."""
+
+from pathlib import Path
+
+import click
+import pytest
+
+from weighbridge.cli.failure import CommandFailed, failure_text, report
+from weighbridge.cli.main import cli, run
+from weighbridge.cli.up import announcement, demo_announcement
+from weighbridge.config import RegistrySettings, Settings
+from weighbridge.domain.secret import Secret
+from weighbridge.errors import (
+    AuthError,
+    ConfigError,
+    InvalidReference,
+    NotFound,
+    StoreError,
+    TransportError,
+    WeighbridgeError,
+)
+
+COMMANDS = ["inspect", "crawl", "top", "up", "config", "db"]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder and a home of this test's own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for variable in ("XDG_DATA_HOME", "WEIGHBRIDGE_CONFIG", "WEIGHBRIDGE_DATABASE_URL"):
+        monkeypatch.delenv(variable, raising=False)
+    return tmp_path
+
+
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
+
+    out = capsys.readouterr().out
+    assert [name for name in COMMANDS if f"  {name} " in out] == COMMANDS
+
+
+def leaves() -> list[list[str]]:
+    """Every command that does something, as its words."""
+    found: list[list[str]] = []
+    context = click.Context(cli)
+    for name in cli.list_commands(context):
+        command = cli.get_command(context, name)
+        if isinstance(command, click.Group):
+            found += [[name, inner] for inner in command.commands]
+        else:
+            found.append([name])
+    return found
+
+
+@pytest.mark.parametrize("words", leaves(), ids=" ".join)
+def test_every_commands_help_shows_an_example_and_the_common_options(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*words, "--help"]) == 0
+
+    out = capsys.readouterr().out
+    assert f"\n    weighbridge {' '.join(words)}" in out
+    for option in ("--config", "--database", "-o, --output", "--units", "--debug"):
+        assert option in out
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("weighbridge 0.")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["weigh"],
+        ["inspect"],
+        ["inspect", "python", "--tag", "x"],
+        ["inspect", "python", "-o", "yaml"],
+        ["inspect", "python", "--platform", "linux/arm64", "--all-platforms"],
+        ["inspect", "Not A Reference"],
+        ["inspect", "python", "--config", "nowhere.yaml"],
+        ["top", "--limit", "0"],
+        ["top", "--by", "colour"],
+        ["crawl"],
+        ["up", "--bind", "0.0.0.0:8080"],
+        ["config", "check", "--database", "nonsense"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_ends_with_2_and_is_told_on_stderr(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) == 2
+
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err != ""
+    assert "Traceback" not in captured.err
+
+
+def test_config_check_lists_every_fault(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "weighbridge.yaml").write_text("webb: {}\nlog_level: loud\n")
+
+    assert run(["config", "check"]) == 2
+
+    assert capsys.readouterr().err.splitlines() == [
+        "weighbridge.yaml:1  webb              unknown key, did you mean web?",
+        "weighbridge.yaml:2  log_level = loud  one of debug, info, warning, error",
+        "2 errors, nothing was started",
+    ]
+
+
+def test_config_check_says_what_is_fine(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "weighbridge.yaml").write_text(
+        "registries: [{name: hub, url: 'https://hub.example'}]\n"
+    )
+
+    assert run(["config", "check"]) == 0
+
+    assert capsys.readouterr().out == "weighbridge.yaml: fine, 1 registry\n"
+
+
+def test_a_fresh_database_is_upgraded_and_empty(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"sqlite:///{folder}/new.db"
+
+    assert run(["db", "upgrade", "--database", url]) == 0
+    assert "revision" in capsys.readouterr().out
+    assert run(["top", "--database", url, "-o", "json"]) == 0
+    assert capsys.readouterr().out == '{\n  "items": []\n}\n'
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (InvalidReference("x"), 2),
+        (ConfigError("x"), 2),
+        (StoreError("x", code="schema_version"), 2),
+        (StoreError("x", code="disk_full"), 3),
+        (NotFound("x"), 3),
+        (TransportError("x"), 3),
+        (CommandFailed(AuthError("x"), subject="cannot weigh y"), 3),
+        (CommandFailed(ConfigError("x"), ending="nothing was started"), 2),
+        (ZeroDivisionError("x"), 3),
+    ],
+)
+def test_the_exit_code_says_whose_fault_it_was(error: Exception, code: int) -> None:
+    assert report(error) == code
+
+
+def test_an_error_has_its_cause_first_and_then_what_to_try() -> None:
+    error = AuthError("401 unauthorized", hint="docker login harbor.example")
+
+    text = failure_text(CommandFailed(error, subject="cannot weigh harbor.example/a"))
+
+    assert text == (
+        "cannot weigh harbor.example/a: 401 unauthorized\n"
+        "  try    docker login harbor.example"
+    )
+
+
+def test_a_hint_may_bring_its_own_word() -> None:
+    error = NotFound("there is no such tag", hint="nearest  3.7, 3.8")
+
+    assert failure_text(CommandFailed(error)).splitlines()[1] == "  nearest  3.7, 3.8"
+
+
+def test_what_a_registry_says_is_made_printable() -> None:
+    error = WeighbridgeError("\x1b[2Jgone", hint="\x1b]0;x\x07")
+
+    assert "\x1b" not in failure_text(CommandFailed(error, subject="\x1b"))
+
+
+def test_a_fault_of_ours_is_one_line_without_what_it_holds(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    report(RuntimeError("c4nary"))
+
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "--debug" in err
+    assert "c4nary" not in err
+
+
+def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["config", "check", "--config", "nowhere.yaml", "--debug"]) == 2
+
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_up_says_where_it_serves_and_what_it_crawls() -> None:
+    hub = RegistrySettings(name="hub", url="https://hub.example", interval=5400)
+    near = RegistrySettings(name="near", url="http://near.example", plain_http=True)
+    settings = Settings(
+        database_url=Secret("postgresql+psycopg://w:c4nary@db.example/w?sslkey=c4nary"),
+        registries=(hub, near),
+    )
+
+    assert announcement(settings) == [
+        "serves  http://127.0.0.1:8080",
+        "keeps   postgresql+psycopg://db.example/w",
+        "crawls  hub  https://hub.example  every 1 h 30 min",
+        "crawls  near  http://near.example  every 1 h",
+        "warning: near is reached without encryption",
+    ]
+
+
+def test_up_without_registries_names_the_next_step() -> None:
+    settings = Settings(database_url=Secret("sqlite:///w.db"))
+
+    assert "--demo" in announcement(settings)[-1]
+    assert demo_announcement(settings, None)[1:] == [
+        "keeps   nothing after it stops",
+        "crawls  a demo registry inside this process: its images are examples",
+    ]

@@ -1,0 +1,243 @@
+"""What a crawl shows while it runs, when it ends and when it is stopped."""
+
+import io
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from weighbridge.audit.crawl import CrawlFault, CrawlReport, RegistryCrawl
+from weighbridge.audit.progress import Progress
+from weighbridge.cli.crawl_output import (
+    crawl_csv,
+    crawl_json,
+    crawl_markdown,
+    render_crawl,
+    warnings_of,
+)
+from weighbridge.cli.progress import (
+    LINE_EVERY_S,
+    progress_block,
+    progress_line,
+    shown,
+    stopped_text,
+    write_lines,
+)
+from weighbridge.cli.screen import Screen
+
+PIPE = Screen()
+NOW = datetime(2026, 9, 22, 9, 41, tzinfo=UTC)
+
+HARBOR = RegistryCrawl(
+    name="harbor",
+    url="https://harbor.example",
+    state="ok",
+    reason="",
+    repositories=51,
+    complete=51,
+    partial=0,
+    failed=0,
+    tags=2_061,
+    images=1_604,
+    requests=4_172,
+    bytes_read=8_610_000,
+    weighed_bytes=1_030_000_000_000,
+)
+
+
+def half_way() -> Progress:
+    return Progress(
+        registry="harbor",
+        url="https://harbor.example",
+        stage="looking",
+        repositories_done=18,
+        repositories_known=51,
+        tags=812,
+        tags_known=2_061,
+        images=640,
+        requests=1_640,
+        throttled=3,
+        bytes_read=3_380_000,
+        weighed_bytes=402_000_000_000,
+        now="shop/api",
+    )
+
+
+def a_fault(tag: str | None, repository: str | None = "data/etl") -> CrawlFault:
+    return CrawlFault("harbor", repository, tag, "rate_limited", "429 after 5 tries")
+
+
+def test_a_crawl_ends_with_a_line_a_registry() -> None:
+    assert render_crawl(CrawlReport((HARBOR,), 206.0), PIPE) == (
+        "harbor   complete   51 repositories   2,061 tags   1,604 images   "
+        "4,172 requests   8.61 MB read   1.03 TB weighed   206 s"
+    )
+
+
+def test_what_was_not_weighed_is_listed_by_its_cause() -> None:
+    faults = (a_fault("tmp-7"), a_fault("tmp-8"), a_fault(None, None))
+    text = render_crawl(CrawlReport((replace(HARBOR, faults=faults),), 1.0), PIPE)
+
+    assert "   2 tags not weighed   " in text
+    assert text.splitlines()[1] == (
+        "  not weighed: data/etl:tmp-7, data/etl:tmp-8, harbor "
+        "(rate_limited: 429 after 5 tries)"
+    )
+
+
+def test_a_pipe_lists_every_fault_and_a_terminal_a_screenful() -> None:
+    faults = tuple(a_fault(f"t{number}") for number in range(50))
+    report = CrawlReport((replace(HARBOR, faults=faults),), 1.0)
+
+    assert "data/etl:t49" in render_crawl(report, PIPE)
+    on_terminal = render_crawl(report, Screen(width=80))
+    assert "data/etl:t20" not in on_terminal
+    assert "and 30 more (-o json" in on_terminal
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"partial": 2}, "harbor   2 partial"),
+        ({"partial": 1, "failed": 3}, "harbor   1 partial, 3 failed"),
+        ({"state": "unreachable", "reason": "tls"}, "harbor   unreachable (tls)"),
+        ({"state": "unauthorized", "reason": "unauthorized"}, "harbor   unauthorized "),
+    ],
+)
+def test_a_registry_that_was_not_read_to_its_end_is_not_complete(
+    changes: dict[str, str | int], word: str
+) -> None:
+    crawled = replace(HARBOR, **changes)  # type: ignore[arg-type]
+
+    text = render_crawl(CrawlReport((crawled,), 1.0), PIPE)
+
+    assert text.startswith(word)
+    assert "complete" not in text
+
+
+def test_several_registries_have_a_sum() -> None:
+    text = render_crawl(CrawlReport((HARBOR, replace(HARBOR, name="hub")), 9.0), PIPE)
+
+    assert text.splitlines()[-1] == (
+        "in all 2 registries   4,122 tags   8,344 requests   17.2 MB read   "
+        "2.06 TB weighed   9 s"
+    )
+
+
+def test_json_ends_with_the_reports_object() -> None:
+    found = json.loads(crawl_json(CrawlReport((HARBOR,), 206.0)))
+
+    assert found["registries"][0]["name"] == "harbor"
+    assert found["weighed_bytes"] == 1_030_000_000_000
+    assert found["errors"] == []
+
+
+def test_csv_and_markdown_have_a_row_a_registry() -> None:
+    report = CrawlReport((replace(HARBOR, faults=(a_fault("t|1"),)),), 206.0)
+
+    head, row = crawl_csv(report).splitlines()
+    assert head.startswith("name,url,state,reason,repositories,")
+    assert row.startswith("harbor,https://harbor.example,ok,,51,51,0,0,2061,1604,")
+    markdown = crawl_markdown(report, PIPE)
+    assert (
+        "| 51 | 2,061 | 1,604 | 8.61 MB | 1.03 TB | `harbor` | complete |" in markdown
+    )
+    assert "- `data/etl:t\\|1`: `rate_limited: 429 after 5 tries`" in markdown
+
+
+def test_names_from_a_registry_are_made_printable() -> None:
+    fault = a_fault("x\x1b[31m")
+    crawled = replace(HARBOR, faults=(fault,), warnings=("odd\x07",))
+    report = CrawlReport((crawled,), 1.0)
+
+    assert "\x1b" not in render_crawl(report, PIPE) + crawl_markdown(report, PIPE)
+    assert warnings_of(report) == ["harbor: odd\\x07"]
+
+
+def test_a_log_gets_one_line_with_fields() -> None:
+    assert progress_line(half_way(), NOW) == (
+        "09:41:00 harbor repositories=18/51 tags=812/2061 requests=1640 throttled=3 "
+        "read=3.38MB weighed=402GB"
+    )
+
+
+def test_what_is_not_known_yet_is_left_out_of_a_line() -> None:
+    line = progress_line(Progress(registry="hub", tags=3), NOW)
+
+    assert line.startswith("09:41:00 hub repositories=0 tags=3 requests=0 ")
+
+
+def test_a_terminal_gets_a_block_with_the_time_that_is_left() -> None:
+    assert progress_block(half_way(), 65.0, Screen(width=120)).splitlines() == [
+        "harbor   https://harbor.example",
+        "  repositories  █████▋            18/51     tags 812/2,061     images 640",
+        "  requests 1,640 (3 answered 429)     3.38 MB read, 402 GB weighed"
+        "     about 119 s left",
+        "  now  shop/api",
+    ]
+
+
+def test_a_block_fits_its_terminal() -> None:
+    block = progress_block(half_way(), 65.0, Screen(width=40))
+
+    assert max(map(len, block.splitlines())) <= 40
+    assert block.count("\n") == 3
+
+
+def test_measuring_is_shown_as_layers() -> None:
+    progress = replace(half_way(), stage="measuring", layers_done=7, layers_known=1_900)
+
+    assert progress_block(progress, 1.0, Screen(width=120)).endswith(
+        "  now  measuring layers 7/1,900"
+    )
+    assert " layers=7/1900 " in progress_line(progress, NOW)
+
+
+def test_a_line_is_written_each_time_the_wait_was_in_vain() -> None:
+    waits: list[float] = []
+
+    def wait(seconds: float) -> bool:
+        waits.append(seconds)
+        return len(waits) > 2
+
+    stream = io.StringIO()
+    write_lines(half_way(), stream, wait)
+
+    assert stream.getvalue().count(" harbor repositories=18/51 ") == 2
+    assert waits == [LINE_EVERY_S] * 3
+
+
+def test_nothing_is_written_about_a_crawl_that_ends_at_once() -> None:
+    stream = io.StringIO()
+
+    with shown(half_way(), PIPE, stream):
+        pass
+
+    assert stream.getvalue() == ""
+
+
+def test_a_terminal_is_left_without_the_block() -> None:
+    stream = io.StringIO()
+
+    with shown(half_way(), Screen(width=100), stream):
+        pass
+
+    assert stream.getvalue().strip() == ""
+
+
+def test_an_interrupted_crawl_says_what_is_kept_and_how_to_go_on() -> None:
+    assert stopped_text(half_way(), "weighbridge crawl harbor") == (
+        "Stopped. 18 of 51 repositories are complete and stored; shop/api is half "
+        "read and changed nothing.\nGo on with: weighbridge crawl harbor"
+    )
+
+
+@pytest.mark.parametrize(
+    ("done", "words"),
+    [(0, "0 repositories are"), (1, "1 repository is"), (2, "2 repositories are")],
+)
+def test_an_interrupted_listing_has_no_total(done: int, words: str) -> None:
+    text = stopped_text(Progress(repositories_done=done), "weighbridge crawl")
+
+    assert text.startswith(f"Stopped. {words} complete and stored.")

@@ -1,0 +1,548 @@
+"""Plain /v2: what is asked, what is believed, what is refused."""
+
+import gzip
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from support.registry_client import (
+    OWNER,
+    an_endpoint,
+    asking,
+    error_answer,
+    json_answer,
+)
+from weighbridge.domain.digest import Digest, digest_of
+from weighbridge.domain.limits import MANIFEST_BODY_BYTES, PAGE_BODY_BYTES
+from weighbridge.domain.listing import RepositoryPage, TagPage, TagSeen
+from weighbridge.domain.manifest import ACCEPT
+from weighbridge.errors import (
+    DocumentError,
+    InvalidReference,
+    ListingError,
+    NotFound,
+    RegistryError,
+)
+
+MANIFEST = b'{"schemaVersion":2,"layers":[]}'
+DIGEST = digest_of(MANIFEST)
+CONFIG = b'{"architecture":"amd64","os":"linux"}'
+BLOB = gzip.compress(b"x" * 5000)
+BLOB_DIGEST = digest_of(BLOB)
+OCI = "application/vnd.oci.image.manifest.v1+json"
+OTHER = Digest("sha256:" + "1" * 64)
+
+
+def serving(
+    content: bytes, status: int = 200, **headers: str
+) -> Callable[[httpx.Request], httpx.Response]:
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    return lambda request: httpx.Response(status, content=content, headers=given)
+
+
+# Listings
+
+
+async def test_the_catalog_is_asked_for_long_pages_and_followed_by_link() -> None:
+    pages = {
+        "/v2/_catalog?n=1000": json_answer(
+            b'{"repositories":["shop/cart"]}',
+            link='</v2/_catalog?last=shop%2Fcart&n=1000>; rel="next"',
+        ),
+        "/v2/_catalog?last=shop%2Fcart&n=1000": json_answer(
+            b'{"repositories":["shop/till",".."]}'
+        ),
+    }
+    ask = asking(lambda request: pages[request.url.raw_path.decode()])
+
+    got = [page async for page in ask.registry.repositories()]
+
+    assert got == [
+        RepositoryPage(("shop/cart",)),
+        RepositoryPage(("shop/till",), invalid=1),
+    ]
+    assert ask.transport.sent("accept") == ["application/json"] * 2
+
+
+async def test_a_registry_that_refuses_long_pages_is_asked_without_a_length() -> None:
+    def handler(request: httpx.Request) -> httpx.Response:
+        if request.url.query:
+            return error_answer(400, "PAGINATION_NUMBER_INVALID")
+        return json_answer(b'{"repositories":["shop/cart"]}')
+
+    ask = asking(handler)
+
+    got = [page async for page in ask.registry.repositories()]
+
+    assert got == [RepositoryPage(("shop/cart",))]
+    assert ask.transport.paths == ["/v2/_catalog?n=1000", "/v2/_catalog"]
+
+
+async def test_400_without_a_length_is_an_error() -> None:
+    ask = asking(lambda _: error_answer(400, "PAGINATION_NUMBER_INVALID"))
+
+    with pytest.raises(RegistryError):
+        [page async for page in ask.registry.repositories()]
+
+    assert len(ask.transport.requests) == 2
+
+
+async def test_a_closed_catalog_tells_to_name_the_repositories() -> None:
+    ask = asking(lambda _: httpx.Response(401), an_endpoint(credential=OWNER))
+
+    with pytest.raises(RegistryError) as refused:
+        [page async for page in ask.registry.repositories()]
+
+    assert "`repositories`" in refused.value.hint
+
+
+async def test_named_repositories_need_no_catalog() -> None:
+    endpoint = an_endpoint(repositories_hint=("shop/cart", "Not A Name"))
+    ask = asking(serving(b""), endpoint)
+
+    got = [page async for page in ask.registry.repositories()]
+
+    assert got == [RepositoryPage(("shop/cart",), invalid=1)]
+    assert ask.transport.requests == []
+
+
+async def test_tags_of_a_listing_that_breaks_off_are_good_registry_list_009() -> None:
+    def handler(request: httpx.Request) -> httpx.Response:
+        if b"last" in request.url.query:
+            return httpx.Response(500)
+        return json_answer(
+            b'{"name":"shop/cart","tags":["v1"]}', link='<?last=v1>; rel="next"'
+        )
+
+    pages = asking(handler).registry.tags("shop/cart")
+
+    first = await anext(pages)
+    with pytest.raises(ListingError) as broken:
+        await anext(pages)
+
+    assert first == TagPage((TagSeen("v1"),))
+    assert broken.value.code == "registry_error"
+    assert broken.value.retryable
+
+
+async def test_a_next_in_the_body_leads_nowhere_registry_list_003() -> None:
+    body = b'{"count":9,"next":"http://127.0.0.1:1/x","name":"shop/cart","tags":[]}'
+    ask = asking(lambda _: json_answer(body))
+
+    got = [page async for page in ask.registry.tags("shop/cart")]
+
+    assert got == [TagPage(())]
+    assert len(ask.transport.requests) == 1
+
+
+async def test_a_page_beyond_the_cap_breaks_the_listing_registry_list_020() -> None:
+    ask = asking(serving(b" " * (PAGE_BODY_BYTES + 1)))
+
+    with pytest.raises(ListingError) as broken:
+        [page async for page in ask.registry.tags("shop/cart")]
+
+    assert broken.value.code == "too_large"
+
+
+async def test_an_unknown_repository_is_not_an_empty_one() -> None:
+    ask = asking(lambda _: error_answer(404, "NAME_UNKNOWN", "unknown"))
+
+    with pytest.raises(NotFound) as missing:
+        [page async for page in ask.registry.tags("shop/gone")]
+
+    assert missing.value.code == "name_unknown"
+
+
+# HEAD
+
+
+async def test_head_gives_the_digest_that_the_registry_says() -> None:
+    ask = asking(serving(b"", docker_content_digest=DIGEST))
+
+    assert await ask.registry.head_manifest("shop/cart", "v1") == DIGEST
+    request = ask.transport.requests[0]
+    assert (request.method, request.headers["accept"]) == ("HEAD", ACCEPT)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [],
+        [("docker-content-digest", "sha256:short")],
+        [("docker-content-digest", DIGEST), ("docker-content-digest", OTHER)],
+        [("docker-content-digest", DIGEST.upper())],
+    ],
+)
+async def test_head_without_one_usable_digest_gives_none(
+    headers: list[tuple[str, str]],
+) -> None:
+    ask = asking(lambda _: httpx.Response(200, headers=headers))
+
+    assert await ask.registry.head_manifest("shop/cart", "v1") is None
+
+
+@pytest.mark.parametrize("status", [405, 501])
+async def test_a_registry_without_head_is_asked_by_get_instead(status: int) -> None:
+    ask = asking(lambda _: httpx.Response(status))
+
+    assert await ask.registry.head_manifest("shop/cart", "v1") is None
+
+
+async def test_head_of_a_missing_tag_is_not_found() -> None:
+    ask = asking(lambda _: httpx.Response(404))
+
+    with pytest.raises(NotFound):
+        await ask.registry.head_manifest("shop/cart", "v9")
+
+
+# Manifests
+
+
+async def test_a_manifest_by_tag_is_named_by_its_content() -> None:
+    ask = asking(serving(MANIFEST, content_type=OCI, docker_content_digest=DIGEST))
+
+    answer = await ask.registry.get_manifest("shop/cart", "v1")
+
+    assert answer.content == MANIFEST
+    assert (answer.content_type, answer.digest) == (OCI, DIGEST)
+    assert answer.claimed_digest == DIGEST
+    assert ask.transport.paths == ["/v2/shop/cart/manifests/v1"]
+    assert ask.transport.sent("accept") == [ACCEPT]
+
+
+async def test_a_lying_digest_header_is_passed_on_but_not_believed_manifest_030() -> (
+    None
+):
+    ask = asking(serving(MANIFEST, content_type=OCI, docker_content_digest=OTHER))
+
+    answer = await ask.registry.get_manifest("shop/cart", "v1")
+
+    assert (answer.digest, answer.claimed_digest) == (DIGEST, OTHER)
+
+
+async def test_a_claim_that_is_no_digest_is_made_printable() -> None:
+    ask = asking(serving(MANIFEST, docker_content_digest="x" * 999 + "\t"))
+
+    answer = await ask.registry.get_manifest("shop/cart", "v1")
+
+    assert answer.claimed_digest == "x" * 136
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
+async def test_a_manifest_by_digest_is_checked(algorithm: str) -> None:
+    digest = digest_of(MANIFEST, algorithm)
+    ask = asking(serving(MANIFEST))
+
+    answer = await ask.registry.get_manifest("shop/cart", digest)
+
+    assert answer.digest == digest
+
+
+async def test_a_wrong_manifest_is_asked_for_once_more_manifest_029() -> None:
+    answers = iter([b"another", MANIFEST])
+    ask = asking(lambda _: httpx.Response(200, content=next(answers)))
+
+    answer = await ask.registry.get_manifest("shop/cart", DIGEST)
+
+    assert answer.content == MANIFEST
+    assert ask.sample("weighbridge_integrity_errors_total") == 1
+
+
+async def test_a_manifest_that_stays_wrong_is_refused_manifest_029() -> None:
+    ask = asking(serving(b"another"))
+
+    with pytest.raises(DocumentError) as refused:
+        await ask.registry.get_manifest("shop/cart", DIGEST)
+
+    assert refused.value.code == "digest_mismatch"
+    assert len(ask.transport.requests) == 2
+    assert ask.sample("weighbridge_integrity_errors_total") == 2
+
+
+async def test_a_manifest_may_have_exactly_4_mib_and_not_one_more_manifest_025() -> (
+    None
+):
+    content = b" " * MANIFEST_BODY_BYTES
+    exact, beyond = asking(serving(content)), asking(serving(content + b" "))
+
+    answer = await exact.registry.get_manifest("shop/cart", "v1")
+    with pytest.raises(DocumentError) as refused:
+        await beyond.registry.get_manifest("shop/cart", "v1")
+
+    assert len(answer.content) == MANIFEST_BODY_BYTES
+    assert refused.value.code == "too_large"
+    assert len(beyond.transport.requests) == 1
+
+
+async def test_a_manifest_with_an_errors_member_is_still_a_manifest() -> None:
+    content = b'{"schemaVersion":2,"errors":[{"code":"TOOMANYREQUESTS"}]}'
+    ask = asking(serving(content))
+
+    answer = await ask.registry.get_manifest("shop/cart", "v1")
+
+    assert answer.content == content
+
+
+@pytest.mark.parametrize("reference", ["../../etc", "", "v1/..", "sha256:0", "a b"])
+async def test_what_is_no_reference_never_becomes_a_url(reference: str) -> None:
+    ask = asking(serving(MANIFEST))
+
+    with pytest.raises(InvalidReference):
+        await ask.registry.get_manifest("shop/cart", reference)
+    with pytest.raises(InvalidReference):
+        await ask.registry.get_manifest("../vault", "v1")
+
+    assert ask.transport.requests == []
+
+
+# Blobs
+
+
+async def test_a_config_is_read_whole_and_checked() -> None:
+    ask = asking(serving(CONFIG))
+
+    got = await ask.registry.get_blob("shop/cart", digest_of(CONFIG), len(CONFIG), 4096)
+
+    assert got == CONFIG
+    assert ask.transport.paths == [f"/v2/shop/cart/blobs/{digest_of(CONFIG)}"]
+    assert ask.registry.cost.by_operation == {"config": 1}
+
+
+@pytest.mark.parametrize(
+    "served",
+    [
+        pytest.param(b"{" * 2_000_000, id="config_blob-007 endless"),
+        pytest.param(CONFIG + b" ", id="one more"),
+        pytest.param(CONFIG[:-1], id="one less"),
+    ],
+)
+async def test_a_config_of_another_length_is_refused(served: bytes) -> None:
+    ask = asking(serving(served))
+
+    with pytest.raises(DocumentError) as refused:
+        await ask.registry.get_blob("shop/cart", digest_of(CONFIG), len(CONFIG), 4096)
+
+    assert refused.value.code == "size_mismatch"
+    assert len(ask.transport.requests) == 1
+
+
+async def test_a_config_beyond_the_limit_is_not_asked_for_config_blob_008() -> None:
+    ask = asking(serving(CONFIG))
+
+    with pytest.raises(DocumentError) as refused:
+        await ask.registry.get_blob("shop/cart", OTHER, 8_000_000, 4_194_304)
+
+    assert refused.value.code == "too_large"
+    assert ask.transport.requests == []
+
+
+async def test_an_altered_config_is_refused_config_blob_009() -> None:
+    ask = asking(serving(CONFIG.replace(b"amd64", b"arm64")))
+
+    with pytest.raises(DocumentError) as refused:
+        await ask.registry.get_blob("shop/cart", digest_of(CONFIG), len(CONFIG), 4096)
+
+    assert refused.value.code == "digest_mismatch"
+    assert ask.sample("weighbridge_integrity_errors_total") == 2
+
+
+async def test_a_config_may_say_errors_without_being_one() -> None:
+    config = b'{"errors":[{"code":"TOOMANYREQUESTS"}]}'
+    ask = asking(serving(config, content_type="text/html"))
+
+    got = await ask.registry.get_blob("shop/cart", digest_of(config), len(config), 4096)
+
+    assert got == config
+
+
+# Ranges
+
+
+def ranged(request: httpx.Request) -> httpx.Response:
+    first, last = map(int, request.headers["range"][6:].split("-"))
+    return httpx.Response(
+        206,
+        content=BLOB[first : last + 1],
+        headers={"content-range": f"bytes {first}-{last}/{len(BLOB)}"},
+    )
+
+
+async def range_of(
+    handler: Callable[[httpx.Request], httpx.Response],
+    first: int = 2,
+    last: int = 9,
+    total_bytes: int = len(BLOB),
+) -> bytes:
+    registry = asking(handler).registry
+    return await registry.get_range("shop/cart", BLOB_DIGEST, first, last, total_bytes)
+
+
+async def refused_range(
+    handler: Callable[[httpx.Request], httpx.Response],
+) -> RegistryError:
+    with pytest.raises(RegistryError) as refused:
+        await range_of(handler)
+    return refused.value
+
+
+async def test_a_range_is_asked_for_with_both_ends() -> None:
+    ask = asking(ranged)
+
+    got = await ask.registry.get_range("shop/cart", BLOB_DIGEST, 2, 9, len(BLOB))
+
+    assert got == BLOB[2:10]
+    assert ask.transport.sent("range") == ["bytes=2-9"]
+    assert ask.registry.cost.bytes_read == 8
+
+
+async def test_a_whole_blob_may_come_as_200() -> None:
+    got = await range_of(serving(BLOB), 0, len(BLOB) - 1)
+
+    assert got == BLOB
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        pytest.param(serving(BLOB), id="200 with everything"),
+        pytest.param(
+            serving(b"\0" * 30_000_000), id="blob_range-001 200, far too long"
+        ),
+        pytest.param(serving(b"", 400), id="400"),
+    ],
+)
+async def test_a_registry_that_ignores_ranges_is_told_apart(
+    handler: Callable[[httpx.Request], httpx.Response],
+) -> None:
+    error = await refused_range(handler)
+
+    assert error.code == "range_unsupported"
+
+
+async def test_a_whole_blob_of_another_length_is_refused() -> None:
+    with pytest.raises(RegistryError) as refused:
+        await range_of(serving(BLOB + b"x"), 0, len(BLOB) - 1)
+
+    assert refused.value.code == "range_unsupported"
+
+
+@pytest.mark.parametrize(
+    "content_range",
+    [
+        pytest.param(["bytes 0-7/{n}"], id="blob_range-002 other bytes"),
+        pytest.param(["bytes 2-9/{n}"] * 2, id="blob_range-003 twice"),
+        pytest.param(["bytes */{n}"], id="blob_range-003 asterisk"),
+        pytest.param(["bytes 2-9/*"], id="blob_range-003 unknown total"),
+        pytest.param(["bytes 2-9/8"], id="blob_range-003 total below the last"),
+        pytest.param(["bytes 2-9/{m}"], id="blob_range-003 another total"),
+        pytest.param([], id="absent"),
+        pytest.param(["items 2-9/{n}"], id="another unit"),
+        pytest.param(["bytes \uff12-9/{n}"], id="wide digit"),
+    ],
+)
+async def test_a_206_must_say_exactly_what_was_asked(content_range: list[str]) -> None:
+    sizes = {"n": len(BLOB), "m": len(BLOB) + 1}
+    headers = [
+        (b"content-range", value.format(**sizes).encode()) for value in content_range
+    ]
+
+    error = await refused_range(
+        lambda _: httpx.Response(206, content=BLOB[2:10], headers=headers)
+    )
+
+    assert error.code == "bad_content_range"
+
+
+@pytest.mark.parametrize("content", [BLOB[2:9], BLOB[2:11], b"", b"x" * 70_000])
+async def test_a_206_must_have_the_length_that_it_says(content: bytes) -> None:
+    content_range = f"bytes 2-9/{len(BLOB)}"
+
+    error = await refused_range(serving(content, 206, content_range=content_range))
+
+    assert error.code == "bad_content_range"
+
+
+class Storage:
+    """A registry that sends to a signed URL at a storage host.
+
+    refuses: how many signed URLs have run out before one is good
+    """
+
+    def __init__(self, refuses: int = 0) -> None:
+        self.refuses = refuses
+        self.signed = 0
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if request.url.host == "storage.example":
+            is_fresh = int(request.url.params["signature"]) > self.refuses
+            return ranged(request) if is_fresh else httpx.Response(403)
+        if "authorization" not in request.headers:
+            return httpx.Response(401, headers={"www-authenticate": "Basic realm=x"})
+        self.signed += 1
+        to = f"https://storage.example/blob?signature={self.signed}"
+        return httpx.Response(307, headers={"location": to})
+
+
+async def test_a_range_follows_to_storage_without_credentials_blob_range_011() -> None:
+    ask = asking(Storage(), an_endpoint(credential=OWNER))
+
+    got = await ask.registry.get_range("shop/cart", BLOB_DIGEST, 2, 9, len(BLOB))
+
+    assert got == BLOB[2:10]
+    last = ask.transport.requests[-1]
+    assert last.url.host == "storage.example"
+    assert last.headers["range"] == "bytes=2-9"
+    assert "authorization" not in last.headers
+
+
+@pytest.mark.parametrize(
+    ("refuses", "signed"),
+    [pytest.param(1, 2, id="blob_range-011 once"), pytest.param(9, 2, id="for ever")],
+)
+async def test_a_signed_url_that_ran_out_is_made_anew_once(
+    refuses: int, signed: int
+) -> None:
+    storage = Storage(refuses)
+    ask = asking(storage, an_endpoint(credential=OWNER))
+    wanted = ("shop/cart", BLOB_DIGEST, 2, 9, len(BLOB))
+
+    if refuses == 1:
+        assert await ask.registry.get_range(*wanted) == BLOB[2:10]
+    else:
+        with pytest.raises(RegistryError) as refused:
+            await ask.registry.get_range(*wanted)
+        assert refused.value.code == "denied"
+
+    assert storage.signed == signed
+
+
+async def test_403_by_the_registry_itself_is_final() -> None:
+    ask = asking(serving(b"", 403))
+
+    with pytest.raises(RegistryError) as refused:
+        await ask.registry.get_range("shop/cart", BLOB_DIGEST, 2, 9, len(BLOB))
+
+    assert refused.value.code == "denied"
+    assert len(ask.transport.requests) == 1
+
+
+async def test_416_is_an_error_of_the_registry_blob_range_011() -> None:
+    error = await refused_range(serving(b"", 416))
+
+    assert error.code == "registry_error"
+
+
+async def test_storage_that_wants_credentials_gets_none_registry_http_001() -> None:
+    def handler(request: httpx.Request) -> httpx.Response:
+        if request.url.host == "storage.example":
+            return httpx.Response(401, headers={"www-authenticate": "Basic realm=x"})
+        return httpx.Response(302, headers={"location": "https://storage.example/m"})
+
+    ask = asking(handler, an_endpoint(credential=OWNER))
+
+    with pytest.raises(RegistryError) as refused:
+        await ask.registry.get_manifest("shop/cart", "v1")
+
+    assert refused.value.code == "unauthorized"
+    assert ask.transport.sent("authorization") == [None, None]

@@ -1,0 +1,84 @@
+"""Addresses as people write them."""
+
+import pytest
+
+from support.registry_client import an_endpoint
+from weighbridge.errors import UsageError
+from weighbridge.net.guard import Reach
+from weighbridge.registry.endpoint import default_pace, registry_url
+
+
+@pytest.mark.parametrize(
+    ("address", "url"),
+    [
+        ("registry.example", "https://registry.example"),
+        ("registry.example:5000", "https://registry.example:5000"),
+        ("https://registry.example/", "https://registry.example"),
+        ("http://registry.example", "http://registry.example"),
+        ("10.0.0.7:5000", "https://10.0.0.7:5000"),
+        ("127.0.0.1:5000", "http://127.0.0.1:5000"),
+        ("localhost:5000", "http://localhost:5000"),
+        ("[::1]:5000", "http://[::1]:5000"),
+        ("https://127.0.0.1:5000", "https://127.0.0.1:5000"),
+        ("docker.io", "https://registry-1.docker.io"),
+        ("index.docker.io", "https://registry-1.docker.io"),
+    ],
+)
+def test_an_address_gets_the_scheme_that_docker_gives_it(
+    address: str, url: str
+) -> None:
+    assert registry_url(address) == url
+
+
+def test_plain_http_is_only_for_those_who_say_it() -> None:
+    assert registry_url("registry.example", plain_http=True) == (
+        "http://registry.example"
+    )
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "https://",
+        "ftp://registry.example",
+        "registry.example/path",
+        "registry.example?x=1",
+        "registry.example:0",
+        "registry.example:99999",
+        "registry.example:port",
+        "registry.example#x",
+    ],
+)
+def test_what_is_no_address_is_refused(address: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        registry_url(address)
+
+    assert refused.value.code == "invalid_registry"
+
+
+def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:
+    with pytest.raises(UsageError) as refused:
+        registry_url("https://ann:canary@registry.example")
+
+    assert "canary" not in refused.value.message
+
+
+def test_loopback_may_be_asked_freely_and_others_politely() -> None:
+    assert default_pace(Reach.LOOPBACK) == (32, None)
+    assert default_pace(Reach.PRIVATE) == (8, 20.0)
+    assert default_pace(Reach.PUBLIC) == (8, 20.0)
+
+
+@pytest.mark.parametrize(
+    ("url", "ceiling", "is_insecure"),
+    [
+        ("http://registry.local", Reach.PRIVATE, True),
+        ("https://registry.local", Reach.PRIVATE, False),
+        ("http://127.0.0.1:5000", Reach.LOOPBACK, False),
+    ],
+)
+def test_plain_http_beyond_loopback_is_insecure(
+    url: str, ceiling: Reach, is_insecure: bool
+) -> None:
+    assert an_endpoint(url=url, ceiling=ceiling).is_insecure is is_insecure

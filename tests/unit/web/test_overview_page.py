@@ -1,0 +1,241 @@
+"""The first page in each of its states."""
+
+from dataclasses import replace
+
+import pytest
+
+from support.html import Element
+from support.pages import overview_html, overview_tree
+from support.read_model import HOUR, NOW, a_registry_report, a_repository_report
+from weighbridge.domain.report import RepositoryReport
+from weighbridge.store.reports import RepositoryQuery
+
+
+def an_unread_repository(name: str = "shop/queued") -> RepositoryReport:
+    """A repository that was listed and not yet looked at."""
+    return replace(
+        a_repository_report(name),
+        state="new",
+        last_pass_at=None,
+        last_complete_pass_at=None,
+        newest_tag=None,
+        newest_digest=None,
+        newest_platform=None,
+        newest_compressed_bytes=None,
+        newest_uncompressed_bytes=None,
+        newest_uncompressed_confidence=None,
+        heaviest_instruction=None,
+        heaviest_compressed_bytes=None,
+        tags=0,
+    )
+
+
+def weighing(name: str, compressed_bytes: int) -> RepositoryReport:
+    """A repository whose newest image has this size."""
+    return replace(a_repository_report(name), newest_compressed_bytes=compressed_bytes)
+
+
+def figures(page: Element) -> dict[str, str]:
+    """The key numbers by their names."""
+    return {
+        div.one("dt").text: div.one("dd").text
+        for div in page.one("dl", "figures").all("div")
+    }
+
+
+def test_the_foot_is_the_sum_of_the_rows() -> None:
+    rows = [weighing("a/b", 4_872_106_311), weighing("c/d", 1_082_700_595)]
+
+    page = overview_tree([a_registry_report()], rows)
+
+    table = page.one("table")
+    column = [row.all("td")[0].amounts()[0] for row in table.one("tbody").all("tr")]
+    assert table.one("tfoot").amounts() == [sum(column)] == [5_954_806_906]
+    assert "5.95 GB" in figures(page)["Newest images, compressed"]
+
+
+def test_bars_of_all_rows_have_one_scale() -> None:
+    rows = [weighing("a/b", 1000), weighing("c/d", 250), weighing("e/f", 1)]
+
+    page = overview_tree([a_registry_report()], rows)
+
+    widths = [
+        rect.attributes["width"] for rect in page.one("table").one("tbody").all("rect")
+    ]
+    assert widths == ["100.00%", "25.00%", "0.60%"]
+
+
+def test_a_row_leads_to_its_repository_and_to_its_newest_image() -> None:
+    page = overview_tree([a_registry_report()], [a_repository_report("shop/api")])
+
+    links = [a.attributes["href"] for a in page.one("table").one("tbody").all("a")]
+    assert links == [
+        "/repository?ref=hub/shop/api",
+        "/image?ref=hub/shop/api:1.5.0",
+    ]
+
+
+def test_the_heaviest_line_is_short_and_whole_on_demand() -> None:
+    text = (
+        "RUN set -eux; apt-get update; apt-get install -y --no-install-recommends "
+        + ("imagemagick " * 20)
+    )
+    report = replace(a_repository_report(), heaviest_instruction=text)
+
+    page = overview_tree([a_registry_report()], [report])
+
+    code = page.one("td", "cmdcell").one("code")
+    assert code.text.startswith("RUN apt-get install … imagemagick")
+    assert len(code.text) <= 60
+    assert code.attributes["title"] == text
+
+
+def test_columns_sort_by_links_and_turn_on_the_second_click() -> None:
+    page = overview_tree([a_registry_report()], [a_repository_report()])
+
+    (head,) = [th for th in page.all("th") if "aria-sort" in th.attributes]
+    links = {a.text: a.attributes["href"] for a in page.one("thead").all("a")}
+    assert head.attributes["aria-sort"] == "descending"
+    assert links["Compressed ↓"] == "/?sort=compressed&order=asc"
+    assert links["Repository"] == "/?sort=name&order=asc"
+    assert links["On disk"] == "/?sort=uncompressed&order=desc"
+
+
+def test_what_was_read_stands_beside_what_was_weighed() -> None:
+    page = overview_tree([a_registry_report()], [a_repository_report()])
+
+    assert figures(page)["Read to weigh 48.1 GB"] == "3.38 MB 1,640 requests"
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("unauthorized", "hub refuses us since 2026-09-22 07:40 UTC"),
+        ("unreachable", "hub cannot be reached since 2026-09-22 07:40 UTC"),
+    ],
+)
+def test_a_failing_registry_is_said_and_its_numbers_stay(
+    state: str, words: str
+) -> None:
+    registry = replace(
+        a_registry_report(),
+        state="unauthorized" if state == "unauthorized" else "unreachable",
+        state_reason="the token server answers 401",
+        state_since=NOW - 2 * HOUR,
+        last_success_at=NOW - 3 * HOUR,
+    )
+
+    page = overview_tree([registry], [a_repository_report()])
+
+    banner = page.one("div", "bad").text
+    assert banner.startswith(words)
+    assert "the token server answers 401" in banner
+    assert "Its 4 repositories show what was known 3 h ago" in banner
+    assert page.one("table").one("tfoot").amounts() == [1_082_700_595]
+
+
+def test_tags_that_could_not_be_read_are_counted() -> None:
+    registry = replace(a_registry_report(), tags_failed=12)
+
+    page = overview_tree([registry], [a_repository_report()])
+
+    assert page.one("div", "banner").text.startswith("hub 12 tags of 412 could not")
+
+
+def test_data_older_than_two_and_a_half_intervals_is_stale() -> None:
+    stale = replace(a_registry_report("old"), last_success_at=NOW - 3 * HOUR)
+
+    page = overview_tree([stale, a_registry_report()], [a_repository_report()])
+
+    pill = page.one("a", "fresh")
+    assert pill.text == "1 of 2 stale"
+    assert "warn" in pill.classes
+
+
+def test_nothing_configured_shows_how_to_begin() -> None:
+    page = overview_tree([], [])
+
+    assert page.one("h1").text == "Nothing on the scale yet"
+    commands = [pre.text for pre in page.all("pre", "code")]
+    assert "weighbridge inspect python:3.7" in commands
+    assert page.all("dl", "figures") == []
+
+
+def test_a_first_crawl_shows_rows_as_they_land() -> None:
+    registry = replace(
+        a_registry_report("harbor"),
+        state="new",
+        last_success_at=NOW,
+        repositories=51,
+        repositories_pending=33,
+    )
+    rows = [a_repository_report("shop/api"), an_unread_repository()]
+
+    page = overview_tree([registry], rows)
+
+    assert page.one("h1").text == "Weighing harbor for the first time"
+    assert figures(page)["Repositories"] == "18 of 51 known the listing is complete"
+    words = [w.text for w in page.one("table").all("span", "unknown")]
+    assert words == ["not yet", "not yet"]
+    assert "weighing" in page.one("table").one("tbody").text
+
+
+def test_a_first_crawl_asks_again_without_script() -> None:
+    registry = replace(
+        a_registry_report(), state="new", repositories=0, last_discovery_at=None
+    )
+
+    page = overview_tree([registry], [])
+
+    (refresh,) = [m for m in page.all("meta") if "http-equiv" in m.attributes]
+    assert refresh.attributes["content"] == "5"
+    assert page.all("table") == []
+    assert "Rows appear here as they land" in page.text
+
+
+def test_one_new_repository_in_a_known_registry_is_no_first_crawl() -> None:
+    registry = replace(a_registry_report(), repositories=51, repositories_pending=1)
+
+    page = overview_tree([registry], [an_unread_repository()])
+
+    assert page.one("h1").text == "hub"
+    assert [m for m in page.all("meta") if "http-equiv" in m.attributes] == []
+
+
+def test_a_crawl_of_one_named_repository_is_not_waiting_for_a_listing() -> None:
+    registry = replace(
+        a_registry_report(), state="new", repositories=1, last_discovery_at=None
+    )
+
+    page = overview_tree([registry], [a_repository_report()])
+
+    assert page.one("h1").text == "hub"
+
+
+def test_a_search_without_hits_says_so() -> None:
+    query = RepositoryQuery(q="<b>nothing</b>")
+
+    page = overview_tree([a_registry_report()], [], query)
+
+    assert "No repository has <b>nothing</b> in its name" in page.one("main").text
+
+
+def test_unknown_is_never_zero() -> None:
+    report = replace(
+        a_repository_report(),
+        newest_uncompressed_bytes=None,
+        newest_uncompressed_confidence="unknown",
+    )
+
+    page = overview_tree([a_registry_report()], [report])
+
+    cell = page.one("table").one("tbody").all("td")[2]
+    assert cell.text == "unknown"
+    assert cell.one("span").attributes["title"]
+
+
+def test_no_overview_has_a_style_attribute_or_an_inline_script() -> None:
+    html = overview_html([a_registry_report()], [a_repository_report()])
+
+    assert " style=" not in html
+    assert html.count("<script") == 1
