@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from collections.abc import Sequence
 
 import click
 
@@ -54,8 +55,7 @@ def command(
                 docker_config=options.docker_config(),
             )
     except KeyboardInterrupt:
-        again = shlex.join(["weighbridge", "crawl", *targets])
-        click.echo(stopped_text(progress, again), err=True)
+        click.echo(stopped_text(progress, again(options, targets)), err=True)
         return _INTERRUPTED
     for warning in crawl_output.warnings_of(report):
         click.echo(f"warning: {warning}", err=True)
@@ -68,3 +68,14 @@ def command(
     else:
         emit(crawl_output.render_crawl(report, options.screen()))
     return NOT_WEIGHED if report.has_failed else 0
+
+
+def again(options: Options, targets: Sequence[str]) -> str:
+    """The command that goes on where this one was stopped. A database's URL that
+    may hold a password is left for the person to add."""
+    words = ["weighbridge", "crawl", *targets]
+    if options.config is not None:
+        words += ["--config", options.config]
+    if options.database is not None and "@" not in options.database:
+        words += ["--database", options.database]
+    return shlex.join(words)

@@ -66,7 +66,7 @@ def _image(
     if rows:
         parts += [*_table(image, rows, screen), ""]
     if sentence := _heaviest_in_words(image, rows):
-        parts.append(screen.wrapped(sentence))
+        parts.append(screen.wrapped(sentence.replace("…", screen.ellipsis)))
     return "\n".join(parts).rstrip("\n")
 
 

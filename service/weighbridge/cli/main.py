@@ -5,6 +5,7 @@ A command's module is imported when the command is named; only click is needed f
 `--help`, which is why it answers at once.
 """
 
+import io
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -51,6 +52,10 @@ def cli() -> None:
 
 def main() -> None:
     """What the `weighbridge` script calls."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A name that the terminal's encoding lacks is no reason to fail.
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))
 
 

@@ -89,7 +89,8 @@ def what_it_does(instruction: str) -> str:
                 names = _packages(found[1])
                 return words if words == "a download" else f"{words}{names}"
     if keyword in ("ADD", "COPY") and rest.startswith("file:"):
-        return "a file or archive from the build context"
+        is_root = rest.endswith(" in /")
+        return "a root file system" if is_root else "a file of the build context"
     start = instruction.split(" ")[:8]
     return " ".join(start) + (" …" if len(start) == 8 else "")
 

@@ -102,6 +102,7 @@ _PUBLIC_NAME: Final = re.compile(
 )
 _NAMES_A_PLACE: Final = re.compile(r"[-_.](?:file|path|stdin)$", re.IGNORECASE)
 _MASKED_ALREADY: Final = (f"{MASK},", f"{MASK}}}", f"{MASK}]")
+# One of these is in every name that the patterns above and below look for.
 _HINTS: Final = (
     "pass",
     "secret",
@@ -114,6 +115,7 @@ _HINTS: Final = (
     "-pat",
     "jwt",
     "dsn",
+    "bearer",
 )
 
 
@@ -152,7 +154,7 @@ def _masked_once(text: str) -> str:
     if "-u" in text:
         text = _USER_OPTION.sub(rf"\g<1>{MASK}", text)
     lowered = text.lower()
-    if not any(hint in lowered for hint in _HINTS) and "bearer" not in lowered:
+    if not any(hint in lowered for hint in _HINTS):
         return text
     text = _AUTHORIZATION.sub(_mask_behind_the_name, text)
     text = _BEARER.sub(rf"\g<1>{MASK}", text)

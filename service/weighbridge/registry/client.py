@@ -23,19 +23,18 @@ from weighbridge.errors import (
 )
 from weighbridge.net.follow import Ask, follow
 from weighbridge.net.route import origin
-from weighbridge.ports import PASS_COST, Cost
 from weighbridge.registry.auth import Authorizer, TokenRequest
 from weighbridge.registry.clock import Clock
 from weighbridge.registry.endpoint import Endpoint
 from weighbridge.registry.pacing import Gate
-from weighbridge.registry.question import Answer, Operation, Question
+from weighbridge.registry.question import Answer, Question
 from weighbridge.registry.refusals import (
     ANONYMOUS,
     asked_wait,
     find_refusal,
     refusal,
 )
-from weighbridge.registry.request_metrics import RequestMetrics
+from weighbridge.registry.request_counts import RequestCounts
 from weighbridge.registry.token_server import TokenServer
 from weighbridge.registry.tokens import Token
 from weighbridge.telemetry import Telemetry
@@ -68,8 +67,7 @@ class RegistryClient:
         telemetry: Telemetry,
         clock: Clock,
     ) -> None:
-        self.cost = Cost()
-        self.metrics = RequestMetrics(telemetry, endpoint)
+        self.counts = RequestCounts(telemetry, endpoint)
         self._endpoint = endpoint
         self._home = endpoint.origin
         self._transport = transport
@@ -78,7 +76,7 @@ class RegistryClient:
             concurrency=endpoint.concurrency,
             requests_per_second=endpoint.requests_per_second,
             clock=clock,
-            on_wait=self.metrics.note_wait,
+            on_wait=self.counts.note_wait,
         )
         self._authorizer = Authorizer(endpoint, self._fetch_token, clock)
         self._token_server = TokenServer(self._try_token, clock)
@@ -93,7 +91,7 @@ class RegistryClient:
         try:
             return await self._ask_signed_in(question)
         except AuthError as error:
-            self.metrics.note_failure(question.operation, error)
+            self.counts.note_failure(question.operation, error)
             raise
 
     def refusal(self, question: Question, answer: Answer) -> WeighbridgeError:
@@ -137,7 +135,7 @@ class RegistryClient:
                 return answer
             except WeighbridgeError as error:
                 if not isinstance(error, AuthError):  # `ask` counts those, once
-                    self.metrics.note_failure(question.operation, error)
+                    self.counts.note_failure(question.operation, error)
                 if not _is_worth_repeating(error, attempts.used):
                     raise
                 await self._back_off(error, attempts.used)
@@ -147,7 +145,7 @@ class RegistryClient:
             return
         error = find_refusal(question, answer, self._who, self._clock.now())
         if isinstance(error, RateLimited):
-            self._count_throttled()
+            self.counts.note_throttled()
         if error is not None:
             raise error
 
@@ -156,7 +154,7 @@ class RegistryClient:
     ) -> Answer:
         ask = self._ask_of(question, authorization)
         async with self._gate:
-            self._count_request(question.operation)
+            self.counts.note_request(question.operation)
             began = self._clock.monotonic()
             try:
                 response = await follow(self._transport, ask)
@@ -164,16 +162,16 @@ class RegistryClient:
                 if error.retryable:
                     self._gate.saw(None)
                 if error.code == "too_large":
-                    self._count_bytes(ask.body_limit)
+                    self.counts.note_bytes(ask.body_limit)
                 raise
             finally:
-                self.metrics.note_duration(self._clock.monotonic() - began)
+                self.counts.note_duration(self._clock.monotonic() - began)
         answer = await self._read(response)
         self._gate.saw(answer.status, _pause(answer, self._clock))
         # Of a body that was cut at its budget, the budget at most was read.
         unread = answer.content is None
-        self._count_bytes(ask.body_limit if unread else len(answer.content or b""))
-        self.metrics.note_answer(question.operation, answer, self._clock.now())
+        self.counts.note_bytes(ask.body_limit if unread else len(answer.content or b""))
+        self.counts.note_answer(question.operation, answer, self._clock.now())
         _check_end(question, answer)
         return answer
 
@@ -216,7 +214,7 @@ class RegistryClient:
             return  # the gate keeps everyone away until then
         longest = _FIRST_BACK_OFF_S * 2 ** (attempt - 1)
         wait = longest * (1 + self._clock.jitter()) / 2
-        self.metrics.note_wait(wait)
+        self.counts.note_wait(wait)
         await self._clock.sleep(wait)
 
     async def _fetch_token(self, request: TokenRequest) -> Token:
@@ -226,24 +224,6 @@ class RegistryClient:
         self, question: Question, authorization: Secret | None
     ) -> Answer:
         return await self._try(question, authorization, _Attempts())
-
-    def _count_request(self, operation: Operation) -> None:
-        for cost in self._costs():
-            cost.requests += 1
-            cost.by_operation[operation] = cost.by_operation.get(operation, 0) + 1
-
-    def _count_bytes(self, body_bytes: int) -> None:
-        for cost in self._costs():
-            cost.bytes_read += body_bytes
-        self.metrics.note_bytes(body_bytes)
-
-    def _count_throttled(self) -> None:
-        for cost in self._costs():
-            cost.throttled += 1
-
-    def _costs(self) -> list[Cost]:
-        of_pass = PASS_COST.get()
-        return [self.cost] if of_pass is None else [self.cost, of_pass]
 
 
 def _is_worth_repeating(error: WeighbridgeError, attempt: int) -> bool:
@@ -260,7 +240,9 @@ def _pause(answer: Answer, clock: Clock) -> float | None:
 def _check_end(question: Question, answer: Answer) -> None:
     """Where the connection's end is the body's end, only JSON that closes shows that
     it is whole. Blobs prove it by their digest or length."""
-    if answer.is_proven or answer.status != 200 or question.is_of_blob:
+    if answer.is_proven or answer.status != 200:
+        return
+    if question.is_of_blob or question.method == "HEAD":
         return
     try:
         parse_json(answer.content or b"")

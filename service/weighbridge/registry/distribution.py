@@ -15,7 +15,6 @@ from weighbridge.errors import (
     DocumentError,
     InvalidReference,
     ListingError,
-    RegistryError,
     TransportError,
     WeighbridgeError,
 )
@@ -23,7 +22,7 @@ from weighbridge.ports import Cost, ManifestAnswer
 from weighbridge.registry.auth import CATALOG_SCOPE, pull_scope
 from weighbridge.registry.client import RegistryClient
 from weighbridge.registry.clock import Clock
-from weighbridge.registry.content_range import bad_content_range, check_content_range
+from weighbridge.registry.content_range import bad_content_range, ranged_content
 from weighbridge.registry.endpoint import Endpoint
 from weighbridge.registry.listings import Names, parse_catalog_page, parse_tag_page
 from weighbridge.registry.paging import PAGE_LENGTH, pages
@@ -62,7 +61,7 @@ class DistributionRegistry:
 
     @property
     def cost(self) -> Cost:
-        return self._client.cost
+        return self._client.counts.cost
 
     async def repositories(self) -> AsyncIterator[RepositoryPage]:
         """Pages of the catalog, or the names that the endpoint already has."""
@@ -141,7 +140,7 @@ class DistributionRegistry:
             if exc.code != "too_large":
                 raise
             raise bad_content_range("it is longer than what was asked for") from exc
-        return _ranged(answer, first, last, total_bytes)
+        return ranged_content(answer, first, last, total_bytes)
 
     async def aclose(self) -> None:
         await self._client.aclose()
@@ -178,7 +177,7 @@ class DistributionRegistry:
             try:
                 return parse(answer.content or b"")
             except DocumentError as error:
-                self._client.metrics.note_failure(operation, error)
+                self._client.counts.note_failure(operation, error)
                 raise
 
         async for page in pages(ask, first_url, read):
@@ -198,9 +197,9 @@ class DistributionRegistry:
                     raise
                 raise _too_large(question, exc) from exc
             except DocumentError as error:
-                self._client.metrics.note_failure(question.operation, error)
+                self._client.counts.note_failure(question.operation, error)
                 if error.code == "digest_mismatch":
-                    self._client.metrics.note_mismatch()
+                    self._client.counts.note_mismatch()
                 if error.code != "digest_mismatch" or is_last:
                     raise
         raise AssertionError("the second round returns or raises")
@@ -267,22 +266,6 @@ def _exactly(answer: Answer, digest: Digest, content_bytes: int) -> bytes:
         raise _size_mismatch(content_bytes)
     verify(content, digest)
     return content
-
-
-def _ranged(answer: Answer, first: int, last: int, total_bytes: int) -> bytes:
-    wanted_bytes = last - first + 1
-    if answer.status == 206:
-        values = answer.headers.get_list("content-range")
-        check_content_range(values, first, last, total_bytes)
-        if answer.content is None or len(answer.content) != wanted_bytes:
-            raise bad_content_range("it has another length than its Content-Range")
-        return answer.content
-    is_whole = answer.status == 200 and answer.content is not None
-    if is_whole and wanted_bytes == total_bytes == len(answer.content or b""):
-        return answer.content or b""
-    raise RegistryError(
-        "the registry does not serve parts of a blob", code="range_unsupported"
-    )
 
 
 def _claim(answer: Answer) -> str:

@@ -1,7 +1,10 @@
 """The web application: which address leads to what."""
 
+import asyncio
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -43,6 +46,12 @@ def create_app(
     """
     check_reach(options)
     telemetry.build_info.labels(__version__, "").set(1)
+    keeper = SnapshotKeeper(
+        database,
+        options.max_series,
+        clock=clock,
+        wall=lambda: now().timestamp(),
+    )
     app = FastAPI(
         title="Weighbridge",
         version=__version__,
@@ -51,12 +60,7 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,  # the redirect would be built from the Host header
         dependencies=[Depends(only_known_parameters)],
-    )
-    keeper = SnapshotKeeper(
-        database,
-        options.max_series,
-        clock=clock,
-        wall=lambda: now().timestamp(),
+        lifespan=_watching(keeper),
     )
     _add_health(app, Health(database))
     _add_metrics(app, Metrics(telemetry, keeper))
@@ -67,6 +71,25 @@ def create_app(
     add_error_handlers(app)
     app.add_middleware(Gate, options=options, telemetry=telemetry)
     return app
+
+
+def _watching(
+    keeper: SnapshotKeeper,
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """While the app is served, a thread renders, so that no scrape has to wait."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        stop = threading.Event()
+        thread = threading.Thread(
+            target=keeper.watch, args=(stop,), name="snapshot", daemon=True
+        )
+        thread.start()
+        yield
+        stop.set()
+        await asyncio.to_thread(thread.join)
+
+    return lifespan
 
 
 def _get(

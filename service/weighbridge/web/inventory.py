@@ -47,11 +47,6 @@ class Inventory:
         sums = self.newest_compressed_bytes
         return sum(sums.values()) if registry is None else sums.get(registry, 0)
 
-    @property
-    def series(self) -> int:
-        """How many series these families have."""
-        return sum(len(family.samples) for family in inventory_families(self))
-
 
 def take_inventory(
     registries: Sequence[RegistryReport],
@@ -66,7 +61,9 @@ def take_inventory(
     totals = _Totals()
     reserved = _EXPORTER_SERIES + _REGISTRY_SERIES * len(registries)
     room = max(0, max_series - reserved)
-    heaviest = heapq.nlargest(room // _CORE_SERIES, totals.seen(rows), key=_weight)
+    # At least one, since for none `nlargest` would not count the rows either.
+    most = max(1, room // _CORE_SERIES)
+    heaviest = heapq.nlargest(most, totals.seen(rows), key=_weight)
     level = _level(totals.repositories, room)
     if level == 1:
         heaviest = _settled(heaviest, int(len(heaviest) / _LEAVE), before)
@@ -212,6 +209,11 @@ def inventory_families(inventory: Inventory) -> list[Gauges]:
     )
     families.extend(_repository_family(gauge, named) for gauge in gauges)
     return families
+
+
+def count_series(families: Iterable[Gauges]) -> int:
+    """How many series these families have."""
+    return sum(len(family.samples) for family in families)
 
 
 class _RegistryFamilies:

@@ -26,8 +26,8 @@ def _ascii_digits(value: object) -> object:
 
 Limit: TypeAlias = Annotated[
     int,
-    BeforeValidator(_ascii_digits),
     Query(ge=1, le=LIMIT_MAX, description="Items on one page"),
+    BeforeValidator(_ascii_digits),
 ]
 Ref: TypeAlias = Annotated[
     str,

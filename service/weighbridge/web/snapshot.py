@@ -13,6 +13,7 @@ from weighbridge.store.session import Database
 from weighbridge.web.exposition import Gauges, exposition
 from weighbridge.web.inventory import (
     Inventory,
+    count_series,
     inventory_families,
     name_of,
     take_inventory,
@@ -60,6 +61,7 @@ class Snapshot:
     version: str
     checked_at: float
     collect_s: float
+    series: int
     inventory: Inventory
     body: Body
     rendered: Rendered
@@ -77,7 +79,10 @@ class Snapshot:
 
 class SnapshotKeeper:
     """Keeps the newest snapshot. At most every 15 s, and only if the store's
-    version moved, one thread renders; the others are served what there is."""
+    version moved, one thread renders; the others are served what there is.
+
+    While `watch` runs, that is its thread, and no scrape ever waits.
+    """
 
     def __init__(
         self,
@@ -95,6 +100,7 @@ class SnapshotKeeper:
         self._snapshot: Snapshot | None = None
         self._looked_at = 0.0
         self._failed = False
+        self._is_watched = False
 
     @property
     def failed(self) -> bool:
@@ -102,7 +108,7 @@ class SnapshotKeeper:
         return self._failed
 
     def current(self) -> Snapshot:
-        """The snapshot to serve, refreshed first if that is due.
+        """The snapshot to serve, refreshed first if that is due and nobody watches.
 
         Raises what the store raises, but only while there is none at all.
         """
@@ -110,14 +116,27 @@ class SnapshotKeeper:
         if kept is None:
             with self._lock:
                 return self._snapshot or self._refresh(None)
-        if self._is_due() and self._lock.acquire(blocking=False):
-            try:
-                return self._refresh(kept)
-            except StoreError:
-                return kept  # Old numbers beat none, and `failed` tells.
-            finally:
-                self._lock.release()
-        return kept
+        return kept if self._is_watched else self._renewed(kept)
+
+    def watch(self, stop: threading.Event, every_s: float = 1.0) -> None:
+        """Refresh until told to stop; meant for a thread of its own."""
+        self._is_watched = True
+        try:
+            while not stop.wait(every_s):
+                if self._snapshot is not None:
+                    self._renewed(self._snapshot)
+        finally:
+            self._is_watched = False
+
+    def _renewed(self, kept: Snapshot) -> Snapshot:
+        if not self._is_due() or not self._lock.acquire(blocking=False):
+            return kept
+        try:
+            return self._refresh(kept)
+        except StoreError:
+            return kept  # Old numbers beat none, and `failed` tells.
+        finally:
+            self._lock.release()
 
     def _is_due(self) -> bool:
         return self._clock() - self._looked_at >= REFRESH_S
@@ -149,8 +168,17 @@ class SnapshotKeeper:
 
 def take_snapshot(inventory: Inventory, version: str) -> Snapshot:
     """Render the inventory; `checked` then adds what is true of the moment."""
-    body = Body(exposition(inventory_families(inventory)))
-    return Snapshot(version, 0.0, 0.0, inventory, body, body.with_end(b""))
+    families = inventory_families(inventory)
+    body = Body(exposition(families))
+    return Snapshot(
+        version=version,
+        checked_at=0.0,
+        collect_s=0.0,
+        series=count_series(families),
+        inventory=inventory,
+        body=body,
+        rendered=body.with_end(b""),
+    )
 
 
 def checked(snapshot: Snapshot, now: float, max_series: int) -> Snapshot:
@@ -183,7 +211,7 @@ def _about(snapshot: Snapshot, max_series: int) -> list[Gauges]:
             "Repositories left out to keep the budget.",
             inventory.omitted,
         ),
-        ("series", "Series of the inventory.", inventory.series),
+        ("series", "Series of the inventory.", snapshot.series),
         ("series_limit", "The budget that the inventory keeps.", max_series),
         (
             "detail_level",

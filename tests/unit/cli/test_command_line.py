@@ -1,12 +1,16 @@
 """The command line itself: help, exit codes, where each text goes."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import click
 import pytest
 
+from weighbridge.cli.crawl import again
 from weighbridge.cli.failure import CommandFailed, failure_text, report
 from weighbridge.cli.main import cli, run
+from weighbridge.cli.options import Options
 from weighbridge.cli.up import announcement, demo_announcement
 from weighbridge.config import RegistrySettings, Settings
 from weighbridge.domain.secret import Secret
@@ -38,6 +42,30 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
 
     out = capsys.readouterr().out
     assert [name for name in COMMANDS if f"  {name} " in out] == COMMANDS
+
+
+def test_help_loads_nothing_that_is_slow_to_import() -> None:
+    slow = "httpx pydantic sqlalchemy rich yaml fastapi structlog prometheus_client"
+    program = (
+        "import sys; from weighbridge.cli.main import run; run(['--help']); "
+        f"print('loaded', set(sys.modules) & set('{slow}'.split()), file=sys.stderr)"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+
+    assert done.stderr == "loaded set()\n"
+
+
+def test_a_stopped_crawl_goes_on_with_the_same_files_but_no_password() -> None:
+    options = Options(config="w.yaml", database="sqlite:///w.db")
+    secret = Options(database="postgresql+psycopg://w:c4nary@db.example/w")
+
+    assert again(options, ["hub"]) == (
+        "weighbridge crawl hub --config w.yaml --database sqlite:///w.db"
+    )
+    assert again(secret, []) == "weighbridge crawl"
 
 
 def leaves() -> list[list[str]]:

@@ -315,7 +315,8 @@ def test_markdown_keeps_a_line_inside_its_code_span() -> None:
         ("RUN apk add --no-cache git && rm -rf /x", "packages by apk (git)"),
         ("RUN npm ci", "Node packages"),
         ("RUN curl -fsSL https://a.example | sh", "a download"),
-        ("ADD file:0123 in /", "a file or archive from the build context"),
+        ("ADD file:0123 in /", "a root file system"),
+        ("COPY file:0123 in /app/x", "a file of the build context"),
         ("COPY . /app", "COPY . /app"),
         (
             "RUN make one two three four five six seven",

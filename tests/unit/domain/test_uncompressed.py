@@ -591,7 +591,7 @@ MEMBERS = st.lists(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(MEMBERS, st.booleans())
 def test_bounds_hold_the_truth_for_any_row_of_gzip_members(
     members: list[tuple[bytes, int, int]], is_noisy: bool
@@ -611,7 +611,7 @@ def test_bounds_hold_the_truth_for_any_row_of_gzip_members(
         assert_holds(size, truth)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.binary(max_size=300).map(lambda b: b * 200), min_size=1, max_size=3),
     st.booleans(),
@@ -671,8 +671,6 @@ def test_156_real_tarballs_have_true_trailers() -> None:
 
     wrong = []
     for fact in facts:
-        if fact["compressed"] <= SMALL_BLOB_BYTES:
-            continue
         asked = measure_trailer(fact["compressed"], fact["isize"])
         if asked.size != trailer(fact["uncompressed"]):
             wrong.append(fact["path"])

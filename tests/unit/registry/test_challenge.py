@@ -110,11 +110,11 @@ def test_what_is_written_by_the_grammar_is_read_back(
 )
 def test_long_lines_are_read_in_linear_time(piece: str) -> None:
     line = "Bearer " + piece * (CHALLENGE_CHARACTERS // len(piece) - 8)
-    began = time.perf_counter()
+    began = time.process_time()
 
     parsed_or_code([line])
 
-    assert time.perf_counter() - began < 0.05
+    assert time.process_time() - began < 0.05
 
 
 def parsed_or_code(lines: list[str]) -> list[Challenge] | str:

@@ -89,12 +89,12 @@ def test_hostile_repository_names_are_counted_registry_list_021() -> None:
 @pytest.mark.parametrize("bait", ["b" + "-b" * 30_000 + "!", "b__" * 20_000 + "/"])
 def test_long_names_are_refused_at_once_registry_list_022(bait: str) -> None:
     raw = json.dumps({"repositories": [bait]}).encode()
-    began = time.perf_counter()
+    began = time.process_time()
 
     page = parse_catalog_page(raw)
 
     assert page.invalid == 1
-    assert time.perf_counter() - began < 0.05
+    assert time.process_time() - began < 0.05
 
 
 def test_a_catalog_may_be_empty_but_not_absent() -> None:

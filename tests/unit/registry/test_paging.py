@@ -107,11 +107,11 @@ def test_any_link_stays_on_the_listing_or_is_refused(links: list[str]) -> None:
 @pytest.mark.parametrize("piece", ["<", "<a>;", "<a>;a=", '<a>;a="\\', " ", ";a "])
 def test_long_links_are_read_in_linear_time(piece: str) -> None:
     value = "<a>" + piece * (16_000 // len(piece))
-    began = time.perf_counter()
+    began = time.process_time()
 
     next_or_code([value])
 
-    assert time.perf_counter() - began < 0.05
+    assert time.process_time() - began < 0.05
 
 
 def next_or_code(links: list[str]) -> httpx.URL | str | None:

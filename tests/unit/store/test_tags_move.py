@@ -1,5 +1,6 @@
 """Where tags point: new, moved, failed, gone, returned."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -17,7 +18,7 @@ from weighbridge.store.models import (
     tag_moves,
     tags,
 )
-from weighbridge.store.repositories import close_pass, hold, open_pass
+from weighbridge.store.repositories import Claim, close_pass, hold, open_pass
 from weighbridge.store.tags import (
     KnownTag,
     Move,
@@ -28,7 +29,6 @@ from weighbridge.store.tags import (
     known_tags,
     live_tags,
 )
-
 
 ONE = an_image([a_layer("one", 100)])
 TWO = an_image([a_layer("two", 200)])
@@ -377,8 +377,25 @@ def test_a_target_without_facts_is_refused(world: World) -> None:
     assert caught.value.code == "unknown_digest"
 
 
-@pytest.mark.parametrize("step", ["moves", "failures", "gone", "open", "close", "hold"])
-def test_nothing_is_written_by_whoever_lost_the_claim(world: World, step: str) -> None:
+Step = Callable[[Connection, Claim, int, datetime], object]
+STEPS: dict[str, Step] = {
+    "moves": lambda c, claim, _, now: apply_moves(
+        c, claim, [Move("latest", TWO.digest, None)], now
+    ),
+    "failures": lambda c, claim, _, now: apply_failures(
+        c, claim, [TagFailure("latest", "timeout", "10 s", None)], now
+    ),
+    "gone": lambda c, claim, _, now: apply_gone(c, claim, ["latest"], now),
+    "open_pass": lambda c, claim, _, now: open_pass(c, claim, now),
+    "close_pass": lambda c, claim, opened, now: close_pass(
+        c, claim, opened, a_result(), now, now
+    ),
+    "hold": lambda c, claim, _, now: hold(c, claim, now),
+}
+
+
+@pytest.mark.parametrize("step", STEPS.values(), ids=STEPS.keys())
+def test_nothing_is_written_by_whoever_lost_the_claim(world: World, step: Step) -> None:
     world.look({"latest": ONE})
     world.keep(TWO)
     with world.database.write() as connection:
@@ -386,23 +403,9 @@ def test_nothing_is_written_by_whoever_lost_the_claim(world: World, step: str) -
         opened = open_pass(connection, late, world.now)
     with world.database.write() as connection:
         world.claimed(connection)
-    failure = TagFailure("latest", "timeout", "10 s", None)
 
     with pytest.raises(StaleFence), world.database.write() as connection:
-        match step:
-            case "moves":
-                move = Move("latest", TWO.digest, None)
-                apply_moves(connection, late, [move], world.now)
-            case "failures":
-                apply_failures(connection, late, [failure], world.now)
-            case "gone":
-                apply_gone(connection, late, ["latest"], world.now)
-            case "open":
-                open_pass(connection, late, world.now)
-            case "close":
-                close_pass(connection, late, opened, a_result(), world.now, world.now)
-            case _:
-                hold(connection, late, world.now)
+        step(connection, late, opened, world.now)
 
     tag = world.tags()["latest"]
     assert (tag.digest, tag.gone_at, tag.error_code) == (ONE.digest, None, None)

@@ -86,5 +86,5 @@ def test_any_names_give_as_many_series_as_there_are_names(names: list[str]) -> N
 def test_any_label_can_be_encoded_and_is_short(text: str) -> None:
     clean = printable_label(text)
 
-    assert clean.encode()
+    assert clean.encode().decode() == clean
     assert len(clean) <= LABEL_CHARACTERS

@@ -1,4 +1,4 @@
-"""The metrics of one registry's requests."""
+"""What one registry was asked: as a cost, and as metrics."""
 
 import re
 from datetime import datetime
@@ -10,6 +10,7 @@ from weighbridge.errors import (
     TransportError,
     WeighbridgeError,
 )
+from weighbridge.ports import PASS_COST, Cost
 from weighbridge.registry.endpoint import Endpoint
 from weighbridge.registry.question import Answer, Operation
 from weighbridge.telemetry import Telemetry
@@ -30,10 +31,14 @@ _QUOTA: Final = re.compile(r"([0-9]{1,12})(?:\s*[;,].{0,100})?", re.ASCII)
 _FIRST_UNIX_TIME: Final = 1_000_000_000
 
 
-class RequestMetrics:
-    """Labels filled in once, so that the client only says what happened."""
+class RequestCounts:
+    """The client says what happened; here is where that is counted.
+
+    cost: since the client was made; a pass's own share goes to `PASS_COST` too
+    """
 
     def __init__(self, telemetry: Telemetry, endpoint: Endpoint) -> None:
+        self.cost = Cost()
         self._telemetry = telemetry
         self._name = endpoint.name
         telemetry.begin_registry(endpoint.name)
@@ -45,7 +50,19 @@ class RequestMetrics:
     def note_duration(self, seconds: float) -> None:
         self._telemetry.registry_request_duration.labels(self._name).observe(seconds)
 
+    def note_request(self, operation: Operation) -> None:
+        for cost in self._costs():
+            cost.requests += 1
+            cost.by_operation[operation] = cost.by_operation.get(operation, 0) + 1
+
+    def note_throttled(self) -> None:
+        """The registry said that it was asked too much."""
+        for cost in self._costs():
+            cost.throttled += 1
+
     def note_bytes(self, body_bytes: int) -> None:
+        for cost in self._costs():
+            cost.bytes_read += body_bytes
         self._telemetry.registry_response_bytes.labels(self._name).inc(body_bytes)
 
     def note_answer(self, operation: Operation, answer: Answer, now: datetime) -> None:
@@ -64,6 +81,10 @@ class RequestMetrics:
     def note_mismatch(self) -> None:
         """Content did not hash to the digest that it was asked by."""
         self._telemetry.integrity_errors.labels(self._name).inc()
+
+    def _costs(self) -> list[Cost]:
+        of_pass = PASS_COST.get()
+        return [self.cost] if of_pass is None else [self.cost, of_pass]
 
     def _note_quota(self, answer: Answer, now: datetime) -> None:
         for header, gauge in (

@@ -1,0 +1,63 @@
+"""Error bodies from strangers."""
+
+import json
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from support.fake_clock import START
+from weighbridge.domain.printable import printable
+from weighbridge.registry.question import Answer, Operation, Question
+from weighbridge.registry.refusals import find_refusal
+
+ERRORS = st.fixed_dictionaries(
+    {},
+    optional={
+        "code": st.text(max_size=8) | st.integers() | st.just("TOOMANYREQUESTS"),
+        "message": st.text(max_size=300) | st.none(),
+    },
+)
+BODIES = (
+    st.binary(max_size=400)
+    | st.text(max_size=400).map(str.encode)
+    | st.lists(ERRORS, max_size=2).map(lambda e: json.dumps({"errors": e}).encode())
+)
+
+
+def a_question(operation: Operation = "tags") -> Question:
+    return Question(operation, "https://registry.example/v2/a/tags/list", "", 1000)
+
+
+def an_answer(status: int, content: bytes) -> Answer:
+    return Answer(status, httpx.Headers(), content, True, False)
+
+
+@given(st.sampled_from([400, 401, 403, 404, 429, 500, 302]), BODIES)
+def test_any_error_body_gives_one_short_printable_line(
+    status: int, content: bytes
+) -> None:
+    error = find_refusal(a_question(), an_answer(status, content), "anonymous", START)
+
+    assert error is not None
+    assert printable(error.message) == error.message
+    assert len(error.message) < 256 + 64 + 100
+
+
+@given(BODIES)
+def test_any_good_body_is_good_or_gives_a_printable_error(content: bytes) -> None:
+    error = find_refusal(a_question(), an_answer(200, content), "anonymous", START)
+
+    assert error is None or printable(error.message) == error.message
+
+
+@pytest.mark.parametrize("status", [200, 400, 500])
+def test_a_token_servers_words_are_never_repeated(status: int) -> None:
+    body = b'{"errors":[{"code":"UNKNOWN","message":"canary"}]} canary'
+
+    error = find_refusal(
+        a_question("token"), an_answer(status, body), "anonymous", START
+    )
+
+    assert error is None or "canary" not in error.message

@@ -1,0 +1,215 @@
+"""Which repositories are due, and who works on them."""
+
+from datetime import timedelta
+
+from sqlalchemy import Connection
+
+from support.images import a_layer, an_image
+from support.store_world import MINUTE, T0, World, a_result, an_entry
+from weighbridge.store.registries import put_registry
+from weighbridge.store.reports import find_pass, pass_page
+from weighbridge.store.repositories import (
+    Claim,
+    Due,
+    claim,
+    close_pass,
+    due_repositories,
+    hold,
+    open_pass,
+    put_repositories,
+    repositories_of,
+)
+
+HOUR = timedelta(hours=1)
+
+
+def taken(connection: Connection, world: World, *, lease_s: float = 60) -> Claim:
+    found = claim(connection, world.repository_id, now=world.now, lease_s=lease_s)
+    assert found is not None
+    return found
+
+
+def test_new_repositories_are_due_at_once(world: World) -> None:
+    with world.database.write() as connection:
+        ids = put_repositories(connection, world.registry_id, ["b/b", "a/a"], T0)
+        due = due_repositories(connection, T0, 10)
+
+    assert due == [
+        Due(world.repository_id, "hub", "acme/app"),
+        Due(ids["a/a"], "hub", "a/a"),
+        Due(ids["b/b"], "hub", "b/b"),
+    ]
+
+
+def test_repositories_that_are_there_keep_their_id_and_time(world: World) -> None:
+    world.look()
+
+    with world.database.write() as connection:
+        ids = put_repositories(
+            connection, world.registry_id, ["acme/app", "new"], world.now
+        )
+        due = due_repositories(connection, world.now, 10)
+
+    assert ids["acme/app"] == world.repository_id
+    assert [item.repository for item in due] == ["new"]
+
+
+def test_repositories_belong_to_their_registry(world: World) -> None:
+    with world.database.write() as connection:
+        other = put_registry(connection, an_entry("other"), T0)
+        ids = put_repositories(connection, other, ["acme/app"], T0)
+
+        assert repositories_of(connection, other) == ids
+        mine = repositories_of(connection, world.registry_id)
+
+    assert mine == {"acme/app": world.repository_id}
+    assert ids["acme/app"] != world.repository_id
+
+
+def test_the_longest_due_comes_first_up_to_the_limit(world: World) -> None:
+    with world.database.write() as connection:
+        put_repositories(connection, world.registry_id, ["later"], T0 + MINUTE)
+        put_repositories(connection, world.registry_id, ["latest"], T0 + HOUR)
+
+        due = due_repositories(connection, T0 + HOUR, 2)
+
+    assert [item.repository for item in due] == ["acme/app", "later"]
+
+
+def test_a_claimed_repository_is_neither_due_nor_free(world: World) -> None:
+    with world.database.write() as connection:
+        taken(connection, world)
+
+        assert due_repositories(connection, world.now, 10) == []
+        again = claim(connection, world.repository_id, now=world.now, lease_s=60)
+
+    assert again is None
+
+
+def test_a_lease_that_ran_out_can_be_taken_over(world: World) -> None:
+    with world.database.write() as connection:
+        first = taken(connection, world, lease_s=60)
+        world.now += MINUTE
+
+        second = taken(connection, world)
+
+    assert second.fence == first.fence + 1
+
+
+def test_holding_a_claim_renews_its_lease(world: World) -> None:
+    with world.database.write() as connection:
+        mine = taken(connection, world, lease_s=60)
+        world.now += MINUTE / 2
+        hold(connection, mine, world.now)
+        world.now += MINUTE / 2
+
+        other = claim(connection, world.repository_id, now=world.now, lease_s=60)
+
+    assert other is None
+
+
+def test_a_claim_tells_what_is_known(world: World) -> None:
+    image = an_image([a_layer()])
+    world.look({"1": image, "latest": image}, result=a_result(held=["x", "y"]))
+
+    with world.database.write() as connection:
+        mine = world.claimed(connection)
+
+    assert (mine.repository, mine.pass_number) == ("acme/app", 1)
+    assert (mine.tags, mine.manifests) == (2, 1)
+    assert mine.held == {"x", "y"}
+
+
+def test_only_complete_passes_count(world: World) -> None:
+    world.look(result=a_result(complete=False, state="partial"))
+
+    with world.database.write() as connection:
+        mine = world.claimed(connection)
+
+    assert (mine.pass_number, mine.held) == (0, frozenset())
+
+
+def test_a_closed_pass_says_what_it_did(world: World) -> None:
+    with world.database.write() as connection:
+        mine = taken(connection, world)
+        opened = open_pass(connection, mine, world.now)
+        running = find_pass(connection, opened)
+        result = a_result(complete=False, state="partial", reason="timeout")
+        ended = world.now + MINUTE
+        close_pass(connection, mine, opened, result, ended, ended + HOUR)
+        closed = find_pass(connection, opened)
+
+    assert running is not None
+    assert (running.state, running.ended_at) == ("running", None)
+    assert closed is not None
+    assert (closed.state, closed.reason) == ("partial", "timeout")
+    assert (closed.started_at, closed.ended_at) == (world.now, ended)
+    assert (closed.requests, closed.bytes_read) == (3, 1000)
+
+
+def test_a_closed_pass_gives_the_repository_back_until_it_is_due(world: World) -> None:
+    world.look()
+
+    with world.database.read() as connection:
+        assert due_repositories(connection, world.now + MINUTE, 10) == []
+        due = due_repositories(connection, world.now + HOUR, 10)
+
+    assert [item.repository for item in due] == ["acme/app"]
+
+
+def test_a_pass_that_a_dead_process_left_open_is_closed_by_the_next(
+    world: World,
+) -> None:
+    with world.database.write() as connection:
+        left = open_pass(connection, taken(connection, world), world.now)
+
+    world.look()
+
+    with world.database.read() as connection:
+        found = find_pass(connection, left)
+    assert found is not None
+    assert (found.state, found.ended_at) == ("interrupted", world.now)
+
+
+def test_a_state_that_goes_on_keeps_its_beginning(world: World) -> None:
+    world.look(result=a_result(complete=False, state="error", reason="timeout"))
+    since = world.now
+
+    world.look(result=a_result(complete=False, state="error", reason="bad_tls"))
+
+    report = world.report()
+    assert (report.state, report.state_reason) == ("error", "bad_tls")
+    assert report.state_since == since
+
+
+def test_a_failed_pass_keeps_when_the_last_complete_one_was(world: World) -> None:
+    world.look()
+    complete = world.now
+
+    world.look(result=a_result(complete=False, state="unreachable", reason="timeout"))
+
+    report = world.report()
+    assert report.last_complete_pass_at == complete
+    assert (report.last_pass_at, report.state_since) == (world.now, world.now)
+
+
+def test_passes_are_listed_newest_first_by_repository(world: World) -> None:
+    world.look()
+    with world.database.write() as connection:
+        put_repositories(connection, world.registry_id, ["other"], world.now)
+    other = World(world.database, repository="other", now=world.now)
+    other.look()
+    world.now = other.now
+    world.look()
+
+    with world.database.read() as connection:
+        first = pass_page(connection, limit=2)
+        rest = pass_page(connection, limit=2, cursor=first.next_cursor)
+        chosen = pass_page(connection, registry="hub", repository="acme/app")
+        none = pass_page(connection, registry="nobody")
+
+    names = [item.repository for item in (*first.items, *rest.items)]
+    assert names == ["acme/app", "other", "acme/app"]
+    assert rest.next_cursor is None
+    assert [item.repository for item in chosen.items] == ["acme/app"] * 2
+    assert none.items == ()

@@ -1,0 +1,141 @@
+"""Rows of registries: what is configured and how they are."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from support.images import a_layer, an_image
+from support.store_world import MINUTE, T0, World, a_result, an_entry
+from weighbridge.domain.report import RegistryReport
+from weighbridge.store.registries import (
+    find_address_class,
+    note_discovery,
+    note_registry,
+    put_registry,
+)
+from weighbridge.store.reports import registry_reports, snapshot_version, weighed
+from weighbridge.store.session import Database
+
+
+def reports(database: Database) -> dict[str, RegistryReport]:
+    with database.read() as connection:
+        return {report.name: report for report in registry_reports(connection)}
+
+
+def version(database: Database) -> str:
+    with database.read() as connection:
+        return snapshot_version(connection)
+
+
+def test_a_new_registry_has_nothing_yet(database: Database) -> None:
+    with database.write() as connection:
+        put_registry(connection, an_entry("hub"), T0)
+
+    report = reports(database)["hub"]
+
+    assert (report.state, report.state_since) == ("new", T0)
+    assert (report.repositories, report.tags, report.images) == (0, 0, 0)
+    assert (report.referenced_bytes, report.weighed_bytes) == (None, None)
+    assert report.last_success_at is None
+
+
+def test_putting_it_again_brings_it_up_to_date_under_the_same_id(
+    database: Database,
+) -> None:
+    with database.write() as connection:
+        first = put_registry(connection, an_entry("hub"), T0)
+        changed = replace(an_entry("hub"), kind="harbor", interval_s=60)
+        second = put_registry(connection, changed, T0 + MINUTE)
+
+    report = reports(database)["hub"]
+    assert first == second
+    assert (report.kind, report.interval_s, report.state_since) == ("harbor", 60, T0)
+
+
+def test_the_first_address_class_is_kept(database: Database) -> None:
+    with database.write() as connection:
+        put_registry(connection, an_entry(address_class="private"), T0)
+        put_registry(connection, an_entry(), T0)
+
+        assert find_address_class(connection, "hub") == "private"
+        assert find_address_class(connection, "unknown") is None
+
+
+def test_the_address_class_of_another_host_is_forgotten(database: Database) -> None:
+    with database.write() as connection:
+        put_registry(connection, an_entry(address_class="private"), T0)
+        put_registry(connection, an_entry(url="https://new.example"), T0)
+
+        assert find_address_class(connection, "hub") is None
+
+
+def test_a_state_begins_when_it_changes(database: Database) -> None:
+    with database.write() as connection:
+        identity = put_registry(connection, an_entry(), T0)
+        for minutes, reason in ((1, "timeout"), (2, "timeout"), (3, "bad_tls")):
+            note_registry(
+                connection,
+                identity,
+                state="unreachable",
+                reason=reason,
+                now=T0 + minutes * MINUTE,
+            )
+
+    report = reports(database)["hub"]
+    assert (report.state, report.state_reason) == ("unreachable", "bad_tls")
+    assert report.state_since == T0 + MINUTE
+
+
+def test_a_discovery_that_stopped_half_way_was_one(database: Database) -> None:
+    with database.write() as connection:
+        identity = put_registry(connection, an_entry(), T0)
+        note_discovery(connection, identity, complete=True, now=T0)
+        note_discovery(connection, identity, complete=False, now=T0 + MINUTE)
+
+    assert reports(database)["hub"].last_discovery_at == T0 + MINUTE
+
+
+def test_sums_are_over_the_repositories_and_images_count_once(
+    database: Database,
+) -> None:
+    one, two = World(database, repository="one"), World(database, repository="two")
+    World(database, repository="waiting")
+    shared, own = an_image([a_layer("s", 70)]), an_image([a_layer("o", 5)])
+    one.look({"a": shared, "b": shared})
+    two.now += timedelta(days=3)
+    two.look({"a": shared, "b": own}, result=a_result(requests=4, bytes_read=50))
+
+    report = reports(database)["hub"]
+
+    assert (report.repositories, report.repositories_pending) == (3, 1)
+    assert (report.tags, report.images, report.weighed_bytes) == (4, 2, 75)
+    assert report.referenced_bytes == 3 * shared.stored_bytes + own.stored_bytes
+    assert (report.requests, report.bytes_read) == (7, 1050)
+    assert (report.oldest_pass_at, report.last_success_at) == (one.now, two.now)
+    with database.read() as connection:
+        ids = [one.repository_id, two.repository_id]
+        assert weighed(connection, ids) == (2, 75)
+        assert weighed(connection, ids[:1]) == (1, 70)
+        assert weighed(connection, []) == (0, 0)
+
+
+def test_the_version_follows_whatever_is_shown(world: World) -> None:
+    seen = [version(world.database)]
+    image = an_image([a_layer()])
+
+    world.look({"a": image})
+    seen.append(version(world.database))
+    world.look(result=a_result(complete=False, state="partial"))
+    seen.append(version(world.database))
+    with world.database.write() as connection:
+        note_registry(
+            connection, world.registry_id, state="ok", reason="", now=world.now
+        )
+    seen.append(version(world.database))
+
+    assert len(set(seen)) == len(seen)
+    with world.database.write() as connection:
+        put_registry(connection, an_entry(), world.now)
+        note_registry(
+            connection, world.registry_id, state="ok", reason="", now=world.now
+        )
+    assert version(world.database) == seen[-1]

@@ -1,0 +1,225 @@
+"""The API over a real database."""
+
+import csv
+import io
+
+import pytest
+from starlette.testclient import TestClient
+
+from support.images import (
+    a_layer,
+    an_artifact_of,
+    an_image,
+    an_index_of,
+    some_layers,
+)
+from support.store_world import T0, World
+from weighbridge.domain.platform import Platform
+from weighbridge.domain.report import RepositoryReport
+from weighbridge.store.repositories import put_repositories
+
+PYTHON = an_image(some_layers(55_025_206, 5_163_370, 196_877_237))
+ARM = an_image(some_layers(41_000_000, name="arm"), platform=Platform("linux", "arm64"))
+
+LISTS = [
+    "/api/v1/registries",
+    "/api/v1/repositories",
+    "/api/v1/tags?ref=hub/acme/app",
+    "/api/v1/passes",
+    "/api/v1/search?q=app",
+]
+
+
+@pytest.fixture
+def pushed(world: World) -> World:
+    """One repository whose tag names an image for two platforms."""
+    world.keep(PYTHON, ARM)
+    world.look({"3.7": an_index_of(PYTHON, ARM), "old": PYTHON}, pushed_at=T0)
+    return world
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_every_list_has_items_and_a_cursor(
+    pushed: World, client: TestClient, path: str
+) -> None:
+    answer = client.get(path)
+
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json().keys() == {"items", "next_cursor"}
+    assert answer.json()["items"]
+
+
+def test_a_row_has_the_names_of_the_read_model(
+    pushed: World, client: TestClient
+) -> None:
+    (row,) = client.get("/api/v1/repositories").json()["items"]
+
+    assert set(row) == set(RepositoryReport.__dataclass_fields__)
+    assert row["repository"] == "acme/app"
+    assert row["newest_compressed_bytes"] == PYTHON.compressed_bytes
+    assert row["newest_uncompressed_bytes"] is None
+    assert row["last_complete_pass_at"] == "2026-03-02T12:00:00Z"
+
+
+def test_one_repository_is_the_row_of_the_list(
+    pushed: World, client: TestClient
+) -> None:
+    (row,) = client.get("/api/v1/repositories").json()["items"]
+
+    assert client.get("/api/v1/repository?ref=hub/acme/app").json() == row
+
+
+def test_an_image_has_the_schema_of_inspect(pushed: World, client: TestClient) -> None:
+    document = client.get("/api/v1/image?ref=hub/acme/app:3.7").json()
+
+    (image,) = document["images"]
+    assert document["schema"] == "weighbridge.inspect/1"
+    assert document["platforms"] == ["linux/amd64", "linux/arm64"]
+    assert image["compressed_bytes"] == PYTHON.compressed_bytes
+    assert sum(y["compressed_bytes"] for y in image["layers"]) == (
+        PYTHON.compressed_bytes
+    )
+    assert [line["layer"] for line in image["lines"]] == [0, 1, 2]
+
+
+def test_another_platform_is_another_image(pushed: World, client: TestClient) -> None:
+    path = "/api/v1/image?ref=hub/acme/app:3.7&platform=linux/arm64"
+
+    (image,) = client.get(path).json()["images"]
+
+    assert image["digest"] == ARM.digest
+    assert image["compressed_bytes"] == 41_000_000
+
+
+def test_an_image_can_be_asked_by_digest(pushed: World, client: TestClient) -> None:
+    document = client.get(f"/api/v1/image?ref=hub/acme/app@{ARM.digest}").json()
+
+    assert document["digest"] == ARM.digest
+    assert document["tag"] is None
+
+
+def test_an_artifact_is_answered_as_what_it_is(
+    world: World, client: TestClient
+) -> None:
+    chart = an_artifact_of(a_layer("chart", 700), role="artifact")
+    world.look({"chart": chart})
+
+    document = client.get("/api/v1/image?ref=hub/acme/app:chart").json()
+
+    assert (document["kind"], document["images"]) == ("artifact", [])
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/api/v1/repository?ref=hub/acme/none", "repository_not_found"),
+        ("/api/v1/tags?ref=elsewhere/acme/app", "repository_not_found"),
+        ("/api/v1/image?ref=hub/acme/app:none", "image_not_found"),
+        ("/api/v1/image?ref=hub/acme/app", "image_not_found"),
+        ("/api/v1/passes/4711", "pass_not_found"),
+        ("/api/v1/passes/99999999999999999999", "pass_not_found"),
+        ("/api/v1/passes/x", "pass_not_found"),
+    ],
+)
+def test_what_is_not_there_is_404_with_a_code(
+    pushed: World, client: TestClient, path: str, code: str
+) -> None:
+    answer = client.get(path)
+
+    assert answer.status_code == 404
+    assert answer.json()["error"]["code"] == code
+
+
+def test_pages_of_a_list_hold_every_row_once(pushed: World, client: TestClient) -> None:
+    with pushed.database.write() as connection:
+        names = [f"shop/r{i}" for i in range(24)]
+        put_repositories(connection, pushed.registry_id, names, T0)
+    seen: list[str] = []
+    cursor = ""
+
+    for _ in range(4):
+        page = client.get(f"/api/v1/repositories?limit=7{cursor}").json()
+        seen += [row["repository"] for row in page["items"]]
+        cursor = f"&cursor={page['next_cursor']}"
+
+    assert page["next_cursor"] is None
+    assert sorted(seen) == sorted([*names, "acme/app"])
+
+
+def test_a_read_is_answered_304_until_it_changes(
+    pushed: World, client: TestClient
+) -> None:
+    path = "/api/v1/repositories"
+    etag = client.get(path).headers["etag"]
+    sent = {"if-none-match": f'"other", W/{etag}'}
+
+    same = client.get(path, headers=sent)
+    pushed.look({"4": an_image(some_layers(7))})
+    changed = client.get(path, headers=sent)
+
+    assert (same.status_code, same.content) == (304, b"")
+    assert same.headers["etag"] == etag
+    assert changed.status_code == 200
+
+
+def test_the_table_of_a_page_is_there_as_json_and_csv(
+    pushed: World, client: TestClient
+) -> None:
+    for page, rows in (
+        ("/repositories", "/api/v1/repositories"),
+        ("/repository", "/api/v1/tags"),
+        ("/crawls", "/api/v1/passes"),
+    ):
+        ref = "?ref=hub/acme/app" if page == "/repository" else ""
+        items = client.get(f"{rows}{ref}").json()["items"]
+
+        assert client.get(f"{page}.json{ref}").json()["items"] == items
+        table = list(csv.DictReader(io.StringIO(client.get(f"{page}.csv{ref}").text)))
+        assert [list(row) for row in table] == [list(item) for item in items]
+        assert [list(row.values()) for row in table] == [
+            ["" if value is None else str(value) for value in item.values()]
+            for item in items
+        ]
+
+
+def test_csv_of_an_image_sums_to_its_bytes(pushed: World, client: TestClient) -> None:
+    text = client.get("/image.csv?ref=hub/acme/app:3.7").text
+
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert sum(int(row["compressed_bytes"]) for row in rows) == PYTHON.compressed_bytes
+    assert [row["layer"] for row in rows] == ["0", "1", "2"]
+
+
+def test_csv_that_is_cut_says_where_it_goes_on(
+    pushed: World, client: TestClient
+) -> None:
+    first = client.get("/repository.csv?ref=hub/acme/app&limit=1")
+
+    target = first.headers["link"].partition("<")[2].partition(">")[0]
+    second = client.get(f"/repository.csv{target}")
+    assert "3.7" in first.text
+    assert "old" in second.text
+    assert "link" not in second.headers
+
+
+def test_openapi_names_every_route_of_the_api(client: TestClient) -> None:
+    document = client.get("/api/v1/openapi.json").json()
+
+    paths = document["paths"]
+    assert all(list(methods) == ["get"] for methods in paths.values())
+    assert set(paths) == {
+        "/api/v1/registries",
+        "/api/v1/repositories",
+        "/api/v1/repository",
+        "/api/v1/tags",
+        "/api/v1/image",
+        "/api/v1/passes",
+        "/api/v1/passes/{pass_id}",
+        "/api/v1/search",
+    }
+    limit = next(
+        p
+        for p in paths["/api/v1/repositories"]["get"]["parameters"]
+        if p["name"] == "limit"
+    )
+    assert (limit["schema"]["minimum"], limit["schema"]["maximum"]) == (1, 1000)

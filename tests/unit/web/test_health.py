@@ -1,0 +1,50 @@
+"""Alive, and ready."""
+
+from pathlib import Path
+
+from starlette.testclient import TestClient
+
+from weighbridge.store.session import Database, open_database
+from weighbridge.telemetry import Telemetry
+from weighbridge.web.app import create_app
+from weighbridge.web.options import WebOptions
+
+
+def a_client(database: Database) -> TestClient:
+    app = create_app(database, Telemetry(), WebOptions())
+    return TestClient(app, base_url="http://localhost:8080")
+
+
+def test_a_migrated_database_is_ready(client: TestClient) -> None:
+    answer = client.get("/readyz")
+
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "ready", "reasons": []}
+
+
+def test_another_schema_is_alive_and_not_ready(tmp_path: Path) -> None:
+    empty = open_database(f"sqlite:///{tmp_path / 'empty.db'}")
+    client = a_client(empty)
+
+    alive, ready = client.get("/healthz"), client.get("/readyz")
+    empty.close()
+
+    assert (alive.status_code, alive.text) == (200, "ok\n")
+    assert ready.status_code == 503
+    error = ready.json()["error"]
+    assert error["code"] == "not_ready"
+    assert error["detail"]["reasons"][0]["code"] == "schema_version"
+
+
+def test_a_database_that_is_lost_is_not_ready(tmp_path: Path) -> None:
+    path = tmp_path / "lost.db"
+    database = open_database(f"sqlite:///{path}")
+    client = a_client(database)
+    database.close()
+    path.unlink()
+    path.mkdir()
+
+    ready = client.get("/readyz")
+
+    assert ready.status_code == 503
+    assert ready.json()["error"]["detail"]["reasons"]
