@@ -210,8 +210,7 @@ def _choose(challenges: list[Challenge]) -> Challenge:
 def _token_url(realm: httpx.URL, wanted: _Wanted) -> httpx.URL:
     """The realm's own query stays, but its scope is ours alone: what a challenge
     asks for beyond reading this repository is not asked for."""
-    url = realm.copy_remove_param("service") if wanted.service else realm
     own = {"scope": wanted.scope}
     if wanted.service:
         own = {"service": wanted.service} | own
-    return url.copy_remove_param("scope").copy_merge_params(own)
+    return realm.copy_merge_params(own)

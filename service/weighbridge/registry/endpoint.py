@@ -23,7 +23,7 @@ class Endpoint:
     """One entry of the configuration, or an address given ad hoc.
 
     name:     as configured, or the host
-    url:      http(s)://host[:port], as `registry_url` gives it
+    url:      http(s)://host[:port]; kept as `registry_url` spells it
     ceiling:  the most private class of addresses that it may lead us to
     requests_per_second: None for no limit
     trusted_realm_hosts, trusted_storage_hosts: `host` or `host:port`
@@ -42,6 +42,10 @@ class Endpoint:
     ca_file: str | None = None
     repositories_hint: tuple[str, ...] = ()
     contact: str = ""
+
+    def __post_init__(self) -> None:
+        # One spelling: no slash at the end, and docker.io where Docker Hub really is.
+        object.__setattr__(self, "url", registry_url(self.url))
 
     @property
     def origin(self) -> tuple[str, str, int]:

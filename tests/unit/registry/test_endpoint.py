@@ -82,3 +82,12 @@ def test_plain_http_beyond_loopback_is_insecure(
     url: str, ceiling: Reach, is_insecure: bool
 ) -> None:
     assert an_endpoint(url=url, ceiling=ceiling).is_insecure is is_insecure
+
+
+def test_an_endpoint_keeps_one_spelling_of_its_url() -> None:
+    assert an_endpoint(url="https://docker.io/").url == "https://registry-1.docker.io"
+
+
+def test_an_endpoint_without_an_address_is_refused() -> None:
+    with pytest.raises(UsageError):
+        an_endpoint(url="https://registry.example/with/a/path")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from support.fake_clock import FakeClock
 from support.registry_client import (
     OWNER,
     REGISTRY_URL,
@@ -18,8 +19,10 @@ from support.registry_client import (
 )
 from weighbridge.domain.secret import Secret
 from weighbridge.errors import AuthError, RegistryError, WeighbridgeError
+from weighbridge.registry.auth import Authorizer, Grant, TokenRequest, pull_scope
 from weighbridge.registry.credentials import Credential
 from weighbridge.registry.endpoint import Endpoint
+from weighbridge.registry.tokens import Token
 
 TAGS = b'{"name":"shop/cart","tags":["v1"]}'
 REALM = f"{REGISTRY_URL}/token"
@@ -193,6 +196,69 @@ async def test_401_for_ever_costs_one_token_a_request_later_on_registry_auth_016
             await tags_of(ask)
         assert server.tokens <= asked
         assert server.hits["/v2/shop/cart/tags/list"] <= 2 * asked
+
+
+async def test_a_401_to_a_token_that_was_just_fetched_is_final_registry_auth_016() -> (
+    None
+):
+    server = BearerRegistry()
+    ask = asking(server, owned())
+    await tags_of(ask)
+    server.valid = _Nothing()
+    server.hits.clear()
+
+    ask.time.advance(1000.0)
+    with pytest.raises(AuthError) as refused:
+        await tags_of(ask)
+
+    assert refused.value.code == "unauthorized"
+    assert server.hits == {"/v2/shop/cart/tags/list": 1, "/token": 1}
+
+
+async def test_a_cancelled_request_leaves_the_others_their_token() -> None:
+    endpoint, clock = owned(), FakeClock().clock
+    may_answer = asyncio.Event()
+    fetched: list[TokenRequest] = []
+
+    async def fetch(request: TokenRequest) -> Token:
+        fetched.append(request)
+        await may_answer.wait()
+        return Token(Secret("abc"), 60.0)
+
+    authorizer = Authorizer(endpoint, fetch, clock)
+    challenge = [f'Bearer realm="{REALM}"']
+    scope = pull_scope("shop/cart")
+    first, second = (
+        asyncio.create_task(authorizer.answer_challenge(challenge, scope, Grant()))
+        for _ in range(2)
+    )
+    await asyncio.sleep(0)
+
+    first.cancel()
+    await asyncio.sleep(0)
+    may_answer.set()
+
+    assert await second == Grant(Secret("Bearer abc"), is_new=True)
+    assert first.cancelled()
+    assert len(fetched) == 1
+
+
+async def test_closing_ends_token_requests_under_way() -> None:
+    async def fetch(request: TokenRequest) -> Token:
+        await asyncio.Event().wait()
+        raise AssertionError(request)
+
+    authorizer = Authorizer(owned(), fetch, FakeClock().clock)
+    waiting = asyncio.create_task(
+        authorizer.answer_challenge([f'Bearer realm="{REALM}"'], "s", Grant())
+    )
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+    await authorizer.aclose()
+
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
 
 
 class _Nothing(set[str]):

@@ -28,6 +28,18 @@ def database(migrated_file: Path, tmp_path: Path) -> Iterator[Database]:
     opened.close()
 
 
+@pytest.fixture(scope="module")
+def module_database(
+    migrated_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Database]:
+    """An empty one for tests that only read."""
+    path = tmp_path_factory.mktemp("module") / "weighbridge.db"
+    shutil.copy(migrated_file, path)
+    opened = open_database(f"sqlite:///{path}")
+    yield opened
+    opened.close()
+
+
 @pytest.fixture
 def world(database: Database) -> World:
     return World(database)

@@ -1,0 +1,193 @@
+"""The read model's row: newest image, baseline, heaviest line, sums."""
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Connection
+
+from support.images import a_digest, a_layer, an_artifact_of, an_image, an_index_of
+from support.store_world import World
+from weighbridge.domain.document import Image, Line, Unweighable
+from weighbridge.domain.platform import Platform
+from weighbridge.store.reports import registry_reports, repository_rows
+from weighbridge.store.summaries import refresh_summary
+from weighbridge.store.types import LARGEST
+
+ARM = Platform("linux", "arm64")
+AMD = Platform("linux", "amd64")
+
+
+def sized(compressed_bytes: int, *, platform: Platform = AMD) -> Image:
+    """An image of one layer, unlike any of another size."""
+    return an_image(
+        [a_layer((compressed_bytes, platform), compressed_bytes)], platform=platform
+    )
+
+
+def revision(connection: Connection) -> int:
+    found: int = connection.exec_driver_sql(
+        "SELECT revision FROM repository_summaries"
+    ).scalar_one()
+    return found
+
+
+def test_an_empty_repository_has_sums_and_no_newest_image(world: World) -> None:
+    world.look()
+
+    report = world.report()
+
+    assert (report.tags, report.images) == (0, 0)
+    assert (report.newest_tag, report.newest_digest, report.newest_by) == (None,) * 3
+    assert (report.referenced_bytes, report.weighed_bytes) == (0, 0)
+    assert report.largest_compressed_bytes is None
+
+
+def test_the_newest_image_is_the_one_that_was_pushed_last(world: World) -> None:
+    pushed = datetime(2026, 2, 1, tzinfo=UTC)
+    world.look({"new": sized(10)}, pushed_at=pushed)
+    world.look({"latest": sized(20)}, pushed_at=pushed - timedelta(days=1))
+
+    report = world.report()
+
+    assert (report.newest_tag, report.newest_by) == ("new", "pushed")
+    assert (report.newest_at, report.newest_compressed_bytes) == (pushed, 10)
+
+
+def test_without_push_times_the_tag_that_moved_last_is_the_newest(
+    world: World,
+) -> None:
+    world.look({"latest": sized(10), "9.0": sized(20)})
+
+    world.look({"1.0": sized(30)})
+
+    report = world.report()
+    assert (report.newest_tag, report.newest_by) == ("1.0", "moved")
+    assert report.newest_at == world.now
+    assert report.newest_digest == sized(30).digest
+
+
+def test_the_first_complete_pass_is_ordered_by_names(world: World) -> None:
+    world.look({"1.9.0": sized(10), "1.10.0": sized(20), "beta": sized(30)})
+
+    report = world.report()
+
+    assert (report.newest_tag, report.newest_by) == ("1.10.0", "version")
+    assert report.newest_layers == 1
+
+
+def test_the_headline_of_an_index_is_the_preferred_platform(world: World) -> None:
+    arm, amd = sized(10, platform=ARM), sized(20, platform=AMD)
+    world.keep(arm, amd)
+    world.look({"latest": an_index_of(amd, arm)})
+    assert world.report().newest_platform == "linux/amd64"
+
+    world.platforms = [ARM, AMD]
+    world.look()
+
+    report = world.report()
+    assert report.newest_platform == "linux/arm64"
+    assert (report.newest_compressed_bytes, report.newest_digest) == (10, arm.digest)
+
+
+def test_the_baseline_is_the_median_of_the_images_before(world: World) -> None:
+    for compressed_bytes in (100, 300, 200):
+        world.look({f"v{compressed_bytes}": sized(compressed_bytes)})
+    assert world.report().baseline_compressed_bytes is None
+
+    world.look({"newest": sized(900)})
+
+    assert world.report().baseline_compressed_bytes == 200
+
+
+def test_the_heaviest_line_is_that_of_the_newest_image(world: World) -> None:
+    image = an_image(
+        [a_layer("base", 10), a_layer("deps", 500), a_layer("app", 20)],
+        lines=[
+            Line("ADD rootfs", None, 0),
+            Line("RUN pip install torch", None, 1),
+            Line("COPY . .", None, 2),
+        ],
+    )
+    world.look({"latest": image})
+
+    report = world.report()
+
+    assert report.heaviest_instruction == "RUN pip install torch"
+    assert report.heaviest_compressed_bytes == 500
+
+
+def test_no_line_is_the_heaviest_where_lines_name_no_layers(world: World) -> None:
+    image = an_image(
+        [a_layer()], lines=[Line("RUN x", None, None)], history_alignment="unresolved"
+    )
+    world.look({"latest": image})
+
+    report = world.report()
+
+    assert report.heaviest_instruction is None
+    assert report.heaviest_compressed_bytes is None
+
+
+def test_weighed_bytes_count_an_image_once_and_references_each_tag(
+    world: World,
+) -> None:
+    one, two = sized(100), sized(30)
+    index = an_index_of(one, two)
+    world.keep(one, two)
+
+    world.look({"a": one, "b": one, "all": index})
+
+    report = world.report()
+    assert (report.images, report.weighed_bytes) == (2, 130)
+    assert report.largest_compressed_bytes == 100
+    stored = 3 * one.stored_bytes + two.stored_bytes + index.manifest_bytes
+    assert report.referenced_bytes == stored
+
+
+def test_artifacts_and_unweighable_manifests_count_in_storage_only(
+    world: World,
+) -> None:
+    chart = an_artifact_of(a_layer("chart", 70), role="artifact")
+    old = Unweighable(a_digest("old"), "application/x", 700, "schema1")
+
+    world.look({"chart": chart, "old": old})
+
+    report = world.report()
+    assert (report.tags, report.images, report.weighed_bytes) == (2, 0, 0)
+    assert report.referenced_bytes == chart.stored_bytes + 700
+    assert report.newest_tag is None
+
+
+def test_a_row_that_stays_the_same_is_not_written(world: World) -> None:
+    world.look({"latest": sized(10)})
+
+    with world.database.write() as connection:
+        before = revision(connection)
+        later = world.now + timedelta(days=9)
+        refresh_summary(connection, world.repository_id, later, [AMD])
+
+        assert revision(connection) == before
+
+
+def test_manifest_010_sums_beyond_64_bits_break_no_report(world: World) -> None:
+    images = [an_image([a_layer((n, m), 2**44) for m in range(4096)]) for n in range(2)]
+    world.look({f"v{n}": image for n, image in enumerate(images)})
+    with world.database.write() as connection:
+        connection.exec_driver_sql(f"UPDATE images SET compressed_bytes = {LARGEST}")
+        refresh_summary(connection, world.repository_id, world.now, [AMD])
+        connection.exec_driver_sql(
+            f"UPDATE repository_summaries SET referenced_bytes = {LARGEST}"
+        )
+    second = World(world.database, repository="second", now=world.now)
+    second.look({"v0": images[0]})
+    with world.database.write() as connection:
+        connection.exec_driver_sql(
+            f"UPDATE repository_summaries SET referenced_bytes = {LARGEST}"
+        )
+
+    with world.database.read() as connection:
+        (registry,) = registry_reports(connection)
+        rows = list(repository_rows(connection))
+
+    assert registry.weighed_bytes == 2 * LARGEST
+    assert registry.referenced_bytes == 2 * LARGEST
+    assert rows[0].weighed_bytes == LARGEST
