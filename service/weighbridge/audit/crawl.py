@@ -1,10 +1,9 @@
 """Crawls a registry: discovers repositories, looks at each, measures their layers.
 
-Start reading here: a tag's journey begins in `crawl_registry`.
+Start reading here: a tag's journey begins in `Crawl.run`.
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -423,13 +422,26 @@ class Crawl:
         )
 
 
-async def crawl_registries(
-    crawls: Sequence[Crawl], *, measure: bool = True
-) -> CrawlReport:
-    """One registry after the other; each one's failure stays its own."""
-    began = time.monotonic()
-    done = [await crawl.run(measure=measure) for crawl in crawls]
-    return CrawlReport(tuple(done), time.monotonic() - began)
+def failed_crawl(name: str, url: str, exc: WeighbridgeError) -> RegistryCrawl:
+    """What is to be told of a registry that could not even be asked."""
+    fault = CrawlFault(name, None, None, exc.code, exc.message)
+    state, reason = _registry_state(exc, _Outcomes())
+    return RegistryCrawl(
+        name=name,
+        url=url,
+        state=state,
+        reason=reason,
+        repositories=0,
+        complete=0,
+        partial=0,
+        failed=0,
+        tags=0,
+        images=0,
+        requests=0,
+        bytes_read=0,
+        weighed_bytes=0,
+        faults=(fault,),
+    )
 
 
 def _registry_state(
@@ -448,7 +460,7 @@ def _registry_state(
 
 _WORDS: Final = {
     "partial": "the look did not reach the end; what was not seen is unchanged",
-    "missing": "the registry does not know this repository any more",
+    "missing": "the registry does not know this repository",
     "unauthorized": "the registry refuses these credentials",
     "unreachable": "the registry could not be reached",
     "error": "the registry's answer could not be used",

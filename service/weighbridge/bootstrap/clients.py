@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -29,10 +30,18 @@ _REACH: Final[Mapping[str, Reach]] = {
 }
 
 
-class OpenRegistry(DistributionRegistry):
-    """A registry's client with the class of addresses that it may lead us to."""
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """An open client.
 
-    ceiling: Reach = Reach.PUBLIC
+    seen:     the class of its own address, to be remembered; None if its name could
+              not be resolved
+    warnings: what is to be said about its credentials
+    """
+
+    registry: DistributionRegistry
+    seen: Reach | None
+    warnings: tuple[Problem, ...]
 
 
 @asynccontextmanager
@@ -43,12 +52,29 @@ async def registry_client(
     *,
     database: "Database | None" = None,
     docker_config: Path | None = None,
-) -> AsyncIterator[tuple[OpenRegistry, tuple[Problem, ...]]]:
-    """A client for one registry, and what is to be said about its credentials."""
-    ceiling = await find_ceiling(target, database)
+) -> AsyncIterator[Connected]:
+    """A client for one registry, closed at the end of the block."""
+    seen = await find_reach(target, database)
     credential, warnings = _credential(target, docker_config)
-    pace = settings.pace_of(target.settings, loopback=ceiling is Reach.LOOPBACK)
+    # A name without an address is held to the most careful class.
+    endpoint = _endpoint(settings, target, seen or Reach.PUBLIC, credential)
+    transport = Transport(
+        connections=endpoint.concurrency,
+        tls=client_tls(endpoint.ca_file),
+        on_desync=lambda _: telemetry.registry_desync.labels(target.name).inc(),
+    )
+    registry = DistributionRegistry(endpoint, transport, telemetry)
+    try:
+        yield Connected(registry, seen, warnings)
+    finally:
+        await registry.aclose()
+
+
+def _endpoint(
+    settings: Settings, target: Target, ceiling: Reach, credential: Credential | None
+) -> Endpoint:
     configured = target.settings
+    pace = settings.pace_of(configured, loopback=ceiling is Reach.LOOPBACK)
     endpoint = Endpoint(
         name=target.name,
         url=target.url,
@@ -56,37 +82,24 @@ async def registry_client(
         credential=credential,
         requests_per_second=pace.requests_per_second,
         concurrency=pace.concurrency,
-        trusted_realm_hosts=frozenset(
-            configured.trusted_realm_hosts if configured else ()
-        ),
-        trusted_storage_hosts=frozenset(
-            configured.trusted_storage_hosts if configured else ()
-        ),
-        ca_file=str(configured.ca_file)
-        if configured is not None and configured.ca_file is not None
-        else None,
     )
-    telemetry.begin_registry(target.name)
-    telemetry.registry_insecure.labels(target.name).set(endpoint.is_insecure)
-    transport = Transport(
-        connections=pace.concurrency,
-        tls=client_tls(endpoint.ca_file),
-        on_desync=lambda _: telemetry.registry_desync.labels(target.name).inc(),
+    if configured is None:
+        return endpoint
+    return replace(
+        endpoint,
+        trusted_realm_hosts=frozenset(configured.trusted_realm_hosts),
+        trusted_storage_hosts=frozenset(configured.trusted_storage_hosts),
+        ca_file=None if configured.ca_file is None else str(configured.ca_file),
     )
-    registry = OpenRegistry(endpoint, transport, telemetry)
-    registry.ceiling = ceiling
-    try:
-        yield registry, warnings
-    finally:
-        await transport.aclose()
 
 
-async def find_ceiling(target: Target, database: "Database | None") -> Reach:
-    """The most private class of addresses that this registry may lead us to.
+async def find_reach(target: Target, database: "Database | None") -> Reach | None:
+    """The class of the registry's address: the most private one that anything it
+    says may lead us to.
 
     The key `address_class` wins; a literal or `localhost` says it itself; for a
-    name it is the class that was seen first, kept with the registry; a name that
-    cannot be resolved now is taken as public, the most careful class.
+    name it is the class that was seen first, kept with the registry. None for a
+    name that has no address now.
     """
     configured = target.settings
     if configured is not None and configured.address_class is not None:
@@ -109,7 +122,7 @@ async def find_ceiling(target: Target, database: "Database | None") -> Reach:
         async with asyncio.timeout(5):
             addresses = await checked(resolver, host, port, Reach.LOOPBACK)
     except (OSError, TimeoutError):
-        return Reach.PUBLIC
+        return None
     finally:
         resolver.close()
     return max(reach_of_host(str(address.ip)) or Reach.PUBLIC for address in addresses)

@@ -1,12 +1,12 @@
 """Crawls registries into the configured database, and reads it back."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
-from weighbridge.audit.crawl import Crawl, CrawlReport, Scope, crawl_registries
+from weighbridge.audit.crawl import Crawl, CrawlReport, Scope, failed_crawl
 from weighbridge.audit.progress import Progress
 from weighbridge.audit.writer import Writer
 from weighbridge.bootstrap.clients import registry_client
@@ -16,6 +16,7 @@ from weighbridge.config import Settings
 from weighbridge.domain.globs import matches
 from weighbridge.domain.reference import is_repository_name
 from weighbridge.domain.report import RepositoryReport
+from weighbridge.errors import ConfigError, RegistryError, TransportError
 from weighbridge.net.guard import Reach
 from weighbridge.store.registries import RegistryEntry
 from weighbridge.store.reports import RepositoryQuery, repository_page
@@ -69,37 +70,37 @@ async def crawl_targets(
     docker_config: Path | None = None,
     clock: Clock = utc_now,
 ) -> CrawlReport:
-    """The same on a running loop, with the parts given."""
+    """The same on a running loop, with the parts given. One registry after the
+    other; a failure stays its registry's own."""
+    began = time.monotonic()
     writer = Writer(database)
+    done = []
     try:
-        async with AsyncExitStack() as stack:
-            crawls = []
-            for target in targets:
-                registry, warnings = await stack.enter_async_context(
-                    registry_client(
-                        settings,
-                        target,
-                        telemetry,
-                        database=database,
-                        docker_config=docker_config,
-                    )
-                )
-                entry = registry_entry(settings, target, registry.ceiling)
-                crawls.append(
-                    Crawl(
-                        registry,
-                        entry,
+        for target in targets:
+            try:
+                async with registry_client(
+                    settings,
+                    target,
+                    telemetry,
+                    database=database,
+                    docker_config=docker_config,
+                ) as connected:
+                    crawl = Crawl(
+                        connected.registry,
+                        registry_entry(settings, target, connected.seen),
                         scope_of(target),
                         writer,
                         progress,
                         clock,
                         telemetry=telemetry,
-                        warnings=warnings,
+                        warnings=connected.warnings,
                     )
-                )
-            return await crawl_registries(crawls, measure=measure)
+                    done.append(await crawl.run(measure=measure))
+            except (ConfigError, RegistryError, TransportError) as exc:
+                done.append(failed_crawl(target.name, target.url, exc))
     finally:
         writer.close()
+    return CrawlReport(tuple(done), time.monotonic() - began)
 
 
 def top(
@@ -111,7 +112,9 @@ def top(
         return list(repository_page(connection, query).items)
 
 
-def registry_entry(settings: Settings, target: Target, ceiling: Reach) -> RegistryEntry:
+def registry_entry(
+    settings: Settings, target: Target, seen: Reach | None
+) -> RegistryEntry:
     """The registry as the store keeps it."""
     configured = target.settings
     interval = settings.defaults.interval
@@ -122,7 +125,7 @@ def registry_entry(settings: Settings, target: Target, ceiling: Reach) -> Regist
         # distribution keeps a blob once for all repositories (its storage driver
         # addresses blobs by digest under one root).
         storage_scope="registry",
-        address_class=ceiling.name.lower(),
+        address_class=None if seen is None else seen.name.lower(),
         interval_s=settings.interval_of(configured) if configured else interval,
     )
 

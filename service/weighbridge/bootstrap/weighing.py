@@ -33,11 +33,14 @@ def inspect(
     async def run() -> Weighing:
         async with registry_client(
             settings, target, Telemetry(), docker_config=docker_config
-        ) as (registry, warnings):
+        ) as connected:
             weighing = await weigh(
-                registry, reference, platform=wanted, all_platforms=all_platforms
+                connected.registry,
+                reference,
+                platform=wanted,
+                all_platforms=all_platforms,
             )
-        return _with_warnings(weighing, warnings)
+        return _with_warnings(weighing, connected.warnings)
 
     return asyncio.run(run())
 

@@ -12,8 +12,7 @@ Handler = Callable[[str], Awaitable[None]]
 
 
 class InlineJobs:
-    """A `JobQueue` over a thread of its own, whose loop lives as long as it does:
-    connections survive between jobs.
+    """A `JobQueue` over a thread of its own, whose loop lives as long as it does.
 
     A job that fails is logged and the next one is taken; being due again is the
     database's business.

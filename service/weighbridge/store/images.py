@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 from sqlalchemy import Connection
 
@@ -23,7 +23,7 @@ from weighbridge.store.liveness import count_late
 from weighbridge.store.models import artifacts, images, index_members, layers, lines
 from weighbridge.store.types import bounded, microseconds
 
-Ids = Mapping[Digest, StoredBlob]
+Ids: TypeAlias = Mapping[Digest, StoredBlob]
 
 _IMAGES: Final = NewRows(
     images,

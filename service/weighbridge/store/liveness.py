@@ -6,7 +6,7 @@ A manifest is live while a tag of the repository names it or a live index lists 
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from typing import Final
+from typing import Final, TypeAlias
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
@@ -18,7 +18,7 @@ from weighbridge.store.models import (
     repository_summaries,
 )
 
-Counts = tuple[int, int]
+Counts: TypeAlias = tuple[int, int]
 """How many tags name a manifest, how many live indexes list it (each once)."""
 
 _table = repository_manifests.c

@@ -1,4 +1,4 @@
-"""The tables. Why they look like this: docs/architecture.md, "The ledger".
+"""The tables. Why they look like this: docs/architecture.md.
 
 One id space: everything that a registry stores (layer, config, manifest, index) is
 a row of `blobs`, and an image's id, a tag's target and an index's child are blob
@@ -304,6 +304,6 @@ repository_summaries = Table(
     Column("largest_compressed_bytes", BigInteger),
     Column("referenced_bytes", BigInteger),
     Column("weighed_bytes", BigInteger),
-    Column("changed_at", Moment, nullable=False),
+    Column("changed_at", Moment, nullable=False),  # by `refresh_summary`
     Column("revision", BigInteger, nullable=False),  # counts every change of the row
 )

@@ -17,6 +17,16 @@ from weighbridge.store.failures import store_error
 __all__ = ["Connection", "Database", "check_schema", "open_database", "upgrade"]
 """`Connection` is SQLAlchemy's; whoever is above the store knows it by this name."""
 
+# Whoever writes through the store names its connections, and knows no SQL.
+__all__ = [
+    "REVISION",
+    "Connection",
+    "Database",
+    "check_schema",
+    "open_database",
+    "upgrade",
+]
+
 REVISION: Final = "0001"
 """The newest migration; code and schema of another revision do not work together."""
 _PRAGMAS: Final = (
@@ -77,7 +87,9 @@ def open_database(url: str) -> Database:
             f"the folder of the database {str(path)!r} cannot be made",
             code="cannot_open",
         ) from error
-    engine = create_engine(address)
+    # No limit on connections but the callers' threads: one that waits for a free
+    # connection would only look like a slow database.
+    engine = create_engine(address, max_overflow=-1)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     database = Database(engine)

@@ -20,6 +20,7 @@ from weighbridge.store import reports
 from weighbridge.store.reports import RepositoryQuery
 from weighbridge.store.session import Database
 from weighbridge.web.answers import csv_answer, json_answer, page_answer
+from weighbridge.web.errors import Refusal
 from weighbridge.web.finding import Finder
 from weighbridge.web.links import Links
 from weighbridge.web.parameters import (
@@ -64,6 +65,9 @@ class Pages:
         with self._database.read() as connection:
             registries = reports.registry_reports(connection)
             page = reports.repository_page(connection, query)
+        names = [registry.name for registry in registries]
+        if query.registry is not None and query.registry not in names:
+            raise Refusal(404, "no such registry", code="registry_not_found")
         newest_bytes = self._newest_bytes(query, page)
         view = overview(registries, page, newest_bytes, now, query.registry)
         links = _list_links(query)
@@ -80,7 +84,7 @@ class Pages:
             page=view,
             query=query,
             links=links,
-            registry_names=[r.name for r in registries],
+            registry_names=names,
             **_paging(links, page.next_cursor, query.cursor),
         )
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import fields
 from datetime import datetime
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from weighbridge.domain.report import (
     Page,
@@ -44,7 +44,7 @@ def page_json(
     return list_json(page.items, page.next_cursor)
 
 
-LINE_COLUMNS = (
+LINE_COLUMNS: Final = (
     "line",
     "layer",
     "instruction",

@@ -4,6 +4,7 @@ import pytest
 
 from support.images import a_digest
 from weighbridge.audit.plan import plan, wants_head_first
+from weighbridge.domain.digest import Digest
 from weighbridge.domain.listing import TagSeen
 from weighbridge.store.tags import KnownTag
 
@@ -12,16 +13,18 @@ NEW = a_digest("new")
 
 
 def known(
-    digest: object = OLD, error_code: str | None = None, error_digest: object = None
+    digest: Digest | None = OLD,
+    error_code: str | None = None,
+    error_digest: Digest | None = None,
 ) -> KnownTag:
-    return KnownTag(digest=digest, error_code=error_code, error_digest=error_digest)  # type: ignore[arg-type] # shorter calls below
+    return KnownTag(digest, error_code, error_digest)
 
 
 def test_a_tag_never_seen_is_fetched_straight_away() -> None:
     todo = plan([TagSeen("a")], {}, head_first=False)
 
     assert [t.name for t in todo.get] == ["a"]
-    assert not (todo.head or todo.fetch or todo.same)
+    assert todo.head == todo.fetch == todo.same == ()
 
 
 def test_a_tag_never_seen_is_asked_by_head_where_tags_are_mostly_aliases() -> None:
@@ -54,7 +57,7 @@ def test_a_listing_with_digests_needs_no_question_for_what_did_not_change() -> N
     todo = plan([TagSeen("a", OLD)], {"a": known()}, head_first=False)
 
     assert [t.name for t in todo.same] == ["a"]
-    assert not (todo.head or todo.fetch or todo.get)
+    assert todo.head == todo.fetch == todo.get == ()
 
 
 @pytest.mark.parametrize("before", [None, known(NEW), known(OLD, "deadline")])

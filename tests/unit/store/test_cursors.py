@@ -2,6 +2,8 @@
 
 import base64
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from hypothesis import given
@@ -36,6 +38,16 @@ ANYTHING = st.recursive(
 )
 
 
+@contextmanager
+def suppress_refusal() -> Iterator[None]:
+    """Let our own refusal pass, and no other exception or code."""
+    try:
+        yield
+    except UsageError as error:
+        if error.code != "invalid_cursor":
+            raise
+
+
 def a_cursor_of(content: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(content).encode()).decode().rstrip("=")
 
@@ -55,12 +67,8 @@ def test_a_cursor_says_what_was_written(
     )
 )
 def test_any_text_is_a_key_or_refused(text: str) -> None:
-    try:
-        key = read_cursor(text, "order", KEY_TYPES)
-    except UsageError as error:
-        assert error.code == "invalid_cursor"
-    else:
-        assert len(key) == 2
+    with suppress_refusal():
+        assert len(read_cursor(text, "order", KEY_TYPES)) == 2
 
 
 @given(content=ANYTHING, order=st.sampled_from(["repositories:compressed:desc", "x"]))
@@ -69,13 +77,8 @@ def test_any_json_gives_a_page_or_is_refused(
 ) -> None:
     cursor = a_cursor_of([order, content, 1])
     query = RepositoryQuery(cursor=cursor)
-    with module_database.read() as connection:
-        try:
-            page = repository_page(connection, query)
-        except UsageError as error:
-            assert error.code == "invalid_cursor"
-        else:
-            assert page.items == ()
+    with module_database.read() as connection, suppress_refusal():
+        assert repository_page(connection, query).items == ()
 
 
 @pytest.mark.parametrize(

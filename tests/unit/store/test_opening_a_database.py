@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
@@ -154,7 +155,11 @@ def test_two_upgrades_at_once_both_succeed(tmp_path: Path) -> None:
 
 
 def test_the_newest_migration_is_the_revision_that_the_code_wants() -> None:
-    scripts = ScriptDirectory("service/weighbridge/store/migrations")
+    config = Config()
+    config.set_main_option("script_location", "weighbridge.store:migrations")
+    config.set_main_option("path_separator", "os")
+
+    scripts = ScriptDirectory.from_config(config)
 
     assert scripts.get_current_head() == REVISION
 
@@ -208,6 +213,19 @@ def test_a_reader_sees_one_state_while_others_write(database: Database) -> None:
 
     with database.read() as reader:
         assert count_registries(reader) == 1
+
+
+def test_one_database_serves_many_threads(database: Database) -> None:
+    def work(number: int) -> int:
+        with database.write() as connection:
+            add_registry(connection, f"registry-{number}")
+        with database.read() as connection:
+            return count_registries(connection)
+
+    with ThreadPoolExecutor(max_workers=20) as pool:
+        counts = list(pool.map(work, range(60)))
+
+    assert max(counts) == 60
 
 
 def test_a_database_that_another_process_keeps_locked_is_busy(

@@ -6,6 +6,7 @@ import io
 import pytest
 from starlette.testclient import TestClient
 
+from support.html import parse
 from support.images import (
     a_layer,
     an_artifact_of,
@@ -119,6 +120,7 @@ def test_an_artifact_is_answered_as_what_it_is(
         ("/api/v1/passes/4711", "pass_not_found"),
         ("/api/v1/passes/99999999999999999999", "pass_not_found"),
         ("/api/v1/passes/x", "pass_not_found"),
+        ("/?registry=elsewhere", "registry_not_found"),
     ],
 )
 def test_what_is_not_there_is_404_with_a_code(
@@ -223,3 +225,13 @@ def test_openapi_names_every_route_of_the_api(client: TestClient) -> None:
         if p["name"] == "limit"
     )
     assert (limit["schema"]["minimum"], limit["schema"]["maximum"]) == (1, 1000)
+
+
+def test_a_filtered_page_still_tells_the_sum_over_all(
+    pushed: World, client: TestClient
+) -> None:
+    whole = parse(client.get("/").text).one("dl", "figures").text
+    filtered = parse(client.get("/?q=nothing-has-this").text)
+
+    assert filtered.one("dl", "figures").text == whole
+    assert filtered.all("table") == []

@@ -190,6 +190,8 @@ def test_a_first_crawl_asks_again_without_script() -> None:
     (refresh,) = [m for m in page.all("meta") if "http-equiv" in m.attributes]
     assert refresh.attributes["content"] == "5"
     assert page.all("table") == []
+    assert figures(page)["Repositories"] == "not yet the listing goes on"
+    assert figures(page)["Newest images, compressed"].startswith("not yet")
     assert "Rows appear here as they land" in page.text
 
 

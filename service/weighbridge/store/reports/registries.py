@@ -1,6 +1,6 @@
 """Registries with the sums over their repositories."""
 
-from typing import Final
+from typing import Final, TypeAlias
 
 from sqlalchemy import Connection, Row, func, select
 
@@ -51,7 +51,7 @@ _IMAGES: Final = (
 )
 _ROWS: Final = select(registries).order_by(registries.c.name)
 
-SQLRow = Row[*tuple[object, ...]]
+SQLRow: TypeAlias = Row[*tuple[object, ...]]
 
 
 def registry_reports(connection: Connection) -> list[RegistryReport]:

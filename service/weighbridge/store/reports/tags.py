@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 
 from sqlalchemy import Connection, Row, ScalarSelect, and_, or_, select
 
@@ -25,7 +25,7 @@ from weighbridge.store.reach import headline, load_graph
 
 _ORDER: Final = "tags"
 _IMAGES: Final = select(images).where(among_ids(images.c.id))
-SQLRow = Row[*tuple[object, ...]]
+SQLRow: TypeAlias = Row[*tuple[object, ...]]
 
 
 @dataclass(frozen=True, slots=True)

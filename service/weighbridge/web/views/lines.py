@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from typing import Final
 
-from weighbridge.domain.measure import Uncompressed
 from weighbridge.domain.weighing import WeighedImage, WeighedLayer, WeighedLine
 from weighbridge.web.views.charts import Part, row_share
 from weighbridge.web.views.numbers import Amount, percent
 from weighbridge.web.views.summaries import summary
 from weighbridge.web.views.words import amount
 
-_SUMMARY_CHARACTERS = 90
+_SUMMARY_CHARACTERS: Final = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +49,16 @@ class MetadataLine:
     after: int
     command: str
     rest: str
-    created_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class LineTable:
-    """rows sum to the foot: `compressed_bytes` and `uncompressed`."""
+    """rows sum to `compressed_bytes`."""
 
     rows: tuple[LineRow, ...]
     metadata: tuple[MetadataLine, ...]
     metadata_summary: str
     compressed_bytes: int
-    uncompressed: Uncompressed
     lines: int
 
     @property
@@ -104,7 +101,6 @@ def line_table(image: WeighedImage) -> LineTable:
         metadata=tuple(metadata),
         metadata_summary=_summary(metadata),
         compressed_bytes=image.compressed_bytes,
-        uncompressed=image.uncompressed,
         lines=len(image.lines),
     )
 
@@ -160,7 +156,7 @@ def _metadata(lines: Sequence[WeighedLine]) -> list[MetadataLine]:
             after = line.layer + 1
             continue
         command, rest = _split(line.instruction)
-        found.append(MetadataLine(after, command, rest, line.created_at))
+        found.append(MetadataLine(after, command, rest))
     return found
 
 

@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias
 
 from weighbridge.domain.report import Page, RegistryReport, RepositoryReport
 from weighbridge.web.views.charts import row_share
-from weighbridge.web.views.frame import Freshness, RegistryLine, registry_line
+from weighbridge.web.views.frame import RegistryLine, registry_line
 from weighbridge.web.views.numbers import Amount, ago
 from weighbridge.web.views.summaries import summary
 from weighbridge.web.views.words import amount_of_row
@@ -44,7 +44,6 @@ class RepositoryRow:
     newest_tag: str
     newest_ref: str
     platform: str
-    newest_by: str
     age: str
     compressed: Amount
     uncompressed: Amount
@@ -71,8 +70,8 @@ class Progress:
 class Overview:
     """The whole page; counts are over all registries shown.
 
-    newest_bytes: the newest images of all repositories, summed without sharing
-    page_bytes:   the same of the rows of this page
+    newest:     the newest images of all repositories, summed without sharing
+    page_bytes: the same of the rows of this page
     """
 
     state: State
@@ -81,7 +80,7 @@ class Overview:
     repositories: int
     tags: int
     images: int
-    newest_bytes: int
+    newest: Amount
     bytes_read: int
     requests: int
     weighed_bytes: int | None
@@ -90,7 +89,6 @@ class Overview:
     rows: tuple[RepositoryRow, ...]
     page_bytes: int
     platforms: tuple[str, ...]
-    freshest: Freshness | None
 
 
 def overview(
@@ -112,7 +110,7 @@ def overview(
         repositories=sum(r.repositories for r in shown),
         tags=sum(r.tags for r in shown),
         images=sum(r.images for r in shown),
-        newest_bytes=newest_bytes,
+        newest=_sum(newest_bytes, page.items),
         bytes_read=sum(r.bytes_read for r in shown),
         requests=sum(r.requests for r in shown),
         weighed_bytes=sum(weighed) if weighed else None,
@@ -123,7 +121,13 @@ def overview(
         platforms=tuple(
             sorted({r.newest_platform for r in page.items if r.newest_platform})
         ),
-        freshest=lines[0].freshness if lines else None,
+    )
+
+
+def _sum(number: int, rows: Sequence[RepositoryReport]) -> Amount:
+    is_known = number or any(r.newest_compressed_bytes is not None for r in rows)
+    return Amount(
+        number if is_known else None, word="not yet", reason="No image is read yet"
     )
 
 
@@ -217,7 +221,6 @@ def _row(report: RepositoryReport, largest: int, now: datetime) -> RepositoryRow
         newest_tag=report.newest_tag or "",
         newest_ref=f"{ref}:{report.newest_tag}" if report.newest_tag else "",
         platform=report.newest_platform or "",
-        newest_by=report.newest_by or "",
         age=ago(report.newest_at, now) if report.newest_at else "",
         compressed=Amount(
             report.newest_compressed_bytes,

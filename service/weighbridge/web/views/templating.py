@@ -30,6 +30,14 @@ def url_value(text: object) -> str:
     return quote(str(text), safe="/:@")
 
 
+def short_type(media_type: str) -> str:
+    """`…image.layer.v1.tar+gzip`: without the part that all of a family share."""
+    for family in ("application/vnd.oci.", "application/vnd.docker."):
+        if media_type.startswith(family):
+            return f"…{media_type.removeprefix(family)}"
+    return media_type
+
+
 def breakable(name: str) -> Markup:
     """The name, which may break after each slash and colon and nowhere else."""
     # The text is escaped before the marks go in, so no part of it is taken as HTML.
@@ -50,6 +58,7 @@ def _environment() -> Environment:
         thousands=thousands,
         url=url_value,
         breakable=breakable,
+        short_type=short_type,
         format_bytes=format_bytes,
         rfc3339=rfc3339,
         ago=ago,

@@ -1,0 +1,247 @@
+"""The pages in a real browser: laid out, complete without script, and harmless."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from support.browser import Browser, a_browser
+from support.html import parse
+from support.images import (
+    a_layer,
+    an_artifact_of,
+    an_image,
+    an_index_of,
+    some_layers,
+)
+from support.read_model import python_3_7
+from support.store_world import T0, World
+from support.web_service import served
+from weighbridge.domain.document import Child, Descriptor, Image, Line
+from weighbridge.domain.measure import Uncompressed
+from weighbridge.domain.platform import Platform
+from weighbridge.store.measures import keep_measures, sweep_images
+from weighbridge.store.session import open_database, upgrade
+from weighbridge.store.summaries import refresh_summary
+from weighbridge.telemetry import Telemetry
+from weighbridge.web.app import create_app
+from weighbridge.web.options import WebOptions
+
+MARKUP = (
+    "RUN <script>alert(1)</script><img src=x onerror=alert(2)>"
+    '"><svg onload=alert(3)><a href="javascript:alert(4)">x</a>'
+    "{{ 7 * 7 }}<style>*{display:none}</style>"
+)
+LONG = "RUN curl -o tool https://downloads.example/" + "very-long-name/" * 250
+PAGES = [
+    "/",
+    "/?registry=hub&sort=name&order=asc",
+    "/image?ref=hub/library/python:3.7",
+    "/image?ref=hub/library/python:3.7&platform=linux/arm64",
+    "/image?ref=hub/library/python:hostile",
+    "/image?ref=hub/library/python:chart",
+    "/repository?ref=hub/library/python",
+    "/crawls",
+    "/search?q=python",
+    "/image?ref=hub/library/python:gone",
+]
+
+
+def python_image() -> Image:
+    """The image of `python_3_7` as a crawl would have kept it."""
+    (weighed,) = python_3_7().images
+    layers = [a_layer(y.digest, y.compressed_bytes) for y in weighed.layers]
+    lines = [Line(y.instruction, y.created_at, y.layer) for y in weighed.lines]
+    return an_image(layers, lines=lines)
+
+
+def fill(world: World) -> None:
+    """A weighed index, something hostile, a chart, and an empty repository."""
+    python = python_image()
+    arm = an_image(some_layers(48_000_000), platform=Platform("linux", "arm64"))
+    sbom = an_artifact_of(a_layer("sbom", 17_800_000))
+    others = [Child(Descriptor(sbom.media_type, sbom.digest, 500), sbom.role)]
+    hostile = an_image(
+        some_layers(30_000_000, 900, 400_000_000, name="hostile"),
+        lines=[Line(MARKUP, None, 0), Line("RUN true", None, 1), Line(LONG, None, 2)],
+    )
+    world.keep(python, arm, sbom)
+    world.look(
+        {
+            "3.7": an_index_of(python, arm, others=others),
+            "hostile": hostile,
+            "chart": an_artifact_of(a_layer("chart", 900), role="artifact"),
+        },
+        pushed_at=T0,
+    )
+    (weighed,) = python_3_7().images
+    measures = {
+        layer.digest: known.uncompressed
+        for layer, known in zip(python.layers, weighed.layers, strict=True)
+        if known.uncompressed is not None
+    }
+    measures[arm.layers[0].digest] = Uncompressed(
+        "estimate", 150_000_000, 120_000_000, 180_000_000, "multi_member"
+    )
+    with world.database.write() as connection:
+        keep_measures(connection, measures, world.now)
+        sweep_images(connection)
+        refresh_summary(connection, world.repository_id, world.now, world.platforms)
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    path = tmp_path_factory.mktemp("store") / "weighbridge.db"
+    database = open_database(f"sqlite:///{path}")
+    upgrade(database)
+    fill(World(database, repository="library/python"))
+    with served(create_app(database, Telemetry(), WebOptions())) as url:
+        yield url
+    database.close()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    profile: Path = tmp_path_factory.mktemp("profile")
+    with a_browser(profile) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 768, 1280, 1920])
+def test_nothing_scrolls_sideways_and_nothing_is_complained_about(
+    service: str, browser: Browser, width: int, theme: Literal["light", "dark"]
+) -> None:
+    for page in PAGES:
+        seen = browser.open(f"{service}{page}", width=width, theme=theme)
+
+        assert browser.value("document.documentElement.scrollWidth") == width, page
+        assert browser.value(BEYOND_THE_EDGE % width) == [], page
+        expected = [] if "gone" not in page else NOT_FOUND
+        assert [text.partition(" (")[0] for text in seen.complaints] == expected, page
+
+
+NOT_FOUND = ["Failed to load resource: the server responded with a status of 404"]
+BEYOND_THE_EDGE = """
+[...document.querySelectorAll("main *")]
+  .filter((e) => !e.closest("svg") && !e.closest(".sr"))
+  .filter((e) => e.getBoundingClientRect().right > %d + 0.5)
+  .map((e) => e.outerHTML.slice(0, 100))
+"""
+
+
+@pytest.mark.parametrize("width", [390, 768, 1280])
+def test_labels_of_the_bar_do_not_overlap(
+    service: str, browser: Browser, width: int
+) -> None:
+    for tag in ("3.7", "hostile"):
+        browser.open(f"{service}/image?ref=hub/library/python:{tag}", width=width)
+
+        boxes = browser.value(LABEL_BOXES)
+        assert isinstance(boxes, list)
+        assert boxes
+        assert all(one[1] < other[0] for one, other in pairwise(boxes))
+
+
+LABEL_BOXES = """
+[...document.querySelectorAll(".layerbar text")]
+  .map((e) => e.getBoundingClientRect()).filter((b) => b.width > 0)
+  .map((b) => [b.left, b.right]).sort((a, b) => a[0] - b[0])
+"""
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_cells_of_a_row_do_not_overlap(
+    service: str, browser: Browser, width: int
+) -> None:
+    for page in ("/", "/repository?ref=hub/library/python", "/crawls"):
+        browser.open(f"{service}{page}", width=width)
+
+        assert browser.value(OVERLAPPING_CELLS) == []
+
+
+OVERLAPPING_CELLS = """
+[...document.querySelectorAll("tbody tr")].flatMap((row) => {
+  const cells = [...row.children].filter((cell) => cell.offsetWidth > 0);
+  const inside = (cell) => [...cell.querySelectorAll("*")]
+    .filter((e) => !e.closest("svg"))
+    .filter((e) => e.getBoundingClientRect().right
+                   > cell.getBoundingClientRect().right + 1);
+  return cells.flatMap(inside).map((e) => e.outerHTML.slice(0, 100));
+})
+"""
+
+
+def test_markup_of_a_pusher_does_nothing__config_blob_001(
+    service: str, browser: Browser
+) -> None:
+    pages = ["/image?ref=hub/library/python:hostile", "/", "/search?q=<script>alert(9)"]
+    for page in pages:
+        seen = browser.open(f"{service}{page}")
+
+        assert seen.dialogs == []
+        assert seen.complaints == []
+        assert {url.split("/")[2] for url in seen.requests} == {service.split("/")[2]}
+        assert browser.value("document.scripts.length") == 1
+        assert (
+            browser.value("document.querySelectorAll('main img, main style').length")
+            == 0
+        )
+
+    browser.open(f"{service}{pages[0]}")
+    assert MARKUP in str(browser.value("document.querySelector('#l1').textContent"))
+
+
+def test_every_number_is_there_without_script(service: str, browser: Browser) -> None:
+    for page in PAGES:
+        browser.open(f"{service}{page}", script=False)
+        without = parse(browser.dom())
+        browser.open(f"{service}{page}")
+        with_script = parse(browser.dom())
+
+        assert without.one("main").text == with_script.one("main").text
+        assert without.amounts() == with_script.amounts()
+
+
+def test_one_key_turns_every_size_of_the_page(service: str, browser: Browser) -> None:
+    browser.open(f"{service}/image?ref=hub/library/python:3.7")
+    before = str(browser.value(SIZES))
+
+    browser.press("u")
+    after = str(browser.value(SIZES))
+    browser.press("u")
+
+    assert "348 MB" in before
+    assert "iB" not in before
+    assert "332 MiB" in after
+    assert "MB" not in after
+    assert "kB" not in after
+    assert browser.value(SIZES) == before
+
+
+SIZES = """
+[...document.querySelectorAll("data.b, [data-b]")].map((e) => e.textContent).join("|")
+"""
+
+
+def test_the_script_writes_sizes_as_the_server_does(
+    service: str, browser: Browser
+) -> None:
+    browser.open(f"{service}/image?ref=hub/library/python:3.7")
+    server = browser.value(SIZES)
+
+    browser.value('showUnits("si")')
+
+    assert browser.value(SIZES) == server
+
+
+def test_the_bar_and_the_table_point_at_each_other(
+    service: str, browser: Browser
+) -> None:
+    browser.open(f"{service}/image?ref=hub/library/python:3.7")
+
+    browser.value("document.querySelector('.layerbar a[data-l=l5]').focus()")
+
+    assert browser.value("document.querySelector('#l5').classList.contains('lit')")
