@@ -77,6 +77,7 @@ def _adopt_loggers() -> None:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
+        logger.setLevel(logging.NOTSET)  # the root's level decides
     # It prints whole URLs, and a webhook's path may hold its secret.
     access = logging.getLogger("uvicorn.access")
     access.handlers[:] = [logging.NullHandler()]
