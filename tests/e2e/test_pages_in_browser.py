@@ -8,6 +8,7 @@ from typing import Literal
 import pytest
 
 from support.browser import Browser, a_browser
+from support.database import a_database
 from support.html import parse
 from support.images import (
     a_layer,
@@ -23,7 +24,6 @@ from weighbridge.domain.document import Child, Descriptor, Image, Line
 from weighbridge.domain.measure import Uncompressed
 from weighbridge.domain.platform import Platform
 from weighbridge.store.measures import keep_measures, sweep_images
-from weighbridge.store.session import open_database, upgrade
 from weighbridge.store.summaries import refresh_summary
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.app import create_app
@@ -93,13 +93,10 @@ def fill(world: World) -> None:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    path = tmp_path_factory.mktemp("store") / "weighbridge.db"
-    database = open_database(f"sqlite:///{path}")
-    upgrade(database)
-    fill(World(database, repository="library/python"))
-    with served(create_app(database, Telemetry(), WebOptions())) as url:
-        yield url
-    database.close()
+    with a_database(tmp_path_factory.mktemp("store")) as database:
+        fill(World(database, repository="library/python"))
+        with served(create_app(database, Telemetry(), WebOptions())) as url:
+            yield url
 
 
 @pytest.fixture(scope="module")

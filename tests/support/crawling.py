@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
+from support.database import a_database
 from support.fake_registry import FakeRegistry
 from weighbridge.audit.crawl import Crawl, RegistryCrawl, Scope
 from weighbridge.audit.progress import Progress
@@ -19,7 +20,7 @@ from weighbridge.store.reports import (
     pass_page,
     tag_page,
 )
-from weighbridge.store.session import Database, open_database, upgrade
+from weighbridge.store.session import Database
 
 ENTRY = RegistryEntry(
     name="fake",
@@ -89,9 +90,5 @@ class Yard:
 @contextmanager
 def a_yard(folder: Path) -> Iterator[Yard]:
     """A yard over an empty database in this folder."""
-    database = open_database(f"sqlite:///{folder / 'weighbridge.db'}")
-    try:
-        upgrade(database)
+    with a_database(folder) as database:
         yield Yard(database)
-    finally:
-        database.close()

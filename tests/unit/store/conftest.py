@@ -1,43 +1,26 @@
 """A fresh database for each test: a copy of one that was migrated once."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from support.database import a_database
 from support.store_world import World
-from weighbridge.store.session import Database, open_database, upgrade
-
-
-@pytest.fixture(scope="session")
-def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("migrated") / "template.db"
-    database = open_database(f"sqlite:///{path}")
-    upgrade(database)
-    database.close()
-    return path
+from weighbridge.store.session import Database
 
 
 @pytest.fixture
-def database(migrated_file: Path, tmp_path: Path) -> Iterator[Database]:
-    path = tmp_path / "weighbridge.db"
-    shutil.copy(migrated_file, path)
-    opened = open_database(f"sqlite:///{path}")
-    yield opened
-    opened.close()
+def database(tmp_path: Path) -> Iterator[Database]:
+    with a_database(tmp_path) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")
-def module_database(
-    migrated_file: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Database]:
+def module_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """An empty one for tests that only read."""
-    path = tmp_path_factory.mktemp("module") / "weighbridge.db"
-    shutil.copy(migrated_file, path)
-    opened = open_database(f"sqlite:///{path}")
-    yield opened
-    opened.close()
+    with a_database(tmp_path_factory.mktemp("module")) as opened:
+        yield opened
 
 
 @pytest.fixture

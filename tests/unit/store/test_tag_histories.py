@@ -1,6 +1,5 @@
 """Random histories of tags against a model that recounts everything each time."""
 
-import shutil
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from support.database import a_database
 from support.images import OCI_INDEX, a_digest, a_layer, an_image, an_index_of
 from support.store_world import T0, World, a_result
 from weighbridge.domain.digest import Digest
@@ -24,7 +24,6 @@ from weighbridge.store.models import (
     tags,
 )
 from weighbridge.store.repositories import close_pass, open_pass
-from weighbridge.store.session import open_database
 from weighbridge.store.summaries import refresh_summary
 from weighbridge.store.tags import (
     Move,
@@ -139,12 +138,9 @@ STEPS: Final = st.lists(
 @given(steps=STEPS)
 @settings(max_examples=60, deadline=None)
 def test_any_history_counts_as_a_recount_does(
-    migrated_file: Path, steps: list[tuple[str, object]]
+    steps: list[tuple[str, object]],
 ) -> None:
-    folder = TemporaryDirectory()
-    shutil.copy(migrated_file, f"{folder.name}/history.db")
-    database = open_database(f"sqlite:///{folder.name}/history.db")
-    try:
+    with TemporaryDirectory() as folder, a_database(Path(folder)) as database:
         world, model = World(database), Model()
         early = [d for d in TARGETS if d.digest not in LATE]
         world.keep(*early, missing=dict.fromkeys(LATE, "not_found"))
@@ -157,9 +153,6 @@ def test_any_history_counts_as_a_recount_does(
             refresh_summary(connection, world.repository_id, world.now, [])
         assert world.report().tags_failed == len(model.failing)
         assert found(world) == expected(model)
-    finally:
-        database.close()
-        folder.cleanup()
 
 
 def take_step(world: World, model: Model, kind: str, what: object) -> None:
