@@ -242,6 +242,8 @@ async def _images(
         manifest = parsed or await _child(reader, repository, child, found)
         if isinstance(manifest, Manifest):
             return await reader.image(repository, manifest, platform)
+        if manifest is not None:
+            found.warnings.append(f"what is listed for {platform} is no image")
         return None
 
     images = await asyncio.gather(*(one(p, c) for p, c in chosen))

@@ -16,25 +16,30 @@ def find_artifact_type(
 ) -> str:
     """What a manifest holds if it is no image, else "".
 
-    1. Its `artifactType` (`said`) names it (image-spec, manifest.md, "Guidelines
+    1. An image's config over layers of a file system is an image, whatever else is
+       written: a runtime would pull and run it, and a name must not hide its weight.
+    2. Its `artifactType` (`said`) names it (image-spec, manifest.md, "Guidelines
        for Artifact Usage").
-    2. A config that is no image's config names it; where that is the empty one,
+    3. A config that is no image's config names it; where that is the empty one,
        the first layer does.
-    3. Cosign and BuildKit's older attestations borrow an image's config: if no
+    4. Cosign and BuildKit's older attestations borrow an image's config: if no
        layer is part of a file system, the first layer names it.
 
     Raises DocumentError(invalid_manifest).
     """
     named = find_media_type(said, "artifactType")
+    has_image_config = media_types.is_image_config(config.media_type, manifest_type)
+    if has_image_config and any(
+        media_types.is_file_system(layer.media_type) for layer in layers
+    ):
+        return ""
     if named:
         return named
-    if not media_types.is_image_config(config.media_type, manifest_type):
+    if not has_image_config:
         if config.media_type == media_types.OCI_EMPTY and layers:
             return layers[0].media_type
         return config.media_type
-    if layers and not any(media_types.is_file_system(y.media_type) for y in layers):
-        return layers[0].media_type
-    return ""
+    return layers[0].media_type if layers else ""
 
 
 def artifact_role(artifact_type: str) -> Role:
@@ -47,20 +52,25 @@ def artifact_role(artifact_type: str) -> Role:
 def child_role(child: Descriptor) -> Role:
     """What an index's child is, before it is fetched.
 
-    1. BuildKit gives attestations the media type of an image and says what they
+    1. A manifest for a real platform is an image: runtimes choose by platform alone
+       and would pull it, so no annotation beside it may hide its weight.
+    2. BuildKit gives attestations the media type of an image and says what they
        are in an annotation; another value there is a use that nobody knows yet.
-    2. `artifactType` says it.
-    3. The media type says it; unknown ones are allowed (image-spec,
+    3. `artifactType` says it.
+    4. The media type says it; unknown ones are allowed (image-spec,
        image-index.md) and nothing that could be pulled.
-    4. An image for unknown/unknown is an attestation whose annotation was lost.
+    5. An image for unknown/unknown is an attestation whose annotation was lost.
     """
+    media_type = child.media_type.lower()
+    is_manifest = media_type in media_types.KNOWN - media_types.INDEXES
+    if is_manifest and child.platform not in (None, UNKNOWN):
+        return "image"
     reference_type = child.annotations.get(_REFERENCE_TYPE)
     if reference_type is not None:
         is_attestation = reference_type == "attestation-manifest"
         return "attestation" if is_attestation else "artifact"
     if child.artifact_type:
         return artifact_role(child.artifact_type)
-    media_type = child.media_type.lower()
     if media_type in media_types.INDEXES:
         return "index"
     if media_type not in media_types.KNOWN:

@@ -24,7 +24,7 @@ def test_a_tag_never_seen_is_fetched_straight_away() -> None:
     todo = plan([TagSeen("a")], {}, head_first=False)
 
     assert [t.name for t in todo.get] == ["a"]
-    assert todo.head == todo.fetch == todo.same == ()
+    assert [todo.head, todo.fetch, todo.same] == [(), (), ()]
 
 
 def test_a_tag_never_seen_is_asked_by_head_where_tags_are_mostly_aliases() -> None:
@@ -57,7 +57,7 @@ def test_a_listing_with_digests_needs_no_question_for_what_did_not_change() -> N
     todo = plan([TagSeen("a", OLD)], {"a": known()}, head_first=False)
 
     assert [t.name for t in todo.same] == ["a"]
-    assert todo.head == todo.fetch == todo.get == ()
+    assert [todo.head, todo.fetch, todo.get] == [(), (), ()]
 
 
 @pytest.mark.parametrize("before", [None, known(NEW), known(OLD, "deadline")])

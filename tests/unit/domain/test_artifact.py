@@ -165,3 +165,11 @@ def test_an_image_cannot_hide_behind_an_entry_that_calls_its_index_a_cache() -> 
     index = index_of(an_index(entries))
 
     assert [child.role for child in index.children] == ["image", "artifact"]
+
+
+def test_an_artifact_type_does_not_hide_an_image_that_would_run() -> None:
+    served = a_manifest(some_layers(500), artifactType="application/vnd.example.notes")
+
+    parsed = parse_manifest(served.raw, served.media_type)
+
+    assert isinstance(parsed, Manifest)

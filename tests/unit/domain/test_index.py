@@ -123,9 +123,27 @@ def test_index_009_an_attestation_is_known_by_its_platform() -> None:
 def test_other_references_and_artifacts_are_never_images(
     changes: dict[str, object], role: str
 ) -> None:
-    (child,) = index_of(an_index([descriptor_json(a_manifest()) | changes])).children
+    nowhere = {"platform": {"os": "unknown", "architecture": "unknown"}}
+    entry = descriptor_json(a_manifest()) | nowhere | changes
+
+    (child,) = index_of(an_index([entry])).children
 
     assert child.role == role
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"annotations": {"vnd.docker.reference.type": "attestation-manifest"}},
+        {"artifactType": "application/vnd.example.notes"},
+    ],
+)
+def test_no_label_hides_an_image_that_a_runtime_would_pull(
+    changes: dict[str, object],
+) -> None:
+    (child,) = index_of(an_index([descriptor_json(a_manifest()) | changes])).children
+
+    assert child.role == "image"
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import Connection, exists, or_, select
 
 from weighbridge.domain.digest import Digest, short
+from weighbridge.domain.document import Role
 from weighbridge.domain.platform import DEFAULT, Platform, matches
 from weighbridge.domain.sizes import weigh_image
 from weighbridge.domain.weighing import Other, WeighedImage, Weighing, rfc3339
@@ -173,16 +174,29 @@ def _platforms(
         if member.role == "image"
         and member.platform is not None
         and graph.nodes[member.child_id].platform is None
+        and graph.nodes[member.child_id].state != "artifact"
     )
     return tuple(dict.fromkeys((*order, *listed)))
 
 
 def _others(graph: Graph, target: int) -> tuple[Other, ...]:
+    """What is no image: below an index, or the target itself. An index may call an
+    artifact an image; its own document decides."""
+    itself = graph.nodes[target]
+    if itself.state == "artifact":
+        return (
+            Other(itself.digest, itself.media_type, "artifact", itself.stored_bytes),
+        )
     return tuple(
-        Other(node.digest, node.media_type, member.role, node.stored_bytes)
+        Other(node.digest, node.media_type, _role(member), node.stored_bytes)
         for member in graph.children_of(target)
-        if member.role in _SHOWN_APART and (node := graph.nodes[member.child_id])
+        if (node := graph.nodes[member.child_id])
+        and (member.role in _SHOWN_APART or node.state == "artifact")
     )
+
+
+def _role(member: Member) -> Role:
+    return "artifact" if member.role == "image" else member.role
 
 
 def _not_found(

@@ -46,7 +46,7 @@ class RepositoryRow:
     platform: str
     age: str
     compressed: Amount
-    uncompressed: Amount
+    uncompressed: Amount | None
     bar: float
     heaviest: str
     heaviest_whole: str
@@ -224,12 +224,16 @@ def _row(report: RepositoryReport, largest: int, now: datetime) -> RepositoryRow
         age=ago(report.newest_at, now) if report.newest_at else "",
         compressed=Amount(
             report.newest_compressed_bytes,
-            word="not yet" if is_new else "unknown",
-            reason="Its tags are not read yet" if is_new else "It has no image",
+            word="not yet" if is_new else "no image",
+            reason="Its tags are not read yet"
+            if is_new
+            else "What it holds is not an image, or none could be read",
         ),
         uncompressed=amount_of_row(
             report.newest_uncompressed_bytes, report.newest_uncompressed_confidence
-        ),
+        )
+        if is_new or report.newest_compressed_bytes is not None
+        else None,
         bar=row_share(report.newest_compressed_bytes or 0, largest),
         heaviest=summary(line, _LINE_CHARACTERS),
         heaviest_whole=line,
