@@ -1,6 +1,7 @@
 """One process that serves, schedules and crawls: the parts of `weighbridge up`."""
 
 import asyncio
+import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,7 +19,8 @@ from weighbridge.bootstrap.databases import ready_database
 from weighbridge.bootstrap.embedded import Embedded
 from weighbridge.bootstrap.targets import Target
 from weighbridge.config import RegistrySettings, Settings, split_bind
-from weighbridge.demo.server import start_in_thread
+from weighbridge.demo.content import Content
+from weighbridge.demo.server import Running, start_in_thread
 from weighbridge.demo.story import demo_steps
 from weighbridge.domain.secret import Secret
 from weighbridge.errors import UsageError
@@ -28,12 +30,13 @@ from weighbridge.web.app import create_app
 from weighbridge.web.options import WebOptions
 
 DEMO: Final = "demo"
-_HEADER_DEADLINE_S: Final = 10
+DEMO_PORT: Final = 5080
 
 
 def up(settings: Settings) -> None:
     """Serve and crawl what is configured until SIGINT or SIGTERM."""
     logs.configure(settings.log_format, settings.log_level)
+    _check_free(settings.web.bind)
     telemetry = Telemetry()
     with ready_database(settings) as database:
         _serve(settings, database, telemetry)
@@ -45,6 +48,7 @@ def up_demo(settings: Settings, database_url: str | None) -> None:
     database_url: where to keep it; None for a folder that ends with the process
     """
     logs.configure(settings.log_format, settings.log_level)
+    _check_free(settings.web.bind)
     telemetry = Telemetry()
     with ExitStack() as stack:
         if database_url is None:
@@ -62,7 +66,7 @@ def _demo_registry() -> Iterator[Callable[[int | None], str]]:
     """A running demo registry; the function yielded sets its moment (None for the
     last one) and tells its URL."""
     steps = demo_steps()
-    running = start_in_thread(steps[-1][1])
+    running = _started(steps[-1][1])
 
     def at(step: int | None) -> str:
         running.server.content = steps[-1 if step is None else step][1]
@@ -72,6 +76,14 @@ def _demo_registry() -> Iterator[Callable[[int | None], str]]:
         yield at
     finally:
         running.close()
+
+
+def _started(content: Content) -> Running:
+    """On its usual port, so that pages and people can name it; else on a free one."""
+    try:
+        return start_in_thread(content, DEMO_PORT)
+    except OSError:
+        return start_in_thread(content)
 
 
 def _with_demo(settings: Settings, url: str, database_url: str) -> Settings:
@@ -110,6 +122,9 @@ def _live_through(
             err=True,
         )
     registry_at(None)
+    host = demo.url.removeprefix("http://")
+    click.echo(f"try      weighbridge inspect {host}/tutorial/hello", err=True)
+    click.echo(f"open     http://{settings.web.bind}", err=True)
 
 
 def _stopped_at(moment: datetime) -> Callable[[], datetime]:
@@ -138,7 +153,6 @@ def _serve(settings: Settings, database: Database, telemetry: Telemetry) -> None
         )
     )
     embedded = Embedded(settings, database, telemetry)
-    _check_free(host, port)
     embedded.start()
     try:
         server.run()
@@ -146,10 +160,9 @@ def _serve(settings: Settings, database: Database, telemetry: Telemetry) -> None
         embedded.close()
 
 
-def _check_free(host: str, port: int) -> None:
+def _check_free(bind: str) -> None:
     """Raises UsageError(address_in_use) before anything is crawled in vain."""
-    import socket
-
+    host, port = split_bind(bind)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -157,7 +170,7 @@ def _check_free(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as exc:
             raise UsageError(
-                f"{host}:{port} cannot be listened on: {exc.strerror}",
+                f"{bind} cannot be listened on: {exc.strerror}",
                 code="address_in_use",
                 hint="stop what uses it, or choose another with --bind 127.0.0.1:8081",
             ) from exc
