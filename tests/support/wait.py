@@ -20,3 +20,14 @@ async def wait_until(
             detail = f"; seen: {seen()!r}" if seen is not None else ""
             raise AssertionError(f"not within {deadline_s:g} s: {what}{detail}")
         await asyncio.sleep(0.005)
+
+
+def wait_in_thread(
+    condition: Callable[[], bool],
+    what: str,
+    *,
+    deadline_s: float = 5.0,
+    seen: Callable[[], object] | None = None,
+) -> None:
+    """The same for tests without an event loop."""
+    asyncio.run(wait_until(condition, what, deadline_s=deadline_s, seen=seen))

@@ -1,12 +1,14 @@
 """One process that serves, schedules and crawls: the parts of `weighbridge up`."""
 
 import asyncio
+import signal
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
 import click
@@ -153,11 +155,18 @@ def _serve(settings: Settings, database: Database, telemetry: Telemetry) -> None
         )
     )
     embedded = Embedded(settings, database, telemetry)
+    # uvicorn stops serving at a signal and then raises it again: without a handler
+    # of ours the process would end there, before anything is put away.
+    signal.signal(signal.SIGTERM, _stop)
     embedded.start()
     try:
         server.run()
     finally:
         embedded.close()
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(0)
 
 
 def _check_free(bind: str) -> None:

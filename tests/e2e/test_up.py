@@ -1,0 +1,196 @@
+"""`weighbridge up` as a process of its own, asked as people and Prometheus do."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from support.wait import wait_in_thread
+
+_DEMO = re.compile(r"weighbridge inspect (127\.0\.0\.1:\d+)/")
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A `weighbridge up` and where it is."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    errors: Path
+    folder: Path
+
+    @property
+    def said(self) -> str:
+        return self.errors.read_text()
+
+    @property
+    def demo(self) -> str:
+        found = _DEMO.search(self.said)
+        assert found is not None, self.said
+        return found[1]
+
+    def get(self, path: str) -> httpx.Response:
+        return httpx.get(f"{self.url}{path}", trust_env=False, timeout=10)
+
+    def wait_until_ready(self) -> None:
+        wait_in_thread(
+            self.is_ready, "it serves", deadline_s=60, seen=self.errors.read_text
+        )
+
+    def is_ready(self) -> bool:
+        assert self.process.poll() is None, self.said
+        try:
+            return self.get("/readyz").status_code == 200
+        except httpx.TransportError:
+            return False
+
+
+def weighbridge(
+    *arguments: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "weighbridge", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=os.environ | environment,
+        check=False,
+    )
+
+
+def start(folder: Path, *arguments: str) -> Running:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+    errors = folder / "stderr"
+    with errors.open("wb") as stream:
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "weighbridge",
+                "up",
+                "--bind",
+                f"127.0.0.1:{port}",
+                *arguments,
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=stream,
+            cwd=folder,
+            env=os.environ | {"TMPDIR": str(folder)},
+        )
+    return Running(process, f"http://127.0.0.1:{port}", errors, folder)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    running = start(tmp_path_factory.mktemp("up"), "--demo")
+    try:
+        running.wait_until_ready()
+        yield running
+    finally:
+        running.process.kill()
+        running.process.wait()
+
+
+def test_the_demo_tells_the_story_of_937_and_107_megabytes(demo: Running) -> None:
+    sizes = {}
+    for name in ("hello", "hello-alpine"):
+        done = weighbridge("inspect", f"{demo.demo}/tutorial/{name}", "-o", "json")
+        (image,) = json.loads(done.stdout)["images"]
+        sizes[name] = image["uncompressed_bytes"]
+
+    assert {n: round(b / 1e6) for n, b in sizes.items()} == {
+        "hello": 937,
+        "hello-alpine": 107,
+    }
+
+
+def test_what_inspect_says_is_what_the_service_stored(demo: Running) -> None:
+    asked = weighbridge("inspect", f"{demo.demo}/shop/api:1.5.0", "-o", "json")
+
+    stored = demo.get("/api/v1/image?ref=demo/shop/api:1.5.0").json()
+
+    fresh = json.loads(asked.stdout)
+    for weighing in (stored, fresh):
+        for layer in weighing["images"][0]["layers"]:
+            # One blob has one media type in the store: that of the first manifest
+            # that named it. Docker's and OCI's names mean the same.
+            del layer["media_type"]
+    assert stored["images"] == fresh["images"]
+    assert stored["digest"] == fresh["digest"]
+
+
+def test_the_overview_names_the_heaviest_line(demo: Running) -> None:
+    page = demo.get("/").text
+
+    assert "shop/api" in page
+    assert "torch==1.13.1" in page
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/metrics/repositories"])
+def test_promtool_finds_nothing_to_say_about_the_metrics(
+    demo: Running, path: str
+) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        if os.environ.get("CI"):
+            pytest.fail("promtool is not installed")
+        pytest.skip("promtool is not installed")
+
+    done = subprocess.run(
+        [promtool, "check", "metrics"],
+        input=demo.get(path).content,
+        capture_output=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_a_second_one_on_the_same_port_says_what_to_do(demo: Running) -> None:
+    bind = demo.url.removeprefix("http://")
+
+    done = weighbridge("up", "--demo", "--bind", bind)
+
+    assert done.returncode == 2
+    assert "--bind" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_it_ends_at_sigterm_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    running = start(tmp_path, "--demo")
+    try:
+        running.wait_until_ready()
+
+        running.process.send_signal(signal.SIGTERM)
+
+        assert running.process.wait(15) == 0, running.said
+        assert "Traceback" not in running.said
+        assert [p.name for p in tmp_path.iterdir()] == ["stderr"]
+    finally:
+        running.process.kill()
+        running.process.wait()
+
+
+def test_ctrl_c_ends_it_with_130(tmp_path: Path) -> None:
+    running = start(tmp_path, "--database", f"sqlite:///{tmp_path / 'w.db'}")
+    try:
+        running.wait_until_ready()
+
+        running.process.send_signal(signal.SIGINT)
+
+        assert running.process.wait(15) == 130, running.said
+        assert "Traceback" not in running.said
+    finally:
+        running.process.kill()
+        running.process.wait()
