@@ -1,0 +1,398 @@
+"""The pages of docs/ say what the code does: nothing less, and nothing more."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, get_args
+
+import click
+import pytest
+import yaml
+from prometheus_client import CollectorRegistry
+from pydantic import BaseModel
+from starlette.testclient import TestClient
+
+from support.database import a_database
+from support.error_codes import codes_in, texts_in
+from support.read_model import NOW, a_registry_report, a_repository_report
+from weighbridge.cli.main import cli
+from weighbridge.config import Settings, load_settings
+from weighbridge.domain.report import RegistryState, RepositoryState
+from weighbridge.errors import ConfigError
+from weighbridge.telemetry import Telemetry
+from weighbridge.web.app import create_app
+from weighbridge.web.inventory import take_inventory
+from weighbridge.web.options import WebOptions
+from weighbridge.web.snapshot import checked, take_snapshot
+
+ROOT: Final = Path(__file__).parents[2]
+DOCS: Final = ROOT / "docs"
+SOURCE: Final = ROOT / "service" / "weighbridge"
+BUDGET: Final = WebOptions().max_series
+
+
+def page(name: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """The fenced blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def section(text: str, heading: str) -> str:
+    """What stands below a heading, up to the next one of its level."""
+    level = heading.partition(" ")[0]
+    _, found, rest = text.partition(f"\n{heading}\n")
+    assert found, f"no heading {heading!r}"
+    return re.split(rf"^{level} ", rest, maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def rows(text: str) -> dict[str, list[str]]:
+    """The cells of every table row whose first cell is one name in backticks."""
+    lines = re.findall(r"^\| `([^`|]+)` \| (.*) \|$", text, re.MULTILINE)
+    return {name: cells.split(" | ") for name, cells in lines}
+
+
+# Metrics
+
+
+@pytest.fixture(scope="module")
+def exposed(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Both endpoints as a scrape sees them, with a registry and a repository."""
+    telemetry = Telemetry(CollectorRegistry())
+    telemetry.begin_registry("hub")
+    with a_database(tmp_path_factory.mktemp("docs")) as database:
+        app = create_app(database, telemetry, WebOptions(), now=lambda: NOW)
+        client = TestClient(app, base_url="http://127.0.0.1:8080")
+        process = client.get("/metrics").text
+    inventory = take_inventory([a_registry_report()], [a_repository_report()], BUDGET)
+    snapshot = checked(take_snapshot(inventory, "1"), NOW.timestamp(), BUDGET)
+    return process + snapshot.rendered.plain.decode()
+
+
+def types_of(exposed: str) -> dict[str, str]:
+    return dict(re.findall(r"^# TYPE (\S+) (\S+)$", exposed, re.MULTILINE))
+
+
+def test_every_metric_has_its_row_and_no_row_is_invented(exposed: str) -> None:
+    documented = {n for n in rows(page("metrics.md")) if n.startswith("weighbridge_")}
+
+    exported = types_of(exposed).keys()
+
+    assert len(exported) > 35
+    assert documented == exported
+
+
+def test_every_metric_is_of_the_type_that_its_row_says(exposed: str) -> None:
+    table = rows(page("metrics.md"))
+
+    types = types_of(exposed)
+
+    assert {name: table[name][0] for name in types} == types
+
+
+def test_every_metric_has_the_labels_that_its_row_says(exposed: str) -> None:
+    table = rows(page("metrics.md"))
+    samples = re.findall(r"^(weighbridge_\w+)(?:\{(.*)\})? \S+$", exposed, re.MULTILINE)
+
+    checked_names = set()
+    for name, labels in samples:
+        if name not in table:
+            continue  # the parts of a histogram
+        names = re.findall(r'(\w+)="', labels)
+        expected = [] if table[name][1] == "none" else table[name][1].split(", ")
+        assert sorted(expected) == sorted(names), name
+        checked_names.add(name)
+    assert len(checked_names) > 25
+
+
+def test_no_page_names_a_metric_that_does_not_exist(exposed: str) -> None:
+    types = types_of(exposed)
+    parts = {f"{name}_{part}" for name in types for part in ("bucket", "count", "sum")}
+
+    for path in markdown_files():
+        text = path.read_text(encoding="utf-8")
+        # A prefix such as `weighbridge_repository_*` names no single metric.
+        named = set(re.findall(r"\bweighbridge_[a-z_]*[a-z](?![\w*])", text))
+
+        invented = named - types.keys() - parts - {"weighbridge_workers"}  # a package
+
+        assert not invented, path
+
+
+def test_the_budget_is_what_the_page_says() -> None:
+    said = section(page("metrics.md"), "## The series budget")
+    core, all_of = 4_996, 2_854
+    many = [a_repository_report(f"r{n}") for n in range(core + 1)]
+
+    def shown(count: int) -> tuple[int, int]:
+        inventory = take_inventory([a_registry_report()], many[:count], BUDGET)
+        return inventory.level, len(inventory.rows)
+
+    assert f"{BUDGET:,}" in said
+    assert f"up to {all_of:,} repositories" in said
+    assert shown(all_of) == (3, all_of)
+    assert shown(all_of + 1) == (2, all_of + 1)
+    assert f"up to {core:,} repositories" in said
+    assert shown(core) == (2, core)
+    level, heaviest = shown(core + 1)
+    assert level == 1
+    assert f"{heaviest:,} are shown" in said
+
+
+# Error codes
+
+
+def headings() -> list[str]:
+    return re.findall(r"^### (\S+)$", page("troubleshooting.md"), re.MULTILINE)
+
+
+def test_every_error_code_has_its_heading() -> None:
+    codes = codes_in(SOURCE)
+
+    assert len(codes) > 100
+    assert codes <= set(headings())
+
+
+def test_no_heading_is_of_a_code_that_does_not_exist() -> None:
+    texts = texts_in(SOURCE)
+
+    assert [code for code in headings() if code not in texts] == []
+
+
+def test_every_code_is_explained_once() -> None:
+    text = page("troubleshooting.md")
+
+    assert len(set(headings())) == len(headings())
+    for code in headings():
+        _, _, below = text.partition(f"\n### {code}\n")
+        paragraph = re.split(r"^#", below, maxsplit=1, flags=re.MULTILINE)[0]
+        assert len(paragraph.split()) >= 5, code
+
+
+@pytest.mark.parametrize(
+    ("heading", "states"),
+    [
+        ("## States of a repository", get_args(RepositoryState)),
+        ("## States of a registry", get_args(RegistryState)),
+    ],
+)
+def test_every_state_is_explained(heading: str, states: tuple[str, ...]) -> None:
+    table = rows(section(page("troubleshooting.md"), heading))
+
+    assert sorted(table) == sorted(states)
+
+
+# Configuration
+
+
+def keys_of(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """`registries[].limits.concurrency` and so on, tables themselves included."""
+    for name, field in model.model_fields.items():
+        inner, many = _model_in(field.annotation)
+        key = f"{prefix}{name}"
+        yield key
+        if inner is not None:
+            yield from keys_of(inner, f"{key}[]." if many else f"{key}.")
+
+
+def _model_in(annotation: object) -> tuple[type[BaseModel] | None, bool]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation, False
+    for argument in get_args(annotation):
+        inner, many = _model_in(argument)
+        if inner is not None:
+            return inner, many or Ellipsis in get_args(annotation)
+    return None, False
+
+
+def test_every_key_has_its_row_and_no_row_is_invented() -> None:
+    table = rows(section(page("configuration.md"), "## Every key"))
+
+    keys = list(keys_of(Settings))
+
+    assert "registries[].limits.concurrency" in keys
+    assert sorted(table) == sorted(keys)
+
+
+def test_the_whole_file_shows_every_key() -> None:
+    example = blocks(page("configuration.md"), "yaml")[0]
+
+    for key in keys_of(Settings):
+        name = key.rpartition(".")[2]
+        assert re.search(rf"^[ #-]*{name}:", example, re.MULTILINE), key
+
+
+def test_the_whole_file_loads(tmp_path: Path) -> None:
+    example = blocks(page("configuration.md"), "yaml")[0]
+    file = tmp_path / "weighbridge.yaml"
+    file.write_text(example, encoding="utf-8")
+    for name in _files_named(yaml.safe_load(example)):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("canary\n", encoding="utf-8")
+
+    settings = load_settings(str(file), {})
+
+    assert [registry.name for registry in settings.registries] == [
+        "harbor",
+        "builds",
+        "local",
+    ]
+    auth = settings.registries[0].auth
+    assert auth is not None
+    assert auth.password_file == tmp_path / "secrets/harbor-password"
+
+
+def _files_named(value: object, key: str = "") -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _files_named(inner, str(name))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _files_named(inner)
+    elif isinstance(value, str) and (key.endswith("_file") or key == "docker_config"):
+        yield value
+
+
+def test_the_faults_of_the_example_are_told_as_the_page_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = section(page("configuration.md"), "## weighbridge config check")
+    monkeypatch.chdir(tmp_path)
+    Path("weighbridge.yaml").write_text(blocks(check, "yaml")[0], encoding="utf-8")
+
+    with pytest.raises(ConfigError) as caught:
+        load_settings(None, {})
+
+    faults = caught.value.message
+    assert len(faults.splitlines()) == 5
+    assert f"\n{faults}\n5 errors, nothing was started\n" in check
+
+
+def test_every_variable_has_its_row_and_no_variable_is_invented() -> None:
+    variable = re.compile(r"WEIGHBRIDGE_[A-Z_]+")
+    text = page("configuration.md")
+
+    read = {text for text in texts_in(SOURCE) if variable.fullmatch(text)}
+
+    assert "WEIGHBRIDGE_BIND" in read
+    assert {n for n in rows(text) if variable.fullmatch(n)} == read
+    assert set(variable.findall(text)) == read
+
+
+# Commands
+
+
+def commands() -> dict[str, click.Command]:
+    """Every command that does something, by its full name."""
+    context = click.Context(cli)
+    found: dict[str, click.Command] = {}
+    for name in cli.list_commands(context):
+        command = cli.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            inner = command.commands.items()
+            found |= {f"weighbridge {name} {sub}": made for sub, made in inner}
+        else:
+            found[f"weighbridge {name}"] = command
+    return found
+
+
+def options_of(command: click.Command) -> set[str]:
+    return {
+        spelling
+        for parameter in command.params
+        if isinstance(parameter, click.Option)
+        for spelling in parameter.opts
+    }
+
+
+def test_every_command_has_its_section_and_no_section_is_invented() -> None:
+    sections = re.findall(r"^## (weighbridge .*)$", page("commands.md"), re.MULTILINE)
+
+    assert sorted(sections) == sorted(commands())
+
+
+@pytest.mark.parametrize("name", sorted(commands()))
+def test_every_option_of_a_command_is_explained(name: str) -> None:
+    text = page("commands.md")
+    shared = section(text, "## Options of every command")
+
+    own = section(text, f"## {name}")
+
+    options = options_of(commands()[name])
+    explained = {
+        spelling
+        for line in re.findall(r"^\| `-.*$", own + shared, re.MULTILINE)
+        for spelling in re.findall(r"`(--?[a-z-]+)", line.split(" | ")[0])
+    }
+    assert len(options) > 4
+    assert options <= explained
+    assert explained <= options | {"-h", "--help"}
+
+
+def test_no_page_names_an_option_that_does_not_exist() -> None:
+    known = {"--help", "--version"}.union(*map(options_of, commands().values()))
+
+    for name in ("commands.md", "configuration.md", "troubleshooting.md"):
+        named = re.findall(r"(?<![\w-])--[a-z][a-z-]*", page(name))
+
+        assert named
+        assert set(named) <= known, name
+
+
+# Links
+
+
+def markdown_files() -> list[Path]:
+    """Every page of the repository; folders of tools are left out."""
+    found: list[Path] = []
+    for folder, inner, names in os.walk(ROOT):
+        inner[:] = [n for n in inner if not n.startswith(".") and n != "node_modules"]
+        found += [Path(folder, name) for name in names if name.endswith(".md")]
+    return sorted(found)
+
+
+def links_in(path: Path) -> list[str]:
+    """The targets of relative links, without those in code."""
+    text = re.sub(
+        r"^```.*?^```$|`[^`\n]*`",
+        "",
+        path.read_text(encoding="utf-8"),
+        flags=re.MULTILINE | re.DOTALL,
+    )
+    targets = re.findall(r"\[[^\]]*\]\(([^)\s]+)\)", text)
+    return [t for t in targets if not re.match(r"[a-z][a-z+.-]*:", t)]
+
+
+def anchors_of(path: Path) -> set[str]:
+    """The anchors that forges give to headings."""
+    text = re.sub(
+        r"^```.*?^```$", "", path.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL
+    )
+    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_every_relative_link_leads_somewhere() -> None:
+    files = markdown_files()
+
+    broken = [
+        (str(path.relative_to(ROOT)), target)
+        for path in files
+        for target in links_in(path)
+        if not _exists(path, target)
+    ]
+
+    assert sum(len(links_in(path)) for path in files) > 20
+    assert broken == []
+
+
+def _exists(path: Path, target: str) -> bool:
+    name, _, anchor = target.partition("#")
+    found = path.parent / name if name else path
+    if not found.exists():
+        return False
+    return not anchor or found.suffix != ".md" or anchor in anchors_of(found)
