@@ -10,8 +10,10 @@ from sqlalchemy import text
 
 from support.database import a_database
 from support.fake_registry import FakeRegistry
-from weighbridge.audit.crawl import Crawl, RegistryCrawl, Scope
+from weighbridge.audit.crawl import Crawl
+from weighbridge.audit.crawl_report import RegistryCrawl
 from weighbridge.audit.progress import Progress
+from weighbridge.audit.scope import Scope
 from weighbridge.audit.writer import Writer
 from weighbridge.domain.report import PassReport, RepositoryReport, TagReport
 from weighbridge.store.registries import RegistryEntry

@@ -9,6 +9,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
+from weighbridge.audit.crawl_report import (
+    CrawlFault,
+    RegistryCrawl,
+    state_of,
+)
 from weighbridge.audit.lookup import KnownDigests
 from weighbridge.audit.measure import measure_registry
 from weighbridge.audit.progress import Progress
@@ -18,12 +23,13 @@ from weighbridge.audit.repository_pass import (
     PassOutcome,
     RepositoryPass,
 )
+from weighbridge.audit.scope import Scope
 from weighbridge.audit.together import cancel
 from weighbridge.audit.writer import Writer
 from weighbridge.domain.document import Problem
-from weighbridge.domain.platform import DEFAULT, Platform
 from weighbridge.domain.report import RegistryState
 from weighbridge.errors import (
+    DocumentError,
     RegistryError,
     StaleFence,
     TransportError,
@@ -53,117 +59,6 @@ UNREACHABLE_IN_A_ROW: Final = 3
 """So many repositories fail for want of a connection: the rest are not asked."""
 LEASE_S: Final = 60
 """Renewed by each chunk that is kept; so long a killed crawl blocks the next."""
-
-
-def _everything(name: str) -> bool:
-    return True
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """What of a registry is looked at.
-
-    wants_repository, wants_tag: the include and exclude patterns
-    always: names to look at even where the catalog does not list them
-    only:   exactly these repositories, without discovery; None for all
-    """
-
-    wants_repository: Callable[[str], bool] = _everything
-    wants_tag: Callable[[str], bool] = _everything
-    always: tuple[str, ...] = ()
-    only: tuple[str, ...] | None = None
-    platforms: tuple[Platform, ...] = (DEFAULT,)
-
-
-@dataclass(frozen=True, slots=True)
-class CrawlFault:
-    """Something that was not weighed, and why."""
-
-    registry: str
-    repository: str | None
-    tag: str | None
-    code: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class RegistryCrawl:
-    """What one crawl of one registry did. `images` and `weighed_bytes` are of the
-    distinct images behind the tags looked at, read now or before."""
-
-    name: str
-    url: str
-    state: RegistryState
-    reason: str
-    repositories: int
-    complete: int
-    partial: int
-    failed: int
-    tags: int
-    images: int
-    requests: int
-    bytes_read: int
-    weighed_bytes: int
-    faults: tuple[CrawlFault, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class CrawlReport:
-    """What one crawl of one or more registries did."""
-
-    registries: tuple[RegistryCrawl, ...]
-    seconds: float
-
-    @property
-    def errors(self) -> tuple[CrawlFault, ...]:
-        return tuple(fault for r in self.registries for fault in r.faults)
-
-    @property
-    def has_failed(self) -> bool:
-        """Whether any target could not be looked at."""
-        return any(r.failed or r.state != "ok" for r in self.registries)
-
-
-def as_json(report: CrawlReport) -> dict[str, object]:
-    """The object that `crawl -o json` ends with."""
-    return {
-        "registries": [
-            {
-                "name": r.name,
-                "url": r.url,
-                "state": r.state,
-                "reason": r.reason or None,
-                "repositories": r.repositories,
-                "complete": r.complete,
-                "partial": r.partial,
-                "failed": r.failed,
-                "tags": r.tags,
-                "images": r.images,
-                "requests": r.requests,
-                "bytes_read": r.bytes_read,
-                "weighed_bytes": r.weighed_bytes,
-            }
-            for r in report.registries
-        ],
-        "repositories": sum(r.repositories for r in report.registries),
-        "tags": sum(r.tags for r in report.registries),
-        "images": sum(r.images for r in report.registries),
-        "requests": sum(r.requests for r in report.registries),
-        "bytes_read": sum(r.bytes_read for r in report.registries),
-        "weighed_bytes": sum(r.weighed_bytes for r in report.registries),
-        "seconds": round(report.seconds, 3),
-        "errors": [
-            {
-                "registry": fault.registry,
-                "repository": fault.repository,
-                "tag": fault.tag,
-                "code": fault.code,
-                "message": fault.message,
-            }
-            for fault in report.errors
-        ],
-    }
 
 
 @dataclass(slots=True)
@@ -227,13 +122,20 @@ class Crawl:
         broken = await self._look_at_all(registry_id)
         if measure and not isinstance(broken, TransportError):
             await self._measure(registry_id)
-        state, reason = _registry_state(broken, self._outcomes)
+        state, reason = self._state(broken)
         if state != "ok":
             self._telemetry.crawl_failures.labels(self._entry.name, state).inc()
         await self._writer.write(
             note_registry, registry_id, state=state, reason=reason, now=self._clock()
         )
         return await self._report(state, reason)
+
+    def _state(self, broken: WeighbridgeError | None) -> tuple[RegistryState, str]:
+        if broken is not None:
+            return state_of(broken)
+        if self._outcomes.unreachable_in_a_row >= UNREACHABLE_IN_A_ROW:
+            return "unreachable", "unreachable"
+        return "ok", ""
 
     def _count_manifests(self, looked_up: int, unchanged: int) -> None:
         name = self._entry.name
@@ -256,7 +158,7 @@ class Crawl:
                     task = asyncio.create_task(self._look(name, repository_id))
                     task.add_done_callback(lambda _: slots.release())
                     tasks.add(task)
-        except (RegistryError, TransportError) as exc:
+        except (DocumentError, RegistryError, TransportError) as exc:
             broken = exc
             self._fault(None, None, exc)
         except BaseException:
@@ -279,7 +181,7 @@ class Crawl:
             async for page in self._registry.repositories():
                 names = [n for n in page.names if self._scope.wants_repository(n)]
                 yield await self._put(registry_id, names, asked)
-        except (RegistryError, TransportError) as exc:
+        except (DocumentError, RegistryError, TransportError) as exc:
             if not isinstance(exc, TransportError):
                 yield await self._known_before(registry_id, asked)
             raise
@@ -420,42 +322,6 @@ class Crawl:
             faults=tuple(outcomes.faults),
             warnings=tuple(problem.message for problem in self._warnings),
         )
-
-
-def failed_crawl(name: str, url: str, exc: WeighbridgeError) -> RegistryCrawl:
-    """What is to be told of a registry that could not even be asked."""
-    fault = CrawlFault(name, None, None, exc.code, exc.message)
-    state, reason = _registry_state(exc, _Outcomes())
-    return RegistryCrawl(
-        name=name,
-        url=url,
-        state=state,
-        reason=reason,
-        repositories=0,
-        complete=0,
-        partial=0,
-        failed=0,
-        tags=0,
-        images=0,
-        requests=0,
-        bytes_read=0,
-        weighed_bytes=0,
-        faults=(fault,),
-    )
-
-
-def _registry_state(
-    broken: WeighbridgeError | None, outcomes: _Outcomes
-) -> tuple[RegistryState, str]:
-    if broken is None:
-        if outcomes.unreachable_in_a_row >= UNREACHABLE_IN_A_ROW:
-            return "unreachable", "unreachable"
-        return "ok", ""
-    if isinstance(broken, TransportError):
-        return "unreachable", broken.code
-    if broken.code in ("unauthorized", "denied", "auth_error", "realm_refused"):
-        return "unauthorized", broken.code
-    return "error", broken.code
 
 
 _WORDS: Final = {

@@ -1,13 +1,15 @@
 """Reads what a tag leads to: manifest, children of an index, configs.
 
-Each digest is asked for once, however many tags lead to it: while it is in hand
-its reading is shared, once it is kept the store knows it. What a stranger served
-wrong is refused as a whole; what is merely missing is named and the rest kept.
+A repository is asked for each digest once, however many of its tags lead there:
+while it is in hand its reading is shared, once it is kept the store knows it. What a
+stranger served wrong is refused as a whole; what is merely missing is named and the
+rest kept.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Final, NamedTuple
 
 from weighbridge.audit.lookup import KnownDigests
 from weighbridge.audit.together import together
@@ -29,8 +31,10 @@ from weighbridge.domain.platform import Platform
 from weighbridge.errors import DocumentError, NotFound
 from weighbridge.ports import Registry
 
-_INTEGRITY = frozenset({"digest_mismatch", "size_mismatch"})
+_INTEGRITY: Final = frozenset({"digest_mismatch", "size_mismatch"})
 """A child that is not what the index promised makes the whole index untrue."""
+_OF_THE_WAY: Final = "index_too_large"
+"""It depends on what else the tag leads to: another tag may read the same document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +53,43 @@ class Reading:
     warnings: tuple[str, ...] = ()
 
 
+class _Asked(NamedTuple):
+    """What of a digest was asked: an answer speaks for one repository, and whether a
+    child is true depends on the index that names it. Were these shared, an index of
+    one pusher could have another's image refused.
+
+    is_deepest: it is asked at the last level, where an index is not read any more
+    """
+
+    repository: str
+    manifest_bytes: int
+    is_deepest: bool = False
+
+
+@dataclass(slots=True)
+class _Budget:
+    """Manifests that one tag may still make us ask for, on all levels together: a
+    thousand children of a thousand children are a million requests."""
+
+    left: int = limits.INDEX_CHILDREN
+
+    def take(self, children: int) -> None:
+        """Raises DocumentError(index_too_large)."""
+        if children > self.left:
+            raise DocumentError(
+                f"the tag leads to more than {limits.INDEX_CHILDREN} manifests",
+                code=_OF_THE_WAY,
+            )
+        self.left -= children
+
+
 class Reader:
     """Reads documents of one registry."""
 
     def __init__(self, registry: Registry, known: KnownDigests) -> None:
         self._registry = registry
         self._known = known
-        self._flights: dict[Digest, asyncio.Task[Reading]] = {}
+        self._flights: dict[Digest, dict[_Asked, asyncio.Task[Reading]]] = {}
 
     async def read(self, repository: str, reference: str) -> Reading:
         """All that a tag (or digest) leads to and that the store does not know.
@@ -70,10 +104,11 @@ class Reader:
 
         def start() -> Awaitable[Reading]:
             parsed = parse_manifest(answer.content, answer.content_type)
-            return self._complete(repository, parsed, 1, None)
+            return self._complete(repository, parsed, 1, None, _Budget())
 
+        asked = _Asked(repository, len(answer.content))
         try:
-            reading = await self._once(answer.digest, start)
+            reading = await self._once(answer.digest, asked, start)
         except DocumentError as exc:
             if exc.code not in _INTEGRITY:
                 exc.refused = answer.digest
@@ -134,20 +169,26 @@ class Reader:
         parsed: ParsedManifest,
         depth: int,
         hint: Platform | None,
+        budget: _Budget,
     ) -> Reading:
         if isinstance(parsed, Manifest):
             return Reading(parsed.digest, (await self.image(repository, parsed, hint),))
         if isinstance(parsed, Index):
-            return await self._index(repository, parsed, depth)
+            return await self._index(repository, parsed, depth, budget)
         return Reading(parsed.digest, (parsed,))
 
-    async def _index(self, repository: str, index: Index, depth: int) -> Reading:
+    async def _index(
+        self, repository: str, index: Index, depth: int, budget: _Budget
+    ) -> Reading:
         children = {child.descriptor.digest: child for child in index.children}
         if depth >= limits.INDEX_DEPTH:
-            deep = dict.fromkeys(children, "index_too_deep")
-            return Reading(index.digest, (index,), deep)
+            # Not kept without its children: a tag that names it itself still has to
+            # lead to them.
+            return Reading(index.digest, missing={index.digest: "index_too_deep"})
+        budget.take(len(children))
         readings = await together(
-            self._child(repository, child, depth + 1) for child in children.values()
+            self._child(repository, child, depth + 1, budget)
+            for child in children.values()
         )
         documents: dict[Digest, Document] = {index.digest: index}
         missing: dict[Digest, str] = {}
@@ -156,7 +197,9 @@ class Reader:
             missing |= reading.missing
         return Reading(index.digest, tuple(documents.values()), missing)
 
-    async def _child(self, repository: str, child: Child, depth: int) -> Reading:
+    async def _child(
+        self, repository: str, child: Child, depth: int, budget: _Budget
+    ) -> Reading:
         digest = child.descriptor.digest
         if await self._known.contains(digest):
             return Reading(digest)
@@ -164,11 +207,13 @@ class Reader:
         async def start() -> Reading:
             parsed = await self.get_child(repository, child)
             return await self._complete(
-                repository, parsed, depth, child.descriptor.platform
+                repository, parsed, depth, child.descriptor.platform, budget
             )
 
+        is_deepest = depth >= limits.INDEX_DEPTH
+        asked = _Asked(repository, child.descriptor.content_bytes, is_deepest)
         try:
-            return await self._once(digest, start)
+            return await self._once(digest, asked, start)
         except NotFound:
             return Reading(digest, missing={digest: "child_missing"})
         except DocumentError as exc:
@@ -177,24 +222,30 @@ class Reader:
             return Reading(digest, missing={digest: exc.code})
 
     async def _once(
-        self, digest: Digest, start: Callable[[], Awaitable[Reading]]
+        self, digest: Digest, asked: _Asked, start: Callable[[], Awaitable[Reading]]
     ) -> Reading:
-        """Join the reading of this digest that is under way or done, or begin it."""
-        flight = self._flights.get(digest)
+        """Join the reading that is under way or done for the same question, or begin
+        it."""
+        flight = self._flights.get(digest, {}).get(asked)
         if flight is None:
 
             async def fly() -> Reading:
                 return await start()
 
-            flight = self._flights[digest] = asyncio.create_task(fly())
-            flight.add_done_callback(lambda done: self._landed(digest, done))
+            flight = asyncio.create_task(fly())
+            self._flights.setdefault(digest, {})[asked] = flight
+            flight.add_done_callback(lambda done: self._landed(digest, asked, done))
         return await asyncio.shield(flight)
 
-    def _landed(self, digest: Digest, flight: asyncio.Task[Reading]) -> None:
+    def _landed(
+        self, digest: Digest, asked: _Asked, flight: asyncio.Task[Reading]
+    ) -> None:
         """Keep what will not change if asked again: a reading, a broken rule."""
         failed = flight.cancelled() or flight.exception()
-        if failed and not isinstance(failed, DocumentError):
-            self._flights.pop(digest, None)
+        if not failed:
+            return
+        if not isinstance(failed, DocumentError) or failed.code == _OF_THE_WAY:
+            self._flights.get(digest, {}).pop(asked, None)
 
 
 def _warnings(claimed: str, digest: Digest) -> tuple[str, ...]:

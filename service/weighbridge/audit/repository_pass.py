@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
 
+from weighbridge.audit.chunk import Chunk, ChunkLook, TagFault
 from weighbridge.audit.plan import plan, wants_head_first
 from weighbridge.audit.progress import Progress
-from weighbridge.audit.read import Reader, Reading
-from weighbridge.audit.together import cancel, together
+from weighbridge.audit.read import Reader
+from weighbridge.audit.together import cancel
 from weighbridge.audit.writer import Writer
 from weighbridge.domain import limits
 from weighbridge.domain.digest import Digest
@@ -36,9 +37,6 @@ from weighbridge.store.repositories import Claim, PassResult, close_pass, open_p
 from weighbridge.store.session import Connection
 from weighbridge.store.summaries import refresh_summary
 from weighbridge.store.tags import (
-    KnownTag,
-    Move,
-    TagFailure,
     apply_failures,
     apply_gone,
     apply_moves,
@@ -53,7 +51,6 @@ CHUNKS_AT_ONCE: Final = 3
 MASS: Final = 10
 """More vanished tags than this, and more than half: a second pass must agree."""
 
-_STILL_REFUSED: Final = "it still is what was refused before"
 _UNAUTHORIZED: Final = frozenset(
     {"unauthorized", "denied", "auth_error", "realm_refused"}
 )
@@ -76,30 +73,11 @@ class PassContext:
 
 
 @dataclass(frozen=True, slots=True)
-class TagFault:
-    """A tag that could not be weighed in this pass, for the closing table."""
-
-    tag: str
-    code: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
 class PassOutcome:
     """What one pass did; `faults` are its failed tags, at most a hundred."""
 
     result: PassResult
     faults: tuple[TagFault, ...]
-
-
-@dataclass(slots=True)
-class _Chunk:
-    """What the tags of one chunk turned out to be."""
-
-    moves: list[Move] = field(default_factory=list)
-    failures: list[TagFailure] = field(default_factory=list)
-    readings: list[Reading] = field(default_factory=list)
-    new: int = 0
 
 
 @dataclass(slots=True)
@@ -181,97 +159,18 @@ class RepositoryPass:
             known_tags, self._claim.repository_id, names
         )
         todo = plan(tags, known, head_first=self._head_first)
-        chunk = _Chunk()
-        await together(
-            [
-                *(self._head(t, known.get(t.name), chunk) for t in todo.head),
-                *(self._moved(t, known.get(t.name), d, chunk) for t, d in todo.fetch),
-                *(self._read(t, known.get(t.name), None, chunk) for t in todo.get),
-            ]
+        look = ChunkLook(
+            self._context.registry, self._context.reader, self._claim.repository, known
         )
+        chunk = await look.at(todo)
         await self._keep(chunk)
+        self._count(chunk)
         unchanged = len(tags) - len(chunk.moves) - len(chunk.failures)
         self._context.count_manifests(len(tags), unchanged)
         self._context.progress.tags += len(tags)
         self._show()
 
-    async def _head(self, tag: TagSeen, before: KnownTag | None, chunk: _Chunk) -> None:
-        """Ask a tag's digest; only one that is new to the tag leads further."""
-        try:
-            digest = await self._context.registry.head_manifest(
-                self._claim.repository, tag.name
-            )
-        except (RegistryError, TransportError) as exc:
-            self._fail(tag.name, exc, chunk)
-            return
-        if digest is None:
-            await self._read(tag, before, None, chunk)
-        elif before is not None and digest == before.error_digest:
-            self._note(TagFault(tag.name, before.error_code or "", _STILL_REFUSED))
-        elif before is not None and digest == before.digest:
-            if before.error_code:
-                chunk.moves.append(Move(tag.name, digest, tag.pushed_at))
-        else:
-            await self._moved(tag, before, digest, chunk)
-
-    async def _moved(
-        self, tag: TagSeen, before: KnownTag | None, digest: Digest, chunk: _Chunk
-    ) -> None:
-        """The registry says that the tag has this digest now."""
-        if await self._context.reader.knows(digest):
-            self._move(tag, before, Reading(digest), chunk)
-        else:
-            await self._read(tag, before, digest, chunk)
-
-    async def _read(
-        self,
-        tag: TagSeen,
-        before: KnownTag | None,
-        claimed: Digest | None,
-        chunk: _Chunk,
-    ) -> None:
-        """GET what the tag leads to; by digest where one was claimed."""
-        repository = self._claim.repository
-        reader = self._context.reader
-        try:
-            try:
-                reading = await reader.read(repository, claimed or tag.name)
-            except (NotFound, DocumentError) as exc:
-                if claimed is None or not _is_false_claim(exc):
-                    raise
-                # The digest was only a claim (a header, a listing): what counts
-                # is what the tag serves.
-                reading = await reader.read(repository, tag.name)
-        except (DocumentError, RegistryError, TransportError) as exc:
-            self._fail(tag.name, exc, chunk)
-        else:
-            self._move(tag, before, reading, chunk)
-
-    def _move(
-        self, tag: TagSeen, before: KnownTag | None, reading: Reading, chunk: _Chunk
-    ) -> None:
-        if before is None or before.digest is None:
-            chunk.new += 1
-        if reading.missing:
-            code = next(iter(reading.missing.values()))
-            self._note(TagFault(tag.name, code, "a part of its index is missing"))
-        chunk.moves.append(Move(tag.name, reading.digest, tag.pushed_at))
-        chunk.readings.append(reading)
-
-    def _fail(self, name: str, exc: WeighbridgeError, chunk: _Chunk) -> None:
-        refused = exc.refused if isinstance(exc, DocumentError) else None
-        digest = None if refused is None else Digest(refused)
-        chunk.failures.append(TagFailure(name, exc.code, exc.message, digest))
-        self._note(TagFault(name, exc.code, exc.message))
-        if not isinstance(exc, DocumentError | NotFound):
-            self._tally.unanswered = exc.code
-
-    def _note(self, fault: TagFault) -> None:
-        self._tally.failed += 1
-        if len(self._tally.faults) < CHUNK:
-            self._tally.faults.append(fault)
-
-    async def _keep(self, chunk: _Chunk) -> None:
+    async def _keep(self, chunk: Chunk) -> None:
         if not chunk.moves and not chunk.failures:
             return
         documents: dict[Digest, Document] = {}
@@ -293,6 +192,12 @@ class RepositoryPass:
         self._tally.new += chunk.new
         self._tally.moved += len(chunk.moves) - chunk.new
         self._count_images(documents.values())
+
+    def _count(self, chunk: Chunk) -> None:
+        tally = self._tally
+        tally.failed += len(chunk.faults)
+        tally.faults.extend(chunk.faults[: CHUNK - len(tally.faults)])
+        tally.unanswered = tally.unanswered or chunk.unanswered
 
     def _count_images(self, documents: Iterable[Document]) -> None:
         for document in documents:
@@ -382,7 +287,7 @@ def _keep_chunk(
     claim: Claim,
     documents: list[Document],
     missing: dict[Digest, str],
-    chunk: _Chunk,
+    chunk: Chunk,
     now: datetime,
 ) -> None:
     """Facts, then tags, in one transaction (SQLite has one writer anyway)."""
@@ -396,10 +301,6 @@ def _keep_chunk(
 
 def _is_mass(gone: int, live: int) -> bool:
     return gone > MASS and gone * 2 > live
-
-
-def _is_false_claim(exc: WeighbridgeError) -> bool:
-    return isinstance(exc, NotFound) or exc.code == "digest_mismatch"
 
 
 def _broken_state(exc: WeighbridgeError, saw_pages: bool) -> RepositoryState:

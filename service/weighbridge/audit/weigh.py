@@ -5,6 +5,7 @@ import difflib
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from weighbridge.audit.lookup import KnownDigests, nothing_known
 from weighbridge.audit.measure_layer import measure_layer
@@ -43,13 +44,22 @@ from weighbridge.errors import (
 from weighbridge.ports import Registry
 
 
+_NAMES_COMPARED: Final = 1_000
+"""Of a page that a registry may fill with a hundred times as many; comparing two tags
+takes a third of a millisecond."""
+
+
 @dataclass(slots=True)
 class _Found:
-    """What an index leads to, gathered level by level."""
+    """What an index leads to, gathered level by level.
+
+    explored: the children that were asked to learn what they are, once each
+    """
 
     images: dict[Platform, Child] = field(default_factory=dict)
     manifests: dict[Digest, Manifest] = field(default_factory=dict)
     others: list[Child] = field(default_factory=list)
+    explored: set[Digest] = field(default_factory=set)
     warnings: list[str] = field(default_factory=list)
 
 
@@ -126,7 +136,7 @@ async def _with_nearest(
         return error
     try:
         async for page in registry.tags(reference.repository):
-            names = [tag.name for tag in page.tags]
+            names = [tag.name for tag in page.tags[:_NAMES_COMPARED]]
             nearest = difflib.get_close_matches(reference.tag, names, n=3, cutoff=0.5)
             known = nearest or names[:3]
             if not known:
@@ -148,19 +158,35 @@ async def _explore(
     """Sort an index's children; only nested indexes and images that do not say
     their platform are fetched."""
     for child in index.children:
-        digest = child.descriptor.digest
         if child.role == "index":
             await _explore_nested(reader, repository, child, found, depth)
         elif child.role != "image":
             found.others.append(child)
         elif child.descriptor.platform is not None:
             found.images.setdefault(child.descriptor.platform, child)
-        else:
+        elif _is_first(child, found):
             manifest = await _child(reader, repository, child, found)
             if isinstance(manifest, Manifest):
                 image = await reader.image(repository, manifest, None)
-                found.manifests[digest] = manifest
+                found.manifests[child.descriptor.digest] = manifest
                 found.images.setdefault(image.platform, child)
+
+
+def _is_first(child: Child, found: _Found) -> bool:
+    """Whether a child that has to be asked was not asked yet. Indexes of indexes
+    count together: a thousand times a thousand would be a million requests.
+
+    Raises DocumentError(index_too_large).
+    """
+    if child.descriptor.digest in found.explored:
+        return False
+    if len(found.explored) >= limits.INDEX_CHILDREN:
+        raise DocumentError(
+            f"it leads to more than {limits.INDEX_CHILDREN} manifests",
+            code="index_too_large",
+        )
+    found.explored.add(child.descriptor.digest)
+    return True
 
 
 async def _explore_nested(
@@ -171,6 +197,8 @@ async def _explore_nested(
             f"indexes are nested deeper than {limits.INDEX_DEPTH} levels: "
             f"{child.descriptor.digest[:19]}… was not read (index_too_deep)"
         )
+        return
+    if not _is_first(child, found):
         return
     nested = await _child(reader, repository, child, found)
     if isinstance(nested, Index):

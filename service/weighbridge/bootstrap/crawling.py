@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from weighbridge.audit.crawl import Crawl, CrawlReport, Scope, failed_crawl
+from weighbridge.audit.crawl import Crawl
+from weighbridge.audit.crawl_report import CrawlReport, failed_crawl
 from weighbridge.audit.progress import Progress
+from weighbridge.audit.scope import Scope
 from weighbridge.audit.writer import Writer
 from weighbridge.bootstrap.clients import registry_client
 from weighbridge.bootstrap.databases import ready_database

@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from weighbridge.audit.crawl import RegistryCrawl
+from weighbridge.audit.crawl_report import RegistryCrawl
 from weighbridge.audit.progress import Progress
 from weighbridge.bootstrap.crawling import crawl_targets, utc_now
 from weighbridge.bootstrap.targets import Target

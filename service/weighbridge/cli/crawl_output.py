@@ -4,7 +4,12 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from weighbridge.audit.crawl import CrawlFault, CrawlReport, RegistryCrawl, as_json
+from weighbridge.audit.crawl_report import (
+    CrawlFault,
+    CrawlReport,
+    RegistryCrawl,
+    as_json,
+)
 from weighbridge.cli.screen import Screen
 from weighbridge.cli.tables import code, csv_table, markdown_table
 from weighbridge.cli.words import plural

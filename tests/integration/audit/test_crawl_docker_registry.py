@@ -10,7 +10,7 @@ import pytest
 
 from support.docker_registry import DockerRegistry, docker_registry
 from support.images_oci import Pusher, made_image, made_layer
-from weighbridge.audit.crawl import CrawlReport
+from weighbridge.audit.crawl_report import CrawlReport
 from weighbridge.audit.progress import Progress
 from weighbridge.bootstrap.crawling import crawl
 from weighbridge.config import load_settings

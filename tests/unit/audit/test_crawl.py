@@ -17,7 +17,7 @@ from support.images import (
     an_index,
     some_layers,
 )
-from weighbridge.audit.crawl import Scope
+from weighbridge.audit.scope import Scope
 from weighbridge.domain.document import Layer
 from weighbridge.domain.platform import Platform
 from weighbridge.errors import ListingError, RateLimited, RegistryError, TransportError

@@ -21,7 +21,7 @@ from weighbridge.audit.together import together
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import Artifact, Image, Index
 from weighbridge.domain.platform import Platform
-from weighbridge.errors import DocumentError, TransportError
+from weighbridge.errors import DocumentError, NotFound, TransportError
 
 ARM = Platform("linux", "arm64")
 
@@ -234,3 +234,86 @@ async def test_an_artifact_is_kept_as_what_it_is_manifest_047() -> None:
     (document,) = reading.documents
     assert isinstance(document, Artifact)
     assert registry.count("get_blob") == 0
+
+
+async def test_an_index_that_lies_about_a_length_spoils_no_other_reading() -> None:
+    registry = FakeRegistry()
+    image = a_served_image()
+    lie = descriptor_json(image.manifest) | {"size": 7}
+    registry.put("evil", "1", an_index([lie]))
+    registry.put("app", "lie", an_index([lie]))
+    registry.put("app", "1", image)
+    registry.put("app", "index", an_index([image.manifest]))
+    reader = reader_of(registry)
+
+    for repository, tag in (("evil", "1"), ("app", "lie")):
+        with pytest.raises(DocumentError, match="its index says 7"):
+            await reader.read(repository, tag)
+
+    assert (await reader.read("app", "1")).digest == image.manifest.digest
+    assert (await reader.read("app", "index")).missing == {}
+
+
+async def test_what_one_repository_lacks_is_asked_of_the_next() -> None:
+    registry = FakeRegistry()
+    image = a_served_image()
+    registry.put("app", "1", image)
+    registry.put("evil", "1", image)
+    registry.breaks["get_blob", image.config.digest] = NotFound("no blob")
+    reader = reader_of(registry)
+
+    (without,) = (await reader.read("evil", "1")).documents
+    registry.breaks.clear()
+    (whole,) = (await reader.read("app", "1")).documents
+
+    assert isinstance(without, Image)
+    assert [problem.code for problem in without.problems] == ["config_missing"]
+    assert isinstance(whole, Image)
+    assert whole.problems == ()
+
+
+async def test_indexes_of_indexes_cost_a_thousand_requests_a_tag_at_most() -> None:
+    registry = FakeRegistry()
+    wide = [
+        an_index(
+            [
+                descriptor_json(a_manifest()) | {"digest": f"sha256:{n:032x}{m:032x}"}
+                for m in range(100)
+            ]
+        )
+        for n in range(100)
+    ]
+    registry.hold(*wide)
+    registry.put("app", "1", an_index(wide))
+    registry.put("app", "2", wide[99])
+    reader = reader_of(registry)
+
+    reading = await reader.read("app", "1")
+    again = await reader.read("app", "2")
+
+    assert registry.count("get_manifest") <= 1 + 1000 + 1 + 100
+    assert "index_too_large" in reading.missing.values()
+    assert set(again.missing.values()) == {"child_missing"}
+
+
+async def test_an_index_below_the_last_level_is_read_where_a_tag_names_it() -> None:
+    registry = FakeRegistry()
+    image = a_served_image()
+    index = an_index([image.manifest])
+    registry.hold(image)
+    registry.put("app", "1", index)
+    deep = index
+    for _ in range(3):
+        registry.hold(deep)
+        deep = an_index([deep])
+    registry.put("app", "deep", deep)
+    reader = reader_of(registry)
+
+    below = await reader.read("app", "deep")
+    direct = await reader.read("app", "1")
+
+    assert below.missing == {index.digest: "index_too_deep"}
+    assert index.digest not in {document.digest for document in below.documents}
+    assert {image.manifest.digest, index.digest} == {
+        document.digest for document in direct.documents
+    }

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from weighbridge.audit.crawl import CrawlFault, CrawlReport, RegistryCrawl
+from weighbridge.audit.crawl_report import CrawlFault, CrawlReport, RegistryCrawl
 from weighbridge.audit.progress import Progress
 from weighbridge.cli.crawl_output import (
     crawl_csv,
