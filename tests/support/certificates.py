@@ -12,6 +12,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 _DAY = datetime.timedelta(days=1)
+_SIGNS_CERTIFICATES = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +43,14 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         signed = _builder(names[0], key, self.certificate.subject, expired=expired)
         alternatives = x509.SubjectAlternativeName([_general(n) for n in names])
-        certificate = signed.add_extension(alternatives, critical=False).sign(
-            self.key, hashes.SHA256()
+        # Python 3.13 verifies strictly (RFC 5280 4.2.1.1): the issuer's key is named.
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(
+            self.key.public_key()
+        )
+        certificate = (
+            signed.add_extension(alternatives, critical=False)
+            .add_extension(issuer, critical=False)
+            .sign(self.key, hashes.SHA256())
         )
         return _server_context(self.folder / f"server-{id(key)}.pem", certificate, key)
 
@@ -44,6 +61,10 @@ def an_authority(folder: Path) -> Authority:
     certificate = (
         _builder("test authority", key, None)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(_SIGNS_CERTIFICATES, critical=True)
+        .add_extension(
+            x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
+        )
         .sign(key, hashes.SHA256())
     )
     authority = Authority(folder, key, certificate)

@@ -41,6 +41,7 @@ class Chunk:
     faults:     everything that is not as it should be, for people
     unanswered: the code of a question that brought no answer, or ""
     new:        how many of the moves are of tags that had no digest before
+    moved:      how many are of tags that had another one
     """
 
     moves: list[Move] = field(default_factory=list)
@@ -49,6 +50,7 @@ class Chunk:
     faults: list[TagFault] = field(default_factory=list)
     unanswered: str = ""
     new: int = 0
+    moved: int = 0
 
 
 class ChunkLook:
@@ -131,6 +133,8 @@ class ChunkLook:
     def _move(self, tag: TagSeen, before: KnownTag | None, reading: Reading) -> None:
         if before is None or before.digest is None:
             self._chunk.new += 1
+        elif before.digest != reading.digest:
+            self._chunk.moved += 1
         if reading.missing:
             code = next(iter(reading.missing.values()))
             self._note(tag.name, code, "a part of its index is missing")

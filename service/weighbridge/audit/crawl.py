@@ -51,7 +51,7 @@ from weighbridge.store.repositories import (
     release,
     repositories_of,
 )
-from weighbridge.store.summaries import refresh_summary
+from weighbridge.store.summaries import refresh_if_stale, stale_repositories
 from weighbridge.telemetry import Telemetry
 
 REPOSITORIES_AT_ONCE: Final = 4
@@ -122,6 +122,7 @@ class Crawl:
         broken = await self._look_at_all(registry_id)
         if measure and not isinstance(broken, TransportError):
             await self._measure(registry_id)
+        await self._refresh_stale(registry_id)
         state, reason = self._state(broken)
         if state != "ok":
             self._telemetry.crawl_failures.labels(self._entry.name, state).inc()
@@ -274,11 +275,9 @@ class Crawl:
         )
 
     async def _measure(self, registry_id: int) -> None:
-        measured, left = await measure_registry(
+        left = await measure_registry(
             self._registry, registry_id, self._writer, self._progress, self._clock
         )
-        if measured:
-            await self._refresh_summaries()
         if left:
             self._outcomes.faults.append(
                 CrawlFault(
@@ -290,11 +289,12 @@ class Crawl:
                 )
             )
 
-    async def _refresh_summaries(self) -> None:
-        """What was measured may belong to any repository looked at."""
-        for repository_id in self._outcomes.repository_ids:
+    async def _refresh_stale(self, registry_id: int) -> None:
+        """A pass makes its own repository's row anew. Others are behind where a
+        child of their indexes came with this crawl, or where a pass was stopped."""
+        for repository_id in await self._writer.read(stale_repositories, registry_id):
             await self._writer.write(
-                refresh_summary, repository_id, self._clock(), self._scope.platforms
+                refresh_if_stale, repository_id, self._clock(), self._scope.platforms
             )
 
     async def _report(self, state: RegistryState, reason: str) -> RegistryCrawl:

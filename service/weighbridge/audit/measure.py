@@ -31,24 +31,24 @@ async def measure_registry(
     writer: Writer,
     progress: Progress,
     clock: Callable[[], datetime],
-) -> tuple[int, int]:
+) -> int:
     """Measure every layer of a registry's live images that has no measure yet,
-    largest first, each once ever. Returns how many were measured, and how many
-    could not be asked now; those stay unmeasured for the next pass.
+    largest first, each once ever. Returns how many could not be asked now; those
+    stay unmeasured for the next pass.
     """
+    # Images whose layers were all measured with others wait for nothing but this.
+    await writer.write(sweep_images)
     failed: set[Digest] = set()
-    measured = 0
     while True:
         found = await writer.read(unmeasured_layers, registry_id, BATCH + len(failed))
         batch = [item for item in found if item.layer.digest not in failed][:BATCH]
         if not batch:
-            return measured, len(failed)
+            return len(failed)
         progress.stage = "measuring"
         measures = await _measure_batch(registry, batch, progress)
         failed |= {item.layer.digest for item in batch} - measures.keys()
-        measured += len(measures)
         if not measures:
-            return measured, len(failed)
+            return len(failed)
         await writer.write(keep_measures, measures, clock())
         await writer.write(sweep_images)
 

@@ -35,7 +35,7 @@ from weighbridge.ports import PASS_COST, Cost, Registry
 from weighbridge.store.images import keep_documents
 from weighbridge.store.repositories import Claim, PassResult, close_pass, open_pass
 from weighbridge.store.session import Connection
-from weighbridge.store.summaries import refresh_summary
+from weighbridge.store.summaries import refresh_if_stale
 from weighbridge.store.tags import (
     apply_failures,
     apply_gone,
@@ -89,7 +89,6 @@ class _Tally:
     failed: int = 0
     invalid: int = 0
     unanswered: str = ""
-    changed: bool = False
     pages: int = 0
     faults: list[TagFault] = field(default_factory=list)
 
@@ -188,9 +187,8 @@ class RepositoryPass:
         )
         for reading in chunk.readings:
             self._context.reader.forget(reading)
-        self._tally.changed = True
         self._tally.new += chunk.new
-        self._tally.moved += len(chunk.moves) - chunk.new
+        self._tally.moved += chunk.moved
         self._count_images(documents.values())
 
     def _count(self, chunk: Chunk) -> None:
@@ -228,7 +226,6 @@ class RepositoryPass:
                 apply_gone, self._claim, sorted(gone), self._context.clock()
             )
             self._tally.gone = len(gone)
-            self._tally.changed = True
         return frozenset()
 
     @property
@@ -274,10 +271,9 @@ class RepositoryPass:
 
     def _close(self, connection: Connection, pass_id: int, result: PassResult) -> None:
         now = self._context.clock()
-        if self._tally.changed:
-            refresh_summary(
-                connection, self._claim.repository_id, now, self._context.platforms
-            )
+        refresh_if_stale(
+            connection, self._claim.repository_id, now, self._context.platforms
+        )
         due_at = now + timedelta(seconds=self._context.interval_s)
         close_pass(connection, self._claim, pass_id, result, now, due_at)
 

@@ -43,22 +43,27 @@ from weighbridge.errors import (
 )
 from weighbridge.ports import Registry
 
-
 _NAMES_COMPARED: Final = 1_000
 """Of a page that a registry may fill with a hundred times as many; comparing two tags
 takes a third of a millisecond."""
+_TOO_DEEP: Final = (
+    f"indexes nested deeper than {limits.INDEX_DEPTH} levels were not read"
+    " (index_too_deep)"
+)
 
 
 @dataclass(slots=True)
 class _Found:
     """What an index leads to, gathered level by level.
 
-    explored: the children that were asked to learn what they are, once each
+    named:    every child on every level
+    explored: those that were asked to learn what they are, once each
     """
 
     images: dict[Platform, Child] = field(default_factory=dict)
     manifests: dict[Digest, Manifest] = field(default_factory=dict)
-    others: list[Child] = field(default_factory=list)
+    others: dict[Digest, Child] = field(default_factory=dict)
+    named: set[Digest] = field(default_factory=set)
     explored: set[Digest] = field(default_factory=set)
     warnings: list[str] = field(default_factory=list)
 
@@ -157,11 +162,12 @@ async def _explore(
 ) -> None:
     """Sort an index's children; only nested indexes and images that do not say
     their platform are fetched."""
+    _check_count(index, found)
     for child in index.children:
         if child.role == "index":
             await _explore_nested(reader, repository, child, found, depth)
         elif child.role != "image":
-            found.others.append(child)
+            found.others.setdefault(child.descriptor.digest, child)
         elif child.descriptor.platform is not None:
             found.images.setdefault(child.descriptor.platform, child)
         elif _is_first(child, found):
@@ -172,19 +178,21 @@ async def _explore(
                 found.images.setdefault(image.platform, child)
 
 
-def _is_first(child: Child, found: _Found) -> bool:
-    """Whether a child that has to be asked was not asked yet. Indexes of indexes
-    count together: a thousand times a thousand would be a million requests.
-
-    Raises DocumentError(index_too_large).
-    """
-    if child.descriptor.digest in found.explored:
-        return False
-    if len(found.explored) >= limits.INDEX_CHILDREN:
+def _check_count(index: Index, found: _Found) -> None:
+    """Indexes of indexes count together: a thousand times a thousand children would
+    be a million requests. Raises DocumentError(index_too_large)."""
+    found.named.update(child.descriptor.digest for child in index.children)
+    if len(found.named) > limits.INDEX_CHILDREN:
         raise DocumentError(
             f"it leads to more than {limits.INDEX_CHILDREN} manifests",
             code="index_too_large",
         )
+
+
+def _is_first(child: Child, found: _Found) -> bool:
+    """Whether a child was not asked yet; from now on it was."""
+    if child.descriptor.digest in found.explored:
+        return False
     found.explored.add(child.descriptor.digest)
     return True
 
@@ -193,10 +201,8 @@ async def _explore_nested(
     reader: Reader, repository: str, child: Child, found: _Found, depth: int
 ) -> None:
     if depth + 1 >= limits.INDEX_DEPTH:
-        found.warnings.append(
-            f"indexes are nested deeper than {limits.INDEX_DEPTH} levels: "
-            f"{child.descriptor.digest[:19]}… was not read (index_too_deep)"
-        )
+        if _TOO_DEEP not in found.warnings:
+            found.warnings.append(_TOO_DEEP)
         return
     if not _is_first(child, found):
         return
@@ -302,7 +308,7 @@ async def _others(
                 stored = parsed.stored_bytes
         return Other(wanted.digest, wanted.media_type, child.role, stored)
 
-    return tuple(await asyncio.gather(*(one(child) for child in found.others)))
+    return tuple(await asyncio.gather(*(one(child) for child in found.others.values())))
 
 
 def _itself(parsed: ParsedManifest) -> tuple[Other, ...]:

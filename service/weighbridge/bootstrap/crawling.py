@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from weighbridge.audit.crawl import Crawl
-from weighbridge.audit.crawl_report import CrawlReport, failed_crawl
+from weighbridge.audit.crawl_report import CrawlReport, RegistryCrawl, failed_crawl
 from weighbridge.audit.progress import Progress
 from weighbridge.audit.scope import Scope
 from weighbridge.audit.writer import Writer
@@ -18,11 +18,15 @@ from weighbridge.config import Settings
 from weighbridge.domain.globs import matches
 from weighbridge.domain.reference import is_repository_name
 from weighbridge.domain.report import RepositoryReport
-from weighbridge.errors import ConfigError, RegistryError, TransportError
+from weighbridge.errors import RegistryError, TransportError, UsageError
 from weighbridge.net.guard import Reach
-from weighbridge.store.registries import RegistryEntry
-from weighbridge.store.reports import RepositoryQuery, repository_page
-from weighbridge.store.session import Database
+from weighbridge.store.registries import RegistryEntry, note_registry, put_registry
+from weighbridge.store.reports import (
+    RepositoryQuery,
+    registry_reports,
+    repository_page,
+)
+from weighbridge.store.session import Connection, Database
 from weighbridge.telemetry import Telemetry
 
 Clock = Callable[[], datetime]
@@ -98,19 +102,43 @@ async def crawl_targets(
                         warnings=connected.warnings,
                     )
                     done.append(await crawl.run(measure=measure))
-            except (ConfigError, RegistryError, TransportError) as exc:
-                done.append(failed_crawl(target.name, target.url, exc))
+            except (UsageError, RegistryError, TransportError) as exc:
+                failed = failed_crawl(target.name, target.url, exc)
+                telemetry.crawl_failures.labels(target.name, failed.state).inc()
+                if target.settings is not None:
+                    entry = registry_entry(settings, target, None)
+                    await writer.write(_note_failure, entry, failed, clock())
+                done.append(failed)
     finally:
         writer.close()
     return CrawlReport(tuple(done), time.monotonic() - began)
 
 
+def _note_failure(
+    connection: Connection, entry: RegistryEntry, failed: RegistryCrawl, now: datetime
+) -> None:
+    registry_id = put_registry(connection, entry, now)
+    note_registry(
+        connection, registry_id, state=failed.state, reason=failed.reason, now=now
+    )
+
+
 def top(
     settings: Settings, *, by: str, limit: int, registry: str | None
 ) -> list[RepositoryReport]:
-    """The heaviest repositories by one column of the read model."""
+    """The heaviest repositories by one column of the read model.
+
+    Raises UsageError(unknown_registry), invalid_sort, invalid_limit.
+    """
     query = RepositoryQuery(registry=registry, sort=by, order="desc", limit=limit)
     with ready_database(settings) as database, database.read() as connection:
+        known = [report.name for report in registry_reports(connection)]
+        if registry is not None and registry not in known:
+            raise UsageError(
+                f"no registry called {registry!r} was ever crawled",
+                code="unknown_registry",
+                hint=f"there are  {', '.join(known) or 'none yet'}",
+            )
         return list(repository_page(connection, query).items)
 
 
@@ -139,10 +167,15 @@ def scope_of(target: Target) -> Scope:
         return Scope(only=target.only)
     repositories = configured.repositories.patterns
     tags = configured.tags.patterns
+    names = tuple(n for n in repositories.include if is_repository_name(n))
+    wanted = tuple(n for n in names if matches(repositories, n))
+    # Where every pattern is a whole name there is nothing to discover; the catalog
+    # of a large registry is slow, and not everybody may read it.
+    is_listed = len(names) == len(repositories.include)
     return Scope(
         wants_repository=lambda name: matches(repositories, name),
         wants_tag=lambda name: matches(tags, name),
-        always=tuple(n for n in repositories.include if is_repository_name(n)),
-        only=target.only,
+        always=wanted,
+        only=wanted if is_listed and target.only is None else target.only,
         platforms=configured.platforms,
     )

@@ -12,7 +12,7 @@ from weighbridge.audit.progress import Progress
 from weighbridge.bootstrap.crawling import crawl_targets, utc_now
 from weighbridge.bootstrap.targets import Target
 from weighbridge.config import Settings
-from weighbridge.errors import WeighbridgeError
+from weighbridge.errors import StoreError, WeighbridgeError
 from weighbridge.jobs.inline import InlineJobs
 from weighbridge.jobs.names import CRAWL
 from weighbridge.jobs.scheduler import Scheduler
@@ -84,7 +84,8 @@ class Embedded:
         configured = self._settings.find_registry(name)
         if configured is None:
             return
-        wait_s = min(RETRY_S, self._settings.interval_of(configured))
+        interval_s = self._settings.interval_of(configured)
+        wait_s = min(RETRY_S, interval_s)
         try:
             report = await crawl_targets(
                 self._settings,
@@ -96,9 +97,12 @@ class Embedded:
             )
             (done,) = report.registries
             self._tell(done, report.seconds)
-            if done.state == "ok":
-                wait_s = self._settings.interval_of(configured)
+            if done.state != "unreachable":
+                # What was answered once is answered the same a minute later.
+                wait_s = interval_s
         except WeighbridgeError as exc:
+            if isinstance(exc, StoreError):
+                self._telemetry.db_write_errors.inc()
             self._log.error(
                 "crawl failed", registry=name, code=exc.code, why=exc.message
             )

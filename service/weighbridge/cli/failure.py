@@ -54,7 +54,7 @@ def exit_code(error: WeighbridgeError) -> int:
 
 
 def failure_text(failed: CommandFailed) -> str:
-    """The message, with a line for each hint below it.
+    """The message and its code (docs/troubleshooting.md), a line a hint below it.
 
     A hint may begin with a word of its own and two spaces (`nearest  3.7, 3.8`);
     others are introduced by `try`.
@@ -63,6 +63,9 @@ def failure_text(failed: CommandFailed) -> str:
 
     error = failed.cause
     lines = [printable(line) for line in error.message.splitlines()] or [error.code]
+    if len(lines) == 1:
+        # Several lines are faults of a file, which name their own places.
+        lines[0] += f" [{error.code}]"
     if failed.subject:
         lines[0] = f"{printable(failed.subject)}: {lines[0]}"
     for hint in error.hint.splitlines():

@@ -24,6 +24,7 @@ from weighbridge.config import RegistrySettings, Settings, split_bind
 from weighbridge.demo.content import Content
 from weighbridge.demo.server import Running, start_in_thread
 from weighbridge.demo.story import demo_steps
+from weighbridge.domain.platform import DEFAULT
 from weighbridge.domain.secret import Secret
 from weighbridge.errors import UsageError
 from weighbridge.store.session import Database
@@ -139,6 +140,10 @@ def _serve(settings: Settings, database: Database, telemetry: Telemetry) -> None
         bind=settings.web.bind,
         anonymous_read=settings.web.anonymous_read,
         external_url=settings.web.external_url,
+        platforms=tuple(
+            dict.fromkeys(p for r in settings.registries for p in r.platforms)
+        )
+        or (DEFAULT,),
     )
     app = create_app(database, telemetry, options)
     server = uvicorn.Server(

@@ -75,6 +75,17 @@ def _database_url(value: object) -> Secret:
     return secret
 
 
+def _username(value: object) -> str:
+    """RFC 7617 2: the first colon would end it, and controls are forbidden."""
+    text = _text(value)
+    if not text or ":" in text or not text.isprintable():
+        raise PydanticCustomError(
+            "invalid_credential",
+            "must not be empty, and hold neither a colon nor control characters",
+        )
+    return text
+
+
 def _file(value: object, info: ValidationInfo) -> Path:
     """A file that is there; relative paths start at the configuration file."""
     if isinstance(value, Path):
@@ -169,6 +180,7 @@ def _pattern(text: str, allowed: re.Pattern[str]) -> str:
 
 
 Interval = Annotated[int, PlainValidator(_interval)]
+Username = Annotated[str, PlainValidator(_username)]
 SecretText = Annotated[Secret, PlainValidator(_secret)]
 DatabaseURL = Annotated[Secret, PlainValidator(_database_url)]
 ReadableFile = Annotated[Path, PlainValidator(_readable_file)]

@@ -21,6 +21,7 @@ from weighbridge.config.fields import (
     SecretFile,
     SecretText,
     TagPattern,
+    Username,
 )
 from weighbridge.config.secret_file import read_secret_file
 from weighbridge.domain.globs import EVERYTHING, Patterns
@@ -64,7 +65,7 @@ class AuthSettings(Keys):
     """A user with a password (or the file that holds it), or a docker
     configuration file that knows the credentials."""
 
-    username: Annotated[str | None, Field(min_length=1)] = None
+    username: Username | None = None
     password: SecretText | None = None
     password_file: SecretFile | None = None
     docker_config: ReadableFile | None = None

@@ -1,11 +1,12 @@
 """The registry protocol as every registry speaks it: plain `/v2`, nothing else."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
 import httpx
 
+from weighbridge.domain import limits
 from weighbridge.domain.digest import Digest, digest_of, is_digest, verify
 from weighbridge.domain.limits import MANIFEST_BODY_BYTES, PAGE_BODY_BYTES
 from weighbridge.domain.listing import RepositoryPage, TagPage
@@ -33,6 +34,11 @@ _DIGEST_HEADER: Final = "docker-content-digest"
 _CLAIM_CHARACTERS: Final = 136
 """`sha512:` and its digits; a longer claim is no digest."""
 _NO_HEAD: Final = frozenset((405, 501))
+_MOST: Final[Mapping[Operation, tuple[int, str]]] = {
+    "catalog": (limits.REPOSITORIES_PER_REGISTRY, "too_large"),
+    "tags": (limits.TAGS_PER_REPOSITORY, "too_many_tags"),
+}
+"""Entries of a listing, well-formed or not, and the code where it has more."""
 
 
 class DistributionRegistry:
@@ -154,6 +160,7 @@ class DistributionRegistry:
     ) -> AsyncIterator[Names]:
         """A listing with long pages, or, where the registry takes that for an error,
         with pages of its own length."""
+        most, too_many = _MOST[operation]
         url = self._url(path)
         first_url = f"{url}?n={PAGE_LENGTH}"
 
@@ -180,8 +187,14 @@ class DistributionRegistry:
                 self._client.counts.note_failure(operation, error)
                 raise
 
+        entries = 0
         async for page in pages(ask, first_url, read):
             yield page
+            entries += page.entries
+            if entries > most:
+                raise ListingError(
+                    f"the listing has more than {most} names", code=too_many
+                )
 
     async def _verified(
         self, question: Question, check: Callable[[Answer], bytes]

@@ -20,6 +20,11 @@ class Names:
         """The first of them, or "" for none."""
         return self.names[0] if self.names else ""
 
+    @property
+    def entries(self) -> int:
+        """How many, with those that are not well-formed."""
+        return len(self.names) + self.invalid
+
     def as_repositories(self) -> RepositoryPage:
         return RepositoryPage(self.names, self.invalid)
 

@@ -13,6 +13,10 @@ from weighbridge.registry.question import Answer
 PAGE_LENGTH: Final = 1000
 """distribution's own cap (`catalog.maxentries`); more is a 400 there."""
 _LINK_CHARACTERS: Final = 16 * 1024
+_PAGES: Final = 20_000
+"""A million repositories by fifty, which is the shortest page that registries make."""
+_EMPTY_PAGES: Final = 100
+"""So many in a row without a name are not on their way anywhere."""
 
 # RFC 8288 3: <target> and parameters; the commas between links are skipped.
 _TARGET: Final = re.compile(r"[ \t,]*<([^<>]*+)>")
@@ -69,10 +73,13 @@ class _Seen:
     def __init__(self) -> None:
         self._urls: set[str] = set()
         self._firsts: set[str] = set()
+        self._empty_pages = 0
 
     def note_url(self, url: httpx.URL) -> None:
         if str(url) in self._urls:
             raise _loop("its next page is one that was read before")
+        if len(self._urls) >= _PAGES:
+            raise _loop(f"it has more than {_PAGES} pages")
         self._urls.add(str(url))
 
     def note_first(self, name: str) -> None:
@@ -81,6 +88,9 @@ class _Seen:
             raise _loop(f"two pages begin with {name!r}")
         if name:
             self._firsts.add(name)
+        self._empty_pages = 0 if name else self._empty_pages + 1
+        if self._empty_pages > _EMPTY_PAGES:
+            raise _loop(f"{_EMPTY_PAGES} pages in a row bring no name")
 
 
 def next_url(current: httpx.URL, links: list[str]) -> httpx.URL | None:

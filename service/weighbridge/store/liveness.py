@@ -57,6 +57,13 @@ _COUNT: Final = (
         revision=_summary.revision + 1,
     )
 )
+_MARK: Final = (
+    update(repository_summaries)
+    .where(
+        _summary.repository_id == bindparam("repository"), _summary.is_stale.is_(False)
+    )
+    .values(is_stale=True)
+)
 
 
 def shift(
@@ -86,6 +93,7 @@ def count_late(connection: Connection, manifests: Collection[int]) -> None:
         gained = _run(connection, repository, _children(connection, arrived))
         gained += _count_images(connection, arrived)
         add_counts(connection, repository, tag_delta=0, image_delta=gained)
+        mark_stale(connection, repository)
 
 
 def add_counts(
@@ -105,6 +113,11 @@ def add_counts(
                 "images": image_delta,
             },
         )
+
+
+def mark_stale(connection: Connection, repository_id: int) -> None:
+    """Note that the repository's row of the read model is to be made anew."""
+    connection.execute(_MARK, {"repository": repository_id})
 
 
 def _run(connection: Connection, repository_id: int, wave: dict[int, Counts]) -> int:

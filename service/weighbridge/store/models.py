@@ -304,6 +304,8 @@ repository_summaries = Table(
     Column("largest_compressed_bytes", BigInteger),
     Column("referenced_bytes", BigInteger),
     Column("weighed_bytes", BigInteger),
+    # Something below it changed since: what a crash leaves is made good by the next.
+    Column("is_stale", Boolean, nullable=False),
     Column("changed_at", Moment, nullable=False),  # by `refresh_summary`
     Column("revision", BigInteger, nullable=False),  # counts every change of the row
 )

@@ -63,6 +63,7 @@ _NEW_SUMMARIES: Final = NewRows(
     "tag_count",
     "image_count",
     "tags_failed",
+    "is_stale",
     "changed_at",
     "revision",
 )
@@ -141,7 +142,9 @@ def put_repositories(
             [(registry_id, n, "new", "", now, now, 0, 0, 0, 0, 0) for n in new],
         )
         added = _find(connection, registry_id, new)
-        _NEW_SUMMARIES.add(connection, [(added[n], 0, 0, 0, now, 0) for n in new])
+        _NEW_SUMMARIES.add(
+            connection, [(added[n], 0, 0, 0, False, now, 0) for n in new]
+        )
         known |= added
     return known
 

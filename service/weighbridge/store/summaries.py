@@ -18,6 +18,7 @@ from weighbridge.store.interned import find_instruction
 from weighbridge.store.models import (
     blobs,
     images,
+    repositories,
     repository_manifests,
     repository_summaries,
     tags,
@@ -55,6 +56,22 @@ _TOTALS: Final = (
 )
 _ROW: Final = select(repository_summaries).where(
     repository_summaries.c.repository_id == bindparam("repository")
+)
+_STALE: Final = (
+    select(repository_summaries.c.repository_id)
+    .join(repositories, repositories.c.id == repository_summaries.c.repository_id)
+    .where(
+        repositories.c.registry_id == bindparam("registry"),
+        repository_summaries.c.is_stale,
+    )
+)
+_IS_STALE: Final = select(repository_summaries.c.is_stale).where(
+    repository_summaries.c.repository_id == bindparam("repository")
+)
+_FRESH: Final = (
+    update(repository_summaries)
+    .where(repository_summaries.c.repository_id == bindparam("repository"))
+    .values(is_stale=False)
 )
 
 _NEWEST: Final = (
@@ -129,6 +146,23 @@ def refresh_summary(
         **_newest(connection, live, reached, now),
     }
     _write(connection, repository_id, values, now)
+
+
+def refresh_if_stale(
+    connection: Connection,
+    repository_id: int,
+    now: datetime,
+    platforms: Sequence[Platform],
+) -> None:
+    """`refresh_summary`, if a tag or what it leads to changed since the last one."""
+    if connection.execute(_IS_STALE, {"repository": repository_id}).scalar():
+        refresh_summary(connection, repository_id, now, platforms)
+
+
+def stale_repositories(connection: Connection, registry_id: int) -> list[int]:
+    """Repositories whose row is behind their tags: facts of theirs came with another
+    repository, or a pass over them was stopped."""
+    return list(connection.execute(_STALE, {"registry": registry_id}).scalars())
 
 
 def _reach(
@@ -242,10 +276,12 @@ def _write(
 ) -> None:
     stored = connection.execute(_ROW, {"repository": repository_id}).one()._mapping
     if all(stored[name] == value for name, value in values.items()):
+        if stored["is_stale"]:
+            connection.execute(_FRESH, {"repository": repository_id})
         return
     table = repository_summaries.c
     connection.execute(
         update(repository_summaries)
         .where(table.repository_id == repository_id)
-        .values(**values, changed_at=now, revision=table.revision + 1)
+        .values(**values, is_stale=False, changed_at=now, revision=table.revision + 1)
     )

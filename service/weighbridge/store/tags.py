@@ -16,7 +16,7 @@ from weighbridge.domain.digest import Digest
 from weighbridge.errors import StoreError
 from weighbridge.store.blobs import find_blobs
 from weighbridge.store.dialect import among_texts, listed
-from weighbridge.store.liveness import add_counts, shift
+from weighbridge.store.liveness import add_counts, mark_stale, shift
 from weighbridge.store.models import blobs, tags
 from weighbridge.store.repositories import Claim, hold
 from weighbridge.store.tag_rows import (
@@ -126,6 +126,8 @@ def apply_moves(
     left = [pointing.tag.live_target for pointing in pointings]
     returned = sum(pointing.tag.is_gone for pointing in pointings)
     _count(connection, claim, entered, left, len(new) + returned)
+    if new or pointings or confirmed:
+        mark_stale(connection, claim.repository_id)
 
 
 def apply_failures(
@@ -166,6 +168,8 @@ def apply_failures(
     fail_tags(connection, failing, now)
     returned = sum(failure.tag.is_gone for failure in failing)
     _count(connection, claim, [], [], len(new) + returned)
+    if new or failing:
+        mark_stale(connection, claim.repository_id)
 
 
 def apply_gone(
@@ -179,6 +183,8 @@ def apply_gone(
     lost = [tag for tag in known.values() if not tag.is_gone]
     lose_tags(connection, lost, now)
     _count(connection, claim, [], [tag.target for tag in lost], -len(lost))
+    if lost:
+        mark_stale(connection, claim.repository_id)
 
 
 def _targets(connection: Connection, moves: Iterable[Move]) -> dict[Digest, int]:

@@ -189,7 +189,7 @@ def test_an_error_has_its_cause_first_and_then_what_to_try() -> None:
     text = failure_text(CommandFailed(error, subject="cannot weigh harbor.example/a"))
 
     assert text == (
-        "cannot weigh harbor.example/a: 401 unauthorized\n"
+        "cannot weigh harbor.example/a: 401 unauthorized [auth_error]\n"
         "  try    docker login harbor.example"
     )
 

@@ -1,6 +1,7 @@
 """Plain /v2: what is asked, what is believed, what is refused."""
 
 import gzip
+import json
 from collections.abc import Callable
 
 import httpx
@@ -143,6 +144,25 @@ async def test_a_page_beyond_the_cap_breaks_the_listing_registry_list_020() -> N
         [page async for page in ask.registry.tags("shop/cart")]
 
     assert broken.value.code == "too_large"
+
+
+async def test_a_listing_of_names_without_end_is_left_at_its_cap() -> None:
+    asked = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        asked.append(len(asked))
+        tags = [f"{len(asked)}-{n}" for n in range(10_000)]
+        body = json.dumps({"name": "shop/cart", "tags": ["-bad", *tags]}).encode()
+        link = f'</v2/shop/cart/tags/list?last={len(asked)}>; rel="next"'
+        return json_answer(body, link=link)
+
+    ask = asking(handler)
+
+    with pytest.raises(ListingError) as broken:
+        [page async for page in ask.registry.tags("shop/cart")]
+
+    assert broken.value.code == "too_many_tags"
+    assert len(asked) == 10
 
 
 async def test_an_unknown_repository_is_not_an_empty_one() -> None:

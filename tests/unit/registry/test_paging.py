@@ -189,6 +189,36 @@ async def test_a_server_that_ignores_the_cursor_is_found_out_registry_list_004()
     assert len(server.asked) == 2
 
 
+async def test_a_hundred_empty_pages_in_a_row_are_no_listing() -> None:
+    script = [("", f"?last={n}") for n in range(200)]
+    server = Server(("a", "?last=a"), *script)
+
+    with pytest.raises(ListingError) as broken:
+        await server.names([])
+
+    assert broken.value.code == "pagination_loop"
+    assert len(server.asked) == 1 + 101
+
+
+async def test_a_hundred_empty_pages_between_names_are_read() -> None:
+    empty = [("", f"?last={n}") for n in range(99)]
+    server, got = Server(("a", "?last=a"), *empty, ("b", "?b"), ("c", "")), list[str]()
+
+    await server.names(got)
+
+    assert [name for name in got if name] == ["a", "b", "c"]
+
+
+async def test_a_listing_that_never_ends_is_left_after_20_000_pages() -> None:
+    server = Server(*((f"n{n}", f"?last={n}") for n in range(20_100)))
+
+    with pytest.raises(ListingError) as broken:
+        await server.names([])
+
+    assert broken.value.code == "pagination_loop"
+    assert len(server.asked) == 20_000
+
+
 async def test_an_error_after_good_pages_keeps_its_code_registry_list_009() -> None:
     cause = RegistryError("500", retryable=True, retry_after=7.0)
     server, got = Server(("a", "?last=a"), cause), list[str]()

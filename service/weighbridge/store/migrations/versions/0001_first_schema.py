@@ -310,6 +310,7 @@ def create_tags() -> None:
         optional("largest_compressed_bytes", sa.BigInteger()),
         optional("referenced_bytes", sa.BigInteger()),
         optional("weighed_bytes", sa.BigInteger()),
+        required("is_stale", sa.Boolean()),
         required("changed_at", sa.BigInteger()),
         required("revision", sa.BigInteger()),
         sa.ForeignKeyConstraint(
