@@ -152,7 +152,7 @@ class Telemetry:
         )
         self.db_write_errors = Counter(
             "weighbridge_db_write_errors_total",
-            "Transactions that the database refused.",
+            "Crawls that ended because the database refused to write.",
             registry=self.registry,
         )
 

@@ -147,7 +147,7 @@ async def test_a_page_beyond_the_cap_breaks_the_listing_registry_list_020() -> N
 
 
 async def test_a_listing_of_names_without_end_is_left_at_its_cap() -> None:
-    asked = []
+    asked: list[int] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
         asked.append(len(asked))
