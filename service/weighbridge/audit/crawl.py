@@ -39,6 +39,7 @@ from weighbridge.ports import Registry
 from weighbridge.store.images import find_known
 from weighbridge.store.registries import (
     RegistryEntry,
+    note_cost,
     note_discovery,
     note_registry,
     put_registry,
@@ -119,10 +120,14 @@ class Crawl:
         self._progress.url = self._entry.url
         self._telemetry.crawl_runs.labels(self._entry.name).inc()
         registry_id = await self._writer.write(put_registry, self._entry, self._clock())
-        broken = await self._look_at_all(registry_id)
-        if measure and not isinstance(broken, TransportError):
-            await self._measure(registry_id)
-        await self._refresh_stale(registry_id)
+        try:
+            broken = await self._look_at_all(registry_id)
+            if measure and not isinstance(broken, TransportError):
+                await self._measure(registry_id)
+            await self._refresh_stale(registry_id)
+        finally:
+            # Also where the crawl is interrupted: it was asked all the same.
+            await asyncio.shield(self._note_cost(registry_id))
         state, reason = self._state(broken)
         if state != "ok":
             self._telemetry.crawl_failures.labels(self._entry.name, state).inc()
@@ -130,6 +135,15 @@ class Crawl:
             note_registry, registry_id, state=state, reason=reason, now=self._clock()
         )
         return await self._report(state, reason)
+
+    async def _note_cost(self, registry_id: int) -> None:
+        cost = self._registry.cost
+        await self._writer.write(
+            note_cost,
+            registry_id,
+            requests=cost.requests - self._before.requests,
+            bytes_read=cost.bytes_read - self._before.bytes_read,
+        )
 
     def _state(self, broken: WeighbridgeError | None) -> tuple[RegistryState, str]:
         if broken is not None:

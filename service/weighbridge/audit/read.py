@@ -90,6 +90,9 @@ class Reader:
         self._registry = registry
         self._known = known
         self._flights: dict[Digest, dict[_Asked, asyncio.Task[Reading]]] = {}
+        # Code and message alone: an error that was raised holds, by its traceback,
+        # the document that it is about, and that may be 4 MiB.
+        self._refused: dict[tuple[Digest, _Asked], tuple[str, str]] = {}
 
     async def read(self, repository: str, reference: str) -> Reading:
         """All that a tag (or digest) leads to and that the store does not know.
@@ -226,6 +229,9 @@ class Reader:
     ) -> Reading:
         """Join the reading that is under way or done for the same question, or begin
         it."""
+        if refused := self._refused.get((digest, asked)):
+            code, message = refused
+            raise DocumentError(message, code=code)
         flight = self._flights.get(digest, {}).get(asked)
         if flight is None:
 
@@ -235,7 +241,12 @@ class Reader:
             flight = asyncio.create_task(fly())
             self._flights.setdefault(digest, {})[asked] = flight
             flight.add_done_callback(lambda done: self._landed(digest, asked, done))
-        return await asyncio.shield(flight)
+        try:
+            return await asyncio.shield(flight)
+        finally:
+            # The traceback of an error holds this frame, the flight holds the error:
+            # such a ring keeps the document until the collector looks.
+            del flight
 
     def _landed(
         self, digest: Digest, asked: _Asked, flight: asyncio.Task[Reading]
@@ -244,8 +255,12 @@ class Reader:
         failed = flight.cancelled() or flight.exception()
         if not failed:
             return
-        if not isinstance(failed, DocumentError) or failed.code == _OF_THE_WAY:
-            self._flights.get(digest, {}).pop(asked, None)
+        if isinstance(failed, DocumentError) and failed.code != _OF_THE_WAY:
+            self._refused[digest, asked] = (failed.code, failed.message)
+        flights = self._flights.get(digest, {})
+        flights.pop(asked, None)
+        if not flights:
+            self._flights.pop(digest, None)
 
 
 def _warnings(claimed: str, digest: Digest) -> tuple[str, ...]:

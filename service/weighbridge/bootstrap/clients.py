@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 from weighbridge.bootstrap.targets import Target
 from weighbridge.config import Settings
 from weighbridge.domain.document import Problem
-from weighbridge.net.guard import Reach, checked, reach_of_host
-from weighbridge.net.resolve import SystemResolver
+from weighbridge.net.guard import Reach, checked, classify, reach_of_host
+from weighbridge.net.resolve import Resolver, SystemResolver
 from weighbridge.net.tls import client_tls
 from weighbridge.net.transport import Transport
 from weighbridge.registry.credentials import Credential
@@ -93,13 +93,17 @@ def _endpoint(
     )
 
 
-async def find_reach(target: Target, database: "Database | None") -> Reach | None:
+async def find_reach(
+    target: Target, database: "Database | None", *, resolver: Resolver | None = None
+) -> Reach | None:
     """The class of the registry's address: the most private one that anything it
     says may lead us to.
 
     The key `address_class` wins; a literal or `localhost` says it itself; for a
-    name it is the class that was seen first, kept with the registry. None for a
-    name that has no address now.
+    name it is the class that was seen first, kept with the registry's URL. None for
+    a name that has no address now. Of a name with addresses of several classes it is
+    the least private one: whoever answers for the name must not open our network by
+    adding an address to its own.
     """
     configured = target.settings
     if configured is not None and configured.address_class is not None:
@@ -108,24 +112,33 @@ async def find_reach(target: Target, database: "Database | None") -> Reach | Non
     literal = reach_of_host(host)
     if literal is not None:
         return literal
-    if database is not None:
-        # Imported late: SQL takes half a second to load, and a weighing without a
-        # database never comes here.
-        from weighbridge.store.registries import find_address_class
-
-        with database.read() as connection:
-            stored = find_address_class(connection, target.name)
-        if stored is not None:
-            return _REACH[stored]
-    resolver = SystemResolver()
+    if database is not None and (stored := _stored_reach(target, database)) is not None:
+        return stored
+    system = SystemResolver()
     try:
         async with asyncio.timeout(5):
-            addresses = await checked(resolver, host, port, Reach.LOOPBACK)
+            addresses = await checked(resolver or system, host, port, Reach.LOOPBACK)
     except (OSError, TimeoutError):
         return None
     finally:
-        resolver.close()
-    return max(reach_of_host(str(address.ip)) or Reach.PUBLIC for address in addresses)
+        system.close()
+    return min(classify(str(address.ip)) for address in addresses)
+
+
+def _stored_reach(target: Target, database: "Database") -> Reach | None:
+    """What was seen of this very URL: under the same name another host may have
+    been."""
+    # Imported late: SQL takes half a second to load, and a weighing without a
+    # database never comes here.
+    from weighbridge.store.registries import find_address_class
+    from weighbridge.store.reports import registry_reports
+
+    with database.read() as connection:
+        urls = {report.name: report.url for report in registry_reports(connection)}
+        if urls.get(target.name) != target.url:
+            return None
+        stored = find_address_class(connection, target.name)
+    return None if stored is None else _REACH[stored]
 
 
 def _host_and_port(url: str) -> tuple[str, int]:

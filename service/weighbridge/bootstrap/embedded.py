@@ -16,7 +16,7 @@ from weighbridge.errors import StoreError, WeighbridgeError
 from weighbridge.jobs.inline import InlineJobs
 from weighbridge.jobs.names import CRAWL
 from weighbridge.jobs.scheduler import Scheduler
-from weighbridge.store.reports import registry_reports
+from weighbridge.store.repositories import oldest_looks
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 
@@ -27,8 +27,9 @@ RETRY_S: Final = 60
 class Embedded:
     """Crawls every configured registry when it is due, until closed.
 
-    When a registry is due is told by the database at the start (its last discovery
-    and its interval) and by the end of each crawl from then on.
+    When a registry is due is told by the database at the start (by the repository
+    that was not looked at for longest, since a crawl may have been stopped half-way)
+    and by the end of each crawl from then on.
     """
 
     def __init__(
@@ -64,10 +65,9 @@ class Embedded:
     def _read_due(self) -> None:
         now = self._clock()
         with self._database.read() as connection:
-            reports = {r.name: r for r in registry_reports(connection)}
+            oldest = oldest_looks(connection)
         for registry in self._settings.registries:
-            report = reports.get(registry.name)
-            last = report.last_success_at if report is not None else None
+            last = oldest.get(registry.name)
             interval = timedelta(seconds=self._settings.interval_of(registry))
             self._due_at[registry.name] = now if last is None else last + interval
 
@@ -97,7 +97,9 @@ class Embedded:
             )
             (done,) = report.registries
             self._tell(done, report.seconds)
-            if done.state != "unreachable":
+            # A process that was killed blocks its repositories until its leases end.
+            is_blocked = any(fault.code == "busy" for fault in done.faults)
+            if done.state != "unreachable" and not is_blocked:
                 # What was answered once is answered the same a minute later.
                 wait_s = interval_s
         except WeighbridgeError as exc:

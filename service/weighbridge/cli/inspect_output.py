@@ -2,6 +2,7 @@
 
 import json
 
+from weighbridge.cli.bounds import least_bytes
 from weighbridge.cli.lines import line_rows
 from weighbridge.cli.screen import Screen
 from weighbridge.cli.tables import code, csv_table, markdown_table
@@ -43,28 +44,30 @@ def _image_markdown(
     weighing: Weighing, image: WeighedImage, screen: Screen, *, wants_all: bool
 ) -> str:
     compressed = column_unit(image.compressed_bytes, iec=screen.iec)
-    on_disk = column_unit(image.uncompressed.uncompressed_bytes or 0, iec=screen.iec)
+    on_disk = column_unit(least_bytes(image), iec=screen.iec)
     rows = [
         (
             compressed.cell(row.compressed_bytes),
-            on_disk.uncompressed_cell(row.uncompressed),
             ""
             if row.compressed_bytes is None
             else format_percent(row.compressed_bytes, image.compressed_bytes),
+            on_disk.uncompressed_cell(row.uncompressed),
+            str(row.number or ""),
             code(printable(row.text)),
         )
         for row in line_rows(image, wants_all=wants_all)
     ]
     heads = (
         f"Compressed, {compressed.name}",
+        "% of it",
         f"On disk, {on_disk.name}",
-        "%",
+        "#",
         "Dockerfile line",
     )
     return (
         f"{code(printable(weighing.reference))} {code(str(image.platform))}: "
         f"**{format_bytes(image.compressed_bytes, iec=screen.iec)} compressed**, "
-        f"{_on_disk(image, screen)}\n\n{markdown_table(heads, rows, numeric=3)}"
+        f"{_on_disk(image, screen)}\n\n{markdown_table(heads, rows, numeric=4)}"
     )
 
 

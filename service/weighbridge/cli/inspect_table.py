@@ -1,8 +1,11 @@
 """A weighing as a person reads it: headlines, lines with bars, the cause in words."""
 
+from dataclasses import dataclass
+
 from weighbridge.cli.bars import bar
+from weighbridge.cli.bounds import bounds_in_words, least_bytes
 from weighbridge.cli.gist import gist
-from weighbridge.cli.lines import LineRow, find_heaviest, line_rows
+from weighbridge.cli.lines import LineRow, find_heaviest, line_rows, lines_known
 from weighbridge.cli.screen import Role, Screen
 from weighbridge.cli.units import UNKNOWN, ColumnUnit, column_unit
 from weighbridge.cli.words import (
@@ -14,14 +17,13 @@ from weighbridge.cli.words import (
     why_unknown,
 )
 from weighbridge.domain.digest import short
-from weighbridge.domain.measure import Uncompressed
 from weighbridge.domain.printable import printable
 from weighbridge.domain.units import format_bytes, format_duration, format_percent
 from weighbridge.domain.weighing import WeighedImage, Weighing
 
 _COMPRESSED = 10
 _ON_DISK = 8
-_PERCENT = 4
+_PERCENT = 5
 _BARS = ((100, 16), (72, 8))
 """From so many columns on, so long is the longest bar; below there is none."""
 
@@ -71,7 +73,7 @@ def _image(
 
 
 def _headlines(weighing: Weighing, image: WeighedImage, screen: Screen) -> list[str]:
-    built = image.created_at
+    built, lines = image.created_at, lines_known(image)
     return [
         screen.joined(
             [
@@ -86,7 +88,7 @@ def _headlines(weighing: Weighing, image: WeighedImage, screen: Screen) -> list[
                 f"{_bytes(image.compressed_bytes, screen)} compressed",
                 _on_disk(image, screen),
                 plural(len(image.layers), "layer"),
-                plural(len(image.lines), "line") if image.lines else "no history",
+                plural(lines, "line") if lines else "no history",
             ]
         ),
     ]
@@ -100,60 +102,72 @@ def _on_disk(image: WeighedImage, screen: Screen) -> str:
     amount = _bytes(size.uncompressed_bytes, screen)
     if size.confidence != "estimate":
         return f"{amount} on disk ({size.confidence})"
-    return f"~{amount} on disk (estimate{_range(size, screen)})"
+    bounds = bounds_in_words(size, image.compressed_bytes, iec=screen.iec)
+    return f"~{amount} on disk ({', '.join(filter(None, ('estimate', bounds)))})"
 
 
-def _range(size: Uncompressed, screen: Screen) -> str:
-    if size.low_bytes is None or size.high_bytes is None:
-        return ""
-    low, high = _bytes(size.low_bytes, screen), _bytes(size.high_bytes, screen)
-    return f", {low} to {high}"
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """The units and widths of one table. `numbers` is 0 where no line has one."""
+
+    compressed: ColumnUnit
+    on_disk: ColumnUnit
+    bars: int
+    numbers: int
+
+    def cells(self, compressed: str, percent: str, on_disk: str) -> str:
+        """The columns of numbers, without the space before them."""
+        return (
+            f"{compressed:>{_COMPRESSED}} {percent:>{_PERCENT}}  {on_disk:>{_ON_DISK}}"
+        )
+
+    def before_text(self, drawn: str, number: str) -> str:
+        """Bar and number of a line, as wide as in every other row."""
+        bars = f"  {drawn:{self.bars}}" if self.bars else ""
+        numbers = f"  {number:>{self.numbers}}" if self.numbers else ""
+        return f"{bars}{numbers}  "
 
 
 def _table(image: WeighedImage, rows: list[LineRow], screen: Screen) -> list[str]:
-    compressed = column_unit(image.compressed_bytes, iec=screen.iec)
-    on_disk = column_unit(_known_bytes(image), iec=screen.iec)
-    cells = _bar_cells(screen)
-    bars = " " * (cells + 2) if cells else ""
+    columns = _Columns(
+        compressed=column_unit(image.compressed_bytes, iec=screen.iec),
+        on_disk=column_unit(least_bytes(image), iec=screen.iec),
+        bars=_bar_cells(screen),
+        numbers=len(str(max((row.number or 0 for row in rows), default=0) or "")),
+    )
+    units = columns.cells(columns.compressed.name, "%", columns.on_disk.name)
     rule = screen.rule
+    rules = columns.cells(rule * _COMPRESSED, "", rule * _ON_DISK)
     return [
-        f"    {'COMPRESSED':>{_COMPRESSED}}  {'ON DISK':>{_ON_DISK}}",
-        f"    {compressed.name:>{_COMPRESSED}}  {on_disk.name:>{_ON_DISK}}"
-        f"  {'%':>{_PERCENT}}  {bars}DOCKERFILE LINE",
-        *(_row(image, row, screen, compressed, on_disk, cells) for row in rows),
-        f"    {rule * _COMPRESSED}  {rule * _ON_DISK}",
-        _totals(image, rows, screen, compressed, on_disk),
+        f"    {columns.cells('COMPRESSED', '', 'ON DISK')}",
+        f"    {units}{columns.before_text('', '#')}DOCKERFILE LINE",
+        *(_row(image, row, screen, columns) for row in rows),
+        f"    {rules}",
+        _totals(image, rows, columns),
     ]
 
 
-def _row(
-    image: WeighedImage,
-    row: LineRow,
-    screen: Screen,
-    compressed: ColumnUnit,
-    on_disk: ColumnUnit,
-    cells: int,
-) -> str:
+def _row(image: WeighedImage, row: LineRow, screen: Screen, columns: _Columns) -> str:
     marks: dict[str, tuple[str, Role | None]] = {
         "own": ("o", "own"),
         "heaviest": (screen.heaviest, "heaviest"),
         "none": (screen.no_layer, None),
+        "unknown": ("?", None),
     }
     mark, role = marks[row.mark]
     weight = row.compressed_bytes
-    share = "" if weight is None else _percent(weight, image)
-    sizes = (
-        f"{compressed.cell(weight):>{_COMPRESSED}}"
-        f"  {on_disk.uncompressed_cell(row.uncompressed):>{_ON_DISK}}"
-        f"  {share:>{_PERCENT}}  "
+    sizes = columns.cells(
+        columns.compressed.cell(weight),
+        "" if weight is None else _percent(weight, image),
+        columns.on_disk.uncompressed_cell(row.uncompressed),
     )
-    drawn = ""
-    if cells:
-        scale = max(layer.compressed_bytes for layer in image.layers)
-        drawn = bar(weight or 0, scale, cells, ascii=screen.ascii).ljust(cells) + "  "
-    text = _fitted(printable(row.text), 4 + len(sizes) + len(drawn), screen)
-    painted = f" {screen.painted(mark, role)}  {sizes}{screen.painted(drawn, role)}"
-    return f"{painted}{text}".rstrip()
+    scale = max((layer.compressed_bytes for layer in image.layers), default=0)
+    drawn = bar(weight or 0, scale, columns.bars, ascii=screen.ascii)
+    before = columns.before_text(drawn, str(row.number or ""))
+    text = _fitted(printable(row.text), 4 + len(sizes) + len(before), screen)
+    if drawn:
+        before = before.replace(drawn, screen.painted(drawn, role), 1)
+    return f" {screen.painted(mark, role)}  {sizes}{before}{text}".rstrip()
 
 
 def _bar_cells(screen: Screen) -> int:
@@ -169,45 +183,33 @@ def _fitted(text: str, used: int, screen: Screen) -> str:
     return screen.cut(gist(text, screen.ellipsis), used)
 
 
-def _totals(
-    image: WeighedImage,
-    rows: list[LineRow],
-    screen: Screen,
-    compressed: ColumnUnit,
-    on_disk: ColumnUnit,
-) -> str:
-    text = (
-        f"    {compressed.cell(image.compressed_bytes):>{_COMPRESSED}}"
-        f"  {on_disk.uncompressed_cell(image.uncompressed):>{_ON_DISK}}"
-    )
-    known = _known_bytes(image)
-    if image.uncompressed.uncompressed_bytes is None and known:
-        text += f"   at least {on_disk.cell(known)} {on_disk.name} on disk"
+def _totals(image: WeighedImage, rows: list[LineRow], columns: _Columns) -> str:
+    on_disk = columns.on_disk
+    compressed = columns.compressed.cell(image.compressed_bytes)
+    total = on_disk.uncompressed_cell(image.uncompressed)
+    text = f"    {columns.cells(compressed, '', total)}"
+    least = least_bytes(image)
+    # What is known of some layers only says little below what all of them have packed.
+    if (
+        image.uncompressed.uncompressed_bytes is None
+        and least >= image.compressed_bytes > 0
+    ):
+        text += f"   at least {on_disk.cell(least)} {on_disk.name} on disk"
     if sum(row.compressed_bytes or 0 for row in rows) != image.compressed_bytes:
         text += "   a layer that occurs twice is pulled once"
     return text
 
 
-def _known_bytes(image: WeighedImage) -> int:
-    """What the image has on disk at the least: its total, or the known layers."""
-    if image.uncompressed.uncompressed_bytes is not None:
-        return image.uncompressed.uncompressed_bytes
-    return sum(
-        layer.uncompressed.low_bytes or 0 if layer.uncompressed else 0
-        for layer in image.layers
-    )
-
-
 def _heaviest_in_words(image: WeighedImage, rows: list[LineRow]) -> str:
-    found = find_heaviest(rows)
-    if found is None or len(image.layers) < 2:
+    row = find_heaviest(rows)
+    if row is None or len(image.layers) < 2:
         return ""
-    number, row = found
-    share = _percent(row.compressed_bytes or 0, image)
-    what = what_it_does(printable(row.text))
-    if row.text.startswith("(layer "):
-        return f"Row {number} is {share} % of it; no line says what made it."
-    return f"Line {number} is {share} % of it: {what}."
+    share = f"{_percent(row.compressed_bytes or 0, image)} % of the compressed bytes"
+    if row.number is not None:
+        return f"Line {row.number} is {share}: {what_it_does(printable(row.text))}."
+    if row.text.startswith("(squashed"):
+        return f"Its largest layer is {share}; several lines made it."
+    return f"Its largest layer is {share}; which line made it is not known."
 
 
 def _foot(weighing: Weighing, screen: Screen) -> list[str]:

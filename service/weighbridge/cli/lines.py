@@ -1,50 +1,59 @@
 """The rows of an image's table: its lines, and layers that no line names."""
 
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Final, Literal, TypeAlias
 
 from weighbridge.domain.digest import short
+from weighbridge.domain.history import LINE_UNKNOWN, NOT_IN_HISTORY
 from weighbridge.domain.instruction import keyword
 from weighbridge.domain.measure import Uncompressed
 from weighbridge.domain.weighing import WeighedImage, WeighedLine
+from weighbridge.web.rows import line_number
 
-Mark: TypeAlias = Literal["own", "heaviest", "none"]
-"""`none`: it made no layer."""
+Mark: TypeAlias = Literal["own", "heaviest", "none", "unknown"]
+"""`none`: it made no layer; `unknown`: nobody knows whether it made one."""
 
 
 @dataclass(frozen=True, slots=True)
 class LineRow:
-    """One row; sizes as in `WeighedLine`, with the layer's confidence."""
+    """One row; sizes as in `WeighedLine`, with the layer's confidence.
+
+    number: as everywhere (`web.rows.line_number`), None where there is none
+    """
 
     mark: Mark
+    number: int | None
     compressed_bytes: int | None
     uncompressed: Uncompressed | None
     text: str
 
 
-NOTHING = Uncompressed("exact", 0, 0, 0)
+_NOTHING: Final = Uncompressed("exact", 0, 0, 0)
+_MAKERS: Final = frozenset({"ADD", "COPY", "RUN"})
 
 
 def line_rows(image: WeighedImage, *, wants_all: bool = False) -> list[LineRow]:
     """The rows in Dockerfile order, the heaviest one marked.
 
     Lines that made no layer are folded into one last row, unless all are wanted.
-    Where it is not known which line made which layer, the rows are layers.
+    Where it is not known which line made which layer, lines and layers are rows of
+    their own.
     """
-    is_aligned = image.history_alignment != "unresolved"
     rows: list[LineRow] = []
     folded: list[WeighedLine] = []
     named: set[int] = set()
     for line in image.lines:
         if line.layer is not None:
             named.add(line.layer)
-            rows.append(_layer_row(image, line.layer, line.instruction))
+            rows.append(_layer_row(image, line.layer, line))
+        elif image.history_alignment == "unresolved":
+            rows.append(LineRow("unknown", None, None, None, line.instruction))
         elif wants_all:
-            rows.append(_metadata_row(line.instruction, is_aligned=is_aligned))
-        elif is_aligned:
+            rows.append(_metadata_row(line.instruction))
+        else:
             folded.append(line)
     rows += [
-        _layer_row(image, index, _layer_text(image, index))
+        _layer_row(image, index)
         for index in range(len(image.layers))
         if index not in named
     ]
@@ -54,23 +63,29 @@ def line_rows(image: WeighedImage, *, wants_all: bool = False) -> list[LineRow]:
     return rows
 
 
-def find_heaviest(rows: list[LineRow]) -> tuple[int, LineRow] | None:
-    """The marked row and its number, counted from 1."""
-    for number, row in enumerate(rows, start=1):
-        if row.mark == "heaviest":
-            return number, row
-    return None
+def lines_known(image: WeighedImage) -> int:
+    """How many lines the history has, those without a layer included."""
+    return sum(line.layer is None or bool(line_number(line)) for line in image.lines)
 
 
-def _layer_row(image: WeighedImage, index: int, text: str) -> LineRow:
+def find_heaviest(rows: list[LineRow]) -> LineRow | None:
+    """The marked row."""
+    return next((row for row in rows if row.mark == "heaviest"), None)
+
+
+def _layer_row(
+    image: WeighedImage, index: int, line: WeighedLine | None = None
+) -> LineRow:
     layer = image.layers[index]
-    return LineRow("own", layer.compressed_bytes, layer.uncompressed, text)
+    text = LINE_UNKNOWN if line is None else line.instruction
+    if text in (LINE_UNKNOWN, NOT_IN_HISTORY):
+        text = f"{text} layer {index + 1}, {short(layer.digest)}"
+    number = None if line is None else line_number(line)
+    return LineRow("own", number, layer.compressed_bytes, layer.uncompressed, text)
 
 
-def _metadata_row(text: str, *, is_aligned: bool = True) -> LineRow:
-    if is_aligned:
-        return LineRow("none", 0, NOTHING, text)
-    return LineRow("none", None, None, text)
+def _metadata_row(text: str) -> LineRow:
+    return LineRow("none", None, 0, _NOTHING, text)
 
 
 def _with_heaviest(rows: list[LineRow]) -> list[LineRow]:
@@ -78,18 +93,18 @@ def _with_heaviest(rows: list[LineRow]) -> list[LineRow]:
     if not any(weights):
         return rows
     heaviest = weights.index(max(weights))
-    row = rows[heaviest]
-    marked = LineRow("heaviest", row.compressed_bytes, row.uncompressed, row.text)
+    marked = replace(rows[heaviest], mark="heaviest")
     return [*rows[:heaviest], marked, *rows[heaviest + 1 :]]
-
-
-def _layer_text(image: WeighedImage, index: int) -> str:
-    return f"(layer {index + 1}, {short(image.layers[index].digest)})"
 
 
 def _folded_text(lines: list[WeighedLine]) -> str:
     keywords = sorted({keyword(line.instruction) or "others" for line in lines})
+    is_metadata = _MAKERS.isdisjoint(
+        keywords
+    )  # which those of a squashed image are not
+    one = "metadata line" if is_metadata else "line without a layer"
+    several = "metadata lines" if is_metadata else "lines without a layer"
     count = len(lines)
     if count == 1:
-        return f"{keywords[0]} (1 metadata line, --all shows it)"
-    return f"{', '.join(keywords)} ({count} metadata lines, --all shows them)"
+        return f"{keywords[0]} (1 {one}, --all shows it)"
+    return f"{', '.join(keywords)} ({count} {several}, --all shows them)"

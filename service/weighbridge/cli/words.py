@@ -15,6 +15,16 @@ _REASONS: Final = {
         "was answered with another range than asked for",
         "were answered with other ranges than asked for",
     ),
+    "blob_unknown": ("is not in the registry", "are not in the registry"),
+    "corrupt_gzip": ("is a damaged gzip file", "are damaged gzip files"),
+    "corrupt_zstd": ("is a damaged zstd file", "are damaged zstd files"),
+    "deadline": (
+        "could not be measured in time",
+        "could not be measured in time",
+    ),
+    "empty_blob": ("is empty, which no layer can be",) * 2,
+    "encrypted": ("is encrypted", "are encrypted"),
+    "foreign": ("lies outside this registry", "lie outside this registry"),
     "format_mismatch": (
         "is not of the format that its media type names",
         "are not of the format that their media types name",
@@ -23,14 +33,39 @@ _REASONS: Final = {
         "has a gzip trailer that cannot be true",
         "have gzip trailers that cannot be true",
     ),
+    "implausible_zstd_size": (
+        "is a zstd frame whose stated size cannot be true",
+        "are zstd frames whose stated sizes cannot be true",
+    ),
+    "multi_frame": (
+        "is a zstd file of several frames",
+        "are zstd files of several frames",
+    ),
     "multi_member": (
         "is a gzip file of several members",
         "are gzip files of several members",
     ),
+    "not_found": ("is not in the registry", "are not in the registry"),
     "not_measured": ("is not measured yet", "are not measured yet"),
+    "range_not_satisfiable": (
+        "is shorter than its manifest says",
+        "are shorter than their manifests say",
+    ),
     "range_unsupported": (
         "could not be measured: the registry serves no ranges",
         "could not be measured: the registry serves no ranges",
+    ),
+    "rate_limited": (
+        "could not be measured: the registry asks us to come back later",
+        "could not be measured: the registry asks us to come back later",
+    ),
+    "too_large": (
+        "unpacks to more than is read",
+        "unpack to more than is read",
+    ),
+    "unseen_frames": (
+        "is a zstd file that may have frames after the one that was read",
+        "are zstd files that may have frames after the one that was read",
     ),
     "zstd_without_size": (
         "is a zstd frame that does not state its size",
@@ -115,7 +150,8 @@ def reason_of(size: Uncompressed | None) -> str:
 
 def reason_words(code: str, count: int = 1) -> str:
     """What a code says about one layer or several."""
-    one, several = _REASONS.get(code, (f"could not be measured ({code})",) * 2)
+    plain = f"could not be measured: {code.replace('_', ' ')}"
+    one, several = _REASONS.get(code, (plain, plain))
     return one if count == 1 else several
 
 

@@ -6,6 +6,7 @@ it and what the lines say does not either, no line is given a layer.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 from weighbridge.domain.document import HistoryAlignment, HistoryEntry, Line
@@ -17,6 +18,12 @@ NOT_IN_HISTORY: Final = "(not in the history)"
 LINE_UNKNOWN: Final = "(line unknown)"
 """The line of a layer where history and layers do not fit together."""
 
+SQUASHED: Final = "(squashed: one layer of several lines above)"
+"""The line of a layer that several instructions share."""
+
+_COPIES: Final = frozenset({"ADD", "COPY"})
+_WORKS: Final = _COPIES | {"RUN"}
+
 
 def align(
     history: Sequence[HistoryEntry], layers: int, os: str = "linux"
@@ -24,17 +31,23 @@ def align(
     """The lines of an image with `layers` layers, and how sure their layers are.
 
     `exact`: as many entries as layers are not marked empty, and each can make one.
-    `inferred`: what the entries say leaves exactly that many.
+    `inferred`: what the entries say leaves exactly that many; or several of them
+        were committed as one layer, which then has a line of its own.
     `unresolved`: neither; a line for each entry names no layer, and a line for each
     layer names no instruction, so that every byte is still seen.
     """
     texts = [instruction(entry.created_by, entry.comment) for entry in history]
     makers, alignment = _makers(history, texts, layers, os)
+    shared = _shared(history, texts, makers)
     layer_of = {line: layer for layer, line in enumerate(makers)}
-    lines = [
-        Line(text, entry.created_at, layer_of.get(number))
-        for number, (text, entry) in enumerate(zip(texts, history, strict=True))
-    ]
+    lines: list[Line] = []
+    for number, (text, entry) in enumerate(zip(texts, history, strict=True)):
+        layer = layer_of.get(number)
+        if number in shared:
+            lines.append(Line(text, entry.created_at, None))
+            lines.append(Line(SQUASHED, entry.created_at, layer))
+        else:
+            lines.append(Line(text, entry.created_at, layer))
     if alignment == "unresolved":
         unexplained = LINE_UNKNOWN if history else NOT_IN_HISTORY
         lines += [Line(unexplained, None, layer) for layer in range(layers)]
@@ -47,9 +60,11 @@ def _makers(
     """The numbers of the entries that made the layers, in order."""
     not_empty = [n for n, entry in enumerate(history) if entry.empty_layer is not True]
     able = [n for n in not_empty if keyword(texts[n]) not in METADATA]
-    # On Windows the classic builder commits a layer for every line.
-    if len(not_empty) == layers and (len(able) == layers or os == "windows"):
-        return not_empty, "exact"
+    if len(not_empty) == layers:
+        shared = _shared(history, texts, not_empty)
+        # On Windows the classic builder commits a layer for every line.
+        if os == "windows" or all(n in shared for n in set(not_empty) - set(able)):
+            return not_empty, "inferred" if shared else "exact"
     if len(able) == layers:
         return able, "inferred"
     if all(entry.empty_layer is None for entry in history):
@@ -59,3 +74,29 @@ def _makers(
         if len(able) == layers:
             return able, "inferred"
     return [], "unresolved"
+
+
+def _shared(
+    history: Sequence[HistoryEntry], texts: Sequence[str], makers: Sequence[int]
+) -> frozenset[int]:
+    """The makers whose layer holds the work of lines before them as well.
+
+    buildah without `--layers` and `docker build --squash` commit several lines as
+    one layer: all of them are marked empty but the last, be that a RUN or a CMD. A
+    file that was copied is somewhere, so a COPY that is marked empty gives it away;
+    a RUN may really have changed nothing, and does so only where the last line is
+    one that makes no layer by itself.
+    """
+    shared = set()
+    for before, maker in pairwise([-1, *makers]):
+        marked = {
+            keyword(texts[n])
+            for n in range(before + 1, maker)
+            if history[n].empty_layer is True
+        }
+        if history[maker].comment.startswith("merge sha256:"):
+            continue  # docker's own line for a squashed layer
+        is_metadata = keyword(texts[maker]) in METADATA
+        if marked & (_WORKS if is_metadata else _COPIES):
+            shared.add(maker)
+    return frozenset(shared)

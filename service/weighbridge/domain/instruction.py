@@ -1,5 +1,6 @@
 """A history entry's text as one Dockerfile instruction, whoever built the image."""
 
+import hashlib
 import re
 from typing import Final
 
@@ -38,6 +39,12 @@ _ARGUMENT: Final = re.compile(r"[A-Za-z_][\w.-]*=\*\*\*(?:\s+|\Z)", re.ASCII)
 # The longest character of UTF-8 has four bytes, so this needs no measuring.
 _SHORT_CHARACTERS: Final = limits.INSTRUCTION_CHARACTERS // 4
 
+# Images of one registry share most of their lines (57,000 of them in the official
+# images of 2018 are 3,300 texts). Keys are digests: what has not been masked yet
+# must not stay in memory.
+_KEPT_TEXTS: Final = 2_048
+_kept: Final[dict[bytes, str]] = {}
+
 
 def instruction(created_by: str, comment: str = "") -> str:
     """The instruction that a history entry records: `RUN make install`.
@@ -49,8 +56,19 @@ def instruction(created_by: str, comment: str = "") -> str:
     The result is one printable line with secrets masked, at most 8 KiB of UTF-8,
     with a marker where it was cut.
     """
-    text = " ".join((created_by if created_by.strip() else comment).split())
-    text = _dockerfile_form(mask(text))
+    text = created_by if created_by.strip() else comment
+    key = hashlib.sha256(text.encode(errors="surrogatepass")).digest()
+    shown = _kept.get(key)
+    if shown is None:
+        shown = _shown(text)
+        if len(_kept) >= _KEPT_TEXTS:
+            _kept.clear()
+        _kept[key] = shown
+    return shown
+
+
+def _shown(text: str) -> str:
+    text = _dockerfile_form(mask(" ".join(text.split())))
     return _cut(text) or NO_TEXT
 
 

@@ -29,6 +29,9 @@ DESCRIPTOR_BYTES: Final = 2**44
 million rows stay within 64 bits."""
 
 JSON_DEPTH: Final = 64
+JSON_CONTAINERS: Final = 200_000
+"""Brackets in a document, those in its strings included; the longest index and config
+that are read have half as many."""
 MEDIA_TYPE_CHARACTERS: Final = 255
 """RFC 6838 4.2: 127 for each half."""
 ANNOTATIONS: Final = 128

@@ -22,7 +22,10 @@ numbers are those of the last good one."""
 NewestBy: TypeAlias = Literal["pushed", "moved", "latest", "version", "created", "name"]
 """Which rule made an image the newest one (design section 1)."""
 
-RegistryState: TypeAlias = Literal["new", "ok", "unauthorized", "unreachable", "error"]
+RegistryState: TypeAlias = Literal[
+    "new", "ok", "unauthorized", "unreachable", "error", "unconfigured"
+]
+"""`unconfigured`: no longer in the configuration; its numbers are the last ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class RegistryReport:
 
     referenced_bytes: what a naive sum over tags says
     weighed_bytes:    compressed bytes of its distinct images
-    requests, bytes_read: over all passes that are kept
+    requests, bytes_read: all that was ever asked of it: listings, passes, measuring
     """
 
     name: str

@@ -12,7 +12,7 @@ is either bounded or cannot start again inside its own match.
 import re
 from typing import Final
 
-from weighbridge.domain.shell import BUILD_ARGUMENTS, SHELL
+from weighbridge.domain.shell import BARE_SHELL, BUILD_ARGUMENTS, SHELL
 
 MASK: Final = "***"
 
@@ -61,18 +61,22 @@ _AUTHORIZATION: Final = re.compile(
 )
 _BEARER: Final = re.compile(r"(\bbearer\s+)[\w.~+/=-]{8,}", re.ASCII | re.IGNORECASE)
 _USER_OPTION: Final = re.compile(
-    r"((?<!\S)(?:-u|--user)[ =]?[\"']?(?![0-9]+:[0-9]+\b)[^\s:\"']{1,128}:)[^\s\"']+"
+    r"((?<!\S)(?:(?:-u|--user)[ =]?|-[A-Za-z#]{1,8}u )"  # `curl -fsSLu user:...`
+    r"[\"']?(?![0-9]+:[0-9]+\b)[^\s:\"']{1,128}:)[^\s\"']+"
 )
 
 _NAME: Final = r"[A-Za-z_][\w.-]{0,127}"
 _NAMED: Final = re.compile(
-    rf"(?<![\w.-])-{{0,2}}({_NAME})\\?[\"']?\s*[=:]\s*", re.ASCII
+    rf"(?<![\w.-])-{{0,2}}({_NAME})\\?[\"']?\s*\+?[=:]\s*", re.ASCII
 )
-_OPTION: Final = re.compile(rf"(?<![\w.-])--({_NAME})\s+(?!-)", re.ASCII)
+# Also as an exec form has it: `["--password","x"]`, in a history often without comma.
+_OPTION: Final = re.compile(
+    rf"(?<![\w.-])--?({_NAME})(?:\s+(?!-)|[\"']\s*,?\s*(?=[\"'][^-]))", re.ASCII
+)
 # A value that opens a quote ends with it; a bare one ends where a shell's word may,
-# and at a quote, which then closes what the name stands in.
+# and at a quote, which then closes what the name stands in. `$'x'` is bash's quote.
 _VALUE: Final = re.compile(
-    r"\"(?:[^\"\\]+|\\(?s:.))*(?:\"|\Z)|'[^']*(?:'|\Z)"
+    r"\$?\"(?:[^\"\\]+|\\(?s:.))*(?:\"|\Z)|\$?'[^']*(?:'|\Z)"
     r"|(?:\\(?s:.)|[^\s\"'\\;&|<>])+"
 )
 # `$TOKEN` and `$(cat /run/secrets/token)` are how it is done right: nothing to hide.
@@ -88,12 +92,13 @@ _ARGUMENT: Final = re.compile(rf"{_NAME}=\S*(?:\s+|\Z)", re.ASCII)
 _OLD_FORM: Final = re.compile(rf"({_NAME})\s+(?=\S)", re.ASCII)
 
 _SECRET_NAME: Final = re.compile(
-    r"passw|passphrase|secret|token(?!iz)|credential"
+    r"passw|passphrase|secret|token(?!iz)|credential|(?:store|key)pass$"
     r"|(?:api|access|private|auth|account|signing|encryption|master)[-_.]?key",
     re.IGNORECASE,
 )
 _MAYBE_SECRET_NAME: Final = re.compile(
-    r"(?:^|[-_.])key(?:[-_.]|$)|(?:^|[-_.])(?:pass|auth|jwt|dsn)$|[-_](?:pwd|pat)$",
+    r"(?:^|[-_.])key(?:[-_.]|$)|(?:^|[-_.])(?:pass|auth|jwt|dsn|sig)$"
+    r"|[-_](?:pwd|pat|signature)$",
     re.IGNORECASE,
 )
 # Fingerprints of the keys that sign a download are public, and worth reading.
@@ -115,6 +120,7 @@ _HINTS: Final = (
     "-pat",
     "jwt",
     "dsn",
+    "sig",
     "bearer",
 )
 
@@ -151,7 +157,7 @@ def _masked_once(text: str) -> str:
     for mark, shape in _TOKEN_SHAPES.items():
         if mark in text:
             text = shape.sub(MASK, text)
-    if "-u" in text:
+    if "-u" in text or "u " in text:
         text = _USER_OPTION.sub(rf"\g<1>{MASK}", text)
     lowered = text.lower()
     if not any(hint in lowered for hint in _HINTS):
@@ -172,7 +178,7 @@ def _mask_build_arguments(text: str) -> str:
     if prefix is None:
         return text
     count = int(prefix[1])
-    shell = SHELL.search(text, prefix.end())
+    shell = SHELL.search(text, prefix.end()) or BARE_SHELL.search(text, prefix.end())
     if shell is not None:
         arguments, rest = text[prefix.end() : shell.start()], text[shell.start() :]
     else:

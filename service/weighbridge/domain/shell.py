@@ -18,3 +18,10 @@ SHELL: Final = re.compile(
     r")(?:\s+|\Z)",
     re.ASCII,
 )
+
+BARE_SHELL: Final = re.compile(
+    r"(?<!\S)(?:ba|da|a|z|k)?sh(?:\s+[-+\w]{1,24}){0,8}?\s+-\w{0,8}c(?:\s+|\Z)",
+    re.ASCII,
+)
+"""A shell that the path finds, as `SHELL ["bash", "-c"]` names it: only behind build
+arguments, where nothing but a shell tells that their values have ended."""

@@ -37,6 +37,11 @@ def parse_json(raw: bytes) -> object:
     Strings are valid Unicode: a lone surrogate escape is read as U+FFFD, as Go
     reads it. Raises DocumentError(invalid_json, duplicate_key).
     """
+    # An empty list of two bytes costs us sixty: what is made of them is not counted,
+    # so they are, before any is made.
+    containers = raw.count(b"[") + raw.count(b"{")
+    if containers > limits.JSON_CONTAINERS:
+        raise _invalid(f"it has more than {limits.JSON_CONTAINERS} lists and objects")
     try:
         text = raw.decode()
         value: object = _DECODER.decode(text)
@@ -48,8 +53,8 @@ def parse_json(raw: bytes) -> object:
         raise _invalid("it is nested too deeply") from exc
     except ValueError as exc:  # int() refuses thousands of digits
         raise _invalid("a number is too long") from exc
-    # Most documents have too few brackets to be deep: counting them is cheap.
-    if raw.count(b"[") + raw.count(b"{") > limits.JSON_DEPTH:
+    # Most documents have too few brackets to be deep.
+    if containers > limits.JSON_DEPTH:
         _check_depth(value)
     if "\\ud" in text or "\\uD" in text:
         return _without_surrogates(value)

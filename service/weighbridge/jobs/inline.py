@@ -25,6 +25,7 @@ class InlineJobs:
         self._waiting: set[tuple[str, str]] = set()
         self._log = structlog.get_logger("weighbridge.jobs")
         self._main: asyncio.Task[None] | None = None
+        self._is_closing = False
         self._thread = threading.Thread(
             target=self._run, name="weighbridge-jobs", daemon=True
         )
@@ -50,6 +51,7 @@ class InlineJobs:
             self._queue.put_nowait((job, argument))
 
     def _cancel(self) -> None:
+        self._is_closing = True
         if self._main is not None:
             self._main.cancel()
 
@@ -61,8 +63,16 @@ class InlineJobs:
         except asyncio.CancelledError:
             pass
         finally:
+            self._loop.run_until_complete(self._end_what_is_left())
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             self._loop.close()
+
+    async def _end_what_is_left(self) -> None:
+        """Tasks that a job began and did not wait for."""
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def _work(self) -> None:
         while True:
@@ -77,7 +87,14 @@ class InlineJobs:
             self._log.error(
                 "job failed", job=job, argument=argument, code=exc.code, why=exc.message
             )
+        except asyncio.CancelledError as exc:
+            if self._is_closing:
+                raise
+            self._log_bug(job, argument, exc)
         except Exception as exc:  # noqa: BLE001 - the loop must outlive any job
-            self._log.error(
-                "job failed", job=job, argument=argument, code="bug", why=repr(exc)
-            )
+            self._log_bug(job, argument, exc)
+
+    def _log_bug(self, job: str, argument: str, exc: BaseException) -> None:
+        self._log.error(
+            "job failed", job=job, argument=argument, code="bug", why=repr(exc)
+        )

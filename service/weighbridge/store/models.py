@@ -69,6 +69,8 @@ registries = Table(
     Column("state_since", Moment, nullable=False),
     Column("last_discovery_at", Moment),
     Column("last_complete_discovery_at", Moment),
+    Column("requests", BigInteger, nullable=False),
+    Column("bytes_read", BigInteger, nullable=False),
     Column("revision", BigInteger, nullable=False),
 )
 

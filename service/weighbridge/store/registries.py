@@ -1,5 +1,6 @@
 """Rows of `registries`: what is configured, and how the last look went."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -68,6 +69,8 @@ def _add(
             state="new",
             state_reason="",
             state_since=now,
+            requests=0,
+            bytes_read=0,
             revision=0,
         )
         .returning(registries.c.id)
@@ -126,3 +129,30 @@ def note_discovery(
         .where(registries.c.id == registry_id)
         .values(**times, revision=registries.c.revision + 1)
     )
+
+
+def note_cost(
+    connection: Connection, registry_id: int, *, requests: int, bytes_read: int
+) -> None:
+    """Add what was asked of a registry since the last note: listings, passes and
+    measuring, answered or not."""
+    connection.execute(
+        update(registries)
+        .where(registries.c.id == registry_id)
+        .values(
+            requests=registries.c.requests + requests,
+            bytes_read=registries.c.bytes_read + bytes_read,
+            revision=registries.c.revision + 1,
+        )
+    )
+
+
+def mark_unconfigured(
+    connection: Connection, configured: Collection[str], now: datetime
+) -> None:
+    """Give every registry that is not configured the state `unconfigured`: what is
+    known of it stays, and nothing speaks of it as if it were looked after."""
+    rows = connection.execute(select(registries.c.id, registries.c.name)).all()
+    for row in rows:
+        if row.name not in configured:
+            note_registry(connection, row.id, state="unconfigured", reason="", now=now)

@@ -166,6 +166,21 @@ def repositories_of(connection: Connection, registry_id: int) -> dict[str, int]:
     return {row.name: row.id for row in rows}
 
 
+def oldest_looks(connection: Connection) -> dict[str, datetime | None]:
+    """By registry: when the repository was looked at that waits longest for its next
+    look; None where one was never looked at."""
+    rows = connection.execute(
+        select(
+            registries.c.name,
+            func.min(_table.last_pass_at).label("oldest"),
+            (func.count() > func.count(_table.last_pass_at)).label("is_one_new"),
+        )
+        .join(registries, registries.c.id == _table.registry_id)
+        .group_by(registries.c.name)
+    )
+    return {row.name: None if row.is_one_new else row.oldest for row in rows}
+
+
 def due_repositories(connection: Connection, now: datetime, limit: int) -> list[Due]:
     """Repositories whose time has come and that nobody works on, longest due first."""
     rows = connection.execute(

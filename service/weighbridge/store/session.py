@@ -29,6 +29,8 @@ __all__ = [
 
 REVISION: Final = "0001"
 """The newest migration; code and schema of another revision do not work together."""
+_OLDER: Final[frozenset[str]] = frozenset()
+"""Revisions that `upgrade` starts from, besides an empty file."""
 _PRAGMAS: Final = (
     "busy_timeout = 5000",
     "journal_mode = WAL",
@@ -96,10 +98,16 @@ def open_database(url: str) -> Database:
     try:
         with database.read() as connection:
             connection.execute(text("SELECT 1 FROM sqlite_master"))
-    except StoreError:
+    except StoreError as error:
         database.close()
-        raise
+        raise _unusable(path, error) from error
     return database
+
+
+def _unusable(path: Path, error: StoreError) -> StoreError:
+    """The same error, naming the file that it is about."""
+    why = "it is a directory" if path.is_dir() else error.message
+    return StoreError(f"{path}: {why}", code=error.code, retryable=error.retryable)
 
 
 def _sqlite_url(url: str) -> URL:
@@ -142,10 +150,17 @@ def upgrade(database: Database) -> str:
     """Bring the schema to this version's revision, and return it.
 
     Safe to run in several processes at once: the first one works, in a transaction
-    of its own, and the others then find nothing to do.
+    of its own, and the others then find nothing to do. Raises
+    StoreError(schema_version) for the database of a newer version,
+    StoreError(not_a_database) for another program's; neither is touched.
     """
-    if _revision(database) == REVISION:
+    found = _revision(database)
+    if found == REVISION:
         return REVISION
+    if found is not None and found not in _OLDER:
+        raise _newer(found)
+    if found is None:
+        _refuse_foreign(database)
     # Imported late: alembic takes half a second, and most starts do not need it.
     from alembic import command
     from alembic.config import Config
@@ -157,6 +172,28 @@ def upgrade(database: Database) -> str:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     return REVISION
+
+
+def _newer(found: str) -> StoreError:
+    return StoreError(
+        f"the database has schema {found}, made by a newer version of weighbridge; "
+        f"this version knows {REVISION}",
+        code="schema_version",
+        hint="use that version, or name another database",
+    )
+
+
+def _refuse_foreign(database: Database) -> None:
+    """Tables that are there before our first one are somebody else's."""
+    with database.read() as connection:
+        tables = inspect(connection).get_table_names()
+    # Another process may have upgraded since we looked.
+    if tables and "alembic_version" not in tables:
+        raise StoreError(
+            f"the database holds tables of another program ({tables[0]}, ...)",
+            code="not_a_database",
+            hint="name a file of weighbridge's own",
+        )
 
 
 def check_schema(database: Database) -> None:

@@ -8,7 +8,7 @@ from weighbridge.domain.reference import Reference, parse_reference
 from weighbridge.domain.report import Page, RepositoryReport, TagReport
 from weighbridge.domain.weighing import Weighing
 from weighbridge.store import reports
-from weighbridge.store.session import Database
+from weighbridge.store.session import Connection, Database
 from weighbridge.web.errors import Refusal
 
 
@@ -33,22 +33,15 @@ class Finder:
 
     def repository(self, ref: str) -> RepositoryReport:
         """The repository of `ref`; a tag or digest in it does not matter."""
-        references = _readings(ref)
         with self._database.read() as connection:
-            for reference in references:
-                found = reports.find_repository(
-                    connection, reference.registry, reference.repository
-                )
-                if found is not None:
-                    return found
-        raise _no_repository(references[0])
+            return _repository(connection, ref)
 
     def tags(
         self, ref: str, limit: int, cursor: str | None
     ) -> tuple[RepositoryReport, Page[TagReport]]:
         """The repository of `ref` with one page of its tags."""
-        report = self.repository(ref)
         with self._database.read() as connection:
+            report = _repository(connection, ref)
             page = reports.tag_page(
                 connection,
                 report.registry,
@@ -62,9 +55,9 @@ class Finder:
     def image(self, ref: str, platform: str | None) -> FoundImage:
         """The image of `ref`, its headline platform unless another is asked for."""
         wanted = parse_platform(platform) if platform is not None else None
-        report = self.repository(ref)
-        reference = next(r for r in _readings(ref) if r.registry == report.registry)
         with self._database.read() as connection:
+            report = _repository(connection, ref)
+            reference = next(r for r in _readings(ref) if r.registry == report.registry)
             weighing = reports.find_weighing(
                 connection,
                 report.registry,
@@ -80,6 +73,17 @@ class Finder:
                 connection, report.registry, report.repository, weighing.digest
             )
         return FoundImage(weighing, aliases, report)
+
+
+def _repository(connection: Connection, ref: str) -> RepositoryReport:
+    references = _readings(ref)
+    for reference in references:
+        found = reports.find_repository(
+            connection, reference.registry, reference.repository
+        )
+        if found is not None:
+            return found
+    raise _no_repository(references[0])
 
 
 def _readings(ref: str) -> list[Reference]:

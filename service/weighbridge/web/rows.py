@@ -5,6 +5,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Final, TypeAlias
 
+from weighbridge.domain.history import LINE_UNKNOWN, NOT_IN_HISTORY
 from weighbridge.domain.report import (
     Page,
     PassReport,
@@ -13,7 +14,7 @@ from weighbridge.domain.report import (
     SearchHit,
     TagReport,
 )
-from weighbridge.domain.weighing import WeighedImage, rfc3339
+from weighbridge.domain.weighing import WeighedImage, WeighedLine, rfc3339
 
 Report: TypeAlias = (
     RegistryReport | RepositoryReport | TagReport | PassReport | SearchHit
@@ -55,12 +56,28 @@ LINE_COLUMNS: Final = (
 )
 
 
+_STANDS_FOR_LINES: Final = (LINE_UNKNOWN, NOT_IN_HISTORY, "(squashed")
+"""How texts begin that no Dockerfile has (`domain.history`)."""
+
+
+def line_number(line: WeighedLine) -> int | None:
+    """Which of the lines that made layers it is, counted from 1; the one number that
+    a line has wherever it is shown. None for a line without a layer, and for a text
+    that only stands for lines which are not known."""
+    if line.layer is None or line.instruction.startswith(_STANDS_FOR_LINES):
+        return None
+    return line.layer + 1
+
+
 def line_rows(image: WeighedImage) -> list[dict[str, object]]:
-    """The lines of one image as a flat table; layers that no line names follow."""
+    """The lines of one image as a flat table; layers that no line names follow.
+
+    `line` is the number that pages and tables show, `layer` the index of JSON.
+    """
     rows: list[dict[str, object]] = []
-    for number, line in enumerate(image.lines, start=1):
+    for line in image.lines:
         row: dict[str, object] = {
-            "line": number,
+            "line": line_number(line),
             "layer": line.layer,
             "instruction": line.instruction,
             "compressed_bytes": line.compressed_bytes,

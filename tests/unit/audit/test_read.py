@@ -1,5 +1,10 @@
 """Reading what a tag leads to: whole, each digest once, refused where untrue."""
 
+import contextlib
+import gc
+import tracemalloc
+from collections.abc import Iterator
+
 import pytest
 
 from support.fake_registry import FakeRegistry
@@ -317,3 +322,32 @@ async def test_an_index_below_the_last_level_is_read_where_a_tag_names_it() -> N
     assert {image.manifest.digest, index.digest} == {
         document.digest for document in direct.documents
     }
+
+
+async def test_a_refused_document_is_not_held_in_memory() -> None:
+    registry = FakeRegistry()
+    reader = reader_of(registry)
+
+    with without_collector():
+        tracemalloc.start()
+        for tag in range(10):
+            broken = b'{"a": "%d' % tag + b"x" * 1_000_000
+            registry.put("app", str(tag), Served(broken, OCI_MANIFEST))
+            with contextlib.suppress(DocumentError):
+                await reader.read("app", str(tag))
+            registry.manifests.clear()
+        held_bytes, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+
+    assert held_bytes < 4_000_000
+
+
+@contextlib.contextmanager
+def without_collector() -> Iterator[None]:
+    """What is freed in the block is freed because nothing refers to it."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

@@ -78,7 +78,7 @@ async def test_many_indexes_that_are_too_deep_are_one_warning() -> None:
 
 
 async def test_of_a_huge_page_only_a_thousand_tags_are_compared() -> None:
-    registry = FakeRegistry(page_length=5_000)
+    registry = FakeRegistry(page_length=6_000)
     for n in range(5_000):
         registry.tags_by_repository.setdefault("app", {})[f"{n:04}"] = (
             a_manifest().digest

@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -18,13 +19,17 @@ from support.read_model import (
     python_3_7,
     unknown,
 )
+from weighbridge.cli.bounds import bounds_in_words
 from weighbridge.cli.inspect_output import inspect_csv, inspect_json, inspect_markdown
 from weighbridge.cli.inspect_table import render_inspect, warnings_of
 from weighbridge.cli.screen import Screen, columns
-from weighbridge.cli.words import artifact_words, what_it_does
+from weighbridge.cli.words import artifact_words, reason_words, what_it_does
+from weighbridge.domain import measure
+from weighbridge.domain.digest import short
 from weighbridge.domain.document import Problem
+from weighbridge.domain.history import LINE_UNKNOWN, SQUASHED
 from weighbridge.domain.measure import Uncompressed
-from weighbridge.domain.weighing import Other, WeighingCost
+from weighbridge.domain.weighing import Other, Weighing, WeighingCost
 
 PIPE = Screen()
 ESTIMATE = Uncompressed(
@@ -53,21 +58,22 @@ def test_the_headlines_say_what_is_counted_and_how_sure_it_is() -> None:
 def test_the_table_has_one_unit_a_column_and_its_sums() -> None:
     text = render_inspect(python_3_7(), PIPE)
 
-    assert "    COMPRESSED   ON DISK\n            MB        MB     %  " in text
-    assert table_line(text, "ADD file").startswith(
-        " o        55.0     126.8  15.8  ████▌             ADD file:9177"
-    )
-    assert "    ──────────  ────────\n         347.7     912.3\n" in text
+    assert (
+        "    COMPRESSED         ON DISK\n"
+        "            MB     %        MB                    #  DOCKERFILE LINE\n"
+        " o        55.0  15.8     126.8  ████▌             1  ADD file:9177"
+    ) in text
+    assert ("    ──────────        ────────\n         347.7           912.3\n") in text
 
 
 def test_the_heaviest_line_is_marked_and_told_in_words() -> None:
     text = render_inspect(python_3_7(), PIPE)
 
     assert table_line(text, "◆").startswith(
-        " ◆       196.9     529.3  56.6  ████████████████  RUN "
+        " ◆       196.9  56.6     529.3  ████████████████  5  RUN "
     )
     assert (
-        "Line 5 is 56.6 % of it: packages by apt-get "
+        "Line 5 is 56.6 % of the compressed bytes: packages by apt-get "
         "(autoconf, automake, bzip2 and 9 more)."
     ) in text
 
@@ -79,7 +85,7 @@ def test_lines_without_a_layer_are_folded_unless_all_are_wanted() -> None:
     assert table_line(folded, "metadata").endswith(
         "CMD, ENV (8 metadata lines, --all shows them)"
     )
-    assert table_line(folded, "metadata").startswith(" ·         0.0       0.0   0.0")
+    assert table_line(folded, "metadata").startswith(" ·         0.0   0.0       0.0  ")
     assert "metadata" not in unfolded
     assert len(re.findall("^ ·", unfolded, re.MULTILINE)) == 8
 
@@ -87,7 +93,7 @@ def test_lines_without_a_layer_are_folded_unless_all_are_wanted() -> None:
 def test_what_is_less_than_a_tenth_is_not_nothing() -> None:
     line = table_line(render_inspect(python_3_7(), PIPE), "idle3")
 
-    assert line.startswith(" o        <0.1      <0.1  <0.1  ▏ ")
+    assert line.startswith(" o        <0.1  <0.1      <0.1  ▏ ")
 
 
 def test_a_terminal_gets_the_gist_of_lines_that_do_not_fit() -> None:
@@ -101,8 +107,8 @@ def test_a_terminal_gets_the_gist_of_lines_that_do_not_fit() -> None:
 def test_no_line_of_the_table_leaves_the_terminal(width: int) -> None:
     text = render_inspect(python_3_7(), Screen(width=width), wants_all=True)
 
-    rows = [line for line in text.splitlines() if re.match(r" [o◆·] ", line)]
-    assert max(map(columns, rows)) <= max(width, 35)
+    rows = [line for line in text.splitlines() if re.match(r" [o◆·?] ", line)]
+    assert max(map(columns, rows)) <= max(width, 36)
 
 
 def test_a_pipe_gets_every_line_whole() -> None:
@@ -116,7 +122,7 @@ def test_ascii_uses_letters_only() -> None:
 
     assert text.isascii()
     assert table_line(text, r"\*  ").startswith(
-        " *       196.9     529.3  56.6  ################  RUN"
+        " *       196.9  56.6     529.3  ################  5  RUN"
     )
 
 
@@ -124,7 +130,7 @@ def test_iec_changes_every_number() -> None:
     text = render_inspect(python_3_7(), Screen(iec=True))
 
     assert "332 MiB compressed   870 MiB on disk" in text
-    assert "           MiB       MiB     %" in text
+    assert "           MiB     %       MiB" in text
     assert " MB" not in text
 
 
@@ -154,8 +160,8 @@ def test_an_unknown_size_is_told_with_its_reason_and_what_is_known() -> None:
     assert (
         "on disk unknown: 2 layers are zstd frames that do not state their size" in text
     )
-    assert table_line(text, "uv sync").startswith(" o      1904.6   unknown  39.2")
-    assert "        4858.7   unknown   at least 6104.3 MB on disk" in text
+    assert table_line(text, "uv sync").startswith(" o      1904.6  39.2   unknown")
+    assert "        4858.7         unknown   at least 6104.3 MB on disk" in text
 
 
 def test_an_estimate_has_a_tilde_a_range_and_its_reason() -> None:
@@ -175,18 +181,140 @@ def test_an_estimate_has_a_tilde_a_range_and_its_reason() -> None:
     ]
 
 
-def test_without_an_alignment_the_rows_are_layers() -> None:
-    layers = [a_weighed_layer(1, 3_000_000, measured(9)), a_weighed_layer(2, 5, None)]
-    image = a_weighed_image(
-        layers, [("RUN a", None), ("RUN b", None)], alignment="unresolved"
+def unresolved() -> Weighing:
+    """Two lines and two layers of which nobody knows what belongs to what."""
+    layers = [
+        a_weighed_layer(1, 3_000_000, measured(9_000_000)),
+        a_weighed_layer(2, 1_000_000, None),
+    ]
+    lines = [("RUN a", None), ("RUN b", None), (LINE_UNKNOWN, 0), (LINE_UNKNOWN, 1)]
+    return a_weighing(a_weighed_image(layers, lines, alignment="unresolved"))
+
+
+@pytest.mark.parametrize("wants_all", [False, True])
+def test_lines_and_layers_stand_apart_where_nobody_knows_what_belongs_together(
+    wants_all: bool,
+) -> None:
+    text = render_inspect(unresolved(), Screen(width=100), wants_all=wants_all)
+
+    assert table_line(text, "RUN b") == " ?     unknown         unknown" + 20 * " " + (
+        "RUN b"
     )
+    assert table_line(text, "◆").endswith(
+        f"████████████████  (line unknown) layer 1, {short(a_digest(1))}"
+    )
+    assert "   2 layers   2 lines\n" in text
+
+
+def test_what_stands_for_an_unknown_line_is_no_line() -> None:
+    text = render_inspect(unresolved(), PIPE)
+
+    assert text.endswith(
+        "\nIts largest layer is 75.0 % of the compressed bytes; "
+        "which line made it is not known."
+    )
+    assert "#" not in text
+
+
+def test_a_layer_of_several_lines_has_no_number() -> None:
+    layers = [
+        a_weighed_layer(1, 1_000_000, measured(1)),
+        a_weighed_layer(2, 3_000_000, measured(2)),
+    ]
+    lines = [
+        ("ADD file:1 in /", 0),
+        ("COPY . /", None),
+        ("USER a", None),
+        (SQUASHED, 1),
+    ]
+    image = a_weighed_image(layers, lines, alignment="inferred")
 
     text = render_inspect(a_weighing(image), PIPE)
 
-    assert table_line(text, "◆").endswith(f"(layer 1, {a_digest(1)[:19]})")
-    assert "no line says what made it" in text
-    assert "RUN a" not in text
-    assert "RUN a" in render_inspect(a_weighing(image), PIPE, wants_all=True)
+    assert table_line(text, "◆").endswith(f"████████████████     {SQUASHED}")
+    assert text.endswith("75.0 % of the compressed bytes; several lines made it.")
+    assert "COPY, USER (2 lines without a layer, --all shows them)" in text
+    assert "   2 layers   3 lines\n" in text
+
+
+def test_a_line_has_one_number_wherever_it_is_shown() -> None:
+    weighing = python_3_7()
+    pip = r"get-pip\.py"
+
+    table = table_line(render_inspect(weighing, PIPE), pip)
+    all_of = table_line(render_inspect(weighing, PIPE, wants_all=True), pip)
+    (row,) = [line for line in inspect_csv(weighing).splitlines() if "get-pip" in line]
+    markdown = table_line(inspect_markdown(weighing, PIPE, wants_all=True), pip)
+
+    assert "  9  RUN" in table
+    assert "  9  RUN" in all_of
+    assert row.startswith("linux/amd64,9,8,")
+    assert "| 9 | `RUN" in markdown
+
+
+def test_metadata_and_unknown_lines_have_no_number_in_csv() -> None:
+    (metadata,) = [r for r in inspect_csv(python_3_7()).splitlines() if "bash" in r]
+    rows = inspect_csv(unresolved()).splitlines()[1:]
+
+    assert metadata.startswith("linux/amd64,,,")
+    assert [row.split(",")[1:3] for row in rows] == [
+        ["", ""],
+        ["", ""],
+        ["", "0"],
+        ["", "1"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [
+        (1_500, 2_100, "1.50 kB to 2.10 kB"),
+        (1_500, 100_001, "at least 1.50 kB"),
+        (999, 100_000, "at most 100 kB"),
+        (999, 100_001, ""),
+        (None, None, ""),
+    ],
+)
+def test_bounds_that_tell_nothing_are_left_out(
+    low: int | None, high: int | None, words: str
+) -> None:
+    size = Uncompressed("estimate", 2_000, low, high, "unseen_frames")
+
+    assert bounds_in_words(size, 1_000) == words
+
+
+def test_an_unknown_total_has_no_bound_below_what_is_compressed() -> None:
+    layers = [
+        a_weighed_layer(1, 9_000_000, unknown()),
+        a_weighed_layer(2, 1_000_000, measured(3_000_000)),
+    ]
+    image = a_weighed_image(
+        layers, [("ADD a /", 0), ("ADD b /", 1)], uncompressed=unknown()
+    )
+
+    assert "at least" not in render_inspect(a_weighing(image), PIPE)
+
+
+def reasons() -> set[str]:
+    """Every reason that reading a blob can give."""
+    domain = Path(measure.__file__).parent
+    text = "".join(
+        (domain / name).read_text(encoding="utf-8")
+        for name in ("gzip_blob.py", "gzip_tail.py", "uncompressed.py", "zstd_frame.py")
+    )
+    made = r"(?:Uncompressed|unmeasured|_Inflated)\([^()]*\"([a-z_]+)\"\)"
+    return set(re.findall(made, text))
+
+
+def test_every_reason_of_a_measure_has_words() -> None:
+    codes = reasons()
+
+    assert {"multi_frame", "unseen_frames", "foreign", "corrupt_gzip"} <= codes
+    for code in codes:
+        for count in (1, 2):
+            words = reason_words(code, count)
+            assert code not in words.replace(" ", "_")
+            assert "could not be measured: " + code.replace("_", " ") != words
 
 
 def test_a_layer_that_occurs_twice_is_explained_below_the_sum() -> None:
@@ -195,7 +323,10 @@ def test_a_layer_that_occurs_twice_is_explained_below_the_sum() -> None:
 
     text = render_inspect(a_weighing(image), PIPE)
 
-    assert "           2.0      10.0   a layer that occurs twice is pulled once" in text
+    assert (
+        "           2.0            10.0   a layer that occurs twice is pulled once"
+        in text
+    )
 
 
 def test_an_image_without_layers_has_no_table_rows() -> None:
@@ -302,7 +433,9 @@ def test_markdown_keeps_a_line_inside_its_code_span() -> None:
 
     row = inspect_markdown(a_weighing(image), PIPE).splitlines()[-1]
 
-    assert row == ("| 5 | 5 | 100.0 | ``` RUN a \\| b `c` ``d`` @ada <img src=x> ``` |")
+    assert row == (
+        "| 5 | 100.0 | 5 | 1 | ``` RUN a \\| b `c` ``d`` @ada <img src=x> ``` |"
+    )
 
 
 @pytest.mark.parametrize(

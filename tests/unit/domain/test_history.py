@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from support.shared import shared_path
 from weighbridge.domain.document import HistoryEntry
-from weighbridge.domain.history import LINE_UNKNOWN, NOT_IN_HISTORY, align
+from weighbridge.domain.history import LINE_UNKNOWN, NOT_IN_HISTORY, SQUASHED, align
 
 NOP = "/bin/sh -c #(nop) "
 
@@ -156,7 +156,48 @@ def test_every_layer_is_on_one_line_in_order(
     if sureness == "unresolved":
         assert all(line.layer is None for line in lines[: len(history)])
     else:
-        assert len(lines) == len(history)
+        squashed = [line for line in lines if line.instruction == SQUASHED]
+        assert len(lines) == len(history) + len(squashed)
+        assert sureness == "inferred" or not squashed
+
+
+def test_buildahs_one_layer_of_several_lines_is_on_no_single_line() -> None:
+    history = entries(
+        ("/bin/sh -c #(nop) COPY file:aa in /a ", True),
+        ("/bin/sh -c #(nop) ENV X=1", True),
+        ("/bin/sh -c #(nop) COPY file:bb in /b ", True),
+        '/bin/sh -c #(nop) CMD ["/b"]',
+    )
+
+    lines, sureness = align(history, 1)
+
+    assert sureness == "inferred"
+    assert [(line.instruction, line.layer) for line in lines if line.layer == 0] == [
+        (SQUASHED, 0)
+    ]
+
+
+def test_a_copy_that_is_marked_empty_is_in_the_layer_that_follows() -> None:
+    history = entries(
+        "ADD rootfs.tar /",
+        ("COPY a /a", True),
+        "RUN b",
+    )
+
+    lines, sureness = align(history, 2)
+
+    assert sureness == "inferred"
+    assert [line.layer for line in lines] == [0, None, None, 1]
+    assert lines[-1].instruction == SQUASHED
+
+
+def test_a_run_that_changed_nothing_does_not_make_a_layer_shared() -> None:
+    history = entries("ADD rootfs.tar /", ("RUN true", True), "RUN b")
+
+    lines, sureness = align(history, 2)
+
+    assert sureness == "exact"
+    assert [line.layer for line in lines] == [0, None, 1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from weighbridge.domain import instruction as instruction_module
 from weighbridge.domain.instruction import NO_TEXT, instruction, keyword
 
 
@@ -119,3 +120,26 @@ def test_any_entry_becomes_one_printable_line(created_by: str, comment: str) -> 
     assert shown
     assert shown.encode()
     assert len(shown.splitlines()) == 1
+
+
+def test_a_line_reads_the_same_however_many_others_came_in_between() -> None:
+    line = "/bin/sh -c curl -H 'Authorization: Bearer abcdefgh12345678' example.org"
+    first = instruction(line)
+
+    others = [instruction(f"RUN step {number} # buildkit") for number in range(5_000)]
+
+    assert instruction(line) == first == instruction("", line)
+    assert others[17] == instruction("RUN step 17 # buildkit") == "RUN step 17"
+
+
+def test_lines_that_differ_in_half_a_character_only_are_told_apart() -> None:
+    # JSON can hold half of a surrogate pair, which UTF-8 cannot.
+    assert instruction("RUN echo \ud800") != instruction("RUN echo \ud801")
+
+
+def test_no_secret_of_a_line_stays_in_memory_after_it_was_masked() -> None:
+    instruction("RUN login --password hunter2hunter2")
+
+    kept = [*instruction_module._kept, *instruction_module._kept.values()]
+    assert not any("hunter2" in repr(item) for item in kept)
+    assert any("login --password ***" in str(item) for item in kept)

@@ -112,6 +112,20 @@ def test_nesting_up_to_the_limit_is_read() -> None:
     assert json.loads(raw) == parse_json(raw)
 
 
+@pytest.mark.parametrize("container", [b"[]", b"{}"])
+def test_more_containers_than_are_counted_are_not_made(container: bytes) -> None:
+    most = [container] * (limits.JSON_CONTAINERS - 1)
+
+    read = parse_json(b"[" + b",".join(most) + b"]")
+
+    assert isinstance(read, list)
+    assert len(read) == limits.JSON_CONTAINERS - 1
+    with pytest.raises(DocumentError, match="200000 lists and objects") as caught:
+        parse_json(b"[" + b",".join([*most, container]) + b"]")
+
+    assert caught.value.code == "invalid_json"
+
+
 def test_the_depth_that_is_read_does_not_depend_on_the_callers_stack() -> None:
     raw = b"[" * limits.JSON_DEPTH + b"]" * limits.JSON_DEPTH
 

@@ -8,6 +8,8 @@ from support.store_world import MINUTE, T0, World, a_result, an_entry
 from weighbridge.domain.report import RegistryReport
 from weighbridge.store.registries import (
     find_address_class,
+    mark_unconfigured,
+    note_cost,
     note_discovery,
     note_registry,
     put_registry,
@@ -102,14 +104,13 @@ def test_sums_are_over_the_repositories_and_images_count_once(
     shared, own = an_image([a_layer("s", 70)]), an_image([a_layer("o", 5)])
     one.look({"a": shared, "b": shared})
     two.now += timedelta(days=3)
-    two.look({"a": shared, "b": own}, result=a_result(requests=4, bytes_read=50))
+    two.look({"a": shared, "b": own})
 
     report = reports(database)["hub"]
 
     assert (report.repositories, report.repositories_pending) == (3, 1)
     assert (report.tags, report.images, report.weighed_bytes) == (4, 2, 75)
     assert report.referenced_bytes == 3 * shared.stored_bytes + own.stored_bytes
-    assert (report.requests, report.bytes_read) == (7, 1050)
     assert (report.oldest_pass_at, report.last_success_at) == (one.now, two.now)
     with database.read() as connection:
         ids = [one.repository_id, two.repository_id]
@@ -139,3 +140,35 @@ def test_the_version_follows_whatever_is_shown(world: World) -> None:
             connection, world.registry_id, state="ok", reason="", now=world.now
         )
     assert version(world.database) == seen[-1]
+
+
+def test_what_was_asked_adds_up_over_crawls(database: Database) -> None:
+    with database.write() as connection:
+        identity = put_registry(connection, an_entry(), T0)
+        note_cost(connection, identity, requests=4, bytes_read=50)
+        note_cost(connection, identity, requests=3, bytes_read=1000)
+
+    report = reports(database)["hub"]
+
+    assert (report.requests, report.bytes_read) == (7, 1050)
+
+
+def test_a_registry_that_is_not_configured_any_more_is_said_to_be_so(
+    database: Database,
+) -> None:
+    with database.write() as connection:
+        put_registry(connection, an_entry(), T0)
+
+        mark_unconfigured(connection, {"other"}, T0 + MINUTE)
+
+    report = reports(database)["hub"]
+    assert (report.state, report.state_since) == ("unconfigured", T0 + MINUTE)
+
+
+def test_a_configured_registry_keeps_its_state(database: Database) -> None:
+    with database.write() as connection:
+        put_registry(connection, an_entry(), T0)
+
+        mark_unconfigured(connection, {"hub"}, T0 + MINUTE)
+
+    assert reports(database)["hub"].state == "new"

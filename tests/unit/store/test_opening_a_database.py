@@ -2,6 +2,7 @@
 
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -33,8 +34,9 @@ def add_registry(connection: Connection, name: str) -> None:
     connection.execute(
         text(
             "INSERT INTO registries(name, kind, url, storage_scope, interval_s, state,"
-            " state_reason, state_since, revision)"
-            " VALUES (:name, 'distribution', 'u', 'registry', 60, 'new', '', 0, 0)"
+            " state_reason, state_since, requests, bytes_read, revision)"
+            " VALUES (:name, 'distribution', 'u', 'registry', 60, 'new', '', 0, 0,"
+            " 0, 0)"
         ),
         {"name": name},
     )
@@ -132,6 +134,38 @@ def test_another_revision_is_refused(database: Database) -> None:
         check_schema(database)
 
     assert "9999" in caught.value.message
+
+
+def test_the_database_of_a_newer_version_is_left_alone(database: Database) -> None:
+    with database.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    with pytest.raises(StoreError) as caught:
+        upgrade(database)
+
+    assert caught.value.code == "schema_version"
+    assert "newer" in caught.value.message
+
+
+def test_the_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "theirs.db"
+    with closing(sqlite3.connect(path)) as theirs:
+        theirs.execute("CREATE TABLE recipes(name TEXT)")
+    database = open_database(f"sqlite:///{path}")
+
+    with pytest.raises(StoreError) as caught:
+        upgrade(database)
+
+    database.close()
+    assert caught.value.code == "not_a_database"
+    with closing(sqlite3.connect(path)) as theirs:
+        names = theirs.execute("SELECT name FROM sqlite_master").fetchall()
+    assert names == [("recipes",)]
+
+
+def test_a_folder_is_named_as_what_it_is(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=f"{tmp_path}: it is a directory"):
+        open_database(f"sqlite:///{tmp_path}")
 
 
 def test_an_upgraded_database_passes_the_check_and_a_second_upgrade(

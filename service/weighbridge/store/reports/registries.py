@@ -23,8 +23,6 @@ _SUMS: Final = (
         func.count(_repository.last_pass_at).label("looked_at"),
         func.max(_repository.last_complete_pass_at).label("last_success_at"),
         func.min(_repository.last_complete_pass_at).label("oldest_pass_at"),
-        func.sum(_repository.requests).label("requests"),
-        func.sum(_repository.bytes_read).label("bytes_read"),
         func.sum(_summary.tag_count).label("tags"),
         func.sum(_summary.tags_failed).label("tags_failed"),
         func.count(_summary.referenced_bytes).label("summed_up"),
@@ -84,8 +82,8 @@ def _report(row: SQLRow, sums: SQLRow | None, held: SQLRow | None) -> RegistryRe
         tags_failed=sums.tags_failed if sums else 0,
         referenced_bytes=sum_of(sums, "referenced") if sums and is_summed_up else None,
         weighed_bytes=sum_of(held, "weighed") if held else None,
-        requests=sums.requests if sums else 0,
-        bytes_read=sums.bytes_read if sums else 0,
+        requests=row.requests,
+        bytes_read=row.bytes_read,
     )
 
 

@@ -8,10 +8,12 @@ from typing import Final, Literal, TypeAlias
 from weighbridge.domain.report import RegistryReport
 from weighbridge.web.views.numbers import ago, duration
 
-Freshness: TypeAlias = Literal["fresh", "late", "stale", "waiting", "failing"]
+Freshness: TypeAlias = Literal[
+    "fresh", "late", "stale", "waiting", "failing", "unconfigured"
+]
 
 _LATE: Final = 1.5
-_STALE: Final = 2.5
+STALE_INTERVALS: Final = 2.5
 """Times the interval: two full runs were missed, and a little."""
 
 NAVIGATION: Final = (("/", "Overview"), ("/crawls", "Crawls"))
@@ -68,6 +70,12 @@ def registry_line(registry: RegistryReport, now: datetime) -> RegistryLine:
     """How fresh one registry's data is."""
     every = f"every {duration(registry.interval_s)}"
     last = registry.last_success_at
+    if registry.state == "unconfigured":
+        title = f"no longer configured, every number is from {_since(last, now)}"
+        words = "not configured"
+        return RegistryLine(
+            registry.name, "unconfigured", words, title, "no longer looked at"
+        )
     if registry.state not in ("ok", "new"):
         title = f"{registry.state}, every number is from {_since(last, now)}"
         return RegistryLine(registry.name, "failing", registry.state, title, every)
@@ -85,14 +93,15 @@ def _since(moment: datetime | None, now: datetime) -> str:
 
 def _freshness(registry: RegistryReport, last: datetime, now: datetime) -> Freshness:
     intervals = (now - last).total_seconds() / max(1, registry.interval_s)
-    if intervals > _STALE:
+    if intervals > STALE_INTERVALS:
         return "stale"
     return "late" if intervals > _LATE else "fresh"
 
 
-def _pill(lines: Sequence[RegistryLine]) -> tuple[str, str]:
+def _pill(every_line: Sequence[RegistryLine]) -> tuple[str, str]:
+    lines = [line for line in every_line if line.freshness != "unconfigured"]
     if not lines:
-        return "no registry yet", "unk"
+        return "not configured" if every_line else "no registry yet", "unk"
     failing = sum(line.freshness == "failing" for line in lines)
     stale = sum(line.freshness in ("late", "stale") for line in lines)
     if failing:

@@ -68,6 +68,11 @@ def duration(seconds: int) -> str:
     return f"{seconds // DAY} d"
 
 
+def plural(count: int, one: str, many: str = "") -> str:
+    """`1 line`, `2,061 lines`, `3 repositories`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
 def pull_time(compressed_bytes: int, bits_a_second: int) -> str:
     """How long the bytes take on a line that carries nothing else: `8.7 s`."""
     return format_duration(compressed_bytes * 8 / bits_a_second)

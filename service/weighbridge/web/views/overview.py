@@ -6,6 +6,11 @@ from datetime import datetime
 from typing import Final, Literal, TypeAlias
 
 from weighbridge.domain.report import Page, RegistryReport, RepositoryReport
+from weighbridge.web.views.banners import (
+    Banner,
+    registry_banners,
+    repository_state,
+)
 from weighbridge.web.views.charts import row_share
 from weighbridge.web.views.frame import RegistryLine, registry_line
 from weighbridge.web.views.numbers import Amount, ago
@@ -13,21 +18,7 @@ from weighbridge.web.views.summaries import summary
 from weighbridge.web.views.words import amount_of_row
 
 _LINE_CHARACTERS: Final = 60
-_PROBLEMS: Final[dict[str, str]] = {
-    "unauthorized": "refuses us",
-    "unreachable": "cannot be reached",
-    "error": "answers with errors",
-}
 State: TypeAlias = Literal["empty", "first_crawl", "weighed"]
-
-
-@dataclass(frozen=True, slots=True)
-class Banner:
-    """Something that is wrong; the numbers below it stay as they were."""
-
-    title: str
-    text: str
-    is_bad: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +105,7 @@ def overview(
         bytes_read=sum(r.bytes_read for r in shown),
         requests=sum(r.requests for r in shown),
         weighed_bytes=sum(weighed) if weighed else None,
-        banners=tuple(_banners(shown, now)),
+        banners=tuple(b for r in shown for b in registry_banners(r, now)),
         progress=_progress(shown),
         rows=tuple(rows),
         page_bytes=sum(row.newest_compressed_bytes or 0 for row in page.items),
@@ -169,41 +160,6 @@ def _progress(registries: Sequence[RegistryReport]) -> Progress | None:
     return Progress(done, known, is_listing, row_share(done, known))
 
 
-def _banners(registries: Sequence[RegistryReport], now: datetime) -> list[Banner]:
-    banners: list[Banner] = []
-    for registry in registries:
-        if registry.state in _PROBLEMS:
-            banners.append(_problem(registry, now))
-        if registry.tags_failed:
-            count = _plural(registry.tags_failed, "tag")
-            text = (
-                f"{count} of {registry.tags:,} could not be read at the last look; "
-                "their numbers are those of the look before."
-            )
-            banners.append(Banner(registry.name, text, False))
-    return banners
-
-
-def _problem(registry: RegistryReport, now: datetime) -> Banner:
-    text = _PROBLEMS[registry.state]
-    if registry.state_since is not None:
-        text += f" since {registry.state_since:%Y-%m-%d %H:%M} UTC"
-    if registry.state_reason:
-        text += f" ({registry.state_reason})"
-    kept = _plural(registry.repositories, "repository", "repositories")
-    if registry.last_success_at is None:
-        return Banner(registry.name, f"{text}. It was never read to its end.", True)
-    return Banner(
-        registry.name,
-        f"{text}. Its {kept} show what was known {ago(registry.last_success_at, now)}.",
-        True,
-    )
-
-
-def _plural(count: int, one: str, many: str = "") -> str:
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
-
-
 def _rows(items: Sequence[RepositoryReport], now: datetime) -> list[RepositoryRow]:
     largest = max((r.newest_compressed_bytes or 0 for r in items), default=0)
     return [_row(report, largest, now) for report in items]
@@ -242,22 +198,3 @@ def _row(report: RepositoryReport, largest: int, now: datetime) -> RepositoryRow
         state=state,
         state_title=state_title,
     )
-
-
-_STATE_WORDS: Final[dict[str, tuple[str, str]]] = {
-    "new": ("weighing", "No pass has looked at all of it yet"),
-    "partial": ("partial", "The last pass did not see all of it"),
-    "missing": ("gone", "The registry no longer has it; these are its last numbers"),
-    "unauthorized": ("refused", "The registry refuses us; these are the last numbers"),
-    "unreachable": ("unreachable", "No answer; these are the last numbers"),
-    "error": ("failed", "The last pass failed; these are the last numbers"),
-}
-
-
-def repository_state(report: RepositoryReport) -> tuple[str, str]:
-    """A word and a sentence; both empty where the last pass was complete."""
-    if report.state == "ok" and report.tags_failed:
-        count = _plural(report.tags_failed, "tag")
-        return "partial", f"{count} could not be read at the last look"
-    word, title = _STATE_WORDS.get(report.state, ("", ""))
-    return word, f"{title}: {report.state_reason}" if report.state_reason else title

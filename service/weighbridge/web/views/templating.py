@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 from weighbridge import __version__
 from weighbridge.domain.units import format_bytes, split_bytes
 from weighbridge.domain.weighing import rfc3339
-from weighbridge.web.views.numbers import ago
+from weighbridge.web.views.numbers import ago, plural
 
 TEMPLATES: Final = Path(__file__).parent.parent / "templates"
 
@@ -62,6 +62,7 @@ def _environment() -> Environment:
         format_bytes=format_bytes,
         rfc3339=rfc3339,
         ago=ago,
+        plural=plural,
     )
     return environment
 

@@ -60,6 +60,8 @@ def create_registries() -> None:
         required("state_since", sa.BigInteger()),
         optional("last_discovery_at", sa.BigInteger()),
         optional("last_complete_discovery_at", sa.BigInteger()),
+        required("requests", sa.BigInteger()),
+        required("bytes_read", sa.BigInteger()),
         required("revision", sa.BigInteger()),
         sa.PrimaryKeyConstraint("id", name="pk_registries"),
         sa.UniqueConstraint("name", name="uq_registries_name"),

@@ -1,0 +1,132 @@
+"""Why the numbers of a page are not the newest, and since when, in sentences."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from weighbridge.domain.report import RegistryReport, RepositoryReport
+from weighbridge.web.views.frame import STALE_INTERVALS
+from weighbridge.web.views.numbers import ago, duration, plural
+
+_REGISTRY_WORDS: Final[dict[str, str]] = {
+    "unauthorized": "refuses us since",
+    "unreachable": "cannot be reached since",
+    "error": "answers with errors since",
+    "unconfigured": "has not been configured since",
+}
+_FAILED: Final = ("missing", "unauthorized", "unreachable", "error")
+_REPOSITORY_WORDS: Final[dict[str, tuple[str, str]]] = {
+    "new": ("weighing", "No pass has looked at all of it yet"),
+    "partial": ("partial", "The last pass did not see all of it"),
+    "missing": ("gone", "The registry no longer has it; these are its last numbers"),
+    "unauthorized": ("refused", "The registry refuses us; these are the last numbers"),
+    "unreachable": ("unreachable", "No answer; these are the last numbers"),
+    "error": ("failed", "The last pass failed; these are the last numbers"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Banner:
+    """Something to know before the numbers below it; they stay as they were."""
+
+    title: str
+    text: str
+    is_bad: bool
+
+
+def registry_banners(registry: RegistryReport, now: datetime) -> list[Banner]:
+    """What is wrong with a registry, for a list of its repositories."""
+    banners: list[Banner] = []
+    if registry.state in _REGISTRY_WORDS:
+        banners.append(_of_all(registry, now))
+    if registry.tags_failed and registry.state != "unconfigured":
+        text = (
+            f"{plural(registry.tags_failed, 'tag')} of {registry.tags:,} could not be "
+            "read at the last look; their numbers are those of the look before."
+        )
+        banners.append(Banner(registry.name, text, False))
+    return banners
+
+
+def repository_banners(
+    repository: RepositoryReport, registry: RegistryReport | None, now: datetime
+) -> list[Banner]:
+    """Why the numbers of one repository are old: the nearest cause, or none."""
+    known = _known(repository.last_complete_pass_at, now)
+    if registry is not None and registry.state == "unconfigured":
+        text = f"{_since(registry)}. {known}"
+        return [Banner(registry.name, text, False)]
+    if repository.state in _FAILED:
+        word, sentence = repository_state(repository)
+        return [Banner(word, f"{sentence}. {known}", True)]
+    if registry is None:
+        return []
+    if _is_cut_off(repository, registry):
+        return [Banner(registry.name, f"{_since(registry)}. {known}", True)]
+    if _is_stale(repository, registry, now):
+        every = duration(registry.interval_s)
+        text = f"{known} It is to be looked at every {every}."
+        return [Banner("stale", text, False)]
+    return []
+
+
+def repository_state(report: RepositoryReport) -> tuple[str, str]:
+    """A word and a sentence; both empty where the last pass was complete."""
+    if report.state == "ok" and report.tags_failed:
+        count = plural(report.tags_failed, "tag")
+        return "partial", f"{count} could not be read at the last look"
+    word, title = _REPOSITORY_WORDS.get(report.state, ("", ""))
+    return word, f"{title}: {report.state_reason}" if report.state_reason else title
+
+
+def _of_all(registry: RegistryReport, now: datetime) -> Banner:
+    is_bad = registry.state != "unconfigured"
+    last = registry.last_success_at
+    if last is None:
+        text = f"{_since(registry)}. It was never read to its end."
+    else:
+        kept = plural(registry.repositories, "repository", "repositories")
+        verb = "shows" if registry.repositories == 1 else "show"
+        text = f"{_since(registry)}. Its {kept} {verb} what was known {ago(last, now)}."
+    return Banner(registry.name, text, is_bad)
+
+
+def _since(registry: RegistryReport) -> str:
+    words = _REGISTRY_WORDS[registry.state]
+    moment = registry.state_since
+    if moment is None:
+        words = words.removesuffix(" since")
+    else:
+        words = f"{words} {_moment(moment)}"
+    return f"{words} ({registry.state_reason})" if registry.state_reason else words
+
+
+def _known(moment: datetime | None, now: datetime) -> str:
+    if moment is None:
+        return "It was never read to its end."
+    return f"The numbers are of {_moment(moment)}, {ago(moment, now)}."
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def _is_cut_off(repository: RepositoryReport, registry: RegistryReport) -> bool:
+    """Whether the registry fails and the repository was not read since it does.
+
+    A registry whose catalog is closed may still serve the repositories that it is
+    asked for by name.
+    """
+    if registry.state not in _REGISTRY_WORDS:
+        return False
+    last, since = repository.last_complete_pass_at, registry.state_since
+    return last is None or since is None or last < since
+
+
+def _is_stale(
+    repository: RepositoryReport, registry: RegistryReport, now: datetime
+) -> bool:
+    last = repository.last_complete_pass_at
+    if repository.state != "ok" or last is None:
+        return False
+    return (now - last).total_seconds() > STALE_INTERVALS * registry.interval_s

@@ -1,0 +1,138 @@
+"""What the embedded scheduler takes for due when the process starts."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from support.database import a_database
+from support.store_world import a_result, an_entry
+from support.wait import wait_in_thread
+from weighbridge.bootstrap.crawling import utc_now
+from weighbridge.bootstrap.embedded import Embedded
+from weighbridge.config import RegistrySettings, load_settings
+from weighbridge.demo.generated import generated_content
+from weighbridge.demo.server import Running, start_in_thread
+from weighbridge.store.registries import put_registry
+from weighbridge.store.reports import find_repository
+from weighbridge.store.repositories import (
+    claim,
+    close_pass,
+    open_pass,
+    put_repositories,
+    repositories_of,
+)
+from weighbridge.store.session import Database
+from weighbridge.telemetry import Telemetry
+
+NAMES = ("load/r00000", "load/r00001")
+BEGINNING = utc_now()
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    with a_database(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def registry() -> Iterator[Running]:
+    running = start_in_thread(generated_content(repositories=2, tags=3))
+    yield running
+    running.close()
+
+
+def looked_at(database: Database, *names: str) -> None:
+    """A crawl found both repositories and then saw these to their end, just now."""
+    now = utc_now()
+    with database.write() as connection:
+        registry_id = put_registry(connection, an_entry("hub"), now)
+        ids = put_repositories(connection, registry_id, NAMES, now)
+        for name in names:
+            taken = claim(connection, ids[name], now=now, lease_s=60)
+            assert taken is not None
+            opened = open_pass(connection, taken, now)
+            due_at = now + timedelta(hours=1)
+            close_pass(connection, taken, opened, a_result(), now, due_at)
+
+
+def embedded(
+    database: Database,
+    registry: Running,
+    *names: str,
+    clock: Callable[[], datetime] = utc_now,
+) -> Embedded:
+    """It crawls these registries in this order, where they are due."""
+    registries = tuple(RegistrySettings(name=n, url=registry.url) for n in names)
+    settings = load_settings(None, {}).model_copy(update={"registries": registries})
+    return Embedded(settings, database, Telemetry(), clock=clock)
+
+
+def fast_clock() -> datetime:
+    """Thirty times as fast as the real one."""
+    return BEGINNING + (utc_now() - BEGINNING) * 30
+
+
+def last_pass(database: Database, name: str, registry: str = "hub") -> datetime | None:
+    with database.read() as connection:
+        found = find_repository(connection, registry, name)
+    return None if found is None else found.last_pass_at
+
+
+def test_a_first_crawl_that_was_stopped_goes_on_after_a_restart(
+    database: Database, registry: Running
+) -> None:
+    looked_at(database, NAMES[0])
+    restarted = embedded(database, registry, "hub")
+
+    restarted.start()
+    try:
+        wait_in_thread(
+            lambda: last_pass(database, NAMES[1]) is not None,
+            "the other repository is looked at",
+            deadline_s=20,
+        )
+    finally:
+        restarted.close()
+
+
+def test_what_was_looked_at_just_now_is_not_due_after_a_restart(
+    database: Database, registry: Running
+) -> None:
+    looked_at(database, *NAMES)
+    before = last_pass(database, NAMES[1])
+    restarted = embedded(database, registry, "hub", "new")
+
+    restarted.start()
+    try:
+        wait_in_thread(
+            lambda: last_pass(database, NAMES[1], "new") is not None,
+            "the registry behind it is crawled",
+            deadline_s=20,
+        )
+    finally:
+        restarted.close()
+
+    assert last_pass(database, NAMES[1]) == before
+
+
+def test_what_a_killed_process_was_at_is_looked_at_as_soon_as_its_lease_ends(
+    database: Database, registry: Running
+) -> None:
+    looked_at(database, NAMES[0])
+    with database.write() as connection:
+        registry_id = put_registry(connection, an_entry("hub"), fast_clock())
+        ids = repositories_of(connection, registry_id)
+        claim(connection, ids[NAMES[1]], now=fast_clock(), lease_s=60)
+    restarted = embedded(database, registry, "hub", clock=fast_clock)
+
+    restarted.start()
+    try:
+        wait_in_thread(
+            lambda: last_pass(database, NAMES[1]) is not None,
+            "the repository is looked at",
+            deadline_s=20,
+        )
+    finally:
+        restarted.close()

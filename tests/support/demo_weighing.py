@@ -1,0 +1,55 @@
+"""Weighings of the demo registry, without a socket: what the pages' examples show."""
+
+import asyncio
+from dataclasses import replace
+
+import httpx
+
+from support.handler_transport import HandlerTransport
+from weighbridge.audit.weigh import weigh
+from weighbridge.demo.answers import answer
+from weighbridge.demo.story import demo_content
+from weighbridge.domain.reference import parse_reference
+from weighbridge.domain.weighing import Weighing
+from weighbridge.net.guard import Reach
+from weighbridge.registry.distribution import DistributionRegistry
+from weighbridge.registry.endpoint import Endpoint
+from weighbridge.telemetry import Telemetry
+
+DEMO = "127.0.0.1:5080"
+"""Where `weighbridge up --demo` has its registry, unless somebody else is there."""
+
+
+def demo_weighing(name: str, *, seconds: float = 0.01) -> Weighing:
+    """`weighbridge inspect 127.0.0.1:5080/NAME`, which took so many seconds."""
+    endpoint = Endpoint(
+        name=DEMO,
+        url=f"http://{DEMO}",
+        ceiling=Reach.LOOPBACK,
+        requests_per_second=None,
+    )
+    content = demo_content()
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        reply = answer(
+            content,
+            request.method,
+            request.url.raw_path.decode(),
+            {name.lower(): value for name, value in request.headers.items()},
+        )
+        body = reply.body
+        if reply.blob is not None:
+            body = reply.blob.read(reply.first, reply.last)
+        return httpx.Response(reply.status, headers=list(reply.headers), content=body)
+
+    async def run() -> Weighing:
+        transport = HandlerTransport(handler)
+        registry = DistributionRegistry(endpoint, transport, Telemetry())
+        try:
+            return await weigh(registry, parse_reference(f"{DEMO}/{name}"))
+        finally:
+            await registry.aclose()
+
+    weighing = asyncio.run(run())
+    assert weighing.cost is not None
+    return replace(weighing, cost=replace(weighing.cost, seconds=seconds))

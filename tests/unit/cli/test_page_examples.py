@@ -1,0 +1,35 @@
+"""The examples that the pages print are what the command line prints."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from support.demo_weighing import DEMO, demo_weighing
+from weighbridge.cli.inspect_table import render_inspect
+from weighbridge.cli.screen import Screen, columns
+
+ROOT: Final = Path(__file__).parents[3]
+HELLO: Final = "tutorial/hello"
+
+
+def example(page: str) -> str:
+    """What stands below the page's first `inspect` of the tutorial's image."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    prompt = re.escape(f"$ weighbridge inspect {DEMO}/{HELLO}\n")
+    found = re.search(rf"^{prompt}(.*?)\n```$", text, re.MULTILINE | re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+@pytest.mark.parametrize(
+    ("page", "width"), [("README.md", 100), ("docs/commands.md", 80)]
+)
+def test_a_page_shows_what_a_terminal_of_its_width_prints(
+    page: str, width: int
+) -> None:
+    printed = render_inspect(demo_weighing(HELLO), Screen(width=width))
+
+    assert example(page) == printed
+    assert width - 5 < max(map(columns, printed.splitlines())) <= width

@@ -1,0 +1,72 @@
+"""Jobs on a thread of their own: nothing that one does ends the others."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from weighbridge.errors import StoreError
+from weighbridge.jobs.inline import Handler, InlineJobs
+
+WAIT_S = 10.0
+
+
+@contextmanager
+def running(handler: Handler) -> Iterator[InlineJobs]:
+    jobs = InlineJobs({"job": handler})
+    jobs.start()
+    try:
+        yield jobs
+    finally:
+        jobs.close()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        StoreError("the disk is full", code="disk_full"),
+        ValueError("a bug"),
+        asyncio.CancelledError(),
+    ],
+    ids=repr,
+)
+def test_the_next_job_is_done_whatever_ended_the_last(fault: BaseException) -> None:
+    done = threading.Event()
+
+    async def handle(argument: str) -> None:
+        if argument == "first":
+            raise fault
+        done.set()
+
+    with running(handle) as jobs:
+        jobs.put("job", "first")
+        jobs.put("job", "second")
+
+        assert done.wait(WAIT_S)
+
+
+def test_closing_cancels_the_job_and_what_it_left_behind() -> None:
+    begun = threading.Event()
+    ended: list[str] = []
+    left: list[asyncio.Task[None]] = []
+
+    async def forever(name: str) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(name)
+
+    async def handle(argument: str) -> None:
+        left.append(asyncio.create_task(forever("left behind")))
+        await asyncio.sleep(0)
+        begun.set()
+        await forever(argument)
+
+    with running(handle) as jobs:
+        jobs.put("job", "the job")
+        assert begun.wait(WAIT_S)
+
+    assert sorted(ended) == ["left behind", "the job"]
+    assert left[0].cancelled()
