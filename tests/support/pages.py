@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from support.html import Element, parse
-from support.read_model import NOW, a_registry_report
+from support.read_model import NOW, a_registry_report, a_repository_report
 from weighbridge.domain.report import (
     Page,
     RegistryReport,
@@ -14,6 +14,7 @@ from weighbridge.domain.report import (
 from weighbridge.domain.weighing import Weighing
 from weighbridge.store.reports import RepositoryQuery
 from weighbridge.web.links import Links
+from weighbridge.web.views.banners import repository_banners
 from weighbridge.web.views.frame import NAVIGATION, frame
 from weighbridge.web.views.image import image_page
 from weighbridge.web.views.overview import overview
@@ -62,10 +63,14 @@ def image_html(
     weighing: Weighing,
     aliases: Sequence[str] = (),
     repository: RepositoryReport | None = None,
+    registry: RegistryReport | None = None,
 ) -> str:
     """The page of one image."""
-    around = replace(frame("/image", [a_registry_report()], NOW), twin="/image")
-    view = image_page(weighing, aliases, repository)
+    registry = registry or a_registry_report()
+    around = replace(frame("/image", [registry], NOW), twin="/image")
+    report = repository or a_repository_report(weighing.repository)
+    banners = repository_banners(report, registry, NOW)
+    view = image_page(weighing, aliases, banners)
     return render("image.html", frame=around, navigation=NAVIGATION, page=view)
 
 
@@ -73,18 +78,24 @@ def image_tree(
     weighing: Weighing,
     aliases: Sequence[str] = (),
     repository: RepositoryReport | None = None,
+    registry: RegistryReport | None = None,
 ) -> Element:
     """The same, parsed."""
-    return parse(image_html(weighing, aliases, repository))
+    return parse(image_html(weighing, aliases, repository, registry))
 
 
-def repository_tree(report: RepositoryReport, tags: Sequence[TagReport]) -> Element:
+def repository_tree(
+    report: RepositoryReport,
+    tags: Sequence[TagReport],
+    registry: RegistryReport | None = None,
+) -> Element:
     """The page of one repository, parsed."""
+    registry = registry or a_registry_report()
     html = render(
         "repository.html",
-        frame=frame("/repository", [a_registry_report()], NOW),
+        frame=frame("/repository", [registry], NOW),
         navigation=NAVIGATION,
-        page=repository_page(report, Page(tuple(tags), None), NOW),
+        page=repository_page(report, Page(tuple(tags), None), NOW, registry),
         next_link="",
         first_link="",
         is_later=False,

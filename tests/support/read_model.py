@@ -185,15 +185,21 @@ def a_weighed_image(
         compressed_bytes=sum(distinct.values()),
         uncompressed=uncompressed or measured(total),
         layers=tuple(layers),
-        lines=tuple(_line(text, index, layers) for text, index in lines),
+        lines=tuple(_line(text, index, layers, alignment) for text, index in lines),
         history_alignment=alignment,
         problems=problems,
     )
 
 
-def _line(text: str, index: int | None, layers: Sequence[WeighedLayer]) -> WeighedLine:
+def _line(
+    text: str,
+    index: int | None,
+    layers: Sequence[WeighedLayer],
+    alignment: HistoryAlignment,
+) -> WeighedLine:
     if index is None:
-        return WeighedLine(text, None, None, 0, 0)
+        nothing = None if alignment == "unresolved" else 0
+        return WeighedLine(text, None, None, nothing, nothing)
     layer = layers[index]
     size = layer.uncompressed.uncompressed_bytes if layer.uncompressed else None
     return WeighedLine(text, None, index, layer.compressed_bytes, size)

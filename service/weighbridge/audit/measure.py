@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -23,6 +24,7 @@ from weighbridge.store.measures import (
 )
 
 BATCH: Final = 200
+_FALSE_CLAIM: Final = frozenset({"bad_content_range", "range_not_satisfiable"})
 
 
 async def measure_registry(
@@ -60,9 +62,7 @@ async def _measure_batch(
 
     async def one(item: Unmeasured) -> None:
         try:
-            measures[item.layer.digest] = await measure_layer(
-                registry, item.repository, item.layer
-            )
+            measures[item.layer.digest] = await _measure_claims(registry, item)
         except (RegistryError, TransportError):
             return
         finally:
@@ -72,3 +72,15 @@ async def _measure_batch(
 
     await asyncio.gather(*(one(item) for item in batch))
     return measures
+
+
+async def _measure_claims(registry: Registry, item: Unmeasured) -> Uncompressed:
+    """By the first claim about the blob's size, then by the others: a range that
+    does not fit the blob shows that a claim was false."""
+    found = await measure_layer(registry, item.repository, item.layer)
+    for claim in item.other_claims:
+        if found.reason not in _FALSE_CLAIM:
+            break
+        layer = replace(item.layer, compressed_bytes=claim)
+        found = await measure_layer(registry, item.repository, layer)
+    return found

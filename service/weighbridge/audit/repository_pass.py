@@ -7,6 +7,7 @@ when a complete pass did not see it.
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
@@ -16,7 +17,7 @@ from weighbridge.audit.chunk import Chunk, ChunkLook, TagFault
 from weighbridge.audit.plan import plan, wants_head_first
 from weighbridge.audit.progress import Progress
 from weighbridge.audit.read import Reader
-from weighbridge.audit.together import cancel
+from weighbridge.audit.together import cancel, together
 from weighbridge.audit.writer import Writer
 from weighbridge.domain import limits
 from weighbridge.domain.digest import Digest
@@ -33,6 +34,7 @@ from weighbridge.errors import (
 )
 from weighbridge.ports import PASS_COST, Cost, Registry
 from weighbridge.store.images import keep_documents
+from weighbridge.store.liveness import missing_manifests
 from weighbridge.store.repositories import Claim, PassResult, close_pass, open_pass
 from weighbridge.store.session import Connection
 from weighbridge.store.summaries import refresh_if_stale
@@ -48,6 +50,8 @@ CHUNK: Final = 100
 """Tags a transaction."""
 CHUNKS_AT_ONCE: Final = 3
 """Enough to keep the connections busy while one chunk is being stored."""
+MISSING_AT_ONCE: Final = 20
+"""Children of indexes that are asked for again in one pass."""
 MASS: Final = 10
 """More vanished tags than this, and more than half: a second pass must agree."""
 
@@ -89,6 +93,8 @@ class _Tally:
     failed: int = 0
     invalid: int = 0
     unanswered: str = ""
+    missing: str = ""
+    asked_in_vain: set[Digest] = field(default_factory=set)
     pages: int = 0
     faults: list[TagFault] = field(default_factory=list)
 
@@ -115,6 +121,8 @@ class RepositoryPass:
         pass_id = await write(open_pass, self._claim, self._context.clock())
         broken = await self._list_and_read()
         held = await self._remove_gone(broken)
+        if not isinstance(broken, TransportError):
+            await self._ask_for_missing()
         result = self._result(broken, held)
         await write(self._close, pass_id, result)
         return PassOutcome(result, tuple(self._tally.faults))
@@ -177,6 +185,7 @@ class RepositoryPass:
         for reading in chunk.readings:
             documents |= {document.digest: document for document in reading.documents}
             missing |= reading.missing
+        self._tally.asked_in_vain |= missing.keys()
         await self._context.writer.write(
             _keep_chunk,
             self._claim,
@@ -209,6 +218,32 @@ class RepositoryPass:
         progress.requests = cost.requests
         progress.bytes_read = cost.bytes_read
         progress.throttled = cost.throttled
+
+    async def _ask_for_missing(self) -> None:
+        """Ask once more for what indexes list and the registry did not have: a few
+        each pass. What is still missing keeps the repository `partial`."""
+        read = self._context.writer.read
+        repository_id = self._claim.repository_id
+        missing = await read(missing_manifests, repository_id, MISSING_AT_ONCE)
+        wanted = [
+            digest
+            for digest, code in missing.items()
+            if code == "child_missing" and digest not in self._tally.asked_in_vain
+        ]
+        found: dict[Digest, Document] = {}
+
+        async def ask(digest: Digest) -> None:
+            with suppress(DocumentError, RegistryError, TransportError):
+                reading = await self._context.reader.read(
+                    self._claim.repository, digest
+                )
+                found.update((d.digest, d) for d in reading.documents)
+
+        await together(ask(digest) for digest in wanted)
+        if found:
+            await self._context.writer.write(keep_documents, [*found.values()], {})
+        left = await read(missing_manifests, repository_id, 1)
+        self._tally.missing = next(iter(left.values()), "")
 
     async def _remove_gone(self, broken: WeighbridgeError | None) -> frozenset[str]:
         """Bury what a complete pass did not see; returns what must wait for a
@@ -267,6 +302,8 @@ class RepositoryPass:
             return "partial", "removals_held"
         if tally.faults:
             return "partial", tally.faults[0].code
+        if tally.missing:
+            return "partial", tally.missing
         return "ok", ""
 
     def _close(self, connection: Connection, pass_id: int, result: PassResult) -> None:

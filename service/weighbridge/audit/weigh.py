@@ -152,9 +152,20 @@ async def _with_nearest(
                 code=error.code,
                 hint=f"{word}  {', '.join(known)}",
             )
+    except NotFound as exc:
+        # Registries answer for a manifest as if only the manifest were missing.
+        return _unknown(reference) if exc.code == "name_unknown" else error
     except WeighbridgeError:
         return error
     return error
+
+
+def _unknown(reference: Reference) -> NotFound:
+    return NotFound(
+        "the registry does not know this repository",
+        code="name_unknown",
+        hint=f"check its spelling: {reference.repository}",
+    )
 
 
 async def _explore(

@@ -1,4 +1,4 @@
-"""Crawls registries into the configured database, and reads it back."""
+"""Crawls registries into the configured database."""
 
 import asyncio
 import time
@@ -17,15 +17,9 @@ from weighbridge.bootstrap.targets import Target, find_targets
 from weighbridge.config import Settings
 from weighbridge.domain.globs import matches
 from weighbridge.domain.reference import is_repository_name
-from weighbridge.domain.report import RepositoryReport
 from weighbridge.errors import RegistryError, TransportError, UsageError
 from weighbridge.net.guard import Reach
 from weighbridge.store.registries import RegistryEntry, note_registry, put_registry
-from weighbridge.store.reports import (
-    RepositoryQuery,
-    registry_reports,
-    repository_page,
-)
 from weighbridge.store.session import Connection, Database
 from weighbridge.telemetry import Telemetry
 
@@ -121,25 +115,6 @@ def _note_failure(
     note_registry(
         connection, registry_id, state=failed.state, reason=failed.reason, now=now
     )
-
-
-def top(
-    settings: Settings, *, by: str, limit: int, registry: str | None
-) -> list[RepositoryReport]:
-    """The heaviest repositories by one column of the read model.
-
-    Raises UsageError(unknown_registry), invalid_sort, invalid_limit.
-    """
-    query = RepositoryQuery(registry=registry, sort=by, order="desc", limit=limit)
-    with ready_database(settings) as database, database.read() as connection:
-        known = [report.name for report in registry_reports(connection)]
-        if registry is not None and registry not in known:
-            raise UsageError(
-                f"no registry called {registry!r} was ever crawled",
-                code="unknown_registry",
-                hint=f"there are  {', '.join(known) or 'none yet'}",
-            )
-        return list(repository_page(connection, query).items)
 
 
 def registry_entry(

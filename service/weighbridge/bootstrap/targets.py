@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from weighbridge.config import RegistrySettings, Settings
+import httpx
+
+from weighbridge.config import RegistrySettings, Settings, is_loopback
 from weighbridge.domain.reference import is_repository_name
-from weighbridge.errors import UsageError
+from weighbridge.errors import InvalidReference, UsageError
+from weighbridge.net.route import origin
 from weighbridge.registry.endpoint import registry_url
 
 
@@ -50,6 +53,9 @@ def _parsed_target(settings: Settings, text: str, plain_http: bool) -> Target:
     scheme, separator, rest = text.rpartition("://")
     host, _, repository = rest.partition("/")
     repository = repository.rstrip("/")
+    if separator and repository == "v2":
+        # The address of the API itself, as it is copied from a browser.
+        repository = ""
     if repository and not is_repository_name(repository):
         raise UsageError(
             f"{text!r} names no repository",
@@ -60,12 +66,16 @@ def _parsed_target(settings: Settings, text: str, plain_http: bool) -> Target:
     if not separator:
         target = target_of(settings, host, plain_http=plain_http)
     else:
-        url = registry_url(f"{scheme}://{host}", plain_http=plain_http)
-        target = Target(host, url, None)
+        target = _at(settings, host, registry_url(f"{scheme}://{host}"))
     return Target(target.name, target.url, target.settings, only)
 
 
 def target_of(settings: Settings, name: str, *, plain_http: bool) -> Target:
+    """The registry of a configured name or an address. An address that is configured
+    is that registry: its settings and credentials hold, and it is stored once.
+
+    Raises UsageError(unknown_target, invalid_registry).
+    """
     configured = settings.find_registry(name)
     if configured is not None:
         return Target(configured.name, configured.url, configured)
@@ -74,9 +84,40 @@ def target_of(settings: Settings, name: str, *, plain_http: bool) -> Target:
         raise UsageError(
             f"no registry is called {name!r}",
             code="unknown_target",
-            hint=f"configured: {known}; an address has a port or a dot: localhost:5000",
+            hint=f"configured  {known}\n"
+            "write an address with a port or a dot, such as localhost:5000",
         )
-    return Target(name, registry_url(name, plain_http=plain_http), None)
+    target = _at(settings, name, registry_url(name, plain_http=plain_http))
+    if target.settings is None and not plain_http:
+        # No scheme was said. A registry that is configured as plain HTTP is meant too.
+        plain = _at(settings, name, registry_url(name, plain_http=True))
+        return plain if plain.settings is not None else target
+    return target
+
+
+def refuse_registry(text: str) -> None:
+    """Raises InvalidReference for an address without a repository, which would be
+    read as an image of Docker Hub: `127.0.0.1:5000` as the tag 5000."""
+    address = text.rstrip("/")
+    host, _, port = address.rpartition(":")
+    if "/" in address or (host and not port.isdecimal()):
+        return
+    host = host or address
+    # No official image has a dot in its name, and no tag is meant where one follows.
+    if is_loopback(host.strip("[]")) or "." in host:
+        raise InvalidReference(
+            f"{text!r} is a registry, not an image",
+            hint=f"weighbridge crawl {address}",
+        )
+
+
+def _at(settings: Settings, name: str, url: str) -> Target:
+    """Names are not looked up: `localhost` and 127.0.0.1 stay different."""
+    wanted = origin(httpx.URL(url))
+    for configured in settings.registries:
+        if origin(httpx.URL(registry_url(configured.url))) == wanted:
+            return Target(configured.name, configured.url, configured)
+    return Target(name, url, None)
 
 
 def _joined(before: Target | None, target: Target) -> Target:

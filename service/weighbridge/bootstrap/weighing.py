@@ -7,12 +7,13 @@ from pathlib import Path
 
 from weighbridge.audit.weigh import weigh
 from weighbridge.bootstrap.clients import registry_client
-from weighbridge.bootstrap.targets import target_of
+from weighbridge.bootstrap.targets import Target, refuse_registry, target_of
 from weighbridge.config import Settings
 from weighbridge.domain.document import Problem
-from weighbridge.domain.platform import parse_platform
-from weighbridge.domain.reference import parse_reference
+from weighbridge.domain.platform import Platform, parse_platform
+from weighbridge.domain.reference import DOCKER_HUB, Reference, parse_reference
 from weighbridge.domain.weighing import Weighing
+from weighbridge.errors import AuthError, NotFound, TransportError, WeighbridgeError
 from weighbridge.telemetry import Telemetry
 
 
@@ -26,23 +27,58 @@ def inspect(
     docker_config: Path | None = None,
 ) -> Weighing:
     """Weigh one reference straight from its registry; nothing is stored."""
+    refuse_registry(text)
     reference = parse_reference(text, settings.names)
     wanted = None if platform is None else parse_platform(platform)
     target = target_of(settings, reference.registry, plain_http=plain_http)
+    try:
+        return asyncio.run(
+            _weighed(settings, target, reference, wanted, all_platforms, docker_config)
+        )
+    except (TransportError, NotFound, AuthError) as exc:
+        if note := _why_docker_hub(settings, text, reference):
+            exc.hint = "\n".join(filter(None, (note, exc.hint)))
+        raise
 
-    async def run() -> Weighing:
-        async with registry_client(
-            settings, target, Telemetry(), docker_config=docker_config
-        ) as connected:
+
+async def _weighed(
+    settings: Settings,
+    target: Target,
+    reference: Reference,
+    platform: Platform | None,
+    all_platforms: bool,
+    docker_config: Path | None,
+) -> Weighing:
+    async with registry_client(
+        settings, target, Telemetry(), docker_config=docker_config
+    ) as connected:
+        try:
             weighing = await weigh(
                 connected.registry,
                 reference,
-                platform=wanted,
+                platform=platform,
                 all_platforms=all_platforms,
             )
-        return _with_warnings(weighing, connected.warnings)
+        except WeighbridgeError as exc:
+            if exc.code in ("unauthorized", "denied") and connected.warnings:
+                # A login that cannot be read is the cause; signing in again is no
+                # remedy.
+                exc.hint = "\n".join(f"note    {w.message}" for w in connected.warnings)
+            raise
+    return _with_warnings(weighing, connected.warnings)
 
-    return asyncio.run(run())
+
+def _why_docker_hub(settings: Settings, text: str, reference: Reference) -> str:
+    """What a first component was taken for, where it may have meant a registry."""
+    first, slash, _ = text.partition("/")
+    if reference.registry != DOCKER_HUB:
+        return ""
+    if slash and reference.repository.startswith(f"{first}/"):
+        return f"note    no registry is called {first} here, so Docker Hub was asked"
+    name = first.partition("@")[0].partition(":")[0]
+    if not slash and name in settings.names:
+        return f"note    {name} is a registry: name a repository of it, {name}/..."
+    return ""
 
 
 def _with_warnings(weighing: Weighing, problems: Sequence[Problem]) -> Weighing:

@@ -20,6 +20,7 @@ from weighbridge.domain.digest import short
 from weighbridge.domain.printable import printable
 from weighbridge.domain.units import format_bytes, format_duration, format_percent
 from weighbridge.domain.weighing import WeighedImage, Weighing
+from weighbridge.web.stand_ins import stand_in
 
 _COMPRESSED = 10
 _ON_DISK = 8
@@ -207,7 +208,7 @@ def _heaviest_in_words(image: WeighedImage, rows: list[LineRow]) -> str:
     share = f"{_percent(row.compressed_bytes or 0, image)} % of the compressed bytes"
     if row.number is not None:
         return f"Line {row.number} is {share}: {what_it_does(printable(row.text))}."
-    if row.text.startswith("(squashed"):
+    if stand_in(row.text) == "squashed":
         return f"Its largest layer is {share}; several lines made it."
     return f"Its largest layer is {share}; which line made it is not known."
 

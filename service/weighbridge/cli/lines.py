@@ -4,11 +4,12 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
 from weighbridge.domain.digest import short
-from weighbridge.domain.history import LINE_UNKNOWN, NOT_IN_HISTORY
+from weighbridge.domain.history import LINE_UNKNOWN
 from weighbridge.domain.instruction import keyword
 from weighbridge.domain.measure import Uncompressed
 from weighbridge.domain.weighing import WeighedImage, WeighedLine
 from weighbridge.web.rows import line_number
+from weighbridge.web.stand_ins import stand_in
 
 Mark: TypeAlias = Literal["own", "heaviest", "none", "unknown"]
 """`none`: it made no layer; `unknown`: nobody knows whether it made one."""
@@ -65,7 +66,7 @@ def line_rows(image: WeighedImage, *, wants_all: bool = False) -> list[LineRow]:
 
 def lines_known(image: WeighedImage) -> int:
     """How many lines the history has, those without a layer included."""
-    return sum(line.layer is None or bool(line_number(line)) for line in image.lines)
+    return sum(not stand_in(line.instruction) for line in image.lines)
 
 
 def find_heaviest(rows: list[LineRow]) -> LineRow | None:
@@ -78,7 +79,7 @@ def _layer_row(
 ) -> LineRow:
     layer = image.layers[index]
     text = LINE_UNKNOWN if line is None else line.instruction
-    if text in (LINE_UNKNOWN, NOT_IN_HISTORY):
+    if stand_in(text) == "unknown":
         text = f"{text} layer {index + 1}, {short(layer.digest)}"
     number = None if line is None else line_number(line)
     return LineRow("own", number, layer.compressed_bytes, layer.uncompressed, text)

@@ -1,4 +1,4 @@
-"""The options that every command takes, as one value."""
+"""The options that commands share, as one value; each takes those that it obeys."""
 
 import os
 import sys
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Output: TypeAlias = Literal["table", "json", "csv", "markdown"]
 
 P = ParamSpec("P")
+Command: TypeAlias = Callable[..., int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Options:
     """What was said after any command.
 
     config:   the configuration file, None to look for it
-    database: the database's URL, None for the configured one
+    database: the database's URL or file, None for the configured one
     """
 
     config: str | None = None
@@ -35,18 +36,23 @@ class Options:
     output: Output = "table"
     units: Literal["si", "iec"] = "si"
 
-    def settings(self, bind: str | None = None) -> "Settings":
-        """The checked settings. Raises CommandFailed with every fault."""
+    def settings(
+        self, *, bind: str | None = None, ending: str = ", nothing was started"
+    ) -> "Settings":
+        """The checked settings. Raises CommandFailed with every fault.
+
+        ending: what follows the number of faults
+        """
         from weighbridge.config import load_settings
 
         try:
             return load_settings(
-                self.config, os.environ, database_url=self.database, bind=bind
+                self.config, os.environ, database=self.database, bind=bind
             )
         except ConfigError as exc:
             count = len(exc.message.splitlines())
             faults = "1 error" if count == 1 else f"{count} errors"
-            raise CommandFailed(exc, ending=f"{faults}, nothing was started") from exc
+            raise CommandFailed(exc, ending=f"{faults}{ending}") from exc
 
     def docker_config(self) -> Path | None:
         """Where `docker login` keeps credentials, for what is not configured."""
@@ -65,47 +71,60 @@ class Options:
         )
 
 
-_OPTIONS: Final[tuple[Callable[[Callable[..., int]], Callable[..., int]], ...]] = (
-    click.option(
-        "--config", metavar="FILE", help="The configuration file.", show_default=False
-    ),
-    click.option("--database", metavar="URL", help="Where results are kept."),
-    click.option(
-        "-o",
-        "--output",
-        type=click.Choice(["table", "json", "csv", "markdown"]),
-        default="table",
-        help="How results are printed.",
-    ),
-    click.option(
-        "--units",
-        type=click.Choice(["si", "iec"]),
-        default="si",
-        help="MB (10^6 bytes) or MiB (2^20 bytes).",
-    ),
-    click.option("--debug", is_flag=True, help="Show tracebacks."),
+_Option: TypeAlias = Callable[[Command], Command]
+
+_CONFIG: Final[_Option] = click.option(
+    "--config", metavar="FILE", help="The configuration file.", show_default=False
 )
+_DATABASE: Final[_Option] = click.option(
+    "--database", metavar="URL|FILE", help="Where results are kept."
+)
+_OUTPUT: Final[_Option] = click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["table", "json", "csv", "markdown"]),
+    default="table",
+    help="How results are printed.",
+)
+_UNITS: Final[_Option] = click.option(
+    "--units",
+    type=click.Choice(["si", "iec"]),
+    default="si",
+    help="MB (10^6 bytes) or MiB (2^20 bytes).",
+)
+_DEBUG: Final[_Option] = click.option("--debug", is_flag=True, help="Show tracebacks.")
 
 
 def common_options(
-    function: Callable[Concatenate[Options, P], int],
-) -> Callable[..., int]:
-    """Give a command the options of every command, as its first argument."""
+    *, database: bool = True, results: bool = False
+) -> Callable[[Callable[Concatenate[Options, P], int]], Command]:
+    """Give a command `--config`, `--debug` and what else it obeys, as its first
+    argument.
 
-    def command(
-        config: str | None,
-        database: str | None,
-        output: Output,
-        units: Literal["si", "iec"],
-        debug: bool,
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> int:
-        # `debug` is read in `cli.main`, where errors arrive.
-        options = Options(config, database, output, units)
-        return function(options, *args, **kwargs)
+    database: it opens the database, or checks where it is
+    results:  it prints results, in several forms
+    """
+    options = [_CONFIG]
+    options += [_DATABASE] if database else []
+    options += [_OUTPUT, _UNITS] if results else []
+    options += [_DEBUG]
 
-    wrapped: Callable[..., int] = update_wrapper(command, function)
-    for option in reversed(_OPTIONS):
-        wrapped = option(wrapped)
-    return wrapped
+    def with_options(function: Callable[Concatenate[Options, P], int]) -> Command:
+        def command(
+            config: str | None,
+            debug: bool,
+            *args: P.args,
+            database: str | None = None,
+            output: Output = "table",
+            units: Literal["si", "iec"] = "si",
+            **kwargs: P.kwargs,
+        ) -> int:
+            # `debug` is read in `cli.main`, where errors arrive.
+            return function(Options(config, database, output, units), *args, **kwargs)
+
+        wrapped: Command = update_wrapper(command, function)
+        for option in reversed(options):
+            wrapped = option(wrapped)
+        return wrapped
+
+    return with_options

@@ -36,7 +36,7 @@ def command(
     settings = options.settings()
     screen = options.screen(wants_ascii=wants_ascii)
 
-    from weighbridge.bootstrap.crawling import top
+    from weighbridge.bootstrap.reading import top
     from weighbridge.cli import top_output
 
     rows = top(settings, by=by, limit=limit, registry=registry)

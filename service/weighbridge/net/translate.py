@@ -14,6 +14,7 @@ from weighbridge.net.failures import (
     NameNotFound,
 )
 from weighbridge.net.route import origin_of
+from weighbridge.net.words import unconnected
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +27,16 @@ class _Kind:
 # The first class that fits decides, so the narrower ones come first.
 _KINDS: Final[tuple[tuple[type[httpx.RequestError], _Kind], ...]] = (
     (httpx.TimeoutException, _Kind("deadline", True)),
-    (NameNotFound, _Kind("dns_error", True, "is the name of the registry right?")),
-    (HandshakeFailed, _Kind("tls_error", False, "name its authority with ca_file")),
-    (httpx.ConnectError, _Kind("connect_error", True, "does the registry run there?")),
+    (NameNotFound, _Kind("dns_error", True, "check the name of the registry")),
+    (HandshakeFailed, _Kind("tls_error", False)),
+    (httpx.ConnectError, _Kind("connect_error", True)),
     (BodyTooLarge, _Kind("too_large", False)),
     (httpx.NetworkError, _Kind("connection_reset", True)),
     (HeaderTooLarge, _Kind("header_too_large", False)),
-    (httpx.RemoteProtocolError, _Kind("bad_answer", True, "is it a registry?")),
+    (
+        httpx.RemoteProtocolError,
+        _Kind("bad_answer", True, "check that it is a registry"),
+    ),
     (httpx.DecodingError, _Kind("content_encoding_refused", False)),
     (httpx.LocalProtocolError, _Kind("bad_request", False)),
     (httpx.UnsupportedProtocol, _Kind("bad_request", False)),
@@ -52,6 +56,8 @@ def translated(exc: httpx.RequestError, url: httpx.URL, hop: int) -> TransportEr
             else "set address_class if the registry is meant to be there",
         )
     kind = next(kind for type_, kind in _KINDS if isinstance(exc, type_))
-    return TransportError(
-        message, code=kind.code, retryable=kind.retryable, hint=kind.hint
-    )
+    hint = kind.hint
+    if isinstance(exc, httpx.ConnectError) and not hint:
+        why, hint = unconnected(exc)
+        message = f"{origin_of(url)}: {why}"
+    return TransportError(message, code=kind.code, retryable=kind.retryable, hint=hint)

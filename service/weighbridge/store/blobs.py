@@ -55,6 +55,17 @@ _SET_CLAIM: Final = (
         media_type_id=bindparam("type"),
     )
 )
+_SET_HERE: Final = (
+    update(blobs)
+    .where(blobs.c.id == bindparam("blob"), blobs.c.is_foreign.is_(True))
+    .values(
+        is_foreign=False,
+        compressed_bytes=bindparam("claimed"),
+        unmeasured_bytes=bindparam("claimed"),
+        uncompressed_confidence=None,
+        uncompressed_reason=None,
+    )
+)
 _SET_LAYER: Final = (
     update(blobs)
     .where(blobs.c.id == bindparam("blob"), blobs.c.uncompressed_confidence.is_(None))
@@ -189,6 +200,16 @@ def _complete(
     ]
     if sized:
         connection.execute(_SET_CLAIM, sized)
+    # One manifest says that the blob is elsewhere, another that it is here: it is
+    # here, or the registry will say so when it is measured.
+    here = [
+        {"blob": blob.id, "claimed": claim.compressed_bytes}
+        for digest, blob in before.items()
+        if blob.is_foreign and (claim := claims[digest]).is_layer
+        if not claim.is_foreign
+    ]
+    if here:
+        connection.execute(_SET_HERE, here)
     layered = [
         {"blob": blob.id, "annotated": claims[digest].annotated_uncompressed_bytes}
         for digest, blob in before.items()

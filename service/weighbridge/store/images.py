@@ -9,7 +9,6 @@ from sqlalchemy import Connection
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import (
     Artifact,
-    Descriptor,
     Document,
     Image,
     Index,
@@ -19,7 +18,7 @@ from weighbridge.store.blobs import StoredBlob, find_blobs, keep_blobs, set_stat
 from weighbridge.store.claims import claims_of
 from weighbridge.store.dialect import NewRows
 from weighbridge.store.interned import instruction_ids, platform_ids
-from weighbridge.store.liveness import count_late
+from weighbridge.store.liveness import count_late, find_lacking
 from weighbridge.store.models import artifacts, images, index_members, layers, lines
 from weighbridge.store.types import bounded, microseconds
 
@@ -37,7 +36,7 @@ _IMAGES: Final = NewRows(
     "history_alignment",
     "problems",
 )
-_LAYERS: Final = NewRows(layers, "image_id", "position", "blob_id")
+_LAYERS: Final = NewRows(layers, "image_id", "position", "blob_id", "claimed_bytes")
 _LINES: Final = NewRows(lines, "image_id", "entries")
 _MEMBERS: Final = NewRows(
     index_members, "index_id", "position", "child_id", "role", "platform_id"
@@ -48,9 +47,15 @@ _ARTIFACTS: Final = NewRows(
 
 
 def find_known(connection: Connection, digests: Collection[Digest]) -> set[Digest]:
-    """Those digests whose documents are kept: they need no second fetch."""
-    found = find_blobs(connection, digests)
-    return {digest for digest, blob in found.items() if blob.has_facts}
+    """Those digests whose documents are kept whole: they need no second fetch.
+
+    An index with a child that could not be read is not: another repository, or
+    another day, may have the child.
+    """
+    found = {d: b for d, b in find_blobs(connection, digests).items() if b.has_facts}
+    indexes = [blob.id for blob in found.values() if blob.state == "index"]
+    lacking = find_lacking(connection, indexes)
+    return {digest for digest, blob in found.items() if blob.id not in lacking}
 
 
 def keep_documents(
@@ -108,8 +113,8 @@ def _image_row(image: Image, ids: Ids, platform_id: int) -> tuple[object, ...]:
         platform_id,
         ids[manifest.config.digest].id,
         image.created_at,
-        bounded(sum(_sizes(image.layers, ids).values())),
-        _stored_bytes(manifest.manifest_bytes, manifest.config, image.layers, ids),
+        bounded(image.compressed_bytes),
+        bounded(image.stored_bytes),
         len(image.layers),
         image.history_alignment,
         json.dumps(problems) if problems else None,
@@ -120,27 +125,19 @@ def _layer_rows(
     manifest: Digest, blobs: Sequence[Layer], ids: Ids
 ) -> list[tuple[object, ...]]:
     manifest_id = ids[manifest].id
-    return [(manifest_id, n, ids[blob.digest].id) for n, blob in enumerate(blobs)]
+    return [
+        (manifest_id, n, ids[blob.digest].id, _claimed(blob, ids))
+        for n, blob in enumerate(blobs)
+    ]
 
 
-def _sizes(blobs: Sequence[Layer], ids: Ids) -> dict[Digest, int]:
-    """The size of each distinct blob: the first claim ever, so that all totals agree
-    even where this document says something else."""
-    return {
-        blob.digest: blob.compressed_bytes
-        if (size := ids[blob.digest].compressed_bytes) is None
-        else size
-        for blob in blobs
-    }
+def _claimed(blob: Layer, ids: Ids) -> int | None:
+    """What a manifest says of a blob's size, where another one said otherwise first.
 
-
-def _stored_bytes(
-    manifest_bytes: int, config: Descriptor | None, blobs: Sequence[Layer], ids: Ids
-) -> int:
-    sizes = _sizes([b for b in blobs if not ids[b.digest].is_foreign], ids)
-    if config is not None:
-        sizes.setdefault(config.digest, config.content_bytes)
-    return bounded(manifest_bytes + sum(sizes.values()))
+    A size belongs to the manifest that states it: totals are made of its own claims.
+    """
+    first = ids[blob.digest].compressed_bytes
+    return None if first == blob.compressed_bytes else blob.compressed_bytes
 
 
 def _entries(image: Image, texts: Mapping[str, int]) -> str:
@@ -182,9 +179,7 @@ def _keep_artifacts(connection: Connection, new: Sequence[Artifact], ids: Ids) -
             artifact.role,
             artifact.artifact_type,
             ids[artifact.config.digest].id if artifact.config else None,
-            _stored_bytes(
-                artifact.manifest_bytes, artifact.config, artifact.blobs, ids
-            ),
+            bounded(artifact.stored_bytes),
         )
         for artifact in new
     ]

@@ -10,8 +10,10 @@ from typing import Final, TypeAlias
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
+from weighbridge.domain.digest import Digest
 from weighbridge.store.dialect import NewRows, among_ids, listed
 from weighbridge.store.models import (
+    blobs,
     images,
     index_members,
     repository_manifests,
@@ -42,6 +44,22 @@ _CHILDREN: Final = (
     select(index_members.c.index_id, index_members.c.child_id)
     .where(among_ids(index_members.c.index_id))
     .distinct()
+)
+_LACKING: Final = (
+    select(index_members.c.index_id)
+    .join(blobs, blobs.c.id == index_members.c.child_id)
+    .where(among_ids(index_members.c.index_id), blobs.c.facts_state == "missing")
+    .distinct()
+)
+_MISSING: Final = (
+    select(blobs.c.digest, blobs.c.facts_code)
+    .join_from(repository_manifests, blobs, blobs.c.id == _table.manifest_id)
+    .where(
+        _table.repository_id == bindparam("repository"),
+        blobs.c.facts_state == "missing",
+    )
+    .order_by(blobs.c.id)
+    .limit(bindparam("most"))
 )
 _HOLDERS: Final = select(_table.manifest_id, _table.repository_id).where(
     among_ids(_table.manifest_id)
@@ -199,3 +217,20 @@ def _write(
     for statement, rows in ((_CHANGE, changed), (_REMOVE, removed)):
         if rows:
             connection.execute(statement, rows)
+
+
+def find_lacking(connection: Connection, index_ids: Collection[int]) -> set[int]:
+    """Those indexes of which a child could not be read."""
+    if not index_ids:
+        return set()
+    rows = connection.execute(_LACKING, {"ids": listed(index_ids)})
+    return set(rows.scalars())
+
+
+def missing_manifests(
+    connection: Connection, repository_id: int, most: int
+) -> dict[Digest, str]:
+    """Live manifests of a repository that could not be read, with the code that says
+    why; at most so many."""
+    rows = connection.execute(_MISSING, {"repository": repository_id, "most": most})
+    return {row.digest: row.facts_code for row in rows}

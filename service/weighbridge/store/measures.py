@@ -1,6 +1,6 @@
 """Uncompressed sizes: which layers wait for one, and the totals made of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -12,6 +12,7 @@ from weighbridge.domain.document import Layer
 from weighbridge.domain.measure import Uncompressed
 from weighbridge.domain.sizes import image_total
 from weighbridge.domain.weighing import WeighedLayer
+from weighbridge.store.dialect import among_ids, listed
 from weighbridge.store.models import (
     blobs,
     images,
@@ -56,10 +57,15 @@ _SET_TOTAL: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Unmeasured:
-    """A layer to measure, and a repository of the registry that serves it."""
+    """A layer to measure, and a repository of the registry that serves it.
+
+    other_claims: what other manifests say of its size: the first claim is as likely
+        to be the false one
+    """
 
     layer: Layer
     repository: str
+    other_claims: tuple[int, ...] = ()
 
 
 def unmeasured_layers(
@@ -82,7 +88,9 @@ def unmeasured_layers(
     )
     waiting = (
         select(
+            blobs.c.id,
             blobs.c.digest,
+            blobs.c.has_conflict,
             blobs.c.unmeasured_bytes,
             blobs.c.annotated_uncompressed_bytes,
             media_types.c.text.label("media_type"),
@@ -97,7 +105,8 @@ def unmeasured_layers(
         .where(waiting.c.repository.is_not(None))
         .order_by(waiting.c.unmeasured_bytes.desc())
         .limit(limit)
-    )
+    ).all()
+    claims = _other_claims(connection, [row.id for row in rows if row.has_conflict])
     return [
         Unmeasured(
             Layer(
@@ -107,9 +116,28 @@ def unmeasured_layers(
                 annotated_uncompressed_bytes=row.annotated_uncompressed_bytes,
             ),
             row.repository,
+            tuple(claims.get(row.id, ())),
         )
         for row in rows
     ]
+
+
+def _other_claims(
+    connection: Connection, blob_ids: Sequence[int]
+) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    if not blob_ids:
+        return found
+    rows = connection.execute(
+        select(layers.c.blob_id, layers.c.claimed_bytes)
+        .where(among_ids(layers.c.blob_id), layers.c.claimed_bytes.is_not(None))
+        .distinct()
+        .order_by(layers.c.blob_id, layers.c.claimed_bytes),
+        {"ids": listed(blob_ids)},
+    )
+    for row in rows:
+        found.setdefault(row.blob_id, []).append(row.claimed_bytes)
+    return found
 
 
 def keep_measures(

@@ -223,6 +223,9 @@ layers = Table(
     Column("image_id", BigInteger, primary_key=True, autoincrement=False),
     Column("position", SmallInteger, primary_key=True, autoincrement=False),
     Column("blob_id", BigInteger, nullable=False),
+    # What this manifest says of the blob's size, where that is not the first claim
+    # ever: nobody's false claim changes what another image weighs.
+    Column("claimed_bytes", BigInteger),
     Index(None, "blob_id"),
     sqlite_with_rowid=False,
 )

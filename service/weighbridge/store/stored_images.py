@@ -56,7 +56,12 @@ _IMAGES: Final = (
     .where(among_ids(images.c.id))
 )
 _LAYERS: Final = (
-    select(layers.c.image_id, blobs, media_types.c.text.label("media_type"))
+    select(
+        layers.c.image_id,
+        layers.c.claimed_bytes,
+        blobs,
+        media_types.c.text.label("media_type"),
+    )
     .join_from(layers, blobs, blobs.c.id == layers.c.blob_id)
     .join(media_types, media_types.c.id == blobs.c.media_type_id)
     .where(among_ids(layers.c.image_id))
@@ -112,7 +117,9 @@ def load_layers(
         layer = Layer(
             media_type=row.media_type,
             digest=row.digest,
-            compressed_bytes=row.compressed_bytes,
+            compressed_bytes=row.compressed_bytes
+            if row.claimed_bytes is None
+            else row.claimed_bytes,
             is_foreign=row.is_foreign,
             annotated_uncompressed_bytes=row.annotated_uncompressed_bytes,
         )

@@ -1,8 +1,6 @@
 """The API: what the store knows, as JSON. Every route reads."""
 
-from typing import Annotated
-
-from fastapi import Query, Request
+from fastapi import Request
 from starlette.responses import Response
 
 from weighbridge.domain.weighing import as_json
@@ -10,14 +8,18 @@ from weighbridge.store import reports
 from weighbridge.store.session import Database
 from weighbridge.web.answers import json_answer
 from weighbridge.web.errors import Refusal
-from weighbridge.web.finding import Finder
+from weighbridge.web.finding import Finder, PassQuery
 from weighbridge.web.parameters import (
     DEFAULT_LIMIT,
     Cursor,
     Limit,
+    PassId,
+    PlatformName,
     Ref,
+    RegistryName,
     Repositories,
-    Text,
+    RepositoryName,
+    SearchText,
 )
 from weighbridge.web.rows import list_json, page_json, row_json
 
@@ -37,9 +39,7 @@ class API:
 
     def repositories(self, request: Request, query: Repositories) -> Response:
         """Repositories, heaviest newest image first."""
-        with self._database.read() as connection:
-            page = reports.repository_page(connection, query)
-        return json_answer(request, page_json(page))
+        return json_answer(request, page_json(self._finder.repositories(query)))
 
     def repository(self, request: Request, ref: Ref) -> Response:
         """One repository."""
@@ -56,7 +56,9 @@ class API:
         _, page = self._finder.tags(ref, limit, cursor)
         return json_answer(request, page_json(page))
 
-    def image(self, request: Request, ref: Ref, platform: Text = None) -> Response:
+    def image(
+        self, request: Request, ref: Ref, platform: PlatformName = None
+    ) -> Response:
         """One image with its layers and lines, as `inspect -o json` prints it."""
         found = self._finder.image(ref, platform)
         return json_answer(request, as_json(found.weighing))
@@ -64,23 +66,16 @@ class API:
     def passes(
         self,
         request: Request,
-        registry: Text = None,
-        repository: Text = None,
+        registry: RegistryName = None,
+        repository: RepositoryName = None,
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> Response:
         """Looks at repositories, newest first."""
-        with self._database.read() as connection:
-            page = reports.pass_page(
-                connection,
-                registry=registry,
-                repository=repository,
-                limit=limit,
-                cursor=cursor,
-            )
-        return json_answer(request, page_json(page))
+        query = PassQuery(registry, repository, limit, cursor)
+        return json_answer(request, page_json(self._finder.passes(query)))
 
-    def one_pass(self, request: Request, pass_id: str) -> Response:
+    def one_pass(self, request: Request, pass_id: PassId) -> Response:
         """One look at one repository."""
         # 18 digits are below 2^63, the largest id that a database can hold.
         if not (pass_id.isascii() and pass_id.isdigit() and len(pass_id) <= 18):
@@ -92,10 +87,7 @@ class API:
         return json_answer(request, row_json(report))
 
     def search(
-        self,
-        request: Request,
-        q: Annotated[str, Query(min_length=1)],
-        limit: Limit = DEFAULT_LIMIT,
+        self, request: Request, q: SearchText, limit: Limit = DEFAULT_LIMIT
     ) -> Response:
         """Repositories and tags whose name holds the text."""
         with self._database.read() as connection:

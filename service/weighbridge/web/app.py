@@ -21,6 +21,7 @@ from weighbridge.web.errors import add_error_handlers
 from weighbridge.web.finding import Finder
 from weighbridge.web.health import Health
 from weighbridge.web.metrics import Metrics
+from weighbridge.web.openapi import ANSWERS, PATH, Description
 from weighbridge.web.options import WebOptions, check_reach
 from weighbridge.web.pages import Pages, Twins
 from weighbridge.web.parameters import only_known_parameters
@@ -55,7 +56,7 @@ def create_app(
     app = FastAPI(
         title="Weighbridge",
         version=__version__,
-        openapi_url="/api/v1/openapi.json",
+        openapi_url=None,  # `openapi.Description` says what is really answered
         docs_url=None,  # both kinds of docs pages load scripts from a CDN
         redoc_url=None,
         redirect_slashes=False,  # the redirect would be built from the Host header
@@ -65,8 +66,8 @@ def create_app(
     _add_health(app, Health(database))
     _add_metrics(app, Metrics(telemetry, keeper))
     finder = Finder(database, options.platforms)
-    _add_api(app, API(database, finder))
-    _add_pages(app, Pages(database, finder, keeper, now), Twins(database, finder))
+    _add_api(app, API(database, finder), Description(app, options))
+    _add_pages(app, Pages(database, finder, keeper, now), Twins(finder))
     app.mount("/static", StaticFiles(directory=STATIC))
     add_error_handlers(app)
     app.add_middleware(Gate, options=options, telemetry=telemetry)
@@ -95,9 +96,13 @@ def _watching(
 def _get(
     app: FastAPI, path: str, handler: Callable[..., Response], *, tag: str
 ) -> None:
-    is_api = tag == "api"
     app.add_api_route(
-        path, handler, methods=["GET"], tags=[tag], include_in_schema=is_api
+        path,
+        handler,
+        methods=["GET"],
+        tags=[tag],
+        operation_id=handler.__name__,
+        include_in_schema=path in ANSWERS,
     )
 
 
@@ -111,7 +116,8 @@ def _add_metrics(app: FastAPI, metrics: Metrics) -> None:
     _get(app, "/metrics/repositories", metrics.repositories, tag="metrics")
 
 
-def _add_api(app: FastAPI, api: API) -> None:
+def _add_api(app: FastAPI, api: API, description: Description) -> None:
+    _get(app, PATH, description.openapi, tag="api")
     _get(app, "/api/v1/registries", api.registries, tag="api")
     _get(app, "/api/v1/repositories", api.repositories, tag="api")
     _get(app, "/api/v1/repository", api.repository, tag="api")

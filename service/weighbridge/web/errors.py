@@ -7,7 +7,12 @@ from typing import Final
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import (
+    HTMLResponse,
+    JSONResponse,
+    PlainTextResponse,
+    Response,
+)
 
 from weighbridge.errors import NotFound, StoreError, UsageError, WeighbridgeError
 from weighbridge.web.options import SECURITY_HEADERS
@@ -56,6 +61,11 @@ def error_response(
 ) -> Response:
     """JSON, or a page where a browser asked for a page."""
     headers = dict(SECURITY_HEADERS) | {"cache-control": "no-store"}
+    if status == 405:
+        headers["allow"] = "GET, HEAD"  # RFC 9110 15.5.6: always said
+    if status == 421 and _wants_page(request):
+        # Its stylesheet would be refused for the same reason.
+        return PlainTextResponse(f"{status}: {message}\n", status, headers)
     if _wants_page(request):
         body = render(
             "error.html",
@@ -96,11 +106,8 @@ def _ours(request: Request, exc: Exception) -> Response:
 
 def _http(request: Request, exc: Exception) -> Response:
     status = exc.status_code if isinstance(exc, HTTPException) else 500
-    allowed = exc.headers if isinstance(exc, HTTPException) else None
     message = _MESSAGES.get(status, _phrase)(status)
-    answer = error_response(request, status, _CODES.get(status, "error"), message)
-    answer.headers.update(allowed or {})
-    return answer
+    return error_response(request, status, _CODES.get(status, "error"), message)
 
 
 def _phrase(status: int) -> str:

@@ -1,13 +1,14 @@
-"""From a `ref` that somebody wrote to what the store has, or a 404 that says why."""
+"""From what somebody asked for to what the store has, or a 404 that says why."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from weighbridge.domain.platform import Platform, parse_platform
 from weighbridge.domain.reference import Reference, parse_reference
-from weighbridge.domain.report import Page, RepositoryReport, TagReport
+from weighbridge.domain.report import Page, PassReport, RepositoryReport, TagReport
 from weighbridge.domain.weighing import Weighing
 from weighbridge.store import reports
+from weighbridge.store.reports import RepositoryQuery
 from weighbridge.store.session import Connection, Database
 from weighbridge.web.errors import Refusal
 
@@ -21,6 +22,16 @@ class FoundImage:
     repository: RepositoryReport
 
 
+@dataclass(frozen=True, slots=True)
+class PassQuery:
+    """Which passes; None: of all."""
+
+    registry: str | None = None
+    repository: str | None = None
+    limit: int = 100
+    cursor: str | None = None
+
+
 class Finder:
     """Each method reads one state of the database.
 
@@ -30,6 +41,28 @@ class Finder:
     def __init__(self, database: Database, platforms: Sequence[Platform]) -> None:
         self._database = database
         self._platforms = platforms
+
+    def repositories(self, query: RepositoryQuery) -> Page[RepositoryReport]:
+        """One page of repositories; empty only if the registry is known."""
+        with self._database.read() as connection:
+            page = reports.repository_page(connection, query)
+            if not page.items:
+                _check_names(connection, query.registry)
+        return page
+
+    def passes(self, query: PassQuery) -> Page[PassReport]:
+        """One page of passes; empty only if what it is asked for is known."""
+        with self._database.read() as connection:
+            page = reports.pass_page(
+                connection,
+                registry=query.registry,
+                repository=query.repository,
+                limit=query.limit,
+                cursor=query.cursor,
+            )
+            if not page.items:
+                _check_names(connection, query.registry, query.repository)
+        return page
 
     def repository(self, ref: str) -> RepositoryReport:
         """The repository of `ref`; a tag or digest in it does not matter."""
@@ -69,6 +102,8 @@ class Finder:
             )
             if weighing is None:
                 raise _no_image(reference)
+            if wanted is not None and not weighing.images:
+                raise _no_platform(weighing, wanted)
             aliases = reports.aliases(
                 connection, report.registry, report.repository, weighing.digest
             )
@@ -83,7 +118,7 @@ def _repository(connection: Connection, ref: str) -> RepositoryReport:
         )
         if found is not None:
             return found
-    raise _no_repository(references[0])
+    raise _no_repository(references[0].registry, references[0].repository)
 
 
 def _readings(ref: str) -> list[Reference]:
@@ -97,10 +132,41 @@ def _readings(ref: str) -> list[Reference]:
     return [*by_name, parse_reference(ref)]
 
 
-def _no_repository(reference: Reference) -> Refusal:
-    name = f"{reference.registry}/{reference.repository}"
+def _check_names(
+    connection: Connection, registry: str | None, repository: str | None = None
+) -> None:
+    """Tell an empty list from a misspelt name. Asked of empty lists only: what has a
+    row is known, and the look at all registries has its price."""
+    if registry is None and repository is None:
+        return
+    names = [report.name for report in reports.registry_reports(connection)]
+    if registry is not None and registry not in names:
+        raise no_registry()
+    if repository is None:
+        return
+    among = names if registry is None else [registry]
+    if not any(reports.find_repository(connection, r, repository) for r in among):
+        raise _no_repository(*filter(None, (registry, repository)))
+
+
+def no_registry() -> Refusal:
+    """The answer where a registry is asked for that was never crawled."""
+    return Refusal(404, "no such registry", code="registry_not_found")
+
+
+def _no_repository(*parts: str) -> Refusal:
+    name = "/".join(parts)
     return Refusal(
         404, f"the repository {name} is not known here", code="repository_not_found"
+    )
+
+
+def _no_platform(weighing: Weighing, platform: Platform) -> Refusal:
+    return Refusal(
+        404,
+        f"{weighing.reference} has no image for {platform} that could be read",
+        code="image_not_found",
+        detail={"platforms": [str(known) for known in weighing.platforms]},
     )
 
 

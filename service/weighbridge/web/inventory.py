@@ -31,9 +31,11 @@ _RegistryGauge: TypeAlias = tuple[str, str, Callable[[RegistryReport], float | N
 class Inventory:
     """What is exposed after one look at the database.
 
+    registries: those that are configured; others have no series
     rows:    the exposed repositories, by name
     omitted: how many more there are
-    newest_compressed_bytes: by registry, over all its repositories, exposed or not
+    newest_compressed_bytes: by registry, over all its repositories, exposed or not,
+             also where the registry is no longer configured
     """
 
     level: int
@@ -58,8 +60,9 @@ def take_inventory(
 
     Reads `rows` once and keeps at most what the budget can show.
     """
-    totals = _Totals()
-    reserved = _EXPORTER_SERIES + _REGISTRY_SERIES * len(registries)
+    configured = [r for r in registries if r.state != "unconfigured"]
+    totals = _Totals({registry.name for registry in configured})
+    reserved = _EXPORTER_SERIES + _REGISTRY_SERIES * len(configured)
     room = max(0, max_series - reserved)
     # At least one, since for none `nlargest` would not count the rows either.
     most = max(1, room // _CORE_SERIES)
@@ -71,7 +74,7 @@ def take_inventory(
         heaviest = []
     return Inventory(
         level=level,
-        registries=tuple(registries),
+        registries=tuple(configured),
         rows=tuple(sorted(heaviest, key=name_of)),
         omitted=totals.repositories - len(heaviest),
         newest_compressed_bytes=totals.newest_compressed_bytes,
@@ -84,19 +87,21 @@ def name_of(row: RepositoryReport) -> Name:
 
 
 class _Totals:
-    """Counts rows while they pass by."""
+    """Counts rows while they pass by; those of other registries end here."""
 
-    def __init__(self) -> None:
+    def __init__(self, configured: Set[str]) -> None:
+        self._configured = configured
         self.repositories = 0
         self.newest_compressed_bytes: dict[str, int] = {}
 
     def seen(self, rows: Iterable[RepositoryReport]) -> Iterable[RepositoryReport]:
         for row in rows:
-            self.repositories += 1
             sums = self.newest_compressed_bytes
             number = row.newest_compressed_bytes or 0
             sums[row.registry] = sums.get(row.registry, 0) + number
-            yield row
+            if row.registry in self._configured:
+                self.repositories += 1
+                yield row
 
 
 def _level(repositories: int, room: int) -> int:
@@ -181,23 +186,11 @@ _REGISTRY: Final[tuple[_RegistryGauge, ...]] = (
         lambda registry: registry.referenced_bytes,
     ),
 )
-CRAWL: Final[tuple[_RegistryGauge, ...]] = (
-    (
-        "crawl_last_success_timestamp_seconds",
-        "When a pass over one of its repositories was last complete.",
-        lambda registry: _seconds(registry.last_success_at),
-    ),
-    (
-        "crawl_interval_seconds",
-        "How often the registry is to be looked at.",
-        lambda registry: registry.interval_s,
-    ),
-)
 
 
 def inventory_families(inventory: Inventory) -> list[Gauges]:
     """Every family of `/metrics/repositories` but the exporter's own."""
-    families = [*_RegistryFamilies(inventory.registries)(_REGISTRY + CRAWL)]
+    families = [*_RegistryFamilies(inventory.registries)(_REGISTRY)]
     gauges = _CORE + _MORE if inventory.level == 3 else _CORE
     named = [(row, _labels(row)) for row in inventory.rows]
     families.append(

@@ -14,7 +14,6 @@ from weighbridge.errors import StoreError
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.errors import Refusal
 from weighbridge.web.exposition import CONTENT_TYPE, printable_label
-from weighbridge.web.inventory import CRAWL
 from weighbridge.web.snapshot import Rendered, SnapshotKeeper
 
 _OPENMETRICS: Final = "application/openmetrics-text"
@@ -45,7 +44,9 @@ class Metrics:
             snapshot.rendered if registry is None else snapshot.of_registry(registry)
         )
         if rendered is None:
-            raise Refusal(404, "no such registry", code="registry_not_found")
+            raise Refusal(
+                404, "no such registry is configured", code="registry_not_found"
+            )
         return _scrape(request, rendered)
 
 
@@ -79,12 +80,19 @@ class _Joined(CollectorRegistry):
             registries = self._keeper.current().inventory.registries
         except StoreError:
             return
-        for name, help_text, value_of in CRAWL:
-            family = GaugeMetricFamily(
-                f"weighbridge_{name}", help_text, labels=["registry"]
-            )
-            for report in registries:
-                value = value_of(report)
-                if value is not None:
-                    family.add_metric([printable_label(report.name)], value)
-            yield family
+        success = GaugeMetricFamily(
+            "weighbridge_crawl_last_success_timestamp_seconds",
+            "When a pass over one of its repositories was last complete.",
+            labels=["registry"],
+        )
+        interval = GaugeMetricFamily(
+            "weighbridge_crawl_interval_seconds",
+            "How often the registry is to be looked at.",
+            labels=["registry"],
+        )
+        for report in registries:
+            label = [printable_label(report.name)]
+            if report.last_success_at is not None:
+                success.add_metric(label, round(report.last_success_at.timestamp()))
+            interval.add_metric(label, report.interval_s)
+        yield from (success, interval)

@@ -20,20 +20,20 @@ from weighbridge.store import reports
 from weighbridge.store.reports import RepositoryQuery
 from weighbridge.store.session import Database
 from weighbridge.web.answers import csv_answer, json_answer, page_answer
-from weighbridge.web.errors import Refusal
-from weighbridge.web.finding import Finder
+from weighbridge.web.finding import Finder, PassQuery, no_registry
 from weighbridge.web.links import Links
 from weighbridge.web.parameters import (
     DEFAULT_LIMIT,
     LIMIT_MAX,
     Cursor,
     Limit,
+    PlatformName,
     Ref,
     Repositories,
-    Text,
 )
 from weighbridge.web.rows import LINE_COLUMNS, columns, line_rows, page_json, row_json
 from weighbridge.web.snapshot import SnapshotKeeper
+from weighbridge.web.views.banners import repository_banners
 from weighbridge.web.views.frame import NAVIGATION, Frame, frame, registry_line
 from weighbridge.web.views.image import image_page
 from weighbridge.web.views.overview import overview
@@ -67,7 +67,7 @@ class Pages:
             page = reports.repository_page(connection, query)
         names = [registry.name for registry in registries]
         if query.registry is not None and query.registry not in names:
-            raise Refusal(404, "no such registry", code="registry_not_found")
+            raise no_registry()
         newest_bytes = self._newest_bytes(query, page)
         view = overview(registries, page, newest_bytes, now, query.registry)
         links = _list_links(query)
@@ -98,12 +98,15 @@ class Pages:
             return sum(row.newest_compressed_bytes or 0 for row in page.items)
         return self._keeper.current().inventory.newest_bytes(query.registry)
 
-    def image(self, request: Request, ref: Ref, platform: Text = None) -> Response:
+    def image(
+        self, request: Request, ref: Ref, platform: PlatformName = None
+    ) -> Response:
         """One image: what is heavy in it, line by line."""
         found = self._finder.image(ref, platform)
         links = Links("/image", {"ref": ref, "platform": platform})
-        around = self._frame("/image", "/image", links)
-        view = image_page(found.weighing, found.aliases, found.repository)
+        around, registry = self._around("/image", links, found.repository.registry)
+        banners = repository_banners(found.repository, registry, around.now)
+        view = image_page(found.weighing, found.aliases, banners)
         return _page(request, "image.html", around, page=view)
 
     def repository(
@@ -116,8 +119,8 @@ class Pages:
         """One repository: its newest image and its tags."""
         report, tags = self._finder.tags(ref, limit, cursor)
         links = Links("/repository", {"ref": ref})
-        around = self._frame("/repository", "/repository", links)
-        view = repository_page(report, tags, around.now)
+        around, registry = self._around("/repository", links, report.registry)
+        view = repository_page(report, tags, around.now, registry)
         paging = _paging(links, tags.next_cursor, cursor)
         return _page(request, "repository.html", around, page=view, **paging)
 
@@ -155,27 +158,30 @@ class Pages:
             is_cut=len(hits) == SEARCH_HITS,
         )
 
-    def _frame(self, path: str, twin: str, links: Links) -> Frame:
+    def _around(
+        self, path: str, links: Links, name: str
+    ) -> tuple[Frame, RegistryReport | None]:
+        """The frame, and the registry of this name."""
         with self._database.read() as connection:
-            registries: list[RegistryReport] = reports.registry_reports(connection)
+            registries = reports.registry_reports(connection)
         around = frame(path, registries, self._clock())
-        return replace(around, twin=twin, twin_query=links.query())
+        around = replace(around, twin=path, twin_query=links.query())
+        return around, next((r for r in registries if r.name == name), None)
 
 
 class Twins:
     """The tables of the pages as JSON, which is the API's, and as CSV."""
 
-    def __init__(self, database: Database, finder: Finder) -> None:
-        self._database = database
+    def __init__(self, finder: Finder) -> None:
         self._finder = finder
 
     def repositories_json(self, request: Request, query: Repositories) -> Response:
         """The table of the first page."""
-        return json_answer(request, page_json(self._repositories(query)))
+        return json_answer(request, page_json(self._finder.repositories(query)))
 
     def repositories_csv(self, request: Request, query: Repositories) -> Response:
         """The same as CSV."""
-        page = self._repositories(query)
+        page = self._finder.repositories(query)
         return _csv(request, "repositories", RepositoryReport, page)
 
     def repository_json(
@@ -192,11 +198,15 @@ class Twins:
         _, page = self._finder.tags(ref, limit, cursor)
         return _csv(request, "tags", TagReport, page)
 
-    def image_json(self, request: Request, ref: Ref, platform: Text = None) -> Response:
+    def image_json(
+        self, request: Request, ref: Ref, platform: PlatformName = None
+    ) -> Response:
         """One image, as `inspect -o json` prints it."""
         return json_answer(request, as_json(self._finder.image(ref, platform).weighing))
 
-    def image_csv(self, request: Request, ref: Ref, platform: Text = None) -> Response:
+    def image_csv(
+        self, request: Request, ref: Ref, platform: PlatformName = None
+    ) -> Response:
         """The lines of one image."""
         images = self._finder.image(ref, platform).weighing.images
         rows = line_rows(images[0]) if images else []
@@ -206,21 +216,15 @@ class Twins:
         self, request: Request, limit: Limit = 1000, cursor: Cursor = None
     ) -> Response:
         """Looks at repositories, newest first."""
-        return json_answer(request, page_json(self._passes(limit, cursor)))
+        page = self._finder.passes(PassQuery(limit=limit, cursor=cursor))
+        return json_answer(request, page_json(page))
 
     def crawls_csv(
         self, request: Request, limit: Limit = 1000, cursor: Cursor = None
     ) -> Response:
         """The same as CSV."""
-        return _csv(request, "passes", PassReport, self._passes(limit, cursor))
-
-    def _repositories(self, query: RepositoryQuery) -> Page[RepositoryReport]:
-        with self._database.read() as connection:
-            return reports.repository_page(connection, query)
-
-    def _passes(self, limit: int, cursor: str | None) -> Page[PassReport]:
-        with self._database.read() as connection:
-            return reports.pass_page(connection, limit=limit, cursor=cursor)
+        page = self._finder.passes(PassQuery(limit=limit, cursor=cursor))
+        return _csv(request, "passes", PassReport, page)
 
 
 def _list_links(query: RepositoryQuery) -> Links:

@@ -4,7 +4,7 @@ import unicodedata
 from collections import Counter
 from typing import Annotated, Final, Literal, TypeAlias
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Path, Query, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BeforeValidator
@@ -26,7 +26,7 @@ def _ascii_digits(value: object) -> object:
 
 Limit: TypeAlias = Annotated[
     int,
-    Query(ge=1, le=LIMIT_MAX, description="Items on one page"),
+    Query(ge=1, le=LIMIT_MAX, description="Items on one page, at most"),
     BeforeValidator(_ascii_digits),
 ]
 Ref: TypeAlias = Annotated[
@@ -36,20 +36,49 @@ Ref: TypeAlias = Annotated[
         description="registry/repository[:tag|@digest], such as hub/library/python:3.7",
     ),
 ]
-Text: TypeAlias = Annotated[str | None, Query()]
+RegistryName: TypeAlias = Annotated[
+    str | None, Query(description="Only of the registry with this name")
+]
+RepositoryName: TypeAlias = Annotated[
+    str | None, Query(description="Only of the repository with this whole name")
+]
+PlatformName: TypeAlias = Annotated[
+    str | None,
+    Query(
+        description="os/architecture[/variant], such as linux/arm64; without it the "
+        "first of the registry's platforms that there is an image for"
+    ),
+]
+PartOfName: TypeAlias = Annotated[
+    str | None, Query(description="Only those whose name holds this text")
+]
+SearchText: TypeAlias = Annotated[
+    str, Query(min_length=1, description="A part of a repository's or a tag's name")
+]
+PassId: TypeAlias = Annotated[
+    str,
+    Path(
+        description="The number of the pass",
+        json_schema_extra={"pattern": "^[0-9]{1,18}$"},
+    ),
+]
 Cursor: TypeAlias = Annotated[
-    str | None, Query(description="`next_cursor` of the page before")
+    str | None,
+    Query(description="`next_cursor` of the page before; only with its order"),
 ]
 Sort: TypeAlias = Annotated[
     str,
     Query(json_schema_extra={"enum": sorted(SORTS)}, description="Column to sort by"),
 ]
-Order: TypeAlias = Literal["asc", "desc"]
+Order: TypeAlias = Annotated[
+    Literal["asc", "desc"],
+    Query(description="Rows without a value come last in either order"),
+]
 
 
 def repository_query(
-    registry: Text = None,
-    q: Text = None,
+    registry: RegistryName = None,
+    q: PartOfName = None,
     sort: Sort = "compressed",
     order: Order = "desc",
     limit: Limit = DEFAULT_LIMIT,

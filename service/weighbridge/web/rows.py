@@ -5,7 +5,6 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Final, TypeAlias
 
-from weighbridge.domain.history import LINE_UNKNOWN, NOT_IN_HISTORY
 from weighbridge.domain.report import (
     Page,
     PassReport,
@@ -15,10 +14,15 @@ from weighbridge.domain.report import (
     TagReport,
 )
 from weighbridge.domain.weighing import WeighedImage, WeighedLine, rfc3339
+from weighbridge.web.stand_ins import stand_in
 
 Report: TypeAlias = (
     RegistryReport | RepositoryReport | TagReport | PassReport | SearchHit
 )
+
+
+REASONS: Final = ("state_reason", "reason")
+"""Keys whose values are "" inside, and null in JSON, where there is no reason."""
 
 
 def columns(kind: type[Report]) -> list[str]:
@@ -27,8 +31,9 @@ def columns(kind: type[Report]) -> list[str]:
 
 
 def row_json(report: Report) -> dict[str, object]:
-    """The row under the names of its value; times RFC 3339, unknown is null."""
-    return {name: _plain(getattr(report, name)) for name in columns(type(report))}
+    """The row under the names of its value; times RFC 3339; unknown is null, and so
+    is the reason of a state that has none."""
+    return {name: _plain(name, getattr(report, name)) for name in columns(type(report))}
 
 
 def list_json(
@@ -56,15 +61,11 @@ LINE_COLUMNS: Final = (
 )
 
 
-_STANDS_FOR_LINES: Final = (LINE_UNKNOWN, NOT_IN_HISTORY, "(squashed")
-"""How texts begin that no Dockerfile has (`domain.history`)."""
-
-
 def line_number(line: WeighedLine) -> int | None:
     """Which of the lines that made layers it is, counted from 1; the one number that
     a line has wherever it is shown. None for a line without a layer, and for a text
     that only stands for lines which are not known."""
-    if line.layer is None or line.instruction.startswith(_STANDS_FOR_LINES):
+    if line.layer is None or stand_in(line.instruction):
         return None
     return line.layer + 1
 
@@ -106,5 +107,7 @@ def _layer_cells(image: WeighedImage, index: int | None) -> dict[str, object]:
     }
 
 
-def _plain(value: object) -> object:
+def _plain(name: str, value: object) -> object:
+    if name in REASONS:
+        return value or None
     return rfc3339(value) if isinstance(value, datetime) else value

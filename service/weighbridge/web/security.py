@@ -90,8 +90,9 @@ class Gate:
                 request,
                 421,
                 "misdirected_request",
-                "this service answers to loopback names only; say web.external_url "
-                "to serve another name",
+                "this service answers to loopback names only: open "
+                f"http://{self._options.bind}/ on this machine, or say "
+                "web.external_url to serve another name",
             )
             await refusal(scope, receive, send)
             return

@@ -439,3 +439,63 @@ async def test_other_repositories_are_untouched_by_one_that_fails(yard: Yard) ->
         )
         == before
     )
+
+
+async def test_a_child_that_comes_late_is_read_in_the_next_pass(yard: Yard) -> None:
+    registry = FakeRegistry()
+    amd = a_served_image(some_layers(400))
+    arm = a_served_image(some_layers(7), platform=Platform("linux", "arm64"))
+    registry.hold(arm)
+    registry.put("shop/api", "1", an_index([amd.manifest, arm.manifest]))
+    await yard.crawl(registry)
+    registry.hold(amd)
+
+    await yard.crawl(registry)
+
+    report = yard.repository("shop/api")
+    assert (report.state, report.newest_compressed_bytes) == ("ok", 400)
+
+
+async def test_a_child_that_stays_missing_is_never_called_ok(yard: Yard) -> None:
+    registry = FakeRegistry()
+    amd = a_served_image(some_layers(400))
+    arm = a_served_image(some_layers(7), platform=Platform("linux", "arm64"))
+    registry.hold(amd)
+    registry.put("shop/api", "1", an_index([amd.manifest, arm.manifest]))
+    await yard.crawl(registry)
+
+    await yard.crawl(registry)
+
+    report = yard.repository("shop/api")
+    assert (report.state, report.state_reason) == ("partial", "child_missing")
+
+
+async def test_an_index_that_one_repository_has_in_part_is_read_whole_in_another(
+    yard: Yard,
+) -> None:
+    registry = FakeRegistry()
+    amd = a_served_image(some_layers(400))
+    index = an_index([amd.manifest])
+    registry.put("evil/app", "1", index)
+    await yard.crawl(registry)
+    registry.put("shop/api", "1", index)
+    registry.hold(amd)
+
+    await yard.crawl(registry, Scope(only=("shop/api",)))
+
+    assert yard.repository("shop/api").newest_compressed_bytes == 400
+
+
+async def test_a_false_size_of_a_shared_layer_changes_no_other_repository(
+    yard: Yard,
+) -> None:
+    registry = FakeRegistry()
+    (shared,) = some_layers(1000, name="shared")
+    false = Layer(shared.media_type, shared.digest, 2**44)
+    registry.put("aaa/evil", "1", a_served_image([false]))
+    await yard.crawl(registry)
+
+    registry.put("shop/api", "1", a_served_image([shared, *some_layers(5)]))
+    await yard.crawl(registry)
+
+    assert yard.repository("shop/api").newest_compressed_bytes == 1005

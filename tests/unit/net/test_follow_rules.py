@@ -1,6 +1,7 @@
 """The loop over redirects, on httpx's own mock of a transport."""
 
 import asyncio
+import errno
 from collections.abc import Callable
 
 import httpx
@@ -227,6 +228,21 @@ async def test_every_failure_becomes_one_code_and_keeps_its_cause(
     assert raised.value.__cause__ is failure
     assert raised.value.message.startswith("https://r.example:443: ")
     assert "canary" not in raised.value.message
+
+
+async def test_who_does_not_listen_is_told_without_the_systems_words() -> None:
+    def site(request: httpx.Request) -> httpx.Response:
+        said = "Connect call failed ('127.0.0.1', 5999)"
+        try:
+            raise ConnectionRefusedError(errno.ECONNREFUSED, said)
+        except OSError as exc:
+            raise httpx.ConnectError(f"no connection: {said}") from exc
+
+    with pytest.raises(TransportError) as raised:
+        await _follow(site, an_ask(_HOME))
+
+    assert raised.value.message == "https://r.example:443: nothing listens there"
+    assert raised.value.hint == "check the address and the port"
 
 
 async def test_a_refused_address_is_a_refused_redirect_after_the_first_hop() -> None:

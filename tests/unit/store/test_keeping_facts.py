@@ -183,9 +183,31 @@ def test_a_conflicting_size_is_flagged_and_not_taken(database: Database) -> None
     assert (row["compressed_bytes"], row["has_conflict"]) == (1000, True)
     assert blob_row(database, a_digest("one"))["has_conflict"] is False
     with database.read() as connection:
-        # All totals are made of the first claims, so that they agree.
+        # A size belongs to the manifest that states it.
         totals = connection.execute(text("SELECT compressed_bytes FROM image_facts"))
-        assert sorted(totals.scalars()) == [1001, 1002]
+        assert sorted(totals.scalars()) == [5, 1001]
+
+
+def test_a_false_size_changes_no_honest_image_that_comes_later(
+    database: Database,
+) -> None:
+    keep(database, an_image([a_layer("shared", 2**44)]))
+
+    keep(database, an_image([a_layer("shared", 1000), a_layer("own", 7)]))
+
+    with database.read() as connection:
+        totals = connection.execute(text("SELECT compressed_bytes FROM image_facts"))
+        assert sorted(totals.scalars()) == [1007, 2**44]
+
+
+def test_a_layer_that_one_manifest_has_here_is_here(database: Database) -> None:
+    keep(database, an_image([a_layer("shared", 5, is_foreign=True)]))
+
+    keep(database, an_image([a_layer("shared", 1000), a_layer("own", 7)]))
+
+    row = blob_row(database, a_digest("shared"))
+    assert (row["is_foreign"], row["unmeasured_bytes"]) == (False, 1000)
+    assert row["uncompressed_confidence"] is None
 
 
 def test_a_conflict_within_one_batch_is_flagged(database: Database) -> None:
@@ -307,15 +329,17 @@ def test_manifest_046_an_unweighable_manifest_is_known_with_its_reason(
     assert (row["facts_state"], row["facts_code"]) == ("unweighable", reason)
 
 
-def test_only_digests_with_facts_are_known(database: Database) -> None:
+def test_only_digests_whose_facts_are_whole_are_known(database: Database) -> None:
     image, absent = an_image([a_layer("layer")]), a_digest("absent")
-    index = Index(
+    whole = Index(a_digest("w"), OCI_INDEX, 90, (a_child(image.digest),))
+    lacking = Index(
         a_digest("i"), OCI_INDEX, 90, (a_child(image.digest), a_child(absent))
     )
-    keep(database, image, index, missing={absent: "not_found"})
+    keep(database, image, whole, lacking, missing={absent: "not_found"})
     asked = {
         image.digest,
-        index.digest,
+        whole.digest,
+        lacking.digest,
         absent,
         a_digest("layer"),
         image.manifest.config.digest,
@@ -325,7 +349,7 @@ def test_only_digests_with_facts_are_known(database: Database) -> None:
     with database.read() as connection:
         known = find_known(connection, asked)
 
-    assert known == {image.digest, index.digest}
+    assert known == {image.digest, whole.digest}
 
 
 def test_a_missing_child_is_a_row_with_its_code(database: Database) -> None:

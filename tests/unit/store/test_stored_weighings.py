@@ -248,17 +248,19 @@ def test_what_is_no_image_has_a_kind_and_no_images(world: World, kind: str) -> N
     assert (found.kind, found.images, found.platforms) == (kind, (), ())
 
 
-def test_a_disputed_size_is_a_warning_and_the_first_claim_counts(world: World) -> None:
+def test_a_disputed_size_is_a_warning_and_each_image_has_its_own(world: World) -> None:
     honest = an_image([a_layer("shared", 1000)])
     liar = an_image([a_layer("shared", 1), a_layer("own", 5)])
     world.look({"honest": honest})
     world.look({"liar": liar})
 
-    found = must_weigh(world, "liar")
+    lying, true = must_weigh(world, "liar"), must_weigh(world, "honest")
 
-    assert found.images[0].compressed_bytes == 1005
-    assert world.tags()["liar"].compressed_bytes == 1005
-    assert any(short(a_digest("shared")) in text for text in found.warnings)
+    assert lying.images[0].compressed_bytes == 6
+    assert world.tags()["liar"].compressed_bytes == 6
+    assert true.images[0].compressed_bytes == 1000
+    assert any(short(a_digest("shared")) in text for text in lying.warnings)
+    assert any(short(a_digest("shared")) in text for text in true.warnings)
 
 
 def test_the_same_platform_twice_counts_as_the_first(world: World) -> None:

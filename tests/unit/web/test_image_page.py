@@ -35,7 +35,7 @@ def test_the_page_opens_with_the_line_that_is_heaviest() -> None:
 
     verdict = page.one("p", "verdict")
     assert verdict.text.startswith("◆ Line 5, RUN ")
-    assert verdict.text.endswith("is 56.6 % of it")
+    assert verdict.text.endswith("is 56.6 % of its compressed bytes")
     assert verdict.all("a")[0].attributes["href"] == "#l5"
     assert page.by_id("l5").classes == {"heavy"}
 

@@ -225,6 +225,7 @@ def _missing_text(graph: Graph, member: Member) -> str:
 def _disputed(images: Sequence[StoredImage]) -> tuple[str, ...]:
     digests = dict.fromkeys(d for image in images for d in image.conflicts)
     return tuple(
-        f"{short(digest)}: documents disagree about its size; the first claim counts"
+        f"{short(digest)}: documents disagree about its size; "
+        "what this manifest says is shown"
         for digest in digests
     )

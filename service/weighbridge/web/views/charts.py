@@ -22,13 +22,14 @@ ROW_MIN_SHARE: Final = 0.6
 class Part:
     """One layer as the bar sees it.
 
-    key:  what the row of the table is called, `l13`
-    text: what a screen reader says before the bytes
+    key:   what the row of the table is called, `l13`
+    text:  what a screen reader says before the bytes
+    place: what people call it, `line 13`
     """
 
     key: str
     text: str
-    number: int
+    place: str
     compressed_bytes: int
     is_heaviest: bool = False
 
@@ -46,16 +47,19 @@ class Segment:
     compressed_bytes: int
     is_heaviest: bool
     parts: int
-    number: int
+    place: str
     x: float = 0.0
     width: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """Text above the bar. css: from which width of the window on it is shown."""
+    """Text above the bar: `mark`, then the bytes.
 
-    text: str
+    css: from which width of the window on it is shown
+    """
+
+    mark: str
     x: float
     is_end: bool
     is_heaviest: bool
@@ -100,7 +104,7 @@ def _alone(part: Part) -> Segment:
         compressed_bytes=part.compressed_bytes,
         is_heaviest=part.is_heaviest,
         parts=1,
-        number=part.number,
+        place=part.place,
     )
 
 
@@ -154,7 +158,8 @@ def bar_labels(segments: Sequence[Segment]) -> list[Label]:
     wanted = [s for s in segments if s.width >= LABEL_SHARE and s.parts == 1]
     for segment in sorted(wanted, key=lambda s: (not s.is_heaviest, -s.width)):
         label = _label(segment)
-        pixels = len(label.text) * _CHARACTER_PX
+        text = label.mark + format_bytes(label.compressed_bytes)
+        pixels = len(text) * _CHARACTER_PX
         before, after = (pixels, 0.0) if label.is_end else (0.0, pixels)
         for step, (width, css) in enumerate(_WIDTHS):
             if _fits(label.x, before, after, width, taken, step):
@@ -166,9 +171,8 @@ def bar_labels(segments: Sequence[Segment]) -> list[Label]:
 
 def _label(segment: Segment) -> Label:
     is_end = segment.is_heaviest and segment.x > 55
-    words = f"◆ line {segment.number} · " if segment.is_heaviest else ""
     return Label(
-        words + format_bytes(segment.compressed_bytes),
+        f"◆ {segment.place} · " if segment.is_heaviest else "",
         round(segment.x + segment.width, 2) if is_end else segment.x,
         is_end,
         segment.is_heaviest,

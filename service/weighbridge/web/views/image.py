@@ -2,27 +2,29 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 from weighbridge.domain.digest import Digest, short
-from weighbridge.domain.report import RepositoryReport
 from weighbridge.domain.weighing import WeighedImage, Weighing
+from weighbridge.web.views.banners import Banner
 from weighbridge.web.views.charts import Label, Segment, bar_labels, layer_bar
 from weighbridge.web.views.lines import LineTable, line_table
 from weighbridge.web.views.numbers import (
     BITS_A_SECOND,
     Amount,
     percent,
+    plural,
     pull_time,
 )
-from weighbridge.web.views.overview import Banner, repository_state
 from weighbridge.web.views.words import amount, confidence_sentence
 
-_ALIGNMENT: Final = {
-    "inferred": "Which line made which layer is inferred from what the lines say.",
-    "unresolved": "Its history does not fit its layers: lines stand without sizes.",
-}
+_INFERRED: Final = "Which line made which layer is inferred from what the lines say."
+_SQUASHED: Final = (
+    "Several lines were committed as one layer: what each of them added is not known."
+)
+_MISMATCH: Final = "history_mismatch"
+"""The problem that every image with the alignment `unresolved` has, if it has a
+history: one sentence says both."""
 _ROLES: Final = {"artifact": "other artifact", "attestation": "attestation"}
 
 
@@ -81,9 +83,9 @@ class ImagePage:
 def image_page(
     weighing: Weighing,
     aliases: Sequence[str] = (),
-    repository: RepositoryReport | None = None,
+    banners: Sequence[Banner] = (),
 ) -> ImagePage:
-    """The page of the first image of the weighing."""
+    """The page of the first image of the weighing; `banners` come before its own."""
     image = weighing.images[0] if weighing.images else None
     table = line_table(image) if image else None
     segments = layer_bar(table.parts()) if table else []
@@ -100,7 +102,7 @@ def image_page(
         media_type=weighing.media_type,
         aliases=tuple(name for name in aliases if name != weighing.tag),
         platforms=_platforms(weighing, image),
-        banners=tuple(_banners(weighing, image, repository)),
+        banners=(*banners, *_banners(weighing, image, table)),
         others=tuple(
             OtherRow(
                 _ROLES.get(o.role, o.role),
@@ -139,21 +141,31 @@ def _platforms(
 
 
 def _banners(
-    weighing: Weighing, image: WeighedImage | None, repository: RepositoryReport | None
+    weighing: Weighing, image: WeighedImage | None, table: LineTable | None
 ) -> list[Banner]:
-    banners: list[Banner] = []
-    if repository is not None:
-        word, sentence = repository_state(repository)
-        if word and repository.state not in ("new", "partial", "ok"):
-            at = _known_at(repository.last_complete_pass_at)
-            banners.append(Banner(word, f"{sentence}{at}.", True))
-    banners.extend(Banner("", text, False) for text in weighing.warnings)
-    if image is not None:
-        banners.extend(Banner("", p.message, False) for p in image.problems)
-        if image.history_alignment in _ALIGNMENT:
-            banners.append(Banner("", _ALIGNMENT[image.history_alignment], False))
-    return banners
+    texts = list(weighing.warnings)
+    if image is not None and table is not None:
+        texts += [p.message for p in image.problems if p.code != _MISMATCH]
+        texts += _alignment(image, table)
+    return [Banner("", text, False) for text in texts]
 
 
-def _known_at(moment: datetime | None) -> str:
-    return f", known at {moment:%Y-%m-%d %H:%M} UTC" if moment else ""
+def _alignment(image: WeighedImage, table: LineTable) -> list[str]:
+    """How sure it is which line made which layer, where that is to be said."""
+    if any(row.stands_for == "squashed" for row in table.layers):
+        return [_SQUASHED]
+    if image.history_alignment == "inferred":
+        return [_INFERRED]
+    if image.history_alignment == "exact":
+        return []
+    if not table.lines:
+        # A config that could not be read is a problem of its own, and the cause.
+        has_cause = any(p.code != _MISMATCH for p in image.problems)
+        return [] if has_cause else ["It has no history: no line is known."]
+    lines = plural(table.lines, "line")
+    fits = "does" if table.lines == 1 else "do"
+    layers = plural(len(image.layers), "layer")
+    return [
+        f"The {lines} of its history {fits} not fit its {layers}: what each line "
+        "added is not known."
+    ]

@@ -4,32 +4,44 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from weighbridge.domain.digest import short
+from weighbridge.domain.instruction import METADATA, keyword
 from weighbridge.domain.weighing import WeighedImage, WeighedLayer, WeighedLine
+from weighbridge.web.stand_ins import StandIn, stand_in
 from weighbridge.web.views.charts import Part, row_share
 from weighbridge.web.views.numbers import Amount, percent
 from weighbridge.web.views.summaries import summary
 from weighbridge.web.views.words import amount
 
 _SUMMARY_CHARACTERS: Final = 90
+_LAYERS_HEADING: Final = "Layers: which line made each is not known"
+_LINES_HEADING: Final = "Lines of the history: how many bytes each added is not known"
+_UNPLACED: Final = Amount(None, reason="It is not known which layer this line made")
 
 
 @dataclass(frozen=True, slots=True)
 class LineRow:
-    """One line that made a layer, or a layer whose line is not known.
+    """One layer with its line, or a line whose bytes cannot be told.
 
-    number:  1 for the first layer, as people count; `key` is its anchor
+    key:     the layer's anchor, "" for a line that has no layer of its own
+    place:   what the row is called elsewhere, `line 5`; `layer 5` where its line is
+             not known or is several; "" without a layer
+    number:  the 5 of `line 5`, None for what is no line
     command: the first word of the instruction, `rest` what follows it
-    compressed_bytes: 0 where an earlier line has the same layer: it is moved once
+    stands_for: what is shown in the place of a line; then `rest` is all the words
+    compressed: 0 where an earlier line has the same layer: it is moved once
     bar:     percent of the column, of the heaviest line
     """
 
     key: str
-    number: int
+    place: str
+    number: int | None
     command: str
     rest: str
+    stands_for: StandIn
     digest: str
     media_type: str
-    compressed_bytes: int
+    compressed: Amount
     uncompressed: Amount
     share: str
     bar: float = 0.0
@@ -37,9 +49,14 @@ class LineRow:
     note: str = ""
 
     @property
-    def instruction(self) -> str:
-        """The whole line."""
+    def text(self) -> str:
+        """The whole line, or the words that stand for it."""
         return f"{self.command} {self.rest}".strip()
+
+    @property
+    def compressed_bytes(self) -> int:
+        """What the row adds to the sum."""
+        return self.compressed.number or 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,56 +69,82 @@ class MetadataLine:
 
 
 @dataclass(frozen=True, slots=True)
-class LineTable:
-    """rows sum to `compressed_bytes`."""
+class Group:
+    """Rows with a heading, "" where the table has one group only."""
 
+    heading: str
     rows: tuple[LineRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LineTable:
+    """The layers' rows sum to `compressed_bytes`.
+
+    lines: how many the history has, with and without layers
+    """
+
+    groups: tuple[Group, ...]
     metadata: tuple[MetadataLine, ...]
     metadata_summary: str
     compressed_bytes: int
     lines: int
 
     @property
+    def layers(self) -> list[LineRow]:
+        """The rows that are layers."""
+        return [row for group in self.groups for row in group.rows if row.key]
+
+    @property
     def heaviest(self) -> LineRow | None:
         """The row with the most bytes, None where there is none with any."""
-        return next((row for row in self.rows if row.is_heaviest), None)
+        return next((row for row in self.layers if row.is_heaviest), None)
 
     @property
     def heaviest_summary(self) -> str:
         """The heaviest line in at most 90 characters."""
         row = self.heaviest
-        return summary(row.instruction, _SUMMARY_CHARACTERS) if row else ""
+        return summary(row.text, _SUMMARY_CHARACTERS) if row else ""
 
     def parts(self) -> list[Part]:
-        """The rows as the bar sees them."""
+        """The layers as the bar sees them."""
         return [
             Part(
                 row.key,
-                summary(row.instruction, _SUMMARY_CHARACTERS),
-                row.number,
+                summary(row.text, _SUMMARY_CHARACTERS),
+                row.place,
                 row.compressed_bytes,
                 row.is_heaviest,
             )
-            for row in self.rows
+            for row in self.layers
         ]
 
 
 def line_table(image: WeighedImage) -> LineTable:
-    """One row a layer, in the order of the Dockerfile, and the metadata lines."""
+    """One row a layer, in the order of the Dockerfile, and the lines without one.
+
+    Where lines and layers do not fit together both are listed, each with what is
+    known of it.
+    """
     line_of = {line.layer: line for line in image.lines if line.layer is not None}
-    rows = _marked(
+    layers = _marked(
         [
             _row(index, layer, line_of.get(index), image)
             for index, layer in enumerate(image.layers)
         ]
     )
-    metadata = _metadata(image.lines)
+    metadata: list[MetadataLine] = []
+    if image.history_alignment == "unresolved":
+        groups = _unresolved(layers, image.lines)
+    else:
+        parts, metadata = _apart(image.lines)
+        rows = [row for r in layers for row in (*parts.get(r.key, ()), r)]
+        groups = [Group("", tuple(rows))]
     return LineTable(
-        rows=tuple(rows),
+        groups=tuple(groups),
         metadata=tuple(metadata),
         metadata_summary=_summary(metadata),
         compressed_bytes=image.compressed_bytes,
-        lines=len(image.lines),
+        lines=sum(not stand_in(line.instruction) for line in image.lines),
     )
 
 
@@ -110,25 +153,40 @@ def _row(
 ) -> LineRow:
     earlier = [other.digest for other in image.layers[:index]]
     same_as = earlier.index(layer.digest) + 1 if layer.digest in earlier else 0
-    number = 0 if same_as else layer.compressed_bytes
-    command, rest = _split(line.instruction if line else "")
+    compressed_bytes = 0 if same_as else layer.compressed_bytes
+    stands_for: StandIn = stand_in(line.instruction) if line else "unknown"
+    is_line = line is not None and not stands_for
+    kind = "line" if is_line else "layer"
+    command, rest = _split(line.instruction) if line and is_line else ("", "")
     return LineRow(
-        key=f"l{index + 1}",
-        number=index + 1,
-        command=command or "layer",
-        rest=rest if line else f"{layer.digest[:19]}, its line is not known",
+        key=_key(index),
+        place=f"{kind} {index + 1}",
+        number=index + 1 if is_line else None,
+        command=command,
+        rest=rest if is_line else _words(index, layer, stands_for),
+        stands_for=stands_for,
         digest=layer.digest,
         media_type=layer.media_type,
-        compressed_bytes=number,
+        compressed=Amount(compressed_bytes),
         uncompressed=amount(layer.uncompressed),
-        share=percent(number, image.compressed_bytes),
-        note=_note(layer, same_as),
+        share=percent(compressed_bytes, image.compressed_bytes),
+        note=_note(layer, f"{kind} {same_as}" if same_as else ""),
     )
 
 
-def _note(layer: WeighedLayer, same_as: int) -> str:
+def _words(index: int, layer: WeighedLayer, stands_for: StandIn) -> str:
+    if stands_for == "squashed":
+        return f"Layer {index + 1}: several of the lines above, squashed into one"
+    return f"Layer {index + 1}, {short(layer.digest)}: its line is not known"
+
+
+def _key(index: int) -> str:
+    return f"l{index + 1}"
+
+
+def _note(layer: WeighedLayer, same_as: str) -> str:
     if same_as:
-        return f"same layer as line {same_as}, moved once"
+        return f"same layer as {same_as}, moved once"
     if layer.is_foreign:
         return "lies outside this registry, counted in a pull only"
     return ""
@@ -148,16 +206,61 @@ def _marked(rows: Sequence[LineRow]) -> list[LineRow]:
     ]
 
 
-def _metadata(lines: Sequence[WeighedLine]) -> list[MetadataLine]:
-    found: list[MetadataLine] = []
+def _unresolved(layers: Sequence[LineRow], lines: Sequence[WeighedLine]) -> list[Group]:
+    unplaced = [_without_layer(line, _UNPLACED) for line in lines if line.layer is None]
+    groups = [Group(_LAYERS_HEADING if unplaced else "", tuple(layers))]
+    if unplaced:
+        groups.append(Group(_LINES_HEADING, tuple(unplaced)))
+    return groups
+
+
+def _apart(
+    lines: Sequence[WeighedLine],
+) -> tuple[dict[str, list[LineRow]], list[MetadataLine]]:
+    """The lines without a layer of their own: those whose work is in a squashed
+    layer, by its key, and those that made nothing."""
+    parts: dict[str, list[LineRow]] = {}
+    metadata: list[MetadataLine] = []
+    waiting: list[WeighedLine] = []
     after = 0
     for line in lines:
-        if line.layer is not None:
-            after = line.layer + 1
+        if line.layer is None:
+            waiting.append(line)
             continue
-        command, rest = _split(line.instruction)
-        found.append(MetadataLine(after, command, rest))
-    return found
+        is_squashed = stand_in(line.instruction) == "squashed"
+        for earlier in waiting:
+            if is_squashed and keyword(earlier.instruction) not in METADATA:
+                row = _part_of(earlier, line.layer)
+                parts.setdefault(_key(line.layer), []).append(row)
+            else:
+                metadata.append(MetadataLine(after, *_split(earlier.instruction)))
+        waiting = []
+        after = line.layer + 1
+    metadata += [MetadataLine(after, *_split(line.instruction)) for line in waiting]
+    return parts, metadata
+
+
+def _part_of(line: WeighedLine, layer: int) -> LineRow:
+    word = f"in layer {layer + 1}"
+    reason = f"Its bytes are in layer {layer + 1}, together with those of other lines"
+    return _without_layer(line, Amount(None, word=word, reason=reason))
+
+
+def _without_layer(line: WeighedLine, size: Amount) -> LineRow:
+    command, rest = _split(line.instruction)
+    return LineRow(
+        key="",
+        place="",
+        number=None,
+        command=command,
+        rest=rest,
+        stands_for="",
+        digest="",
+        media_type="",
+        compressed=size,
+        uncompressed=size,
+        share="",
+    )
 
 
 def _summary(metadata: Sequence[MetadataLine]) -> str:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final, Literal, TypeAlias
 
 from weighbridge.domain.report import Page, RegistryReport, RepositoryReport
+from weighbridge.web.stand_ins import stand_in
 from weighbridge.web.views.banners import (
     Banner,
     registry_banners,
@@ -15,7 +16,7 @@ from weighbridge.web.views.charts import row_share
 from weighbridge.web.views.frame import RegistryLine, registry_line
 from weighbridge.web.views.numbers import Amount, ago
 from weighbridge.web.views.summaries import summary
-from weighbridge.web.views.words import amount_of_row
+from weighbridge.web.views.words import STAND_IN, amount_of_row
 
 _LINE_CHARACTERS: Final = 60
 State: TypeAlias = Literal["empty", "first_crawl", "weighed"]
@@ -26,6 +27,7 @@ class RepositoryRow:
     """One row of the table.
 
     bar:   percent of the column; every row of a page has the same scale
+    heaviest: the line, shortened, or words for what is no line of a Dockerfile
     state: what is to say beside the numbers, "" where all is well
     """
 
@@ -40,6 +42,7 @@ class RepositoryRow:
     uncompressed: Amount | None
     bar: float
     heaviest: str
+    heaviest_is_line: bool
     heaviest_whole: str
     heaviest_bytes: int | None
     tags: int
@@ -168,6 +171,7 @@ def _rows(items: Sequence[RepositoryReport], now: datetime) -> list[RepositoryRo
 def _row(report: RepositoryReport, largest: int, now: datetime) -> RepositoryRow:
     ref = f"{report.registry}/{report.repository}"
     line = report.heaviest_instruction or ""
+    stands_for = stand_in(line)
     state, state_title = repository_state(report)
     is_new = report.state == "new"
     return RepositoryRow(
@@ -191,7 +195,8 @@ def _row(report: RepositoryReport, largest: int, now: datetime) -> RepositoryRow
         if is_new or report.newest_compressed_bytes is not None
         else None,
         bar=row_share(report.newest_compressed_bytes or 0, largest),
-        heaviest=summary(line, _LINE_CHARACTERS),
+        heaviest=STAND_IN.get(stands_for) or summary(line, _LINE_CHARACTERS),
+        heaviest_is_line=not stands_for,
         heaviest_whole=line,
         heaviest_bytes=report.heaviest_compressed_bytes,
         tags=report.tags,

@@ -5,7 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from weighbridge.domain.report import Page, RepositoryReport, TagReport
+from weighbridge.domain.report import (
+    Page,
+    RegistryReport,
+    RepositoryReport,
+    TagReport,
+)
+from weighbridge.web.stand_ins import StandIn, stand_in
+from weighbridge.web.views.banners import (
+    Banner,
+    repository_banners,
+    repository_state,
+)
 from weighbridge.web.views.charts import row_share
 from weighbridge.web.views.numbers import (
     BITS_A_SECOND,
@@ -13,7 +24,6 @@ from weighbridge.web.views.numbers import (
     ago,
     pull_time,
 )
-from weighbridge.web.views.overview import Banner, repository_state
 from weighbridge.web.views.summaries import summary
 from weighbridge.web.views.words import amount_of_row
 
@@ -55,7 +65,8 @@ class TagRow:
 @dataclass(frozen=True, slots=True)
 class RepositoryPage:
     """growth: percent against the baseline, with arrow and sign, "" without one;
-    coloured from 5 % on."""
+    coloured from 5 % on.
+    stands_for: what is in the place of the heaviest line, "" for a line"""
 
     report: RepositoryReport
     ref: str
@@ -65,6 +76,7 @@ class RepositoryPage:
     growth_css: str
     newest_by: str
     heaviest: str
+    stands_for: StandIn
     pull_fast: str
     pull_slow: str
     banners: tuple[Banner, ...]
@@ -72,14 +84,16 @@ class RepositoryPage:
 
 
 def repository_page(
-    report: RepositoryReport, tags: Page[TagReport], now: datetime
+    report: RepositoryReport,
+    tags: Page[TagReport],
+    now: datetime,
+    registry: RegistryReport | None = None,
 ) -> RepositoryPage:
     """The page; bars of its tags share one scale."""
     ref = f"{report.registry}/{report.repository}"
     compressed = report.newest_compressed_bytes
     fast, slow = BITS_A_SECOND.values()
     change = _growth(compressed, report.baseline_compressed_bytes)
-    word, sentence = repository_state(report)
     return RepositoryPage(
         report=report,
         ref=ref,
@@ -91,11 +105,21 @@ def repository_page(
         growth_css=_growth_css(change),
         newest_by=_NEWEST_BY.get(report.newest_by or "", ""),
         heaviest=summary(report.heaviest_instruction or "", 120),
+        stands_for=stand_in(report.heaviest_instruction or ""),
         pull_fast=pull_time(compressed or 0, fast),
         pull_slow=pull_time(compressed or 0, slow),
-        banners=(Banner(word, f"{sentence}.", word != "weighing"),) if word else (),
+        banners=tuple(_banners(report, registry, now)),
         rows=tuple(_rows(ref, tags.items, now)),
     )
+
+
+def _banners(
+    report: RepositoryReport, registry: RegistryReport | None, now: datetime
+) -> list[Banner]:
+    if banners := repository_banners(report, registry, now):
+        return banners
+    word, sentence = repository_state(report)
+    return [Banner(word, f"{sentence}.", word != "weighing")] if word else []
 
 
 def _growth(compressed: int | None, baseline: int | None) -> float | None:

@@ -4,6 +4,7 @@ from typing import Final
 
 from weighbridge.domain.measure import Confidence, Uncompressed
 from weighbridge.domain.units import format_bytes
+from weighbridge.web.stand_ins import StandIn
 from weighbridge.web.views.numbers import Amount
 
 CONFIDENCE: Final[dict[Confidence, str]] = {
@@ -26,6 +27,13 @@ _REASON: Final = {
     "encrypted": "a layer is encrypted",
     "foreign": "a layer lies in another place than this registry",
 }
+
+
+STAND_IN: Final[dict[StandIn, str]] = {
+    "unknown": "line not known",
+    "squashed": "several lines, squashed",
+}
+"""What stands in the place of a heaviest line in a table."""
 
 
 def reason(code: str) -> str:

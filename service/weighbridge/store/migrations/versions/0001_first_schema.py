@@ -223,6 +223,7 @@ def create_facts() -> None:
         required("image_id", sa.BigInteger()),
         required("position", sa.SmallInteger()),
         required("blob_id", sa.BigInteger()),
+        optional("claimed_bytes", sa.BigInteger()),
         sa.PrimaryKeyConstraint("image_id", "position", name="pk_layers"),
         sqlite_with_rowid=False,
     )

@@ -1,0 +1,124 @@
+"""The API's own description: parameters from the routes, answers from a table here.
+
+FastAPI would promise a 422 that is never sent, and nothing of what is.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from fastapi import FastAPI, Request
+from fastapi.openapi.utils import get_openapi
+from starlette.responses import Response
+
+from weighbridge import __version__
+from weighbridge.web.answers import json_answer
+from weighbridge.web.options import WebOptions
+from weighbridge.web.shapes import Schema, reference_to, schemas
+
+PATH: Final = "/api/v1/openapi.json"
+_ABOUT: Final = (
+    "What Weighbridge knows of container images. Every operation reads; HEAD is "
+    "answered wherever GET is. Bytes are integers, times RFC 3339 in UTC, and what "
+    "is not known is null, never 0."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a route answers: the schema of its 200, the codes of its 404."""
+
+    schema: str
+    not_found: tuple[str, ...] = ()
+
+
+ANSWERS: Final[Mapping[str, Answers]] = {
+    "/api/v1/registries": Answers("RegistryList"),
+    "/api/v1/repositories": Answers("RepositoryList", ("registry_not_found",)),
+    "/api/v1/repository": Answers("Repository", ("repository_not_found",)),
+    "/api/v1/tags": Answers("TagList", ("repository_not_found",)),
+    "/api/v1/image": Answers("Weighing", ("repository_not_found", "image_not_found")),
+    "/api/v1/passes": Answers(
+        "PassList", ("registry_not_found", "repository_not_found")
+    ),
+    "/api/v1/passes/{pass_id}": Answers("Pass", ("pass_not_found",)),
+    "/api/v1/search": Answers("SearchHitList"),
+}
+
+
+class Description:
+    """The OpenAPI document of an app, written when it is first asked for."""
+
+    def __init__(self, app: FastAPI, options: WebOptions) -> None:
+        self._app = app
+        self._options = options
+        self._document: Schema | None = None
+
+    def openapi(self, request: Request) -> Response:
+        """This document."""
+        if self._document is None:
+            self._document = self._written()
+        return json_answer(request, self._document)
+
+    def _written(self) -> Schema:
+        document = get_openapi(
+            title="Weighbridge",
+            version=__version__,
+            description=_ABOUT,
+            routes=self._app.routes,
+        )
+        for path, operations in document["paths"].items():
+            operation = operations["get"]
+            parameters = operation.get("parameters", [])
+            operation["parameters"] = [_parameter(each) for each in parameters]
+            operation["responses"] = self._responses(ANSWERS[path])
+        document["components"] = {"schemas": schemas()}
+        return document
+
+    def _responses(self, answers: Answers) -> Schema:
+        refusals = {"400": "A parameter is unknown, repeated, missing or wrong."}
+        if answers.not_found:
+            codes = " or ".join(f"`{code}`" for code in answers.not_found)
+            refusals["404"] = f"It is not known here: {codes}."
+        if self._options.wants_loopback_host:
+            refusals["421"] = "The Host is no name of this machine's loopback."
+        refusals["503"] = "The database does not answer as it should."
+        return {
+            "200": {
+                "description": "What was asked for.",
+                "headers": {"ETag": _ETAG},
+                "content": _json(answers.schema),
+            },
+            "304": {
+                "description": "If-None-Match holds the ETag of what would be sent.",
+                "headers": {"ETag": _ETAG},
+            },
+            **{
+                status: {"description": text, "content": _json("Error")}
+                for status, text in refusals.items()
+            },
+        }
+
+
+_ETAG: Final[Schema] = {
+    "description": "Of this answer, for If-None-Match.",
+    "schema": {"type": "string"},
+}
+
+
+def _json(name: str) -> Schema:
+    return {"application/json": {"schema": reference_to(name)}}
+
+
+def _parameter(parameter: Schema) -> Schema:
+    """Without null: a parameter that is not wanted is left out."""
+    schema = parameter["schema"]
+    if not isinstance(schema, dict) or "anyOf" not in schema:
+        return parameter
+    first, *_ = _not_null(schema["anyOf"])
+    rest = {key: value for key, value in schema.items() if key != "anyOf"}
+    return {**parameter, "schema": {**first, **rest}}
+
+
+def _not_null(schemas: Sequence[Schema]) -> list[Schema]:
+    return [schema for schema in schemas if schema.get("type") != "null"]

@@ -1,0 +1,188 @@
+"""The shapes of JSON answers, as schemas for the OpenAPI document.
+
+Rows are those of the read model under `rows.REASONS`; an image is what
+`domain.weighing.as_json` writes. The tests hold real answers against them.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal, TypeAlias
+
+from pydantic import TypeAdapter
+
+from weighbridge.domain.digest import Digest
+from weighbridge.domain.document import HistoryAlignment, Role
+from weighbridge.domain.measure import Confidence
+from weighbridge.domain.report import (
+    PassReport,
+    RegistryReport,
+    RepositoryReport,
+    SearchHit,
+    TagReport,
+)
+from weighbridge.web.rows import REASONS, Report
+
+Schema: TypeAlias = dict[str, object]
+
+REFERENCE: Final = "#/components/schemas/{model}"
+ROWS: Final[dict[str, type[Report]]] = {
+    "Registry": RegistryReport,
+    "Repository": RepositoryReport,
+    "Tag": TagReport,
+    "Pass": PassReport,
+    "SearchHit": SearchHit,
+}
+_TEXT_OR_NULL: Final = {"anyOf": [{"type": "string"}, {"type": "null"}]}
+
+
+@dataclass(frozen=True, slots=True)
+class Uncompressed:
+    """Bytes after decompression. Null is unknown, never 0; the reason says why."""
+
+    uncompressed_bytes: int | None
+    uncompressed_confidence: Confidence
+    uncompressed_low_bytes: int | None
+    uncompressed_high_bytes: int | None
+    uncompressed_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLayer(Uncompressed):
+    """One layer. A foreign one lies outside the registry and counts in a pull."""
+
+    digest: Digest
+    media_type: str
+    compressed_bytes: int
+    foreign: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLine:
+    """One line of the history; `layer` is an index into `layers`, null for none.
+
+    Both sizes are null where it is not known which layer the line made.
+    """
+
+    instruction: str
+    created_at: datetime | None
+    layer: int | None
+    compressed_bytes: int | None
+    uncompressed_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageProblem:
+    """What is wrong with an image whose sizes are good all the same."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Image(Uncompressed):
+    """The image of one platform. `base` is always null in this release."""
+
+    platform: str
+    digest: Digest
+    media_type: str
+    config_digest: Digest
+    created_at: datetime | None
+    compressed_bytes: int
+    layers: list[ImageLayer]
+    lines: list[ImageLine]
+    history_alignment: HistoryAlignment
+    problems: list[ImageProblem]
+    base: None
+
+
+@dataclass(frozen=True, slots=True)
+class OtherItem:
+    """What the same index lists and is no image."""
+
+    digest: Digest
+    media_type: str
+    role: Role
+    stored_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a weighing took; null for what is answered from the store."""
+
+    requests: int
+    bytes_read: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Weighing:
+    """One reference, weighed; `images` is empty for what is no image."""
+
+    schema: Literal["weighbridge.inspect/1"]
+    reference: str
+    registry: str
+    repository: str
+    tag: str | None
+    digest: Digest
+    media_type: str
+    kind: Literal["image", "index", "artifact", "unweighable"]
+    platforms: list[str]
+    images: list[Image]
+    others: list[OtherItem]
+    cost: Cost | None
+    warnings: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorBody:
+    """`code` is stable; `detail` is what a program needs besides, or null."""
+
+    code: str
+    message: str
+    detail: object
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """Every answer that is not what was asked for."""
+
+    error: ErrorBody
+
+
+def schemas() -> dict[str, Schema]:
+    """Every component by name: rows, their lists, an image, the error."""
+    found: dict[str, Schema] = {}
+    for name, kind in ROWS.items():
+        found[name] = _row(name, kind)
+        found[f"{name}List"] = _list_of(name)
+    for adapter in (TypeAdapter(Weighing), TypeAdapter(Error)):
+        whole = adapter.json_schema(mode="serialization", ref_template=REFERENCE)
+        found |= whole.pop("$defs", {})
+        found[whole["title"]] = whole
+    return found
+
+
+def reference_to(name: str) -> Schema:
+    """A schema that is the one of this name."""
+    return {"$ref": REFERENCE.format(model=name)}
+
+
+def _row(name: str, kind: type[Report]) -> Schema:
+    schema = TypeAdapter(kind).json_schema(mode="serialization")
+    schema["title"] = name
+    schema["description"] = (kind.__doc__ or "").partition("\n")[0]
+    properties = schema["properties"]
+    properties |= {key: _TEXT_OR_NULL for key in REASONS if key in properties}
+    return schema
+
+
+def _list_of(name: str) -> Schema:
+    return {
+        "type": "object",
+        "description": "`next_cursor` asks for the page after this one; null: none.",
+        "properties": {
+            "items": {"type": "array", "items": reference_to(name)},
+            "next_cursor": _TEXT_OR_NULL,
+        },
+        "required": ["items", "next_cursor"],
+    }
