@@ -16,6 +16,7 @@ from weighbridge.errors import StoreError, WeighbridgeError
 from weighbridge.jobs.inline import InlineJobs
 from weighbridge.jobs.names import CRAWL
 from weighbridge.jobs.scheduler import Scheduler
+from weighbridge.store.registries import mark_unconfigured
 from weighbridge.store.repositories import oldest_looks
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
@@ -49,10 +50,11 @@ class Embedded:
         self._due_at: dict[str, datetime] = {}
         self._jobs = InlineJobs({CRAWL: self._crawl})
         self._scheduler = Scheduler(self._tick)
-        self.progress = Progress()
 
     def start(self) -> None:
         """Begin to ring and to crawl; returns at once."""
+        with self._database.write() as connection:
+            mark_unconfigured(connection, self._settings.names, self._clock())
         self._read_due()
         self._jobs.start()
         self._scheduler.start()
@@ -92,7 +94,7 @@ class Embedded:
                 [Target(configured.name, configured.url, configured)],
                 self._database,
                 self._telemetry,
-                self.progress,
+                Progress(),
                 clock=self._clock,
             )
             (done,) = report.registries

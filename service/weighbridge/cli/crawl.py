@@ -8,7 +8,7 @@ import click
 
 from weighbridge.cli.failure import NOT_WEIGHED
 from weighbridge.cli.options import Options, common_options
-from weighbridge.cli.screen import emit
+from weighbridge.cli.streams import emit
 
 _INTERRUPTED = 130
 
@@ -26,7 +26,7 @@ Examples:
     "--no-measure", is_flag=True, help="Leave uncompressed sizes for a later crawl."
 )
 @click.option("--plain-http", is_flag=True, help="Addresses given here speak http.")
-@common_options
+@common_options(results=True)
 def command(
     options: Options, targets: tuple[str, ...], no_measure: bool, plain_http: bool
 ) -> int:

@@ -2,19 +2,20 @@
 
 import click
 
+from weighbridge.cli.commands import Group
 from weighbridge.cli.options import Options, common_options
-from weighbridge.cli.screen import emit
+from weighbridge.cli.streams import emit
 
 _EXAMPLE = "\b\nExample:\n  weighbridge db upgrade --database sqlite:///weights.db"
 
 
-@click.group(epilog=_EXAMPLE)
+@click.group(cls=Group, epilog=_EXAMPLE)
 def command() -> None:
     """Look after the database."""
 
 
 @command.command(epilog=_EXAMPLE)
-@common_options
+@common_options()
 def upgrade(options: Options) -> int:
     """Bring the database's schema to this version; nothing is lost."""
     settings = options.settings()

@@ -57,7 +57,7 @@ def failure_text(failed: CommandFailed) -> str:
     """The message and its code (docs/troubleshooting.md), a line a hint below it.
 
     A hint may begin with a word of its own and two spaces (`nearest  3.7, 3.8`);
-    others are introduced by `try`.
+    others are introduced by `try`, which some of them say themselves.
     """
     from weighbridge.domain.printable import printable
 
@@ -69,7 +69,7 @@ def failure_text(failed: CommandFailed) -> str:
     if failed.subject:
         lines[0] = f"{printable(failed.subject)}: {lines[0]}"
     for hint in error.hint.splitlines():
-        shown = printable(hint)
+        shown = printable(hint).removeprefix("try ")
         lines.append(f"  {shown}" if "  " in shown else f"  try    {shown}")
     if failed.ending:
         lines.append(failed.ending)

@@ -4,7 +4,7 @@ import click
 
 from weighbridge.cli.failure import NOT_WEIGHED, CommandFailed
 from weighbridge.cli.options import Options, common_options
-from weighbridge.cli.screen import emit
+from weighbridge.cli.streams import emit
 from weighbridge.errors import UsageError, WeighbridgeError
 
 _EXAMPLES = """\b
@@ -22,7 +22,7 @@ Examples:
 @click.option("--all", "wants_all", is_flag=True, help="Show metadata lines too.")
 @click.option("--plain-http", is_flag=True, help="The registry speaks http only.")
 @click.option("--ascii", "wants_ascii", is_flag=True, help="No blocks, no signs.")
-@common_options
+@common_options(database=False, results=True)
 def command(
     options: Options,
     reference: str,

@@ -14,7 +14,9 @@ from typing import Final
 import click
 
 from weighbridge import __version__
-from weighbridge.cli.failure import report
+from weighbridge.cli.commands import Group
+from weighbridge.cli.failure import NOT_WEIGHED, report
+from weighbridge.cli.streams import OutputFailed, give_up, is_of_output
 
 _COMMANDS: Final = {
     "inspect": "weighbridge.cli.inspect",
@@ -26,8 +28,11 @@ _COMMANDS: Final = {
 }
 """In the order in which a newcomer needs them; each module has a `command`."""
 
+_CLICK_BROKEN_PIPE: Final = 1
+"""What click exits with where `--help` meets a closed pipe."""
 
-class LazyGroup(click.Group):
+
+class LazyGroup(Group):
     """A group whose commands are modules, imported when they are asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -63,6 +68,17 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command line. Returns its exit code; every error is told on stderr."""
     is_debug = "--debug" in arguments
     try:
+        return _run(arguments, is_debug=is_debug)
+    except OutputFailed as exc:
+        give_up(exc.__cause__)
+    except OSError as exc:
+        # stderr takes nothing either.
+        give_up(exc)
+    return NOT_WEIGHED
+
+
+def _run(arguments: Sequence[str], *, is_debug: bool) -> int:
+    try:
         result: object = cli.main(
             args=list(arguments), prog_name="weighbridge", standalone_mode=False
         )
@@ -71,6 +87,14 @@ def run(arguments: Sequence[str]) -> int:
         return exc.exit_code
     except (KeyboardInterrupt, click.Abort):
         return 130
-    except Exception as exc:  # noqa: BLE001 - the last stop: a person is to read it
+    except SystemExit as exc:
+        if exc.code != _CLICK_BROKEN_PIPE:
+            raise
+        raise OutputFailed from exc
+    except OutputFailed:
+        raise
+    except Exception as exc:
+        if isinstance(exc, OSError) and is_of_output(exc):
+            raise OutputFailed from exc
         return report(exc, is_debug=is_debug)
     return result if isinstance(result, int) else 0

@@ -47,7 +47,7 @@ class Options:
 
         try:
             return load_settings(
-                self.config, os.environ, database=self.database, bind=bind
+                self.config, os.environ, database_url=self.database, bind=bind
             )
         except ConfigError as exc:
             count = len(exc.message.splitlines())
@@ -113,10 +113,10 @@ def common_options(
         def command(
             config: str | None,
             debug: bool,
-            *args: P.args,
             database: str | None = None,
             output: Output = "table",
             units: Literal["si", "iec"] = "si",
+            *args: P.args,
             **kwargs: P.kwargs,
         ) -> int:
             # `debug` is read in `cli.main`, where errors arrive.

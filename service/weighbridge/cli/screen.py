@@ -1,8 +1,6 @@
 """What text may look like where it is printed: width, glyphs, colours, units."""
 
-import os
 import shutil
-import sys
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -128,16 +126,6 @@ def columns(text: str) -> int:
         else 1
         for character in text
     )
-
-
-def emit(text: str) -> None:
-    """Print to stdout. A reader that has gone, such as `head`, is no error."""
-    try:
-        sys.stdout.write(f"{text}\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Python flushes stdout once more as it ends, and would complain then.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _can_write(encoding: str | None, text: str) -> bool:

@@ -2,8 +2,9 @@
 
 import click
 
+from weighbridge.cli.commands import Count
 from weighbridge.cli.options import Options, common_options
-from weighbridge.cli.screen import emit
+from weighbridge.cli.streams import emit
 
 _EXAMPLES = """\b
 Examples:
@@ -13,9 +14,7 @@ Examples:
 
 
 @click.command(epilog=_EXAMPLES)
-@click.option(
-    "--limit", type=click.IntRange(1, 1000), default=20, help="How many, 1 to 1000."
-)
+@click.option("--limit", type=Count(1, 1000), default=20, help="How many, 1 to 1000.")
 @click.option(
     "--by",
     type=click.Choice(["compressed"]),
@@ -24,7 +23,7 @@ Examples:
 )
 @click.option("--registry", metavar="NAME", help="Of this registry only.")
 @click.option("--ascii", "wants_ascii", is_flag=True, help="No blocks, no signs.")
-@common_options
+@common_options(results=True)
 def command(
     options: Options, limit: int, by: str, registry: str | None, wants_ascii: bool
 ) -> int:

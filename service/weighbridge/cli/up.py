@@ -21,7 +21,7 @@ _USERINFO: Final = re.compile(r"//[^/]*@")
 @click.command(epilog=_EXAMPLES)
 @click.option("--demo", is_flag=True, help="Crawl a small registry inside it.")
 @click.option("--bind", metavar="HOST:PORT", help="Where to serve.")
-@common_options
+@common_options()
 def command(options: Options, demo: bool, bind: str | None) -> int:
     """Serve, schedule and crawl in one process.
 

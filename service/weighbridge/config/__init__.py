@@ -5,7 +5,7 @@
 """
 
 from weighbridge.config.address import is_loopback, split_bind
-from weighbridge.config.load import find_config_file, load_settings
+from weighbridge.config.load import DEFAULT_FILES, find_config_file, load_settings
 from weighbridge.config.settings import (
     AuthSettings,
     DefaultSettings,
@@ -19,6 +19,7 @@ from weighbridge.config.settings import (
 )
 
 __all__ = [
+    "DEFAULT_FILES",
     "AuthSettings",
     "DefaultSettings",
     "LimitSettings",

@@ -1,6 +1,7 @@
 """Reads the settings: options over environment over file over defaults."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path as FilePath
 from typing import Final
@@ -19,6 +20,7 @@ from weighbridge.config.faults import (
 )
 from weighbridge.config.settings import Settings
 
+_SCHEME: Final = re.compile(r"[a-z][a-z0-9+_]*:", re.ASCII)
 DEFAULT_FILES: Final = ("weighbridge.yaml", "/etc/weighbridge/weighbridge.yaml")
 
 _VARIABLES: Final[Mapping[str, Path]] = {
@@ -38,7 +40,8 @@ def load_settings(
     """The settings, checked.
 
     path:         the file that was asked for, None to look where it usually is
-    database_url: what `--database` says; bind: what `--bind` says
+    database_url: what `--database` says, a URL or the path of an SQLite file
+    bind:         what `--bind` says
     Raises ConfigError with a line for each fault that could be found.
     """
     draft = Draft()
@@ -46,7 +49,7 @@ def load_settings(
     if file is not None:
         draft.read_file(file)
     _read_environment(draft, environ)
-    draft.overlay(DATABASE_URL, database_url, "--database")
+    draft.overlay(DATABASE_URL, _as_url(database_url), "--database")
     draft.overlay(("web", "bind"), bind, "--bind")
     draft.settle_database_url(default_database_url(environ))
     return _checked(draft)
@@ -71,6 +74,13 @@ def default_database_url(environ: Mapping[str, str]) -> str:
     if home.startswith("/"):
         return f"sqlite:///{home}/.local/share/weighbridge/weighbridge.db"
     return "sqlite:///weighbridge.db"
+
+
+def _as_url(database: str | None) -> str | None:
+    """A path is an SQLite file, as nobody types `sqlite:///` twice."""
+    if not database or _SCHEME.match(database):
+        return database
+    return f"sqlite:///{database}"
 
 
 def _read_environment(draft: Draft, environ: Mapping[str, str]) -> None:

@@ -1,12 +1,16 @@
-"""Jobs in this process: one thread, one event loop, one job after the other."""
+"""Jobs in this process: one thread, one event loop, a few jobs side by side."""
 
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
 
 import structlog
 
 from weighbridge.errors import WeighbridgeError
+
+AT_ONCE: Final = 4
+"""A slow registry holds one of these, not the others."""
 
 Handler = Callable[[str], Awaitable[None]]
 
@@ -23,6 +27,8 @@ class InlineJobs:
         self._loop = asyncio.new_event_loop()
         self._queue: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
         self._waiting: set[tuple[str, str]] = set()
+        self._running: set[tuple[str, str]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._log = structlog.get_logger("weighbridge.jobs")
         self._main: asyncio.Task[None] | None = None
         self._is_closing = False
@@ -39,14 +45,16 @@ class InlineJobs:
             self._loop.call_soon_threadsafe(self._enqueue, job, argument)
 
     def close(self, timeout_s: float = 10.0) -> None:
-        """Cancel the job that runs, drop those that wait, end the thread."""
+        """Cancel the jobs that run, drop those that wait, end the thread."""
         if not self._thread.is_alive():
             return
         self._loop.call_soon_threadsafe(self._cancel)
         self._thread.join(timeout_s)
 
     def _enqueue(self, job: str, argument: str) -> None:
-        if (job, argument) not in self._waiting:
+        # One that runs is not asked for again either: what is still due when it has
+        # ended is asked for then.
+        if (job, argument) not in self._waiting | self._running:
             self._waiting.add((job, argument))
             self._queue.put_nowait((job, argument))
 
@@ -75,10 +83,16 @@ class InlineJobs:
         await asyncio.gather(*left, return_exceptions=True)
 
     async def _work(self) -> None:
+        slots = asyncio.Semaphore(AT_ONCE)
         while True:
+            await slots.acquire()
             job, argument = await self._queue.get()
             self._waiting.discard((job, argument))
-            await self._do(job, argument)
+            self._running.add((job, argument))
+            task = asyncio.create_task(self._do(job, argument))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(lambda _: slots.release())
 
     async def _do(self, job: str, argument: str) -> None:
         try:
@@ -93,6 +107,8 @@ class InlineJobs:
             self._log_bug(job, argument, exc)
         except Exception as exc:  # noqa: BLE001 - the loop must outlive any job
             self._log_bug(job, argument, exc)
+        finally:
+            self._running.discard((job, argument))
 
     def _log_bug(self, job: str, argument: str, exc: BaseException) -> None:
         self._log.error(

@@ -19,6 +19,13 @@ def _nobody_counts(seconds: float) -> None:
     """Stands in where no one asks how long requests waited."""
 
 
+PATIENCE_S: Final = RETRY_AFTER_MAX_S
+"""A crawl waits so long in all because a registry asked for it. Who answers every
+question with another wait would otherwise hold a crawl for days."""
+_EARNED_S: Final = 1.0
+"""A good answer makes up for so much waiting."""
+
+
 class Gate:
     """One for each registry, shared by all that asks it in this process.
 
@@ -49,6 +56,7 @@ class Gate:
         )
         self._due = 0.0
         self._not_before = 0.0
+        self._asked_to_wait_s = 0.0
         self._halved_at = float("-inf")
 
     @property
@@ -82,8 +90,11 @@ class Gate:
         """Learn from an answer; `status` None means that none came in time."""
         now = self._clock.monotonic()
         if retry_after is not None:
-            self._not_before = max(self._not_before, now + retry_after)
+            until = max(self._not_before, now + retry_after)
+            self._asked_to_wait_s += until - max(self._not_before, now)
+            self._not_before = until
         if status is not None and status not in _OVERLOADED:
+            self._asked_to_wait_s = max(0.0, self._asked_to_wait_s - _EARNED_S)
             self._grow()
         elif now - self._halved_at >= _HALVE_AGAIN_S:
             self._halved_at = now
@@ -127,6 +138,8 @@ class Gate:
             wait = self._not_before - now
             if wait <= 0 and turn is None:
                 turn = self._take_turn(now)
+            if wait > 0 and self._asked_to_wait_s > PATIENCE_S:
+                raise _out_of_patience(wait)
             if turn is not None:
                 wait = max(wait, turn - now)
             if wait <= 0:
@@ -142,6 +155,15 @@ class Gate:
         _refuse_long(due - self._slack - now)
         self._due = due
         return due - self._slack
+
+
+def _out_of_patience(wait: float) -> RateLimited:
+    return RateLimited(
+        f"the registry has sent us away for more than {PATIENCE_S / 60:.0f} minutes"
+        " in all and answered little in between",
+        hint="the next pass goes on from here",
+        retry_after=wait,
+    )
 
 
 def _refuse_long(wait: float) -> None:

@@ -70,3 +70,40 @@ def test_closing_cancels_the_job_and_what_it_left_behind() -> None:
 
     assert sorted(ended) == ["left behind", "the job"]
     assert left[0].cancelled()
+
+
+def test_a_job_that_hangs_holds_up_no_other() -> None:
+    done = threading.Event()
+
+    async def handle(argument: str) -> None:
+        if argument == "slow":
+            await asyncio.Event().wait()
+        done.set()
+
+    with running(handle) as jobs:
+        jobs.put("job", "slow")
+        jobs.put("job", "quick")
+
+        assert done.wait(WAIT_S)
+
+
+def test_a_job_that_runs_is_not_begun_a_second_time() -> None:
+    begun: list[str] = []
+    first, last = threading.Event(), threading.Event()
+
+    async def handle(argument: str) -> None:
+        begun.append(argument)
+        if argument == "last":
+            last.set()
+            return
+        first.set()
+        await asyncio.Event().wait()
+
+    with running(handle) as jobs:
+        jobs.put("job", "same")
+        assert first.wait(WAIT_S)
+        jobs.put("job", "same")
+        jobs.put("job", "last")
+        assert last.wait(WAIT_S)
+
+    assert begun == ["same", "last"]

@@ -188,3 +188,29 @@ async def test_cancelled_requests_lose_no_slot() -> None:
 
     async with asyncio.timeout(1), watched.gate, watched.gate:
         pass
+
+
+async def test_who_only_sends_us_away_is_left_after_a_quarter_of_an_hour() -> None:
+    watched = Watched()
+
+    async def ask(times: int) -> None:
+        for _ in range(times):
+            await watched.passes(1)
+            watched.gate.saw(503, retry_after=890)
+
+    with pytest.raises(RateLimited) as refused:
+        await ask(200)
+
+    assert watched.time.elapsed <= 2 * 890
+    assert "the next pass" in refused.value.hint
+
+
+async def test_short_waits_between_good_answers_are_borne_for_ever() -> None:
+    watched = Watched()
+
+    for _ in range(2000):
+        await watched.passes(1)
+        watched.gate.saw(429, retry_after=1)
+        watched.gate.saw(200)
+
+    assert watched.time.elapsed == pytest.approx(1999, abs=2)
