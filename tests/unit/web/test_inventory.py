@@ -46,7 +46,6 @@ def test_a_repository_has_its_series_and_an_info() -> None:
         'weighbridge_registry_tags{registry="hub"} 412',
         'weighbridge_registry_images{registry="hub"} 230',
         'weighbridge_registry_referenced_bytes{registry="hub"} 91204118330',
-        'weighbridge_crawl_interval_seconds{registry="hub"} 3600',
     ):
         assert f"{line}\n" in text
 
@@ -72,7 +71,6 @@ def test_what_is_not_known_is_absent_and_never_zero() -> None:
     assert "last_audit" not in text
     assert "registry_up" not in text
     assert "referenced_bytes" not in text
-    assert "crawl_last_success" not in text
     assert 'weighbridge_repository_info{registry="hub",repository="shop/api"' in text
 
 
@@ -90,6 +88,37 @@ def test_a_registry_that_does_not_answer_is_down() -> None:
     text = text_of(take_inventory([registry], [], 20_000))
 
     assert 'weighbridge_registry_up{registry="hub"} 0\n' in text
+
+
+def test_a_registry_that_is_not_configured_has_no_series_and_no_part_in_the_budget() -> (
+    None
+):
+    old = replace(a_registry_report("old"), state="unconfigured")
+    rows = [a_repository_report("a/b", "old"), a_repository_report("c/d", "hub")]
+
+    inventory = take_inventory([a_registry_report(), old], rows, 20_000)
+
+    text = text_of(inventory)
+    assert 'registry="hub",repository="c/d"' in text
+    assert "old" not in text
+    assert inventory.omitted == 0
+
+
+def test_the_numbers_of_a_registry_that_is_not_configured_stay_in_the_sums() -> None:
+    old = replace(a_registry_report("old"), state="unconfigured")
+    rows = [a_repository_report("a/b", "old"), a_repository_report("c/d", "hub")]
+
+    inventory = take_inventory([a_registry_report(), old], rows, 20_000)
+
+    assert inventory.newest_bytes("old") == 1_082_700_595
+    assert inventory.newest_bytes(None) == 2 * 1_082_700_595
+
+
+def test_how_fresh_a_crawl_is_stands_on_the_other_endpoint_only() -> None:
+    text = text_of(take_inventory([a_registry_report()], [], 20_000))
+
+    assert "weighbridge_registry_up" in text
+    assert "weighbridge_crawl" not in text
 
 
 def test_no_tag_digest_or_line_is_a_label() -> None:

@@ -19,7 +19,9 @@ def some_parts(*compressed_bytes: int) -> list[Part]:
     """Parts of these sizes; the first of the largest is the heaviest."""
     heaviest = compressed_bytes.index(max(compressed_bytes))
     return [
-        Part(f"l{i + 1}", f"RUN step-{i}", f"line {i + 1}", n, is_heaviest=i == heaviest)
+        Part(
+            f"l{i + 1}", f"RUN step-{i}", f"line {i + 1}", n, is_heaviest=i == heaviest
+        )
         for i, n in enumerate(compressed_bytes)
     ]
 

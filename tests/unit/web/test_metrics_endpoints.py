@@ -13,6 +13,7 @@ from support.images import an_image, some_layers
 from support.read_model import NOW
 from support.store_world import World
 from weighbridge import __version__
+from weighbridge.store.registries import mark_unconfigured
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.app import create_app
@@ -137,6 +138,33 @@ def test_the_release_and_the_freshness_of_crawls_are_told(
     assert 'weighbridge_crawl_interval_seconds{registry="hub"} 3600.0' in text
     assert 'weighbridge_crawl_last_success_timestamp_seconds{registry="hub"}' in text
     assert "weighbridge_exporter_collect_errors 0.0" in text
+
+
+def test_a_registry_that_is_not_configured_is_not_measured(
+    world: World, client: TestClient
+) -> None:
+    world.look({"1": an_image(some_layers(4000))})
+    with world.database.write() as connection:
+        mark_unconfigured(connection, [], NOW)
+
+    process = client.get("/metrics").text
+    inventory = client.get("/metrics/repositories").text
+    part = client.get("/metrics/repositories?registry=hub")
+
+    assert 'registry="hub"' not in process + inventory
+    assert part.status_code == 404
+    assert part.json()["error"]["code"] == "registry_not_found"
+
+
+def test_no_series_is_on_both_endpoints(world: World, client: TestClient) -> None:
+    world.look({"1": an_image(some_layers(4000))})
+
+    names = [
+        {family.name for family in text_string_to_metric_families(client.get(p).text)}
+        for p in ("/metrics", "/metrics/repositories")
+    ]
+
+    assert names[0] & names[1] == set()
 
 
 def test_requests_are_counted_by_route_and_never_by_path(client: TestClient) -> None:

@@ -152,7 +152,7 @@ def test_both_codings_hold_the_same() -> None:
     rendered = checked(take_snapshot(inventory, "1"), 7, 20_000).rendered
 
     assert gzip.decompress(rendered.zipped) == rendered.plain
-    assert b"weighbridge_exporter_series 14\n" in rendered.plain
+    assert b"weighbridge_exporter_series 12\n" in rendered.plain
 
 
 def test_one_registry_has_its_own_series_only() -> None:

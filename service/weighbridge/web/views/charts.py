@@ -66,6 +66,11 @@ class Label:
     compressed_bytes: int
     css: str
 
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return self.mark + format_bytes(self.compressed_bytes)
+
 
 def layer_bar(parts: Sequence[Part]) -> list[Segment]:
     """The segments from left to right; their widths sum to 100 (none: empty).
@@ -158,8 +163,7 @@ def bar_labels(segments: Sequence[Segment]) -> list[Label]:
     wanted = [s for s in segments if s.width >= LABEL_SHARE and s.parts == 1]
     for segment in sorted(wanted, key=lambda s: (not s.is_heaviest, -s.width)):
         label = _label(segment)
-        text = label.mark + format_bytes(label.compressed_bytes)
-        pixels = len(text) * _CHARACTER_PX
+        pixels = len(label.text) * _CHARACTER_PX
         before, after = (pixels, 0.0) if label.is_end else (0.0, pixels)
         for step, (width, css) in enumerate(_WIDTHS):
             if _fits(label.x, before, after, width, taken, step):

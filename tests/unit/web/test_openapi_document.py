@@ -1,0 +1,226 @@
+"""The OpenAPI document says what the API answers: nothing less, and nothing more."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import Connection
+from starlette.testclient import TestClient
+
+from support.images import a_layer, an_artifact_of, an_image, an_index_of, some_layers
+from support.json_schema import misfits
+from support.read_model import NOW
+from support.store_world import T0, World, a_result
+from weighbridge.domain.document import Child, Descriptor, Line
+from weighbridge.domain.measure import Uncompressed
+from weighbridge.errors import StoreError
+from weighbridge.store.measures import keep_measures
+from weighbridge.store.reports import SORTS
+from weighbridge.store.session import Database
+from weighbridge.telemetry import Telemetry
+from weighbridge.web.app import create_app
+from weighbridge.web.openapi import ANSWERS
+from weighbridge.web.options import WebOptions
+
+PASSES = "/api/v1/passes/{pass_id}"
+ASKED: Mapping[str, list[str]] = {
+    "/api/v1/registries": ["", "?no=1"],
+    "/api/v1/repositories": ["", "?q=app&sort=name", "?limit=0", "?registry=no"],
+    "/api/v1/repository": ["?ref=hub/acme/app", "", "?ref=hub/acme/no"],
+    "/api/v1/tags": ["?ref=hub/acme/app", "?ref=hub/acme/app&cursor=x", "?ref=no/no"],
+    "/api/v1/image": [
+        "?ref=hub/acme/app:1",
+        "?ref=hub/acme/app:chart",
+        "?ref=hub/acme/app:odd",
+        "?ref=HUB",
+        "?ref=hub/acme/app:none",
+        "?ref=hub/acme/app:1&platform=linux/s390x",
+        "?ref=hub/acme/no:1",
+    ],
+    "/api/v1/passes": ["", "?limit=ten", "?registry=no", "?repository=no"],
+    PASSES: ["1", "1?x=1", "4711", "x"],
+    "/api/v1/search": ["?q=a", "?q="],
+}
+"""What is asked of each route, for each status at least once."""
+
+
+class Failing(Database):
+    """A database that does not answer."""
+
+    def __init__(self) -> None:
+        pass
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        raise StoreError("the disk is gone", code="io_error")
+        yield
+
+
+@pytest.fixture
+def filled(world: World) -> World:
+    """Every kind of row, and every kind of thing that a tag may name."""
+    image = an_image(some_layers(4000, 96))
+    odd = an_image(
+        some_layers(7000, name="odd"),
+        lines=[Line("RUN a", None, None), Line("(line unknown)", None, 0)],
+        alignment="unresolved",
+    )
+    sbom = an_artifact_of(a_layer("sbom", 17_800))
+    others = [Child(Descriptor(sbom.media_type, sbom.digest, 500), sbom.role)]
+    world.keep(image, sbom)
+    world.look(
+        {
+            "1": an_index_of(image, others=others),
+            "chart": an_artifact_of(a_layer("chart", 700), role="artifact"),
+            "odd": odd,
+        },
+        pushed_at=T0,
+    )
+    measure = Uncompressed("estimate", 9000, 8000, 20_000, "multi_member")
+    with world.database.write() as connection:
+        keep_measures(connection, {image.layers[0].digest: measure}, world.now)
+    world.look(result=a_result(complete=False, state="partial", reason="bad_tls"))
+    return world
+
+
+def address(path: str, rest: str) -> str:
+    return path.replace("{pass_id}", rest) if "{" in path else path + rest
+
+
+def documented(client: TestClient) -> dict[str, dict[str, object]]:
+    """The one operation of each path."""
+    paths = client.get("/api/v1/openapi.json").json()["paths"]
+    assert all(list(operations) == ["get"] for operations in paths.values())
+    return {path: operations["get"] for path, operations in paths.items()}
+
+
+def responses_of(client: TestClient, path: str) -> dict[str, dict[str, object]]:
+    responses = documented(client)[path]["responses"]
+    assert isinstance(responses, dict)
+    return responses
+
+
+def test_the_document_names_every_route_of_the_api(client: TestClient) -> None:
+    routes = {
+        path
+        for route in create_app(Failing(), Telemetry(), WebOptions()).routes
+        if (path := getattr(route, "path", "")).startswith("/api/")
+    }
+
+    paths = documented(client).keys()
+
+    assert paths == ANSWERS.keys() == ASKED.keys()
+    assert routes == {*paths, "/api/v1/openapi.json"}
+
+
+@pytest.mark.parametrize("path", ASKED)
+def test_every_status_that_is_documented_is_answered_and_no_other(
+    filled: World, client: TestClient, path: str
+) -> None:
+    broken = TestClient(
+        create_app(Failing(), Telemetry(), WebOptions(), now=lambda: NOW),
+        base_url="http://127.0.0.1:8080",
+    )
+    good = address(path, ASKED[path][0])
+    etag = client.get(good).headers["etag"]
+    answers = [client.get(address(path, rest)) for rest in ASKED[path]]
+    answers += [
+        client.get(good, headers={"if-none-match": etag}),
+        client.get(good, headers={"host": "evil.example"}),
+        broken.get(good),
+    ]
+
+    seen = {str(answer.status_code) for answer in answers}
+
+    assert seen == responses_of(client, path).keys()
+    assert "422" not in client.get("/api/v1/openapi.json").text
+
+
+@pytest.mark.parametrize("path", ASKED)
+def test_every_answer_is_of_its_schema(
+    filled: World, client: TestClient, path: str
+) -> None:
+    document = client.get("/api/v1/openapi.json").json()
+    responses = document["paths"][path]["get"]["responses"]
+
+    for rest in ASKED[path]:
+        answer = client.get(address(path, rest))
+        schema = responses[str(answer.status_code)]["content"]["application/json"]
+
+        assert misfits(answer.json(), schema["schema"], document) == [], rest
+
+
+def test_every_error_has_the_one_shape(client: TestClient) -> None:
+    operations = documented(client)
+
+    shapes = {
+        json.dumps(response["content"])
+        for operation in operations.values()
+        for status, response in responses_of_operation(operation)
+        if status not in ("200", "304")
+    }
+
+    (shape,) = shapes
+    assert "#/components/schemas/Error" in shape
+
+
+def responses_of_operation(
+    operation: Mapping[str, object],
+) -> list[tuple[str, dict[str, object]]]:
+    responses = operation["responses"]
+    assert isinstance(responses, dict)
+    return list(responses.items())
+
+
+def test_every_parameter_is_described_with_what_it_may_be(client: TestClient) -> None:
+    operations = documented(client)
+
+    found: dict[str, dict[str, object]] = {}
+    for operation in operations.values():
+        parameters = operation["parameters"]
+        assert isinstance(parameters, list)
+        for parameter in parameters:
+            assert len(parameter["description"].split()) > 2, parameter
+            found[parameter["name"]] = parameter["schema"]
+
+    assert {str(schema["type"]) for schema in found.values()} == {"string", "integer"}
+    limit = found["limit"]
+    assert (limit["minimum"], limit["maximum"], limit["default"]) == (1, 1000, 100)
+    assert found["order"]["enum"] == ["asc", "desc"]
+    assert found["order"]["default"] == "desc"
+    assert found["sort"]["enum"] == sorted(SORTS)
+    assert found["sort"]["default"] == "compressed"
+    assert found["pass_id"]["pattern"] == "^[0-9]{1,18}$"
+
+
+def test_every_reference_leads_to_a_schema_and_every_schema_is_used(
+    client: TestClient,
+) -> None:
+    document = client.get("/api/v1/openapi.json").json()
+
+    components = document["components"]["schemas"]
+    text = json.dumps(document)
+    for name in components:
+        assert f'"#/components/schemas/{name}"' in text
+    assert text.count('"$ref": "#/components/schemas/') == text.count('"$ref"')
+    named = {part.partition('"')[0] for part in text.split("#/components/schemas/")[1:]}
+    assert named == components.keys()
+
+
+def test_a_service_that_takes_every_host_does_not_document_421(
+    database: Database,
+) -> None:
+    options = WebOptions(bind="0.0.0.0:8080", anonymous_read=True)
+    app = create_app(database, Telemetry(), options, now=lambda: NOW)
+    client = TestClient(app, base_url="http://weighbridge.example")
+
+    assert "421" not in responses_of(client, "/api/v1/registries")
+
+
+def test_the_document_is_read_like_everything_else(client: TestClient) -> None:
+    first = client.get("/api/v1/openapi.json")
+    sent = {"if-none-match": first.headers["etag"]}
+
+    assert first.json()["openapi"].startswith("3.")
+    assert client.get("/api/v1/openapi.json", headers=sent).status_code == 304
