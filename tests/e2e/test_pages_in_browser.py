@@ -1,6 +1,7 @@
 """The pages in a real browser: laid out, complete without script, and harmless."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal
@@ -21,6 +22,7 @@ from support.read_model import python_3_7
 from support.store_world import T0, World
 from support.web_service import served
 from weighbridge.domain.document import Child, Descriptor, Image, Line
+from weighbridge.domain.history import LINE_UNKNOWN, SQUASHED
 from weighbridge.domain.measure import Uncompressed
 from weighbridge.domain.platform import Platform
 from weighbridge.store.measures import keep_measures, sweep_images
@@ -42,6 +44,8 @@ PAGES = [
     "/image?ref=hub/library/python:3.7&platform=linux/arm64",
     "/image?ref=hub/library/python:hostile",
     "/image?ref=hub/library/python:chart",
+    "/image?ref=hub/library/python:odd",
+    "/image?ref=hub/library/python:squashed",
     "/repository?ref=hub/library/python",
     "/crawls",
     "/search?q=python",
@@ -57,6 +61,25 @@ def python_image() -> Image:
     return an_image(layers, lines=lines)
 
 
+def odd_images() -> tuple[Image, Image]:
+    """One whose history does not fit its layers, and one that was squashed."""
+    first, *texts = [line.instruction for line in python_image().lines]
+    unexplained = [Line(LINE_UNKNOWN, None, layer) for layer in (0, 1)]
+    odd = an_image(
+        some_layers(196_000_000, 42_000_000, name="odd"),
+        lines=[*(Line(text, None, None) for text in (first, *texts)), *unexplained],
+    )
+    committed = [*(Line(text, None, None) for text in texts), Line(SQUASHED, None, 1)]
+    squashed = an_image(
+        some_layers(55_000_000, 293_000_000, name="squashed"),
+        lines=[Line(first, None, 0), *committed],
+    )
+    return (
+        replace(odd, history_alignment="unresolved"),
+        replace(squashed, history_alignment="inferred"),
+    )
+
+
 def fill(world: World) -> None:
     """A weighed index, something hostile, a chart, and an empty repository."""
     python = python_image()
@@ -67,11 +90,14 @@ def fill(world: World) -> None:
         some_layers(30_000_000, 900, 400_000_000, name="hostile"),
         lines=[Line(MARKUP, None, 0), Line("RUN true", None, 1), Line(LONG, None, 2)],
     )
+    odd, squashed = odd_images()
     world.keep(python, arm, sbom)
     world.look(
         {
             "3.7": an_index_of(python, arm, others=others),
             "hostile": hostile,
+            "odd": odd,
+            "squashed": squashed,
             "chart": an_artifact_of(a_layer("chart", 900), role="artifact"),
         },
         pushed_at=T0,

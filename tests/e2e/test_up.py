@@ -194,3 +194,18 @@ def test_ctrl_c_ends_it_with_130(tmp_path: Path) -> None:
     finally:
         running.process.kill()
         running.process.wait()
+
+
+def test_after_sigterm_the_database_is_one_whole_file(tmp_path: Path) -> None:
+    # What is still in a write-ahead log would be missing from a copy of the file.
+    running = start(tmp_path, "--demo", "--database", f"sqlite:///{tmp_path / 'w.db'}")
+    try:
+        running.wait_until_ready()
+
+        running.process.send_signal(signal.SIGTERM)
+
+        assert running.process.wait(15) == 0, running.said
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["stderr", "w.db"]
+    finally:
+        running.process.kill()
+        running.process.wait()

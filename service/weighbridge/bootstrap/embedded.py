@@ -115,6 +115,14 @@ class Embedded:
                 self._due_at[name] = self._clock() + timedelta(seconds=wait_s)
 
     def _tell(self, done: RegistryCrawl, seconds: float) -> None:
+        if done.state != "ok":
+            self._log.warning(
+                "the registry could not be read to its end; what was known is kept",
+                registry=done.name,
+                state=done.state,
+                reason=done.reason or None,
+                why=next((f.message for f in done.faults if f.tag is None), None),
+            )
         self._log.info(
             "crawl ended",
             registry=done.name,

@@ -36,7 +36,7 @@ def inspect(
             _weighed(settings, target, reference, wanted, all_platforms, docker_config)
         )
     except (TransportError, NotFound, AuthError) as exc:
-        if note := _why_docker_hub(settings, text, reference):
+        if note := why_docker_hub(settings, text, reference):
             exc.hint = "\n".join(filter(None, (note, exc.hint)))
         raise
 
@@ -63,21 +63,21 @@ async def _weighed(
             if exc.code in ("unauthorized", "denied") and connected.warnings:
                 # A login that cannot be read is the cause; signing in again is no
                 # remedy.
-                exc.hint = "\n".join(f"note    {w.message}" for w in connected.warnings)
+                exc.hint = "\n".join(f"note   {w.message}" for w in connected.warnings)
             raise
     return _with_warnings(weighing, connected.warnings)
 
 
-def _why_docker_hub(settings: Settings, text: str, reference: Reference) -> str:
+def why_docker_hub(settings: Settings, text: str, reference: Reference) -> str:
     """What a first component was taken for, where it may have meant a registry."""
     first, slash, _ = text.partition("/")
     if reference.registry != DOCKER_HUB:
         return ""
     if slash and reference.repository.startswith(f"{first}/"):
-        return f"note    no registry is called {first} here, so Docker Hub was asked"
+        return f"note   no registry is called {first} here, so Docker Hub was asked"
     name = first.partition("@")[0].partition(":")[0]
     if not slash and name in settings.names:
-        return f"note    {name} is a registry: name a repository of it, {name}/..."
+        return f"note   {name} is a registry: name a repository of it, {name}/..."
     return ""
 
 

@@ -10,6 +10,7 @@ from weighbridge.audit.crawl_report import (
     RegistryCrawl,
     as_json,
 )
+from weighbridge.cli.advice import advice
 from weighbridge.cli.screen import Screen
 from weighbridge.cli.tables import code, csv_table, markdown_table
 from weighbridge.cli.words import plural
@@ -32,6 +33,7 @@ _COLUMNS: Final = (
     "weighed_bytes",
 )
 _FAULTS_SHOWN: Final = 20
+_KEPT: Final = "nothing looked at; what was known is kept"
 
 
 def crawl_json(report: CrawlReport) -> str:
@@ -61,7 +63,9 @@ def crawl_markdown(report: CrawlReport, screen: Screen) -> str:
             format_bytes(registry.bytes_read, iec=screen.iec),
             format_bytes(registry.weighed_bytes, iec=screen.iec),
             code(printable(registry.name)),
-            _state(registry),
+            f"{_state(registry)}; {_KEPT}"
+            if _is_unseen(registry)
+            else _state(registry),
         )
         for registry in report.registries
     ]
@@ -95,21 +99,35 @@ def warnings_of(report: CrawlReport) -> list[str]:
 def _registry_line(
     registry: RegistryCrawl, screen: Screen, seconds: float | None
 ) -> str:
-    failed = sum(fault.tag is not None for fault in registry.faults)
     return screen.joined(
         [
             printable(registry.name),
             screen.painted(_state(registry), None if _is_well(registry) else "over"),
-            plural(registry.repositories, "repository", "repositories"),
-            plural(registry.tags, "tag"),
-            plural(registry.images, "image"),
-            f"{plural(failed, 'tag')} not weighed" if failed else "",
-            plural(registry.requests, "request"),
-            f"{format_bytes(registry.bytes_read, iec=screen.iec)} read",
-            f"{format_bytes(registry.weighed_bytes, iec=screen.iec)} weighed",
+            *_counts(registry, screen),
             format_duration(seconds) if seconds is not None else "",
         ]
     )
+
+
+def _counts(registry: RegistryCrawl, screen: Screen) -> list[str]:
+    """What was seen and weighed; zeros would look as if all of it were gone."""
+    requests = plural(registry.requests, "request")
+    if _is_unseen(registry):
+        return [_KEPT, requests]
+    failed = sum(fault.tag is not None for fault in registry.faults)
+    return [
+        plural(registry.repositories, "repository", "repositories"),
+        plural(registry.tags, "tag"),
+        plural(registry.images, "image"),
+        f"{plural(failed, 'tag')} not weighed" if failed else "",
+        requests,
+        f"{format_bytes(registry.bytes_read, iec=screen.iec)} read",
+        f"{format_bytes(registry.weighed_bytes, iec=screen.iec)} weighed",
+    ]
+
+
+def _is_unseen(registry: RegistryCrawl) -> bool:
+    return registry.state != "ok" and not registry.repositories
 
 
 def _total_line(report: CrawlReport, screen: Screen) -> str:
@@ -147,14 +165,19 @@ def _state(registry: RegistryCrawl) -> str:
 
 
 def _not_weighed(faults: Sequence[CrawlFault], screen: Screen) -> list[str]:
-    """Faults of one cause on one line: `not weighed: a:1, b:2 (the cause)`."""
-    by_cause: dict[str, list[str]] = {}
+    """Faults of one cause on one line: `not weighed: a:1, b:2 (the cause)`; what may
+    help below those of one kind."""
+    by_cause: dict[tuple[str, str], list[str]] = {}
     for fault in faults:
-        by_cause.setdefault(_why(fault), []).append(_subject(fault))
-    return [
-        screen.wrapped(f"  not weighed: {_listed(subjects, screen)} ({cause})")
-        for cause, subjects in by_cause.items()
-    ]
+        by_cause.setdefault((fault.code, _why(fault)), []).append(_subject(fault))
+    lines: list[str] = []
+    kinds = [kind for kind, _ in by_cause]
+    for number, ((kind, cause), subjects) in enumerate(by_cause.items(), start=1):
+        text = f"  not weighed: {_listed(subjects, screen)} ({cause})"
+        lines.append(screen.wrapped(text))
+        if kind not in kinds[number:] and (hint := advice(kind)):
+            lines.append(screen.wrapped(f"  try    {hint}"))
+    return lines
 
 
 def _listed(subjects: Sequence[str], screen: Screen) -> str:

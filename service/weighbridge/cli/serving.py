@@ -2,14 +2,14 @@
 
 import asyncio
 import signal
-import socket
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Final, Literal, TextIO
 
 import click
 import uvicorn
@@ -26,7 +26,6 @@ from weighbridge.demo.server import Running, start_in_thread
 from weighbridge.demo.story import demo_steps
 from weighbridge.domain.platform import DEFAULT
 from weighbridge.domain.secret import Secret
-from weighbridge.errors import UsageError
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.app import create_app
@@ -38,8 +37,7 @@ DEMO_PORT: Final = 5080
 
 def up(settings: Settings) -> None:
     """Serve and crawl what is configured until SIGINT or SIGTERM."""
-    logs.configure(settings.log_format, settings.log_level)
-    _check_free(settings.web.bind)
+    logs.configure(log_format(settings, sys.stderr), settings.log_level)
     telemetry = Telemetry()
     with ready_database(settings) as database:
         _serve(settings, database, telemetry)
@@ -50,8 +48,7 @@ def up_demo(settings: Settings, database_url: str | None) -> None:
 
     database_url: where to keep it; None for a folder that ends with the process
     """
-    logs.configure(settings.log_format, settings.log_level)
-    _check_free(settings.web.bind)
+    logs.configure(log_format(settings, sys.stderr), settings.log_level)
     telemetry = Telemetry()
     with ExitStack() as stack:
         if database_url is None:
@@ -62,6 +59,12 @@ def up_demo(settings: Settings, database_url: str | None) -> None:
         database = stack.enter_context(ready_database(settings))
         _live_through(settings, url, database, telemetry)
         _serve(settings, database, telemetry)
+
+
+def log_format(settings: Settings, stream: TextIO) -> Literal["json", "console"]:
+    """The configured one; where nothing is said, lines for a person on a terminal."""
+    is_said = "log_format" in settings.model_fields_set
+    return "console" if stream.isatty() and not is_said else settings.log_format
 
 
 @contextmanager
@@ -86,7 +89,11 @@ def _started(content: Content) -> Running:
     try:
         return start_in_thread(content, DEMO_PORT)
     except OSError:
-        return start_in_thread(content)
+        running = start_in_thread(content)
+        host = running.url.removeprefix("http://")
+        text = f"note    port {DEMO_PORT} is in use: the demo registry is at {host}"
+        click.echo(text, err=True)
+        return running
 
 
 def _with_demo(settings: Settings, url: str, database_url: str) -> Settings:
@@ -152,6 +159,8 @@ def _serve(settings: Settings, database: Database, telemetry: Telemetry) -> None
             host=host,
             port=port,
             log_config=None,
+            # What it says at its start has been said.
+            log_level=None if settings.log_level == "debug" else "warning",
             access_log=False,
             server_header=False,
             proxy_headers=False,
@@ -172,19 +181,3 @@ def _serve(settings: Settings, database: Database, telemetry: Telemetry) -> None
 
 def _stop(number: int, frame: FrameType | None) -> None:
     raise SystemExit(0)
-
-
-def _check_free(bind: str) -> None:
-    """Raises UsageError(address_in_use) before anything is crawled in vain."""
-    host, port = split_bind(bind)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as exc:
-            raise UsageError(
-                f"{bind} cannot be listened on: {exc.strerror}",
-                code="address_in_use",
-                hint="stop what uses it, or choose another with --bind 127.0.0.1:8081",
-            ) from exc

@@ -10,6 +10,7 @@ _EXAMPLES = """\b
 Examples:
   weighbridge top
   weighbridge top --limit 5 --registry harbor -o markdown
+  weighbridge top --by tags
 """
 
 
@@ -17,9 +18,9 @@ Examples:
 @click.option("--limit", type=Count(1, 1000), default=20, help="How many, 1 to 1000.")
 @click.option(
     "--by",
-    type=click.Choice(["compressed"]),
+    type=click.Choice(["compressed", "uncompressed", "tags", "images", "name"]),
     default="compressed",
-    help="What is compared: the newest image's compressed bytes.",
+    help="What is compared; sizes are of the newest image.",
 )
 @click.option("--registry", metavar="NAME", help="Of this registry only.")
 @click.option("--ascii", "wants_ascii", is_flag=True, help="No blocks, no signs.")
@@ -36,15 +37,16 @@ def command(
     screen = options.screen(wants_ascii=wants_ascii)
 
     from weighbridge.bootstrap.reading import top
-    from weighbridge.cli import top_output
+    from weighbridge.cli import top_output, top_table
 
-    rows = top(settings, by=by, limit=limit, registry=registry)
+    order = "asc" if by == "name" else "desc"
+    found = top(settings, by=by, order=order, limit=limit, registry=registry)
     if options.output == "json":
-        emit(top_output.top_json(rows))
+        emit(top_output.top_json(found.rows))
     elif options.output == "csv":
-        emit(top_output.top_csv(rows))
+        emit(top_output.top_csv(found.rows))
     elif options.output == "markdown":
-        emit(top_output.top_markdown(rows, screen))
+        emit(top_output.top_markdown(found.rows, screen))
     else:
-        emit(top_output.render_top(rows, screen))
+        emit(top_table.render_top(found.rows, screen, found.registries, by=by))
     return 0

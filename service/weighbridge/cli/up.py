@@ -30,18 +30,20 @@ def command(options: Options, demo: bool, bind: str | None) -> int:
     crawled in place of the configured ones, and kept only with --database.
     """
     settings = options.settings(bind=bind)
-    lines = (
-        demo_announcement(settings, options.database)
-        if demo
-        else announcement(settings)
-    )
+
+    from weighbridge.cli.listening import check_free
+    from weighbridge.config import split_bind
+
+    check_free(*split_bind(settings.web.bind))
+    database = settings.database_url.reveal() if options.database else None
+    lines = demo_announcement(settings, database) if demo else announcement(settings)
     for line in lines:
         click.echo(line, err=True)
 
     from weighbridge.cli import serving
 
     if demo:
-        serving.up_demo(settings, options.database)
+        serving.up_demo(settings, database)
     else:
         serving.up(settings)
     return 0

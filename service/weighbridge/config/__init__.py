@@ -1,7 +1,8 @@
 """The settings: one frozen object, read once, with every fault told at once.
 
 `load` reads file and environment, `reader` and `document` are the strict YAML,
-`settings` holds the keys, `fields` their types, `faults` the words of errors.
+`settings` holds the keys, `fields` their types, `across` what keys say together,
+`faults` the words of errors.
 """
 
 from weighbridge.config.address import is_loopback, split_bind

@@ -6,9 +6,10 @@ from pathlib import Path as FilePath
 from typing import Final
 
 from weighbridge.config.document import Node, Path, Plain, line_of, plain
-from weighbridge.config.faults import Fault, config_error
+from weighbridge.config.faults import SHOWN_CHARACTERS, Fault, config_error
 from weighbridge.config.reader import DOCUMENT_BYTES, read_document
 from weighbridge.config.secret_file import read_secret_file
+from weighbridge.domain.printable import printable
 from weighbridge.errors import ConfigError
 
 DATABASE_URL: Final[Path] = ("database_url",)
@@ -93,9 +94,10 @@ class Draft:
             self.read_database_url(FilePath(self.folder, file), place)
         self.tree.setdefault("database_url", default)
 
-    def note(self, path: Path, message: str, code: str) -> None:
+    def note(self, path: Path, message: str, code: str, shown: str = "") -> None:
         """Keep a fault of the value at this path."""
-        self.faults.append(Fault(self.place(path), path, message, code))
+        text = printable(shown, SHOWN_CHARACTERS)
+        self.faults.append(Fault(self.place(path), path, message, code, text))
 
     def place(self, path: Path) -> str:
         """Where this path was written: an option, a variable, or file and line."""

@@ -12,7 +12,7 @@ from weighbridge.config.document import Path
 from weighbridge.domain.printable import printable
 from weighbridge.errors import ConfigError
 
-_SHOWN_CHARACTERS: Final = 60
+SHOWN_CHARACTERS: Final = 60
 _UNSHOWN_KEYS: Final = frozenset({"auth", "database_url", "database_url_file"})
 
 _WORDS: Final = {
@@ -125,7 +125,7 @@ def shown(error: ErrorDetails) -> str:
     text = str(value) if isinstance(value, str | int | float) else ""
     if "@" in text:
         return ""
-    return printable(text, _SHOWN_CHARACTERS)
+    return printable(text, SHOWN_CHARACTERS)
 
 
 def _unknown_key(error: ErrorDetails, model: type[BaseModel]) -> str:

@@ -8,6 +8,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from weighbridge.config.across import clashes
 from weighbridge.config.document import Path
 from weighbridge.config.draft import DATABASE_URL, Draft
 from weighbridge.config.faults import (
@@ -99,6 +100,8 @@ def _read_environment(draft: Draft, environ: Mapping[str, str]) -> None:
 
 
 def _checked(draft: Draft) -> Settings:
+    for path, clash in clashes(draft.tree):
+        draft.note((*path, clash.key), clash.message, clash.code, clash.shown)
     try:
         settings = Settings.model_validate_json(
             json.dumps(draft.tree), context={"folder": draft.folder}

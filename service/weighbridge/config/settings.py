@@ -1,12 +1,13 @@
 """Every key of `weighbridge.yaml`, with its type, its default and its limits."""
 
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
 from pydantic_core import PydanticCustomError
 
-from weighbridge.config.address import host_of, is_loopback, split_bind
+from weighbridge.config.across import Clash, auth_clash, bind_clash, transport_clash
+from weighbridge.config.address import host_of, is_loopback
 from weighbridge.config.fields import (
     PATTERNS,
     Bind,
@@ -42,6 +43,17 @@ class Keys(BaseModel):
     )
 
 
+Made = TypeVar("Made", bound=Keys)
+
+
+def _without(made: Made, clash: Clash | None) -> Made:
+    """The mapping, if its keys go together; else a fault that is told at one key."""
+    if clash is None:
+        return made
+    context = {"at": clash.key, "message": clash.message, "shown": clash.shown}
+    raise PydanticCustomError(clash.code, "{message}", context)
+
+
 class LimitSettings(Keys):
     """How fast a registry is asked. `requests_per_second: null` is no limit.
 
@@ -72,17 +84,8 @@ class AuthSettings(Keys):
 
     @model_validator(mode="after")
     def _is_one_way(self) -> Self:
-        passwords = [p for p in (self.password, self.password_file) if p is not None]
-        if self.docker_config is not None:
-            if self.username is not None or passwords:
-                raise _at("docker_config", "invalid_auth", "excludes the other keys")
-        elif len(passwords) > 1:
-            raise _at("password", "invalid_auth", "excludes password_file: keep one")
-        elif not passwords:
-            raise _at("password_file", "missing_key", "is missing (or password)")
-        elif self.username is None:
-            raise _at("username", "missing_key", "is missing")
-        return self
+        given = {key for key, value in self if value is not None}
+        return _without(self, auth_clash(frozenset(given)))
 
     def current_password(self) -> Secret | None:
         """The password as it is now: its file is read again, because it may have
@@ -158,19 +161,8 @@ class RegistrySettings(Keys):
 
     @model_validator(mode="after")
     def _says_how_it_is_reached(self) -> Self:
-        if self.url.startswith("https:"):
-            if self.plain_http:
-                raise _at(
-                    "plain_http", "insecure_transport", "contradicts the https URL"
-                )
-        elif not self.plain_http and not is_loopback(self.host):
-            raise _at(
-                "url",
-                "insecure_transport",
-                "is not encrypted: use https, or say plain_http: true",
-                self.url,
-            )
-        return self
+        clash = transport_clash(self.url, plain_http=self.plain_http)
+        return _without(self, clash)
 
 
 class WebSettings(Keys):
@@ -182,16 +174,8 @@ class WebSettings(Keys):
 
     @model_validator(mode="after")
     def _is_private(self) -> Self:
-        host, _ = split_bind(self.bind)
-        if not self.anonymous_read and not is_loopback(host):
-            raise _at(
-                "bind",
-                "anonymous_bind",
-                "others can reach it and would read everything: say "
-                "web.anonymous_read: true if they may, else bind to 127.0.0.1",
-                self.bind,
-            )
-        return self
+        clash = bind_clash(self.bind, anonymous_read=self.anonymous_read)
+        return _without(self, clash)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,10 +229,3 @@ class Settings(Keys):
 
 
 _REMOTE: Final = Pace(REMOTE_REQUESTS_PER_SECOND, REMOTE_CONCURRENCY)
-
-
-def _at(key: str, code: str, message: str, shown: str = "") -> PydanticCustomError:
-    """A fault of a whole mapping that is told at one of its keys."""
-    return PydanticCustomError(
-        code, "{message}", {"at": key, "message": message, "shown": shown}
-    )

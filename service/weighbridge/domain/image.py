@@ -77,7 +77,8 @@ def build_image(
         problems += (
             Problem(
                 "history_mismatch",
-                f"the history's {len(config.history)} lines do not fit {layers} layers",
+                f"the history ({_count(len(config.history), 'line')}) does not fit "
+                f"{_count(layers, 'layer')}",
             ),
         )
     return Image(
@@ -177,3 +178,7 @@ def _moment(value: object) -> datetime | None:
 
 def _invalid(why: str) -> DocumentError:
     return DocumentError(f"the config is not well-formed: {why}", code="invalid_config")
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"

@@ -6,6 +6,8 @@ from typing import Final
 
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import Image, Layer, Line
+from weighbridge.domain.history import SQUASHED
+from weighbridge.domain.instruction import METADATA, keyword
 from weighbridge.domain.layer_format import most_uncompressed_bytes
 from weighbridge.domain.measure import CONFIDENCES, Confidence, Uncompressed
 from weighbridge.domain.weighing import WeighedImage, WeighedLayer, WeighedLine
@@ -120,11 +122,13 @@ def _weigh_lines(
     image: Image, layers: Sequence[WeighedLayer]
 ) -> tuple[WeighedLine, ...]:
     """A layer that is there twice is pulled once: its first line has the bytes."""
-    without_layer = None if image.history_alignment == "unresolved" else 0
     pulled: set[Digest] = set()
+    sharing = _sharing(image.lines)
     lines = []
-    for line in image.lines:
+    for number, line in enumerate(image.lines):
         if line.layer is None:
+            is_known = image.history_alignment != "unresolved" and number not in sharing
+            without_layer = 0 if is_known else None
             lines.append(_weighed(line, without_layer, without_layer))
             continue
         layer = layers[line.layer]
@@ -134,6 +138,22 @@ def _weigh_lines(
         uncompressed = None if size is None else size.uncompressed_bytes
         lines.append(_weighed(line, compressed, uncompressed))
     return tuple(lines)
+
+
+def _sharing(lines: Sequence[Line]) -> frozenset[int]:
+    """Lines whose work is in a layer that several of them share: what each of them
+    adds is not known."""
+    sharing: set[int] = set()
+    since: list[int] = []
+    for number, line in enumerate(lines):
+        if line.layer is None:
+            if keyword(line.instruction) not in METADATA:
+                since.append(number)
+            continue
+        if line.instruction == SQUASHED:
+            sharing.update(since)
+        since.clear()
+    return frozenset(sharing)
 
 
 def _weighed(

@@ -31,7 +31,8 @@ class WeighedLayer:
 @dataclass(frozen=True, slots=True)
 class WeighedLine:
     """One line with what it weighs; both sizes 0 where it made no layer, None
-    where it is not known which layer it made (alignment `unresolved`)."""
+    where it is not known which layer it made (alignment `unresolved`) or how much
+    of one that it shares (before a "squashed" line)."""
 
     instruction: str
     created_at: datetime | None

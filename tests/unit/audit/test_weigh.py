@@ -90,3 +90,15 @@ async def test_of_a_huge_page_only_a_thousand_tags_are_compared() -> None:
         await weigh(registry, wanted, measure=False)
 
     assert "9998-late" not in missing.value.hint
+
+
+async def test_a_repository_that_does_not_exist_is_not_called_a_missing_tag() -> None:
+    registry = FakeRegistry()
+    registry.put("other", "1", a_served_image())
+
+    with pytest.raises(NotFound) as missing:
+        await weigh(registry, APP, measure=False)
+
+    assert missing.value.code == "name_unknown"
+    assert missing.value.message == "the registry does not know this repository"
+    assert missing.value.hint == "check its spelling: app"

@@ -58,6 +58,26 @@ def test_help_loads_nothing_that_is_slow_to_import() -> None:
     assert done.stderr == "loaded set()\n"
 
 
+def test_reading_what_was_crawled_loads_nothing_that_asks_registries(
+    folder: Path,
+) -> None:
+    asks = "httpx h11 weighbridge.audit.crawl weighbridge.registry rich structlog"
+    program = (
+        "import sys; from weighbridge.cli.main import run; "
+        "run(['top', '--database', 'w.db']); "
+        f"print(*(set(sys.modules) & set('{asks}'.split())), file=sys.stderr)"
+    )
+    url = f"sqlite:///{folder}/w.db"
+    assert run(["db", "upgrade", "--database", url]) == 0
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout == "nothing is weighed yet: weighbridge crawl TARGET\n"
+    assert done.stderr == "\n"
+
+
 def test_a_stopped_crawl_goes_on_with_the_same_files_but_no_password() -> None:
     options = Options(config="w.yaml", database="sqlite:///w.db")
     secret = Options(database="postgresql+psycopg://w:c4nary@db.example/w")
@@ -82,15 +102,18 @@ def leaves() -> list[list[str]]:
 
 
 @pytest.mark.parametrize("words", leaves(), ids=" ".join)
-def test_every_commands_help_shows_an_example_and_the_common_options(
+def test_every_commands_help_shows_an_example_and_the_options_that_it_obeys(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run([*words, "--help"]) == 0
 
     out = capsys.readouterr().out
     assert f"\n    weighbridge {' '.join(words)}" in out
-    for option in ("--config", "--database", "-o, --output", "--units", "--debug"):
+    for option in ("--config", "--debug"):
         assert option in out
+    for option in ("-o, --output", "--units"):
+        assert (option in out) is (words[0] in ("inspect", "crawl", "top"))
+    assert ("--database" in out) is (words != ["inspect"])
 
 
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
@@ -113,7 +136,10 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         ["top", "--by", "colour"],
         ["crawl"],
         ["up", "--bind", "0.0.0.0:8080"],
-        ["config", "check", "--database", "nonsense"],
+        ["config", "check", "--database", ""],
+        ["inspect", "python", "--database", "w.db"],
+        ["up", "-o", "json"],
+        ["inspect", "127.0.0.1:5000"],
     ],
     ids=" ".join,
 )
@@ -138,8 +164,79 @@ def test_config_check_lists_every_fault(
     assert capsys.readouterr().err.splitlines() == [
         "weighbridge.yaml:1  webb              unknown key, did you mean web?",
         "weighbridge.yaml:2  log_level = loud  one of debug, info, warning, error",
-        "2 errors, nothing was started",
+        "2 errors",
     ]
+
+
+def test_a_command_that_would_start_something_says_that_it_did_not(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "weighbridge.yaml").write_text("log_level: loud\n")
+
+    assert run(["top"]) == 2
+
+    assert capsys.readouterr().err.endswith("\n1 error, nothing was started\n")
+
+
+def test_config_check_says_where_it_looked(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["config", "check"]) == 0
+
+    assert capsys.readouterr().out == (
+        "there is no weighbridge.yaml and no /etc/weighbridge/weighbridge.yaml: "
+        "the defaults hold\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["inspekt", "x"], "no command is called 'inspekt': did you mean inspect?"),
+        (["config", "chek"], "no command is called 'chek': did you mean check?"),
+        (["weigh"], "there are inspect, crawl, top, up, config, db"),
+        (["top", "--limit", "x"], "'x' is no number from 1 to 1000"),
+        (["top", "--limit", "1001"], "'1001' is no number from 1 to 1000"),
+        (["inspect", "127.0.0.1:5000"], "'127.0.0.1:5000' is a registry, not an"),
+        (["inspect", "127.0.0.1:5000"], "  try    weighbridge crawl 127.0.0.1:5000"),
+        (["inspect", "127.0.0.1:5000/App"], "  try    app\n"),
+        (["crawl", "harbor"], "  configured  none\n  try    write an address"),
+    ],
+)
+def test_a_slip_is_told_with_what_may_be_meant(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) == 2
+
+    assert words in capsys.readouterr().err
+
+
+def start(arguments: str, redirected: str) -> subprocess.CompletedProcess[str]:
+    """One command line of a shell with `pipefail`."""
+    program = f"{sys.executable} -m weighbridge {arguments} {redirected}"
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("arguments", ["--help", "config check"])
+@pytest.mark.parametrize(
+    ("redirected", "said"),
+    [
+        ("| :", ""),
+        (">/dev/full", "the result cannot be written: No space left on device\n"),
+        (">/dev/full 2>/dev/full", ""),
+    ],
+)
+def test_a_result_that_nobody_takes_is_no_fault_of_ours(
+    arguments: str, redirected: str, said: str
+) -> None:
+    done = start(arguments, redirected)
+
+    assert (done.returncode, done.stderr) == (3, said)
 
 
 def test_config_check_says_what_is_fine(

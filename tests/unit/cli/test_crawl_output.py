@@ -2,11 +2,14 @@
 
 import io
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+import weighbridge
 from weighbridge.audit.crawl_report import CrawlFault, CrawlReport, RegistryCrawl
 from weighbridge.audit.progress import Progress
 from weighbridge.cli.crawl_output import (
@@ -27,6 +30,7 @@ from weighbridge.cli.progress import (
 from weighbridge.cli.screen import Screen
 
 PIPE = Screen()
+SOURCE = Path(weighbridge.__file__).parent
 NOW = datetime(2026, 9, 22, 9, 41, tzinfo=UTC)
 
 HARBOR = RegistryCrawl(
@@ -64,6 +68,11 @@ def half_way() -> Progress:
     )
 
 
+def _codes_with_advice() -> list[str]:
+    text = (SOURCE / "cli" / "advice.py").read_text(encoding="utf-8")
+    return re.findall(r'^    "([a-z_]+)": "', text, re.MULTILINE)
+
+
 def a_fault(tag: str | None, repository: str | None = "data/etl") -> CrawlFault:
     return CrawlFault("harbor", repository, tag, "rate_limited", "429 after 5 tries")
 
@@ -84,6 +93,62 @@ def test_what_was_not_weighed_is_listed_by_its_cause() -> None:
         "  not weighed: data/etl:tmp-7, data/etl:tmp-8, harbor "
         "(rate_limited: 429 after 5 tries)"
     )
+
+
+DOWN = replace(
+    HARBOR,
+    state="unreachable",
+    reason="connect_error",
+    repositories=0,
+    complete=0,
+    tags=0,
+    images=0,
+    requests=3,
+    weighed_bytes=0,
+    faults=(CrawlFault("harbor", None, None, "connect_error", "nobody there"),),
+)
+
+
+def test_a_registry_that_is_down_does_not_look_emptied() -> None:
+    assert render_crawl(CrawlReport((DOWN,), 1.0), PIPE).splitlines() == [
+        "harbor   unreachable (connect_error)   "
+        "nothing looked at; what was known is kept   3 requests   1 s",
+        "  not weighed: harbor (connect_error: nobody there)",
+        "  try    check its address and port, and that it runs",
+    ]
+    assert "| unreachable (connect_error); nothing looked at; " in crawl_markdown(
+        CrawlReport((DOWN,), 1.0), PIPE
+    )
+
+
+def test_what_may_help_is_said_once_a_kind() -> None:
+    faults = (
+        a_fault("a"),
+        replace(a_fault("b"), message="429 at once"),
+        CrawlFault("harbor", "shop/cat", None, "name_unknown", "no such thing"),
+        CrawlFault("harbor", "shop/api", "1", "manifest_unknown", "gone"),
+    )
+
+    text = render_crawl(CrawlReport((replace(HARBOR, faults=faults),), 1.0), PIPE)
+
+    assert [line.split()[:2] for line in text.splitlines()[1:]] == [
+        ["not", "weighed:"],
+        ["not", "weighed:"],
+        ["try", "crawl"],
+        ["not", "weighed:"],
+        ["try", "check"],
+        ["not", "weighed:"],
+    ]
+
+
+def test_every_advice_is_about_a_code_that_exists() -> None:
+    others = "".join(
+        path.read_text(encoding="utf-8")
+        for path in SOURCE.rglob("*.py")
+        if path.name != "advice.py"
+    )
+
+    assert [code for code in _codes_with_advice() if f'"{code}"' not in others] == []
 
 
 def test_a_pipe_lists_every_fault_and_a_terminal_a_screenful() -> None:

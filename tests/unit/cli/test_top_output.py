@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from support.read_model import a_repository_report
+from support.read_model import a_registry_report, a_repository_report
 from weighbridge.cli.screen import Screen, columns
-from weighbridge.cli.top_output import render_top, top_csv, top_json, top_markdown
+from weighbridge.cli.top_output import top_csv, top_json, top_markdown
+from weighbridge.cli.top_table import render_top
 
 PIPE = Screen()
 API = a_repository_report("shop/api", "harbor")
@@ -30,36 +31,103 @@ ROWS = [TRAINER, API, AIRFLOW]
 
 def test_all_bars_are_on_one_scale_from_zero() -> None:
     assert render_top(ROWS, PIPE).splitlines() == [
-        "    COMPRESSED",
-        "            MB                    ON DISK, MB   REPOSITORY            TAG",
-        "        4872.1  ████████████████      unknown   harbor/ml/trainer     2026.9",
-        "        1082.7  ███▌                   2581.7   harbor/shop/api       1.5.0",
-        "         781.3  ██▋                   ~1868.0   harbor/data/airflow   1.5.0",
+        "    COMPRESSED   ON DISK",
+        "            MB        MB                    REPOSITORY           TAG",
+        "        4872.1   unknown  ████████████████  harbor/ml/trainer    2026.9",
+        "        1082.7    2581.7  ███▌              harbor/shop/api      1.5.0",
+        "         781.3   ~1868.0  ██▋               harbor/data/airflow  1.5.0",
         "",
         "  3 repositories, linux/amd64   ~ estimate",
     ]
 
 
+@pytest.mark.parametrize(
+    ("by", "full", "counted"),
+    [
+        ("compressed", "ml/trainer", ""),
+        ("name", "ml/trainer", ""),
+        ("uncompressed", "shop/api", ""),
+        ("tags", "data/airflow", "    99  "),
+        ("images", "shop/api", "    34  "),
+    ],
+)
+def test_bars_are_of_what_is_compared(by: str, full: str, counted: str) -> None:
+    rows = [
+        replace(TRAINER, tags=9, images=3),
+        replace(API, tags=41, images=34),
+        replace(AIRFLOW, tags=99, images=3),
+    ]
+
+    text = render_top(rows, PIPE, by=by)
+
+    (line,) = [line for line in text.splitlines() if "█" * 16 in line]
+    assert full in line
+    assert f"{counted}{'█' * 16}" in line
+    assert (f" {by.upper()} " in text.splitlines()[1]) is bool(counted)
+
+
+FRESH = replace(
+    API,
+    state="new",
+    tags=0,
+    images=0,
+    newest_tag=None,
+    newest_platform=None,
+    newest_compressed_bytes=None,
+    newest_uncompressed_bytes=None,
+    newest_uncompressed_confidence=None,
+)
+
+
 def test_what_was_never_weighed_is_unknown_and_has_no_bar() -> None:
-    fresh = replace(
-        API,
-        state="new",
-        newest_tag=None,
-        newest_platform=None,
-        newest_compressed_bytes=None,
-        newest_uncompressed_bytes=None,
-        newest_uncompressed_confidence=None,
+    lines = render_top([FRESH], PIPE).splitlines()
+
+    assert lines[1].split()[:2] == ["MB", "MB"]
+    assert re.fullmatch(r" +unknown +unknown +harbor/shop/api +new", lines[2])
+
+
+def test_a_repository_of_charts_has_no_image() -> None:
+    charts = replace(FRESH, state="ok", tags=3)
+
+    line = render_top([charts, API], PIPE).splitlines()[2]
+
+    assert re.fullmatch(r" +no image +harbor/shop/api", line)
+    assert "| no image |  | `harbor/shop/api` |  |" in top_markdown([charts], PIPE)
+
+
+def test_a_row_whose_last_look_failed_says_so_and_of_when_it_is() -> None:
+    row = replace(API, state="unreachable", state_reason="connect_error")
+
+    text = render_top([row], PIPE)
+
+    assert text.splitlines()[2].startswith(" !      1082.7 ")
+    assert "1.5.0  unreachable (connect_error), seen whole 2026-09-22 09:28" in text
+    assert "! the last look failed" in text
+
+
+def test_a_registry_that_is_down_is_told_below_the_table() -> None:
+    harbor = replace(
+        a_registry_report("harbor"), state="unreachable", state_reason="dns_error"
     )
 
-    line = render_top([fresh], PIPE).splitlines()[2]
+    foot = render_top([API], PIPE, [harbor]).splitlines()[-1]
 
-    assert re.fullmatch(r" +unknown +unknown   harbor/shop/api   none   new", line)
+    assert foot == (
+        "  harbor is unreachable (dns_error) since 2026-09-21 13:40: "
+        "its numbers are the last ones"
+    )
 
 
-def test_a_row_of_an_older_look_says_so() -> None:
-    row = replace(API, state="partial", state_reason="too_many_tags")
+@pytest.mark.parametrize(
+    ("width", "cells"), [(None, 16), (71, 16), (70, 8), (63, 8), (62, 0), (40, 0)]
+)
+def test_a_bar_gives_way_before_a_name_does(width: int | None, cells: int) -> None:
+    text = render_top(ROWS, Screen(width=width))
 
-    assert "1.5.0   partial: too_many_tags" in render_top([row], PIPE)
+    assert max(map(len, re.findall("█+", text)), default=0) == cells
+    for name in ("trainer", "api", "airflow"):
+        assert name in text
+    assert max(map(columns, text.splitlines()[:5])) <= (width or 99)
 
 
 def test_nothing_yet_names_the_next_step() -> None:

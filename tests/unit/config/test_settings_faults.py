@@ -411,3 +411,36 @@ def test_any_file_gives_settings_or_a_configuration_error(
 
     with contextlib.suppress(ConfigError):
         assert isinstance(load_settings(str(file), {}), Settings)
+
+
+def test_rules_over_several_keys_are_told_beside_other_faults(folder: Path) -> None:
+    text = (
+        "registries:\n"
+        "  - name: near\n"
+        "    url: http://registry.example\n"
+        "    auth: {username: a, password: c4nary, password_file: nowhere}\n"
+        "    intervall: 1h\n"
+        "web:\n"
+        "  bind: 0.0.0.0:80\n"
+        "  anonymous: true\n"
+    )
+
+    error = refused(folder, text)
+
+    assert [line.split(maxsplit=2)[:2] for line in error.message.splitlines()] == [
+        ["weighbridge.yaml:3", "registries[0].url"],
+        ["weighbridge.yaml:4", "registries[0].auth.password"],
+        ["weighbridge.yaml:4", "registries[0].auth.password_file"],
+        ["weighbridge.yaml:5", "registries[0].intervall"],
+        ["weighbridge.yaml:7", "web.bind"],
+        ["weighbridge.yaml:8", "web.anonymous"],
+    ]
+    assert "c4nary" not in error.message
+
+
+@pytest.mark.parametrize("url", ["http://a b", "17", "http://u:c4nary@r.example"])
+def test_a_value_that_is_wrong_itself_is_told_once(folder: Path, url: str) -> None:
+    error = refused(folder, f"registries:\n  - {{name: r, url: '{url}'}}\n")
+
+    assert len(error.message.splitlines()) == 1
+    assert "not encrypted" not in error.message

@@ -259,3 +259,20 @@ def test_settings_can_be_made_in_code() -> None:
     settings = Settings(database_url=Secret("sqlite://"), registries=(registry,))
 
     assert settings.interval_of(registry) == 60
+
+
+@pytest.mark.parametrize(
+    ("database", "url"),
+    [
+        ("weights.db", "sqlite:///weights.db"),
+        ("/var/lib/weights.db", "sqlite:////var/lib/weights.db"),
+        ("sqlite:///weights.db", "sqlite:///weights.db"),
+        ("postgresql+psycopg://db.example/w", "postgresql+psycopg://db.example/w"),
+    ],
+)
+def test_the_option_takes_a_path_for_a_url(
+    folder: Path, database: str, url: str
+) -> None:
+    settings = load_settings(None, {}, database_url=database)
+
+    assert settings.database_url.reveal() == url

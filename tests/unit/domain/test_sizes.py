@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from support.images import a_digest, a_layer, an_image, some_layers
 from weighbridge.domain.document import HistoryAlignment, Layer, Line
+from weighbridge.domain.history import SQUASHED
 from weighbridge.domain.measure import CONFIDENCES, Confidence, Uncompressed
 from weighbridge.domain.sizes import heaviest_line, image_total, weigh_image
 from weighbridge.domain.weighing import WeighedImage, WeighedLayer
@@ -181,3 +182,18 @@ def test_the_heaviest_line_has_the_most_compressed_bytes(
     line = heaviest_line(weigh(some_layers(*compressed)))
 
     assert (line and line.instruction) == heaviest
+
+
+def test_what_a_line_adds_to_a_shared_layer_is_not_known() -> None:
+    lines = [
+        Line("COPY a /a", None, None),
+        Line("ENV A=b", None, None),
+        Line("RUN b", None, None),
+        Line(SQUASHED, None, 0),
+        Line("CMD c", None, None),
+    ]
+    image = an_image(some_layers(900), lines=lines, history_alignment="inferred")
+
+    weighed = weigh_image(image, {})
+
+    assert [line.compressed_bytes for line in weighed.lines] == [None, 0, None, 900, 0]

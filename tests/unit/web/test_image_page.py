@@ -238,4 +238,4 @@ def test_a_line_of_four_thousand_characters_is_whole_in_the_table() -> None:
     page = image_tree(a_weighing(a_weighed_image(layers, [(text.strip(), 0)])))
 
     assert page.by_id("l1").one("td", "cmd").text.endswith("echo word &&")
-    assert len(page.one("p", "verdict").text) < 140
+    assert len(page.one("p", "verdict").text) < 130

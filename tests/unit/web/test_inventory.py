@@ -90,9 +90,7 @@ def test_a_registry_that_does_not_answer_is_down() -> None:
     assert 'weighbridge_registry_up{registry="hub"} 0\n' in text
 
 
-def test_a_registry_that_is_not_configured_has_no_series_and_no_part_in_the_budget() -> (
-    None
-):
+def test_a_registry_that_is_not_configured_has_no_series() -> None:
     old = replace(a_registry_report("old"), state="unconfigured")
     rows = [a_repository_report("a/b", "old"), a_repository_report("c/d", "hub")]
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import Connection
@@ -46,15 +47,18 @@ ASKED: Mapping[str, list[str]] = {
 
 
 class Failing(Database):
-    """A database that does not answer."""
+    """A database that stops answering."""
 
-    def __init__(self) -> None:
-        pass
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.is_failing = True
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        raise StoreError("the disk is gone", code="io_error")
-        yield
+        if self.is_failing:
+            raise StoreError("the disk is gone", code="io_error")
+        with self._database.read() as connection:
+            yield connection
 
 
 @pytest.fixture
@@ -64,8 +68,8 @@ def filled(world: World) -> World:
     odd = an_image(
         some_layers(7000, name="odd"),
         lines=[Line("RUN a", None, None), Line("(line unknown)", None, 0)],
-        alignment="unresolved",
     )
+    odd = replace(odd, history_alignment="unresolved")
     sbom = an_artifact_of(a_layer("sbom", 17_800))
     others = [Child(Descriptor(sbom.media_type, sbom.digest, 500), sbom.role)]
     world.keep(image, sbom)
@@ -101,10 +105,12 @@ def responses_of(client: TestClient, path: str) -> dict[str, dict[str, object]]:
     return responses
 
 
-def test_the_document_names_every_route_of_the_api(client: TestClient) -> None:
+def test_the_document_names_every_route_of_the_api(
+    database: Database, client: TestClient
+) -> None:
     routes = {
         path
-        for route in create_app(Failing(), Telemetry(), WebOptions()).routes
+        for route in create_app(database, Telemetry(), WebOptions()).routes
         if (path := getattr(route, "path", "")).startswith("/api/")
     }
 
@@ -118,10 +124,8 @@ def test_the_document_names_every_route_of_the_api(client: TestClient) -> None:
 def test_every_status_that_is_documented_is_answered_and_no_other(
     filled: World, client: TestClient, path: str
 ) -> None:
-    broken = TestClient(
-        create_app(Failing(), Telemetry(), WebOptions(), now=lambda: NOW),
-        base_url="http://127.0.0.1:8080",
-    )
+    failing = create_app(Failing(filled.database), Telemetry(), WebOptions())
+    broken = TestClient(failing, base_url="http://127.0.0.1:8080")
     good = address(path, ASKED[path][0])
     etag = client.get(good).headers["etag"]
     answers = [client.get(address(path, rest)) for rest in ASKED[path]]

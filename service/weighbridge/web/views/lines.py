@@ -13,7 +13,7 @@ from weighbridge.web.views.numbers import Amount, percent
 from weighbridge.web.views.summaries import summary
 from weighbridge.web.views.words import amount
 
-_SUMMARY_CHARACTERS: Final = 90
+_SUMMARY_CHARACTERS: Final = 80
 _LAYERS_HEADING: Final = "Layers: which line made each is not known"
 _LINES_HEADING: Final = "Lines of the history: how many bytes each added is not known"
 _UNPLACED: Final = Amount(None, reason="It is not known which layer this line made")
@@ -101,7 +101,7 @@ class LineTable:
 
     @property
     def heaviest_summary(self) -> str:
-        """The heaviest line in at most 90 characters."""
+        """The heaviest line in at most 80 characters."""
         row = self.heaviest
         return summary(row.text, _SUMMARY_CHARACTERS) if row else ""
 
