@@ -12,7 +12,8 @@ setup: ## Make the virtual environment from the hashed lock file
 	@scripts/setup
 
 run: setup ## Crawl the demo registry and serve it on 127.0.0.1:8080
-	@$(VENV)/bin/weighbridge up --demo
+	@# Ctrl-C is how it ends. The trap keeps the shell until the program is through.
+	@trap : INT; $(VENV)/bin/weighbridge up --demo || [ $$? -eq 130 ]
 
 test: setup ## Run all tests, with the servers that they need
 	@scripts/servers

@@ -4,7 +4,7 @@ Start reading here: a tag's journey begins in `Crawl.run`.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
@@ -14,6 +14,7 @@ from weighbridge.audit.crawl_report import (
     RegistryCrawl,
     state_of,
 )
+from weighbridge.audit.discovery import Discovery
 from weighbridge.audit.lookup import KnownDigests
 from weighbridge.audit.measure import measure_registry
 from weighbridge.audit.progress import Progress
@@ -40,7 +41,6 @@ from weighbridge.store.images import find_known
 from weighbridge.store.registries import (
     RegistryEntry,
     note_cost,
-    note_discovery,
     note_registry,
     put_registry,
 )
@@ -48,9 +48,7 @@ from weighbridge.store.reports import weighed
 from weighbridge.store.repositories import (
     claim,
     forget_if_never_seen,
-    put_repositories,
     release,
-    repositories_of,
 )
 from weighbridge.store.summaries import refresh_if_stale, stale_repositories
 from weighbridge.telemetry import Telemetry
@@ -165,7 +163,10 @@ class Crawl:
         broken: WeighbridgeError | None = None
         known = 0
         try:
-            async for page in self._discover(registry_id):
+            discovery = Discovery(
+                self._registry, self._scope, self._writer, self._clock
+            )
+            async for page in discovery.pages(registry_id):
                 known += len(page)
                 for name, repository_id in page.items():
                     await slots.acquire()
@@ -182,47 +183,6 @@ class Crawl:
         self._progress.repositories_known = known
         await _wait_for(tasks)
         return broken
-
-    async def _discover(self, registry_id: int) -> AsyncIterator[dict[str, int]]:
-        """Pages of repositories to look at, stored as they are found. Those that
-        the catalog no longer lists are looked at too: only their own answer says
-        that they are gone."""
-        asked: set[str] = set()
-        if self._scope.only is not None:
-            yield await self._put(registry_id, self._scope.only, asked)
-            return
-        yield await self._put(registry_id, self._scope.always, asked)
-        try:
-            async for page in self._registry.repositories():
-                names = [n for n in page.names if self._scope.wants_repository(n)]
-                yield await self._put(registry_id, names, asked)
-        except (DocumentError, RegistryError, TransportError) as exc:
-            if not isinstance(exc, TransportError):
-                yield await self._known_before(registry_id, asked)
-            raise
-        await self._writer.write(
-            note_discovery, registry_id, complete=True, now=self._clock()
-        )
-        yield await self._known_before(registry_id, asked)
-
-    async def _put(
-        self, registry_id: int, names: Sequence[str], asked: set[str]
-    ) -> dict[str, int]:
-        fresh = [name for name in dict.fromkeys(names) if name not in asked]
-        asked.update(fresh)
-        if not fresh:
-            return {}
-        return await self._writer.write(
-            put_repositories, registry_id, fresh, self._clock()
-        )
-
-    async def _known_before(self, registry_id: int, asked: set[str]) -> dict[str, int]:
-        known = await self._writer.read(repositories_of, registry_id)
-        return {
-            name: repository_id
-            for name, repository_id in known.items()
-            if name not in asked and self._scope.wants_repository(name)
-        }
 
     async def _look(self, name: str, repository_id: int) -> None:
         """One pass, whose failure stays its own."""

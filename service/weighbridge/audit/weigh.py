@@ -4,13 +4,12 @@ import asyncio
 import difflib
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
+from weighbridge.audit.explore import Found, explore, fetch_child
 from weighbridge.audit.lookup import KnownDigests, nothing_known
 from weighbridge.audit.measure_layer import measure_layer
 from weighbridge.audit.read import Reader
-from weighbridge.domain import limits
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import (
     Artifact,
@@ -46,26 +45,6 @@ from weighbridge.ports import Registry
 _NAMES_COMPARED: Final = 1_000
 """Of a page that a registry may fill with a hundred times as many; comparing two tags
 takes a third of a millisecond."""
-_TOO_DEEP: Final = (
-    f"indexes nested deeper than {limits.INDEX_DEPTH} levels were not read"
-    " (index_too_deep)"
-)
-
-
-@dataclass(slots=True)
-class _Found:
-    """What an index leads to, gathered level by level.
-
-    named:    every child on every level
-    explored: those that were asked to learn what they are, once each
-    """
-
-    images: dict[Platform, Child] = field(default_factory=dict)
-    manifests: dict[Digest, Manifest] = field(default_factory=dict)
-    others: dict[Digest, Child] = field(default_factory=dict)
-    named: set[Digest] = field(default_factory=set)
-    explored: set[Digest] = field(default_factory=set)
-    warnings: list[str] = field(default_factory=list)
 
 
 async def weigh(
@@ -85,11 +64,11 @@ async def weigh(
     began = time.monotonic()
     reader = Reader(registry, KnownDigests(nothing_known))
     parsed, warnings = await _top(registry, reference)
-    found = _Found(warnings=warnings)
+    found = Found(warnings=warnings)
     images: tuple[Image, ...] = ()
     others: tuple[Other, ...] = ()
     if isinstance(parsed, Index):
-        await _explore(reader, reference.repository, parsed, found, 1)
+        await explore(reader, reference.repository, parsed, found, 1)
         chosen = _choose(found, reference, platform, all_platforms)
         images = await _images(reader, reference.repository, chosen, found)
         others = await _others(reader, reference.repository, images, found)
@@ -168,75 +147,8 @@ def _unknown(reference: Reference) -> NotFound:
     )
 
 
-async def _explore(
-    reader: Reader, repository: str, index: Index, found: _Found, depth: int
-) -> None:
-    """Sort an index's children; only nested indexes and images that do not say
-    their platform are fetched."""
-    _check_count(index, found)
-    for child in index.children:
-        if child.role == "index":
-            await _explore_nested(reader, repository, child, found, depth)
-        elif child.role != "image":
-            found.others.setdefault(child.descriptor.digest, child)
-        elif child.descriptor.platform is not None:
-            found.images.setdefault(child.descriptor.platform, child)
-        elif _is_first(child, found):
-            manifest = await _child(reader, repository, child, found)
-            if isinstance(manifest, Manifest):
-                image = await reader.image(repository, manifest, None)
-                found.manifests[child.descriptor.digest] = manifest
-                found.images.setdefault(image.platform, child)
-
-
-def _check_count(index: Index, found: _Found) -> None:
-    """Indexes of indexes count together: a thousand times a thousand children would
-    be a million requests. Raises DocumentError(index_too_large)."""
-    found.named.update(child.descriptor.digest for child in index.children)
-    if len(found.named) > limits.INDEX_CHILDREN:
-        raise DocumentError(
-            f"it leads to more than {limits.INDEX_CHILDREN} manifests",
-            code="index_too_large",
-        )
-
-
-def _is_first(child: Child, found: _Found) -> bool:
-    """Whether a child was not asked yet; from now on it was."""
-    if child.descriptor.digest in found.explored:
-        return False
-    found.explored.add(child.descriptor.digest)
-    return True
-
-
-async def _explore_nested(
-    reader: Reader, repository: str, child: Child, found: _Found, depth: int
-) -> None:
-    if depth + 1 >= limits.INDEX_DEPTH:
-        if _TOO_DEEP not in found.warnings:
-            found.warnings.append(_TOO_DEEP)
-        return
-    if not _is_first(child, found):
-        return
-    nested = await _child(reader, repository, child, found)
-    if isinstance(nested, Index):
-        await _explore(reader, repository, nested, found, depth + 1)
-
-
-async def _child(
-    reader: Reader, repository: str, child: Child, found: _Found
-) -> ParsedManifest | None:
-    try:
-        return await reader.get_child(repository, child)
-    except NotFound:
-        found.warnings.append(
-            f"{child.descriptor.platform or 'a child'} is listed but the registry "
-            "does not have it (child_missing)"
-        )
-        return None
-
-
 def _choose(
-    found: _Found,
+    found: Found,
     reference: Reference,
     platform: Platform | None,
     all_platforms: bool,
@@ -280,11 +192,11 @@ async def _images(
     reader: Reader,
     repository: str,
     chosen: list[tuple[Platform, Child]],
-    found: _Found,
+    found: Found,
 ) -> tuple[Image, ...]:
     async def one(platform: Platform, child: Child) -> Image | None:
         parsed = found.manifests.get(child.descriptor.digest)
-        manifest = parsed or await _child(reader, repository, child, found)
+        manifest = parsed or await fetch_child(reader, repository, child, found)
         if isinstance(manifest, Manifest):
             return await reader.image(repository, manifest, platform)
         if manifest is not None:
@@ -299,7 +211,7 @@ async def _images(
 
 
 async def _others(
-    reader: Reader, repository: str, images: tuple[Image, ...], found: _Found
+    reader: Reader, repository: str, images: tuple[Image, ...], found: Found
 ) -> tuple[Other, ...]:
     """Children that are no images. Only the attestations of the images shown are
     read for their size: each GET counts as a pull."""
@@ -311,7 +223,7 @@ async def _others(
         stored: int | None = None
         if subject in shown:
             try:
-                parsed = await _child(reader, repository, child, found)
+                parsed = await fetch_child(reader, repository, child, found)
             except DocumentError as exc:
                 found.warnings.append(f"an attestation was refused ({exc.code})")
                 parsed = None
@@ -354,7 +266,7 @@ async def _measures(
     return dict(await asyncio.gather(*(one(layer) for layer in layers.values())))
 
 
-def _platforms(found: _Found, images: tuple[Image, ...]) -> tuple[Platform, ...]:
+def _platforms(found: Found, images: tuple[Image, ...]) -> tuple[Platform, ...]:
     listed = set(found.images) or {image.platform for image in images}
     headline = images[0].platform if images else None
     return tuple(_headline_first(listed - {UNKNOWN}, headline))

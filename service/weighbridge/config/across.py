@@ -6,11 +6,15 @@ asked of what is written as well, so that their faults are told beside the other
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from pydantic_core import PydanticCustomError
 
 from weighbridge.config.address import check_url, host_of, is_loopback, split_bind
 from weighbridge.config.document import Path, Plain
+
+
+_AUTH: Final = frozenset({"username", "password", "password_file", "docker_config"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,10 @@ def clashes(tree: Mapping[str, Plain]) -> Iterator[tuple[Path, Clash]]:
 def _auth(auth: Plain) -> Clash | None:
     if not isinstance(auth, dict):
         return None
-    return auth_clash(frozenset(k for k, value in auth.items() if value is not None))
+    clash = auth_clash(frozenset(k for k, value in auth.items() if value is not None))
+    if clash is not None and clash.code == "missing_key" and auth.keys() - _AUTH:
+        return None  # what is missing may be there, with a slip in its name
+    return clash
 
 
 def _transport(entry: Mapping[str, Plain]) -> Clash | None:

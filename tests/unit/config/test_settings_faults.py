@@ -444,3 +444,10 @@ def test_a_value_that_is_wrong_itself_is_told_once(folder: Path, url: str) -> No
 
     assert len(error.message.splitlines()) == 1
     assert "not encrypted" not in error.message
+
+
+def test_a_slip_in_a_name_is_not_told_as_a_missing_key_too(folder: Path) -> None:
+    error = refused(folder, f"{HUB}    auth: {{username: a, pasword: c4nary}}\n")
+
+    assert error.code == "unknown_key"
+    assert len(error.message.splitlines()) == 1

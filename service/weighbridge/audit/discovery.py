@@ -1,0 +1,68 @@
+"""Finds out which repositories of a registry are to be looked at."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
+
+from weighbridge.audit.scope import Scope
+from weighbridge.audit.writer import Writer
+from weighbridge.errors import DocumentError, RegistryError, TransportError
+from weighbridge.ports import Registry
+from weighbridge.store.registries import note_discovery
+from weighbridge.store.repositories import put_repositories, repositories_of
+
+
+class Discovery:
+    """The repositories of one registry within one scope."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        scope: Scope,
+        writer: Writer,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._registry = registry
+        self._scope = scope
+        self._writer = writer
+        self._clock = clock
+
+    async def pages(self, registry_id: int) -> AsyncIterator[dict[str, int]]:
+        """Pages of repositories to look at, stored as they are found. Those that
+        the catalog no longer lists are looked at too: only their own answer says
+        that they are gone."""
+        asked: set[str] = set()
+        if self._scope.only is not None:
+            yield await self._put(registry_id, self._scope.only, asked)
+            return
+        yield await self._put(registry_id, self._scope.always, asked)
+        try:
+            async for page in self._registry.repositories():
+                names = [n for n in page.names if self._scope.wants_repository(n)]
+                yield await self._put(registry_id, names, asked)
+        except (DocumentError, RegistryError, TransportError) as exc:
+            if not isinstance(exc, TransportError):
+                yield await self._known_before(registry_id, asked)
+            raise
+        await self._writer.write(
+            note_discovery, registry_id, complete=True, now=self._clock()
+        )
+        yield await self._known_before(registry_id, asked)
+
+    async def _put(
+        self, registry_id: int, names: Sequence[str], asked: set[str]
+    ) -> dict[str, int]:
+        fresh = [name for name in dict.fromkeys(names) if name not in asked]
+        asked.update(fresh)
+        if not fresh:
+            return {}
+        return await self._writer.write(
+            put_repositories, registry_id, fresh, self._clock()
+        )
+
+    async def _known_before(self, registry_id: int, asked: set[str]) -> dict[str, int]:
+        known = await self._writer.read(repositories_of, registry_id)
+        return {
+            name: repository_id
+            for name, repository_id in known.items()
+            if name not in asked and self._scope.wants_repository(name)
+        }
