@@ -163,8 +163,59 @@ def test_a_second_one_on_the_same_port_says_what_to_do(demo: Running) -> None:
     done = weighbridge("up", "--demo", "--bind", bind)
 
     assert done.returncode == 2
-    assert "--bind" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith(f"{bind} is in use by another program ")
+    assert re.search(r"--bind 127\.0\.0\.1:\d+, which is free now", done.stderr)
+    assert done.stderr.count("\n") == 2
+
+
+def test_a_demo_beside_another_one_says_where_it_is(
+    demo: Running, tmp_path: Path
+) -> None:
+    other = start(tmp_path, "--demo")
+    try:
+        other.wait_until_ready()
+    finally:
+        other.process.kill()
+        other.process.wait()
+
+    assert other.demo != demo.demo
+    assert f"note    port 5080 is in use: the demo registry is at {other.demo}\n" in (
+        other.said
+    )
+
+
+def test_it_logs_no_small_talk(demo: Running) -> None:
+    wait_in_thread(
+        lambda: '"event": "crawl ended"' in demo.said,
+        "it has crawled",
+        deadline_s=30,
+        seen=demo.errors.read_text,
+    )
+
+    assert "uvicorn" not in demo.said
+
+
+def test_a_registry_that_is_down_is_a_warning_with_a_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+    config = tmp_path / "weighbridge.yaml"
+    config.write_text(f"registries: [{{name: near, url: 'http://127.0.0.1:{port}'}}]")
+    running = start(tmp_path, "--database", str(tmp_path / "w.db"))
+    try:
+        wait_in_thread(
+            lambda: '"level": "warning"' in running.said,
+            "it warns",
+            deadline_s=60,
+            seen=running.errors.read_text,
+        )
+    finally:
+        running.process.kill()
+        running.process.wait()
+
+    (line,) = [json.loads(t) for t in running.said.splitlines() if '"warning"' in t]
+    assert line["event"].startswith("the registry could not be read to its end")
+    assert line["registry"] == "near"
+    assert line["why"] == f"http://127.0.0.1:{port}: nothing listens there"
 
 
 def test_it_ends_at_sigterm_and_leaves_nothing_behind(tmp_path: Path) -> None:

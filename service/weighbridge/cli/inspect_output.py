@@ -59,7 +59,7 @@ def _image_markdown(
     ]
     heads = (
         f"Compressed, {compressed.name}",
-        "% of it",
+        "% of compressed",
         f"On disk, {on_disk.name}",
         "#",
         "Dockerfile line",

@@ -13,7 +13,6 @@ from pydantic_core import PydanticCustomError
 from weighbridge.config.address import check_url, host_of, is_loopback, split_bind
 from weighbridge.config.document import Path, Plain
 
-
 _AUTH: Final = frozenset({"username", "password", "password_file", "docker_config"})
 
 

@@ -78,8 +78,9 @@ def default_database_url(environ: Mapping[str, str]) -> str:
 
 
 def _as_url(database: str | None) -> str | None:
-    """A path is an SQLite file, as nobody types `sqlite:///` twice."""
-    if not database or _SCHEME.match(database):
+    """A path is an SQLite file, as nobody types `sqlite:///` twice. A `?` would end
+    the path in a URL, so it is left to be refused."""
+    if not database or "?" in database or _SCHEME.match(database):
         return database
     return f"sqlite:///{database}"
 

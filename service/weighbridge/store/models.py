@@ -165,11 +165,11 @@ blobs = Table(
     Column("uncompressed_reason", Text),
     Column("measured_at", Moment),
 )
+# To say `postgresql_where` here would load that dialect wherever the store is read.
 Index(
     "ix_blobs_unmeasured",
     blobs.c.unmeasured_bytes,
     sqlite_where=blobs.c.unmeasured_bytes.is_not(None),
-    postgresql_where=blobs.c.unmeasured_bytes.is_not(None),
 )
 
 images = Table(
@@ -192,7 +192,6 @@ Index(
     "ix_images_without_total",
     images.c.id,
     sqlite_where=images.c.uncompressed_confidence.is_(None),
-    postgresql_where=images.c.uncompressed_confidence.is_(None),
 )
 
 artifacts = Table(

@@ -276,3 +276,10 @@ def test_the_option_takes_a_path_for_a_url(
     settings = load_settings(None, {}, database_url=database)
 
     assert settings.database_url.reveal() == url
+
+
+def test_a_path_that_a_url_would_cut_is_refused(folder: Path) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load_settings(None, {}, database_url="what?/weights.db")
+
+    assert refused.value.code == "invalid_database_url"
