@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection, bindparam, func, select, update
@@ -68,10 +68,10 @@ _STALE: Final = (
 _IS_STALE: Final = select(repository_summaries.c.is_stale).where(
     repository_summaries.c.repository_id == bindparam("repository")
 )
-_FRESH: Final = (
+_SET_STALE: Final = (
     update(repository_summaries)
     .where(repository_summaries.c.repository_id == bindparam("repository"))
-    .values(is_stale=False)
+    .values(is_stale=bindparam("stale"))
 )
 
 _NEWEST: Final = (
@@ -145,7 +145,18 @@ def refresh_summary(
         **_totals(connection, repository_id),
         **_newest(connection, live, reached, now),
     }
-    _write(connection, repository_id, values, now)
+    _write(connection, repository_id, values, now, is_stale=_ripens(reached, now))
+
+
+def _ripens(reached: _Reached, now: datetime) -> bool:
+    """Whether an image's `created` is in the future, where it does not count yet: the
+    row is to be made again when it does, though nothing changes. (Dates beyond a
+    year are nobody's clock running ahead.)"""
+    soon, late = now + timedelta(days=1), now + timedelta(days=366)
+    return any(
+        image.created_at is not None and soon < image.created_at < late
+        for image in reached.headlines.values()
+    )
 
 
 def refresh_if_stale(
@@ -273,15 +284,20 @@ def _write(
     repository_id: int,
     values: Mapping[str, object],
     now: datetime,
+    *,
+    is_stale: bool,
 ) -> None:
     stored = connection.execute(_ROW, {"repository": repository_id}).one()._mapping
     if all(stored[name] == value for name, value in values.items()):
-        if stored["is_stale"]:
-            connection.execute(_FRESH, {"repository": repository_id})
+        if stored["is_stale"] != is_stale:
+            parameters = {"repository": repository_id, "stale": is_stale}
+            connection.execute(_SET_STALE, parameters)
         return
     table = repository_summaries.c
     connection.execute(
         update(repository_summaries)
         .where(table.repository_id == repository_id)
-        .values(**values, is_stale=False, changed_at=now, revision=table.revision + 1)
+        .values(
+            **values, is_stale=is_stale, changed_at=now, revision=table.revision + 1
+        )
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -499,3 +500,20 @@ async def test_a_false_size_of_a_shared_layer_changes_no_other_repository(
     await yard.crawl(registry)
 
     assert yard.repository("shop/api").newest_compressed_bytes == 1005
+
+
+async def test_a_created_date_that_comes_to_pass_counts_from_then_on(
+    yard: Yard,
+) -> None:
+    registry = FakeRegistry()
+    old = a_served_image(some_layers(1), created="2026-02-01T00:00:00Z")
+    new = a_served_image(some_layers(2), created="2026-06-01T00:00:00Z")
+    registry.put("shop/api", "blue", old)
+    registry.put("shop/api", "azure", new)
+    await yard.crawl(registry)
+    before = yard.repository("shop/api").newest_tag
+    yard.now += timedelta(days=120)
+
+    await yard.crawl(registry)
+
+    assert (before, yard.repository("shop/api").newest_tag) == ("blue", "azure")
