@@ -263,3 +263,21 @@ def test_after_sigterm_the_database_is_one_whole_file(tmp_path: Path) -> None:
     finally:
         running.process.kill()
         running.process.wait()
+
+
+def test_a_kept_demo_is_not_lived_through_twice(tmp_path: Path) -> None:
+    said = []
+    for _ in range(2):
+        running = start(
+            tmp_path, "--demo", "--database", f"sqlite:///{tmp_path / 'w.db'}"
+        )
+        try:
+            running.wait_until_ready()
+            said.append(running.said)
+        finally:
+            running.process.kill()
+            running.process.wait()
+
+    assert "as of 2025-11-18" in said[0]
+    assert "as of 2025-11-18" not in said[1]
+    assert "weighbridge inspect 127.0.0.1:" in said[1]

@@ -26,6 +26,7 @@ from weighbridge.demo.server import Running, start_in_thread
 from weighbridge.demo.story import demo_steps
 from weighbridge.domain.platform import DEFAULT
 from weighbridge.domain.secret import Secret
+from weighbridge.store.reports import registry_reports
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.app import create_app
@@ -57,7 +58,9 @@ def up_demo(settings: Settings, database_url: str | None) -> None:
         url = stack.enter_context(_demo_registry())
         settings = _with_demo(settings, url(None), database_url)
         database = stack.enter_context(ready_database(settings))
-        _live_through(settings, url, database, telemetry)
+        if not _has_a_past(database):
+            _live_through(settings, url, database, telemetry)
+        _tell_where(settings)
         _serve(settings, database, telemetry)
 
 
@@ -132,6 +135,16 @@ def _live_through(
             err=True,
         )
     registry_at(None)
+
+
+def _has_a_past(database: Database) -> bool:
+    """Whether the demo was kept here before: its year is not lived twice."""
+    with database.read() as connection:
+        return any(report.name == DEMO for report in registry_reports(connection))
+
+
+def _tell_where(settings: Settings) -> None:
+    (demo,) = settings.registries
     host = demo.url.removeprefix("http://")
     click.echo(f"try      weighbridge inspect {host}/tutorial/hello", err=True)
     click.echo(f"open     http://{settings.web.bind}", err=True)
