@@ -20,7 +20,7 @@ test: setup ## Run all tests, with the servers that they need
 	@scripts/test
 
 unit: setup ## Run the quick tests: no sockets, under a minute
-	@scripts/test tests/unit
+	@scripts/test --numprocesses auto tests/unit
 
 check: setup ## Format, lint, types, import contracts
 	@scripts/check
