@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from support.docker_registry import DockerRegistry, docker_registry
+from support.images_oci import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, Pusher
 from weighbridge.bootstrap.weighing import inspect
 from weighbridge.config import load_settings
+from weighbridge.domain.digest import digest_of
 from weighbridge.domain.weighing import WeighedImage, Weighing
 
 TAR = "application/vnd.oci.image.layer.v1.tar"
@@ -235,6 +237,68 @@ def test_an_index_of_two_platforms_shows_each_of_them(workshop: Workshop) -> Non
     for image in weighing.images:
         assert image.history_alignment == "exact"
         assert image.compressed_bytes > 3_000_000
+
+
+def test_an_attestation_beside_built_images_changes_no_weight(
+    workshop: Workshop,
+) -> None:
+    # buildah makes none, so that one is put into its index as BuildKit does it.
+    workshop.push("app", "built/attested", "--format=oci")
+    (alone,) = workshop.weigh("built/attested").images
+    source = f"docker://{workshop.registry.address}/built/attested:1"
+    image = run(["skopeo", "inspect", "--tls-verify=false", "--raw", source]).encode()
+    statement = b'{"_type":"https://in-toto.io/Statement/v0.1"}' * 100
+    config = b"{}"
+    attestation = json.dumps(
+        {
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "config": described(OCI_CONFIG, config),
+            "layers": [described("application/vnd.in-toto+json", statement)],
+        }
+    ).encode()
+    index = json.dumps(
+        {
+            "schemaVersion": 2,
+            "mediaType": OCI_INDEX,
+            "manifests": [
+                described(OCI_MANIFEST, image)
+                | {"platform": {"os": "linux", "architecture": "amd64"}},
+                described(OCI_MANIFEST, attestation)
+                | {
+                    "platform": {"os": "unknown", "architecture": "unknown"},
+                    "annotations": {
+                        "vnd.docker.reference.type": "attestation-manifest",
+                        "vnd.docker.reference.digest": digest_of(image),
+                    },
+                },
+            ],
+        }
+    ).encode()
+    with Pusher(workshop.registry.url) as pusher:
+        for blob in (config, statement):
+            pusher.push_blob("built/attested", blob)
+        digest = digest_of(attestation)
+        pusher.push_manifest("built/attested", digest, attestation, OCI_MANIFEST)
+        pusher.push_manifest("built/attested", "1", index, OCI_INDEX)
+
+    weighing = workshop.weigh("built/attested", all_platforms=True)
+
+    assert weighing.kind == "index"
+    assert weighing.images == (alone,)
+    assert [str(p) for p in weighing.platforms] == ["linux/amd64"]
+    (other,) = weighing.others
+    stored = len(attestation) + len(config) + len(statement)
+    assert (other.role, other.digest, other.stored_bytes) == (
+        "attestation",
+        digest,
+        stored,
+    )
+
+
+def described(media_type: str, content: bytes) -> dict[str, object]:
+    digest = digest_of(content)
+    return {"mediaType": media_type, "digest": digest, "size": len(content)}
 
 
 def test_an_image_of_umoci_weighs_the_same(workshop: Workshop) -> None:
