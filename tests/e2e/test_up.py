@@ -69,6 +69,10 @@ def weighbridge(
     )
 
 
+def _heed_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(folder: Path, *arguments: str) -> Running:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
@@ -88,6 +92,8 @@ def start(folder: Path, *arguments: str) -> Running:
             stderr=stream,
             cwd=folder,
             env=os.environ | {"TMPDIR": str(folder)},
+            # As on a terminal: a shell lets its background jobs ignore it.
+            preexec_fn=_heed_ctrl_c,
         )
     return Running(process, f"http://127.0.0.1:{port}", errors, folder)
 
