@@ -22,7 +22,6 @@ def an_endpoint(
     url: str = REGISTRY_URL,
     credential: Credential | None = None,
     trusted_realm_hosts: frozenset[str] = frozenset(),
-    repositories_hint: tuple[str, ...] = (),
     ceiling: Reach = Reach.PUBLIC,
 ) -> Endpoint:
     return Endpoint(
@@ -32,7 +31,6 @@ def an_endpoint(
         credential=credential,
         requests_per_second=None,
         trusted_realm_hosts=trusted_realm_hosts,
-        repositories_hint=repositories_hint,
     )
 
 

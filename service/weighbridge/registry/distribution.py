@@ -70,11 +70,7 @@ class DistributionRegistry:
         return self._client.counts.cost
 
     async def repositories(self) -> AsyncIterator[RepositoryPage]:
-        """Pages of the catalog, or the names that the endpoint already has."""
-        if hint := self._endpoint.repositories_hint:
-            names = tuple(name for name in hint if is_repository_name(name))
-            yield RepositoryPage(names, len(hint) - len(names))
-            return
+        """Pages of the catalog."""
         listing = self._listing(
             "catalog", "_catalog", CATALOG_SCOPE, parse_catalog_page
         )

@@ -27,7 +27,6 @@ class Endpoint:
     ceiling:  the most private class of addresses that it may lead us to
     requests_per_second: None for no limit
     trusted_realm_hosts, trusted_storage_hosts: `host` or `host:port`
-    repositories_hint: names to look at where the catalog need not be asked
     contact:  whom the registry's operator may ask about us, for the User-Agent
     """
 
@@ -40,7 +39,6 @@ class Endpoint:
     trusted_realm_hosts: frozenset[str] = field(default_factory=frozenset)
     trusted_storage_hosts: frozenset[str] = field(default_factory=frozenset)
     ca_file: str | None = None
-    repositories_hint: tuple[str, ...] = ()
     contact: str = ""
 
     def __post_init__(self) -> None:

@@ -98,16 +98,6 @@ async def test_a_closed_catalog_tells_to_name_the_repositories() -> None:
     assert "`repositories`" in refused.value.hint
 
 
-async def test_named_repositories_need_no_catalog() -> None:
-    endpoint = an_endpoint(repositories_hint=("shop/cart", "Not A Name"))
-    ask = asking(serving(b""), endpoint)
-
-    got = [page async for page in ask.registry.repositories()]
-
-    assert got == [RepositoryPage(("shop/cart",), invalid=1)]
-    assert ask.transport.requests == []
-
-
 async def test_tags_of_a_listing_that_breaks_off_are_good_registry_list_009() -> None:
     def handler(request: httpx.Request) -> httpx.Response:
         if b"last" in request.url.query:
