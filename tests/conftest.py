@@ -1,7 +1,34 @@
 """What holds for every test."""
 
+from typing import Final, get_args
+
+import pytest
 from hypothesis import settings
+
+from support.database import Engine
 
 # A loaded machine is slow now and then; how long an example takes is no property.
 settings.register_profile("weighbridge", deadline=None)
 settings.load_profile("weighbridge")
+
+_ENGINES: Final = get_args(Engine)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--databases",
+        default="sqlite",
+        help="run tests that take `engine` on each of these: sqlite,postgresql",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every test that needs a database, directly or not, runs once for each engine."""
+    if "engine" not in metafunc.fixturenames:
+        return
+    chosen = str(metafunc.config.getoption("--databases")).split(",")
+    if unknown := set(chosen).difference(_ENGINES):
+        raise pytest.UsageError(f"--databases knows no {', '.join(sorted(unknown))}")
+    if only := metafunc.definition.get_closest_marker("only_on"):
+        chosen = [engine for engine in chosen if engine in only.args]
+    metafunc.parametrize("engine", chosen, scope="session")

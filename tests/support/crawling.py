@@ -6,16 +6,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import text
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.engine.interfaces import DBAPICursor
 
 from support.database import a_database
-from support.fake_registry import FakeRegistry
 from weighbridge.audit.crawl import Crawl
 from weighbridge.audit.crawl_report import RegistryCrawl
 from weighbridge.audit.progress import Progress
 from weighbridge.audit.scope import Scope
 from weighbridge.audit.writer import Writer
 from weighbridge.domain.report import PassReport, RepositoryReport, TagReport
+from weighbridge.ports import Registry
 from weighbridge.store.registries import RegistryEntry
 from weighbridge.store.reports import (
     find_repository,
@@ -39,11 +40,12 @@ class Yard:
     """A database, a clock that only moves by hand, and the questions of tests."""
 
     database: Database
+    entry: RegistryEntry = ENTRY
     now: datetime = field(default=datetime(2026, 3, 1, 12, 0, tzinfo=UTC))
 
     async def crawl(
         self,
-        registry: FakeRegistry,
+        registry: Registry,
         scope: Scope | None = None,
         *,
         measure: bool = False,
@@ -53,7 +55,7 @@ class Yard:
         try:
             crawl = Crawl(
                 registry,
-                ENTRY,
+                self.entry,
                 scope or Scope(),
                 writer,
                 Progress(),
@@ -66,26 +68,37 @@ class Yard:
 
     def repository(self, name: str) -> RepositoryReport:
         with self.database.read() as connection:
-            found = find_repository(connection, "fake", name)
+            found = find_repository(connection, self.entry.name, name)
         assert found is not None, f"no repository {name}"
         return found
 
     def tags(self, repository: str) -> dict[str, TagReport]:
         with self.database.read() as connection:
-            page = tag_page(connection, "fake", repository, limit=1000)
+            page = tag_page(connection, self.entry.name, repository, limit=1000)
         return {tag.name: tag for tag in page.items}
 
-    def rows_written(self) -> int:
-        """Rows inserted, changed or deleted so far. All is done on one thread, so
-        that one connection has made all of it."""
-        with self.database.read() as connection:
-            count: int = connection.execute(text("SELECT total_changes()")).scalar_one()
-        return count
+    @contextmanager
+    def counted_rows(self) -> Iterator[list[int]]:
+        """One number for each statement that wrote rows while the block ran."""
+        written: list[int] = []
+
+        def note(connection: Connection, cursor: DBAPICursor, *_: object) -> None:
+            # -1 where there is no telling: a SELECT, a BEGIN.
+            if cursor.description is None and cursor.rowcount > 0:
+                written.append(cursor.rowcount)
+
+        event.listen(Engine, "after_cursor_execute", note)
+        try:
+            yield written
+        finally:
+            event.remove(Engine, "after_cursor_execute", note)
 
     def passes(self, repository: str) -> tuple[PassReport, ...]:
         """Newest first."""
         with self.database.read() as connection:
-            page = pass_page(connection, registry="fake", repository=repository)
+            page = pass_page(
+                connection, registry=self.entry.name, repository=repository
+            )
         return page.items
 
 

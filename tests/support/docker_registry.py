@@ -7,7 +7,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
@@ -20,10 +20,14 @@ _PROGRAM = "docker-registry"
 
 @dataclass(frozen=True, slots=True)
 class DockerRegistry:
-    """A running registry; everything it stores is in `folder`."""
+    """A running registry; everything it stores is in `folder`.
+
+    pid: of its process, for the signals of whoever started it
+    """
 
     port: int
     folder: Path
+    pid: int = 0
 
     @property
     def address(self) -> str:
@@ -66,7 +70,7 @@ def docker_registry(
         )
     try:
         _wait_until_ready(registry, process)
-        yield registry
+        yield replace(registry, pid=process.pid)
     finally:
         process.terminate()
         try:

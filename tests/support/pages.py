@@ -29,8 +29,7 @@ def overview_html(
 ) -> str:
     """The first page with these rows and no further ones."""
     query = query or RepositoryQuery()
-    newest = sum(row.newest_compressed_bytes or 0 for row in rows)
-    view = overview(registries, Page(tuple(rows), None), newest, NOW, query.registry)
+    view = overview(registries, Page(tuple(rows), None), NOW, query.registry)
     around = replace(
         frame("/", registries, NOW),
         twin="/repositories",

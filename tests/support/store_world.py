@@ -11,17 +11,12 @@ from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import Document
 from weighbridge.domain.platform import DEFAULT, Platform
 from weighbridge.domain.report import RepositoryReport, RepositoryState, TagReport
+from weighbridge.store.claiming import Claim, claim
 from weighbridge.store.images import keep_documents
+from weighbridge.store.passes import PassResult, close_pass, open_pass
 from weighbridge.store.registries import RegistryEntry, put_registry
 from weighbridge.store.reports import find_repository, tag_page
-from weighbridge.store.repositories import (
-    Claim,
-    PassResult,
-    claim,
-    close_pass,
-    open_pass,
-    put_repositories,
-)
+from weighbridge.store.repositories import put_repositories
 from weighbridge.store.session import Database
 from weighbridge.store.summaries import refresh_summary
 from weighbridge.store.tags import (
@@ -121,7 +116,7 @@ class World:
         """One whole pass: what was found, the read model, the end of the pass."""
         with self.database.write() as connection:
             taken = self.claimed(connection)
-            opened = open_pass(connection, taken, self.now)
+            opened = open_pass(connection, taken, self.now).id
             found = moves or {}
             documents = [d for d in found.values() if not isinstance(d, str)]
             keep_documents(connection, documents, {})

@@ -4,28 +4,26 @@ Start reading here: a tag's journey begins in `Crawl.run`.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from weighbridge.audit.crawl_report import (
-    CrawlFault,
-    RegistryCrawl,
-    state_of,
-)
+from weighbridge.audit.burials import bury_missing
+from weighbridge.audit.context import PassContext
+from weighbridge.audit.crawl_report import RegistryCrawl, state_of
+from weighbridge.audit.crew import Crew
 from weighbridge.audit.discovery import Discovery
+from weighbridge.audit.heartbeat import LEASE_S, Heartbeat
 from weighbridge.audit.lookup import KnownDigests
 from weighbridge.audit.measure import measure_registry
+from weighbridge.audit.outcomes import Outcomes
 from weighbridge.audit.progress import Progress
 from weighbridge.audit.read import Reader
-from weighbridge.audit.repository_pass import (
-    PassContext,
-    PassOutcome,
-    RepositoryPass,
-)
+from weighbridge.audit.repository_pass import RESUME_S, PassOutcome, RepositoryPass
 from weighbridge.audit.scope import Scope
-from weighbridge.audit.together import cancel
+from weighbridge.audit.unsaved import Unsaved
 from weighbridge.audit.writer import Writer
 from weighbridge.domain.document import Problem
 from weighbridge.domain.report import RegistryState
@@ -33,11 +31,21 @@ from weighbridge.errors import (
     DocumentError,
     RegistryError,
     StaleFence,
+    StoreError,
     TransportError,
     WeighbridgeError,
 )
 from weighbridge.ports import Registry
+from weighbridge.store.claiming import claim, release
+from weighbridge.store.crawls import (
+    CrawlRecord,
+    Visited,
+    begin_crawl,
+    end_crawl,
+    visited,
+)
 from weighbridge.store.images import find_known
+from weighbridge.store.process_mark import this_process
 from weighbridge.store.registries import (
     RegistryEntry,
     note_cost,
@@ -45,36 +53,20 @@ from weighbridge.store.registries import (
     put_registry,
 )
 from weighbridge.store.reports import weighed
-from weighbridge.store.repositories import (
-    claim,
-    forget_if_never_seen,
-    release,
-)
+from weighbridge.store.repositories import find_troubled, forget_if_never_seen
 from weighbridge.store.summaries import refresh_if_stale, stale_repositories
 from weighbridge.telemetry import Telemetry
 
 REPOSITORIES_AT_ONCE: Final = 4
-UNREACHABLE_IN_A_ROW: Final = 3
-"""So many repositories fail for want of a connection: the rest are not asked."""
-LEASE_S: Final = 60
-"""Renewed by each chunk that is kept; so long a killed crawl blocks the next."""
-
-
-@dataclass(slots=True)
-class _Outcomes:
-    """Gathered from the passes of one crawl."""
-
-    repository_ids: list[int] = field(default_factory=list)
-    complete: int = 0
-    partial: int = 0
-    failed: int = 0
-    tags: int = 0
-    unreachable_in_a_row: int = 0
-    faults: list[CrawlFault] = field(default_factory=list)
+"""Small ones take turns with the database and the registry; a large one fills all
+places by itself, and the next one's listing is read meanwhile."""
 
 
 class Crawl:
-    """One crawl of one registry."""
+    """One crawl of one registry.
+
+    owner: this process, as `process_mark.this_process` names it
+    """
 
     def __init__(
         self,
@@ -87,6 +79,7 @@ class Crawl:
         *,
         telemetry: Telemetry | None = None,
         warnings: Sequence[Problem] = (),
+        owner: str | None = None,
     ) -> None:
         self._telemetry = telemetry or Telemetry()
         self._warnings = tuple(warnings)
@@ -96,13 +89,16 @@ class Crawl:
         self._writer = writer
         self._progress = progress
         self._clock = clock
-        self._outcomes = _Outcomes()
+        self._owner = this_process() if owner is None else owner
+        self._outcomes = Outcomes(entry.name)
         self._before = replace(registry.cost)
+        self._discovery = Discovery(registry, scope, writer, clock)
         known = KnownDigests(lambda digests: writer.read(find_known, digests))
         self._context = PassContext(
             registry=registry,
             reader=Reader(registry, known),
             writer=writer,
+            unsaved=Unsaved(),
             progress=progress,
             clock=clock,
             wants_tag=scope.wants_tag,
@@ -113,17 +109,24 @@ class Crawl:
 
     async def run(self, *, measure: bool = True) -> RegistryCrawl:
         """Discover, look, measure. Whatever the registry does is in the result;
-        only StoreError is raised."""
+        only StoreError is raised.
+
+        A crawl that was cut off is taken up: what it had been through stays as it
+        was left. Only a look at all of a registry can be taken up, not one at some
+        repositories that somebody named.
+        """
         self._progress.registry = self._entry.name
         self._progress.url = self._entry.url
         self._telemetry.crawl_runs.labels(self._entry.name).inc()
         registry_id = await self._writer.write(put_registry, self._entry, self._clock())
+        record = await self._begin(registry_id)
+        self._heartbeat = Heartbeat(registry_id, self._owner, self._writer, self._clock)
+        beating = asyncio.create_task(self._heartbeat.beat())
         try:
-            broken = await self._look_at_all(registry_id)
-            if measure and not isinstance(broken, TransportError):
-                await self._measure(registry_id)
-            await self._refresh_stale(registry_id)
+            broken = await self._look_at_all(registry_id, record)
+            held = await self._finish(registry_id, broken, measure=measure)
         finally:
+            beating.cancel()
             # Also where the crawl is interrupted: it was asked all the same.
             await asyncio.shield(self._note_cost(registry_id))
         state, reason = self._state(broken)
@@ -132,21 +135,53 @@ class Crawl:
         await self._writer.write(
             note_registry, registry_id, state=state, reason=reason, now=self._clock()
         )
-        return await self._report(state, reason)
+        if record.is_recorded:
+            await self._writer.write(end_crawl, registry_id, self._owner)
+        return await self._report(state, reason, record, held)
+
+    async def _begin(self, registry_id: int) -> CrawlRecord:
+        if self._scope.only is not None:
+            return CrawlRecord(self._clock(), is_resumed=False, is_recorded=False)
+        return await self._writer.write(
+            begin_crawl,
+            registry_id,
+            now=self._clock(),
+            owner=self._owner,
+            lease_s=LEASE_S,
+            resume_s=RESUME_S,
+        )
+
+    async def _finish(
+        self,
+        registry_id: int,
+        broken: WeighbridgeError | None,
+        *,
+        measure: bool,
+    ) -> int:
+        """What follows when every repository was looked at; how many removals wait."""
+        held = 0
+        if not isinstance(broken, TransportError) and not self._outcomes.is_unreachable:
+            held = await self._bury(registry_id)
+            if measure:
+                await self._measure(registry_id)
+        await self._refresh_stale(registry_id)
+        await self._writer.settle()
+        return held
 
     async def _note_cost(self, registry_id: int) -> None:
         cost = self._registry.cost
-        await self._writer.write(
-            note_cost,
-            registry_id,
-            requests=cost.requests - self._before.requests,
-            bytes_read=cost.bytes_read - self._before.bytes_read,
-        )
+        with suppress(StoreError):  # The one that ended the crawl is on its way.
+            await self._writer.write(
+                note_cost,
+                registry_id,
+                requests=cost.requests - self._before.requests,
+                bytes_read=cost.bytes_read - self._before.bytes_read,
+            )
 
     def _state(self, broken: WeighbridgeError | None) -> tuple[RegistryState, str]:
         if broken is not None:
             return state_of(broken)
-        if self._outcomes.unreachable_in_a_row >= UNREACHABLE_IN_A_ROW:
+        if self._outcomes.is_unreachable:
             return "unreachable", "unreachable"
         return "ok", ""
 
@@ -155,112 +190,109 @@ class Crawl:
         self._telemetry.crawl_manifests.labels(name).inc(looked_up)
         self._telemetry.crawl_manifests_unchanged.labels(name).inc(unchanged)
 
-    async def _look_at_all(self, registry_id: int) -> WeighbridgeError | None:
+    async def _look_at_all(
+        self, registry_id: int, record: CrawlRecord
+    ) -> WeighbridgeError | None:
         """Look at repositories while they are being discovered; the error that
         ended discovery early."""
-        tasks: set[asyncio.Task[None]] = set()
-        slots = asyncio.Semaphore(REPOSITORIES_AT_ONCE)
+        done: Mapping[int, Visited] = {}
+        if record.is_resumed:
+            done = await self._writer.read(visited, registry_id, record.since)
         broken: WeighbridgeError | None = None
-        known = 0
-        try:
-            discovery = Discovery(
-                self._registry, self._scope, self._writer, self._clock
-            )
-            async for page in discovery.pages(registry_id):
-                known += len(page)
-                for name, repository_id in page.items():
-                    await slots.acquire()
-                    tasks = _still_running(tasks)
-                    task = asyncio.create_task(self._look(name, repository_id))
-                    task.add_done_callback(lambda _: slots.release())
-                    tasks.add(task)
-        except (DocumentError, RegistryError, TransportError) as exc:
-            broken = exc
-            self._fault(None, None, exc)
-        except BaseException:
-            await cancel(tasks)
-            raise
-        self._progress.repositories_known = known
-        await _wait_for(tasks)
+        async with Crew() as crew:
+            try:
+                await self._begin_looks(registry_id, done, crew)
+            except (DocumentError, RegistryError, TransportError) as exc:
+                broken = exc
+                self._outcomes.fault(None, exc)
         return broken
 
-    async def _look(self, name: str, repository_id: int) -> None:
-        """One pass, whose failure stays its own."""
-        if self._outcomes.unreachable_in_a_row >= UNREACHABLE_IN_A_ROW:
-            return
-        self._progress.now = name
+    async def _begin_looks(
+        self, registry_id: int, done: Mapping[int, Visited], crew: Crew
+    ) -> None:
+        slots = asyncio.Semaphore(REPOSITORIES_AT_ONCE)
+        known = 0
         try:
+            async for page in self._discovery.pages(registry_id):
+                known += len(page)
+                for name, repository_id in page.items():
+                    if repository_id in done:
+                        self._take_over(done[repository_id])
+                    else:
+                        await slots.acquire()
+                        crew.spawn(self._look(name, repository_id, slots))
+        finally:
+            self._progress.repositories_known = known
+
+    def _take_over(self, before: Visited) -> None:
+        self._outcomes.take_over(before)
+        self._progress.repositories_done += 1
+
+    async def _look(
+        self, name: str, repository_id: int, slots: asyncio.Semaphore
+    ) -> None:
+        """One pass, whose failure stays its own."""
+        try:
+            if self._outcomes.is_unreachable:
+                return
+            self._progress.now = name
             outcome = await self._pass(repository_id)
         except StaleFence as exc:
-            self._outcomes.partial += 1
-            self._fault(name, None, exc)
+            self._outcomes.lost(name, exc)
             return
+        finally:
+            slots.release()
         if outcome.result.state == "missing":
             await self._writer.write(forget_if_never_seen, repository_id)
-        self._outcomes.repository_ids.append(repository_id)
-        self._count(name, outcome)
+        self._outcomes.add(repository_id, name, outcome)
         self._progress.repositories_done += 1
 
     async def _pass(self, repository_id: int) -> PassOutcome:
         """Claim the repository, look, and give it back whatever happens."""
         claimed = await self._writer.write(
-            claim, repository_id, now=self._clock(), lease_s=LEASE_S
+            claim,
+            repository_id,
+            now=self._clock(),
+            lease_s=LEASE_S,
+            owner=self._owner,
         )
         if claimed is None:
             raise StaleFence(
                 "another process is looking at it now", code="busy", retryable=True
             )
+        self._heartbeat.hold(claimed)
         try:
             return await RepositoryPass(self._context, claimed).run()
         except BaseException:
-            await asyncio.shield(self._writer.write(release, claimed))
+            with suppress(StoreError):  # The one that ended the pass is on its way.
+                await asyncio.shield(self._writer.write(release, claimed))
             raise
+        finally:
+            self._heartbeat.drop(claimed)
 
-    def _count(self, name: str, outcome: PassOutcome) -> None:
-        outcomes = self._outcomes
-        result = outcome.result
-        outcomes.tags += result.tags_seen
-        if result.state == "ok":
-            outcomes.complete += 1
-        elif result.state == "partial":
-            outcomes.partial += 1
-        else:
-            outcomes.failed += 1
-        unreachable = result.state == "unreachable"
-        outcomes.unreachable_in_a_row = (
-            outcomes.unreachable_in_a_row + 1 if unreachable else 0
+    async def _bury(self, registry_id: int) -> int:
+        held = await bury_missing(
+            self._writer,
+            registry_id,
+            self._discovery.listed,
+            self._scope.platforms,
+            self._clock,
         )
-        if result.state != "ok" and not outcome.faults:
-            outcomes.faults.append(
-                CrawlFault(
-                    self._entry.name, name, None, result.reason, _words(result.state)
-                )
+        if held:
+            self._outcomes.note(
+                "removals_held",
+                f"{held} repositories have vanished at once; they are kept until "
+                "another crawl finds the same",
             )
-        outcomes.faults.extend(
-            CrawlFault(self._entry.name, name, f.tag, f.code, f.message)
-            for f in outcome.faults
-        )
-
-    def _fault(
-        self, repository: str | None, tag: str | None, exc: WeighbridgeError
-    ) -> None:
-        self._outcomes.faults.append(
-            CrawlFault(self._entry.name, repository, tag, exc.code, exc.message)
-        )
+        return held
 
     async def _measure(self, registry_id: int) -> None:
         left = await measure_registry(
             self._registry, registry_id, self._writer, self._progress, self._clock
         )
         if left:
-            self._outcomes.faults.append(
-                CrawlFault(
-                    self._entry.name,
-                    None,
-                    None,
-                    "not_measured",
-                    f"{left} layers could not be measured now",
-                )
+            self._outcomes.note(
+                "not_measured", f"{left} layers could not be measured now"
             )
 
     async def _refresh_stale(self, registry_id: int) -> None:
@@ -271,11 +303,13 @@ class Crawl:
                 refresh_if_stale, repository_id, self._clock(), self._scope.platforms
             )
 
-    async def _report(self, state: RegistryState, reason: str) -> RegistryCrawl:
+    async def _report(
+        self, state: RegistryState, reason: str, record: CrawlRecord, held: int
+    ) -> RegistryCrawl:
         outcomes = self._outcomes
-        images, weighed_bytes = await self._writer.read(
-            weighed, outcomes.repository_ids
-        )
+        ids = outcomes.repository_ids
+        images, weighed_bytes = await self._writer.read(weighed, ids)
+        troubled = await self._writer.read(find_troubled, ids)
         cost = self._registry.cost
         self._progress.requests = cost.requests
         self._progress.bytes_read = cost.bytes_read
@@ -295,33 +329,8 @@ class Crawl:
             weighed_bytes=weighed_bytes,
             faults=tuple(outcomes.faults),
             warnings=tuple(problem.message for problem in self._warnings),
+            resumed_at=record.since if record.is_resumed else None,
+            taken_over=outcomes.taken_over,
+            held=held,
+            troubled=tuple(troubled),
         )
-
-
-_WORDS: Final = {
-    "partial": "the look did not reach the end; what was not seen is unchanged",
-    "missing": "the registry does not know this repository",
-    "unauthorized": "the registry refuses these credentials",
-    "unreachable": "the registry could not be reached",
-    "error": "the registry's answer could not be used",
-}
-
-
-def _words(state: str) -> str:
-    return _WORDS.get(state, state)
-
-
-def _still_running(tasks: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
-    for task in tasks:
-        if task.done():
-            task.result()
-    return {task for task in tasks if not task.done()}
-
-
-async def _wait_for(tasks: set[asyncio.Task[None]]) -> None:
-    try:
-        for task in tasks:
-            await task
-    except BaseException:
-        await cancel(tasks)
-        raise

@@ -1,10 +1,12 @@
 """What a crawl did, as values: for its closing table and its JSON."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from weighbridge.domain.report import RegistryState
 from weighbridge.errors import TransportError, WeighbridgeError
+from weighbridge.store.repositories import Troubled
 
 UNAUTHORIZED: Final = frozenset(
     {"unauthorized", "denied", "auth_error", "realm_refused"}
@@ -26,7 +28,14 @@ class CrawlFault:
 @dataclass(frozen=True, slots=True)
 class RegistryCrawl:
     """What one crawl of one registry did. `images` and `weighed_bytes` are of the
-    distinct images behind the tags looked at, read now or before."""
+    distinct images behind the tags looked at, read now or before.
+
+    resumed_at: when the crawl began that this one went on with; None: it is its own
+    taken_over: repositories that had been looked at before it was cut off, counted
+                in the other numbers
+    held:       repositories whose vanishing waits for a second look
+    troubled:   repositories that are not `ok`, worst first
+    """
 
     name: str
     url: str
@@ -43,6 +52,10 @@ class RegistryCrawl:
     weighed_bytes: int
     faults: tuple[CrawlFault, ...] = ()
     warnings: tuple[str, ...] = ()
+    resumed_at: datetime | None = None
+    taken_over: int = 0
+    held: int = 0
+    troubled: tuple[Troubled, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,13 @@ class Discovery:
         self._scope = scope
         self._writer = writer
         self._clock = clock
+        self._listed: set[str] | None = None
+
+    @property
+    def listed(self) -> frozenset[str] | None:
+        """Every name of the catalog, once it was read to its end without a doubt;
+        None before that, and where there is no such look."""
+        return None if self._listed is None else frozenset(self._listed)
 
     async def pages(self, registry_id: int) -> AsyncIterator[dict[str, int]]:
         """Pages of repositories to look at, stored as they are found. Those that
@@ -35,14 +42,21 @@ class Discovery:
             yield await self._put(registry_id, self._scope.only, asked)
             return
         yield await self._put(registry_id, self._scope.always, asked)
+        listed: set[str] = set()
+        invalid = 0
         try:
             async for page in self._registry.repositories():
+                listed.update(page.names)
+                invalid += page.invalid
                 names = [n for n in page.names if self._scope.wants_repository(n)]
                 yield await self._put(registry_id, names, asked)
         except (DocumentError, RegistryError, TransportError) as exc:
             if not isinstance(exc, TransportError):
                 yield await self._known_before(registry_id, asked)
             raise
+        # A name that could not be read may be any repository's, and a catalog of
+        # nothing is what a throttled registry says too.
+        self._listed = listed if listed and not invalid else None
         await self._writer.write(
             note_discovery, registry_id, complete=True, now=self._clock()
         )

@@ -1,7 +1,8 @@
 """What to ask of each tag: known tags + seen tags -> the cheapest safe question."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.listing import TagSeen
@@ -10,44 +11,41 @@ from weighbridge.store.tags import KnownTag
 ALIASES_WORTH_A_HEAD = 2
 """More tags than this a digest in the last pass: HEAD first, GET only the new."""
 
+Kind: TypeAlias = Literal["same", "head", "get"]
+
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What a chunk of a listing needs, each tag in exactly one place.
+class Question:
+    """What a tag of a listing needs.
 
-    same:   the listing itself says that nothing changed: no request
-    head:   ask for the digest first
-    fetch:  the listing gives a digest that the tag did not have
-    get:    never seen: a GET by name tells digest and content at once
+    kind:   same: the listing itself says that nothing changed, no request;
+            head: ask for the digest first;
+            get: a GET tells digest and content at once
+    digest: of a `get`: the one that the listing gives, which the tag did not have
     """
 
-    same: tuple[TagSeen, ...] = ()
-    head: tuple[TagSeen, ...] = ()
-    fetch: tuple[tuple[TagSeen, Digest], ...] = ()
-    get: tuple[TagSeen, ...] = ()
+    tag: TagSeen
+    kind: Kind
+    digest: Digest | None = None
 
 
 def plan(
-    seen: Sequence[TagSeen], known: Mapping[str, KnownTag], *, head_first: bool
-) -> Plan:
-    """Sort a chunk of tags by the question that each needs.
+    seen: Iterable[TagSeen], known: Mapping[str, KnownTag], *, head_first: bool
+) -> Iterator[Question]:
+    """The question that each tag needs, in the listing's order.
 
     A known tag whose last look failed is asked again even if its digest is the
     old one: the failure may have passed.
     """
-    same: list[TagSeen] = []
-    head: list[TagSeen] = []
-    fetch: list[tuple[TagSeen, Digest]] = []
-    get: list[TagSeen] = []
     for tag in seen:
         before = known.get(tag.name)
         if tag.digest is None:
-            (head if head_first or _was_read(before) else get).append(tag)
+            asks_first = head_first or _was_read(before)
+            yield Question(tag, "head" if asks_first else "get")
         elif before is None or before.digest != tag.digest or before.error_code:
-            fetch.append((tag, tag.digest))
+            yield Question(tag, "get", tag.digest)
         else:
-            same.append(tag)
-    return Plan(tuple(same), tuple(head), tuple(fetch), tuple(get))
+            yield Question(tag, "same")
 
 
 def _was_read(tag: KnownTag | None) -> bool:

@@ -5,25 +5,23 @@ the break, a tag whose look failed keeps its last good record. A tag is gone onl
 when a complete pass did not see it.
 """
 
-import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import islice
-from typing import Final
+from typing import Final, TypeVar
 
-from weighbridge.audit.chunk import Chunk, ChunkLook, TagFault
-from weighbridge.audit.plan import plan, wants_head_first
-from weighbridge.audit.progress import Progress
-from weighbridge.audit.read import Reader
-from weighbridge.audit.together import cancel, together
-from weighbridge.audit.writer import Writer
+from weighbridge.audit.context import PassContext
+from weighbridge.audit.crew import Crew
+from weighbridge.audit.keeping import Keeping
+from weighbridge.audit.plan import Question, plan, wants_head_first
+from weighbridge.audit.tag_look import TagFault, TagLook
+from weighbridge.audit.together import together
 from weighbridge.domain import limits
 from weighbridge.domain.digest import Digest
-from weighbridge.domain.document import Document, Image
+from weighbridge.domain.document import Document
 from weighbridge.domain.listing import TagSeen
-from weighbridge.domain.platform import Platform
 from weighbridge.domain.report import RepositoryState
 from weighbridge.errors import (
     DocumentError,
@@ -32,48 +30,37 @@ from weighbridge.errors import (
     TransportError,
     WeighbridgeError,
 )
-from weighbridge.ports import PASS_COST, Cost, Registry
+from weighbridge.ports import PASS_COST, Cost
+from weighbridge.store.claiming import Claim
 from weighbridge.store.images import keep_documents
 from weighbridge.store.liveness import missing_manifests
-from weighbridge.store.repositories import Claim, PassResult, close_pass, open_pass
+from weighbridge.store.passes import (
+    OpenPass,
+    PassResult,
+    close_pass,
+    find_tag_error,
+    open_pass,
+)
 from weighbridge.store.session import Connection
 from weighbridge.store.summaries import refresh_if_stale
-from weighbridge.store.tags import (
-    apply_failures,
-    apply_gone,
-    apply_moves,
-    known_tags,
-    live_tags,
-)
+from weighbridge.store.tags import apply_gone, known_tags, live_tags
 
-CHUNK: Final = 100
-"""Tags a transaction."""
-CHUNKS_AT_ONCE: Final = 3
-"""Enough to keep the connections busy while one chunk is being stored."""
+Item = TypeVar("Item")
+
+RESUME_S: Final = 3_600
+"""A pass that was cut off longer ago is begun anew: what it saw may have moved."""
+KNOWN_AT_ONCE: Final = 1_000
+"""Tags whose stored state is in memory at once."""
 MISSING_AT_ONCE: Final = 20
 """Children of indexes that are asked for again in one pass."""
 MASS: Final = 10
 """More vanished tags than this, and more than half: a second pass must agree."""
+GONE_AT_ONCE: Final = 1_000
+"""Tags that are buried in one transaction."""
 
 _UNAUTHORIZED: Final = frozenset(
     {"unauthorized", "denied", "auth_error", "realm_refused"}
 )
-
-
-@dataclass(frozen=True, slots=True)
-class PassContext:
-    """What every pass of one registry's crawl shares."""
-
-    registry: Registry
-    reader: Reader
-    writer: Writer
-    progress: Progress
-    clock: Callable[[], datetime]
-    wants_tag: Callable[[str], bool]
-    platforms: tuple[Platform, ...]
-    interval_s: int
-    count_manifests: Callable[[int, int], None]
-    """Told of every chunk: tags looked up, and how many of them were known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +72,12 @@ class PassOutcome:
 
 
 @dataclass(slots=True)
-class _Tally:
+class _Listing:
+    """What the listing said."""
+
     seen: set[str] = field(default_factory=set)
-    new: int = 0
-    moved: int = 0
-    gone: int = 0
-    failed: int = 0
     invalid: int = 0
-    unanswered: str = ""
-    missing: str = ""
-    asked_in_vain: set[Digest] = field(default_factory=set)
     pages: int = 0
-    faults: list[TagFault] = field(default_factory=list)
 
 
 class RepositoryPass:
@@ -105,112 +86,89 @@ class RepositoryPass:
     def __init__(self, context: PassContext, claim: Claim) -> None:
         self._context = context
         self._claim = claim
-        self._tally = _Tally()
+        self._listing = _Listing()
         self._cost = Cost()
+        self._gone = 0
+        self._missing = ""
+        self._error_before = ""
         self._head_first = wants_head_first(claim.tags, claim.manifests)
-        self._slots = asyncio.Semaphore(CHUNKS_AT_ONCE)
 
     async def run(self) -> PassOutcome:
         """Look, keep what was learned, and record how far it came.
 
-        Raises StaleFence if another process took the repository over, and
-        StoreError; whatever the registry does ends in the outcome.
+        A pass that was cut off goes on where its cursor stands. Raises StaleFence if
+        another process took the repository over, and StoreError; whatever the
+        registry does ends in the outcome.
         """
         PASS_COST.set(self._cost)
-        write = self._context.writer.write
-        pass_id = await write(open_pass, self._claim, self._context.clock())
-        broken = await self._list_and_read()
+        self._opened = await self._context.writer.write(
+            open_pass, self._claim, self._context.clock(), resume_s=RESUME_S
+        )
+        crew = Crew()
+        self._keeping = Keeping(
+            self._context, self._claim, self._opened, self._cost, crew
+        )
+        try:
+            async with crew:
+                broken = await self._list_and_look(crew)
+        finally:
+            self._keeping.close()
+        self._show()
         held = await self._remove_gone(broken)
         if not isinstance(broken, TransportError):
             await self._ask_for_missing()
+        await self._remember_errors()
         result = self._result(broken, held)
-        await write(self._close, pass_id, result)
-        return PassOutcome(result, tuple(self._tally.faults))
+        await self._context.writer.write(self._close, self._opened, result)
+        return PassOutcome(result, tuple(self._keeping.tally.faults))
 
-    async def _list_and_read(self) -> WeighbridgeError | None:
-        """Page by page, chunk by chunk; the error that ended the listing early."""
-        chunks: set[asyncio.Task[None]] = set()
+    async def _list_and_look(self, crew: Crew) -> WeighbridgeError | None:
+        """Page by page; the error that ended the listing early."""
         broken: WeighbridgeError | None = None
         try:
             async for page in self._context.registry.tags(self._claim.repository):
-                self._tally.pages += 1
-                self._tally.invalid += page.invalid
-                for tags in _batches(self._fresh(page.tags), CHUNK):
-                    await self._slots.acquire()
-                    _raise_failed(chunks)
-                    task = asyncio.create_task(self._chunk(tags))
-                    task.add_done_callback(lambda _: self._slots.release())
-                    chunks.add(task)
-                if len(self._tally.seen) > limits.TAGS_PER_REPOSITORY:
+                self._listing.pages += 1
+                self._listing.invalid += page.invalid
+                for tags in _pieces(self._fresh(page.tags), KNOWN_AT_ONCE):
+                    await self._look_at(tags, crew)
+                self._show()
+                if len(self._listing.seen) > limits.TAGS_PER_REPOSITORY:
                     broken = _too_many_tags()
                     break
         except (RegistryError, TransportError, DocumentError) as exc:
             broken = exc
-        except BaseException:
-            await cancel(chunks)
-            raise
-        await _finish(chunks)
+        await crew.finish()
+        self._keeping.flush()
         return broken
 
-    def _fresh(self, tags: Iterable[TagSeen]) -> Iterable[TagSeen]:
-        """The wanted tags that no earlier page had: duplicates collapse."""
+    def _fresh(self, tags: Iterable[TagSeen]) -> Iterator[TagSeen]:
+        """The wanted tags that no earlier page had, and that were not answered
+        about before the pass was cut off: duplicates collapse."""
         for tag in tags:
-            if tag.name not in self._tally.seen and self._context.wants_tag(tag.name):
-                self._tally.seen.add(tag.name)
+            if tag.name in self._listing.seen or not self._context.wants_tag(tag.name):
+                continue
+            self._listing.seen.add(tag.name)
+            self._context.progress.tags += 1
+            if tag.name not in self._opened.answered:
                 yield tag
 
-    async def _chunk(self, tags: Sequence[TagSeen]) -> None:
-        """Ask what the plan wants, then keep all of it in one transaction."""
-        names = [tag.name for tag in tags]
+    async def _look_at(self, tags: Sequence[TagSeen], crew: Crew) -> None:
+        """Ask what the plan wants; returns when the last question is being asked."""
         known = await self._context.writer.read(
-            known_tags, self._claim.repository_id, names
+            known_tags, self._claim.repository_id, [tag.name for tag in tags]
         )
-        todo = plan(tags, known, head_first=self._head_first)
-        look = ChunkLook(
+        look = TagLook(
             self._context.registry, self._context.reader, self._claim.repository, known
         )
-        chunk = await look.at(todo)
-        await self._keep(chunk)
-        self._count(chunk)
-        unchanged = len(tags) - len(chunk.moves) - len(chunk.failures)
-        self._context.count_manifests(len(tags), unchanged)
-        self._context.progress.tags += len(tags)
-        self._show()
+        for question in plan(tags, known, head_first=self._head_first):
+            if question.kind == "same":
+                self._keeping.add(await look.at(question), has_place=False)
+            else:
+                await self._keeping.place()
+                crew.spawn(self._ask(look, question))
 
-    async def _keep(self, chunk: Chunk) -> None:
-        if not chunk.moves and not chunk.failures:
-            return
-        documents: dict[Digest, Document] = {}
-        missing: dict[Digest, str] = {}
-        for reading in chunk.readings:
-            documents |= {document.digest: document for document in reading.documents}
-            missing |= reading.missing
-        self._tally.asked_in_vain |= missing.keys()
-        await self._context.writer.write(
-            _keep_chunk,
-            self._claim,
-            list(documents.values()),
-            missing,
-            chunk,
-            self._context.clock(),
-        )
-        for reading in chunk.readings:
-            self._context.reader.forget(reading)
-        self._tally.new += chunk.new
-        self._tally.moved += chunk.moved
-        self._count_images(documents.values())
-
-    def _count(self, chunk: Chunk) -> None:
-        tally = self._tally
-        tally.failed += len(chunk.faults)
-        tally.faults.extend(chunk.faults[: CHUNK - len(tally.faults)])
-        tally.unanswered = tally.unanswered or chunk.unanswered
-
-    def _count_images(self, documents: Iterable[Document]) -> None:
-        for document in documents:
-            if isinstance(document, Image):
-                self._context.progress.images += 1
-                self._context.progress.weighed_bytes += document.compressed_bytes
+    async def _ask(self, look: TagLook, question: Question) -> None:
+        self._keeping.add(await look.at(question))
 
     def _show(self) -> None:
         cost = self._context.registry.cost
@@ -228,7 +186,8 @@ class RepositoryPass:
         wanted = [
             digest
             for digest, code in missing.items()
-            if code == "child_missing" and digest not in self._tally.asked_in_vain
+            if code == "child_missing"
+            and digest not in self._keeping.tally.asked_in_vain
         ]
         found: dict[Digest, Document] = {}
 
@@ -243,7 +202,7 @@ class RepositoryPass:
         if found:
             await self._context.writer.write(keep_documents, [*found.values()], {})
         left = await read(missing_manifests, repository_id, 1)
-        self._tally.missing = next(iter(left.values()), "")
+        self._missing = next(iter(left.values()), "")
 
     async def _remove_gone(self, broken: WeighbridgeError | None) -> frozenset[str]:
         """Bury what a complete pass did not see; returns what must wait for a
@@ -252,84 +211,78 @@ class RepositoryPass:
             return self._claim.held
         live = await self._context.writer.read(live_tags, self._claim.repository_id)
         gone = frozenset(
-            name for name in live - self._tally.seen if self._context.wants_tag(name)
+            name for name in live - self._listing.seen if self._context.wants_tag(name)
         )
         if _is_mass(len(gone), len(live)) and not gone <= self._claim.held:
             return gone
-        if gone:
+        for names in _pieces(sorted(gone), GONE_AT_ONCE):
             await self._context.writer.write(
-                apply_gone, self._claim, sorted(gone), self._context.clock()
+                apply_gone, self._claim, names, self._context.clock()
             )
-            self._tally.gone = len(gone)
+        self._gone = len(gone)
         return frozenset()
+
+    async def _remember_errors(self) -> None:
+        """Tags that could not be read before the pass was cut off speak for it too."""
+        if self._opened.before.tags_failed:
+            self._error_before = await self._context.writer.read(
+                find_tag_error, self._claim.repository_id
+            )
 
     @property
     def _is_complete(self) -> bool:
         """Every item was answered; with the listing's end that is a whole look."""
-        return not self._tally.unanswered and not self._tally.invalid
+        return not self._keeping.tally.unanswered and not self._listing.invalid
 
     def _result(
         self, broken: WeighbridgeError | None, held: frozenset[str]
     ) -> PassResult:
-        tally = self._tally
         state, reason = self._state(broken, held)
+        counts = self._keeping.counts()
+        tally = self._keeping.tally
+        self._context.count_manifests(tally.answered, tally.unchanged)
         return PassResult(
             state=state,
             reason=reason,
             complete=broken is None and self._is_complete,
-            tags_seen=len(tally.seen),
-            tags_new=tally.new,
-            tags_moved=tally.moved,
-            tags_gone=tally.gone,
-            tags_failed=tally.failed,
-            invalid_tags=tally.invalid,
-            requests=self._cost.requests,
-            bytes_read=self._cost.bytes_read,
+            tags_seen=len(self._listing.seen),
+            tags_new=counts.tags_new,
+            tags_moved=counts.tags_moved,
+            tags_gone=self._gone,
+            tags_failed=counts.tags_failed,
+            invalid_tags=self._listing.invalid,
+            requests=counts.requests,
+            bytes_read=counts.bytes_read,
             held=held,
         )
 
     def _state(
         self, broken: WeighbridgeError | None, held: frozenset[str]
     ) -> tuple[RepositoryState, str]:
-        tally = self._tally
+        tally = self._keeping.tally
         if broken is not None:
-            return _broken_state(broken, tally.pages > 0), broken.code
+            return _broken_state(broken, self._listing.pages > 0), broken.code
         if tally.unanswered:
             return "partial", tally.unanswered
-        if tally.invalid:
+        if self._listing.invalid:
             return "partial", "invalid_tag"
         if held:
             return "partial", "removals_held"
         if tally.faults:
             return "partial", tally.faults[0].code
-        if tally.missing:
-            return "partial", tally.missing
+        if reason := self._missing or self._error_before:
+            return "partial", reason
         return "ok", ""
 
-    def _close(self, connection: Connection, pass_id: int, result: PassResult) -> None:
+    def _close(
+        self, connection: Connection, opened: OpenPass, result: PassResult
+    ) -> None:
         now = self._context.clock()
         refresh_if_stale(
             connection, self._claim.repository_id, now, self._context.platforms
         )
         due_at = now + timedelta(seconds=self._context.interval_s)
-        close_pass(connection, self._claim, pass_id, result, now, due_at)
-
-
-def _keep_chunk(
-    connection: Connection,
-    claim: Claim,
-    documents: list[Document],
-    missing: dict[Digest, str],
-    chunk: Chunk,
-    now: datetime,
-) -> None:
-    """Facts, then tags, in one transaction (SQLite has one writer anyway)."""
-    if documents or missing:
-        keep_documents(connection, documents, missing)
-    if chunk.moves:
-        apply_moves(connection, claim, chunk.moves, now)
-    if chunk.failures:
-        apply_failures(connection, claim, chunk.failures, now)
+        close_pass(connection, self._claim, opened.id, result, now, due_at)
 
 
 def _is_mass(gone: int, live: int) -> bool:
@@ -352,23 +305,7 @@ def _too_many_tags() -> WeighbridgeError:
     )
 
 
-def _raise_failed(tasks: set[asyncio.Task[None]]) -> None:
-    """A chunk that could not be kept ends the pass at once."""
-    for task in [task for task in tasks if task.done()]:
-        tasks.discard(task)
-        task.result()
-
-
-async def _finish(tasks: set[asyncio.Task[None]]) -> None:
-    try:
-        for task in tasks:
-            await task
-    except BaseException:
-        await cancel(tasks)
-        raise
-
-
-def _batches(tags: Iterable[TagSeen], length: int) -> Iterator[list[TagSeen]]:
-    iterator = iter(tags)
-    while batch := list(islice(iterator, length)):
-        yield batch
+def _pieces(items: Iterable[Item], length: int) -> Iterator[list[Item]]:
+    iterator = iter(items)
+    while piece := list(islice(iterator, length)):
+        yield piece

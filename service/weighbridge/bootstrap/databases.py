@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from weighbridge.config import Settings
-from weighbridge.store.session import Database, open_database, upgrade
+from weighbridge.store.schema import upgrade
+from weighbridge.store.session import Database, open_database
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from weighbridge.demo.server import Running, start_in_thread
 from weighbridge.demo.story import demo_steps
 from weighbridge.domain.platform import DEFAULT
 from weighbridge.domain.secret import Secret
-from weighbridge.store.reports import registry_reports
+from weighbridge.store.reports import registry_names
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.app import create_app
@@ -140,7 +140,7 @@ def _live_through(
 def _has_a_past(database: Database) -> bool:
     """Whether the demo was kept here before: its year is not lived twice."""
     with database.read() as connection:
-        return any(report.name == DEMO for report in registry_reports(connection))
+        return DEMO in registry_names(connection)
 
 
 def _tell_where(settings: Settings) -> None:
@@ -164,6 +164,7 @@ def _serve(settings: Settings, database: Database, telemetry: Telemetry) -> None
             dict.fromkeys(p for r in settings.registries for p in r.platforms)
         )
         or (DEFAULT,),
+        budget=settings.metrics.budget,
     )
     app = create_app(database, telemetry, options)
     server = uvicorn.Server(

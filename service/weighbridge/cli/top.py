@@ -1,5 +1,8 @@
 """`weighbridge top`: the heaviest repositories of what was crawled."""
 
+from datetime import UTC, datetime
+from typing import Final
+
 import click
 
 from weighbridge.cli.commands import Count
@@ -10,17 +13,29 @@ _EXAMPLES = """\b
 Examples:
   weighbridge top
   weighbridge top --limit 5 --registry harbor -o markdown
-  weighbridge top --by tags
+  weighbridge top --by growth
+  weighbridge top --by exclusive -o csv
 """
+_BY: Final = (
+    "compressed",
+    "uncompressed",
+    "growth",
+    "deduplicated",
+    "exclusive",
+    "shared",
+    "tags",
+    "images",
+    "name",
+)
 
 
 @click.command(epilog=_EXAMPLES)
 @click.option("--limit", type=Count(1, 1000), default=20, help="How many, 1 to 1000.")
 @click.option(
     "--by",
-    type=click.Choice(["compressed", "uncompressed", "tags", "images", "name"]),
+    type=click.Choice(_BY),
     default="compressed",
-    help="What is compared; sizes are of the newest image.",
+    help="What is compared: the newest image, its growth, or storage.",
 )
 @click.option("--registry", metavar="NAME", help="Of this registry only.")
 @click.option("--ascii", "wants_ascii", is_flag=True, help="No blocks, no signs.")
@@ -30,8 +45,10 @@ def command(
 ) -> int:
     """Show the heaviest repositories.
 
-    Compared is what a pull of each one's newest image moves. Only what a crawl has
-    kept is read; no registry is asked.
+    Compared is what a pull of each one's newest image moves; with --by growth, how
+    much more that is than for the ten images before it; with --by exclusive, what
+    deleting the repository would free. Only what a crawl has kept is read; no
+    registry is asked.
     """
     settings = options.settings()
     screen = options.screen(wants_ascii=wants_ascii)
@@ -42,11 +59,11 @@ def command(
     order = "asc" if by == "name" else "desc"
     found = top(settings, by=by, order=order, limit=limit, registry=registry)
     if options.output == "json":
-        emit(top_output.top_json(found.rows))
+        emit(top_output.top_json(found.rows, datetime.now(UTC)))
     elif options.output == "csv":
-        emit(top_output.top_csv(found.rows))
+        emit(top_output.top_csv(found.rows, datetime.now(UTC)))
     elif options.output == "markdown":
-        emit(top_output.top_markdown(found.rows, screen))
+        emit(top_output.top_markdown(found.rows, screen, by=by))
     else:
         emit(top_table.render_top(found.rows, screen, found.registries, by=by))
     return 0

@@ -2,47 +2,34 @@
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 
 from weighbridge.cli.screen import Screen
 from weighbridge.cli.tables import code, csv_table, markdown_table
-from weighbridge.cli.top_cells import (
-    compressed_cell,
-    name_of,
-    on_disk_cell,
-    tag_of,
-    units,
-)
+from weighbridge.cli.top_cells import name_of, number_columns, tag_of
 from weighbridge.domain.report import RepositoryReport
 from weighbridge.web.rows import columns, row_json
 
 
-def top_json(rows: Sequence[RepositoryReport]) -> str:
+def top_json(rows: Sequence[RepositoryReport], now: datetime) -> str:
     """The API's rows under `items`."""
-    items = {"items": [row_json(row) for row in rows]}
+    items = {"items": [row_json(row, now) for row in rows]}
     return json.dumps(items, indent=2, ensure_ascii=False)
 
 
-def top_csv(rows: Sequence[RepositoryReport]) -> str:
+def top_csv(rows: Sequence[RepositoryReport], now: datetime) -> str:
     """The API's rows."""
-    return csv_table(columns(RepositoryReport), (row_json(row) for row in rows))
+    return csv_table(columns(RepositoryReport), (row_json(row, now) for row in rows))
 
 
-def top_markdown(rows: Sequence[RepositoryReport], screen: Screen) -> str:
+def top_markdown(
+    rows: Sequence[RepositoryReport], screen: Screen, *, by: str = "compressed"
+) -> str:
     """The columns of the table, without bars."""
-    compressed, on_disk = units(rows, screen)
-    heads = (
-        f"Compressed, {compressed.name}",
-        f"On disk, {on_disk.name}",
-        "Repository",
-        "Tag",
-    )
+    numbers = number_columns(rows, screen, by)
+    heads = [*(column.title for column in numbers), "Repository", "Tag"]
     cells = [
-        (
-            compressed_cell(row, compressed),
-            on_disk_cell(row, on_disk),
-            code(name_of(row)),
-            code(tag_of(row)),
-        )
+        [*(c.cell(row) for c in numbers), code(name_of(row)), code(tag_of(row))]
         for row in rows
     ]
-    return markdown_table(heads, cells, numeric=2)
+    return markdown_table(heads, cells, numeric=len(numbers))

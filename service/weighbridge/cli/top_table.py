@@ -1,29 +1,27 @@
 """The heaviest repositories as a person reads them: a row with a bar for each."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from weighbridge.cli.bars import bar
 from weighbridge.cli.screen import Screen, columns
 from weighbridge.cli.top_cells import (
-    compressed_cell,
+    STORAGE,
+    Column,
+    compared,
     name_of,
-    on_disk_cell,
+    number_columns,
     state_of,
     tag_of,
-    units,
 )
-from weighbridge.cli.units import ColumnUnit
 from weighbridge.cli.words import plural
 from weighbridge.domain.printable import printable
 from weighbridge.domain.report import RegistryReport, RepositoryReport
 
-_COMPRESSED: Final = 10
-_ON_DISK: Final = 8
-_COUNT: Final = 6
 _BARS: Final = (16, 8, 0)
 _NAME: Final = "REPOSITORY"
+_SCOPES: Final = 3
 
 
 def render_top(
@@ -41,7 +39,7 @@ def render_top(
         return "nothing is weighed yet: weighbridge crawl TARGET"
     table = _Table.of(rows, screen, by)
     lines = [*table.heads(), *(table.row(row) for row in rows)]
-    return "\n".join([*lines, "", *_foot(rows, registries, screen)])
+    return "\n".join([*lines, "", *_foot(rows, registries, screen, by)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +52,7 @@ class _Table:
 
     screen: Screen
     by: str
-    compressed: ColumnUnit
-    on_disk: ColumnUnit
+    numbers: Sequence[Column]
     scale: int
     bars: int
     names: int
@@ -65,7 +62,8 @@ class _Table:
     def of(cls, rows: Sequence[RepositoryReport], screen: Screen, by: str) -> "_Table":
         names = max(len(_NAME), *(columns(name_of(row)) for row in rows))
         tags = max(len("TAG"), *(columns(tag_of(row)) for row in rows))
-        numbers = len(_numbers("", "", _count(by), ""))
+        numbers = number_columns(rows, screen, by)
+        used = len(_line(numbers, lambda _: ""))
         width = screen.width
         # A bar costs its cells and two spaces.
         bars = next(
@@ -73,36 +71,29 @@ class _Table:
             for cells in _BARS
             if width is None
             or not cells
-            or numbers + cells + 2 + names + 2 + tags <= width
+            or used + cells + 2 + names + 2 + tags <= width
         )
         if width is not None:
-            taken = numbers + (bars + 2 if bars else 0)
+            taken = used + (bars + 2 if bars else 0)
             names = min(names, max(width - taken, len(_NAME)))
-        compressed, on_disk = units(rows, screen)
-        scale = max(_compared(row, by) for row in rows)
-        return cls(screen, by, compressed, on_disk, scale, bars, names, tags)
+        scale = max(compared(row, by) for row in rows)
+        return cls(screen, by, numbers, scale, bars, names, tags)
 
     def heads(self) -> list[str]:
         """Names of the columns, and their units."""
-        count = _count(self.by)
-        units = _numbers(self.compressed.name, self.on_disk.name, count, count)
+        units = _line(self.numbers, lambda column: column.unit)
         bars = " " * (self.bars + 2) if self.bars else ""
         last = f"{units}{bars}{_NAME:{self.names}}  TAG"
         return [
-            _numbers("COMPRESSED", "ON DISK", count, "").rstrip(),
+            _line(self.numbers, lambda column: column.head).rstrip(),
             self.screen.cut(last).removesuffix(self.screen.ellipsis).rstrip(),
         ]
 
     def row(self, row: RepositoryReport) -> str:
         """One repository."""
-        compared = _compared(row, self.by)
-        numbers = _numbers(
-            compressed_cell(row, self.compressed),
-            on_disk_cell(row, self.on_disk),
-            _count(self.by),
-            f"{compared:,}",
-        )
-        drawn = bar(compared, self.scale, self.bars, ascii=self.screen.ascii)
+        numbers = _line(self.numbers, lambda column: column.cell(row))
+        number = compared(row, self.by)
+        drawn = bar(number, self.scale, self.bars, ascii=self.screen.ascii)
         bars = f"{drawn:{self.bars}}  " if self.bars else ""
         name = self._name(row)
         used = len(numbers) + len(bars) + columns(name)
@@ -125,9 +116,9 @@ class _Table:
         return _padded(name, self.names)
 
 
-def _numbers(compressed: str, on_disk: str, count: str, counted: str) -> str:
-    counts = f"{counted:>{_COUNT}}  " if count else ""
-    return f"    {compressed:>{_COMPRESSED}}  {on_disk:>{_ON_DISK}}  {counts}"
+def _line(numbers: Sequence[Column], text_of: Callable[[Column], str]) -> str:
+    cells = (f"{text_of(column):>{column.width}}  " for column in numbers)
+    return f"    {''.join(cells)}"
 
 
 def _marked(numbers: str, row: RepositoryReport) -> str:
@@ -139,20 +130,6 @@ def _is_old(row: RepositoryReport) -> bool:
     return row.state not in ("ok", "new")
 
 
-def _count(by: str) -> str:
-    return by.upper() if by in ("tags", "images") else ""
-
-
-def _compared(row: RepositoryReport, by: str) -> int:
-    if by == "tags":
-        return row.tags
-    if by == "images":
-        return row.images
-    if by == "uncompressed":
-        return row.newest_uncompressed_bytes or 0
-    return row.newest_compressed_bytes or 0
-
-
 def _padded(text: str, width: int) -> str:
     return text + " " * (width - columns(text))
 
@@ -161,7 +138,10 @@ def _foot(
     rows: Sequence[RepositoryReport],
     registries: Sequence[RegistryReport],
     screen: Screen,
+    by: str,
 ) -> list[str]:
+    if by in STORAGE:
+        return _storage_foot(rows, registries, screen)
     platforms = sorted({row.newest_platform for row in rows if row.newest_platform})
     parts = [plural(len(rows), "repository", "repositories"), *platforms]
     text = f"  {', '.join(printable(part) for part in parts)}"
@@ -169,8 +149,34 @@ def _foot(
         text += "   ~ estimate"
     if any(_is_old(row) for row in rows):
         text += "   ! the last look failed or was cut short"
+    if by == "growth":
+        text += "   baseline: median of the ten images before the newest"
+    return [text, *_all_stale(registries, screen)]
+
+
+def _storage_foot(
+    rows: Sequence[RepositoryReport],
+    registries: Sequence[RegistryReport],
+    screen: Screen,
+) -> list[str]:
+    """Which sets the exclusive numbers are of: a number without it means nothing."""
+    scopes = sorted({printable(row.storage_scope) for row in rows})
+    named = ", ".join(scopes[:_SCOPES])
+    if len(scopes) > _SCOPES:
+        named += f" and {len(scopes) - _SCOPES:,} more"
+    text = (
+        f"  {plural(len(rows), 'repository', 'repositories')}   only here: what nothing "
+        f"else in {named} refers to, freed by deleting it and collecting garbage"
+    )
+    lines = [screen.wrapped(text)]
+    if any(_is_old(row) for row in rows):
+        lines.append("  ! the last look failed or was cut short")
+    return [*lines, *_all_stale(registries, screen)]
+
+
+def _all_stale(registries: Sequence[RegistryReport], screen: Screen) -> list[str]:
     stale = [r for r in registries if r.state not in ("ok", "new")]
-    return [text, *(_stale(registry, screen) for registry in stale)]
+    return [_stale(registry, screen) for registry in stale]
 
 
 def _stale(registry: RegistryReport, screen: Screen) -> str:

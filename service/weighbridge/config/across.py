@@ -4,7 +4,7 @@ Pydantic looks at a mapping as a whole only once each of its keys is right. Thes
 asked of what is written as well, so that their faults are told beside the others.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from weighbridge.config.address import check_url, host_of, is_loopback, split_bind
 from weighbridge.config.document import Path, Plain
+from weighbridge.domain.series import CORE_SERIES, DEFAULT_MAX_SERIES, room_of
 
 _AUTH: Final = frozenset({"username", "password", "password_file", "docker_config"})
 
@@ -68,6 +69,19 @@ def bind_clash(bind: str, *, anonymous_read: bool) -> Clash | None:
     return Clash("bind", "anonymous_bind", words, bind)
 
 
+def metrics_clash(max_series: int, pin: Sequence[str]) -> Clash | None:
+    """Whether repositories that are pinned by their whole names can never all fit.
+    What a pattern fits is only known later, and told by a metric of its own."""
+    names = {name for name in pin if "*" not in name}
+    if len(names) * CORE_SERIES <= room_of(max_series, registries=1):
+        return None
+    words = (
+        f"names {len(names):,} repositories of {CORE_SERIES} series each: more than "
+        f"max_series ({max_series:,}) has room for"
+    )
+    return Clash("pin", "too_many_pins", words)
+
+
 def clashes(tree: Mapping[str, Plain]) -> Iterator[tuple[Path, Clash]]:
     """Every clash of what is written, with the path of its mapping. Values that are
     wrong themselves are left to their own checks."""
@@ -82,6 +96,9 @@ def clashes(tree: Mapping[str, Plain]) -> Iterator[tuple[Path, Clash]]:
     web = tree.get("web")
     if isinstance(web, dict) and (clash := _bind(web)) is not None:
         yield ("web",), clash
+    metrics = tree.get("metrics")
+    if isinstance(metrics, dict) and (clash := _metrics(metrics)) is not None:
+        yield ("metrics",), clash
 
 
 def _auth(auth: Plain) -> Clash | None:
@@ -111,3 +128,10 @@ def _bind(web: Mapping[str, Plain]) -> Clash | None:
         return bind_clash(bind, anonymous_read=anonymous_read)
     except PydanticCustomError:
         return None
+
+
+def _metrics(metrics: Mapping[str, Plain]) -> Clash | None:
+    max_series, pin = metrics.get("max_series", DEFAULT_MAX_SERIES), metrics.get("pin")
+    if not isinstance(max_series, int) or not isinstance(pin, list):
+        return None
+    return metrics_clash(max_series, [name for name in pin if isinstance(name, str)])

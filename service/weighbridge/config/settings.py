@@ -6,7 +6,13 @@ from typing import Annotated, Final, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
 from pydantic_core import PydanticCustomError
 
-from weighbridge.config.across import Clash, auth_clash, bind_clash, transport_clash
+from weighbridge.config.across import (
+    Clash,
+    auth_clash,
+    bind_clash,
+    metrics_clash,
+    transport_clash,
+)
 from weighbridge.config.address import host_of, is_loopback
 from weighbridge.config.fields import (
     PATTERNS,
@@ -28,11 +34,14 @@ from weighbridge.config.secret_file import read_secret_file
 from weighbridge.domain.globs import EVERYTHING, Patterns
 from weighbridge.domain.platform import DEFAULT
 from weighbridge.domain.secret import Secret
+from weighbridge.domain.series import DEFAULT_MAX_SERIES, Budget, Family
 
 KINDS: Final = ("auto", "distribution")
 REMOTE_REQUESTS_PER_SECOND: Final = 20.0
 REMOTE_CONCURRENCY: Final = 8
 LOOPBACK_CONCURRENCY: Final = 32
+SERIES_MIN: Final = 100
+SERIES_MAX: Final = 1_000_000
 
 
 class Keys(BaseModel):
@@ -178,6 +187,26 @@ class WebSettings(Keys):
         return _without(self, clash)
 
 
+class MetricsSettings(Keys):
+    """How many series `/metrics/repositories` may have, and which.
+
+    pin:      repositories that stay when not all of them fit; `*` matches across `/`
+    families: those that are wanted besides the core ones
+    """
+
+    max_series: Annotated[int, Field(ge=SERIES_MIN, le=SERIES_MAX)] = DEFAULT_MAX_SERIES
+    pin: Annotated[tuple[RepositoryPattern, ...], Field(max_length=PATTERNS)] = ()
+    families: tuple[Family, ...] = ()
+
+    @model_validator(mode="after")
+    def _has_room_for_what_is_pinned(self) -> Self:
+        return _without(self, metrics_clash(self.max_series, self.pin))
+
+    @property
+    def budget(self) -> Budget:
+        return Budget(self.max_series, self.pin, self.families)
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How fast one registry is asked; `requests_per_second` None is no limit."""
@@ -194,6 +223,7 @@ class Settings(Keys):
     defaults: DefaultSettings = DefaultSettings()
     registries: tuple[RegistrySettings, ...] = ()
     web: WebSettings = WebSettings()
+    metrics: MetricsSettings = MetricsSettings()
     log_format: Literal["json", "console"] = "json"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -65,14 +65,16 @@ def parse_layer(value: object, where: str) -> Layer:
     urls = found.get("urls")
     if urls is not None and not isinstance(urls, list):
         raise invalid(f"{where}.urls is not a list")
+    annotations = found.get("annotations")
+    annotated = None
+    if annotations is not None:
+        annotated = _annotated_uncompressed_bytes(parse_annotations(annotations, where))
     return Layer(
-        media_type=media_type,
-        digest=_digest(found, where),
-        compressed_bytes=_content_bytes(found, where),
-        is_foreign=bool(urls) or media_types.is_foreign(media_type),
-        annotated_uncompressed_bytes=_annotated_uncompressed_bytes(
-            parse_annotations(found.get("annotations"), where)
-        ),
+        media_type,
+        _digest(found, where),
+        _content_bytes(found, where),
+        bool(urls) or media_types.is_foreign(media_type),
+        annotated,
     )
 
 
@@ -121,10 +123,10 @@ def platform_of(found: Members) -> Platform | None:
 
 def find_media_type(value: object, where: str) -> str:
     """A media type that may be missing (then ""): at most 255 printable ASCII."""
-    if value is None or value == "":
-        return ""
     if isinstance(value, str) and _MEDIA_TYPE.fullmatch(value):
         return value
+    if value is None or value == "":
+        return ""
     raise invalid(f"{where} has something as its type that is no media type")
 
 

@@ -37,8 +37,8 @@ def align(
     layer names no instruction, so that every byte is still seen.
     """
     texts = [instruction(entry.created_by, entry.comment) for entry in history]
-    makers, alignment = _makers(history, texts, layers, os)
-    shared = _shared(history, texts, makers)
+    words = [keyword(text) for text in texts]
+    makers, shared, alignment = _makers(history, words, layers, os)
     layer_of = {line: layer for layer, line in enumerate(makers)}
     lines: list[Line] = []
     for number, (text, entry) in enumerate(zip(texts, history, strict=True)):
@@ -54,30 +54,34 @@ def align(
     return tuple(lines), alignment
 
 
+_Makers = tuple[list[int], frozenset[int], HistoryAlignment]
+
+
 def _makers(
-    history: Sequence[HistoryEntry], texts: Sequence[str], layers: int, os: str
-) -> tuple[list[int], HistoryAlignment]:
-    """The numbers of the entries that made the layers, in order."""
+    history: Sequence[HistoryEntry], words: Sequence[str], layers: int, os: str
+) -> _Makers:
+    """The numbers of the entries that made the layers, in order; which of them share
+    theirs with lines before them; and how sure that is."""
     not_empty = [n for n, entry in enumerate(history) if entry.empty_layer is not True]
-    able = [n for n in not_empty if keyword(texts[n]) not in METADATA]
+    able = [n for n in not_empty if words[n] not in METADATA]
     if len(not_empty) == layers:
-        shared = _shared(history, texts, not_empty)
+        shared = _shared(history, words, not_empty)
         # On Windows the classic builder commits a layer for every line.
         if os == "windows" or all(n in shared for n in set(not_empty) - set(able)):
-            return not_empty, "inferred" if shared else "exact"
+            return not_empty, shared, "inferred" if shared else "exact"
     if len(able) == layers:
-        return able, "inferred"
+        return able, _shared(history, words, able), "inferred"
     if all(entry.empty_layer is None for entry in history):
         # `empty_layer` was not served. WORKDIR makes a layer only where it had to
         # make the directory, and the classic builder did not always do that.
-        able = [n for n in able if keyword(texts[n]) != "WORKDIR"]
+        able = [n for n in able if words[n] != "WORKDIR"]
         if len(able) == layers:
-            return able, "inferred"
-    return [], "unresolved"
+            return able, _shared(history, words, able), "inferred"
+    return [], frozenset(), "unresolved"
 
 
 def _shared(
-    history: Sequence[HistoryEntry], texts: Sequence[str], makers: Sequence[int]
+    history: Sequence[HistoryEntry], words: Sequence[str], makers: Sequence[int]
 ) -> frozenset[int]:
     """The makers whose layer holds the work of lines before them as well.
 
@@ -89,14 +93,10 @@ def _shared(
     """
     shared = set()
     for before, maker in pairwise([-1, *makers]):
-        marked = {
-            keyword(texts[n])
-            for n in range(before + 1, maker)
-            if history[n].empty_layer is True
-        }
+        gives_away = _WORKS if words[maker] in METADATA else _COPIES
         if history[maker].comment.startswith("merge sha256:"):
             continue  # docker's own line for a squashed layer
-        is_metadata = keyword(texts[maker]) in METADATA
-        if marked & (_WORKS if is_metadata else _COPIES):
-            shared.add(maker)
+        for n in range(before + 1, maker):
+            if words[n] in gives_away and history[n].empty_layer is True:
+                shared.add(maker)
     return frozenset(shared)

@@ -121,27 +121,27 @@ def _history(value: object) -> tuple[HistoryEntry, ...]:
         raise _invalid("history is not a list")
     if len(value) > limits.HISTORY_ENTRIES:
         raise _invalid(f"history has more than {limits.HISTORY_ENTRIES} entries")
-    return tuple(_history_entry(item, place) for place, item in enumerate(value))
+    return tuple([_history_entry(item, place) for place, item in enumerate(value)])
 
 
 def _history_entry(value: object, place: int) -> HistoryEntry:
     found = members(value, _HISTORY)
     if found is None:
         raise _invalid(f"history[{place}] is not an object")
+    created_by = found.get("created_by")
+    comment = found.get("comment")
     empty_layer = found.get("empty_layer")
     if empty_layer is not None and not isinstance(empty_layer, bool):
         raise _invalid(f"history[{place}].empty_layer is not true or false")
     return HistoryEntry(
-        created_by=_text(found.get("created_by"), place, "created_by"),
-        created_at=_moment(found.get("created")),
-        empty_layer=empty_layer,
-        comment=_text(found.get("comment"), place, "comment"),
+        "" if created_by is None else _text(created_by, place, "created_by"),
+        _moment(found.get("created")),
+        empty_layer,
+        "" if comment is None else _text(comment, place, "comment"),
     )
 
 
 def _text(value: object, place: int, name: str) -> str:
-    if value is None:
-        return ""
     if isinstance(value, str):
         return value
     raise _invalid(f"history[{place}].{name} is not a string")
@@ -157,9 +157,8 @@ def _diff_ids(value: object) -> tuple[Digest, ...]:
     found = rootfs.get("diff_ids")
     if not isinstance(found, list) or len(found) > limits.LAYERS:
         return ()
-    if not all(is_digest(item) for item in found):
-        return ()
-    return tuple(Digest(item) for item in found)
+    digests = tuple([Digest(item) for item in found if is_digest(item)])
+    return digests if len(digests) == len(found) else ()
 
 
 def _moment(value: object) -> datetime | None:
@@ -170,7 +169,9 @@ def _moment(value: object) -> datetime | None:
     if not isinstance(value, str) or _TIMESTAMP.fullmatch(value) is None:
         return None
     try:
-        moment = datetime.fromisoformat(value).astimezone(UTC)
+        moment = datetime.fromisoformat(value)
+        if moment.tzinfo is not UTC:
+            moment = moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
     return moment if moment >= _EPOCH else None

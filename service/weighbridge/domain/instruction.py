@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from typing import Final
+from typing import Final, TypeVar
 
 from weighbridge.domain import limits
 from weighbridge.domain.printable import printable
@@ -36,14 +36,19 @@ _NO_OPERATION: Final = "#(nop)"
 _BUILDKIT: Final = " # buildkit"
 _ARGUMENT: Final = re.compile(r"[A-Za-z_][\w.-]*=\*\*\*(?:\s+|\Z)", re.ASCII)
 
+_Key = TypeVar("_Key", str, bytes)
+
 # The longest character of UTF-8 has four bytes, so this needs no measuring.
 _SHORT_CHARACTERS: Final = limits.INSTRUCTION_CHARACTERS // 4
 
 # Images of one registry share most of their lines (57,000 of them in the official
-# images of 2018 are 3,300 texts). Keys are digests: what has not been masked yet
-# must not stay in memory.
+# images of 2018 are 3,300 texts).
 _KEPT_TEXTS: Final = 2_048
-_kept: Final[dict[bytes, str]] = {}
+_LONGEST_KEPT: Final = 4_096
+_kept: Final[dict[str, str]] = {}
+"""Texts in which nothing was to be masked, and what is shown of them."""
+_kept_masked: Final[dict[bytes, str]] = {}
+"""By digest, as what has not been masked yet must not stay in memory."""
 
 
 def instruction(created_by: str, comment: str = "") -> str:
@@ -57,19 +62,29 @@ def instruction(created_by: str, comment: str = "") -> str:
     with a marker where it was cut.
     """
     text = created_by if created_by.strip() else comment
+    shown = _kept.get(text)
+    return _read(text) if shown is None else shown
+
+
+def _read(text: str) -> str:
     key = hashlib.sha256(text.encode(errors="surrogatepass")).digest()
-    shown = _kept.get(key)
-    if shown is None:
-        shown = _shown(text)
-        if len(_kept) >= _KEPT_TEXTS:
-            _kept.clear()
-        _kept[key] = shown
+    shown = _kept_masked.get(key)
+    if shown is not None:
+        return shown
+    line = " ".join(text.split())
+    masked = mask(line)
+    shown = _cut(_dockerfile_form(masked)) or NO_TEXT
+    if masked == line and len(text) <= _LONGEST_KEPT:
+        _keep(_kept, text, shown)
+    else:
+        _keep(_kept_masked, key, shown)
     return shown
 
 
-def _shown(text: str) -> str:
-    text = _dockerfile_form(mask(" ".join(text.split())))
-    return _cut(text) or NO_TEXT
+def _keep(kept: dict[_Key, str], key: _Key, shown: str) -> None:
+    if len(kept) >= _KEPT_TEXTS:
+        kept.clear()
+    kept[key] = shown
 
 
 def keyword(text: str) -> str:

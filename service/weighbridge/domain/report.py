@@ -3,9 +3,10 @@
 Times are aware UTC. None means unknown or not there yet, never 0.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, Literal, TypeAlias, TypeVar
+from typing import Final, Generic, Literal, TypeAlias, TypeVar
 
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.measure import Confidence
@@ -13,11 +14,12 @@ from weighbridge.domain.measure import Confidence
 Row = TypeVar("Row")
 
 RepositoryState: TypeAlias = Literal[
-    "new", "ok", "partial", "missing", "unauthorized", "unreachable", "error"
+    "new", "ok", "partial", "missing", "unauthorized", "unreachable", "error", "gone"
 ]
 """`new`: never looked at to the end; `ok`: the last pass was complete; `partial`:
-it was not, numbers are of what was seen; the others: the last pass failed so, the
-numbers are those of the last good one."""
+it was not, numbers are of what was seen; `gone`: the registry no longer has it, which
+was seen often enough: it is in no list and in no sum; the others: the last pass failed
+so, the numbers are those of the last good one."""
 
 NewestBy: TypeAlias = Literal["pushed", "moved", "latest", "version", "created", "name"]
 """Which rule made an image the newest one (design section 1)."""
@@ -27,13 +29,27 @@ RegistryState: TypeAlias = Literal[
 ]
 """`unconfigured`: no longer in the configuration; its numbers are the last ones."""
 
+ScopeKind: TypeAlias = Literal["registry", "project", "repository"]
+"""Inside what a registry keeps a blob once."""
+
+STALE_INTERVALS: Final = 2
+"""Times its interval after which what is known of something is stale."""
+_FAILED: Final = ("missing", "unauthorized", "unreachable", "error", "gone")
+
 
 @dataclass(frozen=True, slots=True)
 class RegistryReport:
-    """One registry with sums over its repositories.
+    """One registry with sums over its repositories, those that are gone left out.
 
-    referenced_bytes: what a naive sum over tags says
-    weighed_bytes:    compressed bytes of its distinct images
+    storage_scope_kind: inside what it keeps a blob once
+    removals_held:      repositories whose vanishing waits for a second look
+    repository_states:  how many are in which state; every state but `gone` is there
+    newest_compressed_bytes: the newest image of each, summed without sharing
+    referenced_bytes:   what a naive sum over tags says
+    weighed_bytes:      compressed bytes of its distinct images
+    deduplicated_bytes: its distinct blobs, each once a storage scope
+    shared_bytes:       of those, what two repositories or more refer to
+    exclusive_bytes:    the rest: the sum of its repositories' exclusive bytes
     requests, bytes_read: all that was ever asked of it: listings, passes, measuring
     """
 
@@ -47,15 +63,30 @@ class RegistryReport:
     last_success_at: datetime | None
     oldest_pass_at: datetime | None
     interval_s: int
+    storage_scope_kind: ScopeKind
     repositories: int
     repositories_pending: int
+    repository_states: Mapping[RepositoryState, int]
+    removals_held: int
     tags: int
-    images: int
+    images: int | None
     tags_failed: int
+    newest_compressed_bytes: int | None
     referenced_bytes: int | None
     weighed_bytes: int | None
+    deduplicated_bytes: int | None
+    shared_bytes: int | None
+    exclusive_bytes: int | None
     requests: int
     bytes_read: int
+
+    def age_seconds(self, now: datetime) -> int | None:
+        """Since a pass over any of its repositories was last complete."""
+        return _age(self.last_success_at, now)
+
+    def is_stale(self, now: datetime) -> bool:
+        """Whether the last crawl failed, or two intervals went by without a look."""
+        return _is_stale(self.state, self.age_seconds(now), self.interval_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +99,13 @@ class RepositoryReport:
                    None below three
     heaviest_*:    the newest image's line with the most compressed bytes
     tags_failed:   tags whose last look failed (their old data stays)
+    gone_at:       since when the registry is known not to have it any more
+    storage_scope: the set inside which the registry keeps a blob once: `hub`, or
+                   `hub/acme` where each project has its own blobs
+    deduplicated_bytes: its distinct blobs, each once
+    exclusive_bytes:    of those, what nothing else in the storage scope refers to:
+                   what deleting it frees after garbage collection
+    shared_bytes:  the rest, which stays when it is deleted
     """
 
     registry: str
@@ -75,8 +113,10 @@ class RepositoryReport:
     state: RepositoryState
     state_reason: str
     state_since: datetime | None
+    gone_at: datetime | None
     last_pass_at: datetime | None
     last_complete_pass_at: datetime | None
+    interval_s: int
     tags: int
     images: int
     tags_failed: int
@@ -95,6 +135,18 @@ class RepositoryReport:
     largest_compressed_bytes: int | None
     referenced_bytes: int | None
     weighed_bytes: int | None
+    storage_scope: str
+    deduplicated_bytes: int | None
+    shared_bytes: int | None
+    exclusive_bytes: int | None
+
+    def age_seconds(self, now: datetime) -> int | None:
+        """Since the last complete pass; None if there was none."""
+        return _age(self.last_complete_pass_at, now)
+
+    def is_stale(self, now: datetime) -> bool:
+        """Whether the last pass failed, or two intervals went by without one."""
+        return _is_stale(self.state, self.age_seconds(now), self.interval_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,3 +215,13 @@ class Page(Generic[Row]):
 
     items: tuple[Row, ...]
     next_cursor: str | None
+
+
+def _age(last: datetime | None, now: datetime) -> int | None:
+    return None if last is None else max(0, int((now - last).total_seconds()))
+
+
+def _is_stale(state: str, age_s: int | None, interval_s: int) -> bool:
+    return state in _FAILED or (
+        age_s is not None and age_s > STALE_INTERVALS * interval_s
+    )

@@ -10,6 +10,8 @@ is either bounded or cannot start again inside its own match.
 """
 
 import re
+import string
+from collections.abc import Iterator
 from typing import Final
 
 from weighbridge.domain.shell import BARE_SHELL, BUILD_ARGUMENTS, SHELL
@@ -60,12 +62,17 @@ _AUTHORIZATION: Final = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _BEARER: Final = re.compile(r"(\bbearer\s+)[\w.~+/=-]{8,}", re.ASCII | re.IGNORECASE)
+_USER_OPTION_START: Final = re.compile(r"-(?:u|-user|[A-Za-z#]{1,8}u )")
 _USER_OPTION: Final = re.compile(
     r"((?<!\S)(?:(?:-u|--user)[ =]?|-[A-Za-z#]{1,8}u )"  # `curl -fsSLu user:...`
     r"[\"']?(?![0-9]+:[0-9]+\b)[^\s:\"']{1,128}:)[^\s\"']+"
 )
 
-_NAME: Final = r"[A-Za-z_][\w.-]{0,127}"
+_NAME_CHARACTERS: Final = 128
+_NAME: Final = rf"[A-Za-z_][\w.-]{{0,{_NAME_CHARACTERS - 1}}}+"
+# The patterns for names begin where a word does, its dashes included.
+_WORD_CHARACTERS: Final = frozenset(string.ascii_letters + string.digits + "_.-")
+_BEHIND_WORD: Final = re.compile(r"[^\w.-]", re.ASCII)
 _NAMED: Final = re.compile(
     rf"(?<![\w.-])-{{0,2}}({_NAME})\\?[\"']?\s*\+?[=:]\s*", re.ASCII
 )
@@ -107,22 +114,10 @@ _PUBLIC_NAME: Final = re.compile(
 )
 _NAMES_A_PLACE: Final = re.compile(r"[-_.](?:file|path|stdin)$", re.IGNORECASE)
 _MASKED_ALREADY: Final = (f"{MASK},", f"{MASK}}}", f"{MASK}]")
-# One of these is in every name that the patterns above and below look for.
-_HINTS: Final = (
-    "pass",
-    "secret",
-    "token",
-    "cred",
-    "key",
-    "pwd",
-    "auth",
-    "_pat",
-    "-pat",
-    "jwt",
-    "dsn",
-    "sig",
-    "bearer",
-)
+# One of these is in every name that is looked for. Most texts have none, and the words
+# that have one are few: only there are the patterns tried.
+_HINT: Final = re.compile("pass|secret|token|cred|key|pwd|auth|[-_]pat|jwt|dsn|sig")
+_LOWER: Final = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 def mask(text: str) -> str:
@@ -157,15 +152,32 @@ def _masked_once(text: str) -> str:
     for mark, shape in _TOKEN_SHAPES.items():
         if mark in text:
             text = shape.sub(MASK, text)
-    if "-u" in text or "u " in text:
+    if _USER_OPTION_START.search(text):
         text = _USER_OPTION.sub(rf"\g<1>{MASK}", text)
-    lowered = text.lower()
-    if not any(hint in lowered for hint in _HINTS):
+    lowered = _lowered(text)
+    if "authorization" in lowered:
+        text = _AUTHORIZATION.sub(_mask_behind_the_name, text)
+    if "bearer" in lowered:
+        text = _BEARER.sub(rf"\g<1>{MASK}", text)
+    return _mask_named(text)
+
+
+def _mask_named(text: str) -> str:
+    """Masks values by the names that they are given."""
+    words = list(_hinted_words(text))
+    if not words:
         return text
-    text = _AUTHORIZATION.sub(_mask_behind_the_name, text)
-    text = _BEARER.sub(rf"\g<1>{MASK}", text)
-    text = _mask_assignments(text)
-    return _mask_values(_mask_values(text, _NAMED), _OPTION)
+    masked = _mask_assignments(text)
+    for names in (_NAMED, _OPTION):
+        if masked != text:
+            text, words = masked, list(_hinted_words(masked))
+        masked = _mask_values(text, words, names)
+    return masked
+
+
+def _lowered(text: str) -> str:
+    """In lower case as far as it is ASCII, every character in its place."""
+    return text.lower() if text.isascii() else text.translate(_LOWER)
 
 
 def _mask_build_arguments(text: str) -> str:
@@ -225,21 +237,41 @@ def _mask_assignments(text: str) -> str:
     return "".join(parts)
 
 
-def _mask_values(text: str, names: re.Pattern[str]) -> str:
-    """Masks what stands behind each name that `names` finds and that looks secret."""
+def _mask_values(text: str, words: list[int], names: re.Pattern[str]) -> str:
+    """Masks what stands behind each name that looks secret and that `names` finds at
+    one of `words`."""
     parts = []
     done = 0
-    for found in names.finditer(text):
-        at = found.end()
-        if found.start() < done or not is_secret_name(found[1]):
+    for start in words:
+        if start < done:
             continue
+        found = names.match(text, start)
+        if found is None or not is_secret_name(found[1]):
+            continue
+        at = found.end()
         if _REFERENCE.match(text, at) or text.startswith(_MASKED_ALREADY, at):
             continue
         end = _end_of_value(text, found)
         if end > at:
             parts += [text[done:at], MASK]
             done = end
-    return "".join([*parts, text[done:]])
+    return "".join([*parts, text[done:]]) if parts else text
+
+
+def _hinted_words(text: str) -> Iterator[int]:
+    """Where the words begin that may be, or hold, the name of a secret."""
+    lowered = _lowered(text)
+    end = 0
+    while hint := _HINT.search(lowered, end):
+        start = hint.start()
+        # Two dashes and a name; what begins earlier is too long for any pattern.
+        floor = max(end, start - _NAME_CHARACTERS - 2)
+        while start > floor and text[start - 1] in _WORD_CHARACTERS:
+            start -= 1
+        if start > floor or floor == end:
+            yield start
+        behind = _BEHIND_WORD.search(text, hint.end())
+        end = len(text) if behind is None else behind.start()
 
 
 def _end_of_value(text: str, found: re.Match[str]) -> int:

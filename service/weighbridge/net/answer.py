@@ -1,16 +1,11 @@
 """One answer in HTTP/1.1: bytes in, an Answer or our refusal out. No socket here.
 
-h11 parses every head, but sees only those that passed a check of the raw bytes: it
-joins folded lines, takes bare LF for a line's end and accepts lengths that are said
-twice, and each of these lets two parties read one answer in two ways. Bodies are read
-by `body`, which says why.
+Heads are read by `head` and bodies by `body`; here is what joins them: interim answers,
+the bounds of all heads together, and which body a head announces.
 """
 
-import re
 from dataclasses import dataclass
 from typing import Final
-
-import h11
 
 from weighbridge.domain.limits import ERROR_BODY_BYTES, KIB
 from weighbridge.net.body import (
@@ -28,30 +23,14 @@ from weighbridge.net.failures import (
     EncodingRefused,
     HeaderTooLarge,
 )
+from weighbridge.net.head import Head, parse_head
 
 HEAD_BYTES: Final = 32 * KIB
 """Over all heads of one answer, the interim ones included."""
-FIELDS: Final = 100
 INTERIM_ANSWERS: Final = 8
 
 _BLANK_LINE: Final = b"\r\n\r\n"
 _BEGINNING: Final = b"HTTP/"
-# RFC 9112 section 4 and 5, without obs-fold and control characters.
-_HEAD = re.compile(
-    rb"HTTP/1\.[01] [1-5][0-9]{2}(?: [\t\x20-\x7e\x80-\xff]*)?\r\n"
-    rb"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*\r\n)*"
-    rb"\r\n"
-)
-_FRAMING_FIELDS = re.compile(
-    rb"\r\n(content-length|transfer-encoding):([^\r]*)", re.IGNORECASE
-)
-_LENGTH = re.compile(rb"[0-9]{1,15}")
-# h11 wants to know what was asked. It never writes: these bytes go nowhere.
-_ASKED: Final = {
-    method: h11.Request(method=method, target="/", headers=[("Host", "-")])
-    for method in ("GET", "HEAD")
-}
-_NOTHING_MORE: Final = h11.EndOfMessage()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +69,15 @@ class AnswerReader:
         "_interim",
         "_keeps",
         "_method",
-        "_parser",
     )
 
     def __init__(self, method: str, body_limit: int) -> None:
         self._method = method
         self._body_limit = body_limit
-        self._parser = h11.Connection(h11.CLIENT)
-        self._parser.send(_ASKED[method])
-        self._parser.send(_NOTHING_MORE)
         self._buffer = b""
         self._head_bytes = 0
         self._interim = 0
-        self._head: h11.Response | None = None
+        self._head: Head | None = None
         self._keeps = False
         self._body: Body = NoBody()
 
@@ -156,54 +131,40 @@ class AnswerReader:
         return data
 
     def _read_head(self, raw: bytes) -> None:
-        if _HEAD.fullmatch(raw) is None:
-            raise BadAnswer("the head is not a status line and header fields")
-        if raw.count(b"\r\n") > FIELDS + 2:
-            raise HeaderTooLarge(f"the head has more than {FIELDS} fields")
-        length, chunked = _framing(raw)
-        head = self._parsed(raw)
-        if isinstance(head, h11.InformationalResponse):
+        head = parse_head(raw)
+        if head.is_interim:
             self._interim += 1
             if self._interim > INTERIM_ANSWERS:
                 raise BadAnswer(f"more than {INTERIM_ANSWERS} interim answers")
             return
-        self._keeps = _keeps_connection(head)
-        self._body = self._body_of(head, length, chunked)
+        if head.encoded:
+            # httpx would decode such a body, and 272 bytes can become 64 MiB.
+            raise EncodingRefused("the body is encoded although identity was asked for")
+        self._keeps = head.keeps
+        self._body = self._body_of(head)
         self._head = head
 
-    def _parsed(self, raw: bytes) -> h11.Response | h11.InformationalResponse:
-        try:
-            self._parser.receive_data(raw)
-            head = self._parser.next_event()
-        except h11.RemoteProtocolError as exc:
-            # Among these 101, which nobody asked for.
-            raise BadAnswer(f"the head is not HTTP/1.1: {exc}") from exc
-        if not isinstance(head, h11.Response | h11.InformationalResponse):
-            raise BadAnswer("the head is not one of an answer")
-        return head
-
-    def _body_of(self, head: h11.Response, length: int | None, chunked: bool) -> Body:
-        status = head.status_code
-        if self._method == "HEAD" or status in (204, 304):
+    def _body_of(self, head: Head) -> Body:
+        if self._method == "HEAD" or head.status in (204, 304):
             return NoBody()
         limit = self._body_limit
-        if status >= 400:
+        if head.status >= 400:
             limit = min(limit, ERROR_BODY_BYTES)
-        if chunked:
+        if head.chunked:
             return BodyInChunks(limit)
-        if length is not None:
-            return BodyByLength(length, limit)
+        if head.length is not None:
+            return BodyByLength(head.length, limit)
         self._keeps = False
         return BodyToTheEnd(limit)
 
     def _answer(
-        self, head: h11.Response, *, over_budget: bool = False, stray: bool = False
+        self, head: Head, *, over_budget: bool = False, stray: bool = False
     ) -> Answer:
         return Answer(
-            status=head.status_code,
-            http_version=b"HTTP/" + head.http_version,
+            status=head.status,
+            http_version=head.http_version,
             reason=head.reason,
-            fields=head.headers.raw_items(),
+            fields=head.fields,
             body=b"" if over_budget else self._body.content(),
             framing=self._body.framing,
             over_budget=over_budget,
@@ -216,40 +177,3 @@ def _refuse_bare_lf(data: bytes) -> None:
     # Told apart early, for such a head may have no end as we know it.
     if data.count(b"\n") != data.count(b"\r\n"):
         raise BadAnswer("a line of the head ends with a bare LF")
-
-
-def _framing(raw: bytes) -> tuple[int | None, bool]:
-    """Content-Length, and whether the body is chunked: at most one of the two, once."""
-    fields = _FRAMING_FIELDS.findall(raw)
-    if not fields:
-        return None, False
-    if len(fields) > 1:
-        raise BadAnswer("the body's length is said more than once")
-    name, value = fields[0][0].lower(), fields[0][1].strip(b" \t")
-    if name == b"content-length":
-        if _LENGTH.fullmatch(value) is None:
-            raise BadAnswer("Content-Length is not a number")
-        return int(value), False
-    # RFC 9112 6.1: not in HTTP/1.0, where the other side may not know it.
-    if value.lower() != b"chunked" or raw.startswith(b"HTTP/1.0"):
-        raise BadAnswer("Transfer-Encoding is not chunked alone, in HTTP/1.1")
-    return None, True
-
-
-def _keeps_connection(head: h11.Response) -> bool:
-    """Whether the connection may carry another request, by what the head says.
-
-    Raises EncodingRefused: httpx would decode such a body while making its Response,
-    and 272 bytes can become 64 MiB.
-    """
-    keeps = head.http_version == b"1.1"
-    for name, value in head.headers:
-        if name == b"connection" and b"close" in _tokens(value):
-            keeps = False
-        elif name == b"content-encoding" and not _tokens(value) <= {b"identity", b""}:
-            raise EncodingRefused("the body is encoded although identity was asked for")
-    return keeps
-
-
-def _tokens(value: bytes) -> set[bytes]:
-    return {token.strip() for token in value.lower().split(b",")}

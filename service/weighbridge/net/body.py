@@ -1,9 +1,7 @@
 """Bodies of answers: by length, by chunks, or up to the connection's end.
 
-Read here and not by h11, for two reasons. h11 tolerates what we refuse in chunked
-framing (a bare LF, whitespace after the size, extensions of any length), and checking
-a chunk line before h11 sees it takes a whole chunk reader anyway. And the budget is
-judged here before a byte is kept.
+Chunked framing is read strictly: no bare LF, no whitespace after the size, no
+extension without a bound. The budget is judged before a byte is kept.
 """
 
 import re

@@ -1,6 +1,7 @@
 """One connection to a server: one request at a time, and no byte without a request."""
 
 import asyncio
+import math
 import select
 import socket
 from collections.abc import Callable
@@ -39,6 +40,8 @@ class Connection(asyncio.Protocol):
         self._reader: AnswerReader | None = None
         self._answer: asyncio.Future[Answer] | None = None
         self._asked = 0
+        self._ends_at = math.inf
+        self._alarm: asyncio.TimerHandle | None = None
         self._poll = select.poll()
         self._poll.register(sock, _READABLE)
 
@@ -52,14 +55,19 @@ class Connection(asyncio.Protocol):
         bytes nor the server's close. Costs half a microsecond."""
         return not self._poll.poll(0)
 
-    def ask(self, request: bytes, reader: AnswerReader) -> asyncio.Future[Answer]:
-        """Send a request. The future ends with the whole answer or an httpx error;
-        who stops waiting for it must call `close`."""
+    def ask(
+        self, request: bytes, reader: AnswerReader, ends_at: float = math.inf
+    ) -> asyncio.Future[Answer]:
+        """Send a request. The future ends with the whole answer or an httpx error,
+        ReadTimeout once the loop's time is `ends_at`; who stops waiting for it must
+        call `close`."""
         if self._transport is None:
             raise CutOff("the connection is closed")
         self._asked += 1
         self._reader = reader
         self._answer = asyncio.get_running_loop().create_future()
+        self._ends_at = ends_at
+        self._watch_the_time()
         self._transport.write(request)
         return self._answer
 
@@ -67,6 +75,7 @@ class Connection(asyncio.Protocol):
         """End the connection now; an answer under way is dropped."""
         self._reader = None
         self._answer = None
+        self._silence_alarm()
         if self._transport is not None:
             self._transport.abort()
 
@@ -110,6 +119,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection has ended, by either side."""
         self._transport = None
+        self._silence_alarm()
         self._on_lost(self)
         self.lost.set()
         if self._reader is None:
@@ -122,6 +132,35 @@ class Connection(asyncio.Protocol):
             self.fail(failure)
         else:
             self._end_answer(self._reader)
+
+    def _watch_the_time(self) -> None:
+        """See to it that something happens at `_ends_at`.
+
+        One alarm serves many requests: with the usual minute for each, the alarm of
+        an earlier one goes off first and is then set to what is due now.
+        """
+        if self._alarm is not None:
+            if self._alarm.when() <= self._ends_at:
+                return
+            self._alarm.cancel()
+            self._alarm = None
+        if self._ends_at < math.inf:
+            loop = asyncio.get_running_loop()
+            self._alarm = loop.call_at(self._ends_at, self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        if self._answer is None:
+            return  # the next request sets it again
+        if asyncio.get_running_loop().time() < self._ends_at:
+            self._watch_the_time()
+        else:
+            self.fail(httpx.ReadTimeout("the deadline passed before the answer"))
+
+    def _silence_alarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
 
     def _end_answer(self, reader: AnswerReader) -> None:
         try:

@@ -8,17 +8,17 @@ import httpx
 
 from weighbridge.domain.limits import REDIRECTS
 from weighbridge.errors import RegistryError, TransportError
+from weighbridge.net.address import Address, address_of, address_of_url
 from weighbridge.net.guard import Reach
 from weighbridge.net.location import next_url
-from weighbridge.net.route import origin, origin_of
 from weighbridge.net.translate import translated
+from weighbridge.net.wire import PlainRequest
 
 _REDIRECT_STATUSES: Final = frozenset({301, 302, 303, 307, 308})
 _OURS: Final = frozenset({"host", "accept-encoding"})
 """Set here, whatever the ask says."""
 _CARRIED_AWAY: Final = frozenset({"accept", "user-agent", "range"})
 """What else another origin than the first one is told."""
-_NO_BODY: Final = httpx.ByteStream(b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,23 +61,22 @@ async def follow(transport: httpx.AsyncBaseTransport, ask: Ask) -> httpx.Respons
     (unauthorized: another origin than the first asks for credentials).
     """
     ends_at = asyncio.get_running_loop().time() + ask.deadline_s
-    url = _first_url(ask.url)
-    home = origin(url)
+    address = home = _first_address(ask.url)
     away = False
     for hop in range(REDIRECTS + 1):
-        response = await _send(transport, ask, url, hop, away=away, ends_at=ends_at)
+        response = await _send(transport, ask, address, hop, away=away, ends_at=ends_at)
         if response.status_code == 401 and away:
             raise RegistryError(
-                f"{origin_of(url)} asks for credentials, but a redirect led there",
+                f"{address.shown} asks for credentials, but a redirect led there",
                 code="unauthorized",
                 hint="credentials go to the registry's own address only",
             )
         if response.status_code not in _REDIRECT_STATUSES or not ask.follow_redirects:
-            return _judge_budget(response, ask, url)
-        url = next_url(url, response)
-        away = away or origin(url) != home
+            return _judge_budget(response, ask, address)
+        address = address_of_url(next_url(httpx.URL(address.text), response))
+        away = away or address.origin != home.origin
     raise TransportError(
-        f"{origin_of(_first_url(ask.url))} redirects more than {REDIRECTS} times",
+        f"{home.shown} redirects more than {REDIRECTS} times",
         code="too_many_redirects",
         retryable=False,
     )
@@ -86,30 +85,28 @@ async def follow(transport: httpx.AsyncBaseTransport, ask: Ask) -> httpx.Respons
 async def _send(
     transport: httpx.AsyncBaseTransport,
     ask: Ask,
-    url: httpx.URL,
+    address: Address,
     hop: int,
     *,
     away: bool,
     ends_at: float,
 ) -> httpx.Response:
     extensions = {
-        "ceiling": _ceiling(ask, url, hop),
+        "ceiling": _ceiling(ask, address, hop),
         "body_limit": ask.body_limit,
         "deadline": ends_at - asyncio.get_running_loop().time(),
     }
-    headers = _headers(ask, url, away=away)
-    request = httpx.Request(
-        ask.method, url, headers=headers, stream=_NO_BODY, extensions=extensions
-    )
+    fields = _fields(ask, address, away=away)
+    request = PlainRequest(ask.method, address, fields, extensions)
     try:
         return await transport.handle_async_request(request)
     except httpx.RequestError as exc:
-        raise translated(exc, url, hop) from exc
+        raise translated(exc, address, hop) from exc
 
 
-def _headers(ask: Ask, url: httpx.URL, *, away: bool) -> list[tuple[bytes, bytes]]:
+def _fields(ask: Ask, address: Address, *, away: bool) -> list[tuple[bytes, bytes]]:
     given = ask.headers if away else ask.headers + ask.secret_headers
-    fields = [(b"Host", url.netloc), (b"Accept-Encoding", b"identity")]
+    fields = [(b"Host", address.netloc), (b"Accept-Encoding", b"identity")]
     for name, value in given:
         key = name.lower()
         if key in _OURS or (away and key not in _CARRIED_AWAY):
@@ -121,25 +118,27 @@ def _headers(ask: Ask, url: httpx.URL, *, away: bool) -> list[tuple[bytes, bytes
     return fields
 
 
-def _ceiling(ask: Ask, url: httpx.URL, hop: int) -> Reach:
+def _ceiling(ask: Ask, address: Address, hop: int) -> Reach:
     """The ask's own, but for a named host that a redirect leads to."""
     if hop and ask.trusted_storage_hosts:
-        _, host, port = origin(url)
+        host, port = address.host, address.port
         if not ask.trusted_storage_hosts.isdisjoint({host, f"{host}:{port}"}):
             return Reach.LOOPBACK
     return ask.ceiling
 
 
-def _first_url(text: str) -> httpx.URL:
+def _first_address(text: str) -> Address:
     try:
-        return httpx.URL(text)
+        return address_of(text)
     except httpx.InvalidURL as exc:
         raise TransportError(
             f"not a usable address: {exc}", code="bad_request", retryable=False
         ) from exc
 
 
-def _judge_budget(response: httpx.Response, ask: Ask, url: httpx.URL) -> httpx.Response:
+def _judge_budget(
+    response: httpx.Response, ask: Ask, address: Address
+) -> httpx.Response:
     if not response.extensions.get("over_budget"):
         return response
     if not response.is_success:
@@ -154,7 +153,7 @@ def _judge_budget(response: httpx.Response, ask: Ask, url: httpx.URL) -> httpx.R
     if ranged and response.status_code == 200:
         return response
     raise TransportError(
-        f"{origin_of(url)} answers with more than {ask.body_limit} bytes",
+        f"{address.shown} answers with more than {ask.body_limit} bytes",
         code="too_large",
         retryable=False,
     )

@@ -22,19 +22,7 @@ class Route(NamedTuple):
     ceiling: Reach
 
     def __str__(self) -> str:
-        return _text(self.scheme, self.host, self.port)
-
-
-def route_of(request: httpx.Request) -> Route:
-    """The route of a request; its ceiling is PUBLIC unless an extension says other.
-
-    Raises httpx.UnsupportedProtocol for anything but http and https.
-    """
-    scheme, host, port = origin(request.url)
-    if not port or not host:
-        raise httpx.UnsupportedProtocol("an address begins with http:// or https://")
-    ceiling: Reach = request.extensions.get("ceiling", Reach.PUBLIC)
-    return Route(scheme, host, port, ceiling)
+        return origin_text(self.scheme, self.host, self.port)
 
 
 def origin(url: httpx.URL) -> tuple[str, str, int]:
@@ -47,8 +35,9 @@ def origin(url: httpx.URL) -> tuple[str, str, int]:
 
 def origin_of(url: httpx.URL) -> str:
     """All that messages say of a URL: the rest may carry a signature."""
-    return _text(*origin(url))
+    return origin_text(*origin(url))
 
 
-def _text(scheme: str, host: str, port: int) -> str:
+def origin_text(scheme: str, host: str, port: int) -> str:
+    """An origin as a person writes it, its port always said."""
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"

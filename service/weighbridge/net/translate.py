@@ -6,6 +6,7 @@ from typing import Final
 import httpx
 
 from weighbridge.errors import AddressRefused, TransportError
+from weighbridge.net.address import Address
 from weighbridge.net.failures import (
     AddressNotAllowed,
     BodyTooLarge,
@@ -13,7 +14,6 @@ from weighbridge.net.failures import (
     HeaderTooLarge,
     NameNotFound,
 )
-from weighbridge.net.route import origin_of
 from weighbridge.net.words import unconnected
 
 
@@ -44,9 +44,9 @@ _KINDS: Final[tuple[tuple[type[httpx.RequestError], _Kind], ...]] = (
 )
 
 
-def translated(exc: httpx.RequestError, url: httpx.URL, hop: int) -> TransportError:
+def translated(exc: httpx.RequestError, address: Address, hop: int) -> TransportError:
     """Our error for one of httpx's, at a hop (0: before any redirect)."""
-    message = f"{origin_of(url)}: {exc}"
+    message = f"{address.shown}: {exc}"
     if isinstance(exc, AddressNotAllowed):
         return AddressRefused(
             message,
@@ -59,5 +59,5 @@ def translated(exc: httpx.RequestError, url: httpx.URL, hop: int) -> TransportEr
     hint = kind.hint
     if isinstance(exc, httpx.ConnectError) and not hint:
         why, hint = unconnected(exc)
-        message = f"{origin_of(url)}: {why}"
+        message = f"{address.shown}: {why}"
     return TransportError(message, code=kind.code, retryable=kind.retryable, hint=hint)

@@ -2,7 +2,8 @@
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final
 
@@ -15,8 +16,8 @@ from weighbridge.net.connection import Connection
 from weighbridge.net.failures import CutOff, KeptConnectionClosed
 from weighbridge.net.pool import Pool, PoolRules
 from weighbridge.net.resolve import Resolver, SystemResolver
-from weighbridge.net.route import Route, route_of
-from weighbridge.net.wire import request_bytes, response_of
+from weighbridge.net.route import Route
+from weighbridge.net.wire import request_bytes, response_of, route_of
 
 _POOLS: Final = 64
 """Redirects may name any number of hosts: the pools least recently used make room."""
@@ -56,16 +57,14 @@ class Transport(httpx.AsyncBaseTransport):
         self._connector = Connector(resolver, tls)
         self._on_desync = on_desync
         self._pools: dict[Route, Pool] = {}
+        self._recent: tuple[Route, Pool] | None = None
         self._closed = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The whole answer to one request."""
-        deadline_s = request.extensions.get("deadline", REQUEST_DEADLINE_S)
-        try:
-            async with asyncio.timeout(deadline_s):
-                return await self._exchange(request)
-        except TimeoutError as exc:
-            raise httpx.ReadTimeout("the deadline passed before the answer") from exc
+        deadline_s: float = request.extensions.get("deadline", REQUEST_DEADLINE_S)
+        ends_at = asyncio.get_running_loop().time() + deadline_s
+        return await self._exchange(request, ends_at)
 
     async def aclose(self) -> None:
         """End every connection and wait until they are gone. Requests under way fail,
@@ -82,32 +81,43 @@ class Transport(httpx.AsyncBaseTransport):
             for wait in late:
                 wait.cancel()
 
-    async def _exchange(self, request: httpx.Request) -> httpx.Response:
+    async def _exchange(self, request: httpx.Request, ends_at: float) -> httpx.Response:
         route = route_of(request)
         wire = request_bytes(request)
         pool = self._pool(route)
-        async with pool.slots:
-            pool.in_flight += 1
-            try:
-                answer = await self._answer(route, pool, request, wire)
-            finally:
-                pool.in_flight -= 1
+        if pool.slots.locked():
+            async with _until(ends_at):
+                await pool.slots.acquire()
+        else:
+            await pool.slots.acquire()  # at once
+        pool.in_flight += 1
+        try:
+            answer = await self._answer(route, pool, request, wire, ends_at)
+        finally:
+            pool.in_flight -= 1
+            pool.slots.release()
         return response_of(answer, request)
 
     async def _answer(
-        self, route: Route, pool: Pool, request: httpx.Request, wire: bytes
+        self,
+        route: Route,
+        pool: Pool,
+        request: httpx.Request,
+        wire: bytes,
+        ends_at: float,
     ) -> Answer:
         self._refuse_if_closed()
         kept = pool.lend(asyncio.get_running_loop().time())
         if kept is not None:
             try:
-                return await _ask(kept, pool, request, wire)
+                return await _ask(kept, pool, request, wire, ends_at)
             except KeptConnectionClosed:
                 # The server closed while we asked: it cannot have begun to answer,
                 # and GET and HEAD may be repeated (RFC 9110 9.2.2).
                 pass
-        fresh = await self._open(route, pool)
-        return await _ask(fresh, pool, request, wire)
+        async with _until(ends_at):
+            fresh = await self._open(route, pool)
+        return await _ask(fresh, pool, request, wire, ends_at)
 
     async def _open(self, route: Route, pool: Pool) -> Connection:
         connection = await self._connector.connect(route, pool.forget, pool.distrust)
@@ -124,11 +134,14 @@ class Transport(httpx.AsyncBaseTransport):
 
     def _pool(self, route: Route) -> Pool:
         """The pool of a route, which is from now on the last to make room."""
+        if self._recent is not None and self._recent[0] == route:
+            return self._recent[1]
         pool = self._pools.pop(route, None)
         if pool is None:
             self._make_room()
             pool = Pool(self._rules, partial(self._note_desync, route))
         self._pools[route] = pool
+        self._recent = route, pool
         return pool
 
     def _make_room(self) -> None:
@@ -147,12 +160,26 @@ class Transport(httpx.AsyncBaseTransport):
             self._on_desync(str(route))
 
 
+@asynccontextmanager
+async def _until(ends_at: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout_at(ends_at):
+            yield
+    except TimeoutError as exc:
+        raise httpx.ReadTimeout("the deadline passed before the answer") from exc
+
+
 async def _ask(
-    connection: Connection, pool: Pool, request: httpx.Request, wire: bytes
+    connection: Connection,
+    pool: Pool,
+    request: httpx.Request,
+    wire: bytes,
+    ends_at: float,
 ) -> Answer:
     body_limit: int = request.extensions.get("body_limit", MANIFEST_BODY_BYTES)
+    reader = AnswerReader(request.method, body_limit)
     try:
-        answer = await connection.ask(wire, AnswerReader(request.method, body_limit))
+        answer = await connection.ask(wire, reader, ends_at)
     except BaseException:
         # Whoever stops waiting, by a deadline or a cancel, must not leave the rest of
         # the answer to the next request.

@@ -1,25 +1,133 @@
-"""httpx's Request to bytes, and our Answer to httpx's Response."""
+"""httpx's Request to bytes, and our Answer to httpx's Response.
+
+Both types are httpx's own, so that any transport of its kind can stand below and any
+reader of its kind above. What they hold besides is what was known before they were
+made: reading a URL, and copying fields and body, take httpx longer than the sending.
+"""
 
 import re
 from collections.abc import AsyncIterator
+from typing import Final
 
 import httpx
 
+from weighbridge.net.address import Address, address_of_url
 from weighbridge.net.answer import Answer
 from weighbridge.net.failures import BodyTooLarge
+from weighbridge.net.guard import Reach
+from weighbridge.net.route import Route
 
 _REQUEST = re.compile(
     rb"(?:GET|HEAD) [\x21-\x7e]+ HTTP/1\.1\r\n"
     rb"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+: [\t\x20-\x7e\x80-\xff]*\r\n)+"
     rb"\r\n"
 )
+_NO_BODY: Final = httpx.ByteStream(b"")
+
+
+class PlainRequest(httpx.Request):
+    """A request whose address and fields are at hand.
+
+    `url` and `headers` are made when somebody asks for them; what is sent are
+    `address` and `fields`, which is why nobody may change the other two.
+    """
+
+    def __init__(
+        self,
+        method: str,
+        address: Address,
+        fields: list[tuple[bytes, bytes]],
+        extensions: dict[str, object],
+    ) -> None:
+        self.method = method
+        self.address = address
+        self.fields = fields
+        self.extensions = extensions
+        self.stream = _NO_BODY
+
+    def __getattr__(self, name: str) -> object:
+        # Called for what is not there yet.
+        if name == "url":
+            self.url = httpx.URL(self.address.text)
+            return self.url
+        if name == "headers":
+            self.headers = httpx.Headers(self.fields)
+            return self.headers
+        raise AttributeError(name)
+
+
+class WholeResponse(httpx.Response):
+    """A response with its body; `headers` are made when somebody asks for them.
+
+    fields: names and values as they came
+    """
+
+    def __init__(
+        self, answer: Answer, request: httpx.Request, extensions: dict[str, object]
+    ) -> None:
+        super().__init__(
+            answer.status, stream=_NO_BODY, request=request, extensions=extensions
+        )
+        del self.headers
+        self.fields = answer.fields
+        self.is_closed = True
+        self.is_stream_consumed = True
+        self._whole = answer.body
+
+    def __getattr__(self, name: str) -> object:
+        if name == "headers":
+            self.headers = httpx.Headers(self.fields)
+            return self.headers
+        raise AttributeError(name)
+
+    @property
+    def content(self) -> bytes:
+        """The body."""
+        return self._whole
+
+    def read(self) -> bytes:
+        """The body."""
+        return self._whole
+
+    async def aread(self) -> bytes:
+        """The body."""
+        return self._whole
+
+
+def fields_of(response: httpx.Response) -> list[tuple[bytes, bytes]]:
+    """The fields of any response, names and values as they came."""
+    if isinstance(response, WholeResponse):
+        return response.fields
+    return response.headers.raw
+
+
+def address_of_request(request: httpx.Request) -> Address:
+    """What a request asks for."""
+    if isinstance(request, PlainRequest):
+        return request.address
+    return address_of_url(request.url)
+
+
+def route_of(request: httpx.Request) -> Route:
+    """The route of a request; its ceiling is PUBLIC unless an extension says other.
+
+    Raises httpx.UnsupportedProtocol for anything but http and https.
+    """
+    address = address_of_request(request)
+    if not address.port or not address.host:
+        raise httpx.UnsupportedProtocol("an address begins with http:// or https://")
+    ceiling: Reach = request.extensions.get("ceiling", Reach.PUBLIC)
+    return Route(address.scheme, address.host, address.port, ceiling)
 
 
 def request_bytes(request: httpx.Request) -> bytes:
     """A GET or HEAD as it is sent. Raises httpx.LocalProtocolError for any other, and
     where a field would break out of its line."""
-    fields = request.headers.raw
-    lines = [b"%s %s HTTP/1.1" % (request.method.encode(), request.url.raw_path)]
+    if isinstance(request, PlainRequest):
+        target, fields = request.address.target, request.fields
+    else:
+        target, fields = request.url.raw_path, request.headers.raw
+    lines = [b"%s %s HTTP/1.1" % (request.method.encode(), target)]
     lines += [b"%s: %s" % field for field in fields]
     wire = b"\r\n".join(lines) + b"\r\n\r\n"
     if wire.count(b"\r\n") != len(fields) + 2 or _REQUEST.fullmatch(wire) is None:
@@ -34,19 +142,13 @@ def response_of(answer: Answer, request: httpx.Request) -> httpx.Response:
         "reason_phrase": answer.reason,
         "framing": answer.framing,
     }
-    if answer.over_budget:
-        extensions["over_budget"] = True
-        return httpx.Response(
-            answer.status,
-            headers=answer.fields,
-            stream=OverBudget(),
-            request=request,
-            extensions=extensions,
-        )
+    if not answer.over_budget:
+        return WholeResponse(answer, request, extensions)
+    extensions["over_budget"] = True
     return httpx.Response(
         answer.status,
         headers=answer.fields,
-        content=answer.body,
+        stream=OverBudget(),
         request=request,
         extensions=extensions,
     )

@@ -60,6 +60,7 @@ class _WayIn:
     """What a challenge comes down to: a token of this realm, or Basic (None)."""
 
     realm: Realm | None
+    realm_url: str = ""
     service: str = ""
 
 
@@ -74,7 +75,7 @@ class _Wanted:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    token: Token
+    authorization: Secret
     until: float
 
 
@@ -137,27 +138,28 @@ class Authorizer:
         if challenge.scheme == "basic":
             return _WayIn(None)
         realm = allowed_realm(challenge.params["realm"], self._endpoint)
-        return _WayIn(realm, challenge.params.get("service", ""))
+        return _WayIn(realm, str(realm.url), challenge.params.get("service", ""))
 
     async def _take(self, way_in: _WayIn, scope: str, refused: Secret | None) -> Grant:
         if way_in.realm is None:
             credential = self._endpoint.credential
             return Grant(None if credential is None else credential.basic())
-        wanted = _Wanted(str(way_in.realm.url), way_in.service, scope)
+        wanted = _Wanted(way_in.realm_url, way_in.service, scope)
         if kept := self._find_kept(wanted, refused):
-            return Grant(bearer(kept.text))
+            return Grant(kept)
         token = await self._fetch_once(wanted, way_in.realm)
         return Grant(bearer(token.text), is_new=True)
 
-    def _find_kept(self, wanted: _Wanted, refused: Secret | None) -> Token | None:
+    def _find_kept(self, wanted: _Wanted, refused: Secret | None) -> Secret | None:
         kept = self._kept.get(wanted)
         if kept is None:
             return None
-        if kept.until <= self._clock.monotonic() or bearer(kept.token.text) == refused:
+        is_over = kept.until <= self._clock.monotonic()
+        if is_over or (refused is not None and kept.authorization == refused):
             del self._kept[wanted]
             return None
         self._kept.move_to_end(wanted)
-        return kept.token
+        return kept.authorization
 
     async def _fetch_once(self, wanted: _Wanted, realm: Realm) -> Token:
         """Whoever wants the same token meanwhile waits for the same request, and
@@ -176,7 +178,7 @@ class Authorizer:
         authorization = None if credential is None else credential.basic()
         token = await self._fetch(TokenRequest(url, authorization, realm.ceiling))
         until = self._clock.monotonic() + token.lasts_s
-        self._kept[wanted] = _Kept(token, until)
+        self._kept[wanted] = _Kept(bearer(token.text), until)
         if len(self._kept) > _TOKENS_KEPT:
             self._kept.popitem(last=False)
         return token

@@ -22,7 +22,8 @@ from weighbridge.errors import (
     WeighbridgeError,
 )
 from weighbridge.net.follow import Ask, follow
-from weighbridge.net.route import origin
+from weighbridge.net.fields import Fields
+from weighbridge.net.wire import address_of_request, fields_of
 from weighbridge.registry.auth import Authorizer, TokenRequest
 from weighbridge.registry.clock import Clock
 from weighbridge.registry.endpoint import Endpoint
@@ -177,13 +178,13 @@ class RegistryClient:
 
     async def _read(self, response: httpx.Response) -> Answer:
         # An error's body that is too long has been emptied by `follow`.
-        is_unread = response.is_success and "over_budget" in response.extensions
+        is_unread = "over_budget" in response.extensions and response.is_success
         return Answer(
             status=response.status_code,
-            headers=response.headers,
+            headers=Fields(fields_of(response)),
             content=None if is_unread else await response.aread(),
             is_proven=response.extensions.get("framing") != "close",
-            is_away=origin(response.request.url) != self._home,
+            is_away=address_of_request(response.request).origin != self._home,
         )
 
     def _ask_of(self, question: Question, authorization: Secret | None) -> Ask:

@@ -27,13 +27,14 @@ from weighbridge.registry.content_range import bad_content_range, ranged_content
 from weighbridge.registry.endpoint import Endpoint
 from weighbridge.registry.listings import Names, parse_catalog_page, parse_tag_page
 from weighbridge.registry.paging import PAGE_LENGTH, pages
-from weighbridge.registry.question import Answer, Operation, Question
+from weighbridge.registry.question import Answer, Method, Operation, Question
 from weighbridge.telemetry import Telemetry
 
 _DIGEST_HEADER: Final = "docker-content-digest"
 _CLAIM_CHARACTERS: Final = 136
 """`sha512:` and its digits; a longer claim is no digest."""
 _NO_HEAD: Final = frozenset((405, 501))
+_FORBIDDEN: Final = frozenset((403,))
 _MOST: Final[Mapping[Operation, tuple[int, str]]] = {
     "catalog": (limits.REPOSITORIES_PER_REGISTRY, "too_large"),
     "tags": (limits.TAGS_PER_REPOSITORY, "too_many_tags"),
@@ -90,10 +91,10 @@ class DistributionRegistry:
             yield page.as_tags()
 
     async def head_manifest(self, repository: str, reference: str) -> Digest | None:
-        question = self._manifest_question("manifest_head", repository, reference)
-        answer = await self._client.ask(
-            replace(question, method="HEAD", handles=_NO_HEAD)
+        question = self._manifest_question(
+            "manifest_head", repository, reference, _NO_HEAD, "HEAD"
         )
+        answer = await self._client.ask(question)
         if answer.status in _NO_HEAD:
             return None
         claims = answer.headers.get_list(_DIGEST_HEADER)
@@ -102,12 +103,14 @@ class DistributionRegistry:
         return None
 
     async def get_manifest(self, repository: str, reference: str) -> ManifestAnswer:
-        question = self._manifest_question("manifest_get", repository, reference)
+        question = self._manifest_question(
+            "manifest_get", repository, reference, _FORBIDDEN
+        )
         wanted = Digest(reference) if is_digest(reference) else None
         content, answer = await self._verified(question, lambda a: _whole(a, wanted))
         return ManifestAnswer(
             content=content,
-            content_type=answer.headers.get("content-type", ""),
+            content_type=answer.headers.get("content-type"),
             digest=digest_of(content) if wanted is None else wanted,
             claimed_digest=_claim(answer),
         )
@@ -134,7 +137,7 @@ class DistributionRegistry:
         question = replace(
             self._blob_question("blob_range", repository, digest, last - first + 1),
             byte_range=f"bytes={first}-{last}",
-            handles=frozenset((400,)),
+            handles=_FORBIDDEN | {400},
         )
         try:
             answer = await self._ask_storage(question)
@@ -215,17 +218,23 @@ class DistributionRegistry:
 
     async def _ask_storage(self, question: Question) -> Answer:
         """A blob is often served by a storage host, by a URL that is signed for
-        minutes. A 403 from there: the registry is asked for a new one, once."""
-        first_try = replace(question, handles=question.handles | {403})
-        answer = await self._client.ask(first_try)
+        minutes. A 403 from there: the registry is asked for a new one, once. `question`
+        handles 403."""
+        answer = await self._client.ask(question)
         if answer.status != 403:
             return answer
         if not answer.is_away:
             raise self._client.refusal(question, answer)
-        return await self._client.ask(question)
+        last_try = replace(question, handles=question.handles - _FORBIDDEN)
+        return await self._client.ask(last_try)
 
     def _manifest_question(
-        self, operation: Operation, repository: str, reference: str
+        self,
+        operation: Operation,
+        repository: str,
+        reference: str,
+        handles: frozenset[int],
+        method: Method = "GET",
     ) -> Question:
         if not is_tag(reference) and not is_digest(reference):
             raise InvalidReference(f"{reference[:80]!r} is no tag and no digest")
@@ -234,7 +243,9 @@ class DistributionRegistry:
             self._url(f"{_checked(repository)}/manifests/{reference}"),
             pull_scope(repository),
             MANIFEST_BODY_BYTES,
+            method,
             accept=ACCEPT,
+            handles=handles,
         )
 
     def _blob_question(
@@ -248,6 +259,7 @@ class DistributionRegistry:
             pull_scope(repository),
             body_limit,
             accept="*/*",
+            handles=_FORBIDDEN,
         )
 
     def _url(self, path: str) -> str:
@@ -278,7 +290,7 @@ def _exactly(answer: Answer, digest: Digest, content_bytes: int) -> bytes:
 
 
 def _claim(answer: Answer) -> str:
-    claim = answer.headers.get(_DIGEST_HEADER, "")
+    claim = answer.headers.get(_DIGEST_HEADER)
     return claim if is_digest(claim) else ascii(claim[:_CLAIM_CHARACTERS])[1:-1]
 
 

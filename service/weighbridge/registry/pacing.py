@@ -66,6 +66,9 @@ class Gate:
 
     async def __aenter__(self) -> "Gate":
         began = self._clock.monotonic()
+        if self._is_open(began):
+            self._busy += 1
+            return self
         await self._take_slot()
         try:
             await self._wait_for_turn()
@@ -99,6 +102,15 @@ class Gate:
         elif now - self._halved_at >= _HALVE_AGAIN_S:
             self._halved_at = now
             self._slots = max(1.0, self._slots / 2)
+
+    def _is_open(self, now: float) -> bool:
+        """Whether there is nothing to wait for."""
+        return (
+            self._rate is None
+            and self._not_before <= now
+            and self._busy < self.slots
+            and not self._queue
+        )
 
     async def _take_slot(self) -> None:
         if self._busy < self.slots and not self._queue:

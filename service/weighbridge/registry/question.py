@@ -3,8 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
-import httpx
-
+from weighbridge.net.fields import Fields
 from weighbridge.net.guard import Reach
 
 Operation: TypeAlias = Literal[
@@ -19,6 +18,8 @@ Operation: TypeAlias = Literal[
     "blob_range",
 ]
 """What a request is for: the label of the metrics, and what answers are expected."""
+
+Method: TypeAlias = Literal["GET", "HEAD"]
 
 JSON: Final = "application/json"
 
@@ -38,7 +39,7 @@ class Question:
     url: str
     scope: str
     body_limit: int
-    method: Literal["GET", "HEAD"] = "GET"
+    method: Method = "GET"
     accept: str = JSON
     byte_range: str = ""
     handles: frozenset[int] = field(default_factory=frozenset)
@@ -62,7 +63,7 @@ class Answer:
     """
 
     status: int
-    headers: httpx.Headers
+    headers: Fields
     content: bytes | None
     is_proven: bool
     is_away: bool

@@ -91,8 +91,9 @@ def refusal(
 
 def asked_wait(answer: Answer, now: datetime) -> float | None:
     """Seconds that Retry-After asks for, None where it is absent."""
-    value = answer.headers.get("retry-after")
-    return None if value is None else retry_after.parse(value, now)
+    if "retry-after" not in answer.headers:
+        return None
+    return retry_after.parse(answer.headers.get("retry-after"), now)
 
 
 def _by_code(
@@ -126,7 +127,7 @@ def _rate_limited(
 
 
 def _is_page_for_people(answer: Answer) -> bool:
-    kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = answer.headers.get("content-type").partition(";")[0].strip().lower()
     return kind in ("text/html", "application/xhtml+xml")
 
 

@@ -2,7 +2,10 @@
 
 import re
 from datetime import datetime
+from functools import cached_property
 from typing import Final
+
+from prometheus_client import Counter, Histogram
 
 from weighbridge.errors import (
     AuthError,
@@ -41,14 +44,15 @@ class RequestCounts:
         self.cost = Cost()
         self._telemetry = telemetry
         self._name = endpoint.name
+        self._by_answer: dict[tuple[Operation, int], Counter] = {}
         telemetry.begin_registry(endpoint.name)
         telemetry.registry_insecure.labels(endpoint.name).set(endpoint.is_insecure)
 
     def note_wait(self, seconds: float) -> None:
-        self._telemetry.registry_throttled_seconds.labels(self._name).inc(seconds)
+        self._throttled_seconds.inc(seconds)
 
     def note_duration(self, seconds: float) -> None:
-        self._telemetry.registry_request_duration.labels(self._name).observe(seconds)
+        self._durations.observe(seconds)
 
     def note_request(self, operation: Operation) -> None:
         for cost in self._costs():
@@ -63,11 +67,16 @@ class RequestCounts:
     def note_bytes(self, body_bytes: int) -> None:
         for cost in self._costs():
             cost.bytes_read += body_bytes
-        self._telemetry.registry_response_bytes.labels(self._name).inc(body_bytes)
+        self._response_bytes.inc(body_bytes)
 
     def note_answer(self, operation: Operation, answer: Answer, now: datetime) -> None:
-        code = _status_class(answer.status)
-        self._telemetry.registry_requests.labels(self._name, operation, code).inc()
+        counter = self._by_answer.get((operation, answer.status))
+        if counter is None:
+            counter = self._telemetry.registry_requests.labels(
+                self._name, operation, _status_class(answer.status)
+            )
+            self._by_answer[operation, answer.status] = counter
+        counter.inc()
         if "ratelimit-limit" in answer.headers:
             self._note_quota(answer, now)
 
@@ -81,6 +90,21 @@ class RequestCounts:
     def note_mismatch(self) -> None:
         """Content did not hash to the digest that it was asked by."""
         self._telemetry.integrity_errors.labels(self._name).inc()
+
+    # Finding a metric by its labels takes longer than counting, and happens with every
+    # request.
+
+    @cached_property
+    def _throttled_seconds(self) -> Counter:
+        return self._telemetry.registry_throttled_seconds.labels(self._name)
+
+    @cached_property
+    def _durations(self) -> Histogram:
+        return self._telemetry.registry_request_duration.labels(self._name)
+
+    @cached_property
+    def _response_bytes(self) -> Counter:
+        return self._telemetry.registry_response_bytes.labels(self._name)
 
     def _costs(self) -> list[Cost]:
         of_pass = PASS_COST.get()
@@ -114,5 +138,5 @@ def _reason(error: WeighbridgeError) -> str:
 
 
 def _quota(answer: Answer, header: str) -> int | None:
-    found = _QUOTA.fullmatch(answer.headers.get(header, ""))
+    found = _QUOTA.fullmatch(answer.headers.get(header))
     return None if found is None else int(found[1])

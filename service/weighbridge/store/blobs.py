@@ -1,5 +1,6 @@
 """Rows of `blobs`: one for each digest, with the first claim about its size."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -8,9 +9,11 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from weighbridge.domain.digest import Digest, raw
 from weighbridge.store.claims import BlobClaim, ClaimBook, FactsState, contradict
-from weighbridge.store.dialect import NewRows, among_bytes, among_ids, listed, packed
+from weighbridge.store.dialect import NewRows, among_bytes, among_ids, listed
+from weighbridge.store.facts import HAS_FACTS
 from weighbridge.store.interned import media_type_ids
 from weighbridge.store.models import KEPT_STATES, blobs
+from weighbridge.store.resizing import resize
 from weighbridge.store.types import bounded
 
 _FIND: Final = select(
@@ -44,12 +47,13 @@ _FLAG: Final = (
 )
 _SET_STATE: Final = (
     update(blobs)
-    .where(blobs.c.id == bindparam("blob"))
+    # Who brings the facts is who counts them: two may try at once.
+    .where(blobs.c.id == bindparam("blob"), ~HAS_FACTS)
     .values(facts_state=bindparam("state"), facts_code=bindparam("code"))
 )
 _SET_CLAIM: Final = (
     update(blobs)
-    .where(blobs.c.id == bindparam("blob"))
+    .where(blobs.c.id == bindparam("blob"), blobs.c.compressed_bytes.is_(None))
     .values(
         compressed_bytes=bindparam("claimed"),
         media_type_id=bindparam("type"),
@@ -106,8 +110,7 @@ def find_blobs(
             row.facts_code,
             row.unmeasured_bytes is not None or row.uncompressed_confidence is not None,
         )
-        for piece in packed(map(raw, digests))
-        for row in connection.execute(_FIND, piece)
+        for row in connection.execute(_FIND, {"hashes": listed(map(raw, digests))})
     }
 
 
@@ -134,16 +137,21 @@ def set_states(
     connection: Connection,
     claims: Iterable[BlobClaim],
     stored: Mapping[Digest, StoredBlob],
-) -> None:
-    """Note what is now known of these as manifests; kept facts are never undone."""
-    changed = [
-        {"blob": blob.id, "state": claim.state, "code": claim.code}
-        for claim in claims
-        if not (blob := stored[claim.digest]).has_facts
-        and (blob.state, blob.code) != (claim.state, claim.code)
-    ]
-    if changed:
-        connection.execute(_SET_STATE, changed)
+) -> list[int]:
+    """Note what is now known of these as manifests; kept facts are never undone.
+
+    Returns those whose facts came late: until now the row was there without them.
+    """
+    late = []
+    for claim in sorted(claims, key=lambda claim: stored[claim.digest].id):
+        blob = stored[claim.digest]
+        if blob.has_facts or (blob.state, blob.code) == (claim.state, claim.code):
+            continue
+        row = {"blob": blob.id, "state": claim.state, "code": claim.code}
+        changed = connection.execute(_SET_STATE, row).rowcount
+        if changed and claim.state in KEPT_STATES:
+            late.append(blob.id)
+    return late
 
 
 def _row(claim: BlobClaim, types: Mapping[str, int]) -> tuple[object, ...]:
@@ -188,28 +196,31 @@ def _complete(
 ) -> None:
     """Fill what earlier documents left open: a blob known by its digest only, or
     one seen so far as a config or an artifact's content and now as a layer."""
-    sized = [
-        {
+    larger: Counter[int] = Counter()
+    for digest, blob in sorted(before.items(), key=lambda item: item[1].id):
+        claim = claims[digest]
+        row = {
             "blob": blob.id,
             "claimed": claim.compressed_bytes,
             "type": types[claim.media_type],
         }
-        for digest, blob in before.items()
-        if blob.compressed_bytes is None
-        and (claim := claims[digest]).compressed_bytes is not None
-    ]
-    if sized:
-        connection.execute(_SET_CLAIM, sized)
-    # One manifest says that the blob is elsewhere, another that it is here: it is
-    # here, or the registry will say so when it is measured.
-    here = [
-        {"blob": blob.id, "claimed": claim.compressed_bytes}
-        for digest, blob in before.items()
-        if blob.is_foreign and (claim := claims[digest]).is_layer
-        if not claim.is_foreign
-    ]
-    if here:
-        connection.execute(_SET_HERE, here)
+        if (
+            blob.compressed_bytes is None
+            and claim.compressed_bytes is not None
+            and connection.execute(_SET_CLAIM, row).rowcount
+            and not blob.is_foreign
+        ):
+            larger[blob.id] += claim.compressed_bytes
+        # One manifest says that the blob is elsewhere, another that it is here: it
+        # is here, or the registry will say so when it is measured.
+        if (
+            blob.is_foreign
+            and claim.is_layer
+            and not claim.is_foreign
+            and connection.execute(_SET_HERE, row).rowcount
+        ):
+            larger[blob.id] += claim.compressed_bytes or 0
+    resize(connection, larger)
     layered = [
         {"blob": blob.id, "annotated": claims[digest].annotated_uncompressed_bytes}
         for digest, blob in before.items()

@@ -1,63 +1,134 @@
 """What a driver's exception means for the person who runs Weighbridge."""
 
 import sqlite3
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy.exc import DBAPIError
 
 from weighbridge.errors import StoreError
 
-# Primary result codes, https://sqlite.org/rescode.html: code, message, retryable.
-_MEANING: Final = {
-    sqlite3.SQLITE_FULL: (
-        "disk_full",
-        "the disk that holds the database is full; free some space",
-        True,
-    ),
-    sqlite3.SQLITE_READONLY: (
+
+class _Meaning(NamedTuple):
+    code: str
+    message: str
+    retryable: bool
+
+
+_DISK_FULL: Final = _Meaning(
+    "disk_full", "the disk that holds the database is full; free some space", True
+)
+_BUSY: Final = _Meaning(
+    "database_busy", "another process has kept the database locked for too long", True
+)
+_CORRUPT: Final = _Meaning(
+    "database_corrupt", "the database is damaged; restore it from a backup", False
+)
+_DISK_FAILS: Final = _Meaning(
+    "database_io", "the disk that holds the database fails to read or write", True
+)
+# Primary result codes, https://sqlite.org/rescode.html
+_SQLITE: Final = {
+    sqlite3.SQLITE_FULL: _DISK_FULL,
+    sqlite3.SQLITE_READONLY: _Meaning(
         "read_only",
         "the database cannot be written; check the rights of its file and folder",
         False,
     ),
-    sqlite3.SQLITE_CANTOPEN: (
+    sqlite3.SQLITE_CANTOPEN: _Meaning(
         "cannot_open",
         "the database file cannot be opened; check its path and rights",
         False,
     ),
-    sqlite3.SQLITE_BUSY: (
-        "database_busy",
-        "another process has kept the database locked for too long",
-        True,
-    ),
-    sqlite3.SQLITE_NOTADB: (
+    sqlite3.SQLITE_BUSY: _BUSY,
+    sqlite3.SQLITE_NOTADB: _Meaning(
         "not_a_database",
         "the file is not a SQLite database; name another one",
         False,
     ),
-    sqlite3.SQLITE_CORRUPT: (
-        "database_corrupt",
-        "the database file is damaged; restore it from a backup",
-        False,
-    ),
-    sqlite3.SQLITE_IOERR: (
-        "database_io",
-        "the disk that holds the database fails to read or write",
-        True,
-    ),
+    sqlite3.SQLITE_CORRUPT: _CORRUPT,
+    sqlite3.SQLITE_IOERR: _DISK_FAILS,
 }
+_UNAVAILABLE: Final = _Meaning(
+    "database_unavailable", "the database server does not answer", True
+)
+_REFUSED: Final = _Meaning(
+    "database_auth", "the database server refuses this user or password", False
+)
+_UNKNOWN: Final = _Meaning(
+    "unknown_database", "the server has no database of this name; make it first", False
+)
+_READ_ONLY: Final = _Meaning(
+    "read_only", "the database takes no writes: it is a standby, or set so", False
+)
+# PostgreSQL, appendix A: whole codes first, then their classes.
+_SQLSTATE: Final = {
+    "25006": _READ_ONLY,
+    "25P03": _UNAVAILABLE,  # idle in a transaction for too long
+    "3D000": _UNKNOWN,
+    "40001": _BUSY,
+    "40P01": _BUSY,
+    "42501": _REFUSED,
+    "53100": _DISK_FULL,
+    "55P03": _BUSY,
+    "57014": _BUSY,
+    "57P01": _UNAVAILABLE,
+    "57P02": _UNAVAILABLE,
+    "57P03": _UNAVAILABLE,
+    "57P05": _UNAVAILABLE,
+    "58030": _DISK_FAILS,
+    "08": _UNAVAILABLE,
+    "28": _REFUSED,
+    "53": _Meaning(
+        "database_unavailable", "the database server has no room for more", True
+    ),
+    "XX": _CORRUPT,
+}
+# A refused connection has no code, only the server's words (in English, where it is
+# not told otherwise).
+_WORDS: Final = (
+    ("authentication failed", _REFUSED),
+    ("pg_hba.conf", _REFUSED),
+    ("no password supplied", _REFUSED),
+    ("role ", _REFUSED),
+    ("permission denied for database", _REFUSED),
+    ("does not exist", _UNKNOWN),
+)
 
 
 def store_error(error: DBAPIError) -> StoreError:
     """Our error for a driver's; its text stays out, for it may quote values."""
-    origin = error.orig
-    # Extended codes (SQLITE_READONLY_DBMOVED, ...) carry the primary one below.
-    number = getattr(origin, "sqlite_errorcode", -1) & 0xFF
-    code, message, retryable = _MEANING.get(
-        number,
-        ("store_error", f"the database refused a statement ({_name(origin)})", False),
-    )
-    return StoreError(message, code=code, retryable=retryable)
+    meaning = _meaning(error)
+    if meaning is None:
+        what = f"the database refused a statement ({_name(error.orig)})"
+        return StoreError(what, code="store_error")
+    return StoreError(meaning.message, code=meaning.code, retryable=meaning.retryable)
+
+
+def _meaning(error: DBAPIError) -> _Meaning | None:
+    number = getattr(error.orig, "sqlite_errorcode", None)
+    if number is not None:
+        # Extended codes (SQLITE_READONLY_DBMOVED, ...) carry the primary one below.
+        return _SQLITE.get(number & 0xFF)
+    state = getattr(error.orig, "sqlstate", None)
+    if state is not None:
+        return _SQLSTATE.get(state) or _SQLSTATE.get(state[:2])
+    return _without_code(error)
+
+
+def _without_code(error: DBAPIError) -> _Meaning | None:
+    """The driver's own: no connection could be had, or it was lost."""
+    kind = type(error.orig).__name__
+    if kind == "ProgrammingError":
+        return _Meaning(
+            "invalid_database_url", "the URL has a parameter that is not known", False
+        )
+    if not (error.connection_invalidated or "Operational" in kind or "Timeout" in kind):
+        return None
+    said = str(error.orig)
+    found = (meaning for words, meaning in _WORDS if words in said)
+    return next(found, _UNAVAILABLE)
 
 
 def _name(origin: BaseException | None) -> str:
-    return str(getattr(origin, "sqlite_errorname", type(origin).__name__))
+    name = getattr(origin, "sqlite_errorname", None)
+    return str(name or getattr(origin, "sqlstate", None) or type(origin).__name__)

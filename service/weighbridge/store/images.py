@@ -20,6 +20,7 @@ from weighbridge.store.dialect import NewRows
 from weighbridge.store.interned import instruction_ids, platform_ids
 from weighbridge.store.liveness import count_late, find_lacking
 from weighbridge.store.models import artifacts, images, index_members, layers, lines
+from weighbridge.store.resizing import count_new_images
 from weighbridge.store.types import bounded, microseconds
 
 Ids: TypeAlias = Mapping[Digest, StoredBlob]
@@ -82,8 +83,14 @@ def keep_documents(
         connection, [d for d in fresh.values() if isinstance(d, Artifact)], now
     )
     stated = [claim for claim in book.claims.values() if claim.state != "none"]
-    set_states(connection, stated, now)
-    count_late(connection, [now[d].id for d in fresh if d in before])
+    late = set(set_states(connection, stated, now))
+    weighed = {
+        now[image.digest].id: bounded(image.compressed_bytes)
+        for image in fresh.values()
+        if isinstance(image, Image) and now[image.digest].id in late
+    }
+    count_new_images(connection, weighed)
+    count_late(connection, sorted(late))
 
 
 def _keep_images(connection: Connection, new: Sequence[Image], ids: Ids) -> None:

@@ -7,14 +7,9 @@ from typing import Final
 from sqlalchemy import Connection, select
 
 from weighbridge.domain.platform import Platform
-from weighbridge.store.dialect import (
-    NewRows,
-    among_bytes,
-    among_texts,
-    listed,
-    packed,
-)
+from weighbridge.store.dialect import NewRows, among_bytes, among_texts, listed
 from weighbridge.store.models import instructions, media_types, platforms
+from weighbridge.store.types import storable
 
 _MEDIA_TYPES: Final = select(media_types.c.text, media_types.c.id).where(
     among_texts(media_types.c.text)
@@ -34,13 +29,14 @@ _NEW_INSTRUCTIONS: Final = NewRows(instructions, "text_digest", "text")
 
 def media_type_ids(connection: Connection, texts: Iterable[str]) -> dict[str, int]:
     """The id of each media type; new ones are stored."""
-    wanted = sorted(set(texts))
+    stored = {text: storable(text) for text in texts}
+    wanted = sorted(set(stored.values()))
     known = _media_types(connection, wanted)
     new = [(text,) for text in wanted if text not in known]
     if new:
         _NEW_MEDIA_TYPES.add(connection, new)
         known = _media_types(connection, wanted)
-    return known
+    return {text: known[kept] for text, kept in stored.items()}
 
 
 def _media_types(connection: Connection, wanted: list[str]) -> dict[str, int]:
@@ -55,11 +51,12 @@ def platform_ids(
 
     Two platforms that read the same share a row: to people they are one.
     """
-    texts = {platform: str(platform) for platform in sorted(set(wanted))}
+    texts = {platform: storable(str(platform)) for platform in sorted(set(wanted))}
     known = _platforms(connection, texts.values())
+    # Sorted, and each once: see `NewRows`.
     new = [
         (text, p.os, p.architecture, p.variant, p.os_version)
-        for p, text in texts.items()
+        for text, p in sorted({text: p for p, text in texts.items()}.items())
         if text not in known
     ]
     if new:
@@ -90,13 +87,11 @@ def find_instruction(connection: Connection, text: str) -> int | None:
 
 
 def _instructions(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, int]:
-    return {
-        row.text_digest: row.id
-        for piece in packed(digests)
-        for row in connection.execute(_INSTRUCTIONS, piece)
-    }
+    rows = connection.execute(_INSTRUCTIONS, {"hashes": listed(digests)})
+    return {row.text_digest: row.id for row in rows}
 
 
 def text_digest(text: str) -> bytes:
-    """sha256 of the text: an index over it stays small where the text is long."""
-    return hashlib.sha256(text.encode(errors="replace")).digest()
+    """sha256 of the text as it is stored: an index over it stays small where the text
+    is long."""
+    return hashlib.sha256(storable(text).encode()).digest()

@@ -1,21 +1,35 @@
 """Which manifests are live in a repository: counts, kept right by deltas.
 
 A manifest is live while a tag of the repository names it or a live index lists it.
-`repository_manifests` has a row for exactly the live ones, with both counts.
+`repository_manifests` has a row for exactly the live ones, with both counts. What
+enters or leaves takes its blobs with it, see `ledger`.
 """
 
 from collections import Counter
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from weighbridge.domain.digest import Digest
-from weighbridge.store.dialect import NewRows, among_ids, listed
+from weighbridge.store.dialect import (
+    ChangedRows,
+    GoneRows,
+    NewRows,
+    among_ids,
+    listed,
+    settles_at_once,
+)
+from weighbridge.store.facts import HAS_FACTS, IS_IMAGE
+from weighbridge.store.ledger import count_blobs
+from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import (
+    artifacts,
     blobs,
     images,
     index_members,
+    repositories,
     repository_manifests,
     repository_summaries,
 )
@@ -24,26 +38,38 @@ Counts: TypeAlias = tuple[int, int]
 """How many tags name a manifest, how many live indexes list it (each once)."""
 
 _table = repository_manifests.c
-_THIS: Final = (
-    _table.repository_id == bindparam("repository"),
-    _table.manifest_id == bindparam("manifest"),
+_KEY: Final = ("repository_id", "manifest_id")
+_VALUES: Final = ("tag_count", "index_count")
+_READ: Final = (
+    select(_table.manifest_id, _table.tag_count, _table.index_count)
+    .where(
+        _table.repository_id == bindparam("repository"), among_ids(_table.manifest_id)
+    )
+    # Locks the table against pruning before any fact is read, see `pruning`.
+    .with_for_update(read=True, key_share=True)
 )
-_READ: Final = select(_table.manifest_id, _table.tag_count, _table.index_count).where(
-    _table.repository_id == bindparam("repository"), among_ids(_table.manifest_id)
+_NEW: Final = NewRows(repository_manifests, *_KEY, *_VALUES)
+_CHANGED: Final = ChangedRows(repository_manifests, key=_KEY, values=_VALUES)
+_GONE: Final = GoneRows(repository_manifests, key=_KEY)
+# One statement and not four, so that all of it is of one moment.
+_FACTS: Final = (
+    select(
+        blobs.c.id,
+        HAS_FACTS.label("has_facts"),
+        IS_IMAGE.label("is_image"),
+        func.coalesce(images.c.config_id, artifacts.c.config_id).label("config_id"),
+        index_members.c.child_id,
+    )
+    .outerjoin_from(blobs, images, images.c.id == blobs.c.id)
+    .outerjoin(artifacts, artifacts.c.id == blobs.c.id)
+    .outerjoin(index_members, index_members.c.index_id == blobs.c.id)
+    .where(among_ids(blobs.c.id))
 )
-_NEW: Final = NewRows(
-    repository_manifests, "repository_id", "manifest_id", "tag_count", "index_count"
-)
-_CHANGE: Final = (
-    update(repository_manifests)
-    .where(*_THIS)
-    .values(tag_count=bindparam("tags"), index_count=bindparam("indexes"))
-)
-_REMOVE: Final = delete(repository_manifests).where(*_THIS)
-_CHILDREN: Final = (
-    select(index_members.c.index_id, index_members.c.child_id)
-    .where(among_ids(index_members.c.index_id))
-    .distinct()
+_KEEP_MISSING: Final = (
+    select(blobs.c.id)
+    .where(among_ids(blobs.c.id))
+    .order_by(blobs.c.id)
+    .with_for_update(read=True)
 )
 _LACKING: Final = (
     select(index_members.c.index_id)
@@ -61,10 +87,11 @@ _MISSING: Final = (
     .order_by(blobs.c.id)
     .limit(bindparam("most"))
 )
-_HOLDERS: Final = select(_table.manifest_id, _table.repository_id).where(
-    among_ids(_table.manifest_id)
+_HOLDERS: Final = (
+    select(_table.manifest_id, _table.repository_id, repositories.c.scope_id)
+    .join(repositories, repositories.c.id == _table.repository_id)
+    .where(among_ids(_table.manifest_id))
 )
-_IMAGES: Final = select(images.c.id).where(among_ids(images.c.id))
 _summary = repository_summaries.c
 _COUNT: Final = (
     update(repository_summaries)
@@ -72,6 +99,7 @@ _COUNT: Final = (
     .values(
         tag_count=_summary.tag_count + bindparam("tags"),
         image_count=_summary.image_count + bindparam("images"),
+        is_stale=True,
         revision=_summary.revision + 1,
     )
 )
@@ -84,34 +112,55 @@ _MARK: Final = (
 )
 
 
+@dataclass(slots=True)
+class _Facts:
+    """What is known of a manifest; nothing, where its document was never read."""
+
+    has_facts: bool
+    is_image: bool
+    config_id: int | None
+    children: set[int] = field(default_factory=set)
+
+
 def shift(
-    connection: Connection, repository_id: int, tag_deltas: Mapping[int, int]
+    connection: Connection,
+    scope_id: int,
+    repository_id: int,
+    tag_deltas: Mapping[int, int],
 ) -> int:
     """Count that this many more (or fewer) tags name these manifests.
 
-    Returns by how much the number of live images changed.
+    The repository's row must be locked: `claiming.hold` does. Returns by how much
+    the number of live images changed.
     """
     wave = {manifest: (delta, 0) for manifest, delta in tag_deltas.items() if delta}
-    return _run(connection, repository_id, wave)
+    return _run(connection, scope_id, repository_id, wave, {})
 
 
 def count_late(connection: Connection, manifests: Collection[int]) -> None:
     """Count what manifests lead to whose facts came after they were counted.
 
-    Their children enter each repository where they are live, and its images grow.
+    Their rows must have been changed already, in this transaction: who counts one
+    of them at the same time has locked it, or sees its facts. Their children enter
+    each repository where they are live, their blobs and its images grow.
     """
     if not manifests:
         return
-    held_by: dict[int, list[int]] = {}
-    rows = connection.execute(_HOLDERS, {"ids": listed(manifests)})
-    for manifest, repository in rows:
-        held_by.setdefault(repository, []).append(manifest)
-    for repository, held in sorted(held_by.items()):
-        arrived = dict.fromkeys(held, 1)
-        gained = _run(connection, repository, _children(connection, arrived))
-        gained += _count_images(connection, arrived)
-        add_counts(connection, repository, tag_delta=0, image_delta=gained)
-        mark_stale(connection, repository)
+    parameters = {"ids": listed(sorted(manifests))}
+    found = {row.repository_id for row in connection.execute(_HOLDERS, parameters)}
+    if not found:
+        return
+    lock_repositories(connection, found)
+    # Once more: a batch that we waited for may have let one go.
+    held_by: dict[tuple[int, int], list[int]] = {}
+    for manifest, repository, scope in connection.execute(_HOLDERS, parameters):
+        held_by.setdefault((repository, scope), []).append(manifest)
+    facts = _read_facts(connection, manifests)
+    for (repository, scope), held in sorted(held_by.items()):
+        arrived = {manifest: facts[manifest] for manifest in held}
+        wave = _below(facts, dict.fromkeys(held, 1))
+        images_more = _run(connection, scope, repository, wave, arrived)
+        add_counts(connection, repository, tag_delta=0, image_delta=images_more)
 
 
 def add_counts(
@@ -121,32 +170,34 @@ def add_counts(
     tag_delta: int,
     image_delta: int,
 ) -> None:
-    """Add to the repository's row of the read model; no row is written for zero."""
-    if tag_delta or image_delta:
-        connection.execute(
-            _COUNT,
-            {
-                "repository": repository_id,
-                "tags": tag_delta,
-                "images": image_delta,
-            },
-        )
+    """Add to the repository's row of the read model, which is to be made anew."""
+    if tag_delta == image_delta == 0:
+        connection.execute(_MARK, {"repository": repository_id})
+        return
+    parameters = {
+        "repository": repository_id,
+        "tags": tag_delta,
+        "images": image_delta,
+    }
+    connection.execute(_COUNT, parameters)
 
 
-def mark_stale(connection: Connection, repository_id: int) -> None:
-    """Note that the repository's row of the read model is to be made anew."""
-    connection.execute(_MARK, {"repository": repository_id})
-
-
-def _run(connection: Connection, repository_id: int, wave: dict[int, Counts]) -> int:
+def _run(
+    connection: Connection,
+    scope_id: int,
+    repository_id: int,
+    wave: dict[int, Counts],
+    arrived: Mapping[int, _Facts],
+) -> int:
     """Waves down the indexes: one round of queries for each level, ids in Python.
 
     A recursive statement would be shorter, and fifty times slower where a planner
-    misjudges it.
+    misjudges it. arrived: live manifests whose own blobs are to be counted now
     """
     first: dict[int, Counts] = {}
     counts: dict[int, Counts] = {}
-    net: Counter[int] = Counter()
+    facts: dict[int, _Facts] = dict(arrived)
+    net: Counter[int] = Counter(dict.fromkeys(arrived, 1))
     while wave:
         unread = [manifest for manifest in wave if manifest not in counts]
         first |= _read(connection, repository_id, unread)
@@ -159,34 +210,70 @@ def _run(connection: Connection, repository_id: int, wave: dict[int, Counts]) ->
             if (flip := (now > (0, 0)) - (was > (0, 0))) != 0:
                 flips[manifest] = flip
         net.update(flips)
-        wave = _children(connection, flips)
+        facts |= _read_facts(connection, flips.keys() - facts.keys())
+        facts |= _keep_missing(connection, facts, flips)
+        wave = _below(facts, flips)
     _write(connection, repository_id, first, counts)
-    return _count_images(connection, {m: flip for m, flip in net.items() if flip})
+    moved = {
+        m: flip for m, flip in net.items() if flip and m in facts and facts[m].has_facts
+    }
+    configs = {manifest: facts[manifest].config_id for manifest in moved}
+    count_blobs(connection, scope_id, repository_id, moved, configs)
+    return sum(flip for m, flip in moved.items() if facts[m].is_image)
 
 
 def _read(
     connection: Connection, repository_id: int, manifests: list[int]
 ) -> dict[int, Counts]:
     found: dict[int, Counts] = dict.fromkeys(manifests, (0, 0))
+    if not manifests:
+        return found
     parameters = {"repository": repository_id, "ids": listed(manifests)}
     for manifest, tags, indexes in connection.execute(_READ, parameters):
         found[manifest] = (tags, indexes)
     return found
 
 
-def _children(connection: Connection, flips: Mapping[int, int]) -> dict[int, Counts]:
-    if not flips:
+def _read_facts(
+    connection: Connection, manifests: Collection[int]
+) -> dict[int, _Facts]:
+    found: dict[int, _Facts] = {}
+    if not manifests:
+        return found
+    rows = connection.execute(_FACTS, {"ids": listed(sorted(manifests))})
+    for manifest, has_facts, is_image, config_id, child in rows:
+        facts = found.get(manifest)
+        if facts is None:
+            facts = found[manifest] = _Facts(has_facts, is_image, config_id)
+        if child is not None:
+            facts.children.add(child)
+    return found
+
+
+def _keep_missing(
+    connection: Connection, facts: Mapping[int, _Facts], flips: Mapping[int, int]
+) -> dict[int, _Facts]:
+    """Lock what enters without facts, and read it again: whoever brings the facts
+    has committed by now, or will find us among the holders."""
+    missing = sorted(
+        manifest
+        for manifest, flip in flips.items()
+        if flip > 0 and manifest in facts and not facts[manifest].has_facts
+    )
+    if not missing or settles_at_once(connection.dialect):
         return {}
+    connection.execute(_KEEP_MISSING, {"ids": listed(missing)})
+    return _read_facts(connection, missing)
+
+
+def _below(facts: Mapping[int, _Facts], flips: Mapping[int, int]) -> dict[int, Counts]:
+    """What indexes that enter or leave do to the counts of their children."""
     deltas: Counter[int] = Counter()
-    for index, child in connection.execute(_CHILDREN, {"ids": listed(flips)}):
-        deltas[child] += flips[index]
+    for index, flip in flips.items():
+        if index in facts:
+            for child in facts[index].children:
+                deltas[child] += flip
     return {child: (0, delta) for child, delta in deltas.items() if delta}
-
-
-def _count_images(connection: Connection, net: Mapping[int, int]) -> int:
-    if not net:
-        return 0
-    return sum(net[row.id] for row in connection.execute(_IMAGES, {"ids": listed(net)}))
 
 
 def _write(
@@ -195,28 +282,13 @@ def _write(
     first: Mapping[int, Counts],
     counts: Mapping[int, Counts],
 ) -> None:
-    added, changed, removed = [], [], []
-    for manifest, now in sorted(counts.items()):
-        was = first[manifest]
-        if was == now:
-            continue
-        if was == (0, 0):
-            added.append((repository_id, manifest, *now))
-        elif now == (0, 0):
-            removed.append({"repository": repository_id, "manifest": manifest})
-        else:
-            changed.append(
-                {
-                    "repository": repository_id,
-                    "manifest": manifest,
-                    "tags": now[0],
-                    "indexes": now[1],
-                }
-            )
+    moved = [(m, first[m], now) for m, now in sorted(counts.items()) if first[m] != now]
+    none = (0, 0)
+    added = [(repository_id, m, *now) for m, was, now in moved if was == none]
+    changed = [(m, now) for m, was, now in moved if none not in (was, now)]
     _NEW.add(connection, added)
-    for statement, rows in ((_CHANGE, changed), (_REMOVE, removed)):
-        if rows:
-            connection.execute(statement, rows)
+    _CHANGED.set(connection, [(repository_id, m, *now) for m, now in changed])
+    _GONE.remove(connection, [(repository_id, m) for m, _, now in moved if now == none])
 
 
 def find_lacking(connection: Connection, index_ids: Collection[int]) -> set[int]:

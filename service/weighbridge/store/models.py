@@ -2,9 +2,9 @@
 
 One id space: everything that a registry stores (layer, config, manifest, index) is
 a row of `blobs`, and an image's id, a tag's target and an index's child are blob
-ids. `layers`, `index_members` and `repository_manifests` name blobs without a
-foreign key: on PostgreSQL each insert would lock the row of a base layer that half
-of the fleet shares.
+ids. The tables of facts and of the ledger name blobs without a foreign key: on
+PostgreSQL each insert would lock the row of a base layer that half of the fleet
+shares.
 """
 
 from typing import Final
@@ -69,9 +69,32 @@ registries = Table(
     Column("state_since", Moment, nullable=False),
     Column("last_discovery_at", Moment),
     Column("last_complete_discovery_at", Moment),
+    # Repositories whose vanishing waits for a second look: a JSON list of their ids.
+    Column("held", Text),
+    Column("removals_held", Integer, nullable=False),
+    # The crawl that is under way, or that was when its process ended.
+    Column("crawl_started_at", Moment),
+    Column("crawl_until", Moment),
+    Column("crawl_owner", UTF8),
     Column("requests", BigInteger, nullable=False),
     Column("bytes_read", BigInteger, nullable=False),
     Column("revision", BigInteger, nullable=False),
+)
+
+# The sets inside which a registry keeps a blob once: the whole registry (named ""),
+# a project, or a repository. Their numbers are the settler's alone.
+storage_scopes = Table(
+    "storage_scopes",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("registry_id", ForeignKey("registries.id"), nullable=False),
+    Column("name", UTF8, nullable=False),
+    Column("image_count", BigInteger, nullable=False),
+    Column("weighed_bytes", BigInteger, nullable=False),
+    Column("deduplicated_bytes", BigInteger, nullable=False),
+    Column("shared_bytes", BigInteger, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    UniqueConstraint("registry_id", "name"),
 )
 
 repositories = Table(
@@ -79,14 +102,19 @@ repositories = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("registry_id", ForeignKey("registries.id"), nullable=False),
+    Column("scope_id", ForeignKey("storage_scopes.id"), nullable=False),
     Column("name", UTF8, nullable=False),
     Column("state", Text, nullable=False),
     Column("state_reason", UTF8, nullable=False),
     Column("state_since", Moment, nullable=False),
+    Column("gone_at", Moment),  # a tombstone: its history stays, it may return
     Column("due_at", Moment, nullable=False),
     Column("lease_until", Moment),
+    Column("lease_owner", UTF8),
     Column("fence", BigInteger, nullable=False),
     Column("complete_passes", BigInteger, nullable=False),
+    # Passes in a row that found the repository missing.
+    Column("missing_passes", Integer, nullable=False),
     Column("held", Text),  # JSON list of tags whose vanishing waits for a second look
     Column("last_pass_at", Moment),
     Column("last_complete_pass_at", Moment),
@@ -114,7 +142,19 @@ passes = Table(
     Column("invalid_tags", BigInteger, nullable=False),
     Column("requests", BigInteger, nullable=False),
     Column("bytes_read", BigInteger, nullable=False),
+    Column("resumes", Integer, nullable=False),  # how often a process took it up again
     Index(None, "repository_id", "id"),
+)
+
+# The cursor of a pass that is under way: the tags that it need not ask again, written
+# in the transaction that kept what they are, deleted when the pass ends.
+pass_chunks = Table(
+    "pass_chunks",
+    metadata,
+    Column("pass_id", ForeignKey("passes.id"), primary_key=True, autoincrement=False),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("names", Text, nullable=False),  # JSON list
+    sqlite_with_rowid=False,
 )
 
 media_types = Table(
@@ -225,8 +265,12 @@ layers = Table(
     # What this manifest says of the blob's size, where that is not the first claim
     # ever: nobody's false claim changes what another image weighs.
     Column("claimed_bytes", BigInteger),
-    Index(None, "blob_id"),
     sqlite_with_rowid=False,
+)
+Index(
+    "ix_layers_claimed",
+    layers.c.blob_id,
+    sqlite_where=layers.c.claimed_bytes.is_not(None),
 )
 
 lines = Table(
@@ -280,6 +324,38 @@ repository_manifests = Table(
     sqlite_with_rowid=False,
 )
 
+# The ledger: what each repository holds, how many of its live manifests hold it, and
+# in whose hands a blob is. The key's order serves every question that is asked of it.
+repository_blobs = Table(
+    "repository_blobs",
+    metadata,
+    Column("scope_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("blob_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("repository_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("manifest_count", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Settled: a row for each blob that a repository of the scope holds.
+scope_blobs = Table(
+    "scope_blobs",
+    metadata,
+    Column("scope_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("blob_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("sole_repository_id", BigInteger),  # None: several hold it
+    sqlite_with_rowid=False,
+)
+
+# PostgreSQL: what changed hands and waits for the settler. SQLite settles at once.
+blob_changes = Table(
+    "blob_changes",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("scope_id", BigInteger, nullable=False),
+    Column("blob_id", BigInteger, nullable=False),
+    Index(None, "scope_id", "id"),
+)
+
 # The read model: no index but the key, so that an update touches nothing else.
 repository_summaries = Table(
     "repository_summaries",
@@ -308,6 +384,8 @@ repository_summaries = Table(
     Column("largest_compressed_bytes", BigInteger),
     Column("referenced_bytes", BigInteger),
     Column("weighed_bytes", BigInteger),
+    Column("deduplicated_bytes", BigInteger, nullable=False),
+    Column("exclusive_bytes", BigInteger, nullable=False),
     # Something below it changed since: what a crash leaves is made good by the next.
     Column("is_stale", Boolean, nullable=False),
     Column("changed_at", Moment, nullable=False),  # by `refresh_summary`

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Final, TypeAlias
 
 from weighbridge.errors import UsageError
-from weighbridge.store.types import LARGEST
+from weighbridge.store.types import LARGEST, storable
 
 Key: TypeAlias = str | int | float | None
 
@@ -78,8 +78,8 @@ def _is_storable(part: object) -> bool:
     if isinstance(part, int):
         return -LARGEST <= part <= LARGEST
     if isinstance(part, str):
-        # JSON can hold half of a surrogate pair; no database takes one.
-        return part == part.encode(errors="replace").decode()
+        # What no database takes was in no row.
+        return part == storable(part)
     return True
 
 

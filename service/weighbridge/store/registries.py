@@ -69,6 +69,7 @@ def _add(
             state="new",
             state_reason="",
             state_since=now,
+            removals_held=0,
             requests=0,
             bytes_read=0,
             revision=0,

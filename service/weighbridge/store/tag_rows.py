@@ -5,22 +5,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, case, select, update
+from sqlalchemy import Connection, bindparam, case, null, select, update
 
 from weighbridge.domain.digest import Digest
-from weighbridge.store.dialect import NewRows, among_texts, insert, listed
+from weighbridge.store.dialect import (
+    ChangedRows,
+    NewRows,
+    PutRows,
+    among_ids,
+    among_texts,
+    listed,
+)
 from weighbridge.store.models import tag_moves, tags
 from weighbridge.store.natural_order import natural_key
 from weighbridge.store.types import Moment
 
 _tag = tags.c
 _move = tag_moves.c
-_NO_ERROR: Final = {
-    "error_code": None,
-    "error_message": None,
-    "error_digest": None,
-    "error_at": None,
-}
 _READ: Final = select(tags).where(
     _tag.repository_id == bindparam("repository"), among_texts(_tag.name)
 )
@@ -38,53 +39,34 @@ _NEW: Final = NewRows(
     "error_digest",
     "error_at",
 )
-_THIS: Final = _tag.id == bindparam("tag")
-_POINT: Final = (
-    update(tags)
-    .where(_THIS)
-    .values(
-        target_id=bindparam("target"),
-        moved_at=bindparam("moved"),
-        pushed_at=bindparam("pushed"),
-        gone_at=None,
-        **_NO_ERROR,
-    )
+_ERROR: Final = ("error_code", "error_message", "error_digest", "error_at")
+_NO_ERROR: Final = {name: null() for name in _ERROR}
+_POINT: Final = ChangedRows(
+    tags,
+    key=("id",),
+    values=("target_id", "moved_at", "pushed_at"),
+    also={"gone_at": null(), **_NO_ERROR},
 )
-_CONFIRM: Final = (
-    update(tags).where(_THIS).values(pushed_at=bindparam("pushed"), **_NO_ERROR)
-)
-_LOSE: Final = (
-    update(tags).where(_THIS).values(gone_at=bindparam("moment"), **_NO_ERROR)
-)
-_FAIL: Final = (
-    update(tags)
-    .where(_THIS)
-    .values(
-        target_id=bindparam("target"),
-        moved_at=bindparam("moved"),
-        gone_at=None,
-        error_code=bindparam("code"),
-        error_message=bindparam("message"),
-        error_digest=bindparam("digest"),
-        error_at=bindparam("moment"),
-    )
+_CONFIRM: Final = ChangedRows(tags, key=("id",), values=("pushed_at",), also=_NO_ERROR)
+_FAIL: Final = ChangedRows(
+    tags,
+    key=("id",),
+    values=("target_id", "moved_at", *_ERROR),
+    also={"gone_at": null()},
 )
 _NOW: Final = bindparam("moment", type_=Moment())
+_LOSE: Final = update(tags).where(among_ids(_tag.id)).values(gone_at=_NOW, **_NO_ERROR)
 _CLOSE: Final = (
     update(tag_moves)
-    .where(_move.tag_id == bindparam("tag"), _move.seen_until.is_(None))
+    .where(among_ids(_move.tag_id), _move.seen_until.is_(None))
     # Never before its beginning, even where a clock was set back.
     .values(seen_until=case((_move.seen_from > _NOW, _move.seen_from), else_=_NOW))
 )
-_NEW_MOVE: Final = insert(tag_moves)
 # A second move within the same tick of the clock takes the place of the first.
-_OPEN: Final = _NEW_MOVE.on_conflict_do_update(
-    index_elements=[_move.tag_id, _move.seen_from],
-    set_={
-        "target_id": _NEW_MOVE.excluded.target_id,
-        "seen_until": None,
-        "pushed_at": _NEW_MOVE.excluded.pushed_at,
-    },
+_OPEN: Final = PutRows(
+    tag_moves,
+    key=("tag_id", "seen_from"),
+    values=("target_id", "seen_until", "pushed_at"),
 )
 
 
@@ -200,16 +182,9 @@ def point_tags(
     """Move stored tags, close the open entry of their history and begin the next."""
     if not pointings:
         return
-    rows = [
-        {
-            "tag": pointing.tag.id,
-            "target": pointing.target,
-            "moved": pointing.moved_at,
-            "pushed": pointing.pushed_at,
-        }
-        for pointing in pointings
-    ]
-    connection.execute(_POINT, rows)
+    _POINT.set(
+        connection, [(p.tag.id, p.target, p.moved_at, p.pushed_at) for p in pointings]
+    )
     _close_moves(connection, [pointing.tag for pointing in pointings], now)
     _open_moves(connection, [(p.tag.id, p.target, p.pushed_at) for p in pointings], now)
 
@@ -218,16 +193,14 @@ def confirm_tags(
     connection: Connection, confirmed: Sequence[tuple[TagRow, datetime | None]]
 ) -> None:
     """Clear the errors of tags that point where they did, and set their push time."""
-    if confirmed:
-        connection.execute(
-            _CONFIRM, [{"tag": tag.id, "pushed": pushed} for tag, pushed in confirmed]
-        )
+    _CONFIRM.set(connection, [(tag.id, pushed) for tag, pushed in confirmed])
 
 
 def lose_tags(connection: Connection, lost: Sequence[TagRow], now: datetime) -> None:
     """Mark tags as gone; their targets and history stay."""
     if lost:
-        connection.execute(_LOSE, [{"tag": tag.id, "moment": now} for tag in lost])
+        ids = listed(tag.id for tag in lost)
+        connection.execute(_LOSE, {"ids": ids, "moment": now})
         _close_moves(connection, lost, now)
 
 
@@ -235,26 +208,20 @@ def fail_tags(
     connection: Connection, failing: Sequence[Failing], now: datetime
 ) -> None:
     """Note why tags could not be read, from now on."""
-    rows = [
-        {
-            "tag": failure.tag.id,
-            "target": failure.target,
-            "moved": failure.moved_at,
-            "code": failure.code,
-            "message": failure.message,
-            "digest": failure.digest,
-            "moment": now,
-        }
-        for failure in failing
-    ]
-    if rows:
-        connection.execute(_FAIL, rows)
+    _FAIL.set(
+        connection,
+        [
+            (f.tag.id, f.target, f.moved_at, f.code, f.message, f.digest, now)
+            for f in failing
+        ],
+    )
 
 
 def _close_moves(
     connection: Connection, closed: Sequence[TagRow], now: datetime
 ) -> None:
-    connection.execute(_CLOSE, [{"tag": tag.id, "moment": now} for tag in closed])
+    ids = listed(tag.id for tag in closed)
+    connection.execute(_CLOSE, {"ids": ids, "moment": now})
 
 
 def _open_moves(
@@ -262,9 +229,5 @@ def _open_moves(
     opened: Sequence[tuple[int, int | None, datetime | None]],
     now: datetime,
 ) -> None:
-    rows = [
-        {"tag_id": tag, "seen_from": now, "target_id": target, "pushed_at": pushed}
-        for tag, target, pushed in opened
-    ]
-    if rows:
-        connection.execute(_OPEN, rows)
+    rows = [(tag, now, target, None, pushed) for tag, target, pushed in opened]
+    _OPEN.put(connection, rows)

@@ -15,10 +15,10 @@ from sqlalchemy import Connection, bindparam, select
 from weighbridge.domain.digest import Digest
 from weighbridge.errors import StoreError
 from weighbridge.store.blobs import find_blobs
+from weighbridge.store.claiming import Claim, hold
 from weighbridge.store.dialect import among_texts, listed
-from weighbridge.store.liveness import add_counts, mark_stale, shift
+from weighbridge.store.liveness import add_counts, shift
 from weighbridge.store.models import blobs, tags
-from weighbridge.store.repositories import Claim, hold
 from weighbridge.store.tag_rows import (
     Failing,
     NewTag,
@@ -125,9 +125,8 @@ def apply_moves(
     entered = [tag.target for tag in new] + [p.target for p in pointings]
     left = [pointing.tag.live_target for pointing in pointings]
     returned = sum(pointing.tag.is_gone for pointing in pointings)
-    _count(connection, claim, entered, left, len(new) + returned)
     if new or pointings or confirmed:
-        mark_stale(connection, claim.repository_id)
+        _count(connection, claim, entered, left, len(new) + returned)
 
 
 def apply_failures(
@@ -167,9 +166,8 @@ def apply_failures(
     add_tags(connection, claim.repository_id, new, now)
     fail_tags(connection, failing, now)
     returned = sum(failure.tag.is_gone for failure in failing)
-    _count(connection, claim, [], [], len(new) + returned)
     if new or failing:
-        mark_stale(connection, claim.repository_id)
+        _count(connection, claim, [], [], len(new) + returned)
 
 
 def apply_gone(
@@ -182,9 +180,8 @@ def apply_gone(
     known = read_tags(connection, claim.repository_id, sorted(set(names)))
     lost = [tag for tag in known.values() if not tag.is_gone]
     lose_tags(connection, lost, now)
-    _count(connection, claim, [], [tag.target for tag in lost], -len(lost))
     if lost:
-        mark_stale(connection, claim.repository_id)
+        _count(connection, claim, [], [tag.target for tag in lost], -len(lost))
 
 
 def _targets(connection: Connection, moves: Iterable[Move]) -> dict[Digest, int]:
@@ -212,7 +209,7 @@ def _count(
 ) -> None:
     deltas = Counter(target for target in entered if target is not None)
     deltas.subtract(target for target in left if target is not None)
-    image_delta = shift(connection, claim.repository_id, deltas)
+    image_delta = shift(connection, claim.scope_id, claim.repository_id, deltas)
     add_counts(
         connection,
         claim.repository_id,

@@ -86,14 +86,20 @@ class Enumeration(TypeDecorator[str]):
         return None if value is None else self.words[value]
 
 
+def storable(text: str) -> str:
+    """The text as every database takes it: half of a surrogate pair, as a command
+    line or JSON may hold one, becomes a question mark, and NUL the replacement
+    character, which PostgreSQL has no room for."""
+    if not text.isascii():
+        text = text.encode(errors="replace").decode()
+    return text.replace("\0", "\ufffd") if "\0" in text else text
+
+
 class UTF8(TypeDecorator[str]):
-    """Text that every database can encode: a lone surrogate, as a command line or
-    JSON may hold one, becomes a question mark instead of an exception."""
+    """Text of a stranger's, see `storable`."""
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        if value is None or value.isascii():
-            return value
-        return value.encode(errors="replace").decode()
+        return None if value is None else storable(value)

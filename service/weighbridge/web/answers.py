@@ -4,19 +4,25 @@ import csv
 import hashlib
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from fastapi import Request
 from starlette.responses import Response
 
+# An age is another one a second later and says nothing new. (In a text of JSON the
+# quotes would be escaped, so this can only be a key.)
+_AGE: Final = re.compile(rb'"age_seconds":[0-9]+')
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def json_answer(request: Request, value: object) -> Response:
     """ASCII only, so that no text in it can break the encoding."""
     body = json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
-    return _answer(request, body, {"content-type": "application/json"})
+    content = _AGE.sub(b"", body)
+    headers = {"content-type": "application/json"}
+    return _answer(request, body, headers, None if content == body else content)
 
 
 def page_answer(request: Request, html: str) -> Response:
@@ -56,8 +62,16 @@ def cell(value: object) -> object:
     return value
 
 
-def _answer(request: Request, body: bytes, headers: Mapping[str, str]) -> Response:
-    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+def _answer(
+    request: Request,
+    body: bytes,
+    headers: Mapping[str, str],
+    content: bytes | None = None,
+) -> Response:
+    """content: what of the body counts where not every byte of it does; the ETag is
+    then a weak one (RFC 9110 8.8.1)."""
+    digest = hashlib.sha256(body if content is None else content).hexdigest()[:32]
+    etag = f'"{digest}"' if content is None else f'W/"{digest}"'
     if _is_known(request.headers.get("if-none-match", ""), etag):
         return Response(status_code=304, headers={"etag": etag})
     return Response(body, headers={**headers, "etag": etag})
@@ -66,4 +80,4 @@ def _answer(request: Request, body: bytes, headers: Mapping[str, str]) -> Respon
 def _is_known(if_none_match: str, etag: str) -> bool:
     """RFC 9110 13.1.2: a list, compared weakly, or `*`."""
     sent = [item.strip().removeprefix("W/") for item in if_none_match.split(",")]
-    return etag in sent or sent == ["*"]
+    return etag.removeprefix("W/") in sent or sent == ["*"]

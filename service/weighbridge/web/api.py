@@ -1,5 +1,8 @@
 """The API: what the store knows, as JSON. Every route reads."""
 
+from collections.abc import Callable
+from datetime import datetime
+
 from fastapi import Request
 from starlette.responses import Response
 
@@ -27,23 +30,28 @@ from weighbridge.web.rows import list_json, page_json, row_json
 class API:
     """One method a route; each reads one state of the database."""
 
-    def __init__(self, database: Database, finder: Finder) -> None:
+    def __init__(
+        self, database: Database, finder: Finder, clock: Callable[[], datetime]
+    ) -> None:
         self._database = database
         self._finder = finder
+        self._clock = clock
 
     def registries(self, request: Request) -> Response:
         """Every registry with its state and totals."""
         with self._database.read() as connection:
             found = reports.registry_reports(connection)
-        return json_answer(request, list_json(found))
+        return json_answer(request, list_json(found, self._clock()))
 
     def repositories(self, request: Request, query: Repositories) -> Response:
         """Repositories, heaviest newest image first."""
-        return json_answer(request, page_json(self._finder.repositories(query)))
+        page = self._finder.repositories(query)
+        return json_answer(request, page_json(page, self._clock()))
 
     def repository(self, request: Request, ref: Ref) -> Response:
-        """One repository."""
-        return json_answer(request, row_json(self._finder.repository(ref)))
+        """One repository, also one that is gone."""
+        report = self._finder.repository(ref)
+        return json_answer(request, row_json(report, self._clock()))
 
     def tags(
         self,
@@ -54,7 +62,7 @@ class API:
     ) -> Response:
         """The tags of one repository."""
         _, page = self._finder.tags(ref, limit, cursor)
-        return json_answer(request, page_json(page))
+        return json_answer(request, page_json(page, self._clock()))
 
     def image(
         self, request: Request, ref: Ref, platform: PlatformName = None
@@ -73,7 +81,8 @@ class API:
     ) -> Response:
         """Looks at repositories, newest first."""
         query = PassQuery(registry, repository, limit, cursor)
-        return json_answer(request, page_json(self._finder.passes(query)))
+        page = self._finder.passes(query)
+        return json_answer(request, page_json(page, self._clock()))
 
     def one_pass(self, request: Request, pass_id: PassId) -> Response:
         """One look at one repository."""
@@ -84,7 +93,7 @@ class API:
             report = reports.find_pass(connection, int(pass_id))
         if report is None:
             raise Refusal(404, f"there is no pass {pass_id}", code="pass_not_found")
-        return json_answer(request, row_json(report))
+        return json_answer(request, row_json(report, self._clock()))
 
     def search(
         self, request: Request, q: SearchText, limit: Limit = DEFAULT_LIMIT
@@ -92,4 +101,4 @@ class API:
         """Repositories and tags whose name holds the text."""
         with self._database.read() as connection:
             hits = reports.search(connection, q, limit)
-        return json_answer(request, list_json(hits))
+        return json_answer(request, list_json(hits, self._clock()))

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,7 +49,7 @@ def create_app(
     telemetry.build_info.labels(__version__, "").set(1)
     keeper = SnapshotKeeper(
         database,
-        options.max_series,
+        options.budget,
         clock=clock,
         wall=lambda: now().timestamp(),
     )
@@ -66,8 +66,8 @@ def create_app(
     _add_health(app, Health(database))
     _add_metrics(app, Metrics(telemetry, keeper))
     finder = Finder(database, options.platforms)
-    _add_api(app, API(database, finder), Description(app, options))
-    _add_pages(app, Pages(database, finder, keeper, now), Twins(finder))
+    _add_api(app, API(database, finder, now), Description(app, options))
+    _add_pages(app, Pages(database, finder, now), Twins(finder, now))
     app.mount("/static", StaticFiles(directory=STATIC))
     add_error_handlers(app)
     app.add_middleware(Gate, options=options, telemetry=telemetry)
@@ -94,7 +94,11 @@ def _watching(
 
 
 def _get(
-    app: FastAPI, path: str, handler: Callable[..., Response], *, tag: str
+    app: FastAPI,
+    path: str,
+    handler: Callable[..., Response | Awaitable[Response]],
+    *,
+    tag: str,
 ) -> None:
     app.add_api_route(
         path,

@@ -19,6 +19,8 @@ from weighbridge.web.options import SECURITY_HEADERS
 from weighbridge.web.views.frame import NAVIGATION
 from weighbridge.web.views.templating import render
 
+RETRY_AFTER_S: Final = 10
+"""A database that restarts or lets go of a lock needs no longer, mostly."""
 _CODES: Final = {
     400: "bad_request",
     404: "not_found",
@@ -61,6 +63,8 @@ def error_response(
 ) -> Response:
     """JSON, or a page where a browser asked for a page."""
     headers = dict(SECURITY_HEADERS) | {"cache-control": "no-store"}
+    if status == 503:
+        headers["retry-after"] = str(RETRY_AFTER_S)  # RFC 9110 10.2.3
     if status == 405:
         headers["allow"] = "GET, HEAD"  # RFC 9110 15.5.6: always said
     if status == 421 and _wants_page(request):

@@ -4,6 +4,7 @@ Format: Prometheus, "Exposition formats", text-based 0.0.4.
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -12,6 +13,7 @@ from weighbridge.domain.printable import printable
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 LABEL_CHARACTERS: Final = 200
+_PLAIN: Final = re.compile(rf"[A-Za-z0-9._/:-]{{0,{LABEL_CHARACTERS}}}", re.ASCII)
 
 Labels: TypeAlias = str
 """A rendered label set, `{registry="hub"}`, or "" for none; made by `labels`."""
@@ -28,23 +30,30 @@ class Gauges:
 
 def labels(**values: str) -> Labels:
     """Label set of these values, cleaned and escaped."""
-    return "{" + ",".join(f'{n}="{_escaped(v)}"' for n, v in values.items()) + "}"
+    return "{" + ",".join(f'{n}="{escaped(v)}"' for n, v in values.items()) + "}"
 
 
 def exposition(families: Iterable[Gauges]) -> bytes:
     """The whole answer to a scrape. A family without samples is left out."""
-    lines: list[str] = []
-    for family in families:
-        if not family.samples:
-            continue
-        name = family.name
-        lines.append(f"# HELP {name} {family.help}")
-        lines.append(f"# TYPE {name} gauge")
-        lines.extend([f"{name}{label} {value}" for label, value in family.samples])
-    return "\n".join([*lines, ""]).encode()
+    return b"".join(
+        head(family.name, family.help)
+        + "".join(
+            [f"{family.name}{label} {value}\n" for label, value in family.samples]
+        ).encode()
+        for family in families
+        if family.samples
+    )
 
 
-def _escaped(value: str) -> str:
+def head(name: str, help_text: str) -> bytes:
+    """What stands before the samples of a family."""
+    return f"# HELP {name} {help_text}\n# TYPE {name} gauge\n".encode()
+
+
+def escaped(value: str) -> str:
+    """A label's value as it stands between its quotes."""
+    if _PLAIN.fullmatch(value):
+        return value
     clean = printable_label(value)
     return clean.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
 

@@ -136,10 +136,10 @@ def _check_names(
     connection: Connection, registry: str | None, repository: str | None = None
 ) -> None:
     """Tell an empty list from a misspelt name. Asked of empty lists only: what has a
-    row is known, and the look at all registries has its price."""
+    row is known."""
     if registry is None and repository is None:
         return
-    names = [report.name for report in reports.registry_reports(connection)]
+    names = reports.registry_names(connection)
     if registry is not None and registry not in names:
         raise no_registry()
     if repository is None:

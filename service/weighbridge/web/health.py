@@ -4,7 +4,8 @@ from fastapi import Request
 from starlette.responses import PlainTextResponse, Response
 
 from weighbridge.errors import WeighbridgeError
-from weighbridge.store.session import Database, check_schema
+from weighbridge.store.schema import check_schema
+from weighbridge.store.session import Database
 from weighbridge.web.answers import json_answer
 from weighbridge.web.errors import error_response
 

@@ -1,6 +1,7 @@
 """`/metrics`, this process's health, and `/metrics/repositories`, the inventory."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Final
 
 from fastapi import Request
@@ -8,13 +9,16 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from weighbridge.domain.report import RegistryReport
 from weighbridge.errors import StoreError
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.errors import Refusal
 from weighbridge.web.exposition import CONTENT_TYPE, printable_label
-from weighbridge.web.snapshot import Rendered, SnapshotKeeper
+from weighbridge.web.rendering import Rendered
+from weighbridge.web.snapshot import SnapshotKeeper
 
 _OPENMETRICS: Final = "application/openmetrics-text"
 
@@ -37,9 +41,17 @@ class Metrics:
         headers = {"content-type": content_type, "vary": "accept"}
         return Response(encode(self._joined), headers=headers)
 
-    def repositories(self, request: Request, registry: str | None = None) -> Response:
-        """The inventory, or one registry's part of it, as it was last rendered."""
-        snapshot = self._keeper.current()
+    async def repositories(
+        self, request: Request, registry: str | None = None
+    ) -> Response:
+        """The inventory, or one registry's part of it, as it was last rendered.
+
+        On the event loop, since it only copies: a thread would have to be waited for
+        while another one renders.
+        """
+        snapshot = self._keeper.ready
+        if snapshot is None:
+            snapshot = await run_in_threadpool(self._keeper.current)
         rendered = (
             snapshot.rendered if registry is None else snapshot.of_registry(registry)
         )
@@ -77,22 +89,44 @@ class _Joined(CollectorRegistry):
     def _crawl_gauges(self) -> Iterable[Metric]:
         """Left out while the database does not answer: health stays readable."""
         try:
-            registries = self._keeper.current().inventory.registries
+            registries = (self._keeper.ready or self._keeper.current()).registries
         except StoreError:
             return
-        success = GaugeMetricFamily(
-            "weighbridge_crawl_last_success_timestamp_seconds",
-            "When a pass over one of its repositories was last complete.",
-            labels=["registry"],
-        )
-        interval = GaugeMetricFamily(
-            "weighbridge_crawl_interval_seconds",
-            "How often the registry is to be looked at.",
-            labels=["registry"],
-        )
+        gauges = [
+            (GaugeMetricFamily(name, text, labels=["registry"]), value_of)
+            for name, text, value_of in _CRAWLS
+        ]
         for report in registries:
             label = [printable_label(report.name)]
-            if report.last_success_at is not None:
-                success.add_metric(label, round(report.last_success_at.timestamp()))
-            interval.add_metric(label, report.interval_s)
-        yield from (success, interval)
+            for family, value_of in gauges:
+                if (value := value_of(report)) is not None:
+                    family.add_metric(label, value)
+        yield from (family for family, _ in gauges)
+
+
+def _seconds(moment: datetime | None) -> int | None:
+    return None if moment is None else round(moment.timestamp())
+
+
+_CRAWLS: Final[tuple[tuple[str, str, Callable[[RegistryReport], int | None]], ...]] = (
+    (
+        "weighbridge_crawl_last_success_timestamp_seconds",
+        "When a pass over one of its repositories was last complete.",
+        lambda report: _seconds(report.last_success_at),
+    ),
+    (
+        "weighbridge_crawl_oldest_audit_timestamp_seconds",
+        "When the repository that waits longest was last seen whole.",
+        lambda report: _seconds(report.oldest_pass_at),
+    ),
+    (
+        "weighbridge_crawl_interval_seconds",
+        "How often the registry is to be looked at.",
+        lambda report: report.interval_s,
+    ),
+    (
+        "weighbridge_crawl_repositories_pending",
+        "Repositories that no pass has looked at yet.",
+        lambda report: report.repositories_pending,
+    ),
+)

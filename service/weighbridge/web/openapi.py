@@ -95,6 +95,11 @@ class Description:
             },
             **{
                 status: {"description": text, "content": _json("Error")}
+                | (
+                    {"headers": {"Retry-After": _RETRY_AFTER}}
+                    if status == "503"
+                    else {}
+                )
                 for status, text in refusals.items()
             },
         }
@@ -103,6 +108,10 @@ class Description:
 _ETAG: Final[Schema] = {
     "description": "Of this answer, for If-None-Match.",
     "schema": {"type": "string"},
+}
+_RETRY_AFTER: Final[Schema] = {
+    "description": "Seconds to wait before asking again.",
+    "schema": {"type": "integer"},
 }
 
 

@@ -1,11 +1,12 @@
 """What the web part may be told, and which of it would be unsafe."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Final, Literal, TypeAlias
 
 from weighbridge.domain.platform import DEFAULT, Platform
+from weighbridge.domain.series import Budget
 from weighbridge.errors import UsageError
 
 Role: TypeAlias = Literal["none", "read", "metrics"]
@@ -20,14 +21,14 @@ class WebOptions:
     anonymous_read: whether `read` and `metrics` need no token off loopback
     external_url:   where people see it, None for what the socket says
     platforms:      the reference platforms, most wanted first
-    max_series:     the budget of `/metrics/repositories`
+    budget:         how many series `/metrics/repositories` may have, and for whom
     """
 
     bind: str = "127.0.0.1:8080"
     anonymous_read: bool = False
     external_url: str | None = None
     platforms: tuple[Platform, ...] = (DEFAULT,)
-    max_series: int = 20_000
+    budget: Budget = field(default_factory=Budget)
 
     @property
     def wants_loopback_host(self) -> bool:

@@ -32,7 +32,6 @@ from weighbridge.web.parameters import (
     Repositories,
 )
 from weighbridge.web.rows import LINE_COLUMNS, columns, line_rows, page_json, row_json
-from weighbridge.web.snapshot import SnapshotKeeper
 from weighbridge.web.views.banners import repository_banners
 from weighbridge.web.views.frame import NAVIGATION, Frame, frame, registry_line
 from weighbridge.web.views.image import image_page
@@ -51,11 +50,9 @@ class Pages:
         self,
         database: Database,
         finder: Finder,
-        keeper: SnapshotKeeper,
         clock: Callable[[], datetime],
     ) -> None:
         self._database = database
-        self._keeper = keeper
         self._clock = clock
         self._finder = finder
 
@@ -68,8 +65,7 @@ class Pages:
         names = [registry.name for registry in registries]
         if query.registry is not None and query.registry not in names:
             raise no_registry()
-        newest_bytes = self._newest_bytes(query, page)
-        view = overview(registries, page, newest_bytes, now, query.registry)
+        view = overview(registries, page, now, query.registry)
         links = _list_links(query)
         around = replace(
             frame("/", registries, now),
@@ -87,16 +83,6 @@ class Pages:
             registry_names=names,
             **_paging(links, page.next_cursor, query.cursor),
         )
-
-    def _newest_bytes(
-        self, query: RepositoryQuery, page: Page[RepositoryReport]
-    ) -> int:
-        """The sum over all repositories: of the page if it holds them all, else of
-        the last snapshot, which is at most a quarter of a minute old."""
-        is_whole = query.cursor is None and page.next_cursor is None and query.q is None
-        if is_whole:
-            return sum(row.newest_compressed_bytes or 0 for row in page.items)
-        return self._keeper.current().inventory.newest_bytes(query.registry)
 
     def image(
         self, request: Request, ref: Ref, platform: PlatformName = None
@@ -172,31 +158,33 @@ class Pages:
 class Twins:
     """The tables of the pages as JSON, which is the API's, and as CSV."""
 
-    def __init__(self, finder: Finder) -> None:
+    def __init__(self, finder: Finder, clock: Callable[[], datetime]) -> None:
         self._finder = finder
+        self._clock = clock
 
     def repositories_json(self, request: Request, query: Repositories) -> Response:
         """The table of the first page."""
-        return json_answer(request, page_json(self._finder.repositories(query)))
+        page = self._finder.repositories(query)
+        return json_answer(request, page_json(page, self._clock()))
 
     def repositories_csv(self, request: Request, query: Repositories) -> Response:
         """The same as CSV."""
         page = self._finder.repositories(query)
-        return _csv(request, "repositories", RepositoryReport, page)
+        return _csv(request, "repositories", RepositoryReport, page, self._clock())
 
     def repository_json(
         self, request: Request, ref: Ref, limit: Limit = 1000, cursor: Cursor = None
     ) -> Response:
         """The tags of one repository."""
         _, page = self._finder.tags(ref, limit, cursor)
-        return json_answer(request, page_json(page))
+        return json_answer(request, page_json(page, self._clock()))
 
     def repository_csv(
         self, request: Request, ref: Ref, limit: Limit = 1000, cursor: Cursor = None
     ) -> Response:
         """The same as CSV."""
         _, page = self._finder.tags(ref, limit, cursor)
-        return _csv(request, "tags", TagReport, page)
+        return _csv(request, "tags", TagReport, page, self._clock())
 
     def image_json(
         self, request: Request, ref: Ref, platform: PlatformName = None
@@ -217,14 +205,14 @@ class Twins:
     ) -> Response:
         """Looks at repositories, newest first."""
         page = self._finder.passes(PassQuery(limit=limit, cursor=cursor))
-        return json_answer(request, page_json(page))
+        return json_answer(request, page_json(page, self._clock()))
 
     def crawls_csv(
         self, request: Request, limit: Limit = 1000, cursor: Cursor = None
     ) -> Response:
         """The same as CSV."""
         page = self._finder.passes(PassQuery(limit=limit, cursor=cursor))
-        return _csv(request, "passes", PassReport, page)
+        return _csv(request, "passes", PassReport, page, self._clock())
 
 
 def _list_links(query: RepositoryQuery) -> Links:
@@ -261,9 +249,10 @@ def _csv(
     name: str,
     kind: type[RepositoryReport] | type[TagReport] | type[PassReport],
     page: Page[RepositoryReport] | Page[TagReport] | Page[PassReport],
+    now: datetime,
 ) -> Response:
     """CSV has no place for a cursor, so the next page is a Link (RFC 8288)."""
-    rows = [row_json(row) for row in page.items]
+    rows = [row_json(row, now) for row in page.items]
     answer = csv_answer(request, name, columns(kind), rows)
     if page.next_cursor:
         following = request.url.include_query_params(cursor=page.next_cursor)

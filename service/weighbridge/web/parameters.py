@@ -76,7 +76,9 @@ Order: TypeAlias = Annotated[
 ]
 
 
-def repository_query(
+# Both of these are `async` though nothing is awaited: what is not runs in a thread,
+# and a thread has to be waited for.
+async def repository_query(
     registry: RegistryName = None,
     q: PartOfName = None,
     sort: Sort = "compressed",
@@ -93,7 +95,7 @@ def repository_query(
 Repositories: TypeAlias = Annotated[RepositoryQuery, Depends(repository_query)]
 
 
-def only_known_parameters(request: Request) -> None:
+async def only_known_parameters(request: Request) -> None:
     """Raises Refusal(400) for parameters that the route does not have.
 
     A misspelt filter would otherwise show everything and look right.

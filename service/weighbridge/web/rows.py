@@ -25,29 +25,42 @@ REASONS: Final = ("state_reason", "reason")
 """Keys whose values are "" inside, and null in JSON, where there is no reason."""
 
 
+AGED: Final = (RegistryReport, RepositoryReport)
+"""Rows that also say how old they are."""
+AGES: Final = ("is_stale", "age_seconds")
+
+
 def columns(kind: type[Report]) -> list[str]:
     """The keys of one kind of row, in the order in which they are shown."""
-    return [field.name for field in fields(kind)]
+    names = [field.name for field in fields(kind)]
+    return [*names, *AGES] if issubclass(kind, AGED) else names
 
 
-def row_json(report: Report) -> dict[str, object]:
-    """The row under the names of its value; times RFC 3339; unknown is null, and so
-    is the reason of a state that has none."""
-    return {name: _plain(name, getattr(report, name)) for name in columns(type(report))}
+def row_json(report: Report, now: datetime) -> dict[str, object]:
+    """The row under the names of its value, and its age at `now`; times RFC 3339;
+    unknown is null, and so is the reason of a state that has none."""
+    row = {
+        field.name: _plain(field.name, getattr(report, field.name))
+        for field in fields(report)
+    }
+    if isinstance(report, AGED):
+        row["is_stale"] = report.is_stale(now)
+        row["age_seconds"] = report.age_seconds(now)
+    return row
 
 
 def list_json(
-    rows: Sequence[Report], next_cursor: str | None = None
+    rows: Sequence[Report], now: datetime, next_cursor: str | None = None
 ) -> dict[str, object]:
     """The shape of every list."""
-    return {"items": [row_json(row) for row in rows], "next_cursor": next_cursor}
+    return {"items": [row_json(row, now) for row in rows], "next_cursor": next_cursor}
 
 
 def page_json(
-    page: Page[RepositoryReport] | Page[TagReport] | Page[PassReport],
+    page: Page[RepositoryReport] | Page[TagReport] | Page[PassReport], now: datetime
 ) -> dict[str, object]:
     """One page of a list."""
-    return list_json(page.items, page.next_cursor)
+    return list_json(page.items, now, page.next_cursor)
 
 
 LINE_COLUMNS: Final = (

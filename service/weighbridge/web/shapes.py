@@ -20,7 +20,7 @@ from weighbridge.domain.report import (
     SearchHit,
     TagReport,
 )
-from weighbridge.web.rows import REASONS, Report
+from weighbridge.web.rows import AGED, AGES, REASONS, Report
 
 Schema: TypeAlias = dict[str, object]
 
@@ -32,6 +32,16 @@ ROWS: Final[dict[str, type[Report]]] = {
     "Pass": PassReport,
     "SearchHit": SearchHit,
 }
+_AGES: Final = (
+    {
+        "type": "boolean",
+        "description": "The last look failed, or two intervals went by without one.",
+    },
+    {
+        "anyOf": [{"type": "integer"}, {"type": "null"}],
+        "description": "Since the last complete look; null if there was none.",
+    },
+)
 _TEXT_OR_NULL: Final = {"anyOf": [{"type": "string"}, {"type": "null"}]}
 
 
@@ -173,6 +183,9 @@ def _row(name: str, kind: type[Report]) -> Schema:
     schema["description"] = (kind.__doc__ or "").partition("\n")[0]
     properties = schema["properties"]
     properties |= {key: _TEXT_OR_NULL for key in REASONS if key in properties}
+    if issubclass(kind, AGED):
+        properties |= zip(AGES, _AGES, strict=True)
+        schema["required"] = [*schema["required"], *AGES]
     return schema
 
 

@@ -2,51 +2,21 @@
 
 import threading
 import time
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from weighbridge.domain.report import RegistryReport
+from weighbridge.domain.series import Budget
 from weighbridge.errors import StoreError
 from weighbridge.store import reports
-from weighbridge.store.session import Database
+from weighbridge.store.session import Connection, Database
 from weighbridge.web.exposition import Gauges, exposition
-from weighbridge.web.inventory import (
-    Inventory,
-    count_series,
-    inventory_families,
-    name_of,
-    take_inventory,
-)
+from weighbridge.web.families import families_of
+from weighbridge.web.inventory import Choice, choose, pieces
+from weighbridge.web.rendering import Body, Rendered, Text, render
 
 REFRESH_S: Final = 15.0
-# Level 1 takes off nine tenths; higher ones cost several times as much for little.
-_ZIP_LEVEL: Final = 1
-_GZIP_FORMAT: Final = 31  # zlib: window bits 15, plus 16 for a gzip wrapper
-
-
-class Body:
-    """Text in both codings, to which a last part can be added at little cost."""
-
-    def __init__(self, plain: bytes) -> None:
-        self._plain = plain
-        self._compressor = zlib.compressobj(_ZIP_LEVEL, zlib.DEFLATED, _GZIP_FORMAT)
-        self._zipped = self._compressor.compress(plain)
-
-    def with_end(self, end: bytes) -> "Rendered":
-        """The whole of it; the compressor is copied, so that nothing before `end`
-        is compressed again."""
-        compressor = self._compressor.copy()
-        zipped = self._zipped + compressor.compress(end) + compressor.flush()
-        return Rendered(self._plain + end, zipped)
-
-
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    """The bytes that a scrape gets, plain and as gzip."""
-
-    plain: bytes
-    zipped: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +31,24 @@ class Snapshot:
     version: str
     checked_at: float
     collect_s: float
-    series: int
-    inventory: Inventory
+    choice: Choice
+    text: Text
     body: Body
     rendered: Rendered
     by_registry: dict[str, Rendered] = field(default_factory=dict)
 
+    @property
+    def registries(self) -> tuple[RegistryReport, ...]:
+        """Those that have series."""
+        return self.choice.registries
+
     def of_registry(self, name: str) -> Rendered | None:
         """The part of one registry, None if there is no such registry."""
         if name not in self.by_registry:
-            if all(registry.name != name for registry in self.inventory.registries):
+            if all(registry.name != name for registry in self.registries):
                 return None
-            families = inventory_families(_part(self.inventory, name))
-            self.by_registry[name] = Body(exposition(families)).with_end(b"")
+            part = Body(self.text.of_registry(name)).with_end(b"")
+            self.by_registry[name] = part
         return self.by_registry[name]
 
 
@@ -87,13 +62,13 @@ class SnapshotKeeper:
     def __init__(
         self,
         database: Database,
-        max_series: int,
+        budget: Budget,
         *,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._database = database
-        self._max_series = max_series
+        self._budget = budget
         self._clock = clock
         self._wall = wall
         self._lock = threading.Lock()
@@ -106,6 +81,12 @@ class SnapshotKeeper:
     def failed(self) -> bool:
         """Whether the last look at the database failed."""
         return self._failed
+
+    @property
+    def ready(self) -> Snapshot | None:
+        """What can be served without any look at the database; None: `current` must
+        be asked, which may take a while."""
+        return self._snapshot if self._is_watched else None
 
     def current(self) -> Snapshot:
         """The snapshot to serve, refreshed first if that is due and nobody watches.
@@ -154,42 +135,50 @@ class SnapshotKeeper:
         with self._database.read() as connection:
             version = reports.snapshot_version(connection)
             if kept is not None and kept.version == version:
-                return checked(kept, self._wall(), self._max_series)
-            inventory = take_inventory(
-                reports.registry_reports(connection),
-                reports.repository_rows(connection),
-                self._max_series,
-                {name_of(row) for row in kept.inventory.rows} if kept else set(),
+                return checked(kept, self._wall(), self._budget)
+            before = kept.choice if kept is not None else None
+            snapshot = take_snapshot(
+                connection, self._budget, self._wall(), before, version
             )
-        snapshot = take_snapshot(inventory, version)
         snapshot = replace(snapshot, collect_s=self._clock() - started)
-        return checked(snapshot, self._wall(), self._max_series)
+        return checked(snapshot, self._wall(), self._budget)
 
 
-def take_snapshot(inventory: Inventory, version: str) -> Snapshot:
-    """Render the inventory; `checked` then adds what is true of the moment."""
-    families = inventory_families(inventory)
-    body = Body(exposition(families))
+def take_snapshot(
+    connection: Connection,
+    budget: Budget,
+    now: float,
+    before: Choice | None = None,
+    version: str = "",
+) -> Snapshot:
+    """Read and render the inventory; `checked` then adds what is true of the moment."""
+    families = families_of(budget.families)
+    columns = [family.column for family in families]
+    registries = reports.registry_reports(connection)
+    choice = choose(connection, registries, budget, now, before)
+    rows = pieces(connection, choice, columns)
+    text = render(choice.registries, rows, families)
+    body = Body(text.plain)
     return Snapshot(
         version=version,
         checked_at=0.0,
         collect_s=0.0,
-        series=count_series(families),
-        inventory=inventory,
+        choice=choice,
+        text=text,
         body=body,
-        rendered=body.with_end(b""),
+        rendered=Rendered(b"", b""),
     )
 
 
-def checked(snapshot: Snapshot, now: float, max_series: int) -> Snapshot:
+def checked(snapshot: Snapshot, now: float, budget: Budget) -> Snapshot:
     """The same inventory, known to be current at `now` (Unix seconds)."""
     snapshot = replace(snapshot, checked_at=now)
-    end = exposition(_about(snapshot, max_series))
+    end = exposition(_about(snapshot, budget))
     return replace(snapshot, rendered=snapshot.body.with_end(end))
 
 
-def _about(snapshot: Snapshot, max_series: int) -> list[Gauges]:
-    inventory = snapshot.inventory
+def _about(snapshot: Snapshot, budget: Budget) -> list[Gauges]:
+    choice = snapshot.choice
     values = (
         (
             "snapshot_timestamp_seconds",
@@ -204,30 +193,27 @@ def _about(snapshot: Snapshot, max_series: int) -> list[Gauges]:
         (
             "repositories_exposed",
             "Repositories with series of their own.",
-            len(inventory.rows),
+            choice.exposed,
         ),
         (
             "repositories_omitted",
             "Repositories left out to keep the budget.",
-            inventory.omitted,
+            choice.omitted,
         ),
-        ("series", "Series of the inventory.", snapshot.series),
-        ("series_limit", "The budget that the inventory keeps.", max_series),
+        (
+            "pinned_repositories_omitted",
+            "Of those, the ones that the configuration pins: the budget is too small.",
+            choice.pinned_omitted,
+        ),
+        ("series", "Series of the inventory.", snapshot.text.series),
+        ("series_limit", "The budget that the inventory keeps.", budget.max_series),
         (
             "detail_level",
-            "3 all families, 2 core families, 1 heaviest repositories, 0 registries.",
-            inventory.level,
+            "3 all wanted families, 2 core families, 1 some repositories, 0 none.",
+            choice.level,
         ),
     )
     return [
         Gauges(f"weighbridge_exporter_{name}", text, [("", value)])
         for name, text, value in values
     ]
-
-
-def _part(inventory: Inventory, name: str) -> Inventory:
-    return replace(
-        inventory,
-        registries=tuple(r for r in inventory.registries if r.name == name),
-        rows=tuple(row for row in inventory.rows if row.registry == name),
-    )

@@ -14,15 +14,11 @@ from weighbridge.bootstrap.embedded import Embedded
 from weighbridge.config import RegistrySettings, load_settings
 from weighbridge.demo.generated import generated_content
 from weighbridge.demo.server import Running, start_in_thread
+from weighbridge.store.claiming import claim
+from weighbridge.store.passes import close_pass, open_pass
 from weighbridge.store.registries import put_registry
 from weighbridge.store.reports import find_repository
-from weighbridge.store.repositories import (
-    claim,
-    close_pass,
-    open_pass,
-    put_repositories,
-    repositories_of,
-)
+from weighbridge.store.repositories import put_repositories, repositories_of
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 
@@ -52,7 +48,7 @@ def looked_at(database: Database, *names: str) -> None:
         for name in names:
             taken = claim(connection, ids[name], now=now, lease_s=60)
             assert taken is not None
-            opened = open_pass(connection, taken, now)
+            opened = open_pass(connection, taken, now).id
             due_at = now + timedelta(hours=1)
             close_pass(connection, taken, opened, a_result(), now, due_at)
 

@@ -20,55 +20,59 @@ def known(
     return KnownTag(digest, error_code, error_digest)
 
 
-def test_a_tag_never_seen_is_fetched_straight_away() -> None:
-    todo = plan([TagSeen("a")], {}, head_first=False)
+def asked(
+    tag: TagSeen, before: KnownTag | None = None, *, head_first: bool = False
+) -> tuple[str, Digest | None]:
+    """What the plan asks of a tag."""
+    known = {} if before is None else {tag.name: before}
+    (question,) = plan([tag], known, head_first=head_first)
+    assert question.tag == tag
+    return question.kind, question.digest
 
-    assert [t.name for t in todo.get] == ["a"]
-    assert [todo.head, todo.fetch, todo.same] == [(), (), ()]
+
+def test_a_tag_never_seen_is_fetched_straight_away() -> None:
+    assert asked(TagSeen("a")) == ("get", None)
 
 
 def test_a_tag_never_seen_is_asked_by_head_where_tags_are_mostly_aliases() -> None:
-    todo = plan([TagSeen("a")], {}, head_first=True)
-
-    assert [t.name for t in todo.head] == ["a"]
+    assert asked(TagSeen("a"), head_first=True) == ("head", None)
 
 
 def test_a_known_tag_is_asked_by_head() -> None:
-    todo = plan([TagSeen("a")], {"a": known()}, head_first=False)
-
-    assert [t.name for t in todo.head] == ["a"]
+    assert asked(TagSeen("a"), known()) == ("head", None)
 
 
 def test_a_tag_that_was_never_read_is_fetched_again() -> None:
-    todo = plan([TagSeen("a")], {"a": known(None, "deadline")}, head_first=False)
-
-    assert [t.name for t in todo.get] == ["a"]
+    assert asked(TagSeen("a"), known(None, "deadline")) == ("get", None)
 
 
 def test_a_refused_tag_is_asked_by_head_first() -> None:
     refused = known(None, "invalid_size", NEW)
 
-    todo = plan([TagSeen("a")], {"a": refused}, head_first=False)
-
-    assert [t.name for t in todo.head] == ["a"]
+    assert asked(TagSeen("a"), refused) == ("head", None)
 
 
 def test_a_listing_with_digests_needs_no_question_for_what_did_not_change() -> None:
-    todo = plan([TagSeen("a", OLD)], {"a": known()}, head_first=False)
-
-    assert [t.name for t in todo.same] == ["a"]
-    assert [todo.head, todo.fetch, todo.get] == [(), (), ()]
+    assert asked(TagSeen("a", OLD), known()) == ("same", None)
 
 
 @pytest.mark.parametrize("before", [None, known(NEW), known(OLD, "deadline")])
 def test_a_listed_digest_that_the_tag_did_not_have_is_fetched(
     before: KnownTag | None,
 ) -> None:
-    tags = {} if before is None else {"a": before}
+    assert asked(TagSeen("a", OLD), before) == ("get", OLD)
 
-    todo = plan([TagSeen("a", OLD)], tags, head_first=False)
 
-    assert [(t.name, d) for t, d in todo.fetch] == [("a", OLD)]
+def test_questions_come_in_the_order_of_the_listing() -> None:
+    seen = [TagSeen("b", OLD), TagSeen("a"), TagSeen("c")]
+
+    todo = plan(seen, {"b": known(), "c": known()}, head_first=False)
+
+    assert [(q.tag.name, q.kind) for q in todo] == [
+        ("b", "same"),
+        ("a", "get"),
+        ("c", "head"),
+    ]
 
 
 @pytest.mark.parametrize(

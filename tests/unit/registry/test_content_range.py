@@ -1,10 +1,10 @@
 """Content-Range from strangers."""
 
-import httpx
 from hypothesis import given
 from hypothesis import strategies as st
 
 from weighbridge.errors import RegistryError
+from weighbridge.net.fields import Fields
 from weighbridge.registry.content_range import ranged_content
 from weighbridge.registry.question import Answer
 
@@ -12,7 +12,7 @@ NUMBER = st.integers(0, 30).map(str) | st.text("0123456789*-/ ", max_size=4)
 
 
 def part_or_code(value: str, content: bytes, status: int = 206) -> bytes | str:
-    headers = httpx.Headers([(b"content-range", value.encode())])
+    headers = Fields([(b"content-range", value.encode())])
     try:
         return ranged_content(Answer(status, headers, content, True, False), 2, 9, 20)
     except RegistryError as error:

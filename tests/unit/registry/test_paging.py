@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weighbridge.errors import ListingError, NotFound, RegistryError
+from weighbridge.net.fields import Fields
 from weighbridge.registry.paging import next_url, pages
 from weighbridge.registry.question import Answer
 
@@ -139,8 +140,8 @@ class Server:
         if isinstance(step, Exception):
             raise step
         name, link = step
-        headers = {"link": f'<{link}>; rel="next"'} if link else {}
-        return Answer(200, httpx.Headers(headers), name.encode(), True, False)
+        fields = [(b"Link", f'<{link}>; rel="next"'.encode())] if link else []
+        return Answer(200, Fields(fields), name.encode(), True, False)
 
     async def names(self, got: list[str]) -> None:
         # One by one: what came before an error must be kept.

@@ -2,13 +2,13 @@
 
 import json
 
-import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from support.fake_clock import START
 from weighbridge.domain.printable import printable
+from weighbridge.net.fields import Fields
 from weighbridge.registry.question import Answer, Operation, Question
 from weighbridge.registry.refusals import find_refusal
 
@@ -31,7 +31,7 @@ def a_question(operation: Operation = "tags") -> Question:
 
 
 def an_answer(status: int, content: bytes) -> Answer:
-    return Answer(status, httpx.Headers(), content, True, False)
+    return Answer(status, Fields(), content, True, False)
 
 
 @given(st.sampled_from([400, 401, 403, 404, 429, 500, 302]), BODIES)

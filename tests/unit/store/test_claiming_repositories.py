@@ -6,16 +6,13 @@ from sqlalchemy import Connection
 
 from support.images import a_layer, an_image
 from support.store_world import MINUTE, T0, World, a_result, an_entry
+from weighbridge.store.claiming import Claim, claim, hold
+from weighbridge.store.passes import close_pass, open_pass
 from weighbridge.store.registries import put_registry
 from weighbridge.store.reports import find_pass, pass_page
 from weighbridge.store.repositories import (
-    Claim,
     Due,
-    claim,
-    close_pass,
     due_repositories,
-    hold,
-    open_pass,
     put_repositories,
     repositories_of,
 )
@@ -132,7 +129,7 @@ def test_only_complete_passes_count(world: World) -> None:
 def test_a_closed_pass_says_what_it_did(world: World) -> None:
     with world.database.write() as connection:
         mine = taken(connection, world)
-        opened = open_pass(connection, mine, world.now)
+        opened = open_pass(connection, mine, world.now).id
         running = find_pass(connection, opened)
         result = a_result(complete=False, state="partial", reason="timeout")
         ended = world.now + MINUTE
@@ -161,7 +158,7 @@ def test_a_pass_that_a_dead_process_left_open_is_closed_by_the_next(
     world: World,
 ) -> None:
     with world.database.write() as connection:
-        left = open_pass(connection, taken(connection, world), world.now)
+        left = open_pass(connection, taken(connection, world), world.now).id
 
     world.look()
 

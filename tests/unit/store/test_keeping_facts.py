@@ -17,6 +17,7 @@ from support.images import (
     an_index_of,
     some_layers,
 )
+from support.rows_written import rows_written
 from support.store_world import World
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import (
@@ -161,16 +162,11 @@ def test_keeping_a_document_again_writes_nothing(database: Database) -> None:
     keep(database, *documents, missing={absent: "not_found"})
 
     with database.write() as connection:
-        before = total_changes(connection)
+        before = rows_written(connection)
         keep_documents(connection, documents, {absent: "not_found"})
-        after = total_changes(connection)
+        after = rows_written(connection)
 
     assert after == before
-
-
-def total_changes(connection: Connection) -> int:
-    count: int = connection.exec_driver_sql("SELECT total_changes()").scalar_one()
-    return count
 
 
 def test_a_conflicting_size_is_flagged_and_not_taken(database: Database) -> None:

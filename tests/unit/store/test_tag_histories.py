@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from support.database import a_database
+from support.database import Engine, a_database
 from support.images import OCI_INDEX, a_digest, a_layer, an_image, an_index_of
 from support.store_world import T0, World, a_result
 from weighbridge.domain.digest import Digest
@@ -23,7 +23,7 @@ from weighbridge.store.models import (
     tag_moves,
     tags,
 )
-from weighbridge.store.repositories import close_pass, open_pass
+from weighbridge.store.passes import close_pass, open_pass
 from weighbridge.store.summaries import refresh_summary
 from weighbridge.store.tags import (
     Move,
@@ -138,9 +138,9 @@ STEPS: Final = st.lists(
 @given(steps=STEPS)
 @settings(max_examples=60, deadline=None)
 def test_any_history_counts_as_a_recount_does(
-    steps: list[tuple[str, object]],
+    engine: Engine, steps: list[tuple[str, object]]
 ) -> None:
-    with TemporaryDirectory() as folder, a_database(Path(folder)) as database:
+    with TemporaryDirectory() as folder, a_database(Path(folder), engine) as database:
         world, model = World(database), Model()
         early = [d for d in TARGETS if d.digest not in LATE]
         world.keep(*early, missing=dict.fromkeys(LATE, "not_found"))
@@ -170,7 +170,7 @@ def take_step(world: World, model: Model, kind: str, what: object) -> None:
                 connection.rollback()
                 return
         claim = world.claimed(connection)
-        opened = open_pass(connection, claim, world.now)
+        opened = open_pass(connection, claim, world.now).id
         match kind, what:
             case "move", dict(moves):
                 chosen = {name: TARGETS[n].digest for name, n in moves.items()}

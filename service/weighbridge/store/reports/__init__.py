@@ -1,13 +1,22 @@
 """What is known, as rows for API, pages, metrics and tables: reading only."""
 
+from weighbridge.store.reports.inventory import (
+    InventoryRow,
+    heaviest_ids,
+    inventory_pieces,
+    pinned_ids,
+)
 from weighbridge.store.reports.passes import find_pass, pass_page
-from weighbridge.store.reports.registries import registry_reports, snapshot_version
+from weighbridge.store.reports.registries import (
+    registry_names,
+    registry_reports,
+    snapshot_version,
+)
 from weighbridge.store.reports.repositories import (
     SORTS,
     RepositoryQuery,
     find_repository,
     repository_page,
-    repository_rows,
     weighed,
 )
 from weighbridge.store.reports.search import search
@@ -16,15 +25,19 @@ from weighbridge.store.reports.weighing import find_weighing
 
 __all__ = [
     "SORTS",
+    "InventoryRow",
     "RepositoryQuery",
     "aliases",
     "find_pass",
     "find_repository",
     "find_weighing",
+    "heaviest_ids",
+    "inventory_pieces",
     "pass_page",
+    "pinned_ids",
+    "registry_names",
     "registry_reports",
     "repository_page",
-    "repository_rows",
     "search",
     "snapshot_version",
     "tag_page",

@@ -1,6 +1,6 @@
-"""Repositories: the read model's rows, in pages and in whole."""
+"""Repositories: the read model's rows, one or in pages."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +12,7 @@ from sqlalchemy import (
     Row,
     Select,
     and_,
+    case,
     cast,
     func,
     or_,
@@ -30,14 +31,17 @@ from weighbridge.store.models import (
     repositories,
     repository_manifests,
     repository_summaries,
+    storage_scopes,
 )
 from weighbridge.store.paging import Key, check_limit, read_cursor, write_cursor
 from weighbridge.store.reports.names import could_be_in_a_name
 from weighbridge.store.sums import exact_sum, sum_of
 
-_PIECE: Final = 1_000
-"""Rows that a walk over all repositories has in memory at once."""
 _summary = repository_summaries.c
+# The ledger's columns hold 0 until the repository is summed up for the first time.
+_is_summed_up = _summary.referenced_bytes.is_not(None)
+_deduplicated = case((_is_summed_up, _summary.deduplicated_bytes))
+_exclusive = case((_is_summed_up, _summary.exclusive_bytes))
 # A ratio, as `max_growth` is.
 _growth = type_coerce(
     (_summary.newest_compressed_bytes - _summary.baseline_compressed_bytes)
@@ -55,6 +59,9 @@ _COLUMNS: Final[dict[str, ColumnElement[object]]] = {
     "newest": type_coerce(_summary.newest_at, BigInteger),
     "referenced": _summary.referenced_bytes,
     "weighed": _summary.weighed_bytes,
+    "deduplicated": _deduplicated,
+    "shared": _deduplicated - _exclusive,
+    "exclusive": _exclusive,
     "tags": _summary.tag_count,
     "images": _summary.image_count,
     "failed": _summary.tags_failed,
@@ -71,11 +78,14 @@ _ROWS: Final = (
         registries.c.name.label("registry"),
         repositories,
         repository_summaries,
+        registries.c.interval_s,
+        storage_scopes.c.name.label("scope"),
         blobs.c.digest.label("newest_digest"),
         instructions.c.text.label("heaviest_instruction"),
     )
     .join_from(repositories, registries, registries.c.id == repositories.c.registry_id)
     .join(repository_summaries, _summary.repository_id == repositories.c.id)
+    .join(storage_scopes, storage_scopes.c.id == repositories.c.scope_id)
     .outerjoin(blobs, blobs.c.id == _summary.newest_image_id)
     .outerjoin(instructions, instructions.c.id == _summary.heaviest_instruction_id)
     .where(among_ids(repositories.c.id))
@@ -156,8 +166,7 @@ def _key_select(query: RepositoryQuery) -> Select[*tuple[object, ...]]:
         ).join(registries, registries.c.id == repositories.c.registry_id)
     else:
         keys = keys.select_from(repository_summaries)
-    if (chosen := _chosen(query)) is not None:
-        keys = keys.where(identity.in_(chosen))
+    keys = keys.where(identity.in_(_chosen(query)))
     if query.cursor is not None:
         last = read_cursor(query.cursor, _order_name(query), _KEY_TYPES)
         keys = keys.where(_after(query, last[0], last[1]))
@@ -166,15 +175,15 @@ def _key_select(query: RepositoryQuery) -> Select[*tuple[object, ...]]:
     return keys.order_by(value.is_(None), value, identity)
 
 
-def _chosen(query: RepositoryQuery) -> Select[int] | None:
-    conditions: list[ColumnElement[bool]] = []
+def _chosen(query: RepositoryQuery) -> Select[int]:
+    conditions: list[ColumnElement[bool]] = [repositories.c.gone_at.is_(None)]
     if query.registry is not None:
         registry = select(registries.c.id).where(registries.c.name == query.registry)
-        conditions.append(repositories.c.registry_id == registry.scalar_subquery())
+        # `+ 0`: a scan is faster than the index of names, see `registries`.
+        registry_id = repositories.c.registry_id + 0
+        conditions.append(registry_id == registry.scalar_subquery())
     if query.q:
         conditions.append(repositories.c.name.icontains(query.q, autoescape=True))
-    if not conditions:
-        return None
     return select(repositories.c.id).where(*conditions)
 
 
@@ -192,26 +201,13 @@ def _after(query: RepositoryQuery, last: Key, last_id: Key) -> ColumnElement[boo
 def find_repository(
     connection: Connection, registry: str, repository: str
 ) -> RepositoryReport | None:
-    """One repository by its full name."""
+    """One repository by its full name, also one that is gone."""
     found = connection.execute(
         select(repositories.c.id)
         .join(registries, registries.c.id == repositories.c.registry_id)
         .where(registries.c.name == registry, repositories.c.name == repository)
     ).scalar()
     return None if found is None else _reports(connection, [found])[0]
-
-
-def repository_rows(connection: Connection) -> Iterator[RepositoryReport]:
-    """Every repository by registry and name, a piece at a time."""
-    ids = list(
-        connection.execute(
-            select(repositories.c.id)
-            .join(registries, registries.c.id == repositories.c.registry_id)
-            .order_by(registries.c.name, repositories.c.name)
-        ).scalars()
-    )
-    for start in range(0, len(ids), _PIECE):
-        yield from _reports(connection, ids[start : start + _PIECE])
 
 
 def weighed(connection: Connection, repository_ids: Collection[int]) -> tuple[int, int]:
@@ -229,14 +225,18 @@ def _reports(connection: Connection, ids: Collection[int]) -> list[RepositoryRep
 
 
 def _report(row: Row[*tuple[object, ...]]) -> RepositoryReport:
+    is_summed_up = row.referenced_bytes is not None
+    deduplicated, exclusive = row.deduplicated_bytes, row.exclusive_bytes
     return RepositoryReport(
         registry=row.registry,
         repository=row.name,
-        state=row.state,
+        state=row.state if row.gone_at is None else "gone",
         state_reason=row.state_reason,
-        state_since=row.state_since,
+        state_since=row.gone_at or row.state_since,
+        gone_at=row.gone_at,
         last_pass_at=row.last_pass_at,
         last_complete_pass_at=row.last_complete_pass_at,
+        interval_s=row.interval_s,
         tags=row.tag_count,
         images=row.image_count,
         tags_failed=row.tags_failed,
@@ -255,4 +255,8 @@ def _report(row: Row[*tuple[object, ...]]) -> RepositoryReport:
         largest_compressed_bytes=row.largest_compressed_bytes,
         referenced_bytes=row.referenced_bytes,
         weighed_bytes=row.weighed_bytes,
+        storage_scope=f"{row.registry}/{row.scope}" if row.scope else row.registry,
+        deduplicated_bytes=deduplicated if is_summed_up else None,
+        shared_bytes=deduplicated - exclusive if is_summed_up else None,
+        exclusive_bytes=exclusive if is_summed_up else None,
     )

@@ -32,7 +32,7 @@ def _repositories(connection: Connection, q: str, limit: int) -> list[SearchHit]
         .join_from(
             repositories, registries, registries.c.id == repositories.c.registry_id
         )
-        .where(name.icontains(q, autoescape=True))
+        .where(name.icontains(q, autoescape=True), repositories.c.gone_at.is_(None))
         .order_by(func.length(name), name, registries.c.name)
         .limit(limit)
     )
@@ -49,7 +49,11 @@ def _tags(connection: Connection, q: str, limit: int) -> list[SearchHit]:
         )
         .join_from(tags, repositories, repositories.c.id == tags.c.repository_id)
         .join(registries, registries.c.id == repositories.c.registry_id)
-        .where(name.icontains(q, autoescape=True), tags.c.gone_at.is_(None))
+        .where(
+            name.icontains(q, autoescape=True),
+            tags.c.gone_at.is_(None),
+            repositories.c.gone_at.is_(None),
+        )
         .order_by(func.length(name), name, repositories.c.name, registries.c.name)
         .limit(limit)
     )

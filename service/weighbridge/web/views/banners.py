@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Final
 
 from weighbridge.domain.report import RegistryReport, RepositoryReport
-from weighbridge.web.views.frame import STALE_INTERVALS
 from weighbridge.web.views.numbers import ago, duration, plural
 
 _REGISTRY_WORDS: Final[dict[str, str]] = {
@@ -14,14 +13,29 @@ _REGISTRY_WORDS: Final[dict[str, str]] = {
     "error": "answers with errors since",
     "unconfigured": "has not been configured since",
 }
-_FAILED: Final = ("missing", "unauthorized", "unreachable", "error")
+_FAILED: Final = ("missing", "unauthorized", "unreachable", "error", "gone")
 _REPOSITORY_WORDS: Final[dict[str, tuple[str, str]]] = {
     "new": ("weighing", "No pass has looked at all of it yet"),
     "partial": ("partial", "The last pass did not see all of it"),
-    "missing": ("gone", "The registry no longer has it; these are its last numbers"),
+    "missing": (
+        "missing",
+        "The registry answers that there is none. It has to say so again before that "
+        "is believed; until then these are the last numbers",
+    ),
+    "gone": ("gone", "The registry no longer has it; these are its last numbers"),
     "unauthorized": ("refused", "The registry refuses us; these are the last numbers"),
     "unreachable": ("unreachable", "No answer; these are the last numbers"),
     "error": ("failed", "The last pass failed; these are the last numbers"),
+}
+# What a reason says that a code alone does not.
+_REASONS: Final[dict[str, str]] = {
+    "too_many_tags": "it has more tags than are read of one repository, and none of "
+    "them is ever taken for gone",
+    "removals_held": "more than half of its tags vanished at once, which a second pass "
+    "has to confirm before they go",
+    "rate_limited": "the registry asks us to come back later (rate_limited)",
+    "name_unknown": "it answers that it does not know the name",
+    "process_ended": "it was cut short by the end of its process",
 }
 
 
@@ -39,6 +53,8 @@ def registry_banners(registry: RegistryReport, now: datetime) -> list[Banner]:
     banners: list[Banner] = []
     if registry.state in _REGISTRY_WORDS:
         banners.append(_of_all(registry, now))
+    if registry.removals_held and registry.state != "unconfigured":
+        banners.append(_held(registry))
     if registry.tags_failed and registry.state != "unconfigured":
         text = (
             f"{plural(registry.tags_failed, 'tag')} of {registry.tags:,} could not be "
@@ -58,13 +74,18 @@ def repository_banners(
         return [Banner(registry.name, text, False)]
     if repository.state in _FAILED:
         word, sentence = repository_state(repository)
-        return [Banner(word, f"{sentence}. {known}", True)]
-    if registry is None:
-        return []
-    if _is_cut_off(repository, registry):
+        since = _begun(repository)
+        return [Banner(word, f"{sentence}{since}. {known}", True)]
+    if registry is not None and _is_cut_off(repository, registry):
         return [Banner(registry.name, f"{_since(registry)}. {known}", True)]
-    if _is_stale(repository, registry, now):
-        every = duration(registry.interval_s)
+    if repository.state == "partial":
+        word, sentence = repository_state(repository)
+        whole = repository.last_complete_pass_at
+        last = "never" if whole is None else f"{_moment(whole)}, {ago(whole, now)}"
+        text = f"{sentence}{_begun(repository)}. It was last seen whole: {last}."
+        return [Banner(word, text, True)]
+    if repository.state == "ok" and repository.is_stale(now):
+        every = duration(repository.interval_s)
         text = f"{known} It is to be looked at every {every}."
         return [Banner("stale", text, False)]
     return []
@@ -76,7 +97,23 @@ def repository_state(report: RepositoryReport) -> tuple[str, str]:
         count = plural(report.tags_failed, "tag")
         return "partial", f"{count} could not be read at the last look"
     word, title = _REPOSITORY_WORDS.get(report.state, ("", ""))
-    return word, f"{title}: {report.state_reason}" if report.state_reason else title
+    if not report.state_reason or report.state_reason == report.state:
+        return word, title
+    return word, f"{title}: {_REASONS.get(report.state_reason, report.state_reason)}"
+
+
+def _begun(report: RepositoryReport) -> str:
+    """` (since 2026-09-22 05:40 UTC)`: since when it is in this state."""
+    return f" (since {_moment(report.state_since)})" if report.state_since else ""
+
+
+def _held(registry: RegistryReport) -> Banner:
+    held = plural(registry.removals_held, "repository", "repositories")
+    text = (
+        f"did not list {held} any more the last time, more than half of it at once. "
+        "They stay until a second complete crawl agrees."
+    )
+    return Banner(registry.name, text, True)
 
 
 def _of_all(registry: RegistryReport, now: datetime) -> Banner:
@@ -121,12 +158,3 @@ def _is_cut_off(repository: RepositoryReport, registry: RegistryReport) -> bool:
         return False
     last, since = repository.last_complete_pass_at, registry.state_since
     return last is None or since is None or last < since
-
-
-def _is_stale(
-    repository: RepositoryReport, registry: RegistryReport, now: datetime
-) -> bool:
-    last = repository.last_complete_pass_at
-    if repository.state != "ok" or last is None:
-        return False
-    return (now - last).total_seconds() > STALE_INTERVALS * registry.interval_s

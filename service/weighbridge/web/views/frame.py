@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, TypeAlias
 
-from weighbridge.domain.report import RegistryReport
+from weighbridge.domain.report import STALE_INTERVALS, RegistryReport
 from weighbridge.web.views.numbers import ago, duration
 
 Freshness: TypeAlias = Literal[
@@ -13,9 +13,7 @@ Freshness: TypeAlias = Literal[
 ]
 
 _LATE: Final = 1.5
-STALE_INTERVALS: Final = 2.5
-"""Times the interval: two full runs were missed, and a little."""
-
+"""Times the interval: one run is overdue. From STALE_INTERVALS on one was missed."""
 NAVIGATION: Final = (("/", "Overview"), ("/crawls", "Crawls"))
 
 

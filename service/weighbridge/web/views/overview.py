@@ -15,6 +15,7 @@ from weighbridge.web.views.banners import (
 from weighbridge.web.views.charts import row_share
 from weighbridge.web.views.frame import RegistryLine, registry_line
 from weighbridge.web.views.numbers import Amount, ago
+from weighbridge.web.views.storage import Storage, registry_storage
 from weighbridge.web.views.summaries import summary
 from weighbridge.web.views.words import STAND_IN, amount_of_row
 
@@ -45,9 +46,24 @@ class RepositoryRow:
     heaviest_is_line: bool
     heaviest_whole: str
     heaviest_bytes: int | None
+    exclusive_bytes: int | None
     tags: int
     state: str
     state_title: str
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryRow:
+    """One registry: how fresh it is, and what it stores.
+
+    bar: percent of the column; every registry has the same scale
+    """
+
+    line: RegistryLine
+    repositories: int
+    failing: int
+    storage: Storage | None
+    bar: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +86,8 @@ class Overview:
 
     state: State
     title: str
-    registries: tuple[RegistryLine, ...]
+    registries: tuple[RegistryRow, ...]
+    storage: Storage | None
     repositories: int
     tags: int
     images: int
@@ -88,23 +105,22 @@ class Overview:
 def overview(
     registries: Sequence[RegistryReport],
     page: Page[RepositoryReport],
-    newest_bytes: int,
     now: datetime,
     only: str | None = None,
 ) -> Overview:
-    """`only` restricts the figures to one registry; `newest_bytes` fits it."""
+    """`only` restricts the figures to one registry."""
     shown = [r for r in registries if only in (None, r.name)]
     rows = _rows(page.items, now)
     weighed = [r.weighed_bytes for r in shown if r.weighed_bytes is not None]
-    lines = tuple(registry_line(registry, now) for registry in shown)
     return Overview(
         state=_state(shown),
         title=_title(shown, only),
-        registries=lines,
+        registries=tuple(_registry_rows(shown, now)),
+        storage=registry_storage(shown),
         repositories=sum(r.repositories for r in shown),
         tags=sum(r.tags for r in shown),
-        images=sum(r.images for r in shown),
-        newest=_sum(newest_bytes, page.items),
+        images=sum(r.images or 0 for r in shown),
+        newest=_newest(shown),
         bytes_read=sum(r.bytes_read for r in shown),
         requests=sum(r.requests for r in shown),
         weighed_bytes=sum(weighed) if weighed else None,
@@ -118,11 +134,31 @@ def overview(
     )
 
 
-def _sum(number: int, rows: Sequence[RepositoryReport]) -> Amount:
-    is_known = number or any(r.newest_compressed_bytes is not None for r in rows)
+def _newest(registries: Sequence[RegistryReport]) -> Amount:
+    known = [n for r in registries if (n := r.newest_compressed_bytes) is not None]
     return Amount(
-        number if is_known else None, word="not yet", reason="No image is read yet"
+        sum(known) if known else None, word="not yet", reason="No image is read yet"
     )
+
+
+def _registry_rows(
+    registries: Sequence[RegistryReport], now: datetime
+) -> list[RegistryRow]:
+    largest = max((r.deduplicated_bytes or 0 for r in registries), default=0)
+    return [
+        RegistryRow(
+            line=registry_line(registry, now),
+            repositories=registry.repositories,
+            failing=sum(
+                count
+                for state, count in registry.repository_states.items()
+                if state not in ("new", "ok")
+            ),
+            storage=registry_storage([registry]),
+            bar=row_share(registry.deduplicated_bytes or 0, largest),
+        )
+        for registry in registries
+    ]
 
 
 def _is_first_crawl(registry: RegistryReport) -> bool:
@@ -199,6 +235,7 @@ def _row(report: RepositoryReport, largest: int, now: datetime) -> RepositoryRow
         heaviest_is_line=not stands_for,
         heaviest_whole=line,
         heaviest_bytes=report.heaviest_compressed_bytes,
+        exclusive_bytes=report.exclusive_bytes,
         tags=report.tags,
         state=state,
         state_title=state_title,

@@ -24,6 +24,11 @@ from weighbridge.web.views.numbers import (
     ago,
     pull_time,
 )
+from weighbridge.web.views.storage import (
+    Storage,
+    repository_storage,
+    what_exclusive_frees,
+)
 from weighbridge.web.views.summaries import summary
 from weighbridge.web.views.words import amount_of_row
 
@@ -66,7 +71,9 @@ class TagRow:
 class RepositoryPage:
     """growth: percent against the baseline, with arrow and sign, "" without one;
     coloured from 5 % on.
-    stands_for: what is in the place of the heaviest line, "" for a line"""
+    stands_for: what is in the place of the heaviest line, "" for a line
+    storage: None where nothing of it was read yet
+    frees: what deleting it would free, as a sentence"""
 
     report: RepositoryReport
     ref: str
@@ -79,6 +86,8 @@ class RepositoryPage:
     stands_for: StandIn
     pull_fast: str
     pull_slow: str
+    storage: Storage | None
+    frees: str
     banners: tuple[Banner, ...]
     rows: tuple[TagRow, ...]
 
@@ -108,6 +117,10 @@ def repository_page(
         stands_for=stand_in(report.heaviest_instruction or ""),
         pull_fast=pull_time(compressed or 0, fast),
         pull_slow=pull_time(compressed or 0, slow),
+        storage=repository_storage(report),
+        frees=what_exclusive_frees(
+            report, registry.storage_scope_kind if registry else None
+        ),
         banners=tuple(_banners(report, registry, now)),
         rows=tuple(_rows(ref, tags.items, now)),
     )

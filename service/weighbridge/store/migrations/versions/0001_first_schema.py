@@ -13,6 +13,8 @@ depends_on: str | None = None
 
 Kind = TypeVar("Kind")
 
+# Names sort by their bytes, whatever the server's locale is.
+TEXT: Final = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 ID: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 # For people and checks: digests as text, and words instead of numbers.
@@ -20,7 +22,7 @@ IMAGE_FACTS: Final = """
 CREATE VIEW image_facts AS
 SELECT
     CASE length(blobs.digest) WHEN 32 THEN 'sha256:' ELSE 'sha512:' END
-        || lower(hex(blobs.digest)) AS digest,
+        || {hex} AS digest,
     platforms.text AS platform,
     images.compressed_bytes,
     images.uncompressed_bytes,
@@ -37,11 +39,18 @@ JOIN platforms ON platforms.id = images.platform_id
 """
 
 
+HEX: Final = {
+    "sqlite": "lower(hex(blobs.digest))",
+    "postgresql": "encode(blobs.digest, 'hex')",
+}
+
+
 def upgrade() -> None:
     create_registries()
     create_facts()
     create_tags()
-    op.execute(IMAGE_FACTS)
+    leave_room()
+    op.execute(IMAGE_FACTS.format(hex=HEX[op.get_bind().dialect.name]))
 
 
 def create_registries() -> None:
@@ -49,17 +58,22 @@ def create_registries() -> None:
     op.create_table(
         "registries",
         required("id", ID),
-        required("name", sa.Text()),
-        required("kind", sa.Text()),
-        required("url", sa.Text()),
-        required("storage_scope", sa.Text()),
-        optional("address_class", sa.Text()),
+        required("name", TEXT),
+        required("kind", TEXT),
+        required("url", TEXT),
+        required("storage_scope", TEXT),
+        optional("address_class", TEXT),
         required("interval_s", sa.Integer()),
-        required("state", sa.Text()),
-        required("state_reason", sa.Text()),
+        required("state", TEXT),
+        required("state_reason", TEXT),
         required("state_since", sa.BigInteger()),
         optional("last_discovery_at", sa.BigInteger()),
         optional("last_complete_discovery_at", sa.BigInteger()),
+        optional("held", TEXT),
+        required("removals_held", sa.Integer()),
+        optional("crawl_started_at", sa.BigInteger()),
+        optional("crawl_until", sa.BigInteger()),
+        optional("crawl_owner", TEXT),
         required("requests", sa.BigInteger()),
         required("bytes_read", sa.BigInteger()),
         required("revision", sa.BigInteger()),
@@ -67,18 +81,40 @@ def create_registries() -> None:
         sa.UniqueConstraint("name", name="uq_registries_name"),
     )
     op.create_table(
+        "storage_scopes",
+        required("id", ID),
+        required("registry_id", ID),
+        required("name", TEXT),
+        required("image_count", sa.BigInteger()),
+        required("weighed_bytes", sa.BigInteger()),
+        required("deduplicated_bytes", sa.BigInteger()),
+        required("shared_bytes", sa.BigInteger()),
+        required("revision", sa.BigInteger()),
+        sa.ForeignKeyConstraint(
+            ["registry_id"], ["registries.id"], name="fk_storage_scopes_registry_id"
+        ),
+        sa.PrimaryKeyConstraint("id", name="pk_storage_scopes"),
+        sa.UniqueConstraint(
+            "registry_id", "name", name="uq_storage_scopes_registry_id_name"
+        ),
+    )
+    op.create_table(
         "repositories",
         required("id", ID),
         required("registry_id", ID),
-        required("name", sa.Text()),
-        required("state", sa.Text()),
-        required("state_reason", sa.Text()),
+        required("scope_id", ID),
+        required("name", TEXT),
+        required("state", TEXT),
+        required("state_reason", TEXT),
         required("state_since", sa.BigInteger()),
+        optional("gone_at", sa.BigInteger()),
         required("due_at", sa.BigInteger()),
         optional("lease_until", sa.BigInteger()),
+        optional("lease_owner", TEXT),
         required("fence", sa.BigInteger()),
         required("complete_passes", sa.BigInteger()),
-        optional("held", sa.Text()),
+        required("missing_passes", sa.Integer()),
+        optional("held", TEXT),
         optional("last_pass_at", sa.BigInteger()),
         optional("last_complete_pass_at", sa.BigInteger()),
         required("requests", sa.BigInteger()),
@@ -86,6 +122,9 @@ def create_registries() -> None:
         required("revision", sa.BigInteger()),
         sa.ForeignKeyConstraint(
             ["registry_id"], ["registries.id"], name="fk_repositories_registry_id"
+        ),
+        sa.ForeignKeyConstraint(
+            ["scope_id"], ["storage_scopes.id"], name="fk_repositories_scope_id"
         ),
         sa.PrimaryKeyConstraint("id", name="pk_repositories"),
         sa.UniqueConstraint(
@@ -99,8 +138,8 @@ def create_registries() -> None:
         required("repository_id", ID),
         required("started_at", sa.BigInteger()),
         optional("ended_at", sa.BigInteger()),
-        required("state", sa.Text()),
-        required("reason", sa.Text()),
+        required("state", TEXT),
+        required("reason", TEXT),
         required("tags_seen", sa.BigInteger()),
         required("tags_new", sa.BigInteger()),
         required("tags_moved", sa.BigInteger()),
@@ -109,6 +148,7 @@ def create_registries() -> None:
         required("invalid_tags", sa.BigInteger()),
         required("requests", sa.BigInteger()),
         required("bytes_read", sa.BigInteger()),
+        required("resumes", sa.Integer()),
         sa.ForeignKeyConstraint(
             ["repository_id"], ["repositories.id"], name="fk_passes_repository_id"
         ),
@@ -117,6 +157,17 @@ def create_registries() -> None:
     op.create_index(
         "ix_passes_repository_id_id", "passes", ["repository_id", "id"], unique=False
     )
+    op.create_table(
+        "pass_chunks",
+        required("pass_id", ID),
+        required("position", sa.Integer()),
+        required("names", TEXT),
+        sa.ForeignKeyConstraint(
+            ["pass_id"], ["passes.id"], name="fk_pass_chunks_pass_id"
+        ),
+        sa.PrimaryKeyConstraint("pass_id", "position", name="pk_pass_chunks"),
+        sqlite_with_rowid=False,
+    )
 
 
 def create_facts() -> None:
@@ -124,18 +175,18 @@ def create_facts() -> None:
     op.create_table(
         "media_types",
         required("id", ID),
-        required("text", sa.Text()),
+        required("text", TEXT),
         sa.PrimaryKeyConstraint("id", name="pk_media_types"),
         sa.UniqueConstraint("text", name="uq_media_types_text"),
     )
     op.create_table(
         "platforms",
         required("id", ID),
-        required("text", sa.Text()),
-        required("os", sa.Text()),
-        required("architecture", sa.Text()),
-        required("variant", sa.Text()),
-        required("os_version", sa.Text()),
+        required("text", TEXT),
+        required("os", TEXT),
+        required("architecture", TEXT),
+        required("variant", TEXT),
+        required("os_version", TEXT),
         sa.PrimaryKeyConstraint("id", name="pk_platforms"),
         sa.UniqueConstraint("text", name="uq_platforms_text"),
     )
@@ -143,7 +194,7 @@ def create_facts() -> None:
         "instructions",
         required("id", ID),
         required("text_digest", sa.LargeBinary()),
-        required("text", sa.Text()),
+        required("text", TEXT),
         sa.PrimaryKeyConstraint("id", name="pk_instructions"),
         sa.UniqueConstraint("text_digest", name="uq_instructions_text_digest"),
     )
@@ -156,14 +207,14 @@ def create_facts() -> None:
         required("is_foreign", sa.Boolean()),
         required("has_conflict", sa.Boolean()),
         required("facts_state", sa.SmallInteger()),
-        optional("facts_code", sa.Text()),
+        optional("facts_code", TEXT),
         optional("unmeasured_bytes", sa.BigInteger()),
         optional("annotated_uncompressed_bytes", sa.BigInteger()),
         optional("uncompressed_confidence", sa.SmallInteger()),
         optional("uncompressed_bytes", sa.BigInteger()),
         optional("uncompressed_low_bytes", sa.BigInteger()),
         optional("uncompressed_high_bytes", sa.BigInteger()),
-        optional("uncompressed_reason", sa.Text()),
+        optional("uncompressed_reason", TEXT),
         optional("measured_at", sa.BigInteger()),
         sa.PrimaryKeyConstraint("id", name="pk_blobs"),
         sa.UniqueConstraint("digest", name="uq_blobs_digest"),
@@ -186,7 +237,7 @@ def create_facts() -> None:
         required("stored_bytes", sa.BigInteger()),
         required("layer_count", sa.Integer()),
         required("history_alignment", sa.SmallInteger()),
-        optional("problems", sa.Text()),
+        optional("problems", TEXT),
         optional("uncompressed_confidence", sa.SmallInteger()),
         optional("uncompressed_bytes", sa.BigInteger()),
         sa.PrimaryKeyConstraint("id", name="pk_images"),
@@ -203,7 +254,7 @@ def create_facts() -> None:
         "artifacts",
         required("id", ID),
         required("role", sa.SmallInteger()),
-        required("artifact_type", sa.Text()),
+        required("artifact_type", TEXT),
         optional("config_id", sa.BigInteger()),
         required("stored_bytes", sa.BigInteger()),
         sa.PrimaryKeyConstraint("id", name="pk_artifacts"),
@@ -227,11 +278,18 @@ def create_facts() -> None:
         sa.PrimaryKeyConstraint("image_id", "position", name="pk_layers"),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_layers_blob_id", "layers", ["blob_id"], unique=False)
+    op.create_index(
+        "ix_layers_claimed",
+        "layers",
+        ["blob_id"],
+        unique=False,
+        sqlite_where=sa.text("claimed_bytes IS NOT NULL"),
+        postgresql_where=sa.text("claimed_bytes IS NOT NULL"),
+    )
     op.create_table(
         "lines",
         required("image_id", ID),
-        required("entries", sa.Text()),
+        required("entries", TEXT),
         sa.PrimaryKeyConstraint("image_id", name="pk_lines"),
     )
 
@@ -242,15 +300,15 @@ def create_tags() -> None:
         "tags",
         required("id", ID),
         required("repository_id", ID),
-        required("name", sa.Text()),
-        required("natural_key", sa.Text()),
+        required("name", TEXT),
+        required("natural_key", TEXT),
         optional("target_id", sa.BigInteger()),
         required("first_seen_at", sa.BigInteger()),
         optional("moved_at", sa.BigInteger()),
         optional("pushed_at", sa.BigInteger()),
         optional("gone_at", sa.BigInteger()),
-        optional("error_code", sa.Text()),
-        optional("error_message", sa.Text()),
+        optional("error_code", TEXT),
+        optional("error_message", TEXT),
         optional("error_digest", sa.LargeBinary()),
         optional("error_at", sa.BigInteger()),
         sa.ForeignKeyConstraint(
@@ -292,16 +350,17 @@ def create_tags() -> None:
         ["manifest_id"],
         unique=False,
     )
+    create_ledger()
     op.create_table(
         "repository_summaries",
         required("repository_id", ID),
         required("tag_count", sa.BigInteger()),
         required("image_count", sa.BigInteger()),
         required("tags_failed", sa.BigInteger()),
-        optional("newest_tag", sa.Text()),
+        optional("newest_tag", TEXT),
         optional("newest_image_id", sa.BigInteger()),
-        optional("newest_platform", sa.Text()),
-        optional("newest_by", sa.Text()),
+        optional("newest_platform", TEXT),
+        optional("newest_by", TEXT),
         optional("newest_at", sa.BigInteger()),
         optional("newest_compressed_bytes", sa.BigInteger()),
         optional("newest_uncompressed_bytes", sa.BigInteger()),
@@ -313,6 +372,8 @@ def create_tags() -> None:
         optional("largest_compressed_bytes", sa.BigInteger()),
         optional("referenced_bytes", sa.BigInteger()),
         optional("weighed_bytes", sa.BigInteger()),
+        required("deduplicated_bytes", sa.BigInteger()),
+        required("exclusive_bytes", sa.BigInteger()),
         required("is_stale", sa.Boolean()),
         required("changed_at", sa.BigInteger()),
         required("revision", sa.BigInteger()),
@@ -323,6 +384,55 @@ def create_tags() -> None:
         ),
         sa.PrimaryKeyConstraint("repository_id", name="pk_repository_summaries"),
     )
+
+
+def create_ledger() -> None:
+    """What each repository holds, and in whose hands a blob is."""
+    op.create_table(
+        "repository_blobs",
+        required("scope_id", sa.BigInteger()),
+        required("blob_id", sa.BigInteger()),
+        required("repository_id", sa.BigInteger()),
+        required("manifest_count", sa.Integer()),
+        sa.PrimaryKeyConstraint(
+            "scope_id", "blob_id", "repository_id", name="pk_repository_blobs"
+        ),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "scope_blobs",
+        required("scope_id", sa.BigInteger()),
+        required("blob_id", sa.BigInteger()),
+        optional("sole_repository_id", sa.BigInteger()),
+        sa.PrimaryKeyConstraint("scope_id", "blob_id", name="pk_scope_blobs"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "blob_changes",
+        required("id", ID),
+        required("scope_id", sa.BigInteger()),
+        required("blob_id", sa.BigInteger()),
+        sa.PrimaryKeyConstraint("id", name="pk_blob_changes"),
+    )
+    op.create_index(
+        "ix_blob_changes_scope_id_id", "blob_changes", ["scope_id", "id"], unique=False
+    )
+
+
+def leave_room() -> None:
+    """PostgreSQL: an update that finds room on its page touches no index."""
+    if op.get_bind().dialect.name != "postgresql":
+        return
+    for table in (
+        "repositories",
+        "repository_manifests",
+        "repository_blobs",
+        "scope_blobs",
+        "storage_scopes",
+        "repository_summaries",
+        "tags",
+    ):
+        op.execute(f"ALTER TABLE {table} SET (fillfactor = 85)")
 
 
 def required(name: str, kind: TypeEngine[Kind]) -> sa.Column[Kind]:

@@ -1,0 +1,247 @@
+"""Keeps what a pass learns: batches, each with the cursor's next piece."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from weighbridge.audit.context import PassContext
+from weighbridge.audit.crew import Crew
+from weighbridge.audit.read import Reading
+from weighbridge.audit.tag_look import TagAnswer, TagFault
+from weighbridge.domain.digest import Digest
+from weighbridge.domain.document import Document, Image
+from weighbridge.ports import Cost
+from weighbridge.store.claiming import Claim, hold
+from weighbridge.store.images import keep_documents
+from weighbridge.store.passes import OpenPass, PassCounts, note_answered
+from weighbridge.store.session import Connection
+from weighbridge.store.tags import apply_failures, apply_moves
+
+BATCH: Final = 50
+"""Tags a transaction: half of what may be unsaved, so that the other half is asked
+about while these are written."""
+LINGER_S: Final = 0.25
+"""An answer waits no longer for others to be written with it."""
+NOTE_S: Final = 5.0
+"""So often a pass that finds nothing changed notes how far it is: its rows do not
+grow with its tags, and a kill costs no more than that."""
+FAULTS: Final = 100
+
+
+@dataclass(slots=True)
+class Tally:
+    """What this process has counted of a pass."""
+
+    answered: int = 0
+    new: int = 0
+    moved: int = 0
+    failed: int = 0
+    unchanged: int = 0
+    unanswered: str = ""
+    faults: list[TagFault] = field(default_factory=list)
+    asked_in_vain: set[Digest] = field(default_factory=set)
+
+    def add(self, answer: TagAnswer) -> None:
+        """Count an answer that is kept."""
+        self.answered += 1
+        self.new += answer.is_new
+        self.moved += answer.is_moved
+        self.unchanged += answer.is_unchanged
+        self.failed += answer.fault is not None
+        self.unanswered = self.unanswered or answer.unanswered
+        if answer.fault is not None and len(self.faults) < FAULTS:
+            self.faults.append(answer.fault)
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What one transaction keeps: answers that say something, and the names that
+    need not be asked again."""
+
+    answers: Sequence[TagAnswer]
+    names: Sequence[str]
+
+    def documents(self) -> list[Document]:
+        found: dict[Digest, Document] = {}
+        for reading in self.readings():
+            for document in reading.documents:
+                found[document.digest] = document
+        return list(found.values())
+
+    def missing(self) -> dict[Digest, str]:
+        found: dict[Digest, str] = {}
+        for reading in self.readings():
+            found |= reading.missing
+        return found
+
+    def readings(self) -> Iterable[Reading]:
+        return (a.reading for a in self.answers if a.reading is not None)
+
+
+class Keeping:
+    """Stores a pass's answers while the pass goes on asking."""
+
+    def __init__(
+        self,
+        context: PassContext,
+        claim: Claim,
+        opened: OpenPass,
+        cost: Cost,
+        crew: Crew,
+    ) -> None:
+        self.tally = Tally()
+        self._context = context
+        self._claim = claim
+        self._opened = opened
+        self._cost = cost
+        self._crew = crew
+        self._answers: list[TagAnswer] = []
+        self._names: list[str] = []
+        self._position = opened.chunks
+        self._taken = 0
+        self._is_saving = False
+        self._is_wanted = False
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._noted_at = self._loop.time()
+        context.unsaved.register(self.flush)
+
+    async def place(self) -> None:
+        """Wait until one more tag may be asked about."""
+        await self._context.unsaved.take(self._claim.repository_id)
+        self._taken += 1
+
+    def add(self, answer: TagAnswer, *, has_place: bool = True) -> None:
+        """Take an answer over. It counts once it is stored, or if there is nothing
+        to store."""
+        if answer.is_unchanged:
+            self.tally.add(answer)
+            self._names.append(answer.name)
+            if has_place:
+                self._give(1)
+            if self._loop.time() - self._noted_at > NOTE_S:
+                self._want()
+            return
+        self._answers.append(answer)
+        if len(self._answers) >= BATCH:
+            self._begin()
+        elif self._timer is None:
+            self._timer = self._loop.call_later(LINGER_S, self.flush)
+
+    def flush(self) -> None:
+        """Store what there is to store, soon. Where the cursor stands is not worth a
+        transaction of its own."""
+        if self._answers:
+            self._want()
+
+    def close(self) -> None:
+        """Give back what is left of a pass that ended, well or not."""
+        self._context.unsaved.unregister(self.flush)
+        self._stop_timer()
+        self._give(self._taken)
+
+    def counts(self) -> PassCounts:
+        """What the pass has done, other processes' part of it included."""
+        before, tally = self._opened.before, self.tally
+        return PassCounts(
+            tags_seen=before.tags_seen + tally.answered,
+            tags_new=before.tags_new + tally.new,
+            tags_moved=before.tags_moved + tally.moved,
+            tags_failed=before.tags_failed + tally.failed,
+            requests=before.requests + self._cost.requests,
+            bytes_read=before.bytes_read + self._cost.bytes_read,
+        )
+
+    def _want(self) -> None:
+        self._is_wanted = True
+        self._begin()
+
+    def _begin(self) -> None:
+        if not self._is_saving and (self._is_wanted or len(self._answers) >= BATCH):
+            self._is_saving = True
+            self._crew.spawn(self._save_all())
+
+    async def _save_all(self) -> None:
+        try:
+            while self._is_wanted or len(self._answers) >= BATCH:
+                self._is_wanted = False
+                self._stop_timer()
+                batch = _Batch(self._answers[: 2 * BATCH], self._names)
+                self._answers = self._answers[2 * BATCH :]
+                self._names = []
+                await self._save(batch)
+        finally:
+            self._is_saving = False
+        if self._answers and self._timer is None:
+            self._timer = self._loop.call_later(LINGER_S, self.flush)
+
+    async def _save(self, batch: _Batch) -> None:
+        documents, missing = batch.documents(), batch.missing()
+        for answer in batch.answers:
+            self.tally.add(answer)
+        self.tally.asked_in_vain |= missing.keys()
+        done = [a.name for a in batch.answers if not a.unanswered]
+        step = _Step(
+            self._claim,
+            self._opened.id,
+            self._position,
+            batch.answers,
+            [*done, *batch.names],
+            self.counts(),
+            self._context.clock(),
+        )
+        self._position += 1
+        self._noted_at = self._loop.time()
+
+        def facts(connection: Connection) -> None:
+            keep_documents(connection, documents, missing)
+
+        await self._context.writer.keep(
+            facts if documents or missing else None, step.keep
+        )
+        for reading in batch.readings():
+            self._context.reader.forget(reading)
+        self._show(documents)
+        self._give(len(batch.answers))
+
+    def _give(self, places: int) -> None:
+        places = min(places, self._taken)
+        self._taken -= places
+        self._context.unsaved.give(places)
+
+    def _show(self, documents: Iterable[Document]) -> None:
+        progress = self._context.progress
+        for document in documents:
+            if isinstance(document, Image):
+                progress.images += 1
+                progress.weighed_bytes += document.compressed_bytes
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """The ledger's half of a batch."""
+
+    claim: Claim
+    pass_id: int
+    position: int
+    answers: Sequence[TagAnswer]
+    names: Sequence[str]
+    counts: PassCounts
+    now: datetime
+
+    def keep(self, connection: Connection) -> None:
+        """Where tags point, why others could not be read, how far the pass is."""
+        moves = [a.move for a in self.answers if a.move is not None]
+        failures = [a.failure for a in self.answers if a.failure is not None]
+        if not moves and not failures:
+            hold(connection, self.claim, self.now)
+        apply_moves(connection, self.claim, moves, self.now)
+        apply_failures(connection, self.claim, failures, self.now)
+        note_answered(connection, self.pass_id, self.position, self.names, self.counts)

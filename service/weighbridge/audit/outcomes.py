@@ -1,0 +1,87 @@
+"""Gathers what the passes of one crawl came to."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from weighbridge.audit.crawl_report import CrawlFault
+from weighbridge.audit.repository_pass import PassOutcome
+from weighbridge.domain.report import RepositoryState
+from weighbridge.errors import WeighbridgeError
+from weighbridge.store.crawls import Visited
+
+UNREACHABLE_IN_A_ROW: Final = 3
+"""So many repositories fail for want of a connection: the rest are not asked."""
+
+_WORDS: Final = {
+    "partial": "the look did not reach the end; what was not seen is unchanged",
+    "missing": "the registry does not know this repository",
+    "unauthorized": "the registry refuses these credentials",
+    "unreachable": "the registry could not be reached",
+    "error": "the registry's answer could not be used",
+}
+
+
+@dataclass(slots=True)
+class Outcomes:
+    """What the passes of one crawl came to."""
+
+    registry: str
+    repository_ids: list[int] = field(default_factory=list)
+    complete: int = 0
+    partial: int = 0
+    failed: int = 0
+    tags: int = 0
+    taken_over: int = 0
+    faults: list[CrawlFault] = field(default_factory=list)
+    _unreachable_in_a_row: int = 0
+
+    @property
+    def is_unreachable(self) -> bool:
+        return self._unreachable_in_a_row >= UNREACHABLE_IN_A_ROW
+
+    def add(self, repository_id: int, name: str, outcome: PassOutcome) -> None:
+        """Count a pass that was made now."""
+        result = outcome.result
+        self.repository_ids.append(repository_id)
+        self._count(result.state, result.tags_seen)
+        unreachable = result.state == "unreachable"
+        self._unreachable_in_a_row = (
+            self._unreachable_in_a_row + 1 if unreachable else 0
+        )
+        if result.state != "ok" and not outcome.faults:
+            self._note(name, None, result.reason, _WORDS[result.state])
+        for fault in outcome.faults:
+            self._note(name, fault.tag, fault.code, fault.message)
+
+    def take_over(self, visited: Visited) -> None:
+        """Count a repository that was looked at before the crawl was cut off."""
+        self.repository_ids.append(visited.repository_id)
+        self.taken_over += 1
+        self._count(visited.state, visited.tags)
+
+    def fault(self, repository: str | None, exc: WeighbridgeError) -> None:
+        """Note what made a look impossible."""
+        self._note(repository, None, exc.code, exc.message)
+
+    def note(self, code: str, message: str) -> None:
+        """Note something about the whole registry."""
+        self._note(None, None, code, message)
+
+    def lost(self, name: str, exc: WeighbridgeError) -> None:
+        """Count a repository that another process has."""
+        self.partial += 1
+        self.fault(name, exc)
+
+    def _count(self, state: RepositoryState, tags: int) -> None:
+        self.tags += tags
+        if state == "ok":
+            self.complete += 1
+        elif state == "partial":
+            self.partial += 1
+        else:
+            self.failed += 1
+
+    def _note(
+        self, repository: str | None, tag: str | None, code: str, message: str
+    ) -> None:
+        self.faults.append(CrawlFault(self.registry, repository, tag, code, message))

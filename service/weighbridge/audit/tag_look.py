@@ -1,0 +1,167 @@
+"""Asks the registry what a tag is, as the plan wants it asked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from weighbridge.audit.plan import Question
+from weighbridge.audit.read import Reader, Reading
+from weighbridge.domain.digest import Digest
+from weighbridge.domain.listing import TagSeen
+from weighbridge.errors import (
+    DocumentError,
+    NotFound,
+    RegistryError,
+    TransportError,
+    WeighbridgeError,
+)
+from weighbridge.ports import Registry
+from weighbridge.store.tags import KnownTag, Move, TagFailure
+
+_STILL_REFUSED: Final = "it still is what was refused before"
+
+
+@dataclass(frozen=True, slots=True)
+class TagFault:
+    """A tag that could not be weighed in this pass, for the closing table."""
+
+    tag: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class TagAnswer:
+    """What one tag turned out to be; neither move nor failure: what it was.
+
+    move:       where it points, if it is new, moved, or no longer in error
+    failure:    why the look failed; what was known of it stays
+    reading:    the documents that the move leads to
+    fault:      whatever is not as it should be, for people
+    unanswered: the code of a question that brought no answer, or ""
+    was:        the digest that the tag had before; None: none
+    """
+
+    name: str
+    move: Move | None = None
+    failure: TagFailure | None = None
+    reading: Reading | None = None
+    fault: TagFault | None = None
+    unanswered: str = ""
+    was: Digest | None = None
+
+    @property
+    def is_unchanged(self) -> bool:
+        return self.move is None and self.failure is None
+
+    @property
+    def is_new(self) -> bool:
+        return self.move is not None and self.was is None
+
+    @property
+    def is_moved(self) -> bool:
+        return self.move is not None and self.was not in (None, self.move.digest)
+
+
+class TagLook:
+    """Looks at tags of one repository; `known` is what the store has of them."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        reader: Reader,
+        repository: str,
+        known: Mapping[str, KnownTag],
+    ) -> None:
+        self._registry = registry
+        self._reader = reader
+        self._repository = repository
+        self._known = known
+
+    async def at(self, question: Question) -> TagAnswer:
+        """Ask one question; a tag's failure is its answer."""
+        tag = question.tag
+        before = self._known.get(tag.name)
+        if question.kind == "same":
+            return TagAnswer(tag.name)
+        if question.kind == "head":
+            return await self._head(tag, before)
+        if question.digest is not None:
+            return await self._moved(tag, before, question.digest)
+        return await self._read(tag, before, None)
+
+    async def _head(self, tag: TagSeen, before: KnownTag | None) -> TagAnswer:
+        """Ask a tag's digest; only one that is new to the tag leads further."""
+        try:
+            digest = await self._registry.head_manifest(self._repository, tag.name)
+        except (RegistryError, TransportError) as exc:
+            return _failed(tag.name, before, exc)
+        if digest is None:
+            return await self._read(tag, before, None)
+        if before is not None and digest == before.error_digest:
+            fault = TagFault(tag.name, before.error_code or "", _STILL_REFUSED)
+            return TagAnswer(tag.name, fault=fault)
+        if before is not None and digest == before.digest:
+            if not before.error_code:
+                return TagAnswer(tag.name)
+            move = Move(tag.name, digest, tag.pushed_at)
+            return TagAnswer(tag.name, move=move, was=before.digest)
+        return await self._moved(tag, before, digest)
+
+    async def _moved(
+        self, tag: TagSeen, before: KnownTag | None, digest: Digest
+    ) -> TagAnswer:
+        """The registry says that the tag has this digest now."""
+        if await self._reader.knows(digest):
+            return _found(tag, before, Reading(digest))
+        return await self._read(tag, before, digest)
+
+    async def _read(
+        self, tag: TagSeen, before: KnownTag | None, claimed: Digest | None
+    ) -> TagAnswer:
+        """GET what the tag leads to; by digest where one was claimed."""
+        repository = self._repository
+        reader = self._reader
+        try:
+            try:
+                reading = await reader.read(repository, claimed or tag.name)
+            except (NotFound, DocumentError) as exc:
+                if claimed is None or not _is_false_claim(exc):
+                    raise
+                # The digest was only a claim (a header, a listing): what counts
+                # is what the tag serves.
+                reading = await reader.read(repository, tag.name)
+        except (DocumentError, RegistryError, TransportError) as exc:
+            return _failed(tag.name, before, exc)
+        return _found(tag, before, reading)
+
+
+def _found(tag: TagSeen, before: KnownTag | None, reading: Reading) -> TagAnswer:
+    fault = None
+    if reading.missing:
+        code = next(iter(reading.missing.values()))
+        fault = TagFault(tag.name, code, "a part of its index is missing")
+    return TagAnswer(
+        tag.name,
+        move=Move(tag.name, reading.digest, tag.pushed_at),
+        reading=reading,
+        fault=fault,
+        was=None if before is None else before.digest,
+    )
+
+
+def _failed(name: str, before: KnownTag | None, exc: WeighbridgeError) -> TagAnswer:
+    refused = exc.refused if isinstance(exc, DocumentError) else None
+    digest = None if refused is None else Digest(refused)
+    is_answer = isinstance(exc, DocumentError | NotFound)
+    return TagAnswer(
+        name,
+        failure=TagFailure(name, exc.code, exc.message, digest),
+        fault=TagFault(name, exc.code, exc.message),
+        unanswered="" if is_answer else exc.code,
+        was=None if before is None else before.digest,
+    )
+
+
+def _is_false_claim(exc: WeighbridgeError) -> bool:
+    return isinstance(exc, NotFound) or exc.code == "digest_mismatch"

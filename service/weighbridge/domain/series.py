@@ -1,0 +1,66 @@
+"""The series budget of `/metrics/repositories`: how many series fit, and for whom.
+
+Levels, from the top of the ladder: 3 every family that is wanted for every repository,
+2 the core families of every repository, 1 the core families of some repositories,
+0 registries only.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+Family: TypeAlias = Literal["largest", "tags", "pushed", "audited"]
+"""A series that each repository may have besides the core ones."""
+Level: TypeAlias = Literal[0, 1, 2, 3]
+
+CORE_SERIES: Final = 6
+"""Of one repository: its info, three sizes of images and two of storage."""
+REGISTRY_SERIES: Final = 9
+EXPORTER_SERIES: Final = 8
+DEFAULT_MAX_SERIES: Final = 20_000
+# Below level 2 a repository comes in at rank N and leaves at rank 1.2 N: neighbours
+# of like weight would otherwise take turns, and churn costs Prometheus more than
+# count does.
+_LEAVE: Final = 1.2
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What the configuration says about series.
+
+    pin:      patterns of repositories that stay when not all of them fit
+    families: those that are wanted besides the core
+    """
+
+    max_series: int = DEFAULT_MAX_SERIES
+    pin: tuple[str, ...] = ()
+    families: tuple[Family, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """Where the ladder stands for a number of repositories.
+
+    most:  repositories that have series at level 1, at most
+    enter: the rank up to which a repository comes in
+    """
+
+    level: Level
+    most: int
+    enter: int
+
+
+def ladder(budget: Budget, registries: int, repositories: int) -> Ladder:
+    """The highest level at which all of them keep within the budget."""
+    room = room_of(budget.max_series, registries)
+    most = room // CORE_SERIES
+    enter = int(most / _LEAVE)
+    if repositories * (CORE_SERIES + len(budget.families)) <= room:
+        return Ladder(3, most, enter)
+    if repositories <= most:
+        return Ladder(2, most, enter)
+    return Ladder(1 if enter else 0, most, enter)
+
+
+def room_of(max_series: int, registries: int) -> int:
+    """Series that are left for repositories."""
+    return max(0, max_series - EXPORTER_SERIES - REGISTRY_SERIES * registries)

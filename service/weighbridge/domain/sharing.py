@@ -1,0 +1,170 @@
+"""How storage is shared: who holds a blob, and what that changes in the totals.
+
+Counting goes in two steps. Inside a repository by deltas: a manifest enters or
+leaves, so its blobs are held by one manifest more or less. Between repositories by
+state: a blob is in nobody's hands, in those of one repository, or of several, and
+only a change between these three moves bytes. So nothing counts holders, and no
+total has to know how many there are.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, TypeAlias
+
+Hands: TypeAlias = int
+"""In whose hands a blob is: NOBODY, SEVERAL, or the id of its only repository."""
+NOBODY: Final[Hands] = -1
+SEVERAL: Final[Hands] = 0
+
+
+def blob_deltas(
+    flips: Mapping[int, int], blobs_of: Iterable[tuple[int, int]]
+) -> dict[int, int]:
+    """By how many manifests more (or fewer) each blob is held.
+
+    flips:    +1 for a manifest that enters, -1 for one that leaves
+    blobs_of: (manifest, blob) of all of them; a pair that comes twice counts once
+    """
+    deltas: Counter[int] = Counter()
+    for manifest, blob in set(blobs_of):
+        deltas[blob] += flips[manifest]
+    return {blob: delta for blob, delta in deltas.items() if delta}
+
+
+class Holding(NamedTuple):
+    """A blob, its stored bytes, and how many manifests of a repository hold it."""
+
+    blob: int
+    stored_bytes: int
+    manifests: int
+
+
+@dataclass(frozen=True, slots=True)
+class HoldingChange:
+    """What a repository's rows become: (blob, manifests) added and changed, blobs
+    removed, and by how many bytes its distinct blobs are more."""
+
+    added: list[tuple[int, int]] = field(default_factory=list)
+    changed: list[tuple[int, int]] = field(default_factory=list)
+    removed: list[int] = field(default_factory=list)
+    bytes_delta: int = 0
+
+    @property
+    def moved(self) -> list[int]:
+        """Blobs that the repository began or ceased to hold, sorted."""
+        return sorted([blob for blob, _ in self.added] + self.removed)
+
+
+def change_holdings(
+    held: Iterable[Holding], deltas: Mapping[int, int]
+) -> HoldingChange:
+    """Apply deltas to what a repository holds of these blobs.
+
+    A count never falls below none: where a total was damaged, the next batch goes on
+    and `db verify` tells.
+    """
+    added: list[tuple[int, int]] = []
+    changed: list[tuple[int, int]] = []
+    removed: list[int] = []
+    moved_bytes = 0
+    for blob, stored_bytes, before in held:
+        now = max(before + deltas[blob], 0)
+        if before == now:
+            continue
+        if before == 0:
+            added.append((blob, now))
+            moved_bytes += stored_bytes
+        elif now == 0:
+            removed.append(blob)
+            moved_bytes -= stored_bytes
+        else:
+            changed.append((blob, now))
+    return HoldingChange(added, changed, removed, moved_bytes)
+
+
+def in_hands(lowest: int | None, highest: int | None) -> Hands:
+    """The state that the first and the last holder's id say; None: no holder."""
+    if lowest is None:
+        return NOBODY
+    return lowest if lowest == highest else SEVERAL
+
+
+class Passage(NamedTuple):
+    """A blob with whose it was and is; `weighed_bytes`: of an image, else None."""
+
+    blob: int
+    was: Hands
+    now: Hands
+    stored_bytes: int
+    weighed_bytes: int | None
+
+
+@dataclass(slots=True)
+class Settlement:
+    """What blobs that changed hands change in a storage scope.
+
+    entered, changed: blobs with whose they are now; left: nobody holds them any more
+    exclusive_bytes:  by repository, how much more (or less) only it holds
+    """
+
+    entered: list[tuple[int, Hands]] = field(default_factory=list)
+    changed: list[tuple[int, Hands]] = field(default_factory=list)
+    left: list[int] = field(default_factory=list)
+    exclusive_bytes: Counter[int] = field(default_factory=Counter)
+    deduplicated_bytes: int = 0
+    shared_bytes: int = 0
+    images: int = 0
+    weighed_bytes: int = 0
+
+    def _put(self, hands: Hands, stored_bytes: int) -> None:
+        if hands == SEVERAL:
+            self.shared_bytes += stored_bytes
+        elif hands != NOBODY:
+            self.exclusive_bytes[hands] += stored_bytes
+
+    def resize(self, hands: Hands, more_bytes: int) -> None:
+        """A blob stays where it is and becomes larger."""
+        self._put(hands, more_bytes)
+        self.deduplicated_bytes += more_bytes
+
+    def add(self, passage: Passage) -> None:
+        """Take a blob out of its old place and put it into the new one."""
+        blob, was, now, stored_bytes, weighed_bytes = passage
+        if was == now:
+            return
+        self._put(was, -stored_bytes)
+        self._put(now, stored_bytes)
+        if was != NOBODY and now != NOBODY:
+            self.changed.append((blob, now))
+            return
+        sign = 1 if was == NOBODY else -1
+        self.deduplicated_bytes += sign * stored_bytes
+        if weighed_bytes is not None:
+            self.images += sign
+            self.weighed_bytes += sign * weighed_bytes
+        if was == NOBODY:
+            self.entered.append((blob, now))
+        else:
+            self.left.append(blob)
+
+
+def settle(passages: Iterable[Passage]) -> Settlement:
+    """State against state: it may run late, twice, or in any order."""
+    settlement = Settlement()
+    for passage in passages:
+        settlement.add(passage)
+    return settlement
+
+
+def moved_total(total: int, delta: int, largest: int) -> int | None:
+    """A stored total after a change, or None where only counting anew can tell.
+
+    A total that outgrows its column stays at `largest`, which then means "at least
+    so much": what is left of it after something went is not known from it.
+    """
+    if delta >= 0:
+        return min(total + delta, largest)
+    if total >= largest or total + delta < 0:
+        return None
+    return total + delta

@@ -1,0 +1,175 @@
+"""The right to write one repository: leases with fencing tokens.
+
+A claim is one conditional update that counts `fence` up. Whoever holds a claim
+writes only while the fence still has the claim's value, so that a process which
+was thought dead and comes back changes nothing.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, func, or_, select, update
+
+from weighbridge.errors import StaleFence
+from weighbridge.store.models import (
+    repositories,
+    repository_manifests,
+    repository_summaries,
+)
+from weighbridge.store.process_mark import is_gone
+
+_table = repositories.c
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to write one repository's tags, until someone else claims it.
+
+    scope_id:    the storage scope in which its blobs count
+    pass_number: complete passes so far; 0: whatever is there now came before us
+    tags:        live tags known
+    manifests:   distinct targets of these
+    held:        tags that the last pass did not see, whose vanishing waits for a
+                 second pass that agrees
+    lease_s:     how long the claim lasts; each batch written renews it
+    """
+
+    repository_id: int
+    scope_id: int
+    repository: str
+    fence: int
+    pass_number: int
+    tags: int
+    manifests: int
+    held: frozenset[str]
+    lease_s: float
+
+
+def claim(
+    connection: Connection,
+    repository_id: int,
+    *,
+    now: datetime,
+    lease_s: float,
+    owner: str = "",
+) -> Claim | None:
+    """Take a repository over, or None while another process has it.
+
+    owner: this process, as `process_mark.this_process` names it. The lease of an
+        owner that is known to have ended holds nobody up.
+    """
+    row = connection.execute(
+        select(_table.fence, _table.lease_until, _table.lease_owner).where(
+            _table.id == repository_id
+        )
+    ).one_or_none()
+    if row is None or (_is_held(row.lease_until, now) and not is_gone(row.lease_owner)):
+        return None
+    taken = connection.execute(
+        update(repositories)
+        .where(_table.id == repository_id, _table.fence == row.fence)
+        .values(
+            fence=_table.fence + 1,
+            lease_until=now + timedelta(seconds=lease_s),
+            lease_owner=owner or None,
+        )
+        .returning(
+            _table.scope_id,
+            _table.name,
+            _table.fence,
+            _table.complete_passes,
+            _table.held,
+        )
+    ).one_or_none()
+    if taken is None:
+        return None
+    return Claim(
+        repository_id=repository_id,
+        scope_id=taken.scope_id,
+        repository=taken.name,
+        fence=taken.fence,
+        pass_number=taken.complete_passes,
+        tags=_count_tags(connection, repository_id),
+        manifests=_count_targets(connection, repository_id),
+        held=frozenset(json.loads(taken.held)) if taken.held else frozenset(),
+        lease_s=lease_s,
+    )
+
+
+def _is_held(lease_until: datetime | None, now: datetime) -> bool:
+    return lease_until is not None and lease_until > now
+
+
+def is_free(now: datetime) -> ColumnElement[bool]:
+    """Repositories that nobody works on, as a condition."""
+    return or_(_table.lease_until.is_(None), _table.lease_until <= now)
+
+
+def _count_tags(connection: Connection, repository_id: int) -> int:
+    summary = repository_summaries.c
+    count: int = connection.execute(
+        select(summary.tag_count).where(summary.repository_id == repository_id)
+    ).scalar_one()
+    return count
+
+
+def _count_targets(connection: Connection, repository_id: int) -> int:
+    manifests = repository_manifests.c
+    count: int = connection.execute(
+        select(func.count()).where(
+            manifests.repository_id == repository_id, manifests.tag_count > 0
+        )
+    ).scalar_one()
+    return count
+
+
+def hold(connection: Connection, held: Claim, now: datetime) -> None:
+    """Renew a claim's lease. Raises StaleFence if it is not ours any more.
+
+    The first statement of every batch: it also locks the repository's row.
+    """
+    if not _renew(connection, held, now):
+        raise stale(held)
+
+
+def renew(connection: Connection, claims: Iterable[Claim], now: datetime) -> None:
+    """Renew the leases of claims whose passes have nothing to write for a while;
+    one that is not ours any more is left alone: its next batch will find out."""
+    for held in sorted(claims, key=lambda claim: claim.repository_id):
+        _renew(connection, held, now)
+
+
+def _renew(connection: Connection, held: Claim, now: datetime) -> bool:
+    renewed = connection.execute(
+        update(repositories)
+        .where(*is_ours(held))
+        .values(lease_until=now + timedelta(seconds=held.lease_s))
+    )
+    return renewed.rowcount == 1
+
+
+def is_ours(held: Claim) -> tuple[ColumnElement[bool], ...]:
+    """The claim's row, while it is the claim's."""
+    # No lease: the claim's own pass has been closed.
+    return (
+        _table.id == held.repository_id,
+        _table.fence == held.fence,
+        _table.lease_until.is_not(None),
+    )
+
+
+def stale(held: Claim) -> StaleFence:
+    """What to raise where a claim is not ours any more."""
+    return StaleFence(f"another process has taken {held.repository} over")
+
+
+def release(connection: Connection, held: Claim) -> None:
+    """Give a claim back without a result, so that others need not wait for its
+    lease to end. Nothing happens if it is not ours any more."""
+    connection.execute(
+        update(repositories)
+        .where(*is_ours(held))
+        .values(lease_until=None, lease_owner=None)
+    )

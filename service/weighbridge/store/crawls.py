@@ -1,0 +1,138 @@
+"""Which crawl of a registry is under way, so that one that was killed goes on.
+
+The repositories that it had been through need not be looked at again.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Connection, select, update
+
+from weighbridge.domain.report import RepositoryState
+from weighbridge.store.models import (
+    registries,
+    repositories,
+    repository_summaries,
+)
+from weighbridge.store.process_mark import is_gone
+
+_registry = registries.c
+_SAYS_NOTHING: Final[tuple[RepositoryState, ...]] = (
+    "new",
+    "unreachable",
+    "unauthorized",
+    "error",
+)
+"""States in which a repository is worth another look by the same crawl."""
+
+
+@dataclass(frozen=True, slots=True)
+class CrawlRecord:
+    """A crawl of a registry.
+
+    since:       when it began, in this process or in one that was cut off
+    is_resumed:  another process began it
+    is_recorded: others can take it up; not so while one is under way elsewhere
+    """
+
+    since: datetime
+    is_resumed: bool
+    is_recorded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Visited:
+    """A repository that this crawl has been through already."""
+
+    repository_id: int
+    repository: str
+    state: RepositoryState
+    tags: int
+
+
+def begin_crawl(
+    connection: Connection,
+    registry_id: int,
+    *,
+    now: datetime,
+    owner: str,
+    lease_s: float,
+    resume_s: float,
+) -> CrawlRecord:
+    """Begin a crawl, or take up the one that was cut off, if it began less than
+    `resume_s` ago. One that another process is still busy with is left alone."""
+    row = connection.execute(
+        select(
+            _registry.crawl_started_at, _registry.crawl_until, _registry.crawl_owner
+        ).where(_registry.id == registry_id)
+    ).one()
+    if row.crawl_started_at is not None:
+        is_other = row.crawl_owner != owner and not is_gone(row.crawl_owner)
+        runs_on = is_other and row.crawl_until > now
+        if runs_on:
+            return CrawlRecord(now, is_resumed=False, is_recorded=False)
+    is_resumed = (
+        row.crawl_started_at is not None
+        and row.crawl_started_at > now - timedelta(seconds=resume_s)
+    )
+    since = row.crawl_started_at if is_resumed else now
+    connection.execute(
+        update(registries)
+        .where(_registry.id == registry_id)
+        .values(
+            crawl_started_at=since,
+            crawl_until=now + timedelta(seconds=lease_s),
+            crawl_owner=owner,
+        )
+    )
+    return CrawlRecord(since, is_resumed=is_resumed, is_recorded=True)
+
+
+def renew_crawl(
+    connection: Connection,
+    registry_id: int,
+    *,
+    now: datetime,
+    owner: str,
+    lease_s: float,
+) -> None:
+    """Say that a crawl goes on."""
+    connection.execute(
+        update(registries)
+        .where(_registry.id == registry_id, _registry.crawl_owner == owner)
+        .values(crawl_until=now + timedelta(seconds=lease_s))
+    )
+
+
+def end_crawl(connection: Connection, registry_id: int, owner: str) -> None:
+    """Say that a crawl has come to its end: there is nothing to be taken up."""
+    connection.execute(
+        update(registries)
+        .where(_registry.id == registry_id, _registry.crawl_owner == owner)
+        .values(crawl_started_at=None, crawl_until=None, crawl_owner=None)
+    )
+
+
+def visited(
+    connection: Connection, registry_id: int, since: datetime
+) -> dict[int, Visited]:
+    """The repositories that were looked at since then and answered, by id."""
+    rows = connection.execute(
+        select(
+            repositories.c.id,
+            repositories.c.name,
+            repositories.c.state,
+            repository_summaries.c.tag_count,
+        )
+        .join(
+            repository_summaries,
+            repository_summaries.c.repository_id == repositories.c.id,
+        )
+        .where(
+            repositories.c.registry_id == registry_id,
+            repositories.c.last_pass_at >= since,
+            repositories.c.state.not_in(_SAYS_NOTHING),
+        )
+    )
+    return {row.id: Visited(row.id, row.name, row.state, row.tag_count) for row in rows}

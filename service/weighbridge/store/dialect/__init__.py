@@ -1,0 +1,28 @@
+"""What one database says differently from another: the only place that knows.
+
+Statements are made once, at import, and work on SQLite and on PostgreSQL: lists
+travel as one parameter, so that neither SQLAlchemy nor the database compiles a
+statement again for each length, and what is written many rows at a time is one
+statement for each database. Nothing here loads a database's dialect or its driver:
+that is done when one is opened.
+"""
+
+from weighbridge.store.dialect.among import among_bytes, among_ids, among_texts, listed
+from weighbridge.store.dialect.locks import Purpose, lock
+from weighbridge.store.dialect.many_rows import ChangedRows, GoneRows, NewRows, PutRows
+from weighbridge.store.dialect.names import POSTGRESQL, settles_at_once
+
+__all__ = [
+    "POSTGRESQL",
+    "ChangedRows",
+    "GoneRows",
+    "NewRows",
+    "Purpose",
+    "PutRows",
+    "among_bytes",
+    "among_ids",
+    "among_texts",
+    "listed",
+    "lock",
+    "settles_at_once",
+]

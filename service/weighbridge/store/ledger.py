@@ -1,0 +1,202 @@
+"""The ledger of a repository: which blobs it holds, and their bytes counted once.
+
+Within a batch: manifests enter or leave (`liveness`), here their blobs are counted,
+and what began or ceased to be held is settled in the storage scope (`settling`).
+docs/architecture.md says why it goes in these steps.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    and_,
+    bindparam,
+    case,
+    func,
+    or_,
+    select,
+    union,
+    update,
+)
+
+from weighbridge.domain.sharing import Holding, blob_deltas, change_holdings
+from weighbridge.store.dialect import (
+    ChangedRows,
+    GoneRows,
+    NewRows,
+    among_ids,
+    listed,
+    settles_at_once,
+)
+from weighbridge.store.facts import HAS_FACTS, STORED_BYTES
+from weighbridge.store.models import (
+    artifacts,
+    blobs,
+    images,
+    layers,
+    repository_blobs,
+    repository_manifests,
+    repository_summaries,
+)
+from weighbridge.store.settling import settle_or_queue
+from weighbridge.store.sums import exact_sum, sum_of
+from weighbridge.store.types import LARGEST, bounded
+
+_held = repository_blobs.c
+_summary = repository_summaries.c
+_total = _summary.deduplicated_bytes
+_LAYERS: Final = select(layers.c.image_id, layers.c.blob_id).where(
+    among_ids(layers.c.image_id)
+)
+_HELD: Final = (
+    select(
+        blobs.c.id,
+        STORED_BYTES.label("stored_bytes"),
+        func.coalesce(_held.manifest_count, 0).label("manifests"),
+    )
+    .outerjoin_from(
+        blobs,
+        repository_blobs,
+        and_(
+            _held.scope_id == bindparam("scope"),
+            _held.blob_id == blobs.c.id,
+            _held.repository_id == bindparam("repository"),
+        ),
+    )
+    .where(among_ids(blobs.c.id))
+)
+# What may still become larger: see `resizing`.
+_UNFINISHED: Final = (
+    select(blobs.c.id)
+    .where(
+        among_ids(blobs.c.id),
+        or_(blobs.c.is_foreign, blobs.c.compressed_bytes.is_(None)),
+    )
+    .order_by(blobs.c.id)
+    .with_for_update(read=True)
+)
+_KEY: Final = ("scope_id", "blob_id", "repository_id")
+_NEW: Final = NewRows(repository_blobs, *_KEY, "manifest_count")
+_CHANGED: Final = ChangedRows(repository_blobs, key=_KEY, values=["manifest_count"])
+_GONE: Final = GoneRows(repository_blobs, key=_KEY)
+
+# `moved_total`, said in SQL: the row need not be read for it. The bounds are made in
+# Python, because no order of evaluation keeps a sum of SQL from leaving 64 bits.
+_ADD: Final = (
+    update(repository_summaries)
+    .where(
+        _summary.repository_id == bindparam("repository"),
+        _total >= bindparam("least", type_=BigInteger),
+        _total <= bindparam("most", type_=BigInteger),
+    )
+    .values(
+        deduplicated_bytes=case(
+            (_total > bindparam("room", type_=BigInteger), LARGEST),
+            else_=_total + bindparam("delta", type_=BigInteger),
+        ),
+        revision=_summary.revision + 1,
+    )
+)
+_SET: Final = (
+    update(repository_summaries)
+    .where(_summary.repository_id == bindparam("repository"))
+    .values(deduplicated_bytes=bindparam("total"), revision=_summary.revision + 1)
+)
+# From its manifests and not from its rows: those of the whole scope lie between.
+_LIVE: Final = (
+    select(repository_manifests.c.manifest_id)
+    .join(blobs, blobs.c.id == repository_manifests.c.manifest_id)
+    .where(repository_manifests.c.repository_id == bindparam("repository"), HAS_FACTS)
+    .subquery()
+)
+_OF_REPOSITORY: Final = union(
+    select(_LIVE.c.manifest_id.label("blob_id")),
+    select(images.c.config_id).join(_LIVE, _LIVE.c.manifest_id == images.c.id),
+    select(artifacts.c.config_id).join(_LIVE, _LIVE.c.manifest_id == artifacts.c.id),
+    select(layers.c.blob_id).join(_LIVE, _LIVE.c.manifest_id == layers.c.image_id),
+).subquery()
+_EXACT: Final = select(*exact_sum(STORED_BYTES, "held")).where(
+    blobs.c.id.in_(select(_OF_REPOSITORY.c.blob_id))
+)
+
+
+def count_blobs(
+    connection: Connection,
+    scope_id: int,
+    repository_id: int,
+    flips: Mapping[int, int],
+    configs: Mapping[int, int | None],
+) -> None:
+    """Let manifests whose facts are kept enter (+1) or leave (-1) a repository, with
+    all that they hold: themselves, their configs, their layers.
+
+    The repository's row must be locked. configs: of each of the manifests
+    """
+    if not flips:
+        return
+    pairs = [(manifest, manifest) for manifest in flips]
+    pairs += [(m, config) for m, config in configs.items() if config is not None]
+    rows = connection.execute(_LAYERS, {"ids": listed(flips)})
+    pairs += [(image, blob) for image, blob in rows]
+    change_blobs(connection, scope_id, repository_id, blob_deltas(flips, pairs))
+
+
+def change_blobs(
+    connection: Connection,
+    scope_id: int,
+    repository_id: int,
+    deltas: Mapping[int, int],
+) -> None:
+    """Count that so many manifests more (or fewer) of a repository hold each blob."""
+    if not deltas:
+        return
+    _lock_unfinished(connection, deltas)
+    parameters = {
+        "scope": scope_id,
+        "repository": repository_id,
+        "ids": listed(sorted(deltas)),
+    }
+    rows = connection.execute(_HELD, parameters)
+    change = change_holdings((Holding(*row) for row in rows), deltas)
+    _NEW.add(
+        connection, [(scope_id, blob, repository_id, n) for blob, n in change.added]
+    )
+    _CHANGED.set(
+        connection, [(scope_id, blob, repository_id, n) for blob, n in change.changed]
+    )
+    _GONE.remove(
+        connection, [(scope_id, blob, repository_id) for blob in change.removed]
+    )
+    if change.bytes_delta:
+        add_deduplicated(connection, repository_id, change.bytes_delta)
+    settle_or_queue(connection, scope_id, change.moved)
+
+
+def _lock_unfinished(connection: Connection, blob_ids: Collection[int]) -> None:
+    """A blob whose size is not final stays as it is until we commit: whoever changes
+    it then finds what we wrote. SQLite lets nobody else write anyway."""
+    if not settles_at_once(connection.dialect):
+        connection.execute(_UNFINISHED, {"ids": listed(sorted(blob_ids))})
+
+
+def add_deduplicated(connection: Connection, repository_id: int, delta: int) -> None:
+    """Add to the bytes that a repository holds, each blob counted once."""
+    fitting = max(-LARGEST, bounded(delta))
+    parameters = {
+        "repository": repository_id,
+        "delta": fitting,
+        "least": max(-fitting, 0),
+        "most": LARGEST if delta >= 0 else LARGEST - 1,
+        "room": LARGEST - max(fitting, 0),
+    }
+    if connection.execute(_ADD, parameters).rowcount == 0:
+        set_deduplicated(connection, repository_id)
+
+
+def set_deduplicated(connection: Connection, repository_id: int) -> None:
+    """Count a repository's bytes anew."""
+    row = connection.execute(_EXACT, {"repository": repository_id}).one()
+    total = bounded(sum_of(row, "held"))
+    connection.execute(_SET, {"repository": repository_id, "total": total})

@@ -1,0 +1,92 @@
+"""PostgreSQL: a database on a server, shared by any number of processes."""
+
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import URL
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from weighbridge.errors import StoreError
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+# A dead peer is noticed within a minute; parameters of the URL come before these.
+_OPTIONS: Final = {
+    "application_name": "weighbridge",
+    "connect_timeout": "10",
+    "keepalives": "1",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "60000",
+}
+_SETTINGS: Final = (
+    "SET client_encoding = 'UTF8'",
+    # Whoever waits longer for a row or a table gives up, and is tried again.
+    "SET lock_timeout = '30s'",
+    # No transaction of ours waits for anything but the database: one that does is of
+    # a process that was stopped, and would hold its locks for ever.
+    "SET idle_in_transaction_session_timeout = '60s'",
+)
+_CONNECTIONS: Final = 5
+"""Kept open by an idle process."""
+_MORE_CONNECTIONS: Final = 15
+"""Opened as threads need them: a server takes a hundred connections by default."""
+_POOL_TIMEOUT_S: Final = 30.0
+
+
+def make_engine(address: URL) -> Engine:
+    """Connections to the server, checked before use, so that a restart of it costs
+    the transactions that were under way and nothing after.
+
+    Raises StoreError(missing_driver, invalid_database_url).
+    """
+    if not address.database:
+        raise StoreError(
+            "the URL names no database",
+            code="invalid_database_url",
+            hint="postgresql://user:password@host/name",
+        )
+    options = {k: v for k, v in _OPTIONS.items() if k not in address.query}
+    try:
+        engine = create_engine(
+            address.set(drivername="postgresql+psycopg"),
+            connect_args=options,
+            pool_pre_ping=True,
+            pool_size=_CONNECTIONS,
+            max_overflow=_MORE_CONNECTIONS,
+            pool_timeout=_POOL_TIMEOUT_S,
+            hide_parameters=True,
+            use_native_hstore=False,
+        )
+    except ImportError as error:
+        raise StoreError(
+            "PostgreSQL needs a driver that is not installed",
+            code="missing_driver",
+            hint="python -m pip install 'weighbridge[postgresql]'",
+        ) from error
+    event.listen(engine, "connect", _prepare)
+    return engine
+
+
+def told(address: URL) -> str:
+    """The database as messages name it: without user and password."""
+    host = address.host or str(address.query.get("host", "local socket"))
+    port = f":{address.port}" if address.port else ""
+    return f"{host}{port}/{address.database}"
+
+
+def _prepare(connection: "Connection", record: ConnectionPoolEntry) -> None:
+    was, connection.autocommit = connection.autocommit, True
+    for setting in _SETTINGS:
+        connection.execute(setting)
+    connection.autocommit = was
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise StoreError(
+            f"the database is encoded as {encoding}, which cannot hold every text",
+            code="database_encoding",
+            hint="make it anew: CREATE DATABASE weighbridge ENCODING 'UTF8' "
+            "TEMPLATE template0",
+        )

@@ -1,0 +1,98 @@
+"""The schema of a database: bringing it to this version, and checking it."""
+
+from typing import Final
+
+from sqlalchemy import Connection, inspect, text
+
+from weighbridge.errors import StoreError
+from weighbridge.store.dialect import POSTGRESQL, Purpose, lock
+from weighbridge.store.session import Database
+
+REVISION: Final = "0001"
+"""The newest migration; code and schema of another revision do not work together."""
+_OLDER: Final[frozenset[str]] = frozenset()
+"""Revisions that `upgrade` starts from, besides an empty database."""
+
+
+def upgrade(database: Database) -> str:
+    """Bring the schema to this version's revision, and return it.
+
+    Safe to run in several processes at once: the first one works, in a transaction
+    of its own, and the others then find nothing to do. One that is killed leaves
+    nothing behind. Raises StoreError(schema_version) for the database of a newer
+    version, StoreError(not_a_database) for another program's; neither is touched.
+    """
+    found = _revision(database)
+    if found == REVISION:
+        return REVISION
+    with database.write() as connection:
+        upgrade_in(connection)
+    return REVISION
+
+
+def upgrade_in(connection: Connection) -> None:
+    """The same in a transaction of the caller's; nobody else upgrades until it ends."""
+    if connection.dialect.name == POSTGRESQL:
+        # However long another one's upgrade takes, we wait for it.
+        connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
+    lock(connection, Purpose.UPGRADE)
+    # Read again: another process may have upgraded while we waited for the lock.
+    found = _revision_in(connection)
+    if found == REVISION:
+        return
+    if found is None:
+        _refuse_foreign(connection)
+    elif found not in _OLDER:
+        raise _newer(found)
+    # Imported late: alembic takes half a second, and most starts do not need it.
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", "weighbridge.store:migrations")
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _newer(found: str) -> StoreError:
+    return StoreError(
+        f"the database has schema {found}, made by a newer version of weighbridge; "
+        f"this version knows {REVISION}",
+        code="schema_version",
+        hint="use that version, or name another database",
+    )
+
+
+def _refuse_foreign(connection: Connection) -> None:
+    """Tables that are there before our first one are somebody else's."""
+    if tables := inspect(connection).get_table_names():
+        raise StoreError(
+            f"the database holds tables of another program ({tables[0]}, ...)",
+            code="not_a_database",
+            hint="name a database of weighbridge's own",
+        )
+
+
+def check_schema(database: Database) -> None:
+    """Raises StoreError(schema_version) if the schema is another revision's."""
+    found = _revision(database)
+    if found != REVISION:
+        raise StoreError(
+            f"the database has schema {found or 'none'}, this version needs {REVISION}",
+            code="schema_version",
+            hint="run: weighbridge db upgrade",
+        )
+
+
+def _revision(database: Database) -> str | None:
+    with database.read() as connection:
+        return _revision_in(connection)
+
+
+def _revision_in(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    statement = text("SELECT version_num FROM alembic_version")
+    found: str | None = connection.execute(statement).scalar()
+    return found

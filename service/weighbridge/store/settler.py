@@ -1,0 +1,110 @@
+"""The settler: takes what waits in `blob_changes` and settles it. PostgreSQL only.
+
+A change row commits with its effect, so whoever sees the row sees the effect, and
+what is in flight brings a row of its own. The shared totals are exact whenever the
+queue is empty; what a repository holds itself is exact always.
+"""
+
+import threading
+from typing import Final
+
+import structlog
+from sqlalchemy import bindparam, delete, func, select
+
+from weighbridge.errors import WeighbridgeError
+from weighbridge.store.dialect import Purpose, lock
+from weighbridge.store.models import blob_changes
+from weighbridge.store.session import Database
+from weighbridge.store.settling import settle_blobs
+
+IDLE_S: Final = 0.2
+_STEP: Final = 5_000
+"""Changes that are settled in one transaction."""
+
+_change = blob_changes.c
+_OLDEST: Final = select(_change.scope_id).order_by(_change.id).limit(1)
+_FIRST: Final = (
+    select(_change.id)
+    .where(_change.scope_id == bindparam("scope"))
+    .order_by(_change.id)
+    .limit(_STEP)
+)
+_TAKE: Final = (
+    delete(blob_changes).where(_change.id.in_(_FIRST)).returning(_change.blob_id)
+)
+_WAITING: Final = select(func.count()).select_from(blob_changes)
+
+
+def settle_waiting(database: Database) -> int:
+    """Settle the scope that waits longest, one step; how many changes that took.
+
+    0: nothing waits, as always on SQLite, which settles in each batch. Safe in
+    several processes at once: one of them works on a scope, the others wait for it.
+    Raises StoreError(database_busy, ...).
+    """
+    if database.settles_at_once:
+        return 0
+    with database.read() as connection:
+        scope: int | None = connection.execute(_OLDEST).scalar()
+    if scope is None:
+        return 0
+    with database.write() as connection:
+        lock(connection, Purpose.SETTLE, scope)
+        taken = list(connection.execute(_TAKE, {"scope": scope}).scalars())
+        if taken:
+            settle_blobs(connection, scope, set(taken))
+    # Where another process was faster, there may still be more.
+    return max(len(taken), 1)
+
+
+def settle_all(database: Database) -> None:
+    """Settle until nothing waits: afterwards every total is exact, as far as nobody
+    writes meanwhile. Raises StoreError(database_busy, ...)."""
+    while settle_waiting(database):
+        pass
+
+
+def waiting_changes(database: Database) -> int:
+    """How many changes wait to be settled."""
+    if database.settles_at_once:
+        return 0
+    with database.read() as connection:
+        waiting: int = connection.execute(_WAITING).scalar_one()
+    return waiting
+
+
+class Settler:
+    """A thread that settles what waits until it is closed; it does nothing where
+    batches settle themselves. What fails is logged and tried again."""
+
+    def __init__(self, database: Database, idle_s: float = IDLE_S) -> None:
+        self._database = database
+        self._idle_s = idle_s
+        self._closed = threading.Event()
+        self._log = structlog.get_logger("weighbridge.settler")
+        self._thread = threading.Thread(
+            target=self._run, name="weighbridge-settler", daemon=True
+        )
+
+    def start(self) -> None:
+        if not self._database.settles_at_once:
+            self._thread.start()
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Let the step that runs come to its end; what then waits stays queued."""
+        self._closed.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        while not self._closed.is_set():
+            if not self._settle():
+                self._closed.wait(self._idle_s)
+
+    def _settle(self) -> int:
+        try:
+            return settle_waiting(self._database)
+        except WeighbridgeError as exc:
+            level = self._log.warning if exc.retryable else self._log.error
+            level("settling failed", code=exc.code, why=exc.message)
+            return 0

@@ -1,0 +1,81 @@
+"""SQLite: a file of our own, with a write-ahead log beside it."""
+
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from weighbridge.errors import StoreError
+
+_PRAGMAS: Final = (
+    "busy_timeout = 5000",
+    "journal_mode = WAL",
+    "synchronous = NORMAL",
+    "foreign_keys = ON",
+)
+
+
+def make_engine(address: URL) -> Engine:
+    """Connections to the file; its folder is made.
+
+    Raises StoreError(invalid_database_url, cannot_open).
+    """
+    path = Path(_file_of(address))
+    if path.is_dir():
+        raise _cannot_open(f"{path}: it is a directory")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_open(
+            f"the folder of the database {str(path)!r} cannot be made"
+        ) from error
+    # No limit on connections but the callers' threads: one that waits for a free
+    # connection would only look like a slow database.
+    engine = create_engine(address, max_overflow=-1, hide_parameters=True)
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def told(address: URL) -> str:
+    """The database as messages name it."""
+    return str(address.database)
+
+
+def _file_of(address: URL) -> str:
+    name = address.database
+    if not name or name == ":memory:" or address.host:
+        raise _invalid_url("the URL names no file")
+    if address.query or name.startswith("file:"):
+        raise _invalid_url("the URL has parameters, which are not taken")
+    return name
+
+
+def _invalid_url(what: str) -> StoreError:
+    return StoreError(
+        what,
+        code="invalid_database_url",
+        hint="sqlite:///file.db or sqlite:////absolute/file.db",
+    )
+
+
+def _cannot_open(what: str) -> StoreError:
+    return StoreError(what, code="cannot_open")
+
+
+def _prepare(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
+    # The driver opens transactions on its own, late and as readers: updates that
+    # follow a read are then lost or refused. We say BEGIN ourselves instead.
+    connection.isolation_level = None
+    for pragma in _PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}").close()
+    if sqlite3.sqlite_version_info < (3, 41):
+        connection.create_function("unhex", 1, bytes.fromhex, deterministic=True)
+
+
+def _begin(connection: Connection) -> None:
+    is_reader = connection.get_execution_options().get("weighbridge_read", False)
+    connection.exec_driver_sql("BEGIN" if is_reader else "BEGIN IMMEDIATE")

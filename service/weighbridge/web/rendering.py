@@ -1,0 +1,172 @@
+"""The inventory as text, put together piece by piece.
+
+A piece is small, so that a scrape that wants the interpreter meanwhile gets it within
+a millisecond or two; what takes long (compressing, reading) lets go of it anyway.
+"""
+
+import time
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Final
+
+from weighbridge.domain.report import RegistryReport
+from weighbridge.store.reports import InventoryRow
+from weighbridge.web.exposition import escaped, head, labels
+from weighbridge.web.families import INFO, REGISTRY, RepositoryFamily
+
+# Level 1 takes off nine tenths; higher ones cost several times as much for little.
+_ZIP_LEVEL: Final = 1
+_GZIP_FORMAT: Final = 31  # zlib: window bits 15, plus 16 for a gzip wrapper
+_ZIP_PIECE: Final = 256 * 1024
+_BREATH_S: Final = 0.0005
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """The bytes that a scrape gets, plain and as gzip."""
+
+    plain: bytes
+    zipped: bytes
+
+
+class Body:
+    """Text in both codings, to which a last part can be added at little cost."""
+
+    def __init__(self, plain: bytes) -> None:
+        self.plain = plain
+        self._compressor = zlib.compressobj(_ZIP_LEVEL, zlib.DEFLATED, _GZIP_FORMAT)
+        view = memoryview(plain)
+        self._zipped = b"".join(
+            self._compressor.compress(view[start : start + _ZIP_PIECE])
+            for start in range(0, len(plain), _ZIP_PIECE)
+        )
+
+    def with_end(self, end: bytes) -> Rendered:
+        """The whole of it; the compressor is copied, so that nothing before `end`
+        is compressed again."""
+        compressor = self._compressor.copy()
+        zipped = self._zipped + compressor.compress(end) + compressor.flush()
+        return Rendered(self.plain + end, zipped)
+
+
+@dataclass(slots=True)
+class _Block:
+    """One family: its head, and the samples of each registry in turn."""
+
+    head: bytes
+    parts: list[tuple[str, bytes]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Where a family stands in the text: its head, and each registry's samples."""
+
+    start: int
+    end: int
+    registries: dict[str, tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """The inventory as text, and where in it each registry's part is."""
+
+    plain: bytes
+    series: int
+    spans: tuple[Span, ...]
+
+    def of_registry(self, name: str) -> bytes:
+        """The samples of one registry under the heads of their families."""
+        parts = []
+        for span in self.spans:
+            if (place := span.registries.get(name)) is not None:
+                parts.append(self.plain[span.start : span.end])
+                parts.append(self.plain[place[0] : place[1]])
+        return b"".join(parts)
+
+
+def render(
+    registries: Sequence[RegistryReport],
+    pieces: Iterable[Sequence[InventoryRow]],
+    families: Sequence[RepositoryFamily],
+    *,
+    breath_s: float = _BREATH_S,
+) -> Text:
+    """All families; `pieces` have the values of `families`, by registry.
+
+    breath_s: how long others may have the interpreter after each piece
+    """
+    blocks = _of_registries(registries)
+    info = _Block(head(*INFO))
+    numbers = [_Block(head(family.name, family.help)) for family in families]
+    series = sum(len(block.parts) for block in blocks)
+    for piece in pieces:
+        for registry, rows in groupby(piece, key=lambda row: row.registry):
+            series += _add(info, numbers, families, registry, list(rows))
+        time.sleep(breath_s)
+    return _joined([*blocks, info, *numbers], series)
+
+
+def _of_registries(registries: Sequence[RegistryReport]) -> list[_Block]:
+    blocks = []
+    for family in REGISTRY:
+        block = _Block(head(family.name, family.help))
+        for report in registries:
+            if (value := family.value_of(report)) is not None:
+                line = f"{family.name}{labels(registry=report.name)} {value}\n"
+                block.parts.append((report.name, line.encode()))
+        blocks.append(block)
+    return blocks
+
+
+def _add(
+    info: _Block,
+    numbers: Sequence[_Block],
+    families: Sequence[RepositoryFamily],
+    registry: str,
+    rows: Sequence[InventoryRow],
+) -> int:
+    """Add the samples of rows of one registry; how many these are."""
+    start = f'{{registry="{escaped(registry)}",repository="'
+    names = [f'{start}{escaped(row.repository)}"' for row in rows]
+    name = INFO[0]
+    lines = [
+        f'{name}{label},platform="{escaped(row.platform)}"}} 1\n'
+        for label, row in zip(names, rows, strict=True)
+    ]
+    info.parts.append((registry, "".join(lines).encode()))
+    series = len(lines)
+    columns = zip(*(row.values for row in rows), strict=True)
+    for block, family, values in zip(numbers, families, columns, strict=True):
+        name = family.name
+        lines = [
+            f"{name}{label}}} {value}\n"
+            for label, value in zip(names, values, strict=True)
+            if value is not None
+        ]
+        block.parts.append((registry, "".join(lines).encode()))
+        series += len(lines)
+    return series
+
+
+def _joined(blocks: Sequence[_Block], series: int) -> Text:
+    """The text; a family without samples is left out."""
+    texts: list[bytes] = []
+    spans: list[Span] = []
+    at = 0
+    for block in blocks:
+        if not any(part for _, part in block.parts):
+            continue
+        span = Span(at, at + len(block.head), {})
+        texts.append(block.head)
+        at = span.end
+        for registry, part in block.parts:
+            begin, _ = span.registries.get(registry, (at, at))
+            at += len(part)
+            if at > begin:
+                span.registries[registry] = (begin, at)
+            texts.append(part)
+        spans.append(span)
+        block.parts.clear()
+    return Text(b"".join(texts), series, tuple(spans))

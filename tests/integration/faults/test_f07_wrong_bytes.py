@@ -1,0 +1,55 @@
+"""F07: bytes that are not what they were asked by."""
+
+from support.fault_proxy import fault_proxy
+from support.faults import flipped_byte
+from support.faulty_crawls import CrawledDatabase, watching
+from support.two_moments import TwoMoments
+
+COUNTER = "weighbridge_integrity_errors_total"
+
+
+def test_f07_a_flipped_byte_in_each_manifest_changes_no_row(
+    moments: TwoMoments, database: CrawledDatabase
+) -> None:
+    with fault_proxy(moments.after.url) as proxy:
+        flips = proxy.spoil(flipped_byte(), kind="manifest", method="GET")
+
+        with watching(database.path) as watch:
+            done = database.crawl(proxy.url)
+
+        moments.assert_unharmed(watch)
+        assert database.records() | moments.old == database.records()
+        assert "digest_mismatch" in {fault.code for fault in done.faults}
+        assert 0 < database.counted(COUNTER) <= flips.hits
+        assert proxy.plan.most_attempts <= 2
+        proxy.heal()
+        database.crawl(proxy.url)
+    moments.assert_caught_up(database)
+
+
+def test_f07_one_flip_is_counted_asked_again_and_forgotten(
+    moments: TwoMoments, database: CrawledDatabase
+) -> None:
+    with fault_proxy(moments.after.url) as proxy:
+        flips = proxy.spoil(
+            flipped_byte(), target="manifests/sha256:", method="GET", attempts=1
+        )
+
+        done = database.crawl(proxy.url)
+
+    assert done.faults == ()
+    assert database.counted(COUNTER) == flips.hits > 0
+    moments.assert_caught_up(database)
+
+
+def test_f07_a_flipped_byte_in_each_config_is_refused(
+    moments: TwoMoments, database: CrawledDatabase
+) -> None:
+    with fault_proxy(moments.after.url) as proxy:
+        proxy.spoil(flipped_byte(), kind="blob")
+
+        with watching(database.path) as watch:
+            database.crawl(proxy.url)
+
+    assert database.counted(COUNTER) > 0
+    moments.assert_unharmed(watch)

@@ -1,0 +1,91 @@
+"""F08: tokens end in the middle of a crawl, and the token server goes away."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from support.fault_proxy import FaultProxy, fault_proxy
+from support.faults import Answer, Asked, Delay, Instead, status
+from support.faulty_crawls import NAME, CrawledDatabase, watching
+from support.scripted_registry import Request
+from support.token_server import TokenIssuer
+from support.two_moments import TwoMoments
+from weighbridge.config import RegistrySettings
+
+
+@contextmanager
+def a_guarded_registry(
+    moments: TwoMoments, folder: Path
+) -> Iterator[tuple[FaultProxy, TokenIssuer]]:
+    """A registry that wants tokens; the proxy before it is its token server too."""
+    folder.mkdir()
+    issuer = TokenIssuer(folder)
+    port = a_free_port()
+    with fault_proxy(f"http://127.0.0.1:{port}") as proxy:
+        auth = issuer.auth_section(f"{proxy.url}/token")
+        with moments.a_copy_of_after(folder / "registry", auth=auth, port=port):
+            yield proxy, issuer
+
+
+def tokens_of(issuer: TokenIssuer) -> Instead:
+    def answer(asked: Asked) -> Answer:
+        reply = issuer.reply(Request(asked.method, asked.target, asked.headers))
+        return Answer(reply.status, reply.headers, reply.body)
+
+    return Instead(answer)
+
+
+def a_free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def test_f08_tokens_that_end_during_a_crawl_are_replaced(
+    moments: TwoMoments, database: CrawledDatabase, tmp_path: Path
+) -> None:
+    slow = RegistrySettings.model_validate(
+        {"name": NAME, "url": "http://127.0.0.1:1", "limits": {"concurrency": 4}}
+    )
+    with a_guarded_registry(moments, tmp_path / "guarded") as (proxy, issuer):
+        # The registry takes a token for a minute longer than it says.
+        issuer.lasts_s = -58
+        proxy.spoil(tokens_of(issuer), kind="token")
+        proxy.spoil(Delay(0.1), kind="manifest")
+
+        with watching(database.path) as watch:
+            done = database.crawl(
+                proxy.url, registry=slow.model_copy(update={"url": proxy.url})
+            )
+
+    assert done.faults == ()
+    assert len(issuer.scopes) > len(set(issuer.scopes))
+    moments.assert_unharmed(watch)
+    moments.assert_caught_up(database)
+
+
+def test_f08_a_token_server_that_is_down_empties_nothing(
+    moments: TwoMoments, database: CrawledDatabase, tmp_path: Path
+) -> None:
+    with a_guarded_registry(moments, tmp_path / "guarded") as (proxy, issuer):
+        tokens = tokens_of(issuer)
+        proxy.spoil(status(503), target="/token.*shop%2Fapp")
+        proxy.spoil(tokens, kind="token")
+
+        with watching(database.path) as watch:
+            database.crawl(proxy.url)
+
+        found = database.repository("shop/app")
+        assert found is not None
+        assert found.state in ("unauthorized", "error", "unreachable")
+        assert found.tags == 30
+        for tag, record in database.records().items():
+            if tag.startswith("shop/app:"):
+                assert record == moments.old[tag]
+        moments.assert_unharmed(watch)
+
+        proxy.heal()
+        proxy.spoil(tokens, kind="token")
+        database.crawl(proxy.url)
+    moments.assert_caught_up(database)

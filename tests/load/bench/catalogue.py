@@ -1,0 +1,24 @@
+"""All comparisons, in the order of docs/benchmarks.md."""
+
+from typing import Final
+
+from load.bench import (
+    cold_crawl,
+    delay,
+    ingest,
+    recrawl,
+    replay,
+    snapshot,
+    startup,
+)
+from load.bench.comparison import Comparison
+
+COMPARISONS: Final[tuple[Comparison, ...]] = (
+    cold_crawl.COMPARISON,
+    recrawl.COMPARISON,
+    replay.COMPARISON,
+    delay.COMPARISON,
+    ingest.COMPARISON,
+    snapshot.COMPARISON,
+    startup.COMPARISON,
+)

@@ -1,0 +1,115 @@
+"""A database with many repositories, and a writer that does not let it rest.
+
+    python -m load.bench.snapshot_store fill DATABASE_URL REPOSITORIES
+    python -m load.bench.snapshot_store write DATABASE_URL SECONDS
+
+Each repository has four tags of different images, so that it has all its series.
+"""
+
+import itertools
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from load.bench.ingest_run import BATCH, image
+from support.store_world import a_result, an_entry
+from weighbridge.domain.document import Image
+from weighbridge.domain.platform import DEFAULT
+from weighbridge.store.claiming import claim
+from weighbridge.store.images import keep_documents
+from weighbridge.store.passes import close_pass, open_pass
+from weighbridge.store.registries import put_registry
+from weighbridge.store.repositories import put_repositories
+from weighbridge.store.schema import upgrade
+from weighbridge.store.session import Connection, Database, open_database
+from weighbridge.store.summaries import refresh_summary
+from weighbridge.store.tags import Move, apply_moves
+
+TAGS: Final = 4
+_IMAGES: Final = 400
+_PAUSE_S: Final = 0.2
+_TAGS_A_WRITE: Final = 50
+_NOW: Final = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+def fill(database: Database, repositories: int) -> None:
+    """All in a few transactions: nobody reads meanwhile."""
+    images = [_sized(image(number)) for number in range(_IMAGES)]
+    with database.write() as connection:
+        for start in range(0, _IMAGES, BATCH):
+            keep_documents(connection, images[start : start + BATCH], {})
+        ids = _repositories(connection, repositories)
+    for start in range(0, len(ids), BATCH):
+        with database.write() as connection:
+            for repository in ids[start : start + BATCH]:
+                first = repository * TAGS % _IMAGES
+                _look(connection, repository, images[first : first + TAGS])
+
+
+def write(database: Database, seconds: float) -> int:
+    """New images into one repository after the other; how many tags were written."""
+    with database.write() as connection:
+        ids = _repositories(connection, 50)
+    ends_at, numbers = time.monotonic() + seconds, itertools.count(10**6)
+    written = 0
+    for repository in itertools.cycle(ids):
+        if time.monotonic() > ends_at:
+            return written
+        images = [_sized(image(next(numbers))) for _ in range(_TAGS_A_WRITE)]
+        with database.write() as connection:
+            keep_documents(connection, images, {})
+            _look(connection, repository, images)
+        written += len(images)
+        time.sleep(_PAUSE_S)
+    return written
+
+
+def _repositories(connection: Connection, count: int) -> list[int]:
+    registry = put_registry(connection, an_entry(), _NOW)
+    names = [f"team-{n % 97:02d}/service-{n:06d}" for n in range(count)]
+    return sorted(put_repositories(connection, registry, names, _NOW).values())
+
+
+def _look(connection: Connection, repository: int, images: Sequence[Image]) -> None:
+    """One whole pass that finds these images."""
+    now = datetime.now(UTC)
+    taken = claim(connection, repository, now=now, lease_s=60)
+    assert taken is not None
+    opened = open_pass(connection, taken, now)
+    moves = [
+        Move(f"v{found.digest[7:19]}", found.digest, _NOW + timedelta(minutes=n))
+        for n, found in enumerate(images)
+    ]
+    apply_moves(connection, taken, moves, now)
+    refresh_summary(connection, repository, now, [DEFAULT])
+    close_pass(connection, taken, opened.id, a_result(), now, now)
+
+
+def _sized(found: Image) -> Image:
+    """With the uncompressed size of each layer as a builder notes it."""
+    layers = tuple(
+        replace(layer, annotated_uncompressed_bytes=3 * layer.compressed_bytes)
+        for layer in found.layers
+    )
+    return replace(found, manifest=replace(found.manifest, layers=layers))
+
+
+def main(what: str, url: str, count: int) -> None:
+    """Fill an empty database, or write into one that was filled."""
+    database = open_database(url)
+    try:
+        upgrade(database)
+        if what == "fill":
+            fill(database, count)
+        else:
+            print(json.dumps(write(database, count)))
+    finally:
+        database.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))

@@ -1,0 +1,153 @@
+"""The ledger once more, by brute force: everything from tags and facts, in sets.
+
+It shares nothing with the store but the tables' names, so that a mistake in one is
+no mistake in the other.
+"""
+
+from collections import Counter, defaultdict
+from typing import Final
+
+from sqlalchemy import Connection, text
+
+from weighbridge.store.session import Database
+
+LARGEST: Final = 2**63 - 1
+_IMAGE, _INDEX, _ARTIFACT, _UNWEIGHABLE = 2, 3, 4, 5
+
+Rows = dict[str, set[tuple[object, ...]]]
+
+
+def stored(database: Database) -> Rows:
+    """What the ledger's tables hold."""
+    with database.read() as connection:
+        return {
+            name: {tuple(row) for row in connection.execute(text(query))}
+            for name, query in _STORED.items()
+        }
+
+
+_STORED: Final = {
+    "repository_manifests": "SELECT repository_id, manifest_id, tag_count, index_count"
+    " FROM repository_manifests",
+    "repository_blobs": "SELECT scope_id, blob_id, repository_id, manifest_count"
+    " FROM repository_blobs",
+    "scope_blobs": "SELECT scope_id, blob_id, sole_repository_id FROM scope_blobs",
+    "storage_scopes": "SELECT id, image_count, weighed_bytes, deduplicated_bytes,"
+    " shared_bytes FROM storage_scopes",
+    "repository_summaries": "SELECT repository_id, tag_count, image_count,"
+    " deduplicated_bytes, exclusive_bytes FROM repository_summaries",
+}
+
+
+def counted(database: Database) -> Rows:
+    """What they ought to hold."""
+    with database.read() as connection:
+        return _Facts(connection).rows()
+
+
+class _Facts:
+    def __init__(self, connection: Connection) -> None:
+        def all_of(query: str) -> list[tuple[int, ...]]:
+            return [tuple(row) for row in connection.execute(text(query))]
+
+        self.scopes = dict(all_of("SELECT id, scope_id FROM repositories"))
+        self.all_scopes = [s for (s,) in all_of("SELECT id FROM storage_scopes")]
+        self.state = dict(all_of("SELECT id, facts_state FROM blobs"))
+        self.size = {
+            blob: 0 if foreign else compressed or 0
+            for blob, foreign, compressed in all_of(
+                "SELECT id, is_foreign, compressed_bytes FROM blobs"
+            )
+        }
+        self.weighs = dict(all_of("SELECT id, compressed_bytes FROM images"))
+        self.children = defaultdict(set)
+        for index, child in all_of("SELECT index_id, child_id FROM index_members"):
+            self.children[index].add(child)
+        self.parts = defaultdict(set)
+        for image, blob in all_of("SELECT image_id, blob_id FROM layers"):
+            self.parts[image].add(blob)
+        for table in ("images", "artifacts"):
+            for manifest, config in all_of(f"SELECT id, config_id FROM {table}"):  # noqa: S608
+                if config is not None:
+                    self.parts[manifest].add(config)
+        self.tags: dict[int, list[int]] = defaultdict(list)
+        self.tag_counts: Counter[int] = Counter()
+        for repository, target in all_of(
+            "SELECT repository_id, target_id FROM tags WHERE gone_at IS NULL"
+        ):
+            self.tag_counts[repository] += 1
+            if target is not None:
+                self.tags[repository].append(target)
+
+    def rows(self) -> Rows:
+        rows: Rows = {name: set() for name in _STORED}
+        holders: dict[int, dict[int, set[int]]] = defaultdict(lambda: defaultdict(set))
+        held_by: dict[int, set[int]] = {}
+        images: dict[int, int] = {}
+        for repository, scope in self.scopes.items():
+            live = self._live(repository)
+            for manifest in live:
+                tags = self.tags[repository].count(manifest)
+                indexes = sum(manifest in self.children[index] for index in live)
+                rows["repository_manifests"].add((repository, manifest, tags, indexes))
+            counts: Counter[int] = Counter()
+            for manifest in live:
+                counts.update(self._held(manifest))
+            for blob, count in counts.items():
+                rows["repository_blobs"].add((scope, blob, repository, count))
+                holders[scope][blob].add(repository)
+            held_by[repository] = set(counts)
+            images[repository] = sum(self.state[m] == _IMAGE for m in live)
+        for scope in self.all_scopes:
+            held = holders[scope]
+            for blob, by in held.items():
+                sole = next(iter(by)) if len(by) == 1 else None
+                rows["scope_blobs"].add((scope, blob, sole))
+            weighed = [self.weighs[b] for b in held if self.state[b] == _IMAGE]
+            shared = [b for b, by in held.items() if len(by) > 1]
+            rows["storage_scopes"].add(
+                (
+                    scope,
+                    len(weighed),
+                    _fit(sum(weighed)),
+                    self._bytes(held),
+                    self._bytes(shared),
+                )
+            )
+        for repository, scope in self.scopes.items():
+            blobs = held_by[repository]
+            sole_blobs = [b for b in blobs if holders[scope][b] == {repository}]
+            rows["repository_summaries"].add(
+                (
+                    repository,
+                    self.tag_counts[repository],
+                    images[repository],
+                    self._bytes(blobs),
+                    self._bytes(sole_blobs),
+                )
+            )
+        return rows
+
+    def _live(self, repository: int) -> set[int]:
+        live: set[int] = set()
+        waiting = list(self.tags[repository])
+        while waiting:
+            manifest = waiting.pop()
+            if manifest not in live:
+                live.add(manifest)
+                waiting += self.children[manifest]
+        return live
+
+    def _held(self, manifest: int) -> set[int]:
+        state = self.state[manifest]
+        if state in (_IMAGE, _ARTIFACT):
+            return {manifest} | self.parts[manifest]
+        return {manifest} if state in (_INDEX, _UNWEIGHABLE) else set()
+
+    def _bytes(self, blobs: object) -> int:
+        assert isinstance(blobs, (set, list, dict))
+        return _fit(sum(self.size[blob] for blob in blobs))
+
+
+def _fit(total: int) -> int:
+    return min(total, LARGEST)

@@ -1,0 +1,254 @@
+"""What a database says of its registries, without how and when it came to know it.
+
+Two databases that saw the same registry have the same dump: one by a clean crawl,
+the other through faults, crashes or another engine. Ids are replaced by digests and
+names; times, counts of requests and passes, leases and queues are left out.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from sqlalchemy import Column, Connection, Table, UniqueConstraint, select
+
+from weighbridge.store.models import metadata
+from weighbridge.store.session import Database, open_database
+from weighbridge.store.types import Moment
+
+Row: TypeAlias = Mapping[str, object]
+Dump: TypeAlias = Mapping[str, Row]
+"""By the row's name, such as `tags near/shop/app 1.0`: its columns."""
+
+LEFT_OUT: Final[Mapping[str, str]] = {
+    "passes": "how often it was looked at",
+    "pass_chunks": "the cursor of a pass under way",
+    "blob_changes": "the settler's queue",
+    "media_types": "shown where they are used",
+    "platforms": "shown where they are used",
+    "instructions": "shown where they are used",
+}
+"""Tables that no dump has, and why."""
+_WORK: Final = frozenset(
+    {
+        "url",
+        "interval_s",
+        "address_class",
+        "fence",
+        "revision",
+        "requests",
+        "bytes_read",
+        "complete_passes",
+        "missing_passes",
+        "lease_owner",
+        "crawl_owner",
+        "error_message",  # it may name the address that was asked
+    }
+)
+"""Columns about our work or the address, not about what the registry holds."""
+_FLAGS: Final = frozenset({"gone_at", "moved_at", "seen_until"})
+"""Times of which it matters whether there is one."""
+_FACTS: Final = frozenset({("images", "created_at")})
+"""Times that a document says."""
+
+_BLOB_TABLES: Final = ("images", "artifacts")
+"""Their `id` is a blob's."""
+_REFERENCES: Final[Mapping[str, str]] = {
+    "registry_id": "registries",
+    "scope_id": "storage_scopes",
+    "repository_id": "repositories",
+    "sole_repository_id": "repositories",
+    "tag_id": "tags",
+    "platform_id": "platforms",
+    "media_type_id": "media_types",
+    "instruction_id": "instructions",
+    "heaviest_instruction_id": "instructions",
+} | dict.fromkeys(
+    (
+        "artifact_id",
+        "blob_id",
+        "child_id",
+        "config_id",
+        "image_id",
+        "index_id",
+        "manifest_id",
+        "newest_image_id",
+        "target_id",
+    ),
+    "blobs",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """How a dump differs from the one that was expected; false where it does not."""
+
+    lines: tuple[str, ...] = field(default=())
+
+    def __bool__(self) -> bool:
+        return bool(self.lines)
+
+    def __str__(self) -> str:
+        shown = self.lines[:20]
+        more = len(self.lines) - len(shown)
+        return "\n".join([*shown, *([f"... and {more} more"] if more else [])])
+
+
+def dump_of(database: Database) -> Dump:
+    """Everything that is a fact or a number, from one snapshot."""
+    with database.read() as connection:
+        return _Dumper(connection).dump()
+
+
+def dump_of_url(url: str) -> Dump:
+    """The same of a database that is not open."""
+    database = open_database(url)
+    try:
+        return dump_of(database)
+    finally:
+        database.close()
+
+
+def differences(expected: Dump, found: Dump) -> Differences:
+    """One line for each row that is missing, one too many, or has another value."""
+    lines = []
+    for name in sorted(expected.keys() | found.keys()):
+        if name not in found:
+            lines.append(f"- {name}: {_shown(expected[name])}")
+        elif name not in expected:
+            lines.append(f"+ {name}: {_shown(found[name])}")
+        elif expected[name] != found[name]:
+            lines.append(f"! {name}: {_changes(expected[name], found[name])}")
+    return Differences(tuple(lines))
+
+
+def assert_same(expected: Dump, found: Dump) -> None:
+    """Fail with the first twenty differences: - missing, + too many, ! other."""
+    unequal = differences(expected, found)
+    assert not unequal, f"{len(unequal.lines)} rows differ\n{unequal}"
+
+
+def rows_of(dump: Dump, table: str) -> Dump:
+    """The rows of one table, named without it."""
+    start = f"{table} "
+    return {n.removeprefix(start): r for n, r in dump.items() if n.startswith(start)}
+
+
+def _shown(row: Row) -> str:
+    return " ".join(f"{name}={value}" for name, value in row.items())
+
+
+def _changes(expected: Row, found: Row) -> str:
+    names = [n for n in {**expected, **found} if expected.get(n) != found.get(n)]
+    return ", ".join(f"{n}: {expected.get(n)} -> {found.get(n)}" for n in names)
+
+
+class _Dumper:
+    """Reads every table once; whatever others refer to comes first."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._names: dict[str, dict[int, str]] = {}
+
+    def dump(self) -> Dump:
+        self._name_rows()
+        dump: dict[str, Row] = {}
+        for table in metadata.sorted_tables:
+            if table.name in LEFT_OUT:
+                continue
+            for name, row in self._rows(table):
+                assert name not in dump, f"two rows are called {name}"
+                dump[name] = row
+        return dump
+
+    def _name_rows(self) -> None:
+        """What stands for an id where another row refers to it."""
+        tables = metadata.tables
+        for name in ("media_types", "platforms", "instructions"):
+            self._name(name, lambda row: str(row["text"]))
+        self._name("blobs", lambda row: str(row["digest"]))
+        self._name("registries", lambda row: str(row["name"]))
+        if "storage_scopes" in tables:
+            self._name("storage_scopes", self._below("registry_id", "registries"))
+        self._name("repositories", self._below("registry_id", "registries"))
+        self._name("tags", self._below("repository_id", "repositories", ":"))
+
+    def _name(self, table: str, name_of: Callable[[Row], str]) -> None:
+        rows = self._connection.execute(select(metadata.tables[table])).mappings()
+        self._names[table] = {int(row["id"]): name_of(dict(row)) for row in rows}
+
+    def _below(
+        self, column: str, table: str, separator: str = "/"
+    ) -> Callable[[Row], str]:
+        def name_of(row: Row) -> str:
+            above = self._name_of(table, row[column])
+            return f"{above}{separator}{row['name']}"
+
+        return name_of
+
+    def _rows(self, table: Table) -> Iterable[tuple[str, Row]]:
+        rows = [dict(r) for r in self._connection.execute(select(table)).mappings()]
+        if table.name == "tag_moves":
+            rows = _numbered(rows)
+        key = _key(table)
+        for row in rows:
+            name = " ".join(str(self._value(table, c, row[c])) for c in key)
+            values = {
+                column.name: self._value(table, column.name, row[column.name])
+                for column in table.columns
+                if column.name not in key and _is_kept(table, column)
+            }
+            yield f"{table.name} {name}", values
+
+    def _value(self, table: Table, column: str, value: object) -> object:
+        if value is None:
+            return None
+        if (table.name, column) == ("lines", "entries"):
+            return self._lines(str(value))
+        if (table.name, column) == ("registries", "held"):
+            ids = json.loads(str(value))
+            return sorted(self._name_of("repositories", n) for n in ids)
+        if column == "id" and table.name in _BLOB_TABLES:
+            return self._name_of("blobs", value)
+        if column in _REFERENCES:
+            return self._name_of(_REFERENCES[column], value)
+        return True if column in _FLAGS else value
+
+    def _lines(self, entries: str) -> list[object]:
+        return [
+            [self._name_of("instructions", instruction), *rest]
+            for instruction, *rest in json.loads(entries)
+        ]
+
+    def _name_of(self, table: str, identity: object) -> str:
+        assert isinstance(identity, int)
+        return self._names[table].get(identity, f"<no {table} {identity}>")
+
+
+def _is_kept(table: Table, column: Column[object]) -> bool:
+    if column.name in _WORK or (column.name == "id" and column.primary_key):
+        return False
+    is_time = isinstance(column.type, Moment)
+    return not is_time or column.name in _FLAGS or (table.name, column.name) in _FACTS
+
+
+def _key(table: Table) -> list[str]:
+    """The columns that name a row: what is unique beside an id that means nothing."""
+    if table.name == "tag_moves":
+        return ["tag_id", "seen_from"]
+    names = [column.name for column in table.primary_key]
+    if names != ["id"] or table.name in _BLOB_TABLES:
+        return names
+    unique = [c for c in table.constraints if isinstance(c, UniqueConstraint)]
+    assert len(unique) == 1, f"what names a row of {table.name}?"
+    return [column.name for column in unique[0].columns]
+
+
+def _numbered(rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Moves of a tag by their number, in place of their time."""
+    numbers: dict[object, int] = {}
+    numbered = []
+    for row in sorted(rows, key=lambda row: str(row["seen_from"])):
+        number = numbers[row["tag_id"]] = numbers.get(row["tag_id"], 0) + 1
+        numbered.append(row | {"seen_from": number})
+    return numbered

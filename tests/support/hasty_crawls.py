@@ -1,0 +1,72 @@
+"""Crawls by a client with other deadlines or another clock than the service's own."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import httpx
+
+from support.crawling import Yard
+from support.fake_clock import FakeClock
+from support.faulty_crawls import NAME, CrawledDatabase
+from support.real_registry import a_loopback_endpoint
+from weighbridge.audit.crawl_report import RegistryCrawl
+from weighbridge.bootstrap.databases import ready_database
+from weighbridge.net.transport import Transport
+from weighbridge.registry.clock import Clock
+from weighbridge.registry.distribution import DistributionRegistry
+from weighbridge.store.registries import RegistryEntry
+
+
+class ShortDeadline(httpx.AsyncBaseTransport):
+    """Our transport, with less patience than its caller asks for."""
+
+    def __init__(self, deadline_s: float) -> None:
+        self._transport = Transport()
+        self._deadline_s = deadline_s
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        request.extensions["deadline"] = self._deadline_s
+        return await self._transport.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
+
+
+@dataclass(frozen=True, slots=True)
+class Hasty:
+    """How a crawl differs from the service's own.
+
+    deadline_s: of each request
+    clock:      of the registry's client, for waits and dates: one that does not
+                really wait
+    """
+
+    deadline_s: float = 60.0
+    clock: Clock = field(default_factory=lambda: FakeClock().clock)
+
+    def crawl(self, database: CrawledDatabase, url: str) -> RegistryCrawl:
+        """One crawl of all repositories."""
+        return asyncio.run(self._crawl(database, url))
+
+    async def _crawl(self, database: CrawledDatabase, url: str) -> RegistryCrawl:
+        registry = DistributionRegistry(
+            a_loopback_endpoint(url),
+            ShortDeadline(self.deadline_s),
+            database.telemetry,
+            clock=self.clock,
+        )
+        entry = RegistryEntry(NAME, "distribution", url, "registry", "loopback", 3600)
+        try:
+            with ready_database(database.settings()) as opened:
+                yard = Yard(opened, entry, database.now)
+                return await yard.crawl(registry, measure=True)
+        finally:
+            await registry.aclose()
+
+
+def timed(call: Callable[[], RegistryCrawl]) -> tuple[RegistryCrawl, float]:
+    """What it returns, and the seconds that it took."""
+    began = time.monotonic()
+    return call(), time.monotonic() - began

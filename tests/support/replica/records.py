@@ -1,0 +1,125 @@
+"""The records of the shared data set: images whose documents were mostly not kept."""
+
+import gzip
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+from support.shared import shared_path
+
+_FILE: Final = "dataset/images.jsonl.gz"
+_SUBJECT: Final = "vnd.docker.reference.digest"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedLayer:
+    """A layer as it was recorded; `media_type` None: not written down."""
+
+    digest: str
+    compressed_bytes: int
+    media_type: str | None
+
+    @property
+    def is_foreign(self) -> bool:
+        return ".foreign." in (self.media_type or "")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One platform's manifest, and the tags by which it was found.
+
+    repository:     the source, a slash and the recorded name
+    index_digest:   as recorded; None: the tags name the manifest, or the index that
+                    did was not recorded
+    index_tags:     name the index
+    manifest_tags:  name this manifest
+    platform:       as an index writes it
+    subject:        of an attestation: the recorded digest of what it is about
+    total_bytes:    the recorded sum, which counts a repeated layer each time
+    raw_manifest, raw_config: the true bytes, where they were kept
+    """
+
+    source: str
+    repository: str
+    index_digest: str | None
+    index_media_type: str | None
+    index_tags: tuple[str, ...]
+    manifest_tags: tuple[str, ...]
+    platform: Mapping[str, str]
+    manifest_digest: str
+    media_type: str | None
+    created: str | None
+    total_bytes: int
+    layers: tuple[RecordedLayer, ...]
+    history: Sequence[Mapping[str, object]] | None
+    history_alignment: str
+    subject: str | None
+    raw_manifest: bytes | None
+    raw_config: bytes | None
+
+    @property
+    def is_attestation(self) -> bool:
+        return self.platform["os"] == "unknown"
+
+    @property
+    def compressed_bytes(self) -> int:
+        """What a pull moves: each distinct layer once."""
+        return sum({y.digest: y.compressed_bytes for y in self.layers}.values())
+
+
+@cache
+def recorded() -> tuple[Record, ...]:
+    """All records, in the file's order; skips the test where there is none."""
+    return tuple(_read())
+
+
+def _read() -> Iterator[Record]:
+    with gzip.open(shared_path(_FILE), "rt", encoding="utf-8") as lines:
+        for line in lines:
+            yield _record(json.loads(line))
+
+
+def _record(said: Mapping[str, Any]) -> Record:  # the data set's README is its schema
+    index_tags, manifest_tags = _tags(said)
+    raw_manifest, raw_config = said.get("raw_manifest"), said.get("raw_config")
+    return Record(
+        source=said["source"],
+        repository=f"{said['source']}/{said['repo']}",
+        index_digest=said["index_digest"],
+        index_media_type=said["index_media_type"],
+        index_tags=index_tags,
+        manifest_tags=manifest_tags,
+        platform=_platform(said["platform"]),
+        manifest_digest=said["manifest_digest"],
+        media_type=said["media_type"],
+        created=said["created"],
+        total_bytes=said["total_compressed"],
+        layers=tuple(
+            RecordedLayer(layer["digest"], layer["size"], layer["media_type"])
+            for layer in said["layers"]
+        ),
+        history=said["history"],
+        history_alignment=said["history_alignment"],
+        subject=said.get("annotations", {}).get(_SUBJECT),
+        raw_manifest=raw_manifest.encode() if raw_manifest else None,
+        raw_config=raw_config.encode() if raw_config else None,
+    )
+
+
+def _tags(said: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Those of the index, those of the manifest. One source tells them apart; in the
+    others every tag names what the registry answered with: the index, if any."""
+    if "platform_tags" in said:
+        return tuple(said["shared_tags"]), tuple(said["platform_tags"])
+    tags = tuple(said["tags"])
+    return (tags, ()) if said["index_digest"] else ((), tags)
+
+
+def _platform(said: Mapping[str, str]) -> Mapping[str, str]:
+    """One source names a Windows version by its base image only: that name stands
+    for the number, so that an index's platforms stay apart."""
+    version = said.get("os.version") or said.get("os.version.name")
+    kept = {key: said[key] for key in ("os", "architecture", "variant") if key in said}
+    return kept | ({"os.version": version} if version else {})

@@ -1,0 +1,219 @@
+"""A crawl that was cut off goes on where it stood, and ends as a clean one does."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from support.crawling import ENTRY, Yard, a_yard
+from support.database_dump import assert_same, dump_of
+from support.fake_registry import FakeRegistry
+from support.images import a_served_image, some_layers
+from weighbridge.audit.scope import Scope
+from weighbridge.audit.unsaved import LIMIT
+from weighbridge.store.claiming import claim
+from weighbridge.store.crawls import begin_crawl
+from weighbridge.store.process_mark import this_process
+from weighbridge.store.registries import put_registry
+from weighbridge.store.repositories import put_repositories
+
+TAGS = 400
+
+
+class CutOff(BaseException):
+    """The crawl ends here, as by Ctrl-C."""
+
+
+@dataclass(slots=True)
+class BreakableRegistry(FakeRegistry):
+    """Ends the crawl at the question of this number; asked: all questions so far."""
+
+    cut_at: int | None = None
+
+    def _ask(self, operation: str, reference: str) -> None:
+        FakeRegistry._ask(self, operation, reference)
+        if self.cut_at is not None and self.asked.total() >= self.cut_at:
+            raise CutOff
+
+
+def filled(*repositories: str, tags: int = TAGS) -> BreakableRegistry:
+    registry = BreakableRegistry(page_length=100)
+    for repository in repositories or ("shop/api",):
+        for n in range(tags):
+            layers = some_layers(1000, 10 + n, name=f"{repository}-{n}")
+            registry.put(repository, f"t{n:04}", a_served_image(layers))
+    return registry
+
+
+@pytest.fixture
+def yard(tmp_path: Path) -> Iterator[Yard]:
+    folder = tmp_path / "cut"
+    folder.mkdir()
+    with a_yard(folder) as made:
+        yield made
+
+
+@pytest.fixture
+def clean(tmp_path: Path) -> Iterator[Yard]:
+    folder = tmp_path / "clean"
+    folder.mkdir()
+    with a_yard(folder) as made:
+        yield made
+
+
+async def cut_off(yard: Yard, registry: BreakableRegistry, at: int) -> None:
+    """A crawl that ends at a question, a minute before the next one begins."""
+    registry.cut_at = at
+    with pytest.raises(CutOff):
+        await yard.crawl(registry)
+    registry.cut_at = None
+    yard.now += timedelta(minutes=-59)
+
+
+@pytest.mark.parametrize("at", [3, 150, 333, 500, 700, 2 * TAGS])
+async def test_f12_a_pass_that_was_cut_off_repeats_at_most_one_batch(
+    yard: Yard, clean: Yard, at: int
+) -> None:
+    registry, whole = filled(), filled()
+    await clean.crawl(whole)
+    await cut_off(yard, registry, at)
+
+    done = await yard.crawl(registry)
+
+    assert_same(dump_of(clean.database), dump_of(yard.database))
+    assert (done.state, done.tags, done.images) == ("ok", TAGS, TAGS)
+    listed = registry.count("tags") + registry.count("repositories")
+    repeated = registry.asked.total() - listed - 2 * TAGS
+    assert repeated <= 2 * LIMIT
+
+
+async def test_a_resumed_pass_counts_what_came_before(yard: Yard) -> None:
+    registry = filled()
+    await cut_off(yard, registry, 500)
+
+    await yard.crawl(registry)
+
+    (only,) = yard.passes("shop/api")
+    assert (only.state, only.tags_new, only.tags_seen) == ("ok", TAGS, TAGS)
+    assert only.requests > 2 * TAGS
+
+
+async def test_a_pass_that_was_cut_off_long_ago_is_begun_anew(yard: Yard) -> None:
+    registry = filled()
+    await cut_off(yard, registry, 700)
+    yard.now += timedelta(hours=2)
+    registry.asked.clear()
+
+    await yard.crawl(registry)
+
+    latest, before = yard.passes("shop/api")
+    assert (latest.state, before.state) == ("ok", "interrupted")
+    assert registry.count("head_manifest") > LIMIT
+
+
+async def test_a_tag_that_vanished_while_nobody_looked_is_gone(yard: Yard) -> None:
+    registry = filled()
+    await cut_off(yard, registry, 700)
+    del registry.tags_by_repository["shop/api"]["t0000"]
+
+    await yard.crawl(registry)
+
+    assert yard.tags("shop/api")["t0000"].gone_at is not None
+    assert yard.repository("shop/api").tags == TAGS - 1
+
+
+async def test_repositories_that_were_looked_at_before_the_cut_are_not_asked_again(
+    yard: Yard, clean: Yard
+) -> None:
+    names = [f"shop/r{n}" for n in range(12)]
+    registry, whole = filled(*names, tags=20), filled(*names, tags=20)
+    await clean.crawl(whole)
+    await cut_off(yard, registry, 300)
+
+    done = await yard.crawl(registry)
+
+    assert_same(dump_of(clean.database), dump_of(yard.database))
+    assert (done.repositories, done.tags) == (12, 240)
+    assert done.taken_over > 0
+    assert done.resumed_at is not None
+    looked_at = [n for n in names if registry.asked["tags", f"{n}#0"] == 1]
+    assert len(looked_at) >= done.taken_over
+
+
+async def test_a_crawl_that_ended_is_not_taken_up(yard: Yard) -> None:
+    registry = filled(tags=3)
+    await yard.crawl(registry)
+    yard.now += timedelta(minutes=-59)
+
+    done = await yard.crawl(registry)
+
+    assert (done.resumed_at, done.taken_over) == (None, 0)
+    assert registry.count("head_manifest") == 3
+
+
+async def test_a_look_at_one_repository_takes_no_crawl_up(yard: Yard) -> None:
+    registry = filled("shop/a", "shop/b", tags=20)
+    await cut_off(yard, registry, 60)
+
+    done = await yard.crawl(registry, Scope(only=("shop/a",)))
+
+    assert (done.resumed_at, done.taken_over) == (None, 0)
+    assert done.repositories == 1
+
+
+def left_behind(yard: Yard, owner: str) -> None:
+    """The repository `shop/api` in the hands of a process, two seconds ago."""
+    now = yard.now - timedelta(seconds=2)
+    with yard.database.write() as connection:
+        registry_id = put_registry(connection, ENTRY, now)
+        ids = put_repositories(connection, registry_id, ["shop/api"], now)
+        taken = claim(connection, ids["shop/api"], now=now, lease_s=60, owner=owner)
+        assert taken is not None
+        begin_crawl(
+            connection, registry_id, now=now, owner=owner, lease_s=60, resume_s=3600
+        )
+
+
+def a_dead_process() -> str:
+    """The mark of a process that has the pid of none."""
+    where, pid, start = this_process().rsplit(".", 2)
+    return f"{where}.{2**22 + int(pid)}.{start}"
+
+
+async def test_the_lease_of_a_dead_process_is_taken_over_at_once(yard: Yard) -> None:
+    left_behind(yard, a_dead_process())
+
+    done = await yard.crawl(filled(tags=3))
+
+    assert (done.complete, done.faults) == (1, ())
+    assert done.resumed_at is not None
+
+
+async def test_a_process_that_has_the_pid_of_a_dead_one_is_another(yard: Yard) -> None:
+    left_behind(yard, this_process() + "9")
+
+    done = await yard.crawl(filled(tags=3))
+
+    assert (done.complete, done.faults) == (1, ())
+
+
+@pytest.mark.parametrize("owner", ["", "another-boot:1.17.99"])
+async def test_a_lease_of_which_nobody_knows_holds_until_it_ends(
+    yard: Yard, owner: str
+) -> None:
+    left_behind(yard, owner)
+
+    done = await yard.crawl(filled(tags=3))
+
+    assert [fault.code for fault in done.faults] == ["busy"]
+    assert (done.partial, done.resumed_at) == (1, None)
+
+
+async def test_a_living_process_keeps_its_repository(yard: Yard) -> None:
+    left_behind(yard, this_process())
+
+    done = await yard.crawl(filled(tags=3))
+
+    assert [fault.code for fault in done.faults] == ["busy"]

@@ -1,0 +1,40 @@
+"""Random histories: the ledger says what brute force says, after every step."""
+
+import random
+
+import pytest
+
+from support.brute_force import counted, stored
+from support.ledger_world import Fleet, History
+from weighbridge.store.session import Database
+from weighbridge.store.settler import settle_all, settle_waiting
+
+
+@pytest.mark.parametrize("scope", ["project", "registry", "repository"])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_ledger_equals_brute_force_after_every_step_of_a_random_history(
+    database: Database, seed: int, scope: str
+) -> None:
+    history = History(Fleet(database, scope=scope), random.Random(seed))
+
+    for _ in range(60):
+        history.step()
+        settle_all(database)
+
+        assert counted(database) == stored(database)
+
+
+@pytest.mark.parametrize("seed", range(100, 104))
+def test_what_waits_for_the_settler_is_right_once_it_has_been_settled(
+    database: Database, seed: int
+) -> None:
+    rnd = random.Random(seed)
+    history = History(Fleet(database), rnd)
+
+    for _ in range(80):
+        history.step()
+        if rnd.random() < 0.1:
+            settle_waiting(database)
+    settle_all(database)
+
+    assert counted(database) == stored(database)

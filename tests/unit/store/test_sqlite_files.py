@@ -1,0 +1,153 @@
+"""SQLite: its file, its settings, and what its errors become."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, text
+
+from support.database import a_database
+from support.store_world import T0, an_entry
+from weighbridge.errors import StoreError
+from weighbridge.store.registries import put_registry
+from weighbridge.store.schema import upgrade
+from weighbridge.store.session import Database, open_database
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    with a_database(tmp_path) as opened:
+        yield opened
+
+
+def count_registries(connection: Connection) -> int:
+    count: int = connection.execute(
+        text("SELECT count(*) FROM registries")
+    ).scalar_one()
+    return count
+
+
+def add_registry(connection: Connection, name: str) -> None:
+    put_registry(connection, an_entry(name), T0)
+
+
+def test_the_folder_of_the_file_is_made(tmp_path: Path) -> None:
+    path = tmp_path / "some" / "where" / "weighbridge.db"
+
+    open_database(f"sqlite:///{path}").close()
+
+    assert path.exists()
+
+
+def test_a_relative_path_is_taken_from_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    open_database("sqlite:///here.db").close()
+
+    assert (tmp_path / "here.db").exists()
+
+
+def test_a_folder_cannot_be_opened(tmp_path: Path) -> None:
+    with pytest.raises(StoreError) as caught:
+        open_database(f"sqlite:///{tmp_path}")
+
+    assert caught.value.code == "cannot_open"
+
+
+def test_a_file_below_a_file_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(StoreError) as caught:
+        open_database(f"sqlite:///{tmp_path}/file/weighbridge.db")
+
+    assert caught.value.code == "cannot_open"
+
+
+def test_a_file_of_something_else_is_no_database(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("not a database, but long enough to have a header " * 10)
+
+    with pytest.raises(StoreError) as caught:
+        open_database(f"sqlite:///{path}")
+
+    assert caught.value.code == "not_a_database"
+
+
+def test_the_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "theirs.db"
+    with closing(sqlite3.connect(path)) as theirs:
+        theirs.execute("CREATE TABLE recipes(name TEXT)")
+    database = open_database(f"sqlite:///{path}")
+
+    with pytest.raises(StoreError) as caught:
+        upgrade(database)
+
+    database.close()
+    assert caught.value.code == "not_a_database"
+    with closing(sqlite3.connect(path)) as theirs:
+        names = theirs.execute("SELECT name FROM sqlite_master").fetchall()
+    assert names == [("recipes",)]
+
+
+def test_a_folder_is_named_as_what_it_is(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=f"{tmp_path}: it is a directory"):
+        open_database(f"sqlite:///{tmp_path}")
+
+
+def test_the_driver_is_set_up_as_the_design_says(database: Database) -> None:
+    wanted = {
+        "journal_mode": "wal",
+        "synchronous": 1,
+        "foreign_keys": 1,
+        "busy_timeout": 5000,
+    }
+
+    with database.read() as connection:
+        found = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in wanted
+        }
+
+    assert found == wanted
+
+
+def test_a_database_that_another_process_keeps_locked_is_busy(
+    database: Database, tmp_path: Path
+) -> None:
+    with database.read() as connection:
+        connection.exec_driver_sql("PRAGMA busy_timeout = 0")
+    other = sqlite3.connect(tmp_path / "weighbridge.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(StoreError) as caught, database.write():
+        pass
+
+    other.close()
+    assert (caught.value.code, caught.value.retryable) == ("database_busy", True)
+
+
+def test_a_full_disk_is_named_and_reading_goes_on(database: Database) -> None:
+    with database.read() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+
+    with pytest.raises(StoreError) as caught, database.write() as connection:
+        add_registry(connection, "a very long name" * 100_000)
+
+    assert (caught.value.code, caught.value.retryable) == ("disk_full", True)
+    with database.read() as connection:
+        assert count_registries(connection) == 0
+
+
+def test_a_database_that_cannot_be_written_is_named(database: Database) -> None:
+    with database.read() as connection:
+        connection.exec_driver_sql("PRAGMA query_only = ON")
+
+    with pytest.raises(StoreError) as caught, database.write() as connection:
+        add_registry(connection, "hub")
+
+    assert caught.value.code == "read_only"
