@@ -152,7 +152,7 @@ class Telemetry:
         )
         self.db_write_errors = Counter(
             "weighbridge_db_write_errors_total",
-            "Crawls that ended because the database refused to write.",
+            "Transactions of crawls that the database refused or lost.",
             registry=self.registry,
         )
 

@@ -1,6 +1,6 @@
 """Repositories by the thousand, written straight into the tables that reports read."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -42,20 +42,21 @@ def some_names(count: int, prefix: str = "r") -> list[str]:
 
 
 def add_repositories(
-    database: Database, names: Iterable[str], registry: str = "hub"
+    database: Database, names: Sequence[str], registry: str = "hub"
 ) -> dict[str, int]:
     """Repositories that were read whole, each heavier than the one before; their
     ids by name."""
     with database.write() as connection:
         registry_id = put_registry(connection, an_entry(registry), _NOW)
-        ids = put_repositories(connection, registry_id, list(names), _NOW)
+        ids = put_repositories(connection, registry_id, names, _NOW)
         connection.execute(
             update(repositories)
             .where(repositories.c.registry_id == registry_id)
             .values(state="ok", last_pass_at=_NOW, last_complete_pass_at=_NOW)
         )
-        _sum_up(connection, ids)
-    return ids
+        in_order = {name: ids[name] for name in names}
+        _sum_up(connection, in_order)
+    return in_order
 
 
 def change(database: Database, repository_id: int, **values: object) -> None:

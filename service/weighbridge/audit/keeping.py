@@ -19,9 +19,6 @@ from weighbridge.store.passes import OpenPass, PassCounts, note_answered
 from weighbridge.store.session import Connection
 from weighbridge.store.tags import apply_failures, apply_moves
 
-BATCH: Final = 50
-"""Tags a transaction: half of what may be unsaved, so that the other half is asked
-about while these are written."""
 LINGER_S: Final = 0.25
 """An answer waits no longer for others to be written with it."""
 NOTE_S: Final = 5.0
@@ -125,9 +122,8 @@ class Keeping:
                 self._want()
             return
         self._answers.append(answer)
-        if len(self._answers) >= BATCH:
-            self._begin()
-        elif self._timer is None:
+        self._context.unsaved.answered()
+        if self._timer is None and not self._is_saving:
             self._timer = self._loop.call_later(LINGER_S, self.flush)
 
     def flush(self) -> None:
@@ -159,18 +155,17 @@ class Keeping:
         self._begin()
 
     def _begin(self) -> None:
-        if not self._is_saving and (self._is_wanted or len(self._answers) >= BATCH):
+        if not self._is_saving:
             self._is_saving = True
             self._crew.spawn(self._save_all())
 
     async def _save_all(self) -> None:
         try:
-            while self._is_wanted or len(self._answers) >= BATCH:
+            while self._is_wanted:
                 self._is_wanted = False
                 self._stop_timer()
-                batch = _Batch(self._answers[: 2 * BATCH], self._names)
-                self._answers = self._answers[2 * BATCH :]
-                self._names = []
+                batch = _Batch(self._answers, self._names)
+                self._answers, self._names = [], []
                 await self._save(batch)
         finally:
             self._is_saving = False

@@ -6,8 +6,12 @@ from collections.abc import Callable
 from itertools import count
 from typing import Final
 
-LIMIT: Final = 100
-"""Tags of one crawl that are asked about or wait to be written, at any time."""
+LIMIT: Final = 160
+"""Tags of one crawl that are asked about, wait to be written or are being written,
+at any time."""
+BATCH: Final = 64
+"""So many answers are written together: while that is done, as many gather for the
+next batch, and enough are left to keep the connections busy."""
 
 
 class Unsaved:
@@ -19,13 +23,14 @@ class Unsaved:
 
     def __init__(self, limit: int = LIMIT) -> None:
         self._free = limit
+        self._answered = 0
         self._waiting: list[tuple[int, int, Future[None]]] = []
         self._order = count()
         self._flushes: set[Callable[[], None]] = set()
 
     def register(self, flush: Callable[[], None]) -> None:
-        """Have `flush` called whenever all places are taken: it is to store what it
-        has. It must not wait."""
+        """Have `flush` called whenever a batch of answers has gathered, whosever they
+        are: it is to store what it has. It must not wait."""
         self._flushes.add(flush)
 
     def unregister(self, flush: Callable[[], None]) -> None:
@@ -37,8 +42,6 @@ class Unsaved:
         if self._free:
             self._free -= 1
             return
-        for flush in tuple(self._flushes):
-            flush()
         place: Future[None] = get_running_loop().create_future()
         heapq.heappush(self._waiting, (rank, next(self._order), place))
         try:
@@ -47,6 +50,14 @@ class Unsaved:
             if place.done() and not place.cancelled():
                 self.give(1)  # It had been given to us, and we do not want it.
             raise
+
+    def answered(self) -> None:
+        """One more answer waits to be written."""
+        self._answered += 1
+        if self._answered >= BATCH:
+            self._answered = 0
+            for flush in tuple(self._flushes):
+                flush()
 
     def give(self, places: int) -> None:
         """Places are free again."""

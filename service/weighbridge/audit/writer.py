@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
-from weighbridge.errors import StoreError
+from weighbridge.errors import StaleFence, StoreError
 from weighbridge.store.session import Connection, Database
 from weighbridge.store.settler import settle_all
 
@@ -111,8 +111,11 @@ class Writer:
         while True:
             try:
                 return await loop.run_in_executor(thread, call)
+            except StaleFence:
+                raise
             except StoreError as exc:
-                self._on_failure(exc)
+                if thread is self._writing:
+                    self._on_failure(exc)
                 if exc.code not in _PASSING or loop.time() + wait_s > ends_at:
                     raise
             await asyncio.sleep(wait_s)

@@ -21,6 +21,7 @@ from weighbridge.errors import RegistryError, TransportError, UsageError
 from weighbridge.net.guard import Reach
 from weighbridge.store.registries import RegistryEntry, note_registry, put_registry
 from weighbridge.store.session import Connection, Database
+from weighbridge.store.settler import Settler
 from weighbridge.telemetry import Telemetry
 
 Clock = Callable[[], datetime]
@@ -73,7 +74,9 @@ async def crawl_targets(
     """The same on a running loop, with the parts given. One registry after the
     other; a failure stays its registry's own."""
     began = time.monotonic()
-    writer = Writer(database)
+    writer = Writer(database, on_failure=lambda _: telemetry.db_write_errors.inc())
+    settler = Settler(database)
+    settler.start()
     done = []
     try:
         for target in targets:
@@ -104,6 +107,7 @@ async def crawl_targets(
                     await writer.write(_note_failure, entry, failed, clock())
                 done.append(failed)
     finally:
+        settler.close()
         writer.close()
     return CrawlReport(tuple(done), time.monotonic() - began)
 

@@ -12,7 +12,7 @@ from weighbridge.audit.progress import Progress
 from weighbridge.bootstrap.crawling import crawl_targets, utc_now
 from weighbridge.bootstrap.targets import Target
 from weighbridge.config import Settings
-from weighbridge.errors import StoreError, WeighbridgeError
+from weighbridge.errors import WeighbridgeError
 from weighbridge.jobs.inline import InlineJobs
 from weighbridge.jobs.names import CRAWL
 from weighbridge.jobs.scheduler import Scheduler
@@ -105,8 +105,6 @@ class Embedded:
                 # What was answered once is answered the same a minute later.
                 wait_s = interval_s
         except WeighbridgeError as exc:
-            if isinstance(exc, StoreError):
-                self._telemetry.db_write_errors.inc()
             self._log.error(
                 "crawl failed", registry=name, code=exc.code, why=exc.message
             )

@@ -19,7 +19,10 @@ TRAILER_BYTES: Final = 8 * 1024
 _CRLF: Final = b"\r\n"
 # RFC 9112 7.1, without the whitespace that it allows before an extension.
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,12})(?:;[\t\x20-\x7e\x80-\xff]*)?")
-_TRAILER = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*")
+_TRAILER = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[\t\x20-\x7e\x80-\xff]*")
+
+# RFC 9110 6.5.1. They would come too late, and two parties could differ about them.
+_NEVER_TRAILERS: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 
 class Body(Protocol):
@@ -200,8 +203,10 @@ class BodyInChunks:
         self._missing -= taken
         if end == at:
             self._step = None
-        elif _TRAILER.fullmatch(data, at, end) is None:
+        elif (trailer := _TRAILER.fullmatch(data, at, end)) is None:
             raise BadAnswer("a trailer is not a header field")
+        elif trailer[1].lower() in _NEVER_TRAILERS:
+            raise BadAnswer("a trailer says how long the body was")
         return end + 2
 
 

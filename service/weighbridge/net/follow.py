@@ -91,7 +91,7 @@ async def _send(
     away: bool,
     ends_at: float,
 ) -> httpx.Response:
-    extensions = {
+    extensions: dict[str, object] = {
         "ceiling": _ceiling(ask, address, hop),
         "body_limit": ask.body_limit,
         "deadline": ends_at - asyncio.get_running_loop().time(),

@@ -21,8 +21,8 @@ from weighbridge.errors import (
     TransportError,
     WeighbridgeError,
 )
-from weighbridge.net.follow import Ask, follow
 from weighbridge.net.fields import Fields
+from weighbridge.net.follow import Ask, follow
 from weighbridge.net.wire import address_of_request, fields_of
 from weighbridge.registry.auth import Authorizer, TokenRequest
 from weighbridge.registry.clock import Clock

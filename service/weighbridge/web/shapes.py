@@ -6,7 +6,7 @@ Rows are those of the read model under `rows.REASONS`; an image is what
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 from pydantic import TypeAdapter
 
@@ -17,6 +17,7 @@ from weighbridge.domain.report import (
     PassReport,
     RegistryReport,
     RepositoryReport,
+    RepositoryState,
     SearchHit,
     TagReport,
 )
@@ -42,6 +43,14 @@ _AGES: Final = (
         "description": "Since the last complete look; null if there was none.",
     },
 )
+# Every state by its name: a client should not have to guess which there are.
+_STATE_NAMES: Final = [state for state in get_args(RepositoryState) if state != "gone"]
+_STATES: Final = {
+    "type": "object",
+    "description": "How many repositories are in which state.",
+    "properties": {state: {"type": "integer"} for state in _STATE_NAMES},
+    "required": _STATE_NAMES,
+}
 _TEXT_OR_NULL: Final = {"anyOf": [{"type": "string"}, {"type": "null"}]}
 
 
@@ -183,6 +192,8 @@ def _row(name: str, kind: type[Report]) -> Schema:
     schema["description"] = (kind.__doc__ or "").partition("\n")[0]
     properties = schema["properties"]
     properties |= {key: _TEXT_OR_NULL for key in REASONS if key in properties}
+    if "repository_states" in properties:
+        properties["repository_states"] = _STATES
     if issubclass(kind, AGED):
         properties |= zip(AGES, _AGES, strict=True)
         schema["required"] = [*schema["required"], *AGES]

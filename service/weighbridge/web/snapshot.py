@@ -152,11 +152,10 @@ def take_snapshot(
     version: str = "",
 ) -> Snapshot:
     """Read and render the inventory; `checked` then adds what is true of the moment."""
-    families = families_of(budget.families)
-    columns = [family.column for family in families]
     registries = reports.registry_reports(connection)
     choice = choose(connection, registries, budget, now, before)
-    rows = pieces(connection, choice, columns)
+    families = families_of(budget.families if choice.level == 3 else ())
+    rows = pieces(connection, choice, [family.column for family in families])
     text = render(choice.registries, rows, families)
     body = Body(text.plain)
     return Snapshot(

@@ -8,10 +8,14 @@ from pathlib import Path
 from support.fault_proxy import FaultProxy, fault_proxy
 from support.faults import Answer, Asked, Delay, Instead, status
 from support.faulty_crawls import NAME, CrawledDatabase, watching
+from support.hasty_crawls import Hasty
 from support.scripted_registry import Request
 from support.token_server import TokenIssuer
 from support.two_moments import TwoMoments
 from weighbridge.config import RegistrySettings
+
+TWO_SECONDS = -58
+"""The registry takes a token for a minute longer than it says."""
 
 
 @contextmanager
@@ -45,24 +49,41 @@ def a_free_port() -> int:
 def test_f08_tokens_that_end_during_a_crawl_are_replaced(
     moments: TwoMoments, database: CrawledDatabase, tmp_path: Path
 ) -> None:
-    slow = RegistrySettings.model_validate(
-        {"name": NAME, "url": "http://127.0.0.1:1", "limits": {"concurrency": 4}}
-    )
     with a_guarded_registry(moments, tmp_path / "guarded") as (proxy, issuer):
-        # The registry takes a token for a minute longer than it says.
-        issuer.lasts_s = -58
+        issuer.lasts_s = TWO_SECONDS
         proxy.spoil(tokens_of(issuer), kind="token")
-        proxy.spoil(Delay(0.1), kind="manifest")
+        # In each case few at once, so that nobody waits for long.
+        proxy.spoil(Delay(1.5), target="manifests/sha256:|blobs/")
 
         with watching(database.path) as watch:
-            done = database.crawl(
-                proxy.url, registry=slow.model_copy(update={"url": proxy.url})
-            )
+            done = database.crawl(proxy.url)
 
     assert done.faults == ()
     assert len(issuer.scopes) > len(set(issuer.scopes))
     moments.assert_unharmed(watch)
     moments.assert_caught_up(database)
+
+
+def test_f08_a_token_that_ends_while_requests_wait_their_turn_is_replaced(
+    moments: TwoMoments, database: CrawledDatabase, tmp_path: Path
+) -> None:
+    # A chunk of tags waits at the gate for longer than its token holds, as a minute's
+    # token does at 20 requests a second.
+    with a_guarded_registry(moments, tmp_path / "guarded") as (proxy, issuer):
+        issuer.lasts_s = TWO_SECONDS
+        proxy.spoil(tokens_of(issuer), kind="token")
+        proxy.spoil(Delay(0.15), kind="manifest")
+
+        done = database.crawl(proxy.url, registry=at_most_four_at_once(proxy.url))
+
+    assert done.faults == ()
+    moments.assert_caught_up(database)
+
+
+def at_most_four_at_once(url: str) -> RegistrySettings:
+    return RegistrySettings.model_validate(
+        {"name": NAME, "url": url, "limits": {"concurrency": 4}}
+    )
 
 
 def test_f08_a_token_server_that_is_down_empties_nothing(
@@ -74,7 +95,7 @@ def test_f08_a_token_server_that_is_down_empties_nothing(
         proxy.spoil(tokens, kind="token")
 
         with watching(database.path) as watch:
-            database.crawl(proxy.url)
+            Hasty().crawl(database, proxy.url)
 
         found = database.repository("shop/app")
         assert found is not None

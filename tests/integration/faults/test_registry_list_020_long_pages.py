@@ -2,17 +2,22 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 from support.fault_proxy import fault_proxy
-from support.faults import Answer, Instead, listing_altered
+from support.faults import Answer, Instead, listing_altered, status
 from support.faulty_crawls import CrawledDatabase, watching
 from support.two_moments import TwoMoments
+from support.wait import wait_in_thread
 from weighbridge.domain import limits
 
 MOST_RESIDENT_KIB = 300 * 1024
+ENOUGH = 3_000
 
 
 def test_registry_list_020_duplicate_tags_collapse(
@@ -36,8 +41,36 @@ def page_of(count: int) -> Instead:
     return Instead(lambda _: Answer(200, headers, body))
 
 
-def crawled_outside(database: CrawledDatabase, url: str) -> tuple[int, int]:
-    """`weighbridge crawl` as a process: its exit code and the KiB that it took."""
+@dataclass(slots=True)
+class Outside:
+    """`weighbridge crawl` as a process.
+
+    exit_code, resident_kib: when it has ended
+    """
+
+    process: subprocess.Popen[bytes]
+    exit_code: int | None = None
+    resident_kib: int = 0
+
+    def has_ended(self) -> bool:
+        if self.exit_code is None:
+            pid, status, usage = os.wait4(self.process.pid, os.WNOHANG)
+            if pid:
+                self._note(status, usage)
+        return self.exit_code is not None
+
+    def kill(self) -> None:
+        if not self.has_ended():
+            self.process.kill()
+            self._note(*os.wait4(self.process.pid, 0)[1:])
+
+    def _note(self, status: int, usage: resource.struct_rusage) -> None:
+        self.exit_code = self.process.returncode = os.waitstatus_to_exitcode(status)
+        self.resident_kib = usage.ru_maxrss
+
+
+@contextmanager
+def crawling_outside(database: CrawledDatabase, url: str) -> Iterator[Outside]:
     config = database.path.parent / "weighbridge.yaml"
     config.write_text(f"registries: [{{name: near, url: '{url}'}}]\n")
     process = subprocess.Popen(
@@ -48,9 +81,11 @@ def crawled_outside(database: CrawledDatabase, url: str) -> tuple[int, int]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    _, ended, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(ended)
-    return process.returncode, usage.ru_maxrss
+    outside = Outside(process)
+    try:
+        yield outside
+    finally:
+        outside.kill()
 
 
 def test_registry_list_020_a_page_of_a_million_tags_is_not_read(
@@ -59,15 +94,18 @@ def test_registry_list_020_a_page_of_a_million_tags_is_not_read(
     with fault_proxy(moments.after.url) as proxy:
         proxy.spoil(page_of(1_000_000), target="/shop/app/tags/list")
 
-        with watching(database.path) as watch:
-            code, resident_kib = crawled_outside(database, proxy.url)
+        with (
+            watching(database.path) as watch,
+            crawling_outside(database, proxy.url) as outside,
+        ):
+            wait_in_thread(outside.has_ended, "it ends", deadline_s=30)
 
-        assert code == 3
+        assert outside.exit_code == 3
         found = database.repository("shop/app")
         assert found is not None
         assert (found.state_reason, found.tags) == ("too_large", 30)
         assert found.state in ("partial", "error")
-        assert resident_kib < MOST_RESIDENT_KIB
+        assert outside.resident_kib < MOST_RESIDENT_KIB
         moments.assert_unharmed(watch)
         proxy.heal()
         database.crawl(proxy.url)
@@ -75,18 +113,28 @@ def test_registry_list_020_a_page_of_a_million_tags_is_not_read(
 
 
 def test_registry_list_020_one_page_above_the_cap_is_not_asked_tag_by_tag(
-    moments: TwoMoments, database: CrawledDatabase, tmp_path: Path
+    moments: TwoMoments, database: CrawledDatabase
 ) -> None:
-    count = 5 * limits.TAGS_PER_REPOSITORY
     with fault_proxy(moments.after.url) as proxy:
-        proxy.spoil(page_of(count), target="/shop/app/tags/list")
-        proxy.spoil(Instead(lambda _: Answer(404)), target="/shop/app/manifests/t")
-        # As soon as it is clear that it goes on, the rest need not be waited for.
-        proxy.before(proxy.go_down, since=2_000)
+        many = page_of(5 * limits.TAGS_PER_REPOSITORY)
+        proxy.spoil(many, target="/shop/app/tags/list")
+        proxy.spoil(status(404), target="/shop/app/manifests/t")
 
-        with watching(database.path) as watch:
-            _, resident_kib = crawled_outside(database, proxy.url)
+        with (
+            watching(database.path) as watch,
+            crawling_outside(database, proxy.url) as outside,
+        ):
+            # So many requests make it clear that it goes on.
+            wait_in_thread(
+                lambda: outside.has_ended() or proxy.plan.requests > ENOUGH,
+                "it ends or goes on",
+                deadline_s=60,
+            )
 
-        assert proxy.plan.requests < 2_000
-        assert resident_kib < MOST_RESIDENT_KIB
+        assert proxy.plan.requests < ENOUGH
+        assert outside.exit_code == 3
+        assert outside.resident_kib < MOST_RESIDENT_KIB
+        found = database.repository("shop/app")
+        assert found is not None
+        assert (found.state_reason, found.tags) == ("too_many_tags", 30)
         moments.assert_unharmed(watch)

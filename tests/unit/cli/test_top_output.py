@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from support.read_model import a_registry_report, a_repository_report
+from support.read_model import NOW, a_registry_report, a_repository_report
 from weighbridge.cli.screen import Screen, columns
 from weighbridge.cli.top_output import top_csv, top_json, top_markdown
 from weighbridge.cli.top_table import render_top
@@ -144,7 +144,7 @@ def test_a_row_fits_its_terminal(width: int) -> None:
 
 
 def test_json_has_the_rows_of_the_api_under_items() -> None:
-    found = json.loads(top_json(ROWS))
+    found = json.loads(top_json(ROWS, NOW))
 
     assert list(found) == ["items"]
     assert found["items"][0]["repository"] == "ml/trainer"
@@ -153,9 +153,9 @@ def test_json_has_the_rows_of_the_api_under_items() -> None:
 
 
 def test_csv_has_the_same_columns() -> None:
-    head, first, *_ = top_csv(ROWS).splitlines()
+    head, first, *_ = top_csv(ROWS, NOW).splitlines()
 
-    assert head.split(",") == list(json.loads(top_json(ROWS))["items"][0])
+    assert head.split(",") == list(json.loads(top_json(ROWS, NOW))["items"][0])
     assert first.startswith("harbor,ml/trainer,ok,")
 
 

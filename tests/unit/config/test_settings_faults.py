@@ -69,7 +69,7 @@ def test_an_unknown_key_is_told_with_the_nearest_known_one(folder: Path) -> None
             "defaults:\n  intervall: 1h\n", 2, "interval?", id="config_file-003"
         ),
         pytest.param(
-            "metrics: {}\n", 1, "known here are database_url", id="no near key"
+            "polices: {}\n", 1, "known here are database_url", id="no near key"
         ),
     ],
 )

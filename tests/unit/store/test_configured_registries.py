@@ -35,7 +35,7 @@ def test_a_new_registry_has_nothing_yet(database: Database) -> None:
     report = reports(database)["hub"]
 
     assert (report.state, report.state_since) == ("new", T0)
-    assert (report.repositories, report.tags, report.images) == (0, 0, 0)
+    assert (report.repositories, report.tags, report.images) == (0, 0, None)
     assert (report.referenced_bytes, report.weighed_bytes) == (None, None)
     assert report.last_success_at is None
 

@@ -15,7 +15,7 @@ from weighbridge.store.reports import (
     RepositoryQuery,
     find_repository,
     repository_page,
-    repository_rows,
+    inventory_pieces,
     search,
 )
 from weighbridge.store.repositories import put_repositories
@@ -174,10 +174,12 @@ def test_all_rows_come_in_order_of_their_names(database: Database) -> None:
     repositories_with(database, {f"r{number:04}": 1 for number in range(1500)})
 
     with database.read() as connection:
-        found = [row.repository for row in repository_rows(connection)]
+        pieces = list(inventory_pieces(connection, ["compressed"]))
 
+    found = [row.repository for piece in pieces for row in piece]
     assert len(found) == 1500
     assert all(one < two for one, two in pairwise(found))
+    assert max(map(len, pieces)) <= 500
 
 
 def test_an_unknown_repository_is_not_found(world: World) -> None:

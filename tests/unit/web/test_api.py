@@ -2,8 +2,12 @@
 
 import csv
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
+from sqlalchemy import Connection
 from starlette.testclient import TestClient
 
 from support.html import parse
@@ -14,10 +18,17 @@ from support.images import (
     an_index_of,
     some_layers,
 )
+from support.many_repositories import mark_gone
+from support.read_model import NOW
 from support.store_world import T0, World, a_result
 from weighbridge.domain.platform import Platform
 from weighbridge.domain.report import RepositoryReport
+from weighbridge.errors import StoreError
 from weighbridge.store.repositories import put_repositories
+from weighbridge.store.session import Database
+from weighbridge.telemetry import Telemetry
+from weighbridge.web.app import create_app
+from weighbridge.web.options import WebOptions
 
 PYTHON = an_image(some_layers(55_025_206, 5_163_370, 196_877_237))
 ARM = an_image(some_layers(41_000_000, name="arm"), platform=Platform("linux", "arm64"))
@@ -55,7 +66,8 @@ def test_a_row_has_the_names_of_the_read_model(
 ) -> None:
     (row,) = client.get("/api/v1/repositories").json()["items"]
 
-    assert set(row) == set(RepositoryReport.__dataclass_fields__)
+    ages = {"is_stale", "age_seconds"}
+    assert set(row) == set(RepositoryReport.__dataclass_fields__) | ages
     assert row["repository"] == "acme/app"
     assert row["newest_compressed_bytes"] == PYTHON.compressed_bytes
     assert row["newest_uncompressed_bytes"] is None
@@ -209,7 +221,7 @@ def test_a_read_is_answered_304_until_it_changes(
 ) -> None:
     path = "/api/v1/repositories"
     etag = client.get(path).headers["etag"]
-    sent = {"if-none-match": f'"other", W/{etag}'}
+    sent = {"if-none-match": f'"other", {etag}'}
 
     same = client.get(path, headers=sent)
     pushed.look({"4": an_image(some_layers(7))})
@@ -218,6 +230,105 @@ def test_a_read_is_answered_304_until_it_changes(
     assert (same.status_code, same.content) == (304, b"")
     assert same.headers["etag"] == etag
     assert changed.status_code == 200
+
+
+def test_an_age_alone_changes_no_etag(pushed: World) -> None:
+    """A client that asks each second would otherwise never be answered 304."""
+    moments = iter([NOW, NOW + timedelta(seconds=7), NOW + timedelta(days=9)])
+    app = create_app(
+        pushed.database, Telemetry(), WebOptions(), now=lambda: next(moments)
+    )
+    client = TestClient(app, base_url="http://127.0.0.1:8080")
+    path = "/api/v1/repository?ref=hub/acme/app"
+
+    first, later = client.get(path), client.get(path)
+
+    assert later.json()["age_seconds"] == first.json()["age_seconds"] + 7
+    assert later.headers["etag"] == first.headers["etag"]
+    assert first.headers["etag"].startswith("W/")
+
+
+def test_age_state_and_storage_stand_in_rows(pushed: World, client: TestClient) -> None:
+    registry, repository = (
+        client.get(f"/api/v1/{path}").json()["items"][0]
+        for path in ("registries", "repositories")
+    )
+
+    for row in (registry, repository):
+        assert row["is_stale"] is True  # NOW is months after that pass
+        assert row["age_seconds"] > 2 * row["interval_s"] == 7200
+        assert row["state"] is not None
+        assert row["state_since"] is not None
+        assert row["exclusive_bytes"] + row["shared_bytes"] == row["deduplicated_bytes"]
+    assert repository["storage_scope"] == "hub"
+    assert registry["storage_scope_kind"] == "registry"
+    assert registry["repository_states"]["ok"] == 1
+
+
+@pytest.mark.parametrize(
+    "sort", ["deduplicated", "exclusive", "shared", "growth", "compressed"]
+)
+def test_repositories_can_be_sorted_by_storage_and_growth(
+    pushed: World, client: TestClient, sort: str
+) -> None:
+    answer = client.get(f"/api/v1/repositories?sort={sort}&order=desc")
+
+    assert [row["repository"] for row in answer.json()["items"]] == ["acme/app"]
+
+
+def test_a_repository_that_is_gone_is_answered_as_gone_and_listed_nowhere(
+    pushed: World, client: TestClient
+) -> None:
+    mark_gone(pushed.database, [pushed.repository_id], T0)
+
+    asked = client.get("/api/v1/repository?ref=hub/acme/app").json()
+    page = parse(client.get("/repository?ref=hub/acme/app").text)
+
+    assert (asked["state"], asked["gone_at"]) == ("gone", "2026-03-01T12:00:00Z")
+    assert "no longer has it" in page.one("div", "banner").text
+    assert client.get("/api/v1/repositories").json()["items"] == []
+    assert client.get("/api/v1/search?q=acme").json()["items"] == []
+    assert client.get("/api/v1/registries").json()["items"][0]["repositories"] == 0
+
+
+@pytest.mark.parametrize("path", [*LISTS, "/", "/repository?ref=hub/acme/app"])
+def test_while_the_database_is_away_the_answer_says_when_to_come_back__f24(
+    pushed: World, path: str
+) -> None:
+    away = Away(pushed.database)
+    app = create_app(away, Telemetry(), WebOptions(), now=lambda: NOW)
+    client = TestClient(app, base_url="http://127.0.0.1:8080")
+    scrape = "/metrics/repositories"
+    before = client.get(scrape).text
+
+    away.is_away = True
+    answer = client.get(path)
+
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")
+    assert client.get("/readyz").status_code == 503
+    assert client.get("/metrics").status_code == 200
+    assert 'last_success_timestamp_seconds{registry="hub"}' in (
+        client.get("/metrics").text
+    )
+    assert client.get(scrape).text == before
+    assert f"snapshot_timestamp_seconds {round(NOW.timestamp())}\n" in before
+    away.is_away = False
+    assert client.get(path).status_code == 200
+
+
+class Away(Database):
+    """A database that can stop answering."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.is_away = False
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        if self.is_away:
+            raise StoreError("the server is gone", code="database_busy")
+        with self._database.read() as connection:
+            yield connection
 
 
 def test_the_table_of_a_page_is_there_as_json_and_csv(

@@ -201,10 +201,19 @@ def test_the_heaviest_stay_and_totals_are_over_all(database: Database) -> None:
 def test_what_is_pinned_stays_however_light_it_is(database: Database) -> None:
     add_repositories(database, some_names(200))
 
-    snapshot = snapshot_of(database, Budget(100, pin=("r0", "r1*9")))
+    snapshot = snapshot_of(database, Budget(100, pin=("r0", "r1*99")))
 
-    assert {"r0", "r19", "r109", "r199"} <= shown_in(snapshot)
-    assert snapshot.choice.pinned_omitted > 0
+    assert {"r0", "r199"} <= shown_in(snapshot)
+    assert snapshot.choice.pinned_omitted == 0
+
+
+def test_more_pins_than_fit_are_said_and_the_heaviest_stay(database: Database) -> None:
+    add_repositories(database, some_names(200))
+
+    snapshot = snapshot_of(database, Budget(100, pin=("r1*",)))
+
+    assert snapshot.choice.pinned_omitted == 111 - snapshot.choice.exposed > 0
+    assert "r199" in shown_in(snapshot)
     whole = checked(snapshot, 7, Budget(100)).rendered.plain.decode()
     assert f"pinned_repositories_omitted {snapshot.choice.pinned_omitted}\n" in whole
 

@@ -6,7 +6,7 @@ import pytest
 
 from support.html import Element
 from support.pages import overview_html, overview_tree
-from support.read_model import HOUR, NOW, a_registry_report, a_repository_report
+from support.read_model import HOUR, MINUTE, NOW, a_registry_report, a_repository_report
 from weighbridge.domain.report import RepositoryReport
 from weighbridge.store.reports import RepositoryQuery
 
@@ -46,7 +46,9 @@ def figures(page: Element) -> dict[str, str]:
 def test_the_foot_is_the_sum_of_the_rows() -> None:
     rows = [weighing("a/b", 4_872_106_311), weighing("c/d", 1_082_700_595)]
 
-    page = overview_tree([a_registry_report()], rows)
+    registry = replace(a_registry_report(), newest_compressed_bytes=5_954_806_906)
+
+    page = overview_tree([registry], rows)
 
     table = page.one("table")
     column = [row.all("td")[0].amounts()[0] for row in table.one("tbody").all("tr")]
@@ -142,8 +144,8 @@ def test_tags_that_could_not_be_read_are_counted() -> None:
     assert page.one("div", "banner").text.startswith("hub 12 tags of 412 could not")
 
 
-def test_data_older_than_two_and_a_half_intervals_is_stale() -> None:
-    stale = replace(a_registry_report("old"), last_success_at=NOW - 3 * HOUR)
+def test_data_older_than_two_intervals_is_stale() -> None:
+    stale = replace(a_registry_report("old"), last_success_at=NOW - 2 * HOUR - MINUTE)
 
     page = overview_tree([stale, a_registry_report()], [a_repository_report()])
 
@@ -182,7 +184,12 @@ def test_a_first_crawl_shows_rows_as_they_land() -> None:
 
 def test_a_first_crawl_asks_again_without_script() -> None:
     registry = replace(
-        a_registry_report(), state="new", repositories=0, last_discovery_at=None
+        a_registry_report(),
+        state="new",
+        repositories=0,
+        last_discovery_at=None,
+        newest_compressed_bytes=None,
+        deduplicated_bytes=None,
     )
 
     page = overview_tree([registry], [])
@@ -192,6 +199,7 @@ def test_a_first_crawl_asks_again_without_script() -> None:
     assert page.all("table") == []
     assert figures(page)["Repositories"] == "not yet the listing goes on"
     assert figures(page)["Newest images, compressed"].startswith("not yet")
+    assert figures(page)["Stored in the registry"].startswith("not yet")
     assert "Rows appear here as they land" in page.text
 
 
@@ -241,3 +249,52 @@ def test_no_overview_has_a_style_attribute_or_an_inline_script() -> None:
 
     assert " style=" not in html
     assert html.count("<script") == 1
+
+
+def test_what_is_stored_stands_beside_what_a_naive_sum_says() -> None:
+    page = overview_tree([a_registry_report()], [])
+
+    stored = figures(page)["Stored in the registry"]
+    assert stored == "32.9 GB 91.2 GB if nothing were shared, factor 2.77"
+    legend = page.one("figcaption").text
+    assert "shared by repositories 9.41 GB" in legend
+    assert "in one repository only 23.5 GB" in legend
+    assert "never stored thanks to sharing 58.3 GB" in legend
+
+
+def test_the_parts_of_the_storage_bar_fill_it() -> None:
+    page = overview_tree([a_registry_report()], [])
+
+    bar = page.one("figure").one("svg", "h20")
+    outer = [r for r in bar.all("rect") if "o-in" not in r.classes]
+    widths = [float(r.attributes["width"].rstrip("%")) for r in outer]
+    assert abs(sum(widths) - 100) < 0.03
+    assert bar.attributes["aria-label"].startswith("Of 32.9 GB stored, 9.41 GB are")
+
+
+def test_several_registries_are_compared_on_one_scale() -> None:
+    small = replace(
+        a_registry_report("small"),
+        deduplicated_bytes=16_435_602_059,
+        shared_bytes=0,
+        repository_states={"ok": 3, "unauthorized": 1},
+    )
+    unread = replace(a_registry_report("unread"), deduplicated_bytes=None)
+
+    page = overview_tree([a_registry_report(), small, unread], [])
+
+    rows = page.all("table")[0].one("tbody").all("tr")
+    bars = [row.one("td", "cell").all("rect") for row in rows]
+    assert [r.attributes["width"] for bar in bars for r in bar] == ["100.00%", "50.00%"]
+    assert "1 not read to the end" in rows[1].text
+    assert "not yet" in rows[2].text
+
+
+def test_removals_that_are_held_are_said() -> None:
+    registry = replace(a_registry_report(), removals_held=31)
+
+    page = overview_tree([registry], [])
+
+    (banner,) = page.all("div", "banner")
+    assert "did not list 31 repositories any more" in banner.text
+    assert "until a second complete crawl agrees" in banner.text

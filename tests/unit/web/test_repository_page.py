@@ -5,7 +5,14 @@ from dataclasses import replace
 import pytest
 
 from support.pages import repository_tree
-from support.read_model import HOUR, NOW, a_repository_report, a_tag_report
+from support.read_model import (
+    HOUR,
+    NOW,
+    a_registry_report,
+    a_repository_report,
+    a_tag_report,
+)
+from weighbridge.domain.report import RepositoryState
 
 
 @pytest.mark.parametrize(
@@ -78,3 +85,91 @@ def test_a_chart_is_none_and_not_unknown() -> None:
     row = page.one("table").one("tbody").one("tr")
     assert row.one("span", "unknown").text == "none"
     assert "no image" in row.text
+
+
+def test_the_storage_of_a_repository_names_the_set_and_what_deleting_frees() -> None:
+    page = repository_tree(a_repository_report(), [])
+
+    panel = page.one("div", "storage")
+    assert (
+        "Deleting the repository frees 2.38 GB after garbage collection: nothing else "
+        "in the registry hub refers to that. The other 1.04 GB stay" in panel.text
+    )
+    facts = dict(
+        zip(
+            [dt.text for dt in panel.all("dt")],
+            [dd.amounts()[0] for dd in panel.all("dd")],
+            strict=True,
+        )
+    )
+    assert facts == {
+        "Shared with others": 1_041_960_008,
+        "Only here": 2_377_540_112,
+        "Stored, each blob once": 3_419_500_120,
+        "If nothing were shared": 18_204_118_006,
+    }
+
+
+def test_where_each_project_has_its_own_blobs_the_project_is_named() -> None:
+    report = replace(a_repository_report(), storage_scope="hub/shop")
+    registry = replace(a_registry_report(), storage_scope_kind="project")
+
+    page = repository_tree(report, [], registry)
+
+    assert "nothing else in the project hub/shop refers" in page.one("main").text
+
+
+def test_a_repository_that_shares_nothing_says_so() -> None:
+    report = replace(
+        a_repository_report(), shared_bytes=0, exclusive_bytes=3_419_500_120
+    )
+    registry = replace(a_registry_report(), storage_scope_kind="repository")
+
+    page = repository_tree(report, [], registry)
+
+    assert "deleting it frees 3.42 GB, all of it" in page.one("main").text
+    assert page.one("div", "storage").all("rect", "p-sh") != []  # its key stays
+
+
+def test_what_was_never_read_has_no_storage() -> None:
+    report = replace(
+        a_repository_report(),
+        deduplicated_bytes=None,
+        shared_bytes=None,
+        exclusive_bytes=None,
+    )
+
+    page = repository_tree(report, [])
+
+    assert page.all("div", "storage") == []
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "words"),
+    [
+        ("partial", "too_many_tags", "it has more tags than are read of one"),
+        ("partial", "removals_held", "more than half of its tags vanished at once"),
+        ("partial", "bad_answer", "The last pass did not see all of it: bad_answer"),
+        ("missing", "name_unknown", "It has to say so again before that is believed"),
+        ("unauthorized", "unauthorized", "The registry refuses us"),
+        ("unreachable", "connect_error", "No answer; these are the last numbers"),
+        ("gone", "", "The registry no longer has it"),
+    ],
+)
+def test_a_state_is_said_in_words_with_its_age(
+    state: RepositoryState, reason: str, words: str
+) -> None:
+    report = replace(
+        a_repository_report(),
+        state=state,
+        state_reason=reason,
+        state_since=NOW - 3 * HOUR,
+        last_complete_pass_at=NOW - 4 * HOUR,
+    )
+
+    page = repository_tree(report, [])
+
+    (banner,) = page.all("div", "banner")
+    assert words in banner.text
+    assert "(since 2026-09-22 06:40 UTC)" in banner.text
+    assert "2026-09-22 05:40 UTC, 4 h ago" in banner.text
