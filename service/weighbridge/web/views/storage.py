@@ -40,7 +40,8 @@ class Storage:
         """How many times as much the naive sum says: `2.77`."""
         if not self.deduplicated_bytes:
             return ""
-        return f"{self.referenced_bytes / self.deduplicated_bytes:.3g}"
+        factor = self.referenced_bytes / self.deduplicated_bytes
+        return f"{factor:.2f}" if factor < 9.995 else f"{factor:,.0f}"
 
 
 def registry_storage(registries: Sequence[RegistryReport]) -> Storage | None:
