@@ -119,7 +119,9 @@ def outcome(pieces: Sequence[bytes], method: str) -> Reading | type:
         answer = _read(pieces, method)
     except httpx.RequestError as exc:
         return type(exc)
-    fields = tuple(_as_h11_keeps_it(name.lower(), value) for name, value in answer.fields)
+    fields = tuple(
+        _as_h11_keeps_it(name.lower(), value) for name, value in answer.fields
+    )
     return answer.status, answer.http_version, answer.reason, fields, answer.body
 
 

@@ -93,6 +93,10 @@ def as_json(report: CrawlReport) -> dict[str, object]:
                 "requests": r.requests,
                 "bytes_read": r.bytes_read,
                 "weighed_bytes": r.weighed_bytes,
+                "resumed_at": _time(r.resumed_at),
+                "taken_over": r.taken_over,
+                "removals_held": r.held,
+                "not_ok": [_troubled_json(item) for item in r.troubled],
             }
             for r in report.registries
         ],
@@ -114,6 +118,19 @@ def as_json(report: CrawlReport) -> dict[str, object]:
             for fault in report.errors
         ],
     }
+
+
+def _troubled_json(item: Troubled) -> dict[str, object]:
+    return {
+        "repository": item.repository,
+        "state": item.state,
+        "reason": item.reason or None,
+        "last_complete_pass_at": _time(item.last_complete_pass_at),
+    }
+
+
+def _time(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat().replace("+00:00", "Z")
 
 
 def failed_crawl(name: str, url: str, exc: WeighbridgeError) -> RegistryCrawl:

@@ -103,7 +103,13 @@ class Keeping:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._noted_at = self._loop.time()
-        context.unsaved.register(self.flush)
+        context.unsaved.register(self)
+
+    @property
+    def waiting(self) -> int:
+        """See `unsaved.Gatherer`; none while a batch is being written: it is followed by
+        the next one where that was asked for."""
+        return 0 if self._is_wanted else len(self._answers)
 
     async def place(self) -> None:
         """Wait until one more tag may be asked about."""
@@ -134,7 +140,7 @@ class Keeping:
 
     def close(self) -> None:
         """Give back what is left of a pass that ended, well or not."""
-        self._context.unsaved.unregister(self.flush)
+        self._context.unsaved.unregister(self)
         self._stop_timer()
         self._give(self._taken)
 

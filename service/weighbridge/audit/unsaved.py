@@ -2,16 +2,26 @@
 
 import heapq
 from asyncio import Future, get_running_loop
-from collections.abc import Callable
 from itertools import count
-from typing import Final
+from typing import Final, Protocol
 
-LIMIT: Final = 160
+LIMIT: Final = 100
 """Tags of one crawl that are asked about, wait to be written or are being written,
 at any time."""
-BATCH: Final = 64
+BATCH: Final = 48
 """So many answers are written together: while that is done, as many gather for the
 next batch, and enough are left to keep the connections busy."""
+
+
+class Gatherer(Protocol):
+    """Whoever gathers the answers of one repository."""
+
+    @property
+    def waiting(self) -> int:
+        """Answers that nobody has begun to write."""
+
+    def flush(self) -> None:
+        """Begin to write them; does not wait."""
 
 
 class Unsaved:
@@ -23,19 +33,18 @@ class Unsaved:
 
     def __init__(self, limit: int = LIMIT) -> None:
         self._free = limit
-        self._answered = 0
         self._waiting: list[tuple[int, int, Future[None]]] = []
         self._order = count()
-        self._flushes: set[Callable[[], None]] = set()
+        self._stores: list[Gatherer] = []
 
-    def register(self, flush: Callable[[], None]) -> None:
-        """Have `flush` called whenever a batch of answers has gathered, whosever they
-        are: it is to store what it has. It must not wait."""
-        self._flushes.add(flush)
+    def register(self, store: Gatherer) -> None:
+        """Have a repository's answers written whenever a batch has gathered,
+        whosever they are."""
+        self._stores.append(store)
 
-    def unregister(self, flush: Callable[[], None]) -> None:
+    def unregister(self, store: Gatherer) -> None:
         """The opposite."""
-        self._flushes.discard(flush)
+        self._stores.remove(store)
 
     async def take(self, rank: int) -> None:
         """A place; among those who wait, the lowest rank comes first."""
@@ -52,12 +61,16 @@ class Unsaved:
             raise
 
     def answered(self) -> None:
-        """One more answer waits to be written."""
-        self._answered += 1
-        if self._answered >= BATCH:
-            self._answered = 0
-            for flush in tuple(self._flushes):
-                flush()
+        """One more answer waits. Of several repositories, those are written first
+        that have most: short batches cost as much as long ones."""
+        waiting = sum(store.waiting for store in self._stores)
+        if waiting < BATCH:
+            return
+        for store in sorted(self._stores, key=lambda s: s.waiting, reverse=True):
+            if waiting <= BATCH // 2:
+                return
+            waiting -= store.waiting
+            store.flush()
 
     def give(self, places: int) -> None:
         """Places are free again."""

@@ -3,6 +3,7 @@
 import shlex
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import click
 
@@ -64,9 +65,9 @@ def command(
     elif options.output == "csv":
         emit(crawl_output.crawl_csv(report))
     elif options.output == "markdown":
-        emit(crawl_output.crawl_markdown(report, options.screen()))
+        emit(crawl_output.crawl_markdown(report, options.screen(), datetime.now(UTC)))
     else:
-        emit(crawl_output.render_crawl(report, options.screen()))
+        emit(crawl_output.render_crawl(report, options.screen(), datetime.now(UTC)))
     return NOT_WEIGHED if report.has_failed else 0
 
 

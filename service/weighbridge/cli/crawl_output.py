@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Final
 
 from weighbridge.audit.crawl_report import (
@@ -11,6 +12,7 @@ from weighbridge.audit.crawl_report import (
     as_json,
 )
 from weighbridge.cli.advice import advice
+from weighbridge.cli.not_ok_table import more_line, not_ok_lines, not_ok_rows
 from weighbridge.cli.screen import Screen
 from weighbridge.cli.tables import code, csv_table, markdown_table
 from weighbridge.cli.words import plural
@@ -52,8 +54,9 @@ def crawl_csv(report: CrawlReport) -> str:
     )
 
 
-def crawl_markdown(report: CrawlReport, screen: Screen) -> str:
-    """A table with a row a registry, and what was not weighed below it."""
+def crawl_markdown(report: CrawlReport, screen: Screen, now: datetime) -> str:
+    """A table with a row a registry; below it the repositories that were not seen
+    whole, and what was not weighed."""
     heads = ("Repositories", "Tags", "Images", "Read", "Weighed", "Registry", "State")
     rows = [
         (
@@ -71,16 +74,20 @@ def crawl_markdown(report: CrawlReport, screen: Screen) -> str:
     ]
     faults = [f"- {code(_subject(f))}: {code(_why(f))}" for f in report.errors]
     table = markdown_table(heads, rows, numeric=5)
-    return "\n\n".join([table, *(["\n".join(faults)] if faults else [])])
+    parts = [table, _not_ok_markdown(report, now), "\n".join(faults)]
+    return "\n\n".join(part for part in parts if part)
 
 
-def render_crawl(report: CrawlReport, screen: Screen) -> str:
-    """A line a registry, with what was not weighed and why below it."""
+def render_crawl(report: CrawlReport, screen: Screen, now: datetime) -> str:
+    """A line a registry; below it the repositories that were not seen whole, and
+    what was not weighed and why."""
     lines: list[str] = []
     is_alone = len(report.registries) == 1
     for registry in report.registries:
         seconds = report.seconds if is_alone else None
         lines.append(_registry_line(registry, screen, seconds))
+        lines += _held_lines(registry, screen)
+        lines += not_ok_lines(registry.troubled, screen, now)
         lines += _not_weighed(registry.faults, screen)
     if not is_alone:
         lines.append(_total_line(report, screen))
@@ -94,6 +101,30 @@ def warnings_of(report: CrawlReport) -> list[str]:
         for registry in report.registries
         for warning in registry.warnings
     ]
+
+
+def _not_ok_markdown(report: CrawlReport, now: datetime) -> str:
+    rows = [
+        (age, state, code(reason), code(f"{printable(registry.name)}/{name}"))
+        for registry in report.registries
+        for state, reason, age, name in not_ok_rows(registry.troubled, now)
+    ]
+    if not rows:
+        return ""
+    heads = ("Last seen whole", "State", "Why", "Repository")
+    more = [line for r in report.registries for line in more_line(r.troubled)]
+    return "\n".join([markdown_table(heads, rows), *more])
+
+
+def _held_lines(registry: RegistryCrawl, screen: Screen) -> list[str]:
+    """What vanished all at once and is not believed yet."""
+    if not registry.held:
+        return []
+    text = (
+        f"  held   {plural(registry.held, 'repository', 'repositories')} vanished at "
+        "once and stay until a second crawl agrees (removals_held)"
+    )
+    return [screen.wrapped(text)]
 
 
 def _registry_line(
@@ -120,6 +151,7 @@ def _counts(registry: RegistryCrawl, screen: Screen) -> list[str]:
         plural(registry.tags, "tag"),
         plural(registry.images, "image"),
         f"{plural(failed, 'tag')} not weighed" if failed else "",
+        f"{registry.taken_over:,} looked at before" if registry.taken_over else "",
         requests,
         f"{format_bytes(registry.bytes_read, iec=screen.iec)} read",
         f"{format_bytes(registry.weighed_bytes, iec=screen.iec)} weighed",

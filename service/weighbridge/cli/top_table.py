@@ -164,9 +164,10 @@ def _storage_foot(
     named = ", ".join(scopes[:_SCOPES])
     if len(scopes) > _SCOPES:
         named += f" and {len(scopes) - _SCOPES:,} more"
+    count = plural(len(rows), "repository", "repositories")
     text = (
-        f"  {plural(len(rows), 'repository', 'repositories')}   only here: what nothing "
-        f"else in {named} refers to, freed by deleting it and collecting garbage"
+        f"  {count}   only here: what nothing else in {named} refers to, "
+        "freed by deleting it and collecting garbage"
     )
     lines = [screen.wrapped(text)]
     if any(_is_old(row) for row in rows):

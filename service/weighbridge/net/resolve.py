@@ -1,6 +1,7 @@
 """Names to addresses, on threads of their own."""
 
 import asyncio
+import ipaddress
 import socket
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,8 @@ class Resolver(Protocol):
 
 
 class SystemResolver:
-    """The system's getaddrinfo, which also reads literals in every odd spelling.
+    """The system's getaddrinfo, which also reads literals in every odd spelling; those
+    in the usual one are what they say.
 
     The loop's default threads are not used: a look-up cannot be interrupted, and a
     name server that hangs would take every other user of those threads with it.
@@ -32,6 +34,9 @@ class SystemResolver:
         self._closed = False
 
     async def __call__(self, host: str) -> Sequence[str]:
+        if _is_literal(host):
+            # It must not wait behind names whose server hangs.
+            return [host]
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._threads, _look_up, host)
@@ -48,6 +53,16 @@ class SystemResolver:
         """Take no more names; look-ups that hang are left to themselves."""
         self._closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _is_literal(host: str) -> bool:
+    if "%" in host:
+        return False  # the scope is the system's to understand
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _closed() -> socket.gaierror:

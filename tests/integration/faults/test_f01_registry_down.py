@@ -87,7 +87,7 @@ def test_f01_up_catches_up_without_a_restart(
             wait_in_thread(
                 lambda: state_of(database) == "unreachable",
                 "that is seen",
-                deadline_s=20,
+                deadline_s=10,
                 seen=lambda: state_of(database),
             )
             proxy.come_up()

@@ -1,16 +1,18 @@
 """F08: tokens end in the middle of a crawl, and the token server goes away."""
 
+import json
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from support.fault_proxy import FaultProxy, fault_proxy
-from support.faults import Answer, Asked, Delay, Instead, status
+from support.faults import Altered, Answer, Asked, Delay, Instead, status
 from support.faulty_crawls import NAME, CrawledDatabase, watching
 from support.hasty_crawls import Hasty
 from support.scripted_registry import Request
-from support.token_server import TokenIssuer
+from support.token_server import SERVICE, TokenIssuer
 from support.two_moments import TwoMoments
 from weighbridge.config import RegistrySettings
 
@@ -18,26 +20,46 @@ TWO_SECONDS = -58
 """The registry takes a token for a minute longer than it says."""
 
 
+@dataclass(slots=True)
+class TokenServer:
+    """Gives tokens, and can take them all back.
+
+    given: those that were given so far; `revoked` of them are refused
+    """
+
+    issuer: TokenIssuer
+    challenge: str
+    given: list[str] = field(default_factory=list)
+    revoked: set[str] = field(default_factory=set)
+
+    def revoke(self) -> None:
+        self.revoked.update(self.given)
+
+    def give(self, asked: Asked) -> Answer:
+        reply = self.issuer.reply(Request(asked.method, asked.target, asked.headers))
+        self.given.append(f"Bearer {json.loads(reply.body)['token']}")
+        return Answer(reply.status, reply.headers, reply.body)
+
+    def refuse_revoked(self, asked: Asked, answer: Answer) -> Answer:
+        if asked.headers.get("authorization", "") in self.revoked:
+            return Answer(401, (("WWW-Authenticate", self.challenge),))
+        return answer
+
+
 @contextmanager
 def a_guarded_registry(
     moments: TwoMoments, folder: Path
-) -> Iterator[tuple[FaultProxy, TokenIssuer]]:
+) -> Iterator[tuple[FaultProxy, TokenServer]]:
     """A registry that wants tokens; the proxy before it is its token server too."""
     folder.mkdir()
     issuer = TokenIssuer(folder)
     port = a_free_port()
     with fault_proxy(f"http://127.0.0.1:{port}") as proxy:
-        auth = issuer.auth_section(f"{proxy.url}/token")
+        realm = f"{proxy.url}/token"
+        challenge = f'Bearer realm="{realm}",service="{SERVICE}"'
+        auth = issuer.auth_section(realm)
         with moments.a_copy_of_after(folder / "registry", auth=auth, port=port):
-            yield proxy, issuer
-
-
-def tokens_of(issuer: TokenIssuer) -> Instead:
-    def answer(asked: Asked) -> Answer:
-        reply = issuer.reply(Request(asked.method, asked.target, asked.headers))
-        return Answer(reply.status, reply.headers, reply.body)
-
-    return Instead(answer)
+            yield proxy, TokenServer(issuer, challenge)
 
 
 def a_free_port() -> int:
@@ -49,17 +71,21 @@ def a_free_port() -> int:
 def test_f08_tokens_that_end_during_a_crawl_are_replaced(
     moments: TwoMoments, database: CrawledDatabase, tmp_path: Path
 ) -> None:
-    with a_guarded_registry(moments, tmp_path / "guarded") as (proxy, issuer):
-        issuer.lasts_s = TWO_SECONDS
-        proxy.spoil(tokens_of(issuer), kind="token")
-        # In each case few at once, so that nobody waits for long.
-        proxy.spoil(Delay(1.5), target="manifests/sha256:|blobs/")
+    with a_guarded_registry(moments, tmp_path / "guarded") as (proxy, tokens):
+        proxy.spoil(Instead(tokens.give), kind="token")
+        proxy.spoil(Altered(tokens.refuse_revoked))
+        for number in (60, 120, 180):
+            proxy.before(tokens.revoke, since=number)
 
         with watching(database.path) as watch:
             done = database.crawl(proxy.url)
 
     assert done.faults == ()
-    assert len(issuer.scopes) > len(set(issuer.scopes))
+    assert len(tokens.revoked) > 4
+    # Without a token, with one that was revoked, with a new one.
+    assert proxy.plan.most_attempts <= 3
+    # Repositories and the catalog have tokens of their own, renewed once each time.
+    assert proxy.plan.asked["token"] <= 5 * 4
     moments.assert_unharmed(watch)
     moments.assert_caught_up(database)
 
@@ -69,9 +95,9 @@ def test_f08_a_token_that_ends_while_requests_wait_their_turn_is_replaced(
 ) -> None:
     # A chunk of tags waits at the gate for longer than its token holds, as a minute's
     # token does at 20 requests a second.
-    with a_guarded_registry(moments, tmp_path / "guarded") as (proxy, issuer):
-        issuer.lasts_s = TWO_SECONDS
-        proxy.spoil(tokens_of(issuer), kind="token")
+    with a_guarded_registry(moments, tmp_path / "guarded") as (proxy, tokens):
+        tokens.issuer.lasts_s = TWO_SECONDS
+        proxy.spoil(Instead(tokens.give), kind="token")
         proxy.spoil(Delay(0.15), kind="manifest")
 
         done = database.crawl(proxy.url, registry=at_most_four_at_once(proxy.url))
@@ -89,10 +115,9 @@ def at_most_four_at_once(url: str) -> RegistrySettings:
 def test_f08_a_token_server_that_is_down_empties_nothing(
     moments: TwoMoments, database: CrawledDatabase, tmp_path: Path
 ) -> None:
-    with a_guarded_registry(moments, tmp_path / "guarded") as (proxy, issuer):
-        tokens = tokens_of(issuer)
+    with a_guarded_registry(moments, tmp_path / "guarded") as (proxy, tokens):
         proxy.spoil(status(503), target="/token.*shop%2Fapp")
-        proxy.spoil(tokens, kind="token")
+        proxy.spoil(Instead(tokens.give), kind="token")
 
         with watching(database.path) as watch:
             Hasty().crawl(database, proxy.url)
@@ -107,6 +132,6 @@ def test_f08_a_token_server_that_is_down_empties_nothing(
         moments.assert_unharmed(watch)
 
         proxy.heal()
-        proxy.spoil(tokens, kind="token")
+        proxy.spoil(Instead(tokens.give), kind="token")
         database.crawl(proxy.url)
     moments.assert_caught_up(database)

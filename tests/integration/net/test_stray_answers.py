@@ -15,10 +15,12 @@ from support.listening import listening
 from weighbridge.net.pool import PoolRules
 from weighbridge.net.transport import Transport
 
-_REQUESTS = 1_000
+_REQUESTS = 3_000
 _IN_FLIGHT = 16
 _SAFE = PoolRules(connections=_IN_FLIGHT)
-_UNSAFE = PoolRules(connections=_IN_FLIGHT, rest_s=0.0, distrust_s=0.0)
+_NO_REST = PoolRules(connections=_IN_FLIGHT, rest_s=0.0)
+_NO_DISTRUST = PoolRules(connections=_IN_FLIGHT, distrust_s=0.0)
+_NEITHER = PoolRules(connections=_IN_FLIGHT, rest_s=0.0, distrust_s=0.0)
 
 
 @dataclass(slots=True)
@@ -119,6 +121,21 @@ async def test_no_request_gets_an_answer_that_is_not_its_own(strays: Strays) -> 
 @pytest.mark.parametrize("strays", [_mixed, _late])
 async def test_without_rest_and_distrust_answers_are_mixed_up(strays: Strays) -> None:
     """The test above proves nothing unless this load can mix them up."""
-    result, _ = await _load(_UNSAFE, strays)
+    result, _ = await _load(_NEITHER, strays)
 
     assert result.wrong > _REQUESTS / 20
+
+
+@pytest.mark.parametrize("rules", [_NO_REST, _NO_DISTRUST], ids=["rest", "distrust"])
+async def test_with_one_of_the_two_switched_off_answers_are_mixed_up(
+    rules: PoolRules,
+) -> None:
+    """Each is needed: with the other alone the first test would fail, in most runs."""
+    wrong = 0
+    for _ in range(5):
+        result, _ = await _load(rules, _late)
+        wrong = max(wrong, result.wrong)
+        if wrong > 1:
+            break
+
+    assert wrong > 1

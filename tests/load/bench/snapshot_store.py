@@ -11,16 +11,17 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from load.bench.ingest_run import BATCH, image
 from support.store_world import a_result, an_entry
 from weighbridge.domain.document import Image
+from weighbridge.domain.measure import Uncompressed
 from weighbridge.domain.platform import DEFAULT
 from weighbridge.store.claiming import claim
 from weighbridge.store.images import keep_documents
+from weighbridge.store.measures import keep_measures, sweep_images
 from weighbridge.store.passes import close_pass, open_pass
 from weighbridge.store.registries import put_registry
 from weighbridge.store.repositories import put_repositories
@@ -38,10 +39,11 @@ _NOW: Final = datetime(2026, 1, 2, tzinfo=UTC)
 
 def fill(database: Database, repositories: int) -> None:
     """All in a few transactions: nobody reads meanwhile."""
-    images = [_sized(image(number)) for number in range(_IMAGES)]
+    images = [image(number) for number in range(_IMAGES)]
     with database.write() as connection:
         for start in range(0, _IMAGES, BATCH):
             keep_documents(connection, images[start : start + BATCH], {})
+        _measure(connection, images)
         ids = _repositories(connection, repositories)
     for start in range(0, len(ids), BATCH):
         with database.write() as connection:
@@ -59,7 +61,7 @@ def write(database: Database, seconds: float) -> int:
     for repository in itertools.cycle(ids):
         if time.monotonic() > ends_at:
             return written
-        images = [_sized(image(next(numbers))) for _ in range(_TAGS_A_WRITE)]
+        images = [image(next(numbers)) for _ in range(_TAGS_A_WRITE)]
         with database.write() as connection:
             keep_documents(connection, images, {})
             _look(connection, repository, images)
@@ -89,13 +91,19 @@ def _look(connection: Connection, repository: int, images: Sequence[Image]) -> N
     close_pass(connection, taken, opened.id, a_result(), now, now)
 
 
-def _sized(found: Image) -> Image:
-    """With the uncompressed size of each layer as a builder notes it."""
-    layers = tuple(
-        replace(layer, annotated_uncompressed_bytes=3 * layer.compressed_bytes)
-        for layer in found.layers
+def _measure(connection: Connection, images: Sequence[Image]) -> None:
+    """Every layer has three times its compressed size, as if its end had been read."""
+    layers = {layer.digest: layer for found in images for layer in found.layers}
+    keep_measures(
+        connection,
+        {
+            digest: Uncompressed("trailer", size, size, size, "")
+            for digest, layer in layers.items()
+            if (size := 3 * layer.compressed_bytes)
+        },
+        _NOW,
     )
-    return replace(found, manifest=replace(found.manifest, layers=layers))
+    sweep_images(connection)
 
 
 def main(what: str, url: str, count: int) -> None:

@@ -4,7 +4,7 @@ import io
 import json
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -28,6 +28,8 @@ from weighbridge.cli.progress import (
     write_lines,
 )
 from weighbridge.cli.screen import Screen
+from weighbridge.domain.report import RepositoryState
+from weighbridge.store.repositories import Troubled
 
 PIPE = Screen()
 SOURCE = Path(weighbridge.__file__).parent
@@ -78,7 +80,7 @@ def a_fault(tag: str | None, repository: str | None = "data/etl") -> CrawlFault:
 
 
 def test_a_crawl_ends_with_a_line_a_registry() -> None:
-    assert render_crawl(CrawlReport((HARBOR,), 206.0), PIPE) == (
+    assert render_crawl(CrawlReport((HARBOR,), 206.0), PIPE, NOW) == (
         "harbor   complete   51 repositories   2,061 tags   1,604 images   "
         "4,172 requests   8.61 MB read   1.03 TB weighed   206 s"
     )
@@ -86,7 +88,7 @@ def test_a_crawl_ends_with_a_line_a_registry() -> None:
 
 def test_what_was_not_weighed_is_listed_by_its_cause() -> None:
     faults = (a_fault("tmp-7"), a_fault("tmp-8"), a_fault(None, None))
-    text = render_crawl(CrawlReport((replace(HARBOR, faults=faults),), 1.0), PIPE)
+    text = render_crawl(CrawlReport((replace(HARBOR, faults=faults),), 1.0), PIPE, NOW)
 
     assert "   2 tags not weighed   " in text
     assert text.splitlines()[1] == (
@@ -110,14 +112,14 @@ DOWN = replace(
 
 
 def test_a_registry_that_is_down_does_not_look_emptied() -> None:
-    assert render_crawl(CrawlReport((DOWN,), 1.0), PIPE).splitlines() == [
+    assert render_crawl(CrawlReport((DOWN,), 1.0), PIPE, NOW).splitlines() == [
         "harbor   unreachable (connect_error)   "
         "nothing looked at; what was known is kept   3 requests   1 s",
         "  not weighed: harbor (connect_error: nobody there)",
         "  try    check its address and port, and that it runs",
     ]
     assert "| unreachable (connect_error); nothing looked at; " in crawl_markdown(
-        CrawlReport((DOWN,), 1.0), PIPE
+        CrawlReport((DOWN,), 1.0), PIPE, NOW
     )
 
 
@@ -129,7 +131,7 @@ def test_what_may_help_is_said_once_a_kind() -> None:
         CrawlFault("harbor", "shop/api", "1", "manifest_unknown", "gone"),
     )
 
-    text = render_crawl(CrawlReport((replace(HARBOR, faults=faults),), 1.0), PIPE)
+    text = render_crawl(CrawlReport((replace(HARBOR, faults=faults),), 1.0), PIPE, NOW)
 
     assert [line.split()[:2] for line in text.splitlines()[1:]] == [
         ["not", "weighed:"],
@@ -155,8 +157,8 @@ def test_a_pipe_lists_every_fault_and_a_terminal_a_screenful() -> None:
     faults = tuple(a_fault(f"t{number}") for number in range(50))
     report = CrawlReport((replace(HARBOR, faults=faults),), 1.0)
 
-    assert "data/etl:t49" in render_crawl(report, PIPE)
-    on_terminal = render_crawl(report, Screen(width=80))
+    assert "data/etl:t49" in render_crawl(report, PIPE, NOW)
+    on_terminal = render_crawl(report, Screen(width=80), NOW)
     assert "data/etl:t20" not in on_terminal
     assert "and 30 more (-o json" in on_terminal
 
@@ -175,14 +177,16 @@ def test_a_registry_that_was_not_read_to_its_end_is_not_complete(
 ) -> None:
     crawled = replace(HARBOR, **changes)  # type: ignore[arg-type]
 
-    text = render_crawl(CrawlReport((crawled,), 1.0), PIPE)
+    text = render_crawl(CrawlReport((crawled,), 1.0), PIPE, NOW)
 
     assert text.startswith(word)
     assert "complete" not in text
 
 
 def test_several_registries_have_a_sum() -> None:
-    text = render_crawl(CrawlReport((HARBOR, replace(HARBOR, name="hub")), 9.0), PIPE)
+    text = render_crawl(
+        CrawlReport((HARBOR, replace(HARBOR, name="hub")), 9.0), PIPE, NOW
+    )
 
     assert text.splitlines()[-1] == (
         "in all 2 registries   4,122 tags   8,344 requests   17.2 MB read   "
@@ -204,7 +208,7 @@ def test_csv_and_markdown_have_a_row_a_registry() -> None:
     head, row = crawl_csv(report).splitlines()
     assert head.startswith("name,url,state,reason,repositories,")
     assert row.startswith("harbor,https://harbor.example,ok,,51,51,0,0,2061,1604,")
-    markdown = crawl_markdown(report, PIPE)
+    markdown = crawl_markdown(report, PIPE, NOW)
     assert (
         "| 51 | 2,061 | 1,604 | 8.61 MB | 1.03 TB | `harbor` | complete |" in markdown
     )
@@ -216,7 +220,9 @@ def test_names_from_a_registry_are_made_printable() -> None:
     crawled = replace(HARBOR, faults=(fault,), warnings=("odd\x07",))
     report = CrawlReport((crawled,), 1.0)
 
-    assert "\x1b" not in render_crawl(report, PIPE) + crawl_markdown(report, PIPE)
+    assert "\x1b" not in render_crawl(report, PIPE, NOW) + crawl_markdown(
+        report, PIPE, NOW
+    )
     assert warnings_of(report) == ["harbor: odd\\x07"]
 
 
@@ -306,3 +312,59 @@ def test_an_interrupted_listing_has_no_total(done: int, words: str) -> None:
     text = stopped_text(Progress(repositories_done=done), "weighbridge crawl")
 
     assert text.startswith(f"Stopped. {words} complete and stored.")
+
+
+def troubled(
+    name: str, state: RepositoryState, reason: str, hours: int | None
+) -> Troubled:
+    last = None if hours is None else NOW - timedelta(hours=hours)
+    return Troubled(name, state, reason, last)
+
+
+def test_repositories_that_were_not_seen_whole_have_a_row_each() -> None:
+    crawled = replace(
+        HARBOR,
+        partial=1,
+        failed=1,
+        held=31,
+        taken_over=12,
+        troubled=(
+            troubled("shop/api", "partial", "too_many_tags", None),
+            troubled("data/etl", "unauthorized", "denied", 4),
+            troubled("shop/web", "missing", "missing", 1),
+        ),
+    )
+
+    first, *rest = render_crawl(CrawlReport((crawled,), 1.0), PIPE, NOW).splitlines()
+
+    assert "   12 looked at before   " in first
+    assert rest == [
+        "  held   31 repositories vanished at once and stay until a second crawl "
+        "agrees (removals_held)",
+        "  state          why             last seen whole   repository",
+        "  partial        too_many_tags   never             shop/api",
+        "  unauthorized   denied          4 h ago           data/etl",
+        "  missing                        1 h ago           shop/web",
+    ]
+
+
+def test_the_worst_twenty_are_shown_and_the_rest_counted() -> None:
+    many = tuple(troubled(f"r{n}", "missing", "name_unknown", n) for n in range(25))
+    report = CrawlReport((replace(HARBOR, troubled=many),), 1.0)
+
+    text = render_crawl(report, PIPE, NOW)
+    table = crawl_markdown(report, PIPE, NOW)
+
+    assert len(text.splitlines()) == 1 + 1 + 20 + 1
+    assert text.endswith("  and 5 more (-o json lists them)")
+    assert "| 19 h ago | missing | `name_unknown` | `harbor/r19` |" in table
+    assert "r20" not in text + table
+
+
+def test_a_row_keeps_to_its_terminal() -> None:
+    one = troubled("a" * 60 + "/b", "missing", "name_unknown", 3)
+    report = CrawlReport((replace(HARBOR, troubled=(one,)),), 1.0)
+
+    lines = render_crawl(report, Screen(width=80), NOW).splitlines()
+
+    assert max(map(len, lines)) <= 80

@@ -167,3 +167,68 @@ def test_markdown_has_the_columns_of_the_table() -> None:
 
 def test_letters_stand_in_for_blocks() -> None:
     assert render_top(ROWS, Screen(ascii=True)).isascii()
+
+
+GROWN = replace(
+    API, newest_compressed_bytes=1_430_000_000, baseline_compressed_bytes=1_000_000_000
+)
+SHRUNK = replace(
+    TRAINER,
+    newest_compressed_bytes=900_000_000,
+    baseline_compressed_bytes=1_000_000_000,
+)
+YOUNG = replace(AIRFLOW, baseline_compressed_bytes=None)
+
+
+def test_growth_shows_both_images_the_difference_and_the_percent() -> None:
+    lines = render_top([GROWN, SHRUNK, YOUNG], PIPE, by="growth").splitlines()
+
+    assert lines[0].split() == ["COMPRESSED", "BASELINE", "CHANGE"]
+    assert lines[1].split()[:4] == ["MB", "MB", "MB", "%"]
+    assert lines[2].split()[:5] == ["1430.0", "1000.0", "+430.0", "+43.0", "█" * 16]
+    assert lines[3].split()[:5] == [
+        "900.0",
+        "1000.0",
+        "-100.0",
+        "-10.0",
+        "harbor/ml/trainer",
+    ]
+    assert lines[4].split()[:4] == ["781.3", "unknown", "unknown", "unknown"]
+    assert "baseline: median of the ten images before the newest" in lines[-1]
+
+
+def test_growth_as_markdown_has_the_same_columns() -> None:
+    head, _, row = top_markdown([GROWN], PIPE, by="growth").splitlines()
+
+    assert head == (
+        "| Compressed, MB | Baseline, MB | Change, MB | % | Repository | Tag |"
+    )
+    assert row == "| 1430.0 | 1000.0 | +430.0 | +43.0 | `harbor/shop/api` | `1.5.0` |"
+
+
+@pytest.mark.parametrize("by", ["exclusive", "deduplicated", "shared"])
+def test_storage_names_the_set_that_its_numbers_are_of(by: str) -> None:
+    own = replace(
+        AIRFLOW,
+        storage_scope="harbor/data",
+        deduplicated_bytes=1_000_000_000,
+        exclusive_bytes=900_000_000,
+        shared_bytes=100_000_000,
+    )
+    unread = replace(
+        FRESH, deduplicated_bytes=None, exclusive_bytes=None, shared_bytes=None
+    )
+
+    lines = render_top([API, own, unread], PIPE, by=by).splitlines()
+
+    assert lines[0].split() == ["STORED", "ONLY", "HERE", "SHARED"]
+    assert lines[2].split()[:4] == ["3419.5", "2377.5", "1042.0", "█" * 16]
+    assert lines[3].split()[:3] == ["1000.0", "900.0", "100.0"]
+    assert lines[4].split()[:3] == ["unknown"] * 3
+    assert "nothing else in harbor, harbor/data refers to" in lines[-1]
+
+
+def test_rows_of_a_program_say_how_old_they_are() -> None:
+    row = json.loads(top_json([API], NOW))["items"][0]
+
+    assert (row["is_stale"], row["age_seconds"]) == (False, 720)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from support.wait import wait_until
 from weighbridge.net.answer import AnswerReader
 from weighbridge.net.connection import Connection
 from weighbridge.net.failures import BadAnswer, CutOff, KeptConnectionClosed
@@ -230,3 +231,64 @@ async def test_a_lost_connection_is_forgotten(bench: _Bench) -> None:
 
     assert bench.pool.connections == set()
     assert bench.pool.unused(100.0)
+
+
+async def test_an_answer_that_is_late_fails_and_closes_its_connection(
+    bench: _Bench,
+) -> None:
+    connection = bench.connection()
+    now = asyncio.get_running_loop().time()
+
+    answer = connection.ask(b"", _reader(), ends_at=now + 0.01)
+
+    with pytest.raises(httpx.ReadTimeout):
+        await answer
+    assert bench.closed(connection)
+
+
+async def test_the_alarm_of_an_earlier_request_does_not_end_a_later_one(
+    bench: _Bench,
+) -> None:
+    connection = bench.connection()
+    now = asyncio.get_running_loop().time()
+    connection.ask(b"one", _reader(), ends_at=now + 0.01)
+    connection.data_received(_WHOLE)
+
+    answer = connection.ask(b"two", _reader(), ends_at=now + 0.05)
+    with pytest.raises(httpx.ReadTimeout):
+        await answer
+
+    assert asyncio.get_running_loop().time() >= now + 0.05
+
+
+async def test_a_request_with_less_time_than_the_one_before_has_its_own_alarm(
+    bench: _Bench,
+) -> None:
+    connection = bench.connection()
+    now = asyncio.get_running_loop().time()
+    connection.ask(b"one", _reader(), ends_at=now + 60.0)
+    connection.data_received(_WHOLE)
+
+    answer = connection.ask(b"two", _reader(), ends_at=now + 0.01)
+
+    with pytest.raises(httpx.ReadTimeout):
+        await answer
+    assert asyncio.get_running_loop().time() < now + 5.0
+
+
+async def test_an_idle_connection_outlives_the_alarm_of_its_last_request(
+    bench: _Bench,
+) -> None:
+    connection = bench.connection()
+    now = asyncio.get_running_loop().time()
+    connection.ask(b"one", _reader(), ends_at=now + 0.01)
+    connection.data_received(_WHOLE)
+    later = connection.ask(b"two", _reader(), ends_at=now + 0.02)
+    connection.data_received(_WHOLE)
+
+    await wait_until(
+        lambda: asyncio.get_running_loop().time() > now + 0.03, "the alarms went off"
+    )
+
+    assert later.result().body == b"hi"
+    assert connection.open

@@ -149,10 +149,10 @@ def test_what_was_never_read_has_no_storage() -> None:
     [
         ("partial", "too_many_tags", "it has more tags than are read of one"),
         ("partial", "removals_held", "more than half of its tags vanished at once"),
-        ("partial", "bad_answer", "The last pass did not see all of it: bad_answer"),
-        ("missing", "name_unknown", "It has to say so again before that is believed"),
+        ("partial", "bad_answer", "06:40 UTC (bad_answer). It was last seen whole"),
+        ("missing", "name_unknown", "that there is no such repository (name_unknown)"),
         ("unauthorized", "unauthorized", "The registry refuses us"),
-        ("unreachable", "connect_error", "No answer; these are the last numbers"),
+        ("unreachable", "connect_error", "There is no answer"),
         ("gone", "", "The registry no longer has it"),
     ],
 )
@@ -171,5 +171,5 @@ def test_a_state_is_said_in_words_with_its_age(
 
     (banner,) = page.all("div", "banner")
     assert words in banner.text
-    assert "(since 2026-09-22 06:40 UTC)" in banner.text
+    assert "since 2026-09-22 06:40 UTC" in banner.text
     assert "2026-09-22 05:40 UTC, 4 h ago" in banner.text

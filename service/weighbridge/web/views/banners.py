@@ -16,26 +16,25 @@ _REGISTRY_WORDS: Final[dict[str, str]] = {
 _FAILED: Final = ("missing", "unauthorized", "unreachable", "error", "gone")
 _REPOSITORY_WORDS: Final[dict[str, tuple[str, str]]] = {
     "new": ("weighing", "No pass has looked at all of it yet"),
-    "partial": ("partial", "The last pass did not see all of it"),
+    "partial": ("partial", "Not all of it is seen{since}{why}"),
     "missing": (
         "missing",
-        "The registry answers that there is none. It has to say so again before that "
-        "is believed; until then these are the last numbers",
+        "The registry says{since} that there is no such repository{why}; it has to say "
+        "so again before that is believed",
     ),
-    "gone": ("gone", "The registry no longer has it; these are its last numbers"),
-    "unauthorized": ("refused", "The registry refuses us; these are the last numbers"),
-    "unreachable": ("unreachable", "No answer; these are the last numbers"),
-    "error": ("failed", "The last pass failed; these are the last numbers"),
+    "gone": ("gone", "The registry no longer has it{since}{why}"),
+    "unauthorized": ("refused", "The registry refuses us{since}{why}"),
+    "unreachable": ("unreachable", "There is no answer{since}{why}"),
+    "error": ("failed", "What it answers cannot be used{since}{why}"),
 }
-# What a reason says that a code alone does not.
+# What a code alone does not say.
 _REASONS: Final[dict[str, str]] = {
     "too_many_tags": "it has more tags than are read of one repository, and none of "
     "them is ever taken for gone",
     "removals_held": "more than half of its tags vanished at once, which a second pass "
     "has to confirm before they go",
-    "rate_limited": "the registry asks us to come back later (rate_limited)",
-    "name_unknown": "it answers that it does not know the name",
-    "process_ended": "it was cut short by the end of its process",
+    "rate_limited": "the registry asks us to come back later",
+    "process_ended": "a pass was cut short by the end of its process",
 }
 
 
@@ -74,15 +73,14 @@ def repository_banners(
         return [Banner(registry.name, text, False)]
     if repository.state in _FAILED:
         word, sentence = repository_state(repository)
-        since = _begun(repository)
-        return [Banner(word, f"{sentence}{since}. {known}", True)]
+        return [Banner(word, f"{sentence}. {known}", True)]
     if registry is not None and _is_cut_off(repository, registry):
         return [Banner(registry.name, f"{_since(registry)}. {known}", True)]
     if repository.state == "partial":
         word, sentence = repository_state(repository)
         whole = repository.last_complete_pass_at
         last = "never" if whole is None else f"{_moment(whole)}, {ago(whole, now)}"
-        text = f"{sentence}{_begun(repository)}. It was last seen whole: {last}."
+        text = f"{sentence}. It was last seen whole: {last}."
         return [Banner(word, text, True)]
     if repository.state == "ok" and repository.is_stale(now):
         every = duration(repository.interval_s)
@@ -96,15 +94,20 @@ def repository_state(report: RepositoryReport) -> tuple[str, str]:
     if report.state == "ok" and report.tags_failed:
         count = plural(report.tags_failed, "tag")
         return "partial", f"{count} could not be read at the last look"
-    word, title = _REPOSITORY_WORDS.get(report.state, ("", ""))
-    if not report.state_reason or report.state_reason == report.state:
-        return word, title
-    return word, f"{title}: {_REASONS.get(report.state_reason, report.state_reason)}"
+    word, sentence = _REPOSITORY_WORDS.get(report.state, ("", ""))
+    return word, sentence.format(since=_begun(report), why=_why(report))
 
 
 def _begun(report: RepositoryReport) -> str:
-    """` (since 2026-09-22 05:40 UTC)`: since when it is in this state."""
-    return f" (since {_moment(report.state_since)})" if report.state_since else ""
+    return f" since {_moment(report.state_since)}" if report.state_since else ""
+
+
+def _why(report: RepositoryReport) -> str:
+    reason = report.state_reason
+    if not reason or reason == report.state:
+        return ""
+    words = _REASONS.get(reason)
+    return f": {words} ({reason})" if words else f" ({reason})"
 
 
 def _held(registry: RegistryReport) -> Banner:
