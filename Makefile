@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 export PYTHON VENV
 
-.PHONY: help setup run test unit check fix clean
+.PHONY: help setup run test test-long unit bench check fix clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -17,7 +17,15 @@ run: setup ## Crawl the demo registry and serve it on 127.0.0.1:8080
 
 test: setup ## Run all tests, with the servers that they need
 	@scripts/servers
-	@scripts/test
+	@scripts/test --databases sqlite,postgresql
+
+test-long: setup ## Run what takes long: recorded images, kills, faults, a million tags
+	@scripts/servers
+	@scripts/test --databases sqlite,postgresql --timeout 7200 tests/load
+
+bench: setup ## Compare with wrk, skopeo and httpx: make bench ROUNDS=3 ONLY=cold-crawl
+	@scripts/servers
+	@scripts/bench $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
 unit: setup ## Run the quick tests: no sockets, under a minute
 	@scripts/test --numprocesses auto tests/unit

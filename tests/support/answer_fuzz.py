@@ -27,7 +27,8 @@ _GOOD = (
     b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno",
     b"HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nold",
     b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
-    b"HTTP/1.1 103 Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 103 Hints\r\nLink: </x>\r\n\r\n"
+    b"HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n",
     b"HTTP/1.1 200 OK\r\nDate: Tue, 04 Mar 2025 10:11:12 GMT\r\nEmpty:\r\n"
     b"Docker-Content-Digest: sha256:00\r\nContent-Length: 4\r\n\r\nbody",
 )

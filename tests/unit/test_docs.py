@@ -15,21 +15,30 @@ from starlette.testclient import TestClient
 
 from support.database import a_database
 from support.error_codes import codes_in, texts_in
-from support.read_model import NOW, a_registry_report, a_repository_report
+from support.many_repositories import add_repositories
+from support.read_model import NOW
 from weighbridge.cli.main import cli
 from weighbridge.config import Settings, load_settings
 from weighbridge.domain.report import RegistryState, RepositoryState
+from weighbridge.domain.series import (
+    CORE_SERIES,
+    EXPORTER_SERIES,
+    REGISTRY_SERIES,
+    Budget,
+    Family,
+    ladder,
+)
 from weighbridge.errors import ConfigError
+from weighbridge.store.registries import note_registry
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.app import create_app
-from weighbridge.web.inventory import take_inventory
 from weighbridge.web.options import WebOptions
-from weighbridge.web.snapshot import checked, take_snapshot
 
 ROOT: Final = Path(__file__).parents[2]
 DOCS: Final = ROOT / "docs"
 SOURCE: Final = ROOT / "service" / "weighbridge"
-BUDGET: Final = WebOptions().max_series
+FAMILIES: Final[tuple[Family, ...]] = get_args(Family)
+BUDGET: Final = Budget(families=FAMILIES)
 
 
 def page(name: str) -> str:
@@ -64,12 +73,14 @@ def exposed(tmp_path_factory: pytest.TempPathFactory) -> str:
     telemetry = Telemetry(CollectorRegistry())
     telemetry.begin_registry("hub")
     with a_database(tmp_path_factory.mktemp("docs")) as database:
-        app = create_app(database, telemetry, WebOptions(), now=lambda: NOW)
+        add_repositories(database, ["shop/api"])
+        with database.write() as connection:
+            note_registry(connection, 1, state="ok", reason="", now=NOW)
+        options = WebOptions(budget=BUDGET)
+        app = create_app(database, telemetry, options, now=lambda: NOW)
         client = TestClient(app, base_url="http://127.0.0.1:8080")
-        process = client.get("/metrics").text
-    inventory = take_inventory([a_registry_report()], [a_repository_report()], BUDGET)
-    snapshot = checked(take_snapshot(inventory, "1"), NOW.timestamp(), BUDGET)
-    return process + snapshot.rendered.plain.decode()
+        paths = ("/metrics", "/metrics/repositories")
+        return "".join(client.get(path).text for path in paths)
 
 
 def types_of(exposed: str) -> dict[str, str]:
@@ -124,22 +135,29 @@ def test_no_page_names_a_metric_that_does_not_exist(exposed: str) -> None:
 
 def test_the_budget_is_what_the_page_says() -> None:
     said = section(page("metrics.md"), "## The series budget")
-    core, all_of = 4_996, 2_854
-    many = [a_repository_report(f"r{n}") for n in range(core + 1)]
+    core, all_of = 3_330, 1_998
 
-    def shown(count: int) -> tuple[int, int]:
-        inventory = take_inventory([a_registry_report()], many[:count], BUDGET)
-        return inventory.level, len(inventory.rows)
+    def level(count: int, families: tuple[Family, ...] = ()) -> int:
+        return ladder(Budget(families=families), 1, count).level
 
-    assert f"{BUDGET:,}" in said
-    assert f"up to {all_of:,} repositories" in said
-    assert shown(all_of) == (3, all_of)
-    assert shown(all_of + 1) == (2, all_of + 1)
+    assert f"{Budget().max_series:,} by" in said
+    assert f"{EXPORTER_SERIES} series are kept back" in said
+    assert f"and {REGISTRY_SERIES} for each registry" in said
+    assert f"up to {CORE_SERIES} series each" in said
     assert f"up to {core:,} repositories" in said
-    assert shown(core) == (2, core)
-    level, heaviest = shown(core + 1)
-    assert level == 1
-    assert f"{heaviest:,} are shown" in said
+    assert f"optional families up to {all_of:,}" in said
+    assert [level(core), level(core + 1)] == [3, 1]
+    assert [level(all_of, FAMILIES), level(all_of + 1, FAMILIES)] == [3, 2]
+    assert [level(core, FAMILIES), level(core + 1, FAMILIES)] == [2, 1]
+    assert f"{ladder(Budget(), 1, core + 1).enter:,} are shown" in said
+
+
+def test_the_optional_families_are_those_that_the_page_lists() -> None:
+    said = section(page("metrics.md"), "## The series budget")
+
+    assert f"# {', '.join(FAMILIES)}" in said
+    for family in FAMILIES:
+        assert f"without the family `{family}`" in page("metrics.md")
 
 
 # Error codes

@@ -34,6 +34,8 @@ class SystemResolver:
         self._closed = False
 
     async def __call__(self, host: str) -> Sequence[str]:
+        if self._closed:
+            raise _closed()
         if _is_literal(host):
             # It must not wait behind names whose server hangs.
             return [host]

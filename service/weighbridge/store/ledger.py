@@ -134,13 +134,22 @@ def count_blobs(
 
     The repository's row must be locked. configs: of each of the manifests
     """
-    if not flips:
-        return
+    if flips:
+        deltas = held_by(connection, flips, configs)
+        change_blobs(connection, scope_id, repository_id, deltas)
+
+
+def held_by(
+    connection: Connection,
+    flips: Mapping[int, int],
+    configs: Mapping[int, int | None],
+) -> dict[int, int]:
+    """By how many manifests more (or fewer) each blob is held, if these flip."""
     pairs = [(manifest, manifest) for manifest in flips]
     pairs += [(m, config) for m, config in configs.items() if config is not None]
     rows = connection.execute(_LAYERS, {"ids": listed(flips)})
     pairs += [(image, blob) for image, blob in rows]
-    change_blobs(connection, scope_id, repository_id, blob_deltas(flips, pairs))
+    return blob_deltas(flips, pairs)
 
 
 def change_blobs(
@@ -153,13 +162,8 @@ def change_blobs(
     if not deltas:
         return
     _lock_unfinished(connection, deltas)
-    parameters = {
-        "scope": scope_id,
-        "repository": repository_id,
-        "ids": listed(sorted(deltas)),
-    }
-    rows = connection.execute(_HELD, parameters)
-    change = change_holdings((Holding(*row) for row in rows), deltas)
+    held = read_holdings(connection, scope_id, repository_id, sorted(deltas))
+    change = change_holdings(held, deltas)
     _NEW.add(
         connection, [(scope_id, blob, repository_id, n) for blob, n in change.added]
     )
@@ -172,6 +176,21 @@ def change_blobs(
     if change.bytes_delta:
         add_deduplicated(connection, repository_id, change.bytes_delta)
     settle_or_queue(connection, scope_id, change.moved)
+
+
+def read_holdings(
+    connection: Connection,
+    scope_id: int,
+    repository_id: int,
+    blob_ids: Collection[int],
+) -> list[Holding]:
+    """Those of the blobs that exist, with what is stored of the repository's hold."""
+    parameters = {
+        "scope": scope_id,
+        "repository": repository_id,
+        "ids": listed(blob_ids),
+    }
+    return [Holding(*row) for row in connection.execute(_HELD, parameters)]
 
 
 def _lock_unfinished(connection: Connection, blob_ids: Collection[int]) -> None:

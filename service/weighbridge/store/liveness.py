@@ -113,7 +113,7 @@ _MARK: Final = (
 
 
 @dataclass(slots=True)
-class _Facts:
+class ManifestFacts:
     """What is known of a manifest; nothing, where its document was never read."""
 
     has_facts: bool
@@ -155,7 +155,7 @@ def count_late(connection: Connection, manifests: Collection[int]) -> None:
     held_by: dict[tuple[int, int], list[int]] = {}
     for manifest, repository, scope in connection.execute(_HOLDERS, parameters):
         held_by.setdefault((repository, scope), []).append(manifest)
-    facts = _read_facts(connection, manifests)
+    facts = read_facts(connection, manifests)
     for (repository, scope), held in sorted(held_by.items()):
         arrived = {manifest: facts[manifest] for manifest in held}
         wave = _below(facts, dict.fromkeys(held, 1))
@@ -187,7 +187,7 @@ def _run(
     scope_id: int,
     repository_id: int,
     wave: dict[int, Counts],
-    arrived: Mapping[int, _Facts],
+    arrived: Mapping[int, ManifestFacts],
 ) -> int:
     """Waves down the indexes: one round of queries for each level, ids in Python.
 
@@ -196,7 +196,7 @@ def _run(
     """
     first: dict[int, Counts] = {}
     counts: dict[int, Counts] = {}
-    facts: dict[int, _Facts] = dict(arrived)
+    facts: dict[int, ManifestFacts] = dict(arrived)
     net: Counter[int] = Counter(dict.fromkeys(arrived, 1))
     while wave:
         unread = [manifest for manifest in wave if manifest not in counts]
@@ -210,7 +210,7 @@ def _run(
             if (flip := (now > (0, 0)) - (was > (0, 0))) != 0:
                 flips[manifest] = flip
         net.update(flips)
-        facts |= _read_facts(connection, flips.keys() - facts.keys())
+        facts |= read_facts(connection, flips.keys() - facts.keys())
         facts |= _keep_missing(connection, facts, flips)
         wave = _below(facts, flips)
     _write(connection, repository_id, first, counts)
@@ -234,25 +234,26 @@ def _read(
     return found
 
 
-def _read_facts(
+def read_facts(
     connection: Connection, manifests: Collection[int]
-) -> dict[int, _Facts]:
-    found: dict[int, _Facts] = {}
+) -> dict[int, ManifestFacts]:
+    """What is known of these blobs as manifests."""
+    found: dict[int, ManifestFacts] = {}
     if not manifests:
         return found
     rows = connection.execute(_FACTS, {"ids": listed(sorted(manifests))})
     for manifest, has_facts, is_image, config_id, child in rows:
         facts = found.get(manifest)
         if facts is None:
-            facts = found[manifest] = _Facts(has_facts, is_image, config_id)
+            facts = found[manifest] = ManifestFacts(has_facts, is_image, config_id)
         if child is not None:
             facts.children.add(child)
     return found
 
 
 def _keep_missing(
-    connection: Connection, facts: Mapping[int, _Facts], flips: Mapping[int, int]
-) -> dict[int, _Facts]:
+    connection: Connection, facts: Mapping[int, ManifestFacts], flips: Mapping[int, int]
+) -> dict[int, ManifestFacts]:
     """Lock what enters without facts, and read it again: whoever brings the facts
     has committed by now, or will find us among the holders."""
     missing = sorted(
@@ -263,10 +264,12 @@ def _keep_missing(
     if not missing or settles_at_once(connection.dialect):
         return {}
     connection.execute(_KEEP_MISSING, {"ids": listed(missing)})
-    return _read_facts(connection, missing)
+    return read_facts(connection, missing)
 
 
-def _below(facts: Mapping[int, _Facts], flips: Mapping[int, int]) -> dict[int, Counts]:
+def _below(
+    facts: Mapping[int, ManifestFacts], flips: Mapping[int, int]
+) -> dict[int, Counts]:
     """What indexes that enter or leave do to the counts of their children."""
     deltas: Counter[int] = Counter()
     for index, flip in flips.items():

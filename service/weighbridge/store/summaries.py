@@ -133,6 +133,26 @@ def refresh_summary(
 
     platforms: in the order in which one of them speaks for an index
     """
+    summary = summarize(connection, repository_id, now, platforms)
+    _write(connection, repository_id, summary.values, now, is_stale=summary.ripens)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The columns that are made from tags and images, and whether they will change
+    by themselves as time goes on."""
+
+    values: Mapping[str, object]
+    ripens: bool
+
+
+def summarize(
+    connection: Connection,
+    repository_id: int,
+    now: datetime,
+    platforms: Sequence[Platform],
+) -> Summary:
+    """Make a repository's row anew, without writing it."""
     live = [
         _Tag(r.name, r.target_id, r.moved_at, r.pushed_at, r.error_code is not None)
         for r in connection.execute(_TAGS, {"repository": repository_id})
@@ -145,7 +165,7 @@ def refresh_summary(
         **_totals(connection, repository_id),
         **_newest(connection, live, reached, now),
     }
-    _write(connection, repository_id, values, now, is_stale=_ripens(reached, now))
+    return Summary(values, _ripens(reached, now))
 
 
 def _ripens(reached: _Reached, now: datetime) -> bool:

@@ -23,6 +23,7 @@ def exact_sum(column: ColumnElement[int], name: str) -> tuple[Label[int], Label[
 
 def sum_of(row: Row[*tuple[object, ...]], name: str) -> int:
     """The exact sum of a row that `exact_sum` selected; 0 of no rows."""
-    high: int | None = row._mapping[f"{name}_high"]
-    low: int | None = row._mapping[f"{name}_low"]
-    return (high or 0) * _HALF + (low or 0)
+    # PostgreSQL sums bigints into numerics, which come as Decimal.
+    high = int(row._mapping[f"{name}_high"] or 0)
+    low = int(row._mapping[f"{name}_low"] or 0)
+    return high * _HALF + low

@@ -1,7 +1,7 @@
 """F07: bytes that are not what they were asked by."""
 
 from support.fault_proxy import fault_proxy
-from support.faults import flipped_byte
+from support.faults import error, flipped_byte
 from support.faulty_crawls import CrawledDatabase, watching
 from support.two_moments import TwoMoments
 
@@ -42,7 +42,7 @@ def test_f07_one_flip_is_counted_asked_again_and_forgotten(
     moments.assert_caught_up(database)
 
 
-def test_f07_a_flipped_byte_in_each_config_is_refused(
+def test_f07_a_flipped_byte_in_each_config_leaves_no_trace(
     moments: TwoMoments, database: CrawledDatabase
 ) -> None:
     with fault_proxy(moments.after.url) as proxy:
@@ -51,5 +51,22 @@ def test_f07_a_flipped_byte_in_each_config_is_refused(
         with watching(database.path) as watch:
             database.crawl(proxy.url)
 
-    assert database.counted(COUNTER) > 0
-    moments.assert_unharmed(watch)
+        assert database.counted(COUNTER) > 0
+        moments.assert_unharmed(watch)
+        proxy.heal()
+        database.crawl(proxy.url)
+    moments.assert_caught_up(database)
+
+
+def test_f07_a_config_that_is_missing_for_a_moment_is_asked_for_again(
+    moments: TwoMoments, database: CrawledDatabase
+) -> None:
+    # A registry that is asked too much has been seen to answer 404.
+    with fault_proxy(moments.after.url) as proxy:
+        proxy.spoil(error(404, "BLOB_UNKNOWN"), kind="blob")
+        database.crawl(proxy.url)
+        proxy.heal()
+
+        database.crawl(proxy.url)
+
+    moments.assert_caught_up(database)

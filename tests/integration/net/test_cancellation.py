@@ -123,7 +123,8 @@ async def test_a_closed_transport_opens_no_connection() -> None:
 async def test_closing_ends_a_look_up_without_cancelling_who_waits_for_it() -> None:
     async with _slow_server() as origin:
         transport = Transport()
-        waiting = asyncio.create_task(asked(transport, f"{origin}/"))
+        named = origin.replace("127.0.0.1", "localhost")
+        waiting = asyncio.create_task(asked(transport, f"{named}/"))
         await asyncio.sleep(0)
 
         await transport.aclose()

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from weighbridge.config import Settings, load_settings
+from weighbridge.domain.series import Budget
 from weighbridge.errors import ConfigError
 
 HUB = "registries:\n  - name: hub\n    url: https://registry.example\n"
@@ -451,3 +452,40 @@ def test_a_slip_in_a_name_is_not_told_as_a_missing_key_too(folder: Path) -> None
 
     assert error.code == "unknown_key"
     assert len(error.message.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("metrics", "code", "words"),
+    [
+        ("{max_series: 99}", "invalid_value", "100"),
+        ("{max_series: 1000001}", "invalid_value", "1000000"),
+        ("{max_series: 20k}", "invalid_value", "whole number"),
+        ("{families: [everything]}", "invalid_value", "one of largest, tags"),
+        ("{families: tags}", "invalid_value", "list"),
+        ("{pin: ['shop/[a-z]']}", "bad_pattern", "no expressions"),
+        ("{pins: ['shop/*']}", "unknown_key", "did you mean pin?"),
+        (
+            f"{{max_series: 100, pin: {[f'shop/r{n}' for n in range(14)]}}}",
+            "too_many_pins",
+            "14 repositories of 6 series each",
+        ),
+    ],
+)
+def test_a_budget_that_cannot_be_is_refused(
+    folder: Path, metrics: str, code: str, words: str
+) -> None:
+    error = refused(folder, f"metrics: {metrics}\n")
+
+    assert error.code == code
+    assert words in error.message
+
+
+def test_pins_that_just_fit_are_taken(folder: Path) -> None:
+    pins = [f"shop/r{n}" for n in range(13)]
+    (folder / "weighbridge.yaml").write_text(
+        f"metrics: {{max_series: 100, pin: {[*pins, 'shop/*']}, families: [tags]}}\n"
+    )
+
+    budget = load_settings(None, {}).metrics.budget
+
+    assert budget == Budget(100, (*pins, "shop/*"), ("tags",))

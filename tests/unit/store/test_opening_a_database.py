@@ -40,7 +40,6 @@ def add_registry(connection: Connection, name: str) -> None:
         "sqlite:///weighbridge.db?mode=ro",
         "postgresql+psycopg2://me@db.example/weighbridge",
         "postgresql://me@db.example",
-        "postgresql://me:pass/word@db.example/weighbridge",
         "sqlite+aiosqlite:///weighbridge.db",
         "mongodb://db.example/weighbridge",
     ],
@@ -57,7 +56,6 @@ def test_only_the_url_of_a_file_or_of_a_server_is_taken(url: str) -> None:
     "url",
     [
         "mysql://me:canary@db.example/weighbridge",
-        "postgresql://me:canary/1@db.example/weighbridge",
         "postgresql://me:5@canary@db.example:port/weighbridge",
     ],
 )

@@ -1,6 +1,6 @@
 """Repositories: the read model's rows, one or in pages."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -71,7 +71,13 @@ SORTS: Final = tuple(_COLUMNS)
 """What a list of repositories may be sorted by."""
 _JOINED: Final = ("name", "pass")
 """Sorts by a column that the read model's table does not have itself."""
-_KEY_TYPES: Final = ((str, int, float, type(None)), (int,))
+# What a cursor may hold as a value of each sort: a database refuses to compare a text
+# with a number.
+_VALUE_TYPES: Final[Mapping[str, tuple[type, ...]]] = {
+    "name": (str,),
+    "growth": (int, float, type(None)),
+}
+_NUMBER: Final = (int, type(None))
 
 _ROWS: Final = (
     select(
@@ -168,7 +174,8 @@ def _key_select(query: RepositoryQuery) -> Select[*tuple[object, ...]]:
         keys = keys.select_from(repository_summaries)
     keys = keys.where(identity.in_(_chosen(query)))
     if query.cursor is not None:
-        last = read_cursor(query.cursor, _order_name(query), _KEY_TYPES)
+        types = (_VALUE_TYPES.get(query.sort, _NUMBER), (int,))
+        last = read_cursor(query.cursor, _order_name(query), types)
         keys = keys.where(_after(query, last[0], last[1]))
     if query.order == "desc":
         return keys.order_by(value.is_(None), value.desc(), identity.desc())
