@@ -25,7 +25,7 @@ test-long: setup ## Run what takes long: recorded images, kills, faults, a milli
 
 bench: setup ## Compare with wrk, skopeo and httpx: make bench ROUNDS=3 ONLY=cold-crawl
 	@scripts/servers
-	@scripts/bench $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ONLY),--only $(ONLY)) $(ARGS)
+	@scripts/bench $(if $(ROUNDS),--rounds $(ROUNDS)) $(ONLY:%=--only %) $(if $(WRITE),--write) $(ARGS)
 
 unit: setup ## Run the quick tests: no sockets, under a minute
 	@scripts/test --numprocesses auto tests/unit

@@ -34,9 +34,7 @@ class SystemResolver:
         self._closed = False
 
     async def __call__(self, host: str) -> Sequence[str]:
-        if self._closed:
-            raise _closed()
-        if _is_literal(host):
+        if not self._closed and _is_literal(host):
             # It must not wait behind names whose server hangs.
             return [host]
         loop = asyncio.get_running_loop()

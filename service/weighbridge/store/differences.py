@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from sqlalchemy import Connection, bindparam, select
 
@@ -14,7 +14,7 @@ from weighbridge.store.models import (
     storage_scopes,
     tags,
 )
-from weighbridge.store.wrongs import SHARED, Values, Wrong
+from weighbridge.store.wrongs import SHARED, Name, Values, Wrong
 
 _REPOSITORY: Final = (
     select(registries.c.name, repositories.c.name)
@@ -35,6 +35,8 @@ _TAG: Final = select(tags.c.repository_id, tags.c.name).where(
 _PASS: Final = select(passes.c.repository_id).where(passes.c.id == bindparam("number"))
 _REMEMBERED: Final = 50_000
 
+Kind: TypeAlias = Name | Literal["tag", "pass"]
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -51,9 +53,9 @@ class Difference:
 class Names:
     """What ids are called, for people."""
 
-    _known: dict[tuple[str, int], str] = field(default_factory=dict)
+    _known: dict[tuple[Kind, int], str] = field(default_factory=dict)
 
-    def of(self, connection: Connection, kind: str, number: int) -> str:
+    def of(self, connection: Connection, kind: Kind, number: int) -> str:
         """A repository's or scope's name, a blob's digest; `kind 7` of what is not
         there."""
         key = (kind, number)
@@ -63,7 +65,7 @@ class Names:
             self._known[key] = self._find(connection, kind, number)
         return self._known[key]
 
-    def _find(self, connection: Connection, kind: str, number: int) -> str:
+    def _find(self, connection: Connection, kind: Kind, number: int) -> str:
         parameters = {"number": number}
         if kind == "tag":
             row = connection.execute(_TAG, parameters).one_or_none()

@@ -25,7 +25,7 @@ from sqlalchemy import (
     select,
 )
 
-from weighbridge.store.differences import Difference, Names
+from weighbridge.store.differences import Difference, Kind, Names
 from weighbridge.store.facts import HAS_FACTS, IS_IMAGE
 from weighbridge.store.models import (
     artifacts,
@@ -46,9 +46,11 @@ from weighbridge.store.models import (
     tag_moves,
     tags,
 )
-from weighbridge.store.wrongs import Name
 
 _move = tag_moves.c
+_FACTS: Final = frozenset(
+    {tags, blobs, images, artifacts, index_members, layers, lines}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +62,17 @@ class Check:
 
     table: Table
     what: str
-    kind: Name | str
+    kind: Kind
     statement: Select[int, object, object]
+
+    @property
+    def is_fact(self) -> bool:
+        """Whether it is about what a document said: only reading it again helps."""
+        return self.table in _FACTS
 
 
 def _absent(
-    column: Column[int], target: Column[int], kind: Name, *where: ColumnElement[bool]
+    column: Column[int], target: Column[int], kind: Kind, *where: ColumnElement[bool]
 ) -> Check:
     """Rows that name something that is not there."""
     there = exists().where(target == column)
@@ -74,7 +81,7 @@ def _absent(
         .where(column.is_not(None), ~there, *where)
         .distinct()
     )
-    return Check(column.table, column.name, kind, statement)  # type: ignore[arg-type]
+    return Check(column.table, column.name, kind, statement)
 
 
 def _lacking(found: Table, key: Column[int], *where: ColumnElement[bool]) -> Check:
@@ -111,7 +118,7 @@ def _open_moves() -> Check:
             )
         )
     )
-    return Check(tag_moves, "open moves to the tag's target", "tag", statement)  # type: ignore[arg-type]
+    return Check(tag_moves, "open moves to the tag's target", "tag", statement)
 
 
 def _layer_counts() -> Check:
@@ -139,7 +146,7 @@ CHECKS: Final = (
             _move.seen_until < _move.seen_from
         ),
     ),
-    _absent(_move.tag_id, tags.c.id, "tag"),  # type: ignore[arg-type]
+    _absent(_move.tag_id, tags.c.id, "tag"),
     _absent(_move.target_id, blobs.c.id, "blob"),
     _absent(tags.c.target_id, blobs.c.id, "blob"),
     _absent(layers.c.blob_id, blobs.c.id, "blob"),

@@ -4,22 +4,25 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, exists, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, delete, exists, select
 
 from weighbridge.domain.platform import Platform
-from weighbridge.store.dialect import Purpose, lock
+from weighbridge.store.dialect import NewRows, Purpose, lock
 from weighbridge.store.differences import Difference, Names, differences
 from weighbridge.store.locks import lock_repositories
+from weighbridge.store.mending import mend_moves
 from weighbridge.store.models import (
     blob_changes,
     pass_chunks,
     passes,
     registries,
     repositories,
-    repository_blobs,
+    repository_manifests,
     repository_summaries,
     scope_blobs,
     storage_scopes,
+    tag_moves,
+    tags,
 )
 from weighbridge.store.recounting import (
     count_held_rows,
@@ -29,14 +32,13 @@ from weighbridge.store.recounting import (
     scopes_of,
     unaccounted_rows,
 )
-from weighbridge.store.repositories import put_summaries
 from weighbridge.store.session import Database
 from weighbridge.store.settler import settle_all
 from weighbridge.store.summaries import refresh_summary
 from weighbridge.store.verify import Watch
 from weighbridge.store.wrongs import Wrong, repaired
 
-_REGISTRY: Final = bindparam("registry")
+_REGISTRY: Final[BindParameter[int]] = bindparam("registry")
 _SCOPES: Final = select(storage_scopes.c.id).where(
     storage_scopes.c.registry_id == _REGISTRY
 )
@@ -54,6 +56,32 @@ _LEFTOVERS: Final = delete(pass_chunks).where(
         .where(repositories.c.registry_id == _REGISTRY, passes.c.ended_at.is_not(None))
     )
 )
+_NO_SUMMARY: Final = select(repositories.c.id).where(
+    repositories.c.registry_id == _REGISTRY,
+    ~exists().where(repository_summaries.c.repository_id == repositories.c.id),
+)
+_NEW_SUMMARIES: Final = NewRows(
+    repository_summaries,
+    "repository_id",
+    "tag_count",
+    "image_count",
+    "tags_failed",
+    "deduplicated_bytes",
+    "exclusive_bytes",
+    "is_stale",
+    "changed_at",
+    "revision",
+)
+# Rows of the ledger that belong to nobody's repository or scope.
+_ORPHANS: Final = (
+    delete(repository_manifests).where(
+        ~exists().where(repositories.c.id == repository_manifests.c.repository_id)
+    ),
+    delete(scope_blobs).where(
+        ~exists().where(storage_scopes.c.id == scope_blobs.c.scope_id)
+    ),
+    delete(tag_moves).where(~exists().where(tags.c.id == tag_moves.c.tag_id)),
+)
 
 
 def recount(
@@ -66,7 +94,8 @@ def recount(
     """Count all of a registry anew; what was wrong is right afterwards.
 
     One transaction, which the registry's own batches wait for. Returns what was
-    changed. platforms: in which order they speak for an index. Raises StoreError.
+    changed, but for columns of the read model that are made anew in any case.
+    platforms: in which order they speak for an index. Raises StoreError.
     """
     settle_all(database)
     with database.write() as connection:
@@ -75,13 +104,60 @@ def recount(
         ).scalar_one()
         _lock(connection, registry_id)
         names = Names()
-        changed = [
-            difference
-            for wrong in repaired(connection, _wrongs(connection, registry_id, watch))
-            for difference in differences(connection, wrong, names)
-        ]
-        changed += _shared(connection, registry_id, names, watch)
-        connection.execute(_LEFTOVERS, {"registry": registry_id})
+        _mend(connection, registry_id, now)
+        changed: list[Difference] = []
+        # What is shared is counted from what each repository holds: in this order.
+        for part in (_repositories, _scopes):
+            for wrong in repaired(connection, part(connection, registry_id, watch)):
+                changed += differences(connection, wrong, names)
         for place in places_of(connection, registry_id):
             refresh_summary(connection, place.repository_id, now, platforms)
     return changed
+
+
+def _lock(connection: Connection, registry_id: int) -> None:
+    """No batch of the registry runs until we commit, nor its settler."""
+    places = places_of(connection, registry_id)
+    lock_repositories(connection, [place.repository_id for place in places])
+    # A settler that has taken rows and not committed yet still shows them to us.
+    parameters = {"registry": registry_id}
+    for scope in list(connection.execute(_QUEUED, parameters).scalars()):
+        lock(connection, Purpose.SETTLE, scope)
+    connection.execute(_UNQUEUE, parameters)
+
+
+def _mend(connection: Connection, registry_id: int, now: datetime) -> None:
+    """Remove what is left over, add what is always there, and let histories end
+    where their tags point."""
+    parameters = {"registry": registry_id}
+    connection.execute(_LEFTOVERS, parameters)
+    for orphans in _ORPHANS:
+        connection.execute(orphans)
+    without = connection.execute(_NO_SUMMARY, parameters).scalars()
+    _NEW_SUMMARIES.add(
+        connection, [(r, 0, 0, 0, 0, 0, True, now, 0) for r in list(without)]
+    )
+    mend_moves(connection, registry_id, now)
+
+
+def _repositories(
+    connection: Connection, registry_id: int, watch: Watch
+) -> Iterator[Wrong]:
+    places = places_of(connection, registry_id)
+    held_rows = count_held_rows(connection)
+    for done, place in enumerate(places):
+        watch("repositories", done, len(places))
+        yield from recount_repository(connection, place, held_rows)
+    everywhere = set(places_of(connection))
+    scopes = set(scopes_of(connection, registry_id))
+    others = set(scopes_of(connection)) - scopes
+    for place in sorted(held_rows.keys() - everywhere):
+        if place.scope_id not in others:
+            yield from unaccounted_rows(connection, place)
+
+
+def _scopes(connection: Connection, registry_id: int, watch: Watch) -> Iterator[Wrong]:
+    scopes = scopes_of(connection, registry_id)
+    for done, scope in enumerate(scopes):
+        watch("storage scopes", done, len(scopes))
+        yield from recount_scope(connection, scope)

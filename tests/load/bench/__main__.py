@@ -3,7 +3,8 @@
 import argparse
 import tempfile
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +29,11 @@ def main() -> None:
         scene = Scene(options, Path(folder), stack)
         for comparison in chosen:
             say(f"== {comparison.name}: {comparison.title}")
-            result = comparison.run(scene)
+            result = replace(
+                comparison.run(scene),
+                command=_command(comparison.name, options),
+                date=datetime.now(UTC).date().isoformat(),
+            )
             print(report.as_text(result), flush=True)
             results = merged(load(arguments.json), [result])
             save(results, arguments.json, machine_facts())
@@ -36,6 +41,22 @@ def main() -> None:
         page = report.as_page(load(arguments.json), machine_facts())
         _PAGE.write_text(page, encoding="utf-8")
         say(f"wrote {_PAGE}")
+
+
+def _command(name: str, options: Options) -> str:
+    """What makes the figures of one comparison again, with every size not usual."""
+    usual = asdict(Options())
+    words = [f"make bench ONLY={name}"]
+    flags: list[str] = []
+    for key, value in asdict(options).items():
+        if value == usual[key]:
+            continue
+        if key == "rounds":
+            words.append(f"ROUNDS={value}")
+            continue
+        values = value if isinstance(value, tuple) else (value,)
+        flags += [f"--{key.replace('_', '-')} {number}" for number in values]
+    return " ".join(words + ([f'ARGS="{" ".join(flags)}"'] if flags else []))
 
 
 def _parser() -> argparse.ArgumentParser:

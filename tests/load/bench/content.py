@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -149,9 +150,9 @@ def _made(seed: str, with_layers: bool) -> Blob:
 def _config(repository: str, number: int, layers: tuple[Blob, ...]) -> bytes:
     history: list[dict[str, object]] = []
     for place in range(len(layers)):
-        command = f"RUN /bin/sh -c apt-get install -y package-{place}={number}.0"
-        history.append(_line(f"{command} && rm -rf /var/lib/apt/lists/* # buildkit"))
-        history.append(_line(f"ENV STEP_{place}={number}", empty=True))
+        history.append(_line(_instruction(number, place)))
+        history.append(_line(f"ENV STEP_{place}=done", empty=True))
+    history.append(_line(f"ENV VERSION=1.{number}", empty=True))
     document = {
         "architecture": "amd64",
         "os": "linux",
@@ -167,6 +168,17 @@ def _config(repository: str, number: int, layers: tuple[Blob, ...]) -> bytes:
     short = _CONFIG_BYTES - len(json.dumps(document, separators=(",", ":")))
     document["comment"] = "c" * max(0, short)
     return json.dumps(document, separators=(",", ":")).encode()
+
+
+def _instruction(number: int, place: int) -> str:
+    """As in an image that is built anew for each release: shared layers have the same
+    lines everywhere, most steps stay the same text, two name what is new."""
+    if place == SHARED:
+        return f"COPY dir:{sha256(b'%d' % number).hexdigest()} in /srv/app "
+    if place == SHARED + 1:
+        return f"RUN /bin/sh -c ./install --release 1.{number} # buildkit"
+    command = f"RUN /bin/sh -c apt-get install -y package-{place}"
+    return f"{command} && rm -rf /var/lib/apt/lists/* # buildkit"
 
 
 def _line(created_by: str, *, empty: bool = False) -> dict[str, object]:

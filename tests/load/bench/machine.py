@@ -5,7 +5,6 @@ import platform
 import re
 import sqlite3
 import subprocess
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -14,14 +13,13 @@ from weighbridge import __version__
 _PROGRAMS: Final = (
     ("docker-registry", "--version", r"(\d+\.\d+\.\d+)"),
     ("skopeo", "--version", r"version (\S+)"),
-    ("wrk", "--version", r"wrk (\S+)"),
+    ("wrk", "--version", r"wrk \S*?(\d+\.\d+\.\d+)"),
 )
 
 
 def machine_facts() -> dict[str, str]:
     """Facts by name, in the order in which they are told."""
     facts = {
-        "date": datetime.now(UTC).date().isoformat(),
         "weighbridge": __version__,
         "cores": f"{os.cpu_count()} ({_processor()})",
         "memory": f"{_memory_bytes() / 2**30:.0f} GiB",

@@ -32,7 +32,7 @@ $ make bench ROUNDS=9 WRITE=1       # more rounds, and rewrite this page
 Results are also kept as JSON in `build/bench.json`. `scripts/bench --help` names the
 sizes that can be changed.
 """
-_MINUTES: Final = 20
+_MINUTES: Final = 30
 
 
 def as_text(result: Result) -> str:
@@ -81,7 +81,7 @@ def _facts(facts: Mapping[str, str]) -> str:
 
 def _targets(results: Iterable[Result]) -> str:
     rows = [
-        f"| {f.name} (`make bench ONLY={result.name}`) | {_aim(f)} | {_three(f)} "
+        f"| {f.name} (`{result.command}`) | {_aim(f)} | {_three(f)} "
         f"| {'**no**' if f.is_missed else 'yes'} |"
         for result in results
         for f in result.figures
@@ -102,7 +102,7 @@ def _section(comparison: Comparison, result: Result) -> str:
         [
             f"## {comparison.title}",
             "",
-            f"`make bench ONLY={comparison.name}` ({result.rounds} rounds)",
+            f"`{result.command}` ({result.rounds} rounds, {result.date})",
             "",
             comparison.about,
             "",
@@ -127,8 +127,8 @@ def _missed(result: Result) -> list[str]:
     return [
         "",
         f"Not reached: {names}.",
-        "Where the CPU time went meanwhile, start-up left out: the innermost folder of",
-        "ours, and after a colon the library that it had called.",
+        "Where the CPU time went meanwhile, start-up left out: the innermost file of",
+        "ours, and after a colon what it had called.",
         "",
         "| where | share |",
         "|---|---|",

@@ -66,6 +66,7 @@ class Result:
     name:    as it is named on the command line
     notes:   what differs between the contenders, measured facts that are no rounds
     profile: where our process spent its time: (place, percent of busy samples)
+    command: what makes these figures again; date: when they were made
     """
 
     name: str
@@ -73,6 +74,8 @@ class Result:
     figures: tuple[Figure, ...]
     notes: tuple[str, ...] = ()
     profile: tuple[tuple[str, float], ...] = ()
+    command: str = ""
+    date: str = ""
 
 
 class Tally:
@@ -130,4 +133,6 @@ def _result(entry: dict[str, object]) -> Result:
         ),
         notes=tuple(map(str, notes)),
         profile=tuple((str(place), float(share)) for place, share in profile),
+        command=str(entry["command"]),
+        date=str(entry["date"]),
     )

@@ -13,7 +13,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Final
 
 from load.bench.measured import measured, module
@@ -74,20 +74,30 @@ def _is_in_event_loop(leaf: FrameType | None) -> bool:
 
 
 def _place(leaf: FrameType) -> str:
-    """The innermost folder of ours on the stack, and in which library it is."""
-    file = leaf.f_code.co_filename
+    """The innermost file of ours on the stack, and what it had called."""
+    called = leaf.f_code
     frame: FrameType | None = leaf
     while frame is not None:
         name = frame.f_code.co_filename
         if _OURS in name:
-            folder = name.rpartition(_OURS)[2].partition("/")[0]
-            return folder if _OURS in file else f"{folder}: {_library(file)}"
+            ours = name.rpartition(_OURS)[2].removesuffix(".py")
+            return ours if name == called.co_filename else f"{ours}: {_callee(called)}"
         frame = frame.f_back
-    return f"outside: {_library(file)}"
+    return f"outside: {_callee(called)}"
+
+
+def _callee(code: CodeType) -> str:
+    if code.co_name.startswith("do_execute"):
+        return "the database itself"  # its driver is C, and has no frame of its own
+    return _library(code.co_filename)
 
 
 def _library(path: str) -> str:
     """The package or module of the standard library that a file belongs to."""
+    if _OURS in path:
+        return path.rpartition(_OURS)[2].removesuffix(".py")
+    if path.startswith("<"):
+        return "generated code"  # a dataclass's own methods
     _, installed, below = path.rpartition("/site-packages/")
     if installed:
         return below.partition("/")[0]

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from weighbridge.domain import secrets
 from weighbridge.domain.secrets import is_secret_name, mask
 
 CANARY = "canary7Zq91LmX0"
@@ -162,6 +163,16 @@ PIECES = st.sampled_from(
         *("-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----"),
     ]
 )
+
+
+@given(st.lists(PIECES | st.text("_-.aK =", max_size=5), max_size=25).map("".join))
+def test_no_name_of_a_secret_is_missed_by_looking_at_words_with_a_hint_only(
+    text: str,
+) -> None:
+    names = [*secrets._NAMED.finditer(text), *secrets._OPTION.finditer(text)]
+    secret = {found.start() for found in names if is_secret_name(found[1])}
+
+    assert secret <= set(secrets._hinted_words(text))
 
 
 @given(st.lists(PIECES | st.text(max_size=5), max_size=25).map("".join))

@@ -38,7 +38,9 @@ def _as_httpx_reads(text: str) -> tuple[object, ...] | None:
         url = httpx.URL(text)
     except httpx.InvalidURL:
         return None
-    port = url.port or {"http": 80, "https": 443}.get(url.scheme, 0)
+    port = {"http": 80, "https": 443}.get(url.scheme, 0)
+    if port and url.port is not None:
+        port = url.port
     return url.scheme, url.raw_host, port, url.netloc, url.raw_path
 
 

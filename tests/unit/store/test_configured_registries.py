@@ -16,6 +16,7 @@ from weighbridge.store.registries import (
 )
 from weighbridge.store.reports import registry_reports, snapshot_version, weighed
 from weighbridge.store.session import Database
+from weighbridge.store.settler import settle_all
 
 
 def reports(database: Database) -> dict[str, RegistryReport]:
@@ -105,6 +106,7 @@ def test_sums_are_over_the_repositories_and_images_count_once(
     one.look({"a": shared, "b": shared})
     two.now += timedelta(days=3)
     two.look({"a": shared, "b": own})
+    settle_all(database)
 
     report = reports(database)["hub"]
 

@@ -13,6 +13,7 @@ from weighbridge.store.reports import (
     registry_reports,
     repository_page,
 )
+from weighbridge.store.settler import settle_all
 from weighbridge.store.summaries import refresh_summary
 from weighbridge.store.types import LARGEST
 
@@ -177,6 +178,7 @@ def test_manifest_010_sums_beyond_64_bits_break_no_report(world: World) -> None:
     second = World(world.database, repository="second", now=world.now)
     second.look({"a": sized(LARGEST)})
 
+    settle_all(world.database)
     with world.database.read() as connection:
         (registry,) = registry_reports(connection)
         rows = repository_page(connection, RepositoryQuery()).items
