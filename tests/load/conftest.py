@@ -1,12 +1,17 @@
 """Databases for long tests."""
 
+from collections.abc import Iterator
+
 import pytest
 
+from support.database import Engine, a_database_url
 
-@pytest.fixture(scope="module", params=["sqlite"])
+
+@pytest.fixture(scope="module")
 def database_url(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> str:
-    """An empty database for the tests of one module."""
-    folder = tmp_path_factory.mktemp(str(request.param))
-    return f"sqlite:///{folder / 'weighbridge.db'}"
+    tmp_path_factory: pytest.TempPathFactory, engine: Engine
+) -> Iterator[str]:
+    """An empty one for the tests of one module, on each engine that `--databases`
+    names."""
+    with a_database_url(tmp_path_factory.mktemp(engine), engine) as url:
+        yield url

@@ -135,7 +135,7 @@ def unchanged_crawl(url: str, replica: Replica, engine: str) -> None:
 
     def note(connection: Connection, cursor: DBAPICursor, *_: object) -> None:
         nonlocal rows
-        if cursor.description is None and cursor.rowcount > 0:
+        if not cursor.description and cursor.rowcount > 0:
             rows += cursor.rowcount
 
     event.listen(Engine, "after_cursor_execute", note)

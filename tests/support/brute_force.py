@@ -50,19 +50,24 @@ class _Facts:
         def all_of(query: str) -> list[tuple[int, ...]]:
             return [tuple(row) for row in connection.execute(text(query))]
 
-        self.scopes = dict(all_of("SELECT id, scope_id FROM repositories"))
+        def mapped(query: str) -> dict[int, int]:
+            return {row[0]: row[1] for row in all_of(query)}
+
+        self.scopes = mapped("SELECT id, scope_id FROM repositories")
         self.all_scopes = [s for (s,) in all_of("SELECT id FROM storage_scopes")]
-        self.state = dict(all_of("SELECT id, facts_state FROM blobs"))
+        self.state = mapped("SELECT id, facts_state FROM blobs")
         self.size = {
             blob: 0 if foreign else compressed or 0
             for blob, foreign, compressed in all_of(
                 "SELECT id, is_foreign, compressed_bytes FROM blobs"
             )
         }
-        self.weighs = dict(all_of("SELECT id, compressed_bytes FROM images"))
+        self.weighs = mapped("SELECT id, compressed_bytes FROM images")
         self.children = defaultdict(set)
         for index, child in all_of("SELECT index_id, child_id FROM index_members"):
-            self.children[index].add(child)
+            # What was pruned has its members still, for history.
+            if self.state[index] == _INDEX:
+                self.children[index].add(child)
         self.parts = defaultdict(set)
         for image, blob in all_of("SELECT image_id, blob_id FROM layers"):
             self.parts[image].add(blob)

@@ -84,7 +84,7 @@ class Yard:
 
         def note(connection: Connection, cursor: DBAPICursor, *_: object) -> None:
             # -1 where there is no telling: a SELECT, a BEGIN.
-            if cursor.description is None and cursor.rowcount > 0:
+            if not cursor.description and cursor.rowcount > 0:
                 written.append(cursor.rowcount)
 
         event.listen(Engine, "after_cursor_execute", note)

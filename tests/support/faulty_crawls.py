@@ -114,7 +114,10 @@ class CrawledDatabase:
 
 @contextmanager
 def embedded(
-    database: Database, *registries: RegistrySettings, speed: int = 30
+    database: Database,
+    *registries: RegistrySettings,
+    speed: int = 30,
+    telemetry: Telemetry | None = None,
 ) -> Iterator[None]:
     """What `up` does beside serving: crawls these while the block runs, by a clock
     that is so much faster than the real one."""
@@ -123,7 +126,7 @@ def embedded(
     running = Embedded(
         settings,
         database,
-        Telemetry(),
+        telemetry or Telemetry(),
         clock=lambda: began + (utc_now() - began) * speed,
     )
     running.start()

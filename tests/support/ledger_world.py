@@ -1,7 +1,7 @@
 """Random histories of a small fleet: four repositories in two storage scopes."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -23,8 +23,13 @@ from weighbridge.domain.document import (
     Unweighable,
 )
 from weighbridge.domain.platform import DEFAULT
+from weighbridge.domain.retention import Retention
+from weighbridge.errors import StoreError
 from weighbridge.store.claiming import Claim, claim
-from weighbridge.store.images import keep_documents
+from weighbridge.store.forgetting import find_known as find_known_name
+from weighbridge.store.forgetting import forget
+from weighbridge.store.images import find_known, keep_documents
+from weighbridge.store.pruning import Pruned, prune
 from weighbridge.store.registries import RegistryEntry, put_registry
 from weighbridge.store.repositories import put_repositories
 from weighbridge.store.session import Database
@@ -64,6 +69,7 @@ class Fleet:
     def claimed(self, connection: Connection, name: str) -> Claim:
         """A claim, taken over from whoever had one before."""
         self.now += timedelta(days=1)
+        self.ids = put_repositories(connection, self.registry_id, self.names, self.now)
         taken = claim(connection, self.ids[name], now=self.now, lease_s=60)
         assert taken is not None
         return taken
@@ -100,6 +106,22 @@ class Fleet:
         )
         gone = [tag for tag, target in targets.items() if target is None]
         apply_gone(connection, taken, gone, self.now)
+
+    def forget(self, name: str) -> None:
+        """Forget a repository; the next push finds it again, as something new."""
+        with self.database.read() as connection:
+            known = find_known_name(connection, self.registry, name)
+        if known is not None:
+            forget(self.database, known, self._tick, owner="", watch=lambda *_: None)
+
+    def prune(self, days: int = 30) -> Pruned:
+        """Prune what no tag has led to for so many days."""
+        retention = Retention(timedelta(days=days), timedelta(days=days))
+        return prune(self.database, retention, self.now)
+
+    def _tick(self) -> datetime:
+        self.now += timedelta(minutes=1)
+        return self.now
 
     def fail(self, name: str, tag: str) -> None:
         """A tag that is there and cannot be read."""
@@ -171,7 +193,9 @@ class Universe:
             500,
             "application/sbom",
             "artifact",
-            config and Descriptor(OCI_CONFIG, config.digest, config.compressed_bytes),
+            None
+            if config is None
+            else Descriptor(OCI_CONFIG, config.digest, config.compressed_bytes),
             tuple(self._claimed(self.rnd.choice(blobs)) for _ in range(2)),
         )
 
@@ -199,10 +223,14 @@ def _length(document: Document) -> int:
 
 @dataclass
 class History:
-    """One random step after the other."""
+    """One random step after the other.
+
+    upkeep: how often a step forgets a repository, and how often it prunes
+    """
 
     fleet: Fleet
     rnd: random.Random
+    upkeep: float = 0
 
     def __post_init__(self) -> None:
         self.universe = Universe(self.rnd)
@@ -217,6 +245,10 @@ class History:
         if self.universe.late and self.rnd.random() < 0.1:
             late = self.universe.late
             self._read(late.pop(self.rnd.randrange(len(late))))
+        if self.rnd.random() < self.upkeep:
+            self.fleet.forget(self.rnd.choice(list(self.fleet.names)))
+        if self.rnd.random() < self.upkeep:
+            self.fleet.prune()
         name = self.rnd.choice(list(self.fleet.names))
         targets: dict[str, Document | Digest | None] = {
             f"t{self.rnd.randrange(6)}": None
@@ -224,6 +256,9 @@ class History:
             else self.rnd.choice(self.read)
             for _ in range(self.rnd.randrange(1, 5))
         }
+        # Now and then a crawl knew a document that has been pruned since.
+        if self.rnd.random() < 0.9:
+            self._read_again(targets.values())
         if self.rnd.random() < 0.1:
             self.fleet.fail(name, f"t{self.rnd.randrange(6)}")
         try:
@@ -233,6 +268,9 @@ class History:
                     raise _RolledBack
         except _RolledBack:
             return
+        except StoreError as exc:
+            if exc.code != "unknown_digest":
+                raise
 
     def _read(self, document: Document) -> None:
         """Children that nobody has read yet are told as missing, or only listed."""
@@ -244,6 +282,26 @@ class History:
             missing = [d for d in unknown if self.rnd.random() < 0.7]
         self.fleet.keep(document, missing=missing)
         self.read.append(document)
+
+    def _read_again(self, targets: Iterable[Document | Digest | None]) -> None:
+        """What a crawl does with a document that the store does not know: it and all
+        below it that was read before is kept again."""
+        for target in targets:
+            if target is None or isinstance(target, str):
+                continue
+            with self.fleet.database.read() as connection:
+                known = find_known(connection, [target.digest])
+            if not known:
+                self.fleet.keep(*self._below(target))
+
+    def _below(self, document: Document) -> list[Document]:
+        found = [document]
+        if isinstance(document, Index):
+            listed = {child.descriptor.digest for child in document.children}
+            for child in self.read:
+                if child.digest in listed:
+                    found += self._below(child)
+        return found
 
 
 class _RolledBack(Exception):

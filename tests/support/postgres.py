@@ -92,17 +92,34 @@ class Cluster:
         """As if it had crashed: nothing is written, the next start recovers."""
         self._end(signal.SIGQUIT)
 
-    def create(self, name: str | None = None, *, template: str = "template0") -> str:
+    def create(
+        self,
+        name: str | None = None,
+        *,
+        template: str = "template0",
+        tablespace: str = "pg_default",
+    ) -> str:
         """A new database; returns its name."""
         if name is None:
             self._names += 1
             name = f"test{self._names}"
         self.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-                sql.Identifier(name), sql.Identifier(template)
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} TABLESPACE {}").format(
+                *map(sql.Identifier, (name, template, tablespace))
             )
         )
         return name
+
+    def create_tablespace(self, folder: Path) -> str:
+        """A place for databases in a new folder, perhaps of another disk; returns its
+        name."""
+        folder.mkdir()
+        if (user := _as_user().get("user")) is not None:
+            shutil.chown(folder, user, user)
+        self.execute(
+            sql.SQL("CREATE TABLESPACE elsewhere LOCATION {}").format(str(folder))
+        )
+        return "elsewhere"
 
     def drop(self, name: str) -> None:
         """Remove a database, whoever is still connected."""

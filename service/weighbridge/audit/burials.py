@@ -8,7 +8,7 @@ from weighbridge.audit.writer import Writer
 from weighbridge.domain.platform import Platform
 from weighbridge.errors import StaleFence
 from weighbridge.store.claiming import claim
-from weighbridge.store.process_mark import this_process
+from weighbridge.store.process_mark import one_claim, this_process
 from weighbridge.store.removals import (
     Missing,
     bury_repository,
@@ -61,7 +61,7 @@ async def _bury(
         item.repository_id,
         now=clock(),
         lease_s=_LEASE_S,
-        owner=this_process(),
+        owner=one_claim(this_process()),
     )
     if claimed is None:
         return  # Another process looks at it now, and knows better.

@@ -45,7 +45,7 @@ from weighbridge.store.crawls import (
     visited,
 )
 from weighbridge.store.images import find_known
-from weighbridge.store.process_mark import this_process
+from weighbridge.store.process_mark import one_claim, this_process
 from weighbridge.store.registries import (
     RegistryEntry,
     note_cost,
@@ -254,7 +254,7 @@ class Crawl:
             repository_id,
             now=self._clock(),
             lease_s=LEASE_S,
-            owner=self._owner,
+            owner=one_claim(self._owner),
         )
         if claimed is None:
             raise StaleFence(

@@ -107,8 +107,8 @@ class Keeping:
 
     @property
     def waiting(self) -> int:
-        """See `unsaved.Gatherer`; none while a batch is being written: it is followed by
-        the next one where that was asked for."""
+        """See `unsaved.Gatherer`; none while a batch that was asked for is being
+        written: what came in since follows it."""
         return 0 if self._is_wanted else len(self._answers)
 
     async def place(self) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -81,6 +80,6 @@ async def _measure_claims(registry: Registry, item: Unmeasured) -> Uncompressed:
     for claim in item.other_claims:
         if found.reason not in _FALSE_CLAIM:
             break
-        layer = replace(item.layer, compressed_bytes=claim)
+        layer = item.layer._replace(compressed_bytes=claim)
         found = await measure_layer(registry, item.repository, layer)
     return found

@@ -10,11 +10,12 @@ import structlog
 from weighbridge.audit.crawl_report import RegistryCrawl
 from weighbridge.audit.progress import Progress
 from weighbridge.bootstrap.crawling import crawl_targets, utc_now
+from weighbridge.bootstrap.pruning import Pruning
 from weighbridge.bootstrap.targets import Target
 from weighbridge.config import Settings
-from weighbridge.errors import WeighbridgeError
+from weighbridge.errors import StoreError, WeighbridgeError
 from weighbridge.jobs.inline import InlineJobs
-from weighbridge.jobs.names import CRAWL
+from weighbridge.jobs.names import CRAWL, PRUNE
 from weighbridge.jobs.scheduler import Scheduler
 from weighbridge.store.registries import mark_unconfigured
 from weighbridge.store.repositories import oldest_looks
@@ -26,7 +27,8 @@ RETRY_S: Final = 60
 
 
 class Embedded:
-    """Crawls every configured registry when it is due, until closed.
+    """Crawls every configured registry when it is due, and prunes once a day, until
+    closed.
 
     When a registry is due is told by the database at the start (by the repository
     that was not looked at for longest, since a crawl may have been stopped half-way)
@@ -48,13 +50,14 @@ class Embedded:
         self._log = structlog.get_logger("weighbridge.crawl")
         self._lock = Lock()
         self._due_at: dict[str, datetime] = {}
-        self._jobs = InlineJobs({CRAWL: self._crawl})
+        self._is_marked = False
+        self._pruning = Pruning(database, settings.history.retention, clock)
+        self._jobs = InlineJobs({CRAWL: self._crawl, PRUNE: self._pruning.run})
         self._scheduler = Scheduler(self._tick)
 
     def start(self) -> None:
         """Begin to ring and to crawl; returns at once."""
-        with self._database.write() as connection:
-            mark_unconfigured(connection, self._settings.names, self._clock())
+        self._mark_unconfigured()
         self._read_due()
         self._jobs.start()
         self._scheduler.start()
@@ -62,7 +65,23 @@ class Embedded:
     def close(self) -> None:
         """Stop ringing, cancel the crawl that runs. What it kept stays kept."""
         self._scheduler.close()
+        self._pruning.stop()
         self._jobs.close()
+
+    def _mark_unconfigured(self) -> None:
+        """A database that takes no writes now keeps nobody from reading: the next
+        tick tries again."""
+        try:
+            with self._database.write() as connection:
+                mark_unconfigured(connection, self._settings.names, self._clock())
+        except StoreError as exc:
+            self._log.warning(
+                "the configured registries could not be noted",
+                code=exc.code,
+                why=exc.message,
+            )
+        else:
+            self._is_marked = True
 
     def _read_due(self) -> None:
         now = self._clock()
@@ -80,6 +99,10 @@ class Embedded:
             due = [name for name, due_at in self._due_at.items() if due_at <= now]
         for name in due:
             self._jobs.put(CRAWL, name)
+        if self._pruning.is_due(now):
+            self._jobs.put(PRUNE, "")
+        if not self._is_marked:
+            self._mark_unconfigured()
 
     async def _crawl(self, name: str) -> None:
         """One crawl; whatever it ends with, the registry is due again later."""

@@ -42,8 +42,10 @@ def command(
     from weighbridge.audit.progress import Progress
     from weighbridge.bootstrap.crawling import crawl
     from weighbridge.cli import crawl_output
+    from weighbridge.cli.log_lines import configure_log
     from weighbridge.cli.progress import shown, stopped_text
 
+    configure_log(settings)
     progress = Progress()
     try:
         with shown(progress, options.screen(is_error=True), sys.stderr):

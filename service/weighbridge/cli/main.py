@@ -5,7 +5,6 @@ A command's module is imported when the command is named; only click is needed f
 `--help`, which is why it answers at once.
 """
 
-import io
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -16,7 +15,7 @@ import click
 from weighbridge import __version__
 from weighbridge.cli.commands import Group
 from weighbridge.cli.failure import NOT_WEIGHED, report
-from weighbridge.cli.streams import OutputFailed, give_up, is_of_output
+from weighbridge.cli.streams import OutputFailed, give_up, is_of_output, take_over
 
 _COMMANDS: Final = {
     "inspect": "weighbridge.cli.inspect",
@@ -57,10 +56,7 @@ def cli() -> None:
 
 def main() -> None:
     """What the `weighbridge` script calls."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # A name that the terminal's encoding lacks is no reason to fail.
-            stream.reconfigure(errors="backslashreplace")
+    take_over()
     sys.exit(run(sys.argv[1:]))
 
 

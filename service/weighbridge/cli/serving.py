@@ -2,24 +2,23 @@
 
 import asyncio
 import signal
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
-from typing import Final, Literal, TextIO
+from typing import Final
 
 import click
 import uvicorn
 
-from weighbridge import logs
 from weighbridge.audit.progress import Progress
 from weighbridge.bootstrap.crawling import crawl_targets
 from weighbridge.bootstrap.databases import ready_database
 from weighbridge.bootstrap.embedded import Embedded
 from weighbridge.bootstrap.targets import Target
+from weighbridge.cli.log_lines import configure_log
 from weighbridge.config import RegistrySettings, Settings, split_bind
 from weighbridge.demo.content import Content
 from weighbridge.demo.server import Running, start_in_thread
@@ -38,7 +37,7 @@ DEMO_PORT: Final = 5080
 
 def up(settings: Settings) -> None:
     """Serve and crawl what is configured until SIGINT or SIGTERM."""
-    logs.configure(log_format(settings, sys.stderr), settings.log_level)
+    configure_log(settings)
     telemetry = Telemetry()
     with ready_database(settings) as database:
         _serve(settings, database, telemetry)
@@ -49,7 +48,7 @@ def up_demo(settings: Settings, database_url: str | None) -> None:
 
     database_url: where to keep it; None for a folder that ends with the process
     """
-    logs.configure(log_format(settings, sys.stderr), settings.log_level)
+    configure_log(settings)
     telemetry = Telemetry()
     with ExitStack() as stack:
         if database_url is None:
@@ -62,12 +61,6 @@ def up_demo(settings: Settings, database_url: str | None) -> None:
             _live_through(settings, url, database, telemetry)
         _tell_where(settings)
         _serve(settings, database, telemetry)
-
-
-def log_format(settings: Settings, stream: TextIO) -> Literal["json", "console"]:
-    """The configured one; where nothing is said, lines for a person on a terminal."""
-    is_said = "log_format" in settings.model_fields_set
-    return "console" if stream.isatty() and not is_said else settings.log_format
 
 
 @contextmanager

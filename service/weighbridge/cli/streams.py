@@ -1,8 +1,10 @@
 """What happens where nobody takes what is printed: a closed pipe, a full disk."""
 
 import errno
+import io
 import os
 import sys
+from contextlib import suppress
 from typing import Final, TextIO
 
 _UNWRITABLE: Final = frozenset(
@@ -12,6 +14,47 @@ _UNWRITABLE: Final = frozenset(
 
 class OutputFailed(Exception):
     """stdout did not take the result. Its cause is the OSError."""
+
+
+class Aside(io.TextIOWrapper):
+    """stderr: what is said beside the work. Where nobody takes it, the work goes on;
+    a disk that has room again gets the lines from then on."""
+
+    def write(self, text: str) -> int:
+        try:
+            return super().write(text)
+        except OSError:
+            return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            super().flush()
+
+
+def take_over() -> None:
+    """Make `sys.stdout` and `sys.stderr` what the rest counts on; called once, before
+    anything else is opened.
+
+    Of a process that was started without one of them, the next file that is opened
+    gets its number: the database, and then whatever is printed by number goes into
+    it. What is written to a stdout that was closed still fails.
+    """
+    for number, flags in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, flags)  # the lowest number that is free
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - it stays open
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A name that the terminal's encoding lacks is no reason to fail.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    sys.stderr = Aside(
+        open(2, "wb", closefd=False),  # noqa: SIM115 - it stays open
+        encoding=getattr(sys.stderr, "encoding", "utf-8"),
+        errors="backslashreplace",
+        line_buffering=True,
+    )
 
 
 def emit(text: str) -> None:

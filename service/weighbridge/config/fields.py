@@ -7,7 +7,7 @@ settings can also be made in code.
 
 import re
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeGuard
 
 from pydantic import Field, PlainValidator, ValidationInfo
 from pydantic_core import PydanticCustomError
@@ -22,6 +22,8 @@ from weighbridge.errors import ConfigError, WeighbridgeError
 
 INTERVAL_MIN_S: Final = 1
 INTERVAL_MAX_S: Final = 366 * 24 * 3600
+RETENTION_MIN_S: Final = 24 * 3600
+RETENTION_MAX_S: Final = 3660 * 24 * 3600
 PATTERNS: Final = 1_000
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", re.ASCII)
@@ -39,21 +41,42 @@ def _text(value: object) -> str:
 
 
 def _interval(value: object, info: ValidationInfo) -> int:
+    if _is_made(value, info):
+        return value
+    seconds = _seconds(value)
+    if not INTERVAL_MIN_S <= seconds <= INTERVAL_MAX_S:
+        raise PydanticCustomError("invalid_interval", "must be from 1s to 366d")
+    return seconds
+
+
+def _retention(value: object, info: ValidationInfo) -> int | None:
+    if value is None or _is_made(value, info):
+        return value
+    seconds = _seconds(value)
+    if not RETENTION_MIN_S <= seconds <= RETENTION_MAX_S:
+        raise PydanticCustomError(
+            "invalid_interval", "must be from 1d to 3660d, or null to keep everything"
+        )
+    return seconds
+
+
+def _is_made(value: object, info: ValidationInfo) -> TypeGuard[int]:
+    """Whether it is a number of seconds from our own code."""
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return is_number and info.mode == "python"
+
+
+def _seconds(value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
-        if info.mode == "python":
-            return value
         raise PydanticCustomError(
             "invalid_interval", "needs a unit: 90s, 15m, 1h or 1d"
         )
     try:
-        seconds = parse_duration(_text(value))
+        return parse_duration(_text(value))
     except WeighbridgeError as exc:
         raise PydanticCustomError(
             "invalid_interval", "is no duration: write 90s, 15m, 1h or 1d"
         ) from exc
-    if not INTERVAL_MIN_S <= seconds <= INTERVAL_MAX_S:
-        raise PydanticCustomError("invalid_interval", "must be from 1s to 366d")
-    return seconds
 
 
 def _secret(value: object) -> Secret:
@@ -180,6 +203,7 @@ def _pattern(text: str, allowed: re.Pattern[str]) -> str:
 
 
 Interval = Annotated[int, PlainValidator(_interval)]
+KeptFor = Annotated[int | None, PlainValidator(_retention)]
 Username = Annotated[str, PlainValidator(_username)]
 SecretText = Annotated[Secret, PlainValidator(_secret)]
 DatabaseURL = Annotated[Secret, PlainValidator(_database_url)]

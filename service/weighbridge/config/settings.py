@@ -1,6 +1,7 @@
 """Every key of `weighbridge.yaml`, with its type, its default and its limits."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated, Final, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
@@ -20,6 +21,7 @@ from weighbridge.config.fields import (
     DatabaseURL,
     Hosts,
     Interval,
+    KeptFor,
     Platforms,
     ReadableFile,
     RegistryName,
@@ -33,6 +35,7 @@ from weighbridge.config.fields import (
 from weighbridge.config.secret_file import read_secret_file
 from weighbridge.domain.globs import EVERYTHING, Patterns
 from weighbridge.domain.platform import DEFAULT
+from weighbridge.domain.retention import Retention
 from weighbridge.domain.secret import Secret
 from weighbridge.domain.series import DEFAULT_MAX_SERIES, Budget, Family
 
@@ -40,6 +43,8 @@ KINDS: Final = ("auto", "distribution")
 REMOTE_REQUESTS_PER_SECOND: Final = 20.0
 REMOTE_CONCURRENCY: Final = 8
 LOOPBACK_CONCURRENCY: Final = 32
+PASSES_S: Final = 30 * 24 * 3600
+UNTAGGED_IMAGES_S: Final = 400 * 24 * 3600
 SERIES_MIN: Final = 100
 SERIES_MAX: Final = 1_000_000
 
@@ -207,6 +212,22 @@ class MetricsSettings(Keys):
         return Budget(self.max_series, self.pin, self.families)
 
 
+class HistorySettings(Keys):
+    """How long history is kept that nothing needs any more, in seconds; None: for
+    ever."""
+
+    passes: KeptFor = PASSES_S
+    untagged_images: KeptFor = UNTAGGED_IMAGES_S
+
+    @property
+    def retention(self) -> Retention:
+        return Retention(_period(self.passes), _period(self.untagged_images))
+
+
+def _period(seconds: int | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How fast one registry is asked; `requests_per_second` None is no limit."""
@@ -224,6 +245,7 @@ class Settings(Keys):
     registries: tuple[RegistrySettings, ...] = ()
     web: WebSettings = WebSettings()
     metrics: MetricsSettings = MetricsSettings()
+    history: HistorySettings = HistorySettings()
     log_format: Literal["json", "console"] = "json"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

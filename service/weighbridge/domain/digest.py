@@ -13,7 +13,7 @@ Digest = NewType("Digest", str)
 # included, is refused before it can become part of a URL.
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}", re.ASCII)
 _MAKERS: Final = {"sha256": hashlib.sha256, "sha512": hashlib.sha512}
-_ALGORITHM_OF_LENGTH: Final = {32: "sha256", 64: "sha512"}
+_ALGORITHM_OF_LENGTH: Final = {64: "sha256", 128: "sha512"}
 
 
 def is_digest(text: object) -> bool:
@@ -46,12 +46,18 @@ def verify(content: bytes, wanted: Digest) -> None:
 
 def raw(digest: Digest) -> bytes:
     """The 32 or 64 bytes that a database keeps; their length is the algorithm."""
-    return bytes.fromhex(digest.partition(":")[2])
+    # Both algorithms have names of six letters.
+    return bytes.fromhex(digest[7:])
 
 
 def from_raw(content: bytes) -> Digest:
     """The digest of `raw`'s bytes."""
-    return Digest(f"{_ALGORITHM_OF_LENGTH[len(content)]}:{content.hex()}")
+    return from_hex(content.hex())
+
+
+def from_hex(text: str) -> Digest:
+    """The digest of these 64 or 128 lower-case digits."""
+    return Digest(f"{_ALGORITHM_OF_LENGTH[len(text)]}:{text}")
 
 
 def short(digest: Digest) -> str:

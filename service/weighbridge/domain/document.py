@@ -2,13 +2,14 @@
 
 A `Document` is anything that a manifest URL can answer with. It is immutable and
 named by its digest; `domain.manifest` makes it from raw bytes, `domain.image`
-joins a manifest with its config.
+joins a manifest with its config. What a document has by the dozen is a named tuple:
+it is made in a quarter of the time of a frozen dataclass.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.platform import Platform
@@ -33,8 +34,7 @@ class Descriptor:
     artifact_type: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(NamedTuple):
     """One layer of a manifest, in order, base first.
 
     compressed_bytes: the blob's size as the descriptor says
@@ -117,8 +117,7 @@ class Unweighable:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryEntry:
+class HistoryEntry(NamedTuple):
     """One raw entry of a config's `history`.
 
     created_by: untouched text; never stored or shown, see `domain.history`
@@ -143,8 +142,7 @@ class ImageConfig:
     history: tuple[HistoryEntry, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One step of an image's history: a Dockerfile instruction and its layer.
 
     instruction: normalised, secrets masked, at most 8 KiB, one printable line

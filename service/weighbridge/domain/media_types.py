@@ -1,5 +1,6 @@
 """The media types of manifests, configs and layers, and what each one is for."""
 
+from functools import lru_cache
 from typing import Final
 
 OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
@@ -28,6 +29,7 @@ _FOREIGN: Final = (
 )
 
 
+@lru_cache(maxsize=256)
 def essence(content_type: str) -> str:
     """A Content-Type without its parameters, in lower case (RFC 9110 8.3.1)."""
     return content_type.partition(";")[0].strip().lower()
@@ -52,6 +54,7 @@ def is_image_config(media_type: str, manifest_type: str) -> bool:
     return media_type in (OCI_CONFIG, DOCKER_CONFIG)
 
 
+@lru_cache(maxsize=256)
 def is_file_system(media_type: str) -> bool:
     """Whether a layer of this type is part of a root file system.
 
@@ -63,6 +66,7 @@ def is_file_system(media_type: str) -> bool:
     )
 
 
+@lru_cache(maxsize=256)
 def is_foreign(media_type: str) -> bool:
     """Whether layers of this type stay outside the registry."""
     return media_type.startswith(_FOREIGN)

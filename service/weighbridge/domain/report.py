@@ -80,6 +80,15 @@ class RegistryReport:
     requests: int
     bytes_read: int
 
+    @property
+    def failing(self) -> Mapping[RepositoryState, int]:
+        """How many repositories were not seen whole at their last look, by state."""
+        return {
+            state: count
+            for state, count in self.repository_states.items()
+            if state not in ("new", "ok")
+        }
+
     def age_seconds(self, now: datetime) -> int | None:
         """Since a pass over any of its repositories was last complete."""
         return _age(self.last_success_at, now)

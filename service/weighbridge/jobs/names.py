@@ -4,3 +4,5 @@ from typing import Final
 
 CRAWL: Final = "weighbridge.crawl"
 """registry: crawl this configured registry now."""
+PRUNE: Final = "weighbridge.prune"
+"""no argument: remove what is older than `history` says and needed by nothing."""

@@ -6,7 +6,7 @@ Nothing here does I/O: `TokenFetch` is handed in by the client.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 import httpx
@@ -43,16 +43,35 @@ class TokenRequest:
 TokenFetch: TypeAlias = Callable[[TokenRequest], Awaitable[Token]]
 
 
+@dataclass(slots=True)
+class _Kept:
+    """A token until it is over. `was_accepted`: a request got its answer with it."""
+
+    wanted: "_Wanted"
+    authorization: Secret
+    until: float
+    was_accepted: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
     """What a request may show.
 
     authorization: the value of the header, or None for nothing
-    is_new:        it was fetched for this very request: a 401 to it is final
+    is_new:        it was fetched for this very request: a 401 to it is final, unless
+                   others were answered with it meanwhile
     """
 
     authorization: Secret | None = None
     is_new: bool = False
+    kept: _Kept | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether a 401 to it means that there is nothing better to show. A token
+        that was good before has ended: while its request waited for its turn, or
+        because somebody revoked it."""
+        return self.is_new and not (self.kept is not None and self.kept.was_accepted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +92,6 @@ class _Wanted:
     scope: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    authorization: Secret
-    until: float
-
-
 class Authorizer:
     """The one place that knows how an endpoint wants to be asked.
 
@@ -93,7 +106,7 @@ class Authorizer:
         self._clock = clock
         self._learned: dict[str, _WayIn] = {}
         self._kept: OrderedDict[_Wanted, _Kept] = OrderedDict()
-        self._fetching: dict[_Wanted, asyncio.Task[Token]] = {}
+        self._fetching: dict[_Wanted, asyncio.Task[_Kept]] = {}
 
     async def grant(self, scope: str) -> Grant:
         """What to send with a first attempt, by what earlier answers taught."""
@@ -108,14 +121,14 @@ class Authorizer:
     async def answer_challenge(
         self, values: list[str], scope: str, refused: Grant
     ) -> Grant | None:
-        """What to send with the second and last attempt after a 401; None where
-        there is nothing else to show, so that the 401 stands.
+        """What to send after a 401; None where there is nothing else to show, so
+        that the 401 stands.
 
         Raises AuthError(auth_error, realm_refused).
         """
         credential = self._endpoint.credential
         has_own_token = credential is not None and credential.token is not None
-        if refused.is_new or has_own_token:
+        if refused.is_final or has_own_token:
             return None
         # gcr.io sends a 401 without any challenge: what is known then still holds.
         way_in = self._learned.get(_kind(scope))
@@ -126,6 +139,18 @@ class Authorizer:
         grant = await self._take(way_in, scope, refused.authorization)
         self._learned[_kind(scope)] = way_in
         return None if grant.authorization == refused.authorization else grant
+
+    def renewed(self, grant: Grant) -> Grant:
+        """The same, with the token that has replaced its own meanwhile, if one has."""
+        if grant.kept is None:
+            return grant
+        now = self._kept.get(grant.kept.wanted, grant.kept)
+        return grant if now is grant.kept else Grant(now.authorization, kept=now)
+
+    def note_accepted(self, grant: Grant) -> None:
+        """A request that showed this was answered."""
+        if grant.kept is not None:
+            grant.kept.was_accepted = True
 
     async def aclose(self) -> None:
         """End token requests that are under way."""
@@ -146,11 +171,11 @@ class Authorizer:
             return Grant(None if credential is None else credential.basic())
         wanted = _Wanted(way_in.realm_url, way_in.service, scope)
         if kept := self._find_kept(wanted, refused):
-            return Grant(kept)
-        token = await self._fetch_once(wanted, way_in.realm)
-        return Grant(bearer(token.text), is_new=True)
+            return Grant(kept.authorization, kept=kept)
+        fetched = await self._fetch_once(wanted, way_in.realm)
+        return Grant(fetched.authorization, is_new=True, kept=fetched)
 
-    def _find_kept(self, wanted: _Wanted, refused: Secret | None) -> Secret | None:
+    def _find_kept(self, wanted: _Wanted, refused: Secret | None) -> _Kept | None:
         kept = self._kept.get(wanted)
         if kept is None:
             return None
@@ -159,9 +184,9 @@ class Authorizer:
             del self._kept[wanted]
             return None
         self._kept.move_to_end(wanted)
-        return kept.authorization
+        return kept
 
-    async def _fetch_once(self, wanted: _Wanted, realm: Realm) -> Token:
+    async def _fetch_once(self, wanted: _Wanted, realm: Realm) -> _Kept:
         """Whoever wants the same token meanwhile waits for the same request, and
         gets the same error."""
         task = self._fetching.get(wanted)
@@ -172,18 +197,18 @@ class Authorizer:
         # Shielded: one request that is cancelled does not end it for the others.
         return await asyncio.shield(task)
 
-    async def _fetch_token(self, wanted: _Wanted, realm: Realm) -> Token:
+    async def _fetch_token(self, wanted: _Wanted, realm: Realm) -> _Kept:
         credential = self._endpoint.credential if realm.with_credential else None
         url = _token_url(realm.url, wanted)
         authorization = None if credential is None else credential.basic()
         token = await self._fetch(TokenRequest(url, authorization, realm.ceiling))
         until = self._clock.monotonic() + token.lasts_s
-        self._kept[wanted] = _Kept(bearer(token.text), until)
+        kept = self._kept[wanted] = _Kept(wanted, bearer(token.text), until)
         if len(self._kept) > _TOKENS_KEPT:
             self._kept.popitem(last=False)
-        return token
+        return kept
 
-    def _forget(self, wanted: _Wanted, task: asyncio.Task[Token]) -> None:
+    def _forget(self, wanted: _Wanted, task: asyncio.Task[_Kept]) -> None:
         del self._fetching[wanted]
         if not task.cancelled():
             task.exception()  # seen, even where every waiter has gone

@@ -24,7 +24,7 @@ from weighbridge.errors import (
 from weighbridge.net.fields import Fields
 from weighbridge.net.follow import Ask, follow
 from weighbridge.net.wire import address_of_request, fields_of
-from weighbridge.registry.auth import Authorizer, TokenRequest
+from weighbridge.registry.auth import Authorizer, Grant, TokenRequest
 from weighbridge.registry.clock import Clock
 from weighbridge.registry.endpoint import Endpoint
 from weighbridge.registry.pacing import Gate
@@ -46,18 +46,28 @@ _FIRST_BACK_OFF_S: Final = 0.5
 _FEWER_ATTEMPTS: Final = {"deadline": 1, "dns_error": 2, "connect_error": 3}
 
 
+_RENEWALS: Final = 3
+"""A token may end again while its request waits for its turn, but not for ever."""
+
+
 @dataclass(slots=True)
 class _Attempts:
-    """How often one question was sent, with and without a new token."""
+    """How one question was sent, and how often, with all tokens.
 
+    grant:    what it shows; after an answer: what it showed
+    is_ahead: it need not queue again behind those that came later
+    """
+
+    grant: Grant
     used: int = 0
+    is_ahead: bool = False
 
 
 class RegistryClient:
     """The one way from a question to its answer.
 
     `ask` waits at the gate, sends what the registry wants to see of us, follows
-    redirects, answers one 401, tries again where the error says that this can help,
+    redirects, answers a 401, tries again where the error says that this can help,
     and counts all of it.
     """
 
@@ -110,28 +120,27 @@ class RegistryClient:
         return ANONYMOUS if credential is None else f"as {credential}"
 
     async def _ask_signed_in(self, question: Question) -> Answer:
-        attempts = _Attempts()
-        grant = await self._authorizer.grant(question.scope)
-        answer = await self._try(question, grant.authorization, attempts)
-        if answer.status == 401:
+        attempts = _Attempts(await self._authorizer.grant(question.scope))
+        for _ in range(1 + _RENEWALS):
+            answer = await self._try(question, attempts)
+            if answer.status != 401:
+                self._authorizer.note_accepted(attempts.grant)
+                return answer
             values = answer.headers.get_list("www-authenticate")
-            second = await self._authorizer.answer_challenge(
-                values, question.scope, grant
+            better = await self._authorizer.answer_challenge(
+                values, question.scope, attempts.grant
             )
-            if second is not None:
-                answer = await self._try(question, second.authorization, attempts)
-        if answer.status == 401:
-            raise self.refusal(question, answer)
-        return answer
+            if better is None:
+                break
+            attempts.grant, attempts.is_ahead = better, True
+        raise self.refusal(question, answer)
 
-    async def _try(
-        self, question: Question, authorization: Secret | None, attempts: _Attempts
-    ) -> Answer:
+    async def _try(self, question: Question, attempts: _Attempts) -> Answer:
         """Send it until there is an answer (a 401 is one) or no hope."""
         while True:
             attempts.used += 1
             try:
-                answer = await self._exchange(question, authorization)
+                answer = await self._exchange(question, attempts)
                 self._raise_refusal(question, answer)
                 return answer
             except WeighbridgeError as error:
@@ -150,11 +159,11 @@ class RegistryClient:
         if error is not None:
             raise error
 
-    async def _exchange(
-        self, question: Question, authorization: Secret | None
-    ) -> Answer:
-        ask = self._ask_of(question, authorization)
-        async with self._gate:
+    async def _exchange(self, question: Question, attempts: _Attempts) -> Answer:
+        async with self._gate.ahead() if attempts.is_ahead else self._gate:
+            # While it waited, another request may have found its token at its end.
+            attempts.grant = self._authorizer.renewed(attempts.grant)
+            ask = self._ask_of(question, attempts.grant.authorization)
             self.counts.note_request(question.operation)
             began = self._clock.monotonic()
             try:
@@ -224,7 +233,8 @@ class RegistryClient:
     async def _try_token(
         self, question: Question, authorization: Secret | None
     ) -> Answer:
-        return await self._try(question, authorization, _Attempts())
+        attempts = _Attempts(Grant(authorization), is_ahead=True)
+        return await self._try(question, attempts)
 
 
 def _is_worth_repeating(error: WeighbridgeError, attempt: int) -> bool:

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Final
 
@@ -48,6 +49,7 @@ class Gate:
         self._most_slots = concurrency
         self._slots = float(concurrency)
         self._busy = 0
+        self._ahead: deque[asyncio.Future[None]] = deque()
         self._queue: deque[asyncio.Future[None]] = deque()
         self._rate = requests_per_second
         # As many as fit into a second may go at once after a rest.
@@ -65,11 +67,25 @@ class Gate:
         return int(self._slots)
 
     async def __aenter__(self) -> "Gate":
+        await self._enter(is_ahead=False)
+        return self
+
+    @asynccontextmanager
+    async def ahead(self) -> AsyncIterator[None]:
+        """The same before all others that wait for a slot: for who has waited once,
+        and holds what does not keep (a token)."""
+        await self._enter(is_ahead=True)
+        try:
+            yield
+        finally:
+            self._free_slot()
+
+    async def _enter(self, *, is_ahead: bool) -> None:
         began = self._clock.monotonic()
         if self._is_open(began):
             self._busy += 1
-            return self
-        await self._take_slot()
+            return
+        await self._take_slot(is_ahead=is_ahead)
         try:
             await self._wait_for_turn()
         except BaseException:
@@ -79,7 +95,6 @@ class Gate:
             waited = self._clock.monotonic() - began
             if waited > 0:
                 self._on_wait(waited)
-        return self
 
     async def __aexit__(
         self,
@@ -109,22 +124,28 @@ class Gate:
             self._rate is None
             and self._not_before <= now
             and self._busy < self.slots
-            and not self._queue
+            and not self._is_awaited
         )
 
-    async def _take_slot(self) -> None:
-        if self._busy < self.slots and not self._queue:
+    @property
+    def _is_awaited(self) -> bool:
+        """Whether somebody waits for a slot."""
+        return bool(self._ahead or self._queue)
+
+    async def _take_slot(self, *, is_ahead: bool) -> None:
+        if self._busy < self.slots and not self._is_awaited:
             self._busy += 1
             return
+        queue = self._ahead if is_ahead else self._queue
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._queue.append(place)
+        queue.append(place)
         try:
             await place
         except asyncio.CancelledError:
             if place.done() and not place.cancelled():
                 self._free_slot()  # it was given in the same moment
-            elif place in self._queue:
-                self._queue.remove(place)
+            elif place in queue:
+                queue.remove(place)
             raise
 
     def _free_slot(self) -> None:
@@ -132,8 +153,8 @@ class Gate:
         self._admit()
 
     def _admit(self) -> None:
-        while self._queue and self._busy < self.slots:
-            place = self._queue.popleft()
+        while self._is_awaited and self._busy < self.slots:
+            place = (self._ahead or self._queue).popleft()
             if not place.done():
                 self._busy += 1
                 place.set_result(None)

@@ -2,30 +2,33 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, or_, select, update
 
 from weighbridge.domain.digest import Digest, raw
 from weighbridge.store.claims import BlobClaim, ClaimBook, FactsState, contradict
-from weighbridge.store.dialect import NewRows, among_bytes, among_ids, listed
+from weighbridge.store.dialect import NewRows, Rows, among_bytes, among_ids, listed
 from weighbridge.store.facts import HAS_FACTS
 from weighbridge.store.interned import media_type_ids
 from weighbridge.store.models import KEPT_STATES, blobs
 from weighbridge.store.resizing import resize
 from weighbridge.store.types import bounded
 
-_FIND: Final = select(
-    blobs.c.id,
-    blobs.c.digest,
-    blobs.c.compressed_bytes,
-    blobs.c.is_foreign,
-    blobs.c.facts_state,
-    blobs.c.facts_code,
-    blobs.c.unmeasured_bytes,
-    blobs.c.uncompressed_confidence,
-).where(among_bytes(blobs.c.digest))
+_FIND: Final = Rows(
+    select(
+        blobs.c.digest,
+        blobs.c.id,
+        blobs.c.compressed_bytes,
+        blobs.c.is_foreign,
+        blobs.c.facts_state,
+        blobs.c.facts_code,
+        or_(
+            blobs.c.unmeasured_bytes.is_not(None),
+            blobs.c.uncompressed_confidence.is_not(None),
+        ).label("is_layer"),
+    ).where(among_bytes(blobs.c.digest))
+)
 _NEW: Final = NewRows(
     blobs,
     "digest",
@@ -80,8 +83,7 @@ _SET_LAYER: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class StoredBlob:
+class StoredBlob(NamedTuple):
     """A row, as far as keeping facts needs it."""
 
     id: int
@@ -101,17 +103,11 @@ def find_blobs(
     connection: Connection, digests: Iterable[Digest]
 ) -> dict[Digest, StoredBlob]:
     """The blobs that are there, by digest."""
-    return {
-        row.digest: StoredBlob(
-            row.id,
-            row.compressed_bytes,
-            row.is_foreign,
-            row.facts_state,
-            row.facts_code,
-            row.unmeasured_bytes is not None or row.uncompressed_confidence is not None,
-        )
-        for row in connection.execute(_FIND, {"hashes": listed(map(raw, digests))})
-    }
+    hashes = listed(map(raw, digests))
+    if not hashes:
+        return {}
+    found = _FIND.read(connection, {"hashes": hashes})
+    return {digest: StoredBlob(*row) for digest, *row in found}
 
 
 def keep_blobs(

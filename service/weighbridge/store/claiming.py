@@ -57,15 +57,20 @@ def claim(
 ) -> Claim | None:
     """Take a repository over, or None while another process has it.
 
-    owner: this process, as `process_mark.this_process` names it. The lease of an
-        owner that is known to have ended holds nobody up.
+    owner: this process, as `process_mark.this_process` names it, or better this very
+        claim (`one_claim`): made again, because nobody knows whether the first
+        time was committed, it is granted again. The lease of an owner that is
+        known to have ended holds nobody up.
     """
     row = connection.execute(
         select(_table.fence, _table.lease_until, _table.lease_owner).where(
             _table.id == repository_id
         )
     ).one_or_none()
-    if row is None or (_is_held(row.lease_until, now) and not is_gone(row.lease_owner)):
+    if row is None:
+        return None
+    is_own = bool(owner) and row.lease_owner == owner
+    if _is_held(row.lease_until, now) and not is_own and not is_gone(row.lease_owner):
         return None
     taken = connection.execute(
         update(repositories)

@@ -1,8 +1,8 @@
 """What a batch of documents says of blobs, put together before anything is stored."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol, TypeAlias
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import (
@@ -20,8 +20,7 @@ FactsState: TypeAlias = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class BlobClaim:
+class BlobClaim(NamedTuple):
     """What a document says of a blob.
 
     compressed_bytes: None where only the digest is known
@@ -74,8 +73,7 @@ class ClaimBook:
         if contradict(first, claim):
             self.conflicts.add(claim.digest)
         if claim.is_layer and not first.is_layer:
-            self.claims[claim.digest] = replace(
-                first,
+            self.claims[claim.digest] = first._replace(
                 is_layer=True,
                 annotated_uncompressed_bytes=claim.annotated_uncompressed_bytes,
             )
@@ -142,7 +140,7 @@ def _descriptor_claim(descriptor: Descriptor) -> BlobClaim:
 def _child_claim(descriptor: Descriptor, missing: Mapping[Digest, str]) -> BlobClaim:
     claim = _descriptor_claim(descriptor)
     code = missing.get(descriptor.digest)
-    return claim if code is None else replace(claim, state="missing", code=code)
+    return claim if code is None else claim._replace(state="missing", code=code)
 
 
 def _layer_claim(layer: Layer, is_layer: bool) -> BlobClaim:

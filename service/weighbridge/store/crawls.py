@@ -72,8 +72,11 @@ def begin_crawl(
         runs_on = is_other and row.crawl_until > now
         if runs_on:
             return CrawlRecord(now, is_resumed=False, is_recorded=False)
+    # Asked again by the same crawl, since the answer to its commit was lost.
+    is_own = row.crawl_owner == owner and row.crawl_started_at == now
     is_resumed = (
         row.crawl_started_at is not None
+        and not is_own
         and row.crawl_started_at > now - timedelta(seconds=resume_s)
     )
     since = row.crawl_started_at if is_resumed else now

@@ -26,14 +26,15 @@ _CORRUPT: Final = _Meaning(
 _DISK_FAILS: Final = _Meaning(
     "database_io", "the disk that holds the database fails to read or write", True
 )
+_FILE_READ_ONLY: Final = _Meaning(
+    "read_only",
+    "the database cannot be written; check the rights of its file and folder",
+    False,
+)
 # Primary result codes, https://sqlite.org/rescode.html
 _SQLITE: Final = {
     sqlite3.SQLITE_FULL: _DISK_FULL,
-    sqlite3.SQLITE_READONLY: _Meaning(
-        "read_only",
-        "the database cannot be written; check the rights of its file and folder",
-        False,
-    ),
+    sqlite3.SQLITE_READONLY: _FILE_READ_ONLY,
     sqlite3.SQLITE_CANTOPEN: _Meaning(
         "cannot_open",
         "the database file cannot be opened; check its path and rights",
@@ -101,6 +102,15 @@ def store_error(error: DBAPIError) -> StoreError:
     if meaning is None:
         what = f"the database refused a statement ({_name(error.orig)})"
         return StoreError(what, code="store_error")
+    return _told(meaning)
+
+
+def read_only(*, is_server: bool) -> StoreError:
+    """The error that a write would end with, for whoever sees it coming."""
+    return _told(_READ_ONLY if is_server else _FILE_READ_ONLY)
+
+
+def _told(meaning: _Meaning) -> StoreError:
     return StoreError(meaning.message, code=meaning.code, retryable=meaning.retryable)
 
 

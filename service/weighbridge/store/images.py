@@ -16,7 +16,7 @@ from weighbridge.domain.document import (
 )
 from weighbridge.store.blobs import StoredBlob, find_blobs, keep_blobs, set_states
 from weighbridge.store.claims import claims_of
-from weighbridge.store.dialect import NewRows
+from weighbridge.store.dialect import NewRows, Purpose, lock
 from weighbridge.store.interned import instruction_ids, platform_ids
 from weighbridge.store.liveness import count_late, find_lacking
 from weighbridge.store.models import artifacts, images, index_members, layers, lines
@@ -71,6 +71,8 @@ def keep_documents(
         its index is live.
     """
     book = claims_of(documents, missing)
+    # What is found now is not pruned before what refers to it is there.
+    lock(connection, Purpose.PRUNE, shared=True)
     before, now = keep_blobs(connection, book)
     fresh = {
         document.digest: document

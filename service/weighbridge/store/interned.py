@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import Connection, select
 
 from weighbridge.domain.platform import Platform
-from weighbridge.store.dialect import NewRows, among_bytes, among_texts, listed
+from weighbridge.store.dialect import NewRows, Rows, among_bytes, among_texts, listed
 from weighbridge.store.models import instructions, media_types, platforms
 from weighbridge.store.types import storable
 
@@ -17,8 +17,10 @@ _MEDIA_TYPES: Final = select(media_types.c.text, media_types.c.id).where(
 _PLATFORMS: Final = select(platforms.c.text, platforms.c.id).where(
     among_texts(platforms.c.text)
 )
-_INSTRUCTIONS: Final = select(instructions.c.text_digest, instructions.c.id).where(
-    among_bytes(instructions.c.text_digest)
+_INSTRUCTIONS: Final = Rows(
+    select(instructions.c.text_digest, instructions.c.id).where(
+        among_bytes(instructions.c.text_digest)
+    )
 )
 _NEW_MEDIA_TYPES: Final = NewRows(media_types, "text")
 _NEW_PLATFORMS: Final = NewRows(
@@ -87,8 +89,7 @@ def find_instruction(connection: Connection, text: str) -> int | None:
 
 
 def _instructions(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, int]:
-    rows = connection.execute(_INSTRUCTIONS, {"hashes": listed(digests)})
-    return {row.text_digest: row.id for row in rows}
+    return dict(_INSTRUCTIONS.read(connection, {"hashes": listed(digests)}))
 
 
 def text_digest(text: str) -> bytes:

@@ -26,6 +26,7 @@ from weighbridge.store.dialect import (
     ChangedRows,
     GoneRows,
     NewRows,
+    Rows,
     among_ids,
     listed,
     settles_at_once,
@@ -47,10 +48,10 @@ from weighbridge.store.types import LARGEST, bounded
 _held = repository_blobs.c
 _summary = repository_summaries.c
 _total = _summary.deduplicated_bytes
-_LAYERS: Final = select(layers.c.image_id, layers.c.blob_id).where(
-    among_ids(layers.c.image_id)
+_LAYERS: Final = Rows(
+    select(layers.c.image_id, layers.c.blob_id).where(among_ids(layers.c.image_id))
 )
-_HELD: Final = (
+_HELD: Final = Rows(
     select(
         blobs.c.id,
         STORED_BYTES.label("stored_bytes"),
@@ -147,8 +148,7 @@ def held_by(
     """By how many manifests more (or fewer) each blob is held, if these flip."""
     pairs = [(manifest, manifest) for manifest in flips]
     pairs += [(m, config) for m, config in configs.items() if config is not None]
-    rows = connection.execute(_LAYERS, {"ids": listed(flips)})
-    pairs += [(image, blob) for image, blob in rows]
+    pairs += _LAYERS.read(connection, {"ids": listed(flips)})
     return blob_deltas(flips, pairs)
 
 
@@ -190,7 +190,7 @@ def read_holdings(
         "repository": repository_id,
         "ids": listed(blob_ids),
     }
-    return [Holding(*row) for row in connection.execute(_HELD, parameters)]
+    return [Holding(*row) for row in _HELD.read(connection, parameters)]
 
 
 def _lock_unfinished(connection: Connection, blob_ids: Collection[int]) -> None:

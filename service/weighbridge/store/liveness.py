@@ -10,13 +10,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, and_, bindparam, func, select, update
 
 from weighbridge.domain.digest import Digest
 from weighbridge.store.dialect import (
     ChangedRows,
     GoneRows,
     NewRows,
+    Rows,
     among_ids,
     listed,
     settles_at_once,
@@ -40,19 +41,14 @@ Counts: TypeAlias = tuple[int, int]
 _table = repository_manifests.c
 _KEY: Final = ("repository_id", "manifest_id")
 _VALUES: Final = ("tag_count", "index_count")
-_READ: Final = (
-    select(_table.manifest_id, _table.tag_count, _table.index_count)
-    .where(
-        _table.repository_id == bindparam("repository"), among_ids(_table.manifest_id)
-    )
-    # Locks the table against pruning before any fact is read, see `pruning`.
-    .with_for_update(read=True, key_share=True)
+_READ: Final = select(_table.manifest_id, _table.tag_count, _table.index_count).where(
+    _table.repository_id == bindparam("repository"), among_ids(_table.manifest_id)
 )
 _NEW: Final = NewRows(repository_manifests, *_KEY, *_VALUES)
 _CHANGED: Final = ChangedRows(repository_manifests, key=_KEY, values=_VALUES)
 _GONE: Final = GoneRows(repository_manifests, key=_KEY)
 # One statement and not four, so that all of it is of one moment.
-_FACTS: Final = (
+_FACTS: Final = Rows(
     select(
         blobs.c.id,
         HAS_FACTS.label("has_facts"),
@@ -62,7 +58,8 @@ _FACTS: Final = (
     )
     .outerjoin_from(blobs, images, images.c.id == blobs.c.id)
     .outerjoin(artifacts, artifacts.c.id == blobs.c.id)
-    .outerjoin(index_members, index_members.c.index_id == blobs.c.id)
+    # Children of an index that was pruned are history: it leads nowhere now.
+    .outerjoin(index_members, and_(index_members.c.index_id == blobs.c.id, HAS_FACTS))
     .where(among_ids(blobs.c.id))
 )
 _KEEP_MISSING: Final = (
@@ -74,15 +71,19 @@ _KEEP_MISSING: Final = (
 _LACKING: Final = (
     select(index_members.c.index_id)
     .join(blobs, blobs.c.id == index_members.c.child_id)
-    .where(among_ids(index_members.c.index_id), blobs.c.facts_state == "missing")
+    .where(among_ids(index_members.c.index_id), ~HAS_FACTS)
     .distinct()
 )
+# Without a code: known to a crawl that listed it, and pruned before that was written.
 _MISSING: Final = (
-    select(blobs.c.digest, blobs.c.facts_code)
+    select(
+        blobs.c.digest,
+        func.coalesce(blobs.c.facts_code, "child_missing").label("facts_code"),
+    )
     .join_from(repository_manifests, blobs, blobs.c.id == _table.manifest_id)
     .where(
         _table.repository_id == bindparam("repository"),
-        blobs.c.facts_state == "missing",
+        ~HAS_FACTS,
     )
     .order_by(blobs.c.id)
     .limit(bindparam("most"))
@@ -241,7 +242,7 @@ def read_facts(
     found: dict[int, ManifestFacts] = {}
     if not manifests:
         return found
-    rows = connection.execute(_FACTS, {"ids": listed(sorted(manifests))})
+    rows = _FACTS.read(connection, {"ids": listed(sorted(manifests))})
     for manifest, has_facts, is_image, config_id, child in rows:
         facts = found.get(manifest)
         if facts is None:
@@ -295,7 +296,7 @@ def _write(
 
 
 def find_lacking(connection: Connection, index_ids: Collection[int]) -> set[int]:
-    """Those indexes of which a child could not be read."""
+    """Those indexes of which a child's document is not kept."""
     if not index_ids:
         return set()
     rows = connection.execute(_LACKING, {"ids": listed(index_ids)})
@@ -305,7 +306,7 @@ def find_lacking(connection: Connection, index_ids: Collection[int]) -> set[int]
 def missing_manifests(
     connection: Connection, repository_id: int, most: int
 ) -> dict[Digest, str]:
-    """Live manifests of a repository that could not be read, with the code that says
-    why; at most so many."""
+    """Live manifests of a repository whose documents are not kept, with the code that
+    says why; at most so many."""
     rows = connection.execute(_MISSING, {"repository": repository_id, "most": most})
     return {row.digest: row.facts_code for row in rows}

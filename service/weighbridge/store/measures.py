@@ -175,8 +175,16 @@ def sweep_images(connection: Connection) -> int:
         layers.c.blob_id == blobs.c.id,
         blobs.c.uncompressed_confidence.is_(None),
     )
-    ready = select(images.c.id).where(
-        images.c.uncompressed_confidence.is_(None), ~is_waiting
+    # `own` and not `blobs`, which is the layers' within `is_waiting`.
+    own = blobs.alias("own")
+    ready = (
+        select(images.c.id)
+        .join(own, own.c.id == images.c.id)
+        .where(
+            own.c.facts_state == "image",
+            images.c.uncompressed_confidence.is_(None),
+            ~is_waiting,
+        )
     )
     ids = list(connection.execute(ready).scalars())
     for start in range(0, len(ids), _PIECE):

@@ -39,7 +39,8 @@ FACTS_STATES: Final = (
 )
 """What is known of a blob as a manifest. `none`: never read as one, as every layer
 and config; `missing`: an index lists it and it could not be read (`facts_code` says
-why); the others: its document was read, and its facts never change again."""
+why), or it was pruned; the others: its document was read, and its facts never change
+again."""
 KEPT_STATES: Final = FACTS_STATES[2:]
 
 # SQLite gives ids of its own only to a column of the type INTEGER.
@@ -118,7 +119,7 @@ repositories = Table(
     Column("held", Text),  # JSON list of tags whose vanishing waits for a second look
     Column("last_pass_at", Moment),
     Column("last_complete_pass_at", Moment),
-    Column("requests", BigInteger, nullable=False),  # of all passes in `passes`
+    Column("requests", BigInteger, nullable=False),  # of all passes ever
     Column("bytes_read", BigInteger, nullable=False),
     Column("revision", BigInteger, nullable=False),
     UniqueConstraint("registry_id", "name"),
@@ -390,4 +391,6 @@ repository_summaries = Table(
     Column("is_stale", Boolean, nullable=False),
     Column("changed_at", Moment, nullable=False),  # by `refresh_summary`
     Column("revision", BigInteger, nullable=False),  # counts every change of the row
+    # The order in which repositories are listed where no other one is asked for.
+    Index(None, "newest_compressed_bytes", "repository_id"),
 )

@@ -26,6 +26,7 @@ from sqlalchemy import (
 
 from weighbridge.domain.report import RepositoryState
 from weighbridge.store.claiming import Claim, hold, is_ours, stale
+from weighbridge.store.dialect import NewRows
 from weighbridge.store.models import pass_chunks, passes, repositories, tags
 from weighbridge.store.types import Moment
 
@@ -37,7 +38,7 @@ _SAYS_NOTHING: Final[tuple[RepositoryState, ...]] = (
 )
 """After such a pass a repository is as missing as it was."""
 _IS_THERE: Final[tuple[RepositoryState, ...]] = ("ok", "partial")
-_NOTE: Final = insert(pass_chunks)
+_NOTE: Final = NewRows(pass_chunks, "pass_id", "position", "names")
 _COUNT: Final = (
     update(passes)
     .where(passes.c.id == bindparam("pass"))
@@ -197,12 +198,10 @@ def note_answered(
 ) -> None:
     """Move the cursor: these tags need not be asked again by this pass.
 
-    To be called in the transaction that keeps what they are.
+    To be called in the transaction that keeps what they are. A piece that is there
+    already was kept by a commit whose answer was lost.
     """
-    connection.execute(
-        _NOTE,
-        {"pass_id": pass_id, "position": position, "names": json.dumps(list(names))},
-    )
+    _NOTE.add(connection, [(pass_id, position, json.dumps(list(names)))])
     connection.execute(
         _COUNT,
         {
@@ -226,6 +225,9 @@ def close_pass(
     due_at: datetime,
 ) -> None:
     """Keep how a pass ended and give the claim back. Raises StaleFence.
+
+    Nothing happens where this has been done already and nobody knew: the answer to
+    a commit can be lost.
 
     A repository that was gone is back once it answers; until then it stays gone,
     whatever the catalog says.
@@ -259,6 +261,8 @@ def close_pass(
         )
     )
     if closed.rowcount != 1:
+        if _is_closed(connection, held, pass_id):
+            return
         raise stale(held)
     connection.execute(
         update(passes)
@@ -271,6 +275,21 @@ def close_pass(
         )
     )
     _drop_chunks(connection, pass_id)
+
+
+def _is_closed(connection: Connection, held: Claim, pass_id: int) -> bool:
+    """Whether the claim was given back by closing this pass, and is nobody's since."""
+    closed = connection.execute(
+        select(passes.c.id)
+        .join(repositories, _table.id == passes.c.repository_id)
+        .where(
+            passes.c.id == pass_id,
+            passes.c.ended_at.is_not(None),
+            _table.id == held.repository_id,
+            _table.fence == held.fence,
+        )
+    ).one_or_none()
+    return closed is not None
 
 
 def _unless_gone(state: RepositoryState) -> ColumnElement[str]:

@@ -6,6 +6,7 @@ and not after its lease has run out.
 """
 
 import os
+import secrets
 from pathlib import Path
 from typing import Final
 
@@ -21,10 +22,17 @@ def this_process() -> str:
     return f"{where}.{os.getpid()}.{start}" if where and start else ""
 
 
+def one_claim(process: str) -> str:
+    """A process's mark with what tells one claim of it from every other, so that
+    whoever does not know whether a claim was kept may make it again."""
+    return f"{process}/{secrets.token_hex(4)}"
+
+
 def is_gone(mark: str | None) -> bool:
     """Whether the process of a mark is known to have ended. False where that cannot
     be known: it ran on another machine, in another container, or before a restart."""
-    where, _, rest = (mark or "").partition(".")
+    process = (mark or "").partition("/")[0]
+    where, _, rest = process.partition(".")
     pid, _, start = rest.partition(".")
     if not where or where != _where() or not pid.isdecimal():
         return False

@@ -4,14 +4,16 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, and_, func, select
 
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import Role
 from weighbridge.domain.platform import Platform, reference_platform
 from weighbridge.store.claims import FactsState
 from weighbridge.store.dialect import among_ids, listed
+from weighbridge.store.facts import HAS_FACTS
 from weighbridge.store.models import (
+    KEPT_STATES,
     artifacts,
     blobs,
     images,
@@ -53,8 +55,9 @@ _NODES: Final = (
         platforms.c.variant,
         platforms.c.os_version,
     )
-    .outerjoin_from(blobs, images, images.c.id == blobs.c.id)
-    .outerjoin(artifacts, artifacts.c.id == blobs.c.id)
+    # What was pruned has its row still, for history.
+    .outerjoin_from(blobs, images, and_(images.c.id == blobs.c.id, HAS_FACTS))
+    .outerjoin(artifacts, and_(artifacts.c.id == blobs.c.id, HAS_FACTS))
     .outerjoin(platforms, platforms.c.id == images.c.platform_id)
     .outerjoin(media_types, media_types.c.id == blobs.c.media_type_id)
     .where(among_ids(blobs.c.id))
@@ -125,7 +128,9 @@ class Graph:
                 continue
             seen.add(member.child_id)
             yield member
-            waiting.extend(reversed(self.members.get(member.child_id, ())))
+            # An index that was pruned leads nowhere until it is read again.
+            if self.nodes[member.child_id].state in KEPT_STATES:
+                waiting.extend(reversed(self.members.get(member.child_id, ())))
 
 
 def load_graph(connection: Connection, targets: Collection[int]) -> Graph:

@@ -80,6 +80,9 @@ _ORPHANS: Final = (
     delete(scope_blobs).where(
         ~exists().where(storage_scopes.c.id == scope_blobs.c.scope_id)
     ),
+    delete(blob_changes).where(
+        ~exists().where(storage_scopes.c.id == blob_changes.c.scope_id)
+    ),
     delete(tag_moves).where(~exists().where(tags.c.id == tag_moves.c.tag_id)),
 )
 
@@ -87,7 +90,7 @@ _ORPHANS: Final = (
 def recount(
     database: Database,
     registry: str,
-    platforms: Sequence[Platform],
+    platforms: Sequence[Platform] | None,
     now: datetime,
     watch: Watch,
 ) -> list[Difference]:
@@ -95,7 +98,8 @@ def recount(
 
     One transaction, which the registry's own batches wait for. Returns what was
     changed, but for columns of the read model that are made anew in any case.
-    platforms: in which order they speak for an index. Raises StoreError.
+    platforms: in which order they speak for an index; None where nobody knows.
+    Raises StoreError.
     """
     settle_all(database)
     with database.write() as connection:
@@ -110,7 +114,9 @@ def recount(
         for part in (_repositories, _scopes):
             for wrong in repaired(connection, part(connection, registry_id, watch)):
                 changed += differences(connection, wrong, names)
-        for place in places_of(connection, registry_id):
+        places = places_of(connection, registry_id)
+        for done, place in enumerate(places):
+            watch("summaries", done, len(places))
             refresh_summary(connection, place.repository_id, now, platforms)
     return changed
 

@@ -1,5 +1,7 @@
 """The schema of a database: bringing it to this version, and checking it."""
 
+import importlib
+import time
 from typing import Final
 
 from sqlalchemy import Connection, inspect, text
@@ -12,6 +14,8 @@ REVISION: Final = "0001"
 """The newest migration; code and schema of another revision do not work together."""
 _OLDER: Final[frozenset[str]] = frozenset()
 """Revisions that `upgrade` starts from, besides an empty database."""
+_PATIENCE_S: Final = 600.0
+"""So long an upgrade waits for whoever holds a database."""
 
 
 def upgrade(database: Database) -> str:
@@ -25,9 +29,20 @@ def upgrade(database: Database) -> str:
     found = _revision(database)
     if found == REVISION:
         return REVISION
-    with database.write() as connection:
-        upgrade_in(connection)
-    return REVISION
+    # It takes half a second, in which nobody need be kept waiting for the lock.
+    importlib.import_module("alembic.command")
+    ends_at = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            with database.write() as connection:
+                upgrade_in(connection)
+        except StoreError as exc:
+            # SQLite waits five seconds for a lock, and another one's upgrade takes
+            # as long as it takes.
+            if exc.code != "database_busy" or time.monotonic() > ends_at:
+                raise
+        else:
+            return REVISION
 
 
 def upgrade_in(connection: Connection) -> None:
@@ -44,7 +59,7 @@ def upgrade_in(connection: Connection) -> None:
         _refuse_foreign(connection)
     elif found not in _OLDER:
         raise _newer(found)
-    # Imported late: alembic takes half a second, and most starts do not need it.
+    # Imported late: most starts do not need it.
     from alembic import command
     from alembic.config import Config
 

@@ -18,6 +18,8 @@ from weighbridge.store.session import Database
 from weighbridge.store.settling import settle_blobs
 
 IDLE_S: Final = 0.2
+FAILED_S: Final = 2.0
+"""Between two tries, while the database does not let us."""
 _STEP: Final = 5_000
 """Changes that are settled in one transaction."""
 
@@ -75,11 +77,13 @@ def waiting_changes(database: Database) -> int:
 
 class Settler:
     """A thread that settles what waits until it is closed; it does nothing where
-    batches settle themselves. What fails is logged and tried again."""
+    batches settle themselves. What fails is tried again, and logged once until it
+    goes well or fails otherwise."""
 
     def __init__(self, database: Database, idle_s: float = IDLE_S) -> None:
         self._database = database
         self._idle_s = idle_s
+        self._failure = ""
         self._closed = threading.Event()
         self._log = structlog.get_logger("weighbridge.settler")
         self._thread = threading.Thread(
@@ -99,12 +103,16 @@ class Settler:
     def _run(self) -> None:
         while not self._closed.is_set():
             if not self._settle():
-                self._closed.wait(self._idle_s)
+                self._closed.wait(FAILED_S if self._failure else self._idle_s)
 
     def _settle(self) -> int:
         try:
-            return settle_waiting(self._database)
+            settled = settle_waiting(self._database)
         except WeighbridgeError as exc:
-            level = self._log.warning if exc.retryable else self._log.error
-            level("settling failed", code=exc.code, why=exc.message)
+            if exc.code != self._failure:
+                level = self._log.warning if exc.retryable else self._log.error
+                level("settling failed", code=exc.code, why=exc.message)
+            self._failure = exc.code
             return 0
+        self._failure = ""
+        return settled

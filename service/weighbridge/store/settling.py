@@ -26,6 +26,7 @@ from weighbridge.store.dialect import (
     ChangedRows,
     GoneRows,
     NewRows,
+    Rows,
     among_ids,
     listed,
     settles_at_once,
@@ -60,7 +61,7 @@ def _holder(order: ColumnElement[int]) -> ColumnElement[int]:
     )
 
 
-_STATES: Final = (
+_STATES: Final = Rows(
     select(
         blobs.c.id,
         _shared.blob_id.label("settled"),
@@ -153,7 +154,7 @@ def settle_blobs(
     """Bring a scope in line with who holds these blobs. State against state, so it
     may be repeated; on PostgreSQL by one process a scope."""
     parameters = {"scope": scope_id, "ids": listed(sorted(blob_ids))}
-    rows = connection.execute(_STATES, parameters)
+    rows = _STATES.read(connection, parameters)
     settlement = settle(
         Passage(
             blob,

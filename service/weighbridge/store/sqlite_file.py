@@ -1,8 +1,10 @@
 """SQLite: a file of our own, with a write-ahead log beside it."""
 
+import os
 import sqlite3
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
@@ -10,6 +12,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from weighbridge.errors import StoreError
 
+_COMPILED: Final = 512
+"""Statements that a connection keeps compiled; we have about 300."""
 _PRAGMAS: Final = (
     "busy_timeout = 5000",
     "journal_mode = WAL",
@@ -32,12 +36,36 @@ def make_engine(address: URL) -> Engine:
         raise _cannot_open(
             f"the folder of the database {str(path)!r} cannot be made"
         ) from error
+    if _is_frozen(path):
+        # SQLite would want to make its other files; none are needed where nobody
+        # can write.
+        address = address.set(
+            database=f"file:{quote(str(path))}",
+            query={"immutable": "1", "uri": "true"},
+        )
     # No limit on connections but the callers' threads: one that waits for a free
     # connection would only look like a slow database.
-    engine = create_engine(address, max_overflow=-1, hide_parameters=True)
+    engine = create_engine(
+        address,
+        max_overflow=-1,
+        hide_parameters=True,
+        connect_args={"cached_statements": _COMPILED},
+    )
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _is_frozen(path: Path) -> bool:
+    """Whether the file lies whole on a file system that is mounted read only. With
+    a log beside it, it is not whole: that must be read too."""
+    log = path.with_name(f"{path.name}-wal")
+    try:
+        is_read_only = bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+        is_whole = not log.exists() or log.stat().st_size == 0
+    except OSError:
+        return False  # What is wrong with it, SQLite says itself.
+    return is_read_only and is_whole
 
 
 def told(address: URL) -> str:

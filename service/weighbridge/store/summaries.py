@@ -11,9 +11,10 @@ from sqlalchemy import Connection, bindparam, func, select, update
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.measure import Confidence
 from weighbridge.domain.newest import Candidate, baseline, ranked
-from weighbridge.domain.platform import Platform
+from weighbridge.domain.platform import DEFAULT, Platform
 from weighbridge.domain.sizes import heaviest_line, weigh_image
 from weighbridge.store.dialect import among_ids, listed
+from weighbridge.store.facts import IS_IMAGE
 from weighbridge.store.interned import find_instruction
 from weighbridge.store.models import (
     blobs,
@@ -52,7 +53,8 @@ _TOTALS: Final = (
     .join_from(
         repository_manifests, images, images.c.id == repository_manifests.c.manifest_id
     )
-    .where(repository_manifests.c.repository_id == bindparam("repository"))
+    .join(blobs, blobs.c.id == images.c.id)
+    .where(repository_manifests.c.repository_id == bindparam("repository"), IS_IMAGE)
 )
 _ROW: Final = select(repository_summaries).where(
     repository_summaries.c.repository_id == bindparam("repository")
@@ -127,14 +129,23 @@ def refresh_summary(
     connection: Connection,
     repository_id: int,
     now: datetime,
-    platforms: Sequence[Platform],
+    platforms: Sequence[Platform] | None,
 ) -> None:
     """Bring a repository's row up to date; it is written only if it changed.
 
-    platforms: in the order in which one of them speaks for an index
+    platforms: in the order in which one of them speaks for an index; None where
+        nobody knows any more: what they decide then stays as it is
     """
-    summary = summarize(connection, repository_id, now, platforms)
-    _write(connection, repository_id, summary.values, now, is_stale=summary.ripens)
+    summary = summarize(connection, repository_id, now, platforms or (DEFAULT,))
+    values = summary.values
+    if platforms is None:
+        values = {k: v for k, v in values.items() if not is_by_platform(k)}
+    _write(connection, repository_id, values, now, is_stale=summary.ripens)
+
+
+def is_by_platform(column: str) -> bool:
+    """Whether the order of platforms decides what the column holds."""
+    return column.startswith(("newest_", "baseline_", "heaviest_"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from weighbridge.store.dialect import (
     ChangedRows,
     NewRows,
     PutRows,
+    Rows,
     among_ids,
     among_texts,
     listed,
@@ -22,8 +23,17 @@ from weighbridge.store.types import Moment
 
 _tag = tags.c
 _move = tag_moves.c
-_READ: Final = select(tags).where(
-    _tag.repository_id == bindparam("repository"), among_texts(_tag.name)
+_READ: Final = Rows(
+    select(
+        _tag.id,
+        _tag.name,
+        _tag.target_id,
+        _tag.moved_at,
+        _tag.pushed_at,
+        _tag.gone_at.is_not(None).label("is_gone"),
+        _tag.error_code,
+        _tag.error_digest,
+    ).where(_tag.repository_id == bindparam("repository"), among_texts(_tag.name))
 )
 _NEW: Final = NewRows(
     tags,
@@ -129,19 +139,8 @@ def read_tags(
 ) -> dict[str, TagRow]:
     """The tags of these names that are stored, gone ones too."""
     parameters = {"repository": repository_id, "names": listed(names)}
-    return {
-        row.name: TagRow(
-            id=row.id,
-            name=row.name,
-            target=row.target_id,
-            moved_at=row.moved_at,
-            pushed_at=row.pushed_at,
-            is_gone=row.gone_at is not None,
-            error_code=row.error_code,
-            error_digest=row.error_digest,
-        )
-        for row in connection.execute(_READ, parameters)
-    }
+    found = (TagRow(*row) for row in _READ.read(connection, parameters))
+    return {tag.name: tag for tag in found}
 
 
 def add_tags(

@@ -16,7 +16,7 @@ from weighbridge.domain.digest import Digest
 from weighbridge.errors import StoreError
 from weighbridge.store.blobs import find_blobs
 from weighbridge.store.claiming import Claim, hold
-from weighbridge.store.dialect import among_texts, listed
+from weighbridge.store.dialect import Rows, among_texts, listed
 from weighbridge.store.liveness import add_counts, shift
 from weighbridge.store.models import blobs, tags
 from weighbridge.store.tag_rows import (
@@ -31,7 +31,7 @@ from weighbridge.store.tag_rows import (
     read_tags,
 )
 
-_KNOWN: Final = (
+_KNOWN: Final = Rows(
     select(tags.c.name, blobs.c.digest, tags.c.error_code, tags.c.error_digest)
     .outerjoin_from(tags, blobs, blobs.c.id == tags.c.target_id)
     .where(
@@ -79,10 +79,8 @@ def known_tags(
 ) -> dict[str, KnownTag]:
     """Those of the names that are live tags."""
     parameters = {"repository": repository_id, "names": listed(names)}
-    return {
-        row.name: KnownTag(row.digest, row.error_code, row.error_digest)
-        for row in connection.execute(_KNOWN, parameters)
-    }
+    found = _KNOWN.read(connection, parameters)
+    return {name: KnownTag(*known) for name, *known in found}
 
 
 def live_tags(connection: Connection, repository_id: int) -> set[str]:

@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, LargeBinary, SmallInteger, Text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-from weighbridge.domain.digest import Digest, from_raw, raw
+from weighbridge.domain.digest import Digest, from_hex, from_raw, raw
 
 LARGEST: Final = 2**63 - 1
 """The largest number that a column holds."""
@@ -58,6 +58,10 @@ class DigestBytes(TypeDecorator[Digest]):
         self, value: Digest | None, dialect: Dialect
     ) -> bytes | None:
         return None if value is None else raw(value)
+
+    def of_hex(self, text: str) -> Digest | None:
+        """From SQLite's `hex()`, which is empty where there is nothing."""
+        return from_hex(text.lower()) if text else None
 
     def process_result_value(
         self, value: bytes | None, dialect: Dialect

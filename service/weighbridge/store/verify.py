@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, Row, bindparam, func, select
 
 from weighbridge.domain.platform import DEFAULT, Platform
 from weighbridge.store.differences import Difference, Names, differences
@@ -25,7 +25,7 @@ from weighbridge.store.recounting import (
 )
 from weighbridge.store.session import Database
 from weighbridge.store.settler import settle_all
-from weighbridge.store.summaries import summarize
+from weighbridge.store.summaries import is_by_platform, summarize
 from weighbridge.store.wrongs import SUMMARIES, Wrong
 
 Platforms: TypeAlias = Mapping[str, Sequence[Platform]]
@@ -124,7 +124,7 @@ def _summary_differences(
     knows, so its newest images are not compared.
     """
     row = connection.execute(_SUMMARY, {"repository": repository_id}).one_or_none()
-    if row is None or row.is_stale:
+    if row is None or row.is_stale or _was_never_made(row):
         return
     preferred = platforms.get(row.registry, (DEFAULT,))
     summary = summarize(connection, repository_id, now, preferred)
@@ -133,14 +133,18 @@ def _summary_differences(
     is_unknown = row.state == "unconfigured" and row.registry not in platforms
     for column, counted in summary.values.items():
         stored = row._mapping[column]
-        by_platform = column.startswith(("newest_", "baseline_", "heaviest_"))
-        if stored == counted or (is_unknown and by_platform):
+        if stored == counted or (is_unknown and is_by_platform(column)):
             continue
         if column not in SUMMARIES.values:
             where = names.of(connection, "repository", repository_id)
             yield Difference(
                 "repository_summaries", where, column, _shown(stored), _shown(counted)
             )
+
+
+def _was_never_made(row: Row[Any]) -> bool:
+    """Of a repository that was found and not looked at yet: it says nothing."""
+    return row.referenced_bytes is None and row.tag_count == 0
 
 
 def _shown(value: object) -> int | str | None:

@@ -6,6 +6,7 @@ from starlette.responses import PlainTextResponse, Response
 from weighbridge.errors import WeighbridgeError
 from weighbridge.store.schema import check_schema
 from weighbridge.store.session import Database
+from weighbridge.store.writable import check_writable
 from weighbridge.web.answers import json_answer
 from weighbridge.web.errors import error_response
 
@@ -21,10 +22,11 @@ class Health:
         return PlainTextResponse("ok\n")
 
     def readyz(self, request: Request) -> Response:
-        """200 where the database answers with the schema that this release knows,
-        else 503 with the reason."""
+        """200 where the database has the schema that this release knows and takes
+        writes, else 503 with the reason. What can be read is served all the same."""
         try:
             check_schema(self._database)
+            check_writable(self._database)
         except WeighbridgeError as exc:
             reasons = [{"code": exc.code, "message": exc.message}]
         else:

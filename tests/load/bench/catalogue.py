@@ -6,6 +6,7 @@ from load.bench import (
     cold_crawl,
     delay,
     ingest,
+    reading,
     recrawl,
     replay,
     snapshot,
@@ -20,5 +21,6 @@ COMPARISONS: Final[tuple[Comparison, ...]] = (
     delay.COMPARISON,
     ingest.COMPARISON,
     snapshot.COMPARISON,
+    reading.COMPARISON,
     startup.COMPARISON,
 )

@@ -6,7 +6,7 @@ import io
 import pytest
 
 from weighbridge.cli.listening import check_free
-from weighbridge.cli.serving import log_format
+from weighbridge.cli.log_lines import log_format
 from weighbridge.config import Settings
 from weighbridge.domain.secret import Secret
 from weighbridge.errors import UsageError

@@ -14,8 +14,8 @@ from weighbridge.store.reports import (
     SORTS,
     RepositoryQuery,
     find_repository,
-    repository_page,
     inventory_pieces,
+    repository_page,
     search,
 )
 from weighbridge.store.repositories import put_repositories

@@ -8,9 +8,15 @@ that is done when one is opened.
 """
 
 from weighbridge.store.dialect.among import among_bytes, among_ids, among_texts, listed
-from weighbridge.store.dialect.locks import Purpose, lock
+from weighbridge.store.dialect.locks import (
+    Purpose,
+    lock,
+    lock_writers_out,
+    wait_at_most,
+)
 from weighbridge.store.dialect.many_rows import ChangedRows, GoneRows, NewRows, PutRows
 from weighbridge.store.dialect.names import POSTGRESQL, settles_at_once
+from weighbridge.store.dialect.rows import Rows
 
 __all__ = [
     "POSTGRESQL",
@@ -19,10 +25,13 @@ __all__ = [
     "NewRows",
     "Purpose",
     "PutRows",
+    "Rows",
     "among_bytes",
     "among_ids",
     "among_texts",
     "listed",
     "lock",
+    "lock_writers_out",
     "settles_at_once",
+    "wait_at_most",
 ]

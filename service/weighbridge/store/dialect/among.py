@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterable
-from typing import TypeAlias
+from typing import Self, TypeAlias, cast
 
 from sqlalchemy import Boolean, Column, ColumnElement, Dialect, Text, bindparam
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.operators import OperatorType
 from sqlalchemy.types import NullType, TypeDecorator, TypeEngine
 
 from weighbridge.store.dialect.names import POSTGRESQL
@@ -31,10 +32,14 @@ class _List(TypeDecorator[Listed]):
     def process_bind_param(self, value: Listed | None, dialect: Dialect) -> object:
         if value is None:
             return None
-        values = [storable(v) if isinstance(v, str) else v for v in value]
+        kind = type(value[0]) if value else int
+        if kind is str:
+            value = [storable(str(text)) for text in value]
         if dialect.name == POSTGRESQL:
-            return values
-        return json.dumps([v.hex() if isinstance(v, bytes) else v for v in values])
+            return value
+        if kind is bytes:
+            return json.dumps([b.hex() for b in cast("list[bytes]", value)])
+        return json.dumps(value)
 
 
 class _Among(FunctionElement[bool]):
@@ -50,6 +55,11 @@ class _Among(FunctionElement[bool]):
         self, column: Column[int] | Column[str] | Column[bytes], name: str
     ) -> None:
         super().__init__(column, bindparam(name, type_=_List()))
+
+    def self_group(self, against: OperatorType | None = None) -> Self:
+        """As it is: where SQLAlchemy takes it for a number it asks for `... = 1`, and
+        then SQLite reads the whole table instead of its index."""
+        return self
 
 
 class _AmongIds(_Among):

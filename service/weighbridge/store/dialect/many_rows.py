@@ -1,48 +1,91 @@
 """Statements that write many rows: one in each database's own way.
 
-The driver gets whole rows, each value converted by its column's type, and nothing
-else is done for each row: SQLAlchemy's own executemany takes four times as long as
-SQLite then needs. PostgreSQL gets one statement over arrays, half the price of
-executemany there.
+Each value is converted by its column's type, and nothing else is done for each row:
+SQLAlchemy's own executemany takes four times as long as SQLite then needs. PostgreSQL
+gets one statement over arrays, half the price of executemany there. SQLite gets a few
+statements of many rows each, see `pieces`: for each row of an executemany, as for each
+row that is read (see `rows`), Python gives the interpreter's lock away.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from itertools import chain
+from typing import Final, TypeAlias
 
-from sqlalchemy import ClauseElement, Connection, Dialect, Table
+from sqlalchemy import ClauseElement, Column, Connection, Dialect, Table
 
 from weighbridge.store.dialect.names import POSTGRESQL
 from weighbridge.store.dialect.words import Words
 
 Row: TypeAlias = tuple[object, ...]
-Convert: TypeAlias = Callable[[object], object] | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Prepared:
+_PIECES: Final = (256, 64, 16, 4, 1)
+"""So many rows a statement has on SQLite, which keeps each of them compiled."""
+
+
+class _Prepared(ABC):
     """A statement in a database's own words, with what each column's values need."""
 
-    text: str
-    order: Sequence[int]
-    converts: Sequence[Convert]
-    as_arrays: bool
+    def __init__(self, columns: Sequence[Column[object]], dialect: Dialect) -> None:
+        self._converts = [column.type.bind_processor(dialect) for column in columns]
+
+    def _converted(self, rows: Sequence[Row]) -> list[Iterable[object]]:
+        """Column by column."""
+        return [
+            values if convert is None else map(convert, values)
+            for convert, values in zip(
+                self._converts, zip(*rows, strict=True), strict=True
+            )
+        ]
+
+    @abstractmethod
+    def run(self, connection: Connection, rows: Sequence[Row]) -> None:
+        """For all rows."""
+
+
+class _OverArrays(_Prepared):
+    """PostgreSQL: one statement, with an array for each column."""
+
+    def __init__(
+        self, text: str, columns: Sequence[Column[object]], dialect: Dialect
+    ) -> None:
+        super().__init__(columns, dialect)
+        self._text = text
 
     def run(self, connection: Connection, rows: Sequence[Row]) -> None:
-        """Once with an array for each column, or as the driver's executemany."""
-        given = list(zip(*rows, strict=True))
-        columns: list[Iterable[object]] = [
-            given[place] if convert is None else map(convert, given[place])
-            for place, convert in zip(self.order, self.converts, strict=True)
-        ]
-        if self.as_arrays:
-            arrays = tuple(list(values) for values in columns)
-            connection.exec_driver_sql(self.text, arrays)
-        else:
-            connection.exec_driver_sql(self.text, list(zip(*columns, strict=True)))
+        arrays = tuple([list(values) for values in self._converted(rows)])
+        connection.exec_driver_sql(self._text, arrays)
 
 
-class _ManyRows:
+class _InPieces(_Prepared):
+    """SQLite: some statements, with a parameter for each value."""
+
+    def __init__(
+        self,
+        text_for: Callable[[str], str],
+        columns: Sequence[Column[object]],
+        dialect: Dialect,
+    ) -> None:
+        super().__init__(columns, dialect)
+        row = f"({', '.join('?' for _ in columns)})"
+        self._texts = {
+            rows: text_for(f"VALUES {', '.join([row] * rows)}") for rows in _PIECES
+        }
+        self._width = len(columns)
+
+    def run(self, connection: Connection, rows: Sequence[Row]) -> None:
+        converted = zip(*self._converted(rows), strict=True)
+        values = list(chain.from_iterable(converted))
+        at, left = 0, len(rows)
+        for size in _PIECES:
+            while left >= size:
+                end = at + size * self._width
+                connection.exec_driver_sql(self._texts[size], tuple(values[at:end]))
+                at, left = end, left - size
+
+
+class _ManyRows(ABC):
     """A statement for many rows, each a tuple with a value for each column."""
 
     def __init__(self, table: Table, columns: Sequence[str]) -> None:
@@ -62,33 +105,25 @@ class _ManyRows:
         prepared.run(connection, rows)
 
     def _prepare(self, dialect: Dialect) -> _Prepared:
-        as_arrays = dialect.name == POSTGRESQL
         words = Words(self._table, dialect)
-        order = range(len(self._columns)) if as_arrays else self._order()
-        return _Prepared(
-            self._over_arrays(words) if as_arrays else self._for_each(words),
-            order,
-            [self._columns[place].type.bind_processor(dialect) for place in order],
-            as_arrays,
-        )
+        if dialect.name == POSTGRESQL:
+            return _OverArrays(self._over_arrays(words), self._columns, dialect)
+        return _InPieces(lambda v: self._of_values(words, v), self._columns, dialect)
 
-    def _order(self) -> Sequence[int]:
-        """The columns in the order of the question marks of `_for_each`."""
-        return range(len(self._columns))
+    @abstractmethod
+    def _of_values(self, words: Words, values: str) -> str:
+        """The statement over `VALUES (...), ...`."""
 
-    def _for_each(self, words: Words) -> str:
-        raise NotImplementedError
-
+    @abstractmethod
     def _over_arrays(self, words: Words) -> str:
-        raise NotImplementedError
+        """The statement over an array for each column."""
 
 
 class _InsertedRows(_ManyRows):
     """An INSERT of many rows, and what becomes of those that are there already."""
 
-    def _for_each(self, words: Words) -> str:
-        marks = ", ".join("?" for _ in self._columns)
-        return f"{self._into(words)} VALUES ({marks}) {self._conflict(words)}"
+    def _of_values(self, words: Words, values: str) -> str:
+        return f"{self._into(words)} {values} {self._conflict(words)}"
 
     def _over_arrays(self, words: Words) -> str:
         source = words.unnested(self._columns)
@@ -175,24 +210,18 @@ class ChangedRows(_ManyRows):
         """Update the rows; each is a tuple of its key and then its new values."""
         self._run(connection, rows)
 
-    def _for_each(self, words: Words) -> str:
-        values = [f"{words.name(column)} = ?" for column in self._values]
-        return (
-            f"UPDATE {words.table} SET {self._changes(words, values)}"
-            f" WHERE {words.matches(self._key, '?')}{self._condition(words)}"
-        )
-
-    def _order(self) -> Sequence[int]:
-        # The key comes first in a row and last in the statement.
-        keys, columns = len(self._key), len(self._columns)
-        return [*range(keys, columns), *range(keys)]
+    def _of_values(self, words: Words, values: str) -> str:
+        return self._from(words, words.listed(self._columns, values))
 
     def _over_arrays(self, words: Words) -> str:
+        return self._from(words, words.given(self._columns))
+
+    def _from(self, words: Words, given: str) -> str:
         names = map(words.name, self._values)
         values = [f"{name} = given.{name}" for name in names]
         return (
             f"UPDATE {words.table} SET {self._changes(words, values)}"
-            f" FROM {words.given(self._columns)}"
+            f" FROM {given}"
             f" WHERE {words.matches(self._key, 'given.{}')}{self._condition(words)}"
         )
 
@@ -217,8 +246,10 @@ class GoneRows(_ManyRows):
         """Delete the rows of these keys, those that are there."""
         self._run(connection, rows)
 
-    def _for_each(self, words: Words) -> str:
-        return f"DELETE FROM {words.table} WHERE {words.matches(self._columns, '?')}"
+    def _of_values(self, words: Words, values: str) -> str:
+        # Without parentheses one column would be compared with a row.
+        names = words.names(self._columns)
+        return f"DELETE FROM {words.table} WHERE ({names}) IN ({values})"
 
     def _over_arrays(self, words: Words) -> str:
         return (

@@ -32,6 +32,11 @@ class Words:
         """The same, as a table named `given`."""
         return f"{self.unnested(columns)} AS given({self.names(columns)})"
 
+    def listed(self, columns: Sequence[Column[object]], values: str) -> str:
+        """The same of `VALUES (...), ...`, whose columns SQLite numbers."""
+        named = (f"column{n} AS {self.name(c)}" for n, c in enumerate(columns, 1))
+        return f"(SELECT {', '.join(named)} FROM ({values})) AS given"
+
     def matches(self, key: Sequence[Column[object]], value: str) -> str:
         """`table.a = ... AND table.b = ...`; in `value`, {} is the column's name."""
         return " AND ".join(

@@ -13,12 +13,11 @@ from weighbridge.store.reports.registries import (
     snapshot_version,
 )
 from weighbridge.store.reports.repositories import (
-    SORTS,
-    RepositoryQuery,
     find_repository,
     repository_page,
     weighed,
 )
+from weighbridge.store.reports.repository_order import SORTS, RepositoryQuery
 from weighbridge.store.reports.search import search
 from weighbridge.store.reports.tags import aliases, tag_page
 from weighbridge.store.reports.weighing import find_weighing

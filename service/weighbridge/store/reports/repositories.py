@@ -1,28 +1,13 @@
 """Repositories: the read model's rows, one or in pages."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection
 from typing import Final
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Connection,
-    Double,
-    Row,
-    Select,
-    and_,
-    case,
-    cast,
-    func,
-    or_,
-    select,
-    type_coerce,
-)
+from sqlalchemy import Connection, and_, func, select
 
 from weighbridge.domain.report import Page, RepositoryReport
-from weighbridge.errors import UsageError
 from weighbridge.store.dialect import among_ids, listed
+from weighbridge.store.facts import IS_IMAGE
 from weighbridge.store.models import (
     blobs,
     images,
@@ -33,52 +18,18 @@ from weighbridge.store.models import (
     repository_summaries,
     storage_scopes,
 )
-from weighbridge.store.paging import Key, check_limit, read_cursor, write_cursor
+from weighbridge.store.paging import check_limit, write_cursor
 from weighbridge.store.reports.names import could_be_in_a_name
+from weighbridge.store.reports.repository_order import (
+    RepositoryQuery,
+    SQLRow,
+    check_order,
+    order_name,
+    page_keys,
+)
 from weighbridge.store.sums import exact_sum, sum_of
 
 _summary = repository_summaries.c
-# The ledger's columns hold 0 until the repository is summed up for the first time.
-_is_summed_up = _summary.referenced_bytes.is_not(None)
-_deduplicated = case((_is_summed_up, _summary.deduplicated_bytes))
-_exclusive = case((_is_summed_up, _summary.exclusive_bytes))
-# A ratio, as `max_growth` is.
-_growth = type_coerce(
-    (_summary.newest_compressed_bytes - _summary.baseline_compressed_bytes)
-    / cast(func.nullif(_summary.baseline_compressed_bytes, 0), Double),
-    Double,
-)
-_COLUMNS: Final[dict[str, ColumnElement[object]]] = {
-    "name": registries.c.name + "/" + repositories.c.name,
-    "compressed": _summary.newest_compressed_bytes,
-    "uncompressed": _summary.newest_uncompressed_bytes,
-    "growth": _growth,
-    "heaviest": _summary.heaviest_compressed_bytes,
-    "largest": _summary.largest_compressed_bytes,
-    "layers": _summary.newest_layers,
-    "newest": type_coerce(_summary.newest_at, BigInteger),
-    "referenced": _summary.referenced_bytes,
-    "weighed": _summary.weighed_bytes,
-    "deduplicated": _deduplicated,
-    "shared": _deduplicated - _exclusive,
-    "exclusive": _exclusive,
-    "tags": _summary.tag_count,
-    "images": _summary.image_count,
-    "failed": _summary.tags_failed,
-    "pass": type_coerce(repositories.c.last_pass_at, BigInteger),
-}
-SORTS: Final = tuple(_COLUMNS)
-"""What a list of repositories may be sorted by."""
-_JOINED: Final = ("name", "pass")
-"""Sorts by a column that the read model's table does not have itself."""
-# What a cursor may hold as a value of each sort: a database refuses to compare a text
-# with a number.
-_VALUE_TYPES: Final[Mapping[str, tuple[type, ...]]] = {
-    "name": (str,),
-    "growth": (int, float, type(None)),
-}
-_NUMBER: Final = (int, type(None))
-
 _ROWS: Final = (
     select(
         registries.c.name.label("registry"),
@@ -102,26 +53,13 @@ _held = (
     .distinct()
     .subquery()
 )
-_WEIGHED: Final = select(
-    func.count().label("images"), *exact_sum(images.c.compressed_bytes, "weighed")
-).join_from(_held, images, images.c.id == _held.c.manifest_id)
-
-
-@dataclass(frozen=True, slots=True)
-class RepositoryQuery:
-    """Which repositories, in which order.
-
-    registry: only this one's
-    q:        only names that hold this text, literally
-    sort:     one of SORTS; rows without a value come last in either order
-    """
-
-    registry: str | None = None
-    q: str | None = None
-    sort: str = "compressed"
-    order: str = "desc"
-    limit: int = 100
-    cursor: str | None = None
+_WEIGHED: Final = (
+    select(
+        func.count().label("images"), *exact_sum(images.c.compressed_bytes, "weighed")
+    )
+    .join_from(_held, images, images.c.id == _held.c.manifest_id)
+    .join(blobs, and_(blobs.c.id == images.c.id, IS_IMAGE))
+)
 
 
 def repository_page(
@@ -131,78 +69,19 @@ def repository_page(
 
     Raises UsageError(invalid_sort, invalid_limit, invalid_cursor).
     """
-    _check_sort(query)
+    check_order(query)
     limit = check_limit(query.limit)
     if query.q and not could_be_in_a_name(query.q):
         return Page((), None)
     # The page's ids alone first: sorting whole rows of 50,000 repositories takes
     # five times as long.
-    keys = connection.execute(_key_select(query).limit(limit + 1)).all()
+    keys = page_keys(connection, query, limit + 1)
     rows = _reports(connection, [key.id for key in keys[:limit]])
     cursor = None
     if len(keys) > limit:
         last = keys[limit - 1]
-        cursor = write_cursor(_order_name(query), [last.value, last.id])
+        cursor = write_cursor(order_name(query), [last.value, last.id])
     return Page(tuple(rows), cursor)
-
-
-def _check_sort(query: RepositoryQuery) -> None:
-    if query.sort not in _COLUMNS:
-        raise UsageError(
-            "repositories cannot be sorted by that",
-            code="invalid_sort",
-            hint=f"sort by one of: {', '.join(SORTS)}",
-        )
-    if query.order not in ("asc", "desc"):
-        raise UsageError(
-            "there is no such order", code="invalid_sort", hint="take asc or desc"
-        )
-
-
-def _order_name(query: RepositoryQuery) -> str:
-    return f"repositories:{query.sort}:{query.order}"
-
-
-def _key_select(query: RepositoryQuery) -> Select[*tuple[object, ...]]:
-    value, identity = _COLUMNS[query.sort], _summary.repository_id
-    keys = select(value.label("value"), identity.label("id"))
-    if query.sort in _JOINED:
-        keys = keys.join_from(
-            repository_summaries, repositories, repositories.c.id == identity
-        ).join(registries, registries.c.id == repositories.c.registry_id)
-    else:
-        keys = keys.select_from(repository_summaries)
-    keys = keys.where(identity.in_(_chosen(query)))
-    if query.cursor is not None:
-        types = (_VALUE_TYPES.get(query.sort, _NUMBER), (int,))
-        last = read_cursor(query.cursor, _order_name(query), types)
-        keys = keys.where(_after(query, last[0], last[1]))
-    if query.order == "desc":
-        return keys.order_by(value.is_(None), value.desc(), identity.desc())
-    return keys.order_by(value.is_(None), value, identity)
-
-
-def _chosen(query: RepositoryQuery) -> Select[int]:
-    conditions: list[ColumnElement[bool]] = [repositories.c.gone_at.is_(None)]
-    if query.registry is not None:
-        registry = select(registries.c.id).where(registries.c.name == query.registry)
-        # `+ 0`: a scan is faster than the index of names, see `registries`.
-        registry_id = repositories.c.registry_id + 0
-        conditions.append(registry_id == registry.scalar_subquery())
-    if query.q:
-        conditions.append(repositories.c.name.icontains(query.q, autoescape=True))
-    return select(repositories.c.id).where(*conditions)
-
-
-def _after(query: RepositoryQuery, last: Key, last_id: Key) -> ColumnElement[bool]:
-    """The rows that follow (last, last_id), those without a value at the end."""
-    value, identity = _COLUMNS[query.sort], _summary.repository_id
-    is_desc = query.order == "desc"
-    id_follows = identity < last_id if is_desc else identity > last_id
-    if last is None:
-        return and_(value.is_(None), id_follows)
-    follows = value < last if is_desc else value > last
-    return or_(follows, and_(value == last, id_follows), value.is_(None))
 
 
 def find_repository(
@@ -231,7 +110,7 @@ def _reports(connection: Connection, ids: Collection[int]) -> list[RepositoryRep
     return [found[identity] for identity in ids]
 
 
-def _report(row: Row[*tuple[object, ...]]) -> RepositoryReport:
+def _report(row: SQLRow) -> RepositoryReport:
     is_summed_up = row.referenced_bytes is not None
     deduplicated, exclusive = row.deduplicated_bytes, row.exclusive_bytes
     return RepositoryReport(

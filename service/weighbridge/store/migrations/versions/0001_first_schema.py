@@ -384,6 +384,12 @@ def create_tags() -> None:
         ),
         sa.PrimaryKeyConstraint("repository_id", name="pk_repository_summaries"),
     )
+    op.create_index(
+        "ix_repository_summaries_newest_compressed_bytes_repository_id",
+        "repository_summaries",
+        ["newest_compressed_bytes", "repository_id"],
+        unique=False,
+    )
 
 
 def create_ledger() -> None:

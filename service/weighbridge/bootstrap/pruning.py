@@ -1,0 +1,72 @@
+"""Prunes once a day, in the process that schedules."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from weighbridge.domain.retention import Retention
+from weighbridge.errors import StoreError
+from weighbridge.store.pruning import prune
+from weighbridge.store.session import Database
+
+EVERY: Final = timedelta(days=1)
+RETRY: Final = timedelta(minutes=10)
+"""A database that was busy is asked again so soon."""
+
+
+class Pruning:
+    """When pruning is due, and the job that does it.
+
+    Nobody notes when it was done last: it is due when the process starts, which costs
+    a walk over the tables where there is nothing to remove, and once a day then.
+    """
+
+    def __init__(
+        self, database: Database, retention: Retention, clock: Callable[[], datetime]
+    ) -> None:
+        self._database = database
+        self._retention = retention
+        self._clock = clock
+        self._due_at: datetime | None = None
+        self._stopped = threading.Event()
+        self._log = structlog.get_logger("weighbridge.pruning")
+
+    def is_due(self, now: datetime) -> bool:
+        return self._due_at is None or self._due_at <= now
+
+    def stop(self) -> None:
+        """Let the transaction that is under way be the last."""
+        self._stopped.set()
+
+    async def run(self, _: str) -> None:
+        """Prune, on a thread of its own; whatever it ends with, it is due again."""
+        wait = RETRY
+        try:
+            await asyncio.to_thread(self._prune)
+            wait = EVERY
+        except StoreError as exc:
+            level = self._log.warning if exc.retryable else self._log.error
+            level("pruning failed", code=exc.code, why=exc.message)
+        finally:
+            self._due_at = self._clock() + wait
+
+    def _prune(self) -> None:
+        began = time.monotonic()
+        pruned = prune(
+            self._database,
+            self._retention,
+            self._clock(),
+            is_stopped=self._stopped.is_set,
+        )
+        self._log.info(
+            "pruned",
+            passes=pruned.passes,
+            manifests=pruned.manifests,
+            blobs=pruned.blobs,
+            seconds=round(time.monotonic() - began, 2),
+        )

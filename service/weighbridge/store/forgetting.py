@@ -1,0 +1,281 @@
+"""Forgetting a registry or one of its repositories, history and all.
+
+First everything is let go of as a crawl would (its tags are gone), so that all totals
+are right at any moment; then the rows are deleted. What documents said of digests is
+nobody's own: `pruning` removes what nothing refers to.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    Delete,
+    Select,
+    bindparam,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+)
+
+from weighbridge.errors import StoreError
+from weighbridge.store.claiming import Claim, claim, hold
+from weighbridge.store.crawls import begin_crawl, end_crawl, renew_crawl
+from weighbridge.store.dialect import among_ids, listed
+from weighbridge.store.models import (
+    blob_changes,
+    pass_chunks,
+    passes,
+    registries,
+    repositories,
+    repository_summaries,
+    scope_blobs,
+    storage_scopes,
+    tag_moves,
+    tags,
+)
+from weighbridge.store.removals import bury_tags, held_removals, hold_removals
+from weighbridge.store.session import Database
+from weighbridge.store.settler import settle_all
+
+_LEASE_S: Final = 300.0
+_PIECE: Final = 2_000
+_repository = repositories.c
+_OF: Final[BindParameter[int]] = bindparam("repository")
+_TAGS: Final = select(tags.c.id).where(tags.c.repository_id == _OF).limit(_PIECE)
+_PASSES: Final = select(passes.c.id).where(passes.c.repository_id == _OF).limit(_PIECE)
+_WITH_TAGS: Final = (
+    delete(tag_moves).where(among_ids(tag_moves.c.tag_id)),
+    delete(tags).where(among_ids(tags.c.id)),
+)
+_WITH_PASSES: Final = (
+    delete(pass_chunks).where(among_ids(pass_chunks.c.pass_id)),
+    delete(passes).where(among_ids(passes.c.id)),
+)
+_ROWS: Final = (
+    delete(repository_summaries).where(repository_summaries.c.repository_id == _OF),
+    delete(repositories).where(_repository.id == _OF),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is to be forgotten: a registry, or one repository of it.
+
+    repositories: id and name of each, vanished ones too
+    tags:         of these that are not gone
+    """
+
+    registry_id: int
+    registry: str
+    repository: str | None
+    repositories: tuple[tuple[int, str], ...]
+    tags: int
+
+    @property
+    def name(self) -> str:
+        if self.repository is None:
+            return self.registry
+        return f"{self.registry}/{self.repository}"
+
+
+def find_known(
+    connection: Connection, registry: str, repository: str | None
+) -> Known | None:
+    """What is known under a name; None where that is nothing."""
+    registry_id: int | None = connection.execute(
+        select(registries.c.id).where(registries.c.name == registry)
+    ).scalar()
+    if registry_id is None:
+        return None
+    summary = repository_summaries.c
+    statement = (
+        select(_repository.id, _repository.name, func.coalesce(summary.tag_count, 0))
+        .outerjoin_from(
+            repositories,
+            repository_summaries,
+            summary.repository_id == _repository.id,
+        )
+        .where(_repository.registry_id == registry_id)
+        .order_by(_repository.name)
+    )
+    if repository is not None:
+        statement = statement.where(_repository.name == repository)
+    rows = connection.execute(statement).all()
+    if repository is not None and not rows:
+        return None
+    return Known(
+        registry_id,
+        registry,
+        repository,
+        tuple((row[0], row[1]) for row in rows),
+        sum(row[2] for row in rows),
+    )
+
+
+def forget(
+    database: Database,
+    known: Known,
+    clock: Callable[[], datetime],
+    *,
+    owner: str,
+    watch: Callable[[str, int, int], None],
+) -> None:
+    """Remove all that is known of a registry or of a repository.
+
+    owner: this process, see `process_mark`. Raises StoreError(busy) while a crawl
+        works there; what was forgotten before that stays so, and the same call goes
+        on with the rest.
+    """
+    forgetting = _Forgetting(database, known, clock, owner)
+    if known.repository is not None:
+        forgetting.repositories(watch)
+        return
+    forgetting.begin()
+    try:
+        forgetting.repositories(watch)
+        with database.write() as connection:
+            _forget_registry(connection, known)
+    finally:
+        forgetting.end()
+
+
+def _busy(name: str) -> StoreError:
+    return StoreError(
+        f"a crawl works on {name} now",
+        code="busy",
+        retryable=True,
+        hint="stop it, or wait for its end",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Forgetting:
+    database: Database
+    known: Known
+    clock: Callable[[], datetime]
+    owner: str
+
+    def begin(self) -> None:
+        """Be to others what a crawl of the registry is, so that none goes on."""
+        with self.database.write() as connection:
+            begun = begin_crawl(
+                connection,
+                self.known.registry_id,
+                now=self.clock(),
+                owner=self.owner,
+                lease_s=_LEASE_S,
+                resume_s=0,
+            )
+            if not begun.is_recorded:
+                raise _busy(self.known.registry)
+
+    def end(self) -> None:
+        with self.database.write() as connection:
+            end_crawl(connection, self.known.registry_id, self.owner)
+
+    def repositories(self, watch: Callable[[str, int, int], None]) -> None:
+        known = self.known.repositories
+        for done, (repository_id, name) in enumerate(known):
+            watch("repositories", done, len(known))
+            taken = self._claim(repository_id, name)
+            if taken is not None:
+                self._forget(taken)
+
+    def _claim(self, repository_id: int, name: str) -> Claim | None:
+        with self.database.write() as connection:
+            now = self.clock()
+            renew_crawl(
+                connection,
+                self.known.registry_id,
+                now=now,
+                owner=self.owner,
+                lease_s=_LEASE_S,
+            )
+            taken = claim(
+                connection, repository_id, now=now, lease_s=_LEASE_S, owner=self.owner
+            )
+            if taken is None and _is_there(connection, repository_id):
+                raise _busy(f"{self.known.registry}/{name}")
+            return taken
+
+    def _forget(self, taken: Claim) -> None:
+        while self._bury(taken):
+            pass
+        settle_all(self.database)
+        for find, removals in ((_TAGS, _WITH_TAGS), (_PASSES, _WITH_PASSES)):
+            while self._remove(taken, find, removals):
+                pass
+        parameters = {"repository": taken.repository_id}
+        with self.database.write() as connection:
+            hold(connection, taken, self.clock())
+            for removal in _ROWS:
+                connection.execute(removal, parameters)
+            held = held_removals(connection, self.known.registry_id)
+            hold_removals(
+                connection, self.known.registry_id, held - {taken.repository_id}
+            )
+            _drop_scope_if_empty(connection, taken.scope_id)
+
+    def _bury(self, taken: Claim) -> bool:
+        with self.database.write() as connection:
+            return bury_tags(connection, taken, self.clock())
+
+    def _remove(
+        self, taken: Claim, find: Select[int], removals: Sequence[Delete]
+    ) -> bool:
+        """Some rows of a repository; whether there may be more."""
+        parameters = {"repository": taken.repository_id}
+        with self.database.write() as connection:
+            hold(connection, taken, self.clock())
+            ids = list(connection.execute(find, parameters).scalars())
+            for removal in removals:
+                connection.execute(removal, {"ids": listed(ids)})
+        return len(ids) == _PIECE
+
+
+def _is_there(connection: Connection, repository_id: int) -> bool:
+    statement = select(_repository.id).where(_repository.id == repository_id)
+    return connection.execute(statement).scalar() is not None
+
+
+def _drop_scope_if_empty(connection: Connection, scope_id: int) -> None:
+    """A scope goes with its last repository; what waits for the settler keeps it."""
+    scope = storage_scopes.c.id
+    connection.execute(
+        delete(storage_scopes).where(
+            scope == scope_id,
+            ~or_(
+                exists().where(_repository.scope_id == scope),
+                exists().where(scope_blobs.c.scope_id == scope),
+                exists().where(blob_changes.c.scope_id == scope),
+            ),
+        )
+    )
+
+
+def _forget_registry(connection: Connection, known: Known) -> None:
+    """The registry's own row, unless somebody has found a repository meanwhile."""
+    of_registry = storage_scopes.c.registry_id == known.registry_id
+    # Locks the row: who adds a repository waits, and then finds no registry.
+    connection.execute(
+        select(registries.c.id)
+        .where(registries.c.id == known.registry_id)
+        .with_for_update()
+    )
+    if connection.execute(
+        select(_repository.id)
+        .where(_repository.registry_id == known.registry_id)
+        .limit(1)
+    ).scalar():
+        raise _busy(known.registry)
+    scopes = select(storage_scopes.c.id).where(of_registry)
+    for table in (blob_changes, scope_blobs):
+        connection.execute(delete(table).where(table.c.scope_id.in_(scopes)))
+    connection.execute(delete(storage_scopes).where(of_registry))
+    connection.execute(delete(registries).where(registries.c.id == known.registry_id))

@@ -1,0 +1,50 @@
+"""Pruning: removing what is older than its time and needed by nothing.
+
+What a tag leads to is never touched, and neither is the history of tags. Everything
+goes in small transactions, so that it may run beside crawls and be stopped and begun
+again at any point.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from weighbridge.domain.retention import Retention
+from weighbridge.store.pruning.blobs import prune_blobs
+from weighbridge.store.pruning.manifests import prune_manifests
+from weighbridge.store.pruning.passes import prune_passes
+from weighbridge.store.session import Database
+
+__all__ = ["Pruned", "prune"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What was removed.
+
+    passes:    records of passes
+    manifests: manifests whose contents (layers, lines, and so on) are not kept now
+    blobs:     things that nothing refers to any more
+    """
+
+    passes: int
+    manifests: int
+    blobs: int
+
+
+def prune(
+    database: Database,
+    retention: Retention,
+    now: datetime,
+    *,
+    is_stopped: Callable[[], bool] = lambda: False,
+) -> Pruned:
+    """Remove what is older than `retention` says and needed by no tag.
+
+    is_stopped: asked between transactions; once True, the rest is left for the next
+        time. Raises StoreError(database_busy, ...); what was removed before that
+        stays removed.
+    """
+    passes = prune_passes(database, retention.passes, now, is_stopped)
+    manifests = prune_manifests(database, retention.untagged_images, now, is_stopped)
+    return Pruned(passes, manifests, prune_blobs(database, is_stopped))

@@ -1,0 +1,67 @@
+"""Records of passes, pruned by age."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Row, bindparam, delete, exists, select
+
+from weighbridge.store.dialect import among_ids, listed
+from weighbridge.store.models import pass_chunks, passes
+from weighbridge.store.session import Database
+
+_PIECE: Final = 2_000
+_later = passes.alias("later")
+# A repository's last pass stays: it says why its numbers are as they are.
+_IS_LAST: Final = ~exists().where(
+    _later.c.repository_id == passes.c.repository_id, _later.c.id > passes.c.id
+)
+# Ids are in the order in which passes began.
+_NEXT: Final = (
+    select(
+        passes.c.id,
+        passes.c.started_at,
+        passes.c.ended_at,
+        _IS_LAST.label("is_last"),
+    )
+    .where(passes.c.id > bindparam("after"))
+    .order_by(passes.c.id)
+    .limit(_PIECE)
+)
+_DROP_CHUNKS: Final = delete(pass_chunks).where(among_ids(pass_chunks.c.pass_id))
+_DROP: Final = delete(passes).where(among_ids(passes.c.id))
+
+
+def prune_passes(
+    database: Database,
+    keep: timedelta | None,
+    now: datetime,
+    is_stopped: Callable[[], bool],
+) -> int:
+    """Remove passes that ended longer ago than `keep`; returns how many."""
+    if keep is None:
+        return 0
+    removed, after = 0, -1
+    while not is_stopped():
+        with database.read() as connection:
+            rows = connection.execute(_NEXT, {"after": after}).all()
+        removed += _remove(
+            database, [row.id for row in rows if _is_old(row, now - keep)]
+        )
+        if len(rows) < _PIECE or rows[-1].started_at > now - keep:
+            break
+        after = rows[-1].id
+    return removed
+
+
+def _is_old(row: Row[*tuple[object, ...]], before: datetime) -> bool:
+    has_ended = row.ended_at is not None and row.ended_at < before
+    return has_ended and not row.is_last
+
+
+def _remove(database: Database, old: Sequence[int]) -> int:
+    if old:
+        with database.write() as connection:
+            connection.execute(_DROP_CHUNKS, {"ids": listed(old)})
+            connection.execute(_DROP, {"ids": listed(old)})
+    return len(old)

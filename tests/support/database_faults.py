@@ -1,0 +1,188 @@
+"""Databases that go wrong beneath a crawl, and what must be true afterwards."""
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from support.database_dump import Dump, assert_same, dump_of_url, rows_of
+from support.replica.process import Replica
+from weighbridge.audit.crawl_report import RegistryCrawl
+from weighbridge.audit.progress import Progress
+from weighbridge.bootstrap.crawling import crawl_targets, utc_now
+from weighbridge.bootstrap.targets import find_targets
+from weighbridge.config import load_settings
+from weighbridge.errors import StoreError
+from weighbridge.store.session import Connection, Database, open_database
+from weighbridge.store.verify import verify
+from weighbridge.telemetry import Telemetry
+
+_PATIENCE_S: Final = 60.0
+_LOCK: Final = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], timeout=30, isolation_level=None)
+connection.execute("BEGIN EXCLUSIVE")
+print("locked", flush=True)
+sys.stdin.read()
+"""
+
+
+@dataclass(slots=True)
+class InThread:
+    """A crawl of this process beside the test.
+
+    telemetry: its counters
+    """
+
+    telemetry: Telemetry = field(default_factory=Telemetry)
+    _done: list[RegistryCrawl | BaseException] = field(default_factory=list)
+    _thread: threading.Thread | None = None
+
+    def begin(self, replica: Replica, database: Database) -> None:
+        def run() -> None:
+            try:
+                self._done.append(crawl(replica, database, self.telemetry))
+            except BaseException as exc:  # noqa: BLE001 - for the thread that waits
+                self._done.append(exc)
+
+        self._thread = threading.Thread(target=run, name="crawl")
+        self._thread.start()
+
+    @property
+    def is_running(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def write_errors(self) -> float:
+        return write_errors(self.telemetry)
+
+    def end(self) -> RegistryCrawl:
+        """What it came to; raises what it raised."""
+        assert self._thread is not None
+        self._thread.join(_PATIENCE_S)
+        assert not self._thread.is_alive(), "the crawl has not ended"
+        (done,) = self._done
+        if isinstance(done, BaseException):
+            raise done
+        return done
+
+
+def write_errors(telemetry: Telemetry) -> float:
+    """What a scrape says of writes that went wrong."""
+    value = telemetry.registry.get_sample_value("weighbridge_db_write_errors_total")
+    assert value is not None
+    return value
+
+
+def crawl(
+    replica: Replica, database: Database, telemetry: Telemetry | None = None
+) -> RegistryCrawl:
+    """One crawl in this process that measures nothing."""
+    settings = load_settings(None, {})
+    report = asyncio.run(
+        crawl_targets(
+            settings,
+            find_targets(settings, [replica.address]),
+            database,
+            telemetry or Telemetry(),
+            Progress(),
+            measure=False,
+        )
+    )
+    (done,) = report.registries
+    return done
+
+
+class LostCommits(Database):
+    """Keeps every second transaction and says that the server went away meanwhile:
+    nobody can tell whether a commit without an answer was made.
+
+    lost: how often it did so
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.lost = 0
+        self._database = database
+        self._calls = 0
+        self._lock = threading.Lock()
+
+    @property
+    def settles_at_once(self) -> bool:
+        return self._database.settles_at_once
+
+    def read(self) -> AbstractContextManager[Connection]:
+        return self._database.read()
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        with self._database.write() as connection:
+            yield connection
+        with self._lock:
+            self._calls += 1
+            is_lost = self._calls % 2 == 1
+            self.lost += is_lost
+        if is_lost:
+            raise StoreError("lost", code="database_unavailable", retryable=True)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Another process keeps the SQLite file locked while the block runs."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _LOCK, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "locked\n"
+        try:
+            yield
+        finally:
+            process.kill()
+
+
+def assert_sound(url: str) -> None:
+    """The file is whole, and everything that is kept agrees."""
+    if url.startswith("sqlite"):
+        assert integrity(Path(url.removeprefix("sqlite:///"))) == "ok"
+    database = open_database(url)
+    try:
+        found = [*verify(database, {}, utc_now(), lambda *_: None)]
+    finally:
+        database.close()
+    assert found == [], found
+
+
+def integrity(path: Path) -> str:
+    """What SQLite says of a file."""
+    with closing(sqlite3.connect(path)) as connection:
+        (said,) = connection.execute("PRAGMA integrity_check").fetchone()
+    return str(said)
+
+
+def assert_ended_as(clean: Dump, url: str) -> None:
+    """Sound, and what a crawl without trouble makes."""
+    assert_sound(url)
+    assert_same(clean, dump_of_url(url))
+
+
+def assert_no_partial_image(clean: Dump, url: str) -> int:
+    """Every image that is kept has all its layers and lines; how many there are."""
+    found = dump_of_url(url)
+    images = rows_of(found, "images")
+    for table in ("images", "layers", "lines"):
+        wanted = {
+            name: row
+            for name, row in rows_of(clean, table).items()
+            if name.split()[0] in images
+        }
+        assert_same(wanted, rows_of(found, table))
+    return len(images)
