@@ -1,15 +1,9 @@
 """Databases that go wrong beneath a crawl, and what must be true afterwards."""
 
 import asyncio
-import sqlite3
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Final
+from contextlib import AbstractContextManager, contextmanager
 
 from support.database_dump import Dump, assert_same, dump_of_url, rows_of
 from support.replica.process import Replica
@@ -22,55 +16,6 @@ from weighbridge.errors import StoreError
 from weighbridge.store.session import Connection, Database, open_database
 from weighbridge.store.verify import verify
 from weighbridge.telemetry import Telemetry
-
-_PATIENCE_S: Final = 60.0
-_LOCK: Final = """
-import sqlite3, sys
-connection = sqlite3.connect(sys.argv[1], timeout=30, isolation_level=None)
-connection.execute("BEGIN EXCLUSIVE")
-print("locked", flush=True)
-sys.stdin.read()
-"""
-
-
-@dataclass(slots=True)
-class InThread:
-    """A crawl of this process beside the test.
-
-    telemetry: its counters
-    """
-
-    telemetry: Telemetry = field(default_factory=Telemetry)
-    _done: list[RegistryCrawl | BaseException] = field(default_factory=list)
-    _thread: threading.Thread | None = None
-
-    def begin(self, replica: Replica, database: Database) -> None:
-        def run() -> None:
-            try:
-                self._done.append(crawl(replica, database, self.telemetry))
-            except BaseException as exc:  # noqa: BLE001 - for the thread that waits
-                self._done.append(exc)
-
-        self._thread = threading.Thread(target=run, name="crawl")
-        self._thread.start()
-
-    @property
-    def is_running(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()
-
-    @property
-    def write_errors(self) -> float:
-        return write_errors(self.telemetry)
-
-    def end(self) -> RegistryCrawl:
-        """What it came to; raises what it raised."""
-        assert self._thread is not None
-        self._thread.join(_PATIENCE_S)
-        assert not self._thread.is_alive(), "the crawl has not ended"
-        (done,) = self._done
-        if isinstance(done, BaseException):
-            raise done
-        return done
 
 
 def write_errors(telemetry: Telemetry) -> float:
@@ -131,41 +76,22 @@ class LostCommits(Database):
             raise StoreError("lost", code="database_unavailable", retryable=True)
 
 
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Another process keeps the SQLite file locked while the block runs."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", _LOCK, str(path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "locked\n"
-        try:
-            yield
-        finally:
-            process.kill()
-
-
 def assert_sound(url: str) -> None:
     """The file is whole, and everything that is kept agrees."""
-    if url.startswith("sqlite"):
-        assert integrity(Path(url.removeprefix("sqlite:///"))) == "ok"
     database = open_database(url)
     try:
+        if url.startswith("sqlite"):
+            assert integrity(database) == "ok"
         found = [*verify(database, {}, utc_now(), lambda *_: None)]
     finally:
         database.close()
     assert found == [], found
 
 
-def integrity(path: Path) -> str:
-    """What SQLite says of a file."""
-    with closing(sqlite3.connect(path)) as connection:
-        (said,) = connection.execute("PRAGMA integrity_check").fetchone()
-    return str(said)
+def integrity(database: Database) -> str:
+    """What SQLite says of its file."""
+    with database.read() as connection:
+        return str(connection.exec_driver_sql("PRAGMA integrity_check").scalar())
 
 
 def assert_ended_as(clean: Dump, url: str) -> None:

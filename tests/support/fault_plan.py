@@ -124,8 +124,13 @@ class Plan:
 
     @property
     def most_attempts(self) -> int:
-        """How often the same thing was asked at most."""
-        return max(self._attempts.values(), default=0)
+        """How often the same thing was asked at most; tokens aside, which end."""
+        counts = (
+            count
+            for (_, target), count in self._attempts.items()
+            if kind_of(target) != "token"
+        )
+        return max(counts, default=0)
 
     def spoil(self, fault: Fault, when: When) -> Rule:
         with self._lock:

@@ -53,6 +53,11 @@ class BegunCrawl:
             time.sleep(0.002)
         return self.process.poll() is None
 
+    @property
+    def complaints(self) -> str:
+        """All that it wrote beside its results, once it has ended."""
+        return self.process.communicate(timeout=PATIENCE_S)[1]
+
     def end(self) -> dict[str, object]:
         """Wait for it; what it printed. It must have gone well."""
         printed, complaints = self.process.communicate(timeout=PATIENCE_S)

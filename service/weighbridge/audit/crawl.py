@@ -205,7 +205,19 @@ class Crawl:
             except (DocumentError, RegistryError, TransportError) as exc:
                 broken = exc
                 self._outcomes.fault(None, exc)
+        if broken is None and self._outcomes.is_in_doubt:
+            await self._find_out()
         return broken
+
+    async def _find_out(self) -> None:
+        """Whether the registry is still there, by one more question: a refusal is an
+        answer too."""
+        try:
+            await anext(self._registry.repositories(), None)
+        except TransportError:
+            self._outcomes.note_gone()
+        except (DocumentError, RegistryError):
+            return
 
     async def _begin_looks(
         self, registry_id: int, done: Mapping[int, Visited], crew: Crew

@@ -1,11 +1,13 @@
 """Which digests the store knows already, asked in batches."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from typing import TypeAlias
 
 from weighbridge.domain.digest import Digest
 
-FindKnown = Callable[[Collection[Digest]], Awaitable[set[Digest]]]
+FindKnown: TypeAlias = Callable[[Collection[Digest]], Awaitable[set[Digest]]]
+_Waiting: TypeAlias = dict[Digest, list[asyncio.Future[bool]]]
 
 
 class KnownDigests:
@@ -13,18 +15,18 @@ class KnownDigests:
 
     def __init__(self, find: FindKnown) -> None:
         self._find = find
-        self._waiting: dict[Digest, asyncio.Future[bool]] = {}
+        self._waiting: _Waiting = {}
         self._asking: set[asyncio.Task[None]] = set()
 
     async def contains(self, digest: Digest) -> bool:
         """Whether the facts of this manifest are in the store."""
-        future = self._waiting.get(digest)
-        if future is None:
-            loop = asyncio.get_running_loop()
-            future = self._waiting[digest] = loop.create_future()
-            if len(self._waiting) == 1:
-                loop.call_soon(self._ask)
-        return await asyncio.shield(future)
+        loop = asyncio.get_running_loop()
+        if not self._waiting:
+            loop.call_soon(self._ask)
+        # One for each who asks: who is cancelled takes only their own along.
+        future: asyncio.Future[bool] = loop.create_future()
+        self._waiting.setdefault(digest, []).append(future)
+        return await future
 
     def _ask(self) -> None:
         batch, self._waiting = self._waiting, {}
@@ -32,22 +34,26 @@ class KnownDigests:
         self._asking.add(task)
         task.add_done_callback(self._asking.discard)
 
-    async def _answer(self, batch: dict[Digest, asyncio.Future[bool]]) -> None:
+    async def _answer(self, batch: _Waiting) -> None:
         try:
             known = await self._find(batch.keys())
         except BaseException as exc:
-            for future in batch.values():
-                if not future.done():
-                    future.set_exception(exc)
-            # Nobody may be waiting any more; asyncio must not complain then.
-            for future in batch.values():
+            for future in _open(batch):
+                future.set_exception(exc)
+                # Nobody may be waiting any more; asyncio must not complain then.
                 future.exception()
             if not isinstance(exc, Exception):
                 raise
             return
-        for digest, future in batch.items():
-            if not future.done():
-                future.set_result(digest in known)
+        for digest, futures in batch.items():
+            for future in futures:
+                if not future.done():
+                    future.set_result(digest in known)
+
+
+def _open(batch: _Waiting) -> Iterator[asyncio.Future[bool]]:
+    for futures in batch.values():
+        yield from (future for future in futures if not future.done())
 
 
 async def nothing_known(digests: Collection[Digest]) -> set[Digest]:

@@ -10,10 +10,7 @@ from weighbridge.audit.progress import Progress
 from weighbridge.audit.writer import Writer
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.measure import Uncompressed
-from weighbridge.errors import (
-    RegistryError,
-    TransportError,
-)
+from weighbridge.errors import DocumentError, RegistryError, TransportError
 from weighbridge.ports import Registry
 from weighbridge.store.measures import (
     Unmeasured,
@@ -62,7 +59,7 @@ async def _measure_batch(
     async def one(item: Unmeasured) -> None:
         try:
             measures[item.layer.digest] = await _measure_claims(registry, item)
-        except (RegistryError, TransportError):
+        except (DocumentError, RegistryError, TransportError):
             return
         finally:
             progress.layers_done += 1

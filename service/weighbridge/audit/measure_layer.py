@@ -20,7 +20,8 @@ async def measure_layer(
     """One layer's uncompressed size, from at most two small ranges of it.
 
     An answer that says that ranges are not to be had gives `unknown` with that
-    reason. Raises RegistryError or TransportError where a later try may succeed.
+    reason. Raises RegistryError, TransportError or DocumentError(digest_mismatch)
+    where a later try may succeed.
     """
     asking = measuring(layer)
     try:
@@ -35,6 +36,8 @@ async def measure_layer(
         assert isinstance(found, Uncompressed)  # noqa: S101 - what measuring returns
         return found
     except DocumentError as exc:
+        if exc.code == "digest_mismatch":
+            raise  # bytes that changed on their way say nothing of the blob
         return unmeasured(layer, exc.code)
     except RegistryError as exc:
         if exc.code in _FINAL:

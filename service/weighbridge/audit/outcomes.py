@@ -33,21 +33,29 @@ class Outcomes:
     tags: int = 0
     taken_over: int = 0
     faults: list[CrawlFault] = field(default_factory=list)
-    _unreachable_in_a_row: int = 0
+    _silent_in_a_row: int = 0
+    _is_gone: bool = False
 
     @property
     def is_unreachable(self) -> bool:
-        return self._unreachable_in_a_row >= UNREACHABLE_IN_A_ROW
+        return self._is_gone or self._silent_in_a_row >= UNREACHABLE_IN_A_ROW
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether the last answer is too long ago to say that the registry is there."""
+        return self._silent_in_a_row > 0 and not self.is_unreachable
+
+    def note_gone(self) -> None:
+        """The registry does not answer at all any more."""
+        self._is_gone = True
 
     def add(self, repository_id: int, name: str, outcome: PassOutcome) -> None:
         """Count a pass that was made now."""
         result = outcome.result
         self.repository_ids.append(repository_id)
         self._count(result.state, result.tags_seen)
-        unreachable = result.state == "unreachable"
-        self._unreachable_in_a_row = (
-            self._unreachable_in_a_row + 1 if unreachable else 0
-        )
+        is_silent = outcome.is_silent or result.state == "unreachable"
+        self._silent_in_a_row = self._silent_in_a_row + 1 if is_silent else 0
         if result.state != "ok" and not outcome.faults:
             self._note(name, None, result.reason, _WORDS[result.state])
         for fault in outcome.faults:

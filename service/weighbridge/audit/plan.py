@@ -35,9 +35,10 @@ def plan(
     """The question that each tag needs, in the listing's order.
 
     A known tag whose last look failed is asked again even if its digest is the
-    old one: the failure may have passed.
+    old one: the failure may have passed. It comes last: a few that never get an
+    answer would otherwise use up the pass's patience before all others, each time.
     """
-    for tag in seen:
+    for tag in sorted(seen, key=lambda tag: _has_failed(known.get(tag.name))):
         before = known.get(tag.name)
         if tag.digest is None:
             asks_first = head_first or _was_read(before)
@@ -51,6 +52,10 @@ def plan(
 def _was_read(tag: KnownTag | None) -> bool:
     """Whether a HEAD can tell anything: there is a digest to compare with."""
     return tag is not None and (tag.digest is not None or tag.error_digest is not None)
+
+
+def _has_failed(tag: KnownTag | None) -> bool:
+    return tag is not None and bool(tag.error_code)
 
 
 def wants_head_first(tags: int, manifests: int) -> bool:

@@ -55,9 +55,13 @@ MISSING_AT_ONCE: Final = 20
 """Children of indexes that are asked for again in one pass."""
 MASS: Final = 10
 """More vanished tags than this, and more than half: a second pass must agree."""
+SILENT_IN_A_ROW: Final = 5
+"""So many tags in a row bring no answer, each after all its attempts: the others are
+not asked in this pass. A deadline for each of a thousand tags would be a day."""
 GONE_AT_ONCE: Final = 1_000
 """Tags that are buried in one transaction."""
 
+_TOO_MANY: Final = "too_many_tags"
 _UNAUTHORIZED: Final = frozenset(
     {"unauthorized", "denied", "auth_error", "realm_refused"}
 )
@@ -65,10 +69,15 @@ _UNAUTHORIZED: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class PassOutcome:
-    """What one pass did; `faults` are its failed tags, at most a hundred."""
+    """What one pass did.
+
+    faults:    its failed tags, at most a hundred
+    is_silent: it was left because no answer came any more
+    """
 
     result: PassResult
     faults: tuple[TagFault, ...]
+    is_silent: bool = False
 
 
 @dataclass(slots=True)
@@ -89,6 +98,7 @@ class RepositoryPass:
         self._listing = _Listing()
         self._cost = Cost()
         self._gone = 0
+        self._silent = 0
         self._missing = ""
         self._error_before = ""
         self._head_first = wants_head_first(claim.tags, claim.manifests)
@@ -110,7 +120,7 @@ class RepositoryPass:
         )
         try:
             async with crew:
-                broken = await self._list_and_look(crew)
+                broken = await self._list_and_look()
         finally:
             self._keeping.close()
         self._show()
@@ -120,26 +130,35 @@ class RepositoryPass:
         await self._remember_errors()
         result = self._result(broken, held)
         await self._context.writer.write(self._close, self._opened, result)
-        return PassOutcome(result, tuple(self._keeping.tally.faults))
+        is_silent = isinstance(broken, TransportError)
+        return PassOutcome(result, tuple(self._keeping.tally.faults), is_silent)
 
-    async def _list_and_look(self, crew: Crew) -> WeighbridgeError | None:
-        """Page by page; the error that ended the listing early."""
+    async def _list_and_look(self) -> WeighbridgeError | None:
+        """The error that ended the listing, or the looking, early."""
         broken: WeighbridgeError | None = None
+        try:
+            async with Crew() as asking:
+                broken = await self._list(asking)
+        except TransportError as exc:
+            broken = exc
+        self._keeping.flush()
+        return broken
+
+    async def _list(self, asking: Crew) -> WeighbridgeError | None:
+        """Page by page; the error that ended it early. What was listed until then
+        is asked all the same."""
         try:
             async for page in self._context.registry.tags(self._claim.repository):
                 self._listing.pages += 1
                 self._listing.invalid += page.invalid
                 for tags in _pieces(self._fresh(page.tags), KNOWN_AT_ONCE):
-                    await self._look_at(tags, crew)
+                    await self._look_at(tags, asking)
                 self._show()
                 if len(self._listing.seen) > limits.TAGS_PER_REPOSITORY:
-                    broken = _too_many_tags()
-                    break
+                    return _too_many_tags()
         except (RegistryError, TransportError, DocumentError) as exc:
-            broken = exc
-        await crew.finish()
-        self._keeping.flush()
-        return broken
+            return exc
+        return None
 
     def _fresh(self, tags: Iterable[TagSeen]) -> Iterator[TagSeen]:
         """The wanted tags that no earlier page had, and that were not answered
@@ -168,7 +187,15 @@ class RepositoryPass:
                 crew.spawn(self._ask(look, question))
 
     async def _ask(self, look: TagLook, question: Question) -> None:
-        self._keeping.add(await look.at(question))
+        """Raises TransportError once the registry has fallen silent."""
+        answer = await look.at(question)
+        self._keeping.add(answer)
+        self._silent = self._silent + 1 if answer.is_silent else 0
+        if self._silent >= SILENT_IN_A_ROW:
+            raise TransportError(
+                f"{SILENT_IN_A_ROW} tags in a row got no answer",
+                code=answer.unanswered,
+            )
 
     def _show(self) -> None:
         cost = self._context.registry.cost
@@ -290,7 +317,7 @@ def _is_mass(gone: int, live: int) -> bool:
 
 
 def _broken_state(exc: WeighbridgeError, saw_pages: bool) -> RepositoryState:
-    if saw_pages:
+    if saw_pages or exc.code == _TOO_MANY:
         return "partial"
     if exc.code in _UNAUTHORIZED:
         return "unauthorized"
@@ -300,9 +327,7 @@ def _broken_state(exc: WeighbridgeError, saw_pages: bool) -> RepositoryState:
 
 
 def _too_many_tags() -> WeighbridgeError:
-    return RegistryError(
-        f"more than {limits.TAGS_PER_REPOSITORY} tags", code="too_many_tags"
-    )
+    return RegistryError(f"more than {limits.TAGS_PER_REPOSITORY} tags", code=_TOO_MANY)
 
 
 def _pieces(items: Iterable[Item], length: int) -> Iterator[list[Item]]:

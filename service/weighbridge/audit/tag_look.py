@@ -39,6 +39,7 @@ class TagAnswer:
     reading:    the documents that the move leads to
     fault:      whatever is not as it should be, for people
     unanswered: the code of a question that brought no answer, or ""
+    is_silent:  it brought not even a refusal, however often it was asked
     was:        the digest that the tag had before; None: none
     """
 
@@ -48,6 +49,7 @@ class TagAnswer:
     reading: Reading | None = None
     fault: TagFault | None = None
     unanswered: str = ""
+    is_silent: bool = False
     was: Digest | None = None
 
     @property
@@ -159,6 +161,7 @@ def _failed(name: str, before: KnownTag | None, exc: WeighbridgeError) -> TagAns
         failure=TagFailure(name, exc.code, exc.message, digest),
         fault=TagFault(name, exc.code, exc.message),
         unanswered="" if is_answer else exc.code,
+        is_silent=isinstance(exc, TransportError) and exc.retryable,
         was=None if before is None else before.digest,
     )
 

@@ -256,7 +256,7 @@ async def _measures(
     async def one(layer: Layer) -> tuple[Digest, Uncompressed]:
         try:
             found = await measure_layer(registry, reference.repository, layer)
-        except (RegistryError, TransportError) as exc:
+        except (DocumentError, RegistryError, TransportError) as exc:
             warnings.append(
                 f"layer {layer.digest[:19]}… could not be measured: {exc.message}"
             )

@@ -50,7 +50,7 @@ class Embedded:
         self._log = structlog.get_logger("weighbridge.crawl")
         self._lock = Lock()
         self._due_at: dict[str, datetime] = {}
-        self._is_marked = False
+        self._not_marked = ""
         self._pruning = Pruning(database, settings.history.retention, clock)
         self._jobs = InlineJobs({CRAWL: self._crawl, PRUNE: self._pruning.run})
         self._scheduler = Scheduler(self._tick)
@@ -70,18 +70,20 @@ class Embedded:
 
     def _mark_unconfigured(self) -> None:
         """A database that takes no writes now keeps nobody from reading: the next
-        tick tries again."""
+        tick tries again. Told once, not at each tick."""
         try:
             with self._database.write() as connection:
                 mark_unconfigured(connection, self._settings.names, self._clock())
         except StoreError as exc:
-            self._log.warning(
-                "the configured registries could not be noted",
-                code=exc.code,
-                why=exc.message,
-            )
+            if exc.code != self._not_marked:
+                self._log.warning(
+                    "which registries are configured could not be noted",
+                    code=exc.code,
+                    why=exc.message,
+                )
+            self._not_marked = exc.code
         else:
-            self._is_marked = True
+            self._not_marked = ""
 
     def _read_due(self) -> None:
         now = self._clock()
@@ -101,7 +103,7 @@ class Embedded:
             self._jobs.put(CRAWL, name)
         if self._pruning.is_due(now):
             self._jobs.put(PRUNE, "")
-        if not self._is_marked:
+        if self._not_marked:
             self._mark_unconfigured()
 
     async def _crawl(self, name: str) -> None:

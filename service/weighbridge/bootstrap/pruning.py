@@ -63,7 +63,9 @@ class Pruning:
             self._clock(),
             is_stopped=self._stopped.is_set,
         )
-        self._log.info(
+        is_any = pruned.passes or pruned.manifests or pruned.blobs
+        tell = self._log.info if is_any else self._log.debug
+        tell(
             "pruned",
             passes=pruned.passes,
             manifests=pruned.manifests,

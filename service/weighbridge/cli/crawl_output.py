@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -199,14 +200,17 @@ def _state(registry: RegistryCrawl) -> str:
 def _not_weighed(faults: Sequence[CrawlFault], screen: Screen) -> list[str]:
     """Faults of one cause on one line: `not weighed: a:1, b:2 (the cause)`; what may
     help below those of one kind."""
-    by_cause: dict[tuple[str, str], list[str]] = {}
+    by_cause: dict[tuple[str, str], list[CrawlFault]] = {}
     for fault in faults:
-        by_cause.setdefault((fault.code, _why(fault)), []).append(_subject(fault))
+        by_cause.setdefault((fault.code, _cause(fault)), []).append(fault)
     lines: list[str] = []
     kinds = [kind for kind, _ in by_cause]
-    for number, ((kind, cause), subjects) in enumerate(by_cause.items(), start=1):
-        text = f"  not weighed: {_listed(subjects, screen)} ({cause})"
-        lines.append(screen.wrapped(text))
+    for number, ((kind, cause), alike) in enumerate(by_cause.items(), start=1):
+        subjects = [_subject(fault) for fault in alike]
+        why = cause if len(alike) > 1 else _why(alike[0])
+        lines.append(
+            screen.wrapped(f"  not weighed: {_listed(subjects, screen)} ({why})")
+        )
         if kind not in kinds[number:] and (hint := advice(kind)):
             lines.append(screen.wrapped(f"  try    {hint}"))
     return lines
@@ -229,6 +233,17 @@ def _subject(fault: CrawlFault) -> str:
         return printable(fault.registry)
     tag = f":{fault.tag}" if fault.tag is not None else ""
     return printable(f"{fault.repository}{tag}")
+
+
+def _cause(fault: CrawlFault) -> str:
+    """Why, in the words that faults alike have in common: the address of a manifest
+    as the distribution-spec writes it."""
+    message = fault.message
+    if fault.repository is not None:
+        message = message.replace(f"/v2/{fault.repository}/", "/v2/<name>/")
+    if fault.tag is not None:
+        message = message.replace(f"/manifests/{fault.tag} ", "/manifests/<reference> ")
+    return _why(replace(fault, message=message))
 
 
 def _why(fault: CrawlFault) -> str:

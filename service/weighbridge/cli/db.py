@@ -1,20 +1,39 @@
-"""`weighbridge db upgrade`: bring the database to this version."""
+"""`weighbridge db ...`: look after the database."""
+
+import sys
+from typing import Final
 
 import click
 
 from weighbridge.cli.commands import Group
+from weighbridge.cli.failure import FOUND
 from weighbridge.cli.options import Options, common_options
 from weighbridge.cli.streams import emit
 
-_EXAMPLE = "\b\nExample:\n  weighbridge db upgrade --database sqlite:///weights.db"
+_UPGRADE: Final = "\b\nExample:\n  weighbridge db upgrade --database weights.db"
+_VERIFY: Final = """\b
+Examples:
+  weighbridge db verify
+  weighbridge db verify --database weights.db -o json
+"""
+_RECOUNT: Final = """\b
+Examples:
+  weighbridge db recount
+  weighbridge db recount harbor
+"""
+_FORGET: Final = """\b
+Examples:
+  weighbridge db forget old-harbor
+  weighbridge db forget harbor/shop/cart --yes
+"""
 
 
-@click.group(cls=Group, epilog=_EXAMPLE)
+@click.group(cls=Group, epilog="\b\nExample:\n  weighbridge db verify")
 def command() -> None:
     """Look after the database."""
 
 
-@command.command(epilog=_EXAMPLE)
+@command.command(epilog=_UPGRADE)
 @common_options()
 def upgrade(options: Options) -> int:
     """Bring the database's schema to this version; nothing is lost."""
@@ -24,3 +43,84 @@ def upgrade(options: Options) -> int:
 
     emit(f"the database is at revision {upgrade_database(settings)}")
     return 0
+
+
+@command.command(epilog=_VERIFY)
+@common_options(results=True)
+def verify(options: Options) -> int:
+    """Count every total anew and compare it with what is kept.
+
+    Nothing is changed, and a service may run beside it. Exits with 1 if anything
+    differs, with 0 if all is right.
+    """
+    settings = options.settings()
+
+    from weighbridge.bootstrap.upkeep import verify_database
+    from weighbridge.cli import db_output
+    from weighbridge.cli.db_progress import watching
+
+    with watching(options.screen(is_error=True), sys.stderr) as watch:
+        verified = verify_database(settings, watch)
+    emit(db_output.verified(verified, options.output, options.screen()))
+    return FOUND if verified.count else 0
+
+
+@command.command(epilog=_RECOUNT)
+@click.argument("registry", required=False)
+@common_options(results=True)
+def recount(options: Options, registry: str | None) -> int:
+    """Count the totals of REGISTRY anew and keep what was counted.
+
+    Without REGISTRY those of all registries; then facts that are not whole are
+    dropped too, and the next crawl reads them again. Crawls of a registry wait
+    while it is recounted.
+    """
+    settings = options.settings()
+
+    from weighbridge.bootstrap.upkeep import recount_database
+    from weighbridge.cli import db_output
+    from weighbridge.cli.db_progress import watching
+
+    with watching(options.screen(is_error=True), sys.stderr) as watch:
+        recounted = recount_database(settings, registry, watch)
+    emit(db_output.recounted(recounted, options.output, options.screen()))
+    return 0
+
+
+@command.command(epilog=_FORGET)
+@click.argument("name", metavar="REGISTRY[/REPOSITORY]")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@common_options()
+def forget(options: Options, name: str, yes: bool) -> int:
+    """Remove what is known of a registry, or of one repository, history and all.
+
+    Nothing is deleted in the registry itself. What is configured comes back with the
+    next crawl. Exits with 3 while a crawl works there.
+    """
+    settings = options.settings()
+
+    from weighbridge.bootstrap.upkeep import forgettable
+    from weighbridge.cli import db_output
+    from weighbridge.cli.db_progress import watching
+
+    with forgettable(settings, name) as forgetting:
+        if not yes and not _is_meant(db_output.question(forgetting.known)):
+            click.echo("nothing was forgotten", err=True)
+            return 0
+        with watching(options.screen(is_error=True), sys.stderr) as watch:
+            forgetting.run(watch)
+        emit(db_output.forgotten(forgetting.known))
+    return 0
+
+
+def _is_meant(question: str) -> bool:
+    """Asks on the terminal. Raises UsageError(not_confirmed) where there is none."""
+    if not sys.stdin.isatty():
+        from weighbridge.errors import UsageError
+
+        raise UsageError(
+            "nobody is there to be asked whether this is meant",
+            code="not_confirmed",
+            hint="--yes",
+        )
+    return click.confirm(question, default=False, err=True)

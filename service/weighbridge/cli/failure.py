@@ -8,6 +8,7 @@ import click
 
 from weighbridge.errors import StoreError, UsageError, WeighbridgeError
 
+FOUND: Final = 1
 USAGE: Final = 2
 NOT_WEIGHED: Final = 3
 

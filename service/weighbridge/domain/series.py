@@ -14,12 +14,15 @@ Level: TypeAlias = Literal[0, 1, 2, 3]
 
 CORE_SERIES: Final = 6
 """Of one repository: its info, three sizes of images and two of storage."""
-REGISTRY_SERIES: Final = 9
+REGISTRY_SERIES: Final = 13
+"""Of one registry: eight numbers, and how many repositories are in each of the five
+states that are not well."""
 EXPORTER_SERIES: Final = 8
 DEFAULT_MAX_SERIES: Final = 20_000
 # Below level 2 a repository comes in at rank N and leaves at rank 1.2 N: neighbours
 # of like weight would otherwise take turns, and churn costs Prometheus more than
-# count does.
+# count does. For the same reason families that left come back only where they would
+# fit 1.2 times.
 _LEAVE: Final = 1.2
 
 
@@ -49,12 +52,19 @@ class Ladder:
     enter: int
 
 
-def ladder(budget: Budget, registries: int, repositories: int) -> Ladder:
-    """The highest level at which all of them keep within the budget."""
+def ladder(
+    budget: Budget, registries: int, repositories: int, *, was_below: bool = False
+) -> Ladder:
+    """The highest level at which all of them keep within the budget.
+
+    was_below: it stood below level 3 a short while ago
+    """
     room = room_of(budget.max_series, registries)
     most = room // CORE_SERIES
     enter = int(most / _LEAVE)
-    if repositories * (CORE_SERIES + len(budget.families)) <= room:
+    wanted = repositories * (CORE_SERIES + len(budget.families))
+    needs_margin = was_below and budget.families
+    if wanted * (_LEAVE if needs_margin else 1) <= room:
         return Ladder(3, most, enter)
     if repositories <= most:
         return Ladder(2, most, enter)

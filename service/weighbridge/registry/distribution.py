@@ -1,13 +1,13 @@
 """The registry protocol as every registry speaks it: plain `/v2`, nothing else."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeVar
 
 import httpx
 
 from weighbridge.domain import limits
-from weighbridge.domain.digest import Digest, digest_of, is_digest, verify
+from weighbridge.domain.digest import Digest, is_digest
 from weighbridge.domain.limits import MANIFEST_BODY_BYTES, PAGE_BODY_BYTES
 from weighbridge.domain.listing import RepositoryPage, TagPage
 from weighbridge.domain.manifest import ACCEPT
@@ -17,23 +17,30 @@ from weighbridge.errors import (
     InvalidReference,
     ListingError,
     TransportError,
-    WeighbridgeError,
 )
 from weighbridge.ports import Cost, ManifestAnswer
 from weighbridge.registry.auth import CATALOG_SCOPE, pull_scope
 from weighbridge.registry.client import RegistryClient
 from weighbridge.registry.clock import Clock
-from weighbridge.registry.content_range import bad_content_range, ranged_content
 from weighbridge.registry.endpoint import Endpoint
 from weighbridge.registry.listings import Names, parse_catalog_page, parse_tag_page
 from weighbridge.registry.paging import PAGE_LENGTH, pages
 from weighbridge.registry.question import Answer, Method, Operation, Question
+from weighbridge.registry.served import (
+    DIGEST_HEADER,
+    altered,
+    blob_range,
+    contradicted,
+    exactly,
+    manifest_answer,
+    too_large,
+)
 from weighbridge.telemetry import Telemetry
 
-_DIGEST_HEADER: Final = "docker-content-digest"
-_CLAIM_CHARACTERS: Final = 136
-"""`sha512:` and its digits; a longer claim is no digest."""
+Checked = TypeVar("Checked")
+
 _NO_HEAD: Final = frozenset((405, 501))
+_NOT_FOUND: Final = frozenset((404,))
 _FORBIDDEN: Final = frozenset((403,))
 _MOST: Final[Mapping[Operation, tuple[int, str]]] = {
     "catalog": (limits.REPOSITORIES_PER_REGISTRY, "too_large"),
@@ -97,7 +104,7 @@ class DistributionRegistry:
         answer = await self._client.ask(question)
         if answer.status in _NO_HEAD:
             return None
-        claims = answer.headers.get_list(_DIGEST_HEADER)
+        claims = answer.headers.get_list(DIGEST_HEADER)
         if len(claims) == 1 and is_digest(claims[0]):
             return Digest(claims[0])
         return None
@@ -107,13 +114,37 @@ class DistributionRegistry:
             "manifest_get", repository, reference, _FORBIDDEN
         )
         wanted = Digest(reference) if is_digest(reference) else None
-        content, answer = await self._verified(question, lambda a: _whole(a, wanted))
-        return ManifestAnswer(
-            content=content,
-            content_type=answer.headers.get("content-type"),
-            digest=digest_of(content) if wanted is None else wanted,
-            claimed_digest=_claim(answer),
+
+        async def check(answer: Answer) -> ManifestAnswer:
+            found = manifest_answer(answer, wanted)
+            if wanted is None and (claim := contradicted(found)) is not None:
+                await self._refuse_altered(repository, found, claim)
+            return found
+
+        return await self._verified(question, check)
+
+    async def _refuse_altered(
+        self, repository: str, found: ManifestAnswer, claim: Digest
+    ) -> None:
+        """Raise DocumentError(digest_mismatch) where bytes changed on their way.
+
+        The header and the content name different digests. Headers are often wrong, so
+        they decide nothing: the digest that the registry itself does not know is the
+        false one.
+        """
+        if await self._has_manifest(repository, found.digest):
+            return
+        if await self._has_manifest(repository, claim):
+            raise altered(claim)
+
+    async def _has_manifest(self, repository: str, digest: Digest) -> bool:
+        """Whether the registry has it; where it cannot say, that counts as yes."""
+        handled = _NO_HEAD | _NOT_FOUND
+        question = self._manifest_question(
+            "manifest_head", repository, digest, handled, "HEAD"
         )
+        answer = await self._client.ask(question)
+        return answer.status not in _NOT_FOUND
 
     async def get_blob(
         self, repository: str, digest: Digest, content_bytes: int, limit_bytes: int
@@ -125,10 +156,11 @@ class DistributionRegistry:
                 code="too_large",
             )
         question = self._blob_question("config", repository, digest, content_bytes)
-        content, _ = await self._verified(
-            question, lambda answer: _exactly(answer, digest, content_bytes)
-        )
-        return content
+
+        async def check(answer: Answer) -> bytes:
+            return exactly(answer, digest, content_bytes)
+
+        return await self._verified(question, check)
 
     async def get_range(
         self, repository: str, digest: Digest, first: int, last: int, total_bytes: int
@@ -139,13 +171,11 @@ class DistributionRegistry:
             byte_range=f"bytes={first}-{last}",
             handles=_FORBIDDEN | {400},
         )
-        try:
-            answer = await self._ask_storage(question)
-        except TransportError as exc:
-            if exc.code != "too_large":
-                raise
-            raise bad_content_range("it is longer than what was asked for") from exc
-        return ranged_content(answer, first, last, total_bytes)
+
+        async def check(answer: Answer) -> bytes:
+            return blob_range(answer, digest, first, last, total_bytes)
+
+        return await self._verified(question, check)
 
     async def aclose(self) -> None:
         await self._client.aclose()
@@ -188,26 +218,25 @@ class DistributionRegistry:
 
         entries = 0
         async for page in pages(ask, first_url, read):
-            yield page
             entries += page.entries
             if entries > most:
                 raise ListingError(
                     f"the listing has more than {most} names", code=too_many
                 )
+            yield page
 
     async def _verified(
-        self, question: Question, check: Callable[[Answer], bytes]
-    ) -> tuple[bytes, Answer]:
+        self, question: Question, check: Callable[[Answer], Awaitable[Checked]]
+    ) -> Checked:
         """Content that passes `check`; one that hashes to another digest is asked
         for once more, as a stray answer on a kept connection looks the same."""
         for is_last in (False, True):
             try:
-                answer = await self._ask_storage(question)
-                return check(answer), answer
+                return await check(await self._ask_storage(question))
             except TransportError as exc:
                 if exc.code != "too_large":
                     raise
-                raise _too_large(question, exc) from exc
+                raise too_large(question, exc) from exc
             except DocumentError as error:
                 self._client.counts.note_failure(question.operation, error)
                 if error.code == "digest_mismatch":
@@ -272,37 +301,3 @@ def _checked(repository: str) -> str:
     if not is_repository_name(repository):
         raise InvalidReference(f"{repository[:80]!r} is no repository name")
     return repository
-
-
-def _whole(answer: Answer, wanted: Digest | None) -> bytes:
-    content = answer.content or b""
-    if wanted is not None:
-        verify(content, wanted)
-    return content
-
-
-def _exactly(answer: Answer, digest: Digest, content_bytes: int) -> bytes:
-    content = answer.content or b""
-    if len(content) != content_bytes:
-        raise _size_mismatch(content_bytes)
-    verify(content, digest)
-    return content
-
-
-def _claim(answer: Answer) -> str:
-    claim = answer.headers.get(_DIGEST_HEADER)
-    return claim if is_digest(claim) else ascii(claim[:_CLAIM_CHARACTERS])[1:-1]
-
-
-def _size_mismatch(content_bytes: int) -> DocumentError:
-    return DocumentError(
-        f"the registry serves another length than the {content_bytes} bytes that the"
-        " manifest says",
-        code="size_mismatch",
-    )
-
-
-def _too_large(question: Question, exc: TransportError) -> WeighbridgeError:
-    if question.operation == "config":
-        return _size_mismatch(question.body_limit)
-    return DocumentError(exc.message, code="too_large")

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, or_, select, update
 
 from weighbridge.domain.digest import Digest, raw
 from weighbridge.store.claims import BlobClaim, ClaimBook, FactsState, contradict
-from weighbridge.store.dialect import NewRows, Rows, among_bytes, among_ids, listed
+from weighbridge.store.dialect import NumberedRows, Rows, among_bytes, among_ids, listed
 from weighbridge.store.facts import HAS_FACTS
 from weighbridge.store.interned import media_type_ids
 from weighbridge.store.models import KEPT_STATES, blobs
@@ -29,7 +29,7 @@ _FIND: Final = Rows(
         ).label("is_layer"),
     ).where(among_bytes(blobs.c.digest))
 )
-_NEW: Final = NewRows(
+_NEW: Final = NumberedRows(
     blobs,
     "digest",
     "compressed_bytes",
@@ -42,6 +42,7 @@ _NEW: Final = NewRows(
     "annotated_uncompressed_bytes",
     "uncompressed_confidence",
     "uncompressed_reason",
+    key="digest",
 )
 _FLAG: Final = (
     update(blobs)
@@ -122,8 +123,11 @@ def keep_blobs(
     before = find_blobs(connection, claims)
     new = sorted(claims.keys() - before.keys(), key=raw)
     types = media_type_ids(connection, (c.media_type for c in claims.values()))
-    _NEW.add(connection, [_row(claims[digest], types) for digest in new])
-    now = before | find_blobs(connection, new)
+    made = _NEW.add(connection, [_row(claims[digest], types) for digest in new])
+    now = {d: _made(number, claims[d]) for d, number in made.items()}
+    now |= before
+    if len(now) < len(claims):  # Others have added some meanwhile.
+        now |= find_blobs(connection, claims.keys() - now.keys())
     _flag_conflicts(connection, book, before, now)
     _complete(connection, claims, before, types)
     return before, now
@@ -167,6 +171,18 @@ def _row(claim: BlobClaim, types: Mapping[str, int]) -> tuple[object, ...]:
         # will ever be known of it, so that this is final at once.
         "unknown" if claim.is_foreign else None,
         "foreign" if claim.is_foreign else None,
+    )
+
+
+def _made(number: int, claim: BlobClaim) -> StoredBlob:
+    """The row that `_row` has become."""
+    return StoredBlob(
+        number,
+        claim.compressed_bytes,
+        claim.is_foreign,
+        claim.state,
+        claim.code,
+        claim.is_foreign or (claim.is_layer and claim.compressed_bytes is not None),
     )
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from weighbridge.errors import StoreError
 
@@ -67,7 +67,16 @@ def make_engine(address: URL) -> Engine:
             hint="python -m pip install 'weighbridge[postgresql]'",
         ) from error
     event.listen(engine, "connect", _prepare)
+    event.listen(engine, "checkout", _forget_reading)
     return engine
+
+
+def _forget_reading(
+    connection: "Connection", record: ConnectionPoolEntry, lent: PoolProxiedConnection
+) -> None:
+    """Who had it before may have read: SQLAlchemy leaves READ WRITE behind then,
+    which would overrule a server, user or database that is set to take no writes."""
+    connection.read_only = None
 
 
 def told(address: URL) -> str:

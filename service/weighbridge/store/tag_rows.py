@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, case, null, select, update
 from weighbridge.domain.digest import Digest
 from weighbridge.store.dialect import (
     ChangedRows,
-    NewRows,
+    NumberedRows,
     PutRows,
     Rows,
     among_ids,
@@ -35,7 +35,7 @@ _READ: Final = Rows(
         _tag.error_digest,
     ).where(_tag.repository_id == bindparam("repository"), among_texts(_tag.name))
 )
-_NEW: Final = NewRows(
+_NEW: Final = NumberedRows(
     tags,
     "repository_id",
     "name",
@@ -48,6 +48,7 @@ _NEW: Final = NewRows(
     "error_message",
     "error_digest",
     "error_at",
+    key="name",
 )
 _ERROR: Final = ("error_code", "error_message", "error_digest", "error_at")
 _NO_ERROR: Final = {name: null() for name in _ERROR}
@@ -165,12 +166,10 @@ def add_tags(
         )
         for tag in new
     ]
-    _NEW.add(connection, rows)
-    pushed = {tag.name: tag.pushed_at for tag in new if tag.target is not None}
-    added = read_tags(connection, repository_id, pushed)
+    ids = _NEW.add(connection, rows)
     _open_moves(
         connection,
-        [(tag.id, tag.target, pushed[name]) for name, tag in added.items()],
+        [(ids[t.name], t.target, t.pushed_at) for t in new if t.target is not None],
         now,
     )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from sqlalchemy import Connection, Row, bindparam, func, select
 
@@ -142,7 +142,7 @@ def _summary_differences(
             )
 
 
-def _was_never_made(row: Row[Any]) -> bool:
+def _was_never_made(row: Row[*tuple[object, ...]]) -> bool:
     """Of a repository that was found and not looked at yet: it says nothing."""
     return row.referenced_bytes is None and row.tag_count == 0
 

@@ -30,6 +30,10 @@ INFO: Final = (
     "weighbridge_repository_info",
     "A repository with the platform that its sizes are of; always 1.",
 )
+FAILING: Final = (
+    "weighbridge_registry_repositories_failing",
+    "Repositories whose last look failed or did not see all, by state.",
+)
 CORE: Final = (
     RepositoryFamily(
         "compressed",
@@ -90,11 +94,6 @@ REGISTRY: Final = (
         lambda registry: registry.repositories,
     ),
     RegistryFamily(
-        "weighbridge_registry_repositories_failing",
-        "Of those, the ones whose last look failed or did not see all.",
-        lambda registry: _failing(registry),
-    ),
-    RegistryFamily(
         "weighbridge_registry_removals_held",
         "Repositories whose vanishing waits for a second crawl that agrees.",
         lambda registry: registry.removals_held,
@@ -130,8 +129,3 @@ REGISTRY: Final = (
 def families_of(wanted: Sequence[Family]) -> tuple[RepositoryFamily, ...]:
     """The core and the wanted ones, each once."""
     return CORE + tuple(family for name, family in OPTIONAL.items() if name in wanted)
-
-
-def _failing(registry: RegistryReport) -> int:
-    states = registry.repository_states
-    return sum(n for state, n in states.items() if state not in ("new", "ok"))

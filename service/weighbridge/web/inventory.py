@@ -10,7 +10,8 @@ from weighbridge.store import reports
 from weighbridge.store.session import Connection
 
 HOLD_S: Final = 24 * 3600.0
-"""How long a repository stays that is no longer heavy enough to come in."""
+"""How long a repository stays that is no longer heavy enough to come in, and families
+stay away that would fit only just."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class Choice:
     registries: those that are configured; others have no series
     ids:     the repositories at level 1, None: all of them
     waning:  of those, since when (Unix seconds) they would not come in any more
+    level_since: since when (Unix seconds) it is this level
     exposed: how many are shown, and `omitted` how many are not
     pinned_omitted: of those left out, how many the configuration wants to stay
     """
@@ -31,6 +33,7 @@ class Choice:
     pinned_omitted: int = 0
     ids: frozenset[int] | None = None
     waning: Mapping[int, float] = field(default_factory=dict)
+    level_since: float = 0.0
 
 
 def choose(
@@ -46,12 +49,18 @@ def choose(
     """
     shown = tuple(r for r in registries if r.state != "unconfigured")
     repositories = sum(registry.repositories for registry in shown)
-    step = ladder(budget, len(shown), repositories)
+    was_below = _was_below(before, now)
+    step = ladder(budget, len(shown), repositories, was_below=was_below)
+    since = now
+    if before is not None and before.level == step.level:
+        since = before.level_since
     if step.level >= 2:
-        return Choice(step.level, shown, repositories, 0)
+        return Choice(step.level, shown, repositories, 0, level_since=since)
     pinned = reports.pinned_ids(connection, budget.pin)
     if step.level == 0:
-        return Choice(0, shown, 0, repositories, len(pinned), frozenset())
+        return Choice(
+            0, shown, 0, repositories, len(pinned), frozenset(), level_since=since
+        )
     heaviest = reports.heaviest_ids(connection, step.most)
     ids, waning = _some(step, pinned, heaviest, before, now)
     return Choice(
@@ -62,7 +71,15 @@ def choose(
         pinned_omitted=sum(identity not in ids for identity in pinned),
         ids=frozenset(ids),
         waning=waning,
+        level_since=since,
     )
+
+
+def _was_below(before: Choice | None, now: float) -> bool:
+    """Whether families left so short a while ago that they may be about to again."""
+    if before is None or before.level == 3:
+        return False
+    return now - before.level_since < HOLD_S
 
 
 def _some(

@@ -14,7 +14,7 @@ from typing import Final
 from weighbridge.domain.report import RegistryReport
 from weighbridge.store.reports import InventoryRow
 from weighbridge.web.exposition import escaped, head, labels
-from weighbridge.web.families import INFO, REGISTRY, RepositoryFamily
+from weighbridge.web.families import FAILING, INFO, REGISTRY, RepositoryFamily
 
 # Level 1 takes off nine tenths; higher ones cost several times as much for little.
 _ZIP_LEVEL: Final = 1
@@ -117,7 +117,18 @@ def _of_registries(registries: Sequence[RegistryReport]) -> list[_Block]:
                 line = f"{family.name}{labels(registry=report.name)} {value}\n"
                 block.parts.append((report.name, line.encode()))
         blocks.append(block)
-    return blocks
+    return [*blocks, _by_state(registries)]
+
+
+def _by_state(registries: Sequence[RegistryReport]) -> _Block:
+    """Every state has its sample, also where no repository is in it."""
+    name = FAILING[0]
+    block = _Block(head(*FAILING))
+    for report in registries:
+        for state, count in report.failing.items():
+            line = f"{name}{labels(registry=report.name, state=state)} {count}\n"
+            block.parts.append((report.name, line.encode()))
+    return block
 
 
 def _add(

@@ -32,7 +32,7 @@ def test_f24_a_crawl_outlives_a_crash_of_the_server(
 ) -> None:
     url = cluster.url(cluster.create())
     with begun_crawl(replica, url, "--no-measure") as begun:
-        assert begun.wait_for_requests(250)
+        assert begun.wait_for_requests(250), begun.complaints
         cluster.stop_immediately()
         time.sleep(DOWN_S)
         is_waiting = begun.process.poll() is None

@@ -10,21 +10,13 @@ from sqlalchemy import select
 from support.crawling import Yard, a_yard
 from support.fake_registry import FakeRegistry
 from support.images import a_served_image, some_layers
+from support.troubled_registry import PhantomRegistry
 from weighbridge.audit.burials import MASS
 from weighbridge.domain.listing import RepositoryPage
 from weighbridge.errors import RegistryError
 from weighbridge.store.models import registries, repositories
 
 DAY = timedelta(days=1)
-
-
-class PhantomRegistry(FakeRegistry):
-    """Its catalog goes on listing what it does not have, as docker-registry's does."""
-
-    phantoms: tuple[str, ...] = ()
-
-    async def repositories(self) -> AsyncIterator[RepositoryPage]:
-        yield RepositoryPage((*sorted(self.tags_by_repository), *self.phantoms))
 
 
 @pytest.fixture

@@ -97,6 +97,24 @@ def test_what_was_not_weighed_is_listed_by_its_cause() -> None:
     )
 
 
+def test_faults_that_differ_in_their_tag_alone_have_one_cause() -> None:
+    def answered(repository: str, tag: str) -> CrawlFault:
+        url = f"https://harbor.example/v2/{repository}/manifests/{tag}"
+        return CrawlFault(
+            "harbor", repository, tag, "registry_error", f"HEAD {url} was answered 500"
+        )
+
+    faults = (answered("data/etl", "3"), answered("data/etl", "3.7"), a_fault("v1"))
+    several = CrawlReport((replace(HARBOR, faults=faults),), 1.0)
+    single = CrawlReport((replace(HARBOR, faults=faults[:1]),), 1.0)
+
+    assert render_crawl(several, PIPE, NOW).splitlines()[1] == (
+        "  not weighed: data/etl:3, data/etl:3.7 (registry_error: HEAD "
+        "https://harbor.example/v2/<name>/manifests/<reference> was answered 500)"
+    )
+    assert "/v2/data/etl/manifests/3 was" in render_crawl(single, PIPE, NOW)
+
+
 DOWN = replace(
     HARBOR,
     state="unreachable",
@@ -164,19 +182,23 @@ def test_a_pipe_lists_every_fault_and_a_terminal_a_screenful() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "word"),
+    ("crawled", "word"),
     [
-        ({"partial": 2}, "harbor   2 partial"),
-        ({"partial": 1, "failed": 3}, "harbor   1 partial, 3 failed"),
-        ({"state": "unreachable", "reason": "tls"}, "harbor   unreachable (tls)"),
-        ({"state": "unauthorized", "reason": "unauthorized"}, "harbor   unauthorized "),
+        (replace(HARBOR, partial=2), "harbor   2 partial"),
+        (replace(HARBOR, partial=1, failed=3), "harbor   1 partial, 3 failed"),
+        (
+            replace(HARBOR, state="unreachable", reason="tls"),
+            "harbor   unreachable (tls)",
+        ),
+        (
+            replace(HARBOR, state="unauthorized", reason="unauthorized"),
+            "harbor   unauthorized ",
+        ),
     ],
 )
 def test_a_registry_that_was_not_read_to_its_end_is_not_complete(
-    changes: dict[str, str | int], word: str
+    crawled: RegistryCrawl, word: str
 ) -> None:
-    crawled = replace(HARBOR, **changes)  # type: ignore[arg-type]
-
     text = render_crawl(CrawlReport((crawled,), 1.0), PIPE, NOW)
 
     assert text.startswith(word)

@@ -16,6 +16,7 @@ from weighbridge.store.models import metadata
 from weighbridge.store.registries import put_registry
 from weighbridge.store.schema import REVISION, check_schema, upgrade, upgrade_in
 from weighbridge.store.session import Database, open_database
+from weighbridge.store.writable import check_writable
 
 
 def count_registries(connection: Connection) -> int:
@@ -214,3 +215,30 @@ def test_the_text_of_a_driver_error_is_not_shown(database: Database) -> None:
 
     assert caught.value.code == "store_error"
     assert "canary" not in caught.value.message
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_database_that_is_set_to_take_no_writes_takes_none_from_a_former_reader(
+    database: Database,
+) -> None:
+    with database.read() as connection:
+        name = connection.exec_driver_sql("SELECT current_database()").scalar()
+    with database.write() as connection:
+        connection.exec_driver_sql(
+            f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'
+        )
+    database.close()
+    with database.read() as connection:
+        count_registries(connection)
+
+    with pytest.raises(StoreError) as caught, database.write() as connection:
+        add_registry(connection, "hub")
+
+    assert caught.value.code == "read_only"
+    with pytest.raises(StoreError) as seen:
+        check_writable(database)
+    assert seen.value.code == "read_only"
+
+
+def test_a_database_that_can_be_written_is_said_to_be(database: Database) -> None:
+    check_writable(database)

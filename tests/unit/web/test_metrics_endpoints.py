@@ -1,15 +1,13 @@
 """`/metrics` and `/metrics/repositories` as Prometheus and its linter read them."""
 
 import gzip
-import os
-import shutil
-import subprocess
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from support.images import an_image, some_layers
+from support.promtool import promtool
 from support.read_model import NOW
 from support.store_world import World
 from weighbridge import __version__
@@ -23,23 +21,6 @@ from weighbridge.web.options import WebOptions
 def a_client(database: Database, telemetry: Telemetry) -> TestClient:
     app = create_app(database, telemetry, WebOptions(), now=lambda: NOW)
     return TestClient(app, base_url="http://127.0.0.1:8080")
-
-
-def promtool(exposition: bytes) -> str:
-    """What `promtool check metrics` complains about."""
-    program = shutil.which("promtool")
-    if program is None:
-        if os.environ.get("CI"):
-            pytest.fail("promtool is missing")
-        pytest.skip("promtool is missing")
-    done = subprocess.run(
-        [program, "check", "metrics"],
-        input=exposition,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-    return (done.stdout + done.stderr).decode()
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/metrics/repositories"])

@@ -16,6 +16,7 @@ from weighbridge.store.dialect.locks import (
 )
 from weighbridge.store.dialect.many_rows import ChangedRows, GoneRows, NewRows, PutRows
 from weighbridge.store.dialect.names import POSTGRESQL, settles_at_once
+from weighbridge.store.dialect.numbered import NumberedRows
 from weighbridge.store.dialect.rows import Rows
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "ChangedRows",
     "GoneRows",
     "NewRows",
+    "NumberedRows",
     "Purpose",
     "PutRows",
     "Rows",

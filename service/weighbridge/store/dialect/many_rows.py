@@ -1,114 +1,45 @@
 """Statements that write many rows: one in each database's own way.
 
 Each value is converted by its column's type, and nothing else is done for each row:
-SQLAlchemy's own executemany takes four times as long as SQLite then needs. PostgreSQL
-gets one statement over arrays, half the price of executemany there. SQLite gets a few
-statements of many rows each, see `pieces`: for each row of an executemany, as for each
-row that is read (see `rows`), Python gives the interpreter's lock away.
+SQLAlchemy's own executemany takes four times as long as SQLite then needs. See
+`prepared` for how the rows travel.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from itertools import chain
-from typing import Final, TypeAlias
+from collections.abc import Collection, Mapping, Sequence
 
-from sqlalchemy import ClauseElement, Column, Connection, Dialect, Table
+from sqlalchemy import ClauseElement, Connection, Dialect, Table
 
 from weighbridge.store.dialect.names import POSTGRESQL
+from weighbridge.store.dialect.prepared import InPieces, OverArrays, Prepared, Row
 from weighbridge.store.dialect.words import Words
 
-Row: TypeAlias = tuple[object, ...]
 
-
-_PIECES: Final = (256, 64, 16, 4, 1)
-"""So many rows a statement has on SQLite, which keeps each of them compiled."""
-
-
-class _Prepared(ABC):
-    """A statement in a database's own words, with what each column's values need."""
-
-    def __init__(self, columns: Sequence[Column[object]], dialect: Dialect) -> None:
-        self._converts = [column.type.bind_processor(dialect) for column in columns]
-
-    def _converted(self, rows: Sequence[Row]) -> list[Iterable[object]]:
-        """Column by column."""
-        return [
-            values if convert is None else map(convert, values)
-            for convert, values in zip(
-                self._converts, zip(*rows, strict=True), strict=True
-            )
-        ]
-
-    @abstractmethod
-    def run(self, connection: Connection, rows: Sequence[Row]) -> None:
-        """For all rows."""
-
-
-class _OverArrays(_Prepared):
-    """PostgreSQL: one statement, with an array for each column."""
-
-    def __init__(
-        self, text: str, columns: Sequence[Column[object]], dialect: Dialect
-    ) -> None:
-        super().__init__(columns, dialect)
-        self._text = text
-
-    def run(self, connection: Connection, rows: Sequence[Row]) -> None:
-        arrays = tuple([list(values) for values in self._converted(rows)])
-        connection.exec_driver_sql(self._text, arrays)
-
-
-class _InPieces(_Prepared):
-    """SQLite: some statements, with a parameter for each value."""
-
-    def __init__(
-        self,
-        text_for: Callable[[str], str],
-        columns: Sequence[Column[object]],
-        dialect: Dialect,
-    ) -> None:
-        super().__init__(columns, dialect)
-        row = f"({', '.join('?' for _ in columns)})"
-        self._texts = {
-            rows: text_for(f"VALUES {', '.join([row] * rows)}") for rows in _PIECES
-        }
-        self._width = len(columns)
-
-    def run(self, connection: Connection, rows: Sequence[Row]) -> None:
-        converted = zip(*self._converted(rows), strict=True)
-        values = list(chain.from_iterable(converted))
-        at, left = 0, len(rows)
-        for size in _PIECES:
-            while left >= size:
-                end = at + size * self._width
-                connection.exec_driver_sql(self._texts[size], tuple(values[at:end]))
-                at, left = end, left - size
-
-
-class _ManyRows(ABC):
+class ManyRows(ABC):
     """A statement for many rows, each a tuple with a value for each column."""
 
     def __init__(self, table: Table, columns: Sequence[str]) -> None:
         self._table = table
         self._columns = [table.c[name] for name in columns]
-        self._prepared: dict[str, _Prepared] = {}
+        self._prepared: dict[str, Prepared] = {}
 
-    def _run(self, connection: Connection, rows: Sequence[Row]) -> None:
+    def _run(self, connection: Connection, rows: Sequence[Row]) -> Sequence[Row]:
+        """Returns the rows that the statement returns."""
         if not rows:
-            return
+            return ()
         dialect = connection.dialect
         prepared = self._prepared.get(dialect.name)
         if prepared is None:
             # Of the dialect without its driver: types then convert to plain values.
             prepared = self._prepare(type(dialect)())
             self._prepared[dialect.name] = prepared
-        prepared.run(connection, rows)
+        return prepared.run(connection, rows)
 
-    def _prepare(self, dialect: Dialect) -> _Prepared:
+    def _prepare(self, dialect: Dialect) -> Prepared:
         words = Words(self._table, dialect)
         if dialect.name == POSTGRESQL:
-            return _OverArrays(self._over_arrays(words), self._columns, dialect)
-        return _InPieces(lambda v: self._of_values(words, v), self._columns, dialect)
+            return OverArrays(self._over_arrays(words), self._columns, dialect)
+        return InPieces(lambda v: self._of_values(words, v), self._columns, dialect)
 
     @abstractmethod
     def _of_values(self, words: Words, values: str) -> str:
@@ -119,7 +50,7 @@ class _ManyRows(ABC):
         """The statement over an array for each column."""
 
 
-class _InsertedRows(_ManyRows):
+class InsertedRows(ManyRows):
     """An INSERT of many rows, and what becomes of those that are there already."""
 
     def _of_values(self, words: Words, values: str) -> str:
@@ -136,7 +67,7 @@ class _InsertedRows(_ManyRows):
         raise NotImplementedError
 
 
-class NewRows(_InsertedRows):
+class NewRows(InsertedRows):
     """An INSERT of many rows, which leaves those alone that are there already.
 
     Where several processes insert the same new rows at once on PostgreSQL, the later
@@ -155,7 +86,7 @@ class NewRows(_InsertedRows):
         return "ON CONFLICT DO NOTHING"
 
 
-class PutRows(_InsertedRows):
+class PutRows(InsertedRows):
     """An INSERT of many rows, which take the place of those that are there already.
 
     key:    the columns of the primary key; no key may come twice in one call
@@ -179,7 +110,7 @@ class PutRows(_InsertedRows):
         return f"ON CONFLICT ({words.names(self._key)}) DO UPDATE SET {changes}"
 
 
-class ChangedRows(_ManyRows):
+class ChangedRows(ManyRows):
     """An UPDATE of many rows, each found by its key: `key..., values...`.
 
     key:    columns that are compared; none of them NULL
@@ -236,7 +167,7 @@ class ChangedRows(_ManyRows):
         return "" if self._only is None else f" AND {words.expression(self._only)}"
 
 
-class GoneRows(_ManyRows):
+class GoneRows(ManyRows):
     """A DELETE of many rows, each found by its key."""
 
     def __init__(self, table: Table, *, key: Sequence[str]) -> None:

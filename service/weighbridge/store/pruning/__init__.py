@@ -14,6 +14,7 @@ from weighbridge.store.pruning.blobs import prune_blobs
 from weighbridge.store.pruning.manifests import prune_manifests
 from weighbridge.store.pruning.passes import prune_passes
 from weighbridge.store.session import Database
+from weighbridge.store.settler import settle_all
 
 __all__ = ["Pruned", "prune"]
 
@@ -45,6 +46,7 @@ def prune(
         time. Raises StoreError(database_busy, ...); what was removed before that
         stays removed.
     """
+    settle_all(database)  # what waits to be settled counts as held
     passes = prune_passes(database, retention.passes, now, is_stopped)
     manifests = prune_manifests(database, retention.untagged_images, now, is_stopped)
     return Pruned(passes, manifests, prune_blobs(database, is_stopped))

@@ -52,9 +52,13 @@ def registry_banners(registry: RegistryReport, now: datetime) -> list[Banner]:
     banners: list[Banner] = []
     if registry.state in _REGISTRY_WORDS:
         banners.append(_of_all(registry, now))
-    if registry.removals_held and registry.state != "unconfigured":
+    if registry.state == "unconfigured":
+        return banners
+    if registry.removals_held:
         banners.append(_held(registry))
-    if registry.tags_failed and registry.state != "unconfigured":
+    if any(registry.failing.values()):
+        banners.append(_failing(registry, now))
+    if registry.tags_failed:
         text = (
             f"{plural(registry.tags_failed, 'tag')} of {registry.tags:,} could not be "
             "read at the last look; their numbers are those of the look before."
@@ -73,14 +77,14 @@ def repository_banners(
         return [Banner(registry.name, text, False)]
     if repository.state in _FAILED:
         word, sentence = repository_state(repository)
+        if repository.state == "gone":
+            known = _seen_whole(repository, now)
         return [Banner(word, f"{sentence}. {known}", True)]
     if registry is not None and _is_cut_off(repository, registry):
         return [Banner(registry.name, f"{_since(registry)}. {known}", True)]
     if repository.state == "partial":
         word, sentence = repository_state(repository)
-        whole = repository.last_complete_pass_at
-        last = "never" if whole is None else f"{_moment(whole)}, {ago(whole, now)}"
-        text = f"{sentence}. It was last seen whole: {last}."
+        text = f"{sentence}. {_seen_whole(repository, now)}"
         return [Banner(word, text, True)]
     if repository.state == "ok" and repository.is_stale(now):
         every = duration(repository.interval_s)
@@ -119,6 +123,24 @@ def _held(registry: RegistryReport) -> Banner:
     return Banner(registry.name, text, True)
 
 
+def _failing(registry: RegistryReport, now: datetime) -> Banner:
+    """How many repositories are not seen whole, by the words of their rows."""
+    failing = registry.failing
+    count = plural(sum(failing.values()), "repository", "repositories")
+    by_state = ", ".join(
+        f"{number:,} {_REPOSITORY_WORDS[state][0]}"
+        for state, number in failing.items()
+        if number
+    )
+    text = (
+        f"{count} of {registry.repositories:,} could not be read to the end at the "
+        f"last look ({by_state}); what was known is kept."
+    )
+    if (oldest := registry.oldest_pass_at) is not None:
+        text += f" The oldest numbers are of {_moment(oldest)}, {ago(oldest, now)}."
+    return Banner(registry.name, text, False)
+
+
 def _of_all(registry: RegistryReport, now: datetime) -> Banner:
     is_bad = registry.state != "unconfigured"
     last = registry.last_success_at
@@ -145,6 +167,12 @@ def _known(moment: datetime | None, now: datetime) -> str:
     if moment is None:
         return "It was never read to its end."
     return f"The numbers are of {_moment(moment)}, {ago(moment, now)}."
+
+
+def _seen_whole(repository: RepositoryReport, now: datetime) -> str:
+    whole = repository.last_complete_pass_at
+    last = "never" if whole is None else f"{_moment(whole)}, {ago(whole, now)}"
+    return f"It was last seen whole: {last}."
 
 
 def _moment(moment: datetime) -> str:

@@ -149,11 +149,7 @@ def _registry_rows(
         RegistryRow(
             line=registry_line(registry, now),
             repositories=registry.repositories,
-            failing=sum(
-                count
-                for state, count in registry.repository_states.items()
-                if state not in ("new", "ok")
-            ),
+            failing=sum(registry.failing.values()),
             storage=registry_storage([registry]),
             bar=row_share(registry.deduplicated_bytes or 0, largest),
         )

@@ -69,7 +69,8 @@ class TagRow:
 
 @dataclass(frozen=True, slots=True)
 class RepositoryPage:
-    """growth: percent against the baseline, with arrow and sign, "" without one;
+    """absent: what stands in the place of numbers where there is no image
+    growth: percent against the baseline, with arrow and sign, "" without one;
     coloured from 5 % on.
     stands_for: what is in the place of the heaviest line, "" for a line
     storage: None where nothing of it was read yet
@@ -77,6 +78,7 @@ class RepositoryPage:
 
     report: RepositoryReport
     ref: str
+    absent: Amount
     newest: Amount
     on_disk: Amount
     growth: str
@@ -103,11 +105,15 @@ def repository_page(
     compressed = report.newest_compressed_bytes
     fast, slow = BITS_A_SECOND.values()
     change = _growth(compressed, report.baseline_compressed_bytes)
+    absent = _absent(report)
     return RepositoryPage(
         report=report,
         ref=ref,
-        newest=Amount(compressed, word="not yet", reason="No image is read yet"),
-        on_disk=amount_of_row(
+        absent=absent,
+        newest=absent if compressed is None else Amount(compressed),
+        on_disk=absent
+        if compressed is None
+        else amount_of_row(
             report.newest_uncompressed_bytes, report.newest_uncompressed_confidence
         ),
         growth=_growth_text(change),
@@ -117,7 +123,7 @@ def repository_page(
         stands_for=stand_in(report.heaviest_instruction or ""),
         pull_fast=pull_time(compressed or 0, fast),
         pull_slow=pull_time(compressed or 0, slow),
-        storage=repository_storage(report),
+        storage=repository_storage(report) if report.state != "gone" else None,
         frees=what_exclusive_frees(
             report, registry.storage_scope_kind if registry else None
         ),
@@ -133,6 +139,18 @@ def _banners(
         return banners
     word, sentence = repository_state(report)
     return [Banner(word, f"{sentence}.", word != "weighing")] if word else []
+
+
+def _absent(report: RepositoryReport) -> Amount:
+    if report.state == "gone":
+        return Amount(None, word="none", reason="The registry no longer has it")
+    if report.state == "new":
+        return Amount(None, word="not yet", reason="No image is read yet")
+    return Amount(
+        None,
+        word="no image",
+        reason="What it holds is not an image, or none could be read",
+    )
 
 
 def _growth(compressed: int | None, baseline: int | None) -> float | None:

@@ -1,0 +1,120 @@
+"""What `weighbridge db verify`, `recount` and `forget` print."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Final
+
+from weighbridge.bootstrap.upkeep import Recounted, Verified
+from weighbridge.cli.options import Output
+from weighbridge.cli.screen import Screen, columns
+from weighbridge.cli.tables import code, csv_table, markdown_table
+from weighbridge.cli.words import plural
+from weighbridge.domain.printable import printable
+from weighbridge.store.differences import Difference
+from weighbridge.store.forgetting import Known
+
+_COLUMNS: Final = ("table", "where", "what", "stored", "recounted")
+_SHOWN: Final = 100
+"""Rows of a table for people; other forms have all that were kept."""
+
+
+def verified(found: Verified, output: Output, screen: Screen) -> str:
+    """Every difference, or that there is none."""
+    what = (
+        f"{plural(found.registries, 'registry', 'registries')}, "
+        f"{plural(found.repositories, 'repository', 'repositories')}, "
+        f"{plural(found.tags, 'tag')}"
+    )
+    said = (
+        f"{plural(found.count, 'value')} of {what} differ from what the tags and facts "
+        "say\ntry: weighbridge db recount"
+        if found.count
+        else f"all totals are right: {what}"
+    )
+    extra: dict[str, object] = {
+        "differences": found.count,
+        "registries": found.registries,
+        "repositories": found.repositories,
+        "tags": found.tags,
+    }
+    return _printed(found.differences, found.count, extra, said, output, screen)
+
+
+def recounted(done: Recounted, output: Output, screen: Screen) -> str:
+    """What was put right."""
+    names = ", ".join(map(printable, done.registries)) or "nothing"
+    said = f"recounted {names}: " + (
+        f"{plural(done.count, 'value')} put right" if done.count else "all was right"
+    )
+    if done.unread:
+        said += (
+            f"\n{plural(done.unread, 'document')} lost a part and will be read again: "
+            "weighbridge crawl"
+        )
+    extra: dict[str, object] = {
+        "differences": done.count,
+        "registries": list(done.registries),
+        "unread": done.unread,
+    }
+    return _printed(done.differences, done.count, extra, said, output, screen)
+
+
+def question(known: Known) -> str:
+    """What is asked before anything is forgotten."""
+    return f"Forget {_what(known)}, with all history?"
+
+
+def forgotten(known: Known) -> str:
+    """What was forgotten."""
+    return f"forgotten: {_what(known)}"
+
+
+def _what(known: Known) -> str:
+    counted = [plural(known.tags, "tag")]
+    if known.repository is None:
+        number = len(known.repositories)
+        counted.insert(0, plural(number, "repository", "repositories"))
+    return f"{printable(known.name)} ({', '.join(counted)})"
+
+
+def _printed(
+    differences: Sequence[Difference],
+    count: int,
+    extra: Mapping[str, object],
+    said: str,
+    output: Output,
+    screen: Screen,
+) -> str:
+    rows = [asdict(difference) for difference in differences]
+    if output == "json":
+        return json.dumps({"items": rows, **extra}, indent=2, ensure_ascii=False)
+    if output == "csv":
+        return csv_table(_COLUMNS, rows)
+    cells = [[_cell(row[column]) for column in _COLUMNS] for row in rows]
+    if output == "markdown":
+        marked = [[code(cell) for cell in row] for row in cells]
+        table = markdown_table(_COLUMNS, marked) if rows else ""
+        return "\n\n".join(part for part in (table, said) if part)
+    lines = _table(cells[:_SHOWN], screen) if rows else []
+    if count > _SHOWN:
+        lines.append(f"and {count - _SHOWN:,} more (-o csv lists them)")
+    return "\n".join([*lines, said])
+
+
+def _cell(value: object) -> str:
+    return "none" if value is None else printable(str(value))
+
+
+def _table(rows: Sequence[Sequence[str]], screen: Screen) -> list[str]:
+    table = [_COLUMNS, *rows]
+    widths = [max(columns(row[i]) for row in table) for i in range(len(_COLUMNS))]
+    return [
+        screen.cut(
+            "   ".join(
+                text + " " * (width - columns(text))
+                for text, width in zip(row, widths, strict=True)
+            ).rstrip()
+        )
+        for row in table
+    ]

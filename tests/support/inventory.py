@@ -1,0 +1,29 @@
+"""The inventory of a database as `/metrics/repositories` would show it."""
+
+from weighbridge.domain.series import Budget
+from weighbridge.store.session import Database
+from weighbridge.web.inventory import Choice
+from weighbridge.web.snapshot import Snapshot, take_snapshot
+
+
+def snapshot_of(
+    database: Database,
+    budget: Budget | None = None,
+    before: Choice | None = None,
+    now: float = 0,
+) -> Snapshot:
+    with database.read() as connection:
+        return take_snapshot(connection, budget or Budget(), now, before)
+
+
+def text_of(database: Database, budget: Budget | None = None) -> str:
+    return snapshot_of(database, budget).text.plain.decode()
+
+
+def shown_in(snapshot: Snapshot) -> set[str]:
+    """The repositories that have an info."""
+    return {
+        line.partition('repository="')[2].partition('"')[0]
+        for line in snapshot.text.plain.decode().splitlines()
+        if line.startswith("weighbridge_repository_info{")
+    }
