@@ -15,6 +15,8 @@ from support.database_faults import (
     assert_no_partial_image,
     assert_sound,
 )
+from support.faulty_crawls import CrawledDatabase
+from support.full_disks import crawl_into_a_full_disk
 from support.killed_crawls import begun_crawl, crawl, kill_crawl
 from support.locked_files import crawl_locked_out
 from support.migrating import (
@@ -22,10 +24,11 @@ from support.migrating import (
     end_of,
     upgrade_at_once,
 )
+from support.mounts import MIB, SmallDisk, on_a_small_disk
 from support.postgres import a_cluster
 from support.replica.fleet import Fleet
 from support.replica.process import Replica, fleet_replica
-from weighbridge.store.schema import REVISION, check_schema
+from weighbridge.store.schema import REVISION, check_schema, upgrade
 from weighbridge.store.session import open_database
 
 pytestmark = pytest.mark.timeout(1_800)
@@ -53,6 +56,14 @@ def clean(replica: Replica, tmp_path_factory: pytest.TempPathFactory) -> Dump:
     with a_database_url(tmp_path_factory.mktemp("clean")) as url:
         crawl(replica, url, "--no-measure")
         return dump_of_url(url)
+
+
+@pytest.fixture(scope="module")
+def clean_of_up(replica: Replica, tmp_path_factory: pytest.TempPathFactory) -> Dump:
+    """The same of a configured registry, whose layers are measured too."""
+    database = CrawledDatabase(tmp_path_factory.mktemp("clean") / "up.db")
+    database.crawl(replica.url)
+    return database.dump()
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +121,33 @@ def test_f25_a_minute_of_being_locked_out(
     with a_database_url(tmp_path) as url:
         crawl_locked_out(url, replica, LOCKED_S)
         assert_ended_as(clean, url)
+
+
+def test_f26_a_server_whose_own_log_has_no_room_is_started_again(
+    replica: Replica, clean_of_up: Dump
+) -> None:
+    """With its data and its write-ahead log on one full disk it may end itself."""
+
+    def story(disk: SmallDisk) -> None:
+        folder = disk.folder / "server"
+        folder.mkdir()
+        with a_cluster("max_wal_size=32MB", folder=folder) as cluster:
+            url = cluster.url(cluster.create())
+            database = open_database(url)
+            upgrade(database)
+            database.close()
+            disk.fill(but=8 * MIB)
+
+            def make_room() -> None:
+                print(f"the server runs: {cluster.is_running}")
+                disk.make_room()
+                if not cluster.is_running:
+                    cluster.start()
+
+            crawl_into_a_full_disk(url, replica, make_room, may_end=True)
+            assert_ended_as(clean_of_up, url)
+
+    on_a_small_disk(192 * MIB, story)
 
 
 def test_f28_five_processes_migrate_at_once_twenty_times(

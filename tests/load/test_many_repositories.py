@@ -7,8 +7,9 @@ from resource import RUSAGE_SELF, getrusage
 import pytest
 from starlette.testclient import TestClient
 
-from support.database import a_database
+from support.database import Engine, a_database
 from support.many_repositories import add_repositories, mark_gone, some_names
+from support.promtool import promtool
 from support.read_model import NOW
 from weighbridge.domain.series import Budget
 from weighbridge.telemetry import Telemetry
@@ -28,9 +29,9 @@ def resident_bytes() -> int:
 
 
 def test_metrics_003_a_hundred_thousand_repositories_are_scraped_within_a_second(
-    tmp_path: Path,
+    tmp_path: Path, engine: Engine
 ) -> None:
-    with a_database(tmp_path) as database:
+    with a_database(tmp_path, engine) as database:
         add_repositories(database, some_names(100_000, "team/service-"))
         app = create_app(database, Telemetry(), WebOptions(), now=lambda: NOW)
         client = TestClient(app, base_url="http://127.0.0.1:8080")
@@ -43,18 +44,22 @@ def test_metrics_003_a_hundred_thousand_repositories_are_scraped_within_a_second
         seconds = time.perf_counter() - started
 
     lines = [line for line in answer.text.splitlines() if not line.startswith("#")]
+    exposed = sum("repository_info{" in line for line in lines)
     assert len(lines) <= 20_000
     assert len(answer.content) < 5_000_000
+    assert f"weighbridge_exporter_repositories_omitted {100_000 - exposed}" in lines
+    assert 'weighbridge_registry_repositories{registry="hub"} 100000' in lines
+    assert promtool(answer.content) == ""
     assert seconds < 1
     assert after - before < 64 * MIB
 
 
 def test_metrics_004_a_day_of_repositories_that_come_and_go_grows_no_memory(
-    tmp_path: Path,
+    tmp_path: Path, engine: Engine
 ) -> None:
     moment = [1_000.0]
     sizes: list[int] = []
-    with a_database(tmp_path) as database:
+    with a_database(tmp_path, engine) as database:
         keeper = SnapshotKeeper(
             database, Budget(), clock=lambda: moment[0], wall=lambda: moment[0]
         )

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 
 from support.database_dump import Dump, assert_same, dump_of_url, rows_of
 from support.replica.process import Replica
@@ -61,8 +61,10 @@ class LostCommits(Database):
     def settles_at_once(self) -> bool:
         return self._database.settles_at_once
 
-    def read(self) -> AbstractContextManager[Connection]:
-        return self._database.read()
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        with self._database.read() as connection:
+            yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:

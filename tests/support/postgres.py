@@ -68,6 +68,11 @@ class Cluster:
         """The URL of a database, as a person would configure it."""
         return f"postgresql://{_USER}@/{name}?host={self.folder}"
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the server has not ended, by itself or by us."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         """Start the server and wait until it answers; it recovers by itself."""
         settings = (*_QUICK, *self._settings)

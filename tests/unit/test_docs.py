@@ -344,7 +344,7 @@ def test_every_option_of_a_command_is_explained(name: str) -> None:
     explained = {
         spelling
         for line in re.findall(r"^\| `-.*$", own + shared, re.MULTILINE)
-        if _is_of(line, name.split()[1])
+        if _is_of(line, name.removeprefix("weighbridge "))
         for spelling in re.findall(r"`(--?[a-z-]+)", line.split(" | ")[0])
     }
     assert len(options) > 2

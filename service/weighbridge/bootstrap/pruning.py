@@ -45,22 +45,22 @@ class Pruning:
 
     async def run(self, _: str) -> None:
         """Prune, on a thread of its own; whatever it ends with, it is due again."""
-        wait = RETRY
+        began, wait = self._clock(), RETRY
         try:
-            await asyncio.to_thread(self._prune)
+            await asyncio.to_thread(self._prune, began)
             wait = EVERY
         except StoreError as exc:
             level = self._log.warning if exc.retryable else self._log.error
             level("pruning failed", code=exc.code, why=exc.message)
         finally:
-            self._due_at = self._clock() + wait
+            self._due_at = began + wait
 
-    def _prune(self) -> None:
+    def _prune(self, now: datetime) -> None:
         began = time.monotonic()
         pruned = prune(
             self._database,
             self._retention,
-            self._clock(),
+            now,
             is_stopped=self._stopped.is_set,
         )
         is_any = pruned.passes or pruned.manifests or pruned.blobs

@@ -41,11 +41,12 @@ def command(
 
     from weighbridge.audit.progress import Progress
     from weighbridge.bootstrap.crawling import crawl
-    from weighbridge.cli import crawl_output
+    from weighbridge.cli import collector, crawl_output
     from weighbridge.cli.log_lines import configure_log
     from weighbridge.cli.progress import shown, stopped_text
 
     configure_log(settings)
+    collector.relax()
     progress = Progress()
     try:
         with shown(progress, options.screen(is_error=True), sys.stderr):

@@ -46,7 +46,7 @@ def upgrade(options: Options) -> int:
 
 
 @command.command(epilog=_VERIFY)
-@common_options(results=True)
+@common_options(results=True, sizes=False)
 def verify(options: Options) -> int:
     """Count every total anew and compare it with what is kept.
 
@@ -67,7 +67,7 @@ def verify(options: Options) -> int:
 
 @command.command(epilog=_RECOUNT)
 @click.argument("registry", required=False)
-@common_options(results=True)
+@common_options(results=True, sizes=False)
 def recount(options: Options, registry: str | None) -> int:
     """Count the totals of REGISTRY anew and keep what was counted.
 

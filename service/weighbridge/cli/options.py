@@ -96,17 +96,19 @@ _DEBUG: Final[_Option] = click.option("--debug", is_flag=True, help="Show traceb
 
 
 def common_options(
-    *, database: bool = True, results: bool = False
+    *, database: bool = True, results: bool = False, sizes: bool = True
 ) -> Callable[[Callable[Concatenate[Options, P], int]], Command]:
     """Give a command `--config`, `--debug` and what else it obeys, as its first
     argument.
 
     database: it opens the database, or checks where it is
     results:  it prints results, in several forms
+    sizes:    sizes are among these
     """
     options = [_CONFIG]
     options += [_DATABASE] if database else []
-    options += [_OUTPUT, _UNITS] if results else []
+    options += [_OUTPUT] if results else []
+    options += [_UNITS] if results and sizes else []
     options += [_DEBUG]
 
     def with_options(function: Callable[Concatenate[Options, P], int]) -> Command:

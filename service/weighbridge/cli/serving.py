@@ -18,6 +18,7 @@ from weighbridge.bootstrap.crawling import crawl_targets
 from weighbridge.bootstrap.databases import ready_database
 from weighbridge.bootstrap.embedded import Embedded
 from weighbridge.bootstrap.targets import Target
+from weighbridge.cli import collector
 from weighbridge.cli.log_lines import configure_log
 from weighbridge.config import RegistrySettings, Settings, split_bind
 from weighbridge.demo.content import Content
@@ -38,6 +39,7 @@ DEMO_PORT: Final = 5080
 def up(settings: Settings) -> None:
     """Serve and crawl what is configured until SIGINT or SIGTERM."""
     configure_log(settings)
+    collector.relax()
     telemetry = Telemetry()
     with ready_database(settings) as database:
         _serve(settings, database, telemetry)
@@ -49,6 +51,7 @@ def up_demo(settings: Settings, database_url: str | None) -> None:
     database_url: where to keep it; None for a folder that ends with the process
     """
     configure_log(settings)
+    collector.relax()
     telemetry = Telemetry()
     with ExitStack() as stack:
         if database_url is None:

@@ -149,6 +149,7 @@ class RegistryClient:
                 if not _is_worth_repeating(error, attempts.used):
                     raise
                 await self._back_off(error, attempts.used)
+                attempts.is_ahead = True
 
     def _raise_refusal(self, question: Question, answer: Answer) -> None:
         if answer.status == 401:

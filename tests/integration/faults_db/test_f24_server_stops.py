@@ -10,13 +10,13 @@ from support.database_dump import Dump
 from support.database_faults import LostCommits, assert_ended_as, crawl
 from support.fake_clock import FakeClock
 from support.faulty_crawls import NAME, embedded
+from support.full_disks import state_of
 from support.killed_crawls import begun_crawl
 from support.postgres import Cluster
 from support.replica.process import Replica
 from support.wait import wait_in_thread
 from support.web_service import served
 from weighbridge.config import RegistrySettings
-from weighbridge.store.reports import registry_reports
 from weighbridge.store.schema import upgrade
 from weighbridge.store.session import Database, open_database
 from weighbridge.telemetry import Telemetry
@@ -124,12 +124,6 @@ def migrated(url: str) -> Database:
     database = open_database(url)
     upgrade(database)
     return database
-
-
-def state_of(database: Database) -> str:
-    with database.read() as connection:
-        found = registry_reports(connection)
-    return found[0].state if found else ""
 
 
 def inventory(client: httpx.Client) -> str:

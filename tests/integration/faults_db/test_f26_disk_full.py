@@ -1,10 +1,9 @@
 """F26: the disk that holds the database is full, and then has room again."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from sqlite3 import Connection
 
-import httpx
 import pytest
 from sqlalchemy import Pool, event
 
@@ -16,23 +15,16 @@ from support.database_faults import (
     crawl,
     write_errors,
 )
-from support.faulty_crawls import NAME, embedded
+from support.full_disks import crawl_into_a_full_disk
 from support.mounts import KIB, MIB, SmallDisk, on_a_small_disk
 from support.postgres import a_cluster
 from support.replica.process import Replica
-from support.wait import wait_in_thread
-from support.web_service import served
-from weighbridge.config import RegistrySettings
 from weighbridge.errors import StoreError
-from weighbridge.store.reports import registry_reports
 from weighbridge.store.schema import upgrade
-from weighbridge.store.session import Database, open_database
+from weighbridge.store.session import open_database
 from weighbridge.telemetry import Telemetry
-from weighbridge.web.app import create_app
-from weighbridge.web.options import WebOptions
 
 ENOUGH = 1_000_000
-PATHS = ("/metrics", "/metrics/repositories", "/api/v1/repositories", "/readyz")
 
 
 class PageLimit:
@@ -62,7 +54,7 @@ def test_f26_up_reads_on_where_the_file_may_not_grow_and_then_catches_up(
         def make_room() -> None:
             page_limit.pages = ENOUGH
 
-        fill_and_make_room(url, replica, make_room)
+        crawl_into_a_full_disk(url, replica, make_room)
         assert_ended_as(clean_of_up, url)
 
 
@@ -72,7 +64,7 @@ def test_f26_up_reads_on_while_a_small_disk_is_full_and_then_catches_up(
     def story(disk: SmallDisk) -> None:
         with a_database_url(disk.folder) as url:
             disk.fill(but=600 * KIB)
-            fill_and_make_room(url, replica, disk.make_room)
+            crawl_into_a_full_disk(url, replica, disk.make_room)
             assert_ended_as(clean_of_up, url)
 
     on_a_small_disk(8 * MIB, story)
@@ -89,7 +81,7 @@ def test_f26_up_reads_on_while_the_server_s_disk_is_full_and_then_catches_up(
             upgrade(database)
             database.close()
             disk.fill(but=200 * KIB)
-            fill_and_make_room(url, replica, disk.make_room)
+            crawl_into_a_full_disk(url, replica, disk.make_room)
             assert_ended_as(clean_of_up, url)
 
     on_a_small_disk(24 * MIB, story)
@@ -110,37 +102,3 @@ def test_f26_a_crawl_that_fills_the_disk_says_so(
         assert (caught.value.code, caught.value.retryable) == ("disk_full", True)
         assert write_errors(telemetry) >= 1
         assert_sound(url)
-
-
-def fill_and_make_room(
-    url: str, replica: Replica, make_room: Callable[[], None]
-) -> None:
-    """What `up` does crawls into a disk that is nearly full, until there is room."""
-    database, telemetry = open_database(url), Telemetry()
-    registry = RegistrySettings(name=NAME, url=replica.url)
-    app = create_app(database, telemetry, WebOptions())
-    with (
-        embedded(database, registry, telemetry=telemetry),
-        served(app) as address,
-        httpx.Client(base_url=address, trust_env=False) as client,
-    ):
-        wait_in_thread(
-            lambda: write_errors(telemetry) > 0, "the disk is full", deadline_s=20
-        )
-        for path in PATHS:
-            answer = client.get(path)
-            assert answer.status_code == 200, answer.text
-        assert state_of(database) != "ok"
-
-        make_room()
-
-        wait_in_thread(
-            lambda: state_of(database) == "ok", "it catches up", deadline_s=30
-        )
-    database.close()
-
-
-def state_of(database: Database) -> str:
-    with database.read() as connection:
-        found = registry_reports(connection)
-    return found[0].state if found else ""

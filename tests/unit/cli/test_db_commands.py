@@ -240,5 +240,5 @@ def test_on_a_terminal_one_line_is_written_again_and_cleared() -> None:
         watch("tables", 1, 2)
 
     assert stream.getvalue() == (
-        "\rrepositories 10/12\rtables 1/2        \r                  \r"
+        "\rrepositories 10/12\rtables 1/2        \r          \r"
     )

@@ -164,8 +164,9 @@ def test_repositories_that_are_not_read_to_the_end_are_counted_by_state(
     database: Database,
 ) -> None:
     ids = add_repositories(database, some_names(6))
-    for name, state in (("r0", "partial"), ("r1", "partial"), ("r2", "missing")):
-        set_state(database, ids[name], state)
+    set_state(database, ids["r0"], "partial")
+    set_state(database, ids["r1"], "partial")
+    set_state(database, ids["r2"], "missing")
 
     text = text_of(database)
 

@@ -1,6 +1,9 @@
 """How the inventory keeps its budget of series, and who stays."""
 
+from random import Random
+
 import pytest
+from sqlalchemy import bindparam, update
 
 from support.inventory import shown_in, snapshot_of
 from support.many_repositories import add_repositories, change, mark_gone, some_names
@@ -10,6 +13,7 @@ from weighbridge.domain.series import (
     Budget,
     Family,
 )
+from weighbridge.store.models import repository_summaries
 from weighbridge.store.session import Database
 from weighbridge.web.inventory import HOLD_S, Choice
 from weighbridge.web.snapshot import checked
@@ -117,6 +121,29 @@ def test_who_would_not_come_in_any_more_leaves_after_a_day(database: Database) -
         True,
         False,
     ]
+
+
+def test_metrics_004_nobody_leaves_while_weights_tremble(database: Database) -> None:
+    ids = add_repositories(database, some_names(300))
+    chance, budget = Random(4), Budget(1_000)  # noqa: S311 - no secret
+    before = snapshot_of(database, budget)
+
+    for minute in range(1, 40):
+        with database.write() as connection:
+            connection.execute(
+                update(repository_summaries)
+                .where(repository_summaries.c.repository_id == bindparam("id"))
+                .values(newest_compressed_bytes=bindparam("size")),
+                [
+                    {"id": identity, "size": 1_000 + number + chance.randint(-10, 10)}
+                    for number, identity in enumerate(ids.values())
+                ],
+            )
+        after = snapshot_of(database, budget, before.choice, now=60.0 * minute)
+        assert shown_in(before) <= shown_in(after)
+        before = after
+
+    assert len(shown_in(before)) < 163  # what there is room for
 
 
 def test_families_that_left_do_not_come_and_go_at_the_edge_of_the_budget(
