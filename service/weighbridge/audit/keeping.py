@@ -183,6 +183,9 @@ class Keeping:
         for answer in batch.answers:
             self.tally.add(answer)
         self.tally.asked_in_vain |= missing.keys()
+        self.tally.asked_in_vain |= {
+            d.digest for d in documents if isinstance(d, Image) and d.problems
+        }
         done = [a.name for a in batch.answers if not a.unanswered]
         step = _Step(
             self._claim,

@@ -6,21 +6,18 @@ when a complete pass did not see it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import islice
 from typing import Final, TypeVar
 
+from weighbridge.audit.asking_again import ask_for_children, ask_for_configs
 from weighbridge.audit.context import PassContext
 from weighbridge.audit.crew import Crew
 from weighbridge.audit.keeping import Keeping
 from weighbridge.audit.plan import Question, plan, wants_head_first
 from weighbridge.audit.tag_look import TagFault, TagLook
-from weighbridge.audit.together import together
 from weighbridge.domain import limits
-from weighbridge.domain.digest import Digest
-from weighbridge.domain.document import Document
 from weighbridge.domain.listing import TagSeen
 from weighbridge.domain.report import RepositoryState
 from weighbridge.errors import (
@@ -32,8 +29,6 @@ from weighbridge.errors import (
 )
 from weighbridge.ports import PASS_COST, Cost
 from weighbridge.store.claiming import Claim
-from weighbridge.store.images import keep_documents
-from weighbridge.store.liveness import missing_manifests
 from weighbridge.store.passes import (
     OpenPass,
     PassResult,
@@ -51,8 +46,6 @@ RESUME_S: Final = 3_600
 """A pass that was cut off longer ago is begun anew: what it saw may have moved."""
 KNOWN_AT_ONCE: Final = 1_000
 """Tags whose stored state is in memory at once."""
-MISSING_AT_ONCE: Final = 20
-"""Children of indexes that are asked for again in one pass."""
 MASS: Final = 10
 """More vanished tags than this, and more than half: a second pass must agree."""
 SILENT_IN_A_ROW: Final = 5
@@ -126,7 +119,7 @@ class RepositoryPass:
         self._show()
         held = await self._remove_gone(broken)
         if not isinstance(broken, TransportError):
-            await self._ask_for_missing()
+            await self._ask_again()
         await self._remember_errors()
         result = self._result(broken, held)
         await self._context.writer.write(self._close, self._opened, result)
@@ -204,32 +197,11 @@ class RepositoryPass:
         progress.bytes_read = cost.bytes_read
         progress.throttled = cost.throttled
 
-    async def _ask_for_missing(self) -> None:
-        """Ask once more for what indexes list and the registry did not have: a few
-        each pass. What is still missing keeps the repository `partial`."""
-        read = self._context.writer.read
-        repository_id = self._claim.repository_id
-        missing = await read(missing_manifests, repository_id, MISSING_AT_ONCE)
-        wanted = [
-            digest
-            for digest, code in missing.items()
-            if code == "child_missing"
-            and digest not in self._keeping.tally.asked_in_vain
-        ]
-        found: dict[Digest, Document] = {}
-
-        async def ask(digest: Digest) -> None:
-            with suppress(DocumentError, RegistryError, TransportError):
-                reading = await self._context.reader.read(
-                    self._claim.repository, digest
-                )
-                found.update((d.digest, d) for d in reading.documents)
-
-        await together(ask(digest) for digest in wanted)
-        if found:
-            await self._context.writer.write(keep_documents, [*found.values()], {})
-        left = await read(missing_manifests, repository_id, 1)
-        self._missing = next(iter(left.values()), "")
+    async def _ask_again(self) -> None:
+        """What is still missing keeps the repository `partial`."""
+        in_vain = self._keeping.tally.asked_in_vain
+        self._missing = await ask_for_children(self._context, self._claim, in_vain)
+        await ask_for_configs(self._context, self._claim, in_vain)
 
     async def _remove_gone(self, broken: WeighbridgeError | None) -> frozenset[str]:
         """Bury what a complete pass did not see; returns what must wait for a

@@ -110,13 +110,12 @@ def _keep_images(connection: Connection, new: Sequence[Image], ids: Ids) -> None
     )
     _LINES.add(
         connection,
-        [(ids[image.digest].id, _entries(image, texts)) for image in new],
+        [(ids[image.digest].id, line_entries(image, texts)) for image in new],
     )
 
 
 def _image_row(image: Image, ids: Ids, platform_id: int) -> tuple[object, ...]:
     manifest = image.manifest
-    problems = [[problem.code, problem.message] for problem in image.problems]
     return (
         ids[image.digest].id,
         platform_id,
@@ -126,8 +125,14 @@ def _image_row(image: Image, ids: Ids, platform_id: int) -> tuple[object, ...]:
         bounded(image.stored_bytes),
         len(image.layers),
         image.history_alignment,
-        json.dumps(problems) if problems else None,
+        problems_text(image),
     )
+
+
+def problems_text(image: Image) -> str | None:
+    """An image's problems as its row keeps them."""
+    problems = [[problem.code, problem.message] for problem in image.problems]
+    return json.dumps(problems) if problems else None
 
 
 def _layer_rows(
@@ -149,7 +154,8 @@ def _claimed(blob: Layer, ids: Ids) -> int | None:
     return None if first == blob.compressed_bytes else blob.compressed_bytes
 
 
-def _entries(image: Image, texts: Mapping[str, int]) -> str:
+def line_entries(image: Image, texts: Mapping[str, int]) -> str:
+    """An image's lines as its row keeps them; `texts`: the ids of instructions."""
     entries = [
         [
             texts[line.instruction],

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, and_, func, select
 
@@ -10,7 +10,7 @@ from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import Role
 from weighbridge.domain.platform import Platform, reference_platform
 from weighbridge.store.claims import FactsState
-from weighbridge.store.dialect import among_ids, listed
+from weighbridge.store.dialect import Rows, among_ids, listed
 from weighbridge.store.facts import HAS_FACTS
 from weighbridge.store.models import (
     KEPT_STATES,
@@ -40,13 +40,13 @@ _MEMBERS: Final = (
     .where(among_ids(index_members.c.index_id))
     .order_by(index_members.c.index_id, index_members.c.position)
 )
-_NODES: Final = (
+_NODES: Final = Rows(
     select(
         blobs.c.id,
         blobs.c.digest,
+        media_types.c.text.label("media_type"),
         blobs.c.facts_state,
         blobs.c.facts_code,
-        media_types.c.text.label("media_type"),
         func.coalesce(
             images.c.stored_bytes, artifacts.c.stored_bytes, blobs.c.compressed_bytes
         ).label("stored_bytes"),
@@ -64,8 +64,7 @@ _NODES: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """A manifest as far as sums need it.
 
     stored_bytes: its own, with its config and layers; of a missing one what its
@@ -147,18 +146,10 @@ def load_graph(connection: Connection, targets: Collection[int]) -> Graph:
             below.add(row.child_id)
         wave = below - seen
         seen |= wave
-    rows = connection.execute(_NODES, {"ids": listed(sorted(seen))})
+    rows = _NODES.read(connection, {"ids": listed(sorted(seen))})
     nodes = {
-        row.id: Node(
-            row.id,
-            row.digest,
-            row.media_type or "",
-            row.facts_state,
-            row.facts_code,
-            row.stored_bytes,
-            _platform(row.os, row.architecture, row.variant, row.os_version),
-        )
-        for row in rows
+        number: Node(number, digest, kind or "", state, code, size, _platform(*said))
+        for number, digest, kind, state, code, size, *said in rows
     }
     return Graph(nodes, members)
 

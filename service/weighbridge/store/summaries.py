@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, bindparam, func, select, update
 
@@ -13,7 +13,7 @@ from weighbridge.domain.measure import Confidence
 from weighbridge.domain.newest import Candidate, baseline, ranked
 from weighbridge.domain.platform import DEFAULT, Platform
 from weighbridge.domain.sizes import heaviest_line, weigh_image
-from weighbridge.store.dialect import among_ids, listed
+from weighbridge.store.dialect import Rows, among_ids, listed
 from weighbridge.store.facts import IS_IMAGE
 from weighbridge.store.interned import find_instruction
 from weighbridge.store.models import (
@@ -37,10 +37,18 @@ _TAGS: Final = select(
     tags.c.target_id,
     tags.c.moved_at,
     tags.c.pushed_at,
-    tags.c.error_code,
+    tags.c.error_code.is_not(None).label("has_error"),
 ).where(tags.c.repository_id == bindparam("repository"), tags.c.gone_at.is_(None))
-_IMAGES: Final = (
-    select(images, blobs.c.digest)
+_IMAGES: Final = Rows(
+    select(
+        images.c.id,
+        blobs.c.digest,
+        images.c.created_at,
+        images.c.compressed_bytes,
+        images.c.uncompressed_bytes,
+        images.c.uncompressed_confidence,
+        images.c.layer_count,
+    )
     .join_from(images, blobs, blobs.c.id == images.c.id)
     .where(among_ids(images.c.id))
 )
@@ -92,8 +100,7 @@ _NEWEST: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Tag:
+class _Tag(NamedTuple):
     """A live tag. `target` None: never read."""
 
     name: str
@@ -103,8 +110,7 @@ class _Tag:
     has_error: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Headline:
+class _Headline(NamedTuple):
     """The image that speaks for a target."""
 
     platform: Platform
@@ -164,10 +170,8 @@ def summarize(
     platforms: Sequence[Platform],
 ) -> Summary:
     """Make a repository's row anew, without writing it."""
-    live = [
-        _Tag(r.name, r.target_id, r.moved_at, r.pushed_at, r.error_code is not None)
-        for r in connection.execute(_TAGS, {"repository": repository_id})
-    ]
+    rows = connection.execute(_TAGS, {"repository": repository_id})
+    live = [_Tag._make(row) for part in rows.partitions(_PIECE) for row in part]
     reached = _reach(connection, live, platforms)
     values: dict[str, object] = {
         "tag_count": len(live),
@@ -229,18 +233,9 @@ def _headlines(
     connection: Connection, chosen: Mapping[int, tuple[Platform, int]]
 ) -> dict[int, _Headline]:
     ids = listed({image for _, image in chosen.values()})
-    rows = {row.id: row for row in connection.execute(_IMAGES, {"ids": ids})}
+    rows = {row[0]: row for row in _IMAGES.read(connection, {"ids": ids})}
     return {
-        target: _Headline(
-            platform=platform,
-            image_id=image,
-            digest=rows[image].digest,
-            created_at=rows[image].created_at,
-            compressed_bytes=rows[image].compressed_bytes,
-            uncompressed_bytes=rows[image].uncompressed_bytes,
-            uncompressed_confidence=rows[image].uncompressed_confidence,
-            layers=rows[image].layer_count,
-        )
+        target: _Headline(platform, *rows[image])
         for target, (platform, image) in chosen.items()
     }
 

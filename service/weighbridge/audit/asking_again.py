@@ -1,0 +1,83 @@
+"""Asks once more, a few in each pass, for what the registry did not have, or had wrong:
+children of indexes, and configs."""
+
+from collections.abc import Collection
+from contextlib import suppress
+from typing import Final
+
+from weighbridge.audit.context import PassContext
+from weighbridge.audit.together import together
+from weighbridge.domain.digest import Digest
+from weighbridge.domain.document import Document, Image
+from weighbridge.errors import DocumentError, RegistryError, TransportError
+from weighbridge.store.claiming import Claim
+from weighbridge.store.images import keep_documents
+from weighbridge.store.late_configs import (
+    PASSING,
+    images_without_config,
+    keep_configs,
+)
+from weighbridge.store.liveness import missing_manifests
+
+AT_ONCE: Final = 20
+"""Children, and configs, that are asked for again in one pass."""
+
+
+async def ask_for_children(
+    context: PassContext, claim: Claim, in_vain: Collection[Digest]
+) -> str:
+    """Ask for what live indexes list and nobody has read. Returns the code of one
+    that is still missing, or "".
+
+    in_vain: what this pass has asked for already
+    """
+    read = context.writer.read
+    missing = await read(missing_manifests, claim.repository_id, AT_ONCE)
+    found: dict[Digest, Document] = {}
+
+    async def ask(digest: Digest) -> None:
+        with suppress(DocumentError, RegistryError, TransportError):
+            reading = await context.reader.read(claim.repository, digest)
+            found.update((d.digest, d) for d in reading.documents)
+
+    await together(
+        ask(digest)
+        for digest, code in missing.items()
+        if code == "child_missing" and digest not in in_vain
+    )
+    if found:
+        await context.writer.write(keep_documents, [*found.values()], {})
+    left = await read(missing_manifests, claim.repository_id, 1)
+    return next(iter(left.values()), "")
+
+
+async def ask_for_configs(
+    context: PassContext, claim: Claim, in_vain: Collection[Digest]
+) -> None:
+    """Ask for configs that live images were kept without: a registry that is asked too
+    much has been seen to answer 404, and bytes change on their way.
+
+    in_vain: images whose configs this pass has asked for already
+    """
+    lacking = await context.writer.read(
+        images_without_config, claim.repository_id, AT_ONCE
+    )
+    found: list[Image] = []
+
+    async def ask(image: Image) -> None:
+        with suppress(RegistryError, TransportError):
+            # The platform is what the index said, as long as no config says more.
+            again = await context.reader.image(
+                claim.repository, image.manifest, image.platform
+            )
+            if not has_passing_problem(again):
+                found.append(again)
+
+    await together(ask(image) for image in lacking if image.digest not in in_vain)
+    if found:
+        await context.writer.write(keep_configs, found)
+
+
+def has_passing_problem(image: Image) -> bool:
+    """Whether its config could not be had this time."""
+    return any(problem.code in PASSING for problem in image.problems)
