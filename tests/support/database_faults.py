@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from support.database_dump import Dump, assert_same, dump_of_url, rows_of
 from support.replica.process import Replica
@@ -26,9 +27,16 @@ def write_errors(telemetry: Telemetry) -> float:
 
 
 def crawl(
-    replica: Replica, database: Database, telemetry: Telemetry | None = None
+    replica: Replica,
+    database: Database,
+    telemetry: Telemetry | None = None,
+    *,
+    later: timedelta = timedelta(),
 ) -> RegistryCrawl:
-    """One crawl in this process that measures nothing."""
+    """One crawl in this process that measures nothing.
+
+    later: by a clock that is so far ahead
+    """
     settings = load_settings(None, {})
     report = asyncio.run(
         crawl_targets(
@@ -38,6 +46,7 @@ def crawl(
             telemetry or Telemetry(),
             Progress(),
             measure=False,
+            clock=lambda: utc_now() + later,
         )
     )
     (done,) = report.registries

@@ -253,7 +253,7 @@ async def _read_answer(
 
 
 async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
-    chunks = []
+    chunks: list[bytes] = []
     while True:
         line = await reader.readuntil(b"\r\n")
         chunk = await reader.readexactly(int(line.split(b";")[0], 16))

@@ -5,15 +5,17 @@ so that two crawls which learn the same at different times store the same.
 """
 
 import asyncio
-import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from sqlalchemy import Connection, text
+
+from support.database import Engine, a_database_url
 from support.database_dump import Dump, dump_of_url
 from weighbridge.audit.crawl_report import RegistryCrawl
 from weighbridge.audit.progress import Progress
@@ -25,7 +27,8 @@ from weighbridge.config import RegistrySettings, Settings, load_settings
 from weighbridge.domain.digest import from_raw
 from weighbridge.domain.report import RepositoryReport
 from weighbridge.store.reports import find_repository
-from weighbridge.store.session import Database
+from weighbridge.store.session import Database, open_database
+from weighbridge.store.verify import verify
 from weighbridge.telemetry import Telemetry
 
 NAME: Final = "near"
@@ -35,27 +38,31 @@ HOUR: Final = timedelta(hours=1)
 
 Record: TypeAlias = str | None
 """Where a tag points, None where it is gone or was never read."""
-_RECORDS: Final = """
+_RECORDS: Final = text("""
     SELECT repositories.name || ':' || tags.name, blobs.digest, tags.gone_at
     FROM tags JOIN repositories ON repositories.id = tags.repository_id
-    LEFT JOIN blobs ON blobs.id = tags.target_id"""
+    LEFT JOIN blobs ON blobs.id = tags.target_id""")
 _LOOKS_A_SECOND: Final = 100
 
 
 @dataclass(slots=True)
 class CrawledDatabase:
-    """An SQLite file, and the moment at which it is crawled next.
+    """A database, and the moment at which it is crawled next. `crawled_database` makes
+    one that is verified at its end.
 
-    now: the same for every crawl until a test moves it
+    path:       SQLite's file; its folder is for whatever belongs to the database
+    now:        the same for every crawl until a test moves it
+    server_url: of a database on a server, "" for SQLite
     """
 
     path: Path
     now: datetime = BEGINNING + HOUR
     telemetry: Telemetry = field(default_factory=Telemetry)
+    server_url: str = ""
 
     @property
     def url(self) -> str:
-        return f"sqlite:///{self.path}"
+        return self.server_url or f"sqlite:///{self.path}"
 
     def settings(self, *registries: RegistrySettings) -> Settings:
         settings = load_settings(None, {}, database_url=self.url)
@@ -101,8 +108,15 @@ class CrawledDatabase:
 
     def records(self) -> dict[str, Record]:
         """Every tag, by repository:tag."""
-        with closing(sqlite3.connect(self.path)) as connection:
+        with _opened(self.url) as opened, opened.read() as connection:
             return _records(connection)
+
+    def assert_verified(self) -> None:
+        """Every total is what its tags and facts say."""
+        now = max(self.now, utc_now())
+        with _opened(self.url) as opened:
+            found = [str(d) for d in verify(opened, {}, now, lambda *_: None)]
+        assert not found, f"{len(found)} totals are wrong: {found[:10]}"
 
     def counted(self, metric: str, **labels: str) -> float:
         """A counter of the crawls so far; 0 where it never counted."""
@@ -136,12 +150,28 @@ def embedded(
         running.close()
 
 
-def a_crawled_database(path: Path, url: str) -> CrawledDatabase:
-    """A new one, an hour after its first crawl."""
-    database = CrawledDatabase(path, BEGINNING)
-    database.crawl(url)
-    database.now += HOUR
-    return database
+@contextmanager
+def crawled_database(
+    folder: Path, engine: Engine = "sqlite", now: datetime = BEGINNING
+) -> Iterator[CrawledDatabase]:
+    """A new one without any content until the block ends, when it is verified."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with a_database_url(folder, engine) as url:
+        server_url = "" if engine == "sqlite" else url
+        made = CrawledDatabase(
+            folder / "weighbridge.db", now=now, server_url=server_url
+        )
+        yield made
+        made.assert_verified()
+
+
+@contextmanager
+def _opened(url: str) -> Iterator[Database]:
+    database = open_database(url)
+    try:
+        yield database
+    finally:
+        database.close()
 
 
 @dataclass(slots=True)
@@ -175,16 +205,17 @@ class Watch:
 
 
 @contextmanager
-def watching(path: Path) -> Iterator[Watch]:
-    """Look at the file again and again, and once more at the end."""
+def watching(database: CrawledDatabase) -> Iterator[Watch]:
+    """Look at it again and again, by its own connections, and once more at the end."""
     watch, is_over = Watch(), threading.Event()
 
     def look() -> None:
-        with closing(sqlite3.connect(path, timeout=10)) as connection:
+        with _opened(database.url) as opened:
             is_last = False
             while not is_last:
                 is_last = is_over.wait(1 / _LOOKS_A_SECOND)
-                watch.note(_records(connection))
+                with opened.read() as connection:
+                    watch.note(_records(connection))
 
     thread = threading.Thread(target=look, daemon=True)
     thread.start()
@@ -195,7 +226,7 @@ def watching(path: Path) -> Iterator[Watch]:
         thread.join()
 
 
-def _records(connection: sqlite3.Connection) -> dict[str, Record]:
+def _records(connection: Connection) -> dict[str, Record]:
     return {
         tag: None if digest is None or gone_at is not None else from_raw(digest)
         for tag, digest, gone_at in connection.execute(_RECORDS)

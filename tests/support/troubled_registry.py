@@ -58,7 +58,7 @@ async def crawled_while_most_vanish(yard: Yard, count: int, left: int) -> Regist
     """A crawl of so many repositories, and one that finds only `left` of them."""
     registry = FakeRegistry()
     for number in range(count):
-        image = a_served_image(some_layers(1000, 10, name=number))
+        image = a_served_image(some_layers(1000, 10, name=str(number)))
         registry.put(f"shop/r{number:03}", "1", image)
     await yard.crawl(registry)
     for name in sorted(registry.tags_by_repository)[left:]:

@@ -6,15 +6,23 @@ that a crawl through faults can be compared with it.
 
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from support.database import Engine
 from support.database_dump import Dump, assert_same
 from support.docker_registry import DockerRegistry, docker_registry
-from support.faulty_crawls import CrawledDatabase, Record, Watch, a_crawled_database
+from support.faulty_crawls import (
+    HOUR,
+    CrawledDatabase,
+    Record,
+    Watch,
+    crawled_database,
+)
 from support.images_oci import MadeImage, Pusher, made_image, made_layer
+from support.known_database import KnownDatabase, known_database
 
 REPOSITORIES: Final = ("shop/app", "shop/many-names", "shop/two-platforms", "team/tool")
 TAGS: Final = 30
@@ -25,26 +33,38 @@ BASE: Final = made_layer("base", b"base of everything " * 2000)
 
 
 @dataclass(frozen=True, slots=True)
+class TwoRegistries:
+    """Both moments, each a registry that runs."""
+
+    before: DockerRegistry
+    after: DockerRegistry
+
+
+@dataclass(frozen=True, slots=True)
 class TwoMoments:
     """Two registries that run, and what is known of each.
 
-    known:  the file of a database that has crawled `before`; take copies
+    known:  a database that has crawled `before`; copies are taken of it
     clean:  the dump of one that crawled `after` then, without any trouble
     old, new: where each tag points, by repository:tag
     """
 
     before: DockerRegistry
     after: DockerRegistry
-    known: Path
+    known: KnownDatabase
     clean: Dump
     old: Mapping[str, Record] = field(repr=False)
     new: Mapping[str, Record] = field(repr=False)
 
-    def a_database(self, folder: Path) -> CrawledDatabase:
-        """A copy of `known`."""
+    @contextmanager
+    def a_database(self, folder: Path) -> Iterator[CrawledDatabase]:
+        """A copy of `known` until the block ends, when it is verified."""
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.copy(self.known, folder / "w.db")
-        return CrawledDatabase(folder / "w.db")
+        path = folder / "w.db"
+        with self.known.copied(path) as server_url:
+            database = CrawledDatabase(path, server_url=server_url)
+            yield database
+            database.assert_verified()
 
     def assert_unharmed(self, watch: Watch) -> None:
         """At every moment each tag had its old or its new record, and none was gone
@@ -78,20 +98,30 @@ class TwoMoments:
 
 
 @contextmanager
-def two_moments(folder: Path) -> Iterator[TwoMoments]:
+def two_registries(folder: Path) -> Iterator[TwoRegistries]:
     """Takes a few seconds: make it once for many tests."""
-    with ExitStack() as stack:
-        before = stack.enter_context(docker_registry(folder / "before"))
+    with docker_registry(folder / "before") as before:
         _fill(before.url)
         shutil.copytree(folder / "before" / "data", folder / "after" / "data")
-        after = stack.enter_context(docker_registry(folder / "after"))
-        _live_on(after.url)
-        database = a_crawled_database(folder / "w.db", before.url)
+        with docker_registry(folder / "after") as after:
+            _live_on(after.url)
+            yield TwoRegistries(before, after)
+
+
+@contextmanager
+def two_moments(
+    registries: TwoRegistries, folder: Path, engine: Engine
+) -> Iterator[TwoMoments]:
+    """What databases of this engine know of the two."""
+    before, after = registries.before, registries.after
+    with crawled_database(folder, engine) as database:
+        database.crawl(before.url)
         old = database.records()
-        known = folder / "known.db"
-        shutil.copy(database.path, known)
-        database.crawl(after.url)
-        yield TwoMoments(before, after, known, database.dump(), old, database.records())
+        with known_database(database, folder / "known.db") as known:
+            database.now += HOUR
+            database.crawl(after.url)
+            new = database.records()
+            yield TwoMoments(before, after, known, database.dump(), old, new)
 
 
 def an_image(

@@ -26,12 +26,13 @@ def verified(found: Verified, output: Output, screen: Screen) -> str:
         f"{plural(found.repositories, 'repository', 'repositories')}, "
         f"{plural(found.tags, 'tag')}"
     )
-    said = (
-        f"{plural(found.count, 'value')} of {what} differ from what the tags and facts "
-        "say\ntry: weighbridge db recount"
-        if found.count
-        else f"all totals are right: {what}"
-    )
+    said = f"all totals are right: {what}"
+    if found.count:
+        verb = "differs" if found.count == 1 else "differ"
+        said = (
+            f"{plural(found.count, 'value')} of {what} {verb} from what the tags and "
+            "facts say\ntry: weighbridge db recount"
+        )
     extra: dict[str, object] = {
         "differences": found.count,
         "registries": found.registries,

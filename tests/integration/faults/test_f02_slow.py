@@ -53,7 +53,7 @@ def test_f02_a_request_that_drips_ends_at_its_deadline(
     with fault_proxy(moments.after.url) as proxy:
         proxy.spoil(Drip(every_s=0.2), target=f"/{TARGETS[kind]}")
 
-        with watching(database.path) as watch:
+        with watching(database) as watch:
             done, seconds = timed(lambda: Hasty(DEADLINE_S).crawl(database, proxy.url))
 
         moments.assert_unharmed(watch)
@@ -73,7 +73,7 @@ def test_f02_a_registry_whose_manifests_drip_is_not_asked_for_each_of_them(
     with fault_proxy(moments.after.url) as proxy:
         proxy.spoil(Drip(every_s=0.2), kind="manifest")
 
-        with watching(database.path) as watch:
+        with watching(database) as watch:
             hasty = Hasty(DEADLINE_S, Clock())
             _, seconds = timed(lambda: hasty.crawl(database, proxy.url))
 

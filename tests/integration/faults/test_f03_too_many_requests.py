@@ -27,7 +27,7 @@ def test_f03_every_fourth_request_refused_costs_a_third_more_requests(
     with fault_proxy(moments.after.url) as proxy:
         proxy.spoil(Instead(refused), every=4)
 
-        with watching(database.path) as watch:
+        with watching(database) as watch:
             done = Hasty(clock=clock.clock).crawl(database, proxy.url)
 
         answered = proxy.plan.requests - proxy.plan.spoilt["Instead"]
@@ -58,7 +58,7 @@ def test_f03_an_absurd_wait_is_no_sleep_and_the_next_crawl_goes_on(
     with fault_proxy(moments.after.url) as proxy:
         proxy.spoil(too_many_requests("absurd"), since=60)
 
-        with watching(database.path) as watch:
+        with watching(database) as watch:
             done = Hasty(clock=clock.clock).crawl(database, proxy.url)
 
         assert "rate_limited" in {fault.code for fault in done.faults}

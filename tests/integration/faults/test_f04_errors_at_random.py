@@ -18,7 +18,7 @@ def test_f04_a_third_of_5xx_loses_and_invents_nothing(
             proxy.spoil(status(number), chance=0.1, attempts=4)
         proxy.spoil(page_for_people(503), chance=0.05, attempts=4)
 
-        with watching(database.path) as watch:
+        with watching(database) as watch:
             done = Hasty().crawl(database, proxy.url)
 
     assert proxy.plan.spoilt["Instead"] > 30
@@ -35,7 +35,7 @@ def test_f04_requests_that_never_get_through_keep_their_tags_as_they_were(
         # A HEAD brings the digest of what is asked for then.
         proxy.spoil(status(502), target="team/tool/manifests/sha256:")
 
-        with watching(database.path) as watch:
+        with watching(database) as watch:
             done = Hasty().crawl(database, proxy.url)
 
         assert done.partial == 2

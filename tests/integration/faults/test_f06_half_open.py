@@ -16,20 +16,20 @@ DEADLINE_S = 0.5
 def test_f06_a_registry_that_is_frozen_mid_crawl_costs_a_deadline(
     moments: TwoMoments, database: CrawledDatabase, tmp_path: Path
 ) -> None:
-    with moments.a_copy_of_after(tmp_path / "registry") as registry:
-        with fault_proxy(registry.url) as proxy:
-            proxy.before(lambda: os.kill(registry.pid, signal.SIGSTOP), since=60)
-            try:
-                with watching(database.path) as watch:
-                    _, seconds = timed(
-                        lambda: Hasty(DEADLINE_S).crawl(database, proxy.url)
-                    )
-            finally:
-                os.kill(registry.pid, signal.SIGCONT)
+    with (
+        moments.a_copy_of_after(tmp_path / "registry") as registry,
+        fault_proxy(registry.url) as proxy,
+    ):
+        proxy.before(lambda: os.kill(registry.pid, signal.SIGSTOP), since=60)
+        try:
+            with watching(database) as watch:
+                _, seconds = timed(lambda: Hasty(DEADLINE_S).crawl(database, proxy.url))
+        finally:
+            os.kill(registry.pid, signal.SIGCONT)
 
-            moments.assert_nothing_removed(watch)
-            assert seconds < DEADLINE_S + 5
-            database.crawl(proxy.url)
+        moments.assert_nothing_removed(watch)
+        assert seconds < DEADLINE_S + 5
+        database.crawl(proxy.url)
     moments.assert_caught_up(database)
 
 

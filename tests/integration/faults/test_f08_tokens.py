@@ -1,72 +1,16 @@
 """F08: tokens end in the middle of a crawl, and the token server goes away."""
 
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from support.fault_proxy import FaultProxy, fault_proxy
-from support.faults import Altered, Answer, Asked, Delay, Instead, status
+from support.faults import Altered, Delay, Instead, status
 from support.faulty_crawls import NAME, CrawledDatabase, watching
+from support.guarded_registry import a_guarded_registry
 from support.hasty_crawls import Hasty
-from support.scripted_registry import Request
-from support.token_server import SERVICE, TokenIssuer
 from support.two_moments import TwoMoments
 from weighbridge.config import RegistrySettings
 
 THREE_SECONDS = -57
 """The registry takes a token for a minute longer than it says."""
-
-
-@dataclass(slots=True)
-class TokenServer:
-    """Gives tokens, and can take back those that are in use.
-
-    used: those that a request was answered with; `revoked` of them are refused
-    """
-
-    issuer: TokenIssuer
-    challenge: str
-    used: set[str] = field(default_factory=set)
-    revoked: set[str] = field(default_factory=set)
-
-    def revoke(self) -> None:
-        self.revoked.update(self.used)
-
-    def give(self, asked: Asked) -> Answer:
-        reply = self.issuer.reply(Request(asked.method, asked.target, asked.headers))
-        return Answer(reply.status, reply.headers, reply.body)
-
-    def refuse_revoked(self, asked: Asked, answer: Answer) -> Answer:
-        shown = asked.headers.get("authorization", "")
-        if shown in self.revoked:
-            return Answer(401, (("WWW-Authenticate", self.challenge),))
-        if answer.status != 401:
-            self.used.add(shown)
-        return answer
-
-
-@contextmanager
-def a_guarded_registry(
-    moments: TwoMoments, folder: Path
-) -> Iterator[tuple[FaultProxy, TokenServer]]:
-    """A registry that wants tokens; the proxy before it is its token server too."""
-    folder.mkdir()
-    issuer = TokenIssuer(folder)
-    port = a_free_port()
-    with fault_proxy(f"http://127.0.0.1:{port}") as proxy:
-        realm = f"{proxy.url}/token"
-        challenge = f'Bearer realm="{realm}",service="{SERVICE}"'
-        auth = issuer.auth_section(realm)
-        with moments.a_copy_of_after(folder / "registry", auth=auth, port=port):
-            yield proxy, TokenServer(issuer, challenge)
-
-
-def a_free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 def test_f08_tokens_that_end_during_a_crawl_are_replaced(
@@ -78,7 +22,7 @@ def test_f08_tokens_that_end_during_a_crawl_are_replaced(
         for number in (60, 120, 180):
             proxy.before(tokens.revoke, since=number)
 
-        with watching(database.path) as watch:
+        with watching(database) as watch:
             done = database.crawl(proxy.url, registry=at_most_four_at_once(proxy.url))
 
     assert done.faults == ()
@@ -120,7 +64,7 @@ def test_f08_a_token_server_that_is_down_empties_nothing(
         proxy.spoil(status(503), target="/token.*shop%2Fapp")
         proxy.spoil(Instead(tokens.give), kind="token")
 
-        with watching(database.path) as watch:
+        with watching(database) as watch:
             Hasty().crawl(database, proxy.url)
 
         found = database.repository("shop/app")

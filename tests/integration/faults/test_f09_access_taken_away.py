@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from support.database import Engine
 from support.docker_registry import DockerRegistry, docker_registry
 from support.fault_proxy import fault_proxy
 from support.faults import error, listing_altered
 from support.faulty_crawls import (
     HOUR,
     CrawledDatabase,
-    a_crawled_database,
+    crawled_database,
     watching,
 )
 from support.images_oci import Pusher
@@ -27,7 +28,7 @@ def test_f09_credentials_revoked_mid_crawl_remove_nothing(
     with fault_proxy(moments.after.url) as proxy:
         proxy.spoil(error(number, code), since=60)
 
-        with watching(database.path) as watch:
+        with watching(database) as watch:
             done = database.crawl(proxy.url)
 
         assert done.complete == 0
@@ -75,58 +76,66 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerRegistry]:
         yield registry
 
 
+@pytest.fixture
+def crawled(
+    fleet: DockerRegistry, tmp_path: Path, engine: Engine
+) -> Iterator[CrawledDatabase]:
+    """A database, an hour after its first crawl of the fleet."""
+    with crawled_database(tmp_path, engine) as database:
+        database.crawl(fleet.url)
+        database.now += HOUR
+        yield database
+
+
 def live(database: CrawledDatabase) -> set[str]:
     """Repositories with a live tag."""
     return {tag.partition(":")[0] for tag, r in database.records().items() if r}
 
 
 def test_f09_a_catalog_that_is_half_as_long_removes_nothing(
-    fleet: DockerRegistry, tmp_path: Path
+    fleet: DockerRegistry, crawled: CrawledDatabase
 ) -> None:
-    database = a_crawled_database(tmp_path / "w.db", fleet.url)
     with fault_proxy(fleet.url) as proxy:
         proxy.spoil(listing_altered(lambda names: names[:8]), kind="catalog")
 
         for _ in range(4):
-            database.crawl(proxy.url)
-            database.now += 24 * HOUR
+            crawled.crawl(proxy.url)
+            crawled.now += 24 * HOUR
 
     # Each of them still answers when it is asked.
-    assert live(database) == set(MANY)
+    assert live(crawled) == set(MANY)
 
 
 def test_f09_most_of_a_registry_vanishing_at_once_waits_for_a_second_look(
-    fleet: DockerRegistry, tmp_path: Path
+    fleet: DockerRegistry, crawled: CrawledDatabase
 ) -> None:
-    database = a_crawled_database(tmp_path / "w.db", fleet.url)
     with fault_proxy(fleet.url) as proxy:
         proxy.spoil(listing_altered(lambda names: names[:8]), kind="catalog")
         lost = "|".join(MANY[8:])
         proxy.spoil(error(404, "NAME_UNKNOWN"), target=f"/({lost})/")
 
-        with watching(database.path) as watch:
-            database.crawl(proxy.url)
+        with watching(crawled) as watch:
+            crawled.crawl(proxy.url)
 
         assert watch.removed(dict.fromkeys(watch.seen, "there")) == set()
-        assert live(database) == set(MANY)
-        database.now += HOUR
-        database.crawl(proxy.url)
-    assert live(database) == set(MANY[:8])
+        assert live(crawled) == set(MANY)
+        crawled.now += HOUR
+        crawled.crawl(proxy.url)
+    assert live(crawled) == set(MANY[:8])
 
 
 def test_f09_what_came_back_before_the_second_look_was_never_gone(
-    fleet: DockerRegistry, tmp_path: Path
+    fleet: DockerRegistry, crawled: CrawledDatabase
 ) -> None:
-    database = a_crawled_database(tmp_path / "w.db", fleet.url)
-    before = database.dump()
+    before = crawled.dump()
     with fault_proxy(fleet.url) as proxy:
         proxy.spoil(listing_altered(lambda names: names[:8]), kind="catalog")
         lost = "|".join(MANY[8:])
         proxy.spoil(error(404, "NAME_UNKNOWN"), target=f"/({lost})/")
-        database.crawl(proxy.url)
+        crawled.crawl(proxy.url)
         proxy.heal()
 
-        database.now += HOUR
-        database.crawl(proxy.url)
+        crawled.now += HOUR
+        crawled.crawl(proxy.url)
 
-    assert database.dump() == before
+    assert crawled.dump() == before

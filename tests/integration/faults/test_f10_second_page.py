@@ -24,7 +24,7 @@ def test_f10_tags_of_the_first_page_are_updated_and_no_others(
         proxy.spoil(fault, kind="tags", target="last=")
         proxy.spoil(pages_of(10), kind="tags")
 
-        with watching(database.path) as watch:
+        with watching(database) as watch:
             done = Hasty().crawl(database, proxy.url)
 
         assert (done.complete, done.partial) == (0, 4)

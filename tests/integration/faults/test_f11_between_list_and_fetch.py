@@ -27,7 +27,7 @@ def crawled_while(
         fault_proxy(registry.url) as proxy,
     ):
         proxy.before(lambda: change(registry), target="shop/app/manifests/v9$")
-        with watching(database.path) as watch:
+        with watching(database) as watch:
             database.crawl(proxy.url)
         look(proxy)
         strange = watch.strange(moments.old, moments.new)
@@ -35,11 +35,11 @@ def crawled_while(
 
         database.now += HOUR
         database.crawl(proxy.url)
-        clean = moments.a_database(folder / "clean")
-        clean.crawl(registry.url)
-        clean.now += HOUR
-        clean.crawl(registry.url)
-        assert_same(clean.dump(), database.dump())
+        with moments.a_database(folder / "clean") as clean:
+            clean.crawl(registry.url)
+            clean.now += HOUR
+            clean.crawl(registry.url)
+            assert_same(clean.dump(), database.dump())
 
 
 def test_f11_a_tag_deleted_between_list_and_fetch_is_gone_by_the_next_list(
@@ -133,7 +133,7 @@ def test_f11_a_repository_deleted_mid_crawl_is_missing_and_kept(
             lambda: shutil.rmtree(repositories / "shop" / "app"),
             target="shop/app/manifests/v9$",
         )
-        with watching(database.path) as watch:
+        with watching(database) as watch:
             database.crawl(proxy.url)
         # Those that its last list did not have, and no others.
         moments.assert_unharmed(watch)

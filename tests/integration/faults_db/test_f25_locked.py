@@ -8,7 +8,7 @@ from support.database_faults import assert_ended_as
 from support.locked_files import crawl_locked_out
 from support.replica.process import Replica
 
-LOCKED_S = 7.0
+LOCKED_S = 6.0
 """Longer than SQLite itself waits."""
 
 

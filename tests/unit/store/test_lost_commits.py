@@ -1,0 +1,122 @@
+"""What is written twice, because the answer to the first commit was lost."""
+
+import pytest
+from sqlalchemy import func, select
+
+from support.store_world import MINUTE, World, a_result
+from weighbridge.errors import StaleFence
+from weighbridge.store.claiming import Claim, claim, release
+from weighbridge.store.crawls import CrawlRecord, begin_crawl
+from weighbridge.store.models import pass_chunks
+from weighbridge.store.passes import PassCounts, close_pass, note_answered, open_pass
+from weighbridge.store.process_mark import is_gone, one_claim, this_process
+from weighbridge.store.reports import find_pass
+
+MINE = one_claim("boot:1.17.99")
+
+
+def claimed(world: World, owner: str = MINE) -> Claim | None:
+    with world.database.write() as connection:
+        return claim(
+            connection, world.repository_id, now=world.now, lease_s=60, owner=owner
+        )
+
+
+def mine(world: World) -> Claim:
+    found = claimed(world)
+    assert found is not None
+    return found
+
+
+def closed(world: World, held: Claim, pass_id: int) -> None:
+    with world.database.write() as connection:
+        due_at = world.now + MINUTE
+        close_pass(connection, held, pass_id, a_result(), world.now, due_at)
+
+
+def opened(world: World, held: Claim) -> int:
+    with world.database.write() as connection:
+        return open_pass(connection, held, world.now).id
+
+
+def test_a_claim_that_is_made_again_is_granted_again(world: World) -> None:
+    first = mine(world)
+
+    again = mine(world)
+
+    assert again.fence == first.fence + 1
+
+
+def test_another_claim_of_the_same_process_is_refused(world: World) -> None:
+    mine(world)
+
+    assert claimed(world, one_claim("boot:1.17.99")) is None
+
+
+def test_whose_claim_it_is_tells_whether_its_process_runs() -> None:
+    where, pid, start = this_process().rsplit(".", 2)
+
+    assert not is_gone(one_claim(this_process()))
+    assert is_gone(one_claim(f"{where}.{pid}.{start}9"))
+
+
+def test_a_pass_that_is_closed_again_stays_as_it_was(world: World) -> None:
+    held = mine(world)
+    pass_id = opened(world, held)
+    closed(world, held, pass_id)
+
+    closed(world, held, pass_id)
+
+    with world.database.read() as connection:
+        report = find_pass(connection, pass_id)
+    assert report is not None
+    assert report.state == "ok"
+    assert mine(world).pass_number == 1
+
+
+def test_a_pass_is_not_closed_for_a_claim_that_was_given_back(world: World) -> None:
+    held = mine(world)
+    pass_id = opened(world, held)
+    with world.database.write() as connection:
+        release(connection, held)
+
+    with pytest.raises(StaleFence):
+        closed(world, held, pass_id)
+
+
+def test_a_closed_pass_of_an_older_claim_is_stale(world: World) -> None:
+    held = mine(world)
+    pass_id = opened(world, held)
+    closed(world, held, pass_id)
+    mine(world)
+
+    with pytest.raises(StaleFence):
+        closed(world, held, pass_id)
+
+
+def test_a_piece_of_the_cursor_is_kept_once(world: World) -> None:
+    pass_id = opened(world, mine(world))
+
+    for _ in range(2):
+        with world.database.write() as connection:
+            note_answered(connection, pass_id, 0, ["1", "2"], PassCounts(tags_seen=2))
+
+    with world.database.read() as connection:
+        kept = connection.execute(select(func.count()).select_from(pass_chunks))
+        assert kept.scalar_one() == 1
+
+
+def test_a_crawl_that_begins_again_resumes_nobody(world: World) -> None:
+    def begun() -> CrawlRecord:
+        with world.database.write() as connection:
+            return begin_crawl(
+                connection,
+                world.registry_id,
+                now=world.now,
+                owner="boot:1.17.99",
+                lease_s=60,
+                resume_s=3600,
+            )
+
+    assert begun() == begun()
+    assert not begun().is_resumed

@@ -1,0 +1,129 @@
+"""Pruning while others keep facts, move tags and settle: no reference is left to what
+is not there, and every total is right."""
+
+import random
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+from support.brute_force import counted, stored
+from support.ledger_world import Fleet, Universe
+from support.store_world import T0
+from weighbridge.domain.document import Document, Index
+from weighbridge.domain.platform import DEFAULT
+from weighbridge.domain.retention import Retention
+from weighbridge.errors import StoreError
+from weighbridge.store.claiming import claim
+from weighbridge.store.images import find_known, keep_documents
+from weighbridge.store.pruning import prune
+from weighbridge.store.session import Database
+from weighbridge.store.settler import settle_all
+from weighbridge.store.summaries import refresh_summary
+from weighbridge.store.tags import Move, apply_gone, apply_moves
+from weighbridge.store.verify import verify
+
+ROUNDS = 40
+# Everything that no tag leads to is old enough.
+MUCH_LATER = T0 + timedelta(days=1000)
+PASSING = ("database_busy", "unknown_digest")
+
+
+class Crawler:
+    """Works on one repository, in the steps of a crawl: what is known, facts, tags."""
+
+    def __init__(self, fleet: Fleet, name: str, documents: list[Document]) -> None:
+        self._database = fleet.database
+        self._repository = fleet.ids[name]
+        self._documents = documents
+        self._rnd = random.Random(name)  # noqa: S311
+
+    def work(self) -> None:
+        for turn in range(ROUNDS):
+            document = self._rnd.choice(self._documents)
+            try:
+                self._look(document, f"t{turn % 3}", turn)
+            except StoreError as exc:
+                if exc.code not in PASSING:
+                    raise
+
+    def _look(self, document: Document, tag: str, turn: int) -> None:
+        with self._database.read() as connection:
+            known = find_known(connection, [d.digest for d in self._documents])
+        wanted = [d for d in self._below(document) if d.digest not in known]
+        if wanted:
+            with self._database.write() as connection:
+                keep_documents(connection, wanted, {})
+        now = T0 + timedelta(seconds=turn)
+        with self._database.write() as connection:
+            taken = claim(connection, self._repository, now=MUCH_LATER, lease_s=-1)
+            assert taken is not None
+            if self._rnd.random() < 0.4:
+                apply_gone(connection, taken, [tag], now)
+            else:
+                apply_moves(connection, taken, [Move(tag, document.digest, None)], now)
+
+    def _below(self, document: Document) -> list[Document]:
+        found = [document]
+        if isinstance(document, Index):
+            listed = {child.descriptor.digest for child in document.children}
+            for child in self._documents:
+                if child.digest in listed:
+                    found += self._below(child)
+        return found
+
+
+def test_every_total_is_right_after_pruning_beside_crawls(database: Database) -> None:
+    fleet = Fleet(database)
+    universe = Universe(random.Random(900))  # noqa: S311
+    documents = [*universe.ready, *universe.late]
+    crawlers = [Crawler(fleet, name, documents) for name in fleet.names]
+    retention = Retention(None, timedelta(days=1))
+    removed = []
+
+    def prune_once() -> None:
+        pruned = prune(database, retention, MUCH_LATER)
+        removed.append(pruned.manifests + pruned.blobs)
+
+    run_together([c.work for c in crawlers], [prune_once, lambda: settle_all(database)])
+
+    settle_all(database)
+    with database.write() as connection:
+        for repository in fleet.ids.values():
+            refresh_summary(connection, repository, T0, [DEFAULT])
+    assert sum(removed) > 0
+    assert counted(database) == stored(database)
+    assert list(verify(database, {}, T0, lambda *_: None)) == []
+
+
+def run_together(
+    once: list[Callable[[], None]], repeated: list[Callable[[], None]]
+) -> None:
+    """Each on a thread; those that are repeated, until the others have ended."""
+    faults: list[BaseException] = []
+    ended = threading.Event()
+
+    def guarded(work: Callable[[], None], *, is_repeated: bool) -> None:
+        while True:
+            try:
+                work()
+            except StoreError as exc:
+                if exc.code not in PASSING:
+                    faults.append(exc)
+            except BaseException as exc:  # noqa: BLE001 - told by the test itself
+                faults.append(exc)
+            if not is_repeated or ended.is_set() or faults:
+                return
+
+    working = [
+        threading.Thread(target=guarded, args=(w,), kwargs={"is_repeated": r})
+        for works, r in ((once, False), (repeated, True))
+        for w in works
+    ]
+    for thread in working:
+        thread.start()
+    for thread in working[: len(once)]:
+        thread.join()
+    ended.set()
+    for thread in working[len(once) :]:
+        thread.join()
+    assert faults == []
