@@ -106,16 +106,20 @@ def _retry_after(form: RetryAfter) -> Row:
     return _at_random(answer, 0.01 if form == "absurd" else _SHARE)
 
 
+_ROWS_OF_F03: Final[Mapping[str, Row]] = {
+    f"f03-{form}": _retry_after(form) for form in RETRY_AFTERS
+}
+_ROWS_OF_PASSING: Final[Mapping[str, Row]] = {
+    name: _at_random(fault, _SHARE)
+    for name, fault in PASSING.items()
+    if not name.startswith("f03")
+}
 ROWS: Final[Mapping[str, Row]] = {
     "f01-down": _goes_down,
     "f02-latency": _at_random(Delay(0.02), 0.5),
     "f02-drip": _at_random(Drip(every_s=0.2), _FEW),
-    **{f"f03-{form}": _retry_after(form) for form in RETRY_AFTERS},
-    **{
-        name: _at_random(fault, _SHARE)
-        for name, fault in PASSING.items()
-        if not name.startswith("f03")
-    },
+    **_ROWS_OF_F03,
+    **_ROWS_OF_PASSING,
     "f06-silence": _at_random(Silence(), _FEW),
     "f07-manifests": lambda proxy, _: proxy.spoil(
         flipped_byte(), kind="manifest", method="GET", chance=_SHARE

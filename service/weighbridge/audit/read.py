@@ -33,6 +33,7 @@ from weighbridge.ports import Registry
 
 _INTEGRITY: Final = frozenset({"digest_mismatch", "size_mismatch"})
 """A child that is not what the index promised makes the whole index untrue."""
+_KEPT: Final = 4_096
 _OF_THE_WAY: Final = "index_too_large"
 """It depends on what else the tag leads to: another tag may read the same document."""
 
@@ -90,6 +91,9 @@ class Reader:
         self._registry = registry
         self._known = known
         self._flights: dict[Digest, dict[_Asked, asyncio.Task[Reading]]] = {}
+        # What the store was given last: a question that was put to it before that
+        # comes back without it.
+        self._kept: dict[Digest, None] = {}
         # Code and message alone: an error that was raised holds, by its traceback,
         # the document that it is about, and that may be 4 MiB.
         self._refused: dict[tuple[Digest, _Asked], tuple[str, str]] = {}
@@ -102,7 +106,7 @@ class Reader:
         """
         answer = await self._registry.get_manifest(repository, reference)
         warnings = _warnings(answer.claimed_digest, answer.digest)
-        if await self._known.contains(answer.digest):
+        if await self.knows(answer.digest):
             return Reading(answer.digest, warnings=warnings)
 
         def start() -> Awaitable[Reading]:
@@ -120,12 +124,16 @@ class Reader:
 
     async def knows(self, digest: Digest) -> bool:
         """Whether the store has this manifest's facts."""
-        return await self._known.contains(digest)
+        return await self._known.contains(digest) or digest in self._kept
 
     def forget(self, reading: Reading) -> None:
         """The store has these documents now: later questions go there."""
         for digest in (reading.digest, *(d.digest for d in reading.documents)):
             self._flights.pop(digest, None)
+            if not reading.missing:
+                self._kept[digest] = None
+        while len(self._kept) > _KEPT:
+            del self._kept[next(iter(self._kept))]
 
     async def get_child(self, repository: str, child: Child) -> ParsedManifest:
         """One child of an index, checked against its descriptor."""
@@ -204,7 +212,7 @@ class Reader:
         self, repository: str, child: Child, depth: int, budget: _Budget
     ) -> Reading:
         digest = child.descriptor.digest
-        if await self._known.contains(digest):
+        if await self.knows(digest):
             return Reading(digest)
 
         async def start() -> Reading:

@@ -46,6 +46,10 @@ _FIRST_BACK_OFF_S: Final = 0.5
 _FEWER_ATTEMPTS: Final = {"deadline": 1, "dns_error": 2, "connect_error": 3}
 
 
+_PUT_OFF: Final = 3 * ATTEMPTS
+"""Tries where the registry itself says when to come back: of many requests that come
+back together some are refused again, and one would always be unlucky five times. How
+long a crawl waits in all is bounded by the gate."""
 _RENEWALS: Final = 3
 """A token may end again while its request waits for its turn, but not for ever."""
 
@@ -239,7 +243,9 @@ class RegistryClient:
 
 
 def _is_worth_repeating(error: WeighbridgeError, attempt: int) -> bool:
-    if not error.retryable or attempt >= _FEWER_ATTEMPTS.get(error.code, ATTEMPTS):
+    is_put_off = isinstance(error, RateLimited) and error.retry_after is not None
+    most = _PUT_OFF if is_put_off else _FEWER_ATTEMPTS.get(error.code, ATTEMPTS)
+    if not error.retryable or attempt >= most:
         return False
     return error.retry_after is None or error.retry_after < RETRY_AFTER_MAX_S
 

@@ -230,6 +230,40 @@ async def test_a_digest_that_the_store_knows_is_not_completed() -> None:
     assert registry.count("get_blob") == 0
 
 
+async def test_a_lookup_that_is_older_than_what_was_just_kept_costs_nothing() -> None:
+    registry = FakeRegistry()
+    image = a_served_image()
+    registry.put("app", "1", image)
+    registry.put("app", "latest", image)
+    # What the store says is always of before it was given the image.
+    reader = reader_of(registry)
+    reader.forget(await reader.read("app", "1"))
+
+    again = await reader.read("app", "latest")
+
+    assert again.documents == ()
+    assert registry.count("get_blob") == 1
+
+
+async def test_an_index_that_was_kept_without_a_child_is_read_again() -> None:
+    registry = FakeRegistry()
+    amd, arm = a_served_image(), a_served_image(some_layers(7), platform=ARM)
+    index = an_index([amd.manifest, arm.manifest])
+    registry.hold(amd)
+    registry.put("app", "1", index)
+    registry.put("app", "latest", index)
+    reader = reader_of(registry)
+    first = await reader.read("app", "1")
+    reader.forget(first)
+    registry.hold(arm)
+
+    again = await reader.read("app", "latest")
+
+    assert first.missing
+    assert {type(document) for document in again.documents} == {Image, Index}
+    assert again.missing == {}
+
+
 async def test_an_artifact_is_kept_as_what_it_is_manifest_047() -> None:
     registry = FakeRegistry()
     registry.put("charts", "1", an_artifact())

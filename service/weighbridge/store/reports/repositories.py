@@ -1,12 +1,20 @@
 """Repositories: the read model's rows, one or in pages."""
 
 from collections.abc import Collection
-from typing import Final
+from datetime import datetime
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, and_, func, select
 
-from weighbridge.domain.report import Page, RepositoryReport
-from weighbridge.store.dialect import among_ids, listed
+from weighbridge.domain.digest import Digest
+from weighbridge.domain.measure import Confidence
+from weighbridge.domain.report import (
+    NewestBy,
+    Page,
+    RepositoryReport,
+    RepositoryState,
+)
+from weighbridge.store.dialect import Rows, among_ids, listed
 from weighbridge.store.facts import IS_IMAGE
 from weighbridge.store.models import (
     blobs,
@@ -22,30 +30,92 @@ from weighbridge.store.paging import check_limit, write_cursor
 from weighbridge.store.reports.names import could_be_in_a_name
 from weighbridge.store.reports.repository_order import (
     RepositoryQuery,
-    SQLRow,
     check_order,
     order_name,
     page_keys,
 )
 from weighbridge.store.sums import exact_sum, sum_of
 
+_repository = repositories.c
 _summary = repository_summaries.c
-_ROWS: Final = (
+
+
+class _Row(NamedTuple):
+    """What `_ROWS` selects, in its order."""
+
+    id: int
+    registry: str
+    repository: str
+    state: RepositoryState
+    state_reason: str
+    state_since: datetime
+    gone_at: datetime | None
+    last_pass_at: datetime | None
+    last_complete_pass_at: datetime | None
+    interval_s: int
+    tag_count: int
+    image_count: int
+    tags_failed: int
+    newest_tag: str | None
+    newest_digest: Digest | None
+    newest_platform: str | None
+    newest_by: NewestBy | None
+    newest_at: datetime | None
+    newest_compressed_bytes: int | None
+    newest_uncompressed_bytes: int | None
+    newest_uncompressed_confidence: Confidence | None
+    newest_layers: int | None
+    baseline_compressed_bytes: int | None
+    heaviest_instruction: str | None
+    heaviest_compressed_bytes: int | None
+    largest_compressed_bytes: int | None
+    referenced_bytes: int | None
+    weighed_bytes: int | None
+    scope: str
+    deduplicated_bytes: int
+    exclusive_bytes: int
+
+
+_ROWS: Final = Rows(
     select(
+        _repository.id,
         registries.c.name.label("registry"),
-        repositories,
-        repository_summaries,
+        _repository.name.label("repository"),
+        _repository.state,
+        _repository.state_reason,
+        _repository.state_since,
+        _repository.gone_at,
+        _repository.last_pass_at,
+        _repository.last_complete_pass_at,
         registries.c.interval_s,
-        storage_scopes.c.name.label("scope"),
+        _summary.tag_count,
+        _summary.image_count,
+        _summary.tags_failed,
+        _summary.newest_tag,
         blobs.c.digest.label("newest_digest"),
+        _summary.newest_platform,
+        _summary.newest_by,
+        _summary.newest_at,
+        _summary.newest_compressed_bytes,
+        _summary.newest_uncompressed_bytes,
+        _summary.newest_uncompressed_confidence,
+        _summary.newest_layers,
+        _summary.baseline_compressed_bytes,
         instructions.c.text.label("heaviest_instruction"),
+        _summary.heaviest_compressed_bytes,
+        _summary.largest_compressed_bytes,
+        _summary.referenced_bytes,
+        _summary.weighed_bytes,
+        storage_scopes.c.name.label("scope"),
+        _summary.deduplicated_bytes,
+        _summary.exclusive_bytes,
     )
-    .join_from(repositories, registries, registries.c.id == repositories.c.registry_id)
-    .join(repository_summaries, _summary.repository_id == repositories.c.id)
-    .join(storage_scopes, storage_scopes.c.id == repositories.c.scope_id)
+    .join_from(repositories, registries, registries.c.id == _repository.registry_id)
+    .join(repository_summaries, _summary.repository_id == _repository.id)
+    .join(storage_scopes, storage_scopes.c.id == _repository.scope_id)
     .outerjoin(blobs, blobs.c.id == _summary.newest_image_id)
     .outerjoin(instructions, instructions.c.id == _summary.heaviest_instruction_id)
-    .where(among_ids(repositories.c.id))
+    .where(among_ids(_repository.id))
 )
 _held = (
     select(repository_manifests.c.manifest_id)
@@ -105,17 +175,17 @@ def weighed(connection: Connection, repository_ids: Collection[int]) -> tuple[in
 
 def _reports(connection: Connection, ids: Collection[int]) -> list[RepositoryReport]:
     """The rows of these ids, in the order of the ids."""
-    rows = connection.execute(_ROWS, {"ids": listed(ids)})
+    rows = map(_Row._make, _ROWS.read(connection, {"ids": listed(ids)}))
     found = {row.id: _report(row) for row in rows}
     return [found[identity] for identity in ids]
 
 
-def _report(row: SQLRow) -> RepositoryReport:
+def _report(row: _Row) -> RepositoryReport:
     is_summed_up = row.referenced_bytes is not None
     deduplicated, exclusive = row.deduplicated_bytes, row.exclusive_bytes
     return RepositoryReport(
         registry=row.registry,
-        repository=row.name,
+        repository=row.repository,
         state=row.state if row.gone_at is None else "gone",
         state_reason=row.state_reason,
         state_since=row.gone_at or row.state_since,
