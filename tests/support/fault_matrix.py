@@ -96,8 +96,8 @@ def _lists_half(proxy: FaultProxy, chosen: Random) -> None:
 
 
 def _later_page_fails(proxy: FaultProxy, chosen: Random) -> None:
-    fault = chosen.choice([status(500), Reset("body"), error(404, "NAME_UNKNOWN")])
-    proxy.spoil(fault, kind="tags", target="last=", chance=0.7)
+    faults: list[Fault] = [status(500), Reset("body"), error(404, "NAME_UNKNOWN")]
+    proxy.spoil(chosen.choice(faults), kind="tags", target="last=", chance=0.7)
     proxy.spoil(pages_of(chosen.randrange(5, 20)), kind="tags")
 
 
