@@ -5,10 +5,10 @@ from asyncio import Future, get_running_loop
 from itertools import count
 from typing import Final, Protocol
 
-LIMIT: Final = 128
+LIMIT: Final = 200
 """Tags of one crawl that are asked about, wait to be written or are being written,
 at any time."""
-BATCH: Final = 64
+BATCH: Final = 100
 """So many answers are written together: while that is done, as many gather for the
 next batch, and enough are left to keep the connections busy."""
 

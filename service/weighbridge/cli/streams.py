@@ -11,6 +11,8 @@ _UNWRITABLE: Final = frozenset(
     {errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC, errno.EPIPE}
 )
 
+_STDOUT: Final = 1
+
 
 class OutputFailed(Exception):
     """stdout did not take the result. Its cause is the OSError."""
@@ -37,13 +39,13 @@ def take_over() -> None:
 
     Of a process that was started without one of them, the next file that is opened
     gets its number: the database, and then whatever is printed by number goes into
-    it. What is written to a stdout that was closed still fails.
+    it. Writing to a stdout that was closed fails as where its reader has gone.
     """
-    for number, flags in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
+    for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, flags)  # the lowest number that is free
+            _open_for_nobody(number)
     if sys.stdout is None:
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - it stays open
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -55,6 +57,18 @@ def take_over() -> None:
         errors="backslashreplace",
         line_buffering=True,
     )
+
+
+def _open_for_nobody(number: int) -> None:
+    """stdout: a pipe whose reader has gone; the others: an empty file."""
+    if number == _STDOUT:
+        reader, opened = os.pipe()
+        os.close(reader)
+    else:
+        opened = os.open(os.devnull, os.O_RDWR)
+    if opened != number:
+        os.dup2(opened, number)
+        os.close(opened)
 
 
 def emit(text: str) -> None:

@@ -18,6 +18,10 @@ _PRAGMAS: Final = (
     "busy_timeout = 5000",
     "journal_mode = WAL",
     "synchronous = NORMAL",
+    # 16 MB of log before it is copied into the file: a copy costs as much as a batch.
+    "wal_autocheckpoint = 4000",
+    # 48 MiB: digests are looked up all over the index.
+    "cache_size = -49152",
     "foreign_keys = ON",
 )
 

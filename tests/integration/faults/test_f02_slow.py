@@ -13,6 +13,8 @@ from weighbridge.config import RegistrySettings
 from weighbridge.registry.clock import Clock
 from weighbridge.store.reports import registry_reports
 
+pytestmark = pytest.mark.only_on("sqlite")  # what is kept is not the matter
+
 DEADLINE_S = 0.5
 
 

@@ -12,6 +12,8 @@ from support.hasty_crawls import Hasty
 from support.two_moments import TwoMoments
 from weighbridge.domain.limits import RETRY_AFTER_MAX_S
 
+pytestmark = pytest.mark.only_on("sqlite")  # what is kept is not the matter
+
 
 def test_f03_every_fourth_request_refused_costs_a_third_more_requests(
     moments: TwoMoments, database: CrawledDatabase

@@ -9,6 +9,8 @@ from support.hasty_crawls import Hasty
 from support.images_oci import OCI_MANIFEST, made_image
 from support.two_moments import TwoMoments
 
+pytestmark = pytest.mark.only_on("sqlite")  # what is kept is not the matter
+
 
 @pytest.mark.parametrize("is_reset", [False, True])
 @pytest.mark.parametrize("seed", [1, 2])

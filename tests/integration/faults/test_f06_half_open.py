@@ -4,11 +4,15 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from support.fault_proxy import fault_proxy
 from support.faults import Silence
 from support.faulty_crawls import CrawledDatabase, watching
 from support.hasty_crawls import Hasty, timed
 from support.two_moments import TwoMoments
+
+pytestmark = pytest.mark.only_on("sqlite")  # what is kept is not the matter
 
 DEADLINE_S = 0.5
 

@@ -2,12 +2,16 @@
 
 from pathlib import Path
 
+import pytest
+
 from support.faults import Altered, Delay, Instead, status
 from support.faulty_crawls import NAME, CrawledDatabase, watching
 from support.guarded_registry import a_guarded_registry
 from support.hasty_crawls import Hasty
 from support.two_moments import TwoMoments
 from weighbridge.config import RegistrySettings
+
+pytestmark = pytest.mark.only_on("sqlite")  # what is kept is not the matter
 
 THREE_SECONDS = -57
 """The registry takes a token for a minute longer than it says."""

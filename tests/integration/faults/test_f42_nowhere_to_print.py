@@ -17,6 +17,8 @@ from support.faulty_crawls import CrawledDatabase
 from support.two_moments import TwoMoments
 from support.wait import wait_in_thread
 
+pytestmark = pytest.mark.only_on("sqlite")  # what is kept is not the matter
+
 WEIGHBRIDGE = f"{sys.executable} -m weighbridge"
 _FULL_TMPFS = """
 mount -t tmpfs -o size=4k none "$FULL" || exit 77

@@ -10,12 +10,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import pytest
+
 from support.fault_proxy import fault_proxy
 from support.faults import Answer, Instead, listing_altered, status
 from support.faulty_crawls import CrawledDatabase, watching
 from support.two_moments import TwoMoments
 from support.wait import wait_in_thread
 from weighbridge.domain import limits
+
+pytestmark = pytest.mark.only_on("sqlite")  # what is kept is not the matter
 
 MOST_RESIDENT_KIB = 300 * 1024
 ENOUGH = 3_000

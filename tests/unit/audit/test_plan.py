@@ -83,3 +83,12 @@ def test_head_comes_first_above_two_tags_a_digest(
     tags: int, manifests: int, expected: bool
 ) -> None:
     assert wants_head_first(tags, manifests) is expected
+
+
+def test_f02_a_tag_whose_last_look_failed_is_asked_after_all_others() -> None:
+    seen = [TagSeen("a"), TagSeen("b"), TagSeen("c")]
+    before = {"a": known(OLD, "deadline"), "b": known()}
+
+    questions = list(plan(seen, before, head_first=False))
+
+    assert [question.tag.name for question in questions] == ["b", "c", "a"]

@@ -231,6 +231,8 @@ def start(arguments: str, redirected: str) -> subprocess.CompletedProcess[str]:
         ("| :", ""),
         (">/dev/full", "the result cannot be written: No space left on device\n"),
         (">/dev/full 2>/dev/full", ""),
+        (">&-", ""),
+        ("<&- >&- 2>&-", ""),
     ],
 )
 def test_a_result_that_nobody_takes_is_no_fault_of_ours(

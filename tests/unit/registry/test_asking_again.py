@@ -85,6 +85,12 @@ async def test_passing_trouble_is_waited_out(trouble: Step) -> None:
             httpx.ReadError("reset"), "connection_reset", 5, id="registry_http-021"
         ),
         pytest.param(httpx.Response(429), "rate_limited", 5, id="429"),
+        pytest.param(
+            httpx.Response(429, headers={"retry-after": "1"}),
+            "rate_limited",
+            15,
+            id="f03 429 that says when",
+        ),
         pytest.param(httpx.ConnectError("refused"), "connect_error", 3, id="refused"),
         pytest.param(NameNotFound("no such name"), "dns_error", 2, id="name"),
         pytest.param(

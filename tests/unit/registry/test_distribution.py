@@ -2,11 +2,13 @@
 
 import gzip
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import repeat
 
 import httpx
 import pytest
 
+from support.handler_transport import Handler
 from support.registry_client import (
     OWNER,
     an_endpoint,
@@ -15,7 +17,11 @@ from support.registry_client import (
     json_answer,
 )
 from weighbridge.domain.digest import Digest, digest_of
-from weighbridge.domain.limits import MANIFEST_BODY_BYTES, PAGE_BODY_BYTES
+from weighbridge.domain.limits import (
+    MANIFEST_BODY_BYTES,
+    PAGE_BODY_BYTES,
+    TAGS_PER_REPOSITORY,
+)
 from weighbridge.domain.listing import RepositoryPage, TagPage, TagSeen
 from weighbridge.domain.manifest import ACCEPT
 from weighbridge.errors import (
@@ -155,6 +161,19 @@ async def test_a_listing_of_names_without_end_is_left_at_its_cap() -> None:
     assert len(asked) == 10
 
 
+async def test_a_page_with_more_names_than_are_read_is_no_page_registry_list_020() -> (
+    None
+):
+    tags = [f"t{number}" for number in range(TAGS_PER_REPOSITORY + 1)]
+    body = json.dumps({"name": "shop/cart", "tags": tags}).encode()
+    ask = asking(lambda _: json_answer(body))
+
+    with pytest.raises(ListingError) as broken:
+        await anext(ask.registry.tags("shop/cart"))
+
+    assert broken.value.code == "too_many_tags"
+
+
 async def test_an_unknown_repository_is_not_an_empty_one() -> None:
     ask = asking(lambda _: error_answer(404, "NAME_UNKNOWN", "unknown"))
 
@@ -229,6 +248,50 @@ async def test_a_lying_digest_header_is_passed_on_but_not_believed_manifest_030(
     answer = await ask.registry.get_manifest("shop/cart", "v1")
 
     assert (answer.digest, answer.claimed_digest) == (DIGEST, OTHER)
+    asked = [(r.method, r.url.path[-8:]) for r in ask.transport.requests]
+    assert asked == [("GET", "fests/v1"), ("HEAD", DIGEST[-8:])]
+
+
+def knowing(*digests: Digest, served: Iterator[bytes]) -> Handler:
+    """A registry that has these manifests, and serves other bytes in turn by tag; it
+    calls all of them DIGEST."""
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        if request.method == "HEAD":
+            is_known = request.url.path.rpartition("/")[2] in digests
+            return httpx.Response(200 if is_known else 404)
+        headers = {"docker-content-digest": DIGEST}
+        return httpx.Response(200, content=next(served), headers=headers)
+
+    return handler
+
+
+async def test_f07_bytes_that_changed_on_their_way_are_asked_for_again() -> None:
+    ask = asking(knowing(DIGEST, served=iter([b"altered", MANIFEST])))
+
+    answer = await ask.registry.get_manifest("shop/cart", "v1")
+
+    assert (answer.content, answer.digest) == (MANIFEST, DIGEST)
+    assert ask.sample("weighbridge_integrity_errors_total") == 1
+
+
+async def test_f07_a_manifest_by_tag_that_stays_altered_is_refused() -> None:
+    ask = asking(knowing(DIGEST, served=repeat(b"altered")))
+
+    with pytest.raises(DocumentError) as refused:
+        await ask.registry.get_manifest("shop/cart", "v1")
+
+    assert refused.value.code == "digest_mismatch"
+    assert ask.sample("weighbridge_integrity_errors_total") == 2
+
+
+async def test_manifest_030_a_header_that_names_nothing_is_not_believed() -> None:
+    # It knows manifests by their tags alone.
+    ask = asking(knowing(served=repeat(b"another")))
+
+    answer = await ask.registry.get_manifest("shop/cart", "v1")
+
+    assert answer.digest == digest_of(b"another")
 
 
 async def test_a_claim_that_is_no_digest_is_made_printable() -> None:
@@ -428,6 +491,15 @@ async def test_a_registry_that_ignores_ranges_is_told_apart(
     error = await refused_range(handler)
 
     assert error.code == "range_unsupported"
+
+
+async def test_f07_a_whole_blob_of_other_bytes_is_refused() -> None:
+    other = bytes([BLOB[0] ^ 1]) + BLOB[1:]
+
+    with pytest.raises(DocumentError) as refused:
+        await range_of(serving(other), 0, len(BLOB) - 1)
+
+    assert refused.value.code == "digest_mismatch"
 
 
 async def test_a_whole_blob_of_another_length_is_refused() -> None:

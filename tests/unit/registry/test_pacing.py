@@ -169,6 +169,21 @@ async def test_no_more_than_the_slots_are_inside_at_once() -> None:
     assert most == 3
 
 
+async def test_f08_who_has_waited_once_goes_before_those_that_wait() -> None:
+    watched = Watched(concurrency=1)
+    order: list[str] = []
+
+    async def enter(name: str, *, is_ahead: bool) -> None:
+        async with watched.gate.ahead() if is_ahead else watched.gate:
+            order.append(name)
+            await asyncio.sleep(0)
+
+    names = {"first": False, "late": False, "again": True, "and again": True}
+    await asyncio.gather(*(enter(n, is_ahead=ahead) for n, ahead in names.items()))
+
+    assert order == ["first", "again", "and again", "late"]
+
+
 async def test_cancelled_requests_lose_no_slot() -> None:
     watched = Watched(concurrency=2)
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from itertools import count
 
 import httpx
 import pytest
@@ -213,6 +214,44 @@ async def test_a_401_to_a_token_that_was_just_fetched_is_final_registry_auth_016
 
     assert refused.value.code == "unauthorized"
     assert server.hits == {"/v2/shop/cart/tags/list": 1, "/token": 1}
+
+
+CHALLENGE = [f'Bearer realm="{REALM}"']
+
+
+def signing_in() -> Authorizer:
+    """An authorizer whose tokens are t1, t2 and so on."""
+    numbers = count(1)
+
+    async def fetch(request: TokenRequest) -> Token:
+        return Token(Secret(f"t{next(numbers)}"), 60.0)
+
+    return Authorizer(owned(), fetch, FakeClock().clock)
+
+
+async def test_f08_a_token_that_was_good_and_is_refused_has_ended() -> None:
+    authorizer, scope = signing_in(), pull_scope("shop/cart")
+    first = await authorizer.answer_challenge(CHALLENGE, scope, Grant())
+    assert first is not None
+    waiting = await authorizer.grant(scope)
+
+    assert await authorizer.answer_challenge(CHALLENGE, scope, first) is None
+    authorizer.note_accepted(waiting)
+    second = await authorizer.answer_challenge(CHALLENGE, scope, first)
+
+    assert second == Grant(Secret("Bearer t2"), is_new=True)
+
+
+async def test_f08_who_waits_with_a_token_that_ended_shows_the_new_one() -> None:
+    authorizer, scope = signing_in(), pull_scope("shop/cart")
+    await authorizer.answer_challenge(CHALLENGE, scope, Grant())
+    waiting, refused = [await authorizer.grant(scope) for _ in range(2)]
+    assert authorizer.renewed(waiting) == waiting
+
+    await authorizer.answer_challenge(CHALLENGE, scope, refused)
+
+    assert authorizer.renewed(waiting) == Grant(Secret("Bearer t2"))
+    assert authorizer.renewed(Grant()) == Grant()
 
 
 async def test_a_cancelled_request_leaves_the_others_their_token() -> None:

@@ -43,7 +43,8 @@ class ManyRows(ABC):
 
     @abstractmethod
     def _of_values(self, words: Words, values: str) -> str:
-        """The statement over `VALUES (...), ...`."""
+        """The statement over `VALUES (...), ...`; nothing happens for rows of NULLs.
+        The first column of a real row is never NULL."""
 
     @abstractmethod
     def _over_arrays(self, words: Words) -> str:
@@ -54,7 +55,8 @@ class InsertedRows(ManyRows):
     """An INSERT of many rows, and what becomes of those that are there already."""
 
     def _of_values(self, words: Words, values: str) -> str:
-        return f"{self._into(words)} {values} {self._conflict(words)}"
+        chosen = f"SELECT * FROM ({values}) WHERE column1 IS NOT NULL"
+        return f"{self._into(words)} {chosen} {self._conflict(words)}"
 
     def _over_arrays(self, words: Words) -> str:
         source = words.unnested(self._columns)

@@ -1,21 +1,23 @@
 """A statement for many rows, ready for a database, and how the rows travel there.
 
 PostgreSQL gets one statement over arrays, half the price of executemany there. SQLite
-gets a few statements of many rows each: for each row of an executemany, as for each
-row that is read (see `rows`), Python gives the interpreter's lock away.
+gets as few statements as can be: for each of them, for each row of an executemany and
+for each row that is read (see `rows`), Python gives the interpreter's lock away, and
+waits for it beside a thread that computes.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from itertools import chain
+from itertools import chain, repeat
 from typing import Any, Final, TypeAlias
 
 from sqlalchemy import Column, Connection, Dialect
 
 Row: TypeAlias = tuple[Any, ...]
 
-_PIECES: Final = (256, 64, 16, 4, 1)
-"""So many rows a statement has on SQLite, which keeps each of them compiled."""
+_PIECES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+"""So many rows a statement may have on SQLite."""
+_LONGEST: Final = _PIECES[-1]
 
 
 class Prepared(ABC):
@@ -54,7 +56,9 @@ class OverArrays(Prepared):
 
 
 class InPieces(Prepared):
-    """SQLite: some statements, with a parameter for each value."""
+    """SQLite: one statement for each 256 rows, and one for the rest, filled up with
+    rows of NULLs. Each length is a statement of its own, which the driver keeps
+    compiled: so there are few lengths."""
 
     def __init__(
         self,
@@ -63,19 +67,18 @@ class InPieces(Prepared):
         dialect: Dialect,
     ) -> None:
         super().__init__(columns, dialect)
+        self._nothing = (None,) * len(columns)
         row = f"({', '.join('?' for _ in columns)})"
         self._texts = {
             rows: text_for(f"VALUES {', '.join([row] * rows)}") for rows in _PIECES
         }
-        self._width = len(columns)
 
     def run(self, connection: Connection, rows: Sequence[Row]) -> Sequence[Row]:
-        converted = zip(*self._converted(rows), strict=True)
-        values = list(chain.from_iterable(converted))
-        at, left = 0, len(rows)
-        for size in _PIECES:
-            while left >= size:
-                end = at + size * self._width
-                connection.exec_driver_sql(self._texts[size], tuple(values[at:end]))
-                at, left = end, left - size
+        converted = list(zip(*self._converted(rows), strict=True))
+        for start in range(0, len(converted), _LONGEST):
+            piece = converted[start : start + _LONGEST]
+            length = next(length for length in _PIECES if length >= len(piece))
+            filled = chain(piece, repeat(self._nothing, length - len(piece)))
+            values = tuple(chain.from_iterable(filled))
+            connection.exec_driver_sql(self._texts[length], values)
         return ()
