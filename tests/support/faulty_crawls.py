@@ -42,7 +42,7 @@ _RECORDS: Final = text("""
     SELECT repositories.name || ':' || tags.name, blobs.digest, tags.gone_at
     FROM tags JOIN repositories ON repositories.id = tags.repository_id
     LEFT JOIN blobs ON blobs.id = tags.target_id""")
-_LOOKS_A_SECOND: Final = 100
+_LOOKS_A_SECOND: Final = 40
 
 
 @dataclass(slots=True)

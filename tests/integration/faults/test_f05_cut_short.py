@@ -12,8 +12,7 @@ from support.two_moments import TwoMoments
 pytestmark = pytest.mark.only_on("sqlite")  # what is kept is not the matter
 
 
-@pytest.mark.parametrize("is_reset", [False, True])
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(("seed", "is_reset"), [(1, False), (2, True)])
 def test_f05_an_answer_cut_anywhere_is_asked_again_and_no_half_is_stored(
     moments: TwoMoments, database: CrawledDatabase, seed: int, is_reset: bool
 ) -> None:

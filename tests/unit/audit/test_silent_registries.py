@@ -85,8 +85,8 @@ async def test_f01_f02_tags_after_so_many_without_an_answer_are_not_asked(
 
     found = yard.repository("shop/api")
     assert (found.state, found.state_reason) == ("partial", "connect_error")
-    # One more may have been under way.
-    assert registry.count("head_manifest") <= SILENT_IN_A_ROW + 1
+    # Two more may have been under way.
+    assert registry.count("head_manifest") <= SILENT_IN_A_ROW + 2
     assert {n: t.digest for n, t in yard.tags("shop/api").items()} == {
         n: t.digest for n, t in before.items()
     }
@@ -124,11 +124,11 @@ async def test_tags_that_never_answer_keep_no_other_from_being_asked(
     await yard.crawl(registry)
     silence(registry, *range(SILENT_IN_A_ROW))
     await yard.crawl(registry)
-    moved = registry.put("shop/api", f"t{TAGS - 1}", a_served_image(some_layers(7)))
+    registry.asked.clear()
 
     await yard.crawl(registry)
 
-    assert yard.tags("shop/api")[f"t{TAGS - 1}"].digest == moved
+    assert registry.count("head_manifest") == TAGS
 
 
 @pytest.mark.parametrize(
