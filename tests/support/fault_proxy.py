@@ -100,10 +100,13 @@ class FaultProxy:
 
     async def _go_down(self) -> None:
         if self._server is not None:
+            # Those that were accepted in this moment begin first: asyncio loses them,
+            # open, where their server has ended.
+            for listening in self._server.sockets:
+                self._loop.remove_reader(listening.fileno())
+            await asyncio.sleep(0.01)
             self._server.close()
             self._server = None
-        # Connections that were accepted in this moment begin now.
-        await asyncio.sleep(0)
         for writer in self._open:
             abort(writer)
         tasks = self._tasks - {asyncio.current_task()}

@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Final
 
 from weighbridge.audit.context import PassContext
+from weighbridge.audit.read import Reading
 from weighbridge.audit.together import together
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import Document, Image
@@ -34,11 +35,13 @@ async def ask_for_children(
     read = context.writer.read
     missing = await read(missing_manifests, claim.repository_id, AT_ONCE)
     found: dict[Digest, Document] = {}
+    readings: list[Reading] = []
 
     async def ask(digest: Digest) -> None:
         with suppress(DocumentError, RegistryError, TransportError):
             reading = await context.reader.read(claim.repository, digest)
             found.update((d.digest, d) for d in reading.documents)
+            readings.append(reading)
 
     await together(
         ask(digest)
@@ -47,6 +50,8 @@ async def ask_for_children(
     )
     if found:
         await context.writer.write(keep_documents, [*found.values()], {})
+    for reading in readings:
+        context.reader.forget(reading)
     left = await read(missing_manifests, claim.repository_id, 1)
     return next(iter(left.values()), "")
 

@@ -34,6 +34,7 @@ class Outcomes:
     taken_over: int = 0
     faults: list[CrawlFault] = field(default_factory=list)
     _silent_in_a_row: int = 0
+    _has_doubts: bool = False
     _is_gone: bool = False
 
     @property
@@ -42,8 +43,9 @@ class Outcomes:
 
     @property
     def is_in_doubt(self) -> bool:
-        """Whether the last answer is too long ago to say that the registry is there."""
-        return self._silent_in_a_row > 0 and not self.is_unreachable
+        """Whether a look ended without an answer, so that the registry may have gone
+        since."""
+        return self._has_doubts and not self.is_unreachable
 
     def note_gone(self) -> None:
         """The registry does not answer at all any more."""
@@ -56,6 +58,7 @@ class Outcomes:
         self._count(result.state, result.tags_seen)
         is_silent = outcome.is_silent or result.state == "unreachable"
         self._silent_in_a_row = self._silent_in_a_row + 1 if is_silent else 0
+        self._has_doubts = self._has_doubts or is_silent or outcome.in_doubt
         if result.state != "ok" and not outcome.faults:
             self._note(name, None, result.reason, _WORDS[result.state])
         for fault in outcome.faults:

@@ -34,6 +34,10 @@ from weighbridge.ports import Registry
 _INTEGRITY: Final = frozenset({"digest_mismatch", "size_mismatch"})
 """A child that is not what the index promised makes the whole index untrue."""
 _KEPT: Final = 4_096
+_LANDED: Final = 2_048
+"""Readings that are done and that nobody has kept yet, the children's included. A crawl
+that goes well has fewer in hand; where an index is refused, those of its good children
+stay behind."""
 _OF_THE_WAY: Final = "index_too_large"
 """It depends on what else the tag leads to: another tag may read the same document."""
 
@@ -85,15 +89,22 @@ class _Budget:
 
 
 class Reader:
-    """Reads documents of one registry."""
+    """Reads documents of one registry.
 
-    def __init__(self, registry: Registry, known: KnownDigests) -> None:
+    most_landed: readings that may be done and wait to be kept
+    """
+
+    def __init__(
+        self, registry: Registry, known: KnownDigests, most_landed: int = _LANDED
+    ) -> None:
         self._registry = registry
         self._known = known
         self._flights: dict[Digest, dict[_Asked, asyncio.Task[Reading]]] = {}
         # What the store was given last: a question that was put to it before that
         # comes back without it.
         self._kept: dict[Digest, None] = {}
+        self._most_landed = most_landed
+        self._landed_flights: dict[Digest, None] = {}
         # Code and message alone: an error that was raised holds, by its traceback,
         # the document that it is about, and that may be 4 MiB.
         self._refused: dict[tuple[Digest, _Asked], tuple[str, str]] = {}
@@ -130,6 +141,7 @@ class Reader:
         """The store has these documents now: later questions go there."""
         for digest in (reading.digest, *(d.digest for d in reading.documents)):
             self._flights.pop(digest, None)
+            self._landed_flights.pop(digest, None)
             if not reading.missing:
                 self._kept[digest] = None
         while len(self._kept) > _KEPT:
@@ -262,6 +274,8 @@ class Reader:
         """Keep what will not change if asked again: a reading, a broken rule."""
         failed = flight.cancelled() or flight.exception()
         if not failed:
+            self._landed_flights[digest] = None
+            self._bound_landed()
             return
         if isinstance(failed, DocumentError) and failed.code != _OF_THE_WAY:
             self._refused[digest, asked] = (failed.code, failed.message)
@@ -269,6 +283,15 @@ class Reader:
         flights.pop(asked, None)
         if not flights:
             self._flights.pop(digest, None)
+
+    def _bound_landed(self) -> None:
+        """The oldest are asked for again if anybody still wants them."""
+        while len(self._landed_flights) > self._most_landed:
+            digest = next(iter(self._landed_flights))
+            del self._landed_flights[digest]
+            flights = self._flights.pop(digest, {})
+            if under_way := {k: f for k, f in flights.items() if not f.done()}:
+                self._flights[digest] = under_way
 
 
 def _warnings(claimed: str, digest: Digest) -> tuple[str, ...]:

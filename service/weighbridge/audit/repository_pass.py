@@ -66,11 +66,13 @@ class PassOutcome:
 
     faults:    its failed tags, at most a hundred
     is_silent: it was left because no answer came any more
+    in_doubt:  the last tag that it asked about brought none
     """
 
     result: PassResult
     faults: tuple[TagFault, ...]
     is_silent: bool = False
+    in_doubt: bool = False
 
 
 @dataclass(slots=True)
@@ -123,8 +125,12 @@ class RepositoryPass:
         await self._remember_errors()
         result = self._result(broken, held)
         await self._context.writer.write(self._close, self._opened, result)
-        is_silent = isinstance(broken, TransportError)
-        return PassOutcome(result, tuple(self._keeping.tally.faults), is_silent)
+        return PassOutcome(
+            result,
+            tuple(self._keeping.tally.faults),
+            is_silent=isinstance(broken, TransportError),
+            in_doubt=self._silent > 0,
+        )
 
     async def _list_and_look(self) -> WeighbridgeError | None:
         """The error that ended the listing, or the looking, early."""

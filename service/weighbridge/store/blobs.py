@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, or_, select, update
 
 from weighbridge.domain.digest import Digest, raw
 from weighbridge.store.claims import BlobClaim, ClaimBook, FactsState, contradict
-from weighbridge.store.dialect import NumberedRows, Rows, among_bytes, among_ids, listed
+from weighbridge.store.dialect import NumberedRows, Rows, among_bytes, listed
 from weighbridge.store.facts import HAS_FACTS
 from weighbridge.store.interned import media_type_ids
 from weighbridge.store.models import KEPT_STATES, blobs
@@ -46,7 +46,7 @@ _NEW: Final = NumberedRows(
 )
 _FLAG: Final = (
     update(blobs)
-    .where(among_ids(blobs.c.id), blobs.c.has_conflict.is_(False))
+    .where(blobs.c.id == bindparam("blob"), blobs.c.has_conflict.is_(False))
     .values(has_conflict=True)
 )
 _SET_STATE: Final = (
@@ -124,10 +124,9 @@ def keep_blobs(
     new = sorted(claims.keys() - before.keys(), key=raw)
     types = media_type_ids(connection, (c.media_type for c in claims.values()))
     made = _NEW.add(connection, [_row(claims[digest], types) for digest in new])
-    now = {d: _made(number, claims[d]) for d, number in made.items()}
-    now |= before
-    if len(now) < len(claims):  # Others have added some meanwhile.
-        now |= find_blobs(connection, claims.keys() - now.keys())
+    if len(made) < len(new):  # Others have added some meanwhile, first.
+        before |= find_blobs(connection, [d for d in new if d not in made])
+    now = before | {d: _made(number, claims[d]) for d, number in made.items()}
     _flag_conflicts(connection, book, before, now)
     _complete(connection, claims, before, types)
     return before, now
@@ -197,7 +196,8 @@ def _flag_conflicts(
         if contradict(book.claims[digest], blob):
             conflicting.add(blob.id)
     if conflicting:
-        connection.execute(_FLAG, {"ids": listed(sorted(conflicting))})
+        # Sorted, one by one: two batches must not wait for each other.
+        connection.execute(_FLAG, [{"blob": blob} for blob in sorted(conflicting)])
 
 
 def _complete(
@@ -235,7 +235,7 @@ def _complete(
     resize(connection, larger)
     layered = [
         {"blob": blob.id, "annotated": claims[digest].annotated_uncompressed_bytes}
-        for digest, blob in before.items()
+        for digest, blob in sorted(before.items(), key=lambda item: item[1].id)
         if claims[digest].is_layer and not blob.is_layer and not blob.is_foreign
     ]
     if layered:

@@ -25,6 +25,7 @@ from weighbridge.store.models import (
     tags,
 )
 from weighbridge.store.recounting import (
+    Place,
     count_held_rows,
     places_of,
     recount_repository,
@@ -106,23 +107,26 @@ def recount(
         registry_id: int = connection.execute(
             select(registries.c.id).where(registries.c.name == registry)
         ).scalar_one()
-        _lock(connection, registry_id)
+        places = _lock(connection, registry_id)
         names = Names()
         _mend(connection, registry_id, now)
         changed: list[Difference] = []
         # What is shared is counted from what each repository holds: in this order.
-        for part in (_repositories, _scopes):
-            for wrong in repaired(connection, part(connection, registry_id, watch)):
+        for part in (
+            _repositories(connection, registry_id, places, watch),
+            _scopes(connection, registry_id, watch),
+        ):
+            for wrong in repaired(connection, part):
                 changed += differences(connection, wrong, names)
-        places = places_of(connection, registry_id)
         for done, place in enumerate(places):
             watch("summaries", done, len(places))
             refresh_summary(connection, place.repository_id, now, platforms)
     return changed
 
 
-def _lock(connection: Connection, registry_id: int) -> None:
-    """No batch of the registry runs until we commit, nor its settler."""
+def _lock(connection: Connection, registry_id: int) -> Sequence[Place]:
+    """No batch of the registry runs until we commit, nor its settler. Returns its
+    repositories: one that is found from now on is not ours to count."""
     places = places_of(connection, registry_id)
     lock_repositories(connection, [place.repository_id for place in places])
     # A settler that has taken rows and not committed yet still shows them to us.
@@ -130,6 +134,7 @@ def _lock(connection: Connection, registry_id: int) -> None:
     for scope in list(connection.execute(_QUEUED, parameters).scalars()):
         lock(connection, Purpose.SETTLE, scope)
     connection.execute(_UNQUEUE, parameters)
+    return places
 
 
 def _mend(connection: Connection, registry_id: int, now: datetime) -> None:
@@ -147,9 +152,8 @@ def _mend(connection: Connection, registry_id: int, now: datetime) -> None:
 
 
 def _repositories(
-    connection: Connection, registry_id: int, watch: Watch
+    connection: Connection, registry_id: int, places: Sequence[Place], watch: Watch
 ) -> Iterator[Wrong]:
-    places = places_of(connection, registry_id)
     held_rows = count_held_rows(connection)
     for done, place in enumerate(places):
         watch("repositories", done, len(places))

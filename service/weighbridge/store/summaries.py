@@ -16,6 +16,7 @@ from weighbridge.domain.sizes import heaviest_line, weigh_image
 from weighbridge.store.dialect import Rows, among_ids, listed
 from weighbridge.store.facts import IS_IMAGE
 from weighbridge.store.interned import find_instruction
+from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import (
     blobs,
     images,
@@ -139,9 +140,11 @@ def refresh_summary(
 ) -> None:
     """Bring a repository's row up to date; it is written only if it changed.
 
+    No batch of the repository runs meanwhile: its counts would be written over.
     platforms: in the order in which one of them speaks for an index; None where
         nobody knows any more: what they decide then stays as it is
     """
+    lock_repositories(connection, [repository_id])
     summary = summarize(connection, repository_id, now, platforms or (DEFAULT,))
     values = summary.values
     if platforms is None:

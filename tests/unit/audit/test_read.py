@@ -264,6 +264,28 @@ async def test_an_index_that_was_kept_without_a_child_is_read_again() -> None:
     assert again.missing == {}
 
 
+async def test_what_a_refused_index_leaves_behind_is_bounded() -> None:
+    registry = FakeRegistry()
+    reader = Reader(registry, KnownDigests(nothing_known), most_landed=5)
+    good = [a_served_image(some_layers(100 + number)) for number in range(20)]
+    bad = a_served_image(some_layers(7))
+    registry.hold(*good)
+    longer = Served(bad.manifest.raw + b" ", bad.manifest.media_type)
+    registry.manifests[bad.manifest.digest] = longer
+    registry.put("app", "1", an_index([i.manifest for i in [*good, bad]]))
+    for number, image in enumerate(good):
+        registry.put("app", f"good-{number}", image)
+
+    with pytest.raises(DocumentError):
+        await reader.read("app", "1")
+    before = registry.count("get_blob")
+    readings = [await reader.read("app", f"good-{number}") for number in range(20)]
+
+    # Those that were let go are read again, and nothing else is lost.
+    assert 15 <= registry.count("get_blob") - before <= 20
+    assert [len(reading.documents) for reading in readings] == [1] * 20
+
+
 async def test_an_artifact_is_kept_as_what_it_is_manifest_047() -> None:
     registry = FakeRegistry()
     registry.put("charts", "1", an_artifact())

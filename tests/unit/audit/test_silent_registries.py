@@ -153,6 +153,19 @@ async def test_whether_it_is_there_at_all_is_asked_once_more(
     assert (done.partial, registry.catalogs) == (1, 3)
 
 
+async def test_f01_one_tag_without_an_answer_at_the_end_is_enough_to_ask(
+    yard: Yard,
+) -> None:
+    registry = FadingRegistry(fades_with=SILENCE)
+    fill(registry, "shop/api")
+    await yard.crawl(registry)
+    silence(registry, TAGS - 1)
+
+    done = await yard.crawl(registry)
+
+    assert done.state == "unreachable"
+
+
 async def test_who_answered_in_full_is_not_asked_once_more(yard: Yard) -> None:
     registry = FadingRegistry()
     fill(registry, "shop/api")

@@ -1,0 +1,92 @@
+"""Two processes at the same rows, on PostgreSQL: neither undoes the other."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import select
+
+from support.images import a_layer, an_image, some_layers
+from support.store_world import World
+from weighbridge.domain.platform import DEFAULT
+from weighbridge.store.images import keep_documents
+from weighbridge.store.models import blobs
+from weighbridge.store.session import Database
+from weighbridge.store.summaries import refresh_if_stale
+from weighbridge.store.tags import Move, apply_moves
+from weighbridge.store.verify import verify
+
+pytestmark = pytest.mark.only_on("postgresql")
+
+LONG_ENOUGH_S = 0.5
+"""For a statement that waits for nobody."""
+
+
+@contextmanager
+def beside(call: Callable[[], None]) -> Iterator[threading.Thread]:
+    """`call` on a thread of its own, ended when the block ends."""
+    thread = threading.Thread(target=call)
+    thread.start()
+    yield thread
+    thread.join(20)
+    assert not thread.is_alive()
+
+
+def test_a_batch_beside_a_refresh_is_not_written_over(database: Database) -> None:
+    world = World(database)
+    first, second = an_image(some_layers(1)), an_image(some_layers(2, name="b"))
+    world.look({"v1": first})
+    with database.write() as connection:
+        claim = world.claimed(connection)
+        keep_documents(connection, [second], {})
+        apply_moves(connection, claim, [Move("v2", second.digest, None)], world.now)
+
+    def batch() -> None:
+        with database.write() as other:
+            move = Move("v3", second.digest, None)
+            apply_moves(other, world.claimed(other), [move], world.now)
+
+    with database.write() as connection:
+        refresh_if_stale(connection, world.repository_id, world.now, [DEFAULT])
+        waiting = threading.Thread(target=batch)
+        waiting.start()
+        waiting.join(LONG_ENOUGH_S)
+        has_waited = waiting.is_alive()
+    waiting.join(20)
+
+    assert has_waited
+    assert world.report().tags == 3
+    assert list(verify(database, {}, world.now, lambda *_: None)) == []
+
+
+def test_a_claim_that_meets_a_row_of_the_same_moment_completes_it(
+    database: Database,
+) -> None:
+    World(database)
+    layer = a_layer("shared", 5_000)
+    is_there, may_commit = threading.Event(), threading.Event()
+
+    def name_it_only() -> None:
+        with database.write() as connection:
+            keep_documents(connection, [], {layer.digest: "child_missing"})
+            is_there.set()
+            may_commit.wait(20)
+
+    def keep_image() -> None:
+        with database.write() as connection:
+            keep_documents(connection, [an_image([layer])], {})
+
+    with beside(name_it_only):
+        assert is_there.wait(20)
+        with beside(keep_image):
+            # It looks, sees nothing, inserts, and waits for the other's commit.
+            time.sleep(LONG_ENOUGH_S)
+            may_commit.set()
+
+    statement = select(blobs.c.compressed_bytes, blobs.c.unmeasured_bytes).where(
+        blobs.c.digest == layer.digest
+    )
+    with database.read() as connection:
+        assert tuple(connection.execute(statement).one()) == (5_000, 5_000)
