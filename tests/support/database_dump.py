@@ -40,6 +40,7 @@ _WORK: Final = frozenset(
         "bytes_read",
         "complete_passes",
         "missing_passes",
+        "was_listed",
         "lease_owner",
         "crawl_owner",
         "error_message",  # it may name the address that was asked

@@ -4,20 +4,22 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Final
 
+from weighbridge.audit.scope import Scope
 from weighbridge.audit.writer import Writer
 from weighbridge.domain.platform import Platform
 from weighbridge.errors import StaleFence
-from weighbridge.store.claiming import claim
+from weighbridge.store.claiming import Claim, claim, release
 from weighbridge.store.process_mark import one_claim, this_process
 from weighbridge.store.removals import (
     Missing,
     bury_repository,
     bury_tags,
-    count_repositories,
     held_removals,
     hold_removals,
+    is_missing,
     missing_for_good,
 )
+from weighbridge.store.repositories import repositories_of
 from weighbridge.store.summaries import refresh_if_stale
 
 MASS: Final = 10
@@ -29,23 +31,26 @@ async def bury_missing(
     writer: Writer,
     registry_id: int,
     listed: Collection[str] | None,
-    platforms: tuple[Platform, ...],
+    scope: Scope,
     clock: Callable[[], datetime],
 ) -> int:
     """Bury what is missing for good; returns how many wait for a second look, since
-    more than half of the registry would vanish at once.
+    more than half of what is looked at would vanish at once.
 
     listed: all names of a catalog that was read to its end, or None
+    scope:  what this crawl looked at; about others it knows nothing new
     """
-    gone = await writer.read(missing_for_good, registry_id, listed, clock())
+    missing = await writer.read(missing_for_good, registry_id, listed, clock())
+    gone = [item for item in missing if scope.looks_at(item.repository)]
     ids = frozenset(item.repository_id for item in gone)
-    there = await writer.read(count_repositories, registry_id)
+    known = await writer.read(repositories_of, registry_id)
+    there = sum(scope.looks_at(name) for name in known)
     held = await writer.read(held_removals, registry_id)
     if len(gone) > MASS and 2 * len(gone) > there and not ids <= held:
         await writer.write(hold_removals, registry_id, ids)
         return len(gone)
     for item in gone:
-        await _bury(writer, item, platforms, clock)
+        await _bury(writer, item, scope.platforms, clock)
     await writer.write(hold_removals, registry_id, frozenset())
     return 0
 
@@ -66,9 +71,19 @@ async def _bury(
     if claimed is None:
         return  # Another process looks at it now, and knows better.
     try:
-        while await writer.write(bury_tags, claimed, clock()):
-            pass
+        if not await writer.write(is_missing, claimed, clock()):
+            await writer.write(release, claimed)
+            return  # Another process has found it before we claimed it.
+        await _bury_tags(writer, claimed, clock)
         await writer.write(refresh_if_stale, item.repository_id, clock(), platforms)
         await writer.write(bury_repository, claimed, clock())
     except StaleFence:
         return
+
+
+async def _bury_tags(
+    writer: Writer, claimed: Claim, clock: Callable[[], datetime]
+) -> None:
+    buried: str | None = ""
+    while buried is not None:
+        buried = await writer.write(bury_tags, claimed, clock(), buried)

@@ -287,7 +287,7 @@ class Crawl:
             self._writer,
             registry_id,
             self._discovery.listed,
-            self._scope.platforms,
+            self._scope,
             self._clock,
         )
         if held:

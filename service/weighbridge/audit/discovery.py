@@ -8,7 +8,11 @@ from weighbridge.audit.writer import Writer
 from weighbridge.errors import DocumentError, RegistryError, TransportError
 from weighbridge.ports import Registry
 from weighbridge.store.registries import note_discovery
-from weighbridge.store.repositories import put_repositories, repositories_of
+from weighbridge.store.repositories import (
+    note_listed,
+    put_repositories,
+    repositories_of,
+)
 
 
 class Discovery:
@@ -49,7 +53,9 @@ class Discovery:
                 listed.update(page.names)
                 invalid += page.invalid
                 names = [n for n in page.names if self._scope.wants_repository(n)]
-                yield await self._put(registry_id, names, asked)
+                fresh = await self._put(registry_id, names, asked)
+                await self._writer.write(note_listed, registry_id, names)
+                yield fresh
         except (DocumentError, RegistryError, TransportError) as exc:
             if not isinstance(exc, TransportError):
                 yield await self._known_before(registry_id, asked)

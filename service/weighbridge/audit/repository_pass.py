@@ -214,10 +214,9 @@ class RepositoryPass:
         second pass that agrees, since too much vanished at once."""
         if broken is not None or not self._is_complete:
             return self._claim.held
-        live = await self._context.writer.read(live_tags, self._claim.repository_id)
-        gone = frozenset(
-            name for name in live - self._listing.seen if self._context.wants_tag(name)
-        )
+        known = await self._context.writer.read(live_tags, self._claim.repository_id)
+        live = frozenset(filter(self._context.wants_tag, known))
+        gone = live - self._listing.seen
         if _is_mass(len(gone), len(live)) and not gone <= self._claim.held:
             return gone
         for names in _pieces(sorted(gone), GONE_AT_ONCE):

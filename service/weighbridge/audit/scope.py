@@ -24,3 +24,9 @@ class Scope:
     always: tuple[str, ...] = ()
     only: tuple[str, ...] | None = None
     platforms: tuple[Platform, ...] = (DEFAULT,)
+
+    def looks_at(self, name: str) -> bool:
+        """Whether a crawl looks at a repository of this name, once it knows it."""
+        if self.only is not None:
+            return name in self.only
+        return name in self.always or self.wants_repository(name)

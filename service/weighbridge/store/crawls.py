@@ -61,19 +61,24 @@ def begin_crawl(
     resume_s: float,
 ) -> CrawlRecord:
     """Begin a crawl, or take up the one that was cut off, if it began less than
-    `resume_s` ago. One that another process is still busy with is left alone."""
+    `resume_s` ago. One that another process is still busy with is left alone.
+
+    owner: this process, as `process_mark.this_process` names it; empty, it is
+        nobody's: no record is known to be its own
+    """
     row = connection.execute(
         select(
             _registry.crawl_started_at, _registry.crawl_until, _registry.crawl_owner
         ).where(_registry.id == registry_id)
     ).one()
+    is_ours = bool(owner) and row.crawl_owner == owner
     if row.crawl_started_at is not None:
-        is_other = row.crawl_owner != owner and not is_gone(row.crawl_owner)
+        is_other = not is_ours and not is_gone(row.crawl_owner)
         runs_on = is_other and row.crawl_until > now
         if runs_on:
             return CrawlRecord(now, is_resumed=False, is_recorded=False)
     # Asked again by the same crawl, since the answer to its commit was lost.
-    is_own = row.crawl_owner == owner and row.crawl_started_at == now
+    is_own = is_ours and row.crawl_started_at == now
     is_resumed = (
         row.crawl_started_at is not None
         and not is_own

@@ -205,8 +205,9 @@ class _Forgetting:
             return taken
 
     def _forget(self, taken: Claim) -> None:
-        while self._bury(taken):
-            pass
+        buried: str | None = ""
+        while buried is not None:
+            buried = self._bury(taken, buried)
         settle_all(self.database)
         for find, removals in ((_TAGS, _WITH_TAGS), (_PASSES, _WITH_PASSES)):
             while self._remove(taken, find, removals):
@@ -222,9 +223,9 @@ class _Forgetting:
             )
             _drop_scope_if_empty(connection, taken.scope_id)
 
-    def _bury(self, taken: Claim) -> bool:
+    def _bury(self, taken: Claim, after: str) -> str | None:
         with self.database.write() as connection:
-            return bury_tags(connection, taken, self.clock())
+            return bury_tags(connection, taken, self.clock(), after)
 
     def _remove(
         self, taken: Claim, find: Select[int], removals: Sequence[Delete]

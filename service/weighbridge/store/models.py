@@ -116,6 +116,9 @@ repositories = Table(
     Column("complete_passes", BigInteger, nullable=False),
     # Passes in a row that found the repository missing.
     Column("missing_passes", Integer, nullable=False),
+    # Whether a catalog has ever listed it: only then does it mean something that
+    # one does not.
+    Column("was_listed", Boolean, nullable=False),
     Column("held", Text),  # JSON list of tags whose vanishing waits for a second look
     Column("last_pass_at", Moment),
     Column("last_complete_pass_at", Moment),

@@ -6,16 +6,16 @@ nothing, and a tombstone keeps all history once it is believed.
 """
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, select, update
 
-from weighbridge.store.claiming import Claim, is_ours, stale
-from weighbridge.store.models import registries, repositories
-from weighbridge.store.tags import apply_gone, live_tags
+from weighbridge.store.claiming import Claim, hold, is_ours, stale
+from weighbridge.store.models import registries, repositories, tags
+from weighbridge.store.tags import apply_gone
 
 PASSES: Final = 3
 """So many passes in a row must find a repository missing, ..."""
@@ -42,10 +42,17 @@ def missing_for_good(
     """Missing repositories of which enough is known to believe it.
 
     listed: all names of a catalog that was read to its end in this crawl; None
-        where there was no such look
+        where there was no such look. It agrees only about names that a catalog has
+        listed before: others it may never have been going to list.
     """
     rows = connection.execute(
-        select(_table.id, _table.name, _table.missing_passes, _table.state_since)
+        select(
+            _table.id,
+            _table.name,
+            _table.missing_passes,
+            _table.state_since,
+            _table.was_listed,
+        )
         .where(
             _table.registry_id == registry_id,
             _table.state == "missing",
@@ -56,19 +63,9 @@ def missing_for_good(
     return [
         Missing(row.id, row.name)
         for row in rows
-        if (listed is not None and row.name not in listed)
+        if (listed is not None and row.was_listed and row.name not in listed)
         or (row.missing_passes >= PASSES and row.state_since <= now - PERIOD)
     ]
-
-
-def count_repositories(connection: Connection, registry_id: int) -> int:
-    """Repositories that are not gone."""
-    count: int = connection.execute(
-        select(func.count()).where(
-            _table.registry_id == registry_id, _table.gone_at.is_(None)
-        )
-    ).scalar_one()
-    return count
 
 
 def held_removals(connection: Connection, registry_id: int) -> frozenset[int]:
@@ -92,11 +89,43 @@ def hold_removals(
     )
 
 
-def bury_tags(connection: Connection, claim: Claim, now: datetime) -> bool:
-    """Mark some tags of a gone repository as gone; whether any are left."""
-    live: Sequence[str] = sorted(live_tags(connection, claim.repository_id))
-    apply_gone(connection, claim, live[:_TAGS_AT_ONCE], now)
-    return len(live) > _TAGS_AT_ONCE
+def is_missing(connection: Connection, claim: Claim, now: datetime) -> bool:
+    """Whether a repository that was missing before it was claimed still is: another
+    process may have found it meanwhile. Raises StaleFence."""
+    hold(connection, claim, now)
+    found = connection.execute(
+        select(_table.id).where(
+            _table.id == claim.repository_id,
+            _table.state == "missing",
+            _table.gone_at.is_(None),
+        )
+    )
+    return found.one_or_none() is not None
+
+
+def bury_tags(
+    connection: Connection, claim: Claim, now: datetime, after: str = ""
+) -> str | None:
+    """Mark the next tags of a repository as gone, in the order of their names.
+
+    after: what the last call returned, so that nobody reads what is buried already.
+    Returns the last name that was buried; None where no more are left. Raises
+    StaleFence.
+    """
+    names = list(
+        connection.execute(
+            select(tags.c.name)
+            .where(
+                tags.c.repository_id == claim.repository_id,
+                tags.c.name > after,
+                tags.c.gone_at.is_(None),
+            )
+            .order_by(tags.c.name)
+            .limit(_TAGS_AT_ONCE)
+        ).scalars()
+    )
+    apply_gone(connection, claim, names, now)
+    return names[-1] if len(names) == _TAGS_AT_ONCE else None
 
 
 def bury_repository(connection: Connection, claim: Claim, now: datetime) -> None:

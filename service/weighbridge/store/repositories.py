@@ -12,11 +12,13 @@ from sqlalchemy import (
     exists,
     func,
     select,
+    update,
 )
 
 from weighbridge.domain.report import RepositoryState
 from weighbridge.store.claiming import is_free
 from weighbridge.store.dialect import NewRows, among_ids, among_texts, listed
+from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import (
     passes,
     registries,
@@ -30,6 +32,11 @@ _table = repositories.c
 _FIND: Final = select(_table.name, _table.id).where(
     _table.registry_id == bindparam("registry"), among_texts(_table.name)
 )
+_UNLISTED: Final = select(_table.id).where(
+    _table.registry_id == bindparam("registry"),
+    among_texts(_table.name),
+    _table.was_listed.is_(False),
+)
 _NEW: Final = NewRows(
     repositories,
     "registry_id",
@@ -42,6 +49,7 @@ _NEW: Final = NewRows(
     "fence",
     "complete_passes",
     "missing_passes",
+    "was_listed",
     "requests",
     "bytes_read",
     "revision",
@@ -80,7 +88,8 @@ def put_repositories(
         _NEW.add(
             connection,
             [
-                (registry_id, scopes[n], n, "new", "", now, now, 0, 0, 0, 0, 0, 0)
+                (registry_id, scopes[n], n, "new", "", now, now)
+                + (0, 0, 0, False, 0, 0, 0)
                 for n in new
             ],
         )
@@ -90,6 +99,20 @@ def put_repositories(
         )
         known |= added
     return known
+
+
+def note_listed(
+    connection: Connection, registry_id: int, names: Collection[str]
+) -> None:
+    """Remember that a catalog lists these repositories; once is enough."""
+    parameters = {"registry": registry_id, "names": listed(names)}
+    ids = list(connection.execute(_UNLISTED, parameters).scalars())
+    if ids:
+        lock_repositories(connection, ids)
+        connection.execute(
+            update(repositories).where(among_ids(_table.id)).values(was_listed=True),
+            {"ids": listed(ids)},
+        )
 
 
 def _find(
@@ -139,12 +162,21 @@ def due_repositories(connection: Connection, now: datetime, limit: int) -> list[
 
 def forget_if_never_seen(connection: Connection, repository_id: int) -> None:
     """Remove a repository that was only ever asked for and never there: no complete
-    pass, no tag. One that was there once stays, whatever the registry says now."""
+    pass, no tag. One that was there once stays, whatever the registry says now, and
+    so does one that another process is looking at or was cut off from."""
+    # A statement of its own: the next one then sees all that was kept by whoever had
+    # the row before us, and nobody can claim it any more.
+    lock_repositories(connection, [repository_id])
     is_empty = connection.execute(
         select(_table.id).where(
             _table.id == repository_id,
+            _table.state == "missing",
+            _table.lease_until.is_(None),
             _table.complete_passes == 0,
             ~exists().where(tags.c.repository_id == repository_id),
+            ~exists().where(
+                passes.c.repository_id == repository_id, passes.c.ended_at.is_(None)
+            ),
         )
     ).one_or_none()
     if is_empty is None:

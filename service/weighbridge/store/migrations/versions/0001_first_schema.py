@@ -114,6 +114,7 @@ def create_registries() -> None:
         required("fence", sa.BigInteger()),
         required("complete_passes", sa.BigInteger()),
         required("missing_passes", sa.Integer()),
+        required("was_listed", sa.Boolean()),
         optional("held", TEXT),
         optional("last_pass_at", sa.BigInteger()),
         optional("last_complete_pass_at", sa.BigInteger()),
