@@ -27,6 +27,7 @@ from weighbridge.domain.measure import Uncompressed
 from weighbridge.domain.platform import Platform
 from weighbridge.store.measures import keep_measures, sweep_images
 from weighbridge.store.summaries import refresh_summary
+from weighbridge.store.waiting import images_without_total
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.app import create_app
 from weighbridge.web.options import WebOptions
@@ -113,7 +114,7 @@ def fill(world: World) -> None:
     )
     with world.database.write() as connection:
         keep_measures(connection, measures, world.now)
-        sweep_images(connection)
+        sweep_images(connection, images_without_total(connection, 0, 1_000_000))
         refresh_summary(connection, world.repository_id, world.now, world.platforms)
 
 

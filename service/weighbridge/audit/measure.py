@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -12,14 +13,21 @@ from weighbridge.domain.digest import Digest
 from weighbridge.domain.measure import Uncompressed
 from weighbridge.errors import DocumentError, RegistryError, TransportError
 from weighbridge.ports import Registry
-from weighbridge.store.measures import (
+from weighbridge.store.measures import keep_measures, sweep_images
+from weighbridge.store.waiting import (
+    START,
+    Place,
     Unmeasured,
-    keep_measures,
-    sweep_images,
+    images_without_total,
     unmeasured_layers,
+    waiting_images,
 )
 
 BATCH: Final = 200
+_IMAGES: Final = 5_000
+"""Images that are walked over in one step."""
+_LAYERS: Final = 10_000
+"""Layers that are in memory at once."""
 _FALSE_CLAIM: Final = frozenset({"bad_content_range", "range_not_satisfiable"})
 
 
@@ -31,24 +39,72 @@ async def measure_registry(
     clock: Callable[[], datetime],
 ) -> int:
     """Measure every layer of a registry's live images that has no measure yet,
-    largest first, each once ever. Returns how many could not be asked now; those
-    stay unmeasured for the next pass.
+    each once ever, the largest of a few thousand images first. Returns how many could
+    not be asked now; those stay unmeasured for the next pass.
     """
-    # Images whose layers were all measured with others wait for nothing but this.
-    await writer.write(sweep_images)
-    failed: set[Digest] = set()
-    while True:
-        found = await writer.read(unmeasured_layers, registry_id, BATCH + len(failed))
-        batch = [item for item in found if item.layer.digest not in failed][:BATCH]
-        if not batch:
-            return len(failed)
-        progress.stage = "measuring"
-        measures = await _measure_batch(registry, batch, progress)
-        failed |= {item.layer.digest for item in batch} - measures.keys()
-        if not measures:
-            return len(failed)
-        await writer.write(keep_measures, measures, clock())
-        await writer.write(sweep_images)
+    measuring = _Measuring(registry, registry_id, writer, progress, clock)
+    try:
+        await measuring.run()
+    finally:
+        # Layers of this registry may be all that others' images waited for.
+        if measuring.is_any:
+            await _sweep_all(writer)
+    return len(measuring.failed)
+
+
+@dataclass(slots=True)
+class _Measuring:
+    registry: Registry
+    registry_id: int
+    writer: Writer
+    progress: Progress
+    clock: Callable[[], datetime]
+    failed: set[Digest] = field(default_factory=set)
+    is_any: bool = False
+
+    async def run(self) -> None:
+        """One walk over the images that wait; each is read once."""
+        place = START
+        while True:
+            places = await self.writer.read(
+                waiting_images, self.registry_id, place, _IMAGES
+            )
+            goes_on = await self._measure(places)
+            if places:
+                place = places[-1]
+                ids = sorted({place.image_id for place in places})
+                await self.writer.write(sweep_images, ids)
+            if not goes_on or len(places) < _IMAGES:
+                return
+
+    async def _measure(self, places: Sequence[Place]) -> bool:
+        """The layers of these images. False where nothing of a batch could be had:
+        the registry does not answer."""
+        while True:
+            most = _LAYERS + len(self.failed)
+            found = await self.writer.read(unmeasured_layers, places, most)
+            wanted = [item for item in found if item.layer.digest not in self.failed]
+            for start in range(0, len(wanted), BATCH):
+                if not await self._measure_batch(wanted[start : start + BATCH]):
+                    return False
+            if len(found) < most:
+                return True
+
+    async def _measure_batch(self, batch: Sequence[Unmeasured]) -> bool:
+        self.progress.stage = "measuring"
+        measures = await _measure_batch(self.registry, batch, self.progress)
+        self.failed |= {item.layer.digest for item in batch} - measures.keys()
+        if measures:
+            await self.writer.write(keep_measures, measures, self.clock())
+            self.is_any = True
+        return bool(measures)
+
+
+async def _sweep_all(writer: Writer) -> None:
+    after = 0
+    while ids := await writer.read(images_without_total, after, _IMAGES):
+        await writer.write(sweep_images, ids)
+        after = ids[-1]
 
 
 async def _measure_batch(

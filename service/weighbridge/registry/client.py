@@ -124,7 +124,11 @@ class RegistryClient:
         return ANONYMOUS if credential is None else f"as {credential}"
 
     async def _ask_signed_in(self, question: Question) -> Answer:
-        attempts = _Attempts(await self._authorizer.grant(question.scope))
+        # What is half read is finished first: a kill costs all that is not.
+        attempts = _Attempts(
+            await self._authorizer.grant(question.scope),
+            is_ahead=question.operation == "config",
+        )
         for _ in range(1 + _RENEWALS):
             answer = await self._try(question, attempts)
             if answer.status != 401:
@@ -165,7 +169,7 @@ class RegistryClient:
             raise error
 
     async def _exchange(self, question: Question, attempts: _Attempts) -> Answer:
-        async with self._gate.ahead() if attempts.is_ahead else self._gate:
+        async with self._gate.ahead if attempts.is_ahead else self._gate:
             # While it waited, another request may have found its token at its end.
             attempts.grant = self._authorizer.renewed(attempts.grant)
             ask = self._ask_of(question, attempts.grant.authorization)

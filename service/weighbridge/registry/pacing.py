@@ -2,8 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from types import TracebackType
 from typing import Final
 
@@ -49,6 +48,7 @@ class Gate:
         self._most_slots = concurrency
         self._slots = float(concurrency)
         self._busy = 0
+        self._ahead_of_all = Ahead(self)
         self._ahead: deque[asyncio.Future[None]] = deque()
         self._queue: deque[asyncio.Future[None]] = deque()
         self._rate = requests_per_second
@@ -67,20 +67,17 @@ class Gate:
         return int(self._slots)
 
     async def __aenter__(self) -> "Gate":
-        await self._enter(is_ahead=False)
+        await self.enter(is_ahead=False)
         return self
 
-    @asynccontextmanager
-    async def ahead(self) -> AsyncIterator[None]:
+    @property
+    def ahead(self) -> "Ahead":
         """The same before all others that wait for a slot: for who has waited once,
-        and holds what does not keep (a token)."""
-        await self._enter(is_ahead=True)
-        try:
-            yield
-        finally:
-            self._free_slot()
+        and holds what does not keep (a token), or finishes what is half read."""
+        return self._ahead_of_all
 
-    async def _enter(self, *, is_ahead: bool) -> None:
+    async def enter(self, *, is_ahead: bool) -> None:
+        """Wait as the class says; whoever has entered must `leave`."""
         began = self._clock.monotonic()
         if self._is_open(began):
             self._busy += 1
@@ -89,7 +86,7 @@ class Gate:
         try:
             await self._wait_for_turn()
         except BaseException:
-            self._free_slot()
+            self.leave()
             raise
         finally:
             waited = self._clock.monotonic() - began
@@ -102,7 +99,7 @@ class Gate:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._free_slot()
+        self.leave()
 
     def saw(self, status: int | None, retry_after: float | None = None) -> None:
         """Learn from an answer; `status` None means that none came in time."""
@@ -143,12 +140,13 @@ class Gate:
             await place
         except asyncio.CancelledError:
             if place.done() and not place.cancelled():
-                self._free_slot()  # it was given in the same moment
+                self.leave()  # it was given in the same moment
             elif place in queue:
                 queue.remove(place)
             raise
 
-    def _free_slot(self) -> None:
+    def leave(self) -> None:
+        """Give a slot back; see `enter`."""
         self._busy -= 1
         self._admit()
 
@@ -188,6 +186,24 @@ class Gate:
         _refuse_long(due - self._slack - now)
         self._due = due
         return due - self._slack
+
+
+class Ahead:
+    """The way into a gate before all who wait."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    async def __aenter__(self) -> None:
+        await self._gate.enter(is_ahead=True)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._gate.leave()
 
 
 def _out_of_patience(wait: float) -> RateLimited:

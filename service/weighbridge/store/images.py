@@ -19,7 +19,14 @@ from weighbridge.store.claims import claims_of
 from weighbridge.store.dialect import NewRows, Purpose, lock
 from weighbridge.store.interned import instruction_ids, platform_ids
 from weighbridge.store.liveness import count_late, find_lacking
-from weighbridge.store.models import artifacts, images, index_members, layers, lines
+from weighbridge.store.models import (
+    artifacts,
+    images,
+    index_members,
+    late_facts,
+    layers,
+    lines,
+)
 from weighbridge.store.resizing import count_new_images
 from weighbridge.store.types import bounded, microseconds
 
@@ -42,6 +49,7 @@ _LINES: Final = NewRows(lines, "image_id", "entries")
 _MEMBERS: Final = NewRows(
     index_members, "index_id", "position", "child_id", "role", "platform_id"
 )
+_LATE: Final = NewRows(late_facts, "manifest_id")
 _ARTIFACTS: Final = NewRows(
     artifacts, "id", "role", "artifact_type", "config_id", "stored_bytes"
 )
@@ -86,6 +94,7 @@ def keep_documents(
     )
     stated = [claim for claim in book.claims.values() if claim.state != "none"]
     late = set(set_states(connection, stated, now))
+    _LATE.add(connection, [(manifest,) for manifest in sorted(late)])
     weighed = {
         now[image.digest].id: bounded(image.compressed_bytes)
         for image in fresh.values()

@@ -347,6 +347,8 @@ scope_blobs = Table(
     Column("scope_id", BigInteger, primary_key=True, autoincrement=False),
     Column("blob_id", BigInteger, primary_key=True, autoincrement=False),
     Column("sole_repository_id", BigInteger),  # None: several hold it
+    # In which of 50,000 scopes a blob is held: see `holders`.
+    Index(None, "blob_id", "scope_id"),
     sqlite_with_rowid=False,
 )
 
@@ -358,6 +360,15 @@ blob_changes = Table(
     Column("scope_id", BigInteger, nullable=False),
     Column("blob_id", BigInteger, nullable=False),
     Index(None, "scope_id", "id"),
+)
+
+# Manifests whose facts came to a row that was there: only what is newer than a row's
+# id is else seen to be new by who prunes. Kept until the next pruning.
+late_facts = Table(
+    "late_facts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("manifest_id", BigInteger),  # None: where a pruning began
 )
 
 # The read model: no index but the key, so that an update touches nothing else.

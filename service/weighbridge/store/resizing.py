@@ -8,50 +8,22 @@ in the transaction that changed the blob's row.
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, bindparam, select
 
 from weighbridge.domain.sharing import SEVERAL, Settlement
 from weighbridge.store.dialect import Purpose, among_ids, listed, lock, settles_at_once
+from weighbridge.store.holders import Holder, find_holders, find_scopes
 from weighbridge.store.ledger import add_deduplicated
 from weighbridge.store.locks import lock_repositories
-from weighbridge.store.models import (
-    blob_changes,
-    repository_blobs,
-    scope_blobs,
-    storage_scopes,
-)
+from weighbridge.store.models import scope_blobs
 from weighbridge.store.settling import move_totals
 
-_MOST_PROBES: Final = 200_000
-"""Beyond so many, one walk over all rows is faster than a probe in each scope."""
-
-_held = repository_blobs.c
 _shared = scope_blobs.c
-_change = blob_changes.c
-_SCOPES: Final = select(func.count()).select_from(storage_scopes)
-_HOLDERS: Final = select(_held.scope_id, _held.repository_id, _held.blob_id).where(
-    among_ids(_held.blob_id)
-)
-_IN_SCOPES: Final = select(_shared.scope_id).where(among_ids(_shared.blob_id))
-_QUEUED: Final = select(_change.scope_id).where(among_ids(_change.blob_id)).distinct()
-# The same two, by a probe of the key in each scope.
-_PROBE_HOLDERS: Final = _HOLDERS.join_from(
-    storage_scopes, repository_blobs, _held.scope_id == storage_scopes.c.id
-)
-_PROBE_SCOPES: Final = _IN_SCOPES.join_from(
-    storage_scopes, scope_blobs, _shared.scope_id == storage_scopes.c.id
-)
 _SETTLED: Final = select(_shared.blob_id, _shared.sole_repository_id).where(
     _shared.scope_id == bindparam("scope"), among_ids(_shared.blob_id)
 )
-
-
-class _Holder(NamedTuple):
-    scope_id: int
-    repository_id: int
-    blob_id: int
 
 
 def resize(connection: Connection, deltas: Mapping[int, int]) -> None:
@@ -106,30 +78,16 @@ def _settled(
 
 def _lock(
     connection: Connection, blob_ids: Collection[int]
-) -> tuple[Sequence[int], Sequence[_Holder]]:
+) -> tuple[Sequence[int], Sequence[Holder]]:
     """The scopes where these blobs are settled, and the repositories that hold them;
-    no repository of these writes until we commit, nor does a scope's settler.
-
-    What a settler or a batch has not committed yet is seen by what it will remove:
-    a row of the queue, a row of what is settled.
-    """
-    is_few = _count_scopes(connection) * len(blob_ids) <= _MOST_PROBES
-    parameters = {"ids": listed(sorted(blob_ids))}
-    find_holders = _PROBE_HOLDERS if is_few else _HOLDERS
-    find_scopes = _PROBE_SCOPES if is_few else _IN_SCOPES
-    found = [_Holder(*row) for row in connection.execute(find_holders, parameters)]
-    scopes = {holder.scope_id for holder in found}
+    no repository of these writes until we commit, nor does a scope's settler."""
+    blobs = sorted(blob_ids)
+    scopes = find_scopes(connection, blobs)
+    found = find_holders(connection, blobs)
     if settles_at_once(connection.dialect):
-        return sorted(scopes), found
-    scopes.update(connection.execute(find_scopes, parameters).scalars())
-    scopes.update(connection.execute(_QUEUED, parameters).scalars())
-    for scope in sorted(scopes):
+        return scopes, found
+    for scope in scopes:
         lock(connection, Purpose.SETTLE, scope)
     lock_repositories(connection, {holder.repository_id for holder in found})
-    found = [_Holder(*row) for row in connection.execute(find_holders, parameters)]
-    return sorted(scopes), found
-
-
-def _count_scopes(connection: Connection) -> int:
-    scopes: int = connection.execute(_SCOPES).scalar_one()
-    return scopes
+    # A batch that we waited for may have let one go.
+    return scopes, find_holders(connection, blobs)

@@ -29,6 +29,7 @@ from weighbridge.store.schema import upgrade
 from weighbridge.store.session import Connection, Database, open_database
 from weighbridge.store.summaries import refresh_summary
 from weighbridge.store.tags import Move, apply_moves
+from weighbridge.store.waiting import images_without_total
 
 TAGS: Final = 4
 _IMAGES: Final = 400
@@ -103,7 +104,7 @@ def _measure(connection: Connection, images: Sequence[Image]) -> None:
         },
         _NOW,
     )
-    sweep_images(connection)
+    sweep_images(connection, images_without_total(connection, 0, 1_000_000))
 
 
 def main(what: str, url: str, count: int) -> None:

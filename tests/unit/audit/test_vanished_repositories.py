@@ -1,6 +1,7 @@
 """A repository is gone only when enough says so, and may come back."""
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from support.fake_registry import FakeRegistry
 from support.images import a_served_image, some_layers
 from support.troubled_registry import PhantomRegistry
 from weighbridge.audit.burials import MASS
+from weighbridge.audit.scope import Scope
 from weighbridge.domain.listing import RepositoryPage
 from weighbridge.errors import RegistryError
 from weighbridge.store.models import registries, repositories
@@ -23,6 +25,17 @@ DAY = timedelta(days=1)
 def yard(tmp_path: Path) -> Iterator[Yard]:
     with a_yard(tmp_path) as made:
         yield made
+
+
+@dataclass(slots=True)
+class PrivateRegistry(FakeRegistry):
+    """Has a repository that its catalog does not show to us."""
+
+    private: str = ""
+
+    async def repositories(self) -> AsyncIterator[RepositoryPage]:
+        names = sorted(self.tags_by_repository)
+        yield RepositoryPage(tuple(name for name in names if name != self.private))
 
 
 def fill(registry: FakeRegistry, *names: str) -> None:
@@ -126,6 +139,95 @@ async def test_a_catalog_alone_removes_nothing(yard: Yard) -> None:
     await yard.crawl(half)
 
     assert states(yard) == {"shop/a": "ok", "shop/b": "ok"}
+
+
+async def test_a_name_that_no_catalog_lists_is_not_gone_by_one_answer(
+    yard: Yard,
+) -> None:
+    """In the configuration by its whole name, or hidden from our credentials."""
+    registry = PrivateRegistry(private="shop/a")
+    fill(registry, "shop/a", "shop/b")
+    always = Scope(always=("shop/a",))
+    await yard.crawl(registry, always)
+    kept = registry.tags_by_repository.pop("shop/a")
+
+    await yard.crawl(registry, always)
+    assert states(yard)["shop/a"] == "missing"
+    await yard.crawl(registry)
+    assert states(yard)["shop/a"] == "missing"
+    registry.tags_by_repository["shop/a"] = kept
+    await yard.crawl(registry)
+
+    assert states(yard) == {"shop/a": "ok", "shop/b": "ok"}
+    assert yard.tags("shop/a")["1"].gone_at is None
+
+
+async def test_a_name_that_no_catalog_lists_is_gone_after_three_passes_over_a_day(
+    yard: Yard,
+) -> None:
+    registry = PrivateRegistry(private="shop/a")
+    fill(registry, "shop/a", "shop/b")
+    always = Scope(always=("shop/a",))
+    await yard.crawl(registry, always)
+    del registry.tags_by_repository["shop/a"]
+    await yard.crawl(registry, always)
+    await yard.crawl(registry, always)
+    yard.now += DAY
+
+    await yard.crawl(registry, always)
+
+    assert states(yard)["shop/a"] == "gone"
+
+
+async def test_a_name_of_the_configuration_that_was_listed_is_gone_at_once(
+    yard: Yard,
+) -> None:
+    registry = FakeRegistry()
+    fill(registry, "shop/a", "shop/b")
+    always = Scope(always=("shop/a",))
+    await yard.crawl(registry, always)
+    del registry.tags_by_repository["shop/a"]
+
+    await yard.crawl(registry, always)
+
+    assert states(yard)["shop/a"] == "gone"
+
+
+async def test_f09_repositories_that_are_not_looked_at_make_no_loss_smaller(
+    yard: Yard,
+) -> None:
+    lost = [f"shop/r{n:02}" for n in range(MASS + 1)]
+    registry = FakeRegistry()
+    fill(registry, *lost, "shop/left", *(f"old/r{n:02}" for n in range(2 * MASS)))
+    await yard.crawl(registry)
+    for name in lost:
+        del registry.tags_by_repository[name]
+    shop = Scope(wants_repository=lambda name: name.startswith("shop/"))
+
+    done = await yard.crawl(registry, shop)
+
+    assert held(yard) == done.held == MASS + 1
+    assert "gone" not in states(yard).values()
+    await yard.crawl(registry, shop)
+    assert list(states(yard).values()).count("gone") == MASS + 1
+
+
+async def test_what_is_not_looked_at_any_more_is_not_buried(yard: Yard) -> None:
+    registry = PhantomRegistry()
+    fill(registry, "old/a", "shop/b")
+    await yard.crawl(registry)
+    del registry.tags_by_repository["old/a"]
+    registry.phantoms = ("old/a",)
+    await yard.crawl(registry)
+    registry.phantoms = ()
+
+    await yard.crawl(registry, Scope(only=("shop/b",)))
+    shop = Scope(wants_repository=lambda name: name.startswith("shop/"))
+    await yard.crawl(registry, shop)
+    assert states(yard)["old/a"] == "missing"
+
+    await yard.crawl(registry)
+    assert states(yard)["old/a"] == "gone"
 
 
 async def test_f09_half_a_registry_that_vanishes_waits_for_a_second_look(

@@ -174,7 +174,7 @@ async def test_f08_who_has_waited_once_goes_before_those_that_wait() -> None:
     order: list[str] = []
 
     async def enter(name: str, *, is_ahead: bool) -> None:
-        async with watched.gate.ahead() if is_ahead else watched.gate:
+        async with watched.gate.ahead if is_ahead else watched.gate:
             order.append(name)
             await asyncio.sleep(0)
 

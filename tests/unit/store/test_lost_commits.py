@@ -120,3 +120,27 @@ def test_a_crawl_that_begins_again_resumes_nobody(world: World) -> None:
 
     assert begun() == begun()
     assert not begun().is_resumed
+
+
+def test_a_crawl_of_a_process_without_a_mark_is_left_alone_by_another(
+    world: World,
+) -> None:
+    def begun(owner: str) -> CrawlRecord:
+        with world.database.write() as connection:
+            return begin_crawl(
+                connection,
+                world.registry_id,
+                now=world.now,
+                owner=owner,
+                lease_s=60,
+                resume_s=3600,
+            )
+
+    assert begun("").is_recorded
+
+    seconds = begun(""), begun("boot:1.17.99")
+    world.now += MINUTE
+    after_its_lease = begun("")
+
+    assert [second.is_recorded for second in seconds] == [False, False]
+    assert (after_its_lease.is_recorded, after_its_lease.is_resumed) == (True, True)

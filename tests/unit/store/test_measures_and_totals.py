@@ -6,14 +6,16 @@ from support.images import a_digest, a_layer, an_artifact_of, an_image, an_index
 from support.store_world import World
 from weighbridge.domain.measure import Uncompressed
 from weighbridge.domain.platform import Platform
-from weighbridge.store.measures import (
-    Unmeasured,
-    keep_measures,
-    sweep_images,
-    unmeasured_layers,
-)
+from weighbridge.store.measures import keep_measures, sweep_images
 from weighbridge.store.models import blobs
 from weighbridge.store.types import LARGEST
+from weighbridge.store.waiting import (
+    START,
+    Unmeasured,
+    images_without_total,
+    unmeasured_layers,
+    waiting_images,
+)
 
 
 def exactly(uncompressed_bytes: int) -> Uncompressed:
@@ -27,7 +29,8 @@ UNKNOWN = Uncompressed("unknown", None, None, None, "registry_error")
 
 def waiting(world: World, limit: int = 100) -> list[Unmeasured]:
     with world.database.read() as connection:
-        return unmeasured_layers(connection, world.registry_id, limit)
+        places = waiting_images(connection, world.registry_id, START, 1_000)
+        return unmeasured_layers(connection, places, limit)
 
 
 def measure(world: World, **found: Uncompressed) -> int:
@@ -35,7 +38,7 @@ def measure(world: World, **found: Uncompressed) -> int:
     with world.database.write() as connection:
         measures = {a_digest(name): size for name, size in found.items()}
         keep_measures(connection, measures, world.now)
-        return sweep_images(connection)
+        return sweep_images(connection, images_without_total(connection, 0, 2_000))
 
 
 def totals(world: World) -> list[tuple[object, ...]]:

@@ -17,6 +17,7 @@ from weighbridge.store.dialect.locks import (
 from weighbridge.store.dialect.many_rows import ChangedRows, GoneRows, NewRows, PutRows
 from weighbridge.store.dialect.names import POSTGRESQL, settles_at_once
 from weighbridge.store.dialect.numbered import NumberedRows
+from weighbridge.store.dialect.ordered import join_in_order
 from weighbridge.store.dialect.rows import Rows
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "among_bytes",
     "among_ids",
     "among_texts",
+    "join_in_order",
     "listed",
     "lock",
     "lock_writers_out",

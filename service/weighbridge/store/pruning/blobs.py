@@ -8,16 +8,27 @@ them are deleted.
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from sqlalchemy import Column, Connection, Select, bindparam, delete, func, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    Select,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+)
 
 from weighbridge.store.dialect import among_ids, listed
 from weighbridge.store.facts import HAS_FACTS
+from weighbridge.store.holders import find_held
 from weighbridge.store.models import (
     artifacts,
     blob_changes,
     blobs,
     images,
     index_members,
+    late_facts,
     layers,
     repository_blobs,
     repository_manifests,
@@ -25,7 +36,7 @@ from weighbridge.store.models import (
     tag_moves,
     tags,
 )
-from weighbridge.store.pruning.alone import alone, find_held, find_live
+from weighbridge.store.pruning.alone import alone, find_live
 from weighbridge.store.session import Database
 
 _WINDOW: Final = 1_000_000
@@ -63,79 +74,90 @@ _ORPHANS: Final = (
     .except_(*map(_within, _REFERENCES))
 )
 _NEWEST: Final = select(func.max(blobs.c.id))
-# Facts are kept with new ids, or else they change these sums.
-_SUMS: Final = tuple(
-    select(func.count(), func.coalesce(func.sum(column), 0)).where(
-        column <= bindparam("newest")
-    )
-    for column in (images.c.id, artifacts.c.id, index_members.c.index_id)
+# Who names a blob since then is newer, or its facts came late.
+_NAMES: Final = (
+    (layers.c.image_id, layers.c.blob_id),
+    (images.c.id, images.c.config_id),
+    (artifacts.c.id, artifacts.c.config_id),
+    (index_members.c.index_id, index_members.c.child_id),
 )
-
-
-def _since(key: Column[int], column: Column[int]) -> Select[int]:
-    return select(column).where(key > bindparam("newest"), among_ids(column))
-
-
-_NAMED_SINCE: Final = (
-    _since(layers.c.image_id, layers.c.blob_id),
-    _since(images.c.id, images.c.config_id),
-    _since(artifacts.c.id, artifacts.c.config_id),
-    _since(index_members.c.index_id, index_members.c.child_id),
+_NAMED_SINCE: Final = tuple(
+    select(column).where(key > bindparam("newest"), among_ids(column))
+    for key, column in _NAMES
 )
+_NAMED_LATE: Final = tuple(
+    select(column).where(among_ids(key, "late"), among_ids(column))
+    for key, column in _NAMES
+)
+_late = late_facts.c
+_BEGIN: Final = insert(late_facts).values(manifest_id=None)
+_LATE: Final = select(_late.id, _late.manifest_id).where(_late.id >= bindparam("mark"))
+_END: Final = delete(late_facts).where(_late.id < bindparam("mark"))
 _DELETE: Final = delete(blobs).where(among_ids(blobs.c.id), ~HAS_FACTS)
 
 
-class _Seen(NamedTuple):
-    """Blobs that nothing referred to, and the facts of that moment.
+class _Begun(NamedTuple):
+    """The moment at which everything that is under way had ended.
 
-    newest: the last id of that time; everything that was kept since is newer, but
-        what changes `facts`
+    newest: the last id of that time; what is kept since is newer, but for late facts
+    mark:   a row of ours in `late_facts`; what came late since comes after it
     """
 
-    orphans: Sequence[int]
     newest: int
-    facts: Sequence[tuple[int, int]]
+    mark: int
 
 
 def prune_blobs(database: Database, is_stopped: Callable[[], bool]) -> int:
     """Delete blobs that nothing refers to; returns how many."""
+    begun = _begin(database)
     removed = 0
-    for seen in _walk(database):
-        for start in range(0, len(seen.orphans), _PIECE):
+    for orphans in _walk(database, begun.newest):
+        for start in range(0, len(orphans), _PIECE):
             if is_stopped():
                 return removed
+            piece = orphans[start : start + _PIECE]
             with alone(database) as connection:
-                # Facts came to a blob that was known: another day, another walk.
-                if _facts(connection, seen.newest) != seen.facts:
+                late = _late_since(connection, begun.mark)
+                if late is None:
                     return removed
-                piece = seen.orphans[start : start + _PIECE]
-                removed += _delete(connection, piece, seen.newest)
+                removed += _delete(connection, piece, begun.newest, late)
         if is_stopped():
-            break
+            return removed
+    with database.write() as connection:
+        connection.execute(_END, {"mark": begun.mark})
     return removed
 
 
-def _walk(database: Database) -> Iterator[_Seen]:
-    # Whatever is under way now is seen by the walk, and what comes later is newer.
+def _begin(database: Database) -> _Begun:
     with alone(database) as connection:
         newest: int = connection.execute(_NEWEST).scalar() or 0
+        (mark,) = connection.execute(_BEGIN).inserted_primary_key or (0,)
+        return _Begun(newest, mark)
+
+
+def _walk(database: Database, newest: int) -> Iterator[Sequence[int]]:
+    """Blobs that nothing refers to, with all that had been kept when we began."""
     for after in range(0, newest, _WINDOW):
         bounds = {"after": after, "last": after + _WINDOW, "newest": newest}
         with database.read() as connection:
-            orphans = sorted(connection.execute(_ORPHANS, bounds).scalars())
-            facts = _facts(connection, newest)
-        yield _Seen(orphans, newest, facts)
+            yield sorted(connection.execute(_ORPHANS, bounds).scalars())
 
 
-def _facts(connection: Connection, newest: int) -> list[tuple[int, int]]:
-    rows = (connection.execute(sums, {"newest": newest}).one() for sums in _SUMS)
-    return [(row[0], int(row[1])) for row in rows]
+def _late_since(connection: Connection, mark: int) -> Sequence[int] | None:
+    """Manifests whose facts came late; None: another pruning has ended meanwhile and
+    taken our mark with it, so that nobody knows."""
+    rows = connection.execute(_LATE, {"mark": mark}).all()
+    if mark not in {number for number, _ in rows}:
+        return None
+    return sorted({manifest for _, manifest in rows if manifest is not None})
 
 
-def _delete(connection: Connection, orphans: Sequence[int], newest: int) -> int:
-    parameters = {"ids": listed(orphans), "newest": newest}
+def _delete(
+    connection: Connection, orphans: Sequence[int], newest: int, late: Sequence[int]
+) -> int:
+    parameters = {"ids": listed(orphans), "newest": newest, "late": listed(late)}
     named = find_live(connection, orphans) | find_held(connection, orphans)
-    for statement in _NAMED_SINCE:
+    for statement in (*_NAMED_SINCE, *(_NAMED_LATE if late else ())):
         named.update(connection.execute(statement, parameters).scalars())
     doomed = [blob for blob in orphans if blob not in named]
     return connection.execute(_DELETE, {"ids": listed(doomed)}).rowcount

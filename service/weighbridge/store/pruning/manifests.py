@@ -28,6 +28,7 @@ from sqlalchemy import (
 
 from weighbridge.store.dialect import among_ids, listed
 from weighbridge.store.facts import HAS_FACTS
+from weighbridge.store.holders import find_held
 from weighbridge.store.models import (
     KEPT_STATES,
     artifacts,
@@ -40,7 +41,7 @@ from weighbridge.store.models import (
     tag_moves,
     tags,
 )
-from weighbridge.store.pruning.alone import alone, find_held, find_live
+from weighbridge.store.pruning.alone import alone, find_live
 from weighbridge.store.session import Database
 from weighbridge.store.types import Moment
 

@@ -414,6 +414,12 @@ def create_ledger() -> None:
         sa.PrimaryKeyConstraint("scope_id", "blob_id", name="pk_scope_blobs"),
         sqlite_with_rowid=False,
     )
+    op.create_index(
+        "ix_scope_blobs_blob_id_scope_id",
+        "scope_blobs",
+        ["blob_id", "scope_id"],
+        unique=False,
+    )
     op.create_table(
         "blob_changes",
         required("id", ID),
@@ -430,6 +436,12 @@ def leave_room() -> None:
     """PostgreSQL: an update that finds room on its page touches no index."""
     if op.get_bind().dialect.name != "postgresql":
         return
+    op.create_table(
+        "late_facts",
+        required("id", ID),
+        optional("manifest_id", sa.BigInteger()),
+        sa.PrimaryKeyConstraint("id", name="pk_late_facts"),
+    )
     for table in (
         "repositories",
         "repository_manifests",
