@@ -9,9 +9,15 @@ from weighbridge.store.session import Database, open_database
 
 
 @contextmanager
-def ready_database(settings: Settings) -> Iterator[Database]:
-    """The configured database with this version's schema."""
-    database = open_database(settings.database_url.reveal())
+def ready_database(
+    settings: Settings, *, must_exist: bool = False
+) -> Iterator[Database]:
+    """The configured database with this version's schema.
+
+    must_exist: raises StoreError(no_database) for a SQLite file that is absent, in
+                place of making it: for whoever only wants what was kept
+    """
+    database = open_database(settings.database_url.reveal(), must_exist=must_exist)
     try:
         upgrade(database)
         yield database

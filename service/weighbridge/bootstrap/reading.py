@@ -22,10 +22,14 @@ def top(
 ) -> Heaviest:
     """The first repositories by one column of the read model.
 
-    Raises UsageError(unknown_registry), invalid_sort, invalid_limit.
+    Raises UsageError(unknown_registry), invalid_sort, invalid_limit,
+    StoreError(no_database).
     """
     query = RepositoryQuery(registry=registry, sort=by, order=order, limit=limit)
-    with ready_database(settings) as database, database.read() as connection:
+    with (
+        ready_database(settings, must_exist=True) as database,
+        database.read() as connection,
+    ):
         registries = registry_reports(connection)
         known = [report.name for report in registries]
         if registry is not None and registry not in known:

@@ -57,7 +57,7 @@ def verify_database(settings: Settings, watch: Watch) -> Verified:
     platforms = {r.name: r.platforms for r in settings.registries}
     shown: list[Difference] = []
     count = 0
-    with ready_database(settings) as database:
+    with ready_database(settings, must_exist=True) as database:
         for difference in verify(database, platforms, _now(), watch):
             count += 1
             if count <= MOST:
@@ -83,7 +83,7 @@ def recount_database(
     """
     changed: list[Difference] = []
     unread = 0
-    with ready_database(settings) as database:
+    with ready_database(settings, must_exist=True) as database:
         reports = _reports(database)
         chosen = [r for r in reports if registry in (None, r.name)]
         if registry is not None and not chosen:
@@ -105,12 +105,12 @@ def forgettable(settings: Settings, name: str) -> Iterator["Forgetting"]:
 
     Raises UsageError(unknown_registry, unknown_repository).
     """
-    registry, _, repository = name.partition("/")
-    with ready_database(settings) as database:
+    registry, repository = _named(name)
+    with ready_database(settings, must_exist=True) as database:
         with database.read() as connection:
-            known = find_known(connection, registry, repository or None)
+            known = find_known(connection, registry, repository)
         if known is None:
-            raise _unknown(database, registry, repository)
+            raise _unknown(database, registry, repository or "")
         yield Forgetting(database, known)
 
 
@@ -122,6 +122,21 @@ class Forgetting:
     def run(self, watch: Watch) -> None:
         """Raises StoreError(busy) while a crawl works there."""
         forget(self.database, self.known, _now, owner=this_process(), watch=watch)
+
+
+def _named(name: str) -> tuple[str, str | None]:
+    """Registry and repository, None for the whole registry. A slash without a
+    repository behind it never means the registry: it may be half a name."""
+    if "://" in name:
+        return name.rstrip("/"), None
+    registry, slash, repository = name.partition("/")
+    if slash and not repository:
+        raise UsageError(
+            f"{name!r} names no repository",
+            code="unknown_repository",
+            hint=f"{registry}/REPOSITORY, or {registry} for all that is known of it",
+        )
+    return registry, repository or None
 
 
 def _platforms(settings: Settings, report: RegistryReport) -> Sequence[Platform] | None:
@@ -148,7 +163,7 @@ def _facts_lost(count: int) -> StoreError:
 def _unknown(database: Database, registry: str, repository: str) -> UsageError:
     reports = _reports(database)
     if registry not in {report.name for report in reports}:
-        return _unknown_registry(registry, reports)
+        return _unknown_registry(registry, reports, repository)
     return UsageError(
         f"nothing is known of {repository!r} in {registry}",
         code="unknown_repository",
@@ -156,13 +171,29 @@ def _unknown(database: Database, registry: str, repository: str) -> UsageError:
     )
 
 
-def _unknown_registry(name: str, reports: Sequence[RegistryReport]) -> UsageError:
+def _unknown_registry(
+    name: str, reports: Sequence[RegistryReport], repository: str = ""
+) -> UsageError:
     known = ", ".join(report.name for report in reports)
+    shown = f"...@{name.rpartition('@')[2]}" if "@" in name else name
+    hint = f"there are  {known or 'none yet'}"
+    if meant := _meant(f"{name}/{repository}".rstrip("/"), reports):
+        hint = f"write  {meant}\n{hint}"
     return UsageError(
-        f"no registry called {name!r} was ever crawled",
+        f"no registry called {shown!r} was ever crawled",
         code="unknown_registry",
-        hint=f"there are  {known or 'none yet'}",
+        hint=hint,
     )
+
+
+def _meant(name: str, reports: Sequence[RegistryReport]) -> str:
+    """The name of the registry at this address, as it is written with a scheme or
+    without, and with a repository behind it or without; "" for none."""
+    host, slash, repository = name.rpartition("://")[2].partition("/")
+    for report in reports:
+        if host in (report.name, report.url.rpartition("://")[2]):
+            return f"{report.name}{slash}{repository}"
+    return ""
 
 
 def _now() -> datetime:

@@ -3,17 +3,17 @@
 from typing import Final
 
 _ADVICE: Final = {
-    "address_refused": "set address_class if the registry is meant to be there",
+    "address_refused": "set address_class if the registry is meant to be at a private address",
     "auth_error": "give `auth` for this registry in weighbridge.yaml",
     "connect_error": "check its address and port, and that it runs",
-    "connection_reset": "crawl it again later",
-    "deadline": "crawl it again later, or set `limits` for it lower",
+    "connection_reset": "again later",
+    "deadline": "again later, or set `limits` for it lower",
     "denied": "check what this user may read",
     "dns_error": "check the name of the registry",
     "name_unknown": "check the spelling of the repository",
     "not_a_registry": "check its address; a proxy or a sign-in page may be before it",
     "not_found": "check that this is the address of a registry",
-    "rate_limited": "crawl it again later, or set `limits` for it lower",
+    "rate_limited": "again later, or set `limits` for it lower",
     "realm_refused": "name the token server in trusted_realm_hosts if it is right",
     "tls_error": "ca_file for an authority of your own; http:// if it has no TLS",
     "unauthorized": "give `auth` for this registry, or run `docker login`",

@@ -76,10 +76,10 @@ def command(
 
 def again(options: Options, targets: Sequence[str]) -> str:
     """The command that goes on where this one was stopped. A database's URL that
-    may hold a password is left for the person to add."""
+    may hold a password, also as a parameter, is left for the person to add."""
     words = ["weighbridge", "crawl", *targets]
     if options.config is not None:
         words += ["--config", options.config]
-    if options.database is not None and "@" not in options.database:
+    if options.database is not None and not set("@?") & set(options.database):
         words += ["--database", options.database]
     return shlex.join(words)

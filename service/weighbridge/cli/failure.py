@@ -12,8 +12,9 @@ FOUND: Final = 1
 USAGE: Final = 2
 NOT_WEIGHED: Final = 3
 
-# `exit 2`: nothing is tried with a database of another version.
-_WRONG_SETUP: Final = frozenset({"schema_version"})
+# `exit 2`: nothing is tried with a database of another version, or with what is no
+# database's URL.
+_WRONG_SETUP: Final = frozenset({"invalid_database_url", "schema_version"})
 
 
 class CommandFailed(Exception):

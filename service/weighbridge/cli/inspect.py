@@ -57,6 +57,7 @@ def command(
     except UsageError:
         raise
     except WeighbridgeError as exc:
+        exc.hint = exc.hint or advice(exc.code)
         raise CommandFailed(exc, subject=f"cannot weigh {reference}") from exc
     for warning in inspect_table.warnings_of(weighing):
         click.echo(f"warning: {warning}", err=True)

@@ -69,7 +69,10 @@ def stopped_text(progress: Progress, command: str) -> str:
         verb = "are"
     text = f"Stopped. {counted} {verb} complete and stored"
     if progress.now and progress.stage != "measuring":
-        text += f"; {printable(progress.now)} is half read and changed nothing"
+        text += (
+            f"; {printable(progress.now)} is half read: what was answered so far is "
+            "kept and not asked again"
+        )
     return f"{text}.\nGo on with: {command}"
 
 

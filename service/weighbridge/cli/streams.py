@@ -7,6 +7,9 @@ import sys
 from contextlib import suppress
 from typing import Final, TextIO
 
+from weighbridge.cli.failure import CommandFailed, failure_text
+from weighbridge.errors import WeighbridgeError
+
 _UNWRITABLE: Final = frozenset(
     {errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC, errno.EPIPE}
 )
@@ -91,8 +94,13 @@ def give_up(cause: BaseException | None) -> None:
     _discard(sys.stdout)
     if not isinstance(cause, OSError) or cause.errno == errno.EPIPE:
         return
+    lost = WeighbridgeError(
+        f"the result cannot be written: {cause.strerror}",
+        code="cannot_write",
+        hint="write it to a place that has room and takes it",
+    )
     try:
-        sys.stderr.write(f"the result cannot be written: {cause.strerror}\n")
+        sys.stderr.write(f"{failure_text(CommandFailed(lost))}\n")
         sys.stderr.flush()
     except OSError:
         _discard(sys.stderr)

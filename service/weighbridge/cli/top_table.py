@@ -83,10 +83,13 @@ class _Table:
         """Names of the columns, and their units."""
         units = _line(self.numbers, lambda column: column.unit)
         bars = " " * (self.bars + 2) if self.bars else ""
-        last = f"{units}{bars}{_NAME:{self.names}}  TAG"
+        named = f"{units}{bars}{_NAME:{self.names}}"
+        with_tag = f"{named}  TAG"
+        width = self.screen.width
+        is_whole = width is None or columns(with_tag) <= width
         return [
             _line(self.numbers, lambda column: column.head).rstrip(),
-            self.screen.cut(last).removesuffix(self.screen.ellipsis).rstrip(),
+            with_tag if is_whole else named.rstrip(),
         ]
 
     def row(self, row: RepositoryReport) -> str:

@@ -15,7 +15,7 @@ Examples:
   weighbridge up --demo
   weighbridge up --config weighbridge.yaml --bind 127.0.0.1:9000
 """
-_USERINFO: Final = re.compile(r"//[^/]*@")
+_USERINFO: Final = re.compile(r"//.*@")
 
 
 @click.command(epilog=_EXAMPLES)
@@ -81,4 +81,7 @@ def demo_announcement(settings: "Settings", database: str | None) -> list[str]:
 
 def shown_database(url: str) -> str:
     """A database's URL without user, password and parameters."""
-    return _USERINFO.sub("//", url).partition("?")[0]
+    if not url.startswith("sqlite"):
+        # A password may hold a slash or a question mark, a path an @.
+        url = _USERINFO.sub("//", url)
+    return url.partition("?")[0]

@@ -76,7 +76,7 @@ def parse_reference(text: str, configured: frozenset[str] = frozenset()) -> Refe
     name, tag, digest = _split(text)
     registry, repository = _registry_and_repository(text, name, configured)
     if not is_repository_name(repository):
-        raise _refused(text, *_fault_of_name(repository))
+        raise _refused(text, *fault_of_name(repository))
     if tag is None and digest is None:
         tag = "latest"
     return Reference(registry, repository, tag, digest)
@@ -174,8 +174,8 @@ def _ipv6(text: str, host: str) -> str:
         raise _refused(text, "the registry is not an IPv6 address in brackets") from exc
 
 
-def _fault_of_name(repository: str) -> tuple[str, str]:
-    """What is wrong with the name, and a hint."""
+def fault_of_name(repository: str) -> tuple[str, str]:
+    """What is wrong with a name that is no repository's, and a hint."""
     if not repository:
         return "the repository's name is missing", _EXAMPLES
     if len(repository) > limits.REPOSITORY_NAME_CHARACTERS:

@@ -17,6 +17,10 @@ from weighbridge.net.resolve import Resolver
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _ADDRESSES_PER_NAME: Final = 64
+_NEVER_HINT: Final = (
+    "another address: link-local, cloud metadata and reserved ones are refused "
+    "whatever is configured"
+)
 
 
 class Reach(IntEnum):
@@ -166,14 +170,14 @@ def _reach(ip: IPAddress) -> Reach:
             return Reach.PRIVATE
         if _within(ip, _PUBLIC6):
             return Reach.PUBLIC
-    raise AddressRefused(f"{ip} is never reached")
+    raise AddressRefused(f"{ip} is never reached", hint=_NEVER_HINT)
 
 
 def _reach4(ip: ipaddress.IPv4Address) -> Reach:
     if _within(ip, _LOOPBACK4):
         return Reach.LOOPBACK
     if _within(ip, _NEVER4):
-        raise AddressRefused(f"{ip} is never reached")
+        raise AddressRefused(f"{ip} is never reached", hint=_NEVER_HINT)
     return Reach.PRIVATE if _within(ip, _PRIVATE4) else Reach.PUBLIC
 
 

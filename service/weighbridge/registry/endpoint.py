@@ -94,10 +94,15 @@ def _parsed(text: str, address: str) -> httpx.URL:
 
 
 def _invalid(address: str) -> UsageError:
-    # A password may stand before an @; the text is not repeated where one does.
-    shown = "it" if "@" in address else repr(address)
+    fault = " with a user or a password before it" if "@" in address else ""
     return UsageError(
-        f"{shown} is not the address of a registry",
+        f"{without_userinfo(address)!r}{fault} is not the address of a registry",
         code="invalid_registry",
         hint="write host, host:port or https://host:port; credentials go to `auth`",
     )
+
+
+def without_userinfo(text: str) -> str:
+    """What may be shown of a text in which a password may stand before an `@`."""
+    before, at, after = text.rpartition("@")
+    return f"...@{after}" if at else text

@@ -12,6 +12,7 @@ class _Meaning(NamedTuple):
     code: str
     message: str
     retryable: bool
+    hint: str = ""
 
 
 _DISK_FULL: Final = _Meaning(
@@ -50,7 +51,10 @@ _SQLITE: Final = {
     sqlite3.SQLITE_IOERR: _DISK_FAILS,
 }
 _UNAVAILABLE: Final = _Meaning(
-    "database_unavailable", "the database server does not answer", True
+    "database_unavailable",
+    "the database server does not answer",
+    True,
+    "check host and port of the database's URL, and that the server runs",
 )
 _REFUSED: Final = _Meaning(
     "database_auth", "the database server refuses this user or password", False
@@ -80,7 +84,10 @@ _SQLSTATE: Final = {
     "08": _UNAVAILABLE,
     "28": _REFUSED,
     "53": _Meaning(
-        "database_unavailable", "the database server has no room for more", True
+        "database_unavailable",
+        "the database server has no room for more",
+        True,
+        "raise its max_connections, or end other programs that use it",
     ),
     "XX": _CORRUPT,
 }
@@ -111,7 +118,12 @@ def read_only(*, is_server: bool) -> StoreError:
 
 
 def _told(meaning: _Meaning) -> StoreError:
-    return StoreError(meaning.message, code=meaning.code, retryable=meaning.retryable)
+    return StoreError(
+        meaning.message,
+        code=meaning.code,
+        hint=meaning.hint,
+        retryable=meaning.retryable,
+    )
 
 
 def _meaning(error: DBAPIError) -> _Meaning | None:

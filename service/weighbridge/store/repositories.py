@@ -54,6 +54,7 @@ _NEW: Final = NewRows(
     "bytes_read",
     "revision",
 )
+_NOTHING_YET: Final = (0, 0, 0, False, 0, 0, 0)
 _NEW_SUMMARIES: Final = NewRows(
     repository_summaries,
     "repository_id",
@@ -88,8 +89,7 @@ def put_repositories(
         _NEW.add(
             connection,
             [
-                (registry_id, scopes[n], n, "new", "", now, now)
-                + (0, 0, 0, False, 0, 0, 0)
+                (registry_id, scopes[n], n, "new", "", now, now, *_NOTHING_YET)
                 for n in new
             ],
         )

@@ -23,8 +23,8 @@ def upgrade(database: Database) -> str:
 
     Safe to run in several processes at once: the first one works, in a transaction
     of its own, and the others then find nothing to do. One that is killed leaves
-    nothing behind. Raises StoreError(schema_version) for the database of a newer
-    version, StoreError(not_a_database) for another program's; neither is touched.
+    nothing behind. Raises StoreError(schema_version) for the database of a newer or
+    an unknown version, StoreError(not_a_database) for another program's; neither is touched.
     """
     found = _revision(database)
     if found == REVISION:
@@ -58,7 +58,7 @@ def upgrade_in(connection: Connection) -> None:
     if found is None:
         _refuse_foreign(connection)
     elif found not in _OLDER:
-        raise _newer(found)
+        raise _unknown(found)
     # Imported late: most starts do not need it.
     from alembic import command
     from alembic.config import Config
@@ -70,9 +70,13 @@ def upgrade_in(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
-def _newer(found: str) -> StoreError:
+def _unknown(found: str) -> StoreError:
+    # Revisions are numbers; what is no number, or a lower one that is not in
+    # `_OLDER`, says nothing of which version is newer.
+    is_newer = found.isdecimal() and int(found) > int(REVISION)
+    other = "a newer" if is_newer else "another"
     return StoreError(
-        f"the database has schema {found}, made by a newer version of weighbridge; "
+        f"the database has schema {found}, made by {other} version of weighbridge; "
         f"this version knows {REVISION}",
         code="schema_version",
         hint="use that version, or name another database",

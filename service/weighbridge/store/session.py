@@ -74,16 +74,21 @@ class Database:
             ) from error
 
 
-def open_database(url: str) -> Database:
+def open_database(url: str, *, must_exist: bool = False) -> Database:
     """Open `sqlite:///file.db` (made if absent) or `postgresql://user@host/name`.
 
-    Raises StoreError(invalid_database_url, cannot_open, not_a_database,
+    must_exist: a SQLite file that is absent is refused, and nothing is made
+
+    Raises StoreError(invalid_database_url, no_database, cannot_open, not_a_database,
     missing_driver, database_unavailable, database_auth, ...).
     """
     address = _parsed(url)
     if address.drivername in ("sqlite", "sqlite+pysqlite"):
+        if must_exist:
+            sqlite_file.refuse_absent(address)
         return _opened(sqlite_file.make_engine(address), sqlite_file.told(address))
     if address.drivername in ("postgresql", "postgresql+psycopg"):
+        _refuse_bare_at(url, address)
         # Loaded only where it is used: `inspect` starts without it.
         from weighbridge.store import postgresql_server
 
@@ -103,7 +108,10 @@ def _opened(engine: Engine, told: str) -> Database:
     except StoreError as error:
         database.close()
         raise StoreError(
-            f"{told}: {error.message}", code=error.code, retryable=error.retryable
+            f"{told}: {error.message}",
+            code=error.code,
+            hint=error.hint,
+            retryable=error.retryable,
         ) from error
     return database
 
@@ -114,6 +122,17 @@ def _parsed(url: str) -> URL:
     except (ArgumentError, ValueError):
         # A password with a slash in it is read as a port, and the exception quotes it.
         raise _invalid_url("this is no database URL") from None
+
+
+def _refuse_bare_at(url: str, address: URL) -> None:
+    """An `@` beyond the one behind user and password is a part of the password as
+    often as not; what follows it would be taken for the host, and be shown."""
+    if url.count("@") > (0 if address.username is None else 1):
+        raise StoreError(
+            "the URL has an @ that has to be written as %40",
+            code="invalid_database_url",
+            hint="write %40 for each @ of user, password, name and parameters",
+        )
 
 
 def _invalid_url(what: str) -> StoreError:

@@ -33,12 +33,15 @@ def make_engine(address: URL) -> Engine:
     """
     path = Path(_file_of(address))
     if path.is_dir():
-        raise _cannot_open(f"{path}: it is a directory")
+        raise _cannot_open(
+            f"{path}: it is a directory", f"a file in it: {path / 'weighbridge.db'}"
+        )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _cannot_open(
-            f"the folder of the database {str(path)!r} cannot be made"
+            f"the folder of the database {str(path)!r} cannot be made",
+            "check the path, and who may write there",
         ) from error
     if _is_frozen(path):
         # SQLite would want to make its other files; none are needed where nobody
@@ -58,6 +61,21 @@ def make_engine(address: URL) -> Engine:
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def refuse_absent(address: URL) -> None:
+    """Raises StoreError(no_database) where there is no such file: for whoever only
+    wants what was kept, a misspelt name is no empty database.
+
+    StoreError(invalid_database_url) as for `make_engine`.
+    """
+    path = Path(_file_of(address))
+    if not path.exists():
+        raise StoreError(
+            f"{path}: there is no such database",
+            code="no_database",
+            hint="check the name; weighbridge crawl makes one",
+        )
 
 
 def _is_frozen(path: Path) -> bool:
@@ -94,8 +112,8 @@ def _invalid_url(what: str) -> StoreError:
     )
 
 
-def _cannot_open(what: str) -> StoreError:
-    return StoreError(what, code="cannot_open")
+def _cannot_open(what: str, hint: str) -> StoreError:
+    return StoreError(what, code="cannot_open", hint=hint)
 
 
 def _prepare(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:

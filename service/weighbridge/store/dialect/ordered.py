@@ -14,8 +14,10 @@ def _cross_join(join: _Ordered, compiler: SQLCompiler, **kw: object) -> str:
     # https://sqlite.org/lang_select.html, "Special handling of CROSS JOIN": the left
     # table stays the outer loop.
     kw["asfrom"] = True
-    left, right = (compiler.process(part, **kw) for part in (join.left, join.right))
-    return f"{left} CROSS JOIN {right} ON {compiler.process(join.onclause, **kw)}"
+    assert join.onclause is not None  # noqa: S101 - `join_in_order` has given one
+    parts = (join.left, join.right, join.onclause)
+    left, right, on = (compiler.process(part, **kw) for part in parts)
+    return f"{left} CROSS JOIN {right} ON {on}"
 
 
 def join_in_order(

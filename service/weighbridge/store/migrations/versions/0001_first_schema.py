@@ -430,18 +430,18 @@ def create_ledger() -> None:
     op.create_index(
         "ix_blob_changes_scope_id_id", "blob_changes", ["scope_id", "id"], unique=False
     )
-
-
-def leave_room() -> None:
-    """PostgreSQL: an update that finds room on its page touches no index."""
-    if op.get_bind().dialect.name != "postgresql":
-        return
     op.create_table(
         "late_facts",
         required("id", ID),
         optional("manifest_id", sa.BigInteger()),
         sa.PrimaryKeyConstraint("id", name="pk_late_facts"),
     )
+
+
+def leave_room() -> None:
+    """PostgreSQL: an update that finds room on its page touches no index."""
+    if op.get_bind().dialect.name != "postgresql":
+        return
     for table in (
         "repositories",
         "repository_manifests",
