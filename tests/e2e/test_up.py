@@ -229,6 +229,21 @@ def test_it_ends_at_sigterm_and_leaves_nothing_behind(tmp_path: Path) -> None:
         running.process.wait()
 
 
+def test_it_says_where_it_serves_when_it_does(tmp_path: Path) -> None:
+    running = start(tmp_path, "--database", "w.db")
+    try:
+        running.wait_until_ready()
+
+        assert running.said.splitlines()[:3] == [
+            "keeps   sqlite:///w.db",
+            "crawls  nothing: add registries to weighbridge.yaml, or try --demo",
+            f"serves  {running.url}",
+        ]
+    finally:
+        running.process.kill()
+        running.process.wait()
+
+
 def test_ctrl_c_ends_it_with_130(tmp_path: Path) -> None:
     running = start(tmp_path, "--database", f"sqlite:///{tmp_path / 'w.db'}")
     try:

@@ -9,6 +9,7 @@ from typing import Final
 
 import structlog
 
+from weighbridge.bootstrap.patience import patiently
 from weighbridge.domain.retention import Retention
 from weighbridge.errors import StoreError
 from weighbridge.store.pruning import prune
@@ -57,11 +58,14 @@ class Pruning:
 
     def _prune(self, now: datetime) -> None:
         began = time.monotonic()
-        pruned = prune(
-            self._database,
-            self._retention,
-            now,
-            is_stopped=self._stopped.is_set,
+        pruned = patiently(
+            lambda: prune(
+                self._database,
+                self._retention,
+                now,
+                is_stopped=self._stopped.is_set,
+            ),
+            wait=self._stopped.wait,
         )
         is_any = pruned.passes or pruned.manifests or pruned.blobs
         tell = self._log.info if is_any else self._log.debug

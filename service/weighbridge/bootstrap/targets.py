@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import httpx
 
 from weighbridge.config import RegistrySettings, Settings, is_loopback
-from weighbridge.domain.reference import is_repository_name
+from weighbridge.domain.digest import is_digest
+from weighbridge.domain.reference import fault_of_name, is_repository_name, is_tag
 from weighbridge.errors import InvalidReference, UsageError
 from weighbridge.net.route import origin
-from weighbridge.registry.endpoint import registry_url
+from weighbridge.registry.endpoint import registry_url, without_userinfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +57,39 @@ def _parsed_target(settings: Settings, text: str, plain_http: bool) -> Target:
     if separator and repository == "v2":
         # The address of the API itself, as it is copied from a browser.
         repository = ""
-    if repository and not is_repository_name(repository):
-        raise UsageError(
-            f"{text!r} names no repository",
-            code="unknown_target",
-            hint="write name/repository, such as hub/library/python",
-        )
-    only = (repository,) if repository else None
     if not separator:
         target = target_of(settings, host, plain_http=plain_http)
     else:
         target = _at(settings, host, registry_url(f"{scheme}://{host}"))
+    if repository and not is_repository_name(repository):
+        raise _no_repository(text, repository)
+    only = (repository,) if repository else None
     return Target(target.name, target.url, target.settings, only)
+
+
+def _no_repository(text: str, repository: str) -> UsageError:
+    """With what is wrong in it, and the target that may be meant."""
+    name, follows = _bare_name(repository)
+    why = f"{follows} follows it" if follows else fault_of_name(repository)[0]
+    meant = text.rstrip("/").removesuffix(repository) + name.lower()
+    # What precedes an @ may be a password.
+    is_good = is_repository_name(name.lower()) and "@" not in meant
+    return UsageError(
+        f"{without_userinfo(text)!r} names no repository: {why}",
+        code="unknown_target",
+        hint=meant if is_good else "name/repository, such as hub/library/python",
+    )
+
+
+def _bare_name(repository: str) -> tuple[str, str]:
+    """The name of what was written as an image, and what follows it, "" for nothing."""
+    name, at, digest = repository.rpartition("@")
+    if at and is_digest(digest):
+        return name, "a digest"
+    name, colon, tag = repository.rpartition(":")
+    if colon and is_tag(tag):
+        return name, "a tag"
+    return repository, ""
 
 
 def target_of(settings: Settings, name: str, *, plain_http: bool) -> Target:

@@ -4,9 +4,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from weighbridge.bootstrap.databases import ready_database
+from weighbridge.bootstrap.patience import patiently
 from weighbridge.config import Settings
 from weighbridge.domain.platform import DEFAULT, Platform
 from weighbridge.domain.report import RegistryReport
@@ -89,12 +91,14 @@ def recount_database(
         if registry is not None and not chosen:
             raise _unknown_registry(registry, reports)
         if registry is None:
-            unread = drop_damaged(database)
+            unread = patiently(partial(drop_damaged, database))
         elif lost := count_damaged(database):
             raise _facts_lost(lost)
         for report in chosen:
             platforms = _platforms(settings, report)
-            changed += recount(database, report.name, platforms, _now(), watch)
+            changed += patiently(
+                partial(recount, database, report.name, platforms, _now(), watch)
+            )
     names = [report.name for report in chosen]
     return Recounted(names, changed[:MOST], len(changed), unread)
 
@@ -121,7 +125,11 @@ class Forgetting:
 
     def run(self, watch: Watch) -> None:
         """Raises StoreError(busy) while a crawl works there."""
-        forget(self.database, self.known, _now, owner=this_process(), watch=watch)
+        patiently(
+            lambda: forget(
+                self.database, self.known, _now, owner=this_process(), watch=watch
+            )
+        )
 
 
 def _named(name: str) -> tuple[str, str | None]:

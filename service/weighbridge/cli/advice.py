@@ -3,7 +3,7 @@
 from typing import Final
 
 _ADVICE: Final = {
-    "address_refused": "set address_class if the registry is meant to be at a private address",
+    "address_refused": "name another address; for a private one, set address_class",
     "auth_error": "give `auth` for this registry in weighbridge.yaml",
     "connect_error": "check its address and port, and that it runs",
     "connection_reset": "again later",

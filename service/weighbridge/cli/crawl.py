@@ -11,8 +11,6 @@ from weighbridge.cli.failure import NOT_WEIGHED
 from weighbridge.cli.options import Options, common_options
 from weighbridge.cli.streams import emit
 
-_INTERRUPTED = 130
-
 _EXAMPLES = """\b
 Examples:
   weighbridge crawl
@@ -44,23 +42,25 @@ def command(
     from weighbridge.cli import collector, crawl_output
     from weighbridge.cli.log_lines import configure_log
     from weighbridge.cli.progress import shown, stopped_text
+    from weighbridge.cli.stopping import stopped_by_sigterm
 
     configure_log(settings)
     collector.relax()
     progress = Progress()
-    try:
-        with shown(progress, options.screen(is_error=True), sys.stderr):
-            report = crawl(
-                settings,
-                targets,
-                measure=not no_measure,
-                progress=progress,
-                plain_http=plain_http,
-                docker_config=options.docker_config(),
-            )
-    except KeyboardInterrupt:
-        click.echo(stopped_text(progress, again(options, targets)), err=True)
-        return _INTERRUPTED
+    with stopped_by_sigterm() as stops:
+        try:
+            with shown(progress, options.screen(is_error=True), sys.stderr):
+                report = crawl(
+                    settings,
+                    targets,
+                    measure=not no_measure,
+                    progress=progress,
+                    plain_http=plain_http,
+                    docker_config=options.docker_config(),
+                )
+        except KeyboardInterrupt:
+            click.echo(stopped_text(progress, again(options, targets)), err=True)
+            return stops.code
     for warning in crawl_output.warnings_of(report):
         click.echo(f"warning: {warning}", err=True)
     if options.output == "json":

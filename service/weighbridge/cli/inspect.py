@@ -2,6 +2,7 @@
 
 import click
 
+from weighbridge.cli.advice import advice
 from weighbridge.cli.failure import NOT_WEIGHED, CommandFailed
 from weighbridge.cli.options import Options, common_options
 from weighbridge.cli.streams import emit

@@ -1,7 +1,7 @@
 """The command line: finds the command, runs it, turns errors into exit codes.
 
 0 fine, 1 a check has found something, 2 wrong usage or configuration, 3 could not be
-weighed or done, 130 interrupted.
+weighed or done, 130 interrupted, 143 `crawl` ended by SIGTERM.
 A command's module is imported when the command is named; only click is needed for
 `--help`, which is why it answers at once.
 """

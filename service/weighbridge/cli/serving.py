@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -36,16 +37,22 @@ DEMO: Final = "demo"
 DEMO_PORT: Final = 5080
 
 
-def up(settings: Settings) -> None:
-    """Serve and crawl what is configured until SIGINT or SIGTERM."""
+def up(settings: Settings, announce: Callable[[], None]) -> None:
+    """Serve and crawl what is configured until SIGINT or SIGTERM.
+
+    announce: called once the database is open
+    """
     configure_log(settings)
     collector.relax()
     telemetry = Telemetry()
     with ready_database(settings) as database:
+        announce()
         _serve(settings, database, telemetry)
 
 
-def up_demo(settings: Settings, database_url: str | None) -> None:
+def up_demo(
+    settings: Settings, database_url: str | None, announce: Callable[[], None]
+) -> None:
     """The same over the demo registry, whose past is crawled first.
 
     database_url: where to keep it; None for a folder that ends with the process
@@ -60,9 +67,10 @@ def up_demo(settings: Settings, database_url: str | None) -> None:
         url = stack.enter_context(_demo_registry())
         settings = _with_demo(settings, url(None), database_url)
         database = stack.enter_context(ready_database(settings))
+        announce()
         if not _has_a_past(database):
             _live_through(settings, url, database, telemetry)
-        _tell_where(settings)
+        _tell_what_to_try(settings)
         _serve(settings, database, telemetry)
 
 
@@ -139,15 +147,27 @@ def _has_a_past(database: Database) -> bool:
         return DEMO in registry_names(connection)
 
 
-def _tell_where(settings: Settings) -> None:
+def _tell_what_to_try(settings: Settings) -> None:
     (demo,) = settings.registries
     host = demo.url.removeprefix("http://")
     click.echo(f"try      weighbridge inspect {host}/tutorial/hello", err=True)
-    click.echo(f"open     http://{settings.web.bind}", err=True)
 
 
 def _stopped_at(moment: datetime) -> Callable[[], datetime]:
     return lambda: moment
+
+
+class _Server(uvicorn.Server):
+    """Says where it serves once it does, and nothing where it cannot."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            host = self.config.host
+            shown = f"[{host}]" if ":" in host else host
+            # The system may have chosen it.
+            port = self.servers[0].sockets[0].getsockname()[1]
+            click.echo(f"serves  http://{shown}:{port}", err=True)
 
 
 def _serve(settings: Settings, database: Database, telemetry: Telemetry) -> None:
@@ -163,7 +183,7 @@ def _serve(settings: Settings, database: Database, telemetry: Telemetry) -> None
         budget=settings.metrics.budget,
     )
     app = create_app(database, telemetry, options)
-    server = uvicorn.Server(
+    server = _Server(
         uvicorn.Config(
             app,
             host=host,

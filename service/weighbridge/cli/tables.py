@@ -13,7 +13,8 @@ _BACKTICKS: Final = re.compile("`+")
 
 def csv_table(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
     """Rows under their keys (RFC 4180, with the line ends of Unix). Unknown is an
-    empty cell, `true` and `false` are spelt as in JSON; a text that a spreadsheet would run gets a `'` before it."""
+    empty cell, `true` and `false` are spelt as in JSON; a text that a spreadsheet
+    would run gets a `'` before it."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(columns)

@@ -1,6 +1,7 @@
 """`weighbridge up`: serve, schedule and crawl in one process."""
 
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -36,27 +37,27 @@ def command(options: Options, demo: bool, bind: str | None) -> int:
 
     check_free(*split_bind(settings.web.bind))
     database = settings.database_url.reveal() if options.database else None
-    lines = demo_announcement(settings, database) if demo else announcement(settings)
-    for line in lines:
-        click.echo(line, err=True)
 
     from weighbridge.cli import serving
 
     if demo:
-        serving.up_demo(settings, database)
+        serving.up_demo(settings, database, lambda: _say(demo_announcement(database)))
     else:
-        serving.up(settings)
+        serving.up(settings, lambda: _say(announcement(settings)))
     return 0
 
 
+def _say(lines: Iterable[str]) -> None:
+    for line in lines:
+        click.echo(line, err=True)
+
+
 def announcement(settings: "Settings") -> list[str]:
-    """Where it serves, where it keeps results, what it crawls: one line each."""
+    """Where it keeps results, what it crawls: one line each, once the database is
+    open. Where it serves is said when it does."""
     from weighbridge.domain.units import format_duration
 
-    lines = [
-        f"serves  http://{settings.web.bind}",
-        f"keeps   {shown_database(settings.database_url.reveal())}",
-    ]
+    lines = [f"keeps   {shown_database(settings.database_url.reveal())}"]
     for registry in settings.registries:
         every = format_duration(settings.interval_of(registry))
         lines.append(f"crawls  {registry.name}  {registry.url}  every {every}")
@@ -69,11 +70,10 @@ def announcement(settings: "Settings") -> list[str]:
     return lines
 
 
-def demo_announcement(settings: "Settings", database: str | None) -> list[str]:
+def demo_announcement(database: str | None) -> list[str]:
     """The same for the demo."""
     place = shown_database(database) if database else "nothing after it stops"
     return [
-        f"serves  http://{settings.web.bind}",
         f"keeps   {place}",
         "crawls  a demo registry inside this process: its images are examples",
     ]

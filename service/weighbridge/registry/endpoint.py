@@ -104,5 +104,5 @@ def _invalid(address: str) -> UsageError:
 
 def without_userinfo(text: str) -> str:
     """What may be shown of a text in which a password may stand before an `@`."""
-    before, at, after = text.rpartition("@")
+    _, at, after = text.rpartition("@")
     return f"...@{after}" if at else text

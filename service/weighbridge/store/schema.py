@@ -24,7 +24,8 @@ def upgrade(database: Database) -> str:
     Safe to run in several processes at once: the first one works, in a transaction
     of its own, and the others then find nothing to do. One that is killed leaves
     nothing behind. Raises StoreError(schema_version) for the database of a newer or
-    an unknown version, StoreError(not_a_database) for another program's; neither is touched.
+    an unknown version, StoreError(not_a_database) for another program's; neither is
+    touched.
     """
     found = _revision(database)
     if found == REVISION:

@@ -93,6 +93,66 @@ def test_a_name_that_is_not_configured_is_told_the_names_that_are() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "why", "hint"),
+    [
+        (
+            "near/Shop/Api",
+            "the repository's name has capitals",
+            "near/shop/api",
+        ),
+        ("near/shop/api:1.4", "a tag follows it", "near/shop/api"),
+        (
+            "http://127.0.0.1:5000/Shop/Api:1/",
+            "a tag follows it",
+            "http://127.0.0.1:5000/shop/api",
+        ),
+        (
+            f"near/shop/api@sha256:{'0' * 64}",
+            "a digest follows it",
+            "near/shop/api",
+        ),
+        ("near/shop api", "has a character that cannot be there", None),
+        ("near/" + "a" * 300, "has more than 255 characters", None),
+    ],
+)
+def test_what_names_no_repository_is_told_why_and_what_may_be_meant(
+    text: str, why: str, hint: str | None
+) -> None:
+    with pytest.raises(UsageError) as refused:
+        find_targets(SETTINGS, [text])
+
+    assert refused.value.code == "unknown_target"
+    assert refused.value.message.endswith(why)
+    if hint is None:
+        assert "such as" in refused.value.hint
+    else:
+        assert refused.value.hint == hint
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://u:c4nary@near.example",
+        "https://u:c4nary@near.example/Shop",
+        "https://u:c4nary@near.example/shop:1",
+        f"https://u:c4nary@near.example/shop@sha256:{'0' * 64}",
+        "https://u:c4/nary@near.example",
+        "https://u:c4nary/@near.example:5000",
+        "u:c4nary@near.example:5000/shop",
+        "u:c4n@ary@near.example",
+    ],
+)
+def test_a_password_in_a_target_is_not_repeated(text: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        find_targets(SETTINGS, [text])
+
+    said = f"{refused.value.message} {refused.value.hint}"
+    assert "c4n" not in said
+    assert "ary" not in said.replace("library", "")
+    assert text.rpartition("@")[2] in said
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "127.0.0.1:5000",

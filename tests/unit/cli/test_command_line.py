@@ -1,5 +1,6 @@
 """The command line itself: help, exit codes, where each text goes."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from weighbridge.cli.crawl import again
 from weighbridge.cli.failure import CommandFailed, failure_text, report
 from weighbridge.cli.main import cli, run
 from weighbridge.cli.options import Options
-from weighbridge.cli.up import announcement, demo_announcement
+from weighbridge.cli.up import announcement, demo_announcement, shown_database
 from weighbridge.config import RegistrySettings, Settings
 from weighbridge.domain.secret import Secret
 from weighbridge.errors import (
@@ -81,11 +82,110 @@ def test_reading_what_was_crawled_loads_nothing_that_asks_registries(
 def test_a_stopped_crawl_goes_on_with_the_same_files_but_no_password() -> None:
     options = Options(config="w.yaml", database="sqlite:///w.db")
     secret = Options(database="postgresql+psycopg://w:c4nary@db.example/w")
+    apart = Options(database="postgresql://db.example/w?user=w&password=c4nary")
 
     assert again(options, ["hub"]) == (
         "weighbridge crawl hub --config w.yaml --database sqlite:///w.db"
     )
-    assert again(secret, []) == "weighbridge crawl"
+    assert again(secret, []) == again(apart, []) == "weighbridge crawl"
+
+
+@pytest.mark.parametrize("password", ["c4nary", "c4/nary", "c4?nary", "c4//nary"])
+def test_where_results_are_kept_is_told_without_the_password(password: str) -> None:
+    url = f"postgresql://w:{password}@db.example/w?sslkey=c4nary"
+
+    assert shown_database(url) == "postgresql://db.example/w"
+
+
+def test_a_file_is_told_with_an_at_sign_in_its_path() -> None:
+    assert shown_database("sqlite:////home/a@b/w.db") == "sqlite:////home/a@b/w.db"
+
+
+@pytest.mark.parametrize("command", ["top", "up", "crawl 127.0.0.1:1"])
+@pytest.mark.parametrize("password", ["SEC@RET", "SEC@RE/T", "S/E@C/RET", "SEC@R?ET"])
+def test_no_part_of_a_database_password_is_told(
+    command: str, password: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"postgresql://u:{password}@127.0.0.1:1/x"
+
+    assert run([*command.split(), "--database", url]) == 2
+
+    err = capsys.readouterr().err
+    assert "[invalid_database_url]" in err
+    assert "%40" in err
+    assert not set(re.split("[@/?]", password)) & set(re.findall(r"\w+", err))
+    assert password.rpartition("@")[2] not in err
+    assert "serves" not in err
+
+
+def test_a_server_that_does_not_answer_is_told_with_what_to_check(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    url = "postgresql://u:SEC%40RET@127.0.0.1:1/x"
+
+    assert run(["top", "--database", url]) == 3
+
+    assert capsys.readouterr().err == (
+        "127.0.0.1:1/x: the database server does not answer [database_unavailable]\n"
+        "  try    check host and port of the database's URL, and that the server runs\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["top", "db verify", "db recount", "db recount hub", "db forget hub --yes"],
+)
+def test_a_misspelt_database_is_refused_and_not_made(
+    command: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*command.split(), "--database", "no/wieghts.db"]) == 3
+
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == (
+        "no/wieghts.db: there is no such database [no_database]\n"
+        "  try    check the name; weighbridge crawl makes one\n"
+    )
+    assert list(folder.iterdir()) == []
+
+
+def test_up_does_not_say_that_it_serves_before_it_does(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["up", "--bind", "127.0.0.1:0", "--database", "."]) == 3
+
+    assert capsys.readouterr().err.splitlines() == [
+        ".: it is a directory [cannot_open]",
+        "  try    a file in it: weighbridge.db",
+    ]
+
+
+def test_a_crawl_makes_its_database(folder: Path) -> None:
+    assert run(["crawl", "127.0.0.1:1", "--database", "new/weights.db"]) == 3
+
+    assert (folder / "new" / "weights.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            "top --database .",
+            "it is a directory [cannot_open]\n  try    a file in it: ",
+        ),
+        (
+            "inspect 169.254.169.254/x",
+            "never reached [address_refused]\n  try    another address: ",
+        ),
+        ("crawl 169.254.169.254", "[address_refused]\n  try    another address: "),
+    ],
+)
+def test_an_error_has_what_to_do(
+    arguments: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments.split()) == 3
+
+    assert said in capsys.readouterr().err
 
 
 def leaves() -> list[list[str]]:
@@ -139,6 +239,7 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         ["crawl"],
         ["up", "--bind", "0.0.0.0:8080"],
         ["config", "check", "--database", ""],
+        ["top", "--database", "mysql://db.example/w"],
         ["inspect", "python", "--database", "w.db"],
         ["up", "-o", "json"],
         ["inspect", "127.0.0.1:5000"],
@@ -203,6 +304,7 @@ def test_config_check_says_where_it_looked(
         (["inspect", "127.0.0.1:5000"], "  try    weighbridge crawl 127.0.0.1:5000"),
         (["inspect", "127.0.0.1:5000/App"], "  try    app\n"),
         (["crawl", "harbor"], "  configured  none\n  try    write an address"),
+        (["crawl", "127.0.0.1:1/Shop/Api"], "  try    127.0.0.1:1/shop/api\n"),
     ],
 )
 def test_a_slip_is_told_with_what_may_be_meant(
@@ -229,7 +331,11 @@ def start(arguments: str, redirected: str) -> subprocess.CompletedProcess[str]:
     ("redirected", "said"),
     [
         ("| :", ""),
-        (">/dev/full", "the result cannot be written: No space left on device\n"),
+        (
+            ">/dev/full",
+            "the result cannot be written: No space left on device [cannot_write]\n"
+            "  try    write it to a place that has room and takes it\n",
+        ),
         (">/dev/full 2>/dev/full", ""),
         (">&-", ""),
         ("<&- >&- 2>&-", ""),
@@ -272,6 +378,7 @@ def test_a_fresh_database_is_upgraded_and_empty(
         (InvalidReference("x"), 2),
         (ConfigError("x"), 2),
         (StoreError("x", code="schema_version"), 2),
+        (StoreError("x", code="invalid_database_url"), 2),
         (StoreError("x", code="disk_full"), 3),
         (NotFound("x"), 3),
         (TransportError("x"), 3),
@@ -324,7 +431,7 @@ def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_up_says_where_it_serves_and_what_it_crawls() -> None:
+def test_up_says_what_it_keeps_and_crawls() -> None:
     hub = RegistrySettings(name="hub", url="https://hub.example", interval=5400)
     near = RegistrySettings(name="near", url="http://near.example", plain_http=True)
     settings = Settings(
@@ -333,7 +440,6 @@ def test_up_says_where_it_serves_and_what_it_crawls() -> None:
     )
 
     assert announcement(settings) == [
-        "serves  http://127.0.0.1:8080",
         "keeps   postgresql+psycopg://db.example/w",
         "crawls  hub  https://hub.example  every 1 h 30 min",
         "crawls  near  http://near.example  every 1 h",
@@ -345,7 +451,7 @@ def test_up_without_registries_names_the_next_step() -> None:
     settings = Settings(database_url=Secret("sqlite:///w.db"))
 
     assert "--demo" in announcement(settings)[-1]
-    assert demo_announcement(settings, None)[1:] == [
+    assert demo_announcement(None) == [
         "keeps   nothing after it stops",
         "crawls  a demo registry inside this process: its images are examples",
     ]

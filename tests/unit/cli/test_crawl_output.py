@@ -154,7 +154,7 @@ def test_what_may_help_is_said_once_a_kind() -> None:
     assert [line.split()[:2] for line in text.splitlines()[1:]] == [
         ["not", "weighed:"],
         ["not", "weighed:"],
-        ["try", "crawl"],
+        ["try", "again"],
         ["not", "weighed:"],
         ["try", "check"],
         ["not", "weighed:"],
@@ -322,7 +322,7 @@ def test_a_terminal_is_left_without_the_block() -> None:
 def test_an_interrupted_crawl_says_what_is_kept_and_how_to_go_on() -> None:
     assert stopped_text(half_way(), "weighbridge crawl harbor") == (
         "Stopped. 18 of 51 repositories are complete and stored; shop/api is half "
-        "read and changed nothing.\nGo on with: weighbridge crawl harbor"
+        "read: what was answered so far is kept and not asked again.\nGo on with: weighbridge crawl harbor"
     )
 
 

@@ -179,6 +179,45 @@ def test_forget_removes_a_registry(
     assert run(["db", "verify"]) == 0
 
 
+def test_forget_takes_no_registry_for_a_repository_without_a_name(
+    database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["db", "forget", "hub/", "--yes"]) == 2
+
+    err = capsys.readouterr().err
+    assert "'hub/' names no repository [unknown_repository]" in err
+    assert "  try    hub/REPOSITORY, or hub for all that is known of it\n" in err
+    assert len(repositories(database)) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("https://hub.example", "hub"),
+        ("https://hub.example/", "hub"),
+        ("http://hub/shop/api", "hub/shop/api"),
+        ("https://u:c4nary@x@hub.example/shop/api", None),
+        ("hub.example/shop/api", "hub/shop/api"),
+        ("hub.example", "hub"),
+        ("https://other.example", None),
+    ],
+)
+def test_an_address_is_told_the_name_under_which_it_is_known(
+    database: Database,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    meant: str | None,
+) -> None:
+    assert run(["db", "forget", name, "--yes"]) == 2
+
+    err = capsys.readouterr().err
+    assert "[unknown_registry]" in err
+    assert (f"\n  write  {meant}\n" in err) is (meant is not None)
+    assert "\n  there are  hub\n" in err
+    assert "c4nary" not in err
+    assert len(repositories(database)) == 2
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True

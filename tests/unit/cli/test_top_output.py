@@ -130,6 +130,26 @@ def test_a_bar_gives_way_before_a_name_does(width: int | None, cells: int) -> No
     assert max(map(columns, text.splitlines()[:5])) <= (width or 99)
 
 
+@pytest.mark.parametrize(
+    ("by", "width"),
+    [("growth", 60), ("growth", 59), ("growth", 64), ("exclusive", 50)],
+)
+def test_names_keep_their_heading_on_a_narrow_terminal(by: str, width: int) -> None:
+    heads = render_top(ROWS, Screen(width=width), by=by).splitlines()[:2]
+
+    assert heads[1].endswith(" REPOSITORY")
+    assert max(map(columns, heads)) <= width
+
+
+def test_csv_spells_truth_as_json_does() -> None:
+    rows = [API, replace(API, state="unreachable")]
+
+    header, *lines = top_csv(rows, NOW).splitlines()
+
+    place = header.split(",").index("is_stale")
+    assert [line.split(",")[place] for line in lines] == ["false", "true"]
+
+
 def test_nothing_yet_names_the_next_step() -> None:
     assert "weighbridge crawl" in render_top([], PIPE)
 

@@ -58,6 +58,9 @@ def test_only_the_url_of_a_file_or_of_a_server_is_taken(url: str) -> None:
     [
         "mysql://me:canary@db.example/weighbridge",
         "postgresql://me:5@canary@db.example:port/weighbridge",
+        "postgresql://me:5@canary@db.example/weighbridge",
+        "postgresql://me:5@db.example/canary@weighbridge",
+        "postgresql://5:/canary@weighbridge/more@",
     ],
 )
 def test_a_refused_url_is_not_repeated_with_its_password(url: str) -> None:
@@ -88,15 +91,27 @@ def test_another_revision_is_refused(database: Database) -> None:
     assert "9999" in caught.value.message
 
 
-def test_the_database_of_a_newer_version_is_left_alone(database: Database) -> None:
+@pytest.mark.parametrize(
+    ("revision", "made_by"),
+    [
+        ("9999", "a newer version"),
+        ("0000", "another version"),
+        ("4f2c", "another version"),
+        ("", "another version"),
+    ],
+)
+def test_the_database_of_an_unknown_version_is_left_alone(
+    database: Database, revision: str, made_by: str
+) -> None:
     with database.write() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        statement = text("UPDATE alembic_version SET version_num = :revision")
+        connection.execute(statement, {"revision": revision})
 
     with pytest.raises(StoreError) as caught:
         upgrade(database)
 
     assert caught.value.code == "schema_version"
-    assert "newer" in caught.value.message
+    assert f"made by {made_by} of" in caught.value.message
 
 
 def test_an_upgraded_database_passes_the_check_and_a_second_upgrade(

@@ -3,19 +3,25 @@ is not there, and every total is right."""
 
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
+from sqlalchemy import insert, select
+
 from support.brute_force import counted, stored
+from support.images import a_layer, an_image, an_index_of
 from support.ledger_world import Fleet, Universe
-from support.store_world import T0
-from weighbridge.domain.document import Document, Index
+from support.store_world import T0, World
+from weighbridge.domain.document import Document, Index, Layer
 from weighbridge.domain.platform import DEFAULT
 from weighbridge.domain.retention import Retention
 from weighbridge.errors import StoreError
+from weighbridge.store.blobs import find_blobs
 from weighbridge.store.claiming import claim
 from weighbridge.store.images import find_known, keep_documents
+from weighbridge.store.models import blobs, late_facts
 from weighbridge.store.pruning import prune
+from weighbridge.store.pruning.blobs import prune_blobs
 from weighbridge.store.session import Database
 from weighbridge.store.settler import settle_all
 from weighbridge.store.summaries import refresh_summary
@@ -127,3 +133,85 @@ def run_together(
     for thread in working[len(once) :]:
         thread.join()
     assert faults == []
+
+
+def orphans(database: Database, count: int) -> list[Layer]:
+    """Blobs to which nothing refers any more, none of them the newest."""
+    layers = [a_layer(("orphan", n), 1_000 + n) for n in range(count)]
+    world = World(database)
+    with database.write() as connection:
+        connection.execute(
+            insert(blobs),
+            [
+                {
+                    "digest": layer.digest,
+                    "compressed_bytes": layer.compressed_bytes,
+                    "is_foreign": False,
+                    "has_conflict": False,
+                    "facts_state": "none",
+                }
+                for layer in layers
+            ],
+        )
+    world.look({"latest": an_image()})
+    return layers
+
+
+def stored_layers(database: Database, layers: Sequence[Layer]) -> list[bool]:
+    with database.read() as connection:
+        found = find_blobs(connection, [layer.digest for layer in layers])
+    return [layer.digest in found for layer in layers]
+
+
+def test_late_facts_keep_what_they_name_and_end_no_pruning(database: Database) -> None:
+    layers = orphans(database, 3)
+    child = an_image([layers[1]])
+    with database.write() as connection:
+        keep_documents(
+            connection, [an_index_of(child)], {child.digest: "manifest_unknown"}
+        )
+        keep_documents(connection, [an_image([a_layer("newest", 1)])], {})
+
+    def keep_late() -> bool:
+        """Between the walk and the removal, and once more."""
+        with database.write() as connection:
+            keep_documents(connection, [child], {})
+        return False
+
+    assert prune_blobs(database, keep_late) == 2
+
+    assert stored_layers(database, layers) == [False, True, False]
+
+
+def test_a_pruning_that_another_one_overtook_removes_nothing_blindly(
+    database: Database,
+) -> None:
+    layers = orphans(database, 2)
+    others: list[int] = []
+
+    def overtake() -> bool:
+        if not others:
+            others.append(prune_blobs(database, lambda: False))
+        return False
+
+    assert prune_blobs(database, overtake) == 0
+
+    assert others == [2]
+    assert stored_layers(database, layers) == [False, False]
+
+
+def test_what_was_noted_for_a_pruning_goes_with_the_next(database: Database) -> None:
+    child = an_image([a_layer("child", 5)])
+    with database.write() as connection:
+        index = an_index_of(child)
+        keep_documents(connection, [index], {child.digest: "manifest_unknown"})
+        keep_documents(connection, [child], {})
+
+    def noted() -> list[int | None]:
+        with database.read() as connection:
+            return list(connection.execute(select(late_facts.c.manifest_id)).scalars())
+
+    assert len(noted()) == 1
+    assert None not in noted()
+    prune_blobs(database, lambda: False)
+    assert noted() == [None]

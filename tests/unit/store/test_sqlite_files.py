@@ -41,6 +41,22 @@ def test_the_folder_of_the_file_is_made(tmp_path: Path) -> None:
     assert path.exists()
 
 
+def test_a_file_that_must_exist_is_not_made(tmp_path: Path) -> None:
+    path = tmp_path / "some" / "weighbridge.db"
+
+    with pytest.raises(StoreError) as caught:
+        open_database(f"sqlite:///{path}", must_exist=True)
+
+    assert caught.value.code == "no_database"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_must_exist_is_opened(tmp_path: Path) -> None:
+    open_database(f"sqlite:///{tmp_path}/w.db").close()
+
+    open_database(f"sqlite:///{tmp_path}/w.db", must_exist=True).close()
+
+
 def test_a_relative_path_is_taken_from_the_working_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,59 @@
+"""Each layer is asked for once, in whichever repositories and images it is."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.crawling import Yard, a_yard
+from support.fake_registry import FakeRegistry
+from support.images import a_layer, a_served_image
+from weighbridge.errors import TransportError
+
+BASE = a_layer("base", 70_000)
+
+
+@pytest.fixture
+def yard(tmp_path: Path) -> Iterator[Yard]:
+    with a_yard(tmp_path) as made:
+        yield made
+
+
+def a_registry() -> FakeRegistry:
+    """Two repositories whose images share their base."""
+    registry = FakeRegistry()
+    for name in ("shop/api", "shop/web"):
+        registry.put(name, "1", a_served_image([BASE, a_layer(name, 80_000)]))
+    return registry
+
+
+async def test_a_shared_layer_is_measured_once_for_all(yard: Yard) -> None:
+    registry = a_registry()
+
+    await yard.crawl(registry, measure=True)
+    await yard.crawl(registry, measure=True)
+
+    assert registry.count("get_range") == 3
+    for name in ("shop/api", "shop/web"):
+        assert yard.tags(name)["1"].uncompressed_confidence == "unknown"
+
+
+async def test_a_layer_that_cannot_be_had_now_is_asked_for_once_in_each_crawl(
+    yard: Yard,
+) -> None:
+    registry = a_registry()
+    error = TransportError("timeout", code="timeout", retryable=True)
+    registry.breaks["get_range", BASE.digest] = error
+
+    done = await yard.crawl(registry, measure=True)
+
+    assert registry.count("get_range") == 3
+    assert registry.asked["get_range", BASE.digest] == 1
+    assert "not_measured" in {fault.code for fault in done.faults}
+    assert yard.tags("shop/web")["1"].uncompressed_confidence is None
+
+    del registry.breaks["get_range", BASE.digest]
+    await yard.crawl(registry, measure=True)
+
+    assert registry.asked["get_range", BASE.digest] == 2
+    assert yard.tags("shop/web")["1"].uncompressed_confidence == "unknown"
