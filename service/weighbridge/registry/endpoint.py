@@ -85,24 +85,25 @@ def _parsed(text: str, address: str) -> httpx.URL:
     try:
         url = httpx.URL(text)
     except httpx.InvalidURL as exc:
-        raise _invalid(address) from exc
+        raise no_registry(address) from exc
     is_bare = url.path in ("", "/") and not (url.query or url.fragment or url.userinfo)
     _, host, port = origin(url)
     if not host or not 0 < port < 65_536 or not is_bare:
-        raise _invalid(address)
+        raise no_registry(address)
     return url
 
 
-def _invalid(address: str) -> UsageError:
+def no_registry(address: str) -> UsageError:
+    """The error for what is no registry's address."""
     fault = " with a user or a password before it" if "@" in address else ""
     return UsageError(
-        f"{without_userinfo(address)!r}{fault} is not the address of a registry",
+        f"{_without_userinfo(address)!r}{fault} is not the address of a registry",
         code="invalid_registry",
         hint="write host, host:port or https://host:port; credentials go to `auth`",
     )
 
 
-def without_userinfo(text: str) -> str:
+def _without_userinfo(text: str) -> str:
     """What may be shown of a text in which a password may stand before an `@`."""
     _, at, after = text.rpartition("@")
     return f"...@{after}" if at else text

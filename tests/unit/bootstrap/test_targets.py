@@ -100,15 +100,15 @@ def test_a_name_that_is_not_configured_is_told_the_names_that_are() -> None:
             "the repository's name has capitals",
             "near/shop/api",
         ),
-        ("near/shop/api:1.4", "a tag follows it", "near/shop/api"),
+        ("near/shop/api:1.4", "a tag follows its name", "near/shop/api"),
         (
             "http://127.0.0.1:5000/Shop/Api:1/",
-            "a tag follows it",
+            "a tag follows its name",
             "http://127.0.0.1:5000/shop/api",
         ),
         (
             f"near/shop/api@sha256:{'0' * 64}",
-            "a digest follows it",
+            "a digest follows its name",
             "near/shop/api",
         ),
         ("near/shop api", "has a character that cannot be there", None),

@@ -193,12 +193,12 @@ def test_forget_takes_no_registry_for_a_repository_without_a_name(
 @pytest.mark.parametrize(
     ("name", "meant"),
     [
-        ("https://hub.example", "hub"),
-        ("https://hub.example/", "hub"),
+        ("https://r.example", "hub"),
+        ("https://r.example/", "hub"),
         ("http://hub/shop/api", "hub/shop/api"),
-        ("https://u:c4nary@x@hub.example/shop/api", None),
-        ("hub.example/shop/api", "hub/shop/api"),
-        ("hub.example", "hub"),
+        ("https://u:c4nary@x@r.example/shop/api", None),
+        ("r.example/shop/api", "hub/shop/api"),
+        ("r.example", "hub"),
         ("https://other.example", None),
     ],
 )
