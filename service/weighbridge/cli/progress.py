@@ -70,7 +70,7 @@ def stopped_text(progress: Progress, command: str) -> str:
     text = f"Stopped. {counted} {verb} complete and stored"
     if progress.now and progress.stage != "measuring":
         text += (
-            f"; {printable(progress.now)} is half read: what was answered so far is "
+            f"; {printable(progress.now)} is half read: all but its last answers are "
             "kept and not asked again"
         )
     return f"{text}.\nGo on with: {command}"

@@ -322,7 +322,7 @@ def test_a_terminal_is_left_without_the_block() -> None:
 def test_an_interrupted_crawl_says_what_is_kept_and_how_to_go_on() -> None:
     assert stopped_text(half_way(), "weighbridge crawl harbor") == (
         "Stopped. 18 of 51 repositories are complete and stored; shop/api is half "
-        "read: what was answered so far is kept and not asked again.\n"
+        "read: all but its last answers are kept and not asked again.\n"
         "Go on with: weighbridge crawl harbor"
     )
 
