@@ -14,8 +14,8 @@ from weighbridge.bootstrap.crawling import crawl_targets, utc_now
 from weighbridge.bootstrap.targets import find_targets
 from weighbridge.config import load_settings
 from weighbridge.errors import StoreError
+from weighbridge.store.checking.verify import verify
 from weighbridge.store.session import Connection, Database, open_database
-from weighbridge.store.verify import verify
 from weighbridge.telemetry import Telemetry
 
 

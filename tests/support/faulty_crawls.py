@@ -26,9 +26,9 @@ from weighbridge.bootstrap.targets import find_targets
 from weighbridge.config import RegistrySettings, Settings, load_settings
 from weighbridge.domain.digest import from_raw
 from weighbridge.domain.report import RepositoryReport
+from weighbridge.store.checking.verify import verify
 from weighbridge.store.reports import find_repository
 from weighbridge.store.session import Database, open_database
-from weighbridge.store.verify import verify
 from weighbridge.telemetry import Telemetry
 
 NAME: Final = "near"

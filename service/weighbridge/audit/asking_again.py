@@ -18,7 +18,7 @@ from weighbridge.store.late_configs import (
     images_without_config,
     keep_configs,
 )
-from weighbridge.store.liveness import missing_manifests
+from weighbridge.store.ledger.liveness import missing_manifests
 
 AT_ONCE: Final = 20
 """Children, and configs, that are asked for again in one pass."""

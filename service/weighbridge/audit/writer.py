@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
 from weighbridge.errors import StaleFence, StoreError
+from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.session import Connection, Database
-from weighbridge.store.settler import settle_all
 
 P = ParamSpec("P")
 T = TypeVar("T")

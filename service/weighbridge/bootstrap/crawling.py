@@ -19,9 +19,9 @@ from weighbridge.domain.globs import matches
 from weighbridge.domain.reference import is_repository_name
 from weighbridge.errors import RegistryError, TransportError, UsageError
 from weighbridge.net.guard import Reach
+from weighbridge.store.ledger.settler import Settler
 from weighbridge.store.registries import RegistryEntry, note_registry, put_registry
 from weighbridge.store.session import Connection, Database
-from weighbridge.store.settler import Settler
 from weighbridge.telemetry import Telemetry
 
 Clock = Callable[[], datetime]

@@ -13,14 +13,14 @@ from weighbridge.config import Settings
 from weighbridge.domain.platform import DEFAULT, Platform
 from weighbridge.domain.report import RegistryReport
 from weighbridge.errors import StoreError, UsageError
-from weighbridge.store.damage import count_damaged, drop_damaged
-from weighbridge.store.differences import Difference
+from weighbridge.store.checking.damage import count_damaged, drop_damaged
+from weighbridge.store.checking.differences import Difference
+from weighbridge.store.checking.recount import recount
+from weighbridge.store.checking.verify import Watch, verify
 from weighbridge.store.forgetting import Known, find_known, forget
 from weighbridge.store.process_mark import this_process
-from weighbridge.store.recount import recount
 from weighbridge.store.reports import registry_reports
 from weighbridge.store.session import Database
-from weighbridge.store.verify import Watch, verify
 
 MOST: Final = 10_000
 """Differences that are kept to be printed; all are counted."""

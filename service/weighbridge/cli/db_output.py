@@ -11,7 +11,7 @@ from weighbridge.cli.screen import Screen, columns
 from weighbridge.cli.tables import code, csv_table, markdown_table
 from weighbridge.cli.words import plural
 from weighbridge.domain.printable import printable
-from weighbridge.store.differences import Difference
+from weighbridge.store.checking.differences import Difference
 from weighbridge.store.forgetting import Known
 
 _COLUMNS: Final = ("table", "where", "what", "stored", "recounted")

@@ -9,10 +9,10 @@ from sqlalchemy import Connection, bindparam, or_, select, update
 from weighbridge.domain.digest import Digest, raw
 from weighbridge.store.claims import BlobClaim, ClaimBook, FactsState, contradict
 from weighbridge.store.dialect import NumberedRows, Rows, among_bytes, listed
-from weighbridge.store.facts import HAS_FACTS
 from weighbridge.store.interned import media_type_ids
+from weighbridge.store.ledger.facts import HAS_FACTS
+from weighbridge.store.ledger.resizing import resize
 from weighbridge.store.models import KEPT_STATES, blobs
-from weighbridge.store.resizing import resize
 from weighbridge.store.types import bounded
 
 _FIND: Final = Rows(

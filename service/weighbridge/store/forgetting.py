@@ -27,6 +27,7 @@ from weighbridge.errors import StoreError
 from weighbridge.store.claiming import Claim, claim, hold
 from weighbridge.store.crawls import begin_crawl, end_crawl, renew_crawl
 from weighbridge.store.dialect import among_ids, listed
+from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.models import (
     blob_changes,
     pass_chunks,
@@ -41,7 +42,6 @@ from weighbridge.store.models import (
 )
 from weighbridge.store.removals import bury_tags, held_removals, hold_removals
 from weighbridge.store.session import Database
-from weighbridge.store.settler import settle_all
 
 _LEASE_S: Final = 300.0
 _PIECE: Final = 2_000

@@ -11,7 +11,7 @@ from weighbridge.domain.measure import Uncompressed
 from weighbridge.domain.sizes import image_total
 from weighbridge.domain.weighing import WeighedLayer
 from weighbridge.store.dialect import among_ids, listed
-from weighbridge.store.facts import IS_IMAGE
+from weighbridge.store.ledger.facts import IS_IMAGE
 from weighbridge.store.models import blobs, images, layers, repository_summaries
 from weighbridge.store.stored_images import StoredLayer, load_layers
 from weighbridge.store.types import bounded

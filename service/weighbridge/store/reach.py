@@ -11,7 +11,7 @@ from weighbridge.domain.document import Role
 from weighbridge.domain.platform import Platform, reference_platform
 from weighbridge.store.claims import FactsState
 from weighbridge.store.dialect import Rows, among_ids, listed
-from weighbridge.store.facts import HAS_FACTS
+from weighbridge.store.ledger.facts import HAS_FACTS
 from weighbridge.store.models import (
     KEPT_STATES,
     artifacts,

@@ -14,8 +14,9 @@ from weighbridge.domain.newest import Candidate, baseline, ranked
 from weighbridge.domain.platform import DEFAULT, Platform
 from weighbridge.domain.sizes import heaviest_line, weigh_image
 from weighbridge.store.dialect import Rows, among_ids, listed
-from weighbridge.store.facts import IS_IMAGE
 from weighbridge.store.interned import find_instruction
+from weighbridge.store.ledger.facts import IS_IMAGE
+from weighbridge.store.ledger.sums import exact_sum, sum_of
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import (
     blobs,
@@ -27,7 +28,6 @@ from weighbridge.store.models import (
 )
 from weighbridge.store.reach import headline, load_graph
 from weighbridge.store.stored_images import load_images
-from weighbridge.store.sums import exact_sum, sum_of
 from weighbridge.store.types import bounded
 
 _PIECE: Final = 2_000

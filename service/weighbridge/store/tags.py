@@ -17,7 +17,7 @@ from weighbridge.errors import StoreError
 from weighbridge.store.blobs import find_blobs
 from weighbridge.store.claiming import Claim, hold
 from weighbridge.store.dialect import Rows, among_texts, listed
-from weighbridge.store.liveness import add_counts, shift
+from weighbridge.store.ledger.liveness import add_counts, shift
 from weighbridge.store.models import blobs, tags
 from weighbridge.store.tag_rows import (
     Failing,

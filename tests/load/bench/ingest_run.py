@@ -24,12 +24,12 @@ from weighbridge.domain.document import Descriptor, Image, Layer, Line, Manifest
 from weighbridge.domain.platform import DEFAULT
 from weighbridge.store.claiming import Claim, claim
 from weighbridge.store.images import keep_documents
+from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.passes import close_pass, open_pass
 from weighbridge.store.registries import put_registry
 from weighbridge.store.repositories import put_repositories
 from weighbridge.store.schema import upgrade
 from weighbridge.store.session import Connection, Database, open_database
-from weighbridge.store.settler import settle_all
 from weighbridge.store.summaries import refresh_if_stale
 from weighbridge.store.tags import Move, apply_moves
 

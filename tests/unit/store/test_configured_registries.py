@@ -6,6 +6,7 @@ from datetime import timedelta
 from support.images import a_layer, an_image
 from support.store_world import MINUTE, T0, World, a_result, an_entry
 from weighbridge.domain.report import RegistryReport
+from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.registries import (
     find_address_class,
     mark_unconfigured,
@@ -16,7 +17,6 @@ from weighbridge.store.registries import (
 )
 from weighbridge.store.reports import registry_reports, snapshot_version, weighed
 from weighbridge.store.session import Database
-from weighbridge.store.settler import settle_all
 
 
 def reports(database: Database) -> dict[str, RegistryReport]:

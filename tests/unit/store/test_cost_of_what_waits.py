@@ -11,7 +11,7 @@ from support.sqlite_steps import steps
 from support.store_world import World
 from weighbridge.domain.document import Image
 from weighbridge.domain.measure import Uncompressed
-from weighbridge.store.holders import find_held, find_holders, find_scopes
+from weighbridge.store.ledger.holders import find_held, find_holders, find_scopes
 from weighbridge.store.measures import keep_measures, sweep_images
 from weighbridge.store.models import repository_blobs, scope_blobs, storage_scopes
 from weighbridge.store.session import Database

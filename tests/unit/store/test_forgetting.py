@@ -10,14 +10,14 @@ from support.images import a_layer, an_image
 from support.ledger_world import Fleet
 from weighbridge.domain.platform import DEFAULT
 from weighbridge.errors import StoreError
+from weighbridge.store.checking.verify import verify
 from weighbridge.store.claiming import claim
 from weighbridge.store.crawls import begin_crawl
 from weighbridge.store.forgetting import Known, find_known, forget
+from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.removals import held_removals, hold_removals
 from weighbridge.store.session import Database
-from weighbridge.store.settler import settle_all
 from weighbridge.store.summaries import refresh_summary
-from weighbridge.store.verify import verify
 
 BASE = a_layer("base", 5000)
 ONE = an_image([BASE, a_layer("one", 100)])

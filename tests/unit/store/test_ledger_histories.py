@@ -6,8 +6,8 @@ import pytest
 
 from support.brute_force import counted, stored
 from support.ledger_world import Fleet, History
+from weighbridge.store.ledger.settler import settle_all, settle_waiting
 from weighbridge.store.session import Database
-from weighbridge.store.settler import settle_all, settle_waiting
 
 
 @pytest.mark.parametrize("scope", ["project", "registry", "repository"])

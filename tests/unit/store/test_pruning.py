@@ -11,12 +11,12 @@ from support.ledger_world import Fleet
 from support.store_world import World
 from weighbridge.domain.document import Document
 from weighbridge.domain.retention import Retention
+from weighbridge.store.checking.verify import verify
 from weighbridge.store.images import find_known
+from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.measures import sweep_images
 from weighbridge.store.pruning import Pruned, prune
 from weighbridge.store.session import Database
-from weighbridge.store.settler import settle_all
-from weighbridge.store.verify import verify
 from weighbridge.store.waiting import images_without_total
 
 BASE = a_layer("base", 5000)

@@ -17,16 +17,16 @@ from weighbridge.domain.platform import DEFAULT
 from weighbridge.domain.retention import Retention
 from weighbridge.errors import StoreError
 from weighbridge.store.blobs import find_blobs
+from weighbridge.store.checking.verify import verify
 from weighbridge.store.claiming import claim
 from weighbridge.store.images import find_known, keep_documents
+from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.models import blobs, late_facts
 from weighbridge.store.pruning import prune
 from weighbridge.store.pruning.blobs import prune_blobs
 from weighbridge.store.session import Database
-from weighbridge.store.settler import settle_all
 from weighbridge.store.summaries import refresh_summary
 from weighbridge.store.tags import Move, apply_gone, apply_moves
-from weighbridge.store.verify import verify
 
 ROUNDS = 40
 # Everything that no tag leads to is old enough.

@@ -8,12 +8,12 @@ from support.images import a_digest, a_layer, an_artifact_of, an_image, an_index
 from support.store_world import World
 from weighbridge.domain.document import Image, Line, Unweighable
 from weighbridge.domain.platform import Platform
+from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.reports import (
     RepositoryQuery,
     registry_reports,
     repository_page,
 )
-from weighbridge.store.settler import settle_all
 from weighbridge.store.summaries import refresh_summary
 from weighbridge.store.types import LARGEST
 

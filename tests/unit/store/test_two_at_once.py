@@ -11,12 +11,12 @@ from sqlalchemy import select
 from support.images import a_layer, an_image, some_layers
 from support.store_world import World
 from weighbridge.domain.platform import DEFAULT
+from weighbridge.store.checking.verify import verify
 from weighbridge.store.images import keep_documents
 from weighbridge.store.models import blobs
 from weighbridge.store.session import Database
 from weighbridge.store.summaries import refresh_if_stale
 from weighbridge.store.tags import Move, apply_moves
-from weighbridge.store.verify import verify
 
 pytestmark = pytest.mark.only_on("postgresql")
 

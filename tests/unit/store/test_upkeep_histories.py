@@ -8,10 +8,10 @@ import pytest
 from support.brute_force import counted, stored
 from support.ledger_world import Fleet, History
 from weighbridge.domain.platform import DEFAULT
+from weighbridge.store.checking.verify import verify
+from weighbridge.store.ledger.settler import settle_all, settle_waiting
 from weighbridge.store.session import Database
-from weighbridge.store.settler import settle_all, settle_waiting
 from weighbridge.store.summaries import refresh_summary
-from weighbridge.store.verify import verify
 
 
 @pytest.mark.parametrize("scope", ["project", "registry", "repository"])

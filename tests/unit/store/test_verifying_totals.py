@@ -11,13 +11,13 @@ from support.brute_force import counted, stored
 from support.images import a_layer, an_image, an_index_of
 from support.ledger_world import Fleet, History
 from weighbridge.domain.platform import DEFAULT
-from weighbridge.store.damage import count_damaged, drop_damaged
-from weighbridge.store.differences import Difference
-from weighbridge.store.recount import recount
+from weighbridge.store.checking.damage import count_damaged, drop_damaged
+from weighbridge.store.checking.differences import Difference
+from weighbridge.store.checking.recount import recount
+from weighbridge.store.checking.verify import verify
+from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.session import Database
-from weighbridge.store.settler import settle_all
 from weighbridge.store.summaries import refresh_summary
-from weighbridge.store.verify import verify
 
 BASE = a_layer("base", 5000)
 ONE = an_image([BASE, a_layer("one", 100)])

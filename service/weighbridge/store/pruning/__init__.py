@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from weighbridge.domain.retention import Retention
+from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.pruning.blobs import prune_blobs
 from weighbridge.store.pruning.manifests import prune_manifests
 from weighbridge.store.pruning.passes import prune_passes
 from weighbridge.store.session import Database
-from weighbridge.store.settler import settle_all
 
 __all__ = ["Pruned", "prune"]
 

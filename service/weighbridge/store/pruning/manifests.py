@@ -27,8 +27,8 @@ from sqlalchemy import (
 )
 
 from weighbridge.store.dialect import among_ids, listed
-from weighbridge.store.facts import HAS_FACTS
-from weighbridge.store.holders import find_held
+from weighbridge.store.ledger.facts import HAS_FACTS
+from weighbridge.store.ledger.holders import find_held
 from weighbridge.store.models import (
     KEPT_STATES,
     artifacts,

@@ -7,13 +7,13 @@ from typing import Final, TypeAlias, get_args
 from sqlalchemy import Connection, Row, func, select
 
 from weighbridge.domain.report import RegistryReport, RepositoryState
+from weighbridge.store.ledger.sums import exact_sum, sum_of
 from weighbridge.store.models import (
     registries,
     repositories,
     repository_summaries,
     storage_scopes,
 )
-from weighbridge.store.sums import exact_sum, sum_of
 
 _repository = repositories.c
 _summary = repository_summaries.c

@@ -15,7 +15,8 @@ from weighbridge.domain.report import (
     RepositoryState,
 )
 from weighbridge.store.dialect import Rows, among_ids, listed
-from weighbridge.store.facts import IS_IMAGE
+from weighbridge.store.ledger.facts import IS_IMAGE
+from weighbridge.store.ledger.sums import exact_sum, sum_of
 from weighbridge.store.models import (
     blobs,
     images,
@@ -34,7 +35,6 @@ from weighbridge.store.reports.repository_order import (
     order_name,
     page_keys,
 )
-from weighbridge.store.sums import exact_sum, sum_of
 
 _repository = repositories.c
 _summary = repository_summaries.c

@@ -31,7 +31,8 @@ from weighbridge.store.dialect import (
     listed,
     settles_at_once,
 )
-from weighbridge.store.facts import STORED_BYTES, WEIGHED_BYTES
+from weighbridge.store.ledger.facts import STORED_BYTES, WEIGHED_BYTES
+from weighbridge.store.ledger.sums import exact_sum, sum_of
 from weighbridge.store.models import (
     blob_changes,
     blobs,
@@ -41,7 +42,6 @@ from weighbridge.store.models import (
     scope_blobs,
     storage_scopes,
 )
-from weighbridge.store.sums import exact_sum, sum_of
 from weighbridge.store.types import LARGEST, bounded
 
 _held = repository_blobs.c

@@ -13,9 +13,9 @@ from sqlalchemy import bindparam, delete, func, select
 
 from weighbridge.errors import WeighbridgeError
 from weighbridge.store.dialect import Purpose, lock
+from weighbridge.store.ledger.settling import settle_blobs
 from weighbridge.store.models import blob_changes
 from weighbridge.store.session import Database
-from weighbridge.store.settling import settle_blobs
 
 IDLE_S: Final = 0.2
 FAILED_S: Final = 2.0

@@ -25,8 +25,8 @@ from sqlalchemy import (
     select,
 )
 
-from weighbridge.store.differences import Difference, Kind, Names
-from weighbridge.store.facts import HAS_FACTS, IS_IMAGE
+from weighbridge.store.checking.differences import Difference, Kind, Names
+from weighbridge.store.ledger.facts import HAS_FACTS, IS_IMAGE
 from weighbridge.store.models import (
     artifacts,
     blob_changes,

@@ -22,8 +22,8 @@ from weighbridge.store.dialect import (
     listed,
     settles_at_once,
 )
-from weighbridge.store.facts import HAS_FACTS, IS_IMAGE
-from weighbridge.store.ledger import count_blobs
+from weighbridge.store.ledger.facts import HAS_FACTS, IS_IMAGE
+from weighbridge.store.ledger.holdings import count_blobs
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import (
     artifacts,

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from weighbridge.store.dialect import among_ids, listed
-from weighbridge.store.facts import HAS_FACTS
+from weighbridge.store.ledger.facts import HAS_FACTS
 from weighbridge.store.models import (
     artifacts,
     blobs,

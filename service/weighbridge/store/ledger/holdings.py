@@ -31,7 +31,9 @@ from weighbridge.store.dialect import (
     listed,
     settles_at_once,
 )
-from weighbridge.store.facts import HAS_FACTS, STORED_BYTES
+from weighbridge.store.ledger.facts import HAS_FACTS, STORED_BYTES
+from weighbridge.store.ledger.settling import settle_or_queue
+from weighbridge.store.ledger.sums import exact_sum, sum_of
 from weighbridge.store.models import (
     artifacts,
     blobs,
@@ -41,8 +43,6 @@ from weighbridge.store.models import (
     repository_manifests,
     repository_summaries,
 )
-from weighbridge.store.settling import settle_or_queue
-from weighbridge.store.sums import exact_sum, sum_of
 from weighbridge.store.types import LARGEST, bounded
 
 _held = repository_blobs.c

@@ -6,6 +6,7 @@ from typing import Final, Literal, TypeAlias
 
 from sqlalchemy import Connection, bindparam, select
 
+from weighbridge.store.checking.wrongs import SHARED, Name, Values, Wrong
 from weighbridge.store.models import (
     blobs,
     passes,
@@ -14,7 +15,6 @@ from weighbridge.store.models import (
     storage_scopes,
     tags,
 )
-from weighbridge.store.wrongs import SHARED, Name, Values, Wrong
 
 _REPOSITORY: Final = (
     select(registries.c.name, repositories.c.name)

@@ -11,10 +11,21 @@ from typing import Final, NamedTuple
 from sqlalchemy import BindParameter, Connection, bindparam, func, select
 
 from weighbridge.domain.sharing import NOBODY, Passage, Settlement, in_hands
+from weighbridge.store.checking.wrongs import (
+    BLOBS,
+    EXCLUSIVE,
+    MANIFESTS,
+    SCOPES,
+    SHARED,
+    SUMMARIES,
+    Values,
+    Wrong,
+    compare,
+)
 from weighbridge.store.dialect import among_ids, listed
-from weighbridge.store.facts import STORED_BYTES, WEIGHED_BYTES
-from weighbridge.store.ledger import held_by, read_holdings
-from weighbridge.store.liveness import read_facts
+from weighbridge.store.ledger.facts import STORED_BYTES, WEIGHED_BYTES
+from weighbridge.store.ledger.holdings import held_by, read_holdings
+from weighbridge.store.ledger.liveness import read_facts
 from weighbridge.store.models import (
     blobs,
     images,
@@ -27,17 +38,6 @@ from weighbridge.store.models import (
     tags,
 )
 from weighbridge.store.types import bounded
-from weighbridge.store.wrongs import (
-    BLOBS,
-    EXCLUSIVE,
-    MANIFESTS,
-    SCOPES,
-    SHARED,
-    SUMMARIES,
-    Values,
-    Wrong,
-    compare,
-)
 
 _PIECE: Final = 2_000
 _held = repository_blobs.c

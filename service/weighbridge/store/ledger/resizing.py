@@ -14,11 +14,11 @@ from sqlalchemy import Connection, bindparam, select
 
 from weighbridge.domain.sharing import SEVERAL, Settlement
 from weighbridge.store.dialect import Purpose, among_ids, listed, lock, settles_at_once
-from weighbridge.store.holders import Holder, find_holders, find_scopes
-from weighbridge.store.ledger import add_deduplicated
+from weighbridge.store.ledger.holders import Holder, find_holders, find_scopes
+from weighbridge.store.ledger.holdings import add_deduplicated
+from weighbridge.store.ledger.settling import move_totals
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import scope_blobs
-from weighbridge.store.settling import move_totals
 
 _shared = scope_blobs.c
 _SETTLED: Final = select(_shared.blob_id, _shared.sole_repository_id).where(

@@ -7,15 +7,9 @@ from typing import Final, TypeAlias
 from sqlalchemy import Connection, Row, bindparam, func, select
 
 from weighbridge.domain.platform import DEFAULT, Platform
-from weighbridge.store.differences import Difference, Names, differences
-from weighbridge.store.integrity import CHECKS, broken
-from weighbridge.store.models import (
-    blob_changes,
-    registries,
-    repositories,
-    repository_summaries,
-)
-from weighbridge.store.recounting import (
+from weighbridge.store.checking.differences import Difference, Names, differences
+from weighbridge.store.checking.integrity import CHECKS, broken
+from weighbridge.store.checking.recounting import (
     count_held_rows,
     places_of,
     recount_repository,
@@ -23,10 +17,16 @@ from weighbridge.store.recounting import (
     scopes_of,
     unaccounted_rows,
 )
+from weighbridge.store.checking.wrongs import SUMMARIES, Wrong
+from weighbridge.store.ledger.settler import settle_all
+from weighbridge.store.models import (
+    blob_changes,
+    registries,
+    repositories,
+    repository_summaries,
+)
 from weighbridge.store.session import Database
-from weighbridge.store.settler import settle_all
 from weighbridge.store.summaries import is_by_platform, summarize
-from weighbridge.store.wrongs import SUMMARIES, Wrong
 
 Platforms: TypeAlias = Mapping[str, Sequence[Platform]]
 """In which order platforms speak for an index, by the registry's name."""

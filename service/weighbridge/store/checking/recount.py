@@ -7,10 +7,22 @@ from typing import Final
 from sqlalchemy import BindParameter, Connection, bindparam, delete, exists, select
 
 from weighbridge.domain.platform import Platform
+from weighbridge.store.checking.differences import Difference, Names, differences
+from weighbridge.store.checking.mending import mend_moves
+from weighbridge.store.checking.recounting import (
+    Place,
+    count_held_rows,
+    places_of,
+    recount_repository,
+    recount_scope,
+    scopes_of,
+    unaccounted_rows,
+)
+from weighbridge.store.checking.verify import Watch
+from weighbridge.store.checking.wrongs import Wrong, repaired
 from weighbridge.store.dialect import NewRows, Purpose, lock
-from weighbridge.store.differences import Difference, Names, differences
+from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.locks import lock_repositories
-from weighbridge.store.mending import mend_moves
 from weighbridge.store.models import (
     blob_changes,
     pass_chunks,
@@ -24,20 +36,8 @@ from weighbridge.store.models import (
     tag_moves,
     tags,
 )
-from weighbridge.store.recounting import (
-    Place,
-    count_held_rows,
-    places_of,
-    recount_repository,
-    recount_scope,
-    scopes_of,
-    unaccounted_rows,
-)
 from weighbridge.store.session import Database
-from weighbridge.store.settler import settle_all
 from weighbridge.store.summaries import refresh_summary
-from weighbridge.store.verify import Watch
-from weighbridge.store.wrongs import Wrong, repaired
 
 _REGISTRY: Final[BindParameter[int]] = bindparam("registry")
 _SCOPES: Final = select(storage_scopes.c.id).where(
