@@ -34,7 +34,7 @@ class Rows(Generic[*Ts]):
     one is for a plain SELECT. Its columns have distinct names."""
 
     def __init__(self, statement: Select[*Ts]) -> None:
-        self._statement = statement
+        self.statement = statement
         self._packed: _Packed | None = None
 
     def read(
@@ -42,10 +42,10 @@ class Rows(Generic[*Ts]):
     ) -> Sequence[tuple[*Ts]]:
         """All rows, each with a value for each column."""
         if connection.dialect.name == POSTGRESQL:
-            return connection.execute(self._statement, parameters).all()
+            return connection.execute(self.statement, parameters).all()
         if self._packed is None:
             # Of the dialect without its driver: types then convert plain values.
-            self._packed = _pack(self._statement, type(connection.dialect)())
+            self._packed = _pack(self.statement, type(connection.dialect)())
         return self._packed.read(connection, parameters)
 
 

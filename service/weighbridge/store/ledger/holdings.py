@@ -11,7 +11,6 @@ from typing import Final
 from sqlalchemy import (
     BigInteger,
     Connection,
-    and_,
     bindparam,
     case,
     func,
@@ -51,22 +50,23 @@ _total = _summary.deduplicated_bytes
 _LAYERS: Final = Rows(
     select(layers.c.image_id, layers.c.blob_id).where(among_ids(layers.c.image_id))
 )
-_HELD: Final = Rows(
+# Each blob by its whole key. As a join PostgreSQL reads all that the repository holds
+# for each of them, as long as nobody has counted the table.
+_MANIFESTS: Final = (
+    select(_held.manifest_count)
+    .where(
+        _held.scope_id == bindparam("scope"),
+        _held.blob_id == blobs.c.id,
+        _held.repository_id == bindparam("repository"),
+    )
+    .scalar_subquery()
+)
+HELD: Final = Rows(
     select(
         blobs.c.id,
         STORED_BYTES.label("stored_bytes"),
-        func.coalesce(_held.manifest_count, 0).label("manifests"),
-    )
-    .outerjoin_from(
-        blobs,
-        repository_blobs,
-        and_(
-            _held.scope_id == bindparam("scope"),
-            _held.blob_id == blobs.c.id,
-            _held.repository_id == bindparam("repository"),
-        ),
-    )
-    .where(among_ids(blobs.c.id))
+        func.coalesce(_MANIFESTS, 0).label("manifests"),
+    ).where(among_ids(blobs.c.id))
 )
 # What may still become larger: see `resizing`.
 _UNFINISHED: Final = (
@@ -190,7 +190,7 @@ def read_holdings(
         "repository": repository_id,
         "ids": listed(blob_ids),
     }
-    return [Holding(*row) for row in _HELD.read(connection, parameters)]
+    return [Holding(*row) for row in HELD.read(connection, parameters)]
 
 
 def _lock_unfinished(connection: Connection, blob_ids: Collection[int]) -> None:
