@@ -17,7 +17,7 @@ run: setup ## Crawl the demo registry and serve it on 127.0.0.1:8080
 
 test: setup ## Run all tests, with the servers that they need
 	@scripts/servers
-	@scripts/test --databases sqlite,postgresql
+	@scripts/test --numprocesses auto --dist loadscope --databases sqlite,postgresql
 
 test-long: setup ## Run what takes long: recorded images, kills, faults, a million tags
 	@scripts/servers

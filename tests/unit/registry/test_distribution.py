@@ -35,7 +35,7 @@ from weighbridge.errors import (
 MANIFEST = b'{"schemaVersion":2,"layers":[]}'
 DIGEST = digest_of(MANIFEST)
 CONFIG = b'{"architecture":"amd64","os":"linux"}'
-BLOB = gzip.compress(b"x" * 5000)
+BLOB = gzip.compress(b"x" * 5000, mtime=0)
 BLOB_DIGEST = digest_of(BLOB)
 OCI = "application/vnd.oci.image.manifest.v1+json"
 OTHER = Digest("sha256:" + "1" * 64)
