@@ -13,6 +13,7 @@ import h11
 import httpx
 
 from weighbridge.net.answer import Answer, AnswerReader
+from weighbridge.net.failures import BodyTooLarge
 
 BODY_LIMIT = 64 * 1024
 
@@ -120,6 +121,9 @@ def outcome(pieces: Sequence[bytes], method: str) -> Reading | type:
         answer = _read(pieces, method)
     except httpx.RequestError as exc:
         return type(exc)
+    if answer.over_budget:
+        # What is left of it is told by its flag; h11 has no budget.
+        return BodyTooLarge
     fields = tuple(
         _as_h11_keeps_it(name.lower(), value) for name, value in answer.fields
     )
