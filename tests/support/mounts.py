@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import pytest
+from support.missing import skip_or_fail
 
 _CLONE_NEWNS: Final = 0x0002_0000
 KIB: Final = 1024
@@ -88,7 +88,7 @@ def on_a_small_disk(size: int, story: Callable[[SmallDisk], None]) -> None:
     folder.rmdir()
     for failure in failures:
         if isinstance(failure, MountUnavailable):
-            _skip_or_fail(str(failure))
+            skip_or_fail(str(failure))
         raise failure
 
 
@@ -110,9 +110,3 @@ def _mount(*arguments: str) -> None:
         raise MountUnavailable("no `mount` command") from exc
     if done.returncode:
         raise MountUnavailable(f"mount {' '.join(arguments)}: {done.stderr.strip()}")
-
-
-def _skip_or_fail(reason: str) -> None:
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)

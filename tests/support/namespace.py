@@ -13,7 +13,7 @@ import subprocess
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 
-import pytest
+from support.missing import skip_or_fail
 
 _CLONE_NEWNET = 0x4000_0000
 
@@ -46,7 +46,7 @@ def run_in_namespace(
     thread.join()
     for failure in failures:
         if isinstance(failure, NamespaceUnavailable):
-            _skip_or_fail(str(failure))
+            skip_or_fail(str(failure))
         raise failure
 
 
@@ -90,9 +90,3 @@ def _ip(*arguments: str) -> None:
         raise NamespaceUnavailable("no `ip` command (package iproute2)") from exc
     if done.returncode:
         raise NamespaceUnavailable(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
-
-
-def _skip_or_fail(reason: str) -> None:
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)

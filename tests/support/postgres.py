@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Final, LiteralString, TypedDict, cast
 
 import psycopg
-import pytest
 from psycopg import sql
 
+from support.missing import skip_or_fail
 from weighbridge.store.schema import upgrade
 from weighbridge.store.session import open_database
 
@@ -243,7 +243,5 @@ def _program(name: str) -> str:
     installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
     found = str(installed[-1]) if installed else shutil.which(name)
     if found is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"{name} is not installed: run scripts/servers")
-        pytest.skip(f"{name} is not installed: run scripts/servers")
+        skip_or_fail(f"{name} is not installed: run scripts/servers")
     return found

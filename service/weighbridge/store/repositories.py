@@ -1,6 +1,6 @@
 """Rows of `repositories`: which there are, and which are due."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -94,11 +94,22 @@ def put_repositories(
             ],
         )
         added = _find(connection, registry_id, new)
-        _NEW_SUMMARIES.add(
-            connection, [(added[n], 0, 0, 0, 0, 0, False, now, 0) for n in new]
-        )
+        put_empty_summaries(connection, [added[n] for n in new], now, is_stale=False)
         known |= added
     return known
+
+
+def put_empty_summaries(
+    connection: Connection,
+    repository_ids: Iterable[int],
+    now: datetime,
+    *,
+    is_stale: bool,
+) -> None:
+    """Add rows of the read model that count nothing yet; `is_stale`: there may be
+    something to count."""
+    rows = [(r, 0, 0, 0, 0, 0, is_stale, now, 0) for r in repository_ids]
+    _NEW_SUMMARIES.add(connection, rows)
 
 
 def note_listed(

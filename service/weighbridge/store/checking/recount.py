@@ -20,7 +20,7 @@ from weighbridge.store.checking.recounting import (
 )
 from weighbridge.store.checking.verify import Watch
 from weighbridge.store.checking.wrongs import Wrong, repaired
-from weighbridge.store.dialect import NewRows, Purpose, lock
+from weighbridge.store.dialect import Purpose, lock
 from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import (
@@ -36,6 +36,7 @@ from weighbridge.store.models import (
     tag_moves,
     tags,
 )
+from weighbridge.store.repositories import put_empty_summaries
 from weighbridge.store.session import Database
 from weighbridge.store.summaries import refresh_summary
 
@@ -60,18 +61,6 @@ _LEFTOVERS: Final = delete(pass_chunks).where(
 _NO_SUMMARY: Final = select(repositories.c.id).where(
     repositories.c.registry_id == _REGISTRY,
     ~exists().where(repository_summaries.c.repository_id == repositories.c.id),
-)
-_NEW_SUMMARIES: Final = NewRows(
-    repository_summaries,
-    "repository_id",
-    "tag_count",
-    "image_count",
-    "tags_failed",
-    "deduplicated_bytes",
-    "exclusive_bytes",
-    "is_stale",
-    "changed_at",
-    "revision",
 )
 # Rows of the ledger that belong to nobody's repository or scope.
 _ORPHANS: Final = (
@@ -144,10 +133,8 @@ def _mend(connection: Connection, registry_id: int, now: datetime) -> None:
     connection.execute(_LEFTOVERS, parameters)
     for orphans in _ORPHANS:
         connection.execute(orphans)
-    without = connection.execute(_NO_SUMMARY, parameters).scalars()
-    _NEW_SUMMARIES.add(
-        connection, [(r, 0, 0, 0, 0, 0, True, now, 0) for r in list(without)]
-    )
+    without = list(connection.execute(_NO_SUMMARY, parameters).scalars())
+    put_empty_summaries(connection, without, now, is_stale=True)
     mend_moves(connection, registry_id, now)
 
 
