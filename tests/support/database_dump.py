@@ -24,7 +24,7 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "passes": "how often it was looked at",
     "pass_chunks": "the cursor of a pass under way",
     "blob_changes": "the settler's queue",
-    "late_facts": "what a pruning that is under way is told",
+    "touched_manifests": "what a pruning that is under way is told",
     "media_types": "shown where they are used",
     "platforms": "shown where they are used",
     "instructions": "shown where they are used",

@@ -24,10 +24,10 @@ from weighbridge.store.models import (
     artifacts,
     images,
     index_members,
-    late_facts,
     layers,
     lines,
 )
+from weighbridge.store.touching import touch
 from weighbridge.store.types import bounded, microseconds
 
 Ids: TypeAlias = Mapping[Digest, StoredBlob]
@@ -49,7 +49,6 @@ _LINES: Final = NewRows(lines, "image_id", "entries")
 _MEMBERS: Final = NewRows(
     index_members, "index_id", "position", "child_id", "role", "platform_id"
 )
-_LATE: Final = NewRows(late_facts, "manifest_id")
 _ARTIFACTS: Final = NewRows(
     artifacts, "id", "role", "artifact_type", "config_id", "stored_bytes"
 )
@@ -94,7 +93,7 @@ def keep_documents(
     )
     stated = [claim for claim in book.claims.values() if claim.state != "none"]
     late = set(set_states(connection, stated, now))
-    _LATE.add(connection, [(manifest,) for manifest in sorted(late)])
+    touch(connection, late)
     weighed = {
         now[image.digest].id: bounded(image.compressed_bytes)
         for image in fresh.values()

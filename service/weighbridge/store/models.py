@@ -362,10 +362,10 @@ blob_changes = Table(
     Index(None, "scope_id", "id"),
 )
 
-# Manifests whose facts came to a row that was there: only what is newer than a row's
-# id is else seen to be new by who prunes. Kept until the next pruning.
-late_facts = Table(
-    "late_facts",
+# Manifests whose facts came to a row that was there, or that a tag left: who prunes
+# sees that else only by an id that is newer. Kept until the next pruning.
+touched_manifests = Table(
+    "touched_manifests",
     metadata,
     Column("id", Id, primary_key=True),
     Column("manifest_id", BigInteger),  # None: where a pruning began

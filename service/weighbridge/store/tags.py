@@ -30,6 +30,7 @@ from weighbridge.store.tag_rows import (
     point_tags,
     read_tags,
 )
+from weighbridge.store.touching import touch
 
 _KNOWN: Final = Rows(
     select(tags.c.name, blobs.c.digest, tags.c.error_code, tags.c.error_digest)
@@ -206,7 +207,9 @@ def _count(
     tag_delta: int,
 ) -> None:
     deltas = Counter(target for target in entered if target is not None)
-    deltas.subtract(target for target in left if target is not None)
+    was_left = [target for target in left if target is not None]
+    deltas.subtract(was_left)
+    touch(connection, set(was_left))
     image_delta = shift(connection, claim.scope_id, claim.repository_id, deltas)
     add_counts(
         connection,

@@ -21,9 +21,10 @@ from weighbridge.store.checking.verify import verify
 from weighbridge.store.claiming import claim
 from weighbridge.store.images import find_known, keep_documents
 from weighbridge.store.ledger.settler import settle_all
-from weighbridge.store.models import blobs, late_facts
+from weighbridge.store.models import blobs, touched_manifests
 from weighbridge.store.pruning import prune
 from weighbridge.store.pruning.blobs import prune_blobs
+from weighbridge.store.pruning.manifests import prune_manifests
 from weighbridge.store.session import Database
 from weighbridge.store.summaries import refresh_summary
 from weighbridge.store.tags import Move, apply_gone, apply_moves
@@ -163,7 +164,9 @@ def stored_layers(database: Database, layers: Sequence[Layer]) -> list[bool]:
     return [layer.digest in found for layer in layers]
 
 
-def test_late_facts_keep_what_they_name_and_end_no_pruning(database: Database) -> None:
+def test_touched_manifests_keep_what_they_name_and_end_no_pruning(
+    database: Database,
+) -> None:
     layers = orphans(database, 3)
     child = an_image([layers[1]])
     with database.write() as connection:
@@ -209,9 +212,67 @@ def test_what_was_noted_for_a_pruning_goes_with_the_next(database: Database) -> 
 
     def noted() -> list[int | None]:
         with database.read() as connection:
-            return list(connection.execute(select(late_facts.c.manifest_id)).scalars())
+            return list(
+                connection.execute(select(touched_manifests.c.manifest_id)).scalars()
+            )
 
     assert len(noted()) == 1
     assert None not in noted()
     prune_blobs(database, lambda: False)
     assert noted() == [None]
+
+
+def test_a_blob_that_a_tag_came_to_and_left_is_not_pruned(database: Database) -> None:
+    layers = orphans(database, 2)
+    world = World(database, repository="acme/other")
+
+    def come_and_leave() -> bool:
+        """Between the walk and the removal."""
+        world.look({"1": layers[0].digest})
+        world.look(gone=["1"])
+        return False
+
+    assert prune_blobs(database, come_and_leave) == 1
+
+    assert stored_layers(database, layers) == [True, False]
+    settle_all(database)
+    assert list(verify(database, {}, T0, lambda *_: None)) == []
+
+
+def test_a_manifest_that_a_tag_came_to_and_left_is_not_pruned(
+    database: Database,
+) -> None:
+    read, unread = an_image([a_layer("read", 1)]), an_image([a_layer("unread", 2)])
+    world = World(database)
+    world.keep(read, unread)
+    world.look({"latest": an_image()})
+    asked: list[None] = []
+
+    def come_and_leave() -> bool:
+        asked.append(None)
+        if len(asked) == 2:  # between the list and the removal
+            world.look({"1": read})
+            world.look(gone=["1"])
+        return False
+
+    assert prune_manifests(database, None, MUCH_LATER, come_and_leave) == 1
+
+    with database.read() as connection:
+        known = find_known(connection, [read.digest, unread.digest])
+    assert known == {read.digest}
+
+
+def test_a_pruning_of_manifests_that_was_overtaken_ends(database: Database) -> None:
+    world = World(database)
+    world.keep(an_image([a_layer("unread", 2)]))
+    world.look({"latest": an_image()})
+    asked: list[None] = []
+
+    def overtake() -> bool:
+        asked.append(None)
+        if len(asked) == 2:
+            prune_blobs(database, lambda: False)
+        return False
+
+    assert prune_manifests(database, None, MUCH_LATER, overtake) == 0
+    assert prune_manifests(database, None, MUCH_LATER, lambda: False) == 1

@@ -5,7 +5,7 @@ is kept waiting. What was kept since then is looked at again, alone, before a fe
 them are deleted.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from typing import Final, NamedTuple
 
 from sqlalchemy import (
@@ -15,7 +15,6 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
-    insert,
     select,
 )
 
@@ -28,7 +27,6 @@ from weighbridge.store.models import (
     blobs,
     images,
     index_members,
-    late_facts,
     layers,
     repository_blobs,
     repository_manifests,
@@ -38,6 +36,7 @@ from weighbridge.store.models import (
 )
 from weighbridge.store.pruning.alone import alone, find_live
 from weighbridge.store.session import Database
+from weighbridge.store.touching import forget_touched, set_mark, touched_since
 
 _WINDOW: Final = 1_000_000
 """Ids that are looked at together."""
@@ -85,22 +84,18 @@ _NAMED_SINCE: Final = tuple(
     select(column).where(key > bindparam("newest"), among_ids(column))
     for key, column in _NAMES
 )
-_NAMED_LATE: Final = tuple(
-    select(column).where(among_ids(key, "late"), among_ids(column))
+_NAMED_BY_TOUCHED: Final = tuple(
+    select(column).where(among_ids(key, "touched"), among_ids(column))
     for key, column in _NAMES
 )
-_late = late_facts.c
-_BEGIN: Final = insert(late_facts).values(manifest_id=None)
-_LATE: Final = select(_late.id, _late.manifest_id).where(_late.id >= bindparam("mark"))
-_END: Final = delete(late_facts).where(_late.id < bindparam("mark"))
 _DELETE: Final = delete(blobs).where(among_ids(blobs.c.id), ~HAS_FACTS)
 
 
 class _Begun(NamedTuple):
     """The moment at which everything that is under way had ended.
 
-    newest: the last id of that time; what is kept since is newer, but for late facts
-    mark:   a row of ours in `late_facts`; what came late since comes after it
+    newest: the last id of that time; what is kept since is newer
+    mark:   behind what had been touched, see `touching`
     """
 
     newest: int
@@ -117,22 +112,21 @@ def prune_blobs(database: Database, is_stopped: Callable[[], bool]) -> int:
                 return removed
             piece = orphans[start : start + _PIECE]
             with alone(database) as connection:
-                late = _late_since(connection, begun.mark)
-                if late is None:
+                touched = touched_since(connection, begun.mark)
+                if touched is None:
                     return removed
-                removed += _delete(connection, piece, begun.newest, late)
+                removed += _delete(connection, piece, begun.newest, touched)
         if is_stopped():
             return removed
     with database.write() as connection:
-        connection.execute(_END, {"mark": begun.mark})
+        forget_touched(connection, begun.mark)
     return removed
 
 
 def _begin(database: Database) -> _Begun:
     with alone(database) as connection:
         newest: int = connection.execute(_NEWEST).scalar() or 0
-        (mark,) = connection.execute(_BEGIN).inserted_primary_key or (0,)
-        return _Begun(newest, mark)
+        return _Begun(newest, set_mark(connection))
 
 
 def _walk(database: Database, newest: int) -> Iterator[Sequence[int]]:
@@ -143,21 +137,13 @@ def _walk(database: Database, newest: int) -> Iterator[Sequence[int]]:
             yield sorted(connection.execute(_ORPHANS, bounds).scalars())
 
 
-def _late_since(connection: Connection, mark: int) -> Sequence[int] | None:
-    """Manifests whose facts came late; None: another pruning has ended meanwhile and
-    taken our mark with it, so that nobody knows."""
-    rows = connection.execute(_LATE, {"mark": mark}).all()
-    if mark not in {number for number, _ in rows}:
-        return None
-    return sorted({manifest for _, manifest in rows if manifest is not None})
-
-
 def _delete(
-    connection: Connection, orphans: Sequence[int], newest: int, late: Sequence[int]
+    connection: Connection, orphans: Sequence[int], newest: int, touched: Set[int]
 ) -> int:
-    parameters = {"ids": listed(orphans), "newest": newest, "late": listed(late)}
-    named = find_live(connection, orphans) | find_held(connection, orphans)
-    for statement in (*_NAMED_SINCE, *(_NAMED_LATE if late else ())):
+    of_touched = listed(sorted(touched))
+    parameters = {"ids": listed(orphans), "newest": newest, "touched": of_touched}
+    named = find_live(connection, orphans) | find_held(connection, orphans) | touched
+    for statement in (*_NAMED_SINCE, *(_NAMED_BY_TOUCHED if touched else ())):
         named.update(connection.execute(statement, parameters).scalars())
     doomed = [blob for blob in orphans if blob not in named]
     return connection.execute(_DELETE, {"ids": listed(doomed)}).rowcount

@@ -8,7 +8,7 @@ that was forgotten, or read by a crawl that was cut off) goes whole after a day.
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import (
     BindParameter,
@@ -43,6 +43,7 @@ from weighbridge.store.models import (
 )
 from weighbridge.store.pruning.alone import alone, find_live
 from weighbridge.store.session import Database
+from weighbridge.store.touching import set_mark, touched_since
 from weighbridge.store.types import Moment
 
 _GRACE: Final = timedelta(days=1)
@@ -122,6 +123,14 @@ _UNREAD: Final = (
 )
 
 
+class _Kind(NamedTuple):
+    """What is found by a statement within bounds, and what is removed of it."""
+
+    statement: Select[int]
+    bounds: dict[str, object]
+    removals: Sequence[Delete]
+
+
 def prune_manifests(
     database: Database,
     keep: timedelta | None,
@@ -130,49 +139,51 @@ def prune_manifests(
 ) -> int:
     """Remove the contents of manifests that no tag has led to for longer than `keep`,
     and all of those that no history knows; returns how many."""
-    with database.read() as connection:
+    with alone(database) as connection:
         parameters = {"moment": now - _GRACE}
         newest: int | None = connection.execute(_NEWEST, parameters).scalar()
+        mark = set_mark(connection)
     if newest is None:
         return 0
     bounds: dict[str, object] = {"newest": newest}
-    removed = _all(database, _REMOVABLE, bounds, _ROWS, is_stopped)
+    removed = _all(database, _Kind(_REMOVABLE, bounds, _ROWS), mark, is_stopped)
     if keep is not None:
         bounds = {"newest": newest, "moment": now - max(keep, _GRACE)}
-        removed += _all(database, _EMPTIABLE, bounds, _CONTENTS, is_stopped)
+        emptiable = _Kind(_EMPTIABLE, bounds, _CONTENTS)
+        removed += _all(database, emptiable, mark, is_stopped)
     return removed
 
 
 def _all(
-    database: Database,
-    statement: Select[int],
-    bounds: dict[str, object],
-    removals: Sequence[Delete],
-    is_stopped: Callable[[], bool],
+    database: Database, kind: _Kind, mark: int, is_stopped: Callable[[], bool]
 ) -> int:
     """Until nothing more is found: what an index listed is free once that is gone."""
     removed = 0
     while not is_stopped():
         count = 0
-        for piece in _pieces(database, statement, bounds):
+        for piece in _pieces(database, kind):
             if is_stopped():
                 break
             with alone(database) as connection:
-                count += _remove(connection, piece, removals)
+                touched = touched_since(connection, mark)
+                if touched is None:
+                    return removed + count
+                doomed = [manifest for manifest in piece if manifest not in touched]
+                count += _remove(connection, doomed, kind.removals)
         removed += count
         if count == 0:
             break
     return removed
 
 
-def _pieces(
-    database: Database, statement: Select[int], bounds: dict[str, object]
-) -> Iterator[Sequence[int]]:
+def _pieces(database: Database, kind: _Kind) -> Iterator[Sequence[int]]:
     after = -1
     while True:
         with database.read() as connection:
             found = list(
-                connection.execute(statement, {**bounds, "after": after}).scalars()
+                connection.execute(
+                    kind.statement, {**kind.bounds, "after": after}
+                ).scalars()
             )
         for start in range(0, len(found), _PIECE):
             yield found[start : start + _PIECE]

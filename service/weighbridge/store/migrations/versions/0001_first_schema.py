@@ -431,10 +431,10 @@ def create_ledger() -> None:
         "ix_blob_changes_scope_id_id", "blob_changes", ["scope_id", "id"], unique=False
     )
     op.create_table(
-        "late_facts",
+        "touched_manifests",
         required("id", ID),
         optional("manifest_id", sa.BigInteger()),
-        sa.PrimaryKeyConstraint("id", name="pk_late_facts"),
+        sa.PrimaryKeyConstraint("id", name="pk_touched_manifests"),
     )
 
 
