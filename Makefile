@@ -28,7 +28,7 @@ bench: setup ## Compare with wrk, skopeo and httpx: make bench ROUNDS=3 ONLY=col
 	@scripts/bench $(if $(ROUNDS),--rounds $(ROUNDS)) $(ONLY:%=--only %) $(if $(WRITE),--write) $(ARGS)
 
 unit: setup ## Run the quick tests: no sockets, under a minute
-	@scripts/test --numprocesses auto tests/unit
+	@scripts/test --numprocesses auto -m 'not slow' tests/unit
 
 check: setup ## Format, lint, types, import contracts
 	@scripts/check

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import insert, select
 
 from support.brute_force import counted, stored
@@ -28,6 +29,8 @@ from weighbridge.store.pruning.manifests import prune_manifests
 from weighbridge.store.session import Database
 from weighbridge.store.summaries import refresh_summary
 from weighbridge.store.tags import Move, apply_gone, apply_moves
+
+pytestmark = pytest.mark.slow
 
 ROUNDS = 40
 # Everything that no tag leads to is old enough.

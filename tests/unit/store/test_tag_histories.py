@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
@@ -32,6 +33,8 @@ from weighbridge.store.tags import (
     apply_gone,
     apply_moves,
 )
+
+pytestmark = pytest.mark.slow
 
 IMAGES: Final = [an_image([a_layer(n, 10 + n)]) for n in range(4)]
 

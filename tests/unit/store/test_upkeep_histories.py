@@ -13,6 +13,8 @@ from weighbridge.store.ledger.settler import settle_all, settle_waiting
 from weighbridge.store.session import Database
 from weighbridge.store.summaries import refresh_summary
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("scope", ["project", "registry", "repository"])
 @pytest.mark.parametrize("seed", range(500, 504))

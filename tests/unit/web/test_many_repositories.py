@@ -90,6 +90,7 @@ def test_metrics_003_ten_thousand_repositories_keep_the_budget(
     assert 'weighbridge_registry_tags{registry="hub"} 50000' in lines
 
 
+@pytest.mark.slow
 def test_metrics_003_promtool_reads_every_step_of_the_ladder(
     database: Database,
 ) -> None:
@@ -126,6 +127,7 @@ def test_metrics_003_hostile_names_are_a_series_each_and_forge_none(
     }
 
 
+@pytest.mark.slow
 def test_metrics_004_repositories_that_come_and_go_leave_nothing_behind(
     database: Database,
 ) -> None:
