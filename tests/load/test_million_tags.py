@@ -42,15 +42,16 @@ NOTES = 300
 
 @dataclass(slots=True)
 class Reader:
-    """Somebody who reads pages while the crawl goes on."""
+    """Somebody who reads pages while the crawl goes on, over a connection that is
+    kept, as Prometheus keeps its own."""
 
-    url: str
+    client: httpx.Client
     seconds: dict[str, list[float]] = field(default_factory=dict)
 
     def look(self) -> None:
         for path in ("/metrics/repositories", "/api/v1/repositories?limit=100"):
             began = time.monotonic()
-            answer = httpx.get(self.url + path, trust_env=False, timeout=60)
+            answer = self.client.get(path)
             self.seconds.setdefault(path, []).append(time.monotonic() - began)
             assert answer.status_code == 200, answer.text
 
@@ -168,4 +169,6 @@ def a_reader(url: str) -> Iterator[Reader]:
     with process:
         assert process.stdout is not None
         port = process.stdout.readline().strip()
-        yield Reader(f"http://127.0.0.1:{port}")
+        address = f"http://127.0.0.1:{port}"
+        with httpx.Client(base_url=address, trust_env=False, timeout=60) as client:
+            yield Reader(client)
