@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 export PYTHON VENV
 
-.PHONY: help setup run test test-long unit bench check fix clean
+.PHONY: help setup run run-distributed test test-long unit bench check fix clean dashboards
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -14,6 +14,9 @@ setup: ## Make the virtual environment from the hashed lock file
 run: setup ## Crawl the demo registry and serve it on 127.0.0.1:8080
 	@# Ctrl-C is how it ends. The trap keeps the shell until the program is through.
 	@trap : INT; $(VENV)/bin/weighbridge up --demo || [ $$? -eq 130 ]
+
+run-distributed: setup ## The same as several processes over PostgreSQL and Redis
+	@trap : INT; $(VENV)/bin/python scripts/run-distributed
 
 test: setup ## Run all tests, with the servers that they need
 	@scripts/servers
@@ -35,6 +38,9 @@ check: setup ## Format, lint, types, import contracts
 
 fix: setup ## Let ruff repair what it can
 	@scripts/fix
+
+dashboards: ## Write the Grafana dashboards anew
+	@$(PYTHON) deploy/grafana/generate.py
 
 clean: ## Remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""Builders of the Grafana dashboards: plain dicts, nothing but the standard library."""
