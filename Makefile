@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 export PYTHON VENV
 
-.PHONY: help setup run run-distributed test test-long unit bench check fix clean dashboards
+.PHONY: help setup run run-distributed test test-long unit bench check fix clean dashboards image
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,9 @@ check: setup ## Format, lint, types, import contracts
 
 fix: setup ## Let ruff repair what it can
 	@scripts/fix
+
+image: setup ## Assemble both variants of the image (as root) and weigh them
+	@scripts/image
 
 dashboards: ## Write the Grafana dashboards anew
 	@$(PYTHON) deploy/grafana/generate.py

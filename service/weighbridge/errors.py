@@ -4,13 +4,15 @@ WeighbridgeError            anything that we say to a person
 ├── UsageError              what was asked cannot be: exit code 2
 │   ├── ConfigError         weighbridge.yaml, all faults at once
 │   └── InvalidReference    not a registry/repository:tag
+├── JobDropped              a message asks for what is not configured
 ├── DocumentError           a document that a registry served breaks a rule
 ├── TransportError          no answer that could be used: network, TLS, limits
 │   └── AddressRefused      the guard refused where a name or literal leads
 ├── RegistryError           the registry answered, and the answer is no
 │   ├── AuthError           no usable token could be had
 │   ├── NotFound            the item is not there
-│   ├── RateLimited         429, or a quota that is spent
+│   ├── RateLimited         429: too much was asked
+│   │   └── QuotaSpent      no more manifests for hours, or by our own `keep_quota`
 │   └── ListingError        a listing that cannot be followed to its end
 └── StoreError              the database cannot do what was asked
     └── StaleFence          somebody else has taken the repository over
@@ -69,6 +71,12 @@ class InvalidReference(UsageError):
     code = "invalid_reference"
 
 
+class JobDropped(WeighbridgeError):
+    """A message asks for what is not configured; nothing is done."""
+
+    code = "job_dropped"
+
+
 class DocumentError(WeighbridgeError):
     """A manifest, index, config or listing that breaks a rule.
 
@@ -119,6 +127,14 @@ class RateLimited(RegistryError):
 
     code = "rate_limited"
     retryable = True
+
+
+class QuotaSpent(RateLimited):
+    """The registry gives only so many manifests, and these are used up, or kept for
+    others. Waiting for more takes hours: the next pass goes on."""
+
+    code = "quota_spent"
+    retryable = False
 
 
 class ListingError(RegistryError):

@@ -4,6 +4,7 @@ The database has no port: a SQLite file in a temporary folder is our fake.
 """
 
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -56,6 +57,12 @@ class Registry(Protocol):
     def cost(self) -> Cost:
         """What this client has asked so far."""
 
+    @property
+    def has_quota(self) -> bool:
+        """Whether each manifest counts, and there are only so many: then HEAD is
+        asked first, and one tag is read to its end before the next is begun. A
+        `get_manifest` beyond it raises QuotaSpent."""
+
     def repositories(self) -> AsyncIterator[RepositoryPage]:
         """Pages of the catalog. Ends normally only at the listing's end; an error
         after some pages means that those pages are good and more is unknown."""
@@ -89,9 +96,21 @@ class Registry(Protocol):
         """Close every connection."""
 
 
+class Pacing(Protocol):
+    """How often a registry is asked by several processes together."""
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """The block makes one request, once there is a slot and a turn for it among
+        all processes. Raises RateLimited where that is 15 minutes away or more."""
+
+    async def pause(self, seconds: float) -> None:
+        """The registry wants nobody to ask it for so long."""
+
+
 class JobQueue(Protocol):
     """Hands work over by name; it may be done in this process or in another."""
 
-    def put(self, job: str, argument: str) -> None:
-        """Ask for a job. The same job with the same argument that still waits is
-        one job. Never blocks and never fails: work that is lost is due again."""
+    def put(self, job: str, argument: str, *, first: bool = False) -> None:
+        """Ask for a job, `first`: before all others that wait. The same job with the
+        same argument that still waits is one job. Takes two seconds at most and never
+        fails: work that is lost is due again."""

@@ -145,6 +145,7 @@ class Telemetry:
             ("version", "revision"),
             registry=self.registry,
         )
+        self._add_configuration()
         self.scheduler_last_tick_timestamp = Gauge(
             "weighbridge_scheduler_last_tick_timestamp_seconds",
             "When the scheduler last looked for due work.",
@@ -153,6 +154,21 @@ class Telemetry:
         self.db_write_errors = Counter(
             "weighbridge_db_write_errors_total",
             "Transactions of crawls that the database refused or lost.",
+            registry=self.registry,
+        )
+
+    def _add_configuration(self) -> None:
+        self.config_last_reload_successful = Gauge(
+            "weighbridge_config_last_reload_successful",
+            "Whether the policies could be read when they were last looked at.",
+            registry=self.registry,
+        )
+        # Where nothing is ever read again, the first reading was good: with a fault
+        # in its configuration no process starts.
+        self.config_last_reload_successful.set(1)
+        self.config_last_reload_success_timestamp = Gauge(
+            "weighbridge_config_last_reload_success_timestamp_seconds",
+            "When the policies in force were read.",
             registry=self.registry,
         )
 

@@ -23,11 +23,14 @@ Dump: TypeAlias = Mapping[str, Row]
 LEFT_OUT: Final[Mapping[str, str]] = {
     "passes": "how often it was looked at",
     "pass_chunks": "the cursor of a pass under way",
+    "jobs": "when which work is due",
     "blob_changes": "the settler's queue",
     "touched_manifests": "what a pruning that is under way is told",
     "media_types": "shown where they are used",
     "platforms": "shown where they are used",
     "instructions": "shown where they are used",
+    "tokens": "who may ask, not what a registry holds",
+    "audit_log": "what admins did",
 }
 """Tables that no dump has, and why."""
 _WORK: Final = frozenset(
@@ -36,6 +39,7 @@ _WORK: Final = frozenset(
         "interval_s",
         "address_class",
         "fence",
+        "attempts",
         "revision",
         "requests",
         "bytes_read",

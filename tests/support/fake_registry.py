@@ -25,6 +25,7 @@ class FakeRegistry:
     name: str = "fake"
     cost: Cost = field(default_factory=Cost)
     page_length: int = 50
+    has_quota: bool = False
     tags_by_repository: dict[str, dict[str, Digest]] = field(default_factory=dict)
     manifests: dict[Digest, Served] = field(default_factory=dict)
     blobs: dict[Digest, bytes] = field(default_factory=dict)

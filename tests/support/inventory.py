@@ -1,5 +1,6 @@
 """The inventory of a database as `/metrics/repositories` would show it."""
 
+from weighbridge.domain.policy_set import NO_POLICIES, PolicySet
 from weighbridge.domain.series import Budget
 from weighbridge.store.session import Database
 from weighbridge.web.inventory import Choice
@@ -11,9 +12,10 @@ def snapshot_of(
     budget: Budget | None = None,
     before: Choice | None = None,
     now: float = 0,
+    policies: PolicySet = NO_POLICIES,
 ) -> Snapshot:
     with database.read() as connection:
-        return take_snapshot(connection, budget or Budget(), now, before)
+        return take_snapshot(connection, budget or Budget(), now, before, policies)
 
 
 def text_of(database: Database, budget: Budget | None = None) -> str:

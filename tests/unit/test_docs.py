@@ -16,9 +16,12 @@ from starlette.testclient import TestClient
 from support.database import a_database
 from support.error_codes import codes_in, texts_in
 from support.many_repositories import add_repositories
+from support.policies import a_policy
 from support.read_model import NOW
+from weighbridge.bootstrap.crew_metrics import CrewMetrics, CrewReport
 from weighbridge.cli.main import cli
 from weighbridge.config import Settings, load_settings
+from weighbridge.domain.policy_set import DEFAULT_POLICIES, PolicySet
 from weighbridge.domain.report import RegistryState, RepositoryState
 from weighbridge.domain.series import (
     CORE_SERIES,
@@ -29,9 +32,12 @@ from weighbridge.domain.series import (
     ladder,
 )
 from weighbridge.errors import ConfigError
+from weighbridge.jobs.names import CRAWL
+from weighbridge.jobs.roll import Waiting
 from weighbridge.store.registries import note_registry
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.app import create_app
+from weighbridge.web.limits import limit_families
 from weighbridge.web.options import WebOptions
 
 ROOT: Final = Path(__file__).parents[2]
@@ -39,6 +45,18 @@ DOCS: Final = ROOT / "docs"
 SOURCE: Final = ROOT / "service" / "weighbridge"
 FAMILIES: Final[tuple[Family, ...]] = get_args(Family)
 BUDGET: Final = Budget(families=FAMILIES)
+POLICIES: Final = PolicySet(
+    [
+        a_policy(
+            "all",
+            team="shop",
+            max_compressed=1,
+            max_uncompressed=1,
+            max_growth=0.1,
+            min_growth=1,
+        )
+    ]
+)
 
 
 def page(name: str) -> str:
@@ -72,11 +90,22 @@ def exposed(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Both endpoints as a scrape sees them, with a registry and a repository."""
     telemetry = Telemetry(CollectorRegistry())
     telemetry.begin_registry("hub")
+    crew = CrewMetrics()
+    crew.report = CrewReport(
+        2,
+        {"crawl": Waiting(1, NOW.timestamp())},
+        {
+            ("taken", CRAWL, ""): 3,
+            ("failed", CRAWL, ""): 1,
+            ("dropped", CRAWL, "unknown_registry"): 1,
+        },
+    )
+    telemetry.registry.register(crew)
     with a_database(tmp_path_factory.mktemp("docs")) as database:
         add_repositories(database, ["shop/api"])
         with database.write() as connection:
             note_registry(connection, 1, state="ok", reason="", now=NOW)
-        options = WebOptions(budget=BUDGET)
+        options = WebOptions(budget=BUDGET, policies=lambda: POLICIES)
         app = create_app(database, telemetry, options, now=lambda: NOW)
         client = TestClient(app, base_url="http://127.0.0.1:8080")
         paths = ("/metrics", "/metrics/repositories")
@@ -135,10 +164,11 @@ def test_no_page_names_a_metric_that_does_not_exist(exposed: str) -> None:
 
 def test_the_budget_is_what_the_page_says() -> None:
     said = section(page("metrics.md"), "## The series budget")
-    core, all_of = 3_329, 1_997
+    core, all_of = 2_497, 1_664
+    limits = len(limit_families(DEFAULT_POLICIES))
 
     def level(count: int, families: tuple[Family, ...] = ()) -> int:
-        return ladder(Budget(families=families), 1, count).level
+        return ladder(Budget(families=families), 1, count, limits=limits).level
 
     assert f"{Budget().max_series:,} by" in said
     assert f"{EXPORTER_SERIES} series are kept back" in said
@@ -149,7 +179,11 @@ def test_the_budget_is_what_the_page_says() -> None:
     assert [level(core), level(core + 1)] == [3, 1]
     assert [level(all_of, FAMILIES), level(all_of + 1, FAMILIES)] == [3, 2]
     assert [level(core, FAMILIES), level(core + 1, FAMILIES)] == [2, 1]
-    assert f"{ladder(Budget(), 1, core + 1).enter:,} are shown" in said
+    step = ladder(Budget(), 1, core + 1, limits=limits)
+    assert f"{step.enter:,} are shown" in said
+    for kinds in (0, 4):
+        most = ladder(Budget(), 1, 1, limits=kinds).most
+        assert re.search(rf"\b{most:,}\b repositories|for {most:,}\.", said)
 
 
 def test_the_optional_families_are_those_that_the_page_lists() -> None:
@@ -247,6 +281,7 @@ def test_the_whole_file_loads(tmp_path: Path) -> None:
     example = blocks(page("configuration.md"), "yaml")[0]
     file = tmp_path / "weighbridge.yaml"
     file.write_text(example, encoding="utf-8")
+    (tmp_path / "policies.d").mkdir()
     for name in _files_named(yaml.safe_load(example)):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("canary\n", encoding="utf-8")
@@ -256,6 +291,7 @@ def test_the_whole_file_loads(tmp_path: Path) -> None:
     assert [registry.name for registry in settings.registries] == [
         "harbor",
         "builds",
+        "hub",
         "local",
     ]
     auth = settings.registries[0].auth

@@ -20,6 +20,7 @@ from weighbridge.store.late_configs import (
 )
 from weighbridge.store.ledger.liveness import missing_manifests
 
+_MAY_PASS: Final = frozenset({"child_missing", "quota_spent"})
 AT_ONCE: Final = 20
 """Children, and configs, that are asked for again in one pass."""
 
@@ -46,7 +47,7 @@ async def ask_for_children(
     await together(
         ask(digest)
         for digest, code in missing.items()
-        if code == "child_missing" and digest not in in_vain
+        if code in _MAY_PASS and digest not in in_vain
     )
     if found:
         await context.writer.write(keep_documents, [*found.values()], {})

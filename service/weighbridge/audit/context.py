@@ -3,13 +3,20 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
+from weighbridge.audit.lookup import KnownDigests
 from weighbridge.audit.progress import Progress
 from weighbridge.audit.read import Reader
+from weighbridge.audit.scope import Scope
 from weighbridge.audit.unsaved import Unsaved
 from weighbridge.audit.writer import Writer
 from weighbridge.domain.platform import Platform
 from weighbridge.ports import Registry
+from weighbridge.store.images import find_known
+
+RESUME_S: Final = 3_600
+"""A pass that was cut off longer ago is begun anew: what it saw may have moved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +36,32 @@ class PassContext:
     platforms: tuple[Platform, ...]
     interval_s: int
     count_manifests: Callable[[int, int], None]
+    resume_s: float = RESUME_S
+
+
+def pass_context(
+    registry: Registry,
+    scope: Scope,
+    writer: Writer,
+    progress: Progress,
+    clock: Callable[[], datetime],
+    *,
+    interval_s: int,
+    count_manifests: Callable[[int, int], None],
+    resume_s: float = RESUME_S,
+) -> PassContext:
+    """The context of passes that keep what they learn by this writer."""
+    known = KnownDigests(lambda digests: writer.read(find_known, digests))
+    return PassContext(
+        registry=registry,
+        reader=Reader(registry, known),
+        writer=writer,
+        unsaved=Unsaved(),
+        progress=progress,
+        clock=clock,
+        wants_tag=scope.wants_tag,
+        platforms=scope.platforms,
+        interval_s=interval_s,
+        count_manifests=count_manifests,
+        resume_s=resume_s,
+    )

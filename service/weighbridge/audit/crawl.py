@@ -11,19 +11,18 @@ from datetime import datetime
 from typing import Final
 
 from weighbridge.audit.burials import bury_missing
-from weighbridge.audit.context import PassContext
+from weighbridge.audit.context import RESUME_S, pass_context
 from weighbridge.audit.crawl_report import RegistryCrawl, state_of
 from weighbridge.audit.crew import Crew
 from weighbridge.audit.discovery import Discovery
-from weighbridge.audit.heartbeat import LEASE_S, Heartbeat
-from weighbridge.audit.lookup import KnownDigests
+from weighbridge.audit.heartbeat import LEASE_S, Heartbeat, Renewal
+from weighbridge.audit.looking import look_at
 from weighbridge.audit.measure import measure_registry
 from weighbridge.audit.outcomes import Outcomes
+from weighbridge.audit.presence import answers
 from weighbridge.audit.progress import Progress
-from weighbridge.audit.read import Reader
-from weighbridge.audit.repository_pass import RESUME_S, PassOutcome, RepositoryPass
 from weighbridge.audit.scope import Scope
-from weighbridge.audit.unsaved import Unsaved
+from weighbridge.audit.stale import refresh_stale
 from weighbridge.audit.writer import Writer
 from weighbridge.domain.document import Problem
 from weighbridge.domain.report import RegistryState
@@ -36,16 +35,15 @@ from weighbridge.errors import (
     WeighbridgeError,
 )
 from weighbridge.ports import Registry
-from weighbridge.store.claiming import claim, release
 from weighbridge.store.crawls import (
     CrawlRecord,
     Visited,
     begin_crawl,
     end_crawl,
+    renew_crawl,
     visited,
 )
-from weighbridge.store.images import find_known
-from weighbridge.store.process_mark import one_claim, this_process
+from weighbridge.store.process_mark import this_process
 from weighbridge.store.registries import (
     RegistryEntry,
     note_cost,
@@ -53,8 +51,7 @@ from weighbridge.store.registries import (
     put_registry,
 )
 from weighbridge.store.reports import weighed
-from weighbridge.store.repositories import find_troubled, forget_if_never_seen
-from weighbridge.store.summaries import refresh_if_stale, stale_repositories
+from weighbridge.store.repositories import find_troubled
 from weighbridge.telemetry import Telemetry
 
 REPOSITORIES_AT_ONCE: Final = 4
@@ -93,16 +90,12 @@ class Crawl:
         self._outcomes = Outcomes(entry.name)
         self._before = replace(registry.cost)
         self._discovery = Discovery(registry, scope, writer, clock)
-        known = KnownDigests(lambda digests: writer.read(find_known, digests))
-        self._context = PassContext(
-            registry=registry,
-            reader=Reader(registry, known),
-            writer=writer,
-            unsaved=Unsaved(),
-            progress=progress,
-            clock=clock,
-            wants_tag=scope.wants_tag,
-            platforms=scope.platforms,
+        self._context = pass_context(
+            registry,
+            scope,
+            writer,
+            progress,
+            clock,
             interval_s=entry.interval_s,
             count_manifests=self._count_manifests,
         )
@@ -120,7 +113,9 @@ class Crawl:
         self._telemetry.crawl_runs.labels(self._entry.name).inc()
         registry_id = await self._writer.write(put_registry, self._entry, self._clock())
         record = await self._begin(registry_id)
-        self._heartbeat = Heartbeat(registry_id, self._owner, self._writer, self._clock)
+        self._heartbeat = Heartbeat(
+            self._writer, self._clock, also=self._renewal(registry_id)
+        )
         beating = asyncio.create_task(self._heartbeat.beat())
         try:
             broken = await self._look_at_all(registry_id, record)
@@ -138,6 +133,11 @@ class Crawl:
         if record.is_recorded:
             await self._writer.write(end_crawl, registry_id, self._owner)
         return await self._report(state, reason, record, held)
+
+    def _renewal(self, registry_id: int) -> Renewal:
+        return lambda connection, now: renew_crawl(
+            connection, registry_id, now=now, owner=self._owner, lease_s=LEASE_S
+        )
 
     async def _begin(self, registry_id: int) -> CrawlRecord:
         if self._scope.only is not None:
@@ -164,7 +164,9 @@ class Crawl:
             held = await self._bury(registry_id)
             if measure:
                 await self._measure(registry_id)
-        await self._refresh_stale(registry_id)
+        await refresh_stale(
+            self._writer, registry_id, self._scope.platforms, self._clock
+        )
         await self._writer.settle()
         return held
 
@@ -210,14 +212,9 @@ class Crawl:
         return broken
 
     async def _find_out(self) -> None:
-        """Whether the registry is still there, by one more question: a refusal is an
-        answer too."""
-        try:
-            await anext(self._registry.repositories(), None)
-        except TransportError:
+        """Whether the registry is still there, by one more question."""
+        if not await answers(self._registry):
             self._outcomes.note_gone()
-        except (DocumentError, RegistryError):
-            return
 
     async def _begin_looks(
         self, registry_id: int, done: Mapping[int, Visited], crew: Crew
@@ -248,39 +245,20 @@ class Crawl:
             if self._outcomes.is_unreachable:
                 return
             self._progress.now = name
-            outcome = await self._pass(repository_id)
+            outcome = await look_at(
+                self._context, self._heartbeat, repository_id, owner=self._owner
+            )
+            if outcome is None:
+                raise StaleFence(
+                    "another process is looking at it now", code="busy", retryable=True
+                )
         except StaleFence as exc:
             self._outcomes.lost(name, exc)
             return
         finally:
             slots.release()
-        if outcome.result.state == "missing":
-            await self._writer.write(forget_if_never_seen, repository_id)
         self._outcomes.add(repository_id, name, outcome)
         self._progress.repositories_done += 1
-
-    async def _pass(self, repository_id: int) -> PassOutcome:
-        """Claim the repository, look, and give it back whatever happens."""
-        claimed = await self._writer.write(
-            claim,
-            repository_id,
-            now=self._clock(),
-            lease_s=LEASE_S,
-            owner=one_claim(self._owner),
-        )
-        if claimed is None:
-            raise StaleFence(
-                "another process is looking at it now", code="busy", retryable=True
-            )
-        self._heartbeat.hold(claimed)
-        try:
-            return await RepositoryPass(self._context, claimed).run()
-        except BaseException:
-            with suppress(StoreError):  # The one that ended the pass is on its way.
-                await asyncio.shield(self._writer.write(release, claimed))
-            raise
-        finally:
-            self._heartbeat.drop(claimed)
 
     async def _bury(self, registry_id: int) -> int:
         held = await bury_missing(
@@ -305,14 +283,6 @@ class Crawl:
         if left:
             self._outcomes.note(
                 "not_measured", f"{left} layers could not be measured now"
-            )
-
-    async def _refresh_stale(self, registry_id: int) -> None:
-        """A pass makes its own repository's row anew. Others are behind where a
-        child of their indexes came with this crawl, or where a pass was stopped."""
-        for repository_id in await self._writer.read(stale_repositories, registry_id):
-            await self._writer.write(
-                refresh_if_stale, repository_id, self._clock(), self._scope.platforms
             )
 
     async def _report(

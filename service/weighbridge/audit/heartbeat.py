@@ -1,38 +1,44 @@
-"""Says every few seconds that a crawl lives, so that nobody takes its work over."""
+"""Says every few seconds that work goes on, so that nobody takes it over."""
 
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 
 from weighbridge.audit.writer import Writer
 from weighbridge.errors import StoreError
 from weighbridge.store.claiming import Claim, renew
-from weighbridge.store.crawls import renew_crawl
 from weighbridge.store.session import Connection
 
 LEASE_S: Final = 60.0
 """How long others wait for a process of which nobody knows whether it still runs."""
 BEAT_S: Final = 15.0
 
+Renewal: TypeAlias = Callable[[Connection, datetime], None]
+
+
+def _nothing_else(connection: Connection, now: datetime) -> None:
+    """Stands in where only repositories are held."""
+
 
 class Heartbeat:
-    """Renews a crawl's record and the leases of the repositories in its hands."""
+    """Renews the leases of the repositories in our hands.
+
+    also: renews what they belong to, in the same transaction
+    """
 
     def __init__(
         self,
-        registry_id: int,
-        owner: str,
         writer: Writer,
         clock: Callable[[], datetime],
         *,
+        also: Renewal = _nothing_else,
         beat_s: float = BEAT_S,
     ) -> None:
-        self._registry_id = registry_id
-        self._owner = owner
         self._writer = writer
         self._clock = clock
+        self._also = also
         self._beat_s = beat_s
         self._claims: dict[int, Claim] = {}
 
@@ -54,10 +60,4 @@ class Heartbeat:
     def _renew(self, connection: Connection) -> None:
         now = self._clock()
         renew(connection, tuple(self._claims.values()), now)
-        renew_crawl(
-            connection,
-            self._registry_id,
-            now=now,
-            owner=self._owner,
-            lease_s=LEASE_S,
-        )
+        self._also(connection, now)

@@ -40,7 +40,9 @@ def plan(
     """
     for tag in sorted(seen, key=lambda tag: _has_failed(known.get(tag.name))):
         before = known.get(tag.name)
-        if tag.digest is None:
+        if tag.digest is None and _is_as_pushed(tag, before):
+            yield Question(tag, "same")
+        elif tag.digest is None:
             asks_first = head_first or _was_read(before)
             yield Question(tag, "head" if asks_first else "get")
         elif before is None or before.digest != tag.digest or before.error_code:
@@ -52,6 +54,17 @@ def plan(
 def _was_read(tag: KnownTag | None) -> bool:
     """Whether a HEAD can tell anything: there is a digest to compare with."""
     return tag is not None and (tag.digest is not None or tag.error_digest is not None)
+
+
+def _is_as_pushed(tag: TagSeen, before: KnownTag | None) -> bool:
+    """Whether the listing says that nobody has pushed to it since it was read."""
+    return (
+        before is not None
+        and before.digest is not None
+        and not before.error_code
+        and tag.pushed_at is not None
+        and tag.pushed_at == before.pushed_at
+    )
 
 
 def _has_failed(tag: KnownTag | None) -> bool:

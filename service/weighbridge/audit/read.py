@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from weighbridge.audit.lookup import KnownDigests
 from weighbridge.audit.together import together
 from weighbridge.domain import limits
-from weighbridge.domain.digest import Digest
+from weighbridge.domain.digest import Digest, is_digest
 from weighbridge.domain.document import (
     Child,
     Document,
@@ -28,7 +28,7 @@ from weighbridge.domain.document import (
 from weighbridge.domain.image import build_image, parse_config
 from weighbridge.domain.manifest import parse_manifest
 from weighbridge.domain.platform import Platform
-from weighbridge.errors import DocumentError, NotFound
+from weighbridge.errors import DocumentError, NotFound, QuotaSpent
 from weighbridge.ports import Registry
 
 _INTEGRITY: Final = frozenset({"digest_mismatch", "size_mismatch"})
@@ -38,6 +38,8 @@ _LANDED: Final = 2_048
 """Readings that are done and that nobody has kept yet, the children's included. A crawl
 that goes well has fewer in hand; where an index is refused, those of its good children
 stay behind."""
+_BY_DIGEST: Final = -1
+"""In place of a length: nobody has promised one."""
 _OF_THE_WAY: Final = "index_too_large"
 """It depends on what else the tag leads to: another tag may read the same document."""
 
@@ -115,6 +117,22 @@ class Reader:
         Raises DocumentError if it breaks a rule, NotFound, or what the registry's
         client raises.
         """
+        if not is_digest(reference):
+            return await self._read(repository, reference)
+        digest = Digest(reference)
+
+        async def start() -> Reading:
+            return await self._read(repository, digest)
+
+        # Many tags that a listing gives one digest are one question.
+        try:
+            return await self._once(digest, _Asked(repository, _BY_DIGEST), start)
+        except DocumentError as exc:
+            if exc.code not in _INTEGRITY:
+                exc.refused = digest
+            raise
+
+    async def _read(self, repository: str, reference: str) -> Reading:
         answer = await self._registry.get_manifest(repository, reference)
         warnings = _warnings(answer.claimed_digest, answer.digest)
         if await self.knows(answer.digest):
@@ -237,8 +255,10 @@ class Reader:
         asked = _Asked(repository, child.descriptor.content_bytes, is_deepest)
         try:
             return await self._once(digest, asked, start)
-        except NotFound:
-            return Reading(digest, missing={digest: "child_missing"})
+        except (NotFound, QuotaSpent) as exc:
+            # What came before the quota's end has cost of it: it is kept.
+            code = exc.code if isinstance(exc, QuotaSpent) else "child_missing"
+            return Reading(digest, missing={digest: code})
         except DocumentError as exc:
             if exc.code in _INTEGRITY:
                 raise

@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 from weighbridge.audit.asking_again import ask_for_children, ask_for_configs
 from weighbridge.audit.context import PassContext
 from weighbridge.audit.crew import Crew
+from weighbridge.audit.endings import state_after, too_many_tags
 from weighbridge.audit.keeping import Keeping
 from weighbridge.audit.plan import Question, plan, wants_head_first
 from weighbridge.audit.tag_look import TagFault, TagLook
@@ -22,7 +23,7 @@ from weighbridge.domain.listing import TagSeen
 from weighbridge.domain.report import RepositoryState
 from weighbridge.errors import (
     DocumentError,
-    NotFound,
+    QuotaSpent,
     RegistryError,
     TransportError,
     WeighbridgeError,
@@ -42,8 +43,6 @@ from weighbridge.store.tags import apply_gone, known_tags, live_tags
 
 Item = TypeVar("Item")
 
-RESUME_S: Final = 3_600
-"""A pass that was cut off longer ago is begun anew: what it saw may have moved."""
 KNOWN_AT_ONCE: Final = 1_000
 """Tags whose stored state is in memory at once."""
 MASS: Final = 10
@@ -53,11 +52,6 @@ SILENT_IN_A_ROW: Final = 5
 not asked in this pass. A deadline for each of a thousand tags would be a day."""
 GONE_AT_ONCE: Final = 1_000
 """Tags that are buried in one transaction."""
-
-_TOO_MANY: Final = "too_many_tags"
-_UNAUTHORIZED: Final = frozenset(
-    {"unauthorized", "denied", "auth_error", "realm_refused"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +91,7 @@ class RepositoryPass:
         self._missing = ""
         self._error_before = ""
         self._head_first = wants_head_first(claim.tags, claim.manifests)
+        self._spent: QuotaSpent | None = None
 
     async def run(self) -> PassOutcome:
         """Look, keep what was learned, and record how far it came.
@@ -107,7 +102,10 @@ class RepositoryPass:
         """
         PASS_COST.set(self._cost)
         self._opened = await self._context.writer.write(
-            open_pass, self._claim, self._context.clock(), resume_s=RESUME_S
+            open_pass,
+            self._claim,
+            self._context.clock(),
+            resume_s=self._context.resume_s,
         )
         crew = Crew()
         self._keeping = Keeping(
@@ -115,6 +113,9 @@ class RepositoryPass:
         )
         try:
             async with crew:
+                if self._context.registry.has_quota:
+                    # What an earlier pass had to leave half-read comes first.
+                    await ask_for_children(self._context, self._claim, ())
                 broken = await self._list_and_look()
         finally:
             self._keeping.close()
@@ -124,7 +125,9 @@ class RepositoryPass:
             await self._ask_again()
         await self._remember_errors()
         result = self._result(broken, held)
-        await self._context.writer.write(self._close, self._opened, result)
+        await self._context.writer.write(
+            self._close, self._opened, result, self._wait_s(broken)
+        )
         return PassOutcome(
             result,
             tuple(self._keeping.tally.faults),
@@ -153,8 +156,10 @@ class RepositoryPass:
                 for tags in _pieces(self._fresh(page.tags), KNOWN_AT_ONCE):
                     await self._look_at(tags, asking)
                 self._show()
+                if self._spent is not None:
+                    return self._spent
                 if len(self._listing.seen) > limits.TAGS_PER_REPOSITORY:
-                    return _too_many_tags()
+                    return too_many_tags()
         except (RegistryError, TransportError, DocumentError) as exc:
             return exc
         return None
@@ -178,16 +183,26 @@ class RepositoryPass:
         look = TagLook(
             self._context.registry, self._context.reader, self._claim.repository, known
         )
-        for question in plan(tags, known, head_first=self._head_first):
+        has_quota = self._context.registry.has_quota
+        for question in plan(tags, known, head_first=self._head_first or has_quota):
             if question.kind == "same":
                 self._keeping.add(await look.at(question), has_place=False)
-            else:
+            elif self._spent is None:
                 await self._keeping.place()
-                crew.spawn(self._ask(look, question))
+                if has_quota:
+                    # A quota that ends then leaves one index without its children,
+                    # and not a hundred.
+                    await self._ask(look, question)
+                else:
+                    crew.spawn(self._ask(look, question))
 
     async def _ask(self, look: TagLook, question: Question) -> None:
         """Raises TransportError once the registry has fallen silent."""
-        answer = await look.at(question)
+        try:
+            answer = await look.at(question)
+        except QuotaSpent as exc:
+            self._spent = exc
+            return
         self._keeping.add(answer)
         self._silent = self._silent + 1 if answer.is_silent else 0
         if self._silent >= SILENT_IN_A_ROW:
@@ -265,7 +280,7 @@ class RepositoryPass:
     ) -> tuple[RepositoryState, str]:
         tally = self._keeping.tally
         if broken is not None:
-            return _broken_state(broken, self._listing.pages > 0), broken.code
+            return state_after(broken, saw_pages=self._listing.pages > 0), broken.code
         if tally.unanswered:
             return "partial", tally.unanswered
         if self._listing.invalid:
@@ -278,33 +293,29 @@ class RepositoryPass:
             return "partial", reason
         return "ok", ""
 
+    def _wait_s(self, broken: WeighbridgeError | None) -> float:
+        """Until the next look: a registry that sent us away for longer is not asked
+        before that."""
+        asked = None if broken is None else broken.retry_after
+        return max(self._context.interval_s, asked or 0.0)
+
     def _close(
-        self, connection: Connection, opened: OpenPass, result: PassResult
+        self,
+        connection: Connection,
+        opened: OpenPass,
+        result: PassResult,
+        wait_s: float,
     ) -> None:
         now = self._context.clock()
         refresh_if_stale(
             connection, self._claim.repository_id, now, self._context.platforms
         )
-        due_at = now + timedelta(seconds=self._context.interval_s)
+        due_at = now + timedelta(seconds=wait_s)
         close_pass(connection, self._claim, opened.id, result, now, due_at)
 
 
 def _is_mass(gone: int, live: int) -> bool:
     return gone > MASS and gone * 2 > live
-
-
-def _broken_state(exc: WeighbridgeError, saw_pages: bool) -> RepositoryState:
-    if saw_pages or exc.code == _TOO_MANY:
-        return "partial"
-    if exc.code in _UNAUTHORIZED:
-        return "unauthorized"
-    if isinstance(exc, NotFound):
-        return "missing"
-    return "unreachable" if isinstance(exc, TransportError) else "error"
-
-
-def _too_many_tags() -> WeighbridgeError:
-    return RegistryError(f"more than {limits.TAGS_PER_REPOSITORY} tags", code=_TOO_MANY)
 
 
 def _pieces(items: Iterable[Item], length: int) -> Iterator[list[Item]]:

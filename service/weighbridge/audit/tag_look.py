@@ -11,6 +11,7 @@ from weighbridge.domain.listing import TagSeen
 from weighbridge.errors import (
     DocumentError,
     NotFound,
+    QuotaSpent,
     RegistryError,
     TransportError,
     WeighbridgeError,
@@ -81,7 +82,7 @@ class TagLook:
         self._known = known
 
     async def at(self, question: Question) -> TagAnswer:
-        """Ask one question; a tag's failure is its answer."""
+        """Ask one question; a tag's failure is its answer. Raises QuotaSpent."""
         tag = question.tag
         before = self._known.get(tag.name)
         if question.kind == "same":
@@ -104,7 +105,8 @@ class TagLook:
             fault = TagFault(tag.name, before.error_code or "", _STILL_REFUSED)
             return TagAnswer(tag.name, fault=fault)
         if before is not None and digest == before.digest:
-            if not before.error_code:
+            is_as_stored = tag.pushed_at in (None, before.pushed_at)
+            if is_as_stored and not before.error_code:
                 return TagAnswer(tag.name)
             move = Move(tag.name, digest, tag.pushed_at)
             return TagAnswer(tag.name, move=move, was=before.digest)
@@ -133,6 +135,8 @@ class TagLook:
                 # The digest was only a claim (a header, a listing): what counts
                 # is what the tag serves.
                 reading = await reader.read(repository, tag.name)
+        except QuotaSpent:
+            raise  # says nothing about the tag
         except (DocumentError, RegistryError, TransportError) as exc:
             return _failed(tag.name, before, exc)
         return _found(tag, before, reading)

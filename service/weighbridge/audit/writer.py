@@ -45,6 +45,11 @@ class Writer:
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="weighbridge-store")
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="weighbridge-read")
 
+    @property
+    def settles_at_once(self) -> bool:
+        """See `Database.settles_at_once`."""
+        return self._database.settles_at_once
+
     async def write(
         self,
         function: Callable[Concatenate[Connection, P], T],

@@ -1,19 +1,23 @@
 """Registry clients: address class, credentials, pace, transport."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from weighbridge.bootstrap.targets import Target
+from weighbridge.bootstrap.docker_hub import a_transport, docker_hub
+from weighbridge.bootstrap.targets import Target, kind_of
 from weighbridge.config import Settings
+from weighbridge.config.kinds import DOCKERHUB
 from weighbridge.domain.document import Problem
 from weighbridge.net.guard import Reach, checked, classify, reach_of_host
 from weighbridge.net.resolve import Resolver, SystemResolver
-from weighbridge.net.tls import client_tls
-from weighbridge.net.transport import Transport
+from weighbridge.ports import Pacing, Registry
+from weighbridge.registry.credential_helper import ask_helper
 from weighbridge.registry.credentials import Credential
 from weighbridge.registry.distribution import DistributionRegistry
 from weighbridge.registry.docker_config import docker_config_credential
@@ -39,7 +43,7 @@ class Connected:
     warnings: what is to be said about its credentials
     """
 
-    registry: DistributionRegistry
+    registry: Registry
     seen: Reach | None
     warnings: tuple[Problem, ...]
 
@@ -52,18 +56,29 @@ async def registry_client(
     *,
     database: "Database | None" = None,
     docker_config: Path | None = None,
+    keeps_quota: bool = True,
+    share: Callable[[Endpoint], Pacing] | None = None,
 ) -> AsyncIterator[Connected]:
-    """A client for one registry, closed at the end of the block."""
+    """A client for one registry, closed at the end of the block.
+
+    keeps_quota: whether `limits.keep_quota` holds; not for one image that a person asks
+                 about
+    share:       what is shared with other processes that ask this registry
+    """
     seen = await find_reach(target, database)
-    credential, warnings = _credential(target, docker_config)
+    # In a thread: a credential helper may take seconds.
+    credential, warnings = await asyncio.to_thread(_credential, target, docker_config)
+    registry: Registry
     # A name without an address is held to the most careful class.
     endpoint = _endpoint(settings, target, seen or Reach.PUBLIC, credential)
-    transport = Transport(
-        connections=endpoint.concurrency,
-        tls=client_tls(endpoint.ca_file),
-        on_desync=lambda _: telemetry.registry_desync.labels(target.name).inc(),
-    )
-    registry = DistributionRegistry(endpoint, transport, telemetry)
+    if share is not None:
+        endpoint = replace(endpoint, pacing=share(endpoint))
+    if kind_of(target) == DOCKERHUB:
+        keep = settings.keep_quota_of(target.settings) if keeps_quota else 0.0
+        registry = docker_hub(target, endpoint, telemetry, keep=keep)
+    else:
+        transport = a_transport(endpoint, telemetry)
+        registry = DistributionRegistry(endpoint, transport, telemetry)
     try:
         yield Connected(registry, seen, warnings)
     finally:
@@ -160,5 +175,6 @@ def _credential(
         return None, ()
     host = target.url.partition("://")[2]
     path = auth.docker_config if auth is not None else docker_config
-    login = docker_config_credential(host, path)
+    ask = partial(ask_helper, environ=os.environ)
+    login = docker_config_credential(host, path, ask)
     return login.credential, (login.warning,) if login.warning else ()

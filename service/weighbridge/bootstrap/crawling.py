@@ -13,7 +13,7 @@ from weighbridge.audit.scope import Scope
 from weighbridge.audit.writer import Writer
 from weighbridge.bootstrap.clients import registry_client
 from weighbridge.bootstrap.databases import ready_database
-from weighbridge.bootstrap.targets import Target, find_targets
+from weighbridge.bootstrap.targets import Target, find_targets, kind_of
 from weighbridge.config import Settings
 from weighbridge.domain.globs import matches
 from weighbridge.domain.reference import is_repository_name
@@ -129,10 +129,11 @@ def registry_entry(
     interval = settings.defaults.interval
     return RegistryEntry(
         name=target.name,
-        kind="distribution",
+        kind=kind_of(target),
         url=target.url,
         # distribution keeps a blob once for all repositories (its storage driver
-        # addresses blobs by digest under one root).
+        # addresses blobs by digest under one root). Docker Hub says nothing of it; that
+        # a layer is mounted from one repository to another there speaks for the same.
         storage_scope="registry",
         address_class=None if seen is None else seen.name.lower(),
         interval_s=settings.interval_of(configured) if configured else interval,
@@ -144,7 +145,7 @@ def scope_of(target: Target) -> Scope:
     configured = target.settings
     if configured is None:
         return Scope(only=target.only)
-    repositories = configured.repositories.patterns
+    repositories = configured.wanted_repositories
     tags = configured.tags.patterns
     names = tuple(n for n in repositories.include if is_repository_name(n))
     wanted = tuple(n for n in names if matches(repositories, n))

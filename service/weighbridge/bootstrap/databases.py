@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from weighbridge.config import Settings
-from weighbridge.store.schema import upgrade
+from weighbridge.store.schema import check_schema, upgrade
 from weighbridge.store.session import Database, open_database
 
 
@@ -20,6 +20,21 @@ def ready_database(
     database = open_database(settings.database_url.reveal(), must_exist=must_exist)
     try:
         upgrade(database)
+        yield database
+    finally:
+        database.close()
+
+
+@contextmanager
+def checked_database(settings: Settings) -> Iterator[Database]:
+    """The configured database, if it has this version's schema already.
+
+    Several processes share it: one of them must not change it under the others.
+    Raises StoreError(schema_version, no_database, ...).
+    """
+    database = open_database(settings.database_url.reveal(), must_exist=True)
+    try:
+        check_schema(database)
         yield database
     finally:
         database.close()

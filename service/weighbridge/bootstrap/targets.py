@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import httpx
 
 from weighbridge.config import RegistrySettings, Settings, is_loopback
+from weighbridge.config.kinds import AUTO, DOCKERHUB, full_pattern, resolved_kind
 from weighbridge.domain.digest import is_digest
 from weighbridge.domain.reference import fault_of_name, is_repository_name, is_tag
 from weighbridge.errors import InvalidReference, UsageError
@@ -27,6 +28,12 @@ class Target:
     url: str
     settings: RegistrySettings | None
     only: tuple[str, ...] | None = None
+
+
+def kind_of(target: Target) -> str:
+    """How this registry is spoken to."""
+    kind = AUTO if target.settings is None else target.settings.kind
+    return resolved_kind(kind, httpx.URL(target.url).host)
 
 
 def find_targets(
@@ -65,6 +72,8 @@ def _parsed_target(settings: Settings, text: str, plain_http: bool) -> Target:
         target = target_of(settings, host, plain_http=plain_http)
     else:
         target = _at(settings, host, registry_url(f"{scheme}://{host}"))
+    if repository and kind_of(target) == DOCKERHUB:
+        repository = full_pattern(repository)
     if repository and not is_repository_name(repository):
         raise _no_repository(text, repository)
     only = (repository,) if repository else None

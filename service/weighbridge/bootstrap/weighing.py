@@ -50,7 +50,11 @@ async def _weighed(
     docker_config: Path | None,
 ) -> Weighing:
     async with registry_client(
-        settings, target, Telemetry(), docker_config=docker_config
+        settings,
+        target,
+        Telemetry(),
+        docker_config=docker_config,
+        keeps_quota=False,
     ) as connected:
         try:
             weighing = await weigh(

@@ -1,4 +1,4 @@
-"""`weighbridge config check`: is the configuration right?"""
+"""`weighbridge config ...`: is the configuration right, and what holds?"""
 
 import os
 
@@ -27,7 +27,7 @@ def check(options: Options) -> int:
 
     Exits with 2 if there is any. Secret files are read; no registry is asked.
     """
-    settings = options.settings(ending="")
+    settings = options.settings(policy_files=True, ending="")
 
     from weighbridge.config import DEFAULT_FILES, find_config_file
 
@@ -35,6 +35,33 @@ def check(options: Options) -> int:
     if file is None:
         emit(f"there is no {' and no '.join(DEFAULT_FILES)}: the defaults hold")
         return 0
-    registries = plural(len(settings.registries), "registry", "registries")
-    emit(f"{file}: fine, {registries}")
+    counted = [plural(len(settings.registries), "registry", "registries")]
+    if settings.policies or settings.policy_files:
+        policies = options.policies().policies.policies
+        counted.append(plural(len(policies), "policy", "policies"))
+    emit(f"{file}: fine, {', '.join(counted)}")
+    return 0
+
+
+@command.command(
+    epilog="\b\nExamples:\n  weighbridge config show\n  weighbridge config show -o json"
+)
+@click.option(
+    "-o",
+    "--output",
+    "form",
+    type=click.Choice(["yaml", "json"]),
+    default="yaml",
+    help="How it is printed.",
+)
+@common_options()
+def show(options: Options, form: str) -> int:
+    """Show every key with the value that holds, and where it is from.
+
+    File and line, a variable, an option, or the default. Secrets are never shown.
+    """
+    from weighbridge.cli import config_output
+
+    tree = options.effective_settings()
+    emit(config_output.as_json(tree) if form == "json" else config_output.as_yaml(tree))
     return 0

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
+from weighbridge.config import Settings, split_bind
 from weighbridge.errors import UsageError
 
 _TRIED: Final = 20
@@ -21,15 +22,29 @@ def can_listen(host: str, port: int) -> None:
 
 
 def check_free(
-    host: str, port: int, *, listen: Callable[[str, int], None] = can_listen
+    host: str,
+    port: int,
+    *,
+    setting: str = "--bind",
+    listen: Callable[[str, int], None] = can_listen,
 ) -> None:
-    """Raises UsageError(address_in_use) with what may be taken in its place."""
+    """Raises UsageError(address_in_use) with what may be taken in its place.
+
+    setting: what the address is given by
+    """
     try:
         listen(host, port)
     except OSError as exc:
         why = _why(exc, _shown(host, port))
-        hint = _hint(host, port, listen)
+        hint = _hint(host, port, setting, listen)
         raise UsageError(why, code="address_in_use", hint=hint) from exc
+
+
+def check_listeners(settings: Settings) -> None:
+    """The same for every address of the configuration."""
+    check_free(*split_bind(settings.web.bind))
+    if settings.metrics.bind is not None:
+        check_free(*split_bind(settings.metrics.bind), setting="metrics.bind:")
 
 
 def _why(exc: OSError, shown: str) -> str:
@@ -42,15 +57,17 @@ def _why(exc: OSError, shown: str) -> str:
     return f"{shown} cannot be listened on: {exc.strerror}"
 
 
-def _hint(host: str, port: int, listen: Callable[[str, int], None]) -> str:
+def _hint(
+    host: str, port: int, setting: str, listen: Callable[[str, int], None]
+) -> str:
     first = max(port + 1, _PRIVILEGED)
     for other in range(first, min(first + _TRIED, 65_536)):
         try:
             listen(host, other)
         except OSError:
             continue
-        return f"--bind {_shown(host, other)}, which is free now"
-    return "another one with --bind, such as 127.0.0.1:8081"
+        return f"{setting} {_shown(host, other)}, which is free now"
+    return f"another one with {setting}, such as 127.0.0.1:8081"
 
 
 def _shown(host: str, port: int) -> str:

@@ -23,8 +23,14 @@ _COMMANDS: Final = {
     "crawl": "weighbridge.cli.crawl",
     "top": "weighbridge.cli.top",
     "up": "weighbridge.cli.up",
+    "serve": "weighbridge.cli.serve",
+    "worker": "weighbridge.cli.worker",
+    "scheduler": "weighbridge.cli.scheduler",
+    "policy": "weighbridge.cli.policy",
     "config": "weighbridge.cli.config",
     "db": "weighbridge.cli.db",
+    "health": "weighbridge.cli.health",
+    "token": "weighbridge.cli.token",
 }
 """In the order in which a newcomer needs them; each module has a `command`."""
 

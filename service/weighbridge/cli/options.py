@@ -15,7 +15,8 @@ from weighbridge.cli.screen import Screen, screen_of
 from weighbridge.errors import ConfigError
 
 if TYPE_CHECKING:
-    from weighbridge.config import Settings
+    from weighbridge.config import PolicySource, Settings
+    from weighbridge.config.effective import Tree
 
 Output: TypeAlias = Literal["table", "json", "csv", "markdown"]
 
@@ -37,22 +38,49 @@ class Options:
     units: Literal["si", "iec"] = "si"
 
     def settings(
-        self, *, bind: str | None = None, ending: str = ", nothing was started"
+        self,
+        *,
+        bind: str | None = None,
+        policy_files: bool = False,
+        ending: str = ", nothing was started",
     ) -> "Settings":
         """The checked settings. Raises CommandFailed with every fault.
 
-        ending: what follows the number of faults
+        policy_files: whether files of policies are checked too: there may be hundreds
+        ending:       what follows the number of faults
         """
         from weighbridge.config import load_settings
 
         try:
             return load_settings(
-                self.config, os.environ, database_url=self.database, bind=bind
+                self.config,
+                os.environ,
+                database_url=self.database,
+                bind=bind,
+                policy_files=policy_files,
             )
         except ConfigError as exc:
-            count = len(exc.message.splitlines())
-            faults = "1 error" if count == 1 else f"{count} errors"
-            raise CommandFailed(exc, ending=f"{faults}{ending}") from exc
+            raise _failed(exc, ending) from exc
+
+    def policies(self) -> "PolicySource":
+        """The policies of the same file. Raises CommandFailed with every fault."""
+        from weighbridge.config import load_policies
+
+        try:
+            return load_policies(self.config, os.environ)
+        except ConfigError as exc:
+            raise _failed(exc, "") from exc
+
+    def effective_settings(self) -> "Tree":
+        """What holds, with where it is from. Raises CommandFailed with every fault."""
+        from weighbridge.config.effective import effective_settings
+
+        try:
+            return effective_settings(
+                self.config, os.environ, database_url=self.database
+            )
+        except ConfigError as exc:
+            raise _failed(exc, "") from exc
 
     def docker_config(self) -> Path | None:
         """Where `docker login` keeps credentials, for what is not configured."""
@@ -69,6 +97,12 @@ class Options:
             wants_ascii=wants_ascii,
             iec=self.units == "iec",
         )
+
+
+def _failed(error: ConfigError, ending: str) -> CommandFailed:
+    count = len(error.message.splitlines())
+    faults = "1 error" if count == 1 else f"{count} errors"
+    return CommandFailed(error, ending=f"{faults}{ending}")
 
 
 _Option: TypeAlias = Callable[[Command], Command]

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,28 +15,30 @@ import uvicorn
 
 from weighbridge.audit.progress import Progress
 from weighbridge.bootstrap.crawling import crawl_targets
-from weighbridge.bootstrap.databases import ready_database
+from weighbridge.bootstrap.crew_watch import CrewWatch
+from weighbridge.bootstrap.databases import checked_database, ready_database
 from weighbridge.bootstrap.embedded import Embedded
+from weighbridge.bootstrap.policies import PolicyReload
 from weighbridge.bootstrap.targets import Target
 from weighbridge.cli import collector
+from weighbridge.cli.listeners import listeners
 from weighbridge.cli.log_lines import configure_log
-from weighbridge.config import RegistrySettings, Settings, split_bind
+from weighbridge.config import PolicySource, RegistrySettings, Settings
 from weighbridge.demo.content import Content
 from weighbridge.demo.server import Running, start_in_thread
 from weighbridge.demo.story import demo_steps
-from weighbridge.domain.platform import DEFAULT
 from weighbridge.domain.secret import Secret
 from weighbridge.store.reports import registry_names
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
-from weighbridge.web.app import create_app
-from weighbridge.web.options import WebOptions
 
 DEMO: Final = "demo"
 DEMO_PORT: Final = 5080
 
 
-def up(settings: Settings, announce: Callable[[], None]) -> None:
+def up(
+    settings: Settings, policies: PolicySource, announce: Callable[[], None]
+) -> None:
     """Serve and crawl what is configured until SIGINT or SIGTERM.
 
     announce: called once the database is open
@@ -45,13 +46,35 @@ def up(settings: Settings, announce: Callable[[], None]) -> None:
     configure_log(settings)
     collector.relax()
     telemetry = Telemetry()
+    reload = PolicyReload(policies, telemetry)
     with ready_database(settings) as database:
+        server = listeners(settings, database, telemetry, reload.current)
         announce()
-        _serve(settings, database, telemetry)
+        _serve(server, Embedded(settings, database, telemetry), reload)
+
+
+def serve(
+    settings: Settings, policies: PolicySource, announce: Callable[[], None]
+) -> None:
+    """Serve until SIGINT or SIGTERM, and leave the crawling to workers.
+
+    Raises StoreError(schema_version) for the database of another version.
+    """
+    configure_log(settings)
+    collector.relax()
+    telemetry = Telemetry()
+    reload = PolicyReload(policies, telemetry)
+    with checked_database(settings) as database:
+        server = listeners(settings, database, telemetry, reload.current)
+        announce()
+        _serve(server, CrewWatch(settings, database, telemetry), reload)
 
 
 def up_demo(
-    settings: Settings, database_url: str | None, announce: Callable[[], None]
+    settings: Settings,
+    policies: PolicySource,
+    database_url: str | None,
+    announce: Callable[[], None],
 ) -> None:
     """The same over the demo registry, whose past is crawled first.
 
@@ -67,11 +90,13 @@ def up_demo(
         url = stack.enter_context(_demo_registry())
         settings = _with_demo(settings, url(None), database_url)
         database = stack.enter_context(ready_database(settings))
+        reload = PolicyReload(policies, telemetry)
+        server = listeners(settings, database, telemetry, reload.current)
         announce()
         if not _has_a_past(database):
             _live_through(settings, url, database, telemetry)
         _tell_what_to_try(settings)
-        _serve(settings, database, telemetry)
+        _serve(server, Embedded(settings, database, telemetry), reload)
 
 
 @contextmanager
@@ -157,56 +182,20 @@ def _stopped_at(moment: datetime) -> Callable[[], datetime]:
     return lambda: moment
 
 
-class _Server(uvicorn.Server):
-    """Says where it serves once it does, and nothing where it cannot."""
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            host = self.config.host
-            shown = f"[{host}]" if ":" in host else host
-            # The system may have chosen it.
-            port = self.servers[0].sockets[0].getsockname()[1]
-            click.echo(f"serves  http://{shown}:{port}", err=True)
-
-
-def _serve(settings: Settings, database: Database, telemetry: Telemetry) -> None:
-    host, port = split_bind(settings.web.bind)
-    options = WebOptions(
-        bind=settings.web.bind,
-        anonymous_read=settings.web.anonymous_read,
-        external_url=settings.web.external_url,
-        platforms=tuple(
-            dict.fromkeys(p for r in settings.registries for p in r.platforms)
-        )
-        or (DEFAULT,),
-        budget=settings.metrics.budget,
-    )
-    app = create_app(database, telemetry, options)
-    server = _Server(
-        uvicorn.Config(
-            app,
-            host=host,
-            port=port,
-            log_config=None,
-            # What it says at its start has been said.
-            log_level=None if settings.log_level == "debug" else "warning",
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=5,
-            h11_max_incomplete_event_size=32 * 1024,
-        )
-    )
-    embedded = Embedded(settings, database, telemetry)
+def _serve(
+    server: uvicorn.Server, beside: Embedded | CrewWatch, reload: PolicyReload
+) -> None:
     # uvicorn stops serving at a signal and then raises it again: without a handler
     # of ours the process would end there, before anything is put away.
     signal.signal(signal.SIGTERM, _stop)
-    embedded.start()
+    signal.signal(signal.SIGHUP, reload.ring)
+    reload.start()
+    beside.start()
     try:
         server.run()
     finally:
-        embedded.close()
+        beside.close()
+        reload.close()
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

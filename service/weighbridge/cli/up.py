@@ -27,23 +27,26 @@ def command(options: Options, demo: bool, bind: str | None) -> int:
     """Serve, schedule and crawl in one process.
 
     Pages, API and metrics are served until SIGINT or SIGTERM; every configured
-    registry is crawled at its interval. With --demo a registry of examples is
+    registry is crawled at its interval. Policies are read again at SIGHUP, and when one
+    of their files changes. With --demo a registry of examples is
     crawled in place of the configured ones, and kept only with --database.
     """
-    settings = options.settings(bind=bind)
+    settings = options.settings(bind=bind, policy_files=True)
+    policies = options.policies()
 
-    from weighbridge.cli.listening import check_free
-    from weighbridge.config import split_bind
+    from weighbridge.cli.listening import check_listeners
 
-    check_free(*split_bind(settings.web.bind))
+    check_listeners(settings)
     database = settings.database_url.reveal() if options.database else None
 
     from weighbridge.cli import serving
 
     if demo:
-        serving.up_demo(settings, database, lambda: _say(demo_announcement(database)))
+        serving.up_demo(
+            settings, policies, database, lambda: _say(demo_announcement(database))
+        )
     else:
-        serving.up(settings, lambda: _say(announcement(settings)))
+        serving.up(settings, policies, lambda: _say(announcement(settings)))
     return 0
 
 

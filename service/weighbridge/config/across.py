@@ -6,13 +6,17 @@ asked of what is written as well, so that their faults are told beside the other
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from pydantic_core import PydanticCustomError
 
 from weighbridge.config.address import check_url, host_of, is_loopback, split_bind
 from weighbridge.config.document import Path, Plain
 from weighbridge.domain.series import CORE_SERIES, DEFAULT_MAX_SERIES, room_of
+
+BIND: Final = "127.0.0.1:8080"
+"""Where pages and API are served unless something else is said."""
+Made = TypeVar("Made")
 
 _AUTH: Final = frozenset({"username", "password", "password_file", "docker_config"})
 
@@ -28,6 +32,14 @@ class Clash:
     code: str
     message: str
     shown: str = ""
+
+
+def without(made: Made, clash: Clash | None) -> Made:
+    """The mapping, if its keys go together; else a fault that is told at one key."""
+    if clash is None:
+        return made
+    context = {"at": clash.key, "message": clash.message, "shown": clash.shown}
+    raise PydanticCustomError(clash.code, "{message}", context)
 
 
 def auth_clash(keys: frozenset[str]) -> Clash | None:
@@ -57,16 +69,12 @@ def transport_clash(url: str, *, plain_http: bool) -> Clash | None:
     return None
 
 
-def bind_clash(bind: str, *, anonymous_read: bool) -> Clash | None:
-    """bind: a checked one"""
-    host, _ = split_bind(bind)
-    if anonymous_read or is_loopback(host):
+def listeners_clash(web: str, metrics: str) -> Clash | None:
+    """web, metrics: two checked HOST:PORT; 0 lets the system choose another port"""
+    host, port = split_bind(metrics)
+    if port == 0 or (host, port) != split_bind(web):
         return None
-    words = (
-        "others can reach it and would read everything: say "
-        "web.anonymous_read: true if they may, else bind to 127.0.0.1"
-    )
-    return Clash("bind", "anonymous_bind", words, bind)
+    return Clash("bind", "address_in_use", "is where web.bind listens", metrics)
 
 
 def metrics_clash(max_series: int, pin: Sequence[str]) -> Clash | None:
@@ -93,11 +101,10 @@ def clashes(tree: Mapping[str, Plain]) -> Iterator[tuple[Path, Clash]]:
                 yield path, clash
             if (clash := _auth(entry.get("auth"))) is not None:
                 yield (*path, "auth"), clash
-    web = tree.get("web")
-    if isinstance(web, dict) and (clash := _bind(web)) is not None:
-        yield ("web",), clash
     metrics = tree.get("metrics")
     if isinstance(metrics, dict) and (clash := _metrics(metrics)) is not None:
+        yield ("metrics",), clash
+    if (clash := _listeners(tree.get("web"), metrics)) is not None:
         yield ("metrics",), clash
 
 
@@ -120,12 +127,13 @@ def _transport(entry: Mapping[str, Plain]) -> Clash | None:
         return None
 
 
-def _bind(web: Mapping[str, Plain]) -> Clash | None:
-    bind, anonymous_read = web.get("bind"), web.get("anonymous_read", False)
-    if not isinstance(bind, str) or not isinstance(anonymous_read, bool):
+def _listeners(web: Plain, metrics: Plain) -> Clash | None:
+    first = web.get("bind") if isinstance(web, dict) else None
+    second = metrics.get("bind") if isinstance(metrics, dict) else None
+    if not isinstance(second, str):
         return None
     try:
-        return bind_clash(bind, anonymous_read=anonymous_read)
+        return listeners_clash(first if isinstance(first, str) else BIND, second)
     except PydanticCustomError:
         return None
 

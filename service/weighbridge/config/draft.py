@@ -5,15 +5,25 @@ from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Final
 
+from pydantic import BaseModel, ValidationError
+
 from weighbridge.config.document import Node, Path, Plain, line_of, plain
-from weighbridge.config.faults import SHOWN_CHARACTERS, Fault, config_error
+from weighbridge.config.faults import (
+    SHOWN_CHARACTERS,
+    Fault,
+    code_of,
+    config_error,
+    message_of,
+    path_of,
+    shown,
+)
 from weighbridge.config.reader import DOCUMENT_BYTES, read_document
 from weighbridge.config.secret_file import read_secret_file
 from weighbridge.domain.printable import printable
 from weighbridge.errors import ConfigError
 
 DATABASE_URL: Final[Path] = ("database_url",)
-DATABASE_URL_FILE: Final[Path] = ("database_url_file",)
+REDIS_URL: Final[Path] = ("redis_url",)
 
 
 @dataclass(slots=True)
@@ -24,6 +34,7 @@ class Draft:
     folder: where relative paths of the file start
     places: the option or variable that a path's value came from
     faults: what is wrong already, before the keys are checked
+    example: a key that such a file may have
     """
 
     tree: dict[str, Plain] = field(default_factory=dict)
@@ -32,6 +43,7 @@ class Draft:
     folder: FilePath = field(default_factory=FilePath)
     places: dict[Path, str] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
+    example: str = "registries"
 
     def read_file(self, file: str) -> None:
         """Raises ConfigError if the file cannot be read at all."""
@@ -54,7 +66,8 @@ class Draft:
             self.tree = tree
             self.faults += self._repeated_names()
         else:
-            self.note((), "must hold keys, such as registries:", "invalid_yaml")
+            message = f"must hold keys, such as {self.example}:"
+            self.note((), message, "invalid_yaml")
 
     def overlay(self, path: Path, value: str | None, place: str) -> None:
         """Put a value over whatever the file says; None leaves it."""
@@ -69,35 +82,55 @@ class Draft:
             table = inner
         table[str(key)] = value
         self.places[path] = place
-        if path == DATABASE_URL:
-            self.tree.pop("database_url_file", None)
+        if path in (DATABASE_URL, REDIS_URL):
+            self.tree.pop(_twin_of(path), None)
 
-    def read_database_url(self, file: FilePath, place: str) -> None:
-        """Take the database's URL from a secret file."""
+    def read_url(self, path: Path, file: FilePath, place: str) -> None:
+        """Take a URL that may hold a password from a secret file."""
         try:
             secret = read_secret_file(file)
         except ConfigError as exc:
-            fault = Fault(place, DATABASE_URL_FILE, exc.message, exc.code)
+            fault = Fault(place, (_twin_of(path),), exc.message, exc.code)
             self.faults.append(fault)
         else:
-            self.overlay(DATABASE_URL, secret.reveal(), place)
+            self.overlay(path, secret.reveal(), place)
 
-    def settle_database_url(self, default: str) -> None:
-        """Turn the `_file` twin into its text, and nothing into the default."""
-        file = self.tree.get("database_url_file")
-        if isinstance(file, str):
-            if "database_url" in self.tree:
-                message = "excludes database_url_file: keep one"
-                self.note(DATABASE_URL, message, "twin_keys")
-                return
-            place = self.place(DATABASE_URL_FILE)
-            self.read_database_url(FilePath(self.folder, file), place)
+    def settle_urls(self, default: str) -> None:
+        """Turn the `_file` twins into their text, and no database into the default."""
+        for path in (DATABASE_URL, REDIS_URL):
+            self._settle_url(path)
         self.tree.setdefault("database_url", default)
+
+    def _settle_url(self, path: Path) -> None:
+        twin = _twin_of(path)
+        file = self.tree.get(twin)
+        if not isinstance(file, str):
+            return
+        if str(path[0]) in self.tree:
+            self.note(path, f"excludes {twin}: keep one", "twin_keys")
+            return
+        self.read_url(path, FilePath(self.folder, file), self.place((twin,)))
 
     def note(self, path: Path, message: str, code: str, shown: str = "") -> None:
         """Keep a fault of the value at this path."""
         text = printable(shown, SHOWN_CHARACTERS)
         self.faults.append(Fault(self.place(path), path, message, code, text))
+
+    def note_errors(self, error: ValidationError, model: type[BaseModel]) -> None:
+        """Keep pydantic's faults, but for places that are known to be wrong already,
+        and for lists that are too short only because an item of theirs is wrong."""
+        known = [fault.path for fault in self.faults if fault.path]
+        details_of = {path_of(details): details for details in error.errors()}
+        for path, details in details_of.items():
+            if any(path[: len(wrong)] == wrong for wrong in known):
+                continue
+            if details["type"] == "too_short" and any(
+                other[: len(path)] == path for other in details_of if other != path
+            ):
+                continue
+            message, code = message_of(details, model), code_of(details)
+            place, text = self.place(path), shown(details)
+            self.faults.append(Fault(place, path, message, code, text))
 
     def place(self, path: Path) -> str:
         """Where this path was written: an option, a variable, or file and line."""
@@ -133,6 +166,11 @@ class Draft:
                     message = "is the name of another registry too"
                     yield Fault(self.place(path), path, message, "duplicate_name")
                 seen.add(name)
+
+
+def _twin_of(path: Path) -> str:
+    """The key that names the file of a secret."""
+    return f"{path[0]}_file"
 
 
 def _content(file: str) -> bytes:

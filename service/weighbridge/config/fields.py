@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Final, TypeGuard
 
-from pydantic import Field, PlainValidator, ValidationInfo
+from pydantic import Field, PlainSerializer, PlainValidator, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from weighbridge.config.address import check_url, split_bind
@@ -17,7 +17,7 @@ from weighbridge.config.secret_file import read_secret_file
 from weighbridge.domain import limits
 from weighbridge.domain.platform import Platform, parse_platform
 from weighbridge.domain.secret import Secret
-from weighbridge.domain.units import parse_duration
+from weighbridge.domain.units import parse_duration, written_duration
 from weighbridge.errors import ConfigError, WeighbridgeError
 
 INTERVAL_MIN_S: Final = 1
@@ -30,6 +30,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", re.ASCII)
 _HOST: Final = re.compile(
     r"[A-Za-z0-9_.-]{1,253}(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\]", re.ASCII
 )
+_REDIS: Final = re.compile(r"rediss?://[^\s/?#]+(/[0-9]{1,3})?(\?[^\s#]*)?", re.ASCII)
 _REPOSITORY_PATTERN: Final = re.compile(r"[a-z0-9._/*-]+", re.ASCII)
 _TAG_PATTERN: Final = re.compile(r"[A-Za-z0-9_.*-]+", re.ASCII)
 
@@ -94,6 +95,15 @@ def _database_url(value: object) -> Secret:
     if not separator or not re.fullmatch(r"[a-z][a-z0-9]*(\+[a-z0-9_]+)?", scheme):
         raise PydanticCustomError(
             "invalid_database_url", "is no URL: write sqlite:///FILE"
+        )
+    return secret
+
+
+def _redis_url(value: object) -> Secret:
+    secret = _secret(value)
+    if not _REDIS.fullmatch(secret.reveal()):
+        raise PydanticCustomError(
+            "invalid_redis_url", "is no URL: write redis://HOST:6379/0 or rediss://..."
         )
     return secret
 
@@ -202,11 +212,18 @@ def _pattern(text: str, allowed: re.Pattern[str]) -> str:
     return text
 
 
-Interval = Annotated[int, PlainValidator(_interval)]
-KeptFor = Annotated[int | None, PlainValidator(_retention)]
+Interval = Annotated[
+    int, PlainValidator(_interval), PlainSerializer(written_duration)
+]
+KeptFor = Annotated[
+    int | None,
+    PlainValidator(_retention),
+    PlainSerializer(lambda value: None if value is None else written_duration(value)),
+]
 Username = Annotated[str, PlainValidator(_username)]
 SecretText = Annotated[Secret, PlainValidator(_secret)]
 DatabaseURL = Annotated[Secret, PlainValidator(_database_url)]
+RedisURL = Annotated[Secret, PlainValidator(_redis_url)]
 ReadableFile = Annotated[Path, PlainValidator(_readable_file)]
 SecretFile = Annotated[Path, PlainValidator(_secret_file)]
 RegistryName = Annotated[str, PlainValidator(_name)]
@@ -214,7 +231,8 @@ RegistryURL = Annotated[str, PlainValidator(_url)]
 Bind = Annotated[str, PlainValidator(_bind)]
 Hosts = tuple[Annotated[str, PlainValidator(_host)], ...]
 Platforms = Annotated[
-    tuple[Annotated[Platform, PlainValidator(_platform)], ...], Field(min_length=1)
+    tuple[Annotated[Platform, PlainValidator(_platform), PlainSerializer(str)], ...],
+    Field(min_length=1),
 ]
 RepositoryPattern = Annotated[str, PlainValidator(_repository_pattern)]
 TagPattern = Annotated[str, PlainValidator(_tag_pattern)]

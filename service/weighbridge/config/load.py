@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Final
 
@@ -10,19 +10,17 @@ from pydantic import ValidationError
 
 from weighbridge.config.across import clashes
 from weighbridge.config.document import Path
-from weighbridge.config.draft import DATABASE_URL, Draft
-from weighbridge.config.faults import (
-    Fault,
-    code_of,
-    config_error,
-    message_of,
-    path_of,
-    shown,
+from weighbridge.config.draft import DATABASE_URL, REDIS_URL, Draft
+from weighbridge.config.faults import Fault, config_error
+from weighbridge.config.files import find_config_file
+from weighbridge.config.policy_files import (
+    checked_file,
+    note_repeated_names,
+    policy_drafts,
 )
 from weighbridge.config.settings import Settings
 
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+_]*:", re.ASCII)
-DEFAULT_FILES: Final = ("weighbridge.yaml", "/etc/weighbridge/weighbridge.yaml")
 
 _VARIABLES: Final[Mapping[str, Path]] = {
     "WEIGHBRIDGE_BIND": ("web", "bind"),
@@ -37,14 +35,41 @@ def load_settings(
     *,
     database_url: str | None = None,
     bind: str | None = None,
+    policy_files: bool = True,
 ) -> Settings:
     """The settings, checked.
 
     path:         the file that was asked for, None to look where it usually is
     database_url: what `--database` says, a URL or the path of an SQLite file
     bind:         what `--bind` says
+    policy_files: whether files of policies are checked too
     Raises ConfigError with a line for each fault that could be found.
     """
+    draft = _drafted(path, environ, database_url=database_url, bind=bind)
+    others = policy_drafts(draft) if policy_files else []
+    note_repeated_names([draft, *others])
+    return _checked(draft, others)
+
+
+def load_with_origins(
+    path: str | None, environ: Mapping[str, str], *, database_url: str | None = None
+) -> tuple[Settings, Draft]:
+    """The checked settings, and what was written, which knows where each value is
+    from. Raises ConfigError."""
+    draft = _drafted(path, environ, database_url=database_url)
+    others = policy_drafts(draft)
+    note_repeated_names([draft, *others])
+    return _checked(draft, others), draft
+
+
+def _drafted(
+    path: str | None,
+    environ: Mapping[str, str],
+    *,
+    database_url: str | None = None,
+    bind: str | None = None,
+) -> Draft:
+    """What is written, unchecked: options over environment over file."""
     draft = Draft()
     file = find_config_file(path, environ)
     if file is not None:
@@ -52,22 +77,18 @@ def load_settings(
     _read_environment(draft, environ)
     draft.overlay(DATABASE_URL, _as_url(database_url), "--database")
     draft.overlay(("web", "bind"), bind, "--bind")
-    draft.settle_database_url(default_database_url(environ))
-    return _checked(draft)
-
-
-def find_config_file(path: str | None, environ: Mapping[str, str]) -> str | None:
-    """The file to read: `--config`, WEIGHBRIDGE_CONFIG, or the first of the usual
-    ones that is there. None for no file."""
-    wanted = path or environ.get("WEIGHBRIDGE_CONFIG")
-    if wanted:
-        return wanted
-    return next((name for name in DEFAULT_FILES if FilePath(name).exists()), None)
+    draft.settle_urls(default_database_url(environ))
+    return draft
 
 
 def default_database_url(environ: Mapping[str, str]) -> str:
-    """SQLite in the user's data folder (XDG Base Directory Specification, by which
-    relative values are ignored); in the working folder where there is no home."""
+    """SQLite in the folder that systemd, or the image, gives a service; else in the
+    user's data folder (XDG Base Directory Specification, by which relative values are
+    ignored); in the working folder where there is no home."""
+    # systemd.exec: several folders are separated by colons.
+    state = environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    if state.startswith("/"):
+        return f"sqlite:///{state}/weighbridge.db"
     data = environ.get("XDG_DATA_HOME", "")
     if data.startswith("/"):
         return f"sqlite:///{data}/weighbridge/weighbridge.db"
@@ -89,50 +110,49 @@ def _read_environment(draft: Draft, environ: Mapping[str, str]) -> None:
     for variable, path in _VARIABLES.items():
         # Compose files hand unset variables on as empty ones.
         draft.overlay(path, environ.get(variable) or None, variable)
-    variable, twin = "WEIGHBRIDGE_DATABASE_URL", "WEIGHBRIDGE_DATABASE_URL_FILE"
+    _read_url(
+        draft,
+        environ,
+        DATABASE_URL,
+        ("WEIGHBRIDGE_DATABASE_URL", "WEIGHBRIDGE_DATABASE_URL_FILE"),
+    )
+    # Without Redis nothing is wrong: a variable without a value is none.
+    given = {name: value for name, value in environ.items() if value}
+    _read_url(
+        draft, given, REDIS_URL, ("WEIGHBRIDGE_REDIS_URL", "WEIGHBRIDGE_REDIS_URL_FILE")
+    )
+
+
+def _read_url(
+    draft: Draft, environ: Mapping[str, str], path: Path, variables: tuple[str, str]
+) -> None:
+    """A URL that may hold a password: in the variable, or in the file of its twin."""
+    variable, twin = variables
     value, file = environ.get(variable), environ.get(twin)
     if value is not None and file is not None:
         message = f"excludes {twin}: keep one"
-        draft.faults.append(Fault(variable, DATABASE_URL, message, "twin_keys"))
+        draft.faults.append(Fault(variable, path, message, "twin_keys"))
     elif file is not None:
-        draft.read_database_url(FilePath(file), twin)
+        draft.read_url(path, FilePath(file), twin)
     else:
-        draft.overlay(DATABASE_URL, value, variable)
+        draft.overlay(path, value, variable)
 
 
-def _checked(draft: Draft) -> Settings:
+def _checked(draft: Draft, others: Sequence[Draft]) -> Settings:
     for path, clash in clashes(draft.tree):
         draft.note((*path, clash.key), clash.message, clash.code, clash.shown)
+    settings: Settings | None = None
     try:
         settings = Settings.model_validate_json(
             json.dumps(draft.tree), context={"folder": draft.folder}
         )
     except ValidationError as exc:
-        draft.faults += _new_faults(draft, exc)
-    else:
-        if not draft.faults:
-            return settings
-    # Outside of the handler: pydantic's error, which knows the secrets that it was
-    # given, is to be no cause of ours.
-    raise config_error(draft.in_order())
-
-
-def _new_faults(draft: Draft, error: ValidationError) -> Iterator[Fault]:
-    """Pydantic's, but for places that are known to be wrong already, and for lists
-    that are too short only because an item of theirs is wrong."""
-    known = [fault.path for fault in draft.faults if fault.path]
-    details_of = {path_of(details): details for details in error.errors()}
-    for path, details in details_of.items():
-        if any(path[: len(wrong)] == wrong for wrong in known):
-            continue
-        if details["type"] == "too_short" and any(
-            other[: len(path)] == path for other in details_of if other != path
-        ):
-            continue
-        yield Fault(
-            draft.place(path),
-            path,
-            message_of(details, Settings),
-            code_of(details),
-            shown(details),
-        )
+        draft.note_errors(exc, Settings)
+    for other in others:
+        checked_file(other)
+    faults = [fault for each in (draft, *others) for fault in each.in_order()]
+    if settings is None or faults:
+        # Outside of the handler: pydantic's error, which knows the secrets that it
+        # was given, is to be no cause of ours.
+        raise config_error(faults)
+    return settings

@@ -33,6 +33,8 @@ _TOKEN_SHAPES: Final = {
         ("gl", r"gl(?:pat|ptt|dt|rt|cbt|agent|soat|oas|imt|ffct|ft)-[\w-]{16,}"),
         ("AKIA", r"AKIA[A-Z0-9]{16}"),
         ("ASIA", r"ASIA[A-Z0-9]{16}"),
+        ("wb", r"wb[ram]_[A-Za-z0-9_-]{43}"),  # our own
+        ("whsec_", r"whsec_[A-Za-z0-9_+/=-]{24,}"),
         ("dckr_", r"dckr_(?:pat|oat)_[\w-]{16,}"),
         ("xox", r"xox[a-z]-[\w-]{8,}"),
         ("xapp-", r"xapp-[\w-]{16,}"),

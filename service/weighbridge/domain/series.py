@@ -2,7 +2,7 @@
 
 Levels, from the top of the ladder: 3 every family that is wanted for every repository,
 2 the core families of every repository, 1 the core families of some repositories,
-0 registries only.
+0 registries only. Limits are core.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,8 @@ Family: TypeAlias = Literal["largest", "tags", "pushed", "audited"]
 Level: TypeAlias = Literal[0, 1, 2, 3]
 
 CORE_SERIES: Final = 6
-"""Of one repository: its info, three sizes of images and two of storage."""
+"""Of one repository: its info, three sizes of images and two of storage. Each kind of
+limit that any policy sets is one more."""
 REGISTRY_SERIES: Final = 13
 """Of one registry: eight numbers, and how many repositories are in each of the five
 states that are not well."""
@@ -53,16 +54,23 @@ class Ladder:
 
 
 def ladder(
-    budget: Budget, registries: int, repositories: int, *, was_below: bool = False
+    budget: Budget,
+    registries: int,
+    repositories: int,
+    *,
+    limits: int = 0,
+    was_below: bool = False,
 ) -> Ladder:
     """The highest level at which all of them keep within the budget.
 
+    limits:    how many kinds of limits any policy sets, a series each
     was_below: it stood below level 3 a short while ago
     """
     room = room_of(budget.max_series, registries)
-    most = room // CORE_SERIES
+    core = CORE_SERIES + limits
+    most = room // core
     enter = int(most / _LEAVE)
-    wanted = repositories * (CORE_SERIES + len(budget.families))
+    wanted = repositories * (core + len(budget.families))
     needs_margin = was_below and budget.families
     if wanted * (_LEAVE if needs_margin else 1) <= room:
         return Ladder(3, most, enter)

@@ -130,6 +130,18 @@ def parse_duration(text: str) -> int:
     return seconds
 
 
+def written_duration(seconds: int) -> str:
+    """What `parse_duration` reads as so many seconds: `1h`, `1d12h`, `0s`."""
+    text = ""
+    for unit, length in _SECONDS.items():
+        # Nobody counts in weeks what may be a month.
+        if unit == "w":
+            continue
+        count, seconds = divmod(seconds, length)
+        text += f"{count}{unit}" if count else ""
+    return text or "0s"
+
+
 def format_duration(seconds: float) -> str:
     """`0.41 s`, `8.7 s`, `206 s`, `12 min`, `2 h 11 min`, `3 d 4 h`."""
     if seconds < 0.995:
@@ -158,3 +170,19 @@ def format_percent(part: float, whole: float) -> str:
     share = Decimal(part) * 100 / Decimal(whole)
     rounded = share.quantize(Decimal("0.1"), ROUND_HALF_UP)
     return str(rounded) if rounded else "<0.1"
+
+
+_PERCENT: Final = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,4})?) ?%", re.ASCII)
+
+
+def parse_percent(text: str) -> float:
+    """`25%` as 0.25. Raises UsageError(invalid_percent): a number without the sign is
+    refused, because 25 and 0.25 are both written by people who mean a quarter."""
+    found = _PERCENT.fullmatch(text)
+    if found is None:
+        raise UsageError(
+            f"{printable(text, 40)!r} is not a percentage",
+            code="invalid_percent",
+            hint="write 25% or 12.5%",
+        )
+    return float(Fraction(found[1]) / 100)

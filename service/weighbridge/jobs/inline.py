@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Mapping
+from itertools import count
 from typing import Final
 
 import structlog
@@ -25,7 +26,10 @@ class InlineJobs:
     def __init__(self, handlers: Mapping[str, Handler]) -> None:
         self._handlers = dict(handlers)
         self._loop = asyncio.new_event_loop()
-        self._queue: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+        self._queue: asyncio.PriorityQueue[tuple[bool, int, str, str]] = (
+            asyncio.PriorityQueue()
+        )
+        self._order = count()
         self._waiting: set[tuple[str, str]] = set()
         self._running: set[tuple[str, str]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -39,10 +43,10 @@ class InlineJobs:
     def start(self) -> None:
         self._thread.start()
 
-    def put(self, job: str, argument: str) -> None:
+    def put(self, job: str, argument: str, *, first: bool = False) -> None:
         """See `ports.JobQueue`. May be called from any thread."""
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._enqueue, job, argument)
+            self._loop.call_soon_threadsafe(self._enqueue, job, argument, first)
 
     def close(self, timeout_s: float = 10.0) -> None:
         """Cancel the jobs that run, drop those that wait, end the thread."""
@@ -51,12 +55,12 @@ class InlineJobs:
         self._loop.call_soon_threadsafe(self._cancel)
         self._thread.join(timeout_s)
 
-    def _enqueue(self, job: str, argument: str) -> None:
+    def _enqueue(self, job: str, argument: str, first: bool) -> None:
         # One that runs is not asked for again either: what is still due when it has
         # ended is asked for then.
         if (job, argument) not in self._waiting | self._running:
             self._waiting.add((job, argument))
-            self._queue.put_nowait((job, argument))
+            self._queue.put_nowait((not first, next(self._order), job, argument))
 
     def _cancel(self) -> None:
         self._is_closing = True
@@ -86,7 +90,7 @@ class InlineJobs:
         slots = asyncio.Semaphore(AT_ONCE)
         while True:
             await slots.acquire()
-            job, argument = await self._queue.get()
+            _, _, job, argument = await self._queue.get()
             self._waiting.discard((job, argument))
             self._running.add((job, argument))
             task = asyncio.create_task(self._do(job, argument))

@@ -1,8 +1,41 @@
 """The names by which work is handed over. Arguments are names and ids only."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, Literal, TypeAlias
+
+Queue: TypeAlias = Literal["push", "crawl", "measure", "notify"]
+
+QUEUES: Final[tuple[Queue, ...]] = ("push", "crawl", "measure", "notify")
+"""In the order in which they are served: a push never waits for a backfill."""
+SOON: Final[tuple[Queue, ...]] = ("push", "notify")
+"""What is never to wait until a long job has ended."""
 
 CRAWL: Final = "weighbridge.crawl"
-"""registry: crawl this configured registry now."""
+"""registry: crawl this configured registry now. Between several processes
+registry/repository: look at this one repository."""
+DISCOVER: Final = "weighbridge.discover"
+"""registry: find out which repositories it has."""
+MEASURE: Final = "weighbridge.measure"
+"""registry: measure the layers that nobody has measured yet."""
+SETTLE: Final = "weighbridge.settle"
+"""no argument: settle what changed hands between repositories."""
+DELIVER: Final = "weighbridge.deliver"
+"""no argument: hand over what waits to be told."""
+TICK: Final = "weighbridge.tick"
+"""no argument: look for what is due, and ask for it."""
 PRUNE: Final = "weighbridge.prune"
 """no argument: remove what is older than `history` says and needed by nothing."""
+CANARY: Final = "weighbridge.canary"
+"""no argument: nothing is done, which shows that a worker works."""
+
+QUEUE_OF: Final[Mapping[str, Queue]] = {
+    CRAWL: "crawl",
+    DISCOVER: "crawl",
+    MEASURE: "measure",
+    # A walk over all tables, once a day: behind everything that somebody waits for.
+    PRUNE: "measure",
+    # A moment each, and everything else depends on them.
+    SETTLE: "notify",
+    DELIVER: "notify",
+    TICK: "notify",
+}

@@ -23,7 +23,7 @@ _CARRIED_AWAY: Final = frozenset({"accept", "user-agent", "range"})
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A GET or HEAD, and what may be done to answer it.
+    """A GET, HEAD or POST, and what may be done to answer it.
 
     headers:               sent to the first origin; Accept, User-Agent and Range of
                            them also to others
@@ -34,6 +34,8 @@ class Ask:
     ceiling:               how near an address may be, at every hop
     trusted_storage_hosts: "host" or "host:port" that a redirect may lead to wherever
                            they are
+    body:                  of a POST, which is asked with `follow_redirects` off: no
+                           other address ever gets it
     """
 
     method: str
@@ -45,6 +47,7 @@ class Ask:
     ceiling: Reach
     trusted_storage_hosts: frozenset[str]
     follow_redirects: bool = True
+    body: bytes = b""
 
 
 async def follow(transport: httpx.AsyncBaseTransport, ask: Ask) -> httpx.Response:
@@ -97,7 +100,9 @@ async def _send(
         "deadline": ends_at - asyncio.get_running_loop().time(),
     }
     fields = _fields(ask, address, away=away)
-    request = PlainRequest(ask.method, address, fields, extensions)
+    # A body may hold a secret: it goes to the first address alone.
+    body = b"" if hop else ask.body
+    request = PlainRequest(ask.method, address, fields, extensions, body)
     try:
         return await transport.handle_async_request(request)
     except httpx.RequestError as exc:

@@ -113,7 +113,8 @@ class Transport(httpx.AsyncBaseTransport):
                 return await _ask(kept, pool, request, wire, ends_at)
             except KeptConnectionClosed:
                 # The server closed while we asked: it cannot have begun to answer,
-                # and GET and HEAD may be repeated (RFC 9110 9.2.2).
+                # and GET and HEAD may be repeated (RFC 9110 9.2.2). So may a POST of
+                # ours: it asks for a token and changes nothing.
                 pass
         async with _until(ends_at):
             fresh = await self._open(route, pool)

@@ -18,7 +18,7 @@ from weighbridge.net.guard import Reach
 from weighbridge.net.route import Route
 
 _REQUEST = re.compile(
-    rb"(?:GET|HEAD) [\x21-\x7e]+ HTTP/1\.1\r\n"
+    rb"(?:GET|HEAD|POST) [\x21-\x7e]+ HTTP/1\.1\r\n"
     rb"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+: [\t\x20-\x7e\x80-\xff]*\r\n)+"
     rb"\r\n"
 )
@@ -29,7 +29,9 @@ class PlainRequest(httpx.Request):
     """A request whose address and fields are at hand.
 
     `url` and `headers` are made when somebody asks for them; what is sent are
-    `address` and `fields`, which is why nobody may change the other two.
+    `address`, `fields` and `body`, which is why nobody may change the other two.
+
+    body: of a POST, the one method that has one
     """
 
     def __init__(
@@ -38,12 +40,14 @@ class PlainRequest(httpx.Request):
         address: Address,
         fields: list[tuple[bytes, bytes]],
         extensions: dict[str, object],
+        body: bytes = b"",
     ) -> None:
         self.method = method
         self.address = address
         self.fields = fields
         self.extensions = extensions
-        self.stream = _NO_BODY
+        self.body = body
+        self.stream = httpx.ByteStream(body) if body else _NO_BODY
 
     def __getattr__(self, name: str) -> object:
         # Called for what is not there yet.
@@ -121,18 +125,24 @@ def route_of(request: httpx.Request) -> Route:
 
 
 def request_bytes(request: httpx.Request) -> bytes:
-    """A GET or HEAD as it is sent. Raises httpx.LocalProtocolError for any other, and
-    where a field would break out of its line."""
+    """A GET, a HEAD, or a POST with a body, as it is sent. Raises
+    httpx.LocalProtocolError for any other, and where a field would break out of its
+    line."""
     if isinstance(request, PlainRequest):
-        target, fields = request.address.target, request.fields
+        target, fields, body = request.address.target, request.fields, request.body
     else:
-        target, fields = request.url.raw_path, request.headers.raw
+        target, fields, body = request.url.raw_path, request.headers.raw, b""
+    if body:
+        fields = [*fields, (b"Content-Length", b"%d" % len(body))]
     lines = [b"%s %s HTTP/1.1" % (request.method.encode(), target)]
     lines += [b"%s: %s" % field for field in fields]
     wire = b"\r\n".join(lines) + b"\r\n\r\n"
-    if wire.count(b"\r\n") != len(fields) + 2 or _REQUEST.fullmatch(wire) is None:
-        raise httpx.LocalProtocolError("not a GET or HEAD with valid header fields")
-    return wire
+    is_one = wire.count(b"\r\n") == len(fields) + 2
+    if not is_one or _REQUEST.fullmatch(wire) is None:
+        raise httpx.LocalProtocolError("not a request with valid header fields")
+    if (request.method == "POST") != bool(body):
+        raise httpx.LocalProtocolError("a POST has a body, and nothing else has")
+    return wire + body
 
 
 def response_of(answer: Answer, request: httpx.Request) -> httpx.Response:

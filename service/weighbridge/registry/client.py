@@ -1,5 +1,7 @@
 """Asking one registry: paced, signed in, tried again, counted."""
 
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -7,10 +9,8 @@ import httpx
 
 from weighbridge import __version__
 from weighbridge.domain.limits import (
-    ATTEMPTS,
     ERROR_BODY_BYTES,
     REQUEST_DEADLINE_S,
-    RETRY_AFTER_MAX_S,
 )
 from weighbridge.domain.secret import Secret
 from weighbridge.domain.strict_json import parse_json
@@ -24,11 +24,13 @@ from weighbridge.errors import (
 from weighbridge.net.fields import Fields
 from weighbridge.net.follow import Ask, follow
 from weighbridge.net.wire import address_of_request, fields_of
+from weighbridge.registry import retry_after
+from weighbridge.registry.attempts import is_worth_repeating
 from weighbridge.registry.auth import Authorizer, Grant, TokenRequest
 from weighbridge.registry.clock import Clock
 from weighbridge.registry.endpoint import Endpoint
 from weighbridge.registry.pacing import Gate
-from weighbridge.registry.question import Answer, Question
+from weighbridge.registry.question import JSON, Answer, Question
 from weighbridge.registry.refusals import (
     ANONYMOUS,
     asked_wait,
@@ -36,20 +38,12 @@ from weighbridge.registry.refusals import (
     refusal,
 )
 from weighbridge.registry.request_counts import RequestCounts
-from weighbridge.registry.token_server import TokenServer
+from weighbridge.registry.sign_in import SignIn
+from weighbridge.registry.token_server import TokenServer, TryToken
 from weighbridge.registry.tokens import Token
 from weighbridge.telemetry import Telemetry
 
 _FIRST_BACK_OFF_S: Final = 0.5
-# A server that is silent for a whole deadline, or not there, is not asked five times
-# while somebody waits; the next pass asks again.
-_FEWER_ATTEMPTS: Final = {"deadline": 1, "dns_error": 2, "connect_error": 3}
-
-
-_PUT_OFF: Final = 3 * ATTEMPTS
-"""Tries where the registry itself says when to come back: of many requests that come
-back together some are refused again, and one would always be unlucky five times. How
-long a crawl waits in all is bounded by the gate."""
 _RENEWALS: Final = 3
 """A token may end again while its request waits for its turn, but not for ever."""
 
@@ -73,6 +67,9 @@ class RegistryClient:
     `ask` waits at the gate, sends what the registry wants to see of us, follows
     redirects, answers a 401, tries again where the error says that this can help,
     and counts all of it.
+
+    on_answer: told of every answer, refusals included
+    sign_in:   makes what stands in for token servers, from the way to ask for a token
     """
 
     def __init__(
@@ -81,6 +78,9 @@ class RegistryClient:
         transport: httpx.AsyncBaseTransport,
         telemetry: Telemetry,
         clock: Clock,
+        *,
+        on_answer: Callable[[Question, Answer], None] | None = None,
+        sign_in: Callable[[TryToken], SignIn] | None = None,
     ) -> None:
         self.counts = RequestCounts(telemetry, endpoint)
         self._endpoint = endpoint
@@ -93,7 +93,12 @@ class RegistryClient:
             clock=clock,
             on_wait=self.counts.note_wait,
         )
-        self._authorizer = Authorizer(endpoint, self._fetch_token, clock)
+        self._on_answer = on_answer
+        self._authorizer: SignIn = (
+            Authorizer(endpoint, self._fetch_token, clock)
+            if sign_in is None
+            else sign_in(self._try_token)
+        )
         self._token_server = TokenServer(self._try_token, clock)
         contact = f" (+{endpoint.contact})" if endpoint.contact else ""
         self._user_agent = f"weighbridge/{__version__}{contact}"
@@ -154,7 +159,7 @@ class RegistryClient:
             except WeighbridgeError as error:
                 if not isinstance(error, AuthError):  # `ask` counts those, once
                     self.counts.note_failure(question.operation, error)
-                if not _is_worth_repeating(error, attempts.used):
+                if not is_worth_repeating(error, attempts.used):
                     raise
                 await self._back_off(error, attempts.used)
                 attempts.is_ahead = True
@@ -169,7 +174,7 @@ class RegistryClient:
             raise error
 
     async def _exchange(self, question: Question, attempts: _Attempts) -> Answer:
-        async with self._gate.ahead if attempts.is_ahead else self._gate:
+        async with self._gate.ahead if attempts.is_ahead else self._gate, self._turn():
             # While it waited, another request may have found its token at its end.
             attempts.grant = self._authorizer.renewed(attempts.grant)
             ask = self._ask_of(question, attempts.grant.authorization)
@@ -186,13 +191,30 @@ class RegistryClient:
             finally:
                 self.counts.note_duration(self._clock.monotonic() - began)
         answer = await self._read(response)
-        self._gate.saw(answer.status, _pause(answer, self._clock))
+        pause_s = _pause(answer, self._clock)
+        self._gate.saw(answer.status, pause_s)
+        if pause_s and self._endpoint.pacing is not None:
+            await self._endpoint.pacing.pause(pause_s)
         # Of a body that was cut at its budget, the budget at most was read.
         unread = answer.content is None
         self.counts.note_bytes(ask.body_limit if unread else len(answer.content or b""))
         self.counts.note_answer(question.operation, answer, self._clock.now())
+        if self._on_answer is not None:
+            self._on_answer(question, answer)
         _check_end(question, answer)
         return answer
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """One among all processes that ask this registry; what it waits is counted."""
+        pacing = self._endpoint.pacing
+        if pacing is None:
+            yield
+            return
+        began = self._clock.monotonic()
+        async with pacing.turn():
+            self.counts.note_wait(self._clock.monotonic() - began)
+            yield
 
     async def _read(self, response: httpx.Response) -> Answer:
         # An error's body that is too long has been emptied by `follow`.
@@ -209,6 +231,10 @@ class RegistryClient:
         headers = [("User-Agent", self._user_agent), ("Accept", question.accept)]
         if question.byte_range:
             headers.append(("Range", question.byte_range))
+        body = b""
+        if question.secret is not None:
+            headers.append(("Content-Type", JSON))
+            body = question.secret.reveal().encode()
         secret = [] if authorization is None else [authorization.reveal()]
         is_token = question.operation == "token"
         return Ask(
@@ -226,6 +252,7 @@ class RegistryClient:
                 frozenset() if is_token else self._endpoint.trusted_storage_hosts
             ),
             follow_redirects=question.follow_redirects,
+            body=body,
         )
 
     async def _back_off(self, error: WeighbridgeError, attempt: int) -> None:
@@ -246,17 +273,12 @@ class RegistryClient:
         return await self._try(question, attempts)
 
 
-def _is_worth_repeating(error: WeighbridgeError, attempt: int) -> bool:
-    is_put_off = isinstance(error, RateLimited) and error.retry_after is not None
-    most = _PUT_OFF if is_put_off else _FEWER_ATTEMPTS.get(error.code, ATTEMPTS)
-    if not error.retryable or attempt >= most:
-        return False
-    return error.retry_after is None or error.retry_after < RETRY_AFTER_MAX_S
-
-
 def _pause(answer: Answer, clock: Clock) -> float | None:
-    """A Retry-After is for everyone who asks this registry, whatever its status."""
-    return asked_wait(answer, clock.now()) if answer.status >= 400 else None
+    """A Retry-After is for everyone who asks this registry, whatever its status. An
+    API that says that nothing is left need not be asked once more to hear it."""
+    if answer.status >= 400 and (wait := asked_wait(answer, clock.now())) is not None:
+        return wait
+    return retry_after.until_reset(answer.headers, clock.now())
 
 
 def _check_end(question: Question, answer: Answer) -> None:

@@ -54,6 +54,8 @@ class DistributionRegistry:
 
     No quota is known here and nothing is asked twice: what a vendor's own API does
     better is in that vendor's file.
+
+    on_answer: told of every answer
     """
 
     def __init__(
@@ -63,10 +65,15 @@ class DistributionRegistry:
         telemetry: Telemetry,
         *,
         clock: Clock | None = None,
+        on_answer: Callable[[Question, Answer], None] | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._client = RegistryClient(
-            endpoint, transport, telemetry, Clock() if clock is None else clock
+            endpoint,
+            transport,
+            telemetry,
+            Clock() if clock is None else clock,
+            on_answer=on_answer,
         )
 
     @property
@@ -76,6 +83,10 @@ class DistributionRegistry:
     @property
     def cost(self) -> Cost:
         return self._client.counts.cost
+
+    @property
+    def has_quota(self) -> bool:
+        return False
 
     async def repositories(self) -> AsyncIterator[RepositoryPage]:
         """Pages of the catalog."""

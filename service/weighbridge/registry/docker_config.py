@@ -2,22 +2,31 @@
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from weighbridge.domain.document import Problem
 from weighbridge.domain.limits import MIB
 from weighbridge.domain.secret import Secret
 from weighbridge.domain.strict_json import parse_json
 from weighbridge.errors import ConfigError, WeighbridgeError
+from weighbridge.registry.credential_helper import (
+    IDENTITY_TOKEN,
+    HelperError,
+    Login,
+)
 from weighbridge.registry.credentials import Credential
 
 _FILE_BYTES: Final = MIB
 _DOCKER_HUB: Final = frozenset(
     ("docker.io", "index.docker.io", "registry-1.docker.io", "registry.docker.io")
 )
+_DOCKER_HUB_SERVER: Final = "https://index.docker.io/v1/"
+
+Ask: TypeAlias = Callable[[str, str], Login | None]
+"""Asks the helper of this name for the login of a server; raises HelperError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +47,47 @@ def docker_config_path(environ: Mapping[str, str], home: Path) -> Path:
     return (Path(folder) if folder else home / ".docker") / "config.json"
 
 
-def docker_config_credential(host: str, path: Path | None = None) -> DockerLogin:
+def _ask_nobody(name: str, server: str) -> Login | None:
+    raise HelperError("credential helpers are not asked here")
+
+
+def docker_config_credential(
+    host: str, path: Path | None = None, ask: Ask = _ask_nobody
+) -> DockerLogin:
     """The login for `host` (`name[:port]`); an absent file holds none.
+
+    1. The helper that `credHelpers` names for this host, and nothing else then.
+    2. An entry of `auths`.
+    3. The store that `credsStore` names.
 
     Raises ConfigError(docker_config) for a file that cannot be read.
     """
     if path is None or (config := _read(path)) is None:
         return DockerLogin()
     if helper := _helper(config, host):
-        return DockerLogin(warning=_unsupported(host, helper))
+        return _asked(ask, helper, host)
     for entry in _entries(config, host):
         if login := _login(entry, host, path):
             return login
     if isinstance(store := config.get("credsStore"), str) and store:
-        return DockerLogin(warning=_unsupported(host, f"the credential store {store}"))
+        return _asked(ask, store, host)
     return DockerLogin()
+
+
+def _asked(ask: Ask, helper: str, host: str) -> DockerLogin:
+    """What a helper knows of this host; why it says nothing is a warning, since the
+    registry may want no login at all."""
+    server = _DOCKER_HUB_SERVER if host.lower() in _DOCKER_HUB else host
+    try:
+        login = ask(helper, server)
+    except HelperError as exc:
+        text = f"the docker login for {host} could not be had: {exc.message}"
+        return DockerLogin(warning=Problem(exc.code, text))
+    if login is None:
+        return DockerLogin()
+    if login.username == IDENTITY_TOKEN:
+        return DockerLogin(warning=_unsupported(host, "an identity token"))
+    return DockerLogin(Credential(login.username, login.secret))
 
 
 def _read(path: Path) -> Mapping[str, object] | None:
@@ -81,7 +116,7 @@ def _helper(config: Mapping[str, object], host: str) -> str:
         return ""
     for key, helper in helpers.items():
         if isinstance(helper, str) and helper and _is_same(_host_of(key), host):
-            return f"the credential helper {helper}"
+            return helper
     return ""
 
 
@@ -134,7 +169,7 @@ def _split(auth: str, host: str, path: Path) -> tuple[str, str]:
 def _unsupported(host: str, what: str) -> Problem:
     return Problem(
         "credential_store_unsupported",
-        f"docker keeps the login for {host} in {what}, which is not read yet: give"
+        f"docker keeps the login for {host} as {what}, which is not read yet: give"
         " `auth` for this registry in weighbridge.yaml",
     )
 

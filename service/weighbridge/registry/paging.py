@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeAlias, TypeVar
 
 import httpx
 
@@ -36,17 +36,25 @@ class Page(Protocol):
 
 
 PageT = TypeVar("PageT", bound=Page)
+FindNext: TypeAlias = Callable[[httpx.URL, Answer, PageT], httpx.URL | None]
+"""From a page's URL, its answer, and what was read of it to the next page's URL."""
+
+
+def by_link(url: httpx.URL, answer: Answer, page: Page) -> httpx.URL | None:
+    """The next page by the `Link` header (distribution-spec, "Listing Tags")."""
+    return next_url(url, answer.headers.get_list("link"))
 
 
 async def pages(
     ask: Callable[[str], Awaitable[Answer]],
     first_url: str,
     parse: Callable[[Answer], PageT],
+    find_next: FindNext[PageT] = by_link,
 ) -> AsyncIterator[PageT]:
     """All pages of a listing: `ask` gets the URLs, `parse` reads the answers.
 
     A page may be short and still have a next one, or full and be the last: only
-    Link tells. An error after good pages is a ListingError with the code of its
+    `find_next` tells. An error after good pages is a ListingError with the code of its
     cause; before them it is the cause itself.
     """
     url: httpx.URL | None = httpx.URL(first_url)
@@ -64,7 +72,7 @@ async def pages(
         # A page is good, whatever its Link turns out to be.
         yield page
         is_begun = True
-        url = next_url(url, answer.headers.get_list("link"))
+        url = find_next(url, answer, page)
 
 
 class _Seen:
@@ -104,16 +112,23 @@ def next_url(current: httpx.URL, links: list[str]) -> httpx.URL | None:
         return None
     if len(targets) > 1:
         raise _refused("it names several next pages")
-    if not _VISIBLE.fullmatch(targets[0]):
+    url = same_origin(current, targets[0])
+    if _path(url) != _path(current):
+        raise _refused("it leads to another path")
+    return url
+
+
+def same_origin(current: httpx.URL, target: str) -> httpx.URL:
+    """Where a page says that the next one is. Raises ListingError(link_refused) for
+    another scheme, host or port than its own."""
+    if not _VISIBLE.fullmatch(target):
         raise _refused("it is no URL")
     try:
-        url = current.join(targets[0]).copy_with(fragment=None)
+        url = current.join(target).copy_with(fragment=None)
     except (httpx.InvalidURL, ValueError) as exc:
         raise _refused("it is no URL") from exc
     if origin(url) != origin(current) or url.userinfo:
         raise _refused("it leads to another address")
-    if _path(url) != _path(current):
-        raise _refused("it leads to another path")
     return url
 
 
@@ -142,7 +157,7 @@ def _links(values: list[str]) -> Iterator[tuple[str, frozenset[str]]]:
 
 def _refused(reason: str) -> ListingError:
     return ListingError(
-        f"the Link to the next page is not followed: {reason}",
+        f"the link to the next page is not followed: {reason}",
         code="link_refused",
         hint="the registry, or a proxy before it, must name its own address there",
     )

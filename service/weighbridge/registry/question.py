@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
+from weighbridge.domain.secret import Secret
 from weighbridge.net.fields import Fields
 from weighbridge.net.guard import Reach
 
@@ -19,20 +20,21 @@ Operation: TypeAlias = Literal[
 ]
 """What a request is for: the label of the metrics, and what answers are expected."""
 
-Method: TypeAlias = Literal["GET", "HEAD"]
+Method: TypeAlias = Literal["GET", "HEAD", "POST"]
 
 JSON: Final = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A GET or HEAD.
+    """A GET or HEAD, or the POST of a sign-in.
 
     scope:      what a token must allow, see `auth`; "" asks for none
     body_limit: bytes of a good answer; errors have a cap of their own
     byte_range: the value of `Range`, or ""
     handles:    statuses that whoever asks wants to see instead of an error
     ceiling:    instead of the endpoint's own, or None
+    secret:     of a POST: the JSON that it sends
     """
 
     operation: Operation
@@ -45,6 +47,7 @@ class Question:
     handles: frozenset[int] = field(default_factory=frozenset)
     follow_redirects: bool = True
     ceiling: Reach | None = None
+    secret: Secret | None = None
 
     @property
     def is_of_blob(self) -> bool:

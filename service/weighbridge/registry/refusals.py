@@ -90,10 +90,12 @@ def refusal(
 
 
 def asked_wait(answer: Answer, now: datetime) -> float | None:
-    """Seconds that Retry-After asks for, None where it is absent."""
-    if "retry-after" not in answer.headers:
-        return None
-    return retry_after.parse(answer.headers.get("retry-after"), now)
+    """Seconds that Retry-After asks for, None where it is absent. Docker Hub's API
+    calls it X-Retry-After."""
+    for name in ("retry-after", "x-retry-after"):
+        if name in answer.headers:
+            return retry_after.parse(answer.headers.get(name), now)
+    return None
 
 
 def _by_code(

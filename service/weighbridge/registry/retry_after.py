@@ -1,4 +1,4 @@
-"""`Retry-After`: how long a registry asks us to stay away."""
+"""How long a registry asks us to stay away: `Retry-After`, and limits that it tells."""
 
 import re
 from datetime import datetime
@@ -6,6 +6,7 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 from weighbridge.domain.limits import RETRY_AFTER_MAX_S, RETRY_AFTER_MIN_S
+from weighbridge.net.fields import Fields
 
 _DIGITS: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 # RFC 9110 5.6.7, IMF-fixdate; the two obsolete forms are treated as not understood.
@@ -28,6 +29,16 @@ def parse(value: str, now: datetime) -> float:
     if _DATE.fullmatch(text):
         return _clamped(_until(text, now))
     return RETRY_AFTER_MIN_S
+
+
+def until_reset(headers: Fields, now: datetime) -> float | None:
+    """Seconds until an API's own limit begins anew, where it says that none of it is
+    left (`X-RateLimit-Remaining: 0`) and when; else None."""
+    if headers.get("x-ratelimit-remaining").strip(" \t") != "0":
+        return None
+    reset = headers.get("x-ratelimit-reset").strip(" \t")
+    is_time = _DIGITS.fullmatch(reset) and int(reset) >= _FIRST_UNIX_TIME
+    return parse(reset, now) if is_time else None
 
 
 def _seconds(number: int, now: datetime) -> float:

@@ -9,8 +9,18 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from weighbridge.errors import StaleFence
 from weighbridge.store.models import (
@@ -19,8 +29,14 @@ from weighbridge.store.models import (
     repository_summaries,
 )
 from weighbridge.store.process_mark import is_gone
+from weighbridge.store.types import Moment
 
 _table = repositories.c
+
+STARTS: Final = 3
+"""A pass that was begun so often and never came to an end is not begun again soon."""
+_FIRST_PAUSE: Final = timedelta(hours=1)
+_LONGEST_PAUSE: Final = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +70,12 @@ def claim(
     now: datetime,
     lease_s: float,
     owner: str = "",
+    only_due: bool = False,
 ) -> Claim | None:
     """Take a repository over, or None while another process has it.
+
+    only_due: also None where its time has not come, or where it is gone: somebody
+        was faster
 
     owner: this process, as `process_mark.this_process` names it, or better this very
         claim (`one_claim`): made again, because nobody knows whether the first
@@ -63,11 +83,18 @@ def claim(
         known to have ended holds nobody up.
     """
     row = connection.execute(
-        select(_table.fence, _table.lease_until, _table.lease_owner).where(
-            _table.id == repository_id
-        )
+        select(
+            _table.fence,
+            _table.lease_until,
+            _table.lease_owner,
+            _table.attempts,
+            _table.due_at,
+            _table.gone_at,
+        ).where(_table.id == repository_id)
     ).one_or_none()
     if row is None:
+        return None
+    if only_due and (row.due_at > now or row.gone_at is not None):
         return None
     is_own = bool(owner) and row.lease_owner == owner
     if _is_held(row.lease_until, now) and not is_own and not is_gone(row.lease_owner):
@@ -79,6 +106,8 @@ def claim(
             fence=_table.fence + 1,
             lease_until=now + timedelta(seconds=lease_s),
             lease_owner=owner or None,
+            attempts=_table.attempts + 1,
+            due_at=_put_off(row.due_at, row.attempts + 1, now),
         )
         .returning(
             _table.scope_id,
@@ -101,6 +130,20 @@ def claim(
         held=frozenset(json.loads(taken.held)) if taken.held else frozenset(),
         lease_s=lease_s,
     )
+
+
+def pause_after(starts: int) -> timedelta:
+    """How long work is left alone that was begun so often and never ended: not at
+    all below `STARTS`, then an hour, and twice as long each time, up to a day."""
+    if starts < STARTS:
+        return timedelta(0)
+    return min(_FIRST_PAUSE * (1 << min(starts - STARTS, 8)), _LONGEST_PAUSE)
+
+
+def _put_off(due_at: datetime, starts: int, now: datetime) -> datetime:
+    """Before the work begins: whoever is killed by it cannot do that any more."""
+    pause = pause_after(starts)
+    return max(due_at, now + pause) if pause else due_at
 
 
 def _is_held(lease_until: datetime | None, now: datetime) -> bool:
@@ -176,5 +219,20 @@ def release(connection: Connection, held: Claim) -> None:
     connection.execute(
         update(repositories)
         .where(*is_ours(held))
-        .values(lease_until=None, lease_owner=None)
+        .values(lease_until=None, lease_owner=None, attempts=_table.attempts - 1)
+    )
+
+
+def give_up(connection: Connection, held: Claim, retry_at: datetime) -> None:
+    """Give a claim back whose pass has failed for a reason of our own: it counts as
+    begun, and is tried again no sooner than that."""
+    later = case((_table.due_at < retry_at, literal(retry_at, Moment())))
+    connection.execute(
+        update(repositories)
+        .where(*is_ours(held))
+        .values(
+            lease_until=None,
+            lease_owner=None,
+            due_at=func.coalesce(later, _table.due_at),
+        )
     )

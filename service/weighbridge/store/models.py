@@ -113,6 +113,8 @@ repositories = Table(
     Column("lease_until", Moment),
     Column("lease_owner", UTF8),
     Column("fence", BigInteger, nullable=False),
+    # Passes that were begun since one came to an end; those given back do not count.
+    Column("attempts", Integer, nullable=False),
     Column("complete_passes", BigInteger, nullable=False),
     # Passes in a row that found the repository missing.
     Column("missing_passes", Integer, nullable=False),
@@ -127,6 +129,20 @@ repositories = Table(
     Column("revision", BigInteger, nullable=False),
     UniqueConstraint("registry_id", "name"),
     Index(None, "due_at"),
+)
+
+# Work on a whole registry, or on everything, that several processes share: when it is
+# due, and who does it now.
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("job", Text, primary_key=True),
+    Column("argument", UTF8, primary_key=True),
+    Column("due_at", Moment, nullable=False),
+    Column("lease_until", Moment),
+    Column("lease_owner", UTF8),
+    Column("attempts", Integer, nullable=False),  # begun since one came to an end
+    Column("done_at", Moment),  # when one last came to an end
 )
 
 passes = Table(
@@ -407,4 +423,38 @@ repository_summaries = Table(
     Column("revision", BigInteger, nullable=False),  # counts every change of the row
     # The order in which repositories are listed where no other one is asked for.
     Index(None, "newest_compressed_bytes", "repository_id"),
+)
+
+# Who may ask over HTTP. The secrets themselves are nowhere: only their SHA-256.
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", UTF8, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("sha256", LargeBinary, nullable=False, unique=True),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment),
+    Column("last_used_at", Moment),
+    Column("revoked_at", Moment),
+)
+# A name is free again once its token was revoked.
+Index(
+    "uq_tokens_name",
+    tokens.c.name,
+    unique=True,
+    sqlite_where=tokens.c.revoked_at.is_(None),
+    postgresql_where=tokens.c.revoked_at.is_(None),
+)
+
+# What admins did: rows are only ever added.
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("actor", UTF8, nullable=False),
+    Column("act", Text, nullable=False),
+    Column("subject", UTF8, nullable=False),
+    Column("detail", UTF8, nullable=False),
 )

@@ -255,6 +255,7 @@ def close_pass(
             due_at=due_at,
             lease_until=None,
             lease_owner=None,
+            attempts=0,
             requests=_table.requests + result.requests,
             bytes_read=_table.bytes_read + result.bytes_read,
             revision=_table.revision + 1,

@@ -87,6 +87,22 @@ def find_address_class(connection: Connection, name: str) -> str | None:
     return found
 
 
+def find_registry_id(connection: Connection, name: str) -> int | None:
+    """The id of a registry that was listed before; else None."""
+    found: int | None = connection.execute(
+        select(registries.c.id).where(registries.c.name == name)
+    ).scalar()
+    return found
+
+
+def find_state(connection: Connection, registry_id: int) -> str:
+    """How the last look at a registry went."""
+    state: str = connection.execute(
+        select(registries.c.state).where(registries.c.id == registry_id)
+    ).scalar_one()
+    return state
+
+
 def note_registry(
     connection: Connection,
     registry_id: int,

@@ -142,6 +142,7 @@ def bury_repository(connection: Connection, claim: Claim, now: datetime) -> None
             gone_at=now,
             lease_until=None,
             lease_owner=None,
+            attempts=0,
             revision=_table.revision + 1,
         )
     )

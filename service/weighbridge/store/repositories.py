@@ -1,4 +1,4 @@
-"""Rows of `repositories`: which there are, and which are due."""
+"""Rows of `repositories`: which there are."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -16,7 +16,6 @@ from sqlalchemy import (
 )
 
 from weighbridge.domain.report import RepositoryState
-from weighbridge.store.claiming import is_free
 from weighbridge.store.dialect import NewRows, among_ids, among_texts, listed
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import (
@@ -47,6 +46,7 @@ _NEW: Final = NewRows(
     "state_since",
     "due_at",
     "fence",
+    "attempts",
     "complete_passes",
     "missing_passes",
     "was_listed",
@@ -54,7 +54,7 @@ _NEW: Final = NewRows(
     "bytes_read",
     "revision",
 )
-_NOTHING_YET: Final = (0, 0, 0, False, 0, 0, 0)
+_NOTHING_YET: Final = (0, 0, 0, 0, False, 0, 0, 0)
 _NEW_SUMMARIES: Final = NewRows(
     repository_summaries,
     "repository_id",
@@ -67,15 +67,6 @@ _NEW_SUMMARIES: Final = NewRows(
     "changed_at",
     "revision",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """A repository whose next pass is due."""
-
-    repository_id: int
-    registry: str
-    repository: str
 
 
 def put_repositories(
@@ -157,18 +148,6 @@ def oldest_looks(connection: Connection) -> dict[str, datetime | None]:
         .group_by(registries.c.name)
     )
     return {row.name: None if row.is_one_new else row.oldest for row in rows}
-
-
-def due_repositories(connection: Connection, now: datetime, limit: int) -> list[Due]:
-    """Repositories whose time has come and that nobody works on, longest due first."""
-    rows = connection.execute(
-        select(_table.id, registries.c.name.label("registry"), _table.name)
-        .join(registries, registries.c.id == _table.registry_id)
-        .where(_table.due_at <= now, _table.gone_at.is_(None), is_free(now))
-        .order_by(_table.due_at, _table.id)
-        .limit(limit)
-    )
-    return [Due(row.id, row.registry, row.name) for row in rows]
 
 
 def forget_if_never_seen(connection: Connection, repository_id: int) -> None:

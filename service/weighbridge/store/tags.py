@@ -33,7 +33,13 @@ from weighbridge.store.tag_rows import (
 from weighbridge.store.touching import touch
 
 _KNOWN: Final = Rows(
-    select(tags.c.name, blobs.c.digest, tags.c.error_code, tags.c.error_digest)
+    select(
+        tags.c.name,
+        blobs.c.digest,
+        tags.c.error_code,
+        tags.c.error_digest,
+        tags.c.pushed_at,
+    )
     .outerjoin_from(tags, blobs, blobs.c.id == tags.c.target_id)
     .where(
         tags.c.repository_id == bindparam("repository"),
@@ -49,11 +55,13 @@ class KnownTag:
 
     error_code, error_digest: of the last look at it, if that failed; the digest is
         what the tag pointed to then, where that could be learned
+    pushed_at: of its digest, where a listing said so
     """
 
     digest: Digest | None
     error_code: str | None
     error_digest: Digest | None
+    pushed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

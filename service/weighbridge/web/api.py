@@ -6,6 +6,7 @@ from datetime import datetime
 from fastapi import Request
 from starlette.responses import Response
 
+from weighbridge.domain.policy_set import PolicySet
 from weighbridge.domain.weighing import as_json
 from weighbridge.store import reports
 from weighbridge.store.session import Database
@@ -24,6 +25,7 @@ from weighbridge.web.parameters import (
     RepositoryName,
     SearchText,
 )
+from weighbridge.web.policy_rows import policy_rows
 from weighbridge.web.rows import list_json, page_json, row_json
 
 
@@ -31,11 +33,16 @@ class API:
     """One method a route; each reads one state of the database."""
 
     def __init__(
-        self, database: Database, finder: Finder, clock: Callable[[], datetime]
+        self,
+        database: Database,
+        finder: Finder,
+        clock: Callable[[], datetime],
+        policies: Callable[[], PolicySet],
     ) -> None:
         self._database = database
         self._finder = finder
         self._clock = clock
+        self._policies = policies
 
     def registries(self, request: Request) -> Response:
         """Every registry with its state and totals."""
@@ -49,9 +56,13 @@ class API:
         return json_answer(request, page_json(page, self._clock()))
 
     def repository(self, request: Request, ref: Ref) -> Response:
-        """One repository, also one that is gone."""
+        """One repository, also one that is gone, with what policies say of it."""
         report = self._finder.repository(ref)
-        return json_answer(request, row_json(report, self._clock()))
+        decided = self._policies().explain(
+            report.registry, report.repository, report.newest_tag or ""
+        )
+        row = row_json(report, self._clock()) | {"policies": policy_rows(decided)}
+        return json_answer(request, row)
 
     def tags(
         self,

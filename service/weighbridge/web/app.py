@@ -5,9 +5,10 @@ import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from fastapi import Depends, FastAPI
 from starlette.responses import Response
@@ -15,7 +16,10 @@ from starlette.staticfiles import StaticFiles
 
 from weighbridge import __version__
 from weighbridge.store.session import Database
+from weighbridge.store.tokens import has_valid_token
 from weighbridge.telemetry import Telemetry
+from weighbridge.web.access import Access
+from weighbridge.web.access_tokens import KnownTokens
 from weighbridge.web.api import API
 from weighbridge.web.errors import add_error_handlers
 from weighbridge.web.finding import Finder
@@ -30,6 +34,29 @@ from weighbridge.web.snapshot import SnapshotKeeper
 
 STATIC: Final = Path(__file__).parent / "static"
 
+_Lifespan: TypeAlias = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Apps:
+    """What is served; `metrics` on a listener of its own, None without one.
+
+    `web` brings both up to date while it is served, so it has to be.
+    """
+
+    web: FastAPI
+    metrics: FastAPI | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What the apps of one process have in common."""
+
+    database: Database
+    telemetry: Telemetry
+    keeper: SnapshotKeeper
+    tokens: KnownTokens
+
 
 def create_app(
     database: Database,
@@ -39,20 +66,67 @@ def create_app(
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     clock: Callable[[], float] = time.monotonic,
 ) -> FastAPI:
-    """The application over an open database; it only ever reads.
+    """The application without a listener for metrics, see `create_apps`."""
+    return create_apps(database, telemetry, options, now=now, clock=clock).web
+
+
+def create_apps(
+    database: Database,
+    telemetry: Telemetry,
+    options: WebOptions,
+    *,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    clock: Callable[[], float] = time.monotonic,
+) -> Apps:
+    """The applications over an open database. All they ever write is when a token
+    was last used.
 
     now, clock: the wall and the monotonic clock, for tests.
-    Raises UsageError(anonymous_read) if it would be open to a network unasked.
-    Serve it without uvicorn's `proxy_headers`: forwarded headers are not believed.
+    Raises UsageError(no_token) if others can reach it and nobody could use it.
+    Serve them without uvicorn's `proxy_headers`: forwarded headers are not believed.
     """
-    check_reach(options)
+    check_reach(options, lambda: has_valid_token(database, now()))
     telemetry.build_info.labels(__version__, "").set(1)
     keeper = SnapshotKeeper(
         database,
         options.budget,
+        policies=options.policies,
         clock=clock,
         wall=lambda: now().timestamp(),
     )
+    shared = _Shared(database, telemetry, keeper, KnownTokens(database, now, clock))
+    web = _web_app(shared, options, now)
+    if options.of_metrics is None:
+        _add_metrics(web, Metrics(telemetry, keeper))
+        return Apps(web, None)
+    return Apps(web, _metrics_app(shared, options.of_metrics))
+
+
+def _web_app(
+    shared: _Shared, options: WebOptions, now: Callable[[], datetime]
+) -> FastAPI:
+    database = shared.database
+    app = _empty_app(shared, options, _watching(shared))
+    _add_health(app, Health(database))
+    finder = Finder(database, options.platforms)
+    api = API(database, finder, now, options.policies)
+    _add_api(app, api, Description(app, options))
+    _add_pages(app, Pages(database, finder, now), Twins(finder, now))
+    app.mount("/static", StaticFiles(directory=STATIC))
+    return app
+
+
+def _metrics_app(shared: _Shared, options: WebOptions) -> FastAPI:
+    """`/metrics*` and `/healthz`, and nothing else."""
+    app = _empty_app(shared, options, None)
+    _get(app, "/healthz", Health(shared.database).healthz, tag="health")
+    _add_metrics(app, Metrics(shared.telemetry, shared.keeper))
+    return app
+
+
+def _empty_app(
+    shared: _Shared, options: WebOptions, lifespan: _Lifespan | None
+) -> FastAPI:
     app = FastAPI(
         title="Weighbridge",
         version=__version__,
@@ -61,34 +135,34 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,  # the redirect would be built from the Host header
         dependencies=[Depends(only_known_parameters)],
-        lifespan=_watching(keeper),
+        lifespan=lifespan,
     )
-    _add_health(app, Health(database))
-    _add_metrics(app, Metrics(telemetry, keeper))
-    finder = Finder(database, options.platforms)
-    _add_api(app, API(database, finder, now), Description(app, options))
-    _add_pages(app, Pages(database, finder, now), Twins(finder, now))
-    app.mount("/static", StaticFiles(directory=STATIC))
     add_error_handlers(app)
-    app.add_middleware(Gate, options=options, telemetry=telemetry)
+    access = Access(options, shared.tokens)
+    app.add_middleware(Gate, access=access, telemetry=shared.telemetry)
     return app
 
 
-def _watching(
-    keeper: SnapshotKeeper,
-) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """While the app is served, a thread renders, so that no scrape has to wait."""
+def _watching(shared: _Shared) -> _Lifespan:
+    """While the app is served, a thread renders and another one reads the tokens, so
+    that no scrape has to wait."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         stop = threading.Event()
-        thread = threading.Thread(
-            target=keeper.watch, args=(stop,), name="snapshot", daemon=True
-        )
-        thread.start()
+        threads = [
+            threading.Thread(target=watch, args=(stop,), name=name, daemon=True)
+            for name, watch in (
+                ("snapshot", shared.keeper.watch),
+                ("tokens", shared.tokens.watch),
+            )
+        ]
+        for thread in threads:
+            thread.start()
         yield
         stop.set()
-        await asyncio.to_thread(thread.join)
+        for thread in threads:
+            await asyncio.to_thread(thread.join)
 
     return lifespan
 

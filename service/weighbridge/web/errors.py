@@ -23,6 +23,8 @@ RETRY_AFTER_S: Final = 10
 """A database that restarts or lets go of a lock needs no longer, mostly."""
 _CODES: Final = {
     400: "bad_request",
+    401: "token_needed",
+    403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
     421: "misdirected_request",
@@ -67,6 +69,8 @@ def error_response(
         headers["retry-after"] = str(RETRY_AFTER_S)  # RFC 9110 10.2.3
     if status == 405:
         headers["allow"] = "GET, HEAD"  # RFC 9110 15.5.6: always said
+    if status == 401:
+        headers["www-authenticate"] = _challenge(request.url.path)
     if status == 421 and _wants_page(request):
         # Its stylesheet would be refused for the same reason.
         return PlainTextResponse(f"{status}: {message}\n", status, headers)
@@ -81,6 +85,18 @@ def error_response(
         return HTMLResponse(body, status, headers)
     shape = {"error": {"code": code, "message": message, "detail": detail}}
     return JSONResponse(shape, status, headers)
+
+
+def _challenge(path: str) -> str:
+    """RFC 9110 11.6.1. A browser asks its user for pages, and for nothing else."""
+    if path.startswith(("/api/", "/metrics")):
+        return 'Bearer realm="weighbridge"'
+    return 'Basic realm="weighbridge", charset="UTF-8"'
+
+
+def refusal_response(request: Request, refusal: Refusal | StoreError) -> Response:
+    """What is answered outside of the app, in the same shape."""
+    return _ours(request, refusal)
 
 
 def _wants_page(request: Request) -> bool:

@@ -28,7 +28,7 @@ class RegistryFamily:
 
 INFO: Final = (
     "weighbridge_repository_info",
-    "A repository with the platform that its sizes are of; always 1.",
+    "A repository with the platform that its sizes are of, and its team; always 1.",
 )
 FAILING: Final = (
     "weighbridge_registry_repositories_failing",

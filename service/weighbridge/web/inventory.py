@@ -42,15 +42,19 @@ def choose(
     budget: Budget,
     now: float,
     before: Choice | None = None,
+    limits: int = 0,
 ) -> Choice:
     """Choose what fits; `before` was shown the last time.
 
     Totals of registries are always over all repositories.
+    limits: how many kinds of limits any policy sets
     """
     shown = tuple(r for r in registries if r.state != "unconfigured")
     repositories = sum(registry.repositories for registry in shown)
     was_below = _was_below(before, now)
-    step = ladder(budget, len(shown), repositories, was_below=was_below)
+    step = ladder(
+        budget, len(shown), repositories, limits=limits, was_below=was_below
+    )
     since = now
     if before is not None and before.level == step.level:
         since = before.level_since

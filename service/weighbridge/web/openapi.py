@@ -35,7 +35,7 @@ class Answers:
 ANSWERS: Final[Mapping[str, Answers]] = {
     "/api/v1/registries": Answers("RegistryList"),
     "/api/v1/repositories": Answers("RepositoryList", ("registry_not_found",)),
-    "/api/v1/repository": Answers("Repository", ("repository_not_found",)),
+    "/api/v1/repository": Answers("OneRepository", ("repository_not_found",)),
     "/api/v1/tags": Answers("TagList", ("repository_not_found",)),
     "/api/v1/image": Answers("Weighing", ("repository_not_found", "image_not_found")),
     "/api/v1/passes": Answers(
@@ -73,10 +73,16 @@ class Description:
             operation["parameters"] = [_parameter(each) for each in parameters]
             operation["responses"] = self._responses(ANSWERS[path])
         document["components"] = {"schemas": schemas()}
+        if not self._options.is_open("read"):
+            document["components"]["securitySchemes"] = _SCHEMES
+            document["security"] = [{name: []} for name in _SCHEMES]
         return document
 
     def _responses(self, answers: Answers) -> Schema:
         refusals = {"400": "A parameter is unknown, repeated, missing or wrong."}
+        if not self._options.is_open("read"):
+            refusals["401"] = "There is no token, or none that is valid."
+            refusals["403"] = "The token's role does not include `read`."
         if answers.not_found:
             codes = " or ".join(f"`{code}`" for code in answers.not_found)
             refusals["404"] = f"It is not known here: {codes}."
@@ -105,6 +111,14 @@ class Description:
         }
 
 
+_SCHEMES: Final[Schema] = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "A token."},
+    "basic": {
+        "type": "http",
+        "scheme": "basic",
+        "description": "Any user name, with a token as the password.",
+    },
+}
 _ETAG: Final[Schema] = {
     "description": "Of this answer, for If-None-Match.",
     "schema": {"type": "string"},

@@ -1,15 +1,16 @@
 """What the web part may be told, and which of it would be unsafe."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from typing import Final, Literal, TypeAlias
 
 from weighbridge.domain.platform import DEFAULT, Platform
+from weighbridge.domain.policy_set import NO_POLICIES, PolicySet
 from weighbridge.domain.series import Budget
 from weighbridge.errors import UsageError
 
-Role: TypeAlias = Literal["none", "read", "metrics"]
+Role: TypeAlias = Literal["none", "read", "metrics", "admin"]
 """`none`: answered to everybody who can reach the socket."""
 
 
@@ -22,6 +23,8 @@ class WebOptions:
     external_url:   where people see it, None for what the socket says
     platforms:      the reference platforms, most wanted first
     budget:         how many series `/metrics/repositories` may have, and for whom
+    policies:       those in force now; others after a reload
+    metrics_bind:   the HOST:PORT that serves `/metrics*` in place of `bind`, or None
     """
 
     bind: str = "127.0.0.1:8080"
@@ -29,26 +32,45 @@ class WebOptions:
     external_url: str | None = None
     platforms: tuple[Platform, ...] = (DEFAULT,)
     budget: Budget = field(default_factory=Budget)
+    policies: Callable[[], PolicySet] = field(default=lambda: NO_POLICIES)
+    metrics_bind: str | None = None
 
     @property
     def wants_loopback_host(self) -> bool:
         """Whether only a loopback name is a Host that we answer to."""
         return is_loopback(host_of(self.bind)) and self.external_url is None
 
+    @property
+    def of_metrics(self) -> "WebOptions | None":
+        """How the listener of the metrics is reached, None where it has none."""
+        if self.metrics_bind is None:
+            return None
+        return replace(self, bind=self.metrics_bind, external_url=None)
 
-def check_reach(options: WebOptions) -> None:
-    """Raises UsageError(anonymous_read) for what would be open to a network.
+    def is_open(self, role: Role) -> bool:
+        """Whether whoever reaches the socket has this role without a token. Never
+        `admin`, wherever the socket is."""
+        is_local = self.wants_loopback_host or self.anonymous_read
+        return role == "none" or (is_local and role in ("read", "metrics"))
 
-    Tokens do not exist yet, so beyond loopback reading is either said to be open
-    or it is not served at all.
+
+def check_reach(options: WebOptions, has_token: Callable[[], bool]) -> None:
+    """Raises UsageError(no_token) for what others can reach and nobody could use.
+
+    has_token: whether there is a token that is valid now; asked only where it matters
     """
-    if options.anonymous_read or options.wants_loopback_host:
+    if options.anonymous_read:
         return
-    raise UsageError(
-        f"{options.bind} can be reached from elsewhere and nothing asks for a token",
-        code="anonymous_read",
-        hint="listen on 127.0.0.1, or say web.anonymous_read: true",
-    )
+    listeners = [options, *([options.of_metrics] if options.of_metrics else [])]
+    reached = [each for each in listeners if not each.wants_loopback_host]
+    if reached and not has_token():
+        where = reached[0].external_url or reached[0].bind
+        raise UsageError(
+            f"{where} can be reached from elsewhere, and there is no token yet",
+            code="no_token",
+            hint="weighbridge token create --role read\n"
+            "listen on 127.0.0.1, or say web.anonymous_read: true",
+        )
 
 
 def host_of(authority: str) -> str:

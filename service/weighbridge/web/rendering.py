@@ -12,9 +12,9 @@ from itertools import groupby
 from typing import Final
 
 from weighbridge.domain.report import RegistryReport
-from weighbridge.store.reports import InventoryRow
 from weighbridge.web.exposition import escaped, head, labels
 from weighbridge.web.families import FAILING, INFO, REGISTRY, RepositoryFamily
+from weighbridge.web.limits import LimitFamily, SeriesRow
 
 # Level 1 takes off nine tenths; higher ones cost several times as much for little.
 _ZIP_LEVEL: Final = 1
@@ -88,8 +88,8 @@ class Text:
 
 def render(
     registries: Sequence[RegistryReport],
-    pieces: Iterable[Sequence[InventoryRow]],
-    families: Sequence[RepositoryFamily],
+    pieces: Iterable[Sequence[SeriesRow]],
+    families: Sequence[RepositoryFamily | LimitFamily],
     *,
     breath_s: float = _BREATH_S,
 ) -> Text:
@@ -134,16 +134,16 @@ def _by_state(registries: Sequence[RegistryReport]) -> _Block:
 def _add(
     info: _Block,
     numbers: Sequence[_Block],
-    families: Sequence[RepositoryFamily],
+    families: Sequence[RepositoryFamily | LimitFamily],
     registry: str,
-    rows: Sequence[InventoryRow],
+    rows: Sequence[SeriesRow],
 ) -> int:
     """Add the samples of rows of one registry; how many these are."""
     start = f'{{registry="{escaped(registry)}",repository="'
     names = [f'{start}{escaped(row.repository)}"' for row in rows]
     name = INFO[0]
     lines = [
-        f'{name}{label},platform="{escaped(row.platform)}"}} 1\n'
+        f'{name}{label},platform="{escaped(row.platform)}"{_team(row.team)}}} 1\n'
         for label, row in zip(names, rows, strict=True)
     ]
     info.parts.append((registry, "".join(lines).encode()))
@@ -159,6 +159,11 @@ def _add(
         block.parts.append((registry, "".join(lines).encode()))
         series += len(lines)
     return series
+
+
+def _team(team: str) -> str:
+    """The label, left out where there is none: to Prometheus that is the same."""
+    return f',team="{escaped(team)}"' if team else ""
 
 
 def _joined(blocks: Sequence[_Block], series: int) -> Text:

@@ -21,6 +21,7 @@ from weighbridge.domain.report import (
     SearchHit,
     TagReport,
 )
+from weighbridge.web.policy_rows import PolicyDecision
 from weighbridge.web.rows import AGED, AGES, REASONS, Report
 
 Schema: TypeAlias = dict[str, object]
@@ -174,7 +175,9 @@ def schemas() -> dict[str, Schema]:
     for name, kind in ROWS.items():
         found[name] = _row(name, kind)
         found[f"{name}List"] = _list_of(name)
-    for adapter in (TypeAdapter(Weighing), TypeAdapter(Error)):
+    found["OneRepository"] = _row("OneRepository", RepositoryReport, with_policies=True)
+    adapters = TypeAdapter(Weighing), TypeAdapter(Error), TypeAdapter(PolicyDecision)
+    for adapter in adapters:
         whole = adapter.json_schema(mode="serialization", ref_template=REFERENCE)
         found |= whole.pop("$defs", {})
         found[whole["title"]] = whole
@@ -186,7 +189,7 @@ def reference_to(name: str) -> Schema:
     return {"$ref": REFERENCE.format(model=name)}
 
 
-def _row(name: str, kind: type[Report]) -> Schema:
+def _row(name: str, kind: type[Report], *, with_policies: bool = False) -> Schema:
     schema = TypeAdapter(kind).json_schema(mode="serialization")
     schema["title"] = name
     schema["description"] = (kind.__doc__ or "").partition("\n")[0]
@@ -197,6 +200,10 @@ def _row(name: str, kind: type[Report]) -> Schema:
     if issubclass(kind, AGED):
         properties |= zip(AGES, _AGES, strict=True)
         schema["required"] = [*schema["required"], *AGES]
+    if with_policies:
+        decisions = {"type": "array", "items": reference_to("PolicyDecision")}
+        properties["policies"] = decisions
+        schema["required"] = [*schema["required"], "policies"]
     return schema
 
 

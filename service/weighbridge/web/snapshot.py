@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from weighbridge.domain.policy_set import NO_POLICIES, PolicySet
 from weighbridge.domain.report import RegistryReport
 from weighbridge.domain.series import Budget
 from weighbridge.errors import StoreError
@@ -14,6 +15,7 @@ from weighbridge.store.session import Connection, Database
 from weighbridge.web.exposition import Gauges, exposition
 from weighbridge.web.families import families_of
 from weighbridge.web.inventory import Choice, choose, pieces
+from weighbridge.web.limits import limit_families, with_limits
 from weighbridge.web.rendering import Body, Rendered, Text, render
 
 REFRESH_S: Final = 15.0
@@ -24,6 +26,7 @@ class Snapshot:
     """One state of the inventory.
 
     version:    what the store calls this state
+    policies:   those whose limits it shows
     checked_at: Unix seconds at which it was last known to be current
     collect_s:  seconds that reading and rendering it took
     """
@@ -35,6 +38,7 @@ class Snapshot:
     text: Text
     body: Body
     rendered: Rendered
+    policies: PolicySet = NO_POLICIES
     by_registry: dict[str, Rendered] = field(default_factory=dict)
 
     @property
@@ -54,7 +58,8 @@ class Snapshot:
 
 class SnapshotKeeper:
     """Keeps the newest snapshot. At most every 15 s, and only if the store's
-    version moved, one thread renders; the others are served what there is.
+    version moved, one thread renders; the others are served what there is. Other
+    policies are rendered at once.
 
     While `watch` runs, that is its thread, and no scrape ever waits.
     """
@@ -64,11 +69,14 @@ class SnapshotKeeper:
         database: Database,
         budget: Budget,
         *,
+        policies: Callable[[], PolicySet] = lambda: NO_POLICIES,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._database = database
         self._budget = budget
+        self._policies = policies
+        self._tried: PolicySet | None = None
         self._clock = clock
         self._wall = wall
         self._lock = threading.Lock()
@@ -120,27 +128,34 @@ class SnapshotKeeper:
             self._lock.release()
 
     def _is_due(self) -> bool:
-        return self._clock() - self._looked_at >= REFRESH_S
+        is_late = self._clock() - self._looked_at >= REFRESH_S
+        return is_late or self._policies() is not self._tried
 
     def _refresh(self, kept: Snapshot | None) -> Snapshot:
         self._looked_at = self._clock()
         self._failed = True
-        snapshot = self._look(kept)
+        self._tried = policies = self._policies()
+        snapshot = self._look(kept, policies)
         self._failed = False
         self._snapshot = snapshot
         return snapshot
 
-    def _look(self, kept: Snapshot | None) -> Snapshot:
+    def _look(self, kept: Snapshot | None, policies: PolicySet) -> Snapshot:
         started = self._clock()
         with self._database.read() as connection:
             version = reports.snapshot_version(connection)
-            if kept is not None and kept.version == version:
+            if (
+                kept is not None
+                and kept.version == version
+                and kept.policies is policies
+            ):
                 return checked(kept, self._wall(), self._budget)
             before = kept.choice if kept is not None else None
             snapshot = take_snapshot(
-                connection, self._budget, self._wall(), before, version
+                connection, self._budget, self._wall(), before, policies
             )
-        snapshot = replace(snapshot, collect_s=self._clock() - started)
+        collect_s = self._clock() - started
+        snapshot = replace(snapshot, version=version, collect_s=collect_s)
         return checked(snapshot, self._wall(), self._budget)
 
 
@@ -149,23 +164,26 @@ def take_snapshot(
     budget: Budget,
     now: float,
     before: Choice | None = None,
-    version: str = "",
+    policies: PolicySet = NO_POLICIES,
 ) -> Snapshot:
     """Read and render the inventory; `checked` then adds what is true of the moment."""
     registries = reports.registry_reports(connection)
-    choice = choose(connection, registries, budget, now, before)
+    limits = limit_families(policies)
+    choice = choose(connection, registries, budget, now, before, len(limits))
     families = families_of(budget.families if choice.level == 3 else ())
     rows = pieces(connection, choice, [family.column for family in families])
-    text = render(choice.registries, rows, families)
+    shown = with_limits(rows, policies, limits)
+    text = render(choice.registries, shown, (*families, *limits))
     body = Body(text.plain)
     return Snapshot(
-        version=version,
+        version="",
         checked_at=0.0,
         collect_s=0.0,
         choice=choice,
         text=text,
         body=body,
         rendered=Rendered(b"", b""),
+        policies=policies,
     )
 
 

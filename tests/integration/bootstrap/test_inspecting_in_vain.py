@@ -43,10 +43,11 @@ def _inspect(settings: Settings, text: str, docker_config: Path | None) -> None:
     )
 
 
-async def test_a_credential_store_that_is_not_read_is_the_cause(
+async def test_a_credential_store_that_says_nothing_is_the_cause(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
     config = tmp_path / "config.json"
     config.write_text(json.dumps({"credsStore": "desktop"}))
 
@@ -55,10 +56,34 @@ async def test_a_credential_store_that_is_not_read_is_the_cause(
         error = await refused(server, f"{host}/app:1", config)
 
     assert error.code == "unauthorized"
-    assert error.hint.startswith(
-        f"note   docker keeps the login for {host} in the credential store desktop"
+    assert error.hint == (
+        f"note   the docker login for {host} could not be had: "
+        "docker-credential-desktop is not in PATH"
     )
-    assert "docker login" not in error.hint
+
+
+async def test_a_credential_helper_signs_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    helper = tmp_path / "docker-credential-ours"
+    helper.write_text(
+        "#!/bin/sh\nread server\n"
+        'echo "{\\"Username\\": \\"ada\\", \\"Secret\\": \\"of $server\\"}"\n'
+    )
+    helper.chmod(0o700)
+    config = tmp_path / "config.json"
+
+    async with recording_server() as server:
+        host = f"127.0.0.1:{server.port}"
+        config.write_text(json.dumps({"credHelpers": {host: "ours"}}))
+        await refused(server, f"{host}/app:1", config)
+
+    expected = base64.b64encode(f"ada:of {host}".encode()).decode()
+    assert {seen.fields.get("authorization") for seen in server.seen} >= {
+        f"Basic {expected}"
+    }
 
 
 async def test_an_address_that_is_configured_is_asked_with_its_credentials(

@@ -1,5 +1,7 @@
 """The plan asks each tag the cheapest question that is safe."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from support.images import a_digest
@@ -10,14 +12,16 @@ from weighbridge.store.tags import KnownTag
 
 OLD = a_digest("old")
 NEW = a_digest("new")
+PUSHED = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def known(
     digest: Digest | None = OLD,
     error_code: str | None = None,
     error_digest: Digest | None = None,
+    pushed_at: datetime | None = None,
 ) -> KnownTag:
-    return KnownTag(digest, error_code, error_digest)
+    return KnownTag(digest, error_code, error_digest, pushed_at)
 
 
 def asked(
@@ -92,3 +96,27 @@ def test_f02_a_tag_whose_last_look_failed_is_asked_after_all_others() -> None:
     questions = list(plan(seen, before, head_first=False))
 
     assert [question.tag.name for question in questions] == ["b", "c", "a"]
+
+
+def test_a_tag_that_nobody_has_pushed_to_since_needs_no_question() -> None:
+    tag = TagSeen("a", pushed_at=PUSHED)
+
+    assert asked(tag, known(pushed_at=PUSHED), head_first=True) == ("same", None)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        known(pushed_at=PUSHED.replace(day=2)),
+        known(pushed_at=None),
+        known(OLD, "deadline", pushed_at=PUSHED),
+        known(None, "invalid_size", NEW, pushed_at=PUSHED),
+    ],
+    ids=["pushed since", "never told", "in error", "never read"],
+)
+def test_a_push_time_alone_answers_nothing_else(before: KnownTag) -> None:
+    assert asked(TagSeen("a", pushed_at=PUSHED), before) == ("head", None)
+
+
+def test_no_push_time_is_not_the_same_push_time() -> None:
+    assert asked(TagSeen("a"), known(pushed_at=None)) == ("head", None)

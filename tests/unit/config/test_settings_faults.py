@@ -70,7 +70,7 @@ def test_an_unknown_key_is_told_with_the_nearest_known_one(folder: Path) -> None
             "defaults:\n  intervall: 1h\n", 2, "interval?", id="config_file-003"
         ),
         pytest.param(
-            "polices: {}\n", 1, "known here are database_url", id="no near key"
+            "shelves: {}\n", 1, "known here are database_url", id="no near key"
         ),
     ],
 )
@@ -307,17 +307,24 @@ def test_a_kind_that_does_not_exist_yet_is_told_which_do(folder: Path) -> None:
     assert "auto, distribution" in error.message
 
 
-@pytest.mark.parametrize("bind", ["0.0.0.0:8080", "[::]:80", "web.example:80"])
-def test_listening_beyond_loopback_has_to_be_said(folder: Path, bind: str) -> None:
-    error = refused(folder, f"web: {{bind: '{bind}'}}\n")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "web: {bind: '127.0.0.1:9000'}\nmetrics: {bind: '127.0.0.1:9000'}\n",
+        "metrics: {bind: '127.0.0.1:8080'}\n",
+    ],
+)
+def test_two_listeners_never_have_one_address(folder: Path, text: str) -> None:
+    error = refused(folder, text)
 
-    assert error.code == "anonymous_bind"
-    assert "anonymous_read: true" in error.message
+    assert error.code == "address_in_use"
+    assert "metrics.bind" in error.message
 
 
 @pytest.mark.parametrize("bind", ["8080", ":8080", "localhost", "::1:80", "a:70000"])
 def test_a_listener_needs_host_and_port(folder: Path, bind: str) -> None:
     assert refused(folder, f"web: {{bind: '{bind}'}}\n").code == "invalid_bind"
+    assert refused(folder, f"metrics: {{bind: '{bind}'}}\n").code == "invalid_bind"
 
 
 @pytest.mark.parametrize(
@@ -362,7 +369,7 @@ def test_a_folder_is_no_configuration(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("environ", "place"),
     [
-        ({"WEIGHBRIDGE_BIND": "0.0.0.0:1"}, "WEIGHBRIDGE_BIND  web.bind = 0.0.0.0:1"),
+        ({"WEIGHBRIDGE_BIND": "0.0.0.0"}, "WEIGHBRIDGE_BIND  web.bind = 0.0.0.0"),
         ({"WEIGHBRIDGE_LOG_LEVEL": "x"}, "WEIGHBRIDGE_LOG_LEVEL  log_level = x"),
         ({"WEIGHBRIDGE_LOG_FORMAT": "x"}, "WEIGHBRIDGE_LOG_FORMAT  log_format = x"),
         ({"WEIGHBRIDGE_DATABASE_URL": ""}, "WEIGHBRIDGE_DATABASE_URL  database_url"),
@@ -421,9 +428,9 @@ def test_rules_over_several_keys_are_told_beside_other_faults(folder: Path) -> N
         "    url: http://registry.example\n"
         "    auth: {username: a, password: c4nary, password_file: nowhere}\n"
         "    intervall: 1h\n"
-        "web:\n"
-        "  bind: 0.0.0.0:80\n"
-        "  anonymous: true\n"
+        "metrics:\n"
+        "  bind: 127.0.0.1:8080\n"
+        "  families: [all]\n"
     )
 
     error = refused(folder, text)
@@ -433,8 +440,8 @@ def test_rules_over_several_keys_are_told_beside_other_faults(folder: Path) -> N
         ["weighbridge.yaml:4", "registries[0].auth.password"],
         ["weighbridge.yaml:4", "registries[0].auth.password_file"],
         ["weighbridge.yaml:5", "registries[0].intervall"],
-        ["weighbridge.yaml:7", "web.bind"],
-        ["weighbridge.yaml:8", "web.anonymous"],
+        ["weighbridge.yaml:7", "metrics.bind"],
+        ["weighbridge.yaml:8", "metrics.families[0]"],
     ]
     assert "c4nary" not in error.message
 

@@ -72,6 +72,14 @@ def test_an_empty_file_is_no_fault(folder: Path) -> None:
             {"XDG_DATA_HOME": "relative", "HOME": "/home/ada"},
             "sqlite:////home/ada/.local/share/weighbridge/weighbridge.db",
         ),
+        (
+            {"STATE_DIRECTORY": "/data", "XDG_DATA_HOME": "/x", "HOME": "/home/ada"},
+            "sqlite:////data/weighbridge.db",
+        ),
+        (
+            {"STATE_DIRECTORY": "/var/lib/w:/var/lib/x", "HOME": "/"},
+            "sqlite:////var/lib/w/weighbridge.db",
+        ),
         ({}, "sqlite:///weighbridge.db"),
     ],
 )
@@ -155,8 +163,8 @@ def test_the_environment_is_over_the_file_and_options_are_over_both(
 
 
 def test_an_option_is_named_where_it_is_wrong(folder: Path) -> None:
-    with pytest.raises(ConfigError, match=r"^--bind  web\.bind = 0\.0\.0\.0:80"):
-        load_settings(None, {}, bind="0.0.0.0:80")
+    with pytest.raises(ConfigError, match=r"^--bind  web\.bind = 0\.0\.0\.0  must be"):
+        load_settings(None, {}, bind="0.0.0.0")
 
 
 @pytest.mark.parametrize("place", ["file", "environment"])
@@ -212,6 +220,19 @@ def test_reading_may_be_opened_to_everybody(folder: Path) -> None:
     settings = loaded(folder, "web: {bind: '0.0.0.0:80', anonymous_read: true}\n")
 
     assert split_bind(settings.web.bind) == ("0.0.0.0", 80)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "web: {bind: '0.0.0.0:80'}\n",  # the database may know a token
+        "metrics: {bind: '0.0.0.0:9090'}\n",
+        "web: {bind: '127.0.0.1:0'}\nmetrics: {bind: '127.0.0.1:0'}\n",
+        "metrics: {bind: null}\n",
+    ],
+)
+def test_a_listener_may_be_anywhere(folder: Path, text: str) -> None:
+    loaded(folder, text)
 
 
 def test_brackets_are_not_part_of_an_address() -> None:

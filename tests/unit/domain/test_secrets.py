@@ -57,6 +57,8 @@ LONG = "Zq91LmX0aBcDeFgHiJkLmNoPqRsTuVwXyZ0123456789"
         f"RUN echo ghp_{LONG}{CANARY}",
         f"RUN echo github_pat_{LONG}{CANARY}",
         f"RUN echo glpat-{LONG}{CANARY}",
+        f"RUN echo whsec_{LONG}{CANARY}",
+        f"RUN echo wbr_{CANARY.ljust(43, 'x')}",
         f"RUN echo dckr_pat_{LONG}{CANARY}",
         f"RUN echo xoxb-{LONG}{CANARY}",
         f"RUN echo npm_{LONG}{CANARY}",

@@ -13,6 +13,7 @@ from weighbridge.domain.units import (
     parse_bytes,
     parse_duration,
     split_bytes,
+    written_duration,
 )
 from weighbridge.errors import UsageError
 
@@ -182,3 +183,16 @@ def test_durations_are_shown_in_two_units_at_most(seconds: float, shown: str) ->
 )
 def test_a_share_is_zero_for_nothing_only(part: int, whole: int, shown: str) -> None:
     assert format_percent(part, whole) == shown
+
+
+@given(st.integers(0, 100 * 366 * 86_400))
+def test_a_written_duration_is_read_as_the_same(seconds: int) -> None:
+    assert parse_duration(written_duration(seconds)) == seconds
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0s"), (90, "1m30s"), (3600, "1h"), (129_600, "1d12h"), (2_592_000, "30d")],
+)
+def test_a_duration_is_written_as_a_person_would(seconds: int, text: str) -> None:
+    assert written_duration(seconds) == text

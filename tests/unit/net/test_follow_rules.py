@@ -3,6 +3,7 @@
 import asyncio
 import errno
 from collections.abc import Callable
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -269,3 +270,11 @@ async def test_an_ask_without_a_usable_url_fails_before_any_request(url: str) ->
 
     assert raised.value.code == "bad_request"
     assert site.requests == []
+
+
+async def test_a_body_goes_to_the_first_address_alone() -> None:
+    site = _Site({_HOME: _to(_AWAY)})
+
+    await _follow(site, replace(an_ask(_HOME, method="POST"), body=b"canary"))
+
+    assert [request.read() for request in site.requests] == [b"canary", b""]

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.net.wire import request_bytes
+from weighbridge.net.address import address_of
+from weighbridge.net.wire import PlainRequest, request_bytes
 
 _EMPTY = httpx.ByteStream(b"")
 
@@ -61,3 +62,26 @@ def test_any_field_is_sent_as_one_line_or_not_at_all(name: bytes, value: bytes) 
         return
 
     assert wire.split(b"\r\n")[1:] == [b"Host: r", name + b": " + value, b"", b""]
+
+
+def _with_body(method: str, body: bytes) -> httpx.Request:
+    address = address_of("http://r.example/v2/auth/token")
+    return PlainRequest(method, address, [(b"Host", b"r.example")], {}, body)
+
+
+@given(st.binary(min_size=1, max_size=50))
+def test_a_post_is_sent_with_its_body_and_the_length_of_that(body: bytes) -> None:
+    head = b"POST /v2/auth/token HTTP/1.1\r\nHost: r.example\r\nContent-Length: %d"
+
+    assert request_bytes(_with_body("POST", body)) == head % len(body) + (
+        b"\r\n\r\n" + body
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "body"),
+    [("POST", b""), ("GET", b"a"), ("HEAD", b"a"), ("PUT", b"a"), ("DELETE", b"")],
+)
+def test_nothing_but_a_post_has_a_body(method: str, body: bytes) -> None:
+    with pytest.raises(httpx.LocalProtocolError):
+        request_bytes(_with_body(method, body))

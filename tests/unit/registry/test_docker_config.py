@@ -8,7 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from weighbridge.domain.secret import Secret
 from weighbridge.errors import ConfigError, UsageError, WeighbridgeError
+from weighbridge.registry.credential_helper import HelperError, Login
 from weighbridge.registry.docker_config import (
     DockerLogin,
     docker_config_credential,
@@ -79,24 +81,98 @@ def test_a_login_is_not_lent_to_another_host(other: str, tmp_path: Path) -> None
     assert docker_config_credential(other, path) == DockerLogin()
 
 
+class Helpers:
+    """Stands for the programs: knows logins by helper and server."""
+
+    def __init__(self, logins: dict[tuple[str, str], Login]) -> None:
+        self.logins = logins
+        self.asked: list[tuple[str, str]] = []
+
+    def __call__(self, name: str, server: str) -> Login | None:
+        self.asked.append((name, server))
+        return self.logins.get((name, server))
+
+
+def broken(name: str, server: str) -> Login | None:
+    raise HelperError(f"docker-credential-{name} is not in PATH")
+
+
+def test_an_identity_token_cannot_be_used_yet_and_is_told(tmp_path: Path) -> None:
+    entry = {"identitytoken": "x", "auth": "YTpi"}
+    ask = Helpers({("desktop", HOST): Login("<token>", Secret("refresh"))})
+    configs = [{"auths": {HOST: entry}}, {"credsStore": "desktop"}]
+
+    for config in configs:
+        login = docker_config_credential(HOST, written(tmp_path, config), ask)
+
+        assert login.credential is None
+        assert login.warning is not None
+        assert login.warning.code == "credential_store_unsupported"
+        assert HOST in login.warning.message
+        assert "refresh" not in login.warning.message
+
+
 @pytest.mark.parametrize(
-    "config",
+    ("config", "helper"),
     [
-        {"auths": {HOST: {"identitytoken": "x", "auth": "YTpi"}}},
-        {"credHelpers": {HOST: "ecr-login"}, "auths": {HOST: {}}},
-        {"credsStore": "desktop", "auths": {HOST: {}}},
-        {"credsStore": "desktop"},
+        ({"credHelpers": {HOST: "ecr-login"}, "auths": {HOST: {}}}, "ecr-login"),
+        ({"credHelpers": {f"https://{HOST}": "ecr-login"}}, "ecr-login"),
+        ({"credHelpers": {HOST: "pass"}, "credsStore": "desktop"}, "pass"),
+        ({"credHelpers": {HOST: "pass"}, "auths": {HOST: auth("a:b")}}, "pass"),
+        (
+            {"credHelpers": {"other.example": "pass"}, "credsStore": "desktop"},
+            "desktop",
+        ),
+        ({"credsStore": "desktop", "auths": {HOST: {}}}, "desktop"),
     ],
 )
-def test_a_login_that_cannot_be_read_yet_is_told(
-    config: object, tmp_path: Path
+def test_the_helper_of_a_host_is_asked_and_else_the_store(
+    config: object, helper: str, tmp_path: Path
 ) -> None:
-    login = docker_config_credential(HOST, written(tmp_path, config))
+    ask = Helpers({(helper, HOST): Login("ann", Secret("pass:word"))})
+
+    login = docker_config_credential(HOST, written(tmp_path, config), ask)
+
+    assert user_and_password(login) == ("ann", "pass:word")
+    assert ask.asked == [(helper, HOST)]
+
+
+def test_a_helper_knows_docker_hub_by_its_old_address(tmp_path: Path) -> None:
+    server = "https://index.docker.io/v1/"
+    ask = Helpers({("desktop", server): Login("ann", Secret("x"))})
+    path = written(tmp_path, {"credsStore": "desktop"})
+
+    login = docker_config_credential("registry-1.docker.io", path, ask)
+
+    assert user_and_password(login) == ("ann", "x")
+
+
+def test_a_login_that_is_written_down_costs_no_helper(tmp_path: Path) -> None:
+    ask = Helpers({})
+    config = {"credsStore": "desktop", "auths": {HOST: auth("ann:secret")}}
+
+    login = docker_config_credential(HOST, written(tmp_path, config), ask)
+
+    assert user_and_password(login) == ("ann", "secret")
+    assert ask.asked == []
+
+
+def test_a_helper_that_knows_nothing_is_no_fault(tmp_path: Path) -> None:
+    path = written(tmp_path, {"credsStore": "desktop"})
+
+    assert docker_config_credential(HOST, path, Helpers({})) == DockerLogin()
+
+
+def test_why_a_helper_says_nothing_is_told(tmp_path: Path) -> None:
+    path = written(tmp_path, {"credsStore": "desktop"})
+
+    login = docker_config_credential(HOST, path, broken)
 
     assert login.credential is None
     assert login.warning is not None
-    assert login.warning.code == "credential_store_unsupported"
+    assert login.warning.code == "credential_helper_failed"
     assert HOST in login.warning.message
+    assert "docker-credential-desktop is not in PATH" in login.warning.message
 
 
 @pytest.mark.parametrize("config", [{}, {"auths": {}}, {"auths": None}, {"auths": []}])

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.registry.retry_after import parse
+from weighbridge.net.fields import Fields
+from weighbridge.registry.retry_after import parse, until_reset
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 FIFTEEN_MINUTES = 900.0
@@ -55,3 +56,27 @@ def test_hostile_waits_stay_between_a_second_and_fifteen_minutes(
 @given(st.text())
 def test_any_text_gives_a_wait_within_bounds(value: str) -> None:
     assert 1.0 <= parse(value, NOW) <= FIFTEEN_MINUTES
+
+
+@pytest.mark.parametrize(
+    ("remaining", "reset", "seconds"),
+    [
+        ("0", str(int(NOW.timestamp()) + 40), 40.0),
+        (" 0 ", str(int(NOW.timestamp()) + 4_000), FIFTEEN_MINUTES),
+        ("0", str(int(NOW.timestamp()) - 40), 1.0),
+        ("1", str(int(NOW.timestamp()) + 40), None),
+        ("00", str(int(NOW.timestamp()) + 40), None),
+        ("0", "40", None),
+        ("0", "", None),
+        ("", "", None),
+    ],
+)
+def test_an_api_that_says_when_it_has_something_left_is_believed(
+    remaining: str, reset: str, seconds: float | None
+) -> None:
+    fields = [
+        (b"X-RateLimit-Remaining", remaining.encode()),
+        (b"X-RateLimit-Reset", reset.encode()),
+    ]
+
+    assert until_reset(Fields(fields), NOW) == seconds

@@ -6,16 +6,12 @@ from sqlalchemy import Connection
 
 from support.images import a_layer, an_image
 from support.store_world import MINUTE, T0, World, a_result, an_entry
-from weighbridge.store.claiming import Claim, claim, hold
+from weighbridge.store.claiming import Claim, claim, give_up, hold, release
+from weighbridge.store.due import Due, due_repositories
 from weighbridge.store.passes import close_pass, open_pass
 from weighbridge.store.registries import put_registry
 from weighbridge.store.reports import find_pass, pass_page
-from weighbridge.store.repositories import (
-    Due,
-    due_repositories,
-    put_repositories,
-    repositories_of,
-)
+from weighbridge.store.repositories import put_repositories, repositories_of
 
 HOUR = timedelta(hours=1)
 
@@ -29,12 +25,12 @@ def taken(connection: Connection, world: World, *, lease_s: float = 60) -> Claim
 def test_new_repositories_are_due_at_once(world: World) -> None:
     with world.database.write() as connection:
         ids = put_repositories(connection, world.registry_id, ["b/b", "a/a"], T0)
-        due = due_repositories(connection, T0, 10)
+        due = due_repositories(connection, "hub", T0, 10)
 
     assert due == [
-        Due(world.repository_id, "hub", "acme/app"),
-        Due(ids["a/a"], "hub", "a/a"),
-        Due(ids["b/b"], "hub", "b/b"),
+        Due(world.repository_id, "acme/app"),
+        Due(ids["a/a"], "a/a"),
+        Due(ids["b/b"], "b/b"),
     ]
 
 
@@ -45,7 +41,7 @@ def test_repositories_that_are_there_keep_their_id_and_time(world: World) -> Non
         ids = put_repositories(
             connection, world.registry_id, ["acme/app", "new"], world.now
         )
-        due = due_repositories(connection, world.now, 10)
+        due = due_repositories(connection, "hub", world.now, 10)
 
     assert ids["acme/app"] == world.repository_id
     assert [item.repository for item in due] == ["new"]
@@ -68,7 +64,7 @@ def test_the_longest_due_comes_first_up_to_the_limit(world: World) -> None:
         put_repositories(connection, world.registry_id, ["later"], T0 + MINUTE)
         put_repositories(connection, world.registry_id, ["latest"], T0 + HOUR)
 
-        due = due_repositories(connection, T0 + HOUR, 2)
+        due = due_repositories(connection, "hub", T0 + HOUR, 2)
 
     assert [item.repository for item in due] == ["acme/app", "later"]
 
@@ -77,7 +73,7 @@ def test_a_claimed_repository_is_neither_due_nor_free(world: World) -> None:
     with world.database.write() as connection:
         taken(connection, world)
 
-        assert due_repositories(connection, world.now, 10) == []
+        assert due_repositories(connection, "hub", world.now, 10) == []
         again = claim(connection, world.repository_id, now=world.now, lease_s=60)
 
     assert again is None
@@ -148,8 +144,8 @@ def test_a_closed_pass_gives_the_repository_back_until_it_is_due(world: World) -
     world.look()
 
     with world.database.read() as connection:
-        assert due_repositories(connection, world.now + MINUTE, 10) == []
-        due = due_repositories(connection, world.now + HOUR, 10)
+        assert due_repositories(connection, "hub", world.now + MINUTE, 10) == []
+        due = due_repositories(connection, "hub", world.now + HOUR, 10)
 
     assert [item.repository for item in due] == ["acme/app"]
 
@@ -210,3 +206,46 @@ def test_passes_are_listed_newest_first_by_repository(world: World) -> None:
     assert rest.next_cursor is None
     assert [item.repository for item in chosen.items] == ["acme/app"] * 2
     assert none.items == ()
+
+
+def test_what_was_given_back_was_no_start(world: World) -> None:
+    with world.database.write() as connection:
+        for _ in range(5):
+            release(connection, taken(connection, world))
+
+        due = due_repositories(connection, "hub", world.now, 10)
+
+    assert [item.repository for item in due] == ["acme/app"]
+
+
+def test_broker_005_the_third_start_puts_the_next_one_off(world: World) -> None:
+    now = world.now
+    with world.database.write() as connection:
+        for _ in range(3):
+            begun = claim(
+                connection, world.repository_id, now=now, lease_s=60, only_due=True
+            )
+            assert begun is not None
+            now += MINUTE
+
+        refused = claim(
+            connection, world.repository_id, now=now, lease_s=60, only_due=True
+        )
+        later = claim(
+            connection, world.repository_id, now=now + HOUR, lease_s=60, only_due=True
+        )
+
+    assert refused is None
+    assert later is not None
+
+
+def test_what_failed_is_begun_again_after_a_while(world: World) -> None:
+    with world.database.write() as connection:
+        begun = taken(connection, world)
+        give_up(connection, begun, world.now + MINUTE)
+
+        soon = due_repositories(connection, "hub", world.now, 10)
+        later = due_repositories(connection, "hub", world.now + MINUTE, 10)
+
+    assert soon == []
+    assert [item.repository for item in later] == ["acme/app"]

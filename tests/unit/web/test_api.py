@@ -19,9 +19,12 @@ from support.images import (
     some_layers,
 )
 from support.many_repositories import mark_gone
+from support.policies import a_policy
 from support.read_model import NOW
 from support.store_world import T0, World, a_result
 from weighbridge.domain.platform import Platform
+from weighbridge.domain.policy import Match
+from weighbridge.domain.policy_set import PolicySet
 from weighbridge.domain.report import RepositoryReport
 from weighbridge.errors import StoreError
 from weighbridge.store.repositories import put_repositories
@@ -79,7 +82,34 @@ def test_one_repository_is_the_row_of_the_list(
 ) -> None:
     (row,) = client.get("/api/v1/repositories").json()["items"]
 
-    assert client.get("/api/v1/repository?ref=hub/acme/app").json() == row
+    one = client.get("/api/v1/repository?ref=hub/acme/app").json()
+
+    assert {key: value for key, value in one.items() if key != "policies"} == row
+
+
+def test_one_repository_says_which_policy_decides_for_its_newest_image(
+    pushed: World,
+) -> None:
+    policies = PolicySet(
+        [
+            a_policy("other", Match(tag="nothing-*"), max_compressed=1),
+            a_policy("slim", Match("hub", "acme/*"), max_compressed=500, team="shop"),
+        ]
+    )
+    options = WebOptions(policies=lambda: policies)
+    app = create_app(pushed.database, Telemetry(), options, now=lambda: NOW)
+    client = TestClient(app, base_url="http://127.0.0.1:8080")
+
+    decided = client.get("/api/v1/repository?ref=hub/acme/app").json()["policies"]
+
+    assert decided == [
+        {"key": "team", "value": "shop", "policy": "slim"},
+        {"key": "max_compressed", "value": 500, "policy": "slim"},
+        {"key": "max_uncompressed", "value": None, "policy": None},
+        {"key": "max_growth", "value": None, "policy": None},
+        {"key": "min_growth", "value": None, "policy": None},
+        {"key": "severity", "value": "warning", "policy": None},
+    ]
 
 
 def test_an_image_has_the_schema_of_inspect(pushed: World, client: TestClient) -> None:

@@ -13,6 +13,7 @@ from support.images import a_layer, an_artifact_of, an_image, an_index_of, some_
 from support.json_schema import misfits
 from support.read_model import NOW
 from support.store_world import T0, World, a_result
+from support.tokens import a_token, bearer
 from weighbridge.domain.document import Child, Descriptor, Line
 from weighbridge.domain.measure import Uncompressed
 from weighbridge.errors import StoreError
@@ -220,6 +221,28 @@ def test_a_service_that_takes_every_host_does_not_document_421(
     client = TestClient(app, base_url="http://weighbridge.example")
 
     assert "421" not in responses_of(client, "/api/v1/registries")
+
+
+def test_a_service_that_asks_for_tokens_documents_them(database: Database) -> None:
+    token = a_token(database, "read", NOW)
+    app = create_app(
+        database, Telemetry(), WebOptions(bind="0.0.0.0:8080"), now=lambda: NOW
+    )
+    client = TestClient(app, base_url="http://weighbridge.example")
+    client.headers.update(bearer(token))
+
+    document = client.get("/api/v1/openapi.json").json()
+
+    assert document["components"]["securitySchemes"].keys() == {"bearer", "basic"}
+    assert document["security"] == [{"bearer": []}, {"basic": []}]
+    assert {"401", "403"} <= responses_of(client, "/api/v1/registries").keys()
+
+
+def test_a_service_that_asks_for_none_documents_none(client: TestClient) -> None:
+    document = client.get("/api/v1/openapi.json").json()
+
+    assert "security" not in document
+    assert not {"401", "403"} & responses_of(client, "/api/v1/registries").keys()
 
 
 def test_the_document_is_read_like_everything_else(client: TestClient) -> None:

@@ -45,11 +45,12 @@ _VALUES: Final[Mapping[str, ColumnElement[int] | ColumnElement[int | None]]] = {
 
 class InventoryRow(NamedTuple):
     """One repository; `values` are those asked for, in that order, times in Unix
-    seconds; None is unknown."""
+    seconds; None is unknown. tag: of its newest image, "" where it has none"""
 
     registry: str
     repository: str
     platform: str
+    tag: str
     values: Sequence[int | None]
 
 
@@ -62,7 +63,13 @@ def inventory_pieces(
     """
     columns = [_VALUES[name] for name in values]
     statement = (
-        select(registries.c.name, _repository.name, _summary.newest_platform, *columns)
+        select(
+            registries.c.name,
+            _repository.name,
+            _summary.newest_platform,
+            _summary.newest_tag,
+            *columns,
+        )
         .select_from(repositories)
         .join(registries, registries.c.id == _repository.registry_id)
         .join(repository_summaries, _summary.repository_id == _repository.id)
@@ -76,8 +83,8 @@ def inventory_pieces(
     with connection.execute(statement, parameters) as result:
         for part in result.partitions():
             yield [
-                InventoryRow(registry, name, platform or "", numbers)
-                for registry, name, platform, *numbers in part
+                InventoryRow(registry, name, platform or "", tag or "", numbers)
+                for registry, name, platform, tag, *numbers in part
             ]
 
 

@@ -49,6 +49,7 @@ def upgrade() -> None:
     create_registries()
     create_facts()
     create_tags()
+    create_access()
     leave_room()
     op.execute(IMAGE_FACTS.format(hex=HEX[op.get_bind().dialect.name]))
 
@@ -112,6 +113,7 @@ def create_registries() -> None:
         optional("lease_until", sa.BigInteger()),
         optional("lease_owner", TEXT),
         required("fence", sa.BigInteger()),
+        required("attempts", sa.Integer()),
         required("complete_passes", sa.BigInteger()),
         required("missing_passes", sa.Integer()),
         required("was_listed", sa.Boolean()),
@@ -133,6 +135,17 @@ def create_registries() -> None:
         ),
     )
     op.create_index("ix_repositories_due_at", "repositories", ["due_at"], unique=False)
+    op.create_table(
+        "jobs",
+        required("job", TEXT),
+        required("argument", TEXT),
+        required("due_at", sa.BigInteger()),
+        optional("lease_until", sa.BigInteger()),
+        optional("lease_owner", TEXT),
+        required("attempts", sa.Integer()),
+        optional("done_at", sa.BigInteger()),
+        sa.PrimaryKeyConstraint("job", "argument", name="pk_jobs"),
+    )
     op.create_table(
         "passes",
         required("id", ID),
@@ -435,6 +448,41 @@ def create_ledger() -> None:
         required("id", ID),
         optional("manifest_id", sa.BigInteger()),
         sa.PrimaryKeyConstraint("id", name="pk_touched_manifests"),
+    )
+
+
+def create_access() -> None:
+    """Who may ask, and what admins did."""
+    op.create_table(
+        "tokens",
+        required("id", ID),
+        required("name", TEXT),
+        required("role", TEXT),
+        required("sha256", sa.LargeBinary()),
+        required("created_at", sa.BigInteger()),
+        optional("expires_at", sa.BigInteger()),
+        optional("last_used_at", sa.BigInteger()),
+        optional("revoked_at", sa.BigInteger()),
+        sa.PrimaryKeyConstraint("id", name="pk_tokens"),
+        sa.UniqueConstraint("sha256", name="uq_tokens_sha256"),
+    )
+    op.create_index(
+        "uq_tokens_name",
+        "tokens",
+        ["name"],
+        unique=True,
+        sqlite_where=sa.text("revoked_at IS NULL"),
+        postgresql_where=sa.text("revoked_at IS NULL"),
+    )
+    op.create_table(
+        "audit_log",
+        required("id", ID),
+        required("at", sa.BigInteger()),
+        required("actor", TEXT),
+        required("act", TEXT),
+        required("subject", TEXT),
+        required("detail", TEXT),
+        sa.PrimaryKeyConstraint("id", name="pk_audit_log"),
     )
 
 

@@ -1,0 +1,1 @@
+"""The steps by which `rootfs` assembles the image's file system."""

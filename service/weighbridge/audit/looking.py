@@ -1,0 +1,63 @@
+"""Looks at one repository: claims it, makes a pass, gives it back whatever happens."""
+
+import asyncio
+from contextlib import suppress
+from datetime import timedelta
+from typing import Final
+
+from weighbridge.audit.context import PassContext
+from weighbridge.audit.heartbeat import LEASE_S, Heartbeat
+from weighbridge.audit.repository_pass import PassOutcome, RepositoryPass
+from weighbridge.errors import StaleFence, StoreError
+from weighbridge.store.claiming import claim, give_up, release
+from weighbridge.store.process_mark import one_claim
+from weighbridge.store.repositories import forget_if_never_seen
+
+RETRY: Final = timedelta(minutes=1)
+"""A pass that failed for a reason of our own is begun again no sooner than that."""
+
+
+async def look_at(
+    context: PassContext,
+    heartbeat: Heartbeat,
+    repository_id: int,
+    *,
+    owner: str,
+    lease_s: float = LEASE_S,
+    only_due: bool = False,
+) -> PassOutcome | None:
+    """One pass; None where another process looks at it now, or, with `only_due`, has
+    done so already. Raises StaleFence where it was taken over, and StoreError.
+
+    owner: this process, as `process_mark.this_process` names it
+    """
+    writer = context.writer
+    claimed = await writer.write(
+        claim,
+        repository_id,
+        now=context.clock(),
+        lease_s=lease_s,
+        owner=one_claim(owner),
+        only_due=only_due,
+    )
+    if claimed is None:
+        return None
+    heartbeat.hold(claimed)
+    try:
+        outcome = await RepositoryPass(context, claimed).run()
+    except StaleFence:
+        raise
+    except asyncio.CancelledError:
+        with suppress(StoreError):
+            await asyncio.shield(writer.write(release, claimed))
+        raise
+    except BaseException:
+        with suppress(StoreError):  # The one that ended the pass is on its way.
+            retry_at = context.clock() + RETRY
+            await asyncio.shield(writer.write(give_up, claimed, retry_at))
+        raise
+    finally:
+        heartbeat.drop(claimed)
+    if outcome.result.state == "missing":
+        await writer.write(forget_if_never_seen, repository_id)
+    return outcome

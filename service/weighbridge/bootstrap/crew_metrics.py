@@ -1,0 +1,91 @@
+"""Metrics of workers and queues, as a service shows them that has workers.
+
+Workers serve nothing themselves. What they count is summed up in Redis, where whoever
+can write could write anything: only names that we know become labels.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from weighbridge.jobs.names import QUEUE_OF
+from weighbridge.jobs.roll import DROPPED, FAILED, TAKEN, Waiting
+
+_REASONS: Final = frozenset({"unknown_registry", "outside_filter", "malformed_job"})
+
+
+@dataclass(frozen=True, slots=True)
+class CrewReport:
+    """What Redis says of all workers.
+
+    counts: by what is counted, the job, and a reason or ""
+    """
+
+    workers: int = 0
+    waiting: Mapping[str, Waiting] = field(default_factory=dict)
+    counts: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
+
+
+class CrewMetrics(Collector):
+    """Shows the last report."""
+
+    def __init__(self) -> None:
+        self.report = CrewReport()
+
+    def collect(self) -> Iterator[Metric]:
+        """See `prometheus_client`."""
+        report = self.report
+        yield GaugeMetricFamily(
+            "weighbridge_workers",
+            "Workers that have said within the last minute that they live.",
+            value=report.workers,
+        )
+        tasks = GaugeMetricFamily(
+            "weighbridge_queue_tasks",
+            "Messages that wait for a worker.",
+            None,
+            ["queue"],
+        )
+        oldest = GaugeMetricFamily(
+            "weighbridge_queue_oldest_task_timestamp_seconds",
+            "When the message was sent that waits longest; 0 where none waits.",
+            None,
+            ["queue"],
+        )
+        for queue, waiting in report.waiting.items():
+            tasks.add_metric([queue], waiting.tasks)
+            oldest.add_metric([queue], waiting.oldest_at)
+        yield from (tasks, oldest, *self._counters(report))
+
+    def _counters(self, report: CrewReport) -> Iterator[Metric]:
+        taken = CounterMetricFamily(
+            "weighbridge_tasks",
+            "Messages that workers have taken, whatever they came to.",
+            None,
+            ["task"],
+        )
+        failed = CounterMetricFamily(
+            "weighbridge_task_failures",
+            "Of these, the ones that ended with an error.",
+            None,
+            ["task"],
+        )
+        dropped = CounterMetricFamily(
+            "weighbridge_tasks_dropped",
+            "Of these, the ones that asked for what is not configured.",
+            None,
+            ["task", "reason"],
+        )
+        for (what, job, reason), count in sorted(report.counts.items()):
+            if job not in QUEUE_OF:
+                continue
+            if what == TAKEN and not reason:
+                taken.add_metric([job], count)
+            elif what == FAILED and not reason:
+                failed.add_metric([job], count)
+            elif what == DROPPED and reason in _REASONS:
+                dropped.add_metric([job, reason], count)
+        yield from (taken, failed, dropped)

@@ -1,0 +1,162 @@
+"""One worker process: what it keeps between jobs, and what each job does."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from datetime import timedelta
+from typing import Final, TypeAlias
+
+from weighbridge.audit.heartbeat import Heartbeat
+from weighbridge.audit.writer import Writer
+from weighbridge.bootstrap.asked import asked_registry, asked_repository
+from weighbridge.bootstrap.distributed_looks import Looks
+from weighbridge.bootstrap.distributed_tick import Tick
+from weighbridge.bootstrap.kept_clients import KeptClients
+from weighbridge.bootstrap.shared_jobs import SharedJobs
+from weighbridge.config import Settings
+from weighbridge.errors import StoreError
+from weighbridge.jobs.names import (
+    CRAWL,
+    DELIVER,
+    DISCOVER,
+    MEASURE,
+    PRUNE,
+    SETTLE,
+    TICK,
+)
+from weighbridge.jobs.shared_pacing import SharedPaces
+from weighbridge.ports import JobQueue
+from weighbridge.store.clock import DatabaseClock
+from weighbridge.store.jobs import Job
+from weighbridge.store.ledger.settler import settle_all
+from weighbridge.store.process_mark import this_process
+from weighbridge.store.pruning import prune
+from weighbridge.store.session import Database
+from weighbridge.telemetry import Telemetry
+
+Handler: TypeAlias = Callable[[str], Awaitable[None]]
+
+LEASE_S: Final = 30.0
+"""So long after its worker was killed a repository is free again: with a tick every
+ten seconds another worker has it within a minute."""
+BEAT_S: Final = 8.0
+_KEEP_TIME_S: Final = 60.0
+EVERY_DAY: Final = timedelta(days=1)
+
+
+class Distributed:
+    """The parts of one process, made on the event loop that its jobs run on.
+
+    clock: measured once already; measured again now and then
+    paces: where the limits of registries are shared; closed with the rest
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        telemetry: Telemetry,
+        jobs: JobQueue,
+        clock: DatabaseClock,
+        *,
+        paces: SharedPaces | None = None,
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._clock = clock
+        self._writer = Writer(
+            database, on_failure=lambda _: telemetry.db_write_errors.inc()
+        )
+        owner = this_process()
+        self._shared = SharedJobs(self._writer, clock, owner=owner, lease_s=LEASE_S)
+        heartbeat = Heartbeat(
+            self._writer, clock, also=self._shared.renew, beat_s=BEAT_S
+        )
+        self._paces = paces
+        self._clients = KeptClients(
+            settings,
+            database,
+            telemetry,
+            share=None if paces is None else lambda end: paces.of(end.name, end),
+        )
+        self._tick = Tick(settings, database, jobs, clock)
+        self._looks = Looks(
+            settings=settings,
+            writer=self._writer,
+            telemetry=telemetry,
+            clients=self._clients,
+            heartbeat=heartbeat,
+            shared=self._shared,
+            jobs=jobs,
+            clock=clock,
+            owner=owner,
+            lease_s=LEASE_S,
+        )
+        self._running = (
+            asyncio.create_task(heartbeat.beat()),
+            asyncio.create_task(self._keep_time()),
+        )
+
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        """What to do for each job, by its name."""
+        return {
+            CRAWL: self._crawl,
+            DISCOVER: self._discover,
+            MEASURE: self._measure,
+            SETTLE: self._settle,
+            DELIVER: self._deliver,
+            TICK: self._look_for_due,
+            PRUNE: self._prune,
+        }
+
+    async def aclose(self) -> None:
+        """Close clients and threads; the database's owner closes that."""
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+        await self._clients.aclose()
+        if self._paces is not None:
+            await self._paces.aclose()
+        await asyncio.to_thread(self._writer.close)
+
+    async def _keep_time(self) -> None:
+        """Machines' clocks go apart slowly, or are put right at once."""
+        while True:
+            await asyncio.sleep(_KEEP_TIME_S)
+            with suppress(StoreError):
+                await asyncio.to_thread(self._clock.measure)
+
+    async def _crawl(self, argument: str) -> None:
+        await self._looks.crawl(asked_repository(self._settings, argument))
+
+    async def _discover(self, argument: str) -> None:
+        await self._looks.discover(asked_registry(self._settings, argument))
+
+    async def _measure(self, argument: str) -> None:
+        await self._looks.measure(asked_registry(self._settings, argument))
+
+    async def _settle(self, _: str) -> None:
+        await asyncio.to_thread(settle_all, self._database)
+
+    async def _deliver(self, _: str) -> None:
+        """Nothing waits to be told: there are no notifications yet."""
+
+    async def _look_for_due(self, _: str) -> None:
+        await asyncio.to_thread(self._tick.run)
+
+    async def _prune(self, _: str) -> None:
+        async with self._shared.doing(Job(PRUNE), EVERY_DAY) as claimed:
+            if claimed is not None:
+                stopped = threading.Event()
+                try:
+                    await asyncio.to_thread(
+                        prune,
+                        self._database,
+                        self._settings.history.retention,
+                        self._clock(),
+                        is_stopped=stopped.is_set,
+                    )
+                finally:
+                    stopped.set()

@@ -1,0 +1,46 @@
+"""A connection has a while to send a request's head, then it is closed.
+
+uvicorn gives up on a connection only between two requests. One that sends nothing, or
+a byte now and then, would be held for ever: a few thousand of them, and nobody else
+gets in.
+"""
+
+import asyncio
+from typing import ClassVar
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+
+class HeadDeadline(H11Protocol):
+    """HTTP/1.1 as uvicorn speaks it, with a deadline for request line and fields."""
+
+    head_s: ClassVar[float] = 10.0
+    _head_due: asyncio.TimerHandle | None = None
+
+    def connection_made(  # type: ignore[override]  # uvicorn's own signature
+        self, transport: asyncio.Transport
+    ) -> None:
+        super().connection_made(transport)
+        self._await_head()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        # There is a cycle for each request whose head was read.
+        if self.cycle is None or self.cycle.response_complete:
+            self._await_head()
+        else:
+            self._end_waiting()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end_waiting()
+        super().connection_lost(exc)
+
+    def _await_head(self) -> None:
+        """From the first byte of the head on, or from the connection's begin."""
+        if self._head_due is None:
+            self._head_due = self.loop.call_later(self.head_s, self.transport.close)
+
+    def _end_waiting(self) -> None:
+        if self._head_due is not None:
+            self._head_due.cancel()
+            self._head_due = None

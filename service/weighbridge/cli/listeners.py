@@ -1,0 +1,135 @@
+"""Serves pages and API, and the metrics where they have a listener of their own."""
+
+import asyncio
+import resource
+import socket
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import click
+import uvicorn
+from fastapi import FastAPI
+
+from weighbridge.cli.head_deadline import HeadDeadline
+from weighbridge.config import Settings, split_bind
+from weighbridge.domain.platform import DEFAULT
+from weighbridge.domain.policy_set import NO_POLICIES, PolicySet
+from weighbridge.store.session import Database
+from weighbridge.telemetry import Telemetry
+from weighbridge.web.app import create_apps
+from weighbridge.web.options import WebOptions
+
+_FILES: Final = 65_536
+
+
+def web_options(
+    settings: Settings, policies: Callable[[], PolicySet] = lambda: NO_POLICIES
+) -> WebOptions:
+    """What the web part is told of the configuration, and the policies in force."""
+    platforms = dict.fromkeys(p for r in settings.registries for p in r.platforms)
+    return WebOptions(
+        bind=settings.web.bind,
+        anonymous_read=settings.web.anonymous_read,
+        external_url=settings.web.external_url,
+        platforms=tuple(platforms) or (DEFAULT,),
+        budget=settings.metrics.budget,
+        policies=policies,
+        metrics_bind=settings.metrics.bind,
+    )
+
+
+def listeners(
+    settings: Settings,
+    database: Database,
+    telemetry: Telemetry,
+    policies: Callable[[], PolicySet] = lambda: NO_POLICIES,
+) -> uvicorn.Server:
+    """A server of everything that is configured; `run()` it on the main thread. It
+    ends at SIGINT or SIGTERM, and raises the signal again.
+
+    policies: those in force now
+    Raises UsageError(no_token) if others could reach it and nobody could use it.
+    """
+    apps = create_apps(database, telemetry, web_options(settings, policies))
+    _take_files()
+    beside: list[_Server] = []
+    if apps.metrics is not None and settings.metrics.bind is not None:
+        config = server_config(settings, apps.metrics, settings.metrics.bind)
+        beside.append(_Beside(config, "metrics  ", "/metrics"))
+    return _Main(server_config(settings, apps.web, settings.web.bind), beside)
+
+
+def _take_files() -> None:
+    """Use as many open files as the system would give us: each connection is one, and
+    the usual 1024 are soon taken by those that are only held."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def server_config(settings: Settings, app: FastAPI, bind: str) -> uvicorn.Config:
+    """How one app is served: nothing that a stranger sends is waited for long."""
+    host, port = split_bind(bind)
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http=HeadDeadline,
+        ws="none",
+        log_config=None,
+        # What it says at its start has been said.
+        log_level=None if settings.log_level == "debug" else "warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=5,
+        h11_max_incomplete_event_size=32 * 1024,
+    )
+
+
+class _Server(uvicorn.Server):
+    """Says where it serves once it does, and nothing where it cannot.
+
+    word, path: what stands before and behind the address
+    """
+
+    def __init__(self, config: uvicorn.Config, word: str, path: str = "") -> None:
+        super().__init__(config)
+        self._word = word
+        self._path = path
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            host = self.config.host
+            shown = f"[{host}]" if ":" in host else host
+            # The system may have chosen it.
+            port = self.servers[0].sockets[0].getsockname()[1]
+            click.echo(f"{self._word}http://{shown}:{port}{self._path}", err=True)
+
+
+class _Beside(_Server):
+    """Leaves signals to the main server, which ends it."""
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._serve(sockets)
+
+
+class _Main(_Server):
+    """Takes the others along: they are served for as long as it is."""
+
+    def __init__(self, config: uvicorn.Config, beside: Sequence[_Server]) -> None:
+        super().__init__(config, "serves  ")
+        self._beside = beside
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._tasks = [asyncio.create_task(other.serve()) for other in self._beside]
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for other in self._beside:
+            other.should_exit = True
+        await asyncio.gather(*self._tasks)
+        await super().shutdown(sockets)

@@ -1,0 +1,81 @@
+"""What `weighbridge policy explain` prints."""
+
+import json
+from collections.abc import Sequence
+from typing import Final
+
+from weighbridge.cli.options import Output
+from weighbridge.cli.screen import Screen, columns
+from weighbridge.cli.tables import code, csv_table, markdown_table
+from weighbridge.domain.policy import Decided
+from weighbridge.domain.printable import printable
+from weighbridge.domain.units import format_bytes
+
+_COLUMNS: Final = ("key", "value", "policy", "file", "line")
+_TITLES: Final = ("key", "value", "policy", "written in")
+
+
+def explained(
+    name: str, decided: Sequence[Decided], output: Output, screen: Screen
+) -> str:
+    """Every key; bytes and ratios as numbers in JSON and CSV."""
+    rows = [_row(each) for each in decided]
+    if output == "json":
+        whole = {"reference": name, "items": rows}
+        return json.dumps(whole, indent=2, ensure_ascii=False)
+    if output == "csv":
+        return csv_table(_COLUMNS, rows)
+    cells = [_cells(each, screen) for each in decided]
+    if output == "markdown":
+        return markdown_table(_TITLES, [[code(c) for c in row] for row in cells])
+    return "\n".join([name, *_table(cells, screen)])
+
+
+def _row(decided: Decided) -> dict[str, object]:
+    place = decided.place
+    is_written = place is not None and place.file != ""
+    return {
+        "key": decided.key,
+        "value": decided.value,
+        "policy": None if decided.policy is None else decided.policy.name,
+        "file": place.file if place is not None and is_written else None,
+        "line": place.line if place is not None and is_written else None,
+    }
+
+
+def _cells(decided: Decided, screen: Screen) -> list[str]:
+    value = _shown(decided, screen)
+    if decided.policy is None:
+        return [decided.key, value, "", "no policy sets it"]
+    return [
+        decided.key,
+        value,
+        printable(decided.policy.name),
+        printable(str(decided.place)),
+    ]
+
+
+def _shown(decided: Decided, screen: Screen) -> str:
+    """`500 MB`, `25%`; `none` for a limit that is not there."""
+    value = decided.value
+    if value is None:
+        return "none"
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, float):
+        return f"{value * 100:.6g}%"
+    return format_bytes(value, iec=screen.iec)
+
+
+def _table(rows: Sequence[Sequence[str]], screen: Screen) -> list[str]:
+    table = [_TITLES, *rows]
+    widths = [max(columns(row[i]) for row in table) for i in range(len(_TITLES))]
+    return [
+        screen.cut(
+            "   ".join(
+                text + " " * (width - columns(text))
+                for text, width in zip(row, widths, strict=True)
+            ).rstrip()
+        )
+        for row in table
+    ]

@@ -1,0 +1,34 @@
+"""`weighbridge scheduler`: rings for due work; workers do it."""
+
+import os
+from typing import Final
+
+import click
+
+from weighbridge.cli.options import Options, common_options
+
+_EXAMPLES: Final = """\b
+Example:
+  weighbridge scheduler --config weighbridge.yaml
+"""
+
+
+@click.command(epilog=_EXAMPLES)
+@common_options()
+def command(options: Options) -> int:
+    """Ring every few seconds, so that workers look for what is due.
+
+    One is enough. A second one is harmless: the database says what is due, and who
+    does it.
+    """
+    settings = options.settings()
+
+    from weighbridge.bootstrap.distributed_check import check_distributed
+    from weighbridge.cli.handover import handed_over
+    from weighbridge.cli.nodes import become, celery_command, require_workers
+
+    require_workers()
+    for line in check_distributed(settings):
+        click.echo(line, err=True)
+    become(celery_command("beat"), handed_over(options, settings, os.environ))
+    return 0

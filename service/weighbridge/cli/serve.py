@@ -1,0 +1,39 @@
+"""`weighbridge serve`: pages, API and metrics; workers crawl."""
+
+from typing import Final
+
+import click
+
+from weighbridge.cli.options import Options, common_options
+
+_EXAMPLES: Final = """\b
+Examples:
+  weighbridge serve --config weighbridge.yaml
+  weighbridge serve --bind 127.0.0.1:9000
+"""
+
+
+@click.command(epilog=_EXAMPLES)
+@click.option("--bind", metavar="HOST:PORT", help="Where to serve.")
+@common_options()
+def command(options: Options, bind: str | None) -> int:
+    """Serve pages, API and metrics, and crawl nothing.
+
+    Any number may run beside `weighbridge worker` and `weighbridge scheduler`, over
+    the same database.
+    """
+    settings = options.settings(bind=bind, policy_files=True)
+    policies = options.policies()
+
+    from weighbridge.cli.listening import check_listeners
+
+    check_listeners(settings)
+
+    from weighbridge.bootstrap.distributed_check import redis_warnings
+    from weighbridge.cli import serving
+    from weighbridge.cli.up import shown_database
+
+    place = shown_database(settings.database_url.reveal())
+    lines = [f"reads   {place}", *redis_warnings(settings)]
+    serving.serve(settings, policies, lambda: click.echo("\n".join(lines), err=True))
+    return 0

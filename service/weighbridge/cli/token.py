@@ -1,0 +1,93 @@
+"""`weighbridge token ...`: who may ask over HTTP."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+import click
+
+from weighbridge.cli.commands import Group
+from weighbridge.cli.options import Options, common_options
+from weighbridge.cli.streams import emit
+
+_CREATE: Final = """\b
+Examples:
+  weighbridge token create --role read
+  weighbridge token create --role metrics --name prometheus --expires 90d
+  weighbridge token create --role admin > admin-token
+"""
+_LIST: Final = (
+    "\b\nExamples:\n  weighbridge token list\n  weighbridge token list -o json"
+)
+_REVOKE: Final = """\b
+Examples:
+  weighbridge token revoke prometheus
+  weighbridge token revoke 3
+"""
+
+
+@click.group(cls=Group, epilog="\b\nExample:\n  weighbridge token create --role read")
+def command() -> None:
+    """Make, list and revoke tokens for pages, API and metrics."""
+
+
+@command.command(epilog=_CREATE)
+@click.option(
+    "--role",
+    metavar="ROLE",
+    required=True,
+    help="read, metrics, admin, or webhook:SOURCE.",
+)
+@click.option("--name", metavar="NAME", help="What it is called; ROLE-1 and so on.")
+@click.option("--expires", metavar="DURATION", help="How long it is valid, as 90d.")
+@common_options(results=True, sizes=False)
+def create(options: Options, role: str, name: str | None, expires: str | None) -> int:
+    """Make a token and print it, this one time: only its SHA-256 is kept.
+
+    Several tokens may be valid at once: make the new one, hand it out, then revoke
+    the old one. A running service takes a new token within seconds.
+    """
+    settings = options.settings()
+
+    from weighbridge.bootstrap.tokens import create_token
+    from weighbridge.cli import token_output
+    from weighbridge.domain.units import parse_duration
+
+    expires_s = None if expires is None else parse_duration(expires)
+    created = create_token(settings, role, name=name, expires_s=expires_s)
+    click.echo(token_output.about(created.token), err=True)
+    emit(token_output.created(created, options.output))
+    return 0
+
+
+@command.command("list", epilog=_LIST)
+@common_options(results=True, sizes=False)
+def list_(options: Options) -> int:
+    """List all tokens, also those that are not valid any more.
+
+    The tokens themselves are shown to nobody again. When one was last used is kept
+    to the minute.
+    """
+    settings = options.settings()
+
+    from weighbridge.bootstrap.tokens import list_tokens
+    from weighbridge.cli import token_output
+
+    now = datetime.now(UTC)
+    found = list_tokens(settings)
+    emit(token_output.listed(found, now, options.output, options.screen()))
+    return 0
+
+
+@command.command(epilog=_REVOKE)
+@click.argument("name", metavar="NAME|ID")
+@common_options()
+def revoke(options: Options, name: str) -> int:
+    """End a token: running services refuse it within 5 seconds."""
+    settings = options.settings()
+
+    from weighbridge.bootstrap import tokens
+    from weighbridge.cli import token_output
+
+    token, done = tokens.revoke(settings, name)
+    emit(token_output.revoked(token, is_new=done))
+    return 0

@@ -1,0 +1,107 @@
+"""What `weighbridge token` prints."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from weighbridge.bootstrap.tokens import Created
+from weighbridge.cli.options import Output
+from weighbridge.cli.screen import Screen, columns
+from weighbridge.cli.tables import code, csv_table, markdown_table
+from weighbridge.domain.access import Token
+
+_KEYS: Final = (
+    "id",
+    "name",
+    "role",
+    "state",
+    "created_at",
+    "last_used_at",
+    "expires_at",
+    "revoked_at",
+)
+
+
+def about(token: Token) -> str:
+    """What was made, without its text."""
+    until = _moment(token.expires_at) if token.expires_at else "it is revoked"
+    return (
+        f"token {token.name} with the role {token.role}, valid until {until}; "
+        "it is not shown again"
+    )
+
+
+def created(made: Created, output: Output) -> str:
+    """The text of the token; for people nothing else, so that it can be piped."""
+    secret = made.secret.reveal()
+    if output == "table":
+        return secret
+    row = {"token": secret, **_row(made.token, made.token.created_at)}
+    if output == "json":
+        return json.dumps(row, indent=2)
+    if output == "csv":
+        return csv_table(list(row), [row])
+    return markdown_table(list(row), [[code(_cell(value)) for value in row.values()]])
+
+
+def listed(
+    tokens: Sequence[Token], now: datetime, output: Output, screen: Screen
+) -> str:
+    """A row a token; never what it was made of."""
+    rows = [_row(token, now) for token in tokens]
+    if output == "json":
+        return json.dumps({"items": rows}, indent=2)
+    if output == "csv":
+        return csv_table(_KEYS, rows)
+    cells = [[_cell(row[key]) for key in _KEYS] for row in rows]
+    if output == "markdown":
+        return markdown_table(_KEYS, [[code(cell) for cell in row] for row in cells])
+    if not rows:
+        return "there is no token yet: weighbridge token create --role read"
+    return "\n".join(_table(cells, screen))
+
+
+def revoked(token: Token, *, is_new: bool) -> str:
+    """What was ended."""
+    words = "revoked" if is_new else "was revoked before"
+    return f"{words}: {token.name} ({token.role})"
+
+
+def _row(token: Token, now: datetime) -> Mapping[str, object]:
+    times = (
+        token.created_at,
+        token.last_used_at,
+        token.expires_at,
+        token.revoked_at,
+    )
+    values = (token.id, token.name, token.role, token.state(now))
+    written = [None if time is None else _rfc3339(time) for time in times]
+    return dict(zip(_KEYS, (*values, *written), strict=True))
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _moment(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def _table(rows: Sequence[Sequence[str]], screen: Screen) -> list[str]:
+    heads = [key.removesuffix("_at").replace("_", " ").upper() for key in _KEYS]
+    shown = [heads, *([cell or "never" for cell in row] for row in rows)]
+    widths = [max(columns(row[i]) for row in shown) for i in range(len(_KEYS))]
+    return [
+        screen.cut(
+            "  ".join(
+                cell + " " * (width - columns(cell))
+                for cell, width in zip(row, widths, strict=True)
+            ).rstrip()
+        )
+        for row in shown
+    ]

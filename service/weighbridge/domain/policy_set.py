@@ -1,0 +1,80 @@
+"""All policies in their order, asked for a hundred thousand repositories at once."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from weighbridge.domain.policy import (
+    DEFAULT_POLICY,
+    Decided,
+    Limits,
+    Policy,
+    decide,
+    is_matched,
+    limits_of,
+)
+
+_KEPT: Final = 10_000
+"""Different sets of matching policies whose limits are remembered."""
+
+
+class PolicySet:
+    """The policies in force. It never changes: a reload makes another one.
+
+    A policy is only tried on names that begin with its pattern's text before the
+    first `*`, so that three hundred teams' policies cost as much as those few that
+    can fit.
+    """
+
+    def __init__(self, policies: Iterable[Policy] = ()) -> None:
+        self.policies: Final[Sequence[Policy]] = tuple(policies)
+        self._by_start: dict[str, list[int]] = {}
+        for number, policy in enumerate(self.policies):
+            start = policy.match.repository.partition("*")[0]
+            self._by_start.setdefault(start, []).append(number)
+        self._lengths = sorted({len(start) for start in self._by_start})
+        self._limits: dict[tuple[int, ...], Limits] = {}
+
+    def limits_of(self, registry: str, repository: str, tag: str) -> Limits:
+        """What holds for an image; tag: "" where there is none."""
+        numbers = self._matching(registry, repository, tag)
+        found = self._limits.get(numbers)
+        if found is None:
+            if len(self._limits) >= _KEPT:
+                self._limits.clear()
+            found = limits_of([self.policies[number] for number in numbers])
+            self._limits[numbers] = found
+        return found
+
+    def explain(self, registry: str, repository: str, tag: str) -> tuple[Decided, ...]:
+        """The same, key by key, each with the policy that decided."""
+        numbers = self._matching(registry, repository, tag)
+        return decide([self.policies[number] for number in numbers])
+
+    def candidates(self, repository: str) -> list[int]:
+        """The numbers of the policies that are worth a try, in their order."""
+        found = [
+            number
+            for length in self._lengths
+            if length <= len(repository)
+            for number in self._by_start.get(repository[:length], ())
+        ]
+        found.sort()
+        return found
+
+    def _matching(self, registry: str, repository: str, tag: str) -> tuple[int, ...]:
+        """The numbers of the policies that match, in their order."""
+        return tuple(
+            number
+            for number in self.candidates(repository)
+            if is_matched(self.policies[number].match, registry, repository, tag)
+        )
+
+
+NO_POLICIES: Final = PolicySet()
+"""Nothing has a limit."""
+DEFAULT_POLICIES: Final = PolicySet([DEFAULT_POLICY])
+
+
+def policy_set(policies: Sequence[Policy]) -> PolicySet:
+    """These policies; the default one where there are none."""
+    return PolicySet(policies) if policies else DEFAULT_POLICIES

@@ -1,0 +1,108 @@
+"""Jobs for other processes: a message each, by Celery over Redis."""
+
+import time
+from typing import Final
+
+import structlog
+from celery import Celery
+from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
+
+from weighbridge.domain.secret import Secret
+from weighbridge.jobs.broker import SENDING
+from weighbridge.jobs.names import CANARY, QUEUE_OF
+from weighbridge.jobs.roll import SENT_AT, redis_client
+
+_FAILURES: Final = (KombuError, RedisError, OSError)
+_QUIET_S: Final = 5.0
+"""After a failure Redis is left alone so long: a thousand jobs would each wait."""
+_SENDING_S: Final = 10
+"""A mark that was set and not confirmed goes away so soon."""
+WAITING_S: Final = 900
+"""A message that nobody takes for so long is worth nothing: it is sent again."""
+
+
+class CeleryJobs:
+    """A `JobQueue` over Redis. May be shared between threads, not between processes.
+
+    What waits has a mark in Redis, so that it is sent once. Marks and messages are
+    lost together.
+    """
+
+    def __init__(self, redis_url: Secret) -> None:
+        self._celery = Celery(
+            broker=redis_url.reveal(), set_as_current=False, fixups=[]
+        )
+        self._celery.conf.update(
+            broker_transport_options=dict(SENDING),
+            task_ignore_result=True,
+            task_serializer="json",
+            accept_content=["json"],
+            task_create_missing_queues=True,
+        )
+        self._redis = redis_client(redis_url)
+        self._quiet_until = 0.0
+        self._log = structlog.get_logger("weighbridge.jobs")
+
+    def put(self, job: str, argument: str, *, first: bool = False) -> None:
+        """See `ports.JobQueue`."""
+        if time.monotonic() < self._quiet_until:
+            return
+        mark = _mark(job, argument)
+        try:
+            if self._redis.set(mark, "", nx=True, ex=_SENDING_S):
+                self._send(job, argument, first=first)
+                self._redis.expire(mark, WAITING_S)
+        except _FAILURES as exc:
+            self._quiet_until = time.monotonic() + _QUIET_S
+            self._log.warning(
+                "Redis does not take work; what is due is asked for again later",
+                why=type(exc).__name__,
+            )
+
+    def taken(self, job: str, argument: str) -> None:
+        """Say that a message has arrived: whoever asks from now on sends another."""
+        try:
+            self._redis.delete(_mark(job, argument))
+        except RedisError:
+            return  # The mark ends by itself.
+
+    def put_canary(self, queue: str) -> bool:
+        """Send a worker a message by a queue that only it takes from; whether Redis
+        took it."""
+        try:
+            self._celery.send_task(
+                CANARY, queue=queue, expires=WAITING_S, retry=False, ignore_result=True
+            )
+        except _FAILURES:
+            return False
+        return True
+
+    def drop_queue(self, queue: str) -> None:
+        """Leave nothing of such a queue: kombu keeps that it was bound for ever."""
+        try:
+            self._redis.delete(
+                queue, f"_kombu.binding.{queue}", f"_kombu.binding_permanent.{queue}"
+            )
+        except RedisError:
+            return
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._celery.close()
+        self._redis.close()
+
+    def _send(self, job: str, argument: str, *, first: bool) -> None:
+        self._celery.send_task(
+            job,
+            args=[argument],
+            queue="push" if first else QUEUE_OF[job],
+            expires=WAITING_S,
+            headers={SENT_AT: time.time()},
+            retry=False,
+            ignore_result=True,
+        )
+
+
+def _mark(job: str, argument: str) -> str:
+    return f"weighbridge:waiting:{job}:{argument}"

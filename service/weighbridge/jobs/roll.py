@@ -1,0 +1,133 @@
+"""Who works, and what waits: noted in Redis, lost with it, soon there again."""
+
+import json
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from weighbridge.domain.secret import Secret
+from weighbridge.jobs.broker import GIVE_UP_S
+from weighbridge.jobs.names import QUEUES
+
+SENT_AT: Final = "weighbridge_sent_at"
+"""The header of a message that says when it was sent, in seconds since 1970."""
+LIVES_S: Final = 45.0
+"""A worker that has said nothing for so long is gone."""
+_ROLL: Final = "weighbridge:workers"
+_COUNTS: Final = "weighbridge:counts"
+_KEPT_COUNTS: Final = 200
+"""More than we ever write; whoever writes more of them is not us."""
+
+TAKEN: Final = "taken"
+FAILED: Final = "failed"
+DROPPED: Final = "dropped"
+
+
+def redis_client(redis_url: Secret, *, give_up_s: float = GIVE_UP_S) -> "Redis":
+    """A client that gives up soon and never tries again by itself."""
+    return Redis.from_url(
+        redis_url.reveal(),
+        socket_timeout=give_up_s,
+        socket_connect_timeout=give_up_s,
+        retry=Retry(NoBackoff(), 0),
+        decode_responses=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits in one queue.
+
+    oldest_at: when the oldest message was sent, in seconds since 1970; 0: none waits
+    """
+
+    tasks: int
+    oldest_at: float
+
+
+class Roll:
+    """The workers that live, and the queues. Raises OSError where Redis is away."""
+
+    def __init__(self, redis_url: Secret) -> None:
+        self._redis = redis_client(redis_url)
+
+    def note(self, worker: str) -> None:
+        """Say that a worker lives."""
+        now = time.time()
+        try:
+            with self._redis.pipeline(transaction=False) as pipeline:
+                pipeline.zadd(_ROLL, {worker: now})
+                pipeline.zremrangebyscore(_ROLL, 0, now - LIVES_S)
+                pipeline.execute()
+        except RedisError as exc:
+            raise OSError("Redis does not answer") from exc
+
+    def strike(self, worker: str) -> None:
+        """Say that a worker has ended."""
+        try:
+            self._redis.zrem(_ROLL, worker)
+        except RedisError as exc:
+            raise OSError("Redis does not answer") from exc
+
+    def workers(self) -> int:
+        """How many live."""
+        try:
+            since = time.time() - LIVES_S
+            return int(self._redis.zcount(_ROLL, since, "+inf"))
+        except RedisError as exc:
+            raise OSError("Redis does not answer") from exc
+
+    def count(self, *events: tuple[str, str, str]) -> None:
+        """Count what became of a message: what, which job, and a reason or ""."""
+        try:
+            with self._redis.pipeline(transaction=False) as pipeline:
+                for event in events:
+                    pipeline.hincrby(_COUNTS, "|".join(event), 1)
+                pipeline.execute()
+        except RedisError as exc:
+            raise OSError("Redis does not answer") from exc
+
+    def counts(self) -> dict[tuple[str, str, str], int]:
+        """What all workers have counted since Redis was empty."""
+        try:
+            if int(self._redis.hlen(_COUNTS)) > _KEPT_COUNTS:
+                return {}
+            found = self._redis.hgetall(_COUNTS)
+        except RedisError as exc:
+            raise OSError("Redis does not answer") from exc
+        return {
+            (parts[0], parts[1], parts[2]): int(value)
+            for name, value in found.items()
+            if len(parts := str(name).split("|")) == 3 and str(value).isdecimal()
+        }
+
+    def waiting(self) -> dict[str, Waiting]:
+        """What waits, by queue."""
+        try:
+            return {queue: self._waiting(queue) for queue in QUEUES}
+        except RedisError as exc:
+            raise OSError("Redis does not answer") from exc
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._redis.close()
+
+    def _waiting(self, queue: str) -> Waiting:
+        tasks = int(self._redis.llen(queue))
+        # New messages are added at the left.
+        oldest = self._redis.lindex(queue, -1) if tasks else None
+        return Waiting(tasks, _sent_at(oldest) if isinstance(oldest, str) else 0.0)
+
+
+def _sent_at(message: str) -> float:
+    """0 where it does not say: anybody may have put it there."""
+    try:
+        sent_at: object = json.loads(message)["headers"][SENT_AT]
+    except (ValueError, LookupError, TypeError):
+        return 0.0
+    return float(sent_at) if isinstance(sent_at, int | float) else 0.0

@@ -1,0 +1,144 @@
+"""The listings of Docker Hub's own API: what its registry does not tell."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Final, TypeVar
+
+import httpx
+
+from weighbridge.domain import limits
+from weighbridge.errors import DocumentError, ListingError, TransportError
+from weighbridge.registry.client import RegistryClient
+from weighbridge.registry.hub_listings import (
+    HubPage,
+    HubRepositories,
+    HubTags,
+    parse_hub_repositories,
+    parse_hub_tags,
+)
+from weighbridge.registry.paging import pages, same_origin
+from weighbridge.registry.question import Answer, Question
+
+HUB_API_URL: Final = "https://hub.docker.com"
+PAGE_LENGTH: Final = 100
+"""The most that the API gives; more is refused."""
+
+PageT = TypeVar("PageT", bound=HubPage)
+
+
+class HubAPI:
+    """Pages of a hundred, asked through a client of the API's own: it has another
+    host, another limit and other tokens than the registry."""
+
+    def __init__(self, client: RegistryClient, url: str) -> None:
+        self._client = client
+        self._url = url
+
+    async def repositories(self, namespace: str) -> AsyncIterator[HubRepositories]:
+        """The repositories of one namespace that we may see."""
+        listing = self._listing(
+            f"{namespace}/repositories",
+            limits.REPOSITORIES_PER_REGISTRY,
+            "too_large",
+            lambda raw: parse_hub_repositories(raw, namespace),
+        )
+        async for page in listing:
+            yield page
+
+    async def tags(self, repository: str) -> AsyncIterator[HubTags]:
+        """The tags of one repository, with what the API knows of each."""
+        namespace, _, name = repository.partition("/")
+        listing = self._listing(
+            f"{namespace}/repositories/{name}/tags",
+            limits.TAGS_PER_REPOSITORY,
+            "too_many_tags",
+            parse_hub_tags,
+        )
+        async for page in listing:
+            yield page
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+    async def _listing(
+        self,
+        path: str,
+        most: int,
+        too_many: str,
+        parse: Callable[[bytes], PageT],
+    ) -> AsyncIterator[PageT]:
+        first_url = f"{self._url}/v2/namespaces/{path}?page=1&page_size={PAGE_LENGTH}"
+        seen = _Seen()
+        reading = pages(self._ask, first_url, lambda a: self._read(a, parse), _next_url)
+        async for page in reading:
+            seen.add(page)
+            if seen.entries > most:
+                raise ListingError(
+                    f"the listing has more than {most} names", code=too_many
+                )
+            yield page
+        seen.check()
+
+    async def _ask(self, url: str) -> Answer:
+        try:
+            return await self._client.ask(
+                Question("bulk", url, "", limits.PAGE_BODY_BYTES)
+            )
+        except TransportError as exc:
+            if exc.code != "too_large":
+                raise
+            raise ListingError(exc.message, code="too_large") from exc
+
+    def _read(self, answer: Answer, parse: Callable[[bytes], PageT]) -> PageT:
+        try:
+            return parse(answer.content or b"")
+        except DocumentError as error:
+            self._client.counts.note_failure("bulk", error)
+            raise
+
+
+class _Seen:
+    """What a listing has brought, against what it says that there is.
+
+    Pages are numbered: while they are read, a deletion moves every later entry up,
+    and one of them from a page that comes to one that has been read. It would look
+    as if it were gone. A push only moves entries to pages that are still to come.
+    """
+
+    def __init__(self) -> None:
+        self._names: set[str] = set()
+        self._invalid = 0
+        self._totals: list[int] = []
+
+    @property
+    def entries(self) -> int:
+        return len(self._names) + self._invalid
+
+    def add(self, page: HubPage) -> None:
+        self._names.update(page.names)
+        self._invalid += page.invalid
+        if page.total is not None:
+            self._totals.append(page.total)
+
+    def check(self) -> None:
+        """Raises ListingError(listing_changed) where an entry may have been missed."""
+        is_steady = len(set(self._totals)) < 2
+        if not is_steady and self.entries < min(self._totals):
+            raise ListingError(
+                "the listing changed while it was read: it brought"
+                f" {self.entries} of {min(self._totals)} entries",
+                code="listing_changed",
+                hint="the next pass reads it again",
+                retryable=True,
+            )
+
+
+def _next_url(current: httpx.URL, answer: Answer, page: HubPage) -> httpx.URL | None:
+    """The page after this one, if it says that there is one.
+
+    Its link is only looked at: who moves it to another host is refused, and the
+    number of the page is all that it could tell.
+    """
+    if page.next is None:
+        return None
+    same_origin(current, page.next)
+    return current.copy_set_param("page", int(current.params["page"]) + 1)

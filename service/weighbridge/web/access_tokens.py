@@ -1,0 +1,115 @@
+"""The tokens that are valid now, kept in memory so that no request has to wait."""
+
+import hmac
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from weighbridge.domain.access import Token, could_be_token, digest_of
+from weighbridge.errors import StoreError
+from weighbridge.store.session import Database
+from weighbridge.store.tokens import note_use, valid_tokens
+
+KEPT_S: Final = 5.0
+"""So long after it was revoked a token may still be taken."""
+REFRESH_S: Final = 2.0
+"""While the app is served: a request then never reads the table itself."""
+UNANSWERED_S: Final = 600.0
+"""So long the last known ones are taken while the database does not answer: metrics
+that tell of it stay readable."""
+NOTED_EVERY: Final = timedelta(minutes=1)
+
+
+class KnownTokens:
+    """Finds tokens by their text. Safe to share between threads.
+
+    An unknown text costs no query, so nobody can keep the database busy with guesses.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        now: Callable[[], datetime],
+        clock: Callable[[], float],
+    ) -> None:
+        self._database = database
+        self._now = now
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._valid: Mapping[bytes, Token] = {}
+        self._read_at: float | None = None
+        self._used: dict[int, datetime] = {}
+        self._noted: dict[int, datetime] = {}
+        self._log = structlog.get_logger("weighbridge.access")
+
+    @property
+    def is_fresh(self) -> bool:
+        return self._age_s() < KEPT_S
+
+    def refresh(self) -> None:
+        """Read the table, unless another thread has just done so. Raises StoreError
+        if it cannot be read and what is known is too old to be believed."""
+        with self._lock:
+            if self.is_fresh:
+                return
+            self._read()
+
+    def find(self, text: str) -> Token | None:
+        """The valid token with this text; its use is noted. Compared with every one,
+        so that the time says nothing."""
+        if not could_be_token(text):
+            return None
+        wanted = digest_of(text)
+        now = self._now()
+        found: Token | None = None
+        for sha256, token in self._valid.items():
+            if hmac.compare_digest(sha256, wanted) and token.state(now) == "valid":
+                found = token
+        if found is not None:
+            self._used[found.id] = now
+        return found
+
+    def watch(self, stop: threading.Event, every_s: float = REFRESH_S) -> None:
+        """Refresh and note uses until told to stop; for a thread of its own."""
+        while not stop.wait(every_s):
+            try:
+                with self._lock:
+                    self._read()
+            except StoreError:
+                continue  # requests are told
+            self.note_uses()
+        self.note_uses()
+
+    def note_uses(self) -> None:
+        """Keep when tokens were last used: each at most once a minute. What cannot be
+        kept now is kept later."""
+        for token_id, used_at in list(self._used.items()):
+            noted = self._noted.get(token_id)
+            if noted is not None and used_at - noted < NOTED_EVERY:
+                continue
+            try:
+                with self._database.write() as connection:
+                    note_use(connection, token_id, used_at, at_most=NOTED_EVERY)
+            except StoreError as exc:
+                self._log.debug("the use of a token was not noted", code=exc.code)
+                return
+            self._noted[token_id] = used_at
+
+    def _age_s(self) -> float:
+        if self._read_at is None:
+            return float("inf")
+        return self._clock() - self._read_at
+
+    def _read(self) -> None:
+        begun = self._clock()
+        try:
+            with self._database.read() as connection:
+                self._valid = valid_tokens(connection, self._now())
+        except StoreError:
+            if self._age_s() > UNANSWERED_S:
+                raise
+        else:
+            self._read_at = begun

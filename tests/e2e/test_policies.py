@@ -1,0 +1,104 @@
+"""Policies of a running `weighbridge up`: changed, broken, repaired; and SIGHUP."""
+
+import os
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.alerting import Up, log_of, weighbridge_up
+from support.docker_registry import docker_registry
+from support.images_oci import Pusher, made_image
+from support.wait import wait_in_thread
+
+_LIMIT = re.compile(
+    r'^weighbridge_repository_compressed_limit_bytes\{registry="local",'
+    r'repository="shop/api"\} (\d+)$',
+    re.MULTILINE,
+)
+
+
+_READ_AGAIN = '"event": "policies were read again"'
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "up/policies.d").mkdir(parents=True)
+    return tmp_path / "up"
+
+
+@pytest.fixture
+def up(tmp_path: Path, folder: Path) -> Iterator[Up]:
+    write(folder, "500MB")
+    with docker_registry(tmp_path / "registry") as registry:
+        with Pusher(registry.url) as pusher:
+            pusher.push("shop/api", made_image(), "1.0")
+        configuration = (
+            f"registries: [{{name: local, url: '{registry.url}'}}]\n"
+            "policy_files: ['policies.d/*.yaml']\n"
+        )
+        with weighbridge_up(folder, configuration) as running:
+            wait_for_limit(running, folder, 500_000_000, deadline_s=45)
+            yield running
+
+
+def write(folder: Path, limit: str) -> None:
+    text = f"policies:\n  - name: slim\n    max_compressed: {limit}\n"
+    (folder / "policies.d/slim.yaml").write_text(text)
+
+
+def limit_of(up: Up) -> int | None:
+    found = _LIMIT.search(up.get("/metrics/repositories"))
+    return int(found[1]) if found else None
+
+
+def wait_for_limit(up: Up, folder: Path, limit: int, *, deadline_s: float = 15) -> None:
+    wait_in_thread(
+        lambda: limit_of(up) == limit,
+        f"the limit is {limit}",
+        deadline_s=deadline_s,
+        seen=lambda: log_of(folder),
+    )
+
+
+def is_successful(up: Up) -> bool:
+    metrics = up.get("/metrics")
+    return "\nweighbridge_config_last_reload_successful 1.0\n" in metrics
+
+
+@pytest.mark.timeout(180)
+def test_a_changed_policy_shows_within_fifteen_seconds_and_a_broken_one_never(
+    up: Up, folder: Path
+) -> None:
+    write(folder, "700MB")
+    wait_for_limit(up, folder, 700_000_000)
+
+    write(folder, "lots")
+    wait_in_thread(lambda: not is_successful(up), "it says so", deadline_s=15)
+    kept = limit_of(up)
+    log = log_of(folder)
+    write(folder, "900MB")
+    wait_for_limit(up, folder, 900_000_000)
+
+    assert kept == 700_000_000
+    assert "policies.d/slim.yaml:3  policies[0].max_compressed = lots" in log
+    assert is_successful(up)
+
+
+@pytest.mark.timeout(180)
+def test_a_hangup_has_policies_read_again_and_ends_nothing(
+    up: Up, folder: Path
+) -> None:
+    before = log_of(folder).count(_READ_AGAIN)
+
+    os.kill(up.pid, signal.SIGHUP)
+
+    wait_in_thread(
+        lambda: log_of(folder).count(_READ_AGAIN) == before + 1,
+        "policies are read again",
+        deadline_s=15,
+        seen=lambda: log_of(folder),
+    )
+    assert limit_of(up) == 500_000_000

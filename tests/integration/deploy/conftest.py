@@ -1,0 +1,32 @@
+"""Our own image, assembled once for all tests of a run."""
+
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from support.own_image import OwnImage, Variant, assembled, shared_folder
+
+
+@pytest.fixture(scope="session")
+def image_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where images are assembled; `downloads` in it is shared."""
+    return shared_folder(tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def full(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> OwnImage:
+    return assembled("full", image_folder, tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def embedded(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> OwnImage:
+    return assembled("embedded", image_folder, tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(params=get_args(Variant))
+def image(request: pytest.FixtureRequest) -> OwnImage:
+    """Each of them."""
+    found: object = request.getfixturevalue(str(request.param))
+    assert isinstance(found, OwnImage)
+    return found

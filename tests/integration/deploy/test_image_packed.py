@@ -1,0 +1,114 @@
+"""Our own image as a registry has it: weighed by ourselves, set up as we say."""
+
+import json
+import stat
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from typing import Final, get_args
+
+import pytest
+
+from support.docker_registry import docker_registry
+from support.own_image import USER, OwnImage, Variant, last_stage, packed
+
+LIMITS: Final[dict[Variant, int]] = {"full": 120_000_000, "embedded": 95_000_000}
+
+
+@pytest.fixture(scope="module")
+def layout(
+    full: OwnImage, embedded: OwnImage, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Both, packed."""
+    folder = tmp_path_factory.mktemp("packed") / "layout"
+    packed(full, folder, "full")
+    packed(embedded, folder, "embedded")
+    return folder
+
+
+@pytest.mark.parametrize("variant", get_args(Variant))
+def test_weighbridge_finds_it_light(
+    variant: Variant, layout: Path, image_folder: Path, tmp_path: Path
+) -> None:
+    with docker_registry(tmp_path / "registry") as registry:
+        name = f"{registry.address}/weighbridge:{variant}"
+        copy = ["skopeo", "copy", "--quiet", "--dest-tls-verify=false"]
+        subprocess.run(
+            [*copy, f"oci:{layout}:{variant}", f"docker://{name}"], check=True
+        )
+        done = subprocess.run(
+            [sys.executable, "-m", "weighbridge", "inspect", name, "-o", "json"],
+            capture_output=True,
+            check=True,
+        )
+
+    (weighed,) = json.loads(done.stdout)["images"]
+    compressed, uncompressed = (
+        weighed["compressed_bytes"],
+        weighed["uncompressed_bytes"],
+    )
+    confidence = weighed["uncompressed_confidence"]
+    sys.stderr.write(
+        f"{variant}: {compressed / 1e6:.1f} MB compressed, "
+        f"{uncompressed / 1e6:.1f} MB uncompressed ({confidence})\n"
+    )
+    assert confidence in ("exact", "trailer")
+    assert uncompressed <= LIMITS[variant]
+    # What is weighed is what was assembled, in the blocks of a tar.
+    assert uncompressed > bytes_in(image_folder / variant)
+
+
+def bytes_in(folder: Path) -> int:
+    found = (path.lstat() for path in folder.rglob("*"))
+    return sum(entry.st_size for entry in found if stat.S_ISREG(entry.st_mode))
+
+
+def test_what_is_packed_says_what_the_dockerfile_says(layout: Path) -> None:
+    inspect = ["skopeo", "inspect", "--config", f"oci:{layout}:embedded"]
+    done = subprocess.run(inspect, capture_output=True, check=True)
+
+    config = json.loads(done.stdout)["config"]
+
+    stage = last_stage()
+    assert config["User"] == stage.every("USER")[0]
+    assert config["Entrypoint"] == stage.words("ENTRYPOINT")
+    assert config["Cmd"] == stage.words("CMD")
+    assert config["StopSignal"] == stage.every("STOPSIGNAL")[0]
+    assert list(config["Volumes"]) == stage.words("VOLUME")
+    assert list(config["ExposedPorts"]) == [f"{stage.every('EXPOSE')[0]}/tcp"]
+    assert config["Labels"] == stage.pairs("LABEL")
+    assert dict(v.split("=", 1) for v in config["Env"]) == stage.pairs("ENV")
+
+
+def test_a_packed_layer_keeps_owners_and_modes(layout: Path) -> None:
+    (layer,) = json.loads(read_blob(layout, manifest_digest(layout)))["layers"]
+    path = layout / "blobs" / layer["digest"].replace(":", "/")
+
+    with tarfile.open(path) as archive:
+        members = {member.name: member for member in archive}
+
+    assert (members["data"].uid, members["data"].mode) == (USER, 0o750)
+    assert members["tmp"].mode == 0o1777
+    assert members["usr/bin/weighbridge"].mode == 0o755
+    assert list(members) == sorted(members, key=lambda name: name.split("/"))
+
+
+def test_the_same_tree_is_packed_to_the_same_digest(
+    embedded: OwnImage, layout: Path, tmp_path: Path
+) -> None:
+    packed(embedded, tmp_path / "again", "embedded")
+
+    assert manifest_digest(tmp_path / "again") == manifest_digest(layout)
+
+
+def manifest_digest(layout: Path) -> str:
+    """That of the embedded one."""
+    entries = json.loads((layout / "index.json").read_text())["manifests"]
+    name = "org.opencontainers.image.ref.name"
+    (entry,) = [e for e in entries if e["annotations"][name] == "embedded"]
+    return str(entry["digest"])
+
+
+def read_blob(layout: Path, digest: str) -> bytes:
+    return (layout / "blobs" / digest.replace(":", "/")).read_bytes()

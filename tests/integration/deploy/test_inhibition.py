@@ -1,0 +1,72 @@
+"""Which alerts the example for Alertmanager keeps quiet while others fire."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import httpx
+import pytest
+
+from support.alert_rules import DEPLOY
+from support.alerting import alertmanager_with
+from support.wait import wait_in_thread
+
+DOWN: Final = {"alertname": "WeighbridgeDown"}
+STALE: Final = {"alertname": "WeighbridgeCrawlStale", "registry": "hub"}
+UNREACHABLE: Final = {"alertname": "WeighbridgeRegistryUnreachable", "registry": "hub"}
+IMAGE: Final = {"registry": "hub", "repository": "shop/api", "team": "shop"}
+OVER: Final = {
+    "alertname": "WeighbridgeImageOverLimit",
+    "limit": "compressed",
+    **IMAGE,
+}
+GROWN: Final = {"alertname": "WeighbridgeImageSizeRegression", **IMAGE}
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> Iterator[str]:
+    """A fresh Alertmanager with the example."""
+    example = (DEPLOY / "alertmanager/alertmanager.yml").read_text(encoding="utf-8")
+    with alertmanager_with(tmp_path / "manager", example) as address:
+        yield address
+
+
+def name_of(labels: dict[str, str]) -> str:
+    return f"{labels['alertname']} {labels.get('registry', '')}".strip()
+
+
+def states(url: str) -> dict[str, str]:
+    """Each alert's name and registry, with its state."""
+    alerts = httpx.get(f"{url}/api/v2/alerts", trust_env=False).json()
+    return {name_of(alert["labels"]): alert["status"]["state"] for alert in alerts}
+
+
+@pytest.mark.parametrize(
+    ("firing", "quiet"),
+    [
+        ([DOWN, STALE, UNREACHABLE, OVER, GROWN], [STALE, UNREACHABLE, OVER, GROWN]),
+        ([UNREACHABLE, STALE, {**STALE, "registry": "other"}], [STALE]),
+        ([OVER, GROWN], [GROWN]),
+        ([{**OVER, "registry": "other"}, GROWN], []),
+        ([GROWN, STALE], []),
+    ],
+    ids=["down", "unreachable", "over", "another's limit", "nothing to do with it"],
+)
+def test_what_follows_from_another_alert_is_quiet(
+    url: str, firing: list[dict[str, str]], quiet: list[dict[str, str]]
+) -> None:
+    posted = [{"labels": labels} for labels in firing]
+    expected = {
+        name_of(labels): "suppressed" if labels in quiet else "active"
+        for labels in firing
+    }
+
+    answer = httpx.post(f"{url}/api/v2/alerts", json=posted, trust_env=False)
+
+    assert answer.status_code == 200, answer.text
+    wait_in_thread(
+        lambda: states(url) == expected,
+        f"{expected}",
+        deadline_s=20,
+        seen=lambda: states(url),
+    )

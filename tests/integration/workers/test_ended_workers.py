@@ -1,0 +1,121 @@
+"""Workers that are killed, stopped, or killed by what they look at."""
+
+import os
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from support.database_dump import assert_same, dump_of, dump_of_url
+from support.worker_crew import Crew, Process, a_crew
+from weighbridge.audit.progress import Progress
+from weighbridge.bootstrap.crawling import crawl
+from weighbridge.config import RegistrySettings, load_settings
+from weighbridge.demo.generated import generated_content
+from weighbridge.demo.server import start_in_thread
+
+SLOW: Final = {"requests_per_second": 20.0}
+"""So that a pass takes some seconds, and ends in the middle."""
+
+
+def clean_crawl(folder: Path, url: str) -> str:
+    """The database of one process that saw the same registry."""
+    alone = f"sqlite:///{folder / 'alone.db'}"
+    settings = load_settings(None, {}, database_url=alone).model_copy(
+        update={"registries": (RegistrySettings(name="near", url=url),)}
+    )
+    crawl(settings, [], measure=True, progress=Progress())
+    return alone
+
+
+def is_at_work(crew: Crew, worker: Process) -> bool:
+    """Whether a process of this worker holds a repository."""
+    return any(
+        _group_of(str(row["lease_owner"])) == worker.popen.pid
+        for row in crew.repositories().values()
+        if row["lease_owner"]
+    )
+
+
+def _group_of(owner: str) -> int:
+    with suppress(ProcessLookupError):
+        return os.getpgid(_pid_of(owner))
+    return 0
+
+
+def _pid_of(owner: str) -> int:
+    """See `store.process_mark`."""
+    return int(owner.split(".")[1])
+
+
+def test_f14_f17_killed_and_stopped_workers_lose_nothing(tmp_path: Path) -> None:
+    running = start_in_thread(generated_content(repositories=3, tags=40))
+    try:
+        expected = dump_of_url(clean_crawl(tmp_path, running.url))
+        with a_crew(tmp_path, running.url, limits=SLOW) as crew:
+            killed, stopped = crew.single_worker(), crew.worker()
+            crew.start("scheduler")
+            crew.ring()
+            crew.wait_for(
+                lambda: is_at_work(crew, killed) and is_at_work(crew, stopped),
+                "both are at work",
+            )
+
+            killed.kill()
+            killed_at = time.monotonic()
+            began = time.monotonic()
+            code = stopped.stop()
+            stopped_s = time.monotonic() - began
+            crew.single_worker()
+            crew.wait_for(lambda: crew.is_through(3), "everything is looked at")
+
+            assert time.monotonic() - killed_at < 60
+            assert code == 0, crew.logs
+            assert stopped_s < 30
+            assert_same(expected, dump_of(crew.database))
+            with crew.database.read() as connection:
+                passes = connection.exec_driver_sql(
+                    "SELECT count(*) FROM passes WHERE state = 'ok'"
+                ).scalar_one()
+            assert passes == 3
+    finally:
+        running.close()
+
+
+def test_broker_005_a_repository_that_kills_its_process_is_parked(
+    tmp_path: Path,
+) -> None:
+    poison = "load/r00001"
+    running = start_in_thread(generated_content(repositories=3, tags=20))
+    try:
+        with a_crew(tmp_path, running.url, engine="sqlite", limits=SLOW) as crew:
+            worker = crew.single_worker()
+            crew.ring()
+            starts = set()
+
+            def is_parked() -> bool:
+                row = crew.repositories().get(poison)
+                if row is None:
+                    return False
+                if row["lease_owner"]:
+                    starts.add(row["fence"])
+                    with suppress(ProcessLookupError):
+                        os.kill(_pid_of(str(row["lease_owner"])), signal.SIGKILL)
+                crew.ring()
+                return row["state_reason"] == "poison"
+
+            crew.wait_for(is_parked, "it is parked")
+            crew.wait_for(
+                lambda: (
+                    sum(r["state"] == "ok" for r in crew.repositories().values()) == 2
+                ),
+                "the others are looked at",
+            )
+
+            row = crew.repositories()[poison]
+            assert len(starts) == 3
+            assert (row["state"], row["attempts"]) == ("error", 3)
+            assert worker.popen.poll() is None
+    finally:
+        running.close()

@@ -1,0 +1,201 @@
+"""A real Prometheus with the shipped rules, a real Alertmanager, and who listens."""
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Final
+
+import httpx
+import yaml
+
+from support.alert_rules import PROMETHEUS, RULE_FILES, program
+from support.wait import wait_in_thread
+
+READY_S: Final = 30.0
+
+
+@dataclass(slots=True)
+class Receiver:
+    """What Alertmanager sends to a webhook, in the order in which it came."""
+
+    url: str
+    messages: list[dict[str, object]] = field(default_factory=list)
+
+    def find(self, alert_name: str, status: str) -> dict[str, object] | None:
+        """The first alert of this name and status that was told."""
+        for message in self.messages:
+            alerts = message["alerts"]
+            assert isinstance(alerts, list)
+            for alert in alerts:
+                name = alert["labels"]["alertname"]
+                if (name, alert["status"]) == (alert_name, status):
+                    return dict(alert)
+        return None
+
+
+@contextmanager
+def webhook_receiver() -> Iterator[Receiver]:
+    """A receiver on loopback that says 200 to everything."""
+    messages: list[dict[str, object]] = []
+
+    class Hook(BaseHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing: the messages are kept."""
+
+        def do_POST(self) -> None:
+            length = int(self.headers["Content-Length"])
+            messages.append(json.loads(self.rfile.read(length)))
+            self.send_response(200)
+            self.end_headers()
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hook)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield Receiver(f"http://127.0.0.1:{server.server_address[1]}/", messages)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def alertmanager(folder: Path, receiver: Receiver) -> AbstractContextManager[str]:
+    """An Alertmanager that tells the receiver at once; its URL."""
+    config = {
+        "route": {
+            "receiver": "hook",
+            "group_by": ["alertname", "team"],
+            "group_wait": "1s",
+            "group_interval": "1s",
+            "repeat_interval": "1h",
+        },
+        "receivers": [{"name": "hook", "webhook_configs": [{"url": receiver.url}]}],
+    }
+    return alertmanager_with(folder, yaml.safe_dump(config))
+
+
+@contextmanager
+def alertmanager_with(folder: Path, configuration: str) -> Iterator[str]:
+    """An Alertmanager with this configuration, with no others; its URL."""
+    folder.mkdir()
+    (folder / "alertmanager.yml").write_text(configuration, encoding="utf-8")
+    address = f"127.0.0.1:{_free_port()}"
+    command = [
+        program("prometheus-alertmanager"),
+        "--config.file=alertmanager.yml",
+        f"--storage.path={folder / 'data'}",
+        f"--web.listen-address={address}",
+        "--cluster.listen-address=",
+    ]
+    with _running(command, folder, address):
+        yield f"http://{address}"
+
+
+@contextmanager
+def prometheus(folder: Path, target: str, alertmanager_url: str) -> Iterator[str]:
+    """A Prometheus that scrapes a Weighbridge each second, as the shipped example
+    does, with the shipped rules in a hurry; its URL."""
+    folder.mkdir()
+    hasten_rules(folder)
+    config = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text("utf-8"))
+    config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    for job in config["scrape_configs"]:
+        job |= {"scrape_interval": "1s", "scrape_timeout": "1s"}
+        job["static_configs"] = [{"targets": [target]}]
+    (manager,) = config["alerting"]["alertmanagers"]
+    told = alertmanager_url.removeprefix("http://")
+    manager["static_configs"] = [{"targets": [told]}]
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+    address = f"127.0.0.1:{_free_port()}"
+    command = [
+        program("prometheus"),
+        "--config.file=prometheus.yml",
+        f"--storage.tsdb.path={folder / 'tsdb'}",
+        "--storage.tsdb.retention.time=1h",
+        f"--web.listen-address={address}",
+    ]
+    with _running(command, folder, address):
+        yield f"http://{address}"
+
+
+def hasten_rules(folder: Path) -> None:
+    """Copies of the shipped rules in which every duration is a second. The real ones
+    are promtool's to judge: nobody waits ten minutes for a test."""
+    for name in RULE_FILES:
+        document = yaml.safe_load((PROMETHEUS / name).read_text("utf-8"))
+        for group in document["groups"]:
+            for rule in group["rules"]:
+                hasty = {"for", "keep_firing_for"} & rule.keys()
+                rule |= dict.fromkeys(hasty, "1s")
+        (folder / name).write_text(yaml.safe_dump(document, sort_keys=False))
+
+
+@dataclass(frozen=True, slots=True)
+class Up:
+    """A `weighbridge up`: where it serves, and its process for signals."""
+
+    address: str
+    pid: int
+
+    def get(self, path: str) -> str:
+        return httpx.get(f"http://{self.address}{path}", trust_env=False).text
+
+
+@contextmanager
+def weighbridge_up(folder: Path, configuration: str) -> Iterator[Up]:
+    """`weighbridge up` in a folder with this configuration."""
+    folder.mkdir(exist_ok=True)
+    (folder / "weighbridge.yaml").write_text(configuration, encoding="utf-8")
+    address = f"127.0.0.1:{_free_port()}"
+    command = [sys.executable, "-m", "weighbridge", "up", "--bind", address]
+    command += ["--database", "w.db"]
+    with _running(command, folder, address, "/readyz") as process:
+        yield Up(address, process.pid)
+
+
+def log_of(folder: Path) -> str:
+    """What the program that was started there has said."""
+    return (folder / "log").read_text(errors="replace")
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+@contextmanager
+def _running(
+    command: Sequence[str], folder: Path, address: str, path: str = "/-/ready"
+) -> Iterator["subprocess.Popen[bytes]"]:
+    log = folder / "log"
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            command, cwd=folder, stdout=subprocess.DEVNULL, stderr=stream
+        )
+
+    def is_ready() -> bool:
+        assert process.poll() is None, log.read_text()
+        try:
+            answer = httpx.get(f"http://{address}{path}", trust_env=False)
+            return answer.status_code == 200
+        except httpx.TransportError:
+            return False
+
+    try:
+        wait_in_thread(is_ready, command[0], deadline_s=READY_S, seen=log.read_text)
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

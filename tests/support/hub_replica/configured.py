@@ -1,0 +1,48 @@
+"""A configuration that crawls the replica."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from support.hub_replica.answers import host_of
+from support.hub_replica.state import PASSWORD, USER, Hub
+from weighbridge.audit.crawl_report import RegistryCrawl
+from weighbridge.audit.progress import Progress
+from weighbridge.bootstrap.crawling import crawl
+from weighbridge.config import Settings, load_settings
+
+
+def hub_settings(
+    folder: Path,
+    hub: Hub,
+    database_url: str,
+    *,
+    include: Sequence[str] = (),
+    namespaces: Sequence[str] = (),
+    limits: Mapping[str, object] | None = None,
+    signs_in: bool = False,
+) -> Settings:
+    """One registry, `hub`, of the kind dockerhub, by way of a file."""
+    registry: dict[str, object] = {
+        "name": "hub",
+        "kind": "dockerhub",
+        "url": hub.registry_url,
+        "api_url": hub.api_url,
+        "namespaces": list(namespaces),
+        "trusted_realm_hosts": [host_of(hub.token_url)],
+        "limits": dict(limits or {}),
+    }
+    if include:
+        registry["repositories"] = {"include": list(include)}
+    if signs_in:
+        registry["auth"] = {"username": USER, "password": PASSWORD}
+    path = folder / "weighbridge.yaml"
+    path.write_text(json.dumps({"registries": [registry]}), encoding="utf-8")
+    return load_settings(str(path), {}, database_url=database_url)
+
+
+def crawl_hub(settings: Settings, *, measure: bool = False) -> RegistryCrawl:
+    """One crawl."""
+    report = crawl(settings, ["hub"], measure=measure, progress=Progress())
+    (done,) = report.registries
+    return done

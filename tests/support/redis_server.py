@@ -1,0 +1,97 @@
+"""A Redis server of our own, in a scratch folder, on a free port of loopback.
+
+Skips the test where Redis is not installed, and fails where CI is set.
+"""
+
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+import redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from support.guarded_registry import a_free_port
+from support.missing import skip_or_fail
+from weighbridge.domain.secret import Secret
+
+_READY_S: Final = 20.0
+
+
+class RedisServer:
+    """It runs between `start` and `stop`; keeps nothing on disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.port = a_free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> Secret:
+        """As it is configured."""
+        return Secret(f"redis://127.0.0.1:{self.port}/0")
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        program = shutil.which("redis-server")
+        if program is None:
+            skip_or_fail("redis-server is not installed: run scripts/servers")
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    *(program, "--port", str(self.port), "--bind", "127.0.0.1"),
+                    *("--save", "", "--appendonly", "no", "--dir", str(self._folder)),
+                ],
+                stdout=log,
+                stderr=log,
+            )
+        ends_at = time.monotonic() + _READY_S
+        with self.client() as client:
+            while True:
+                try:
+                    client.ping()
+                except RedisConnectionError:
+                    assert time.monotonic() < ends_at, "no Redis"
+                    time.sleep(0.02)
+                else:
+                    return
+
+    def stop(self) -> None:
+        """End it; all that it held is lost."""
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                self.resume()
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def freeze(self) -> None:
+        """It accepts connections and answers nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """The opposite."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def client(self) -> "redis.Redis":
+        """A client of the test's own, to be closed."""
+        return redis.Redis(port=self.port, decode_responses=True)
+
+
+@contextmanager
+def a_redis() -> Iterator[RedisServer]:
+    """A running server until the block ends."""
+    with tempfile.TemporaryDirectory(prefix="weighbridge-redis-") as folder:
+        server = RedisServer(Path(folder))
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()

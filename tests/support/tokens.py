@@ -1,0 +1,49 @@
+"""Tokens for tests: made in the database as the command does it."""
+
+from datetime import datetime, timedelta
+
+from weighbridge.domain.access import Token, digest_of, new_secret
+from weighbridge.store.session import Database
+from weighbridge.store.tokens import NewToken, add_token, revoke_token
+
+
+def a_token(
+    database: Database,
+    role: str,
+    now: datetime,
+    *,
+    expires_in: timedelta | None = None,
+    is_revoked: bool = False,
+) -> str:
+    """The text of a new token; it is different for each role, and the same each time
+    for one."""
+    return a_kept_token(
+        database, role, now, expires_in=expires_in, is_revoked=is_revoked
+    )[0]
+
+
+def a_kept_token(
+    database: Database,
+    role: str,
+    now: datetime,
+    *,
+    expires_in: timedelta | None = None,
+    is_revoked: bool = False,
+) -> tuple[str, Token]:
+    """The same with what is kept of it."""
+    state = f"{role} {expires_in} {is_revoked}"
+    text = new_secret(role, digest_of(state)).reveal()
+    expires_at = None if expires_in is None else now + expires_in
+    with database.write() as connection:
+        token = add_token(
+            connection, NewToken(None, role, digest_of(text), expires_at), now
+        )
+        assert token is not None
+        if is_revoked:
+            assert revoke_token(connection, token.id, now)
+    return text, token
+
+
+def bearer(text: str) -> dict[str, str]:
+    """The header that shows it."""
+    return {"authorization": f"Bearer {text}"}

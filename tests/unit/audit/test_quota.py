@@ -1,0 +1,146 @@
+"""A quota of manifests that ends in the middle of a pass."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from support.crawling import Yard, a_yard
+from support.fake_registry import FakeRegistry
+from support.images import ServedImage, a_served_image, an_index, some_layers
+from weighbridge.errors import QuotaSpent
+from weighbridge.ports import ManifestAnswer
+from weighbridge.store.models import repositories
+
+WINDOW_S = 21_600.0
+
+
+@pytest.fixture
+def yard(tmp_path: Path) -> Iterator[Yard]:
+    with a_yard(tmp_path) as made:
+        yield made
+
+
+@dataclass
+class MeteredRegistry(FakeRegistry):
+    """Gives `left` manifests."""
+
+    has_quota: bool = True
+    left: int = 0
+
+    async def get_manifest(self, repository: str, reference: str) -> ManifestAnswer:
+        if self.left == 0:
+            raise QuotaSpent("nothing is left", retry_after=WINDOW_S)
+        self.left -= 1
+        return await super().get_manifest(repository, reference)
+
+
+def an_image(name: str) -> ServedImage:
+    return a_served_image(some_layers(1000, name=name))
+
+
+def filled(tags: int = 6) -> MeteredRegistry:
+    registry = MeteredRegistry()
+    for n in range(tags):
+        registry.put("shop/api", f"t{n}", an_image(str(n)))
+    return registry
+
+
+async def test_tags_that_were_not_reached_are_not_failed_tags(yard: Yard) -> None:
+    registry = filled()
+    registry.left = 4
+
+    done = await yard.crawl(registry)
+
+    assert [(f.tag, f.code) for f in done.faults] == [(None, "quota_spent")]
+    assert yard.repository("shop/api").state == "partial"
+    assert sorted(yard.tags("shop/api")) == ["t0", "t1", "t2", "t3"]
+    assert not any(tag.error_code for tag in yard.tags("shop/api").values())
+
+
+async def test_the_next_pass_asks_for_what_is_left_and_nothing_else(yard: Yard) -> None:
+    registry = filled()
+    registry.left = 4
+    await yard.crawl(registry)
+    registry.asked.clear()
+    registry.left = 100
+
+    done = await yard.crawl(registry)
+
+    assert done.faults == ()
+    assert registry.count("get_manifest") == 2
+    assert yard.repository("shop/api").state == "ok"
+
+
+async def test_nothing_is_removed_by_a_pass_that_ended_early(yard: Yard) -> None:
+    registry = filled()
+    registry.left = 100
+    await yard.crawl(registry)
+    del registry.tags_by_repository["shop/api"]["t5"]
+    registry.put("shop/api", "t0", an_image("moved"))
+    registry.left = 0
+
+    await yard.crawl(registry)
+
+    assert sorted(yard.tags("shop/api")) == [f"t{n}" for n in range(6)]
+
+
+async def test_an_index_that_was_begun_keeps_the_children_that_came(yard: Yard) -> None:
+    registry = MeteredRegistry(left=3)
+    images = [an_image(str(n)) for n in range(4)]
+    registry.hold(*images)
+    registry.put("shop/api", "t0", an_index([image.manifest for image in images]))
+
+    first = await yard.crawl(registry)
+    registry.left = 100
+    asked = registry.count("get_manifest")
+    second = await yard.crawl(registry)
+
+    assert first.images == 2
+    assert [f.code for f in first.faults] == ["quota_spent"]
+    assert second.faults == ()
+    assert second.images == 4
+    assert registry.count("get_manifest") - asked == 2
+
+
+async def test_half_read_indexes_come_before_new_tags(yard: Yard) -> None:
+    registry = MeteredRegistry(left=2)
+    images = [an_image(str(n)) for n in range(3)]
+    registry.hold(*images)
+    registry.put("shop/api", "t0", an_index([image.manifest for image in images]))
+    registry.put("shop/api", "t1", an_image("later"))
+    await yard.crawl(registry)
+
+    registry.left = 2
+    done = await yard.crawl(registry)
+
+    assert done.images == 3
+    assert "t1" not in yard.tags("shop/api")
+
+
+async def test_the_repository_is_due_when_the_quota_is_back(yard: Yard) -> None:
+    registry = filled()
+    registry.left = 4
+    began = yard.now
+
+    await yard.crawl(registry)
+
+    with yard.database.read() as connection:
+        due_at = connection.execute(select(repositories.c.due_at)).scalar_one()
+    assert due_at == began + timedelta(seconds=WINDOW_S)
+
+
+async def test_a_tag_without_a_digest_is_asked_by_head_before_it_costs(
+    yard: Yard,
+) -> None:
+    registry = filled(2)
+    registry.put("shop/api", "alias", an_image("0"))
+    registry.left = 100
+
+    await yard.crawl(registry)
+
+    assert registry.count("head_manifest") == 3
+    assert registry.count("get_manifest") == 2

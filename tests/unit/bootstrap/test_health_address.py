@@ -1,0 +1,19 @@
+"""Where a service is asked whether it is alive."""
+
+import pytest
+
+from weighbridge.bootstrap.health import own_url
+
+
+@pytest.mark.parametrize(
+    ("bind", "url"),
+    [
+        ("127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("10.0.0.7:80", "http://10.0.0.7:80"),
+        ("0.0.0.0:9000", "http://127.0.0.1:9000"),
+        ("[::]:9000", "http://[::1]:9000"),
+        ("[::1]:8080", "http://[::1]:8080"),
+    ],
+)
+def test_what_listens_everywhere_is_asked_on_loopback(bind: str, url: str) -> None:
+    assert own_url(bind) == url

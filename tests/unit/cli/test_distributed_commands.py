@@ -1,0 +1,115 @@
+"""What keeps `worker`, `scheduler` and `serve` from starting, and how they stop."""
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from weighbridge.cli.handover import handed_over
+from weighbridge.cli.main import run
+from weighbridge.cli.nodes import Nodes
+from weighbridge.cli.options import Options
+from weighbridge.config import load_settings
+from weighbridge.store.session import open_database
+
+REDIS = "redis://127.0.0.1:1/0"
+ENDLESS = [sys.executable, "-c", "import time; time.sleep(60)"]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in [name for name in os.environ if name.startswith("WEIGHBRIDGE_")]:
+        monkeypatch.delenv(name)
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", ["worker", "scheduler"])
+def test_without_redis_there_is_nothing_to_join(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([command]) == 2
+
+    assert "[no_redis]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["worker"], ["scheduler"], ["serve", "--bind", "127.0.0.1:0"]],
+    ids=" ".join,
+)
+def test_a_database_of_another_version_is_refused(
+    arguments: list[str],
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("WEIGHBRIDGE_REDIS_URL", REDIS)
+    open_database(f"sqlite:///{folder / 'empty.db'}").close()
+
+    assert run([*arguments, "--database", "empty.db"]) == 2
+
+    assert "[schema_version]" in capsys.readouterr().err
+
+
+def test_a_queue_that_does_not_exist_is_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["worker", "--queues", "push,crawls"]) == 2
+
+    shown = capsys.readouterr().err
+    assert "'crawls'" in shown
+    assert "push, crawl, measure, notify" in shown
+
+
+def test_a_node_finds_the_settings_that_the_command_had(folder: Path) -> None:
+    (folder / "other.yaml").write_text(f"redis_url: {REDIS}\n")
+    environ = {"WEIGHBRIDGE_DATABASE_URL_FILE": "x", "PATH": "/bin"}
+    options = Options(config="other.yaml", database="w.db")
+    settings = load_settings("other.yaml", {}, database_url="w.db")
+
+    handed = handed_over(options, settings, environ)
+
+    assert load_settings(None, handed).redis_url == settings.redis_url
+    assert load_settings(None, handed).database_url == settings.database_url
+    assert handed["PATH"] == "/bin"
+
+
+def stopped_soon(nodes: Nodes, number: signal.Signals) -> int:
+    before = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)}
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), number))
+    timer.start()
+    try:
+        return nodes.run(os.environ)
+    finally:
+        timer.join()
+        for which, handler in before.items():
+            signal.signal(which, handler)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_f17_a_signal_ends_all_nodes(number: signal.Signals) -> None:
+    calm = [
+        sys.executable,
+        "-c",
+        "import signal, sys, time\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\n"
+        "time.sleep(60)",
+    ]
+
+    assert stopped_soon(Nodes([calm, calm]), number) in (0, signal.SIGTERM)
+
+
+def test_a_node_that_ends_takes_the_others_along() -> None:
+    failing = [sys.executable, "-c", "import sys; sys.exit(70)"]
+    before = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)}
+
+    try:
+        assert Nodes([ENDLESS, failing]).run(os.environ) == 70
+    finally:
+        for which, handler in before.items():
+            signal.signal(which, handler)

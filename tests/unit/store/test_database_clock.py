@@ -1,0 +1,43 @@
+"""Leases and due times go by the database's clock, whatever a worker's says."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from support.database import Engine, a_database
+from weighbridge.store.clock import DatabaseClock
+from weighbridge.store.session import Database
+
+
+@pytest.fixture
+def database(engine: Engine, tmp_path: Path) -> Iterator[Database]:
+    with a_database(tmp_path, engine) as opened:
+        yield opened
+
+
+def two_days_ahead() -> datetime:
+    return datetime.now(UTC) + timedelta(days=2)
+
+
+@pytest.mark.only_on("postgresql")
+def test_f33_a_clock_that_is_wrong_is_put_right_by_the_server(
+    database: Database,
+) -> None:
+    clock = DatabaseClock(database, ours=two_days_ahead)
+
+    before = clock()
+    clock.measure()
+
+    assert before - datetime.now(UTC) > timedelta(days=1)
+    assert abs(clock() - datetime.now(UTC)) < timedelta(seconds=10)
+
+
+@pytest.mark.only_on("sqlite")
+def test_on_one_machine_there_is_one_clock(database: Database) -> None:
+    clock = DatabaseClock(database, ours=two_days_ahead)
+
+    clock.measure()
+
+    assert clock() - datetime.now(UTC) > timedelta(days=1)

@@ -1,0 +1,103 @@
+"""What Celery is told, and where each job goes."""
+
+import pytest
+from celery import Celery
+
+from weighbridge.config import load_settings
+from weighbridge.errors import UsageError
+from weighbridge.jobs import names
+from weighbridge.jobs.broker import SLICE_S
+from weighbridge_workers.configuration import configuration
+from weighbridge_workers.making import make_app
+
+
+@pytest.fixture(scope="module")
+def app() -> Celery:
+    environ = {"WEIGHBRIDGE_REDIS_URL": "redis://127.0.0.1:1/0"}
+    return make_app(load_settings(None, environ))
+
+
+def test_every_job_has_a_task_of_its_name(app: Celery) -> None:
+    ours = {name for name in app.tasks if name.startswith("weighbridge.")}
+
+    assert ours == {*names.QUEUE_OF, names.CANARY}
+
+
+def test_queues_are_served_in_their_order() -> None:
+    settings = configuration()
+
+    assert names.QUEUES == ("push", "crawl", "measure", "notify")
+    assert [queue.name for queue in settings["task_queues"]] == list(names.QUEUES)  # type: ignore[attr-defined] # an object, since Celery's settings have no types
+    options = settings["broker_transport_options"]
+    assert isinstance(options, dict)
+    assert options["queue_order_strategy"] == "priority"
+
+
+@pytest.mark.parametrize(
+    ("job", "queue"),
+    [
+        (names.CRAWL, "crawl"),
+        (names.DISCOVER, "crawl"),
+        (names.MEASURE, "measure"),
+        (names.PRUNE, "measure"),
+        (names.TICK, "notify"),
+        (names.SETTLE, "notify"),
+        (names.DELIVER, "notify"),
+    ],
+)
+def test_a_job_goes_to_its_queue(app: Celery, job: str, queue: str) -> None:
+    assert app.conf.task_routes[job] == {"queue": queue}
+
+
+def test_broker_001_nothing_but_json_is_accepted(app: Celery) -> None:
+    assert app.conf.accept_content == ["json"]
+    assert app.conf.result_accept_content == ["json"]
+    assert app.conf.task_serializer == "json"
+
+
+def test_broker_002_there_are_no_results(app: Celery) -> None:
+    assert app.conf.task_ignore_result is True
+    assert app.conf.result_backend is None
+
+
+def test_f15_no_job_outlives_the_time_after_which_others_get_its_message(
+    app: Celery,
+) -> None:
+    visible_s = app.conf.broker_transport_options["visibility_timeout"]
+
+    assert SLICE_S < app.conf.task_soft_time_limit < app.conf.task_time_limit
+    assert app.conf.task_time_limit < visible_s
+
+
+def test_f14_a_killed_workers_message_is_handed_on(app: Celery) -> None:
+    options = app.conf.broker_transport_options
+
+    assert app.conf.task_acks_late is True
+    assert app.conf.task_reject_on_worker_lost is True
+    assert app.conf.worker_prefetch_multiplier == 1
+    assert options["unacked_restore_interval"] == 5
+    assert options["unacked_restore_throttle"] == 1
+
+
+def test_f19_redis_is_waited_for_however_long_it_takes(app: Celery) -> None:
+    assert app.conf.broker_connection_retry_on_startup is True
+    assert app.conf.broker_connection_max_retries is None
+    assert app.conf.broker_transport_options["socket_timeout"] <= 5
+
+
+def test_f20_a_beat_rings_often_enough_and_never_twice_for_one_moment(
+    app: Celery,
+) -> None:
+    entries = app.conf.beat_schedule
+
+    assert set(entries) == {"tick", "settle", "deliver"}
+    assert entries["tick"]["schedule"] <= 30
+    for entry in entries.values():
+        assert entry["options"]["expires"] <= entry["schedule"]
+
+
+def test_without_redis_there_is_no_application() -> None:
+    with pytest.raises(UsageError) as refused:
+        make_app(load_settings(None, {}))
+
+    assert refused.value.code == "no_redis"

@@ -1,0 +1,101 @@
+"""What Celery is told, each with the reason; none of its defaults is good enough here.
+
+The database knows what is due and who does it. A message only says that there may be
+something to do: it may come twice, or be lost.
+"""
+
+from typing import Final
+
+from kombu import Queue
+
+from weighbridge.jobs.broker import HARD_LIMIT_S, SOFT_LIMIT_S, VISIBILITY_S
+from weighbridge.jobs.names import DELIVER, QUEUE_OF, QUEUES, SETTLE, TICK
+
+TICK_S: Final = 10.0
+SETTLE_S: Final = 5.0
+DELIVER_S: Final = 30.0
+_CHILD_KIB: Final = 512 * 1024
+_SOCKET_S: Final = 5.0
+
+
+def configuration() -> dict[str, object]:
+    """Celery's settings."""
+    return {**_messages(), **_worker(), **_connection(), **_schedule()}
+
+
+def _messages() -> dict[str, object]:
+    return {
+        # Whoever can write to Redis could run code by a pickled message.
+        "accept_content": ["json"],
+        "task_serializer": "json",
+        "result_accept_content": ["json"],
+        # Results would be read back, and nobody wants them.
+        "result_backend": None,
+        "task_ignore_result": True,
+        "task_queues": [Queue(name) for name in QUEUES],
+        "task_default_queue": "crawl",
+        "task_routes": {name: {"queue": queue} for name, queue in QUEUE_OF.items()},
+        # A scheduler that cannot send now sends again at its next beat.
+        "task_publish_retry": False,
+    }
+
+
+def _worker() -> dict[str, object]:
+    return {
+        # A worker that is killed has not confirmed its message, and others have it.
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,
+        # What waits in one worker's hands cannot be done by another.
+        "worker_prefetch_multiplier": 1,
+        "task_soft_time_limit": SOFT_LIMIT_S,
+        "task_time_limit": HARD_LIMIT_S,
+        "worker_soft_shutdown_timeout": 25.0,
+        "worker_max_memory_per_child": _CHILD_KIB,
+        # Commands to workers come over Redis too, and one of them ends a worker.
+        "worker_enable_remote_control": False,
+        "worker_hijack_root_logger": False,
+        "worker_redirect_stdouts": False,
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+    }
+
+
+def _connection() -> dict[str, object]:
+    return {
+        "broker_connection_retry_on_startup": True,
+        # 100 tries would be all else, and a worker without a broker then ends.
+        "broker_connection_max_retries": None,
+        "broker_transport_options": {
+            "visibility_timeout": VISIBILITY_S,
+            # Without these two a killed worker's message comes back 100 s too late.
+            "unacked_restore_interval": 5,
+            "unacked_restore_throttle": 1,
+            "socket_timeout": _SOCKET_S,
+            "socket_connect_timeout": _SOCKET_S,
+            "socket_keepalive": True,
+            "health_check_interval": 10,
+            # The order of QUEUES, and not each in turn.
+            "queue_order_strategy": "priority",
+        },
+    }
+
+
+def _schedule() -> dict[str, object]:
+    """A message that is not taken before the next one is sent is worth nothing."""
+    return {
+        # In memory: what was done when stands in the database.
+        "beat_scheduler": "celery.beat:Scheduler",
+        "beat_max_loop_interval": SETTLE_S,
+        "beat_schedule": {
+            name: {
+                "task": job,
+                "schedule": every_s,
+                "args": ("",),
+                "options": {"queue": QUEUE_OF[job], "expires": every_s},
+            }
+            for name, job, every_s in (
+                ("tick", TICK, TICK_S),
+                ("settle", SETTLE, SETTLE_S),
+                ("deliver", DELIVER, DELIVER_S),
+            )
+        },
+    }

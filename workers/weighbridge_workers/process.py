@@ -1,0 +1,161 @@
+"""What a worker process keeps from its first message to its end."""
+
+import asyncio
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from weighbridge.bootstrap.distributed import Distributed
+from weighbridge.config import Settings
+from weighbridge.domain.secret import Secret
+from weighbridge.errors import JobDropped, WeighbridgeError
+from weighbridge.jobs.broker import SLICE_S
+from weighbridge.jobs.over_celery import CeleryJobs
+from weighbridge.jobs.roll import DROPPED, FAILED, TAKEN, Roll
+from weighbridge.jobs.shared_pacing import SharedPaces
+from weighbridge.store.clock import DatabaseClock
+from weighbridge.store.schema import check_schema
+from weighbridge.store.session import Database, open_database
+from weighbridge.telemetry import Telemetry
+from weighbridge_workers.loop import LoopThread
+from weighbridge_workers.shared_memory import SharedMemory
+
+GRACE_S: Final = 12.0
+"""So long a job may go on once the worker is to stop; then it is given back. The
+whole worker has 30 seconds."""
+_LOOK_S: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """Made by the first message, after the fork."""
+
+    loop: LoopThread
+    database: Database
+    jobs: CeleryJobs
+    roll: Roll
+    distributed: Distributed
+
+
+class Process:
+    """Does jobs. In any pool: one process may be asked by several threads at once."""
+
+    def __init__(self, settings: Settings, redis_url: Secret) -> None:
+        self.memory = SharedMemory()
+        self._telemetry = Telemetry()
+        self._settings = settings
+        self._redis_url = redis_url
+        self._lock = threading.Lock()
+        self._parts: _Parts | None = None
+        self._log = structlog.get_logger("weighbridge.worker")
+
+    def do(self, job: str, argument: object) -> None:
+        """Do one job. What fails is logged and counted: the database knows what is
+        due, and asks for it again."""
+        events = [(TAKEN, job, "")]
+        try:
+            parts = self._ready()
+            text = _checked(argument)
+            parts.jobs.taken(job, text)
+            if not parts.loop.run(self._sliced(parts, job, text)):
+                parts.jobs.put(job, text)
+        except JobDropped as exc:
+            events.append((DROPPED, job, exc.code))
+            self._log.warning("job dropped", job=job, code=exc.code, why=exc.message)
+        except WeighbridgeError as exc:
+            level = self._log.warning if exc.retryable else self._log.error
+            level(
+                "job failed", job=job, argument=argument, code=exc.code, why=exc.message
+            )
+            events.append((FAILED, job, ""))
+        except Exception as exc:
+            # What is counted here is told by Celery, as it tells every error.
+            self._log.error("job failed", job=job, code="bug", why=repr(exc))
+            events.append((FAILED, job, ""))
+            raise
+        finally:
+            self.memory.note_life()
+            self._count(events)
+
+    def close(self) -> None:
+        """Give back what is held, and close every connection."""
+        with self._lock:
+            parts, self._parts = self._parts, None
+        if parts is None:
+            return
+        with suppress(TimeoutError):
+            parts.loop.run(parts.distributed.aclose())
+            parts.loop.close()
+        parts.jobs.close()
+        parts.roll.close()
+        parts.database.close()
+
+    def _count(self, events: list[tuple[str, str, str]]) -> None:
+        parts = self._parts
+        if parts is not None:
+            with suppress(OSError):
+                parts.roll.count(*events)
+
+    def _ready(self) -> _Parts:
+        with self._lock:
+            if self._parts is None:
+                self._parts = self._make()
+            return self._parts
+
+    def _make(self) -> _Parts:
+        database = open_database(self._settings.database_url.reveal())
+        clock = DatabaseClock(database)
+        try:
+            check_schema(database)
+            clock.measure()
+        except BaseException:
+            database.close()
+            raise
+        jobs = CeleryJobs(self._redis_url)
+        loop = LoopThread()
+
+        async def make() -> Distributed:
+            paces = SharedPaces(self._redis_url)
+            return Distributed(
+                self._settings, database, self._telemetry, jobs, clock, paces=paces
+            )
+
+        distributed = loop.run(make())
+        return _Parts(loop, database, jobs, Roll(self._redis_url), distributed)
+
+    async def _sliced(self, parts: _Parts, job: str, argument: str) -> bool:
+        """Whether the job came to its end; what is left of a long one is a job of its
+        own, so that others have their turn and a worker can stop."""
+        work = asyncio.ensure_future(parts.distributed.handlers[job](argument))
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + SLICE_S
+        try:
+            while not work.done():
+                await asyncio.wait((work,), timeout=_LOOK_S)
+                self.memory.note_life()
+                stopping = self.memory.stopping_for()
+                is_over = stopping is not None and stopping > GRACE_S
+                if not work.done() and (is_over or loop.time() > ends_at):
+                    work.cancel()
+                    await asyncio.wait((work,))
+        except asyncio.CancelledError:
+            work.cancel()
+            await asyncio.wait((work,))
+            raise
+        if work.cancelled():
+            return False
+        work.result()
+        return True
+
+
+def _checked(argument: object) -> str:
+    """Raises JobDropped(malformed_job)."""
+    if not isinstance(argument, str) or len(argument) > _ARGUMENT:
+        raise JobDropped("a message is not of our making", code="malformed_job")
+    return argument
+
+
+_ARGUMENT: Final = 512

@@ -1,0 +1,73 @@
+"""What Celery tells a worker of its life, and what is done about it."""
+
+import logging
+import os
+from typing import Protocol
+
+from billiard import active_children
+from celery import signals
+
+from weighbridge import logs
+from weighbridge.config import Settings
+from weighbridge.domain.secret import Secret
+from weighbridge_workers.process import Process
+from weighbridge_workers.watchdog import EXIT_CODE, Watchdog
+
+
+class _Consumer(Protocol):
+    """What we use of the part of Celery that takes messages."""
+
+    hostname: str
+
+    def add_task_queue(self, queue: str, **options: object) -> None:
+        """Take from this queue too, also after Redis was away."""
+
+
+def connect(settings: Settings, redis_url: Secret, process: Process) -> None:
+    """Log as every other command does, pass a stop on, watch, close what is open."""
+    watching: list[Watchdog] = []
+
+    def set_up_logging(**_: object) -> None:
+        logs.configure(settings.log_format, settings.log_level)
+        # A line for each message that is sent, that comes and that is done.
+        for name in ("celery.worker.strategy", "celery.app.trace", "celery.beat"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+
+    def watch(sender: _Consumer, **_: object) -> None:
+        if watching:
+            return  # It is ready again after Redis was away.
+        queue = f"canary.{sender.hostname}.{os.getpid()}"
+        sender.add_task_queue(queue, auto_delete=True, durable=False)
+        watchdog = Watchdog(
+            redis_url,
+            process.memory,
+            worker=f"{sender.hostname}.{os.getpid()}",
+            queue=queue,
+            give_up=_give_up,
+        )
+        watching.append(watchdog)
+        watchdog.start()
+
+    def stop(**_: object) -> None:
+        process.memory.note_stop()
+
+    def close(**_: object) -> None:
+        process.close()
+
+    def end(**_: object) -> None:
+        for watchdog in watching:
+            watchdog.close()
+        process.close()
+
+    signals.setup_logging.connect(set_up_logging, weak=False)
+    signals.worker_ready.connect(watch, weak=False)
+    signals.worker_shutting_down.connect(stop, weak=False)
+    signals.worker_process_shutdown.connect(close, weak=False)
+    signals.worker_shutdown.connect(end, weak=False)
+
+
+def _give_up() -> None:
+    """End at once, with the pool: who takes no work cannot end it in order either."""
+    for child in active_children():
+        child.terminate()
+    os._exit(EXIT_CODE)

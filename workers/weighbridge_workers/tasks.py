@@ -1,0 +1,24 @@
+"""One task for each job: the message's argument goes to the use case of its name."""
+
+from celery import Celery
+
+from weighbridge.jobs.names import CANARY, QUEUE_OF
+from weighbridge_workers.process import Process
+
+
+def register(app: Celery, process: Process) -> None:
+    """Give the application its tasks."""
+    for job in QUEUE_OF:
+        _add(app, process, job)
+
+    def canary(*_: object) -> None:
+        process.memory.note_life()
+
+    app.task(name=CANARY)(canary)
+
+
+def _add(app: Celery, process: Process, job: str) -> None:
+    def task(*arguments: object) -> None:
+        process.do(job, arguments[0] if len(arguments) == 1 else None)
+
+    app.task(name=job)(task)

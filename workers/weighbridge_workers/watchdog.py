@@ -1,0 +1,123 @@
+"""Ends a worker that is connected and does nothing, so that it is started anew.
+
+Celery's consumer has more than once stayed connected to Redis without taking
+messages any more. Its process then lives, and nothing but a message of its own that
+nobody answers shows it.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+import structlog
+
+from weighbridge.domain.secret import Secret
+from weighbridge.jobs.over_celery import CeleryJobs
+from weighbridge.jobs.roll import Roll
+from weighbridge_workers.shared_memory import SharedMemory
+
+LOOK_S: Final = 15.0
+CANARY_S: Final = 60.0
+MISSES: Final = 3
+EXIT_CODE: Final = 70
+PARENT: Final = "_WEIGHBRIDGE_PARENT"
+
+
+class Canary:
+    """Counts the messages to itself that a worker has left unanswered.
+
+    send:   puts one, False where Redis did not take it: then nothing is due
+    memory: where the worker's processes leave signs of life
+    """
+
+    def __init__(self, send: Callable[[], bool], memory: SharedMemory) -> None:
+        self._send = send
+        self._memory = memory
+        self._misses = 0
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether three minutes have passed without any sign of life."""
+        return self._misses >= MISSES
+
+    def sing(self) -> None:
+        """To be called once in `CANARY_S`: look whether there was a sign of life since
+        the last message, and send the next one."""
+        silent = self._memory.silent_for()
+        if silent is not None and silent <= CANARY_S:
+            self._misses = 0
+        if self._send():
+            self._misses += 1
+
+    def look(self) -> None:
+        """Forget the misses once there was a sign of life."""
+        silent = self._memory.silent_for()
+        if silent is not None and silent < LOOK_S:
+            self._misses = 0
+
+
+class Watchdog:
+    """A thread of the worker's main process.
+
+    worker:  as it is called in the roll of workers
+    queue:   that only this worker takes from
+    give_up: ends the process
+    """
+
+    def __init__(
+        self,
+        redis_url: Secret,
+        memory: SharedMemory,
+        *,
+        worker: str,
+        queue: str,
+        give_up: Callable[[], None],
+    ) -> None:
+        self._worker = worker
+        self._queue = queue
+        self._jobs = CeleryJobs(redis_url)
+        self._roll = Roll(redis_url)
+        self._canary = Canary(lambda: self._jobs.put_canary(queue), memory)
+        self._give_up = give_up
+        self._parent = int(os.environ.get(PARENT) or 0)
+        self._closed = threading.Event()
+        self._log = structlog.get_logger("weighbridge.worker")
+        self._thread = threading.Thread(
+            target=self._run, name="weighbridge-watchdog", daemon=True
+        )
+
+    def start(self) -> None:
+        """Begin to watch; returns at once."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """The worker ends as it should."""
+        self._closed.set()
+        self._thread.join(5.0)
+        with suppress(OSError):
+            self._roll.strike(self._worker)
+        self._jobs.drop_queue(self._queue)
+        self._roll.close()
+        self._jobs.close()
+
+    def _run(self) -> None:
+        looks = 0
+        while not self._closed.is_set():
+            with suppress(OSError):
+                self._roll.note(self._worker)
+            if looks * LOOK_S % CANARY_S == 0:
+                self._canary.sing()
+            else:
+                self._canary.look()
+            if self._canary.is_dead:
+                self._log.error("the worker takes no work any more and ends itself")
+                self._give_up()
+            if self._parent and os.getppid() != self._parent:
+                # Whoever started both nodes was killed, and nobody else ends us.
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
+            looks += 1
+            self._closed.wait(LOOK_S)
