@@ -52,9 +52,7 @@ def choose(
     shown = tuple(r for r in registries if r.state != "unconfigured")
     repositories = sum(registry.repositories for registry in shown)
     was_below = _was_below(before, now)
-    step = ladder(
-        budget, len(shown), repositories, limits=limits, was_below=was_below
-    )
+    step = ladder(budget, len(shown), repositories, limits=limits, was_below=was_below)
     since = now
     if before is not None and before.level == step.level:
         since = before.level_since
