@@ -46,4 +46,4 @@ dashboards: ## Write the Grafana dashboards anew
 	@$(PYTHON) deploy/grafana/generate.py
 
 clean: ## Remove the virtual environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .image .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -11,7 +11,7 @@ from weighbridge.store.tags import KnownTag
 ALIASES_WORTH_A_HEAD = 2
 """More tags than this a digest in the last pass: HEAD first, GET only the new."""
 
-Kind: TypeAlias = Literal["same", "head", "get"]
+Kind: TypeAlias = Literal["same", "pushed", "head", "get"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +19,11 @@ class Question:
     """What a tag of a listing needs.
 
     kind:   same: the listing itself says that nothing changed, no request;
+            pushed: it says that the same was pushed once more, no request either;
             head: ask for the digest first;
             get: a GET tells digest and content at once
-    digest: of a `get`: the one that the listing gives, which the tag did not have
+    digest: the one that the listing gives, where that is not what is stored: of a
+            `get` one that the tag did not have
     """
 
     tag: TagSeen
@@ -47,6 +49,8 @@ def plan(
             yield Question(tag, "head" if asks_first else "get")
         elif before is None or before.digest != tag.digest or before.error_code:
             yield Question(tag, "get", tag.digest)
+        elif _is_pushed_again(tag, before):
+            yield Question(tag, "pushed", tag.digest)
         else:
             yield Question(tag, "same")
 
@@ -65,6 +69,14 @@ def _is_as_pushed(tag: TagSeen, before: KnownTag | None) -> bool:
         and tag.pushed_at is not None
         and tag.pushed_at == before.pushed_at
     )
+
+
+def _is_pushed_again(tag: TagSeen, before: KnownTag) -> bool:
+    """Whether the listing knows of a later push than the store. An earlier one is no
+    news: a listing may be behind."""
+    if tag.pushed_at is None:
+        return False
+    return before.pushed_at is None or tag.pushed_at > before.pushed_at
 
 
 def _has_failed(tag: KnownTag | None) -> bool:

@@ -23,7 +23,7 @@ from weighbridge.domain.listing import TagSeen
 from weighbridge.domain.report import RepositoryState
 from weighbridge.errors import (
     DocumentError,
-    QuotaSpent,
+    RateLimited,
     RegistryError,
     TransportError,
     WeighbridgeError,
@@ -50,6 +50,9 @@ MASS: Final = 10
 SILENT_IN_A_ROW: Final = 5
 """So many tags in a row bring no answer, each after all its attempts: the others are
 not asked in this pass. A deadline for each of a thousand tags would be a day."""
+REFUSED_IN_A_ROW: Final = 5
+"""So many tags in a row are refused for having asked too much, each after all its
+attempts: to ask for the others would be more of the same."""
 GONE_AT_ONCE: Final = 1_000
 """Tags that are buried in one transaction."""
 
@@ -91,7 +94,8 @@ class RepositoryPass:
         self._missing = ""
         self._error_before = ""
         self._head_first = wants_head_first(claim.tags, claim.manifests)
-        self._spent: QuotaSpent | None = None
+        self._refused = 0
+        self._sent_away: RateLimited | None = None
 
     async def run(self) -> PassOutcome:
         """Look, keep what was learned, and record how far it came.
@@ -156,8 +160,8 @@ class RepositoryPass:
                 for tags in _pieces(self._fresh(page.tags), KNOWN_AT_ONCE):
                     await self._look_at(tags, asking)
                 self._show()
-                if self._spent is not None:
-                    return self._spent
+                if self._sent_away is not None:
+                    return self._sent_away
                 if len(self._listing.seen) > limits.TAGS_PER_REPOSITORY:
                     return too_many_tags()
         except (RegistryError, TransportError, DocumentError) as exc:
@@ -187,7 +191,7 @@ class RepositoryPass:
         for question in plan(tags, known, head_first=self._head_first or has_quota):
             if question.kind == "same":
                 self._keeping.add(await look.at(question), has_place=False)
-            elif self._spent is None:
+            elif self._sent_away is None:
                 await self._keeping.place()
                 if has_quota:
                     # A quota that ends then leaves one index without its children,
@@ -200,10 +204,14 @@ class RepositoryPass:
         """Raises TransportError once the registry has fallen silent."""
         try:
             answer = await look.at(question)
-        except QuotaSpent as exc:
-            self._spent = exc
+        except RateLimited as exc:
+            self._sent_away = exc
             return
         self._keeping.add(answer)
+        is_refused = answer.unanswered == RateLimited.code
+        self._refused = self._refused + 1 if is_refused else 0
+        if self._refused >= REFUSED_IN_A_ROW:
+            self._sent_away = _sent_away()
         self._silent = self._silent + 1 if answer.is_silent else 0
         if self._silent >= SILENT_IN_A_ROW:
             raise TransportError(
@@ -312,6 +320,13 @@ class RepositoryPass:
         )
         due_at = now + timedelta(seconds=wait_s)
         close_pass(connection, self._claim, opened.id, result, now, due_at)
+
+
+def _sent_away() -> RateLimited:
+    return RateLimited(
+        f"{REFUSED_IN_A_ROW} tags in a row were refused: too much was asked",
+        hint="the next pass goes on from here",
+    )
 
 
 def _is_mass(gone: int, live: int) -> bool:

@@ -7,11 +7,13 @@ from typing import Final
 from weighbridge.audit.plan import Question
 from weighbridge.audit.read import Reader, Reading
 from weighbridge.domain.digest import Digest
+from weighbridge.domain.limits import RETRY_AFTER_MAX_S
 from weighbridge.domain.listing import TagSeen
 from weighbridge.errors import (
     DocumentError,
     NotFound,
     QuotaSpent,
+    RateLimited,
     RegistryError,
     TransportError,
     WeighbridgeError,
@@ -35,7 +37,8 @@ class TagFault:
 class TagAnswer:
     """What one tag turned out to be; neither move nor failure: what it was.
 
-    move:       where it points, if it is new, moved, or no longer in error
+    move:       where it points, if it is new, moved, pushed again, or no longer in
+                error
     failure:    why the look failed; what was known of it stays
     reading:    the documents that the move leads to
     fault:      whatever is not as it should be, for people
@@ -82,22 +85,27 @@ class TagLook:
         self._known = known
 
     async def at(self, question: Question) -> TagAnswer:
-        """Ask one question; a tag's failure is its answer. Raises QuotaSpent."""
+        """Ask one question; a tag's failure is its answer. Raises RateLimited where
+        nothing may be asked for long."""
         tag = question.tag
         before = self._known.get(tag.name)
         if question.kind == "same":
             return TagAnswer(tag.name)
         if question.kind == "head":
             return await self._head(tag, before)
-        if question.digest is not None:
-            return await self._moved(tag, before, question.digest)
-        return await self._read(tag, before, None)
+        if question.digest is None:
+            return await self._read(tag, before, None)
+        if question.kind == "pushed":
+            return _pushed_again(tag, question.digest)
+        return await self._moved(tag, before, question.digest)
 
     async def _head(self, tag: TagSeen, before: KnownTag | None) -> TagAnswer:
         """Ask a tag's digest; only one that is new to the tag leads further."""
         try:
             digest = await self._registry.head_manifest(self._repository, tag.name)
         except (RegistryError, TransportError) as exc:
+            if _is_of_all(exc):
+                raise
             return _failed(tag.name, before, exc)
         if digest is None:
             return await self._read(tag, before, None)
@@ -108,8 +116,7 @@ class TagLook:
             is_as_stored = tag.pushed_at in (None, before.pushed_at)
             if is_as_stored and not before.error_code:
                 return TagAnswer(tag.name)
-            move = Move(tag.name, digest, tag.pushed_at)
-            return TagAnswer(tag.name, move=move, was=before.digest)
+            return _pushed_again(tag, digest)
         return await self._moved(tag, before, digest)
 
     async def _moved(
@@ -135,11 +142,18 @@ class TagLook:
                 # The digest was only a claim (a header, a listing): what counts
                 # is what the tag serves.
                 reading = await reader.read(repository, tag.name)
-        except QuotaSpent:
-            raise  # says nothing about the tag
         except (DocumentError, RegistryError, TransportError) as exc:
+            if _is_of_all(exc):
+                raise
             return _failed(tag.name, before, exc)
         return _found(tag, before, reading)
+
+
+def _pushed_again(tag: TagSeen, digest: Digest) -> TagAnswer:
+    """It points where it did, since another time."""
+    return TagAnswer(
+        tag.name, move=Move(tag.name, digest, tag.pushed_at), was=digest
+    )
 
 
 def _found(tag: TagSeen, before: KnownTag | None, reading: Reading) -> TagAnswer:
@@ -168,6 +182,14 @@ def _failed(name: str, before: KnownTag | None, exc: WeighbridgeError) -> TagAns
         is_silent=isinstance(exc, TransportError) and exc.retryable,
         was=None if before is None else before.digest,
     )
+
+
+def _is_of_all(exc: WeighbridgeError) -> bool:
+    """Whether it says nothing about the tag: no other would be answered either."""
+    if not isinstance(exc, RateLimited):
+        return False
+    is_long = (exc.retry_after or 0.0) >= RETRY_AFTER_MAX_S
+    return is_long or isinstance(exc, QuotaSpent)
 
 
 def _is_false_claim(exc: WeighbridgeError) -> bool:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Final
 
@@ -37,7 +38,9 @@ class PolicyReload:
         self._wall = wall
         self._log = structlog.get_logger("weighbridge.policies")
         self._state = self._seen = source.state()
-        self._rung = threading.Event()
+        # A signal may come while another is being handled: putting into this queue never
+        # waits for a lock, as setting an Event does.
+        self._rung: SimpleQueue[None] = SimpleQueue()
         self._closed = threading.Event()
         self._thread = threading.Thread(
             target=self._run, name="weighbridge-policies", daemon=True
@@ -55,11 +58,11 @@ class PolicyReload:
     def ring(self, number: int = 0, frame: FrameType | None = None) -> None:
         """Have everything read again soon, changed or not. May be called by a signal
         handler."""
-        self._rung.set()
+        self._rung.put(None)
 
     def close(self, timeout_s: float = 5.0) -> None:
         self._closed.set()
-        self._rung.set()
+        self._rung.put(None)
         if self._thread.is_alive():
             self._thread.join(timeout_s)
 
@@ -92,14 +95,24 @@ class PolicyReload:
 
     def _run(self) -> None:
         while True:
-            is_rung = self._rung.wait(self._look_s)
-            self._rung.clear()
+            is_rung = self._wait()
             if self._closed.is_set():
                 return
             if is_rung:
                 self.reload()
             else:
                 self.look()
+
+    def _wait(self) -> bool:
+        """Until the next look is due, or somebody rings; whether somebody did. Several
+        rings at once are one."""
+        try:
+            self._rung.get(timeout=self._look_s)
+        except Empty:
+            return False
+        while not self._rung.empty():
+            self._rung.get()
+        return True
 
     def _note_success(self) -> None:
         self._telemetry.config_last_reload_successful.set(1)

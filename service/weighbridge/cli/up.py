@@ -1,6 +1,5 @@
 """`weighbridge up`: serve, schedule and crawl in one process."""
 
-import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +15,6 @@ Examples:
   weighbridge up --demo
   weighbridge up --config weighbridge.yaml --bind 127.0.0.1:9000
 """
-_USERINFO: Final = re.compile(r"//.*@")
 
 
 @click.command(epilog=_EXAMPLES)
@@ -58,9 +56,10 @@ def _say(lines: Iterable[str]) -> None:
 def announcement(settings: "Settings") -> list[str]:
     """Where it keeps results, what it crawls: one line each, once the database is
     open. Where it serves is said when it does."""
+    from weighbridge.config import shown_url
     from weighbridge.domain.units import format_duration
 
-    lines = [f"keeps   {shown_database(settings.database_url.reveal())}"]
+    lines = [f"keeps   {shown_url(settings.database_url)}"]
     for registry in settings.registries:
         every = format_duration(settings.interval_of(registry))
         lines.append(f"crawls  {registry.name}  {registry.url}  every {every}")
@@ -80,11 +79,3 @@ def demo_announcement(database: str | None) -> list[str]:
         f"keeps   {place}",
         "crawls  a demo registry inside this process: its images are examples",
     ]
-
-
-def shown_database(url: str) -> str:
-    """A database's URL without user, password and parameters."""
-    if not url.startswith("sqlite"):
-        # A password may hold a slash or a question mark, a path an @.
-        url = _USERINFO.sub("//", url)
-    return url.partition("?")[0]

@@ -6,7 +6,7 @@ types, `across` what keys say together, `faults` the words of errors; `policy_so
 reads policies again.
 """
 
-from weighbridge.config.address import is_loopback, split_bind
+from weighbridge.config.address import is_loopback, shown_url, split_bind
 from weighbridge.config.files import DEFAULT_FILES, find_config_file
 from weighbridge.config.load import load_settings
 from weighbridge.config.policy_source import PolicySource, load_policies
@@ -36,5 +36,6 @@ __all__ = [
     "is_loopback",
     "load_policies",
     "load_settings",
+    "shown_url",
     "split_bind",
 ]

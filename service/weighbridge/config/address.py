@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 from pydantic_core import PydanticCustomError
 
+from weighbridge.domain.secret import REDACTED, Secret
+
 _HOST: Final = re.compile(r"[A-Za-z0-9_.-]{1,253}", re.ASCII)
 _NOT_IN_A_URL: Final = re.compile(r"[^\x21-\x7e]|\\")
 
@@ -43,6 +45,15 @@ def check_url(text: str) -> str:
 def host_of(url: str) -> str:
     """The host of a checked URL, without brackets and port."""
     return urlsplit(url).hostname or ""
+
+
+def shown_url(url: Secret) -> str:
+    """The URL of a database or of Redis without user, password and parameters."""
+    scheme, _, rest = url.reveal().partition(":")
+    if not scheme.startswith("sqlite") and "@" in rest:
+        # A password may hold a slash, a question mark or an @.
+        rest = f"//{REDACTED}@{rest.rpartition('@')[2]}"
+    return f"{scheme}:{rest.partition('?')[0]}"
 
 
 def split_bind(text: str) -> tuple[str, int]:

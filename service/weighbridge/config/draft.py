@@ -24,6 +24,8 @@ from weighbridge.errors import ConfigError
 
 DATABASE_URL: Final[Path] = ("database_url",)
 REDIS_URL: Final[Path] = ("redis_url",)
+DEFAULT: Final = "default"
+"""The place of what was not written."""
 
 
 @dataclass(slots=True)
@@ -99,7 +101,9 @@ class Draft:
         """Turn the `_file` twins into their text, and no database into the default."""
         for path in (DATABASE_URL, REDIS_URL):
             self._settle_url(path)
-        self.tree.setdefault("database_url", default)
+        if "database_url" not in self.tree:
+            self.tree["database_url"] = default
+            self.places[DATABASE_URL] = DEFAULT
 
     def _settle_url(self, path: Path) -> None:
         twin = _twin_of(path)

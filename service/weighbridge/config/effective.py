@@ -2,19 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from pydantic import BaseModel
 
+from weighbridge.config.address import shown_url
 from weighbridge.config.document import Path, Plain
-from weighbridge.config.draft import Draft
+from weighbridge.config.draft import DEFAULT, Draft
 from weighbridge.config.load import load_with_origins
 from weighbridge.config.policies import PolicySettings
 from weighbridge.config.registry_settings import LimitSettings, RegistrySettings
 from weighbridge.config.settings import Settings
 from weighbridge.domain.secret import REDACTED, Secret
-
-DEFAULT: Final = "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +97,6 @@ def _names(model: BaseModel) -> list[str]:
     names = type(model).model_fields
     is_policy = isinstance(model, PolicySettings)
     return [n for n in names if not is_policy or n in model.model_fields_set]
-
-
-def shown_url(url: Secret) -> str:
-    """A URL without user, password and parameters."""
-    text = url.reveal().partition("?")[0]
-    scheme, _, rest = text.partition("://")
-    if scheme.startswith("sqlite") or "@" not in rest:
-        return text
-    # A password may hold a slash or an @.
-    return f"{scheme}://{REDACTED}@{rest.rpartition('@')[2]}"
 
 
 def _models_in(value: object) -> list[BaseModel]:

@@ -3,6 +3,7 @@
 import glob
 import json
 import os
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import takewhile
 from pathlib import Path as FilePath
@@ -41,7 +42,7 @@ def policy_drafts(main: Draft) -> list[Draft]:
     for number, pattern in enumerate(written):
         if isinstance(pattern, str) and pattern and "\0" not in pattern:
             usable.append(pattern)
-            _note_missing_folder(main, number, pattern)
+            _note_lost_folder(main, number, pattern)
     paths = policy_paths(main.folder, usable)
     if len(paths) > FILES:
         message = f"name {len(paths):,} files: at most {FILES:,} are read"
@@ -50,17 +51,25 @@ def policy_drafts(main: Draft) -> list[Draft]:
     return [_read(path) for path in paths]
 
 
-def _note_missing_folder(main: Draft, number: int, pattern: str) -> None:
-    """A folder may be empty. One that is not there is a slip, or was not mounted, and
-    to go on without its policies would end every alert that they are for."""
+def _note_lost_folder(main: Draft, number: int, pattern: str) -> None:
+    """A folder may be empty. One that is not there or is closed to us is a slip, or was
+    not mounted, and to go on without its policies would end every alert that they are
+    for."""
     if not glob.has_magic(pattern):
         return
     parts = takewhile(lambda part: not glob.has_magic(part), FilePath(pattern).parts)
     folder = FilePath(main.folder, *parts)
-    if not folder.is_dir():
+    try:
+        # glob finds nothing in a folder that cannot be read, and says nothing.
+        os.scandir(folder).close()
+    except (FileNotFoundError, NotADirectoryError):
         message = f"there is no folder {folder}"
-        path: Path = (*POLICY_FILES, number)
-        main.note(path, message, "unreadable_file", pattern)
+    except OSError as exc:
+        message = f"cannot read folder {folder}: {exc.strerror}"
+    else:
+        return
+    path: Path = (*POLICY_FILES, number)
+    main.note(path, message, "unreadable_file", pattern)
 
 
 def note_repeated_names(drafts: Iterable[Draft]) -> None:
@@ -106,17 +115,16 @@ def _policy(draft: Draft, number: int, entry: PolicySettings) -> Policy:
 
 def _read(path: str) -> Draft:
     draft = Draft(file=path, example="policies")
-    # Opened, a pipe would never answer.
-    why = "is not a regular file"
-    if os.path.isfile(path):
-        try:
+    try:
+        # Opened, a pipe would never answer.
+        if stat.S_ISREG(os.stat(path).st_mode):
             draft.read_file(path)
-        except ConfigError as exc:
-            why = f"cannot be read: {getattr(exc.__cause__, 'strerror', None)}"
-        else:
             return draft
-    elif not os.path.exists(path):
-        why = "cannot be read: No such file or directory"
+        why = "is not a regular file"
+    except OSError as exc:
+        why = f"cannot be read: {exc.strerror}"
+    except ConfigError as exc:
+        why = f"cannot be read: {getattr(exc.__cause__, 'strerror', None)}"
     draft.faults.append(Fault(path, (), why, "unreadable_file"))
     return draft
 

@@ -85,4 +85,5 @@ def _state(path: str) -> tuple[str, int, int, int]:
         found = os.stat(path)
     except (OSError, ValueError):
         return path, 0, 0, 0
-    return path, found.st_mtime_ns, found.st_size, found.st_ino
+    # st_mtime would not tell that a file which nobody could read now may be read.
+    return path, found.st_ctime_ns, found.st_size, found.st_ino

@@ -13,6 +13,7 @@ from weighbridge.domain.digest import Digest
 from weighbridge.domain.listing import RepositoryPage, TagPage
 from weighbridge.errors import ListingError, RateLimited, RegistryError
 from weighbridge.ports import Cost, ManifestAnswer
+from weighbridge.registry.auth import pull_scope
 from weighbridge.registry.distribution import DistributionRegistry
 from weighbridge.registry.hub_api import HubAPI
 from weighbridge.registry.hub_quota import PullQuota
@@ -86,19 +87,16 @@ class HubRegistry:
     async def get_manifest(self, repository: str, reference: str) -> ManifestAnswer:
         """Costs a pull. Raises QuotaSpent without a request where none may be spent."""
         name = full_name(repository)
-
-        async def look() -> bool:
-            before = self._quota.told
-            await self._registry.head_manifest(name, reference)
-            return self._quota.told > before
-
-        async with self._quota.pull(name, look):
+        scope = pull_scope(name)
+        async with self._quota.pull(
+            scope, lambda: self._registry.head_manifest(name, reference)
+        ):
             try:
                 return await self._registry.get_manifest(name, reference)
             except RateLimited as exc:
                 if exc.retryable:
                     raise
-                raise self._quota.refused() from exc
+                raise self._quota.refused(scope) from exc
 
     async def get_blob(
         self, repository: str, digest: Digest, content_bytes: int, limit_bytes: int

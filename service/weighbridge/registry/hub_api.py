@@ -1,6 +1,7 @@
 """The listings of Docker Hub's own API: what its registry does not tell."""
 
 from collections.abc import AsyncIterator, Callable
+from itertools import pairwise
 from typing import Final, TypeVar
 
 import httpx
@@ -40,6 +41,8 @@ class HubAPI:
             limits.REPOSITORIES_PER_REGISTRY,
             "too_large",
             lambda raw: parse_hub_repositories(raw, namespace),
+            # It may count what this account does not see.
+            is_exact=False,
         )
         async for page in listing:
             yield page
@@ -52,6 +55,8 @@ class HubAPI:
             limits.TAGS_PER_REPOSITORY,
             "too_many_tags",
             parse_hub_tags,
+            # A tag that is not listed is taken for gone.
+            is_exact=True,
         )
         async for page in listing:
             yield page
@@ -65,6 +70,8 @@ class HubAPI:
         most: int,
         too_many: str,
         parse: Callable[[bytes], PageT],
+        *,
+        is_exact: bool,
     ) -> AsyncIterator[PageT]:
         first_url = f"{self._url}/v2/namespaces/{path}?page=1&page_size={PAGE_LENGTH}"
         seen = _Seen()
@@ -76,7 +83,7 @@ class HubAPI:
                     f"the listing has more than {most} names", code=too_many
                 )
             yield page
-        seen.check()
+        seen.check(is_exact=is_exact)
 
     async def _ask(self, url: str) -> Answer:
         try:
@@ -99,14 +106,16 @@ class HubAPI:
 class _Seen:
     """What a listing has brought, against what it says that there is.
 
-    Pages are numbered: while they are read, a deletion moves every later entry up,
-    and one of them from a page that comes to one that has been read. It would look
-    as if it were gone. A push only moves entries to pages that are still to come.
+    Pages are numbered, and the newest come first. While they are read, a deletion
+    moves later entries up, and one of them from a page that comes to one that has been
+    read; a push takes its tag from a page that comes to the first one. Both look as if
+    an entry were gone.
     """
 
     def __init__(self) -> None:
         self._names: set[str] = set()
         self._invalid = 0
+        self._is_repeated = False
         self._totals: list[int] = []
 
     @property
@@ -114,22 +123,35 @@ class _Seen:
         return len(self._names) + self._invalid
 
     def add(self, page: HubPage) -> None:
+        self._is_repeated = self._is_repeated or not self._names.isdisjoint(page.names)
         self._names.update(page.names)
         self._invalid += page.invalid
         if page.total is not None:
             self._totals.append(page.total)
 
-    def check(self) -> None:
-        """Raises ListingError(listing_changed) where an entry may have been missed."""
-        is_steady = len(set(self._totals)) < 2
-        if not is_steady and self.entries < min(self._totals):
+    def check(self, *, is_exact: bool) -> None:
+        """Raises ListingError(listing_changed) where an entry may have been missed.
+
+        is_exact: one that is missing matters even if nothing has moved meanwhile
+        """
+        has_moved = self._is_repeated or len(set(self._totals)) > 1
+        if self.entries < self._wanted and (has_moved or is_exact):
             raise ListingError(
                 "the listing changed while it was read: it brought"
-                f" {self.entries} of {min(self._totals)} entries",
+                f" {self.entries} of {self._wanted} entries",
                 code="listing_changed",
                 hint="the next pass reads it again",
                 retryable=True,
             )
+
+    @property
+    def _wanted(self) -> int:
+        """Entries that it must have brought. What was deleted may have been read
+        before, so that it stands in for another that was missed."""
+        if not self._totals:
+            return self.entries + self._is_repeated
+        has_fallen = any(after < before for before, after in pairwise(self._totals))
+        return max(self._totals) if has_fallen else self._totals[0]
 
 
 def _next_url(current: httpx.URL, answer: Answer, page: HubPage) -> httpx.URL | None:

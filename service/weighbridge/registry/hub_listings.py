@@ -13,6 +13,7 @@ from typing import Final
 from weighbridge.domain.digest import Digest, is_digest
 from weighbridge.domain.limits import DESCRIPTOR_BYTES, PLATFORM_CHARACTERS
 from weighbridge.domain.listing import RepositoryPage, TagPage, TagSeen
+from weighbridge.domain.media_types import INDEXES
 from weighbridge.domain.platform import (
     UNKNOWN,
     Platform,
@@ -174,14 +175,22 @@ def _tag(entry: object) -> HubTag | None:
 def _digest_of_tag(
     entry: dict[str, object], images: tuple[HubImage, ...]
 ) -> Digest | None:
-    """Its own digest, or that of its only image if it names no index."""
-    if "digest" in entry and entry["digest"] is not None:
-        return _digest(entry["digest"])
+    """Its own digest, or that of its only image if it names no index.
+
+    One that is a part of the tag's index is not its own: the other parts would be lost.
+    """
     listed = entry.get("images")
-    is_one = isinstance(listed, list) and len(listed) == 1 and len(images) == 1
-    if is_one and entry.get("media_type") in _ONE_IMAGE:
-        return images[0].digest
-    return None
+    parts = listed if isinstance(listed, list) else []
+    named = entry.get("media_type")
+    media_type = named if isinstance(named, str) else ""
+    if entry.get("digest") is None:
+        is_one = len(parts) == 1 and len(images) == 1 and media_type in _ONE_IMAGE
+        return images[0].digest if is_one else None
+    digest = _digest(entry["digest"])
+    if len(parts) > 1 or media_type in INDEXES:
+        digests = [part.get("digest") for part in parts if isinstance(part, dict)]
+        return None if digest in digests else digest
+    return digest
 
 
 def _images(value: object) -> tuple[HubImage, ...]:

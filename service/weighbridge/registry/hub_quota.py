@@ -8,18 +8,16 @@ figures change: none is written down here.
 
 import asyncio
 import math
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
+from weighbridge.domain.rate_limit import parse_rate_limit
 from weighbridge.errors import QuotaSpent
-from weighbridge.net.fields import Fields
 from weighbridge.registry.clock import Clock
 from weighbridge.registry.question import Answer, Question
 
 KEEP_QUOTA: Final = 0.5
-_VALUE: Final = re.compile(r"([0-9]{1,12})(?:[ \t]*;[ \t]*w=([0-9]{1,9}))?", re.ASCII)
 _WINDOW_S: Final = 6 * 3600
 """Where a limit is told without its window."""
 _REPOSITORIES_KEPT: Final = 10_000
@@ -32,13 +30,13 @@ class PullQuota:
 
     keep: the share of the limit, 0 to 1, that is left to others; where that is
           nothing, the registry itself says when the end has come
-    told: how many answers have spoken of a limit
+
+    A repository is known by the scope of the questions about its manifests.
     """
 
     def __init__(self, keep: float, clock: Clock) -> None:
         self._keep = keep
         self._clock = clock
-        self.told = 0
         self._lock = asyncio.Lock()
         self._limit: int | None = None
         self._remaining = 0
@@ -58,34 +56,35 @@ class PullQuota:
         """Learn from the answer to a question about a manifest."""
         if not question.operation.startswith("manifest_"):
             return
-        limit, window_s = _figure(answer.headers, "ratelimit-limit")
-        remaining, _ = _figure(answer.headers, "ratelimit-remaining")
-        if limit is None or remaining is None:
+        told = parse_rate_limit(
+            answer.headers.get("ratelimit-limit"),
+            answer.headers.get("ratelimit-remaining"),
+            self._clock.now(),
+        )
+        if told is None or told.remaining is None:
             return
-        self.told += 1
+        self._note(question.scope, counts=True)
         # Answers overtake each other: while pulls are under way, the least counts.
-        if self._limit is not None and self._under_way > 1:
-            remaining = min(remaining, self._remaining)
-        self._limit, self._remaining = limit, remaining
-        self._window_s = window_s or _WINDOW_S
-        self._figures_at = self._clock.monotonic()
+        is_late = self._limit == told.limit and self._under_way > 1
+        before = self._remaining if is_late else told.remaining
+        self._limit, self._remaining = told.limit, min(before, told.remaining)
+        self._window_s = told.window_s or _WINDOW_S
 
     @asynccontextmanager
     async def pull(
-        self, repository: str, look: Callable[[], Awaitable[bool]]
+        self, scope: str, look: Callable[[], Awaitable[object]]
     ) -> AsyncIterator[None]:
         """The block is one pull. Raises QuotaSpent instead of beginning one that
         would be spent of what is kept.
 
-        look: asks for the same manifest by HEAD, which is free, and tells whether the
-              answer spoke of a limit; called once a repository, and once a minute
-              while nothing is left
+        look: asks for the same manifest by HEAD, which is free and tells of the limit;
+              called once a repository, and once a minute while nothing is left
         """
-        if self._wants_look(repository):
+        if self._wants_look(scope):
             async with self._lock:  # those who wait have the answer of the first
-                if self._wants_look(repository):
-                    self._note(repository, await look())
-        if not self._counts.get(repository, True):
+                if self._wants_look(scope):
+                    await self._look(scope, look)
+        if not self._counts.get(scope, True):
             yield
             return
         self._take()
@@ -94,10 +93,10 @@ class PullQuota:
         finally:
             self._under_way -= 1
 
-    def refused(self) -> QuotaSpent:
+    def refused(self, scope: str) -> QuotaSpent:
         """The error for a pull that the registry itself did not give."""
-        self._remaining = 0
-        self._figures_at = self._clock.monotonic()
+        self._note(scope, counts=True)
+        self._limit, self._remaining = self._limit or 0, 0
         return QuotaSpent(
             "Docker Hub's quota of pulls is spent",
             hint="sign in with `auth`: a paid plan has none. A crawl goes on from here"
@@ -105,11 +104,18 @@ class PullQuota:
             retry_after=self._comes_back_in(),
         )
 
-    def _wants_look(self, repository: str) -> bool:
-        if self._keep and repository not in self._counts:
+    async def _look(self, scope: str, look: Callable[[], Awaitable[object]]) -> None:
+        """An answer that speaks of no limit says that there is none."""
+        self._counts.pop(scope, None)
+        await look()
+        if scope not in self._counts:
+            self._note(scope, counts=False)
+
+    def _wants_look(self, scope: str) -> bool:
+        if self._keep and scope not in self._counts:
             return True
         is_stale = self._clock.monotonic() - self._figures_at >= _STALE_S
-        return self._is_spent and is_stale and self._counts.get(repository, True)
+        return self._is_spent and is_stale and self._counts.get(scope, True)
 
     @property
     def _kept(self) -> int:
@@ -121,10 +127,10 @@ class PullQuota:
             return False
         return self._remaining - self._under_way - 1 < self._kept
 
-    def _note(self, repository: str, counts: bool) -> None:
-        if len(self._counts) >= _REPOSITORIES_KEPT:
+    def _note(self, scope: str, *, counts: bool) -> None:
+        if scope not in self._counts and len(self._counts) >= _REPOSITORIES_KEPT:
             del self._counts[next(iter(self._counts))]
-        self._counts[repository] = counts
+        self._counts[scope] = counts
         self._figures_at = self._clock.monotonic()
 
     def _take(self) -> None:
@@ -149,8 +155,3 @@ class PullQuota:
         ends_at = self._first_pull_at + self._window_s
         return max(0.0, ends_at - self._clock.monotonic())
 
-
-def _figure(headers: Fields, name: str) -> tuple[int | None, int]:
-    """The number, and the seconds of its window (0: not said)."""
-    found = _VALUE.fullmatch(headers.get(name).strip(" \t"))
-    return (None, 0) if found is None else (int(found[1]), int(found[2] or 0))

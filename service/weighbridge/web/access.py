@@ -53,11 +53,13 @@ class Access:
         return True
 
     async def _token(self, request: Request) -> Token | None:
-        if not self._tokens.is_fresh:
-            await run_in_threadpool(self._tokens.refresh)
         sent = request.headers.getlist("authorization")
         text = presented_token(sent[0]) if len(sent) == 1 else None
-        return None if text is None else self._tokens.find(text)
+        if text is None:
+            return None
+        if self._tokens.is_due:
+            await run_in_threadpool(self._tokens.refresh)
+        return self._tokens.find(text)
 
 
 def _has_loopback_host(request: Request) -> bool:

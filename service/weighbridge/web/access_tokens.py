@@ -3,6 +3,7 @@
 import hmac
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -41,27 +42,48 @@ class KnownTokens:
         self._lock = threading.Lock()
         self._valid: Mapping[bytes, Token] = {}
         self._read_at: float | None = None
+        self._tried_at: float | None = None
         self._used: dict[int, datetime] = {}
         self._noted: dict[int, datetime] = {}
         self._log = structlog.get_logger("weighbridge.access")
 
     @property
-    def is_fresh(self) -> bool:
-        return self._age_s() < KEPT_S
+    def is_due(self) -> bool:
+        """Whether a request is to see to it that the table is read: nobody has tried
+        lately. While the app is served, `watch` has."""
+        is_waiting = self._lock.locked() and self._read_at is not None
+        return not is_waiting and self._is_long_since(self._tried_at)
 
     def refresh(self) -> None:
-        """Read the table, unless another thread has just done so. Raises StoreError
-        if it cannot be read and what is known is too old to be believed."""
-        with self._lock:
-            if self.is_fresh:
-                return
-            self._read()
+        """Read the table, unless another thread does or has just done so.
+
+        Only the first reading is waited for: a database that hangs would else hold
+        one request after the other, until no thread is left for any.
+        """
+        wait_s = KEPT_S if self._read_at is None else 0
+        if not self._lock.acquire(timeout=wait_s):
+            return
+        try:
+            if self._is_long_since(self._tried_at):
+                self._read()
+        finally:
+            self._lock.release()
 
     def find(self, text: str) -> Token | None:
         """The valid token with this text; its use is noted. Compared with every one,
-        so that the time says nothing."""
+        so that the time says nothing.
+
+        Raises StoreError(database_unavailable) where what is known is too old to be
+        believed.
+        """
         if not could_be_token(text):
             return None
+        if self._is_long_since(self._read_at, UNANSWERED_S):
+            raise StoreError(
+                "the database has not told for too long which tokens are valid",
+                code="database_unavailable",
+                retryable=True,
+            )
         wanted = digest_of(text)
         now = self._now()
         found: Token | None = None
@@ -75,11 +97,8 @@ class KnownTokens:
     def watch(self, stop: threading.Event, every_s: float = REFRESH_S) -> None:
         """Refresh and note uses until told to stop; for a thread of its own."""
         while not stop.wait(every_s):
-            try:
-                with self._lock:
-                    self._read()
-            except StoreError:
-                continue  # requests are told
+            with self._lock:
+                self._read()
             self.note_uses()
         self.note_uses()
 
@@ -98,18 +117,13 @@ class KnownTokens:
                 return
             self._noted[token_id] = used_at
 
-    def _age_s(self) -> float:
-        if self._read_at is None:
-            return float("inf")
-        return self._clock() - self._read_at
+    def _is_long_since(self, moment: float | None, most_s: float = KEPT_S) -> bool:
+        return moment is None or self._clock() - moment >= most_s
 
     def _read(self) -> None:
+        """What cannot be read stays as it was."""
         begun = self._clock()
-        try:
-            with self._database.read() as connection:
-                self._valid = valid_tokens(connection, self._now())
-        except StoreError:
-            if self._age_s() > UNANSWERED_S:
-                raise
-        else:
+        with suppress(StoreError), self._database.read() as connection:
+            self._valid = valid_tokens(connection, self._now())
             self._read_at = begun
+        self._tried_at = self._clock()

@@ -33,6 +33,8 @@ from weighbridge.web.security import Gate
 from weighbridge.web.snapshot import SnapshotKeeper
 
 STATIC: Final = Path(__file__).parent / "static"
+_STOPPING_S: Final = 2.0
+"""A thread that still waits for the database then is left to the process's end."""
 
 _Lifespan: TypeAlias = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -162,7 +164,7 @@ def _watching(shared: _Shared) -> _Lifespan:
         yield
         stop.set()
         for thread in threads:
-            await asyncio.to_thread(thread.join)
+            await asyncio.to_thread(thread.join, _STOPPING_S)
 
     return lifespan
 

@@ -60,6 +60,22 @@ def test_a_listing_with_digests_needs_no_question_for_what_did_not_change() -> N
     assert asked(TagSeen("a", OLD), known()) == ("same", None)
 
 
+@pytest.mark.parametrize("before", [None, PUSHED.replace(year=2025)])
+def test_a_push_of_what_was_there_is_noted_without_a_question(
+    before: datetime | None,
+) -> None:
+    tag = TagSeen("a", OLD, pushed_at=PUSHED)
+
+    assert asked(tag, known(pushed_at=before)) == ("pushed", OLD)
+
+
+@pytest.mark.parametrize("listed", [None, PUSHED, PUSHED.replace(year=2025)])
+def test_a_push_that_is_no_later_is_no_news(listed: datetime | None) -> None:
+    tag = TagSeen("a", OLD, pushed_at=listed)
+
+    assert asked(tag, known(pushed_at=PUSHED)) == ("same", None)
+
+
 @pytest.mark.parametrize("before", [None, known(NEW), known(OLD, "deadline")])
 def test_a_listed_digest_that_the_tag_did_not_have_is_fetched(
     before: KnownTag | None,

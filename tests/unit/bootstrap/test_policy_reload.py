@@ -1,8 +1,11 @@
 """Policies are read again: when a file changes, when told, all of them or none."""
 
 import os
+import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
+from types import FrameType
 
 import pytest
 from structlog.testing import capture_logs
@@ -213,6 +216,31 @@ def test_a_signal_has_everything_read_again_though_no_file_looks_changed(
 
     wait_in_thread(lambda: reload.current() is not before, "they are read again")
     reload.close()
+
+
+def test_a_signal_that_comes_while_another_is_handled_holds_nothing_up(
+    folder: Path, telemetry: Telemetry
+) -> None:
+    reload = reload_of(folder, telemetry)
+
+    def ring() -> None:
+        sys.settrace(ring_again)
+        reload.ring()
+        sys.settrace(None)
+
+    def ring_again(frame: FrameType, event: str, argument: object) -> object:
+        """What a second signal does between any two lines of the first handler."""
+        if event == "line":
+            sys.settrace(None)
+            reload.ring()
+            sys.settrace(ring_again)
+        return ring_again
+
+    handler = threading.Thread(target=ring, daemon=True)
+    handler.start()
+    handler.join(5)
+
+    assert not handler.is_alive()
 
 
 def test_a_change_is_found_without_being_told(

@@ -1,7 +1,10 @@
 """Files of policies: which are read, in which order, and what is wrong with them."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -9,12 +12,28 @@ from support.policy_files import FILES, loaded, policy, refused, write
 from weighbridge.config import load_policies, load_settings
 from weighbridge.errors import ConfigError
 
+NOBODY: Final = 65534
+
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "policies.d").mkdir()
     return tmp_path
+
+
+@contextmanager
+def permissions_hold(folder: Path) -> Iterator[None]:
+    """Root may read everything: be somebody else, who can enter only this folder."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.chown(folder, NOBODY, NOBODY)
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
 
 
 def test_those_of_the_main_file_come_first_then_the_files_by_path(folder: Path) -> None:
@@ -99,18 +118,34 @@ def test_faults_of_all_files_are_told_at_once(folder: Path) -> None:
         ("nowhere.yaml", "nowhere.yaml  cannot be read: No such file or directory"),
         ("policies.d", "policies.d  is not a regular file"),
         ("pipe", "pipe  is not a regular file"),
+        ("loop", "loop  cannot be read: Too many levels of symbolic links"),
         ("nowhere/*.yaml", "policy_files[0] = nowhere/*.yaml  there is no folder"),
+        ("pipe/*.yaml", "policy_files[0] = pipe/*.yaml  there is no folder"),
+        ("loop/*.yaml", "cannot read folder loop: Too many levels of symbolic links"),
+        (f"{'a' * 300}/*.yaml", "aaa: File name too long"),
     ],
+    ids=lambda text: text[:20],
 )
 def test_a_policy_file_that_is_none_is_told(
     folder: Path, pattern: str, words: str
 ) -> None:
     os.mkfifo(folder / "pipe")
+    (folder / "loop").symlink_to("loop")
 
     error = refused(folder, main=f"policy_files: ['{pattern}']\n")
 
     assert error.code == "unreadable_file"
     assert words in error.message
+
+
+def test_a_folder_that_may_not_be_read_is_told(folder: Path) -> None:
+    write(folder, main=FILES, a=policy("team: a"))
+    (folder / "policies.d").chmod(0o311)
+
+    with permissions_hold(folder), pytest.raises(ConfigError) as caught:
+        load_policies(None, {})
+
+    assert "cannot read folder policies.d: Permission denied" in caught.value.message
 
 
 @pytest.mark.parametrize("files", ["policies.d", "[7]", "['']", '["a\\0b"]'])
@@ -141,6 +176,8 @@ def test_the_state_of_the_files_tells_every_change(folder: Path) -> None:
 
     write(folder, a=policy("team: ab"))
     states.append(source.state())
+    (folder / "policies.d/a.yaml").chmod(0o600)
+    states.append(source.state())
     write(folder, b="")
     states.append(source.state())
     (folder / "policies.d/a.yaml").unlink()
@@ -148,4 +185,4 @@ def test_the_state_of_the_files_tells_every_change(folder: Path) -> None:
     (folder / "weighbridge.yaml").unlink()
     states.append(source.state())
 
-    assert len(set(states)) == 5
+    assert len(set(states)) == 6

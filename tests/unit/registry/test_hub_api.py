@@ -90,26 +90,65 @@ async def test_a_path_of_its_own_in_next_does_not_lead_there() -> None:
     assert await names_of(pages) == ["a", "b"]
 
 
-async def test_a_deletion_between_two_pages_is_not_taken_for_the_end() -> None:
-    """The second page has moved up by one: `c` was on neither."""
-    pages = in_pages(a_page(["a", "b"], more=True, total=4), a_page(["d"], total=4))
-    deleted = in_pages(a_page(["a", "b"], more=True, total=5), a_page(["d"], total=4))
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        # Of a b c d: `a` is deleted, `c` moves up to the page that has been read.
+        ((["a", "b"], 4), (["d"], 3)),
+        # `d` is pushed again: it comes first, and all others come one later.
+        ((["a", "b"], 4), (["b", "c"], 4)),
+        # Of a b c d e: `e` is pushed again, and another tag that is new.
+        ((["a", "b", "c"], 5), (["b", "c", "d"], 6)),
+        # `a` is deleted and `d` pushed again.
+        ((["a", "b"], 4), (["c"], 3)),
+        # The pages come to an end before the entries do.
+        ((["a", "b"], 4), ([], 4)),
+        (([], 4), ([], 4)),
+    ],
+    ids=["deleted", "pushed", "pushed two", "both", "too few pages", "nothing at all"],
+)
+async def test_a_tag_that_moved_to_a_page_that_was_read_is_not_gone(
+    first: tuple[list[str], int], second: tuple[list[str], int]
+) -> None:
+    pages = in_pages(
+        a_page(first[0], more=True, total=first[1]), a_page(second[0], total=second[1])
+    )
 
     with pytest.raises(ListingError) as broken:
-        await names_of(deleted)
-    got = await names_of(pages)
+        await names_of(pages)
 
     assert broken.value.code == "listing_changed"
-    # A count that never changes is no sign of a change, whatever it says.
-    assert got == ["a", "b", "d"]
+    assert broken.value.retryable
 
 
-async def test_a_push_between_two_pages_only_repeats_a_tag() -> None:
+async def test_repeated_tags_that_nobody_has_counted_are_doubted() -> None:
+    def handler(request: httpx.Request) -> httpx.Response:
+        number = page_asked(request)
+        names = [{"name": "a"}, {"name": "b"}] if number == 1 else [{"name": "b"}]
+        following = f"{API}{TAGS}?page=2" if number == 1 else None
+        return json_answer(json.dumps({"next": following, "results": names}))
+
+    with pytest.raises(ListingError) as broken:
+        await names_of(handler)
+
+    assert broken.value.code == "listing_changed"
+
+
+async def test_a_new_tag_between_two_pages_only_repeats_another() -> None:
     pages = in_pages(
         a_page(["a", "b"], more=True, total=3), a_page(["b", "c"], total=4)
     )
 
     assert await names_of(pages) == ["a", "b", "b", "c"]
+
+
+async def test_a_namespace_may_count_repositories_that_we_do_not_see() -> None:
+    body = {"count": 3, "next": None, "results": [{"name": "app"}]}
+    ask = asking_hub(lambda _: json_answer(json.dumps(body)), namespaces=("acme",))
+
+    got = [page.names async for page in ask.hub.repositories()]
+
+    assert got == [("acme/app",)]
 
 
 async def test_registry_list_009_a_second_page_that_fails_leaves_the_first() -> None:

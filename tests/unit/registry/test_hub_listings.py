@@ -83,6 +83,9 @@ def test_a_tag_of_an_image_has_the_digest_of_that() -> None:
         {"digest": None, "media_type": ONE_IMAGE, "images": [an_image(), an_image()]},
         {"digest": "sha256:short", "media_type": ONE_IMAGE},
         {"digest": 7, "media_type": ONE_IMAGE},
+        {"digest": AMD64, "images": [an_image(), an_image(digest=ARM64)]},
+        {"digest": AMD64},
+        {"digest": None, "media_type": [ONE_IMAGE]},
     ],
     ids=[
         "an index without its digest",
@@ -93,12 +96,20 @@ def test_a_tag_of_an_image_has_the_digest_of_that() -> None:
         "two of one platform",
         "a digest cut off",
         "a number",
+        "the digest of one platform",
+        "the digest of the only platform of an index",
+        "a type that is no text",
     ],
 )
 def test_what_a_tag_names_is_left_open_where_the_page_leaves_it_open(
     changed: dict[str, object],
 ) -> None:
     assert only_tag(**changed).digest is None
+
+
+def test_the_digest_of_an_image_is_that_of_its_tag() -> None:
+    assert only_tag(digest=AMD64, media_type=ONE_IMAGE).digest == AMD64
+    assert only_tag(digest=AMD64, media_type=None).digest == AMD64
 
 
 def test_an_attestation_is_no_platform() -> None:

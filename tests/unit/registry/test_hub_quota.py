@@ -134,6 +134,46 @@ async def test_one_repository_without_a_limit_says_nothing_of_another() -> None:
     assert ask.hub.has_quota
 
 
+async def test_a_limit_that_is_told_late_holds_from_then_on() -> None:
+    """An answer out of a cache has no figures."""
+    server = Server(limit=None, left=60)
+    ask = asking_hub(registry=server)
+    await pull(ask)
+
+    server.limit = 100
+    with pytest.raises(QuotaSpent):
+        await pull(ask, 100)
+
+    assert server.left == 50
+
+
+async def test_of_two_windows_neither_is_spent_of_what_is_kept() -> None:
+    server = Server(left=60)
+    ask = asking_hub(registry=server)
+    server.window = ";w=21600, 1000;w=86400"  # of the second, 1000 are left
+
+    with pytest.raises(QuotaSpent):
+        await pull(ask, 100)
+
+    assert server.left == 50
+
+
+async def test_a_refusal_without_figures_is_not_asked_for_again_and_again() -> None:
+    refusals = [error_answer(429, "TOOMANYREQUESTS", SPENT) for _ in range(9)]
+    server = Server(limit=None, refusals=refusals)
+    ask = asking_hub(registry=server)
+
+    for _ in range(5):
+        with pytest.raises(QuotaSpent):
+            await pull(ask)
+    assert [r.method for r in ask.registry.requests] == ["HEAD", "GET"]
+
+    server.refusals.clear()
+    ask.time.advance(60)
+    await pull(ask)
+    assert server.pulls == 1
+
+
 async def test_a_window_that_goes_on_is_noticed() -> None:
     server = Server(left=50)
     ask = asking_hub(registry=server)

@@ -25,6 +25,17 @@ class Counted(Database):
         self.reads = 0
         self.writes = 0
         self.is_away = False
+        self._answers = threading.Event()
+        self._answers.set()
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """What is asked within the block is answered at its end."""
+        self._answers.clear()
+        try:
+            yield
+        finally:
+            self._answers.set()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -41,6 +52,7 @@ class Counted(Database):
             yield connection
 
     def _answer(self) -> None:
+        self._answers.wait()
         if self.is_away:
             raise StoreError("away", code="database_unavailable")
 
@@ -75,7 +87,7 @@ def known(counted: Counted, time: Time) -> KnownTokens:
 
 def role_of(known: KnownTokens, text: str) -> str | None:
     """As a request asks."""
-    if not known.is_fresh:
+    if known.is_due:
         known.refresh()
     token = known.find(text)
     return None if token is None else token.role
@@ -132,7 +144,7 @@ def test_a_token_expires_at_its_moment_however_long_it_is_kept(
 
     assert role_of(known, text) == "read"
     time.seconds = 2
-    assert known.is_fresh
+    assert not known.is_due
     assert role_of(known, text) is None
 
 
@@ -143,14 +155,51 @@ def test_known_tokens_are_taken_for_a_while_when_the_database_is_away(
     assert role_of(known, text) == "metrics"
     counted.is_away = True
 
-    time.seconds = UNANSWERED_S
+    time.seconds = UNANSWERED_S - 1
     assert role_of(known, text) == "metrics"
-    time.seconds = UNANSWERED_S + 1
+    time.seconds = UNANSWERED_S
     with pytest.raises(StoreError):
         role_of(known, text)
 
     counted.is_away = False
+    time.seconds += KEPT_S
     assert role_of(known, text) == "metrics"
+
+
+def test_a_database_that_is_away_is_not_asked_by_every_request(
+    known: KnownTokens, counted: Counted, database: Database, time: Time
+) -> None:
+    text = a_token(database, "metrics", NOW)
+    role_of(known, text)
+    counted.is_away = True
+    time.seconds = KEPT_S
+
+    for _ in range(100):
+        assert role_of(known, text) == "metrics"
+
+    assert counted.reads == 2
+
+
+def test_a_database_that_hangs_holds_no_request_while_tokens_are_known(
+    known: KnownTokens, counted: Counted, database: Database, time: Time
+) -> None:
+    text = a_token(database, "metrics", NOW)
+    role_of(known, text)
+    time.seconds = KEPT_S
+
+    with counted.hanging():
+        stop = threading.Event()
+        thread = threading.Thread(target=known.watch, args=(stop, 0.001))
+        thread.start()
+        wait_in_thread(lambda: counted.reads == 2, "it hangs", deadline_s=10)
+        known.refresh()  # would wait for the other thread's answer
+        is_due, found = known.is_due, known.find(text)
+        stop.set()
+    thread.join()
+
+    assert not is_due
+    assert found is not None
+    assert counted.reads == 2
 
 
 def test_nobody_is_let_in_before_the_database_has_answered(
@@ -205,7 +254,7 @@ def test_while_it_watches_a_request_reads_nothing(
     thread = threading.Thread(target=known.watch, args=(stop, 0.001))
     thread.start()
     try:
-        wait_in_thread(lambda: known.is_fresh, "the tokens are read", deadline_s=10)
+        wait_in_thread(lambda: not known.is_due, "the tokens are read", deadline_s=10)
         found = known.find(text)
     finally:
         stop.set()
