@@ -11,6 +11,7 @@ from typing import Protocol
 
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.listing import RepositoryPage, TagPage
+from weighbridge.domain.rate_limit import RateLimit
 
 
 @dataclass(slots=True)
@@ -62,6 +63,10 @@ class Registry(Protocol):
         """Whether each manifest counts, and there are only so many: then HEAD is
         asked first, and one tag is read to its end before the next is begun. A
         `get_manifest` beyond it raises QuotaSpent."""
+
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        """The limit on requests that it told last, None where it has told none."""
 
     def repositories(self) -> AsyncIterator[RepositoryPage]:
         """Pages of the catalog. Ends normally only at the listing's end; an error

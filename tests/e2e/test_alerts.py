@@ -18,14 +18,15 @@ import pytest
 from support.alerting import (
     Receiver,
     alertmanager,
-    log_of,
-    prometheus,
     webhook_receiver,
-    weighbridge_up,
+    with_shipped_rules,
 )
 from support.docker_registry import docker_registry
 from support.images_oci import MadeImage, Pusher, made_image, made_layer
+from support.prometheus import Prometheus
+from support.serving import log_of
 from support.wait import wait_in_thread
+from support.weighbridge_up import weighbridge_up
 
 OVER: Final = "WeighbridgeImageOverLimit"
 CONFIGURATION: Final = """\
@@ -44,20 +45,13 @@ class Scene:
     """All servers, and the folder of the one that crawls."""
 
     pusher: Pusher
-    prometheus: str
+    prometheus: Prometheus
     alertmanager: str
     receiver: Receiver
     folder: Path
 
     def push(self, tag: str, layer_bytes: int) -> None:
         self.pusher.push("shop/api", an_image_of(layer_bytes), tag)
-
-    def series(self, query: str) -> list[dict[str, object]]:
-        """What Prometheus answers to an instant query."""
-        answer = httpx.get(
-            f"{self.prometheus}/api/v1/query", params={"query": query}, trust_env=False
-        )
-        return list(answer.json()["data"]["result"])
 
     def active_alerts(self) -> list[dict[str, object]]:
         """What Alertmanager's API says of images that are over their limit."""
@@ -90,17 +84,16 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
         folder = tmp_path / "up"
         configuration = CONFIGURATION.format(url=registry.url)
         up = stack.enter_context(weighbridge_up(folder, configuration))
-        asked = prometheus(tmp_path / "prometheus", up.address, manager)
-        url = stack.enter_context(asked)
-        yield Scene(pusher, url, manager, receiver, folder)
+        asked = with_shipped_rules(tmp_path / "prometheus", up.address, manager)
+        yield Scene(pusher, stack.enter_context(asked), manager, receiver, folder)
 
 
 @pytest.mark.timeout(180)
 def test_a_bloated_push_is_told_and_a_slim_one_ends_it(scene: Scene) -> None:
     limit = "weighbridge_repository_compressed_limit_bytes"
     newest = "weighbridge_repository_newest_image_compressed_bytes"
-    scene.wait_until(lambda: bool(scene.series(limit)), "the limit is scraped")
-    scene.wait_until(lambda: bool(scene.series(newest)), "the image is weighed")
+    scene.wait_until(lambda: bool(scene.prometheus.now(limit)), "the limit is scraped")
+    scene.wait_until(lambda: bool(scene.prometheus.now(newest)), "the image is weighed")
     assert scene.receiver.messages == []
 
     scene.push("1.1", 2_000_000)

@@ -106,6 +106,15 @@ def test_without_a_token_it_refuses_to_start(folder: Path) -> None:
     assert "serves" not in done.stderr
 
 
+def test_a_demo_that_is_not_kept_says_how_it_gets_a_token(folder: Path) -> None:
+    alone = weighbridge(folder, "up", "--demo", "--bind", "0.0.0.0:0")
+
+    assert alone.returncode == 2
+    assert "[no_token]" in alone.stderr
+    assert "--database demo.db" in alone.stderr
+    assert "crawled" not in alone.stderr
+
+
 def test_each_listener_serves_its_own__metrics_007(
     running: Running, folder: Path
 ) -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from support.alerting import Up, log_of, weighbridge_up
 from support.docker_registry import docker_registry
 from support.images_oci import Pusher, made_image
+from support.serving import log_of
 from support.wait import wait_in_thread
+from support.weighbridge_up import Up, weighbridge_up
 
 _LIMIT = re.compile(
     r'^weighbridge_repository_compressed_limit_bytes\{registry="local",'

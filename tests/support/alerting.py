@@ -1,24 +1,18 @@
 """A real Prometheus with the shipped rules, a real Alertmanager, and who listens."""
 
 import json
-import socket
-import subprocess
-import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Final
 
-import httpx
 import yaml
 
 from support.alert_rules import PROMETHEUS, RULE_FILES, program
-from support.wait import wait_in_thread
-
-READY_S: Final = 30.0
+from support.prometheus import Prometheus, prometheus
+from support.serving import free_address, serving
 
 
 @dataclass(slots=True)
@@ -86,7 +80,7 @@ def alertmanager_with(folder: Path, configuration: str) -> Iterator[str]:
     """An Alertmanager with this configuration, with no others; its URL."""
     folder.mkdir()
     (folder / "alertmanager.yml").write_text(configuration, encoding="utf-8")
-    address = f"127.0.0.1:{_free_port()}"
+    address = free_address()
     command = [
         program("prometheus-alertmanager"),
         "--config.file=alertmanager.yml",
@@ -94,14 +88,15 @@ def alertmanager_with(folder: Path, configuration: str) -> Iterator[str]:
         f"--web.listen-address={address}",
         "--cluster.listen-address=",
     ]
-    with _running(command, folder, address):
+    with serving(command, folder, address):
         yield f"http://{address}"
 
 
-@contextmanager
-def prometheus(folder: Path, target: str, alertmanager_url: str) -> Iterator[str]:
+def with_shipped_rules(
+    folder: Path, target: str, alertmanager_url: str
+) -> AbstractContextManager[Prometheus]:
     """A Prometheus that scrapes a Weighbridge each second, as the shipped example
-    does, with the shipped rules in a hurry; its URL."""
+    does, with the shipped rules in a hurry."""
     folder.mkdir()
     hasten_rules(folder)
     config = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text("utf-8"))
@@ -112,17 +107,7 @@ def prometheus(folder: Path, target: str, alertmanager_url: str) -> Iterator[str
     (manager,) = config["alerting"]["alertmanagers"]
     told = alertmanager_url.removeprefix("http://")
     manager["static_configs"] = [{"targets": [told]}]
-    (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
-    address = f"127.0.0.1:{_free_port()}"
-    command = [
-        program("prometheus"),
-        "--config.file=prometheus.yml",
-        f"--storage.tsdb.path={folder / 'tsdb'}",
-        "--storage.tsdb.retention.time=1h",
-        f"--web.listen-address={address}",
-    ]
-    with _running(command, folder, address):
-        yield f"http://{address}"
+    return prometheus(folder, config)
 
 
 def hasten_rules(folder: Path) -> None:
@@ -135,67 +120,3 @@ def hasten_rules(folder: Path) -> None:
                 hasty = {"for", "keep_firing_for"} & rule.keys()
                 rule |= dict.fromkeys(hasty, "1s")
         (folder / name).write_text(yaml.safe_dump(document, sort_keys=False))
-
-
-@dataclass(frozen=True, slots=True)
-class Up:
-    """A `weighbridge up`: where it serves, and its process for signals."""
-
-    address: str
-    pid: int
-
-    def get(self, path: str) -> str:
-        return httpx.get(f"http://{self.address}{path}", trust_env=False).text
-
-
-@contextmanager
-def weighbridge_up(folder: Path, configuration: str) -> Iterator[Up]:
-    """`weighbridge up` in a folder with this configuration."""
-    folder.mkdir(exist_ok=True)
-    (folder / "weighbridge.yaml").write_text(configuration, encoding="utf-8")
-    address = f"127.0.0.1:{_free_port()}"
-    command = [sys.executable, "-m", "weighbridge", "up", "--bind", address]
-    command += ["--database", "w.db"]
-    with _running(command, folder, address, "/readyz") as process:
-        yield Up(address, process.pid)
-
-
-def log_of(folder: Path) -> str:
-    """What the program that was started there has said."""
-    return (folder / "log").read_text(errors="replace")
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
-
-
-@contextmanager
-def _running(
-    command: Sequence[str], folder: Path, address: str, path: str = "/-/ready"
-) -> Iterator["subprocess.Popen[bytes]"]:
-    log = folder / "log"
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            command, cwd=folder, stdout=subprocess.DEVNULL, stderr=stream
-        )
-
-    def is_ready() -> bool:
-        assert process.poll() is None, log.read_text()
-        try:
-            answer = httpx.get(f"http://{address}{path}", trust_env=False)
-            return answer.status_code == 200
-        except httpx.TransportError:
-            return False
-
-    try:
-        wait_in_thread(is_ready, command[0], deadline_s=READY_S, seen=log.read_text)
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()

@@ -49,6 +49,7 @@ class Yard:
         scope: Scope | None = None,
         *,
         measure: bool = False,
+        leaves_waiting: bool = False,
     ) -> RegistryCrawl:
         """One crawl; the clock then stands an hour later."""
         writer = Writer(self.database)
@@ -60,6 +61,7 @@ class Yard:
                 writer,
                 Progress(),
                 lambda: self.now,
+                leaves_waiting=leaves_waiting,
             )
             return await crawl.run(measure=measure)
         finally:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from support.images import Served, ServedImage
 from weighbridge.domain.digest import Digest, digest_of, is_digest
 from weighbridge.domain.listing import RepositoryPage, TagPage, TagSeen
+from weighbridge.domain.rate_limit import RateLimit
 from weighbridge.errors import DocumentError, NotFound, WeighbridgeError
 from weighbridge.ports import PASS_COST, Cost, ManifestAnswer
 
@@ -26,6 +27,7 @@ class FakeRegistry:
     cost: Cost = field(default_factory=Cost)
     page_length: int = 50
     has_quota: bool = False
+    rate_limit: RateLimit | None = None
     tags_by_repository: dict[str, dict[str, Digest]] = field(default_factory=dict)
     manifests: dict[Digest, Served] = field(default_factory=dict)
     blobs: dict[Digest, bytes] = field(default_factory=dict)

@@ -1,8 +1,5 @@
 """A Prometheus of our own on a free loopback port, asked over its API."""
 
-import shutil
-import socket
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,13 +9,11 @@ from typing import TypeAlias
 import httpx
 import yaml
 
-from support.missing import skip_or_fail
-from support.wait import wait_in_thread
+from support.alert_rules import program
+from support.serving import free_address, log_of, serving
 
 Sample: TypeAlias = tuple[Mapping[str, str], Sequence[float]]
 """The labels of a series, and its values in the order of time."""
-
-_READY_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +37,7 @@ class Prometheus:
 
     @property
     def log(self) -> str:
-        return (self.folder / "prometheus.log").read_text(errors="replace")
+        return log_of(self.folder)
 
     def now(self, expression: str) -> list[Sample]:
         """What a query gives at this moment."""
@@ -82,44 +77,30 @@ class Prometheus:
 
 @contextmanager
 def prometheus(
-    folder: Path, jobs: Mapping[str, Job], rule_files: Sequence[Path] = ()
+    folder: Path, configuration: Mapping[str, object]
 ) -> Iterator[Prometheus]:
-    """A Prometheus that scrapes every second until the block ends.
+    """A Prometheus with this configuration until the block ends."""
+    folder.mkdir(exist_ok=True)
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(configuration))
+    address = free_address()
+    command = [
+        program("prometheus"),
+        "--config.file=prometheus.yml",
+        f"--storage.tsdb.path={folder / 'tsdb'}",
+        "--storage.tsdb.retention.time=1h",
+        f"--web.listen-address={address}",
+    ]
+    with serving(command, folder, address):
+        yield Prometheus(f"http://{address}", folder)
+
+
+def each_second(
+    jobs: Mapping[str, Job], rule_files: Sequence[Path] = ()
+) -> dict[str, object]:
+    """A configuration that scrapes and judges every second.
 
     jobs: by their names
     """
-    program = shutil.which("prometheus")
-    if program is None:
-        skip_or_fail("prometheus is not installed: run scripts/servers")
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    config = folder / "prometheus.yml"
-    config.write_text(yaml.safe_dump(_config(jobs, rule_files)))
-    running = Prometheus(f"http://127.0.0.1:{port}", folder)
-    with (folder / "prometheus.log").open("wb") as log:
-        process = subprocess.Popen(
-            [
-                program,
-                f"--config.file={config}",
-                f"--storage.tsdb.path={folder / 'tsdb'}",
-                f"--web.listen-address=127.0.0.1:{port}",
-            ],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        _wait_until_ready(running, process)
-        yield running
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _config(jobs: Mapping[str, Job], rule_files: Sequence[Path]) -> dict[str, object]:
     scrapes = [
         {
             "job_name": name,
@@ -133,20 +114,6 @@ def _config(jobs: Mapping[str, Job], rule_files: Sequence[Path]) -> dict[str, ob
         "rule_files": [str(path) for path in rule_files],
         "scrape_configs": scrapes,
     }
-
-
-def _wait_until_ready(running: Prometheus, process: subprocess.Popen[bytes]) -> None:
-    def is_ready() -> bool:
-        assert process.poll() is None, running.log
-        try:
-            answer = httpx.get(f"{running.url}/-/ready", trust_env=False, timeout=5)
-        except httpx.TransportError:
-            return False
-        return answer.status_code == 200
-
-    wait_in_thread(
-        is_ready, "Prometheus is ready", deadline_s=_READY_S, seen=lambda: running.log
-    )
 
 
 def _sample(series: Mapping[str, object]) -> Sample:

@@ -69,6 +69,10 @@ def a_registry_report(name: str = "hub") -> RegistryReport:
         exclusive_bytes=23_459_166_004,
         requests=1640,
         bytes_read=3_384_211,
+        rate_limit=None,
+        rate_limit_remaining=None,
+        rate_limit_window_s=None,
+        rate_limit_seen_at=None,
     )
 
 

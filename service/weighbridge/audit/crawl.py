@@ -42,6 +42,7 @@ from weighbridge.store.crawls import (
     end_crawl,
     renew_crawl,
     visited,
+    waiting,
 )
 from weighbridge.store.process_mark import this_process
 from weighbridge.store.registries import (
@@ -63,6 +64,8 @@ class Crawl:
     """One crawl of one registry.
 
     owner: this process, as `process_mark.this_process` names it
+    leaves_waiting: whether repositories from which the registry has sent us away are
+           left alone until a look can succeed
     """
 
     def __init__(
@@ -77,7 +80,10 @@ class Crawl:
         telemetry: Telemetry | None = None,
         warnings: Sequence[Problem] = (),
         owner: str | None = None,
+        leaves_waiting: bool = False,
     ) -> None:
+        self._leaves_waiting = leaves_waiting
+        self._waiting: Mapping[int, Visited] = {}
         self._telemetry = telemetry or Telemetry()
         self._warnings = tuple(warnings)
         self._registry = registry
@@ -178,6 +184,7 @@ class Crawl:
                 registry_id,
                 requests=cost.requests - self._before.requests,
                 bytes_read=cost.bytes_read - self._before.bytes_read,
+                rate_limit=self._registry.rate_limit,
             )
 
     def _state(self, broken: WeighbridgeError | None) -> tuple[RegistryState, str]:
@@ -200,6 +207,9 @@ class Crawl:
         done: Mapping[int, Visited] = {}
         if record.is_resumed:
             done = await self._writer.read(visited, registry_id, record.since)
+        if self._leaves_waiting:
+            now = self._clock()
+            self._waiting = await self._writer.read(waiting, registry_id, now)
         broken: WeighbridgeError | None = None
         async with Crew() as crew:
             try:
@@ -227,6 +237,8 @@ class Crawl:
                 for name, repository_id in page.items():
                     if repository_id in done:
                         self._take_over(done[repository_id])
+                    elif repository_id in self._waiting:
+                        self._outcomes.leave(self._waiting[repository_id])
                     else:
                         await slots.acquire()
                         crew.spawn(self._look(name, repository_id, slots))

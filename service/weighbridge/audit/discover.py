@@ -82,6 +82,7 @@ async def discover(
         registry_id,
         requests=registry.cost.requests - before.requests,
         bytes_read=registry.cost.bytes_read - before.bytes_read,
+        rate_limit=registry.rate_limit,
     )
     asked = None if broken is None else broken.retry_after
     return Discovered(state, reason, found, held, asked or 0.0)

@@ -70,6 +70,11 @@ class Outcomes:
         self.taken_over += 1
         self._count(visited.state, visited.tags)
 
+    def leave(self, visited: Visited) -> None:
+        """Count a repository that is left alone until the registry wants to be asked."""
+        self.repository_ids.append(visited.repository_id)
+        self._count(visited.state, visited.tags)
+
     def fault(self, repository: str | None, exc: WeighbridgeError) -> None:
         """Note what made a look impossible."""
         self._note(repository, None, exc.code, exc.message)

@@ -70,9 +70,14 @@ async def crawl_targets(
     measure: bool = True,
     docker_config: Path | None = None,
     clock: Clock = utc_now,
+    leaves_waiting: bool = False,
 ) -> CrawlReport:
     """The same on a running loop, with the parts given. One registry after the
-    other; a failure stays its registry's own."""
+    other; a failure stays its registry's own.
+
+    leaves_waiting: nobody has asked for this crawl, so that repositories whose quota
+                    is spent are left alone until it is back
+    """
     began = time.monotonic()
     writer = Writer(database, on_failure=lambda _: telemetry.db_write_errors.inc())
     settler = Settler(database)
@@ -97,6 +102,7 @@ async def crawl_targets(
                         clock,
                         telemetry=telemetry,
                         warnings=connected.warnings,
+                        leaves_waiting=leaves_waiting,
                     )
                     done.append(await crawl.run(measure=measure))
             except (UsageError, RegistryError, TransportError) as exc:

@@ -168,6 +168,7 @@ class Looks:
                     registry_id,
                     requests=cost.requests - before.requests,
                     bytes_read=cost.bytes_read - before.bytes_read,
+                    rate_limit=connected.registry.rate_limit,
                 )
 
     async def _note_silence(

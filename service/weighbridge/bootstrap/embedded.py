@@ -121,6 +121,7 @@ class Embedded:
                 self._telemetry,
                 Progress(),
                 clock=self._clock,
+                leaves_waiting=True,
             )
             (done,) = report.registries
             self._tell(done, report.seconds)

@@ -38,8 +38,8 @@ class PolicyReload:
         self._wall = wall
         self._log = structlog.get_logger("weighbridge.policies")
         self._state = self._seen = source.state()
-        # A signal may come while another is being handled: putting into this queue never
-        # waits for a lock, as setting an Event does.
+        # A signal may come while another is being handled. To put something into this
+        # queue waits for no lock; to set an Event does.
         self._rung: SimpleQueue[None] = SimpleQueue()
         self._closed = threading.Event()
         self._thread = threading.Thread(

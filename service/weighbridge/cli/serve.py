@@ -31,9 +31,9 @@ def command(options: Options, bind: str | None) -> int:
 
     from weighbridge.bootstrap.distributed_check import redis_warnings
     from weighbridge.cli import serving
-    from weighbridge.cli.up import shown_database
+    from weighbridge.config import shown_url
 
-    place = shown_database(settings.database_url.reveal())
+    place = shown_url(settings.database_url)
     lines = [f"reads   {place}", *redis_warnings(settings)]
     serving.serve(settings, policies, lambda: click.echo("\n".join(lines), err=True))
     return 0

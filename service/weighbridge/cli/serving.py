@@ -21,7 +21,7 @@ from weighbridge.bootstrap.embedded import Embedded
 from weighbridge.bootstrap.policies import PolicyReload
 from weighbridge.bootstrap.targets import Target
 from weighbridge.cli import collector
-from weighbridge.cli.listeners import listeners
+from weighbridge.cli.listeners import listeners, web_options
 from weighbridge.cli.log_lines import configure_log
 from weighbridge.config import PolicySource, RegistrySettings, Settings
 from weighbridge.demo.content import Content
@@ -31,9 +31,14 @@ from weighbridge.domain.secret import Secret
 from weighbridge.store.reports import registry_names
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
+from weighbridge.web.options import check_reach
 
 DEMO: Final = "demo"
 DEMO_PORT: Final = 5080
+_KEPT_DEMO: Final = (
+    "keep the demo: weighbridge token create --role read --database demo.db, "
+    "then up --demo --database demo.db"
+)
 
 
 def up(
@@ -73,20 +78,24 @@ def serve(
 def up_demo(
     settings: Settings,
     policies: PolicySource,
-    database_url: str | None,
+    database_url: Secret | None,
     announce: Callable[[], None],
 ) -> None:
     """The same over the demo registry, whose past is crawled first.
 
     database_url: where to keep it; None for a folder that ends with the process
+    Raises UsageError(no_token) where others could reach what is not kept: nobody can
+    make a token for that.
     """
+    if database_url is None:
+        check_reach(web_options(settings), lambda: False, _KEPT_DEMO)
     configure_log(settings)
     collector.relax()
     telemetry = Telemetry()
     with ExitStack() as stack:
         if database_url is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory("-weighbridge"))
-            database_url = f"sqlite:///{Path(folder) / 'demo.db'}"
+            database_url = Secret(f"sqlite:///{Path(folder) / 'demo.db'}")
         url = stack.enter_context(_demo_registry())
         settings = _with_demo(settings, url(None), database_url)
         database = stack.enter_context(ready_database(settings))
@@ -128,10 +137,10 @@ def _started(content: Content) -> Running:
         return running
 
 
-def _with_demo(settings: Settings, url: str, database_url: str) -> Settings:
+def _with_demo(settings: Settings, url: str, database_url: Secret) -> Settings:
     demo = RegistrySettings(name=DEMO, url=url)
     return settings.model_copy(
-        update={"registries": (demo,), "database_url": Secret(database_url)}
+        update={"registries": (demo,), "database_url": database_url}
     )
 
 

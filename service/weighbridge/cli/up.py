@@ -9,6 +9,7 @@ from weighbridge.cli.options import Options, common_options
 
 if TYPE_CHECKING:
     from weighbridge.config import Settings
+    from weighbridge.domain.secret import Secret
 
 _EXAMPLES = """\b
 Examples:
@@ -26,8 +27,8 @@ def command(options: Options, demo: bool, bind: str | None) -> int:
 
     Pages, API and metrics are served until SIGINT or SIGTERM; every configured
     registry is crawled at its interval. Policies are read again at SIGHUP, and when one
-    of their files changes. With --demo a registry of examples is
-    crawled in place of the configured ones, and kept only with --database.
+    of their files changes. With --demo a registry of examples is crawled in place of
+    the configured ones, and kept only with --database.
     """
     settings = options.settings(bind=bind, policy_files=True)
     policies = options.policies()
@@ -35,7 +36,7 @@ def command(options: Options, demo: bool, bind: str | None) -> int:
     from weighbridge.cli.listening import check_listeners
 
     check_listeners(settings)
-    database = settings.database_url.reveal() if options.database else None
+    database = settings.database_url if options.database else None
 
     from weighbridge.cli import serving
 
@@ -72,9 +73,11 @@ def announcement(settings: "Settings") -> list[str]:
     return lines
 
 
-def demo_announcement(database: str | None) -> list[str]:
+def demo_announcement(database: "Secret | None") -> list[str]:
     """The same for the demo."""
-    place = shown_database(database) if database else "nothing after it stops"
+    from weighbridge.config import shown_url
+
+    place = shown_url(database) if database else "nothing after it stops"
     return [
         f"keeps   {place}",
         "crawls  a demo registry inside this process: its images are examples",

@@ -13,7 +13,9 @@ from weighbridge.domain.printable import printable
 from weighbridge.errors import ConfigError
 
 SHOWN_CHARACTERS: Final = 60
-_UNSHOWN_KEYS: Final = frozenset({"auth", "database_url", "database_url_file"})
+_UNSHOWN_KEYS: Final = frozenset(
+    {"auth", "database_url", "database_url_file", "redis_url", "redis_url_file"}
+)
 
 _WORDS: Final = {
     "missing": "is missing",
@@ -55,18 +57,23 @@ class Fault:
 
 
 def config_error(faults: Sequence[Fault]) -> ConfigError:
-    """The error for these faults; its code is theirs, or `config` for a mixture."""
+    """The error for these faults; its code is theirs, or `config` for a mixture.
+
+    One line a fault, whatever the names of files hold.
+    """
     place_width = max(len(fault.place) for fault in faults)
     key_width = max(len(fault.key) for fault in faults)
     lines = [
-        "  ".join(
-            column
-            for column in (
-                fault.place.ljust(place_width),
-                fault.key.ljust(key_width),
-                fault.message,
+        printable(
+            "  ".join(
+                column
+                for column in (
+                    fault.place.ljust(place_width),
+                    fault.key.ljust(key_width),
+                    fault.message,
+                )
+                if column
             )
-            if column
         )
         for fault in faults
     ]

@@ -51,6 +51,9 @@ class RegistryReport:
     shared_bytes:       of those, what two repositories or more refer to
     exclusive_bytes:    the rest: the sum of its repositories' exclusive bytes
     requests, bytes_read: all that was ever asked of it: listings, passes, measuring
+    rate_limit:         the limit on requests that it told last, None: it has told none
+    rate_limit_remaining, rate_limit_window_s: of it, None where that was not told
+    rate_limit_seen_at: when it was told
     """
 
     name: str
@@ -79,6 +82,10 @@ class RegistryReport:
     exclusive_bytes: int | None
     requests: int
     bytes_read: int
+    rate_limit: int | None
+    rate_limit_remaining: int | None
+    rate_limit_window_s: int | None
+    rate_limit_seen_at: datetime | None
 
     @property
     def failing(self) -> Mapping[RepositoryState, int]:

@@ -11,6 +11,7 @@ from weighbridge.domain.digest import Digest, is_digest
 from weighbridge.domain.limits import MANIFEST_BODY_BYTES, PAGE_BODY_BYTES
 from weighbridge.domain.listing import RepositoryPage, TagPage
 from weighbridge.domain.manifest import ACCEPT
+from weighbridge.domain.rate_limit import RateLimit
 from weighbridge.domain.reference import is_repository_name, is_tag
 from weighbridge.errors import (
     DocumentError,
@@ -87,6 +88,10 @@ class DistributionRegistry:
     @property
     def has_quota(self) -> bool:
         return False
+
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        return self._client.counts.rate_limit
 
     async def repositories(self) -> AsyncIterator[RepositoryPage]:
         """Pages of the catalog."""

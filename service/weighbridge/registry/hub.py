@@ -11,6 +11,7 @@ from typing import Final
 
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.listing import RepositoryPage, TagPage
+from weighbridge.domain.rate_limit import RateLimit
 from weighbridge.errors import ListingError, RateLimited, RegistryError
 from weighbridge.ports import Cost, ManifestAnswer
 from weighbridge.registry.auth import pull_scope
@@ -52,6 +53,11 @@ class HubRegistry:
     @property
     def has_quota(self) -> bool:
         return self._quota.may_run_out
+
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        """Of pulls."""
+        return self._registry.rate_limit
 
     async def repositories(self) -> AsyncIterator[RepositoryPage]:
         """Pages of the namespaces, one after the other. One that cannot be listed

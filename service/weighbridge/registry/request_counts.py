@@ -7,6 +7,7 @@ from typing import Final
 
 from prometheus_client import Counter, Histogram
 
+from weighbridge.domain.rate_limit import RateLimit, parse_rate_limit
 from weighbridge.errors import (
     AuthError,
     DocumentError,
@@ -29,19 +30,20 @@ _REASONS: Final = {
     "unauthorized": "auth",
     "not_a_registry": "parse",
 }
-# Docker Hub: `100;w=21600`. Others send the number alone.
-_QUOTA: Final = re.compile(r"([0-9]{1,12})(?:\s*[;,].{0,100})?", re.ASCII)
+_RESET: Final = re.compile(r"([0-9]{1,12})(?:\s*[;,].{0,100})?", re.ASCII)
 _FIRST_UNIX_TIME: Final = 1_000_000_000
 
 
 class RequestCounts:
     """The client says what happened; here is where that is counted.
 
-    cost: since the client was made; a pass's own share goes to `PASS_COST` too
+    cost:       since the client was made; a pass's own share goes to `PASS_COST` too
+    rate_limit: as it was told last
     """
 
     def __init__(self, telemetry: Telemetry, endpoint: Endpoint) -> None:
         self.cost = Cost()
+        self.rate_limit: RateLimit | None = None
         self._telemetry = telemetry
         self._name = endpoint.name
         self._by_answer: dict[tuple[Operation, int], Counter] = {}
@@ -111,18 +113,24 @@ class RequestCounts:
         return [self.cost] if of_pass is None else [self.cost, of_pass]
 
     def _note_quota(self, answer: Answer, now: datetime) -> None:
-        for header, gauge in (
-            ("ratelimit-limit", self._telemetry.registry_ratelimit_limit),
-            ("ratelimit-remaining", self._telemetry.registry_ratelimit_remaining),
-        ):
-            if (value := _quota(answer, header)) is not None:
-                gauge.labels(self._name).set(value)
-        reset = _quota(answer, "ratelimit-reset")
-        if reset is not None:
+        headers = answer.headers
+        told = parse_rate_limit(
+            headers.get("ratelimit-limit"), headers.get("ratelimit-remaining"), now
+        )
+        if told is None:
+            return
+        self.rate_limit = told
+        limit = self._telemetry.registry_ratelimit_limit
+        limit.labels(self._name).set(told.limit)
+        if told.remaining is not None:
+            remaining = self._telemetry.registry_ratelimit_remaining
+            remaining.labels(self._name).set(told.remaining)
+        if reset := _RESET.fullmatch(headers.get("ratelimit-reset")):
             # Seconds from now in the IETF's draft, Unix time at GitLab.
-            at = reset if reset >= _FIRST_UNIX_TIME else now.timestamp() + reset
+            at = int(reset[1])
+            is_time = at >= _FIRST_UNIX_TIME
             gauge = self._telemetry.registry_ratelimit_reset_timestamp
-            gauge.labels(self._name).set(at)
+            gauge.labels(self._name).set(at if is_time else now.timestamp() + at)
 
 
 def _status_class(status: int) -> str:
@@ -136,7 +144,3 @@ def _reason(error: WeighbridgeError) -> str:
         return "parse"
     return _REASONS.get(error.code, "http" if isinstance(error, TransportError) else "")
 
-
-def _quota(answer: Answer, header: str) -> int | None:
-    found = _QUOTA.fullmatch(answer.headers.get(header))
-    return None if found is None else int(found[1])

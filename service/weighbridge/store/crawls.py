@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import ColumnElement, Connection, select, update
 
 from weighbridge.domain.report import RepositoryState
 from weighbridge.store.models import (
@@ -25,6 +25,8 @@ _SAYS_NOTHING: Final[tuple[RepositoryState, ...]] = (
     "error",
 )
 """States in which a repository is worth another look by the same crawl."""
+_SENT_AWAY: Final = ("quota_spent", "rate_limited")
+"""Reasons for which a look ended early and which told when another can succeed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,29 @@ def visited(
     connection: Connection, registry_id: int, since: datetime
 ) -> dict[int, Visited]:
     """The repositories that were looked at since then and answered, by id."""
+    return _visited(
+        connection,
+        registry_id,
+        repositories.c.last_pass_at >= since,
+        repositories.c.state.not_in(_SAYS_NOTHING),
+    )
+
+
+def waiting(
+    connection: Connection, registry_id: int, now: datetime
+) -> dict[int, Visited]:
+    """The repositories that the registry has sent us away from for longer, by id."""
+    return _visited(
+        connection,
+        registry_id,
+        repositories.c.state_reason.in_(_SENT_AWAY),
+        repositories.c.due_at > now,
+    )
+
+
+def _visited(
+    connection: Connection, registry_id: int, *conditions: ColumnElement[bool]
+) -> dict[int, Visited]:
     rows = connection.execute(
         select(
             repositories.c.id,
@@ -137,10 +162,6 @@ def visited(
             repository_summaries,
             repository_summaries.c.repository_id == repositories.c.id,
         )
-        .where(
-            repositories.c.registry_id == registry_id,
-            repositories.c.last_pass_at >= since,
-            repositories.c.state.not_in(_SAYS_NOTHING),
-        )
+        .where(repositories.c.registry_id == registry_id, *conditions)
     )
     return {row.id: Visited(row.id, row.name, row.state, row.tag_count) for row in rows}

@@ -79,6 +79,11 @@ registries = Table(
     Column("crawl_owner", UTF8),
     Column("requests", BigInteger, nullable=False),
     Column("bytes_read", BigInteger, nullable=False),
+    # The limit on requests that it told last; NULL where it has told none.
+    Column("rate_limit", BigInteger),
+    Column("rate_limit_remaining", BigInteger),
+    Column("rate_limit_window_s", BigInteger),
+    Column("rate_limit_seen_at", Moment),
     Column("revision", BigInteger, nullable=False),
 )
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, case, insert, literal, or_, select, update
 
+from weighbridge.domain.rate_limit import RateLimit
 from weighbridge.domain.report import RegistryState
 from weighbridge.store.models import registries
 from weighbridge.store.types import Moment
@@ -149,10 +150,23 @@ def note_discovery(
 
 
 def note_cost(
-    connection: Connection, registry_id: int, *, requests: int, bytes_read: int
+    connection: Connection,
+    registry_id: int,
+    *,
+    requests: int,
+    bytes_read: int,
+    rate_limit: RateLimit | None = None,
 ) -> None:
     """Add what was asked of a registry since the last note: listings, passes and
-    measuring, answered or not."""
+    measuring, answered or not. A limit that was told takes the place of the last."""
+    told: dict[str, object] = {}
+    if rate_limit is not None:
+        told = {
+            "rate_limit": rate_limit.limit,
+            "rate_limit_remaining": rate_limit.remaining,
+            "rate_limit_window_s": rate_limit.window_s,
+            "rate_limit_seen_at": rate_limit.seen_at,
+        }
     connection.execute(
         update(registries)
         .where(registries.c.id == registry_id)
@@ -160,6 +174,7 @@ def note_cost(
             requests=registries.c.requests + requests,
             bytes_read=registries.c.bytes_read + bytes_read,
             revision=registries.c.revision + 1,
+            **told,
         )
     )
 

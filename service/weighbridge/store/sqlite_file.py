@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -50,6 +51,8 @@ def make_engine(address: URL) -> Engine:
             database=f"file:{quote(str(path))}",
             query={"immutable": "1", "uri": "true"},
         )
+    else:
+        _make_private(path)
     # No limit on connections but the callers' threads: one that waits for a free
     # connection would only look like a slow database.
     engine = create_engine(
@@ -76,6 +79,13 @@ def refuse_absent(address: URL) -> None:
             code="no_database",
             hint="check the name; weighbridge crawl makes one",
         )
+
+
+def _make_private(path: Path) -> None:
+    """A new file is its owner's alone: it tells what is in registries that ask for a
+    password. What SQLite lays beside it gets the same rights."""
+    with suppress(OSError):  # SQLite says itself what is wrong, or it is there
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _is_frozen(path: Path) -> bool:

@@ -17,8 +17,9 @@ class Health:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def healthz(self) -> Response:
-        """The process runs; nothing else is asked."""
+    async def healthz(self) -> Response:
+        """The process runs; nothing else is asked, and no thread is needed: those may
+        all wait for the database."""
         return PlainTextResponse("ok\n")
 
     def readyz(self, request: Request) -> Response:

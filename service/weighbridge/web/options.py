@@ -54,10 +54,15 @@ class WebOptions:
         return role == "none" or (is_local and role in ("read", "metrics"))
 
 
-def check_reach(options: WebOptions, has_token: Callable[[], bool]) -> None:
+def check_reach(
+    options: WebOptions,
+    has_token: Callable[[], bool],
+    how: str = "weighbridge token create --role read, for the same database",
+) -> None:
     """Raises UsageError(no_token) for what others can reach and nobody could use.
 
     has_token: whether there is a token that is valid now; asked only where it matters
+    how:       one is made
     """
     if options.anonymous_read:
         return
@@ -68,8 +73,7 @@ def check_reach(options: WebOptions, has_token: Callable[[], bool]) -> None:
         raise UsageError(
             f"{where} can be reached from elsewhere, and there is no token yet",
             code="no_token",
-            hint="weighbridge token create --role read\n"
-            "listen on 127.0.0.1, or say web.anonymous_read: true",
+            hint=f"{how}\nlisten on 127.0.0.1, or say web.anonymous_read: true",
         )
 
 

@@ -36,6 +36,7 @@ from weighbridge.web.views.banners import repository_banners
 from weighbridge.web.views.frame import NAVIGATION, Frame, frame, registry_line
 from weighbridge.web.views.image import image_page
 from weighbridge.web.views.overview import overview
+from weighbridge.web.views.rate_limit import rate_limit_words
 from weighbridge.web.views.repository import repository_page
 from weighbridge.web.views.templating import render
 
@@ -124,7 +125,9 @@ class Pages:
             request,
             "crawls.html",
             around,
-            registries=[(r, registry_line(r, now)) for r in registries],
+            registries=[
+                (r, registry_line(r, now), rate_limit_words(r, now)) for r in registries
+            ],
             passes=page.items,
             **_paging(links, page.next_cursor, cursor),
         )

@@ -53,6 +53,19 @@ def looked_at(database: Database, *names: str) -> None:
             close_pass(connection, taken, opened, a_result(), now, due_at)
 
 
+def quota_spent(database: Database, name: str, wait: timedelta) -> None:
+    """The last look at it, two hours ago, came to the end of the registry's quota."""
+    now = utc_now() - timedelta(hours=2)
+    result = a_result(state="partial", reason="quota_spent", complete=False)
+    with database.write() as connection:
+        registry_id = put_registry(connection, an_entry("hub"), now)
+        ids = put_repositories(connection, registry_id, NAMES, now)
+        taken = claim(connection, ids[name], now=now, lease_s=60)
+        assert taken is not None
+        opened = open_pass(connection, taken, now).id
+        close_pass(connection, taken, opened, result, now, now + wait)
+
+
 def embedded(
     database: Database,
     registry: Running,
@@ -132,3 +145,42 @@ def test_what_a_killed_process_was_at_is_looked_at_as_soon_as_its_lease_ends(
         )
     finally:
         restarted.close()
+
+
+def test_what_waits_for_a_quota_is_left_alone_and_others_are_not(
+    database: Database, registry: Running
+) -> None:
+    quota_spent(database, NAMES[0], timedelta(hours=6))
+    before = last_pass(database, NAMES[0])
+    running = embedded(database, registry, "hub", "behind")
+
+    running.start()
+    try:
+        wait_in_thread(
+            lambda: last_pass(database, NAMES[0], "behind") is not None,
+            "the registry behind it is crawled",
+            deadline_s=20,
+        )
+    finally:
+        running.close()
+
+    assert last_pass(database, NAMES[0]) == before
+    assert last_pass(database, NAMES[1]) is not None
+
+
+def test_a_quota_that_is_back_by_now_is_asked_for(
+    database: Database, registry: Running
+) -> None:
+    quota_spent(database, NAMES[0], timedelta(hours=1))
+    before = last_pass(database, NAMES[0])
+    running = embedded(database, registry, "hub")
+
+    running.start()
+    try:
+        wait_in_thread(
+            lambda: last_pass(database, NAMES[0]) != before,
+            "the repository is looked at",
+            deadline_s=20,
+        )
+    finally:
+        running.close()

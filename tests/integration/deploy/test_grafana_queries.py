@@ -8,13 +8,13 @@ from typing import Final
 
 import pytest
 
-from support.demo_service import demo_service
 from support.grafana import DASHBOARDS, GRAFANA
 from support.grafana.dashboard import Dashboard, QueryVariable, read_dashboards
 from support.grafana.panels import Shown, Table
 from support.grafana.parts import Target
-from support.prometheus import Job, Prometheus, Sample, prometheus
+from support.prometheus import Job, Prometheus, Sample, each_second, prometheus
 from support.wait import wait_in_thread
+from support.weighbridge_up import weighbridge_up
 
 OVERVIEW: Final = "weighbridge-overview"
 REPOSITORY: Final = "weighbridge-repository"
@@ -61,14 +61,15 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     folder = tmp_path_factory.mktemp("grafana")
     rules = sorted((GRAFANA.parent / "prometheus").glob("weighbridge.*s.yml"))
     rules = [path for path in rules if not path.name.endswith(".tests.yml")]
-    with demo_service(folder, CONFIG) as address:
+    with weighbridge_up(folder / "up", CONFIG, "--demo") as up:
         # Two instances that say the same, as processes that serve one database do.
-        both = (address, address.replace("127.0.0.1", "localhost"))
+        both = (up.address, up.address.replace("127.0.0.1", "localhost"))
         jobs = {
             "weighbridge": Job("/metrics", both),
             "weighbridge-repositories": Job("/metrics/repositories", both),
         }
-        with prometheus(folder, jobs, rules) as server:
+        config = each_second(jobs, rules)
+        with prometheus(folder / "prometheus", config) as server:
             _wait_for_scrapes(server)
             yield server
 

@@ -51,7 +51,14 @@ def states(url: str) -> dict[str, str]:
         ([{**DOWN, "cluster": "other"}, {**UNREACHABLE, "cluster": "this"}], []),
         ([GROWN, STALE], []),
     ],
-    ids=["down", "unreachable", "over", "another's limit", "another cluster", "nothing to do with it"],
+    ids=[
+        "down",
+        "unreachable",
+        "over",
+        "another's limit",
+        "another cluster",
+        "nothing to do with it",
+    ],
 )
 def test_what_follows_from_another_alert_is_quiet(
     url: str, firing: list[dict[str, str]], quiet: list[dict[str, str]]

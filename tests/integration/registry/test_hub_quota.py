@@ -13,10 +13,11 @@ from support.hub_replica.configured import crawl_hub, hub_settings
 from support.hub_replica.serving import hub_replica
 from support.hub_replica.state import Hub, a_hub
 from weighbridge.audit.progress import Progress
-from weighbridge.bootstrap.crawling import crawl_targets
+from weighbridge.bootstrap.crawling import crawl_targets, utc_now
 from weighbridge.bootstrap.databases import ready_database
 from weighbridge.bootstrap.targets import find_targets
 from weighbridge.demo.story import demo_content
+from weighbridge.store.reports import registry_reports
 from weighbridge.telemetry import Telemetry
 
 NAMESPACES = ("library", "tutorial")
@@ -157,3 +158,20 @@ def test_the_quota_is_told_in_the_metrics(
     labels = {"registry": "hub"}
     assert value("weighbridge_registry_ratelimit_limit", labels) == 20
     assert value("weighbridge_registry_ratelimit_remaining", labels) == 10
+
+
+def test_the_quota_is_told_with_the_registry(
+    hub: Hub, tmp_path: Path, database_url: str
+) -> None:
+    hub.limit, hub.left = 20, 16
+    settings = hub_settings(tmp_path, hub, database_url, include=["library/python"])
+    began = utc_now()
+
+    crawl_hub(settings)
+
+    with ready_database(settings) as database, database.read() as connection:
+        (report,) = registry_reports(connection)
+    assert (report.rate_limit, report.rate_limit_remaining) == (20, 10)
+    assert report.rate_limit_window_s == hub.window_s
+    assert report.rate_limit_seen_at is not None
+    assert began <= report.rate_limit_seen_at <= utc_now()

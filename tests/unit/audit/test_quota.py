@@ -133,6 +133,38 @@ async def test_the_repository_is_due_when_the_quota_is_back(yard: Yard) -> None:
     assert due_at == began + timedelta(seconds=WINDOW_S)
 
 
+async def test_nobody_looks_at_it_before_the_quota_is_back(yard: Yard) -> None:
+    registry = filled()
+    registry.put("shop/web", "t0", an_image("web"))
+    registry.left = 4
+    first = await yard.crawl(registry)
+    spent = [n for n in ("shop/api", "shop/web") if yard.repository(n).state != "ok"]
+    registry.asked.clear()
+    registry.left = 100
+
+    done = await yard.crawl(registry, leaves_waiting=True)
+
+    assert spent
+    assert [n for n in spent if registry.asked["tags", f"{n}#0"]] == []
+    assert registry.count("get_manifest") == 0
+    assert (done.partial, done.repositories) == (first.partial, first.repositories)
+
+    yard.now += timedelta(seconds=WINDOW_S)
+    done = await yard.crawl(registry, leaves_waiting=True)
+    assert (done.partial, done.faults) == (0, ())
+
+
+async def test_a_person_who_asks_for_a_crawl_gets_one_before_that(yard: Yard) -> None:
+    registry = filled()
+    registry.left = 4
+    await yard.crawl(registry)
+    registry.left = 100
+
+    done = await yard.crawl(registry)
+
+    assert done.partial == 0
+
+
 async def test_a_tag_without_a_digest_is_asked_by_head_before_it_costs(
     yard: Yard,
 ) -> None:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import pytest
 from structlog.testing import capture_logs
@@ -14,6 +15,9 @@ from support.wait import wait_in_thread
 from weighbridge.bootstrap.policies import PolicyReload
 from weighbridge.config import load_policies
 from weighbridge.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from _typeshed import TraceFunction
 
 MAIN = "policy_files: ['*.policy']\n"
 
@@ -228,7 +232,7 @@ def test_a_signal_that_comes_while_another_is_handled_holds_nothing_up(
         reload.ring()
         sys.settrace(None)
 
-    def ring_again(frame: FrameType, event: str, argument: object) -> object:
+    def ring_again(frame: FrameType, event: str, argument: object) -> "TraceFunction":
         """What a second signal does between any two lines of the first handler."""
         if event == "line":
             sys.settrace(None)

@@ -155,6 +155,15 @@ def test_policy_files_are_a_list_of_paths(folder: Path, files: str) -> None:
     assert "policy_files" in error.message
 
 
+def test_a_fault_is_one_line_whatever_its_file_is_called(folder: Path) -> None:
+    (folder / "policies.d/a\n9 errors\x1b[2J.yaml").write_text("policies: 7\n")
+
+    error = refused(folder, main=FILES)
+
+    assert len(error.message.splitlines()) == 1
+    assert "policies.d/a\\n9 errors\\x1b[2J.yaml:1" in error.message
+
+
 def test_hidden_files_and_other_endings_are_not_read(folder: Path) -> None:
     (folder / "policies.d/.hidden.yaml").write_text("policies: 7\n")
     (folder / "policies.d/old.yaml~").write_text("policies: 7\n")

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from support.images import a_layer, an_image
 from support.store_world import MINUTE, T0, World, a_result, an_entry
+from weighbridge.domain.rate_limit import RateLimit
 from weighbridge.domain.report import RegistryReport
 from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.registries import (
@@ -153,6 +154,35 @@ def test_what_was_asked_adds_up_over_crawls(database: Database) -> None:
     report = reports(database)["hub"]
 
     assert (report.requests, report.bytes_read) == (7, 1050)
+
+
+def test_the_limit_that_was_told_last_is_kept(database: Database) -> None:
+    told = RateLimit(limit=100, remaining=52, window_s=21_600, seen_at=T0)
+    later = RateLimit(limit=200, remaining=None, window_s=None, seen_at=T0 + MINUTE)
+    shown = []
+
+    for limit in (None, told, None, later):
+        with database.write() as connection:
+            identity = put_registry(connection, an_entry(), T0)
+            note_cost(
+                connection, identity, requests=1, bytes_read=1, rate_limit=limit
+            )
+        report = reports(database)["hub"]
+        shown.append(
+            (
+                report.rate_limit,
+                report.rate_limit_remaining,
+                report.rate_limit_window_s,
+                report.rate_limit_seen_at,
+            )
+        )
+
+    assert shown == [
+        (None, None, None, None),
+        (100, 52, 21_600, T0),
+        (100, 52, 21_600, T0),
+        (200, None, None, T0 + MINUTE),
+    ]
 
 
 def test_a_registry_that_is_not_configured_any_more_is_said_to_be_so(

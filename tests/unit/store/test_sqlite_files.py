@@ -41,6 +41,25 @@ def test_the_folder_of_the_file_is_made(tmp_path: Path) -> None:
     assert path.exists()
 
 
+def test_a_new_file_is_its_owners_alone(tmp_path: Path) -> None:
+    database = open_database(f"sqlite:///{tmp_path}/w.db")
+
+    upgrade(database)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    database.close()
+
+    assert modes == {"w.db": 0o600, "w.db-wal": 0o600, "w.db-shm": 0o600}
+
+
+def test_the_rights_that_a_file_was_given_stay(tmp_path: Path) -> None:
+    path = tmp_path / "w.db"
+    path.touch(0o640)
+
+    open_database(f"sqlite:///{path}").close()
+
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
 def test_a_file_that_must_exist_is_not_made(tmp_path: Path) -> None:
     path = tmp_path / "some" / "weighbridge.db"
 

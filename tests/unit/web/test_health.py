@@ -1,7 +1,10 @@
 """Alive, and ready."""
 
+import asyncio
 from pathlib import Path
 
+import anyio
+import httpx
 from starlette.testclient import TestClient
 
 from weighbridge.store.session import Database, open_database
@@ -20,6 +23,25 @@ def test_a_migrated_database_is_ready(client: TestClient) -> None:
 
     assert answer.status_code == 200
     assert answer.json() == {"status": "ready", "reasons": []}
+
+
+async def test_it_is_alive_while_every_thread_waits_for_the_database(
+    database: Database,
+) -> None:
+    app = create_app(database, Telemetry(), WebOptions())
+    threads = anyio.to_thread.current_default_thread_limiter()
+    while threads.available_tokens:
+        threads.acquire_on_behalf_of_nowait(object())
+
+    async with (
+        asyncio.timeout(5),
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://localhost:8080"
+        ) as client,
+    ):
+        alive = await client.get("/healthz")
+
+    assert alive.text == "ok\n"
 
 
 def test_another_schema_is_alive_and_not_ready(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import pytest
+from starlette.testclient import TestClient
 
 from support.read_model import NOW
 from support.tokens import a_kept_token, a_token
@@ -14,7 +15,10 @@ from weighbridge.domain.access import new_secret
 from weighbridge.errors import StoreError
 from weighbridge.store.session import Connection, Database
 from weighbridge.store.tokens import all_tokens, revoke_token
+from weighbridge.telemetry import Telemetry
 from weighbridge.web.access_tokens import KEPT_S, UNANSWERED_S, KnownTokens
+from weighbridge.web.app import create_app
+from weighbridge.web.options import WebOptions
 
 
 class Counted(Database):
@@ -209,6 +213,26 @@ def test_nobody_is_let_in_before_the_database_has_answered(
 
     with pytest.raises(StoreError):
         role_of(known, new_secret("admin", bytes(32)).reveal())
+
+
+def test_a_database_that_hangs_does_not_keep_the_service_from_ending(
+    counted: Counted,
+) -> None:
+    app = create_app(counted, Telemetry(), WebOptions())
+    ended = threading.Event()
+
+    def serve() -> None:
+        with TestClient(app):
+            wait_in_thread(lambda: counted.reads > 0, "tokens are read", deadline_s=10)
+        ended.set()
+
+    thread = threading.Thread(target=serve)
+    with counted.hanging():
+        thread.start()
+        has_ended = ended.wait(10)
+    thread.join()
+
+    assert has_ended
 
 
 def test_uses_are_kept_at_most_once_a_minute(

@@ -111,6 +111,10 @@ def _report(row: SQLRow, sums: list[SQLRow], scope: SQLRow | None) -> RegistryRe
         exclusive_bytes=_sum(sums, "exclusive") if is_known else None,
         requests=row.requests,
         bytes_read=row.bytes_read,
+        rate_limit=row.rate_limit,
+        rate_limit_remaining=row.rate_limit_remaining,
+        rate_limit_window_s=row.rate_limit_window_s,
+        rate_limit_seen_at=row.rate_limit_seen_at,
     )
 
 

@@ -1,0 +1,60 @@
+"""A server as a process of its own, for the length of a block."""
+
+import socket
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from support.wait import wait_in_thread
+
+READY_S: Final = 60.0
+
+
+def free_address() -> str:
+    """Host and port on loopback that nobody listens at now."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return f"127.0.0.1:{server.getsockname()[1]}"
+
+
+def log_of(folder: Path) -> str:
+    """What the program that was started there has said."""
+    return (folder / "log").read_text(errors="replace")
+
+
+@contextmanager
+def serving(
+    command: Sequence[str], folder: Path, address: str, ready: str = "/-/ready"
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """A program that was started in the folder, and ended with the block.
+
+    ready: the path that is answered with 200 once it serves
+    """
+    with (folder / "log").open("wb") as stream:
+        process = subprocess.Popen(
+            command, cwd=folder, stdout=subprocess.DEVNULL, stderr=stream
+        )
+
+    def is_ready() -> bool:
+        assert process.poll() is None, log_of(folder)
+        try:
+            answer = httpx.get(f"http://{address}{ready}", trust_env=False)
+        except httpx.TransportError:
+            return False
+        return answer.status_code == 200
+
+    try:
+        wait_in_thread(
+            is_ready, command[0], deadline_s=READY_S, seen=lambda: log_of(folder)
+        )
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
