@@ -27,6 +27,9 @@ class Cost:
 PASS_COST: ContextVar[Cost | None] = ContextVar("pass_cost", default=None)
 """A second counter for the work that is begun in this context: one pass of several
 that share a client. Clients add to it whatever they add to their own `cost`."""
+JOB_COST: ContextVar[Cost | None] = ContextVar("job_cost", default=None)
+"""The same for a job, which may be more than a pass: a client that outlives jobs may
+be used by several at once."""
 
 
 @dataclass(frozen=True, slots=True)

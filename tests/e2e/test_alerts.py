@@ -26,7 +26,7 @@ from support.images_oci import MadeImage, Pusher, made_image, made_layer
 from support.prometheus import Prometheus
 from support.serving import log_of
 from support.wait import wait_in_thread
-from support.weighbridge_up import weighbridge_up
+from support.weighbridge_up import crawl_once, weighbridge_up
 
 OVER: Final = "WeighbridgeImageOverLimit"
 CONFIGURATION: Final = """\
@@ -83,6 +83,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
         pusher.push("shop/api", an_image_of(300_000), "1.0")
         folder = tmp_path / "up"
         configuration = CONFIGURATION.format(url=registry.url)
+        crawl_once(folder, configuration)
         up = stack.enter_context(weighbridge_up(folder, configuration))
         asked = with_shipped_rules(tmp_path / "prometheus", up.address, manager)
         yield Scene(pusher, stack.enter_context(asked), manager, receiver, folder)

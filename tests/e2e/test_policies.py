@@ -12,7 +12,7 @@ from support.docker_registry import docker_registry
 from support.images_oci import Pusher, made_image
 from support.serving import log_of
 from support.wait import wait_in_thread
-from support.weighbridge_up import Up, weighbridge_up
+from support.weighbridge_up import Up, crawl_once, weighbridge_up
 
 _LIMIT = re.compile(
     r'^weighbridge_repository_compressed_limit_bytes\{registry="local",'
@@ -40,8 +40,9 @@ def up(tmp_path: Path, folder: Path) -> Iterator[Up]:
             f"registries: [{{name: local, url: '{registry.url}'}}]\n"
             "policy_files: ['policies.d/*.yaml']\n"
         )
+        crawl_once(folder, configuration)
         with weighbridge_up(folder, configuration) as running:
-            wait_for_limit(running, folder, 500_000_000, deadline_s=45)
+            wait_for_limit(running, folder, 500_000_000)
             yield running
 
 
@@ -55,11 +56,11 @@ def limit_of(up: Up) -> int | None:
     return int(found[1]) if found else None
 
 
-def wait_for_limit(up: Up, folder: Path, limit: int, *, deadline_s: float = 15) -> None:
+def wait_for_limit(up: Up, folder: Path, limit: int) -> None:
     wait_in_thread(
         lambda: limit_of(up) == limit,
         f"the limit is {limit}",
-        deadline_s=deadline_s,
+        deadline_s=15,
         seen=lambda: log_of(folder),
     )
 

@@ -9,7 +9,7 @@ from weighbridge.domain.digest import Digest, digest_of, is_digest
 from weighbridge.domain.listing import RepositoryPage, TagPage, TagSeen
 from weighbridge.domain.rate_limit import RateLimit
 from weighbridge.errors import DocumentError, NotFound, WeighbridgeError
-from weighbridge.ports import PASS_COST, Cost, ManifestAnswer
+from weighbridge.ports import JOB_COST, PASS_COST, Cost, ManifestAnswer
 
 
 @dataclass(slots=True)
@@ -124,7 +124,7 @@ class FakeRegistry:
 
     def _ask(self, operation: str, reference: str) -> None:
         self.asked[operation, reference] += 1
-        for cost in (self.cost, PASS_COST.get()):
+        for cost in (self.cost, PASS_COST.get(), JOB_COST.get()):
             if cost is not None:
                 cost.requests += 1
         error = self.breaks.get((operation, reference))

@@ -2,7 +2,7 @@
 
 import copy
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,28 +22,32 @@ class Mutant:
     name:   which rule, which number, and what it became
     file:   the file that it is in
     text:   that file with the change
-    alert:  the rule's name, "" for a recording rule, which all alerts may need
+    alerts: those that it may change: the rule's own name, or, of a recording rule,
+            the names of all that are made of its series
     """
 
     name: str
     file: str
     text: str
-    alert: str
+    alerts: tuple[str, ...]
 
 
-def mutants(file: Path) -> Iterator[Mutant]:
+def mutants(file: Path, users: Mapping[str, Sequence[str]]) -> Iterator[Mutant]:
     """Every number of every rule a little larger and a little smaller, and every
-    duration a minute longer and shorter, or left out."""
+    duration a minute longer and shorter, or left out.
+
+    users: the alerts that are made of each recorded series
+    """
     document = yaml.safe_load(file.read_text(encoding="utf-8"))
     for group_number, group in enumerate(document["groups"]):
         for number, rule in enumerate(group["rules"]):
             for what, changed in _changes(rule):
                 whole = copy.deepcopy(document)
                 whole["groups"][group_number]["rules"][number] = changed
-                alert = str(rule.get("alert", ""))
-                name = alert or str(rule["record"])
+                name = str(rule.get("alert") or rule["record"])
+                alerts = (name,) if "alert" in rule else tuple(users[name])
                 text = yaml.safe_dump(whole, sort_keys=False)
-                yield Mutant(f"{name} {number}: {what}", file.name, text, alert)
+                yield Mutant(f"{name} {number}: {what}", file.name, text, alerts)
 
 
 def _changes(rule: dict[str, object]) -> Iterator[tuple[str, dict[str, object]]]:

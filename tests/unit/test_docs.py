@@ -18,7 +18,7 @@ from support.error_codes import codes_in, texts_in
 from support.many_repositories import add_repositories
 from support.policies import a_policy
 from support.read_model import NOW
-from weighbridge.bootstrap.crew_metrics import CrewMetrics, CrewReport
+from weighbridge.bootstrap.distributed.crew_metrics import CrewMetrics, CrewReport
 from weighbridge.cli.main import cli
 from weighbridge.config import Settings, load_settings
 from weighbridge.domain.policy_set import DEFAULT_POLICIES, PolicySet

@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from weighbridge.bootstrap.distributed import Distributed
+from weighbridge.bootstrap.distributed.process import Distributed
 from weighbridge.config import Settings
 from weighbridge.domain.secret import Secret
 from weighbridge.errors import JobDropped, WeighbridgeError

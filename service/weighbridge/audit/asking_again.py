@@ -1,7 +1,7 @@
 """Asks once more, a few in each pass, for what the registry did not have, or had wrong:
 children of indexes, and configs."""
 
-from collections.abc import Collection
+from collections.abc import Collection, MutableSet
 from contextlib import suppress
 from typing import Final
 
@@ -26,12 +26,12 @@ AT_ONCE: Final = 20
 
 
 async def ask_for_children(
-    context: PassContext, claim: Claim, in_vain: Collection[Digest]
+    context: PassContext, claim: Claim, in_vain: MutableSet[Digest]
 ) -> str:
     """Ask for what live indexes list and nobody has read. Returns the code of one
     that is still missing, or "".
 
-    in_vain: what this pass has asked for already
+    in_vain: what this pass has asked for already; what is not found now is added
     """
     read = context.writer.read
     missing = await read(missing_manifests, claim.repository_id, AT_ONCE)
@@ -39,10 +39,13 @@ async def ask_for_children(
     readings: list[Reading] = []
 
     async def ask(digest: Digest) -> None:
-        with suppress(DocumentError, RegistryError, TransportError):
+        try:
             reading = await context.reader.read(claim.repository, digest)
-            found.update((d.digest, d) for d in reading.documents)
-            readings.append(reading)
+        except (DocumentError, RegistryError, TransportError):
+            in_vain.add(digest)
+            return
+        found.update((d.digest, d) for d in reading.documents)
+        readings.append(reading)
 
     await together(
         ask(digest)

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from weighbridge.audit.burials import bury_missing
@@ -24,7 +24,6 @@ from weighbridge.ports import Registry
 from weighbridge.store.registries import (
     RegistryEntry,
     find_state,
-    note_cost,
     note_registry,
     put_registry,
 )
@@ -56,7 +55,6 @@ async def discover(
     """Store what the registry lists, new repositories as due at once, and bury what
     is missing for good. Whatever the registry does is in the result; only StoreError
     is raised."""
-    before = replace(registry.cost)
     registry_id = await writer.write(put_registry, entry, clock())
     discovery = Discovery(registry, scope, writer, clock)
     found, held = 0, 0
@@ -76,13 +74,6 @@ async def discover(
         state, reason = state_of(broken)
     await writer.write(
         note_registry, registry_id, state=state, reason=reason, now=clock()
-    )
-    await writer.write(
-        note_cost,
-        registry_id,
-        requests=registry.cost.requests - before.requests,
-        bytes_read=registry.cost.bytes_read - before.bytes_read,
-        rate_limit=registry.rate_limit,
     )
     asked = None if broken is None else broken.retry_after
     return Discovered(state, reason, found, held, asked or 0.0)

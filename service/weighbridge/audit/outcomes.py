@@ -71,7 +71,7 @@ class Outcomes:
         self._count(visited.state, visited.tags)
 
     def leave(self, visited: Visited) -> None:
-        """Count a repository that is left alone until the registry wants to be asked."""
+        """Count a repository that is left alone as long as the registry wants that."""
         self.repository_ids.append(visited.repository_id)
         self._count(visited.state, visited.tags)
 

@@ -119,7 +119,8 @@ class RepositoryPass:
             async with crew:
                 if self._context.registry.has_quota:
                     # What an earlier pass had to leave half-read comes first.
-                    await ask_for_children(self._context, self._claim, ())
+                    in_vain = self._keeping.tally.asked_in_vain
+                    await ask_for_children(self._context, self._claim, in_vain)
                 broken = await self._list_and_look()
         finally:
             self._keeping.close()

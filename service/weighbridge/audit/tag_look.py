@@ -151,9 +151,7 @@ class TagLook:
 
 def _pushed_again(tag: TagSeen, digest: Digest) -> TagAnswer:
     """It points where it did, since another time."""
-    return TagAnswer(
-        tag.name, move=Move(tag.name, digest, tag.pushed_at), was=digest
-    )
+    return TagAnswer(tag.name, move=Move(tag.name, digest, tag.pushed_at), was=digest)
 
 
 def _found(tag: TagSeen, before: KnownTag | None, reading: Reading) -> TagAnswer:

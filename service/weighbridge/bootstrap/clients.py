@@ -75,7 +75,7 @@ async def registry_client(
         endpoint = replace(endpoint, pacing=share(endpoint))
     if kind_of(target) == DOCKERHUB:
         keep = settings.keep_quota_of(target.settings) if keeps_quota else 0.0
-        registry = docker_hub(target, endpoint, telemetry, keep=keep)
+        registry = docker_hub(target, endpoint, telemetry, keep=keep, share=share)
     else:
         transport = a_transport(endpoint, telemetry)
         registry = DistributionRegistry(endpoint, transport, telemetry)

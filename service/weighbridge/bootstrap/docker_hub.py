@@ -1,5 +1,6 @@
 """The client of Docker Hub: two hosts, two limits, one name."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import httpx
@@ -8,6 +9,7 @@ from weighbridge.bootstrap.targets import Target
 from weighbridge.net.guard import reach_of_host
 from weighbridge.net.tls import client_tls
 from weighbridge.net.transport import Transport
+from weighbridge.ports import Pacing
 from weighbridge.registry.client import RegistryClient
 from weighbridge.registry.clock import Clock
 from weighbridge.registry.distribution import DistributionRegistry
@@ -26,13 +28,20 @@ def docker_hub(
     *,
     keep: float,
     clock: Clock | None = None,
+    share: Callable[[Endpoint], Pacing] | None = None,
 ) -> HubRegistry:
-    """endpoint: the registry's; keep: the share of the quota that is left to others"""
+    """endpoint: the registry's; keep: the share of the quota that is left to others;
+    share: what is shared with other processes that ask the same host"""
     clock = Clock() if clock is None else clock
     configured = target.settings
     api_url = (configured.api_url if configured else None) or HUB_API_URL
     # The registry's client comes last: what it says of itself in the metrics stays.
-    client = _api_client(_api_endpoint(endpoint, api_url), telemetry, clock)
+    api_endpoint = _api_endpoint(endpoint, api_url)
+    if share is not None:
+        # No registry's name holds a colon.
+        named = replace(api_endpoint, name=f"{endpoint.name}:api")
+        api_endpoint = replace(api_endpoint, pacing=share(named))
+    client = _api_client(api_endpoint, telemetry, clock)
     quota = PullQuota(keep, clock)
     registry = DistributionRegistry(
         endpoint,

@@ -6,8 +6,9 @@ from dataclasses import asdict
 from typing import Final
 
 from weighbridge.bootstrap.upkeep import Recounted, Verified
+from weighbridge.cli.aligned import aligned
 from weighbridge.cli.options import Output
-from weighbridge.cli.screen import Screen, columns
+from weighbridge.cli.screen import Screen
 from weighbridge.cli.tables import code, csv_table, markdown_table
 from weighbridge.cli.words import plural
 from weighbridge.domain.printable import printable
@@ -97,7 +98,7 @@ def _printed(
         marked = [[code(cell) for cell in row] for row in cells]
         table = markdown_table(_COLUMNS, marked) if rows else ""
         return "\n\n".join(part for part in (table, said) if part)
-    lines = _table(cells[:_SHOWN], screen) if rows else []
+    lines = aligned([_COLUMNS, *cells[:_SHOWN]], screen) if rows else []
     if count > _SHOWN:
         lines.append(f"and {count - _SHOWN:,} more (-o csv lists them)")
     return "\n".join([*lines, said])
@@ -105,17 +106,3 @@ def _printed(
 
 def _cell(value: object) -> str:
     return "none" if value is None else printable(str(value))
-
-
-def _table(rows: Sequence[Sequence[str]], screen: Screen) -> list[str]:
-    table = [_COLUMNS, *rows]
-    widths = [max(columns(row[i]) for row in table) for i in range(len(_COLUMNS))]
-    return [
-        screen.cut(
-            "   ".join(
-                text + " " * (width - columns(text))
-                for text, width in zip(row, widths, strict=True)
-            ).rstrip()
-        )
-        for row in table
-    ]

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from weighbridge.cli.screen import Screen, columns
+from weighbridge.cli.aligned import aligned
+from weighbridge.cli.screen import Screen
 from weighbridge.domain.printable import printable
 from weighbridge.domain.units import format_duration
 from weighbridge.store.repositories import Troubled
@@ -35,18 +36,7 @@ def not_ok_lines(
     if not troubled:
         return []
     table = [_HEADS, *not_ok_rows(troubled, now)]
-    widths = [max(columns(row[i]) for row in table) for i in range(len(_HEADS))]
-    lines = [
-        screen.cut(
-            "  "
-            + "   ".join(
-                text + " " * (width - columns(text))
-                for text, width in zip(row, widths, strict=True)
-            ).rstrip()
-        )
-        for row in table
-    ]
-    return [*lines, *more_line(troubled)]
+    return [*aligned(table, screen, margin=2), *more_line(troubled)]
 
 
 def more_line(troubled: Sequence[Troubled]) -> list[str]:

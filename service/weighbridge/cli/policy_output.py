@@ -4,8 +4,9 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
+from weighbridge.cli.aligned import aligned
 from weighbridge.cli.options import Output
-from weighbridge.cli.screen import Screen, columns
+from weighbridge.cli.screen import Screen
 from weighbridge.cli.tables import code, csv_table, markdown_table
 from weighbridge.domain.policy import Decided
 from weighbridge.domain.printable import printable
@@ -28,7 +29,7 @@ def explained(
     cells = [_cells(each, screen) for each in decided]
     if output == "markdown":
         return markdown_table(_TITLES, [[code(c) for c in row] for row in cells])
-    return "\n".join([name, *_table(cells, screen)])
+    return "\n".join([name, *aligned([_TITLES, *cells], screen)])
 
 
 def _row(decided: Decided) -> dict[str, object]:
@@ -65,17 +66,3 @@ def _shown(decided: Decided, screen: Screen) -> str:
     if isinstance(value, float):
         return f"{value * 100:.6g}%"
     return format_bytes(value, iec=screen.iec)
-
-
-def _table(rows: Sequence[Sequence[str]], screen: Screen) -> list[str]:
-    table = [_TITLES, *rows]
-    widths = [max(columns(row[i]) for row in table) for i in range(len(_TITLES))]
-    return [
-        screen.cut(
-            "   ".join(
-                text + " " * (width - columns(text))
-                for text, width in zip(row, widths, strict=True)
-            ).rstrip()
-        )
-        for row in table
-    ]

@@ -23,7 +23,7 @@ def command(options: Options) -> int:
     """
     settings = options.settings()
 
-    from weighbridge.bootstrap.distributed_check import check_distributed
+    from weighbridge.bootstrap.distributed.check import check_distributed
     from weighbridge.cli.handover import handed_over
     from weighbridge.cli.nodes import become, celery_command, require_workers
 

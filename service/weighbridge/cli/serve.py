@@ -29,7 +29,7 @@ def command(options: Options, bind: str | None) -> int:
 
     check_listeners(settings)
 
-    from weighbridge.bootstrap.distributed_check import redis_warnings
+    from weighbridge.bootstrap.distributed.check import redis_warnings
     from weighbridge.cli import serving
     from weighbridge.config import shown_url
 

@@ -8,14 +8,13 @@ from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Final, Protocol
 
 import click
 import uvicorn
 
 from weighbridge.audit.progress import Progress
 from weighbridge.bootstrap.crawling import crawl_targets
-from weighbridge.bootstrap.crew_watch import CrewWatch
 from weighbridge.bootstrap.databases import checked_database, ready_database
 from weighbridge.bootstrap.embedded import Embedded
 from weighbridge.bootstrap.policies import PolicyReload
@@ -39,6 +38,16 @@ _KEPT_DEMO: Final = (
     "keep the demo: weighbridge token create --role read --database demo.db, "
     "then up --demo --database demo.db"
 )
+
+
+class _Beside(Protocol):
+    """What goes on beside serving."""
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+
+    def close(self) -> None:
+        """End it."""
 
 
 def up(
@@ -66,6 +75,9 @@ def serve(
     Raises StoreError(schema_version) for the database of another version.
     """
     configure_log(settings)
+    # Needs redis, which only the extra `workers` brings.
+    from weighbridge.bootstrap.distributed.crew_watch import CrewWatch
+
     collector.relax()
     telemetry = Telemetry()
     reload = PolicyReload(policies, telemetry)
@@ -191,9 +203,7 @@ def _stopped_at(moment: datetime) -> Callable[[], datetime]:
     return lambda: moment
 
 
-def _serve(
-    server: uvicorn.Server, beside: Embedded | CrewWatch, reload: PolicyReload
-) -> None:
+def _serve(server: uvicorn.Server, beside: _Beside, reload: PolicyReload) -> None:
     # uvicorn stops serving at a signal and then raises it again: without a handler
     # of ours the process would end there, before anything is put away.
     signal.signal(signal.SIGTERM, _stop)

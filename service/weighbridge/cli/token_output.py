@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from typing import Final
 
 from weighbridge.bootstrap.tokens import Created
+from weighbridge.cli.aligned import aligned
 from weighbridge.cli.options import Output
-from weighbridge.cli.screen import Screen, columns
+from weighbridge.cli.screen import Screen
 from weighbridge.cli.tables import code, csv_table, markdown_table
 from weighbridge.domain.access import Token
 
@@ -95,13 +96,4 @@ def _cell(value: object) -> str:
 def _table(rows: Sequence[Sequence[str]], screen: Screen) -> list[str]:
     heads = [key.removesuffix("_at").replace("_", " ").upper() for key in _KEYS]
     shown = [heads, *([cell or "never" for cell in row] for row in rows)]
-    widths = [max(columns(row[i]) for row in shown) for i in range(len(_KEYS))]
-    return [
-        screen.cut(
-            "  ".join(
-                cell + " " * (width - columns(cell))
-                for cell, width in zip(row, widths, strict=True)
-            ).rstrip()
-        )
-        for row in shown
-    ]
+    return aligned(shown, screen, gap=2)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from weighbridge.config import Settings
     from weighbridge.domain.secret import Secret
 
-_EXAMPLES = """\b
+_EXAMPLES: Final = """\b
 Examples:
   weighbridge up --demo
   weighbridge up --config weighbridge.yaml --bind 127.0.0.1:9000

@@ -41,7 +41,7 @@ def command(options: Options, concurrency: int | None, queues: str | None) -> in
     settings = options.settings()
     wanted = _queues(queues)
 
-    from weighbridge.bootstrap.distributed_check import check_distributed
+    from weighbridge.bootstrap.distributed.check import check_distributed
     from weighbridge.cli.handover import handed_over
     from weighbridge.cli.nodes import Nodes, become, require_workers, worker_command
     from weighbridge.jobs.names import QUEUES, SOON

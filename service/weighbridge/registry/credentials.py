@@ -32,6 +32,11 @@ class Credential:
                 "a user name holds a colon or a control character",
                 code="invalid_credential",
             )
+        if self.password is not None and not _is_unicode(self.password):
+            raise UsageError(
+                "a password holds half of a surrogate pair, which no text does",
+                code="invalid_credential",
+            )
         if self.token is not None and not is_bearer_token(self.token.reveal()):
             raise UsageError(
                 "a token holds characters that cannot be sent",
@@ -48,6 +53,15 @@ class Credential:
         password = "" if self.password is None else self.password.reveal()
         pair = f"{self.username}:{password}".encode()
         return Secret(f"Basic {base64.b64encode(pair).decode('ascii')}")
+
+
+def _is_unicode(secret: Secret) -> bool:
+    """Whether UTF-8 can hold it: JSON may escape what no text holds (RFC 8259 8.2)."""
+    try:
+        secret.reveal().encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def is_bearer_token(text: str) -> bool:

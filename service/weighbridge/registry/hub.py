@@ -7,12 +7,18 @@ the quota of pulls allows (docs/decisions/0012-docker-hub-manifests.md).
 """
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from typing import Final
 
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.listing import RepositoryPage, TagPage
 from weighbridge.domain.rate_limit import RateLimit
-from weighbridge.errors import ListingError, RateLimited, RegistryError
+from weighbridge.errors import (
+    DocumentError,
+    ListingError,
+    RateLimited,
+    RegistryError,
+)
 from weighbridge.ports import Cost, ManifestAnswer
 from weighbridge.registry.auth import pull_scope
 from weighbridge.registry.distribution import DistributionRegistry
@@ -63,23 +69,30 @@ class HubRegistry:
         """Pages of the namespaces, one after the other. One that cannot be listed
         does not keep the others from it: its error comes last."""
         if not self._namespaces:
+            await self._ask_after()
             raise ListingError(
                 "Docker Hub has no list of all repositories",
                 code="no_namespaces",
                 hint="name whose are meant in `namespaces`, or which in"
                 " `repositories.include`",
             )
-        failed: RegistryError | None = None
+        failed: DocumentError | RegistryError | None = None
         for namespace in self._namespaces:
             try:
                 async for page in self._api.repositories(namespace):
                     yield page.as_repositories()
-            except RegistryError as exc:
+            except (DocumentError, RegistryError) as exc:
                 if isinstance(exc, RateLimited):
                     raise
                 failed = failed or exc
         if failed is not None:
             raise failed
+
+    async def _ask_after(self) -> None:
+        """Whether Docker Hub is there at all, which is what is asked of a registry by
+        asking for its repositories. Raises TransportError."""
+        with suppress(DocumentError, RegistryError):
+            await anext(self._api.repositories(OFFICIAL), None)
 
     async def tags(self, repository: str) -> AsyncIterator[TagPage]:
         """Pages of one repository's tags, with digests. Raises NotFound too."""

@@ -154,4 +154,3 @@ class PullQuota:
             return None
         ends_at = self._first_pull_at + self._window_s
         return max(0.0, ends_at - self._clock.monotonic())
-

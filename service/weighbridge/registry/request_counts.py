@@ -14,7 +14,7 @@ from weighbridge.errors import (
     TransportError,
     WeighbridgeError,
 )
-from weighbridge.ports import PASS_COST, Cost
+from weighbridge.ports import JOB_COST, PASS_COST, Cost
 from weighbridge.registry.endpoint import Endpoint
 from weighbridge.registry.question import Answer, Operation
 from weighbridge.telemetry import Telemetry
@@ -37,7 +37,8 @@ _FIRST_UNIX_TIME: Final = 1_000_000_000
 class RequestCounts:
     """The client says what happened; here is where that is counted.
 
-    cost:       since the client was made; a pass's own share goes to `PASS_COST` too
+    cost:       since the client was made; the shares of a pass and of a job go to
+                `PASS_COST` and `JOB_COST` too
     rate_limit: as it was told last
     """
 
@@ -109,8 +110,8 @@ class RequestCounts:
         return self._telemetry.registry_response_bytes.labels(self._name)
 
     def _costs(self) -> list[Cost]:
-        of_pass = PASS_COST.get()
-        return [self.cost] if of_pass is None else [self.cost, of_pass]
+        shares = (PASS_COST.get(), JOB_COST.get())
+        return [self.cost, *(share for share in shares if share is not None)]
 
     def _note_quota(self, answer: Answer, now: datetime) -> None:
         headers = answer.headers

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, insert, or_, select, update
 
 from weighbridge.domain.access import PREFIXES, Token
+from weighbridge.store.dialect import lock_writers_out
 from weighbridge.store.models import tokens
 from weighbridge.store.session import Database
 
@@ -37,6 +38,8 @@ class NewToken:
 
 def add_token(connection: Connection, new: NewToken, now: datetime) -> Token | None:
     """Keep it. None where another token that is not revoked has its name."""
+    # Whoever makes one at the same time would find the same name free.
+    lock_writers_out(connection, tokens)
     taken = set(
         connection.execute(
             select(tokens.c.name).where(tokens.c.revoked_at.is_(None))

@@ -203,6 +203,33 @@ def test_registry_list_003_a_next_page_on_another_host_is_not_asked_for(
     assert hub.take_counts()["token"] == 1
 
 
+@pytest.mark.parametrize("what", ["deleted", "pushed again"])
+def test_a_tag_that_moves_while_pages_are_read_is_not_taken_for_gone(
+    hub: Hub, tmp_path: Path, database_url: str, what: str
+) -> None:
+    """t249 to t000 come in this order, ahead of all others, a hundred a page."""
+    for n in range(250):
+        at = LATER + timedelta(minutes=n)
+        hub.change(at, Change("library/python", f"t{n:03}", like="3.7"))
+    settings = hub_settings(tmp_path, hub, database_url, include=["library/python"])
+    crawl_hub(settings)
+    before = digests(database_url)
+
+    def change(number: int) -> None:
+        hub.after_page = None
+        tag, like = ("t249", None) if what == "deleted" else ("t000", "3.7")
+        hub.change(LATER + timedelta(days=9), Change("library/python", tag, like=like))
+
+    hub.after_page = change
+    done = crawl_hub(settings)
+
+    assert [fault.code for fault in done.faults] == ["listing_changed"]
+    assert digests(database_url) == before
+    assert crawl_hub(settings).faults == ()
+    gone = before.keys() - digests(database_url).keys()
+    assert gone == ({"t249"} if what == "deleted" else set())
+
+
 @pytest.mark.parametrize("says", ["json", "html"])
 def test_registry_http_013_the_api_s_own_limit_is_waited_for(
     hub: Hub, tmp_path: Path, database_url: str, says: str

@@ -169,6 +169,8 @@ def _page(
     following = f"{base}{number + 1}" if start + length < len(names) else None
     previous = f"{base}{number - 1}" if number > 1 else None
     body = page([*map(entry, shown)], len(names), following, previous)
+    if hub.after_page is not None:
+        hub.after_page(number)
     return Reply(200, (("Content-Type", "application/json"), *_api_figures(hub)), body)
 
 

@@ -4,6 +4,7 @@ import base64
 import secrets
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -28,6 +29,7 @@ class Hub:
     api_refusal:  what it says then: json or html
     forget_after: answers of the API after which every token of it has ended, once
     next_host:    another host that the API names in `next`
+    after_page:   called with the number of each page that was served
     counts:       requests by kind
     violations:   what no client of the real one may do
     """
@@ -43,6 +45,7 @@ class Hub:
     api_refusal: str = "json"
     forget_after: int | None = None
     next_host: str = ""
+    after_page: Callable[[int], None] | None = None
     counts: Counter[str] = field(default_factory=Counter)
     violations: list[str] = field(default_factory=list)
     moved_at: dict[tuple[str, str], datetime] = field(default_factory=dict)

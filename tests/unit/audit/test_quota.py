@@ -121,6 +121,20 @@ async def test_half_read_indexes_come_before_new_tags(yard: Yard) -> None:
     assert "t1" not in yard.tags("shop/api")
 
 
+async def test_a_child_that_is_not_there_is_pulled_once_a_pass(yard: Yard) -> None:
+    registry = MeteredRegistry(left=100)
+    there, not_there = an_image("there"), an_image("not there")
+    registry.hold(there)
+    index = an_index([there.manifest, not_there.manifest])
+    registry.put("shop/api", "t0", index)
+    await yard.crawl(registry)
+    registry.asked.clear()
+
+    await yard.crawl(registry)
+
+    assert registry.asked["get_manifest", not_there.manifest.digest] == 1
+
+
 async def test_the_repository_is_due_when_the_quota_is_back(yard: Yard) -> None:
     registry = filled()
     registry.left = 4

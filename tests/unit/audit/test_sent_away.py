@@ -1,4 +1,4 @@
-"""F03: a registry that sends everybody away is not asked for one tag after the other."""
+"""F03: a registry that sends us away is not asked for one tag after the other."""
 
 from collections.abc import Iterator
 from datetime import timedelta

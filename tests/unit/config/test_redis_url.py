@@ -43,6 +43,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     [
         ("redis_url: http://:hunter2@redis.example", "is no URL"),
         ("redis_url: redis.example:6379", "is no URL"),
+        ("redis_url: 'redis://:hunter2 redis.example'", "is no URL"),
         ("redis_url: redis://", "is no URL"),
         ("redis_url: redis://a/b/c", "is no URL"),
         ("redis_url: ''", "must not be empty"),

@@ -31,6 +31,7 @@ def test_a_token_is_sent_as_bearer() -> None:
         ("", None, Secret("")),
         ("", None, Secret("canary\r\nX-Evil: 1")),
         ("", None, Secret("canary ü")),
+        ("ann", Secret("canary\ud800"), None),
     ],
 )
 def test_what_cannot_be_sent_is_refused_and_not_quoted(

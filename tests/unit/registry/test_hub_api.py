@@ -8,8 +8,15 @@ import pytest
 
 from support.hub_client import API, asking_hub, page_asked
 from support.registry_client import json_answer
+from weighbridge.audit.presence import answers
 from weighbridge.domain.limits import PAGE_BODY_BYTES
-from weighbridge.errors import ListingError, NotFound, RegistryError
+from weighbridge.errors import (
+    DocumentError,
+    ListingError,
+    NotFound,
+    RegistryError,
+    TransportError,
+)
 
 TAGS = "/v2/namespaces/library/repositories/python/tags"
 
@@ -236,8 +243,33 @@ async def test_namespaces_come_one_after_the_other_and_a_failing_one_last() -> N
         await anext(pages)
 
 
-async def test_without_a_namespace_there_is_nothing_to_discover() -> None:
+async def test_a_namespace_that_cannot_be_read_does_not_keep_others_from_it() -> None:
+    def handler(request: httpx.Request) -> httpx.Response:
+        if "/acme/" in request.url.path:
+            return json_answer("[]")
+        body = {"next": None, "results": [{"name": "python"}]}
+        return json_answer(json.dumps(body))
+
+    pages = asking_hub(handler, namespaces=("acme", "library")).hub.repositories()
+
+    assert (await anext(pages)).names == ("library/python",)
+    with pytest.raises(DocumentError):
+        await anext(pages)
+
+
+@pytest.mark.parametrize("status", [200, 404, 401])
+async def test_without_a_namespace_there_is_nothing_to_discover(status: int) -> None:
+    ask = asking_hub(lambda _: httpx.Response(status, json={}))
+
     with pytest.raises(ListingError) as refused:
-        await anext(asking_hub().hub.repositories())
+        await anext(ask.hub.repositories())
 
     assert refused.value.code == "no_namespaces"
+
+
+async def test_f01_who_asks_whether_the_hub_is_there_hears_that_it_is_not() -> None:
+    def handler(request: httpx.Request) -> httpx.Response:
+        raise TransportError("nobody answers", code="connect_error")
+
+    assert await answers(asking_hub(lambda _: a_page([])).hub)
+    assert not await answers(asking_hub(handler).hub)

@@ -164,9 +164,7 @@ def test_the_limit_that_was_told_last_is_kept(database: Database) -> None:
     for limit in (None, told, None, later):
         with database.write() as connection:
             identity = put_registry(connection, an_entry(), T0)
-            note_cost(
-                connection, identity, requests=1, bytes_read=1, rate_limit=limit
-            )
+            note_cost(connection, identity, requests=1, bytes_read=1, rate_limit=limit)
         report = reports(database)["hub"]
         shown.append(
             (

@@ -53,7 +53,8 @@ def test_a_new_file_is_its_owners_alone(tmp_path: Path) -> None:
 
 def test_the_rights_that_a_file_was_given_stay(tmp_path: Path) -> None:
     path = tmp_path / "w.db"
-    path.touch(0o640)
+    path.touch()
+    path.chmod(0o640)
 
     open_database(f"sqlite:///{path}").close()
 

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import select
 
 from support.images import a_layer, an_image, some_layers
-from support.store_world import World
+from support.store_world import T0, World
+from weighbridge.domain.access import digest_of
 from weighbridge.domain.platform import DEFAULT
 from weighbridge.store.checking.verify import verify
 from weighbridge.store.images import keep_documents
@@ -17,6 +18,7 @@ from weighbridge.store.models import blobs
 from weighbridge.store.session import Database
 from weighbridge.store.summaries import refresh_if_stale
 from weighbridge.store.tags import Move, apply_moves
+from weighbridge.store.tokens import NewToken, add_token
 
 pytestmark = pytest.mark.only_on("postgresql")
 
@@ -90,3 +92,25 @@ def test_a_claim_that_meets_a_row_of_the_same_moment_completes_it(
     )
     with database.read() as connection:
         assert tuple(connection.execute(statement).one()) == (5_000, 5_000)
+
+
+def test_tokens_that_are_made_at_once_have_names_of_their_own(
+    database: Database,
+) -> None:
+    names: list[str] = []
+
+    def add(secret: str) -> None:
+        new = NewToken(None, "read", digest_of(secret), None)
+        with database.write() as connection:
+            token = add_token(connection, new, T0)
+        names.append("taken" if token is None else token.name)
+
+    first = NewToken(None, "read", digest_of("first"), None)
+    with database.write() as connection:
+        add_token(connection, first, T0)
+        second = threading.Thread(target=add, args=("second",))
+        second.start()
+        second.join(LONG_ENOUGH_S)
+    second.join(20)
+
+    assert names == ["read-2"]

@@ -5,12 +5,12 @@ what is in flight brings a row of its own. The shared totals are exact whenever 
 queue is empty; what a repository holds itself is exact always.
 """
 
-import threading
 from typing import Final
 
 import structlog
 from sqlalchemy import bindparam, delete, func, select
 
+from weighbridge.beat import Beat
 from weighbridge.errors import WeighbridgeError
 from weighbridge.store.dialect import Purpose, lock
 from weighbridge.store.ledger.settling import settle_blobs
@@ -84,26 +84,21 @@ class Settler:
         self._database = database
         self._idle_s = idle_s
         self._failure = ""
-        self._closed = threading.Event()
         self._log = structlog.get_logger("weighbridge.settler")
-        self._thread = threading.Thread(
-            target=self._run, name="weighbridge-settler", daemon=True
-        )
+        self._beat = Beat("weighbridge-settler", self._step)
 
     def start(self) -> None:
         if not self._database.settles_at_once:
-            self._thread.start()
+            self._beat.start()
 
-    def close(self, timeout_s: float = 5.0) -> None:
+    def close(self) -> None:
         """Let the step that runs come to its end; what then waits stays queued."""
-        self._closed.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout_s)
+        self._beat.close()
 
-    def _run(self) -> None:
-        while not self._closed.is_set():
-            if not self._settle():
-                self._closed.wait(FAILED_S if self._failure else self._idle_s)
+    def _step(self) -> float:
+        if self._settle():
+            return 0.0
+        return FAILED_S if self._failure else self._idle_s
 
     def _settle(self) -> int:
         try:

@@ -9,11 +9,11 @@ from typing import Final, TypeAlias
 
 from weighbridge.audit.heartbeat import Heartbeat
 from weighbridge.audit.writer import Writer
-from weighbridge.bootstrap.asked import asked_registry, asked_repository
-from weighbridge.bootstrap.distributed_looks import Looks
-from weighbridge.bootstrap.distributed_tick import Tick
-from weighbridge.bootstrap.kept_clients import KeptClients
-from weighbridge.bootstrap.shared_jobs import SharedJobs
+from weighbridge.bootstrap.distributed.asked import asked_registry, asked_repository
+from weighbridge.bootstrap.distributed.clients import KeptClients
+from weighbridge.bootstrap.distributed.looks import Looks
+from weighbridge.bootstrap.distributed.shared_jobs import SharedJobs
+from weighbridge.bootstrap.distributed.tick import Tick
 from weighbridge.config import Settings
 from weighbridge.errors import StoreError
 from weighbridge.jobs.names import (

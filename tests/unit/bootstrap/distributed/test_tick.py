@@ -11,7 +11,7 @@ from sqlalchemy import select
 from support.database import a_database
 from support.fake_jobs import FakeJobs
 from support.store_world import T0, an_entry
-from weighbridge.bootstrap.distributed_tick import Tick
+from weighbridge.bootstrap.distributed.tick import Tick
 from weighbridge.config import RegistrySettings, RepositorySettings, load_settings
 from weighbridge.jobs.names import CRAWL, DISCOVER, MEASURE, PRUNE
 from weighbridge.store.claiming import STARTS, claim

@@ -5,7 +5,7 @@ from typing import Final
 
 import structlog
 
-from weighbridge.bootstrap.crew_metrics import CrewMetrics, CrewReport
+from weighbridge.bootstrap.distributed.crew_metrics import CrewMetrics, CrewReport
 from weighbridge.config import Settings
 from weighbridge.domain.secret import Secret
 from weighbridge.errors import WeighbridgeError

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.bootstrap.asked import asked_registry, asked_repository
+from weighbridge.bootstrap.distributed.asked import asked_registry, asked_repository
 from weighbridge.config import RegistrySettings, RepositorySettings, load_settings
 from weighbridge.errors import JobDropped
 

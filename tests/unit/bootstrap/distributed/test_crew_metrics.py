@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from weighbridge.bootstrap.crew_metrics import CrewMetrics, CrewReport
+from weighbridge.bootstrap.distributed.crew_metrics import CrewMetrics, CrewReport
 from weighbridge.jobs.names import CRAWL
 
 

@@ -1,8 +1,9 @@
 """The jobs that ask a registry: discover, crawl one repository, measure."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -18,14 +19,15 @@ from weighbridge.audit.progress import Progress
 from weighbridge.audit.repository_pass import PassOutcome
 from weighbridge.audit.stale import refresh_stale
 from weighbridge.audit.writer import Writer
-from weighbridge.bootstrap.asked import Asked
+from weighbridge.bootstrap.clients import Connected
 from weighbridge.bootstrap.crawling import registry_entry
-from weighbridge.bootstrap.kept_clients import KeptClients
-from weighbridge.bootstrap.shared_jobs import SharedJobs
+from weighbridge.bootstrap.distributed.asked import Asked
+from weighbridge.bootstrap.distributed.clients import KeptClients
+from weighbridge.bootstrap.distributed.shared_jobs import SharedJobs
 from weighbridge.config import Settings
-from weighbridge.errors import StaleFence
+from weighbridge.errors import StaleFence, StoreError
 from weighbridge.jobs.names import DISCOVER, MEASURE, SETTLE, TICK
-from weighbridge.ports import JobQueue, Registry
+from weighbridge.ports import JOB_COST, Cost, JobQueue, Registry
 from weighbridge.store.due import find_reachable
 from weighbridge.store.jobs import Job, make_due
 from weighbridge.store.registries import find_registry_id, note_cost, note_registry
@@ -63,7 +65,7 @@ class Looks:
             if claimed is None:
                 return
             self.telemetry.crawl_runs.labels(asked.registry.name).inc()
-            async with self.clients.use(asked.registry) as connected:
+            async with self._asking(asked) as connected:
                 found = await discover(
                     connected.registry,
                     registry_entry(self.settings, asked.target, connected.seen),
@@ -97,7 +99,8 @@ class Looks:
         if found is None:
             return
         registry_id, repository_id = found
-        async with self._noting_cost(asked, registry_id) as registry:
+        async with self._asking(asked) as connected:
+            registry = connected.registry
             try:
                 outcome = await look_at(
                     self._context(asked, registry),
@@ -124,12 +127,12 @@ class Looks:
         every = timedelta(seconds=self.settings.interval_of(asked.registry))
         async with (
             self.shared.doing(Job(MEASURE, name), every) as claimed,
-            self._noting_cost(asked, registry_id) as registry,
+            self._asking(asked) as connected,
         ):
             if claimed is None:
                 return
             await measure_registry(
-                registry, registry_id, self.writer, Progress(), self.clock
+                connected.registry, registry_id, self.writer, Progress(), self.clock
             )
             await refresh_stale(
                 self.writer, registry_id, asked.scope.platforms, self.clock
@@ -155,21 +158,30 @@ class Looks:
         )
 
     @asynccontextmanager
-    async def _noting_cost(
-        self, asked: Asked, registry_id: int
-    ) -> AsyncIterator[Registry]:
+    async def _asking(self, asked: Asked) -> AsyncIterator[Connected]:
+        """The registry's client; what the block has asked is added to the registry's
+        row at its end, whatever that is."""
+        cost = Cost()
         async with self.clients.use(asked.registry) as connected:
-            before = replace(connected.registry.cost)
-            yield connected.registry
-            cost = connected.registry.cost
-            if cost.requests > before.requests:
-                await self.writer.write(
-                    note_cost,
-                    registry_id,
-                    requests=cost.requests - before.requests,
-                    bytes_read=cost.bytes_read - before.bytes_read,
-                    rate_limit=connected.registry.rate_limit,
-                )
+            mark = JOB_COST.set(cost)
+            try:
+                yield connected
+            finally:
+                JOB_COST.reset(mark)
+                if cost.requests:
+                    with suppress(StoreError):  # Nobody fails for want of a number.
+                        await asyncio.shield(self._note_cost(asked, connected, cost))
+
+    async def _note_cost(self, asked: Asked, connected: Connected, cost: Cost) -> None:
+        registry_id = await self.writer.read(find_registry_id, asked.registry.name)
+        if registry_id is not None:
+            await self.writer.write(
+                note_cost,
+                registry_id,
+                requests=cost.requests,
+                bytes_read=cost.bytes_read,
+                rate_limit=connected.registry.rate_limit,
+            )
 
     async def _note_silence(
         self, asked: Asked, registry: Registry, registry_id: int
