@@ -1,6 +1,6 @@
 """The metric objects of one process: made once, passed in, never global."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from prometheus_client import (
@@ -14,6 +14,9 @@ from prometheus_client import (
 REQUEST_BUCKETS: Final = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 _OF_REGISTRY: Final = ("registry",)
+_OF_REQUEST: Final = ("registry", "operation", "code")
+_OF_FAILED_REQUEST: Final = ("registry", "operation", "reason")
+_OF_FAILED_CRAWL: Final = ("registry", "reason")
 
 # A `_created` series beside each counter would double the number of series.
 _without_created: Callable[[], None] = disable_created_metrics
@@ -51,17 +54,43 @@ class Telemetry:
         ):
             counter.labels(name)
 
+    @property
+    def of_crawls(self) -> Mapping[Counter | Gauge | Histogram, tuple[str, ...]]:
+        """What crawling counts, with its labels: a process that does nothing else is
+        not scraped, and hands this over to one that is."""
+        of_registry = (
+            self.registry_request_duration,
+            self.registry_response_bytes,
+            self.registry_throttled_seconds,
+            self.registry_ratelimit_limit,
+            self.registry_ratelimit_remaining,
+            self.registry_ratelimit_reset_timestamp,
+            self.integrity_errors,
+            self.registry_insecure,
+            self.registry_desync,
+            self.crawl_runs,
+            self.crawl_manifests,
+            self.crawl_manifests_unchanged,
+        )
+        return {
+            self.registry_requests: _OF_REQUEST,
+            self.registry_request_failures: _OF_FAILED_REQUEST,
+            self.crawl_failures: _OF_FAILED_CRAWL,
+            self.db_write_errors: (),
+            **dict.fromkeys(of_registry, _OF_REGISTRY),
+        }
+
     def _add_requests(self) -> None:
         self.registry_requests = Counter(
             "weighbridge_registry_requests_total",
             "Answers of a registry or its token server, by status class.",
-            ("registry", "operation", "code"),
+            _OF_REQUEST,
             registry=self.registry,
         )
         self.registry_request_failures = Counter(
             "weighbridge_registry_request_failures_total",
             "Requests that brought no usable answer.",
-            ("registry", "operation", "reason"),
+            _OF_FAILED_REQUEST,
             registry=self.registry,
         )
         self.registry_request_duration = Histogram(
@@ -115,7 +144,7 @@ class Telemetry:
         self.crawl_failures = Counter(
             "weighbridge_crawl_failures_total",
             "Crawls of a registry that did not end well.",
-            ("registry", "reason"),
+            _OF_FAILED_CRAWL,
             registry=self.registry,
         )
         self.crawl_manifests = self._counter(

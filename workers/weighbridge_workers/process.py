@@ -16,6 +16,7 @@ from weighbridge.jobs.broker import SLICE_S
 from weighbridge.jobs.over_celery import CeleryJobs
 from weighbridge.jobs.roll import DROPPED, FAILED, TAKEN, Roll
 from weighbridge.jobs.shared_pacing import SharedPaces
+from weighbridge.jobs.totals import Totals
 from weighbridge.store.clock import DatabaseClock
 from weighbridge.store.schema import check_schema
 from weighbridge.store.session import Database, open_database
@@ -37,6 +38,7 @@ class _Parts:
     database: Database
     jobs: CeleryJobs
     roll: Roll
+    totals: Totals
     distributed: Distributed
 
 
@@ -91,6 +93,7 @@ class Process:
             parts.loop.close()
         parts.jobs.close()
         parts.roll.close()
+        parts.totals.close()
         parts.database.close()
 
     def _count(self, events: list[tuple[str, str, str]]) -> None:
@@ -115,16 +118,24 @@ class Process:
             database.close()
             raise
         jobs = CeleryJobs(self._redis_url)
+        totals = Totals(self._redis_url)
         loop = LoopThread()
 
         async def make() -> Distributed:
             paces = SharedPaces(self._redis_url)
             return Distributed(
-                self._settings, database, self._telemetry, jobs, clock, paces=paces
+                self._settings,
+                database,
+                self._telemetry,
+                jobs,
+                clock,
+                paces=paces,
+                sums=totals,
             )
 
         distributed = loop.run(make())
-        return _Parts(loop, database, jobs, Roll(self._redis_url), distributed)
+        roll = Roll(self._redis_url)
+        return _Parts(loop, database, jobs, roll, totals, distributed)
 
     async def _sliced(self, parts: _Parts, job: str, argument: str) -> bool:
         """Whether the job came to its end; what is left of a long one is a job of its

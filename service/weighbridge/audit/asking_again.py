@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Final
 
 from weighbridge.audit.context import PassContext
-from weighbridge.audit.read import Reading
+from weighbridge.audit.reading import Reading
 from weighbridge.audit.together import together
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import Document, Image

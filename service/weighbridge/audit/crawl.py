@@ -4,18 +4,18 @@ Start reading here: a tag's journey begins in `Crawl.run`.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from weighbridge.audit.burials import bury_missing
-from weighbridge.audit.context import RESUME_S, pass_context
+from weighbridge.audit.context import pass_context
 from weighbridge.audit.crawl_report import RegistryCrawl, state_of
 from weighbridge.audit.crew import Crew
 from weighbridge.audit.discovery import Discovery
-from weighbridge.audit.heartbeat import LEASE_S, Heartbeat, Renewal
+from weighbridge.audit.heartbeat import Heartbeat
 from weighbridge.audit.looking import look_at
 from weighbridge.audit.measure import measure_registry
 from weighbridge.audit.outcomes import Outcomes
@@ -23,6 +23,7 @@ from weighbridge.audit.presence import answers
 from weighbridge.audit.progress import Progress
 from weighbridge.audit.scope import Scope
 from weighbridge.audit.stale import refresh_stale
+from weighbridge.audit.taking_up import TakingUp
 from weighbridge.audit.writer import Writer
 from weighbridge.domain.document import Problem
 from weighbridge.domain.report import RegistryState
@@ -35,15 +36,7 @@ from weighbridge.errors import (
     WeighbridgeError,
 )
 from weighbridge.ports import Registry
-from weighbridge.store.crawls import (
-    CrawlRecord,
-    Visited,
-    begin_crawl,
-    end_crawl,
-    renew_crawl,
-    visited,
-    waiting,
-)
+from weighbridge.store.crawls import CrawlRecord
 from weighbridge.store.process_mark import this_process
 from weighbridge.store.registries import (
     RegistryEntry,
@@ -82,8 +75,6 @@ class Crawl:
         owner: str | None = None,
         leaves_waiting: bool = False,
     ) -> None:
-        self._leaves_waiting = leaves_waiting
-        self._waiting: Mapping[int, Visited] = {}
         self._telemetry = telemetry or Telemetry()
         self._warnings = tuple(warnings)
         self._registry = registry
@@ -94,6 +85,9 @@ class Crawl:
         self._clock = clock
         self._owner = this_process() if owner is None else owner
         self._outcomes = Outcomes(entry.name)
+        self._taking_up = TakingUp(
+            writer, clock, self._owner, leaves_waiting=leaves_waiting
+        )
         self._before = replace(registry.cost)
         self._discovery = Discovery(registry, scope, writer, clock)
         self._context = pass_context(
@@ -118,13 +112,15 @@ class Crawl:
         self._progress.url = self._entry.url
         self._telemetry.crawl_runs.labels(self._entry.name).inc()
         registry_id = await self._writer.write(put_registry, self._entry, self._clock())
-        record = await self._begin(registry_id)
+        record = await self._taking_up.begin(
+            registry_id, is_whole=self._scope.only is None
+        )
         self._heartbeat = Heartbeat(
-            self._writer, self._clock, also=self._renewal(registry_id)
+            self._writer, self._clock, also=self._taking_up.renewal(registry_id)
         )
         beating = asyncio.create_task(self._heartbeat.beat())
         try:
-            broken = await self._look_at_all(registry_id, record)
+            broken = await self._look_at_all(registry_id)
             held = await self._finish(registry_id, broken, measure=measure)
         finally:
             beating.cancel()
@@ -136,26 +132,8 @@ class Crawl:
         await self._writer.write(
             note_registry, registry_id, state=state, reason=reason, now=self._clock()
         )
-        if record.is_recorded:
-            await self._writer.write(end_crawl, registry_id, self._owner)
+        await self._taking_up.end(registry_id, record)
         return await self._report(state, reason, record, held)
-
-    def _renewal(self, registry_id: int) -> Renewal:
-        return lambda connection, now: renew_crawl(
-            connection, registry_id, now=now, owner=self._owner, lease_s=LEASE_S
-        )
-
-    async def _begin(self, registry_id: int) -> CrawlRecord:
-        if self._scope.only is not None:
-            return CrawlRecord(self._clock(), is_resumed=False, is_recorded=False)
-        return await self._writer.write(
-            begin_crawl,
-            registry_id,
-            now=self._clock(),
-            owner=self._owner,
-            lease_s=LEASE_S,
-            resume_s=RESUME_S,
-        )
 
     async def _finish(
         self,
@@ -199,21 +177,13 @@ class Crawl:
         self._telemetry.crawl_manifests.labels(name).inc(looked_up)
         self._telemetry.crawl_manifests_unchanged.labels(name).inc(unchanged)
 
-    async def _look_at_all(
-        self, registry_id: int, record: CrawlRecord
-    ) -> WeighbridgeError | None:
+    async def _look_at_all(self, registry_id: int) -> WeighbridgeError | None:
         """Look at repositories while they are being discovered; the error that
         ended discovery early."""
-        done: Mapping[int, Visited] = {}
-        if record.is_resumed:
-            done = await self._writer.read(visited, registry_id, record.since)
-        if self._leaves_waiting:
-            now = self._clock()
-            self._waiting = await self._writer.read(waiting, registry_id, now)
         broken: WeighbridgeError | None = None
         async with Crew() as crew:
             try:
-                await self._begin_looks(registry_id, done, crew)
+                await self._begin_looks(registry_id, crew)
             except (DocumentError, RegistryError, TransportError) as exc:
                 broken = exc
                 self._outcomes.fault(None, exc)
@@ -226,28 +196,20 @@ class Crawl:
         if not await answers(self._registry):
             self._outcomes.note_gone()
 
-    async def _begin_looks(
-        self, registry_id: int, done: Mapping[int, Visited], crew: Crew
-    ) -> None:
+    async def _begin_looks(self, registry_id: int, crew: Crew) -> None:
         slots = asyncio.Semaphore(REPOSITORIES_AT_ONCE)
         known = 0
         try:
             async for page in self._discovery.pages(registry_id):
                 known += len(page)
                 for name, repository_id in page.items():
-                    if repository_id in done:
-                        self._take_over(done[repository_id])
-                    elif repository_id in self._waiting:
-                        self._outcomes.leave(self._waiting[repository_id])
+                    if self._taking_up.leaves_alone(repository_id, self._outcomes):
+                        self._progress.repositories_done += 1
                     else:
                         await slots.acquire()
                         crew.spawn(self._look(name, repository_id, slots))
         finally:
             self._progress.repositories_known = known
-
-    def _take_over(self, before: Visited) -> None:
-        self._outcomes.take_over(before)
-        self._progress.repositories_done += 1
 
     async def _look(
         self, name: str, repository_id: int, slots: asyncio.Semaphore

@@ -8,7 +8,7 @@ from typing import Final
 
 from weighbridge.audit.context import PassContext
 from weighbridge.audit.crew import Crew
-from weighbridge.audit.read import Reading
+from weighbridge.audit.reading import Reading
 from weighbridge.audit.tag_look import TagAnswer, TagFault
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import Document, Image

@@ -6,12 +6,13 @@ stranger served wrong is refused as a whole; what is merely missing is named and
 rest kept.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Final
 
+from weighbridge.audit.flights import MOST_LANDED, OF_THE_WAY, Asked, Flights
 from weighbridge.audit.lookup import KnownDigests
+from weighbridge.audit.reading import Reading
 from weighbridge.audit.together import together
 from weighbridge.domain import limits
 from weighbridge.domain.digest import Digest, is_digest
@@ -29,48 +30,13 @@ from weighbridge.domain.image import build_image, parse_config
 from weighbridge.domain.manifest import parse_manifest
 from weighbridge.domain.platform import Platform
 from weighbridge.errors import DocumentError, NotFound, QuotaSpent
-from weighbridge.ports import Registry
+from weighbridge.ports import ManifestAnswer, Registry
 
 _INTEGRITY: Final = frozenset({"digest_mismatch", "size_mismatch"})
 """A child that is not what the index promised makes the whole index untrue."""
 _KEPT: Final = 4_096
-_LANDED: Final = 2_048
-"""Readings that are done and that nobody has kept yet, the children's included. A crawl
-that goes well has fewer in hand; where an index is refused, those of its good children
-stay behind."""
 _BY_DIGEST: Final = -1
 """In place of a length: nobody has promised one."""
-_OF_THE_WAY: Final = "index_too_large"
-"""It depends on what else the tag leads to: another tag may read the same document."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a tag or digest led to.
-
-    digest:    computed from what was served
-    documents: the new ones among all that is reachable; those that the store
-               knows are left out
-    missing:   children that could not be had, with the code that says why
-    """
-
-    digest: Digest
-    documents: tuple[Document, ...] = ()
-    missing: dict[Digest, str] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
-
-
-class _Asked(NamedTuple):
-    """What of a digest was asked: an answer speaks for one repository, and whether a
-    child is true depends on the index that names it. Were these shared, an index of
-    one pusher could have another's image refused.
-
-    is_deepest: it is asked at the last level, where an index is not read any more
-    """
-
-    repository: str
-    manifest_bytes: int
-    is_deepest: bool = False
 
 
 @dataclass(slots=True)
@@ -85,7 +51,7 @@ class _Budget:
         if children > self.left:
             raise DocumentError(
                 f"the tag leads to more than {limits.INDEX_CHILDREN} manifests",
-                code=_OF_THE_WAY,
+                code=OF_THE_WAY,
             )
         self.left -= children
 
@@ -93,23 +59,21 @@ class _Budget:
 class Reader:
     """Reads documents of one registry.
 
-    most_landed: readings that may be done and wait to be kept
+    most_landed:  readings that may be done and wait to be kept
+    quota_wait_s: how long a quota that was found spent would take to come back, None
+                  where nobody has said
     """
 
     def __init__(
-        self, registry: Registry, known: KnownDigests, most_landed: int = _LANDED
+        self, registry: Registry, known: KnownDigests, most_landed: int = MOST_LANDED
     ) -> None:
         self._registry = registry
         self._known = known
-        self._flights: dict[Digest, dict[_Asked, asyncio.Task[Reading]]] = {}
+        self._flights = Flights(most_landed)
         # What the store was given last: a question that was put to it before that
         # comes back without it.
         self._kept: dict[Digest, None] = {}
-        self._most_landed = most_landed
-        self._landed_flights: dict[Digest, None] = {}
-        # Code and message alone: an error that was raised holds, by its traceback,
-        # the document that it is about, and that may be 4 MiB.
-        self._refused: dict[tuple[Digest, _Asked], tuple[str, str]] = {}
+        self.quota_wait_s: float | None = None
 
     async def read(self, repository: str, reference: str) -> Reading:
         """All that a tag (or digest) leads to and that the store does not know.
@@ -126,14 +90,16 @@ class Reader:
 
         # Many tags that a listing gives one digest are one question.
         try:
-            return await self._once(digest, _Asked(repository, _BY_DIGEST), start)
+            return await self._flights.once(
+                digest, Asked(repository, _BY_DIGEST), start
+            )
         except DocumentError as exc:
             if exc.code not in _INTEGRITY:
                 exc.refused = digest
             raise
 
     async def _read(self, repository: str, reference: str) -> Reading:
-        answer = await self._registry.get_manifest(repository, reference)
+        answer = await self._manifest(repository, reference)
         warnings = _warnings(answer.claimed_digest, answer.digest)
         if await self.knows(answer.digest):
             return Reading(answer.digest, warnings=warnings)
@@ -142,9 +108,9 @@ class Reader:
             parsed = parse_manifest(answer.content, answer.content_type)
             return self._complete(repository, parsed, 1, None, _Budget())
 
-        asked = _Asked(repository, len(answer.content))
+        asked = Asked(repository, len(answer.content))
         try:
-            reading = await self._once(answer.digest, asked, start)
+            reading = await self._flights.once(answer.digest, asked, start)
         except DocumentError as exc:
             if exc.code not in _INTEGRITY:
                 exc.refused = answer.digest
@@ -158,8 +124,7 @@ class Reader:
     def forget(self, reading: Reading) -> None:
         """The store has these documents now: later questions go there."""
         for digest in (reading.digest, *(d.digest for d in reading.documents)):
-            self._flights.pop(digest, None)
-            self._landed_flights.pop(digest, None)
+            self._flights.forget(digest)
             if not reading.missing:
                 self._kept[digest] = None
         while len(self._kept) > _KEPT:
@@ -168,7 +133,7 @@ class Reader:
     async def get_child(self, repository: str, child: Child) -> ParsedManifest:
         """One child of an index, checked against its descriptor."""
         wanted = child.descriptor
-        answer = await self._registry.get_manifest(repository, wanted.digest)
+        answer = await self._manifest(repository, wanted.digest)
         if len(answer.content) != wanted.content_bytes:
             raise DocumentError(
                 f"{wanted.digest[:19]}… has {len(answer.content)} bytes, "
@@ -176,6 +141,13 @@ class Reader:
                 code="size_mismatch",
             )
         return parse_manifest(answer.content, answer.content_type, wanted.digest)
+
+    async def _manifest(self, repository: str, reference: str) -> ManifestAnswer:
+        try:
+            return await self._registry.get_manifest(repository, reference)
+        except QuotaSpent as exc:
+            self.quota_wait_s = exc.retry_after
+            raise
 
     async def image(
         self, repository: str, manifest: Manifest, hint: Platform | None
@@ -252,9 +224,9 @@ class Reader:
             )
 
         is_deepest = depth >= limits.INDEX_DEPTH
-        asked = _Asked(repository, child.descriptor.content_bytes, is_deepest)
+        asked = Asked(repository, child.descriptor.content_bytes, is_deepest)
         try:
-            return await self._once(digest, asked, start)
+            return await self._flights.once(digest, asked, start)
         except (NotFound, QuotaSpent) as exc:
             # What came before the quota's end has cost of it: it is kept.
             code = exc.code if isinstance(exc, QuotaSpent) else "child_missing"
@@ -263,55 +235,6 @@ class Reader:
             if exc.code in _INTEGRITY:
                 raise
             return Reading(digest, missing={digest: exc.code})
-
-    async def _once(
-        self, digest: Digest, asked: _Asked, start: Callable[[], Awaitable[Reading]]
-    ) -> Reading:
-        """Join the reading that is under way or done for the same question, or begin
-        it."""
-        if refused := self._refused.get((digest, asked)):
-            code, message = refused
-            raise DocumentError(message, code=code)
-        flight = self._flights.get(digest, {}).get(asked)
-        if flight is None:
-
-            async def fly() -> Reading:
-                return await start()
-
-            flight = asyncio.create_task(fly())
-            self._flights.setdefault(digest, {})[asked] = flight
-            flight.add_done_callback(lambda done: self._landed(digest, asked, done))
-        try:
-            return await asyncio.shield(flight)
-        finally:
-            # The traceback of an error holds this frame, the flight holds the error:
-            # such a ring keeps the document until the collector looks.
-            del flight
-
-    def _landed(
-        self, digest: Digest, asked: _Asked, flight: asyncio.Task[Reading]
-    ) -> None:
-        """Keep what will not change if asked again: a reading, a broken rule."""
-        failed = flight.cancelled() or flight.exception()
-        if not failed:
-            self._landed_flights[digest] = None
-            self._bound_landed()
-            return
-        if isinstance(failed, DocumentError) and failed.code != _OF_THE_WAY:
-            self._refused[digest, asked] = (failed.code, failed.message)
-        flights = self._flights.get(digest, {})
-        flights.pop(asked, None)
-        if not flights:
-            self._flights.pop(digest, None)
-
-    def _bound_landed(self) -> None:
-        """The oldest are asked for again if anybody still wants them."""
-        while len(self._landed_flights) > self._most_landed:
-            digest = next(iter(self._landed_flights))
-            del self._landed_flights[digest]
-            flights = self._flights.pop(digest, {})
-            if under_way := {k: f for k, f in flights.items() if not f.done()}:
-                self._flights[digest] = under_way
 
 
 def _warnings(claimed: str, digest: Digest) -> tuple[str, ...]:

@@ -8,21 +8,24 @@ when a complete pass did not see it.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from itertools import islice
-from typing import Final, TypeVar
+from typing import Final
 
 from weighbridge.audit.asking_again import ask_for_children, ask_for_configs
 from weighbridge.audit.context import PassContext
 from weighbridge.audit.crew import Crew
 from weighbridge.audit.endings import state_after, too_many_tags
 from weighbridge.audit.keeping import Keeping
+from weighbridge.audit.patience import Patience
+from weighbridge.audit.pieces import pieces
 from weighbridge.audit.plan import Question, plan, wants_head_first
 from weighbridge.audit.tag_look import TagFault, TagLook
+from weighbridge.audit.vanished import bury_vanished
 from weighbridge.domain import limits
 from weighbridge.domain.listing import TagSeen
 from weighbridge.domain.report import RepositoryState
 from weighbridge.errors import (
     DocumentError,
+    QuotaSpent,
     RateLimited,
     RegistryError,
     TransportError,
@@ -39,22 +42,10 @@ from weighbridge.store.passes import (
 )
 from weighbridge.store.session import Connection
 from weighbridge.store.summaries import refresh_if_stale
-from weighbridge.store.tags import apply_gone, known_tags, live_tags
-
-Item = TypeVar("Item")
+from weighbridge.store.tags import known_tags
 
 KNOWN_AT_ONCE: Final = 1_000
 """Tags whose stored state is in memory at once."""
-MASS: Final = 10
-"""More vanished tags than this, and more than half: a second pass must agree."""
-SILENT_IN_A_ROW: Final = 5
-"""So many tags in a row bring no answer, each after all its attempts: the others are
-not asked in this pass. A deadline for each of a thousand tags would be a day."""
-REFUSED_IN_A_ROW: Final = 5
-"""So many tags in a row are refused for having asked too much, each after all its
-attempts: to ask for the others would be more of the same."""
-GONE_AT_ONCE: Final = 1_000
-"""Tags that are buried in one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +81,10 @@ class RepositoryPass:
         self._listing = _Listing()
         self._cost = Cost()
         self._gone = 0
-        self._silent = 0
         self._missing = ""
         self._error_before = ""
         self._head_first = wants_head_first(claim.tags, claim.manifests)
-        self._refused = 0
-        self._sent_away: RateLimited | None = None
+        self._patience = Patience()
 
     async def run(self) -> PassOutcome:
         """Look, keep what was learned, and record how far it came.
@@ -131,13 +120,13 @@ class RepositoryPass:
         await self._remember_errors()
         result = self._result(broken, held)
         await self._context.writer.write(
-            self._close, self._opened, result, self._wait_s(broken)
+            self._close, self._opened, result, self._wait_s(broken, result.reason)
         )
         return PassOutcome(
             result,
             tuple(self._keeping.tally.faults),
             is_silent=isinstance(broken, TransportError),
-            in_doubt=self._silent > 0,
+            in_doubt=self._patience.is_in_doubt,
         )
 
     async def _list_and_look(self) -> WeighbridgeError | None:
@@ -149,7 +138,8 @@ class RepositoryPass:
         except TransportError as exc:
             broken = exc
         self._keeping.flush()
-        return broken
+        # It may have come after the listing's end.
+        return broken or self._patience.sent_away
 
     async def _list(self, asking: Crew) -> WeighbridgeError | None:
         """Page by page; the error that ended it early. What was listed until then
@@ -158,11 +148,11 @@ class RepositoryPass:
             async for page in self._context.registry.tags(self._claim.repository):
                 self._listing.pages += 1
                 self._listing.invalid += page.invalid
-                for tags in _pieces(self._fresh(page.tags), KNOWN_AT_ONCE):
+                for tags in pieces(self._fresh(page.tags), KNOWN_AT_ONCE):
                     await self._look_at(tags, asking)
                 self._show()
-                if self._sent_away is not None:
-                    return self._sent_away
+                if self._patience.sent_away is not None:
+                    return self._patience.sent_away
                 if len(self._listing.seen) > limits.TAGS_PER_REPOSITORY:
                     return too_many_tags()
         except (RegistryError, TransportError, DocumentError) as exc:
@@ -192,7 +182,7 @@ class RepositoryPass:
         for question in plan(tags, known, head_first=self._head_first or has_quota):
             if question.kind == "same":
                 self._keeping.add(await look.at(question), has_place=False)
-            elif self._sent_away is None:
+            elif self._patience.sent_away is None:
                 await self._keeping.place()
                 if has_quota:
                     # A quota that ends then leaves one index without its children,
@@ -206,19 +196,10 @@ class RepositoryPass:
         try:
             answer = await look.at(question)
         except RateLimited as exc:
-            self._sent_away = exc
+            self._patience.sent_away = exc
             return
         self._keeping.add(answer)
-        is_refused = answer.unanswered == RateLimited.code
-        self._refused = self._refused + 1 if is_refused else 0
-        if self._refused >= REFUSED_IN_A_ROW:
-            self._sent_away = _sent_away()
-        self._silent = self._silent + 1 if answer.is_silent else 0
-        if self._silent >= SILENT_IN_A_ROW:
-            raise TransportError(
-                f"{SILENT_IN_A_ROW} tags in a row got no answer",
-                code=answer.unanswered,
-            )
+        self._patience.add(answer)
 
     def _show(self) -> None:
         cost = self._context.registry.cost
@@ -238,17 +219,9 @@ class RepositoryPass:
         second pass that agrees, since too much vanished at once."""
         if broken is not None or not self._is_complete:
             return self._claim.held
-        known = await self._context.writer.read(live_tags, self._claim.repository_id)
-        live = frozenset(filter(self._context.wants_tag, known))
-        gone = live - self._listing.seen
-        if _is_mass(len(gone), len(live)) and not gone <= self._claim.held:
-            return gone
-        for names in _pieces(sorted(gone), GONE_AT_ONCE):
-            await self._context.writer.write(
-                apply_gone, self._claim, names, self._context.clock()
-            )
-        self._gone = len(gone)
-        return frozenset()
+        seen = self._listing.seen
+        self._gone, held = await bury_vanished(self._context, self._claim, seen)
+        return held
 
     async def _remember_errors(self) -> None:
         """Tags that could not be read before the pass was cut off speak for it too."""
@@ -302,10 +275,13 @@ class RepositoryPass:
             return "partial", reason
         return "ok", ""
 
-    def _wait_s(self, broken: WeighbridgeError | None) -> float:
+    def _wait_s(self, broken: WeighbridgeError | None, reason: str) -> float:
         """Until the next look: a registry that sent us away for longer is not asked
         before that."""
         asked = None if broken is None else broken.retry_after
+        if asked is None and reason == QuotaSpent.code:
+            # The last index lacks children: that ended nothing but itself.
+            asked = self._context.reader.quota_wait_s
         return max(self._context.interval_s, asked or 0.0)
 
     def _close(
@@ -321,20 +297,3 @@ class RepositoryPass:
         )
         due_at = now + timedelta(seconds=wait_s)
         close_pass(connection, self._claim, opened.id, result, now, due_at)
-
-
-def _sent_away() -> RateLimited:
-    return RateLimited(
-        f"{REFUSED_IN_A_ROW} tags in a row were refused: too much was asked",
-        hint="the next pass goes on from here",
-    )
-
-
-def _is_mass(gone: int, live: int) -> bool:
-    return gone > MASS and gone * 2 > live
-
-
-def _pieces(items: Iterable[Item], length: int) -> Iterator[list[Item]]:
-    iterator = iter(items)
-    while piece := list(islice(iterator, length)):
-        yield piece

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from weighbridge.audit.plan import Question
-from weighbridge.audit.read import Reader, Reading
+from weighbridge.audit.read import Reader
+from weighbridge.audit.reading import Reading
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.limits import RETRY_AFTER_MAX_S
 from weighbridge.domain.listing import TagSeen

@@ -23,11 +23,13 @@ def command(options: Options) -> int:
     """
     settings = options.settings()
 
-    from weighbridge.bootstrap.distributed.check import check_distributed
     from weighbridge.cli.handover import handed_over
     from weighbridge.cli.nodes import become, celery_command, require_workers
 
     require_workers()
+
+    from weighbridge.bootstrap.distributed.check import check_distributed
+
     for line in check_distributed(settings):
         click.echo(line, err=True)
     become(celery_command("beat"), handed_over(options, settings, os.environ))

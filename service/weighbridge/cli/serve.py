@@ -29,11 +29,15 @@ def command(options: Options, bind: str | None) -> int:
 
     check_listeners(settings)
 
-    from weighbridge.bootstrap.distributed.check import redis_warnings
+    from weighbridge.cli.nodes import require_workers
+
+    require_workers()
+
+    from weighbridge.bootstrap.distributed.check import warnings_of_service
     from weighbridge.cli import serving
     from weighbridge.config import shown_url
 
     place = shown_url(settings.database_url)
-    lines = [f"reads   {place}", *redis_warnings(settings)]
+    lines = [f"reads   {place}", *warnings_of_service(settings)]
     serving.serve(settings, policies, lambda: click.echo("\n".join(lines), err=True))
     return 0

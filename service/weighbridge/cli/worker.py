@@ -41,12 +41,14 @@ def command(options: Options, concurrency: int | None, queues: str | None) -> in
     settings = options.settings()
     wanted = _queues(queues)
 
-    from weighbridge.bootstrap.distributed.check import check_distributed
     from weighbridge.cli.handover import handed_over
     from weighbridge.cli.nodes import Nodes, become, require_workers, worker_command
     from weighbridge.jobs.names import QUEUES, SOON
 
     require_workers()
+
+    from weighbridge.bootstrap.distributed.check import check_distributed
+
     for line in check_distributed(settings):
         click.echo(line, err=True)
     environ = handed_over(options, settings, os.environ)

@@ -71,10 +71,28 @@ def transport_clash(url: str, *, plain_http: bool) -> Clash | None:
 
 def listeners_clash(web: str, metrics: str) -> Clash | None:
     """web, metrics: two checked HOST:PORT; 0 lets the system choose another port"""
-    host, port = split_bind(metrics)
-    if port == 0 or (host, port) != split_bind(web):
+    (first, port), (second, other) = split_bind(metrics), split_bind(web)
+    if port == 0 or port != other or not _meet(first, second):
         return None
     return Clash("bind", "address_in_use", "is where web.bind listens", metrics)
+
+
+def _meet(one: str, other: str) -> bool:
+    """Whether two hosts have an address in common."""
+    return any(
+        _is_in(first, second) or _is_in(second, first)
+        for first in _addresses(one)
+        for second in _addresses(other)
+    )
+
+
+def _addresses(host: str) -> tuple[str, ...]:
+    return ("127.0.0.1", "::1") if host.lower() == "localhost" else (host,)
+
+
+def _is_in(address: str, host: str) -> bool:
+    """`::` leaves IPv4 to others."""
+    return address == host or host == ("::" if ":" in address else "0.0.0.0")  # noqa: S104 - nothing listens here
 
 
 def metrics_clash(max_series: int, pin: Sequence[str]) -> Clash | None:

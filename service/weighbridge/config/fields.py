@@ -8,6 +8,7 @@ settings can also be made in code.
 import re
 from pathlib import Path
 from typing import Annotated, Final, TypeGuard
+from urllib.parse import urlsplit
 
 from pydantic import Field, PlainSerializer, PlainValidator, ValidationInfo
 from pydantic_core import PydanticCustomError
@@ -101,11 +102,20 @@ def _database_url(value: object) -> Secret:
 
 def _redis_url(value: object) -> Secret:
     secret = _secret(value)
-    if not _REDIS.fullmatch(secret.reveal()):
+    if not _REDIS.fullmatch(secret.reveal()) or not _has_place(secret.reveal()):
         raise PydanticCustomError(
             "invalid_redis_url", "is no URL: write redis://HOST:6379/0 or rediss://..."
         )
     return secret
+
+
+def _has_place(url: str) -> bool:
+    """Whether host and port are ones."""
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _username(value: object) -> str:

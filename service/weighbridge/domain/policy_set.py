@@ -21,16 +21,20 @@ class PolicySet:
     """The policies in force. It never changes: a reload makes another one.
 
     A policy is only tried on names that begin with its pattern's text before the
-    first `*`, so that three hundred teams' policies cost as much as those few that
-    can fit.
+    first `*`; where there is none, on those that have its longest text somewhere. So
+    three hundred teams' policies cost as much as those few that can fit.
     """
 
     def __init__(self, policies: Iterable[Policy] = ()) -> None:
         self.policies: Final[Sequence[Policy]] = tuple(policies)
         self._by_start: dict[str, list[int]] = {}
+        self._by_part: list[tuple[int, str]] = []
         for number, policy in enumerate(self.policies):
-            start = policy.match.repository.partition("*")[0]
-            self._by_start.setdefault(start, []).append(number)
+            start, *others = policy.match.repository.split("*")
+            if start:
+                self._by_start.setdefault(start, []).append(number)
+            else:
+                self._by_part.append((number, max(others, key=len, default="")))
         self._lengths = sorted({len(start) for start in self._by_start})
         self._limits: dict[tuple[int, ...], Limits] = {}
 
@@ -58,6 +62,7 @@ class PolicySet:
             if length <= len(repository)
             for number in self._by_start.get(repository[:length], ())
         ]
+        found += [number for number, part in self._by_part if part in repository]
         found.sort()
         return found
 

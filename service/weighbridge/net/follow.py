@@ -1,7 +1,7 @@
 """One question to a server and all its redirects, under one deadline, as our errors."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import httpx
@@ -41,13 +41,13 @@ class Ask:
     method: str
     url: str
     headers: tuple[tuple[str, str], ...]
-    secret_headers: tuple[tuple[str, str], ...]
+    secret_headers: tuple[tuple[str, str], ...] = field(repr=False)
     body_limit: int
     deadline_s: float
     ceiling: Reach
     trusted_storage_hosts: frozenset[str]
     follow_redirects: bool = True
-    body: bytes = b""
+    body: bytes = field(default=b"", repr=False)
 
 
 async def follow(transport: httpx.AsyncBaseTransport, ask: Ask) -> httpx.Response:

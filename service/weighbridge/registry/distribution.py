@@ -8,25 +8,21 @@ import httpx
 
 from weighbridge.domain import limits
 from weighbridge.domain.digest import Digest, is_digest
-from weighbridge.domain.limits import MANIFEST_BODY_BYTES, PAGE_BODY_BYTES
 from weighbridge.domain.listing import RepositoryPage, TagPage
-from weighbridge.domain.manifest import ACCEPT
 from weighbridge.domain.rate_limit import RateLimit
-from weighbridge.domain.reference import is_repository_name, is_tag
 from weighbridge.errors import (
     DocumentError,
-    InvalidReference,
     ListingError,
     TransportError,
 )
 from weighbridge.ports import Cost, ManifestAnswer
-from weighbridge.registry.auth import CATALOG_SCOPE, pull_scope
 from weighbridge.registry.client import RegistryClient
 from weighbridge.registry.clock import Clock
 from weighbridge.registry.endpoint import Endpoint
 from weighbridge.registry.listings import Names, parse_catalog_page, parse_tag_page
 from weighbridge.registry.paging import PAGE_LENGTH, pages
-from weighbridge.registry.question import Answer, Method, Operation, Question
+from weighbridge.registry.question import Answer, Operation, Question
+from weighbridge.registry.questions import Questions
 from weighbridge.registry.served import (
     DIGEST_HEADER,
     altered,
@@ -69,6 +65,7 @@ class DistributionRegistry:
         on_answer: Callable[[Question, Answer], None] | None = None,
     ) -> None:
         self._endpoint = endpoint
+        self._questions = Questions(endpoint.url)
         self._client = RegistryClient(
             endpoint,
             transport,
@@ -95,26 +92,21 @@ class DistributionRegistry:
 
     async def repositories(self) -> AsyncIterator[RepositoryPage]:
         """Pages of the catalog."""
-        listing = self._listing(
-            "catalog", "_catalog", CATALOG_SCOPE, parse_catalog_page
-        )
+        listing = self._listing(self._questions.catalog(), parse_catalog_page)
         async for page in listing:
             yield page.as_repositories()
 
     async def tags(self, repository: str) -> AsyncIterator[TagPage]:
         """Pages of one repository's tags. Raises NotFound(name_unknown) too."""
-        path = f"{_checked(repository)}/tags/list"
         listing = self._listing(
-            "tags",
-            path,
-            pull_scope(repository),
+            self._questions.tags(repository),
             lambda raw: parse_tag_page(raw, repository),
         )
         async for page in listing:
             yield page.as_tags()
 
     async def head_manifest(self, repository: str, reference: str) -> Digest | None:
-        question = self._manifest_question(
+        question = self._questions.manifest(
             "manifest_head", repository, reference, _NO_HEAD, "HEAD"
         )
         answer = await self._client.ask(question)
@@ -126,7 +118,7 @@ class DistributionRegistry:
         return None
 
     async def get_manifest(self, repository: str, reference: str) -> ManifestAnswer:
-        question = self._manifest_question(
+        question = self._questions.manifest(
             "manifest_get", repository, reference, _FORBIDDEN
         )
         wanted = Digest(reference) if is_digest(reference) else None
@@ -156,7 +148,7 @@ class DistributionRegistry:
     async def _has_manifest(self, repository: str, digest: Digest) -> bool:
         """Whether the registry has it; where it cannot say, that counts as yes."""
         handled = _NO_HEAD | _NOT_FOUND
-        question = self._manifest_question(
+        question = self._questions.manifest(
             "manifest_head", repository, digest, handled, "HEAD"
         )
         answer = await self._client.ask(question)
@@ -171,7 +163,9 @@ class DistributionRegistry:
                 f" {limit_bytes}",
                 code="too_large",
             )
-        question = self._blob_question("config", repository, digest, content_bytes)
+        question = self._questions.blob(
+            "config", repository, digest, content_bytes, _FORBIDDEN
+        )
 
         async def check(answer: Answer) -> bytes:
             return exactly(answer, digest, content_bytes)
@@ -182,10 +176,10 @@ class DistributionRegistry:
         self, repository: str, digest: Digest, first: int, last: int, total_bytes: int
     ) -> bytes:
         # Explicit on both sides: a suffix range is not known everywhere (Azure).
+        length, handles = last - first + 1, _FORBIDDEN | {400}
         question = replace(
-            self._blob_question("blob_range", repository, digest, last - first + 1),
+            self._questions.blob("blob_range", repository, digest, length, handles),
             byte_range=f"bytes={first}-{last}",
-            handles=_FORBIDDEN | {400},
         )
 
         async def check(answer: Answer) -> bytes:
@@ -197,20 +191,15 @@ class DistributionRegistry:
         await self._client.aclose()
 
     async def _listing(
-        self,
-        operation: Operation,
-        path: str,
-        scope: str,
-        parse: Callable[[bytes], Names],
+        self, whole: Question, parse: Callable[[bytes], Names]
     ) -> AsyncIterator[Names]:
         """A listing with long pages, or, where the registry takes that for an error,
         with pages of its own length."""
-        most, too_many = _MOST[operation]
-        url = self._url(path)
-        first_url = f"{url}?n={PAGE_LENGTH}"
+        most, too_many = _MOST[whole.operation]
+        first_url = f"{whole.url}?n={PAGE_LENGTH}"
 
         async def ask(page_url: str) -> Answer:
-            question = Question(operation, page_url, scope, PAGE_BODY_BYTES)
+            question = replace(whole, url=page_url)
             try:
                 if page_url != first_url:
                     return await self._client.ask(question)
@@ -219,7 +208,7 @@ class DistributionRegistry:
                 )
                 if answer.status != 400:
                     return answer
-                return await self._client.ask(replace(question, url=url))
+                return await self._client.ask(whole)
             except TransportError as exc:
                 if exc.code != "too_large":
                     raise
@@ -229,7 +218,7 @@ class DistributionRegistry:
             try:
                 return parse(answer.content or b"")
             except DocumentError as error:
-                self._client.counts.note_failure(operation, error)
+                self._client.counts.note_failure(whole.operation, error)
                 raise
 
         entries = 0
@@ -272,48 +261,3 @@ class DistributionRegistry:
             raise self._client.refusal(question, answer)
         last_try = replace(question, handles=question.handles - _FORBIDDEN)
         return await self._client.ask(last_try)
-
-    def _manifest_question(
-        self,
-        operation: Operation,
-        repository: str,
-        reference: str,
-        handles: frozenset[int],
-        method: Method = "GET",
-    ) -> Question:
-        if not is_tag(reference) and not is_digest(reference):
-            raise InvalidReference(f"{reference[:80]!r} is no tag and no digest")
-        return Question(
-            operation,
-            self._url(f"{_checked(repository)}/manifests/{reference}"),
-            pull_scope(repository),
-            MANIFEST_BODY_BYTES,
-            method,
-            accept=ACCEPT,
-            handles=handles,
-        )
-
-    def _blob_question(
-        self, operation: Operation, repository: str, digest: Digest, body_limit: int
-    ) -> Question:
-        if not is_digest(digest):
-            raise InvalidReference(f"{digest[:80]!r} is no digest")
-        return Question(
-            operation,
-            self._url(f"{_checked(repository)}/blobs/{digest}"),
-            pull_scope(repository),
-            body_limit,
-            accept="*/*",
-            handles=_FORBIDDEN,
-        )
-
-    def _url(self, path: str) -> str:
-        """Names, tags and digests hold no character that needs escaping in a path,
-        once they are checked; unchecked ones never come here."""
-        return f"{self._endpoint.url}/v2/{path}"
-
-
-def _checked(repository: str) -> str:
-    if not is_repository_name(repository):
-        raise InvalidReference(f"{repository[:80]!r} is no repository name")
-    return repository

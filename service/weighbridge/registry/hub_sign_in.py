@@ -29,6 +29,7 @@ from weighbridge.registry.token_server import TryToken
 TOKEN_LASTS_S: Final = 9 * 60.0
 """The API's tokens hold ten minutes and do not say so."""
 _REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
+_REFUSALS: Final = frozenset((401, 403))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +109,12 @@ class HubSignIn:
             scope="",
             body_limit=TOKEN_BODY_BYTES,
             method="POST",
-            handles=_REDIRECTS,
+            handles=_REDIRECTS | _REFUSALS,
             follow_redirects=False,
             secret=Secret(json.dumps(sent)),
         )
         answer = await self._asked(question)
-        if answer.status == 401:
+        if answer.status in _REFUSALS:
             self._is_refused = True
             raise _refused(credential)
         if answer.status in _REDIRECTS:

@@ -144,4 +144,3 @@ def _reason(error: WeighbridgeError) -> str:
     if isinstance(error, DocumentError):
         return "parse"
     return _REASONS.get(error.code, "http" if isinstance(error, TransportError) else "")
-

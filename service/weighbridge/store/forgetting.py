@@ -30,6 +30,7 @@ from weighbridge.store.dialect import among_ids, listed
 from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.models import (
     blob_changes,
+    jobs,
     pass_chunks,
     passes,
     registries,
@@ -261,7 +262,8 @@ def _drop_scope_if_empty(connection: Connection, scope_id: int) -> None:
 
 
 def _forget_registry(connection: Connection, known: Known) -> None:
-    """The registry's own row, unless somebody has found a repository meanwhile."""
+    """The registry's own row, and when its jobs are due, unless somebody has found a
+    repository meanwhile."""
     of_registry = storage_scopes.c.registry_id == known.registry_id
     # Locks the row: who adds a repository waits, and then finds no registry.
     connection.execute(
@@ -279,4 +281,6 @@ def _forget_registry(connection: Connection, known: Known) -> None:
     for table in (blob_changes, scope_blobs):
         connection.execute(delete(table).where(table.c.scope_id.in_(scopes)))
     connection.execute(delete(storage_scopes).where(of_registry))
+    # All jobs that have an argument are about the registry of that name.
+    connection.execute(delete(jobs).where(jobs.c.argument == known.registry))
     connection.execute(delete(registries).where(registries.c.id == known.registry_id))

@@ -1,5 +1,6 @@
 """The shipped rules: what promtool says, and whether their tests notice a slip."""
 
+import json
 import re
 from pathlib import Path
 from typing import Final
@@ -54,6 +55,18 @@ def test_every_alert_does_what_its_tests_say() -> None:
     done = run("promtool", "test", "rules", TESTS)
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_with_an_address_of_ones_own_the_tests_still_hold(tmp_path: Path) -> None:
+    copy_rules(tmp_path)
+    page = (DEPLOY.parent / "docs/alerts.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^ +(sed -i .*)$", page, re.MULTILINE)
+    run("sh", "-c", command, folder=tmp_path)
+
+    done = run("promtool", "test", "rules", TESTS, folder=tmp_path)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "wiki.example.com" in (tmp_path / RULE_FILES[1]).read_text("utf-8")
 
 
 def test_the_examples_can_be_loaded() -> None:
@@ -120,6 +133,22 @@ def test_every_alert_says_how_grave_it_is_and_what_to_do() -> None:
         assert annotations["summary"].endswith(".")
         assert "{{" not in annotations["summary"]
         assert annotations["runbook_url"].endswith(f"/docs/runbooks/{rule['alert']}.md")
+
+
+def test_alerts_about_images_lead_to_their_repository_on_its_dashboard() -> None:
+    text = (DEPLOY / "grafana/dashboards/weighbridge-repository.json").read_text()
+    dashboard = json.loads(text)
+    chosen = {each["name"] for each in dashboard["templating"]["list"]}
+
+    for rule in alerts():
+        annotations = rule["annotations"]
+        assert isinstance(annotations, dict)
+        is_of_image = str(rule["alert"]).startswith("WeighbridgeImage")
+        assert ("dashboard_url" in annotations) is is_of_image
+        if is_of_image:
+            path, _, query = annotations["dashboard_url"].partition("?")
+            assert path.endswith(f"/d/{dashboard['uid']}")
+            assert set(re.findall(r"var-(\w+)=", query)) < chosen
 
 
 def test_no_recorded_series_is_recorded_for_nobody() -> None:

@@ -1,14 +1,30 @@
-"""Workers over Redis and PostgreSQL see a registry as one process sees it."""
+"""Workers over Redis and PostgreSQL see a registry as one process sees it, and a
+service shows what they count."""
 
+import re
+import urllib.request
 from pathlib import Path
+from typing import Final
 
 from support.database_dump import assert_same, dump_of, dump_of_url
+from support.guarded_registry import a_free_port
 from support.worker_crew import a_crew
 from weighbridge.audit.progress import Progress
 from weighbridge.bootstrap.crawling import crawl
 from weighbridge.config import RegistrySettings, load_settings
 from weighbridge.demo.server import start_in_thread
 from weighbridge.demo.story import demo_content
+
+_REQUESTS: Final = re.compile(
+    r"^weighbridge_registry_requests_total\{.*\} (\S+)$", re.MULTILINE
+)
+
+
+def requests_shown(port: int) -> float:
+    """How many requests to registries `/metrics` of a service shows."""
+    url = f"http://127.0.0.1:{port}/metrics"
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        return sum(map(float, _REQUESTS.findall(answer.read().decode())))
 
 
 def test_two_workers_keep_what_one_process_keeps(tmp_path: Path) -> None:
@@ -21,6 +37,9 @@ def test_two_workers_keep_what_one_process_keeps(tmp_path: Path) -> None:
         crawl(settings, [], measure=True, progress=Progress())
         expected = dump_of_url(alone)
         with a_crew(tmp_path, running.url) as crew:
+            asked_before = running.server.requests.total()
+            port = a_free_port()
+            crew.start("serve", "--bind", f"127.0.0.1:{port}")
             workers = [crew.worker(), crew.single_worker()]
             crew.ring()
 
@@ -29,5 +48,10 @@ def test_two_workers_keep_what_one_process_keeps(tmp_path: Path) -> None:
 
             assert_same(expected, dump_of(crew.database))
             assert ended == [0, 0], crew.logs
+            asked = running.server.requests.total() - asked_before
+            crew.wait_for(
+                lambda: requests_shown(port) == asked,
+                f"the service shows what both have asked, {asked} requests",
+            )
     finally:
         running.close()

@@ -179,6 +179,25 @@ async def test_a_person_who_asks_for_a_crawl_gets_one_before_that(yard: Yard) ->
     assert done.partial == 0
 
 
+async def test_an_index_that_waits_for_children_is_due_when_the_quota_is_back(
+    yard: Yard,
+) -> None:
+    """It is the last tag: nothing after it meets the quota's end."""
+    registry = MeteredRegistry(left=2)
+    images = [an_image(str(n)) for n in range(3)]
+    registry.hold(*images)
+    registry.put("shop/api", "t0", an_index([image.manifest for image in images]))
+
+    for _ in range(2):
+        began = yard.now
+        await yard.crawl(registry)
+
+        with yard.database.read() as connection:
+            due_at = connection.execute(select(repositories.c.due_at)).scalar_one()
+        assert due_at == began + timedelta(seconds=WINDOW_S)
+        assert yard.repository("shop/api").state_reason == "quota_spent"
+
+
 async def test_a_tag_without_a_digest_is_asked_by_head_before_it_costs(
     yard: Yard,
 ) -> None:

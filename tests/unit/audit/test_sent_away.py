@@ -10,7 +10,7 @@ from sqlalchemy import select
 from support.crawling import Yard, a_yard
 from support.fake_registry import FakeRegistry
 from support.images import a_served_image, some_layers
-from weighbridge.audit.repository_pass import REFUSED_IN_A_ROW
+from weighbridge.audit.patience import REFUSED_IN_A_ROW
 from weighbridge.domain.limits import RETRY_AFTER_MAX_S
 from weighbridge.errors import RateLimited
 from weighbridge.store.models import repositories
@@ -53,6 +53,21 @@ async def test_f03_a_long_wait_is_no_fault_of_any_tag(
     with yard.database.read() as connection:
         due_at = connection.execute(select(repositories.c.due_at)).scalar_one()
     assert due_at == began + timedelta(seconds=wait_s)
+
+
+async def test_f03_who_is_sent_away_by_the_last_answers_has_not_seen_all(
+    yard: Yard,
+) -> None:
+    """All tags are asked at once; the listing had ended before."""
+    refusal = RateLimited("429", retry_after=RETRY_AFTER_MAX_S)
+    registry = filled(refusal, "get_manifest", since=TAGS - 3)
+    registry.has_quota = False
+
+    done = await yard.crawl(registry)
+
+    assert [(f.tag, f.code) for f in done.faults] == [(None, "rate_limited")]
+    assert yard.repository("shop/api").state == "partial"
+    assert yard.repository("shop/api").last_complete_pass_at is None
 
 
 async def test_f03_after_so_many_refusals_in_a_row_no_other_tag_is_asked_for(

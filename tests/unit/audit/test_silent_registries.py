@@ -10,7 +10,7 @@ import pytest
 from support.crawling import Yard, a_yard
 from support.fake_registry import FakeRegistry
 from support.images import a_served_image, some_layers
-from weighbridge.audit.repository_pass import SILENT_IN_A_ROW
+from weighbridge.audit.patience import SILENT_IN_A_ROW
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.listing import RepositoryPage
 from weighbridge.errors import (

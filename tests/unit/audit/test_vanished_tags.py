@@ -8,8 +8,8 @@ import pytest
 from support.crawling import Yard, a_yard
 from support.fake_registry import FakeRegistry
 from support.images import a_served_image, some_layers
-from weighbridge.audit.repository_pass import MASS
 from weighbridge.audit.scope import Scope
+from weighbridge.audit.vanished import MASS
 
 WANTED = 2 * MASS
 RELEASES = Scope(wants_tag=lambda name: name.startswith("v"))

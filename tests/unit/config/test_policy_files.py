@@ -148,6 +148,20 @@ def test_a_folder_that_may_not_be_read_is_told(folder: Path) -> None:
     assert "cannot read folder policies.d: Permission denied" in caught.value.message
 
 
+def test_policies_that_come_through_a_pipe_are_not_lost_without_a_word() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, policy("team: a").encode())
+    os.close(writing)
+    path = f"/dev/fd/{reading}"
+    load_settings(path, {})
+
+    with pytest.raises(ConfigError) as caught:
+        load_policies(path, {})
+
+    os.close(reading)
+    assert "is a pipe" in caught.value.message
+
+
 @pytest.mark.parametrize("files", ["policies.d", "[7]", "['']", '["a\\0b"]'])
 def test_policy_files_are_a_list_of_paths(folder: Path, files: str) -> None:
     error = refused(folder, main=f"policy_files: {files}\n")

@@ -312,6 +312,10 @@ def test_a_kind_that_does_not_exist_yet_is_told_which_do(folder: Path) -> None:
     [
         "web: {bind: '127.0.0.1:9000'}\nmetrics: {bind: '127.0.0.1:9000'}\n",
         "metrics: {bind: '127.0.0.1:8080'}\n",
+        "metrics: {bind: 'localhost:8080'}\n",
+        "metrics: {bind: '0.0.0.0:8080'}\n",
+        "web: {bind: '0.0.0.0:9000'}\nmetrics: {bind: 'scale.example:9000'}\n",
+        "web: {bind: '[::]:9000'}\nmetrics: {bind: 'localhost:9000'}\n",
     ],
 )
 def test_two_listeners_never_have_one_address(folder: Path, text: str) -> None:
@@ -319,6 +323,25 @@ def test_two_listeners_never_have_one_address(folder: Path, text: str) -> None:
 
     assert error.code == "address_in_use"
     assert "metrics.bind" in error.message
+
+
+@pytest.mark.parametrize(
+    ("web", "metrics"),
+    [
+        ("0.0.0.0:9000", "0.0.0.0:9001"),
+        ("0.0.0.0:0", "0.0.0.0:0"),
+        ("10.0.0.1:9000", "127.0.0.1:9000"),
+        ("[::]:9000", "0.0.0.0:9000"),
+    ],
+)
+def test_two_listeners_may_share_a_port_or_a_host(
+    folder: Path, web: str, metrics: str
+) -> None:
+    (folder / "weighbridge.yaml").write_text(
+        f"web: {{bind: '{web}'}}\nmetrics: {{bind: '{metrics}'}}\n"
+    )
+
+    assert load_settings(None, {}).metrics.bind == metrics
 
 
 @pytest.mark.parametrize("bind", ["8080", ":8080", "localhost", "::1:80", "a:70000"])

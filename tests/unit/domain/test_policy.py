@@ -173,3 +173,15 @@ def test_policies_of_three_hundred_teams_are_not_all_tried() -> None:
     assert (found.team, found.max_growth) == ("team-77", 0.25)
     candidates = policies.candidates("team-77/app")
     assert [policies.policies[n].name for n in candidates] == ["team-77", "all"]
+
+
+def test_a_pattern_that_begins_with_a_star_is_tried_where_its_longest_text_is() -> None:
+    policies = PolicySet(
+        a_policy(pattern, Match(repository=pattern))
+        for pattern in ("*/web", "*-9*/web", "*", "**", "*a*longest*b")
+    )
+
+    candidates = policies.candidates("shop/a-longest-9")
+
+    names = [policies.policies[number].name for number in candidates]
+    assert names == ["*", "**", "*a*longest*b"]

@@ -278,3 +278,14 @@ async def test_a_body_goes_to_the_first_address_alone() -> None:
     await _follow(site, replace(an_ask(_HOME, method="POST"), body=b"canary"))
 
     assert [request.read() for request in site.requests] == [b"canary", b""]
+
+
+def test_an_ask_prints_no_secret() -> None:
+    ask = replace(
+        an_ask("https://a.example/v2/"),
+        secret_headers=(("Authorization", "Bearer c4nary"),),
+        body=b'{"secret": "c4nary"}',
+    )
+
+    assert "a.example" in repr(ask)
+    assert "c4nary" not in repr(ask)

@@ -105,8 +105,9 @@ async def test_registry_auth_016_a_401_for_ever_ends_after_one_new_token() -> No
     assert len(ask.api.requests) == 2
 
 
-async def test_a_password_that_is_refused_is_not_tried_again() -> None:
-    ask = asking_hub(lambda _: httpx.Response(401, json={}), credential=OWNER)
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_password_that_is_refused_is_not_tried_again(status: int) -> None:
+    ask = asking_hub(lambda _: httpx.Response(status, json={}), credential=OWNER)
 
     for _ in range(3):
         with pytest.raises(AuthError) as refused:

@@ -14,6 +14,7 @@ from weighbridge.store.checking.verify import verify
 from weighbridge.store.claiming import claim
 from weighbridge.store.crawls import begin_crawl
 from weighbridge.store.forgetting import Known, find_known, forget
+from weighbridge.store.jobs import Job, note_done
 from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.removals import held_removals, hold_removals
 from weighbridge.store.session import Database
@@ -192,3 +193,17 @@ def test_what_was_stopped_half_way_goes_on(fleet: Fleet) -> None:
     forgotten(fleet, None)
 
     assert counts(fleet.database) == dict.fromkeys(TABLES, 0)
+
+
+def test_a_forgotten_registry_leaves_no_jobs_behind(fleet: Fleet) -> None:
+    other, shared = Job("discover", "other"), Job("prune")
+    of_it = [Job(name, fleet.registry) for name in ("discover", "measure")]
+    with fleet.database.write() as connection:
+        for job in (*of_it, other, shared):
+            note_done(connection, job, fleet.now)
+
+    forgotten(fleet, None)
+
+    with fleet.database.read() as connection:
+        left = connection.execute(text("SELECT job, argument FROM jobs")).all()
+    assert {Job(*row) for row in left} == {other, shared}

@@ -4,13 +4,15 @@ from weighbridge.bootstrap.databases import checked_database
 from weighbridge.config import Settings
 from weighbridge.errors import UsageError
 from weighbridge.jobs.broker import is_exposed
+from weighbridge.jobs.server_check import KEEPS, eviction_policy
 
 
 def check_distributed(settings: Settings) -> list[str]:
     """What a person is to be warned of.
 
-    Raises UsageError(no_redis) where there is no Redis to meet the others at, and
-    StoreError(schema_version, ...) for a database that this version cannot use.
+    Raises UsageError(no_redis, redis_auth, invalid_redis_url) where there is no Redis
+    to meet the others at, whatever one waits, and StoreError(schema_version, ...) for a
+    database that this version cannot use.
     """
     if settings.redis_url is None:
         raise UsageError(
@@ -23,11 +25,35 @@ def check_distributed(settings: Settings) -> list[str]:
     return redis_warnings(settings)
 
 
+def warnings_of_service(settings: Settings) -> list[str]:
+    """The same for who only serves, and can do so without Redis.
+
+    Raises UsageError(invalid_redis_url)."""
+    try:
+        return redis_warnings(settings)
+    except UsageError as exc:
+        if exc.code != "redis_auth":
+            raise
+        return [f"warning: {exc.message}"]
+
+
 def redis_warnings(settings: Settings) -> list[str]:
-    """Whether others reach the Redis, who then decide what workers do."""
-    if settings.redis_url is None or not is_exposed(settings.redis_url):
+    """Whether others reach the Redis, who then decide what workers do, and whether it
+    throws messages away. One that is down is waited for.
+
+    Raises UsageError(redis_auth, invalid_redis_url)."""
+    if settings.redis_url is None:
         return []
-    return [
-        "warning: Redis is on another host without a password or without TLS: "
-        "whoever reaches it decides what workers do"
-    ]
+    warnings = []
+    if is_exposed(settings.redis_url):
+        warnings.append(
+            "warning: Redis is on another host without a password or without TLS: "
+            "whoever reaches it decides what workers do"
+        )
+    policy = eviction_policy(settings.redis_url)
+    if policy not in (None, KEEPS):
+        warnings.append(
+            f"warning: Redis drops keys when its memory is full ({policy}), and with "
+            f"them what workers are to do: set maxmemory-policy {KEEPS}"
+        )
+    return warnings

@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
@@ -22,9 +22,8 @@ from weighbridge.audit.writer import Writer
 from weighbridge.bootstrap.clients import Connected
 from weighbridge.bootstrap.crawling import registry_entry
 from weighbridge.bootstrap.distributed.asked import Asked
-from weighbridge.bootstrap.distributed.clients import KeptClients
 from weighbridge.bootstrap.distributed.shared_jobs import SharedJobs
-from weighbridge.config import Settings
+from weighbridge.config import RegistrySettings, Settings
 from weighbridge.errors import StaleFence, StoreError
 from weighbridge.jobs.names import DISCOVER, MEASURE, SETTLE, TICK
 from weighbridge.ports import JOB_COST, Cost, JobQueue, Registry
@@ -39,6 +38,14 @@ UNREACHABLE: Final = timedelta(minutes=1)
 """A registry that could not be reached is asked after so soon, at most."""
 
 
+class Clients(Protocol):
+    """Clients of registries: `KeptClients`."""
+
+    def use(
+        self, registry: RegistrySettings
+    ) -> AbstractAsyncContextManager[Connected]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Looks:
     """What one worker process needs to ask registries.
@@ -49,7 +56,7 @@ class Looks:
     settings: Settings
     writer: Writer
     telemetry: Telemetry
-    clients: KeptClients
+    clients: Clients
     heartbeat: Heartbeat
     shared: SharedJobs
     jobs: JobQueue

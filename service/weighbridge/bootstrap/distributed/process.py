@@ -12,6 +12,8 @@ from weighbridge.audit.writer import Writer
 from weighbridge.bootstrap.distributed.asked import asked_registry, asked_repository
 from weighbridge.bootstrap.distributed.clients import KeptClients
 from weighbridge.bootstrap.distributed.looks import Looks
+from weighbridge.bootstrap.distributed.publishing import EVERY_S as PUBLISH_S
+from weighbridge.bootstrap.distributed.publishing import Publishing, Sums
 from weighbridge.bootstrap.distributed.shared_jobs import SharedJobs
 from weighbridge.bootstrap.distributed.tick import Tick
 from weighbridge.config import Settings
@@ -50,6 +52,7 @@ class Distributed:
 
     clock: measured once already; measured again now and then
     paces: where the limits of registries are shared; closed with the rest
+    sums:  where what is counted is handed over; the owner closes it after the rest
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Distributed:
         clock: DatabaseClock,
         *,
         paces: SharedPaces | None = None,
+        sums: Sums | None = None,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -93,9 +97,11 @@ class Distributed:
             owner=owner,
             lease_s=LEASE_S,
         )
+        self._publishing = None if sums is None else Publishing(telemetry, sums)
         self._running = (
             asyncio.create_task(heartbeat.beat()),
             asyncio.create_task(self._keep_time()),
+            asyncio.create_task(self._publish()),
         )
 
     @property
@@ -120,6 +126,18 @@ class Distributed:
         if self._paces is not None:
             await self._paces.aclose()
         await asyncio.to_thread(self._writer.close)
+        await self._hand_over()
+
+    async def _publish(self) -> None:
+        while True:
+            await asyncio.sleep(PUBLISH_S)
+            await self._hand_over()
+
+    async def _hand_over(self) -> None:
+        """Beside the jobs, none of which waits for Redis here."""
+        if self._publishing is not None:
+            with suppress(OSError):
+                await asyncio.to_thread(self._publishing.publish)
 
     async def _keep_time(self) -> None:
         """Machines' clocks go apart slowly, or are put right at once."""

@@ -1,0 +1,33 @@
+"""Buries the tags that a complete pass did not see."""
+
+from collections.abc import Set
+from typing import Final
+
+from weighbridge.audit.context import PassContext
+from weighbridge.audit.pieces import pieces
+from weighbridge.store.claiming import Claim
+from weighbridge.store.tags import apply_gone, live_tags
+
+MASS: Final = 10
+"""More vanished tags than this, and more than half: a second pass must agree."""
+GONE_AT_ONCE: Final = 1_000
+"""Tags that are buried in one transaction."""
+
+
+async def bury_vanished(
+    context: PassContext, claim: Claim, seen: Set[str]
+) -> tuple[int, frozenset[str]]:
+    """How many are gone, and those that must wait for a second pass that agrees, since
+    too much vanished at once."""
+    known = await context.writer.read(live_tags, claim.repository_id)
+    live = frozenset(filter(context.wants_tag, known))
+    gone = live - seen
+    if _is_mass(len(gone), len(live)) and not gone <= claim.held:
+        return 0, gone
+    for names in pieces(sorted(gone), GONE_AT_ONCE):
+        await context.writer.write(apply_gone, claim, names, context.clock())
+    return len(gone), frozenset()
+
+
+def _is_mass(gone: int, live: int) -> bool:
+    return gone > MASS and gone * 2 > live

@@ -1,0 +1,73 @@
+"""Sums of what workers count, over a real Redis."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from support.redis_server import RedisServer, a_redis
+from weighbridge.jobs.totals import Numbers, Series, Totals
+
+BYTES = Series("bytes_total", (("registry", "hub"),))
+SECONDS = Series("seconds_total", (("registry", "hub"),))
+LEFT = Series("left", (("registry", "hub"),))
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RedisServer]:
+    with a_redis() as running:
+        yield running
+
+
+@pytest.fixture
+def totals(server: RedisServer) -> Iterator[Totals]:
+    with server.client() as client:
+        client.flushall()
+    totals = Totals(server.url)
+    yield totals
+    totals.close()
+
+
+def test_counts_are_added_up_and_what_was_seen_is_replaced(totals: Totals) -> None:
+    first = totals.add(Numbers({BYTES: 1e15, SECONDS: 0.25}, {LEFT: 90.0}))
+    second = totals.add(Numbers({BYTES: 1.0, SECONDS: 0.5}, {LEFT: 80.0}))
+
+    assert first == ({BYTES, SECONDS, LEFT}, False)
+    assert second == ({BYTES, SECONDS, LEFT}, True)
+    assert totals.read() == Numbers({BYTES: 1e15 + 1, SECONDS: 0.75}, {LEFT: 80.0})
+
+
+def test_broker_003_a_field_that_is_no_number_does_not_keep_others_from_counting(
+    totals: Totals, server: RedisServer
+) -> None:
+    totals.add(Numbers({BYTES: 1.0}))
+    with server.client() as client:
+        (name,) = client.hkeys("weighbridge:counted")
+        client.hset("weighbridge:counted", mapping={name: "evil", "evil": "1"})
+
+    taken, _ = totals.add(Numbers({BYTES: 1.0, SECONDS: 2.0}))
+
+    assert taken == {SECONDS}
+    assert totals.read().counted == {SECONDS: 2.0}
+
+
+def test_broker_003_what_is_too_much_to_be_ours_is_not_read(
+    totals: Totals, server: RedisServer
+) -> None:
+    totals.add(Numbers({BYTES: 1.0}))
+    with server.client() as client:
+        client.hset(
+            "weighbridge:counted", mapping={f'["n{n}"]': "1" for n in range(20_000)}
+        )
+
+    assert totals.read() == Numbers()
+
+
+def test_f21_a_frozen_redis_is_given_up_soon(
+    totals: Totals, server: RedisServer
+) -> None:
+    server.freeze()
+    try:
+        with pytest.raises(OSError, match="Redis"):
+            totals.add(Numbers({BYTES: 1.0}))
+    finally:
+        server.resume()

@@ -1,0 +1,85 @@
+"""Numbers from Redis are shown as this process's own would be, if they are ours."""
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.openmetrics.exposition import (
+    generate_latest as generate_openmetrics,
+)
+
+from weighbridge.bootstrap.distributed.crawl_metrics import CrawlMetrics
+from weighbridge.bootstrap.distributed.publishing import numbers_of
+from weighbridge.jobs.totals import Numbers, Series
+from weighbridge.telemetry import Telemetry
+
+HUB = ("registry", "hub")
+REQUESTS = "weighbridge_registry_requests_total"
+
+
+def counted(telemetry: Telemetry) -> None:
+    """Something of every kind."""
+    telemetry.begin_registry("hub")
+    telemetry.registry_requests.labels("hub", "manifest_get", "2xx").inc(3)
+    telemetry.registry_request_failures.labels("hub", "tags", "timeout").inc()
+    telemetry.registry_request_duration.labels("hub").observe(0.3)
+    telemetry.registry_ratelimit_remaining.labels("hub").set(90)
+    telemetry.registry_insecure.labels("hub").set(0)
+    telemetry.crawl_failures.labels("hub", "unreachable").inc()
+    telemetry.db_write_errors.inc()
+
+
+def shown(numbers: Numbers, *registries: str) -> CollectorRegistry:
+    telemetry = Telemetry()
+    CrawlMetrics(telemetry, registries).numbers = numbers
+    return telemetry.registry
+
+
+def test_a_service_shows_what_a_worker_would_have_shown() -> None:
+    worker = Telemetry()
+    counted(worker)
+
+    service = shown(numbers_of(worker), "hub")
+
+    def lines(registry: CollectorRegistry) -> list[str]:
+        return sorted(generate_latest(registry).decode().splitlines())
+
+    assert lines(service) == lines(worker.registry)
+    assert "le=" in generate_openmetrics(service).decode()
+
+
+def test_broker_003_numbers_of_strange_names_are_not_shown() -> None:
+    strange = {
+        Series(REQUESTS, (("code", "2xx"), ("operation", "evil"), HUB)): 1.0,
+        Series(REQUESTS, (("code", "evil"), ("operation", "tags"), HUB)): 1.0,
+        Series(REQUESTS, (("code", "2xx"), ("operation", "tags"))): 1.0,
+        Series("weighbridge_crawl_runs_total", (("registry", "evil"),)): 1.0,
+        Series("weighbridge_crawl_runs_total", (HUB, ("evil", "1"))): 1.0,
+        Series("weighbridge_evil_total", (HUB,)): 1.0,
+        Series("weighbridge_http_requests_total", (("method", "evil"),)): 1.0,
+    }
+
+    text = generate_latest(shown(Numbers(strange), "hub")).decode()
+
+    assert "evil" not in text
+    assert f"{REQUESTS}{{" not in text
+
+
+def test_the_same_labels_in_another_order_are_not_shown_twice() -> None:
+    labels = (("code", "2xx"), ("operation", "tags"), HUB)
+    numbers = {
+        Series(REQUESTS, labels): 5.0,
+        Series(REQUESTS, labels[::-1]): 7.0,
+        Series(REQUESTS, (*labels, HUB)): 9.0,
+    }
+
+    text = generate_latest(shown(Numbers(numbers), "hub")).decode()
+
+    assert text.count(f"{REQUESTS}{{") == 1
+    assert " 5.0" in text
+
+
+def test_a_number_of_the_other_kind_is_not_shown() -> None:
+    gauge = Series("weighbridge_registry_ratelimit_remaining", (HUB,))
+    counter = Series("weighbridge_crawl_runs_total", (HUB,))
+
+    text = generate_latest(shown(Numbers({gauge: 1.0}, {counter: 1.0}), "hub")).decode()
+
+    assert 'registry="hub"' not in text

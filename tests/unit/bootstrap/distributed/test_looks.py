@@ -1,0 +1,131 @@
+"""What the jobs of one process ask of a registry is counted once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from support.database import a_database
+from support.fake_jobs import FakeJobs
+from support.fake_registry import FakeRegistry
+from support.images import a_layer, a_served_image
+from support.store_world import T0
+from weighbridge.audit.heartbeat import Heartbeat
+from weighbridge.audit.writer import Writer
+from weighbridge.bootstrap.clients import Connected
+from weighbridge.bootstrap.distributed.asked import asked_registry, asked_repository
+from weighbridge.bootstrap.distributed.looks import Looks
+from weighbridge.bootstrap.distributed.shared_jobs import SharedJobs
+from weighbridge.config import RegistrySettings, Settings, load_settings
+from weighbridge.ports import ManifestAnswer
+from weighbridge.store.models import registries
+from weighbridge.store.session import Database
+from weighbridge.telemetry import Telemetry
+
+NAMES = ("acme/app", "acme/web", "acme/db")
+
+
+@dataclass
+class OneClient:
+    """All jobs share it, as they do in a process."""
+
+    registry: FakeRegistry = field(default_factory=lambda: FakeRegistry(name="hub"))
+
+    @asynccontextmanager
+    async def use(self, registry: RegistrySettings) -> AsyncIterator[Connected]:
+        yield Connected(self.registry, None, ())
+
+
+@pytest.fixture
+def clients() -> OneClient:
+    clients = OneClient()
+    for number, name in enumerate(NAMES):
+        image = a_served_image(layers=[a_layer(f"layer {number}", 100)])
+        for tag in ("one", "two"):
+            clients.registry.put(name, tag, image)
+    return clients
+
+
+@pytest.fixture
+def settings() -> Settings:
+    registry = RegistrySettings(name="hub", url="https://registry.example")
+    return load_settings(None, {}).model_copy(update={"registries": (registry,)})
+
+
+@asynccontextmanager
+async def looks_of(
+    settings: Settings, database: Database, clients: OneClient
+) -> AsyncIterator[Looks]:
+    writer = Writer(database)
+    shared = SharedJobs(writer, lambda: T0, owner="a", lease_s=30)
+    try:
+        yield Looks(
+            settings=settings,
+            writer=writer,
+            telemetry=Telemetry(),
+            clients=clients,
+            heartbeat=Heartbeat(writer, lambda: T0),
+            shared=shared,
+            jobs=FakeJobs(),
+            clock=lambda: T0,
+            owner="a",
+            lease_s=30,
+        )
+    finally:
+        writer.close()
+
+
+def noted(database: Database) -> int:
+    with database.read() as connection:
+        requests: int = connection.execute(select(registries.c.requests)).scalar_one()
+    return requests
+
+
+async def test_jobs_side_by_side_do_not_count_each_others_requests(
+    tmp_path: Path, settings: Settings, clients: OneClient
+) -> None:
+    with a_database(tmp_path) as database:
+        async with looks_of(settings, database, clients) as looks:
+            await looks.discover(asked_registry(settings, "hub"))
+            await asyncio.gather(
+                *(looks.crawl(asked_repository(settings, f"hub/{n}")) for n in NAMES),
+                looks.measure(asked_registry(settings, "hub")),
+            )
+
+        assert clients.registry.cost.requests > 2 * len(NAMES)
+        assert noted(database) == clients.registry.cost.requests
+
+
+@dataclass
+class Endless(FakeRegistry):
+    """Never answers about a manifest."""
+
+    was_asked: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def get_manifest(self, repository: str, reference: str) -> ManifestAnswer:
+        self._ask("get_manifest", reference)
+        self.was_asked.set()
+        return await asyncio.Future()
+
+
+async def test_what_a_job_has_asked_is_counted_where_it_is_cut_off(
+    tmp_path: Path, settings: Settings
+) -> None:
+    clients = OneClient(endless := Endless(name="hub"))
+    clients.registry.put(
+        "acme/app", "one", a_served_image(layers=[a_layer("layer", 100)])
+    )
+    with a_database(tmp_path) as database:
+        async with looks_of(settings, database, clients) as looks:
+            await looks.discover(asked_registry(settings, "hub"))
+            asked = asked_repository(settings, "hub/acme/app")
+            job = asyncio.create_task(looks.crawl(asked))
+            await endless.was_asked.wait()
+            job.cancel()
+            await asyncio.gather(job, return_exceptions=True)
+
+        assert noted(database) == clients.registry.cost.requests == 3
