@@ -60,7 +60,7 @@ def up(
     configure_log(settings)
     collector.relax()
     telemetry = Telemetry()
-    reload = PolicyReload(policies, telemetry)
+    reload = _reloaded(policies, telemetry)
     with ready_database(settings) as database:
         server = listeners(settings, database, telemetry, reload.current)
         announce()
@@ -80,7 +80,7 @@ def serve(
 
     collector.relax()
     telemetry = Telemetry()
-    reload = PolicyReload(policies, telemetry)
+    reload = _reloaded(policies, telemetry)
     with checked_database(settings) as database:
         server = listeners(settings, database, telemetry, reload.current)
         announce()
@@ -104,6 +104,7 @@ def up_demo(
     configure_log(settings)
     collector.relax()
     telemetry = Telemetry()
+    reload = _reloaded(policies, telemetry)
     with ExitStack() as stack:
         if database_url is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory("-weighbridge"))
@@ -111,7 +112,6 @@ def up_demo(
         url = stack.enter_context(_demo_registry())
         settings = _with_demo(settings, url(None), database_url)
         database = stack.enter_context(ready_database(settings))
-        reload = PolicyReload(policies, telemetry)
         server = listeners(settings, database, telemetry, reload.current)
         announce()
         if not _has_a_past(database):
@@ -203,11 +203,17 @@ def _stopped_at(moment: datetime) -> Callable[[], datetime]:
     return lambda: moment
 
 
+def _reloaded(policies: PolicySource, telemetry: Telemetry) -> PolicyReload:
+    """Made early: a SIGHUP that nobody handles ends a process that only starts."""
+    reload = PolicyReload(policies, telemetry)
+    signal.signal(signal.SIGHUP, reload.ring)
+    return reload
+
+
 def _serve(server: uvicorn.Server, beside: _Beside, reload: PolicyReload) -> None:
     # uvicorn stops serving at a signal and then raises it again: without a handler
     # of ours the process would end there, before anything is put away.
     signal.signal(signal.SIGTERM, _stop)
-    signal.signal(signal.SIGHUP, reload.ring)
     reload.start()
     beside.start()
     try:
