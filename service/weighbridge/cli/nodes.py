@@ -86,8 +86,13 @@ class Nodes:
                 node.kill()
                 node.wait()
         if not self._is_stopping:
-            return next((code for code in codes if code), 0) or 3
+            return next((_shown(code) for code in codes if code), 3)
         return max((abs(node.returncode) for node in nodes), default=0)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self._is_stopping = True
+
+
+def _shown(code: int) -> int:
+    """As a shell shows it: 128 and the number of the signal that has ended it."""
+    return 128 - code if code < 0 else code

@@ -17,7 +17,6 @@ from weighbridge.errors import QuotaSpent
 from weighbridge.registry.clock import Clock
 from weighbridge.registry.question import Answer, Question
 
-KEEP_QUOTA: Final = 0.5
 _WINDOW_S: Final = 6 * 3600
 """Where a limit is told without its window."""
 _REPOSITORIES_KEPT: Final = 10_000

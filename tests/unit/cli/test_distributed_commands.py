@@ -104,12 +104,16 @@ def test_f17_a_signal_ends_all_nodes(number: signal.Signals) -> None:
     assert stopped_soon(Nodes([calm, calm]), number) in (0, signal.SIGTERM)
 
 
-def test_a_node_that_ends_takes_the_others_along() -> None:
-    failing = [sys.executable, "-c", "import sys; sys.exit(70)"]
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [("sys.exit(70)", 70), ("sys.exit(0)", 3), ("os.kill(os.getpid(), 9)", 137)],
+)
+def test_a_node_that_ends_takes_the_others_along(end: str, expected: int) -> None:
+    failing = [sys.executable, "-c", f"import os, sys; {end}"]
     before = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)}
 
     try:
-        assert Nodes([ENDLESS, failing]).run(os.environ) == 70
+        assert Nodes([ENDLESS, failing]).run(os.environ) == expected
     finally:
         for which, handler in before.items():
             signal.signal(which, handler)
