@@ -17,6 +17,8 @@ _OF_REGISTRY: Final = ("registry",)
 _OF_REQUEST: Final = ("registry", "operation", "code")
 _OF_FAILED_REQUEST: Final = ("registry", "operation", "reason")
 _OF_FAILED_CRAWL: Final = ("registry", "reason")
+_FAILED_CRAWLS: Final = ("unauthorized", "unreachable", "error")
+"""The states that a crawl which did not end well leaves a registry in."""
 
 # A `_created` series beside each counter would double the number of series.
 _without_created: Callable[[], None] = disable_created_metrics
@@ -53,6 +55,8 @@ class Telemetry:
             self.crawl_manifests_unchanged,
         ):
             counter.labels(name)
+        for reason in _FAILED_CRAWLS:
+            self.crawl_failures.labels(name, reason)
 
     @property
     def of_crawls(self) -> Mapping[Counter | Gauge | Histogram, tuple[str, ...]]:

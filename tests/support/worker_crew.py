@@ -26,6 +26,12 @@ from weighbridge.store.models import blob_changes, blobs, jobs, repositories
 from weighbridge.store.session import Database, open_database
 
 PATIENCE_S: Final = 60.0
+_QUICK_BEAT: Final = """
+from weighbridge_workers.app import app
+for entry in app.conf.beat_schedule.values():
+    entry["schedule"] = 2.0
+app.Beat(quiet=True).run()
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +71,18 @@ class Crew:
 
     def start(self, *arguments: str) -> Process:
         """`weighbridge ...` in the background."""
-        name = f"{arguments[0]}-{len(self.processes)}"
+        return self._start(arguments[0], "-m", "weighbridge", *arguments)
+
+    def quick_scheduler(self) -> Process:
+        """`weighbridge scheduler` with a shorter beat, so that nobody waits for it."""
+        return self._start("scheduler", "-c", _QUICK_BEAT)
+
+    def _start(self, what: str, *arguments: str) -> Process:
+        name = f"{what}-{len(self.processes)}"
         printed = self.folder / f"{name}.log"
         with printed.open("wb") as output:
             popen = subprocess.Popen(
-                [sys.executable, "-m", "weighbridge", *arguments],
+                [sys.executable, *arguments],
                 env={**os.environ, "WEIGHBRIDGE_CONFIG": str(self.config)},
                 cwd=self.folder,
                 stdout=output,

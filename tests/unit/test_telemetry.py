@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from weighbridge.telemetry import Telemetry
@@ -33,6 +34,17 @@ def test_counters_of_a_registry_begin_at_zero() -> None:
     ):
         value = telemetry.registry.get_sample_value(name, {"registry": "hub"})
         assert value == 0.0, name
+
+
+@pytest.mark.parametrize("reason", ["unauthorized", "unreachable", "error"])
+def test_no_crawl_has_failed_at_first(reason: str) -> None:
+    telemetry = Telemetry()
+
+    telemetry.begin_registry("hub")
+
+    name, labels = "weighbridge_crawl_failures_total", {"registry": "hub"}
+    value = telemetry.registry.get_sample_value(name, labels | {"reason": reason})
+    assert value == 0.0
 
 
 def test_each_telemetry_counts_for_itself() -> None:

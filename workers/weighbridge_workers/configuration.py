@@ -80,18 +80,12 @@ def _connection() -> dict[str, object]:
 
 
 def _schedule() -> dict[str, object]:
-    """A message that is not taken before the next one is sent is worth nothing."""
     return {
         # In memory: what was done when stands in the database.
-        "beat_scheduler": "celery.beat:Scheduler",
+        "beat_scheduler": "weighbridge_workers.ringing:Ringing",
         "beat_max_loop_interval": SETTLE_S,
         "beat_schedule": {
-            name: {
-                "task": job,
-                "schedule": every_s,
-                "args": ("",),
-                "options": {"queue": QUEUE_OF[job], "expires": every_s},
-            }
+            name: {"task": job, "schedule": every_s}
             for name, job, every_s in (
                 ("tick", TICK, TICK_S),
                 ("settle", SETTLE, SETTLE_S),

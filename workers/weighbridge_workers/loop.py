@@ -26,7 +26,7 @@ class LoopThread:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """What the coroutine returns or raises; waits for it. If the wait is broken
-        off, as by a time limit, the coroutine is cancelled and waited for."""
+        off, as by a time limit, the coroutine is cancelled."""
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()

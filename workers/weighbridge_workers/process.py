@@ -31,14 +31,24 @@ _LOOK_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
+class _Redis:
+    """What needs no database: a message is taken whether there is one or not."""
+
+    jobs: CeleryJobs
+    roll: Roll
+    totals: Totals
+
+    def close(self) -> None:
+        for part in (self.jobs, self.roll, self.totals):
+            part.close()
+
+
+@dataclass(frozen=True, slots=True)
 class _Parts:
     """Made by the first message, after the fork."""
 
     loop: LoopThread
     database: Database
-    jobs: CeleryJobs
-    roll: Roll
-    totals: Totals
     distributed: Distributed
 
 
@@ -51,6 +61,7 @@ class Process:
         self._settings = settings
         self._redis_url = redis_url
         self._lock = threading.Lock()
+        self._redis: _Redis | None = None
         self._parts: _Parts | None = None
         self._log = structlog.get_logger("weighbridge.worker")
 
@@ -58,12 +69,13 @@ class Process:
         """Do one job. What fails is logged and counted: the database knows what is
         due, and asks for it again."""
         events = [(TAKEN, job, "")]
+        redis = self._connected()
         try:
-            parts = self._ready()
             text = _checked(argument)
-            parts.jobs.taken(job, text)
+            redis.jobs.taken(job, text)
+            parts = self._ready(redis)
             if not parts.loop.run(self._sliced(parts, job, text)):
-                parts.jobs.put(job, text)
+                redis.jobs.put(job, text)
         except JobDropped as exc:
             events.append((DROPPED, job, exc.code))
             self._log.warning("job dropped", job=job, code=exc.code, why=exc.message)
@@ -80,35 +92,36 @@ class Process:
             raise
         finally:
             self.memory.note_life()
-            self._count(events)
+            with suppress(OSError):
+                redis.roll.count(*events)
 
     def close(self) -> None:
         """Give back what is held, and close every connection."""
         with self._lock:
             parts, self._parts = self._parts, None
-        if parts is None:
-            return
-        with suppress(TimeoutError):
-            parts.loop.run(parts.distributed.aclose())
-            parts.loop.close()
-        parts.jobs.close()
-        parts.roll.close()
-        parts.totals.close()
-        parts.database.close()
-
-    def _count(self, events: list[tuple[str, str, str]]) -> None:
-        parts = self._parts
+            redis, self._redis = self._redis, None
         if parts is not None:
-            with suppress(OSError):
-                parts.roll.count(*events)
+            with suppress(TimeoutError):
+                parts.loop.run(parts.distributed.aclose())
+                parts.loop.close()
+            parts.database.close()
+        if redis is not None:
+            redis.close()
 
-    def _ready(self) -> _Parts:
+    def _connected(self) -> _Redis:
+        with self._lock:
+            if self._redis is None:
+                url = self._redis_url
+                self._redis = _Redis(CeleryJobs(url), Roll(url), Totals(url))
+            return self._redis
+
+    def _ready(self, redis: _Redis) -> _Parts:
         with self._lock:
             if self._parts is None:
-                self._parts = self._make()
+                self._parts = self._make(redis)
             return self._parts
 
-    def _make(self) -> _Parts:
+    def _make(self, redis: _Redis) -> _Parts:
         database = open_database(self._settings.database_url.reveal())
         clock = DatabaseClock(database)
         try:
@@ -117,8 +130,6 @@ class Process:
         except BaseException:
             database.close()
             raise
-        jobs = CeleryJobs(self._redis_url)
-        totals = Totals(self._redis_url)
         loop = LoopThread()
 
         async def make() -> Distributed:
@@ -127,15 +138,14 @@ class Process:
                 self._settings,
                 database,
                 self._telemetry,
-                jobs,
+                redis.jobs,
                 clock,
                 paces=paces,
-                sums=totals,
+                sums=redis.totals,
             )
 
         distributed = loop.run(make())
-        roll = Roll(self._redis_url)
-        return _Parts(loop, database, jobs, roll, totals, distributed)
+        return _Parts(loop, database, distributed)
 
     async def _sliced(self, parts: _Parts, job: str, argument: str) -> bool:
         """Whether the job came to its end; what is left of a long one is a job of its

@@ -11,7 +11,7 @@ from weighbridge import logs
 from weighbridge.config import Settings
 from weighbridge.domain.secret import Secret
 from weighbridge_workers.process import Process
-from weighbridge_workers.watchdog import EXIT_CODE, Watchdog
+from weighbridge_workers.watchdog import EXIT_CODE, Watchdog, canary_queue
 
 
 class _Consumer(Protocol):
@@ -36,15 +36,9 @@ def connect(settings: Settings, redis_url: Secret, process: Process) -> None:
     def watch(sender: _Consumer, **_: object) -> None:
         if watching:
             return  # It is ready again after Redis was away.
-        queue = f"canary.{sender.hostname}.{os.getpid()}"
-        sender.add_task_queue(queue, auto_delete=True, durable=False)
-        watchdog = Watchdog(
-            redis_url,
-            process.memory,
-            worker=f"{sender.hostname}.{os.getpid()}",
-            queue=queue,
-            give_up=_give_up,
-        )
+        worker = f"{sender.hostname}.{os.getpid()}"
+        sender.add_task_queue(canary_queue(worker), auto_delete=True, durable=False)
+        watchdog = Watchdog(redis_url, process.memory, worker=worker, give_up=_give_up)
         watching.append(watchdog)
         watchdog.start()
 

@@ -59,11 +59,15 @@ class Canary:
             self._misses = 0
 
 
+def canary_queue(worker: str) -> str:
+    """The queue that only this worker takes from."""
+    return f"canary.{worker}"
+
+
 class Watchdog:
     """A thread of the worker's main process.
 
     worker:  as it is called in the roll of workers
-    queue:   that only this worker takes from
     give_up: ends the process
     """
 
@@ -73,14 +77,14 @@ class Watchdog:
         memory: SharedMemory,
         *,
         worker: str,
-        queue: str,
         give_up: Callable[[], None],
     ) -> None:
         self._worker = worker
-        self._queue = queue
         self._jobs = CeleryJobs(redis_url)
         self._roll = Roll(redis_url)
-        self._canary = Canary(lambda: self._jobs.put_canary(queue), memory)
+        self._canary = Canary(
+            lambda: self._jobs.put_canary(canary_queue(worker)), memory
+        )
         self._give_up = give_up
         self._parent = int(os.environ.get(PARENT) or 0)
         self._closed = threading.Event()
@@ -99,7 +103,7 @@ class Watchdog:
         self._thread.join(5.0)
         with suppress(OSError):
             self._roll.strike(self._worker)
-        self._jobs.drop_queue(self._queue)
+        self._jobs.drop_queue(canary_queue(self._worker))
         self._roll.close()
         self._jobs.close()
 
@@ -107,7 +111,9 @@ class Watchdog:
         looks = 0
         while not self._closed.is_set():
             with suppress(OSError):
-                self._roll.note(self._worker)
+                for gone in self._roll.note(self._worker):
+                    # Killed: it could not do that itself.
+                    self._jobs.drop_queue(canary_queue(gone))
             if looks * LOOK_S % CANARY_S == 0:
                 self._canary.sing()
             else:

@@ -4,6 +4,7 @@ from typing import Final
 
 from dashboard_builders import (
     links,
+    overview_alerts,
     overview_budget,
     overview_crawls,
     overview_glance,
@@ -48,6 +49,7 @@ def overview(external_url: str) -> Object:
         ),
         sections=(
             overview_glance.at_a_glance(sizes, REGISTRIES, SERVICE),
+            overview_alerts.alerts(),
             overview_repositories.over_a_limit(sizes),
             overview_repositories.heaviest(sizes),
             overview_registries.totals(REGISTRIES),

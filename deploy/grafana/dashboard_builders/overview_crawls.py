@@ -8,7 +8,7 @@ from dashboard_builders.layout import Section, Strip
 from dashboard_builders.lines import Line, chart
 from dashboard_builders.overview_registries import registry_label
 from dashboard_builders.panels import stat
-from dashboard_builders.queries import Selection
+from dashboard_builders.queries import OF_REGISTRY, Selection, or_none
 from dashboard_builders.shapes import Object
 from dashboard_builders.tables import Column, table
 
@@ -108,24 +108,26 @@ def _failures(registries: Selection) -> Object:
     return chart(
         "Failures",
         "Requests that brought nothing usable, and crawls that did not end well, by"
-        " reason. A line begins with the first failure of its kind.",
+        " reason; `none` where nothing failed. The very first failed request of a kind"
+        " is no rate yet.",
         [
             Line(
-                "{{registry}} request: {{reason}}",
-                registries.rate(
-                    "weighbridge_registry_request_failures_total", "registry", "reason"
-                ),
+                "{{registry}} requests: {{reason}}",
+                _failing(registries, "weighbridge_registry_request_failures_total"),
             ),
             Line(
-                "{{registry}} crawl: {{reason}}",
-                registries.rate(
-                    "weighbridge_crawl_failures_total", "registry", "reason"
-                ),
+                "{{registry}} crawls: {{reason}}",
+                _failing(registries, "weighbridge_crawl_failures_total"),
             ),
         ],
-        Look(fields.EVENTS_A_SECOND, "Nothing has failed"),
+        Look(fields.EVENTS_A_SECOND, "no crawl yet"),
         steps=False,
     )
+
+
+def _failing(registries: Selection, metric: str) -> str:
+    crawls = registries.rate("weighbridge_crawl_runs_total", "registry")
+    return or_none(registries.rate(metric, "registry", "reason"), crawls, OF_REGISTRY)
 
 
 def _bytes(registries: Selection) -> Object:

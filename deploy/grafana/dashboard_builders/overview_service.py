@@ -67,6 +67,8 @@ def _itself(service: Selection) -> list[Object]:
 def _crew(service: Selection) -> list[Object]:
     waiting = service.by("queue")
     oldest = waiting.latest("weighbridge_queue_oldest_task_timestamp_seconds")
+    failed = service.common_increase("weighbridge_task_failures_total", "task")
+    taken = service.common_increase("weighbridge_tasks_total", "task")
     return [
         stat(
             "Workers",
@@ -91,7 +93,8 @@ def _crew(service: Selection) -> list[Object]:
         stat(
             "Tasks that failed",
             "Tasks in the shown time that ended with an error.",
-            service.common_increase("weighbridge_task_failures_total", "task"),
+            # A failure is counted from the first one on.
+            f"{failed} or 0 * {taken}",
             Look(fields.COUNT, _ALONE, fields.ANY_IS_WORTH_A_LOOK, decimals=0),
         ),
     ]

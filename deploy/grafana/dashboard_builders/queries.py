@@ -71,6 +71,13 @@ def only(expression: str, wanted: str, labels: tuple[str, ...]) -> str:
     return f"{expression} and on ({', '.join(labels)}) ({wanted})"
 
 
+def or_none(events: str, known: str, labels: tuple[str, ...]) -> str:
+    """Those that happen, and where none does a 0 of the reason `none`; nothing where
+    nothing is known."""
+    none = f'label_replace (0 * {known}, "reason", "none", "", "")'
+    return f"{events} > 0 or on ({', '.join(labels)}) {none}"
+
+
 def count_or_zero(expression: str, known: str) -> str:
     """How many, and 0 where there could be some; nothing where nothing is known."""
     return f"count ({expression}) or 0 * count ({known})"

@@ -92,11 +92,18 @@ class _Measuring:
 
     async def _measure_batch(self, batch: Sequence[Unmeasured]) -> bool:
         self.progress.stage = "measuring"
-        measures = await _measure_batch(self.registry, batch, self.progress)
+        measures: dict[Digest, Uncompressed] = {}
+        try:
+            await _measure_batch(self.registry, batch, self.progress, measures)
+        finally:
+            # Also where it is cut off: at a slow registry no batch might ever come to
+            # its end.
+            if measures:
+                self.is_any = True
+                await asyncio.shield(
+                    self.writer.write(keep_measures, measures, self.clock())
+                )
         self.failed |= {item.layer.digest for item in batch} - measures.keys()
-        if measures:
-            await self.writer.write(keep_measures, measures, self.clock())
-            self.is_any = True
         return bool(measures)
 
 
@@ -108,10 +115,11 @@ async def _sweep_all(writer: Writer) -> None:
 
 
 async def _measure_batch(
-    registry: Registry, batch: Sequence[Unmeasured], progress: Progress
-) -> dict[Digest, Uncompressed]:
-    measures: dict[Digest, Uncompressed] = {}
-
+    registry: Registry,
+    batch: Sequence[Unmeasured],
+    progress: Progress,
+    measures: dict[Digest, Uncompressed],
+) -> None:
     async def one(item: Unmeasured) -> None:
         try:
             measures[item.layer.digest] = await _measure_claims(registry, item)
@@ -123,7 +131,6 @@ async def _measure_batch(
             progress.bytes_read = registry.cost.bytes_read
 
     await asyncio.gather(*(one(item) for item in batch))
-    return measures
 
 
 async def _measure_claims(registry: Registry, item: Unmeasured) -> Uncompressed:

@@ -45,8 +45,8 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A candidate and the rule that put it before the next one; for the last of a
-    list, the first rule that says anything of it."""
+    """A candidate and the rule that put it before the next one of another image; where
+    there is none, the first rule that says anything of it."""
 
     candidate: Candidate
     by: NewestBy
@@ -61,11 +61,16 @@ def ranked(candidates: Iterable[Candidate], now: datetime) -> list[Ranked]:
     """
     keyed = [(_key(candidate, now), candidate) for candidate in candidates]
     keyed.sort(key=lambda pair: pair[0], reverse=True)
-    following = [key for key, _ in keyed[1:]]
-    return [
-        Ranked(candidate, _deciding_rule(key, following[n : n + 1]))
-        for n, (key, candidate) in enumerate(keyed)
-    ]
+    ranking: list[Ranked] = []
+    next_key, next_digest = _NOTHING, None
+    other = _NOTHING
+    for key, candidate in reversed(keyed):
+        # A push of one image under two tags was decided by neither tag.
+        if candidate.digest != next_digest:
+            other = next_key
+        ranking.append(Ranked(candidate, _deciding_rule(key, other)))
+        next_key, next_digest = key, candidate.digest
+    return ranking[::-1]
 
 
 def baseline(ranking: Sequence[Ranked]) -> int | None:
@@ -113,11 +118,10 @@ _RULES: Final[tuple[NewestBy, ...]] = (
     "name",
     "name",
 )
-_NOTHING: Final = (_NEVER, _NEVER, False, False, _NO_VERSION, _NEVER)
+_NOTHING: Final[_Key] = (_NEVER, _NEVER, False, False, _NO_VERSION, _NEVER, (), "")
 
 
-def _deciding_rule(key: _Key, following: Sequence[_Key]) -> NewestBy:
-    other = following[0] if following else _NOTHING
+def _deciding_rule(key: _Key, other: _Key) -> NewestBy:
     for rule, mine, next_one in zip(_RULES, key, other, strict=False):
         if mine != next_one:
             return rule

@@ -18,8 +18,12 @@ _QUIET_S: Final = 5.0
 """After a failure Redis is left alone so long: a thousand jobs would each wait."""
 _SENDING_S: Final = 10
 """A mark that was set and not confirmed goes away so soon."""
-WAITING_S: Final = 900
-"""A message that nobody takes for so long is worth nothing: it is sent again."""
+WAITING_S: Final = 120
+"""A message that nobody has taken for so long is sent again: whoever had it may have
+been killed before saying so."""
+BELL_S: Final = 30
+"""The same for what names nothing: all else waits for it."""
+_CANARY_S: Final = 300
 
 
 class CeleryJobs:
@@ -52,7 +56,7 @@ class CeleryJobs:
         try:
             if self._redis.set(mark, "", nx=True, ex=_SENDING_S):
                 self._send(job, argument, first=first)
-                self._redis.expire(mark, WAITING_S)
+                self._redis.expire(mark, WAITING_S if argument else BELL_S)
         except _FAILURES as exc:
             self._quiet_until = time.monotonic() + _QUIET_S
             self._log.warning(
@@ -72,7 +76,7 @@ class CeleryJobs:
         took it."""
         try:
             self._celery.send_task(
-                CANARY, queue=queue, expires=WAITING_S, retry=False, ignore_result=True
+                CANARY, queue=queue, expires=_CANARY_S, retry=False, ignore_result=True
             )
         except _FAILURES:
             return False
@@ -93,11 +97,11 @@ class CeleryJobs:
         self._redis.close()
 
     def _send(self, job: str, argument: str, *, first: bool) -> None:
+        # Without an end: that would be judged by the clock of whoever takes it.
         self._celery.send_task(
             job,
             args=[argument],
             queue="push" if first else QUEUE_OF[job],
-            expires=WAITING_S,
             headers={SENT_AT: time.time()},
             retry=False,
             ignore_result=True,

@@ -1,7 +1,6 @@
 """Who works, and what waits: noted in Redis, lost with it, soon there again."""
 
 import json
-import time
 from dataclasses import dataclass
 from typing import Final
 
@@ -56,14 +55,16 @@ class Roll:
     def __init__(self, redis_url: Secret) -> None:
         self._redis = redis_client(redis_url)
 
-    def note(self, worker: str) -> None:
-        """Say that a worker lives."""
-        now = time.time()
+    def note(self, worker: str) -> list[str]:
+        """Say that a worker lives; the ones that have not said so for too long."""
         try:
-            with self._redis.pipeline(transaction=False) as pipeline:
+            now = self._now()
+            with self._redis.pipeline() as pipeline:
                 pipeline.zadd(_ROLL, {worker: now})
+                pipeline.zrangebyscore(_ROLL, 0, now - LIVES_S)
                 pipeline.zremrangebyscore(_ROLL, 0, now - LIVES_S)
-                pipeline.execute()
+                _, gone, _ = pipeline.execute()
+                return [str(name) for name in gone]
         except RedisError as exc:
             raise OSError("Redis does not answer") from exc
 
@@ -77,7 +78,7 @@ class Roll:
     def workers(self) -> int:
         """How many live."""
         try:
-            since = time.time() - LIVES_S
+            since = self._now() - LIVES_S
             return int(self._redis.zcount(_ROLL, since, "+inf"))
         except RedisError as exc:
             raise OSError("Redis does not answer") from exc
@@ -116,6 +117,11 @@ class Roll:
     def close(self) -> None:
         """Close every connection."""
         self._redis.close()
+
+    def _now(self) -> float:
+        """By Redis' clock: one whose own is ahead would take all others for gone."""
+        seconds, microseconds = self._redis.time()
+        return float(seconds) + float(microseconds) / 1e6
 
     def _waiting(self, queue: str) -> Waiting:
         tasks = int(self._redis.llen(queue))

@@ -4,6 +4,7 @@ A worker whose own clock is two days ahead would take everything for due, and ke
 for two days. So what counts is the database's clock.
 """
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -16,23 +17,35 @@ def _our_time() -> datetime:
 
 
 class DatabaseClock:
-    """Called, it tells the time of the database, as far as that was measured last."""
+    """Called, it tells the time of the database, as far as that was measured last.
+
+    ours:      this machine's time, where the database has no clock of its own
+    monotonic: seconds that a clock which is put right does not change
+    """
 
     def __init__(
-        self, database: Database, *, ours: Callable[[], datetime] = _our_time
+        self,
+        database: Database,
+        *,
+        ours: Callable[[], datetime] = _our_time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._ours = ours
-        self._ahead = timedelta(0)
+        self._monotonic = monotonic
+        self._measured: tuple[datetime, float] | None = None
 
     def __call__(self) -> datetime:
-        return self._ours() + self._ahead
+        if self._measured is None:
+            return self._ours()
+        then, at = self._measured
+        return then + timedelta(seconds=self._monotonic() - at)
 
     def measure(self) -> None:
         """Ask the database what time it is. Raises StoreError."""
         with self._database.read() as connection:
-            before = self._ours()
+            before = self._monotonic()
             stated = time_of_server(connection)
-            after = self._ours()
+            after = self._monotonic()
         if stated is not None:
-            self._ahead = stated.astimezone(UTC) - (before + (after - before) / 2)
+            self._measured = (stated.astimezone(UTC), (before + after) / 2)

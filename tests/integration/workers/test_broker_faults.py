@@ -78,7 +78,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             port = a_free_port()
             serve = crew.start("serve", "--bind", f"127.0.0.1:{port}")
             worker = crew.single_worker()
-            crew.start("scheduler")
+            crew.quick_scheduler()
             yield Scene(crew, registry, worker, serve, port)
     finally:
         registry.close()
@@ -129,7 +129,10 @@ def test_f19_redis_that_is_down_at_the_start_is_waited_for(scene: Scene) -> None
 
 def test_f19_redis_that_goes_while_running_is_taken_up_again(scene: Scene) -> None:
     scene.crew.redis.stop()
-    time.sleep(3)
+    lost = scene.worker.log.count("Trying again")
+    scene.crew.wait_for(
+        lambda: scene.worker.log.count("Trying again") > lost, "the worker has noticed"
+    )
     served = scene.is_served()
     since = scene.make_due()
 

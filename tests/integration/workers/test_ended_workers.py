@@ -50,7 +50,7 @@ def _pid_of(owner: str) -> int:
 
 
 def test_f14_f17_killed_and_stopped_workers_lose_nothing(tmp_path: Path) -> None:
-    running = start_in_thread(generated_content(repositories=3, tags=40))
+    running = start_in_thread(generated_content(repositories=3, tags=25))
     try:
         expected = dump_of_url(clean_crawl(tmp_path, running.url))
         with a_crew(tmp_path, running.url, limits=SLOW) as crew:

@@ -11,7 +11,9 @@ from typing import Final
 
 from support.metric_catalogue import Metric
 
-_METRIC: Final = re.compile(r"\b(weighbridge_\w+)\b(?:\{([^}]*)\})?(\[[^\]]*\])?")
+_METRIC: Final = re.compile(
+    r"\b(weighbridge_\w+|ALERTS(?:_FOR_STATE)?)\b(?:\{([^}]*)\})?(\[[^\]]*\])?"
+)
 _MATCHER: Final = re.compile(r'(\w+)(?:=~|=|!=|!~)"[^"]*"')
 _GROUPING: Final = re.compile(r"\b(?:by|on|ignoring|without)\s*\(([^)]*)\)")
 _RATE: Final = re.compile(r"\b(?:rate|increase)\s*\($")
@@ -64,7 +66,7 @@ def complaints_about(expression: str, catalogue: Mapping[str, Metric]) -> Iterat
 def _complaints_about_use(
     use: Used, metric: Metric, labels: frozenset[str]
 ) -> Iterator[str]:
-    if 'job=~"$job"' not in use.matchers:
+    if metric.is_scraped and 'job=~"$job"' not in use.matchers:
         yield f"{use.name} is asked without the job"
     if unknown := use.matched - labels:
         yield f"{use.name} has no label {', '.join(sorted(unknown))}"
@@ -74,5 +76,5 @@ def _complaints_about_use(
         yield f"{use.name} is {kind}, {'with' if is_rate else 'without'} a rate"
     if is_rate and use.window not in _WINDOWS:
         yield f"{use.name} has the window {use.window or 'of none'}"
-    if not is_rate and not _FAMILY.search(use.before):
+    if metric.is_scraped and not is_rate and not _FAMILY.search(use.before):
         yield f"{use.name} is twice there where two processes serve one database"

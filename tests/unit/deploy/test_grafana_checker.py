@@ -24,6 +24,7 @@ PLANTED: Final = [
     ("an unknown label", f"{DISK}{{", f'{DISK}{{tag=\\"1\\", ', "has no label tag"),
     ("by a digest", "max by (registry, ", "max by (digest, ", "groups by digest"),
     ("a bare counter", "sum (increase(", "sum ((", "is a counter, without a rate"),
+    ("an alert by what it has not", "alertstate=", "state=", "has no label state"),
     ("a fixed window", "[$__rate_interval]", "[5m]", "has the window [5m]"),
     ("a rate of a gauge", f"({DISK}", f"(rate({DISK}", "is a gauge, with a rate"),
     ("every process alone", f"max by (registry, repository) ({DISK}", f"({DISK}", "tw"),

@@ -71,6 +71,30 @@ def test_equal_push_times_are_settled_by_the_next_rule() -> None:
     assert ranking[0].by == "latest"
 
 
+def test_a_push_of_one_image_under_two_tags_is_decided_by_neither_tag() -> None:
+    before = a_candidate("1.4.2", moved=1)
+    both = [a_candidate(tag, moved=2, digest="new") for tag in ("1.5.0", "latest")]
+
+    ranking = ranked([before, *both], NOW)
+
+    assert [place.candidate.tag for place in ranking] == ["latest", "1.5.0", "1.4.2"]
+    assert [place.by for place in ranking] == ["moved"] * 3
+
+
+def test_two_images_that_moved_at_once_are_settled_by_the_next_rule() -> None:
+    ranking = ranked(
+        [
+            a_candidate("latest", moved=1, digest="new"),
+            a_candidate("1.5.0", moved=1, digest="new"),
+            a_candidate("2.0", moved=1, digest="other"),
+        ],
+        NOW,
+    )
+
+    assert [place.candidate.tag for place in ranking] == ["latest", "2.0", "1.5.0"]
+    assert ranking[0].by == "latest"
+
+
 def test_after_latest_comes_the_highest_version() -> None:
     tags = ["1.9.0", "1.10.0", "main", "1.10.0-rc.2", "v1.10.0-rc.10", "1.10.0-alpine"]
 

@@ -34,6 +34,31 @@ def test_f33_a_clock_that_is_wrong_is_put_right_by_the_server(
     assert abs(clock() - datetime.now(UTC)) < timedelta(seconds=10)
 
 
+@pytest.mark.only_on("postgresql")
+def test_f33_a_clock_that_is_put_right_meanwhile_changes_nothing(
+    database: Database,
+) -> None:
+    ours = [datetime.now(UTC)]
+    clock = DatabaseClock(database, ours=lambda: ours[0])
+    clock.measure()
+
+    ours[0] -= timedelta(days=2)
+
+    assert abs(clock() - datetime.now(UTC)) < timedelta(seconds=10)
+
+
+@pytest.mark.only_on("postgresql")
+def test_time_goes_on_between_two_measurements(database: Database) -> None:
+    seconds = [100.0]
+    clock = DatabaseClock(database, monotonic=lambda: seconds[0])
+    clock.measure()
+    before = clock()
+
+    seconds[0] += 30
+
+    assert clock() - before == timedelta(seconds=30)
+
+
 @pytest.mark.only_on("sqlite")
 def test_on_one_machine_there_is_one_clock(database: Database) -> None:
     clock = DatabaseClock(database, ours=two_days_ahead)

@@ -132,15 +132,17 @@ class Looks:
         if registry_id is None:
             return
         every = timedelta(seconds=self.settings.interval_of(asked.registry))
-        async with (
-            self.shared.doing(Job(MEASURE, name), every) as claimed,
-            self._asking(asked) as connected,
-        ):
+        async with self.shared.doing(Job(MEASURE, name), every) as claimed:
             if claimed is None:
                 return
-            await measure_registry(
-                connected.registry, registry_id, self.writer, Progress(), self.clock
-            )
+            async with self._asking(asked) as connected:
+                await measure_registry(
+                    connected.registry,
+                    registry_id,
+                    self.writer,
+                    Progress(),
+                    self.clock,
+                )
             await refresh_stale(
                 self.writer, registry_id, asked.scope.platforms, self.clock
             )

@@ -1,9 +1,7 @@
 """Numbers from Redis are shown as this process's own would be, if they are ours."""
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.openmetrics.exposition import (
-    generate_latest as generate_openmetrics,
-)
+from prometheus_client.exposition import choose_encoder
 
 from weighbridge.bootstrap.distributed.crawl_metrics import CrawlMetrics
 from weighbridge.bootstrap.distributed.publishing import numbers_of
@@ -42,7 +40,8 @@ def test_a_service_shows_what_a_worker_would_have_shown() -> None:
         return sorted(generate_latest(registry).decode().splitlines())
 
     assert lines(service) == lines(worker.registry)
-    assert "le=" in generate_openmetrics(service).decode()
+    openmetrics, _ = choose_encoder("application/openmetrics-text; version=1.0.0")
+    assert openmetrics(service).decode().endswith("# EOF\n")
 
 
 def test_broker_003_numbers_of_strange_names_are_not_shown() -> None:
@@ -83,3 +82,19 @@ def test_a_number_of_the_other_kind_is_not_shown() -> None:
     text = generate_latest(shown(Numbers({gauge: 1.0}, {counter: 1.0}), "hub")).decode()
 
     assert 'registry="hub"' not in text
+
+
+def test_what_is_neither_of_crawls_nor_of_each_service_is_forgotten_by_nobody() -> None:
+    telemetry = Telemetry()
+    of_crawls = {f.name for m in telemetry.of_crawls for f in m.describe()}
+
+    others = {family.name for family in telemetry.registry.collect()} - of_crawls
+
+    assert others == {
+        "weighbridge_build_info",
+        "weighbridge_config_last_reload_success_timestamp_seconds",
+        "weighbridge_config_last_reload_successful",
+        "weighbridge_http_request_duration_seconds",
+        "weighbridge_http_requests",
+        "weighbridge_scheduler_last_tick_timestamp_seconds",
+    }
