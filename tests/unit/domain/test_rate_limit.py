@@ -43,7 +43,9 @@ def test_of_several_windows_the_one_counts_of_which_least_is_left(
     assert parse_rate_limit(limit, remaining, NOW) == RateLimit(*expected, NOW)
 
 
-@pytest.mark.parametrize("limit", ["", "none", "-1", "1" * 13, "\uff11\uff10", "1.5", ";w=1"])
+@pytest.mark.parametrize(
+    "limit", ["", "none", "-1", "1" * 13, "\uff11\uff10", "1.5", ";w=1"]
+)
 def test_what_is_no_number_is_no_limit(limit: str) -> None:
     assert parse_rate_limit(limit, "5", NOW) is None
 

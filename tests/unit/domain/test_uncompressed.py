@@ -368,6 +368,7 @@ def test_the_zeros_of_this_test_are_a_true_gzip_stream() -> None:
     assert gzip.decompress(zeros(128 * MIB, 6)) == bytes(128 * MIB)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [1, 6, 9])
 @pytest.mark.parametrize("uncompressed_bytes", [4 * GIB, 5 * GIB])
 def test_gibibytes_of_zeros_are_never_sure(uncompressed_bytes: int, level: int) -> None:

@@ -210,6 +210,7 @@ async def test_a_hundred_empty_pages_between_names_are_read() -> None:
     assert [name for name in got if name] == ["a", "b", "c"]
 
 
+@pytest.mark.slow
 async def test_a_listing_that_never_ends_is_left_after_20_000_pages() -> None:
     server = Server(*((f"n{n}", f"?last={n}") for n in range(20_100)))
 

@@ -22,7 +22,7 @@ from weighbridge.store.waiting import (
     waiting_images,
 )
 
-pytestmark = pytest.mark.only_on("sqlite")
+pytestmark = [pytest.mark.only_on("sqlite"), pytest.mark.slow]
 
 
 @pytest.fixture(params=[False, True], ids=["no statistics", "analyzed"])

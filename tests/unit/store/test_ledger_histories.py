@@ -9,6 +9,8 @@ from support.ledger_world import Fleet, History
 from weighbridge.store.ledger.settler import settle_all, settle_waiting
 from weighbridge.store.session import Database
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("scope", ["project", "registry", "repository"])
 @pytest.mark.parametrize("seed", range(4))

@@ -215,6 +215,7 @@ def test_nobody_is_let_in_before_the_database_has_answered(
         role_of(known, new_secret("admin", bytes(32)).reveal())
 
 
+@pytest.mark.slow
 def test_a_database_that_hangs_does_not_keep_the_service_from_ending(
     counted: Counted,
 ) -> None:
