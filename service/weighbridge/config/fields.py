@@ -222,9 +222,7 @@ def _pattern(text: str, allowed: re.Pattern[str]) -> str:
     return text
 
 
-Interval = Annotated[
-    int, PlainValidator(_interval), PlainSerializer(written_duration)
-]
+Interval = Annotated[int, PlainValidator(_interval), PlainSerializer(written_duration)]
 KeptFor = Annotated[
     int | None,
     PlainValidator(_retention),

@@ -129,10 +129,7 @@ def test_f19_redis_that_is_down_at_the_start_is_waited_for(scene: Scene) -> None
 
 def test_f19_redis_that_goes_while_running_is_taken_up_again(scene: Scene) -> None:
     scene.crew.redis.stop()
-    lost = scene.worker.log.count("Trying again")
-    scene.crew.wait_for(
-        lambda: scene.worker.log.count("Trying again") > lost, "the worker has noticed"
-    )
+    time.sleep(3)
     served = scene.is_served()
     since = scene.make_due()
 

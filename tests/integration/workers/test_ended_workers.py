@@ -119,3 +119,26 @@ def test_broker_005_a_repository_that_kills_its_process_is_parked(
             assert worker.popen.poll() is None
     finally:
         running.close()
+
+
+def test_f19_redis_that_goes_while_a_repository_is_looked_at_is_taken_up_again(
+    tmp_path: Path,
+) -> None:
+    running = start_in_thread(generated_content(repositories=2, tags=20))
+    try:
+        with a_crew(tmp_path, running.url, engine="sqlite", limits=SLOW) as crew:
+            worker = crew.single_worker()
+            crew.ring()
+            crew.wait_for(lambda: is_at_work(crew, worker), "it is at work")
+            crew.redis.stop()
+            # It can be told to nobody that this one is done.
+            crew.wait_for(lambda: not is_at_work(crew, worker), "one is looked at")
+            time.sleep(1)
+
+            crew.redis.start()
+            crew.quick_scheduler()
+
+            crew.wait_for(lambda: crew.is_through(2), "the other is looked at", 30)
+            assert worker.popen.poll() is None
+    finally:
+        running.close()
