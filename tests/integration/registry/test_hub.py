@@ -71,8 +71,9 @@ def test_an_unchanged_second_pass_asks_for_pages_only(
     first = crawl_hub(settings)
     asked = hub.take_counts()
     assert asked["get_manifest"] > 10
-    # One a repository to learn of the quota, and one of the tag without a digest.
-    assert asked["head_manifest"] == first.repositories + 1
+    # One a repository to learn of the quota; the one of the tag without a digest tells
+    # of it too, where it is asked first.
+    assert 0 <= asked["head_manifest"] - first.repositories <= 1
 
     done = crawl_hub(settings)
 
