@@ -19,6 +19,8 @@ from weighbridge.store.process_mark import this_process
 from weighbridge.store.registries import put_registry
 from weighbridge.store.repositories import put_repositories
 
+pytestmark = pytest.mark.slow
+
 TAGS = 240
 
 

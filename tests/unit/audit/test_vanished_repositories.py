@@ -18,6 +18,8 @@ from weighbridge.domain.listing import RepositoryPage
 from weighbridge.errors import RegistryError
 from weighbridge.store.models import registries, repositories
 
+pytestmark = pytest.mark.slow
+
 DAY = timedelta(days=1)
 
 

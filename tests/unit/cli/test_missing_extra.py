@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 BLOCKED = """
 import sys
 for name in ("celery", "kombu", "billiard", "redis"):

@@ -21,6 +21,8 @@ from weighbridge.store.reports import (
 from weighbridge.store.repositories import put_repositories
 from weighbridge.store.session import Database
 
+pytestmark = pytest.mark.slow
+
 
 def repositories_with(database: Database, sizes: dict[str, int | None]) -> None:
     """Repositories of one registry whose newest image has this size."""

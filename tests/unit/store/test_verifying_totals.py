@@ -19,6 +19,8 @@ from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.session import Database
 from weighbridge.store.summaries import refresh_summary
 
+pytestmark = pytest.mark.slow
+
 BASE = a_layer("base", 5000)
 ONE = an_image([BASE, a_layer("one", 100)])
 TWO = an_image([BASE, a_layer("two", 200)])

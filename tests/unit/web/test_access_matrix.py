@@ -18,6 +18,8 @@ from weighbridge.web.app import create_app, create_apps
 from weighbridge.web.options import WebOptions
 from weighbridge.web.rights import RIGHTS
 
+pytestmark = pytest.mark.slow
+
 UNLISTED: Final = "/api/v1/unlisted"
 """A route that writes and has no entry in the table, as a new one might."""
 HOW_REACHED: Final[Mapping[str, WebOptions]] = {

@@ -25,6 +25,8 @@ from weighbridge.telemetry import Telemetry
 from weighbridge.web.app import create_app
 from weighbridge.web.options import WebOptions
 
+pytestmark = pytest.mark.slow
+
 SEEN: Final = "2026-03-01T12:00:00Z"
 SINCE: Final = "2026-03-01T13:00:00Z"
 ALIVE: Final = [state for state in REASONS if state != "gone"]
