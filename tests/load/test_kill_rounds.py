@@ -16,6 +16,9 @@ ROUNDS = 10
 FLEET = Fleet(repositories=30, tags=4_000, largest=2_000)
 QUESTIONS_A_TAG = 2
 MEASURED_AT_ONCE = 200
+SPARED = 200
+"""Requests by which a clean crawl may come out with fewer: tags of one image that are
+asked about at the same time share an answer."""
 
 
 @pytest.mark.parametrize("measures", [False, True], ids=["no-measure", "measure"])
@@ -36,11 +39,12 @@ def test_f12_f29_ten_kills_at_random_points_change_nothing(
         for number in range(ROUNDS):
             folder = tmp_path / str(number)
             folder.mkdir()
-            at = chance.randrange(1, needed)
+            at = chance.randrange(1, needed - SPARED)
             with a_database_url(folder, engine) as killed:
                 done = kill_and_crawl(replica, killed, *options, at=at)
 
                 assert_same(wanted, dump_of_url(killed))
+            assert done.was_killed
             repeated = done.requests - needed
             print(f"{engine}: killed at {at} of {needed}, {repeated} repeated")
             batch = LIMIT * QUESTIONS_A_TAG + MEASURED_AT_ONCE * measures
