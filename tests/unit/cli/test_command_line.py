@@ -59,20 +59,6 @@ def test_help_loads_nothing_that_is_slow_to_import() -> None:
     assert done.stderr == "loaded set()\n"
 
 
-def test_one_process_needs_nothing_of_the_extras() -> None:
-    extras = "celery kombu redis packaging psycopg"
-    program = (
-        f"import sys; sys.modules.update(dict.fromkeys('{extras}'.split())); "
-        "from weighbridge.cli import serving, up; print('loaded')"
-    )
-
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False
-    )
-
-    assert (done.stdout, done.stderr) == ("loaded\n", "")
-
-
 def test_reading_what_was_crawled_loads_nothing_that_asks_registries(
     folder: Path,
 ) -> None:

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.slow
 
 BLOCKED = """
 import sys
-for name in ("celery", "kombu", "billiard", "redis"):
+for name in ("celery", "kombu", "billiard", "redis", "packaging", "psycopg"):
     sys.modules[name] = None
 from weighbridge.cli.main import run
 """
