@@ -157,15 +157,17 @@ def test_what_waits_for_a_quota_is_left_alone_and_others_are_not(
     running.start()
     try:
         wait_in_thread(
-            lambda: last_pass(database, NAMES[0], "behind") is not None,
-            "the registry behind it is crawled",
+            lambda: (
+                last_pass(database, NAMES[1]) is not None
+                and last_pass(database, NAMES[0], "behind") is not None
+            ),
+            "the other repository and the registry behind it are looked at",
             deadline_s=20,
         )
     finally:
         running.close()
 
     assert last_pass(database, NAMES[0]) == before
-    assert last_pass(database, NAMES[1]) is not None
 
 
 def test_a_quota_that_is_back_by_now_is_asked_for(
