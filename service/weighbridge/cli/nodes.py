@@ -87,10 +87,15 @@ class Nodes:
                 node.wait()
         if not self._is_stopping:
             return next((_shown(code) for code in codes if code), 3)
-        return max((abs(node.returncode) for node in nodes), default=0)
+        return max(_after_stop(node.returncode) for node in nodes)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self._is_stopping = True
+
+
+def _after_stop(code: int) -> int:
+    """SIGTERM ends a node that has not begun to listen for it: it has taken no work."""
+    return 0 if code == -signal.SIGTERM else _shown(code)
 
 
 def _shown(code: int) -> int:

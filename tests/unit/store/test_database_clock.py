@@ -59,6 +59,17 @@ def test_time_goes_on_between_two_measurements(database: Database) -> None:
     assert clock() - before == timedelta(seconds=30)
 
 
+@pytest.mark.only_on("postgresql")
+def test_an_answer_that_was_long_on_its_way_does_not_count(database: Database) -> None:
+    """The second of three trips takes no time by our seconds, the others a minute."""
+    readings = iter([0.0, 60.0, 100.0, 100.0, 200.0, 260.0, 100.0])
+    clock = DatabaseClock(database, monotonic=lambda: next(readings))
+
+    clock.measure()
+
+    assert abs(clock() - datetime.now(UTC)) < timedelta(seconds=10)
+
+
 @pytest.mark.only_on("sqlite")
 def test_on_one_machine_there_is_one_clock(database: Database) -> None:
     clock = DatabaseClock(database, ours=two_days_ahead)

@@ -28,7 +28,7 @@ from weighbridge.errors import StaleFence, StoreError
 from weighbridge.jobs.names import DISCOVER, MEASURE, SETTLE, TICK
 from weighbridge.ports import JOB_COST, Cost, JobQueue, Registry
 from weighbridge.store.due import find_reachable
-from weighbridge.store.jobs import Job, make_due
+from weighbridge.store.jobs import Job, due_jobs, make_due
 from weighbridge.store.registries import find_registry_id, note_cost, note_registry
 from weighbridge.telemetry import Telemetry
 
@@ -132,7 +132,8 @@ class Looks:
         if registry_id is None:
             return
         every = timedelta(seconds=self.settings.interval_of(asked.registry))
-        async with self.shared.doing(Job(MEASURE, name), every) as claimed:
+        job = Job(MEASURE, name)
+        async with self.shared.doing(job, every) as claimed:
             if claimed is None:
                 return
             async with self._asking(asked) as connected:
@@ -147,6 +148,9 @@ class Looks:
                 self.writer, registry_id, asked.scope.platforms, self.clock
             )
             await self.writer.settle()
+        if await self.writer.read(due_jobs, [job], self.clock()):
+            # More came while it was done. Who took that message found it in our hands.
+            self.jobs.put(MEASURE, name)
 
     def _context(self, asked: Asked, registry: Registry) -> PassContext:
         name = asked.registry.name

@@ -1,7 +1,7 @@
 """What the jobs of one process ask of a registry is counted once."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,10 @@ from weighbridge.bootstrap.distributed.asked import asked_registry, asked_reposi
 from weighbridge.bootstrap.distributed.looks import Looks
 from weighbridge.bootstrap.distributed.shared_jobs import SharedJobs
 from weighbridge.config import RegistrySettings, Settings, load_settings
+from weighbridge.domain.digest import Digest
+from weighbridge.jobs.names import MEASURE
 from weighbridge.ports import ManifestAnswer
+from weighbridge.store.jobs import Job, make_due
 from weighbridge.store.models import registries
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
@@ -58,7 +61,10 @@ def settings() -> Settings:
 
 @asynccontextmanager
 async def looks_of(
-    settings: Settings, database: Database, clients: OneClient
+    settings: Settings,
+    database: Database,
+    clients: OneClient,
+    jobs: FakeJobs | None = None,
 ) -> AsyncIterator[Looks]:
     writer = Writer(database)
     shared = SharedJobs(writer, lambda: T0, owner="a", lease_s=30)
@@ -70,7 +76,7 @@ async def looks_of(
             clients=clients,
             heartbeat=Heartbeat(writer, lambda: T0),
             shared=shared,
-            jobs=FakeJobs(),
+            jobs=jobs or FakeJobs(),
             clock=lambda: T0,
             owner="a",
             lease_s=30,
@@ -129,3 +135,44 @@ async def test_what_a_job_has_asked_is_counted_where_it_is_cut_off(
             await asyncio.gather(job, return_exceptions=True)
 
         assert noted(database) == clients.registry.cost.requests == 3
+
+
+async def _nothing() -> None:
+    pass
+
+
+@dataclass
+class Interrupted(FakeRegistry):
+    """Something happens whenever bytes of a layer are asked for."""
+
+    meanwhile: Callable[[], Awaitable[None]] = _nothing
+
+    async def get_range(
+        self, repository: str, digest: Digest, first: int, last: int, total_bytes: int
+    ) -> bytes:
+        await self.meanwhile()
+        return await super().get_range(repository, digest, first, last, total_bytes)
+
+
+@pytest.mark.parametrize("comes_more", [False, True])
+async def test_what_comes_while_layers_are_measured_is_asked_for_at_the_end(
+    tmp_path: Path, settings: Settings, comes_more: bool
+) -> None:
+    clients = OneClient(registry := Interrupted(name="hub"))
+    registry.put("acme/app", "one", a_served_image(layers=[a_layer("layer", 100)]))
+    jobs = FakeJobs()
+    with a_database(tmp_path) as database:
+        async with looks_of(settings, database, clients, jobs) as looks:
+            await looks.discover(asked_registry(settings, "hub"))
+            await looks.crawl(asked_repository(settings, "hub/acme/app"))
+
+            async def ask_for_more() -> None:
+                await looks.writer.write(make_due, Job(MEASURE, "hub"), T0)
+
+            if comes_more:
+                registry.meanwhile = ask_for_more
+            before = len(jobs.of(MEASURE))
+            await looks.measure(asked_registry(settings, "hub"))
+
+    assert registry.count("get_range") > 0
+    assert len(jobs.of(MEASURE)) - before == comes_more
