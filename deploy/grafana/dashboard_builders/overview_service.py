@@ -72,7 +72,7 @@ def _crew(service: Selection) -> list[Object]:
     return [
         stat(
             "Workers",
-            "Workers that have said within the last minute that they live; each"
+            "Workers that have said within the last 45 seconds that they live; each"
             " `weighbridge worker` counts as two.",
             service.latest("weighbridge_workers"),
             Look(fields.COUNT, _ALONE, words=_NOBODY),

@@ -105,8 +105,8 @@ DEFAULT_POLICY: Final = Policy(
         "severity": Place(),
     },
 )
-"""What holds where nothing was written. Of 114,012 recorded tag updates 0.74 % grew by
-more than a fifth."""
+"""What holds where nothing was written. Of 114,012 recorded updates of Docker official
+images (2016 to 2018) 411, or 0.36 %, grew by more than both."""
 
 
 def is_matched(match: Match, registry: str, repository: str, tag: str) -> bool:

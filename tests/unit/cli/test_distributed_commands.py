@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from support.wait import wait_in_thread
 from weighbridge.cli.handover import handed_over
 from weighbridge.cli.main import run
 from weighbridge.cli.nodes import Nodes
@@ -79,29 +80,63 @@ def test_a_node_finds_the_settings_that_the_command_had(folder: Path) -> None:
     assert handed["PATH"] == "/bin"
 
 
-def stopped_soon(nodes: Nodes, number: signal.Signals) -> int:
+def listening(mark: Path, end: str) -> list[str]:
+    """A node that makes the file `mark` once it listens for SIGTERM, and ends so."""
+    code = (
+        "import os, pathlib, signal, sys, time\n"
+        f"signal.signal(signal.SIGTERM, lambda *_: {end})\n"
+        f"pathlib.Path({str(mark)!r}).touch()\n"
+        "time.sleep(60)"
+    )
+    return [sys.executable, "-c", code]
+
+
+def stopped(nodes: Nodes, number: signal.Signals, *marks: Path) -> int:
+    """Its exit code after a signal that comes once all marks are there."""
     before = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)}
-    timer = threading.Timer(0.5, os.kill, (os.getpid(), number))
-    timer.start()
+
+    def send() -> None:
+        wait_in_thread(
+            lambda: all(mark.exists() for mark in marks),
+            "all nodes have begun",
+            deadline_s=20,
+        )
+        os.kill(os.getpid(), number)
+
+    sender = threading.Thread(target=send)
+    sender.start()
     try:
         return nodes.run(os.environ)
     finally:
-        timer.join()
+        sender.join()
         for which, handler in before.items():
             signal.signal(which, handler)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_f17_a_signal_ends_all_nodes(number: signal.Signals) -> None:
-    calm = [
-        sys.executable,
-        "-c",
-        "import signal, sys, time\n"
-        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\n"
-        "time.sleep(60)",
-    ]
+def test_f17_a_signal_ends_all_nodes(number: signal.Signals, folder: Path) -> None:
+    marks = (folder / "one", folder / "two")
+    calm = [listening(mark, "sys.exit(0)") for mark in marks]
 
-    assert stopped_soon(Nodes([calm, calm]), number) == 0
+    assert stopped(Nodes(calm), number, *marks) == 0
+
+
+def test_f17_a_node_that_is_stopped_while_it_starts_has_stopped(folder: Path) -> None:
+    mark = folder / "begun"
+    calm = listening(mark, "sys.exit(0)")
+
+    assert stopped(Nodes([ENDLESS, calm]), signal.SIGTERM, mark) == 0
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"), [("sys.exit(5)", 5), ("os.kill(os.getpid(), 9)", 137)]
+)
+def test_f17_a_node_that_does_not_stop_well_is_told(
+    end: str, expected: int, folder: Path
+) -> None:
+    mark = folder / "begun"
+
+    assert stopped(Nodes([listening(mark, end)]), signal.SIGTERM, mark) == expected
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ class CrewMetrics(Collector):
         report = self.report
         yield GaugeMetricFamily(
             "weighbridge_workers",
-            "Workers that have said within the last minute that they live.",
+            "Workers that have said within the last 45 seconds that they live.",
             value=report.workers,
         )
         tasks = GaugeMetricFamily(
