@@ -1,7 +1,7 @@
 """Asking one registry: paced, signed in, tried again, counted."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,6 +24,7 @@ from weighbridge.errors import (
 from weighbridge.net.fields import Fields
 from weighbridge.net.follow import Ask, follow
 from weighbridge.net.wire import address_of_request, fields_of
+from weighbridge.ports import Pacing
 from weighbridge.registry import retry_after
 from weighbridge.registry.attempts import is_worth_repeating
 from weighbridge.registry.auth import Authorizer, Grant, TokenRequest
@@ -44,6 +45,7 @@ from weighbridge.registry.tokens import Token
 from weighbridge.telemetry import Telemetry
 
 _FIRST_BACK_OFF_S: Final = 0.5
+_AT_ONCE: Final = nullcontext()
 _RENEWALS: Final = 3
 """A token may end again while its request waits for its turn, but not for ever."""
 
@@ -204,13 +206,15 @@ class RegistryClient:
         _check_end(question, answer)
         return answer
 
-    @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        """One among all processes that ask this registry; what it waits is counted."""
+    def _turn(self) -> AbstractAsyncContextManager[None]:
+        """One among all processes that ask this registry; at once where we are alone,
+        which costs nothing then."""
         pacing = self._endpoint.pacing
-        if pacing is None:
-            yield
-            return
+        return _AT_ONCE if pacing is None else self._turn_of(pacing)
+
+    @asynccontextmanager
+    async def _turn_of(self, pacing: Pacing) -> AsyncIterator[None]:
+        """What it waits is counted."""
         began = self._clock.monotonic()
         async with pacing.turn():
             self.counts.note_wait(self._clock.monotonic() - began)
@@ -276,9 +280,13 @@ class RegistryClient:
 def _pause(answer: Answer, clock: Clock) -> float | None:
     """A Retry-After is for everyone who asks this registry, whatever its status. An
     API that says that nothing is left need not be asked once more to hear it."""
-    if answer.status >= 400 and (wait := asked_wait(answer, clock.now())) is not None:
+    is_refused = answer.status >= 400
+    if not is_refused and retry_after.REMAINING not in answer.headers:
+        return None  # Nearly all answers, and the clock need not be asked.
+    now = clock.now()
+    if is_refused and (wait := asked_wait(answer, now)) is not None:
         return wait
-    return retry_after.until_reset(answer.headers, clock.now())
+    return retry_after.until_reset(answer.headers, now)
 
 
 def _check_end(question: Question, answer: Answer) -> None:

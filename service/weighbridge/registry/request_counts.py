@@ -110,8 +110,11 @@ class RequestCounts:
         return self._telemetry.registry_response_bytes.labels(self._name)
 
     def _costs(self) -> list[Cost]:
-        shares = (PASS_COST.get(), JOB_COST.get())
-        return [self.cost, *(share for share in shares if share is not None)]
+        costs = [self.cost]
+        for share in (PASS_COST.get(), JOB_COST.get()):
+            if share is not None:
+                costs.append(share)
+        return costs
 
     def _note_quota(self, answer: Answer, now: datetime) -> None:
         headers = answer.headers

@@ -8,6 +8,7 @@ from typing import Final
 from weighbridge.domain.limits import RETRY_AFTER_MAX_S, RETRY_AFTER_MIN_S
 from weighbridge.net.fields import Fields
 
+REMAINING: Final = "x-ratelimit-remaining"
 _DIGITS: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 # RFC 9110 5.6.7, IMF-fixdate; the two obsolete forms are treated as not understood.
 _DATE: Final = re.compile(
@@ -34,7 +35,7 @@ def parse(value: str, now: datetime) -> float:
 def until_reset(headers: Fields, now: datetime) -> float | None:
     """Seconds until an API's own limit begins anew, where it says that none of it is
     left (`X-RateLimit-Remaining: 0`) and when; else None."""
-    if headers.get("x-ratelimit-remaining").strip(" \t") != "0":
+    if headers.get(REMAINING).strip(" \t") != "0":
         return None
     reset = headers.get("x-ratelimit-reset").strip(" \t")
     is_time = _DIGITS.fullmatch(reset) and int(reset) >= _FIRST_UNIX_TIME
