@@ -111,9 +111,10 @@ class RequestCounts:
 
     def _costs(self) -> list[Cost]:
         costs = [self.cost]
-        for share in (PASS_COST.get(), JOB_COST.get()):
-            if share is not None:
-                costs.append(share)
+        if (of_pass := PASS_COST.get()) is not None:
+            costs.append(of_pass)
+        if (of_job := JOB_COST.get()) is not None:
+            costs.append(of_job)
         return costs
 
     def _note_quota(self, answer: Answer, now: datetime) -> None:
