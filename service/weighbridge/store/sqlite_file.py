@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -15,8 +16,10 @@ from weighbridge.errors import StoreError
 
 _COMPILED: Final = 512
 """Statements that a connection keeps compiled; we have about 300."""
+_BUSY_MS: Final = 5_000
+_AGAIN_S: Final = 0.01
 _PRAGMAS: Final = (
-    "busy_timeout = 5000",
+    f"busy_timeout = {_BUSY_MS}",
     "journal_mode = WAL",
     "synchronous = NORMAL",
     # 16 MB of log before it is copied into the file: a copy costs as much as a batch.
@@ -131,9 +134,27 @@ def _prepare(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> Non
     # follow a read are then lost or refused. We say BEGIN ourselves instead.
     connection.isolation_level = None
     for pragma in _PRAGMAS:
-        connection.execute(f"PRAGMA {pragma}").close()
+        _set(connection, pragma)
     if sqlite3.sqlite_version_info < (3, 41):
         connection.create_function("unhex", 1, bytes.fromhex, deterministic=True)
+
+
+def _set(connection: sqlite3.Connection, pragma: str) -> None:
+    """Processes that open a new file at the same moment all want to switch it to a
+    log. While one of them does, SQLite refuses the others at once, whatever
+    busy_timeout says: they read already, and it lets no reader wait for a writer
+    (sqlite3_busy_handler). That one is soon done."""
+    ends_at = time.monotonic() + _BUSY_MS / 1000
+    while True:
+        try:
+            connection.execute(f"PRAGMA {pragma}").close()
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not is_busy or time.monotonic() >= ends_at:
+                raise
+            time.sleep(_AGAIN_S)
+        else:
+            return
 
 
 def _begin(connection: Connection) -> None:

@@ -1,6 +1,7 @@
 """SQLite: its file, its settings, and what its errors become."""
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -164,6 +165,26 @@ def test_a_database_that_another_process_keeps_locked_is_busy(
 
     other.close()
     assert (caught.value.code, caught.value.retryable) == ("database_busy", True)
+
+
+def test_f28_a_new_file_that_another_process_prepares_is_waited_for(
+    tmp_path: Path,
+) -> None:
+    """SQLite itself does not wait where a file is to be switched to a log."""
+    path = tmp_path / "w.db"
+    with closing(sqlite3.connect(path, check_same_thread=False)) as other:
+        other.isolation_level = None
+        other.execute("BEGIN IMMEDIATE")
+        ending = threading.Timer(0.3, other.execute, ("COMMIT",))
+        ending.start()
+        try:
+            opened = open_database(f"sqlite:///{path}")
+        finally:
+            ending.join()
+
+    with closing(opened), opened.read() as connection:
+        mode = connection.execute(text("PRAGMA journal_mode")).scalar_one()
+    assert mode == "wal"
 
 
 def test_a_full_disk_is_named_and_reading_goes_on(database: Database) -> None:
