@@ -14,6 +14,7 @@ WeighbridgeError            anything that we say to a person
 │   ├── RateLimited         429: too much was asked
 │   │   └── QuotaSpent      no more manifests for hours, or by our own `keep_quota`
 │   └── ListingError        a listing that cannot be followed to its end
+├── NotifyError             a channel does not take a message
 └── StoreError              the database cannot do what was asked
     └── StaleFence          somebody else has taken the repository over
 
@@ -141,6 +142,12 @@ class ListingError(RegistryError):
     """A listing that cannot be followed to its end; pages before it are good."""
 
     code = "listing_error"
+
+
+class NotifyError(WeighbridgeError):
+    """A message could not be handed over."""
+
+    code = "notify_error"
 
 
 class StoreError(WeighbridgeError):

@@ -1,4 +1,4 @@
-"""Protocols for what leaves this process: the registry and the queue of jobs.
+"""Protocols for what leaves this process: registries, jobs, messages to people.
 
 The database has no port: a SQLite file in a temporary folder is our fake.
 """
@@ -11,6 +11,7 @@ from typing import Protocol
 
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.listing import RepositoryPage, TagPage
+from weighbridge.domain.message import Message
 from weighbridge.domain.rate_limit import RateLimit
 
 
@@ -122,3 +123,22 @@ class JobQueue(Protocol):
         """Ask for a job, `first`: before all others that wait. The same job with the
         same argument that still waits is one job. Takes two seconds at most and never
         fails: work that is lost is due again."""
+
+
+class Notifier(Protocol):
+    """One channel: somewhere that messages go."""
+
+    @property
+    def name(self) -> str:
+        """As configured."""
+
+    async def send(self, message: Message) -> None:
+        """Hand a message over; returns once the receiver has taken it. At most 30
+        seconds, at most 64 KiB of its answer are read, no redirect is followed.
+
+        Raises NotifyError: `retryable` where the same may succeed later (no answer,
+        429, 5xx), with `retry_after` where the receiver said so. Its message never
+        holds the channel's address, which often is a secret."""
+
+    async def aclose(self) -> None:
+        """Close every connection."""

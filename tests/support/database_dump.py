@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from sqlalchemy import Column, Connection, Table, UniqueConstraint, select
 
-from weighbridge.store.models import metadata
+from weighbridge.store.push_tables import SCHEMA
 from weighbridge.store.session import Database, open_database
 from weighbridge.store.types import Moment
 
@@ -50,6 +50,7 @@ _WORK: Final = frozenset(
         "complete_passes",
         "missing_passes",
         "was_listed",
+        "is_silent",
         "lease_owner",
         "crawl_owner",
         "error_message",  # it may name the address that was asked
@@ -163,7 +164,7 @@ class _Dumper:
     def dump(self) -> Dump:
         self._name_rows()
         dump: dict[str, Row] = {}
-        for table in metadata.sorted_tables:
+        for table in SCHEMA.sorted_tables:
             if table.name in LEFT_OUT:
                 continue
             for name, row in self._rows(table):
@@ -173,7 +174,7 @@ class _Dumper:
 
     def _name_rows(self) -> None:
         """What stands for an id where another row refers to it."""
-        tables = metadata.tables
+        tables = SCHEMA.tables
         for name in ("media_types", "platforms", "instructions"):
             self._name(name, lambda row: str(row["text"]))
         self._name("blobs", lambda row: str(row["digest"]))
@@ -184,7 +185,7 @@ class _Dumper:
         self._name("tags", self._below("repository_id", "repositories", ":"))
 
     def _name(self, table: str, name_of: Callable[[Row], str]) -> None:
-        rows = self._connection.execute(select(metadata.tables[table])).mappings()
+        rows = self._connection.execute(select(SCHEMA.tables[table])).mappings()
         self._names[table] = {int(row["id"]): name_of(dict(row)) for row in rows}
 
     def _below(

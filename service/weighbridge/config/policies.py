@@ -67,6 +67,18 @@ def _bytes(value: object, info: ValidationInfo) -> int | None:
         ) from exc
 
 
+def _layers(value: object) -> int | None:
+    if value is None:
+        return value
+    if type(value) is not int or not 1 <= value <= limits.LAYERS:
+        raise PydanticCustomError(
+            "invalid_layers",
+            "must be a number of layers, from 1 to {most}",
+            {"most": limits.LAYERS},
+        )
+    return value
+
+
 def _percent(value: object, info: ValidationInfo) -> float | None:
     if value is None or (info.mode == "python" and type(value) is float):
         return value
@@ -113,6 +125,7 @@ Team = Annotated[str | None, PlainValidator(_team)]
 RegistryPattern = Annotated[str, PlainValidator(_registry_pattern)]
 Most = Annotated[int | None, PlainValidator(_most)]
 Bytes = Annotated[int | None, PlainValidator(_bytes)]
+Layers = Annotated[int | None, PlainValidator(_layers)]
 Percent = Annotated[float | None, PlainValidator(_percent)]
 PathPattern = Annotated[str, PlainValidator(_path_pattern)]
 
@@ -140,6 +153,9 @@ class PolicySettings(Keys):
     max_uncompressed: Most = None
     max_growth: Percent = None
     min_growth: Bytes = None
+    max_layers: Layers = None
+    max_layer_compressed: Most = None
+    max_deduplicated: Most = None
     severity: Severity = "warning"
 
     @property
@@ -150,6 +166,9 @@ class PolicySettings(Keys):
             max_uncompressed_bytes=self.max_uncompressed,
             max_growth=self.max_growth,
             min_growth_bytes=self.min_growth,
+            max_layers=self.max_layers,
+            max_layer_compressed_bytes=self.max_layer_compressed,
+            max_deduplicated_bytes=self.max_deduplicated,
             severity=self.severity,
         )
 

@@ -7,13 +7,31 @@ from typing import Final, Literal, TypeAlias, get_args
 from weighbridge.domain.globs import fits
 
 Severity: TypeAlias = Literal["critical", "warning", "info"]
+LimitKey: TypeAlias = Literal[
+    "max_compressed",
+    "max_uncompressed",
+    "max_growth",
+    "max_layers",
+    "max_layer_compressed",
+    "max_deduplicated",
+]
+"""The keys that set a limit; `max_deduplicated` is one of a repository."""
 PolicyKey: TypeAlias = Literal[
-    "team", "max_compressed", "max_uncompressed", "max_growth", "min_growth", "severity"
+    "team",
+    "max_compressed",
+    "max_uncompressed",
+    "max_growth",
+    "min_growth",
+    "max_layers",
+    "max_layer_compressed",
+    "max_deduplicated",
+    "severity",
 ]
 """What a policy may say of the images that it matches."""
 Value: TypeAlias = str | int | float | None
 
 KEYS: Final[tuple[PolicyKey, ...]] = get_args(PolicyKey)
+LIMIT_KEYS: Final[tuple[LimitKey, ...]] = get_args(LimitKey)
 DEFAULT_SEVERITY: Final = "warning"
 
 
@@ -32,6 +50,9 @@ class Limits:
 
     max_growth:       of compressed bytes against the baseline; 0.25 is a quarter
     min_growth_bytes: growth below it is never too much
+    max_layers:       layers of one image
+    max_layer_compressed_bytes: of each of its layers
+    max_deduplicated_bytes: of the whole repository, not of an image
     """
 
     team: str | None = None
@@ -39,6 +60,9 @@ class Limits:
     max_uncompressed_bytes: int | None = None
     max_growth: float | None = None
     min_growth_bytes: int | None = None
+    max_layers: int | None = None
+    max_layer_compressed_bytes: int | None = None
+    max_deduplicated_bytes: int | None = None
     severity: Severity = DEFAULT_SEVERITY
 
     @property
@@ -50,6 +74,9 @@ class Limits:
             "max_uncompressed": self.max_uncompressed_bytes,
             "max_growth": self.max_growth,
             "min_growth": self.min_growth_bytes,
+            "max_layers": self.max_layers,
+            "max_layer_compressed": self.max_layer_compressed_bytes,
+            "max_deduplicated": self.max_deduplicated_bytes,
             "severity": self.severity,
         }
 
@@ -144,6 +171,11 @@ def limits_of(matching: Sequence[Policy]) -> Limits:
         max_uncompressed_bytes=of("max_uncompressed").max_uncompressed_bytes,
         max_growth=of("max_growth").max_growth,
         min_growth_bytes=of("min_growth").min_growth_bytes,
+        max_layers=of("max_layers").max_layers,
+        max_layer_compressed_bytes=of(
+            "max_layer_compressed"
+        ).max_layer_compressed_bytes,
+        max_deduplicated_bytes=of("max_deduplicated").max_deduplicated_bytes,
         severity=of("severity").severity,
     )
 

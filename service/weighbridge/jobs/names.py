@@ -13,6 +13,8 @@ SOON: Final[tuple[Queue, ...]] = ("push", "notify")
 CRAWL: Final = "weighbridge.crawl"
 """registry: crawl this configured registry now. Between several processes
 registry/repository: look at this one repository."""
+PUSH: Final = "weighbridge.push"
+"""registry/repository: look at what was pushed there, as the table `pushes` says."""
 DISCOVER: Final = "weighbridge.discover"
 """registry: find out which repositories it has."""
 MEASURE: Final = "weighbridge.measure"
@@ -29,6 +31,7 @@ CANARY: Final = "weighbridge.canary"
 """no argument: nothing is done, which shows that a worker works."""
 
 QUEUE_OF: Final[Mapping[str, Queue]] = {
+    PUSH: "push",
     CRAWL: "crawl",
     DISCOVER: "crawl",
     MEASURE: "measure",

@@ -1,4 +1,5 @@
-"""The tables. Why they look like this: docs/architecture.md.
+"""The tables of the ledger. Why they look like this: docs/architecture.md. Those of
+pushes, violations and messages: push_tables.py.
 
 One id space: everything that a registry stores (layer, config, manifest, index) is
 a row of `blobs`, and an image's id, a tag's target and an index's child are blob
@@ -17,7 +18,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     SmallInteger,
     Table,
     Text,
@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 
 from weighbridge.domain.measure import CONFIDENCES
+from weighbridge.store.metadata import Id, metadata
 from weighbridge.store.types import UTF8, DigestBytes, Enumeration, Moment
 
 ALIGNMENTS: Final = ("exact", "inferred", "unresolved")
@@ -42,18 +43,6 @@ and config; `missing`: an index lists it and it could not be read (`facts_code` 
 why), or it was pruned; the others: its document was read, and its facts never change
 again."""
 KEPT_STATES: Final = FACTS_STATES[2:]
-
-# SQLite gives ids of its own only to a column of the type INTEGER.
-Id: Final = BigInteger().with_variant(Integer, "sqlite")
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
 
 registries = Table(
     "registries",
@@ -126,6 +115,9 @@ repositories = Table(
     # Whether a catalog has ever listed it: only then does it mean something that
     # one does not.
     Column("was_listed", Boolean, nullable=False),
+    # It came with its registry's first crawl, and its first complete pass is not over:
+    # nobody is told of what is found.
+    Column("is_silent", Boolean, nullable=False),
     Column("held", Text),  # JSON list of tags whose vanishing waits for a second look
     Column("last_pass_at", Moment),
     Column("last_complete_pass_at", Moment),

@@ -50,11 +50,12 @@ _NEW: Final = NewRows(
     "complete_passes",
     "missing_passes",
     "was_listed",
+    "is_silent",
     "requests",
     "bytes_read",
     "revision",
 )
-_NOTHING_YET: Final = (0, 0, 0, 0, False, 0, 0, 0)
+_NOTHING_YET: Final = (0, 0, 0, 0, False)
 _NEW_SUMMARIES: Final = NewRows(
     repository_summaries,
     "repository_id",
@@ -72,17 +73,18 @@ _NEW_SUMMARIES: Final = NewRows(
 def put_repositories(
     connection: Connection, registry_id: int, names: Collection[str], now: datetime
 ) -> dict[str, int]:
-    """Add the repositories that are new, due at once; returns the id of each name."""
+    """Add the repositories that are new, due at once; returns the id of each name.
+
+    Those that come before the registry was ever listed to its end are silent.
+    """
     known = _find(connection, registry_id, names)
     new = sorted(set(names) - known.keys())
     if new:
         scopes = put_scopes(connection, registry_id, new)
+        rest = (*_NOTHING_YET, _is_first_crawl(connection, registry_id), 0, 0, 0)
         _NEW.add(
             connection,
-            [
-                (registry_id, scopes[n], n, "new", "", now, now, *_NOTHING_YET)
-                for n in new
-            ],
+            [(registry_id, scopes[n], n, "new", "", now, now, *rest) for n in new],
         )
         added = _find(connection, registry_id, new)
         put_empty_summaries(connection, [added[n] for n in new], now, is_stale=False)
@@ -115,6 +117,17 @@ def note_listed(
             update(repositories).where(among_ids(_table.id)).values(was_listed=True),
             {"ids": listed(ids)},
         )
+
+
+def _is_first_crawl(connection: Connection, registry_id: int) -> bool:
+    return (
+        connection.execute(
+            select(registries.c.last_complete_discovery_at).where(
+                registries.c.id == registry_id
+            )
+        ).scalar()
+        is None
+    )
 
 
 def _find(

@@ -30,6 +30,9 @@ def test_a_policy_means_what_it_says(folder: Path) -> None:
         "    max_uncompressed: 1.2GiB\n"
         "    max_growth: 12.5%\n"
         "    min_growth: 0B\n"
+        "    max_layers: 60\n"
+        "    max_layer_compressed: 300MB\n"
+        "    max_deduplicated: 200GB\n"
         "    severity: critical\n"
     )
 
@@ -38,7 +41,15 @@ def test_a_policy_means_what_it_says(folder: Path) -> None:
     assert found.name == "services"
     assert found.match == Match("harbor", "shop/*", "*-dev")
     assert found.limits == Limits(
-        "shop", 500_000_000, 1_288_490_188, 0.125, 0, "critical"
+        team="shop",
+        max_compressed_bytes=500_000_000,
+        max_uncompressed_bytes=1_288_490_188,
+        max_growth=0.125,
+        min_growth_bytes=0,
+        max_layers=60,
+        max_layer_compressed_bytes=300_000_000,
+        max_deduplicated_bytes=200_000_000_000,
+        severity="critical",
     )
     assert {key: str(place) for key, place in found.places.items()} == {
         "team": "weighbridge.yaml:4",
@@ -46,7 +57,10 @@ def test_a_policy_means_what_it_says(folder: Path) -> None:
         "max_uncompressed": "weighbridge.yaml:6",
         "max_growth": "weighbridge.yaml:7",
         "min_growth": "weighbridge.yaml:8",
-        "severity": "weighbridge.yaml:9",
+        "max_layers": "weighbridge.yaml:9",
+        "max_layer_compressed": "weighbridge.yaml:10",
+        "max_deduplicated": "weighbridge.yaml:11",
+        "severity": "weighbridge.yaml:12",
     }
 
 

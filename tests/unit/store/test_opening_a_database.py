@@ -12,7 +12,7 @@ from sqlalchemy import Connection, inspect, text
 
 from support.store_world import T0, an_entry
 from weighbridge.errors import StoreError
-from weighbridge.store.models import metadata
+from weighbridge.store.push_tables import SCHEMA
 from weighbridge.store.registries import put_registry
 from weighbridge.store.schema import REVISION, check_schema, upgrade, upgrade_in
 from weighbridge.store.session import Database, open_database
@@ -182,7 +182,7 @@ def test_the_migrations_make_exactly_the_tables_of_the_models(
     with database.read() as connection:
         context = MigrationContext.configure(connection)
 
-        assert compare_metadata(context, metadata) == []
+        assert compare_metadata(context, SCHEMA) == []
 
 
 def test_a_failed_block_writes_nothing(database: Database) -> None:

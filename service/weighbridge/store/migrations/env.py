@@ -3,14 +3,14 @@
 from alembic import context
 from sqlalchemy import Connection
 
-from weighbridge.store.models import metadata
+from weighbridge.store.push_tables import SCHEMA
 
 
 def run() -> None:
     connection = context.config.attributes["connection"]
     if not isinstance(connection, Connection):
         raise TypeError("start migrations with: weighbridge db upgrade")
-    context.configure(connection=connection, target_metadata=metadata)
+    context.configure(connection=connection, target_metadata=SCHEMA)
     with context.begin_transaction():
         context.run_migrations()
 

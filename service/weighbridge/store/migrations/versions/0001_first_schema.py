@@ -50,6 +50,9 @@ def upgrade() -> None:
     create_facts()
     create_tags()
     create_access()
+    create_pushes()
+    create_violations()
+    create_messages()
     leave_room()
     op.execute(IMAGE_FACTS.format(hex=HEX[op.get_bind().dialect.name]))
 
@@ -121,6 +124,7 @@ def create_registries() -> None:
         required("complete_passes", sa.BigInteger()),
         required("missing_passes", sa.Integer()),
         required("was_listed", sa.Boolean()),
+        required("is_silent", sa.Boolean()),
         optional("held", TEXT),
         optional("last_pass_at", sa.BigInteger()),
         optional("last_complete_pass_at", sa.BigInteger()),
@@ -487,6 +491,171 @@ def create_access() -> None:
         required("subject", TEXT),
         required("detail", TEXT),
         sa.PrimaryKeyConstraint("id", name="pk_audit_log"),
+    )
+
+
+def create_pushes() -> None:
+    """What webhooks said, and which tags wait to be judged."""
+    op.create_table(
+        "pushes",
+        required("id", ID),
+        required("registry", TEXT),
+        required("source", TEXT),
+        required("event_key", sa.LargeBinary()),
+        required("repository", TEXT),
+        optional("tag", TEXT),
+        optional("digest", sa.LargeBinary()),
+        required("is_delete", sa.Boolean()),
+        optional("pushed_at", sa.BigInteger()),
+        required("received_at", sa.BigInteger()),
+        required("due_at", sa.BigInteger()),
+        required("attempts", sa.Integer()),
+        optional("done_at", sa.BigInteger()),
+        required("outcome", TEXT),
+        sa.PrimaryKeyConstraint("id", name="pk_pushes"),
+        sa.UniqueConstraint("event_key", name="uq_pushes_event_key"),
+    )
+    op.create_index(
+        "ix_pushes_waiting",
+        "pushes",
+        ["registry", "repository", "id"],
+        sqlite_where=sa.text("done_at IS NULL"),
+        postgresql_where=sa.text("done_at IS NULL"),
+    )
+    op.create_table(
+        "unjudged",
+        required("repository_id", sa.BigInteger()),
+        required("tag_id", sa.BigInteger()),
+        sa.PrimaryKeyConstraint("repository_id", "tag_id", name="pk_unjudged"),
+        sqlite_with_rowid=False,
+    )
+
+
+def create_violations() -> None:
+    """Limits that are exceeded, and what was accepted."""
+    op.create_table(
+        "violations",
+        required("id", ID),
+        required("repository_id", ID),
+        required("stream", TEXT),
+        required("platform", TEXT),
+        required("policy", TEXT),
+        required("limit_key", TEXT),
+        optional("team", TEXT),
+        required("severity", TEXT),
+        optional("tag", TEXT),
+        optional("image_id", sa.BigInteger()),
+        optional("digest", sa.LargeBinary()),
+        required("limit_amount", sa.BigInteger()),
+        required("amount", sa.BigInteger()),
+        optional("baseline_compressed_bytes", sa.BigInteger()),
+        optional("before_image_id", sa.BigInteger()),
+        optional("before_compressed_bytes", sa.BigInteger()),
+        optional("cause_key", sa.LargeBinary()),
+        optional("cause", TEXT),
+        required("is_silent", sa.Boolean()),
+        required("opened_at", sa.BigInteger()),
+        optional("pushed_at", sa.BigInteger()),
+        required("changed_at", sa.BigInteger()),
+        optional("closed_at", sa.BigInteger()),
+        optional("closed_by", TEXT),
+        sa.ForeignKeyConstraint(
+            ["repository_id"], ["repositories.id"], name="fk_violations_repository_id"
+        ),
+        sa.PrimaryKeyConstraint("id", name="pk_violations"),
+    )
+    op.create_index(
+        "uq_violations_open",
+        "violations",
+        ["repository_id", "stream", "platform", "policy", "limit_key"],
+        unique=True,
+        sqlite_where=sa.text("closed_at IS NULL"),
+        postgresql_where=sa.text("closed_at IS NULL"),
+    )
+    op.create_index(
+        "ix_violations_cause_key",
+        "violations",
+        ["cause_key"],
+        sqlite_where=sa.text("cause_key IS NOT NULL"),
+        postgresql_where=sa.text("cause_key IS NOT NULL"),
+    )
+    op.create_table(
+        "waivers",
+        required("id", ID),
+        required("registry", TEXT),
+        required("repository", TEXT),
+        required("tag", TEXT),
+        optional("limit_key", TEXT),
+        required("reason", TEXT),
+        required("author", TEXT),
+        required("created_at", sa.BigInteger()),
+        required("expires_at", sa.BigInteger()),
+        optional("revoked_at", sa.BigInteger()),
+        optional("revoked_by", TEXT),
+        sa.PrimaryKeyConstraint("id", name="pk_waivers"),
+    )
+
+
+def create_messages() -> None:
+    """What is to be told, and was."""
+    op.create_table(
+        "notification_groups",
+        required("id", ID),
+        required("channel", TEXT),
+        required("group_key", sa.LargeBinary()),
+        optional("next_at", sa.BigInteger()),
+        optional("last_sent_at", sa.BigInteger()),
+        required("messages", sa.Integer()),
+        required("attempts", sa.Integer()),
+        optional("failing_since", sa.BigInteger()),
+        optional("error_code", TEXT),
+        optional("lease_until", sa.BigInteger()),
+        optional("lease_owner", TEXT),
+        sa.PrimaryKeyConstraint("id", name="pk_notification_groups"),
+        sa.UniqueConstraint(
+            "channel", "group_key", name="uq_notification_groups_channel_group_key"
+        ),
+    )
+    op.create_index(
+        "ix_notification_groups_next_at",
+        "notification_groups",
+        ["next_at"],
+        sqlite_where=sa.text("next_at IS NOT NULL"),
+        postgresql_where=sa.text("next_at IS NOT NULL"),
+    )
+    op.create_table(
+        "notifications",
+        required("id", ID),
+        required("group_id", ID),
+        required("violation_id", ID),
+        required("event", TEXT),
+        required("created_at", sa.BigInteger()),
+        optional("message_key", TEXT),
+        optional("sent_at", sa.BigInteger()),
+        optional("given_up_at", sa.BigInteger()),
+        optional("dropped_for", TEXT),
+        sa.ForeignKeyConstraint(
+            ["group_id"],
+            ["notification_groups.id"],
+            name="fk_notifications_group_id",
+        ),
+        sa.ForeignKeyConstraint(
+            ["violation_id"], ["violations.id"], name="fk_notifications_violation_id"
+        ),
+        sa.PrimaryKeyConstraint("id", name="pk_notifications"),
+        sa.UniqueConstraint(
+            "violation_id",
+            "event",
+            "group_id",
+            name="uq_notifications_violation_id_event_group_id",
+        ),
+    )
+    op.create_index(
+        "ix_notifications_waiting",
+        "notifications",
+        ["group_id", "id"],
+        sqlite_where=sa.text("sent_at IS NULL"),
+        postgresql_where=sa.text("sent_at IS NULL"),
     )
 
 

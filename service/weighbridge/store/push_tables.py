@@ -1,0 +1,184 @@
+"""The tables from a push to a message: the inbox, violations, the outbox.
+
+The other tables: models.py.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from weighbridge.store.metadata import Id, metadata
+from weighbridge.store.models import repositories
+from weighbridge.store.types import UTF8, DigestBytes, Moment
+
+# The inbox of webhooks: committed before the sender gets its 2xx. It names what may
+# have changed; what did is asked of the registry. A registry or repository that is
+# not configured has no row.
+pushes = Table(
+    "pushes",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("registry", UTF8, nullable=False),  # as configured
+    Column("source", Text, nullable=False),
+    # SHA-256 of source, registry and what names the event: it is taken once.
+    Column("event_key", LargeBinary, nullable=False, unique=True),
+    Column("repository", UTF8, nullable=False),
+    Column("tag", UTF8),  # None: the sender did not say, all of them may have moved
+    Column("digest", DigestBytes),
+    Column("is_delete", Boolean, nullable=False),
+    Column("pushed_at", Moment),  # as the sender says
+    Column("received_at", Moment, nullable=False),
+    Column("due_at", Moment, nullable=False),  # not looked at before
+    Column("attempts", Integer, nullable=False),
+    Column("done_at", Moment),  # None: waits
+    Column("outcome", Text, nullable=False),  # "" while it waits, else a code
+)
+Index(
+    "ix_pushes_waiting",
+    pushes.c.registry,
+    pushes.c.repository,
+    pushes.c.id,
+    sqlite_where=pushes.c.done_at.is_(None),
+    postgresql_where=pushes.c.done_at.is_(None),
+)
+
+# Tags that moved and that no policy has been held against yet: written with the move,
+# deleted with the verdict. None of a repository's first pass: there only its newest
+# image is judged.
+unjudged = Table(
+    "unjudged",
+    metadata,
+    Column("repository_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("tag_id", BigInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+
+# An episode: a limit was exceeded by a stream of tags (those that differ in their
+# numbers only), from the push that did it to one that does not.
+violations = Table(
+    "violations",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("repository_id", ForeignKey(repositories.c.id), nullable=False),
+    Column("stream", UTF8, nullable=False),  # "" for a limit of the repository
+    Column("platform", UTF8, nullable=False),  # the same
+    Column("policy", UTF8, nullable=False),
+    Column("limit_key", Text, nullable=False),
+    Column("team", UTF8),
+    Column("severity", Text, nullable=False),
+    Column("tag", UTF8),
+    Column("image_id", BigInteger),
+    Column("digest", DigestBytes),
+    # Bytes, or a number of layers. Of growth: the compressed bytes that it may have.
+    Column("limit_amount", BigInteger, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("baseline_compressed_bytes", BigInteger),
+    Column("before_image_id", BigInteger),  # what the stream had before
+    Column("before_compressed_bytes", BigInteger),
+    # What it is to have the same cause: see domain/cause.py. None: no cause known.
+    Column("cause_key", LargeBinary),
+    Column("cause", UTF8),  # JSON, see store/violations.py
+    Column("is_silent", Boolean, nullable=False),  # nobody is told
+    Column("opened_at", Moment, nullable=False),
+    Column("pushed_at", Moment),
+    Column("changed_at", Moment, nullable=False),
+    Column("closed_at", Moment),
+    Column("closed_by", Text),
+)
+Index(
+    "uq_violations_open",
+    violations.c.repository_id,
+    violations.c.stream,
+    violations.c.platform,
+    violations.c.policy,
+    violations.c.limit_key,
+    unique=True,
+    sqlite_where=violations.c.closed_at.is_(None),
+    postgresql_where=violations.c.closed_at.is_(None),
+)
+Index(
+    "ix_violations_cause_key",
+    violations.c.cause_key,
+    sqlite_where=violations.c.cause_key.is_not(None),
+    postgresql_where=violations.c.cause_key.is_not(None),
+)
+
+# Violations that somebody has accepted for a while.
+waivers = Table(
+    "waivers",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("registry", UTF8, nullable=False),
+    Column("repository", UTF8, nullable=False),  # a pattern, as a policy has it
+    Column("tag", UTF8, nullable=False),  # the same
+    Column("limit_key", Text),  # None: every limit
+    Column("reason", UTF8, nullable=False),
+    Column("author", UTF8, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("revoked_at", Moment),
+    Column("revoked_by", UTF8),
+)
+
+# What is told in one message: all of one cause (or whatever a route groups by) on one
+# channel. Claimed by a lease, as repositories are.
+notification_groups = Table(
+    "notification_groups",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("channel", UTF8, nullable=False),
+    Column("group_key", LargeBinary, nullable=False),
+    Column("next_at", Moment),  # None: nothing waits
+    Column("last_sent_at", Moment),
+    Column("messages", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),  # in vain, since the last message
+    Column("failing_since", Moment),
+    Column("error_code", Text),
+    Column("lease_until", Moment),
+    Column("lease_owner", UTF8),
+    UniqueConstraint("channel", "group_key"),
+)
+Index(
+    "ix_notification_groups_next_at",
+    notification_groups.c.next_at,
+    sqlite_where=notification_groups.c.next_at.is_not(None),
+    postgresql_where=notification_groups.c.next_at.is_not(None),
+)
+
+# The outbox: written in the transaction that opened or closed the violation.
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("group_id", ForeignKey("notification_groups.id"), nullable=False),
+    Column("violation_id", ForeignKey("violations.id"), nullable=False),
+    Column("event", Text, nullable=False),  # opened, resolved
+    Column("created_at", Moment, nullable=False),
+    Column("message_key", Text),  # of the message it is part of; None: none yet
+    Column("sent_at", Moment),
+    Column("given_up_at", Moment),
+    Column("dropped_for", Text),  # why nobody need be told any more
+    # SQL's idea of a dedupe key: one channel is told of one event of an episode once.
+    UniqueConstraint("violation_id", "event", "group_id"),
+)
+Index(
+    "ix_notifications_waiting",
+    notifications.c.group_id,
+    notifications.c.id,
+    sqlite_where=notifications.c.sent_at.is_(None),
+    postgresql_where=notifications.c.sent_at.is_(None),
+)
+
+SCHEMA: Final = metadata
+"""Every table: whoever loads this module has loaded the others."""
