@@ -31,6 +31,9 @@ that share a client. Clients add to it whatever they add to their own `cost`."""
 JOB_COST: ContextVar[Cost | None] = ContextVar("job_cost", default=None)
 """The same for a job, which may be more than a pass: a client that outlives jobs may
 be used by several at once."""
+IS_URGENT: ContextVar[bool] = ContextVar("is_urgent", default=False)
+"""Whether somebody waits for what is asked in this context: a push. Where requests wait
+for their turn, these come first."""
 
 
 @dataclass(frozen=True, slots=True)

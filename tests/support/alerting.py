@@ -103,7 +103,8 @@ def with_shipped_rules(
     config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
     for job in config["scrape_configs"]:
         job |= {"scrape_interval": "1s", "scrape_timeout": "1s"}
-        job["static_configs"] = [{"targets": [target]}]
+        if job["static_configs"] != [{"targets": []}]:
+            job["static_configs"] = [{"targets": [target]}]
     (manager,) = config["alerting"]["alertmanagers"]
     told = alertmanager_url.removeprefix("http://")
     manager["static_configs"] = [{"targets": [told]}]

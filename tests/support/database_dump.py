@@ -31,6 +31,12 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "instructions": "shown where they are used",
     "tokens": "who may ask, not what a registry holds",
     "audit_log": "what admins did",
+    "pushes": "what senders told of it",
+    "unjudged": "what is still to be judged",
+    "violations": "what was found by the limits, and when",
+    "waivers": "what people have accepted",
+    "notification_groups": "who was told",
+    "notifications": "the same",
 }
 """Tables that no dump has, and why."""
 _WORK: Final = frozenset(

@@ -22,10 +22,13 @@ def a_policy(name: str, match: Match | None = None, **values: object) -> Policy:
     assert growth is None or isinstance(growth, float)
     limits = Limits(
         team=team,
-        max_compressed_bytes=_bytes(values.get("max_compressed")),
-        max_uncompressed_bytes=_bytes(values.get("max_uncompressed")),
+        max_compressed_bytes=_whole(values.get("max_compressed")),
+        max_uncompressed_bytes=_whole(values.get("max_uncompressed")),
         max_growth=growth,
-        min_growth_bytes=_bytes(values.get("min_growth")),
+        min_growth_bytes=_whole(values.get("min_growth")),
+        max_layers=_whole(values.get("max_layers")),
+        max_layer_compressed_bytes=_whole(values.get("max_layer_compressed")),
+        max_deduplicated_bytes=_whole(values.get("max_deduplicated")),
         severity=_severity(severity),
     )
     lines = enumerate((key for key in KEYS if key in values), start=2)
@@ -33,7 +36,7 @@ def a_policy(name: str, match: Match | None = None, **values: object) -> Policy:
     return Policy(name, match or Match(), limits, places)
 
 
-def _bytes(value: object) -> int | None:
+def _whole(value: object) -> int | None:
     assert value is None or isinstance(value, int)
     return value
 

@@ -19,7 +19,14 @@ RULES: Final = yaml.safe_load(
 ALERTS: Final = [rule for group in RULES["groups"] for rule in group["rules"]]
 NAMES: Final = sorted({rule["alert"] for rule in ALERTS})
 SECTIONS: Final = ["What it means", "Why it fires", "What to do"]
-WORDS: Final = {"m": "minutes"}
+UNITS: Final = {"m": "minute", "h": "hour", "d": "day"}
+LATER: Final = frozenset(
+    {
+        "weighbridge_registry_reclaimable_bytes",
+        "weighbridge_repository_reference_image_compressed_bytes",
+    }
+)
+"""Rules and their tests are there; the series are not yet."""
 METRIC: Final = re.compile(r"\bweighbridge_[a-z_]+\b")
 
 
@@ -41,9 +48,16 @@ def test_the_row_of_an_alert_says_how_long_and_how_grave(
 
     (row,) = re.findall(rf"^\| \[`{rule['alert']}`\].*$", text, re.MULTILINE)
 
-    duration, labels = str(rule["for"]), rule["labels"]
+    labels = rule["labels"]
     assert isinstance(labels, dict)
-    assert f"| {duration[:-1]} {WORDS[duration[-1]]} | {labels['severity']} |" in row
+    assert f"| {_in_words(rule.get('for'))} | {labels['severity']} |" in row
+
+
+def _in_words(duration: object) -> str:
+    if duration is None:
+        return "at once"
+    number, unit = str(duration)[:-1], UNITS[str(duration)[-1]]
+    return f"{number} {unit}{'' if number == '1' else 's'}"
 
 
 def test_rules_are_made_of_metrics_that_are_exported() -> None:
@@ -54,9 +68,10 @@ def test_rules_are_made_of_metrics_that_are_exported() -> None:
 
     expressions = "\n".join(str(rule["expr"]) for rule in [*rules, *ALERTS])
 
-    named = set(METRIC.findall(re.sub(r"registry_repository:[\w:]+", "", expressions)))
-    assert len(named) > 10
-    assert named <= exported
+    series = re.sub(r"registry(_repository)?:[\w:]+", "", expressions)
+    named = {re.sub(r"_(bucket|count)$", "", name) for name in METRIC.findall(series)}
+    assert len(named) > 25
+    assert named - exported == LATER
 
 
 def test_every_alert_has_a_runbook_and_no_runbook_is_of_nothing() -> None:

@@ -22,6 +22,8 @@ from weighbridge.bootstrap.distributed.crew_metrics import CrewMetrics, CrewRepo
 from weighbridge.cli.main import cli
 from weighbridge.config import Settings, load_settings
 from weighbridge.domain.policy_set import DEFAULT_POLICIES, PolicySet
+from weighbridge.domain.probe import Probe
+from weighbridge.domain.rate_limit import RateLimit
 from weighbridge.domain.report import RegistryState, RepositoryState
 from weighbridge.domain.series import (
     CORE_SERIES,
@@ -85,9 +87,23 @@ def rows(text: str) -> dict[str, list[str]]:
 # Metrics
 
 
+async def a_failed_probe(name: str) -> Probe:
+    """One that has all there is to tell."""
+    return Probe(
+        probed_at=NOW,
+        failure="unauthorized",
+        seconds=0.1,
+        is_encrypted=True,
+        signs_in=True,
+        requests={"ping": 2, "token": 1},
+        bytes_read=3,
+        rate_limit=RateLimit(100, 76, 21_600, NOW),
+    )
+
+
 @pytest.fixture(scope="module")
 def exposed(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Both endpoints as a scrape sees them, with a registry and a repository."""
+    """All endpoints as a scrape sees them, with a registry and a repository."""
     telemetry = Telemetry(CollectorRegistry())
     telemetry.begin_registry("hub")
     crew = CrewMetrics()
@@ -105,10 +121,12 @@ def exposed(tmp_path_factory: pytest.TempPathFactory) -> str:
         add_repositories(database, ["shop/api"])
         with database.write() as connection:
             note_registry(connection, 1, state="ok", reason="", now=NOW)
-        options = WebOptions(budget=BUDGET, policies=lambda: POLICIES)
+        options = WebOptions(
+            budget=BUDGET, policies=lambda: POLICIES, prober=a_failed_probe
+        )
         app = create_app(database, telemetry, options, now=lambda: NOW)
         client = TestClient(app, base_url="http://127.0.0.1:8080")
-        paths = ("/metrics", "/metrics/repositories")
+        paths = ("/metrics", "/metrics/repositories", "/probe?target=hub")
         return "".join(client.get(path).text for path in paths)
 
 
@@ -244,7 +262,7 @@ def keys_of(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     """`registries[].limits.concurrency` and so on, tables themselves included."""
     for name, field in model.model_fields.items():
         inner, many = _model_in(field.annotation)
-        key = f"{prefix}{name}"
+        key = f"{prefix}{field.alias or name}"
         yield key
         if inner is not None:
             yield from keys_of(inner, f"{key}[]." if many else f"{key}.")
@@ -284,7 +302,7 @@ def test_the_whole_file_loads(tmp_path: Path) -> None:
     (tmp_path / "policies.d").mkdir()
     for name in _files_named(yaml.safe_load(example)):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text("canary\n", encoding="utf-8")
+        (tmp_path / name).write_text("canary-of-a-secret\n", encoding="utf-8")
 
     settings = load_settings(str(file), {})
 

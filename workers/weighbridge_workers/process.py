@@ -1,6 +1,7 @@
 """What a worker process keeps from its first message to its end."""
 
 import asyncio
+import os
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Final
 import structlog
 
 from weighbridge.bootstrap.distributed.process import Distributed
-from weighbridge.config import Settings
+from weighbridge.config import Settings, load_policies
 from weighbridge.domain.secret import Secret
 from weighbridge.errors import JobDropped, WeighbridgeError
 from weighbridge.jobs.broker import SLICE_S
@@ -122,6 +123,7 @@ class Process:
             return self._parts
 
     def _make(self, redis: _Redis) -> _Parts:
+        policies = load_policies(None, os.environ)
         database = open_database(self._settings.database_url.reveal())
         clock = DatabaseClock(database)
         try:
@@ -142,6 +144,7 @@ class Process:
                 clock,
                 paces=paces,
                 sums=redis.totals,
+                policies=policies,
             )
 
         distributed = loop.run(make())

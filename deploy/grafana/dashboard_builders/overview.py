@@ -8,9 +8,11 @@ from dashboard_builders import (
     overview_budget,
     overview_crawls,
     overview_glance,
+    overview_pushes,
     overview_registries,
     overview_repositories,
     overview_service,
+    overview_violations,
     variables,
 )
 from dashboard_builders.frame import dashboard
@@ -45,15 +47,18 @@ def overview(external_url: str) -> Object:
         links=(
             links.to_repository(),
             links.to_pages("Weighbridge", "/"),
+            links.to_pages("Violations", "/violations"),
             links.to_pages("Crawls", "/crawls"),
         ),
         sections=(
             overview_glance.at_a_glance(sizes, REGISTRIES, SERVICE),
             overview_alerts.alerts(),
+            overview_violations.violations(REPOSITORIES, SERVICE),
             overview_repositories.over_a_limit(sizes),
             overview_repositories.heaviest(sizes),
             overview_registries.totals(REGISTRIES),
             overview_crawls.crawls(REGISTRIES),
+            overview_pushes.pushes(REGISTRIES, SERVICE),
             overview_budget.budget(SERVICE),
             overview_service.service(SERVICE),
         ),

@@ -4,9 +4,10 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Final
 
+from weighbridge.audit.judge import refresh_and_judge
+from weighbridge.audit.judging import Judging
 from weighbridge.audit.scope import Scope
 from weighbridge.audit.writer import Writer
-from weighbridge.domain.platform import Platform
 from weighbridge.errors import StaleFence
 from weighbridge.store.claiming import Claim, claim, release
 from weighbridge.store.process_mark import one_claim, this_process
@@ -20,7 +21,6 @@ from weighbridge.store.removals import (
     missing_for_good,
 )
 from weighbridge.store.repositories import repositories_of
-from weighbridge.store.summaries import refresh_if_stale
 
 MASS: Final = 10
 """More repositories than this, and more than half: a second crawl must agree."""
@@ -32,6 +32,7 @@ async def bury_missing(
     registry_id: int,
     listed: Collection[str] | None,
     scope: Scope,
+    judging: Callable[[], Judging],
     clock: Callable[[], datetime],
 ) -> int:
     """Bury what is missing for good; returns how many wait for a second look, since
@@ -50,7 +51,7 @@ async def bury_missing(
         await writer.write(hold_removals, registry_id, ids)
         return len(gone)
     for item in gone:
-        await _bury(writer, item, scope.platforms, clock)
+        await _bury(writer, item, judging, clock)
     await writer.write(hold_removals, registry_id, frozenset())
     return 0
 
@@ -58,7 +59,7 @@ async def bury_missing(
 async def _bury(
     writer: Writer,
     item: Missing,
-    platforms: tuple[Platform, ...],
+    judging: Callable[[], Judging],
     clock: Callable[[], datetime],
 ) -> None:
     claimed = await writer.write(
@@ -75,7 +76,7 @@ async def _bury(
             await writer.write(release, claimed)
             return  # Another process has found it before we claimed it.
         await _bury_tags(writer, claimed, clock)
-        await writer.write(refresh_if_stale, item.repository_id, clock(), platforms)
+        await writer.write(refresh_and_judge, item.repository_id, clock(), judging())
         await writer.write(bury_repository, claimed, clock())
     except StaleFence:
         return

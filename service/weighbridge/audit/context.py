@@ -1,12 +1,14 @@
 """What every pass of one registry's crawl shares."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from weighbridge.audit.judging import NO_JUDGING, Judging
 from weighbridge.audit.lookup import KnownDigests
 from weighbridge.audit.progress import Progress
+from weighbridge.audit.push_desk import PushDesk
 from weighbridge.audit.read import Reader
 from weighbridge.audit.scope import Scope
 from weighbridge.audit.unsaved import Unsaved
@@ -24,6 +26,8 @@ class PassContext:
     """What every pass of one registry's crawl shares.
 
     count_manifests: told now and then: tags looked up, and how many were unchanged
+    judging:         what images are judged by at this moment
+    desk:            where pushes are looked after; None where nobody waits for any
     """
 
     registry: Registry
@@ -36,6 +40,8 @@ class PassContext:
     platforms: tuple[Platform, ...]
     interval_s: int
     count_manifests: Callable[[int, int], None]
+    judging: Callable[[], Judging]
+    desk: PushDesk | None = None
     resume_s: float = RESUME_S
 
 
@@ -48,9 +54,12 @@ def pass_context(
     *,
     interval_s: int,
     count_manifests: Callable[[int, int], None],
+    judging: Callable[[], Judging] | None = None,
+    desk: PushDesk | None = None,
     resume_s: float = RESUME_S,
 ) -> PassContext:
     """The context of passes that keep what they learn by this writer."""
+    no_judging = replace(NO_JUDGING, platforms=scope.platforms)
     known = KnownDigests(lambda digests: writer.read(find_known, digests))
     return PassContext(
         registry=registry,
@@ -63,5 +72,7 @@ def pass_context(
         platforms=scope.platforms,
         interval_s=interval_s,
         count_manifests=count_manifests,
+        judging=judging or (lambda: no_judging),
+        desk=desk,
         resume_s=resume_s,
     )

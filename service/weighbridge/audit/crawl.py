@@ -16,11 +16,13 @@ from weighbridge.audit.crawl_report import RegistryCrawl, state_of
 from weighbridge.audit.crew import Crew
 from weighbridge.audit.discovery import Discovery
 from weighbridge.audit.heartbeat import Heartbeat
+from weighbridge.audit.judging import Judging
 from weighbridge.audit.looking import look_at
 from weighbridge.audit.measure import measure_registry
 from weighbridge.audit.outcomes import Outcomes
 from weighbridge.audit.presence import answers
 from weighbridge.audit.progress import Progress
+from weighbridge.audit.push_desk import PushDesk
 from weighbridge.audit.scope import Scope
 from weighbridge.audit.stale import refresh_stale
 from weighbridge.audit.taking_up import TakingUp
@@ -59,6 +61,7 @@ class Crawl:
     owner: this process, as `process_mark.this_process` names it
     leaves_waiting: whether repositories from which the registry has sent us away are
            left alone until a look can succeed
+    judging: what images are judged by at this moment; None: by nothing
     """
 
     def __init__(
@@ -74,6 +77,8 @@ class Crawl:
         warnings: Sequence[Problem] = (),
         owner: str | None = None,
         leaves_waiting: bool = False,
+        desk: PushDesk | None = None,
+        judging: Callable[[], Judging] | None = None,
     ) -> None:
         self._telemetry = telemetry or Telemetry()
         self._warnings = tuple(warnings)
@@ -98,6 +103,8 @@ class Crawl:
             clock,
             interval_s=entry.interval_s,
             count_manifests=self._count_manifests,
+            judging=judging,
+            desk=desk,
         )
 
     async def run(self, *, measure: bool = True) -> RegistryCrawl:
@@ -149,7 +156,7 @@ class Crawl:
             if measure:
                 await self._measure(registry_id)
         await refresh_stale(
-            self._writer, registry_id, self._scope.platforms, self._clock
+            self._writer, registry_id, self._context.judging, self._clock
         )
         await self._writer.settle()
         return held
@@ -240,6 +247,7 @@ class Crawl:
             registry_id,
             self._discovery.listed,
             self._scope,
+            self._context.judging,
             self._clock,
         )
         if held:

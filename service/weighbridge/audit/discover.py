@@ -10,6 +10,7 @@ from datetime import datetime
 from weighbridge.audit.burials import bury_missing
 from weighbridge.audit.crawl_report import state_of
 from weighbridge.audit.discovery import Discovery
+from weighbridge.audit.judging import Judging
 from weighbridge.audit.presence import answers
 from weighbridge.audit.scope import Scope
 from weighbridge.audit.writer import Writer
@@ -50,6 +51,7 @@ async def discover(
     entry: RegistryEntry,
     scope: Scope,
     writer: Writer,
+    judging: Callable[[], Judging],
     clock: Callable[[], datetime],
 ) -> Discovered:
     """Store what the registry lists, new repositories as due at once, and bury what
@@ -67,7 +69,9 @@ async def discover(
     except (DocumentError, RegistryError, TransportError) as exc:
         broken = exc
     if not isinstance(broken, TransportError):
-        held = await bury_missing(writer, registry_id, discovery.listed, scope, clock)
+        held = await bury_missing(
+            writer, registry_id, discovery.listed, scope, judging, clock
+        )
     state: RegistryState = "ok"
     reason = ""
     if broken is not None:

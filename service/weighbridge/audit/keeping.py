@@ -1,14 +1,14 @@
 """Keeps what a pass learns: batches, each with the cursor's next piece."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from weighbridge.audit.batch import Batch
 from weighbridge.audit.context import PassContext
 from weighbridge.audit.crew import Crew
-from weighbridge.audit.reading import Reading
 from weighbridge.audit.tag_look import TagAnswer, TagFault
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import Document, Image
@@ -52,31 +52,6 @@ class Tally:
             self.faults.append(answer.fault)
 
 
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """What one transaction keeps: answers that say something, and the names that
-    need not be asked again."""
-
-    answers: Sequence[TagAnswer]
-    names: Sequence[str]
-
-    def documents(self) -> list[Document]:
-        found: dict[Digest, Document] = {}
-        for reading in self.readings():
-            for document in reading.documents:
-                found[document.digest] = document
-        return list(found.values())
-
-    def missing(self) -> dict[Digest, str]:
-        found: dict[Digest, str] = {}
-        for reading in self.readings():
-            found |= reading.missing
-        return found
-
-    def readings(self) -> Iterable[Reading]:
-        return (a.reading for a in self.answers if a.reading is not None)
-
-
 class Keeping:
     """Stores a pass's answers while the pass goes on asking."""
 
@@ -103,6 +78,9 @@ class Keeping:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._noted_at = self._loop.time()
+        # Tags about which the registry was asked again since: what it said before is
+        # not true any more.
+        self.overtaken: set[str] = set()
         context.unsaved.register(self)
 
     @property
@@ -170,7 +148,7 @@ class Keeping:
             while self._is_wanted:
                 self._is_wanted = False
                 self._stop_timer()
-                batch = _Batch(self._answers, self._names)
+                batch = Batch(self._answers, self._names)
                 self._answers, self._names = [], []
                 await self._save(batch)
         finally:
@@ -178,7 +156,7 @@ class Keeping:
         if self._answers and self._timer is None:
             self._timer = self._loop.call_later(LINGER_S, self.flush)
 
-    async def _save(self, batch: _Batch) -> None:
+    async def _save(self, batch: Batch) -> None:
         documents, missing = batch.documents(), batch.missing()
         for answer in batch.answers:
             self.tally.add(answer)
@@ -195,6 +173,7 @@ class Keeping:
             [*done, *batch.names],
             self.counts(),
             self._context.clock(),
+            self.overtaken,
         )
         self._position += 1
         self._noted_at = self._loop.time()
@@ -239,11 +218,13 @@ class _Step:
     names: Sequence[str]
     counts: PassCounts
     now: datetime
+    overtaken: Set[str]
 
     def keep(self, connection: Connection) -> None:
         """Where tags point, why others could not be read, how far the pass is."""
-        moves = [a.move for a in self.answers if a.move is not None]
-        failures = [a.failure for a in self.answers if a.failure is not None]
+        answers = [a for a in self.answers if a.name not in self.overtaken]
+        moves = [a.move for a in answers if a.move is not None]
+        failures = [a.failure for a in answers if a.failure is not None]
         if not moves and not failures:
             hold(connection, self.claim, self.now)
         apply_moves(connection, self.claim, moves, self.now)

@@ -52,6 +52,19 @@ async def measure_registry(
     return len(measuring.failed)
 
 
+async def measure_images(
+    registry: Registry,
+    places: Sequence[Place],
+    writer: Writer,
+    progress: Progress,
+    clock: Callable[[], datetime],
+) -> None:
+    """Measure the layers of these images, and give them their totals as far as that
+    goes. Other images that wait for the same layers get theirs with the next walk."""
+    measuring = _Measuring(registry, 0, writer, progress, clock)
+    await measuring.of(places)
+
+
 @dataclass(slots=True)
 class _Measuring:
     registry: Registry
@@ -69,17 +82,22 @@ class _Measuring:
             places = await self.writer.read(
                 waiting_images, self.registry_id, place, _IMAGES
             )
-            goes_on = await self._measure(places)
+            goes_on = await self.of(places)
             if places:
                 place = places[-1]
-                ids = sorted({place.image_id for place in places})
-                await self.writer.write(sweep_images, ids)
             if not goes_on or len(places) < _IMAGES:
                 return
 
+    async def of(self, places: Sequence[Place]) -> bool:
+        """The layers and totals of these images. False where nothing of a batch could
+        be had: the registry does not answer."""
+        goes_on = await self._measure(places)
+        if places:
+            ids = sorted({place.image_id for place in places})
+            await self.writer.write(sweep_images, ids)
+        return goes_on
+
     async def _measure(self, places: Sequence[Place]) -> bool:
-        """The layers of these images. False where nothing of a batch could be had:
-        the registry does not answer."""
         while True:
             most = _LAYERS + len(self.failed)
             found = await self.writer.read(unmeasured_layers, places, most)

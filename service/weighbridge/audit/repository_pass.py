@@ -14,10 +14,12 @@ from weighbridge.audit.asking_again import ask_for_children, ask_for_configs
 from weighbridge.audit.context import PassContext
 from weighbridge.audit.crew import Crew
 from weighbridge.audit.endings import state_after, too_many_tags
+from weighbridge.audit.judge import end_first_pass, refresh_and_judge
 from weighbridge.audit.keeping import Keeping
 from weighbridge.audit.patience import Patience
 from weighbridge.audit.pieces import pieces
 from weighbridge.audit.plan import Question, plan, wants_head_first
+from weighbridge.audit.pushed_meanwhile import PushedMeanwhile
 from weighbridge.audit.tag_look import TagFault, TagLook
 from weighbridge.audit.vanished import bury_vanished
 from weighbridge.domain import limits
@@ -85,6 +87,7 @@ class RepositoryPass:
         self._error_before = ""
         self._head_first = wants_head_first(claim.tags, claim.manifests)
         self._patience = Patience()
+        self._pushes = PushedMeanwhile(context, claim)
 
     async def run(self) -> PassOutcome:
         """Look, keep what was learned, and record how far it came.
@@ -94,6 +97,7 @@ class RepositoryPass:
         registry does ends in the outcome.
         """
         PASS_COST.set(self._cost)
+        await self._pushes.read_waiting()
         self._opened = await self._context.writer.write(
             open_pass,
             self._claim,
@@ -106,11 +110,13 @@ class RepositoryPass:
         )
         try:
             async with crew:
+                self._pushes.begin(self._keeping, crew)
                 if self._context.registry.has_quota:
                     # What an earlier pass had to leave half-read comes first.
                     in_vain = self._keeping.tally.asked_in_vain
                     await ask_for_children(self._context, self._claim, in_vain)
                 broken = await self._list_and_look()
+                self._pushes.stop()
         finally:
             self._keeping.close()
         self._show()
@@ -219,7 +225,7 @@ class RepositoryPass:
         second pass that agrees, since too much vanished at once."""
         if broken is not None or not self._is_complete:
             return self._claim.held
-        seen = self._listing.seen
+        seen = self._listing.seen | self._pushes.seen
         self._gone, held = await bury_vanished(self._context, self._claim, seen)
         return held
 
@@ -260,20 +266,19 @@ class RepositoryPass:
     def _state(
         self, broken: WeighbridgeError | None, held: frozenset[str]
     ) -> tuple[RepositoryState, str]:
-        tally = self._keeping.tally
         if broken is not None:
             return state_after(broken, saw_pages=self._listing.pages > 0), broken.code
-        if tally.unanswered:
-            return "partial", tally.unanswered
-        if self._listing.invalid:
-            return "partial", "invalid_tag"
-        if held:
-            return "partial", "removals_held"
-        if tally.faults:
-            return "partial", tally.faults[0].code
-        if reason := self._missing or self._error_before:
-            return "partial", reason
-        return "ok", ""
+        tally = self._keeping.tally
+        reasons = (
+            tally.unanswered,
+            "invalid_tag" if self._listing.invalid else "",
+            "removals_held" if held else "",
+            tally.faults[0].code if tally.faults else "",
+            self._missing,
+            self._error_before,
+        )
+        reason = next(filter(None, reasons), "")
+        return ("partial" if reason else "ok"), reason
 
     def _wait_s(self, broken: WeighbridgeError | None, reason: str) -> float:
         """Until the next look: a registry that sent us away for longer is not asked
@@ -292,8 +297,14 @@ class RepositoryPass:
         wait_s: float,
     ) -> None:
         now = self._context.clock()
-        refresh_if_stale(
-            connection, self._claim.repository_id, now, self._context.platforms
-        )
+        repository_id, judging = self._claim.repository_id, self._context.judging()
+        if self._claim.pass_number > 0:
+            refresh_and_judge(connection, repository_id, now, judging)
+        else:
+            refresh_if_stale(connection, repository_id, now, self._context.platforms)
+            if result.complete:
+                end_first_pass(connection, repository_id, now, judging)
+        if result.complete:
+            self._pushes.note_answered(connection, now)
         due_at = now + timedelta(seconds=wait_s)
         close_pass(connection, self._claim, opened.id, result, now, due_at)

@@ -1,20 +1,40 @@
-"""Makes the rows of the read model anew that are behind what is known."""
+"""Makes the rows of the read model anew that are behind what is known, and judges."""
 
 from collections.abc import Callable
 from datetime import datetime
 
+from weighbridge.audit.judge import FIRST, judge, refresh_and_judge
+from weighbridge.audit.judging import Judging
 from weighbridge.audit.writer import Writer
-from weighbridge.domain.platform import Platform
-from weighbridge.store.summaries import refresh_if_stale, stale_repositories
+from weighbridge.store.summaries import stale_repositories
+from weighbridge.store.unjudged import unjudged_repositories
 
 
 async def refresh_stale(
     writer: Writer,
     registry_id: int,
-    platforms: tuple[Platform, ...],
+    judging: Callable[[], Judging],
     clock: Callable[[], datetime],
 ) -> None:
     """A pass makes its own repository's row anew. Others are behind where a child of
     their indexes came with this crawl, or where a pass was stopped."""
     for repository_id in await writer.read(stale_repositories, registry_id):
-        await writer.write(refresh_if_stale, repository_id, clock(), platforms)
+        await writer.write(refresh_and_judge, repository_id, clock(), judging())
+    if judging().is_judging:
+        await _judge_what_waits(writer, registry_id, judging, clock)
+
+
+async def _judge_what_waits(
+    writer: Writer,
+    registry_id: int,
+    judging: Callable[[], Judging],
+    clock: Callable[[], datetime],
+) -> None:
+    """Tags that were more than fit into one transaction, and those whose image has
+    been measured since."""
+    for repository_id in await writer.read(unjudged_repositories, registry_id):
+        after: int | None = FIRST
+        while after is not None:
+            after = await writer.write(
+                judge, repository_id, clock(), judging(), after=after
+            )

@@ -45,6 +45,7 @@ class TagAnswer:
     fault:      whatever is not as it should be, for people
     unanswered: the code of a question that brought no answer, or ""
     is_silent:  it brought not even a refusal, however often it was asked
+    is_absent:  the registry says that there is no such tag
     was:        the digest that the tag had before; None: none
     """
 
@@ -55,6 +56,7 @@ class TagAnswer:
     fault: TagFault | None = None
     unanswered: str = ""
     is_silent: bool = False
+    is_absent: bool = False
     was: Digest | None = None
 
     @property
@@ -179,6 +181,7 @@ def _failed(name: str, before: KnownTag | None, exc: WeighbridgeError) -> TagAns
         fault=TagFault(name, exc.code, exc.message),
         unanswered="" if is_answer else exc.code,
         is_silent=isinstance(exc, TransportError) and exc.retryable,
+        is_absent=isinstance(exc, NotFound),
         was=None if before is None else before.digest,
     )
 

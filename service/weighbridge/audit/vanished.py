@@ -22,12 +22,13 @@ async def bury_vanished(
     known = await context.writer.read(live_tags, claim.repository_id)
     live = frozenset(filter(context.wants_tag, known))
     gone = live - seen
-    if _is_mass(len(gone), len(live)) and not gone <= claim.held:
+    if is_mass(len(gone), len(live)) and not gone <= claim.held:
         return 0, gone
     for names in pieces(sorted(gone), GONE_AT_ONCE):
         await context.writer.write(apply_gone, claim, names, context.clock())
     return len(gone), frozenset()
 
 
-def _is_mass(gone: int, live: int) -> bool:
+def is_mass(gone: int, live: int) -> bool:
+    """Whether so many of so many cannot be believed to have vanished at once."""
     return gone > MASS and gone * 2 > live

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,6 +22,7 @@ from weighbridge.registry.credentials import Credential
 from weighbridge.registry.distribution import DistributionRegistry
 from weighbridge.registry.docker_config import docker_config_credential
 from weighbridge.registry.endpoint import Endpoint
+from weighbridge.registry.hub import HubRegistry
 from weighbridge.telemetry import Telemetry
 
 if TYPE_CHECKING:
@@ -41,11 +42,13 @@ class Connected:
     seen:     the class of its own address, to be remembered; None if its name could
               not be resolved
     warnings: what is to be said about its credentials
+    ping:     ask whether it is there and lets us in; raises as the others do
     """
 
     registry: Registry
     seen: Reach | None
     warnings: tuple[Problem, ...]
+    ping: Callable[[], Awaitable[None]]
 
 
 @asynccontextmanager
@@ -68,7 +71,7 @@ async def registry_client(
     seen = await find_reach(target, database)
     # In a thread: a credential helper may take seconds.
     credential, warnings = await asyncio.to_thread(_credential, target, docker_config)
-    registry: Registry
+    registry: DistributionRegistry | HubRegistry
     # A name without an address is held to the most careful class.
     endpoint = _endpoint(settings, target, seen or Reach.PUBLIC, credential)
     if share is not None:
@@ -80,7 +83,7 @@ async def registry_client(
         transport = a_transport(endpoint, telemetry)
         registry = DistributionRegistry(endpoint, transport, telemetry)
     try:
-        yield Connected(registry, seen, warnings)
+        yield Connected(registry, seen, warnings, registry.ping)
     finally:
         await registry.aclose()
 
@@ -127,8 +130,11 @@ async def find_reach(
     literal = reach_of_host(host)
     if literal is not None:
         return literal
-    if database is not None and (stored := _stored_reach(target, database)) is not None:
-        return stored
+    if database is not None:
+        # In a thread: what else is served meanwhile does not wait for the database.
+        stored = await asyncio.to_thread(_stored_reach, target, database)
+        if stored is not None:
+            return stored
     system = SystemResolver()
     try:
         async with asyncio.timeout(5):

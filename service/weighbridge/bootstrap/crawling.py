@@ -4,15 +4,18 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from weighbridge.audit.crawl import Crawl
 from weighbridge.audit.crawl_report import CrawlReport, RegistryCrawl, failed_crawl
 from weighbridge.audit.progress import Progress
+from weighbridge.audit.push_desk import PushDesk
 from weighbridge.audit.scope import Scope
 from weighbridge.audit.writer import Writer
 from weighbridge.bootstrap.clients import registry_client
 from weighbridge.bootstrap.databases import ready_database
+from weighbridge.bootstrap.judges import Judges
 from weighbridge.bootstrap.targets import Target, find_targets, kind_of
 from weighbridge.config import Settings
 from weighbridge.domain.globs import matches
@@ -41,6 +44,7 @@ def crawl(
     plain_http: bool = False,
     docker_config: Path | None = None,
     clock: Clock = utc_now,
+    judges: Judges | None = None,
 ) -> CrawlReport:
     """One pass over every target now, kept in the configured database."""
     chosen = find_targets(settings, targets, plain_http=plain_http)
@@ -56,6 +60,7 @@ def crawl(
                 measure=measure,
                 docker_config=docker_config,
                 clock=clock,
+                judges=judges,
             )
         )
 
@@ -71,12 +76,17 @@ async def crawl_targets(
     docker_config: Path | None = None,
     clock: Clock = utc_now,
     leaves_waiting: bool = False,
+    desk: PushDesk | None = None,
+    judges: Judges | None = None,
 ) -> CrawlReport:
     """The same on a running loop, with the parts given. One registry after the
     other; a failure stays its registry's own.
 
     leaves_waiting: nobody has asked for this crawl, so that repositories whose quota
                     is spent are left alone until it is back
+    desk:           where pushes to the one registry are looked after
+    judges:         what images are judged by; None: by nothing
+    desk:           where pushes to the one registry are looked after meanwhile
     """
     began = time.monotonic()
     writer = Writer(database, on_failure=lambda _: telemetry.db_write_errors.inc())
@@ -93,16 +103,21 @@ async def crawl_targets(
                     database=database,
                     docker_config=docker_config,
                 ) as connected:
+                    scope = scope_of(target)
                     crawl = Crawl(
                         connected.registry,
                         registry_entry(settings, target, connected.seen),
-                        scope_of(target),
+                        scope,
                         writer,
                         progress,
                         clock,
                         telemetry=telemetry,
                         warnings=connected.warnings,
                         leaves_waiting=leaves_waiting,
+                        desk=desk,
+                        judging=None
+                        if judges is None
+                        else partial(judges.of_platforms, scope.platforms),
                     )
                     done.append(await crawl.run(measure=measure))
             except (UsageError, RegistryError, TransportError) as exc:

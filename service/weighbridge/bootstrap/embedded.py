@@ -1,22 +1,31 @@
 """Everything in one process: the scheduler rings, the jobs' thread crawls."""
 
+import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import Final
 
 import structlog
 
-from weighbridge.audit.crawl_report import RegistryCrawl
+from weighbridge.audit.crawl_report import CrawlReport, RegistryCrawl
 from weighbridge.audit.progress import Progress
 from weighbridge.bootstrap.crawling import crawl_targets, utc_now
+from weighbridge.bootstrap.distributed.asked import Asked, asked_repository
+from weighbridge.bootstrap.embedded_pushes import EmbeddedPushes
+from weighbridge.bootstrap.judges import Judges
 from weighbridge.bootstrap.pruning import Pruning
 from weighbridge.bootstrap.targets import Target
-from weighbridge.config import Settings
+from weighbridge.bootstrap.telling import Delivering, teller
+from weighbridge.config import RegistrySettings, Settings
+from weighbridge.domain.policy_set import NO_POLICIES, PolicySet
 from weighbridge.errors import StoreError, WeighbridgeError
 from weighbridge.jobs.inline import InlineJobs
-from weighbridge.jobs.names import CRAWL, PRUNE
+from weighbridge.jobs.names import CRAWL, DELIVER, PRUNE, PUSH, SETTLE
 from weighbridge.jobs.scheduler import Scheduler
+from weighbridge.ports import JobQueue
+from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.registries import mark_unconfigured
 from weighbridge.store.repositories import oldest_looks
 from weighbridge.store.session import Database
@@ -27,12 +36,14 @@ RETRY_S: Final = 60
 
 
 class Embedded:
-    """Crawls every configured registry when it is due, and prunes once a day, until
-    closed.
+    """Crawls every configured registry when it is due, tells what was found, and
+    prunes once a day, until closed.
 
     When a registry is due is told by the database at the start (by the repository
     that was not looked at for longest, since a crawl may have been stopped half-way)
     and by the end of each crawl from then on.
+
+    policies: those in force; where none are given nothing is judged
     """
 
     def __init__(
@@ -42,6 +53,7 @@ class Embedded:
         telemetry: Telemetry,
         *,
         clock: Callable[[], datetime] = utc_now,
+        policies: Callable[[], PolicySet] = lambda: NO_POLICIES,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -51,9 +63,29 @@ class Embedded:
         self._lock = Lock()
         self._due_at: dict[str, datetime] = {}
         self._not_marked = ""
+        self._judges = Judges(policies, teller(settings))
         self._pruning = Pruning(database, settings.history.retention, clock)
-        self._jobs = InlineJobs({CRAWL: self._crawl, PRUNE: self._pruning.run})
+        self._delivering = Delivering(settings, database, telemetry, clock)
+        self._pushes = EmbeddedPushes(
+            settings, database, telemetry, clock, self._judges.of
+        )
+        self._jobs = InlineJobs(
+            {
+                PUSH: self._pushes.run,
+                CRAWL: self._crawl,
+                DELIVER: self._delivering.run,
+                SETTLE: self._settle,
+                PRUNE: self._pruning.run,
+            },
+            at_end=self._close_what_jobs_opened,
+        )
+        self._pushes.begin(self._jobs)
         self._scheduler = Scheduler(self._tick)
+
+    @property
+    def jobs(self) -> JobQueue:
+        """Who works in this process; whoever hears of a push asks here for a look."""
+        return self._jobs
 
     def start(self) -> None:
         """Begin to ring and to crawl; returns at once."""
@@ -101,28 +133,45 @@ class Embedded:
             due = [name for name, due_at in self._due_at.items() if due_at <= now]
         for name in due:
             self._jobs.put(CRAWL, name)
+        self._pushes.tick()
+        # What is due by time alone: the rest of a group, and what failed before.
+        self._jobs.put(DELIVER, "", first=True)
         if self._pruning.is_due(now):
             self._jobs.put(PRUNE, "")
         if self._not_marked:
             self._mark_unconfigured()
 
-    async def _crawl(self, name: str) -> None:
-        """One crawl; whatever it ends with, the registry is due again later."""
-        configured = self._settings.find_registry(name)
-        if configured is None:
+    async def _close_what_jobs_opened(self) -> None:
+        await self._pushes.aclose()
+        await self._delivering.aclose()
+
+    async def _settle(self, _: str) -> None:
+        await asyncio.to_thread(settle_all, self._database)
+
+    async def _crawl(self, argument: str) -> None:
+        """Of a registry, or of one repository after a push that does not say enough."""
+        name, slash, _ = argument.partition("/")
+        if slash:
+            await self._crawl_one(asked_repository(self._settings, argument))
             return
+        configured = self._settings.find_registry(name)
+        if configured is not None:
+            await self._crawl_all(configured)
+
+    async def _crawl_one(self, asked: Asked) -> None:
+        target = replace(asked.target, only=(asked.repository,))
+        report = await self._crawl_target(target, asked.registry)
+        (done,) = report.registries
+        self._tell(done, report.seconds)
+
+    async def _crawl_all(self, configured: RegistrySettings) -> None:
+        """Whatever it ends with, the registry is due again later."""
+        name = configured.name
         interval_s = self._settings.interval_of(configured)
         wait_s = min(RETRY_S, interval_s)
         try:
-            report = await crawl_targets(
-                self._settings,
-                [Target(configured.name, configured.url, configured)],
-                self._database,
-                self._telemetry,
-                Progress(),
-                clock=self._clock,
-                leaves_waiting=True,
-            )
+            target = Target(configured.name, configured.url, configured)
+            report = await self._crawl_target(target, configured)
             (done,) = report.registries
             self._tell(done, report.seconds)
             # A process that was killed blocks its repositories until its leases end.
@@ -137,6 +186,21 @@ class Embedded:
         finally:
             with self._lock:
                 self._due_at[name] = self._clock() + timedelta(seconds=wait_s)
+
+    async def _crawl_target(
+        self, target: Target, configured: RegistrySettings
+    ) -> CrawlReport:
+        return await crawl_targets(
+            self._settings,
+            [target],
+            self._database,
+            self._telemetry,
+            Progress(),
+            clock=self._clock,
+            leaves_waiting=True,
+            desk=self._pushes.desk(configured),
+            judges=self._judges,
+        )
 
     def _tell(self, done: RegistryCrawl, seconds: float) -> None:
         if done.state != "ok":

@@ -12,7 +12,7 @@ import structlog
 from weighbridge.bootstrap.patience import patiently
 from weighbridge.domain.retention import Retention
 from weighbridge.errors import StoreError
-from weighbridge.store.pruning import prune
+from weighbridge.store.pruning import Pruned, prune
 from weighbridge.store.session import Database
 
 EVERY: Final = timedelta(days=1)
@@ -67,12 +67,14 @@ class Pruning:
             ),
             wait=self._stopped.wait,
         )
-        is_any = pruned.passes or pruned.manifests or pruned.blobs
+        is_any = pruned != Pruned(0, 0, 0)
         tell = self._log.info if is_any else self._log.debug
         tell(
             "pruned",
             passes=pruned.passes,
             manifests=pruned.manifests,
             blobs=pruned.blobs,
+            pushes=pruned.pushes,
+            violations=pruned.violations,
             seconds=round(time.monotonic() - began, 2),
         )

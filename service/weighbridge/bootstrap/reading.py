@@ -1,12 +1,23 @@
 """Reads the configured database back. Nothing that asks registries is loaded."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from weighbridge.bootstrap.databases import ready_database
 from weighbridge.config import Settings
+from weighbridge.domain.printable import printable
 from weighbridge.domain.report import RegistryReport, RepositoryReport
+from weighbridge.domain.violation import ViolationReport
 from weighbridge.errors import UsageError
-from weighbridge.store.reports import RepositoryQuery, registry_reports, repository_page
+from weighbridge.store.reports import (
+    RepositoryQuery,
+    ViolationQuery,
+    registry_names,
+    registry_reports,
+    repository_page,
+    violation_page,
+)
+from weighbridge.store.session import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +26,14 @@ class Heaviest:
 
     rows: tuple[RepositoryReport, ...]
     registries: tuple[RegistryReport, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Violating:
+    """Violations, newest first, and whether there are more of them."""
+
+    rows: tuple[ViolationReport, ...]
+    is_cut: bool
 
 
 def top(
@@ -30,14 +49,36 @@ def top(
         ready_database(settings, must_exist=True) as database,
         database.read() as connection,
     ):
+        check_registry(connection, registry)
         registries = registry_reports(connection)
-        known = [report.name for report in registries]
-        if registry is not None and registry not in known:
-            raise UsageError(
-                f"no registry called {registry!r} was ever crawled",
-                code="unknown_registry",
-                hint=f"there are  {', '.join(known) or 'none yet'}",
-            )
         rows = repository_page(connection, query).items
     shown = {row.registry for row in rows}
     return Heaviest(rows, tuple(r for r in registries if r.name in shown))
+
+
+def violations(settings: Settings, query: ViolationQuery, now: datetime) -> Violating:
+    """The newest of those that are asked for.
+
+    Raises UsageError(unknown_registry, invalid_limit), StoreError(no_database).
+    """
+    with (
+        ready_database(settings, must_exist=True) as database,
+        database.read() as connection,
+    ):
+        check_registry(connection, query.registry)
+        page = violation_page(connection, query, now)
+    return Violating(page.items, page.next_cursor is not None)
+
+
+def check_registry(connection: Connection, name: str | None) -> None:
+    """Tell an empty answer from a misspelt name.
+
+    Raises UsageError(unknown_registry).
+    """
+    known = registry_names(connection)
+    if name is not None and name not in known:
+        raise UsageError(
+            f"no registry called {printable(name, 70)!r} was ever crawled",
+            code="unknown_registry",
+            hint=f"there are  {', '.join(known) or 'none yet'}",
+        )

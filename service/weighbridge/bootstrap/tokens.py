@@ -1,12 +1,11 @@
 """What `weighbridge token` does with the configured database."""
 
-import os
-import pwd
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from weighbridge.bootstrap.actor import system_user
 from weighbridge.bootstrap.databases import ready_database
 from weighbridge.config import Settings
 from weighbridge.domain.access import (
@@ -63,7 +62,9 @@ def create_token(
             raise _exists(name or role)
         until = f" until {expires_at:%Y-%m-%d}" if expires_at else ""
         detail = f"{role}{until}"
-        note_act(connection, Act(now, _who(), "token.create", token.name, detail))
+        note_act(
+            connection, Act(now, system_user(), "token.create", token.name, detail)
+        )
     return Created(token, secret)
 
 
@@ -93,17 +94,8 @@ def revoke(settings: Settings, name_or_id: str) -> tuple[Token, bool]:
         token = found[-1]
         done = revoke_token(connection, token.id, now)
         if done:
-            note_act(connection, Act(now, _who(), "token.revoke", token.name))
+            note_act(connection, Act(now, system_user(), "token.revoke", token.name))
     return token, done
-
-
-def _who() -> str:
-    """The user of the system who asked; environment variables may say anything."""
-    number = os.geteuid()
-    try:
-        return f"cli:{pwd.getpwuid(number).pw_name}"
-    except KeyError:
-        return f"cli:{number}"
 
 
 def _exists(name: str) -> UsageError:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from weighbridge.audit.weigh import weigh
-from weighbridge.bootstrap.clients import registry_client
+from weighbridge.bootstrap.clients import Connected, registry_client
 from weighbridge.bootstrap.targets import Target, refuse_registry, target_of
 from weighbridge.config import Settings
 from weighbridge.domain.document import Problem
@@ -35,9 +35,8 @@ def inspect(
         return asyncio.run(
             _weighed(settings, target, reference, wanted, all_platforms, docker_config)
         )
-    except (TransportError, NotFound, AuthError) as exc:
-        if note := why_docker_hub(settings, text, reference):
-            exc.hint = "\n".join(filter(None, (note, exc.hint)))
+    except WeighbridgeError as exc:
+        note_docker_hub(exc, settings, text, reference)
         raise
 
 
@@ -56,20 +55,44 @@ async def _weighed(
         docker_config=docker_config,
         keeps_quota=False,
     ) as connected:
-        try:
-            weighing = await weigh(
-                connected.registry,
-                reference,
-                platform=platform,
-                all_platforms=all_platforms,
-            )
-        except WeighbridgeError as exc:
-            if exc.code in ("unauthorized", "denied") and connected.warnings:
-                # A login that cannot be read is the cause; signing in again is no
-                # remedy.
-                exc.hint = "\n".join(f"note   {w.message}" for w in connected.warnings)
-            raise
+        return await weigh_with(
+            connected, reference, platform=platform, all_platforms=all_platforms
+        )
+
+
+async def weigh_with(
+    connected: Connected,
+    reference: Reference,
+    *,
+    platform: Platform | None,
+    all_platforms: bool,
+    measure: bool = True,
+) -> Weighing:
+    """One reference over an open client, with what is to be said of its credentials."""
+    try:
+        weighing = await weigh(
+            connected.registry,
+            reference,
+            platform=platform,
+            all_platforms=all_platforms,
+            measure=measure,
+        )
+    except WeighbridgeError as exc:
+        if exc.code in ("unauthorized", "denied") and connected.warnings:
+            # A login that cannot be read is the cause; signing in again is no remedy.
+            exc.hint = "\n".join(f"note   {w.message}" for w in connected.warnings)
+        raise
     return _with_warnings(weighing, connected.warnings)
+
+
+def note_docker_hub(
+    error: WeighbridgeError, settings: Settings, text: str, reference: Reference
+) -> None:
+    """Say with the error that Docker Hub was asked, where that may be the mistake."""
+    if isinstance(error, TransportError | NotFound | AuthError) and (
+        note := why_docker_hub(settings, text, reference)
+    ):
+        error.hint = "\n".join(filter(None, (note, error.hint)))
 
 
 def why_docker_hub(settings: Settings, text: str, reference: Reference) -> str:

@@ -35,10 +35,12 @@ def command(
     configured registries without one. Exits with 3 if any target failed; what the
     others brought is kept.
     """
-    settings = options.settings()
+    settings = options.settings(policy_files=True)
+    policies = options.policies()
 
     from weighbridge.audit.progress import Progress
     from weighbridge.bootstrap.crawling import crawl
+    from weighbridge.bootstrap.judges import Judges
     from weighbridge.cli import collector, crawl_output
     from weighbridge.cli.log_lines import configure_log
     from weighbridge.cli.progress import shown, stopped_text
@@ -57,6 +59,7 @@ def command(
                     progress=progress,
                     plain_http=plain_http,
                     docker_config=options.docker_config(),
+                    judges=Judges(lambda: policies.policies, is_silent=True),
                 )
         except KeyboardInterrupt:
             click.echo(stopped_text(progress, again(options, targets)), err=True)

@@ -4,16 +4,20 @@ import asyncio
 import resource
 import socket
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 import click
 import uvicorn
 from fastapi import FastAPI
 
+from weighbridge.bootstrap.probing import Paces, Probes, alone
 from weighbridge.cli.head_deadline import HeadDeadline
+from weighbridge.cli.reception import reception_of
 from weighbridge.config import Settings, split_bind
 from weighbridge.domain.platform import DEFAULT
 from weighbridge.domain.policy_set import NO_POLICIES, PolicySet
+from weighbridge.ports import JobQueue
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.app import create_apps
@@ -43,14 +47,22 @@ def listeners(
     database: Database,
     telemetry: Telemetry,
     policies: Callable[[], PolicySet] = lambda: NO_POLICIES,
+    jobs: JobQueue | None = None,
+    paces: Paces = alone,
 ) -> uvicorn.Server:
     """A server of everything that is configured; `run()` it on the main thread. It
     ends at SIGINT or SIGTERM, and raises the signal again.
 
     policies: those in force now
+    jobs:     who is asked to look at what webhooks tell
+    paces:    what probes share with other processes
     Raises UsageError(no_token) if others could reach it and nobody could use it.
     """
-    apps = create_apps(database, telemetry, web_options(settings, policies))
+    options = replace(
+        web_options(settings, policies),
+        prober=Probes(settings, database, telemetry, paces),
+    )
+    apps = create_apps(database, telemetry, options, reception_of(settings, jobs))
     _take_files()
     beside: list[_Server] = []
     if apps.metrics is not None and settings.metrics.bind is not None:

@@ -20,16 +20,21 @@ from weighbridge.cli.streams import OutputFailed, give_up, is_of_output, take_ov
 
 _COMMANDS: Final = {
     "inspect": "weighbridge.cli.inspect",
+    "check": "weighbridge.cli.check",
     "crawl": "weighbridge.cli.crawl",
     "top": "weighbridge.cli.top",
     "up": "weighbridge.cli.up",
     "serve": "weighbridge.cli.serve",
     "worker": "weighbridge.cli.worker",
     "scheduler": "weighbridge.cli.scheduler",
+    "violations": "weighbridge.cli.violations",
+    "waive": "weighbridge.cli.waive",
     "policy": "weighbridge.cli.policy",
+    "notify": "weighbridge.cli.notify",
     "config": "weighbridge.cli.config",
     "db": "weighbridge.cli.db",
     "health": "weighbridge.cli.health",
+    "webhook": "weighbridge.cli.webhook",
     "token": "weighbridge.cli.token",
 }
 """In the order in which a newcomer needs them; each module has a `command`."""

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from weighbridge.config import PolicySource, Settings
     from weighbridge.config.effective import Tree
 
-Output: TypeAlias = Literal["table", "json", "csv", "markdown"]
+Output: TypeAlias = Literal["table", "json", "csv", "markdown", "github"]
+"""`github` is what `check` alone prints: the commands of a workflow's log."""
 
 P = ParamSpec("P")
 Command: TypeAlias = Callable[..., int]
@@ -113,13 +114,19 @@ _CONFIG: Final[_Option] = click.option(
 _DATABASE: Final[_Option] = click.option(
     "--database", metavar="URL|FILE", help="Where results are kept."
 )
-_OUTPUT: Final[_Option] = click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["table", "json", "csv", "markdown"]),
-    default="table",
-    help="How results are printed.",
-)
+
+
+def _output(*, github: bool) -> _Option:
+    forms = ["table", "json", "csv", "markdown"]
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Choice([*forms, "github"] if github else forms),
+        default="table",
+        help="How results are printed.",
+    )
+
+
 _UNITS: Final[_Option] = click.option(
     "--units",
     type=click.Choice(["si", "iec"]),
@@ -130,7 +137,11 @@ _DEBUG: Final[_Option] = click.option("--debug", is_flag=True, help="Show traceb
 
 
 def common_options(
-    *, database: bool = True, results: bool = False, sizes: bool = True
+    *,
+    database: bool = True,
+    results: bool = False,
+    sizes: bool = True,
+    github: bool = False,
 ) -> Callable[[Callable[Concatenate[Options, P], int]], Command]:
     """Give a command `--config`, `--debug` and what else it obeys, as its first
     argument.
@@ -138,10 +149,11 @@ def common_options(
     database: it opens the database, or checks where it is
     results:  it prints results, in several forms
     sizes:    sizes are among these
+    github:   one of the forms is for a workflow's log
     """
     options = [_CONFIG]
     options += [_DATABASE] if database else []
-    options += [_OUTPUT] if results else []
+    options += [_output(github=github)] if results else []
     options += [_UNITS] if results and sizes else []
     options += [_DEBUG]
 

@@ -1,15 +1,14 @@
-"""`weighbridge policy explain`: which limits hold for an image, and who says so."""
+"""`weighbridge policy ...`: which limits hold, and what others would flag."""
 
-from typing import TYPE_CHECKING, Final
+from dataclasses import replace
+from typing import Final
 
 import click
 
-from weighbridge.cli.commands import Group
+from weighbridge.cli.check_limits import BYTES, MOST, SHARE, own_limits
+from weighbridge.cli.commands import Count, Group
 from weighbridge.cli.options import Options, common_options
 from weighbridge.cli.streams import emit
-
-if TYPE_CHECKING:
-    from weighbridge.config import Settings
 
 _EXAMPLES = """\b
 Examples:
@@ -18,8 +17,12 @@ Examples:
 """
 
 
-_HOSTS: Final = {"docker.io": "registry-1.docker.io"}
-"""Of registries that people call by another name."""
+_TRY: Final = """\b
+Examples:
+  weighbridge policy try --max-compressed 500MB
+  weighbridge policy try --max-growth 25% --min-growth 50MB --repository 'shop/*'
+"""
+_LAYERS: Final = 4_096
 
 
 @click.group(cls=Group, epilog=_EXAMPLES)
@@ -42,10 +45,11 @@ def explain(options: Options, ref: str) -> int:
     policies = options.policies().policies
 
     from weighbridge.cli import policy_output
+    from weighbridge.cli.registry_names import name_at
     from weighbridge.domain.reference import parse_reference
 
     reference = parse_reference(ref, settings.names)
-    registry = _name_at(settings, reference.registry)
+    registry = name_at(settings, reference.registry)
     decided = policies.explain(registry, reference.repository, reference.tag or "")
     name = f"{registry}/{reference.repository}"
     if reference.tag is not None:
@@ -55,8 +59,52 @@ def explain(options: Options, ref: str) -> int:
     return 0
 
 
-def _name_at(settings: "Settings", address: str) -> str:
-    """The configured name of the registry at this address, else the address."""
-    host = _HOSTS.get(address, address)
-    names = (r.name for r in settings.registries if r.url.endswith(f"//{host}"))
-    return next(names, address)
+@command.command("try", epilog=_TRY)
+@click.option("--max-compressed", type=MOST, metavar="SIZE", help="What a pull moves.")
+@click.option("--max-uncompressed", type=MOST, metavar="SIZE", help="On disk.")
+@click.option(
+    "--max-growth", type=SHARE, metavar="PERCENT", help="Over the baseline: 25%."
+)
+@click.option(
+    "--min-growth", type=BYTES, metavar="SIZE", help="Growth below it is fine."
+)
+@click.option("--max-layers", type=Count(1, _LAYERS), metavar="N", help="Layers.")
+@click.option(
+    "--max-layer-compressed", type=MOST, metavar="SIZE", help="Of each layer."
+)
+@click.option(
+    "--max-deduplicated", type=MOST, metavar="SIZE", help="Of a whole repository."
+)
+@click.option("--registry", metavar="NAME", help="In this registry only.")
+@click.option(
+    "--repository",
+    "pattern",
+    metavar="PATTERN",
+    default="*",
+    help="Of these repositories only; * stands for any text.",
+)
+@common_options(results=True)
+def try_(
+    options: Options, /, registry: str | None, pattern: str, **given: float | None
+) -> int:
+    """Show what limits would flag, before they are set.
+
+    Held against them is the newest image of every repository, as the last crawl left
+    it. Nothing is written, nobody is told, no registry is asked; the policies that
+    are in force do not matter.
+    """
+    if all(given[key] is None for key in given if key != "min_growth"):
+        raise click.UsageError("say at least one limit, such as --max-compressed 500MB")
+    settings = options.settings()
+
+    from weighbridge.bootstrap.trying import try_on_all
+    from weighbridge.cli import trial_output
+
+    deduplicated = given["max_deduplicated"]
+    limits = replace(
+        own_limits(given).limits,
+        max_deduplicated_bytes=None if deduplicated is None else int(deduplicated),
+    )
+    trial = try_on_all(settings, limits, registry=registry, pattern=pattern)
+    emit(trial_output.tried(trial, options.output, options.screen()))
+    return 0

@@ -57,7 +57,7 @@ def _cells(decided: Decided, screen: Screen) -> list[str]:
 
 
 def _shown(decided: Decided, screen: Screen) -> str:
-    """`500 MB`, `25%`; `none` for a limit that is not there."""
+    """`500 MB`, `25%`, `60 layers`; `none` for a limit that is not there."""
     value = decided.value
     if value is None:
         return "none"
@@ -65,4 +65,6 @@ def _shown(decided: Decided, screen: Screen) -> str:
         return printable(value)
     if isinstance(value, float):
         return f"{value * 100:.6g}%"
+    if decided.key == "max_layers":
+        return "1 layer" if value == 1 else f"{value:,} layers"
     return format_bytes(value, iec=screen.iec)

@@ -17,6 +17,7 @@ from weighbridge.audit.progress import Progress
 from weighbridge.bootstrap.crawling import crawl_targets
 from weighbridge.bootstrap.databases import checked_database, ready_database
 from weighbridge.bootstrap.embedded import Embedded
+from weighbridge.bootstrap.judges import Judges
 from weighbridge.bootstrap.policies import PolicyReload
 from weighbridge.bootstrap.targets import Target
 from weighbridge.cli import collector
@@ -62,9 +63,10 @@ def up(
     telemetry = Telemetry()
     reload = _reloaded(policies, telemetry)
     with ready_database(settings) as database:
-        server = listeners(settings, database, telemetry, reload.current)
+        embedded = Embedded(settings, database, telemetry, policies=reload.current)
+        server = listeners(settings, database, telemetry, reload.current, embedded.jobs)
         announce()
-        _serve(server, Embedded(settings, database, telemetry), reload)
+        _serve(server, embedded, reload)
 
 
 def serve(
@@ -77,12 +79,15 @@ def serve(
     configure_log(settings)
     # Needs redis, which only the extra `workers` brings.
     from weighbridge.bootstrap.distributed.crew_watch import CrewWatch
+    from weighbridge.bootstrap.distributed.probe_paces import probe_paces
+    from weighbridge.bootstrap.distributed.push_bell import push_bell
 
     collector.relax()
     telemetry = Telemetry()
     reload = _reloaded(policies, telemetry)
-    with checked_database(settings) as database:
-        server = listeners(settings, database, telemetry, reload.current)
+    with checked_database(settings) as database, push_bell(settings) as jobs:
+        paces = probe_paces(settings)
+        server = listeners(settings, database, telemetry, reload.current, jobs, paces)
         announce()
         _serve(server, CrewWatch(settings, database, telemetry), reload)
 
@@ -115,9 +120,11 @@ def up_demo(
         server = listeners(settings, database, telemetry, reload.current)
         announce()
         if not _has_a_past(database):
-            _live_through(settings, url, database, telemetry)
+            judges = Judges(reload.current, is_silent=True)
+            _live_through(settings, url, database, telemetry, judges)
         _tell_what_to_try(settings)
-        _serve(server, Embedded(settings, database, telemetry), reload)
+        embedded = Embedded(settings, database, telemetry, policies=reload.current)
+        _serve(server, embedded, reload)
 
 
 @contextmanager
@@ -161,6 +168,7 @@ def _live_through(
     registry_at: Callable[[int | None], str],
     database: Database,
     telemetry: Telemetry,
+    judges: Judges,
 ) -> None:
     """Crawl the demo as it was at each of its moments, so that tags have a past."""
     (demo,) = settings.registries
@@ -176,6 +184,7 @@ def _live_through(
                 telemetry,
                 progress,
                 clock=_stopped_at(moment),
+                judges=judges,
             )
         )
         (done,) = report.registries

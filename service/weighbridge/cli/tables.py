@@ -9,6 +9,7 @@ from typing import Final
 # What spreadsheets read as a formula (OWASP, "CSV Injection").
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _BACKTICKS: Final = re.compile("`+")
+_PIPE: Final = re.compile(r"(?<=(\\))\||\|")
 
 
 def csv_table(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
@@ -36,13 +37,19 @@ def markdown_table(
 
 def code(text: str) -> str:
     """A code span for a Markdown table: nothing in it is markup, nobody is
-    mentioned. The pipe alone has to be escaped there (GFM 4.10)."""
+    mentioned. The pipe alone has to be escaped there (GFM 4.10); behind a backslash it
+    gets a space, as readers of GFM disagree on what two backslashes before it mean."""
+    return _PIPE.sub(lambda found: " \\|" if found[1] else "\\|", code_span(text))
+
+
+def code_span(text: str) -> str:
+    """The same for Markdown that is no table."""
     if not text:
         return ""
     longest = max(map(len, _BACKTICKS.findall(text)), default=0)
     fence = "`" * (longest + 1)
     space = " " if longest else ""
-    return f"{fence}{space}{text}{space}{fence}".replace("|", "\\|")
+    return f"{fence}{space}{text}{space}{fence}"
 
 
 def _csv_cell(value: object) -> object:

@@ -33,7 +33,7 @@ def check_url(text: str) -> str:
         )
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise _no_url("must start with https:// or http:// and name a host")
-    if not (_HOST.fullmatch(parts.hostname) or _is_literal(parts.hostname)):
+    if not (_HOST.fullmatch(parts.hostname) or is_literal(parts.hostname)):
         raise _no_url("names no valid host")
     if port == 0:
         raise _no_url("has a port outside 1 to 65535")
@@ -64,7 +64,7 @@ def split_bind(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     is_bracketed = host.startswith("[") and host.endswith("]")
     host = host[1:-1] if is_bracketed else host
-    is_host = _is_literal(host) if is_bracketed else bool(_HOST.fullmatch(host))
+    is_host = is_literal(host) if is_bracketed else bool(_HOST.fullmatch(host))
     if not is_host or not re.fullmatch(r"[0-9]{1,5}", port, re.ASCII):
         raise _no_bind()
     if int(port) > 65_535:
@@ -87,7 +87,8 @@ def is_loopback(host: str) -> bool:
     return (mapped or address).is_loopback
 
 
-def _is_literal(host: str) -> bool:
+def is_literal(host: str) -> bool:
+    """Whether it is an address, without brackets and scope."""
     try:
         ipaddress.ip_address(host)
     except ValueError:

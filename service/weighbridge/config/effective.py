@@ -64,8 +64,8 @@ class _Shower:
         """dumped: the value as pydantic writes it, for what was not written."""
         if isinstance(value, BaseModel) and isinstance(dumped, dict):
             return {
-                name: self.shown(getattr(value, name), dumped.get(name), (*path, name))
-                for name in _names(value)
+                key: self.shown(getattr(value, name), dumped.get(key), (*path, key))
+                for name, key in _names(value)
             }
         models = _models_in(value)
         if models and isinstance(dumped, list):
@@ -91,12 +91,16 @@ class _Shower:
         return DEFAULT
 
 
-def _names(model: BaseModel) -> list[str]:
-    """The keys that are shown. What a policy does not say is left to the next one,
-    while `null` would decide: it cannot be shown as a value."""
+def _names(model: BaseModel) -> list[tuple[str, str]]:
+    """The fields that are shown, each with its key. What a policy does not say is left
+    to the next one, while `null` would decide: it cannot be shown as a value."""
     names = type(model).model_fields
     is_policy = isinstance(model, PolicySettings)
-    return [n for n in names if not is_policy or n in model.model_fields_set]
+    return [
+        (name, field.alias or name)
+        for name, field in names.items()
+        if not is_policy or name in model.model_fields_set
+    ]
 
 
 def _models_in(value: object) -> list[BaseModel]:

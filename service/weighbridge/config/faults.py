@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final, get_args
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from weighbridge.config.document import Path
@@ -16,6 +17,7 @@ SHOWN_CHARACTERS: Final = 60
 _UNSHOWN_KEYS: Final = frozenset(
     {"auth", "database_url", "database_url_file", "redis_url", "redis_url_file"}
 )
+_UNSHOWN_OF_CHANNELS: Final = frozenset({"url", "urls", "secret", "secrets", "smtp"})
 
 _WORDS: Final = {
     "missing": "is missing",
@@ -123,7 +125,7 @@ def shown(error: ErrorDetails) -> str:
     """The scalar that was written, cut, or "" where it could hold a secret."""
     context = error.get("ctx", {})
     value = context.get("shown", error["input"])
-    if _UNSHOWN_KEYS.intersection(error["loc"]):
+    if _UNSHOWN_KEYS.intersection(error["loc"]) or _is_of_channel(error["loc"]):
         return ""
     if error["type"] in ("missing", "extra_forbidden"):
         return ""
@@ -133,6 +135,14 @@ def shown(error: ErrorDetails) -> str:
     if "@" in text:
         return ""
     return printable(text, SHOWN_CHARACTERS)
+
+
+def _is_of_channel(path: Path) -> bool:
+    """Whether this may be the address of a channel, which often is its secret, or a
+    webhook's secret; it may stand where the channel or webhook was to stand."""
+    if path[:1] not in (("channels",), ("webhooks",)):
+        return False
+    return len(path) < 3 or path[2] in _UNSHOWN_OF_CHANNELS
 
 
 def _unknown_key(error: ErrorDetails, model: type[BaseModel]) -> str:
@@ -147,11 +157,16 @@ def _unknown_key(error: ErrorDetails, model: type[BaseModel]) -> str:
 def _keys_at(model: type[BaseModel], path: Iterable[str | int]) -> list[str]:
     for step in path:
         if isinstance(step, str):
-            inner = _model_in(model.model_fields[step].annotation)
+            fields = {field.alias or name: field for name, field in _fields(model)}
+            inner = _model_in(fields[step].annotation)
             if inner is None:
                 return []
             model = inner
-    return list(model.model_fields)
+    return [field.alias or name for name, field in _fields(model)]
+
+
+def _fields(model: type[BaseModel]) -> Iterable[tuple[str, FieldInfo]]:
+    return model.model_fields.items()
 
 
 def _model_in(annotation: object) -> type[BaseModel] | None:

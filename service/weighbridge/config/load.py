@@ -3,12 +3,14 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path as FilePath
 from typing import Final
 
 from pydantic import ValidationError
 
 from weighbridge.config.across import clashes
+from weighbridge.config.channel_rules import route_clashes
 from weighbridge.config.document import Path
 from weighbridge.config.draft import DATABASE_URL, REDIS_URL, Draft
 from weighbridge.config.faults import Fault, config_error
@@ -19,6 +21,7 @@ from weighbridge.config.policy_files import (
     policy_drafts,
 )
 from weighbridge.config.settings import Settings
+from weighbridge.config.webhook_settings import webhook_clashes
 
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+_]*:", re.ASCII)
 
@@ -139,7 +142,8 @@ def _read_url(
 
 
 def _checked(draft: Draft, others: Sequence[Draft]) -> Settings:
-    for path, clash in clashes(draft.tree):
+    tree = draft.tree
+    for path, clash in chain(clashes(tree), route_clashes(tree), webhook_clashes(tree)):
         draft.note((*path, clash.key), clash.message, clash.code, clash.shown)
     settings: Settings | None = None
     try:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from weighbridge.config.document import Path, line_of
 from weighbridge.config.draft import Draft
-from weighbridge.config.faults import Fault
+from weighbridge.config.faults import Fault, config_error
 from weighbridge.config.policies import PolicyFileSettings, PolicySettings
 from weighbridge.domain.policy import KEYS, Place, Policy
 from weighbridge.errors import ConfigError
@@ -70,6 +70,17 @@ def _note_lost_folder(main: Draft, number: int, pattern: str) -> None:
         return
     path: Path = (*POLICY_FILES, number)
     main.note(path, message, "unreadable_file", pattern)
+
+
+def read_policy_files(paths: Iterable[str]) -> list[Policy]:
+    """The policies of these files, in their order. Raises ConfigError with every
+    fault."""
+    drafts = [_read(path) for path in paths]
+    note_repeated_names(drafts)
+    policies = [policy for draft in drafts for policy in checked_file(draft)]
+    if faults := [fault for draft in drafts for fault in draft.in_order()]:
+        raise config_error(faults)
+    return policies
 
 
 def note_repeated_names(drafts: Iterable[Draft]) -> None:

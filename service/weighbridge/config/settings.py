@@ -11,6 +11,7 @@ from weighbridge.config.across import (
     metrics_clash,
     without,
 )
+from weighbridge.config.channel_settings import Channels, Routes, routing_of
 from weighbridge.config.fields import (
     PATTERNS,
     Bind,
@@ -29,11 +30,15 @@ from weighbridge.config.registry_settings import (
     DefaultSettings,
     RegistrySettings,
 )
+from weighbridge.config.webhook_settings import Webhooks
 from weighbridge.domain.retention import Retention
+from weighbridge.domain.routing import Route
 from weighbridge.domain.series import DEFAULT_MAX_SERIES, Budget, Family
 
 LOOPBACK_CONCURRENCY: Final = 32
 PASSES_S: Final = 30 * 24 * 3600
+PUSHES_S: Final = 30 * 24 * 3600
+NOTIFICATIONS_S: Final = 90 * 24 * 3600
 UNTAGGED_IMAGES_S: Final = 400 * 24 * 3600
 SERIES_MIN: Final = 100
 SERIES_MAX: Final = 1_000_000
@@ -75,11 +80,18 @@ class HistorySettings(Keys):
     ever."""
 
     passes: KeptFor = PASSES_S
+    pushes: KeptFor = PUSHES_S
+    notifications: KeptFor = NOTIFICATIONS_S
     untagged_images: KeptFor = UNTAGGED_IMAGES_S
 
     @property
     def retention(self) -> Retention:
-        return Retention(_period(self.passes), _period(self.untagged_images))
+        return Retention(
+            _period(self.passes),
+            _period(self.untagged_images),
+            pushes=_period(self.pushes),
+            notifications=_period(self.notifications),
+        )
 
 
 def _period(seconds: int | None) -> timedelta | None:
@@ -108,6 +120,9 @@ class Settings(Keys):
     registries: tuple[RegistrySettings, ...] = ()
     policy_files: PathPatterns = ()
     policies: Policies = ()
+    webhooks: Webhooks = ()
+    channels: Channels = ()
+    routes: Routes = ()
     web: WebSettings = WebSettings()
     metrics: MetricsSettings = MetricsSettings()
     history: HistorySettings = HistorySettings()
@@ -121,6 +136,25 @@ class Settings(Keys):
 
     def find_registry(self, name: str) -> RegistrySettings | None:
         return next((r for r in self.registries if r.name == name), None)
+
+    @property
+    def message_routes(self) -> tuple[Route, ...]:
+        """Where a violation is told once, by way of the outbox."""
+        return self._routes_to(is_told_messages=True)
+
+    @property
+    def alert_routes(self) -> tuple[Route, ...]:
+        """Where all open violations are told again and again: Alertmanagers."""
+        return self._routes_to(is_told_messages=False)
+
+    def _routes_to(self, *, is_told_messages: bool) -> tuple[Route, ...]:
+        named = {
+            channel.name
+            for channel in self.channels
+            if channel.is_told_messages == is_told_messages
+        }
+        routes = routing_of(self.channels, self.routes)
+        return tuple(route for route in routes if route.channel in named)
 
     def interval_of(self, registry: RegistrySettings) -> int:
         """Seconds between two looks at a repository of this registry."""

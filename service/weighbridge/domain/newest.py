@@ -84,9 +84,14 @@ def baseline(ranking: Sequence[Ranked]) -> int | None:
             sizes.setdefault(candidate.digest, candidate.compressed_bytes)
         if len(sizes) == _BASELINE_MOST_IMAGES:
             break
+    return baseline_of(list(sizes.values()))
+
+
+def baseline_of(sizes: Sequence[int]) -> int | None:
+    """The same of compressed sizes, the latest first."""
     if len(sizes) < _BASELINE_LEAST_IMAGES:
         return None
-    ordered = sorted(sizes.values())
+    ordered = sorted(sizes[:_BASELINE_MOST_IMAGES])
     middle = len(ordered) // 2
     return (ordered[middle] + ordered[~middle]) // 2
 

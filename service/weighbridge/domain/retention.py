@@ -10,7 +10,11 @@ class Retention:
 
     passes:          records of looks at a repository, from the end of each
     untagged_images: what images are made of, from when no tag led to them any more
+    pushes:          what webhooks told, from when it was looked at
+    notifications:   violations, with what was told of them, from the end of each
     """
 
     passes: timedelta | None
     untagged_images: timedelta | None
+    pushes: timedelta | None = None
+    notifications: timedelta | None = None

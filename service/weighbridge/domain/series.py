@@ -41,6 +41,23 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class Violations:
+    """How many series tell of violations; where there is none, there is no series.
+
+    of_repositories: of all repositories, one for each severity that one has
+    kinds:           severities that there are: the most that one repository has
+    of_policies:     one for each policy and severity; these are totals, always shown
+    """
+
+    of_repositories: int = 0
+    kinds: int = 0
+    of_policies: int = 0
+
+
+NO_VIOLATIONS: Final = Violations()
+
+
+@dataclass(frozen=True, slots=True)
 class Ladder:
     """Where the ladder stands for a number of repositories.
 
@@ -59,22 +76,24 @@ def ladder(
     repositories: int,
     *,
     limits: int = 0,
+    violations: Violations = NO_VIOLATIONS,
     was_below: bool = False,
 ) -> Ladder:
     """The highest level at which all of them keep within the budget.
 
-    limits:    how many kinds of limits any policy sets, a series each
-    was_below: it stood below level 3 a short while ago
+    limits:     how many kinds of limits any policy sets, a series each
+    violations: the series of what exceeds its limit now
+    was_below:  it stood below level 3 a short while ago
     """
-    room = room_of(budget.max_series, registries)
+    room = max(0, room_of(budget.max_series, registries) - violations.of_policies)
     core = CORE_SERIES + limits
-    most = room // core
+    most = room // (core + violations.kinds)
     enter = int(most / _LEAVE)
-    wanted = repositories * (core + len(budget.families))
+    wanted = repositories * (core + len(budget.families)) + violations.of_repositories
     needs_margin = was_below and budget.families
     if wanted * (_LEAVE if needs_margin else 1) <= room:
         return Ladder(3, most, enter)
-    if repositories <= most:
+    if repositories * core + violations.of_repositories <= room:
         return Ladder(2, most, enter)
     return Ladder(1 if enter else 0, most, enter)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from weighbridge.domain.policy import LimitKey, Limits
+from weighbridge.domain.policy import LIMIT_KEYS, LimitKey, Limits
 from weighbridge.domain.weighing import WeighedImage
 
 Keeping: TypeAlias = Literal["kept", "near", "over", "maybe", "unknown"]
@@ -93,6 +93,14 @@ def verdict(limits: Limits, measured: Measured) -> tuple[Finding, ...]:
         _of_repository(limits, measured),
     )
     return tuple(finding for finding in found if finding is not None)
+
+
+def limits_images(limits: Limits) -> bool:
+    """Whether any of them is about an image."""
+    values = limits.by_key
+    return any(
+        values[key] is not None for key in LIMIT_KEYS if key != "max_deduplicated"
+    )
 
 
 def is_exceeded(findings: Sequence[Finding]) -> bool:

@@ -21,13 +21,15 @@ from weighbridge.domain.limits import REQUEST_DEADLINE_S, RETRY_AFTER_MAX_S
 from weighbridge.domain.secret import Secret
 from weighbridge.errors import RateLimited
 from weighbridge.jobs.broker import GIVE_UP_S
+from weighbridge.ports import IS_URGENT
 
 _ENTER: Final = """
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local slots, due_key, pause, askers = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local slots, due_key, pause, askers, ahead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local slot, limit, interval, ttl, process = ARGV[1], tonumber(ARGV[2]),
     tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
+local is_urgent = ARGV[6] == '1'
 redis.call('ZADD', askers, now, process)
 redis.call('ZREMRANGEBYSCORE', askers, 0, now - 60000)
 redis.call('PEXPIRE', askers, 60000)
@@ -35,7 +37,11 @@ local crew = redis.call('ZCARD', askers)
 local paused = tonumber(redis.call('GET', pause) or '0') - now
 if paused > 0 then return {0, paused, crew} end
 redis.call('ZREMRANGEBYSCORE', slots, 0, now)
-if redis.call('ZCARD', slots) >= limit then return {0, 20, crew} end
+if not is_urgent and redis.call('EXISTS', ahead) == 1 then return {0, 20, crew} end
+if redis.call('ZCARD', slots) >= limit then
+    if is_urgent then redis.call('SET', ahead, '1', 'PX', 60) end
+    return {0, is_urgent and 5 or 20, crew}
+end
 local wait = 0
 if interval > 0 then
     local slack = math.max(1000, interval)
@@ -44,12 +50,14 @@ if interval > 0 then
     if wait >= 1000 then return {0, wait, crew} end
     redis.call('SET', due_key, tostring(due), 'PX', math.ceil(due - now) + 1000)
 end
+if is_urgent then redis.call('DEL', ahead) end
 redis.call('ZADD', slots, now + ttl + wait, slot)
 redis.call('PEXPIRE', slots, ttl + wait)
 return {1, wait, crew}
 """
 """Takes a slot and a turn (GCRA: one number), or says how long to wait: until the end
-of a pause, for a slot, for a turn that is too far away to be kept."""
+of a pause, for a slot, for a turn that is too far away to be kept. Who is urgent and
+finds no slot keeps all others out until the next one is free."""
 _PAUSE: Final = """
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
@@ -172,8 +180,9 @@ class SharedPacing:
             0 if rate is None else 1000 / rate,
             int(REQUEST_DEADLINE_S * 1000),
             self._process,
+            int(IS_URGENT.get()),
         ]
-        keys = [self._key(name) for name in ("slots", "due", "pause", "askers")]
+        keys = [self._key(n) for n in ("slots", "due", "pause", "askers", "ahead")]
         try:
             is_in, wait_ms, crew = await self._enter(keys=keys, args=arguments)
         except (RedisError, OSError) as exc:

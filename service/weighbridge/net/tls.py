@@ -1,4 +1,4 @@
-"""The TLS context of the client: verified names, TLS 1.2 or later, HTTP/1.1 only."""
+"""TLS contexts of clients: verified names, TLS 1.2 or later; of HTTP only HTTP/1.1."""
 
 import ssl
 
@@ -11,6 +11,14 @@ def client_tls(ca_file: str | None) -> ssl.SSLContext:
     Reading the system's certificates takes some milliseconds: make one context for
     each registry and keep it. Raises ConfigError(ca_file) if the file is unusable.
     """
+    context = mail_tls(ca_file)
+    # Registries choose HTTP/2 as soon as it is offered, and we do not speak it.
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def mail_tls(ca_file: str | None) -> ssl.SSLContext:
+    """The same for what does not speak HTTP. Raises ConfigError(ca_file)."""
     try:
         context = ssl.create_default_context(cafile=ca_file)
     except (OSError, ValueError) as exc:
@@ -21,6 +29,4 @@ def client_tls(ca_file: str | None) -> ssl.SSLContext:
             hint="name a readable file of PEM certificates",
         ) from exc
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # Registries choose HTTP/2 as soon as it is offered, and we do not speak it.
-    context.set_alpn_protocols(["http/1.1"])
     return context

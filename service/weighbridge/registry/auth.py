@@ -237,7 +237,6 @@ def _choose(challenges: list[Challenge]) -> Challenge:
 def _token_url(realm: httpx.URL, wanted: _Wanted) -> httpx.URL:
     """The realm's own query stays, but its scope is ours alone: what a challenge
     asks for beyond reading this repository is not asked for."""
-    own = {"scope": wanted.scope}
-    if wanted.service:
-        own = {"service": wanted.service} | own
-    return realm.copy_merge_params(own)
+    own = {"service": wanted.service, "scope": wanted.scope}
+    said = {name: value for name, value in own.items() if value}
+    return realm.copy_remove_param("scope").copy_merge_params(said)

@@ -24,7 +24,7 @@ from weighbridge.errors import (
 from weighbridge.net.fields import Fields
 from weighbridge.net.follow import Ask, follow
 from weighbridge.net.wire import address_of_request, fields_of
-from weighbridge.ports import Pacing
+from weighbridge.ports import IS_URGENT, Pacing
 from weighbridge.registry import retry_after
 from weighbridge.registry.attempts import is_worth_repeating
 from weighbridge.registry.auth import Authorizer, Grant, TokenRequest
@@ -134,7 +134,7 @@ class RegistryClient:
         # What is half read is finished first: a kill costs all that is not.
         attempts = _Attempts(
             await self._authorizer.grant(question.scope),
-            is_ahead=question.operation == "config",
+            is_ahead=question.operation == "config" or IS_URGENT.get(),
         )
         for _ in range(1 + _RENEWALS):
             answer = await self._try(question, attempts)

@@ -90,6 +90,10 @@ class DistributionRegistry:
     def rate_limit(self) -> RateLimit | None:
         return self._client.counts.rate_limit
 
+    async def ping(self) -> None:
+        """Ask what costs nothing; returns where it is a registry that lets us in."""
+        await self._client.ask(self._questions.ping())
+
     async def repositories(self) -> AsyncIterator[RepositoryPage]:
         """Pages of the catalog."""
         listing = self._listing(self._questions.catalog(), parse_catalog_page)

@@ -65,6 +65,10 @@ class HubRegistry:
         """Of pulls."""
         return self._registry.rate_limit
 
+    async def ping(self) -> None:
+        """Costs no pull."""
+        await self._registry.ping()
+
     async def repositories(self) -> AsyncIterator[RepositoryPage]:
         """Pages of the namespaces, one after the other. One that cannot be listed
         does not keep the others from it: its error comes last."""

@@ -5,7 +5,11 @@ needs escaping in a path; others never come into one.
 """
 
 from weighbridge.domain.digest import Digest, is_digest
-from weighbridge.domain.limits import MANIFEST_BODY_BYTES, PAGE_BODY_BYTES
+from weighbridge.domain.limits import (
+    ERROR_BODY_BYTES,
+    MANIFEST_BODY_BYTES,
+    PAGE_BODY_BYTES,
+)
 from weighbridge.domain.manifest import ACCEPT
 from weighbridge.domain.reference import is_repository_name, is_tag
 from weighbridge.errors import InvalidReference
@@ -18,6 +22,11 @@ class Questions:
 
     def __init__(self, url: str) -> None:
         self._url = url
+
+    def ping(self) -> Question:
+        """Whether it speaks this protocol, and to us: distribution-spec, "Determining
+        Support"."""
+        return Question("ping", f"{self._url}/v2/", "", ERROR_BODY_BYTES)
 
     def catalog(self) -> Question:
         """Without a length of its pages."""

@@ -7,7 +7,7 @@ was thought dead and comes back changes nothing.
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -50,6 +50,7 @@ class Claim:
     held:        tags that the last pass did not see, whose vanishing waits for a
                  second pass that agrees
     lease_s:     how long the claim lasts; each batch written renews it
+    is_push:     what is found is what somebody said was pushed
     """
 
     repository_id: int
@@ -61,6 +62,7 @@ class Claim:
     manifests: int
     held: frozenset[str]
     lease_s: float
+    is_push: bool = False
 
 
 def claim(
@@ -130,6 +132,11 @@ def claim(
         held=frozenset(json.loads(taken.held)) if taken.held else frozenset(),
         lease_s=lease_s,
     )
+
+
+def as_push(held: Claim) -> Claim:
+    """The same for what somebody said was pushed."""
+    return replace(held, is_push=True)
 
 
 def pause_after(starts: int) -> timedelta:

@@ -43,6 +43,8 @@ from weighbridge.store.models import (
 )
 from weighbridge.store.removals import bury_tags, held_removals, hold_removals
 from weighbridge.store.session import Database
+from weighbridge.store.unjudged import forget_unjudged
+from weighbridge.store.violations import forget_violations
 
 _LEASE_S: Final = 300.0
 _PIECE: Final = 2_000
@@ -216,6 +218,8 @@ class _Forgetting:
         parameters = {"repository": taken.repository_id}
         with self.database.write() as connection:
             hold(connection, taken, self.clock())
+            forget_unjudged(connection, taken.repository_id)
+            forget_violations(connection, taken.repository_id)
             for removal in _ROWS:
                 connection.execute(removal, parameters)
             held = held_removals(connection, self.known.registry_id)

@@ -250,6 +250,8 @@ def close_pass(
             if result.complete
             else _table.last_complete_pass_at,
             complete_passes=_table.complete_passes + int(result.complete),
+            # From now on whatever comes is somebody's push.
+            is_silent=False if result.complete else _table.is_silent,
             missing_passes=_missing_passes(result),
             held=json.dumps(sorted(result.held)) if result.held else None,
             due_at=due_at,

@@ -42,7 +42,8 @@ pushes = Table(
     Column("due_at", Moment, nullable=False),  # not looked at before
     Column("attempts", Integer, nullable=False),
     Column("done_at", Moment),  # None: waits
-    Column("outcome", Text, nullable=False),  # "" while it waits, else a code
+    # A code: what came of it; while it waits, why the last look brought no answer.
+    Column("outcome", Text, nullable=False),
 )
 Index(
     "ix_pushes_waiting",
@@ -51,6 +52,15 @@ Index(
     pushes.c.id,
     sqlite_where=pushes.c.done_at.is_(None),
     postgresql_where=pushes.c.done_at.is_(None),
+)
+# How often a tag was looked at just now.
+Index(
+    "ix_pushes_done",
+    pushes.c.registry,
+    pushes.c.repository,
+    pushes.c.done_at,
+    sqlite_where=pushes.c.done_at.is_not(None),
+    postgresql_where=pushes.c.done_at.is_not(None),
 )
 
 # Tags that moved and that no policy has been held against yet: written with the move,
@@ -61,6 +71,9 @@ unjudged = Table(
     metadata,
     Column("repository_id", BigInteger, primary_key=True, autoincrement=False),
     Column("tag_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("is_silent", Boolean, nullable=False),  # nobody is to be told
+    # All was judged but its uncompressed size, which is not known yet.
+    Column("is_weighed", Boolean, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -139,9 +152,12 @@ notification_groups = Table(
     Column("id", Id, primary_key=True),
     Column("channel", UTF8, nullable=False),
     Column("group_key", LargeBinary, nullable=False),
+    Column("is_cause", Boolean, nullable=False),  # see domain/grouping.py
+    Column("about", UTF8, nullable=False),  # what its items have in common, or ""
+    Column("interval_s", Integer, nullable=False),  # between two messages
     Column("next_at", Moment),  # None: nothing waits
     Column("last_sent_at", Moment),
-    Column("messages", Integer, nullable=False),
+    Column("messages", Integer, nullable=False),  # that told of an opening
     Column("attempts", Integer, nullable=False),  # in vain, since the last message
     Column("failing_since", Moment),
     Column("error_code", Text),

@@ -202,10 +202,13 @@ def refresh_if_stale(
     repository_id: int,
     now: datetime,
     platforms: Sequence[Platform],
-) -> None:
-    """`refresh_summary`, if a tag or what it leads to changed since the last one."""
-    if connection.execute(_IS_STALE, {"repository": repository_id}).scalar():
-        refresh_summary(connection, repository_id, now, platforms)
+) -> bool:
+    """`refresh_summary`, if a tag or what it leads to changed since the last one;
+    returns whether it did."""
+    if not connection.execute(_IS_STALE, {"repository": repository_id}).scalar():
+        return False
+    refresh_summary(connection, repository_id, now, platforms)
+    return True
 
 
 def stale_repositories(connection: Connection, registry_id: int) -> list[int]:

@@ -146,10 +146,11 @@ def read_tags(
 
 def add_tags(
     connection: Connection, repository_id: int, new: Sequence[NewTag], now: datetime
-) -> None:
-    """Add tags, with the first entry of their history where they have a target."""
+) -> list[int]:
+    """Add tags, with the first entry of their history where they have a target.
+    Returns their ids."""
     if not new:
-        return
+        return []
     rows = [
         (
             repository_id,
@@ -172,6 +173,7 @@ def add_tags(
         [(ids[t.name], t.target, t.pushed_at) for t in new if t.target is not None],
         now,
     )
+    return list(ids.values())
 
 
 def point_tags(

@@ -31,6 +31,7 @@ from weighbridge.store.tag_rows import (
     read_tags,
 )
 from weighbridge.store.touching import touch
+from weighbridge.store.unjudged import note_unjudged
 
 _KNOWN: Final = Rows(
     select(
@@ -104,6 +105,7 @@ def apply_moves(
     connection: Connection, claim: Claim, moves: Sequence[Move], now: datetime
 ) -> None:
     """Let tags point where they were found to point: new, moved, returned or same.
+    Those that are new, moved or returned wait to be judged (see `unjudged`).
 
     A tag's error is cleared. A tag that points where it did is written only if that
     changes something. Raises StaleFence, StoreError(unknown_digest).
@@ -126,9 +128,10 @@ def apply_moves(
             pointings.append(Pointing(tag, target, moved_at, pushed_at))
         elif tag.error_code or pushed_at not in (None, tag.pushed_at):
             confirmed.append((tag, pushed_at or tag.pushed_at))
-    add_tags(connection, claim.repository_id, new, now)
+    added = add_tags(connection, claim.repository_id, new, now)
     point_tags(connection, pointings, now)
     confirm_tags(connection, confirmed)
+    note_unjudged(connection, claim, [*added, *(p.tag.id for p in pointings)])
     entered = [tag.target for tag in new] + [p.target for p in pointings]
     left = [pointing.tag.live_target for pointing in pointings]
     returned = sum(pointing.tag.is_gone for pointing in pointings)
@@ -204,7 +207,7 @@ def _targets(connection: Connection, moves: Iterable[Move]) -> dict[Digest, int]
 
 def _first_move(claim: Claim, now: datetime) -> datetime | None:
     # What the first complete pass finds may have been there for years.
-    return now if claim.pass_number > 0 else None
+    return now if claim.pass_number > 0 or claim.is_push else None
 
 
 def _count(

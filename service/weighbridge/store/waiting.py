@@ -11,8 +11,14 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import BindParameter, Connection, Select, bindparam, func, select
 
+from weighbridge.domain.digest import Digest, raw
 from weighbridge.domain.document import Layer
-from weighbridge.store.dialect import among_ids, join_in_order, listed
+from weighbridge.store.dialect import (
+    among_bytes,
+    among_ids,
+    join_in_order,
+    listed,
+)
 from weighbridge.store.models import (
     blobs,
     images,
@@ -76,6 +82,12 @@ _WITHOUT_TOTAL: Final = (
     .order_by(images.c.id)
     .limit(_MOST)
 )
+_THESE: Final = (
+    select(images.c.id)
+    .join(blobs, blobs.c.id == images.c.id)
+    .where(among_bytes(blobs.c.digest), _IS_WAITING)
+    .order_by(images.c.id)
+)
 _LAYERS: Final = (
     select(
         blobs.c.id,
@@ -137,6 +149,16 @@ def waiting_images(
             limited = {**parameters, "most": most - len(found)}
             found += [Place(*row) for row in connection.execute(statement, limited)]
     return found
+
+
+def waiting_of(
+    connection: Connection, repository_id: int, digests: Collection[Digest]
+) -> Sequence[Place]:
+    """Those of these digests that are images without a total, served by this
+    repository."""
+    parameters = {"hashes": listed(map(raw, digests))}
+    ids = connection.execute(_THESE, parameters).scalars()
+    return [Place(repository_id, image_id) for image_id in ids]
 
 
 def images_without_total(

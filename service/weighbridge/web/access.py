@@ -35,12 +35,17 @@ class Access:
                 "web.external_url to serve another name",
             )
 
-    async def check(self, request: Request, needed: Role, *, writes: bool) -> bool:
-        """Whether a token was needed. Raises Refusal(401, 403), StoreError."""
+    async def check(
+        self, request: Request, needed: Role, *, writes: bool
+    ) -> Token | None:
+        """The token that opened the door, None where none was needed.
+
+        Raises Refusal(401, 403), StoreError.
+        """
         if writes and not _is_from_here(request):
             raise Refusal(403, "this comes from another site's page", code="cross_site")
         if self._options.is_open(needed):
-            return False
+            return None
         token = await self._token(request)
         if token is None:
             raise Refusal(
@@ -48,9 +53,10 @@ class Access:
                 "this needs a token: send Authorization: Bearer TOKEN, or the token as "
                 "the password of HTTP Basic",
             )
-        if not grants(token.role, needed):
-            raise Refusal(403, f"this needs a token with the role {needed}")
-        return True
+        role = "metrics" if needed == "probe" else needed
+        if not grants(token.role, role):
+            raise Refusal(403, f"this needs a token with the role {role}")
+        return token
 
     async def _token(self, request: Request) -> Token | None:
         sent = request.headers.getlist("authorization")

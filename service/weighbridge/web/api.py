@@ -24,9 +24,12 @@ from weighbridge.web.parameters import (
     Repositories,
     RepositoryName,
     SearchText,
+    Violations,
+    numbered,
 )
 from weighbridge.web.policy_rows import policy_rows
 from weighbridge.web.rows import list_json, page_json, row_json
+from weighbridge.web.violation_rows import violation_json, violation_page_json
 
 
 class API:
@@ -61,8 +64,18 @@ class API:
         decided = self._policies().explain(
             report.registry, report.repository, report.newest_tag or ""
         )
-        row = row_json(report, self._clock()) | {"policies": policy_rows(decided)}
+        now = self._clock()
+        found = self._finder.violations_of(report).items
+        row = row_json(report, now) | {
+            "policies": policy_rows(decided),
+            "violations": [violation_json(violation, now) for violation in found],
+        }
         return json_answer(request, row)
+
+    def violations(self, request: Request, query: Violations) -> Response:
+        """What exceeds its limit, or did, newest first."""
+        page = self._finder.violations(query)
+        return json_answer(request, violation_page_json(page, self._clock()))
 
     def tags(
         self,
@@ -97,11 +110,9 @@ class API:
 
     def one_pass(self, request: Request, pass_id: PassId) -> Response:
         """One look at one repository."""
-        # 18 digits are below 2^63, the largest id that a database can hold.
-        if not (pass_id.isascii() and pass_id.isdigit() and len(pass_id) <= 18):
-            raise Refusal(404, "a pass is named by its number", code="pass_not_found")
+        number = numbered(pass_id, "pass")
         with self._database.read() as connection:
-            report = reports.find_pass(connection, int(pass_id))
+            report = reports.find_pass(connection, number)
         if report is None:
             raise Refusal(404, f"there is no pass {pass_id}", code="pass_not_found")
         return json_answer(request, row_json(report, self._clock()))

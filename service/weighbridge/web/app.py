@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 
 from fastapi import Depends, FastAPI
 from starlette.responses import Response
+from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
 from weighbridge import __version__
@@ -24,13 +25,21 @@ from weighbridge.web.api import API
 from weighbridge.web.errors import add_error_handlers
 from weighbridge.web.finding import Finder
 from weighbridge.web.health import Health
+from weighbridge.web.image_limits import Limits
 from weighbridge.web.metrics import Metrics
-from weighbridge.web.openapi import ANSWERS, PATH, Description
+from weighbridge.web.notifications import Notifications
+from weighbridge.web.openapi import ANSWERS, PATH, WRITE_ANSWERS, Description
 from weighbridge.web.options import WebOptions, check_reach
 from weighbridge.web.pages import Pages, Twins
 from weighbridge.web.parameters import only_known_parameters
+from weighbridge.web.probe import Probing
 from weighbridge.web.security import Gate
 from weighbridge.web.snapshot import SnapshotKeeper
+from weighbridge.web.violation_pages import ViolationPages
+from weighbridge.web.waivers import Waivers
+from weighbridge.web.webhooks.hooks import NOBODY, Hooks, Reception
+from weighbridge.web.webhooks.inbox import Inbox
+from weighbridge.web.webhooks.receiver import Receiver
 
 STATIC: Final = Path(__file__).parent / "static"
 _STOPPING_S: Final = 2.0
@@ -58,31 +67,37 @@ class _Shared:
     telemetry: Telemetry
     keeper: SnapshotKeeper
     tokens: KnownTokens
+    inbox: Inbox
 
 
 def create_app(
     database: Database,
     telemetry: Telemetry,
     options: WebOptions,
+    reception: Reception = NOBODY,
     *,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     clock: Callable[[], float] = time.monotonic,
 ) -> FastAPI:
     """The application without a listener for metrics, see `create_apps`."""
-    return create_apps(database, telemetry, options, now=now, clock=clock).web
+    return create_apps(
+        database, telemetry, options, reception, now=now, clock=clock
+    ).web
 
 
 def create_apps(
     database: Database,
     telemetry: Telemetry,
     options: WebOptions,
+    reception: Reception = NOBODY,
     *,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     clock: Callable[[], float] = time.monotonic,
 ) -> Apps:
-    """The applications over an open database. All they ever write is when a token
-    was last used.
+    """The applications over an open database. They write waivers, what webhooks tell,
+    and when a token was last used.
 
+    reception:  the webhooks that are taken
     now, clock: the wall and the monotonic clock, for tests.
     Raises UsageError(no_token) if others can reach it and nobody could use it.
     Serve them without uvicorn's `proxy_headers`: forwarded headers are not believed.
@@ -96,10 +111,14 @@ def create_apps(
         clock=clock,
         wall=lambda: now().timestamp(),
     )
-    shared = _Shared(database, telemetry, keeper, KnownTokens(database, now, clock))
+    tokens = KnownTokens(database, now, clock)
+    inbox = Inbox(database, reception.jobs, now)
+    shared = _Shared(database, telemetry, keeper, tokens, inbox)
     web = _web_app(shared, options, now)
+    hooks = Hooks(reception.hooks)
+    _add_webhooks(web, Receiver(hooks, inbox, telemetry, reception.read_s))
     if options.of_metrics is None:
-        _add_metrics(web, Metrics(telemetry, keeper))
+        _add_metrics(web, Metrics(telemetry, keeper), Probing(options.prober))
         return Apps(web, None)
     return Apps(web, _metrics_app(shared, options.of_metrics))
 
@@ -110,19 +129,26 @@ def _web_app(
     database = shared.database
     app = _empty_app(shared, options, _watching(shared))
     _add_health(app, Health(database))
-    finder = Finder(database, options.platforms)
+    finder = Finder(database, options.platforms, now)
     api = API(database, finder, now, options.policies)
     _add_api(app, api, Description(app, options))
+    _add_waivers(app, Waivers(database, now))
+    told = Notifications(database)
+    _get(app, "/api/v1/notifications", told.notifications, tag="api")
+    limits = Limits(database, options.platforms, now, options.policies)
+    _get(app, "/api/v1/limits", limits.limits, tag="api")
     _add_pages(app, Pages(database, finder, now), Twins(finder, now))
+    _add_violations(app, ViolationPages(database, finder, now))
     app.mount("/static", StaticFiles(directory=STATIC))
     return app
 
 
 def _metrics_app(shared: _Shared, options: WebOptions) -> FastAPI:
-    """`/metrics*` and `/healthz`, and nothing else."""
+    """`/metrics*`, `/probe` and `/healthz`, and nothing else."""
     app = _empty_app(shared, options, None)
     _get(app, "/healthz", Health(shared.database).healthz, tag="health")
-    _add_metrics(app, Metrics(shared.telemetry, shared.keeper))
+    metrics = Metrics(shared.telemetry, shared.keeper)
+    _add_metrics(app, metrics, Probing(options.prober))
     return app
 
 
@@ -165,6 +191,7 @@ def _watching(shared: _Shared) -> _Lifespan:
         stop.set()
         for thread in threads:
             await asyncio.to_thread(thread.join, _STOPPING_S)
+        await asyncio.to_thread(shared.inbox.close)
 
     return lifespan
 
@@ -186,14 +213,45 @@ def _get(
     )
 
 
+def _write(
+    app: FastAPI,
+    method: str,
+    path: str,
+    handler: Callable[..., Response | Awaitable[Response]],
+) -> None:
+    """A route that changes something; what it reads of a body it checks itself."""
+    app.add_api_route(
+        path,
+        handler,
+        methods=[method],
+        tags=["api"],
+        operation_id=handler.__name__,
+        include_in_schema=(method, path) in WRITE_ANSWERS,
+    )
+
+
+def _add_webhooks(app: FastAPI, receiver: Receiver) -> None:
+    """First of all routes, and without what FastAPI does for others: thousands may
+    come in a second."""
+    for path in ("/webhooks/{source}", "/webhooks/{source}/{secret}"):
+        app.router.routes.insert(0, Route(path, receiver, methods=["POST"]))
+
+
 def _add_health(app: FastAPI, health: Health) -> None:
     _get(app, "/healthz", health.healthz, tag="health")
     _get(app, "/readyz", health.readyz, tag="health")
 
 
-def _add_metrics(app: FastAPI, metrics: Metrics) -> None:
+def _add_metrics(app: FastAPI, metrics: Metrics, probing: Probing) -> None:
     _get(app, "/metrics", metrics.process, tag="metrics")
     _get(app, "/metrics/repositories", metrics.repositories, tag="metrics")
+    _get(app, "/probe", probing.probe, tag="metrics")
+
+
+def _add_waivers(app: FastAPI, waivers: Waivers) -> None:
+    _get(app, "/api/v1/waivers", waivers.waivers, tag="api")
+    _write(app, "POST", "/api/v1/waivers", waivers.create_waiver)
+    _write(app, "DELETE", "/api/v1/waivers/{waiver_id}", waivers.revoke_waiver)
 
 
 def _add_api(app: FastAPI, api: API, description: Description) -> None:
@@ -206,6 +264,7 @@ def _add_api(app: FastAPI, api: API, description: Description) -> None:
     _get(app, "/api/v1/passes", api.passes, tag="api")
     _get(app, "/api/v1/passes/{pass_id}", api.one_pass, tag="api")
     _get(app, "/api/v1/search", api.search, tag="api")
+    _get(app, "/api/v1/violations", api.violations, tag="api")
 
 
 def _add_pages(app: FastAPI, pages: Pages, twins: Twins) -> None:
@@ -222,3 +281,9 @@ def _add_pages(app: FastAPI, pages: Pages, twins: Twins) -> None:
     _get(app, "/crawls.json", twins.crawls_json, tag="pages")
     _get(app, "/crawls.csv", twins.crawls_csv, tag="pages")
     _get(app, "/search", pages.search, tag="pages")
+
+
+def _add_violations(app: FastAPI, pages: ViolationPages) -> None:
+    _get(app, "/violations", pages.violations_page, tag="pages")
+    _get(app, "/violations.json", pages.violations_json, tag="pages")
+    _get(app, "/violations.csv", pages.violations_csv, tag="pages")

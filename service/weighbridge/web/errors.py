@@ -16,6 +16,7 @@ from starlette.responses import (
 
 from weighbridge.errors import NotFound, StoreError, UsageError, WeighbridgeError
 from weighbridge.web.options import SECURITY_HEADERS
+from weighbridge.web.rights import allowed_at
 from weighbridge.web.views.frame import NAVIGATION
 from weighbridge.web.views.templating import render
 
@@ -27,6 +28,8 @@ _CODES: Final = {
     403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
+    413: "too_large",
+    422: "invalid_body",
     421: "misdirected_request",
     500: "internal_error",
     503: "unavailable",
@@ -68,7 +71,7 @@ def error_response(
     if status == 503:
         headers["retry-after"] = str(RETRY_AFTER_S)  # RFC 9110 10.2.3
     if status == 405:
-        headers["allow"] = "GET, HEAD"  # RFC 9110 15.5.6: always said
+        headers["allow"] = allowed_at(request.scope)  # RFC 9110 15.5.6: always said
     if status == 401:
         headers["www-authenticate"] = _challenge(request.url.path)
     if status == 421 and _wants_page(request):
@@ -89,7 +92,7 @@ def error_response(
 
 def _challenge(path: str) -> str:
     """RFC 9110 11.6.1. A browser asks its user for pages, and for nothing else."""
-    if path.startswith(("/api/", "/metrics")):
+    if path.startswith(("/api/", "/metrics", "/webhooks/")):
         return 'Bearer realm="weighbridge"'
     return 'Basic realm="weighbridge", charset="UTF-8"'
 
@@ -101,11 +104,12 @@ def refusal_response(request: Request, refusal: Refusal | StoreError) -> Respons
 
 def _wants_page(request: Request) -> bool:
     path = request.url.path
-    if path.startswith(("/api/", "/metrics", "/static/")) or path.endswith(_TWINS):
+    if path.startswith(_NO_PAGES) or path.endswith(_TWINS):
         return False
     return "text/html" in request.headers.get("accept", "")
 
 
+_NO_PAGES: Final = ("/api/", "/metrics", "/static/", "/webhooks/")
 _TWINS: Final = (".json", ".csv")
 _STATUS: Final[tuple[tuple[type[WeighbridgeError], int], ...]] = (
     (UsageError, 400),
@@ -126,17 +130,21 @@ def _ours(request: Request, exc: Exception) -> Response:
 
 def _http(request: Request, exc: Exception) -> Response:
     status = exc.status_code if isinstance(exc, HTTPException) else 500
-    message = _MESSAGES.get(status, _phrase)(status)
+    message = _MESSAGES.get(status, _phrase)(request, status)
     return error_response(request, status, _CODES.get(status, "error"), message)
 
 
-def _phrase(status: int) -> str:
+def _phrase(_: Request, status: int) -> str:
     return HTTPStatus(status).phrase.lower()
 
 
-_MESSAGES: Final[dict[int, Callable[[int], str]]] = {
-    404: lambda _: "there is nothing at this address",
-    405: lambda _: "this address only answers GET and HEAD",
+def _not_allowed(request: Request, _: int) -> str:
+    return f"this address only answers {allowed_at(request.scope)}"
+
+
+_MESSAGES: Final[dict[int, Callable[[Request, int], str]]] = {
+    404: lambda *_: "there is nothing at this address",
+    405: _not_allowed,
 }
 
 

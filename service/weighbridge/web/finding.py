@@ -1,14 +1,16 @@
 """From what somebody asked for to what the store has, or a 404 that says why."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from weighbridge.domain.platform import Platform, parse_platform
 from weighbridge.domain.reference import Reference, parse_reference
 from weighbridge.domain.report import Page, PassReport, RepositoryReport, TagReport
+from weighbridge.domain.violation import ViolationReport
 from weighbridge.domain.weighing import Weighing
 from weighbridge.store import reports
-from weighbridge.store.reports import RepositoryQuery
+from weighbridge.store.reports import RepositoryQuery, ViolationQuery
 from weighbridge.store.session import Connection, Database
 from weighbridge.web.errors import Refusal
 
@@ -38,14 +40,20 @@ class Finder:
     Raises InvalidReference, UsageError(invalid_platform) and Refusal(404).
     """
 
-    def __init__(self, database: Database, platforms: Sequence[Platform]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        platforms: Sequence[Platform],
+        clock: Callable[[], datetime],
+    ) -> None:
         self._database = database
         self._platforms = platforms
+        self._clock = clock
 
     def repositories(self, query: RepositoryQuery) -> Page[RepositoryReport]:
         """One page of repositories; empty only if the registry is known."""
         with self._database.read() as connection:
-            page = reports.repository_page(connection, query)
+            page = reports.repository_page(connection, query, self._clock())
             if not page.items:
                 _check_names(connection, query.registry)
         return page
@@ -63,6 +71,20 @@ class Finder:
             if not page.items:
                 _check_names(connection, query.registry, query.repository)
         return page
+
+    def violations(self, query: ViolationQuery) -> Page[ViolationReport]:
+        """One page of violations; empty only if what it is asked for is known."""
+        with self._database.read() as connection:
+            page = reports.violation_page(connection, query, self._clock())
+            if not page.items:
+                _check_names(connection, query.registry, query.repository)
+        return page
+
+    def violations_of(self, report: RepositoryReport) -> Page[ViolationReport]:
+        """What one repository exceeds now, newest first."""
+        return self.violations(
+            ViolationQuery(registry=report.registry, repository=report.repository)
+        )
 
     def repository(self, ref: str) -> RepositoryReport:
         """The repository of `ref`; a tag or digest in it does not matter."""

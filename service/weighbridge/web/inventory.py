@@ -8,6 +8,7 @@ from weighbridge.domain.report import RegistryReport
 from weighbridge.domain.series import Budget, Ladder, Level, ladder
 from weighbridge.store import reports
 from weighbridge.store.session import Connection
+from weighbridge.web.violating import NOBODY, Violating
 
 HOLD_S: Final = 24 * 3600.0
 """How long a repository stays that is no longer heavy enough to come in, and families
@@ -36,23 +37,48 @@ class Choice:
     level_since: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is shown besides the numbers of a repository.
+
+    limits:    how many kinds of limits any policy sets
+    violating: those that exceed one: they come first after the pinned ones
+    """
+
+    limits: int = 0
+    violating: Violating = NOBODY
+
+
+NOTHING_ELSE: Final = Wanted()
+
+
+def configured(registries: Sequence[RegistryReport]) -> tuple[RegistryReport, ...]:
+    """Those that have series."""
+    return tuple(r for r in registries if r.state != "unconfigured")
+
+
 def choose(
     connection: Connection,
     registries: Sequence[RegistryReport],
     budget: Budget,
     now: float,
     before: Choice | None = None,
-    limits: int = 0,
+    wanted: Wanted = NOTHING_ELSE,
 ) -> Choice:
     """Choose what fits; `before` was shown the last time.
 
     Totals of registries are always over all repositories.
-    limits: how many kinds of limits any policy sets
     """
-    shown = tuple(r for r in registries if r.state != "unconfigured")
+    shown = configured(registries)
     repositories = sum(registry.repositories for registry in shown)
-    was_below = _was_below(before, now)
-    step = ladder(budget, len(shown), repositories, limits=limits, was_below=was_below)
+    step = ladder(
+        budget,
+        len(shown),
+        repositories,
+        limits=wanted.limits,
+        violations=wanted.violating.series,
+        was_below=_was_below(before, now),
+    )
     since = now
     if before is not None and before.level == step.level:
         since = before.level_since
@@ -64,7 +90,8 @@ def choose(
             0, shown, 0, repositories, len(pinned), frozenset(), level_since=since
         )
     heaviest = reports.heaviest_ids(connection, step.most)
-    ids, waning = _some(step, pinned, heaviest, before, now)
+    first = list(dict.fromkeys([*pinned, *wanted.violating.ids]))
+    ids, waning = _some(step, first, heaviest, before, now)
     return Choice(
         level=1,
         registries=shown,
@@ -86,14 +113,14 @@ def _was_below(before: Choice | None, now: float) -> bool:
 
 def _some(
     step: Ladder,
-    pinned: Sequence[int],
+    first: Sequence[int],
     heaviest: Sequence[int],
     before: Choice | None,
     now: float,
 ) -> tuple[Set[int], Mapping[int, float]]:
-    """The pinned ones, then the heaviest up to the rank at which one comes in, then
-    who was there before and has not sunk too far, for a day."""
-    ids = dict.fromkeys(pinned[: step.most])
+    """Those that are to come first, then the heaviest up to the rank at which one
+    comes in, then who was there before and has not sunk too far, for a day."""
+    ids = dict.fromkeys(first[: step.most])
     ranked = [identity for identity in heaviest if identity not in ids]
     enter = max(0, step.enter - len(ids))
     ids |= dict.fromkeys(ranked[:enter])

@@ -32,14 +32,7 @@ class Metrics:
 
     def process(self, request: Request) -> Response:
         """Counters of this process, its release, and how fresh each crawl is."""
-        # The client's own negotiation parses the version that the scraper sends
-        # and raises on one that is no number; these two forms suit every scraper.
-        if _OPENMETRICS in request.headers.get("accept", ""):
-            encode, content_type = choose_encoder(_OPENMETRICS)
-        else:
-            encode, content_type = choose_encoder("")
-        headers = {"content-type": content_type, "vary": "accept"}
-        return Response(encode(self._joined), headers=headers)
+        return encoded(request, self._joined)
 
     async def repositories(
         self, request: Request, registry: str | None = None
@@ -60,6 +53,18 @@ class Metrics:
                 404, "no such registry is configured", code="registry_not_found"
             )
         return _scrape(request, rendered)
+
+
+def encoded(request: Request, metrics: CollectorRegistry) -> Response:
+    """Metrics in the format that the scraper wants."""
+    # The client's own negotiation parses the version that the scraper sends
+    # and raises on one that is no number; these two forms suit every scraper.
+    if _OPENMETRICS in request.headers.get("accept", ""):
+        encode, content_type = choose_encoder(_OPENMETRICS)
+    else:
+        encode, content_type = choose_encoder("")
+    headers = {"content-type": content_type, "vary": "accept"}
+    return Response(encode(metrics), headers=headers)
 
 
 def _scrape(request: Request, rendered: Rendered) -> Response:

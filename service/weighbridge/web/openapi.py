@@ -13,14 +13,14 @@ from starlette.responses import Response
 
 from weighbridge import __version__
 from weighbridge.web.answers import json_answer
-from weighbridge.web.options import WebOptions
+from weighbridge.web.options import Role, WebOptions
 from weighbridge.web.shapes import Schema, reference_to, schemas
 
 PATH: Final = "/api/v1/openapi.json"
 _ABOUT: Final = (
-    "What Weighbridge knows of container images. Every operation reads; HEAD is "
-    "answered wherever GET is. Bytes are integers, times RFC 3339 in UTC, and what "
-    "is not known is null, never 0."
+    "What Weighbridge knows of container images. Operations read, but for those of "
+    "waivers that need the role admin; HEAD is answered wherever GET is. Bytes are "
+    "integers, times RFC 3339 in UTC, and what is not known is null, never 0."
 )
 
 
@@ -38,11 +38,39 @@ ANSWERS: Final[Mapping[str, Answers]] = {
     "/api/v1/repository": Answers("OneRepository", ("repository_not_found",)),
     "/api/v1/tags": Answers("TagList", ("repository_not_found",)),
     "/api/v1/image": Answers("Weighing", ("repository_not_found", "image_not_found")),
+    "/api/v1/limits": Answers("ImageLimits", ("registry_not_found",)),
+    "/api/v1/notifications": Answers("ChannelList"),
     "/api/v1/passes": Answers(
         "PassList", ("registry_not_found", "repository_not_found")
     ),
     "/api/v1/passes/{pass_id}": Answers("Pass", ("pass_not_found",)),
     "/api/v1/search": Answers("SearchHitList"),
+    "/api/v1/violations": Answers(
+        "ViolationList", ("registry_not_found", "repository_not_found")
+    ),
+    "/api/v1/waivers": Answers("WaiverList"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class WriteAnswers(Answers):
+    """The same of a route that changes something.
+
+    status: of what went well
+    body:   the schema of what is sent, "" for nothing
+    """
+
+    status: str = "200"
+    body: str = ""
+
+
+WRITE_ANSWERS: Final[Mapping[tuple[str, str], WriteAnswers]] = {
+    ("POST", "/api/v1/waivers"): WriteAnswers(
+        "WaiverRow", ("registry_not_found",), "201", "WaiverWish"
+    ),
+    ("DELETE", "/api/v1/waivers/{waiver_id}"): WriteAnswers(
+        "WaiverRow", ("waiver_not_found",)
+    ),
 }
 
 
@@ -68,27 +96,48 @@ class Description:
             routes=self._app.routes,
         )
         for path, operations in document["paths"].items():
-            operation = operations["get"]
-            parameters = operation.get("parameters", [])
-            operation["parameters"] = [_parameter(each) for each in parameters]
-            operation["responses"] = self._responses(ANSWERS[path])
-        document["components"] = {"schemas": schemas()}
+            for method, operation in operations.items():
+                parameters = operation.get("parameters", [])
+                operation["parameters"] = [_parameter(each) for each in parameters]
+                if method == "get":
+                    operation["responses"] = self._responses(ANSWERS[path])
+                else:
+                    self._describe(operation, WRITE_ANSWERS[method.upper(), path])
+        document["components"] = {
+            "schemas": schemas(),
+            "securitySchemes": _SCHEMES,
+        }
         if not self._options.is_open("read"):
-            document["components"]["securitySchemes"] = _SCHEMES
             document["security"] = [{name: []} for name in _SCHEMES]
         return document
 
-    def _responses(self, answers: Answers) -> Schema:
+    def _describe(self, operation: Schema, answers: WriteAnswers) -> None:
+        """What a route that writes takes and answers. It always asks for a token."""
+        refusals = self._refusals(answers, "admin")
+        if answers.body:
+            content = _json(answers.body)
+            operation["requestBody"] = {"required": True, "content": content}
+            refusals["400"] = "The body is no JSON, or a parameter is unknown."
+            refusals["413"] = "The body is too large."
+            refusals["422"] = "The body says what cannot be: `detail` names it."
+        done = {"description": "It is done.", "content": _json(answers.schema)}
+        operation["responses"] = {answers.status: done} | _errors(refusals)
+        operation["security"] = [{name: []} for name in _SCHEMES]
+
+    def _refusals(self, answers: Answers, role: Role) -> dict[str, str]:
         refusals = {"400": "A parameter is unknown, repeated, missing or wrong."}
-        if not self._options.is_open("read"):
+        if not self._options.is_open(role):
             refusals["401"] = "There is no token, or none that is valid."
-            refusals["403"] = "The token's role does not include `read`."
+            refusals["403"] = f"The token's role does not include `{role}`."
         if answers.not_found:
             codes = " or ".join(f"`{code}`" for code in answers.not_found)
             refusals["404"] = f"It is not known here: {codes}."
         if self._options.wants_loopback_host:
             refusals["421"] = "The Host is no name of this machine's loopback."
         refusals["503"] = "The database does not answer as it should."
+        return refusals
+
+    def _responses(self, answers: Answers) -> Schema:
         return {
             "200": {
                 "description": "What was asked for.",
@@ -99,15 +148,7 @@ class Description:
                 "description": "If-None-Match holds the ETag of what would be sent.",
                 "headers": {"ETag": _ETAG},
             },
-            **{
-                status: {"description": text, "content": _json("Error")}
-                | (
-                    {"headers": {"Retry-After": _RETRY_AFTER}}
-                    if status == "503"
-                    else {}
-                )
-                for status, text in refusals.items()
-            },
+            **_errors(self._refusals(answers, "read")),
         }
 
 
@@ -127,6 +168,15 @@ _RETRY_AFTER: Final[Schema] = {
     "description": "Seconds to wait before asking again.",
     "schema": {"type": "integer"},
 }
+
+
+def _errors(refusals: Mapping[str, str]) -> Schema:
+    """Each status with the one shape."""
+    return {
+        status: {"description": text, "content": _json("Error")}
+        | ({"headers": {"Retry-After": _RETRY_AFTER}} if status == "503" else {})
+        for status, text in refusals.items()
+    }
 
 
 def _json(name: str) -> Schema:

@@ -9,9 +9,11 @@ from weighbridge.domain.platform import DEFAULT, Platform
 from weighbridge.domain.policy_set import NO_POLICIES, PolicySet
 from weighbridge.domain.series import Budget
 from weighbridge.errors import UsageError
+from weighbridge.web.prober import Prober, no_registries
 
-Role: TypeAlias = Literal["none", "read", "metrics", "admin"]
-"""`none`: answered to everybody who can reach the socket."""
+Role: TypeAlias = Literal["none", "read", "metrics", "probe", "admin"]
+"""`none`: answered to everybody who can reach the socket. `probe`: to tokens that may
+read metrics; it makes us ask others, so that `anonymous_read` does not open it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,9 @@ class WebOptions:
     platforms:      the reference platforms, most wanted first
     budget:         how many series `/metrics/repositories` may have, and for whom
     policies:       those in force now; others after a reload
-    metrics_bind:   the HOST:PORT that serves `/metrics*` in place of `bind`, or None
+    metrics_bind:   the HOST:PORT that serves `/metrics*` and `/probe` in place of
+                    `bind`, or None
+    prober:         asks a configured registry one small question
     """
 
     bind: str = "127.0.0.1:8080"
@@ -34,6 +38,7 @@ class WebOptions:
     budget: Budget = field(default_factory=Budget)
     policies: Callable[[], PolicySet] = field(default=lambda: NO_POLICIES)
     metrics_bind: str | None = None
+    prober: Prober = no_registries
 
     @property
     def wants_loopback_host(self) -> bool:
@@ -50,6 +55,8 @@ class WebOptions:
     def is_open(self, role: Role) -> bool:
         """Whether whoever reaches the socket has this role without a token. Never
         `admin`, wherever the socket is."""
+        if role == "probe":
+            return self.wants_loopback_host
         is_local = self.wants_loopback_host or self.anonymous_read
         return role == "none" or (is_local and role in ("read", "metrics"))
 

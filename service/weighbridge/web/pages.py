@@ -62,7 +62,7 @@ class Pages:
         now = self._clock()
         with self._database.read() as connection:
             registries = reports.registry_reports(connection)
-            page = reports.repository_page(connection, query)
+            page = reports.repository_page(connection, query, now)
         names = [registry.name for registry in registries]
         if query.registry is not None and query.registry not in names:
             raise no_registry()
@@ -74,7 +74,7 @@ class Pages:
             twin_query=links.query(limit=str(LIMIT_MAX)),
             refresh_s=FIRST_CRAWL_REFRESH_S if view.progress else None,
         )
-        return _page(
+        return page_of(
             request,
             "overview.html",
             around,
@@ -82,7 +82,7 @@ class Pages:
             query=query,
             links=links,
             registry_names=names,
-            **_paging(links, page.next_cursor, query.cursor),
+            **paging(links, page.next_cursor, query.cursor),
         )
 
     def image(
@@ -94,7 +94,7 @@ class Pages:
         around, registry = self._around("/image", links, found.repository.registry)
         banners = repository_banners(found.repository, registry, around.now)
         view = image_page(found.weighing, found.aliases, banners)
-        return _page(request, "image.html", around, page=view)
+        return page_of(request, "image.html", around, page=view)
 
     def repository(
         self,
@@ -107,9 +107,10 @@ class Pages:
         report, tags = self._finder.tags(ref, limit, cursor)
         links = Links("/repository", {"ref": ref})
         around, registry = self._around("/repository", links, report.registry)
-        view = repository_page(report, tags, around.now, registry)
-        paging = _paging(links, tags.next_cursor, cursor)
-        return _page(request, "repository.html", around, page=view, **paging)
+        violations = self._finder.violations_of(report).items
+        view = repository_page(report, tags, around.now, registry, violations)
+        pages = paging(links, tags.next_cursor, cursor)
+        return page_of(request, "repository.html", around, page=view, **pages)
 
     def crawls(
         self, request: Request, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
@@ -121,7 +122,7 @@ class Pages:
             page = reports.pass_page(connection, limit=limit, cursor=cursor)
         links = Links("/crawls", {})
         around = replace(frame("/crawls", registries, now), twin="/crawls")
-        return _page(
+        return page_of(
             request,
             "crawls.html",
             around,
@@ -129,7 +130,7 @@ class Pages:
                 (r, registry_line(r, now), rate_limit_words(r, now)) for r in registries
             ],
             passes=page.items,
-            **_paging(links, page.next_cursor, cursor),
+            **paging(links, page.next_cursor, cursor),
         )
 
     def search(self, request: Request, q: str = "") -> Response:
@@ -138,7 +139,7 @@ class Pages:
         with self._database.read() as connection:
             registries = reports.registry_reports(connection)
             hits = reports.search(connection, q, SEARCH_HITS) if q else []
-        return _page(
+        return page_of(
             request,
             "search.html",
             frame("/search", registries, now, q),
@@ -227,14 +228,18 @@ def _list_links(query: RepositoryQuery) -> Links:
             "q": query.q,
             "sort": query.sort,
             "order": query.order,
+            "violating": None
+            if query.violating is None
+            else str(query.violating).lower(),
             "limit": limit,
         },
     )
 
 
-def _paging(
+def paging(
     links: Links, next_cursor: str | None, cursor: str | None
 ) -> dict[str, object]:
+    """Where the other pages of a list are, for its template."""
     return {
         "next_link": links.to(cursor=next_cursor) if next_cursor else "",
         "first_link": links.to(),
@@ -242,7 +247,10 @@ def _paging(
     }
 
 
-def _page(request: Request, template: str, around: Frame, **values: object) -> Response:
+def page_of(
+    request: Request, template: str, around: Frame, **values: object
+) -> Response:
+    """A page made from its template, with what stands around each."""
     html = render(template, frame=around, navigation=NAVIGATION, **values)
     return page_answer(request, html)
 

@@ -9,7 +9,13 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BeforeValidator
 
-from weighbridge.store.reports import SORTS, RepositoryQuery
+from weighbridge.domain.policy import Severity
+from weighbridge.store.reports import (
+    SORTS,
+    RepositoryQuery,
+    StateFilter,
+    ViolationQuery,
+)
 from weighbridge.web.errors import Refusal
 
 LIMIT_MAX: Final = 1000
@@ -21,6 +27,13 @@ def _ascii_digits(value: object) -> object:
     """`int` also reads full-width digits, signs, underscores and blanks."""
     if isinstance(value, str) and not (value.isascii() and value.isdigit()):
         raise ValueError(f"a number from 1 to {LIMIT_MAX} in plain digits")
+    return value
+
+
+def _true_or_false(value: object) -> object:
+    """`bool` also reads `1`, `on` and `yes`."""
+    if isinstance(value, str) and value not in ("true", "false"):
+        raise ValueError("true or false")
     return value
 
 
@@ -62,6 +75,18 @@ PassId: TypeAlias = Annotated[
         json_schema_extra={"pattern": "^[0-9]{1,18}$"},
     ),
 ]
+WaiverId: TypeAlias = Annotated[
+    str,
+    Path(
+        description="The number of the waiver",
+        json_schema_extra={"pattern": "^[0-9]{1,18}$"},
+    ),
+]
+IsAll: TypeAlias = Annotated[
+    bool,
+    Query(alias="all", description="Also those that are over"),
+    BeforeValidator(_true_or_false),
+]
 Cursor: TypeAlias = Annotated[
     str | None,
     Query(description="`next_cursor` of the page before; only with its order"),
@@ -76,23 +101,87 @@ Order: TypeAlias = Annotated[
 ]
 
 
-# Both of these are `async` though nothing is awaited: what is not runs in a thread,
+Team: TypeAlias = Annotated[
+    str | None, Query(description="Only of this team; empty: of nobody's")
+]
+PolicyName: TypeAlias = Annotated[
+    str | None, Query(description="Only of the policy with this name")
+]
+SeverityName: TypeAlias = Annotated[
+    Severity | None, Query(description="Only those that are so severe")
+]
+State: TypeAlias = Annotated[
+    StateFilter,
+    Query(description="Those that are open (waived ones are), those that are not"),
+]
+IsViolating: TypeAlias = Annotated[
+    bool | None,
+    Query(description="Only those that exceed a limit; with false only the others"),
+    BeforeValidator(_true_or_false),
+]
+
+
+async def violation_query(
+    registry: RegistryName = None,
+    repository: RepositoryName = None,
+    team: Team = None,
+    severity: SeverityName = None,
+    policy: PolicyName = None,
+    state: State = "open",
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> ViolationQuery:
+    """The parameters that every list of violations takes."""
+    return ViolationQuery(
+        registry=registry,
+        repository=repository,
+        team=team,
+        severity=severity,
+        policy=policy,
+        state=state,
+        limit=limit,
+        cursor=cursor,
+    )
+
+
+Violations: TypeAlias = Annotated[ViolationQuery, Depends(violation_query)]
+
+
+# All of these are `async` though nothing is awaited: what is not runs in a thread,
 # and a thread has to be waited for.
 async def repository_query(
     registry: RegistryName = None,
     q: PartOfName = None,
     sort: Sort = "compressed",
     order: Order = "desc",
+    violating: IsViolating = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> RepositoryQuery:
     """The parameters that every list of repositories takes."""
     return RepositoryQuery(
-        registry=registry, q=q, sort=sort, order=order, limit=limit, cursor=cursor
+        registry=registry,
+        q=q,
+        sort=sort,
+        order=order,
+        violating=violating,
+        limit=limit,
+        cursor=cursor,
     )
 
 
 Repositories: TypeAlias = Annotated[RepositoryQuery, Depends(repository_query)]
+
+
+def numbered(text: str, what: str) -> int:
+    """The number in a path. Raises Refusal(404) for what can be none.
+
+    18 digits are below 2^63, the largest id that a database can hold.
+    """
+    if text.isascii() and text.isdigit() and len(text) <= 18:
+        return int(text)
+    code = f"{what}_not_found"
+    raise Refusal(404, f"a {what} is named by its number", code=code)
 
 
 async def only_known_parameters(request: Request) -> None:

@@ -6,15 +6,17 @@ a millisecond or two; what takes long (compressing, reading) lets go of it anywa
 
 import time
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final
 
+from weighbridge.domain.policy import Severity
 from weighbridge.domain.report import RegistryReport
 from weighbridge.web.exposition import escaped, head, labels
 from weighbridge.web.families import FAILING, INFO, REGISTRY, RepositoryFamily
 from weighbridge.web.limits import LimitFamily, SeriesRow
+from weighbridge.web.violating import BY_POLICY, VIOLATIONS
 
 # Level 1 takes off nine tenths; higher ones cost several times as much for little.
 _ZIP_LEVEL: Final = 1
@@ -90,22 +92,26 @@ def render(
     registries: Sequence[RegistryReport],
     pieces: Iterable[Sequence[SeriesRow]],
     families: Sequence[RepositoryFamily | LimitFamily],
+    by_policy: Mapping[tuple[str, Severity], int] | None = None,
     *,
     breath_s: float = _BREATH_S,
 ) -> Text:
     """All families; `pieces` have the values of `families`, by registry.
 
+    by_policy: how many repositories violate a policy, by severity
     breath_s: how long others may have the interpreter after each piece
     """
-    blocks = _of_registries(registries)
-    info = _Block(head(*INFO))
+    blocks = [*_of_registries(registries), _of_policies(by_policy or {})]
+    info, violations = _Block(head(*INFO)), _Block(head(*VIOLATIONS))
     numbers = [_Block(head(family.name, family.help)) for family in families]
     series = sum(len(block.parts) for block in blocks)
     for piece in pieces:
-        for registry, rows in groupby(piece, key=lambda row: row.registry):
-            series += _add(info, numbers, families, registry, list(rows))
+        for registry, grouped in groupby(piece, key=lambda row: row.registry):
+            rows = list(grouped)
+            series += _add(info, numbers, families, registry, rows)
+            series += _add_violations(violations, registry, rows)
         time.sleep(breath_s)
-    return _joined([*blocks, info, *numbers], series)
+    return _joined([*blocks, info, *numbers, violations], series)
 
 
 def _of_registries(registries: Sequence[RegistryReport]) -> list[_Block]:
@@ -118,6 +124,17 @@ def _of_registries(registries: Sequence[RegistryReport]) -> list[_Block]:
                 block.parts.append((report.name, line.encode()))
         blocks.append(block)
     return [*blocks, _by_state(registries)]
+
+
+def _of_policies(by_policy: Mapping[tuple[str, Severity], int]) -> _Block:
+    """Totals over all registries: of one registry (its name is never "") they are no
+    part."""
+    name = BY_POLICY[0]
+    block = _Block(head(*BY_POLICY))
+    for (policy, severity), count in sorted(by_policy.items()):
+        line = f"{name}{labels(policy=policy, severity=severity)} {count}\n"
+        block.parts.append(("", line.encode()))
+    return block
 
 
 def _by_state(registries: Sequence[RegistryReport]) -> _Block:
@@ -159,6 +176,21 @@ def _add(
         block.parts.append((registry, "".join(lines).encode()))
         series += len(lines)
     return series
+
+
+def _add_violations(block: _Block, registry: str, rows: Sequence[SeriesRow]) -> int:
+    """A sample for each severity of which a repository has violations."""
+    name = VIOLATIONS[0]
+    lines = []
+    for row in rows:
+        for severity, count in sorted(row.violations.items()):
+            label = labels(
+                registry=registry, repository=row.repository, severity=severity
+            )
+            lines.append(f"{name}{label} {count}\n")
+    if lines:
+        block.parts.append((registry, "".join(lines).encode()))
+    return len(lines)
 
 
 def _team(team: str) -> str:

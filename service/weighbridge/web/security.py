@@ -12,10 +12,17 @@ from weighbridge.telemetry import Telemetry
 from weighbridge.web.access import Access
 from weighbridge.web.errors import Refusal, refusal_response
 from weighbridge.web.options import SECURITY_HEADERS
-from weighbridge.web.rights import find_route, right_of, template_of
+from weighbridge.web.rights import (
+    ANY_HOST,
+    METHODS,
+    find_route,
+    right_of,
+    template_of,
+)
 
-_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _READING: Final = ("GET", "HEAD")
+ACTOR: Final = "weighbridge.actor"
+"""Where a request's scope has the name of the token that opened the door."""
 
 
 class Gate:
@@ -44,9 +51,12 @@ class Gate:
         writes = takes_method and scope["method"] not in _READING
         request = Request(inner)
         try:
-            self._access.check_host(request)
+            if template_of(route) not in ANY_HOST:
+                self._access.check_host(request)
             needed = right_of(route)
-            answer.is_private = await self._access.check(request, needed, writes=writes)
+            token = await self._access.check(request, needed, writes=writes)
+            answer.is_private = token is not None
+            inner[ACTOR] = token.name if token else ""
         except (Refusal, StoreError) as exc:
             await refusal_response(request, exc)(inner, receive, answer)
         else:
@@ -56,7 +66,7 @@ class Gate:
 
     def _count(self, method: str, route: str, status: int, started: float) -> None:
         """By the template of the route, never by its path: labels have a bound."""
-        method = method if method in _METHODS else "other"
+        method = method if method in METHODS else "other"
         self._telemetry.http_requests.labels(method, route, str(status)).inc()
         duration = self._telemetry.http_request_duration.labels(route)
         duration.observe(time.monotonic() - started)

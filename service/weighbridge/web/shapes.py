@@ -10,6 +10,7 @@ from typing import Final, Literal, TypeAlias, get_args
 
 from pydantic import TypeAdapter
 
+from weighbridge.domain.channel_report import ChannelReport
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import HistoryAlignment, Role
 from weighbridge.domain.measure import Confidence
@@ -21,8 +22,11 @@ from weighbridge.domain.report import (
     SearchHit,
     TagReport,
 )
+from weighbridge.web.limit_rows import ImageLimits
 from weighbridge.web.policy_rows import PolicyDecision
 from weighbridge.web.rows import AGED, AGES, REASONS, Report
+from weighbridge.web.violation_rows import ViolationRow
+from weighbridge.web.waiver_rows import WaiverRow, WaiverWish
 
 Schema: TypeAlias = dict[str, object]
 
@@ -169,15 +173,30 @@ class Error:
     error: ErrorBody
 
 
+_VALUES: Final = (
+    Weighing,
+    Error,
+    ChannelReport,
+    PolicyDecision,
+    ImageLimits,
+    ViolationRow,
+    WaiverRow,
+    WaiverWish,
+)
+
+
 def schemas() -> dict[str, Schema]:
     """Every component by name: rows, their lists, an image, the error."""
     found: dict[str, Schema] = {}
     for name, kind in ROWS.items():
         found[name] = _row(name, kind)
         found[f"{name}List"] = _list_of(name)
-    found["OneRepository"] = _row("OneRepository", RepositoryReport, with_policies=True)
-    adapters = TypeAdapter(Weighing), TypeAdapter(Error), TypeAdapter(PolicyDecision)
-    for adapter in adapters:
+    found["OneRepository"] = _row("OneRepository", RepositoryReport, is_whole=True)
+    found["ChannelList"] = _list_of("ChannelReport")
+    found["WaiverList"] = _list_of("WaiverRow")
+    found["ViolationList"] = _list_of("ViolationRow")
+    for value in _VALUES:
+        adapter: TypeAdapter[object] = TypeAdapter(value)
         whole = adapter.json_schema(mode="serialization", ref_template=REFERENCE)
         found |= whole.pop("$defs", {})
         found[whole["title"]] = whole
@@ -189,7 +208,7 @@ def reference_to(name: str) -> Schema:
     return {"$ref": REFERENCE.format(model=name)}
 
 
-def _row(name: str, kind: type[Report], *, with_policies: bool = False) -> Schema:
+def _row(name: str, kind: type[Report], *, is_whole: bool = False) -> Schema:
     schema = TypeAdapter(kind).json_schema(mode="serialization")
     schema["title"] = name
     schema["description"] = (kind.__doc__ or "").partition("\n")[0]
@@ -200,10 +219,12 @@ def _row(name: str, kind: type[Report], *, with_policies: bool = False) -> Schem
     if issubclass(kind, AGED):
         properties |= zip(AGES, _AGES, strict=True)
         schema["required"] = [*schema["required"], *AGES]
-    if with_policies:
+    if is_whole:
         decisions = {"type": "array", "items": reference_to("PolicyDecision")}
         properties["policies"] = decisions
-        schema["required"] = [*schema["required"], "policies"]
+        violations = {"type": "array", "items": reference_to("ViolationRow")}
+        properties["violations"] = violations
+        schema["required"] = [*schema["required"], "policies", "violations"]
     return schema
 
 

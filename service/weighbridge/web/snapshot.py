@@ -4,19 +4,23 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Final
 
 from weighbridge.domain.policy_set import NO_POLICIES, PolicySet
 from weighbridge.domain.report import RegistryReport
 from weighbridge.domain.series import Budget
+from weighbridge.domain.waiver import NO_WAIVERS, ActiveWaivers
 from weighbridge.errors import StoreError
 from weighbridge.store import reports
 from weighbridge.store.session import Connection, Database
+from weighbridge.store.waivers import active_waivers
 from weighbridge.web.exposition import Gauges, exposition
 from weighbridge.web.families import families_of
-from weighbridge.web.inventory import Choice, choose, pieces
-from weighbridge.web.limits import limit_families, with_limits
+from weighbridge.web.inventory import Choice, Wanted, choose, configured, pieces
+from weighbridge.web.limits import Accepted, limit_families, with_limits
 from weighbridge.web.rendering import Body, Rendered, Text, render
+from weighbridge.web.violating import read_violating
 
 REFRESH_S: Final = 15.0
 
@@ -27,6 +31,7 @@ class Snapshot:
 
     version:    what the store calls this state
     policies:   those whose limits it shows
+    waivers:    those that were in force
     checked_at: Unix seconds at which it was last known to be current
     collect_s:  seconds that reading and rendering it took
     """
@@ -39,6 +44,7 @@ class Snapshot:
     body: Body
     rendered: Rendered
     policies: PolicySet = NO_POLICIES
+    waivers: ActiveWaivers = NO_WAIVERS
     by_registry: dict[str, Rendered] = field(default_factory=dict)
 
     @property
@@ -144,10 +150,12 @@ class SnapshotKeeper:
         started = self._clock()
         with self._database.read() as connection:
             version = reports.snapshot_version(connection)
+            waivers = active_waivers(connection, _moment(self._wall()))
             if (
                 kept is not None
                 and kept.version == version
                 and kept.policies is policies
+                and kept.waivers.waivers == waivers.waivers
             ):
                 return checked(kept, self._wall(), self._budget)
             before = kept.choice if kept is not None else None
@@ -169,11 +177,16 @@ def take_snapshot(
     """Read and render the inventory; `checked` then adds what is true of the moment."""
     registries = reports.registry_reports(connection)
     limits = limit_families(policies)
-    choice = choose(connection, registries, budget, now, before, len(limits))
+    at = _moment(now)
+    accepted = Accepted(active_waivers(connection, at), at)
+    names = {registry.name for registry in configured(registries)}
+    violating = read_violating(connection, names, accepted.waivers, at)
+    wanted = Wanted(len(limits), violating)
+    choice = choose(connection, registries, budget, now, before, wanted)
     families = families_of(budget.families if choice.level == 3 else ())
     rows = pieces(connection, choice, [family.column for family in families])
-    shown = with_limits(rows, policies, limits)
-    text = render(choice.registries, shown, (*families, *limits))
+    shown = with_limits(rows, policies, limits, accepted, violating)
+    text = render(choice.registries, shown, (*families, *limits), violating.by_policy)
     body = Body(text.plain)
     return Snapshot(
         version="",
@@ -184,7 +197,12 @@ def take_snapshot(
         body=body,
         rendered=Rendered(b"", b""),
         policies=policies,
+        waivers=accepted.waivers,
     )
+
+
+def _moment(unix_s: float) -> datetime:
+    return datetime.fromtimestamp(unix_s, UTC)
 
 
 def checked(snapshot: Snapshot, now: float, budget: Budget) -> Snapshot:

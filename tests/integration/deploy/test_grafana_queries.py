@@ -10,6 +10,7 @@ import pytest
 from support.grafana import DASHBOARDS, GRAFANA
 from support.grafana.asking import (
     ONLY_WITH_A_LIMIT,
+    ONLY_WITH_PUSHES,
     ONLY_WITH_WORKERS,
     OVERVIEW,
     REPOSITORY,
@@ -81,7 +82,7 @@ def test_every_query_of_the_overview_gives_what_the_demo_has(
 ) -> None:
     empty = scraped.empty_panels(dashboards[OVERVIEW])
 
-    assert empty == ONLY_WITH_WORKERS | ONLY_WITH_A_LIMIT
+    assert empty == ONLY_WITH_WORKERS | ONLY_WITH_A_LIMIT | ONLY_WITH_PUSHES
 
 
 def test_every_query_about_a_repository_gives_what_the_demo_has(

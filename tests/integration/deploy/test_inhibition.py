@@ -21,6 +21,17 @@ OVER: Final = {
     **IMAGE,
 }
 GROWN: Final = {"alertname": "WeighbridgeImageSizeRegression", **IMAGE}
+CREPT: Final = {"alertname": "WeighbridgeImageSizeCreep", **IMAGE}
+ERRORS: Final = {"alertname": "WeighbridgeRegistryErrorsHigh", "registry": "hub"}
+SLOW: Final = {"alertname": "WeighbridgePushAuditSlow", "registry": "hub"}
+SPENT: Final = {"alertname": "WeighbridgeRateLimitNearlySpent", "registry": "hub"}
+SILENT: Final = {"alertname": "WeighbridgeSchedulerSilent"}
+IDLE: Final = {"alertname": "WeighbridgeNoWorkers"}
+STUCK: Final = {"alertname": "WeighbridgeQueueStuck", "queue": "crawl"}
+UNKEPT: Final = {"alertname": "WeighbridgeDatabaseWriteErrors"}
+OLD: Final = {"alertname": "WeighbridgeSnapshotStale"}
+UNTOLD: Final = {"alertname": "WeighbridgeNotificationsFailing", "channel": "ops"}
+PUSHED: Final = {"alertname": "WeighbridgeOversizedPush", **IMAGE}
 
 
 @pytest.fixture
@@ -46,7 +57,17 @@ def states(url: str) -> dict[str, str]:
     [
         ([DOWN, STALE, UNREACHABLE, OVER, GROWN], [STALE, UNREACHABLE, OVER, GROWN]),
         ([UNREACHABLE, STALE, {**STALE, "registry": "other"}], [STALE]),
-        ([OVER, GROWN], [GROWN]),
+        ([DOWN, SILENT, IDLE, OLD, UNTOLD, PUSHED], [SILENT, IDLE, OLD, UNTOLD]),
+        ([UNREACHABLE, ERRORS, SLOW, SPENT], [ERRORS, SLOW, SPENT]),
+        (
+            [ERRORS, STALE, SLOW, SPENT, {**STALE, "registry": "other"}],
+            [STALE, SLOW, SPENT],
+        ),
+        ([SILENT, STALE, UNTOLD], [STALE]),
+        ([IDLE, STALE, STUCK, SLOW, OLD], [STALE, STUCK, SLOW]),
+        ([UNKEPT, STALE, {**UNKEPT, "namespace": "other"}], [STALE]),
+        ([OVER, GROWN, CREPT], [GROWN, CREPT]),
+        ([GROWN, CREPT], [CREPT]),
         ([{**OVER, "registry": "other"}, GROWN], []),
         ([{**DOWN, "cluster": "other"}, {**UNREACHABLE, "cluster": "this"}], []),
         ([GROWN, STALE], []),
@@ -54,7 +75,14 @@ def states(url: str) -> dict[str, str]:
     ids=[
         "down",
         "unreachable",
+        "down, and whatever is about the service itself",
+        "unreachable, errors",
+        "errors",
+        "no scheduler",
+        "no workers",
+        "no database",
         "over",
+        "grown",
         "another's limit",
         "another cluster",
         "nothing to do with it",

@@ -26,6 +26,16 @@ ONLY_WITH_WORKERS: Final = frozenset(
 """Panels of the overview that say of one process alone that it has no workers."""
 ONLY_WITH_A_LIMIT: Final = frozenset({"Request allowance left"})
 """Panels of the overview about what the demo's registry does not have: a limit."""
+ONLY_WITH_PUSHES: Final = frozenset(
+    {
+        "Push that waits longest",
+        "Messages given up",
+        "Webhooks",
+        "From a push to its verdict",
+        "Messages",
+    }
+)
+"""Panels of the overview about webhooks and channels, which the demo has none of."""
 
 _RANGE_S: Final = 10
 """More than the beat of the embedded scheduler: something is crawled within it."""

@@ -10,6 +10,7 @@ from support.database import Engine, a_database
 from support.images import a_layer, an_image
 from support.store_world import World, a_result
 from weighbridge.audit.burials import bury_missing
+from weighbridge.audit.judging import NO_JUDGING
 from weighbridge.audit.scope import Scope
 from weighbridge.audit.writer import Writer
 from weighbridge.domain.report import RepositoryState
@@ -52,7 +53,14 @@ async def test_what_another_process_finds_before_our_claim_keeps_its_tags(
         writer = Writer(database)
         try:
             clock = BusyClock(world, found)
-            await bury_missing(writer, world.registry_id, ["other"], Scope(), clock)
+            await bury_missing(
+                writer,
+                world.registry_id,
+                ["other"],
+                Scope(),
+                lambda: NO_JUDGING,
+                clock,
+            )
         finally:
             writer.close()
 

@@ -19,11 +19,17 @@ def loaded(folder: Path, text: str) -> Retention:
 def test_passes_are_kept_for_a_month_and_images_for_more_than_a_year(
     tmp_path: Path,
 ) -> None:
-    assert loaded(tmp_path, "{}") == Retention(timedelta(days=30), timedelta(days=400))
+    month, year = timedelta(days=30), timedelta(days=400)
+    assert loaded(tmp_path, "{}") == Retention(
+        month, year, pushes=month, notifications=timedelta(days=90)
+    )
 
 
 def test_what_is_null_is_kept_for_ever(tmp_path: Path) -> None:
-    text = "history: {passes: null, untagged_images: 3660d}"
+    text = (
+        "history: {passes: null, untagged_images: 3660d, pushes: null,"
+        " notifications: null}"
+    )
 
     assert loaded(tmp_path, text) == Retention(None, timedelta(days=3660))
 
@@ -38,7 +44,7 @@ def test_what_is_null_is_kept_for_ever(tmp_path: Path) -> None:
         ("true", "must be a text: put it in quotes"),
     ],
 )
-@pytest.mark.parametrize("key", ["passes", "untagged_images"])
+@pytest.mark.parametrize("key", ["passes", "untagged_images", "pushes", "notifications"])
 def test_a_wrong_time_is_told_with_what_is_right(
     tmp_path: Path, key: str, value: str, words: str
 ) -> None:

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 import pytest
 
 from weighbridge.errors import StoreError
-from weighbridge.jobs.inline import Handler, InlineJobs
+from weighbridge.jobs.inline import AT_ONCE, Handler, InlineJobs
+from weighbridge.jobs.names import CRAWL, PUSH
 
 WAIT_S = 10.0
 
@@ -107,3 +108,62 @@ def test_a_job_that_runs_is_not_begun_a_second_time() -> None:
         assert last.wait(WAIT_S)
 
     assert begun == ["same", "last"]
+
+
+def test_what_is_urgent_waits_for_no_long_job() -> None:
+    done = threading.Event()
+
+    async def crawl(_: str) -> None:
+        await asyncio.Event().wait()
+
+    async def look(_: str) -> None:
+        done.set()
+
+    jobs = InlineJobs({CRAWL: crawl, PUSH: look})
+    jobs.start()
+    try:
+        for number in range(2 * AT_ONCE):
+            jobs.put(CRAWL, f"registry {number}")
+        jobs.put(PUSH, "registry/repository", first=True)
+
+        assert done.wait(WAIT_S)
+    finally:
+        jobs.close()
+
+
+def test_what_is_urgent_is_done_again_where_it_was_asked_for_meanwhile() -> None:
+    begun = threading.Event()
+    again = threading.Event()
+    may_end = threading.Event()
+
+    async def look(_: str) -> None:
+        if begun.is_set():
+            again.set()
+        begun.set()
+        await asyncio.to_thread(may_end.wait, WAIT_S)
+
+    jobs = InlineJobs({PUSH: look})
+    jobs.start()
+    try:
+        jobs.put(PUSH, "registry/repository", first=True)
+        assert begun.wait(WAIT_S)
+        jobs.put(PUSH, "registry/repository", first=True)
+        jobs.put(PUSH, "registry/repository", first=True)
+        may_end.set()
+
+        assert again.wait(WAIT_S)
+    finally:
+        jobs.close()
+
+
+def test_what_jobs_have_opened_is_closed_on_their_loop() -> None:
+    threads: list[str] = []
+
+    async def note() -> None:
+        threads.append(threading.current_thread().name)
+
+    jobs = InlineJobs({}, at_end=note)
+    jobs.start()
+    jobs.close()
+
+    assert threads == ["weighbridge-jobs"]

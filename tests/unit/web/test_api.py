@@ -84,7 +84,7 @@ def test_one_repository_is_the_row_of_the_list(
 
     one = client.get("/api/v1/repository?ref=hub/acme/app").json()
 
-    assert {key: value for key, value in one.items() if key != "policies"} == row
+    assert one == row | {"policies": one["policies"], "violations": []}
 
 
 def test_one_repository_says_which_policy_decides_for_its_newest_image(
@@ -93,7 +93,13 @@ def test_one_repository_says_which_policy_decides_for_its_newest_image(
     policies = PolicySet(
         [
             a_policy("other", Match(tag="nothing-*"), max_compressed=1),
-            a_policy("slim", Match("hub", "acme/*"), max_compressed=500, team="shop"),
+            a_policy(
+                "slim",
+                Match("hub", "acme/*"),
+                max_compressed=500,
+                max_layers=60,
+                team="shop",
+            ),
         ]
     )
     options = WebOptions(policies=lambda: policies)
@@ -108,6 +114,9 @@ def test_one_repository_says_which_policy_decides_for_its_newest_image(
         {"key": "max_uncompressed", "value": None, "policy": None},
         {"key": "max_growth", "value": None, "policy": None},
         {"key": "min_growth", "value": None, "policy": None},
+        {"key": "max_layers", "value": 60, "policy": "slim"},
+        {"key": "max_layer_compressed", "value": None, "policy": None},
+        {"key": "max_deduplicated", "value": None, "policy": None},
         {"key": "severity", "value": "warning", "policy": None},
     ]
 

@@ -10,13 +10,14 @@ from starlette.testclient import TestClient
 from support.images import an_image, some_layers
 from support.read_model import NOW
 from support.store_world import World
+from support.tokens import a_token, bearer
 from weighbridge.domain.document import Line
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.answers import cell
 from weighbridge.web.app import create_app
 from weighbridge.web.options import WebOptions, host_of, is_loopback
-from weighbridge.web.rights import RIGHTS
+from weighbridge.web.rights import RIGHTS, WRITES
 
 
 @pytest.fixture
@@ -168,17 +169,33 @@ def test_a_platform_that_is_none_is_no_fault_of_ours(
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
-def test_no_route_takes_anything_but_reads__api_012_api_014(
+def test_no_route_takes_anything_but_what_it_says__api_012_api_014(
     client: TestClient, method: str
 ) -> None:
     body = json.dumps({"target": "http://169.254.169.254/v2/"}) * 1000
-    for path in (*RIGHTS, "/api/v1/crawls", "/webhooks/harbor"):
+    for path in (*RIGHTS, "/api/v1/crawls"):
+        if (method, path) in WRITES:
+            continue
         answer = client.request(method, path, content=body)
 
         assert answer.status_code in (404, 405)
         assert answer.json()["error"]["code"] in ("not_found", "method_not_allowed")
-        allowed = "GET, HEAD" if answer.status_code == 405 else None
-        assert answer.headers.get("allow") == allowed
+        writes = [write for write, other in WRITES if other == path]
+        allowed = ", ".join(["GET", "HEAD", *writes])
+        expected = allowed if answer.status_code == 405 else None
+        assert answer.headers.get("allow") == expected
+
+
+def test_an_address_that_is_only_written_to_says_so(database: Database) -> None:
+    app = create_app(database, Telemetry(), WebOptions(), now=lambda: NOW)
+    client = TestClient(app, base_url="http://127.0.0.1:8080")
+    headers = bearer(a_token(database, "admin", NOW))
+
+    answer = client.get("/api/v1/waivers/1", headers=headers)
+
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "DELETE"
+    assert "this address only answers DELETE" in answer.text
 
 
 def test_a_foreign_host_is_refused_on_loopback__api_016(client: TestClient) -> None:

@@ -1,21 +1,32 @@
 """What workers count of their crawls, as a service shows it that crawls nothing.
 
 Whoever can write to Redis could write anything there: shown is what has the name and
-the labels of a metric of ours, and a registry that is configured here.
+the labels of a metric of ours, and a registry or channel that is configured here.
 """
 
 from collections.abc import Collection, Iterator, Mapping
+from math import inf
 from typing import Final, get_args
 
 from prometheus_client import Metric
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from weighbridge.domain.report import RegistryState
 from weighbridge.jobs.totals import Numbers, Series
 from weighbridge.registry.question import Operation
-from weighbridge.telemetry import REQUEST_BUCKETS, Telemetry
+from weighbridge.telemetry import (
+    IMAGE_BUCKETS,
+    PUSH_BUCKETS,
+    REQUEST_BUCKETS,
+    VERDICTS,
+    Telemetry,
+)
 
-_BUCKETS: Final = (*(str(bucket) for bucket in REQUEST_BUCKETS), "+Inf")
+_BUCKETS: Final = tuple(
+    floatToGoString(bucket)  # type: ignore[no-untyped-call]  # has no types
+    for bucket in sorted({*REQUEST_BUCKETS, *PUSH_BUCKETS, *IMAGE_BUCKETS, inf})
+)
 """In the order in which they have to be told."""
 _VALUES: Final[Mapping[str, Collection[str]]] = {
     "operation": get_args(Operation),
@@ -24,6 +35,7 @@ _VALUES: Final[Mapping[str, Collection[str]]] = {
         *("timeout", "connect", "tls", "http", "auth", "parse"),
         *get_args(RegistryState),
     ),
+    "verdict": VERDICTS,
     "le": _BUCKETS,
 }
 _PARTS: Final = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}
@@ -32,9 +44,18 @@ _PARTS: Final = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_su
 class CrawlMetrics(Collector):
     """Stands in for this process's own metrics of crawls, which would stay at 0."""
 
-    def __init__(self, telemetry: Telemetry, registries: Collection[str]) -> None:
+    def __init__(
+        self,
+        telemetry: Telemetry,
+        registries: Collection[str],
+        channels: Collection[str] = (),
+    ) -> None:
         self.numbers = Numbers()
-        self._registries = frozenset(registries)
+        self._values = {
+            **_VALUES,
+            "registry": frozenset(registries),
+            "channel": frozenset(channels),
+        }
         self._families = [
             (family, frozenset(labels))
             for metric, labels in telemetry.of_crawls.items()
@@ -67,10 +88,7 @@ class CrawlMetrics(Collector):
         values = dict(series.labels)
         if values.keys() != wanted or series.labels != tuple(sorted(values.items())):
             return False
-        return all(
-            value in (self._registries if label == "registry" else _VALUES[label])
-            for label, value in values.items()
-        )
+        return all(value in self._values[label] for label, value in values.items())
 
 
 def _order(series: Series) -> tuple[object, ...]:

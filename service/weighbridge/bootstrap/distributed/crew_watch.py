@@ -8,6 +8,7 @@ import structlog
 from weighbridge.beat import Beat
 from weighbridge.bootstrap.distributed.crawl_metrics import CrawlMetrics
 from weighbridge.bootstrap.distributed.crew_metrics import CrewMetrics, CrewReport
+from weighbridge.bootstrap.waiting_pushes import show_inbox
 from weighbridge.config import Settings
 from weighbridge.errors import WeighbridgeError
 from weighbridge.jobs.names import TICK
@@ -58,7 +59,11 @@ class CrewWatch:
                 Roll(settings.redis_url),
                 Totals(settings.redis_url),
                 crew,
-                CrawlMetrics(telemetry, settings.names),
+                CrawlMetrics(
+                    telemetry,
+                    settings.names,
+                    [channel.name for channel in settings.channels],
+                ),
             )
         self._failure = ""
         self._log = structlog.get_logger("weighbridge.scheduler")
@@ -82,6 +87,7 @@ class CrewWatch:
             if ticked_at is not None:
                 gauge = self._telemetry.scheduler_last_tick_timestamp
                 gauge.set(ticked_at.timestamp())
+            show_inbox(self._database, self._telemetry)
         except WeighbridgeError as exc:
             failure = exc.code
         try:

@@ -1,11 +1,11 @@
 """The jobs that ask a registry: discover, crawl one repository, measure."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from functools import partial
+from typing import Final
 
 import structlog
 
@@ -16,20 +16,23 @@ from weighbridge.audit.looking import look_at
 from weighbridge.audit.measure import measure_registry
 from weighbridge.audit.presence import answers
 from weighbridge.audit.progress import Progress
+from weighbridge.audit.push_desk import PushDesk
 from weighbridge.audit.repository_pass import PassOutcome
 from weighbridge.audit.stale import refresh_stale
 from weighbridge.audit.writer import Writer
+from weighbridge.bootstrap.asking import Clients, asking
 from weighbridge.bootstrap.clients import Connected
 from weighbridge.bootstrap.crawling import registry_entry
 from weighbridge.bootstrap.distributed.asked import Asked
 from weighbridge.bootstrap.distributed.shared_jobs import SharedJobs
+from weighbridge.bootstrap.judges import Judges
 from weighbridge.config import RegistrySettings, Settings
-from weighbridge.errors import StaleFence, StoreError
-from weighbridge.jobs.names import DISCOVER, MEASURE, SETTLE, TICK
-from weighbridge.ports import JOB_COST, Cost, JobQueue, Registry
+from weighbridge.errors import StaleFence
+from weighbridge.jobs.names import DELIVER, DISCOVER, MEASURE, SETTLE, TICK
+from weighbridge.ports import JobQueue, Registry
 from weighbridge.store.due import find_reachable
 from weighbridge.store.jobs import Job, due_jobs, make_due
-from weighbridge.store.registries import find_registry_id, note_cost, note_registry
+from weighbridge.store.registries import find_registry_id, note_registry
 from weighbridge.telemetry import Telemetry
 
 RESUME_S: Final = 6 * 3_600.0
@@ -38,19 +41,12 @@ UNREACHABLE: Final = timedelta(minutes=1)
 """A registry that could not be reached is asked after so soon, at most."""
 
 
-class Clients(Protocol):
-    """Clients of registries: `KeptClients`."""
-
-    def use(
-        self, registry: RegistrySettings
-    ) -> AbstractAsyncContextManager[Connected]: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Looks:
     """What one worker process needs to ask registries.
 
     owner: this process, as `process_mark.this_process` names it
+    desk:  where the passes of a registry look after what is pushed meanwhile
     """
 
     settings: Settings
@@ -60,9 +56,11 @@ class Looks:
     heartbeat: Heartbeat
     shared: SharedJobs
     jobs: JobQueue
+    judges: Judges
     clock: Callable[[], datetime]
     owner: str
     lease_s: float
+    desk: Callable[[RegistrySettings], PushDesk | None] = lambda _: None
 
     async def discover(self, asked: Asked) -> None:
         """Find out what a registry has, if that is due."""
@@ -78,6 +76,7 @@ class Looks:
                     registry_entry(self.settings, asked.target, connected.seen),
                     asked.scope,
                     self.writer,
+                    partial(self.judges.of, asked.registry),
                     self.clock,
                 )
             if found.state != "ok":
@@ -145,7 +144,10 @@ class Looks:
                     self.clock,
                 )
             await refresh_stale(
-                self.writer, registry_id, asked.scope.platforms, self.clock
+                self.writer,
+                registry_id,
+                partial(self.judges.of, asked.registry),
+                self.clock,
             )
             await self.writer.settle()
         if await self.writer.read(due_jobs, [job], self.clock()):
@@ -167,34 +169,12 @@ class Looks:
             self.clock,
             interval_s=self.settings.interval_of(asked.registry),
             count_manifests=count,
+            judging=partial(self.judges.of, asked.registry),
             resume_s=RESUME_S,
         )
 
-    @asynccontextmanager
-    async def _asking(self, asked: Asked) -> AsyncIterator[Connected]:
-        """The registry's client; what the block has asked is added to the registry's
-        row at its end, whatever that is."""
-        cost = Cost()
-        async with self.clients.use(asked.registry) as connected:
-            mark = JOB_COST.set(cost)
-            try:
-                yield connected
-            finally:
-                JOB_COST.reset(mark)
-                if cost.requests:
-                    with suppress(StoreError):  # Nobody fails for want of a number.
-                        await asyncio.shield(self._note_cost(asked, connected, cost))
-
-    async def _note_cost(self, asked: Asked, connected: Connected, cost: Cost) -> None:
-        registry_id = await self.writer.read(find_registry_id, asked.registry.name)
-        if registry_id is not None:
-            await self.writer.write(
-                note_cost,
-                registry_id,
-                requests=cost.requests,
-                bytes_read=cost.bytes_read,
-                rate_limit=connected.registry.rate_limit,
-            )
+    def _asking(self, asked: Asked) -> AbstractAsyncContextManager[Connected]:
+        return asking(self.clients, self.writer, asked.registry)
 
     async def _note_silence(
         self, asked: Asked, registry: Registry, registry_id: int
@@ -216,11 +196,13 @@ class Looks:
         await self.writer.write(make_due, job, now + min(UNREACHABLE, every))
 
     async def _ask_for_more(self, name: str, outcome: PassOutcome) -> None:
-        """What a pass leaves to others: layers to be measured, sums to be settled."""
+        """What a pass leaves to others: layers to be measured, people to be told, sums
+        to be settled."""
         result = outcome.result
         if result.tags_new or result.tags_moved or result.tags_gone:
             await self.writer.write(make_due, Job(MEASURE, name), self.clock())
             self.jobs.put(MEASURE, name)
+            self.jobs.put(DELIVER, "")
         if not self.writer.settles_at_once:
             self.jobs.put(SETTLE, "")
 

@@ -16,7 +16,11 @@ from weighbridge.bootstrap.distributed.publishing import EVERY_S as PUBLISH_S
 from weighbridge.bootstrap.distributed.publishing import Publishing, Sums
 from weighbridge.bootstrap.distributed.shared_jobs import SharedJobs
 from weighbridge.bootstrap.distributed.tick import Tick
-from weighbridge.config import Settings
+from weighbridge.bootstrap.judges import Judges
+from weighbridge.bootstrap.policies import LOOK_S, PolicyReload
+from weighbridge.bootstrap.push_looks import PushLooks
+from weighbridge.bootstrap.telling import Delivering, teller
+from weighbridge.config import PolicySource, Settings
 from weighbridge.errors import StoreError
 from weighbridge.jobs.names import (
     CRAWL,
@@ -24,6 +28,7 @@ from weighbridge.jobs.names import (
     DISCOVER,
     MEASURE,
     PRUNE,
+    PUSH,
     SETTLE,
     TICK,
 )
@@ -53,6 +58,7 @@ class Distributed:
     clock: measured once already; measured again now and then
     paces: where the limits of registries are shared; closed with the rest
     sums:  where what is counted is handed over; the owner closes it after the rest
+    policies: read again when their files change; None for the one that is built in
     """
 
     def __init__(
@@ -65,6 +71,7 @@ class Distributed:
         *,
         paces: SharedPaces | None = None,
         sums: Sums | None = None,
+        policies: PolicySource | None = None,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -85,6 +92,21 @@ class Distributed:
             share=None if paces is None else lambda end: paces.of(end.name, end),
         )
         self._tick = Tick(settings, database, jobs, clock)
+        self._delivering = Delivering(settings, database, telemetry, clock)
+        self._policies = PolicyReload(policies or PolicySource(), telemetry)
+        judges = Judges(self._policies.current, teller(settings))
+        self._pushes = PushLooks(
+            settings=settings,
+            writer=self._writer,
+            telemetry=telemetry,
+            clients=self._clients,
+            heartbeat=heartbeat,
+            jobs=jobs,
+            clock=clock,
+            judging=judges.of,
+            owner=owner,
+            lease_s=LEASE_S,
+        )
         self._looks = Looks(
             settings=settings,
             writer=self._writer,
@@ -93,26 +115,30 @@ class Distributed:
             heartbeat=heartbeat,
             shared=self._shared,
             jobs=jobs,
+            judges=judges,
             clock=clock,
             owner=owner,
             lease_s=LEASE_S,
+            desk=self._pushes.desk,
         )
         self._publishing = None if sums is None else Publishing(telemetry, sums)
         self._running = (
             asyncio.create_task(heartbeat.beat()),
             asyncio.create_task(self._keep_time()),
             asyncio.create_task(self._publish()),
+            asyncio.create_task(self._watch_policies()),
         )
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
         """What to do for each job, by its name."""
         return {
+            PUSH: self._look_at_pushes,
             CRAWL: self._crawl,
             DISCOVER: self._discover,
             MEASURE: self._measure,
             SETTLE: self._settle,
-            DELIVER: self._deliver,
+            DELIVER: self._delivering.run,
             TICK: self._look_for_due,
             PRUNE: self._prune,
         }
@@ -122,11 +148,19 @@ class Distributed:
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
+        await self._pushes.aclose()
+        await self._delivering.aclose()
         await self._clients.aclose()
         if self._paces is not None:
             await self._paces.aclose()
         await asyncio.to_thread(self._writer.close)
         await self._hand_over()
+
+    async def _watch_policies(self) -> None:
+        """A task and no thread: a pool may have many processes."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            await asyncio.to_thread(self._policies.look)
 
     async def _publish(self) -> None:
         while True:
@@ -146,6 +180,9 @@ class Distributed:
             with suppress(StoreError):
                 await asyncio.to_thread(self._clock.measure)
 
+    async def _look_at_pushes(self, argument: str) -> None:
+        await self._pushes.look(asked_repository(self._settings, argument))
+
     async def _crawl(self, argument: str) -> None:
         await self._looks.crawl(asked_repository(self._settings, argument))
 
@@ -157,9 +194,6 @@ class Distributed:
 
     async def _settle(self, _: str) -> None:
         await asyncio.to_thread(settle_all, self._database)
-
-    async def _deliver(self, _: str) -> None:
-        """Nothing waits to be told: there are no notifications yet."""
 
     async def _look_for_due(self, _: str) -> None:
         await asyncio.to_thread(self._tick.run)

@@ -12,9 +12,11 @@ import structlog
 
 from weighbridge.bootstrap.crawling import scope_of
 from weighbridge.bootstrap.targets import Target
+from weighbridge.bootstrap.waiting_pushes import ring_for_pushes
 from weighbridge.config import RegistrySettings, Settings
-from weighbridge.jobs.names import CRAWL, DISCOVER, MEASURE, PRUNE, TICK
+from weighbridge.jobs.names import CRAWL, DELIVER, DISCOVER, MEASURE, PRUNE, TICK
 from weighbridge.ports import JobQueue
+from weighbridge.store.deliveries import next_due
 from weighbridge.store.due import (
     Due,
     due_repositories,
@@ -62,8 +64,17 @@ class Tick:
             )
         for job in self._due_jobs(now):
             self._jobs.put(job.job, job.argument)
+        ring_for_pushes(self._settings, self._database, self._jobs, now)
+        self._ask_for_messages(now)
         for registry in self._settings.registries:
             self._ask_for(registry, now)
+
+    def _ask_for_messages(self, now: datetime) -> None:
+        """What is due by time alone: the rest of a group, and what failed before."""
+        with self._database.read() as connection:
+            due = next_due(connection, now)
+        if any(at <= now for at in due.values()):
+            self._jobs.put(DELIVER, "")
 
     def _due_jobs(self, now: datetime) -> list[Job]:
         wanted = [Job(PRUNE)]

@@ -14,6 +14,7 @@ class Purpose(IntEnum):
     UPGRADE = 1
     SETTLE = 2
     PRUNE = 3
+    TELL = 4
 
 
 # Other programs may lock in the same database: "weig" is ours.

@@ -13,7 +13,9 @@ from weighbridge.domain.retention import Retention
 from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.pruning.blobs import prune_blobs
 from weighbridge.store.pruning.manifests import prune_manifests
+from weighbridge.store.pruning.notifications import prune_notifications
 from weighbridge.store.pruning.passes import prune_passes
+from weighbridge.store.pruning.pushes import prune_pushes
 from weighbridge.store.session import Database
 
 __all__ = ["Pruned", "prune"]
@@ -26,11 +28,15 @@ class Pruned:
     passes:    records of passes
     manifests: manifests whose contents (layers, lines, and so on) are not kept now
     blobs:     things that nothing refers to any more
+    pushes:    what webhooks told
+    violations: those that are over, with what was told of them
     """
 
     passes: int
     manifests: int
     blobs: int
+    pushes: int = 0
+    violations: int = 0
 
 
 def prune(
@@ -48,5 +54,10 @@ def prune(
     """
     settle_all(database)  # what waits to be settled counts as held
     passes = prune_passes(database, retention.passes, now, is_stopped)
+    pushes = prune_pushes(database, retention.pushes, now, is_stopped)
+    violations = prune_notifications(
+        database, retention.notifications, now, is_stopped
+    )
     manifests = prune_manifests(database, retention.untagged_images, now, is_stopped)
-    return Pruned(passes, manifests, prune_blobs(database, is_stopped))
+    blobs = prune_blobs(database, is_stopped)
+    return Pruned(passes, manifests, blobs, pushes, violations)

@@ -6,6 +6,7 @@ from weighbridge.store.reports.inventory import (
     inventory_pieces,
     pinned_ids,
 )
+from weighbridge.store.reports.newest_images import NewestImage, newest_images
 from weighbridge.store.reports.passes import find_pass, pass_page
 from weighbridge.store.reports.registries import (
     registry_names,
@@ -20,18 +21,34 @@ from weighbridge.store.reports.repositories import (
 from weighbridge.store.reports.repository_order import SORTS, RepositoryQuery
 from weighbridge.store.reports.search import search
 from weighbridge.store.reports.tags import aliases, tag_page
+from weighbridge.store.reports.violations import (
+    OpenRow,
+    StateFilter,
+    ViolationQuery,
+    not_waived,
+    open_rows,
+    violating_ids,
+    violation_page,
+)
 from weighbridge.store.reports.weighing import find_weighing
 
 __all__ = [
     "SORTS",
     "InventoryRow",
+    "NewestImage",
+    "OpenRow",
     "RepositoryQuery",
+    "StateFilter",
+    "ViolationQuery",
     "aliases",
     "find_pass",
     "find_repository",
     "find_weighing",
     "heaviest_ids",
     "inventory_pieces",
+    "newest_images",
+    "not_waived",
+    "open_rows",
     "pass_page",
     "pinned_ids",
     "registry_names",
@@ -40,5 +57,7 @@ __all__ = [
     "search",
     "snapshot_version",
     "tag_page",
+    "violating_ids",
+    "violation_page",
     "weighed",
 ]

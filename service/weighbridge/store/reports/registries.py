@@ -14,6 +14,7 @@ from weighbridge.store.models import (
     repository_summaries,
     storage_scopes,
 )
+from weighbridge.store.reports.violations import violations_version
 
 _repository = repositories.c
 _summary = repository_summaries.c
@@ -144,4 +145,5 @@ def snapshot_version(connection: Connection) -> str:
         ).one()
         for table in (registries, storage_scopes, repositories, repository_summaries)
     ]
-    return "-".join(f"{count}.{revisions}" for count, revisions in parts)
+    sums = "-".join(f"{count}.{revisions}" for count, revisions in parts)
+    return f"{sums}-{violations_version(connection)}"

@@ -35,6 +35,7 @@ from weighbridge.store.reports.repository_order import (
     order_name,
     page_keys,
 )
+from weighbridge.store.reports.violations import violating_ids
 
 _repository = repositories.c
 _summary = repository_summaries.c
@@ -133,10 +134,11 @@ _WEIGHED: Final = (
 
 
 def repository_page(
-    connection: Connection, query: RepositoryQuery
+    connection: Connection, query: RepositoryQuery, now: datetime | None = None
 ) -> Page[RepositoryReport]:
     """One page of repositories.
 
+    now: which waivers are in force; needed where `violating` is asked for
     Raises UsageError(invalid_sort, invalid_limit, invalid_cursor).
     """
     check_order(query)
@@ -145,7 +147,10 @@ def repository_page(
         return Page((), None)
     # The page's ids alone first: sorting whole rows of 50,000 repositories takes
     # five times as long.
-    keys = page_keys(connection, query, limit + 1)
+    violating: Collection[int] = ()
+    if query.violating is not None and now is not None:
+        violating = violating_ids(connection, now)
+    keys = page_keys(connection, query, limit + 1, violating)
     rows = _reports(connection, [key.id for key in keys[:limit]])
     cursor = None
     if len(keys) > limit:

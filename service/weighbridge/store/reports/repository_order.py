@@ -1,6 +1,6 @@
 """In which order repositories are listed, and which of them a page holds."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 
 from weighbridge.errors import UsageError
+from weighbridge.store.dialect import among_ids, listed
 from weighbridge.store.models import (
     registries,
     repositories,
@@ -78,12 +79,14 @@ class RepositoryQuery:
     registry: only this one's
     q:        only names that hold this text, literally
     sort:     one of SORTS; rows without a value come last in either order
+    violating: only those with open violations that nobody waived, or only the others
     """
 
     registry: str | None = None
     q: str | None = None
     sort: str = "compressed"
     order: str = "desc"
+    violating: bool | None = None
     limit: int = 100
     cursor: str | None = None
 
@@ -108,26 +111,32 @@ def order_name(query: RepositoryQuery) -> str:
 
 
 def page_keys(
-    connection: Connection, query: RepositoryQuery, limit: int
+    connection: Connection,
+    query: RepositoryQuery,
+    limit: int,
+    violating: Collection[int] = (),
 ) -> list[SQLRow]:
     """What the rows of a page are sorted by, and their ids: those with a value, then
     those without.
+
+    violating: where the query asks for it, the repositories that are
 
     Two statements, so that each can follow an index: where one puts the rows without a
     value last, the database sorts all of them for each page.
     """
     value, last = _COLUMNS[query.sort], _last_key(query)
+    given = {} if query.violating is None else {"violating": listed(violating)}
     found: list[SQLRow] = []
     if last is None or last[0] is not None:
         known = _keys(query).where(value.is_not(None))
         if last is not None:
             known = known.where(_follows(query, last))
-        found += connection.execute(known.limit(limit))
+        found += connection.execute(known.limit(limit), given)
     if len(found) < limit:
         unknown = _keys(query).where(value.is_(None))
         if last is not None and last[0] is None:
             unknown = unknown.where(_follows(query, last))
-        found += connection.execute(unknown.limit(limit - len(found)))
+        found += connection.execute(unknown.limit(limit - len(found)), given)
     return found
 
 
@@ -163,6 +172,9 @@ def _chosen(query: RepositoryQuery) -> list[ColumnElement[bool]]:
         conditions.append(registry_id == registry.scalar_subquery())
     if query.q:
         conditions.append(repositories.c.name.icontains(query.q, autoescape=True))
+    if query.violating is not None:
+        is_among = among_ids(repositories.c.id, "violating")
+        conditions.append(is_among if query.violating else ~is_among)
     return conditions
 
 

@@ -14,7 +14,11 @@ Freshness: TypeAlias = Literal[
 
 _LATE: Final = 1.5
 """Times the interval: one run is overdue. From STALE_INTERVALS on one was missed."""
-NAVIGATION: Final = (("/", "Overview"), ("/crawls", "Crawls"))
+NAVIGATION: Final = (
+    ("/", "Overview"),
+    ("/violations", "Violations"),
+    ("/crawls", "Crawls"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from weighbridge.domain.report import (
     RepositoryReport,
     TagReport,
 )
+from weighbridge.domain.violation import ViolationReport
 from weighbridge.web.stand_ins import StandIn, stand_in
 from weighbridge.web.views.banners import (
     Banner,
@@ -30,6 +31,7 @@ from weighbridge.web.views.storage import (
     what_exclusive_frees,
 )
 from weighbridge.web.views.summaries import summary
+from weighbridge.web.views.violations import Item, items
 from weighbridge.web.views.words import amount_of_row
 
 _MINUS: Final = "\N{MINUS SIGN}"
@@ -92,6 +94,7 @@ class RepositoryPage:
     frees: str
     banners: tuple[Banner, ...]
     rows: tuple[TagRow, ...]
+    violations: tuple[Item, ...]
 
 
 def repository_page(
@@ -99,6 +102,7 @@ def repository_page(
     tags: Page[TagReport],
     now: datetime,
     registry: RegistryReport | None = None,
+    violations: Sequence[ViolationReport] = (),
 ) -> RepositoryPage:
     """The page; bars of its tags share one scale."""
     ref = f"{report.registry}/{report.repository}"
@@ -129,6 +133,7 @@ def repository_page(
         ),
         banners=tuple(_banners(report, registry, now)),
         rows=tuple(_rows(ref, tags.items, now)),
+        violations=items(violations),
     )
 
 

@@ -12,6 +12,7 @@ from weighbridge.domain.units import format_bytes, split_bytes
 from weighbridge.domain.weighing import rfc3339
 from weighbridge.web.views.numbers import ago, plural
 
+MINUS: Final = "\N{MINUS SIGN}"
 TEMPLATES: Final = Path(__file__).parent.parent / "templates"
 
 
@@ -38,6 +39,13 @@ def short_type(media_type: str) -> str:
     return media_type
 
 
+def change(number: int) -> str:
+    """`+612 MB`, `±0`: with a sign, always."""
+    if number == 0:
+        return "±0"
+    return f"{'+' if number > 0 else MINUS}{format_bytes(abs(number))}"
+
+
 def breakable(name: str) -> Markup:
     """The name, which may break after each slash and colon and nowhere else."""
     # The text is escaped before the marks go in, so no part of it is taken as HTML.
@@ -58,6 +66,7 @@ def _environment() -> Environment:
         thousands=thousands,
         url=url_value,
         breakable=breakable,
+        change=change,
         short_type=short_type,
         format_bytes=format_bytes,
         rfc3339=rfc3339,

@@ -32,6 +32,10 @@ from weighbridge.telemetry import Telemetry
 NAMES = ("acme/app", "acme/web", "acme/db")
 
 
+async def _not_asked() -> None:
+    """A ping: no job needs one."""
+
+
 @dataclass
 class OneClient:
     """All jobs share it, as they do in a process."""
@@ -40,7 +44,7 @@ class OneClient:
 
     @asynccontextmanager
     async def use(self, registry: RegistrySettings) -> AsyncIterator[Connected]:
-        yield Connected(self.registry, None, ())
+        yield Connected(self.registry, None, (), _not_asked)
 
 
 @pytest.fixture

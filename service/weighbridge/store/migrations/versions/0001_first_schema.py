@@ -522,10 +522,19 @@ def create_pushes() -> None:
         sqlite_where=sa.text("done_at IS NULL"),
         postgresql_where=sa.text("done_at IS NULL"),
     )
+    op.create_index(
+        "ix_pushes_done",
+        "pushes",
+        ["registry", "repository", "done_at"],
+        sqlite_where=sa.text("done_at IS NOT NULL"),
+        postgresql_where=sa.text("done_at IS NOT NULL"),
+    )
     op.create_table(
         "unjudged",
         required("repository_id", sa.BigInteger()),
         required("tag_id", sa.BigInteger()),
+        required("is_silent", sa.Boolean()),
+        required("is_weighed", sa.Boolean()),
         sa.PrimaryKeyConstraint("repository_id", "tag_id", name="pk_unjudged"),
         sqlite_with_rowid=False,
     )
@@ -603,6 +612,9 @@ def create_messages() -> None:
         required("id", ID),
         required("channel", TEXT),
         required("group_key", sa.LargeBinary()),
+        required("is_cause", sa.Boolean()),
+        required("about", TEXT),
+        required("interval_s", sa.Integer()),
         optional("next_at", sa.BigInteger()),
         optional("last_sent_at", sa.BigInteger()),
         required("messages", sa.Integer()),

@@ -1,0 +1,77 @@
+"""Finds out why images weigh more: against what was before, and whose doing it is."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from weighbridge.audit.judged_streams import JudgedImage
+from weighbridge.domain.cause import (
+    Cause,
+    compare_images,
+    layers_of,
+    shared_leading_run,
+    whole_image,
+)
+from weighbridge.domain.weighing import WeighedImage
+from weighbridge.store.session import Connection
+from weighbridge.store.stream_images import weighed_images
+from weighbridge.store.violations import Sharing, find_sharing, set_cause
+
+
+@dataclass(slots=True)
+class Causes:
+    """The causes of what is found in one repository, each looked for once."""
+
+    connection: Connection
+    repository_id: int
+    now: datetime
+    _found: dict[tuple[int, int | None], Cause | None] = field(default_factory=dict)
+    _keys: dict[int, bytes] = field(default_factory=dict)
+
+    def find(self, judged: JudgedImage) -> Cause | None:
+        """None where nothing is known of the image's lines any more."""
+        before = None if judged.before is None else judged.before.id
+        place = (judged.image.id, before)
+        if place not in self._found:
+            self._found[place] = self._look(judged)
+        return self._found[place]
+
+    def _look(self, judged: JudgedImage) -> Cause | None:
+        image, before = self._images(
+            judged.image.id, None if judged.before is None else judged.before.id
+        )
+        if image is None:
+            return None
+        if before is None or before.compressed_bytes >= image.compressed_bytes:
+            return whole_image(image)
+        cause = compare_images(before, image)
+        if cause.key is None or judged.tag.target is None:
+            return cause
+        # The platforms of an index were built from the same lines, and have not a
+        # layer in common: what they have in common is the push.
+        key = self._keys.setdefault(judged.tag.target, cause.key)
+        sharing = find_sharing(
+            self.connection, self.repository_id, judged.platform, key, self.now
+        )
+        if sharing is not None:
+            cause = self._shared(before, image, sharing)
+        return replace(cause, key=key)
+
+    def _shared(
+        self, before: WeighedImage, image: WeighedImage, sharing: Sharing
+    ) -> Cause:
+        """What of the change another repository had as well; it is told so too."""
+        theirs, earlier = self._images(sharing.image_id, sharing.before_image_id)
+        if theirs is None:
+            return compare_images(before, image)
+        common = shared_leading_run(layers_of(image), layers_of(theirs))
+        if earlier is not None:
+            cause = compare_images(earlier, theirs, shared_layers=common)
+            set_cause(self.connection, sharing.id, cause)
+        return compare_images(before, image, shared_layers=common)
+
+    def _images(
+        self, image: int | None, before: int | None
+    ) -> tuple[WeighedImage | None, WeighedImage | None]:
+        wanted = [number for number in (image, before) if number is not None]
+        found = weighed_images(self.connection, wanted)
+        return found.get(image or 0), found.get(before or 0)

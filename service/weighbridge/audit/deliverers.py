@@ -1,0 +1,65 @@
+"""All channels side by side: who has something to tell is woken."""
+
+import asyncio
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from weighbridge.audit.channel_line import LINGER_S, ChannelLine
+from weighbridge.audit.deliver import Telling
+from weighbridge.audit.resend import Resending
+from weighbridge.ports import Notifier
+from weighbridge.store.deliveries import next_due
+from weighbridge.store.delivery_results import drop_channels
+
+GRACE_S: Final = 3.0
+"""So long a message that is on its way may take once the process is to end."""
+
+
+class Deliverers:
+    """Everybody who is told. Lives on one event loop.
+
+    notifiers:  the channels that are sent messages
+    resendings: those that are told all that is open, again and again
+    """
+
+    def __init__(
+        self,
+        telling: Telling,
+        notifiers: Iterable[Notifier],
+        resendings: Iterable[Resending] = (),
+    ) -> None:
+        self._telling = telling
+        self._lines = {
+            notifier.name: ChannelLine(telling, notifier) for notifier in notifiers
+        }
+        self._resendings = tuple(resendings)
+
+    async def ring(self) -> None:
+        """Have everything told that is due. Returns at once: messages go beside
+        whatever else is done here. Raises StoreError."""
+        now = self._telling.clock()
+        due = await self._telling.writer.read(next_due, now)
+        soon = now + timedelta(seconds=LINGER_S)
+        for name, at in due.items():
+            if name in self._lines and at <= soon:
+                self._lines[name].wake()
+        for resending in self._resendings:
+            resending.wake()
+        others = due.keys() - self._lines.keys()
+        if others:
+            dropped = await self._telling.writer.write(drop_channels, others, now)
+            if dropped:
+                structlog.get_logger("weighbridge.notify").warning(
+                    "what waited for channels that are not configured was dropped",
+                    notifications=dropped,
+                )
+
+    async def aclose(self) -> None:
+        """Let what is on its way arrive, for a moment; the rest is due still."""
+        await asyncio.gather(
+            *(line.aclose(GRACE_S) for line in self._lines.values()),
+            *(resending.aclose() for resending in self._resendings),
+        )

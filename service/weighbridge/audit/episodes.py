@@ -1,0 +1,293 @@
+"""Opens, carries on and ends violations, and has told who is to know.
+
+An episode begins with an image that is over a limit and ends with one of the same
+stream that keeps it. In between nobody is told twice; one that begins again within a
+day of its end is the same one, and goes on.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import cached_property
+from typing import Final
+
+from weighbridge.audit.causes import Causes
+from weighbridge.audit.judged_streams import JudgedImage
+from weighbridge.audit.judging import Judging
+from weighbridge.domain.message import NotificationEvent
+from weighbridge.domain.policy import LIMIT_KEYS, LimitKey
+from weighbridge.domain.verdict import Finding, Keeping, Measured, verdict
+from weighbridge.domain.waiver import ActiveWaivers
+from weighbridge.store.judged_repository import JudgedRepository
+from weighbridge.store.session import Connection
+from weighbridge.store.tag_rows import read_tags
+from weighbridge.store.violations import (
+    ClosedBy,
+    Offence,
+    OpenViolation,
+    ViolationKey,
+    close_violations,
+    find_ended,
+    find_open,
+    find_told,
+    go_on,
+    open_violation,
+)
+from weighbridge.store.waivers import active_waivers
+
+# Of several images that came at once the worst one decides; of an estimate that says
+# nothing for sure nothing begins or ends.
+_WORST_FIRST: Final[Sequence[Keeping]] = ("over", "near", "maybe", "unknown", "kept")
+
+
+class Episodes:
+    """The violations of one repository, while it is being judged."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        repository: JudgedRepository,
+        judging: Judging,
+        now: datetime,
+    ) -> None:
+        self._connection = connection
+        self._repository = repository
+        self._judging = judging
+        self._now = now
+        self._causes = Causes(connection, repository.id, now)
+        found = find_open(connection, repository.id)
+        self._open = {violation.key: violation for violation in found}
+        self._to_tell: set[int] = set()
+        self._closed: set[int] = set()
+
+    def end_what_is_over(self) -> None:
+        """End episodes whose tag is gone, or whose limit is."""
+        if not self._open:
+            return
+        names = {v.tag for v in self._open.values() if v.tag is not None}
+        known = read_tags(self._connection, self._repository.id, names)
+        live = {name for name, tag in known.items() if tag.live_target is not None}
+        found = list(self._open.values())
+        self._end([v for v in found if v.tag not in (None, *live)], "gone")
+        found = list(self._open.values())
+        self._end([v for v in found if not self._is_limited(v)], "policy")
+
+    def judge(self, images: Iterable[JudgedImage]) -> None:
+        """What these images are found to be; the latest of each stream first."""
+        streams: dict[str, dict[str, list[JudgedImage]]] = {}
+        for judged in images:
+            platforms = streams.setdefault(judged.stream, {})
+            platforms.setdefault(judged.platform, []).append(judged)
+        for stream, platforms in streams.items():
+            for some in platforms.values():
+                self._judge_stream(some)
+            self._end(
+                [
+                    violation
+                    for key, violation in self._open.items()
+                    if key.stream == stream and key.platform not in platforms
+                ],
+                "gone",
+            )
+
+    def judge_repository(self) -> None:
+        """What the repository as a whole is found to be."""
+        repository = self._repository
+        limits = self._judging.policies.limits_of(
+            repository.registry, repository.name, ""
+        )
+        measured = Measured(deduplicated_bytes=repository.deduplicated_bytes)
+        for finding in verdict(limits, measured):
+            if finding.key == "max_deduplicated":
+                offence = Offence(
+                    team=limits.team,
+                    severity=limits.severity,
+                    limit_amount=finding.limit_amount,
+                    amount=repository.deduplicated_bytes,
+                )
+                key = self._key("", "", "", finding.key)
+                self._apply(key, finding, offence, is_silent=repository.is_silent)
+
+    def tell(self) -> None:
+        """Write down who is to be told of what was found."""
+        self._tell(self._untold(), "opened")
+        told = find_told(self._connection, self._closed, "opened")
+        ended = find_told(self._connection, told, "resolved")
+        self._tell(told - ended, "resolved")
+
+    def _untold(self) -> set[int]:
+        """One image has many tags, and is told of once."""
+        by_image: dict[object, list[int]] = {}
+        for violation in self._open.values():
+            by_image.setdefault(_image_of(violation), []).append(violation.id)
+        wanted = [ids for ids in by_image.values() if not self._to_tell.isdisjoint(ids)]
+        told = find_told(
+            self._connection, [number for ids in wanted for number in ids], "opened"
+        )
+        return {
+            next(number for number in ids if number in self._to_tell)
+            for ids in wanted
+            if told.isdisjoint(ids)
+        }
+
+    def _tell(self, ids: Collection[int], event: NotificationEvent) -> None:
+        if ids:
+            self._judging.tell(self._connection, sorted(ids), event, self._now)
+
+    def _judge_stream(self, images: Sequence[JudgedImage]) -> None:
+        """The images of one platform of one stream."""
+        for limit_key in LIMIT_KEYS:
+            found = [
+                (finding, judged)
+                for judged in images
+                for finding in judged.findings
+                if finding.key == limit_key
+            ]
+            if found:
+                finding, judged = min(
+                    found, key=lambda pair: _WORST_FIRST.index(pair[0].keeping)
+                )
+                self._judge_limit(finding, judged)
+
+    def _judge_limit(self, finding: Finding, judged: JudgedImage) -> None:
+        key = self._key(judged.stream, judged.platform, judged.tag.name, finding.key)
+        is_over = finding.keeping == "over"
+        before = judged.before
+        offence = Offence(
+            team=judged.limits.team,
+            severity=judged.limits.severity,
+            limit_amount=finding.limit_amount,
+            amount=finding.amount or 0,
+            tag=judged.tag.name,
+            image_id=judged.image.id,
+            digest=judged.image.digest,
+            pushed_at=judged.tag.pushed_at,
+            baseline_compressed_bytes=judged.baseline,
+            before_image_id=None if before is None else before.id,
+            before_compressed_bytes=None if before is None else before.compressed_bytes,
+            cause=self._causes.find(judged) if is_over else None,
+        )
+        self._apply(key, finding, offence, is_silent=judged.tag.is_silent)
+
+    def _apply(
+        self, key: ViolationKey, finding: Finding, offence: Offence, *, is_silent: bool
+    ) -> None:
+        same = self._same(key, offence.tag)
+        of_policy = [v for v in same if v.key.policy == key.policy]
+        if finding.keeping == "over":
+            is_silent = is_silent or self._judging.is_silent
+            self._exceed(key, of_policy, offence, is_silent=is_silent)
+        elif finding.keeping == "near":
+            for violation in of_policy:
+                self._go_on(violation, offence, is_silent=violation.is_silent)
+        elif finding.keeping == "kept":
+            self._end(same, "pushed")
+
+    def _same(self, key: ViolationKey, tag: str | None) -> list[OpenViolation]:
+        """What is open of the same limit, that of the stream before others: the tag
+        may have begun one as one of many, before it was moved."""
+        found = [
+            violation
+            for other, violation in self._open.items()
+            if (other.platform, other.limit_key) == (key.platform, key.limit_key)
+            and (other.stream == key.stream or tag in (violation.tag, None))
+        ]
+        return sorted(found, key=lambda v: v.key.stream != key.stream)
+
+    def _exceed(
+        self,
+        key: ViolationKey,
+        same: Sequence[OpenViolation],
+        offence: Offence,
+        *,
+        is_silent: bool,
+    ) -> None:
+        if same:
+            # What nobody was told of is told with the first push that does it again.
+            is_silent = is_silent and same[0].is_silent
+            violation = self._go_on(same[0], offence, is_silent=is_silent)
+        else:
+            violation = self._begin(key, offence, is_silent=is_silent)
+        if not is_silent and not self._is_waived(key, offence.tag):
+            self._to_tell.add(violation.id)
+
+    def _begin(
+        self, key: ViolationKey, offence: Offence, *, is_silent: bool
+    ) -> OpenViolation:
+        repository_id = self._repository.id
+        number = find_ended(self._connection, repository_id, key, self._now)
+        if number is not None:
+            ended = OpenViolation(number, key, None, None, is_silent)
+            self._closed.discard(number)
+            return self._go_on(ended, offence, is_silent=is_silent)
+        number = open_violation(
+            self._connection,
+            repository_id,
+            key,
+            offence,
+            self._now,
+            is_silent=is_silent,
+        )
+        begun = OpenViolation(number, key, offence.tag, offence.image_id, is_silent)
+        self._open[key] = begun
+        return begun
+
+    def _go_on(
+        self, violation: OpenViolation, offence: Offence, *, is_silent: bool
+    ) -> OpenViolation:
+        go_on(self._connection, violation.id, offence, self._now, is_silent=is_silent)
+        goes_on = replace(
+            violation,
+            tag=offence.tag,
+            image_id=offence.image_id,
+            is_silent=is_silent,
+        )
+        self._open[violation.key] = goes_on
+        return goes_on
+
+    def _end(self, violations: Collection[OpenViolation], by: ClosedBy) -> None:
+        ids = [violation.id for violation in violations]
+        close_violations(self._connection, ids, by, self._now)
+        for violation in violations:
+            del self._open[violation.key]
+        self._closed.update(ids)
+        self._to_tell.difference_update(ids)
+
+    def _is_limited(self, violation: OpenViolation) -> bool:
+        key = violation.key
+        return self._policy(violation.tag or "", key.limit_key) == key.policy
+
+    def _key(
+        self, stream: str, platform: str, tag: str, limit_key: LimitKey
+    ) -> ViolationKey:
+        policy = self._policy(tag, limit_key) or ""
+        return ViolationKey(stream, platform, policy, limit_key)
+
+    def _policy(self, tag: str, limit_key: LimitKey) -> str | None:
+        """The name of the policy that sets a limit for a tag; None: there is none."""
+        decided = self._judging.policies.explain(
+            self._repository.registry, self._repository.name, tag
+        )
+        for one in decided:
+            if one.key == limit_key and one.policy and one.value is not None:
+                return one.policy.name
+        return None
+
+    def _is_waived(self, key: ViolationKey, tag: str | None) -> bool:
+        repository = self._repository
+        waiver = self._waivers.find(
+            repository.registry, repository.name, tag or "", key.limit_key, self._now
+        )
+        return waiver is not None
+
+    @cached_property
+    def _waivers(self) -> ActiveWaivers:
+        return active_waivers(self._connection, self._now)
+
+
+def _image_of(violation: OpenViolation) -> object:
+    """What several tags may be told as one by: the image, and what is wrong with it."""
+    if violation.image_id is None:
+        return violation.id
+    key = violation.key
+    return violation.image_id, key.platform, key.policy, key.limit_key

@@ -1,0 +1,108 @@
+"""Judges what changed in a repository: violations opened, carried on, ended.
+
+All of it happens in the transaction that brought the repository's summary up to
+date, so that what was stored and what is said of it cannot fall apart.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from weighbridge.audit.episodes import Episodes
+from weighbridge.audit.judged_streams import judge_images
+from weighbridge.audit.judging import Judging
+from weighbridge.domain.verdict import limits_images
+from weighbridge.store.judged_repository import find_judged
+from weighbridge.store.locks import lock_repositories
+from weighbridge.store.session import Connection
+from weighbridge.store.summaries import refresh_if_stale
+from weighbridge.store.unjudged import (
+    AT_ONCE,
+    drop_unjudged,
+    find_tag,
+    find_unjudged,
+    wait_for_size,
+)
+
+FIRST: Final = -1
+"""Before every tag."""
+
+
+def refresh_and_judge(
+    connection: Connection, repository_id: int, now: datetime, judging: Judging
+) -> None:
+    """Bring a repository's row of the read model up to date and judge what changed;
+    nothing happens where nothing did."""
+    if refresh_if_stale(connection, repository_id, now, judging.platforms):
+        judge(connection, repository_id, now, judging)
+
+
+def judge(
+    connection: Connection,
+    repository_id: int,
+    now: datetime,
+    judging: Judging,
+    *,
+    after: int = FIRST,
+) -> int | None:
+    """Hold policies against the tags that moved since they were judged last.
+
+    after: the last tag that the call before has judged. Returns what to give to the
+        next call, None where no more tags wait.
+    """
+    if not judging.is_judging:
+        return None
+    # No batch of it runs meanwhile: a tag that moves now is judged by whoever moved it.
+    lock_repositories(connection, [repository_id])
+    repository = find_judged(connection, repository_id)
+    if repository is None:
+        return None
+    tags = find_unjudged(connection, repository_id, after)
+    episodes = Episodes(connection, repository, judging, now)
+    if after == FIRST:
+        episodes.end_what_is_over()
+        if repository.complete_passes:
+            episodes.judge_repository()
+    images = judge_images(connection, repository, tags, judging, now)
+    episodes.judge(images)
+    episodes.tell()
+    waiting = {judged.tag.tag_id: judged.tag for judged in images if judged.waits}
+    wait_for_size(connection, repository_id, waiting.values())
+    done = [tag.tag_id for tag in tags if tag.tag_id not in waiting]
+    drop_unjudged(connection, repository_id, done)
+    return tags[-1].tag_id if len(tags) == AT_ONCE else None
+
+
+def end_first_pass(
+    connection: Connection, repository_id: int, now: datetime, judging: Judging
+) -> None:
+    """Judge a repository's newest image: its first complete pass comes to its end, and
+    of what was there before us nothing else is worth a word. Nothing of it is growth:
+    nobody has pushed."""
+    repository = find_judged(connection, repository_id)
+    if repository is None or repository.newest_tag is None or not judging.is_judging:
+        return
+    limits = judging.policies.limits_of(
+        repository.registry, repository.name, repository.newest_tag
+    )
+    is_limited = limits_images(replace(limits, max_growth=None))
+    if not is_limited and limits.max_deduplicated_bytes is None:
+        return
+    newest = find_tag(connection, repository_id, repository.newest_tag)
+    if newest is None:
+        return
+    episodes = Episodes(connection, repository, judging, now)
+    episodes.judge_repository()
+    images = [
+        judged.without_growth()
+        for judged in judge_images(
+            connection,
+            repository,
+            [replace(newest, is_silent=repository.is_silent)],
+            judging,
+            now,
+        )
+    ]
+    episodes.judge(images)
+    episodes.tell()
+    wait_for_size(connection, repository_id, {j.tag for j in images if j.waits})

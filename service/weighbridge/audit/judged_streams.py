@@ -1,0 +1,188 @@
+"""Holds limits against the images that tags have come to, stream by stream.
+
+A tag that is moved is a stream of its own. Tags that are pushed once are one stream
+where their names differ in numbers only.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+from weighbridge.audit.judging import Judging
+from weighbridge.audit.stream_history import StreamHistory, read_history
+from weighbridge.domain.policy import Limits
+from weighbridge.domain.stream import stream_of
+from weighbridge.domain.verdict import (
+    Finding,
+    Measured,
+    limits_images,
+    measured_image,
+    verdict,
+)
+from weighbridge.domain.version import natural_key
+from weighbridge.domain.weighing import WeighedImage
+from weighbridge.store.judged_repository import JudgedRepository
+from weighbridge.store.session import Connection
+from weighbridge.store.stream_images import StreamImage, images_of, weighed_images
+from weighbridge.store.streams import Pointed, StreamTag, earlier_targets
+from weighbridge.store.unjudged import UnjudgedTag
+
+MOST: Final = 50
+"""So many tags of one stream are judged of those that came at once, the latest of
+them: nobody would read of more."""
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedImage:
+    """An image that a tag has come to, and what each limit says of it.
+
+    baseline: what the images before it weigh, None below three of them
+    before:   the last of these
+    """
+
+    stream: str
+    platform: str
+    tag: UnjudgedTag
+    image: StreamImage
+    limits: Limits
+    findings: tuple[Finding, ...] = ()
+    baseline: int | None = None
+    before: StreamImage | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether a limit is about a size that is still to be measured."""
+        is_limited = self.limits.max_uncompressed_bytes is not None
+        return is_limited and self.image.uncompressed_confidence is None
+
+    def without_growth(self) -> "JudgedImage":
+        """Where nothing has happened that could be growth."""
+        kept = tuple(f for f in self.findings if f.key != "max_growth")
+        return replace(self, findings=kept)
+
+
+class _Tag(NamedTuple):
+    """A tag to be judged, with what holds for it and what it pointed to before."""
+
+    tag: UnjudgedTag
+    now: StreamTag
+    limits: Limits
+    earlier: Sequence[Pointed]
+
+    @property
+    def stream(self) -> str:
+        return self.now.name if self.earlier else stream_of(self.now.name)
+
+
+def judge_images(
+    connection: Connection,
+    repository: JudgedRepository,
+    tags: Iterable[UnjudgedTag],
+    judging: Judging,
+    now: datetime,
+) -> list[JudgedImage]:
+    """An entry for each image of these tags and each platform that is judged, the
+    latest of each stream first. Tags for which there is no limit have none."""
+    chosen = _latest_of_streams(connection, repository, tags, judging)
+    if not chosen:
+        return []
+    targets = {item.now.target for item in chosen}
+    images = images_of(connection, targets, judging.platforms)
+    found = [
+        JudgedImage(item.stream, platform, item.tag, image, item.limits)
+        for item in chosen
+        for platform, image in images[item.now.target].items()
+    ]
+    weighed = weighed_images(connection, [j.image.id for j in found if _is_deep(j)])
+    found = [_with_findings(j, weighed) for j in found]
+    if any(_needs_history(judged) for judged in found):
+        history = read_history(
+            connection,
+            repository.id,
+            {item.now: item.earlier for item in chosen},
+            judging.platforms,
+            now,
+        )
+        found = [_with_findings(_compared(j, history), weighed) for j in found]
+    return found
+
+
+def _latest_of_streams(
+    connection: Connection,
+    repository: JudgedRepository,
+    tags: Iterable[UnjudgedTag],
+    judging: Judging,
+) -> list[_Tag]:
+    limited: list[tuple[UnjudgedTag, StreamTag, Limits]] = []
+    for tag in tags:
+        limits = judging.policies.limits_of(
+            repository.registry, repository.name, tag.name
+        )
+        if tag.target is not None and limits_images(limits):
+            now = StreamTag(
+                tag.tag_id, tag.name, tag.target, tag.moved_at, tag.pushed_at
+            )
+            limited.append((tag, now, limits))
+    earlier = earlier_targets(connection, [now for _, now, _ in limited])
+    streams: dict[str, list[_Tag]] = {}
+    for tag, now, limits in limited:
+        item = _Tag(tag, now, limits, earlier.get(tag.tag_id, ()))
+        streams.setdefault(item.stream, []).append(item)
+    return [item for some in streams.values() for item in _latest(some)]
+
+
+def _latest(items: list[_Tag]) -> list[_Tag]:
+    """The latest first. Tags of one target are one, but where limits differ by tag."""
+    items.sort(
+        key=lambda item: (item.now.pointed.since or _NEVER, natural_key(item.now.name)),
+        reverse=True,
+    )
+    distinct: dict[tuple[int, Limits], _Tag] = {}
+    for item in items:
+        distinct.setdefault((item.now.target, item.limits), item)
+    return list(distinct.values())[:MOST]
+
+
+def _is_deep(judged: JudgedImage) -> bool:
+    """Whether its totals do not say all that its limits are about."""
+    limits = judged.limits
+    if limits.max_layer_compressed_bytes is not None:
+        return True
+    is_estimate = judged.image.uncompressed_confidence in ("estimate", "unknown")
+    return limits.max_uncompressed_bytes is not None and is_estimate
+
+
+def _with_findings(
+    judged: JudgedImage, weighed: Mapping[int, WeighedImage]
+) -> JudgedImage:
+    image, known = judged.image, weighed.get(judged.image.id)
+    if known is not None:
+        measured = measured_image(known, judged.baseline)
+    else:
+        measured = Measured(
+            compressed_bytes=image.compressed_bytes,
+            uncompressed_bytes=image.uncompressed_bytes,
+            layers=image.layers,
+            baseline_compressed_bytes=judged.baseline,
+        )
+    findings = verdict(judged.limits, measured)
+    if judged.tag.is_weighed:
+        # The rest was said before, and other images may have come since.
+        findings = tuple(f for f in findings if f.key == "max_uncompressed")
+    return replace(judged, findings=findings)
+
+
+def _needs_history(judged: JudgedImage) -> bool:
+    """Growth is against what was before, and so is the cause of whatever is over."""
+    if any(finding.keeping == "over" for finding in judged.findings):
+        return True
+    return judged.limits.max_growth is not None and not judged.tag.is_weighed
+
+
+def _compared(judged: JudgedImage, history: StreamHistory) -> JudgedImage:
+    before = history.before(judged.tag.tag_id, judged.platform, judged.image.digest)
+    return replace(
+        judged, baseline=before.baseline_compressed_bytes, before=before.image
+    )

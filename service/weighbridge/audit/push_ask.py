@@ -1,0 +1,113 @@
+"""Asks the registry about tags that were pushed: events only say where to look."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from weighbridge.audit.context import PassContext
+from weighbridge.audit.plan import Question
+from weighbridge.audit.push_plan import PushPlan
+from weighbridge.audit.pushed import Pushed, with_time
+from weighbridge.audit.tag_look import TagAnswer, TagLook
+from weighbridge.audit.together import together
+from weighbridge.domain.listing import TagSeen
+from weighbridge.errors import NotFound, WeighbridgeError
+from weighbridge.ports import IS_URGENT
+from weighbridge.store.tags import KnownTag
+
+PATIENCE_S: Final = 60.0
+"""A look that takes longer is broken off, and made again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the registry says of a pushed tag.
+
+    answer: None where it has not been heard
+    why:    the code of what went wrong, or ""
+    wait_s: how long the registry wants to be left alone, 0: it has not said
+    """
+
+    pushed: Pushed
+    answer: TagAnswer | None = None
+    why: str = ""
+    wait_s: float = 0.0
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether the registry says that there is no such tag."""
+        return self.why == NotFound.code
+
+    @property
+    def outcome(self) -> str:
+        """What is to be said of its events."""
+        if self.why:
+            return self.why
+        assert self.answer is not None  # noqa: S101 - nothing went wrong
+        if self.answer.failure is not None:
+            return self.answer.failure.code
+        if self.answer.is_new:
+            return "new"
+        if self.answer.is_moved:
+            return "moved"
+        return self.answer.fault.code if self.answer.fault else "same"
+
+
+async def ask_about(
+    context: PassContext, repository: str, plan: PushPlan, now: datetime
+) -> list[Told]:
+    """Ask about each tag of a plan: one GET and a config where the digest is new, one
+    HEAD or GET otherwise. Whatever goes wrong is the answer."""
+    look = _Look(context, repository, plan.known, now)
+    mark = IS_URGENT.set(True)
+    try:
+        if context.registry.has_quota:
+            # What is left of it is for whole images, see `RepositoryPass`.
+            return [await look.at(pushed) for pushed in plan.asked.values()]
+        return await together(look.at(pushed) for pushed in plan.asked.values())
+    finally:
+        IS_URGENT.reset(mark)
+
+
+class _Look:
+    def __init__(
+        self,
+        context: PassContext,
+        repository: str,
+        known: Mapping[str, KnownTag],
+        now: datetime,
+    ) -> None:
+        self._context = context
+        self._known = known
+        self._now = now
+        self._look = TagLook(context.registry, context.reader, repository, known)
+        self._ends_at = asyncio.get_running_loop().time() + PATIENCE_S
+
+    async def at(self, pushed: Pushed) -> Told:
+        try:
+            async with asyncio.timeout_at(self._ends_at):
+                answer = await self._look.at(await self._question(pushed))
+        except TimeoutError:
+            return Told(pushed, why="deadline")
+        except WeighbridgeError as exc:  # Of all tags: a quota, a long pause.
+            return Told(pushed, why=exc.code, wait_s=exc.retry_after or 0.0)
+        if answer.is_absent:
+            return Told(pushed, answer, NotFound.code)
+        if answer.unanswered:
+            return Told(pushed, None, answer.unanswered)
+        before = self._known.get(pushed.name)
+        return Told(pushed, with_time(answer, pushed, before, self._now))
+
+    async def _question(self, pushed: Pushed) -> Question:
+        """A tag that was pushed has a new digest as a rule, so that asking for that
+        first would be one request more. Not where the event names one that we have, or
+        says that the tag is gone, or where each manifest counts."""
+        tag = TagSeen(pushed.name)
+        if self._context.registry.has_quota or pushed.is_delete:
+            return Question(tag, "head")
+        for digest in pushed.digests:
+            if await self._context.reader.knows(digest):
+                return Question(tag, "head")
+        return Question(tag, "get")

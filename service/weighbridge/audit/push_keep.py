@@ -1,0 +1,151 @@
+"""Keeps what the registry said of pushed tags, with the verdict and the events' end."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from weighbridge.audit.judge import refresh_and_judge
+from weighbridge.audit.judging import Judging
+from weighbridge.audit.push_ask import Told
+from weighbridge.audit.push_desk import Judged, Verdict
+from weighbridge.audit.push_plan import PushPlan
+from weighbridge.audit.vanished import is_mass
+from weighbridge.domain.document import Image
+from weighbridge.ports import Cost
+from weighbridge.store.claiming import Claim, hold
+from weighbridge.store.push_looks import end_look, worst_of
+from weighbridge.store.push_queue import PushedTo, note_done, put_off, take
+from weighbridge.store.session import Connection
+from weighbridge.store.tags import apply_failures, apply_gone, apply_moves
+
+GIVE_UP: Final = timedelta(days=1)
+"""A push that nobody could look at for so long is left to the crawls."""
+_LONGEST_S: Final = 300.0
+
+
+@dataclass(slots=True)
+class PushLedger:
+    """The ledger's half of a look at pushed tags: one transaction.
+
+    claim: takes the repository, or returns the claim that is held
+    ends:  the claim is given back
+    cost:  what was asked for it
+    """
+
+    claim: Callable[[Connection], Claim]
+    plan: PushPlan
+    told: Sequence[Told]
+    judging: Judging
+    now: datetime
+    ends: bool
+    cost: Cost
+    repository_id: int = 0
+    judged: list[Judged] = field(default_factory=list)
+
+    def keep(self, connection: Connection) -> None:
+        """Where tags point, what policies say of it, what came of the events.
+
+        Raises StaleFence.
+        """
+        claim, now = self.claim(connection), self.now
+        self.repository_id = claim.repository_id
+        hold(connection, claim, now)
+        answers = [t.answer for t in self.told if t.answer and not t.is_absent]
+        moves = [a.move for a in answers if a.move is not None]
+        failures = [a.failure for a in answers if a.failure is not None]
+        apply_moves(connection, claim, moves, now)
+        apply_failures(connection, claim, failures, now)
+        gone = self._gone(claim)
+        apply_gone(connection, claim, gone, now)
+        refresh_and_judge(connection, claim.repository_id, now, self.judging)
+        self.plan.settle(connection, now)
+        note_told(connection, self.told, now, gone)
+        self.judged = self._verdicts(connection)
+        if self.ends:
+            end_look(
+                connection,
+                claim,
+                now,
+                requests=self.cost.requests,
+                bytes_read=self.cost.bytes_read,
+                is_there=bool(moves or failures),
+                is_due=bool(self.plan.whole or self._vanished() - set(gone)),
+            )
+
+    def _vanished(self) -> set[str]:
+        """Tags that we know and that the registry says are not there."""
+        return {
+            t.pushed.name
+            for t in self.told
+            if t.is_absent and t.pushed.name in self.plan.known
+        }
+
+    def _gone(self, claim: Claim) -> list[str]:
+        """Of these, the ones that somebody said were deleted. The others, and too many
+        at once, are decided by a whole pass: one that is asked too much answers so
+        too."""
+        deleted = {t.pushed.name for t in self.told if t.pushed.is_delete}
+        gone = sorted(self._vanished() & deleted)
+        return [] if is_mass(len(gone), claim.tags) else gone
+
+    def _verdicts(self, connection: Connection) -> list[Judged]:
+        heard = [t for t in self.told if t.answer is not None and not t.is_absent]
+        worst = worst_of(connection, self.repository_id, [t.pushed.name for t in heard])
+        return [_judged(t, worst.get(t.pushed.name, set())) for t in heard]
+
+
+def note_told(
+    connection: Connection,
+    told: Sequence[Told],
+    now: datetime,
+    gone: Sequence[str] = (),
+) -> None:
+    """Keep what came of the events; those without an answer are due again later."""
+    unheard = [t for t in told if t.answer is None and not t.is_absent]
+    later: set[int] = set()
+    for one in unheard:
+        if one.pushed.received_at > now - GIVE_UP:
+            ids = [id for id in one.pushed.ids if id not in later]
+            asked = timedelta(seconds=one.wait_s)
+            due_at = now + max(backoff(one.pushed.attempts), asked)
+            put_off(connection, ids, due_at, one.why)
+            later.update(ids)
+    # The deletion of a digest is an event of several tags.
+    for one in told:
+        outcome = "gone" if one.pushed.name in gone else one.outcome
+        note_done(connection, set(one.pushed.ids) - later, outcome, now)
+
+
+def put_all_off(connection: Connection, to: PushedTo, now: datetime, why: str) -> None:
+    """Put everything off that is due: nothing could be asked."""
+    waits: dict[datetime, list[int]] = {}
+    for push in take(connection, to, now):
+        waits.setdefault(now + backoff(push.attempts), []).append(push.id)
+    for due_at, ids in waits.items():
+        put_off(connection, ids, due_at, why)
+
+
+def backoff(attempts: int) -> timedelta:
+    """How long a push waits after so many looks in vain."""
+    return timedelta(seconds=min(2.0 ** min(attempts, 10), _LONGEST_S))
+
+
+def _judged(told: Told, severities: set[str]) -> Judged:
+    answer = told.answer
+    reading = None if answer is None else answer.reading
+    verdict: Verdict = "pass"
+    if answer is None or answer.failure is not None:
+        verdict = "error"
+    elif "critical" in severities:
+        verdict = "fail"
+    elif severities:
+        verdict = "warn"
+    documents = () if reading is None else reading.documents
+    return Judged(
+        told.pushed.name,
+        told.outcome,
+        verdict,
+        told.pushed.received_at,
+        tuple(d.compressed_bytes for d in documents if isinstance(d, Image)),
+    )

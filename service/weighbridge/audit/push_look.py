@@ -1,0 +1,274 @@
+"""Looks at what was pushed to one repository, as the inbox tells it.
+
+An event is a hint. What a tag is now, only the registry can say: it is asked about the
+tags that events name, and about nothing else.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+from weighbridge.audit.batch import Batch
+from weighbridge.audit.context import PassContext
+from weighbridge.audit.heartbeat import LEASE_S, Heartbeat
+from weighbridge.audit.judge import judge
+from weighbridge.audit.measure import measure_images
+from weighbridge.audit.push_ask import Told, ask_about
+from weighbridge.audit.push_desk import PushDesk
+from weighbridge.audit.push_keep import PushLedger, note_told
+from weighbridge.audit.push_plan import PushPlan, plan_pushes
+from weighbridge.domain.digest import Digest
+from weighbridge.domain.document import Image
+from weighbridge.errors import StaleFence, StoreError
+from weighbridge.ports import IS_URGENT, PASS_COST, Cost
+from weighbridge.store.claiming import Claim, release
+from weighbridge.store.images import keep_documents
+from weighbridge.store.process_mark import one_claim
+from weighbridge.store.push_looks import (
+    claim_for_push,
+    claim_new,
+    end_look,
+    find_known,
+)
+from weighbridge.store.push_queue import hold_back, take
+from weighbridge.store.registries import RegistryEntry, put_registry
+from weighbridge.store.session import Connection
+from weighbridge.store.waiting import waiting_of
+
+Ended: TypeAlias = Literal["done", "busy"]
+"""`busy`: another process has the repository; what waits is to be tried again soon."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    claim: Claim
+    plan: PushPlan
+
+
+class PushLook:
+    """One look.
+
+    entry: the registry, should nothing have been asked of it yet
+    owner: this process, as `process_mark.this_process` names it
+    """
+
+    def __init__(
+        self,
+        context: PassContext,
+        desk: PushDesk,
+        heartbeat: Heartbeat,
+        entry: RegistryEntry,
+        repository: str,
+        *,
+        owner: str,
+        lease_s: float = LEASE_S,
+    ) -> None:
+        self._context = context
+        self._desk = desk
+        self._to = desk.to(repository)
+        self._heartbeat = heartbeat
+        self._entry = entry
+        self._owner = one_claim(owner)
+        self._lease_s = lease_s
+        self._cost = Cost()
+
+    async def run(self) -> Ended:
+        """Ask, keep, judge, measure, judge again. Whatever the registry does is kept
+        with the events; only StoreError is raised."""
+        PASS_COST.set(self._cost)
+        writer, now = self._context.writer, self._context.clock()
+        known = await writer.read(find_known, self._to, now)
+        if known is None:
+            return await self._look_at_new()
+        if known.parked_until is not None:
+            await writer.write(self._park, known.parked_until)
+            return "done"
+        begun = await writer.write(self._begin, known.repository_id)
+        if begun is None:
+            return "busy"
+        if not begun.plan.asked:
+            self._ask_for_whole(begun.plan)
+            return "done"
+        return await self._look_at(begun)
+
+    def _begin(self, connection: Connection, repository_id: int) -> _Begun | None:
+        """Take the repository and read what waits for it; where there is nothing to
+        ask, give it back."""
+        now = self._context.clock()
+        claim = claim_for_push(
+            connection,
+            repository_id,
+            now=now,
+            lease_s=self._lease_s,
+            owner=self._owner,
+        )
+        if claim is None:
+            return None
+        plan = plan_pushes(
+            connection, self._to, repository_id, self._context.wants_tag, now
+        )
+        if plan.is_empty:
+            release(connection, claim)
+        elif not plan.asked:
+            plan.settle(connection, now)
+            end_look(
+                connection,
+                claim,
+                now,
+                requests=0,
+                bytes_read=0,
+                is_there=False,
+                is_due=bool(plan.whole),
+            )
+        return _Begun(claim, plan)
+
+    async def _look_at(self, begun: _Begun) -> Ended:
+        self._heartbeat.hold(begun.claim)
+        try:
+            told = await self._ask(begun.plan)
+            ledger = self._ledger(lambda _: begun.claim, begun.plan, told)
+            await keep(self._context, ledger)
+        except StaleFence:
+            return "busy"
+        except BaseException:
+            with suppress(StoreError):  # The one that ended the look is on its way.
+                await asyncio.shield(self._context.writer.write(release, begun.claim))
+            raise
+        finally:
+            self._heartbeat.drop(begun.claim)
+        self._ask_for_whole(begun.plan)
+        await after_keeping(self._context, self._desk, ledger)
+        return "done"
+
+    async def _look_at_new(self) -> Ended:
+        """A repository that nobody has seen yet is added once the registry has said
+        that the tag is there."""
+        plan = await self._context.writer.read(
+            plan_pushes, self._to, None, self._context.wants_tag, self._context.clock()
+        )
+        if plan.is_empty:
+            return "done"
+        told = await self._ask(plan)
+        if not any(t.answer is not None and not t.is_absent for t in told):
+            await self._context.writer.write(self._settle, plan, told)
+            return "done"
+        ledger = self._ledger(self._claim_new, plan, told)
+        try:
+            await keep(self._context, ledger)
+        except StaleFence:
+            return "busy"
+        self._desk.whole(self._to.repository)
+        await after_keeping(self._context, self._desk, ledger)
+        return "done"
+
+    async def _ask(self, plan: PushPlan) -> list[Told]:
+        return await ask_about(
+            self._context, self._to.repository, plan, self._context.clock()
+        )
+
+    def _ledger(
+        self,
+        claim: Callable[[Connection], Claim],
+        plan: PushPlan,
+        told: Sequence[Told],
+    ) -> PushLedger:
+        return PushLedger(
+            claim,
+            plan,
+            told,
+            self._context.judging(),
+            self._context.clock(),
+            ends=True,
+            cost=self._cost,
+        )
+
+    def _claim_new(self, connection: Connection) -> Claim:
+        """Raises StaleFence where somebody was faster."""
+        now = self._context.clock()
+        registry_id = put_registry(connection, self._entry, now)
+        claim = claim_new(
+            connection,
+            registry_id,
+            self._to.repository,
+            now=now,
+            lease_s=self._lease_s,
+            owner=self._owner,
+        )
+        if claim is None:
+            raise StaleFence(f"somebody has found {self._to.repository} meanwhile")
+        return claim
+
+    def _park(self, connection: Connection, until: datetime) -> None:
+        waiting = take(connection, self._to, self._context.clock())
+        hold_back(connection, [push.id for push in waiting], until)
+
+    def _settle(
+        self, connection: Connection, plan: PushPlan, told: Sequence[Told]
+    ) -> None:
+        now = self._context.clock()
+        plan.settle(connection, now)
+        note_told(connection, told, now)
+
+    def _ask_for_whole(self, plan: PushPlan) -> None:
+        if plan.whole:
+            self._desk.whole(self._to.repository)
+
+
+async def keep(context: PassContext, ledger: PushLedger) -> None:
+    """Store what a look has learned: on SQLite all of it at once."""
+    batch = Batch([t.answer for t in ledger.told if t.answer is not None])
+    documents, missing = batch.documents(), batch.missing()
+
+    def facts(connection: Connection) -> None:
+        keep_documents(connection, documents, missing)
+
+    await context.writer.keep(facts if documents or missing else None, ledger.keep)
+    for reading in batch.readings():
+        context.reader.forget(reading)
+
+
+async def after_keeping(
+    context: PassContext, desk: PushDesk, ledger: PushLedger
+) -> None:
+    """Tell of the verdict; then measure what is new, and judge that too."""
+    desk.judged(ledger.judged)
+    places = await context.writer.read(
+        waiting_of, ledger.repository_id, _images(ledger.told)
+    )
+    if places:
+        mark = IS_URGENT.set(True)
+        try:
+            await measure_images(
+                context.registry,
+                places,
+                context.writer,
+                context.progress,
+                context.clock,
+            )
+        finally:
+            IS_URGENT.reset(mark)
+        await context.writer.write(_judge_again, context, ledger.repository_id)
+        desk.judged(())
+    await context.writer.settle()
+
+
+def _images(told: Sequence[Told]) -> list[Digest]:
+    """What may have to be measured: what was read, and what tags point at now."""
+    found: dict[Digest, None] = {}
+    for one in told:
+        if one.answer is None or one.answer.move is None:
+            continue
+        found[one.answer.move.digest] = None
+        if one.answer.reading is not None:
+            documents = one.answer.reading.documents
+            found |= {d.digest: None for d in documents if isinstance(d, Image)}
+    return list(found)
+
+
+def _judge_again(
+    connection: Connection, context: PassContext, repository_id: int
+) -> None:
+    judge(connection, repository_id, context.clock(), context.judging())

@@ -1,0 +1,114 @@
+"""Looks at what is pushed to a repository while a long pass has it."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from weighbridge.audit.context import PassContext
+from weighbridge.audit.crew import Crew
+from weighbridge.audit.keeping import Keeping
+from weighbridge.audit.push_ask import Told, ask_about
+from weighbridge.audit.push_desk import PushDesk
+from weighbridge.audit.push_keep import PushLedger
+from weighbridge.audit.push_look import after_keeping, keep
+from weighbridge.audit.push_plan import PushPlan, plan_pushes
+from weighbridge.ports import Cost
+from weighbridge.store.claiming import Claim, as_push
+from weighbridge.store.push_queue import note_done, waiting_for_whole
+from weighbridge.store.session import Connection
+
+LOOK_S: Final = 0.25
+"""So often a pass looks whether somebody has pushed meanwhile."""
+
+
+class PushedMeanwhile:
+    """Beside one pass, under its claim; nothing where nobody waits for pushes.
+
+    seen: tags that were found to be there, which the listing may not have had yet
+    """
+
+    def __init__(self, context: PassContext, claim: Claim) -> None:
+        self._context = context
+        self._desk = context.desk
+        self._claim = as_push(claim)
+        self._waiting: Sequence[int] = ()
+        self._stopped = asyncio.Event()
+        self.seen: set[str] = set()
+
+    async def read_waiting(self) -> None:
+        """Pushes that only a whole pass can answer: one that begins now does."""
+        if self._desk is not None:
+            self._waiting = await self._context.writer.read(
+                waiting_for_whole, self._desk.to(self._claim.repository)
+            )
+
+    def note_answered(self, connection: Connection, now: datetime) -> None:
+        """To be called in the transaction that ends the pass."""
+        note_done(connection, self._waiting, "looked", now)
+
+    def begin(self, keeping: Keeping, crew: Crew) -> None:
+        """Look beside the pass until `stop`, and then until the look that is under way
+        is done. A pass that is shorter than `LOOK_S` has nothing of it."""
+        if self._desk is not None:
+            crew.spawn(self._watch(self._desk, keeping))
+
+    def stop(self) -> None:
+        """See `begin`."""
+        self._stopped.set()
+
+    async def _watch(self, desk: PushDesk, keeping: Keeping) -> None:
+        while not await self._is_stopped():
+            plan = await self._context.writer.read(
+                plan_pushes,
+                desk.to(self._claim.repository),
+                self._claim.repository_id,
+                self._context.wants_tag,
+                self._context.clock(),
+            )
+            if not plan.is_empty:
+                await self._look_at(plan, desk, keeping)
+
+    async def _is_stopped(self) -> bool:
+        try:
+            async with asyncio.timeout(LOOK_S):
+                await self._stopped.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _look_at(self, plan: PushPlan, desk: PushDesk, keeping: Keeping) -> None:
+        """What the pass was told of these tags before counts no more, and they are not
+        asked about again."""
+        overtaken = plan.asked.keys() - keeping.overtaken
+        keeping.overtaken |= overtaken
+        told = await ask_about(
+            self._context, self._claim.repository, plan, self._context.clock()
+        )
+        keeping.overtaken -= {
+            t.pushed.name for t in told if t.answer is None and not t.is_absent
+        } & overtaken
+        ledger = PushLedger(
+            lambda _: self._claim,
+            plan,
+            told,
+            self._context.judging(),
+            self._context.clock(),
+            ends=False,
+            cost=Cost(),
+        )
+        await keep(self._context, ledger)
+        self._note(told, keeping)
+        if plan.whole:
+            desk.whole(self._claim.repository)
+        await after_keeping(self._context, desk, ledger)
+
+    def _note(self, told: Sequence[Told], keeping: Keeping) -> None:
+        for one in told:
+            if one.answer is None or one.is_absent:
+                continue
+            self.seen.add(one.pushed.name)
+            if one.answer.fault is not None:
+                # The repository is not whole with it, whoever has found that.
+                keeping.tally.failed += 1
+                keeping.tally.faults.append(one.answer.fault)

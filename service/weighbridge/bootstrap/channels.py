@@ -1,0 +1,127 @@
+"""Notifiers: what `channels` says, with transports and secrets behind it."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from weighbridge.config import Settings
+from weighbridge.domain.secret import Secret
+from weighbridge.net.guard import Reach
+from weighbridge.net.tls import client_tls, mail_tls
+from weighbridge.net.transport import Transport
+from weighbridge.notify.alertmanager import AlertmanagerNotifier
+from weighbridge.notify.apprise import AppriseNotifier
+from weighbridge.notify.email import EmailNotifier
+from weighbridge.notify.post import Receiver
+from weighbridge.notify.slack import SlackNotifier
+from weighbridge.notify.smtp import MailServer
+from weighbridge.notify.teams import TeamsNotifier
+from weighbridge.notify.webhook import WebhookNotifier
+from weighbridge.ports import Notifier
+
+if TYPE_CHECKING:
+    from weighbridge.config.channel_settings import ChannelSettings
+
+CONNECTIONS = 4
+"""Messages to one channel at the same time."""
+_ALERTS = "/api/v2/alerts"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenChannels:
+    """Every configured channel, ready to be told.
+
+    notifiers:     those that are told messages, by name
+    alertmanagers: those that are told all that is open, again and again
+    """
+
+    notifiers: Mapping[str, Notifier]
+    alertmanagers: Mapping[str, AlertmanagerNotifier]
+
+    def find(self, name: str) -> Notifier | None:
+        """Any of them."""
+        return self.notifiers.get(name) or self.alertmanagers.get(name)
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        for notifier in (*self.notifiers.values(), *self.alertmanagers.values()):
+            await notifier.aclose()
+
+
+@asynccontextmanager
+async def open_channels(settings: Settings) -> AsyncIterator[OpenChannels]:
+    """All channels, closed at the end of the block. Raises ConfigError(ca_file)."""
+    opened = make_channels(settings)
+    try:
+        yield opened
+    finally:
+        await opened.aclose()
+
+
+def make_channels(settings: Settings) -> OpenChannels:
+    """All channels, for whoever closes them. Raises ConfigError(ca_file)."""
+    notifiers: dict[str, Notifier] = {}
+    alertmanagers: dict[str, AlertmanagerNotifier] = {}
+    for channel in settings.channels:
+        if channel.is_told_messages:
+            notifiers[channel.name] = _notifier(channel)
+        else:
+            alertmanagers[channel.name] = _alertmanager(channel)
+    return OpenChannels(notifiers, alertmanagers)
+
+
+def _notifier(channel: "ChannelSettings") -> Notifier:
+    if channel.kind == "email":
+        return _email(channel)
+    if channel.kind == "apprise":
+        return AppriseNotifier(channel.name, channel.current_url)
+    receiver = Receiver(channel.name, channel.current_url, _ceiling(channel))
+    if channel.kind == "slack":
+        return SlackNotifier(receiver, _transport(channel))
+    if channel.kind == "teams":
+        return TeamsNotifier(receiver, _transport(channel))
+    return WebhookNotifier(receiver, _transport(channel), channel.current_key)
+
+
+def _alertmanager(channel: "ChannelSettings") -> AlertmanagerNotifier:
+    ceiling = _ceiling(channel)
+    receivers = [
+        Receiver(channel.name, partial(Secret, f"{url.rstrip('/')}{_ALERTS}"), ceiling)
+        for url in channel.urls
+    ]
+    return AlertmanagerNotifier(channel.name, receivers, _transport(channel))
+
+
+def _email(channel: "ChannelSettings") -> EmailNotifier:
+    smtp, sender = channel.smtp, channel.from_
+    if smtp is None or sender is None:  # pragma: no cover - checked with the settings
+        raise ValueError(f"channel {channel.name} is no e-mail")
+    server = MailServer(
+        host=smtp.host,
+        port=smtp.decided_port,
+        security=smtp.security,
+        tls=partial(mail_tls, _ca_file(channel)),
+        username=smtp.username,
+        password=smtp.current_password,
+    )
+    ceiling = _ceiling(channel)
+    return EmailNotifier(channel.name, server, ceiling, sender, channel.to)
+
+
+def _ceiling(channel: "ChannelSettings") -> Reach:
+    """Addresses that are never reached stay refused either way."""
+    return Reach.LOOPBACK if channel.allow_private else Reach.PUBLIC
+
+
+def _transport(channel: "ChannelSettings") -> Transport:
+    """Nothing is kept open between two messages: on a connection that the receiver
+    has closed meanwhile, the transport would send a message twice."""
+    return Transport(
+        connections=CONNECTIONS, tls=client_tls(_ca_file(channel)), keepalive_s=0.0
+    )
+
+
+def _ca_file(channel: "ChannelSettings") -> str | None:
+    return None if channel.ca_file is None else str(channel.ca_file)

@@ -1,0 +1,25 @@
+"""The pace of a registry that a service shares with workers, for one probe."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from weighbridge.bootstrap.probing import Paces, Share, alone
+from weighbridge.config import Settings
+from weighbridge.domain.secret import Secret
+from weighbridge.jobs.shared_pacing import SharedPaces
+
+
+def probe_paces(settings: Settings) -> Paces:
+    """What `Probes` asks for before each probe: they are a minute apart, so that no
+    connection is kept for them."""
+    url = settings.redis_url
+    return alone if url is None else lambda: _shared(url)
+
+
+@asynccontextmanager
+async def _shared(redis_url: Secret) -> AsyncIterator[Share | None]:
+    paces = SharedPaces(redis_url)
+    try:
+        yield lambda endpoint: paces.of(endpoint.name, endpoint)
+    finally:
+        await paces.aclose()

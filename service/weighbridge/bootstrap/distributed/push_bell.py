@@ -1,0 +1,26 @@
+"""Rings for pushes, where workers look at them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from weighbridge.config import Settings
+from weighbridge.jobs.bell import Bell
+from weighbridge.jobs.over_celery import CeleryJobs
+from weighbridge.ports import JobQueue
+
+
+@contextmanager
+def push_bell(settings: Settings) -> Iterator[JobQueue | None]:
+    """A queue that never waits for Redis, while the block runs; None where nothing
+    will be put into it, or there is no Redis."""
+    if settings.redis_url is None or not settings.webhooks:
+        yield None
+        return
+    jobs = CeleryJobs(settings.redis_url)
+    bell = Bell(jobs)
+    bell.start()
+    try:
+        yield bell
+    finally:
+        bell.close()
+        jobs.close()

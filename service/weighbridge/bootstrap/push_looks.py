@@ -1,0 +1,209 @@
+"""The job `PUSH` in any process: which look when, and what follows from it.
+
+The inbox says what waits; the job is only a bell. A look that takes long goes on after
+its job has ended, so that a slow registry holds up nobody else: what it has not kept
+when the process ends still waits in the inbox.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from weighbridge.audit.context import PassContext, pass_context
+from weighbridge.audit.heartbeat import Heartbeat
+from weighbridge.audit.judging import Judging
+from weighbridge.audit.progress import Progress
+from weighbridge.audit.push_desk import Judged, PushDesk
+from weighbridge.audit.push_keep import put_all_off
+from weighbridge.audit.push_look import Ended, PushLook
+from weighbridge.audit.together import cancel
+from weighbridge.audit.writer import Writer
+from weighbridge.bootstrap.asking import Clients, asking
+from weighbridge.bootstrap.clients import Connected
+from weighbridge.bootstrap.crawling import registry_entry
+from weighbridge.bootstrap.distributed.asked import Asked
+from weighbridge.config import RegistrySettings, Settings
+from weighbridge.errors import StoreError, WeighbridgeError
+from weighbridge.jobs.names import CRAWL, DELIVER, PUSH, SETTLE
+from weighbridge.ports import JobQueue
+from weighbridge.store.push_queue import PushedTo, next_due
+from weighbridge.telemetry import Telemetry
+
+AGAIN_S: Final = 0.2
+"""A repository that another process has is tried again so soon, ..."""
+AGAIN: Final = 150
+"""... so often in a row; then the scheduler asks again."""
+RING_S: Final = 60.0
+"""A push that is due within that time is rung for here; later ones by the scheduler."""
+HANDLED_S: Final = 0.5
+"""A job waits no longer for its look."""
+OF_A_REGISTRY: Final = 8
+"""Looks at one registry at once: one that is silent holds no more."""
+
+
+@dataclass(slots=True)
+class PushLooks:
+    """Those of one event loop.
+
+    judging: what images of a registry are judged by at this moment
+    owner:   this process, as `process_mark.this_process` names it
+    """
+
+    settings: Settings
+    writer: Writer
+    telemetry: Telemetry
+    clients: Clients
+    heartbeat: Heartbeat
+    jobs: JobQueue
+    clock: Callable[[], datetime]
+    judging: Callable[[RegistrySettings], Judging]
+    owner: str
+    lease_s: float
+    _looks: dict[str, "asyncio.Task[None]"] = field(default_factory=dict)
+    _asked_again: set[str] = field(default_factory=set)
+    _of_registry: Counter[str] = field(default_factory=Counter)
+    _busy: Counter[str] = field(default_factory=Counter)
+    _timers: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
+
+    def desk(self, registry: RegistrySettings) -> PushDesk:
+        """Where the passes of a registry look after what is pushed meanwhile."""
+        name = registry.name
+        return PushDesk(
+            registry=name,
+            judged=lambda judged: self._tell(name, judged),
+            whole=lambda repository: self.jobs.put(CRAWL, f"{name}/{repository}"),
+        )
+
+    async def look(self, asked: Asked) -> None:
+        """Look at what waits for a repository. Raises what the look ended with, if
+        that is soon."""
+        key = _key(asked)
+        if key in self._looks:
+            self._asked_again.add(key)
+        elif self._of_registry[asked.registry.name] >= OF_A_REGISTRY:
+            self._ring_in(key, AGAIN_S)
+        else:
+            self._of_registry[asked.registry.name] += 1
+            task = asyncio.create_task(self._look(asked))
+            self._looks[key] = task
+            await asyncio.wait((task,), timeout=HANDLED_S)
+            if task.done():
+                task.result()
+            else:
+                task.add_done_callback(_log_failure)
+
+    async def aclose(self) -> None:
+        """End what is under way; it still waits in the inbox."""
+        for timer in self._timers.values():
+            timer.cancel()
+        await cancel(list(self._looks.values()))
+
+    async def _look(self, asked: Asked) -> None:
+        key = _key(asked)
+        try:
+            wait_s: float | None = 0.0
+            while wait_s is not None and wait_s <= 0:
+                self._asked_again.discard(key)
+                ended = await self._look_once(asked)
+                wait_s = await self._wait_s(asked, ended)
+            if wait_s is not None:
+                self._ring_in(key, wait_s)
+        finally:
+            self._of_registry[asked.registry.name] -= 1
+            del self._looks[key]
+
+    async def _look_once(self, asked: Asked) -> Ended:
+        try:
+            async with asking(self.clients, self.writer, asked.registry) as connected:
+                return await PushLook(
+                    self._context(asked, connected),
+                    self.desk(asked.registry),
+                    self.heartbeat,
+                    registry_entry(self.settings, asked.target, connected.seen),
+                    asked.repository,
+                    owner=self.owner,
+                    lease_s=self.lease_s,
+                ).run()
+        except StoreError:
+            raise  # All of it waits as it did.
+        except Exception as exc:
+            why = exc.code if isinstance(exc, WeighbridgeError) else "bug"
+            with suppress(StoreError):
+                await self.writer.write(put_all_off, _to(asked), self.clock(), why)
+            raise
+        finally:
+            if not self.writer.settles_at_once:
+                self.jobs.put(SETTLE, "")
+
+    async def _wait_s(self, asked: Asked, ended: Ended) -> float | None:
+        """Until the next look; None where nothing waits, or the scheduler rings."""
+        key = _key(asked)
+        due_at = await self.writer.read(next_due, _to(asked))
+        if ended == "busy" and due_at is not None:
+            self._busy[key] += 1
+            if self._busy[key] <= AGAIN:
+                return AGAIN_S
+        self._busy.pop(key, None)
+        if key in self._asked_again:
+            return 0.0
+        if due_at is None or ended == "busy":
+            return None
+        wait_s = (due_at - self.clock()).total_seconds()
+        return max(0.0, wait_s) if wait_s <= RING_S else None
+
+    def _ring_in(self, key: str, wait_s: float) -> None:
+        """Not by a job that waits: others would wait for its place."""
+        if key not in self._timers:
+            loop = asyncio.get_running_loop()
+            self._timers[key] = loop.call_later(wait_s, self._ring, key)
+
+    def _ring(self, key: str) -> None:
+        self._timers.pop(key, None)
+        self.jobs.put(PUSH, key, first=True)
+
+    def _context(self, asked: Asked, connected: Connected) -> PassContext:
+        return pass_context(
+            connected.registry,
+            asked.scope,
+            self.writer,
+            Progress(),
+            self.clock,
+            interval_s=self.settings.interval_of(asked.registry),
+            count_manifests=lambda looked_up, unchanged: None,
+            judging=lambda: self.judging(asked.registry),
+        )
+
+    def _tell(self, registry: str, judged: Sequence[Judged]) -> None:
+        now = self.clock()
+        for one in judged:
+            self.telemetry.push_audits.labels(registry, one.verdict).inc()
+            took = (now - one.received_at).total_seconds()
+            duration = self.telemetry.push_audit_duration.labels(registry)
+            duration.observe(max(0.0, took))
+            for compressed_bytes in one.compressed_bytes:
+                weight = self.telemetry.push_image_compressed_bytes.labels(registry)
+                weight.observe(compressed_bytes)
+        self.jobs.put(DELIVER, "")
+
+
+def _key(asked: Asked) -> str:
+    return f"{asked.registry.name}/{asked.repository}"
+
+
+def _to(asked: Asked) -> PushedTo:
+    return PushedTo(asked.registry.name, asked.repository)
+
+
+def _log_failure(task: "asyncio.Task[None]") -> None:
+    """Nobody waits for it any more."""
+    if task.cancelled() or (exc := task.exception()) is None:
+        return
+    log = structlog.get_logger("weighbridge.push")
+    code = exc.code if isinstance(exc, WeighbridgeError) else "bug"
+    log.error("a push could not be looked at", code=code, why=str(exc))

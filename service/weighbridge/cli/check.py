@@ -1,0 +1,180 @@
+"""`weighbridge check REF`: hold one image against its limits, as a gate in CI."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from weighbridge.cli.advice import advice
+from weighbridge.cli.check_limits import BYTES, MOST, SHARE, own_limits
+from weighbridge.cli.commands import Count
+from weighbridge.cli.failure import FOUND, NOT_WEIGHED
+from weighbridge.cli.options import Options, common_options
+from weighbridge.errors import UsageError, WeighbridgeError
+
+if TYPE_CHECKING:
+    from weighbridge.bootstrap.service_limits import Service
+    from weighbridge.domain.policy_set import PolicySet
+
+_EXAMPLES = """\b
+Examples:
+  weighbridge check ghcr.io/acme/app:1.4 --max-compressed 500MB
+  weighbridge check ghcr.io/acme/app:pr-7 --against :main --max-growth 10%
+  weighbridge check ghcr.io/acme/app:1.4 --policy limits.yaml -o github
+  weighbridge check ghcr.io/acme/app:1.4 --server https://weighbridge.example
+"""
+_LAYERS: Final = 4_096
+_TOKEN: Final = "WEIGHBRIDGE_TOKEN"  # noqa: S105 - the name of a variable
+_EXIT_CODES: Final = {"pass": 0, "warn": 0, "unknown": NOT_WEIGHED, "fail": FOUND}
+
+
+@click.command(epilog=_EXAMPLES)
+@click.argument("reference", metavar="REF")
+@click.option("--max-compressed", type=MOST, metavar="SIZE", help="What a pull moves.")
+@click.option("--max-uncompressed", type=MOST, metavar="SIZE", help="On disk.")
+@click.option(
+    "--max-growth", type=SHARE, metavar="PERCENT", help="Of compressed bytes: 10%."
+)
+@click.option(
+    "--min-growth", type=BYTES, metavar="SIZE", help="Growth below it is fine."
+)
+@click.option("--max-layers", type=Count(1, _LAYERS), metavar="N", help="Layers.")
+@click.option(
+    "--max-layer-compressed", type=MOST, metavar="SIZE", help="Of each layer."
+)
+@click.option(
+    "--against", metavar="REF", help="Growth since this image; :TAG of the same one."
+)
+@click.option("--platform", metavar="OS/ARCH", help="This platform only.")
+@click.option("--allow-unknown", is_flag=True, help="Unknown sizes are a warning.")
+@click.option(
+    "--policy",
+    "policy_files",
+    multiple=True,
+    metavar="FILE",
+    help="Policies, in place of the configuration's.",
+)
+@click.option(
+    "--server", metavar="URL", help="Policies, waivers, baselines of this Weighbridge."
+)
+@click.option(
+    "--token-file", metavar="FILE", help=f"Its token; else the variable {_TOKEN}."
+)
+@click.option("--server-ca", metavar="FILE", help="Who signed its certificate.")
+@click.option(
+    "--report",
+    "reports",
+    multiple=True,
+    metavar="FILE",
+    help="Write it there too: .json, .csv or .md.",
+)
+@click.option("--dockerfile", metavar="FILE", help="Annotate its lines (-o github).")
+@click.option("--plain-http", is_flag=True, help="The registry speaks http only.")
+@click.option("--ascii", "wants_ascii", is_flag=True, help="No blocks, no signs.")
+@common_options(database=False, results=True, github=True)
+def command(
+    options: Options,
+    /,
+    reference: str,
+    against: str | None,
+    platform: str | None,
+    allow_unknown: bool,
+    policy_files: Sequence[str],
+    server: str | None,
+    token_file: str | None,
+    server_ca: str | None,
+    reports: Sequence[str],
+    dockerfile: str | None,
+    plain_http: bool,
+    wants_ascii: bool,
+    **limits: float | None,
+) -> int:
+    """Hold one image against its limits.
+
+    Limits are options, or those of policies: of --policy, of --server, else of the
+    configuration. An option goes before a policy. Every platform is checked.
+
+    Exits with 0 if all limits are kept, 1 if one is exceeded, 2 if nothing could be
+    checked as it was asked, 3 if something could not be weighed.
+    """
+    settings = options.settings(ending=", nothing was checked")
+    source = _Source(policy_files, server, token_file, server_ca)
+
+    from weighbridge.bootstrap.checking import Asked, NotWeighed, check
+    from weighbridge.cli.check_forms import Forms
+
+    forms = Forms(
+        options.output, options.screen(wants_ascii=wants_ascii), reports, dockerfile
+    )
+    try:
+        asked = Asked(
+            reference=reference,
+            own=own_limits(limits),
+            against=against,
+            platform=platform,
+            policies=source.policies(options),
+            service=source.service(),
+            allow_unknown=allow_unknown,
+            plain_http=plain_http,
+            docker_config=options.docker_config(),
+        )
+        found = check(settings, asked)
+    except NotWeighed as exc:
+        exc.cause.hint = exc.cause.hint or advice(exc.cause.code)
+        subject = f"cannot weigh {exc.text}"
+        raise forms.failed(exc.cause, subject) from exc
+    except WeighbridgeError as exc:
+        raise forms.failed(exc, f"cannot check {reference}") from exc
+    code = _EXIT_CODES[found.outcome]
+    forms.show(found, code, os.environ)
+    return code
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where policies come from.
+
+    Raises UsageError for options that say two things at once.
+    """
+
+    files: Sequence[str]
+    server: str | None
+    token_file: str | None
+    server_ca: str | None
+
+    def __post_init__(self) -> None:
+        if self.server is not None and self.files:
+            raise UsageError("--server and --policy exclude each other")
+        if self.server is None and (self.token_file or self.server_ca):
+            raise UsageError("--token-file and --server-ca say something of --server")
+
+    def policies(self, options: Options) -> "PolicySet":
+        """Those of files. Without any file there are none: a gate has no limits that
+        nobody wrote down."""
+        from weighbridge.domain.policy_set import NO_POLICIES, PolicySet
+
+        if self.server is not None:
+            return NO_POLICIES
+        if self.files:
+            from weighbridge.config.policy_files import read_policy_files
+
+            return PolicySet(read_policy_files(self.files))
+        source = options.policies()
+        return NO_POLICIES if source.file is None else source.policies
+
+    def service(self) -> "Service | None":
+        if self.server is None:
+            return None
+        from weighbridge.bootstrap.service_limits import service_at
+        from weighbridge.config.secret_file import read_secret_file
+        from weighbridge.domain.secret import Secret
+
+        token = None
+        if self.token_file is not None:
+            token = read_secret_file(Path(self.token_file))
+        elif text := os.environ.get(_TOKEN, "").strip():
+            token = Secret(text)
+        return service_at(self.server, token, self.server_ca)

@@ -1,0 +1,138 @@
+"""Prints a check in the form that was asked for, and writes it to files beside."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import click
+
+from weighbridge.cli.check_dockerfile import (
+    DOCKERFILE_CHARACTERS,
+    find_line,
+    instruction_to_blame,
+)
+from weighbridge.cli.check_github import annotations, at_line, command, defused
+from weighbridge.cli.check_markdown import check_markdown
+from weighbridge.cli.check_output import check_csv, check_json
+from weighbridge.cli.check_table import render_check
+from weighbridge.cli.failure import CommandFailed, failure_text
+from weighbridge.cli.options import Output
+from weighbridge.cli.screen import Screen
+from weighbridge.cli.streams import emit
+from weighbridge.domain.check import Check
+from weighbridge.domain.printable import printable
+from weighbridge.errors import ConfigError, UsageError, WeighbridgeError
+
+_SUFFIXES: Final[Mapping[str, Output]] = {
+    ".json": "json",
+    ".csv": "csv",
+    ".md": "markdown",
+}
+_SUMMARY: Final = "GITHUB_STEP_SUMMARY"
+
+
+class Forms:
+    """How one check is shown.
+
+    reports:    files that it is written to as well, their form by their suffix
+    dockerfile: what the lines of annotations are looked for in
+    Raises UsageError(invalid_report) before anything is asked.
+    """
+
+    def __init__(
+        self,
+        output: Output,
+        screen: Screen,
+        reports: Sequence[str],
+        dockerfile: str | None,
+    ) -> None:
+        self._output = output
+        self._screen = screen
+        self._reports = {name: _form_of(name) for name in reports}
+        self._dockerfile = dockerfile
+
+    def show(self, check: Check, exit_code: int, environ: Mapping[str, str]) -> None:
+        """Print it, write the reports. Raises WeighbridgeError(cannot_write)."""
+        for warning in check.weighing.warnings:
+            click.echo(defused(f"warning: {printable(warning)}"), err=True)
+        for name, form in self._reports.items():
+            _write(name, self._text(check, form, exit_code))
+        if self._output == "github":
+            self._show_in_workflow(check, environ)
+        else:
+            emit(self._text(check, self._output, exit_code))
+
+    def failed(self, error: WeighbridgeError, subject: str) -> CommandFailed:
+        """What is told of an error. In a workflow it is an annotation too."""
+        error.message, error.hint = defused(error.message), defused(error.hint)
+        if isinstance(error, ConfigError):
+            failed = CommandFailed(error)
+        else:
+            failed = CommandFailed(error, subject=defused(subject))
+        if self._output == "github":
+            emit(command("error", "weighbridge check", failure_text(failed)))
+        return failed
+
+    def _text(self, check: Check, form: Output, exit_code: int) -> str:
+        if form == "json":
+            # The same text to every reader of JSON, and no command to a runner.
+            return check_json(check, exit_code).replace("##[", "\\u0023#[")
+        texts: dict[Output, Callable[[], str]] = {
+            "csv": lambda: check_csv(check),
+            "markdown": lambda: check_markdown(check, iec=self._screen.iec),
+        }
+        return defused(texts.get(form, lambda: render_check(check, self._screen))())
+
+    def _show_in_workflow(self, check: Check, environ: Mapping[str, str]) -> None:
+        """The table for who reads the log, annotations, and the job's summary."""
+        emit(defused(render_check(check, self._screen)))
+        place = _place(check, self._dockerfile)
+        for line in annotations(check, place=place, iec=self._screen.iec):
+            emit(line)
+        summary = environ.get(_SUMMARY)
+        if not summary:
+            return
+        text = defused(check_markdown(check, iec=self._screen.iec))
+        try:
+            with open(summary, "a", encoding="utf-8") as file:
+                file.write(f"{text}\n\n")
+        except OSError as exc:
+            # The verdict must not depend on it.
+            why = f"the summary cannot be written: {exc.strerror}"
+            click.echo(f"warning: {why}", err=True)
+
+
+def _place(check: Check, dockerfile: str | None) -> str:
+    """Where the line to blame stands, as an annotation says it; "" for nowhere."""
+    instruction = instruction_to_blame(check)
+    if dockerfile is None or instruction is None:
+        return ""
+    try:
+        with open(dockerfile, encoding="utf-8", errors="replace") as file:
+            line = find_line(file.read(DOCKERFILE_CHARACTERS), instruction)
+    except (OSError, ValueError) as exc:
+        why = getattr(exc, "strerror", None) or "no such path"
+        click.echo(f"warning: {printable(dockerfile)}: {why}", err=True)
+        return ""
+    return "" if line is None else at_line(dockerfile, line)
+
+
+def _form_of(name: str) -> Output:
+    form = _SUFFIXES.get(Path(name).suffix)
+    if form is None:
+        raise UsageError(
+            f"{printable(name)} names no form of a report",
+            code="invalid_report",
+            hint=f"end it with {', '.join(_SUFFIXES)}",
+        )
+    return form
+
+
+def _write(name: str, text: str) -> None:
+    try:
+        Path(name).write_text(f"{text}\n", encoding="utf-8", errors="backslashreplace")
+    except (OSError, ValueError) as exc:
+        why = getattr(exc, "strerror", None) or "no such path"
+        raise WeighbridgeError(
+            f"{printable(name)} cannot be written: {why}", code="cannot_write"
+        ) from exc

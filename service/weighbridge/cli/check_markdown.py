@@ -1,0 +1,143 @@
+"""A check as Markdown: for a comment on a pull request, and a job's summary.
+
+A forge renders it beside the names of people who can be called, so nothing of a
+stranger stands outside of a code span.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from weighbridge import __version__
+from weighbridge.cli.bars import bar
+from weighbridge.cli.check_causes import Mark, next_steps, pointing
+from weighbridge.cli.check_notes import notes_of
+from weighbridge.cli.check_words import limit_rows
+from weighbridge.cli.tables import code, code_span, markdown_table
+from weighbridge.cli.words import plural
+from weighbridge.domain.check import Check, CheckedImage, Outcome, by_outcome
+from weighbridge.domain.digest import short
+from weighbridge.domain.printable import printable
+from weighbridge.domain.units import format_bytes, format_duration
+
+MARKER: Final = "<!-- weighbridge check -->"
+"""The first line: by it a job finds the comment that it wrote before."""
+CHARACTERS: Final = 60_000
+"""A comment on GitHub has 65,536 at most, and a summary a mebibyte."""
+
+_TEXT: Final = 200
+_IMAGES: Final = 40
+_WITH_LINES: Final = 4
+_BAR: Final = 10
+_HEADINGS: Final[dict[Outcome, str]] = {
+    "pass": "✅ Within its limits",
+    "warn": "⚠️ Within its limits, with a warning",
+    "unknown": "❔ Cannot be judged",
+    "fail": "❌ Over its limits",
+}
+_SIGNS: Final[dict[Outcome, str]] = {
+    "pass": "✅ fine",
+    "warn": "⚠️ warning",
+    "unknown": "❔ unknown",
+    "fail": "❌ over",
+}
+_MARKS: Final[dict[Mark, str]] = {
+    "added": "added",
+    "removed": "removed",
+    "same text": "changed",
+    "line": "",
+}
+_LIMIT_COLUMNS: Final = ("", "Platform", "Limit", "Value", "At most", "", "")
+_LINE_COLUMNS: Final = ("Compressed", "#", "", "Dockerfile line")
+
+
+def check_markdown(check: Check, *, iec: bool = False) -> str:
+    """Everything, without the last line break; at most `CHARACTERS` long."""
+    parts = _parts(check, iec)
+    whole = "\n\n".join(parts)
+    return whole if len(whole) <= CHARACTERS else _shorter(parts)
+
+
+def _parts(check: Check, iec: bool) -> list[str]:
+    images = by_outcome(check.images)
+    return [
+        f"{MARKER}\n### {_HEADINGS[check.outcome]}",
+        f"{_span(check.weighing.reference)} ({short(check.weighing.digest)})",
+        _limits(check, images, iec),
+        *_lines(check, images, iec),
+        *_list([f"Note: {note}" for note in notes_of(check, _span)]),
+        *_list(next_steps(check, _span)),
+        _foot(check, iec),
+    ]
+
+
+def _limits(check: Check, images: list[CheckedImage], iec: bool) -> str:
+    rows = [
+        (
+            _SIGNS[row.outcome],
+            _cell(str(checked.image.platform)),
+            row.name,
+            row.value,
+            row.limit,
+            f"{bar(row.part, row.whole, _BAR)} {row.percent}".strip(),
+            row.words,
+        )
+        for checked in images[:_IMAGES]
+        for row in limit_rows(check, checked, _cell, iec=iec)
+    ]
+    rows += [
+        (_SIGNS["unknown"], _cell(str(each)), "", "", "", "", "could not be read")
+        for each in check.not_weighed[:_IMAGES]
+    ]
+    more = len(images[_IMAGES:]) + len(check.not_weighed[_IMAGES:])
+    below = f"\n\n… and {plural(more, 'more platform')}" if more else ""
+    return markdown_table(_LIMIT_COLUMNS, rows) + below
+
+
+def _lines(check: Check, images: list[CheckedImage], iec: bool) -> Iterator[str]:
+    for checked in images[:_WITH_LINES]:
+        pointed = pointing(check, checked, _cell)
+        if pointed is None:
+            continue
+        title = pointing(check, checked, _span)
+        platform = _span(str(checked.image.platform))
+        yield f"{platform}: {pointed.title if title is None else title.title}"
+        rows = [
+            (line.cell(iec=iec), str(line.number or ""), _MARKS[line.mark], line.text)
+            for line in pointed.lines
+        ]
+        if rows:
+            table = markdown_table(_LINE_COLUMNS, rows, numeric=2)
+            more = pointed.more
+            yield table + (f"\n\n… and {plural(more, 'more line')}" if more else "")
+
+
+def _list(items: list[str]) -> list[str]:
+    return ["\n".join(f"- {item}" for item in items)] if items else []
+
+
+def _foot(check: Check, iec: bool) -> str:
+    said = f"weighbridge {__version__}"
+    if (cost := check.weighing.cost) is None:
+        return said
+    read = format_bytes(cost.bytes_read, iec=iec)
+    requests, took = plural(cost.requests, "request"), format_duration(cost.seconds)
+    return f"{said}: {requests}, {read} read, {took}"
+
+
+def _shorter(parts: list[str]) -> str:
+    """The parts that fit, whole ones only: half a table would be no table."""
+    kept: list[str] = []
+    for part in parts:
+        if sum(map(len, kept)) + 2 * len(kept) + len(part) > CHARACTERS:
+            kept.append("… the rest is in the job's log")
+            break
+        kept.append(part)
+    return "\n\n".join(kept)
+
+
+def _cell(text: str) -> str:
+    return code(printable(text, _TEXT))
+
+
+def _span(text: str) -> str:
+    return code_span(printable(text, _TEXT))

@@ -1,0 +1,156 @@
+"""A check for other programs: JSON and CSV."""
+
+import json
+from collections.abc import Iterator
+from typing import Final
+
+from weighbridge.cli.check_causes import SHOWN, heaviest
+from weighbridge.cli.check_notes import notes_of
+from weighbridge.cli.tables import csv_table
+from weighbridge.domain.cause import Cause
+from weighbridge.domain.check import Check, CheckedImage, Held
+from weighbridge.domain.policy import LIMIT_KEYS
+from weighbridge.domain.weighing import rfc3339
+
+SCHEMA: Final = "weighbridge.check/1"
+CSV_COLUMNS: Final = (
+    "limit",
+    "outcome",
+    "platform",
+    "amount",
+    "limit_amount",
+    "excess",
+    "policy",
+    "waived_until",
+    "digest",
+)
+
+
+def check_json(check: Check, exit_code: int) -> str:
+    """The stable object of schema `weighbridge.check/1`; unknown is null."""
+    weighing, against = check.weighing, check.against
+    whole = {
+        "schema": SCHEMA,
+        "reference": weighing.reference,
+        "registry": weighing.registry,
+        "repository": weighing.repository,
+        "tag": weighing.tag,
+        "digest": weighing.digest,
+        "against": None
+        if against is None
+        else {"reference": against.reference, "digest": against.digest},
+        "outcome": check.outcome,
+        "exit_code": exit_code,
+        "limits": list(_limits(check)),
+        "images": [_image(checked) for checked in check.images],
+        "not_weighed": [str(platform) for platform in check.not_weighed],
+        "not_in_against": [str(platform) for platform in check.not_before],
+        "only_in_against": [str(platform) for platform in check.gone],
+        "notes": notes_of(check),
+        "cost": None
+        if weighing.cost is None
+        else {
+            "requests": weighing.cost.requests,
+            "bytes_read": weighing.cost.bytes_read,
+            "seconds": round(weighing.cost.seconds, 3),
+        },
+        "warnings": list(weighing.warnings),
+    }
+    return json.dumps(whole, indent=2, ensure_ascii=False)
+
+
+def check_csv(check: Check) -> str:
+    """A row for each limit of each image."""
+    rows = (
+        {
+            "platform": str(checked.image.platform),
+            "digest": checked.image.digest,
+            **{key: value for key, value in _held(held).items() if key in CSV_COLUMNS},
+        }
+        for checked in check.images
+        for held in checked.held
+    )
+    return csv_table(CSV_COLUMNS, rows)
+
+
+def _limits(check: Check) -> Iterator[dict[str, object]]:
+    """Those that are set, each with who set it."""
+    keys = {*LIMIT_KEYS, "min_growth"}
+    for decided in check.rules.decided:
+        if decided.key not in keys or decided.value is None or decided.policy is None:
+            continue
+        place = decided.place
+        is_written = place is not None and place.file != ""
+        until = {str(key): moment for key, moment in check.rules.waived.items()}
+        yield {
+            "limit": decided.key,
+            "value": decided.value,
+            "policy": decided.policy.name,
+            "file": place.file if place is not None and is_written else None,
+            "line": place.line if place is not None and is_written else None,
+            "waived_until": rfc3339(until.get(decided.key)),
+        }
+
+
+def _image(checked: CheckedImage) -> dict[str, object]:
+    image, before = checked.image, checked.before
+    size = image.uncompressed
+    return {
+        "platform": str(image.platform),
+        "digest": image.digest,
+        "outcome": checked.outcome,
+        "compressed_bytes": image.compressed_bytes,
+        "uncompressed_bytes": size.uncompressed_bytes,
+        "uncompressed_confidence": size.confidence,
+        "uncompressed_low_bytes": size.low_bytes,
+        "uncompressed_high_bytes": size.high_bytes,
+        "layers": len(image.layers),
+        "before": None
+        if before is None
+        else {"digest": before.digest, "compressed_bytes": before.compressed_bytes},
+        "baseline_compressed_bytes": checked.baseline_compressed_bytes,
+        "grown_bytes": checked.grown_bytes,
+        "findings": [_held(held) for held in checked.held],
+        "heaviest": [
+            {
+                "line": row.number,
+                "instruction": row.text,
+                "compressed_bytes": row.compressed_bytes,
+            }
+            for row in heaviest(image)[:SHOWN]
+        ],
+        "cause": None if checked.cause is None else _cause(checked.cause),
+    }
+
+
+def _held(held: Held) -> dict[str, object]:
+    finding = held.finding
+    return {
+        "limit": finding.key,
+        "outcome": held.outcome,
+        "keeping": finding.keeping,
+        "amount": finding.amount,
+        "limit_amount": finding.limit_amount,
+        "excess": None if finding.amount is None else finding.excess,
+        "policy": None if held.policy is None else held.policy.name,
+        "waived_until": rfc3339(held.waived_until),
+    }
+
+
+def _cause(cause: Cause) -> dict[str, object]:
+    return {
+        "of": cause.of,
+        "grown_bytes": cause.grown_bytes,
+        "base_grown_bytes": cause.base_grown_bytes,
+        "changes": [
+            {
+                "kind": change.kind,
+                "instruction": change.instruction,
+                "before_compressed_bytes": change.before_compressed_bytes,
+                "compressed_bytes": change.compressed_bytes,
+                "grown_bytes": change.grown_bytes,
+                "of_base": change.of_base,
+            }
+            for change in cause.changes
+        ],
+    }

@@ -1,0 +1,131 @@
+"""A check as a person reads it: the verdict, each limit with a bar, the lines."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from weighbridge.cli.bars import bar
+from weighbridge.cli.check_causes import Mark, Pointing, next_steps, pointing
+from weighbridge.cli.check_notes import notes_of
+from weighbridge.cli.check_words import VERDICTS, LimitRow, limit_rows
+from weighbridge.cli.gist import gist
+from weighbridge.cli.screen import Role, Screen
+from weighbridge.cli.words import plural
+from weighbridge.domain.check import Check, CheckedImage, Outcome
+from weighbridge.domain.digest import short
+from weighbridge.domain.printable import printable
+from weighbridge.domain.units import format_bytes, format_duration
+
+_BAR: Final = 10
+_LEAST_FOR_BARS: Final = 90
+_ROLES: Final[dict[Outcome, Role]] = {
+    "pass": "shared",
+    "warn": "heaviest",
+    "unknown": "heaviest",
+    "fail": "over",
+}
+_SIGNS: Final[dict[Outcome, tuple[str, str]]] = {
+    "pass": ("✓", "."),
+    "warn": ("△", "~"),
+    "unknown": ("?", "?"),
+    "fail": ("!", "!"),
+}
+_MARKS: Final[dict[Mark, tuple[str, str]]] = {
+    "added": ("+", "+"),
+    "removed": ("-", "-"),
+    "same text": ("≈", "~"),
+    "line": ("◆", "*"),
+}
+
+
+def render_check(check: Check, screen: Screen) -> str:
+    """Everything that `check` prints, without the last line break."""
+    blocks = ["\n".join(_image(check, checked, screen)) for checked in check.images]
+    blocks += [
+        screen.joined(
+            [_verdict("unknown", screen), *_name(check), printable(str(each))]
+        )
+        + "\n  ?  could not be read"
+        for each in check.not_weighed
+    ]
+    return "\n\n".join(filter(None, [*blocks, "\n".join(_foot(check, screen))]))
+
+
+def _image(check: Check, checked: CheckedImage, screen: Screen) -> Iterator[str]:
+    image = checked.image
+    yield screen.joined(
+        [
+            _verdict(checked.outcome, screen),
+            *_name(check),
+            printable(str(image.platform)),
+            short(image.digest),
+        ]
+    )
+    yield from _table(limit_rows(check, checked, iec=screen.iec), screen)
+    if (pointed := pointing(check, checked)) is not None:
+        yield from _lines(pointed, screen)
+
+
+def _name(check: Check) -> list[str]:
+    return [printable(check.weighing.reference)]
+
+
+def _verdict(outcome: Outcome, screen: Screen) -> str:
+    return screen.painted(VERDICTS[outcome], _ROLES[outcome])
+
+
+def _table(rows: list[LimitRow], screen: Screen) -> list[str]:
+    has_bars = screen.width is None or screen.width >= _LEAST_FOR_BARS
+    cells = [(row.name, row.value, row.limit, row.percent) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return [_row(row, widths, screen, has_bars=has_bars) for row in rows]
+
+
+def _row(row: LimitRow, widths: list[int], screen: Screen, *, has_bars: bool) -> str:
+    name, value, limit, percent = widths
+    text = (
+        f"{row.name:{name}}   {row.value:>{value}}   limit {row.limit:>{limit}}"
+        f"   {row.percent:>{percent}}  "
+    )
+    drawn = bar(row.part, row.whole, _BAR, ascii=screen.ascii) if has_bars else ""
+    space = " " * (_BAR - len(drawn) + 2) if has_bars else ""
+    words = screen.cut(row.words, 5 + len(text) + len(drawn) + len(space))
+    sign = _SIGNS[row.outcome][screen.ascii]
+    role = _ROLES[row.outcome]
+    return (
+        f"  {screen.painted(sign, role)}  {text}"
+        f"{screen.painted(drawn, role)}{space}{words}".rstrip()
+    )
+
+
+def _lines(pointed: Pointing, screen: Screen) -> Iterator[str]:
+    yield f"  {pointed.title}"
+    cells = [line.cell(iec=screen.iec) for line in pointed.lines]
+    numbers = [str(line.number or "") for line in pointed.lines]
+    width, digits = max(map(len, cells), default=0), max(map(len, numbers), default=0)
+    for line, cell, number in zip(pointed.lines, cells, numbers, strict=True):
+        mark = _MARKS[line.mark][screen.ascii]
+        before = f"    {mark}  {cell:>{width}}  {number:>{digits}}  "
+        yield before + _fitted(line.text, len(before), screen)
+    if pointed.more:
+        yield f"    {screen.ellipsis} and {plural(pointed.more, 'more line')}"
+
+
+def _fitted(text: str, used: int, screen: Screen) -> str:
+    """The whole line where there is room for it, else its gist."""
+    if screen.cut(text, used) == text:
+        return text
+    return screen.cut(gist(text, screen.ellipsis), used)
+
+
+def _foot(check: Check, screen: Screen) -> Iterator[str]:
+    for note in notes_of(check):
+        yield screen.wrapped(f"note   {note}")
+    steps = next_steps(check)
+    for number, step in enumerate(steps):
+        yield screen.wrapped(f"{'next' if not number else '    '}   {step}")
+    if (cost := check.weighing.cost) is not None:
+        yield screen.wrapped(
+            f"{plural(cost.requests, 'request')}, "
+            f"{format_bytes(cost.bytes_read, iec=screen.iec)} read, "
+            f"{format_duration(cost.seconds)}"
+        )

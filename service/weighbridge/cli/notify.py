@@ -1,0 +1,69 @@
+"""`weighbridge notify ...`: look at channels, and try them."""
+
+import sys
+from typing import Final
+
+import click
+
+from weighbridge.cli.commands import Group
+from weighbridge.cli.failure import NOT_WEIGHED
+from weighbridge.cli.notify_status import status
+from weighbridge.cli.options import Options, common_options
+from weighbridge.cli.streams import emit
+
+_TEST: Final = """\b
+Examples:
+  weighbridge notify test ops
+  weighbridge notify test --all
+"""
+_LIST: Final = "\b\nExample:\n  weighbridge notify list"
+
+
+@click.group(cls=Group, epilog=_TEST)
+def command() -> None:
+    """Look at channels, and try them."""
+
+
+@command.command(epilog=_TEST)
+@click.argument("channels", metavar="[CHANNEL]...", nargs=-1)
+@click.option("--all", "is_all", is_flag=True, help="Every channel.")
+@common_options(database=False, results=True, sizes=False)
+def test(options: Options, channels: tuple[str, ...], is_all: bool) -> int:
+    """Send a test message to each CHANNEL, and say what became of it.
+
+    The message is marked as a test and is of an image that does not exist. Each is
+    tried once, for 30 seconds at most. Exits with 3 if one of them was not taken.
+    """
+    from weighbridge.errors import UsageError
+
+    if bool(channels) == is_all:
+        raise UsageError("name the channels to try, or say --all for every one")
+    settings = options.settings(ending="")
+
+    from weighbridge.bootstrap.notifying import try_channels
+    from weighbridge.cli import notify_output
+    from weighbridge.cli.db_progress import watching
+
+    with watching(options.screen(is_error=True), sys.stderr) as watch:
+        tried = try_channels(settings, channels, watch=watch)
+    emit(notify_output.tried(tried, options.output, options.screen()))
+    for line in notify_output.hints(tried):
+        click.echo(line, err=True)
+    return NOT_WEIGHED if any(one.error for one in tried) else 0
+
+
+@command.command("list", epilog=_LIST)
+@common_options(database=False, results=True, sizes=False)
+def list_(options: Options) -> int:
+    """List the configured channels, without their secrets."""
+    settings = options.settings(ending="")
+
+    from weighbridge.bootstrap.notifying import list_channels
+    from weighbridge.cli import notify_output
+
+    channels = list_channels(settings)
+    emit(notify_output.listed(channels, options.output, options.screen()))
+    return 0
+
+
+command.add_command(status)

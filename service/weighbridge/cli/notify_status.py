@@ -1,0 +1,105 @@
+"""`weighbridge notify status`: what waits for each channel, and what went wrong."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+import click
+
+from weighbridge.cli.options import Options, Output, common_options
+from weighbridge.cli.screen import Screen
+from weighbridge.cli.streams import emit
+from weighbridge.domain.channel_report import ChannelReport
+
+_EXAMPLE: Final = "\b\nExample:\n  weighbridge notify status"
+_NOTHING: Final = "nothing was ever to be told"
+_COLUMNS: Final = (
+    "CHANNEL",
+    "STATE",
+    "WAITING",
+    "SINCE",
+    "NEXT",
+    "ERROR",
+    "LAST SENT",
+    "GIVEN UP",
+)
+
+
+@click.command("status", epilog=_EXAMPLE)
+@common_options(results=True, sizes=False)
+def status(options: Options) -> int:
+    """Say what waits for each channel, since when one fails, what was given up.
+
+    WAITING counts notifications: an opening or an end of one violation each. A message
+    is tried for a day, and then given up.
+    """
+    settings = options.settings()
+
+    from weighbridge.bootstrap.notification_status import notification_status
+
+    found = notification_status(settings)
+    emit(shown(found, options.output, options.screen(), datetime.now(UTC)))
+    return 0
+
+
+def shown(
+    reports: Sequence[ChannelReport], output: Output, screen: Screen, now: datetime
+) -> str:
+    """A row a channel."""
+    from weighbridge.cli.aligned import aligned
+    from weighbridge.cli.tables import code, csv_table, markdown_table
+    from weighbridge.web.channel_rows import (
+        CHANNEL_COLUMNS,
+        channel_json,
+        channels_json,
+    )
+
+    if output == "json":
+        return json.dumps(channels_json(reports), indent=2)
+    rows = [channel_json(report) for report in reports]
+    if output == "csv":
+        return csv_table(CHANNEL_COLUMNS, rows)
+    if output == "markdown":
+        cells = [[code(_text(row[key])) for key in CHANNEL_COLUMNS] for row in rows]
+        return markdown_table(CHANNEL_COLUMNS, cells)
+    if not reports:
+        return _NOTHING
+    table = [list(_COLUMNS), *(_row(report, now) for report in reports)]
+    return "\n".join(aligned(table, screen, gap=2))
+
+
+def _row(report: ChannelReport, now: datetime) -> list[str]:
+    since = report.failing_since or report.oldest_waiting_at
+    return [
+        report.channel,
+        report.state,
+        str(report.waiting),
+        _ago(since, now),
+        _ahead(report.next_at, now),
+        report.error_code or "",
+        _ago(report.last_sent_at, now),
+        str(report.given_up),
+    ]
+
+
+def _ago(moment: datetime | None, now: datetime) -> str:
+    return "" if moment is None else f"{_span((now - moment).total_seconds())} ago"
+
+
+def _ahead(moment: datetime | None, now: datetime) -> str:
+    if moment is None:
+        return ""
+    return "now" if moment <= now else f"in {_span((moment - now).total_seconds())}"
+
+
+def _span(seconds: float) -> str:
+    whole = max(int(seconds), 0)
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if whole >= length:
+            return f"{whole // length} {unit}"
+    return f"{whole} s"
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)

@@ -1,0 +1,112 @@
+"""What `weighbridge policy try` prints."""
+
+import json
+from collections.abc import Mapping
+from typing import Final
+
+from weighbridge.cli.aligned import aligned
+from weighbridge.cli.options import Output
+from weighbridge.cli.screen import Screen
+from weighbridge.cli.tables import code, csv_table, markdown_table
+from weighbridge.cli.violation_output import amount
+from weighbridge.cli.words import plural
+from weighbridge.domain.policy import KEYS
+from weighbridge.domain.printable import printable
+from weighbridge.domain.trial import Flagged, Trial
+from weighbridge.web.violation_rows import unit_of
+
+_COLUMNS: Final = (
+    "registry",
+    "repository",
+    "tag",
+    "platform",
+    "limit_key",
+    "unit",
+    "limit_amount",
+    "amount",
+    "excess",
+    "baseline_compressed_bytes",
+)
+_TITLES: Final = ("over by", "amount", "limit", "key", "repository", "tag")
+
+
+def tried(trial: Trial, output: Output, screen: Screen) -> str:
+    """A row for each limit that a repository would exceed, the worst first."""
+    if output == "json":
+        return json.dumps(_whole(trial), indent=2, ensure_ascii=False)
+    if output == "csv":
+        return csv_table(_COLUMNS, map(_row, trial.flagged))
+    cells = [_cells(flagged, screen) for flagged in trial.flagged]
+    if output == "markdown":
+        rows = [[*row[:3], *map(code, row[3:])] for row in cells]
+        return markdown_table(_TITLES, rows, numeric=3)
+    lines = []
+    if cells:
+        heads = [title.upper() for title in _TITLES]
+        lines = [*aligned([heads, *cells], screen, gap=2), ""]
+    return "\n".join([*lines, *(screen.wrapped(words) for words in _totals(trial))])
+
+
+def _whole(trial: Trial) -> Mapping[str, object]:
+    given = trial.limits.by_key
+    return {
+        "items": [_row(flagged) for flagged in trial.flagged],
+        "limits": {
+            key: given[key]
+            for key in KEYS
+            if key not in ("team", "severity") and given[key] is not None
+        },
+        "repositories": trial.repositories,
+        "exceeding": trial.exceeding,
+        "by_key": dict(trial.by_key),
+        "unknown": dict(trial.unknown),
+    }
+
+
+def _row(flagged: Flagged) -> Mapping[str, object]:
+    image, finding = flagged.image, flagged.finding
+    is_of_image = finding.key != "max_deduplicated"
+    is_growth = finding.key == "max_growth"
+    return {
+        "registry": image.registry,
+        "repository": image.repository,
+        "tag": image.tag if is_of_image else None,
+        "platform": image.platform if is_of_image else None,
+        "limit_key": finding.key,
+        "unit": unit_of(finding.key),
+        "limit_amount": finding.limit_amount,
+        "amount": finding.amount,
+        "excess": finding.excess,
+        "baseline_compressed_bytes": image.measured.baseline_compressed_bytes
+        if is_growth
+        else None,
+    }
+
+
+def _cells(flagged: Flagged, screen: Screen) -> list[str]:
+    image, finding = flagged.image, flagged.finding
+    is_of_image = finding.key != "max_deduplicated"
+    is_estimate = image.is_estimate and finding.key == "max_uncompressed"
+    mark = "~" if is_estimate else ""
+    return [
+        amount(finding.key, finding.excess, screen),
+        f"{mark}{amount(finding.key, finding.amount or 0, screen)}",
+        amount(finding.key, finding.limit_amount, screen),
+        finding.key,
+        printable(f"{image.registry}/{image.repository}"),
+        printable(image.tag or "") if is_of_image else "all tags",
+    ]
+
+
+def _totals(trial: Trial) -> list[str]:
+    """How many of how many, limit by limit where there are several."""
+    every = plural(trial.repositories, "repository", "repositories")
+    lines = [f"{trial.exceeding:,} of {every} would be over a limit"]
+    if len(trial.by_key) > 1:
+        lines += [f"  {key}: {count:,}" for key, count in trial.by_key.items()]
+    lines += [
+        f"  of {plural(count, 'repository', 'repositories')} it is unknown: "
+        f"{key} needs a size that is not known"
+        for key, count in trial.unknown.items()
+    ]
+    return lines

@@ -1,0 +1,95 @@
+"""What `weighbridge violations` prints."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from weighbridge.bootstrap.reading import Violating
+from weighbridge.cli.aligned import aligned
+from weighbridge.cli.gist import gist
+from weighbridge.cli.options import Output
+from weighbridge.cli.screen import Screen
+from weighbridge.cli.tables import code, csv_table, markdown_table
+from weighbridge.cli.words import plural
+from weighbridge.domain.policy import LimitKey
+from weighbridge.domain.printable import printable
+from weighbridge.domain.units import format_bytes
+from weighbridge.domain.violation import ViolationReport
+from weighbridge.web.violation_rows import (
+    VIOLATION_COLUMNS,
+    violation_cells,
+    violation_json,
+)
+
+_TITLES: Final = (
+    "state",
+    "amount",
+    "limit",
+    "key",
+    "severity",
+    "team",
+    "since, UTC",
+    "image",
+    "line that did most of it",
+)
+
+
+def printed(found: Violating, output: Output, screen: Screen, now: datetime) -> str:
+    """The API's rows; for people a line each, the reason of a waiver below it."""
+    rows = found.rows
+    if output == "json":
+        items = [violation_json(row, now) for row in rows]
+        return json.dumps({"items": items}, indent=2, ensure_ascii=False)
+    if output == "csv":
+        return csv_table(VIOLATION_COLUMNS, (violation_cells(row, now) for row in rows))
+    cells = [_cells(row, screen) for row in rows]
+    if output == "markdown":
+        return markdown_table(_TITLES, [[code(c) for c in row] for row in cells])
+    if not rows:
+        return "nothing exceeds its limit"
+    return "\n".join(_table(rows, cells, screen, is_cut=found.is_cut))
+
+
+def amount(key: LimitKey, number: int, screen: Screen) -> str:
+    """`1.08 GB`, or `70 layers`."""
+    if key == "max_layers":
+        return plural(number, "layer")
+    return format_bytes(number, iec=screen.iec)
+
+
+def _table(
+    rows: Sequence[ViolationReport],
+    cells: Sequence[Sequence[str]],
+    screen: Screen,
+    *,
+    is_cut: bool,
+) -> list[str]:
+    head, *body = aligned([[t.upper() for t in _TITLES], *cells], screen, gap=2)
+    lines = [head]
+    for row, line in zip(rows, body, strict=True):
+        lines.append(screen.painted(line, "over" if row.state == "open" else None))
+        if row.waiver is not None:
+            waiver = row.waiver
+            until = f"{waiver.expires_at:%Y-%m-%d %H:%M} UTC"
+            words = f"  waived until {until} by {waiver.author}: {waiver.reason}"
+            lines.append(screen.cut(printable(words)))
+    count = plural(len(rows), "violation")
+    more = ", there are more: --limit" if is_cut else ""
+    return [*lines, "", f"  {count}{more}"]
+
+
+def _cells(row: ViolationReport, screen: Screen) -> list[str]:
+    name = f"{row.registry}/{row.repository}"
+    change = row.heaviest_change
+    return [
+        row.state,
+        amount(row.limit_key, row.amount, screen),
+        amount(row.limit_key, row.limit_amount, screen),
+        row.limit_key,
+        row.severity,
+        printable(row.team or ""),
+        f"{row.pushed_at or row.opened_at:%Y-%m-%d %H:%M}",
+        printable(name if row.tag is None else f"{name}:{row.tag}"),
+        "" if change is None else printable(gist(change.instruction, screen.ellipsis)),
+    ]

@@ -1,0 +1,60 @@
+"""`weighbridge violations`: what exceeds its limit."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+import click
+
+from weighbridge.cli.commands import Count
+from weighbridge.cli.options import Options, common_options
+from weighbridge.cli.streams import emit
+
+_EXAMPLES: Final = """\b
+Examples:
+  weighbridge violations
+  weighbridge violations --team shop --severity critical
+  weighbridge violations --all -o csv
+"""
+_SEVERITIES: Final = ("critical", "warning", "info")
+
+
+@click.command(epilog=_EXAMPLES)
+@click.option("--team", metavar="TEAM", help="Of this team only.")
+@click.option("--registry", metavar="NAME", help="Of this registry only.")
+@click.option(
+    "--severity", type=click.Choice(_SEVERITIES), help="Those that are so severe."
+)
+@click.option("--all", "is_all", is_flag=True, help="Also those that are over.")
+@click.option("--limit", type=Count(1, 1000), default=100, help="How many, 1 to 1000.")
+@common_options(results=True)
+def command(
+    options: Options,
+    team: str | None,
+    registry: str | None,
+    severity: str | None,
+    is_all: bool,
+    limit: int,
+) -> int:
+    """Show what exceeds its limit, newest first.
+
+    Each with the line that did most of it. What is waived is listed with its reason.
+    Only the database is read.
+    """
+    settings = options.settings()
+    screen = options.screen()
+
+    from weighbridge.bootstrap.reading import violations
+    from weighbridge.cli import violation_output
+    from weighbridge.store.reports import ViolationQuery
+
+    now = datetime.now(UTC)
+    query = ViolationQuery(
+        registry=registry,
+        team=team,
+        severity=severity,
+        state="all" if is_all else "open",
+        limit=limit,
+    )
+    found = violations(settings, query, now)
+    emit(violation_output.printed(found, options.output, screen, now))
+    return 0

@@ -1,0 +1,108 @@
+"""`weighbridge waive ...`: violations that are accepted for a while."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+import click
+
+from weighbridge.cli.commands import Count, Group
+from weighbridge.cli.options import Options, common_options
+from weighbridge.cli.streams import emit
+
+_CREATE: Final = """\b
+Examples:
+  weighbridge waive create hub/shop/api --reason "torch goes in 1.6" --until 30d
+  weighbridge waive create 'hub/ml/*' --limit max_growth --reason new --until 2026-12-31
+"""
+_LIST: Final = "\b\nExamples:\n  weighbridge waive list\n  weighbridge waive list --all"
+_REVOKE: Final = "\b\nExample:\n  weighbridge waive revoke 3"
+
+
+class _Waive(Group):
+    """`waive REF` is `waive create REF`: no name of a command has a slash."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if "/" in args[0]:
+            args = ["create", *args]
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Waive, epilog=_CREATE)
+def command() -> None:
+    """Accept violations for a while, with a reason."""
+
+
+@command.command(epilog=_CREATE)
+@click.argument("ref")
+@click.option("--limit", "limit_key", metavar="KEY", help="Of this limit only.")
+@click.option("--reason", metavar="TEXT", required=True, help="Why it is accepted.")
+@click.option(
+    "--until",
+    metavar="DATE|DURATION",
+    required=True,
+    help="The last day, as 2026-12-31, or how long, as 30d.",
+)
+@common_options(results=True, sizes=False)
+def create(
+    options: Options, ref: str, limit_key: str | None, reason: str, until: str
+) -> int:
+    """Waive what REF violates: nobody is told of it, and no alert counts it.
+
+    REF is registry/repository[:tag]; * stands for any text, slashes included. Without
+    a tag every tag is meant, without --limit every limit. `weighbridge waive REF ...`
+    is short for this.
+    """
+    settings = options.settings()
+
+    from weighbridge.bootstrap import waiving
+    from weighbridge.cli import waive_output
+    from weighbridge.cli.registry_names import name_at
+    from weighbridge.domain import waiver_target
+
+    now = datetime.now(UTC)
+    written = waiver_target.parse_target(ref)
+    target = waiver_target.checked_target(
+        name_at(settings, written.registry), written.repository, written.tag
+    )
+    wish = waiving.Wish(
+        target=target,
+        limit_key=None if limit_key is None else waiver_target.checked_limit(limit_key),
+        reason=waiver_target.checked_reason(reason),
+        expires_at=waiver_target.parse_until(until, now),
+    )
+    emit(waive_output.created(waiving.create(settings, wish), options.output, now))
+    return 0
+
+
+@command.command("list", epilog=_LIST)
+@click.option("--all", "is_all", is_flag=True, help="Also those that are over.")
+@click.option("--limit", type=Count(1, 1000), default=100, help="How many, 1 to 1000.")
+@common_options(results=True, sizes=False)
+def list_(options: Options, is_all: bool, limit: int) -> int:
+    """List what is waived, the newest first."""
+    settings = options.settings()
+
+    from weighbridge.bootstrap.waiving import list_waivers
+    from weighbridge.cli import waive_output
+
+    now = datetime.now(UTC)
+    page = list_waivers(settings, is_all=is_all, limit=limit, now=now)
+    emit(waive_output.listed(page, options.output, options.screen(), now))
+    return 0
+
+
+@command.command(epilog=_REVOKE)
+@click.argument("number", metavar="ID", type=Count(1, 2**63 - 1))
+@common_options()
+def revoke(options: Options, number: int) -> int:
+    """End a waiver: what it covered is counted again."""
+    settings = options.settings()
+
+    from weighbridge.bootstrap import waiving
+    from weighbridge.cli import waive_output
+
+    waiver, done = waiving.revoke(settings, number)
+    emit(waive_output.revoked(waiver, is_new=done))
+    return 0

@@ -1,0 +1,71 @@
+"""What `weighbridge waive` prints."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from weighbridge.cli.aligned import aligned
+from weighbridge.cli.options import Output
+from weighbridge.cli.screen import Screen
+from weighbridge.cli.tables import code, csv_table, markdown_table
+from weighbridge.domain.printable import printable
+from weighbridge.domain.report import Page
+from weighbridge.domain.waiver import Waiver
+from weighbridge.web.waiver_rows import WAIVER_COLUMNS, waiver_json
+
+_TITLES: Final = ("id", "state", "waived", "limit", "until", "by", "reason")
+
+
+def created(waiver: Waiver, output: Output, now: datetime) -> str:
+    """What is waived from now on."""
+    if output != "table":
+        return _rows([waiver], output, now)
+    what = waiver.limit_key or "every limit"
+    until = _moment(waiver.expires_at)
+    return f"waived: {what} of {waiver} until {until} (waiver {waiver.id})"
+
+
+def listed(page: Page[Waiver], output: Output, screen: Screen, now: datetime) -> str:
+    """A row a waiver, the newest first."""
+    if output != "table":
+        return _rows(page.items, output, now)
+    if not page.items:
+        return "nothing is waived"
+    cells = [_cells(waiver, now) for waiver in page.items]
+    lines = aligned([[title.upper() for title in _TITLES], *cells], screen, gap=2)
+    if page.next_cursor:
+        lines += ["", f"the newest {len(page.items):,}; --limit shows more"]
+    return "\n".join(lines)
+
+
+def revoked(waiver: Waiver, *, is_new: bool) -> str:
+    """What was ended."""
+    words = "revoked" if is_new else "was over before"
+    return f"{words}: waiver {waiver.id} of {waiver}"
+
+
+def _rows(waivers: Sequence[Waiver], output: Output, now: datetime) -> str:
+    rows: list[Mapping[str, object]] = [waiver_json(waiver, now) for waiver in waivers]
+    if output == "json":
+        return json.dumps({"items": rows}, indent=2, ensure_ascii=False)
+    if output == "csv":
+        return csv_table(WAIVER_COLUMNS, rows)
+    cells = [[code(cell) for cell in _cells(waiver, now)] for waiver in waivers]
+    return markdown_table(_TITLES, cells)
+
+
+def _cells(waiver: Waiver, now: datetime) -> list[str]:
+    return [
+        str(waiver.id),
+        waiver.state(now),
+        str(waiver),
+        waiver.limit_key or "every limit",
+        _moment(waiver.expires_at),
+        printable(waiver.author),
+        printable(waiver.reason),
+    ]
+
+
+def _moment(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")

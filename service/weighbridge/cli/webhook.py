@@ -1,0 +1,106 @@
+"""`weighbridge webhook ...`: what a registry has to be told to send its pushes here."""
+
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from weighbridge.cli.commands import Group
+from weighbridge.cli.options import Options, common_options
+from weighbridge.cli.streams import emit
+
+if TYPE_CHECKING:
+    from weighbridge.config import Settings
+    from weighbridge.config.webhook_settings import WebhookSettings
+
+_EXAMPLES: Final = """\b
+Examples:
+  weighbridge webhook url distribution
+  weighbridge webhook url harbor --registry harbor --show-secret
+"""
+
+
+@click.group(cls=Group, epilog=_EXAMPLES)
+def command() -> None:
+    """Have registries tell of pushes."""
+
+
+@command.command(epilog=_EXAMPLES)
+@click.argument("source")
+@click.option("--registry", metavar="NAME", help="Where several have such a webhook.")
+@click.option("--show-secret", is_flag=True, help="Print the secret too.")
+@common_options(database=False)
+def url(options: Options, source: str, registry: str | None, show_secret: bool) -> int:
+    """Print what to paste into a sender.
+
+    SOURCE is the source of one of the configured webhooks, such as distribution or
+    harbor. The secret is left out, but where the address itself has to carry it.
+    """
+    settings = options.settings(ending="")
+
+    from weighbridge.cli import webhook_recipes
+
+    webhook = _chosen(settings, source, registry)
+    recipe = webhook_recipes.recipe(
+        webhook.source,
+        _address(settings),
+        webhook.current_secrets()[0].reveal(),
+        shows_secret=show_secret,
+    )
+    emit(recipe.text)
+    notes = [*_of_address(settings)]
+    if recipe.has_secret:
+        notes.append("warning: this holds the secret: keep it out of chats and tickets")
+    else:
+        notes.append(f"note   {webhook_recipes.PLACEHOLDER} stands for the secret")
+    for note in notes:
+        click.echo(note, err=True)
+    return 0
+
+
+def _chosen(
+    settings: "Settings", source: str, registry: str | None
+) -> "WebhookSettings":
+    from weighbridge.domain.access import WEBHOOK_SOURCES
+    from weighbridge.domain.printable import printable
+    from weighbridge.errors import UsageError
+
+    if source not in WEBHOOK_SOURCES:
+        raise UsageError(
+            f"{printable(source, 40)!r} is no source of webhooks",
+            code="unknown_source",
+            hint=f"there are  {', '.join(WEBHOOK_SOURCES)}",
+        )
+    of_source = [w for w in settings.webhooks if w.source == source]
+    found = [w for w in of_source if registry in (None, w.registry)]
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(webhook.registry for webhook in of_source)
+    if found:
+        raise UsageError(
+            f"several webhooks of {source} are configured",
+            code="ambiguous_webhook",
+            hint=f"say --registry with one of  {names}",
+        )
+    place = f"of {source}" if registry is None else f"of {source} for {registry}"
+    known = f"there is one for  {names}\n" if names else ""
+    raise UsageError(
+        f"no webhook {place} is configured",
+        code="no_webhook",
+        hint=f"{known}add to weighbridge.yaml:\nwebhooks:\n  - {{source: {source}, "
+        f"registry: {registry or 'NAME'}, secret_file: FILE}}",
+    )
+
+
+def _address(settings: "Settings") -> str:
+    return settings.web.external_url or f"http://{settings.web.bind}"
+
+
+def _of_address(settings: "Settings") -> list[str]:
+    """What is to be known of an address that nobody has written down."""
+    from weighbridge.config import is_loopback, split_bind
+
+    if settings.web.external_url is not None:
+        return []
+    is_near = is_loopback(split_bind(settings.web.bind)[0])
+    where = "is reached from this machine only" if is_near else "may have another name"
+    return [f"note   {settings.web.bind} {where}: say web.external_url"]

@@ -1,0 +1,143 @@
+"""Who may tell of pushes: `webhooks`."""
+
+import re
+from collections.abc import Iterator, Mapping, Set
+from pathlib import Path as FilePath
+from typing import Annotated, Final, Self
+
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
+from pydantic_core import PydanticCustomError
+
+from weighbridge.config.across import Clash, without
+from weighbridge.config.document import Path, Plain
+from weighbridge.config.fields import RegistryName, SecretFile, SecretText
+from weighbridge.config.keys import Keys
+from weighbridge.config.secret_file import read_secret_file
+from weighbridge.domain.push import Source
+from weighbridge.domain.secret import Secret
+from weighbridge.domain.webhook_secret import MAY_USE_PATH
+
+WEBHOOKS: Final = 1_000
+SECRETS: Final = 8
+"""Of one webhook: two are enough to replace one by another."""
+SECRET_CHARACTERS: Final = 16
+# Whatever else it holds would not arrive as it was written.
+_HEADER: Final = re.compile(r"[\x21-\x7e]{1,512}", re.ASCII)
+_PATH: Final = re.compile(r"[A-Za-z0-9._~-]{1,512}", re.ASCII)
+_WAYS: Final = ("secret", "secret_file", "secrets", "secret_files")
+
+
+def _check(text: str, info: ValidationInfo) -> None:
+    if len(text) < SECRET_CHARACTERS:
+        raise PydanticCustomError(
+            "weak_secret",
+            "must have at least {least} characters: openssl rand -hex 32",
+            {"least": SECRET_CHARACTERS, "shown": ""},
+        )
+    is_in_path = info.data.get("source") in MAY_USE_PATH
+    if not (_PATH if is_in_path else _HEADER).fullmatch(text):
+        words = "letters, digits, - . _ and ~" if is_in_path else "ASCII without spaces"
+        raise PydanticCustomError(
+            "weak_secret",
+            "must be {words}: openssl rand -hex 32",
+            {"words": words, "shown": ""},
+        )
+
+
+def _secret(value: Secret, info: ValidationInfo) -> Secret:
+    _check(value.reveal(), info)
+    return value
+
+
+def _secret_file(path: FilePath, info: ValidationInfo) -> FilePath:
+    _check(read_secret_file(path).reveal(), info)
+    return path
+
+
+WebhookSecret = Annotated[SecretText, AfterValidator(_secret)]
+WebhookSecretFile = Annotated[SecretFile, AfterValidator(_secret_file)]
+
+
+class WebhookSettings(Keys):
+    """One sender: what it knows, and which registry it speaks for."""
+
+    # Before the secrets, which are checked against it.
+    source: Source
+    registry: RegistryName
+    secret: WebhookSecret | None = None
+    secret_file: WebhookSecretFile | None = None
+    secrets: Annotated[tuple[WebhookSecret, ...], Field(max_length=SECRETS)] = ()
+    secret_files: Annotated[
+        tuple[WebhookSecretFile, ...], Field(max_length=SECRETS)
+    ] = ()
+
+    @model_validator(mode="after")
+    def _has_a_secret(self) -> Self:
+        given = {key for key in _WAYS if getattr(self, key)}
+        return without(self, secret_clash(given))
+
+    @property
+    def files(self) -> tuple[FilePath, ...]:
+        """Those that hold its secrets."""
+        return self.secret_files or (
+            () if self.secret_file is None else (self.secret_file,)
+        )
+
+    @property
+    def written_secrets(self) -> tuple[Secret, ...]:
+        """Those that are written in the configuration itself."""
+        return self.secrets or (() if self.secret is None else (self.secret,))
+
+    def current_secrets(self) -> tuple[Secret, ...]:
+        """All that are valid now: files are read again, because a secret may have
+        been replaced. Raises ConfigError(secret_file)."""
+        return self.written_secrets + tuple(map(read_secret_file, self.files))
+
+
+Webhooks = Annotated[tuple[WebhookSettings, ...], Field(max_length=WEBHOOKS)]
+
+
+def secret_clash(keys: Set[str]) -> Clash | None:
+    """keys: those of a webhook's secrets that have a value"""
+    if not keys:
+        return Clash("secret_file", "missing_key", "is missing (or secret)")
+    first, *others = sorted(keys)
+    if others:
+        return Clash(first, "twin_keys", f"excludes {others[0]}: keep one")
+    return None
+
+
+def webhook_clashes(tree: Mapping[str, Plain]) -> Iterator[tuple[Path, Clash]]:
+    """Every clash of what is written under `webhooks`, with the path of its mapping."""
+    known = {entry.get("name") for _, entry in _mappings(tree.get("registries"))}
+    names = ", ".join(sorted(name for name in known if isinstance(name, str)))
+    seen: set[tuple[object, str]] = set()
+    for index, entry in _mappings(tree.get("webhooks")):
+        path: Path = ("webhooks", index)
+        registry = entry.get("registry")
+        if isinstance(registry, str) and registry not in known:
+            words = f"is no registry: there is {names or 'none'}"
+            yield path, Clash("registry", "unknown_registry", words, registry)
+        for key in _WAYS:
+            for text in _texts(entry.get(key)):
+                if (entry.get("source"), text) in seen:
+                    words = "is another webhook's too: the secret says whose it is"
+                    yield path, Clash(key, "duplicate_secret", words)
+                seen.add((entry.get("source"), text))
+        # What is missing may be there, with a slip in its name.
+        if entry.keys() <= {"source", "registry", *_WAYS}:
+            clash = secret_clash({key for key in _WAYS if entry.get(key)})
+            if clash is not None:
+                yield path, clash
+
+
+def _mappings(entries: Plain) -> Iterator[tuple[int, Mapping[str, Plain]]]:
+    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+        if isinstance(entry, dict):
+            yield index, entry
+
+
+def _texts(value: Plain) -> Iterator[str]:
+    for each in value if isinstance(value, list) else [value]:
+        if isinstance(each, str):
+            yield each

@@ -1,0 +1,241 @@
+"""A gate's answer: every limit held against the image of every platform."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Literal, TypeAlias
+
+from weighbridge.domain.cause import Cause, compare_images
+from weighbridge.domain.newest import baseline_of
+from weighbridge.domain.platform import Platform, matches
+from weighbridge.domain.policy import Decided, LimitKey, Limits, Policy
+from weighbridge.domain.policy_set import PolicySet
+from weighbridge.domain.verdict import Finding, Keeping, measured_image, verdict
+from weighbridge.domain.weighing import WeighedImage, Weighing
+
+Outcome: TypeAlias = Literal["pass", "warn", "unknown", "fail"]
+"""The worst is the last. `unknown`: a size that a limit is about is not known."""
+
+_BY_WEIGHT: Final[tuple[Outcome, ...]] = ("pass", "warn", "unknown", "fail")
+_OUTCOMES: Final[Mapping[Keeping, Outcome]] = {
+    "kept": "pass",
+    "near": "pass",
+    "maybe": "warn",
+    "unknown": "unknown",
+    "over": "fail",
+}
+_OF_IMAGES: Final[tuple[LimitKey, ...]] = (
+    "max_compressed",
+    "max_uncompressed",
+    "max_growth",
+    "max_layers",
+    "max_layer_compressed",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierImage:
+    """An image that a tag like the one that is checked has pointed to."""
+
+    digest: str
+    compressed_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What an image is held against.
+
+    decided:   each key with the policy that sets it
+    waived:    limits that are not minded, and until when
+    earlier:   the images before it, by platform, the latest first
+    """
+
+    limits: Limits
+    decided: tuple[Decided, ...]
+    waived: Mapping[LimitKey, datetime] = field(default_factory=dict)
+    earlier: Mapping[str, Sequence[EarlierImage]] = field(default_factory=dict)
+
+    @property
+    def keys(self) -> tuple[LimitKey, ...]:
+        """The limits of an image that are set."""
+        by_key = self.limits.by_key
+        return tuple(key for key in _OF_IMAGES if by_key[key] is not None)
+
+    def policy_of(self, key: LimitKey) -> Policy | None:
+        """Who sets this limit."""
+        return next((each.policy for each in self.decided if each.key == key), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One limit held against one image.
+
+    policy:       who set it
+    waived_until: when it is minded again, None: it is
+    """
+
+    finding: Finding
+    outcome: Outcome
+    policy: Policy | None
+    waived_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedImage:
+    """One platform's image with every limit.
+
+    before:   the same platform's image that it was compared with
+    baseline_compressed_bytes: what its growth is counted from, None: not known
+    cause:    what changed since `before`
+    """
+
+    image: WeighedImage
+    held: tuple[Held, ...]
+    before: WeighedImage | None = None
+    baseline_compressed_bytes: int | None = None
+    cause: Cause | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        return worst(each.outcome for each in self.held)
+
+    @property
+    def grown_bytes(self) -> int | None:
+        """Compressed, since the baseline; below 0 where it got lighter."""
+        if self.baseline_compressed_bytes is None:
+            return None
+        return self.image.compressed_bytes - self.baseline_compressed_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One reference, checked.
+
+    images:       in the order of the weighing
+    not_weighed:  platforms that are listed and could not be read
+    not_before:   platforms that `against` does not have
+    gone:         platforms that only `against` has
+    """
+
+    weighing: Weighing
+    against: Weighing | None
+    rules: Rules
+    images: tuple[CheckedImage, ...]
+    not_weighed: tuple[Platform, ...] = ()
+    not_before: tuple[Platform, ...] = ()
+    gone: tuple[Platform, ...] = ()
+
+    @property
+    def outcome(self) -> Outcome:
+        """A limit that is exceeded for sure decides, whatever else is unknown."""
+        found = [image.outcome for image in self.images]
+        if self.not_weighed or not found:
+            found.append("unknown")
+        return worst(found)
+
+    @property
+    def without_baseline(self) -> tuple[Platform, ...]:
+        """The platforms whose growth could not be judged though there is a limit."""
+        if "max_growth" not in self.rules.keys:
+            return ()
+        return tuple(
+            checked.image.platform
+            for checked in self.images
+            if checked.baseline_compressed_bytes is None
+        )
+
+
+def worst(outcomes: Iterable[Outcome]) -> Outcome:
+    """The worst of them, `pass` of none."""
+    return max(outcomes, key=_BY_WEIGHT.index, default="pass")
+
+
+def rules_of(policies: PolicySet, registry: str, repository: str, tag: str) -> Rules:
+    """What these policies say of one image; tag: "" where there is none."""
+    return Rules(
+        limits=policies.limits_of(registry, repository, tag),
+        decided=policies.explain(registry, repository, tag),
+    )
+
+
+def checked(
+    weighing: Weighing,
+    against: Weighing | None,
+    rules: Rules,
+    *,
+    platform: Platform | None = None,
+    allow_unknown: bool = False,
+) -> Check:
+    """Hold the rules against every image that was weighed.
+
+    An image is compared with the same platform's image of `against`; without one its
+    growth is counted from the rules' baseline.
+
+    platform:      what was asked for, None for every platform
+    allow_unknown: a size that is not known is worth a warning only
+    """
+    before = {image.platform: image for image in against.images} if against else {}
+    shown = {image.platform for image in weighing.images}
+    images = tuple(
+        _checked_image(image, before.get(image.platform), rules, allow_unknown)
+        for image in weighing.images
+    )
+    return Check(
+        weighing=weighing,
+        against=against,
+        rules=rules,
+        images=images,
+        not_weighed=tuple(
+            listed
+            for listed in weighing.platforms
+            if listed not in shown and (platform is None or matches(listed, platform))
+        ),
+        not_before=tuple(sorted(shown - before.keys())) if against else (),
+        gone=tuple(sorted(before.keys() - {*weighing.platforms, *shown})),
+    )
+
+
+def _checked_image(
+    image: WeighedImage,
+    before: WeighedImage | None,
+    rules: Rules,
+    allow_unknown: bool,
+) -> CheckedImage:
+    baseline = _baseline(image, rules) if before is None else before.compressed_bytes
+    findings = verdict(rules.limits, measured_image(image, baseline))
+    return CheckedImage(
+        image=image,
+        held=tuple(_held(finding, rules, allow_unknown) for finding in findings),
+        before=before,
+        baseline_compressed_bytes=baseline,
+        cause=None if before is None else compare_images(before, image),
+    )
+
+
+def _baseline(image: WeighedImage, rules: Rules) -> int | None:
+    """The median of the images before it; where it is one of those that are known,
+    of those that were before that."""
+    earlier = rules.earlier.get(str(image.platform), ())
+    digests = [each.digest for each in earlier]
+    if image.digest in digests:
+        earlier = earlier[digests.index(image.digest) + 1 :]
+    return baseline_of([each.compressed_bytes for each in earlier])
+
+
+def _held(finding: Finding, rules: Rules, allow_unknown: bool) -> Held:
+    waived_until = rules.waived.get(finding.key)
+    outcome = _OUTCOMES[finding.keeping]
+    is_minded = waived_until is None and not (outcome == "unknown" and allow_unknown)
+    if not is_minded:
+        outcome = _at_most_a_warning(outcome)
+    return Held(finding, outcome, rules.policy_of(finding.key), waived_until)
+
+
+def _at_most_a_warning(outcome: Outcome) -> Outcome:
+    """No worse than a warning."""
+    return min(outcome, "warn", key=_BY_WEIGHT.index)
+
+
+def by_outcome(images: Iterable[CheckedImage]) -> list[CheckedImage]:
+    """The worst first; else in their order."""
+    return sorted(images, key=lambda each: -_BY_WEIGHT.index(each.outcome))

@@ -1,0 +1,29 @@
+"""What one small question to a registry has shown."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from weighbridge.domain.rate_limit import RateLimit
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """The last answer of a registry to `GET /v2/`, or why there is none.
+
+    failure:      the code of the error, "" where it answered as a registry does
+    seconds:      from the first step to the answer, sign-in and waiting included
+    requests:     sent for it, repeats included, by what each was for
+    bytes_read:   of bodies
+    is_encrypted: whether it is spoken to over TLS
+    signs_in:     whether credentials are configured
+    """
+
+    probed_at: datetime
+    failure: str
+    seconds: float
+    is_encrypted: bool
+    signs_in: bool
+    requests: Mapping[str, int] = field(default_factory=dict)
+    bytes_read: int = 0
+    rate_limit: RateLimit | None = None

@@ -1,0 +1,69 @@
+"""What is told of an episode in which a limit was exceeded: a row for every face."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+from weighbridge.domain.cause import Cause, LineChange
+from weighbridge.domain.digest import Digest
+from weighbridge.domain.policy import LimitKey, Severity
+from weighbridge.domain.waiver import Waiver
+
+ViolationState: TypeAlias = Literal["open", "waived", "closed"]
+"""`waived`: it is open, and somebody has accepted it for a while."""
+
+
+@dataclass(frozen=True, slots=True)
+class ViolationReport:
+    """One episode: from the push that exceeded a limit to one that does not.
+
+    tag, digest, platform: of its last image; None and "" for a limit of the repository
+    limit_amount, amount:  bytes, or layers for `max_layers`; of growth the compressed
+                           bytes that it may have, and has
+    before_compressed_bytes: what the stream of tags had before
+    is_silent: nobody was told: it was there when the registry was first crawled
+    closed_by: `pushed`, `gone` or `policy`; None while it is open
+    waiver:    what accepts it now, None for nothing
+    """
+
+    id: int
+    registry: str
+    repository: str
+    tag: str | None
+    digest: Digest | None
+    platform: str
+    stream: str
+    policy: str
+    team: str | None
+    severity: Severity
+    limit_key: LimitKey
+    limit_amount: int
+    amount: int
+    baseline_compressed_bytes: int | None
+    before_compressed_bytes: int | None
+    cause: Cause | None
+    is_silent: bool
+    opened_at: datetime
+    pushed_at: datetime | None
+    changed_at: datetime
+    closed_at: datetime | None
+    closed_by: str | None
+    waiver: Waiver | None
+
+    @property
+    def state(self) -> ViolationState:
+        if self.closed_at is not None:
+            return "closed"
+        return "open" if self.waiver is None else "waived"
+
+    @property
+    def excess(self) -> int:
+        """How much it is over: bytes, or layers."""
+        return max(self.amount - self.limit_amount, 0)
+
+    @property
+    def heaviest_change(self) -> LineChange | None:
+        """The line that did most of it; None where that is not known."""
+        if self.cause is None or not self.cause.changes:
+            return None
+        return self.cause.changes[0]

@@ -1,0 +1,1 @@
+"""Channels that messages go to: one file a kind, over `net` alone."""

@@ -1,0 +1,169 @@
+"""Posts one message to one address, over guarded HTTP, and says whether it was taken.
+
+No error holds the address: whoever knows it can write to most channels.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import httpx
+
+from weighbridge import __version__
+from weighbridge.domain.limits import ERROR_BODY_BYTES
+from weighbridge.domain.secret import Secret
+from weighbridge.errors import (
+    ConfigError,
+    NotifyError,
+    TransportError,
+    WeighbridgeError,
+)
+from weighbridge.net.address import address_of
+from weighbridge.net.fields import Fields
+from weighbridge.net.follow import Ask, follow
+from weighbridge.net.guard import Reach
+from weighbridge.net.retry_after import parse
+from weighbridge.net.wire import fields_of
+
+DEADLINE_S: Final = 30.0
+"""For everything, from the look-up of the name to the last byte of the answer."""
+JSON: Final = "application/json"
+
+# Nothing but another configuration changes these.
+_NEVER_BETTER: Final = frozenset({"address_refused", "bad_request"})
+_HINTS: Final = {
+    "address_refused": "say allow_private: true if the channel is meant to be there",
+    "bad_request": "check the url of the channel",
+    "dns_error": "check the host of the channel's url",
+    "bad_answer": "check that the channel's url is one of HTTP",
+}
+# What Slack answers: no_service, invalid_payload. Anything longer may be a whole page.
+_WORD: Final = re.compile(rb"[a-z]{2,20}(?:_[a-z]{2,20}){0,5}")
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Where the messages of a channel go.
+
+    name:       the channel's
+    url:        reads the address as it is now. Raises ConfigError
+    ceiling:    how near the address may be
+    deadline_s: for one message
+    """
+
+    name: str
+    url: Callable[[], Secret]
+    ceiling: Reach
+    deadline_s: float = DEADLINE_S
+
+
+async def post(
+    transport: httpx.AsyncBaseTransport,
+    receiver: Receiver,
+    body: bytes,
+    headers: Sequence[tuple[str, str]] = (),
+) -> None:
+    """Returns once the receiver has taken the body, by a status of success. Redirects
+    are not followed. Raises NotifyError."""
+    # In a thread: the file may be on a disk that is slow just now.
+    url = (await read(receiver.name, receiver.url)).reveal()
+    ask = Ask(
+        method="POST",
+        url=url,
+        headers=(
+            ("User-Agent", f"weighbridge/{__version__}"),
+            ("Content-Type", JSON),
+            ("Accept", "*/*"),
+            # A message seldom follows another soon.
+            ("Connection", "close"),
+            *headers,
+        ),
+        secret_headers=(),
+        body_limit=ERROR_BODY_BYTES,
+        deadline_s=receiver.deadline_s,
+        ceiling=receiver.ceiling,
+        trusted_storage_hosts=frozenset(),
+        follow_redirects=False,
+        body=body,
+    )
+    try:
+        response = await follow(transport, ask)
+    except TransportError as exc:
+        if exc.code == "too_large":
+            return  # only a success is told so: the message was taken
+        # Not as its cause: a traceback would show the address.
+        raise _no_answer(receiver.name, url, exc) from None
+    _judge(receiver.name, url, response)
+
+
+async def read(channel: str, secret: Callable[[], Secret]) -> Secret:
+    """A secret whose file may have changed. Raises NotifyError(secret_file)."""
+    try:
+        return await asyncio.to_thread(secret)
+    except ConfigError as exc:
+        raise unreadable(channel, exc) from exc
+
+
+def unreadable(channel: str, exc: ConfigError) -> NotifyError:
+    """A file that is not there now may be there soon."""
+    message = f"channel {channel}: {exc.message}"
+    return NotifyError(message, code=exc.code, retryable=True)
+
+
+def _no_answer(channel: str, url: str, exc: TransportError) -> NotifyError:
+    return NotifyError(
+        f"channel {channel}: {_without_address(exc.message, url)}",
+        code=exc.code,
+        retryable=exc.code not in _NEVER_BETTER,
+        hint=_HINTS.get(exc.code, ""),
+    )
+
+
+def _without_address(message: str, url: str) -> str:
+    """What was said, with no part of the address."""
+    try:
+        address = address_of(url)
+    except httpx.InvalidURL:
+        return "its url is none"
+    for said in (f"{address.shown}: ", address.shown, url):
+        message = message.replace(said, "")
+    return message.replace(address.host, "its host")
+
+
+def _judge(channel: str, url: str, response: httpx.Response) -> None:
+    status = response.status_code
+    if response.is_success:
+        return
+    if 300 <= status < 400:
+        raise NotifyError(
+            f"channel {channel}: HTTP {status}, and redirects are not followed",
+            code="redirect_refused",
+            hint="configure the address that it redirects to",
+        )
+    is_busy = status == 429 or status >= 500
+    raise _refusal(channel, url, response, is_busy=is_busy)
+
+
+def _refusal(
+    channel: str, url: str, response: httpx.Response, *, is_busy: bool
+) -> WeighbridgeError:
+    word = _WORD.fullmatch(response.content.strip())
+    said = word[0].decode() if word else ""
+    told = f" ({said})" if said and said not in url else ""
+    return NotifyError(
+        f"channel {channel}: HTTP {response.status_code}{told}",
+        code="channel_busy" if is_busy else "channel_refused",
+        retryable=is_busy,
+        retry_after=_retry_after(response) if is_busy else None,
+        hint="" if is_busy else "check the url, and whether the channel still exists",
+    )
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    fields = Fields(fields_of(response))
+    if "retry-after" not in fields:
+        return None
+    return parse(fields.get("retry-after"), datetime.now(UTC))

@@ -1,0 +1,1 @@
+"""One model of what a message says, and one small renderer for each medium."""

@@ -1,0 +1,152 @@
+"""What a message says, in plain text: the one model that every medium renders.
+
+All texts are one printable line of bounded length, whatever a stranger pushed; none is
+escaped yet for any medium.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from weighbridge.domain.message import Message, Told
+from weighbridge.domain.policy import Severity
+from weighbridge.domain.printable import printable
+from weighbridge.notify.render.facts import (
+    NAME_CHARACTERS,
+    Fact,
+    Sharing,
+    base_of,
+    details_of,
+    line_of,
+    repositories_by_cause,
+    sizes_of,
+)
+from weighbridge.notify.render.verdicts import excess, verdict
+
+HEADLINE_CHARACTERS: Final = 300
+URL_CHARACTERS: Final = 1_000
+
+_IN_DETAIL: Final = 3
+"""So many images are shown with everything, where there is little room."""
+
+TEST: Final = "This is a test message: nothing is wrong, and no such image was pushed."
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One violation.
+
+    name:    registry/repository:tag
+    verdict: which limit is exceeded and by how much, or that it is kept again
+    cause:   the line that brought most of it; "" where it is not known
+    url:     the page about it; "" for none
+    """
+
+    name: str
+    verdict: str
+    cause: Fact | None
+    facts: tuple[Fact, ...]
+    severity: Severity
+    is_resolved: bool
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A whole message.
+
+    note: what is to be said before everything else; "" for nothing
+    more: violations that are not among the items
+    """
+
+    headline: str
+    note: str
+    items: tuple[Item, ...]
+    more: int
+
+    def shown_facts(self, item: Item) -> list[Fact]:
+        """What a chat shows of it beside name and verdict."""
+        is_long = len(self.items) > _IN_DETAIL
+        facts = [fact for fact in item.facts if not (is_long and fact.is_detail)]
+        return [*([item.cause] if item.cause else []), *facts]
+
+
+def content_of(message: Message) -> Content:
+    """What is to be said."""
+    sharing = Sharing(repositories_by_cause(message.items), is_all=not message.more)
+    return Content(
+        headline=printable(_headline(message), HEADLINE_CHARACTERS),
+        note=TEST if message.is_test else "",
+        items=tuple(item_of(told, sharing) for told in message.items),
+        more=message.more,
+    )
+
+
+def and_more(hidden: int) -> str:
+    """The words for what does not fit."""
+    return f"and {hidden:,} more"
+
+
+def name_of(told: Told) -> str:
+    """What was pushed, as people call it."""
+    tag = f":{told.tag}" if told.tag else ""
+    return printable(f"{told.registry}/{told.repository}{tag}", NAME_CHARACTERS)
+
+
+def _headline(message: Message) -> str:
+    test = "Test: " if message.is_test else ""
+    if len(message.items) == 1 and not message.more:
+        told = message.items[0]
+        words = "is within its limit again" if _is_over(told) else excess(told)
+        return f"{test}{name_of(told)} {words}"
+    ended = sum(map(_is_over, message.items))
+    count = len(message.items) + message.more - ended
+    parts = [f"{count:,} {_noun(count)} exceeded"] if count else []
+    if ended:
+        parts.append(f"{ended:,} {'' if count else f'{_noun(ended)} '}kept again")
+    why = " by one base image that changed" if _is_of_one_base(message.items) else ""
+    about = f" ({message.group})" if message.group else ""
+    return f"{test}{', '.join(parts) or 'nothing exceeded'}{why}{about}"
+
+
+def _noun(count: int) -> str:
+    return "limit" if count == 1 else "limits"
+
+
+def _is_of_one_base(items: Sequence[Told]) -> bool:
+    """Whether all of them grew by what others share."""
+    causes = [told.cause for told in items if not _is_over(told)]
+    keys = {cause.key for cause in causes if cause and cause.of in ("base", "both")}
+    return (
+        len(causes) > 1 and None not in causes and len(keys) == 1 and None not in keys
+    )
+
+
+def _is_over(told: Told) -> bool:
+    """Whether it has come to its end."""
+    return told.event == "resolved"
+
+
+def item_of(told: Told, sharing: Sharing) -> Item:
+    """What is said of one violation."""
+    is_resolved = _is_over(told)
+    cause = None if is_resolved else told.cause
+    base = [] if cause is None else base_of(cause, sharing)
+    return Item(
+        name=name_of(told),
+        verdict=verdict(told),
+        cause=None if cause is None else line_of(cause),
+        facts=(*sizes_of(told), *base, *details_of(told)),
+        severity=told.severity,
+        is_resolved=is_resolved,
+        url=url_of(told),
+    )
+
+
+def url_of(told: Told) -> str:
+    """Our own page, whose parts are quoted already. What is none is left out: a medium
+    would make a link of it."""
+    text = told.url or ""
+    is_ours = text.startswith(("https://", "http://")) and text.isascii()
+    is_plain = text.isprintable() and not set(text) & set(" <>\"'|\\^`{}")
+    return text if is_ours and is_plain and len(text) <= URL_CHARACTERS else ""

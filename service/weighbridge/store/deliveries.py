@@ -1,0 +1,253 @@
+"""The outbox, as it is emptied: one group at a time is claimed, sent and noted.
+
+The key of a message is kept before it is sent. Whoever sends it again, because nobody
+knows whether it arrived, sends the same notifications under the same key.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, bindparam, select, update
+
+from weighbridge.domain.grouping import message_key, pause_after
+from weighbridge.domain.message import NotificationEvent
+from weighbridge.domain.waiver import ActiveWaivers
+from weighbridge.store.dialect import among_ids, listed
+from weighbridge.store.models import registries, repositories
+from weighbridge.store.outbox import CLOSED, OPEN_AGAIN, REVOCABLE, WAIVED
+from weighbridge.store.process_mark import is_gone
+from weighbridge.store.push_tables import (
+    notification_groups,
+    notifications,
+    violations,
+)
+from weighbridge.store.types import Moment
+from weighbridge.store.waivers import active_waivers
+
+_TRIED: Final = 20
+"""Groups that are looked at for one that nobody else has."""
+_group = notification_groups.c
+_row = notifications.c
+WAITS: Final = (
+    _row.sent_at.is_(None),
+    _row.given_up_at.is_(None),
+    _row.dropped_for.is_(None),
+)
+_DUE: Final = (
+    select(notification_groups)
+    .where(
+        _group.channel == bindparam("channel"),
+        _group.next_at <= bindparam("now", type_=Moment()),
+    )
+    .order_by(_group.next_at, _group.id)
+    .limit(_TRIED)
+)
+_NEXT: Final = select(
+    _group.channel, _group.next_at, _group.lease_until, _group.lease_owner
+).where(_group.next_at.is_not(None))
+_WAITING: Final = (
+    select(
+        _row.id,
+        _row.violation_id,
+        _row.event,
+        _row.created_at,
+        _row.message_key,
+        violations.c.closed_at,
+        violations.c.tag,
+        violations.c.limit_key,
+        repositories.c.name.label("repository"),
+        registries.c.name.label("registry"),
+    )
+    .join(violations, violations.c.id == _row.violation_id)
+    .join(repositories, repositories.c.id == violations.c.repository_id)
+    .join(registries, registries.c.id == repositories.c.registry_id)
+    .where(_row.group_id == bindparam("group_id"), *WAITS)
+    .order_by(_row.id)
+)
+_IS_UNTRIED: Final = (among_ids(_row.id), _row.message_key.is_(None), *WAITS)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A message that is to be sent now, and the right to do so until its lease ends.
+
+    about:      what its items have in common, "" for nothing
+    is_cause:   they have their cause in common
+    key:        the same whenever this message is sent
+    rows:       its notifications
+    told:       each violation with what is told of it
+    tries:      with this one, since its group last got through
+    """
+
+    group_id: int
+    channel: str
+    about: str
+    is_cause: bool
+    key: str
+    owner: str
+    rows: tuple[int, ...]
+    told: tuple[tuple[int, NotificationEvent], ...]
+    tries: int
+    failing_since: datetime | None
+
+    @property
+    def has_opened(self) -> bool:
+        return any(event == "opened" for _, event in self.told)
+
+
+def next_due(connection: Connection, now: datetime) -> dict[str, datetime]:
+    """The channels in whose groups something waits, with when the first is due: what
+    somebody is sending, when that one's lease ends."""
+    due: dict[str, datetime] = {}
+    for row in connection.execute(_NEXT):
+        at = row.next_at if _is_free(row, now) else row.lease_until
+        due[row.channel] = min(at, due.get(row.channel, at))
+    return due
+
+
+def claim_delivery(
+    connection: Connection, channel: str, *, now: datetime, lease_s: float, owner: str
+) -> Delivery | None:
+    """Take the channel's group that is due for longest, and note the key of its
+    message. None where no group is due that nobody else has.
+
+    What need not be told any more is dropped: a violation that was closed before
+    anybody knew of it, one that is waived by now, the end of one that is open again.
+
+    owner: as `process_mark.one_claim` makes it
+    """
+    due = connection.execute(_DUE, {"channel": channel, "now": now}).all()
+    for group in due:
+        if _is_free(group, now) and _take(connection, group, now, lease_s, owner):
+            delivery = _delivery(connection, group, now, owner)
+            if delivery is not None:
+                return delivery
+            _settle(connection, group.id, owner)
+    return None
+
+
+def _is_free(group: Row[*tuple[Any, ...]], now: datetime) -> bool:
+    is_held = group.lease_until is not None and group.lease_until > now
+    return not is_held or is_gone(group.lease_owner)
+
+
+def _take(
+    connection: Connection,
+    group: Row[*tuple[Any, ...]],
+    now: datetime,
+    lease_s: float,
+    owner: str,
+) -> bool:
+    """The next try is put off before this one begins: who is killed by a message does
+    not begin again at once."""
+    taken = connection.execute(
+        update(notification_groups)
+        .where(
+            _group.id == group.id,
+            _group.lease_owner.is_not_distinct_from(group.lease_owner),
+            _group.attempts == group.attempts,
+            _group.next_at == group.next_at,
+        )
+        .values(
+            next_at=now + pause_after(group.attempts + 1, 1.0),
+            attempts=group.attempts + 1,
+            lease_until=now + timedelta(seconds=lease_s),
+            lease_owner=owner,
+        )
+    )
+    return taken.rowcount == 1
+
+
+def _delivery(
+    connection: Connection,
+    group: Row[*tuple[Any, ...]],
+    now: datetime,
+    owner: str,
+) -> Delivery | None:
+    waiting = connection.execute(_WAITING, {"group_id": group.id}).all()
+    begun = next((row.message_key for row in waiting if row.message_key), None)
+    if begun is None:
+        rows = _still_wanted(connection, waiting, now)
+        key = message_key(group.channel, [(row.id, row.created_at) for row in rows])
+        rows = _keyed(connection, rows, key)
+    else:
+        key = begun
+        rows = [row for row in waiting if row.message_key == begun]
+    if not rows:
+        return None
+    return Delivery(
+        group_id=group.id,
+        channel=group.channel,
+        about=group.about,
+        is_cause=group.is_cause,
+        key=key,
+        owner=owner,
+        rows=tuple(row.id for row in rows),
+        told=tuple((row.violation_id, row.event) for row in rows),
+        tries=group.attempts + 1,
+        failing_since=group.failing_since,
+    )
+
+
+def _still_wanted(
+    connection: Connection, waiting: Sequence[Row[*tuple[Any, ...]]], now: datetime
+) -> list[Row[*tuple[Any, ...]]]:
+    """Those that are to be told; the others are dropped with the reason."""
+    waivers = active_waivers(connection, now)
+    reasons = {row.id: _reason(row, waivers, now) for row in waiting}
+    for reason in REVOCABLE:
+        doomed = [one for one, why in reasons.items() if why == reason]
+        if doomed:
+            connection.execute(
+                update(notifications).where(*_IS_UNTRIED).values(dropped_for=reason),
+                {"ids": listed(doomed)},
+            )
+    return [row for row in waiting if reasons[row.id] is None]
+
+
+def _reason(
+    row: Row[*tuple[Any, ...]], waivers: ActiveWaivers, now: datetime
+) -> str | None:
+    if row.event != "opened":
+        return OPEN_AGAIN if row.closed_at is None else None
+    if row.closed_at is not None:
+        return CLOSED
+    waiver = waivers.find(
+        row.registry, row.repository, row.tag or "", row.limit_key, now
+    )
+    return None if waiver is None else WAIVED
+
+
+def _keyed(
+    connection: Connection, rows: Sequence[Row[*tuple[Any, ...]]], key: str
+) -> list[Row[*tuple[Any, ...]]]:
+    """Those that got the key; another transaction may just have dropped some."""
+    if not rows:
+        return []
+    got = set(
+        connection.execute(
+            update(notifications)
+            .where(*_IS_UNTRIED)
+            .values(message_key=key)
+            .returning(_row.id),
+            {"ids": listed([row.id for row in rows])},
+        ).scalars()
+    )
+    return [row for row in rows if row.id in got]
+
+
+def _settle(connection: Connection, group_id: int, owner: str) -> None:
+    """Nothing was left to be told."""
+    connection.execute(
+        update(notification_groups)
+        .where(_group.id == group_id, _group.lease_owner == owner)
+        .values(
+            next_at=None,
+            attempts=0,
+            failing_since=None,
+            lease_until=None,
+            lease_owner=None,
+        )
+    )

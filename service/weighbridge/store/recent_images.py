@@ -1,0 +1,79 @@
+"""What a tag's stream had last: the images that the next one is compared with."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Connection, select
+
+from weighbridge.domain.digest import Digest
+from weighbridge.domain.newest import Candidate, ranked
+from weighbridge.domain.platform import Platform
+from weighbridge.domain.stream import stream_of
+from weighbridge.store.models import registries, repositories
+from weighbridge.store.stream_images import StreamImage, images_of
+from weighbridge.store.streams import Pointed, read_streams
+
+
+class RecentImage(NamedTuple):
+    """One image of a stream."""
+
+    platform: str
+    digest: Digest
+    compressed_bytes: int
+
+
+def recent_images(
+    connection: Connection,
+    registry: str,
+    repository: str,
+    tag: str,
+    platforms: Sequence[Platform],
+    now: datetime,
+) -> list[RecentImage]:
+    """The distinct images of each platform that tags like this one have pointed to,
+    the latest first; none of a repository that is not known.
+
+    The tag need not be there yet.
+    """
+    repository_id = connection.execute(
+        select(repositories.c.id)
+        .join(registries, registries.c.id == repositories.c.registry_id)
+        .where(registries.c.name == registry, repositories.c.name == repository)
+    ).scalar_one_or_none()
+    if repository_id is None:
+        return []
+    stream = stream_of(tag)
+    pointed = read_streams(connection, repository_id, {stream: ()})[stream]
+    found = images_of(connection, {each.target for each in pointed}, platforms)
+    names = dict.fromkeys(name for images in found.values() for name in images)
+    return [
+        RecentImage(name, candidate.digest, candidate.compressed_bytes)
+        for name in names
+        for candidate in _latest_first(pointed, found, name, now)
+    ]
+
+
+def _latest_first(
+    pointed: Sequence[Pointed],
+    found: dict[int, dict[str, StreamImage]],
+    platform: str,
+    now: datetime,
+) -> list[Candidate]:
+    candidates = [
+        Candidate(
+            tag=each.tag,
+            digest=image.digest,
+            # Whoever told when: a registry may give push times for some tags only.
+            pushed_at=None,
+            moved_at=each.since,
+            created_at=image.created_at,
+            compressed_bytes=image.compressed_bytes,
+        )
+        for each in pointed
+        if (image := found.get(each.target, {}).get(platform)) is not None
+    ]
+    latest: dict[Digest, Candidate] = {}
+    for place in ranked(candidates, now):
+        latest.setdefault(place.candidate.digest, place.candidate)
+    return list(latest.values())

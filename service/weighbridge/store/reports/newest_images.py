@@ -1,0 +1,98 @@
+"""The newest image of every repository with the numbers that limits are about."""
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from sqlalchemy import (
+    Connection,
+    ScalarSelect,
+    case,
+    func,
+    literal,
+    null,
+    select,
+)
+
+from weighbridge.domain.measure import Confidence
+from weighbridge.store.models import (
+    blobs,
+    layers,
+    registries,
+    repositories,
+    repository_summaries,
+)
+from weighbridge.store.reports.inventory import PIECE
+
+_repository = repositories.c
+_summary = repository_summaries.c
+
+
+class NewestImage(NamedTuple):
+    """A repository with its newest image; None: it has none, or it is not known.
+
+    largest_layer_compressed_bytes: None where it was not asked for
+    """
+
+    registry: str
+    repository: str
+    tag: str | None
+    platform: str | None
+    compressed_bytes: int | None
+    uncompressed_bytes: int | None
+    uncompressed_confidence: Confidence | None
+    layers: int | None
+    baseline_compressed_bytes: int | None
+    deduplicated_bytes: int | None
+    largest_layer_compressed_bytes: int | None
+
+
+def newest_images(
+    connection: Connection, registry: str | None = None, *, with_layers: bool = False
+) -> Iterator[NewestImage]:
+    """Of every repository that is not gone, by registry and name.
+
+    with_layers: also how heavy each image's largest layer is, which takes longer
+    """
+    largest = _largest_layer() if with_layers else null()
+    statement = (
+        select(
+            registries.c.name,
+            _repository.name,
+            _summary.newest_tag,
+            _summary.newest_platform,
+            _summary.newest_compressed_bytes,
+            _summary.newest_uncompressed_bytes,
+            _summary.newest_uncompressed_confidence,
+            _summary.newest_layers,
+            _summary.baseline_compressed_bytes,
+            # The ledger's column holds 0 until the repository was summed up.
+            case((_summary.referenced_bytes.is_not(None), _summary.deduplicated_bytes)),
+            largest,
+        )
+        .select_from(repositories)
+        .join(registries, registries.c.id == _repository.registry_id)
+        .join(repository_summaries, _summary.repository_id == _repository.id)
+        .where(_repository.gone_at.is_(None), registries.c.state != _UNCONFIGURED)
+        .order_by(_repository.registry_id, _repository.name)
+        .execution_options(yield_per=PIECE)
+    )
+    if registry is not None:
+        statement = statement.where(registries.c.name == registry)
+    with connection.execute(statement) as result:
+        for row in result:
+            yield NewestImage(*row)
+
+
+_UNCONFIGURED: Final = literal("unconfigured")
+
+
+def _largest_layer() -> ScalarSelect[int]:
+    # What this manifest says of a blob counts, where that is not the first claim.
+    claimed = func.coalesce(layers.c.claimed_bytes, blobs.c.compressed_bytes)
+    return (
+        select(func.max(claimed))
+        .join_from(layers, blobs, blobs.c.id == layers.c.blob_id)
+        .where(layers.c.image_id == _summary.newest_image_id)
+        .correlate(repository_summaries)
+        .scalar_subquery()
+    )

@@ -1,0 +1,179 @@
+"""Violations: what exceeds its limit, and what did."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+from sqlalchemy import BigInteger, Connection, Row, Select, func, select, type_coerce
+
+from weighbridge.domain.policy import LimitKey, Severity
+from weighbridge.domain.report import Page
+from weighbridge.domain.violation import ViolationReport
+from weighbridge.domain.waiver import NO_WAIVERS, ActiveWaivers
+from weighbridge.store.cause_column import read_cause
+from weighbridge.store.models import registries, repositories
+from weighbridge.store.paging import check_limit, read_cursor, write_cursor
+from weighbridge.store.push_tables import violations
+from weighbridge.store.waivers import active_waivers
+
+StateFilter: TypeAlias = Literal["open", "closed", "all"]
+
+_ORDER: Final = "violations"
+_table = violations.c
+
+
+@dataclass(frozen=True, slots=True)
+class ViolationQuery:
+    """Which violations, newest first; None: of all. `open` holds those that are waived
+    too. team: "" for those of nobody's"""
+
+    registry: str | None = None
+    repository: str | None = None
+    team: str | None = None
+    severity: str | None = None
+    policy: str | None = None
+    state: StateFilter = "open"
+    limit: int = 100
+    cursor: str | None = None
+
+
+class OpenRow(NamedTuple):
+    """As much of an open violation as is counted."""
+
+    repository_id: int
+    registry: str
+    repository: str
+    tag: str
+    policy: str
+    severity: Severity
+    limit_key: LimitKey
+
+
+_OPEN: Final = (
+    select(
+        _table.repository_id,
+        registries.c.name,
+        repositories.c.name,
+        func.coalesce(_table.tag, ""),
+        _table.policy,
+        _table.severity,
+        _table.limit_key,
+    )
+    .join_from(violations, repositories, repositories.c.id == _table.repository_id)
+    .join(registries, registries.c.id == repositories.c.registry_id)
+    .where(_table.closed_at.is_(None), repositories.c.gone_at.is_(None))
+    .order_by(_table.id)
+)
+_VERSION: Final = select(
+    func.count(),
+    func.coalesce(func.sum(_table.id), 0),
+    func.coalesce(func.max(type_coerce(_table.changed_at, BigInteger)), 0),
+).where(_table.closed_at.is_(None))
+
+
+def violation_page(
+    connection: Connection, query: ViolationQuery, now: datetime
+) -> Page[ViolationReport]:
+    """One page, newest first. Raises UsageError(invalid_limit, invalid_cursor)."""
+    limit = check_limit(query.limit)
+    statement = _chosen(query).order_by(_table.id.desc()).limit(limit + 1)
+    if query.cursor is not None:
+        (last,) = read_cursor(query.cursor, _ORDER, ((int,),))
+        statement = statement.where(_table.id < last)
+    rows = connection.execute(statement).all()
+    waivers = active_waivers(connection, now) if rows else NO_WAIVERS
+    items = tuple(_report(row, waivers, now) for row in rows[:limit])
+    following = write_cursor(_ORDER, [items[-1].id]) if len(rows) > limit else None
+    return Page(items, following)
+
+
+def open_rows(connection: Connection) -> list[OpenRow]:
+    """Every violation that is open, waived ones included."""
+    return [OpenRow(*row) for row in connection.execute(_OPEN)]
+
+
+def violating_ids(connection: Connection, now: datetime) -> frozenset[int]:
+    """The repositories that have an open violation which nobody has accepted."""
+    rows = open_rows(connection)
+    waivers = active_waivers(connection, now) if rows else NO_WAIVERS
+    return frozenset(row.repository_id for row in not_waived(rows, waivers, now))
+
+
+def not_waived(
+    rows: Sequence[OpenRow], waivers: ActiveWaivers, now: datetime
+) -> list[OpenRow]:
+    """Those that nobody has accepted."""
+    return [
+        row
+        for row in rows
+        if waivers.find(row.registry, row.repository, row.tag, row.limit_key, now)
+        is None
+    ]
+
+
+def violations_version(connection: Connection) -> str:
+    """A text that changes whenever an open violation comes, goes, or changes."""
+    return "-".join(str(part) for part in connection.execute(_VERSION).one())
+
+
+def _chosen(query: ViolationQuery) -> Select[*tuple[object, ...]]:
+    statement = (
+        select(
+            violations,
+            registries.c.name.label("registry"),
+            repositories.c.name.label("repository"),
+        )
+        .join(repositories, repositories.c.id == _table.repository_id)
+        .join(registries, registries.c.id == repositories.c.registry_id)
+    )
+    wanted = (
+        (registries.c.name, query.registry),
+        (repositories.c.name, query.repository),
+        (func.coalesce(_table.team, ""), query.team),
+        (_table.severity, query.severity),
+        (_table.policy, query.policy),
+    )
+    for column, value in wanted:
+        if value is not None:
+            statement = statement.where(column == value)
+    if query.state == "open":
+        statement = statement.where(_table.closed_at.is_(None))
+    elif query.state == "closed":
+        statement = statement.where(_table.closed_at.is_not(None))
+    return statement
+
+
+def _report(
+    row: Row[*tuple[object, ...]], waivers: ActiveWaivers, now: datetime
+) -> ViolationReport:
+    is_open = row.closed_at is None
+    return ViolationReport(
+        id=row.id,
+        registry=row.registry,
+        repository=row.repository,
+        tag=row.tag,
+        digest=row.digest,
+        platform=row.platform,
+        stream=row.stream,
+        policy=row.policy,
+        team=row.team,
+        severity=row.severity,
+        limit_key=row.limit_key,
+        limit_amount=row.limit_amount,
+        amount=row.amount,
+        baseline_compressed_bytes=row.baseline_compressed_bytes,
+        before_compressed_bytes=row.before_compressed_bytes,
+        cause=read_cause(row.cause, row.cause_key),
+        is_silent=row.is_silent,
+        opened_at=row.opened_at,
+        pushed_at=row.pushed_at,
+        changed_at=row.changed_at,
+        closed_at=row.closed_at,
+        closed_by=row.closed_by,
+        waiver=waivers.find(
+            row.registry, row.repository, row.tag or "", row.limit_key, now
+        )
+        if is_open
+        else None,
+    )

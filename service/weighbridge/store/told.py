@@ -1,0 +1,130 @@
+"""What is told of violations, read for a message: `domain.message.Told`."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, Select, bindparam, or_, select
+
+from weighbridge.domain.message import NotificationEvent, Told
+from weighbridge.store.cause_column import read_cause
+from weighbridge.store.dialect import among_ids, listed
+from weighbridge.store.models import images, registries, repositories
+from weighbridge.store.push_tables import violations
+from weighbridge.store.types import Moment
+from weighbridge.store.waivers import active_waivers
+
+OPEN_FOR: Final = timedelta(hours=24)
+"""An Alertmanager is told so long of what was opened."""
+CLOSED_FOR: Final = timedelta(minutes=5)
+"""And so long of what was closed, as its documentation wants it."""
+
+_table = violations.c
+
+
+def _told(*where: Any) -> Select[*tuple[Any, ...]]:  # conditions are of any kind
+    return (
+        select(
+            violations,
+            registries.c.name.label("registry"),
+            repositories.c.name.label("repository"),
+            images.c.compressed_bytes,
+            images.c.uncompressed_bytes,
+        )
+        .join(repositories, repositories.c.id == _table.repository_id)
+        .join(registries, registries.c.id == repositories.c.registry_id)
+        .join(images, images.c.id == _table.image_id, isouter=True)
+        .where(*where)
+        .order_by(_table.id)
+    )
+
+
+_OF_THESE: Final = _told(among_ids(_table.id))
+_EXCESSES: Final = select(_table.id, _table.limit_amount, _table.amount).where(
+    among_ids(_table.id)
+)
+_FIRING: Final = _told(
+    _table.is_silent.is_(False),
+    _table.opened_at > bindparam("opened_after", type_=Moment()),
+    or_(
+        _table.closed_at.is_(None),
+        _table.closed_at > bindparam("closed_after", type_=Moment()),
+    ),
+).limit(bindparam("most"))
+
+
+def read_told(
+    connection: Connection,
+    told: Collection[tuple[int, NotificationEvent]],
+    most: int,
+) -> list[Told]:
+    """What is told of these violations, the heaviest first; of the heaviest `most`
+    where there are more. Without addresses of pages."""
+    events = dict(told)
+    chosen = _heaviest(connection, events, most)
+    rows = {
+        row.id: row
+        for row in connection.execute(_OF_THESE, {"ids": listed(chosen)}).all()
+    }
+    return [_read(rows[one], events[one]) for one in chosen if one in rows]
+
+
+def read_firing(connection: Connection, now: datetime, most: int) -> list[Told]:
+    """What an Alertmanager is to know: what was opened within a day and is open, and
+    what was closed within some minutes. What is waived is left out."""
+    rows = connection.execute(
+        _FIRING,
+        {
+            "opened_after": now - OPEN_FOR,
+            "closed_after": now - CLOSED_FOR,
+            "most": most,
+        },
+    ).all()
+    waivers = active_waivers(connection, now)
+    return [
+        _read(row, "opened" if row.closed_at is None else "resolved")
+        for row in rows
+        if not waivers.find(
+            row.registry, row.repository, row.tag or "", row.limit_key, now
+        )
+    ]
+
+
+def _heaviest(
+    connection: Connection, events: dict[int, NotificationEvent], most: int
+) -> list[int]:
+    """By how far each is over its limit, as a share of it: bytes and layers can be
+    compared so. What is open comes before what is over."""
+    rows = connection.execute(_EXCESSES, {"ids": listed(sorted(events))}).all()
+
+    def weight(row: Row[*tuple[Any, ...]]) -> tuple[bool, float, int]:
+        is_over = events[row.id] == "resolved"
+        return (is_over, -row.amount / max(row.limit_amount, 1), row.id)
+
+    return [row.id for row in sorted(rows, key=weight)[:most]]
+
+
+def _read(row: Row[*tuple[Any, ...]], event: NotificationEvent) -> Told:
+    return Told(
+        violation_id=row.id,
+        event=event,
+        registry=row.registry,
+        repository=row.repository,
+        tag=row.tag or "",
+        digest=row.digest,
+        platform=row.platform,
+        policy=row.policy,
+        team=row.team,
+        severity=row.severity,
+        limit_key=row.limit_key,
+        limit_amount=row.limit_amount,
+        amount=row.amount,
+        baseline_compressed_bytes=row.baseline_compressed_bytes,
+        before_compressed_bytes=row.before_compressed_bytes,
+        compressed_bytes=row.compressed_bytes,
+        uncompressed_bytes=row.uncompressed_bytes,
+        cause=read_cause(row.cause, row.cause_key),
+        opened_at=row.opened_at,
+        closed_at=row.closed_at,
+        url=None,
+    )

@@ -1,0 +1,124 @@
+"""Rows of `unjudged`: tags that moved and that no policy was held against yet."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection, bindparam, case, delete, select
+
+from weighbridge.store.claiming import Claim
+from weighbridge.store.dialect import GoneRows, PutRows
+from weighbridge.store.models import repositories, tags
+from weighbridge.store.push_tables import unjudged
+from weighbridge.store.tag_rows import read_tags
+
+AT_ONCE: Final = 2_000
+"""Tags that are judged in one transaction."""
+
+_PUT: Final = PutRows(
+    unjudged, key=("repository_id", "tag_id"), values=("is_silent", "is_weighed")
+)
+_DROP: Final = GoneRows(unjudged, key=("repository_id", "tag_id"))
+_FIND: Final = (
+    select(
+        unjudged.c.tag_id,
+        tags.c.name,
+        case((tags.c.gone_at.is_(None), tags.c.target_id)).label("target"),
+        tags.c.moved_at,
+        tags.c.pushed_at,
+        unjudged.c.is_silent,
+        unjudged.c.is_weighed,
+    )
+    .join(tags, tags.c.id == unjudged.c.tag_id)
+    .where(
+        unjudged.c.repository_id == bindparam("repository"),
+        unjudged.c.tag_id > bindparam("after"),
+    )
+    .order_by(unjudged.c.tag_id)
+    .limit(AT_ONCE)
+)
+_WAITING: Final = (
+    select(unjudged.c.repository_id)
+    .distinct()
+    .join(repositories, repositories.c.id == unjudged.c.repository_id)
+    .where(repositories.c.registry_id == bindparam("registry"))
+    .order_by(unjudged.c.repository_id)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class UnjudgedTag:
+    """A tag that moved, as it is now.
+
+    target:     None: it is gone, or cannot be read any more
+    is_silent:  nobody is to be told: it came with its registry's first crawl
+    is_weighed: all was judged but its uncompressed size, which is not known yet
+    """
+
+    tag_id: int
+    name: str
+    target: int | None
+    moved_at: datetime | None
+    pushed_at: datetime | None
+    is_silent: bool = False
+    is_weighed: bool = False
+
+
+def note_unjudged(connection: Connection, claim: Claim, tag_ids: Iterable[int]) -> None:
+    """Remember tags that moved. Not in a repository's first pass, unless somebody
+    said that they were pushed: what was there before us is nobody's push."""
+    if claim.pass_number == 0 and not claim.is_push:
+        return
+    rows = [(claim.repository_id, tag, False, False) for tag in sorted(tag_ids)]
+    _PUT.put(connection, rows)
+
+
+def find_unjudged(
+    connection: Connection, repository_id: int, after: int = -1
+) -> list[UnjudgedTag]:
+    """The next tags that wait, at most `AT_ONCE`."""
+    parameters = {"repository": repository_id, "after": after}
+    return [UnjudgedTag(*row) for row in connection.execute(_FIND, parameters)]
+
+
+def find_tag(
+    connection: Connection, repository_id: int, name: str
+) -> UnjudgedTag | None:
+    """A live tag by its name, to be judged though nobody has moved it."""
+    tag = read_tags(connection, repository_id, [name]).get(name)
+    if tag is None or tag.live_target is None:
+        return None
+    return UnjudgedTag(tag.id, name, tag.live_target, tag.moved_at, tag.pushed_at)
+
+
+def wait_for_size(
+    connection: Connection, repository_id: int, waiting: Iterable[UnjudgedTag]
+) -> None:
+    """Remember tags of which only the uncompressed size is still to be judged."""
+    rows = [
+        (repository_id, tag.tag_id, tag.is_silent, True)
+        for tag in waiting
+        if not tag.is_weighed
+    ]
+    _PUT.put(connection, rows)
+
+
+def drop_unjudged(
+    connection: Connection, repository_id: int, tag_ids: Collection[int]
+) -> None:
+    """They are judged."""
+    _DROP.remove(connection, [(repository_id, tag) for tag in sorted(tag_ids)])
+
+
+def forget_unjudged(connection: Connection, repository_id: int) -> None:
+    """None of a repository waits any more."""
+    connection.execute(
+        delete(unjudged).where(unjudged.c.repository_id == repository_id)
+    )
+
+
+def unjudged_repositories(connection: Connection, registry_id: int) -> list[int]:
+    """Repositories with tags that wait."""
+    parameters = {"registry": registry_id}
+    return list(connection.execute(_WAITING, parameters).scalars())

@@ -1,0 +1,106 @@
+"""Which limits hold for an image, for a gate that is about to let it pass or not."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Final
+from urllib.parse import urlsplit
+
+from fastapi import Request
+from starlette.responses import Response
+
+from weighbridge.domain.platform import Platform
+from weighbridge.domain.policy import LIMIT_KEYS, Decided
+from weighbridge.domain.policy_set import PolicySet
+from weighbridge.domain.reference import DOCKER_HUB, Reference, parse_reference
+from weighbridge.domain.report import RegistryReport
+from weighbridge.domain.waiver import ActiveWaivers
+from weighbridge.domain.weighing import rfc3339
+from weighbridge.store.recent_images import recent_images
+from weighbridge.store.reports import registry_reports
+from weighbridge.store.session import Database
+from weighbridge.store.waivers import active_waivers
+from weighbridge.web.answers import json_answer
+from weighbridge.web.finding import no_registry
+from weighbridge.web.limit_rows import EarlierImage, ImageLimit, ImageLimits
+from weighbridge.web.parameters import Ref
+
+_HUB_HOST: Final = "registry-1.docker.io"
+
+
+class Limits:
+    """The one route of a gate. The image need not be known yet: most that are checked
+    were built a moment ago."""
+
+    def __init__(
+        self,
+        database: Database,
+        platforms: Sequence[Platform],
+        clock: Callable[[], datetime],
+        policies: Callable[[], PolicySet],
+    ) -> None:
+        self._database = database
+        self._platforms = platforms
+        self._clock = clock
+        self._policies = policies
+
+    def limits(self, request: Request, ref: Ref) -> Response:
+        """The limits of an image, whether each is waived, and the images before it in
+        its stream, from which growth is counted."""
+        now = self._clock()
+        with self._database.read() as connection:
+            registry, reference = _meant(ref, registry_reports(connection))
+            waivers = active_waivers(connection, now)
+            recent = recent_images(
+                connection,
+                registry,
+                reference.repository,
+                reference.tag or "",
+                self._platforms,
+                now,
+            )
+        names = (registry, reference.repository, reference.tag or "")
+        decided = self._policies().explain(*names)
+        found = ImageLimits(
+            registry=registry,
+            repository=reference.repository,
+            tag=reference.tag,
+            items=[_limit(each, names, waivers, now) for each in decided],
+            images=[EarlierImage(*image) for image in recent],
+        )
+        return json_answer(request, asdict(found))
+
+
+def _meant(ref: str, known: Sequence[RegistryReport]) -> tuple[str, Reference]:
+    """The name of the registry, and the reference. A registry may be called by its
+    name here, or by its address, as whoever builds an image does.
+
+    Raises InvalidReference, and Refusal(404) for a registry that is not known.
+    """
+    first, slash, _ = ref.partition("/")
+    if slash and any(report.name == first for report in known):
+        return first, parse_reference(ref, frozenset({first}))
+    reference = parse_reference(ref)
+    host = _HUB_HOST if reference.registry == DOCKER_HUB else reference.registry
+    for report in known:
+        if host in (report.name, urlsplit(report.url).netloc):
+            return report.name, reference
+    raise no_registry()
+
+
+def _limit(
+    decided: Decided,
+    names: tuple[str, str, str],
+    waivers: ActiveWaivers,
+    now: datetime,
+) -> ImageLimit:
+    key = next((key for key in LIMIT_KEYS if key == decided.key), None)
+    waiver = None
+    if key is not None and decided.value is not None:
+        waiver = waivers.find(*names, key, now)
+    return ImageLimit(
+        key=decided.key,
+        value=decided.value,
+        policy=None if decided.policy is None else decided.policy.name,
+        waived_until=None if waiver is None else rfc3339(waiver.expires_at),
+    )

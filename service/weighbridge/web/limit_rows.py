@@ -1,0 +1,35 @@
+"""The shape of what the API tells a gate about one image."""
+
+from dataclasses import dataclass
+
+from weighbridge.domain.digest import Digest
+from weighbridge.web.policy_rows import PolicyDecision
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLimit(PolicyDecision):
+    """One key of policies. `waived_until`: until then nobody minds; null: it is
+    minded."""
+
+    waived_until: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierImage:
+    """An image that a tag like this one has pointed to, compressed."""
+
+    platform: str
+    digest: Digest
+    compressed_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLimits:
+    """What holds for an image; `images` are those before it, of each platform the
+    latest first. Growth is counted from the median of ten."""
+
+    registry: str
+    repository: str
+    tag: str | None
+    items: list[ImageLimit]
+    images: list[EarlierImage]

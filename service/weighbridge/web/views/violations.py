@@ -1,0 +1,132 @@
+"""Violations as a page shows them: who, how much, why, since when."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from weighbridge.domain.cause import LineChange
+from weighbridge.domain.violation import ViolationReport, ViolationState
+from weighbridge.domain.waiver import Waiver
+from weighbridge.web.views.summaries import summary
+from weighbridge.web.violation_rows import unit_of
+
+LIMIT_PERCENT: Final = 66.67
+"""Where in a bar its limit is: half as much again still fits."""
+_OF_STATE: Final[dict[ViolationState, tuple[str, str]]] = {
+    "open": ("v-over", "over"),
+    "waived": ("v-waived", "waived"),
+    "closed": ("v-done", "ok"),
+}
+_CLOSED_BY: Final = {
+    "pushed": "a later push keeps the limit",
+    "gone": "its tag is gone",
+    "policy": "no policy sets the limit any more",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One violation.
+
+    link:    the page of its image, or of its repository
+    verdict: `217 %` of the limit, or `+143 %` against the baseline
+    own, over: the parts of its bar below and above the limit, in percent of the width
+    against: what a growth is compared with; None for other limits
+    line:    the line that did most of it, "" where it is not known
+    cause:   what it did, in words
+    ended:   why it is over, "" while it is not
+    """
+
+    report: ViolationReport
+    ref: str
+    link: str
+    css: str
+    icon: str
+    verdict: str
+    is_bytes: bool
+    own: float
+    over: float
+    against: int | None
+    line: str
+    cause: str
+    ended: str
+    waiver: Waiver | None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The violations of a team, the worst first; team: "" for nobody's."""
+
+    team: str
+    items: tuple[Item, ...]
+
+
+def groups(reports: Sequence[ViolationReport]) -> tuple[Group, ...]:
+    """By team, those of nobody last."""
+    by_team: dict[str, list[ViolationReport]] = {}
+    for report in reports:
+        by_team.setdefault(report.team or "", []).append(report)
+    teams = sorted(by_team, key=lambda team: (not team, team))
+    return tuple(Group(team, items(by_team[team])) for team in teams)
+
+
+def items(reports: Sequence[ViolationReport]) -> tuple[Item, ...]:
+    """The worst first, by how much of its limit each is."""
+    worst = sorted(reports, key=lambda report: (-_share(report), report.id))
+    return tuple(map(_item, worst))
+
+
+def _item(report: ViolationReport) -> Item:
+    css, icon = _OF_STATE[report.state]
+    share = _share(report)
+    repository = f"{report.registry}/{report.repository}"
+    ref = repository if report.tag is None else f"{repository}:{report.tag}"
+    change = report.heaviest_change
+    return Item(
+        report=report,
+        ref=ref,
+        link="/repository" if report.tag is None else "/image",
+        css=css,
+        icon=icon,
+        verdict=verdict(report),
+        is_bytes=unit_of(report.limit_key) == "bytes",
+        own=min(share, 1.0) * LIMIT_PERCENT,
+        over=min(max(share - 1, 0.0), 0.5) * LIMIT_PERCENT,
+        against=report.baseline_compressed_bytes
+        if report.limit_key == "max_growth"
+        else None,
+        line="" if change is None else summary(change.instruction, 90),
+        cause="" if change is None else _cause(report, change),
+        ended=_CLOSED_BY.get(report.closed_by or "", ""),
+        waiver=report.waiver,
+    )
+
+
+def verdict(report: ViolationReport) -> str:
+    """How much of its limit it is; of growth how much it grew."""
+    baseline = report.baseline_compressed_bytes
+    if report.limit_key == "max_growth" and baseline:
+        return f"+{(report.amount - baseline) / baseline * 100:,.0f} %"
+    return f"{_share(report) * 100:,.0f} %"
+
+
+def since(report: ViolationReport) -> datetime:
+    """When it was pushed, as far as that is known."""
+    return report.pushed_at or report.opened_at
+
+
+def _share(report: ViolationReport) -> float:
+    return report.amount / max(report.limit_amount, 1)
+
+
+def _cause(report: ViolationReport, change: LineChange) -> str:
+    words = {
+        "added": "by a line that is new",
+        "removed": "by a line that is gone",
+        "grown": "by a line that grew",
+        "shrunk": "by a line that got lighter",
+        "replaced": "by other bytes of the same line",
+    }[change.kind]
+    is_of_base = report.cause is not None and report.cause.of == "base"
+    return "of the base image" if change.of_base or is_of_base else words

@@ -1,0 +1,123 @@
+"""The page of violations, and the JSON and CSV twins of its table."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from fastapi import Request
+from starlette.responses import Response
+
+from weighbridge.domain.waiver import ActiveWaivers
+from weighbridge.store import reports
+from weighbridge.store.reports import ViolationQuery
+from weighbridge.store.session import Connection, Database
+from weighbridge.store.waivers import active_waivers
+from weighbridge.web.answers import csv_answer, json_answer
+from weighbridge.web.finding import Finder, no_registry
+from weighbridge.web.links import Links
+from weighbridge.web.pages import page_of, paging
+from weighbridge.web.parameters import DEFAULT_LIMIT, LIMIT_MAX, Violations
+from weighbridge.web.views.frame import frame
+from weighbridge.web.views.violations import groups
+from weighbridge.web.violation_rows import (
+    VIOLATION_COLUMNS,
+    violation_cells,
+    violation_page_json,
+)
+
+WAIVERS: Final = 50
+"""Of those in force, the ones that end first; the API lists all of them."""
+STATES: Final = (("open", "Open"), ("closed", "Closed"), ("all", "All"))
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What is open now, in how many repositories, and what of it is waived."""
+
+    open: int
+    repositories: int
+    waived: int
+
+
+class ViolationPages:
+    """The page reads one state of the database, its twins are the API's rows."""
+
+    def __init__(
+        self, database: Database, finder: Finder, clock: Callable[[], datetime]
+    ) -> None:
+        self._database = database
+        self._finder = finder
+        self._clock = clock
+
+    def violations_page(self, request: Request, query: Violations) -> Response:
+        """What exceeds its limit: by team, each with the line that did it."""
+        now = self._clock()
+        with self._database.read() as connection:
+            registries = reports.registry_reports(connection)
+            page = reports.violation_page(connection, query, now)
+            waivers = active_waivers(connection, now)
+            counts = _counts(connection, waivers, now)
+        names = [registry.name for registry in registries]
+        if query.registry is not None and query.registry not in names:
+            raise no_registry()
+        links = _links(query)
+        around = replace(
+            frame("/violations", registries, now),
+            twin="/violations",
+            twin_query=links.query(limit=str(LIMIT_MAX)),
+        )
+        in_force = sorted(waivers.waivers, key=lambda waiver: waiver.expires_at)
+        return page_of(
+            request,
+            "violations.html",
+            around,
+            groups=groups(page.items),
+            counts=counts,
+            query=query,
+            links=links,
+            states=STATES,
+            registry_names=names,
+            waivers=in_force[:WAIVERS],
+            more_waivers=max(len(in_force) - WAIVERS, 0),
+            **paging(links, page.next_cursor, query.cursor),
+        )
+
+    def violations_json(self, request: Request, query: Violations) -> Response:
+        """The table of the page."""
+        page = self._finder.violations(query)
+        return json_answer(request, violation_page_json(page, self._clock()))
+
+    def violations_csv(self, request: Request, query: Violations) -> Response:
+        """The same as CSV; the next page is a Link (RFC 8288)."""
+        page, now = self._finder.violations(query), self._clock()
+        rows = [violation_cells(report, now) for report in page.items]
+        answer = csv_answer(request, "violations", VIOLATION_COLUMNS, rows)
+        if page.next_cursor:
+            following = request.url.include_query_params(cursor=page.next_cursor)
+            answer.headers["link"] = f'<?{following.query}>; rel="next"'
+        return answer
+
+
+def _counts(connection: Connection, waivers: ActiveWaivers, now: datetime) -> Counts:
+    rows = reports.open_rows(connection)
+    left = reports.not_waived(rows, waivers, now)
+    repositories = {row.repository_id for row in left}
+    return Counts(len(left), len(repositories), len(rows) - len(left))
+
+
+def _links(query: ViolationQuery) -> Links:
+    limit = None if query.limit == DEFAULT_LIMIT else str(query.limit)
+    state = None if query.state == "open" else query.state
+    return Links(
+        "/violations",
+        {
+            "registry": query.registry,
+            "repository": query.repository,
+            "team": query.team,
+            "severity": query.severity,
+            "policy": query.policy,
+            "state": state,
+            "limit": limit,
+        },
+    )

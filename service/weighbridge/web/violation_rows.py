@@ -1,0 +1,167 @@
+"""Violations as JSON objects: the keys of the API, of CSV and of lists."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal, TypeAlias
+
+from weighbridge.domain.cause import Cause, CauseOf, ChangeKind
+from weighbridge.domain.digest import Digest
+from weighbridge.domain.policy import LimitKey, Severity
+from weighbridge.domain.report import Page
+from weighbridge.domain.violation import ViolationReport, ViolationState
+from weighbridge.domain.weighing import rfc3339
+from weighbridge.web.waiver_rows import WaiverRow, waiver_json
+
+Unit: TypeAlias = Literal["bytes", "layers"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRow:
+    """One line that is not what it was. Null: there was no such line, or its size is
+    not known. `grown_bytes` is below 0 where it got lighter."""
+
+    kind: ChangeKind
+    instruction: str
+    before_compressed_bytes: int | None
+    compressed_bytes: int | None
+    grown_bytes: int
+    of_base: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CauseRow:
+    """What changed against the image before, the heaviest change first."""
+
+    of: CauseOf
+    grown_bytes: int
+    base_grown_bytes: int
+    changes: list[ChangeRow]
+
+
+@dataclass(frozen=True, slots=True)
+class ViolationRow:
+    """One episode in which a limit was exceeded, from the push that did it.
+
+    `limit_amount`, `amount` and `excess` are in `unit`; of `max_growth` they are the
+    compressed bytes that the image may have, has, and has too many.
+    """
+
+    id: int
+    registry: str
+    repository: str
+    tag: str | None
+    digest: Digest | None
+    platform: str | None
+    stream: str | None
+    policy: str
+    team: str | None
+    severity: Severity
+    state: ViolationState
+    limit_key: LimitKey
+    unit: Unit
+    limit_amount: int
+    amount: int
+    excess: int
+    baseline_compressed_bytes: int | None
+    before_compressed_bytes: int | None
+    is_silent: bool
+    opened_at: datetime
+    pushed_at: datetime | None
+    changed_at: datetime
+    closed_at: datetime | None
+    closed_by: str | None
+    cause: CauseRow | None
+    waiver: WaiverRow | None
+
+
+_OF_CAUSE: Final = ("cause_of", "cause_instruction", "cause_grown_bytes")
+_OF_WAIVER: Final = ("waiver_reason", "waiver_author", "waiver_expires_at")
+VIOLATION_COLUMNS: Final = (
+    *list(ViolationRow.__dataclass_fields__)[:-2],
+    *_OF_CAUSE,
+    *_OF_WAIVER,
+)
+"""Of a flat table: the heaviest change stands for the cause."""
+
+
+def unit_of(key: LimitKey) -> Unit:
+    """What a limit is counted in."""
+    return "layers" if key == "max_layers" else "bytes"
+
+
+def violation_json(report: ViolationReport, now: datetime) -> dict[str, object]:
+    """The row of one violation."""
+    return {
+        "id": report.id,
+        "registry": report.registry,
+        "repository": report.repository,
+        "tag": report.tag,
+        "digest": report.digest,
+        "platform": report.platform or None,
+        "stream": report.stream or None,
+        "policy": report.policy,
+        "team": report.team,
+        "severity": report.severity,
+        "state": report.state,
+        "limit_key": report.limit_key,
+        "unit": unit_of(report.limit_key),
+        "limit_amount": report.limit_amount,
+        "amount": report.amount,
+        "excess": report.excess,
+        "baseline_compressed_bytes": report.baseline_compressed_bytes,
+        "before_compressed_bytes": report.before_compressed_bytes,
+        "is_silent": report.is_silent,
+        "opened_at": rfc3339(report.opened_at),
+        "pushed_at": rfc3339(report.pushed_at),
+        "changed_at": rfc3339(report.changed_at),
+        "closed_at": rfc3339(report.closed_at),
+        "closed_by": report.closed_by,
+        "cause": None if report.cause is None else _cause_json(report.cause),
+        "waiver": None if report.waiver is None else waiver_json(report.waiver, now),
+    }
+
+
+def violation_cells(report: ViolationReport, now: datetime) -> Mapping[str, object]:
+    """The same as a row of a flat table."""
+    row = violation_json(report, now)
+    change, waiver = report.heaviest_change, report.waiver
+    if report.cause is not None:
+        row["cause_of"] = report.cause.of
+    if change is not None:
+        row |= {
+            "cause_instruction": change.instruction,
+            "cause_grown_bytes": change.grown_bytes,
+        }
+    if waiver is not None:
+        expires_at = rfc3339(waiver.expires_at)
+        values = (waiver.reason, waiver.author, expires_at)
+        row |= dict(zip(_OF_WAIVER, values, strict=True))
+    return row
+
+
+def violation_page_json(
+    page: Page[ViolationReport], now: datetime
+) -> dict[str, object]:
+    """One page of a list."""
+    items = [violation_json(report, now) for report in page.items]
+    return {"items": items, "next_cursor": page.next_cursor}
+
+
+def _cause_json(cause: Cause) -> dict[str, object]:
+    return {
+        "of": cause.of,
+        "grown_bytes": cause.grown_bytes,
+        "base_grown_bytes": cause.base_grown_bytes,
+        "changes": [
+            {
+                "kind": change.kind,
+                "instruction": change.instruction,
+                "before_compressed_bytes": change.before_compressed_bytes,
+                "compressed_bytes": change.compressed_bytes,
+                "grown_bytes": change.grown_bytes,
+                "of_base": change.of_base,
+            }
+            for change in cause.changes
+        ],
+    }

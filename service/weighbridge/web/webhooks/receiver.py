@@ -1,0 +1,185 @@
+"""`POST /webhooks/{source}[/{secret}]`: the way of a request, in its order.
+
+1. Who sends it? By its head, or by a signature over its body. Before that is known
+   nothing of the body is parsed, and only what may be signed is read at all. A
+   stranger gets 401.
+2. The sender's adapter says which tags were pushed.
+3. They are committed; then the sender gets its 2xx.
+
+Whoever is known gets a 2xx for everything that can be read: after any other answer a
+distribution sends the same event again for ever, and none of those behind it. What is
+useless is counted.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import parse_qs
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from weighbridge.domain.push import PushSeen, Source
+from weighbridge.domain.webhook_secret import SIGNATURE_HEADERS, Shown
+from weighbridge.domain.webhooks import Told
+from weighbridge.domain.webhooks import read_body as read_told
+from weighbridge.errors import StoreError
+from weighbridge.store.pushes import ReceivedPush
+from weighbridge.telemetry import Telemetry
+from weighbridge.web.errors import Refusal, refusal_response
+from weighbridge.web.webhooks.body import Gone, read_body
+from weighbridge.web.webhooks.hooks import Hook, Hooks
+from weighbridge.web.webhooks.inbox import Inbox
+from weighbridge.web.webhooks.room import RETRY_AFTER_S, Room
+
+_HEADERS: Final = frozenset(
+    name.encode("ascii")
+    for name in (
+        *SIGNATURE_HEADERS,
+        "authorization",
+        "webhook-id",
+        "webhook-timestamp",
+        "content-length",
+        "content-encoding",
+        "x-github-event",
+        "x-github-delivery",
+        "x-nexus-webhook-delivery",
+        "ce-type",
+        "ce-id",
+        "ce-time",
+    )
+)
+"""All that is looked at."""
+_REASONS: Final[Mapping[int, str]] = {
+    401: "bad_signature",
+    408: "unreadable",
+    413: "unreadable",
+    415: "unreadable",
+    503: "overload",
+}
+_CLOSING: Final = (408, 413, 415)
+"""What of the body is still to come is not read."""
+
+
+class Receiver:
+    """The endpoint of every webhook."""
+
+    def __init__(
+        self,
+        hooks: Hooks,
+        inbox: Inbox,
+        telemetry: Telemetry,
+        read_s: float,
+    ) -> None:
+        self._hooks = hooks
+        self._inbox = inbox
+        self._telemetry = telemetry
+        self._read_s = read_s
+        self._room = Room()
+        for source in hooks.sources:
+            telemetry.begin_webhook(source)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        shown = _shown(scope)
+        try:
+            answer = await self._received(shown, receive)
+        except (Refusal, StoreError) as exc:
+            answer = self._refused(shown.source, Request(scope), exc)
+        except Gone:
+            return
+        await answer(scope, receive, send)
+
+    async def _received(self, shown: Shown, receive: Receive) -> Response:
+        if shown.source not in self._hooks.sources:
+            raise Refusal(404, "no webhook of this source is configured")
+        hook = self._hooks.find(shown)
+        if hook is None and not shown.is_signed:
+            raise _stranger()
+        with self._room.enter(is_known=hook is not None):
+            body = await read_body(shown.headers, receive, self._room, self._read_s)
+            hook = hook or self._hooks.find_signer(shown, body)
+            if hook is None:
+                raise _stranger()
+            self._telemetry.webhook_events.labels(hook.source).inc()
+            told = read_told(hook.source, body, shown.headers, hook.host)
+            await self._keep(hook, told)
+        return Response(status_code=202) if told.reply is None else _reply(told)
+
+    async def _keep(self, hook: Hook, told: Told) -> None:
+        for reason in told.useless:
+            self._reject(hook.source, reason)
+        wanted: list[PushSeen] = []
+        for push in told.pushes:
+            if hook.is_ours(push):
+                wanted.append(push)
+            else:
+                self._reject(hook.source, "ignored")
+        if not wanted:
+            return
+        received = [ReceivedPush(hook.registry, hook.source, push) for push in wanted]
+        for is_new in await self._inbox.keep(received):
+            if not is_new:
+                self._reject(hook.source, "duplicate")
+
+    def _refused(
+        self, source: str, request: Request, exc: Refusal | StoreError
+    ) -> Response:
+        status = exc.status if isinstance(exc, Refusal) else 503
+        if status in _REASONS:
+            is_stored = isinstance(exc, StoreError)
+            self._reject(source, "unavailable" if is_stored else _REASONS[status])
+        answer = refusal_response(request, exc)
+        if status == 503:
+            answer.headers["retry-after"] = str(RETRY_AFTER_S)
+        if status in _CLOSING:
+            answer.headers["connection"] = "close"
+        return answer
+
+    def _reject(self, source: str, why: str) -> None:
+        self._telemetry.webhook_rejections.labels(source, why).inc()
+
+
+def _shown(scope: Scope) -> Shown:
+    path: Mapping[str, str] = scope["path_params"]
+    source: Source = path["source"]  # type: ignore[assignment]  # 404 for any other
+    return Shown(
+        source=source,
+        headers=_headers(scope),
+        path=path.get("secret", ""),
+        query=_key_of(scope["query_string"]),
+        now_s=time.time(),
+    )
+
+
+def _key_of(query: bytes) -> str:
+    """The one `key`; what else there is, the sender may have added."""
+    if not query:
+        return ""
+    try:
+        fields = parse_qs(query.decode("latin-1"), max_num_fields=8)
+    except ValueError:
+        return ""
+    keys = fields.get("key", [])
+    return keys[0] if len(keys) == 1 else ""
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    """Those that are looked at. One that came twice says nothing."""
+    found: dict[str, str] = {}
+    repeated: set[str] = set()
+    for raw, value in scope["headers"]:
+        if raw in _HEADERS:
+            name = raw.decode("ascii")
+            if name in found:
+                repeated.add(name)
+            found[name] = value.decode("latin-1")
+    return {name: found[name] for name in found if name not in repeated}
+
+
+def _stranger() -> Refusal:
+    return Refusal(401, "no secret of this source was sent", code="bad_signature")
+
+
+def _reply(told: Told) -> Response:
+    return JSONResponse(dict(told.reply or {}))

@@ -1,0 +1,73 @@
+"""Pushes outlive the process that was told of them, and its absence."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.images_oci import Pusher, made_image, made_layer
+from support.pushing import PushStage, a_push_stage
+from weighbridge.domain.digest import Digest
+
+TAGS = 20
+ROUNDS = 3
+PATIENCE_S = 30.0
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[PushStage]:
+    with a_push_stage(tmp_path) as ready:
+        yield ready
+
+
+def push_all(stage: PushStage, prefix: str) -> dict[str, Digest]:
+    """Tags of this prefix, each an image of its own."""
+    pushed = {}
+    with Pusher(stage.registry.url) as pusher:
+        for number in range(TAGS):
+            tag = f"{prefix}.{number}"
+            image = made_image(made_layer(tag, tag.encode() * 99), label=tag)
+            pushed[tag] = pusher.push("shop/app", image, tag)
+    return pushed
+
+
+def is_seen(stage: PushStage, pushed: dict[str, Digest]) -> bool:
+    tags = stage.tags("shop/app")
+    return all(tag in tags and tags[tag].digest == pushed[tag] for tag in pushed)
+
+
+def test_f37_what_was_pushed_while_nobody_listened_is_seen_afterwards(
+    stage: PushStage,
+) -> None:
+    with stage.up():
+        before = push_all(stage, "1")
+        stage.wait_for(lambda: is_seen(stage, before), "all tags", PATIENCE_S)
+    meanwhile = push_all(stage, "2")
+    assert not is_seen(stage, meanwhile)
+
+    with stage.up():
+        stage.wait_for(lambda: is_seen(stage, meanwhile), "all tags", PATIENCE_S)
+
+    # By their events, not by a crawl: that is due hours later.
+    assert [stage.outcomes()[f"shop/app:{tag}"] for tag in meanwhile] == ["new"] * TAGS
+
+
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_f36_a_kill_right_after_a_push_was_taken_loses_none(
+    stage: PushStage, number: int
+) -> None:
+    with stage.up() as process:
+        first = push_all(stage, "1")
+        stage.wait_for(
+            lambda: len(stage.outcomes()) > 5 * number, "some were taken", PATIENCE_S
+        )
+        process.kill()
+        process.wait()
+    taken = stage.outcomes()
+
+    with stage.up():
+        stage.wait_for(lambda: is_seen(stage, first), "all tags", PATIENCE_S)
+
+    outcomes = stage.outcomes()
+    assert taken.keys() <= outcomes.keys()
+    assert "..." not in [outcomes[name] for name in taken]

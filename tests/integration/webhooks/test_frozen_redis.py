@@ -1,0 +1,101 @@
+"""F21: Redis takes connections and answers nothing; whoever sends is answered."""
+
+import time
+from pathlib import Path
+from typing import Final
+
+import httpx
+import pytest
+from sqlalchemy import func, select
+
+from support.database import a_database
+from support.redis_server import a_redis
+from support.web_service import served
+from support.webhooks import SECRET, a_hook, a_push, body_of
+from weighbridge.bootstrap.distributed.push_bell import push_bell
+from weighbridge.config import Settings
+from weighbridge.config.webhook_settings import WebhookSettings
+from weighbridge.domain.secret import Secret
+from weighbridge.store.push_tables import pushes
+from weighbridge.telemetry import Telemetry
+from weighbridge.web.app import create_app
+from weighbridge.web.options import WebOptions
+from weighbridge.web.webhooks.hooks import Reception
+
+WEBHOOKS: Final = 100
+QUICK_S: Final = 1.0
+"""Redis is given up after about as long: whoever waited for it would take longer."""
+
+
+@pytest.mark.parametrize("is_frozen", [True, False], ids=["frozen", "gone"])
+def test_f21_webhooks_are_kept_and_answered_without_redis(
+    tmp_path: Path, is_frozen: bool
+) -> None:
+    with a_redis() as redis, a_database(tmp_path) as database:
+        settings = Settings(
+            database_url=Secret("sqlite:///w.db"),
+            redis_url=redis.url,
+            webhooks=(
+                WebhookSettings(
+                    source="distribution", registry="local", secret=Secret(SECRET)
+                ),
+            ),
+        )
+        with push_bell(settings) as jobs:
+            reception = Reception([a_hook()], jobs)
+            app = create_app(database, Telemetry(), WebOptions(), reception)
+            with served(app) as url, httpx.Client(trust_env=False) as client:
+                if is_frozen:
+                    redis.freeze()
+                else:
+                    redis.stop()
+                times = []
+                for number in range(WEBHOOKS):
+                    began = time.monotonic()
+                    answer = client.post(
+                        f"{url}/webhooks/distribution",
+                        content=body_of(a_push(str(number), f"shop/r{number}")),
+                        headers={"authorization": f"Bearer {SECRET}"},
+                    )
+                    times.append(time.monotonic() - began)
+                    assert answer.status_code == 202
+                if is_frozen:
+                    redis.resume()
+        with database.read() as connection:
+            query = select(func.count()).select_from(pushes)
+            kept = connection.execute(query).scalar_one()
+
+    assert kept == WEBHOOKS
+    assert max(times) < QUICK_S
+
+
+def test_a_look_is_asked_of_the_workers_as_soon_as_a_push_is_kept(
+    tmp_path: Path,
+) -> None:
+    with a_redis() as redis, a_database(tmp_path) as database:
+        settings = Settings(
+            database_url=Secret("sqlite:///w.db"),
+            redis_url=redis.url,
+            webhooks=(
+                WebhookSettings(
+                    source="distribution", registry="local", secret=Secret(SECRET)
+                ),
+            ),
+        )
+        with push_bell(settings) as jobs, redis.client() as client:
+            reception = Reception([a_hook()], jobs)
+            app = create_app(database, Telemetry(), WebOptions(), reception)
+            with served(app) as url:
+                httpx.post(
+                    f"{url}/webhooks/distribution",
+                    content=body_of(a_push()),
+                    headers={"authorization": f"Bearer {SECRET}"},
+                    trust_env=False,
+                )
+            ends_at = time.monotonic() + 10
+            while not client.llen("push") and time.monotonic() < ends_at:
+                time.sleep(0.01)
+
+            assert client.llen("push") == 1
+            assert "weighbridge.push" in str(client.lindex("push", 0))
+            assert "local/shop/api" in str(client.keys("weighbridge:waiting:*"))

@@ -1,0 +1,219 @@
+"""Repositories whose pushes are judged as a crawl would, at moments tests choose."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Row, select
+
+from support.images import a_layer, an_image
+from support.policies import a_policy
+from support.store_world import T0, a_result, an_entry
+from weighbridge.audit.judge import end_first_pass, judge, refresh_and_judge
+from weighbridge.audit.judging import Judging
+from weighbridge.domain.cause import Cause
+from weighbridge.domain.document import Document, Image, Layer, Line
+from weighbridge.domain.measure import Uncompressed
+from weighbridge.domain.message import NotificationEvent
+from weighbridge.domain.platform import DEFAULT, Platform
+from weighbridge.domain.policy import DEFAULT_POLICY, Policy
+from weighbridge.domain.policy_set import NO_POLICIES, PolicySet
+from weighbridge.domain.routing import Route
+from weighbridge.store.cause_column import read_cause
+from weighbridge.store.claiming import claim
+from weighbridge.store.deliveries import claim_delivery, next_due
+from weighbridge.store.delivery_results import note_sent
+from weighbridge.store.images import keep_documents
+from weighbridge.store.measures import keep_measures, sweep_images
+from weighbridge.store.models import repositories
+from weighbridge.store.outbox import put_notifications
+from weighbridge.store.passes import close_pass, open_pass
+from weighbridge.store.push_tables import violations
+from weighbridge.store.registries import put_registry
+from weighbridge.store.repositories import put_repositories
+from weighbridge.store.session import Connection, Database
+from weighbridge.store.summaries import refresh_if_stale
+from weighbridge.store.tags import Move, apply_gone, apply_moves
+from weighbridge.store.waiting import images_without_total
+
+MB: Final = 1_000_000
+MINUTE: Final = timedelta(minutes=1)
+DAY: Final = timedelta(days=1)
+LIMIT: Final = a_policy("services", max_compressed=500 * MB)
+HOOK: Final = Route("hook")
+
+
+def weighing(megabytes: float, name: object = None, **changes: object) -> Image:
+    """An image of one layer, another one for each name and weight."""
+    layer = a_layer((name, megabytes), int(megabytes * MB))
+    return an_image([layer], **changes)  # type: ignore[arg-type]  # the builder's own
+
+
+def built(*steps: tuple[str, Layer], platform: Platform = DEFAULT) -> Image:
+    """An image with a line for each layer."""
+    lines = [Line(text, None, number) for number, (text, _) in enumerate(steps)]
+    return an_image([layer for _, layer in steps], lines=lines, platform=platform)
+
+
+@dataclass
+class Court:
+    """Some repositories of one registry; each look takes a minute.
+
+    is_listed: the registry was listed to its end before: nothing is silent
+    told:      what was to be told, as (event, violation)
+    messages:  what each message told, as (violation, event)
+    """
+
+    database: Database
+    policies: Sequence[Policy] = (LIMIT,)
+    platforms: tuple[Platform, ...] = (DEFAULT,)
+    names: Sequence[str] = ("acme/app",)
+    is_listed: bool = True
+    is_by_hand: bool = False
+    now: datetime = T0
+    routes: Sequence[Route] = (HOOK,)
+    told: list[tuple[NotificationEvent, int]] = field(default_factory=list)
+    messages: list[Sequence[tuple[int, NotificationEvent]]] = field(
+        default_factory=list
+    )
+    ids: dict[str, int] = field(default_factory=dict)
+    registry_id: int = 0
+
+    def __post_init__(self) -> None:
+        with self.database.write() as connection:
+            entry = an_entry()
+            self.registry_id = put_registry(connection, entry, self.now)
+            self.ids = put_repositories(
+                connection, self.registry_id, self.names, self.now
+            )
+            if self.is_listed:
+                connection.execute(repositories.update().values(is_silent=False))
+
+    @property
+    def judging(self) -> Judging:
+        policies = PolicySet(self.policies) if self.policies else NO_POLICIES
+        return Judging(policies, self.platforms, self._tell, self.is_by_hand)
+
+    def look(
+        self,
+        moves: Mapping[str, Document] | None = None,
+        repository: str = "",
+        *,
+        gone: Iterable[str] = (),
+        children: Iterable[Document] = (),
+        is_complete: bool = True,
+    ) -> None:
+        """One whole pass, as `RepositoryPass` makes it."""
+        self.now += MINUTE
+        repository_id = self.ids[repository or self.names[0]]
+        found = moves or {}
+        with self.database.write() as connection:
+            taken = claim(connection, repository_id, now=self.now, lease_s=60)
+            assert taken is not None
+            opened = open_pass(connection, taken, self.now).id
+            keep_documents(connection, [*children, *found.values()], {})
+            pointed = [Move(name, d.digest, None) for name, d in found.items()]
+            apply_moves(connection, taken, pointed, self.now)
+            apply_gone(connection, taken, list(gone), self.now)
+            if taken.pass_number > 0:
+                refresh_and_judge(connection, repository_id, self.now, self.judging)
+            else:
+                refresh_if_stale(connection, repository_id, self.now, self.platforms)
+                if is_complete:
+                    end_first_pass(connection, repository_id, self.now, self.judging)
+            result = a_result(complete=is_complete)
+            close_pass(connection, taken, opened, result, self.now, self.now)
+
+    def push(self, moves: Mapping[str, Document], repository: str = "") -> None:
+        """One look at what somebody said was pushed."""
+        self.now += MINUTE
+        repository_id = self.ids[repository or self.names[0]]
+        with self.database.write() as connection:
+            taken = claim(connection, repository_id, now=self.now, lease_s=0)
+            assert taken is not None
+            keep_documents(connection, list(moves.values()), {})
+            pointed = [Move(name, d.digest, self.now) for name, d in moves.items()]
+            taken = replace(taken, is_push=True)
+            apply_moves(connection, taken, pointed, self.now)
+            refresh_and_judge(connection, repository_id, self.now, self.judging)
+
+    def measure(self, layer: Layer, uncompressed_bytes: int) -> None:
+        """Find out what a layer holds, and give images their totals."""
+        size = Uncompressed("exact", *[uncompressed_bytes] * 3, "")
+        with self.database.write() as connection:
+            keep_measures(connection, {layer.digest: size}, self.now)
+            waiting = images_without_total(connection, 0, 1000)
+            sweep_images(connection, waiting)
+
+    def judge(self, repository: str = "") -> None:
+        """What waits to be judged."""
+        repository_id = self.ids[repository or self.names[0]]
+        with self.database.write() as connection:
+            judge(connection, repository_id, self.now, self.judging)
+
+    def deliver(self) -> None:
+        """Send every message that is due."""
+        with self.database.write() as connection:
+            while True:
+                delivery = claim_delivery(
+                    connection, HOOK.channel, now=self.now, lease_s=60, owner="court"
+                )
+                if delivery is None:
+                    return
+                note_sent(connection, delivery, self.now)
+                self.messages.append(delivery.told)
+
+    def deliver_until(self, now: datetime) -> None:
+        """Send every message that is due by then, each when it is due."""
+        while True:
+            with self.database.read() as connection:
+                due = next_due(connection, self.now).get(HOOK.channel)
+            if due is None or due > now:
+                break
+            self.now = max(self.now, due)
+            self.deliver()
+        self.now = max(self.now, now)
+
+    def rows(self, repository: str = "") -> list[Row[*tuple[object, ...]]]:
+        """Its violations, the oldest first."""
+        repository_id = self.ids[repository or self.names[0]]
+        with self.database.read() as connection:
+            return list(
+                connection.execute(
+                    select(violations)
+                    .where(violations.c.repository_id == repository_id)
+                    .order_by(violations.c.id)
+                )
+            )
+
+    def cause(self, repository: str = "") -> Cause:
+        """Of its last violation."""
+        row = self.rows(repository)[-1]._mapping
+        found = read_cause(row["cause"], row["cause_key"])
+        assert found is not None
+        return found
+
+    @property
+    def events(self) -> list[NotificationEvent]:
+        """What was told, in the order in which it was."""
+        return [event for event, _ in self.told]
+
+    def _tell(
+        self,
+        connection: Connection,
+        violation_ids: Sequence[int],
+        event: NotificationEvent,
+        now: datetime,
+    ) -> None:
+        self.told += [(event, number) for number in violation_ids]
+        put_notifications(connection, violation_ids, event, self.routes, now)
+
+
+def grown_by(court: Court, *sizes: float) -> None:
+    """Three pushes or more, one after the other, to the tag `latest`."""
+    for number, size in enumerate(sizes):
+        court.look({"latest": weighing(size, number)})
+
+
+DEFAULTS: Final = (DEFAULT_POLICY,)

@@ -1,0 +1,81 @@
+"""A `Notifier` that remembers what it was given, and refuses what a test wants."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+
+from weighbridge.domain.message import Message, Told
+from weighbridge.errors import NotifyError
+
+
+def down(retry_after: float | None = None) -> NotifyError:
+    return NotifyError(
+        "no answer", code="unreachable", retryable=True, retry_after=retry_after
+    )
+
+
+def refused() -> NotifyError:
+    return NotifyError("400", code="refused", retryable=False)
+
+
+class FakeNotifier:
+    """
+    failures: raised by the next sendings, one each
+    messages: all that it was given, taken or not
+    is_open:  a sending lasts until this is set
+    """
+
+    def __init__(self, name: str = "ops", *failures: Exception) -> None:
+        self.name = name
+        self.failures = list(failures)
+        self.messages: list[Message] = []
+        self.taken: list[Message] = []
+        self.is_open = asyncio.Event()
+        self.is_open.set()
+        self.is_closed = False
+
+    async def send(self, message: Message) -> None:
+        self.messages.append(message)
+        await self.is_open.wait()
+        if self.failures:
+            raise self.failures.pop(0)
+        self.taken.append(message)
+
+    async def aclose(self) -> None:
+        self.is_closed = True
+
+
+class FakeResender:
+    """The same of a channel that is told all that is open, again and again."""
+
+    def __init__(self, name: str = "am", *failures: Exception) -> None:
+        self.name = name
+        self.failures = list(failures)
+        self.told: list[list[tuple[int, str]]] = []
+
+    async def resend(self, tolds: Sequence[Told], now: datetime) -> None:
+        self.told.append([(told.violation_id, told.event) for told in tolds])
+        if self.failures:
+            raise self.failures.pop(0)
+
+    async def aclose(self) -> None: ...
+
+
+class CountedTries:
+    """How often each channel was tried, refused, given up."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[tuple[str, str], int] = {}
+
+    def tried(self, channel: str) -> None:
+        self._count(channel, "tried")
+
+    def failed(self, channel: str) -> None:
+        self._count(channel, "failed")
+
+    def given_up(self, channel: str) -> None:
+        self._count(channel, "given_up")
+
+    def _count(self, channel: str, what: str) -> None:
+        key = (channel, what)
+        self.numbers[key] = self.numbers.get(key, 0) + 1

@@ -1,0 +1,91 @@
+"""`weighbridge up` that is killed while it tells somebody, and started again."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from support.message_sink import MessageSink, ok
+from support.outbox_world import OutboxWorld
+from support.serving import free_address
+from support.wait import wait_in_thread
+from weighbridge.domain.routing import Route
+
+HOOK = Route("hook")
+CONFIGURATION = """\
+channels:
+  - {{name: hook, kind: webhook, url: "{url}", allow_private: true, plain_http: true}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One kill: the keys of the messages that came before it, and all that came."""
+
+    before: list[str]
+    keys: list[str]
+    events: list[str]
+
+
+def one_round(
+    folder: Path, database_url: str, sink: MessageSink, outbox: OutboxWorld, n: int
+) -> Round:
+    """A violation whose message has arrived when its sender is killed, before it can
+    note that; then it is closed, and the sender started again."""
+    sink.received.clear()
+    chance = random.Random(n)  # noqa: S311 - a die, no secret
+    opened = outbox.opened(f"acme/r{n}", now=datetime.now(UTC), policy=f"p{n}")
+    with started(folder, database_url, sink) as process:
+        killed = threading.Event()
+
+        def kill() -> None:
+            os.kill(process.pid, signal.SIGKILL)
+            killed.set()
+
+        def die() -> int:
+            sink.fault = ok
+            if n % 2:
+                kill()  # It never hears that its message was taken.
+            else:
+                threading.Timer(chance.random() * 0.002, kill).start()
+            return 200
+
+        sink.fault = die
+        wait_in_thread(lambda: killed.is_set(), "the first message", deadline_s=60)
+        process.wait()
+    before = [one.key for one in sink.received]
+    outbox.closed(opened, now=datetime.now(UTC))
+    with started(folder, database_url, sink):
+        wait_in_thread(
+            lambda: all(row.is_sent or row.dropped_for for row in outbox.kept()),
+            "everything is told",
+            deadline_s=60,
+            seen=lambda: (outbox.kept(), (folder / "log").read_text()),
+        )
+    events = [item["event"] for one in sink.received for item in one.items]
+    return Round(before, [one.key for one in sink.received], events)
+
+
+@contextmanager
+def started(
+    folder: Path, database_url: str, sink: MessageSink
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """`weighbridge up` over this database, told to tell the sink; killed at the end."""
+    (folder / "weighbridge.yaml").write_text(CONFIGURATION.format(url=sink.url))
+    command = [sys.executable, "-m", "weighbridge", "up", "--bind", free_address()]
+    with (folder / "log").open("ab") as log:
+        process = subprocess.Popen(
+            [*command, "--database", database_url], cwd=folder, stdout=log, stderr=log
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()

@@ -1,0 +1,125 @@
+"""A fake registry, an inbox, and looks at what is in it: at moments that tests choose."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import count
+
+from sqlalchemy import select
+
+from support.crawling import ENTRY, Yard
+from support.fake_registry import FakeRegistry
+from weighbridge.audit.context import PassContext, pass_context
+from weighbridge.audit.heartbeat import Heartbeat
+from weighbridge.audit.progress import Progress
+from weighbridge.audit.push_desk import Judged, PushDesk
+from weighbridge.audit.push_look import Ended, PushLook
+from weighbridge.audit.scope import Scope
+from weighbridge.audit.writer import Writer
+from weighbridge.domain.digest import Digest
+from weighbridge.domain.push import PushSeen
+from weighbridge.ports import Registry
+from weighbridge.store.push_tables import pushes
+from weighbridge.store.pushes import ReceivedPush, keep_pushes
+from weighbridge.store.session import Database
+
+_EVENT = count(1)
+
+
+def a_push(
+    tag: str | None,
+    *,
+    repository: str = "acme/app",
+    digest: Digest | None = None,
+    is_delete: bool = False,
+    pushed_at: datetime | None = None,
+) -> PushSeen:
+    """An event that was never told before."""
+    event = f"event {next(_EVENT)}"
+    return PushSeen(repository, tag, digest, is_delete, pushed_at, event)
+
+
+def receive(
+    database: Database, now: datetime, *events: PushSeen, registry: str = ENTRY.name
+) -> None:
+    """Let them wait in the inbox."""
+    received = [ReceivedPush(registry, "distribution", event) for event in events]
+    with database.write() as connection:
+        keep_pushes(connection, received, now)
+
+
+def outcomes(database: Database) -> list[str]:
+    """Of all pushes, in the order in which they came; those that wait are `...`."""
+    with database.read() as connection:
+        rows = connection.execute(
+            select(pushes.c.outcome, pushes.c.done_at).order_by(pushes.c.id)
+        ).all()
+    return [row.outcome if row.done_at else "..." for row in rows]
+
+
+@dataclass(slots=True)
+class Pusher:
+    """Tells of pushes, and looks at them as a process would."""
+
+    yard: Yard
+    registry: Registry = field(default_factory=FakeRegistry)
+    judged: list[Judged] = field(default_factory=list)
+    rung: int = 0
+    whole: list[str] = field(default_factory=list)
+
+    def tell(self, *events: PushSeen) -> None:
+        """As a webhook does, at this moment."""
+        receive(self.yard.database, self.yard.now, *events)
+
+    @property
+    def outcomes(self) -> list[str]:
+        return outcomes(self.yard.database)
+
+    @property
+    def desk(self) -> PushDesk:
+        return PushDesk("fake", self._note, self.whole.append)
+
+    async def look(
+        self,
+        repository: str = "acme/app",
+        *,
+        scope: Scope | None = None,
+        owner: str = "me",
+    ) -> Ended:
+        """One look; the clock then stands a second later."""
+        async with self.context(scope) as context:
+            look = PushLook(
+                context,
+                self.desk,
+                Heartbeat(context.writer, context.clock),
+                self.yard.entry,
+                repository,
+                owner=owner,
+            )
+            # In a context of its own, as every job has.
+            ended = await asyncio.create_task(look.run())
+        self.yard.now += timedelta(seconds=1)
+        return ended
+
+    @asynccontextmanager
+    async def context(self, scope: Scope | None = None) -> AsyncIterator[PassContext]:
+        writer = Writer(self.yard.database)
+        try:
+            yield pass_context(
+                self.registry,
+                scope or Scope(),
+                writer,
+                Progress(),
+                lambda: self.yard.now,
+                interval_s=3600,
+                count_manifests=lambda looked_up, unchanged: None,
+                desk=self.desk,
+            )
+        finally:
+            writer.close()
+
+    def _note(self, judged: Sequence[Judged]) -> None:
+        self.judged += judged
+        self.rung += 1

@@ -1,0 +1,185 @@
+"""A push never waits for a long pass that has its repository."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from support.crawling import Yard, a_yard
+from support.fake_registry import FakeRegistry
+from support.images import a_layer, a_served_image
+from support.push_world import Pusher, a_push
+from support.wait import wait_until
+from weighbridge.audit.heartbeat import Heartbeat
+from weighbridge.audit.looking import look_at
+from weighbridge.audit.repository_pass import PassOutcome
+from weighbridge.domain.digest import Digest
+from weighbridge.store.models import repositories
+
+ONE, TWO, THREE = (
+    a_served_image(layers=[a_layer(name, 100)]) for name in ("one", "two", "three")
+)
+APP = "acme/app"
+
+
+@dataclass
+class Slow(FakeRegistry):
+    """Knows what `1.0` is, and does not say it for a while."""
+
+    is_asked: asyncio.Event = field(default_factory=asyncio.Event)
+    may_answer: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def head_manifest(self, repository: str, reference: str) -> Digest | None:
+        found = await FakeRegistry.head_manifest(self, repository, reference)
+        if reference == "1.0" and not self.may_answer.is_set():
+            self.is_asked.set()
+            await self.may_answer.wait()
+        return found
+
+
+@pytest.fixture
+def yard(tmp_path: Path) -> Iterator[Yard]:
+    with a_yard(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def registry() -> Slow:
+    registry = Slow()
+    for tag in ("1.0", "other"):
+        registry.put(APP, tag, ONE)
+    return registry
+
+
+@asynccontextmanager
+async def a_long_pass(
+    yard: Yard, registry: Slow, pusher: Pusher
+) -> AsyncIterator["asyncio.Task[PassOutcome | None]"]:
+    """One that hangs at `1.0` until the block ends."""
+    with yard.database.read() as connection:
+        number = connection.execute(select(repositories.c.id)).scalar_one()
+    async with pusher.context() as context:
+        beat = Heartbeat(context.writer, context.clock)
+        looking = asyncio.create_task(look_at(context, beat, number, owner="me"))
+        await registry.is_asked.wait()
+        yield looking
+        registry.may_answer.set()
+        await looking
+
+
+def has(pusher: Pusher, *expected: str) -> Callable[[], bool]:
+    return lambda: pusher.outcomes == list(expected)
+
+
+async def test_a_push_is_looked_at_while_a_pass_goes_on(
+    yard: Yard, registry: Slow
+) -> None:
+    await yard.crawl(registry)
+    pusher = Pusher(yard, registry)
+
+    async with a_long_pass(yard, registry, pusher) as looking:
+        digest = registry.put(APP, "1.1", TWO)
+        pusher.tell(a_push("1.1"))
+        await wait_until(has(pusher, "new"), "the push is looked at")
+
+        assert not looking.done()
+        assert yard.tags(APP)["1.1"].digest == digest
+        assert [judged.tag for judged in pusher.judged] == ["1.1"]
+
+
+async def test_what_was_pushed_behind_the_listing_is_not_taken_for_gone(
+    yard: Yard, registry: Slow
+) -> None:
+    await yard.crawl(registry)
+    pusher = Pusher(yard, registry)
+
+    async with a_long_pass(yard, registry, pusher) as looking:
+        registry.put(APP, "0.9", TWO)
+        pusher.tell(a_push("0.9"))
+        await wait_until(has(pusher, "new"), "the push is looked at")
+
+    outcome = looking.result()
+    assert outcome is not None
+    assert outcome.result.complete
+    assert yard.tags(APP)["0.9"].gone_at is None
+
+
+async def test_what_a_pass_heard_before_a_push_does_not_come_back(
+    yard: Yard, registry: Slow
+) -> None:
+    await yard.crawl(registry)
+    pusher = Pusher(yard, registry)
+    registry.put(APP, "1.0", TWO)
+
+    async with a_long_pass(yard, registry, pusher):
+        digest = registry.put(APP, "1.0", THREE)
+        pusher.tell(a_push("1.0"))
+        await wait_until(has(pusher, "moved"), "the push is looked at")
+
+    assert yard.tags(APP)["1.0"].digest == digest
+
+
+async def test_a_tag_that_is_deleted_meanwhile_does_not_come_back(
+    yard: Yard, registry: Slow
+) -> None:
+    await yard.crawl(registry)
+    pusher = Pusher(yard, registry)
+    registry.put(APP, "1.0", TWO)
+
+    async with a_long_pass(yard, registry, pusher):
+        del registry.tags_by_repository[APP]["1.0"]
+        pusher.tell(a_push("1.0", is_delete=True))
+        await wait_until(has(pusher, "gone"), "the deletion is looked at")
+
+    assert yard.tags(APP)["1.0"].gone_at is not None
+
+
+async def test_a_push_that_says_nothing_is_answered_by_a_pass_that_begins_later(
+    yard: Yard, registry: Slow
+) -> None:
+    await yard.crawl(registry)
+    pusher = Pusher(yard, registry)
+
+    pusher.tell(a_push(None, is_delete=True))
+    await pusher.look()
+    assert (pusher.outcomes, pusher.whole) == (["..."], [APP])
+    async with a_long_pass(yard, registry, pusher):
+        pass
+
+    assert pusher.outcomes == ["looked"]
+
+
+async def test_a_push_that_says_nothing_is_not_answered_by_a_pass_under_way(
+    yard: Yard, registry: Slow
+) -> None:
+    await yard.crawl(registry)
+    pusher = Pusher(yard, registry)
+
+    async with a_long_pass(yard, registry, pusher):
+        pusher.tell(a_push(None, is_delete=True))
+        await wait_until(lambda: pusher.whole == [APP], "a whole pass is asked for")
+
+    assert pusher.outcomes == ["..."]
+
+
+async def test_a_pushed_tag_that_cannot_be_read_keeps_a_repository_partial(
+    yard: Yard, registry: Slow
+) -> None:
+    await yard.crawl(registry)
+    pusher = Pusher(yard, registry)
+
+    async with a_long_pass(yard, registry, pusher) as looking:
+        digest = registry.put(APP, "0.9", TWO)
+        served = registry.manifests[digest]
+        registry.manifests[digest] = type(served)(b"{", served.media_type)
+        registry.tags_by_repository[APP]["0.9"] = digest
+        pusher.tell(a_push("0.9"))
+        await wait_until(lambda: "..." not in pusher.outcomes, "it is looked at")
+
+    outcome = looking.result()
+    assert outcome is not None
+    assert outcome.result.state == "partial"

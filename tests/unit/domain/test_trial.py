@@ -1,0 +1,97 @@
+"""What limits would flag: the worst first, with how many of how many."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from weighbridge.domain.policy import Limits
+from weighbridge.domain.trial import TriedImage, keys_of, try_limits
+from weighbridge.domain.verdict import Measured
+
+MB = 1_000_000
+
+
+def an_image(repository: str = "shop/api", **measured: int | None) -> TriedImage:
+    numbers = replace(Measured(compressed_bytes=100 * MB), **measured)
+    return TriedImage("hub", repository, "1", "linux/amd64", numbers)
+
+
+def test_the_worst_comes_first_and_says_how_much_it_is_over() -> None:
+    images = [
+        an_image("a", compressed_bytes=600 * MB),
+        an_image("b", compressed_bytes=500 * MB),
+        an_image("c", compressed_bytes=2_000 * MB),
+    ]
+
+    trial = try_limits(Limits(max_compressed_bytes=500 * MB), images)
+
+    found = [(f.image.repository, f.finding.excess) for f in trial.flagged]
+    assert found == [("c", 1_500 * MB), ("a", 100 * MB)]
+    assert (trial.repositories, trial.exceeding) == (3, 2)
+    assert trial.by_key == {"max_compressed": 2}
+
+
+def test_a_repository_counts_once_though_it_exceeds_two_limits() -> None:
+    image = an_image(compressed_bytes=600 * MB, layers=70)
+
+    trial = try_limits(Limits(max_compressed_bytes=500 * MB, max_layers=60), [image])
+
+    assert trial.exceeding == 1
+    assert trial.by_key == {"max_compressed": 1, "max_layers": 1}
+    assert [f.finding.key for f in trial.flagged] == ["max_compressed", "max_layers"]
+
+
+def test_growth_below_the_minimum_is_not_flagged() -> None:
+    limits = Limits(max_growth=0.25, min_growth_bytes=50 * MB)
+    images = [
+        an_image("a", compressed_bytes=149 * MB, baseline_compressed_bytes=100 * MB),
+        an_image("b", compressed_bytes=150 * MB, baseline_compressed_bytes=100 * MB),
+        an_image("c", compressed_bytes=900 * MB),
+    ]
+
+    trial = try_limits(limits, images)
+
+    assert [f.image.repository for f in trial.flagged] == ["b"]
+
+
+def test_what_is_not_known_is_counted_and_not_flagged() -> None:
+    images = [
+        an_image("a", uncompressed_bytes=2_000 * MB),
+        an_image("b"),
+        TriedImage("hub", "chart", None, None, Measured()),
+    ]
+
+    trial = try_limits(Limits(max_uncompressed_bytes=1_000 * MB), images)
+
+    assert [f.image.repository for f in trial.flagged] == ["a"]
+    assert trial.unknown == {"max_uncompressed": 1}
+    assert trial.repositories == 3
+
+
+def test_a_repository_without_an_image_may_hold_too_much() -> None:
+    image = TriedImage("hub", "charts", None, None, Measured(deduplicated_bytes=9))
+
+    trial = try_limits(Limits(max_deduplicated_bytes=5), [image])
+
+    assert trial.by_key == {"max_deduplicated": 1}
+
+
+def test_only_the_limits_that_are_set_are_counted() -> None:
+    limits = Limits(max_layers=3, min_growth_bytes=5, team="shop")
+
+    assert keys_of(limits) == ("max_layers",)
+    assert try_limits(limits, []).by_key == {"max_layers": 0}
+
+
+@given(st.lists(st.integers(0, 50), max_size=20), st.integers(1, 50))
+def test_whoever_is_above_the_limit_is_flagged_and_nobody_else(
+    sizes: list[int], limit: int
+) -> None:
+    images = [an_image(f"r{n}", compressed_bytes=b) for n, b in enumerate(sizes)]
+
+    trial = try_limits(Limits(max_compressed_bytes=limit), images)
+
+    amounts = [flagged.finding.amount for flagged in trial.flagged]
+    assert amounts == sorted((b for b in sizes if b > limit), reverse=True)
+    assert trial.exceeding == len(amounts)

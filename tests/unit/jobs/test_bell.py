@@ -1,0 +1,72 @@
+"""A bell does not make whoever rings wait."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from support.fake_jobs import FakeJobs
+from support.wait import wait_in_thread
+from weighbridge.jobs import bell as bells
+from weighbridge.jobs.bell import Bell
+from weighbridge.jobs.names import PUSH
+
+
+class SlowJobs(FakeJobs):
+    """Waits for the test before it takes anything."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_go_on = threading.Event()
+        self.first: list[bool] = []
+
+    def put(self, job: str, argument: str, *, first: bool = False) -> None:
+        assert self.may_go_on.wait(10)
+        self.first.append(first)
+        super().put(job, argument)
+
+
+@pytest.fixture
+def jobs() -> SlowJobs:
+    return SlowJobs()
+
+
+@pytest.fixture
+def bell(jobs: SlowJobs) -> Iterator[Bell]:
+    made = Bell(jobs)
+    made.start()
+    yield made
+    jobs.may_go_on.set()
+    made.close()
+
+
+def test_whoever_rings_goes_on_at_once(bell: Bell, jobs: SlowJobs) -> None:
+    for name in ("a/one", "a/two", "a/two"):
+        bell.put(PUSH, name, first=True)
+
+    assert jobs.asked == []
+    jobs.may_go_on.set()
+    wait_in_thread(lambda: len(jobs.asked) == 2, "both are asked for")
+    assert sorted(jobs.of(PUSH)) == ["a/one", "a/two"]
+    assert jobs.first == [True, True]
+
+
+def test_what_waits_takes_so_much_memory_and_no_more(
+    bell: Bell, jobs: SlowJobs
+) -> None:
+    for number in range(bells.MOST + 10):
+        bell.put(PUSH, f"a/{number}")
+    jobs.may_go_on.set()
+    bell.close()
+
+    assert bells.MOST <= len(jobs.asked) <= bells.MOST + 1
+
+
+def test_a_bell_that_is_closed_has_rung_for_everything(jobs: SlowJobs) -> None:
+    bell = Bell(jobs)
+    jobs.may_go_on.set()
+    bell.put(PUSH, "a/one")
+    bell.start()
+    bell.close()
+
+    assert jobs.of(PUSH) == ["a/one"]

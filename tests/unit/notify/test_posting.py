@@ -1,0 +1,233 @@
+"""One message over HTTP: what counts as taken, what is tried again, what is told."""
+
+import json
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+
+from support.handler_transport import HandlerTransport
+from support.receivers import URL, answering, body_of, failing, receiver, refused
+from support.tolds import a_message
+from weighbridge.config.channel_fields import signing_key
+from weighbridge.domain.secret import Secret
+from weighbridge.errors import ConfigError
+from weighbridge.net.failures import AddressNotAllowed, HandshakeFailed, NameNotFound
+from weighbridge.net.guard import Reach
+from weighbridge.notify.post import Receiver
+from weighbridge.notify.signature import signature
+from weighbridge.notify.slack import SlackNotifier
+from weighbridge.notify.teams import TeamsNotifier
+from weighbridge.notify.webhook import WebhookNotifier
+
+KEY = signing_key(Secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"))
+
+
+def no_key() -> bytes | None:
+    return None
+
+
+def webhook(
+    transport: HandlerTransport, key: Callable[[], bytes | None] = no_key
+) -> WebhookNotifier:
+    return WebhookNotifier(receiver(), transport, key)
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204])
+async def test_any_success_means_that_it_was_taken(status: int) -> None:
+    transport = answering(httpx.Response(status))
+
+    await webhook(transport).send(a_message())
+
+    assert len(transport.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "retryable"),
+    [
+        (301, "redirect_refused", False),
+        (307, "redirect_refused", False),
+        (400, "channel_refused", False),
+        (401, "channel_refused", False),
+        (404, "channel_refused", False),
+        (410, "channel_refused", False),
+        (429, "channel_busy", True),
+        (500, "channel_busy", True),
+        (503, "channel_busy", True),
+    ],
+)
+async def test_what_is_tried_again_alert_out_002(
+    status: int, code: str, retryable: bool
+) -> None:
+    location = {"Location": "http://127.0.0.1/inside"}
+    transport = answering(httpx.Response(status, headers=location))
+
+    error = await refused(webhook(transport).send(a_message()))
+
+    assert (error.code, error.retryable) == (code, retryable)
+    assert len(transport.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"), [("120", 120.0), ("0", 1.0), ("soon", 1.0), ("9999", 900.0)]
+)
+async def test_retry_after_is_handed_on(value: str, seconds: float) -> None:
+    transport = answering(httpx.Response(429, headers={"Retry-After": value}))
+
+    error = await refused(webhook(transport).send(a_message()))
+
+    assert error.retry_after == seconds
+
+
+async def test_no_retry_after_is_none() -> None:
+    error = await refused(webhook(answering(httpx.Response(503))).send(a_message()))
+
+    assert error.retry_after is None
+
+
+@pytest.mark.parametrize(
+    ("failure", "code", "retryable"),
+    [
+        (httpx.ReadTimeout("late"), "deadline", True),
+        (NameNotFound("no"), "dns_error", True),
+        (HandshakeFailed("no"), "tls_error", True),
+        (httpx.ConnectError("no"), "connect_error", True),
+        (httpx.ReadError("cut"), "connection_reset", True),
+        (AddressNotAllowed("hooks.slack.com is private"), "address_refused", False),
+    ],
+)
+async def test_no_answer_is_tried_again_but_not_a_refused_address(
+    failure: httpx.RequestError, code: str, retryable: bool
+) -> None:
+    error = await refused(webhook(failing(failure)).send(a_message()))
+
+    assert (error.code, error.retryable) == (code, retryable)
+
+
+@pytest.mark.parametrize(
+    "transport",
+    [
+        failing(httpx.ConnectError(f"no connection to {URL}")),
+        failing(AddressNotAllowed("hooks.slack.com leads to 127.0.0.1")),
+        answering(httpx.Response(404, text=f"no such page: {URL}")),
+        answering(httpx.Response(500, text="services")),
+        answering(httpx.Response(302, headers={"Location": URL})),
+    ],
+    ids=["no connection", "guard", "page", "word of the address", "redirect"],
+)
+async def test_no_error_holds_the_address_alert_out_003(
+    transport: HandlerTransport,
+) -> None:
+    error = await refused(webhook(transport).send(a_message()))
+
+    told = "".join(traceback.format_exception(error)) + repr(error.__dict__)
+    for secret in ("SECRET", "hooks.slack.com", "T000", "(services)"):
+        assert secret not in told
+    assert "channel ops" in error.message
+
+
+async def test_what_slack_answers_is_told() -> None:
+    transport = answering(httpx.Response(404, text="no_service"))
+
+    error = await refused(SlackNotifier(receiver(), transport).send(a_message()))
+
+    assert error.message == "channel ops: HTTP 404 (no_service)"
+
+
+async def test_a_success_with_a_body_without_end_was_taken() -> None:
+    transport = answering(httpx.Response(200, content=b"x" * 100_000))
+
+    await webhook(transport).send(a_message())
+
+    assert transport.requests[0].extensions["body_limit"] == 64 * 1024
+
+
+async def test_the_guard_and_the_deadline_are_asked_for() -> None:
+    transport = answering(httpx.Response(200))
+
+    await webhook(transport).send(a_message())
+
+    extensions = transport.requests[0].extensions
+    assert extensions["ceiling"] == Reach.PUBLIC
+    assert 0 < extensions["deadline"] <= 30
+
+
+async def test_the_id_is_the_key_and_the_body_is_signed_as_it_was_sent() -> None:
+    transport = answering(httpx.Response(200))
+    before = int(datetime.now(UTC).timestamp())
+
+    await webhook(transport, lambda: KEY).send(a_message(key="msg-7"))
+
+    (request,) = transport.requests
+    sent = request.headers
+    assert sent["webhook-id"] == "msg-7"
+    at = int(sent["webhook-timestamp"])
+    assert before <= at <= before + 5
+    assert sent["webhook-signature"] == signature(KEY, "msg-7", at, body_of(request))
+    assert sent["content-type"] == "application/json"
+
+
+async def test_without_a_secret_nothing_is_signed() -> None:
+    transport = answering(httpx.Response(200))
+
+    await webhook(transport).send(a_message())
+
+    assert transport.sent("webhook-signature") == [None]
+    assert transport.sent("webhook-id") == ["msg-1"]
+
+
+async def test_the_same_message_has_the_same_body_when_it_is_sent_again() -> None:
+    transport = answering(httpx.Response(503), httpx.Response(200))
+    notifier = webhook(transport)
+
+    await refused(notifier.send(a_message()))
+    await notifier.send(a_message())
+
+    first, second = transport.requests
+    assert body_of(first) == body_of(second)
+
+
+async def test_a_rotated_secret_is_read_again() -> None:
+    urls = [Secret("https://a.example/1"), Secret("https://b.example/2")]
+    transport = answering(httpx.Response(200), httpx.Response(200))
+    rotated = Receiver("ops", lambda: urls.pop(0), Reach.PUBLIC)
+    notifier = SlackNotifier(rotated, transport)
+
+    await notifier.send(a_message())
+    await notifier.send(a_message())
+
+    assert [str(r.url) for r in transport.requests] == [
+        "https://a.example/1",
+        "https://b.example/2",
+    ]
+
+
+async def test_a_secret_that_is_not_there_may_be_there_soon() -> None:
+    def gone() -> Secret:
+        raise ConfigError("/run/secrets/ops is empty", code="secret_file")
+
+    notifier = SlackNotifier(Receiver("ops", gone, Reach.PUBLIC), answering())
+
+    error = await refused(notifier.send(a_message()))
+
+    assert (error.code, error.retryable) == ("secret_file", True)
+    assert error.message == "channel ops: /run/secrets/ops is empty"
+
+
+async def test_teams_gets_a_card() -> None:
+    transport = answering(httpx.Response(202))
+
+    await TeamsNotifier(receiver(), transport).send(a_message())
+
+    payload = json.loads(body_of(transport.requests[0]))
+    assert payload["attachments"][0]["content"]["type"] == "AdaptiveCard"
+
+
+async def test_closing_a_channel_closes_its_connections() -> None:
+    transport = answering()
+
+    await webhook(transport).aclose()
+
+    assert transport.is_closed

@@ -1,0 +1,71 @@
+"""All Alertmanagers of a cluster are told, whatever becomes of one of them."""
+
+import json
+from datetime import UTC, datetime
+
+import httpx
+
+from support.handler_transport import HandlerTransport
+from support.receivers import answering, body_of, receiver, refused
+from support.tolds import a_message, a_told
+from weighbridge.notify.alertmanager import AlertmanagerNotifier
+
+
+def two_alertmanagers(transport: HandlerTransport) -> AlertmanagerNotifier:
+    urls = ("https://a.example/api/v2/alerts", "https://b.example/api/v2/alerts")
+    receivers = [receiver(url, "am") for url in urls]
+    return AlertmanagerNotifier("am", receivers, transport)
+
+
+async def test_every_alertmanager_is_told_everything() -> None:
+    transport = answering(httpx.Response(200), httpx.Response(200))
+
+    await two_alertmanagers(transport).resend([a_told()], datetime.now(UTC))
+
+    first, second = transport.requests
+    assert {first.url.host, second.url.host} == {"a.example", "b.example"}
+    assert body_of(first) == body_of(second)
+
+
+async def test_one_alertmanager_that_is_away_does_not_keep_the_other_from_it() -> None:
+    transport = HandlerTransport(
+        lambda r: httpx.Response(503 if r.url.host == "a.example" else 200)
+    )
+
+    error = await refused(
+        two_alertmanagers(transport).resend([a_told()], datetime.now(UTC))
+    )
+
+    assert len(transport.requests) == 2
+    assert error.retryable
+    assert error.message == (
+        "channel am: 1 of 2 did not take it; number 1 of urls: HTTP 503"
+    )
+
+
+async def test_nothing_open_is_nothing_to_tell() -> None:
+    transport = answering()
+
+    await two_alertmanagers(transport).resend([], datetime.now(UTC))
+
+    assert transport.requests == []
+
+
+async def test_a_test_is_an_alert_of_another_name() -> None:
+    transport = answering(httpx.Response(200), httpx.Response(200))
+
+    await two_alertmanagers(transport).send(a_message(is_test=True))
+
+    (alert,) = json.loads(body_of(transport.requests[0]))
+    assert alert["labels"]["alertname"] == "WeighbridgeTest"
+
+
+async def test_thousands_of_alerts_go_in_pieces() -> None:
+    transport = HandlerTransport(lambda _: httpx.Response(200))
+    tolds = [a_told(repository=f"shop/{n}") for n in range(1_001)]
+    single = AlertmanagerNotifier("am", [receiver(name="am")], transport)
+
+    await single.resend(tolds, datetime.now(UTC))
+
+    pieces = [json.loads(body_of(request)) for request in transport.requests]
+    assert [len(piece) for piece in pieces] == [500, 500, 1]
