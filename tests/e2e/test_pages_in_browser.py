@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal
@@ -20,7 +21,9 @@ from support.images import (
 )
 from support.read_model import python_3_7
 from support.store_world import T0, World
+from support.violations import Violations, waived
 from support.web_service import served
+from weighbridge.domain.cause import Cause, LineChange
 from weighbridge.domain.document import Child, Descriptor, Image, Line
 from weighbridge.domain.history import LINE_UNKNOWN, SQUASHED
 from weighbridge.domain.measure import Uncompressed
@@ -48,6 +51,9 @@ PAGES = [
     "/image?ref=hub/library/python:odd",
     "/image?ref=hub/library/python:squashed",
     "/repository?ref=hub/library/python",
+    "/violations",
+    "/violations?state=all&team=shop",
+    "/?violating=true",
     "/crawls",
     "/search?q=python",
     "/image?ref=hub/library/python:gone",
@@ -118,10 +124,33 @@ def fill(world: World) -> None:
         refresh_summary(connection, world.repository_id, world.now, world.platforms)
 
 
+def violate(world: World) -> None:
+    """Limits that are exceeded, with names and lines that are meant to harm."""
+    made = Violations(world.database)
+    long = LineChange("grown", LONG, 1, 9, 8)
+    made.open(world.repository_id)
+    made.open(world.repository_id, cause=Cause("base", None, (long,), 8))
+    hostile = LineChange("added", MARKUP, None, 9, 9)
+    made.open(
+        world.repository_id,
+        policy=MARKUP[:63],
+        team=MARKUP[:63],
+        cause=Cause("own", None, (hostile,), 9),
+    )
+    made.open(world.repository_id, limit_key="max_layers", amount=70, limit_amount=60)
+    made.open(world.repository_id, tag=None, team=None, cause=None, platform="")
+    made.close(made.open(world.repository_id))
+    now = datetime.now(UTC)
+    waived(world.database, "library/*", now, limit_key="max_layers", reason=MARKUP)
+    waived(world.database, "other", now, reason="long-words-" * 40, author="a" * 63)
+
+
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with a_database(tmp_path_factory.mktemp("store")) as database:
-        fill(World(database, repository="library/python"))
+        world = World(database, repository="library/python")
+        fill(world)
+        violate(world)
         with served(create_app(database, Telemetry(), WebOptions())) as url:
             yield url
 
@@ -201,7 +230,13 @@ OVERLAPPING_CELLS = """
 def test_markup_of_a_pusher_does_nothing__config_blob_001(
     service: str, browser: Browser
 ) -> None:
-    pages = ["/image?ref=hub/library/python:hostile", "/", "/search?q=<script>alert(9)"]
+    pages = [
+        "/image?ref=hub/library/python:hostile",
+        "/",
+        "/search?q=<script>alert(9)",
+        "/violations",
+        "/repository?ref=hub/library/python",
+    ]
     for page in pages:
         seen = browser.open(f"{service}{page}")
 

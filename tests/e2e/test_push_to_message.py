@@ -73,9 +73,7 @@ def push(stage: PushStage, builder: Buildah, number: int) -> float:
     """Until the push was judged; when it began."""
     began = time.time()
     builder.push(f"app{number}", f"{stage.registry.address}/shop/app:1.0.{number}")
-    stage.wait_for(
-        lambda: f"1.0.{number}" in stage.tags("shop/app"), "the tag", SOON_S
-    )
+    stage.wait_for(lambda: f"1.0.{number}" in stage.tags("shop/app"), "the tag", SOON_S)
     return began
 
 

@@ -1,6 +1,6 @@
 """Builders of checks: images held against limits, with nothing asked of anybody."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from support.policies import a_policy
@@ -58,12 +58,16 @@ def a_check(
     against: Weighing | None = None,
     allow_unknown: bool = False,
     policy: str = "services",
-    **limits: object,
+    limits: Mapping[str, float] | None = None,
+    **more: float,
 ) -> Check:
     """These images as `hub/shop/api:1.5.0`, held against one policy's limits."""
     weighing = a_weighing(*images, repository="shop/api", tag="1.5.0")
     rules = rules_of(
-        PolicySet([a_policy(policy, **limits)]), "hub", "shop/api", "1.5.0"
+        PolicySet([a_policy(policy, None, **(limits or {}), **more)]),
+        "hub",
+        "shop/api",
+        "1.5.0",
     )
     return checked(weighing, against, rules, allow_unknown=allow_unknown)
 

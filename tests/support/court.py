@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, func, select
 
 from support.images import a_layer, an_image
 from support.policies import a_policy
 from support.store_world import T0, a_result, an_entry
-from weighbridge.audit.judge import end_first_pass, judge, refresh_and_judge
+from weighbridge.audit.judge import FIRST, end_first_pass, judge, refresh_and_judge
 from weighbridge.audit.judging import Judging
 from weighbridge.domain.cause import Cause
 from weighbridge.domain.document import Document, Image, Layer, Line
@@ -29,7 +29,7 @@ from weighbridge.store.measures import keep_measures, sweep_images
 from weighbridge.store.models import repositories
 from weighbridge.store.outbox import put_notifications
 from weighbridge.store.passes import close_pass, open_pass
-from weighbridge.store.push_tables import violations
+from weighbridge.store.push_tables import unjudged, violations
 from weighbridge.store.registries import put_registry
 from weighbridge.store.repositories import put_repositories
 from weighbridge.store.session import Connection, Database
@@ -147,10 +147,14 @@ class Court:
             sweep_images(connection, waiting)
 
     def judge(self, repository: str = "") -> None:
-        """What waits to be judged."""
+        """All that waits to be judged."""
         repository_id = self.ids[repository or self.names[0]]
-        with self.database.write() as connection:
-            judge(connection, repository_id, self.now, self.judging)
+        after: int | None = FIRST
+        while after is not None:
+            with self.database.write() as connection:
+                after = judge(
+                    connection, repository_id, self.now, self.judging, after=after
+                )
 
     def deliver(self) -> None:
         """Send every message that is due."""
@@ -174,6 +178,13 @@ class Court:
             self.now = max(self.now, due)
             self.deliver()
         self.now = max(self.now, now)
+
+    def unjudged(self) -> int:
+        """Tags that still wait to be judged."""
+        with self.database.read() as connection:
+            statement = select(func.count()).select_from(unjudged)
+            count: int = connection.execute(statement).scalar_one()
+        return count
 
     def rows(self, repository: str = "") -> list[Row[*tuple[object, ...]]]:
         """Its violations, the oldest first."""

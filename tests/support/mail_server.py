@@ -59,6 +59,7 @@ class MailServer:
     ) -> str:
         if self.answer.startswith("250"):
             self.envelopes.append(envelope)
+            assert server.transport is not None
             found = server.transport.get_extra_info("sslcontext")
             self.encrypted.append(found is not None)
         return self.answer

@@ -14,7 +14,7 @@ from weighbridge.domain.grouping import pause_after
 from weighbridge.domain.message import NotificationEvent
 from weighbridge.domain.policy import LimitKey, Severity
 from weighbridge.domain.routing import Route
-from weighbridge.store.deliveries import Delivery, claim_delivery
+from weighbridge.store.deliveries import Delivery, claim_delivery, next_due
 from weighbridge.store.delivery_results import note_failed, note_sent
 from weighbridge.store.outbox import put_notifications
 from weighbridge.store.push_tables import (
@@ -185,6 +185,19 @@ class OutboxWorld:
             with self.database.write() as connection:
                 note_sent(connection, delivery, now)
         return delivery
+
+    def sent_until(self, end: datetime, channel: str = "ops") -> list[int]:
+        """Every message of this time, when it is due; how many it told of."""
+        sizes, now = [], T0
+        while (at := self.next_due(now, channel)) is not None and at <= end:
+            now = max(now, at)
+            sent = self.sent(now, channel)
+            sizes += [] if sent is None else [len(sent.told)]
+        return sizes
+
+    def next_due(self, now: datetime, channel: str = "ops") -> datetime | None:
+        with self.database.read() as connection:
+            return next_due(connection, now).get(channel)
 
     def failed(self, now: datetime, channel: str = "ops") -> bool:
         """The next message did not arrive; whether it is given up."""

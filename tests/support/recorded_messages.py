@@ -32,11 +32,11 @@ class Replayed:
     """All messages of a replay, and what they were made of.
 
     updates: tags that moved
-    opened:  violations that were found
+    found:   all violations, told or not
     """
 
     updates: int = 0
-    opened: int = 0
+    found: list[Item] = field(default_factory=list)
     messages: list[list[Item]] = field(default_factory=list)
 
     @property
@@ -44,16 +44,21 @@ class Replayed:
         """Messages that tell of something that has grown."""
         return sum(any(i.event == "opened" for i in told) for told in self.messages)
 
-    def causes_of(self, repository: str, tag: str, since: datetime) -> set[bytes]:
-        """Why a tag was told of, from then on."""
+    def causes_of(
+        self, repository: str, since: datetime, until: datetime
+    ) -> set[bytes]:
+        """Why its images were too heavy between these moments."""
         return {
             item.cause_key
-            for told in self.messages
-            for item in told
-            if (item.repository, item.tag) == (repository, tag)
-            and item.opened_at >= since
+            for item in self.found
+            if item.repository == repository
+            and since <= item.opened_at <= until
             and item.cause_key is not None
         }
+
+    def repositories_with(self, key: bytes) -> set[str]:
+        """Whose images had this cause."""
+        return {item.repository for item in self.found if item.cause_key == key}
 
     def with_cause(self, key: bytes) -> list[list[Item]]:
         """The messages that tell of something new with this cause."""
@@ -108,7 +113,7 @@ def _fill(database: Database, court: Court, replayed: Replayed) -> None:
             ).join(repositories, repositories.c.id == violations.c.repository_id)
         ).all()
     known = {number: rest for number, *rest in rows}
-    replayed.opened = len(rows)
+    replayed.found = [Item("opened", *rest) for rest in known.values()]
     replayed.messages = [
         [Item(event, *known[number]) for number, event in told]
         for told in court.messages

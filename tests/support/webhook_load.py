@@ -8,8 +8,8 @@ under way.
 import asyncio
 import json
 import random
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -126,6 +126,7 @@ class _Connection(asyncio.Protocol):
         number, self._number = self._number, -1
         status = int(head[9:12])
         self._load.report.note(status, number, now - self._due_at, now - self._sent_at)
+        self._load.on_answer(self._load.report)
         self._load.freed(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -143,14 +144,22 @@ def _length_of(head: bytes) -> int:
 
 
 class _Load:
-    def __init__(self, requests: Sequence[bytes], numbers: Sequence[int]) -> None:
+    """Everything that is under way."""
+
+    def __init__(
+        self,
+        requests: Mapping[int, bytes],
+        numbers: Sequence[int],
+        on_answer: Callable[[Report], None],
+    ) -> None:
         self.requests = requests
         self.numbers = numbers
+        self.on_answer = on_answer
         self.report = Report()
         self.loop = asyncio.get_running_loop()
         self.open: set[_Connection] = set()
         self._free: list[_Connection] = []
-        self._due: list[tuple[int, float]] = []
+        self._due: deque[tuple[int, float]] = deque()
         self._next = 0
 
     def freed(self, connection: _Connection) -> None:
@@ -163,7 +172,6 @@ class _Load:
             self._free.remove(connection)
 
     async def run(self, address: str, a_second: float, connections: int) -> Report:
-        """a_second: 0 for as many as there are answers"""
         host, _, port = address.rpartition(":")
         for _ in range(connections):
             _, made = await self.loop.create_connection(
@@ -172,7 +180,7 @@ class _Load:
             self.open.add(made)
             self._free.append(made)
         began = self.loop.time()
-        while self._next < len(self.numbers):
+        while self._next < len(self.numbers) and self.open:
             now = self.loop.time()
             if a_second:
                 self._fall_due(began, now, a_second)
@@ -206,7 +214,7 @@ class _Load:
 
     def _hand_out(self) -> None:
         while self._free and self._due:
-            number, due_at = self._due.pop(0)
+            number, due_at = self._due.popleft()
             self._free.pop().send(number, due_at)
 
 
@@ -217,13 +225,18 @@ def send_load(
     a_second: float,
     connections: int,
     repositories: int = 50,
+    on_answer: Callable[[Report], None] = lambda _: None,
 ) -> Report:
-    """Send the events of these numbers; returns once each is answered."""
+    """Send the events of these numbers; returns once each is answered, or nobody is
+    there any more.
+
+    a_second: 0 for as many as there are answers
+    """
     known = {n: request_of(address, n, repositories=repositories) for n in set(numbers)}
-    requests = [known.get(n, b"") for n in range(max(known) + 1)]
 
     async def run() -> Report:
-        return await _Load(requests, numbers).run(address, a_second, connections)
+        load = _Load(known, numbers, on_answer)
+        return await load.run(address, a_second, connections)
 
     return asyncio.run(run())
 

@@ -118,7 +118,7 @@ async def _send(telling: Telling, notifier: Notifier, delivery: Delivery) -> Non
         raise
     except TimeoutError as exc:
         raise NotifyError(
-            "the receiver did not take it in time", code="timeout", retryable=True
+            "the receiver did not take it in time", code="deadline", retryable=True
         ) from exc
     except Exception as exc:
         _log().error(

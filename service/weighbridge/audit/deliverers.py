@@ -57,9 +57,9 @@ class Deliverers:
                     notifications=dropped,
                 )
 
-    async def aclose(self) -> None:
+    async def aclose(self, grace_s: float = GRACE_S) -> None:
         """Let what is on its way arrive, for a moment; the rest is due still."""
         await asyncio.gather(
-            *(line.aclose(GRACE_S) for line in self._lines.values()),
+            *(line.aclose(grace_s) for line in self._lines.values()),
             *(resending.aclose() for resending in self._resendings),
         )

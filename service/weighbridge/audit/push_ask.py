@@ -28,17 +28,30 @@ class Told:
     answer: None where it has not been heard
     why:    the code of what went wrong, or ""
     wait_s: how long the registry wants to be left alone, 0: it has not said
+    early:  events that the answer does not fit, to be looked at again: a distribution
+            tells of a push before it has the tag point to it
     """
 
     pushed: Pushed
     answer: TagAnswer | None = None
     why: str = ""
     wait_s: float = 0.0
+    early: frozenset[int] = frozenset()
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether the registry has said what the tag is, or that there is none."""
+        return self.answer is not None
 
     @property
     def is_absent(self) -> bool:
-        """Whether the registry says that there is no such tag."""
-        return self.why == NotFound.code
+        """Whether it has said that there is no such tag."""
+        return self.answer is not None and self.answer.is_absent
+
+    @property
+    def is_there(self) -> bool:
+        """The opposite."""
+        return self.answer is not None and not self.answer.is_absent
 
     @property
     def outcome(self) -> str:
@@ -94,11 +107,12 @@ class _Look:
         except WeighbridgeError as exc:  # Of all tags: a quota, a long pause.
             return Told(pushed, why=exc.code, wait_s=exc.retry_after or 0.0)
         if answer.is_absent:
-            return Told(pushed, answer, NotFound.code)
+            return Told(pushed, answer, NotFound.code, early=pushed.early(None))
         if answer.unanswered:
             return Told(pushed, None, answer.unanswered)
         before = self._known.get(pushed.name)
-        return Told(pushed, with_time(answer, pushed, before, self._now))
+        timed = with_time(answer, pushed, before, self._now)
+        return Told(pushed, timed, early=_early(answer, pushed, before))
 
     async def _question(self, pushed: Pushed) -> Question:
         """A tag that was pushed has a new digest as a rule, so that asking for that
@@ -111,3 +125,18 @@ class _Look:
             if await self._context.reader.knows(digest):
                 return Question(tag, "head")
         return Question(tag, "get")
+
+
+def _early(
+    answer: TagAnswer, pushed: Pushed, before: KnownTag | None
+) -> frozenset[int]:
+    """Whoever has moved elsewhere than an event says has moved again since."""
+    if answer.failure is not None or answer.is_moved:
+        return frozenset()
+    if answer.move is not None:
+        digest = answer.move.digest
+    elif before is not None and before.digest is not None:
+        digest = before.digest
+    else:
+        return frozenset()
+    return pushed.early(digest, None if before is None else before.pushed_at)

@@ -10,12 +10,19 @@ from weighbridge.audit.judging import Judging
 from weighbridge.audit.push_ask import Told
 from weighbridge.audit.push_desk import Judged, Verdict
 from weighbridge.audit.push_plan import PushPlan
+from weighbridge.audit.pushed import EARLY_S
 from weighbridge.audit.vanished import is_mass
 from weighbridge.domain.document import Image
 from weighbridge.ports import Cost
 from weighbridge.store.claiming import Claim, hold
 from weighbridge.store.push_looks import end_look, worst_of
-from weighbridge.store.push_queue import PushedTo, note_done, put_off, take
+from weighbridge.store.push_queue import (
+    PushedTo,
+    WaitingPush,
+    note_done,
+    put_off,
+    take,
+)
 from weighbridge.store.session import Connection
 from weighbridge.store.tags import apply_failures, apply_gone, apply_moves
 
@@ -51,7 +58,7 @@ class PushLedger:
         claim, now = self.claim(connection), self.now
         self.repository_id = claim.repository_id
         hold(connection, claim, now)
-        answers = [t.answer for t in self.told if t.answer and not t.is_absent]
+        answers = [t.answer for t in self.told if t.answer and t.is_there]
         moves = [a.move for a in answers if a.move is not None]
         failures = [a.failure for a in answers if a.failure is not None]
         apply_moves(connection, claim, moves, now)
@@ -70,16 +77,17 @@ class PushLedger:
                 requests=self.cost.requests,
                 bytes_read=self.cost.bytes_read,
                 is_there=bool(moves or failures),
-                is_due=bool(self.plan.whole or self._vanished() - set(gone)),
+                is_due=bool(self.plan.whole or self._lost() - set(gone)),
             )
 
     def _vanished(self) -> set[str]:
         """Tags that we know and that the registry says are not there."""
-        return {
-            t.pushed.name
-            for t in self.told
-            if t.is_absent and t.pushed.name in self.plan.known
-        }
+        absent = {t.pushed.name for t in self.told if t.is_absent}
+        return absent & self.plan.known.keys()
+
+    def _lost(self) -> set[str]:
+        """Of these, the ones that nobody is asked about again."""
+        return self._vanished() - {t.pushed.name for t in self.told if t.early}
 
     def _gone(self, claim: Claim) -> list[str]:
         """Of these, the ones that somebody said were deleted. The others, and too many
@@ -90,7 +98,7 @@ class PushLedger:
         return [] if is_mass(len(gone), claim.tags) else gone
 
     def _verdicts(self, connection: Connection) -> list[Judged]:
-        heard = [t for t in self.told if t.answer is not None and not t.is_absent]
+        heard = [t for t in self.told if t.is_there and t.early < set(t.pushed.ids)]
         worst = worst_of(connection, self.repository_id, [t.pushed.name for t in heard])
         return [_judged(t, worst.get(t.pushed.name, set())) for t in heard]
 
@@ -101,20 +109,29 @@ def note_told(
     now: datetime,
     gone: Sequence[str] = (),
 ) -> None:
-    """Keep what came of the events; those without an answer are due again later."""
-    unheard = [t for t in told if t.answer is None and not t.is_absent]
-    later: set[int] = set()
-    for one in unheard:
-        if one.pushed.received_at > now - GIVE_UP:
-            ids = [id for id in one.pushed.ids if id not in later]
-            asked = timedelta(seconds=one.wait_s)
-            due_at = now + max(backoff(one.pushed.attempts), asked)
-            put_off(connection, ids, due_at, one.why)
-            later.update(ids)
+    """Keep what came of the events; those without an answer, and those that came
+    before the registry was ready, are due again later."""
+    later: dict[int, tuple[timedelta, str]] = {}
+    for one in told:
+        for event in one.pushed.events:
+            if (wait := _wait(one, event, now)) is not None:
+                later[event.id] = (wait, one.why or "too_early")
+    for wait, why in set(later.values()):
+        ids = [event for event, it in later.items() if it == (wait, why)]
+        put_off(connection, ids, now + wait, why)
     # The deletion of a digest is an event of several tags.
     for one in told:
         outcome = "gone" if one.pushed.name in gone else one.outcome
-        note_done(connection, set(one.pushed.ids) - later, outcome, now)
+        note_done(connection, set(one.pushed.ids) - later.keys(), outcome, now)
+
+
+def _wait(told: Told, event: WaitingPush, now: datetime) -> timedelta | None:
+    """How long an event waits for the next look; None: it is done."""
+    if event.id in told.early:
+        return timedelta(seconds=EARLY_S[event.attempts])
+    if told.is_heard or event.received_at <= now - GIVE_UP:
+        return None
+    return max(backoff(event.attempts), timedelta(seconds=told.wait_s))
 
 
 def put_all_off(connection: Connection, to: PushedTo, now: datetime, why: str) -> None:

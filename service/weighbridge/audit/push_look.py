@@ -152,7 +152,7 @@ class PushLook:
         if plan.is_empty:
             return "done"
         told = await self._ask(plan)
-        if not any(t.answer is not None and not t.is_absent for t in told):
+        if not any(t.is_there for t in told):
             await self._context.writer.write(self._settle, plan, told)
             return "done"
         ledger = self._ledger(self._claim_new, plan, told)

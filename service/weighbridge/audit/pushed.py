@@ -10,6 +10,8 @@ from weighbridge.domain.digest import Digest
 from weighbridge.store.push_queue import WaitingPush
 from weighbridge.store.tags import KnownTag, Move
 
+EARLY_S: Final = (0.1, 0.5, 2.0)
+"""After so long the registry is asked again where its answer does not fit the event."""
 AHEAD: Final = timedelta(minutes=5)
 """A sender's clock may be ahead by so much; beyond that its time is not believed."""
 
@@ -18,38 +20,54 @@ AHEAD: Final = timedelta(minutes=5)
 class Pushed:
     """A tag of which events tell.
 
-    ids:         of the events
-    is_delete:   one of them says that the tag is gone
-    is_push:     one of them says that it is there
-    received_at: when the first of them came
-    times:       when it was pushed, by the digest that it was to have then
+    is_delete: one of them says that the tag is gone
+    times:     when it was pushed, by the digest that it was to have then
     """
 
     name: str
-    received_at: datetime
-    last_received_at: datetime
-    ids: list[int] = field(default_factory=list)
+    events: list[WaitingPush] = field(default_factory=list)
     is_delete: bool = False
-    is_push: bool = False
-    attempts: int = 0
     times: dict[Digest | None, datetime] = field(default_factory=dict)
     digests: set[Digest] = field(default_factory=set)
 
+    @property
+    def ids(self) -> list[int]:
+        return [event.id for event in self.events]
+
+    @property
+    def received_at(self) -> datetime:
+        """When the first of them came."""
+        return min(event.received_at for event in self.events)
+
     def add(self, push: WaitingPush) -> None:
         """One more event."""
-        self.ids.append(push.id)
-        self.last_received_at = max(self.last_received_at, push.received_at)
-        self.received_at = min(self.received_at, push.received_at)
-        self.attempts = max(self.attempts, push.attempts)
+        self.events.append(push)
         if push.is_delete:
             self.is_delete = True
             return
-        self.is_push = True
         if push.digest is not None:
             self.digests.add(push.digest)
         if push.pushed_at is not None:
             before = self.times.get(push.digest)
             self.times[push.digest] = max(push.pushed_at, before or push.pushed_at)
+
+    def early(
+        self, digest: Digest | None, known_at: datetime | None = None
+    ) -> frozenset[int]:
+        """Events that the registry's answer does not fit, and that may have come before
+        the registry had done what they tell of.
+
+        digest:   what the tag has, None where there is none
+        known_at: when that was pushed: an event from before it is late, and not early
+        """
+        return frozenset(
+            event.id
+            for event in self.events
+            if not event.is_delete
+            and event.attempts < len(EARLY_S)
+            and (digest is None or event.digest not in (None, digest))
+            and not _is_before(event.pushed_at, known_at)
+        )
 
     def time_of(self, digest: Digest, now: datetime) -> datetime | None:
         """When this digest was pushed. None where no event tells a time at all; the
@@ -59,8 +77,12 @@ class Pushed:
             return None
         said = self.times.get(digest) or self.times.get(None)
         if said is None or said > now + AHEAD:
-            return min(self.last_received_at, now)
+            return self.last_received_at(now)
         return said
+
+    def last_received_at(self, now: datetime) -> datetime:
+        """When the last of them came."""
+        return min(now, max(event.received_at for event in self.events))
 
 
 def by_tag(waiting: Iterable[tuple[str, WaitingPush]]) -> dict[str, Pushed]:
@@ -68,7 +90,7 @@ def by_tag(waiting: Iterable[tuple[str, WaitingPush]]) -> dict[str, Pushed]:
     found: dict[str, Pushed] = {}
     for name, push in waiting:
         if name not in found:
-            found[name] = Pushed(name, push.received_at, push.received_at)
+            found[name] = Pushed(name)
         found[name].add(push)
     return found
 
@@ -86,14 +108,15 @@ def with_time(
     digest = answer.move.digest if answer.move is not None else _digest_of(before)
     if digest is None:
         return answer
-    at = pushed.time_of(digest, now)
     known_at = None if before is None else before.pushed_at
-    is_late = at is not None and known_at is not None and at <= known_at
-    is_same = before is not None and before.digest == digest
-    if is_same and (at is None or is_late):
-        at = known_at
-    elif is_late:
-        at = min(pushed.last_received_at, now)
+    at = pushed.time_of(digest, now)
+    if before is not None and before.digest == digest:
+        # An event of another digest says nothing of this one.
+        is_told = bool({digest, None} & pushed.times.keys())
+        if not is_told or at is None or _is_before(at, known_at):
+            at = known_at
+    elif _is_before(at, known_at):
+        at = pushed.last_received_at(now)
     if answer.move is None and at == known_at:
         return answer
     return TagAnswer(
@@ -103,6 +126,10 @@ def with_time(
         fault=answer.fault,
         was=None if before is None else before.digest,
     )
+
+
+def _is_before(at: datetime | None, known_at: datetime | None) -> bool:
+    return at is not None and known_at is not None and at <= known_at
 
 
 def _digest_of(before: KnownTag | None) -> Digest | None:

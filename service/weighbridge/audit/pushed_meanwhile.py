@@ -85,9 +85,7 @@ class PushedMeanwhile:
         told = await ask_about(
             self._context, self._claim.repository, plan, self._context.clock()
         )
-        keeping.overtaken -= {
-            t.pushed.name for t in told if t.answer is None and not t.is_absent
-        } & overtaken
+        keeping.overtaken -= {t.pushed.name for t in told if not t.is_heard} & overtaken
         ledger = PushLedger(
             lambda _: self._claim,
             plan,
@@ -105,7 +103,7 @@ class PushedMeanwhile:
 
     def _note(self, told: Sequence[Told], keeping: Keeping) -> None:
         for one in told:
-            if one.answer is None or one.is_absent:
+            if one.answer is None or not one.is_there:
                 continue
             self.seen.add(one.pushed.name)
             if one.answer.fault is not None:

@@ -5,6 +5,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -61,12 +62,14 @@ async def registry_client(
     docker_config: Path | None = None,
     keeps_quota: bool = True,
     share: Callable[[Endpoint], Pacing] | None = None,
+    on_certificate: Callable[[datetime], None] | None = None,
 ) -> AsyncIterator[Connected]:
     """A client for one registry, closed at the end of the block.
 
     keeps_quota: whether `limits.keep_quota` holds; not for one image that a person asks
                  about
     share:       what is shared with other processes that ask this registry
+    on_certificate: told until when each certificate holds that is met
     """
     seen = await find_reach(target, database)
     # In a thread: a credential helper may take seconds.
@@ -78,9 +81,16 @@ async def registry_client(
         endpoint = replace(endpoint, pacing=share(endpoint))
     if kind_of(target) == DOCKERHUB:
         keep = settings.keep_quota_of(target.settings) if keeps_quota else 0.0
-        registry = docker_hub(target, endpoint, telemetry, keep=keep, share=share)
+        registry = docker_hub(
+            target,
+            endpoint,
+            telemetry,
+            keep=keep,
+            share=share,
+            on_certificate=on_certificate,
+        )
     else:
-        transport = a_transport(endpoint, telemetry)
+        transport = a_transport(endpoint, telemetry, on_certificate)
         registry = DistributionRegistry(endpoint, transport, telemetry)
     try:
         yield Connected(registry, seen, warnings, registry.ping)

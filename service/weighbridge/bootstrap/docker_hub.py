@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 
 import httpx
 
@@ -29,9 +30,11 @@ def docker_hub(
     keep: float,
     clock: Clock | None = None,
     share: Callable[[Endpoint], Pacing] | None = None,
+    on_certificate: Callable[[datetime], None] | None = None,
 ) -> HubRegistry:
     """endpoint: the registry's; keep: the share of the quota that is left to others;
-    share: what is shared with other processes that ask the same host"""
+    share: what is shared with other processes that ask the same host;
+    on_certificate: of the registry's, see `Transport`"""
     clock = Clock() if clock is None else clock
     configured = target.settings
     api_url = (configured.api_url if configured else None) or HUB_API_URL
@@ -45,7 +48,7 @@ def docker_hub(
     quota = PullQuota(keep, clock)
     registry = DistributionRegistry(
         endpoint,
-        a_transport(endpoint, telemetry),
+        a_transport(endpoint, telemetry, on_certificate),
         telemetry,
         clock=clock,
         on_answer=quota.saw,
@@ -55,12 +58,17 @@ def docker_hub(
     return HubRegistry(registry, HubAPI(client, api_url), quota, namespaces)
 
 
-def a_transport(endpoint: Endpoint, telemetry: Telemetry) -> Transport:
+def a_transport(
+    endpoint: Endpoint,
+    telemetry: Telemetry,
+    on_certificate: Callable[[datetime], None] | None = None,
+) -> Transport:
     """Connections of one client."""
     return Transport(
         connections=endpoint.concurrency,
         tls=client_tls(endpoint.ca_file),
         on_desync=lambda _: telemetry.registry_desync.labels(endpoint.name).inc(),
+        on_certificate=on_certificate,
     )
 
 

@@ -5,11 +5,10 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
 from weighbridge.bootstrap.clients import Connected, registry_client
-from weighbridge.bootstrap.crawling import utc_now
 from weighbridge.bootstrap.targets import Target
 from weighbridge.config import RegistrySettings, Settings
 from weighbridge.domain.probe import Probe
@@ -59,7 +58,7 @@ class Probes:
         telemetry: Telemetry,
         paces: Paces = alone,
         *,
-        clock: Callable[[], datetime] = utc_now,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic: Callable[[], float] = time.monotonic,
         deadline_s: float = DEADLINE_S,
     ) -> None:
@@ -92,6 +91,7 @@ class Probes:
 
     async def _probed(self, registry: RegistrySettings) -> Probe:
         began, failure = self._monotonic(), ""
+        certified: list[datetime] = []
         connected: Connected | None = None
         try:
             async with (
@@ -103,6 +103,7 @@ class Probes:
                     self._telemetry,
                     database=self._database,
                     share=share,
+                    on_certificate=certified.append,
                 ) as connected,
             ):
                 await connected.ping()
@@ -118,6 +119,7 @@ class Probes:
             seconds=self._monotonic() - began,
             is_encrypted=registry.url.startswith("https://"),
             signs_in=registry.auth is not None,
+            certified_until=min(certified, default=None),
         )
         return probe if connected is None else _with_cost(probe, connected)
 

@@ -11,9 +11,9 @@ import click
 from weighbridge.cli.advice import advice
 from weighbridge.cli.check_limits import BYTES, MOST, SHARE, own_limits
 from weighbridge.cli.commands import Count
-from weighbridge.cli.failure import FOUND, NOT_WEIGHED
+from weighbridge.cli.failure import FOUND, NOT_WEIGHED, CommandFailed
 from weighbridge.cli.options import Options, common_options
-from weighbridge.errors import UsageError, WeighbridgeError
+from weighbridge.errors import ConfigError, UsageError, WeighbridgeError
 
 if TYPE_CHECKING:
     from weighbridge.bootstrap.service_limits import Service
@@ -100,34 +100,41 @@ def command(
     Exits with 0 if all limits are kept, 1 if one is exceeded, 2 if nothing could be
     checked as it was asked, 3 if something could not be weighed.
     """
-    settings = options.settings(ending=", nothing was checked")
     source = _Source(policy_files, server, token_file, server_ca)
 
-    from weighbridge.bootstrap.checking import Asked, NotWeighed, check
+    from weighbridge.bootstrap.check_reading import NotWeighed
+    from weighbridge.bootstrap.checking import Asked, check
     from weighbridge.cli.check_forms import Forms
 
     forms = Forms(
         options.output, options.screen(wants_ascii=wants_ascii), reports, dockerfile
     )
     try:
-        asked = Asked(
-            reference=reference,
-            own=own_limits(limits),
-            against=against,
-            platform=platform,
-            policies=source.policies(options),
-            service=source.service(),
-            allow_unknown=allow_unknown,
-            plain_http=plain_http,
-            docker_config=options.docker_config(),
+        found = check(
+            options.settings(ending=", nothing was checked"),
+            Asked(
+                reference=reference,
+                own=own_limits(limits),
+                against=against,
+                platform=platform,
+                policies=source.policies(options),
+                service=source.service(),
+                allow_unknown=allow_unknown,
+                plain_http=plain_http,
+                docker_config=options.docker_config(),
+            ),
         )
-        found = check(settings, asked)
+    except CommandFailed as exc:
+        raise forms.told(exc) from exc
     except NotWeighed as exc:
         exc.cause.hint = exc.cause.hint or advice(exc.cause.code)
-        subject = f"cannot weigh {exc.text}"
-        raise forms.failed(exc.cause, subject) from exc
+        failed = CommandFailed(exc.cause, subject=f"cannot weigh {exc.text}")
+        raise forms.told(failed) from exc
+    except ConfigError as exc:
+        raise forms.told(CommandFailed(exc)) from exc
     except WeighbridgeError as exc:
-        raise forms.failed(exc, f"cannot check {reference}") from exc
+        failed = CommandFailed(exc, subject=f"cannot check {reference}")
+        raise forms.told(failed) from exc
     code = _EXIT_CODES[found.outcome]
     forms.show(found, code, os.environ)
     return code

@@ -136,7 +136,7 @@ def _where(held: Held, quote: Quote) -> str:
     """The option, or the key with its policy and the place where it is written."""
     key, policy = held.finding.key, held.policy
     if policy is None or policy.name == COMMAND_LINE:
-        return f"--{key.replace('_', '-')}"
+        return quote(f"--{key.replace('_', '-')}")
     place = policy.places.get(key)
     written = f" ({quote(str(place))})" if place is not None and place.file else ""
     return f"{key} of policy {quote(policy.name)}{written}"

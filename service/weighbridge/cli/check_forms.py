@@ -21,7 +21,7 @@ from weighbridge.cli.screen import Screen
 from weighbridge.cli.streams import emit
 from weighbridge.domain.check import Check
 from weighbridge.domain.printable import printable
-from weighbridge.errors import ConfigError, UsageError, WeighbridgeError
+from weighbridge.errors import UsageError, WeighbridgeError
 
 _SUFFIXES: Final[Mapping[str, Output]] = {
     ".json": "json",
@@ -62,13 +62,12 @@ class Forms:
         else:
             emit(self._text(check, self._output, exit_code))
 
-    def failed(self, error: WeighbridgeError, subject: str) -> CommandFailed:
-        """What is told of an error. In a workflow it is an annotation too."""
-        error.message, error.hint = defused(error.message), defused(error.hint)
-        if isinstance(error, ConfigError):
-            failed = CommandFailed(error)
-        else:
-            failed = CommandFailed(error, subject=defused(subject))
+    def told(self, failed: CommandFailed) -> CommandFailed:
+        """The same without what a runner would take for a command; in a workflow it is
+        an annotation too."""
+        failed.subject = defused(failed.subject)
+        failed.cause.message = defused(failed.cause.message)
+        failed.cause.hint = defused(failed.cause.hint)
         if self._output == "github":
             emit(command("error", "weighbridge check", failure_text(failed)))
         return failed

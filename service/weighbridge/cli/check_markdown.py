@@ -9,7 +9,7 @@ from typing import Final
 
 from weighbridge import __version__
 from weighbridge.cli.bars import bar
-from weighbridge.cli.check_causes import Mark, next_steps, pointing
+from weighbridge.cli.check_causes import Mark, Pointing, next_steps, pointing
 from weighbridge.cli.check_notes import notes_of
 from weighbridge.cli.check_words import limit_rows
 from weighbridge.cli.tables import code, code_span, markdown_table
@@ -47,7 +47,8 @@ _MARKS: Final[dict[Mark, str]] = {
     "line": "",
 }
 _LIMIT_COLUMNS: Final = ("", "Platform", "Limit", "Value", "At most", "", "")
-_LINE_COLUMNS: Final = ("Compressed", "#", "", "Dockerfile line")
+_LINE_COLUMNS: Final = ("Compressed", "#", "Dockerfile line")
+_CHANGE_COLUMNS: Final = ("Compressed", "#", "", "Dockerfile line")
 
 
 def check_markdown(check: Check, *, iec: bool = False) -> str:
@@ -65,7 +66,7 @@ def _parts(check: Check, iec: bool) -> list[str]:
         _limits(check, images, iec),
         *_lines(check, images, iec),
         *_list([f"Note: {note}" for note in notes_of(check, _span)]),
-        *_list(next_steps(check, _span)),
+        *_list([_sentence(step) for step in next_steps(check, _span)]),
         _foot(check, iec),
     ]
 
@@ -76,9 +77,9 @@ def _limits(check: Check, images: list[CheckedImage], iec: bool) -> str:
             _SIGNS[row.outcome],
             _cell(str(checked.image.platform)),
             row.name,
-            row.value,
-            row.limit,
-            f"{bar(row.part, row.whole, _BAR)} {row.percent}".strip(),
+            _unbroken(row.value),
+            _unbroken(row.limit),
+            _unbroken(f"{bar(row.part, row.whole, _BAR)} {row.percent}".strip()),
             row.words,
         )
         for checked in images[:_IMAGES]
@@ -101,14 +102,27 @@ def _lines(check: Check, images: list[CheckedImage], iec: bool) -> Iterator[str]
         title = pointing(check, checked, _span)
         platform = _span(str(checked.image.platform))
         yield f"{platform}: {pointed.title if title is None else title.title}"
-        rows = [
-            (line.cell(iec=iec), str(line.number or ""), _MARKS[line.mark], line.text)
-            for line in pointed.lines
-        ]
-        if rows:
-            table = markdown_table(_LINE_COLUMNS, rows, numeric=2)
+        if pointed.lines:
             more = pointed.more
-            yield table + (f"\n\n… and {plural(more, 'more line')}" if more else "")
+            below = f"\n\n… and {plural(more, 'more line')}" if more else ""
+            yield _table_of(pointed, iec) + below
+
+
+def _table_of(pointed: Pointing, iec: bool) -> str:
+    """With what became of each line, where that is known."""
+    cells = [
+        (
+            _unbroken(line.cell(iec=iec)),
+            str(line.number or ""),
+            _MARKS[line.mark],
+            line.text,
+        )
+        for line in pointed.lines
+    ]
+    if any(mark for _, _, mark, _ in cells):
+        return markdown_table(_CHANGE_COLUMNS, cells, numeric=2)
+    bare = [(amount, number, text) for amount, number, _, text in cells]
+    return markdown_table(_LINE_COLUMNS, bare, numeric=2)
 
 
 def _list(items: list[str]) -> list[str]:
@@ -133,6 +147,15 @@ def _shorter(parts: list[str]) -> str:
             break
         kept.append(part)
     return "\n\n".join(kept)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"
+
+
+def _unbroken(text: str) -> str:
+    """A number and its unit stay together, however narrow the column is."""
+    return text.replace(" ", "\u00a0")
 
 
 def _cell(text: str) -> str:

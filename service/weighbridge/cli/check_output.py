@@ -1,7 +1,7 @@
 """A check for other programs: JSON and CSV."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from weighbridge.cli.check_causes import SHOWN, heaviest
@@ -10,6 +10,7 @@ from weighbridge.cli.tables import csv_table
 from weighbridge.domain.cause import Cause
 from weighbridge.domain.check import Check, CheckedImage, Held
 from weighbridge.domain.policy import LIMIT_KEYS
+from weighbridge.domain.printable import printable
 from weighbridge.domain.weighing import rfc3339
 
 SCHEMA: Final = "weighbridge.check/1"
@@ -62,15 +63,20 @@ def check_json(check: Check, exit_code: int) -> str:
 def check_csv(check: Check) -> str:
     """A row for each limit of each image."""
     rows = (
-        {
-            "platform": str(checked.image.platform),
-            "digest": checked.image.digest,
-            **{key: value for key, value in _held(held).items() if key in CSV_COLUMNS},
-        }
+        _on_one_line({"platform": str(checked.image.platform), **_held(held)})
+        | {"digest": checked.image.digest}
         for checked in check.images
         for held in checked.held
     )
     return csv_table(CSV_COLUMNS, rows)
+
+
+def _on_one_line(row: Mapping[str, object]) -> dict[str, object]:
+    """A row is a line: whoever reads a log takes what begins one for a command."""
+    return {
+        key: printable(value) if isinstance(value, str) else value
+        for key, value in row.items()
+    }
 
 
 def _limits(check: Check) -> Iterator[dict[str, object]]:

@@ -1,6 +1,6 @@
 """A check as a person reads it: the verdict, each limit with a bar, the lines."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from weighbridge.cli.bars import bar
@@ -41,10 +41,7 @@ def render_check(check: Check, screen: Screen) -> str:
     """Everything that `check` prints, without the last line break."""
     blocks = ["\n".join(_image(check, checked, screen)) for checked in check.images]
     blocks += [
-        screen.joined(
-            [_verdict("unknown", screen), *_name(check), printable(str(each))]
-        )
-        + "\n  ?  could not be read"
+        f"{_head(check, 'unknown', [str(each)], screen)}\n  ?  could not be read"
         for each in check.not_weighed
     ]
     return "\n\n".join(filter(None, [*blocks, "\n".join(_foot(check, screen))]))
@@ -52,25 +49,20 @@ def render_check(check: Check, screen: Screen) -> str:
 
 def _image(check: Check, checked: CheckedImage, screen: Screen) -> Iterator[str]:
     image = checked.image
-    yield screen.joined(
-        [
-            _verdict(checked.outcome, screen),
-            *_name(check),
-            printable(str(image.platform)),
-            short(image.digest),
-        ]
+    yield _head(
+        check, checked.outcome, [str(image.platform), short(image.digest)], screen
     )
     yield from _table(limit_rows(check, checked, iec=screen.iec), screen)
     if (pointed := pointing(check, checked)) is not None:
         yield from _lines(pointed, screen)
 
 
-def _name(check: Check) -> list[str]:
-    return [printable(check.weighing.reference)]
-
-
-def _verdict(outcome: Outcome, screen: Screen) -> str:
-    return screen.painted(VERDICTS[outcome], _ROLES[outcome])
+def _head(check: Check, outcome: Outcome, parts: Sequence[str], screen: Screen) -> str:
+    """The verdict with what it is of; painted last, as colours have no width."""
+    verdict = VERDICTS[outcome]
+    names = map(printable, (check.weighing.reference, *parts))
+    head = screen.joined([verdict, *names])
+    return f"{screen.painted(verdict, _ROLES[outcome])}{head.removeprefix(verdict)}"
 
 
 def _table(rows: list[LimitRow], screen: Screen) -> list[str]:

@@ -13,7 +13,8 @@ from fastapi import FastAPI
 
 from weighbridge.bootstrap.probing import Paces, Probes, alone
 from weighbridge.cli.head_deadline import HeadDeadline
-from weighbridge.cli.reception import reception_of
+from weighbridge.cli.reception import reception_of, sources_of
+from weighbridge.cli.rush import Rush, rush_door
 from weighbridge.config import Settings, split_bind
 from weighbridge.domain.platform import DEFAULT
 from weighbridge.domain.policy_set import NO_POLICIES, PolicySet
@@ -68,7 +69,9 @@ def listeners(
     if apps.metrics is not None and settings.metrics.bind is not None:
         config = server_config(settings, apps.metrics, settings.metrics.bind)
         beside.append(_Beside(config, "metrics  ", "/metrics"))
-    return _Main(server_config(settings, apps.web, settings.web.bind), beside)
+    config = server_config(settings, apps.web, settings.web.bind)
+    config.http = rush_door(Rush(telemetry, sources_of(settings)))
+    return _Main(config, beside)
 
 
 def _take_files() -> None:

@@ -21,6 +21,11 @@ def reception_of(settings: Settings, jobs: JobQueue | None) -> Reception:
     return Reception(hooks, jobs)
 
 
+def sources_of(settings: Settings) -> frozenset[str]:
+    """Those of which there is a webhook."""
+    return frozenset(webhook.source for webhook in settings.webhooks)
+
+
 def _hook(webhook: WebhookSettings, registry: RegistrySettings) -> Hook:
     scope = scope_of(Target(registry.name, registry.url, registry))
 

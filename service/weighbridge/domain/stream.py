@@ -5,11 +5,12 @@ from typing import Final
 
 # A commit or a digest as people shorten it: a word of its own, and not one that only
 # happens to be made of the letters a to f.
-_HEX: Final = re.compile(
-    r"(?<![0-9A-Za-z])(?=[a-f]*[0-9])[0-9a-f]{7,}(?![0-9A-Za-z])", re.ASCII
+_HEX: Final = (
+    r"(?<![0-9A-Za-z])(?=[0-9]*[a-f])(?=[a-f]*[0-9])[0-9a-f]{7,}(?![0-9A-Za-z])"
 )
 # `3`, `3.7` and `3.7.2` are versions of one thing.
-_NUMBER: Final = re.compile(r"[0-9]+(?:\.[0-9]+)*", re.ASCII)
+_NUMBER: Final = r"[0-9]+(?:\.[0-9]+)*"
+_NUMBERS: Final = re.compile(f"{_HEX}|{_NUMBER}", re.ASCII)
 
 
 def stream_of(tag: str) -> str:
@@ -24,4 +25,4 @@ def stream_of(tag: str) -> str:
 
 def without_numbers(text: str) -> str:
     """Any text with `#` for each of its numbers, versions and hashes."""
-    return _NUMBER.sub("#", _HEX.sub("#", text))
+    return _NUMBERS.sub("#", text)

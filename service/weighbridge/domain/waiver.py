@@ -70,19 +70,23 @@ def waived_name(registry: str, repository: str, tag: str) -> str:
 class ActiveWaivers:
     """The waivers that are in force, asked for every repository at once.
 
-    Those of one repository are found by its name; only those whose repository is a
-    pattern are tried one after the other.
+    As with policies (`domain.policy_set`), one is only tried on names that begin with
+    its pattern's text before the first `*`; where there is none, on those that have
+    its longest text somewhere.
     """
 
     def __init__(self, waivers: Iterable[Waiver] = ()) -> None:
         self.waivers: Final[Sequence[Waiver]] = tuple(waivers)
-        self._by_name: dict[str, list[Waiver]] = {}
-        self._by_pattern: list[Waiver] = []
+        self._by_start: dict[str, list[Waiver]] = {}
+        self._by_part: list[tuple[str, Waiver]] = []
         for waiver in self.waivers:
-            if "*" in waiver.repository:
-                self._by_pattern.append(waiver)
+            start, *others = waiver.repository.split("*")
+            if start:
+                self._by_start.setdefault(start, []).append(waiver)
             else:
-                self._by_name.setdefault(waiver.repository, []).append(waiver)
+                part = max(others, key=len, default="")
+                self._by_part.append((part, waiver))
+        self._lengths = sorted({len(start) for start in self._by_start})
 
     def at(self, now: datetime) -> "ActiveWaivers":
         """Those of them that are still in force; the same object if all are."""
@@ -115,13 +119,15 @@ class ActiveWaivers:
         return bool(self.waivers and self._candidates(repository))
 
     def _candidates(self, repository: str) -> list[Waiver]:
-        named = self._by_name.get(repository, [])
-        if not self._by_pattern:
-            return named
-        return [
-            *named,
-            *(w for w in self._by_pattern if fits(w.repository, repository)),
+        """Those that are about this repository."""
+        found = [
+            waiver
+            for length in self._lengths
+            if length <= len(repository)
+            for waiver in self._by_start.get(repository[:length], ())
         ]
+        found += [waiver for part, waiver in self._by_part if part in repository]
+        return [waiver for waiver in found if fits(waiver.repository, repository)]
 
 
 NO_WAIVERS: Final = ActiveWaivers()

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 
 import httpx
@@ -27,9 +28,15 @@ from weighbridge.net.tls import client_tls
 class Connector:
     """Makes connections that passed the guard. Every failure is an httpx error."""
 
-    def __init__(self, resolver: Resolver, tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self,
+        resolver: Resolver,
+        tls: ssl.SSLContext | None,
+        on_certificate: Callable[[datetime], None] | None = None,
+    ) -> None:
         self._resolver = resolver
         self._tls = tls
+        self._on_certificate = on_certificate
 
     async def connect(
         self,
@@ -85,15 +92,24 @@ class Connector:
             return connection
         name = route.host.rstrip(".")
         try:
-            _, connection = await loop.create_connection(
+            transport, connection = await loop.create_connection(
                 make, sock=sock, ssl=self._context(), server_hostname=name
             )
         except OSError as exc:
             # A reset, or silence, in the middle of the handshake is a failed handshake.
             raise HandshakeFailed(f"no trusted TLS connection: {exc}") from exc
+        if self._on_certificate is not None:
+            self._on_certificate(_end_of_certificate(transport))
         return connection
 
     def _context(self) -> ssl.SSLContext:
         if self._tls is None:
             self._tls = client_tls(None)
         return self._tls
+
+
+def _end_of_certificate(transport: asyncio.BaseTransport) -> datetime:
+    """Until when the server's own certificate holds, which was checked."""
+    certificate = transport.get_extra_info("peercert")
+    ends_at = ssl.cert_time_to_seconds(certificate["notAfter"])
+    return datetime.fromtimestamp(ends_at, UTC)

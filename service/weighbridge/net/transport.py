@@ -4,6 +4,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from functools import partial
 from typing import Final
 
@@ -38,6 +39,9 @@ class Transport(httpx.AsyncBaseTransport):
     The response is read whole before it is returned, so nothing has to be closed. Its
     extension "framing" is none, length, chunked or close; nothing proves a body with
     "close" whole. Raises httpx.RequestError, see `failures`.
+
+    on_certificate: told of every TLS connection until when the server's certificate
+                    holds
     """
 
     def __init__(
@@ -48,13 +52,14 @@ class Transport(httpx.AsyncBaseTransport):
         resolver: Resolver | None = None,
         keepalive_s: float = 30.0,
         on_desync: Callable[[str], None] | None = None,
+        on_certificate: Callable[[datetime], None] | None = None,
         rules: PoolRules | None = None,
     ) -> None:
         self._rules = rules or PoolRules(connections, keepalive_s)
         self._own_resolver: SystemResolver | None = None
         if resolver is None:
             resolver = self._own_resolver = SystemResolver()
-        self._connector = Connector(resolver, tls)
+        self._connector = Connector(resolver, tls, on_certificate)
         self._on_desync = on_desync
         self._pools: dict[Route, Pool] = {}
         self._recent: tuple[Route, Pool] | None = None

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 import httpx
 
@@ -50,7 +50,8 @@ class AlertmanagerNotifier:
     async def send(self, message: Message) -> None:
         """The same of one message's items; a test is an alert of another name."""
         alertname = TEST_ALERTNAME if message.is_test else ALERTNAME
-        await self._tell(alerts_of(message.items, message.sent_at, alertname=alertname))
+        now = datetime.now(UTC)
+        await self._tell(alerts_of(message.items, now, alertname=alertname))
 
     async def aclose(self) -> None:
         await self._transport.aclose()

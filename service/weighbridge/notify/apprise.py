@@ -7,6 +7,7 @@ there, which is why its URL is only ever what the operator writes.
 import asyncio
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from typing import Final, Protocol
 
@@ -18,6 +19,8 @@ from weighbridge.notify.render.content import content_of
 from weighbridge.notify.render.plain import text_below
 
 PIP_LINE: Final = "python -m pip install 'weighbridge[apprise]'"
+THREADS: Final = 4
+"""Messages that are handed over at the same time."""
 TEXT_CHARACTERS: Final = 3_500
 """What most services take at once; apprise cuts for those that take less."""
 
@@ -42,6 +45,10 @@ class AppriseNotifier:
         self._name = name
         self._url = url
         self._load = load or _load
+        # Of its own: a service that hangs is not to take the threads of others.
+        self._threads = ThreadPoolExecutor(
+            THREADS, thread_name_prefix=f"weighbridge-{name}"
+        )
 
     @property
     def name(self) -> str:
@@ -55,8 +62,8 @@ class AppriseNotifier:
         try:
             async with asyncio.timeout(DEADLINE_S):
                 # The thread goes on if it hangs; apprise has time-outs of its own.
-                is_taken = await asyncio.to_thread(
-                    self._notify, url, content.headline, text
+                is_taken = await asyncio.get_running_loop().run_in_executor(
+                    self._threads, self._notify, url, content.headline, text
                 )
         except TimeoutError as exc:
             raise NotifyError(
@@ -73,7 +80,8 @@ class AppriseNotifier:
             )
 
     async def aclose(self) -> None:
-        """Nothing is kept open."""
+        """Nothing else is kept open."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _notify(self, url: Secret, title: str, body: str) -> bool:
         try:

@@ -2,9 +2,9 @@
 
 import asyncio
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from email.message import EmailMessage
-from functools import partial
 from typing import Final
 
 from weighbridge.domain.limits import CONNECT_DEADLINE_S
@@ -17,6 +17,8 @@ from weighbridge.notify.post import DEADLINE_S, unreadable
 from weighbridge.notify.render.mail import domain_of, mail_of
 from weighbridge.notify.smtp import MailServer, hand_over
 
+THREADS: Final = 4
+"""Messages that are handed over at the same time."""
 _ENDING_S: Final = 5.0
 
 
@@ -44,6 +46,10 @@ class EmailNotifier:
         self._recipients = recipients
         self._deadline_s = deadline_s
         self._resolver = SystemResolver()
+        # Of its own: a server that hangs is not to take the threads of others.
+        self._threads = ThreadPoolExecutor(
+            THREADS, thread_name_prefix=f"weighbridge-{name}"
+        )
 
     @property
     def name(self) -> str:
@@ -65,6 +71,7 @@ class EmailNotifier:
 
     async def aclose(self) -> None:
         self._resolver.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _connected(self) -> socket.socket:
         server = self._server
@@ -106,22 +113,17 @@ class EmailNotifier:
         # The thread has one of its own, which TLS may take over.
         theirs = sock.dup()
         theirs.setblocking(True)
-        work = asyncio.ensure_future(
-            asyncio.to_thread(
-                partial(
-                    hand_over,
-                    self._name,
-                    self._server,
-                    password,
-                    theirs,
-                    mail,
-                    domain_of(self._sender),
-                )
-            )
+        helo = domain_of(self._sender)
+        job = self._threads.submit(
+            hand_over, self._name, self._server, password, theirs, mail, helo
         )
+        work = asyncio.wrap_future(job)
         try:
             await asyncio.shield(work)
         except asyncio.CancelledError:
+            if job.cancel():
+                theirs.close()  # it had not begun
+                raise
             with suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
             await asyncio.wait([work], timeout=_ENDING_S)

@@ -19,7 +19,11 @@ from weighbridge.domain.policy import LimitKey, Severity
 from weighbridge.store.cause_column import cause_text
 from weighbridge.store.dialect import among_ids, listed
 from weighbridge.store.outbox import REVOCABLE
-from weighbridge.store.push_tables import notifications, violations
+from weighbridge.store.push_tables import (
+    notification_groups,
+    notifications,
+    violations,
+)
 from weighbridge.store.types import bounded
 
 ClosedBy: TypeAlias = Literal["pushed", "gone", "policy"]
@@ -256,6 +260,19 @@ def set_cause(connection: Connection, violation_id: int, cause: Cause) -> None:
 def forget_violations(connection: Connection, repository_id: int) -> None:
     """Remove all episodes of a repository, and what was told of them."""
     ids = select(_table.id).where(_table.repository_id == repository_id)
+    # Groups first and by their ids, as whoever sends takes them.
+    connection.execute(
+        select(notification_groups.c.id)
+        .where(
+            notification_groups.c.id.in_(
+                select(notifications.c.group_id).where(
+                    notifications.c.violation_id.in_(ids)
+                )
+            )
+        )
+        .order_by(notification_groups.c.id)
+        .with_for_update()
+    )
     connection.execute(
         delete(notifications).where(notifications.c.violation_id.in_(ids))
     )

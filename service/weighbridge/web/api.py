@@ -55,8 +55,9 @@ class API:
 
     def repositories(self, request: Request, query: Repositories) -> Response:
         """Repositories, heaviest newest image first."""
-        page = self._finder.repositories(query)
-        return json_answer(request, page_json(page, self._clock()))
+        now = self._clock()
+        page = self._finder.repositories(query, now)
+        return json_answer(request, page_json(page, now))
 
     def repository(self, request: Request, ref: Ref) -> Response:
         """One repository, also one that is gone, with what policies say of it."""
@@ -65,7 +66,7 @@ class API:
             report.registry, report.repository, report.newest_tag or ""
         )
         now = self._clock()
-        found = self._finder.violations_of(report).items
+        found = self._finder.violations_of(report, now).items
         row = row_json(report, now) | {
             "policies": policy_rows(decided),
             "violations": [violation_json(violation, now) for violation in found],
@@ -74,8 +75,9 @@ class API:
 
     def violations(self, request: Request, query: Violations) -> Response:
         """What exceeds its limit, or did, newest first."""
-        page = self._finder.violations(query)
-        return json_answer(request, violation_page_json(page, self._clock()))
+        now = self._clock()
+        page = self._finder.violations(query, now)
+        return json_answer(request, violation_page_json(page, now))
 
     def tags(
         self,

@@ -129,7 +129,7 @@ def _web_app(
     database = shared.database
     app = _empty_app(shared, options, _watching(shared))
     _add_health(app, Health(database))
-    finder = Finder(database, options.platforms, now)
+    finder = Finder(database, options.platforms)
     api = API(database, finder, now, options.policies)
     _add_api(app, api, Description(app, options))
     _add_waivers(app, Waivers(database, now))

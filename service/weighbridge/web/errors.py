@@ -92,7 +92,7 @@ def error_response(
 
 def _challenge(path: str) -> str:
     """RFC 9110 11.6.1. A browser asks its user for pages, and for nothing else."""
-    if path.startswith(("/api/", "/metrics", "/webhooks/")):
+    if path.startswith(("/api/", "/metrics", "/probe", "/webhooks/")):
         return 'Bearer realm="weighbridge"'
     return 'Basic realm="weighbridge", charset="UTF-8"'
 
@@ -109,7 +109,7 @@ def _wants_page(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "")
 
 
-_NO_PAGES: Final = ("/api/", "/metrics", "/static/", "/webhooks/")
+_NO_PAGES: Final = ("/api/", "/metrics", "/probe", "/static/", "/webhooks/")
 _TWINS: Final = (".json", ".csv")
 _STATUS: Final[tuple[tuple[type[WeighbridgeError], int], ...]] = (
     (UsageError, 400),

@@ -1,6 +1,6 @@
 """From what somebody asked for to what the store has, or a 404 that says why."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -40,20 +40,16 @@ class Finder:
     Raises InvalidReference, UsageError(invalid_platform) and Refusal(404).
     """
 
-    def __init__(
-        self,
-        database: Database,
-        platforms: Sequence[Platform],
-        clock: Callable[[], datetime],
-    ) -> None:
+    def __init__(self, database: Database, platforms: Sequence[Platform]) -> None:
         self._database = database
         self._platforms = platforms
-        self._clock = clock
 
-    def repositories(self, query: RepositoryQuery) -> Page[RepositoryReport]:
+    def repositories(
+        self, query: RepositoryQuery, now: datetime
+    ) -> Page[RepositoryReport]:
         """One page of repositories; empty only if the registry is known."""
         with self._database.read() as connection:
-            page = reports.repository_page(connection, query, self._clock())
+            page = reports.repository_page(connection, query, now)
             if not page.items:
                 _check_names(connection, query.registry)
         return page
@@ -72,19 +68,20 @@ class Finder:
                 _check_names(connection, query.registry, query.repository)
         return page
 
-    def violations(self, query: ViolationQuery) -> Page[ViolationReport]:
+    def violations(self, query: ViolationQuery, now: datetime) -> Page[ViolationReport]:
         """One page of violations; empty only if what it is asked for is known."""
         with self._database.read() as connection:
-            page = reports.violation_page(connection, query, self._clock())
+            page = reports.violation_page(connection, query, now)
             if not page.items:
                 _check_names(connection, query.registry, query.repository)
         return page
 
-    def violations_of(self, report: RepositoryReport) -> Page[ViolationReport]:
+    def violations_of(
+        self, report: RepositoryReport, now: datetime
+    ) -> Page[ViolationReport]:
         """What one repository exceeds now, newest first."""
-        return self.violations(
-            ViolationQuery(registry=report.registry, repository=report.repository)
-        )
+        query = ViolationQuery(registry=report.registry, repository=report.repository)
+        return self.violations(query, now)
 
     def repository(self, ref: str) -> RepositoryReport:
         """The repository of `ref`; a tag or digest in it does not matter."""

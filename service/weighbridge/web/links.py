@@ -31,7 +31,7 @@ class Links:
 
     def of_registry(self, name: str) -> str:
         """Of one registry, "" for all, with nothing filtered."""
-        return self.to(registry=name or None, q=None)
+        return self.to(registry=name or None, q=None, violating=None)
 
     def _order(self, column: str) -> str:
         if column == self.state.get("sort"):

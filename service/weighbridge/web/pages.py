@@ -107,7 +107,7 @@ class Pages:
         report, tags = self._finder.tags(ref, limit, cursor)
         links = Links("/repository", {"ref": ref})
         around, registry = self._around("/repository", links, report.registry)
-        violations = self._finder.violations_of(report).items
+        violations = self._finder.violations_of(report, around.now).items
         view = repository_page(report, tags, around.now, registry, violations)
         pages = paging(links, tags.next_cursor, cursor)
         return page_of(request, "repository.html", around, page=view, **pages)
@@ -168,13 +168,15 @@ class Twins:
 
     def repositories_json(self, request: Request, query: Repositories) -> Response:
         """The table of the first page."""
-        page = self._finder.repositories(query)
-        return json_answer(request, page_json(page, self._clock()))
+        now = self._clock()
+        page = self._finder.repositories(query, now)
+        return json_answer(request, page_json(page, now))
 
     def repositories_csv(self, request: Request, query: Repositories) -> Response:
         """The same as CSV."""
-        page = self._finder.repositories(query)
-        return _csv(request, "repositories", RepositoryReport, page, self._clock())
+        now = self._clock()
+        page = self._finder.repositories(query, now)
+        return _csv(request, "repositories", RepositoryReport, page, now)
 
     def repository_json(
         self, request: Request, ref: Ref, limit: Limit = 1000, cursor: Cursor = None

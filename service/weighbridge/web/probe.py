@@ -48,6 +48,10 @@ class _Probed(CollectorRegistry):
         yield _gauge("tls", "Whether it is spoken to over TLS.", probe.is_encrypted)
         yield _gauge("signs_in", "Whether credentials are configured.", probe.signs_in)
         yield _gauge("response_bytes", "Bytes of bodies that came.", probe.bytes_read)
+        if probe.certified_until is not None:
+            text = "When the first of the certificates ends that were met."
+            ends_at = probe.certified_until.timestamp()
+            yield _gauge("certificate_expiry_timestamp_seconds", text, ends_at)
         yield from _labelled(probe)
 
 

@@ -85,12 +85,14 @@ class ViolationPages:
 
     def violations_json(self, request: Request, query: Violations) -> Response:
         """The table of the page."""
-        page = self._finder.violations(query)
-        return json_answer(request, violation_page_json(page, self._clock()))
+        now = self._clock()
+        page = self._finder.violations(query, now)
+        return json_answer(request, violation_page_json(page, now))
 
     def violations_csv(self, request: Request, query: Violations) -> Response:
         """The same as CSV; the next page is a Link (RFC 8288)."""
-        page, now = self._finder.violations(query), self._clock()
+        now = self._clock()
+        page = self._finder.violations(query, now)
         rows = [violation_cells(report, now) for report in page.items]
         answer = csv_answer(request, "violations", VIOLATION_COLUMNS, rows)
         if page.next_cursor:

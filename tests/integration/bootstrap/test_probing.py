@@ -4,16 +4,19 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import httpx
 import pytest
 
+from support.certificates import an_authority
 from support.database import a_database
 from support.read_model import NOW
+from support.recording_server import recording_server
 from support.scripted_registry import (
     Reply,
     Request,
@@ -64,8 +67,8 @@ class CountedPacing:
         self.pauses.append(seconds)
 
 
-def settings_of(url: str) -> Settings:
-    hub = RegistrySettings(name="hub", url=url)
+def settings_of(url: str, ca_file: Path | None = None) -> Settings:
+    hub = RegistrySettings(name="hub", url=url, ca_file=ca_file)
     return load_settings(None, {}).model_copy(update={"registries": (hub,)})
 
 
@@ -225,6 +228,22 @@ async def test_it_waits_for_its_turn_among_all_who_ask(database: Database) -> No
         assert pacing.pauses == [1.0]
 
 
+async def test_until_when_its_certificate_holds_is_told(
+    database: Database, tmp_path: Path
+) -> None:
+    authority = an_authority(tmp_path)
+    async with recording_server(tls=authority.server("127.0.0.1")) as server:
+        settings = settings_of(server.origin, ca_file=Path(authority.ca_file))
+        trusted = await Probes(settings, database, Telemetry())("hub")
+        others = await Probes(settings_of(server.origin), database, Telemetry())("hub")
+
+    assert trusted.failure == ""
+    assert trusted.is_encrypted
+    assert trusted.certified_until is not None
+    assert trusted.certified_until > datetime.now(UTC)
+    assert (others.failure, others.certified_until) == ("tls_error", None)
+
+
 ATTACKS: Final = {
     "url": "http://127.0.0.1:{port}",
     "url with a path": "http://127.0.0.1:{port}/v2/",
@@ -269,11 +288,9 @@ async def test_only_a_configured_name_is_asked__api_012(
         assert (registry.connections, registry.seen) == (0, [])
 
 
-@asynccontextmanager
-async def never() -> AsyncIterator[Share | None]:
+def never() -> AbstractAsyncContextManager[Share | None]:
     """Every probe begins with it."""
-    pytest.fail("a registry was to be asked")
-    yield None
+    raise AssertionError("a registry was to be asked")
 
 
 async def test_one_that_is_not_configured_is_no_probe(database: Database) -> None:

@@ -15,7 +15,7 @@ from support.receivers import refused
 from support.tolds import HOSTILE, a_message, hostile_message
 from weighbridge.errors import NotifyError
 from weighbridge.net.guard import Reach
-from weighbridge.notify.email import EmailNotifier
+from weighbridge.notify.email import THREADS, EmailNotifier
 from weighbridge.notify.smtp import MailServer
 
 
@@ -250,3 +250,21 @@ async def test_a_server_that_says_nothing_is_left_at_the_deadline() -> None:
         assert time.monotonic() - began < 4
         await channel.aclose()
     assert (error.code, error.retryable) == ("deadline", True)
+
+
+async def test_messages_that_wait_for_a_thread_end_at_the_deadline_too() -> None:
+    async def serve(_: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(600)
+
+    async with listening(serve) as port:
+        server = MailServer("127.0.0.1", port, "none", ssl.create_default_context)
+        channel = EmailNotifier(
+            "ops", server, Reach.LOOPBACK, "w@example.org", ("ops@example.org",), 0.5
+        )
+
+        errors = await asyncio.gather(
+            *(refused(channel.send(a_message())) for _ in range(3 * THREADS))
+        )
+
+        await channel.aclose()
+    assert {error.code for error in errors} == {"deadline"}

@@ -1,6 +1,7 @@
 """The recorded updates of all Docker official images, 2016-07 to 2018-01.
 
-Of each manifest its layers are known and not its history: no line has a text.
+Of each manifest its layers are known and not its history: no line has a text. Indexes
+are served with their images for linux/amd64 alone; what has none is left out.
 """
 
 import csv
@@ -29,7 +30,7 @@ from weighbridge.domain.document import (
     Manifest,
 )
 from weighbridge.domain.history import align
-from weighbridge.domain.platform import Platform, normalised
+from weighbridge.domain.platform import DEFAULT, Platform, normalised
 
 _FOLDER: Final = "dataset/history"
 _CONFIG_BYTES: Final = 5_000
@@ -68,11 +69,10 @@ def recorded_looks(
 def _look(
     at: datetime, repository: str, tags: Mapping[str, tuple[str, tuple[int, ...]]]
 ) -> RecordedLook:
-    images = _images()
     moved: dict[str, Document] = {}
     children: dict[Digest, Image] = {}
     for tag, (digest, numbers) in tags.items():
-        found = [images[number] for number in numbers]
+        found = [i for number in numbers if (i := _image(number)).platform == DEFAULT]
         if [image.digest for image in found] == [digest]:
             moved[tag] = found[0]
         elif found:
@@ -89,22 +89,10 @@ def _index(digest: str, images: list[Image]) -> Index:
 
 
 @cache
-def _images() -> tuple[Image, ...]:
-    layers = tuple(
-        Layer(
-            FOREIGN_LAYER if foreign == "1" else DOCKER_LAYER,
-            parse_digest(digest),
-            int(compressed_bytes),
-            is_foreign=foreign == "1",
-        )
-        for _, digest, compressed_bytes, foreign in _rows("layers")
-    )
-    return tuple(_image(row, layers) for row in _rows("manifests"))
-
-
-def _image(row: list[str], every: tuple[Layer, ...]) -> Image:
-    _, digest, platform, _, config, created, _, numbers = row
-    layers = tuple(every[int(number)] for number in numbers.split(",") if number)
+def _image(number: int) -> Image:
+    """A manifest by its row, which is made once: aliases and indexes share it."""
+    _, digest, platform, _, config, created, _, numbers = _every("manifests")[number]
+    layers = tuple(_layer(int(layer)) for layer in numbers.split(",") if layer)
     lines, alignment = align([], len(layers))
     return Image(
         manifest=Manifest(
@@ -120,6 +108,22 @@ def _image(row: list[str], every: tuple[Layer, ...]) -> Image:
         lines=lines,
         history_alignment=alignment,
     )
+
+
+@cache
+def _layer(number: int) -> Layer:
+    _, digest, compressed_bytes, foreign = _every("layers")[number]
+    return Layer(
+        FOREIGN_LAYER if foreign == "1" else DOCKER_LAYER,
+        parse_digest(digest),
+        int(compressed_bytes),
+        is_foreign=foreign == "1",
+    )
+
+
+@cache
+def _every(name: str) -> list[list[str]]:
+    return list(_rows(name))
 
 
 def _config_digest(text: str) -> Digest:

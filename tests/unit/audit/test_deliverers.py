@@ -10,6 +10,7 @@ import pytest
 from support.database import a_database
 from support.fake_notifier import CountedTries, FakeNotifier, FakeResender, down
 from support.outbox_world import OPS, OutboxWorld
+from support.wait import wait_until
 from weighbridge.audit.deliver import Telling
 from weighbridge.audit.deliverers import Deliverers
 from weighbridge.audit.resend import Resending
@@ -38,9 +39,7 @@ async def telling(database: Database) -> AsyncIterator[Telling]:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.01)
+    await wait_until(lambda: bool(condition()), "what a test waits for", deadline_s=10)
 
 
 async def test_a_slow_receiver_holds_up_only_its_own_channel(
@@ -127,8 +126,8 @@ async def test_at_the_end_nobody_waits_for_a_receiver_that_hangs(
     await deliverers.ring()
     await until(lambda: notifier.messages)
 
-    async with asyncio.timeout(6):
-        await deliverers.aclose()
+    async with asyncio.timeout(5):
+        await deliverers.aclose(grace_s=0.1)
 
     # And whoever starts next sends it at once.
     assert outbox.claimed(now()) is not None

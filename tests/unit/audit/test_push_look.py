@@ -11,6 +11,7 @@ from support.crawling import Yard, a_yard
 from support.fake_registry import FakeRegistry
 from support.images import a_layer, a_served_image
 from support.push_world import Pusher, a_push
+from weighbridge.audit.pushed import EARLY_S
 from weighbridge.audit.scope import Scope
 from weighbridge.errors import AuthError, QuotaSpent, RateLimited, TransportError
 from weighbridge.store.models import repositories
@@ -131,10 +132,77 @@ async def test_webhook_016_a_late_push_of_what_was_deleted_brings_nothing_back(
     pusher.tell(a_push("1.0", is_delete=True))
     await pusher.look()
     pusher.tell(a_push("1.0", digest=digest))
-    await pusher.look()
+    await look_until_done(pusher)
 
     assert live_tags(yard) == {"other"}
     assert pusher.outcomes == ["gone", "not_found"]
+
+
+async def test_a_push_that_is_told_before_its_tag_is_there_is_looked_at_again(
+    yard: Yard, registry: FakeRegistry, pusher: Pusher
+) -> None:
+    await yard.crawl(registry)
+    tags = registry.tags_by_repository[APP]
+    digest = tags.pop("other")
+
+    # As a distribution does: the event first, then the tag.
+    pusher.tell(a_push("2.0", digest=digest))
+    await pusher.look()
+    assert pusher.outcomes == ["..."]
+    tags["2.0"] = digest
+    await pusher.look()
+
+    assert pusher.outcomes == ["new"]
+    assert "2.0" in live_tags(yard)
+
+
+async def test_a_push_that_is_told_before_its_tag_has_moved_is_looked_at_again(
+    yard: Yard, registry: FakeRegistry, pusher: Pusher
+) -> None:
+    await yard.crawl(registry)
+    tags = registry.tags_by_repository[APP]
+    old, before = tags["1.0"], yard.tags(APP)["1.0"]
+    new = registry.put(APP, "1.0", TWO)
+    tags["1.0"] = old
+
+    pusher.tell(a_push("1.0", digest=new, pushed_at=yard.now))
+    await pusher.look()
+    assert pusher.outcomes == ["..."]
+    after = yard.tags(APP)["1.0"]
+    assert (after.digest, after.pushed_at) == (old, before.pushed_at)
+    tags["1.0"] = new
+    await pusher.look()
+
+    assert pusher.outcomes == ["moved"]
+    assert yard.tags(APP)["1.0"].digest == new
+
+
+async def test_of_a_push_that_does_not_come_true_nobody_asks_for_long(
+    yard: Yard, registry: FakeRegistry, pusher: Pusher
+) -> None:
+    await yard.crawl(registry)
+
+    pusher.tell(a_push("never"))
+    await look_until_done(pusher)
+
+    assert pusher.outcomes == ["not_found"]
+    assert registry.asked["get_manifest", "never"] == 1 + len(EARLY_S)
+
+
+async def test_a_late_event_of_an_older_digest_is_not_asked_about_again(
+    yard: Yard, registry: FakeRegistry, pusher: Pusher
+) -> None:
+    await yard.crawl(registry)
+    old = registry.tags_by_repository[APP]["1.0"]
+    new = registry.put(APP, "1.0", TWO)
+
+    pusher.tell(a_push("1.0", digest=new, pushed_at=yard.now))
+    await pusher.look()
+    late = yard.now - timedelta(minutes=1)
+    pusher.tell(a_push("1.0", digest=old, pushed_at=late))
+    await pusher.look()
+
+    assert pusher.outcomes == ["moved", "same"]
 
 
 async def test_webhook_016_both_at_once_end_as_the_registry_says(
@@ -156,7 +224,7 @@ async def test_a_push_alone_deletes_nothing(
     del registry.tags_by_repository[APP]["1.0"]
 
     pusher.tell(a_push("1.0"))
-    await pusher.look()
+    await look_until_done(pusher)
 
     # The whole pass that is due now decides.
     assert "1.0" in live_tags(yard)
@@ -222,7 +290,7 @@ async def test_webhook_011_what_the_registry_does_not_have_gets_no_row(
     await yard.crawl(registry)
 
     pusher.tell(a_push("1.0", repository="acme/nobody"))
-    await pusher.look("acme/nobody")
+    await look_until_done(pusher, "acme/nobody")
 
     with yard.database.read() as connection:
         assert find_repository(connection, "fake", "acme/nobody") is None
@@ -349,9 +417,7 @@ async def test_a_push_to_what_is_gone_brings_the_repository_back(
 ) -> None:
     await yard.crawl(registry)
     with yard.database.write() as connection:
-        connection.execute(
-            update(repositories).values(state="gone", gone_at=yard.now)
-        )
+        connection.execute(update(repositories).values(state="gone", gone_at=yard.now))
 
     pusher.tell(a_push("1.0"))
     await pusher.look()
@@ -408,6 +474,13 @@ async def test_a_look_leaves_no_lease_behind(
             select(repositories.c.lease_until, repositories.c.attempts)
         ).one()
     assert tuple(row) == (None, 0)
+
+
+async def look_until_done(pusher: Pusher, repository: str = APP) -> None:
+    for _ in range(10):
+        if "..." in pusher.outcomes:
+            await pusher.look(repository)
+    assert "..." not in pusher.outcomes
 
 
 def live_tags(yard: Yard) -> set[str]:

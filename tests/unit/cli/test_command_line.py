@@ -183,7 +183,7 @@ def test_every_commands_help_shows_an_example_and_the_options_that_it_obeys(
     assert f"\n    weighbridge {' '.join(words)}" in out
     for option in ("--config", "--debug"):
         assert option in out
-    has_sizes = words[0] in ("inspect", "crawl", "top", "policy")
+    has_sizes = words[0] in ("inspect", "check", "crawl", "top", "policy")
     has_rows = has_sizes or words in (
         ["config", "show"],
         ["db", "recount"],
@@ -193,7 +193,7 @@ def test_every_commands_help_shows_an_example_and_the_options_that_it_obeys(
     )
     assert ("--units" in out) is has_sizes
     assert ("-o, --output" in out) is has_rows
-    without = (["inspect"], ["health"], ["policy", "explain"])
+    without = (["inspect"], ["check"], ["health"], ["policy", "explain"])
     assert ("--database" in out) is (words not in without)
 
 
@@ -208,6 +208,9 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         [],
         ["weigh"],
         ["inspect"],
+        ["check"],
+        ["check", "python"],
+        ["check", "python", "--max-compressed", "500"],
         ["inspect", "python", "--tag", "x"],
         ["inspect", "python", "-o", "yaml"],
         ["inspect", "python", "--platform", "linux/arm64", "--all-platforms"],
@@ -276,7 +279,7 @@ def test_config_check_says_where_it_looked(
     [
         (["inspekt", "x"], "no command is called 'inspekt': did you mean inspect?"),
         (["config", "chek"], "no command is called 'chek': did you mean check?"),
-        (["weigh"], "there are inspect, crawl, top, up"),
+        (["zzz"], "there are inspect, check, crawl, top"),
         (["top", "--limit", "x"], "'x' is no number from 1 to 1000"),
         (["top", "--limit", "1001"], "'1001' is no number from 1 to 1000"),
         (["inspect", "127.0.0.1:5000"], "'127.0.0.1:5000' is a registry, not an"),

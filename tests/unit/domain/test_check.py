@@ -41,8 +41,8 @@ def estimated(low: int, value: int, high: int) -> WeighedImage:
     return replace(an_image_of(10), uncompressed=size)
 
 
-def rules_with(recent: list[tuple[str, int]], **limits: object) -> Rules:
-    rules = rules_of(PolicySet([a_policy("p", **limits)]), "hub", "a", "1")
+def rules_with(recent: list[tuple[str, int]], **limits: float) -> Rules:
+    rules = rules_of(PolicySet([a_policy("p", None, **limits)]), "hub", "a", "1")
     images = [EarlierImage(digest, size * MB) for digest, size in recent]
     return replace(rules, earlier={"linux/amd64": images})
 
@@ -70,7 +70,7 @@ def test_an_image_of_exactly_its_limit_passes(limit: int, outcome: str) -> None:
 def test_each_limit_is_held_against_its_own_number(
     limits: dict[str, int], outcome: str
 ) -> None:
-    assert a_check(an_image_of(60, 40), **limits).outcome == outcome
+    assert a_check(an_image_of(60, 40), limits=limits).outcome == outcome
 
 
 @pytest.mark.parametrize(
@@ -98,9 +98,9 @@ def test_an_unknown_size_does_not_matter_where_no_limit_is_about_it() -> None:
 
 def test_a_limit_that_is_exceeded_for_sure_decides_over_an_unknown_platform() -> None:
     heavy = an_image_of(500, platform=ARM)
-    limits: dict[str, object] = {"max_compressed": 200 * MB, "max_uncompressed": 9**12}
+    limits: dict[str, float] = {"max_compressed": 200 * MB, "max_uncompressed": 9**12}
 
-    check = a_check(of_unknown_size(), heavy, **limits)
+    check = a_check(of_unknown_size(), heavy, limits=limits)
 
     assert [image.outcome for image in check.images] == ["unknown", "fail"]
     assert check.outcome == "fail"

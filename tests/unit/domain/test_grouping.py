@@ -1,7 +1,8 @@
 """When a group's next message is due: at once, gathered, or not at all."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,7 +40,7 @@ class Simulated:
     """A group whose messages all arrive, the moment that they are due."""
 
     is_cause: bool
-    state: GroupState = GroupState()
+    state: GroupState = field(default_factory=GroupState)
     waiting: int = 0
     listed: int = 0
     sent: list[tuple[datetime, int]] | None = None
@@ -86,7 +87,7 @@ def test_a_routes_group_tells_all_at_once_or_an_interval_later(
     times = [at for at, _ in sent]
     assert sum(count for _, count in sent) == len(moments)
     assert times[0] == T0 + moments[0]
-    assert all(b - a >= INTERVAL for a, b in zip(times, times[1:], strict=False))
+    assert all(b - a >= INTERVAL for a, b in pairwise(times))
     assert all(
         any(T0 + moment <= at <= T0 + moment + INTERVAL for at in times)
         for moment in moments

@@ -123,7 +123,7 @@ def test_html_has_no_element_and_no_link_of_it(text: str) -> None:
 
     ours = {"html", "head", "meta", "title", "body", "h1", "p", "div", "a"}
     assert seen.elements <= ours | {"table", "tr", "th", "td"}
-    assert seen.attributes <= {"lang", "charset", "style", "href"}
+    assert seen.attributes <= {"lang", "charset", "name", "content", "style", "href"}
     assert seen.links <= {URL}
     assert line_of(text) in seen.texts
 

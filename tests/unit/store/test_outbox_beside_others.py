@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -69,6 +70,7 @@ def at_once(calls: Sequence[Callable[[], None]]) -> None:
             one.result(60)
 
 
+@pytest.mark.slow
 def test_judges_and_senders_of_the_same_groups_at_once(database: Database) -> None:
     senders, opened = Senders(database), dict[int, list[int]]()
     worlds = [
@@ -93,7 +95,7 @@ def test_judges_and_senders_of_the_same_groups_at_once(database: Database) -> No
 
     for step in (begin, end):
         with senders.beside():
-            at_once([lambda n=n, step=step: step(n) for n in range(JUDGES)])
+            at_once([partial(step, number) for number in range(JUDGES)])
 
     told, kept = senders.told, worlds[0].kept()
     assert set(told.values()) == {1}

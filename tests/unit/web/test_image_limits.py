@@ -9,7 +9,7 @@ from support.images import an_image, some_layers
 from support.policies import a_policy
 from support.read_model import NOW
 from support.store_world import World
-from weighbridge.domain.platform import Platform
+from weighbridge.domain.digest import Digest
 from weighbridge.domain.policy import LimitKey, Match
 from weighbridge.domain.policy_set import PolicySet
 from weighbridge.domain.service_limits import parse_service_limits
@@ -42,11 +42,8 @@ def items(client: TestClient, ref: str) -> dict[str, tuple[object, object]]:
     return {item["key"]: (item["value"], item["policy"]) for item in found}
 
 
-def push(world: World, tag: str, size: int, platform: Platform | None = None) -> str:
-    image = an_image(
-        some_layers(size, name=(tag, size)),
-        platform=platform or Platform("linux", "amd64"),
-    )
+def push(world: World, tag: str, size: int) -> Digest:
+    image = an_image(some_layers(size, name=f"{tag} {size}"))
     world.keep(image)
     world.look({tag: image}, pushed_at=world.now)
     return image.digest

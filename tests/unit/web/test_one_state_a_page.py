@@ -8,7 +8,6 @@ import pytest
 
 from support.database import a_database
 from support.images import an_image, some_layers
-from support.read_model import NOW
 from support.store_world import World
 from weighbridge.domain.platform import DEFAULT
 from weighbridge.store.session import Connection, Database, open_database
@@ -49,14 +48,14 @@ def busy(tmp_path: Path) -> Iterator[Busy]:
 
 
 def test_a_repository_and_its_tags_are_read_at_one_moment(busy: Busy) -> None:
-    report, page = Finder(busy, [DEFAULT], lambda: NOW).tags("hub/acme/app", 100, None)
+    report, page = Finder(busy, [DEFAULT]).tags("hub/acme/app", 100, None)
 
     assert [tag.name for tag in page.items] == ["v0"]
     assert (report.tags, report.newest_tag) == (1, "v0")
 
 
 def test_an_image_and_its_repository_are_read_at_one_moment(busy: Busy) -> None:
-    found = Finder(busy, [DEFAULT], lambda: NOW).image("hub/acme/app:v0", None)
+    found = Finder(busy, [DEFAULT]).image("hub/acme/app:v0", None)
 
     assert found.aliases == ["v0"]
     assert found.repository.tags == 1

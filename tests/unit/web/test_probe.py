@@ -111,6 +111,16 @@ def test_a_limit_whose_rest_is_not_told_is_told_without_it(
     assert "ratelimit_remaining" not in told
 
 
+def test_the_end_of_a_certificate_is_told(
+    client: TestClient, prober: FakeProber
+) -> None:
+    prober.probe = replace(WELL, certified_until=NOW)
+
+    told = values(client.get("/probe?target=hub").text)
+
+    assert told["certificate_expiry_timestamp_seconds"] == NOW.timestamp()
+
+
 def test_openmetrics_is_told_to_those_who_want_it(client: TestClient) -> None:
     accept = "application/openmetrics-text;version=1.0.0"
 
@@ -170,6 +180,9 @@ def test_who_reads_without_a_token_does_not_make_us_ask_others(
     assert client.get("/metrics").status_code == 200
     assert client.get("/probe?target=hub").status_code == 401
     assert client.head("/probe?target=hub").status_code == 401
+    refused = client.get("/probe?target=hub", headers={"accept": "text/html"})
+    assert refused.headers["www-authenticate"].startswith("Bearer")
+    assert refused.json()["error"]["code"] == "token_needed"
     assert prober.asked == []
 
 

@@ -94,7 +94,7 @@ def _annotations(tolds: Sequence[Told]) -> Mapping[str, str]:
         "grown": item.cause.name if item.cause else "",
         "violations": str(len(tolds)),
         "images": ", ".join(list(dict.fromkeys(map(name_of, tolds)))[:_LISTED]),
-        "weighbridge_url": item.url,
+        "url": item.url,
     }
     return {
         name: printable(text, 3_000).translate(_HARMLESS)

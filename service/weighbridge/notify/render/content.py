@@ -38,7 +38,7 @@ class Item:
 
     name:    registry/repository:tag
     verdict: which limit is exceeded and by how much, or that it is kept again
-    cause:   the line that brought most of it; "" where it is not known
+    cause:   the line that brought most of it; None where it is not known
     url:     the page about it; "" for none
     """
 

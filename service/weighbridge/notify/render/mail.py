@@ -21,10 +21,12 @@ ITEMS: Final = 50
 _COLOURS: Final = {"critical": "#b3261e", "warning": "#8a5a00", "info": "#1f5fa8"}
 _GOOD: Final = "#2e6b30"
 _FONT: Final = "font-family:system-ui,'Segoe UI',Helvetica,Arial,sans-serif"
-_CODE: Final = "font-family:ui-monospace,Menlo,Consolas,monospace;word-break:break-word"
+_CODE: Final = (
+    "font-family:ui-monospace,Menlo,Consolas,monospace;overflow-wrap:anywhere"
+)
 
 _TERM: Final = (
-    "text-align:left;vertical-align:top;white-space:nowrap;font-weight:400;color:#666;"
+    "text-align:left;vertical-align:top;font-weight:400;color:#666;"
     "padding:1px 12px 1px 0"
 )
 
@@ -63,7 +65,8 @@ def html_of(content: Content) -> str:
     more = f'<p style="color:#555">{and_more(hidden)}</p>' if hidden else ""
     headline = escape(content.headline)
     return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
         f"<title>{headline}</title></head>\n"
         f'<body style="{_FONT};font-size:14px;color:#1c1c1c;max-width:720px">\n'
         f'<h1 style="font-size:17px;overflow-wrap:anywhere">{headline}</h1>\n'

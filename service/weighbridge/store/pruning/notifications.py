@@ -32,9 +32,7 @@ _OVER: Final = (
     .limit(_PIECE)
     .with_for_update(skip_locked=True)
 )
-_DROP_TOLD: Final = delete(notifications).where(
-    among_ids(notifications.c.violation_id)
-)
+_DROP_TOLD: Final = delete(notifications).where(among_ids(notifications.c.violation_id))
 _DROP: Final = delete(violations).where(among_ids(_table.id))
 _DROP_GROUPS: Final = delete(notification_groups).where(
     _group.next_at.is_(None),

@@ -1,0 +1,126 @@
+"""Sends webhooks away before they are parsed, where too many are in hand.
+
+Parsing a request and answering it takes longer than a rush leaves time for: a thousand
+senders at once would each wait for all the others, the refused ones too. What came
+whole, as small webhooks do, is refused by its first bytes.
+"""
+
+import json
+import re
+from typing import ClassVar, Final
+
+from weighbridge.cli.head_deadline import HeadDeadline
+from weighbridge.telemetry import Telemetry
+from weighbridge.web.options import SECURITY_HEADERS
+from weighbridge.web.webhooks.room import RETRY_AFTER_S, overloaded
+
+IN_HAND: Final = 160
+"""Webhooks that are parsed, committed and answered at the same time."""
+_BEGIN: Final = b"POST /webhooks/"
+_PATH: Final = re.compile(rb"POST /webhooks/([a-z]{1,20})(/)?")
+_LENGTH: Final = re.compile(
+    rb"\r\ncontent-length:[ \t]*([0-9]{1,7})[ \t]*(?=\r\n)", re.IGNORECASE
+)
+_LONGER: Final = re.compile(rb"\r\n(?:transfer-encoding|expect)[ \t]*:", re.IGNORECASE)
+
+
+class Rush:
+    """How many webhooks are in hand; of one event loop."""
+
+    def __init__(self, telemetry: Telemetry, sources: frozenset[str]) -> None:
+        self._telemetry = telemetry
+        self._sources = sources
+        self.in_hand = 0
+
+    @property
+    def is_on(self) -> bool:
+        return self.in_hand >= IN_HAND
+
+    def note(self, request: bytes) -> None:
+        """Count one that was sent away."""
+        found = _PATH.match(request)
+        source = found.group(1).decode("ascii") if found else ""
+        if source in self._sources:
+            self._telemetry.webhook_rejections.labels(source, "overload").inc()
+        tail = "/{secret}" if found and found.group(2) else ""
+        route = f"/webhooks/{{source}}{tail}"
+        self._telemetry.http_requests.labels("POST", route, "503").inc()
+
+
+class RushDoor(HeadDeadline):
+    """HTTP/1.1 as for everything else, with a quick refusal for webhooks."""
+
+    rush: ClassVar[Rush]
+    _is_in_hand = False
+
+    def data_received(self, data: bytes) -> None:
+        if data.startswith(_BEGIN) and self._is_between_requests:
+            if self.rush.is_on and is_whole(data):
+                self._refuse(data)
+                return
+            self._is_in_hand = True
+            self.rush.in_hand += 1
+        super().data_received(data)
+
+    def on_response_complete(self) -> None:
+        self._let_go()
+        super().on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._let_go()
+        super().connection_lost(exc)
+
+    @property
+    def _is_between_requests(self) -> bool:
+        """Whether these bytes are the first of a request."""
+        is_idle = self.cycle is None or self.cycle.response_complete
+        return is_idle and not self._is_in_hand and not self.conn.trailing_data[0]
+
+    def _refuse(self, data: bytes) -> None:
+        self.transport.write(REFUSAL)
+        self.rush.note(data)
+        # As after any other answer.
+        self._end_waiting()
+        self._await_head()
+        self._unset_keepalive_if_required()
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
+
+    def _let_go(self) -> None:
+        if self._is_in_hand:
+            self._is_in_hand = False
+            self.rush.in_hand -= 1
+
+
+def rush_door(rush: Rush) -> type[RushDoor]:
+    """The protocol of one server."""
+    return type("RushDoorOfServer", (RushDoor,), {"rush": rush})
+
+
+def is_whole(data: bytes) -> bool:
+    """Whether this is one request from its first byte to its last."""
+    head, end, body = data.partition(b"\r\n\r\n")
+    lines = head + b"\r\n"
+    lengths = _LENGTH.findall(lines)
+    if not end or len(lengths) != 1 or _LONGER.search(lines):
+        return False
+    return int(lengths[0]) == len(body)
+
+
+def _refusal() -> bytes:
+    """The same answer that the application gives."""
+    refusal = overloaded()
+    shape = {"code": refusal.code, "message": refusal.message, "detail": None}
+    body = json.dumps({"error": shape}).encode("ascii")
+    headers = dict(SECURITY_HEADERS) | {
+        "cache-control": "no-store",
+        "retry-after": str(RETRY_AFTER_S),
+        "content-type": "application/json",
+        "content-length": str(len(body)),
+    }
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"HTTP/1.1 503 Service Unavailable\r\n{lines}\r\n".encode("ascii") + body
+
+
+REFUSAL: Final = _refusal()

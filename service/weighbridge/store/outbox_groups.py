@@ -1,0 +1,105 @@
+"""Groups of notifications: made, locked in one order, and due at their time."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, select, update
+
+from weighbridge.domain.grouping import (
+    Due,
+    GroupState,
+    due_in_cause,
+    due_in_route,
+    gathered,
+)
+from weighbridge.store.dialect import NewRows, among_bytes, among_ids, listed
+from weighbridge.store.outbox_plan import Planned
+from weighbridge.store.push_tables import notification_groups
+
+_group = notification_groups.c
+_NEW_GROUPS: Final = NewRows(
+    notification_groups,
+    "channel",
+    "group_key",
+    "is_cause",
+    "about",
+    "interval_s",
+    "next_at",
+    "last_sent_at",
+    "messages",
+    "attempts",
+)
+_LOCK: Final = (
+    select(notification_groups)
+    .where(among_ids(_group.id))
+    .order_by(_group.id)
+    .with_for_update()
+)
+
+
+def make_groups(connection: Connection, planned: Sequence[Planned]) -> set[int]:
+    """The ids of the groups, made where they are not there."""
+    wanted = {(p.route.channel, p.key): p for p in planned}
+    rows = [
+        (
+            *place,
+            one.cause_told_at is not None,
+            one.about,
+            one.route.group_interval_s,
+            None,
+            one.cause_told_at,
+            0 if one.cause_told_at is None else 1,
+            0,
+        )
+        for place, one in sorted(wanted.items(), key=lambda item: item[0])
+    ]
+    _NEW_GROUPS.add(connection, rows)
+    found = connection.execute(
+        select(_group.id, _group.channel, _group.group_key).where(
+            among_bytes(_group.group_key)
+        ),
+        {"hashes": listed([key for _, key in sorted(wanted)])},
+    )
+    return {row.id for row in found if (row.channel, row.group_key) in wanted}
+
+
+def lock_groups(
+    connection: Connection, ids: Collection[int]
+) -> Sequence[Row[*tuple[Any, ...]]]:
+    return connection.execute(_LOCK, {"ids": listed(sorted(ids))}).all()
+
+
+def due_opened(
+    row: Row[*tuple[Any, ...]], planned: Planned, now: datetime
+) -> Due | None:
+    route = planned.route
+    if row.is_cause:
+        return due_in_cause(_state(row), route, now)
+    return Due(
+        due_in_route(
+            _state(row),
+            now,
+            wait_s=route.group_wait_s,
+            interval_s=route.group_interval_s,
+        )
+    )
+
+
+def due_resolved(row: Row[*tuple[Any, ...]], now: datetime) -> datetime:
+    if row.is_cause:
+        return gathered(_state(row), now, interval_s=row.interval_s)
+    return due_in_route(_state(row), now, wait_s=0, interval_s=row.interval_s)
+
+
+def set_due(connection: Connection, group_id: int, due: Due, interval_s: int) -> None:
+    anew = {"messages": 0} if due.begins_anew else {}
+    connection.execute(
+        update(notification_groups)
+        .where(_group.id == group_id)
+        .values(next_at=due.next_at, interval_s=interval_s, **anew)
+    )
+
+
+def _state(row: Row[*tuple[Any, ...]]) -> GroupState:
+    return GroupState(row.next_at, row.last_sent_at, row.messages, row.attempts > 0)

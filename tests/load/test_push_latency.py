@@ -1,0 +1,138 @@
+"""From a push to its verdict, and to whoever is told of it: measured and bounded."""
+
+import os
+import time
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from support.database import Engine
+from support.images_oci import Pusher, made_image, made_layer
+from support.message_sink import message_sink
+from support.push_latency import Timed, configure, multiply, spread, telling
+from support.pushing import a_push_stage, notifying_registry
+from support.serving import free_address
+from support.worker_crew import Crew, a_crew
+from weighbridge.domain.digest import Digest
+from weighbridge.jobs.names import CRAWL
+from weighbridge.jobs.over_celery import CeleryJobs
+from weighbridge.store.clock import DatabaseClock
+from weighbridge.store.registries import RegistryEntry, put_registry
+from weighbridge.store.repositories import put_repositories
+
+PUSHES: Final = 200
+CRAWLS: Final = 10_000
+EVERY_S: Final = 0.1
+BOUND_S: Final = float(os.environ.get("WEIGHBRIDGE_PUSH_P99_S", "1"))
+AWAY_S: Final = 60
+TAGS: Final = 20
+
+
+def push_all(timed: Timed, registry_url: str) -> None:
+    """One after the other, a few each second."""
+    with Pusher(registry_url) as pusher:
+        for number in range(PUSHES):
+            timed.push(pusher, f"shop/app{number}")
+            time.sleep(EVERY_S)
+
+
+def check(what: str, timed: Timed, verdicts: object, messages: object) -> None:
+    to_verdict, to_message = spread(verdicts), spread(messages)  # type: ignore[arg-type]  # maps of seconds
+    print(f"{what}: to the verdict {to_verdict}; to the message {to_message}")
+    assert to_verdict.p99 < BOUND_S
+    assert to_message.p99 < BOUND_S
+
+
+@pytest.mark.timeout(600)
+def test_200_pushes_to_one_process(tmp_path: Path, engine: Engine) -> None:
+    timed = Timed()
+    with (
+        message_sink() as sink,
+        a_push_stage(tmp_path, engine, **telling(sink)) as stage,
+        stage.up(),
+    ):
+        push_all(timed, stage.registry.url)
+        stage.wait_for(
+            lambda: len(timed.to_message(sink)) == PUSHES, "all are told", 60
+        )
+
+        verdicts = timed.to_verdict(stage.database)
+        assert len(verdicts) == PUSHES
+        check(f"one process, {engine}", timed, verdicts, timed.to_message(sink))
+
+
+@pytest.mark.timeout(1200)
+def test_200_pushes_while_10000_crawls_wait(tmp_path: Path, engine: Engine) -> None:
+    timed = Timed()
+    address = free_address()
+    with (
+        message_sink() as sink,
+        notifying_registry(tmp_path / "registry", address) as registry,
+        a_crew(tmp_path, registry.url, engine=engine) as crew,
+    ):
+        configure(crew.config, telling(sink))
+        with Pusher(registry.url) as pusher:
+            layers = [made_layer(f"layer {number}", b"x" * 99) for number in range(3)]
+            pusher.push("bulk/seed", made_image(*layers), "1.0", "1.1", "latest")
+        names = multiply(registry, "bulk/seed", CRAWLS)
+        crew.start("serve", "--bind", address)
+        ask_for_crawls(crew, registry.url, names)
+        crew.worker()
+        crew.wait_for(lambda: waiting(crew) < CRAWLS - 50, "the crawls have begun")
+
+        push_all(timed, registry.url)
+        left = waiting(crew)
+        crew.wait_for(lambda: len(timed.to_message(sink)) == PUSHES, "all are told")
+
+        assert left > 0, "the crawls were over before the pushes"
+        verdicts = timed.to_verdict(crew.database)
+        what = f"workers, {engine}, {left} crawls left at the end"
+        check(what, timed, verdicts, timed.to_message(sink))
+
+
+def ask_for_crawls(crew: Crew, url: str, names: list[str]) -> None:
+    """All due, and a message for each."""
+    clock = DatabaseClock(crew.database)
+    clock.measure()
+    entry = RegistryEntry("near", "distribution", url, "registry", "loopback", 86_400)
+    with crew.database.write() as connection:
+        registry_id = put_registry(connection, entry, clock())
+        put_repositories(connection, registry_id, names, clock())
+    jobs = CeleryJobs(crew.redis.url)
+    try:
+        for name in names:
+            jobs.put(CRAWL, f"near/{name}")
+    finally:
+        jobs.close()
+
+
+def waiting(crew: Crew) -> int:
+    """Crawls that no worker has taken."""
+    rows = crew.repositories().values()
+    return sum(row["last_pass_at"] is None for row in rows)
+
+
+@pytest.mark.timeout(300)
+def test_f37_twenty_tags_that_were_pushed_in_a_minute_without_us(
+    tmp_path: Path,
+) -> None:
+    with a_push_stage(tmp_path) as stage:
+        with stage.up():
+            pass
+        pushed: dict[str, Digest] = {}
+        with Pusher(stage.registry.url) as pusher:
+            for number in range(TAGS):
+                tag = f"1.{number}"
+                image = made_image(made_layer(tag, tag.encode() * 99), label=tag)
+                pushed[tag] = pusher.push("shop/app", image, tag)
+                time.sleep(AWAY_S / TAGS)
+
+        def is_seen() -> bool:
+            tags = stage.tags("shop/app")
+            return {name: tag.digest for name, tag in tags.items()} == pushed
+
+        assert not is_seen()
+        with stage.up():
+            took = stage.wait_for(is_seen, "all tags", 60)
+        print(f"all {TAGS} seen {took:.1f} s after the start")

@@ -1,0 +1,42 @@
+"""The examples of `check` on the pages are what it prints."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+from support.demo_checks import demo_check
+from weighbridge.cli.check_markdown import check_markdown
+from weighbridge.cli.check_table import render_check
+from weighbridge.cli.screen import Screen
+from weighbridge.domain.check import Check
+from weighbridge.domain.weighing import WeighingCost
+
+DOCS: Final = Path(__file__).parents[3] / "docs"
+
+
+def the_example() -> Check:
+    return demo_check(
+        "shop/api:1.5.0",
+        WeighingCost(4, 19_040, 0.02),
+        "shop/api:1.4",
+        max_compressed=500_000_000,
+        max_growth=0.1,
+    )
+
+
+def test_the_page_of_commands_shows_what_a_terminal_prints() -> None:
+    text = (DOCS / "commands.md").read_text(encoding="utf-8")
+    found = re.search(
+        r"^\$ weighbridge check [^\n]*\n(.*?)\n\$ echo", text, re.MULTILINE | re.DOTALL
+    )
+
+    assert found is not None
+    assert found[1] == render_check(the_example(), Screen(width=80))
+
+
+def test_the_page_about_ci_shows_the_markdown_that_is_posted() -> None:
+    text = (DOCS / "ci.md").read_text(encoding="utf-8")
+    found = re.search(r"^```markdown\n(.*?)\n```$", text, re.MULTILINE | re.DOTALL)
+
+    assert found is not None
+    assert found[1] == check_markdown(the_example())
