@@ -36,7 +36,7 @@ def run(action: str, environment: Mapping[str, str]) -> str:
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=170,
+        timeout=400,
         check=False,
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
@@ -53,7 +53,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_every_exit_code_is_the_one_that_is_written_down(home: Path) -> None:
     if missing := [p for p in ("umoci", "buildah", "skopeo") if not shutil.which(p)]:
         skip_or_fail(f"not installed: {', '.join(missing)}")

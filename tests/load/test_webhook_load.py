@@ -135,6 +135,9 @@ def test_f35_webhook_015_a_burst_is_shed_and_nothing_accepted_is_lost(
     assert missing(tmp_path, report.accepted) == []
     assert rows_in(tmp_path) <= len(set(numbers))
     assert memory < 300 * 2**20
+    # Of a thousand senders the generator itself takes longer to hear the answers.
+    if connections <= 300:
+        assert report.percentile(503, 0.9, waited=True) < 0.1
     assert up.get("/healthz")
 
 

@@ -140,7 +140,8 @@ class Court:
 
     def measure(self, layer: Layer, uncompressed_bytes: int) -> None:
         """Find out what a layer holds, and give images their totals."""
-        size = Uncompressed("exact", *[uncompressed_bytes] * 3, "")
+        number = uncompressed_bytes
+        size = Uncompressed("exact", number, number, number, "")
         with self.database.write() as connection:
             keep_measures(connection, {layer.digest: size}, self.now)
             waiting = images_without_total(connection, 0, 1000)

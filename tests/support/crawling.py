@@ -12,6 +12,7 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 from support.database import a_database
 from weighbridge.audit.crawl import Crawl
 from weighbridge.audit.crawl_report import RegistryCrawl
+from weighbridge.audit.judging import NO_JUDGING, Judging
 from weighbridge.audit.progress import Progress
 from weighbridge.audit.scope import Scope
 from weighbridge.audit.writer import Writer
@@ -37,11 +38,15 @@ ENTRY = RegistryEntry(
 
 @dataclass(slots=True)
 class Yard:
-    """A database, a clock that only moves by hand, and the questions of tests."""
+    """A database, a clock that only moves by hand, and the questions of tests.
+
+    judging: what its crawls judge images by
+    """
 
     database: Database
     entry: RegistryEntry = ENTRY
     now: datetime = field(default=datetime(2026, 3, 1, 12, 0, tzinfo=UTC))
+    judging: Judging = NO_JUDGING
 
     async def crawl(
         self,
@@ -62,6 +67,7 @@ class Yard:
                 Progress(),
                 lambda: self.now,
                 leaves_waiting=leaves_waiting,
+                judging=lambda: self.judging,
             )
             return await crawl.run(measure=measure)
         finally:

@@ -54,7 +54,7 @@ def one_round(
             if n % 2:
                 kill()  # It never hears that its message was taken.
             else:
-                threading.Timer(chance.random() * 0.002, kill).start()
+                threading.Timer(chance.random() * 0.02, kill).start()
             return 200
 
         sink.fault = die

@@ -1,4 +1,4 @@
-"""A fake registry, an inbox, and looks at what is in it: at moments that tests choose."""
+"""A fake registry, an inbox, and looks at what is in it, when tests choose."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from support.crawling import ENTRY, Yard
 from support.fake_registry import FakeRegistry
@@ -44,10 +44,13 @@ def a_push(
 def receive(
     database: Database, now: datetime, *events: PushSeen, registry: str = ENTRY.name
 ) -> None:
-    """Let them wait in the inbox."""
+    """Let them wait in the inbox, due by the clock of the test."""
     received = [ReceivedPush(registry, "distribution", event) for event in events]
     with database.write() as connection:
         keep_pushes(connection, received, now)
+        connection.execute(
+            update(pushes).where(pushes.c.received_at == now).values(due_at=now)
+        )
 
 
 def outcomes(database: Database) -> list[str]:

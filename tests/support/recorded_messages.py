@@ -73,11 +73,16 @@ def replay(
     database: Database,
     names: Collection[str] | None = None,
     *,
+    since: datetime | None = None,
     until: datetime | None = None,
 ) -> Replayed:
     """Judge the updates of these repositories, or of all, by the default policy, and
     send each message when it is due."""
-    looks = list(recorded_looks(None if names is None else frozenset(names)))
+    looks = list(
+        recorded_looks(
+            None if names is None else frozenset(names), since=since, until=until
+        )
+    )
     known = sorted({look.repository for look in looks})
     court = Court(
         database,
@@ -89,8 +94,6 @@ def replay(
     replayed = Replayed()
     seen: Counter[str] = Counter()
     for look in looks:
-        if until is not None and look.at > until:
-            break
         court.deliver_until(look.at - MINUTE)
         court.look(look.tags, look.repository, children=look.children)
         court.deliver()

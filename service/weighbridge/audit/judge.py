@@ -21,7 +21,7 @@ from weighbridge.store.unjudged import (
     drop_unjudged,
     find_tag,
     find_unjudged,
-    wait_for_size,
+    keep_waiting,
 )
 
 FIRST: Final = -1
@@ -63,11 +63,12 @@ def judge(
         episodes.end_what_is_over()
         if repository.complete_passes:
             episodes.judge_repository()
-    images = judge_images(connection, repository, tags, judging, now)
-    episodes.judge(images)
+    judged = judge_images(connection, repository, tags, judging, now)
+    episodes.judge(judged.images)
     episodes.tell()
-    waiting = {judged.tag.tag_id: judged.tag for judged in images if judged.waits}
-    wait_for_size(connection, repository_id, waiting.values())
+    waiting, known = judged.waiting, set(tags)
+    more = [tag for tag in waiting.values() if tag not in known]
+    keep_waiting(connection, repository_id, more)
     done = [tag.tag_id for tag in tags if tag.tag_id not in waiting]
     drop_unjudged(connection, repository_id, done)
     return tags[-1].tag_id if len(tags) == AT_ONCE else None
@@ -93,16 +94,8 @@ def end_first_pass(
         return
     episodes = Episodes(connection, repository, judging, now)
     episodes.judge_repository()
-    images = [
-        judged.without_growth()
-        for judged in judge_images(
-            connection,
-            repository,
-            [replace(newest, is_silent=repository.is_silent)],
-            judging,
-            now,
-        )
-    ]
-    episodes.judge(images)
+    newest = replace(newest, is_silent=repository.is_silent)
+    judged = judge_images(connection, repository, [newest], judging, now)
+    episodes.judge(image.without_growth() for image in judged.images)
     episodes.tell()
-    wait_for_size(connection, repository_id, {j.tag for j in images if j.waits})
+    keep_waiting(connection, repository_id, judged.waiting.values())

@@ -63,6 +63,19 @@ class JudgedImage:
         return replace(self, findings=kept)
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What came of tags.
+
+    images:  an entry for each image and each platform that is judged, the latest of
+             each stream first; tags for which there is no limit have none
+    waiting: the tags of which something is still to be learned, by their ids
+    """
+
+    images: tuple[JudgedImage, ...]
+    waiting: Mapping[int, UnjudgedTag]
+
+
 class _Tag(NamedTuple):
     """A tag to be judged, with what holds for it and what it pointed to before."""
 
@@ -82,18 +95,17 @@ def judge_images(
     tags: Iterable[UnjudgedTag],
     judging: Judging,
     now: datetime,
-) -> list[JudgedImage]:
-    """An entry for each image of these tags and each platform that is judged, the
-    latest of each stream first. Tags for which there is no limit have none."""
+) -> Judged:
+    """Hold its limits against each image of these tags."""
     chosen = _latest_of_streams(connection, repository, tags, judging)
     if not chosen:
-        return []
+        return Judged((), {})
     targets = {item.now.target for item in chosen}
     images = images_of(connection, targets, judging.platforms)
     found = [
         JudgedImage(item.stream, platform, item.tag, image, item.limits)
         for item in chosen
-        for platform, image in images[item.now.target].items()
+        for platform, image in images.by_platform.get(item.now.target, {}).items()
     ]
     weighed = weighed_images(connection, [j.image.id for j in found if _is_deep(j)])
     found = [_with_findings(j, weighed) for j in found]
@@ -106,7 +118,9 @@ def judge_images(
             now,
         )
         found = [_with_findings(_compared(j, history), weighed) for j in found]
-    return found
+    waiting = {t.tag.tag_id: t.tag for t in chosen if t.now.target in images.awaited}
+    waiting |= {j.tag.tag_id: replace(j.tag, is_weighed=True) for j in found if j.waits}
+    return Judged(tuple(found), waiting)
 
 
 def _latest_of_streams(

@@ -7,7 +7,8 @@ from typing import Final
 
 from weighbridge.audit.context import PassContext
 from weighbridge.audit.heartbeat import LEASE_S, Heartbeat
-from weighbridge.audit.repository_pass import PassOutcome, RepositoryPass
+from weighbridge.audit.pass_outcome import PassOutcome
+from weighbridge.audit.repository_pass import RepositoryPass
 from weighbridge.errors import StaleFence, StoreError
 from weighbridge.store.claiming import claim, give_up, release
 from weighbridge.store.process_mark import one_claim

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from weighbridge.audit.crawl_report import CrawlFault
-from weighbridge.audit.repository_pass import PassOutcome
+from weighbridge.audit.pass_outcome import PassOutcome
 from weighbridge.domain.report import RepositoryState
 from weighbridge.errors import WeighbridgeError
 from weighbridge.store.crawls import Visited

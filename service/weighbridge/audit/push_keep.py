@@ -9,7 +9,7 @@ from weighbridge.audit.judge import refresh_and_judge
 from weighbridge.audit.judging import Judging
 from weighbridge.audit.push_ask import Told
 from weighbridge.audit.push_desk import Judged, Verdict
-from weighbridge.audit.push_plan import PushPlan
+from weighbridge.audit.push_plan import GIVE_UP, PushPlan
 from weighbridge.audit.pushed import EARLY_S
 from weighbridge.audit.vanished import is_mass
 from weighbridge.domain.document import Image
@@ -26,8 +26,6 @@ from weighbridge.store.push_queue import (
 from weighbridge.store.session import Connection
 from weighbridge.store.tags import apply_failures, apply_gone, apply_moves
 
-GIVE_UP: Final = timedelta(days=1)
-"""A push that nobody could look at for so long is left to the crawls."""
 _LONGEST_S: Final = 300.0
 
 

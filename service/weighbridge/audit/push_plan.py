@@ -11,6 +11,7 @@ from weighbridge.store.push_queue import (
     WaitingPush,
     hold_back,
     note_done,
+    put_off,
     tags_at,
     take,
     too_soon,
@@ -20,8 +21,11 @@ from weighbridge.store.tags import KnownTag, known_tags
 
 TAGS: Final = 200
 """Tags that are asked about at once, as many as a pass has in hand."""
-WHOLE: Final = timedelta(minutes=1)
-"""A push that a whole pass is to answer: that is asked for again after so long."""
+GIVE_UP: Final = timedelta(days=1)
+"""A push that nobody could look at for so long is left to the crawls."""
+_WHOLE: Final = timedelta(minutes=1)
+"""A push that a whole pass is to answer: that is asked for again after so long, then
+after twice that, up to an hour."""
 
 
 @dataclass(slots=True)
@@ -39,7 +43,7 @@ class PushPlan:
     known: Mapping[str, KnownTag] = field(default_factory=dict)
     done: dict[str, list[int]] = field(default_factory=dict)
     held_back: dict[datetime, list[int]] = field(default_factory=dict)
-    whole: list[int] = field(default_factory=list)
+    whole: list[WaitingPush] = field(default_factory=list)
 
     @property
     def is_empty(self) -> bool:
@@ -52,7 +56,12 @@ class PushPlan:
             note_done(connection, ids, outcome, now)
         for due_at, ids in self.held_back.items():
             hold_back(connection, ids, due_at)
-        hold_back(connection, self.whole, now + WHOLE)
+        for push in self.whole:
+            if push.received_at <= now - GIVE_UP:
+                note_done(connection, [push.id], "needs_pass", now)
+            else:
+                wait = _WHOLE * 2 ** min(push.attempts, 6)
+                put_off(connection, [push.id], now + wait, "needs_pass")
 
 
 def plan_pushes(
@@ -95,11 +104,11 @@ def _of_digest(
 ) -> Sequence[tuple[str, WaitingPush]]:
     """A manifest was deleted: which tags that takes along, only we may know."""
     if push.digest is None:
-        plan.whole.append(push.id)
+        plan.whole.append(push)
         return []
     names = tags_at(connection, repository_id, push.digest, TAGS)
     if len(names) == TAGS:
-        plan.whole.append(push.id)
+        plan.whole.append(push)
         return []
     if not names:
         plan.done.setdefault("same", []).append(push.id)

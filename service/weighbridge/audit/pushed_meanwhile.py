@@ -15,6 +15,7 @@ from weighbridge.audit.push_look import after_keeping, keep
 from weighbridge.audit.push_plan import PushPlan, plan_pushes
 from weighbridge.ports import Cost
 from weighbridge.store.claiming import Claim, as_push
+from weighbridge.store.passes import PassResult
 from weighbridge.store.push_queue import note_done, waiting_for_whole
 from weighbridge.store.session import Connection
 
@@ -43,9 +44,13 @@ class PushedMeanwhile:
                 waiting_for_whole, self._desk.to(self._claim.repository)
             )
 
-    def note_answered(self, connection: Connection, now: datetime) -> None:
-        """To be called in the transaction that ends the pass."""
-        note_done(connection, self._waiting, "looked", now)
+    def note_answered(
+        self, connection: Connection, result: PassResult, now: datetime
+    ) -> None:
+        """To be called in the transaction that ends the pass. One that did not come to
+        the end of the listing has answered nothing."""
+        if result.complete or result.state == "missing":
+            note_done(connection, self._waiting, "looked", now)
 
     def begin(self, keeping: Keeping, crew: Crew) -> None:
         """Look beside the pass until `stop`, and then until the look that is under way

@@ -16,11 +16,12 @@ from weighbridge.audit.crew import Crew
 from weighbridge.audit.endings import state_after, too_many_tags
 from weighbridge.audit.judge import end_first_pass, refresh_and_judge
 from weighbridge.audit.keeping import Keeping
+from weighbridge.audit.pass_outcome import PassOutcome
 from weighbridge.audit.patience import Patience
 from weighbridge.audit.pieces import pieces
 from weighbridge.audit.plan import Question, plan, wants_head_first
 from weighbridge.audit.pushed_meanwhile import PushedMeanwhile
-from weighbridge.audit.tag_look import TagFault, TagLook
+from weighbridge.audit.tag_look import TagLook
 from weighbridge.audit.vanished import bury_vanished
 from weighbridge.domain import limits
 from weighbridge.domain.listing import TagSeen
@@ -48,21 +49,6 @@ from weighbridge.store.tags import known_tags
 
 KNOWN_AT_ONCE: Final = 1_000
 """Tags whose stored state is in memory at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class PassOutcome:
-    """What one pass did.
-
-    faults:    its failed tags, at most a hundred
-    is_silent: it was left because no answer came any more
-    in_doubt:  the last tag that it asked about brought none
-    """
-
-    result: PassResult
-    faults: tuple[TagFault, ...]
-    is_silent: bool = False
-    in_doubt: bool = False
 
 
 @dataclass(slots=True)
@@ -304,7 +290,6 @@ class RepositoryPass:
             refresh_if_stale(connection, repository_id, now, self._context.platforms)
             if result.complete:
                 end_first_pass(connection, repository_id, now, judging)
-        if result.complete:
-            self._pushes.note_answered(connection, now)
+        self._pushes.note_answered(connection, result, now)
         due_at = now + timedelta(seconds=wait_s)
         close_pass(connection, self._claim, opened.id, result, now, due_at)

@@ -92,7 +92,7 @@ def read_history(
     others = read_streams(connection, repository_id, wanted) if wanted else {}
     targets = {p.target for some in (*own.values(), *others.values()) for p in some}
     images = images_of(connection, targets, platforms)
-    return StreamHistory(own, others, images, now)
+    return StreamHistory(own, others, images.by_platform, now)
 
 
 def _candidate(tag: str, image: StreamImage, since: datetime | None) -> Candidate:

@@ -1,12 +1,27 @@
 """What the images of each registry are judged by, as the policies are at the moment."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from weighbridge.audit.judging import Judging, Tell, tell_nobody
 from weighbridge.config import RegistrySettings
+from weighbridge.domain.message import NotificationEvent
 from weighbridge.domain.platform import Platform
 from weighbridge.domain.policy_set import PolicySet
+from weighbridge.store.outbox import put_notifications
+from weighbridge.store.session import Connection
+
+
+def tell_ends(
+    connection: Connection,
+    violation_ids: Sequence[int],
+    event: NotificationEvent,
+    now: datetime,
+) -> None:
+    """Of a crawl by hand nobody is told; but who was told of a violation by a service
+    is told of its end, whoever finds that."""
+    put_notifications(connection, violation_ids, event, (), now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ def command(
 
     from weighbridge.audit.progress import Progress
     from weighbridge.bootstrap.crawling import crawl
-    from weighbridge.bootstrap.judges import Judges
+    from weighbridge.bootstrap.judges import Judges, tell_ends
     from weighbridge.cli import collector, crawl_output
     from weighbridge.cli.log_lines import configure_log
     from weighbridge.cli.progress import shown, stopped_text
@@ -59,7 +59,7 @@ def command(
                     progress=progress,
                     plain_http=plain_http,
                     docker_config=options.docker_config(),
-                    judges=Judges(lambda: policies.policies, is_silent=True),
+                    judges=Judges(lambda: policies.policies, tell_ends, is_silent=True),
                 )
         except KeyboardInterrupt:
             click.echo(stopped_text(progress, again(options, targets)), err=True)

@@ -22,8 +22,10 @@ def reception_of(settings: Settings, jobs: JobQueue | None) -> Reception:
 
 
 def sources_of(settings: Settings) -> frozenset[str]:
-    """Those of which there is a webhook."""
-    return frozenset(webhook.source for webhook in settings.webhooks)
+    """Those of which there is such a webhook."""
+    return frozenset(
+        w.source for w in settings.webhooks if w.registry in settings.names
+    )
 
 
 def _hook(webhook: WebhookSettings, registry: RegistrySettings) -> Hook:

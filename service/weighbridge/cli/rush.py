@@ -54,8 +54,10 @@ class RushDoor(HeadDeadline):
     _is_in_hand = False
 
     def data_received(self, data: bytes) -> None:
-        if data.startswith(_BEGIN) and self._is_between_requests:
-            if self.rush.is_on and is_whole(data):
+        # What only begins is not counted: whoever sends nothing more would take the
+        # room of all others.
+        if data.startswith(_BEGIN) and self._is_between_requests and is_whole(data):
+            if self.rush.is_on:
                 self._refuse(data)
                 return
             self._is_in_hand = True

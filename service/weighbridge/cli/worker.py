@@ -38,7 +38,7 @@ def command(options: Options, concurrency: int | None, queues: str | None) -> in
     is one process more, which takes only what is never to wait for a long crawl.
     Ends on SIGTERM within 30 seconds; what is under way is finished or handed back.
     """
-    settings = options.settings()
+    settings = options.settings(policy_files=True)
     wanted = _queues(queues)
 
     from weighbridge.cli.handover import handed_over

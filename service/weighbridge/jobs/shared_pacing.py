@@ -39,7 +39,7 @@ if paused > 0 then return {0, paused, crew} end
 redis.call('ZREMRANGEBYSCORE', slots, 0, now)
 if not is_urgent and redis.call('EXISTS', ahead) == 1 then return {0, 20, crew} end
 if redis.call('ZCARD', slots) >= limit then
-    if is_urgent then redis.call('SET', ahead, '1', 'PX', 60) end
+    if is_urgent then redis.call('SET', ahead, '1', 'PX', 250) end
     return {0, is_urgent and 5 or 20, crew}
 end
 local wait = 0

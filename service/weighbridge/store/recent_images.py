@@ -1,6 +1,6 @@
 """What a tag's stream had last: the images that the next one is compared with."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -45,7 +45,8 @@ def recent_images(
         return []
     stream = stream_of(tag)
     pointed = read_streams(connection, repository_id, {stream: ()})[stream]
-    found = images_of(connection, {each.target for each in pointed}, platforms)
+    targets = {each.target for each in pointed}
+    found = images_of(connection, targets, platforms).by_platform
     names = dict.fromkeys(name for images in found.values() for name in images)
     return [
         RecentImage(name, candidate.digest, candidate.compressed_bytes)
@@ -56,7 +57,7 @@ def recent_images(
 
 def _latest_first(
     pointed: Sequence[Pointed],
-    found: dict[int, dict[str, StreamImage]],
+    found: Mapping[int, Mapping[str, StreamImage]],
     platform: str,
     now: datetime,
 ) -> list[Candidate]:

@@ -1,7 +1,7 @@
 """The images of a stream, as far as limits and baselines need them."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -14,7 +14,7 @@ from weighbridge.domain.sizes import weigh_image
 from weighbridge.domain.weighing import WeighedImage
 from weighbridge.store.dialect import Rows, among_ids, listed
 from weighbridge.store.models import blobs, images
-from weighbridge.store.reach import headline, load_graph
+from weighbridge.store.reach import Graph, headline, load_graph
 from weighbridge.store.stored_images import load_images
 
 _IMAGES: Final = Rows(
@@ -44,24 +44,58 @@ class StreamImage(NamedTuple):
     uncompressed_confidence: Confidence | None
 
 
+@dataclass(frozen=True, slots=True)
+class TargetImages:
+    """What targets lead to.
+
+    by_platform: the images of each target, by the name of the platform
+    awaited:     targets that lead to none of the platforms yet, for want of a child
+                 that could not be read
+    """
+
+    by_platform: Mapping[int, Mapping[str, StreamImage]]
+    awaited: frozenset[int]
+
+
 def images_of(
     connection: Connection, targets: Collection[int], platforms: Sequence[Platform]
-) -> dict[int, dict[str, StreamImage]]:
-    """The images that each target leads to, by the name of the platform; only those
-    of the platforms, or where it has none of them the one that speaks for it."""
+) -> TargetImages:
+    """The images that each target leads to; only those of the platforms, or where it
+    has none of them the one that speaks for it."""
     graph = load_graph(connection, sorted(set(targets)))
+    found = {target: graph.images_of(target) for target in targets}
+    awaited = frozenset(
+        target
+        for target, images in found.items()
+        if not any(matches(p, wanted) for p in images for wanted in platforms)
+        and _lacks_one(graph, target, platforms)
+    )
     chosen = {
-        target: _of_platforms(graph.images_of(target), platforms) for target in targets
+        target: _of_platforms(images, platforms)
+        for target, images in found.items()
+        if target not in awaited
     }
-    ids = {image for by_platform in chosen.values() for image in by_platform.values()}
+    ids = {image for some in chosen.values() for image in some.values()}
     rows = _IMAGES.read(connection, {"ids": listed(sorted(ids))})
-    found = {row[0]: StreamImage._make(row) for row in rows}
-    return {
-        target: {
-            name: found[image] for name, image in by_platform.items() if image in found
-        }
-        for target, by_platform in chosen.items()
+    known = {row[0]: StreamImage._make(row) for row in rows}
+    by_platform = {
+        target: {name: known[image] for name, image in some.items() if image in known}
+        for target, some in chosen.items()
     }
+    return TargetImages(by_platform, awaited)
+
+
+def _lacks_one(graph: Graph, target: int, platforms: Sequence[Platform]) -> bool:
+    """Whether an index says that there is an image which may be one of these."""
+    return any(
+        graph.nodes[member.child_id].state == "missing"
+        and member.role in ("image", "index")
+        and (
+            member.platform is None
+            or any(matches(member.platform, wanted) for wanted in platforms)
+        )
+        for member in graph.children_of(target)
+    )
 
 
 def _of_platforms(

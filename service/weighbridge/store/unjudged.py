@@ -92,14 +92,12 @@ def find_tag(
     return UnjudgedTag(tag.id, name, tag.live_target, tag.moved_at, tag.pushed_at)
 
 
-def wait_for_size(
+def keep_waiting(
     connection: Connection, repository_id: int, waiting: Iterable[UnjudgedTag]
 ) -> None:
-    """Remember tags of which only the uncompressed size is still to be judged."""
+    """Remember tags of which not all could be judged yet."""
     rows = [
-        (repository_id, tag.tag_id, tag.is_silent, True)
-        for tag in waiting
-        if not tag.is_weighed
+        (repository_id, tag.tag_id, tag.is_silent, tag.is_weighed) for tag in waiting
     ]
     _PUT.put(connection, rows)
 

@@ -150,6 +150,7 @@ def test_amtool_takes_what_alertmanager_is_given(
 def test_prometheus_differs_from_the_example_only_in_names(scaled: Compose) -> None:
     def without_targets(path: Path) -> dict[str, Any]:
         text = re.sub(r"targets: \[.*\]", "targets: []", path.read_text())
+        text = re.sub(r'replacement: ".*"', 'replacement: ""', text)
         found: dict[str, Any] = yaml.safe_load(text)
         return found
 

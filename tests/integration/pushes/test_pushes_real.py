@@ -48,8 +48,10 @@ def test_a_tag_that_moves_and_is_deleted_follows(stage: PushStage) -> None:
         pusher.push("shop/app", an_image("one"), "1.0")
         moved = pusher.push("shop/app", an_image("two"), "1.0")
         stage.wait_for(
-            lambda: "1.0" in (tags := stage.tags("shop/app"))
-            and tags["1.0"].digest == moved,
+            lambda: (
+                "1.0" in (tags := stage.tags("shop/app"))
+                and tags["1.0"].digest == moved
+            ),
             "the tag has moved",
             SOON_S,
         )
@@ -81,6 +83,4 @@ def test_what_was_pushed_is_counted(stage: PushStage) -> None:
     text = httpx.get(f"http://{stage.address}/metrics", trust_env=False).text
 
     assert 'weighbridge_push_audits_total{registry="near",verdict="pass"} 1.0' in text
-    assert (
-        'weighbridge_push_audit_duration_seconds_count{registry="near"} 1.0' in text
-    )
+    assert 'weighbridge_push_audit_duration_seconds_count{registry="near"} 1.0' in text

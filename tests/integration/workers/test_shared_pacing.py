@@ -11,6 +11,7 @@ from support.redis_server import RedisServer, a_redis
 from weighbridge.config.settings import Pace
 from weighbridge.errors import RateLimited
 from weighbridge.jobs.shared_pacing import SharedPaces, SharedPacing
+from weighbridge.ports import IS_URGENT
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +112,31 @@ async def test_the_slot_of_a_process_that_was_cancelled_is_free_again(
 
         async with asyncio.timeout(2), other.turn():
             pass
+
+
+async def test_who_is_urgent_has_the_next_slot(redis: RedisServer) -> None:
+    order: list[str] = []
+    async with processes(redis, Pace(None, 1)) as (one, other):
+
+        async def ask(gate: SharedPacing, name: str, *, is_urgent: bool) -> None:
+            IS_URGENT.set(is_urgent)
+            async with gate.turn():
+                order.append(name)
+                await asyncio.sleep(0.1)
+
+        first = asyncio.create_task(ask(one, "first", is_urgent=False))
+        await asyncio.sleep(0.05)
+        others = [
+            asyncio.create_task(ask(one, "a crawl", is_urgent=False)) for _ in range(20)
+        ]
+        await asyncio.sleep(0.02)
+        push = asyncio.create_task(ask(other, "a push", is_urgent=True))
+        await asyncio.wait_for(asyncio.gather(first, push), 5)
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+    assert order[:2] == ["first", "a push"]
 
 
 async def test_without_redis_a_process_keeps_to_its_share(redis: RedisServer) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from math import inf
 from typing import Final
 
 from support.images import (
@@ -53,17 +54,24 @@ class RecordedLook:
 
 def recorded_looks(
     repositories: frozenset[str] | None = None,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
 ) -> Iterator[RecordedLook]:
     """In the order of time, of these repositories or of all; skips the test where
     there are no records."""
     found: dict[tuple[int, str], dict[str, tuple[str, tuple[int, ...]]]] = {}
+    first = 0.0 if since is None else since.timestamp()
+    last = inf if until is None else until.timestamp()
     for time, repository, tag, digest, manifests in _rows("pushes"):
+        if not first <= int(time) <= last:
+            continue
         if repositories is None or repository in repositories:
             numbers = tuple(int(n) for n in manifests.split(",") if n)
             look = found.setdefault((int(time), repository), {})
             look[tag] = (digest, numbers)
-    for (time, repository), tags in sorted(found.items()):
-        yield _look(datetime.fromtimestamp(time, UTC), repository, tags)
+    for (moment, repository), tags in sorted(found.items()):
+        yield _look(datetime.fromtimestamp(moment, UTC), repository, tags)
 
 
 def _look(

@@ -1,7 +1,7 @@
 """A push is a hint: what a tag is now is asked of the registry, and of that tag only."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -487,6 +487,7 @@ def live_tags(yard: Yard) -> set[str]:
     return {name for name, tag in yard.tags(APP).items() if tag.gone_at is None}
 
 
-def due_at(yard: Yard) -> object:
+def due_at(yard: Yard) -> datetime:
     with yard.database.read() as connection:
-        return connection.execute(select(repositories.c.due_at)).scalar_one()
+        found: datetime = connection.execute(select(repositories.c.due_at)).scalar_one()
+    return found

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from support.push_world import Pusher, a_push
 from support.wait import wait_until
 from weighbridge.audit.heartbeat import Heartbeat
 from weighbridge.audit.looking import look_at
-from weighbridge.audit.repository_pass import PassOutcome
+from weighbridge.audit.pass_outcome import PassOutcome
 from weighbridge.domain.digest import Digest
 from weighbridge.store.models import repositories
 
@@ -183,3 +184,20 @@ async def test_a_pushed_tag_that_cannot_be_read_keeps_a_repository_partial(
     outcome = looking.result()
     assert outcome is not None
     assert outcome.result.state == "partial"
+
+
+async def test_a_whole_pass_is_not_asked_for_without_an_end(
+    yard: Yard, registry: Slow
+) -> None:
+    await yard.crawl(registry)
+    pusher = Pusher(yard, registry)
+
+    pusher.tell(a_push(None, is_delete=True))
+    for _ in range(2 * 24 * 60):
+        if pusher.outcomes != ["..."]:
+            break
+        await pusher.look()
+        yard.now += timedelta(minutes=5)
+
+    assert pusher.outcomes == ["needs_pass"]
+    assert len(pusher.whole) < 40

@@ -156,3 +156,17 @@ def test_the_worst_platform_comes_first() -> None:
     text = check_markdown(a_check(light, heavy, max_compressed=5 * MB))
 
     assert text.index("linux/arm64") < text.index("linux/amd64")
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("a|b", "`a\\|b`"),
+        # GitHub's reader would end the cell at the pipe behind two backslashes.
+        ("a\\|b", "`a\\ \\|b`"),
+        ("a\\\\|b", "`a\\\\ \\|b`"),
+        ("`|`", "`` `\\|` ``"),
+    ],
+)
+def test_a_pipe_never_ends_a_cell(text: str, cell: str) -> None:
+    assert code(text) == cell

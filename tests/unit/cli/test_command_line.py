@@ -183,13 +183,16 @@ def test_every_commands_help_shows_an_example_and_the_options_that_it_obeys(
     assert f"\n    weighbridge {' '.join(words)}" in out
     for option in ("--config", "--debug"):
         assert option in out
-    has_sizes = words[0] in ("inspect", "check", "crawl", "top", "policy")
+    sized = ("inspect", "check", "crawl", "top", "policy", "violations")
+    has_sizes = words[0] in sized
     has_rows = has_sizes or words in (
         ["config", "show"],
         ["db", "recount"],
         ["db", "verify"],
         ["token", "create"],
         ["token", "list"],
+        ["waive", "create"],
+        ["waive", "list"],
     )
     assert ("--units" in out) is has_sizes
     assert ("-o, --output" in out) is has_rows

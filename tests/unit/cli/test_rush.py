@@ -196,6 +196,18 @@ async def test_what_did_not_come_whole_is_left_to_the_application(
     assert service.asked == IN_HAND + 1
 
 
+async def test_who_only_begins_takes_nobodys_room(service: Service) -> None:
+    for _ in range(IN_HAND):
+        door, _ = service.connect()
+        door.data_received(WEBHOOK[:40])
+    last, wire = service.connect()
+
+    last.data_received(WEBHOOK)
+    await settle(service)
+
+    assert (wire.sent, service.asked) == (b"", 1)
+
+
 @pytest.mark.parametrize(
     ("raw", "expected"),
     [

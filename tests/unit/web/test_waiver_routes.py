@@ -200,6 +200,18 @@ def test_a_waiver_that_is_not_there_cannot_be_revoked(
 
 
 @pytest.mark.parametrize(
+    "path", ["..%2f..%2fetc%2fpasswd", "%2e%2e/%2e%2e/", "1/", "%c0%ae%c0%ae/", "1%2f2"]
+)
+def test_a_path_leads_to_no_waiver__api_009(admin: TestClient, path: str) -> None:
+    made = admin.post(PATH, json=WISH)
+
+    answer = admin.delete(f"{PATH}/{path}")
+
+    assert answer.status_code == 404
+    assert admin.get(PATH).json()["items"] == [made.json()]
+
+
+@pytest.mark.parametrize(
     ("headers", "is_taken"),
     [
         ({"sec-fetch-site": "cross-site"}, False),

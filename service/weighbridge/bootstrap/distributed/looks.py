@@ -14,10 +14,10 @@ from weighbridge.audit.discover import discover
 from weighbridge.audit.heartbeat import Heartbeat
 from weighbridge.audit.looking import look_at
 from weighbridge.audit.measure import measure_registry
+from weighbridge.audit.pass_outcome import PassOutcome
 from weighbridge.audit.presence import answers
 from weighbridge.audit.progress import Progress
 from weighbridge.audit.push_desk import PushDesk
-from weighbridge.audit.repository_pass import PassOutcome
 from weighbridge.audit.stale import refresh_stale
 from weighbridge.audit.writer import Writer
 from weighbridge.bootstrap.asking import Clients, asking

@@ -22,6 +22,9 @@ def counted(telemetry: Telemetry) -> None:
     telemetry.registry_insecure.labels("hub").set(0)
     telemetry.crawl_failures.labels("hub", "unreachable").inc()
     telemetry.db_write_errors.inc()
+    telemetry.push_audits.labels("hub", "fail").inc()
+    telemetry.push_audit_duration.labels("hub").observe(0.3)
+    telemetry.push_image_compressed_bytes.labels("hub").observe(300e6)
 
 
 def shown(numbers: Numbers, *registries: str) -> CollectorRegistry:
@@ -75,6 +78,19 @@ def test_the_same_labels_in_another_order_are_not_shown_twice() -> None:
     assert " 5.0" in text
 
 
+def test_messages_are_shown_of_channels_that_are_configured() -> None:
+    name = "weighbridge_notification_failures_total"
+    told = {Series(name, (("channel", c),)): 2.0 for c in ("ops", "evil")}
+    telemetry = Telemetry()
+    collector = CrawlMetrics(telemetry, ["hub"], ["ops"])
+    collector.numbers = Numbers(told)
+
+    text = generate_latest(telemetry.registry).decode()
+
+    assert f'{name}{{channel="ops"}} 2.0' in text
+    assert "evil" not in text
+
+
 def test_a_number_of_the_other_kind_is_not_shown() -> None:
     gauge = Series("weighbridge_registry_ratelimit_remaining", (HUB,))
     counter = Series("weighbridge_crawl_runs_total", (HUB,))
@@ -96,5 +112,9 @@ def test_what_is_neither_of_crawls_nor_of_each_service_is_forgotten_by_nobody() 
         "weighbridge_config_last_reload_successful",
         "weighbridge_http_request_duration_seconds",
         "weighbridge_http_requests",
+        "weighbridge_pushes_oldest_timestamp_seconds",
+        "weighbridge_pushes_waiting",
         "weighbridge_scheduler_last_tick_timestamp_seconds",
+        "weighbridge_webhook_events",
+        "weighbridge_webhook_rejections",
     }

@@ -20,8 +20,10 @@ from weighbridge.bootstrap.clients import Connected
 from weighbridge.bootstrap.distributed.asked import asked_registry, asked_repository
 from weighbridge.bootstrap.distributed.looks import Looks
 from weighbridge.bootstrap.distributed.shared_jobs import SharedJobs
+from weighbridge.bootstrap.judges import Judges
 from weighbridge.config import RegistrySettings, Settings, load_settings
 from weighbridge.domain.digest import Digest
+from weighbridge.domain.policy_set import NO_POLICIES
 from weighbridge.jobs.names import MEASURE
 from weighbridge.ports import ManifestAnswer
 from weighbridge.store.jobs import Job, make_due
@@ -81,6 +83,7 @@ async def looks_of(
             heartbeat=Heartbeat(writer, lambda: T0),
             shared=shared,
             jobs=jobs or FakeJobs(),
+            judges=Judges(lambda: NO_POLICIES),
             clock=lambda: T0,
             owner="a",
             lease_s=30,

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from weighbridge.domain.access import WEBHOOK_SOURCES
 from weighbridge.domain.push import Source
 from weighbridge.domain.reference import is_repository_name, is_tag
 from weighbridge.domain.webhooks import Told, read_body
@@ -72,7 +73,7 @@ def is_whole(told: Told) -> bool:
 
 
 def test_every_source_has_its_adapter() -> None:
-    assert ADAPTERS.keys() == set(SOURCES)
+    assert ADAPTERS.keys() == set(SOURCES) == set(WEBHOOK_SOURCES)
 
 
 @pytest.mark.parametrize("source", SOURCES)

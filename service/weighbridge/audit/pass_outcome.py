@@ -1,0 +1,21 @@
+"""What one pass over a repository came to."""
+
+from dataclasses import dataclass
+
+from weighbridge.audit.tag_look import TagFault
+from weighbridge.store.passes import PassResult
+
+
+@dataclass(frozen=True, slots=True)
+class PassOutcome:
+    """What one pass did.
+
+    faults:    its failed tags, at most a hundred
+    is_silent: it was left because no answer came any more
+    in_doubt:  the last tag that it asked about brought none
+    """
+
+    result: PassResult
+    faults: tuple[TagFault, ...]
+    is_silent: bool = False
+    in_doubt: bool = False
