@@ -1,4 +1,4 @@
-"""A push is a hint: what a tag is now is asked of the registry, and of that tag only."""
+"""A push is a hint: what a tag is now is asked of the registry, and of no other tag."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
