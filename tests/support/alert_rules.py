@@ -46,7 +46,7 @@ def run(*command: str, folder: Path = PROMETHEUS) -> subprocess.CompletedProcess
         [program(first), *arguments],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=110,
         cwd=folder,
         # Its memory is collected less often: most of the time would go there.
         env=os.environ | {"GOGC": "400"},

@@ -21,7 +21,7 @@ from weighbridge.store.told import read_firing
 EVERY_S: Final = 60.0
 MOST: Final = 10_000
 """Violations that are told: more than that in a day is told by none."""
-_RETRY_S: Final = 10.0
+RETRY_S: Final = 10.0
 
 
 class Resender(Protocol):
@@ -43,8 +43,16 @@ class Resending:
     """
 
     def __init__(
-        self, telling: Telling, resender: Resender, routes: Sequence[Route]
+        self,
+        telling: Telling,
+        resender: Resender,
+        routes: Sequence[Route],
+        *,
+        every_s: float = EVERY_S,
+        retry_s: float = RETRY_S,
     ) -> None:
+        self._every_s = every_s
+        self._retry_s = retry_s
         self._telling = telling
         self._resender = resender
         self._routes = tuple(routes)
@@ -72,27 +80,38 @@ class Resending:
             await self._turn()
 
     async def _turn(self) -> None:
-        telling, name = self._telling, self._resender.name
-        loop = asyncio.get_running_loop()
+        name = self._resender.name
         try:
-            told = await self._firing()
-            known = frozenset((one.violation_id, one.event) for one in told)
-            if known <= self._told and loop.time() < self._due_at:
-                return
-            self._due_at = loop.time() + EVERY_S
-            self._told = known
-            if not told:
-                return
-            telling.counts.tried(name)
-            await self._resender.resend(told, telling.clock())
-        except NotifyError as exc:
-            self._due_at = loop.time() + _RETRY_S
-            telling.counts.failed(name)
-            _log().warning(
-                "alerts not sent", channel=name, code=exc.code, why=exc.message
-            )
+            firing = await self._firing()
+            told = self._to_tell(firing)
+            if told:
+                self._telling.counts.tried(name)
+                await self._resender.resend(told, self._telling.clock())
         except StoreError as exc:
             _log().warning("alerts wait for the database", channel=name, code=exc.code)
+        except NotifyError as exc:
+            self._note_failure(exc.code, exc.message)
+        except Exception as exc:  # noqa: BLE001 - the next turn may go better
+            self._note_failure("bug", type(exc).__name__)
+
+    def _to_tell(self, firing: Sequence[Told]) -> Sequence[Told]:
+        """All of it once a minute, and in between what is new: five hundred that come
+        one after the other are not told five hundred times."""
+        fresh = [one for one in firing if _state(one) not in self._told]
+        self._told = frozenset(map(_state, firing))
+        now = asyncio.get_running_loop().time()
+        if now < self._due_at:
+            return fresh
+        self._due_at = now + self._every_s
+        return firing
+
+    def _note_failure(self, code: str, why: str) -> None:
+        """All of it is told again soon."""
+        self._due_at = asyncio.get_running_loop().time() + self._retry_s
+        self._telling.counts.failed(self._resender.name)
+        _log().warning(
+            "alerts not sent", channel=self._resender.name, code=code, why=why
+        )
 
     async def _firing(self) -> list[Told]:
         telling = self._telling
@@ -102,6 +121,10 @@ class Resending:
             for one in told
             if routes_for(self._routes, _routed(one))
         ]
+
+
+def _state(told: Told) -> tuple[int, str]:
+    return told.violation_id, told.event
 
 
 def _routed(told: Told) -> Routed:

@@ -2,17 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import Final
 
 import structlog
 
-from weighbridge.audit.crawl_report import CrawlReport, RegistryCrawl
+from weighbridge.audit.crawl_report import RegistryCrawl
 from weighbridge.audit.progress import Progress
 from weighbridge.bootstrap.crawling import crawl_targets, utc_now
-from weighbridge.bootstrap.distributed.asked import Asked, asked_repository
 from weighbridge.bootstrap.embedded_pushes import EmbeddedPushes
 from weighbridge.bootstrap.judges import Judges
 from weighbridge.bootstrap.pruning import Pruning
@@ -152,17 +150,11 @@ class Embedded:
         """Of a registry, or of one repository after a push that does not say enough."""
         name, slash, _ = argument.partition("/")
         if slash:
-            await self._crawl_one(asked_repository(self._settings, argument))
+            await self._pushes.look_at_all(argument)
             return
         configured = self._settings.find_registry(name)
         if configured is not None:
             await self._crawl_all(configured)
-
-    async def _crawl_one(self, asked: Asked) -> None:
-        target = replace(asked.target, only=(asked.repository,))
-        report = await self._crawl_target(target, asked.registry)
-        (done,) = report.registries
-        self._tell(done, report.seconds)
 
     async def _crawl_all(self, configured: RegistrySettings) -> None:
         """Whatever it ends with, the registry is due again later."""
@@ -170,8 +162,17 @@ class Embedded:
         interval_s = self._settings.interval_of(configured)
         wait_s = min(RETRY_S, interval_s)
         try:
-            target = Target(configured.name, configured.url, configured)
-            report = await self._crawl_target(target, configured)
+            report = await crawl_targets(
+                self._settings,
+                [Target(configured.name, configured.url, configured)],
+                self._database,
+                self._telemetry,
+                Progress(),
+                clock=self._clock,
+                leaves_waiting=True,
+                desk=self._pushes.desk(configured),
+                judges=self._judges,
+            )
             (done,) = report.registries
             self._tell(done, report.seconds)
             # A process that was killed blocks its repositories until its leases end.
@@ -186,21 +187,6 @@ class Embedded:
         finally:
             with self._lock:
                 self._due_at[name] = self._clock() + timedelta(seconds=wait_s)
-
-    async def _crawl_target(
-        self, target: Target, configured: RegistrySettings
-    ) -> CrawlReport:
-        return await crawl_targets(
-            self._settings,
-            [target],
-            self._database,
-            self._telemetry,
-            Progress(),
-            clock=self._clock,
-            leaves_waiting=True,
-            desk=self._pushes.desk(configured),
-            judges=self._judges,
-        )
 
     def _tell(self, done: RegistryCrawl, seconds: float) -> None:
         if done.state != "ok":

@@ -15,6 +15,7 @@ from weighbridge.bootstrap.push_looks import PushLooks
 from weighbridge.bootstrap.waiting_pushes import ring_for_pushes, show_inbox
 from weighbridge.config import RegistrySettings, Settings
 from weighbridge.errors import StoreError
+from weighbridge.jobs.names import DELIVER
 from weighbridge.ports import JobQueue
 from weighbridge.store.process_mark import this_process
 from weighbridge.store.session import Database
@@ -60,6 +61,7 @@ class EmbeddedPushes:
             jobs=jobs,
             clock=self._clock,
             judging=self._judging,
+            deliver=lambda: jobs.put(DELIVER, ""),
             owner=this_process(),
             lease_s=LEASE_S,
         )
@@ -67,9 +69,13 @@ class EmbeddedPushes:
 
     async def run(self, argument: str) -> None:
         """Look at what was pushed to `registry/repository`."""
-        if self._beating is None:
-            self._beating = asyncio.create_task(self._heartbeat.beat())
+        self._begin_to_beat()
         await self._begun.look(asked_repository(self._settings, argument))
+
+    async def look_at_all(self, argument: str) -> None:
+        """Look at all of `registry/repository`."""
+        self._begin_to_beat()
+        await self._begun.look_at_all(asked_repository(self._settings, argument))
 
     def desk(self, registry: RegistrySettings) -> PushDesk:
         """See `PushLooks`."""
@@ -88,6 +94,10 @@ class EmbeddedPushes:
             await self._looks.aclose()
         await self._clients.aclose()
         await asyncio.to_thread(self._writer.close)
+
+    def _begin_to_beat(self) -> None:
+        if self._beating is None:
+            self._beating = asyncio.create_task(self._heartbeat.beat())
 
     @property
     def _begun(self) -> PushLooks:

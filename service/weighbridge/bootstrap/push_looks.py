@@ -9,7 +9,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -18,6 +18,7 @@ import structlog
 from weighbridge.audit.context import PassContext, pass_context
 from weighbridge.audit.heartbeat import Heartbeat
 from weighbridge.audit.judging import Judging
+from weighbridge.audit.looking import look_at
 from weighbridge.audit.progress import Progress
 from weighbridge.audit.push_desk import Judged, PushDesk
 from weighbridge.audit.push_keep import put_all_off
@@ -29,9 +30,10 @@ from weighbridge.bootstrap.clients import Connected
 from weighbridge.bootstrap.crawling import registry_entry
 from weighbridge.bootstrap.distributed.asked import Asked
 from weighbridge.config import RegistrySettings, Settings
-from weighbridge.errors import StoreError, WeighbridgeError
-from weighbridge.jobs.names import CRAWL, DELIVER, PUSH, SETTLE
+from weighbridge.errors import StaleFence, StoreError, WeighbridgeError
+from weighbridge.jobs.names import CRAWL, PUSH, SETTLE
 from weighbridge.ports import JobQueue
+from weighbridge.store.push_looks import find_known
 from weighbridge.store.push_queue import PushedTo, next_due
 from weighbridge.telemetry import Telemetry
 
@@ -42,7 +44,7 @@ AGAIN: Final = 150
 RING_S: Final = 60.0
 """A push that is due within that time is rung for here; later ones by the scheduler."""
 HANDLED_S: Final = 0.5
-"""A job waits no longer for its look."""
+"""A job waits no longer for its look's verdict."""
 OF_A_REGISTRY: Final = 8
 """Looks at one registry at once: one that is silent holds no more."""
 
@@ -52,6 +54,7 @@ class PushLooks:
     """Those of one event loop.
 
     judging: what images of a registry are judged by at this moment
+    deliver: has everybody told who is to be; returns at once
     owner:   this process, as `process_mark.this_process` names it
     """
 
@@ -63,6 +66,7 @@ class PushLooks:
     jobs: JobQueue
     clock: Callable[[], datetime]
     judging: Callable[[RegistrySettings], Judging]
+    deliver: Callable[[], None]
     owner: str
     lease_s: float
     _looks: dict[str, "asyncio.Task[None]"] = field(default_factory=dict)
@@ -90,13 +94,35 @@ class PushLooks:
             self._ring_in(key, AGAIN_S)
         else:
             self._of_registry[asked.registry.name] += 1
-            task = asyncio.create_task(self._look(asked))
+            is_judged = asyncio.Event()
+            task = asyncio.create_task(self._look(asked, is_judged))
             self._looks[key] = task
-            await asyncio.wait((task,), timeout=HANDLED_S)
+            await _first_of(task, is_judged)
             if task.done():
                 task.result()
             else:
                 task.add_done_callback(_log_failure)
+
+    async def look_at_all(self, asked: Asked) -> None:
+        """A whole pass of one repository, after a push that did not say enough."""
+        known = await self.writer.read(find_known, _to(asked), self.clock())
+        if known is None:
+            return
+        async with asking(self.clients, self.writer, asked.registry) as connected:
+            desk = self.desk(asked.registry)
+            context = replace(self._context(asked, connected), desk=desk)
+            # None, where somebody else has it: it is asked for again.
+            with suppress(StaleFence):
+                await look_at(
+                    context,
+                    self.heartbeat,
+                    known.repository_id,
+                    owner=self.owner,
+                    lease_s=self.lease_s,
+                )
+        self.deliver()
+        if not self.writer.settles_at_once:
+            self.jobs.put(SETTLE, "")
 
     async def aclose(self) -> None:
         """End what is under way; it still waits in the inbox."""
@@ -104,13 +130,13 @@ class PushLooks:
             timer.cancel()
         await cancel(list(self._looks.values()))
 
-    async def _look(self, asked: Asked) -> None:
+    async def _look(self, asked: Asked, is_judged: asyncio.Event) -> None:
         key = _key(asked)
         try:
             wait_s: float | None = 0.0
             while wait_s is not None and wait_s <= 0:
                 self._asked_again.discard(key)
-                ended = await self._look_once(asked)
+                ended = await self._look_once(asked, is_judged)
                 wait_s = await self._wait_s(asked, ended)
             if wait_s is not None:
                 self._ring_in(key, wait_s)
@@ -118,12 +144,18 @@ class PushLooks:
             self._of_registry[asked.registry.name] -= 1
             del self._looks[key]
 
-    async def _look_once(self, asked: Asked) -> Ended:
+    async def _look_once(self, asked: Asked, is_judged: asyncio.Event) -> Ended:
+        desk = self.desk(asked.registry)
+
+        def judged(found: Sequence[Judged]) -> None:
+            desk.judged(found)
+            is_judged.set()
+
         try:
             async with asking(self.clients, self.writer, asked.registry) as connected:
                 return await PushLook(
                     self._context(asked, connected),
-                    self.desk(asked.registry),
+                    replace(desk, judged=judged),
                     self.heartbeat,
                     registry_entry(self.settings, asked.target, connected.seen),
                     asked.repository,
@@ -189,7 +221,21 @@ class PushLooks:
             for compressed_bytes in one.compressed_bytes:
                 weight = self.telemetry.push_image_compressed_bytes.labels(registry)
                 weight.observe(compressed_bytes)
-        self.jobs.put(DELIVER, "")
+        self.deliver()
+
+
+async def _first_of(task: "asyncio.Task[None]", is_judged: asyncio.Event) -> None:
+    """Until a look has ended or has come to its verdict, or for `HANDLED_S`: what it
+    measures then, the next push need not wait for."""
+    judged = asyncio.create_task(is_judged.wait())
+    try:
+        await asyncio.wait(
+            (task, judged),
+            timeout=HANDLED_S,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+    finally:
+        judged.cancel()
 
 
 def _key(asked: Asked) -> str:

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+import structlog
+
 from weighbridge.audit.deliver import Telling
 from weighbridge.audit.deliverers import Deliverers
 from weighbridge.audit.judging import Tell
@@ -12,6 +14,7 @@ from weighbridge.audit.writer import Writer
 from weighbridge.bootstrap.channels import make_channels
 from weighbridge.config import Settings
 from weighbridge.domain.message import NotificationEvent
+from weighbridge.errors import WeighbridgeError
 from weighbridge.store.outbox import put_notifications
 from weighbridge.store.process_mark import this_process
 from weighbridge.store.session import Connection, Database
@@ -54,6 +57,7 @@ class Delivering:
             database, on_failure=lambda _: telemetry.db_write_errors.inc()
         )
         self._deliverers: Deliverers | None = None
+        self._rung: set[asyncio.Task[None]] = set()
         for channel in settings.channels:
             telemetry.begin_channel(channel.name)
 
@@ -63,8 +67,24 @@ class Delivering:
             self._deliverers = self._make()
         await self._deliverers.ring()
 
+    def ring(self) -> None:
+        """`run` beside whoever asks: what was just found waits for no queue. If that
+        fails it is due still, and the next tick asks."""
+        task = asyncio.create_task(self.run(""))
+        self._rung.add(task)
+        task.add_done_callback(self._end_ring)
+
+    def _end_ring(self, task: "asyncio.Task[None]") -> None:
+        self._rung.discard(task)
+        if not task.cancelled() and (exc := task.exception()) is not None:
+            code = exc.code if isinstance(exc, WeighbridgeError) else "bug"
+            structlog.get_logger("weighbridge.notify").error(
+                "messages wait for the next tick", code=code, why=str(exc)
+            )
+
     async def aclose(self) -> None:
         """On the loop of `run`: let what is on its way arrive, for a moment."""
+        await asyncio.gather(*self._rung, return_exceptions=True)
         if self._deliverers is not None:
             await self._deliverers.aclose()
         await asyncio.to_thread(self._writer.close)

@@ -109,21 +109,22 @@ def secret_clash(keys: Set[str]) -> Clash | None:
 
 def webhook_clashes(tree: Mapping[str, Plain]) -> Iterator[tuple[Path, Clash]]:
     """Every clash of what is written under `webhooks`, with the path of its mapping."""
-    known = {entry.get("name") for _, entry in _mappings(tree.get("registries"))}
-    names = ", ".join(sorted(name for name in known if isinstance(name, str)))
-    seen: set[tuple[object, str]] = set()
+    entries = _mappings(tree.get("registries"))
+    known = {name for _, entry in entries for name in _texts(entry.get("name"))}
+    names = ", ".join(sorted(known))
+    seen: set[tuple[str, str]] = set()
     for index, entry in _mappings(tree.get("webhooks")):
         path: Path = ("webhooks", index)
-        registry = entry.get("registry")
+        registry, source = entry.get("registry"), str(entry.get("source"))
         if isinstance(registry, str) and registry not in known:
             words = f"is no registry: there is {names or 'none'}"
             yield path, Clash("registry", "unknown_registry", words, registry)
         for key in _WAYS:
             for text in _texts(entry.get(key)):
-                if (entry.get("source"), text) in seen:
+                if (source, text) in seen:
                     words = "is another webhook's too: the secret says whose it is"
                     yield path, Clash(key, "duplicate_secret", words)
-                seen.add((entry.get("source"), text))
+                seen.add((source, text))
         # What is missing may be there, with a slip in its name.
         if entry.keys() <= {"source", "registry", *_WAYS}:
             clash = secret_clash({key for key in _WAYS if entry.get(key)})

@@ -105,9 +105,12 @@ class ActiveWaivers:
 
         tag: "" for a limit of the repository, which only a waiver for all tags waives
         """
+        # Asked of everything that is over: mostly nothing is about it.
+        if not (candidates := self._candidates(repository)):
+            return None
         found = [
             waiver
-            for waiver in self._candidates(repository)
+            for waiver in candidates
             if waiver.limit_key in (None, limit_key)
             and waiver.state(now) == "active"
             and is_matched(waiver.match, registry, repository, tag)
@@ -120,12 +123,11 @@ class ActiveWaivers:
 
     def _candidates(self, repository: str) -> list[Waiver]:
         """Those that are about this repository."""
-        found = [
-            waiver
-            for length in self._lengths
-            if length <= len(repository)
-            for waiver in self._by_start.get(repository[:length], ())
-        ]
+        found: list[Waiver] = []
+        for length in self._lengths:
+            if length > len(repository):
+                break
+            found += self._by_start.get(repository[:length], ())
         found += [waiver for part, waiver in self._by_part if part in repository]
         return [waiver for waiver in found if fits(waiver.repository, repository)]
 

@@ -120,6 +120,15 @@ Index(
     sqlite_where=violations.c.closed_at.is_(None),
     postgresql_where=violations.c.closed_at.is_(None),
 )
+# What is open is a small part of all that was, and is asked for newest first.
+Index(
+    "ix_violations_open",
+    violations.c.id,
+    sqlite_where=violations.c.closed_at.is_(None),
+    postgresql_where=violations.c.closed_at.is_(None),
+)
+# What a repository had, over or not.
+Index("ix_violations_repository_id", violations.c.repository_id, violations.c.id)
 Index(
     "ix_violations_cause_key",
     violations.c.cause_key,

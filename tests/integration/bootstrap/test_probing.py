@@ -250,7 +250,6 @@ ATTACKS: Final = {
     "host": "127.0.0.1:{port}",
     "metadata": "http://169.254.169.254/latest/meta-data/",
     "metadata host": "169.254.169.254",
-    "metadata of Azure": "168.63.129.16",
     "metadata by IPv6": "http://[fd00:ec2::254]/",
     "file": "file:///etc/passwd",
     "gopher": "gopher://127.0.0.1:{port}/_x",
@@ -259,7 +258,6 @@ ATTACKS: Final = {
     "with a port": "hub:80",
     "user before it": "hub@127.0.0.1:{port}",
     "blank before it": " hub",
-    "up": "../hub",
     "nobody": "other",
     "long": "h" * 2000,
 }

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -39,22 +39,30 @@ class Stage:
     database: Database
 
     @contextmanager
-    def up(self, **channels: str) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
-        """Its address and process; channels by name, with where they are."""
+    def up(
+        self, *more: Mapping[str, object], **channels: str
+    ) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+        """Its address and process; webhooks by name, with where they are.
+
+        more: further channels
+        """
         address = free_address()
         home = self.folder / address.partition(":")[2]
         home.mkdir()
         configured = {
             "database_url": self.url,
             "channels": [
-                {
-                    "name": name,
-                    "kind": "webhook",
-                    "url": url,
-                    "allow_private": True,
-                    "plain_http": True,
-                }
-                for name, url in channels.items()
+                *more,
+                *(
+                    {
+                        "name": name,
+                        "kind": "webhook",
+                        "url": url,
+                        "allow_private": True,
+                        "plain_http": True,
+                    }
+                    for name, url in channels.items()
+                ),
             ],
         }
         (home / "weighbridge.yaml").write_text(json.dumps(configured))
@@ -153,6 +161,31 @@ def test_who_is_told_to_stop_waits_for_no_receiver_that_hangs(stage: Stage) -> N
     assert took_s < 10
     assert process.returncode == 0
     assert len({message.key for message in sink.received}) == 1
+
+
+def test_an_alertmanager_is_told_what_is_open_and_what_has_ended(stage: Stage) -> None:
+    outbox = OutboxWorld(stage.database, ())
+    with message_sink() as sink:
+        channel = {
+            "name": "am",
+            "kind": "alertmanager",
+            "urls": [f"http://127.0.0.1:{sink.port}"],
+            "allow_private": True,
+            "plain_http": True,
+        }
+        with stage.up(channel):
+            one = outbox.opened("acme/a", now=now())
+            wait_for(lambda: len(sink.received) == 1, "it is told")
+            outbox.closed(one, now=now())
+            wait_for(lambda: len(sink.received) == 2, "its end is told")
+
+    (fires,), (ends,) = (json.loads(message.raw) for message in sink.received)
+    assert fires["labels"] == ends["labels"]
+    assert fires["labels"]["alertname"] == "WeighbridgeOversizedPush"
+    assert fires["labels"]["repository"] == "acme/a"
+    assert datetime.fromisoformat(fires["endsAt"]) > now()
+    assert datetime.fromisoformat(ends["endsAt"]) <= now()
+    assert outbox.kept() == []
 
 
 def metric(text: str, name: str) -> float:

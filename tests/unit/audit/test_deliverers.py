@@ -188,10 +188,11 @@ async def test_an_alertmanager_is_told_all_that_is_open_and_what_has_just_ended(
     await deliverers.ring()
     await until(lambda: len(resender.told) == 3)
 
+    # In between what is new, and all of it after a minute.
     assert resender.told == [
         [(one, "opened")],
-        [(one, "opened"), (two, "opened")],
-        [(one, "resolved"), (two, "opened")],
+        [(two, "opened")],
+        [(one, "resolved")],
     ]
     await deliverers.aclose()
 
@@ -216,3 +217,26 @@ async def test_an_outbox_is_not_for_alertmanagers(
         ("am", "failed"): 1,
     }
     await deliverers.aclose()
+
+
+async def test_an_alertmanager_is_told_all_of_it_each_minute(
+    database: Database, telling: Telling
+) -> None:
+    outbox, resender = OutboxWorld(database, ()), FakeResender("am", down())
+    resending = Resending(telling, resender, [Route("am")], every_s=0.05, retry_s=0.05)
+    one, two = (outbox.opened(f"acme/r{n}", now=now()) for n in range(2))
+
+    async def told(times: int) -> None:
+        async with asyncio.timeout(10):
+            while len(resender.told) < times:
+                resending.wake()
+                await asyncio.sleep(0.02)
+
+    await told(3)
+    outbox.closed(one, now=now() - timedelta(minutes=6))
+    await told(6)
+
+    # The first time in vain; what is over is forgotten after five minutes.
+    assert resender.told[:3] == [[(one, "opened"), (two, "opened")]] * 3
+    assert resender.told[-1] == [(two, "opened")]
+    await resending.aclose()

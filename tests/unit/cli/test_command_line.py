@@ -196,7 +196,13 @@ def test_every_commands_help_shows_an_example_and_the_options_that_it_obeys(
     )
     assert ("--units" in out) is has_sizes
     assert ("-o, --output" in out) is has_rows
-    without = (["inspect"], ["check"], ["health"], ["policy", "explain"])
+    without = (
+        ["inspect"],
+        ["check"],
+        ["health"],
+        ["policy", "explain"],
+        ["webhook", "url"],
+    )
     assert ("--database" in out) is (words not in without)
 
 

@@ -10,6 +10,7 @@ from weighbridge.errors import ConfigError
 
 REGISTRIES = "registries: [{name: harbor, url: 'https://harbor.example'}]\n"
 SECRET = "a-secret-of-some-length"
+OTHER = "another-secret-of-ours"
 
 
 def loaded(folder: Path, webhook: str) -> Settings:
@@ -47,15 +48,15 @@ def test_a_secret_in_a_file_is_read_again(tmp_path: Path) -> None:
     file = tmp_path / "hook"
     file.write_text(f"{SECRET}\n", encoding="utf-8")
     settings = loaded(tmp_path, "{source: harbor, registry: harbor, secret_file: hook}")
-    file.write_text("another-secret-of-ours", encoding="utf-8")
+    file.write_text(OTHER, encoding="utf-8")
 
     assert settings.webhooks[0].files == (file,)
-    assert secrets_of(settings) == ["another-secret-of-ours"]
+    assert secrets_of(settings) == [OTHER]
 
 
 @pytest.mark.parametrize("key", ["secrets", "secret_files"])
 def test_several_secrets_are_valid_at_once(tmp_path: Path, key: str) -> None:
-    texts = [SECRET, "another-secret-of-ours"]
+    texts = [SECRET, OTHER]
     for number, text in enumerate(texts):
         (tmp_path / f"f{number}").write_text(text, encoding="utf-8")
     values = texts if key == "secrets" else ["f0", "f1"]
@@ -106,7 +107,7 @@ def test_several_secrets_are_valid_at_once(tmp_path: Path, key: str) -> None:
             "must be letters, digits, - . _ and ~",
         ),
         (
-            f"{{source: zot, registry: harbor, secret: {SECRET}, secrets: [{SECRET}]}}",
+            f"{{source: zot, registry: harbor, secret: {SECRET}, secrets: [{OTHER}]}}",
             "twin_keys",
             "secret  excludes secrets: keep one",
         ),

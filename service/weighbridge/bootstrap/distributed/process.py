@@ -104,6 +104,7 @@ class Distributed:
             jobs=jobs,
             clock=clock,
             judging=judges.of,
+            deliver=self._delivering.ring,
             owner=owner,
             lease_s=LEASE_S,
         )

@@ -65,6 +65,13 @@ _OPEN: Final = (
     .where(_table.closed_at.is_(None), repositories.c.gone_at.is_(None))
     .order_by(_table.id)
 )
+# The names are needed for waivers alone.
+_VIOLATING: Final = (
+    select(_table.repository_id)
+    .distinct()
+    .join_from(violations, repositories, repositories.c.id == _table.repository_id)
+    .where(_table.closed_at.is_(None), repositories.c.gone_at.is_(None))
+)
 _VERSION: Final = select(
     func.count(),
     func.coalesce(func.sum(_table.id), 0),
@@ -90,14 +97,16 @@ def violation_page(
 
 def open_rows(connection: Connection) -> list[OpenRow]:
     """Every violation that is open, waived ones included."""
-    return [OpenRow(*row) for row in connection.execute(_OPEN)]
+    return list(map(OpenRow._make, connection.execute(_OPEN).all()))
 
 
 def violating_ids(connection: Connection, now: datetime) -> frozenset[int]:
     """The repositories that have an open violation which nobody has accepted."""
-    rows = open_rows(connection)
-    waivers = active_waivers(connection, now) if rows else NO_WAIVERS
-    return frozenset(row.repository_id for row in not_waived(rows, waivers, now))
+    waivers = active_waivers(connection, now)
+    if not waivers.waivers:
+        return frozenset(connection.execute(_VIOLATING).scalars())
+    rows = not_waived(open_rows(connection), waivers, now)
+    return frozenset(row.repository_id for row in rows)
 
 
 def not_waived(

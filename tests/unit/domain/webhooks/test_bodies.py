@@ -1,121 +1,28 @@
-"""What each sender's body tells: bodies written by hand, as their senders document."""
+"""What a push looks like, sender by sender."""
 
-import base64
-import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Final
 
 import pytest
 
-from weighbridge.domain.digest import Digest
-from weighbridge.domain.push import PushSeen, Source
-from weighbridge.domain.webhooks import Reason, Told, read_body
-
-DIGEST: Final = Digest("sha256:" + "a" * 64)
-AT: Final = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-TIME: Final = "2026-01-02T03:04:05Z"
-MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
-GITHUB: Final = {"x-github-event": "registry_package", "x-github-delivery": "d-1"}
-NEXUS: Final = {"x-nexus-webhook-delivery": "d-1"}
-ZOT: Final = {
-    "ce-type": "zotregistry.image.updated",
-    "ce-id": "c-1",
-    "ce-time": TIME,
-}
-
-
-def told(
-    source: Source,
-    body: object,
-    headers: Mapping[str, str] | None = None,
-    host: str = "",
-) -> Told:
-    return read_body(source, json.dumps(body).encode(), headers or {}, host)
-
-
-def event_of(action: str = "push", **target: object) -> dict[str, object]:
-    """One event of a distribution."""
-    named = {"mediaType": MANIFEST, "repository": "shop/api", **target}
-    return {"id": "e-1", "timestamp": TIME, "action": action, "target": named}
-
-
-def resource_of(kind: str, tag: str) -> dict[str, object]:
-    """A body of Harbor in its default format."""
-    return {
-        "type": kind,
-        "occur_at": 1767323045,
-        "event_data": {
-            "resources": [{"digest": DIGEST, "tag": tag}],
-            "repository": {"repo_full_name": "shop/api"},
-        },
-    }
-
-
-def pubsub(host: str = "eu-docker.pkg.dev", **event: object) -> dict[str, object]:
-    inner = {
-        "action": "INSERT",
-        "digest": f"{host}/p/r/api@{DIGEST}",
-        "tag": f"{host}/p/r/api:1.4",
-        **event,
-    }
-    data = {name: value for name, value in inner.items() if value}
-    encoded = base64.b64encode(json.dumps(data).encode()).decode()
-    return {"message": {"data": encoded, "messageId": "m-1", "publishTime": TIME}}
-
-
-def package_of(tag: str, **package: object) -> dict[str, object]:
-    """A body of GitHub."""
-    return {
-        "action": "published",
-        "registry_package": {
-            "name": "Api",
-            "owner": {"login": "Shop"},
-            "package_version": {
-                "updated_at": TIME,
-                "container_metadata": {"tag": {"name": tag, "digest": DIGEST}},
-            },
-            **package,
-        },
-    }
-
-
-def eventbridge(**detail: object) -> dict[str, object]:
-    return {
-        "id": "b-1",
-        "source": "aws.ecr",
-        "detail-type": "ECR Image Action",
-        "account": "123456789012",
-        "region": "eu-west-1",
-        "time": TIME,
-        "detail": {
-            "result": "SUCCESS",
-            "action-type": "PUSH",
-            "repository-name": "shop/api",
-            "image-digest": DIGEST,
-            "image-tag": "1.4",
-            **detail,
-        },
-    }
-
-
-def docker_of(kind: str = "pushed", **data: object) -> dict[str, object]:
-    """A body of Artifactory."""
-    inner = {
-        "repo_key": "docker-local",
-        "image_name": "shop/api",
-        "tag": "1.4",
-        "sha256": "a" * 64,
-        **data,
-    }
-    return {"domain": "docker", "event_type": kind, "data": inner}
-
-
-def component_of(action: str = "CREATED", **component: object) -> dict[str, object]:
-    """A body of Nexus."""
-    named = {"format": "docker", "name": "shop/api", "version": "1.4", **component}
-    return {"timestamp": TIME, "action": action, "component": named}
-
+from support.webhook_bodies import (
+    AT,
+    DIGEST,
+    GITHUB,
+    NEXUS,
+    TIME,
+    ZOT,
+    component_of,
+    docker_of,
+    event_of,
+    eventbridge,
+    package_of,
+    pubsub,
+    resource_of,
+    told,
+)
+from weighbridge.domain.push import PushSeen
+from weighbridge.domain.webhooks import Told
 
 PUSHES: Final[Mapping[str, tuple[Told, PushSeen]]] = {
     "distribution": (
@@ -226,125 +133,6 @@ def test_a_push_of_a_tag_is_read(sender: str) -> None:
     found, expected = PUSHES[sender]
 
     assert found == Told(pushes=(expected,))
-
-
-GRID_SCAN: Final = [{"eventType": "Microsoft.ContainerRegistry.ChartPushed"}]
-NO_PUSHES: Final[Mapping[str, tuple[Told, Reason]]] = {
-    "a pull": (
-        told("distribution", {"events": [event_of("pull", tag="1")]}),
-        "not_a_push",
-    ),
-    "a blob": (
-        told(
-            "distribution",
-            {"events": [event_of(mediaType="application/octet-stream", tag="1")]},
-        ),
-        "not_a_push",
-    ),
-    "a push by digest": (
-        told("distribution", {"events": [event_of(digest=DIGEST)]}),
-        "not_a_push",
-    ),
-    "no events": (told("distribution", {"events": []}), "not_a_push"),
-    "no list of events": (told("distribution", {"events": {}}), "malformed"),
-    "another list": (told("acr", GRID_SCAN), "not_a_push"),
-    "azure's test": (told("acr", {"action": "ping"}), "not_a_push"),
-    "harbor's pull": (told("harbor", resource_of("PULL_ARTIFACT", "1")), "not_a_push"),
-    "harbor's untagged artifact": (
-        told("harbor", resource_of("PUSH_ARTIFACT", DIGEST)),
-        "not_a_push",
-    ),
-    "quay's scan": (
-        told("quay", {"repository": "shop/api", "vulnerability": {}}),
-        "not_a_push",
-    ),
-    "quay without a repository": (told("quay", {"updated_tags": ["1"]}), "malformed"),
-    "github's ping": (
-        told("ghcr", {"zen": "x"}, {"x-github-event": "ping"}),
-        "not_a_push",
-    ),
-    "a child of an index": (told("ghcr", package_of(""), GITHUB), "not_a_push"),
-    "a package that is no image": (
-        told(
-            "ghcr",
-            {"action": "published", "registry_package": {"package_version": {}}},
-            GITHUB,
-        ),
-        "not_a_push",
-    ),
-    "a failed push": (told("ecr", eventbridge(result="FAILURE")), "not_a_push"),
-    "another event of ecr": (
-        told("ecr", {**eventbridge(), "detail-type": "ECR Image Scan"}),
-        "not_a_push",
-    ),
-    "another service": (told("ecr", {"source": "aws.ec2"}), "not_a_push"),
-    "another account": (
-        told(
-            "ecr",
-            eventbridge(),
-            host="999999999999.dkr.ecr.eu-west-1.amazonaws.com",
-        ),
-        "unknown_registry",
-    ),
-    "another region": (
-        told("ecr", eventbridge(), host="123456789012.dkr.ecr.eu-west-2.amazonaws.com"),
-        "unknown_registry",
-    ),
-    "another host of google": (
-        told("google", pubsub(host="gcr.io"), host="eu-docker.pkg.dev"),
-        "unknown_registry",
-    ),
-    "google without a tag": (told("google", pubsub(tag="")), "not_a_push"),
-    "google's data that is no base64": (
-        told("google", {"message": {"data": "%"}}),
-        "malformed",
-    ),
-    "another domain": (told("artifactory", {"domain": "artifact"}), "not_a_push"),
-    "artifactory's child": (
-        told("artifactory", docker_of(tag="sha256:" + "b" * 64)),
-        "not_a_push",
-    ),
-    "nexus purges": (told("nexus", component_of("PURGED"), NEXUS), "not_a_push"),
-    "a component that is no image": (
-        told("nexus", component_of(format="maven2"), NEXUS),
-        "not_a_push",
-    ),
-    "nexus' layer": (
-        told(
-            "nexus",
-            {
-                "action": "CREATED",
-                "asset": {"format": "docker", "name": f"/v2/-/blobs/{DIGEST}"},
-            },
-            NEXUS,
-        ),
-        "not_a_push",
-    ),
-    "zot's lint": (
-        told("zot", {"name": "a"}, {"ce-type": "zotregistry.image.lint_failed"}),
-        "not_a_push",
-    ),
-    "a name that is none": (
-        told("distribution", {"events": [event_of(repository="../etc", tag="1")]}),
-        "malformed",
-    ),
-    "a tag that is none": (
-        told("distribution", {"events": [event_of(tag="a b")]}),
-        "malformed",
-    ),
-    "a list in place of an object": (told("zot", [], ZOT), "malformed"),
-    "a text in place of an object": (told("dockerhub", "push"), "malformed"),
-    "a name twice": (read_body("zot", b'{"name":"a","name":"b"}', ZOT), "malformed"),
-    "half a body": (read_body("distribution", b'{"events":[', {}), "malformed"),
-    "nothing": (read_body("harbor", b"", {}), "malformed"),
-}
-
-
-@pytest.mark.parametrize("case", NO_PUSHES)
-def test_what_is_no_push_is_told_with_its_reason(case: str) -> None:
-    found, reason = NO_PUSHES[case]
-
-    assert found == Told(useless=(reason,))
 
 
 DELETES: Final[Mapping[str, Told]] = {

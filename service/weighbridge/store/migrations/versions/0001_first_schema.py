@@ -582,6 +582,16 @@ def create_violations() -> None:
         postgresql_where=sa.text("closed_at IS NULL"),
     )
     op.create_index(
+        "ix_violations_open",
+        "violations",
+        ["id"],
+        sqlite_where=sa.text("closed_at IS NULL"),
+        postgresql_where=sa.text("closed_at IS NULL"),
+    )
+    op.create_index(
+        "ix_violations_repository_id", "violations", ["repository_id", "id"]
+    )
+    op.create_index(
         "ix_violations_cause_key",
         "violations",
         ["cause_key"],

@@ -1,0 +1,48 @@
+"""Several processes judge at once, on PostgreSQL: nobody waits for nobody's end."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from support.court import MB, Court, built
+from support.database import Engine, a_database
+from support.images import a_layer
+from weighbridge.store.session import Database
+
+pytestmark = pytest.mark.only_on("postgresql")
+
+BASE = ("FROM debian", a_layer("debian", 50 * MB))
+LIGHT = ("RUN java", a_layer("java 8", 70 * MB))
+HEAVY = ("RUN java", a_layer("java 9", 470 * MB))
+ROUNDS = 6
+
+
+@pytest.fixture
+def database(tmp_path: Path, engine: Engine) -> Iterator[Database]:
+    with a_database(tmp_path, engine) as opened:
+        yield opened
+
+
+def test_repositories_that_share_a_cause_are_judged_beside_one_another(
+    database: Database,
+) -> None:
+    courts = [Court(database, names=[f"acme/app-{n}"]) for n in range(4)]
+
+    def live(court: Court) -> None:
+        """Over the limit and below it again; raises where the database gives up on
+        one of two that wait for each other."""
+        (name,) = court.names
+        for turn in range(ROUNDS):
+            for java in (LIGHT, HEAVY):
+                own = ("COPY app", a_layer((name, turn, java[1].digest), MB))
+                court.look({"latest": built(BASE, java, own)})
+
+    with ThreadPoolExecutor(len(courts)) as pool:
+        list(pool.map(live, courts))
+
+    assert [len(court.rows()) for court in courts] == [1] * len(courts)
+    assert len({court.cause().key for court in courts}) == 1
+    # Whoever was judged last has seen all others.
+    assert "base" in {court.cause().of for court in courts}
