@@ -44,7 +44,9 @@ def test_what_is_null_is_kept_for_ever(tmp_path: Path) -> None:
         ("true", "must be a text: put it in quotes"),
     ],
 )
-@pytest.mark.parametrize("key", ["passes", "untagged_images", "pushes", "notifications"])
+@pytest.mark.parametrize(
+    "key", ["passes", "untagged_images", "pushes", "notifications"]
+)
 def test_a_wrong_time_is_told_with_what_is_right(
     tmp_path: Path, key: str, value: str, words: str
 ) -> None:
