@@ -19,8 +19,9 @@ from support.images_oci import MadeImage
 from support.missing import skip_or_fail
 from support.serving import free_address, serving
 from support.wait import wait_in_thread
-from weighbridge.domain.digest import digest_of
+from weighbridge.domain.digest import Digest, digest_of
 from weighbridge.domain.report import TagReport
+from weighbridge.store.models import blobs, repositories, tags
 from weighbridge.store.push_tables import pushes
 from weighbridge.store.reports import tag_page
 from weighbridge.store.session import Database, open_database
@@ -111,6 +112,20 @@ class PushStage:
             page = tag_page(connection, "near", repository, limit=1000)
         items = () if page is None else page.items
         return {tag.name: tag for tag in items if tag.gone_at is None}
+
+    def digest(self, repository: str, tag: str) -> Digest | None:
+        """Of one live tag among however many; None where it is not there."""
+        with self.database.read() as connection:
+            return connection.execute(
+                select(blobs.c.digest)
+                .join(tags, tags.c.target_id == blobs.c.id)
+                .join(repositories, repositories.c.id == tags.c.repository_id)
+                .where(
+                    repositories.c.name == repository,
+                    tags.c.name == tag,
+                    tags.c.gone_at.is_(None),
+                )
+            ).scalar()
 
     def outcomes(self) -> dict[str, str]:
         """By repository and tag, `...` for a push that waits."""

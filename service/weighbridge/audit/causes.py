@@ -12,9 +12,10 @@ from weighbridge.domain.cause import (
     whole_image,
 )
 from weighbridge.domain.weighing import WeighedImage
+from weighbridge.store.open_violations import Sharing, find_sharing
 from weighbridge.store.session import Connection
 from weighbridge.store.stream_images import weighed_images
-from weighbridge.store.violations import Sharing, find_sharing, set_cause
+from weighbridge.store.violations import set_cause
 
 
 @dataclass(slots=True)

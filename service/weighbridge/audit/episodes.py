@@ -14,22 +14,25 @@ from typing import Final
 from weighbridge.audit.causes import Causes
 from weighbridge.audit.judged_streams import JudgedImage
 from weighbridge.audit.judging import Judging
+from weighbridge.audit.told_once import find_untold
 from weighbridge.domain.message import NotificationEvent
 from weighbridge.domain.policy import LIMIT_KEYS, LimitKey
 from weighbridge.domain.verdict import Finding, Keeping, Measured, verdict
 from weighbridge.domain.waiver import ActiveWaivers
 from weighbridge.store.judged_repository import JudgedRepository
+from weighbridge.store.open_violations import (
+    OpenViolation,
+    find_ended,
+    find_open,
+    find_told,
+)
 from weighbridge.store.session import Connection
 from weighbridge.store.tag_rows import read_tags
 from weighbridge.store.violations import (
     ClosedBy,
     Offence,
-    OpenViolation,
     ViolationKey,
     close_violations,
-    find_ended,
-    find_open,
-    find_told,
     go_on,
     open_violation,
 )
@@ -106,29 +109,15 @@ class Episodes:
                     amount=repository.deduplicated_bytes,
                 )
                 key = self._key("", "", "", finding.key)
-                self._apply(key, finding, offence, is_silent=repository.is_silent)
+                self._apply(key, finding, offence, None, is_silent=repository.is_silent)
 
     def tell(self) -> None:
         """Write down who is to be told of what was found."""
-        self._tell(self._untold(), "opened")
+        untold = find_untold(self._connection, self._open.values(), self._to_tell)
+        self._tell(untold, "opened")
         told = find_told(self._connection, self._closed, "opened")
         ended = find_told(self._connection, told, "resolved")
         self._tell(told - ended, "resolved")
-
-    def _untold(self) -> set[int]:
-        """One image has many tags, and is told of once."""
-        by_image: dict[object, list[int]] = {}
-        for violation in self._open.values():
-            by_image.setdefault(_image_of(violation), []).append(violation.id)
-        wanted = [ids for ids in by_image.values() if not self._to_tell.isdisjoint(ids)]
-        told = find_told(
-            self._connection, [number for ids in wanted for number in ids], "opened"
-        )
-        return {
-            next(number for number in ids if number in self._to_tell)
-            for ids in wanted
-            if told.isdisjoint(ids)
-        }
 
     def _tell(self, ids: Collection[int], event: NotificationEvent) -> None:
         if ids:
@@ -151,7 +140,6 @@ class Episodes:
 
     def _judge_limit(self, finding: Finding, judged: JudgedImage) -> None:
         key = self._key(judged.stream, judged.platform, judged.tag.name, finding.key)
-        is_over = finding.keeping == "over"
         before = judged.before
         offence = Offence(
             team=judged.limits.team,
@@ -165,16 +153,23 @@ class Episodes:
             baseline_compressed_bytes=judged.baseline,
             before_image_id=None if before is None else before.id,
             before_compressed_bytes=None if before is None else before.compressed_bytes,
-            cause=self._causes.find(judged) if is_over else None,
         )
-        self._apply(key, finding, offence, is_silent=judged.tag.is_silent)
+        self._apply(key, finding, offence, judged, is_silent=judged.tag.is_silent)
 
     def _apply(
-        self, key: ViolationKey, finding: Finding, offence: Offence, *, is_silent: bool
+        self,
+        key: ViolationKey,
+        finding: Finding,
+        offence: Offence,
+        judged: JudgedImage | None,
+        *,
+        is_silent: bool,
     ) -> None:
         same = self._same(key, offence.tag)
         of_policy = [v for v in same if v.key.policy == key.policy]
         if finding.keeping == "over":
+            if self._needs_cause(of_policy, is_silent=is_silent) and judged is not None:
+                offence = replace(offence, cause=self._causes.find(judged))
             is_silent = is_silent or self._judging.is_silent
             self._exceed(key, of_policy, offence, is_silent=is_silent)
         elif finding.keeping == "near":
@@ -182,6 +177,11 @@ class Episodes:
                 self._go_on(violation, offence, is_silent=violation.is_silent)
         elif finding.keeping == "kept":
             self._end(same, "pushed")
+
+    def _needs_cause(self, same: Sequence[OpenViolation], *, is_silent: bool) -> bool:
+        """What began an episode stays its cause; unless nobody was told of that, and
+        somebody is told of this."""
+        return not same or (same[0].is_silent and not is_silent)
 
     def _same(self, key: ViolationKey, tag: str | None) -> list[OpenViolation]:
         """What is open of the same limit, that of the stream before others: the tag
@@ -283,11 +283,3 @@ class Episodes:
     @cached_property
     def _waivers(self) -> ActiveWaivers:
         return active_waivers(self._connection, self._now)
-
-
-def _image_of(violation: OpenViolation) -> object:
-    """What several tags may be told as one by: the image, and what is wrong with it."""
-    if violation.image_id is None:
-        return violation.id
-    key = violation.key
-    return violation.image_id, key.platform, key.policy, key.limit_key

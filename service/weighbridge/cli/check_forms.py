@@ -11,14 +11,15 @@ from weighbridge.cli.check_dockerfile import (
     find_line,
     instruction_to_blame,
 )
-from weighbridge.cli.check_github import annotations, at_line, command, defused
+from weighbridge.cli.check_github import annotations, at_line, command
 from weighbridge.cli.check_markdown import check_markdown
 from weighbridge.cli.check_output import check_csv, check_json
 from weighbridge.cli.check_table import render_check
 from weighbridge.cli.failure import CommandFailed, failure_text
 from weighbridge.cli.options import Output
+from weighbridge.cli.runner_commands import defused
 from weighbridge.cli.screen import Screen
-from weighbridge.cli.streams import emit
+from weighbridge.cli.streams import emit, emit_command
 from weighbridge.domain.check import Check
 from weighbridge.domain.printable import printable
 from weighbridge.errors import UsageError, WeighbridgeError
@@ -54,40 +55,34 @@ class Forms:
     def show(self, check: Check, exit_code: int, environ: Mapping[str, str]) -> None:
         """Print it, write the reports. Raises WeighbridgeError(cannot_write)."""
         for warning in check.weighing.warnings:
-            click.echo(defused(f"warning: {printable(warning)}"), err=True)
+            click.echo(f"warning: {printable(warning)}", err=True)
         for name, form in self._reports.items():
-            _write(name, self._text(check, form, exit_code))
+            _write(name, defused(self._text(check, form, exit_code)))
         if self._output == "github":
             self._show_in_workflow(check, environ)
         else:
             emit(self._text(check, self._output, exit_code))
 
     def told(self, failed: CommandFailed) -> CommandFailed:
-        """The same without what a runner would take for a command; in a workflow it is
-        an annotation too."""
-        failed.subject = defused(failed.subject)
-        failed.cause.message = defused(failed.cause.message)
-        failed.cause.hint = defused(failed.cause.hint)
+        """The same; in a workflow it is an annotation too."""
         if self._output == "github":
-            emit(command("error", "weighbridge check", failure_text(failed)))
+            emit_command(command("error", "weighbridge check", failure_text(failed)))
         return failed
 
     def _text(self, check: Check, form: Output, exit_code: int) -> str:
-        if form == "json":
-            # The same text to every reader of JSON, and no command to a runner.
-            return check_json(check, exit_code).replace("##[", "\\u0023#[")
         texts: dict[Output, Callable[[], str]] = {
+            "json": lambda: check_json(check, exit_code),
             "csv": lambda: check_csv(check),
             "markdown": lambda: check_markdown(check, iec=self._screen.iec),
         }
-        return defused(texts.get(form, lambda: render_check(check, self._screen))())
+        return texts.get(form, lambda: render_check(check, self._screen))()
 
     def _show_in_workflow(self, check: Check, environ: Mapping[str, str]) -> None:
         """The table for who reads the log, annotations, and the job's summary."""
-        emit(defused(render_check(check, self._screen)))
+        emit(render_check(check, self._screen))
         place = _place(check, self._dockerfile)
         for line in annotations(check, place=place, iec=self._screen.iec):
-            emit(line)
+            emit_command(line)
         summary = environ.get(_SUMMARY)
         if not summary:
             return

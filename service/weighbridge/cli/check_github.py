@@ -1,7 +1,7 @@
 """A check in a workflow of GitHub: annotations, and the summary of the job.
 
-The runner reads every line that is printed: one that begins with `::`, or has `##[`
-anywhere, is a command to it. No stranger's text may ever look like one.
+The runner reads every line that is printed, and these are commands to it. No stranger's
+text may ever look like one (`cli.runner_commands`).
 """
 
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ from typing import Final
 from weighbridge.cli.check_causes import in_one_line, next_steps, pointing
 from weighbridge.cli.check_notes import notes_of
 from weighbridge.cli.check_words import LimitRow, limit_rows
+from weighbridge.cli.runner_commands import defused
 from weighbridge.domain.check import Check, Outcome, by_outcome
 from weighbridge.domain.printable import printable
 
@@ -67,12 +68,6 @@ def at_line(file: str, line: int) -> str:
 
 def _data(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def defused(text: str) -> str:
-    """The text with the start of an old command broken up: the runner looks for it
-    anywhere in a line."""
-    return text.replace("##[", "## [")
 
 
 def _of_limits(check: Check, place: str, iec: bool) -> Iterator[str]:

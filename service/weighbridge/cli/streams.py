@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Final, TextIO
 
 from weighbridge.cli.failure import CommandFailed, failure_text
+from weighbridge.cli.runner_commands import defused
 from weighbridge.errors import WeighbridgeError
 
 _UNWRITABLE: Final = frozenset(
@@ -27,7 +28,7 @@ class Aside(io.TextIOWrapper):
 
     def write(self, text: str) -> int:
         try:
-            return super().write(text)
+            return super().write(defused(text))
         except OSError:
             return len(text)
 
@@ -75,7 +76,13 @@ def _open_for_nobody(number: int) -> None:
 
 
 def emit(text: str) -> None:
-    """Print a result to stdout. Raises OutputFailed."""
+    """Print a result to stdout, without a command to whoever reads along. Raises
+    OutputFailed."""
+    emit_command(defused(text))
+
+
+def emit_command(text: str) -> None:
+    """Print what a runner shall obey. Raises OutputFailed."""
     try:
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()

@@ -130,6 +130,13 @@ Index(
 # What a repository had, over or not.
 Index("ix_violations_repository_id", violations.c.repository_id, violations.c.id)
 Index(
+    "ix_violations_ended",
+    violations.c.repository_id,
+    violations.c.closed_at,
+    sqlite_where=violations.c.closed_at.is_not(None),
+    postgresql_where=violations.c.closed_at.is_not(None),
+)
+Index(
     "ix_violations_cause_key",
     violations.c.cause_key,
     sqlite_where=violations.c.cause_key.is_not(None),

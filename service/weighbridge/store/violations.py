@@ -1,24 +1,22 @@
 """Rows of `violations`: episodes of a limit that a stream of tags exceeds.
 
 They are written by whoever holds the repository; the one exception is the cause of
-another repository's violation (`find_sharing`), whose row is taken only where nobody
-else has it.
+another repository's violation, whose row is taken only where nobody else has it
+(`open_violations.find_sharing`).
 """
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final, Literal, NamedTuple, TypeAlias
+from datetime import datetime
+from typing import Literal, NamedTuple, TypeAlias
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from weighbridge.domain.cause import Cause
 from weighbridge.domain.digest import Digest
-from weighbridge.domain.message import NotificationEvent
 from weighbridge.domain.policy import LimitKey, Severity
 from weighbridge.store.cause_column import cause_text
 from weighbridge.store.dialect import among_ids, listed
-from weighbridge.store.outbox import REVOCABLE
 from weighbridge.store.push_tables import (
     notification_groups,
     notifications,
@@ -29,57 +27,7 @@ from weighbridge.store.types import bounded
 ClosedBy: TypeAlias = Literal["pushed", "gone", "policy"]
 """A later image keeps the limit; its tag is gone; nothing sets the limit any more."""
 
-FLAPPING: Final = timedelta(hours=24)
-"""An episode that begins so soon after the last one ended goes on with it."""
-RECENT: Final = timedelta(days=30)
-"""A cause that two repositories had within so long is one that they share."""
-
 _table = violations.c
-_KEY: Final = (
-    _table.stream,
-    _table.platform,
-    _table.policy,
-    _table.limit_key,
-)
-_OPEN: Final = (
-    select(_table.id, *_KEY, _table.tag, _table.image_id, _table.is_silent)
-    .where(
-        _table.repository_id == bindparam("repository"),
-        _table.closed_at.is_(None),
-    )
-    .order_by(_table.id)
-)
-_ENDED: Final = (
-    select(_table.id)
-    .where(
-        _table.repository_id == bindparam("repository"),
-        *(column == bindparam(f"the_{column.name}") for column in _KEY),
-        _table.closed_at > bindparam("since", type_=_table.closed_at.type),
-    )
-    .order_by(_table.closed_at.desc())
-    .limit(1)
-)
-_SHARING: Final = (
-    select(_table.id, _table.repository_id, _table.before_image_id, _table.image_id)
-    .where(
-        _table.cause_key == bindparam("key"),
-        _table.platform == bindparam("the_platform"),
-        _table.repository_id != bindparam("repository"),
-        _table.changed_at > bindparam("since", type_=_table.changed_at.type),
-    )
-    .order_by(_table.id.desc())
-    .limit(1)
-    .with_for_update(skip_locked=True)
-)
-_TOLD: Final = (
-    select(notifications.c.violation_id)
-    .distinct()
-    .where(
-        among_ids(notifications.c.violation_id),
-        notifications.c.event == bindparam("the_event"),
-        func.coalesce(notifications.c.dropped_for, "").not_in(REVOCABLE),
-    )
-)
 
 
 class ViolationKey(NamedTuple):
@@ -90,17 +38,6 @@ class ViolationKey(NamedTuple):
     platform: str
     policy: str
     limit_key: LimitKey
-
-
-@dataclass(frozen=True, slots=True)
-class OpenViolation:
-    """An episode that is not over. `tag`, `image_id`: of its last image."""
-
-    id: int
-    key: ViolationKey
-    tag: str | None
-    image_id: int | None
-    is_silent: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,34 +61,6 @@ class Offence:
     before_image_id: int | None = None
     before_compressed_bytes: int | None = None
     cause: Cause | None = None
-
-
-class Sharing(NamedTuple):
-    """Another repository's violation of the same cause."""
-
-    id: int
-    repository_id: int
-    before_image_id: int | None
-    image_id: int | None
-
-
-def find_open(connection: Connection, repository_id: int) -> list[OpenViolation]:
-    """The episodes of a repository that are not over, the oldest first."""
-    rows = connection.execute(_OPEN, {"repository": repository_id})
-    return [
-        OpenViolation(number, ViolationKey(*key), tag, image_id, is_silent)
-        for number, *key, tag, image_id, is_silent in rows
-    ]
-
-
-def find_ended(
-    connection: Connection, repository_id: int, key: ViolationKey, now: datetime
-) -> int | None:
-    """The episode that ended so short a time ago that the next one goes on with it."""
-    named = {f"the_{name}": value for name, value in key._asdict().items()}
-    parameters = {"repository": repository_id, "since": now - FLAPPING, **named}
-    found: int | None = connection.execute(_ENDED, parameters).scalar()
-    return found
 
 
 def open_violation(
@@ -188,12 +97,15 @@ def go_on(
     is_silent: bool,
 ) -> None:
     """Note the latest image of an episode; one that had ended begins again. Without
-    a cause the one that is known stays."""
+    a cause the one that is known stays, and what was before it."""
+    values = _values(offence)
+    if offence.cause is None:
+        values = {k: v for k, v in values.items() if not k.startswith("before_")}
     connection.execute(
         update(violations)
         .where(_table.id == violation_id)
         .values(
-            **_values(offence),
+            **values,
             is_silent=is_silent,
             changed_at=now,
             closed_at=None,
@@ -213,39 +125,6 @@ def close_violations(
             .values(closed_at=now, closed_by=by, changed_at=now),
             {"ids": listed(sorted(ids))},
         )
-
-
-def find_told(
-    connection: Connection, ids: Collection[int], event: NotificationEvent
-) -> set[int]:
-    """Those of the violations of whose beginning or end somebody was told, or is
-    about to be."""
-    if not ids:
-        return set()
-    parameters = {"ids": listed(sorted(ids)), "the_event": event}
-    return set(connection.execute(_TOLD, parameters).scalars())
-
-
-def find_sharing(
-    connection: Connection,
-    repository_id: int,
-    platform: str,
-    cause_key: bytes,
-    now: datetime,
-) -> Sharing | None:
-    """The latest violation of another repository with this cause.
-
-    Its row is ours until the commit. One that is in somebody else's hands just now is
-    passed over: whoever waited for it could be waited for.
-    """
-    parameters = {
-        "repository": repository_id,
-        "the_platform": platform,
-        "key": cause_key,
-        "since": now - RECENT,
-    }
-    row = connection.execute(_SHARING, parameters).one_or_none()
-    return None if row is None else Sharing(*row)
 
 
 def set_cause(connection: Connection, violation_id: int, cause: Cause) -> None:

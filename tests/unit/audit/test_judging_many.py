@@ -206,3 +206,15 @@ def test_t11_hostile_texts_are_kept_as_they_are(court: Court) -> None:
     (change,) = court.cause().changes
     assert change.instruction.startswith("RUN <script>alert(1)</script>")
     assert len(change.instruction) == 1_000
+
+
+def test_what_began_an_episode_stays_its_cause(court: Court) -> None:
+    big = ("COPY models", a_layer("models", 600 * MB))
+    court.look({"latest": built(DEBIAN)})
+    court.look({"latest": built(DEBIAN, big)})
+    court.look({"latest": built(DEBIAN, big, ("COPY app", a_layer("app", MB)))})
+    court.look({"latest": built(DEBIAN, big)})
+
+    (row,) = court.rows()
+    assert [c.instruction for c in court.cause().changes] == ["COPY models"]
+    assert (row.amount, row.before_compressed_bytes) == (650 * MB, 50 * MB)

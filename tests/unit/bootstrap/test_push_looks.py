@@ -22,9 +22,10 @@ from weighbridge.audit.judging import NO_JUDGING
 from weighbridge.audit.writer import Writer
 from weighbridge.bootstrap.clients import Connected
 from weighbridge.bootstrap.distributed.asked import asked_repository
-from weighbridge.bootstrap.push_looks import OF_A_REGISTRY, PushLooks
+from weighbridge.bootstrap.push_looks import HANDLED_S, OF_A_REGISTRY, PushLooks
 from weighbridge.bootstrap.waiting_pushes import ring_for_pushes, show_inbox
 from weighbridge.config import RegistrySettings, Settings, load_settings
+from weighbridge.domain.digest import Digest
 from weighbridge.errors import ConfigError
 from weighbridge.jobs.names import CRAWL, DELIVER, PUSH
 from weighbridge.ports import ManifestAnswer
@@ -42,11 +43,23 @@ class Slow(FakeRegistry):
     """Answers once it may."""
 
     may_answer: asyncio.Event = field(default_factory=asyncio.Event)
+    may_measure: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.may_measure.set()
 
     async def get_manifest(self, repository: str, reference: str) -> ManifestAnswer:
         self.asked["begun", repository] += 1
         await self.may_answer.wait()
         return await FakeRegistry.get_manifest(self, repository, reference)
+
+    async def get_range(
+        self, repository: str, digest: Digest, first: int, last: int, total_bytes: int
+    ) -> bytes:
+        await self.may_measure.wait()
+        return await FakeRegistry.get_range(
+            self, repository, digest, first, last, total_bytes
+        )
 
 
 @dataclass
@@ -228,6 +241,39 @@ async def test_broker_003_what_is_not_configured_any_more_is_not_asked_for(
 
         assert stage.tick() == []
         assert stage.outcomes == ["unknown_registry"]
+
+
+async def test_a_whole_pass_answers_a_push_that_names_nothing(tmp_path: Path) -> None:
+    async with a_stage(tmp_path) as stage:
+        stage.registry.may_answer.set()
+        stage.tell()
+        await stage.look()
+        stage.registry.put("acme/app", "2.0", ONE)
+        event = a_push(None, is_delete=True)
+        receive(stage.database, T0, event, registry="hub")
+        await stage.look()
+        assert stage.outcomes == ["new", "..."]
+
+        await stage.looks.look_at_all(asked_repository(stage.settings, APP))
+
+        assert stage.outcomes == ["new", "looked"]
+        assert stage.registry.asked["get_manifest", "2.0"] == 1
+
+
+async def test_what_a_look_measures_keeps_nobody_waiting(tmp_path: Path) -> None:
+    async with a_stage(tmp_path) as stage:
+        stage.registry.may_answer.set()
+        stage.registry.may_measure.clear()
+        stage.tell()
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await stage.look()
+
+        assert stage.outcomes == ["new"]
+        assert stage.jobs.of(DELIVER) != []
+        # Well before the time that a job waits for a verdict.
+        assert loop.time() - began < HANDLED_S
+        stage.registry.may_measure.set()
 
 
 async def test_what_waits_is_shown(tmp_path: Path) -> None:

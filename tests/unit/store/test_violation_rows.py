@@ -14,14 +14,10 @@ from weighbridge.store.cause_column import (
     read_cause,
 )
 from weighbridge.store.forgetting import find_known, forget
+from weighbridge.store.open_violations import find_ended, find_open, find_sharing
 from weighbridge.store.push_tables import notifications, unjudged, violations
 from weighbridge.store.session import Database
-from weighbridge.store.violations import (
-    ViolationKey,
-    find_ended,
-    find_open,
-    find_sharing,
-)
+from weighbridge.store.violations import ViolationKey
 
 TEXTS = st.text(max_size=1_500)
 COUNTS = st.integers(0, 2**63 - 1)

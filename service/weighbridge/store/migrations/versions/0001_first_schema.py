@@ -592,6 +592,13 @@ def create_violations() -> None:
         "ix_violations_repository_id", "violations", ["repository_id", "id"]
     )
     op.create_index(
+        "ix_violations_ended",
+        "violations",
+        ["repository_id", "closed_at"],
+        sqlite_where=sa.text("closed_at IS NOT NULL"),
+        postgresql_where=sa.text("closed_at IS NOT NULL"),
+    )
+    op.create_index(
         "ix_violations_cause_key",
         "violations",
         ["cause_key"],
