@@ -2,8 +2,11 @@
 # Shows what `weighbridge check` exits with, in front of real registries.
 #
 #   check_exit_codes.sh images    makes images with umoci and buildah, pushes them
-#   check_exit_codes.sh exits     checks them; ends with 1 if any exit code is wrong
+#   check_exit_codes.sh few       checks them: a case or two for each exit code and rule
+#   check_exit_codes.sh exits     checks them: every case
 #   check_exit_codes.sh waived    the same where shop/app is waived in SERVER
+#
+# Ends with 1 if any exit code is wrong.
 #
 # WEIGHBRIDGE  the command
 # REGISTRY     host:port of an empty registry, which takes pushes
@@ -143,8 +146,7 @@ check_growth() {
         --max-growth 25% --platform linux/arm64
 }
 
-check_policies() {
-    app=$REGISTRY/shop/app
+write_policies() {
     cat >"$FOLDER/limits.yaml" <<END
 policies:
   - {name: data, match: {tag: "*-data"}, max_compressed: 1GB}
@@ -155,6 +157,11 @@ END
 registries: [{name: local, url: "http://$REGISTRY"}]
 policies: [{name: ours, match: {registry: local}, max_compressed: 4MB}]
 END
+}
+
+check_policies() {
+    app=$REGISTRY/shop/app
+    write_policies
     expect 1 'policy apps (' "$app:1.3" --policy "$FOLDER/limits.yaml"
     # An option goes before a policy, key by key.
     expect 1 'policy apps (' "$app:1.3" --policy "$FOLDER/limits.yaml" --max-layers 9
@@ -189,6 +196,11 @@ check_waived() {
     # What the command line says is not waived elsewhere.
     expect 1 'over by' "$REGISTRY/shop/app:1.3" --server "$SERVER" \
         --token-file "$TOKEN_FILE" --max-compressed 3MB
+    # Its name in a configuration here means nothing to the service: it is told the
+    # address.
+    echo "registries: [{name: ours, url: \"http://$REGISTRY\"}]" >"$FOLDER/ours.yaml"
+    expect 0 'waived until' ours/shop/app:1.3 --config "$FOLDER/ours.yaml" \
+        --server "$SERVER" --token-file "$TOKEN_FILE"
 }
 
 check_usage() {
@@ -211,6 +223,26 @@ check_usage() {
     expect 3 'it is no image' "$DEMO/shop/charts/api:0.9.2" --max-layers 9
 }
 
+# Each exit code, and each of the rules above once: what a build is about to meet.
+check_few() {
+    app=$REGISTRY/shop/app zstd=$REGISTRY/shop/app:zstd both=$REGISTRY/shop/both:1
+    expect 0 'PASS' "$app:1.0" --max-compressed 3MB
+    expect 1 'layer-1.3' "$app:1.3" --max-compressed 3MB --max-layer-compressed 5MB
+    expect 1 'linux/arm64' "$both" --max-uncompressed 3MB
+    expect 3 'CANNOT SAY' "$zstd" --max-uncompressed 1GB
+    expect 0 'WARN' "$zstd" --max-uncompressed 1GB --allow-unknown
+    expect 1 'FAIL' "$zstd" --max-uncompressed 1GB --max-compressed 3MB
+    expect 1 'layer-1.3' "$app:1.3" --against :1.2 --max-growth 25%
+    write_policies
+    expect 1 'policy apps (' "$app:1.3" --policy "$FOLDER/limits.yaml"
+    expect 1 'policy ours' local/shop/app:1.3 --config "$FOLDER/config.yaml"
+    expect 1 'policy services' "$app:1.3" --server "$SERVER" \
+        --token-file "$TOKEN_FILE"
+    expect 3 'WEIGHBRIDGE_TOKEN' "$app:1.3" --server "$SERVER"
+    expect 2 'no limit is set' "$app:1.0"
+    expect 3 'nothing listens' 127.0.0.1:1/shop/app --max-layers 9
+}
+
 check_interrupt() {
     checked=$((checked + 1))
     said=0
@@ -229,6 +261,10 @@ case ${1-} in
 images)
     make_images
     ;;
+few)
+    check_few
+    check_interrupt
+    ;;
 exits)
     check_limits
     check_unknown_sizes
@@ -242,7 +278,7 @@ waived)
     check_waived
     ;;
 *)
-    echo "usage: $0 images|exits|waived" >&2
+    echo "usage: $0 images|few|exits|waived" >&2
     exit 2
     ;;
 esac

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -37,9 +38,12 @@ def push_all(timed: Timed, registry_url: str) -> None:
             time.sleep(EVERY_S)
 
 
-def check(what: str, timed: Timed, verdicts: object, messages: object) -> None:
-    to_verdict, to_message = spread(verdicts), spread(messages)  # type: ignore[arg-type]  # maps of seconds
+def check(
+    what: str, verdicts: Mapping[str, float], messages: Mapping[str, float]
+) -> None:
+    to_verdict, to_message = spread(verdicts), spread(messages)
     print(f"{what}: to the verdict {to_verdict}; to the message {to_message}")
+    assert len(verdicts) == len(messages) == PUSHES
     assert to_verdict.p99 < BOUND_S
     assert to_message.p99 < BOUND_S
 
@@ -58,8 +62,7 @@ def test_200_pushes_to_one_process(tmp_path: Path, engine: Engine) -> None:
         )
 
         verdicts = timed.to_verdict(stage.database)
-        assert len(verdicts) == PUSHES
-        check(f"one process, {engine}", timed, verdicts, timed.to_message(sink))
+        check(f"one process, {engine}", verdicts, timed.to_message(sink))
 
 
 @pytest.mark.timeout(1200)
@@ -88,7 +91,7 @@ def test_200_pushes_while_10000_crawls_wait(tmp_path: Path, engine: Engine) -> N
         assert left > 0, "the crawls were over before the pushes"
         verdicts = timed.to_verdict(crew.database)
         what = f"workers, {engine}, {left} crawls left at the end"
-        check(what, timed, verdicts, timed.to_message(sink))
+        check(what, verdicts, timed.to_message(sink))
 
 
 def ask_for_crawls(crew: Crew, url: str, names: list[str]) -> None:

@@ -33,6 +33,8 @@ MOST: Final = 200
 SEND_S: Final = 35.0
 """A notifier ends by itself after 30; one that does not is ended."""
 LEASE_S: Final = 90.0
+LONGEST_HOLD_S: Final = 60.0
+"""So long the other messages of a channel wait where one did not get through."""
 _SAME_CAUSE: Final = "the same change"
 
 
@@ -164,10 +166,17 @@ async def _note_failure(
     if is_given_up:
         telling.counts.given_up(delivery.channel)
     _tell_failure(delivery, error, None if is_given_up else again)
-    # Only a receiver that may be down is spared: one that refuses a message may well
-    # take the next.
-    hold_s = (again - now).total_seconds() if error.retryable else 0.0
-    return Delivered(is_sent=False, hold_s=hold_s)
+    return Delivered(
+        is_sent=False, hold_s=_hold_s(error, (again - now).total_seconds())
+    )
+
+
+def _hold_s(error: NotifyError, again_s: float) -> float:
+    """Only a receiver that may be down is spared, and not for long if it did not ask
+    for that: it may be one message that it cannot take."""
+    if not error.retryable:
+        return 0.0
+    return again_s if error.retry_after is not None else min(again_s, LONGEST_HOLD_S)
 
 
 def _tell_failure(

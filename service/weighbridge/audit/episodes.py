@@ -168,9 +168,10 @@ class Episodes:
         same = self._same(key, offence.tag)
         of_policy = [v for v in same if v.key.policy == key.policy]
         if finding.keeping == "over":
-            if self._needs_cause(of_policy, is_silent=is_silent) and judged is not None:
-                offence = replace(offence, cause=self._causes.find(judged))
             is_silent = is_silent or self._judging.is_silent
+            is_silent = is_silent or self._is_waived(key, offence.tag)
+            if self._is_news(of_policy, is_silent=is_silent) and judged is not None:
+                offence = replace(offence, cause=self._causes.find(judged))
             self._exceed(key, of_policy, offence, is_silent=is_silent)
         elif finding.keeping == "near":
             for violation in of_policy:
@@ -178,9 +179,9 @@ class Episodes:
         elif finding.keeping == "kept":
             self._end(same, "pushed")
 
-    def _needs_cause(self, same: Sequence[OpenViolation], *, is_silent: bool) -> bool:
-        """What began an episode stays its cause; unless nobody was told of that, and
-        somebody is told of this."""
+    def _is_news(self, same: Sequence[OpenViolation], *, is_silent: bool) -> bool:
+        """Whether an episode begins, or goes on of which nobody was told: somebody
+        is told of this, then. What it began with stays its cause otherwise."""
         return not same or (same[0].is_silent and not is_silent)
 
     def _same(self, key: ViolationKey, tag: str | None) -> list[OpenViolation]:
@@ -202,13 +203,13 @@ class Episodes:
         *,
         is_silent: bool,
     ) -> None:
+        is_news = self._is_news(same, is_silent=is_silent)
         if same:
-            # What nobody was told of is told with the first push that does it again.
-            is_silent = is_silent and same[0].is_silent
-            violation = self._go_on(same[0], offence, is_silent=is_silent)
+            goes_on = is_silent and same[0].is_silent
+            violation = self._go_on(same[0], offence, is_silent=goes_on)
         else:
             violation = self._begin(key, offence, is_silent=is_silent)
-        if not is_silent and not self._is_waived(key, offence.tag):
+        if is_news and not is_silent:
             self._to_tell.add(violation.id)
 
     def _begin(

@@ -4,6 +4,7 @@ import asyncio
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from weighbridge.bootstrap.check_reading import Item, Reading
 from weighbridge.bootstrap.service_limits import Service, limits_of_service
@@ -13,9 +14,10 @@ from weighbridge.domain.check import Check, Rules, checked, rules_of
 from weighbridge.domain.platform import Platform, parse_platform
 from weighbridge.domain.policy import Policy
 from weighbridge.domain.policy_set import NO_POLICIES, PolicySet
-from weighbridge.domain.reference import Reference, parse_reference
+from weighbridge.domain.reference import DOCKER_HUB, Reference, parse_reference
 from weighbridge.domain.weighing import WeighingCost
 from weighbridge.errors import UsageError
+from weighbridge.registry import endpoint as registry_endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ async def _rules(asked: Asked, item: Item) -> Rules:
     policies = asked.policies.policies
     told = None
     if asked.service is not None:
-        told = await limits_of_service(asked.service, str(item.reference))
+        told = await limits_of_service(asked.service, _by_address(item))
         policies = told.policies
     rules = rules_of(
         PolicySet([asked.own, *policies]),
@@ -108,6 +110,16 @@ async def _rules(asked: Asked, item: Item) -> Rules:
     # What somebody says on the command line is not waived elsewhere.
     waived = {k: v for k, v in told.waived.items() if k not in asked.own.places}
     return replace(rules, waived=waived, earlier=told.earlier)
+
+
+def _by_address(item: Item) -> str:
+    """The reference as anybody reads it. The name that a registry has in a
+    configuration here is another one's in that of the service, or nobody's."""
+    if item.target.settings is None:
+        return str(item.reference)
+    host = urlsplit(item.target.url).netloc
+    known = DOCKER_HUB if host == registry_endpoint.DOCKER_HUB else host
+    return str(replace(item.reference, registry=known))
 
 
 def _refuse_nothing(asked: Asked, rules: Rules) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 from weighbridge.cli.check_causes import in_one_line, next_steps, pointing
 from weighbridge.cli.check_notes import notes_of
 from weighbridge.cli.check_words import LimitRow, limit_rows
-from weighbridge.cli.runner_commands import defused
+from weighbridge.cli.runner_commands import defused_words
 from weighbridge.domain.check import Check, Outcome, by_outcome
 from weighbridge.domain.printable import printable
 
@@ -53,12 +53,12 @@ def command(kind: str, title: str, text: str, properties: str = "") -> str:
     Escaped as the runner unescapes it (actions/toolkit, core/src/command.ts).
     """
     given = f"title={property_value(title)}{properties}"
-    return f"::{kind} {given}::{defused(_data(text))}"
+    return f"::{kind} {given}::{defused_words(_data(text))}"
 
 
 def property_value(text: str) -> str:
     """A value between the commas of a command's properties."""
-    return defused(_data(text)).replace(":", "%3A").replace(",", "%2C")
+    return defused_words(_data(text)).replace(":", "%3A").replace(",", "%2C")
 
 
 def at_line(file: str, line: int) -> str:

@@ -20,4 +20,9 @@ def defused(text: str) -> str:
     if text.startswith(("{", "[")):
         # Where this is no JSON after all, it is no command either.
         return _ANYWHERE.sub(r"\\u0023#", text)
-    return _AT_START.sub(r"\1: ", _ANYWHERE.sub("## ", text))
+    return _AT_START.sub(r"\1: ", defused_words(text))
+
+
+def defused_words(text: str) -> str:
+    """The same of words that never begin a line."""
+    return _ANYWHERE.sub("## ", text)

@@ -38,6 +38,16 @@ _FAILED: Final = ("missing", "unauthorized", "unreachable", "error", "gone")
 
 
 @dataclass(frozen=True, slots=True)
+class RegistryFreshness:
+    """As much of a registry as says how fresh its numbers are."""
+
+    name: str
+    state: RegistryState
+    interval_s: int
+    last_success_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class RegistryReport:
     """One registry with sums over its repositories, those that are gone left out.
 

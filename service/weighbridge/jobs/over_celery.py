@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from weighbridge.domain.secret import Secret
 from weighbridge.jobs.broker import SENDING
-from weighbridge.jobs.names import CANARY, QUEUE_OF
+from weighbridge.jobs.names import CANARY, PUSH, QUEUE_OF
 from weighbridge.jobs.roll import SENT_AT, redis_client
 
 _FAILURES: Final = (KombuError, RedisError, OSError)
@@ -23,6 +23,8 @@ WAITING_S: Final = 120
 been killed before saying so."""
 BELL_S: Final = 30
 """The same for what names nothing: all else waits for it."""
+PUSH_S: Final = 5
+"""The same for a push, which somebody waits for; a message more costs a query."""
 _CANARY_S: Final = 300
 
 
@@ -56,7 +58,7 @@ class CeleryJobs:
         try:
             if self._redis.set(mark, "", nx=True, ex=_SENDING_S):
                 self._send(job, argument, first=first)
-                self._redis.expire(mark, WAITING_S if argument else BELL_S)
+                self._redis.expire(mark, _mark_s(job, argument))
         except _FAILURES as exc:
             self._quiet_until = time.monotonic() + _QUIET_S
             self._log.warning(
@@ -106,6 +108,12 @@ class CeleryJobs:
             retry=False,
             ignore_result=True,
         )
+
+
+def _mark_s(job: str, argument: str) -> int:
+    if job == PUSH:
+        return PUSH_S
+    return WAITING_S if argument else BELL_S
 
 
 def _mark(job: str, argument: str) -> str:

@@ -4,14 +4,14 @@ The key of a message is kept before it is sent. Whoever sends it again, because 
 knows whether it arrived, sends the same notifications under the same key.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, Row, bindparam, case, exists, select, update
 
-from weighbridge.domain.grouping import message_key, pause_after
+from weighbridge.domain.grouping import FIRST_PAUSE, message_key, pause_after
 from weighbridge.domain.message import NotificationEvent
 from weighbridge.domain.waiver import ActiveWaivers
 from weighbridge.store.dialect import among_ids, listed
@@ -66,6 +66,12 @@ _WAITING: Final = (
     .where(_row.group_id == bindparam("group_id"), *WAITS)
     .order_by(_row.id)
 )
+_OPEN: Final = (
+    select(violations.c.id)
+    .where(among_ids(violations.c.id), violations.c.closed_at.is_(None))
+    .with_for_update(read=True, skip_locked=True)
+)
+_SOMETHING_WAITS: Final = exists().where(_row.group_id == _group.id, *WAITS)
 _IS_UNTRIED: Final = (among_ids(_row.id), _row.message_key.is_(None), *WAITS)
 
 
@@ -124,7 +130,7 @@ def claim_delivery(
             delivery = _delivery(connection, group, now, owner)
             if delivery is not None:
                 return delivery
-            _settle(connection, group.id, owner)
+            _settle(connection, group.id, owner, now)
     return None
 
 
@@ -141,15 +147,20 @@ def _take(
     owner: str,
 ) -> bool:
     """The next try is put off before this one begins: who is killed by a message does
-    not begin again at once."""
+    not begin again at once.
+
+    A group whose row somebody has in hand is passed over: they may wait for one that
+    we have settled."""
+    unchanged = (
+        _group.id == group.id,
+        _group.lease_owner.is_not_distinct_from(group.lease_owner),
+        _group.attempts == group.attempts,
+        _group.next_at == group.next_at,
+    )
+    free = select(_group.id).where(*unchanged).with_for_update(skip_locked=True)
     taken = connection.execute(
         update(notification_groups)
-        .where(
-            _group.id == group.id,
-            _group.lease_owner.is_not_distinct_from(group.lease_owner),
-            _group.attempts == group.attempts,
-            _group.next_at == group.next_at,
-        )
+        .where(_group.id.in_(free))
         .values(
             next_at=now + pause_after(group.attempts + 1, 1.0),
             attempts=group.attempts + 1,
@@ -197,14 +208,28 @@ def _still_wanted(
     """Those that are to be told; the others are dropped with the reason."""
     waivers = active_waivers(connection, now)
     reasons = {row.id: _reason(row, waivers, now) for row in waiting}
+    again = [row for row in waiting if reasons[row.id] == OPEN_AGAIN]
+    certain = _held_open(connection, {row.violation_id for row in again})
+    in_doubt = {row.id for row in again if row.violation_id not in certain}
     for reason in REVOCABLE:
-        doomed = [one for one, why in reasons.items() if why == reason]
+        doomed = [
+            one for one, why in reasons.items() if why == reason and one not in in_doubt
+        ]
         if doomed:
             connection.execute(
                 update(notifications).where(*_IS_UNTRIED).values(dropped_for=reason),
                 {"ids": listed(doomed)},
             )
     return [row for row in waiting if reasons[row.id] is None]
+
+
+def _held_open(connection: Connection, violation_ids: Collection[int]) -> set[int]:
+    """Those that stay open until we commit. What somebody has in hand may be closed
+    by them just now, and they take it that its end still waits to be told."""
+    if not violation_ids:
+        return set()
+    found = connection.execute(_OPEN, {"ids": listed(sorted(violation_ids))})
+    return set(found.scalars())
 
 
 def _reason(
@@ -238,13 +263,13 @@ def _keyed(
     return [row for row in rows if row.id in got]
 
 
-def _settle(connection: Connection, group_id: int, owner: str) -> None:
-    """Nothing was left to be told."""
+def _settle(connection: Connection, group_id: int, owner: str, now: datetime) -> None:
+    """Nothing was left to be told, or nothing that is certain by now."""
     connection.execute(
         update(notification_groups)
         .where(_group.id == group_id, _group.lease_owner == owner)
         .values(
-            next_at=None,
+            next_at=case((_SOMETHING_WAITS, now + FIRST_PAUSE)),
             attempts=0,
             failing_since=None,
             lease_until=None,

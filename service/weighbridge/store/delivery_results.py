@@ -30,6 +30,7 @@ _IS_OURS: Final = (
 def note_sent(connection: Connection, delivery: Delivery, now: datetime) -> None:
     """The receiver has it. Noted again, or by somebody whose lease has ended, nothing
     is lost: the rows are told in any case."""
+    _lock(connection, delivery)
     connection.execute(
         update(notifications)
         .where(among_ids(_row.id), _row.sent_at.is_(None))
@@ -59,6 +60,8 @@ def note_failed(
 ) -> bool:
     """It could not be handed over. Returns whether that is for ever: it has been tried
     for a day, and what waits behind it has its own."""
+    if not _lock(connection, delivery):
+        return False  # Somebody else tries it by now.
     since = delivery.failing_since or now
     if not is_given_up(since, now):
         connection.execute(
@@ -103,28 +106,38 @@ def drop_channels(
 ) -> int:
     """Drop what waits for channels that are not configured, and has for an hour;
     returns how many."""
-    dropped = 0
-    for name in sorted(channels):
-        ids = connection.execute(
-            select(_group.id)
-            .where(_group.channel == name, _group.next_at <= now - _GRACE)
-            .order_by(_group.id)
-            .with_for_update()
-        ).scalars()
-        parameters = {"ids": listed(list(ids))}
-        dropped += connection.execute(
-            update(notifications)
-            .where(among_ids(_row.group_id), *WAITS)
-            .values(dropped_for=NO_CHANNEL),
-            parameters,
-        ).rowcount
-        connection.execute(
-            update(notification_groups)
-            .where(among_ids(_group.id))
-            .values(next_at=None, attempts=0, failing_since=None),
-            parameters,
-        )
+    # Of all channels in one order, as whoever writes to the outbox takes them.
+    ids = connection.execute(
+        select(_group.id)
+        .where(_group.channel.in_(sorted(channels)), _group.next_at <= now - _GRACE)
+        .order_by(_group.id)
+        .with_for_update()
+    ).scalars()
+    parameters = {"ids": listed(list(ids))}
+    dropped = connection.execute(
+        update(notifications)
+        .where(among_ids(_row.group_id), *WAITS)
+        .values(dropped_for=NO_CHANNEL),
+        parameters,
+    ).rowcount
+    connection.execute(
+        update(notification_groups)
+        .where(among_ids(_group.id))
+        .values(next_at=None, attempts=0, failing_since=None),
+        parameters,
+    )
     return dropped
+
+
+def _lock(connection: Connection, delivery: Delivery) -> bool:
+    """First the group, then its notifications, as everybody takes them. Returns
+    whether the message is ours still."""
+    owner = connection.execute(
+        select(_group.lease_owner)
+        .where(_group.id == delivery.group_id)
+        .with_for_update()
+    ).scalar_one_or_none()
+    return owner == delivery.owner
 
 
 def _drop_ends(connection: Connection, delivery: Delivery) -> None:
@@ -147,11 +160,11 @@ def _drop_ends(connection: Connection, delivery: Delivery) -> None:
 def _end(
     connection: Connection, delivery: Delivery, now: datetime, **values: object
 ) -> None:
-    """End a claim; what came in meanwhile is due an interval later."""
+    """End a claim whose group is locked, so that nobody adds to it meanwhile; what
+    came in before is due an interval later."""
     claim = _claim(delivery)
-    # First the row, so that nobody adds to the group between the question and us.
     held = connection.execute(
-        select(_group.interval_s).where(*_IS_OURS).with_for_update(), claim
+        select(_group.interval_s).where(*_IS_OURS), claim
     ).one_or_none()
     if held is None:
         return

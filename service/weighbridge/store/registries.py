@@ -4,10 +4,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, case, insert, literal, or_, select, update
+from sqlalchemy import Connection, case, literal, or_, select, update
 
 from weighbridge.domain.rate_limit import RateLimit
 from weighbridge.domain.report import RegistryState
+from weighbridge.store.dialect import NewRows
 from weighbridge.store.models import registries
 from weighbridge.store.types import Moment
 
@@ -62,20 +63,21 @@ def put_registry(connection: Connection, entry: RegistryEntry, now: datetime) ->
 def _add(
     connection: Connection, name: str, configured: dict[str, object], now: datetime
 ) -> int:
+    row = {
+        "name": name,
+        **configured,
+        "state": "new",
+        "state_reason": "",
+        "state_since": now,
+        "removals_held": 0,
+        "requests": 0,
+        "bytes_read": 0,
+        "revision": 0,
+    }
+    # Two processes that are told of the first push add it in the same moment.
+    NewRows(registries, *row).add(connection, [tuple(row.values())])
     added: int = connection.execute(
-        insert(registries)
-        .values(
-            name=name,
-            **configured,
-            state="new",
-            state_reason="",
-            state_since=now,
-            removals_held=0,
-            requests=0,
-            bytes_read=0,
-            revision=0,
-        )
-        .returning(registries.c.id)
+        select(registries.c.id).where(registries.c.name == name)
     ).scalar_one()
     return added
 

@@ -139,7 +139,9 @@ def set_cause(connection: Connection, violation_id: int, cause: Cause) -> None:
 def forget_violations(connection: Connection, repository_id: int) -> None:
     """Remove all episodes of a repository, and what was told of them."""
     ids = select(_table.id).where(_table.repository_id == repository_id)
-    # Groups first and by their ids, as whoever sends takes them.
+    # First the episodes: who has one of them in hand, because another repository
+    # shares its cause, is about to ask for groups. Then these by their ids.
+    connection.execute(ids.order_by(_table.id).with_for_update())
     connection.execute(
         select(notification_groups.c.id)
         .where(

@@ -137,7 +137,7 @@ class Pages:
         """Repositories and tags by a part of their name."""
         now = self._clock()
         with self._database.read() as connection:
-            registries = reports.registry_reports(connection)
+            registries = reports.registry_freshness(connection)
             hits = reports.search(connection, q, SEARCH_HITS) if q else []
         return page_of(
             request,

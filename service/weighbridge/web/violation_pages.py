@@ -54,7 +54,7 @@ class ViolationPages:
         """What exceeds its limit: by team, each with the line that did it."""
         now = self._clock()
         with self._database.read() as connection:
-            registries = reports.registry_reports(connection)
+            registries = reports.registry_freshness(connection)
             page = reports.violation_page(connection, query, now)
             waivers = active_waivers(connection, now)
             counts = _counts(connection, waivers, now)
@@ -102,10 +102,9 @@ class ViolationPages:
 
 
 def _counts(connection: Connection, waivers: ActiveWaivers, now: datetime) -> Counts:
-    rows = reports.open_rows(connection)
-    left = reports.not_waived(rows, waivers, now)
-    repositories = {row.repository_id for row in left}
-    return Counts(len(left), len(repositories), len(rows) - len(left))
+    found = reports.open_counts(connection, waivers, now)
+    counts = found.by_repository
+    return Counts(sum(counts.values()), len(counts), found.waived)
 
 
 def _links(query: ViolationQuery) -> Links:

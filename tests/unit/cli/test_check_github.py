@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from support.checks import HOSTILE, MB, TORCH, a_check, an_image_of, grown_by_torch
 from support.read_model import ARM
-from weighbridge.cli.check_github import annotations, at_line, command, defused
+from weighbridge.cli.check_github import annotations, at_line, command
 from weighbridge.cli.check_table import render_check
+from weighbridge.cli.runner_commands import defused, defused_words
 from weighbridge.cli.screen import Screen
 from weighbridge.domain.platform import Platform
 
@@ -129,7 +130,7 @@ def test_any_text_comes_out_of_a_command_as_it_went_in(title: str, text: str) ->
     assert "\n" not in line
     assert "\r" not in line
     assert read == Read(
-        "warning", {"title": defused(title)} if title else {"title": ""}, defused(text)
+        "warning", {"title": defused_words(title)}, defused_words(text)
     )
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from support.many_repositories import add_repositories
+from support.many_repositories import add_repositories, mark_gone
 from support.store_world import MINUTE, T0
 from support.violations import HEAVY, TORCH, Violations, waived
 from weighbridge.domain.violation import ViolationReport
@@ -13,12 +13,14 @@ from weighbridge.errors import UsageError
 from weighbridge.store.reports import (
     RepositoryQuery,
     ViolationQuery,
+    open_counts,
     repository_page,
     snapshot_version,
     violating_ids,
     violation_page,
 )
 from weighbridge.store.session import Database
+from weighbridge.store.waivers import active_waivers
 
 DAY = timedelta(days=1)
 
@@ -181,3 +183,52 @@ def test_the_version_changes_with_every_violation_that_comes_goes_or_changes(
 
     assert len(set(versions)) == len(versions)
     assert version() == versions[0]
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize(
+    ("where", "index"),
+    [
+        ("closed_at IS NULL ORDER BY id DESC", "ix_violations_open"),
+        ("repository_id = 1 ORDER BY id DESC", "ix_violations_repository_id"),
+        (
+            "repository_id = 1 AND stream = 's' AND platform = 'p' AND policy = 'p' "
+            "AND limit_key = 'k' AND closed_at > 5",
+            "ix_violations_repository_id",
+        ),
+    ],
+    ids=["open", "of-a-repository", "ended-a-while-ago"],
+)
+def test_what_was_long_ago_is_not_walked_through(
+    database: Database, where: str, index: str
+) -> None:
+    with database.read() as connection:
+        plan = connection.exec_driver_sql(
+            f"EXPLAIN QUERY PLAN SELECT cause FROM violations WHERE {where}"  # noqa: S608 - no input
+        ).all()
+
+    assert [row for row in plan if f"USING INDEX {index}" in row.detail]
+
+
+def test_counts_leave_out_what_is_waived_and_what_is_gone(database: Database) -> None:
+    names = ["gone", "half", "plain", "whole"]
+    numbers = add_repositories(database, names)
+    made = Violations(database)
+    for number in numbers.values():
+        made.open(number)
+        made.open(number, limit_key="max_growth")
+    made.close(made.open(numbers["plain"]))
+    mark_gone(database, [numbers["gone"]])
+    waived(database, "half", T0, limit_key="max_growth")
+    waived(database, "w*", T0)
+    waived(database, "plain", T0, registry="other")
+
+    with database.read() as connection:
+        waivers = active_waivers(connection, T0)
+        found = open_counts(connection, waivers, T0)
+        after = open_counts(connection, waivers, T0 + 31 * DAY)
+
+    assert found.by_repository == {numbers["half"]: 1, numbers["plain"]: 2}
+    assert found.waived == 3
+    assert after.by_repository == {numbers[name]: 2 for name in names[1:]}
+    assert after.waived == 0

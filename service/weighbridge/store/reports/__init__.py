@@ -9,6 +9,7 @@ from weighbridge.store.reports.inventory import (
 from weighbridge.store.reports.newest_images import NewestImage, newest_images
 from weighbridge.store.reports.passes import find_pass, pass_page
 from weighbridge.store.reports.registries import (
+    registry_freshness,
     registry_names,
     registry_reports,
     snapshot_version,
@@ -26,6 +27,7 @@ from weighbridge.store.reports.violations import (
     StateFilter,
     ViolationQuery,
     not_waived,
+    open_counts,
     open_rows,
     violating_ids,
     violation_page,
@@ -48,9 +50,11 @@ __all__ = [
     "inventory_pieces",
     "newest_images",
     "not_waived",
+    "open_counts",
     "open_rows",
     "pass_page",
     "pinned_ids",
+    "registry_freshness",
     "registry_names",
     "registry_reports",
     "repository_page",

@@ -6,7 +6,11 @@ from typing import Final, TypeAlias, get_args
 
 from sqlalchemy import Connection, Row, func, select
 
-from weighbridge.domain.report import RegistryReport, RepositoryState
+from weighbridge.domain.report import (
+    RegistryFreshness,
+    RegistryReport,
+    RepositoryState,
+)
 from weighbridge.store.ledger.sums import exact_sum, sum_of
 from weighbridge.store.models import (
     registries,
@@ -53,6 +57,15 @@ _SCOPES: Final = select(
     *exact_sum(storage_scopes.c.shared_bytes, "shared"),
 ).group_by(storage_scopes.c.registry_id)
 _ROWS: Final = select(registries).order_by(registries.c.name)
+# Without the read model, a quarter of what the sums take.
+_LAST_SUCCESS: Final = (
+    select(_registry_id, func.max(_repository.last_complete_pass_at))
+    .where(_repository.gone_at.is_(None))
+    .group_by(_registry_id)
+)
+_FRESHNESS: Final = select(
+    registries.c.id, registries.c.name, registries.c.state, registries.c.interval_s
+).order_by(registries.c.name)
 
 SQLRow: TypeAlias = Row[*tuple[object, ...]]
 
@@ -66,6 +79,15 @@ def registry_reports(connection: Connection) -> list[RegistryReport]:
     return [
         _report(row, sums.get(row.id, []), scopes.get(row.id))
         for row in connection.execute(_ROWS)
+    ]
+
+
+def registry_freshness(connection: Connection) -> list[RegistryFreshness]:
+    """Every registry, by name, for what has no use for the sums."""
+    last = dict(connection.execute(_LAST_SUCCESS).tuples().all())
+    return [
+        RegistryFreshness(row.name, row.state, row.interval_s, last.get(row.id))
+        for row in connection.execute(_FRESHNESS)
     ]
 
 

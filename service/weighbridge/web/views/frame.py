@@ -5,12 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, TypeAlias
 
-from weighbridge.domain.report import STALE_INTERVALS, RegistryReport
+from weighbridge.domain.report import (
+    STALE_INTERVALS,
+    RegistryFreshness,
+    RegistryReport,
+)
 from weighbridge.web.views.numbers import ago, duration
 
 Freshness: TypeAlias = Literal[
     "fresh", "late", "stale", "waiting", "failing", "unconfigured"
 ]
+
+Registry: TypeAlias = RegistryReport | RegistryFreshness
 
 _LATE: Final = 1.5
 """Times the interval: one run is overdue. From STALE_INTERVALS on one was missed."""
@@ -53,7 +59,7 @@ class Frame:
 
 
 def frame(
-    path: str, registries: Sequence[RegistryReport], now: datetime, query: str = ""
+    path: str, registries: Sequence[Registry], now: datetime, query: str = ""
 ) -> Frame:
     """The frame of one page; `dataclasses.replace` adds the rest."""
     lines = [registry_line(registry, now) for registry in registries]
@@ -68,7 +74,7 @@ def frame(
     )
 
 
-def registry_line(registry: RegistryReport, now: datetime) -> RegistryLine:
+def registry_line(registry: Registry, now: datetime) -> RegistryLine:
     """How fresh one registry's data is."""
     every = f"every {duration(registry.interval_s)}"
     last = registry.last_success_at
@@ -93,7 +99,7 @@ def _since(moment: datetime | None, now: datetime) -> str:
     return "no crawl yet" if moment is None else ago(moment, now)
 
 
-def _freshness(registry: RegistryReport, last: datetime, now: datetime) -> Freshness:
+def _freshness(registry: Registry, last: datetime, now: datetime) -> Freshness:
     intervals = (now - last).total_seconds() / max(1, registry.interval_s)
     if intervals > STALE_INTERVALS:
         return "stale"
