@@ -71,7 +71,7 @@ _OPEN: Final = (
     .where(among_ids(violations.c.id), violations.c.closed_at.is_(None))
     .with_for_update(read=True, skip_locked=True)
 )
-_SOMETHING_WAITS: Final = exists().where(_row.group_id == _group.id, *WAITS)
+SOMETHING_WAITS: Final = exists().where(_row.group_id == _group.id, *WAITS)
 _IS_UNTRIED: Final = (among_ids(_row.id), _row.message_key.is_(None), *WAITS)
 
 
@@ -269,7 +269,7 @@ def _settle(connection: Connection, group_id: int, owner: str, now: datetime) ->
         update(notification_groups)
         .where(_group.id == group_id, _group.lease_owner == owner)
         .values(
-            next_at=case((_SOMETHING_WAITS, now + FIRST_PAUSE)),
+            next_at=case((SOMETHING_WAITS, now + FIRST_PAUSE)),
             attempts=0,
             failing_since=None,
             lease_until=None,

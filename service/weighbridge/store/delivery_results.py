@@ -4,10 +4,10 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, exists, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from weighbridge.domain.grouping import is_given_up
-from weighbridge.store.deliveries import WAITS, Delivery
+from weighbridge.store.deliveries import SOMETHING_WAITS, WAITS, Delivery
 from weighbridge.store.dialect import among_ids, listed
 from weighbridge.store.push_tables import notification_groups, notifications
 
@@ -20,7 +20,6 @@ _GRACE: Final = timedelta(hours=1)
 
 _group = notification_groups.c
 _row = notifications.c
-_SOMETHING_WAITS: Final = exists().where(_row.group_id == _group.id, *WAITS)
 _IS_OURS: Final = (
     _group.id == bindparam("claimed_id"),
     _group.lease_owner == bindparam("claimed_by"),
@@ -169,7 +168,7 @@ def _end(
     if held is None:
         return
     waits = connection.execute(
-        select(_SOMETHING_WAITS).where(_group.id == delivery.group_id)
+        select(SOMETHING_WAITS).where(_group.id == delivery.group_id)
     ).scalar_one()
     later = now + timedelta(seconds=held.interval_s)
     connection.execute(
