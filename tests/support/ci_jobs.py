@@ -59,11 +59,17 @@ def steps() -> dict[str, dict[str, object]]:
     return {str(mapping(step)["name"]): mapping(step) for step in found}
 
 
-def run_step(name: str, inputs: Mapping[str, str], folder: Path) -> Ended:
+def run_step(
+    name: str,
+    inputs: Mapping[str, str],
+    folder: Path,
+    variables: Mapping[str, str] | None = None,
+) -> Ended:
     """One step of the action with these inputs, the others as they are by default.
 
     As actions/runner does it: expressions are put into `env` only, the script is a file
-    that `bash --noprofile --norc -eo pipefail` runs.
+    that `bash --noprofile --norc -eo pipefail` runs; what steps before it have put into
+    the path comes first. variables: of the job
     """
     declared = mapping(document(ACTION)["inputs"])
     assert inputs.keys() <= declared.keys()
@@ -73,7 +79,7 @@ def run_step(name: str, inputs: Mapping[str, str], folder: Path) -> Ended:
     environment = {
         key: _INPUT.sub(lambda found: given[found[1]], str(value))
         for key, value in mapping(step["env"]).items()
-    }
+    } | dict(variables or {})
     names = ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "GITHUB_PATH")
     for each in names:
         (folder / each).touch()
@@ -119,10 +125,12 @@ def _run(
 ) -> tuple[int, str]:
     """With the program of this tree in the PATH, and nothing of whoever runs tests."""
     program = folder / "bin" / "weighbridge"
+    added = folder / "GITHUB_PATH"
+    before = added.read_text().splitlines() if added.exists() else []
     program.parent.mkdir(exist_ok=True)
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m weighbridge "$@"\n')
     program.chmod(0o755)
-    path = f"{program.parent}{os.pathsep}{os.environ['PATH']}"
+    path = os.pathsep.join([*before, str(program.parent), os.environ["PATH"]])
     done = subprocess.run(
         command,
         env={"PATH": path, "HOME": str(folder), "LANG": "C.UTF-8", **environment},

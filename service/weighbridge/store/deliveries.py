@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, bindparam, case, exists, select, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    bindparam,
+    case,
+    exists,
+    literal,
+    select,
+    update,
+)
 
 from weighbridge.domain.grouping import FIRST_PAUSE, message_key, pause_after
 from weighbridge.domain.message import NotificationEvent
@@ -269,7 +278,7 @@ def _settle(connection: Connection, group_id: int, owner: str, now: datetime) ->
         update(notification_groups)
         .where(_group.id == group_id, _group.lease_owner == owner)
         .values(
-            next_at=case((SOMETHING_WAITS, now + FIRST_PAUSE)),
+            next_at=case((SOMETHING_WAITS, literal(now + FIRST_PAUSE, Moment()))),
             attempts=0,
             failing_since=None,
             lease_until=None,

@@ -5,6 +5,8 @@ import json
 import re
 import shutil
 import subprocess
+import sys
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -157,6 +159,31 @@ def test_the_released_version_is_installed(
     assert installed.startswith("-m pip install ")
     assert installed.endswith(f" -- {wanted}")
     assert ended.files["GITHUB_PATH"] == f"{tmp_path}/weighbridge/bin\n"
+
+
+def test_a_wheel_is_installed_and_is_what_checks(demo: str, tmp_path: Path) -> None:
+    """The wheel of this tree. What it needs is lent, so that nothing is downloaded."""
+    made = subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path],
+        cwd=CI.parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode == 0, made.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    offline = {"PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1"}
+    lent = {"PYTHONPATH": sysconfig.get_path("purelib")}
+    image = {"image": f"{demo}/shop/api:1.5.0", "max-compressed": "500MB"}
+
+    installed = run_step(INSTALL, {"package": str(wheel)}, tmp_path, offline)
+    (tmp_path / "bin" / "weighbridge").write_text("#!/bin/sh\nexit 99\n")
+    ended = run_step(CHECK, image, tmp_path, lent)
+
+    assert installed.code == 0, installed.said
+    assert ended.code == 1, ended.said
+    assert ended.outputs["outcome"] == "fail"
+    assert (tmp_path / "weighbridge" / "bin" / "weighbridge").exists()
 
 
 def test_expressions_stand_in_variables_and_never_in_a_script() -> None:
