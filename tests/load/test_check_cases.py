@@ -4,22 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from support.exit_codes import said_of_cases
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No configuration and no sign-in of whoever runs the tests."""
-    for name in ("WEIGHBRIDGE_CONFIG", "WEIGHBRIDGE_TOKEN", "GITHUB_STEP_SUMMARY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+from support.exit_codes import at_home, said_of_cases
 
 
 @pytest.mark.timeout(900)
-def test_every_case_ends_as_it_is_written_down(home: Path) -> None:
-    said = said_of_cases("exits", home)
+def test_every_case_ends_as_it_is_written_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = said_of_cases("exits", at_home(tmp_path, monkeypatch))
 
     assert said.splitlines()[-1].endswith(" 0 wrong")
     for code in ("0", "1", "2", "3", "130"):

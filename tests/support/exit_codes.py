@@ -10,15 +10,15 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from support.docker_registry import docker_registry
 from support.missing import skip_or_fail
 from support.weighbridge_up import crawl_once, weighbridge_up
 from weighbridge.demo.server import start_in_thread
 from weighbridge.demo.story import demo_content
 
-SCRIPT: Final = (
-    Path(__file__).parents[1] / "e2e" / "check_exit_codes.sh"
-)
+SCRIPT: Final = Path(__file__).parents[1] / "e2e" / "check_exit_codes.sh"
 SERVICE: Final = """\
 registries: [{{name: local, url: "{url}", interval: 1d}}]
 policies:
@@ -41,6 +41,15 @@ def run(action: str, environment: Mapping[str, str]) -> str:
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return done.stdout
+
+
+def at_home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder, with no configuration and no sign-in of whoever runs the tests."""
+    for name in ("WEIGHBRIDGE_CONFIG", "WEIGHBRIDGE_TOKEN", "GITHUB_STEP_SUMMARY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.chdir(folder)
+    return folder
 
 
 def said_of_cases(action: str, home: Path) -> str:

@@ -56,11 +56,21 @@ def event_id(number: int) -> str:
     return f"event-{number:08d}"
 
 
+def made_up(number: int) -> str:
+    """A digest that no registry has."""
+    return f"sha256:{number:064x}"
+
+
 def request_of(
-    host: str, number: int, *, repositories: int = 50, secret: str = SECRET
+    host: str,
+    number: int,
+    *,
+    repositories: int = 50,
+    secret: str = SECRET,
+    digest_of: Callable[[int], str] = made_up,
 ) -> bytes:
     """One push, as a distribution tells it."""
-    digest = f"sha256:{number:064x}"
+    digest = digest_of(number)
     repository = f"load/r{number % repositories}"
     body = json.dumps(
         {
@@ -226,13 +236,17 @@ def send_load(
     connections: int,
     repositories: int = 50,
     on_answer: Callable[[Report], None] = lambda _: None,
+    digest_of: Callable[[int], str] = made_up,
 ) -> Report:
     """Send the events of these numbers; returns once each is answered, or nobody is
     there any more.
 
     a_second: 0 for as many as there are answers
     """
-    known = {n: request_of(address, n, repositories=repositories) for n in set(numbers)}
+    known = {
+        n: request_of(address, n, repositories=repositories, digest_of=digest_of)
+        for n in set(numbers)
+    }
 
     async def run() -> Report:
         load = _Load(known, numbers, on_answer)

@@ -1,5 +1,6 @@
 """Finds out why images weigh more: against what was before, and whose doing it is."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -12,7 +13,8 @@ from weighbridge.domain.cause import (
     whole_image,
 )
 from weighbridge.domain.weighing import WeighedImage
-from weighbridge.store.open_violations import Sharing, find_sharing
+from weighbridge.store.dialect import Purpose, lock, settles_at_once
+from weighbridge.store.open_violations import Sharing, find_caused, find_sharing
 from weighbridge.store.session import Connection
 from weighbridge.store.stream_images import weighed_images
 from weighbridge.store.violations import set_cause
@@ -56,6 +58,23 @@ class Causes:
         if sharing is not None:
             cause = self._shared(before, image, sharing)
         return replace(cause, key=key)
+
+    def look_again(self, violation_ids: Collection[int]) -> None:
+        """Look once more for others with the causes of what was just begun, on
+        PostgreSQL: one that began at the same moment could not be seen before. Whoever
+        comes here is alone until the commit, and sees who was here before."""
+        if not violation_ids or settles_at_once(self.connection.dialect):
+            return
+        lock(self.connection, Purpose.TELL)
+        for caused in find_caused(self.connection, violation_ids):
+            key, platform = caused.cause_key, caused.platform
+            sharing = find_sharing(
+                self.connection, self.repository_id, platform, key, self.now
+            )
+            image, before = self._images(caused.image_id, caused.before_image_id)
+            if sharing is not None and image is not None and before is not None:
+                shared = self._shared(before, image, sharing)
+                set_cause(self.connection, caused.id, shared)
 
     def _shared(
         self, before: WeighedImage, image: WeighedImage, sharing: Sharing

@@ -61,14 +61,19 @@ class Episodes:
         found = find_open(connection, repository.id)
         self._open = {violation.key: violation for violation in found}
         self._to_tell: set[int] = set()
+        self._moved_house: set[int] = set()
         self._closed: set[int] = set()
+
+    @property
+    def tags(self) -> set[str]:
+        """The tags that violations are of."""
+        return {v.tag for v in self._open.values() if v.tag is not None}
 
     def end_what_is_over(self) -> None:
         """End episodes whose tag is gone, or whose limit is."""
         if not self._open:
             return
-        names = {v.tag for v in self._open.values() if v.tag is not None}
-        known = read_tags(self._connection, self._repository.id, names)
+        known = read_tags(self._connection, self._repository.id, self.tags)
         live = {name for name, tag in known.items() if tag.live_target is not None}
         found = list(self._open.values())
         self._end([v for v in found if v.tag not in (None, *live)], "gone")
@@ -114,7 +119,10 @@ class Episodes:
     def tell(self) -> None:
         """Write down who is to be told of what was found."""
         untold = find_untold(self._connection, self._open.values(), self._to_tell)
-        self._tell(untold, "opened")
+        # Another team or severity may have other channels; the same are not told.
+        moved = find_told(self._connection, self._moved_house, "opened")
+        self._tell(untold | moved, "opened")
+        self._causes.look_again(self._to_tell)
         told = find_told(self._connection, self._closed, "opened")
         ended = find_told(self._connection, told, "resolved")
         self._tell(told - ended, "resolved")
@@ -177,7 +185,10 @@ class Episodes:
             for violation in of_policy:
                 self._go_on(violation, offence, is_silent=violation.is_silent)
         elif finding.keeping == "kept":
-            self._end(same, "pushed")
+            # The image that was over the limit keeps it: it is the limit that changed.
+            raised = [v for v in same if v.image_id == offence.image_id is not None]
+            self._end(raised, "policy")
+            self._end([v for v in same if v not in raised], "pushed")
 
     def _is_news(self, same: Sequence[OpenViolation], *, is_silent: bool) -> bool:
         """Whether an episode begins, or goes on of which nobody was told: somebody
@@ -218,7 +229,8 @@ class Episodes:
         repository_id = self._repository.id
         number = find_ended(self._connection, repository_id, key, self._now)
         if number is not None:
-            ended = OpenViolation(number, key, None, None, is_silent)
+            whose = offence.team, offence.severity
+            ended = OpenViolation(number, key, None, None, is_silent, whose)
             self._closed.discard(number)
             return self._go_on(ended, offence, is_silent=is_silent)
         number = open_violation(
@@ -229,7 +241,14 @@ class Episodes:
             self._now,
             is_silent=is_silent,
         )
-        begun = OpenViolation(number, key, offence.tag, offence.image_id, is_silent)
+        begun = OpenViolation(
+            number,
+            key,
+            offence.tag,
+            offence.image_id,
+            is_silent,
+            (offence.team, offence.severity),
+        )
         self._open[key] = begun
         return begun
 
@@ -242,7 +261,10 @@ class Episodes:
             tag=offence.tag,
             image_id=offence.image_id,
             is_silent=is_silent,
+            whose=(offence.team, offence.severity),
         )
+        if goes_on.whose != violation.whose and not is_silent:
+            self._moved_house.add(violation.id)
         self._open[violation.key] = goes_on
         return goes_on
 
@@ -253,6 +275,7 @@ class Episodes:
             del self._open[violation.key]
         self._closed.update(ids)
         self._to_tell.difference_update(ids)
+        self._moved_house.difference_update(ids)
 
     def _is_limited(self, violation: OpenViolation) -> bool:
         key = violation.key

@@ -29,11 +29,20 @@ FIRST: Final = -1
 
 
 def refresh_and_judge(
-    connection: Connection, repository_id: int, now: datetime, judging: Judging
+    connection: Connection,
+    repository_id: int,
+    now: datetime,
+    judging: Judging,
+    *,
+    is_waiting: bool = False,
 ) -> None:
     """Bring a repository's row of the read model up to date and judge what changed;
-    nothing happens where nothing did."""
-    if refresh_if_stale(connection, repository_id, now, judging.platforms):
+    nothing happens where nothing did.
+
+    is_waiting: tags wait to be judged though nothing moved
+    """
+    is_changed = refresh_if_stale(connection, repository_id, now, judging.platforms)
+    if is_changed or is_waiting:
         judge(connection, repository_id, now, judging)
 
 
@@ -72,6 +81,34 @@ def judge(
     done = [tag.tag_id for tag in tags if tag.tag_id not in waiting]
     drop_unjudged(connection, repository_id, done)
     return tags[-1].tag_id if len(tags) == AT_ONCE else None
+
+
+def judge_standing(
+    connection: Connection, repository_id: int, now: datetime, judging: Judging
+) -> None:
+    """Hold policies that have changed against what has not: the newest image, and
+    those that violations are of. What is over now is nobody's push, and nobody is told
+    of it; who was told of a violation is told of its end."""
+    if not judging.is_judging:
+        return
+    lock_repositories(connection, [repository_id])
+    repository = find_judged(connection, repository_id)
+    if repository is None:
+        return
+    judging = replace(judging, is_silent=True)
+    episodes = Episodes(connection, repository, judging, now)
+    names = episodes.tags
+    episodes.end_what_is_over()
+    episodes.judge_repository()
+    wanted = {*names, repository.newest_tag or ""}
+    found = [find_tag(connection, repository_id, name) for name in sorted(wanted)]
+    tags = [tag for tag in found if tag is not None]
+    judged = judge_images(connection, repository, tags, judging, now)
+    episodes.judge(
+        image if image.tag.name in names else image.without_growth()
+        for image in judged.images
+    )
+    episodes.tell()
 
 
 def end_first_pass(

@@ -130,8 +130,8 @@ class _Look:
 def _early(
     answer: TagAnswer, pushed: Pushed, before: KnownTag | None
 ) -> frozenset[int]:
-    """Whoever has moved elsewhere than an event says has moved again since."""
-    if answer.failure is not None or answer.is_moved:
+    """What a tag has that moved may still be what one push before the last has left."""
+    if answer.failure is not None:
         return frozenset()
     if answer.move is not None:
         digest = answer.move.digest
@@ -139,4 +139,6 @@ def _early(
         digest = before.digest
     else:
         return frozenset()
+    if answer.is_moved:
+        return pushed.early_after(digest)
     return pushed.early(digest, None if before is None else before.pushed_at)

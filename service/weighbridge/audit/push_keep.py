@@ -17,6 +17,7 @@ from weighbridge.ports import Cost
 from weighbridge.store.claiming import Claim, hold
 from weighbridge.store.push_looks import end_look, worst_of
 from weighbridge.store.push_queue import (
+    TOO_EARLY,
     PushedTo,
     WaitingPush,
     note_done,
@@ -25,6 +26,7 @@ from weighbridge.store.push_queue import (
 )
 from weighbridge.store.session import Connection
 from weighbridge.store.tags import apply_failures, apply_gone, apply_moves
+from weighbridge.store.unjudged import note_said
 
 _LONGEST_S: Final = 300.0
 
@@ -63,7 +65,10 @@ class PushLedger:
         apply_failures(connection, claim, failures, now)
         gone = self._gone(claim)
         apply_gone(connection, claim, gone, now)
-        refresh_and_judge(connection, claim.repository_id, now, self.judging)
+        said = note_said(connection, claim, self._said())
+        refresh_and_judge(
+            connection, claim.repository_id, now, self.judging, is_waiting=said
+        )
         self.plan.settle(connection, now)
         note_told(connection, self.told, now, gone)
         self.judged = self._verdicts(connection)
@@ -77,6 +82,16 @@ class PushLedger:
                 is_there=bool(moves or failures),
                 is_due=bool(self.plan.whole or self._lost() - set(gone)),
             )
+
+    def _said(self) -> list[str]:
+        """Tags that are what we knew, and of which an event says that they are that
+        since just now: a crawl was faster."""
+        same = {t.pushed.name: t.pushed for t in self.told if t.outcome == "same"}
+        return [
+            name
+            for name, known in self.plan.known.items()
+            if name in same and same[name].tells_of(known.digest)
+        ]
 
     def _vanished(self) -> set[str]:
         """Tags that we know and that the registry says are not there."""
@@ -113,7 +128,8 @@ def note_told(
     for one in told:
         for event in one.pushed.events:
             if (wait := _wait(one, event, now)) is not None:
-                later[event.id] = (wait, one.why or "too_early")
+                why = TOO_EARLY if event.id in one.early else one.why
+                later[event.id] = (wait, why)
     for wait, why in set(later.values()):
         ids = [event for event, it in later.items() if it == (wait, why)]
         put_off(connection, ids, now + wait, why)

@@ -87,13 +87,15 @@ def plan_pushes(
         else:
             named += _of_digest(connection, repository_id, push, plan)
     found = by_tag(named)
-    soon = too_soon(connection, to, now)
+    soon = too_soon(connection, to, now) if found else {}
     for name in sorted(found, key=lambda name: found[name].ids):
+        pushed: Pushed | None = found[name]
         # That a tag is gone is told once, and does not come in bursts.
         if name in soon and not found[name].is_delete:
-            plan.held_back.setdefault(soon[name], []).extend(found[name].ids)
-        elif len(plan.asked) < TAGS:
-            plan.asked[name] = found[name]
+            fresh, pushed = found[name].split()
+            plan.held_back.setdefault(soon[name], []).extend(fresh)
+        if pushed is not None and len(plan.asked) < TAGS:
+            plan.asked[name] = pushed
     if repository_id is not None:
         plan.known = known_tags(connection, repository_id, list(plan.asked))
     return plan

@@ -39,6 +39,20 @@ class Pushed:
         """When the first of them came."""
         return min(event.received_at for event in self.events)
 
+    def split(self) -> tuple[list[int], "Pushed | None"]:
+        """Events that nobody has looked at yet, and what is left without them: that
+        is asked about again a few times at most, and not again for each new event."""
+        tried = [(self.name, event) for event in self.events if event.attempts]
+        fresh = [event.id for event in self.events if not event.attempts]
+        return fresh, by_tag(tried).get(self.name)
+
+    def tells_of(self, digest: Digest | None) -> bool:
+        """Whether an event says that this was pushed, or does not say what was."""
+        return any(
+            not event.is_delete and event.digest in (None, digest)
+            for event in self.events
+        )
+
     def add(self, push: WaitingPush) -> None:
         """One more event."""
         self.events.append(push)
@@ -68,6 +82,18 @@ class Pushed:
             and (digest is None or event.digest not in (None, digest))
             and not _is_before(event.pushed_at, known_at)
         )
+
+    def early_after(self, digest: Digest) -> frozenset[int]:
+        """The same where the tag has just moved to a digest. Of events that are older
+        than the one which tells of it, or where none does, it has moved on since."""
+        told = [e for e in self.events if e.digest == digest and not e.is_delete]
+        if not told:
+            return frozenset()
+        early = self.early(digest, self.times.get(digest))
+        # Ids say nothing of the order of events that came within the same moment.
+        last_at = max(event.received_at for event in told)
+        before = {e.id for e in self.events if e.received_at < last_at}
+        return early - before
 
     def time_of(self, digest: Digest, now: datetime) -> datetime | None:
         """When this digest was pushed. None where no event tells a time at all; the

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from weighbridge.audit.judge import FIRST, judge, refresh_and_judge
 from weighbridge.audit.judging import Judging
+from weighbridge.audit.standing import judge_what_stands
 from weighbridge.audit.writer import Writer
 from weighbridge.store.summaries import stale_repositories
 from weighbridge.store.unjudged import unjudged_repositories
@@ -22,6 +23,7 @@ async def refresh_stale(
         await writer.write(refresh_and_judge, repository_id, clock(), judging())
     if judging().is_judging:
         await _judge_what_waits(writer, registry_id, judging, clock)
+        await judge_what_stands(writer, registry_id, judging, clock)
 
 
 async def _judge_what_waits(

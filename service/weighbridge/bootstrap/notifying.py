@@ -19,6 +19,7 @@ from weighbridge.ports import Notifier
 
 Watch = Callable[[str, int, int], None]
 _LOOKED_EVERY_S: Final = 0.2
+_WRITE: Final = "write one under channels: in weighbridge.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def try_channels(
             raise _unknown(name, list(known))
     if not known:
         raise UsageError(
-            "no channel is configured", code="unknown_channel", hint="write channels:"
+            "no channel is configured", code="unknown_channel", hint=_WRITE
         )
     wanted = list(dict.fromkeys(names)) or list(known)
     return asyncio.run(_try_all(settings, wanted, known, watch))
@@ -153,7 +154,7 @@ def _routes_to(settings: Settings, name: str) -> int | None:
 
 def _unknown(name: str, known: list[str]) -> UsageError:
     nearest = get_close_matches(name, known, n=1, cutoff=0.5)
-    advice = f"there are {', '.join(known)}" if known else "write channels:"
+    advice = f"there are {', '.join(known)}" if known else _WRITE
     return UsageError(
         f"no channel is called {name!r}",
         code="unknown_channel",

@@ -72,6 +72,7 @@ class PushLooks:
     _looks: dict[str, "asyncio.Task[None]"] = field(default_factory=dict)
     _asked_again: set[str] = field(default_factory=set)
     _of_registry: Counter[str] = field(default_factory=Counter)
+    _in_line: dict[str, dict[str, Asked]] = field(default_factory=dict)
     _busy: Counter[str] = field(default_factory=Counter)
     _timers: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
 
@@ -91,12 +92,11 @@ class PushLooks:
         if key in self._looks:
             self._asked_again.add(key)
         elif self._of_registry[asked.registry.name] >= OF_A_REGISTRY:
-            self._ring_in(key, AGAIN_S)
+            # Whoever has a place now makes room; ringing again and again would cost
+            # more than the looks, of a thousand repositories that are pushed to.
+            self._in_line.setdefault(asked.registry.name, {})[key] = asked
         else:
-            self._of_registry[asked.registry.name] += 1
-            is_judged = asyncio.Event()
-            task = asyncio.create_task(self._look(asked, is_judged))
-            self._looks[key] = task
+            task, is_judged = self._start(asked)
             await _first_of(task, is_judged)
             if task.done():
                 task.result()
@@ -126,9 +126,24 @@ class PushLooks:
 
     async def aclose(self) -> None:
         """End what is under way; it still waits in the inbox."""
+        self._in_line.clear()
         for timer in self._timers.values():
             timer.cancel()
         await cancel(list(self._looks.values()))
+
+    def _start(self, asked: Asked) -> tuple["asyncio.Task[None]", asyncio.Event]:
+        """A look, and what is set when its verdict is stored."""
+        self._of_registry[asked.registry.name] += 1
+        is_judged = asyncio.Event()
+        task = asyncio.create_task(self._look(asked, is_judged))
+        self._looks[_key(asked)] = task
+        return task, is_judged
+
+    def _start_next(self, registry: str) -> None:
+        """Give a place that is free to whoever has waited longest for one."""
+        if in_line := self._in_line.get(registry):
+            task, _ = self._start(in_line.pop(next(iter(in_line))))
+            task.add_done_callback(_log_failure)
 
     async def _look(self, asked: Asked, is_judged: asyncio.Event) -> None:
         key = _key(asked)
@@ -143,6 +158,7 @@ class PushLooks:
         finally:
             self._of_registry[asked.registry.name] -= 1
             del self._looks[key]
+            self._start_next(asked.registry.name)
 
     async def _look_once(self, asked: Asked, is_judged: asyncio.Event) -> Ended:
         desk = self.desk(asked.registry)
@@ -191,9 +207,13 @@ class PushLooks:
 
     def _ring_in(self, key: str, wait_s: float) -> None:
         """Not by a job that waits: others would wait for its place."""
-        if key not in self._timers:
-            loop = asyncio.get_running_loop()
-            self._timers[key] = loop.call_later(wait_s, self._ring, key)
+        loop = asyncio.get_running_loop()
+        timer = self._timers.get(key)
+        if timer is not None:
+            if timer.when() <= loop.time() + wait_s:
+                return
+            timer.cancel()
+        self._timers[key] = loop.call_later(wait_s, self._ring, key)
 
     def _ring(self, key: str) -> None:
         self._timers.pop(key, None)

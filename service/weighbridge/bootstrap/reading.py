@@ -30,10 +30,14 @@ class Heaviest:
 
 @dataclass(frozen=True, slots=True)
 class Violating:
-    """Violations, newest first, and whether there are more of them."""
+    """Violations, newest first, and whether there are more of them.
+
+    is_part: not all were asked for: that there is none does not say that all is well
+    """
 
     rows: tuple[ViolationReport, ...]
     is_cut: bool
+    is_part: bool = False
 
 
 def top(
@@ -67,7 +71,8 @@ def violations(settings: Settings, query: ViolationQuery, now: datetime) -> Viol
     ):
         check_registry(connection, query.registry)
         page = violation_page(connection, query, now)
-    return Violating(page.items, page.next_cursor is not None)
+    is_part = (query.registry, query.team, query.severity) != (None, None, None)
+    return Violating(page.items, page.next_cursor is not None, is_part)
 
 
 def check_registry(connection: Connection, name: str | None) -> None:

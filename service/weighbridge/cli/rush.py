@@ -6,8 +6,11 @@ whole, as small webhooks do, is refused by its first bytes.
 """
 
 import json
+import math
 import re
 from typing import ClassVar, Final
+
+from prometheus_client import Counter
 
 from weighbridge.cli.head_deadline import HeadDeadline
 from weighbridge.telemetry import Telemetry
@@ -16,11 +19,15 @@ from weighbridge.web.webhooks.room import RETRY_AFTER_S, overloaded
 
 IN_HAND: Final = 160
 """Webhooks that are parsed, committed and answered at the same time."""
+RENEWED_S: Final = 1.0
+"""So often at most the clocks of a connection are set by refusals."""
 _BEGIN: Final = b"POST /webhooks/"
 _PATH: Final = re.compile(rb"POST /webhooks/([a-z]{1,20})(/)?")
 _LENGTH: Final = re.compile(
     rb"\r\ncontent-length:[ \t]*([0-9]{1,7})[ \t]*(?=\r\n)", re.IGNORECASE
 )
+_LAST: Final = (b" http/1.0\r\n", b"\r\nconnection: close\r\n")
+"""In the head of a client that asks no more, see RFC 9112 9.6."""
 _LONGER: Final = re.compile(rb"\r\n(?:transfer-encoding|expect)[ \t]*:", re.IGNORECASE)
 
 
@@ -30,6 +37,7 @@ class Rush:
     def __init__(self, telemetry: Telemetry, sources: frozenset[str]) -> None:
         self._telemetry = telemetry
         self._sources = sources
+        self._counters: dict[tuple[str, bool], tuple[Counter, ...]] = {}
         self.in_hand = 0
 
     @property
@@ -39,12 +47,22 @@ class Rush:
     def note(self, request: bytes) -> None:
         """Count one that was sent away."""
         found = _PATH.match(request)
-        source = found.group(1).decode("ascii") if found else ""
-        if source in self._sources:
-            self._telemetry.webhook_rejections.labels(source, "overload").inc()
-        tail = "/{secret}" if found and found.group(2) else ""
-        route = f"/webhooks/{{source}}{tail}"
-        self._telemetry.http_requests.labels("POST", route, "503").inc()
+        source = found[1].decode("ascii") if found else ""
+        kind = (source if source in self._sources else "", bool(found and found[2]))
+        counters = self._counters.get(kind)
+        if counters is None:
+            # To find a counter by its labels takes longer than to refuse.
+            counters = self._counters[kind] = self._counters_of(*kind)
+        for counter in counters:
+            counter.inc()
+
+    def _counters_of(self, source: str, has_secret: bool) -> tuple[Counter, ...]:
+        route = "/webhooks/{source}/{secret}" if has_secret else "/webhooks/{source}"
+        requests = self._telemetry.http_requests.labels("POST", route, "503")
+        if not source:
+            return (requests,)
+        rejections = self._telemetry.webhook_rejections
+        return requests, rejections.labels(source, "overload")
 
 
 class RushDoor(HeadDeadline):
@@ -52,6 +70,7 @@ class RushDoor(HeadDeadline):
 
     rush: ClassVar[Rush]
     _is_in_hand = False
+    _renewed_at = -math.inf
 
     def data_received(self, data: bytes) -> None:
         # What only begins is not counted: whoever sends nothing more would take the
@@ -81,7 +100,18 @@ class RushDoor(HeadDeadline):
     def _refuse(self, data: bytes) -> None:
         self.transport.write(REFUSAL)
         self.rush.note(data)
-        # As after any other answer.
+        if is_last(data):
+            self.transport.close()
+        else:
+            self._wait_for_the_next()
+
+    def _wait_for_the_next(self) -> None:
+        """As after any other answer, but not at each refusal: to set the clocks takes
+        longer than to refuse, and they run for several seconds."""
+        now = self.loop.time()
+        if now - self._renewed_at < RENEWED_S:
+            return
+        self._renewed_at = now
         self._end_waiting()
         self._await_head()
         self._unset_keepalive_if_required()
@@ -108,6 +138,12 @@ def is_whole(data: bytes) -> bool:
     if not end or len(lengths) != 1 or _LONGER.search(lines):
         return False
     return int(lengths[0]) == len(body)
+
+
+def is_last(data: bytes) -> bool:
+    """Whether the connection is to be closed behind the answer."""
+    head = data.partition(b"\r\n\r\n")[0].lower() + b"\r\n"
+    return any(words in head for words in _LAST)
 
 
 def _refusal() -> bytes:

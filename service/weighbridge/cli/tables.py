@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 # What spreadsheets read as a formula (OWASP, "CSV Injection").
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 _BACKTICKS: Final = re.compile("`+")
 _PIPE: Final = re.compile(r"(?<=(\\))\||\|")
 

@@ -100,6 +100,8 @@ def _cells(flagged: Flagged, screen: Screen) -> list[str]:
 
 def _totals(trial: Trial) -> list[str]:
     """How many of how many, limit by limit where there are several."""
+    if not trial.repositories:
+        return ["no repository that was crawled fits"]
     every = plural(trial.repositories, "repository", "repositories")
     lines = [f"{trial.exceeding:,} of {every} would be over a limit"]
     if len(trial.by_key) > 1:

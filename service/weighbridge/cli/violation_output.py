@@ -47,7 +47,9 @@ def printed(found: Violating, output: Output, screen: Screen, now: datetime) -> 
     if output == "markdown":
         return markdown_table(_TITLES, [[code(c) for c in row] for row in cells])
     if not rows:
-        return "nothing exceeds its limit"
+        return (
+            "there is none of these" if found.is_part else "nothing exceeds its limit"
+        )
     return "\n".join(_table(rows, cells, screen, is_cut=found.is_cut))
 
 

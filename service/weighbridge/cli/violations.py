@@ -24,7 +24,7 @@ _SEVERITIES: Final = ("critical", "warning", "info")
 @click.option(
     "--severity", type=click.Choice(_SEVERITIES), help="Those that are so severe."
 )
-@click.option("--all", "is_all", is_flag=True, help="Also those that are over.")
+@click.option("--all", "is_all", is_flag=True, help="Also those that have ended.")
 @click.option("--limit", type=Count(1, 1000), default=100, help="How many, 1 to 1000.")
 @common_options(results=True)
 def command(

@@ -42,7 +42,7 @@ def command() -> None:
     "--until",
     metavar="DATE|DURATION",
     required=True,
-    help="The last day, as 2026-12-31, or how long, as 30d.",
+    help="The last day, to its end in UTC (2026-12-31), or how long (30d).",
 )
 @common_options(results=True, sizes=False)
 def create(
@@ -77,7 +77,7 @@ def create(
 
 
 @command.command("list", epilog=_LIST)
-@click.option("--all", "is_all", is_flag=True, help="Also those that are over.")
+@click.option("--all", "is_all", is_flag=True, help="Also those that have ended.")
 @click.option("--limit", type=Count(1, 1000), default=100, help="How many, 1 to 1000.")
 @common_options(results=True, sizes=False)
 def list_(options: Options, is_all: bool, limit: int) -> int:

@@ -47,12 +47,13 @@ notifications:
 def _gitlab(url: str, secret: str) -> str:
     return f"""\
 # /etc/gitlab/gitlab.rb, then: gitlab-ctl reconfigure
+# (before GitLab 17.0: 'threshold' => 5 in place of maxretries)
 registry['notifications'] = [
   {{
     'name' => 'weighbridge',
     'url' => '{url}',
     'timeout' => '5s',
-    'threshold' => 5,
+    'maxretries' => 10,
     'backoff' => '1s',
     'headers' => {{ 'Authorization' => ['Bearer {secret}'] }}
   }}

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, Final, Literal, Self, TypeAlias
 
 from pydantic import ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from weighbridge.config.across import without
 from weighbridge.config.channel_fields import (
@@ -26,6 +27,7 @@ from weighbridge.config.channel_fields import (
     signing_key,
 )
 from weighbridge.config.channel_rules import channel_clashes, smtp_clash
+from weighbridge.config.channel_url import check_channel_url
 from weighbridge.config.fields import (
     PATTERNS,
     ReadableFile,
@@ -150,9 +152,17 @@ class ChannelSettings(Keys):
 
     def current_url(self) -> Secret:
         """The address as it is now: its file is read again, because it may have been
-        replaced. Raises ConfigError(secret_file)."""
+        replaced, and checked as it was at the start. Raises ConfigError(secret_file,
+        and whatever the check says)."""
         if self.url_file is not None:
-            return read_secret_file(self.url_file)
+            url = read_secret_file(self.url_file)
+            try:
+                check_channel_url(url.reveal(), dict(self))
+            except PydanticCustomError as exc:
+                # Not as its cause: nothing of the address is to be in a traceback.
+                words = f"{self.url_file} {exc.message()}"
+                raise ConfigError(words, code=exc.type) from None
+            return url
         if self.url is not None:
             return self.url
         raise ConfigError(f"channel {self.name} has no url", code="missing_key")

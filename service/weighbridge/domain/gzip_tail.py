@@ -52,6 +52,9 @@ def judge_tail(
         return annotated(unknown, annotated_bytes, compressed_bytes)
     isize = int.from_bytes(tail[-4:], "little")
     least = _least_bytes(compressed_bytes)
+    # `umoci insert` neither fills up the last block nor closes the tar, so that what
+    # its trailer says is true and refused: from here it is no different from the last
+    # of several members, whose length may be any, and a size must not be wrong.
     is_tar_length = isize >= _SMALLEST_TAR_BYTES and isize % _TAR_BLOCK_BYTES == 0
     if not is_tar_length or isize > most or (isize < least and most < _WRAP):
         unknown = Uncompressed("unknown", None, 0, most, "implausible_isize")

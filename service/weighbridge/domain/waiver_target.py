@@ -29,6 +29,8 @@ def parse_target(text: str) -> Match:
     name, has_tag, tag = last.partition(":")
     if not slash:
         raise refused(f"{printable(text, 80)!r} names no repository", _EXAMPLE)
+    if "@" in text:
+        raise refused("a waiver is about tags, and takes no digest", _EXAMPLE)
     return checked_target(registry, f"{path}{has_path}{name}", tag if has_tag else "*")
 
 
@@ -108,7 +110,7 @@ def parse_moment(text: str, now: datetime) -> datetime:
 def checked_until(moment: datetime, now: datetime) -> datetime:
     """Raises UsageError(invalid_waiver) for what is over, or too far away."""
     if moment <= now:
-        raise refused("a waiver that ends at once is of no use", "take a later day")
+        raise refused("a waiver has to end in the future", "take a later day")
     if moment - now > LONGEST:
         raise _too_far()
     return moment

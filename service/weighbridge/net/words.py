@@ -53,6 +53,11 @@ def unconnected(exc: httpx.ConnectError) -> tuple[str, str]:
     return str(exc), ""
 
 
+def unreached(exc: OSError) -> str:
+    """The cause of a connection that was never made."""
+    return _OS.get(exc.errno or 0) or exc.strerror or str(exc)
+
+
 def _untrusted(cause: ssl.SSLCertVerificationError) -> tuple[str, str]:
     """The words after the colon are OpenSSL's: `self-signed certificate`."""
     said = cause.verify_message.rstrip(".")

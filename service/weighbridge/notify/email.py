@@ -13,6 +13,7 @@ from weighbridge.errors import AddressRefused, ConfigError, NotifyError
 from weighbridge.net.dial import open_socket
 from weighbridge.net.guard import Reach, checked
 from weighbridge.net.resolve import SystemResolver
+from weighbridge.net.words import unreached
 from weighbridge.notify.post import DEADLINE_S, unreadable
 from weighbridge.notify.render.mail import domain_of, mail_of
 from weighbridge.notify.smtp import MailServer, hand_over
@@ -98,7 +99,7 @@ class EmailNotifier:
             raise
         except OSError as exc:
             raise NotifyError(
-                f"channel {self._name}: no connection: {exc.strerror or exc}",
+                f"channel {self._name}: no connection: {unreached(exc)}",
                 code="connect_error",
                 retryable=True,
                 hint="check smtp.host and smtp.port",

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, bindparam, func, select
 
 from weighbridge.domain.message import NotificationEvent
+from weighbridge.domain.policy import Severity
 from weighbridge.store.dialect import among_ids, listed
 from weighbridge.store.outbox import REVOCABLE
 from weighbridge.store.push_tables import notifications, violations
@@ -26,7 +27,15 @@ _KEY: Final = (
     _table.limit_key,
 )
 _OPEN: Final = (
-    select(_table.id, *_KEY, _table.tag, _table.image_id, _table.is_silent)
+    select(
+        _table.id,
+        *_KEY,
+        _table.tag,
+        _table.image_id,
+        _table.is_silent,
+        _table.team,
+        _table.severity,
+    )
     .where(
         _table.repository_id == bindparam("repository"),
         _table.closed_at.is_(None),
@@ -55,6 +64,17 @@ _SHARING: Final = (
     .limit(1)
     .with_for_update(skip_locked=True)
 )
+_CAUSED: Final = (
+    select(
+        _table.id,
+        _table.platform,
+        _table.cause_key,
+        _table.before_image_id,
+        _table.image_id,
+    )
+    .where(among_ids(_table.id), _table.cause_key.is_not(None))
+    .order_by(_table.id)
+)
 _TOLD: Final = (
     select(notifications.c.violation_id)
     .distinct()
@@ -68,13 +88,25 @@ _TOLD: Final = (
 
 @dataclass(frozen=True, slots=True)
 class OpenViolation:
-    """An episode that is not over. `tag`, `image_id`: of its last image."""
+    """An episode that is not over. `tag`, `image_id`: of its last image; `whose`: team
+    and severity, by which it finds its way to channels."""
 
     id: int
     key: ViolationKey
     tag: str | None
     image_id: int | None
     is_silent: bool
+    whose: tuple[str | None, Severity]
+
+
+class Caused(NamedTuple):
+    """A violation whose cause has a key."""
+
+    id: int
+    platform: str
+    cause_key: bytes
+    before_image_id: int | None
+    image_id: int | None
 
 
 class Sharing(NamedTuple):
@@ -90,8 +122,8 @@ def find_open(connection: Connection, repository_id: int) -> list[OpenViolation]
     """The episodes of a repository that are not over, the oldest first."""
     rows = connection.execute(_OPEN, {"repository": repository_id})
     return [
-        OpenViolation(number, ViolationKey(*key), tag, image_id, is_silent)
-        for number, *key, tag, image_id, is_silent in rows
+        OpenViolation(row.id, ViolationKey(*row[1:5]), *row[5:8], whose=tuple(row[8:]))
+        for row in rows
     ]
 
 
@@ -114,6 +146,12 @@ def find_told(
         return set()
     parameters = {"ids": listed(sorted(ids)), "the_event": event}
     return set(connection.execute(_TOLD, parameters).scalars())
+
+
+def find_caused(connection: Connection, ids: Collection[int]) -> list[Caused]:
+    """Those of the violations whose cause may be shared."""
+    rows = connection.execute(_CAUSED, {"ids": listed(sorted(ids))})
+    return [Caused(*row) for row in rows]
 
 
 def find_sharing(

@@ -21,6 +21,10 @@ MOST: Final = 10_000
 BURST: Final = timedelta(seconds=10)
 LOOKS_IN_A_BURST: Final = 2
 """A tag is looked at so often within that time, however many events tell of it."""
+TOO_EARLY: Final = "too_early"
+"""What is said of events that are looked at again, as they have not come true yet."""
+EARLY: Final = timedelta(seconds=3)
+"""Such a look comes sooner than that."""
 
 _table = pushes.c
 _WAITS: Final = (
@@ -53,7 +57,16 @@ _LOOKS: Final = (
         _table.tag.is_not(None),
     )
     .group_by(_table.tag, _table.done_at)
-    .order_by(_table.tag, _table.done_at.desc())
+)
+_EARLY_LOOKS: Final = (
+    select(_table.tag, _table.due_at)
+    .where(
+        *_WAITS,
+        _table.due_at <= bindparam("soon", type_=Moment()),
+        _table.outcome == TOO_EARLY,
+        _table.tag.is_not(None),
+    )
+    .group_by(_table.tag, _table.due_at)
 )
 _IS_OURS: Final = (among_ids(_table.id), _table.done_at.is_(None))
 _TAGS_AT: Final = (
@@ -125,13 +138,19 @@ def next_due(connection: Connection, to: PushedTo) -> datetime | None:
 def too_soon(
     connection: Connection, to: PushedTo, now: datetime
 ) -> Mapping[str, datetime]:
-    """Tags that were looked at often enough just now, and when they may be again."""
-    parameters = {**to._asdict(), "since": now - BURST}
+    """Tags that were looked at often enough just now, and when they may be again.
+
+    Looks that left an event waiting count as well: whoever tells again and again of
+    what never comes true would have each event looked at. They count as made when the
+    next one is due, some moments later.
+    """
+    parameters = {**to._asdict(), "since": now - BURST, "soon": now + EARLY}
     looks: dict[str, list[datetime]] = {}
-    for tag, done_at in connection.execute(_LOOKS, parameters):
-        looks.setdefault(tag, []).append(done_at)
+    for statement in (_LOOKS, _EARLY_LOOKS):
+        for tag, at in connection.execute(statement, parameters):
+            looks.setdefault(tag, []).append(at)
     return {
-        tag: times[LOOKS_IN_A_BURST - 1] + BURST
+        tag: sorted(times)[-LOOKS_IN_A_BURST] + BURST
         for tag, times in looks.items()
         if len(times) >= LOOKS_IN_A_BURST
     }

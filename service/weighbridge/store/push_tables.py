@@ -45,11 +45,12 @@ pushes = Table(
     # A code: what came of it; while it waits, why the last look brought no answer.
     Column("outcome", Text, nullable=False),
 )
+# By when: of a flood most rows are held back, and are not to be read at each look.
 Index(
     "ix_pushes_waiting",
     pushes.c.registry,
     pushes.c.repository,
-    pushes.c.id,
+    pushes.c.due_at,
     sqlite_where=pushes.c.done_at.is_(None),
     postgresql_where=pushes.c.done_at.is_(None),
 )

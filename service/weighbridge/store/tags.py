@@ -131,7 +131,9 @@ def apply_moves(
     added = add_tags(connection, claim.repository_id, new, now)
     point_tags(connection, pointings, now)
     confirm_tags(connection, confirmed)
-    note_unjudged(connection, claim, [*added, *(p.tag.id for p in pointings)])
+    read = [p.tag.id for p in pointings if p.tag.target is None]
+    moved = [p.tag.id for p in pointings if p.tag.target is not None]
+    note_unjudged(connection, claim, [*added, *read], moved)
     entered = [tag.target for tag in new] + [p.target for p in pointings]
     left = [pointing.tag.live_target for pointing in pointings]
     returned = sum(pointing.tag.is_gone for pointing in pointings)

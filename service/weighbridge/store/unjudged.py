@@ -1,16 +1,16 @@
 """Rows of `unjudged`: tags that moved and that no policy was held against yet."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, case, delete, select
+from sqlalchemy import Connection, bindparam, case, delete, or_, select
 
 from weighbridge.store.claiming import Claim
-from weighbridge.store.dialect import GoneRows, PutRows
+from weighbridge.store.dialect import GoneRows, PutRows, Rows, among_texts, listed
 from weighbridge.store.models import repositories, tags
-from weighbridge.store.push_tables import unjudged
+from weighbridge.store.push_tables import unjudged, violations
 from weighbridge.store.tag_rows import read_tags
 
 AT_ONCE: Final = 2_000
@@ -37,6 +37,24 @@ _FIND: Final = (
     )
     .order_by(unjudged.c.tag_id)
     .limit(AT_ONCE)
+)
+_UNTOLD: Final = Rows(
+    select(tags.c.id)
+    .distinct()
+    .outerjoin(
+        violations,
+        (violations.c.repository_id == tags.c.repository_id)
+        & (violations.c.tag == tags.c.name)
+        & violations.c.closed_at.is_(None)
+        & violations.c.is_silent,
+    )
+    .where(
+        tags.c.repository_id == bindparam("repository"),
+        among_texts(tags.c.name),
+        tags.c.gone_at.is_(None),
+        tags.c.target_id.is_not(None),
+        or_(tags.c.moved_at.is_(None), violations.c.id.is_not(None)),
+    )
 )
 _WAITING: Final = (
     select(unjudged.c.repository_id)
@@ -65,11 +83,29 @@ class UnjudgedTag:
     is_weighed: bool = False
 
 
-def note_unjudged(connection: Connection, claim: Claim, tag_ids: Iterable[int]) -> None:
-    """Remember tags that moved. Not in a repository's first pass, unless somebody
-    said that they were pushed: what was there before us is nobody's push."""
-    if claim.pass_number == 0 and not claim.is_push:
-        return
+def note_unjudged(
+    connection: Connection, claim: Claim, new: Iterable[int], moved: Iterable[int]
+) -> None:
+    """Remember tags that are new, and such that moved away from what we saw before.
+
+    Not what is new before a repository's first complete pass, unless somebody said
+    that it was pushed: what was there before us is nobody's push.
+    """
+    is_first = claim.pass_number == 0 and not claim.is_push
+    _note(connection, claim, [*moved] if is_first else [*moved, *new])
+
+
+def note_said(connection: Connection, claim: Claim, names: Collection[str]) -> bool:
+    """Remember tags of which somebody says that what we have seen there already was
+    pushed just now: those that a first pass has found, or that nobody was told of.
+    Returns whether there are any."""
+    parameters = {"repository": claim.repository_id, "names": listed(sorted(names))}
+    found = [tag for (tag,) in _UNTOLD.read(connection, parameters)] if names else []
+    _note(connection, claim, found)
+    return bool(found)
+
+
+def _note(connection: Connection, claim: Claim, tag_ids: Sequence[int]) -> None:
     rows = [(claim.repository_id, tag, False, False) for tag in sorted(tag_ids)]
     _PUT.put(connection, rows)
 

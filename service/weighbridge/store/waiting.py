@@ -22,6 +22,7 @@ from weighbridge.store.dialect import (
 from weighbridge.store.models import (
     blobs,
     images,
+    index_members,
     layers,
     media_types,
     repositories,
@@ -87,6 +88,14 @@ _THESE: Final = (
     .join(blobs, blobs.c.id == images.c.id)
     .where(among_bytes(blobs.c.digest), _IS_WAITING)
     .order_by(images.c.id)
+)
+_THEIR_CHILDREN: Final = (
+    select(images.c.id)
+    .join(index_members, index_members.c.child_id == images.c.id)
+    .join(blobs, blobs.c.id == index_members.c.index_id)
+    .where(among_bytes(blobs.c.digest), _IS_WAITING)
+    .order_by(images.c.id)
+    .distinct()
 )
 _LAYERS: Final = (
     select(
@@ -155,10 +164,12 @@ def waiting_of(
     connection: Connection, repository_id: int, digests: Collection[Digest]
 ) -> Sequence[Place]:
     """Those of these digests that are images without a total, served by this
-    repository."""
+    repository; of an index its children."""
     parameters = {"hashes": listed(map(raw, digests))}
-    ids = connection.execute(_THESE, parameters).scalars()
-    return [Place(repository_id, image_id) for image_id in ids]
+    found: set[int] = set()
+    for statement in (_THESE, _THEIR_CHILDREN):
+        found |= set(connection.execute(statement, parameters).scalars())
+    return [Place(repository_id, image_id) for image_id in sorted(found)]
 
 
 def images_without_total(

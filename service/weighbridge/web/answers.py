@@ -50,13 +50,16 @@ def csv_answer(
 
 
 def cell(value: object) -> object:
-    """A value for a cell: unknown is empty, and no text is a formula.
+    """A value for a cell: unknown is empty, `true` and `false` are spelt as in JSON,
+    and no text is a formula.
 
     Spreadsheets run what starts with these characters (OWASP, CSV injection); an
     apostrophe in front makes it text.
     """
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, str) and value.startswith(_FORMULA):
         return f"'{value}"
     return value

@@ -1,9 +1,11 @@
 """Bodies of requests that write: read under a cap, then strictly."""
 
+import asyncio
 from collections.abc import Mapping, Set
 from typing import Final, TypeAlias
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
 from weighbridge.domain.printable import printable
 from weighbridge.domain.strict_json import parse_json
@@ -12,19 +14,32 @@ from weighbridge.web.errors import Refusal
 
 BODY_BYTES: Final = 64 * 1024
 """No body that we take has a use for more."""
+READ_S: Final = 10.0
 _TOLD: Final = 20
 
 
-async def read_body(request: Request, most: int = BODY_BYTES) -> bytes:
-    """The body. Raises Refusal(413) without reading what is beyond `most` bytes."""
+async def read_body(
+    request: Request, most: int = BODY_BYTES, read_s: float = READ_S
+) -> bytes:
+    """The body. Raises Refusal(413) without reading what is beyond `most` bytes,
+    Refusal(408) for one that takes too long, Refusal(400) for one without its end."""
     stated = request.headers.get("content-length", "")
     if stated.isascii() and stated.isdigit() and int(stated[:20]) > most:
         raise _too_large(most)
     body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > most:
-            raise _too_large(most)
+    try:
+        async with asyncio.timeout(read_s):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > most:
+                    raise _too_large(most)
+    except TimeoutError as exc:
+        words = f"the body did not come within {read_s:g} seconds"
+        raise Refusal(408, words, code="body_timeout") from exc
+    except ClientDisconnect as exc:
+        # Nobody waits for the answer; without it this were a fault of ours in the log.
+        words = "the body did not come to its end"
+        raise Refusal(400, words, code="invalid_body") from exc
     return bytes(body)
 
 

@@ -46,7 +46,7 @@ class Limits:
 
     def limits(self, request: Request, ref: Ref) -> Response:
         """The limits of an image, whether each is waived, and the images before it in
-        its stream, from which growth is counted."""
+        its stream, from which growth is counted: of platforms that are configured."""
         now = self._clock()
         with self._database.read() as connection:
             registry, reference = _meant(ref, registry_reports(connection))

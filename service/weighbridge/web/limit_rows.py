@@ -16,7 +16,8 @@ class ImageLimit(PolicyDecision):
 
 @dataclass(frozen=True, slots=True)
 class EarlierImage:
-    """An image that a tag like this one has pointed to, compressed."""
+    """An image that a tag like this one has pointed to, compressed. Of a tag without
+    any platform that is configured it is the image that speaks for it."""
 
     platform: str
     digest: Digest
@@ -25,8 +26,8 @@ class EarlierImage:
 
 @dataclass(frozen=True, slots=True)
 class ImageLimits:
-    """What holds for an image; `images` are those before it, of each platform the
-    latest first. Growth is counted from the median of ten."""
+    """What holds for an image; `images` are those before it, of each platform that is
+    configured the latest first. Growth is counted from the median of ten."""
 
     registry: str
     repository: str

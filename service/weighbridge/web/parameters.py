@@ -84,7 +84,7 @@ WaiverId: TypeAlias = Annotated[
 ]
 IsAll: TypeAlias = Annotated[
     bool,
-    Query(alias="all", description="Also those that are over"),
+    Query(alias="all", description="Also those that have ended"),
     BeforeValidator(_true_or_false),
 ]
 Cursor: TypeAlias = Annotated[

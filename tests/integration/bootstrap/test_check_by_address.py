@@ -8,17 +8,17 @@ import pytest
 from support.recording_server import recording_server
 from weighbridge.bootstrap.checking import Asked, check
 from weighbridge.bootstrap.service_limits import service_at
-from weighbridge.config import Settings
+from weighbridge.config import RegistrySettings, Settings
 from weighbridge.domain.policy import Policy
+from weighbridge.domain.secret import Secret
 from weighbridge.errors import DocumentError
 
-SETTINGS = Settings.model_validate(
-    {
-        "registries": [
-            {"name": "hub", "url": "https://registry-1.docker.io"},
-            {"name": "ours", "url": "https://registry.example:5000"},
-        ]
-    }
+SETTINGS = Settings(
+    database_url=Secret("sqlite://"),
+    registries=(
+        RegistrySettings(name="hub", url="https://registry-1.docker.io"),
+        RegistrySettings(name="ours", url="https://registry.example:5000"),
+    ),
 )
 
 

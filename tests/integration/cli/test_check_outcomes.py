@@ -83,9 +83,7 @@ def demo() -> Iterator[str]:
 
 
 @pytest.fixture
-def home(
-    demo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Path]:
+def home(demo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """With files of policies, and nothing of whoever runs the tests."""
     for name in ("WEIGHBRIDGE_CONFIG", "WEIGHBRIDGE_TOKEN", "DOCKER_CONFIG"):
         monkeypatch.delenv(name, raising=False)
@@ -94,7 +92,7 @@ def home(
     (tmp_path / "limits.yaml").write_text(POLICIES)
     (tmp_path / "layers.yaml").write_text("policies: [{name: few, max_layers: 99}]")
     (tmp_path / "config.yaml").write_text(CONFIGURATION.format(url=demo))
-    yield tmp_path
+    return tmp_path
 
 
 @pytest.mark.usefixtures("home")

@@ -177,13 +177,15 @@ def test_a_wheel_is_installed_and_is_what_checks(demo: str, tmp_path: Path) -> N
     image = {"image": f"{demo}/shop/api:1.5.0", "max-compressed": "500MB"}
 
     installed = run_step(INSTALL, {"package": str(wheel)}, tmp_path, offline)
-    (tmp_path / "bin" / "weighbridge").write_text("#!/bin/sh\nexit 99\n")
+    (package,) = tmp_path.glob("weighbridge/lib/*/site-packages/weighbridge")
+    with (package / "__init__.py").open("a") as file:
+        file.write('__version__ = "of the wheel"\n')
     ended = run_step(CHECK, image, tmp_path, lent)
 
     assert installed.code == 0, installed.said
     assert ended.code == 1, ended.said
     assert ended.outputs["outcome"] == "fail"
-    assert (tmp_path / "weighbridge" / "bin" / "weighbridge").exists()
+    assert "weighbridge of the wheel: " in ended.files["GITHUB_STEP_SUMMARY"]
 
 
 def test_expressions_stand_in_variables_and_never_in_a_script() -> None:

@@ -203,6 +203,7 @@ async def test_nobody_listens(tmp_path: Path) -> None:
     error = await failure(tmp_path, **keys(port, "none"))
 
     assert (error.code, error.retryable) == ("connect_error", True)
+    assert error.message == "channel ops: no connection: nothing listens there"
 
 
 async def test_what_speaks_no_smtp_is_told(tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from support.fake_notifier import CountedTries, FakeNotifier, down, refused
 from support.outbox_world import GB, OutboxWorld
 from support.store_world import T0
 from support.wait import wait_until
-from weighbridge.audit.deliver import MOST, Telling, deliver_next
+from weighbridge.audit.deliver import LONGEST_HOLD_S, MOST, Telling, deliver_next
 from weighbridge.audit.writer import Writer
+from weighbridge.store.reports.notifications import channel_reports
 from weighbridge.store.session import Database
 
 SECOND = timedelta(seconds=1)
@@ -132,6 +133,25 @@ async def test_what_the_receiver_asks_for_wins(
     assert await deliver_next(telling, notifier) is not None
 
 
+async def test_one_that_does_not_get_through_holds_others_up_for_a_minute_at_most(
+    database: Database, telling: Telling, clock: Moving
+) -> None:
+    outbox = OutboxWorld(database)
+    outbox.opened()
+    notifier = FakeNotifier("ops", *[down() for _ in range(20)])
+    held = []
+
+    while (due := outbox.next_due(clock.now)) is not None:
+        clock.now = max(clock.now, due)
+        done = await deliver_next(telling, notifier)
+        assert done is not None
+        held.append(done.hold_s)
+        if len(held) == 12:
+            break
+
+    assert held == [1, 2, 4, 8, 16, 32, *[LONGEST_HOLD_S] * 6]
+
+
 async def test_what_is_refused_holds_up_no_other_message(
     database: Database, telling: Telling, clock: Moving
 ) -> None:
@@ -151,6 +171,29 @@ async def test_what_is_refused_holds_up_no_other_message(
     clock.now = T0 + 15 * MINUTE
     assert await deliver_next(telling, notifier) is not None
     assert [len(notifier.messages), len(notifier.taken)] == [3, 2]
+
+
+async def test_what_is_refused_is_not_tried_again_soon_and_seen_at_once_alert_out_002(
+    database: Database, telling: Telling, clock: Moving
+) -> None:
+    # A 4xx is no reason to knock again after a second. It is one to do so within the
+    # day: the channel may be put right by then, and nothing is lost.
+    outbox = OutboxWorld(database)
+    outbox.opened()
+    notifier = FakeNotifier("ops", *[refused() for _ in range(1_000)])
+    tried_at, states = [], set()
+
+    while (due := outbox.next_due(clock.now)) is not None:
+        clock.now = max(clock.now, due)
+        await deliver_next(telling, notifier)
+        tried_at.append(clock.now - T0)
+        with database.read() as connection:
+            (report,) = channel_reports(connection)
+        states.add((report.state, report.error_code, report.given_up))
+
+    assert tried_at == [number * 15 * MINUTE for number in range(97)]
+    code = refused().code
+    assert states == {("failing", code, 0), ("ok", code, 1)}
 
 
 async def test_given_up_after_a_day_and_counted(

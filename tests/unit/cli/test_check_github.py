@@ -129,9 +129,7 @@ def test_any_text_comes_out_of_a_command_as_it_went_in(title: str, text: str) ->
 
     assert "\n" not in line
     assert "\r" not in line
-    assert read == Read(
-        "warning", {"title": defused_words(title)}, defused_words(text)
-    )
+    assert read == Read("warning", {"title": defused_words(title)}, defused_words(text))
 
 
 def test_an_annotation_can_stand_beside_a_line() -> None:

@@ -97,7 +97,9 @@ def test_without_channels_there_is_nothing_to_try(capsys: Capture) -> None:
     configured("{}")
 
     assert run(["notify", "test", "--all"]) == 2
-    assert "no channel is configured [unknown_channel]" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "no channel is configured [unknown_channel]" in err
+    assert "write one under channels: in weighbridge.yaml" in err
 
 
 def test_a_channel_that_cannot_take_it_ends_with_3(capsys: Capture) -> None:

@@ -89,12 +89,11 @@ def test_other_text_stays_as_it_is(text: str) -> None:
 def test_what_is_said_beside_the_work_is_no_command_either() -> None:
     reader, writer = os.pipe()
 
-    with Aside(open(writer, "wb"), encoding="utf-8") as aside:  # noqa: SIM115
+    with Aside(open(writer, "wb"), encoding="utf-8") as aside:
         aside.write("warning: what is listed for ##vso[x]/y is no image\n")
         aside.write("::stop-commands::x\n")
 
     with open(reader, encoding="utf-8") as said:
         assert said.read() == (
-            "warning: what is listed for ## vso[x]/y is no image\n"
-            ": :stop-commands::x\n"
+            "warning: what is listed for ## vso[x]/y is no image\n: :stop-commands::x\n"
         )

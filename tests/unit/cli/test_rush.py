@@ -7,11 +7,20 @@ from typing import Final
 
 import pytest
 import uvicorn
+from prometheus_client import generate_latest
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from support.webhooks import SECRET
-from weighbridge.cli.rush import IN_HAND, REFUSAL, Rush, RushDoor, is_whole, rush_door
+from weighbridge.cli.rush import (
+    IN_HAND,
+    REFUSAL,
+    RENEWED_S,
+    Rush,
+    RushDoor,
+    is_whole,
+    rush_door,
+)
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import SECURITY_HEADERS
 
@@ -149,6 +158,50 @@ async def test_a_connection_that_was_refused_may_ask_again(service: Service) -> 
     assert wire.sent.startswith(REFUSAL + b"HTTP/1.1 202 ")
     assert service.asked == IN_HAND + 2
     assert service.rush.in_hand == 0
+
+
+async def test_who_asks_no_more_is_answered_and_let_go(service: Service) -> None:
+    service.fill()
+
+    for last in (
+        WEBHOOK.replace(b"Host: x", b"Host: x\r\nConnection: Close"),
+        WEBHOOK.replace(b"HTTP/1.1", b"HTTP/1.0"),
+    ):
+        door, wire = service.connect()
+        door.data_received(last)
+
+        assert (wire.sent, wire.is_closed) == (REFUSAL, True)
+
+
+async def test_who_is_refused_again_and_again_is_still_let_go_in_the_end(
+    service: Service,
+) -> None:
+    service.fill()
+    door, wire = service.connect()
+
+    for _ in range(3):
+        door.data_received(WEBHOOK)
+
+    assert wire.sent == REFUSAL * 3
+    clock = door.timeout_keep_alive_task
+    assert clock is not None
+    assert not clock.cancelled()
+    assert clock.when() - door.loop.time() > door.timeout_keep_alive - RENEWED_S
+
+
+async def test_addresses_that_nobody_configured_are_counted_as_one(
+    service: Service,
+) -> None:
+    service.fill()
+
+    for source in (b"elsewhere", b"anywhere"):
+        door, _ = service.connect()
+        door.data_received(WEBHOOK.replace(b"distribution", source + b"/a-secret"))
+
+    value = service.telemetry.registry.get_sample_value
+    labels = {"method": "POST", "route": "/webhooks/{source}/{secret}", "code": "503"}
+    assert value("weighbridge_http_requests_total", labels) == 2
+    assert "elsewhere" not in generate_latest(service.telemetry.registry).decode()
 
 
 async def test_a_sender_who_goes_away_makes_room(service: Service) -> None:

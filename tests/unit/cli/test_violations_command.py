@@ -128,7 +128,7 @@ def test_filters_and_the_end_of_episodes(
     assert found("--severity", "critical") == ["data/etl"]
     assert found("--severity", "info") == []
     assert found("--registry", "hub") == ["data/etl"]
-    assert printed(capsys, "violations", "--team", "x") == "nothing exceeds its limit\n"
+    assert printed(capsys, "violations", "--team", "x") == "there is none of these\n"
     assert "there are more: --limit" in printed(
         capsys, "violations", "--all", "--limit", "1"
     )

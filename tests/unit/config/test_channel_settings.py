@@ -354,3 +354,27 @@ def test_any_text_is_an_address_or_a_fault(folder: Path, text: str) -> None:
 
     with contextlib.suppress(ConfigError):
         channel(folder, f'name: x, kind: webhook, url: "https://h/{quoted}"')
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("http://hooks.example/c4nary", "insecure_transport"),
+        ("http://10.0.0.4/c4nary", "address_refused"),
+        ("c4nary", "invalid_url"),
+    ],
+)
+def test_an_address_that_was_replaced_is_checked_as_at_the_start(
+    folder: Path, text: str, code: str
+) -> None:
+    (folder / "slack").write_text(SLACK)
+    found = channel(folder, "name: x, kind: slack, url_file: slack")
+    (folder / "slack").write_text(text)
+
+    with pytest.raises(ConfigError) as caught:
+        found.current_url()
+
+    assert caught.value.code == code
+    assert "slack" in caught.value.message
+    assert "c4nary" not in repr((caught.value.message, caught.value.args))
+    assert caught.value.__cause__ is None

@@ -24,6 +24,9 @@ TAGS = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", fullmatch=True)
         ("main-0ab12cd", "main-#"),
         ("0123456789abcdef0123456789abcdef01234567", "#"),
         ("sha-e83c516", "sha-#"),
+        ("v1.2.3-14-g2414721", "v#-#-g#"),
+        ("v1.2.3-15-g0ab12cd", "v#-#-g#"),
+        ("v1.2.3-16-gab0012c-slim", "v#-#-g#-slim"),
         ("build_77", "build_#"),
         ("jre8", "jre#"),
         # Words of the letters a to f are words, and so is what is part of one.

@@ -317,6 +317,29 @@ def test_a_trailer_that_no_tar_has_is_implausible(isize: int) -> None:
     )
 
 
+def test_a_tar_without_its_end_is_unknown_within_its_bounds() -> None:
+    # As `umoci insert` writes it: a header and the file, neither filled up nor closed.
+    header = tarfile.TarInfo("data")
+    header.size = 200_000
+    content = header.tobuf() + noise(header.size)
+    blob = gzip.compress(content)
+
+    size = measure_blob(blob).size
+
+    assert (size.confidence, size.reason) == ("unknown", "implausible_isize")
+    assert_holds(size, len(content))
+
+
+def test_the_last_of_several_members_is_not_taken_for_such_a_tar() -> None:
+    """Its length is between that of the blob and what gzip can hold, and wrong."""
+    blob = gzip.compress(LARGE_TAR) + gzip.compress(bytes(2 * len(LARGE_TAR) + 1))
+
+    size = measure_blob(blob).size
+
+    assert (size.confidence, size.reason) == ("unknown", "implausible_isize")
+    assert_holds(size, len(gzip.decompress(blob)))
+
+
 def test_a_trailer_smaller_than_the_blob_is_of_a_last_member() -> None:
     blob = gzip.compress(LARGE_TAR) + gzip.compress(a_tar(100_000, seed=5))
 

@@ -209,3 +209,25 @@ def test_only_limits_are_waived() -> None:
     assert checked_limit("max_layers") == "max_layers"
     with pytest.raises(UsageError, match="is no limit"):
         checked_limit("min_growth")
+
+
+def test_what_is_wrong_is_said_in_words_that_help() -> None:
+    with pytest.raises(UsageError) as past:
+        parse_until("2020-01-01", NOW)
+    with pytest.raises(UsageError) as digest:
+        parse_target("hub/acme/app@sha256:" + "a" * 64)
+
+    assert past.value.message == "a waiver has to end in the future"
+    assert digest.value.message == "a waiver is about tags, and takes no digest"
+
+
+def test_a_waiver_says_nothing_from_the_moment_at_which_it_ends() -> None:
+    waivers = ActiveWaivers([a_waiver(expires_at=NOW + DAY)])
+    moment = timedelta(microseconds=1)
+
+    def found(now: datetime) -> Waiver | None:
+        return waivers.find("hub", "acme/app", "1", "max_growth", now)
+
+    assert found(NOW + DAY - moment) is waivers.waivers[0]
+    assert found(NOW + DAY) is None
+    assert waivers.at(NOW + DAY).waivers == ()

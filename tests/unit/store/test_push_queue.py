@@ -178,6 +178,23 @@ def test_a_repositorys_pushes_are_found_by_an_index(
     assert index in str(plan)
 
 
+def test_what_is_held_back_is_not_read_at_each_look(
+    database: Database, engine: Engine
+) -> None:
+    if engine == "postgresql":
+        pytest.skip("a small table is read as a whole there")
+    with database.read() as connection:
+        plan = connection.execute(
+            text(
+                "EXPLAIN QUERY PLAN SELECT id FROM pushes WHERE registry = 'a'"
+                " AND repository = 'b' AND done_at IS NULL AND due_at <= 5"
+                " ORDER BY id LIMIT 10"
+            )
+        ).all()
+
+    assert "repository=? AND due_at<?" in str(plan)
+
+
 def test_the_live_tags_of_a_digest_are_found(world: World) -> None:
     one = an_image(layers=some_layers(100))
     two = an_image(layers=some_layers(200))

@@ -194,7 +194,7 @@ def test_the_version_changes_with_every_violation_that_comes_goes_or_changes(
         (
             "repository_id = 1 AND stream = 's' AND platform = 'p' AND policy = 'p' "
             "AND limit_key = 'k' AND closed_at > 5",
-            "ix_violations_repository_id",
+            "ix_violations_ended",
         ),
     ],
     ids=["open", "of-a-repository", "ended-a-while-ago"],

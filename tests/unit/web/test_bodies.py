@@ -1,12 +1,15 @@
 """Bodies of requests that write: any bytes are an object, or are refused."""
 
+import asyncio
 import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.requests import Request
+from starlette.types import Message
 
-from weighbridge.web.bodies import json_object, text_of
+from weighbridge.web.bodies import json_object, read_body, text_of
 from weighbridge.web.errors import Refusal
 
 REQUIRED, OPTIONAL = {"a", "b"}, {"c"}
@@ -66,3 +69,29 @@ def test_at_most_twenty_faults_are_told() -> None:
     assert isinstance(caught.value.detail, dict)
     assert len(caught.value.detail) == 20
     assert "\x1b" not in caught.value.message
+
+
+def body_of(*messages: Message, read_s: float = 9) -> tuple[int, str]:
+    """How a body is refused that comes in these pieces, and then not at all."""
+    pieces = list(messages)
+
+    async def receive() -> Message:
+        return pieces.pop(0) if pieces else await asyncio.Future()
+
+    request = Request({"type": "http", "method": "POST", "headers": []}, receive)
+    with pytest.raises(Refusal) as caught:
+        asyncio.run(read_body(request, 8, read_s))
+    return caught.value.status, caught.value.code
+
+
+def piece(body: bytes) -> Message:
+    return {"type": "http.request", "body": body, "more_body": True}
+
+
+def test_api_018_a_body_is_bounded_in_bytes_and_time() -> None:
+    assert body_of(piece(b"1234"), piece(b"56789")) == (413, "too_large")
+    assert body_of(piece(b"1234"), read_s=0.01) == (408, "body_timeout")
+
+
+def test_whoever_goes_away_in_the_middle_of_a_body_is_no_fault_of_ours() -> None:
+    assert body_of(piece(b"1234"), {"type": "http.disconnect"}) == (400, "invalid_body")

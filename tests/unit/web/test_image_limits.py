@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from starlette.testclient import TestClient
 
-from support.images import an_image, some_layers
+from support.images import an_image, an_index_of, some_layers
 from support.policies import a_policy
-from support.read_model import NOW
+from support.read_model import ARM, NOW
 from support.store_world import World
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.policy import LimitKey, Match
@@ -120,6 +120,20 @@ def test_an_image_under_two_tags_is_there_once(
     images = client.get("/api/v1/limits?ref=hub/acme/app:1.2").json()["images"]
 
     assert [image["digest"] for image in images] == [digest]
+
+
+def test_images_before_it_are_of_configured_platforms_only(
+    world: World, client: TestClient
+) -> None:
+    heavy = an_image(some_layers(100, name="amd64"))
+    light = an_image(some_layers(50, name="arm64"), platform=ARM)
+    both = an_index_of(heavy, light)
+    world.keep(both, heavy, light)
+    world.look({"1.0": both}, pushed_at=world.now)
+
+    images = client.get("/api/v1/limits?ref=hub/acme/app:1.1").json()["images"]
+
+    assert [image["platform"] for image in images] == ["linux/amd64"]
 
 
 def test_a_waiver_says_until_when(

@@ -267,3 +267,11 @@ def test_the_table_has_the_cause_and_the_waiver_in_columns_of_their_own(
         TORCH.changes[0].instruction,
     ]
     assert rows[0]["waiver_expires_at"] == "2026-10-22T09:40:00Z"
+
+
+def test_booleans_of_csv_are_spelt_as_in_json(client: TestClient, world: World) -> None:
+    Violations(world.database, NOW).open(world.repository_id, is_silent=True)
+
+    (row,) = csv.DictReader(io.StringIO(client.get("/violations.csv").text))
+
+    assert row["is_silent"] == "true"

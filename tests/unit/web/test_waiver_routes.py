@@ -163,7 +163,7 @@ def with_member(name: str, value: object) -> Mapping[str, object]:
         (with_member("reason", " "), "invalid_waiver", "needs a reason"),
         (with_member("reason", "x" * 501), "invalid_waiver", "needs a reason"),
         (with_member("expires_at", "30d"), "invalid_waiver", "neither a day"),
-        (with_member("expires_at", "2026-09-21"), "invalid_waiver", "at once"),
+        (with_member("expires_at", "2026-09-21"), "invalid_waiver", "in the future"),
         (with_member("expires_at", "2099-01-01"), "invalid_waiver", "at most"),
     ],
 )

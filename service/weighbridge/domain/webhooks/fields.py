@@ -20,6 +20,8 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """No registry is older. What says so does not know."""
 _LATEST_S: Final = 2**35
+_ITEMS: Final = 10_000
+"""Of one list: senders tell of one event, and Event Grid of 5,000 at most."""
 
 
 def members_of(value: object) -> Members:
@@ -33,6 +35,8 @@ def items_of(value: object) -> list[object]:
     """A list. Raises DocumentError(malformed)."""
     if type(value) is not list:
         raise malformed("a list is missing")
+    if len(value) > _ITEMS:
+        raise malformed("a list is longer than a sender makes it")
     return value
 
 

@@ -1,6 +1,7 @@
 """Reads a webhook's body by its sender's adapter."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Final, TypeAlias, get_args
 
 from weighbridge.domain.push import PushSeen, Source
@@ -56,9 +57,20 @@ def read_body(
         outcomes = tuple(ADAPTERS[source](delivery))
     except DocumentError:
         return Told(useless=("malformed",))
-    pushes = tuple(each for each in outcomes if isinstance(each, PushSeen))
+    pushes = tuple(
+        _named(each, headers) for each in outcomes if isinstance(each, PushSeen)
+    )
     useless: tuple[Reason, ...] = tuple(
         each for each in outcomes if not isinstance(each, PushSeen)
     )
     # Nothing at all is no push either.
     return Told(pushes, useless if pushes or useless else ("not_a_push",))
+
+
+def _named(push: PushSeen, headers: Mapping[str, str]) -> PushSeen:
+    """With the name that standard-webhooks has for a message, where its body has
+    none: what is sent again is told once."""
+    message = headers.get("webhook-id", "")
+    if push.event or not message:
+        return push
+    return replace(push, event=f"{message} {push.repository} {push.tag}")

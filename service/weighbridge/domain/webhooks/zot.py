@@ -1,6 +1,7 @@
 """zot: CloudEvents in binary mode, their attributes in headers.
 
-project-zot/zot, pkg/extensions/events.
+project-zot/zot, pkg/extensions/events. A type begins with `zotregistry`, or with what
+the registry's configuration says instead.
 """
 
 from collections.abc import Iterable
@@ -9,21 +10,21 @@ from typing import Final
 from weighbridge.domain.webhooks.fields import members_of, moment_of, pushed
 from weighbridge.domain.webhooks.told import Delivery, Outcome
 
-_DELETED: Final = "zotregistry.image.deleted"
-_EVENTS: Final = frozenset({"zotregistry.image.updated", _DELETED})
+_PUSHED: Final = ".image.updated"
+_DELETED: Final = ".image.deleted"
 
 
 def read(delivery: Delivery) -> Iterable[Outcome]:
     kind = delivery.header("ce-type")
     event = members_of(delivery.document)
-    if kind not in _EVENTS:
+    if not kind.endswith((_PUSHED, _DELETED)):
         return ["not_a_push"]
     return [
         pushed(
             event.get("name"),
             event.get("reference"),
             digest=event.get("digest"),
-            is_delete=kind == _DELETED,
+            is_delete=kind.endswith(_DELETED),
             pushed_at=moment_of(delivery.header("ce-time")),
             event=delivery.header("ce-id"),
         )

@@ -84,7 +84,7 @@ def registry_reports(connection: Connection) -> list[RegistryReport]:
 
 def registry_freshness(connection: Connection) -> list[RegistryFreshness]:
     """Every registry, by name, for what has no use for the sums."""
-    last = dict(connection.execute(_LAST_SUCCESS).tuples().all())
+    last = {number: moment for number, moment in connection.execute(_LAST_SUCCESS)}
     return [
         RegistryFreshness(row.name, row.state, row.interval_s, last.get(row.id))
         for row in connection.execute(_FRESHNESS)

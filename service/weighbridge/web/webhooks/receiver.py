@@ -12,6 +12,7 @@ useless is counted.
 """
 
 import time
+from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qs
@@ -31,7 +32,7 @@ from weighbridge.web.errors import Refusal, refusal_response
 from weighbridge.web.webhooks.body import Gone, read_body
 from weighbridge.web.webhooks.hooks import Hook, Hooks
 from weighbridge.web.webhooks.inbox import Inbox
-from weighbridge.web.webhooks.room import RETRY_AFTER_S, Room
+from weighbridge.web.webhooks.room import RETRY_AFTER_S, Rooms
 
 _HEADERS: Final = frozenset(
     name.encode("ascii")
@@ -76,7 +77,7 @@ class Receiver:
         self._inbox = inbox
         self._telemetry = telemetry
         self._read_s = read_s
-        self._room = Room()
+        self._rooms = Rooms()
         for source in hooks.sources:
             telemetry.begin_webhook(source)
 
@@ -96,8 +97,9 @@ class Receiver:
         hook = self._hooks.find(shown)
         if hook is None and not shown.is_signed:
             raise _stranger()
-        with self._room.enter(is_known=hook is not None):
-            body = await read_body(shown.headers, receive, self._room, self._read_s)
+        room = self._rooms.unknown if hook is None else self._rooms.known
+        with room.enter():
+            body = await read_body(shown.headers, receive, room, self._read_s)
             hook = hook or self._hooks.find_signer(shown, body)
             if hook is None:
                 raise _stranger()
@@ -107,8 +109,8 @@ class Receiver:
         return Response(status_code=202) if told.reply is None else _reply(told)
 
     async def _keep(self, hook: Hook, told: Told) -> None:
-        for reason in told.useless:
-            self._reject(hook.source, reason)
+        for reason, count in Counter(told.useless).items():
+            self._reject(hook.source, reason, count)
         wanted: list[PushSeen] = []
         for push in told.pushes:
             if hook.is_ours(push):
@@ -136,8 +138,8 @@ class Receiver:
             answer.headers["connection"] = "close"
         return answer
 
-    def _reject(self, source: str, why: str) -> None:
-        self._telemetry.webhook_rejections.labels(source, why).inc()
+    def _reject(self, source: str, why: str, count: int = 1) -> None:
+        self._telemetry.webhook_rejections.labels(source, why).inc(count)
 
 
 def _shown(scope: Scope) -> Shown:

@@ -8,51 +8,49 @@ from weighbridge.web.errors import Refusal
 
 KNOWN: Final = 512
 """Requests of senders that have shown who they are."""
-UNKNOWN: Final = 64
+KNOWN_BYTES: Final = 64 * 1024 * 1024
+UNKNOWN: Final = 256
 """Those whose body is read to find out: whoever only claims to sign takes nothing
-from the others."""
-BODIES_BYTES: Final = 64 * 1024 * 1024
+from the others, neither their places nor their memory."""
+UNKNOWN_BYTES: Final = 16 * 1024 * 1024
 RETRY_AFTER_S: Final = 2
 
 
 class Room:
-    """Counts what is in hand; of one event loop."""
+    """So many requests, with bodies of so many bytes; of one event loop."""
 
-    def __init__(self) -> None:
-        self._known = 0
-        self._unknown = 0
-        self._bytes = 0
+    def __init__(self, requests: int = KNOWN, size: int = KNOWN_BYTES) -> None:
+        self._requests = requests
+        self._bytes = size
 
     @contextmanager
-    def enter(self, *, is_known: bool) -> Iterator[None]:
+    def enter(self) -> Iterator[None]:
         """While the block runs, one more. Raises Refusal(503)."""
-        if is_known:
-            if self._known >= KNOWN:
-                raise overloaded()
-            self._known += 1
-            try:
-                yield
-            finally:
-                self._known -= 1
-        else:
-            if self._unknown >= UNKNOWN:
-                raise overloaded()
-            self._unknown += 1
-            try:
-                yield
-            finally:
-                self._unknown -= 1
+        if not self._requests:
+            raise overloaded()
+        self._requests -= 1
+        try:
+            yield
+        finally:
+            self._requests += 1
 
     def hold(self, count: int) -> None:
         """Count bytes of a body. Raises Refusal(503)."""
-        self._bytes += count
-        if self._bytes > BODIES_BYTES:
-            self._bytes -= count
+        if count > self._bytes:
             raise overloaded()
+        self._bytes -= count
 
     def release(self, count: int) -> None:
         """They were read, or given up."""
-        self._bytes -= count
+        self._bytes += count
+
+
+class Rooms:
+    """One for senders who are known by their heads, another for those who are not."""
+
+    def __init__(self) -> None:
+        self.known = Room()
+        self.unknown = Room(UNKNOWN, UNKNOWN_BYTES)
 
 
 def overloaded() -> Refusal:

@@ -1,16 +1,16 @@
 """Bodies that are too large, too slow or not what they say; and too many at once."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 
 import pytest
 from starlette.types import Message
 
 from support.webhooks import SECRET, Service, body_of
 from weighbridge.web.errors import Refusal
-from weighbridge.web.webhooks import room as rooms
 from weighbridge.web.webhooks.body import BODY_BYTES, Gone, read_body
-from weighbridge.web.webhooks.room import Room
+from weighbridge.web.webhooks.room import UNKNOWN, UNKNOWN_BYTES, Room, Rooms
 
 
 class Pieces:
@@ -129,48 +129,41 @@ def test_what_a_stranger_claims_to_have_signed_is_read_under_the_cap(
     assert (large.status_code, small.status_code) == (413, 401)
 
 
-@pytest.fixture
-def full() -> Iterator[Room]:
-    room = Room()
-    entered = [room.enter(is_known=True) for _ in range(rooms.KNOWN)]
-    entered += [room.enter(is_known=False) for _ in range(rooms.UNKNOWN)]
-    for each in entered:
-        each.__enter__()
-    yield room
-    for each in entered:
-        each.__exit__(None, None, None)
+def test_above_so_many_at_once_the_others_are_sent_away() -> None:
+    room = Room(requests=1)
 
-
-@pytest.mark.parametrize("is_known", [True, False])
-def test_above_so_many_at_once_the_others_are_sent_away(
-    full: Room, is_known: bool
-) -> None:
-    with pytest.raises(Refusal) as caught, full.enter(is_known=is_known):
+    with room.enter(), pytest.raises(Refusal) as caught, room.enter():
+        pass
+    with room.enter():
         pass
 
     assert (caught.value.status, caught.value.code) == (503, "overload")
 
 
-def test_strangers_take_no_room_of_those_who_are_known() -> None:
-    room = Room()
-    strangers = [room.enter(is_known=False) for _ in range(rooms.UNKNOWN)]
-    for each in strangers:
-        each.__enter__()
+async def test_strangers_take_no_room_of_those_who_are_known() -> None:
+    rooms = Rooms()
+    with ExitStack() as strangers:
+        for _ in range(UNKNOWN):
+            strangers.enter_context(rooms.unknown.enter())
+        rooms.unknown.hold(UNKNOWN_BYTES)
 
-    with room.enter(is_known=True):
-        pass
+        with rooms.known.enter():
+            found = await read_body({}, Pieces([b"x"] * 99), rooms.known)
+
+        assert found == b"x" * 99
 
 
 async def test_bodies_take_so_much_memory_and_no_more() -> None:
-    room = Room()
-    room.hold(rooms.BODIES_BYTES)
+    room = Room(size=3)
+    room.hold(3)
 
     with pytest.raises(Refusal) as caught:
         await read_body({}, Pieces([b"x"]), room)
-    room.release(rooms.BODIES_BYTES)
+    room.release(3)
 
     assert caught.value.status == 503
-    assert await read_body({}, Pieces([b"x"]), room) == b"x"
+    assert await read_body({}, Pieces([b"xyz"]), room) == b"xyz"
+    assert await read_body({}, Pieces([b"xyz"]), room) == b"xyz"
 
 
 def test_the_secret_is_in_no_answer(service: Service) -> None:

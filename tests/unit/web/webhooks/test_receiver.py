@@ -38,6 +38,14 @@ def test_webhook_007_malformed_but_authenticated(service: Service) -> None:
     assert (service.events(), service.rejections()) == (1, {"malformed": 1})
 
 
+def test_every_event_of_a_body_that_is_useless_is_counted(service: Service) -> None:
+    pull = {**a_push(), "action": "pull"}
+
+    service.post(body_of(*[pull] * 1_000, {"id": "no event"}))
+
+    assert service.rejections() == {"not_a_push": 1_001}
+
+
 def test_webhook_009_an_internal_address_in_an_event_is_kept_nowhere(
     service: Service,
 ) -> None:

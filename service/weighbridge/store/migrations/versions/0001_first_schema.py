@@ -518,7 +518,7 @@ def create_pushes() -> None:
     op.create_index(
         "ix_pushes_waiting",
         "pushes",
-        ["registry", "repository", "id"],
+        ["registry", "repository", "due_at"],
         sqlite_where=sa.text("done_at IS NULL"),
         postgresql_where=sa.text("done_at IS NULL"),
     )

@@ -1,4 +1,4 @@
-"""The metric objects of one process: made once, passed in, never global."""
+"""The metric objects of one process: those of crawls and of the service itself."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -11,32 +11,14 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
+from weighbridge.telemetry.pushes import OF_CHANNEL, OF_VERDICT, VERDICTS, PushMetrics
+
 REQUEST_BUCKETS: Final = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-PUSH_BUCKETS: Final = (0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
-IMAGE_BUCKETS: Final = tuple(10e6 * 2**power for power in range(11))
-"""Of images: 10 MB to 10.24 GB."""
-VERDICTS: Final = ("pass", "warn", "fail", "error")
 
 _OF_REGISTRY: Final = ("registry",)
 _OF_REQUEST: Final = ("registry", "operation", "code")
 _OF_FAILED_REQUEST: Final = ("registry", "operation", "reason")
 _OF_FAILED_CRAWL: Final = ("registry", "reason")
-_OF_CHANNEL: Final = ("channel",)
-_OF_VERDICT: Final = ("registry", "verdict")
-_OF_WEBHOOK: Final = ("source",)
-_OF_REJECTION: Final = ("source", "reason")
-_REJECTIONS: Final = (
-    "bad_signature",
-    "unreadable",
-    "malformed",
-    "not_a_push",
-    "unknown_registry",
-    "ignored",
-    "duplicate",
-    "overload",
-    "unavailable",
-)
-"""Why what a webhook brought is not kept."""
 _FAILED_CRAWLS: Final = ("unauthorized", "unreachable", "error")
 """The states that a crawl which did not end well leaves a registry in."""
 
@@ -44,7 +26,7 @@ _FAILED_CRAWLS: Final = ("unauthorized", "unreachable", "error")
 _without_created: Callable[[], None] = disable_created_metrics
 
 
-class Telemetry:
+class Telemetry(PushMetrics):
     """Counters and gauges for what happens in this process.
 
     What the database knows is not here: the web face renders it from a snapshot.
@@ -53,14 +35,12 @@ class Telemetry:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         _without_created()
-        self.registry = CollectorRegistry() if registry is None else registry
+        super().__init__(CollectorRegistry() if registry is None else registry)
         self._add_requests()
         self._add_pacing()
         self._add_trust()
         self._add_crawl()
-        self._add_pushes()
         self._add_service()
-        self._add_channels()
 
     def begin_registry(self, name: str) -> None:
         """Show the counters of a registry as 0 before anything was asked.
@@ -82,17 +62,6 @@ class Telemetry:
         self.push_audit_duration.labels(name)
         for reason in _FAILED_CRAWLS:
             self.crawl_failures.labels(name, reason)
-
-    def begin_webhook(self, source: str) -> None:
-        """The same for the counters of a webhook."""
-        self.webhook_events.labels(source)
-        for reason in _REJECTIONS:
-            self.webhook_rejections.labels(source, reason)
-
-    def begin_channel(self, name: str) -> None:
-        """The same for the counters of a channel."""
-        for counter in self._of_channels:
-            counter.labels(name)
 
     @property
     def of_crawls(self) -> Mapping[Counter | Gauge | Histogram, tuple[str, ...]]:
@@ -118,9 +87,9 @@ class Telemetry:
             self.registry_requests: _OF_REQUEST,
             self.registry_request_failures: _OF_FAILED_REQUEST,
             self.crawl_failures: _OF_FAILED_CRAWL,
-            self.push_audits: _OF_VERDICT,
+            self.push_audits: OF_VERDICT,
             self.db_write_errors: (),
-            **dict.fromkeys(self._of_channels, _OF_CHANNEL),
+            **dict.fromkeys(self.of_channels, OF_CHANNEL),
             **dict.fromkeys(of_registry, _OF_REGISTRY),
         }
 
@@ -199,38 +168,6 @@ class Telemetry:
             "Of those, the ones that were known already.",
         )
 
-    def _add_pushes(self) -> None:
-        self.push_audit_duration = Histogram(
-            "weighbridge_push_audit_duration_seconds",
-            "From the receipt of a push to its verdict, all waiting included.",
-            _OF_REGISTRY,
-            buckets=PUSH_BUCKETS,
-            registry=self.registry,
-        )
-        self.push_audits = Counter(
-            "weighbridge_push_audits_total",
-            "Pushed tags that were looked at, by what policies say of them.",
-            _OF_VERDICT,
-            registry=self.registry,
-        )
-        self.push_image_compressed_bytes = Histogram(
-            "weighbridge_push_image_compressed_bytes",
-            "What pulls of pushed images move that were not known before.",
-            _OF_REGISTRY,
-            buckets=IMAGE_BUCKETS,
-            registry=self.registry,
-        )
-        self.pushes_waiting = Gauge(
-            "weighbridge_pushes_waiting",
-            "Pushes in the inbox that nobody has looked at yet.",
-            registry=self.registry,
-        )
-        self.pushes_oldest_timestamp = Gauge(
-            "weighbridge_pushes_oldest_timestamp_seconds",
-            "When the push was received that waits longest; 0 where none waits.",
-            registry=self.registry,
-        )
-
     def _add_service(self) -> None:
         self.http_requests = Counter(
             "weighbridge_http_requests_total",
@@ -242,18 +179,6 @@ class Telemetry:
             "weighbridge_http_request_duration_seconds",
             "Time to answer a request.",
             ("route",),
-            registry=self.registry,
-        )
-        self.webhook_events = Counter(
-            "weighbridge_webhook_events_total",
-            "Webhooks that came from a sender who is known.",
-            _OF_WEBHOOK,
-            registry=self.registry,
-        )
-        self.webhook_rejections = Counter(
-            "weighbridge_webhook_rejections_total",
-            "Webhooks, or events in one, of which nothing was kept.",
-            _OF_REJECTION,
             registry=self.registry,
         )
         self.build_info = Gauge(
@@ -272,31 +197,6 @@ class Telemetry:
             "weighbridge_db_write_errors_total",
             "Transactions of crawls that the database refused or lost.",
             registry=self.registry,
-        )
-
-    def _add_channels(self) -> None:
-        self.notifications = Counter(
-            "weighbridge_notifications_total",
-            "Messages that a channel was to take, each try counted.",
-            _OF_CHANNEL,
-            registry=self.registry,
-        )
-        self.notification_failures = Counter(
-            "weighbridge_notification_failures_total",
-            "Of those, the ones that it did not take.",
-            _OF_CHANNEL,
-            registry=self.registry,
-        )
-        self.notifications_given_up = Counter(
-            "weighbridge_notifications_given_up_total",
-            "Messages that a channel did not take for a day, and that nobody has.",
-            _OF_CHANNEL,
-            registry=self.registry,
-        )
-        self._of_channels = (
-            self.notifications,
-            self.notification_failures,
-            self.notifications_given_up,
         )
 
     def _add_configuration(self) -> None:

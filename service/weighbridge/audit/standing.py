@@ -1,0 +1,99 @@
+"""Finds repositories of which policies say something else than they did.
+
+Whoever lowers a limit, or raises one, changes what is over it without a push.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from weighbridge.audit.judge import judge_standing
+from weighbridge.audit.judging import Judging
+from weighbridge.audit.writer import Writer
+from weighbridge.domain.policy_set import PolicySet
+from weighbridge.domain.verdict import Measured, verdict
+from weighbridge.store.session import Connection
+from weighbridge.store.standing import (
+    PAGE,
+    Standing,
+    StandingViolation,
+    read_standing,
+)
+from weighbridge.store.types import bounded
+
+
+async def judge_what_stands(
+    writer: Writer,
+    registry_id: int,
+    judging: Callable[[], Judging],
+    clock: Callable[[], datetime],
+) -> None:
+    """Judge repositories again where that would change something."""
+    after: int | None = 0
+    while after is not None:
+        changed, after = await writer.read(
+            find_changed, registry_id, after, judging().policies
+        )
+        for repository_id in changed:
+            await writer.write(judge_standing, repository_id, clock(), judging())
+
+
+def find_changed(
+    connection: Connection, registry_id: int, after: int, policies: PolicySet
+) -> tuple[list[int], int | None]:
+    """The next repositories to be judged again, and what to go on after; None: these
+    were the last."""
+    page = read_standing(connection, registry_id, after)
+    changed = [one.newest.id for one in page if is_changed(one, policies)]
+    return changed, page[-1].newest.id if len(page) == PAGE else None
+
+
+def is_changed(standing: Standing, policies: PolicySet) -> bool:
+    """Whether a violation is of a limit that is not set so any more, or what is newest
+    is over one and has none. The size of the largest layer is not known here."""
+    if any(_is_outdated(v, standing, policies) for v in standing.violations):
+        return True
+    newest = standing.newest
+    known = {
+        violation.limit_key
+        for violation in standing.violations
+        if violation.image_id in (None, newest.image_id)
+    }
+    return not _exceeded(standing, policies) <= known
+
+
+def _is_outdated(
+    violation: StandingViolation, standing: Standing, policies: PolicySet
+) -> bool:
+    newest, key = standing.newest, violation.limit_key
+    for decided in policies.explain(newest.registry, newest.name, violation.tag or ""):
+        if decided.key != key or decided.policy is None or decided.value is None:
+            continue
+        if decided.policy.name != violation.policy:
+            return True
+        # What growth is too much depends on the images before.
+        return (
+            key != "max_growth"
+            and bounded(int(decided.value)) != violation.limit_amount
+        )
+    return True
+
+
+def _exceeded(standing: Standing, policies: PolicySet) -> set[str]:
+    newest = standing.newest
+    found = set()
+    if newest.tag is not None:
+        limits = policies.limits_of(newest.registry, newest.name, newest.tag)
+        is_estimate = newest.uncompressed_confidence in ("estimate", "unknown")
+        measured = Measured(
+            compressed_bytes=newest.compressed_bytes,
+            uncompressed_bytes=None if is_estimate else newest.uncompressed_bytes,
+            layers=newest.layers,
+        )
+        found |= {f.key for f in verdict(limits, measured) if f.keeping == "over"}
+    limits = policies.limits_of(newest.registry, newest.name, "")
+    measured = Measured(deduplicated_bytes=newest.deduplicated_bytes)
+    return found | {
+        f.key
+        for f in verdict(limits, measured)
+        if f.key == "max_deduplicated" and f.keeping == "over"
+    }
