@@ -97,6 +97,13 @@ def most_looks(folder: Path) -> int:
     )
 
 
+def requests(folder: Path) -> int:
+    """That the registry was asked for its repositories."""
+    ((count,),) = rows(folder, "SELECT sum(requests) FROM repositories")
+    assert isinstance(count, int)
+    return count
+
+
 def missing(folder: Path, report: Report) -> set[int]:
     kept = {row[0] for row in rows(folder, "SELECT event_key FROM pushes")}
     return {number for number in report.accepted if key_of(number) not in kept}
@@ -141,6 +148,7 @@ def test_f35_a_burst_ends_with_what_the_registry_has(
                 "the first crawl",
                 deadline_s=60,
             )
+            before = requests(folder)
             mover = Timer(BURST_S / 2, move_some, [registry])
             mover.start()
             report = send_load(
@@ -164,17 +172,21 @@ def test_f35_a_burst_ends_with_what_the_registry_has(
             wait_in_thread(
                 lambda: waiting(folder) == 0, "all is looked at", deadline_s=60
             )
+            asked = requests(folder) - before
             print(
                 f"{report.offered} offered, {dict(report.statuses)};"
                 f" done {time.monotonic() - began:.1f} s after the last;"
-                f" at most {most_looks(folder)} looks at a tag in {BURST}"
+                f" at most {most_looks(folder)} looks at a tag in {BURST};"
+                f" {asked} requests"
             )
 
     assert report.lost == last.lost == 0
     assert set(report.statuses) <= {202, 503}
     assert set(last.statuses) == {202}
     assert missing(folder, report) == set()
-    assert most_looks(folder) <= looks
+    assert most_looks(folder) <= LOOKS_IN_A_BURST
+    # The burst and its end lie in two windows at most; a new image costs five more.
+    assert asked <= REPOSITORIES * (2 * TAGS * looks + 5)
     wanted = {
         (f"load/r{repository}", f"t{tag}"): (BEFORE if tag else AFTER).digest
         for repository in range(REPOSITORIES)

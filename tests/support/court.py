@@ -10,8 +10,15 @@ from sqlalchemy import Row, func, select
 from support.images import a_layer, an_image
 from support.policies import a_policy
 from support.store_world import T0, a_result, an_entry
-from weighbridge.audit.judge import FIRST, end_first_pass, judge, refresh_and_judge
+from weighbridge.audit.judge import (
+    FIRST,
+    end_first_pass,
+    judge,
+    judge_standing,
+    refresh_and_judge,
+)
 from weighbridge.audit.judging import Judging
+from weighbridge.audit.standing import find_changed
 from weighbridge.domain.cause import Cause
 from weighbridge.domain.document import Document, Image, Layer, Line
 from weighbridge.domain.measure import Uncompressed
@@ -29,7 +36,12 @@ from weighbridge.store.measures import keep_measures, sweep_images
 from weighbridge.store.models import repositories
 from weighbridge.store.outbox import put_notifications
 from weighbridge.store.passes import close_pass, open_pass
-from weighbridge.store.push_tables import unjudged, violations
+from weighbridge.store.push_tables import (
+    notification_groups,
+    notifications,
+    unjudged,
+    violations,
+)
 from weighbridge.store.registries import put_registry
 from weighbridge.store.repositories import put_repositories
 from weighbridge.store.session import Connection, Database
@@ -157,6 +169,17 @@ class Court:
                     connection, repository_id, self.now, self.judging, after=after
                 )
 
+    def judge_what_stands(self) -> int:
+        """As the end of a crawl does; returns how many repositories were judged."""
+        self.now += MINUTE
+        policies = self.judging.policies
+        with self.database.read() as connection:
+            changed, _ = find_changed(connection, self.registry_id, 0, policies)
+        for repository_id in changed:
+            with self.database.write() as connection:
+                judge_standing(connection, repository_id, self.now, self.judging)
+        return len(changed)
+
     def deliver(self) -> None:
         """Send every message that is due."""
         with self.database.write() as connection:
@@ -210,6 +233,21 @@ class Court:
     def events(self) -> list[NotificationEvent]:
         """What was told, in the order in which it was."""
         return [event for event, _ in self.told]
+
+    @property
+    def channels_told(self) -> list[str]:
+        """The channel of each notification, in the order in which they were written."""
+        with self.database.read() as connection:
+            return list(
+                connection.execute(
+                    select(notification_groups.c.channel)
+                    .join(
+                        notifications,
+                        notifications.c.group_id == notification_groups.c.id,
+                    )
+                    .order_by(notifications.c.id)
+                ).scalars()
+            )
 
     def _tell(
         self,

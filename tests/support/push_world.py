@@ -119,6 +119,7 @@ class Pusher:
                 interval_s=3600,
                 count_manifests=lambda looked_up, unchanged: None,
                 desk=self.desk,
+                judging=lambda: self.yard.judging,
             )
         finally:
             writer.close()

@@ -8,17 +8,16 @@ day of its end is the same one, and goes on.
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import cached_property
 from typing import Final
 
 from weighbridge.audit.causes import Causes
+from weighbridge.audit.in_force import InForce
 from weighbridge.audit.judged_streams import JudgedImage
 from weighbridge.audit.judging import Judging
 from weighbridge.audit.told_once import find_untold
 from weighbridge.domain.message import NotificationEvent
 from weighbridge.domain.policy import LIMIT_KEYS, LimitKey
 from weighbridge.domain.verdict import Finding, Keeping, Measured, verdict
-from weighbridge.domain.waiver import ActiveWaivers
 from weighbridge.store.judged_repository import JudgedRepository
 from weighbridge.store.open_violations import (
     OpenViolation,
@@ -36,7 +35,6 @@ from weighbridge.store.violations import (
     go_on,
     open_violation,
 )
-from weighbridge.store.waivers import active_waivers
 
 # Of several images that came at once the worst one decides; of an estimate that says
 # nothing for sure nothing begins or ends.
@@ -58,6 +56,7 @@ class Episodes:
         self._judging = judging
         self._now = now
         self._causes = Causes(connection, repository.id, now)
+        self._in_force = InForce(connection, repository, judging.policies, now)
         found = find_open(connection, repository.id)
         self._open = {violation.key: violation for violation in found}
         self._to_tell: set[int] = set()
@@ -177,7 +176,9 @@ class Episodes:
         of_policy = [v for v in same if v.key.policy == key.policy]
         if finding.keeping == "over":
             is_silent = is_silent or self._judging.is_silent
-            is_silent = is_silent or self._is_waived(key, offence.tag)
+            is_silent = is_silent or self._in_force.is_waived(
+                offence.tag, key.limit_key
+            )
             if self._is_news(of_policy, is_silent=is_silent) and judged is not None:
                 offence = replace(offence, cause=self._causes.find(judged))
             self._exceed(key, of_policy, offence, is_silent=is_silent)
@@ -279,31 +280,11 @@ class Episodes:
 
     def _is_limited(self, violation: OpenViolation) -> bool:
         key = violation.key
-        return self._policy(violation.tag or "", key.limit_key) == key.policy
+        policy = self._in_force.policy_of(violation.tag, key.limit_key)
+        return policy == key.policy
 
     def _key(
         self, stream: str, platform: str, tag: str, limit_key: LimitKey
     ) -> ViolationKey:
-        policy = self._policy(tag, limit_key) or ""
+        policy = self._in_force.policy_of(tag, limit_key) or ""
         return ViolationKey(stream, platform, policy, limit_key)
-
-    def _policy(self, tag: str, limit_key: LimitKey) -> str | None:
-        """The name of the policy that sets a limit for a tag; None: there is none."""
-        decided = self._judging.policies.explain(
-            self._repository.registry, self._repository.name, tag
-        )
-        for one in decided:
-            if one.key == limit_key and one.policy and one.value is not None:
-                return one.policy.name
-        return None
-
-    def _is_waived(self, key: ViolationKey, tag: str | None) -> bool:
-        repository = self._repository
-        waiver = self._waivers.find(
-            repository.registry, repository.name, tag or "", key.limit_key, self._now
-        )
-        return waiver is not None
-
-    @cached_property
-    def _waivers(self) -> ActiveWaivers:
-        return active_waivers(self._connection, self._now)

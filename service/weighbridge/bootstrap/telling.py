@@ -57,7 +57,8 @@ class Delivering:
             database, on_failure=lambda _: telemetry.db_write_errors.inc()
         )
         self._deliverers: Deliverers | None = None
-        self._rung: set[asyncio.Task[None]] = set()
+        self._ringing: asyncio.Task[None] | None = None
+        self._is_rung = False
         for channel in settings.channels:
             telemetry.begin_channel(channel.name)
 
@@ -69,13 +70,19 @@ class Delivering:
 
     def ring(self) -> None:
         """`run` beside whoever asks: what was just found waits for no queue. If that
-        fails it is due still, and the next tick asks."""
-        task = asyncio.create_task(self.run(""))
-        self._rung.add(task)
-        task.add_done_callback(self._end_ring)
+        fails it is due still, and the next tick asks. Two hundred who ask at once have
+        it done twice."""
+        self._is_rung = True
+        if self._ringing is None or self._ringing.done():
+            self._ringing = asyncio.create_task(self._run_while_rung())
+            self._ringing.add_done_callback(self._end_ring)
+
+    async def _run_while_rung(self) -> None:
+        while self._is_rung:
+            self._is_rung = False
+            await self.run("")
 
     def _end_ring(self, task: "asyncio.Task[None]") -> None:
-        self._rung.discard(task)
         if not task.cancelled() and (exc := task.exception()) is not None:
             code = exc.code if isinstance(exc, WeighbridgeError) else "bug"
             structlog.get_logger("weighbridge.notify").error(
@@ -84,7 +91,8 @@ class Delivering:
 
     async def aclose(self) -> None:
         """On the loop of `run`: let what is on its way arrive, for a moment."""
-        await asyncio.gather(*self._rung, return_exceptions=True)
+        if self._ringing is not None:
+            await asyncio.wait((self._ringing,))
         if self._deliverers is not None:
             await self._deliverers.aclose()
         await asyncio.to_thread(self._writer.close)

@@ -60,15 +60,15 @@ def url(options: Options, source: str, registry: str | None, show_secret: bool) 
 def _chosen(
     settings: "Settings", source: str, registry: str | None
 ) -> "WebhookSettings":
-    from weighbridge.domain.access import WEBHOOK_SOURCES
     from weighbridge.domain.printable import printable
+    from weighbridge.domain.push import SOURCES
     from weighbridge.errors import UsageError
 
-    if source not in WEBHOOK_SOURCES:
+    if source not in SOURCES:
         raise UsageError(
             f"{printable(source, 40)!r} is no source of webhooks",
             code="unknown_source",
-            hint=f"there are  {', '.join(WEBHOOK_SOURCES)}",
+            hint=f"there are  {', '.join(SOURCES)}",
         )
     of_source = [w for w in settings.webhooks if w.source == source]
     found = [w for w in of_source if registry in (None, w.registry)]

@@ -17,23 +17,7 @@ from weighbridge.errors import UsageError
 
 SECRET_BYTES: Final = 32
 PREFIXES: Final = {"read": "wbr_", "admin": "wba_", "metrics": "wbm_"}
-_WEBHOOK: Final = "webhook:"
-_WEBHOOK_PREFIX: Final = "whsec_"
-WEBHOOK_SOURCES: Final = (
-    "acr",
-    "artifactory",
-    "distribution",
-    "dockerhub",
-    "ecr",
-    "ghcr",
-    "gitlab",
-    "google",
-    "harbor",
-    "nexus",
-    "quay",
-    "zot",
-)
-_TOKEN: Final = re.compile(r"(?:wb[ram]|whsec)_[A-Za-z0-9_-]{43}", re.ASCII)
+_TOKEN: Final = re.compile(r"wb[ram]_[A-Za-z0-9_-]{43}", re.ASCII)
 # Never all digits: an id is never taken for a name.
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9._:-]{0,62}", re.ASCII)
 
@@ -72,14 +56,10 @@ def checked_role(text: str) -> str:
     """The role. Raises UsageError(invalid_role)."""
     if text in PREFIXES:
         return text
-    source = text.removeprefix(_WEBHOOK)
-    if text.startswith(_WEBHOOK) and source in WEBHOOK_SOURCES:
-        return text
     raise UsageError(
         f"{printable(text, 40)!r} is no role",
         code="invalid_role",
-        hint="read, metrics, admin, or webhook:SOURCE with one of "
-        f"{', '.join(WEBHOOK_SOURCES)}",
+        hint="there are  read, metrics, admin",
     )
 
 
@@ -101,8 +81,9 @@ def new_secret(role: str, random: bytes) -> Secret:
     """
     if len(random) != SECRET_BYTES:
         raise ValueError("a token is made of 32 random bytes")
-    prefix = PREFIXES.get(role, _WEBHOOK_PREFIX)
-    return Secret(prefix + base64.urlsafe_b64encode(random).decode().rstrip("="))
+    return Secret(
+        PREFIXES[role] + base64.urlsafe_b64encode(random).decode().rstrip("=")
+    )
 
 
 def could_be_token(text: str) -> bool:

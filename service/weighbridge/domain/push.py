@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 from weighbridge.domain.digest import Digest
 
@@ -21,6 +21,7 @@ Source: TypeAlias = Literal[
     "zot",
 ]
 """Who sends: the last part of `/webhooks/{source}`."""
+SOURCES: Final[tuple[Source, ...]] = tuple(sorted(get_args(Source)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,7 @@
 """Crawls judge what they find, by the policies that are in force at the moment."""
 
 import gzip
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,34 +11,17 @@ from support.crawling import Yard, a_yard
 from support.fake_registry import FakeRegistry
 from support.images import Served, ServedImage, a_layer, a_served_image, an_index
 from support.policies import a_policy
+from support.telling import Told
 from weighbridge.audit.judging import Judging
 from weighbridge.domain.digest import digest_of
 from weighbridge.domain.document import Layer
-from weighbridge.domain.message import NotificationEvent
 from weighbridge.domain.policy import Policy
 from weighbridge.domain.policy_set import PolicySet
 from weighbridge.errors import TransportError
 from weighbridge.store.models import repositories
 from weighbridge.store.push_tables import unjudged, violations
-from weighbridge.store.session import Connection
 
 LIMIT = a_policy("services", max_compressed=1_000)
-
-
-@dataclass
-class Told:
-    """Who was told of what."""
-
-    events: list[NotificationEvent] = field(default_factory=list)
-
-    def __call__(
-        self,
-        connection: Connection,
-        violation_ids: Sequence[int],
-        event: NotificationEvent,
-        now: datetime,
-    ) -> None:
-        self.events += [event] * len(violation_ids)
 
 
 @pytest.fixture

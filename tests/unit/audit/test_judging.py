@@ -9,6 +9,7 @@ from support.court import DAY, MB, Court, grown_by, weighing
 from support.database import Engine, a_database
 from support.policies import a_policy
 from weighbridge.domain.policy import Match
+from weighbridge.domain.routing import Route, RouteMatch
 
 
 @pytest.fixture
@@ -143,6 +144,17 @@ def test_a_push_is_told_of_while_its_registry_is_crawled_for_the_first_time(
         assert court.events == ["opened"]
 
 
+def test_a_tag_that_moves_before_a_first_pass_is_whole_was_pushed(
+    court: Court,
+) -> None:
+    court.look({"1": weighing(600), "latest": weighing(400)}, is_complete=False)
+    court.look({"2": weighing(601), "latest": weighing(501)}, is_complete=False)
+    court.judge()
+
+    assert [(row.tag, row.is_silent) for row in court.rows()] == [("latest", False)]
+    assert court.events == ["opened"]
+
+
 def test_a_crawl_by_hand_tells_nobody_and_what_comes_next_is_told(
     court: Court,
 ) -> None:
@@ -274,3 +286,18 @@ def test_f39_an_episode_of_another_day_is_told_again(court: Court) -> None:
     events = [event for ((_, event),) in court.messages]
     assert events == ["opened", "resolved", "opened"]
     assert len(court.rows()) == 2
+
+
+def test_who_a_violation_passes_on_to_is_told(court: Court) -> None:
+    critical = RouteMatch(severities=("critical",))
+    court.routes = [Route("pager", critical), Route("hook")]
+    court.look({"latest": weighing(400)})
+    court.look({"latest": weighing(501)})
+    court.policies = [
+        a_policy("services", max_compressed=500 * MB, severity="critical")
+    ]
+    court.look({"latest": weighing(502)})
+    court.look({"latest": weighing(503)})
+
+    assert court.channels_told == ["hook", "pager"]
+    assert [row.severity for row in court.rows()] == ["critical"]

@@ -1,15 +1,19 @@
 """Several processes judge at once, on PostgreSQL: nobody waits for nobody's end."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
 from support.court import MB, Court, built
 from support.database import Engine, a_database
 from support.images import a_layer
-from weighbridge.store.session import Database
+from weighbridge.domain.message import NotificationEvent
+from weighbridge.store.session import Connection, Database
 
 pytestmark = pytest.mark.only_on("postgresql")
 
@@ -46,3 +50,42 @@ def test_repositories_that_share_a_cause_are_judged_beside_one_another(
     assert len({court.cause().key for court in courts}) == 1
     # Whoever was judged last has seen all others.
     assert "base" in {court.cause().of for court in courts}
+
+
+@dataclass
+class TogetherCourt(Court):
+    """A court that tells nobody before the others are about to as well."""
+
+    barrier: Barrier | None = None
+
+    def _tell(
+        self,
+        connection: Connection,
+        violation_ids: Sequence[int],
+        event: NotificationEvent,
+        now: datetime,
+    ) -> None:
+        if self.barrier is not None:
+            self.barrier.wait()
+        Court._tell(self, connection, violation_ids, event, now)
+
+
+def test_repositories_that_find_a_cause_at_the_same_moment_know_of_each_other(
+    database: Database,
+) -> None:
+    barrier = Barrier(2, timeout=30)
+    courts = [
+        TogetherCourt(database, names=[f"acme/app-{n}"], barrier=barrier)
+        for n in range(2)
+    ]
+
+    def grow(court: Court) -> None:
+        (name,) = court.names
+        for java in (LIGHT, HEAVY):
+            own = ("COPY app", a_layer((name, java[1].digest), MB))
+            court.look({"latest": built(BASE, java, own)})
+
+    with ThreadPoolExecutor(len(courts)) as pool:
+        list(pool.map(grow, courts))
+
+    assert [court.cause().of for court in courts] == ["base", "base"]

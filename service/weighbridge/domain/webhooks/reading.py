@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Final, TypeAlias, get_args
+from typing import Final, TypeAlias
 
 from weighbridge.domain.push import PushSeen, Source
 from weighbridge.domain.strict_json import parse_json
@@ -24,7 +24,6 @@ from weighbridge.errors import DocumentError
 
 Adapter: TypeAlias = Callable[[Delivery], Iterable[Outcome]]
 
-SOURCES: Final[tuple[Source, ...]] = get_args(Source)
 ADAPTERS: Final[Mapping[Source, Adapter]] = {
     "acr": acr.read,
     "artifactory": artifactory.read,

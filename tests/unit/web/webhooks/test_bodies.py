@@ -5,11 +5,17 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
 import pytest
-from starlette.types import Message
+from starlette.types import Message, Scope
 
-from support.webhooks import SECRET, Service, body_of
+from support.read_model import NOW
+from support.webhooks import SECRET, Service, a_hook, body_of
+from weighbridge.store.session import Database
+from weighbridge.telemetry import Telemetry
 from weighbridge.web.errors import Refusal
 from weighbridge.web.webhooks.body import BODY_BYTES, Gone, read_body
+from weighbridge.web.webhooks.hooks import Hooks
+from weighbridge.web.webhooks.inbox import Inbox
+from weighbridge.web.webhooks.receiver import Receiver
 from weighbridge.web.webhooks.room import UNKNOWN, UNKNOWN_BYTES, Room, Rooms
 
 
@@ -151,6 +157,53 @@ async def test_strangers_take_no_room_of_those_who_are_known() -> None:
             found = await read_body({}, Pieces([b"x"] * 99), rooms.known)
 
         assert found == b"x" * 99
+
+
+async def test_whoever_only_claims_to_sign_takes_nobodys_memory(
+    database: Database,
+) -> None:
+    inbox = Inbox(database, None, lambda: NOW)
+    receiver = Receiver(Hooks([a_hook()]), inbox, Telemetry(), read_s=5.0)
+    claim = {"x-hub-signature-256": "sha256=" + "0" * 64}
+    strangers = [
+        asyncio.create_task(
+            status_of(receiver, claim, Pieces([b"x" * BODY_BYTES], is_whole=False))
+        )
+        for _ in range(64)
+    ]
+    await asyncio.sleep(0.01)
+
+    known = {"authorization": f"Bearer {SECRET}"}
+    status = await status_of(receiver, known, Pieces([body_of()]))
+
+    assert status == 202
+    waiting = [each for each in strangers if not each.done()]
+    assert len(waiting) == UNKNOWN_BYTES // BODY_BYTES
+    for each in waiting:
+        each.cancel()
+    await asyncio.gather(*strangers, return_exceptions=True)
+    inbox.close()
+
+
+async def status_of(
+    receiver: Receiver, headers: Mapping[str, str], pieces: Pieces
+) -> int:
+    """What is answered to a webhook of a distribution."""
+    scope: Scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/webhooks/distribution",
+        "path_params": {"source": "distribution"},
+        "query_string": b"",
+        "headers": [(k.encode(), v.encode()) for k, v in headers.items()],
+    }
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await receiver(scope, pieces, send)
+    return int(sent[0]["status"])
 
 
 async def test_bodies_take_so_much_memory_and_no_more() -> None:

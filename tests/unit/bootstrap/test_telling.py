@@ -1,0 +1,34 @@
+"""Who finds something rings for messages: many rings, few looks."""
+
+from datetime import datetime
+from pathlib import Path
+
+from support.database import a_database
+from support.store_world import T0
+from support.wait import wait_until
+from weighbridge.bootstrap.telling import Delivering
+from weighbridge.config import Settings
+from weighbridge.domain.secret import Secret
+from weighbridge.telemetry import Telemetry
+
+SETTINGS = Settings(database_url=Secret("sqlite:///w.db"))
+
+
+async def test_two_hundred_rings_at_once_are_two_looks(tmp_path: Path) -> None:
+    looks: list[datetime] = []
+
+    def clock() -> datetime:
+        looks.append(T0)
+        return T0
+
+    with a_database(tmp_path) as database:
+        telemetry = Telemetry()
+        delivering = Delivering(SETTINGS, database, telemetry, clock)
+
+        delivering.ring()
+        await wait_until(lambda: bool(looks), "the first look has begun")
+        for _ in range(200):
+            delivering.ring()
+        await delivering.aclose()
+
+    assert len(looks) == 2
