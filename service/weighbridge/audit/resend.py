@@ -22,6 +22,7 @@ EVERY_S: Final = 60.0
 MOST: Final = 10_000
 """Violations that are told: more than that in a day is told by none."""
 RETRY_S: Final = 10.0
+_BREATH_S: Final = 0.25
 
 
 class Resender(Protocol):
@@ -78,6 +79,8 @@ class Resending:
         while self._is_woken:
             self._is_woken = False
             await self._turn()
+            # Each turn reads all that is open, and whoever finds something wakes us.
+            await asyncio.sleep(_BREATH_S)
 
     async def _turn(self) -> None:
         name = self._resender.name

@@ -73,6 +73,19 @@ def ranked(candidates: Iterable[Candidate], now: datetime) -> list[Ranked]:
     return ranking[::-1]
 
 
+def leading(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """Those among which are the newest image and all that `baseline` looks at, in no
+    order: of many thousand tags only a few need then be compared by their names."""
+    found = sorted(candidates, key=_times, reverse=True)
+    digests: set[Digest] = set()
+    for position, candidate in enumerate(found):
+        is_enough = len(digests) > _BASELINE_MOST_IMAGES
+        if is_enough and _times(candidate) != _times(found[position - 1]):
+            return found[:position]
+        digests.add(candidate.digest)
+    return found
+
+
 def baseline(ranking: Sequence[Ranked]) -> int | None:
     """The median compressed size, in bytes, of the ten distinct images before the
     newest one; None if there are fewer than three. Tags of one digest are one image.
@@ -96,15 +109,22 @@ def baseline_of(sizes: Sequence[int]) -> int | None:
     return (ordered[middle] + ordered[~middle]) // 2
 
 
+def _times(candidate: Candidate) -> tuple[datetime, datetime, bool]:
+    """How `_key` begins."""
+    return (
+        candidate.pushed_at or _NEVER,
+        candidate.moved_at or _NEVER,
+        candidate.tag == "latest",
+    )
+
+
 def _key(candidate: Candidate, now: datetime) -> _Key:
     created = candidate.created_at
     if created is None or not _EARLIEST_CREATED <= created <= now + _LATEST_CREATED:
         created = _NEVER
     version = find_version(candidate.tag)
     return (
-        candidate.pushed_at or _NEVER,
-        candidate.moved_at or _NEVER,
-        candidate.tag == "latest",
+        *_times(candidate),
         version is not None,
         version or _NO_VERSION,
         created,

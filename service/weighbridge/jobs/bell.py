@@ -3,6 +3,8 @@
 import threading
 from typing import Final
 
+import structlog
+
 from weighbridge.ports import JobQueue
 
 MOST: Final = 10_000
@@ -14,6 +16,7 @@ class Bell:
 
     def __init__(self, jobs: JobQueue) -> None:
         self._jobs = jobs
+        self._log = structlog.get_logger("weighbridge.jobs")
         self._waiting: dict[tuple[str, str], bool] = {}
         self._changed = threading.Condition()
         self._is_closed = False
@@ -48,4 +51,7 @@ class Bell:
                     return
                 (job, argument), first = next(iter(self._waiting.items()))
                 del self._waiting[job, argument]
-            self._jobs.put(job, argument, first=first)
+            try:
+                self._jobs.put(job, argument, first=first)
+            except Exception as exc:  # noqa: BLE001 - the thread must outlive any ring
+                self._log.error("nobody is asked for work", code="bug", why=repr(exc))

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, func, select, update
 
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.measure import Confidence
-from weighbridge.domain.newest import Candidate, baseline, ranked
+from weighbridge.domain.newest import Candidate, baseline, leading, ranked
 from weighbridge.domain.platform import DEFAULT, Platform
 from weighbridge.domain.sizes import heaviest_line, weigh_image
 from weighbridge.store.dialect import Rows, among_ids, listed
@@ -258,16 +258,16 @@ def _totals(connection: Connection, repository_id: int) -> dict[str, object]:
 def _newest(
     connection: Connection, live: Sequence[_Tag], reached: _Reached, now: datetime
 ) -> Mapping[str, object]:
-    leading = {
+    headlines = {
         tag.name: found
         for tag in live
         if tag.target is not None and (found := reached.headlines.get(tag.target))
     }
-    order = ranked(_candidates(live, leading), now)
+    order = ranked(leading(_candidates(live, headlines)), now)
     if not order:
         return dict.fromkeys(_NEWEST)
     newest = order[0].candidate
-    image = leading[newest.tag]
+    image = headlines[newest.tag]
     return {
         "newest_tag": newest.tag,
         "newest_image_id": image.image_id,
@@ -284,7 +284,7 @@ def _newest(
 
 
 def _candidates(
-    live: Sequence[_Tag], leading: Mapping[str, _Headline]
+    live: Sequence[_Tag], headlines: Mapping[str, _Headline]
 ) -> list[Candidate]:
     return [
         Candidate(
@@ -296,7 +296,7 @@ def _candidates(
             compressed_bytes=image.compressed_bytes,
         )
         for tag in live
-        if (image := leading.get(tag.name)) is not None
+        if (image := headlines.get(tag.name)) is not None
     ]
 
 

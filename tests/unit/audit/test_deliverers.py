@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -240,3 +241,22 @@ async def test_an_alertmanager_is_told_all_of_it_each_minute(
     assert resender.told[:3] == [[(one, "opened"), (two, "opened")]] * 3
     assert resender.told[-1] == [(two, "opened")]
     await resending.aclose()
+
+
+async def test_who_wakes_a_resending_often_has_it_read_a_few_times_only(
+    database: Database, telling: Telling
+) -> None:
+    reads: list[datetime] = []
+
+    def clock() -> datetime:
+        reads.append(now())
+        return reads[-1]
+
+    resending = Resending(replace(telling, clock=clock), FakeResender(), BOTH)
+
+    for _ in range(40):
+        resending.wake()
+        await asyncio.sleep(0.01)
+    await resending.aclose()
+
+    assert 1 <= len(reads) <= 4

@@ -13,6 +13,7 @@ from support.court import MB, Court, built
 from support.database import Engine, a_database
 from support.images import a_layer
 from weighbridge.domain.message import NotificationEvent
+from weighbridge.store.images import keep_documents
 from weighbridge.store.session import Connection, Database
 
 pytestmark = pytest.mark.only_on("postgresql")
@@ -79,11 +80,21 @@ def test_repositories_that_find_a_cause_at_the_same_moment_know_of_each_other(
         for n in range(2)
     ]
 
+    images = {
+        court.names[0]: [
+            built(BASE, java, ("COPY app", a_layer((court.names[0], java[0]), MB)))
+            for java in (LIGHT, HEAVY)
+        ]
+        for court in courts
+    }
+    with database.write() as connection:
+        # Who keeps the same layer first is waited for.
+        for some in images.values():
+            keep_documents(connection, some, {})
+
     def grow(court: Court) -> None:
-        (name,) = court.names
-        for java in (LIGHT, HEAVY):
-            own = ("COPY app", a_layer((name, java[1].digest), MB))
-            court.look({"latest": built(BASE, java, own)})
+        for image in images[court.names[0]]:
+            court.look({"latest": image})
 
     with ThreadPoolExecutor(len(courts)) as pool:
         list(pool.map(grow, courts))

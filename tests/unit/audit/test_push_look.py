@@ -1,6 +1,5 @@
 """A push is a hint: what a tag is now is asked of the registry, and of no other tag."""
 
-import gzip
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,20 +9,16 @@ from sqlalchemy import select, update
 
 from support.crawling import Yard, a_yard
 from support.fake_registry import FakeRegistry
-from support.images import a_digest, a_layer, a_served_image, an_index
+from support.images import a_layer, a_served_image
 from support.push_world import Pusher, a_push
 from weighbridge.audit.pushed import EARLY_S
 from weighbridge.audit.scope import Scope
-from weighbridge.domain.digest import digest_of
-from weighbridge.domain.document import Layer
 from weighbridge.errors import AuthError, QuotaSpent, RateLimited, TransportError
 from weighbridge.store.models import repositories
-from weighbridge.store.push_queue import LOOKS_IN_A_BURST
 from weighbridge.store.reports import find_repository
 
 ONE = a_served_image(layers=[a_layer("one", 100)])
 TWO = a_served_image(layers=[a_layer("two", 200)])
-THREE = a_served_image(layers=[a_layer("three", 300)])
 APP = "acme/app"
 
 
@@ -180,61 +175,6 @@ async def test_a_push_that_is_told_before_its_tag_has_moved_is_looked_at_again(
 
     assert pusher.outcomes == ["moved"]
     assert yard.tags(APP)["1.0"].digest == new
-
-
-async def test_a_push_right_behind_another_is_looked_at_again(
-    yard: Yard, registry: FakeRegistry, pusher: Pusher
-) -> None:
-    await yard.crawl(registry)
-    last = registry.put(APP, "1.0", THREE)
-    first = registry.put(APP, "1.0", TWO)
-
-    # The tag shows the first of them still, which is news as well.
-    pusher.tell(a_push("1.0", digest=first), a_push("1.0", digest=last))
-    await pusher.look()
-    assert sorted(pusher.outcomes) == ["...", "moved"]
-    registry.put(APP, "1.0", THREE)
-    await pusher.look()
-
-    assert pusher.outcomes == ["moved", "moved"]
-    assert yard.tags(APP)["1.0"].digest == last
-
-
-async def test_f35_events_that_never_come_true_are_not_looked_at_one_by_one(
-    yard: Yard, registry: FakeRegistry, pusher: Pusher
-) -> None:
-    await yard.crawl(registry)
-    registry.asked.clear()
-
-    for number in range(180):  # Nine seconds.
-        pusher.tell(a_push("1.0", digest=a_digest(f"said {number}")))
-        await pusher.look()
-        yard.now -= timedelta(seconds=0.95)
-    asked = registry.asked["get_manifest", "1.0"]
-    await look_until_done(pusher)
-
-    # Two looks, and what each of them asks again as the registry may be behind.
-    assert 2 <= asked <= LOOKS_IN_A_BURST * (1 + len(EARLY_S))
-    assert set(pusher.outcomes) == {"same"}
-
-
-async def test_an_index_that_is_known_has_its_images_measured(
-    yard: Yard, registry: FakeRegistry, pusher: Pusher
-) -> None:
-    content = gzip.compress(bytes(5_000))
-    layer = Layer(a_layer().media_type, digest_of(content), len(content))
-    registry.blobs[layer.digest] = content
-    image = a_served_image([layer])
-    registry.hold(image)
-    index = registry.put(APP, "many", an_index([image.manifest]))
-    await yard.crawl(registry)
-    registry.tags_by_repository[APP]["1.0"] = index
-    assert yard.tags(APP)["many"].uncompressed_bytes is None
-
-    pusher.tell(a_push("1.0"))
-    await pusher.look()
-
-    assert yard.tags(APP)["1.0"].uncompressed_bytes == 5_000
 
 
 async def test_of_a_push_that_does_not_come_true_nobody_asks_for_long(

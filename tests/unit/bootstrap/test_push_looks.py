@@ -1,142 +1,22 @@
 """The job PUSH: which look when, and what is asked for again."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import update
 
-from support.database import a_database
-from support.fake_jobs import FakeJobs
-from support.fake_registry import FakeRegistry
-from support.images import a_layer, a_served_image
-from support.push_world import a_push, outcomes, receive
+from support.push_stage import APP, MINUTE, ONE, a_stage
+from support.push_world import a_push, receive
 from support.store_world import T0
 from support.wait import wait_until
-from weighbridge.audit.heartbeat import Heartbeat
-from weighbridge.audit.judging import NO_JUDGING
-from weighbridge.audit.writer import Writer
-from weighbridge.bootstrap.clients import Connected
 from weighbridge.bootstrap.distributed.asked import asked_repository
-from weighbridge.bootstrap.push_looks import HANDLED_S, OF_A_REGISTRY, PushLooks
-from weighbridge.bootstrap.waiting_pushes import ring_for_pushes, show_inbox
-from weighbridge.config import RegistrySettings, Settings, load_settings
-from weighbridge.domain.digest import Digest
+from weighbridge.bootstrap.push_looks import HANDLED_S
+from weighbridge.bootstrap.waiting_pushes import show_inbox
 from weighbridge.errors import ConfigError
 from weighbridge.jobs.names import CRAWL, DELIVER, PUSH
-from weighbridge.ports import ManifestAnswer
 from weighbridge.store.models import repositories
-from weighbridge.store.push_tables import pushes
-from weighbridge.store.session import Database
-from weighbridge.telemetry import Telemetry
-
-ONE = a_served_image(layers=[a_layer("one", 100)])
-APP = "hub/acme/app"
-MINUTE = timedelta(minutes=1)
-
-
-@dataclass
-class Slow(FakeRegistry):
-    """Answers once it may."""
-
-    may_answer: asyncio.Event = field(default_factory=asyncio.Event)
-    may_measure: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def __post_init__(self) -> None:
-        self.may_measure.set()
-
-    async def get_manifest(self, repository: str, reference: str) -> ManifestAnswer:
-        self.asked["begun", repository] += 1
-        await self.may_answer.wait()
-        return await FakeRegistry.get_manifest(self, repository, reference)
-
-    async def get_range(
-        self, repository: str, digest: Digest, first: int, last: int, total_bytes: int
-    ) -> bytes:
-        await self.may_measure.wait()
-        return await FakeRegistry.get_range(
-            self, repository, digest, first, last, total_bytes
-        )
-
-
-@dataclass
-class Stage:
-    """One process that looks at pushes, and what it asks others for."""
-
-    settings: Settings
-    database: Database
-    registry: Slow
-    looks: PushLooks
-    jobs: FakeJobs
-    telemetry: Telemetry
-
-    def tell(self, repository: str = "acme/app", tag: str = "1.0") -> None:
-        event = a_push(tag, repository=repository)
-        receive(self.database, T0, event, registry="hub")
-
-    async def look(self, name: str = APP) -> None:
-        await self.looks.look(asked_repository(self.settings, name))
-
-    def tick(self, now: datetime = T0) -> list[str]:
-        ring_for_pushes(self.settings, self.database, self.jobs, now)
-        return self.jobs.of(PUSH)
-
-    def number(self, name: str) -> float | None:
-        return self.telemetry.registry.get_sample_value(name)
-
-    @property
-    def outcomes(self) -> list[str]:
-        return outcomes(self.database)
-
-
-async def _nobody_pings() -> None:
-    raise AssertionError("a look at a push asks for manifests")
-
-
-@dataclass
-class OneClient:
-    registry: FakeRegistry
-    error: ConfigError | None = None
-
-    @asynccontextmanager
-    async def use(self, registry: RegistrySettings) -> AsyncIterator[Connected]:
-        if self.error is not None:
-            raise self.error
-        yield Connected(self.registry, None, (), _nobody_pings)
-
-
-@asynccontextmanager
-async def a_stage(
-    folder: Path, error: ConfigError | None = None
-) -> AsyncIterator[Stage]:
-    registry = RegistrySettings(name="hub", url="https://registry.example")
-    settings = load_settings(None, {}).model_copy(update={"registries": (registry,)})
-    slow, jobs, telemetry = Slow(name="hub"), FakeJobs(), Telemetry()
-    slow.put("acme/app", "1.0", ONE)
-    with a_database(folder) as database:
-        writer = Writer(database)
-        looks = PushLooks(
-            settings=settings,
-            writer=writer,
-            telemetry=telemetry,
-            clients=OneClient(slow, error),
-            heartbeat=Heartbeat(writer, lambda: T0),
-            jobs=jobs,
-            clock=lambda: T0,
-            judging=lambda _: NO_JUDGING,
-            deliver=lambda: jobs.put(DELIVER, ""),
-            owner="me",
-            lease_s=30,
-        )
-        try:
-            yield Stage(settings, database, slow, looks, jobs, telemetry)
-        finally:
-            await looks.aclose()
-            writer.close()
 
 
 async def test_a_look_leads_to_messages_and_numbers(tmp_path: Path) -> None:
@@ -177,59 +57,6 @@ async def test_what_comes_while_a_look_goes_on_is_looked_at_after_it(
         stage.registry.may_answer.set()
 
         await wait_until(lambda: stage.outcomes == ["new", "new"], "both are looked at")
-
-
-async def test_one_registry_does_not_take_all_places(tmp_path: Path) -> None:
-    async with a_stage(tmp_path) as stage:
-        names = [f"acme/app{number}" for number in range(OF_A_REGISTRY + 3)]
-        for name in names:
-            stage.registry.put(name, "1.0", ONE)
-            stage.tell(name)
-        await asyncio.gather(*(stage.look(f"hub/{name}") for name in names))
-        begun = [key for key in stage.registry.asked if key[0] == "begun"]
-        assert len(begun) == OF_A_REGISTRY
-
-        # The others have their turn as soon as there is room, and nobody rings for it.
-        stage.registry.may_answer.set()
-        await wait_until(
-            lambda: "..." not in stage.outcomes, "all of them are looked at"
-        )
-        assert len(stage.outcomes) == OF_A_REGISTRY + 3
-        assert stage.jobs.of(PUSH) == []
-
-
-async def test_who_is_in_line_twice_is_looked_at_once(tmp_path: Path) -> None:
-    async with a_stage(tmp_path) as stage:
-        names = [f"acme/app{number}" for number in range(OF_A_REGISTRY + 1)]
-        for name in names:
-            stage.registry.put(name, "1.0", ONE)
-            stage.tell(name)
-        for name in (*names, names[-1]):
-            await asyncio.wait_for(stage.look(f"hub/{name}"), 5)
-        stage.registry.may_answer.set()
-        await wait_until(lambda: "..." not in stage.outcomes, "all are looked at")
-
-        assert stage.registry.asked["begun", names[-1]] == 1
-
-
-async def test_a_push_that_is_due_soon_does_not_wait_for_one_that_is_due_later(
-    tmp_path: Path,
-) -> None:
-    async with a_stage(tmp_path) as stage:
-        stage.registry.may_answer.set()
-        stage.tell()
-        await stage.look()
-        with stage.database.write() as connection:
-            later = T0 + timedelta(seconds=30)
-            connection.execute(update(pushes).values(done_at=None, due_at=later))
-        await stage.look()  # Waits for that.
-
-        # The registry tells of a tag that it does not show yet.
-        stage.tell(tag="2.0")
-        await stage.look()
-        await wait_until(
-            lambda: stage.jobs.of(PUSH) == [APP], "it is rung for", deadline_s=3
-        )
 
 
 async def test_a_repository_in_other_hands_is_rung_for_within_a_moment(

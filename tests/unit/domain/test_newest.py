@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from support.images import a_digest
-from weighbridge.domain.newest import Candidate, baseline, ranked
+from weighbridge.domain.newest import Candidate, baseline, leading, ranked
 from weighbridge.domain.version import find_version, natural_key
 
 NOW = datetime(2026, 9, 22, 9, 40, tzinfo=UTC)
@@ -209,6 +210,36 @@ def test_leaving_one_out_leaves_the_others_in_order(
     for left_out in candidates:
         rest = order(*(c for c in candidates if c is not left_out))
         assert rest == [tag for tag in full if tag != left_out.tag]
+
+
+MANY: Final = st.lists(
+    st.builds(
+        a_candidate,
+        tag=st.integers(0, 99).map(str) | st.just("latest"),
+        pushed=st.none() | st.integers(1, 3),
+        moved=st.none() | st.integers(1, 9),
+        compressed_bytes=st.integers(0, 2**44),
+        digest=st.integers(0, 25).map(str),
+    ),
+    min_size=12,
+    max_size=60,
+    unique_by=lambda candidate: candidate.tag,
+)
+
+
+@given(MANY)
+def test_the_leading_ones_say_as_much_as_all(candidates: list[Candidate]) -> None:
+    few, all_of_them = (ranked(c, NOW) for c in (leading(candidates), candidates))
+
+    assert few[0] == all_of_them[0]
+    assert baseline(few) == baseline(all_of_them)
+
+
+def test_of_thousands_of_tags_few_are_compared_by_their_names() -> None:
+    moved = [a_candidate(f"1.{n}", moved=n) for n in range(1, 1_000)]
+    first = [a_candidate(f"0.{n}") for n in range(1_000)]
+
+    assert len(leading(first + moved)) == 11
 
 
 # -- baseline ------------------------------------------------------------------------

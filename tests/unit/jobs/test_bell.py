@@ -70,3 +70,21 @@ def test_a_bell_that_is_closed_has_rung_for_everything(jobs: SlowJobs) -> None:
     bell.close()
 
     assert jobs.of(PUSH) == ["a/one"]
+
+
+def test_one_that_cannot_be_asked_for_does_not_cost_the_others() -> None:
+    class Broken(FakeJobs):
+        def put(self, job: str, argument: str, *, first: bool = False) -> None:
+            if argument == "a/one":
+                raise ZeroDivisionError
+            super().put(job, argument)
+
+    jobs = Broken()
+    bell = Bell(jobs)
+    bell.start()
+
+    bell.put(PUSH, "a/one")
+    bell.put(PUSH, "a/two")
+
+    wait_in_thread(lambda: jobs.of(PUSH) == ["a/two"], "the other is asked for")
+    bell.close()

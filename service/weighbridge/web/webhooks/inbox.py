@@ -178,8 +178,12 @@ class Inbox:
         if self._jobs is None:
             return
         told = dict.fromkeys(f"{p.registry}/{p.push.repository}" for p in pushes)
-        for repository in told:
-            self._jobs.put(PUSH, repository, first=True)
+        try:
+            for repository in told:
+                self._jobs.put(PUSH, repository, first=True)
+        except Exception as exc:  # noqa: BLE001 - the thread must outlive any batch
+            # They are kept: the scheduler's tick finds what waits.
+            self._log.error("nobody is asked to look", code="bug", why=repr(exc))
 
 
 def _give(answers: Sequence[_Answer]) -> None:

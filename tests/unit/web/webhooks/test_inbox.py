@@ -183,6 +183,22 @@ async def test_a_fault_of_ours_costs_one_batch(
     assert await inbox.keep(received("b")) == [True]
 
 
+async def test_who_cannot_be_asked_to_look_costs_nothing_that_is_kept(
+    database: Sluggish,
+) -> None:
+    class Broken(FakeJobs):
+        def put(self, job: str, argument: str, *, first: bool = False) -> None:
+            raise ZeroDivisionError
+
+    inbox = Inbox(database, Broken(), lambda: NOW)
+    database.may_go_on.set()
+
+    found = [await inbox.keep(received(event)) for event in ("a", "b")]
+
+    assert found == [[True], [True]]
+    inbox.close()
+
+
 async def test_nobody_waits_longer_than_two_seconds_and_late_ones_not_at_all(
     inbox: Inbox, database: Sluggish
 ) -> None:
