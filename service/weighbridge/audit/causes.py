@@ -14,7 +14,12 @@ from weighbridge.domain.cause import (
 )
 from weighbridge.domain.weighing import WeighedImage
 from weighbridge.store.dialect import Purpose, lock, settles_at_once
-from weighbridge.store.open_violations import Sharing, find_caused, find_sharing
+from weighbridge.store.open_violations import (
+    Sharing,
+    find_caused,
+    find_sharing,
+    lock_own,
+)
 from weighbridge.store.session import Connection
 from weighbridge.store.stream_images import weighed_images
 from weighbridge.store.violations import set_cause
@@ -51,6 +56,8 @@ class Causes:
             return cause
         # The platforms of an index were built from the same lines, and have not a
         # layer in common: what they have in common is the push.
+        if not self._keys:
+            lock_own(self.connection, self.repository_id, self.now)
         key = self._keys.setdefault(judged.tag.target, cause.key)
         sharing = find_sharing(
             self.connection, self.repository_id, judged.platform, key, self.now

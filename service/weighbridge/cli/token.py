@@ -31,7 +31,12 @@ def command() -> None:
 
 
 @command.command(epilog=_CREATE)
-@click.option("--role", metavar="ROLE", required=True, help="read, metrics or admin.")
+@click.option(
+    "--role",
+    metavar="ROLE",
+    required=True,
+    help="read, metrics, admin, or webhook:SOURCE.",
+)
 @click.option("--name", metavar="NAME", help="What it is called; ROLE-1 and so on.")
 @click.option("--expires", metavar="DURATION", help="How long it is valid, as 90d.")
 @common_options(results=True, sizes=False)

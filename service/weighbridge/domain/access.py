@@ -12,12 +12,15 @@ from datetime import datetime
 from typing import Final
 
 from weighbridge.domain.printable import printable
+from weighbridge.domain.push import SOURCES
 from weighbridge.domain.secret import Secret
 from weighbridge.errors import UsageError
 
 SECRET_BYTES: Final = 32
 PREFIXES: Final = {"read": "wbr_", "admin": "wba_", "metrics": "wbm_"}
-_TOKEN: Final = re.compile(r"wb[ram]_[A-Za-z0-9_-]{43}", re.ASCII)
+_WEBHOOK: Final = "webhook:"
+_WEBHOOK_PREFIX: Final = "whsec_"
+_TOKEN: Final = re.compile(r"(?:wb[ram]|whsec)_[A-Za-z0-9_-]{43}", re.ASCII)
 # Never all digits: an id is never taken for a name.
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9._:-]{0,62}", re.ASCII)
 
@@ -52,14 +55,23 @@ def grants(role: str, needed: str) -> bool:
     return role == needed or (role == "admin" and needed in ("read", "metrics"))
 
 
+def webhook_role(source: str) -> str:
+    """The role of a token that a sender shows, and that opens nothing else."""
+    return _WEBHOOK + source
+
+
 def checked_role(text: str) -> str:
     """The role. Raises UsageError(invalid_role)."""
     if text in PREFIXES:
         return text
+    source = text.removeprefix(_WEBHOOK)
+    if text.startswith(_WEBHOOK) and source in SOURCES:
+        return text
     raise UsageError(
         f"{printable(text, 40)!r} is no role",
         code="invalid_role",
-        hint="there are  read, metrics, admin",
+        hint="read, metrics, admin, or webhook:SOURCE with one of "
+        f"{', '.join(SOURCES)}",
     )
 
 
@@ -81,9 +93,8 @@ def new_secret(role: str, random: bytes) -> Secret:
     """
     if len(random) != SECRET_BYTES:
         raise ValueError("a token is made of 32 random bytes")
-    return Secret(
-        PREFIXES[role] + base64.urlsafe_b64encode(random).decode().rstrip("=")
-    )
+    prefix = PREFIXES.get(role, _WEBHOOK_PREFIX)
+    return Secret(prefix + base64.urlsafe_b64encode(random).decode().rstrip("="))
 
 
 def could_be_token(text: str) -> bool:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, bindparam, func, or_, select
 
 from weighbridge.domain.message import NotificationEvent
 from weighbridge.domain.policy import Severity
-from weighbridge.store.dialect import among_ids, listed
+from weighbridge.store.dialect import among_ids, listed, settles_at_once
 from weighbridge.store.outbox import REVOCABLE
 from weighbridge.store.push_tables import notifications, violations
 from weighbridge.store.violations import ViolationKey
@@ -51,6 +51,18 @@ _ENDED: Final = (
     )
     .order_by(_table.closed_at.desc())
     .limit(1)
+)
+_OWN: Final = (
+    select(_table.id)
+    .where(
+        _table.repository_id == bindparam("repository"),
+        or_(
+            _table.closed_at.is_(None),
+            _table.closed_at > bindparam("since", type_=_table.closed_at.type),
+        ),
+    )
+    .order_by(_table.id)
+    .with_for_update()
 )
 _SHARING: Final = (
     select(_table.id, _table.repository_id, _table.before_image_id, _table.image_id)
@@ -148,6 +160,15 @@ def find_told(
     return set(connection.execute(_TOLD, parameters).scalars())
 
 
+def lock_own(connection: Connection, repository_id: int, now: datetime) -> None:
+    """Take the episodes of our repository that may go on, before one of another
+    repository is taken: who has ours and goes on with its own is waited for here, and
+    does not wait for us."""
+    if not settles_at_once(connection.dialect):
+        parameters = {"repository": repository_id, "since": now - FLAPPING}
+        connection.execute(_OWN, parameters)
+
+
 def find_caused(connection: Connection, ids: Collection[int]) -> list[Caused]:
     """Those of the violations whose cause may be shared."""
     rows = connection.execute(_CAUSED, {"ids": listed(sorted(ids))})
@@ -163,8 +184,9 @@ def find_sharing(
 ) -> Sharing | None:
     """The latest violation of another repository with this cause.
 
-    Its row is ours until the commit. One that is in somebody else's hands just now is
-    passed over: whoever waited for it could be waited for.
+    Its row is ours until the commit; our own were taken before (`lock_own`). One that
+    is in somebody else's hands just now is passed over: whoever waited for it could be
+    waited for.
     """
     parameters = {
         "repository": repository_id,

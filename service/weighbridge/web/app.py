@@ -116,7 +116,7 @@ def create_apps(
     shared = _Shared(database, telemetry, keeper, tokens, inbox)
     web = _web_app(shared, options, now)
     hooks = Hooks(reception.hooks)
-    _add_webhooks(web, Receiver(hooks, inbox, telemetry, reception.read_s))
+    _add_webhooks(web, Receiver(hooks, inbox, telemetry, tokens, reception.read_s))
     if options.of_metrics is None:
         _add_metrics(web, Metrics(telemetry, keeper), Probing(options.prober))
         return Apps(web, None)

@@ -94,13 +94,13 @@ def test_json_has_everything_that_is_known_of_a_new_token(capsys: Capture) -> No
 def test_several_are_valid_at_once_until_the_old_one_is_revoked(
     capsys: Capture,
 ) -> None:
-    old = created(capsys, "--role", "metrics")
-    new = created(capsys, "--role", "metrics")
+    old = created(capsys, "--role", "webhook:harbor")
+    new = created(capsys, "--role", "webhook:harbor")
     assert valid_roles().keys() == {digest_of(old), digest_of(new)}
 
-    assert run(["token", "revoke", "metrics-1"]) == 0
+    assert run(["token", "revoke", "webhook:harbor-1"]) == 0
 
-    assert capsys.readouterr().out == ("revoked: metrics-1 (metrics)\n")
+    assert capsys.readouterr().out == ("revoked: webhook:harbor-1 (webhook:harbor)\n")
     assert valid_roles().keys() == {digest_of(new)}
     assert [item["state"] for item in listed(capsys)] == ["revoked", "valid"]
 

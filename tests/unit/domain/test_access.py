@@ -15,6 +15,7 @@ from weighbridge.domain.access import (
     grants,
     new_secret,
 )
+from weighbridge.domain.push import SOURCES
 from weighbridge.errors import UsageError
 
 NOW = datetime(2026, 9, 1, tzinfo=UTC)
@@ -26,6 +27,7 @@ NOW = datetime(2026, 9, 1, tzinfo=UTC)
         ("read", "wbr_"),
         ("admin", "wba_"),
         ("metrics", "wbm_"),
+        ("webhook:harbor", "whsec_"),
     ],
 )
 def test_the_prefix_tells_the_role(role: str, prefix: str) -> None:
@@ -56,18 +58,24 @@ def test_fewer_random_bytes_make_no_token() -> None:
         ("read", {"read"}),
         ("metrics", {"metrics"}),
         ("admin", {"read", "metrics", "admin"}),
+        ("webhook:harbor", {"webhook:harbor"}),
     ],
 )
 def test_a_role_grants_itself_and_admin_the_two_that_read(
     role: str, granted: set[str]
 ) -> None:
-    needed = ("none", "read", "metrics", "admin", "")
+    needed = ("none", "read", "metrics", "admin", "webhook:harbor", "webhook:quay", "")
 
     assert {each for each in needed if grants(role, each)} == granted
 
 
+@pytest.mark.parametrize("source", SOURCES)
+def test_every_source_of_webhooks_has_a_role(source: str) -> None:
+    assert checked_role(f"webhook:{source}") == f"webhook:{source}"
+
+
 @pytest.mark.parametrize(
-    "text", ["", "none", "Read", "read ", "webhook", "webhook:harbor", "harbor"]
+    "text", ["", "none", "Read", "read ", "webhook", "webhook:", "webhook:*", "harbor"]
 )
 def test_what_is_no_role_is_refused(text: str) -> None:
     with pytest.raises(UsageError) as refused:

@@ -84,6 +84,14 @@ def test_a_token_is_revoked_once(database: Database) -> None:
     assert not has_valid_token(database, NOW)
 
 
+def test_the_token_of_a_webhook_lets_nobody_read(database: Database) -> None:
+    a_kept_token(database, "webhook:harbor", NOW)
+    assert not has_valid_token(database, NOW)
+
+    a_kept_token(database, "metrics", NOW)
+    assert has_valid_token(database, NOW)
+
+
 def test_a_use_is_kept_once_a_minute_whichever_process_notes_it(
     database: Database,
 ) -> None:

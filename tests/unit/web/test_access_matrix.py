@@ -37,6 +37,7 @@ WITH: Final = (
     "read",
     "metrics",
     "admin",
+    "webhook:harbor",
 )
 IS_OPEN: Final = frozenset({"loopback", "open"})
 """Where reading needs no token."""
@@ -159,7 +160,7 @@ def test_nothing_that_writes_is_open_to_readers() -> None:
     assert not {"read", "metrics"} & set(WRITES.values())
 
 
-@pytest.mark.parametrize("role", ["read", "metrics"])
+@pytest.mark.parametrize("role", ["read", "metrics", "webhook:harbor"])
 def test_no_token_but_an_admins_writes_anything__api_010(
     clients: Mapping[str, TestClient],
     sent: Mapping[str, Mapping[str, str]],

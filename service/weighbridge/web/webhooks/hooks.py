@@ -112,6 +112,12 @@ class Hooks:
         """By a signature over its body."""
         return self._first(shown, lambda key: key.has_signed(shown, body))
 
+    def find_only(self, source: str) -> Hook | None:
+        """The hook of a source that has one and no more: a token names the source, and
+        no registry."""
+        known = self._by_source.get(source, ())
+        return known[0].hook if len(known) == 1 else None
+
     def _first(self, shown: Shown, fits: Callable[[Key], bool]) -> Hook | None:
         found = [
             known.hook

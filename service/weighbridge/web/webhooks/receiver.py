@@ -1,6 +1,7 @@
 """`POST /webhooks/{source}[/{secret}]`: the way of a request, in its order.
 
-1. Who sends it? By its head, or by a signature over its body. Before that is known
+1. Who sends it? By its head (a secret, or a token of the role `webhook:SOURCE`), or by
+   a signature over its body. Before that is known
    nothing of the body is parsed, and only what may be signed is read at all. A
    stranger gets 401.
 2. The sender's adapter says which tags were pushed.
@@ -17,10 +18,13 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qs
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from weighbridge.domain.access import webhook_role
+from weighbridge.domain.authorization import presented_token
 from weighbridge.domain.push import PushSeen, Source
 from weighbridge.domain.webhook_secret import SIGNATURE_HEADERS, Shown
 from weighbridge.domain.webhooks import Told
@@ -28,6 +32,7 @@ from weighbridge.domain.webhooks import read_body as read_told
 from weighbridge.errors import StoreError
 from weighbridge.store.pushes import ReceivedPush
 from weighbridge.telemetry import Telemetry
+from weighbridge.web.access_tokens import KnownTokens
 from weighbridge.web.errors import Refusal, refusal_response
 from weighbridge.web.webhooks.body import Gone, read_body
 from weighbridge.web.webhooks.hooks import Hook, Hooks
@@ -71,9 +76,11 @@ class Receiver:
         hooks: Hooks,
         inbox: Inbox,
         telemetry: Telemetry,
+        tokens: KnownTokens,
         read_s: float,
     ) -> None:
         self._hooks = hooks
+        self._tokens = tokens
         self._inbox = inbox
         self._telemetry = telemetry
         self._read_s = read_s
@@ -94,7 +101,7 @@ class Receiver:
     async def _received(self, shown: Shown, receive: Receive) -> Response:
         if shown.source not in self._hooks.sources:
             raise Refusal(404, "no webhook of this source is configured")
-        hook = self._hooks.find(shown)
+        hook = self._hooks.find(shown) or await self._find_by_token(shown)
         if hook is None and not shown.is_signed:
             raise _stranger()
         room = self._rooms.unknown if hook is None else self._rooms.known
@@ -107,6 +114,26 @@ class Receiver:
             told = read_told(hook.source, body, shown.headers, hook.host)
             await self._keep(hook, told)
         return Response(status_code=202) if told.reply is None else _reply(told)
+
+    async def _find_by_token(self, shown: Shown) -> Hook | None:
+        """A token of the role `webhook:SOURCE` opens this source and nothing else.
+        Raises Refusal(403), StoreError."""
+        text = presented_token(shown.headers.get("authorization", ""))
+        if text is None:
+            return None
+        if self._tokens.is_due:
+            await run_in_threadpool(self._tokens.refresh)
+        token = self._tokens.find(text)
+        if token is None or token.role != webhook_role(shown.source):
+            return None
+        hook = self._hooks.find_only(shown.source)
+        if hook is None:
+            raise Refusal(
+                403,
+                "several registries have webhooks of this source, and a token does not "
+                "say which one sends: send the secret of its entry in `webhooks`",
+            )
+        return hook
 
     async def _keep(self, hook: Hook, told: Told) -> None:
         for reason, count in Counter(told.useless).items():

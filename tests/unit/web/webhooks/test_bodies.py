@@ -1,6 +1,7 @@
 """Bodies that are too large, too slow or not what they say; and too many at once."""
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
@@ -11,6 +12,7 @@ from support.read_model import NOW
 from support.webhooks import SECRET, Service, a_hook, body_of
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
+from weighbridge.web.access_tokens import KnownTokens
 from weighbridge.web.errors import Refusal
 from weighbridge.web.webhooks.body import BODY_BYTES, Gone, read_body
 from weighbridge.web.webhooks.hooks import Hooks
@@ -163,7 +165,8 @@ async def test_whoever_only_claims_to_sign_takes_nobodys_memory(
     database: Database,
 ) -> None:
     inbox = Inbox(database, None, lambda: NOW)
-    receiver = Receiver(Hooks([a_hook()]), inbox, Telemetry(), read_s=5.0)
+    tokens = KnownTokens(database, lambda: NOW, time.monotonic)
+    receiver = Receiver(Hooks([a_hook()]), inbox, Telemetry(), tokens, read_s=5.0)
     claim = {"x-hub-signature-256": "sha256=" + "0" * 64}
     strangers = [
         asyncio.create_task(

@@ -7,6 +7,8 @@ import json
 
 import pytest
 
+from support.read_model import NOW
+from support.tokens import a_token
 from support.webhooks import SECRET, Service, a_hook, a_push, a_service, body_of
 from weighbridge.jobs.names import PUSH
 from weighbridge.store.session import Database
@@ -210,3 +212,50 @@ def test_no_token_is_needed_and_none_is_enough(database: Database) -> None:
 
     assert service.post().status_code == 202
     assert service.post(authorization=None).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("role", "status"),
+    [
+        ("webhook:distribution", 202),
+        ("webhook:harbor", 401),
+        ("admin", 401),
+        ("read", 401),
+    ],
+)
+def test_a_token_opens_its_own_source_only(
+    database: Database, role: str, status: int
+) -> None:
+    service = a_service(database)
+    token = a_token(database, role, NOW)
+
+    answer = service.post(authorization=f"Bearer {token}")
+
+    assert answer.status_code == status
+    assert len(service.rows()) == (status == 202)
+
+
+def test_a_token_is_taken_as_a_password_and_not_once_it_was_revoked(
+    database: Database,
+) -> None:
+    service = a_service(database)
+    token = a_token(database, "webhook:distribution", NOW)
+    revoked = a_token(database, "webhook:distribution", NOW, is_revoked=True)
+
+    def sent(text: str) -> int:
+        pair = base64.b64encode(f"any:{text}".encode()).decode()
+        return service.post(authorization=f"Basic {pair}").status_code
+
+    assert (sent(token), sent(revoked)) == (202, 401)
+
+
+def test_a_token_does_not_say_which_of_two_registries_sends(database: Database) -> None:
+    hooks = [a_hook(), a_hook("distribution", "other", "another-long-secret")]
+    service = a_service(database, hooks)
+    token = a_token(database, "webhook:distribution", NOW)
+
+    answer = service.post(authorization=f"Bearer {token}")
+
+    assert answer.status_code == 403
+    assert "secret of its entry" in answer.json()["error"]["message"]
+    assert service.rows() == []
