@@ -54,7 +54,8 @@ def move_some(registry: DockerRegistry, repositories: int) -> None:
 def stored(folder: Path) -> dict[tuple[object, object], str]:
     """What we say that each live tag has."""
     statement = (
-        "SELECT r.name, t.name, lower(hex(b.digest)) FROM tags t JOIN blobs b ON b.id = t.target_id"
+        "SELECT r.name, t.name, lower(hex(b.digest)) FROM tags t"
+        " JOIN blobs b ON b.id = t.target_id"
         " JOIN repositories r ON r.id = t.repository_id WHERE t.gone_at IS NULL"
     )
     return {(row[0], row[1]): f"sha256:{row[2]}" for row in rows(folder, statement)}

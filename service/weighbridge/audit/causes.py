@@ -34,6 +34,7 @@ class Causes:
     now: datetime
     _found: dict[tuple[int, int | None], Cause | None] = field(default_factory=dict)
     _keys: dict[int, bytes] = field(default_factory=dict)
+    _written: set[int] = field(default_factory=set)
 
     def find(self, judged: JudgedImage) -> Cause | None:
         """None where nothing is known of the image's lines any more."""
@@ -91,7 +92,10 @@ class Causes:
         if theirs is None:
             return compare_images(before, image)
         common = shared_leading_run(layers_of(image), layers_of(theirs))
-        if earlier is not None:
+        # Once: PostgreSQL checks the reference of a row that is changed twice, and
+        # waits for whoever has that repository and may be waiting for this row.
+        if earlier is not None and sharing.id not in self._written:
+            self._written.add(sharing.id)
             cause = compare_images(earlier, theirs, shared_layers=common)
             set_cause(self.connection, sharing.id, cause)
         return compare_images(before, image, shared_layers=common)

@@ -53,10 +53,9 @@ async def test_a_push_that_is_due_soon_does_not_wait_for_one_that_is_due_later(
     async with a_stage(tmp_path) as stage:
         stage.registry.may_answer.set()
         stage.tell()
-        await stage.look()
         with stage.database.write() as connection:
             later = T0 + timedelta(seconds=30)
-            connection.execute(update(pushes).values(done_at=None, due_at=later))
+            connection.execute(update(pushes).values(due_at=later))
         await stage.look()  # Waits for that.
 
         # The registry tells of a tag that it does not show yet.

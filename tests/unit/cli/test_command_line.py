@@ -189,6 +189,9 @@ def test_every_commands_help_shows_an_example_and_the_options_that_it_obeys(
         ["config", "show"],
         ["db", "recount"],
         ["db", "verify"],
+        ["notify", "list"],
+        ["notify", "status"],
+        ["notify", "test"],
         ["token", "create"],
         ["token", "list"],
         ["waive", "create"],
@@ -200,6 +203,8 @@ def test_every_commands_help_shows_an_example_and_the_options_that_it_obeys(
         ["inspect"],
         ["check"],
         ["health"],
+        ["notify", "list"],
+        ["notify", "test"],
         ["policy", "explain"],
         ["webhook", "url"],
     )

@@ -21,7 +21,7 @@ _OF_STATE: Final[dict[ViolationState, tuple[str, str]]] = {
 _CLOSED_BY: Final = {
     "pushed": "a later push keeps the limit",
     "gone": "its tag is gone",
-    "policy": "no policy sets the limit any more",
+    "policy": "the limit was changed or is not set any more",
 }
 
 

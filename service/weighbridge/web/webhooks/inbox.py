@@ -171,8 +171,8 @@ class Inbox:
         for each in taken:
             answers.append(_Answer(each, is_new[at : at + len(each.pushes)]))
             at += len(each.pushes)
-        _give(answers)
         self._ring(push for push, new in zip(pushes, is_new, strict=True) if new)
+        _give(answers)
 
     def _ring(self, pushes: Iterable[ReceivedPush]) -> None:
         if self._jobs is None:
