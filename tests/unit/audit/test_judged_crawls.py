@@ -126,6 +126,19 @@ async def test_a_policy_that_was_read_again_holds_for_the_next_image(
     assert [(row.policy, row.tag) for row in found(yard)] == [("strict", "2")]
 
 
+async def test_a_lower_limit_is_held_against_what_stands_at_the_end_of_a_crawl(
+    yard: Yard, told: Told
+) -> None:
+    registry = FakeRegistry()
+    registry.put("shop/a", "1", of_bytes(900))
+    await yard.crawl(registry)
+    judge_by(yard, told, a_policy("services", max_compressed=500))
+    await yard.crawl(registry)
+
+    assert [(row.tag, row.is_silent) for row in found(yard)] == [("1", True)]
+    assert told.events == []
+
+
 async def test_what_an_image_unpacks_to_is_judged_once_it_was_measured(
     yard: Yard, told: Told
 ) -> None:

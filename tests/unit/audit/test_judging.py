@@ -9,7 +9,6 @@ from support.court import DAY, MB, Court, grown_by, weighing
 from support.database import Engine, a_database
 from support.policies import a_policy
 from weighbridge.domain.policy import Match
-from weighbridge.domain.routing import Route, RouteMatch
 
 
 @pytest.fixture
@@ -286,18 +285,3 @@ def test_f39_an_episode_of_another_day_is_told_again(court: Court) -> None:
     events = [event for ((_, event),) in court.messages]
     assert events == ["opened", "resolved", "opened"]
     assert len(court.rows()) == 2
-
-
-def test_who_a_violation_passes_on_to_is_told(court: Court) -> None:
-    critical = RouteMatch(severities=("critical",))
-    court.routes = [Route("pager", critical), Route("hook")]
-    court.look({"latest": weighing(400)})
-    court.look({"latest": weighing(501)})
-    court.policies = [
-        a_policy("services", max_compressed=500 * MB, severity="critical")
-    ]
-    court.look({"latest": weighing(502)})
-    court.look({"latest": weighing(503)})
-
-    assert court.channels_told == ["hook", "pager"]
-    assert [row.severity for row in court.rows()] == ["critical"]

@@ -9,6 +9,7 @@ from support.court import MB, Court, weighing
 from support.database import Engine, a_database
 from support.policies import a_policy
 from weighbridge.domain.policy import Policy
+from weighbridge.domain.routing import Route, RouteMatch
 
 
 @pytest.fixture
@@ -119,3 +120,18 @@ def test_what_a_first_pass_has_not_seen_whole_is_left_to_it(court: Court) -> Non
     court.look({"latest": weighing(501)}, is_complete=False)
 
     assert court.judge_what_stands() == 0
+
+
+def test_who_a_violation_passes_on_to_is_told(court: Court) -> None:
+    critical = RouteMatch(severities=("critical",))
+    court.routes = [Route("pager", critical), Route("hook")]
+    court.look({"latest": weighing(400)})
+    court.look({"latest": weighing(501)})
+    court.policies = [
+        a_policy("services", max_compressed=500 * MB, severity="critical")
+    ]
+    court.look({"latest": weighing(502)})
+    court.look({"latest": weighing(503)})
+
+    assert court.channels_told == ["hook", "pager"]
+    assert [row.severity for row in court.rows()] == ["critical"]
