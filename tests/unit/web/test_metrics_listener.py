@@ -49,7 +49,7 @@ def test_nothing_else_is_reachable_there__metrics_007(database: Database) -> Non
         if metrics.get(path, headers=bearer(admin)).status_code != 404
     }
 
-    assert served == {"/healthz", *METRICS}
+    assert served == {"/healthz", "/probe", *METRICS}
     assert metrics.get("/static/app.js", headers=bearer(admin)).status_code == 404
     assert metrics.post("/metrics", headers=bearer(admin)).status_code == 405
 
