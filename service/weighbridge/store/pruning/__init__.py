@@ -55,9 +55,7 @@ def prune(
     settle_all(database)  # what waits to be settled counts as held
     passes = prune_passes(database, retention.passes, now, is_stopped)
     pushes = prune_pushes(database, retention.pushes, now, is_stopped)
-    violations = prune_notifications(
-        database, retention.notifications, now, is_stopped
-    )
+    violations = prune_notifications(database, retention.notifications, now, is_stopped)
     manifests = prune_manifests(database, retention.untagged_images, now, is_stopped)
     blobs = prune_blobs(database, is_stopped)
     return Pruned(passes, manifests, blobs, pushes, violations)
