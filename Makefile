@@ -20,10 +20,13 @@ run-distributed: setup ## The same as several processes over PostgreSQL and Redi
 
 test: setup ## Run all tests, with the servers that they need
 	@scripts/servers
-	@scripts/test --numprocesses auto --dist loadscope --databases sqlite,postgresql
+	@# Half of the time is spent waiting for servers: three processes on two cores.
+	@scripts/test --numprocesses $$(( ($$(nproc) * 3 + 1) / 2 )) --dist loadscope \
+		--databases sqlite,postgresql -m 'not long'
 
 test-long: setup ## Run what takes long: recorded images, kills, faults, a million tags
 	@scripts/servers
+	@scripts/test --databases sqlite,postgresql -m long
 	@scripts/test --databases sqlite,postgresql --timeout 7200 tests/load
 
 bench: setup ## Compare with wrk, skopeo and httpx: make bench ROUNDS=3 ONLY=cold-crawl
@@ -31,7 +34,7 @@ bench: setup ## Compare with wrk, skopeo and httpx: make bench ROUNDS=3 ONLY=col
 	@scripts/bench $(if $(ROUNDS),--rounds $(ROUNDS)) $(ONLY:%=--only %) $(if $(WRITE),--write) $(ARGS)
 
 unit: setup ## Run the quick tests: no sockets, under a minute
-	@scripts/test --numprocesses auto -m 'not slow' tests/unit
+	@scripts/test --numprocesses auto -m 'not slow and not long' tests/unit
 
 check: setup ## Format, lint, types, import contracts
 	@scripts/check

@@ -47,7 +47,9 @@ def is_closed(connection: socket.socket) -> bool:
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("listener", ["web", "metrics"])
+@pytest.mark.parametrize(
+    "listener", ["web", pytest.param("metrics", marks=pytest.mark.long)]
+)
 @pytest.mark.usefixtures("files")
 def test_health_is_answered_within_a_second_beside_5500_that_hold__api_018(
     tmp_path: Path, listener: str

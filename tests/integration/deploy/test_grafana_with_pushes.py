@@ -75,6 +75,7 @@ def shown(scraped: Asking, overview: Dashboard, title: str) -> list[list[Sample]
     return [scraped.samples(target, OVERVIEW) for target in panel.targets]
 
 
+@pytest.mark.long
 def test_what_only_pushes_bring_is_there(scraped: Asking, overview: Dashboard) -> None:
     assert scraped.empty_panels(overview) & ONLY_WITH_PUSHES == set()
 

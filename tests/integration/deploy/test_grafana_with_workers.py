@@ -57,6 +57,7 @@ def shown(scraped: Asking, overview: Dashboard, title: str) -> list[list[Sample]
     return [scraped.samples(target, OVERVIEW) for target in panel.targets]
 
 
+@pytest.mark.long
 def test_what_only_workers_or_a_limit_bring_is_there(
     scraped: Asking, overview: Dashboard
 ) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from support.own_image import USER, OwnImage, assemble
 
 SITE: Final = "usr/local/lib/python3.13/dist-packages"
@@ -20,6 +22,7 @@ def entries(image: OwnImage) -> Iterator[tuple[str, os.stat_result]]:
             yield str(path.relative_to(image.root)), path.lstat()
 
 
+@pytest.mark.long
 def test_two_builds_give_the_same_tree(embedded: OwnImage, image_folder: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         again = assemble("embedded", Path(folder) / "root", image_folder / "downloads")

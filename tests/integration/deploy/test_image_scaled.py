@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import httpx
+import pytest
 
 from support.guarded_registry import a_free_port
 from support.own_image import OwnImage
@@ -17,6 +18,7 @@ from weighbridge.demo.story import demo_content
 ROLES = (("serve",), ("worker", "--concurrency", "1"), ("scheduler",))
 
 
+@pytest.mark.long
 def test_every_role_runs_in_it_read_only(full: OwnImage, tmp_path: Path) -> None:
     port = a_free_port()
     with ExitStack() as stack:

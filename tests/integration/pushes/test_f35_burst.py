@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 from support.push_burst import BEFORE, check_burst
 from weighbridge.store.push_queue import LOOKS_IN_A_BURST
 
 
+@pytest.mark.long
 def test_f35_a_small_burst_ends_with_what_the_registry_has(tmp_path: Path) -> None:
     check_burst(
         tmp_path,

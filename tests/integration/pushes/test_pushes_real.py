@@ -80,7 +80,11 @@ def test_what_was_pushed_is_counted(stage: PushStage) -> None:
         pusher.push("shop/app", an_image("counted"), "1.0")
     stage.wait_for(lambda: "1.0" in stage.tags("shop/app"), "the tag", SOON_S)
 
-    text = httpx.get(f"http://{stage.address}/metrics", trust_env=False).text
+    def metrics() -> str:
+        return httpx.get(f"http://{stage.address}/metrics", trust_env=False).text
 
-    assert 'weighbridge_push_audits_total{registry="near",verdict="pass"} 1.0' in text
+    verdict = 'weighbridge_push_audits_total{registry="near",verdict="pass"} 1.0'
+    # It is counted once the verdict is stored, a moment after the tag can be read.
+    stage.wait_for(lambda: verdict in metrics(), "the count", SOON_S)
+    text = metrics()
     assert 'weighbridge_push_audit_duration_seconds_count{registry="near"} 1.0' in text

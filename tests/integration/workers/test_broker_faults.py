@@ -222,6 +222,7 @@ def test_broker_003_a_task_for_what_is_not_configured_asks_nobody(
     assert scene.registry.server.requests.total() == asked
 
 
+@pytest.mark.long
 def test_f21_work_is_handed_over_to_a_frozen_redis_for_two_seconds_at_most(
     scene: Scene,
 ) -> None:

@@ -47,6 +47,7 @@ def now() -> datetime:
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.long
 def test_f38_a_worker_that_is_killed_while_it_tells_is_replaced(
     crew: Crew, sink: MessageSink
 ) -> None:

@@ -128,6 +128,7 @@ def test_metrics_003_hostile_names_are_a_series_each_and_forge_none(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_metrics_004_repositories_that_come_and_go_leave_nothing_behind(
     database: Database,
 ) -> None:
