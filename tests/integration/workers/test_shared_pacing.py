@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from support.redis_server import RedisServer, a_redis
+from support.wait import wait_until
 from weighbridge.config.settings import Pace
 from weighbridge.errors import RateLimited
 from weighbridge.jobs.shared_pacing import SharedPaces, SharedPacing
@@ -116,21 +117,27 @@ async def test_the_slot_of_a_process_that_was_cancelled_is_free_again(
 
 async def test_who_is_urgent_has_the_next_slot(redis: RedisServer) -> None:
     order: list[str] = []
+    may_end = asyncio.Event()
     async with processes(redis, Pace(None, 1)) as (one, other):
 
         async def ask(gate: SharedPacing, name: str, *, is_urgent: bool) -> None:
             IS_URGENT.set(is_urgent)
             async with gate.turn():
                 order.append(name)
-                await asyncio.sleep(0.1)
+                await may_end.wait()
 
         first = asyncio.create_task(ask(one, "first", is_urgent=False))
-        await asyncio.sleep(0.05)
+        await wait_until(lambda: bool(order), "the first has the slot")
         others = [
             asyncio.create_task(ask(one, "a crawl", is_urgent=False)) for _ in range(20)
         ]
-        await asyncio.sleep(0.02)
         push = asyncio.create_task(ask(other, "a push", is_urgent=True))
+        with redis.client() as client:
+            await wait_until(
+                lambda: bool(client.exists("weighbridge:pace:hub:ahead")),
+                "the push waits",
+            )
+        may_end.set()
         await asyncio.wait_for(asyncio.gather(first, push), 5)
         for task in others:
             task.cancel()
