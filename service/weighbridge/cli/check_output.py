@@ -7,7 +7,7 @@ from typing import Final
 from weighbridge.cli.check_causes import SHOWN, heaviest
 from weighbridge.cli.check_notes import notes_of
 from weighbridge.cli.tables import csv_table
-from weighbridge.domain.cause import Cause
+from weighbridge.domain.cause import cause_json
 from weighbridge.domain.check import Check, CheckedImage, Held
 from weighbridge.domain.policy import LIMIT_KEYS
 from weighbridge.domain.printable import printable
@@ -125,7 +125,7 @@ def _image(checked: CheckedImage) -> dict[str, object]:
             }
             for row in heaviest(image)[:SHOWN]
         ],
-        "cause": None if checked.cause is None else _cause(checked.cause),
+        "cause": None if checked.cause is None else cause_json(checked.cause),
     }
 
 
@@ -140,23 +140,4 @@ def _held(held: Held) -> dict[str, object]:
         "excess": None if finding.amount is None else finding.excess,
         "policy": None if held.policy is None else held.policy.name,
         "waived_until": rfc3339(held.waived_until),
-    }
-
-
-def _cause(cause: Cause) -> dict[str, object]:
-    return {
-        "of": cause.of,
-        "grown_bytes": cause.grown_bytes,
-        "base_grown_bytes": cause.base_grown_bytes,
-        "changes": [
-            {
-                "kind": change.kind,
-                "instruction": change.instruction,
-                "before_compressed_bytes": change.before_compressed_bytes,
-                "compressed_bytes": change.compressed_bytes,
-                "grown_bytes": change.grown_bytes,
-                "of_base": change.of_base,
-            }
-            for change in cause.changes
-        ],
     }

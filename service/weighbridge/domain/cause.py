@@ -224,3 +224,23 @@ def _listed(cause: Cause) -> Cause:
     )
     left_out = sum(change.grown_bytes for change in ordered[CHANGES:])
     return replace(cause, changes=tuple(ordered[:CHANGES]), other_grown_bytes=left_out)
+
+
+def cause_json(cause: Cause) -> dict[str, object]:
+    """As the API and `check` tell it: bytes are integers, unknown is null."""
+    return {
+        "of": cause.of,
+        "grown_bytes": cause.grown_bytes,
+        "base_grown_bytes": cause.base_grown_bytes,
+        "changes": [
+            {
+                "kind": change.kind,
+                "instruction": change.instruction,
+                "before_compressed_bytes": change.before_compressed_bytes,
+                "compressed_bytes": change.compressed_bytes,
+                "grown_bytes": change.grown_bytes,
+                "of_base": change.of_base,
+            }
+            for change in cause.changes
+        ],
+    }

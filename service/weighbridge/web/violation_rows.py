@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, TypeAlias
 
-from weighbridge.domain.cause import Cause, CauseOf, ChangeKind
+from weighbridge.domain.cause import CauseOf, ChangeKind, cause_json
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.policy import LimitKey, Severity
 from weighbridge.domain.report import Page
@@ -117,7 +117,7 @@ def violation_json(report: ViolationReport, now: datetime) -> dict[str, object]:
         "changed_at": rfc3339(report.changed_at),
         "closed_at": rfc3339(report.closed_at),
         "closed_by": report.closed_by,
-        "cause": None if report.cause is None else _cause_json(report.cause),
+        "cause": None if report.cause is None else cause_json(report.cause),
         "waiver": None if report.waiver is None else waiver_json(report.waiver, now),
     }
 
@@ -146,22 +146,3 @@ def violation_page_json(
     """One page of a list."""
     items = [violation_json(report, now) for report in page.items]
     return {"items": items, "next_cursor": page.next_cursor}
-
-
-def _cause_json(cause: Cause) -> dict[str, object]:
-    return {
-        "of": cause.of,
-        "grown_bytes": cause.grown_bytes,
-        "base_grown_bytes": cause.base_grown_bytes,
-        "changes": [
-            {
-                "kind": change.kind,
-                "instruction": change.instruction,
-                "before_compressed_bytes": change.before_compressed_bytes,
-                "compressed_bytes": change.compressed_bytes,
-                "grown_bytes": change.grown_bytes,
-                "of_base": change.of_base,
-            }
-            for change in cause.changes
-        ],
-    }

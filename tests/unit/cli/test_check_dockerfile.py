@@ -10,7 +10,7 @@ from weighbridge.cli.check_dockerfile import find_line, instruction_to_blame
 DOCKERFILE = """\
 # syntax=docker/dockerfile:1
 FROM debian:trixie
-run --mount=type=cache,target=/root/.cache \\
+run --mount=type=cache,target=/var/cache/apt \\
     apt-get update && \\
     # tools that the tests need
     apt-get install -y   git
