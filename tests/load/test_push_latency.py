@@ -1,29 +1,40 @@
 """From a push to its verdict, and to whoever is told of it: measured and bounded."""
 
 import os
+import random
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
+from sqlalchemy import func, select
 
 from support.database import Engine
-from support.images_oci import Pusher, made_image, made_layer
-from support.message_sink import message_sink
+from support.images_oci import MadeImage, Pusher, made_image, made_layer
+from support.message_sink import MessageSink, message_sink
 from support.push_latency import Timed, configure, multiply, spread, telling
-from support.pushing import a_push_stage, notifying_registry
+from support.pushing import (
+    PushStage,
+    a_push_stage,
+    notifying_registry,
+    skopeo_push,
+)
 from support.serving import free_address
 from support.worker_crew import Crew, a_crew
 from weighbridge.domain.digest import Digest
 from weighbridge.jobs.names import CRAWL
 from weighbridge.jobs.over_celery import CeleryJobs
 from weighbridge.store.clock import DatabaseClock
+from weighbridge.store.models import repositories
+from weighbridge.store.push_tables import pushes
 from weighbridge.store.registries import RegistryEntry, put_registry
 from weighbridge.store.repositories import put_repositories
 
 PUSHES: Final = 200
 CRAWLS: Final = 10_000
+GROWN: Final = 300_000
+GROWTH: Final = {"name": "growth", "max_growth": "25%", "min_growth": "100KB"}
 EVERY_S: Final = 0.1
 BOUND_S: Final = float(os.environ.get("WEIGHBRIDGE_PUSH_P99_S", "1"))
 AWAY_S: Final = 60
@@ -63,6 +74,85 @@ def test_200_pushes_to_one_process(tmp_path: Path, engine: Engine) -> None:
 
         verdicts = timed.to_verdict(stage.database)
         check(f"one process, {engine}", verdicts, timed.to_message(sink))
+
+
+@pytest.mark.timeout(900)
+def test_200_pushes_by_skopeo_are_told_with_line_and_growth(
+    tmp_path: Path, engine: Engine
+) -> None:
+    began: dict[str, float] = {}
+    with (
+        message_sink() as sink,
+        a_push_stage(tmp_path, engine, **telling(sink, GROWTH)) as stage,
+    ):
+        with Pusher(stage.registry.url) as pusher:
+            for number in range(PUSHES):
+                push_history(pusher, f"shop/app{number}")
+        with stage.up():
+            stage.wait_for(lambda: is_quiet(stage), "what was there before", 120)
+            for number in range(PUSHES):
+                name = f"shop/app{number}"
+                image = heavier(name)
+                began[name] = time.time()
+                skopeo_push(
+                    tmp_path / "image", stage.registry.address, f"{name}:1.0.3", image
+                )
+            stage.wait_for(lambda: len(told(sink)) == PUSHES, "all are told", 60)
+
+    messages = told(sink)
+    # From skopeo's own start: what it takes to push is in it.
+    to_message = spread({name: messages[name][0] - began[name] for name in began})
+    print(f"skopeo, one process, {engine}: to the message {to_message}")
+    for _, item in messages.values():
+        assert (item["event"], item["limit"], item["tag"]) == (
+            "opened",
+            "max_growth",
+            "1.0.3",
+        )
+        line = item["cause"]["changes"][0]
+        assert (line["kind"], line["instruction"]) == ("added", "RUN step 1")
+        assert GROWN <= line["grown_bytes"] < GROWN + 2_000
+        grown = item["amount"] - item["baseline_compressed_bytes"]
+        assert GROWN - 100 <= grown < GROWN + 2_000
+    assert to_message.p99 < BOUND_S
+
+
+def push_history(pusher: Pusher, repository: str) -> None:
+    """What the next push is compared with."""
+    for number in range(3):
+        layer = made_layer("base", _bytes(f"{repository}:{number}", 500))
+        pusher.push(repository, made_image(layer), f"1.0.{number}")
+
+
+def heavier(repository: str) -> MadeImage:
+    base = made_layer("base", _bytes(f"{repository}:2", 500))
+    return made_image(base, made_layer("model", _bytes(repository, GROWN)))
+
+
+def _bytes(seed: str, size: int) -> bytes:
+    return random.Random(seed).randbytes(size)  # noqa: S311 - no secret
+
+
+def is_quiet(stage: PushStage) -> bool:
+    """Whether all that was pushed before the start has been seen and judged."""
+    with stage.database.read() as connection:
+        table = repositories.c
+        passed = connection.execute(
+            select(func.count()).where(table.complete_passes > 0)
+        ).scalar_one()
+        waits = connection.execute(
+            select(func.count()).select_from(pushes).where(pushes.c.done_at.is_(None))
+        ).scalar_one()
+    return passed == PUSHES and waits == 0
+
+
+def told(sink: MessageSink) -> dict[str, tuple[float, dict[str, Any]]]:
+    """When each repository was first told of, and what."""
+    return {
+        item["repository"]: (message.at, item)
+        for message in reversed(sink.received)
+        for item in message.items
+    }
 
 
 @pytest.mark.timeout(1200)

@@ -22,8 +22,14 @@ POLICY: Final = {"name": "small", "max_compressed": "1KB"}
 _OVER: Final = 4_000
 
 
-def telling(sink: MessageSink) -> dict[str, object]:
-    """What is configured so that every push is over its limit, and is told to it."""
+def telling(
+    sink: MessageSink, policy: Mapping[str, object] = POLICY
+) -> dict[str, object]:
+    """What is configured so that what is over a limit is told to it, each repository
+    by itself.
+
+    policy: by default one that every push is over
+    """
     channel = {
         "name": "hook",
         "kind": "webhook",
@@ -35,7 +41,7 @@ def telling(sink: MessageSink) -> dict[str, object]:
         "webhooks": [{"source": "distribution", "registry": "near", "secret": SECRET}],
         "channels": [channel],
         "routes": [{"channel": "hook", "group_by": ["repository"]}],
-        "policies": [POLICY],
+        "policies": [dict(policy)],
     }
 
 
