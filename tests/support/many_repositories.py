@@ -116,6 +116,7 @@ def _sum_up(connection: Connection, ids: Mapping[str, int]) -> None:
                 "newest_compressed_bytes": 1_000 + number,
                 "tags_failed": 0,
                 "is_stale": False,
+                "is_uncounted": False,
                 "changed_at": _NOW,
                 "revision": 1,
             }

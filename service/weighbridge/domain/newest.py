@@ -1,8 +1,9 @@
 """Which image of a repository is the newest, and what those before it weighed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import Final, TypeAlias
 
 from weighbridge.domain.digest import Digest
@@ -16,12 +17,16 @@ _LATEST_CREATED: Final = timedelta(days=1)
 
 _BASELINE_MOST_IMAGES: Final = 10
 _BASELINE_LEAST_IMAGES: Final = 3
+DECIDING_IMAGES: Final = 1 + _BASELINE_MOST_IMAGES
+"""So many distinct images are looked at: the newest, and those of its baseline."""
 
-_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+NEVER: Final = datetime.min.replace(tzinfo=UTC)
+"""Stands for a time that nobody knows: before all others."""
 
 _Key: TypeAlias = tuple[
     datetime, datetime, bool, bool, VersionKey, datetime, NaturalKey, str
 ]
+_Beginning: TypeAlias = tuple[object, ...]
 _NO_VERSION: Final[VersionKey] = ((), (0, 0), 0)
 
 
@@ -73,17 +78,40 @@ def ranked(candidates: Iterable[Candidate], now: datetime) -> list[Ranked]:
     return ranking[::-1]
 
 
-def leading(candidates: Iterable[Candidate]) -> list[Candidate]:
-    """Those among which are the newest image and all that `baseline` looks at, in no
-    order: of many thousand tags only a few need then be compared by their names."""
-    found = sorted(candidates, key=_times, reverse=True)
-    digests: set[Digest] = set()
-    for position, candidate in enumerate(found):
-        is_enough = len(digests) > _BASELINE_MOST_IMAGES
-        if is_enough and _times(candidate) != _times(found[position - 1]):
-            return found[:position]
-        digests.add(candidate.digest)
-    return found
+def leading(candidates: Iterable[Candidate], now: datetime) -> list[Candidate]:
+    """Those that decide, in no order: ranked, they have the same first place and the
+    same `baseline` as all candidates. So the many that times or versions tell apart
+    need not be compared by the rest of their names."""
+    found = _deciding(candidates, _times)
+    found = _deciding(found, _times_and_version)
+    return _deciding(found, lambda one: (*_times_and_version(one), _created(one, now)))
+
+
+def _deciding(
+    candidates: Iterable[Candidate], beginning: Callable[[Candidate], _Beginning]
+) -> list[Candidate]:
+    """`leading`, as far as the beginnings of their keys tell."""
+    best: dict[Digest, _Beginning] = {}
+    having: dict[Digest, list[Candidate]] = {}
+    for candidate in candidates:
+        digest, key = candidate.digest, beginning(candidate)
+        if digest not in best or best[digest] < key:
+            best[digest], having[digest] = key, [candidate]
+        elif best[digest] == key:
+            having[digest].append(candidate)
+    order = sorted(best, key=best.__getitem__, reverse=True)
+    kept: list[Candidate] = []
+    before = 0
+    for _, group in groupby(order, key=best.__getitem__):
+        tied = list(group)
+        # Behind the newest it matters which images are looked at, not their order.
+        is_open = before == 0 or before + len(tied) > DECIDING_IMAGES
+        for digest in tied:
+            kept += having[digest] if is_open else having[digest][:1]
+        before += len(tied)
+        if before >= DECIDING_IMAGES:
+            break
+    return kept
 
 
 def baseline(ranking: Sequence[Ranked]) -> int | None:
@@ -109,25 +137,44 @@ def baseline_of(sizes: Sequence[int]) -> int | None:
     return (ordered[middle] + ordered[~middle]) // 2
 
 
+def times_rank(
+    tag: str, pushed_at: datetime | None, moved_at: datetime | None
+) -> tuple[datetime, datetime, bool]:
+    """How tags compare by their times, and by being `latest`: the greater, the
+    newer."""
+    return pushed_at or NEVER, moved_at or NEVER, tag == "latest"
+
+
+def version_rank(tag: str) -> tuple[bool, VersionKey]:
+    """How tags compare where times leave it open: the greater, the newer."""
+    version = find_version(tag)
+    return version is not None, version or _NO_VERSION
+
+
 def _times(candidate: Candidate) -> tuple[datetime, datetime, bool]:
     """How `_key` begins."""
-    return (
-        candidate.pushed_at or _NEVER,
-        candidate.moved_at or _NEVER,
-        candidate.tag == "latest",
-    )
+    return times_rank(candidate.tag, candidate.pushed_at, candidate.moved_at)
+
+
+def _times_and_version(
+    candidate: Candidate,
+) -> tuple[datetime, datetime, bool, bool, VersionKey]:
+    """How `_key` goes on."""
+    return *_times(candidate), *version_rank(candidate.tag)
+
+
+def _created(candidate: Candidate, now: datetime) -> datetime:
+    """When the image was made, as far as that can be true."""
+    created = candidate.created_at
+    if created is None or not _EARLIEST_CREATED <= created <= now + _LATEST_CREATED:
+        return NEVER
+    return created
 
 
 def _key(candidate: Candidate, now: datetime) -> _Key:
-    created = candidate.created_at
-    if created is None or not _EARLIEST_CREATED <= created <= now + _LATEST_CREATED:
-        created = _NEVER
-    version = find_version(candidate.tag)
     return (
-        *_times(candidate),
-        version is not None,
-        version or _NO_VERSION,
-        created,
+        *_times_and_version(candidate),
+        _created(candidate, now),
         natural_key(candidate.tag),
         candidate.tag,
     )
@@ -143,7 +190,7 @@ _RULES: Final[tuple[NewestBy, ...]] = (
     "name",
     "name",
 )
-_NOTHING: Final[_Key] = (_NEVER, _NEVER, False, False, _NO_VERSION, _NEVER, (), "")
+_NOTHING: Final[_Key] = (NEVER, NEVER, False, False, _NO_VERSION, NEVER, (), "")
 
 
 def _deciding_rule(key: _Key, other: _Key) -> NewestBy:

@@ -14,7 +14,7 @@ from weighbridge.store.blobs import find_blobs
 from weighbridge.store.dialect import ChangedRows, Purpose, among_ids, listed, lock
 from weighbridge.store.images import line_entries, problems_text
 from weighbridge.store.interned import instruction_ids, platform_ids
-from weighbridge.store.ledger.liveness import add_counts
+from weighbridge.store.ledger.counts import add_counts
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import images, lines, repository_manifests
 from weighbridge.store.stored_images import load_images
@@ -93,4 +93,4 @@ def keep_configs(connection: Connection, found: Sequence[Image]) -> None:
         connection, [(ids[image.digest], line_entries(image, texts)) for image in found]
     )
     for repository in sorted(holders):
-        add_counts(connection, repository, tag_delta=0, image_delta=0)
+        add_counts(connection, repository)

@@ -416,6 +416,9 @@ repository_summaries = Table(
     Column("exclusive_bytes", BigInteger, nullable=False),
     # Something below it changed since: what a crash leaves is made good by the next.
     Column("is_stale", Boolean, nullable=False),
+    # `referenced_bytes` cannot be told by what tags come to and leave: what one leads
+    # to has got another size, or the sum does not fit.
+    Column("is_uncounted", Boolean, nullable=False),
     Column("changed_at", Moment, nullable=False),  # by `refresh_summary`
     Column("revision", BigInteger, nullable=False),  # counts every change of the row
     # The order in which repositories are listed where no other one is asked for.

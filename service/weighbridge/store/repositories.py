@@ -65,6 +65,7 @@ _NEW_SUMMARIES: Final = NewRows(
     "deduplicated_bytes",
     "exclusive_bytes",
     "is_stale",
+    "is_uncounted",
     "changed_at",
     "revision",
 )
@@ -101,7 +102,7 @@ def put_empty_summaries(
 ) -> None:
     """Add rows of the read model that count nothing yet; `is_stale`: there may be
     something to count."""
-    rows = [(r, 0, 0, 0, 0, 0, is_stale, now, 0) for r in repository_ids]
+    rows = [(r, 0, 0, 0, 0, 0, is_stale, False, now, 0) for r in repository_ids]
     _NEW_SUMMARIES.add(connection, rows)
 
 

@@ -17,7 +17,9 @@ from weighbridge.errors import StoreError
 from weighbridge.store.blobs import find_blobs
 from weighbridge.store.claiming import Claim, hold
 from weighbridge.store.dialect import Rows, among_texts, listed
-from weighbridge.store.ledger.liveness import add_counts, shift
+from weighbridge.store.ledger.counts import add_counts
+from weighbridge.store.ledger.liveness import shift
+from weighbridge.store.ledger.referenced import referenced_delta
 from weighbridge.store.models import blobs, tags
 from weighbridge.store.tag_rows import (
     Failing,
@@ -229,4 +231,5 @@ def _count(
         claim.repository_id,
         tag_delta=tag_delta,
         image_delta=image_delta,
+        referenced_delta=referenced_delta(connection, claim.repository_id, deltas),
     )

@@ -212,16 +212,36 @@ def test_leaving_one_out_leaves_the_others_in_order(
         assert rest == [tag for tag in full if tag != left_out.tag]
 
 
+def one_of_many(
+    image: int,
+    tag: str,
+    pushed: int | None,
+    moved: int | None,
+    created: datetime | None,
+) -> Candidate:
+    """What an image weighs is its own, whatever its tag."""
+    return a_candidate(
+        tag,
+        pushed=pushed,
+        moved=moved,
+        created=created,
+        digest=str(image),
+        compressed_bytes=image**3,
+    )
+
+
 MANY: Final = st.lists(
     st.builds(
-        a_candidate,
-        tag=st.integers(0, 99).map(str) | st.just("latest"),
+        one_of_many,
+        tag=st.integers(0, 99).map(str)
+        | st.integers(0, 99).map("main-{}".format)
+        | st.just("latest"),
         pushed=st.none() | st.integers(1, 3),
-        moved=st.none() | st.integers(1, 9),
-        compressed_bytes=st.integers(0, 2**44),
-        digest=st.integers(0, 25).map(str),
+        moved=st.none() | st.integers(1, 3),
+        created=st.none() | st.sampled_from([day(1), day(2), NOW + timedelta(days=9)]),
+        image=st.integers(0, 25),
     ),
-    min_size=12,
+    min_size=1,
     max_size=60,
     unique_by=lambda candidate: candidate.tag,
 )
@@ -229,7 +249,7 @@ MANY: Final = st.lists(
 
 @given(MANY)
 def test_the_leading_ones_say_as_much_as_all(candidates: list[Candidate]) -> None:
-    few, all_of_them = (ranked(c, NOW) for c in (leading(candidates), candidates))
+    few, all_of_them = (ranked(c, NOW) for c in (leading(candidates, NOW), candidates))
 
     assert few[0] == all_of_them[0]
     assert baseline(few) == baseline(all_of_them)
@@ -239,7 +259,22 @@ def test_of_thousands_of_tags_few_are_compared_by_their_names() -> None:
     moved = [a_candidate(f"1.{n}", moved=n) for n in range(1, 1_000)]
     first = [a_candidate(f"0.{n}") for n in range(1_000)]
 
-    assert len(leading(first + moved)) == 11
+    assert len(leading(first + moved, NOW)) == 11
+
+
+def test_of_thousands_that_came_at_once_few_are_compared_in_natural_order() -> None:
+    versions = [a_candidate(f"1.{n}") for n in range(1_000)]
+    builds = [a_candidate(f"build-{n}", created=day(n)) for n in range(1_000)]
+
+    assert len(leading(versions + builds, NOW)) == 11
+    assert len(leading(builds, NOW)) == 11
+
+
+def test_the_tags_of_an_image_behind_the_newest_one_are_not_compared() -> None:
+    newest = a_candidate("main", moved=1)
+    before = [a_candidate(f"1.{n}", digest="same") for n in range(1_000)]
+
+    assert len(leading([newest, *before], NOW)) == 2
 
 
 # -- baseline ------------------------------------------------------------------------

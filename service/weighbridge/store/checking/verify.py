@@ -25,8 +25,9 @@ from weighbridge.store.models import (
     repositories,
     repository_summaries,
 )
+from weighbridge.store.newest_image import is_by_platform
 from weighbridge.store.session import Database
-from weighbridge.store.summaries import is_by_platform, summarize
+from weighbridge.store.summaries import summarize
 
 Platforms: TypeAlias = Mapping[str, Sequence[Platform]]
 """In which order platforms speak for an index, by the registry's name."""

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from sqlalchemy import Connection, and_, bindparam, func, select, update
+from sqlalchemy import Connection, and_, bindparam, func, select
 
 from weighbridge.domain.digest import Digest
 from weighbridge.store.dialect import (
@@ -22,6 +22,7 @@ from weighbridge.store.dialect import (
     listed,
     settles_at_once,
 )
+from weighbridge.store.ledger.counts import add_counts, mark_uncounted
 from weighbridge.store.ledger.facts import HAS_FACTS, IS_IMAGE
 from weighbridge.store.ledger.holdings import count_blobs
 from weighbridge.store.locks import lock_repositories
@@ -32,7 +33,6 @@ from weighbridge.store.models import (
     index_members,
     repositories,
     repository_manifests,
-    repository_summaries,
 )
 
 Counts: TypeAlias = tuple[int, int]
@@ -93,24 +93,6 @@ _HOLDERS: Final = (
     .join(repositories, repositories.c.id == _table.repository_id)
     .where(among_ids(_table.manifest_id))
 )
-_summary = repository_summaries.c
-_COUNT: Final = (
-    update(repository_summaries)
-    .where(_summary.repository_id == bindparam("repository"))
-    .values(
-        tag_count=_summary.tag_count + bindparam("tags"),
-        image_count=_summary.image_count + bindparam("images"),
-        is_stale=True,
-        revision=_summary.revision + 1,
-    )
-)
-_MARK: Final = (
-    update(repository_summaries)
-    .where(
-        _summary.repository_id == bindparam("repository"), _summary.is_stale.is_(False)
-    )
-    .values(is_stale=True)
-)
 
 
 @dataclass(slots=True)
@@ -161,26 +143,8 @@ def count_late(connection: Connection, manifests: Collection[int]) -> None:
         arrived = {manifest: facts[manifest] for manifest in held}
         wave = _below(facts, dict.fromkeys(held, 1))
         images_more = _run(connection, scope, repository, wave, arrived)
-        add_counts(connection, repository, tag_delta=0, image_delta=images_more)
-
-
-def add_counts(
-    connection: Connection,
-    repository_id: int,
-    *,
-    tag_delta: int,
-    image_delta: int,
-) -> None:
-    """Add to the repository's row of the read model, which is to be made anew."""
-    if tag_delta == image_delta == 0:
-        connection.execute(_MARK, {"repository": repository_id})
-        return
-    parameters = {
-        "repository": repository_id,
-        "tags": tag_delta,
-        "images": image_delta,
-    }
-    connection.execute(_COUNT, parameters)
+        add_counts(connection, repository, image_delta=images_more)
+    mark_uncounted(connection, {repository for repository, _ in held_by})
 
 
 def _run(

@@ -14,15 +14,20 @@ from sqlalchemy import Connection, bindparam, select
 
 from weighbridge.domain.sharing import SEVERAL, Settlement
 from weighbridge.store.dialect import Purpose, among_ids, listed, lock, settles_at_once
+from weighbridge.store.ledger.counts import mark_uncounted
 from weighbridge.store.ledger.holders import Holder, find_holders, find_scopes
 from weighbridge.store.ledger.holdings import add_deduplicated
 from weighbridge.store.ledger.settling import move_totals
 from weighbridge.store.locks import lock_repositories
-from weighbridge.store.models import scope_blobs
+from weighbridge.store.models import repository_manifests, scope_blobs
 
 _shared = scope_blobs.c
 _SETTLED: Final = select(_shared.blob_id, _shared.sole_repository_id).where(
     _shared.scope_id == bindparam("scope"), among_ids(_shared.blob_id)
+)
+_live = repository_manifests.c
+_LISTING: Final = (
+    select(_live.repository_id).where(among_ids(_live.manifest_id)).distinct()
 )
 
 
@@ -31,6 +36,9 @@ def resize(connection: Connection, deltas: Mapping[int, int]) -> None:
 
     The blobs' rows must have been changed already, in this transaction.
     """
+    if not deltas:
+        return
+    _resize_listed(connection, deltas)
     moved = {blob: delta for blob, delta in deltas.items() if delta}
     if not moved:
         return
@@ -42,6 +50,15 @@ def resize(connection: Connection, deltas: Mapping[int, int]) -> None:
         add_deduplicated(connection, repository, delta)
     for scope in scopes:
         _resize_in(connection, scope, moved)
+
+
+def _resize_listed(connection: Connection, blob_ids: Collection[int]) -> None:
+    """A size may be all that is known of a manifest which an index lists and nobody
+    could read. No lock: a batch that comes to list it waits for its row, and one that
+    has read the old size is before or behind us at its repository's summary."""
+    parameters = {"ids": listed(sorted(blob_ids))}
+    listing = connection.execute(_LISTING, parameters).scalars()
+    mark_uncounted(connection, list(listing))
 
 
 def _resize_in(

@@ -1,0 +1,252 @@
+"""Random histories: the read model's row is what a plain look at all tags says."""
+
+import random
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+import pytest
+from sqlalchemy import select
+
+from support.images import OCI_INDEX, a_digest, a_layer, an_artifact_of, an_image
+from support.plain_summary import plain_summary
+from support.store_world import T0, World, a_result
+from weighbridge.domain.digest import Digest
+from weighbridge.domain.document import Child, Descriptor, Document, Image, Index
+from weighbridge.domain.newest import baseline, leading, ranked
+from weighbridge.domain.platform import DEFAULT, Platform
+from weighbridge.store.images import keep_documents
+from weighbridge.store.leading_tags import LeadingTags, PageSizes
+from weighbridge.store.models import repository_summaries
+from weighbridge.store.passes import close_pass, open_pass
+from weighbridge.store.session import Connection, Database
+from weighbridge.store.summaries import (
+    refresh_if_stale,
+    refresh_summary,
+    summarize,
+)
+from weighbridge.store.tags import (
+    Move,
+    TagFailure,
+    apply_failures,
+    apply_gone,
+    apply_moves,
+)
+from weighbridge.store.types import LARGEST
+
+pytestmark = pytest.mark.slow
+
+ARM: Final = Platform("linux", "arm64")
+PLATFORMS: Final = [ARM, DEFAULT]
+TAGS: Final = [
+    "latest",
+    "main",
+    *(f"1.{n}" for n in range(8)),
+    *(f"1.{n}-slim" for n in range(4)),
+    *(f"build-{n}" for n in range(12)),
+]
+
+
+class Documents:
+    """Images of two platforms, indexes of them and of each other, and artifacts; some
+    can be read only later."""
+
+    def __init__(self, rnd: random.Random) -> None:
+        images: list[Document] = [
+            an_image(
+                [a_layer(("own", n), rnd.randrange(1, 10**6)), a_layer("base", 900)],
+                platform=rnd.choice(PLATFORMS),
+                created_at=rnd.choice([None, T0 + timedelta(days=rnd.randrange(400))]),
+            )
+            for n in range(24)
+        ]
+        artifact = an_artifact_of(a_layer("chart", 70), role="artifact")
+        self.all: list[Document] = [*images, artifact]
+        for n in range(10):
+            below = rnd.sample(self.all, rnd.randrange(1, 5))
+            self.all.append(an_index(n, below))
+        self.late: set[Digest] = {d.digest for d in rnd.sample(self.all, 8)}
+
+
+def an_index(name: int, below: Sequence[Document]) -> Index:
+    entries = []
+    for child in below:
+        length = (
+            child.manifest.manifest_bytes
+            if isinstance(child, Image)
+            else child.manifest_bytes
+        )
+        descriptor = Descriptor(child.media_type, child.digest, length)
+        entries.append(
+            Child(descriptor, "index" if isinstance(child, Index) else "image")
+        )
+    return Index(a_digest(("index", name)), OCI_INDEX, 300, tuple(entries))
+
+
+class History:
+    """One random step after the other in one of two repositories."""
+
+    def __init__(self, database: Database, rnd: random.Random) -> None:
+        self.rnd = rnd
+        self.documents = Documents(rnd)
+        self.worlds = [World(database, repository=f"acme/{n}") for n in range(2)]
+        early = [d for d in self.documents.all if d.digest not in self.documents.late]
+        late = dict.fromkeys(self.documents.late, "not_found")
+        self.worlds[0].keep(*early, missing=late)
+        with database.write() as connection:
+            for world in self.worlds:
+                number = world.repository_id
+                refresh_summary(connection, number, world.now, PLATFORMS)
+
+    def step(self) -> World:
+        """Something happens to a few tags, or a document can be read at last."""
+        world, rnd = self.rnd.choice(self.worlds), self.rnd
+        names = rnd.sample(TAGS, rnd.choice([1, 1, 2, 3, 9]))
+        with world.database.write() as connection:
+            if self.documents.late and rnd.random() < 0.15:
+                self._arrive(connection)
+            taken = world.claimed(connection)
+            chance = rnd.random()
+            if chance < 0.7:
+                apply_moves(connection, taken, self._moves(names), world.now)
+            elif chance < 0.8:
+                failures = [TagFailure(name, "timeout", "10 s", None) for name in names]
+                apply_failures(connection, taken, failures, world.now)
+            else:
+                apply_gone(connection, taken, names, world.now)
+            if rnd.random() < 0.1:
+                opened = open_pass(connection, taken, world.now).id
+                close_pass(connection, taken, opened, a_result(), world.now, world.now)
+        return world
+
+    def _moves(self, names: Sequence[str]) -> list[Move]:
+        readable = [
+            d for d in self.documents.all if d.digest not in self.documents.late
+        ]
+        few = self.rnd.choice([readable, readable[:3]])
+        days = [None, None, *range(3)]
+        return [
+            Move(
+                name,
+                self.rnd.choice(few).digest,
+                None if day is None else T0 + timedelta(days=day),
+            )
+            for name in names
+            for day in [self.rnd.choice(days)]
+        ]
+
+    def _arrive(self, connection: Connection) -> None:
+        digest = self.rnd.choice(sorted(self.documents.late))
+        self.documents.late.remove(digest)
+        document = next(d for d in self.documents.all if d.digest == digest)
+        keep_documents(connection, [document], {})
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_refresh_says_what_a_plain_look_at_all_tags_says(
+    database: Database, seed: int
+) -> None:
+    rnd = random.Random(seed)  # noqa: S311
+    history = History(database, rnd)
+
+    for _ in range(60):
+        world = history.step()
+        if rnd.random() < 0.3:
+            continue  # the next refresh is of several steps
+        with database.write() as connection:
+            for each in history.worlds:
+                refresh_if_stale(connection, each.repository_id, world.now, PLATFORMS)
+
+        with database.read() as connection:
+            for each in history.worlds:
+                where = (connection, each.repository_id, world.now, PLATFORMS)
+                plain = plain_summary(*where)
+                assert stored(connection, each.repository_id, plain) == plain
+                assert plain.items() <= dict(summarize(*where).values).items()
+
+
+@pytest.mark.parametrize("seed", range(100, 108))
+@pytest.mark.parametrize(
+    "sizes", [PageSizes(1, 1, 1), PageSizes(3, 2, 1), PageSizes(8, 12, 3)]
+)
+def test_tags_that_are_read_page_by_page_say_what_all_of_them_say(
+    database: Database, seed: int, sizes: PageSizes
+) -> None:
+    history = History(database, random.Random(seed))  # noqa: S311
+
+    for _ in range(40):
+        world = history.step()
+
+        with database.read() as connection:
+            found = LeadingTags(connection, world.repository_id, PLATFORMS, sizes)
+            order = ranked(leading(found.candidates, world.now), world.now)
+            plain = plain_summary(connection, world.repository_id, world.now, PLATFORMS)
+        assert baseline(order) == plain["baseline_compressed_bytes"]
+        newest = (order[0].candidate.tag, order[0].by) if order else (None, None)
+        assert newest == (plain["newest_tag"], plain["newest_by"])
+
+
+def test_of_images_that_came_at_once_the_highest_versions_are_looked_at(
+    world: World,
+) -> None:
+    images = [an_image([a_layer(n, 100 * n)]) for n in range(1, 13)]
+    first = {f"1.{n}": image for n, image in enumerate(images)}
+    world.look(first | {f"0.{50 - n}": image for n, image in enumerate(images)})
+    world.look({"main": an_image([a_layer("new", 5)])})
+
+    with world.database.read() as connection:
+        found = LeadingTags(
+            connection, world.repository_id, [DEFAULT], PageSizes(1, 64, 1)
+        )
+
+    order = ranked(leading(found.candidates, world.now), world.now)
+    assert order[0].candidate.tag == "main"
+    assert baseline(order) == (700 + 800) // 2  # without 1.0 and 1.1
+
+
+def test_a_size_that_an_unread_child_gets_late_counts_with_its_index(
+    world: World,
+) -> None:
+    elsewhere, here = a_layer("m", 700, is_foreign=True), a_layer("m", 900)
+    child = Child(Descriptor(elsewhere.media_type, elsewhere.digest, 700), "image")
+    index = Index(a_digest("index"), OCI_INDEX, 300, (child,))
+    world.keep(an_image([elsewhere]))
+    world.keep(index, missing={elsewhere.digest: "not_found"})
+    world.look({"multi": index})
+    assert world.report().referenced_bytes == 300 + 700
+
+    world.keep(an_image([here]))
+
+    assert after_losing(world) == 300 + 900
+
+
+def test_a_stranger_who_claims_too_much_is_counted_right_once_that_has_gone(
+    world: World,
+) -> None:
+    huge = an_image([a_layer("huge", LARGEST)])
+    small = an_image([a_layer("small", 10)])
+    world.look({"a": huge, "b": huge, "c": small})
+
+    assert after_losing(world, "c") == LARGEST
+    assert after_losing(world, "a", "b") == 0
+
+
+def after_losing(world: World, *names: str) -> int | None:
+    """The referenced bytes that a refresh says when these tags are gone."""
+    with world.database.write() as connection:
+        taken = world.claimed(connection)
+        apply_gone(connection, taken, names, world.now)
+        refresh_if_stale(connection, world.repository_id, world.now, [DEFAULT])
+    return world.report().referenced_bytes
+
+
+def stored(
+    connection: Connection, repository_id: int, columns: dict[str, object]
+) -> dict[str, object]:
+    """These columns of the row."""
+    row = connection.execute(
+        select(repository_summaries).where(
+            repository_summaries.c.repository_id == repository_id
+        )
+    ).one()
+    return {name: row._mapping[name] for name in columns}
