@@ -15,6 +15,7 @@ WeighbridgeError            anything that we say to a person
 │   │   └── QuotaSpent      no more manifests for hours, or by our own `keep_quota`
 │   └── ListingError        a listing that cannot be followed to its end
 ├── NotifyError             a channel does not take a message
+│   └── PartlyTaken         it took it for some of its readers
 └── StoreError              the database cannot do what was asked
     └── StaleFence          somebody else has taken the repository over
 
@@ -148,6 +149,10 @@ class NotifyError(WeighbridgeError):
     """A message could not be handed over."""
 
     code = "notify_error"
+
+
+class PartlyTaken(NotifyError):
+    """Some of a message's readers have it, and would have it twice if it came again."""
 
 
 class StoreError(WeighbridgeError):

@@ -140,8 +140,9 @@ class Notifier(Protocol):
         seconds, at most 64 KiB of its answer are read, no redirect is followed.
 
         Raises NotifyError: `retryable` where the same may succeed later (no answer,
-        429, 5xx), with `retry_after` where the receiver said so. Its message never
-        holds the channel's address, which often is a secret."""
+        408, 425, 429, 5xx), with `retry_after` where the receiver said so; PartlyTaken
+        where it is not to come again. Its message never holds the channel's address,
+        which often is a secret."""
 
     async def aclose(self) -> None:
         """Close every connection."""

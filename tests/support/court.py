@@ -29,12 +29,13 @@ from weighbridge.domain.policy_set import NO_POLICIES, PolicySet
 from weighbridge.domain.routing import Route
 from weighbridge.store.cause_column import read_cause
 from weighbridge.store.claiming import claim
-from weighbridge.store.deliveries import claim_delivery, next_due
+from weighbridge.store.deliveries import claim_delivery
 from weighbridge.store.delivery_results import note_sent
 from weighbridge.store.images import keep_documents
 from weighbridge.store.measures import keep_measures, sweep_images
 from weighbridge.store.models import repositories
 from weighbridge.store.outbox import put_notifications
+from weighbridge.store.outbox_due import next_due_on
 from weighbridge.store.passes import close_pass, open_pass
 from weighbridge.store.push_tables import (
     notification_groups,
@@ -196,7 +197,7 @@ class Court:
         """Send every message that is due by then, each when it is due."""
         while True:
             with self.database.read() as connection:
-                due = next_due(connection, self.now).get(HOOK.channel)
+                due = next_due_on(connection, HOOK.channel, self.now)
             if due is None or due > now:
                 break
             self.now = max(self.now, due)

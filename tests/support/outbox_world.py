@@ -14,9 +14,10 @@ from weighbridge.domain.grouping import pause_after
 from weighbridge.domain.message import NotificationEvent
 from weighbridge.domain.policy import LimitKey, Severity
 from weighbridge.domain.routing import Route
-from weighbridge.store.deliveries import Delivery, claim_delivery, next_due
+from weighbridge.store.deliveries import Delivery, claim_delivery
 from weighbridge.store.delivery_results import note_failed, note_sent
 from weighbridge.store.outbox import put_notifications
+from weighbridge.store.outbox_due import next_due_on
 from weighbridge.store.push_tables import (
     notification_groups,
     notifications,
@@ -186,9 +187,11 @@ class OutboxWorld:
                 note_sent(connection, delivery, now)
         return delivery
 
-    def sent_until(self, end: datetime, channel: str = "ops") -> list[int]:
-        """Every message of this time, when it is due; how many it told of."""
-        sizes, now = [], T0
+    def sent_until(
+        self, end: datetime, channel: str = "ops", *, now: datetime = T0
+    ) -> list[int]:
+        """Every message from now on, when it is due; how many it told of."""
+        sizes = []
         while (at := self.next_due(now, channel)) is not None and at <= end:
             now = max(now, at)
             sent = self.sent(now, channel)
@@ -197,7 +200,7 @@ class OutboxWorld:
 
     def next_due(self, now: datetime, channel: str = "ops") -> datetime | None:
         with self.database.read() as connection:
-            return next_due(connection, now).get(channel)
+            return next_due_on(connection, channel, now)
 
     def failed(self, now: datetime, channel: str = "ops") -> bool:
         """The next message did not arrive; whether it is given up."""

@@ -9,13 +9,17 @@ from typing import Final
 
 import structlog
 
-from weighbridge.audit.deliver import Telling, deliver_next
+from weighbridge.audit.deliver import Delivered, Telling, deliver_next
 from weighbridge.errors import StoreError
 from weighbridge.ports import Notifier
-from weighbridge.store.deliveries import next_due
+from weighbridge.store.outbox_due import next_due_on
 
 LINGER_S: Final = 30.0
 """What is due by then is waited for here; for what is due later somebody rings."""
+REFUSED_IN_A_ROW: Final = 3
+REFUSED_HOLD_S: Final = 1.0
+"""A receiver that refused so many, one after the other, wants none of them: what waits
+is not poured out over it."""
 _MOMENT_S: Final = 0.2
 """Somebody else was quicker: what they have in hand is looked at again after that."""
 
@@ -29,6 +33,7 @@ class ChannelLine:
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._held_until = 0.0
+        self._refused = 0
         self._is_closing = False
 
     def wake(self) -> None:
@@ -87,11 +92,16 @@ class ChannelLine:
             done = await deliver_next(self._telling, self._notifier)
             if done is None:
                 return await self._until_next()
-            self._held_until = loop.time() + done.hold_s
+            self._held_until = loop.time() + self._hold_s(done)
         return None
+
+    def _hold_s(self, done: Delivered) -> float:
+        """One message that is refused may be the message, and holds up no other."""
+        self._refused = 0 if done.is_sent else self._refused + 1
+        least_s = REFUSED_HOLD_S if self._refused >= REFUSED_IN_A_ROW else 0.0
+        return max(done.hold_s, least_s)
 
     async def _until_next(self) -> float | None:
         now: datetime = self._telling.clock()
-        due = await self._telling.writer.read(next_due, now)
-        at = due.get(self._notifier.name)
+        at = await self._telling.writer.read(next_due_on, self._notifier.name, now)
         return None if at is None else max((at - now).total_seconds(), _MOMENT_S)

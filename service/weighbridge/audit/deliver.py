@@ -21,7 +21,7 @@ from weighbridge.audit.writer import Writer
 from weighbridge.domain.grouping import LONGEST_PAUSE, pause_after, retry_at
 from weighbridge.domain.message import Message
 from weighbridge.domain.page_link import with_link
-from weighbridge.errors import NotifyError, StoreError
+from weighbridge.errors import NotifyError, PartlyTaken, StoreError
 from weighbridge.ports import Notifier
 from weighbridge.store.deliveries import Delivery, claim_delivery
 from weighbridge.store.delivery_results import give_back, note_failed, note_sent
@@ -97,6 +97,8 @@ async def deliver_next(telling: Telling, notifier: Notifier) -> Delivered | None
                 telling.writer.write(give_back, delivery, telling.clock())
             )
         raise
+    except PartlyTaken as exc:
+        _tell_partly_taken(telling, delivery, exc)
     except NotifyError as exc:
         return await asyncio.shield(_note_failure(telling, delivery, exc))
     await asyncio.shield(telling.writer.write(note_sent, delivery, telling.clock()))
@@ -168,6 +170,20 @@ async def _note_failure(
     _tell_failure(delivery, error, None if is_given_up else again)
     return Delivered(
         is_sent=False, hold_s=_hold_s(error, (again - now).total_seconds())
+    )
+
+
+def _tell_partly_taken(
+    telling: Telling, delivery: Delivery, error: PartlyTaken
+) -> None:
+    """A failure that is only told: whoever took the message is not to have it again."""
+    telling.counts.failed(delivery.channel)
+    _log().warning(
+        "message refused for some of its readers",
+        channel=delivery.channel,
+        message=delivery.key,
+        code=error.code,
+        why=error.message,
     )
 
 

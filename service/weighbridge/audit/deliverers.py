@@ -1,8 +1,8 @@
 """All channels side by side: who has something to tell is woken."""
 
 import asyncio
-from collections.abc import Iterable
-from datetime import timedelta
+from collections.abc import Iterable, Set
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -11,8 +11,8 @@ from weighbridge.audit.channel_line import LINGER_S, ChannelLine
 from weighbridge.audit.deliver import Telling
 from weighbridge.audit.resend import Resending
 from weighbridge.ports import Notifier
-from weighbridge.store.deliveries import next_due
-from weighbridge.store.delivery_results import drop_channels
+from weighbridge.store.delivery_results import KEPT_FOR, drop_channels
+from weighbridge.store.outbox_due import next_due
 
 GRACE_S: Final = 3.0
 """So long a message that is on its way may take once the process is to end."""
@@ -36,6 +36,7 @@ class Deliverers:
             notifier.name: ChannelLine(telling, notifier) for notifier in notifiers
         }
         self._resendings = tuple(resendings)
+        self._unknown_since: dict[str, datetime] = {}
 
     async def ring(self) -> None:
         """Have everything told that is due. Returns at once: messages go beside
@@ -48,14 +49,26 @@ class Deliverers:
                 self._lines[name].wake()
         for resending in self._resendings:
             resending.wake()
-        others = due.keys() - self._lines.keys()
-        if others:
-            dropped = await self._telling.writer.write(drop_channels, others, now)
-            if dropped:
-                structlog.get_logger("weighbridge.notify").warning(
-                    "what waited for channels that are not configured was dropped",
-                    notifications=dropped,
-                )
+        await self._drop_unknown(due.keys() - self._lines.keys(), now)
+
+    async def _drop_unknown(self, channels: Set[str], now: datetime) -> None:
+        """Drop what waits for channels that are not configured, and were not for an
+        hour: who has left one out by mistake has time to see it."""
+        self._unknown_since = {
+            name: min(self._unknown_since.get(name, now), now) for name in channels
+        }
+        gone = {
+            name for name, at in self._unknown_since.items() if at <= now - KEPT_FOR
+        }
+        if not gone:
+            return
+        dropped = await self._telling.writer.write(drop_channels, gone, now)
+        if dropped:
+            structlog.get_logger("weighbridge.notify").warning(
+                "what waited for channels that are not configured was dropped",
+                channels=sorted(gone),
+                notifications=dropped,
+            )
 
     async def aclose(self, grace_s: float = GRACE_S) -> None:
         """Let what is on its way arrive, for a moment; the rest is due still."""

@@ -8,7 +8,7 @@ once for all others.
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -94,9 +94,10 @@ def due_in_route(
     if group.next_at is not None:
         return group.next_at
     if group.last_sent_at is not None:
-        earliest = group.last_sent_at + timedelta(seconds=interval_s)
+        interval = timedelta(seconds=interval_s)
+        earliest = group.last_sent_at + interval
         if earliest > now:
-            return earliest
+            return min(earliest, now + interval)  # the clock may have been ahead
     return now + timedelta(seconds=wait_s)
 
 
@@ -105,7 +106,8 @@ def due_in_cause(group: GroupState, route: Route, now: datetime) -> Due | None:
     listed.
 
     1. The first message of a cause goes at once. Mostly it was told by its route's
-       group, before anybody knew that it has a cause in common with others.
+       group, before anybody knew that it has a cause in common with others
+       (`told_by_route`).
     2. The second one gathers all others: when nothing new came in for
        `group_interval_s`, and at most a day after the first.
     3. What comes later within `repeat_s` is not told; then the cause begins anew.
@@ -118,6 +120,12 @@ def due_in_cause(group: GroupState, route: Route, now: datetime) -> Due | None:
     if group.messages > 1:
         return None
     return Due(gathered(group, now, interval_s=route.group_interval_s))
+
+
+def told_by_route(group: GroupState, told_at: datetime) -> GroupState:
+    """A cause's group, now that the channel was told of the cause by a route's: that
+    was the first of its two messages, whatever this group told long ago."""
+    return replace(group, last_sent_at=told_at, messages=1)
 
 
 def gathered(group: GroupState, now: datetime, *, interval_s: int) -> datetime:
@@ -153,10 +161,11 @@ def retry_at(
     retry_after_s: float | None = None,
 ) -> datetime:
     """When a message is tried again. What the receiver asked for wins over our own
-    pause; the last try comes when the day is over, whatever it asked for."""
+    pause, up to the longest; the last try comes when the day is over, whatever it asked
+    for."""
     if retry_after_s is not None:
-        longest_s = GIVEN_UP_AFTER.total_seconds()
-        pause = max(timedelta(seconds=min(retry_after_s, longest_s)), FIRST_PAUSE)
+        asked_s = min(retry_after_s, LONGEST_PAUSE.total_seconds())
+        pause = max(timedelta(seconds=asked_s), FIRST_PAUSE)
     return max(min(now + pause, failing_since + GIVEN_UP_AFTER), now)
 
 

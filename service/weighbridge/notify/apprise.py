@@ -23,6 +23,8 @@ THREADS: Final = 4
 """Messages that are handed over at the same time."""
 TEXT_CHARACTERS: Final = 3_500
 """What most services take at once; apprise cuts for those that take less."""
+# Which service it is we do not know, and Discord reads @everyone in any text.
+_HARMLESS: Final = str.maketrans({"@": "\uff20", "<": "\u2039", ">": "\u203a"})
 
 
 class _Apprise(Protocol):
@@ -58,12 +60,13 @@ class AppriseNotifier:
         """Raises NotifyError."""
         url = await read(self._name, self._url)
         content = content_of(message)
-        text = text_below(content, TEXT_CHARACTERS)
+        text = text_below(content, TEXT_CHARACTERS).translate(_HARMLESS)
+        title = content.headline.translate(_HARMLESS)
         try:
             async with asyncio.timeout(DEADLINE_S):
                 # The thread goes on if it hangs; apprise has time-outs of its own.
                 is_taken = await asyncio.get_running_loop().run_in_executor(
-                    self._threads, self._notify, url, content.headline, text
+                    self._threads, self._notify, url, title, text
                 )
         except TimeoutError as exc:
             raise NotifyError(

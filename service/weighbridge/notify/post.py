@@ -31,6 +31,9 @@ from weighbridge.net.wire import fields_of
 DEADLINE_S: Final = 30.0
 """For everything, from the look-up of the name to the last byte of the answer."""
 JSON: Final = "application/json"
+# Refusals of the moment and not of the message: its bytes came too slowly (RFC 9110
+# 15.5.9), it came too early on its connection (RFC 8470 5.2), or too many came.
+_BUSY: Final = frozenset({408, 425, 429})
 
 # Nothing but another configuration changes these.
 _NEVER_BETTER: Final = frozenset({"address_refused", "bad_request"})
@@ -143,7 +146,7 @@ def _judge(channel: str, url: str, response: httpx.Response) -> None:
             code="redirect_refused",
             hint="configure the address that it redirects to",
         )
-    is_busy = status == 429 or status >= 500
+    is_busy = status in _BUSY or status >= 500
     raise _refusal(channel, url, response, is_busy=is_busy)
 
 

@@ -16,7 +16,7 @@ from typing import Final, Literal, TypeAlias
 from weighbridge.domain.limits import ERROR_BODY_BYTES
 from weighbridge.domain.printable import printable
 from weighbridge.domain.secret import Secret
-from weighbridge.errors import NotifyError
+from weighbridge.errors import NotifyError, PartlyTaken
 
 Security: TypeAlias = Literal["starttls", "tls", "none"]
 STEP_S: Final = 20.0
@@ -111,7 +111,7 @@ def _converse(
     if refused:
         # Others have it by now: sent again, they would have it twice.
         code, said = min(refused.values())
-        raise NotifyError(
+        raise PartlyTaken(
             f"channel {channel}: {len(refused)} of the recipients were refused: "
             f"{code} {_shown(said)}",
             code="channel_refused",

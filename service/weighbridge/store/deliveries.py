@@ -26,7 +26,7 @@ from weighbridge.domain.waiver import ActiveWaivers
 from weighbridge.store.dialect import among_ids, listed
 from weighbridge.store.models import registries, repositories
 from weighbridge.store.outbox import CLOSED, OPEN_AGAIN, REVOCABLE, WAIVED
-from weighbridge.store.process_mark import is_gone
+from weighbridge.store.outbox_due import due_groups, is_free
 from weighbridge.store.push_tables import (
     notification_groups,
     notifications,
@@ -35,8 +35,6 @@ from weighbridge.store.push_tables import (
 from weighbridge.store.types import Moment
 from weighbridge.store.waivers import active_waivers
 
-_TRIED: Final = 20
-"""Groups that are looked at for one that nobody else has."""
 _group = notification_groups.c
 _row = notifications.c
 WAITS: Final = (
@@ -44,18 +42,6 @@ WAITS: Final = (
     _row.given_up_at.is_(None),
     _row.dropped_for.is_(None),
 )
-_DUE: Final = (
-    select(notification_groups)
-    .where(
-        _group.channel == bindparam("channel"),
-        _group.next_at <= bindparam("now", type_=Moment()),
-    )
-    .order_by(_group.next_at, _group.id)
-    .limit(_TRIED)
-)
-_NEXT: Final = select(
-    _group.channel, _group.next_at, _group.lease_until, _group.lease_owner
-).where(_group.next_at.is_not(None))
 _WAITING: Final = (
     select(
         _row.id,
@@ -112,16 +98,6 @@ class Delivery:
         return any(event == "opened" for _, event in self.told)
 
 
-def next_due(connection: Connection, now: datetime) -> dict[str, datetime]:
-    """The channels in whose groups something waits, with when the first is due: what
-    somebody is sending, when that one's lease ends."""
-    due: dict[str, datetime] = {}
-    for row in connection.execute(_NEXT):
-        at = row.next_at if _is_free(row, now) else row.lease_until
-        due[row.channel] = min(at, due.get(row.channel, at))
-    return due
-
-
 def claim_delivery(
     connection: Connection, channel: str, *, now: datetime, lease_s: float, owner: str
 ) -> Delivery | None:
@@ -133,19 +109,13 @@ def claim_delivery(
 
     owner: as `process_mark.one_claim` makes it
     """
-    due = connection.execute(_DUE, {"channel": channel, "now": now}).all()
-    for group in due:
-        if _is_free(group, now) and _take(connection, group, now, lease_s, owner):
+    for group in due_groups(connection, channel, now):
+        if is_free(group, now) and _take(connection, group, now, lease_s, owner):
             delivery = _delivery(connection, group, now, owner)
             if delivery is not None:
                 return delivery
             _settle(connection, group.id, owner, now)
     return None
-
-
-def _is_free(group: Row[*tuple[Any, ...]], now: datetime) -> bool:
-    is_held = group.lease_until is not None and group.lease_until > now
-    return not is_held or is_gone(group.lease_owner)
 
 
 def _take(

@@ -15,8 +15,9 @@ NO_CHANNEL: Final = "no_channel"
 """Its channel is not configured any more."""
 NOT_TOLD: Final = "not_told"
 """That it is over, where its opening could not be told."""
-_GRACE: Final = timedelta(hours=1)
-"""While a new configuration is rolled out, some processes do not know a channel yet."""
+KEPT_FOR: Final = timedelta(hours=1)
+"""So long what waits is kept for a channel that is not configured: while a new
+configuration is rolled out, some processes do not know it yet."""
 
 _group = notification_groups.c
 _row = notifications.c
@@ -108,7 +109,7 @@ def drop_channels(
     # Of all channels in one order, as whoever writes to the outbox takes them.
     ids = connection.execute(
         select(_group.id)
-        .where(_group.channel.in_(sorted(channels)), _group.next_at <= now - _GRACE)
+        .where(_group.channel.in_(sorted(channels)), _group.next_at <= now - KEPT_FOR)
         .order_by(_group.id)
         .with_for_update()
     ).scalars()

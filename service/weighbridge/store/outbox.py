@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, bindparam, delete, func, select, update
 
-from weighbridge.domain.grouping import Due
 from weighbridge.domain.message import NotificationEvent
 from weighbridge.domain.routing import Route
 from weighbridge.store.dialect import NewRows, Purpose, among_ids, listed, lock
@@ -22,6 +21,7 @@ from weighbridge.store.outbox_groups import (
     lock_groups,
     make_groups,
     set_due,
+    set_due_opened,
 )
 from weighbridge.store.outbox_plan import Planned, plan_openings
 from weighbridge.store.push_tables import notifications
@@ -120,7 +120,7 @@ def _put_opened(
         )
         if due is not None:
             waiting += len(of_group)
-            set_due(connection, state.id, due, first.route.group_interval_s)
+            set_due_opened(connection, state.id, first, due)
     return waiting
 
 
@@ -140,8 +140,7 @@ def _put_resolved(connection: Connection, ids: Sequence[int], now: datetime) -> 
         added = len(of_group) - before
         if added:
             waiting += added
-            at = due_resolved(state, now)
-            set_due(connection, state.id, Due(at), state.interval_s)
+            set_due(connection, state.id, due_resolved(state, now))
     return waiting
 
 

@@ -12,6 +12,7 @@ from weighbridge.domain.grouping import (
     due_in_cause,
     due_in_route,
     gathered,
+    told_by_route,
 )
 from weighbridge.store.dialect import NewRows, among_bytes, among_ids, listed
 from weighbridge.store.outbox_plan import Planned
@@ -24,6 +25,7 @@ _NEW_GROUPS: Final = NewRows(
     "group_key",
     "is_cause",
     "about",
+    "wait_s",
     "interval_s",
     "next_at",
     "last_sent_at",
@@ -44,12 +46,13 @@ def make_groups(connection: Connection, planned: Sequence[Planned]) -> set[int]:
     rows = [
         (
             *place,
-            one.cause_told_at is not None,
+            one.cause is not None,
             one.about,
+            one.route.group_wait_s,
             one.route.group_interval_s,
             None,
-            one.cause_told_at,
-            0 if one.cause_told_at is None else 1,
+            None if one.cause is None else one.cause.at,
+            0 if one.cause is None else 1,
             0,
         )
         for place, one in sorted(wanted.items(), key=lambda item: item[0])
@@ -73,12 +76,14 @@ def lock_groups(
 def due_opened(
     row: Row[*tuple[Any, ...]], planned: Planned, now: datetime
 ) -> Due | None:
-    route = planned.route
+    route, state = planned.route, _state(row)
     if row.is_cause:
-        return due_in_cause(_state(row), route, now)
+        if planned.cause is not None and planned.cause.by_route:
+            state = told_by_route(state, planned.cause.at)
+        return due_in_cause(state, route, now)
     return Due(
         due_in_route(
-            _state(row),
+            state,
             now,
             wait_s=route.group_wait_s,
             interval_s=route.group_interval_s,
@@ -92,12 +97,33 @@ def due_resolved(row: Row[*tuple[Any, ...]], now: datetime) -> datetime:
     return due_in_route(_state(row), now, wait_s=0, interval_s=row.interval_s)
 
 
-def set_due(connection: Connection, group_id: int, due: Due, interval_s: int) -> None:
-    anew = {"messages": 0} if due.begins_anew else {}
+def set_due_opened(
+    connection: Connection, group_id: int, planned: Planned, due: Due
+) -> None:
+    route, cause = planned.route, planned.cause
+    told: dict[str, object] = {}
+    if cause is not None and cause.by_route:
+        told = {"last_sent_at": cause.at, "messages": 1}
+    if due.begins_anew:
+        told["messages"] = 0
+    set_due(
+        connection,
+        group_id,
+        due.next_at,
+        wait_s=route.group_wait_s,
+        interval_s=route.group_interval_s,
+        **told,
+    )
+
+
+def set_due(
+    connection: Connection, group_id: int, next_at: datetime, **values: object
+) -> None:
+    """values: columns that change with it"""
     connection.execute(
         update(notification_groups)
         .where(_group.id == group_id)
-        .values(next_at=due.next_at, interval_s=interval_s, **anew)
+        .values(next_at=next_at, **values)
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, case, func, select
 
 from weighbridge.domain.grouping import (
     CAUSE_WITHIN,
@@ -50,11 +50,16 @@ _TOLD_ALREADY: Final = (
     .join(notification_groups, _group.id == _row.group_id)
     .where(among_ids(_row.violation_id), _row.event == "opened")
 )
+_told_at: Final = func.coalesce(_row.sent_at, _row.created_at)
 _OF_CAUSES: Final = (
     select(
         _group.channel,
         violations.c.cause_key,
-        func.max(func.coalesce(_row.sent_at, _row.created_at)).label("told_at"),
+        func.max(_told_at).label("told_at"),
+        # When it began, and not when it arrived: that may be later than what came
+        # behind it.
+        func.max(case((_group.is_cause.is_(False), _row.created_at))).label("by_route"),
+        func.max(case((_group.is_cause, _told_at))).label("by_cause"),
     )
     .join(notifications, _row.violation_id == violations.c.id)
     .join(notification_groups, _group.id == _row.group_id)
@@ -69,18 +74,29 @@ _OF_CAUSES: Final = (
 
 
 @dataclass(frozen=True, slots=True)
+class ToldCause:
+    """That a channel was told of a cause, or is about to be.
+
+    by_route: by a route's group, and by the cause's own not since
+    """
+
+    at: datetime
+    by_route: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Planned:
     """One violation that one channel is to be told of.
 
-    cause_told_at: when the channel was told of another one with the same cause, and
-                   that makes this a part of the cause's group; else None
+    cause: the channel was told of another one with the same cause, and that makes this
+           a part of the cause's group; else None
     """
 
     violation_id: int
     route: Route
     key: bytes
     about: str
-    cause_told_at: datetime | None
+    cause: ToldCause | None
 
 
 def plan_openings(
@@ -103,13 +119,13 @@ def plan_openings(
 
 
 def _planned(
-    row: Row[*tuple[Any, ...]], route: Route, routed: Routed, told_at: datetime | None
+    row: Row[*tuple[Any, ...]], route: Route, routed: Routed, cause: ToldCause | None
 ) -> Planned:
-    if told_at is None or not can_share_cause(row.limit_key):
+    if cause is None or not can_share_cause(row.limit_key):
         key = route_group(route, routed)
         return Planned(row.id, route, key, about(route, routed), None)
     key = cause_group(route.channel, row.cause_key)
-    return Planned(row.id, route, key, "", told_at)
+    return Planned(row.id, route, key, "", cause)
 
 
 def _routed(row: Row[*tuple[Any, ...]]) -> Routed:
@@ -118,14 +134,20 @@ def _routed(row: Row[*tuple[Any, ...]]) -> Routed:
 
 def _told_causes(
     connection: Connection, rows: Iterable[Row[*tuple[Any, ...]]], now: datetime
-) -> dict[tuple[str, bytes], datetime]:
-    """When each channel was last told of each cause, or is about to be."""
+) -> dict[tuple[str, bytes], ToldCause]:
+    """What each channel was last told of each cause."""
     keys = sorted({row.cause_key for row in rows if row.cause_key is not None})
     if not keys:
         return {}
     found = connection.execute(_OF_CAUSES, {"hashes": listed(keys)}).all()
     return {
-        (row.channel, row.cause_key): row.told_at
+        (row.channel, row.cause_key): _told(row)
         for row in found
         if row.told_at > now - CAUSE_WITHIN
     }
+
+
+def _told(row: Row[*tuple[Any, ...]]) -> ToldCause:
+    by_route, by_cause = row.by_route, row.by_cause
+    is_by_route = by_route is not None and (by_cause is None or by_route > by_cause)
+    return ToldCause(row.told_at, is_by_route)

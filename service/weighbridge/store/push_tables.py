@@ -137,6 +137,8 @@ Index(
     sqlite_where=violations.c.closed_at.is_not(None),
     postgresql_where=violations.c.closed_at.is_not(None),
 )
+# What began within a day, of which Alertmanagers are told again and again.
+Index("ix_violations_opened_at", violations.c.opened_at)
 Index(
     "ix_violations_cause_key",
     violations.c.cause_key,
@@ -171,6 +173,7 @@ notification_groups = Table(
     Column("group_key", LargeBinary, nullable=False),
     Column("is_cause", Boolean, nullable=False),  # see domain/grouping.py
     Column("about", UTF8, nullable=False),  # what its items have in common, or ""
+    Column("wait_s", Integer, nullable=False),  # before the first message
     Column("interval_s", Integer, nullable=False),  # between two messages
     Column("next_at", Moment),  # None: nothing waits
     Column("last_sent_at", Moment),
@@ -182,9 +185,12 @@ notification_groups = Table(
     Column("lease_owner", UTF8),
     UniqueConstraint("channel", "group_key"),
 )
+# A channel's first ones, however many wait there or for others.
 Index(
     "ix_notification_groups_next_at",
+    notification_groups.c.channel,
     notification_groups.c.next_at,
+    notification_groups.c.id,
     sqlite_where=notification_groups.c.next_at.is_not(None),
     postgresql_where=notification_groups.c.next_at.is_not(None),
 )

@@ -14,6 +14,7 @@ from support.store_world import T0
 from support.wait import wait_until
 from weighbridge.audit.deliver import LONGEST_HOLD_S, MOST, Telling, deliver_next
 from weighbridge.audit.writer import Writer
+from weighbridge.errors import PartlyTaken
 from weighbridge.store.reports.notifications import channel_reports
 from weighbridge.store.session import Database
 
@@ -213,6 +214,24 @@ async def test_given_up_after_a_day_and_counted(
     assert counts.numbers[("ops", "given_up")] == 1
     assert counts.numbers[("ops", "failed")] == counts.numbers[("ops", "tried")]
     assert outbox.kept()[0].is_given_up
+
+
+async def test_what_some_of_its_readers_have_does_not_come_to_them_again(
+    database: Database, telling: Telling, clock: Moving
+) -> None:
+    outbox = OutboxWorld(database)
+    outbox.opened()
+    one_refused = PartlyTaken("1 of the recipients was refused", code="refused")
+    notifier = FakeNotifier("ops", one_refused)
+
+    done = await deliver_next(telling, notifier)
+
+    assert done is not None
+    assert done.is_sent
+    assert outbox.next_due(clock.now) is None
+    counts = telling.counts
+    assert isinstance(counts, CountedTries)
+    assert counts.numbers == {("ops", "tried"): 1, ("ops", "failed"): 1}
 
 
 async def test_a_fault_of_our_own_is_a_failure_like_any_other(

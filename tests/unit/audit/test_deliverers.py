@@ -40,7 +40,7 @@ async def telling(database: Database) -> AsyncIterator[Telling]:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    await wait_until(lambda: bool(condition()), "what a test waits for", deadline_s=10)
+    await wait_until(lambda: bool(condition()), "what a test waits for")
 
 
 async def test_a_slow_receiver_holds_up_only_its_own_channel(
@@ -127,7 +127,7 @@ async def test_at_the_end_nobody_waits_for_a_receiver_that_hangs(
     await deliverers.ring()
     await until(lambda: notifier.messages)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await deliverers.aclose(grace_s=0.1)
 
     # And whoever starts next sends it at once.
@@ -149,19 +149,6 @@ async def test_two_deliverers_at_once_send_once(
     told = [told.repository for message in notifier.taken for told in message.items]
     assert len(told) == len(set(told)) == 20
     await asyncio.gather(*(one.aclose() for one in crew))
-
-
-async def test_what_waits_for_a_channel_that_is_gone_is_dropped_after_a_while(
-    database: Database, telling: Telling
-) -> None:
-    outbox = OutboxWorld(database)
-    outbox.opened("acme/a", now=now() - timedelta(hours=2))
-    deliverers = Deliverers(telling, [FakeNotifier("hook")])
-
-    await deliverers.ring()
-
-    assert [row.dropped_for for row in outbox.kept()] == ["no_channel"]
-    await deliverers.aclose()
 
 
 async def test_an_alertmanager_is_told_all_that_is_open_and_what_has_just_ended(
@@ -228,10 +215,11 @@ async def test_an_alertmanager_is_told_all_of_it_each_minute(
     one, two = (outbox.opened(f"acme/r{n}", now=now()) for n in range(2))
 
     async def told(times: int) -> None:
-        async with asyncio.timeout(10):
-            while len(resender.told) < times:
-                resending.wake()
-                await asyncio.sleep(0.02)
+        def is_told() -> bool:
+            resending.wake()
+            return len(resender.told) >= times
+
+        await until(is_told)
 
     await told(3)
     outbox.closed(one, now=now() - timedelta(minutes=6))
@@ -254,9 +242,13 @@ async def test_who_wakes_a_resending_often_has_it_read_a_few_times_only(
 
     resending = Resending(replace(telling, clock=clock), FakeResender(), BOTH)
 
+    loop = asyncio.get_running_loop()
+    began = loop.time()
     for _ in range(40):
         resending.wake()
         await asyncio.sleep(0.01)
+    took_s = loop.time() - began
     await resending.aclose()
 
-    assert 1 <= len(reads) <= 4
+    # It draws breath for a quarter of a second.
+    assert 1 <= len(reads) <= took_s / 0.25 + 2

@@ -149,6 +149,12 @@ def test_whatever_a_receiver_asks_for_the_last_try_comes_when_the_day_is_over(
     assert T0 + since <= at <= T0 + max(since, GIVEN_UP_AFTER)
 
 
+@given(st.floats(allow_nan=False, min_value=0))
+def test_nobody_is_left_alone_for_longer_than_the_longest_pause(asked_s: float) -> None:
+    # By that it is known which due times a clock that was ahead has set.
+    assert retry_at(T0, T0, SECOND, retry_after_s=asked_s) <= T0 + LONGEST_PAUSE
+
+
 def test_it_is_given_up_when_the_day_is_over() -> None:
     assert not is_given_up(T0, T0 + DAY - SECOND)
     assert is_given_up(T0, T0 + DAY)

@@ -66,6 +66,15 @@ def test_an_ended_alert_ended_when_its_violation_did() -> None:
     assert alert["endsAt"] == "2026-09-22T08:21:00.000000Z"
 
 
+def test_no_alert_ends_before_it_starts_whatever_clock_it_was_opened_by() -> None:
+    ahead = NOW + timedelta(hours=1)
+    over = a_told(event="resolved", opened_at=ahead, closed_at=NOW, team="pay")
+
+    alerts = alerts_of([a_told(opened_at=ahead), over], NOW)
+
+    assert [str(one["startsAt"]) <= str(one["endsAt"]) for one in alerts] == [True] * 2
+
+
 def test_violations_with_the_same_labels_are_one_alert_of_the_newest() -> None:
     newer = a_told(tag="1.4.3", opened_at=NOW + timedelta(minutes=5))
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from support.tolds import a_message
+from support.tolds import a_message, hostile_message
 from weighbridge.domain.secret import Secret
 from weighbridge.errors import NotifyError
 from weighbridge.notify.apprise import PIP_LINE, AppriseNotifier
@@ -40,6 +40,17 @@ async def test_the_headline_is_the_title() -> None:
     ((title, body),) = fake.told
     assert title == "harbor/shop/api:1.4.2 is 583 MB over max_compressed"
     assert body.startswith("harbor/shop/api:1.4.2\n  1.08 GB compressed")
+
+
+async def test_nobody_is_called_by_what_a_stranger_pushed() -> None:
+    # Discord reads @everyone in any text, Slack <!channel> in some.
+    fake = FakeApprise()
+
+    await channel(fake).send(hostile_message("@everyone <!channel> <@U123>"))
+
+    ((title, body),) = fake.told
+    assert "\uff20everyone \u2039!channel\u203a" in body
+    assert set("@<>").isdisjoint(title + body)
 
 
 async def test_what_apprise_cannot_hand_over_is_tried_again() -> None:

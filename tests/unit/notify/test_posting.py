@@ -52,7 +52,11 @@ async def test_any_success_means_that_it_was_taken(status: int) -> None:
         (400, "channel_refused", False),
         (401, "channel_refused", False),
         (404, "channel_refused", False),
+        (408, "channel_busy", True),
         (410, "channel_refused", False),
+        (424, "channel_refused", False),
+        (425, "channel_busy", True),
+        (426, "channel_refused", False),
         (429, "channel_busy", True),
         (500, "channel_busy", True),
         (503, "channel_busy", True),
@@ -73,16 +77,20 @@ async def test_what_is_tried_again_alert_out_002(
 @pytest.mark.parametrize(
     ("value", "seconds"), [("120", 120.0), ("0", 1.0), ("soon", 1.0), ("9999", 900.0)]
 )
-async def test_retry_after_is_handed_on(value: str, seconds: float) -> None:
-    transport = answering(httpx.Response(429, headers={"Retry-After": value}))
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 503])
+async def test_retry_after_is_handed_on(
+    status: int, value: str, seconds: float
+) -> None:
+    transport = answering(httpx.Response(status, headers={"Retry-After": value}))
 
     error = await refused(webhook(transport).send(a_message()))
 
     assert error.retry_after == seconds
 
 
-async def test_no_retry_after_is_none() -> None:
-    error = await refused(webhook(answering(httpx.Response(503))).send(a_message()))
+@pytest.mark.parametrize("status", [408, 425, 429, 503])
+async def test_no_retry_after_is_none(status: int) -> None:
+    error = await refused(webhook(answering(httpx.Response(status))).send(a_message()))
 
     assert error.retry_after is None
 

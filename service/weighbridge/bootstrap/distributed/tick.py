@@ -16,7 +16,6 @@ from weighbridge.bootstrap.waiting_pushes import ring_for_pushes
 from weighbridge.config import RegistrySettings, Settings
 from weighbridge.jobs.names import CRAWL, DELIVER, DISCOVER, MEASURE, PRUNE, TICK
 from weighbridge.ports import JobQueue
-from weighbridge.store.deliveries import next_due
 from weighbridge.store.due import (
     Due,
     due_repositories,
@@ -25,6 +24,7 @@ from weighbridge.store.due import (
     put_off,
 )
 from weighbridge.store.jobs import Job, due_jobs, note_done
+from weighbridge.store.outbox_due import next_due
 from weighbridge.store.registries import mark_unconfigured
 from weighbridge.store.session import Database
 

@@ -66,11 +66,15 @@ def _alert(labels: Mapping[str, str], tolds: Sequence[Told], now: datetime) -> A
     # What fires is described by what is open: the newest of it, and how many.
     shown = sorted(open_ or tolds, key=lambda told: told.opened_at, reverse=True)
     newest = shown[0]
+    ends = now + _LIFE if open_ else max(ended)
+    # Alertmanager refuses what ends before it starts, as a clock that was put back may
+    # have it.
+    starts = min(ends, *(told.opened_at for told in shown))
     alert = {
         "labels": labels,
         "annotations": _annotations(shown),
-        "startsAt": _moment(min(told.opened_at for told in shown)),
-        "endsAt": _moment(now + _LIFE if open_ else max(ended)),
+        "startsAt": _moment(starts),
+        "endsAt": _moment(ends),
     }
     url = url_of(newest)
     return {**alert, "generatorURL": url} if url else alert

@@ -397,6 +397,7 @@ def create_tags() -> None:
         required("deduplicated_bytes", sa.BigInteger()),
         required("exclusive_bytes", sa.BigInteger()),
         required("is_stale", sa.Boolean()),
+        required("is_uncounted", sa.Boolean()),
         required("changed_at", sa.BigInteger()),
         required("revision", sa.BigInteger()),
         sa.ForeignKeyConstraint(
@@ -598,6 +599,7 @@ def create_violations() -> None:
         sqlite_where=sa.text("closed_at IS NOT NULL"),
         postgresql_where=sa.text("closed_at IS NOT NULL"),
     )
+    op.create_index("ix_violations_opened_at", "violations", ["opened_at"])
     op.create_index(
         "ix_violations_cause_key",
         "violations",
@@ -631,6 +633,7 @@ def create_messages() -> None:
         required("group_key", sa.LargeBinary()),
         required("is_cause", sa.Boolean()),
         required("about", TEXT),
+        required("wait_s", sa.Integer()),
         required("interval_s", sa.Integer()),
         optional("next_at", sa.BigInteger()),
         optional("last_sent_at", sa.BigInteger()),
@@ -648,7 +651,7 @@ def create_messages() -> None:
     op.create_index(
         "ix_notification_groups_next_at",
         "notification_groups",
-        ["next_at"],
+        ["channel", "next_at", "id"],
         sqlite_where=sa.text("next_at IS NOT NULL"),
         postgresql_where=sa.text("next_at IS NOT NULL"),
     )
