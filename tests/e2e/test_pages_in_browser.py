@@ -19,6 +19,7 @@ from support.images import (
     an_index_of,
     some_layers,
 )
+from support.policies import a_policy
 from support.read_model import python_3_7
 from support.store_world import T0, World
 from support.violations import Violations, waived
@@ -28,6 +29,8 @@ from weighbridge.domain.document import Child, Descriptor, Image, Line
 from weighbridge.domain.history import LINE_UNKNOWN, SQUASHED
 from weighbridge.domain.measure import Uncompressed
 from weighbridge.domain.platform import Platform
+from weighbridge.domain.policy import Match
+from weighbridge.domain.policy_set import PolicySet
 from weighbridge.store.measures import keep_measures, sweep_images
 from weighbridge.store.summaries import refresh_summary
 from weighbridge.store.waiting import images_without_total
@@ -41,6 +44,12 @@ MARKUP = (
     "{{ 7 * 7 }}<style>*{display:none}</style>"
 )
 LONG = "RUN curl -o tool https://downloads.example/" + "very-long-name/" * 250
+POLICIES = PolicySet(
+    [
+        a_policy("a" * 63, Match(repository="other*"), max_compressed=300_000_000),
+        a_policy(MARKUP[:63], max_compressed=500_000_000),
+    ]
+)
 PAGES = [
     "/",
     "/?registry=hub&sort=name&order=asc",
@@ -53,6 +62,8 @@ PAGES = [
     "/repository?ref=hub/library/python",
     "/violations",
     "/violations?state=all&team=shop",
+    "/violations?max_compressed=1MB",
+    "/violations?max_compressed=" + "wrong" * 60,
     "/?violating=true",
     "/crawls",
     "/search?q=python",
@@ -151,7 +162,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         world = World(database, repository="library/python")
         fill(world)
         violate(world)
-        with served(create_app(database, Telemetry(), WebOptions())) as url:
+        options = WebOptions(policies=lambda: POLICIES)
+        with served(create_app(database, Telemetry(), options)) as url:
             yield url
 
 
@@ -172,11 +184,20 @@ def test_nothing_scrolls_sideways_and_nothing_is_complained_about(
 
         assert browser.value("document.documentElement.scrollWidth") == width, page
         assert browser.value(BEYOND_THE_EDGE % width) == [], page
-        expected = [] if "gone" not in page else NOT_FOUND
-        assert [text.partition(" (")[0] for text in seen.complaints] == expected, page
+        complaints = [text.partition(" (")[0] for text in seen.complaints]
+        assert complaints == [f"{REFUSED} {status}" for status in refused(page)], page
 
 
-NOT_FOUND = ["Failed to load resource: the server responded with a status of 404"]
+REFUSED = "Failed to load resource: the server responded with a status of"
+
+
+def refused(page: str) -> list[int]:
+    """The status that the browser complains about, if it does."""
+    if "gone" in page:
+        return [404]
+    return [400] if "wrong" in page else []
+
+
 BEYOND_THE_EDGE = """
 [...document.querySelectorAll("main *")]
   .filter((e) => !e.closest("svg") && !e.closest(".sr"))
@@ -209,7 +230,8 @@ LABEL_BOXES = """
 def test_cells_of_a_row_do_not_overlap(
     service: str, browser: Browser, width: int
 ) -> None:
-    for page in ("/", "/repository?ref=hub/library/python", "/crawls"):
+    pages = ("/", "/repository?ref=hub/library/python", "/crawls")
+    for page in (*pages, "/violations?max_compressed=1MB"):
         browser.open(f"{service}{page}", width=width)
 
         assert browser.value(OVERLAPPING_CELLS) == []
@@ -234,6 +256,7 @@ def test_markup_of_a_pusher_does_nothing__config_blob_001(
         "/image?ref=hub/library/python:hostile",
         "/",
         "/search?q=<script>alert(9)",
+        "/violations?max_compressed=1MB",
         "/violations",
         "/repository?ref=hub/library/python",
     ]

@@ -8,8 +8,7 @@ from weighbridge.config import Settings
 from weighbridge.domain.globs import fits
 from weighbridge.domain.policy import Limits
 from weighbridge.domain.trial import Trial, TriedImage, try_limits
-from weighbridge.domain.verdict import Measured
-from weighbridge.store.reports import NewestImage, newest_images
+from weighbridge.store.reports import newest_images
 from weighbridge.store.session import Connection
 
 
@@ -33,25 +32,6 @@ def _images(
     connection: Connection, limits: Limits, registry: str | None, pattern: str
 ) -> Iterator[TriedImage]:
     with_layers = limits.max_layer_compressed_bytes is not None
-    for row in newest_images(connection, registry, with_layers=with_layers):
-        if fits(pattern, row.repository):
-            yield _tried(row)
-
-
-def _tried(row: NewestImage) -> TriedImage:
-    measured = Measured(
-        compressed_bytes=row.compressed_bytes,
-        uncompressed_bytes=row.uncompressed_bytes,
-        layers=row.layers,
-        largest_layer_compressed_bytes=row.largest_layer_compressed_bytes,
-        baseline_compressed_bytes=row.baseline_compressed_bytes,
-        deduplicated_bytes=row.deduplicated_bytes,
-    )
-    return TriedImage(
-        registry=row.registry,
-        repository=row.repository,
-        tag=row.tag,
-        platform=row.platform,
-        measured=measured,
-        is_estimate=row.uncompressed_confidence == "estimate",
-    )
+    for image in newest_images(connection, registry, with_layers=with_layers):
+        if fits(pattern, image.repository):
+            yield image

@@ -32,10 +32,9 @@ class _Written(click.ParamType[float]):
 
 
 def _most(text: str) -> int:
-    amount = _bytes(text)
-    if amount == 0:
-        raise UsageError("an image weighs more than nothing", hint="write 500MB")
-    return amount
+    from weighbridge.domain.units import parse_limit_bytes
+
+    return parse_limit_bytes(text)
 
 
 def _bytes(text: str) -> int:

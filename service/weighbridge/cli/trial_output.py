@@ -13,20 +13,9 @@ from weighbridge.cli.words import plural
 from weighbridge.domain.policy import KEYS
 from weighbridge.domain.printable import printable
 from weighbridge.domain.trial import Flagged, Trial
-from weighbridge.web.violation_rows import unit_of
+from weighbridge.web.trial_rows import TrialRow, trial_row
 
-_COLUMNS: Final = (
-    "registry",
-    "repository",
-    "tag",
-    "platform",
-    "limit_key",
-    "unit",
-    "limit_amount",
-    "amount",
-    "excess",
-    "baseline_compressed_bytes",
-)
+_COLUMNS: Final = tuple(TrialRow.__dataclass_fields__)
 _TITLES: Final = ("over by", "amount", "limit", "key", "repository", "tag")
 
 
@@ -35,7 +24,7 @@ def tried(trial: Trial, output: Output, screen: Screen) -> str:
     if output == "json":
         return json.dumps(_whole(trial), indent=2, ensure_ascii=False)
     if output == "csv":
-        return csv_table(_COLUMNS, map(_row, trial.flagged))
+        return csv_table(_COLUMNS, map(trial_row, trial.flagged))
     cells = [_cells(flagged, screen) for flagged in trial.flagged]
     if output == "markdown":
         rows = [[*row[:3], *map(code, row[3:])] for row in cells]
@@ -50,7 +39,7 @@ def tried(trial: Trial, output: Output, screen: Screen) -> str:
 def _whole(trial: Trial) -> Mapping[str, object]:
     given = trial.limits.by_key
     return {
-        "items": [_row(flagged) for flagged in trial.flagged],
+        "items": [trial_row(flagged) for flagged in trial.flagged],
         "limits": {
             key: given[key]
             for key in KEYS
@@ -60,26 +49,6 @@ def _whole(trial: Trial) -> Mapping[str, object]:
         "exceeding": trial.exceeding,
         "by_key": dict(trial.by_key),
         "unknown": dict(trial.unknown),
-    }
-
-
-def _row(flagged: Flagged) -> Mapping[str, object]:
-    image, finding = flagged.image, flagged.finding
-    is_of_image = finding.key != "max_deduplicated"
-    is_growth = finding.key == "max_growth"
-    return {
-        "registry": image.registry,
-        "repository": image.repository,
-        "tag": image.tag if is_of_image else None,
-        "platform": image.platform if is_of_image else None,
-        "limit_key": finding.key,
-        "unit": unit_of(finding.key),
-        "limit_amount": finding.limit_amount,
-        "amount": finding.amount,
-        "excess": finding.excess,
-        "baseline_compressed_bytes": image.measured.baseline_compressed_bytes
-        if is_growth
-        else None,
     }
 
 

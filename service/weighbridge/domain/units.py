@@ -47,10 +47,11 @@ def _with_point(digits: int, decimals: int) -> str:
     return f"{digits // 10**decimals}.{digits % 10**decimals:0{decimals}d}"
 
 
+_STEPS: Final = ((1000, tuple(enumerate(_SI))), (1024, tuple(enumerate(_IEC))))
 _UNITS: Final = {
     spelling: factor
-    for step, names in ((1000, _SI), (1024, _IEC))
-    for factor, name in ((step**power, name) for power, name in enumerate(names))
+    for step, names in _STEPS
+    for factor, name in ((step**power, name) for power, name in names)
     # `Mb` is left out: it means megabits.
     for spelling in (name, name.lower(), name.upper())
 }
@@ -76,6 +77,25 @@ def parse_bytes(text: str) -> int:
     if amount > _MOST_BYTES:
         raise _invalid_bytes(text, "is more than 8 EiB")
     return amount
+
+
+def parse_limit_bytes(text: str) -> int:
+    """The same of a limit on sizes, which is more than 0."""
+    amount = parse_bytes(text)
+    if amount == 0:
+        raise UsageError(
+            "an image weighs more than nothing",
+            code="invalid_bytes",
+            hint="write 500MB",
+        )
+    return amount
+
+
+def written_bytes(n: int) -> str:
+    """What `parse_bytes` reads as so many bytes, in as few characters as whole numbers
+    of a unit allow: `400MB`, `500MiB`, `1500MB`."""
+    units = ((name, step**power) for step, names in _STEPS for power, name in names)
+    return min((f"{n // unit}{name}" for name, unit in units if n % unit == 0), key=len)
 
 
 def _unit_hint(number: str, unit: str) -> str:

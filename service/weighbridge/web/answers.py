@@ -14,6 +14,7 @@ from starlette.responses import Response
 # An age is another one a second later and says nothing new. (In a text of JSON the
 # quotes would be escaped, so this can only be a key.)
 _AGE: Final = re.compile(rb'"age_seconds":[0-9]+')
+_HTML: Final = {"content-type": "text/html; charset=utf-8"}
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
@@ -27,8 +28,17 @@ def json_answer(request: Request, value: object) -> Response:
 
 def page_answer(request: Request, html: str) -> Response:
     """A page. A lone surrogate, which UTF-8 cannot hold, becomes a question mark."""
-    body = html.encode("utf-8", "replace")
-    return _answer(request, body, {"content-type": "text/html; charset=utf-8"})
+    return _answer(request, _encoded(html), _HTML)
+
+
+def refused_page_answer(html: str) -> Response:
+    """A page that says what was wrong with the request. Nobody keeps it."""
+    headers = {**_HTML, "cache-control": "no-store"}
+    return Response(_encoded(html), 400, headers)
+
+
+def _encoded(html: str) -> bytes:
+    return html.encode("utf-8", "replace")
 
 
 def csv_answer(

@@ -24,6 +24,7 @@ from weighbridge.web.access_tokens import KnownTokens
 from weighbridge.web.api import API
 from weighbridge.web.errors import add_error_handlers
 from weighbridge.web.finding import Finder
+from weighbridge.web.headroom import Headrooms
 from weighbridge.web.health import Health
 from weighbridge.web.image_limits import Limits
 from weighbridge.web.metrics import Metrics
@@ -40,6 +41,7 @@ from weighbridge.web.waivers import Waivers
 from weighbridge.web.webhooks.hooks import NOBODY, Hooks, Reception
 from weighbridge.web.webhooks.inbox import Inbox
 from weighbridge.web.webhooks.receiver import Receiver
+from weighbridge.web.what_if import Trials
 
 STATIC: Final = Path(__file__).parent / "static"
 _STOPPING_S: Final = 2.0
@@ -112,7 +114,7 @@ def create_apps(
         wall=lambda: now().timestamp(),
     )
     tokens = KnownTokens(database, now, clock)
-    inbox = Inbox(database, reception.jobs, now)
+    inbox = Inbox(database, reception.jobs, now, reception.answer_s)
     shared = _Shared(database, telemetry, keeper, tokens, inbox)
     web = _web_app(shared, options, now)
     hooks = Hooks(reception.hooks)
@@ -137,8 +139,11 @@ def _web_app(
     _get(app, "/api/v1/notifications", told.notifications, tag="api")
     limits = Limits(database, options.platforms, now, options.policies)
     _get(app, "/api/v1/limits", limits.limits, tag="api")
+    rooms = Headrooms(database, now, options.policies)
+    _get(app, "/api/v1/headroom", rooms.headroom, tag="api")
+    _get(app, "/api/v1/trial", Trials(database).trial, tag="api")
     _add_pages(app, Pages(database, finder, now), Twins(finder, now))
-    _add_violations(app, ViolationPages(database, finder, now))
+    _add_violations(app, ViolationPages(database, finder, now, options.policies))
     app.mount("/static", StaticFiles(directory=STATIC))
     return app
 

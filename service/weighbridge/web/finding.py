@@ -51,7 +51,7 @@ class Finder:
         with self._database.read() as connection:
             page = reports.repository_page(connection, query, now)
             if not page.items:
-                _check_names(connection, query.registry)
+                check_names(connection, query.registry)
         return page
 
     def passes(self, query: PassQuery) -> Page[PassReport]:
@@ -65,7 +65,7 @@ class Finder:
                 cursor=query.cursor,
             )
             if not page.items:
-                _check_names(connection, query.registry, query.repository)
+                check_names(connection, query.registry, query.repository)
         return page
 
     def violations(self, query: ViolationQuery, now: datetime) -> Page[ViolationReport]:
@@ -73,7 +73,7 @@ class Finder:
         with self._database.read() as connection:
             page = reports.violation_page(connection, query, now)
             if not page.items:
-                _check_names(connection, query.registry, query.repository)
+                check_names(connection, query.registry, query.repository)
         return page
 
     def violations_of(
@@ -151,7 +151,7 @@ def _readings(ref: str) -> list[Reference]:
     return [*by_name, parse_reference(ref)]
 
 
-def _check_names(
+def check_names(
     connection: Connection, registry: str | None, repository: str | None = None
 ) -> None:
     """Tell an empty list from a misspelt name. Asked of empty lists only: what has a

@@ -19,7 +19,12 @@ from weighbridge.domain.weighing import as_json
 from weighbridge.store import reports
 from weighbridge.store.reports import RepositoryQuery
 from weighbridge.store.session import Database
-from weighbridge.web.answers import csv_answer, json_answer, page_answer
+from weighbridge.web.answers import (
+    csv_answer,
+    json_answer,
+    page_answer,
+    refused_page_answer,
+)
 from weighbridge.web.finding import Finder, PassQuery, no_registry
 from weighbridge.web.links import Links
 from weighbridge.web.parameters import (
@@ -255,6 +260,14 @@ def page_of(
     """A page made from its template, with what stands around each."""
     html = render(template, frame=around, navigation=NAVIGATION, **values)
     return page_answer(request, html)
+
+
+def refused_page_of(
+    request: Request, template: str, around: Frame, **values: object
+) -> Response:
+    """The same where the page says what is wrong with the request."""
+    html = render(template, frame=around, navigation=NAVIGATION, **values)
+    return refused_page_answer(html)
 
 
 def _csv(

@@ -68,6 +68,13 @@ PartOfName: TypeAlias = Annotated[
 SearchText: TypeAlias = Annotated[
     str, Query(min_length=1, description="A part of a repository's or a tag's name")
 ]
+MaxCompressed: TypeAlias = Annotated[
+    str, Query(min_length=1, description="A limit to be tried, such as 400MB")
+]
+LimitWish: TypeAlias = Annotated[
+    str | None,
+    Query(alias="max_compressed", description="A limit to be tried, such as 400MB"),
+]
 PassId: TypeAlias = Annotated[
     str,
     Path(

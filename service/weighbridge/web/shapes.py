@@ -22,9 +22,11 @@ from weighbridge.domain.report import (
     SearchHit,
     TagReport,
 )
+from weighbridge.web.headroom import HeadroomRow
 from weighbridge.web.limit_rows import ImageLimits
 from weighbridge.web.policy_rows import PolicyDecision
 from weighbridge.web.rows import AGED, AGES, REASONS, Report
+from weighbridge.web.trial_rows import TrialOfOne
 from weighbridge.web.violation_rows import ViolationRow
 from weighbridge.web.waiver_rows import WaiverRow, WaiverWish
 
@@ -178,7 +180,9 @@ _VALUES: Final = (
     Error,
     ChannelReport,
     PolicyDecision,
+    HeadroomRow,
     ImageLimits,
+    TrialOfOne,
     ViolationRow,
     WaiverRow,
     WaiverWish,
@@ -193,6 +197,7 @@ def schemas() -> dict[str, Schema]:
         found[f"{name}List"] = _list_of(name)
     found["OneRepository"] = _row("OneRepository", RepositoryReport, is_whole=True)
     found["ChannelList"] = _list_of("ChannelReport")
+    found["HeadroomList"] = _list_of("HeadroomRow")
     found["WaiverList"] = _list_of("WaiverRow")
     found["ViolationList"] = _list_of("ViolationRow")
     for value in _VALUES:

@@ -8,26 +8,46 @@ from typing import Final
 from fastapi import Request
 from starlette.responses import Response
 
+from weighbridge.domain.policy_set import PolicySet
+from weighbridge.domain.units import parse_limit_bytes
 from weighbridge.domain.waiver import ActiveWaivers
+from weighbridge.errors import UsageError
 from weighbridge.store import reports
 from weighbridge.store.reports import ViolationQuery
 from weighbridge.store.session import Connection, Database
 from weighbridge.store.waivers import active_waivers
 from weighbridge.web.answers import csv_answer, json_answer
 from weighbridge.web.finding import Finder, no_registry
+from weighbridge.web.headroom import LimitsInForce, read_nearest
 from weighbridge.web.links import Links
-from weighbridge.web.pages import page_of, paging
-from weighbridge.web.parameters import DEFAULT_LIMIT, LIMIT_MAX, Violations
+from weighbridge.web.pages import page_of, paging, refused_page_of
+from weighbridge.web.parameters import (
+    DEFAULT_LIMIT,
+    LIMIT_MAX,
+    LimitWish,
+    Violations,
+)
 from weighbridge.web.views.frame import frame
+from weighbridge.web.views.headroom import headroom_items
 from weighbridge.web.views.violations import groups
+from weighbridge.web.views.what_if import WhatIf, listed, what_if
 from weighbridge.web.violation_rows import (
     VIOLATION_COLUMNS,
     violation_cells,
     violation_page_json,
 )
+from weighbridge.web.what_if import (
+    lowest_limit,
+    read_comparison,
+    read_flagged,
+    read_thresholds,
+)
 
 WAIVERS: Final = 50
 """Of those in force, the ones that end first; the API lists all of them."""
+NEAREST: Final = 8
+LISTED: Final = 50
+"""Repositories that a limit would flag; the command lists all."""
 STATES: Final = (("open", "Open"), ("closed", "Closed"), ("all", "All"))
 
 
@@ -40,38 +60,67 @@ class Counts:
     waived: int
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A limit that is to be tried on all repositories.
+
+    text:        as it was typed, None where nothing was
+    limit_bytes: what it means, None where it means nothing
+    fault:       why it does not, or ""
+    """
+
+    text: str | None = None
+    limit_bytes: int | None = None
+    fault: str = ""
+
+
 class ViolationPages:
     """The page reads one state of the database, its twins are the API's rows."""
 
     def __init__(
-        self, database: Database, finder: Finder, clock: Callable[[], datetime]
+        self,
+        database: Database,
+        finder: Finder,
+        clock: Callable[[], datetime],
+        policies: Callable[[], PolicySet],
     ) -> None:
         self._database = database
         self._finder = finder
         self._clock = clock
+        self._policies = policies
 
-    def violations_page(self, request: Request, query: Violations) -> Response:
+    def violations_page(
+        self, request: Request, query: Violations, max_compressed: LimitWish = None
+    ) -> Response:
         """What exceeds its limit: by team, each with the line that did it."""
         now = self._clock()
+        policies = self._policies()
+        wish = _wish(max_compressed)
         with self._database.read() as connection:
             registries = reports.registry_freshness(connection)
             page = reports.violation_page(connection, query, now)
             waivers = active_waivers(connection, now)
             counts = _counts(connection, waivers, now)
+            limits = LimitsInForce(policies, waivers, now)
+            near = read_nearest(connection, limits, query.registry, NEAREST)
+            tried = _what_if(connection, policies, query.registry, wish)
         names = [registry.name for registry in registries]
         if query.registry is not None and query.registry not in names:
             raise no_registry()
-        links = _links(query)
+        links = _links(query, wish)
         around = replace(
             frame("/violations", registries, now),
             twin="/violations",
-            twin_query=links.query(limit=str(LIMIT_MAX)),
+            twin_query=links.query(limit=str(LIMIT_MAX), max_compressed=None),
         )
         in_force = sorted(waivers.waivers, key=lambda waiver: waiver.expires_at)
-        return page_of(
+        answer = refused_page_of if wish.fault else page_of
+        return answer(
             request,
             "violations.html",
             around,
+            headroom=headroom_items(near),
+            what_if=tried,
             groups=groups(page.items),
             counts=counts,
             query=query,
@@ -107,7 +156,35 @@ def _counts(connection: Connection, waivers: ActiveWaivers, now: datetime) -> Co
     return Counts(sum(counts.values()), len(counts), found.waived)
 
 
-def _links(query: ViolationQuery) -> Links:
+def _wish(text: str | None) -> Wish:
+    """An empty field is no wish."""
+    if not text:
+        return Wish()
+    try:
+        return Wish(text, parse_limit_bytes(text))
+    except UsageError as exc:
+        hint = f": {exc.hint}" if exc.hint else ""
+        return Wish(text, fault=f"{exc.message}{hint}")
+
+
+def _what_if(
+    connection: Connection, policies: PolicySet, registry: str | None, wish: Wish
+) -> WhatIf:
+    limits = read_thresholds(connection, policies, registry)
+    asked = wish.limit_bytes
+    if asked is None:
+        counts = reports.counts_above(connection, limits, registry)
+        return what_if(limits, counts, policies, wish.text, wish.fault, None)
+    # Whatever is counted is counted in one walk.
+    counted = {*limits, asked, lowest_limit(policies, asked)}
+    counts = reports.counts_above(connection, counted, registry)
+    flagged = read_flagged(connection, asked, registry, LISTED)
+    compared = read_comparison(connection, asked, policies, counts, registry)
+    found = listed(asked, counts.above[asked], flagged, compared)
+    return what_if(limits, counts, policies, wish.text, wish.fault, found)
+
+
+def _links(query: ViolationQuery, wish: Wish) -> Links:
     limit = None if query.limit == DEFAULT_LIMIT else str(query.limit)
     state = None if query.state == "open" else query.state
     return Links(
@@ -120,5 +197,6 @@ def _links(query: ViolationQuery) -> Links:
             "policy": query.policy,
             "state": state,
             "limit": limit,
+            "max_compressed": None if wish.fault else wish.text,
         },
     )

@@ -31,7 +31,8 @@ class WaiverRow:
 @dataclass(frozen=True, slots=True)
 class WaiverWish:
     """What is to be waived: names or patterns, in which `*` stands for any text;
-    `limit_key` null: every limit; `expires_at` a day or a moment."""
+    `limit_key` null: every limit; `expires_at` a day, or a moment with its zone
+    (RFC 3339)."""
 
     registry: str
     repository: str

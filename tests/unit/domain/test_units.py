@@ -12,7 +12,9 @@ from weighbridge.domain.units import (
     format_percent,
     parse_bytes,
     parse_duration,
+    parse_limit_bytes,
     split_bytes,
+    written_bytes,
     written_duration,
 )
 from weighbridge.errors import UsageError
@@ -196,3 +198,37 @@ def test_a_written_duration_is_read_as_the_same(seconds: int) -> None:
 )
 def test_a_duration_is_written_as_a_person_would(seconds: int, text: str) -> None:
     assert written_duration(seconds) == text
+
+
+@given(
+    st.integers(1, 10**15 - 1)
+    | st.builds(
+        lambda n, step, power: n * step**power,
+        st.integers(1, 999),
+        st.sampled_from([1000, 1024]),
+        st.integers(0, 5),
+    )
+)
+def test_a_written_limit_is_read_as_the_same(n: int) -> None:
+    assert parse_limit_bytes(written_bytes(n)) == n
+
+
+@pytest.mark.parametrize(
+    ("n", "text"),
+    [
+        (400_000_000, "400MB"),
+        (1_000_000_000, "1GB"),
+        (1_500_000_000, "1500MB"),
+        (524_288_000, "500MiB"),
+        (7, "7B"),
+    ],
+)
+def test_a_limit_is_written_in_the_largest_unit_that_fits(n: int, text: str) -> None:
+    assert written_bytes(n) == text
+
+
+def test_a_limit_of_nothing_is_none() -> None:
+    with pytest.raises(UsageError, match="more than nothing") as caught:
+        parse_limit_bytes("0MB")
+
+    assert caught.value.code == "invalid_bytes"

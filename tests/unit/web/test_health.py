@@ -34,7 +34,7 @@ async def test_it_is_alive_while_every_thread_waits_for_the_database(
         threads.acquire_on_behalf_of_nowait(object())
 
     async with (
-        asyncio.timeout(5),
+        asyncio.timeout(60),
         httpx.AsyncClient(
             transport=httpx.ASGITransport(app), base_url="http://localhost:8080"
         ) as client,

@@ -195,7 +195,7 @@ def test_a_database_that_hangs_holds_no_request_while_tokens_are_known(
         stop = threading.Event()
         thread = threading.Thread(target=known.watch, args=(stop, 0.001))
         thread.start()
-        wait_in_thread(lambda: counted.reads == 2, "it hangs", deadline_s=10)
+        wait_in_thread(lambda: counted.reads == 2, "it hangs")
         known.refresh()  # would wait for the other thread's answer
         is_due, found = known.is_due, known.find(text)
         stop.set()
@@ -224,7 +224,7 @@ def test_a_database_that_hangs_does_not_keep_the_service_from_ending(
 
     def serve() -> None:
         with TestClient(app):
-            wait_in_thread(lambda: counted.reads > 0, "tokens are read", deadline_s=10)
+            wait_in_thread(lambda: counted.reads > 0, "tokens are read")
         ended.set()
 
     thread = threading.Thread(target=serve)
@@ -279,7 +279,7 @@ def test_while_it_watches_a_request_reads_nothing(
     thread = threading.Thread(target=known.watch, args=(stop, 0.001))
     thread.start()
     try:
-        wait_in_thread(lambda: not known.is_due, "the tokens are read", deadline_s=10)
+        wait_in_thread(lambda: not known.is_due, "the tokens are read")
         found = known.find(text)
     finally:
         stop.set()

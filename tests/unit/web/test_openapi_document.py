@@ -40,11 +40,18 @@ ASKED: Mapping[str, list[str]] = {
         "?ref=hub/acme/app:1&platform=linux/s390x",
         "?ref=hub/acme/no:1",
     ],
+    "/api/v1/headroom": ["", "?limit=0", "?registry=no"],
     "/api/v1/notifications": ["", "?limit=1"],
     "/api/v1/limits": ["?ref=hub/acme/app:1", "", "?ref=no.example/no"],
     "/api/v1/passes": ["", "?limit=ten", "?registry=no", "?repository=no"],
     PASSES: ["1", "1?x=1", "4711", "x"],
     "/api/v1/search": ["?q=a", "?q="],
+    "/api/v1/trial": [
+        "?max_compressed=3kB",
+        "?max_compressed=400",
+        "",
+        "?max_compressed=1MB&registry=no",
+    ],
     "/api/v1/violations": [
         "",
         "?state=all",

@@ -63,7 +63,7 @@ class Slow(Database):
     @contextmanager
     def read(self) -> Iterator[Connection]:
         self.entered.set()
-        assert self.go_on.wait(10)
+        assert self.go_on.wait(60)
         with self._database.read() as connection:
             yield connection
 
@@ -136,11 +136,11 @@ def test_while_a_thread_watches_no_scrape_reads_the_database(
 
     world.look({"1": an_image(some_layers(4000))})
     clock.now += REFRESH_S
-    assert slow.entered.wait(10)
+    assert slow.entered.wait(60)
     meanwhile = keeper.current()
     slow.go_on.set()
     stop.set()
-    watching.join(10)
+    watching.join(60)
 
     assert meanwhile is before
     assert b"newest_image_compressed" in keeper.current().rendered.plain
@@ -214,10 +214,10 @@ def test_a_scrape_does_not_wait_for_another_ones_rendering(
     slow.hold()
     rendering = threading.Thread(target=keeper.current)
     rendering.start()
-    assert slow.entered.wait(10)
+    assert slow.entered.wait(60)
     meanwhile = keeper.current()
     slow.go_on.set()
-    rendering.join(10)
+    rendering.join(60)
 
     assert meanwhile is before
     assert keeper.current().version != before.version

@@ -6,7 +6,17 @@ from weighbridge.store.reports.inventory import (
     inventory_pieces,
     pinned_ids,
 )
-from weighbridge.store.reports.newest_images import NewestImage, newest_images
+from weighbridge.store.reports.matching import matches_anything
+from weighbridge.store.reports.newest_images import (
+    heaviest_newest_images,
+    newest_images,
+)
+from weighbridge.store.reports.newest_sizes import (
+    SizeCounts,
+    counts_above,
+    newest_sizes,
+    size_at_rank,
+)
 from weighbridge.store.reports.passes import find_pass, pass_page
 from weighbridge.store.reports.registries import (
     registry_freshness,
@@ -37,18 +47,22 @@ from weighbridge.store.reports.weighing import find_weighing
 __all__ = [
     "SORTS",
     "InventoryRow",
-    "NewestImage",
     "OpenRow",
     "RepositoryQuery",
+    "SizeCounts",
     "StateFilter",
     "ViolationQuery",
     "aliases",
+    "counts_above",
     "find_pass",
     "find_repository",
     "find_weighing",
     "heaviest_ids",
+    "heaviest_newest_images",
     "inventory_pieces",
+    "matches_anything",
     "newest_images",
+    "newest_sizes",
     "not_waived",
     "open_counts",
     "open_rows",
@@ -59,6 +73,7 @@ __all__ = [
     "registry_reports",
     "repository_page",
     "search",
+    "size_at_rank",
     "snapshot_version",
     "tag_page",
     "violating_ids",

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
+    Column,
     ColumnElement,
     Connection,
     Select,
@@ -73,7 +74,7 @@ def inventory_pieces(
         .select_from(repositories)
         .join(registries, registries.c.id == _repository.registry_id)
         .join(repository_summaries, _summary.repository_id == _repository.id)
-        .where(*_is_shown())
+        .where(*is_shown())
         .order_by(_repository.registry_id, _repository.name)
         .execution_options(yield_per=PIECE)
     )
@@ -107,7 +108,7 @@ def pinned_ids(connection: Connection, patterns: Sequence[str]) -> list[int]:
     # Pieces of one statement: a database limits how long an expression may be.
     found: dict[int, int] = {}
     for start in range(0, len(patterns), _PATTERNS):
-        fits = or_(*(_fits(p) for p in patterns[start : start + _PATTERNS]))
+        fits = or_(*(name_fits(p) for p in patterns[start : start + _PATTERNS]))
         statement = _ids().add_columns(_summary.newest_compressed_bytes).where(fits)
         found |= {row.id: row[1] or 0 for row in connection.execute(statement)}
     return sorted(found, key=lambda identity: (-found[identity], identity))
@@ -120,20 +121,27 @@ def _ids() -> Select[int]:
     return (
         select(_repository.id)
         .join(repository_summaries, _summary.repository_id == _repository.id)
-        .where(*_is_shown())
+        .where(*is_shown())
     )
 
 
-def _is_shown() -> tuple[ColumnElement[bool], ...]:
+def is_shown() -> tuple[ColumnElement[bool], ...]:
+    """Whether a repository is not gone, and its registry is configured."""
     configured = select(registries.c.id).where(registries.c.state != "unconfigured")
     # `+ 0`: a scan is faster than the index of names, see `registries`.
     registry_id = _repository.registry_id + 0
     return _repository.gone_at.is_(None), registry_id.in_(configured)
 
 
-def _fits(pattern: str) -> ColumnElement[bool]:
-    """`domain.globs.fits` as SQL: names are lower case, so LIKE is exact."""
+def name_fits(pattern: str) -> ColumnElement[bool]:
+    """`domain.globs.fits` of a repository's name as SQL: names are lower case, so LIKE
+    is exact."""
+    return text_fits(_repository.name, pattern)
+
+
+def text_fits(column: Column[str], pattern: str) -> ColumnElement[bool]:
+    """The same of any column; on SQLite large and small letters are one to a star."""
     escaped = pattern.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
     if "*" not in pattern:
-        return _repository.name == pattern
-    return _repository.name.like(escaped.replace("*", "%"), escape="\\")
+        return column == pattern
+    return column.like(escaped.replace("*", "%"), escape="\\")

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import (
     Connection,
     ScalarSelect,
+    Select,
     case,
     func,
     literal,
@@ -14,6 +15,8 @@ from sqlalchemy import (
 )
 
 from weighbridge.domain.measure import Confidence
+from weighbridge.domain.trial import TriedImage
+from weighbridge.domain.verdict import Measured
 from weighbridge.store.models import (
     blobs,
     layers,
@@ -27,11 +30,8 @@ _repository = repositories.c
 _summary = repository_summaries.c
 
 
-class NewestImage(NamedTuple):
-    """A repository with its newest image; None: it has none, or it is not known.
-
-    largest_layer_compressed_bytes: None where it was not asked for
-    """
+class _Row(NamedTuple):
+    """What `_newest` selects, in its order."""
 
     registry: str
     repository: str
@@ -48,12 +48,36 @@ class NewestImage(NamedTuple):
 
 def newest_images(
     connection: Connection, registry: str | None = None, *, with_layers: bool = False
-) -> Iterator[NewestImage]:
-    """Of every repository that is not gone, by registry and name.
+) -> Iterator[TriedImage]:
+    """Of every repository that is not gone, by registry and name. Its sizes are None
+    where it has no image, or where it is not known.
 
     with_layers: also how heavy each image's largest layer is, which takes longer
     """
-    largest = _largest_layer() if with_layers else null()
+    statement = (
+        _newest(registry, with_layers=with_layers)
+        .order_by(_repository.registry_id, _repository.name)
+        .execution_options(yield_per=PIECE)
+    )
+    with connection.execute(statement) as result:
+        for row in result:
+            yield _tried(_Row._make(row))
+
+
+def heaviest_newest_images(
+    connection: Connection, above_bytes: int, registry: str | None, most: int
+) -> list[TriedImage]:
+    """Those of them that are heavier, compressed; the heaviest first."""
+    statement = (
+        _newest(registry, with_layers=False)
+        .where(_summary.newest_compressed_bytes > above_bytes)
+        .order_by(_summary.newest_compressed_bytes.desc(), _summary.repository_id)
+        .limit(most)
+    )
+    return [_tried(_Row._make(row)) for row in connection.execute(statement)]
+
+
+def _newest(registry: str | None, *, with_layers: bool) -> Select[*tuple[object, ...]]:
     statement = (
         select(
             registries.c.name,
@@ -67,20 +91,35 @@ def newest_images(
             _summary.baseline_compressed_bytes,
             # The ledger's column holds 0 until the repository was summed up.
             case((_summary.referenced_bytes.is_not(None), _summary.deduplicated_bytes)),
-            largest,
+            _largest_layer() if with_layers else null(),
         )
         .select_from(repositories)
         .join(registries, registries.c.id == _repository.registry_id)
         .join(repository_summaries, _summary.repository_id == _repository.id)
         .where(_repository.gone_at.is_(None), registries.c.state != _UNCONFIGURED)
-        .order_by(_repository.registry_id, _repository.name)
-        .execution_options(yield_per=PIECE)
     )
     if registry is not None:
         statement = statement.where(registries.c.name == registry)
-    with connection.execute(statement) as result:
-        for row in result:
-            yield NewestImage(*row)
+    return statement
+
+
+def _tried(row: _Row) -> TriedImage:
+    measured = Measured(
+        compressed_bytes=row.compressed_bytes,
+        uncompressed_bytes=row.uncompressed_bytes,
+        layers=row.layers,
+        largest_layer_compressed_bytes=row.largest_layer_compressed_bytes,
+        baseline_compressed_bytes=row.baseline_compressed_bytes,
+        deduplicated_bytes=row.deduplicated_bytes,
+    )
+    return TriedImage(
+        registry=row.registry,
+        repository=row.repository,
+        tag=row.tag,
+        platform=row.platform,
+        measured=measured,
+        is_estimate=row.uncompressed_confidence == "estimate",
+    )
 
 
 _UNCONFIGURED: Final = literal("unconfigured")

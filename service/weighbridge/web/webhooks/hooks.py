@@ -14,6 +14,7 @@ from weighbridge.domain.webhook_secret import Key, Shown, shown_digests
 from weighbridge.errors import ConfigError
 from weighbridge.ports import JobQueue
 from weighbridge.web.webhooks.body import READ_S
+from weighbridge.web.webhooks.inbox import ANSWER_S
 
 LOOKED_AT_S: Final = 2.0
 """So often at most it is looked whether a file of secrets has changed."""
@@ -42,12 +43,14 @@ class Reception:
     """Who may tell of pushes, and who is asked to look at them; None: whoever finds
     that they wait.
 
-    read_s: how long a body may take to come
+    read_s:   how long a body may take to come
+    answer_s: how long it may take to be kept
     """
 
     hooks: Sequence[Hook] = ()
     jobs: JobQueue | None = None
     read_s: float = READ_S
+    answer_s: float = ANSWER_S
 
 
 NOBODY: Final = Reception()

@@ -27,8 +27,9 @@ WAITING: Final = 10_000
 GATHER_S: Final = 0.002
 ANSWER_S: Final = 2.0
 """A sender is not left waiting longer; Harbor gives up after three seconds."""
-STUCK_S: Final = 1.0
-"""A transaction that takes longer waits for somebody: nobody else is to wait too."""
+_STUCK: Final = 0.5
+"""A transaction that takes longer than that part of it waits for somebody: nobody else
+is to wait too."""
 _CLOSING_S: Final = 5.0
 
 
@@ -90,14 +91,20 @@ class Inbox:
 
     jobs: told of them by the thread that commits, so it must not wait for long; None
           where nobody is rung, and the scheduler's tick finds what waits
+    answer_s: a sender is not left waiting longer
     """
 
     def __init__(
-        self, database: Database, jobs: JobQueue | None, now: Callable[[], datetime]
+        self,
+        database: Database,
+        jobs: JobQueue | None,
+        now: Callable[[], datetime],
+        answer_s: float = ANSWER_S,
     ) -> None:
         self._database = database
         self._jobs = jobs
         self._now = now
+        self._answer_s = answer_s
         self._queue = _Queue()
         self._began: float | None = None
         self._is_closed = False
@@ -111,7 +118,7 @@ class Inbox:
         not take them, or not soon.
         """
         began = self._began
-        if began is not None and time.monotonic() - began > STUCK_S:
+        if began is not None and time.monotonic() - began > _STUCK * self._answer_s:
             raise _busy()
         self._start()
         loop = asyncio.get_running_loop()
@@ -119,7 +126,7 @@ class Inbox:
         if self._is_closed or not self._queue.put(waiting):
             raise overloaded()
         try:
-            async with asyncio.timeout(ANSWER_S):
+            async with asyncio.timeout(self._answer_s):
                 return await waiting.done
         except TimeoutError as exc:
             raise _busy() from exc

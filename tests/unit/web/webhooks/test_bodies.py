@@ -9,6 +9,7 @@ import pytest
 from starlette.types import Message, Scope
 
 from support.read_model import NOW
+from support.wait import PATIENCE_S, wait_until
 from support.webhooks import SECRET, Service, a_hook, body_of
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
@@ -164,9 +165,9 @@ async def test_strangers_take_no_room_of_those_who_are_known() -> None:
 async def test_whoever_only_claims_to_sign_takes_nobodys_memory(
     database: Database,
 ) -> None:
-    inbox = Inbox(database, None, lambda: NOW)
+    inbox = Inbox(database, None, lambda: NOW, PATIENCE_S)
     tokens = KnownTokens(database, lambda: NOW, time.monotonic)
-    receiver = Receiver(Hooks([a_hook()]), inbox, Telemetry(), tokens, read_s=5.0)
+    receiver = Receiver(Hooks([a_hook()]), inbox, Telemetry(), tokens, PATIENCE_S)
     claim = {"x-hub-signature-256": "sha256=" + "0" * 64}
     strangers = [
         asyncio.create_task(
@@ -174,14 +175,18 @@ async def test_whoever_only_claims_to_sign_takes_nobodys_memory(
         )
         for _ in range(64)
     ]
-    await asyncio.sleep(0.01)
+    most = UNKNOWN_BYTES // BODY_BYTES
+    await wait_until(
+        lambda: sum(each.done() for each in strangers) == 64 - most,
+        "there is no more room for strangers",
+    )
 
     known = {"authorization": f"Bearer {SECRET}"}
     status = await status_of(receiver, known, Pieces([body_of()]))
 
     assert status == 202
     waiting = [each for each in strangers if not each.done()]
-    assert len(waiting) == UNKNOWN_BYTES // BODY_BYTES
+    assert len(waiting) == most
     for each in waiting:
         each.cancel()
     await asyncio.gather(*strangers, return_exceptions=True)
