@@ -17,6 +17,7 @@ EXAMPLE: Final = CI / "github" / "example.yml"
 GITLAB: Final = CI / "gitlab" / "weighbridge-check.yml"
 GITLAB_JOB: Final = ".weighbridge-check"
 CHECK: Final = "Check the image"
+COMMENT: Final = "Comment on the pull request"
 INSTALL: Final = "Install Weighbridge"
 
 _INPUT: Final = re.compile(r"\$\{\{ inputs\.([a-z-]+) \}\}")
@@ -97,6 +98,20 @@ def run_step(
         folder,
     )
     return Ended(code, said, {each: (folder / each).read_text() for each in names})
+
+
+def run_comment(variables: Mapping[str, str], folder: Path) -> Ended:
+    """The step of the example workflow that writes a comment, in the runner's usual
+    shell. What stands in `bin` of the folder is in the PATH."""
+    job = mapping(mapping(document(EXAMPLE)["jobs"])["image"])
+    found = job["steps"]
+    assert isinstance(found, list)
+    (step,) = [mapping(s) for s in found if mapping(s).get("name") == COMMENT]
+    declared = mapping(step["env"]).keys()
+    assert declared <= variables.keys()
+    script = folder / "script.sh"
+    script.write_text(str(step["run"]))
+    return Ended(*_run(["bash", "-e", str(script)], variables, folder), {})
 
 
 def run_gitlab(variables: Mapping[str, str], folder: Path) -> Ended:

@@ -1,7 +1,7 @@
 """A fake registry, an inbox, and looks at what is in it, when tests choose."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,6 +21,7 @@ from weighbridge.audit.writer import Writer
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.push import PushSeen
 from weighbridge.ports import Registry
+from weighbridge.store.jobs import Job
 from weighbridge.store.push_tables import pushes
 from weighbridge.store.pushes import ReceivedPush, keep_pushes
 from weighbridge.store.session import Database
@@ -64,10 +65,16 @@ def outcomes(database: Database) -> list[str]:
 
 @dataclass(slots=True)
 class Pusher:
-    """Tells of pushes, and looks at them as a process would."""
+    """Tells of pushes, and looks at them as a process would.
+
+    writer:    what its looks and passes keep things by
+    measuring: see `PushDesk`
+    """
 
     yard: Yard
     registry: Registry = field(default_factory=FakeRegistry)
+    writer: Callable[[Database], Writer] = Writer
+    measuring: Job | None = None
     judged: list[Judged] = field(default_factory=list)
     rung: int = 0
     whole: list[str] = field(default_factory=list)
@@ -82,7 +89,7 @@ class Pusher:
 
     @property
     def desk(self) -> PushDesk:
-        return PushDesk("fake", self._note, self.whole.append)
+        return PushDesk("fake", self._note, self.whole.append, self.measuring)
 
     async def look(
         self,
@@ -108,7 +115,7 @@ class Pusher:
 
     @asynccontextmanager
     async def context(self, scope: Scope | None = None) -> AsyncIterator[PassContext]:
-        writer = Writer(self.yard.database)
+        writer = self.writer(self.yard.database)
         try:
             yield pass_context(
                 self.registry,

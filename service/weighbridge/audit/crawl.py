@@ -17,7 +17,7 @@ from weighbridge.audit.crew import Crew
 from weighbridge.audit.discovery import Discovery
 from weighbridge.audit.heartbeat import Heartbeat
 from weighbridge.audit.judging import Judging
-from weighbridge.audit.looking import look_at
+from weighbridge.audit.looking import look_at, when_free
 from weighbridge.audit.measure import measure_registry
 from weighbridge.audit.outcomes import Outcomes
 from weighbridge.audit.presence import answers
@@ -226,13 +226,11 @@ class Crawl:
             if self._outcomes.is_unreachable:
                 return
             self._progress.now = name
-            outcome = await look_at(
-                self._context, self._heartbeat, repository_id, owner=self._owner
-            )
-            if outcome is None:
-                raise StaleFence(
-                    "another process is looking at it now", code="busy", retryable=True
+            outcome = await when_free(
+                lambda: look_at(
+                    self._context, self._heartbeat, repository_id, owner=self._owner
                 )
+            )
         except StaleFence as exc:
             self._outcomes.lost(name, exc)
             return

@@ -1,6 +1,7 @@
 """Looks at one repository: claims it, makes a pass, gives it back whatever happens."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
 from typing import Final
@@ -16,6 +17,27 @@ from weighbridge.store.repositories import forget_if_never_seen
 
 RETRY: Final = timedelta(minutes=1)
 """A pass that failed for a reason of our own is begun again no sooner than that."""
+
+WAITS_S: Final = (0.1, 0.3, 0.6, 1.0)
+"""A repository in other hands is asked for again after so long each: a look at what was
+just pushed to it is over by then as a rule."""
+
+
+async def when_free(
+    look: Callable[[], Awaitable[PassOutcome | None]],
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> PassOutcome:
+    """`look_at`, some times where the repository is in other hands. Raises StaleFence
+    where it stays there."""
+    for wait_s in (*WAITS_S, None):
+        outcome = await look()
+        if outcome is not None:
+            return outcome
+        if wait_s is not None:
+            await sleep(wait_s)
+    raise StaleFence(
+        "another process is looking at it now", code="busy", retryable=True
+    )
 
 
 async def look_at(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
 
+from weighbridge.store.jobs import Job
 from weighbridge.store.push_queue import PushedTo
 
 Verdict: TypeAlias = Literal["pass", "warn", "fail", "error"]
@@ -30,15 +31,18 @@ class Judged:
 class PushDesk:
     """Of one registry.
 
-    registry: as configured
-    judged:   told of tags whose verdict is stored, and that there may be something to
-              be told to people
-    whole:    told that a whole pass of a repository is due
+    registry:  as configured
+    judged:    told of tags whose verdict is stored, and that there may be something to
+               be told to people
+    whole:     told that a whole pass of a repository is due
+    measuring: the job that measures what a look was ended before; None where only
+               crawls do
     """
 
     registry: str
     judged: Callable[[Sequence[Judged]], None]
     whole: Callable[[str], None]
+    measuring: Job | None = None
 
     def to(self, repository: str) -> PushedTo:
         """How events name one of its repositories."""

@@ -15,6 +15,7 @@ from weighbridge.audit.vanished import is_mass
 from weighbridge.domain.document import Image
 from weighbridge.ports import Cost
 from weighbridge.store.claiming import Claim, hold
+from weighbridge.store.jobs import Job, make_due
 from weighbridge.store.push_looks import end_look, worst_of
 from weighbridge.store.push_queue import (
     TOO_EARLY,
@@ -26,8 +27,11 @@ from weighbridge.store.push_queue import (
 )
 from weighbridge.store.session import Connection
 from weighbridge.store.tags import apply_failures, apply_gone, apply_moves
-from weighbridge.store.unjudged import note_said
+from weighbridge.store.unjudged import note_said, waits_for_size
 
+MEASURED_WITHIN: Final = timedelta(minutes=5)
+"""A look measures right after its verdict. Where that ended its process, what limits
+wait for is measured so long afterwards."""
 _LONGEST_S: Final = 300.0
 
 
@@ -35,9 +39,10 @@ _LONGEST_S: Final = 300.0
 class PushLedger:
     """The ledger's half of a look at pushed tags: one transaction.
 
-    claim: takes the repository, or returns the claim that is held
-    ends:  the claim is given back
-    cost:  what was asked for it
+    claim:     takes the repository, or returns the claim that is held
+    ends:      the claim is given back
+    cost:      what was asked for it
+    measuring: see `PushDesk`
     """
 
     claim: Callable[[Connection], Claim]
@@ -47,6 +52,7 @@ class PushLedger:
     now: datetime
     ends: bool
     cost: Cost
+    measuring: Job | None = None
     repository_id: int = 0
     judged: list[Judged] = field(default_factory=list)
 
@@ -72,6 +78,7 @@ class PushLedger:
         self.plan.settle(connection, now)
         note_told(connection, self.told, now, gone)
         self.judged = self._verdicts(connection)
+        self._have_measured(connection, [move.name for move in moves])
         if self.ends:
             end_look(
                 connection,
@@ -82,6 +89,14 @@ class PushLedger:
                 is_there=bool(moves or failures),
                 is_due=bool(self.plan.whole or self._lost() - set(gone)),
             )
+
+    def _have_measured(self, connection: Connection, names: Sequence[str]) -> None:
+        """Whoever measures at once does not take that back: other looks rely on it."""
+        if self.measuring is not None and waits_for_size(
+            connection, self.repository_id, names
+        ):
+            # The last lock of the transaction: nobody has it and waits for another.
+            make_due(connection, self.measuring, self.now + MEASURED_WITHIN)
 
     def _said(self) -> list[str]:
         """Tags that are what we knew, and of which an event says that they are that

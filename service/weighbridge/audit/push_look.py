@@ -183,6 +183,7 @@ class PushLook:
             self._context.clock(),
             ends=True,
             cost=self._cost,
+            measuring=self._desk.measuring,
         )
 
     def _claim_new(self, connection: Connection) -> Claim:

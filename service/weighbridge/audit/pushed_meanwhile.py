@@ -1,7 +1,8 @@
 """Looks at what is pushed to a repository while a long pass has it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -14,10 +15,11 @@ from weighbridge.audit.push_keep import PushLedger
 from weighbridge.audit.push_look import after_keeping, keep
 from weighbridge.audit.push_plan import PushPlan, plan_pushes
 from weighbridge.ports import Cost
-from weighbridge.store.claiming import Claim, as_push
+from weighbridge.store.claiming import Claim, as_push, hold
 from weighbridge.store.passes import PassResult
 from weighbridge.store.push_queue import note_done, waiting_for_whole
 from weighbridge.store.session import Connection
+from weighbridge.store.tags import KnownTag, known_tags
 
 LOOK_S: Final = 0.25
 """So often a pass looks whether somebody has pushed meanwhile."""
@@ -87,6 +89,7 @@ class PushedMeanwhile:
         asked about again."""
         overtaken = plan.asked.keys() - keeping.overtaken
         keeping.overtaken |= overtaken
+        plan = await self._as_kept(plan)
         told = await ask_about(
             self._context, self._claim.repository, plan, self._context.clock()
         )
@@ -99,12 +102,25 @@ class PushedMeanwhile:
             self._context.clock(),
             ends=False,
             cost=Cost(),
+            measuring=desk.measuring,
         )
         await keep(self._context, ledger)
         self._note(told, keeping)
         if plan.whole:
             desk.whole(self._claim.repository)
         await after_keeping(self._context, desk, ledger)
+
+    async def _as_kept(self, plan: PushPlan) -> PushPlan:
+        """The plan with what is known now. A batch may have kept what the pass heard of
+        a tag after that was read and before the tag was overtaken: behind this, on the
+        thread that writes, there is none left."""
+
+        def read(connection: Connection) -> Mapping[str, KnownTag]:
+            # It waits for a batch of which nobody heard whether it was committed.
+            hold(connection, self._claim, self._context.clock())
+            return known_tags(connection, self._claim.repository_id, list(plan.asked))
+
+        return replace(plan, known=await self._context.writer.write(read))
 
     def _note(self, told: Sequence[Told], keeping: Keeping) -> None:
         for one in told:

@@ -84,7 +84,6 @@ async def crawl_targets(
 
     leaves_waiting: nobody has asked for this crawl, so that repositories whose quota
                     is spent are left alone until it is back
-    desk:           where pushes to the one registry are looked after
     judges:         what images are judged by; None: by nothing
     desk:           where pushes to the one registry are looked after meanwhile
     """

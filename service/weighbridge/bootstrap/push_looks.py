@@ -31,8 +31,9 @@ from weighbridge.bootstrap.crawling import registry_entry
 from weighbridge.bootstrap.distributed.asked import Asked
 from weighbridge.config import RegistrySettings, Settings
 from weighbridge.errors import StaleFence, StoreError, WeighbridgeError
-from weighbridge.jobs.names import CRAWL, PUSH, SETTLE
+from weighbridge.jobs.names import CRAWL, MEASURE, PUSH, SETTLE
 from weighbridge.ports import JobQueue
+from weighbridge.store.jobs import Job
 from weighbridge.store.push_looks import find_known
 from weighbridge.store.push_queue import PushedTo, next_due
 from weighbridge.telemetry import Telemetry
@@ -56,6 +57,8 @@ class PushLooks:
     judging: what images of a registry are judged by at this moment
     deliver: has everybody told who is to be; returns at once
     owner:   this process, as `process_mark.this_process` names it
+    has_measure_job: whether the job `MEASURE` is done here, or by others beside it
+    handled_s: a job waits no longer for its look's verdict
     """
 
     settings: Settings
@@ -69,6 +72,8 @@ class PushLooks:
     deliver: Callable[[], None]
     owner: str
     lease_s: float
+    has_measure_job: bool = False
+    handled_s: float = HANDLED_S
     _looks: dict[str, "asyncio.Task[None]"] = field(default_factory=dict)
     _asked_again: set[str] = field(default_factory=set)
     _of_registry: Counter[str] = field(default_factory=Counter)
@@ -83,6 +88,7 @@ class PushLooks:
             registry=name,
             judged=lambda judged: self._tell(name, judged),
             whole=lambda repository: self.jobs.put(CRAWL, f"{name}/{repository}"),
+            measuring=Job(MEASURE, name) if self.has_measure_job else None,
         )
 
     async def look(self, asked: Asked) -> None:
@@ -97,7 +103,7 @@ class PushLooks:
             self._in_line.setdefault(asked.registry.name, {})[key] = asked
         else:
             task, is_judged = self._start(asked)
-            await _first_of(task, is_judged)
+            await _first_of(task, is_judged, self.handled_s)
             if task.done():
                 task.result()
             else:
@@ -244,14 +250,16 @@ class PushLooks:
         self.deliver()
 
 
-async def _first_of(task: "asyncio.Task[None]", is_judged: asyncio.Event) -> None:
-    """Until a look has ended or has come to its verdict, or for `HANDLED_S`: what it
+async def _first_of(
+    task: "asyncio.Task[None]", is_judged: asyncio.Event, handled_s: float
+) -> None:
+    """Until a look has ended or has come to its verdict, or for so long: what it
     measures then, the next push need not wait for."""
     judged = asyncio.create_task(is_judged.wait())
     try:
         await asyncio.wait(
             (task, judged),
-            timeout=HANDLED_S,
+            timeout=handled_s,
             return_when=asyncio.FIRST_COMPLETED,
         )
     finally:

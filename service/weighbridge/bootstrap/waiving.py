@@ -11,6 +11,7 @@ from weighbridge.domain.policy import LimitKey, Match
 from weighbridge.domain.report import Page
 from weighbridge.domain.waiver import NewWaiver, Waiver
 from weighbridge.errors import UsageError
+from weighbridge.store.reports import matches_anything
 from weighbridge.store.waivers import put_waiver, revoke_waiver, waiver_page
 
 
@@ -24,8 +25,11 @@ class Wish:
     expires_at: datetime
 
 
-def create(settings: Settings, wish: Wish) -> Waiver:
-    """Keep it. Raises UsageError(unknown_registry), StoreError(no_database)."""
+def create(settings: Settings, wish: Wish) -> tuple[Waiver, bool]:
+    """Keep it. Returns it and whether it is about anything that is known already.
+
+    Raises UsageError(unknown_registry), StoreError(no_database).
+    """
     target = wish.target
     new = NewWaiver(
         target.registry,
@@ -36,14 +40,15 @@ def create(settings: Settings, wish: Wish) -> Waiver:
         system_user(),
         wish.expires_at,
     )
-    with (
-        ready_database(settings, must_exist=True) as database,
-        database.write() as connection,
-    ):
-        if "*" not in target.registry:
-            # `acme/app` is a repository to docker, and to us one of a registry `acme`.
-            check_registry(connection, target.registry)
-        return put_waiver(connection, new, datetime.now(UTC))
+    with ready_database(settings, must_exist=True) as database:
+        with database.read() as connection:
+            is_about_known = matches_anything(connection, target)
+        with database.write() as connection:
+            if "*" not in target.registry:
+                # `acme/app` is a repository to docker, and to us one of a registry
+                # `acme`.
+                check_registry(connection, target.registry)
+            return put_waiver(connection, new, datetime.now(UTC)), is_about_known
 
 
 def list_waivers(

@@ -13,6 +13,7 @@ _CREATE: Final = """\b
 Examples:
   weighbridge waive create hub/shop/api --reason "torch goes in 1.6" --until 30d
   weighbridge waive create 'hub/ml/*' --limit max_growth --reason new --until 2026-12-31
+  weighbridge waive create hub/ml/base:2 --reason new --until 2026-12-31T18:00:00+01:00
 """
 _LIST: Final = "\b\nExamples:\n  weighbridge waive list\n  weighbridge waive list --all"
 _REVOKE: Final = "\b\nExample:\n  weighbridge waive revoke 3"
@@ -40,9 +41,10 @@ def command() -> None:
 @click.option("--reason", metavar="TEXT", required=True, help="Why it is accepted.")
 @click.option(
     "--until",
-    metavar="DATE|DURATION",
+    metavar="DATE|TIME|DURATION",
     required=True,
-    help="The last day, to its end in UTC (2026-12-31), or how long (30d).",
+    help="The last day, to its end in UTC (2026-12-31), a moment with its zone "
+    "(2026-12-31T18:00:00Z), or how long (30d).",
 )
 @common_options(results=True, sizes=False)
 def create(
@@ -72,7 +74,10 @@ def create(
         reason=waiver_target.checked_reason(reason),
         expires_at=waiver_target.parse_until(until, now),
     )
-    emit(waive_output.created(waiving.create(settings, wish), options.output, now))
+    waiver, is_about_known = waiving.create(settings, wish)
+    emit(waive_output.created(waiver, options.output, now))
+    if not is_about_known:
+        click.echo(waive_output.about_nothing(waiver), err=True)
     return 0
 
 

@@ -26,6 +26,14 @@ def created(waiver: Waiver, output: Output, now: datetime) -> str:
     return f"waived: {what} of {waiver} until {until} (waiver {waiver.id})"
 
 
+def about_nothing(waiver: Waiver) -> str:
+    """It may have been made before the first push, or with a slip in a name."""
+    return (
+        f"warning: nothing that is known is called {waiver}; "
+        "the waiver holds once such a thing is pushed"
+    )
+
+
 def listed(page: Page[Waiver], output: Output, screen: Screen, now: datetime) -> str:
     """A row a waiver, the newest first."""
     if output != "table":

@@ -3,19 +3,29 @@
 import re
 from typing import Final
 
-# A commit or a digest as people shorten it: a word of its own, and not one that only
-# happens to be made of the letters a to f. `git describe` puts a `g` before it.
+_GUID: Final = (
+    r"(?<![0-9A-Za-z#])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+    r"(?![0-9A-Za-z#])"
+)
+# A commit or a digest as people shorten it: a word of its own. `git describe` puts a
+# `g` before it.
 _HEX: Final = (
     r"(?:(?<![0-9A-Za-z])|(?<=-g))"
     r"(?=[0-9]*[a-f])(?=[a-f]*[0-9])[0-9a-f]{7,}(?![0-9A-Za-z])"
 )
-# `3`, `3.7` and `3.7.2` are versions of one thing.
-_NUMBER: Final = r"[0-9]+(?:\.[0-9]+)*"
-_NUMBERS: Final = re.compile(f"{_HEX}|{_NUMBER}", re.ASCII)
+# One commit in a thousand has no digit among its first seven. English has three words
+# of so many letters a to f; shorter ones, as facade, are no commits.
+_LETTERS: Final = (
+    r"(?:(?<![0-9A-Za-z#])|(?<=-g))(?!(?:acceded|defaced|effaced)(?![0-9A-Za-z]))"
+    r"[a-f]{7,}(?![0-9A-Za-z#])"
+)
+# `3`, `3.7` and `3.7.2` are versions of one thing. What follows a dot may be a commit.
+_NUMBER: Final = rf"[0-9]+(?:\.(?!{_GUID}|{_HEX})[0-9]+)*"
+_NUMBERS: Final = re.compile(f"{_GUID}|{_HEX}|{_LETTERS}|{_NUMBER}", re.ASCII)
 
 
 def stream_of(tag: str) -> str:
-    """The tag with `#` for each of its numbers, versions and commits.
+    """The tag with `#` for each of its numbers, versions, commits and GUIDs.
 
     `1.2.3` and `1.3` are `#`, `2024-01-31-slim` is `#-#-#-slim`, `main-0ab12cd` is
     `main-#`, `v1.2-5-g0ab12cd` is `v#-#-g#`, `latest` is `latest`: what is pushed as
@@ -25,5 +35,5 @@ def stream_of(tag: str) -> str:
 
 
 def without_numbers(text: str) -> str:
-    """Any text with `#` for each of its numbers, versions and hashes."""
+    """Any text with `#` for each of its numbers, versions, hashes and GUIDs."""
     return _NUMBERS.sub("#", text)

@@ -18,6 +18,12 @@ _REGISTRY: Final = re.compile(r"[A-Za-z0-9._:*\[\]-]+", re.ASCII)
 _REPOSITORY: Final = re.compile(r"[a-z0-9._/*-]+", re.ASCII)
 _TAG: Final = re.compile(r"[A-Za-z0-9_.*-]+", re.ASCII)
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+# RFC 3339 5.6; a space for the T is allowed by its note.
+_MOMENT: Final = re.compile(
+    rf"{_DATE.pattern}[Tt ][0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(?:\.[0-9]{{1,9}})?"
+    r"(?:[Zz]|[+-][0-9]{2}:[0-9]{2})",
+    re.ASCII,
+)
 _EXAMPLE: Final = "write it like hub/acme/app, hub/acme/*, or hub/acme/app:1.*"
 
 
@@ -71,40 +77,37 @@ def checked_reason(text: str) -> str:
 
 
 def parse_until(text: str, now: datetime) -> datetime:
-    """The end of a day (`2026-12-31`), or a time from now on (`30d`); in UTC.
+    """The end of a day (`2026-12-31`), a moment with its zone (RFC 3339), or a time
+    from now on (`30d`); in UTC.
 
     Raises UsageError(invalid_waiver).
     """
-    if _DATE.fullmatch(text):
-        return checked_until(_end_of(text), now)
+    moment = _find_moment(text)
+    if moment is not None:
+        return checked_until(moment, now)
     try:
         seconds = parse_duration(text)
     except UsageError as exc:
-        raise _no_time(text) from exc
+        raise refused(
+            f"{printable(text, 40)!r} is neither a day, a moment nor a duration",
+            "write 2026-12-31, 2026-12-31T12:00:00Z (with its zone), or 30d",
+        ) from exc
     # Compared first: what is added to a date may be more than it can hold.
     return checked_until(now + min(timedelta(seconds=seconds), 2 * LONGEST), now)
 
 
 def parse_moment(text: str, now: datetime) -> datetime:
-    """The end of a day, or a moment with its zone (RFC 3339).
+    """The end of a day, or a moment with its zone (RFC 3339); in UTC.
 
     Raises UsageError(invalid_waiver).
     """
-    if _DATE.fullmatch(text):
-        return checked_until(_end_of(text), now)
-    try:
-        moment = datetime.fromisoformat(text) if len(text) <= 40 else None
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
+    moment = _find_moment(text)
+    if moment is None:
         raise refused(
             f"{printable(text, 40)!r} is neither a day nor a moment",
-            "write 2026-12-31, or 2026-12-31T12:00:00Z",
+            "write 2026-12-31, or 2026-12-31T12:00:00Z (with its zone)",
         )
-    try:
-        return checked_until(moment.astimezone(UTC), now)
-    except OverflowError as exc:
-        raise _too_far() from exc
+    return checked_until(moment, now)
 
 
 def checked_until(moment: datetime, now: datetime) -> datetime:
@@ -120,20 +123,24 @@ def refused(message: str, hint: str) -> UsageError:
     return UsageError(message, code="invalid_waiver", hint=hint)
 
 
+def _find_moment(text: str) -> datetime | None:
+    """None: it is written as neither, or there is no such day or hour."""
+    try:
+        if _DATE.fullmatch(text):
+            return _end_of(text)
+        if _MOMENT.fullmatch(text):
+            return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except ValueError:
+        return None
+    except OverflowError as exc:
+        raise _too_far() from exc
+    return None
+
+
 def _end_of(day: str) -> datetime:
     """The first moment of the next day: the day itself is waived to its end."""
-    try:
-        first = date.fromisoformat(day) + timedelta(days=1)
-    except (ValueError, OverflowError) as exc:
-        raise _no_time(day) from exc
+    first = date.fromisoformat(day) + timedelta(days=1)
     return datetime(first.year, first.month, first.day, tzinfo=UTC)
-
-
-def _no_time(text: str) -> UsageError:
-    return refused(
-        f"{printable(text, 40)!r} is neither a day nor a duration",
-        "write 2026-12-31, or 30d",
-    )
 
 
 def _too_far() -> UsageError:

@@ -35,7 +35,6 @@ def _told(*where: Any) -> Select[*tuple[Any, ...]]:  # conditions are of any kin
         .join(registries, registries.c.id == repositories.c.registry_id)
         .join(images, images.c.id == _table.image_id, isouter=True)
         .where(*where)
-        .order_by(_table.id)
     )
 
 
@@ -43,14 +42,19 @@ _OF_THESE: Final = _told(among_ids(_table.id))
 _EXCESSES: Final = select(_table.id, _table.limit_amount, _table.amount).where(
     among_ids(_table.id)
 )
-_FIRING: Final = _told(
-    _table.is_silent.is_(False),
-    _table.opened_at > bindparam("opened_after", type_=Moment()),
-    or_(
-        _table.closed_at.is_(None),
-        _table.closed_at > bindparam("closed_after", type_=Moment()),
-    ),
-).limit(bindparam("most"))
+# In the order of their index: of years of violations only a day is read.
+_FIRING: Final = (
+    _told(
+        _table.is_silent.is_(False),
+        _table.opened_at > bindparam("opened_after", type_=Moment()),
+        or_(
+            _table.closed_at.is_(None),
+            _table.closed_at > bindparam("closed_after", type_=Moment()),
+        ),
+    )
+    .order_by(_table.opened_at, _table.id)
+    .limit(bindparam("most"))
+)
 
 
 def read_told(

@@ -56,6 +56,15 @@ _UNTOLD: Final = Rows(
         or_(tags.c.moved_at.is_(None), violations.c.id.is_not(None)),
     )
 )
+_WEIGHED: Final = Rows(
+    select(unjudged.c.tag_id)
+    .join(tags, tags.c.id == unjudged.c.tag_id)
+    .where(
+        unjudged.c.repository_id == bindparam("repository"),
+        unjudged.c.is_weighed,
+        among_texts(tags.c.name),
+    )
+)
 _WAITING: Final = (
     select(unjudged.c.repository_id)
     .distinct()
@@ -116,6 +125,17 @@ def find_unjudged(
     """The next tags that wait, at most `AT_ONCE`."""
     parameters = {"repository": repository_id, "after": after}
     return [UnjudgedTag(*row) for row in connection.execute(_FIND, parameters)]
+
+
+def waits_for_size(
+    connection: Connection, repository_id: int, names: Collection[str]
+) -> bool:
+    """Whether there is a limit on the uncompressed size of one of these tags, and that
+    is not known yet."""
+    if not names:
+        return False
+    parameters = {"repository": repository_id, "names": listed(sorted(names))}
+    return bool(_WEIGHED.read(connection, parameters))
 
 
 def find_tag(

@@ -1,26 +1,34 @@
 """A push never waits for a long pass that has its repository."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
 
 import pytest
 from sqlalchemy import select
 
-from support.crawling import Yard, a_yard
+from support.crawling import Yard
+from support.database import Engine, a_database
 from support.fake_registry import FakeRegistry
 from support.images import a_layer, a_served_image
 from support.push_world import Pusher, a_push
-from support.wait import wait_until
+from support.wait import PATIENCE_S, wait_until
 from weighbridge.audit.heartbeat import Heartbeat
 from weighbridge.audit.looking import look_at
 from weighbridge.audit.pass_outcome import PassOutcome
+from weighbridge.audit.push_plan import plan_pushes
+from weighbridge.audit.writer import Writer
 from weighbridge.domain.digest import Digest
 from weighbridge.store.models import repositories
+from weighbridge.store.session import Connection, Database
 
+P = ParamSpec("P")
+T = TypeVar("T")
 ONE, TWO, THREE = (
     a_served_image(layers=[a_layer(name, 100)]) for name in ("one", "two", "three")
 )
@@ -42,10 +50,60 @@ class Slow(FakeRegistry):
         return found
 
 
+class Held(Writer):
+    """Reads what was pushed while a batch is under way, and commits that batch once
+    somebody wants to write behind it."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.is_looking = asyncio.Event()
+        self._is_under_way = asyncio.Event()
+        self._is_planned = False
+        self._may_commit = threading.Event()
+
+    async def keep(
+        self,
+        facts: Callable[[Connection], None] | None,
+        ledger: Callable[[Connection], None],
+    ) -> None:
+        loop = asyncio.get_running_loop()
+
+        def held(connection: Connection) -> None:
+            ledger(connection)
+            loop.call_soon_threadsafe(self._is_under_way.set)
+            assert self._may_commit.wait(PATIENCE_S)
+
+        await super().keep(facts, held)
+
+    async def read(
+        self,
+        function: Callable[Concatenate[Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        is_plan = function is plan_pushes
+        if is_plan:
+            self.is_looking.set()
+            await self._is_under_way.wait()
+        found = await super().read(function, *args, **kwargs)
+        self._is_planned |= is_plan
+        return found
+
+    async def write(
+        self,
+        function: Callable[Concatenate[Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        if self._is_planned:
+            self._may_commit.set()
+        return await super().write(function, *args, **kwargs)
+
+
 @pytest.fixture
-def yard(tmp_path: Path) -> Iterator[Yard]:
-    with a_yard(tmp_path) as opened:
-        yield opened
+def yard(tmp_path: Path, engine: Engine) -> Iterator[Yard]:
+    with a_database(tmp_path, engine) as database:
+        yield Yard(database)
 
 
 @pytest.fixture
@@ -85,9 +143,10 @@ async def test_a_push_is_looked_at_while_a_pass_goes_on(
     async with a_long_pass(yard, registry, pusher) as looking:
         digest = registry.put(APP, "1.1", TWO)
         pusher.tell(a_push("1.1"))
-        await wait_until(has(pusher, "new"), "the push is looked at")
+        await wait_until(lambda: bool(pusher.judged), "the push is looked at")
 
         assert not looking.done()
+        assert pusher.outcomes == ["new"]
         assert yard.tags(APP)["1.1"].digest == digest
         assert [judged.tag for judged in pusher.judged] == ["1.1"]
 
@@ -121,6 +180,23 @@ async def test_what_a_pass_heard_before_a_push_does_not_come_back(
         pusher.tell(a_push("1.0"))
         await wait_until(has(pusher, "moved"), "the push is looked at")
 
+    assert yard.tags(APP)["1.0"].digest == digest
+
+
+async def test_what_a_batch_under_way_keeps_of_a_tag_does_not_outlast_its_push(
+    yard: Yard, registry: Slow
+) -> None:
+    await yard.crawl(registry)
+    writer = Held(yard.database)
+    pusher = Pusher(yard, registry, lambda _: writer)
+    registry.put(APP, "1.0", TWO)
+
+    async with a_long_pass(yard, registry, pusher):
+        digest = registry.put(APP, "1.0", ONE)
+        pusher.tell(a_push("1.0"))
+        await writer.is_looking.wait()
+
+    assert pusher.outcomes == ["moved"]
     assert yard.tags(APP)["1.0"].digest == digest
 
 

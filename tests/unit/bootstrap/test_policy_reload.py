@@ -242,7 +242,7 @@ def test_a_signal_that_comes_while_another_is_handled_holds_nothing_up(
 
     handler = threading.Thread(target=ring, daemon=True)
     handler.start()
-    handler.join(5)
+    handler.join(60)
 
     assert not handler.is_alive()
 

@@ -99,7 +99,6 @@ def stopped(nodes: Nodes, number: signal.Signals, *marks: Path) -> int:
         wait_in_thread(
             lambda: all(mark.exists() for mark in marks),
             "all nodes have begun",
-            deadline_s=20,
         )
         os.kill(os.getpid(), number)
 

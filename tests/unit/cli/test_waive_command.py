@@ -3,12 +3,14 @@
 import csv
 import io
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from support.database import a_database
+from support.images import an_image
 from support.store_world import World
 from weighbridge.bootstrap.actor import system_user
 from weighbridge.cli.main import run
@@ -22,15 +24,15 @@ MAIN = 'registries: [{name: hub, url: "https://registry-1.docker.io"}]\n'
 
 
 @pytest.fixture(autouse=True)
-def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A database that knows the registry `hub`, in the working folder."""
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """A database that knows `hub/acme/app`, in the working folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("WEIGHBRIDGE_CONFIG", raising=False)
     monkeypatch.setenv("WEIGHBRIDGE_DATABASE_URL", URL)
     (tmp_path / "weighbridge.yaml").write_text(MAIN)
     with a_database(tmp_path) as database:
-        World(database)
+        yield World(database)
 
 
 def opened() -> Database:
@@ -60,6 +62,54 @@ def test_a_waiver_is_made_and_says_what_it_covers(capsys: Capture) -> None:
     (row,) = listed(capsys)
     assert (row["registry"], row["repository"], row["tag"]) == ("hub", "acme/*", "1.*")
     assert (row["limit_key"], row["author"]) == ("max_growth", system_user())
+
+
+def test_a_waiver_ends_at_a_moment_with_its_zone(capsys: Capture) -> None:
+    year = datetime.now(UTC).year + 1
+    until = f"{year}-10-01T12:00:00+02:00"
+
+    assert waive("hub/acme/app", "--reason", "x", "--until", until) == 0
+
+    assert f" until {year}-10-01 10:00 UTC " in capsys.readouterr().out
+    assert [row["expires_at"] for row in listed(capsys)] == [f"{year}-10-01T10:00:00Z"]
+
+
+@pytest.mark.parametrize(
+    ("ref", "is_known"),
+    [
+        ("hub/acme/app", True),
+        ("hub/acme/app:1.4-Slim", True),
+        ("*/*:*-Slim", True),
+        ("hub/acme/ap", False),
+        ("hub/acme/ap*", True),
+        ("other*/acme/app", False),
+        ("hub/acme/app:1.5", False),
+        ("hub/acme/app:1.4-slim", False),
+        ("hub/acme/app:*-slim", False),
+        ("hub/acme/app:1.4_*", False),
+    ],
+)
+def test_a_waiver_of_nothing_that_is_known_says_so_and_holds(
+    world: World, capsys: Capture, ref: str, is_known: bool
+) -> None:
+    world.look({"1.4-Slim": an_image()})
+
+    assert waive(ref, "--reason", "x", "--until", "1d") == 0
+
+    captured = capsys.readouterr()
+    assert captured.out.startswith("waived: every limit of ")
+    assert (captured.err == "") == is_known
+    assert is_known or f"nothing that is known is called {ref};" in captured.err
+    assert len(listed(capsys)) == 1
+
+
+def test_what_is_gone_is_not_known(world: World, capsys: Capture) -> None:
+    world.look({"1": an_image(), "2": an_image()})
+    world.look(gone=["1"])
+
+    assert waive("hub/acme/app:1", "--reason", "x", "--until", "1d") == 0
+
+    assert "nothing that is known" in capsys.readouterr().err
 
 
 def test_the_word_create_may_be_left_out(capsys: Capture) -> None:

@@ -159,6 +159,10 @@ def test_any_text_is_a_target_or_refused(text: str) -> None:
         ("2026-09-22", datetime(2026, 9, 23, tzinfo=UTC)),
         ("30d", NOW + 30 * DAY),
         ("1d12h", NOW + 1.5 * DAY),
+        ("2026-10-01T12:00:00Z", datetime(2026, 10, 1, 12, tzinfo=UTC)),
+        ("2026-10-01t12:00:00.5z", datetime(2026, 10, 1, 12, 0, 0, 500_000, UTC)),
+        ("2026-10-01 12:00:00+02:00", datetime(2026, 10, 1, 10, tzinfo=UTC)),
+        ("2026-10-01T00:30:00-01:30", datetime(2026, 10, 1, 2, tzinfo=UTC)),
     ],
 )
 def test_a_day_is_waived_to_its_end_and_a_duration_from_now_on(
@@ -169,7 +173,13 @@ def test_a_day_is_waived_to_its_end_and_a_duration_from_now_on(
 
 @pytest.mark.parametrize(
     "text",
-    ["", "0s", "2026-09-21", "2026-02-30", "0000-00-00", "9999-12-31", "90y", "99y99"],
+    [
+        *("", "0s", "2026-09-21", "2026-02-30", "0000-00-00", "9999-12-31", "90y"),
+        *("99y99", "2026-09-22T09:40:00Z", "2026-02-30T12:00:00Z"),
+        *("2026-10-01T25:00:00Z", "2026-10-01T12:00:00+25:00", "2026-10-01T12:00:00"),
+        *("2026-10-01T12:00Z", "20261001T120000Z", "2026-W40-4T12:00:00Z"),
+        "9999-12-31T23:59:59-10:00",
+    ],
 )
 def test_what_is_over_or_no_time_is_refused(text: str) -> None:
     with pytest.raises(UsageError) as caught:
@@ -189,8 +199,10 @@ def test_a_moment_needs_its_zone() -> None:
     assert parse_moment("2026-10-01T12:00:00+02:00", NOW) == datetime(
         2026, 10, 1, 10, tzinfo=UTC
     )
-    with pytest.raises(UsageError, match="neither a day nor a moment"):
-        parse_moment("2026-10-01T12:00:00", NOW)
+    for parse in (parse_moment, parse_until):
+        with pytest.raises(UsageError, match="neither a day") as caught:
+            parse("2026-10-01T12:00:00", NOW)
+        assert "2026-12-31T12:00:00Z (with its zone)" in (caught.value.hint or "")
 
 
 def test_no_waiver_holds_for_ever() -> None:

@@ -170,6 +170,7 @@ class Looks:
             interval_s=self.settings.interval_of(asked.registry),
             count_manifests=count,
             judging=partial(self.judges.of, asked.registry),
+            desk=self.desk(asked.registry),
             resume_s=RESUME_S,
         )
 

@@ -107,6 +107,7 @@ class Distributed:
             deliver=self._delivering.ring,
             owner=owner,
             lease_s=LEASE_S,
+            has_measure_job=True,
         )
         self._looks = Looks(
             settings=settings,

@@ -13,8 +13,11 @@ from support.database import a_database
 from support.fake_jobs import FakeJobs
 from support.fake_registry import FakeRegistry
 from support.images import a_layer, a_served_image
+from support.push_world import a_push, outcomes, receive
 from support.store_world import T0
+from support.wait import wait_until
 from weighbridge.audit.heartbeat import Heartbeat
+from weighbridge.audit.push_desk import Judged, PushDesk
 from weighbridge.audit.writer import Writer
 from weighbridge.bootstrap.clients import Connected
 from weighbridge.bootstrap.distributed.asked import asked_registry, asked_repository
@@ -71,6 +74,7 @@ async def looks_of(
     database: Database,
     clients: OneClient,
     jobs: FakeJobs | None = None,
+    desk: PushDesk | None = None,
 ) -> AsyncIterator[Looks]:
     writer = Writer(database)
     shared = SharedJobs(writer, lambda: T0, owner="a", lease_s=30)
@@ -87,6 +91,7 @@ async def looks_of(
             clock=lambda: T0,
             owner="a",
             lease_s=30,
+            desk=lambda _: desk,
         )
     finally:
         writer.close()
@@ -123,6 +128,44 @@ class Endless(FakeRegistry):
         self._ask("get_manifest", reference)
         self.was_asked.set()
         return await asyncio.Future()
+
+
+@dataclass
+class Slow(FakeRegistry):
+    """Does not say for a while what `1.0` is."""
+
+    was_asked: asyncio.Event = field(default_factory=asyncio.Event)
+    may_answer: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def get_manifest(self, repository: str, reference: str) -> ManifestAnswer:
+        if reference == "1.0":
+            self.was_asked.set()
+            await self.may_answer.wait()
+        return await FakeRegistry.get_manifest(self, repository, reference)
+
+
+async def test_what_is_pushed_during_a_long_pass_does_not_wait_for_its_end(
+    tmp_path: Path, settings: Settings
+) -> None:
+    clients = OneClient(slow := Slow(name="hub"))
+    image = a_served_image(layers=[a_layer("layer", 100)])
+    slow.put("acme/app", "1.0", image)
+    judged: list[Judged] = []
+    desk = PushDesk("hub", judged.extend, lambda _: None)
+    with a_database(tmp_path) as database:
+        async with looks_of(settings, database, clients, desk=desk) as looks:
+            await looks.discover(asked_registry(settings, "hub"))
+            asked = asked_repository(settings, "hub/acme/app")
+            job = asyncio.create_task(looks.crawl(asked))
+            await slow.was_asked.wait()
+            slow.put("acme/app", "1.1", image)
+            receive(database, T0, a_push("1.1"), registry="hub")
+            await wait_until(lambda: bool(judged), "the push is looked at")
+
+            assert not job.done()
+            assert outcomes(database) == ["new"]
+            slow.may_answer.set()
+            await job
 
 
 async def test_what_a_job_has_asked_is_counted_where_it_is_cut_off(
