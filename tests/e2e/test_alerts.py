@@ -62,7 +62,6 @@ class Scene:
         wait_in_thread(
             condition,
             what,
-            deadline_s=45,
             seen=lambda: (self.active_alerts(), log_of(self.folder)),
         )
 

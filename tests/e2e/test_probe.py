@@ -52,7 +52,6 @@ def test_one_that_answers_and_one_that_does_not(tmp_path: Path) -> None:
             wait_in_thread(
                 lambda: len(asked.now("weighbridge_probe_success")) == 2,
                 "both are probed",
-                deadline_s=60,
                 seen=lambda: (asked.log[-2_000:], log_of(tmp_path / "up")),
             )
 

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import httpx
 
+from support.wait import PATIENCE_S
 from weighbridge.net.follow import Ask
 from weighbridge.net.guard import Reach
 from weighbridge.net.transport import Transport
@@ -18,7 +19,7 @@ def an_ask(
     headers: tuple[tuple[str, str], ...] = (),
     secret_headers: tuple[tuple[str, str], ...] = (),
     body_limit: int = 64 * 1024,
-    deadline_s: float = 5.0,
+    deadline_s: float = PATIENCE_S,
     ceiling: Reach = Reach.LOOPBACK,
     trusted_storage_hosts: frozenset[str] = frozenset(),
     follow_redirects: bool = True,
@@ -44,7 +45,7 @@ async def asked(
     method: str = "GET",
     ceiling: Reach = Reach.LOOPBACK,
     body_limit: int = 64 * 1024,
-    deadline_s: float = 5.0,
+    deadline_s: float = PATIENCE_S,
 ) -> httpx.Response:
     """The answer to one request, no redirect followed."""
     request = httpx.Request(

@@ -14,7 +14,7 @@ import httpx
 import pytest
 import yaml
 
-_READY_S = 15.0
+_READY_S = 60.0
 _PROGRAM = "docker-registry"
 
 
@@ -74,7 +74,7 @@ def docker_registry(
     finally:
         process.terminate()
         try:
-            process.wait(5)
+            process.wait(30)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -23,7 +23,7 @@ from support.fault_wire import Connection, Upstream, WhenWords, abort
 from support.faults import Fault
 
 Made = TypeVar("Made")
-_READY_S = 10.0
+_READY_S = 60.0
 
 
 class FaultProxy:

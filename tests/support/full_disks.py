@@ -46,9 +46,7 @@ def crawl_into_a_full_disk(
         httpx.Client(base_url=address, trust_env=False) as client,
     ):
         assert client.get("/metrics/repositories").status_code == 200
-        wait_in_thread(
-            lambda: write_errors(telemetry) > 0, "the disk is full", deadline_s=60
-        )
+        wait_in_thread(lambda: write_errors(telemetry) > 0, "the disk is full")
         for path in _OF_THE_INVENTORY:
             assert client.get(path).status_code == 200, path
         for path in _OF_THE_DATABASE:
@@ -59,9 +57,7 @@ def crawl_into_a_full_disk(
 
         make_room()
 
-        wait_in_thread(
-            lambda: state_of(database) == "ok", "it catches up", deadline_s=60
-        )
+        wait_in_thread(lambda: state_of(database) == "ok", "it catches up")
     database.close()
 
 

@@ -58,7 +58,7 @@ def one_round(
             return 200
 
         sink.fault = die
-        wait_in_thread(lambda: killed.is_set(), "the first message", deadline_s=60)
+        wait_in_thread(lambda: killed.is_set(), "the first message")
         process.wait()
     before = [one.key for one in sink.received]
     outbox.closed(opened, now=datetime.now(UTC))
@@ -66,7 +66,6 @@ def one_round(
         wait_in_thread(
             lambda: all(row.is_sent or row.dropped_for for row in outbox.kept()),
             "everything is told",
-            deadline_s=60,
             seen=lambda: (outbox.kept(), (folder / "log").read_text()),
         )
     events = [item["event"] for one in sink.received for item in one.items]

@@ -73,11 +73,11 @@ def limited_registry(content: Content, limit: int) -> Iterator[LimitedRegistry]:
     )
     thread.start()
     try:
-        assert ready.wait(10), "the registry did not start"
+        assert ready.wait(60), "the registry did not start"
         yield registry
     finally:
         loop.call_soon_threadsafe(ended.set)
-        thread.join(10)
+        thread.join(60)
         loop.close()
 
 

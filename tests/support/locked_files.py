@@ -26,6 +26,7 @@ _PATHS: Final = (
     "/readyz",
 )
 _PATIENCE_S: Final = 60.0
+_SQLITE_WAITS_S: Final = 5.0
 _LOCK: Final = """
 import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], timeout=30, isolation_level=None)
@@ -55,7 +56,7 @@ def locked(path: Path) -> Iterator[None]:
 
 def crawl_locked_out(url: str, replica: Replica, seconds: float) -> None:
     """A crawl begins at a file that is locked for so long, and readers read: each
-    answer comes within a second, and the crawl ends well after all."""
+    answer comes sooner than SQLite gives up, and the crawl ends well after all."""
     database, telemetry = open_database(url), Telemetry()
     app = create_app(database, telemetry, WebOptions())
     with (
@@ -71,7 +72,7 @@ def crawl_locked_out(url: str, replica: Replica, seconds: float) -> None:
     database.close()
 
     assert was_waiting
-    assert slowest < 1.0
+    assert slowest < _SQLITE_WAITS_S - 0.5
     assert write_errors(telemetry) >= 1
     assert (done.state, done.faults) == ("ok", ())
 

@@ -14,9 +14,6 @@ from support.serving import free_address, serving
 from support.wait import wait_in_thread
 from weighbridge.store.session import Database, open_database
 
-SOON_S = 20.0
-"""The scheduler rings every five seconds; the machine may be busy."""
-
 
 def now() -> datetime:
     return datetime.now(UTC)
@@ -74,4 +71,4 @@ def a_message_stage(folder: Path, engine: Engine) -> Iterator[Stage]:
 
 
 def wait_for(condition: Callable[[], object], what: str) -> None:
-    wait_in_thread(lambda: bool(condition()), what, deadline_s=SOON_S)
+    wait_in_thread(lambda: bool(condition()), what)

@@ -12,8 +12,10 @@ import os
 import subprocess
 import threading
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from support.missing import skip_or_fail
+from support.wait import wait_in_thread
 
 _CLONE_NEWNET = 0x4000_0000
 
@@ -74,6 +76,18 @@ def _add(addresses: Sequence[str]) -> None:
         device = "lo"
     for address in addresses:
         _ip("address", "add", address, "dev", device, *_nodad(address))
+    for address in addresses:
+        # The kernel adds the way to an IPv6 address a moment later.
+        wait_in_thread(
+            partial(_is_ours, address.partition("/")[0]), f"{address} is ours"
+        )
+
+
+def _is_ours(address: str) -> bool:
+    done = subprocess.run(
+        ["ip", "route", "get", address], capture_output=True, text=True, check=False
+    )
+    return done.stdout.startswith("local ")
 
 
 def _nodad(address: str) -> tuple[str, ...]:

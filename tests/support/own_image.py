@@ -143,6 +143,8 @@ def assembled(variant: Variant, shared: Path, data: Path) -> OwnImage:
     root, said = shared / variant, shared / f"{variant}.said"
     with _alone(shared):
         if not said.exists():
+            # What somebody left who was stopped half-way.
+            shutil.rmtree(root, ignore_errors=True)
             said.write_text(assemble(variant, root, shared / "downloads"))
     return OwnImage(root, data, said.read_text())
 

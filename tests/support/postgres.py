@@ -23,7 +23,7 @@ from support.missing import skip_or_fail
 from weighbridge.store.schema import upgrade
 from weighbridge.store.session import open_database
 
-_READY_S: Final = 30.0
+_READY_S: Final = 60.0
 _USER: Final = "weighbridge"
 _PORT: Final = 5432  # only the name of the socket
 # Nothing here outlives the machine; what a server's crash loses stays on.

@@ -138,7 +138,6 @@ def check_burst(
             wait_in_thread(
                 lambda: len(stored(folder)) == repositories * TAGS,
                 "the first crawl",
-                deadline_s=60,
             )
             before = requests(folder)
             mover = Timer(seconds / 2, move_some, [registry, repositories])
@@ -164,9 +163,7 @@ def check_burst(
                 digest_of=lambda _: str(AFTER.digest),
             )
             began = time.monotonic()
-            wait_in_thread(
-                lambda: waiting(folder) == 0, "all is looked at", deadline_s=60
-            )
+            wait_in_thread(lambda: waiting(folder) == 0, "all is looked at")
             asked = requests(folder) - before
             print(
                 f"{report.offered} offered, {dict(report.statuses)};"

@@ -13,6 +13,7 @@ from support.fake_registry import FakeRegistry
 from support.images import a_layer, a_served_image
 from support.push_world import a_push, outcomes, receive
 from support.store_world import T0
+from support.wait import PATIENCE_S
 from weighbridge.audit.heartbeat import Heartbeat
 from weighbridge.audit.judging import NO_JUDGING
 from weighbridge.audit.writer import Writer
@@ -73,6 +74,9 @@ class Stage:
         receive(self.database, T0, event, registry="hub")
 
     async def look(self, name: str = APP) -> None:
+        """As a job does, which waits long only where the registry answers."""
+        may_answer = self.registry.may_answer.is_set()
+        self.looks.handled_s = PATIENCE_S if may_answer else 0.05
         await self.looks.look(asked_repository(self.settings, name))
 
     def tick(self, now: datetime = T0) -> list[str]:

@@ -18,12 +18,12 @@ from support.docker_registry import DockerRegistry, docker_registry
 from support.images_oci import MadeImage
 from support.missing import skip_or_fail
 from support.serving import free_address, serving
-from support.wait import wait_in_thread
+from support.wait import PATIENCE_S, wait_in_thread
 from weighbridge.domain.digest import Digest, digest_of
 from weighbridge.domain.report import TagReport
 from weighbridge.store.models import blobs, repositories, tags
 from weighbridge.store.push_tables import pushes
-from weighbridge.store.reports import tag_page
+from weighbridge.store.reports import registry_freshness, tag_page
 from weighbridge.store.session import Database, open_database
 
 SECRET: Final = "a-secret-of-docker-registry"
@@ -136,6 +136,12 @@ class PushStage:
             for row in rows
         }
 
+    def is_crawled(self) -> bool:
+        """Whether the registry was looked at as a whole."""
+        with self.database.read() as connection:
+            states = {one.name: one.state for one in registry_freshness(connection)}
+        return states.get("near", "new") != "new"
+
     def waits(self) -> list[float]:
         """Seconds from the receipt of each push until its verdict was stored."""
         with self.database.read() as connection:
@@ -147,7 +153,7 @@ class PushStage:
         return [(row.done_at - row.received_at).total_seconds() for row in rows]
 
     def wait_for(
-        self, condition: Callable[[], bool], what: str, within_s: float = 20.0
+        self, condition: Callable[[], bool], what: str, within_s: float = PATIENCE_S
     ) -> float:
         """Seconds until it was so."""
         began = time.monotonic()

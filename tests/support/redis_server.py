@@ -20,7 +20,7 @@ from support.guarded_registry import a_free_port
 from support.missing import skip_or_fail
 from weighbridge.domain.secret import Secret
 
-_READY_S: Final = 20.0
+_READY_S: Final = 60.0
 
 
 class RedisServer:

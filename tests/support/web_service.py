@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import FastAPI
 
-_DEADLINE_S = 20.0
+_DEADLINE_S = 60.0
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 
 from support.fake_jobs import FakeJobs
 from support.read_model import NOW
+from support.wait import PATIENCE_S
 from weighbridge.domain.push import PushSeen, Source
 from weighbridge.domain.secret import Secret
 from weighbridge.store.push_tables import pushes
@@ -113,7 +114,7 @@ def a_service(
         database,
         telemetry,
         options or WebOptions(),
-        Reception(hooks or (a_hook(),), jobs),
+        Reception(hooks or (a_hook(),), jobs, answer_s=PATIENCE_S),
         now=lambda: NOW,
     )
     client = TestClient(

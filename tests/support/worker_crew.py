@@ -20,12 +20,12 @@ from sqlalchemy import select
 
 from support.database import Engine, a_database_url
 from support.redis_server import RedisServer, a_redis
+from support.wait import PATIENCE_S
 from weighbridge.jobs.names import QUEUES, TICK
 from weighbridge.jobs.over_celery import CeleryJobs
 from weighbridge.store.models import blob_changes, blobs, jobs, repositories
 from weighbridge.store.session import Database, open_database
 
-PATIENCE_S: Final = 60.0
 _QUICK_BEAT: Final = """
 from weighbridge_workers.app import app
 for entry in app.conf.beat_schedule.values():
@@ -46,13 +46,17 @@ class Process:
     def log(self) -> str:
         return self.printed.read_text(errors="replace")
 
+    def has_begun(self, nodes: int) -> bool:
+        """Whether so many workers of its wait for jobs."""
+        return self.log.count(" ready.") >= nodes
+
     def kill(self) -> None:
         """SIGKILL, with all that it has started; as when a machine dies."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.popen.pid, signal.SIGKILL)
         self.popen.wait()
 
-    def stop(self, within_s: float = 30.0) -> int:
+    def stop(self, within_s: float = PATIENCE_S) -> int:
         """SIGTERM; its exit code."""
         self.popen.terminate()
         return self.popen.wait(within_s)
@@ -104,7 +108,8 @@ class Crew:
 
     def ring(self) -> None:
         """What a scheduler does, without waiting for its beat."""
-        ringing = CeleryJobs(self.redis.url)
+        # What is rung for while Redis is found away is lost, as it should be.
+        ringing = CeleryJobs(self.redis.url, give_up_s=PATIENCE_S)
         try:
             ringing.put(TICK, "")
         finally:

@@ -17,7 +17,7 @@ def test_steps_follow_each_other_until_it_is_closed() -> None:
 
     beat = Beat("test", step)
     beat.start()
-    came = third.wait(5)
+    came = third.wait(60)
     beat.close()
 
     assert came

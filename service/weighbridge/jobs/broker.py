@@ -4,7 +4,6 @@ What Celery does by itself is not what it sounds like: docs/deploying.md says wh
 of these is for, and what was measured without it.
 """
 
-from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
@@ -21,12 +20,14 @@ SOFT_LIMIT_S: Final = 660
 SLICE_S: Final = 600.0
 """So long a job works; what is left is a job of its own."""
 
-SENDING: Final[Mapping[str, object]] = {
-    "socket_timeout": GIVE_UP_S,
-    "socket_connect_timeout": GIVE_UP_S,
-    "visibility_timeout": VISIBILITY_S,
-}
-"""Transport options of whoever hands work over."""
+
+def sending(give_up_s: float) -> dict[str, object]:
+    """Transport options of whoever hands work over."""
+    return {
+        "socket_timeout": give_up_s,
+        "socket_connect_timeout": give_up_s,
+        "visibility_timeout": VISIBILITY_S,
+    }
 
 
 def is_exposed(redis_url: Secret) -> bool:

@@ -9,7 +9,7 @@ from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 from weighbridge.domain.secret import Secret
-from weighbridge.jobs.broker import SENDING
+from weighbridge.jobs.broker import GIVE_UP_S, sending
 from weighbridge.jobs.names import CANARY, PUSH, QUEUE_OF
 from weighbridge.jobs.roll import SENT_AT, redis_client
 
@@ -33,20 +33,22 @@ class CeleryJobs:
 
     What waits has a mark in Redis, so that it is sent once. Marks and messages are
     lost together.
+
+    give_up_s: Redis is away if it has not answered within so many seconds
     """
 
-    def __init__(self, redis_url: Secret) -> None:
+    def __init__(self, redis_url: Secret, *, give_up_s: float = GIVE_UP_S) -> None:
         self._celery = Celery(
             broker=redis_url.reveal(), set_as_current=False, fixups=[]
         )
         self._celery.conf.update(
-            broker_transport_options=dict(SENDING),
+            broker_transport_options=sending(give_up_s),
             task_ignore_result=True,
             task_serializer="json",
             accept_content=["json"],
             task_create_missing_queues=True,
         )
-        self._redis = redis_client(redis_url)
+        self._redis = redis_client(redis_url, give_up_s=give_up_s)
         self._quiet_until = 0.0
         self._log = structlog.get_logger("weighbridge.jobs")
 

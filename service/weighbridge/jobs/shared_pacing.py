@@ -66,7 +66,9 @@ if until_ms > tonumber(redis.call('GET', KEYS[1]) or '0') then
     redis.call('SET', KEYS[1], string.format('%d', until_ms), 'PX', ARGV[1])
 end
 """
-_QUIET_S: Final = 5.0
+QUIET_S: Final = 5.0
+"""So long Redis is not asked again where it was away."""
+_LEFT_MAX: Final = 1_000
 _CREW_UNKNOWN: Final = 8
 """So many processes are assumed to ask where Redis has not told."""
 
@@ -82,13 +84,16 @@ class Pace(Protocol):
 
 
 class SharedPaces:
-    """The connection of one event loop, for the paces of all registries."""
+    """The connection of one event loop, for the paces of all registries.
 
-    def __init__(self, redis_url: Secret) -> None:
+    give_up_s: Redis is away if it has not answered within so many seconds
+    """
+
+    def __init__(self, redis_url: Secret, *, give_up_s: float = GIVE_UP_S) -> None:
         self._redis = Redis.from_url(
             redis_url.reveal(),
-            socket_timeout=GIVE_UP_S,
-            socket_connect_timeout=GIVE_UP_S,
+            socket_timeout=give_up_s,
+            socket_connect_timeout=give_up_s,
             retry=Retry(NoBackoff(), 0),
         )
 
@@ -122,6 +127,7 @@ class SharedPacing:
         self._process = secrets.token_hex(8)
         self._share = Share(pace, monotonic)
         self._quiet_until = float("-inf")
+        self._left: set[str] = set()
         self._enter = redis.register_script(_ENTER)
         self._note_pause = redis.register_script(_PAUSE)
         self._log = structlog.get_logger("weighbridge.pacing")
@@ -129,15 +135,11 @@ class SharedPacing:
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """See `ports.Pacing`."""
-        slot = secrets.token_hex(8)
-        is_shared = await self._take(slot)
+        slot = await self._take()
         try:
             yield
         finally:
-            if is_shared:
-                await asyncio.shield(self._leave(slot))
-            else:
-                self._share.leave()
+            await self._drop(slot)
 
     async def pause(self, seconds: float) -> None:
         """See `ports.Pacing`."""
@@ -149,11 +151,14 @@ class SharedPacing:
         except (RedisError, OSError) as exc:
             self._note_away(exc)
 
-    async def _take(self, slot: str) -> bool:
-        """Whether the slot is Redis'; else it is one of our share."""
+    async def _take(self) -> str | None:
+        """A slot of Redis, or None for one of our share."""
         while True:
-            is_shared = self._monotonic() >= self._quiet_until
-            is_in, wait_s = await self._ask(slot) if is_shared else self._share.enter()
+            # Another name each time: what is given back is not asked for again.
+            slot = (
+                secrets.token_hex(8) if self._monotonic() >= self._quiet_until else None
+            )
+            is_in, wait_s = await self._ask(slot) if slot else self._share.enter()
             if wait_s >= RETRY_AFTER_MAX_S:
                 raise RateLimited(
                     f"the registry is not to be asked again for {wait_s / 60:.0f}"
@@ -165,10 +170,11 @@ class SharedPacing:
                 try:
                     await self._sleep(wait_s)
                 except BaseException:
-                    await self._drop(slot, is_in=is_in, is_shared=is_shared)
+                    if is_in:
+                        await self._drop(slot)
                     raise
             if is_in:
-                return is_shared
+                return slot
 
     async def _ask(self, slot: str) -> tuple[bool, float]:
         """Whether we are in, and how long to wait before that or before we ask again;
@@ -184,24 +190,43 @@ class SharedPacing:
         ]
         keys = [self._key(n) for n in ("slots", "due", "pause", "askers", "ahead")]
         try:
+            if self._left:
+                await self._give_back()
             is_in, wait_ms, crew = await self._enter(keys=keys, args=arguments)
         except (RedisError, OSError) as exc:
+            self._note_left(slot)  # It may let us in yet, when nobody listens.
             self._note_away(exc)
             return False, 0.0
+        except asyncio.CancelledError:
+            await asyncio.shield(self._leave(slot))  # It may have let us in.
+            raise
         self._share.crew = max(1, int(crew))
         return bool(is_in), int(wait_ms) / 1000
 
-    async def _drop(self, slot: str, *, is_in: bool, is_shared: bool) -> None:
-        if is_in and is_shared:
-            await asyncio.shield(self._leave(slot))
-        elif is_in:
+    async def _drop(self, slot: str | None) -> None:
+        if slot is None:
             self._share.leave()
+        else:
+            await asyncio.shield(self._leave(slot))
 
     async def _leave(self, slot: str) -> None:
+        self._note_left(slot)
         try:
-            await self._redis.zrem(self._key("slots"), slot)
+            await self._give_back()
         except (RedisError, OSError) as exc:
-            self._note_away(exc)  # The slot ends by itself.
+            self._note_away(exc)
+
+    def _note_left(self, slot: str) -> None:
+        if len(self._left) >= _LEFT_MAX:
+            self._left.clear()  # Redis was away for long: they have ended there.
+        self._left.add(slot)
+
+    async def _give_back(self) -> None:
+        """All slots that Redis may still count as ours; else they end by themselves,
+        a minute later."""
+        left = frozenset(self._left)
+        await self._redis.zrem(self._key("slots"), *left)
+        self._left -= left
 
     def _note_away(self, exc: BaseException) -> None:
         if self._monotonic() >= self._quiet_until:
@@ -210,7 +235,7 @@ class SharedPacing:
                 registry=self._registry,
                 why=type(exc).__name__,
             )
-        self._quiet_until = self._monotonic() + _QUIET_S
+        self._quiet_until = self._monotonic() + QUIET_S
 
     def _key(self, name: str) -> str:
         return f"weighbridge:pace:{self._registry}:{name}"

@@ -100,7 +100,6 @@ def test_a_first_crawl_that_was_stopped_goes_on_after_a_restart(
         wait_in_thread(
             lambda: last_pass(database, NAMES[1]) is not None,
             "the other repository is looked at",
-            deadline_s=20,
         )
     finally:
         restarted.close()
@@ -118,7 +117,6 @@ def test_what_was_looked_at_just_now_is_not_due_after_a_restart(
         wait_in_thread(
             lambda: last_pass(database, NAMES[1], "new") is not None,
             "the registry behind it is crawled",
-            deadline_s=20,
         )
     finally:
         restarted.close()
@@ -141,7 +139,6 @@ def test_what_a_killed_process_was_at_is_looked_at_as_soon_as_its_lease_ends(
         wait_in_thread(
             lambda: last_pass(database, NAMES[1]) is not None,
             "the repository is looked at",
-            deadline_s=20,
         )
     finally:
         restarted.close()
@@ -162,7 +159,6 @@ def test_what_waits_for_a_quota_is_left_alone_and_others_are_not(
                 and last_pass(database, NAMES[0], "behind") is not None
             ),
             "the other repository and the registry behind it are looked at",
-            deadline_s=20,
         )
     finally:
         running.close()
@@ -182,7 +178,6 @@ def test_a_quota_that_is_back_by_now_is_asked_for(
         wait_in_thread(
             lambda: last_pass(database, NAMES[0]) != before,
             "the repository is looked at",
-            deadline_s=20,
         )
     finally:
         running.close()

@@ -1,11 +1,21 @@
 """Our own image, assembled once for all tests of a run."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
 from support.own_image import OwnImage, Variant, assembled, shared_folder
+
+_IMAGES = {"image_folder", "full", "embedded", "image"}
+
+
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Whoever comes first assembles the image, and the others wait for that."""
+    for item in items:
+        if not _IMAGES.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.timeout(600))
 
 
 @pytest.fixture(scope="session")

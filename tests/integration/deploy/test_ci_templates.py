@@ -189,8 +189,10 @@ def test_a_wheel_is_installed_and_is_what_checks(demo: str, tmp_path: Path) -> N
 
 
 def test_expressions_stand_in_variables_and_never_in_a_script() -> None:
-    example = EXAMPLE.read_text()
-    scripts = re.findall(r"run: (.*)", example)
+    job = mapping(mapping(document(EXAMPLE)["jobs"])["image"])
+    found = job["steps"]
+    assert isinstance(found, list)
+    scripts = [str(step["run"]) for step in found if "run" in step]
 
     assert scripts
     assert not any("${{" in script for script in scripts)

@@ -103,6 +103,5 @@ def test_what_follows_from_another_alert_is_quiet(
     wait_in_thread(
         lambda: states(url) == expected,
         f"{expected}",
-        deadline_s=20,
         seen=lambda: states(url),
     )

@@ -86,18 +86,16 @@ def test_f01_up_catches_up_without_a_restart(
     ):
         hook = proxy.before(proxy.go_down, since=since)
         with embedded(opened, RegistrySettings(name=NAME, url=proxy.url)):
-            wait_in_thread(lambda: hook.is_done, "it is down", deadline_s=20)
+            wait_in_thread(lambda: hook.is_done, "it is down")
             wait_in_thread(
                 lambda: state_of(database) == "unreachable",
                 "that is seen",
-                deadline_s=10,
                 seen=lambda: state_of(database),
             )
             proxy.come_up()
             wait_in_thread(
                 lambda: database.records() == moments.new,
                 "everything is known",
-                deadline_s=20,
             )
             wait_in_thread(lambda: state_of(database) == "ok", "and it is said")
 

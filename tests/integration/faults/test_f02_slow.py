@@ -7,7 +7,7 @@ from support.faults import Delay, Drip
 from support.faulty_crawls import CrawledDatabase, embedded, watching
 from support.hasty_crawls import Hasty, timed
 from support.two_moments import TwoMoments
-from support.wait import wait_in_thread
+from support.wait import PATIENCE_S, wait_in_thread
 from weighbridge.bootstrap.databases import ready_database
 from weighbridge.config import RegistrySettings
 from weighbridge.registry.clock import Clock
@@ -30,13 +30,10 @@ def test_f02_a_dripping_registry_holds_no_other_up(
                 RegistrySettings(name="quick", url=quick.url),
             )
             with embedded(opened, *registries):
-                wait_in_thread(
-                    lambda: dripping.plan.requests > 0, "it is asked", deadline_s=10
-                )
+                wait_in_thread(lambda: dripping.plan.requests > 0, "it is asked")
                 wait_in_thread(
                     lambda: states(database).get("quick") == "ok",
                     "the other is crawled",
-                    deadline_s=10,
                     seen=lambda: states(database),
                 )
                 assert states(database)["dripping"] == "new"
@@ -60,7 +57,7 @@ def test_f02_a_request_that_drips_ends_at_its_deadline(
 
         moments.assert_unharmed(watch)
         assert done.faults
-        assert seconds < DEADLINE_S + 5
+        assert seconds < PATIENCE_S
         proxy.heal()
         database.crawl(proxy.url)
     moments.assert_caught_up(database)
@@ -80,7 +77,7 @@ def test_f02_a_registry_whose_manifests_drip_is_not_asked_for_each_of_them(
             _, seconds = timed(lambda: hasty.crawl(database, proxy.url))
 
         moments.assert_nothing_removed(watch)
-        assert seconds < DEADLINE_S + 5
+        assert seconds < PATIENCE_S
         # 120 tags of 60 s each would be hours, where one slot is left.
         assert proxy.plan.asked["manifest"] < 100
         proxy.heal()

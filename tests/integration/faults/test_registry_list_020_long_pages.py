@@ -112,7 +112,7 @@ def test_registry_list_020_a_page_of_a_million_tags_is_not_read(
             watching(database) as watch,
             crawling_outside(database, proxy.url) as outside,
         ):
-            wait_in_thread(outside.has_ended, "it ends", deadline_s=30)
+            wait_in_thread(outside.has_ended, "it ends")
 
         assert outside.exit_code == 3
         found = database.repository("shop/app")
@@ -143,7 +143,6 @@ def test_registry_list_020_one_page_above_the_cap_is_not_asked_tag_by_tag(
             wait_in_thread(
                 lambda: outside.has_ended() or proxy.plan.requests > ENOUGH,
                 "it ends or goes on",
-                deadline_s=60,
             )
 
         assert proxy.plan.requests < ENOUGH

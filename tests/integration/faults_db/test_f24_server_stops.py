@@ -94,9 +94,7 @@ def test_f24_the_service_says_503_and_keeps_its_last_inventory(
 
         assert client.get("/api/v1/repositories").status_code == 200
         assert client.get("/readyz").status_code == 200
-        wait_in_thread(
-            lambda: collect_errors(client) == 0, "it looks again", deadline_s=10
-        )
+        wait_in_thread(lambda: collect_errors(client) == 0, "it looks again")
     database.close()
 
 
@@ -110,12 +108,11 @@ def test_f24_up_goes_on_by_itself_once_the_server_is_back(
         wait_in_thread(
             lambda: sum(replica.counts().values()) > 200,
             "it crawls",
-            deadline_s=30,
         )
         cluster.stop_immediately()
         time.sleep(DOWN_S)
         cluster.start()
-        wait_in_thread(lambda: state_of(database) == "ok", "it ends", deadline_s=30)
+        wait_in_thread(lambda: state_of(database) == "ok", "it ends")
     database.close()
     assert_ended_as(clean_of_up, url)
 

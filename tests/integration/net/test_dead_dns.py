@@ -13,6 +13,7 @@ import pytest
 from support.asking import an_ask, asked, open_until_done
 from support.namespace import NamespaceUnavailable, run_in_namespace
 from support.recording_server import recording_server
+from support.wait import PATIENCE_S
 from weighbridge.errors import TransportError
 from weighbridge.net.follow import follow
 from weighbridge.net.transport import Transport
@@ -22,6 +23,8 @@ pytestmark = pytest.mark.netns
 _NAME_SERVER = "93.184.216.53"
 """A public address, which in the namespace is our own."""
 _DEADLINE_S = 0.5
+_SILENT_S = 6
+"""So long the system waits for a name server, of which there is one."""
 _NAMES = 12
 """More than the resolver has threads."""
 _CLONE_NEWNS = 0x0002_0000  # linux/sched.h
@@ -32,7 +35,7 @@ _MS_PRIVATE_ALL = 0x0004_4000
 def _ask_only_our_name_server(folder: Path) -> None:
     """Let this thread, and those that it starts, read another resolv.conf."""
     (folder / "resolv.conf").write_text(
-        f"nameserver {_NAME_SERVER}\noptions timeout:6 attempts:1\n"
+        f"nameserver {_NAME_SERVER}\noptions timeout:{_SILENT_S} attempts:1\n"
     )
     (folder / "nsswitch.conf").write_text("hosts: files dns\n")
     libc = ctypes.CDLL(None, use_errno=True)
@@ -50,13 +53,13 @@ def _check(result: int) -> None:
         raise NamespaceUnavailable(f"no file system of our own: {reason}")
 
 
-async def _codes(transport: Transport) -> list[str]:
+async def _codes(transport: Transport, deadline_s: float) -> list[str]:
     """How requests to names end."""
 
     async def code(number: int) -> str:
         url = f"http://registry{number}.example/v2/"
         with pytest.raises(TransportError) as caught:
-            await follow(transport, an_ask(url, deadline_s=_DEADLINE_S))
+            await follow(transport, an_ask(url, deadline_s=deadline_s))
         return caught.value.code
 
     return await asyncio.gather(*(code(number) for number in range(_NAMES)))
@@ -88,7 +91,7 @@ def test_a_silent_name_server_costs_a_deadline_and_stops_nothing_else(
                 recording_server() as server,
                 open_until_done(Transport()) as transport,
             ):
-                waiting = asyncio.create_task(_timed(_codes(transport)))
+                waiting = asyncio.create_task(_timed(_codes(transport, _DEADLINE_S)))
                 query = await asyncio.get_running_loop().sock_recv(silent, 512)
                 literal = await asked(transport, f"{server.origin}/")
                 answered_meanwhile = not waiting.done()
@@ -98,8 +101,8 @@ def test_a_silent_name_server_costs_a_deadline_and_stops_nothing_else(
         assert literal.content == b"hello"
         assert answered_meanwhile
         assert codes == ["deadline"] * _NAMES
-        assert took_s < _DEADLINE_S + 1.0
-        assert stood_still_s < 0.3
+        assert took_s < _SILENT_S - 1
+        assert stood_still_s < _SILENT_S - 1
 
     run_in_namespace([f"{_NAME_SERVER}/32"], story)
 
@@ -110,11 +113,10 @@ def test_a_name_server_that_is_not_there_is_a_dns_error_within_the_deadline(
     async def story() -> None:
         _ask_only_our_name_server(tmp_path)
         async with open_until_done(Transport()) as transport:
-            codes, took_s, stood_still_s = await _timed(_codes(transport))
+            codes, took_s, stood_still_s = await _timed(_codes(transport, PATIENCE_S))
 
-            assert set(codes) <= {"dns_error", "deadline"}
-            assert "dns_error" in codes
-            assert took_s < _DEADLINE_S + 1.0
-            assert stood_still_s < 0.3
+            assert codes == ["dns_error"] * _NAMES
+            assert took_s < PATIENCE_S
+            assert stood_still_s < _SILENT_S - 1
 
     run_in_namespace([f"{_NAME_SERVER}/32"], story)

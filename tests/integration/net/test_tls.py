@@ -33,7 +33,6 @@ async def _ask(port: int, host: str, ca_file: str | None) -> bytes:
         ask = an_ask(
             f"https://{host}:{port}/v2/",
             secret_headers=(("Authorization", "Bearer canary"),),
-            deadline_s=2.0,
         )
         return (await follow(transport, ask)).content
 

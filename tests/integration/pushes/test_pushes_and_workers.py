@@ -10,6 +10,7 @@ from support.database import Engine
 from support.docker_registry import DockerRegistry, docker_registry
 from support.images_oci import MadeImage, Pusher, made_image, made_layer
 from support.push_world import a_push, outcomes, receive
+from support.wait import PATIENCE_S
 from support.worker_crew import Crew, a_crew
 from weighbridge.jobs.names import PUSH
 from weighbridge.jobs.over_celery import CeleryJobs
@@ -40,7 +41,7 @@ class Scene:
         receive(self.crew.database, clock(), event, registry=registry)
 
     def ring(self, argument: str) -> None:
-        jobs = CeleryJobs(self.crew.redis.url)
+        jobs = CeleryJobs(self.crew.redis.url, give_up_s=PATIENCE_S)
         try:
             jobs.put(PUSH, argument, first=True)
         finally:

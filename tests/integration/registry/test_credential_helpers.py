@@ -4,7 +4,7 @@ import json
 import os
 import stat
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -137,16 +137,30 @@ def test_a_helper_that_hangs_is_ended_with_what_it_started(folder: Path) -> None
         "    print(os.getpid(), file=file)\n"
         "time.sleep(600)",
     )
-    environ = {"PATH": str(folder)}
 
-    started = time.monotonic()
-    with pytest.raises(HelperError, match="did not answer in time"):
-        ask_helper("hangs", HOST, environ, deadline_s=1.0)
+    refusal = refused_in_time("hangs", folder, lambda _: len(pids_in(folder)) == 2)
 
-    assert time.monotonic() - started < 30
-    pids = [int(line) for line in (folder / "pids").read_text().split()]
-    assert len(pids) == 2
-    wait_in_thread(lambda: not any(map(_runs, pids)), "both have ended", deadline_s=10)
+    assert "did not answer in time" in refusal
+    pids = pids_in(folder)
+    wait_in_thread(lambda: not any(map(_runs, pids)), "both have ended")
+
+
+def refused_in_time(name: str, folder: Path, is_meant: Callable[[str], bool]) -> str:
+    """What is said of a helper that does not end. It must have begun before its time
+    is over: it has more of that where the machine is slow."""
+    said = ""
+    for deadline_s in (1.0, 4.0, 16.0, 64.0):
+        (folder / "pids").write_text("")
+        with pytest.raises(HelperError) as caught:
+            ask_helper(name, HOST, {"PATH": str(folder)}, deadline_s=deadline_s)
+        said = str(caught.value)
+        if is_meant(said):
+            break
+    return said
+
+
+def pids_in(folder: Path) -> list[int]:
+    return [int(line) for line in (folder / "pids").read_text().split()]
 
 
 def _runs(pid: int) -> bool:
@@ -162,8 +176,8 @@ def test_a_helper_that_closes_its_pipes_and_stays_is_ended(folder: Path) -> None
         folder, "stays", "import os, time\nos.close(1)\nos.close(2)\ntime.sleep(600)"
     )
 
-    with pytest.raises(HelperError, match="did not end in time"):
-        ask_helper("stays", HOST, {"PATH": str(folder)}, deadline_s=1.0)
+    expected = "did not end in time"
+    assert expected in refused_in_time("stays", folder, lambda said: expected in said)
 
 
 @pytest.mark.parametrize("number", [1, 2])

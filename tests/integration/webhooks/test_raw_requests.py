@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,7 +15,7 @@ import uvicorn
 from support.database import a_database
 from support.fake_jobs import FakeJobs
 from support.serving import free_address, log_of
-from support.wait import wait_in_thread
+from support.wait import PATIENCE_S, wait_in_thread
 from support.webhooks import SECRET, a_hook, a_push, body_of
 from support.weighbridge_up import weighbridge_up
 from weighbridge.cli.listeners import server_config
@@ -42,7 +43,7 @@ class Served:
 
     def send(self, raw: bytes) -> bytes:
         """Everything that is answered until the connection is closed."""
-        with socket.create_connection(self.address, timeout=20) as connection:
+        with socket.create_connection(self.address, timeout=60) as connection:
             connection.sendall(raw)
             answer = b""
             while piece := connection.recv(65_536):
@@ -52,12 +53,25 @@ class Served:
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
-    with a_database(tmp_path) as database:
+    with service(tmp_path, PATIENCE_S) as made:
+        yield made
+
+
+@pytest.fixture
+def hasty(tmp_path: Path) -> Iterator[Served]:
+    with service(tmp_path, READ_S) as made:
+        yield made
+
+
+@contextmanager
+def service(folder: Path, read_s: float) -> Iterator[Served]:
+    """read_s: until a body must be there"""
+    with a_database(folder) as database:
         app = create_app(
             database,
             Telemetry(),
             WebOptions(),
-            Reception([a_hook()], FakeJobs(), READ_S),
+            Reception([a_hook()], FakeJobs(), read_s, PATIENCE_S),
         )
         settings = Settings(database_url=Secret("sqlite:///w.db"))
         server = uvicorn.Server(server_config(settings, app, "127.0.0.1:0"))
@@ -65,7 +79,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         try:
-            wait_in_thread(lambda: server.started, "it serves", deadline_s=30)
+            wait_in_thread(lambda: server.started, "it serves")
             yield Served(listener.getsockname(), database)
         finally:
             server.should_exit = True
@@ -90,11 +104,11 @@ def test_webhook_013_more_than_the_stated_length_is_another_request(
 
 
 def test_webhook_013_less_than_the_stated_length_is_not_waited_for(
-    served: Served,
+    hasty: Served,
 ) -> None:
     raw = f"{HEAD}content-length: 100\r\n\r\n".encode() + b"{"
 
-    answer = served.send(raw)
+    answer = hasty.send(raw)
 
     assert status_of(answer) == 408
     assert json.loads(answer.rpartition(b"\r\n\r\n")[2])["error"]["code"] == (
@@ -102,10 +116,10 @@ def test_webhook_013_less_than_the_stated_length_is_not_waited_for(
     )
 
 
-def test_webhook_013_chunks_without_end_are_not_waited_for(served: Served) -> None:
+def test_webhook_013_chunks_without_end_are_not_waited_for(hasty: Served) -> None:
     raw = f"{HEAD}transfer-encoding: chunked\r\n\r\n".encode() + b"1\r\n{\r\n"
 
-    assert status_of(served.send(raw)) == 408
+    assert status_of(hasty.send(raw)) == 408
 
 
 def test_webhook_013_more_than_a_mebibyte_in_chunks_is_refused(
@@ -137,7 +151,7 @@ log_level: debug
     with weighbridge_up(tmp_path, configuration) as up:
         host, _, port = up.address.rpartition(":")
         for path in (f"quay/{SECRET}", f"quay/{SECRET}x", f"quay?key={SECRET}"):
-            with socket.create_connection((host, int(port)), timeout=20) as connection:
+            with socket.create_connection((host, int(port)), timeout=60) as connection:
                 connection.sendall(
                     f"POST /webhooks/{path} HTTP/1.1\r\nhost: {up.address}\r\n"
                     f"content-length: {len(body)}\r\n\r\n".encode()

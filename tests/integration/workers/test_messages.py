@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.redis_server import RedisServer, a_redis
+from support.wait import PATIENCE_S
 from weighbridge.config import load_settings
 from weighbridge.jobs.names import CRAWL, TICK
 from weighbridge.jobs.over_celery import CeleryJobs
@@ -26,7 +27,7 @@ def server() -> Iterator[RedisServer]:
 def jobs(server: RedisServer) -> Iterator[CeleryJobs]:
     with server.client() as client:
         client.flushall()
-    with closing(CeleryJobs(server.url)) as jobs:
+    with closing(CeleryJobs(server.url, give_up_s=PATIENCE_S)) as jobs:
         yield jobs
 
 
@@ -38,7 +39,7 @@ def waiting(server: RedisServer, queue: str) -> int:
 def test_f30_two_beats_before_it_is_taken_are_one_message(
     server: RedisServer, jobs: CeleryJobs
 ) -> None:
-    with closing(CeleryJobs(server.url)) as other:
+    with closing(CeleryJobs(server.url, give_up_s=PATIENCE_S)) as other:
         for beat in (jobs, other, jobs):
             beat.put(TICK, "")
 

@@ -8,6 +8,7 @@ import pytest
 from support.database import a_database
 from support.redis_server import RedisServer, a_redis
 from support.scripted_registry import Reply, scripted_registry
+from support.wait import PATIENCE_S
 from weighbridge.bootstrap.distributed.probe_paces import probe_paces
 from weighbridge.bootstrap.probing import Probes
 from weighbridge.config import RegistrySettings, Settings, load_settings
@@ -45,8 +46,9 @@ async def test_a_pause_that_a_worker_was_told_holds_for_a_probe(
     async with scripted_registry() as registry:
         registry.on("GET", "/v2/", HELLO)
         settings = settings_of(registry.url, redis)
-        worker = SharedPaces(redis.url)
-        await worker.of("hub", Pace(None, 8)).pause(30)
+        # So that the pause is noted, however long Redis takes.
+        worker = SharedPaces(redis.url, give_up_s=PATIENCE_S)
+        await worker.of("hub", Pace(None, 8)).pause(300)
         await worker.aclose()
         paces = probe_paces(settings)
 

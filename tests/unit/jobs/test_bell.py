@@ -21,7 +21,7 @@ class SlowJobs(FakeJobs):
         self.first: list[bool] = []
 
     def put(self, job: str, argument: str, *, first: bool = False) -> None:
-        assert self.may_go_on.wait(10)
+        assert self.may_go_on.wait(60)
         self.first.append(first)
         super().put(job, argument)
 

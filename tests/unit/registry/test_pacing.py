@@ -113,7 +113,7 @@ async def test_refused_requests_give_their_slot_back() -> None:
 
     watched.time.advance(900.0)
 
-    await asyncio.wait_for(watched.passes(1), 1)
+    await asyncio.wait_for(watched.passes(1), 30)
 
 
 @pytest.mark.parametrize("status", [429, 503, None])
@@ -201,7 +201,7 @@ async def test_cancelled_requests_lose_no_slot() -> None:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
-    async with asyncio.timeout(1), watched.gate, watched.gate:
+    async with asyncio.timeout(30), watched.gate, watched.gate:
         pass
 
 
