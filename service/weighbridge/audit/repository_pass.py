@@ -290,6 +290,8 @@ class RepositoryPass:
             refresh_if_stale(connection, repository_id, now, self._context.platforms)
             if result.complete:
                 end_first_pass(connection, repository_id, now, judging)
-        self._pushes.note_answered(connection, result, now)
+        # Of a pass that was taken up, a part was asked before they came.
+        if not opened.answered:
+            self._pushes.note_answered(connection, result, now)
         due_at = now + timedelta(seconds=wait_s)
         close_pass(connection, self._claim, opened.id, result, now, due_at)

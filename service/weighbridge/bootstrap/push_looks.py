@@ -199,17 +199,19 @@ class PushLooks:
         """Until the next look; None where nothing waits, or the scheduler rings."""
         key = _key(asked)
         due_at = await self.writer.read(next_due, _to(asked))
-        if ended == "busy" and due_at is not None:
+        wait_s = None if due_at is None else (due_at - self.clock()).total_seconds()
+        # Whoever has it may have looked meanwhile: what is left is for later then.
+        is_kept_waiting = ended == "busy" and wait_s is not None and wait_s <= 0
+        if is_kept_waiting:
             self._busy[key] += 1
             if self._busy[key] <= AGAIN:
                 return AGAIN_S
         self._busy.pop(key, None)
         if key in self._asked_again:
             return 0.0
-        if due_at is None or ended == "busy":
+        if is_kept_waiting or wait_s is None or wait_s > RING_S:
             return None
-        wait_s = (due_at - self.clock()).total_seconds()
-        return max(0.0, wait_s) if wait_s <= RING_S else None
+        return max(0.0, wait_s)
 
     def _ring_in(self, key: str, wait_s: float) -> None:
         """Not by a job that waits: others would wait for its place."""

@@ -16,7 +16,7 @@ from weighbridge.store.images import line_entries, problems_text
 from weighbridge.store.interned import instruction_ids, platform_ids
 from weighbridge.store.ledger.counts import add_counts
 from weighbridge.store.locks import lock_repositories
-from weighbridge.store.models import images, lines, repository_manifests
+from weighbridge.store.models import blobs, images, lines, repository_manifests
 from weighbridge.store.stored_images import load_images
 
 PASSING: Final = ("config_missing", "config_size_mismatch", "digest_mismatch")
@@ -42,6 +42,12 @@ _LACKING: Final = (
 )
 _HOLDERS: Final = (
     select(_live.repository_id).where(among_ids(_live.manifest_id)).distinct()
+)
+_LOCK: Final = (
+    select(blobs.c.id)
+    .where(among_ids(blobs.c.id))
+    .order_by(blobs.c.id)
+    .with_for_update()
 )
 _FACTS: Final = ChangedRows(
     images,
@@ -69,7 +75,11 @@ def keep_configs(connection: Connection, found: Sequence[Image]) -> None:
     ids = {
         d: b.id for d, b in find_blobs(connection, [i.digest for i in found]).items()
     }
+    # One that was forgotten meanwhile is nobody's.
+    found = [image for image in found if image.digest in ids]
     parameters = {"ids": listed(sorted(ids.values()))}
+    # A batch with which one of them enters has committed by then, or waits for us.
+    connection.execute(_LOCK, parameters)
     holders = set(connection.execute(_HOLDERS, parameters).scalars())
     lock_repositories(connection, holders)
     platforms = platform_ids(connection, (image.platform for image in found))

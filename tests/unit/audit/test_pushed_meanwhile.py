@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -118,7 +118,7 @@ def registry() -> Slow:
 async def a_long_pass(
     yard: Yard, registry: Slow, pusher: Pusher
 ) -> AsyncIterator["asyncio.Task[PassOutcome | None]"]:
-    """One that hangs at `1.0` until the block ends."""
+    """One that hangs at `1.0` until the block ends, or has ended it."""
     with yard.database.read() as connection:
         number = connection.execute(select(repositories.c.id)).scalar_one()
     async with pusher.context() as context:
@@ -127,7 +127,8 @@ async def a_long_pass(
         await registry.is_asked.wait()
         yield looking
         registry.may_answer.set()
-        await looking
+        if not looking.cancelled():
+            await looking
 
 
 def has(pusher: Pusher, *expected: str) -> Callable[[], bool]:
@@ -240,6 +241,30 @@ async def test_a_push_that_says_nothing_is_not_answered_by_a_pass_under_way(
         pusher.tell(a_push(None, is_delete=True))
         await wait_until(lambda: pusher.whole == [APP], "a whole pass is asked for")
 
+    assert pusher.outcomes == ["..."]
+
+
+async def test_a_push_that_says_nothing_is_not_answered_by_a_pass_that_is_taken_up(
+    yard: Yard, registry: Slow
+) -> None:
+    await yard.crawl(registry)
+    pusher = Pusher(yard, registry)
+    digest = registry.put(APP, "other", TWO)
+
+    async with a_long_pass(yard, registry, pusher) as looking:
+        await wait_until(lambda: yard.tags(APP)["other"].digest == digest, "it is kept")
+        looking.cancel()
+        with suppress(asyncio.CancelledError):
+            await looking
+        registry.put(APP, "other", THREE)
+        pusher.tell(a_push(None))
+        registry.may_answer.set()
+        async with a_long_pass(yard, registry, pusher) as again:
+            pass
+
+    outcome = again.result()
+    assert outcome is not None
+    assert outcome.result.complete
     assert pusher.outcomes == ["..."]
 
 

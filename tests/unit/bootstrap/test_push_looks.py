@@ -16,6 +16,7 @@ from weighbridge.bootstrap.waiting_pushes import show_inbox
 from weighbridge.errors import ConfigError
 from weighbridge.jobs.names import CRAWL, DELIVER, PUSH
 from weighbridge.store.models import repositories
+from weighbridge.store.push_tables import pushes
 
 
 async def test_a_look_leads_to_messages_and_numbers(tmp_path: Path) -> None:
@@ -73,6 +74,29 @@ async def test_a_repository_in_other_hands_is_rung_for_within_a_moment(
 
         await wait_until(lambda: stage.jobs.of(PUSH) == [APP], "it is asked for again")
         assert stage.outcomes == ["new", "..."]
+
+
+async def test_what_is_put_off_is_not_rung_for_though_others_have_its_repository(
+    tmp_path: Path,
+) -> None:
+    async with a_stage(tmp_path) as stage:
+        stage.registry.may_answer.set()
+        stage.registry.put("acme/web", "1.0", ONE)
+        for name in ("acme/app", "acme/web"):
+            stage.tell(name)
+            await stage.look(f"hub/{name}")
+            stage.tell(name)
+        with stage.database.write() as connection:
+            values = {"lease_until": T0 + MINUTE, "lease_owner": "elsewhere"}
+            connection.execute(update(repositories).values(values))
+            is_app = pushes.c.repository == "acme/app"
+            later = {"due_at": T0 + 60 * MINUTE}
+            connection.execute(update(pushes).where(is_app).values(later))
+        await stage.look(APP)
+        await stage.look("hub/acme/web")
+
+        await wait_until(lambda: stage.jobs.of(PUSH) != [], "one is asked for again")
+        assert stage.jobs.of(PUSH) == ["hub/acme/web"]
 
 
 async def test_f36_what_a_process_left_is_looked_at_by_the_next(tmp_path: Path) -> None:

@@ -79,3 +79,12 @@ def test_repositories_that_have_the_image_are_summed_up_anew(world: World) -> No
     with world.database.read() as connection:
         stale = stale_repositories(connection, world.registry_id)
     assert stale == [world.repository_id]
+
+
+def test_a_config_of_an_image_that_was_forgotten_meanwhile_is_left(
+    world: World,
+) -> None:
+    with world.database.write() as connection:
+        keep_configs(connection, [an_image()])
+
+        assert find_blobs(connection, [an_image().digest]) == {}

@@ -4,16 +4,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import select
 
-from support.images import a_layer, an_image, some_layers
+from support.images import OCI_INDEX, a_digest, a_layer, an_image, some_layers
 from support.store_world import T0, World
 from weighbridge.domain.access import digest_of
+from weighbridge.domain.document import Child, Descriptor, Index, Problem
 from weighbridge.domain.platform import DEFAULT
+from weighbridge.errors import StoreError
 from weighbridge.store.checking.verify import verify
 from weighbridge.store.images import keep_documents
+from weighbridge.store.late_configs import keep_configs
 from weighbridge.store.models import blobs
 from weighbridge.store.session import Database
 from weighbridge.store.summaries import refresh_if_stale
@@ -24,6 +28,21 @@ pytestmark = pytest.mark.only_on("postgresql")
 
 LONG_ENOUGH_S = 0.5
 """For a statement that waits for nobody."""
+
+
+ELSEWHERE = an_image([a_layer("m", 700, is_foreign=True)])
+HERE = an_image([a_layer("m", 900)])
+
+
+def an_index_of_what_is_elsewhere(world: World) -> Index:
+    """One tag leads to it: it lists the layer as a manifest, which nobody can read."""
+    (layer,) = ELSEWHERE.layers
+    child = Child(Descriptor(layer.media_type, layer.digest, 700), "image")
+    index = Index(a_digest("index"), OCI_INDEX, 300, (child,))
+    world.keep(ELSEWHERE)
+    world.keep(index, missing={layer.digest: "not_found"})
+    world.look({"multi": index})
+    return index
 
 
 @contextmanager
@@ -60,6 +79,81 @@ def test_a_batch_beside_a_refresh_is_not_written_over(database: Database) -> Non
 
     assert has_waited
     assert world.report().tags == 3
+    assert list(verify(database, {}, world.now, lambda *_: None)) == []
+
+
+def test_a_size_that_comes_late_beside_a_refresh_is_counted(
+    database: Database,
+) -> None:
+    world = World(database)
+    index = an_index_of_what_is_elsewhere(world)
+    with database.write() as connection:
+        move = Move("again", index.digest, None)
+        apply_moves(connection, world.claimed(connection), [move], world.now)
+
+    def refresh() -> None:
+        with database.write() as other:
+            refresh_if_stale(other, world.repository_id, world.now, [DEFAULT])
+
+    with database.write() as connection:
+        keep_documents(connection, [HERE], {})
+        waiting = threading.Thread(target=refresh)
+        waiting.start()
+        waiting.join(LONG_ENOUGH_S)
+    waiting.join(20)
+    refresh()
+
+    assert world.report().referenced_bytes == 2 * (300 + 900)
+
+
+def test_a_size_that_comes_late_and_a_batch_do_not_wait_for_each_other(
+    database: Database,
+) -> None:
+    world = World(database)
+    index = an_index_of_what_is_elsewhere(world)
+    # It holds as a layer, too, what its index lists.
+    world.look({"elsewhere": ELSEWHERE})
+    failed: list[StoreError] = []
+
+    def resize() -> None:
+        try:
+            world.keep(HERE)
+        except StoreError as exc:
+            failed.append(exc)
+
+    with database.write() as connection:
+        claim = world.claimed(connection)
+        waiting = threading.Thread(target=resize)
+        waiting.start()
+        waiting.join(LONG_ENOUGH_S)
+        apply_moves(connection, claim, [Move("a", index.digest, None)], world.now)
+    waiting.join(20)
+
+    assert failed == []
+
+
+def test_a_batch_beside_a_config_that_comes_late_is_summed_up_with_it(
+    database: Database,
+) -> None:
+    world = World(database)
+    image = replace(an_image(created_at=T0), diff_ids=())
+    world.keep(replace(image, created_at=None, problems=(Problem("x", "not today"),)))
+
+    def keep() -> None:
+        with database.write() as other:
+            keep_configs(other, [image])
+
+    with database.write() as connection:
+        move = Move("v1", image.digest, None)
+        apply_moves(connection, world.claimed(connection), [move], world.now)
+        refresh_if_stale(connection, world.repository_id, world.now, [DEFAULT])
+        waiting = threading.Thread(target=keep)
+        waiting.start()
+        waiting.join(LONG_ENOUGH_S)
+    waiting.join(20)
+    with database.write() as connection:
+        refresh_if_stale(connection, world.repository_id, world.now, [DEFAULT])
+
     assert list(verify(database, {}, world.now, lambda *_: None)) == []
 
 

@@ -54,6 +54,7 @@ _FACTS: Final = Rows(
         HAS_FACTS.label("has_facts"),
         IS_IMAGE.label("is_image"),
         func.coalesce(images.c.config_id, artifacts.c.config_id).label("config_id"),
+        images.c.problems.is_not(None).label("has_problems"),
         index_members.c.child_id,
     )
     .outerjoin_from(blobs, images, images.c.id == blobs.c.id)
@@ -62,7 +63,7 @@ _FACTS: Final = Rows(
     .outerjoin(index_members, and_(index_members.c.index_id == blobs.c.id, HAS_FACTS))
     .where(among_ids(blobs.c.id))
 )
-_KEEP_MISSING: Final = (
+_KEEP_AS_IT_IS: Final = (
     select(blobs.c.id)
     .where(among_ids(blobs.c.id))
     .order_by(blobs.c.id)
@@ -97,11 +98,15 @@ _HOLDERS: Final = (
 
 @dataclass(slots=True)
 class ManifestFacts:
-    """What is known of a manifest; nothing, where its document was never read."""
+    """What is known of a manifest; nothing, where its document was never read.
+
+    has_problems: of an image: its config may come late
+    """
 
     has_facts: bool
     is_image: bool
     config_id: int | None
+    has_problems: bool = False
     children: set[int] = field(default_factory=set)
 
 
@@ -176,7 +181,7 @@ def _run(
                 flips[manifest] = flip
         net.update(flips)
         facts |= read_facts(connection, flips.keys() - facts.keys())
-        facts |= _keep_missing(connection, facts, flips)
+        facts |= _keep_lacking(connection, facts, flips)
         wave = _below(facts, flips)
     _write(connection, repository_id, first, counts)
     moved = {
@@ -207,29 +212,33 @@ def read_facts(
     if not manifests:
         return found
     rows = _FACTS.read(connection, {"ids": listed(sorted(manifests))})
-    for manifest, has_facts, is_image, config_id, child in rows:
+    for manifest, has_facts, is_image, config_id, has_problems, child in rows:
         facts = found.get(manifest)
         if facts is None:
-            facts = found[manifest] = ManifestFacts(has_facts, is_image, config_id)
+            facts = found[manifest] = ManifestFacts(
+                has_facts, is_image, config_id, has_problems
+            )
         if child is not None:
             facts.children.add(child)
     return found
 
 
-def _keep_missing(
+def _keep_lacking(
     connection: Connection, facts: Mapping[int, ManifestFacts], flips: Mapping[int, int]
 ) -> dict[int, ManifestFacts]:
-    """Lock what enters without facts, and read it again: whoever brings the facts
-    has committed by now, or will find us among the holders."""
-    missing = sorted(
+    """Lock what enters without facts, or without what a config says, and read it again:
+    whoever brings that has committed by now, or will find us among the holders."""
+    lacking = sorted(
         manifest
         for manifest, flip in flips.items()
-        if flip > 0 and manifest in facts and not facts[manifest].has_facts
+        if flip > 0
+        and (known := facts.get(manifest)) is not None
+        and (known.has_problems or not known.has_facts)
     )
-    if not missing or settles_at_once(connection.dialect):
+    if not lacking or settles_at_once(connection.dialect):
         return {}
-    connection.execute(_KEEP_MISSING, {"ids": listed(missing)})
-    return read_facts(connection, missing)
+    connection.execute(_KEEP_AS_IT_IS, {"ids": listed(lacking)})
+    return read_facts(connection, lacking)
 
 
 def _below(

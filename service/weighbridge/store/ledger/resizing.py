@@ -38,11 +38,10 @@ def resize(connection: Connection, deltas: Mapping[int, int]) -> None:
     """
     if not deltas:
         return
-    _resize_listed(connection, deltas)
     moved = {blob: delta for blob, delta in deltas.items() if delta}
-    if not moved:
-        return
-    scopes, holders = _lock(connection, moved)
+    listing = _find_listing(connection, deltas)
+    scopes, holders = _lock(connection, moved, also=listing)
+    mark_uncounted(connection, listing)
     more: Counter[int] = Counter()
     for holder in holders:
         more[holder.repository_id] += moved[holder.blob_id]
@@ -52,13 +51,12 @@ def resize(connection: Connection, deltas: Mapping[int, int]) -> None:
         _resize_in(connection, scope, moved)
 
 
-def _resize_listed(connection: Connection, blob_ids: Collection[int]) -> None:
-    """A size may be all that is known of a manifest which an index lists and nobody
-    could read. No lock: a batch that comes to list it waits for its row, and one that
-    has read the old size is before or behind us at its repository's summary."""
+def _find_listing(connection: Connection, blob_ids: Collection[int]) -> set[int]:
+    """The repositories where these blobs are live manifests: of one that an index lists
+    and nobody could read, a size is all that is known. A batch that comes to list one
+    waits for its row, and knows the new size."""
     parameters = {"ids": listed(sorted(blob_ids))}
-    listing = connection.execute(_LISTING, parameters).scalars()
-    mark_uncounted(connection, list(listing))
+    return set(connection.execute(_LISTING, parameters).scalars())
 
 
 def _resize_in(
@@ -94,10 +92,11 @@ def _settled(
 
 
 def _lock(
-    connection: Connection, blob_ids: Collection[int]
+    connection: Connection, blob_ids: Collection[int], also: Collection[int] = ()
 ) -> tuple[Sequence[int], Sequence[Holder]]:
     """The scopes where these blobs are settled, and the repositories that hold them;
-    no repository of these writes until we commit, nor does a scope's settler."""
+    no repository of these, or of `also`, writes or is summed up until we commit, nor
+    does a scope's settler write."""
     blobs = sorted(blob_ids)
     scopes = find_scopes(connection, blobs)
     found = find_holders(connection, blobs)
@@ -105,6 +104,6 @@ def _lock(
         return scopes, found
     for scope in scopes:
         lock(connection, Purpose.SETTLE, scope)
-    lock_repositories(connection, {holder.repository_id for holder in found})
+    lock_repositories(connection, {holder.repository_id for holder in found} | {*also})
     # A batch that we waited for may have let one go.
     return scopes, find_holders(connection, blobs)
