@@ -17,6 +17,9 @@ from weighbridge.domain.routing import Route, Routed, group_values
 
 CAUSE_WITHIN: Final = timedelta(days=30)
 """What has the same cause belongs together for so long."""
+AHEAD: Final = timedelta(hours=1)
+"""What was told later than that from now was told by a clock that was ahead, and nobody
+knows when: it counts as not told. A pass may take its time between two looks at it."""
 LONGEST_GATHERING: Final = timedelta(hours=24)
 """A gathered message goes out by then, however many more come in."""
 GIVEN_UP_AFTER: Final = timedelta(hours=24)
@@ -24,7 +27,7 @@ GIVEN_UP_AFTER: Final = timedelta(hours=24)
 FIRST_PAUSE: Final = timedelta(seconds=1)
 LONGEST_PAUSE: Final = timedelta(minutes=15)
 
-_CAUSED: Final[frozenset[LimitKey]] = frozenset(
+SHARE_CAUSE: Final[frozenset[LimitKey]] = frozenset(
     ("max_compressed", "max_uncompressed", "max_growth", "max_layer_compressed")
 )
 """Limits on weight: what made an image too heavy may have made others so too."""
@@ -70,7 +73,7 @@ def cause_group(channel: str, cause_key: bytes) -> bytes:
 
 def can_share_cause(limit_key: LimitKey) -> bool:
     """Whether what exceeded this limit may be told by its cause."""
-    return limit_key in _CAUSED
+    return limit_key in SHARE_CAUSE
 
 
 def about(route: Route, routed: Routed) -> str:
@@ -90,12 +93,20 @@ def due_in_route(
     group: GroupState, now: datetime, *, wait_s: int, interval_s: int
 ) -> datetime:
     """One more waits in a group of a route: its first message goes after `wait_s`, the
-    next ones `interval_s` after the one before."""
-    if group.next_at is not None:
-        return group.next_at
-    if group.last_sent_at is not None:
+    next ones `interval_s` after the one before. What waits there already, of a route
+    with other times, goes with the one that is due first."""
+    due = _due_alone(group.last_sent_at, now, wait_s=wait_s, interval_s=interval_s)
+    if group.next_at is None:
+        return due
+    return group.next_at if group.is_tried else min(group.next_at, due)
+
+
+def _due_alone(
+    last_sent_at: datetime | None, now: datetime, *, wait_s: int, interval_s: int
+) -> datetime:
+    if last_sent_at is not None:
         interval = timedelta(seconds=interval_s)
-        earliest = group.last_sent_at + interval
+        earliest = last_sent_at + interval
         if earliest > now:
             return min(earliest, now + interval)  # the clock may have been ahead
     return now + timedelta(seconds=wait_s)
@@ -113,7 +124,9 @@ def due_in_cause(group: GroupState, route: Route, now: datetime) -> Due | None:
     3. What comes later within `repeat_s` is not told; then the cause begins anew.
     """
     last = group.last_sent_at
-    is_over = last is not None and last + timedelta(seconds=route.repeat_s) <= now
+    is_over = last is not None and (
+        last + timedelta(seconds=route.repeat_s) <= now or last > now + AHEAD
+    )
     if last is None or is_over:
         at_once = now + timedelta(seconds=route.group_wait_s)
         return Due(group.next_at or at_once, begins_anew=is_over)

@@ -55,7 +55,7 @@ _UNITS: Final = {
     # `Mb` is left out: it means megabits.
     for spelling in (name, name.lower(), name.upper())
 }
-_BYTES: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?([A-Za-z]*)", re.ASCII)
+_BYTES: Final = re.compile(r"([0-9]{1,19}(?:\.[0-9]{1,9})?) ?([A-Za-z]*)", re.ASCII)
 _MOST_BYTES: Final = 2**63 - 1
 
 

@@ -94,6 +94,9 @@ def due_opened(
 def due_resolved(row: Row[*tuple[Any, ...]], now: datetime) -> datetime:
     if row.is_cause:
         return gathered(_state(row), now, interval_s=row.interval_s)
+    waiting: datetime | None = row.next_at
+    if waiting is not None:
+        return waiting  # An end hurries nobody.
     return due_in_route(_state(row), now, wait_s=0, interval_s=row.interval_s)
 
 

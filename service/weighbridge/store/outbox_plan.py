@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, case, func, select
+from sqlalchemy import Connection, Row, bindparam, case, func, select
 
 from weighbridge.domain.grouping import (
+    AHEAD,
     CAUSE_WITHIN,
+    SHARE_CAUSE,
     about,
     can_share_cause,
     cause_group,
@@ -22,6 +24,7 @@ from weighbridge.store.push_tables import (
     notifications,
     violations,
 )
+from weighbridge.store.types import Moment
 
 _group = notification_groups.c
 _row = notifications.c
@@ -65,6 +68,9 @@ _OF_CAUSES: Final = (
     .join(notification_groups, _group.id == _row.group_id)
     .where(
         among_bytes(violations.c.cause_key),
+        # Other limits are told one by one, and say nothing of a cause.
+        violations.c.limit_key.in_(sorted(SHARE_CAUSE)),
+        _told_at <= bindparam("latest", type_=Moment()),
         _row.event == "opened",
         _row.dropped_for.is_(None),
         _row.given_up_at.is_(None),
@@ -139,7 +145,8 @@ def _told_causes(
     keys = sorted({row.cause_key for row in rows if row.cause_key is not None})
     if not keys:
         return {}
-    found = connection.execute(_OF_CAUSES, {"hashes": listed(keys)}).all()
+    parameters = {"hashes": listed(keys), "latest": now + AHEAD}
+    found = connection.execute(_OF_CAUSES, parameters).all()
     return {
         (row.channel, row.cause_key): _told(row)
         for row in found

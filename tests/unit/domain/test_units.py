@@ -232,3 +232,7 @@ def test_a_limit_of_nothing_is_none() -> None:
         parse_limit_bytes("0MB")
 
     assert caught.value.code == "invalid_bytes"
+
+
+def test_the_largest_number_of_bytes_is_read_as_it_is_written() -> None:
+    assert parse_bytes(written_bytes(2**63 - 1)) == 2**63 - 1

@@ -220,3 +220,26 @@ def test_clocks_of_two_processes_may_be_apart(outbox: OutboxWorld) -> None:
 
     # Put off by the longest pause, and asked by one whose clock is behind.
     assert outbox.claimed(now - 2 * SECOND) is None
+
+
+@pytest.mark.parametrize("wait_s", [600, 3 * 3600])
+def test_what_is_told_at_once_does_not_wait_with_what_a_slower_route_gathers(
+    database: Database, wait_s: int
+) -> None:
+    outbox = OutboxWorld(database)
+    outbox.opened("acme/a", routes=(Route("ops", group_wait_s=wait_s),))
+
+    outbox.opened("acme/b", routes=(Route("ops"),), now=T0 + SECOND)
+
+    assert outbox.next_due(T0) == T0 + SECOND
+
+
+def test_what_is_gathered_longer_does_not_put_off_what_waits(
+    outbox: OutboxWorld,
+) -> None:
+    outbox.opened("acme/a", routes=(Route("ops", group_wait_s=600),))
+
+    slower = Route("ops", group_wait_s=3 * 3600)
+    outbox.opened("acme/b", routes=(slower,), now=T0 + SECOND)
+
+    assert outbox.next_due(T0) == T0 + 10 * MINUTE

@@ -6,11 +6,13 @@ import pytest
 
 from support.outbox_world import OutboxWorld
 from support.store_world import T0
+from weighbridge.domain.policy import LimitKey
 from weighbridge.domain.routing import Route
 from weighbridge.store.session import Database
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 CAUSE = b"\x01" * 32
 LATER = T0 + 40 * DAY
@@ -85,3 +87,43 @@ def test_a_first_message_that_arrives_late_begins_nothing_anew(
     outbox.opened("acme/c", now=LATER + 2 * DAY, cause=CAUSE)
 
     assert outbox.kept()[-1].dropped_for == "listed"
+
+
+def test_other_limits_that_the_same_pushes_exceed_do_not_begin_a_cause_anew(
+    database: Database,
+) -> None:
+    outbox = OutboxWorld(database, (Route("ops", group_by=("repository",)),))
+    for number in range(6):
+        now = T0 + number * HOUR
+        keys: tuple[LimitKey, ...] = ("max_compressed", "max_layers")
+        for limit_key in keys:
+            outbox.opened(f"acme/r{number}", now=now, cause=CAUSE, limit_key=limit_key)
+        outbox.sent_until(now + 30 * MINUTE, now=now)
+
+    weights = outbox.kept()[::2]
+    assert [row.is_sent for row in weights] == [True, True] + [False] * 4
+    assert [row.dropped_for for row in weights] == [None, None] + ["listed"] * 4
+
+
+@pytest.mark.parametrize(
+    ("told_before", "told_ahead", "messages"), [(0, 3, 2), (2, 3, 2), (2, 1, 0)]
+)
+def test_what_a_clock_that_was_ahead_has_told_silences_no_cause_and_repeats_none(
+    database: Database, told_before: int, told_ahead: int, messages: int
+) -> None:
+    outbox = OutboxWorld(database, (Route("ops", group_by=("repository",)),))
+    for number in range(told_before):
+        outbox.opened(f"acme/a{number}", cause=CAUSE)
+        outbox.sent_until(T0 + HOUR)
+    ahead = T0 + 365 * DAY
+    for number in range(told_ahead):
+        outbox.opened(f"acme/b{number}", now=ahead, cause=CAUSE)
+    outbox.sent_until(ahead + DAY, now=ahead)
+
+    told = []
+    for number in range(4):
+        now = T0 + 2 * DAY + number * HOUR
+        outbox.opened(f"acme/c{number}", now=now, cause=CAUSE)
+        told += outbox.sent_until(now + 30 * MINUTE, now=now)
+
+    assert len(told) == messages
