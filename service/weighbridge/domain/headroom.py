@@ -3,6 +3,7 @@
 import heapq
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final, NamedTuple, TypeAlias
 
 from weighbridge.domain.policy import Policy
@@ -104,6 +105,7 @@ def nearest(
     """
     if not limits:
         return ()
+    limit = cache(limit)  # Each floor reads again what the one above it has read.
     found: list[Headroom] = []
     for floor in FLOORS:
         ranked = _ranked(read(spans(limits, floor)), limit)

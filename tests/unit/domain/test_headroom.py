@@ -88,6 +88,21 @@ def test_without_a_limit_nothing_is_read() -> None:
     assert sizes.read == 0
 
 
+def test_the_policies_are_asked_once_for_each_repository() -> None:
+    policies = PolicySet([a_policy("all", max_compressed=1_000)])
+    asked: list[NewestSize] = []
+
+    def limit(size: NewestSize) -> int | None:
+        asked.append(size)
+        return limit_of(policies)(size)
+
+    sizes = Sizes(a_size(number, f"r{number}") for number in range(300))
+    nearest(sizes, limits_in(policies), limit, most=500)
+
+    assert len(asked) == len(set(asked)) == 300
+    assert sizes.read > 300  # Far ones are read more than once.
+
+
 def test_where_enough_are_near_the_others_are_not_read() -> None:
     policies = PolicySet([a_policy("all", max_compressed=1_000)])
     sizes = Sizes(a_size(number, f"r{number}") for number in range(2_000))
