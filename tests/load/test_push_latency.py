@@ -33,6 +33,7 @@ from weighbridge.store.repositories import put_repositories
 
 PUSHES: Final = 200
 CRAWLS: Final = 10_000
+HISTORY: Final = 3
 GROWN: Final = 300_000
 GROWTH: Final = {"name": "growth", "max_growth": "25%", "min_growth": "100KB"}
 EVERY_S: Final = 0.1
@@ -119,7 +120,7 @@ def test_200_pushes_by_skopeo_are_told_with_line_and_growth(
 
 def push_history(pusher: Pusher, repository: str) -> None:
     """What the next push is compared with."""
-    for number in range(3):
+    for number in range(HISTORY):
         layer = made_layer("base", _bytes(f"{repository}:{number}", 500))
         pusher.push(repository, made_image(layer), f"1.0.{number}")
 
@@ -134,16 +135,17 @@ def _bytes(seed: str, size: int) -> bytes:
 
 
 def is_quiet(stage: PushStage) -> bool:
-    """Whether all that was pushed before the start has been seen and judged."""
+    """Whether all that was pushed before the start has been seen and judged, and the
+    registry has no more to tell of it: it tells one after the other."""
     with stage.database.read() as connection:
         table = repositories.c
         passed = connection.execute(
             select(func.count()).where(table.complete_passes > 0)
         ).scalar_one()
-        waits = connection.execute(
-            select(func.count()).select_from(pushes).where(pushes.c.done_at.is_(None))
+        done = connection.execute(
+            select(func.count(pushes.c.done_at)).select_from(pushes)
         ).scalar_one()
-    return passed == PUSHES and waits == 0
+    return passed == PUSHES and done == PUSHES * HISTORY
 
 
 def told(sink: MessageSink) -> dict[str, tuple[float, dict[str, Any]]]:

@@ -136,8 +136,8 @@ def test_f35_webhook_015_a_burst_is_shed_and_nothing_accepted_is_lost(
     assert rows_in(tmp_path) <= len(set(numbers))
     assert memory < 300 * 2**20
     # Of a thousand senders the generator itself takes longer to hear the answers.
-    if connections <= 300:
-        assert report.percentile(503, 0.9, waited=True) < 0.1
+    share = 0.99 if connections <= 300 else 0.9
+    assert report.percentile(503, share, waited=True) < 0.1
     assert up.get("/healthz")
 
 

@@ -42,6 +42,11 @@ def notifying_registry(folder: Path, receiver: str) -> Iterator[DockerRegistry]:
         "timeout": "2s",
         "threshold": 5,
         "backoff": "500ms",
+        # As `weighbridge webhook url` prints it: our own reads are not told to us.
+        "ignore": {
+            "mediatypes": ["application/octet-stream"],
+            "actions": ["pull", "mount"],
+        },
     }
     settings = {"notifications": {"endpoints": [endpoint]}}
     with docker_registry(folder, settings=settings) as registry:

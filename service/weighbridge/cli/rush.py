@@ -17,7 +17,7 @@ from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import SECURITY_HEADERS
 from weighbridge.web.webhooks.room import RETRY_AFTER_S, overloaded
 
-IN_HAND: Final = 160
+IN_HAND: Final = 120
 """Webhooks that are parsed, committed and answered at the same time."""
 RENEWED_S: Final = 1.0
 """So often at most the clocks of a connection are set by refusals."""
