@@ -29,6 +29,7 @@ def replayed(database_url: str) -> Replayed:
 def test_growth_is_told_of_once_for_each_hundred_updates_at_most(
     replayed: Replayed,
 ) -> None:
+    print(f"{replayed.updates} updates, {replayed.of_growth} messages of growth")
     assert replayed.updates > 120_000
     assert 0 < replayed.of_growth * 100 <= replayed.updates
 
@@ -39,6 +40,9 @@ def test_the_base_of_many_is_one_first_and_one_gathered_message(
     causes = replayed.causes_of("openjdk", SEPTEMBER, SOON)
     shared = {key for key in causes if len(replayed.repositories_with(key)) > 10}
 
+    for key in shared:
+        count = len(replayed.repositories_with(key))
+        print(f"{len(replayed.with_cause(key))} messages of a cause in {count}")
     assert len(shared) == 1
     for key in causes:
         assert len(replayed.with_cause(key)) <= 2
