@@ -14,7 +14,7 @@ from support.pushing import PushStage, a_push_stage
 from weighbridge.store.models import passes, repositories
 
 ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
-TAGS = 500
+TAGS = 300
 PER_SECOND = 25
 """So the pass takes 20 seconds, on a fast machine too; a slow one slows it as well."""
 BEGUN = 20

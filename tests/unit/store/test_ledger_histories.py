@@ -6,6 +6,7 @@ import pytest
 
 from support.brute_force import counted, stored
 from support.ledger_world import Fleet, History
+from support.seeds import seeds
 from weighbridge.store.ledger.settler import settle_all, settle_waiting
 from weighbridge.store.session import Database
 
@@ -13,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("scope", ["project", "registry", "repository"])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", seeds(0, 4, quick=2))
 def test_the_ledger_equals_brute_force_after_every_step_of_a_random_history(
     database: Database, seed: int, scope: str
 ) -> None:
@@ -26,7 +27,7 @@ def test_the_ledger_equals_brute_force_after_every_step_of_a_random_history(
         assert counted(database) == stored(database)
 
 
-@pytest.mark.parametrize("seed", range(100, 104))
+@pytest.mark.parametrize("seed", seeds(100, 4, quick=2))
 def test_what_waits_for_the_settler_is_right_once_it_has_been_settled(
     database: Database, seed: int
 ) -> None:

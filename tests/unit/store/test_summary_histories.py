@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from support.images import OCI_INDEX, a_digest, a_layer, an_artifact_of, an_image
 from support.plain_summary import plain_summary
+from support.seeds import seeds
 from support.store_world import T0, World, a_result
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import Child, Descriptor, Document, Image, Index
@@ -142,7 +143,7 @@ class History:
         keep_documents(connection, [document], {})
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", seeds(0, 12, quick=4))
 def test_a_refresh_says_what_a_plain_look_at_all_tags_says(
     database: Database, seed: int
 ) -> None:
@@ -165,7 +166,7 @@ def test_a_refresh_says_what_a_plain_look_at_all_tags_says(
                 assert plain.items() <= dict(summarize(*where).values).items()
 
 
-@pytest.mark.parametrize("seed", range(100, 108))
+@pytest.mark.parametrize("seed", seeds(100, 8, quick=2))
 @pytest.mark.parametrize(
     "sizes", [PageSizes(1, 1, 1), PageSizes(3, 2, 1), PageSizes(8, 12, 3)]
 )

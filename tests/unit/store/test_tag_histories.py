@@ -139,7 +139,7 @@ STEPS: Final = st.lists(
 
 
 @given(steps=STEPS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_any_history_counts_as_a_recount_does(
     engine: Engine, steps: list[tuple[str, object]]
 ) -> None:

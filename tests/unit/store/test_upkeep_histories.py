@@ -7,6 +7,7 @@ import pytest
 
 from support.brute_force import counted, stored
 from support.ledger_world import Fleet, History
+from support.seeds import seeds
 from weighbridge.domain.platform import DEFAULT
 from weighbridge.store.checking.verify import verify
 from weighbridge.store.ledger.settler import settle_all, settle_waiting
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("scope", ["project", "registry", "repository"])
-@pytest.mark.parametrize("seed", range(500, 504))
+@pytest.mark.parametrize("seed", seeds(500, 4, quick=2))
 def test_the_ledger_stays_right_while_repositories_are_forgotten_and_facts_pruned(
     database: Database, seed: int, scope: str
 ) -> None:

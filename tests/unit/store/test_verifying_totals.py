@@ -10,6 +10,7 @@ from sqlalchemy import text
 from support.brute_force import counted, stored
 from support.images import a_layer, an_image, an_index_of
 from support.ledger_world import Fleet, History
+from support.seeds import seeds
 from weighbridge.domain.platform import DEFAULT
 from weighbridge.store.checking.damage import count_damaged, drop_damaged
 from weighbridge.store.checking.differences import Difference
@@ -308,7 +309,7 @@ LEDGER = {
 }
 
 
-@pytest.mark.parametrize("seed", range(700, 706))
+@pytest.mark.parametrize("seed", seeds(700, 6, quick=2))
 def test_verify_names_exactly_the_rows_that_brute_force_finds_different(
     database: Database, seed: int
 ) -> None:
