@@ -16,7 +16,7 @@ from weighbridge.store.models import passes, repositories
 ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
 TAGS = 300
 PER_SECOND = 25
-"""So the pass takes 20 seconds, on a fast machine too; a slow one slows it as well."""
+"""So the pass takes 12 seconds, on a fast machine too; a slow one slows it as well."""
 BEGUN = 20
 """Tags that are stored by then."""
 PATIENCE_S = 100.0
