@@ -158,7 +158,10 @@ def told(sink: MessageSink) -> dict[str, tuple[float, dict[str, Any]]]:
 
 
 @pytest.mark.timeout(1200)
-def test_200_pushes_while_10000_crawls_wait(tmp_path: Path, engine: Engine) -> None:
+@pytest.mark.parametrize("sender", ["http", "skopeo"])
+def test_200_pushes_while_10000_crawls_wait(
+    tmp_path: Path, engine: Engine, sender: str
+) -> None:
     timed = Timed()
     address = free_address()
     with (
@@ -176,13 +179,18 @@ def test_200_pushes_while_10000_crawls_wait(tmp_path: Path, engine: Engine) -> N
         crew.worker()
         crew.wait_for(lambda: waiting(crew) < CRAWLS - 50, "the crawls have begun")
 
-        push_all(timed, registry.url)
+        if sender == "http":
+            push_all(timed, registry.url)
+        else:
+            for number in range(PUSHES):
+                name = f"shop/app{number}"
+                timed.push_by_skopeo(tmp_path / "image", registry.address, name)
         left = waiting(crew)
         crew.wait_for(lambda: len(timed.to_message(sink)) == PUSHES, "all are told")
 
         assert left > 0, "the crawls were over before the pushes"
         verdicts = timed.to_verdict(crew.database)
-        what = f"workers, {engine}, {left} crawls left at the end"
+        what = f"workers, {engine}, by {sender}, {left} crawls left at the end"
         check(what, verdicts, timed.to_message(sink))
 
 

@@ -12,9 +12,15 @@ from typing import Final
 from sqlalchemy import select
 
 from support.docker_registry import DockerRegistry
-from support.images_oci import OCI_MANIFEST, Pusher, made_image, made_layer
+from support.images_oci import (
+    OCI_MANIFEST,
+    MadeImage,
+    Pusher,
+    made_image,
+    made_layer,
+)
 from support.message_sink import MessageSink
-from support.pushing import SECRET
+from support.pushing import SECRET, skopeo_push
 from weighbridge.store.push_tables import pushes
 from weighbridge.store.session import Database
 
@@ -45,6 +51,11 @@ def telling(
     }
 
 
+def _heavy(repository: str) -> MadeImage:
+    content = random.Random(repository).randbytes(_OVER)  # noqa: S311 - no secret
+    return made_image(made_layer(repository, content), label=repository)
+
+
 @dataclass(slots=True)
 class Timed:
     """Seconds from when a manifest was sent to the registry, by repository."""
@@ -53,12 +64,17 @@ class Timed:
 
     def push(self, pusher: Pusher, repository: str) -> None:
         """An image that nobody has seen, into a repository of its own."""
-        content = random.Random(repository).randbytes(_OVER)  # noqa: S311 - no secret
-        image = made_image(made_layer(repository, content), label=repository)
+        image = _heavy(repository)
         for blob in (image.config, *image.layers):
             pusher.push_blob(repository, blob)
         self.began[repository] = time.time()
         pusher.push_manifest(repository, "1.0", image.manifest, OCI_MANIFEST)
+
+    def push_by_skopeo(self, folder: Path, registry: str, repository: str) -> None:
+        """The same by skopeo, from its own start on."""
+        image = _heavy(repository)
+        self.began[repository] = time.time()
+        skopeo_push(folder, registry, f"{repository}:1.0", image)
 
     def to_verdict(self, database: Database) -> dict[str, float]:
         with database.read() as connection:

@@ -15,7 +15,7 @@ from weighbridge.audit.progress import Progress
 from weighbridge.bootstrap.crawling import crawl
 from weighbridge.config import load_settings
 
-TAGS = 1000
+TAGS = 250
 _REQUEST = re.compile(r'"(GET|HEAD) (/v2/[^ "?]*)')
 
 
