@@ -23,6 +23,8 @@ from weighbridge.domain.document import Layer
 from weighbridge.domain.platform import Platform
 from weighbridge.errors import ListingError, RateLimited, RegistryError, TransportError
 
+pytestmark = pytest.mark.slow
+
 RESET = TransportError("the connection was reset", code="connection_reset")
 
 

@@ -19,6 +19,8 @@ from weighbridge.audit.writer import Writer
 from weighbridge.domain.routing import Route, RouteMatch
 from weighbridge.store.session import Database
 
+pytestmark = pytest.mark.slow
+
 BOTH = (Route("ops"), Route("hook"))
 
 

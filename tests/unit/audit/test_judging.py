@@ -10,6 +10,8 @@ from support.database import Engine, a_database
 from support.policies import a_policy
 from weighbridge.domain.policy import Match
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def court(tmp_path: Path, engine: Engine) -> Iterator[Court]:

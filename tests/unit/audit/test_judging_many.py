@@ -13,6 +13,8 @@ from weighbridge.domain.platform import DEFAULT, Platform
 from weighbridge.domain.waiver import NewWaiver
 from weighbridge.store.waivers import put_waiver
 
+pytestmark = pytest.mark.slow
+
 ARM = Platform("linux", "arm64")
 GROWTH = a_policy("growth", max_growth=0.25, min_growth=50 * MB)
 DEBIAN = ("FROM debian", a_layer("debian", 50 * MB))

@@ -17,6 +17,8 @@ from weighbridge.errors import AuthError, QuotaSpent, RateLimited, TransportErro
 from weighbridge.store.models import repositories
 from weighbridge.store.reports import find_repository
 
+pytestmark = pytest.mark.slow
+
 ONE = a_served_image(layers=[a_layer("one", 100)])
 TWO = a_served_image(layers=[a_layer("two", 200)])
 APP = "acme/app"

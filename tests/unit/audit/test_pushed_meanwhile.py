@@ -27,6 +27,8 @@ from weighbridge.domain.digest import Digest
 from weighbridge.store.models import repositories
 from weighbridge.store.session import Connection, Database
 
+pytestmark = pytest.mark.slow
+
 P = ParamSpec("P")
 T = TypeVar("T")
 ONE, TWO, THREE = (

@@ -33,6 +33,8 @@ from weighbridge.telemetry import Telemetry
 from weighbridge.web.app import create_app
 from weighbridge.web.options import WebOptions
 
+pytestmark = pytest.mark.slow
+
 PYTHON = an_image(some_layers(55_025_206, 5_163_370, 196_877_237))
 ARM = an_image(some_layers(41_000_000, name="arm"), platform=Platform("linux", "arm64"))
 

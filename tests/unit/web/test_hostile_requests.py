@@ -19,6 +19,8 @@ from weighbridge.web.app import create_app
 from weighbridge.web.options import WebOptions, host_of, is_loopback
 from weighbridge.web.rights import RIGHTS, WRITES
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def filled(world: World) -> World:

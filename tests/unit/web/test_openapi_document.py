@@ -25,6 +25,8 @@ from weighbridge.web.app import create_app
 from weighbridge.web.openapi import ANSWERS, WRITE_ANSWERS
 from weighbridge.web.options import WebOptions
 
+pytestmark = pytest.mark.slow
+
 PASSES = "/api/v1/passes/{pass_id}"
 ASKED: Mapping[str, list[str]] = {
     "/api/v1/registries": ["", "?no=1"],

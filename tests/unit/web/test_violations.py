@@ -16,6 +16,8 @@ from support.violations import TORCH, Violations, waived
 from weighbridge.domain.cause import Cause, LineChange
 from weighbridge.web.violation_rows import VIOLATION_COLUMNS, ViolationRow
 
+pytestmark = pytest.mark.slow
+
 API = "/api/v1/violations"
 HOSTILE = '"><script>alert(1)</script>=cmd|\u202e'
 

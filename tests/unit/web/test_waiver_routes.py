@@ -19,6 +19,8 @@ from weighbridge.web.app import create_app
 from weighbridge.web.bodies import BODY_BYTES
 from weighbridge.web.options import WebOptions
 
+pytestmark = pytest.mark.slow
+
 PATH = "/api/v1/waivers"
 WISH = {
     "registry": "hub",

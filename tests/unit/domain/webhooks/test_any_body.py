@@ -13,6 +13,8 @@ from weighbridge.domain.reference import is_repository_name, is_tag
 from weighbridge.domain.webhooks import Told, read_body
 from weighbridge.domain.webhooks.reading import ADAPTERS
 
+pytestmark = pytest.mark.slow
+
 HEADERS: Final = st.fixed_dictionaries(
     {},
     optional={
