@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 def test_the_ledger_equals_brute_force_after_every_step_of_a_random_history(
     database: Database, seed: int, scope: str
 ) -> None:
-    history = History(Fleet(database, scope=scope), random.Random(seed))  # noqa: S311
+    history = History(Fleet(database, scope=scope), random.Random(seed))  # noqa: S311 - no secret
 
     for _ in range(60):
         history.step()
@@ -31,7 +31,7 @@ def test_the_ledger_equals_brute_force_after_every_step_of_a_random_history(
 def test_what_waits_for_the_settler_is_right_once_it_has_been_settled(
     database: Database, seed: int
 ) -> None:
-    rnd = random.Random(seed)  # noqa: S311
+    rnd = random.Random(seed)  # noqa: S311 - no secret
     history = History(Fleet(database), rnd)
 
     for _ in range(80):

@@ -45,7 +45,7 @@ class Crawler:
         self._database = fleet.database
         self._repository = fleet.ids[name]
         self._documents = documents
-        self._rnd = random.Random(name)  # noqa: S311
+        self._rnd = random.Random(name)  # noqa: S311 - no secret
 
     def work(self) -> None:
         for turn in range(ROUNDS):
@@ -84,7 +84,7 @@ class Crawler:
 
 def test_every_total_is_right_after_pruning_beside_crawls(database: Database) -> None:
     fleet = Fleet(database)
-    universe = Universe(random.Random(900))  # noqa: S311
+    universe = Universe(random.Random(900))  # noqa: S311 - no secret
     documents = [*universe.ready, *universe.late]
     crawlers = [Crawler(fleet, name, documents) for name in fleet.names]
     retention = Retention(None, timedelta(days=1))

@@ -147,7 +147,7 @@ class History:
 def test_a_refresh_says_what_a_plain_look_at_all_tags_says(
     database: Database, seed: int
 ) -> None:
-    rnd = random.Random(seed)  # noqa: S311
+    rnd = random.Random(seed)  # noqa: S311 - no secret
     history = History(database, rnd)
 
     for _ in range(60):
@@ -173,7 +173,7 @@ def test_a_refresh_says_what_a_plain_look_at_all_tags_says(
 def test_tags_that_are_read_page_by_page_say_what_all_of_them_say(
     database: Database, seed: int, sizes: PageSizes
 ) -> None:
-    history = History(database, random.Random(seed))  # noqa: S311
+    history = History(database, random.Random(seed))  # noqa: S311 - no secret
 
     for _ in range(40):
         world = history.step()

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 def test_the_ledger_stays_right_while_repositories_are_forgotten_and_facts_pruned(
     database: Database, seed: int, scope: str
 ) -> None:
-    rnd = random.Random(seed)  # noqa: S311
+    rnd = random.Random(seed)  # noqa: S311 - no secret
     history = History(Fleet(database, scope=scope), rnd, upkeep=0.15)
 
     for step in range(100):

@@ -65,7 +65,7 @@ def test_nothing_is_wrong_with_what_the_store_has_written(fleet: Fleet) -> None:
 
 @pytest.mark.parametrize("seed", range(300, 303))
 def test_nothing_is_wrong_after_a_random_history(database: Database, seed: int) -> None:
-    history = History(Fleet(database), random.Random(seed))  # noqa: S311
+    history = History(Fleet(database), random.Random(seed))  # noqa: S311 - no secret
 
     for _ in range(60):
         history.step()
@@ -313,7 +313,7 @@ LEDGER = {
 def test_verify_names_exactly_the_rows_that_brute_force_finds_different(
     database: Database, seed: int
 ) -> None:
-    rnd = random.Random(seed)  # noqa: S311
+    rnd = random.Random(seed)  # noqa: S311 - no secret
     history = History(Fleet(database), rnd)
     for _ in range(40):
         history.step()
