@@ -63,7 +63,7 @@ def _table(registries: Selection) -> Object:
                 _AGE,
             ),
             Column(
-                "Not looked at yet",
+                "Not crawled yet",
                 registries.latest("weighbridge_crawl_repositories_pending"),
                 _WAITING,
                 "color-background",
@@ -201,7 +201,7 @@ def _costs(registries: Selection) -> list[Object]:
         stat(
             "Digests that did not match",
             "Contents in the shown time that did not hash to the digest that they were"
-            " asked by. Anything above 0 wants a look at the registry or a cache.",
+            " asked by. Anything above 0: check the registry or the cache before it.",
             registries.increase("weighbridge_integrity_errors_total"),
             Look(fields.COUNT, "no crawl yet", fields.ANY_IS_BAD, decimals=0),
         ),

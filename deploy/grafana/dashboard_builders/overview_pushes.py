@@ -10,7 +10,7 @@ from dashboard_builders.panels import stat
 from dashboard_builders.queries import Selection
 from dashboard_builders.shapes import Object
 
-_NO_PUSH: Final = "no push was told"
+_NO_PUSH: Final = "no push event was received"
 _NO_WEBHOOK: Final = "no webhooks configured"
 _NO_CHANNEL: Final = "no channels configured"
 
@@ -32,21 +32,21 @@ def _now(service: Selection) -> list[Object]:
     return [
         stat(
             "Pushes that wait",
-            "Pushes that a webhook told of and that nobody has looked at yet.",
+            "Push events that were received and whose tags are not crawled yet.",
             service.latest("weighbridge_pushes_waiting"),
             Look(fields.COUNT, "no service"),
         ),
         stat(
             "Push that waits longest",
-            "How long ago it was told.",
+            "How long ago it was received.",
             # It is 0 where none waits.
             f"time() - ({oldest} > 0)",
             Look(fields.SECONDS, "none waits", decimals=0),
         ),
         stat(
             "Messages given up",
-            "Messages in the shown time that a channel did not take for a day: nobody"
-            " was told.",
+            "Messages in the shown time that a channel did not take for a day: they"
+            " were never delivered.",
             service.common_increase(given_up, "channel"),
             Look(fields.COUNT, _NO_CHANNEL, fields.ANY_IS_BAD, decimals=0),
         ),
@@ -76,7 +76,7 @@ def _judged(registries: Selection) -> Object:
     )
     return chart(
         "Pushes judged",
-        "Pushed tags that were looked at, by what policies say of them.",
+        "Pushed tags that were crawled, by what policies say of them.",
         [Line("{{registry}} {{verdict}}", audits)],
         Look(fields.EVENTS_A_SECOND, _NO_PUSH),
         steps=False,

@@ -33,10 +33,10 @@ def _itself(service: Selection) -> list[Object]:
     ticked = service.latest("weighbridge_scheduler_last_tick_timestamp_seconds")
     return [
         stat(
-            "Scheduler last looked",
-            "How long ago the scheduler last looked for due work; it does so every few"
+            "Scheduler last ran",
+            "How long ago the scheduler last searched for due work; it does so every few"
             " seconds.",
-            # It is 0 until the first look.
+            # It is 0 until the first run.
             f"time() - ({ticked} > 0)",
             Look(fields.SECONDS, "not yet", _LATE, decimals=0),
         ),
@@ -49,14 +49,14 @@ def _itself(service: Selection) -> list[Object]:
         ),
         stat(
             "Inventory read",
-            "Whether the last look at the inventory succeeded; else older numbers are"
+            "Whether the inventory was read at the last attempt; else older numbers are"
             " served.",
             service.latest("weighbridge_exporter_collect_errors"),
             Look(fields.NUMBER, "no service", words=_FAILED),
         ),
         stat(
             "Policies read",
-            "Whether every file of policies could be read when last looked at; else the"
+            "Whether every file of policies was loaded at the last attempt; else the"
             " policies from before are in force.",
             service.least("weighbridge_config_last_reload_successful"),
             Look(fields.NUMBER, "no service", words=_RELOADED),

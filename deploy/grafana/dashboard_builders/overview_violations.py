@@ -27,7 +27,7 @@ def violations(repositories: Selection, service: Selection) -> Section:
 def _repositories(repositories: Selection) -> Object:
     return table(
         "Repositories with violations",
-        "Limits that an image of the repository exceeds and that nobody has waived. A"
+        "Limits that an image of the repository exceeds and that are not waived. A"
         " row leads to the line that is heavy.",
         [
             Label("registry", "Registry", 140),

@@ -129,7 +129,7 @@ def _on_disk(sizes: Sizes) -> Object:
             Line("Newest image", sizes.on_disk, colours.OWN),
             Line("Limit", sizes.disk_limit, colours.OVER, dashed=True),
         ],
-        Look(fields.BYTES, "Not measured yet, or a layer does not tell its size"),
+        Look(fields.BYTES, "Not measured yet, or the size of a layer is not known"),
     )
 
 

@@ -59,7 +59,7 @@ def _split(sizes: Sizes) -> Object:
         "What the repository stores, split into what only it refers to and what others"
         " refer to as well, stacked.",
         [
-            Line("Only here", sizes.exclusive, colours.OWN),
+            Line("Exclusive to this repository", sizes.exclusive, colours.OWN),
             Line(
                 "Shared with others",
                 f"{sizes.deduplicated} - {sizes.exclusive}",

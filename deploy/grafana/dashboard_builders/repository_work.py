@@ -43,7 +43,7 @@ def tags_and_pushes(sizes: Sizes, repository: Selection) -> Section:
                     ),
                     stat(
                         "Last seen whole",
-                        "How long ago a pass last saw the whole repository.",
+                        "How long ago the last complete crawl of the repository ended.",
                         repository.age(_AUDITED),
                         Look(fields.SECONDS, _not_wanted("audited"), decimals=0),
                     ),
