@@ -251,7 +251,7 @@ class Crawl:
         if held:
             self._outcomes.note(
                 "removals_held",
-                f"{held} repositories have vanished at once; they are kept until "
+                f"{held} repositories are missing at once; they are kept until "
                 "another crawl finds the same",
             )
         return held

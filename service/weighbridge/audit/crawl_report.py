@@ -31,7 +31,7 @@ class RegistryCrawl:
     distinct images behind the tags looked at, read now or before.
 
     resumed_at: when the crawl began that this one went on with; None: it is its own
-    taken_over: repositories that had been looked at before it was cut off, counted
+    taken_over: repositories that had been crawled before it was cut off, counted
                 in the other numbers
     held:       repositories whose vanishing waits for a second look
     troubled:   repositories that are not `ok`, worst first

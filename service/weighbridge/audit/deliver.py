@@ -207,7 +207,7 @@ def _tell_failure(
         why=error.message,
     )
     if again is None:
-        log.error("message given up: nobody took it for a day")
+        log.error("message given up: the channel did not take it for a day")
     else:
         log.warning("message not sent", retry_at=again.isoformat())
 

@@ -35,9 +35,7 @@ async def when_free(
             return outcome
         if wait_s is not None:
             await sleep(wait_s)
-    raise StaleFence(
-        "another process is looking at it now", code="busy", retryable=True
-    )
+    raise StaleFence("another process is crawling it now", code="busy", retryable=True)
 
 
 async def look_at(

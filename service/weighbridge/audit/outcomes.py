@@ -13,7 +13,7 @@ UNREACHABLE_IN_A_ROW: Final = 3
 """So many repositories fail for want of a connection: the rest are not asked."""
 
 _WORDS: Final = {
-    "partial": "the look did not reach the end; what was not seen is unchanged",
+    "partial": "the crawl did not reach the end; what was not seen is unchanged",
     "missing": "the registry does not know this repository",
     "unauthorized": "the registry refuses these credentials",
     "unreachable": "the registry could not be reached",
@@ -65,7 +65,7 @@ class Outcomes:
             self._note(name, fault.tag, fault.code, fault.message)
 
     def take_over(self, visited: Visited) -> None:
-        """Count a repository that was looked at before the crawl was cut off."""
+        """Count a repository that was crawled before the crawl was cut off."""
         self.repository_ids.append(visited.repository_id)
         self.taken_over += 1
         self._count(visited.state, visited.tags)

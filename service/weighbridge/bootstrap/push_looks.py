@@ -282,4 +282,4 @@ def _log_failure(task: "asyncio.Task[None]") -> None:
         return
     log = structlog.get_logger("weighbridge.push")
     code = exc.code if isinstance(exc, WeighbridgeError) else "bug"
-    log.error("a push could not be looked at", code=code, why=str(exc))
+    log.error("a push could not be handled", code=code, why=str(exc))

@@ -117,7 +117,7 @@ def next_steps(check: Check, quote: Quote = printable) -> list[str]:
         raised = dict.fromkeys(_where(each, quote) for each in failed)
         steps.append(f"{_remedy(check, failed)}, or raise {' and '.join(raised)}")
     if any(each.outcome == "unknown" for each in held):
-        steps.append("--allow-unknown lets a size that is not known pass, and warns")
+        steps.append("--allow-unknown accepts a size that is not known, and warns")
     if check.not_weighed:
         steps.append("push what could not be read again, or name a --platform")
     return steps

@@ -36,7 +36,7 @@ _COLUMNS: Final = (
     "weighed_bytes",
 )
 _FAULTS_SHOWN: Final = 20
-_KEPT: Final = "nothing looked at; what was known is kept"
+_KEPT: Final = "nothing was crawled; what was known is kept"
 
 
 def crawl_json(report: CrawlReport) -> str:
@@ -122,8 +122,8 @@ def _held_lines(registry: RegistryCrawl, screen: Screen) -> list[str]:
     if not registry.held:
         return []
     text = (
-        f"  held   {plural(registry.held, 'repository', 'repositories')} vanished at "
-        "once and stay until a second crawl agrees (removals_held)"
+        f"  held   {plural(registry.held, 'repository', 'repositories')} are missing "
+        "at once and stay until a second crawl agrees (removals_held)"
     )
     return [screen.wrapped(text)]
 
@@ -152,7 +152,7 @@ def _counts(registry: RegistryCrawl, screen: Screen) -> list[str]:
         plural(registry.tags, "tag"),
         plural(registry.images, "image"),
         f"{plural(failed, 'tag')} not weighed" if failed else "",
-        f"{registry.taken_over:,} looked at before" if registry.taken_over else "",
+        f"{registry.taken_over:,} crawled before" if registry.taken_over else "",
         requests,
         f"{format_bytes(registry.bytes_read, iec=screen.iec)} read",
         f"{format_bytes(registry.weighed_bytes, iec=screen.iec)} weighed",

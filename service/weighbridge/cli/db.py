@@ -48,7 +48,7 @@ def upgrade(options: Options) -> int:
 @command.command(epilog=_VERIFY)
 @common_options(results=True, sizes=False)
 def verify(options: Options) -> int:
-    """Count every total anew and compare it with what is kept.
+    """Count every total again and compare it with what is kept.
 
     Nothing is changed, and a service may run beside it. Exits with 1 if anything
     differs, with 0 if all is right.
@@ -69,7 +69,7 @@ def verify(options: Options) -> int:
 @click.argument("registry", required=False)
 @common_options(results=True, sizes=False)
 def recount(options: Options, registry: str | None) -> int:
-    """Count the totals of REGISTRY anew and keep what was counted.
+    """Count the totals of REGISTRY again and keep what was counted.
 
     Without REGISTRY those of all registries; then facts that are not whole are
     dropped too, and the next crawl reads them again. Crawls of a registry wait
@@ -119,7 +119,7 @@ def _is_meant(question: str) -> bool:
         from weighbridge.errors import UsageError
 
         raise UsageError(
-            "nobody is there to be asked whether this is meant",
+            "there is no terminal to ask whether this is meant",
             code="not_confirmed",
             hint="--yes",
         )

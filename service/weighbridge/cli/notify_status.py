@@ -13,7 +13,7 @@ from weighbridge.cli.streams import emit
 from weighbridge.domain.channel_report import ChannelReport
 
 _EXAMPLE: Final = "\b\nExample:\n  weighbridge notify status"
-_NOTHING: Final = "nothing was ever to be told"
+_NOTHING: Final = "no notification was ever due"
 _COLUMNS: Final = (
     "CHANNEL",
     "STATE",

@@ -90,8 +90,8 @@ def try_(
     """Show what limits would flag, before they are set.
 
     Held against them is the newest image of every repository, as the last crawl left
-    it. Nothing is written, nobody is told, no registry is asked; the policies that
-    are in force do not matter.
+    it. Nothing is written, no notification is sent, no registry is asked; the
+    policies that are in force do not matter.
     """
     if all(given[key] is None for key in given if key != "min_growth"):
         raise click.UsageError("say at least one limit, such as --max-compressed 500MB")

@@ -16,7 +16,7 @@ Example:
 @click.command(epilog=_EXAMPLES)
 @common_options()
 def command(options: Options) -> int:
-    """Ring every few seconds, so that workers look for what is due.
+    """Enqueue what is due, every few seconds, for workers to do.
 
     One is enough. A second one is harmless: the database says what is due, and who
     does it.

@@ -64,7 +64,7 @@ def create(options: Options, role: str, name: str | None, expires: str | None) -
 def list_(options: Options) -> int:
     """List all tokens, also those that are not valid any more.
 
-    The tokens themselves are shown to nobody again. When one was last used is kept
+    The tokens themselves are never shown again. When one was last used is kept
     to the minute.
     """
     settings = options.settings()

@@ -151,7 +151,7 @@ def _foot(
     if any(row.newest_uncompressed_confidence == "estimate" for row in rows):
         text += "   ~ estimate"
     if any(_is_old(row) for row in rows):
-        text += "   ! the last look failed or was cut short"
+        text += "   ! the last crawl failed or was cut short"
     if by == "growth":
         text += "   baseline: median of the ten images before the newest"
     return [text, *_all_stale(registries, screen)]
@@ -174,7 +174,7 @@ def _storage_foot(
     )
     lines = [screen.wrapped(text)]
     if any(_is_old(row) for row in rows):
-        lines.append("  ! the last look failed or was cut short")
+        lines.append("  ! the last crawl failed or was cut short")
     return [*lines, *_all_stale(registries, screen)]
 
 

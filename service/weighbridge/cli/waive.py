@@ -50,7 +50,7 @@ def command() -> None:
 def create(
     options: Options, ref: str, limit_key: str | None, reason: str, until: str
 ) -> int:
-    """Waive what REF violates: nobody is told of it, and no alert counts it.
+    """Waive what REF violates: no notification is sent, and no alert counts it.
 
     REF is registry/repository[:tag]; * stands for any text, slashes included. Without
     a tag every tag is meant, without --limit every limit. `weighbridge waive REF ...`

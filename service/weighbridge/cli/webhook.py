@@ -21,7 +21,7 @@ Examples:
 
 @click.group(cls=Group, epilog=_EXAMPLES)
 def command() -> None:
-    """Have registries tell of pushes."""
+    """Have registries send push events."""
 
 
 @command.command(epilog=_EXAMPLES)

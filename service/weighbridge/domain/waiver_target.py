@@ -71,7 +71,7 @@ def checked_reason(text: str) -> str:
     if not reason or len(reason) > REASON_CHARACTERS:
         raise refused(
             f"a waiver needs a reason of 1 to {REASON_CHARACTERS} characters",
-            "say why it is accepted, for whoever looks at it next",
+            "say why it is accepted, for the next person who reads it",
         )
     return reason
 

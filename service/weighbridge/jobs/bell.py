@@ -54,4 +54,4 @@ class Bell:
             try:
                 self._jobs.put(job, argument, first=first)
             except Exception as exc:  # noqa: BLE001 - the thread must outlive any ring
-                self._log.error("nobody is asked for work", code="bug", why=repr(exc))
+                self._log.error("no work is enqueued", code="bug", why=repr(exc))

@@ -163,7 +163,7 @@ class SharedPacing:
                 raise RateLimited(
                     f"the registry is not to be asked again for {wait_s / 60:.0f}"
                     " minutes",
-                    hint="the next pass goes on from here",
+                    hint="the next crawl goes on from here",
                     retry_after=wait_s,
                 )
             if wait_s > 0:

@@ -82,7 +82,7 @@ def parse_head(raw: bytes) -> Head:
             read_here.append((key, value))
     minor, status, reason = found.groups(b"")
     if status == _SWITCHING_PROTOCOLS:
-        raise BadAnswer("the answer switches to a protocol that nobody asked for")
+        raise BadAnswer("the answer switches to a protocol that was not asked for")
     length, chunked = None, False
     keeps, encoded = minor == b"1", False
     for key, value in read_here:

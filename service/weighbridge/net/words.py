@@ -42,7 +42,10 @@ def unconnected(exc: httpx.ConnectError) -> tuple[str, str]:
                 "write http:// in place of https://, or say --plain-http",
             )
         said = reason.replace("_", " ").lower() or "no reason was given"
-        return f"no TLS connection ({said})", "ask whoever runs it which TLS it speaks"
+        return (
+            f"no TLS connection ({said})",
+            "ask its operator which TLS versions it accepts",
+        )
     if isinstance(exc, HandshakeFailed):
         return (
             "it ended the connection while TLS was begun",
@@ -62,7 +65,7 @@ def _untrusted(cause: ssl.SSLCertVerificationError) -> tuple[str, str]:
     """The words after the colon are OpenSSL's: `self-signed certificate`."""
     said = cause.verify_message.rstrip(".")
     if cause.verify_code == _EXPIRED:
-        return "its certificate has expired", "ask whoever runs it to renew it"
+        return "its certificate has expired", "ask its operator to renew it"
     if cause.verify_code in _OTHER_NAME:
         return f"its certificate is for another name: {said}", "check the address"
     return f"its certificate is not trusted: {said}", "name its authority with ca_file"

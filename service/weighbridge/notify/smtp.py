@@ -171,7 +171,7 @@ def _refused(channel: str, what: str, code: int, said: bytes | str) -> NotifyErr
         f"channel {channel}: {what}: {code} {_shown(said)}",
         code="channel_busy" if is_busy else "channel_refused",
         retryable=is_busy,
-        hint="" if is_busy else "ask whoever runs the mail server",
+        hint="" if is_busy else "ask the operator of the mail server",
     )
 
 

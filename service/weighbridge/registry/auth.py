@@ -230,7 +230,7 @@ def _choose(challenges: list[Challenge]) -> Challenge:
     raise AuthError(
         f"the registry offers {offered[:80]} to sign in: only Basic, and Bearer with"
         " a realm, are known",
-        hint="ask whoever runs the registry",
+        hint="ask the operator of the registry",
     )
 
 

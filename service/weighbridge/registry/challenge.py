@@ -108,5 +108,5 @@ def _skip(pattern: re.Pattern[str], text: str, at: int) -> int:
 def _malformed(reason: str) -> AuthError:
     return AuthError(
         f"the registry's WWW-Authenticate header cannot be read: {reason}",
-        hint="ask whoever runs the registry; a proxy before it may have changed it",
+        hint="ask the operator of the registry; a proxy before it may have changed it",
     )

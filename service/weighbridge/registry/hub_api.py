@@ -140,7 +140,7 @@ class _Seen:
                 "the listing changed while it was read: it brought"
                 f" {self.entries} of {self._wanted} entries",
                 code="listing_changed",
-                hint="the next pass reads it again",
+                hint="the next crawl reads it again",
                 retryable=True,
             )
 

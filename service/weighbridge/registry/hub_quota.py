@@ -98,8 +98,8 @@ class PullQuota:
         self._limit, self._remaining = self._limit or 0, 0
         return QuotaSpent(
             "Docker Hub's quota of pulls is spent",
-            hint="sign in with `auth`: a paid plan has none. A crawl goes on from here"
-            " in its next pass",
+            hint="sign in with `auth`: a paid plan has none. The next crawl goes on"
+            " from here",
             retry_after=self._comes_back_in(),
         )
 
@@ -137,7 +137,7 @@ class PullQuota:
             raise QuotaSpent(
                 f"{self._remaining} of {self._limit} pulls are left of Docker Hub's"
                 f" quota, and {self._kept} are kept for others",
-                hint="the next pass goes on from here; `limits.keep_quota` says how"
+                hint="the next crawl goes on from here; `limits.keep_quota` says how"
                 " much is kept",
                 retry_after=self._comes_back_in(),
             )

@@ -120,7 +120,7 @@ def _rate_limited(
     is_quota = "pull rate limit" in said.text
     return RateLimited(
         told,
-        hint="sign in with `auth`, or look less often (`interval`)"
+        hint="sign in with `auth`, or crawl less often (`interval`)"
         if is_quota
         else "set `limits` for this registry lower",
         retryable=not is_quota,
@@ -189,8 +189,8 @@ def _asked(question: Question, who: str) -> str:
 def _sign_in(question: Question, who: str) -> str:
     if question.operation == "catalog":
         return (
-            "the catalog may be closed to this user: name the repositories to look"
-            " at in `repositories`"
+            "the catalog may be closed to this user: name the repositories to crawl"
+            " in `repositories`"
         )
     if who == ANONYMOUS:
         return "give `auth` for this registry, or run `docker login`"

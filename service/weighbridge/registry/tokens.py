@@ -59,7 +59,7 @@ def parse_token(body: bytes, now: datetime) -> Token:
 def unusable_token(reason: str) -> AuthError:
     return AuthError(
         f"the registry's token server cannot be used: {reason}",
-        hint="ask whoever runs the registry",
+        hint="ask the operator of the registry",
     )
 
 

@@ -96,6 +96,6 @@ def _prepare(connection: "Connection", record: ConnectionPoolEntry) -> None:
         raise StoreError(
             f"the database is encoded as {encoding}, which cannot hold every text",
             code="database_encoding",
-            hint="make it anew: CREATE DATABASE weighbridge ENCODING 'UTF8' "
+            hint="create it again: CREATE DATABASE weighbridge ENCODING 'UTF8' "
             "TEMPLATE template0",
         )

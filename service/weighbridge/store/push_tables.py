@@ -39,7 +39,7 @@ pushes = Table(
     Column("is_delete", Boolean, nullable=False),
     Column("pushed_at", Moment),  # as the sender says
     Column("received_at", Moment, nullable=False),
-    Column("due_at", Moment, nullable=False),  # not looked at before
+    Column("due_at", Moment, nullable=False),  # not crawled before
     Column("attempts", Integer, nullable=False),
     Column("done_at", Moment),  # None: waits
     # A code: what came of it; while it waits, why the last look brought no answer.

@@ -69,7 +69,7 @@ def missing_for_good(
 
 
 def held_removals(connection: Connection, registry_id: int) -> frozenset[int]:
-    """Repositories whose vanishing waits for a second crawl that agrees."""
+    """Repositories that are missing and kept until a second crawl agrees."""
     kept: str | None = connection.execute(
         select(registries.c.held).where(registries.c.id == registry_id)
     ).scalar_one()

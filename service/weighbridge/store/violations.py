@@ -25,7 +25,7 @@ from weighbridge.store.push_tables import (
 from weighbridge.store.types import bounded
 
 ClosedBy: TypeAlias = Literal["pushed", "gone", "policy"]
-"""A later image keeps the limit; its tag is gone; the limit has changed, or nothing
+"""A later image keeps the limit; its tag is deleted; the limit has changed, or nothing
 sets it any more."""
 
 _table = violations.c

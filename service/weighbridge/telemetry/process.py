@@ -133,7 +133,7 @@ class Telemetry(PushMetrics):
         )
         self.registry_ratelimit_reset_timestamp = self._gauge(
             "weighbridge_registry_ratelimit_reset_timestamp_seconds",
-            "When the registry's window begins anew, as it last said.",
+            "When the registry's next window begins, as it last said.",
         )
 
     def _add_trust(self) -> None:
@@ -161,7 +161,7 @@ class Telemetry(PushMetrics):
             registry=self.registry,
         )
         self.crawl_manifests = self._counter(
-            "weighbridge_crawl_manifests_total", "Tags whose manifest was looked up."
+            "weighbridge_crawl_manifests_total", "Tags whose manifest was asked for."
         )
         self.crawl_manifests_unchanged = self._counter(
             "weighbridge_crawl_manifests_unchanged_total",
@@ -183,14 +183,14 @@ class Telemetry(PushMetrics):
         )
         self.build_info = Gauge(
             "weighbridge_build_info",
-            "Always 1; the labels tell the running version.",
+            "Always 1; the labels are the running version.",
             ("version", "revision"),
             registry=self.registry,
         )
         self._add_configuration()
         self.scheduler_last_tick_timestamp = Gauge(
             "weighbridge_scheduler_last_tick_timestamp_seconds",
-            "When the scheduler last looked for due work.",
+            "When the scheduler last searched for due work.",
             registry=self.registry,
         )
         self.db_write_errors = Counter(
@@ -202,7 +202,7 @@ class Telemetry(PushMetrics):
     def _add_configuration(self) -> None:
         self.config_last_reload_successful = Gauge(
             "weighbridge_config_last_reload_successful",
-            "Whether the policies could be read when they were last looked at.",
+            "Whether the policies were loaded at the last attempt.",
             registry=self.registry,
         )
         # Where nothing is ever read again, the first reading was good: with a fault

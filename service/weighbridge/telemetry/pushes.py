@@ -72,7 +72,7 @@ class PushMetrics:
         )
         self.push_audits = Counter(
             "weighbridge_push_audits_total",
-            "Pushed tags that were looked at, by what policies say of them.",
+            "Pushed tags that were crawled, by what policies say of them.",
             OF_VERDICT,
             registry=self.registry,
         )
@@ -85,7 +85,7 @@ class PushMetrics:
         )
         self.pushes_waiting = Gauge(
             "weighbridge_pushes_waiting",
-            "Pushes in the inbox that nobody has looked at yet.",
+            "Push events that were received and are not handled yet.",
             registry=self.registry,
         )
         self.pushes_oldest_timestamp = Gauge(
@@ -109,7 +109,7 @@ class PushMetrics:
         )
         self.notifications_given_up = Counter(
             "weighbridge_notifications_given_up_total",
-            "Messages that a channel did not take for a day, and that nobody has.",
+            "Messages that a channel did not take for a day: never delivered.",
             OF_CHANNEL,
             registry=self.registry,
         )

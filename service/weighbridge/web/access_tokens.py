@@ -80,7 +80,7 @@ class KnownTokens:
             return None
         if self._is_long_since(self._read_at, UNANSWERED_S):
             raise StoreError(
-                "the database has not told for too long which tokens are valid",
+                "the database has not answered for too long which tokens are valid",
                 code="database_unavailable",
                 retryable=True,
             )

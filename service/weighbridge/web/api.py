@@ -116,7 +116,7 @@ class API:
         with self._database.read() as connection:
             report = reports.find_pass(connection, number)
         if report is None:
-            raise Refusal(404, f"there is no pass {pass_id}", code="pass_not_found")
+            raise Refusal(404, f"there is no crawl {pass_id}", code="pass_not_found")
         return json_answer(request, row_json(report, self._clock()))
 
     def search(

@@ -32,7 +32,7 @@ INFO: Final = (
 )
 FAILING: Final = (
     "weighbridge_registry_repositories_failing",
-    "Repositories whose last look failed or did not see all, by state.",
+    "Repositories whose last crawl failed or was not complete, by state.",
 )
 CORE: Final = (
     RepositoryFamily(
@@ -78,7 +78,7 @@ OPTIONAL: Final[dict[Family, RepositoryFamily]] = {
     "audited": RepositoryFamily(
         "audited",
         "weighbridge_repository_last_audit_timestamp_seconds",
-        "When a pass last saw the whole repository.",
+        "When a crawl of the repository was last complete.",
     ),
 }
 _UP: Final = {"ok": 1, "unauthorized": 0, "unreachable": 0, "error": 0}
@@ -95,7 +95,7 @@ REGISTRY: Final = (
     ),
     RegistryFamily(
         "weighbridge_registry_removals_held",
-        "Repositories whose vanishing waits for a second crawl that agrees.",
+        "Repositories that are missing and kept until a second crawl agrees.",
         lambda registry: registry.removals_held,
     ),
     RegistryFamily(

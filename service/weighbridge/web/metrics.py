@@ -87,7 +87,7 @@ class _Joined(CollectorRegistry):
         yield from self._crawl_gauges()
         yield GaugeMetricFamily(
             "weighbridge_exporter_collect_errors",
-            "Whether the last look at the inventory failed.",
+            "Whether the last attempt to read the inventory failed.",
             value=int(self._keeper.failed),
         )
 
@@ -116,7 +116,7 @@ def _seconds(moment: datetime | None) -> int | None:
 _CRAWLS: Final[tuple[tuple[str, str, Callable[[RegistryReport], int | None]], ...]] = (
     (
         "weighbridge_crawl_last_success_timestamp_seconds",
-        "When a pass over one of its repositories was last complete.",
+        "When a crawl of one of its repositories was last complete.",
         lambda report: _seconds(report.last_success_at),
     ),
     (
@@ -126,12 +126,12 @@ _CRAWLS: Final[tuple[tuple[str, str, Callable[[RegistryReport], int | None]], ..
     ),
     (
         "weighbridge_crawl_interval_seconds",
-        "How often the registry is to be looked at.",
+        "How often the registry is to be crawled.",
         lambda report: report.interval_s,
     ),
     (
         "weighbridge_crawl_repositories_pending",
-        "Repositories that no pass has looked at yet.",
+        "Repositories that are not crawled yet.",
         lambda report: report.repositories_pending,
     ),
 )

@@ -78,7 +78,7 @@ LimitWish: TypeAlias = Annotated[
 PassId: TypeAlias = Annotated[
     str,
     Path(
-        description="The number of the pass",
+        description="The number of the crawl",
         json_schema_extra={"pattern": "^[0-9]{1,18}$"},
     ),
 ]
@@ -109,7 +109,7 @@ Order: TypeAlias = Annotated[
 
 
 Team: TypeAlias = Annotated[
-    str | None, Query(description="Only of this team; empty: of nobody's")
+    str | None, Query(description="Only of this team; empty: of no team")
 ]
 PolicyName: TypeAlias = Annotated[
     str | None, Query(description="Only of the policy with this name")

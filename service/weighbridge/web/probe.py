@@ -42,7 +42,7 @@ class _Probed(CollectorRegistry):
         yield _gauge("duration_seconds", "How long that took.", probe.seconds)
         yield _gauge(
             "timestamp_seconds",
-            "When it was asked; for a minute the same is told again.",
+            "When it was asked; for a minute the same answer is given again.",
             probe.probed_at.timestamp(),
         )
         yield _gauge("tls", "Whether it is spoken to over TLS.", probe.is_encrypted)
@@ -67,7 +67,7 @@ def _labelled(probe: Probe) -> Iterable[Metric]:
     if probe.failure:
         failure = GaugeMetricFamily(
             "weighbridge_probe_failure_info",
-            "Always 1; the label tells what was wrong.",
+            "Always 1; the label says what was wrong.",
             labels=["code"],
         )
         failure.add_metric([probe.failure], 1)

@@ -43,11 +43,11 @@ ROWS: Final[dict[str, type[Report]]] = {
 _AGES: Final = (
     {
         "type": "boolean",
-        "description": "The last look failed, or two intervals went by without one.",
+        "description": "The last crawl failed, or two intervals went by without one.",
     },
     {
         "anyOf": [{"type": "integer"}, {"type": "null"}],
-        "description": "Since the last complete look; null if there was none.",
+        "description": "Since the last complete crawl; null if there was none.",
     },
 )
 # Every state by its name: a client should not have to guess which there are.

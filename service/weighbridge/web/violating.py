@@ -16,7 +16,7 @@ Counts: TypeAlias = Mapping[Severity, int]
 
 VIOLATIONS: Final = (
     "weighbridge_repository_policy_violations",
-    "Open violations that nobody has waived, by severity; absent where there is none.",
+    "Open violations that are not waived, by severity; absent where there is none.",
 )
 BY_POLICY: Final = (
     "weighbridge_policy_violating_repositories",

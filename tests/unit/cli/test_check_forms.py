@@ -90,7 +90,7 @@ def test_an_unknown_size_is_told_with_its_reason_and_the_way_out() -> None:
         text,
         re.MULTILINE,
     )
-    assert "next   --allow-unknown lets a size that is not known pass" in text
+    assert "next   --allow-unknown accepts a size that is not known" in text
 
 
 @pytest.mark.parametrize(

@@ -132,11 +132,11 @@ DOWN = replace(
 def test_a_registry_that_is_down_does_not_look_emptied() -> None:
     assert render_crawl(CrawlReport((DOWN,), 1.0), PIPE, NOW).splitlines() == [
         "harbor   unreachable (connect_error)   "
-        "nothing looked at; what was known is kept   3 requests   1 s",
+        "nothing was crawled; what was known is kept   3 requests   1 s",
         "  not weighed: harbor (connect_error: nobody there)",
         "  try    check its address and port, and that it runs",
     ]
-    assert "| unreachable (connect_error); nothing looked at; " in crawl_markdown(
+    assert "| unreachable (connect_error); nothing was crawled; " in crawl_markdown(
         CrawlReport((DOWN,), 1.0), PIPE, NOW
     )
 
@@ -360,9 +360,9 @@ def test_repositories_that_were_not_seen_whole_have_a_row_each() -> None:
 
     first, *rest = render_crawl(CrawlReport((crawled,), 1.0), PIPE, NOW).splitlines()
 
-    assert "   12 looked at before   " in first
+    assert "   12 crawled before   " in first
     assert rest == [
-        "  held   31 repositories vanished at once and stay until a second crawl "
+        "  held   31 repositories are missing at once and stay until a second crawl "
         "agrees (removals_held)",
         "  state          why             last seen whole   repository",
         "  partial        too_many_tags   never             shop/api",

@@ -101,4 +101,4 @@ def test_where_nothing_was_ever_told_that_is_said(
     database: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["notify", "status"]) == 0
-    assert capsys.readouterr().out == "nothing was ever to be told\n"
+    assert capsys.readouterr().out == "no notification was ever due\n"

@@ -102,7 +102,7 @@ def test_a_row_whose_last_look_failed_says_so_and_of_when_it_is() -> None:
 
     assert text.splitlines()[2].startswith(" !      1082.7 ")
     assert "1.5.0  unreachable (connect_error), seen whole 2026-09-22 09:28" in text
-    assert "! the last look failed" in text
+    assert "! the last crawl failed" in text
 
 
 def test_a_registry_that_is_down_is_told_below_the_table() -> None:

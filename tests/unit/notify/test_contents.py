@@ -129,7 +129,7 @@ def test_the_end_of_a_violation_is_told_without_a_cause() -> None:
 
 
 def test_an_end_without_a_lighter_image_says_no_weight() -> None:
-    told = a_told(event="resolved")  # its tag is gone
+    told = a_told(event="resolved")  # its tag is deleted
 
     verdict = content_of(a_message(told)).items[0].verdict
 

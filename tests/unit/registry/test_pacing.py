@@ -217,7 +217,7 @@ async def test_who_only_sends_us_away_is_left_after_a_quarter_of_an_hour() -> No
         await ask(200)
 
     assert watched.time.elapsed <= 2 * 890
-    assert "the next pass" in refused.value.hint
+    assert "the next crawl" in refused.value.hint
 
 
 async def test_short_waits_between_good_answers_are_borne_for_ever() -> None:

@@ -51,7 +51,7 @@ def test_a_tag_that_is_gone_is_struck_out_with_its_date() -> None:
 
     first, second = page.one("table").one("tbody").all("tr")
     assert first.one("del").text == "rc1"
-    assert "gone 21 d ago" in first.text
+    assert "deleted 21 d ago" in first.text
     assert second.one("a").attributes["href"] == "/image?ref=hub/shop/api:1.0"
 
 
@@ -148,7 +148,7 @@ def test_what_was_never_read_has_no_storage() -> None:
     ("state", "reason", "words"),
     [
         ("partial", "too_many_tags", "it has more tags than are read of one"),
-        ("partial", "removals_held", "more than half of its tags vanished at once"),
+        ("partial", "removals_held", "more than half of its tags are missing at once"),
         ("partial", "bad_answer", "06:40 UTC (bad_answer). It was last seen whole"),
         ("missing", "name_unknown", "that there is no such repository (name_unknown)"),
         ("unauthorized", "unauthorized", "The registry refuses us"),

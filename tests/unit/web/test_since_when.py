@@ -84,7 +84,7 @@ def test_a_repository_that_is_read_all_the_same_is_not_called_old() -> None:
 def test_a_look_that_was_missed_twice_is_said() -> None:
     for page in both_pages(a_registry_report(), read_ago(5 * HOUR)):
         assert banners(page) == [
-            (f"stale {KNOWN} It is to be looked at every 1 h.", False)
+            (f"stale {KNOWN} It is to be crawled every 1 h.", False)
         ]
 
 
@@ -132,7 +132,7 @@ def test_the_state_is_in_the_api_and_on_every_page(
 
     assert registry["state"] == "unconfigured"
     assert "not configured" in crawls.one("main").text
-    assert "no longer looked at" in crawls.one("main").text
+    assert "no longer crawled" in crawls.one("main").text
     for path in ("/", "/repository?ref=hub/acme/app", "/image?ref=hub/acme/app:1"):
         page = parse(client.get(path).text)
         (said,) = banners(page)

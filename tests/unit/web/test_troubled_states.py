@@ -138,7 +138,7 @@ async def test_the_first_page_counts_states_and_marks_each_row(
 
     (said, tags) = banners(page)
     assert said == (
-        "fake 5 repositories of 6 could not be read to the end at the last look "
+        "fake 5 repositories of 6 could not be read to the end in the last crawl "
         "(1 partial, 1 missing, 1 refused, 1 unreachable, 1 failed); what was known is "
         "kept. The oldest numbers are of 2026-03-01 12:00 UTC, 2 h ago."
     )
@@ -256,7 +256,7 @@ async def test_f09_removals_that_are_held_are_on_every_face(
     assert found['weighbridge_registry_removals_held{registry="fake"}'] == "21"
     assert found['weighbridge_registry_repositories{registry="fake"}'] == "24"
     closing = render_crawl(CrawlReport((done,), 1.0), Screen(), yard.now).splitlines()
-    assert closing[1].startswith("  held   21 repositories vanished at once")
+    assert closing[1].startswith("  held   21 repositories are missing at once")
     assert closing[22:24] == [
         "  missing   name_unknown   2 h ago           shop/r022",
         "  and 1 more (-o json lists them)",

@@ -48,7 +48,7 @@ def asked_repository(settings: Settings, argument: str) -> Asked:
     asked = asked_registry(settings, name)
     if not is_repository_name(repository) or not asked.scope.looks_at(repository):
         raise JobDropped(
-            "a message names a repository that is not to be looked at",
+            "a message names a repository that is not to be crawled",
             code="outside_filter",
         )
     return Asked(asked.registry, repository, asked.scope)

@@ -1,4 +1,4 @@
-"""What is looked at before a process joins the others."""
+"""What is crawled before a process joins the others."""
 
 from weighbridge.bootstrap.databases import checked_database
 from weighbridge.config import Settings
@@ -48,7 +48,7 @@ def redis_warnings(settings: Settings) -> list[str]:
     if is_exposed(settings.redis_url):
         warnings.append(
             "warning: Redis is on another host without a password or without TLS: "
-            "whoever reaches it decides what workers do"
+            "anybody who reaches it decides what workers do"
         )
     policy = eviction_policy(settings.redis_url)
     if policy not in (None, KEEPS):

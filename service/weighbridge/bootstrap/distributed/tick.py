@@ -59,7 +59,7 @@ class Tick:
             parked = park_poison(connection, now)
         for name in parked:
             self._log.error(
-                "a repository is left alone: its passes end the process",
+                "a repository is not crawled any more: its crawls end the process",
                 repository=name,
             )
         for job in self._due_jobs(now):

@@ -185,7 +185,7 @@ CHECKS: Final = (
     ),
     Check(
         pass_chunks,
-        "chunks of an ended pass",
+        "chunks of an ended crawl",
         "pass",
         select(passes.c.id, func.count(), literal(0))
         .join(pass_chunks, pass_chunks.c.pass_id == passes.c.id)

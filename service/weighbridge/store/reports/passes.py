@@ -1,4 +1,4 @@
-"""Passes: what each look at a repository did, newest first."""
+"""Passes: what each crawl of a repository did, newest first."""
 
 from typing import Final
 

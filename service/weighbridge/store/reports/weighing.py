@@ -104,7 +104,7 @@ def _by_tag(connection: Connection, repository_id: int, name: str) -> _Subject |
     warnings = []
     if row.gone_at is not None:
         warnings.append(
-            f"the tag is gone since {_day(row.gone_at)}; this is what it last held"
+            f"the tag is deleted since {_day(row.gone_at)}; this is what it last held"
         )
     if row.error_code is not None:
         warnings.append(

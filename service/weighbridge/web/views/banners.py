@@ -15,7 +15,7 @@ _REGISTRY_WORDS: Final[dict[str, str]] = {
 }
 _FAILED: Final = ("missing", "unauthorized", "unreachable", "error", "gone")
 _REPOSITORY_WORDS: Final[dict[str, tuple[str, str]]] = {
-    "new": ("weighing", "No pass has looked at all of it yet"),
+    "new": ("weighing", "No crawl of it was complete yet"),
     "partial": ("partial", "Not all of it is seen{since}{why}"),
     "missing": (
         "missing",
@@ -30,11 +30,11 @@ _REPOSITORY_WORDS: Final[dict[str, tuple[str, str]]] = {
 # What a code alone does not say.
 _REASONS: Final[dict[str, str]] = {
     "too_many_tags": "it has more tags than are read of one repository, and none of "
-    "them is ever taken for gone",
-    "removals_held": "more than half of its tags vanished at once, which a second pass "
-    "has to confirm before they go",
+    "them is ever taken for deleted",
+    "removals_held": "more than half of its tags are missing at once, which a second "
+    "crawl has to confirm before they are deleted",
     "rate_limited": "the registry asks us to come back later",
-    "process_ended": "a pass was cut short by the end of its process",
+    "process_ended": "a crawl was cut short by the end of its process",
 }
 
 
@@ -61,7 +61,7 @@ def registry_banners(registry: RegistryReport, now: datetime) -> list[Banner]:
     if registry.tags_failed:
         text = (
             f"{plural(registry.tags_failed, 'tag')} of {registry.tags:,} could not be "
-            "read at the last look; their numbers are those of the look before."
+            "read in the last crawl; their numbers are those of the crawl before."
         )
         banners.append(Banner(registry.name, text, False))
     return banners
@@ -88,7 +88,7 @@ def repository_banners(
         return [Banner(word, text, True)]
     if repository.state == "ok" and repository.is_stale(now):
         every = duration(repository.interval_s)
-        text = f"{known} It is to be looked at every {every}."
+        text = f"{known} It is to be crawled every {every}."
         return [Banner("stale", text, False)]
     return []
 
@@ -97,7 +97,7 @@ def repository_state(report: RepositoryReport) -> tuple[str, str]:
     """A word and a sentence; both empty where the last pass was complete."""
     if report.state == "ok" and report.tags_failed:
         count = plural(report.tags_failed, "tag")
-        return "partial", f"{count} could not be read at the last look"
+        return "partial", f"{count} could not be read in the last crawl"
     word, sentence = _REPOSITORY_WORDS.get(report.state, ("", ""))
     return word, sentence.format(since=_begun(report), why=_why(report))
 
@@ -133,8 +133,8 @@ def _failing(registry: RegistryReport, now: datetime) -> Banner:
         if number
     )
     text = (
-        f"{count} of {registry.repositories:,} could not be read to the end at the "
-        f"last look ({by_state}); what was known is kept."
+        f"{count} of {registry.repositories:,} could not be read to the end in the "
+        f"last crawl ({by_state}); what was known is kept."
     )
     if (oldest := registry.oldest_pass_at) is not None:
         text += f" The oldest numbers are of {_moment(oldest)}, {ago(oldest, now)}."

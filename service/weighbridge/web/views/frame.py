@@ -82,7 +82,7 @@ def registry_line(registry: Registry, now: datetime) -> RegistryLine:
         title = f"no longer configured, every number is from {_since(last, now)}"
         words = "not configured"
         return RegistryLine(
-            registry.name, "unconfigured", words, title, "no longer looked at"
+            registry.name, "unconfigured", words, title, "no longer crawled"
         )
     if registry.state not in ("ok", "new"):
         title = f"{registry.state}, every number is from {_since(last, now)}"

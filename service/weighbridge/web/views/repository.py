@@ -210,7 +210,10 @@ def _row(ref: str, tag: TagReport, largest: int, now: datetime) -> TagRow:
 
 def _note(tag: TagReport, now: datetime) -> tuple[str, str]:
     if tag.gone_at is not None:
-        return f"gone {ago(tag.gone_at, now)}", "A complete pass no longer saw it"
+        return (
+            f"deleted {ago(tag.gone_at, now)}",
+            "A complete crawl no longer listed it",
+        )
     if tag.error_code is not None:
         return "not read", tag.error_message or tag.error_code
     return _NOT_IMAGES.get(tag.kind or "", ("", ""))

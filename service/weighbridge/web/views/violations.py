@@ -20,7 +20,7 @@ _OF_STATE: Final[dict[ViolationState, tuple[str, str]]] = {
 }
 _CLOSED_BY: Final = {
     "pushed": "a later push keeps the limit",
-    "gone": "its tag is gone",
+    "gone": "its tag is deleted",
     "policy": "the limit was changed or is not set any more",
 }
 
@@ -123,7 +123,7 @@ def _share(report: ViolationReport) -> float:
 def _cause(report: ViolationReport, change: LineChange) -> str:
     words = {
         "added": "by a line that is new",
-        "removed": "by a line that is gone",
+        "removed": "by a line that was removed",
         "grown": "by a line that grew",
         "shrunk": "by a line that got lighter",
         "replaced": "by other bytes of the same line",

@@ -190,7 +190,7 @@ class Inbox:
                 self._jobs.put(PUSH, repository, first=True)
         except Exception as exc:  # noqa: BLE001 - the thread must outlive any batch
             # They are kept: the scheduler's tick finds what waits.
-            self._log.error("nobody is asked to look", code="bug", why=repr(exc))
+            self._log.error("no crawl is enqueued", code="bug", why=repr(exc))
 
 
 def _give(answers: Sequence[_Answer]) -> None:
