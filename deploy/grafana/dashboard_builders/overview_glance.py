@@ -47,7 +47,7 @@ def at_a_glance(sizes: Sizes, registries: Selection, service: Selection) -> Sect
                     stat(
                         "Saved by sharing",
                         "What is not stored because images share layers: the sum over"
-                        " all tags as if nothing were shared, less what is stored.",
+                        " all tags, less what is stored.",
                         f"sum ({referenced}) - sum ({stored})",
                         Look(fields.BYTES, "nothing read yet", calm=colours.SHARED),
                         trend=True,

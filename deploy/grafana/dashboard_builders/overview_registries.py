@@ -41,8 +41,8 @@ def _table(registries: Selection) -> Object:
     stored = registries.latest("weighbridge_registry_deduplicated_bytes")
     return table(
         "Registries",
-        "What each registry holds. Referenced is the sum over all tags as if nothing"
-        " were shared; stored counts each blob once; shared is the part of it that two"
+        "What each registry holds. Referenced is the sum over all tags;"
+        " stored counts each blob once; shared is the part of it that two"
         " repositories or more refer to.",
         [registry_label()],
         [

@@ -110,7 +110,7 @@ REGISTRY: Final = (
     ),
     RegistryFamily(
         "weighbridge_registry_referenced_bytes",
-        "Bytes of all tags as if nothing were shared.",
+        "Sum over tags of the bytes that each tag leads to.",
         lambda registry: registry.referenced_bytes,
     ),
     RegistryFamily(

@@ -104,9 +104,9 @@ def test_the_storage_of_a_repository_names_the_set_and_what_deleting_frees() -> 
     )
     assert facts == {
         "Shared with others": 1_041_960_008,
-        "Only here": 2_377_540_112,
+        "Exclusive to this repository": 2_377_540_112,
         "Stored, each blob once": 3_419_500_120,
-        "If nothing were shared": 18_204_118_006,
+        "Sum over tags": 18_204_118_006,
     }
 
 
