@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from ipaddress import ip_address
 from typing import Final, Literal, TypeAlias
 
@@ -26,6 +27,7 @@ class WebOptions:
     platforms:      the reference platforms, most wanted first
     budget:         how many series `/metrics/repositories` may have, and for whom
     policies:       those in force now; others after a reload
+    failed_since:   since when their files could not be read again, None: they could
     metrics_bind:   the HOST:PORT that serves `/metrics*` and `/probe` in place of
                     `bind`, or None
     prober:         asks a configured registry one small question
@@ -37,6 +39,7 @@ class WebOptions:
     platforms: tuple[Platform, ...] = (DEFAULT,)
     budget: Budget = field(default_factory=Budget)
     policies: Callable[[], PolicySet] = field(default=lambda: NO_POLICIES)
+    failed_since: Callable[[], datetime | None] = field(default=lambda: None)
     metrics_bind: str | None = None
     prober: Prober = no_registries
 
