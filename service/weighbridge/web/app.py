@@ -118,7 +118,10 @@ def create_apps(
     shared = _Shared(database, telemetry, keeper, tokens, inbox)
     web = _web_app(shared, options, now)
     hooks = Hooks(reception.hooks)
-    _add_webhooks(web, Receiver(hooks, inbox, telemetry, tokens, reception.read_s))
+    receiver = Receiver(
+        hooks, inbox, telemetry, tokens, reception.read_s, options.trusted_proxies
+    )
+    _add_webhooks(web, receiver)
     if options.of_metrics is None:
         _add_metrics(web, Metrics(telemetry, keeper), Probing(options.prober))
         return Apps(web, None)
