@@ -103,7 +103,6 @@ def server_config(settings: Settings, app: FastAPI, bind: str) -> uvicorn.Config
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=5,
-        h11_max_incomplete_event_size=32 * 1024,
     )
 
 

@@ -1,4 +1,4 @@
-"""Three hundred connections that claim to sign and send no body, and the real sender."""
+"""Three hundred connections that claim to sign and send nothing, and the sender."""
 
 import hashlib
 import hmac
