@@ -17,6 +17,7 @@ from weighbridge.config.fields import (
     Bind,
     DatabaseURL,
     KeptFor,
+    Networks,
     RedisURL,
     RegistryURL,
     RepositoryPattern,
@@ -50,6 +51,7 @@ class WebSettings(Keys):
     bind: Bind = BIND
     anonymous_read: bool = False
     external_url: RegistryURL | None = None
+    trusted_proxies: Networks = ()
 
 
 class MetricsSettings(Keys):
