@@ -9,6 +9,7 @@ import httpx
 
 from weighbridge import __version__
 from weighbridge.domain.limits import (
+    ATTEMPTS,
     ERROR_BODY_BYTES,
     REQUEST_DEADLINE_S,
 )
@@ -260,10 +261,12 @@ class RegistryClient:
         )
 
     async def _back_off(self, error: WeighbridgeError, attempt: int) -> None:
-        if error.retry_after is not None:
-            return  # the gate keeps everyone away until then
-        longest = _FIRST_BACK_OFF_S * 2 ** (attempt - 1)
+        """The pauses grow. Where the registry asked for a longer one, the gate keeps
+        everyone away for so long; a shorter one does not shorten ours."""
+        longest = _FIRST_BACK_OFF_S * 2 ** (min(attempt, ATTEMPTS - 1) - 1)
         wait = longest * (1 + self._clock.jitter()) / 2
+        if wait <= (error.retry_after or 0.0):
+            return
         self.counts.note_wait(wait)
         await self._clock.sleep(wait)
 
