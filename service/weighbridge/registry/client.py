@@ -132,11 +132,16 @@ class RegistryClient:
         return ANONYMOUS if credential is None else f"as {credential}"
 
     async def _ask_signed_in(self, question: Question) -> Answer:
+        grant = await self._authorizer.grant(question.scope)
+        try:
+            return await self._ask_with(grant, question)
+        finally:
+            self._authorizer.note_over(grant)
+
+    async def _ask_with(self, grant: Grant, question: Question) -> Answer:
         # What is half read is finished first: a kill costs all that is not.
-        attempts = _Attempts(
-            await self._authorizer.grant(question.scope),
-            is_ahead=question.operation == "config" or IS_URGENT.get(),
-        )
+        is_ahead = question.operation == "config" or IS_URGENT.get()
+        attempts = _Attempts(grant, is_ahead=is_ahead)
         for _ in range(1 + _RENEWALS):
             answer = await self._try(question, attempts)
             if answer.status != 401:
