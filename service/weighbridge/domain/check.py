@@ -129,7 +129,7 @@ class Check:
     def outcome(self) -> Outcome:
         """A limit that is exceeded for sure decides, whatever else is unknown."""
         found = [image.outcome for image in self.images]
-        if self.not_weighed or not found:
+        if self.not_weighed or not found or not self.weighing.is_whole:
             found.append("unknown")
         return worst(found)
 
