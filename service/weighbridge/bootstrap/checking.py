@@ -6,15 +6,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from weighbridge.bootstrap.access import PLAIN, Access
 from weighbridge.bootstrap.check_reading import Item, Reading
 from weighbridge.bootstrap.service_limits import Service, limits_of_service
-from weighbridge.bootstrap.targets import refuse_registry, target_of
+from weighbridge.bootstrap.targets import image_of, refuse_misplaced
 from weighbridge.config import Settings
 from weighbridge.domain.check import Check, Rules, checked, rules_of
 from weighbridge.domain.platform import Platform, parse_platform
 from weighbridge.domain.policy import Policy
 from weighbridge.domain.policy_set import NO_POLICIES, PolicySet
-from weighbridge.domain.reference import DOCKER_HUB, Reference, parse_reference
+from weighbridge.domain.reference import DOCKER_HUB, Reference
 from weighbridge.domain.weighing import WeighingCost
 from weighbridge.errors import UsageError
 from weighbridge.registry import endpoint as registry_endpoint
@@ -38,7 +39,7 @@ class Asked:
     policies: PolicySet = NO_POLICIES
     service: Service | None = None
     allow_unknown: bool = False
-    plain_http: bool = False
+    access: Access = PLAIN
     docker_config: Path | None = None
 
 
@@ -48,20 +49,27 @@ def check(settings: Settings, asked: Asked) -> Check:
     Raises UsageError(no_limits, no_baseline) where nothing could be held against it,
     NotWeighed for an image, and what `limits_of_service` raises.
     """
-    item = _item(settings, asked, asked.reference)
+    item = _item(settings, asked.reference, asked.access)
+    refuse_misplaced(asked.access, [item.target])
     before = asked.against
     if before is not None and before.startswith((":", "@")):
         before = _name_of(item.reference) + before
-    other = None if before is None else _item(settings, asked, before)
+    other = None if before is None else _other(settings, before, item, asked.access)
     platform = None if asked.platform is None else parse_platform(asked.platform)
     return asyncio.run(_check(settings, asked, item, other, platform))
 
 
-def _item(settings: Settings, asked: Asked, text: str) -> Item:
-    refuse_registry(text)
-    reference = parse_reference(text, settings.names)
-    target = target_of(settings, reference.registry, plain_http=asked.plain_http)
+def _item(settings: Settings, text: str, access: Access) -> Item:
+    reference, target = image_of(settings, text, access)
     return Item(text, reference, target)
+
+
+def _other(settings: Settings, text: str, item: Item, access: Access) -> Item:
+    """What growth is counted from. Another registry is not shown the password."""
+    other = _item(settings, text, access)
+    if other.target.url == item.target.url:
+        return other
+    return _item(settings, text, Access(plain_http=access.plain_http))
 
 
 def _name_of(reference: Reference) -> str:
