@@ -73,7 +73,7 @@ _EXIT_CODES: Final = {"pass": 0, "warn": 0, "unknown": NOT_WEIGHED, "fail": FOUN
 )
 @click.option("--dockerfile", metavar="FILE", help="Annotate its lines (-o github).")
 @click.option("--ascii", "wants_ascii", is_flag=True, help="No blocks, no signs.")
-@common_options(database=False, results=True, github=True, access=True)
+@common_options(results=True, github=True, access=True)
 def command(
     options: Options,
     /,
@@ -100,7 +100,9 @@ def command(
     """
     access = options.access.read()
     is_plain = options.access.plain_http is True
-    source = _Source(policy_files, server, token_file, server_ca, is_plain)
+    source = _Source(
+        policy_files, server, token_file, server_ca, is_plain, options.database
+    )
 
     from weighbridge.bootstrap.check_reading import NotWeighed
     from weighbridge.bootstrap.checking import Asked, check
@@ -120,6 +122,7 @@ def command(
                 platform=platform,
                 policies=source.policies(options),
                 service=source.service(),
+                must_read_database=options.database is not None,
                 allow_unknown=allow_unknown,
                 access=access,
                 docker_config=options.docker_config(),
@@ -153,10 +156,13 @@ class _Source:
     token_file: str | None
     server_ca: str | None
     plain_http: bool
+    database: str | None
 
     def __post_init__(self) -> None:
         if self.server is not None and self.files:
             raise UsageError("--server and --policy exclude each other")
+        if self.server is not None and self.database is not None:
+            raise UsageError("--server and --database exclude each other")
         if self.server is None and (self.token_file or self.server_ca):
             raise UsageError("--token-file and --server-ca say something of --server")
 
