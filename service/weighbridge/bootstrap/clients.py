@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from weighbridge.bootstrap.access import login_of
 from weighbridge.bootstrap.docker_hub import a_transport, docker_hub
 from weighbridge.bootstrap.targets import Target, kind_of
 from weighbridge.config import Settings
@@ -112,7 +113,7 @@ def _endpoint(
         concurrency=pace.concurrency,
     )
     if configured is None:
-        return endpoint
+        return replace(endpoint, ca_file=target.access.ca_file)
     return replace(
         endpoint,
         trusted_realm_hosts=frozenset(configured.trusted_realm_hosts),
@@ -192,5 +193,6 @@ def _credential(
     host = target.url.partition("://")[2]
     path = auth.docker_config if auth is not None else docker_config
     ask = partial(ask_helper, environ=os.environ)
-    login = docker_config_credential(host, path, ask)
+    docker = partial(docker_config_credential, host, path, ask)
+    login = login_of(target.access, host, docker)
     return login.credential, (login.warning,) if login.warning else ()

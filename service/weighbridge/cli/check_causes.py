@@ -116,7 +116,13 @@ def next_steps(check: Check, quote: Quote = printable) -> list[str]:
     if failed:
         raised = dict.fromkeys(_where(each, quote) for each in failed)
         steps.append(f"{_remedy(check, failed)}, or raise {' and '.join(raised)}")
-    if any(each.outcome == "unknown" for each in held):
+    unknown = [each for each in held if each.outcome == "unknown"]
+    if any(each.limit_amount is None for each in unknown):
+        steps.append(
+            "say what growth is counted from: --against :TAG, --server URL or "
+            "--database FILE; --allow-unknown accepts that, and warns"
+        )
+    if any(each.limit_amount is not None for each in unknown):
         steps.append("--allow-unknown accepts a size that is not known, and warns")
     if check.not_weighed:
         steps.append("push what could not be read again, or name a --platform")

@@ -136,7 +136,7 @@ def _held(held: Held) -> dict[str, object]:
         "outcome": held.outcome,
         "keeping": finding.keeping,
         "amount": finding.amount,
-        "limit_amount": finding.limit_amount,
+        "limit_amount": held.limit_amount,
         "excess": None if finding.amount is None else finding.excess,
         "policy": None if held.policy is None else held.policy.name,
         "waived_until": rfc3339(held.waived_until),

@@ -1,12 +1,12 @@
 """A gate's answer: every limit held against the image of every platform."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal, TypeAlias
 
 from weighbridge.domain.cause import Cause, compare_images
-from weighbridge.domain.newest import baseline_of
+from weighbridge.domain.earlier import NOBODY_KNOWS, Earlier
 from weighbridge.domain.platform import Platform, matches
 from weighbridge.domain.policy import Decided, LimitKey, Limits, Policy
 from weighbridge.domain.policy_set import PolicySet
@@ -24,6 +24,9 @@ _OUTCOMES: Final[Mapping[Keeping, Outcome]] = {
     "unknown": "unknown",
     "over": "fail",
 }
+NOT_JUDGED: Final = Finding("max_growth", "unknown", None, 0)
+"""Growth, where the images before cannot be known."""
+
 _OF_IMAGES: Final[tuple[LimitKey, ...]] = (
     "max_compressed",
     "max_uncompressed",
@@ -34,26 +37,18 @@ _OF_IMAGES: Final[tuple[LimitKey, ...]] = (
 
 
 @dataclass(frozen=True, slots=True)
-class EarlierImage:
-    """An image that a tag like the one that is checked has pointed to."""
-
-    digest: str
-    compressed_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
 class Rules:
     """What an image is held against.
 
     decided:   each key with the policy that sets it
     waived:    limits that are not minded, and until when
-    earlier:   the images before it, by platform, the latest first
+    earlier:   the images before it
     """
 
     limits: Limits
     decided: tuple[Decided, ...]
     waived: Mapping[LimitKey, datetime] = field(default_factory=dict)
-    earlier: Mapping[str, Sequence[EarlierImage]] = field(default_factory=dict)
+    earlier: Earlier = NOBODY_KNOWS
 
     @property
     def keys(self) -> tuple[LimitKey, ...]:
@@ -78,6 +73,11 @@ class Held:
     outcome: Outcome
     policy: Policy | None
     waived_until: datetime | None
+
+    @property
+    def limit_amount(self) -> int | None:
+        """None for growth of which nobody knows what to count it from."""
+        return None if self.finding == NOT_JUDGED else self.finding.limit_amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +134,16 @@ class Check:
         return worst(found)
 
     @property
-    def without_baseline(self) -> tuple[Platform, ...]:
-        """The platforms whose growth could not be judged though there is a limit."""
-        if "max_growth" not in self.rules.keys:
+    def without_baseline(self) -> tuple[WeighedImage, ...]:
+        """The images before which there are too few to limit growth, though there is a
+        limit: that is known, and no fault of theirs."""
+        if "max_growth" not in self.rules.keys or self.against is not None:
             return ()
         return tuple(
-            checked.image.platform
+            checked.image
             for checked in self.images
             if checked.baseline_compressed_bytes is None
+            and self.rules.earlier.knows(str(checked.image.platform))
         )
 
 
@@ -177,7 +179,13 @@ def checked(
     before = {image.platform: image for image in against.images} if against else {}
     shown = {image.platform for image in weighing.images}
     images = tuple(
-        _checked_image(image, before.get(image.platform), rules, allow_unknown)
+        _checked_image(
+            image,
+            before.get(image.platform),
+            rules,
+            allow_unknown,
+            has_against=against is not None,
+        )
         for image in weighing.images
     )
     return Check(
@@ -200,9 +208,18 @@ def _checked_image(
     before: WeighedImage | None,
     rules: Rules,
     allow_unknown: bool,
+    *,
+    has_against: bool,
 ) -> CheckedImage:
-    baseline = _baseline(image, rules) if before is None else before.compressed_bytes
+    platform = str(image.platform)
+    if before is None:
+        baseline = rules.earlier.baseline(platform, image.digest)
+    else:
+        baseline = before.compressed_bytes
     findings = verdict(rules.limits, measured_image(image, baseline))
+    is_judged = baseline is not None or has_against or rules.earlier.knows(platform)
+    if "max_growth" in rules.keys and not is_judged:
+        findings = (*findings, NOT_JUDGED)
     return CheckedImage(
         image=image,
         held=tuple(_held(finding, rules, allow_unknown) for finding in findings),
@@ -210,16 +227,6 @@ def _checked_image(
         baseline_compressed_bytes=baseline,
         cause=None if before is None else compare_images(before, image),
     )
-
-
-def _baseline(image: WeighedImage, rules: Rules) -> int | None:
-    """The median of the images before it; where it is one of those that are known,
-    of those that were before that."""
-    earlier = rules.earlier.get(str(image.platform), ())
-    digests = [each.digest for each in earlier]
-    if image.digest in digests:
-        earlier = earlier[digests.index(image.digest) + 1 :]
-    return baseline_of([each.compressed_bytes for each in earlier])
 
 
 def _held(finding: Finding, rules: Rules, allow_unknown: bool) -> Held:

@@ -193,5 +193,5 @@ def _sign_in(question: Question, who: str) -> str:
             " in `repositories`"
         )
     if who == ANONYMOUS:
-        return "give `auth` for this registry, or run `docker login`"
+        return "give `auth` for it, run `docker login`, or --user NAME"
     return "check the user name and password, and what this user may read"

@@ -16,7 +16,7 @@ from weighbridge.domain.reference import DOCKER_HUB, Reference, parse_reference
 from weighbridge.domain.report import RegistryReport
 from weighbridge.domain.waiver import ActiveWaivers
 from weighbridge.domain.weighing import rfc3339
-from weighbridge.store.recent_images import recent_images
+from weighbridge.store.recent_images import knows_images, recent_images
 from weighbridge.store.reports import registry_reports
 from weighbridge.store.session import Database
 from weighbridge.store.waivers import active_waivers
@@ -59,6 +59,7 @@ class Limits:
                 self._platforms,
                 now,
             )
+            is_known = knows_images(connection, registry, reference.repository)
         names = (registry, reference.repository, reference.tag or "")
         decided = self._policies().explain(*names)
         found = ImageLimits(
@@ -67,6 +68,8 @@ class Limits:
             tag=reference.tag,
             items=[_limit(each, names, waivers, now) for each in decided],
             images=[EarlierImage(*image) for image in recent],
+            images_known=is_known,
+            platforms=[str(platform) for platform in self._platforms],
         )
         return json_answer(request, asdict(found))
 
