@@ -15,9 +15,9 @@ from weighbridge.domain.platform import Platform, parse_platform
 from weighbridge.domain.policy import Policy
 from weighbridge.domain.policy_set import NO_POLICIES, PolicySet
 from weighbridge.domain.reference import DOCKER_HUB, Reference, parse_reference
+from weighbridge.domain.registry_address import DOCKER_HUB as DOCKER_HUB_HOST
 from weighbridge.domain.weighing import WeighingCost
 from weighbridge.errors import UsageError
-from weighbridge.registry import endpoint as registry_endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def _by_address(item: Item) -> str:
     if item.target.settings is None:
         return str(item.reference)
     host = urlsplit(item.target.url).netloc
-    known = DOCKER_HUB if host == registry_endpoint.DOCKER_HUB else host
+    known = DOCKER_HUB if host == DOCKER_HUB_HOST else host
     return str(replace(item.reference, registry=known))
 
 

@@ -5,14 +5,12 @@ from typing import Final
 
 import httpx
 
+from weighbridge.domain.registry_address import DOCKER_HUB, DOCKER_HUB_NAMES
 from weighbridge.errors import UsageError
 from weighbridge.net.guard import Reach, reach_of_host
 from weighbridge.net.route import origin
 from weighbridge.ports import Pacing
 from weighbridge.registry.credentials import Credential
-
-DOCKER_HUB: Final = "registry-1.docker.io"
-"""The host behind the name docker.io, which itself serves a web site."""
 
 REMOTE_CONCURRENCY: Final = 8
 REMOTE_REQUESTS_PER_SECOND: Final = 20.0
@@ -72,7 +70,7 @@ def registry_url(address: str, *, plain_http: bool = False) -> str:
     if not separator:
         is_plain = plain_http or reach_of_host(url.host) is Reach.LOOPBACK
         url = url.copy_with(scheme="http" if is_plain else "https")
-    if url.host in ("docker.io", "index.docker.io"):
+    if url.host in DOCKER_HUB_NAMES:
         url = url.copy_with(host=DOCKER_HUB)
     return str(url).rstrip("/")
 

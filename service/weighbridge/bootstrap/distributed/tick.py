@@ -16,6 +16,7 @@ from weighbridge.bootstrap.waiting_pushes import ring_for_pushes
 from weighbridge.config import RegistrySettings, Settings
 from weighbridge.jobs.names import CRAWL, DELIVER, DISCOVER, MEASURE, PRUNE, TICK
 from weighbridge.ports import JobQueue
+from weighbridge.store.adoption import adopt_names
 from weighbridge.store.due import (
     Due,
     due_repositories,
@@ -54,6 +55,7 @@ class Tick:
         now = self._clock()
         with self._database.write() as connection:
             note_done(connection, Job(TICK), now)
+            adopt_names(connection, self._settings.urls)
             mark_unconfigured(connection, self._settings.names, now)
             free_left_behind(connection, now)
             parked = park_poison(connection, now)
