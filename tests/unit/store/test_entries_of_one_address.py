@@ -27,7 +27,7 @@ URL = "https://hub.example"
 BASE = a_layer("base", 5000)
 ONE = an_image([BASE, a_layer("one", 100)])
 TWO = an_image([BASE, a_layer("two", 200)])
-SHARED = 5000 + ONE.manifest.config.compressed_bytes
+SHARED = 5000 + ONE.manifest.config.content_bytes
 
 
 def an_entry_world(
