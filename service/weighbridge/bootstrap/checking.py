@@ -16,10 +16,15 @@ from weighbridge.domain.earlier import Earlier
 from weighbridge.domain.platform import Platform, parse_platform
 from weighbridge.domain.policy import Policy
 from weighbridge.domain.policy_set import NO_POLICIES, PolicySet
+<<<<<<< HEAD
 from weighbridge.domain.reference import DOCKER_HUB, Reference
 from weighbridge.domain.weighing import Weighing, WeighingCost
+=======
+from weighbridge.domain.reference import DOCKER_HUB, Reference, parse_reference
+from weighbridge.domain.registry_address import DOCKER_HUB as DOCKER_HUB_HOST
+from weighbridge.domain.weighing import WeighingCost
+>>>>>>> config
 from weighbridge.errors import UsageError
-from weighbridge.registry import endpoint as registry_endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +155,7 @@ def _by_address(item: Item) -> str:
     if item.target.settings is None:
         return str(item.reference)
     host = urlsplit(item.target.url).netloc
-    known = DOCKER_HUB if host == registry_endpoint.DOCKER_HUB else host
+    known = DOCKER_HUB if host == DOCKER_HUB_HOST else host
     return str(replace(item.reference, registry=known))
 
 

@@ -158,18 +158,14 @@ async def find_reach(
 
 
 def _stored_reach(target: Target, database: "Database") -> Reach | None:
-    """What was seen of this very URL: under the same name another host may have
+    """What was seen of this very address: under the same name another host may have
     been."""
     # Imported late: SQL takes half a second to load, and a weighing without a
     # database never comes here.
     from weighbridge.store.registries import find_address_class
-    from weighbridge.store.reports import registry_reports
 
     with database.read() as connection:
-        urls = {report.name: report.url for report in registry_reports(connection)}
-        if urls.get(target.name) != target.url:
-            return None
-        stored = find_address_class(connection, target.name)
+        stored = find_address_class(connection, target.url)
     return None if stored is None else _REACH[stored]
 
 

@@ -158,6 +158,7 @@ def registry_entry(
         storage_scope="registry",
         address_class=None if seen is None else seen.name.lower(),
         interval_s=settings.interval_of(configured) if configured else interval,
+        configured=settings.names,
     )
 
 

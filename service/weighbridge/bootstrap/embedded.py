@@ -24,6 +24,7 @@ from weighbridge.jobs.names import CRAWL, DELIVER, PRUNE, PUSH, SETTLE
 from weighbridge.jobs.scheduler import Scheduler
 from weighbridge.ports import JobQueue
 from weighbridge.store.ahead import is_past
+from weighbridge.store.adoption import adopt_names
 from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.registries import mark_unconfigured
 from weighbridge.store.repositories import oldest_looks
@@ -103,6 +104,7 @@ class Embedded:
         tick tries again. Told once, not at each tick."""
         try:
             with self._database.write() as connection:
+                adopt_names(connection, self._settings.urls)
                 mark_unconfigured(connection, self._settings.names, self._clock())
         except StoreError as exc:
             if exc.code != self._not_marked:

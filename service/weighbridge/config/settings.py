@@ -136,6 +136,11 @@ class Settings(Keys):
         """The configured names, which win over hosts in references."""
         return frozenset(registry.name for registry in self.registries)
 
+    @property
+    def urls(self) -> dict[str, str]:
+        """The URL of each configured registry, by its name."""
+        return {registry.name: registry.url for registry in self.registries}
+
     def find_registry(self, name: str) -> RegistrySettings | None:
         return next((r for r in self.registries if r.name == name), None)
 

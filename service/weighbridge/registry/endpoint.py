@@ -5,15 +5,16 @@ from typing import Final
 
 import httpx
 
+<<<<<<< HEAD
 from weighbridge.domain.reference import LOGIN_HINT, without_login
+=======
+from weighbridge.domain.registry_address import DOCKER_HUB, DOCKER_HUB_NAMES
+>>>>>>> config
 from weighbridge.errors import UsageError
 from weighbridge.net.guard import Reach, reach_of_host
 from weighbridge.net.route import origin
 from weighbridge.ports import Pacing
 from weighbridge.registry.credentials import Credential
-
-DOCKER_HUB: Final = "registry-1.docker.io"
-"""The host behind the name docker.io, which itself serves a web site."""
 
 REMOTE_CONCURRENCY: Final = 8
 REMOTE_REQUESTS_PER_SECOND: Final = 20.0
@@ -75,7 +76,7 @@ def registry_url(address: str, *, plain_http: bool | None = None) -> str:
         if is_plain is None:
             is_plain = reach_of_host(url.host) is Reach.LOOPBACK
         url = url.copy_with(scheme="http" if is_plain else "https")
-    if url.host in ("docker.io", "index.docker.io"):
+    if url.host in DOCKER_HUB_NAMES:
         url = url.copy_with(host=DOCKER_HUB)
     return str(url).rstrip("/")
 

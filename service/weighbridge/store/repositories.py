@@ -16,6 +16,7 @@ from sqlalchemy import (
 )
 
 from weighbridge.domain.report import RepositoryState
+from weighbridge.store.adoption import adopt_repositories
 from weighbridge.store.dialect import NewRows, among_ids, among_texts, listed
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import (
@@ -76,9 +77,13 @@ def put_repositories(
 ) -> dict[str, int]:
     """Add the repositories that are new, due at once; returns the id of each name.
 
-    Those that come before the registry was ever listed to its end are silent.
+    Those that another entry of the address has brought in are taken over. Those that
+    come before the registry was ever listed to its end are silent.
     """
     known = _find(connection, registry_id, names)
+    if set(names) - known.keys():
+        adopt_repositories(connection, registry_id, set(names) - known.keys(), now)
+        known = _find(connection, registry_id, names)
     new = sorted(set(names) - known.keys())
     if new:
         scopes = put_scopes(connection, registry_id, new)

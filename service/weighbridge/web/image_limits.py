@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Final
 from urllib.parse import urlsplit
 
 from fastapi import Request
@@ -13,6 +12,7 @@ from weighbridge.domain.platform import Platform
 from weighbridge.domain.policy import LIMIT_KEYS, Decided
 from weighbridge.domain.policy_set import PolicySet
 from weighbridge.domain.reference import DOCKER_HUB, Reference, parse_reference
+from weighbridge.domain.registry_address import DOCKER_HUB as DOCKER_HUB_HOST
 from weighbridge.domain.report import RegistryReport
 from weighbridge.domain.waiver import ActiveWaivers
 from weighbridge.domain.weighing import rfc3339
@@ -24,8 +24,6 @@ from weighbridge.web.answers import json_answer
 from weighbridge.web.finding import no_registry
 from weighbridge.web.limit_rows import EarlierImage, ImageLimit, ImageLimits
 from weighbridge.web.parameters import Ref
-
-_HUB_HOST: Final = "registry-1.docker.io"
 
 
 class Limits:
@@ -84,7 +82,7 @@ def _meant(ref: str, known: Sequence[RegistryReport]) -> tuple[str, Reference]:
     if slash and any(report.name == first for report in known):
         return first, parse_reference(ref, frozenset({first}))
     reference = parse_reference(ref)
-    host = _HUB_HOST if reference.registry == DOCKER_HUB else reference.registry
+    host = DOCKER_HUB_HOST if reference.registry == DOCKER_HUB else reference.registry
     for report in known:
         if host in (report.name, urlsplit(report.url).netloc):
             return report.name, reference

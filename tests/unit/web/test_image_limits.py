@@ -65,8 +65,8 @@ def waive(database: Database, limit: LimitKey | None, tag: str = "*") -> None:
     [
         "hub/acme/app:1",
         "hub/acme/new:1",
-        "registry.example/acme/app:1",
-        "registry.example/acme/new@sha256:" + 64 * "a",
+        "hub.example/acme/app:1",
+        "hub.example/acme/new@sha256:" + 64 * "a",
     ],
 )
 def test_a_registry_may_be_called_by_its_address_and_an_image_may_be_new(

@@ -17,6 +17,7 @@ from weighbridge.config import RegistrySettings, Settings
 from weighbridge.jobs.names import CRAWL, DELIVER, DISCOVER, MEASURE, PRUNE, TICK
 from weighbridge.ports import JobQueue
 from weighbridge.store.ahead import have_due_what_is_ahead
+from weighbridge.store.adoption import adopt_names
 from weighbridge.store.due import (
     Due,
     due_repositories,
@@ -56,6 +57,7 @@ class Tick:
         have_due_what_is_ahead(self._database, now)
         with self._database.write() as connection:
             note_done(connection, Job(TICK), now)
+            adopt_names(connection, self._settings.urls)
             mark_unconfigured(connection, self._settings.names, now)
             free_left_behind(connection, now)
             parked = park_poison(connection, now)

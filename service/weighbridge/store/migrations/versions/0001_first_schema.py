@@ -65,6 +65,7 @@ def create_registries() -> None:
         required("name", TEXT),
         required("kind", TEXT),
         required("url", TEXT),
+        required("address", TEXT),
         required("storage_scope", TEXT),
         optional("address_class", TEXT),
         required("interval_s", sa.Integer()),
@@ -88,6 +89,7 @@ def create_registries() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_registries"),
         sa.UniqueConstraint("name", name="uq_registries_name"),
     )
+    op.create_index("ix_registries_address", "registries", ["address"], unique=False)
     op.create_table(
         "storage_scopes",
         required("id", ID),
