@@ -10,6 +10,7 @@ from weighbridge.domain.earlier import NOBODY_KNOWS, Earlier
 from weighbridge.domain.platform import Platform, matches
 from weighbridge.domain.policy import Decided, LimitKey, Limits, Policy
 from weighbridge.domain.policy_set import PolicySet
+from weighbridge.domain.quantity import QUANTITIES, Quantity
 from weighbridge.domain.verdict import Finding, Keeping, measured_image, verdict
 from weighbridge.domain.weighing import WeighedImage, Weighing
 
@@ -19,7 +20,6 @@ Outcome: TypeAlias = Literal["pass", "warn", "unknown", "fail"]
 _BY_WEIGHT: Final[tuple[Outcome, ...]] = ("pass", "warn", "unknown", "fail")
 _OUTCOMES: Final[Mapping[Keeping, Outcome]] = {
     "kept": "pass",
-    "near": "pass",
     "maybe": "warn",
     "unknown": "unknown",
     "over": "fail",
@@ -86,18 +86,30 @@ class CheckedImage:
 
     before:   the same platform's image that it was compared with
     baseline_compressed_bytes: what its growth is counted from, None: not known
-    cause:    what changed since `before`
     """
 
     image: WeighedImage
     held: tuple[Held, ...]
     before: WeighedImage | None = None
     baseline_compressed_bytes: int | None = None
-    cause: Cause | None = None
 
     @property
     def outcome(self) -> Outcome:
         return worst(each.outcome for each in self.held)
+
+    @property
+    def quantities(self) -> tuple[Quantity, ...]:
+        """What the limits count that are not kept, the worst first; compressed bytes
+        where all of them are."""
+        ordered = sorted(self.held, key=lambda each: -_BY_WEIGHT.index(each.outcome))
+        found = [QUANTITIES[e.finding.key] for e in ordered if e.outcome != "pass"]
+        return tuple(dict.fromkeys(found)) or ("compressed_bytes",)
+
+    def cause(self, quantity: Quantity) -> Cause | None:
+        """What changed since `before`, in this quantity; None without one."""
+        if self.before is None:
+            return None
+        return compare_images(self.before, self.image, quantity)
 
     @property
     def grown_bytes(self) -> int | None:
@@ -225,7 +237,6 @@ def _checked_image(
         held=tuple(_held(finding, rules, allow_unknown) for finding in findings),
         before=before,
         baseline_compressed_bytes=baseline,
-        cause=None if before is None else compare_images(before, image),
     )
 
 

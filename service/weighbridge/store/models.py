@@ -424,6 +424,12 @@ repository_summaries = Table(
     Column("is_uncounted", Boolean, nullable=False),
     Column("changed_at", Moment, nullable=False),  # by `refresh_summary`
     Column("revision", BigInteger, nullable=False),  # counts every change of the row
+    # Live tags that stand over a limit of theirs: the rows of `over_tags`, counted.
+    Column("over_tags", BigInteger, nullable=False),
+    # What these were found by (`PolicySet.mark_of`); "" for no limit at all.
+    Column("limits_mark", Text, nullable=False),
+    # Of some it is not known yet, as their layers are not measured.
+    Column("over_waits", Boolean, nullable=False),
     # The order in which repositories are listed where no other one is asked for.
     Index(None, "newest_compressed_bytes", "repository_id"),
 )

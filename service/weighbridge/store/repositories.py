@@ -69,6 +69,9 @@ _NEW_SUMMARIES: Final = NewRows(
     "is_uncounted",
     "changed_at",
     "revision",
+    "over_tags",
+    "limits_mark",
+    "over_waits",
 )
 
 
@@ -107,7 +110,8 @@ def put_empty_summaries(
 ) -> None:
     """Add rows of the read model that count nothing yet; `is_stale`: there may be
     something to count."""
-    rows = [(r, 0, 0, 0, 0, 0, is_stale, False, now, 0) for r in repository_ids]
+    found = (0, 0, 0, 0, 0, is_stale, False, now, 0, 0, "", False)
+    rows = [(repository, *found) for repository in repository_ids]
     _NEW_SUMMARIES.add(connection, rows)
 
 
