@@ -16,14 +16,9 @@ from weighbridge.domain.earlier import Earlier
 from weighbridge.domain.platform import Platform, parse_platform
 from weighbridge.domain.policy import Policy
 from weighbridge.domain.policy_set import NO_POLICIES, PolicySet
-<<<<<<< HEAD
 from weighbridge.domain.reference import DOCKER_HUB, Reference
-from weighbridge.domain.weighing import Weighing, WeighingCost
-=======
-from weighbridge.domain.reference import DOCKER_HUB, Reference, parse_reference
 from weighbridge.domain.registry_address import DOCKER_HUB as DOCKER_HUB_HOST
-from weighbridge.domain.weighing import WeighingCost
->>>>>>> config
+from weighbridge.domain.weighing import Weighing, WeighingCost
 from weighbridge.errors import UsageError
 
 

@@ -23,8 +23,8 @@ from weighbridge.jobs.inline import InlineJobs
 from weighbridge.jobs.names import CRAWL, DELIVER, PRUNE, PUSH, SETTLE
 from weighbridge.jobs.scheduler import Scheduler
 from weighbridge.ports import JobQueue
-from weighbridge.store.ahead import is_past
 from weighbridge.store.adoption import adopt_names
+from weighbridge.store.ahead import is_past
 from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.registries import mark_unconfigured
 from weighbridge.store.repositories import oldest_looks

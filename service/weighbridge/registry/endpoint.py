@@ -5,11 +5,8 @@ from typing import Final
 
 import httpx
 
-<<<<<<< HEAD
 from weighbridge.domain.reference import LOGIN_HINT, without_login
-=======
 from weighbridge.domain.registry_address import DOCKER_HUB, DOCKER_HUB_NAMES
->>>>>>> config
 from weighbridge.errors import UsageError
 from weighbridge.net.guard import Reach, reach_of_host
 from weighbridge.net.route import origin

@@ -16,8 +16,8 @@ from weighbridge.bootstrap.waiting_pushes import ring_for_pushes
 from weighbridge.config import RegistrySettings, Settings
 from weighbridge.jobs.names import CRAWL, DELIVER, DISCOVER, MEASURE, PRUNE, TICK
 from weighbridge.ports import JobQueue
-from weighbridge.store.ahead import have_due_what_is_ahead
 from weighbridge.store.adoption import adopt_names
+from weighbridge.store.ahead import have_due_what_is_ahead
 from weighbridge.store.due import (
     Due,
     due_repositories,
