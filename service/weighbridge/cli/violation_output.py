@@ -73,15 +73,26 @@ def _table(
     head, *body = aligned([[t.upper() for t in _TITLES], *cells], screen, gap=2)
     lines = [head]
     for row, line in zip(rows, body, strict=True):
-        lines.append(screen.painted(line, "over" if row.state == "open" else None))
+        lines.append(
+            screen.painted(line, "over" if row.state in ("open", "over") else None)
+        )
         if row.waiver is not None:
             waiver = row.waiver
             until = f"{waiver.expires_at:%Y-%m-%d %H:%M} UTC"
             words = f"  waived until {until} by {waiver.author}: {waiver.reason}"
             lines.append(screen.cut(printable(words)))
-    count = plural(len(rows), "violation")
+    older = sum(row.id is None for row in rows)
+    count = plural(len(rows) - older, "violation")
+    if older:
+        tags = plural(older, "row")
+        count += f", {tags} of other tags that stand over their limit"
     more = ", there are more: --limit" if is_cut else ""
     return [*lines, "", f"  {count}{more}"]
+
+
+def _since(row: ViolationReport) -> str:
+    since = row.pushed_at or row.opened_at
+    return "" if since is None else f"{since:%Y-%m-%d %H:%M}"
 
 
 def _cells(row: ViolationReport, screen: Screen) -> list[str]:
@@ -94,7 +105,7 @@ def _cells(row: ViolationReport, screen: Screen) -> list[str]:
         row.limit_key,
         row.severity,
         printable(row.team or ""),
-        f"{row.pushed_at or row.opened_at:%Y-%m-%d %H:%M}",
+        _since(row),
         printable(name if row.tag is None else f"{name}:{row.tag}"),
         _added(row, change, screen),
         _line(row, change, screen),

@@ -68,6 +68,8 @@ def cell(value: object) -> object:
     """
     if value is None:
         return ""
+    if isinstance(value, list):
+        value = " ".join(map(str, value))
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str) and value.startswith(_FORMULA):
