@@ -87,11 +87,11 @@ def test_each_is_a_line_with_the_line_that_did_it(
 
     assert printed(capsys, "violations") == (
         "STATE  AMOUNT     LIMIT      KEY             SEVERITY  TEAM  SINCE, UTC       "
-        " IMAGE             LINE THAT DID MOST OF IT\n"
+        " IMAGE             ADDED               LINE THAT DID MOST OF IT\n"
         "open   70 layers  60 layers  max_layers      warning         2026-03-01 12:00 "
         " hub/shop/web:1.5\n"
         "open   1.08 GB    500 MB     max_compressed  warning   shop  2026-03-01 12:00 "
-        " hub/shop/api:1.5  RUN pip install … torch==1.13.1\n"
+        " hub/shop/api:1.5  +612 MB compressed  RUN pip install … torch==1.13.1\n"
         "\n"
         "  2 violations\n"
     )
