@@ -93,6 +93,7 @@ def a_repository_report(
         tags=41,
         images=34,
         tags_failed=0,
+        over_tags=0,
         newest_tag="1.5.0",
         newest_digest=a_digest((repository, "newest")),
         newest_platform="linux/amd64",

@@ -49,7 +49,7 @@ def without_history(*layers: Layer) -> WeighedImage:
 
 
 def added_up(cause: Cause) -> int:
-    return sum(c.grown_amount for c in cause.changes) + cause.other_grown_amount
+    return sum(c.grown_amount or 0 for c in cause.changes) + cause.other_grown_amount
 
 
 def test_the_line_that_added_most_comes_first() -> None:
@@ -124,7 +124,7 @@ def test_without_a_history_layers_speak_for_themselves() -> None:
     cause = compare_images(before, after)
 
     assert cause.of == "unknown"
-    assert sorted(c.grown_amount for c in cause.changes) == [MB, 110 * MB]
+    assert sorted(c.grown_amount or 0 for c in cause.changes) == [MB, 110 * MB]
     assert cause.grown_amount == 111 * MB
 
 
@@ -241,7 +241,7 @@ def test_any_two_images_have_a_cause_that_adds_up(
     assert cause.grown_amount == after.compressed_bytes - before.compressed_bytes
     assert added_up(cause) == cause.grown_amount
     assert len(cause.changes) <= CHANGES
-    first = [c.grown_amount for c in cause.changes if c.grown_amount > 0]
+    first = [grown for c in cause.changes if (grown := c.grown_amount or 0) > 0]
     assert first == sorted(first, reverse=True)
 
 
