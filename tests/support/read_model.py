@@ -136,6 +136,7 @@ def a_tag_report(name: str = "1.5.0") -> TagReport:
         error_code=None,
         error_message=None,
         error_at=None,
+        over=(),
     )
 
 

@@ -207,7 +207,7 @@ class TagReport:
     error_code: str | None
     error_message: str | None
     error_at: datetime | None
-    over: tuple[LimitKey, ...] = ()
+    over: tuple[LimitKey, ...]
 
 
 @dataclass(frozen=True, slots=True)

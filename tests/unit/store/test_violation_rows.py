@@ -1,5 +1,7 @@
 """Rows of violations: what is kept of a cause, and what goes with a repository."""
 
+from typing import get_args
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,6 +10,7 @@ from sqlalchemy import func, select
 from support.court import MB, Court, built, weighing
 from support.images import a_layer
 from weighbridge.domain.cause import Cause, LineChange
+from weighbridge.domain.quantity import Quantity
 from weighbridge.store.cause_column import (
     INSTRUCTION_CHARACTERS,
     cause_text,
@@ -25,9 +28,9 @@ CHANGE = st.builds(
     LineChange,
     kind=st.sampled_from(["added", "removed", "grown", "shrunk", "replaced"]),
     instruction=TEXTS,
-    before_compressed_bytes=st.none() | COUNTS,
-    compressed_bytes=st.none() | COUNTS,
-    grown_amount=st.integers(-(2**63), 2**63 - 1),
+    before_amount=st.none() | COUNTS,
+    amount=st.none() | COUNTS,
+    grown_amount=st.none() | st.integers(-(2**63), 2**63 - 1),
     of_base=st.booleans(),
 )
 CAUSES = st.builds(
@@ -38,6 +41,7 @@ CAUSES = st.builds(
     grown_amount=COUNTS,
     base_grown_amount=COUNTS,
     other_grown_amount=COUNTS,
+    quantity=st.sampled_from(get_args(Quantity)),
 )
 
 
@@ -51,10 +55,11 @@ def test_any_cause_is_read_as_it_was_written(cause: Cause) -> None:
     found = read_cause(cause_text(cause), cause.key)
 
     assert found is not None
-    assert (found.of, found.key, found.grown_amount) == (
+    assert (found.of, found.key, found.grown_amount, found.quantity) == (
         cause.of,
         cause.key,
         cause.grown_amount,
+        cause.quantity,
     )
     for kept, change in zip(found.changes, cause.changes, strict=True):
         assert len(kept.instruction) <= INSTRUCTION_CHARACTERS
