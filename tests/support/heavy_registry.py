@@ -118,7 +118,7 @@ def measured(folder: Path, *arguments: str) -> Run:
 def annotated_index(children: int) -> Answering:
     """`app:1`, an index whose children carry 128 annotations of 8 kB on themselves and
     on their config's descriptor: 2 MB each, of which nothing is read."""
-    notes = {f"note-{n}": "x" * 8_000 for n in range(128)}
+    notes = {f"{n:04}" + "k" * 4_092: "x" * 4_096 for n in range(128)}
     config = Served(
         json.dumps(
             {

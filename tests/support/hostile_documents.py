@@ -190,8 +190,8 @@ def _config_with_a_name_twice(shelf: Shelf) -> None:
 
 def _only_i386_for_a_pc(shelf: Shelf) -> None:
     """containerd on amd64 takes an image for 386 where there is no other."""
-    light, heavy = shelf.image(LIGHT, ARM64), shelf.image(HEAVY, AMD64)
     i386 = {"os": "linux", "architecture": "i386"}
+    light, heavy = shelf.image(LIGHT, ARM64), shelf.image(HEAVY, i386)
     shelf.index(an_entry(light, ARM64), an_entry(heavy, i386), tag="1")
 
 
@@ -203,8 +203,8 @@ def _version_that_is_none(shelf: Shelf) -> None:
 
 
 def _platform_in_capitals(shelf: Shelf) -> None:
-    light, heavy = shelf.image(LIGHT), shelf.image(HEAVY)
     shouted = {"os": "Linux", "architecture": "AMD64"}
+    light, heavy = shelf.image(LIGHT), shelf.image(HEAVY, shouted)
     shelf.index(an_entry(heavy, shouted), an_entry(light, AMD64), tag="1")
 
 
