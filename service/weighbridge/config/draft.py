@@ -18,6 +18,7 @@ from weighbridge.config.faults import (
     shown,
 )
 from weighbridge.config.reader import DOCUMENT_BYTES, read_document
+from weighbridge.config.regular_file import read_regular, why_unreadable
 from weighbridge.config.secret_file import read_secret_file
 from weighbridge.domain.printable import printable
 from weighbridge.errors import ConfigError
@@ -179,9 +180,7 @@ def _twin_of(path: Path) -> str:
 
 def _content(file: str) -> bytes:
     try:
-        with FilePath(file).open("rb") as opened:
-            return opened.read(DOCUMENT_BYTES + 1)
+        return read_regular(file, DOCUMENT_BYTES)
     except (OSError, ValueError) as exc:
-        why = getattr(exc, "strerror", None) or "no such path"
-        fault = Fault(file, (), f"cannot be read: {why}", "unreadable_file")
+        fault = Fault(file, (), why_unreadable(exc), "unreadable_file")
         raise config_error([fault]) from exc
