@@ -146,7 +146,9 @@ class ChannelSettings(Keys):
         except ConfigError:
             return f"unknown: {self.url_file} cannot be used now"
         # What follows may be the token itself in a URL of apprise.
-        return f"{url.partition(':')[0]}://" if self.kind == "apprise" else url_host(url)
+        return (
+            f"{url.partition(':')[0]}://" if self.kind == "apprise" else url_host(url)
+        )
 
     def current_url(self) -> Secret:
         """The address as it is now: its file is read again, because it may have been

@@ -13,6 +13,7 @@ from weighbridge.config.faults import (
     Fault,
     code_of,
     config_error,
+    meant_path,
     message_of,
     path_of,
     shown,
@@ -126,8 +127,12 @@ class Draft:
         and for lists that are too short only because an item of theirs is wrong."""
         known = [fault.path for fault in self.faults if fault.path]
         details_of = {path_of(details): details for details in error.errors()}
+        # What is missing may be there, with a slip in its name.
+        meant = {meant_path(details, model) for details in details_of.values()}
         for path, details in details_of.items():
             if any(path[: len(wrong)] == wrong for wrong in known):
+                continue
+            if details["type"] == "missing" and path in meant:
                 continue
             if details["type"] == "too_short" and any(
                 other[: len(path)] == path for other in details_of if other != path
