@@ -7,7 +7,7 @@ from typing import Final
 from weighbridge.domain.check import Check, by_outcome
 from weighbridge.domain.quantity import line_amount
 
-DOCKERFILE_CHARACTERS: Final = 1024 * 1024
+DOCKERFILE_BYTES: Final = 1024 * 1024
 
 _SPACE: Final = re.compile(r"\s+")
 _FLAGS: Final = re.compile(r"^(RUN|COPY|ADD)((?: --[a-z]+(?:=\S+)?)+) ")

@@ -211,9 +211,14 @@ def _not_weighed(faults: Sequence[CrawlFault], screen: Screen) -> list[str]:
         lines.append(
             screen.wrapped(f"  not weighed: {_listed(subjects, screen)} ({why})")
         )
-        if kind not in kinds[number:] and (hint := advice(kind)):
+        if kind not in kinds[number:] and (hint := _hint(alike)):
             lines.append(screen.wrapped(f"  try    {hint}"))
     return lines
+
+
+def _hint(faults: Sequence[CrawlFault]) -> str:
+    """What may help against faults of one cause."""
+    return printable(faults[0].hint) or advice(faults[0].code)
 
 
 def _listed(subjects: Sequence[str], screen: Screen) -> str:
