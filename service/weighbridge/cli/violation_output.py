@@ -1,6 +1,5 @@
 """What `weighbridge violations` prints."""
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
@@ -8,6 +7,7 @@ from typing import Final
 from weighbridge.bootstrap.reading import Violating
 from weighbridge.cli.aligned import aligned
 from weighbridge.cli.gist import gist
+from weighbridge.cli.json_text import json_text
 from weighbridge.cli.narrow import narrowed
 from weighbridge.cli.options import Output
 from weighbridge.cli.screen import Screen
@@ -49,7 +49,7 @@ def printed(found: Violating, output: Output, screen: Screen, now: datetime) -> 
     rows = found.rows
     if output == "json":
         items = [violation_json(row, now) for row in rows]
-        return json.dumps({"items": items}, indent=2, ensure_ascii=False)
+        return json_text({"items": items})
     if output == "csv":
         return csv_table(VIOLATION_COLUMNS, (violation_cells(row, now) for row in rows))
     cells = [_cells(row, screen) for row in rows]
