@@ -65,6 +65,15 @@ def test_a_total_that_is_known_has_no_reason_why_it_is_not() -> None:
     assert "No image is read yet" in unknown
 
 
+def test_a_first_crawl_compares_no_sums_that_are_not_of_the_same_images() -> None:
+    registry = replace(a_registry_report(), repositories=51, repositories_pending=33)
+
+    page = overview_tree([registry], [an_unread_repository()])
+
+    assert figures(page)["Stored in the registry"].endswith("each blob once, so far")
+    assert page.one("table").one("tbody").all("td")[-1].text == ""
+
+
 def test_nothing_that_was_asked_yet_is_not_shown_as_zero() -> None:
     registry = replace(
         a_registry_report(), requests=0, bytes_read=0, weighed_bytes=None
