@@ -80,10 +80,15 @@ class _Row(NamedTuple):
 
 
 _others = registries.alias("others")
-# Several entries of one address: none of their names is that of all that shares.
+_theirs = repositories.alias("theirs")
+# Several entries of one address hold something: no name of theirs is that of the scope.
 _HAS_OTHERS: Final = (
     exists()
-    .where(_others.c.address == registries.c.address, _others.c.id != registries.c.id)
+    .where(
+        _others.c.address == registries.c.address,
+        _others.c.id != registries.c.id,
+        _theirs.c.registry_id == _others.c.id,
+    )
     .correlate(registries)
 )
 _ROWS: Final = Rows(
