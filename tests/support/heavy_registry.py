@@ -249,5 +249,5 @@ def _listing(target: str, tags: list[str]) -> Told | None:
 def _padded(document: Mapping[str, object], size: int, media_type: str) -> Served:
     short = len(json.dumps({**document, "pad": ""}))
     return Served(
-        json.dumps(document | {"pad": "p" * (size - short)}).encode(), media_type
+        json.dumps({**document, "pad": "p" * (size - short)}).encode(), media_type
     )
