@@ -341,6 +341,7 @@ def test_what_a_push_added_is_why_a_repository_holds_too_much(court: Court) -> N
     ]
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_f39_sizes_that_sit_on_the_limit_are_told_once(court: Court) -> None:
     court.look({"0": weighing(400)})
     for number in range(100):
@@ -412,6 +413,7 @@ def test_an_alertmanager_is_sent_what_is_open_though_nobody_else_is_told(
     assert (firing.event, firing.amount) == ("opened", 505 * MB)
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_f39_sizes_that_come_and_go_are_told_of_twice_at_most(court: Court) -> None:
     court.look({"0": weighing(400)})
     for number in range(100):
