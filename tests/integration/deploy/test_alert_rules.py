@@ -71,7 +71,9 @@ def test_with_an_address_of_ones_own_the_tests_still_hold(tmp_path: Path) -> Non
     texts = [path.read_text("utf-8") for path in tmp_path.rglob("*.yml")]
     assert not [text for text in texts if "example.org/weighbridge/docs" in text]
     for text in texts:
-        assert text.count("runbook_url") == text.count("wiki.example.com/weighbridge/r")
+        assert text.count("runbook_url: ") == text.count(
+            "wiki.example.com/weighbridge/r"
+        )
 
 
 def test_the_examples_can_be_loaded() -> None:
