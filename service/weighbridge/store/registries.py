@@ -133,6 +133,16 @@ def find_state(connection: Connection, registry_id: int) -> str:
     return state
 
 
+def find_last_listing(connection: Connection, registry_id: int) -> datetime | None:
+    """When the catalog was last read to its end; None: never."""
+    at: datetime | None = connection.execute(
+        select(registries.c.last_complete_discovery_at).where(
+            registries.c.id == registry_id
+        )
+    ).scalar_one()
+    return at
+
+
 def note_registry(
     connection: Connection,
     registry_id: int,
