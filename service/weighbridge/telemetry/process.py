@@ -188,6 +188,12 @@ class Telemetry(PushMetrics):
             registry=self.registry,
         )
         self._add_configuration()
+        self.db_up = Gauge(
+            "weighbridge_db_up",
+            "1 if the database commits writes, 0 if none was committed within 5 s.",
+            registry=self.registry,
+        )
+        self.db_up.set(1)  # until whoever serves has found out
         self.scheduler_last_tick_timestamp = Gauge(
             "weighbridge_scheduler_last_tick_timestamp_seconds",
             "When the scheduler last searched for due work.",
