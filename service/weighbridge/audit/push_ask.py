@@ -12,6 +12,7 @@ from weighbridge.audit.push_plan import PushPlan
 from weighbridge.audit.pushed import Pushed, with_time
 from weighbridge.audit.tag_look import TagAnswer, TagLook
 from weighbridge.audit.together import together
+from weighbridge.domain.digest import Digest
 from weighbridge.domain.listing import TagSeen
 from weighbridge.errors import NotFound, WeighbridgeError
 from weighbridge.ports import IS_URGENT
@@ -101,7 +102,8 @@ class _Look:
     async def at(self, pushed: Pushed) -> Told:
         try:
             async with asyncio.timeout_at(self._ends_at):
-                answer = await self._look.at(await self._question(pushed))
+                pushed.read = await self._read_before(pushed)
+                answer = await self._look.at(self._question(pushed))
         except TimeoutError:
             return Told(pushed, why="deadline")
         except WeighbridgeError as exc:  # Of all tags: a quota, a long pause.
@@ -114,17 +116,18 @@ class _Look:
         timed = with_time(answer, pushed, before, self._now)
         return Told(pushed, timed, early=_early(answer, pushed, before))
 
-    async def _question(self, pushed: Pushed) -> Question:
+    async def _read_before(self, pushed: Pushed) -> set[Digest]:
+        knows = self._context.reader.knows
+        return {digest for digest in pushed.digests if await knows(digest)}
+
+    def _question(self, pushed: Pushed) -> Question:
         """A tag that was pushed has a new digest as a rule, so that asking for that
         first would be one request more. Not where the event names one that we have, or
         says that the tag is gone, or where each manifest counts."""
         tag = TagSeen(pushed.name)
         if self._context.registry.has_quota or pushed.is_delete:
             return Question(tag, "head")
-        for digest in pushed.digests:
-            if await self._context.reader.knows(digest):
-                return Question(tag, "head")
-        return Question(tag, "get")
+        return Question(tag, "head" if pushed.read else "get")
 
 
 def _early(

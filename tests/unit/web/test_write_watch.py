@@ -173,7 +173,7 @@ def test_g6_the_metric_and_readyz_say_so_while_another_program_has_it(
     telemetry = Telemetry()
     app = create_app(database, telemetry, WebOptions())
 
-    def is_up() -> float | None:
+    def is_up() -> object:
         return telemetry.registry.get_sample_value("weighbridge_db_up")
 
     with TestClient(app, base_url="http://localhost:8080") as client:
