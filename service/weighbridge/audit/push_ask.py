@@ -1,7 +1,6 @@
 """Asks the registry about tags that were pushed: events only say where to look."""
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -74,7 +73,7 @@ async def ask_about(
 ) -> list[Told]:
     """Ask about each tag of a plan: one GET and a config where the digest is new, one
     HEAD or GET otherwise. Whatever goes wrong is the answer."""
-    look = _Look(context, repository, plan.known, now)
+    look = _Look(context, repository, plan, now)
     mark = IS_URGENT.set(True)
     try:
         if context.registry.has_quota:
@@ -90,9 +89,11 @@ class _Look:
         self,
         context: PassContext,
         repository: str,
-        known: Mapping[str, KnownTag],
+        plan: PushPlan,
         now: datetime,
     ) -> None:
+        known = plan.known
+        self._by_get = plan.by_get
         self._context = context
         self._known = known
         self._now = now
@@ -125,9 +126,11 @@ class _Look:
         first would be one request more. Not where the event names one that we have, or
         says that the tag is gone, or where each manifest counts."""
         tag = TagSeen(pushed.name)
-        if self._context.registry.has_quota or pushed.is_delete:
+        asks_first = pushed.is_delete and not self._by_get
+        if self._context.registry.has_quota or asks_first:
             return Question(tag, "head")
-        return Question(tag, "head" if pushed.read else "get")
+        is_known = bool(pushed.read) and not self._by_get
+        return Question(tag, "head" if is_known else "get")
 
 
 def _early(
