@@ -151,7 +151,7 @@ class TagLook:
             said = await registry.head_manifest(repository, tag.name)
             if said is None or said == digest or (said != known and digest != known):
                 return None
-            again = await registry.get_manifest(repository, tag.name)
+            again = await self._reader.read(repository, tag.name)
         except (DocumentError, RegistryError, TransportError) as exc:
             if _is_of_all(exc):
                 raise
