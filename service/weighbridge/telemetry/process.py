@@ -139,8 +139,8 @@ class Telemetry(PushMetrics):
     def _add_trust(self) -> None:
         self.integrity_errors = self._counter(
             "weighbridge_integrity_errors_total",
-            "Contents that did not hash to the digest that they were asked by, and HEADs "
-            "that named another digest than GET.",
+            "Contents that did not hash to the digest that they were asked by, and "
+            "HEADs that named another digest than GET.",
         )
         self.registry_insecure = self._gauge(
             "weighbridge_registry_insecure",
