@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from weighbridge.audit.measure_layer import measure_layer
+from weighbridge.audit.measure_layer import measure_blob
 from weighbridge.audit.progress import Progress
 from weighbridge.audit.writer import Writer
 from weighbridge.domain.digest import Digest
@@ -154,10 +154,10 @@ async def _measure_batch(
 async def _measure_claims(registry: Registry, item: Unmeasured) -> Uncompressed:
     """By the first claim about the blob's size, then by the others: a range that
     does not fit the blob shows that a claim was false."""
-    found = await measure_layer(registry, item.repository, item.layer)
+    found = (await measure_blob(registry, item.repository, item.layer)).uncompressed
     for claim in item.other_claims:
         if found.reason not in _FALSE_CLAIM:
             break
         layer = item.layer._replace(compressed_bytes=claim)
-        found = await measure_layer(registry, item.repository, layer)
+        found = (await measure_blob(registry, item.repository, layer)).uncompressed
     return found

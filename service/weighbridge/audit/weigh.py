@@ -8,7 +8,7 @@ from typing import Final
 
 from weighbridge.audit.explore import Found, explore, fetch_child
 from weighbridge.audit.lookup import KnownDigests, nothing_known
-from weighbridge.audit.measure_layer import measure_layer
+from weighbridge.audit.measure_layer import measure_blob
 from weighbridge.audit.read import Reader
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import (
@@ -22,7 +22,7 @@ from weighbridge.domain.document import (
     Unweighable,
 )
 from weighbridge.domain.manifest import parse_manifest
-from weighbridge.domain.measure import Uncompressed
+from weighbridge.domain.measure import Measured
 from weighbridge.domain.platform import (
     UNKNOWN,
     Platform,
@@ -248,19 +248,20 @@ async def _measures(
     images: tuple[Image, ...],
     measure: bool,
     warnings: list[str],
-) -> Mapping[Digest, Uncompressed]:
+) -> Mapping[Digest, Measured]:
     layers = {layer.digest: layer for image in images for layer in image.layers}
     if not measure:
         return {}
 
-    async def one(layer: Layer) -> tuple[Digest, Uncompressed]:
+    async def one(layer: Layer) -> tuple[Digest, Measured]:
         try:
-            found = await measure_layer(registry, reference.repository, layer)
+            found = await measure_blob(registry, reference.repository, layer)
         except (DocumentError, RegistryError, TransportError) as exc:
             warnings.append(
                 f"layer {layer.digest[:19]}… could not be measured: {exc.message}"
             )
-            found = unmeasured(layer, exc.code)
+            unknown = unmeasured(layer, exc.code)
+            found = Measured(None, unknown, exc.code, is_foreign=layer.is_foreign)
         return layer.digest, found
 
     return dict(await asyncio.gather(*(one(layer) for layer in layers.values())))

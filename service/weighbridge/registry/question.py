@@ -17,6 +17,7 @@ Operation: TypeAlias = Literal[
     "manifest_get",
     "config",
     "blob_range",
+    "blob_head",
 ]
 """What a request is for: the label of the metrics, and what answers are expected."""
 
@@ -52,7 +53,7 @@ class Question:
     @property
     def is_of_blob(self) -> bool:
         """Whether a good answer is what somebody pushed, byte by byte."""
-        return self.operation in ("config", "blob_range")
+        return self.operation in ("config", "blob_range", "blob_head")
 
 
 @dataclass(frozen=True, slots=True)

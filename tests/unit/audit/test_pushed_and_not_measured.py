@@ -21,6 +21,7 @@ from weighbridge.audit.push_keep import MEASURED_WITHIN
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.policy import Policy
 from weighbridge.domain.policy_set import PolicySet
+from weighbridge.ports import RangeAnswer
 from weighbridge.store.jobs import Job, claim_job, due_jobs, end_job
 
 ONE, TWO = (a_served_image(layers=[a_layer(name, 100)]) for name in ("one", "two"))
@@ -36,8 +37,8 @@ class Silent(FakeRegistry):
     is_asked: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def get_range(
-        self, repository: str, digest: Digest, first: int, last: int, total_bytes: int
-    ) -> bytes:
+        self, repository: str, digest: Digest, first: int, last: int
+    ) -> RangeAnswer:
         self.is_asked.set()
         await asyncio.Event().wait()
         raise AssertionError("it waits for ever")
