@@ -1,17 +1,23 @@
 """Measures one blob: its length by the registry's word, its content by a few bytes."""
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import Layer
-from weighbridge.domain.measure import Measured, Uncompressed
-from weighbridge.domain.uncompressed import measuring, unmeasured
+from weighbridge.domain.gzip_tail import TAIL_BYTES
+from weighbridge.domain.measure import Measured, RangeWanted, Uncompressed
+from weighbridge.domain.uncompressed import Measuring, measuring, unmeasured
 from weighbridge.errors import DocumentError, NotFound, RegistryError
 from weighbridge.ports import RangeAnswer, Registry
 
 _NO_PARTS: Final = "range_unsupported"
 _FINAL: Final = frozenset({_NO_PARTS, "bad_content_range", "range_not_satisfiable"})
 """Answers about this blob that asking again would not change."""
+
+_INFLATER: Final = ThreadPoolExecutor(1, thread_name_prefix="inflate")
+"""Decompresses beside the event loop, one blob at a time."""
 
 
 async def measure_blob(registry: Registry, repository: str, layer: Layer) -> Measured:
@@ -90,19 +96,16 @@ class _Asking:
         unknown."""
         asking = measuring(layer)
         try:
-            wanted = next(asking)
-            while True:
-                answer = await self._range(wanted.first, wanted.last)
+            step = _step(asking, None)
+            while isinstance(step, RangeWanted):
+                answer = await self._range(step.first, step.last)
                 if answer.content is None:
                     held = layer._replace(compressed_bytes=answer.total_bytes)
                     return unmeasured(held, _NO_PARTS)
                 if answer.total_bytes != layer.compressed_bytes:
                     return unmeasured(layer, "bad_content_range")
-                wanted = asking.send(answer.content)
-        except StopIteration as done:
-            found = done.value
-            assert isinstance(found, Uncompressed)  # noqa: S101 - what measuring returns
-            return found
+                step = await _step_aside(asking, answer.content)
+            return step
         except DocumentError as exc:
             if exc.code == "digest_mismatch":
                 raise  # bytes that changed on their way say nothing of the blob
@@ -118,6 +121,26 @@ class _Asking:
         )
         self.total_bytes = answer.total_bytes
         return answer
+
+
+async def _step_aside(
+    asking: Measuring, content: bytes
+) -> RangeWanted | Uncompressed:
+    """The next step, beside the event loop where it may be one of a millisecond."""
+    if len(content) <= TAIL_BYTES:
+        return _step(asking, content)
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(_INFLATER, _step, asking, content)
+
+
+def _step(asking: Measuring, content: bytes | None) -> RangeWanted | Uncompressed:
+    """A generator's end cannot leave a thread as the exception that it is."""
+    try:
+        return next(asking) if content is None else asking.send(content)
+    except StopIteration as done:
+        found = done.value
+        assert isinstance(found, Uncompressed)  # noqa: S101 - what measuring returns
+        return found
 
 
 def _not_held(blob: Layer, error: NotFound) -> Measured:

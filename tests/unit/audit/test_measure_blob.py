@@ -1,7 +1,10 @@
 """How long a blob is by the registry's word, whatever a manifest claims."""
 
+import asyncio
 import gzip
 import random
+import struct
+import threading
 
 import pytest
 
@@ -17,6 +20,7 @@ from weighbridge.ports import RangeAnswer
 TAR_BYTES = 102_400
 LARGE = gzip.compress(random.Random(1).randbytes(TAR_BYTES))  # noqa: S311 - data
 SMALL = gzip.compress(bytes(TAR_BYTES))
+BOMB = gzip.compress(bytes(62 * 1024 * 1024))
 
 
 def held(content: bytes) -> FakeRegistry:
@@ -190,3 +194,31 @@ async def test_a_blob_of_an_artifact_is_asked_for_its_length_alone() -> None:
 
     assert found.registry_bytes == len(LARGE)
     assert registry.asked.total() == registry.count("blob_length") == 1
+
+
+def a_bomb(name: int) -> bytes:
+    """62 MiB in 63 kB, whose trailer says something else."""
+    return BOMB[:-4] + struct.pack("<I", (2048 - name) * 512)
+
+
+async def test_layers_that_inflate_do_not_hold_up_the_event_loop() -> None:
+    bombs = [a_bomb(n) for n in range(50)]
+    registry = FakeRegistry(blobs={digest_of(bomb): bomb for bomb in bombs})
+    layers = [claiming(len(bomb), bomb) for bomb in bombs]
+    threads: set[str] = set()
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+            threads.update(thread.name for thread in threading.enumerate())
+
+    others = asyncio.create_task(take_turns())
+    found = await asyncio.gather(*(measured(registry, layer) for layer in layers))
+    others.cancel()
+
+    assert {each.uncompressed.confidence for each in found} == {"trailer"}
+    assert turns > len(layers)
+    assert len([name for name in threads if name.startswith("inflate")]) == 1
