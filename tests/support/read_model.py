@@ -18,6 +18,7 @@ from weighbridge.domain.report import (
     RepositoryReport,
     TagReport,
 )
+from weighbridge.domain.sizes import weakest_word
 from weighbridge.domain.weighing import (
     Other,
     WeighedImage,
@@ -99,6 +100,7 @@ def a_repository_report(
         newest_by="pushed",
         newest_at=NOW - 88 * MINUTE,
         newest_compressed_bytes=1_082_700_595,
+        newest_compressed_confidence="known",
         newest_uncompressed_bytes=2_581_729_792,
         newest_uncompressed_confidence="trailer",
         newest_layers=16,
@@ -124,6 +126,7 @@ def a_tag_report(name: str = "1.5.0") -> TagReport:
         platform="linux/amd64",
         platforms=2,
         compressed_bytes=470_267_166,
+        compressed_confidence="known",
         uncompressed_bytes=1_184_000_000,
         uncompressed_confidence="trailer",
         layers=14,
@@ -177,14 +180,22 @@ def a_weighed_layer(
     uncompressed: Uncompressed | None = None,
     *,
     is_foreign: bool = False,
+    claimed_bytes: int | None = None,
 ) -> WeighedLayer:
-    """One layer; the name decides its digest."""
+    """One layer, as long as the registry says; the name decides its digest.
+
+    claimed_bytes: what the manifest says, where that is something else
+    """
     return WeighedLayer(
         digest=a_digest(name),
         media_type=GZIP_LAYER,
         compressed_bytes=compressed_bytes,
         is_foreign=is_foreign,
         uncompressed=uncompressed,
+        claimed_bytes=compressed_bytes if claimed_bytes is None else claimed_bytes,
+        compressed_confidence="known"
+        if claimed_bytes in (None, compressed_bytes)
+        else "disputed",
     )
 
 
@@ -208,6 +219,8 @@ def a_weighed_image(
         config_digest=a_digest(("config", str(platform))),
         created_at=datetime(2023, 1, 24, 0, 48, 44, tzinfo=UTC),
         compressed_bytes=sum(distinct.values()),
+        claimed_bytes=sum({y.digest: y.claimed_bytes for y in layers}.values()),
+        compressed_confidence=weakest_word(layers),
         uncompressed=uncompressed or measured(total),
         layers=tuple(layers),
         lines=tuple(_line(text, index, layers, alignment) for text, index in lines),

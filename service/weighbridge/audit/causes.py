@@ -31,6 +31,7 @@ class Causes:
 
     connection: Connection
     repository_id: int
+    scope_id: int
     now: datetime
     _found: dict[tuple[int, int | None], Cause | None] = field(default_factory=dict)
     _keys: dict[int, bytes] = field(default_factory=dict)
@@ -45,9 +46,8 @@ class Causes:
         return self._found[place]
 
     def _look(self, judged: JudgedImage) -> Cause | None:
-        image, before = self._images(
-            judged.image.id, None if judged.before is None else judged.before.id
-        )
+        before_id = None if judged.before is None else judged.before.id
+        image, before = self._images(self.scope_id, judged.image.id, before_id)
         if image is None:
             return None
         if before is None or before.compressed_bytes >= image.compressed_bytes:
@@ -79,7 +79,9 @@ class Causes:
             sharing = find_sharing(
                 self.connection, self.repository_id, platform, key, self.now
             )
-            image, before = self._images(caused.image_id, caused.before_image_id)
+            image, before = self._images(
+                self.scope_id, caused.image_id, caused.before_image_id
+            )
             if sharing is not None and image is not None and before is not None:
                 shared = self._shared(before, image, sharing)
                 set_cause(self.connection, caused.id, shared)
@@ -88,7 +90,9 @@ class Causes:
         self, before: WeighedImage, image: WeighedImage, sharing: Sharing
     ) -> Cause:
         """What of the change another repository had as well; it is told so too."""
-        theirs, earlier = self._images(sharing.image_id, sharing.before_image_id)
+        theirs, earlier = self._images(
+            sharing.scope_id, sharing.image_id, sharing.before_image_id
+        )
         if theirs is None:
             return compare_images(before, image)
         common = shared_leading_run(layers_of(image), layers_of(theirs))
@@ -101,8 +105,8 @@ class Causes:
         return compare_images(before, image, shared_layers=common)
 
     def _images(
-        self, image: int | None, before: int | None
+        self, scope_id: int, image: int | None, before: int | None
     ) -> tuple[WeighedImage | None, WeighedImage | None]:
         wanted = [number for number in (image, before) if number is not None]
-        found = weighed_images(self.connection, wanted)
+        found = weighed_images(self.connection, scope_id, wanted)
         return found.get(image or 0), found.get(before or 0)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from weighbridge.audit.judging import NO_JUDGING, Judging
+from weighbridge.audit.kept_measures import Counted, uncounted
 from weighbridge.audit.lookup import KnownDigests
 from weighbridge.audit.progress import Progress
 from weighbridge.audit.push_desk import PushDesk
@@ -27,6 +28,7 @@ class PassContext:
 
     count_manifests: told now and then: tags looked up, and how many were unchanged
     judging:         what images are judged by at this moment
+    count_conflicts: told of claims that the registry contradicts
     desk:            where pushes are looked after; None where nobody waits for any
     """
 
@@ -43,6 +45,7 @@ class PassContext:
     judging: Callable[[], Judging]
     desk: PushDesk | None = None
     resume_s: float = RESUME_S
+    count_conflicts: Counted = uncounted
 
 
 def pass_context(
@@ -57,6 +60,7 @@ def pass_context(
     judging: Callable[[], Judging] | None = None,
     desk: PushDesk | None = None,
     resume_s: float = RESUME_S,
+    count_conflicts: Counted = uncounted,
 ) -> PassContext:
     """The context of passes that keep what they learn by this writer."""
     no_judging = replace(NO_JUDGING, platforms=scope.platforms)
@@ -75,4 +79,5 @@ def pass_context(
         judging=judging or (lambda: no_judging),
         desk=desk,
         resume_s=resume_s,
+        count_conflicts=count_conflicts,
     )

@@ -39,6 +39,7 @@ from weighbridge.errors import (
 )
 from weighbridge.ports import Registry
 from weighbridge.store.crawls import CrawlRecord
+from weighbridge.store.disputes import Source
 from weighbridge.store.process_mark import this_process
 from weighbridge.store.registries import (
     RegistryEntry,
@@ -105,6 +106,7 @@ class Crawl:
             count_manifests=self._count_manifests,
             judging=judging,
             desk=desk,
+            count_conflicts=self._count_conflicts,
         )
 
     async def run(self, *, measure: bool = True) -> RegistryCrawl:
@@ -184,6 +186,10 @@ class Crawl:
         self._telemetry.crawl_manifests.labels(name).inc(looked_up)
         self._telemetry.crawl_manifests_unchanged.labels(name).inc(unchanged)
 
+    def _count_conflicts(self, source: Source, learned: int) -> None:
+        counter = self._telemetry.size_conflicts
+        counter.labels(self._entry.name, source).inc(learned)
+
     async def _look_at_all(self, registry_id: int) -> WeighbridgeError | None:
         """Look at repositories while they are being discovered; the error that
         ended discovery early."""
@@ -258,7 +264,12 @@ class Crawl:
 
     async def _measure(self, registry_id: int) -> None:
         left = await measure_registry(
-            self._registry, registry_id, self._writer, self._progress, self._clock
+            self._registry,
+            registry_id,
+            self._writer,
+            self._progress,
+            self._clock,
+            self._count_conflicts,
         )
         if left:
             self._outcomes.note(

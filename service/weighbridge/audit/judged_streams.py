@@ -53,9 +53,16 @@ class JudgedImage:
 
     @property
     def waits(self) -> bool:
-        """Whether a limit is about a size that is still to be measured."""
-        is_limited = self.limits.max_uncompressed_bytes is not None
-        return is_limited and self.image.uncompressed_confidence is None
+        """Whether a limit is about a size that is still to be asked for."""
+        return not self.image.is_whole and _limits_sizes(self.limits)
+
+    @property
+    def is_said(self) -> bool:
+        """Whether it was judged by its claims before, and weighs what they say."""
+        return (
+            self.tag.is_weighed
+            and self.image.compressed_bytes == self.image.claimed_bytes
+        )
 
     def without_growth(self) -> "JudgedImage":
         """Where nothing has happened that could be growth."""
@@ -101,18 +108,20 @@ def judge_images(
     if not chosen:
         return Judged((), {})
     targets = {item.now.target for item in chosen}
-    images = images_of(connection, targets, judging.platforms)
+    scope_id = repository.scope_id
+    images = images_of(connection, scope_id, targets, judging.platforms)
     found = [
         JudgedImage(item.stream, platform, item.tag, image, item.limits)
         for item in chosen
         for platform, image in images.by_platform.get(item.now.target, {}).items()
     ]
-    weighed = weighed_images(connection, [j.image.id for j in found if _is_deep(j)])
+    deep = [judged.image.id for judged in found if _is_deep(judged)]
+    weighed = weighed_images(connection, scope_id, deep)
     found = [_with_findings(j, weighed) for j in found]
     if any(_needs_history(judged) for judged in found):
         history = read_history(
             connection,
-            repository.id,
+            repository,
             {item.now: item.earlier for item in chosen},
             judging.platforms,
             now,
@@ -159,6 +168,11 @@ def _latest(items: list[_Tag]) -> list[_Tag]:
     return list(distinct.values())[:MOST]
 
 
+def _limits_sizes(limits: Limits) -> bool:
+    """Whether any limit is about bytes, and not about the number of layers alone."""
+    return limits_images(replace(limits, max_layers=None))
+
+
 def _is_deep(judged: JudgedImage) -> bool:
     """Whether its totals do not say all that its limits are about."""
     limits = judged.limits
@@ -182,7 +196,7 @@ def _with_findings(
             baseline_compressed_bytes=judged.baseline,
         )
     findings = verdict(judged.limits, measured)
-    if judged.tag.is_weighed:
+    if judged.is_said:
         # The rest was said before, and other images may have come since.
         findings = tuple(f for f in findings if f.key == "max_uncompressed")
     return replace(judged, findings=findings)
@@ -192,7 +206,7 @@ def _needs_history(judged: JudgedImage) -> bool:
     """Growth is against what was before, and so is the cause of whatever is over."""
     if any(finding.keeping == "over" for finding in judged.findings):
         return True
-    return judged.limits.max_growth is not None and not judged.tag.is_weighed
+    return judged.limits.max_growth is not None and not judged.is_said
 
 
 def _compared(judged: JudgedImage, history: StreamHistory) -> JudgedImage:

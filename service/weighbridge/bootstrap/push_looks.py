@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 import structlog
@@ -33,6 +34,7 @@ from weighbridge.config import RegistrySettings, Settings
 from weighbridge.errors import StaleFence, StoreError, WeighbridgeError
 from weighbridge.jobs.names import CRAWL, MEASURE, PUSH, SETTLE
 from weighbridge.ports import JobQueue
+from weighbridge.store.disputes import Source
 from weighbridge.store.jobs import Job
 from weighbridge.store.push_looks import find_known
 from weighbridge.store.push_queue import PushedTo, next_due
@@ -237,7 +239,11 @@ class PushLooks:
             interval_s=self.settings.interval_of(asked.registry),
             count_manifests=lambda looked_up, unchanged: None,
             judging=lambda: self.judging(asked.registry),
+            count_conflicts=partial(self._count_conflicts, asked.registry.name),
         )
+
+    def _count_conflicts(self, name: str, source: Source, learned: int) -> None:
+        self.telemetry.size_conflicts.labels(name, source).inc(learned)
 
     def _tell(self, registry: str, judged: Sequence[Judged]) -> None:
         now = self.clock()

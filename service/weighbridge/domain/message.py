@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 
 from weighbridge.domain.cause import Cause
 from weighbridge.domain.digest import Digest
+from weighbridge.domain.measure import CompressedConfidence
 from weighbridge.domain.policy import LimitKey, Severity
 
 NotificationEvent: TypeAlias = Literal["opened", "resolved"]
@@ -19,6 +20,7 @@ class Told:
     tag, digest, platform: of the image that did it; "" and None for a repository's
     amount, limit_amount: bytes, or layers for `max_layers`
     before_compressed_bytes: what the stream's image before it weighed
+    compressed_confidence: whose word its compressed bytes are
     url: the page about it, None without `web.external_url`
     """
 
@@ -43,6 +45,7 @@ class Told:
     opened_at: datetime
     closed_at: datetime | None
     url: str | None
+    compressed_confidence: CompressedConfidence | None = None
 
 
 @dataclass(frozen=True, slots=True)

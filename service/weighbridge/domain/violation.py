@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 
 from weighbridge.domain.cause import Cause, LineChange
 from weighbridge.domain.digest import Digest
+from weighbridge.domain.measure import CompressedConfidence
 from weighbridge.domain.policy import LimitKey, Severity
 from weighbridge.domain.waiver import Waiver
 
@@ -21,6 +22,8 @@ class ViolationReport:
     limit_amount, amount:  bytes, or layers for `max_layers`; of growth the compressed
                            bytes that it may have, and has
     before_compressed_bytes: what the stream of tags had before
+    compressed_confidence: whose word the image's compressed bytes are, None for a limit
+                           of the repository
     is_silent: nobody was told: it was there when the registry was first crawled
     closed_by: `pushed`, `gone` or `policy`; None while it is open
     waiver:    what accepts it now, None for nothing
@@ -49,6 +52,7 @@ class ViolationReport:
     closed_at: datetime | None
     closed_by: str | None
     waiver: Waiver | None
+    compressed_confidence: CompressedConfidence | None = None
 
     @property
     def state(self) -> ViolationState:

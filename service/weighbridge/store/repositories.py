@@ -66,6 +66,7 @@ _NEW_SUMMARIES: Final = NewRows(
     "exclusive_bytes",
     "is_stale",
     "is_uncounted",
+    "is_unmeasured",
     "changed_at",
     "revision",
 )
@@ -102,7 +103,9 @@ def put_empty_summaries(
 ) -> None:
     """Add rows of the read model that count nothing yet; `is_stale`: there may be
     something to count."""
-    rows = [(r, 0, 0, 0, 0, 0, is_stale, False, now, 0) for r in repository_ids]
+    rows = [
+        (r, 0, 0, 0, 0, 0, is_stale, False, is_stale, now, 0) for r in repository_ids
+    ]
     _NEW_SUMMARIES.add(connection, rows)
 
 

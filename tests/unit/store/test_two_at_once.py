@@ -181,11 +181,11 @@ def test_a_claim_that_meets_a_row_of_the_same_moment_completes_it(
             time.sleep(LONG_ENOUGH_S)
             may_commit.set()
 
-    statement = select(blobs.c.compressed_bytes, blobs.c.unmeasured_bytes).where(
+    statement = select(blobs.c.compressed_bytes, blobs.c.is_layer).where(
         blobs.c.digest == layer.digest
     )
     with database.read() as connection:
-        assert tuple(connection.execute(statement).one()) == (5_000, 5_000)
+        assert tuple(connection.execute(statement).one()) == (5_000, True)
 
 
 def test_tokens_that_are_made_at_once_have_names_of_their_own(

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Connection
 from starlette.testclient import TestClient
 
+from support.answering import keep_sizes
 from support.images import a_layer, an_artifact_of, an_image, an_index_of, some_layers
 from support.json_schema import misfits
 from support.read_model import NOW
@@ -17,7 +18,6 @@ from support.tokens import a_token, bearer
 from weighbridge.domain.document import Child, Descriptor, Line
 from weighbridge.domain.measure import Uncompressed
 from weighbridge.errors import StoreError
-from weighbridge.store.measures import keep_measures
 from weighbridge.store.reports import SORTS
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
@@ -103,7 +103,8 @@ def filled(world: World) -> World:
     )
     measure = Uncompressed("estimate", 9000, 8000, 20_000, "multi_member")
     with world.database.write() as connection:
-        keep_measures(connection, {image.layers[0].digest: measure}, world.now)
+        sizes = {image.layers[0].digest: measure}
+        keep_sizes(connection, world.scope_id, sizes, world.now)
     world.look(result=a_result(complete=False, state="partial", reason="bad_tls"))
     return world
 

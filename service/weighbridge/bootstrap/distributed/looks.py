@@ -30,6 +30,7 @@ from weighbridge.config import RegistrySettings, Settings
 from weighbridge.errors import StaleFence
 from weighbridge.jobs.names import DELIVER, DISCOVER, MEASURE, SETTLE, TICK
 from weighbridge.ports import JobQueue, Registry
+from weighbridge.store.disputes import Source
 from weighbridge.store.due import find_reachable
 from weighbridge.store.jobs import Job, due_jobs, make_due
 from weighbridge.store.registries import find_registry_id, note_registry
@@ -142,6 +143,7 @@ class Looks:
                     self.writer,
                     Progress(),
                     self.clock,
+                    partial(self._count_conflicts, name),
                 )
             await refresh_stale(
                 self.writer,
@@ -172,7 +174,11 @@ class Looks:
             judging=partial(self.judges.of, asked.registry),
             desk=self.desk(asked.registry),
             resume_s=RESUME_S,
+            count_conflicts=partial(self._count_conflicts, name),
         )
+
+    def _count_conflicts(self, name: str, source: Source, learned: int) -> None:
+        self.telemetry.size_conflicts.labels(name, source).inc(learned)
 
     def _asking(self, asked: Asked) -> AbstractAsyncContextManager[Connected]:
         return asking(self.clients, self.writer, asked.registry)

@@ -52,26 +52,27 @@ def find_weighing(
     all_platforms: every image, headline first
     platforms:     in the order in which one of them speaks for an index
     """
-    repository_id = connection.execute(
-        select(repositories.c.id)
+    place = connection.execute(
+        select(repositories.c.id, repositories.c.scope_id)
         .join(registries, registries.c.id == repositories.c.registry_id)
         .where(registries.c.name == registry, repositories.c.name == repository)
-    ).scalar()
-    if repository_id is None:
+    ).one_or_none()
+    if place is None:
         return None
+    repository_id, scope_id = place.id, place.scope_id
     if digest is not None:
         subject = _by_digest(connection, repository_id, digest)
     else:
         subject = _by_tag(connection, repository_id, tag or "latest")
     if subject is None:
         return None
-    graph = load_graph(connection, [subject.target])
+    graph = load_graph(connection, [subject.target], scope_id)
     node = graph.nodes[subject.target]
     if node.state in ("none", "missing"):
         return None
     order = _ordered(graph.images_of(subject.target), platforms)
     wanted = _wanted(order, platform, all_platforms)
-    stored = load_images(connection, wanted)
+    stored = load_images(connection, wanted, scope_id)
     images = [stored[image] for image in wanted]
     name = f":{subject.tag}" if digest is None else f"@{digest}"
     return Weighing(
