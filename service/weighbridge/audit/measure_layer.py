@@ -123,9 +123,7 @@ class _Asking:
         return answer
 
 
-async def _step_aside(
-    asking: Measuring, content: bytes
-) -> RangeWanted | Uncompressed:
+async def _step_aside(asking: Measuring, content: bytes) -> RangeWanted | Uncompressed:
     """The next step, beside the event loop where it may be one of a millisecond."""
     if len(content) <= TAIL_BYTES:
         return _step(asking, content)

@@ -3,8 +3,9 @@
 import asyncio
 import difflib
 import time
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
+from typing import Final, TypeAlias
 
 from weighbridge.audit.explore import Found, explore, fetch_child
 from weighbridge.audit.lookup import KnownDigests, nothing_known
@@ -33,6 +34,7 @@ from weighbridge.domain.reference import Reference
 from weighbridge.domain.sizes import weigh_image
 from weighbridge.domain.uncompressed import unmeasured
 from weighbridge.domain.weighing import Other, Weighing, WeighingCost
+from weighbridge.domain.whose_word import doubts_of
 from weighbridge.errors import (
     DocumentError,
     NotFound,
@@ -41,6 +43,9 @@ from weighbridge.errors import (
     WeighbridgeError,
 )
 from weighbridge.ports import Registry
+
+Measure: TypeAlias = Callable[[str, Layer], Awaitable[Measured]]
+"""Asks for one layer of a repository; raises as `measure_blob` does."""
 
 _NAMES_COMPARED: Final = 1_000
 """Of a page that a registry may fill with a hundred times as many; comparing two tags
@@ -53,13 +58,15 @@ async def weigh(
     *,
     platform: Platform | None = None,
     all_platforms: bool = False,
-    measure: bool = True,
+    measure: Measure | None = None,
 ) -> Weighing:
-    """One reference's images with every layer and line.
+    """One reference's images with every layer and line, each layer asked for.
 
     Without `platform` the reference platform is weighed (linux/amd64, else the
     first by the design's order). Raises NotFound (with the nearest tags as hint),
     DocumentError, RegistryError, TransportError.
+
+    measure: how a layer is measured, where several weighings share what they learn
     """
     began = time.monotonic()
     reader = Reader(registry, KnownDigests(nothing_known))
@@ -76,7 +83,8 @@ async def weigh(
         image = await reader.image(reference.repository, parsed, None)
         _check_platform(image, reference, platform)
         images = (image,)
-    measures = await _measures(registry, reference, images, measure, found.warnings)
+    measure = measure or partial(measure_blob, registry)
+    measures = await _measures(measure, reference, images, found.warnings)
     weighed = tuple(weigh_image(image, measures) for image in images)
     cost = registry.cost
     return Weighing(
@@ -91,7 +99,7 @@ async def weigh(
         platforms=_platforms(found, images),
         others=others or _itself(parsed),
         cost=WeighingCost(cost.requests, cost.bytes_read, time.monotonic() - began),
-        warnings=tuple(found.warnings),
+        warnings=(*found.warnings, *doubts_of(weighed)),
     )
 
 
@@ -243,19 +251,16 @@ def _itself(parsed: ParsedManifest) -> tuple[Other, ...]:
 
 
 async def _measures(
-    registry: Registry,
+    measure: Measure,
     reference: Reference,
     images: tuple[Image, ...],
-    measure: bool,
     warnings: list[str],
 ) -> Mapping[Digest, Measured]:
     layers = {layer.digest: layer for image in images for layer in image.layers}
-    if not measure:
-        return {}
 
     async def one(layer: Layer) -> tuple[Digest, Measured]:
         try:
-            found = await measure_blob(registry, reference.repository, layer)
+            found = await measure(reference.repository, layer)
         except (DocumentError, RegistryError, TransportError) as exc:
             warnings.append(
                 f"layer {layer.digest[:19]}… could not be measured: {exc.message}"

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from weighbridge.bootstrap.check_reading import Item, Reading
+from weighbridge.bootstrap.check_reading import Item, NotWeighed, Reading
 from weighbridge.bootstrap.service_limits import Service, limits_of_service
 from weighbridge.bootstrap.targets import refuse_registry, target_of
+from weighbridge.bootstrap.time_limit import OUT_OF_TIME, TIMEOUT_S, within
 from weighbridge.config import Settings
 from weighbridge.domain.check import Check, Rules, checked, rules_of
 from weighbridge.domain.platform import Platform, parse_platform
@@ -16,7 +17,7 @@ from weighbridge.domain.policy import Policy
 from weighbridge.domain.policy_set import NO_POLICIES, PolicySet
 from weighbridge.domain.reference import DOCKER_HUB, Reference, parse_reference
 from weighbridge.domain.weighing import WeighingCost
-from weighbridge.errors import UsageError
+from weighbridge.errors import TransportError, UsageError
 from weighbridge.registry import endpoint as registry_endpoint
 
 
@@ -28,6 +29,9 @@ class Asked:
     platform: None for every platform
     own:      the limits of the command line, which go before all policies
     policies: those of files
+    allow_foreign: foreign layers that the registry does not hold are as long as the
+              manifest says
+    timeout_s: how long all of it may take
     service:  a Weighbridge that has policies, waivers and baselines
     """
 
@@ -38,6 +42,8 @@ class Asked:
     policies: PolicySet = NO_POLICIES
     service: Service | None = None
     allow_unknown: bool = False
+    allow_foreign: bool = False
+    timeout_s: int = TIMEOUT_S
     plain_http: bool = False
     docker_config: Path | None = None
 
@@ -54,7 +60,13 @@ def check(settings: Settings, asked: Asked) -> Check:
         before = _name_of(item.reference) + before
     other = None if before is None else _item(settings, asked, before)
     platform = None if asked.platform is None else parse_platform(asked.platform)
-    return asyncio.run(_check(settings, asked, item, other, platform))
+    checking = _check(settings, asked, item, other, platform)
+    try:
+        return asyncio.run(within(asked.timeout_s, checking))
+    except TransportError as exc:
+        if exc.code != OUT_OF_TIME:
+            raise
+        raise NotWeighed(exc, item.text) from exc
 
 
 def _item(settings: Settings, asked: Asked, text: str) -> Item:
@@ -78,9 +90,7 @@ async def _check(
     began = time.monotonic()
     rules = await _rules(asked, item)
     _refuse_nothing(asked, rules)
-    measure = rules.limits.max_uncompressed_bytes is not None
-    reading = Reading(settings, asked.docker_config, platform, measure=measure)
-    read = await reading.both(item, other)
+    read = await Reading(settings, asked.docker_config, platform).both(item, other)
     seconds = time.monotonic() - began
     cost = WeighingCost(read.requests, read.bytes_read, seconds)
     return checked(
@@ -89,6 +99,7 @@ async def _check(
         rules,
         platform=platform,
         allow_unknown=asked.allow_unknown,
+        allow_foreign=asked.allow_foreign,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from weighbridge.domain.measure import Uncompressed
 from weighbridge.domain.platform import Platform
+from weighbridge.domain.units import format_bytes
 from weighbridge.domain.weighing import WeighedImage
 
 _REASONS: Final = {
@@ -141,6 +142,16 @@ def why_unknown(image: WeighedImage) -> str:
         f"{plural(count, 'layer')} {reason_words(reason, count)}"
         for reason, count in reasons.most_common()
     )
+
+
+def whose_word(image: WeighedImage, *, iec: bool = False) -> str:
+    """` (the manifest says 1 B)` behind a compressed size that the registry knows
+    otherwise, ` (only claimed)` behind one that it does not know; else ""."""
+    if image.compressed_confidence == "claimed":
+        return " (only claimed)"
+    if image.compressed_confidence == "disputed":
+        return f" (the manifest says {format_bytes(image.claimed_bytes, iec=iec)})"
+    return ""
 
 
 def reason_of(size: Uncompressed | None) -> str:
