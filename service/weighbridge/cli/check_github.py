@@ -47,7 +47,7 @@ def annotations(check: Check, *, place: str = "", iec: bool = False) -> list[str
         )
     doubts = doubts_of(check.weighing.images)
     if doubts:
-        title = f"{_name(check)}: sizes as the manifest says"
+        title = f"{_name(check)}: sizes in the manifest"
         found.append(command("warning", title, "\n".join(doubts)))
     return found + [command("notice", _name(check), note) for note in notes_of(check)]
 

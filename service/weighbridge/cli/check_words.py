@@ -190,7 +190,7 @@ def _word(checked: CheckedImage, held: Held, iec: bool) -> Iterator[str]:
     """What the manifest says where the registry says otherwise, or nothing."""
     image = checked.image
     if held.is_claimed:
-        yield "only claimed by the manifest"
+        yield "claimed by the manifest, not confirmed by the registry"
     if held.finding.key == "max_compressed":
         claimed = image.claimed_bytes
     elif held.finding.key == "max_layer_compressed":

@@ -146,9 +146,10 @@ def why_unknown(image: WeighedImage) -> str:
 
 def whose_word(image: WeighedImage, *, iec: bool = False) -> str:
     """` (the manifest says 1 B)` behind a compressed size that the registry knows
-    otherwise, ` (only claimed)` behind one that it does not know; else ""."""
+    otherwise, ` (not confirmed by the registry)` behind one that it does not; else "".
+    """
     if image.compressed_confidence == "claimed":
-        return " (only claimed)"
+        return " (not confirmed by the registry)"
     if image.compressed_confidence == "disputed":
         return f" (the manifest says {format_bytes(image.claimed_bytes, iec=iec)})"
     return ""

@@ -37,15 +37,16 @@ def doubts_of(images: Iterable[WeighedImage]) -> list[str]:
 
 def _named(layers: list[WeighedLayer]) -> Iterator[str]:
     for layer in layers[:_NAMED]:
-        claim = f"layer {short(layer.digest)}: the manifest says {_bytes(layer)}"
+        claim = f"layer {short(layer.digest)}: the manifest says"
+        claim += f" {_bytes(layer.claimed_bytes)}"
         if layer.compressed_confidence == "disputed":
-            yield f"{claim}, the registry {layer.compressed_bytes:,}, which counts"
+            known = _bytes(layer.compressed_bytes)
+            yield f"{claim}, the registry says {known}; the registry's figure is used"
         else:
-            yield f"{claim}, and nobody else: {claim_words(layer.claim_reason)}"
+            yield f"{claim}, not confirmed: {claim_words(layer.claim_reason)}"
     if more := len(layers[_NAMED:]):
         yield f"the same is true of {more:,} more of its layers"
 
 
-def _bytes(layer: WeighedLayer) -> str:
-    unit = "byte" if layer.claimed_bytes == 1 else "bytes"
-    return f"{layer.claimed_bytes:,} {unit}"
+def _bytes(count: int) -> str:
+    return f"{count:,} byte{'' if count == 1 else 's'}"
