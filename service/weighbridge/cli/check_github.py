@@ -13,6 +13,7 @@ from weighbridge.cli.check_words import LimitRow, limit_rows
 from weighbridge.cli.runner_commands import defused_words
 from weighbridge.domain.check import Check, Outcome, by_outcome
 from weighbridge.domain.printable import printable
+from weighbridge.domain.quantity import QUANTITIES
 from weighbridge.domain.whose_word import doubts_of
 
 _TEXT: Final = 300
@@ -78,10 +79,13 @@ def _data(text: str) -> str:
 def _of_limits(check: Check, place: str, iec: bool) -> Iterator[str]:
     rows: dict[tuple[str, Outcome], list[tuple[str, LimitRow, str]]] = {}
     for checked in by_outcome(check.images):
-        line = in_one_line(pointing(check, checked), iec=iec)
         platform = printable(str(checked.image.platform))
-        for row in limit_rows(check, checked, iec=iec):
+        for row, held in zip(
+            limit_rows(check, checked, iec=iec), checked.held, strict=True
+        ):
             if row.outcome != "pass":
+                quantity = QUANTITIES[held.finding.key]
+                line = in_one_line(pointing(check, checked, quantity), iec=iec)
                 found = rows.setdefault((row.name, row.outcome), [])
                 found.append((platform, row, line))
     steps = next_steps(check)

@@ -69,6 +69,9 @@ def _row(
     finding = held.finding
     if finding.key == "max_growth":
         since = since_words(check, checked, quote)
+        if held.limit_amount is None:
+            platform = str(checked.image.platform)
+            since = quote(check.rules.earlier.why_unknown(platform))
         row = _growth(checked, held, check.rules.limits, since, iec)
     elif finding.key == "max_layers":
         row = _layers(held)
@@ -162,6 +165,11 @@ def _growth(
     checked: CheckedImage, held: Held, limits: Limits, since: str, iec: bool
 ) -> LimitRow:
     baseline, grown = checked.baseline_compressed_bytes or 0, checked.grown_bytes or 0
+    if held.limit_amount is None:
+        value, words = UNKNOWN, f"not judged: {since}"
+    else:
+        value = _signed_percent(grown, baseline)
+        words = f"{signed_bytes(grown, iec=iec)} against {since}"
     least = limits.min_growth_bytes or 0
     limit = f"+{(limits.max_growth or 0) * 100:.6g} %"
     if least:
@@ -169,11 +177,11 @@ def _growth(
     return LimitRow(
         outcome=held.outcome,
         name=NAMES["max_growth"],
-        value=_signed_percent(grown, baseline),
+        value=value,
         limit=limit,
-        words=f"{signed_bytes(grown, iec=iec)} against {since}",
+        words=words,
         part=max(grown, 0),
-        whole=held.finding.limit_amount - baseline,
+        whole=(held.limit_amount or 0) - baseline,
     )
 
 

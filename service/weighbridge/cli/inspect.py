@@ -23,9 +23,8 @@ Examples:
 @click.option("--all-platforms", is_flag=True, help="Weigh every platform's image.")
 @click.option("--timeout", "timeout_s", type=TIMEOUT, default="5m", help=TIMEOUT_HELP)
 @click.option("--all", "wants_all", is_flag=True, help="Show metadata lines too.")
-@click.option("--plain-http", is_flag=True, help="The registry speaks http only.")
 @click.option("--ascii", "wants_ascii", is_flag=True, help="No blocks, no signs.")
-@common_options(database=False, results=True)
+@common_options(database=False, results=True, access=True)
 def command(
     options: Options,
     reference: str,
@@ -33,7 +32,6 @@ def command(
     all_platforms: bool,
     timeout_s: int,
     wants_all: bool,
-    plain_http: bool,
     wants_ascii: bool,
 ) -> int:
     """Weigh one image straight from its registry.
@@ -43,6 +41,7 @@ def command(
     """
     if platform and all_platforms:
         raise UsageError("--platform and --all-platforms exclude each other")
+    access = options.access.read()
     settings = options.settings()
     screen = options.screen(wants_ascii=wants_ascii)
 
@@ -55,7 +54,7 @@ def command(
             reference,
             platform=platform,
             all_platforms=all_platforms,
-            plain_http=plain_http,
+            access=access,
             docker_config=options.docker_config(),
             timeout_s=timeout_s,
         )

@@ -26,6 +26,7 @@ from weighbridge.web.stand_ins import stand_in
 _COMPRESSED = 10
 _ON_DISK = 8
 _PERCENT = 5
+_PASSED_OVER = ("image that is not pulled", "images that are not pulled")
 _BARS = ((100, 16), (72, 8))
 """From so many columns on, so long is the longest bar; below there is none."""
 
@@ -235,7 +236,10 @@ def _others(weighing: Weighing, screen: Screen) -> str:
     counts: dict[str, int] = {}
     for other in weighing.others:
         counts[other.role] = counts.get(other.role, 0) + 1
-    listed = ", ".join(plural(count, role) for role, count in counts.items())
+    listed = ", ".join(
+        plural(count, *_PASSED_OVER) if role == "image" else plural(count, role)
+        for role, count in counts.items()
+    )
     stored = sum(other.stored_bytes or 0 for other in weighing.others)
     if not stored:
         return listed

@@ -13,10 +13,11 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, select
 
 from weighbridge.domain.sharing import SEVERAL, Settlement
-from weighbridge.store.dialect import Purpose, among_ids, listed, lock, settles_at_once
+from weighbridge.store.dialect import among_ids, listed, settles_at_once
 from weighbridge.store.ledger.counts import mark_uncounted
 from weighbridge.store.ledger.holders import Holder, find_holders, find_scopes
 from weighbridge.store.ledger.holdings import add_deduplicated
+from weighbridge.store.ledger.parts import lock_settling
 from weighbridge.store.ledger.settling import move_totals
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import repository_manifests, scope_blobs
@@ -102,8 +103,7 @@ def _lock(
     found = find_holders(connection, blobs)
     if settles_at_once(connection.dialect):
         return scopes, found
-    for scope in scopes:
-        lock(connection, Purpose.SETTLE, scope)
+    lock_settling(connection, scopes)
     lock_repositories(connection, {holder.repository_id for holder in found} | {*also})
     # A batch that we waited for may have let one go.
     return scopes, find_holders(connection, blobs)
