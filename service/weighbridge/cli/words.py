@@ -46,6 +46,7 @@ _REASONS: Final = {
         "is a gzip file of several members",
         "are gzip files of several members",
     ),
+    "not_asked": ("has not been asked for", "have not been asked for"),
     "not_found": ("is not in the registry", "are not in the registry"),
     "not_measured": ("is not measured yet", "are not measured yet"),
     "range_not_satisfiable": (
