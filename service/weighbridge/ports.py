@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from weighbridge.domain.digest import Digest
+from weighbridge.domain.limits import MANIFEST_BODY_BYTES
 from weighbridge.domain.listing import RepositoryPage, TagPage
 from weighbridge.domain.message import Message
 from weighbridge.domain.rate_limit import RateLimit
@@ -99,9 +100,16 @@ class Registry(Protocol):
         """The digest that a tag has now, by HEAD; None where the registry does
         not say it (ask by GET then)."""
 
-    async def get_manifest(self, repository: str, reference: str) -> ManifestAnswer:
-        """A manifest by tag or digest: at most 4 MiB, digest checked if asked by
-        digest."""
+    async def get_manifest(
+        self,
+        repository: str,
+        reference: str,
+        limit_bytes: int = MANIFEST_BODY_BYTES,
+    ) -> ManifestAnswer:
+        """A manifest by tag or digest, digest checked if asked by digest.
+
+        limit_bytes: at most 4 MiB; a longer one raises DocumentError(too_large)
+        """
 
     async def get_blob(
         self, repository: str, digest: Digest, content_bytes: int, limit_bytes: int

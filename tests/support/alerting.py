@@ -1,6 +1,7 @@
 """A real Prometheus with the shipped rules, a real Alertmanager, and who listens."""
 
 import json
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -60,8 +61,15 @@ def webhook_receiver() -> Iterator[Receiver]:
         server.server_close()
 
 
-def alertmanager(folder: Path, receiver: Receiver) -> AbstractContextManager[str]:
+@contextmanager
+def alertmanager(folder: Path, receiver: Receiver) -> Iterator[str]:
     """An Alertmanager that tells the receiver at once; its URL."""
+    with alertmanager_process(folder, hasty(receiver)) as (url, _):
+        yield url
+
+
+def hasty(receiver: Receiver) -> str:
+    """The configuration of one that tells the receiver at once."""
     config = {
         "route": {
             "receiver": "hook",
@@ -72,12 +80,21 @@ def alertmanager(folder: Path, receiver: Receiver) -> AbstractContextManager[str
         },
         "receivers": [{"name": "hook", "webhook_configs": [{"url": receiver.url}]}],
     }
-    return alertmanager_with(folder, yaml.safe_dump(config))
+    return yaml.safe_dump(config)
 
 
 @contextmanager
 def alertmanager_with(folder: Path, configuration: str) -> Iterator[str]:
     """An Alertmanager with this configuration, with no others; its URL."""
+    with alertmanager_process(folder, configuration) as (url, _):
+        yield url
+
+
+@contextmanager
+def alertmanager_process(
+    folder: Path, configuration: str
+) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+    """The same, with its process."""
     folder.mkdir()
     (folder / "alertmanager.yml").write_text(configuration, encoding="utf-8")
     address = free_address()
@@ -88,8 +105,8 @@ def alertmanager_with(folder: Path, configuration: str) -> Iterator[str]:
         f"--web.listen-address={address}",
         "--cluster.listen-address=",
     ]
-    with serving(command, folder, address):
-        yield f"http://{address}"
+    with serving(command, folder, address) as process:
+        yield f"http://{address}", process
 
 
 def with_shipped_rules(

@@ -54,7 +54,18 @@ class _Facts:
             return {row[0]: row[1] for row in all_of(query)}
 
         self.scopes = mapped("SELECT id, scope_id FROM repositories")
-        self.all_scopes = [s for (s,) in all_of("SELECT id FROM storage_scopes")]
+        # Rows of one address and name are parts of one scope.
+        whole = {
+            part: (address, name)
+            for part, address, name in all_of(
+                "SELECT storage_scopes.id, address, storage_scopes.name"
+                " FROM storage_scopes JOIN registries ON registry_id = registries.id"
+            )
+        }
+        self.parts_of = {
+            part: [other for other in whole if whole[other] == whole[part]]
+            for part in whole
+        }
         self.state = mapped("SELECT id, facts_state FROM blobs")
         self.claims = {
             blob: 0 if foreign or conflict else compressed or 0
@@ -122,17 +133,21 @@ class _Facts:
                 holders[scope][blob].add(repository)
             held_by[repository] = set(counts)
             images[repository] = sum(self.state[m] == _IMAGE for m in live)
-        for scope in self.all_scopes:
+        for scope, parts in self.parts_of.items():
             held = holders[scope]
-            for blob, by in held.items():
+            shared = []
+            for blob in held:
+                by = set[int]().union(
+                    *(holders[part].get(blob, set()) for part in parts)
+                )
                 sole = next(iter(by)) if len(by) == 1 else None
                 rows["scope_blobs"].add((scope, blob, sole))
+                shared += [blob] if len(by) > 1 else []
             weighed = [
                 self.weights.get((scope, b), self.claimed_weights[b])
                 for b in held
                 if self.state[b] == _IMAGE
             ]
-            shared = [b for b, by in held.items() if len(by) > 1]
             rows["storage_scopes"].add(
                 (
                     scope,
@@ -144,7 +159,14 @@ class _Facts:
             )
         for repository, scope in self.scopes.items():
             blobs = held_by[repository]
-            sole_blobs = [b for b in blobs if holders[scope][b] == {repository}]
+            sole_blobs = [
+                b
+                for b in blobs
+                if all(
+                    holders[part].get(b, set()) <= {repository}
+                    for part in self.parts_of[scope]
+                )
+            ]
             rows["repository_summaries"].add(
                 (
                     repository,

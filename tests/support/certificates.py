@@ -40,6 +40,12 @@ class Authority:
 
     def server(self, *names: str, expired: bool = False) -> ssl.SSLContext:
         """A server's context for DNS names and IP addresses."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.server_file(*names, expired=expired))
+        return context
+
+    def server_file(self, *names: str, expired: bool = False) -> Path:
+        """PEM of a server's certificate and its key."""
         key = ec.generate_private_key(ec.SECP256R1())
         signed = _builder(names[0], key, self.certificate.subject, expired=expired)
         alternatives = x509.SubjectAlternativeName([_general(n) for n in names])
@@ -52,7 +58,9 @@ class Authority:
             .add_extension(issuer, critical=False)
             .sign(self.key, hashes.SHA256())
         )
-        return _server_context(self.folder / f"server-{id(key)}.pem", certificate, key)
+        path = self.folder / f"server-{id(key)}.pem"
+        _write(path, certificate, key)
+        return path
 
 
 def an_authority(folder: Path) -> Authority:
@@ -100,9 +108,9 @@ def _general(name: str) -> x509.GeneralName:
         return x509.DNSName(name)
 
 
-def _server_context(
+def _write(
     path: Path, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey
-) -> ssl.SSLContext:
+) -> None:
     path.write_bytes(
         certificate.public_bytes(serialization.Encoding.PEM)
         + key.private_bytes(
@@ -111,6 +119,3 @@ def _server_context(
             serialization.NoEncryption(),
         )
     )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(path)
-    return context

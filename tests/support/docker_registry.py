@@ -3,6 +3,7 @@
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,8 @@ import httpx
 import pytest
 import yaml
 
+from support.certificates import Authority
+
 _READY_S = 60.0
 _PROGRAM = "docker-registry"
 
@@ -22,12 +25,14 @@ _PROGRAM = "docker-registry"
 class DockerRegistry:
     """A running registry; everything it stores is in `folder`.
 
-    pid: of its process, for the signals of whoever started it
+    pid:       of its process, for the signals of whoever started it
+    authority: who signed its certificate; None: it speaks plain http
     """
 
     port: int
     folder: Path
     pid: int = 0
+    authority: Authority | None = None
 
     @property
     def address(self) -> str:
@@ -35,7 +40,14 @@ class DockerRegistry:
 
     @property
     def url(self) -> str:
-        return f"http://{self.address}"
+        return f"http{'s' if self.authority else ''}://{self.address}"
+
+    @property
+    def verify(self) -> ssl.SSLContext | bool:
+        """What a client of httpx is told of its certificate."""
+        if self.authority is None:
+            return True
+        return ssl.create_default_context(cafile=self.authority.ca_file)
 
     @property
     def log(self) -> str:
@@ -50,18 +62,20 @@ def docker_registry(
     auth: Mapping[str, object] | None = None,
     port: int | None = None,
     settings: Mapping[str, object] | None = None,
+    authority: Authority | None = None,
 ) -> Iterator[DockerRegistry]:
     """A registry that runs until the block ends.
 
     folder:   an empty one, or that of a registry that ended: its content is served
     auth:     the `auth` section of its configuration, see `htpasswd`
     settings: further top-level sections
+    authority: signs its certificate, for localhost and 127.0.0.1
 
     Skips the test where the program is not installed; fails there in CI.
     """
     program = _find_program()
     folder.mkdir(parents=True, exist_ok=True)
-    registry = DockerRegistry(port or _free_port(), folder)
+    registry = DockerRegistry(port or _free_port(), folder, authority=authority)
     config = folder / "config.yml"
     config.write_text(yaml.safe_dump(_config(registry, auth, settings or {})))
     with (folder / "log").open("ab") as log:
@@ -115,6 +129,10 @@ def _config(
     auth: Mapping[str, object] | None,
     settings: Mapping[str, object],
 ) -> dict[str, object]:
+    http: dict[str, object] = {"addr": registry.address, "secret": "for tests only"}
+    if registry.authority is not None:
+        pem = str(registry.authority.server_file("localhost", "127.0.0.1"))
+        http["tls"] = {"certificate": pem, "key": pem}
     config: dict[str, object] = {
         "version": 0.1,
         "log": {"level": "warn", "accesslog": {"disabled": True}},
@@ -122,7 +140,7 @@ def _config(
             "filesystem": {"rootdirectory": str(registry.folder / "data")},
             "delete": {"enabled": True},
         },
-        "http": {"addr": registry.address, "secret": "for tests only"},
+        "http": http,
     }
     if auth is not None:
         config["auth"] = dict(auth)
@@ -135,7 +153,9 @@ def _wait_until_ready(
     ends_at = time.monotonic() + _READY_S
     while time.monotonic() < ends_at and process.poll() is None:
         try:
-            answer = httpx.get(f"{registry.url}/v2/", trust_env=False)
+            answer = httpx.get(
+                f"{registry.url}/v2/", trust_env=False, verify=registry.verify
+            )
         except httpx.TransportError:
             time.sleep(0.02)
             continue

@@ -46,15 +46,21 @@ class FakeNotifier:
 
 
 class FakeResender:
-    """The same of a channel that is told all that is open, again and again."""
+    """The same of a receiver that is sent all that is open, again and again."""
 
-    def __init__(self, name: str = "am", *failures: Exception) -> None:
+    def __init__(
+        self, name: str = "am", *failures: Exception, number: int | None = None
+    ) -> None:
         self.name = name
+        self.number = number
         self.failures = list(failures)
         self.told: list[list[tuple[int, str]]] = []
+        self.is_open = asyncio.Event()
+        self.is_open.set()
 
     async def resend(self, tolds: Sequence[Told], now: datetime) -> None:
         self.told.append([(told.violation_id, told.event) for told in tolds])
+        await self.is_open.wait()
         if self.failures:
             raise self.failures.pop(0)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from support.images import Served, ServedImage
 from weighbridge.domain.digest import Digest, digest_of, is_digest
+from weighbridge.domain.limits import MANIFEST_BODY_BYTES
 from weighbridge.domain.listing import RepositoryPage, TagPage, TagSeen
 from weighbridge.domain.rate_limit import RateLimit
 from weighbridge.errors import DocumentError, NotFound, WeighbridgeError
@@ -83,11 +84,15 @@ class FakeRegistry:
             return self.claims[reference]
         return self._resolve(repository, reference)
 
-    async def get_manifest(self, repository: str, reference: str) -> ManifestAnswer:
+    async def get_manifest(
+        self, repository: str, reference: str, limit_bytes: int = MANIFEST_BODY_BYTES
+    ) -> ManifestAnswer:
         self._ask("get_manifest", reference)
         served = self.manifests.get(self._resolve(repository, reference))
         if served is None:
             raise NotFound(f"no manifest {reference}", code="manifest_unknown")
+        if len(served.raw) > limit_bytes:
+            raise DocumentError("it is longer", code="too_large")
         digest = digest_of(served.raw)
         if is_digest(reference) and reference != digest:
             raise DocumentError("other bytes were served", code="digest_mismatch")

@@ -1,10 +1,13 @@
 """An httpx transport whose answers a test's function makes."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import httpx
 
-Handler = Callable[[httpx.Request], httpx.Response]
+Handler = (
+    Callable[[httpx.Request], httpx.Response]
+    | Callable[[httpx.Request], Awaitable[httpx.Response]]
+)
 
 
 class HandlerTransport(httpx.AsyncBaseTransport):
@@ -20,7 +23,8 @@ class HandlerTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
-        response = self._handler(request)
+        answer = self._handler(request)
+        response = answer if isinstance(answer, httpx.Response) else await answer
         extensions = dict(response.extensions)
         content = b"" if request.method == "HEAD" else await response.aread()
         if len(content) <= request.extensions["body_limit"]:

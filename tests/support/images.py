@@ -223,7 +223,6 @@ def an_image(
     history_alignment: HistoryAlignment = "exact",
     created_at: datetime | None = CREATED_AT,
     problems: Sequence[Problem] = (),
-    annotations: Mapping[str, str] | None = None,
 ) -> Image:
     """The value of an image, one RUN line a layer; made without our parsers."""
     layers = some_layers(1000) if layers is None else layers
@@ -237,7 +236,6 @@ def an_image(
             manifest_bytes=len(served.manifest.raw),
             config=a_descriptor(served.config),
             layers=tuple(layers),
-            annotations=dict(annotations or {}),
         ),
         platform=platform,
         created_at=created_at,

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import ssl
 import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -93,10 +94,16 @@ class Pusher:
     """Fills a registry; a blob is uploaded once for each repository."""
 
     def __init__(
-        self, registry_url: str, *, auth: tuple[str, str] | None = None
+        self,
+        registry_url: str,
+        *,
+        auth: tuple[str, str] | None = None,
+        verify: ssl.SSLContext | bool = True,
     ) -> None:
         # The basic credentials are for registries that use htpasswd.
-        self._client = httpx.Client(base_url=registry_url, auth=auth, trust_env=False)
+        self._client = httpx.Client(
+            base_url=registry_url, auth=auth, trust_env=False, verify=verify
+        )
         self._uploaded: set[tuple[str, Digest]] = set()
 
     def __enter__(self) -> "Pusher":

@@ -110,9 +110,13 @@ class Fleet:
     def forget(self, name: str) -> None:
         """Forget a repository; the next push finds it again, as something new."""
         with self.database.read() as connection:
-            known = find_known_name(connection, self.registry, name)
+            known = find_known_name(connection, self.owner(name), name)
         if known is not None:
             forget(self.database, known, self._tick, owner="", watch=lambda *_: None)
+
+    def owner(self, name: str) -> str:
+        """The registry of a repository."""
+        return self.registry
 
     def prune(self, days: int = 30) -> Pruned:
         """Prune what no tag has led to for so many days."""
@@ -129,6 +133,38 @@ class Fleet:
             taken = self.claimed(connection, name)
             failure = TagFailure(tag, "timeout", "10 s", None)
             apply_failures(connection, taken, [failure], self.now)
+
+
+@dataclass
+class TwoEntries(Fleet):
+    """Two entries of one address. Now and then the other one comes to want a
+    repository, or an entry moves to another address and back."""
+
+    rnd: random.Random = field(default_factory=random.Random)
+    registry: str = "left"
+    others: dict[str, str] = field(default_factory=dict)
+
+    def claimed(self, connection: Connection, name: str) -> Claim:
+        chance = self.rnd.random()
+        if chance < 0.2:
+            self.others[name] = "right" if self.owner(name) == "left" else "left"
+        if chance > 0.95:
+            self._put(connection, "right", "https://elsewhere.example")
+        self.registry_id = self._put(connection, self.owner(name), "https://r.example")
+        self.now += timedelta(days=1)
+        names = [n for n in self.names if self.owner(n) == self.owner(name)]
+        self.ids = put_repositories(connection, self.registry_id, names, self.now)
+        taken = claim(connection, self.ids[name], now=self.now, lease_s=60)
+        assert taken is not None
+        return taken
+
+    def owner(self, name: str) -> str:
+        """The entry that wants a repository."""
+        return self.others.get(name, self.registry)
+
+    def _put(self, connection: Connection, name: str, url: str) -> int:
+        entry = RegistryEntry(name, "distribution", url, self.scope, None, 60)
+        return put_registry(connection, entry, self.now)
 
 
 @dataclass

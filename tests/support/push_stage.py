@@ -23,6 +23,7 @@ from weighbridge.bootstrap.push_looks import PushLooks
 from weighbridge.bootstrap.waiting_pushes import ring_for_pushes
 from weighbridge.config import RegistrySettings, Settings, load_settings
 from weighbridge.domain.digest import Digest
+from weighbridge.domain.limits import MANIFEST_BODY_BYTES
 from weighbridge.errors import ConfigError
 from weighbridge.jobs.names import DELIVER, PUSH
 from weighbridge.ports import ManifestAnswer, RangeAnswer
@@ -44,10 +45,12 @@ class Slow(FakeRegistry):
     def __post_init__(self) -> None:
         self.may_measure.set()
 
-    async def get_manifest(self, repository: str, reference: str) -> ManifestAnswer:
+    async def get_manifest(
+        self, repository: str, reference: str, limit_bytes: int = MANIFEST_BODY_BYTES
+    ) -> ManifestAnswer:
         self.asked["begun", repository] += 1
         await self.may_answer.wait()
-        return await FakeRegistry.get_manifest(self, repository, reference)
+        return await FakeRegistry.get_manifest(self, repository, reference, limit_bytes)
 
     async def get_range(
         self, repository: str, digest: Digest, first: int, last: int

@@ -10,7 +10,7 @@ from typing import Final
 
 from support.images import GZIP_LAYER, OCI_INDEX, OCI_MANIFEST, a_digest
 from weighbridge.domain.document import HistoryAlignment, Problem
-from weighbridge.domain.measure import Uncompressed
+from weighbridge.domain.measure import CompressedConfidence, Uncompressed
 from weighbridge.domain.platform import DEFAULT, Platform
 from weighbridge.domain.report import (
     PassReport,
@@ -181,21 +181,23 @@ def a_weighed_layer(
     *,
     is_foreign: bool = False,
     claimed_bytes: int | None = None,
+    claim_reason: str = "",
 ) -> WeighedLayer:
-    """One layer, as long as the registry says; the name decides its digest.
+    """One layer; the name decides its digest.
 
-    claimed_bytes: what the manifest says, where that is something else
+    claimed_bytes: what the manifest says, where the registry says otherwise
+    claim_reason:  why the registry says nothing
     """
+    word: CompressedConfidence = "known" if claimed_bytes is None else "disputed"
     return WeighedLayer(
+        claimed_bytes=compressed_bytes if claimed_bytes is None else claimed_bytes,
+        compressed_confidence="claimed" if claim_reason else word,
+        claim_reason=claim_reason,
         digest=a_digest(name),
         media_type=GZIP_LAYER,
         compressed_bytes=compressed_bytes,
         is_foreign=is_foreign,
         uncompressed=uncompressed,
-        claimed_bytes=compressed_bytes if claimed_bytes is None else claimed_bytes,
-        compressed_confidence="known"
-        if claimed_bytes in (None, compressed_bytes)
-        else "disputed",
     )
 
 

@@ -35,11 +35,15 @@ MINUTE: Final = timedelta(minutes=1)
 def an_entry(
     name: str = "hub",
     *,
-    url: str = "https://registry.example",
+    url: str | None = None,
     address_class: str | None = None,
+    configured: frozenset[str] | None = None,
 ) -> RegistryEntry:
-    """A configured registry."""
-    return RegistryEntry(name, "distribution", url, "registry", address_class, 3600)
+    """A configured registry; each name has an address of its own."""
+    url = url or f"https://{name}.example"
+    return RegistryEntry(
+        name, "distribution", url, "registry", address_class, 3600, configured
+    )
 
 
 def a_result(
@@ -79,10 +83,11 @@ class World:
     platforms: Sequence[Platform] = field(default_factory=lambda: [DEFAULT])
     registry_id: int = 0
     repository_id: int = 0
+    url: str | None = None
 
     def __post_init__(self) -> None:
         with self.database.write() as connection:
-            entry = an_entry(self.registry)
+            entry = an_entry(self.registry, url=self.url)
             self.registry_id = put_registry(connection, entry, self.now)
             ids = put_repositories(
                 connection, self.registry_id, [self.repository], self.now

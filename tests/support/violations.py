@@ -27,12 +27,12 @@ TORCH: Final = Cause(
         LineChange(
             kind="added",
             instruction="RUN pip install --no-cache-dir torch==1.13.1",
-            before_compressed_bytes=None,
-            compressed_bytes=612_408_377,
-            grown_bytes=612_408_377,
+            before_amount=None,
+            amount=612_408_377,
+            grown_amount=612_408_377,
         ),
     ),
-    grown_bytes=612_433_429,
+    grown_amount=612_433_429,
 )
 HEAVY: Final = Offence(
     team="shop",

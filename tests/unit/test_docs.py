@@ -380,7 +380,7 @@ def options_of(command: click.Command) -> set[str]:
         spelling
         for parameter in command.params
         if isinstance(parameter, click.Option)
-        for spelling in parameter.opts
+        for spelling in (*parameter.opts, *parameter.secondary_opts)
     }
 
 
@@ -396,6 +396,8 @@ def test_every_option_of_a_command_is_explained(name: str) -> None:
     shared = section(text, "## Options of every command")
 
     own = section(text, f"## {name}")
+    if "[options of an address]" in own:
+        own += section(text, "## Options of an address")
 
     options = options_of(commands()[name])
     explained = {

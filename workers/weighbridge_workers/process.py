@@ -50,6 +50,7 @@ class _Parts:
 
     loop: LoopThread
     database: Database
+    clock: DatabaseClock
     distributed: Distributed
 
 
@@ -75,6 +76,7 @@ class Process:
             text = _checked(argument)
             redis.jobs.taken(job, text)
             parts = self._ready(redis)
+            parts.clock.refresh()
             if not parts.loop.run(self._sliced(parts, job, text)):
                 redis.jobs.put(job, text)
         except JobDropped as exc:
@@ -148,7 +150,7 @@ class Process:
             )
 
         distributed = loop.run(make())
-        return _Parts(loop, database, distributed)
+        return _Parts(loop, database, clock, distributed)
 
     async def _sliced(self, parts: _Parts, job: str, argument: str) -> bool:
         """Whether the job came to its end; what is left of a long one is a job of its

@@ -34,8 +34,8 @@ def _itself(service: Selection) -> list[Object]:
     return [
         stat(
             "Scheduler last ran",
-            "How long ago the scheduler last searched for due work; it does so every few"
-            " seconds.",
+            "How long ago the scheduler last searched for due work; it does so every"
+            " few seconds.",
             # It is 0 until the first run.
             f"time() - ({ticked} > 0)",
             Look(fields.SECONDS, "not yet", _LATE, decimals=0),

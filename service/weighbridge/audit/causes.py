@@ -8,10 +8,12 @@ from weighbridge.audit.judged_streams import JudgedImage
 from weighbridge.domain.cause import (
     Cause,
     compare_images,
+    explain_growth,
     layers_of,
     shared_leading_run,
     whole_image,
 )
+from weighbridge.domain.quantity import QUANTITIES, Quantity
 from weighbridge.domain.weighing import WeighedImage
 from weighbridge.store.dialect import Purpose, lock, settles_at_once
 from weighbridge.store.open_violations import (
@@ -21,6 +23,7 @@ from weighbridge.store.open_violations import (
     lock_own,
 )
 from weighbridge.store.session import Connection
+from weighbridge.store.sole_blobs import sole_blobs
 from weighbridge.store.stream_images import weighed_images
 from weighbridge.store.violations import set_cause
 
@@ -33,38 +36,48 @@ class Causes:
     repository_id: int
     scope_id: int
     now: datetime
-    _found: dict[tuple[int, int | None], Cause | None] = field(default_factory=dict)
-    _keys: dict[int, bytes] = field(default_factory=dict)
+    _found: dict[tuple[int, int | None, Quantity], Cause | None] = field(
+        default_factory=dict
+    )
+    _keys: dict[tuple[int, Quantity], bytes] = field(default_factory=dict)
     _written: set[int] = field(default_factory=set)
 
-    def find(self, judged: JudgedImage) -> Cause | None:
-        """None where nothing is known of the image's lines any more."""
+    def find(self, judged: JudgedImage, quantity: Quantity) -> Cause | None:
+        """Why it is over a limit on this quantity. None where nothing is known of the
+        image's lines any more."""
         before = None if judged.before is None else judged.before.id
-        place = (judged.image.id, before)
+        place = (judged.image.id, before, quantity)
         if place not in self._found:
-            self._found[place] = self._look(judged)
+            self._found[place] = self._look(judged, quantity)
         return self._found[place]
 
-    def _look(self, judged: JudgedImage) -> Cause | None:
+    def find_added(self, image_id: int | None) -> Cause | None:
+        """What an image added to what its repository stores: its layers that no other
+        manifest there has."""
+        image, _ = self._images(self.scope_id, image_id, None)
+        if image is None:
+            return None
+        added = sole_blobs(self.connection, self.repository_id, set(layers_of(image)))
+        return whole_image(image, "deduplicated_bytes", added=added)
+
+    def _look(self, judged: JudgedImage, quantity: Quantity) -> Cause | None:
         before_id = None if judged.before is None else judged.before.id
         image, before = self._images(self.scope_id, judged.image.id, before_id)
         if image is None:
             return None
-        if before is None or before.compressed_bytes >= image.compressed_bytes:
-            return whole_image(image)
-        cause = compare_images(before, image)
-        if cause.key is None or judged.tag.target is None:
+        cause = explain_growth(before, image, quantity)
+        if before is None or cause.key is None or judged.tag.target is None:
             return cause
         # The platforms of an index were built from the same lines, and have not a
         # layer in common: what they have in common is the push.
         if not self._keys:
             lock_own(self.connection, self.repository_id, self.now)
-        key = self._keys.setdefault(judged.tag.target, cause.key)
+        key = self._keys.setdefault((judged.tag.target, quantity), cause.key)
         sharing = find_sharing(
             self.connection, self.repository_id, judged.platform, key, self.now
         )
         if sharing is not None:
-            cause = self._shared(before, image, sharing)
+            cause = self._shared(before, image, sharing, quantity)
         return replace(cause, key=key)
 
     def look_again(self, violation_ids: Collection[int]) -> None:
@@ -83,26 +96,33 @@ class Causes:
                 self.scope_id, caused.image_id, caused.before_image_id
             )
             if sharing is not None and image is not None and before is not None:
-                shared = self._shared(before, image, sharing)
+                quantity = QUANTITIES[caused.limit_key]
+                shared = self._shared(before, image, sharing, quantity)
                 set_cause(self.connection, caused.id, shared)
 
     def _shared(
-        self, before: WeighedImage, image: WeighedImage, sharing: Sharing
+        self,
+        before: WeighedImage,
+        image: WeighedImage,
+        sharing: Sharing,
+        quantity: Quantity,
     ) -> Cause:
         """What of the change another repository had as well; it is told so too."""
         theirs, earlier = self._images(
             sharing.scope_id, sharing.image_id, sharing.before_image_id
         )
         if theirs is None:
-            return compare_images(before, image)
+            return compare_images(before, image, quantity)
         common = shared_leading_run(layers_of(image), layers_of(theirs))
         # Once: PostgreSQL checks the reference of a row that is changed twice, and
         # waits for whoever has that repository and may be waiting for this row.
         if earlier is not None and sharing.id not in self._written:
             self._written.add(sharing.id)
-            cause = compare_images(earlier, theirs, shared_layers=common)
+            cause = compare_images(
+                earlier, theirs, QUANTITIES[sharing.limit_key], shared_layers=common
+            )
             set_cause(self.connection, sharing.id, cause)
-        return compare_images(before, image, shared_layers=common)
+        return compare_images(before, image, quantity, shared_layers=common)
 
     def _images(
         self, scope_id: int, image: int | None, before: int | None

@@ -1,6 +1,6 @@
 """What every pass of one registry's crawl shares."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -14,9 +14,11 @@ from weighbridge.audit.read import Reader
 from weighbridge.audit.scope import Scope
 from weighbridge.audit.unsaved import Unsaved
 from weighbridge.audit.writer import Writer
+from weighbridge.domain.digest import Digest
+from weighbridge.domain.document import Document
 from weighbridge.domain.platform import Platform
 from weighbridge.ports import Registry
-from weighbridge.store.images import find_known
+from weighbridge.store.images import find_known, keep_documents
 
 RESUME_S: Final = 3_600
 """A pass that was cut off longer ago is begun anew: what it saw may have moved."""
@@ -65,9 +67,15 @@ def pass_context(
     """The context of passes that keep what they learn by this writer."""
     no_judging = replace(NO_JUDGING, platforms=scope.platforms)
     known = KnownDigests(lambda digests: writer.read(find_known, digests))
+
+    async def keep_early(
+        documents: Sequence[Document], missing: Mapping[Digest, str]
+    ) -> None:
+        await writer.write(keep_documents, documents, missing)
+
     return PassContext(
         registry=registry,
-        reader=Reader(registry, known),
+        reader=Reader(registry, known, keep_early=keep_early),
         writer=writer,
         unsaved=Unsaved(),
         progress=progress,

@@ -1,8 +1,8 @@
-"""Opens, carries on and ends violations, and has told who is to know.
+"""Opens, carries on and ends violations, and has those notified who are to know.
 
-An episode begins with an image that is over a limit and ends with one of the same
-stream that keeps it. In between nobody is told twice; one that begins again within a
-day of its end is the same one, and goes on.
+An episode begins when the newest image of a stream is over a limit, and ends when the
+newest one is within. In between nobody is notified twice; of one that begins within a
+day of the last one's end only if it is heavier than what was notified before.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -15,8 +15,10 @@ from weighbridge.audit.in_force import InForce
 from weighbridge.audit.judged_streams import JudgedImage
 from weighbridge.audit.judging import Judging
 from weighbridge.audit.told_once import find_untold
+from weighbridge.domain.cause import Cause
 from weighbridge.domain.message import NotificationEvent
 from weighbridge.domain.policy import LIMIT_KEYS, LimitKey
+from weighbridge.domain.quantity import QUANTITIES
 from weighbridge.domain.verdict import Finding, Keeping, Measured, verdict
 from weighbridge.store.judged_repository import JudgedRepository
 from weighbridge.store.open_violations import (
@@ -26,19 +28,24 @@ from weighbridge.store.open_violations import (
     find_told,
 )
 from weighbridge.store.session import Connection
+from weighbridge.store.streams import newest_tags
 from weighbridge.store.tag_rows import read_tags
+from weighbridge.store.unjudged import UnjudgedTag
 from weighbridge.store.violations import (
     ClosedBy,
     Offence,
     ViolationKey,
+    Within,
     close_violations,
+    forget_notified,
     go_on,
+    note_notified,
     open_violation,
 )
 
-# Of several images that came at once the worst one decides; of an estimate that says
-# nothing for sure nothing begins or ends.
-_WORST_FIRST: Final[Sequence[Keeping]] = ("over", "near", "maybe", "unknown", "kept")
+# Tags of one image may have several limits, of which the worst decides; of an estimate
+# that says nothing for sure nothing begins or ends.
+_WORST_FIRST: Final[Sequence[Keeping]] = ("over", "maybe", "unknown", "kept")
 
 
 class Episodes:
@@ -68,21 +75,38 @@ class Episodes:
         """The tags that violations are of."""
         return {v.tag for v in self._open.values() if v.tag is not None}
 
-    def end_what_is_over(self) -> None:
-        """End episodes whose tag is gone, or whose limit is."""
+    def end_what_is_over(self) -> list[UnjudgedTag]:
+        """End episodes whose limit is gone, or whose tag is. Where the stream of a tag
+        that was deleted has others, the newest of these decides: returned is what to
+        judge in its place."""
         if not self._open:
-            return
-        known = read_tags(self._connection, self._repository.id, self.tags)
-        live = {name for name, tag in known.items() if tag.live_target is not None}
-        found = list(self._open.values())
-        self._end([v for v in found if v.tag not in (None, *live)], "gone")
+            return []
         found = list(self._open.values())
         self._end([v for v in found if not self._is_limited(v)], "policy")
+        orphans = self._orphans()
+        streams = {v.key.stream for v in orphans if v.key.stream != v.tag}
+        heirs = newest_tags(self._connection, self._repository.id, streams)
+        self._end([v for v in orphans if v.key.stream not in heirs], "gone")
+        return [
+            UnjudgedTag(*tag, is_silent=True)  # nobody pushed it just now
+            for tag in heirs.values()
+        ]
+
+    def end_orphans(self) -> None:
+        """End episodes whose tag is gone, and that no other tag has taken over."""
+        if self._open:
+            self._end(self._orphans(), "gone")
+
+    def _orphans(self) -> list[OpenViolation]:
+        names = self.tags
+        known = read_tags(self._connection, self._repository.id, names)
+        live = {name for name, tag in known.items() if tag.live_target is not None}
+        return [v for v in self._open.values() if v.tag in names - live]
 
     def judge(self, images: Iterable[JudgedImage]) -> None:
-        """What these images are found to be; the latest of each stream first."""
+        """What these images are found to be: those of the newest tag of each stream."""
         streams: dict[str, dict[str, list[JudgedImage]]] = {}
-        for judged in images:
+        for judged in self._newest(list(images)):
             platforms = streams.setdefault(judged.stream, {})
             platforms.setdefault(judged.platform, []).append(judged)
         for stream, platforms in streams.items():
@@ -96,6 +120,26 @@ class Episodes:
                 ],
                 "gone",
             )
+
+    def _newest(self, images: Sequence[JudgedImage]) -> list[JudgedImage]:
+        """Without those of tags that others of their stream came after: a size that was
+        long in coming says nothing of what is newest by now. Asked only where something
+        would begin or end by it."""
+        open_streams = {key.stream for key in self._open}
+        asked = {
+            judged.stream
+            for judged in images
+            if judged.stream != judged.tag.name
+            and (judged.is_over or judged.stream in open_streams)
+        }
+        newest = newest_tags(self._connection, self._repository.id, asked)
+        return [
+            judged
+            for judged in images
+            if (tag := newest.get(judged.stream)) is None
+            or judged.tag.name == self._repository.newest_tag
+            or tag.target == judged.tag.target
+        ]
 
     def judge_repository(self) -> None:
         """What the repository as a whole is found to be."""
@@ -116,7 +160,8 @@ class Episodes:
                 self._apply(key, finding, offence, None, is_silent=repository.is_silent)
 
     def tell(self) -> None:
-        """Write down who is to be told of what was found."""
+        """Write down who is to be notified of what was found."""
+        note_notified(self._connection, self._to_tell)
         untold = find_untold(self._connection, self._open.values(), self._to_tell)
         # Another team or severity may have other channels; the same are not told.
         moved = find_told(self._connection, self._moved_house, "opened")
@@ -125,6 +170,9 @@ class Episodes:
         told = find_told(self._connection, self._closed, "opened")
         ended = find_told(self._connection, told, "resolved")
         self._tell(told - ended, "resolved")
+        # What was closed before anybody was notified is as if it had never been.
+        still = find_told(self._connection, told, "opened")
+        forget_notified(self._connection, told - still)
 
     def _tell(self, ids: Collection[int], event: NotificationEvent) -> None:
         if ids:
@@ -179,22 +227,15 @@ class Episodes:
             is_silent = is_silent or self._in_force.is_waived(
                 offence.tag, key.limit_key
             )
-            if self._is_news(of_policy, is_silent=is_silent) and judged is not None:
-                offence = replace(offence, cause=self._causes.find(judged))
-            self._exceed(key, of_policy, offence, is_silent=is_silent)
-        elif finding.keeping == "near":
-            for violation in of_policy:
-                self._go_on(violation, offence, is_silent=violation.is_silent)
+            self._exceed(key, of_policy, offence, judged, is_silent=is_silent)
         elif finding.keeping == "kept":
+            within = Within(
+                offence.amount, offence.tag, offence.image_id, offence.digest
+            )
             # The image that was over the limit keeps it: it is the limit that changed.
             raised = [v for v in same if v.image_id == offence.image_id is not None]
-            self._end(raised, "policy")
-            self._end([v for v in same if v not in raised], "pushed")
-
-    def _is_news(self, same: Sequence[OpenViolation], *, is_silent: bool) -> bool:
-        """Whether an episode begins, or goes on of which nobody was told: somebody
-        is told of this, then. What it began with stays its cause otherwise."""
-        return not same or (same[0].is_silent and not is_silent)
+            self._end(raised, "policy", within)
+            self._end([v for v in same if v not in raised], "pushed", within)
 
     def _same(self, key: ViolationKey, tag: str | None) -> list[OpenViolation]:
         """What is open of the same limit, that of the stream before others: the tag
@@ -212,28 +253,59 @@ class Episodes:
         key: ViolationKey,
         same: Sequence[OpenViolation],
         offence: Offence,
+        judged: JudgedImage | None,
         *,
         is_silent: bool,
     ) -> None:
-        is_news = self._is_news(same, is_silent=is_silent)
-        if same:
-            goes_on = is_silent and same[0].is_silent
-            violation = self._go_on(same[0], offence, is_silent=goes_on)
-        else:
+        before = same[0] if same else None
+        if before is not None and not is_silent and self._is_worse(before, offence):
+            self._end([before], "pushed")
+            before = None
+        is_news = before is None or (before.is_silent and not is_silent)
+        if is_news:
+            # What it began with stays its cause otherwise.
+            offence = replace(offence, cause=self._find_cause(key.limit_key, judged))
+        if before is None:
             violation = self._begin(key, offence, is_silent=is_silent)
+            is_news = _is_heavier(offence, violation.notified_amount)
+        else:
+            goes_on = is_silent and before.is_silent
+            violation = self._go_on(before, offence, is_silent=goes_on)
         if is_news and not is_silent:
             self._to_tell.add(violation.id)
+
+    def _is_worse(self, before: OpenViolation, offence: Offence) -> bool:
+        """Whether people were notified of its end, it began again without a word, and
+        is heavier now than what they were notified of."""
+        return (
+            before.notified_amount is not None
+            and _is_heavier(offence, before.notified_amount)
+            and bool(find_told(self._connection, [before.id], "resolved"))
+        )
+
+    def _find_cause(
+        self, limit_key: LimitKey, judged: JudgedImage | None
+    ) -> Cause | None:
+        quantity = QUANTITIES[limit_key]
+        if judged is not None:
+            return self._causes.find(judged, quantity)
+        return self._causes.find_added(self._repository.newest_image_id)
 
     def _begin(
         self, key: ViolationKey, offence: Offence, *, is_silent: bool
     ) -> OpenViolation:
+        """An episode of its own, unless one ended just now that was as heavy."""
+        whose = (offence.team, offence.severity)
         repository_id = self._repository.id
-        number = find_ended(self._connection, repository_id, key, self._now)
-        if number is not None:
-            whose = offence.team, offence.severity
-            ended = OpenViolation(number, key, None, None, is_silent, whose)
-            self._closed.discard(number)
-            return self._go_on(ended, offence, is_silent=is_silent)
+        ended = find_ended(self._connection, repository_id, key, self._now)
+        if ended is not None:
+            notified = ended.notified_amount
+            if notified is None or not _is_heavier(offence, notified):
+                again = OpenViolation(
+                    ended.id, key, None, None, is_silent, notified, whose
+                )
+                self._closed.discard(ended.id)
+                return self._go_on(again, offence, is_silent=is_silent)
         number = open_violation(
             self._connection,
             repository_id,
@@ -243,12 +315,7 @@ class Episodes:
             is_silent=is_silent,
         )
         begun = OpenViolation(
-            number,
-            key,
-            offence.tag,
-            offence.image_id,
-            is_silent,
-            (offence.team, offence.severity),
+            number, key, offence.tag, offence.image_id, is_silent, None, whose
         )
         self._open[key] = begun
         return begun
@@ -269,9 +336,14 @@ class Episodes:
         self._open[violation.key] = goes_on
         return goes_on
 
-    def _end(self, violations: Collection[OpenViolation], by: ClosedBy) -> None:
+    def _end(
+        self,
+        violations: Collection[OpenViolation],
+        by: ClosedBy,
+        within: Within | None = None,
+    ) -> None:
         ids = [violation.id for violation in violations]
-        close_violations(self._connection, ids, by, self._now)
+        close_violations(self._connection, ids, by, self._now, within)
         for violation in violations:
             del self._open[violation.key]
         self._closed.update(ids)
@@ -288,3 +360,8 @@ class Episodes:
     ) -> ViolationKey:
         policy = self._in_force.policy_of(tag, limit_key) or ""
         return ViolationKey(stream, platform, policy, limit_key)
+
+
+def _is_heavier(offence: Offence, notified_amount: int | None) -> bool:
+    """Than what was notified of, if anything was."""
+    return notified_amount is None or offence.amount > notified_amount

@@ -1,15 +1,24 @@
 """Finds out what an index leads to, with as few requests as that takes."""
 
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeAlias
 
 from weighbridge.audit.read import Reader
 from weighbridge.domain import limits
-from weighbridge.domain.digest import Digest
-from weighbridge.domain.document import Child, Index, Manifest, ParsedManifest
-from weighbridge.domain.platform import Platform
+from weighbridge.domain.artifact import is_odd
+from weighbridge.domain.digest import Digest, short
+from weighbridge.domain.document import (
+    Artifact,
+    Child,
+    Image,
+    Index,
+    Manifest,
+    ParsedManifest,
+)
+from weighbridge.domain.platform import Listed, Platform, pulled_as
 from weighbridge.errors import DocumentError, NotFound
 
+Path: TypeAlias = tuple[tuple[Platform | None, int], ...]
 _TOO_DEEP: Final = (
     f"indexes nested deeper than {limits.INDEX_DEPTH} levels were not read"
     " (index_too_deep)"
@@ -20,37 +29,127 @@ _TOO_DEEP: Final = (
 class Found:
     """What an index leads to, gathered level by level.
 
+    listed:   every entry that is an image, by the platform that it is pulled for
+    children: those entries
+    read:     the images among them that had to be read to learn what they are
     named:    every child on every level
     explored: those that were asked to learn what they are, once each
+    is_whole: whether every index was read
     """
 
-    images: dict[Platform, Child] = field(default_factory=dict)
-    manifests: dict[Digest, Manifest] = field(default_factory=dict)
+    listed: list[Listed[Digest]] = field(default_factory=list)
+    children: dict[Digest, Child] = field(default_factory=dict)
+    read: dict[Digest, Image] = field(default_factory=dict)
     others: dict[Digest, Child] = field(default_factory=dict)
     named: set[Digest] = field(default_factory=set)
     explored: set[Digest] = field(default_factory=set)
     warnings: list[str] = field(default_factory=list)
+    is_whole: bool = True
+
+    def note(self, platform: Platform, path: Path, child: Child) -> None:
+        """An entry is an image for this platform."""
+        digest = child.descriptor.digest
+        self.listed.append(Listed(platform, path, digest))
+        self.children.setdefault(digest, child)
+
+    def note_too_deep(self) -> None:
+        """An index was not read, and may lead to anything."""
+        self.is_whole = False
+        if _TOO_DEEP not in self.warnings:
+            self.warnings.append(_TOO_DEEP)
 
 
 async def explore(
-    reader: Reader, repository: str, index: Index, found: Found, depth: int
+    reader: Reader,
+    repository: str,
+    index: Index,
+    found: Found,
+    depth: int,
+    path: Path = (),
 ) -> None:
-    """Sort an index's children; only nested indexes and images that do not say
-    their platform are fetched."""
+    """Sort an index's children; only nested indexes, images that do not say their
+    platform, and entries whose media type is no manifest's are fetched."""
     _check_count(index, found)
-    for child in index.children:
+    for place, child in enumerate(index.children):
+        descriptor = child.descriptor
+        here = (*path, (descriptor.platform, place))
         if child.role == "index":
-            await _explore_nested(reader, repository, child, found, depth)
-        elif child.role != "image":
-            found.others.setdefault(child.descriptor.digest, child)
-        elif child.descriptor.platform is not None:
-            found.images.setdefault(child.descriptor.platform, child)
-        elif _is_first(child, found):
-            manifest = await fetch_child(reader, repository, child, found)
-            if isinstance(manifest, Manifest):
-                image = await reader.image(repository, manifest, None)
-                found.manifests[child.descriptor.digest] = manifest
-                found.images.setdefault(image.platform, child)
+            await _explore_nested(reader, repository, child, found, depth, here)
+        elif is_odd(descriptor) or (child.role == "image" and not descriptor.platform):
+            await _explore_unsaid(reader, repository, child, found, depth, here)
+        elif child.role == "image" and descriptor.platform is not None:
+            found.note(descriptor.platform, here, child)
+        else:
+            found.others.setdefault(descriptor.digest, child)
+
+
+async def _explore_unsaid(
+    reader: Reader,
+    repository: str,
+    child: Child,
+    found: Found,
+    depth: int,
+    here: Path,
+) -> None:
+    """What the index does not say of an entry, its own document does."""
+    digest = child.descriptor.digest
+    if not _is_first(child, found):
+        if (image := found.read.get(digest)) is not None:
+            found.note(
+                pulled_as(child.descriptor.platform, image.platform), here, child
+            )
+        return
+    if is_odd(child.descriptor):
+        parsed = await _fetch_odd(reader, repository, child, found)
+    else:
+        parsed = await fetch_child(reader, repository, child, found)
+    await _sort(reader, repository, child, parsed, found, depth, here)
+
+
+async def _sort(
+    reader: Reader,
+    repository: str,
+    child: Child,
+    parsed: ParsedManifest | None,
+    found: Found,
+    depth: int,
+    here: Path,
+) -> None:
+    """By its own document, whatever the index calls it."""
+    descriptor = child.descriptor
+    if isinstance(parsed, Index):
+        if depth + 1 < limits.INDEX_DEPTH:
+            await explore(reader, repository, parsed, found, depth + 1, here)
+        else:
+            found.note_too_deep()
+    elif isinstance(parsed, Manifest | Artifact):
+        document = await reader.settled(repository, parsed, descriptor.platform)
+        if isinstance(document, Image):
+            found.read[descriptor.digest] = document
+            said = pulled_as(descriptor.platform, document.platform)
+            found.note(said, here, child)
+        else:
+            child = replace(child, role=document.role)
+            found.others.setdefault(descriptor.digest, child)
+
+
+async def _fetch_odd(
+    reader: Reader, repository: str, child: Child, found: Found
+) -> ParsedManifest | None:
+    """An entry whose media type is no manifest's may be one all the same, and Podman
+    would pull it; most are none, which is no fault."""
+    try:
+        return await reader.get_child(repository, child)
+    except (NotFound, DocumentError) as exc:
+        if exc.code == "digest_mismatch":
+            raise
+    digest, media_type = child.descriptor.digest, child.descriptor.media_type
+    found.others.setdefault(digest, replace(child, role="artifact"))
+    found.warnings.append(
+        f"{short(digest)} is listed as {media_type}, which is no manifest: it is left"
+        " out"
+    )
+    return None
 
 
 def _check_count(index: Index, found: Found) -> None:
@@ -73,17 +172,18 @@ def _is_first(child: Child, found: Found) -> bool:
 
 
 async def _explore_nested(
-    reader: Reader, repository: str, child: Child, found: Found, depth: int
+    reader: Reader,
+    repository: str,
+    child: Child,
+    found: Found,
+    depth: int,
+    here: Path,
 ) -> None:
     if depth + 1 >= limits.INDEX_DEPTH:
-        if _TOO_DEEP not in found.warnings:
-            found.warnings.append(_TOO_DEEP)
-        return
-    if not _is_first(child, found):
-        return
-    nested = await fetch_child(reader, repository, child, found)
-    if isinstance(nested, Index):
-        await explore(reader, repository, nested, found, depth + 1)
+        found.note_too_deep()
+    elif _is_first(child, found):
+        nested = await fetch_child(reader, repository, child, found)
+        await _sort(reader, repository, child, nested, found, depth, here)
 
 
 async def fetch_child(

@@ -40,6 +40,11 @@ class Flights:
         # the document that it is about, and that may be 4 MiB.
         self._refused: dict[tuple[Digest, Asked], tuple[str, str]] = {}
 
+    def is_known(self, digest: Digest, asked: Asked) -> bool:
+        """Whether `once` would join a reading, or refuse it, and begin none."""
+        is_refused = (digest, asked) in self._refused
+        return is_refused or asked in self._flights.get(digest, {})
+
     async def once(
         self, digest: Digest, asked: Asked, start: Callable[[], Awaitable[Reading]]
     ) -> Reading:

@@ -18,6 +18,7 @@ from weighbridge.store.session import Connection
 from weighbridge.store.summaries import refresh_if_stale
 from weighbridge.store.unjudged import (
     AT_ONCE,
+    UnjudgedTag,
     drop_unjudged,
     find_tag,
     find_unjudged,
@@ -68,12 +69,16 @@ def judge(
         return None
     tags = find_unjudged(connection, repository_id, after)
     episodes = Episodes(connection, repository, judging, now)
+    heirs: list[UnjudgedTag] = []
     if after == FIRST:
-        episodes.end_what_is_over()
+        heirs = episodes.end_what_is_over()
         if repository.complete_passes:
             episodes.judge_repository()
-    judged = judge_images(connection, repository, tags, judging, now)
+    moved = {tag.tag_id for tag in tags}
+    heirs = [tag for tag in heirs if tag.tag_id not in moved]
+    judged = judge_images(connection, repository, [*tags, *heirs], judging, now)
     episodes.judge(judged.images)
+    episodes.end_orphans()
     episodes.tell()
     waiting, known = judged.waiting, set(tags)
     more = [tag for tag in waiting.values() if tag not in known]
@@ -98,8 +103,9 @@ def judge_standing(
     judging = replace(judging, is_silent=True)
     episodes = Episodes(connection, repository, judging, now)
     names = episodes.tags
-    episodes.end_what_is_over()
+    heirs = episodes.end_what_is_over()
     episodes.judge_repository()
+    names |= {tag.name for tag in heirs}
     wanted = {*names, repository.newest_tag or ""}
     found = [find_tag(connection, repository_id, name) for name in sorted(wanted)]
     tags = [tag for tag in found if tag is not None]
@@ -108,6 +114,7 @@ def judge_standing(
         image if image.tag.name in names else image.without_growth()
         for image in judged.images
     )
+    episodes.end_orphans()
     episodes.tell()
 
 

@@ -16,6 +16,7 @@ from weighbridge.domain.stream import stream_of
 from weighbridge.domain.verdict import (
     Finding,
     Measured,
+    is_exceeded,
     limits_images,
     measured_image,
     verdict,
@@ -28,9 +29,6 @@ from weighbridge.store.stream_images import StreamImage, images_of, weighed_imag
 from weighbridge.store.streams import Pointed, StreamTag, earlier_targets
 from weighbridge.store.unjudged import UnjudgedTag
 
-MOST: Final = 50
-"""So many tags of one stream are judged of those that came at once, the latest of
-them: nobody would read of more."""
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -50,6 +48,11 @@ class JudgedImage:
     findings: tuple[Finding, ...] = ()
     baseline: int | None = None
     before: StreamImage | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether any limit is exceeded."""
+        return is_exceeded(self.findings)
 
     @property
     def waits(self) -> bool:
@@ -74,8 +77,9 @@ class JudgedImage:
 class Judged:
     """What came of tags.
 
-    images:  an entry for each image and each platform that is judged, the latest of
-             each stream first; tags for which there is no limit have none
+    images:  of the newest tag of each stream, an entry for each platform that is
+             judged; more than one where tags of that image have several limits. Tags
+             for which there is no limit have none
     waiting: the tags of which something is still to be learned, by their ids
     """
 
@@ -153,19 +157,21 @@ def _latest_of_streams(
     for tag, now, limits in limited:
         item = _Tag(tag, now, limits, earlier.get(tag.tag_id, ()))
         streams.setdefault(item.stream, []).append(item)
-    return [item for some in streams.values() for item in _latest(some)]
+    return [item for some in streams.values() for item in _newest(some)]
 
 
-def _latest(items: list[_Tag]) -> list[_Tag]:
-    """The latest first. Tags of one target are one, but where limits differ by tag."""
+def _newest(items: list[_Tag]) -> list[_Tag]:
+    """The newest tag of a stream. Tags of one target are one, but where limits differ
+    by tag."""
     items.sort(
         key=lambda item: (item.now.pointed.since or _NEVER, natural_key(item.now.name)),
         reverse=True,
     )
-    distinct: dict[tuple[int, Limits], _Tag] = {}
+    distinct: dict[Limits, _Tag] = {}
     for item in items:
-        distinct.setdefault((item.now.target, item.limits), item)
-    return list(distinct.values())[:MOST]
+        if item.now.target == items[0].now.target:
+            distinct.setdefault(item.limits, item)
+    return list(distinct.values())
 
 
 def _limits_sizes(limits: Limits) -> bool:
@@ -204,7 +210,7 @@ def _with_findings(
 
 def _needs_history(judged: JudgedImage) -> bool:
     """Growth is against what was before, and so is the cause of whatever is over."""
-    if any(finding.keeping == "over" for finding in judged.findings):
+    if judged.is_over:
         return True
     return judged.limits.max_growth is not None and not judged.is_said
 

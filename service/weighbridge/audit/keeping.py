@@ -9,6 +9,8 @@ from typing import Final
 from weighbridge.audit.batch import Batch
 from weighbridge.audit.context import PassContext
 from weighbridge.audit.crew import Crew
+from weighbridge.audit.in_flight import PROCESS
+from weighbridge.audit.reading import kept_bytes
 from weighbridge.audit.tag_look import TagAnswer, TagFault
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import Document, Image
@@ -73,6 +75,7 @@ class Keeping:
         self._names: list[str] = []
         self._position = opened.chunks
         self._taken = 0
+        self._held = 0
         self._is_saving = False
         self._is_wanted = False
         self._loop = asyncio.get_running_loop()
@@ -106,6 +109,7 @@ class Keeping:
                 self._want()
             return
         self._answers.append(answer)
+        self._hold(answer)
         self._context.unsaved.answered()
         if self._timer is None and not self._is_saving:
             self._timer = self._loop.call_later(LINGER_S, self.flush)
@@ -121,6 +125,7 @@ class Keeping:
         self._context.unsaved.unregister(self)
         self._stop_timer()
         self._give(self._taken)
+        self._release(self._held)
 
     def counts(self) -> PassCounts:
         """What the pass has done, other processes' part of it included."""
@@ -188,6 +193,20 @@ class Keeping:
             self._context.reader.forget(reading)
         self._show(documents)
         self._give(len(batch.answers))
+        self._release(sum(map(_held_by, batch.answers)))
+
+    def _hold(self, answer: TagAnswer) -> None:
+        """Count what the answer led to until it is stored; much is stored at once."""
+        size = _held_by(answer)
+        self._held += size
+        PROCESS.hold(size)
+        if PROCESS.is_tight:
+            self.flush()
+
+    def _release(self, size: int) -> None:
+        size = min(size, self._held)
+        self._held -= size
+        PROCESS.release(size)
 
     def _give(self, places: int) -> None:
         places = min(places, self._taken)
@@ -205,6 +224,10 @@ class Keeping:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _held_by(answer: TagAnswer) -> int:
+    return 0 if answer.reading is None else kept_bytes(answer.reading.documents)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,16 @@ from weighbridge.domain.gzip_tail import TAIL_BYTES
 from weighbridge.domain.measure import Measured, RangeWanted, Uncompressed
 from weighbridge.domain.uncompressed import Measuring, measuring, unmeasured
 from weighbridge.errors import DocumentError, NotFound, RegistryError
-from weighbridge.ports import RangeAnswer, Registry
+from weighbridge.ports import IS_URGENT, RangeAnswer, Registry
 
 _NO_PARTS: Final = "range_unsupported"
 _FINAL: Final = frozenset({_NO_PARTS, "bad_content_range", "range_not_satisfiable"})
 """Answers about this blob that asking again would not change."""
 
 _INFLATER: Final = ThreadPoolExecutor(1, thread_name_prefix="inflate")
-"""Decompresses beside the event loop, one blob at a time."""
+_URGENT_INFLATER: Final = ThreadPoolExecutor(1, thread_name_prefix="inflate-urgent")
+"""Decompress beside the event loop, one blob at a time each: a push does not wait for
+a crawl's layers."""
 
 
 async def measure_blob(registry: Registry, repository: str, layer: Layer) -> Measured:
@@ -127,8 +129,9 @@ async def _step_aside(asking: Measuring, content: bytes) -> RangeWanted | Uncomp
     """The next step, beside the event loop where it may be one of a millisecond."""
     if len(content) <= TAIL_BYTES:
         return _step(asking, content)
+    inflater = _URGENT_INFLATER if IS_URGENT.get() else _INFLATER
     loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(_INFLATER, _step, asking, content)
+    return await loop.run_in_executor(inflater, _step, asking, content)
 
 
 def _step(asking: Measuring, content: bytes | None) -> RangeWanted | Uncompressed:

@@ -6,18 +6,22 @@ stranger served wrong is refused as a whole; what is merely missing is named and
 rest kept.
 """
 
-from collections.abc import Awaitable
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
 
 from weighbridge.audit.flights import MOST_LANDED, OF_THE_WAY, Asked, Flights
+from weighbridge.audit.in_flight import PROCESS, InFlight, Transfer
 from weighbridge.audit.lookup import KnownDigests
-from weighbridge.audit.reading import Reading
+from weighbridge.audit.reading import Reading, kept_bytes
 from weighbridge.audit.together import together
 from weighbridge.domain import limits
+from weighbridge.domain.artifact import is_odd
 from weighbridge.domain.digest import Digest, is_digest
 from weighbridge.domain.document import (
+    Artifact,
     Child,
+    Descriptor,
     Document,
     Image,
     ImageConfig,
@@ -25,8 +29,9 @@ from weighbridge.domain.document import (
     Manifest,
     ParsedManifest,
     Problem,
+    Unweighable,
 )
-from weighbridge.domain.image import build_image, parse_config
+from weighbridge.domain.image import build_image, is_image, parse_config
 from weighbridge.domain.manifest import parse_manifest
 from weighbridge.domain.platform import Platform
 from weighbridge.errors import DocumentError, NotFound, QuotaSpent
@@ -34,7 +39,12 @@ from weighbridge.ports import ManifestAnswer, Registry
 
 _INTEGRITY: Final = frozenset({"digest_mismatch", "size_mismatch"})
 """A child that is not what the index promised makes the whole index untrue."""
+KeepEarly: TypeAlias = Callable[
+    [Sequence[Document], Mapping[Digest, str]], Awaitable[None]
+]
 _KEPT: Final = 4_096
+_USUAL_CHARGE: Final = 16 * limits.KIB
+"""For a document whose length nobody has said yet; most have less."""
 _BY_DIGEST: Final = -1
 """In place of a length: nobody has promised one."""
 
@@ -60,15 +70,26 @@ class Reader:
     """Reads documents of one registry.
 
     most_landed:  readings that may be done and wait to be kept
+    keep_early:   stores documents; where much is held, those of an index are stored
+                  before all of it is read. None: there is no store
+    in_flight:    what the documents count against
     quota_wait_s: how long a quota that was found spent would take to come back, None
                   where nobody has said
     """
 
     def __init__(
-        self, registry: Registry, known: KnownDigests, most_landed: int = MOST_LANDED
+        self,
+        registry: Registry,
+        known: KnownDigests,
+        most_landed: int = MOST_LANDED,
+        *,
+        keep_early: KeepEarly | None = None,
+        in_flight: InFlight = PROCESS,
     ) -> None:
         self._registry = registry
         self._known = known
+        self._keep_early = keep_early
+        self._in_flight = in_flight
         self._flights = Flights(most_landed)
         # What the store was given last: a question that was put to it before that
         # comes back without it.
@@ -99,23 +120,54 @@ class Reader:
             raise
 
     async def _read(self, repository: str, reference: str) -> Reading:
-        answer = await self._manifest(repository, reference)
-        warnings = _warnings(answer.claimed_digest, answer.digest)
-        if await self.knows(answer.digest):
-            return Reading(answer.digest, warnings=warnings)
-
-        def start() -> Awaitable[Reading]:
-            parsed = parse_manifest(answer.content, answer.content_type)
-            return self._complete(repository, parsed, 1, None, _Budget())
-
-        asked = Asked(repository, len(answer.content))
+        transfer, answer = await self.top(repository, reference)
         try:
-            reading = await self._flights.once(answer.digest, asked, start)
-        except DocumentError as exc:
-            if exc.code not in _INTEGRITY:
-                exc.refused = answer.digest
-            raise
-        return Reading(answer.digest, reading.documents, reading.missing, warnings)
+            digest, content_type = answer.digest, answer.content_type
+            warnings = _warnings(answer.claimed_digest, digest)
+            asked = Asked(repository, len(answer.content))
+            content = [answer.content]
+            del answer
+            if await self.knows(digest):
+                return Reading(digest, warnings=warnings)
+
+            def start() -> Awaitable[Reading]:
+                parsed = parse_manifest(content.pop(), content_type)
+                transfer.end()
+                return self._complete(repository, parsed, 1, None, _Budget())
+
+            if self._flights.is_known(digest, asked):
+                content.clear()  # Another tag's reading of the same bytes is joined.
+                transfer.end()
+            try:
+                reading = await self._flights.once(digest, asked, start)
+            except DocumentError as exc:
+                if exc.code not in _INTEGRITY:
+                    exc.refused = digest
+                raise
+            return Reading(digest, reading.documents, reading.missing, warnings)
+        finally:
+            transfer.end()
+
+    async def top(
+        self, repository: str, reference: str
+    ) -> tuple[Transfer, ManifestAnswer]:
+        """What a tag or digest names, and the transfer that ends once it is parsed.
+
+        Nobody has said how long it is: it is asked for once more where it is one of
+        the few that are longer than usual.
+        """
+        transfer = self._in_flight.transfer(_USUAL_CHARGE)
+        async with transfer.kept():
+            try:
+                usual = limits.USUAL_DOCUMENT_BYTES
+                return transfer, await self._manifest(repository, reference, usual)
+            except DocumentError as exc:
+                if exc.code != "too_large":
+                    raise
+        transfer.end()
+        transfer = self._in_flight.transfer(limits.MANIFEST_BODY_BYTES)
+        async with transfer.kept():
+            return transfer, await self._manifest(repository, reference)
 
     async def knows(self, digest: Digest) -> bool:
         """Whether the store has this manifest's facts."""
@@ -133,35 +185,74 @@ class Reader:
     async def get_child(self, repository: str, child: Child) -> ParsedManifest:
         """One child of an index, checked against its descriptor."""
         wanted = child.descriptor
-        answer = await self._manifest(repository, wanted.digest)
-        if len(answer.content) != wanted.content_bytes:
-            raise DocumentError(
-                f"{wanted.digest[:19]}… has {len(answer.content)} bytes, "
-                f"its index says {wanted.content_bytes}",
-                code="size_mismatch",
-            )
-        return parse_manifest(answer.content, answer.content_type, wanted.digest)
+        most = min(wanted.content_bytes, limits.MANIFEST_BODY_BYTES)
+        async with self._in_flight.transfer(most):
+            try:
+                answer = await self._manifest(repository, wanted.digest, most)
+            except DocumentError as exc:
+                if exc.code == "too_large" and most == wanted.content_bytes:
+                    raise _other_length(wanted, f"more than {most}") from exc
+                raise
+            if len(answer.content) != wanted.content_bytes:
+                raise _other_length(wanted, str(len(answer.content)))
+            return parse_manifest(answer.content, answer.content_type, wanted.digest)
 
-    async def _manifest(self, repository: str, reference: str) -> ManifestAnswer:
+    async def _manifest(
+        self,
+        repository: str,
+        reference: str,
+        limit_bytes: int = limits.MANIFEST_BODY_BYTES,
+    ) -> ManifestAnswer:
         try:
-            return await self._registry.get_manifest(repository, reference)
+            return await self._registry.get_manifest(repository, reference, limit_bytes)
         except QuotaSpent as exc:
             self.quota_wait_s = exc.retry_after
             raise
+
+    async def settled(
+        self, repository: str, parsed: Manifest | Artifact, hint: Platform | None
+    ) -> Image | Artifact:
+        """What a manifest is once its config is read: what is called an artifact may
+        be an image, see `artifact.may_be_image`."""
+        if isinstance(parsed, Manifest):
+            return await self.image(repository, parsed, hint)
+        if parsed.may_be is None:
+            return parsed
+        image = await self._image(repository, parsed.may_be, hint)
+        return image or replace(parsed, may_be=None)
 
     async def image(
         self, repository: str, manifest: Manifest, hint: Platform | None
     ) -> Image:
         """A manifest joined with its config; a config that cannot be used leaves
         the sizes good and the history empty, with the reason as a problem."""
+        wanted = manifest.config
         try:
-            config = await self._config(repository, manifest)
+            async with self._in_flight.transfer(wanted.content_bytes):
+                config = await self._config(repository, manifest)
+                return build_image(manifest, config, hint)
         except DocumentError as exc:
             return build_image(manifest, None, hint, (_config_problem(exc),))
         except NotFound:
             problem = Problem("config_missing", "the registry does not have the config")
             return build_image(manifest, None, hint, (problem,))
-        return build_image(manifest, config, hint)
+
+    async def _image(
+        self, repository: str, manifest: Manifest, hint: Platform | None
+    ) -> Image | None:
+        """The image of what is called an artifact; None where its config is there and
+        no image's, or where there is none: nobody can pull it then."""
+        try:
+            async with self._in_flight.transfer(manifest.config.content_bytes):
+                config = await self._config(repository, manifest)
+                if not is_image(manifest, config):
+                    return None
+                return build_image(manifest, config, hint)
+        except DocumentError as exc:
+            # Other tools read more than we do, so that it may be one.
+            return build_image(manifest, None, hint, (_config_problem(exc),))
+        except NotFound:
+            return None
 
     async def _config(self, repository: str, manifest: Manifest) -> ImageConfig:
         wanted = manifest.config
@@ -184,11 +275,12 @@ class Reader:
         hint: Platform | None,
         budget: _Budget,
     ) -> Reading:
-        if isinstance(parsed, Manifest):
-            return Reading(parsed.digest, (await self.image(repository, parsed, hint),))
         if isinstance(parsed, Index):
             return await self._index(repository, parsed, depth, budget)
-        return Reading(parsed.digest, (parsed,))
+        if isinstance(parsed, Unweighable):
+            return Reading(parsed.digest, (parsed,))
+        document = await self.settled(repository, parsed, hint)
+        return Reading(parsed.digest, (document,))
 
     async def _index(
         self, repository: str, index: Index, depth: int, budget: _Budget
@@ -199,16 +291,29 @@ class Reader:
             # lead to them.
             return Reading(index.digest, missing={index.digest: "index_too_deep"})
         budget.take(len(children))
-        readings = await together(
-            self._child(repository, child, depth + 1, budget)
-            for child in children.values()
-        )
-        documents: dict[Digest, Document] = {index.digest: index}
-        missing: dict[Digest, str] = {}
-        for reading in readings:
-            documents |= {document.digest: document for document in reading.documents}
-            missing |= reading.missing
-        return Reading(index.digest, tuple(documents.values()), missing)
+        held = [0]
+
+        async def read(child: Child) -> Reading:
+            reading = await self._child(repository, child, depth + 1, budget)
+            if self._keep_early is not None and self._in_flight.is_tight:
+                return await self._kept_early(reading, self._keep_early)
+            size = kept_bytes(reading.documents)
+            held[0] += size
+            self._in_flight.hold(size)
+            return reading
+
+        try:
+            readings = await together(read(child) for child in children.values())
+        finally:
+            self._in_flight.release(held[0])
+        return _whole(index, {r.digest: r for r in readings})
+
+    async def _kept_early(self, reading: Reading, keep: KeepEarly) -> Reading:
+        """The same, of which everything that was read is in the store already."""
+        if reading.documents:
+            await keep(reading.documents, reading.missing)
+            self.forget(reading)
+        return replace(reading, documents=())
 
     async def _child(
         self, repository: str, child: Child, depth: int, budget: _Budget
@@ -235,6 +340,34 @@ class Reader:
             if exc.code in _INTEGRITY:
                 raise
             return Reading(digest, missing={digest: exc.code})
+
+
+def _whole(index: Index, readings: Mapping[Digest, Reading]) -> Reading:
+    """An index with what its entries led to. Only now it is known what an entry is
+    whose media type is no manifest's: where the registry has no manifest of that
+    digest, the entry is left out, and that is no fault."""
+    documents: dict[Digest, Document] = {}
+    missing: dict[Digest, str] = {}
+    children: list[Child] = []
+    for child in index.children:
+        reading = readings[child.descriptor.digest]
+        if is_odd(child.descriptor):
+            is_none = reading.digest in reading.missing
+            child = replace(child, role="artifact" if is_none else "image")
+            reading = Reading(reading.digest) if is_none else reading
+        children.append(child)
+        documents |= {document.digest: document for document in reading.documents}
+        missing |= reading.missing
+    index = replace(index, children=tuple(children))
+    return Reading(index.digest, (index, *documents.values()), missing)
+
+
+def _other_length(wanted: Descriptor, served: str) -> DocumentError:
+    return DocumentError(
+        f"{wanted.digest[:19]}… has {served} bytes, "
+        f"its index says {wanted.content_bytes}",
+        code="size_mismatch",
+    )
 
 
 def _warnings(claimed: str, digest: Digest) -> tuple[str, ...]:

@@ -1,9 +1,14 @@
 """What a tag or digest led to."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from weighbridge.domain.digest import Digest
-from weighbridge.domain.document import Document
+from weighbridge.domain.document import Artifact, Document, Image, Index
+
+_ENTRY_BYTES: Final = 600
+"""What a layer or a child takes in memory, its digest and media type included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +25,21 @@ class Reading:
     documents: tuple[Document, ...] = ()
     missing: dict[Digest, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+
+def kept_bytes(documents: Iterable[Document]) -> int:
+    """What these documents take in memory, roughly and rather too much."""
+    return sum(map(_kept_bytes, documents))
+
+
+def _kept_bytes(document: Document) -> int:
+    match document:
+        case Image():
+            entries = len(document.layers) + len(document.diff_ids)
+            texts = sum(200 + len(line.instruction) for line in document.lines)
+            return _ENTRY_BYTES * (1 + entries) + texts
+        case Index():
+            return _ENTRY_BYTES * (1 + len(document.children))
+        case Artifact():
+            return _ENTRY_BYTES * (1 + len(document.blobs))
+    return _ENTRY_BYTES

@@ -1,4 +1,4 @@
-"""Tells an Alertmanager all that is open, again and again, as its API demands.
+"""Sends an Alertmanager all that is open, again and again, as its API demands.
 
 An Alertmanager forgets what nobody repeats: what is open is told every minute and at
 once where it changed, what is over for five minutes more.
@@ -26,21 +26,27 @@ _BREATH_S: Final = 0.25
 
 
 class Resender(Protocol):
-    """A channel that is told of states, not of events: `notify.alertmanager`."""
+    """One receiver of states, not of events: `notify.alertmanager`."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Of its channel."""
+
+    @property
+    def number(self) -> int | None:
+        """Which of its channel's receivers it is, from 1; None for the only one."""
 
     async def resend(self, tolds: Sequence[Told], now: datetime) -> None:
-        """Tell all receivers. Raises NotifyError where one of them did not take it."""
+        """Send all of these. Raises NotifyError where it did not take them."""
 
     async def aclose(self) -> None: ...
 
 
 class Resending:
-    """One such channel; a turn of it is made at a time.
+    """The turns of one receiver, one at a time. Several receivers of a channel have one
+    each: what one of them takes, refuses or delays is nothing to the others.
 
-    routes: those that lead to it
+    routes: those that lead to its channel
     """
 
     def __init__(
@@ -111,9 +117,11 @@ class Resending:
     def _note_failure(self, code: str, why: str) -> None:
         """All of it is told again soon."""
         self._due_at = asyncio.get_running_loop().time() + self._retry_s
-        self._telling.counts.failed(self._resender.name)
+        resender = self._resender
+        self._telling.counts.failed(resender.name)
+        where = {} if resender.number is None else {"receiver": resender.number}
         _log().warning(
-            "alerts not sent", channel=self._resender.name, code=code, why=why
+            "alerts not sent", channel=resender.name, **where, code=code, why=why
         )
 
     async def _firing(self) -> list[Told]:

@@ -44,20 +44,22 @@ class TakingUp:
 
     async def begin(self, registry_id: int, *, is_whole: bool) -> CrawlRecord:
         """is_whole: only a look at all of a registry can be taken up"""
-        record = CrawlRecord(self._clock(), is_resumed=False, is_recorded=False)
+        now = self._clock()
+        record = CrawlRecord(now, is_resumed=False, is_recorded=False)
         if is_whole:
             record = await self._writer.write(
                 begin_crawl,
                 registry_id,
-                now=self._clock(),
+                now=now,
                 owner=self._owner,
                 lease_s=LEASE_S,
                 resume_s=RESUME_S,
             )
         if record.is_resumed:
-            self._visited = await self._writer.read(visited, registry_id, record.since)
+            self._visited = await self._writer.read(
+                visited, registry_id, record.since, now
+            )
         if self._leaves_waiting:
-            now = self._clock()
             self._waiting = await self._writer.read(waiting, registry_id, now)
         return record
 

@@ -3,13 +3,19 @@
 import asyncio
 import difflib
 import time
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Final, TypeAlias
 
 from weighbridge.audit.explore import Found, explore, fetch_child
 from weighbridge.audit.lookup import KnownDigests, nothing_known
 from weighbridge.audit.measure_layer import measure_blob
 from weighbridge.audit.read import Reader
+from weighbridge.audit.reading import kept_bytes
+from weighbridge.audit.together import together
+from weighbridge.domain import limits
+from weighbridge.domain.descriptor import REFERENCE_DIGEST
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import (
     Artifact,
@@ -25,14 +31,25 @@ from weighbridge.domain.manifest import parse_manifest
 from weighbridge.domain.measure import Measured
 from weighbridge.domain.platform import (
     UNKNOWN,
+    Listed,
     Platform,
+    choose,
+    differ,
     matches,
     reference_platform,
 )
 from weighbridge.domain.reference import Reference
 from weighbridge.domain.sizes import weigh_image
 from weighbridge.domain.uncompressed import unmeasured
-from weighbridge.domain.weighing import Other, Weighing, WeighingCost
+from weighbridge.domain.units import format_bytes
+from weighbridge.domain.weighing import (
+    Other,
+    Weighing,
+    WeighingCost,
+    other_platform_text,
+    second_text,
+)
+from weighbridge.domain.whose_word import doubts_of
 from weighbridge.errors import (
     DocumentError,
     NotFound,
@@ -41,6 +58,9 @@ from weighbridge.errors import (
     WeighbridgeError,
 )
 from weighbridge.ports import Registry
+
+Measure: TypeAlias = Callable[[str, Layer], Awaitable[Measured]]
+"""Asks for one layer of a repository; raises as `measure_blob` does."""
 
 _NAMES_COMPARED: Final = 1_000
 """Of a page that a registry may fill with a hundred times as many; comparing two tags
@@ -53,31 +73,43 @@ async def weigh(
     *,
     platform: Platform | None = None,
     all_platforms: bool = False,
-    measure: bool = True,
+    measure: Measure | None = None,
 ) -> Weighing:
-    """One reference's images with every layer and line.
+    """One reference's images with every layer and line, each layer asked for.
 
     Without `platform` the reference platform is weighed (linux/amd64, else the
     first by the design's order). Raises NotFound (with the nearest tags as hint),
     DocumentError, RegistryError, TransportError.
+
+    measure: how a layer is measured, where several weighings share what they learn
     """
     began = time.monotonic()
     reader = Reader(registry, KnownDigests(nothing_known))
-    parsed, warnings = await _top(registry, reference)
+    parsed, warnings = await _top(registry, reader, reference)
     found = Found(warnings=warnings)
-    images: tuple[Image, ...] = ()
+    images: dict[Platform, Image] = {}
     others: tuple[Other, ...] = ()
     if isinstance(parsed, Index):
         await explore(reader, reference.repository, parsed, found, 1)
-        chosen = _choose(found, reference, platform, all_platforms)
+        pulled, passed_over = choose(found.listed)
+        chosen = _choose(pulled, reference, platform, all_platforms)
         images = await _images(reader, reference.repository, chosen, found)
         others = await _others(reader, reference.repository, images, found)
-    elif isinstance(parsed, Manifest):
-        image = await reader.image(reference.repository, parsed, None)
-        _check_platform(image, reference, platform)
-        images = (image,)
-    measures = await _measures(registry, reference, images, measure, found.warnings)
-    weighed = tuple(weigh_image(image, measures) for image in images)
+        others += _seconds(passed_over, pulled, found)
+    elif isinstance(parsed, Manifest | Artifact):
+        document = await reader.settled(reference.repository, parsed, None)
+        if isinstance(document, Image):
+            _check_platform(document, reference, platform)
+            images = {document.platform: document}
+        else:
+            others = _itself(document)
+    every = tuple(images.values())
+    measure = measure or partial(measure_blob, registry)
+    measures = await _measures(measure, reference, every, found.warnings)
+    weighed = tuple(
+        replace(weigh_image(image, measures), platform=pulled_as)
+        for pulled_as, image in images.items()
+    )
     cost = registry.cost
     return Weighing(
         reference=str(reference),
@@ -86,21 +118,22 @@ async def weigh(
         tag=reference.tag,
         digest=parsed.digest,
         media_type=parsed.media_type,
-        kind=_kind(parsed),
+        kind=_kind(parsed, images),
         images=weighed,
         platforms=_platforms(found, images),
-        others=others or _itself(parsed),
+        others=others,
         cost=WeighingCost(cost.requests, cost.bytes_read, time.monotonic() - began),
-        warnings=tuple(found.warnings),
+        warnings=(*found.warnings, *doubts_of(weighed)),
+        is_whole=found.is_whole,
     )
 
 
 async def _top(
-    registry: Registry, reference: Reference
+    registry: Registry, reader: Reader, reference: Reference
 ) -> tuple[ParsedManifest, list[str]]:
     wanted = reference.digest or reference.tag or "latest"
     try:
-        answer = await registry.get_manifest(reference.repository, wanted)
+        transfer, answer = await reader.top(reference.repository, wanted)
     except NotFound as exc:
         raise await _with_nearest(registry, reference, exc) from exc
     warnings = []
@@ -108,7 +141,10 @@ async def _top(
         warnings.append(
             "the registry's Docker-Content-Digest is not the digest of what it served"
         )
-    parsed = parse_manifest(answer.content, answer.content_type, reference.digest)
+    try:
+        parsed = parse_manifest(answer.content, answer.content_type, reference.digest)
+    finally:
+        transfer.end()
     return parsed, warnings
 
 
@@ -148,21 +184,21 @@ def _unknown(reference: Reference) -> NotFound:
 
 
 def _choose(
-    found: Found,
+    pulled: Mapping[Platform, Digest],
     reference: Reference,
     platform: Platform | None,
     all_platforms: bool,
-) -> list[tuple[Platform, Child]]:
+) -> list[tuple[Platform, Digest]]:
     if platform is not None:
-        chosen = [(p, c) for p, c in found.images.items() if matches(p, platform)]
+        chosen = [(p, d) for p, d in pulled.items() if matches(p, platform)]
         if not chosen:
-            raise _no_platform(reference, platform, found.images)
+            raise _no_platform(reference, platform, pulled)
         return chosen
-    headline = reference_platform(found.images)
-    ordered = _headline_first(found.images, headline)
+    headline = reference_platform(pulled) or next(iter(pulled), None)
+    ordered = _headline_first(pulled, headline)
     if all_platforms:
-        return [(p, found.images[p]) for p in ordered]
-    return [(p, found.images[p]) for p in ordered[:1]]
+        return [(p, pulled[p]) for p in ordered]
+    return [(p, pulled[p]) for p in ordered[:1]]
 
 
 def _headline_first(
@@ -191,35 +227,62 @@ def _no_platform(
 async def _images(
     reader: Reader,
     repository: str,
-    chosen: list[tuple[Platform, Child]],
+    chosen: list[tuple[Platform, Digest]],
     found: Found,
-) -> tuple[Image, ...]:
-    async def one(platform: Platform, child: Child) -> Image | None:
-        parsed = found.manifests.get(child.descriptor.digest)
-        manifest = parsed or await fetch_child(reader, repository, child, found)
-        if isinstance(manifest, Manifest):
-            return await reader.image(repository, manifest, platform)
-        if manifest is not None:
-            found.warnings.append(f"what is listed for {platform} is no image")
-        return None
+) -> dict[Platform, Image]:
+    """By the platform that each is pulled for, in the order of `chosen`."""
+    held = 0
 
-    images = await asyncio.gather(*(one(p, c) for p, c in chosen))
-    read = tuple(image for image in images if image is not None)
+    async def one(platform: Platform, digest: Digest) -> Image | None:
+        nonlocal held
+        image = found.read.get(digest)
+        if image is None:
+            image = await _image(reader, repository, platform, digest, found)
+        if image is not None and differ(platform, image.platform):
+            said = image.platform
+            found.warnings.append(other_platform_text(platform, said, digest))
+        held += kept_bytes([image] if image else [])
+        if held > limits.IN_FLIGHT_BYTES:
+            raise _too_much()
+        return image
+
+    images = await together(one(p, d) for p, d in chosen)
+    read = {
+        platform: image
+        for (platform, _), image in zip(chosen, images, strict=True)
+        if image is not None
+    }
     if chosen and not read:
         raise NotFound(found.warnings[-1], code="child_missing")
     return read
 
 
+async def _image(
+    reader: Reader, repository: str, platform: Platform, digest: Digest, found: Found
+) -> Image | None:
+    parsed = await fetch_child(reader, repository, found.children[digest], found)
+    if isinstance(parsed, Manifest | Artifact):
+        document = await reader.settled(repository, parsed, platform)
+        if isinstance(document, Image):
+            return document
+    if parsed is not None:
+        found.warnings.append(f"what is listed for {platform} is no image")
+    return None
+
+
 async def _others(
-    reader: Reader, repository: str, images: tuple[Image, ...], found: Found
+    reader: Reader,
+    repository: str,
+    images: Mapping[Platform, Image],
+    found: Found,
 ) -> tuple[Other, ...]:
     """Children that are no images. Only the attestations of the images shown are
     read for their size: each GET counts as a pull."""
-    shown = {image.digest for image in images}
+    shown = {image.digest for image in images.values()}
 
     async def one(child: Child) -> Other:
         wanted = child.descriptor
-        subject = wanted.annotations.get("vnd.docker.reference.digest")
+        subject = wanted.annotations.get(REFERENCE_DIGEST)
         stored: int | None = None
         if subject in shown:
             try:
@@ -234,28 +297,45 @@ async def _others(
     return tuple(await asyncio.gather(*(one(child) for child in found.others.values())))
 
 
-def _itself(parsed: ParsedManifest) -> tuple[Other, ...]:
+def _seconds(
+    passed_over: Sequence[Listed[Digest]],
+    pulled: Mapping[Platform, Digest],
+    found: Found,
+) -> tuple[Other, ...]:
+    """Images for a platform for which another one is pulled, and a warning for each
+    such platform."""
+    for platform in dict.fromkeys(each.platform for each in passed_over):
+        found.warnings.append(second_text(platform, pulled[platform]))
+    descriptors = [found.children[each.image].descriptor for each in passed_over]
+    return tuple(Other(d.digest, d.media_type, "image", None) for d in descriptors)
+
+
+def _itself(artifact: Artifact) -> tuple[Other, ...]:
     """A reference that is no image is shown as what it is."""
-    if isinstance(parsed, Artifact):
-        name = parsed.artifact_type or parsed.media_type
-        return (Other(parsed.digest, name, parsed.role, parsed.stored_bytes),)
-    return ()
+    name = artifact.artifact_type or artifact.media_type
+    return (Other(artifact.digest, name, artifact.role, artifact.stored_bytes),)
+
+
+def _too_much() -> DocumentError:
+    most = format_bytes(limits.IN_FLIGHT_BYTES)
+    return DocumentError(
+        f"the manifests and configs of its images take more than {most} of memory",
+        code="index_too_large",
+        hint="ask for one platform with --platform",
+    )
 
 
 async def _measures(
-    registry: Registry,
+    measure: Measure,
     reference: Reference,
     images: tuple[Image, ...],
-    measure: bool,
     warnings: list[str],
 ) -> Mapping[Digest, Measured]:
     layers = {layer.digest: layer for image in images for layer in image.layers}
-    if not measure:
-        return {}
 
     async def one(layer: Layer) -> tuple[Digest, Measured]:
         try:
-            found = await measure_blob(registry, reference.repository, layer)
+            found = await measure(reference.repository, layer)
         except (DocumentError, RegistryError, TransportError) as exc:
             warnings.append(
                 f"layer {layer.digest[:19]}… could not be measured: {exc.message}"
@@ -267,15 +347,15 @@ async def _measures(
     return dict(await asyncio.gather(*(one(layer) for layer in layers.values())))
 
 
-def _platforms(found: Found, images: tuple[Image, ...]) -> tuple[Platform, ...]:
-    listed = set(found.images) or {image.platform for image in images}
-    headline = images[0].platform if images else None
+def _platforms(found: Found, images: Mapping[Platform, Image]) -> tuple[Platform, ...]:
+    listed = {each.platform for each in found.listed} or set(images)
+    headline = next(iter(images), None)
     return tuple(_headline_first(listed - {UNKNOWN}, headline))
 
 
-def _kind(parsed: ParsedManifest) -> str:
+def _kind(parsed: ParsedManifest, images: Mapping[Platform, Image]) -> str:
     if isinstance(parsed, Index):
         return "index"
-    if isinstance(parsed, Artifact):
-        return "artifact"
-    return "unweighable" if isinstance(parsed, Unweighable) else "image"
+    if isinstance(parsed, Unweighable):
+        return "unweighable"
+    return "image" if images else "artifact"

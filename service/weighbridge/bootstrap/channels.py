@@ -11,7 +11,7 @@ from weighbridge.domain.secret import Secret
 from weighbridge.net.guard import Reach
 from weighbridge.net.tls import client_tls, mail_tls
 from weighbridge.net.transport import Transport
-from weighbridge.notify.alertmanager import AlertmanagerNotifier
+from weighbridge.notify.alertmanager import Alertmanager, AlertmanagerNotifier
 from weighbridge.notify.apprise import AppriseNotifier
 from weighbridge.notify.email import EmailNotifier
 from weighbridge.notify.post import Receiver
@@ -91,7 +91,12 @@ def _alertmanager(channel: "ChannelSettings") -> AlertmanagerNotifier:
         Receiver(channel.name, partial(Secret, f"{url.rstrip('/')}{_ALERTS}"), ceiling)
         for url in channel.urls
     ]
-    return AlertmanagerNotifier(channel.name, receivers, _transport(channel))
+    is_alone = len(receivers) == 1
+    each = [
+        Alertmanager(receiver, _transport(channel), None if is_alone else number)
+        for number, receiver in enumerate(receivers, start=1)
+    ]
+    return AlertmanagerNotifier(channel.name, each)
 
 
 def _email(channel: "ChannelSettings") -> EmailNotifier:

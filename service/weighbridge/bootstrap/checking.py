@@ -6,18 +6,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from weighbridge.bootstrap.check_reading import Item, Reading
+from weighbridge.bootstrap.access import PLAIN, Access
+from weighbridge.bootstrap.check_reading import Item, NotWeighed, Reading
 from weighbridge.bootstrap.service_limits import Service, limits_of_service
-from weighbridge.bootstrap.targets import refuse_registry, target_of
+from weighbridge.bootstrap.targets import image_of, refuse_misplaced
+from weighbridge.bootstrap.time_limit import OUT_OF_TIME, TIMEOUT_S, within
 from weighbridge.config import Settings
 from weighbridge.domain.check import Check, Rules, checked, rules_of
+from weighbridge.domain.earlier import Earlier
 from weighbridge.domain.platform import Platform, parse_platform
 from weighbridge.domain.policy import Policy
 from weighbridge.domain.policy_set import NO_POLICIES, PolicySet
-from weighbridge.domain.reference import DOCKER_HUB, Reference, parse_reference
-from weighbridge.domain.weighing import WeighingCost
-from weighbridge.errors import UsageError
-from weighbridge.registry import endpoint as registry_endpoint
+from weighbridge.domain.reference import DOCKER_HUB, Reference
+from weighbridge.domain.registry_address import DOCKER_HUB as DOCKER_HUB_HOST
+from weighbridge.domain.weighing import Weighing, WeighingCost
+from weighbridge.errors import TransportError, UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,12 @@ class Asked:
     platform: None for every platform
     own:      the limits of the command line, which go before all policies
     policies: those of files
-    service:  a Weighbridge that has policies, waivers and baselines
+    service:  a Weighbridge that has policies, waivers and the images before
+    must_read_database: it was named here for the images before, so that a database
+                         that cannot be read is an error
+    allow_foreign: foreign layers that the registry does not hold are as long as the
+              manifest says
+    timeout_s: how long all of it may take
     """
 
     reference: str
@@ -37,31 +45,47 @@ class Asked:
     platform: str | None = None
     policies: PolicySet = NO_POLICIES
     service: Service | None = None
+    must_read_database: bool = False
     allow_unknown: bool = False
-    plain_http: bool = False
+    allow_foreign: bool = False
+    timeout_s: int = TIMEOUT_S
+    access: Access = PLAIN
     docker_config: Path | None = None
 
 
 def check(settings: Settings, asked: Asked) -> Check:
     """Weigh what is asked for, hold every limit against it. Nothing is stored.
 
-    Raises UsageError(no_limits, no_baseline) where nothing could be held against it,
-    NotWeighed for an image, and what `limits_of_service` raises.
+    Raises UsageError(no_limits) where nothing could be held against it, NotWeighed for
+    an image, StoreError, and what `limits_of_service` raises.
     """
-    item = _item(settings, asked, asked.reference)
+    item = _item(settings, asked.reference, asked.access)
+    refuse_misplaced(asked.access, [item.target])
     before = asked.against
     if before is not None and before.startswith((":", "@")):
         before = _name_of(item.reference) + before
-    other = None if before is None else _item(settings, asked, before)
+    other = None if before is None else _other(settings, before, item, asked.access)
     platform = None if asked.platform is None else parse_platform(asked.platform)
-    return asyncio.run(_check(settings, asked, item, other, platform))
+    checking = _check(settings, asked, item, other, platform)
+    try:
+        return asyncio.run(within(asked.timeout_s, checking))
+    except TransportError as exc:
+        if exc.code != OUT_OF_TIME:
+            raise
+        raise NotWeighed(exc, item.text) from exc
 
 
-def _item(settings: Settings, asked: Asked, text: str) -> Item:
-    refuse_registry(text)
-    reference = parse_reference(text, settings.names)
-    target = target_of(settings, reference.registry, plain_http=asked.plain_http)
+def _item(settings: Settings, text: str, access: Access) -> Item:
+    reference, target = image_of(settings, text, access)
     return Item(text, reference, target)
+
+
+def _other(settings: Settings, text: str, item: Item, access: Access) -> Item:
+    """What growth is counted from. Another registry is not shown the password."""
+    other = _item(settings, text, access)
+    if other.target.url == item.target.url:
+        return other
+    return _item(settings, text, Access(plain_http=access.plain_http))
 
 
 def _name_of(reference: Reference) -> str:
@@ -78,9 +102,12 @@ async def _check(
     began = time.monotonic()
     rules = await _rules(asked, item)
     _refuse_nothing(asked, rules)
-    measure = rules.limits.max_uncompressed_bytes is not None
-    reading = Reading(settings, asked.docker_config, platform, measure=measure)
-    read = await reading.both(item, other)
+    read = await Reading(settings, asked.docker_config, platform).both(item, other)
+    if "max_growth" in rules.keys and other is None and asked.service is None:
+        earlier = await asyncio.to_thread(
+            _earlier, settings, asked, item, read.weighing
+        )
+        rules = replace(rules, earlier=earlier)
     seconds = time.monotonic() - began
     cost = WeighingCost(read.requests, read.bytes_read, seconds)
     return checked(
@@ -89,6 +116,7 @@ async def _check(
         rules,
         platform=platform,
         allow_unknown=asked.allow_unknown,
+        allow_foreign=asked.allow_foreign,
     )
 
 
@@ -112,13 +140,28 @@ async def _rules(asked: Asked, item: Item) -> Rules:
     return replace(rules, waived=waived, earlier=told.earlier)
 
 
+def _earlier(
+    settings: Settings, asked: Asked, item: Item, weighing: Weighing
+) -> Earlier:
+    # Imported late: SQL takes half a second to load, and few checks need it.
+    from weighbridge.bootstrap.earlier import earlier_in_database
+
+    return earlier_in_database(
+        settings,
+        item.target,
+        item.reference,
+        [image.platform for image in weighing.images],
+        must_be_read=asked.must_read_database,
+    )
+
+
 def _by_address(item: Item) -> str:
     """The reference as anybody reads it. The name that a registry has in a
     configuration here is another one's in that of the service, or nobody's."""
     if item.target.settings is None:
         return str(item.reference)
     host = urlsplit(item.target.url).netloc
-    known = DOCKER_HUB if host == registry_endpoint.DOCKER_HUB else host
+    known = DOCKER_HUB if host == DOCKER_HUB_HOST else host
     return str(replace(item.reference, registry=known))
 
 
@@ -135,12 +178,4 @@ def _refuse_nothing(asked: Asked, rules: Rules) -> None:
             "--min-growth alone sets no limit",
             code="no_limits",
             hint="--max-growth 10% beside it",
-        )
-    has_baseline = asked.against is not None or asked.service is not None
-    is_asked = "max_growth" in asked.own.places
-    if not has_baseline and (is_asked or rules.keys == ("max_growth",)):
-        raise UsageError(
-            "growth is counted from another image, and none is named",
-            code="no_baseline",
-            hint="--against :1.4 for a tag of the same repository, or --server URL",
         )

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from weighbridge.bootstrap.access import login_of
 from weighbridge.bootstrap.docker_hub import a_transport, docker_hub
 from weighbridge.bootstrap.targets import Target, kind_of
 from weighbridge.config import Settings
@@ -112,7 +113,7 @@ def _endpoint(
         concurrency=pace.concurrency,
     )
     if configured is None:
-        return endpoint
+        return replace(endpoint, ca_file=target.access.ca_file)
     return replace(
         endpoint,
         trusted_realm_hosts=frozenset(configured.trusted_realm_hosts),
@@ -157,18 +158,14 @@ async def find_reach(
 
 
 def _stored_reach(target: Target, database: "Database") -> Reach | None:
-    """What was seen of this very URL: under the same name another host may have
+    """What was seen of this very address: under the same name another host may have
     been."""
     # Imported late: SQL takes half a second to load, and a weighing without a
     # database never comes here.
     from weighbridge.store.registries import find_address_class
-    from weighbridge.store.reports import registry_reports
 
     with database.read() as connection:
-        urls = {report.name: report.url for report in registry_reports(connection)}
-        if urls.get(target.name) != target.url:
-            return None
-        stored = find_address_class(connection, target.name)
+        stored = find_address_class(connection, target.url)
     return None if stored is None else _REACH[stored]
 
 
@@ -192,5 +189,6 @@ def _credential(
     host = target.url.partition("://")[2]
     path = auth.docker_config if auth is not None else docker_config
     ask = partial(ask_helper, environ=os.environ)
-    login = docker_config_credential(host, path, ask)
+    docker = partial(docker_config_credential, host, path, ask)
+    login = login_of(target.access, host, docker)
     return login.credential, (login.warning,) if login.warning else ()

@@ -13,6 +13,7 @@ from weighbridge.audit.progress import Progress
 from weighbridge.audit.push_desk import PushDesk
 from weighbridge.audit.scope import Scope
 from weighbridge.audit.writer import Writer
+from weighbridge.bootstrap.access import PLAIN, Access
 from weighbridge.bootstrap.clients import registry_client
 from weighbridge.bootstrap.databases import ready_database
 from weighbridge.bootstrap.judges import Judges
@@ -41,13 +42,13 @@ def crawl(
     *,
     measure: bool,
     progress: Progress,
-    plain_http: bool = False,
+    access: Access = PLAIN,
     docker_config: Path | None = None,
     clock: Clock = utc_now,
     judges: Judges | None = None,
 ) -> CrawlReport:
     """One pass over every target now, kept in the configured database."""
-    chosen = find_targets(settings, targets, plain_http=plain_http)
+    chosen = find_targets(settings, targets, access)
     telemetry = Telemetry()
     with ready_database(settings) as database:
         return asyncio.run(
@@ -157,6 +158,7 @@ def registry_entry(
         storage_scope="registry",
         address_class=None if seen is None else seen.name.lower(),
         interval_s=settings.interval_of(configured) if configured else interval,
+        configured=settings.names,
     )
 
 

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from threading import Lock
 from typing import Final
 
 import structlog
@@ -11,6 +10,7 @@ import structlog
 from weighbridge.audit.crawl_report import RegistryCrawl
 from weighbridge.audit.progress import Progress
 from weighbridge.bootstrap.crawling import crawl_targets, utc_now
+from weighbridge.bootstrap.due_times import DueTimes
 from weighbridge.bootstrap.embedded_pushes import EmbeddedPushes
 from weighbridge.bootstrap.judges import Judges
 from weighbridge.bootstrap.pruning import Pruning
@@ -23,6 +23,8 @@ from weighbridge.jobs.inline import InlineJobs
 from weighbridge.jobs.names import CRAWL, DELIVER, PRUNE, PUSH, SETTLE
 from weighbridge.jobs.scheduler import Scheduler
 from weighbridge.ports import JobQueue
+from weighbridge.store.adoption import adopt_names
+from weighbridge.store.ahead import is_past
 from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.registries import mark_unconfigured
 from weighbridge.store.repositories import oldest_looks
@@ -58,8 +60,7 @@ class Embedded:
         self._telemetry = telemetry
         self._clock = clock
         self._log = structlog.get_logger("weighbridge.crawl")
-        self._lock = Lock()
-        self._due_at: dict[str, datetime] = {}
+        self._due_times = DueTimes()
         self._not_marked = ""
         self._judges = Judges(policies, teller(settings))
         self._pruning = Pruning(database, settings.history.retention, clock)
@@ -103,6 +104,7 @@ class Embedded:
         tick tries again. Told once, not at each tick."""
         try:
             with self._database.write() as connection:
+                adopt_names(connection, self._settings.urls)
                 mark_unconfigured(connection, self._settings.names, self._clock())
         except StoreError as exc:
             if exc.code != self._not_marked:
@@ -122,14 +124,14 @@ class Embedded:
         for registry in self._settings.registries:
             last = oldest.get(registry.name)
             interval = timedelta(seconds=self._settings.interval_of(registry))
-            self._due_at[registry.name] = now if last is None else last + interval
+            if last is None or not is_past(last, now):
+                last = now - interval  # never, or by a clock that was ahead
+            self._due_times.put(registry.name, last, interval)
 
     def _tick(self) -> None:
         now = self._clock()
         self._telemetry.scheduler_last_tick_timestamp.set(now.timestamp())
-        with self._lock:
-            due = [name for name, due_at in self._due_at.items() if due_at <= now]
-        for name in due:
+        for name in self._due_times.due(now):
             self._jobs.put(CRAWL, name)
         self._pushes.tick()
         # What is due by time alone: the rest of a group, and what failed before.
@@ -185,8 +187,7 @@ class Embedded:
                 "crawl failed", registry=name, code=exc.code, why=exc.message
             )
         finally:
-            with self._lock:
-                self._due_at[name] = self._clock() + timedelta(seconds=wait_s)
+            self._due_times.put(name, self._clock(), timedelta(seconds=wait_s))
 
     def _tell(self, done: RegistryCrawl, seconds: float) -> None:
         if done.state != "ok":

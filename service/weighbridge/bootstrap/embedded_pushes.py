@@ -17,6 +17,7 @@ from weighbridge.config import RegistrySettings, Settings
 from weighbridge.errors import StoreError
 from weighbridge.jobs.names import DELIVER
 from weighbridge.ports import JobQueue
+from weighbridge.store.ahead import have_due_what_is_ahead
 from weighbridge.store.process_mark import this_process
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
@@ -85,6 +86,7 @@ class EmbeddedPushes:
         """Ask again for what waits, and show how much that is. Without a database
         there is nobody to ask; the next tick tries again."""
         with suppress(StoreError):
+            have_due_what_is_ahead(self._database, self._clock())
             ring_for_pushes(self._settings, self._database, self._jobs, self._clock())
             show_inbox(self._database, self._telemetry)
 

@@ -115,9 +115,9 @@ def a_test_message(settings: Settings) -> Message:
     line = LineChange(
         kind="added",
         instruction="RUN pip install torch",
-        before_compressed_bytes=None,
-        compressed_bytes=592_000_000,
-        grown_bytes=592_000_000,
+        before_amount=None,
+        amount=592_000_000,
+        grown_amount=592_000_000,
     )
     told = Told(
         violation_id=0,
@@ -137,9 +137,10 @@ def a_test_message(settings: Settings) -> Message:
         before_compressed_bytes=471_000_000,
         compressed_bytes=1_083_000_000,
         uncompressed_bytes=2_510_000_000,
-        cause=Cause("own", None, (line,), grown_bytes=612_000_000),
+        cause=Cause("own", None, (line,), grown_amount=612_000_000),
         opened_at=now,
         closed_at=None,
+        closed_by=None,
         url=settings.web.external_url,
     )
     key = f"test_{secrets.token_hex(16)}"

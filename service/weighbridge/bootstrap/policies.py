@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Final
@@ -37,6 +38,7 @@ class PolicyReload:
         self._look_s = look_s
         self._wall = wall
         self._log = structlog.get_logger("weighbridge.policies")
+        self._failed_since: datetime | None = None
         self._state = self._seen = source.state()
         # A signal may come while another is being handled. To put something into this
         # queue waits for no lock; to set an Event does.
@@ -50,6 +52,11 @@ class PolicyReload:
     def current(self) -> PolicySet:
         """The policies in force now; another object after each reload."""
         return self._source.policies
+
+    def failed_since(self) -> datetime | None:
+        """Since when the files cannot be read again; None: the policies in force are
+        what they say."""
+        return self._failed_since
 
     def start(self) -> None:
         """Begin to look for changes; returns at once."""
@@ -82,6 +89,8 @@ class PolicyReload:
             self._source = self._source.again()
         except ConfigError as exc:
             self._telemetry.config_last_reload_successful.set(0)
+            if self._failed_since is None:
+                self._failed_since = datetime.fromtimestamp(self._wall(), UTC)
             self._log.error(
                 "policies cannot be read, the old ones stay in force",
                 code=exc.code,
@@ -115,5 +124,6 @@ class PolicyReload:
         return True
 
     def _note_success(self) -> None:
+        self._failed_since = None
         self._telemetry.config_last_reload_successful.set(1)
         self._telemetry.config_last_reload_success_timestamp.set(self._wall())

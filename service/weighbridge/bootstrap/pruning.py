@@ -38,7 +38,9 @@ class Pruning:
         self._log = structlog.get_logger("weighbridge.pruning")
 
     def is_due(self, now: datetime) -> bool:
-        return self._due_at is None or self._due_at <= now
+        due_at = self._due_at
+        # Later than a whole pause: the clock has been put back.
+        return due_at is None or not now < due_at <= now + EVERY
 
     def stop(self) -> None:
         """Let the transaction that is under way be the last."""

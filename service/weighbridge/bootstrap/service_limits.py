@@ -9,7 +9,9 @@ from urllib.parse import quote
 import httpx
 
 from weighbridge import __version__
+from weighbridge.config import is_loopback
 from weighbridge.domain.printable import printable
+from weighbridge.domain.reference import without_login
 from weighbridge.domain.secret import Secret
 from weighbridge.domain.service_limits import ServiceLimits, parse_service_limits
 from weighbridge.domain.strict_json import parse_json
@@ -40,17 +42,30 @@ class Service:
 
 
 def service_at(
-    url: str, token: Secret | None = None, ca_file: str | None = None
+    url: str,
+    token: Secret | None = None,
+    ca_file: str | None = None,
+    *,
+    plain_http: bool = False,
 ) -> Service:
-    """Raises UsageError(invalid_server) for what is no http(s) URL, or whose token
-    no request could carry."""
+    """plain_http: whether http may leave this machine.
+
+    Raises UsageError(invalid_server) for what is no http(s) URL, or whose token no
+    request could carry."""
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL as exc:
-        raise _no_server(url) from exc
+        raise _no_server(without_login(url)) from exc
     is_plain = not (parsed.userinfo or parsed.query or parsed.fragment)
     if parsed.scheme not in ("http", "https") or not parsed.host or not is_plain:
-        raise _no_server(url if not parsed.userinfo else str(parsed.host))
+        raise _no_server(without_login(url))
+    if parsed.scheme == "http" and not (plain_http or is_loopback(parsed.host)):
+        raise UsageError(
+            f"{url} is asked without TLS: the token and the limits could be read and "
+            "changed on the way",
+            code="invalid_server",
+            hint="https://..., or --plain-http where that is known and right",
+        )
     if token is not None and not _TOKEN.fullmatch(token.reveal()):
         raise UsageError(
             "the token holds what no token of Weighbridge does",

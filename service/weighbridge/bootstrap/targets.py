@@ -1,14 +1,23 @@
 """What a person names, as registries and repositories to look at."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx
 
+from weighbridge.bootstrap.access import PLAIN, Access
 from weighbridge.config import RegistrySettings, Settings, is_loopback
 from weighbridge.config.kinds import AUTO, DOCKERHUB, full_pattern, resolved_kind
 from weighbridge.domain.digest import is_digest
-from weighbridge.domain.reference import fault_of_name, is_repository_name, is_tag
+from weighbridge.domain.reference import (
+    DOCKER_HUB_NAMES,
+    Reference,
+    fault_of_name,
+    is_repository_name,
+    is_tag,
+    parse_reference,
+    without_login,
+)
 from weighbridge.errors import InvalidReference, UsageError
 from weighbridge.net.route import origin
 from weighbridge.registry.endpoint import no_registry, registry_url
@@ -22,12 +31,14 @@ class Target:
     url:      http(s)://host[:port]
     settings: None for an address that is not configured
     only:     these repositories, None for all
+    access:   how an address that is not configured is reached
     """
 
     name: str
     url: str
     settings: RegistrySettings | None
     only: tuple[str, ...] | None = None
+    access: Access = PLAIN
 
 
 def kind_of(target: Target) -> str:
@@ -37,11 +48,15 @@ def kind_of(target: Target) -> str:
 
 
 def find_targets(
-    settings: Settings, texts: Sequence[str], *, plain_http: bool = False
+    settings: Settings, texts: Sequence[str], access: Access = PLAIN
 ) -> list[Target]:
     """What a person named: configured names, `name/repository`, or addresses; all
     that is configured where nothing is named. Several repositories of one registry
-    become one target. Raises UsageError(unknown_target, nothing_configured)."""
+    become one target.
+
+    access: of the addresses; who asks is said of one registry alone
+    Raises UsageError(unknown_target, nothing_configured, misplaced_access).
+    """
     if not texts:
         if not settings.registries:
             raise UsageError(
@@ -49,15 +64,41 @@ def find_targets(
                 code="nothing_configured",
                 hint="weighbridge crawl 127.0.0.1:5000, or add it to weighbridge.yaml",
             )
-        return [Target(r.name, r.url, r) for r in settings.registries]
+        everything = [Target(r.name, r.url, r) for r in settings.registries]
+        refuse_misplaced(access, everything)
+        return everything
     found: dict[str, Target] = {}
     for text in texts:
-        target = _parsed_target(settings, text, plain_http)
+        target = _parsed_target(settings, text, access)
         found[target.name] = _joined(found.get(target.name), target)
+    refuse_misplaced(access, list(found.values()))
     return list(found.values())
 
 
-def _parsed_target(settings: Settings, text: str, plain_http: bool) -> Target:
+def refuse_misplaced(access: Access, targets: Sequence[Target]) -> None:
+    """Raises UsageError(misplaced_access) where a user or an authority is named that
+    would not be used, or that several registries would see."""
+    if not access.is_of_an_address:
+        return
+    bare = [target for target in targets if target.settings is None]
+    options = "--user and --ca-file are for an address that is not configured"
+    if not bare:
+        names = ", ".join(target.name for target in targets)
+        raise UsageError(
+            f"{options}, and {names} is configured",
+            code="misplaced_access",
+            hint="set `auth` and `ca_file` of it in weighbridge.yaml",
+        )
+    if len(bare) > 1 and access.user is not None:
+        names = " and ".join(target.name for target in bare)
+        raise UsageError(
+            f"--user is of one registry, and {names} are {len(bare)}",
+            code="misplaced_access",
+            hint="name one registry at a time, or configure them",
+        )
+
+
+def _parsed_target(settings: Settings, text: str, access: Access) -> Target:
     before, at, last = text.rpartition("@")
     if at and ("@" in before or not is_digest(last)):
         # A password may hold a slash: what is cut out of it must not be shown.
@@ -68,16 +109,16 @@ def _parsed_target(settings: Settings, text: str, plain_http: bool) -> Target:
     if separator and repository == "v2":
         # The address of the API itself, as it is copied from a browser.
         repository = ""
-    if not separator:
-        target = target_of(settings, host, plain_http=plain_http)
+    if separator:
+        target = _at(settings, host, registry_url(f"{scheme}://{host}"), access)
     else:
-        target = _at(settings, host, registry_url(f"{scheme}://{host}"))
+        target = target_of(settings, host, access)
     if repository and kind_of(target) == DOCKERHUB:
         repository = full_pattern(repository)
     if repository and not is_repository_name(repository):
         raise _no_repository(text, repository)
     only = (repository,) if repository else None
-    return Target(target.name, target.url, target.settings, only)
+    return replace(target, only=only)
 
 
 def _no_repository(text: str, repository: str) -> UsageError:
@@ -103,7 +144,29 @@ def _bare_name(repository: str) -> tuple[str, str]:
     return repository, ""
 
 
-def target_of(settings: Settings, name: str, *, plain_http: bool) -> Target:
+def image_of(
+    settings: Settings, text: str, access: Access = PLAIN
+) -> tuple[Reference, Target]:
+    """The image that a person named, and its registry. A scheme may stand before an
+    address, as in a browser; it is then the registry's.
+
+    Raises InvalidReference and UsageError(unknown_target, invalid_registry).
+    """
+    scheme, separator, rest = text.partition("://")
+    if not separator or scheme not in ("http", "https"):
+        refuse_registry(text)
+        reference = parse_reference(text, settings.names)
+        return reference, target_of(settings, reference.registry, access)
+    refuse_registry(rest, scheme)
+    reference = parse_reference(rest)
+    # A first component that is no host would be a user of Docker Hub.
+    if rest.partition("/")[0].lower() not in (reference.registry, *DOCKER_HUB_NAMES):
+        parse_reference(text)
+    access = replace(access, plain_http=scheme == "http")
+    return reference, target_of(settings, reference.registry, access)
+
+
+def target_of(settings: Settings, name: str, access: Access = PLAIN) -> Target:
     """The registry of a configured name or an address. An address that is configured
     is that registry: its settings and credentials hold, and it is stored once.
 
@@ -120,17 +183,20 @@ def target_of(settings: Settings, name: str, *, plain_http: bool) -> Target:
             hint=f"configured  {known}\n"
             "write an address with a port or a dot, such as localhost:5000",
         )
-    target = _at(settings, name, registry_url(name, plain_http=plain_http))
-    if target.settings is None and not plain_http:
-        # No scheme was said. A registry that is configured as plain HTTP is meant too.
-        plain = _at(settings, name, registry_url(name, plain_http=True))
-        return plain if plain.settings is not None else target
-    return target
+    # No scheme was said: a registry that is configured with the other one is meant too.
+    said = access.plain_http
+    schemes = (None, True, False) if said is None else (said,)
+    urls = [registry_url(name, plain_http=scheme) for scheme in schemes]
+    found = [_at(settings, name, url, access) for url in urls]
+    return next((target for target in found if target.settings), found[0])
 
 
-def refuse_registry(text: str) -> None:
+def refuse_registry(text: str, scheme: str = "") -> None:
     """Raises InvalidReference for an address without a repository, which would be
-    read as an image of Docker Hub: `127.0.0.1:5000` as the tag 5000."""
+    read as an image of Docker Hub: `127.0.0.1:5000` as the tag 5000.
+
+    scheme: what stood before it
+    """
     address = text.rstrip("/")
     host, _, port = address.rpartition(":")
     if "/" in address or (host and not port.isdecimal()):
@@ -139,18 +205,18 @@ def refuse_registry(text: str) -> None:
     # No official image has a dot in its name, and no tag is meant where one follows.
     if is_loopback(host.strip("[]")) or "." in host:
         raise InvalidReference(
-            f"{text!r} is a registry, not an image",
-            hint=f"weighbridge crawl {address}",
+            f"{without_login(text)!r} is a registry, not an image",
+            hint=f"weighbridge crawl {f'{scheme}://' if scheme else ''}{address}",
         )
 
 
-def _at(settings: Settings, name: str, url: str) -> Target:
+def _at(settings: Settings, name: str, url: str, access: Access) -> Target:
     """Names are not looked up: `localhost` and 127.0.0.1 stay different."""
     wanted = origin(httpx.URL(url))
     for configured in settings.registries:
         if origin(httpx.URL(registry_url(configured.url))) == wanted:
             return Target(configured.name, configured.url, configured)
-    return Target(name, url, None)
+    return Target(name, url, None, access=access)
 
 
 def _joined(before: Target | None, target: Target) -> Target:
@@ -159,4 +225,4 @@ def _joined(before: Target | None, target: Target) -> Target:
     if target.only is None:
         return target
     only = tuple(dict.fromkeys((*before.only, *target.only)))
-    return Target(before.name, before.url, before.settings, only)
+    return replace(before, only=only)

@@ -116,7 +116,8 @@ class Delivering:
                     alertmanager,
                     [r for r in settings.alert_routes if r.channel == name],
                 )
-                for name, alertmanager in channels.alertmanagers.items()
+                for name, channel in channels.alertmanagers.items()
+                for alertmanager in channel.each
             ],
         )
 

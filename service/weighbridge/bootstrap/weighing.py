@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from weighbridge.audit.weigh import weigh
+from weighbridge.audit.weigh import Measure, weigh
+from weighbridge.bootstrap.access import PLAIN, Access
 from weighbridge.bootstrap.clients import Connected, registry_client
-from weighbridge.bootstrap.targets import Target, refuse_registry, target_of
+from weighbridge.bootstrap.targets import Target, image_of, refuse_misplaced
+from weighbridge.bootstrap.time_limit import TIMEOUT_S, within
 from weighbridge.config import Settings
 from weighbridge.domain.document import Problem
 from weighbridge.domain.platform import Platform, parse_platform
-from weighbridge.domain.reference import DOCKER_HUB, Reference, parse_reference
+from weighbridge.domain.reference import DOCKER_HUB, Reference
 from weighbridge.domain.weighing import Weighing
 from weighbridge.errors import AuthError, NotFound, TransportError, WeighbridgeError
 from weighbridge.telemetry import Telemetry
@@ -23,18 +25,22 @@ def inspect(
     *,
     platform: str | None,
     all_platforms: bool,
-    plain_http: bool,
+    access: Access = PLAIN,
     docker_config: Path | None = None,
+    timeout_s: int = TIMEOUT_S,
 ) -> Weighing:
-    """Weigh one reference straight from its registry; nothing is stored."""
-    refuse_registry(text)
-    reference = parse_reference(text, settings.names)
+    """Weigh one reference straight from its registry; nothing is stored.
+
+    timeout_s: how long all of it may take; TransportError(out_of_time) then
+    """
+    reference, target = image_of(settings, text, access)
+    refuse_misplaced(access, [target])
     wanted = None if platform is None else parse_platform(platform)
-    target = target_of(settings, reference.registry, plain_http=plain_http)
     try:
-        return asyncio.run(
-            _weighed(settings, target, reference, wanted, all_platforms, docker_config)
+        weighing = _weighed(
+            settings, target, reference, wanted, all_platforms, docker_config
         )
+        return asyncio.run(within(timeout_s, weighing))
     except WeighbridgeError as exc:
         note_docker_hub(exc, settings, text, reference)
         raise
@@ -66,7 +72,7 @@ async def weigh_with(
     *,
     platform: Platform | None,
     all_platforms: bool,
-    measure: bool = True,
+    measure: Measure | None = None,
 ) -> Weighing:
     """One reference over an open client, with what is to be said of its credentials."""
     try:

@@ -11,12 +11,13 @@ _ADVICE: Final = {
     "denied": "check what this user may read",
     "dns_error": "check the name of the registry",
     "name_unknown": "check the spelling of the repository",
+    "no_password": "--password-stdin, --password-file FILE, or `docker login`",
     "not_a_registry": "check its address; a proxy or a sign-in page may be before it",
     "not_found": "check that this is the address of a registry",
     "rate_limited": "again later, or set `limits` for it lower",
     "realm_refused": "name the token server in trusted_realm_hosts if it is right",
     "tls_error": "ca_file for an authority of your own; http:// if it has no TLS",
-    "unauthorized": "give `auth` for this registry, or run `docker login`",
+    "unauthorized": "give `auth` for it, run `docker login`, or --user NAME",
 }
 
 

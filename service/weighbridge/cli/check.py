@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from weighbridge.cli.advice import advice
-from weighbridge.cli.check_limits import BYTES, MOST, SHARE, own_limits
+from weighbridge.cli.check_limits import (
+    BYTES,
+    MOST,
+    SHARE,
+    TIMEOUT,
+    TIMEOUT_HELP,
+    own_limits,
+)
 from weighbridge.cli.commands import Count
 from weighbridge.cli.failure import FOUND, NOT_WEIGHED, CommandFailed
 from weighbridge.cli.options import Options, common_options
@@ -49,7 +56,17 @@ _EXIT_CODES: Final = {"pass": 0, "warn": 0, "unknown": NOT_WEIGHED, "fail": FOUN
     "--against", metavar="REF", help="Growth since this image; :TAG of the same one."
 )
 @click.option("--platform", metavar="OS/ARCH", help="This platform only.")
-@click.option("--allow-unknown", is_flag=True, help="Unknown sizes are a warning.")
+@click.option(
+    "--allow-unknown",
+    is_flag=True,
+    help="A size that is not known, or only claimed, is a warning.",
+)
+@click.option(
+    "--allow-foreign",
+    is_flag=True,
+    help="Believe the manifest's size of foreign layers that the registry lacks.",
+)
+@click.option("--timeout", "timeout_s", type=TIMEOUT, default="5m", help=TIMEOUT_HELP)
 @click.option(
     "--policy",
     "policy_files",
@@ -72,9 +89,8 @@ _EXIT_CODES: Final = {"pass": 0, "warn": 0, "unknown": NOT_WEIGHED, "fail": FOUN
     help="Write it there too: .json, .csv or .md.",
 )
 @click.option("--dockerfile", metavar="FILE", help="Annotate its lines (-o github).")
-@click.option("--plain-http", is_flag=True, help="The registry speaks http only.")
 @click.option("--ascii", "wants_ascii", is_flag=True, help="No blocks, no signs.")
-@common_options(database=False, results=True, github=True)
+@common_options(results=True, github=True, access=True)
 def command(
     options: Options,
     /,
@@ -82,13 +98,14 @@ def command(
     against: str | None,
     platform: str | None,
     allow_unknown: bool,
+    allow_foreign: bool,
+    timeout_s: int,
     policy_files: Sequence[str],
     server: str | None,
     token_file: str | None,
     server_ca: str | None,
     reports: Sequence[str],
     dockerfile: str | None,
-    plain_http: bool,
     wants_ascii: bool,
     **limits: float | None,
 ) -> int:
@@ -100,11 +117,16 @@ def command(
     Exits with 0 if all limits are kept, 1 if one is exceeded, 2 if nothing could be
     checked as it was asked, 3 if something could not be weighed.
     """
-    source = _Source(policy_files, server, token_file, server_ca)
+    access = options.access.read()
+    is_plain = options.access.plain_http is True
+    source = _Source(
+        policy_files, server, token_file, server_ca, is_plain, options.database
+    )
 
     from weighbridge.bootstrap.check_reading import NotWeighed
     from weighbridge.bootstrap.checking import Asked, check
     from weighbridge.cli.check_forms import Forms
+    from weighbridge.domain.reference import without_login
 
     forms = Forms(
         options.output, options.screen(wants_ascii=wants_ascii), reports, dockerfile
@@ -119,8 +141,11 @@ def command(
                 platform=platform,
                 policies=source.policies(options),
                 service=source.service(),
+                must_read_database=options.database is not None,
                 allow_unknown=allow_unknown,
-                plain_http=plain_http,
+                allow_foreign=allow_foreign,
+                timeout_s=timeout_s,
+                access=access,
                 docker_config=options.docker_config(),
             ),
         )
@@ -133,7 +158,7 @@ def command(
     except ConfigError as exc:
         raise forms.told(CommandFailed(exc)) from exc
     except WeighbridgeError as exc:
-        failed = CommandFailed(exc, subject=f"cannot check {reference}")
+        failed = CommandFailed(exc, subject=f"cannot check {without_login(reference)}")
         raise forms.told(failed) from exc
     code = _EXIT_CODES[found.outcome]
     forms.show(found, code, os.environ)
@@ -151,10 +176,14 @@ class _Source:
     server: str | None
     token_file: str | None
     server_ca: str | None
+    plain_http: bool
+    database: str | None
 
     def __post_init__(self) -> None:
         if self.server is not None and self.files:
             raise UsageError("--server and --policy exclude each other")
+        if self.server is not None and self.database is not None:
+            raise UsageError("--server and --database exclude each other")
         if self.server is None and (self.token_file or self.server_ca):
             raise UsageError("--token-file and --server-ca say something of --server")
 
@@ -184,4 +213,6 @@ class _Source:
             token = read_secret_file(Path(self.token_file))
         elif text := os.environ.get(_TOKEN, "").strip():
             token = Secret(text)
-        return service_at(self.server, token, self.server_ca)
+        return service_at(
+            self.server, token, self.server_ca, plain_http=self.plain_http
+        )

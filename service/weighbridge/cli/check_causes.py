@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from weighbridge.cli.check_limits import COMMAND_LINE
-from weighbridge.cli.check_words import Quote, signed_bytes, since_words
+from weighbridge.cli.check_words import Quote, since_words
 from weighbridge.cli.lines import LineRow, line_rows
-from weighbridge.domain.cause import ChangeKind, LineChange
+from weighbridge.cli.words import plural
+from weighbridge.domain.cause import Cause, ChangeKind, LineChange
 from weighbridge.domain.check import Check, CheckedImage, Held
 from weighbridge.domain.printable import printable
-from weighbridge.domain.units import format_bytes
+from weighbridge.domain.quantity import QUANTITIES, WORDS, Quantity, written_amount
 from weighbridge.domain.weighing import WeighedImage
 
 SHOWN: Final = 5
@@ -29,83 +30,127 @@ _MARKS: Final[dict[ChangeKind, Mark]] = {
 class PointedAt:
     """One line.
 
-    amount: compressed bytes, or how many more there are than before; None where that
-            is not known
+    amount: what it has of `quantity`, or how much more there is than before; None where
+            that is not known
     number: as everywhere (`web.rows.line_number`), None where there is none
+    is_change: whether the amount is a difference
     """
 
     mark: Mark
     amount: int | None
     number: int | None
     text: str
+    quantity: Quantity
+    is_change: bool = True
 
     def cell(self, *, iec: bool = False) -> str:
         if self.amount is None:
             return "unknown"
-        if self.mark == "line":
-            return format_bytes(self.amount, iec=iec)
-        return signed_bytes(self.amount, iec=iec)
+        sign = "+" if self.is_change and self.amount > 0 else ""
+        return sign + written_amount(self.quantity, self.amount, iec=iec)
 
 
 @dataclass(frozen=True, slots=True)
 class Pointing:
-    """The lines of one image that matter, the heaviest first.
+    """The lines of one image that matter to one limit, those first that have most of
+    what it counts.
 
     title: what they are
     more:  how many further ones there are
     """
 
     title: str
+    quantity: Quantity
     lines: tuple[PointedAt, ...]
     more: int
 
 
-def pointing(
+def pointings(
     check: Check, checked: CheckedImage, quote: Quote = printable
+) -> list[Pointing]:
+    """A list for each quantity of which an image has too much."""
+    found = (pointing(check, checked, q, quote) for q in checked.quantities)
+    return [one for one in found if one is not None]
+
+
+def pointing(
+    check: Check, checked: CheckedImage, quantity: Quantity, quote: Quote = printable
 ) -> Pointing | None:
     """What changed since the image that it is compared with, whatever the outcome;
     without one the heaviest lines, where something is wrong with it."""
-    if (cause := checked.cause) is not None:
+    word = f", {WORDS[quantity]}" if WORDS[quantity] else ""
+    if (cause := checked.cause(quantity)) is not None:
         since = since_words(check, checked, quote)
         changed = "changed" if cause.changes else "no line changed"
-        lines = (_changed(checked.image, each, quote) for each in cause.changes[:SHOWN])
+        lines = (
+            _changed(checked.image, cause, each, quote)
+            for each in cause.changes[:SHOWN]
+        )
         more = len(cause.changes[SHOWN:])
-        return Pointing(f"{changed} since {since}", tuple(lines), more)
+        unknown = _not_known(cause.unknown_lines)
+        title = f"{changed} since {since}{word}{unknown}"
+        return Pointing(title, quantity, tuple(lines), more)
     if checked.outcome == "pass":
         return None
-    if not (rows := heaviest(checked.image)):
+    if not (rows := heaviest(checked.image, quantity)):
         return None
     found = tuple(
-        PointedAt("line", row.compressed_bytes, row.number, quote(row.text))
-        for row in rows[:SHOWN]
+        PointedAt("line", amount, row.number, quote(row.text), quantity, False)
+        for amount, row in rows[:SHOWN]
     )
-    return Pointing("heaviest lines", found, len(rows[SHOWN:]))
+    unknown = _not_known(sum(amount is None for amount, _ in rows))
+    title = f"heaviest lines{word}{unknown}"
+    return Pointing(title, quantity, found, len(rows[SHOWN:]))
 
 
-def heaviest(image: WeighedImage) -> list[LineRow]:
-    """The lines that weigh something, the heaviest first."""
-    rows = [row for row in line_rows(image) if row.compressed_bytes]
-    return sorted(rows, key=lambda row: -(row.compressed_bytes or 0))
+def _not_known(count: int) -> str:
+    return f", {plural(count, 'line')} not known" if count else ""
 
 
-def _changed(image: WeighedImage, change: LineChange, quote: Quote) -> PointedAt:
+def heaviest(
+    image: WeighedImage, quantity: Quantity
+) -> list[tuple[int | None, LineRow]]:
+    """The lines that have something of it, those with most first; behind them those of
+    which it is not known."""
+    rows = [(_amount(row, quantity), row) for row in line_rows(image)]
+    rows = [(amount, row) for amount, row in rows if amount != 0]
+    return sorted(rows, key=lambda pair: (pair[0] is None, -(pair[0] or 0)))
+
+
+def _amount(row: LineRow, quantity: Quantity) -> int | None:
+    if row.mark in ("none", "unknown"):
+        return 0
+    if quantity == "layers":
+        return 1
+    if quantity != "uncompressed_bytes":
+        return row.compressed_bytes
+    return None if row.uncompressed is None else row.uncompressed.uncompressed_bytes
+
+
+def _changed(
+    image: WeighedImage, cause: Cause, change: LineChange, quote: Quote
+) -> PointedAt:
     numbers = [
         row.number
         for row in line_rows(image)
         if change.kind != "removed" and row.text == change.instruction
     ]
     number = numbers[0] if len(numbers) == 1 else None
-    mark = _MARKS[change.kind]
-    return PointedAt(mark, change.grown_bytes, number, quote(change.instruction))
+    mark, text = _MARKS[change.kind], quote(change.instruction)
+    if cause.quantity == "layer_compressed_bytes" and change.kind != "removed":
+        return PointedAt(mark, change.amount, number, text, cause.quantity, False)
+    return PointedAt(mark, change.grown_amount, number, text, cause.quantity)
 
 
 def in_one_line(pointed: Pointing | None, *, iec: bool = False) -> str:
-    """`+612 MB by line 13: RUN pip install torch`: the first one, "" for none."""
+    """`+612 MB on disk by line 13: RUN pip install torch`: the first one, "" for
+    none."""
     if pointed is None or not pointed.lines or pointed.lines[0].mark == "removed":
         return ""
     first = pointed.lines[0]
     line = "" if first.number is None else f"line {first.number}: "
-    return f"{first.cell(iec=iec)} by {line}{first.text}"
+    amount = f"{first.cell(iec=iec)} {WORDS[pointed.quantity]}".rstrip()
+    return f"{amount} by {line}{first.text}"
 
 
 def next_steps(check: Check, quote: Quote = printable) -> list[str]:
@@ -116,15 +161,36 @@ def next_steps(check: Check, quote: Quote = printable) -> list[str]:
     if failed:
         raised = dict.fromkeys(_where(each, quote) for each in failed)
         steps.append(f"{_remedy(check, failed)}, or raise {' and '.join(raised)}")
-    if any(each.outcome == "unknown" for each in held):
+    unknown = [each for each in held if each.outcome == "unknown"]
+    if any(each.limit_amount is None for each in unknown):
+        steps.append(
+            "say what growth is counted from: --against :TAG, --server URL or "
+            "--database FILE; --allow-unknown accepts that, and warns"
+        )
+    if any(each.limit_amount is not None for each in unknown):
         steps.append("--allow-unknown accepts a size that is not known, and warns")
+    if any(_is_foreign_alone(checked) for checked in check.images):
+        steps.append(
+            "--allow-foreign believes what the manifest says of foreign layers"
+        )
     if check.not_weighed:
         steps.append("push what could not be read again, or name a --platform")
     return steps
 
 
+def _is_foreign_alone(checked: CheckedImage) -> bool:
+    """Whether it would be judged if foreign layers were believed."""
+    reasons = {y.claim_reason for y in checked.image.layers if y.claim_reason}
+    return any(e.is_claimed for e in checked.held) and reasons == {"foreign"}
+
+
 def _remedy(check: Check, failed: list[Held]) -> str:
-    causes = [checked.cause for checked in check.images if checked.outcome == "fail"]
+    causes = [
+        checked.cause(QUANTITIES[held.finding.key])
+        for checked in check.images
+        for held in checked.held
+        if held.outcome == "fail"
+    ]
     if all(cause is not None and cause.of == "base" for cause in causes):
         return "its base has grown, not its own lines: take a lighter one"
     if all(held.finding.key == "max_layers" for held in failed):

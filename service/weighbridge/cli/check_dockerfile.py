@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from weighbridge.domain.check import Check, by_outcome
+from weighbridge.domain.quantity import line_amount
 
 DOCKERFILE_CHARACTERS: Final = 1024 * 1024
 
@@ -21,14 +22,20 @@ def find_line(dockerfile: str, instruction: str) -> int | None:
 
 
 def instruction_to_blame(check: Check) -> str | None:
-    """The line that did most of the worst image's growth, else its heaviest one."""
+    """The line that did most of the worst image's growth, else its heaviest one; in
+    what the worst limit counts."""
     for checked in by_outcome(check.images)[:1]:
-        if checked.cause is not None:
-            grown = [c for c in checked.cause.changes if c.grown_bytes > 0]
-            return grown[0].instruction if grown else None
-        lines = [line for line in checked.image.lines if line.compressed_bytes]
-        heaviest = max(lines, key=lambda line: line.compressed_bytes or 0, default=None)
-        return None if heaviest is None else heaviest.instruction
+        quantity = checked.quantities[0]
+        if (cause := checked.cause(quantity)) is not None:
+            first = cause.heaviest
+            is_one = first is not None and (first.grown_amount or 0) > 0
+            return first.instruction if first is not None and is_one else None
+        image = checked.image
+        amounts = [
+            (line_amount(image, line, quantity) or 0, line) for line in image.lines
+        ]
+        amount, line = max(amounts, key=lambda pair: pair[0], default=(0, None))
+        return line.instruction if line is not None and amount else None
     return None
 
 

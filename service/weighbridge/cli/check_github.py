@@ -13,6 +13,8 @@ from weighbridge.cli.check_words import LimitRow, limit_rows
 from weighbridge.cli.runner_commands import defused_words
 from weighbridge.domain.check import Check, Outcome, by_outcome
 from weighbridge.domain.printable import printable
+from weighbridge.domain.quantity import QUANTITIES
+from weighbridge.domain.whose_word import doubts_of
 
 _TEXT: Final = 300
 _PLATFORMS: Final = 10
@@ -44,6 +46,10 @@ def annotations(check: Check, *, place: str = "", iec: bool = False) -> list[str
         found.append(
             command("notice", f"{_name(check)} {_WORDS['pass']}", _all(check, iec))
         )
+    doubts = doubts_of(check.weighing.images)
+    if doubts:
+        title = f"{_name(check)}: sizes in the manifest"
+        found.append(command("warning", title, "\n".join(doubts)))
     return found + [command("notice", _name(check), note) for note in notes_of(check)]
 
 
@@ -73,10 +79,13 @@ def _data(text: str) -> str:
 def _of_limits(check: Check, place: str, iec: bool) -> Iterator[str]:
     rows: dict[tuple[str, Outcome], list[tuple[str, LimitRow, str]]] = {}
     for checked in by_outcome(check.images):
-        line = in_one_line(pointing(check, checked), iec=iec)
         platform = printable(str(checked.image.platform))
-        for row in limit_rows(check, checked, iec=iec):
+        for row, held in zip(
+            limit_rows(check, checked, iec=iec), checked.held, strict=True
+        ):
             if row.outcome != "pass":
+                quantity = QUANTITIES[held.finding.key]
+                line = in_one_line(pointing(check, checked, quantity), iec=iec)
                 found = rows.setdefault((row.name, row.outcome), [])
                 found.append((platform, row, line))
     steps = next_steps(check)

@@ -9,7 +9,7 @@ from typing import Final
 
 from weighbridge import __version__
 from weighbridge.cli.bars import bar
-from weighbridge.cli.check_causes import Mark, Pointing, next_steps, pointing
+from weighbridge.cli.check_causes import Mark, Pointing, next_steps, pointings
 from weighbridge.cli.check_notes import notes_of
 from weighbridge.cli.check_words import limit_rows
 from weighbridge.cli.tables import code, code_span, markdown_table
@@ -17,7 +17,9 @@ from weighbridge.cli.words import plural
 from weighbridge.domain.check import Check, CheckedImage, Outcome, by_outcome
 from weighbridge.domain.digest import short
 from weighbridge.domain.printable import printable
+from weighbridge.domain.quantity import Quantity
 from weighbridge.domain.units import format_bytes, format_duration
+from weighbridge.domain.whose_word import doubts_of
 
 MARKER: Final = "<!-- weighbridge check -->"
 """The first line: by it a job finds the comment that it wrote before."""
@@ -47,8 +49,15 @@ _MARKS: Final[dict[Mark, str]] = {
     "line": "",
 }
 _LIMIT_COLUMNS: Final = ("", "Platform", "Limit", "Value", "At most", "", "")
-_LINE_COLUMNS: Final = ("Compressed", "#", "Dockerfile line")
-_CHANGE_COLUMNS: Final = ("Compressed", "#", "", "Dockerfile line")
+_LINE_COLUMNS: Final = ("#", "Dockerfile line")
+_CHANGE_COLUMNS: Final = ("#", "", "Dockerfile line")
+_AMOUNTS: Final[dict[Quantity, str]] = {
+    "compressed_bytes": "Compressed",
+    "uncompressed_bytes": "On disk",
+    "layers": "Layers",
+    "layer_compressed_bytes": "Compressed, one layer",
+    "deduplicated_bytes": "Stored",
+}
 
 
 def check_markdown(check: Check, *, iec: bool = False) -> str:
@@ -65,6 +74,7 @@ def _parts(check: Check, iec: bool) -> list[str]:
         f"{_span(check.weighing.reference)} ({short(check.weighing.digest)})",
         _limits(check, images, iec),
         *_lines(check, images, iec),
+        *_list([f"Warning: {doubt}" for doubt in doubts_of(check.weighing.images)]),
         *_list([f"Note: {note}" for note in notes_of(check, _span)]),
         *_list([_sentence(step) for step in next_steps(check, _span)]),
         _foot(check, iec),
@@ -96,16 +106,16 @@ def _limits(check: Check, images: list[CheckedImage], iec: bool) -> str:
 
 def _lines(check: Check, images: list[CheckedImage], iec: bool) -> Iterator[str]:
     for checked in images[:_WITH_LINES]:
-        pointed = pointing(check, checked, _cell)
-        if pointed is None:
-            continue
-        title = pointing(check, checked, _span)
+        titles = pointings(check, checked, _span)
         platform = _span(str(checked.image.platform))
-        yield f"{platform}: {pointed.title if title is None else title.title}"
-        if pointed.lines:
-            more = pointed.more
-            below = f"\n\n… and {plural(more, 'more line')}" if more else ""
-            yield _table_of(pointed, iec) + below
+        for pointed, title in zip(
+            pointings(check, checked, _cell), titles, strict=True
+        ):
+            yield f"{platform}: {title.title}"
+            if pointed.lines:
+                more = pointed.more
+                below = f"\n\n… and {plural(more, 'more line')}" if more else ""
+                yield _table_of(pointed, iec) + below
 
 
 def _table_of(pointed: Pointing, iec: bool) -> str:
@@ -119,10 +129,11 @@ def _table_of(pointed: Pointing, iec: bool) -> str:
         )
         for line in pointed.lines
     ]
+    head = _AMOUNTS[pointed.quantity]
     if any(mark for _, _, mark, _ in cells):
-        return markdown_table(_CHANGE_COLUMNS, cells, numeric=2)
+        return markdown_table((head, *_CHANGE_COLUMNS), cells, numeric=2)
     bare = [(amount, number, text) for amount, number, _, text in cells]
-    return markdown_table(_LINE_COLUMNS, bare, numeric=2)
+    return markdown_table((head, *_LINE_COLUMNS), bare, numeric=2)
 
 
 def _list(items: list[str]) -> list[str]:

@@ -1,8 +1,9 @@
-"""What a check could not compare, in words."""
+"""What a check had nothing to compare with, in words."""
 
 from collections.abc import Iterator
 
 from weighbridge.cli.check_words import Quote
+from weighbridge.cli.words import plural
 from weighbridge.domain.check import Check
 from weighbridge.domain.printable import printable
 
@@ -18,6 +19,14 @@ def _notes(check: Check, quote: Quote) -> Iterator[str]:
         yield f"{before} has no {quote(str(platform))}: nothing to compare with"
     for platform in check.gone:
         yield f"{before} has {quote(str(platform))}, this image does not"
-    if (without := check.without_baseline) and not check.not_before:
-        names = ", ".join(quote(str(platform)) for platform in without)
-        yield (f"growth of {names} was not judged: too few images before it are known")
+    for image in check.without_baseline:
+        name = str(image.platform)
+        count = len(check.rules.earlier.before(name, image.digest))
+        yield f"{_few(count, quote(name))}, so that its growth passes"
+
+
+def _few(count: int, platform: str) -> str:
+    if not count:
+        return f"no earlier image of {platform} exists"
+    images = plural(count, "earlier image", "earlier images")
+    return f"there is only {images} of {platform}, and growth is counted from three on"

@@ -11,7 +11,8 @@ from weighbridge.domain.cause import cause_json
 from weighbridge.domain.check import Check, CheckedImage, Held
 from weighbridge.domain.policy import LIMIT_KEYS
 from weighbridge.domain.printable import printable
-from weighbridge.domain.weighing import rfc3339
+from weighbridge.domain.quantity import QUANTITIES
+from weighbridge.domain.weighing import WeighedImage, rfc3339
 
 SCHEMA: Final = "weighbridge.check/1"
 CSV_COLUMNS: Final = (
@@ -24,6 +25,10 @@ CSV_COLUMNS: Final = (
     "policy",
     "waived_until",
     "digest",
+    "compressed_bytes",
+    "compressed_confidence",
+    "claimed_bytes",
+    "line",
 )
 
 
@@ -64,7 +69,8 @@ def check_csv(check: Check) -> str:
     """A row for each limit of each image."""
     rows = (
         _on_one_line({"platform": str(checked.image.platform), **_held(held)})
-        | {"digest": checked.image.digest}
+        | {"digest": checked.image.digest, **_compressed(checked.image)}
+        | {"line": printable(_line(checked, held))}
         for checked in check.images
         for held in checked.held
     )
@@ -101,11 +107,13 @@ def _limits(check: Check) -> Iterator[dict[str, object]]:
 def _image(checked: CheckedImage) -> dict[str, object]:
     image, before = checked.image, checked.before
     size = image.uncompressed
+    quantity = checked.quantities[0]
+    cause = checked.cause(quantity)
     return {
         "platform": str(image.platform),
         "digest": image.digest,
         "outcome": checked.outcome,
-        "compressed_bytes": image.compressed_bytes,
+        **_compressed(image),
         "uncompressed_bytes": size.uncompressed_bytes,
         "uncompressed_confidence": size.confidence,
         "uncompressed_low_bytes": size.low_bytes,
@@ -116,17 +124,34 @@ def _image(checked: CheckedImage) -> dict[str, object]:
         else {"digest": before.digest, "compressed_bytes": before.compressed_bytes},
         "baseline_compressed_bytes": checked.baseline_compressed_bytes,
         "grown_bytes": checked.grown_bytes,
-        "findings": [_held(held) for held in checked.held],
+        "findings": [
+            {**_held(held), "line": _line(checked, held) or None}
+            for held in checked.held
+        ],
         "heaviest": [
             {
                 "line": row.number,
                 "instruction": row.text,
                 "compressed_bytes": row.compressed_bytes,
+                "uncompressed_bytes": None
+                if row.uncompressed is None
+                else row.uncompressed.uncompressed_bytes,
             }
-            for row in heaviest(image)[:SHOWN]
+            for _, row in heaviest(image, quantity)[:SHOWN]
         ],
-        "cause": None if checked.cause is None else cause_json(checked.cause),
+        "cause": None if cause is None else cause_json(cause),
     }
+
+
+def _line(checked: CheckedImage, held: Held) -> str:
+    """The line that did most of what this limit counts; "" where it is kept."""
+    if held.outcome == "pass":
+        return ""
+    quantity = QUANTITIES[held.finding.key]
+    if (cause := checked.cause(quantity)) is not None:
+        return "" if cause.heaviest is None else cause.heaviest.instruction
+    rows = heaviest(checked.image, quantity)
+    return rows[0][1].text if rows and rows[0][0] is not None else ""
 
 
 def _held(held: Held) -> dict[str, object]:
@@ -136,8 +161,18 @@ def _held(held: Held) -> dict[str, object]:
         "outcome": held.outcome,
         "keeping": finding.keeping,
         "amount": finding.amount,
-        "limit_amount": finding.limit_amount,
+        "limit_amount": held.limit_amount,
         "excess": None if finding.amount is None else finding.excess,
         "policy": None if held.policy is None else held.policy.name,
         "waived_until": rfc3339(held.waived_until),
+        "claimed": held.is_claimed,
+    }
+
+
+def _compressed(image: WeighedImage) -> dict[str, object]:
+    """What it is judged by, whose word that is, and what the manifest says."""
+    return {
+        "compressed_bytes": image.compressed_bytes,
+        "compressed_confidence": image.compressed_confidence,
+        "claimed_bytes": image.claimed_bytes,
     }

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from weighbridge.cli.bars import bar
-from weighbridge.cli.check_causes import Mark, Pointing, next_steps, pointing
+from weighbridge.cli.check_causes import Mark, Pointing, next_steps, pointings
 from weighbridge.cli.check_notes import notes_of
 from weighbridge.cli.check_words import VERDICTS, LimitRow, limit_rows
 from weighbridge.cli.gist import gist
@@ -53,7 +53,7 @@ def _image(check: Check, checked: CheckedImage, screen: Screen) -> Iterator[str]
         check, checked.outcome, [str(image.platform), short(image.digest)], screen
     )
     yield from _table(limit_rows(check, checked, iec=screen.iec), screen)
-    if (pointed := pointing(check, checked)) is not None:
+    for pointed in pointings(check, checked):
         yield from _lines(pointed, screen)
 
 

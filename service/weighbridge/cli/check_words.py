@@ -69,13 +69,19 @@ def _row(
     finding = held.finding
     if finding.key == "max_growth":
         since = since_words(check, checked, quote)
+        if held.limit_amount is None:
+            platform = str(checked.image.platform)
+            since = quote(check.rules.earlier.why_unknown(platform))
         row = _growth(checked, held, check.rules.limits, since, iec)
     elif finding.key == "max_layers":
         row = _layers(held)
     else:
         row = _bytes(checked, held, iec)
     return replace(
-        row, words=", ".join(filter(None, (row.words, *_whose(held, quote))))
+        row,
+        words=", ".join(
+            filter(None, (row.words, *_word(checked, held, iec), *_whose(held, quote)))
+        ),
     )
 
 
@@ -159,6 +165,11 @@ def _growth(
     checked: CheckedImage, held: Held, limits: Limits, since: str, iec: bool
 ) -> LimitRow:
     baseline, grown = checked.baseline_compressed_bytes or 0, checked.grown_bytes or 0
+    if held.limit_amount is None:
+        value, words = UNKNOWN, f"not judged: {since}"
+    else:
+        value = _signed_percent(grown, baseline)
+        words = f"{signed_bytes(grown, iec=iec)} against {since}"
     least = limits.min_growth_bytes or 0
     limit = f"+{(limits.max_growth or 0) * 100:.6g} %"
     if least:
@@ -166,11 +177,11 @@ def _growth(
     return LimitRow(
         outcome=held.outcome,
         name=NAMES["max_growth"],
-        value=_signed_percent(grown, baseline),
+        value=value,
         limit=limit,
-        words=f"{signed_bytes(grown, iec=iec)} against {since}",
+        words=words,
         part=max(grown, 0),
-        whole=held.finding.limit_amount - baseline,
+        whole=(held.limit_amount or 0) - baseline,
     )
 
 
@@ -181,6 +192,21 @@ def _signed_percent(part: int, whole: int) -> str:
     digits = 0 if abs(share) >= 9.95 else 1
     text = f"{share:+.{digits}f} %"
     return "0.0 %" if text in ("+0.0 %", "-0.0 %") and not part else text
+
+
+def _word(checked: CheckedImage, held: Held, iec: bool) -> Iterator[str]:
+    """What the manifest says where the registry says otherwise, or nothing."""
+    image = checked.image
+    if held.is_claimed:
+        yield "claimed by the manifest, not confirmed by the registry"
+    if held.finding.key == "max_compressed":
+        claimed = image.claimed_bytes
+    elif held.finding.key == "max_layer_compressed":
+        claimed = max((layer.claimed_bytes for layer in image.layers), default=0)
+    else:
+        return
+    if claimed != held.finding.amount:
+        yield f"the manifest says {format_bytes(claimed, iec=iec)}"
 
 
 def _whose(held: Held, quote: Quote) -> Iterator[str]:

@@ -24,17 +24,15 @@ Examples:
 @click.option(
     "--no-measure", is_flag=True, help="Leave uncompressed sizes for a later crawl."
 )
-@click.option("--plain-http", is_flag=True, help="Addresses given here speak http.")
-@common_options(results=True)
-def command(
-    options: Options, targets: tuple[str, ...], no_measure: bool, plain_http: bool
-) -> int:
+@common_options(results=True, access=True)
+def command(options: Options, targets: tuple[str, ...], no_measure: bool) -> int:
     """Look at every repository once and keep what was learned.
 
     TARGET is a configured name, name/repository, or the address of a registry. All
     configured registries without one. Exits with 3 if any target failed; what the
     others brought is kept.
     """
+    access = options.access.read()
     settings = options.settings(policy_files=True)
     policies = options.policies()
 
@@ -57,7 +55,7 @@ def command(
                     targets,
                     measure=not no_measure,
                     progress=progress,
-                    plain_http=plain_http,
+                    access=access,
                     docker_config=options.docker_config(),
                     judges=Judges(lambda: policies.policies, tell_ends, is_silent=True),
                 )
@@ -80,7 +78,7 @@ def command(
 def again(options: Options, targets: Sequence[str]) -> str:
     """The command that goes on where this one was stopped. A database's URL that
     may hold a password, also as a parameter, is left for the person to add."""
-    words = ["weighbridge", "crawl", *targets]
+    words = ["weighbridge", "crawl", *targets, *options.access.words()]
     if options.config is not None:
         words += ["--config", options.config]
     if options.database is not None and not set("@?") & set(options.database):

@@ -3,6 +3,7 @@
 import click
 
 from weighbridge.cli.advice import advice
+from weighbridge.cli.check_limits import TIMEOUT, TIMEOUT_HELP
 from weighbridge.cli.failure import NOT_WEIGHED, CommandFailed
 from weighbridge.cli.options import Options, common_options
 from weighbridge.cli.streams import emit
@@ -20,17 +21,17 @@ Examples:
 @click.argument("reference", metavar="REF")
 @click.option("--platform", metavar="OS/ARCH", help="Weigh this platform's image.")
 @click.option("--all-platforms", is_flag=True, help="Weigh every platform's image.")
+@click.option("--timeout", "timeout_s", type=TIMEOUT, default="5m", help=TIMEOUT_HELP)
 @click.option("--all", "wants_all", is_flag=True, help="Show metadata lines too.")
-@click.option("--plain-http", is_flag=True, help="The registry speaks http only.")
 @click.option("--ascii", "wants_ascii", is_flag=True, help="No blocks, no signs.")
-@common_options(database=False, results=True)
+@common_options(database=False, results=True, access=True)
 def command(
     options: Options,
     reference: str,
     platform: str | None,
     all_platforms: bool,
+    timeout_s: int,
     wants_all: bool,
-    plain_http: bool,
     wants_ascii: bool,
 ) -> int:
     """Weigh one image straight from its registry.
@@ -40,6 +41,7 @@ def command(
     """
     if platform and all_platforms:
         raise UsageError("--platform and --all-platforms exclude each other")
+    access = options.access.read()
     settings = options.settings()
     screen = options.screen(wants_ascii=wants_ascii)
 
@@ -52,8 +54,9 @@ def command(
             reference,
             platform=platform,
             all_platforms=all_platforms,
-            plain_http=plain_http,
+            access=access,
             docker_config=options.docker_config(),
+            timeout_s=timeout_s,
         )
     except UsageError:
         raise

@@ -14,6 +14,7 @@ from weighbridge.cli.words import (
     plural,
     reason_words,
     what_it_does,
+    whose_word,
     why_unknown,
 )
 from weighbridge.domain.digest import short
@@ -25,6 +26,7 @@ from weighbridge.web.stand_ins import stand_in
 _COMPRESSED = 10
 _ON_DISK = 8
 _PERCENT = 5
+_PASSED_OVER = ("image that is not pulled", "images that are not pulled")
 _BARS = ((100, 16), (72, 8))
 """From so many columns on, so long is the longest bar; below there is none."""
 
@@ -86,7 +88,8 @@ def _headlines(weighing: Weighing, image: WeighedImage, screen: Screen) -> list[
         ),
         screen.joined(
             [
-                f"{_bytes(image.compressed_bytes, screen)} compressed",
+                f"{_bytes(image.compressed_bytes, screen)} compressed"
+                f"{whose_word(image, iec=screen.iec)}",
                 _on_disk(image, screen),
                 plural(len(image.layers), "layer"),
                 plural(lines, "line") if lines else "no history",
@@ -233,7 +236,10 @@ def _others(weighing: Weighing, screen: Screen) -> str:
     counts: dict[str, int] = {}
     for other in weighing.others:
         counts[other.role] = counts.get(other.role, 0) + 1
-    listed = ", ".join(plural(count, role) for role, count in counts.items())
+    listed = ", ".join(
+        plural(count, *_PASSED_OVER) if role == "image" else plural(count, role)
+        for role, count in counts.items()
+    )
     stored = sum(other.stored_bytes or 0 for other in weighing.others)
     if not stored:
         return listed

@@ -3,7 +3,7 @@
 import asyncio
 import resource
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -11,13 +11,14 @@ import click
 import uvicorn
 from fastapi import FastAPI
 
+from weighbridge.bootstrap.policies import PolicyReload
 from weighbridge.bootstrap.probing import Paces, Probes, alone
 from weighbridge.cli.head_deadline import HeadDeadline
 from weighbridge.cli.reception import reception_of, sources_of
 from weighbridge.cli.rush import Rush, rush_door
 from weighbridge.config import Settings, split_bind
 from weighbridge.domain.platform import DEFAULT
-from weighbridge.domain.policy_set import NO_POLICIES, PolicySet
+from weighbridge.domain.policy_set import NO_POLICIES
 from weighbridge.ports import JobQueue
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
@@ -27,18 +28,21 @@ from weighbridge.web.options import WebOptions
 _FILES: Final = 65_536
 
 
-def web_options(
-    settings: Settings, policies: Callable[[], PolicySet] = lambda: NO_POLICIES
-) -> WebOptions:
-    """What the web part is told of the configuration, and the policies in force."""
+def web_options(settings: Settings, reload: PolicyReload | None = None) -> WebOptions:
+    """What the web part is told of the configuration, and the policies in force.
+
+    reload: None: no page is made with these options
+    """
     platforms = dict.fromkeys(p for r in settings.registries for p in r.platforms)
     return WebOptions(
         bind=settings.web.bind,
         anonymous_read=settings.web.anonymous_read,
         external_url=settings.web.external_url,
+        trusted_proxies=settings.web.trusted_proxies,
         platforms=tuple(platforms) or (DEFAULT,),
         budget=settings.metrics.budget,
-        policies=policies,
+        policies=(lambda: NO_POLICIES) if reload is None else reload.current,
+        failed_since=(lambda: None) if reload is None else reload.failed_since,
         metrics_bind=settings.metrics.bind,
     )
 
@@ -47,20 +51,20 @@ def listeners(
     settings: Settings,
     database: Database,
     telemetry: Telemetry,
-    policies: Callable[[], PolicySet] = lambda: NO_POLICIES,
+    reload: PolicyReload,
     jobs: JobQueue | None = None,
     paces: Paces = alone,
 ) -> uvicorn.Server:
     """A server of everything that is configured; `run()` it on the main thread. It
     ends at SIGINT or SIGTERM, and raises the signal again.
 
-    policies: those in force now
-    jobs:     who is asked to look at what webhooks tell
-    paces:    what probes share with other processes
+    reload: the policies in force
+    jobs:   who is asked to look at what webhooks tell
+    paces:  what probes share with other processes
     Raises UsageError(no_token) if others could reach it and nobody could use it.
     """
     options = replace(
-        web_options(settings, policies),
+        web_options(settings, reload),
         prober=Probes(settings, database, telemetry, paces),
     )
     apps = create_apps(database, telemetry, options, reception_of(settings, jobs))
@@ -99,7 +103,6 @@ def server_config(settings: Settings, app: FastAPI, bind: str) -> uvicorn.Config
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=5,
-        h11_max_incomplete_event_size=32 * 1024,
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Concatenate, Final, Literal, ParamSpec, TypeAl
 
 import click
 
+from weighbridge.cli.access_options import ACCESS, NOTHING_SAID, AccessOptions, Command
 from weighbridge.cli.failure import CommandFailed
 from weighbridge.cli.screen import Screen, screen_of
 from weighbridge.errors import ConfigError
@@ -22,7 +23,6 @@ Output: TypeAlias = Literal["table", "json", "csv", "markdown", "github"]
 """`github` is what `check` alone prints: the commands of a workflow's log."""
 
 P = ParamSpec("P")
-Command: TypeAlias = Callable[..., int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,14 @@ class Options:
 
     config:   the configuration file, None to look for it
     database: the database's URL or file, None for the configured one
+    access:   how an address that is not configured is reached
     """
 
     config: str | None = None
     database: str | None = None
     output: Output = "table"
     units: Literal["si", "iec"] = "si"
+    access: AccessOptions = NOTHING_SAID
 
     def settings(
         self,
@@ -142,6 +144,7 @@ def common_options(
     results: bool = False,
     sizes: bool = True,
     github: bool = False,
+    access: bool = False,
 ) -> Callable[[Callable[Concatenate[Options, P], int]], Command]:
     """Give a command `--config`, `--debug` and what else it obeys, as its first
     argument.
@@ -150,8 +153,10 @@ def common_options(
     results:  it prints results, in several forms
     sizes:    sizes are among these
     github:   one of the forms is for a workflow's log
+    access:   it asks registries by their addresses
     """
-    options = [_CONFIG]
+    options = [*ACCESS] if access else []
+    options += [_CONFIG]
     options += [_DATABASE] if database else []
     options += [_output(github=github)] if results else []
     options += [_UNITS] if results and sizes else []
@@ -164,11 +169,20 @@ def common_options(
             database: str | None = None,
             output: Output = "table",
             units: Literal["si", "iec"] = "si",
+            plain_http: bool | None = None,
+            ca_file: str | None = None,
+            user: str | None = None,
+            password_stdin: bool = False,
+            password_file: str | None = None,
             *args: P.args,
             **kwargs: P.kwargs,
         ) -> int:
             # `debug` is read in `cli.main`, where errors arrive.
-            return function(Options(config, database, output, units), *args, **kwargs)
+            asked_by = AccessOptions(
+                plain_http, ca_file, user, password_file, password_stdin
+            )
+            said = Options(config, database, output, units, asked_by)
+            return function(said, *args, **kwargs)
 
         wrapped: Command = update_wrapper(command, function)
         for option in reversed(options):

@@ -64,7 +64,7 @@ def up(
     reload = _reloaded(policies, telemetry)
     with ready_database(settings) as database:
         embedded = Embedded(settings, database, telemetry, policies=reload.current)
-        server = listeners(settings, database, telemetry, reload.current, embedded.jobs)
+        server = listeners(settings, database, telemetry, reload, embedded.jobs)
         announce()
         _serve(server, embedded, reload)
 
@@ -87,7 +87,7 @@ def serve(
     reload = _reloaded(policies, telemetry)
     with checked_database(settings) as database, push_bell(settings) as jobs:
         paces = probe_paces(settings)
-        server = listeners(settings, database, telemetry, reload.current, jobs, paces)
+        server = listeners(settings, database, telemetry, reload, jobs, paces)
         announce()
         _serve(server, CrewWatch(settings, database, telemetry), reload)
 
@@ -117,7 +117,7 @@ def up_demo(
         url = stack.enter_context(_demo_registry())
         settings = _with_demo(settings, url(None), database_url)
         database = stack.enter_context(ready_database(settings))
-        server = listeners(settings, database, telemetry, reload.current)
+        server = listeners(settings, database, telemetry, reload)
         announce()
         if not _has_a_past(database):
             judges = Judges(reload.current, is_silent=True)

@@ -12,8 +12,10 @@ from weighbridge.cli.options import Output
 from weighbridge.cli.screen import Screen
 from weighbridge.cli.tables import code, csv_table, markdown_table
 from weighbridge.cli.words import plural
+from weighbridge.domain.cause import LineChange
 from weighbridge.domain.policy import LimitKey
 from weighbridge.domain.printable import printable
+from weighbridge.domain.quantity import WORDS, written_amount
 from weighbridge.domain.units import format_bytes
 from weighbridge.domain.violation import ViolationReport
 from weighbridge.web.violation_rows import (
@@ -31,6 +33,7 @@ _TITLES: Final = (
     "team",
     "since, UTC",
     "image",
+    "added",
     "line that did most of it",
 )
 
@@ -93,5 +96,25 @@ def _cells(row: ViolationReport, screen: Screen) -> list[str]:
         printable(row.team or ""),
         f"{row.pushed_at or row.opened_at:%Y-%m-%d %H:%M}",
         printable(name if row.tag is None else f"{name}:{row.tag}"),
-        "" if change is None else printable(gist(change.instruction, screen.ellipsis)),
+        _added(row, change, screen),
+        _line(row, change, screen),
     ]
+
+
+def _added(row: ViolationReport, change: LineChange | None, screen: Screen) -> str:
+    """What the line has of what is limited: `+734 MB on disk`, `+1 layer`."""
+    if row.cause is None or change is None:
+        return ""
+    quantity = row.cause.quantity
+    is_layer = quantity == "layer_compressed_bytes"
+    added = (change.amount if is_layer else change.grown_amount) or 0
+    sign = "+" if added > 0 and not is_layer else ""
+    text = f"{sign}{written_amount(quantity, added, iec=screen.iec)}"
+    return f"{text} {WORDS[quantity]}".rstrip()
+
+
+def _line(row: ViolationReport, change: LineChange | None, screen: Screen) -> str:
+    if change is not None:
+        return printable(gist(change.instruction, screen.ellipsis))
+    count = 0 if row.cause is None else row.cause.unknown_lines
+    return f"not known: {plural(count, 'line')} not measured" if count else ""

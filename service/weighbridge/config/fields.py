@@ -6,6 +6,7 @@ settings can also be made in code.
 """
 
 import re
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Final, TypeGuard
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ from weighbridge.config.secret_file import read_secret_file
 from weighbridge.domain import limits
 from weighbridge.domain.platform import Platform, parse_platform
 from weighbridge.domain.secret import Secret
+from weighbridge.domain.sender_address import Network, parse_network
 from weighbridge.domain.units import parse_duration, written_duration
 from weighbridge.errors import ConfigError, WeighbridgeError
 
@@ -191,6 +193,15 @@ def _host(value: object) -> str:
     return host.lower().strip("[]")
 
 
+def _network(value: object) -> Network:
+    if isinstance(value, IPv4Network | IPv6Network):
+        return value
+    try:
+        return parse_network(_text(value))
+    except WeighbridgeError as exc:
+        raise PydanticCustomError(exc.code, "{why}", {"why": exc.message}) from exc
+
+
 def _platform(value: object) -> Platform:
     if isinstance(value, Platform):
         return value
@@ -238,6 +249,10 @@ RegistryName = Annotated[str, PlainValidator(_name)]
 RegistryURL = Annotated[str, PlainValidator(_url)]
 Bind = Annotated[str, PlainValidator(_bind)]
 Hosts = tuple[Annotated[str, PlainValidator(_host)], ...]
+Networks = Annotated[
+    tuple[Annotated[Network, PlainValidator(_network), PlainSerializer(str)], ...],
+    Field(max_length=PATTERNS),
+]
 Platforms = Annotated[
     tuple[Annotated[Platform, PlainValidator(_platform), PlainSerializer(str)], ...],
     Field(min_length=1),

@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from weighbridge.config.across import Clash, transport_clash
 from weighbridge.domain.globs import EVERYTHING
+from weighbridge.domain.registry_address import DOCKER_HUB_NAMES
 from weighbridge.domain.units import parse_percent
 from weighbridge.errors import UsageError
 
@@ -25,7 +26,6 @@ KINDS: Final = (AUTO, DISTRIBUTION, DOCKERHUB)
 KEEP_QUOTA: Final = 0.5
 NAMESPACES: Final = 1_000
 
-_HUB_HOSTS: Final = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
 _OFFICIAL: Final = "library"
 _NAMESPACE: Final = re.compile(r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*", re.ASCII)
 _NAMESPACE_CHARACTERS: Final = 255
@@ -35,7 +35,7 @@ def resolved_kind(kind: str, host: str) -> str:
     """What `auto` comes to for this host."""
     if kind != AUTO:
         return kind
-    return DOCKERHUB if host in _HUB_HOSTS else DISTRIBUTION
+    return DOCKERHUB if host in DOCKER_HUB_NAMES else DISTRIBUTION
 
 
 def hub_patterns(include: Sequence[str], namespaces: Sequence[str]) -> tuple[str, ...]:
@@ -77,7 +77,7 @@ def kind_clash(keys: Set[str]) -> Clash | None:
 
 def hub_api_clash(host: str, api_url: str | None) -> Clash | None:
     """Whether a password for one host would go to the API of another."""
-    if host in _HUB_HOSTS or api_url is not None:
+    if host in DOCKER_HUB_NAMES or api_url is not None:
         return None
     words = "is missing: this host is not Docker Hub's, so say which API belongs to it"
     return Clash("api_url", "missing_key", words)

@@ -21,6 +21,7 @@ from weighbridge.config.policy_files import (
     policy_drafts,
 )
 from weighbridge.config.settings import Settings
+from weighbridge.config.shared_addresses import address_clashes
 from weighbridge.config.webhook_settings import webhook_clashes
 
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+_]*:", re.ASCII)
@@ -143,7 +144,12 @@ def _read_url(
 
 def _checked(draft: Draft, others: Sequence[Draft]) -> Settings:
     tree = draft.tree
-    for path, clash in chain(clashes(tree), route_clashes(tree), webhook_clashes(tree)):
+    for path, clash in chain(
+        clashes(tree),
+        address_clashes(tree, draft.folder),
+        route_clashes(tree),
+        webhook_clashes(tree),
+    ):
         draft.note((*path, clash.key), clash.message, clash.code, clash.shown)
     settings: Settings | None = None
     try:

@@ -17,6 +17,7 @@ from weighbridge.config.fields import (
     Bind,
     DatabaseURL,
     KeptFor,
+    Networks,
     RedisURL,
     RegistryURL,
     RepositoryPattern,
@@ -50,6 +51,7 @@ class WebSettings(Keys):
     bind: Bind = BIND
     anonymous_read: bool = False
     external_url: RegistryURL | None = None
+    trusted_proxies: Networks = ()
 
 
 class MetricsSettings(Keys):
@@ -133,6 +135,11 @@ class Settings(Keys):
     def names(self) -> frozenset[str]:
         """The configured names, which win over hosts in references."""
         return frozenset(registry.name for registry in self.registries)
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """The URL of each configured registry, by its name."""
+        return {registry.name: registry.url for registry in self.registries}
 
     def find_registry(self, name: str) -> RegistrySettings | None:
         return next((r for r in self.registries if r.name == name), None)

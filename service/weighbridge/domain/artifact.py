@@ -1,14 +1,11 @@
 """What is stored like an image and is none: charts, SBOMs, signatures, attestations."""
 
 from collections.abc import Sequence
-from typing import Final
 
 from weighbridge.domain import media_types
-from weighbridge.domain.descriptor import find_media_type
+from weighbridge.domain.descriptor import REFERENCE_TYPE, find_media_type
 from weighbridge.domain.document import Descriptor, Layer, Role
 from weighbridge.domain.platform import UNKNOWN
-
-_REFERENCE_TYPE: Final = "vnd.docker.reference.type"
 
 
 def find_artifact_type(
@@ -25,13 +22,12 @@ def find_artifact_type(
     4. Cosign and BuildKit's older attestations borrow an image's config: if no
        layer is part of a file system, the first layer names it.
 
+    All but the first are what it is called; see `may_be_image`.
     Raises DocumentError(invalid_manifest).
     """
     named = find_media_type(said, "artifactType")
     has_image_config = media_types.is_image_config(config.media_type, manifest_type)
-    if has_image_config and any(
-        media_types.is_file_system(layer.media_type) for layer in layers
-    ):
+    if has_image_config and _has_file_system(layers):
         return ""
     if named:
         return named
@@ -40,6 +36,27 @@ def find_artifact_type(
             return layers[0].media_type
         return config.media_type
     return layers[0].media_type if layers else ""
+
+
+def may_be_image(
+    manifest_type: str, config: Descriptor, layers: Sequence[Layer]
+) -> bool:
+    """Whether what is called an artifact is an image if its config is an image's.
+
+    1. A config of an image's type: Podman and Buildah unpack its layers by their
+       bytes, whatever their media types say.
+    2. A layer of a root file system: Docker reads the config of an OCI manifest
+       whatever its media type says.
+    """
+    if not layers:
+        return False
+    if media_types.is_image_config(config.media_type, manifest_type):
+        return True
+    return any(media_types.is_root_layer(layer.media_type) for layer in layers)
+
+
+def _has_file_system(layers: Sequence[Layer]) -> bool:
+    return any(media_types.is_file_system(layer.media_type) for layer in layers)
 
 
 def artifact_role(artifact_type: str) -> Role:
@@ -52,27 +69,40 @@ def artifact_role(artifact_type: str) -> Role:
 def child_role(child: Descriptor) -> Role:
     """What an index's child is, before it is fetched.
 
-    1. A manifest for a real platform is an image: runtimes choose by platform alone
-       and would pull it, so no annotation beside it may hide its weight.
-    2. BuildKit gives attestations the media type of an image and says what they
-       are in an annotation; another value there is a use that nobody knows yet.
-    3. `artifactType` says it.
-    4. The media type says it; unknown ones are allowed (image-spec,
-       image-index.md) and nothing that could be pulled.
-    5. An image for unknown/unknown is an attestation whose annotation was lost.
+    1. What says the platform unknown/unknown is nothing that any runtime pulls: an
+       annotation or `artifactType` says what else it is, and where neither does it is
+       an attestation whose annotation was lost.
+    2. Every other manifest or index may be pulled: runtimes choose by platform alone,
+       and where none is said by the config's or by the place, so no annotation beside
+       it may hide its weight. What it is after all, its own document says.
+    3. Other media types are allowed (image-spec, image-index.md). Podman does not
+       look at them where the platform fits, so an entry with one is an image until
+       its document says otherwise; without a platform it is noted and left out, but
+       see `Reader`, which asks whether it is a manifest all the same.
     """
     media_type = child.media_type.lower()
-    is_manifest = media_type in media_types.KNOWN - media_types.INDEXES
-    if is_manifest and child.platform not in (None, UNKNOWN):
+    if child.platform == UNKNOWN:
+        return _role_of_unknown(child, media_type)
+    if media_type in media_types.INDEXES:
+        return "index"
+    if media_type in media_types.KNOWN or child.platform is not None:
         return "image"
-    reference_type = child.annotations.get(_REFERENCE_TYPE)
+    return artifact_role(child.artifact_type)
+
+
+def is_odd(child: Descriptor) -> bool:
+    """Whether an entry of an index may be no manifest at all: its media type is none
+    of a manifest's. That the registry does not have it as one is no fault then."""
+    return (
+        child.platform != UNKNOWN and child.media_type.lower() not in media_types.KNOWN
+    )
+
+
+def _role_of_unknown(child: Descriptor, media_type: str) -> Role:
+    reference_type = child.annotations.get(REFERENCE_TYPE)
     if reference_type is not None:
         is_attestation = reference_type == "attestation-manifest"
         return "attestation" if is_attestation else "artifact"
     if child.artifact_type:
         return artifact_role(child.artifact_type)
-    if media_type in media_types.INDEXES:
-        return "index"
-    if media_type not in media_types.KNOWN:
-        return "artifact"
-    return "attestation" if child.platform == UNKNOWN else "image"
+    return "attestation" if media_type in media_types.MANIFESTS else "artifact"

@@ -38,6 +38,10 @@ _UNCOMPRESSED_SIZE: Final = (
     "io.containers.estargz.uncompressed-size",
     "ci.umo.uncompressed_blob_size",
 )
+REFERENCE_TYPE: Final = "vnd.docker.reference.type"
+REFERENCE_DIGEST: Final = "vnd.docker.reference.digest"
+"""What BuildKit says of an attestation in an index: what it is, and of which image."""
+_READ: Final = (*_UNCOMPRESSED_SIZE, REFERENCE_TYPE, REFERENCE_DIGEST)
 
 
 def parse_descriptor(value: object, where: str) -> Descriptor:
@@ -79,27 +83,27 @@ def parse_layer(value: object, where: str) -> Layer:
 
 
 def parse_annotations(value: object, where: str) -> Mapping[str, str]:
-    """A map of strings; entries beyond the caps in `limits` are left out."""
+    """A map of strings, of which those are kept that are read: a document of 4 MiB
+    may be nothing but annotations."""
     if value is None:
         return {}
     if not isinstance(value, dict):
         raise invalid(f"{where}.annotations is not an object")
-    kept: dict[str, str] = {}
-    for name, text in value.items():
+    for text in value.values():
         if not isinstance(text, str):
             raise invalid(f"{where}.annotations has a value that is not a string")
-        if len(kept) < limits.ANNOTATIONS and (
-            len(name) <= limits.ANNOTATION_CHARACTERS >= len(text)
-        ):
-            kept[name] = text
-    return kept
+    return {
+        name: value[name]
+        for name in _READ
+        if name in value and len(value[name]) <= limits.ANNOTATION_CHARACTERS
+    }
 
 
 def find_platform(value: object) -> Platform | None:
     """The platform of an index entry or a config, None where it says none.
 
     It is advice, so a wrong one is no error: what cannot be a platform's name is
-    as good as nothing.
+    as good as nothing. An `os.version` that cannot be one says nothing of the rest.
     """
     found = members(value, _PLATFORM) if value is not None else None
     return platform_of(found) if found is not None else None
@@ -113,7 +117,9 @@ def platform_of(found: Members) -> Platform | None:
         if word is None:
             word = ""
         if not isinstance(word, str) or _PLATFORM_WORD.fullmatch(word) is None:
-            return None
+            if name != "os.version":
+                return None
+            word = ""
         words.append(word)
     os, architecture, variant, os_version = words
     if not os or not architecture:

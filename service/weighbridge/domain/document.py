@@ -24,7 +24,8 @@ what the lines say, `unresolved` where neither works (lines then name no layer).
 
 @dataclass(frozen=True, slots=True)
 class Descriptor:
-    """image-spec, descriptor.md. `content_bytes` is its `size`, in bytes."""
+    """image-spec, descriptor.md. `content_bytes` is its `size`, in bytes; of its
+    annotations those are kept that are read (`descriptor.parse_annotations`)."""
 
     media_type: str
     digest: Digest
@@ -59,7 +60,6 @@ class Manifest:
     manifest_bytes: int
     config: Descriptor
     layers: tuple[Layer, ...]
-    annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +78,17 @@ class Index:
     media_type: str
     manifest_bytes: int
     children: tuple[Child, ...]
-    annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
     """Something stored as a manifest that is no image: a chart, an SBOM, a
     signature, an attestation. `artifact_type` names it; `role` is `attestation`
-    or `artifact`. Its blobs count in storage only."""
+    or `artifact`. Its blobs count in storage only.
+
+    may_be: the image that it is after all if its config turns out to be an image's,
+            see `artifact.may_be_image`; None: its config need not be read
+    """
 
     digest: Digest
     media_type: str
@@ -94,6 +97,7 @@ class Artifact:
     role: Role
     config: Descriptor | None
     blobs: tuple[Layer, ...]
+    may_be: Manifest | None = None
 
     @property
     def stored_bytes(self) -> int:
@@ -132,7 +136,11 @@ class HistoryEntry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ImageConfig:
-    """A config (image-spec, config.md) as far as we use it."""
+    """A config (image-spec, config.md) as far as we use it.
+
+    is_image: whether it describes a file system to run: it has a platform and
+              `diff_ids`. Signatures borrow the media type, and say neither
+    """
 
     digest: Digest
     config_bytes: int
@@ -140,6 +148,7 @@ class ImageConfig:
     created_at: datetime | None
     diff_ids: tuple[Digest, ...]
     history: tuple[HistoryEntry, ...]
+    is_image: bool = True
 
 
 class Line(NamedTuple):

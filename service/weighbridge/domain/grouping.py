@@ -173,12 +173,12 @@ def retry_at(
     *,
     retry_after_s: float | None = None,
 ) -> datetime:
-    """When a message is tried again. What the receiver asked for wins over our own
-    pause, up to the longest; the last try comes when the day is over, whatever it asked
-    for."""
+    """When a message is tried again: after our own pause, or after the one that the
+    receiver asked for where that is longer, up to the longest. The last try comes when
+    the day is over, whatever it asked for."""
     if retry_after_s is not None:
         asked_s = min(retry_after_s, LONGEST_PAUSE.total_seconds())
-        pause = max(timedelta(seconds=asked_s), FIRST_PAUSE)
+        pause = max(timedelta(seconds=asked_s), pause)
     return max(min(now + pause, failing_since + GIVEN_UP_AFTER), now)
 
 

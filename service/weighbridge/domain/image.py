@@ -48,14 +48,21 @@ def parse_config(raw: bytes, digest: Digest) -> ImageConfig:
     found = members(parse_json(raw), _CONFIG)
     if found is None:
         raise _invalid("it is not an object")
+    platform = platform_of(found) or UNKNOWN
     return ImageConfig(
         digest=digest,
         config_bytes=len(raw),
-        platform=platform_of(found) or UNKNOWN,
+        platform=platform,
         created_at=_moment(found.get("created")),
         diff_ids=_diff_ids(found.get("rootfs")),
         history=_history(found.get("history")),
+        is_image=platform != UNKNOWN and _has_root(found.get("rootfs")),
     )
+
+
+def is_image(manifest: Manifest, config: ImageConfig) -> bool:
+    """Whether the config makes an image of what is called an artifact."""
+    return config.is_image
 
 
 def build_image(
@@ -94,7 +101,9 @@ def build_image(
 
 
 def _platform(said: Platform, hint: Platform | None) -> Platform:
-    """The config's platform, completed by the index's.
+    """The config's platform, completed by the index's. An index that says another one
+    speaks for itself alone, see `platform.pulled_as`: the image may be listed by any
+    stranger's.
 
     Builders before 2020 left variant and os.version out of the config, and then
     arm/v6 and arm/v7 of one index would look the same.
@@ -159,6 +168,12 @@ def _diff_ids(value: object) -> tuple[Digest, ...]:
         return ()
     digests = tuple([Digest(item) for item in found if is_digest(item)])
     return digests if len(digests) == len(found) else ()
+
+
+def _has_root(value: object) -> bool:
+    """Whether there are `diff_ids`, good ones or not."""
+    rootfs = members(value, _ROOTFS)
+    return rootfs is not None and bool(rootfs.get("diff_ids"))
 
 
 def _moment(value: object) -> datetime | None:

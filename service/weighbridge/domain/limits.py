@@ -9,6 +9,12 @@ MANIFEST_BODY_BYTES: Final = 4 * MIB
 """A manifest or index; exactly this much is accepted."""
 CONFIG_BODY_BYTES: Final = 4 * MIB
 """A config; a larger one leaves the image without history."""
+IN_FLIGHT_BYTES: Final = 48 * MIB
+"""Manifests, indexes and configs that one process holds at any time, on their way and
+not stored yet; see `audit.in_flight`."""
+USUAL_DOCUMENT_BYTES: Final = 256 * KIB
+"""A manifest whose length nobody has said is asked for with this limit, and where it
+is longer once more with the whole one."""
 TOKEN_BODY_BYTES: Final = 64 * KIB
 ERROR_BODY_BYTES: Final = 64 * KIB
 PAGE_BODY_BYTES: Final = 8 * MIB
@@ -36,10 +42,8 @@ JSON_CONTAINERS: Final = 200_000
 that are read have half as many."""
 MEDIA_TYPE_CHARACTERS: Final = 255
 """RFC 6838 4.2: 127 for each half."""
-ANNOTATIONS: Final = 128
-"""Annotations that are kept of one descriptor or manifest, in their order."""
-ANNOTATION_CHARACTERS: Final = 4 * KIB
-"""A name or value that is longer is left out."""
+ANNOTATION_CHARACTERS: Final = 256
+"""Of the annotations that are read; a value that is longer is left out."""
 PLATFORM_CHARACTERS: Final = 64
 """Each of os, architecture, variant and os.version."""
 HISTORY_ENTRIES: Final = 2 * LAYERS

@@ -14,6 +14,7 @@ from weighbridge.domain.artifact import (
     artifact_role,
     child_role,
     find_artifact_type,
+    may_be_image,
 )
 from weighbridge.domain.descriptor import (
     invalid,
@@ -126,23 +127,26 @@ def _manifest(document: _Document) -> Manifest | Artifact:
     artifact_type = find_artifact_type(
         document.media_type, found.get("artifactType"), config, layers
     )
-    if artifact_type:
-        return Artifact(
-            digest=document.digest,
-            media_type=document.media_type,
-            manifest_bytes=document.manifest_bytes,
-            artifact_type=artifact_type,
-            role=artifact_role(artifact_type),
-            config=config,
-            blobs=layers,
-        )
-    return Manifest(
+    manifest = Manifest(
         digest=document.digest,
         media_type=document.media_type,
         manifest_bytes=document.manifest_bytes,
         config=config,
         layers=layers,
-        annotations=parse_annotations(found.get("annotations"), "the manifest"),
+    )
+    parse_annotations(found.get("annotations"), "the manifest")
+    if not artifact_type:
+        return manifest
+    may_be = may_be_image(document.media_type, config, layers)
+    return Artifact(
+        digest=document.digest,
+        media_type=document.media_type,
+        manifest_bytes=document.manifest_bytes,
+        artifact_type=artifact_type,
+        role=artifact_role(artifact_type),
+        config=config,
+        blobs=layers,
+        may_be=manifest if may_be else None,
     )
 
 
@@ -191,13 +195,13 @@ def _index(document: _Document) -> Index | Artifact:
                 code="index_too_large",
             )
     _check_one_size_each((d.digest, d.content_bytes) for d in descriptors)
+    parse_annotations(document.members.get("annotations"), "the index")
     cache = _find_build_cache(document, descriptors)
     return cache or Index(
         digest=document.digest,
         media_type=document.media_type,
         manifest_bytes=document.manifest_bytes,
         children=tuple(Child(d, child_role(d)) for d in descriptors),
-        annotations=parse_annotations(document.members.get("annotations"), "the index"),
     )
 
 
@@ -211,7 +215,8 @@ def _find_build_cache(
     """
     configs = [d for d in descriptors if d.media_type == media_types.BUILDKIT_CACHE]
     if not configs or any(
-        d.media_type.lower() in media_types.KNOWN for d in descriptors
+        d.platform is not None or d.media_type.lower() in media_types.KNOWN
+        for d in descriptors
     ):
         return None
     return Artifact(

@@ -67,6 +67,14 @@ def is_file_system(media_type: str) -> bool:
 
 
 @lru_cache(maxsize=256)
+def is_root_layer(media_type: str) -> bool:
+    """Whether it is the type of an image's layer: image-spec's or Docker's."""
+    return media_type.startswith(
+        ("application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs.")
+    )
+
+
+@lru_cache(maxsize=256)
 def is_foreign(media_type: str) -> bool:
     """Whether layers of this type stay outside the registry."""
     return media_type.startswith(_FOREIGN)

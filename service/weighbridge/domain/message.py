@@ -17,8 +17,10 @@ class Told:
     """One violation that was opened, or came to its end. Texts are a stranger's: each
     medium escapes them its own way.
 
-    tag, digest, platform: of the image that did it; "" and None for a repository's
+    tag, digest, platform: of the image that did it, and of an end the image that is
+        within; "" and None for a repository's
     amount, limit_amount: bytes, or layers for `max_layers`
+    closed_by: `pushed`, `gone` or `policy`; None while it is open
     before_compressed_bytes: what the stream's image before it weighed
     compressed_confidence: whose word its compressed bytes are
     url: the page about it, None without `web.external_url`
@@ -44,6 +46,7 @@ class Told:
     cause: Cause | None
     opened_at: datetime
     closed_at: datetime | None
+    closed_by: str | None
     url: str | None
     compressed_confidence: CompressedConfidence | None = None
 

@@ -1,8 +1,8 @@
 """Platforms: os/architecture[/variant], and which of several speaks for all."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Generic, TypeVar
 
 from weighbridge.errors import UsageError
 
@@ -11,8 +11,8 @@ from weighbridge.errors import UsageError
 class Platform:
     """What an image runs on (image-spec, image-index.md, "platform").
 
-    Normalised: arm64 has no variant v8, amd64 no variant v1, arm without a
-    variant is v7. `os_version` is kept for Windows, where it tells images apart.
+    Normalised as runtimes do before they compare, see `normalised`. `os_version` is
+    kept for Windows, where it tells images apart.
     """
 
     os: str
@@ -27,17 +27,51 @@ class Platform:
         return f"{text}:{self.os_version}" if self.os_version else text
 
 
+T = TypeVar("T", bound=Hashable)
+
 UNKNOWN: Final = Platform("unknown", "unknown")
 DEFAULT: Final = Platform("linux", "amd64")
-_DEFAULT_VARIANT: Final = {("arm64", "v8"): "", ("amd64", "v1"): "", ("arm", ""): "v7"}
+_OS: Final = {"macos": "darwin"}
+_ARCHITECTURE: Final = {
+    "i386": "386",
+    "x86_64": "amd64",
+    "x86-64": "amd64",
+    "aarch64": "arm64",
+    "armhf": "arm",
+    "armel": "arm",
+}
+_ONLY_VARIANT: Final = {"i386": "", "armhf": "v7", "armel": "v6"}
+"""Of names that say it themselves, whatever variant is written beside them."""
+_VARIANT: Final = {
+    ("amd64", "v1"): "",
+    ("arm64", "8"): "",
+    ("arm64", "v8"): "",
+    ("arm64", "v8.0"): "",
+    ("arm64", "9"): "v9",
+    ("arm64", "9.0"): "v9",
+    ("arm64", "v9.0"): "v9",
+    ("arm", ""): "v7",
+    ("arm", "5"): "v5",
+    ("arm", "6"): "v6",
+    ("arm", "7"): "v7",
+    ("arm", "8"): "v8",
+}
 
 
 def normalised(
     os: str, architecture: str, variant: str = "", os_version: str = ""
 ) -> Platform:
-    """A platform in the one spelling that we compare and store."""
-    variant = _DEFAULT_VARIANT.get((architecture, variant), variant)
-    return Platform(os, architecture, variant, os_version)
+    """A platform in the one spelling that we compare and store.
+
+    containerd pulls an image for `x86_64` where amd64 is asked for, so both are one
+    platform: github.com/containerd/platforms, database.go, normalizeOS and
+    normalizeArch.
+    """
+    os, said, variant = os.lower(), architecture.lower(), variant.lower()
+    architecture = _ARCHITECTURE.get(said, said)
+    variant = _ONLY_VARIANT.get(said, variant)
+    variant = _VARIANT.get((architecture, variant), variant)
+    return Platform(_OS.get(os, os), architecture, variant, os_version)
 
 
 def parse_platform(text: str) -> Platform:
@@ -59,19 +93,109 @@ def reference_platform(
 ) -> Platform | None:
     """The platform whose numbers speak for an index, None for none.
 
-    The preferred ones in their order; else amd64, arm64, then by
-    os/architecture/variant ascending (the design's order).
+    The preferred ones in their order, where each is what a host of it pulls, see
+    `pulled_for`; else amd64, arm64, then by os/architecture/variant ascending (the
+    design's order).
     """
-    known = sorted(p for p in platforms if p != UNKNOWN)
+    listed = list(platforms)
     for wanted in preferred:
-        for platform in known:
-            if matches(platform, wanted):
-                return platform
+        if (platform := pulled_for(listed, wanted)) is not None:
+            return platform
+    known = sorted(p for p in listed if p != UNKNOWN)
     for architecture in ("amd64", "arm64"):
         for platform in known:
             if platform.architecture == architecture:
                 return platform
     return known[0] if known else None
+
+
+def pulled_as(listed: Platform | None, said: Platform) -> Platform:
+    """The platform for which an index has an image pulled.
+
+    listed: what the index says; runtimes go by that alone, so that no config can make
+            an image pass for another platform's. None: the config's is used
+    said:   what the config says; of the same system its version may stand there alone
+    """
+    if listed is None:
+        return said
+    if listed.os_version or listed.os != said.os:
+        return listed
+    return replace(listed, os_version=said.os_version)
+
+
+def differ(listed: Platform, said: Platform) -> bool:
+    """Whether an index and a config contradict one another."""
+    return said != UNKNOWN and not _is_for(said, listed)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed(Generic[T]):
+    """An image as an index lists it.
+
+    path: from the top index down, what each entry says and where it stands
+    """
+
+    platform: Platform
+    path: tuple[tuple[Platform | None, int], ...]
+    image: T
+
+    @property
+    def rank(self) -> tuple[tuple[int, int], ...]:
+        """The lowest of one platform is pulled. An entry that says the platform comes
+        before one that says none, and then the earlier one (containerd,
+        core/images/handlers.go, LimitManifests). A nested index that says another
+        platform is followed by nobody: it comes last."""
+        return tuple(
+            (1 if said is None else 0 if _is_for(said, self.platform) else 2, place)
+            for said, place in self.path
+        )
+
+
+def choose(listed: Iterable[Listed[T]]) -> tuple[dict[Platform, T], list[Listed[T]]]:
+    """By platform the image that is pulled, in the index's order; and the others for
+    the same platforms, which only their digests lead to."""
+    first: dict[Platform, Listed[T]] = {}
+    every = list(listed)
+    for each in every:
+        best = first.get(each.platform)
+        if best is None or each.rank < best.rank:
+            first[each.platform] = each
+    pulled = {platform: each.image for platform, each in first.items()}
+    seen = set(pulled.values())
+    others = {e.image: e for e in every if e.image not in seen}
+    return pulled, list(others.values())
+
+
+def _is_for(said: Platform, platform: Platform) -> bool:
+    return replace(said, os_version="") == replace(platform, os_version="")
+
+
+def pulled_for(platforms: Iterable[Platform], wanted: Platform) -> Platform | None:
+    """Which of these, in an index's order, a host of the wanted platform pulls; None
+    for none.
+
+    1. Its own. 2. For amd64 one for 386, for arm an older variant (containerd,
+    platforms/compare.go, platformVector). 3. An image that says no platform anywhere:
+    Podman and skopeo take it where nothing else fits (containers/image,
+    oci_index.go, chooseInstance).
+    """
+    known = list(platforms)
+    for fitting in (wanted, *_older(wanted), UNKNOWN):
+        for platform in known:
+            if matches(platform, fitting):
+                return platform
+    return None
+
+
+def _older(wanted: Platform) -> Iterable[Platform]:
+    """What else runs on it, the best first."""
+    if wanted.architecture == "amd64":
+        yield replace(wanted, architecture="386", variant="")
+    if wanted.architecture == "arm":
+        variants = ("v8", "v7", "v6", "v5")
+        if wanted.variant in variants:
+            for variant in variants[variants.index(wanted.variant) + 1 :]:
+                yield replace(wanted, variant=variant)
 
 
 def matches(platform: Platform, wanted: Platform) -> bool:

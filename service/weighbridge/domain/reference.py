@@ -11,7 +11,12 @@ from weighbridge.errors import InvalidReference
 
 DOCKER_HUB: Final = "docker.io"
 _DOCKER_HUB_LEGACY: Final = "index.docker.io"
+DOCKER_HUB_NAMES: Final = (DOCKER_HUB, _DOCKER_HUB_LEGACY)
 _EXAMPLES: Final = "write it like python:3.7 or registry.example:5000/shop/cart:v2"
+LOGIN_HINT: Final = (
+    "leave both out: run `docker login`, or give `auth` for this registry in "
+    "weighbridge.yaml, or --user NAME with --password-stdin"
+)
 
 # distribution-spec, "Pulling manifests". No two alternatives begin with the same
 # character, so matching is linear; the length is checked before all the same.
@@ -31,6 +36,8 @@ _HOST: Final = re.compile(
 _PORT: Final = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
 _HOST_CHARACTERS: Final = 253  # RFC 1035 2.3.4, without the root's dot
 _REFERENCE_CHARACTERS: Final = 1024  # the longest parts together have fewer
+# What is meant as a digest, though it may be none; up to five digits are a port.
+_LIKE_A_DIGEST: Final = re.compile(r"(?i:sha)[0-9]{3}:(?![0-9]{1,5}$)[^/]*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,10 @@ def parse_reference(text: str, configured: frozenset[str] = frozenset()) -> Refe
         raise _refused(text, f"it has more than {_REFERENCE_CHARACTERS} characters")
     if "://" in text:
         raise _refused(text, "it begins with a scheme", "leave out what precedes //")
+    if without_login(text) != text and not text.endswith("@"):
+        raise _refused(
+            text, "a user or a password stands before the registry", LOGIN_HINT
+        )
     name, tag, digest = _split(text)
     registry, repository = _registry_and_repository(text, name, configured)
     if not is_repository_name(repository):
@@ -95,6 +106,20 @@ def is_repository_name(name: object) -> bool:
 def is_tag(tag: object) -> bool:
     """Whether a repository can have this tag: at most 128 characters."""
     return isinstance(tag, str) and _TAG.fullmatch(tag) is not None
+
+
+def without_login(text: str) -> str:
+    """What may be shown of a text in which a person may have written a user and a
+    password before an `@`. A digest, and what is meant as one, stays."""
+    body, at, last = text.rpartition("@")
+    if at and _LIKE_A_DIGEST.fullmatch(last):
+        return f"{_after_login(body)}@{last}"
+    return _after_login(text)
+
+
+def _after_login(text: str) -> str:
+    _, at, rest = text.rpartition("@")
+    return f"...@{rest}" if at else text
 
 
 def _split(text: str) -> tuple[str, str | None, Digest | None]:
@@ -187,5 +212,6 @@ def fault_of_name(repository: str) -> tuple[str, str]:
 
 
 def _refused(text: str, why: str, hint: str = _EXAMPLES) -> InvalidReference:
-    shown = ascii(text[:80]) + ("…" if len(text) > 80 else "")
+    shown = without_login(text)
+    shown = ascii(shown[:80]) + ("…" if len(shown) > 80 else "")
     return InvalidReference(f"{shown} is not an image reference: {why}", hint=hint)

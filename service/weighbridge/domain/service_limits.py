@@ -1,11 +1,11 @@
 """What a Weighbridge answers about the limits of one image, read strictly."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from weighbridge.domain.check import EarlierImage
+from weighbridge.domain.earlier import Earlier, EarlierImage
 from weighbridge.domain.policy import (
     KEYS,
     LIMIT_KEYS,
@@ -29,12 +29,12 @@ class ServiceLimits:
 
     policies:  one for each key that somebody sets, under the name of who sets it
     waived:    limits that are not minded, and until when
-    earlier:   what tags like this one have pointed to, by platform, the latest first
+    earlier:   what tags like this one have pointed to
     """
 
     policies: tuple[Policy, ...]
     waived: Mapping[LimitKey, datetime]
-    earlier: Mapping[str, Sequence[EarlierImage]]
+    earlier: Earlier
 
 
 def parse_service_limits(raw: bytes) -> ServiceLimits:
@@ -53,8 +53,27 @@ def parse_service_limits(raw: bytes) -> ServiceLimits:
             if (until := _waived(item))
             for key in _key(item)
         },
-        earlier=earlier,
+        earlier=Earlier(
+            earlier,
+            is_known=_flag_in(value, "images_known"),
+            platforms=frozenset(_texts_in(value, "platforms")),
+            why="the service has not crawled this repository to its end yet",
+        ),
     )
+
+
+def _flag_in(value: object, name: str) -> bool:
+    found = value.get(name) if isinstance(value, dict) else None
+    if not isinstance(found, bool):
+        raise _refused(f"{name} is neither true nor false")
+    return found
+
+
+def _texts_in(value: object, name: str) -> list[str]:
+    found = value.get(name) if isinstance(value, dict) else None
+    if not isinstance(found, list) or not all(isinstance(i, str) for i in found):
+        raise _refused(f"{name} is no list of texts")
+    return found
 
 
 def _list_in(value: object, name: str) -> list[dict[str, object]]:

@@ -90,6 +90,13 @@ def in_hands(lowest: int | None, highest: int | None) -> Hands:
     return lowest if lowest == highest else SEVERAL
 
 
+def joined_hands(one: Hands, other: Hands) -> Hands:
+    """In whose hands a blob is that two parts of a storage scope may hold."""
+    if NOBODY in (one, other):
+        return max(one, other)
+    return SEVERAL
+
+
 class Passage(NamedTuple):
     """A blob with whose it was and is; `weighed_bytes`: of an image, else None."""
 

@@ -2,21 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from weighbridge.domain.policy import LIMIT_KEYS, LimitKey, Limits
 from weighbridge.domain.weighing import WeighedImage
 
-Keeping: TypeAlias = Literal["kept", "near", "over", "maybe", "unknown"]
-"""`near`: kept, but by less than 5 %: whoever was over it is over it still; `maybe`:
-an estimate whose low bound keeps it and whose high bound does not; `unknown`: nothing
-is known that could be compared."""
-
-HELD_BY: Final = (95, 100)
-"""Below this part of a limit an image that was over it is not any more: one that sits
-on its limit does not come and go with every push."""
-GROWTH_HELD_BY: Final = (4, 5)
-"""The same of growth, which is compared with a limit on the growth alone."""
+Keeping: TypeAlias = Literal["kept", "over", "maybe", "unknown"]
+"""`maybe`: an estimate whose low bound keeps it and whose high bound does not;
+`unknown`: nothing is known that could be compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +111,7 @@ def _most(key: LimitKey, amount: int | None, limit: int | None) -> Finding | Non
 
 def _kept(amount: int, limit: int) -> Keeping:
     """An image of exactly its limit is not over it."""
-    part, of = HELD_BY
-    if amount > limit:
-        return "over"
-    return "kept" if amount * of < limit * part else "near"
+    return "over" if amount > limit else "kept"
 
 
 def _uncompressed(limits: Limits, measured: Measured) -> Finding | None:
@@ -153,13 +143,11 @@ def _growth(limits: Limits, measured: Measured) -> Finding | None:
     grown = measured.compressed_bytes - baseline
     # `max_growth` is exceeded above it, `min_growth` is reached at it.
     is_over = grown > int(baseline * share) and grown >= least and grown > 0
-    part, of = GROWTH_HELD_BY
-    if is_over:
-        keeping: Keeping = "over"
-    else:
-        keeping = "kept" if grown * of < most_growth * part else "near"
     return Finding(
-        "max_growth", keeping, measured.compressed_bytes, baseline + most_growth
+        "max_growth",
+        "over" if is_over else "kept",
+        measured.compressed_bytes,
+        baseline + most_growth,
     )
 
 

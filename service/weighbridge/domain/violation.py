@@ -18,7 +18,9 @@ ViolationState: TypeAlias = Literal["open", "waived", "closed"]
 class ViolationReport:
     """One episode: from the push that exceeded a limit to one that does not.
 
-    tag, digest, platform: of its last image; None and "" for a limit of the repository
+    tag, digest, platform: of its last image that was over; None and "" for a limit of
+                           the repository
+    within_tag, within_amount: of the image that ended it; None where none did
     limit_amount, amount:  bytes, or layers for `max_layers`; of growth the compressed
                            bytes that it may have, and has
     before_compressed_bytes: what the stream of tags had before
@@ -51,6 +53,8 @@ class ViolationReport:
     changed_at: datetime
     closed_at: datetime | None
     closed_by: str | None
+    within_tag: str | None
+    within_amount: int | None
     waiver: Waiver | None
     compressed_confidence: CompressedConfidence | None = None
 
@@ -68,6 +72,4 @@ class ViolationReport:
     @property
     def heaviest_change(self) -> LineChange | None:
         """The line that did most of it; None where that is not known."""
-        if self.cause is None or not self.cause.changes:
-            return None
-        return self.cause.changes[0]
+        return None if self.cause is None else self.cause.heaviest

@@ -7,6 +7,7 @@ from typing import Final
 from weighbridge.domain import limits
 from weighbridge.domain.policy import LIMIT_KEYS, LimitKey, Match
 from weighbridge.domain.printable import printable
+from weighbridge.domain.reference import without_login
 from weighbridge.domain.units import parse_duration
 from weighbridge.errors import UsageError
 
@@ -34,7 +35,8 @@ def parse_target(text: str) -> Match:
     path, has_path, last = rest.rpartition("/")
     name, has_tag, tag = last.partition(":")
     if not slash:
-        raise refused(f"{printable(text, 80)!r} names no repository", _EXAMPLE)
+        shown = printable(without_login(text), 80)
+        raise refused(f"{shown!r} names no repository", _EXAMPLE)
     if "@" in text:
         raise refused("a waiver is about tags, and takes no digest", _EXAMPLE)
     return checked_target(registry, f"{path}{has_path}{name}", tag if has_tag else "*")

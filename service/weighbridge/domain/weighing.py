@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from weighbridge.domain.digest import Digest
+from weighbridge.domain.digest import Digest, short
 from weighbridge.domain.document import HistoryAlignment, Problem, Role
 from weighbridge.domain.measure import CompressedConfidence, Uncompressed
 from weighbridge.domain.platform import Platform
@@ -78,7 +78,8 @@ class WeighedImage:
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """A child that is no image: an attestation, a signature, a chart."""
+    """A child that is no image: an attestation, a signature, a chart. Or, with the
+    role `image`, one that is not pulled: another is listed for its platform."""
 
     digest: Digest
     media_type: str
@@ -103,6 +104,7 @@ class Weighing:
     images:   one entry a platform asked for, headline first
     platforms: every platform that the index lists, headline first
     warnings: sentences about what is missing or odd
+    is_whole: whether all was read that it leads to; else there may be other images
     """
 
     reference: str
@@ -117,6 +119,23 @@ class Weighing:
     others: tuple[Other, ...]
     cost: WeighingCost | None
     warnings: tuple[str, ...] = ()
+    is_whole: bool = True
+
+
+def second_text(platform: Platform, pulled: Digest) -> str:
+    """What is said where an index lists several images for one platform."""
+    return (
+        f"several images are listed for {platform}: {short(pulled)} is what containerd"
+        " pulls and what is weighed, the others are only shown"
+    )
+
+
+def other_platform_text(platform: Platform, said: Platform, digest: Digest) -> str:
+    """What is said where an index and a config name different platforms."""
+    return (
+        f"{short(digest)} is pulled for {platform}, as its index says; its config says"
+        f" {said}"
+    )
 
 
 def as_json(weighing: Weighing) -> dict[str, object]:

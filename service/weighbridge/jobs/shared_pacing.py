@@ -29,14 +29,16 @@ local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local slots, due_key, pause, askers, ahead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local slot, limit, interval, ttl, process = ARGV[1], tonumber(ARGV[2]),
     tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
-local is_urgent = ARGV[6] == '1'
+local is_urgent, longest = ARGV[6] == '1', tonumber(ARGV[7])
 redis.call('ZADD', askers, now, process)
 redis.call('ZREMRANGEBYSCORE', askers, 0, now - 60000)
+redis.call('ZREMRANGEBYSCORE', askers, now + 60000, '+inf')
 redis.call('PEXPIRE', askers, 60000)
 local crew = redis.call('ZCARD', askers)
 local paused = tonumber(redis.call('GET', pause) or '0') - now
-if paused > 0 then return {0, paused, crew} end
+if paused > 0 and paused <= longest then return {0, paused, crew} end
 redis.call('ZREMRANGEBYSCORE', slots, 0, now)
+redis.call('ZREMRANGEBYSCORE', slots, now + ttl + 60000, '+inf')
 if not is_urgent and redis.call('EXISTS', ahead) == 1 then return {0, 20, crew} end
 if redis.call('ZCARD', slots) >= limit then
     if is_urgent then redis.call('SET', ahead, '1', 'PX', 250) end
@@ -45,7 +47,9 @@ end
 local wait = 0
 if interval > 0 then
     local slack = math.max(1000, interval)
-    local due = math.max(tonumber(redis.call('GET', due_key) or '0'), now) + interval
+    local due = math.max(tonumber(redis.call('GET', due_key) or '0'), now)
+    if due > now + longest then due = now end
+    due = due + interval
     wait = math.max(0, math.ceil(due - slack - now))
     if wait >= 1000 then return {0, wait, crew} end
     redis.call('SET', due_key, tostring(due), 'PX', math.ceil(due - now) + 1000)
@@ -57,15 +61,18 @@ return {1, wait, crew}
 """
 """Takes a slot and a turn (GCRA: one number), or says how long to wait: until the end
 of a pause, for a slot, for a turn that is too far away to be kept. Who is urgent and
-finds no slot keeps all others out until the next one is free."""
+finds no slot keeps all others out until the next one is free. What is further away
+than anything is ever put off was kept by a clock that was ahead, and does not count."""
 _PAUSE: Final = """
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local until_ms = now + tonumber(ARGV[1])
-if until_ms > tonumber(redis.call('GET', KEYS[1]) or '0') then
+local before = tonumber(redis.call('GET', KEYS[1]) or '0')
+if until_ms > before or before > now + tonumber(ARGV[2]) then
     redis.call('SET', KEYS[1], string.format('%d', until_ms), 'PX', ARGV[1])
 end
 """
+_LONGEST_MS: Final = int(2 * RETRY_AFTER_MAX_S * 1000)
 QUIET_S: Final = 5.0
 """So long Redis is not asked again where it was away."""
 _LEFT_MAX: Final = 1_000
@@ -146,7 +153,8 @@ class SharedPacing:
         self._share.pause(seconds)
         try:
             await self._note_pause(
-                keys=[self._key("pause")], args=[max(1, int(seconds * 1000))]
+                keys=[self._key("pause")],
+                args=[max(1, int(seconds * 1000)), _LONGEST_MS],
             )
         except (RedisError, OSError) as exc:
             self._note_away(exc)
@@ -187,6 +195,7 @@ class SharedPacing:
             int(REQUEST_DEADLINE_S * 1000),
             self._process,
             int(IS_URGENT.get()),
+            _LONGEST_MS,
         ]
         keys = [self._key(n) for n in ("slots", "due", "pause", "askers", "ahead")]
         try:

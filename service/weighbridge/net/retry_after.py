@@ -16,18 +16,19 @@ _DATE: Final = re.compile(
 FIRST_UNIX_TIME: Final = 1_000_000_000
 
 
-def parse(value: str, now: datetime) -> float:
-    """Seconds to wait from `now` (aware), always 1 s to 15 min.
+def parse(value: str, now: datetime) -> float | None:
+    """Seconds to wait from `now` (aware), 1 s to 15 min; None where the value asks for
+    no wait: zero, a time that has passed, or nothing that can be read. Whoever asks
+    again then keeps to its own pauses.
 
-    RFC 9110 10.2.3: seconds or a date; Unix time as well. A value that means
-    nothing still asks for a wait: it gets the shortest.
+    RFC 9110 10.2.3: seconds or a date; Unix time as well.
     """
     text = value.strip(" \t")
     if DIGITS.fullmatch(text):
         return _clamped(_seconds(int(text), now))
     if _DATE.fullmatch(text):
         return _clamped(_until(text, now))
-    return RETRY_AFTER_MIN_S
+    return None
 
 
 def _seconds(number: int, now: datetime) -> float:
@@ -40,8 +41,10 @@ def _until(date: str, now: datetime) -> float:
     try:
         return (parsedate_to_datetime(date) - now).total_seconds()
     except (ValueError, OverflowError):
-        return RETRY_AFTER_MIN_S
+        return 0.0  # a date that no calendar has
 
 
-def _clamped(seconds: float) -> float:
+def _clamped(seconds: float) -> float | None:
+    if seconds <= 0:
+        return None
     return min(max(seconds, RETRY_AFTER_MIN_S), RETRY_AFTER_MAX_S)

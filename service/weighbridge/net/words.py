@@ -68,4 +68,7 @@ def _untrusted(cause: ssl.SSLCertVerificationError) -> tuple[str, str]:
         return "its certificate has expired", "ask its operator to renew it"
     if cause.verify_code in _OTHER_NAME:
         return f"its certificate is for another name: {said}", "check the address"
-    return f"its certificate is not trusted: {said}", "name its authority with ca_file"
+    return (
+        f"its certificate is not trusted: {said}",
+        "name its authority with ca_file, or --ca-file",
+    )

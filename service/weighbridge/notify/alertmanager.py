@@ -20,47 +20,65 @@ from weighbridge.notify.render.alerts import (
 ALERTS_A_REQUEST = 500
 
 
-class AlertmanagerNotifier:
-    """Told of everything that is open each minute, and of what has ended for five
-    minutes more; what is not told again ends by itself. Also a Notifier, for tests.
+class Alertmanager:
+    """One of a channel: told of everything that is open each minute, and of what has
+    ended for five minutes more; what is not told again ends by itself.
 
-    receivers: one for each Alertmanager of a cluster: they tell each other what they
-               have sent, not what they were told
+    number: its place in the `urls` of its channel, from 1; None for the only one
     """
 
     def __init__(
         self,
-        name: str,
-        receivers: Sequence[Receiver],
+        receiver: Receiver,
         transport: httpx.AsyncBaseTransport,
+        number: int | None = None,
     ) -> None:
-        self._name = name
-        self._receivers = receivers
+        self._receiver = receiver
         self._transport = transport
+        self.number = number
+
+    @property
+    def name(self) -> str:
+        return self._receiver.name
+
+    async def resend(self, tolds: Sequence[Told], now: datetime) -> None:
+        """Send these: `opened` ones fire, `resolved` ones have ended. Raises
+        NotifyError."""
+        await self.post(alerts_of(tolds, now))
+
+    async def post(self, alerts: Sequence[Alert]) -> None:
+        """Send alerts, so many in a request. Raises NotifyError."""
+        for start in range(0, len(alerts), ALERTS_A_REQUEST):
+            piece = alerts[start : start + ALERTS_A_REQUEST]
+            await post(self._transport, self._receiver, json.dumps(piece).encode())
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
+
+
+class AlertmanagerNotifier:
+    """A Notifier, for tests: one message to every Alertmanager of a channel.
+
+    each: one for each Alertmanager of a cluster: they tell each other what they have
+          sent, not what they were sent. Each has a connection of its own, so that none
+          waits for another
+    """
+
+    def __init__(self, name: str, each: Sequence[Alertmanager]) -> None:
+        self._name = name
+        self.each = each
 
     @property
     def name(self) -> str:
         return self._name
 
-    async def resend(self, tolds: Sequence[Told], now: datetime) -> None:
-        """Tell every Alertmanager of these: `opened` ones fire, `resolved` ones have
-        ended. Raises NotifyError if any of them did not take all; the others have."""
-        await self._tell(alerts_of(tolds, now))
-
     async def send(self, message: Message) -> None:
-        """The same of one message's items; a test is an alert of another name."""
+        """The items of a message; a test is an alert of another name. Raises
+        NotifyError if any of them did not take all; the others have."""
         alertname = TEST_ALERTNAME if message.is_test else ALERTNAME
-        now = datetime.now(UTC)
-        await self._tell(alerts_of(message.items, now, alertname=alertname))
-
-    async def aclose(self) -> None:
-        await self._transport.aclose()
-
-    async def _tell(self, alerts: Sequence[Alert]) -> None:
-        if not alerts:
-            return
-        told = [self._tell_one(receiver, alerts) for receiver in self._receivers]
-        results = await asyncio.gather(*told, return_exceptions=True)
+        alerts = alerts_of(message.items, datetime.now(UTC), alertname=alertname)
+        sent = [one.post(alerts) for one in self.each]
+        results = await asyncio.gather(*sent, return_exceptions=True)
         failures: list[tuple[int, NotifyError]] = []
         for number, result in enumerate(results, start=1):
             if isinstance(result, NotifyError):
@@ -68,12 +86,11 @@ class AlertmanagerNotifier:
             elif result is not None:
                 raise result
         if failures:
-            raise _together(self._name, failures, len(self._receivers))
+            raise _together(self._name, failures, len(self.each))
 
-    async def _tell_one(self, receiver: Receiver, alerts: Sequence[Alert]) -> None:
-        for start in range(0, len(alerts), ALERTS_A_REQUEST):
-            piece = alerts[start : start + ALERTS_A_REQUEST]
-            await post(self._transport, receiver, json.dumps(piece).encode())
+    async def aclose(self) -> None:
+        for one in self.each:
+            await one.aclose()
 
 
 def _together(

@@ -20,7 +20,7 @@ from weighbridge.errors import NotifyError, PartlyTaken
 
 Security: TypeAlias = Literal["starttls", "tls", "none"]
 STEP_S: Final = 20.0
-"""The longest silence; whoever waits has a deadline for everything."""
+"""The longest wait for one answer; whoever sends has a deadline for everything."""
 SAID_CHARACTERS: Final = 120
 _SAID_BYTES: Final = 512
 
@@ -31,6 +31,7 @@ class MailServer:
 
     tls:      makes the context; None where nothing is encrypted
     password: reads it as it is now; None: nobody signs in
+    step_s:   the longest wait for one answer, in seconds
     """
 
     host: str
@@ -39,6 +40,7 @@ class MailServer:
     tls: Callable[[], ssl.SSLContext]
     username: str | None = None
     password: Callable[[], Secret | None] = field(default=lambda: None, repr=False)
+    step_s: float = STEP_S
 
 
 def hand_over(
@@ -75,13 +77,9 @@ def hand_over(
             retryable=True,
             hint="check the port and smtp.security, or name its authority with ca_file",
         ) from exc
-    except TimeoutError as exc:
-        raise NotifyError(
-            f"channel {channel}: the mail server says nothing for {STEP_S:.0f} s",
-            code="deadline",
-            retryable=True,
-        ) from exc
     except (smtplib.SMTPException, OSError, ValueError) as exc:
+        if _is_timeout(exc):
+            raise _no_answer(channel, server.step_s) from exc
         raise _no_smtp(channel) from exc
     finally:
         sock.close()
@@ -95,11 +93,11 @@ def _converse(
     mail: EmailMessage,
     helo: str,
 ) -> None:
-    sock.settimeout(STEP_S)
+    sock.settimeout(server.step_s)
     context = None if server.security == "none" else server.tls()
     if server.security == "tls" and context is not None:
         sock = context.wrap_socket(sock, server_hostname=server.host)
-    with sock, closing(_Client(sock, server.host, helo)) as client:
+    with sock, closing(_Client(sock, server, helo)) as client:
         if server.security == "starttls":
             client.starttls(context=context)
         if server.username is not None and password is not None:
@@ -122,9 +120,9 @@ def _converse(
 class _Client(smtplib.SMTP):
     """smtplib's client over a socket that is open."""
 
-    def __init__(self, sock: socket.socket, host: str, helo: str) -> None:
+    def __init__(self, sock: socket.socket, server: MailServer, helo: str) -> None:
         self._opened = sock
-        super().__init__(host, local_hostname=helo, timeout=STEP_S)
+        super().__init__(server.host, local_hostname=helo, timeout=server.step_s)
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         # Where smtplib would dial: the guard has done that.
@@ -153,6 +151,24 @@ class _Bounded:
 
     def close(self) -> None:
         self._file.close()
+
+
+def _is_timeout(exc: BaseException | None) -> bool:
+    """smtplib raises SMTPServerDisconnected for every OSError of the socket, a timeout
+    too: what it was is known by its context alone."""
+    while exc is not None:
+        if isinstance(exc, TimeoutError):
+            return True
+        exc = exc.__context__
+    return False
+
+
+def _no_answer(channel: str, step_s: float) -> NotifyError:
+    return NotifyError(
+        f"channel {channel}: the mail server did not answer within {step_s:g} s",
+        code="deadline",
+        retryable=True,
+    )
 
 
 def _no_smtp(channel: str) -> NotifyError:

@@ -5,7 +5,7 @@ Nothing here does I/O: `TokenFetch` is handed in by the client.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -18,6 +18,7 @@ from weighbridge.registry.challenge import Challenge, parse
 from weighbridge.registry.clock import Clock
 from weighbridge.registry.credentials import bearer
 from weighbridge.registry.endpoint import Endpoint
+from weighbridge.registry.first_requests import FirstRequests
 from weighbridge.registry.realm import Realm, allowed_realm
 from weighbridge.registry.tokens import Token
 
@@ -60,11 +61,13 @@ class Grant:
     authorization: the value of the header, or None for nothing
     is_new:        it was fetched for this very request: a 401 to it is final, unless
                    others were answered with it meanwhile
+    ahead_for:     what others wait for this request to find out
     """
 
     authorization: Secret | None = None
     is_new: bool = False
     kept: _Kept | None = field(default=None, compare=False, repr=False)
+    ahead_for: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def is_final(self) -> bool:
@@ -107,16 +110,40 @@ class Authorizer:
         self._learned: dict[str, _WayIn] = {}
         self._kept: OrderedDict[_Wanted, _Kept] = OrderedDict()
         self._fetching: dict[_Wanted, asyncio.Task[_Kept]] = {}
+        self._firsts = FirstRequests()
 
     async def grant(self, scope: str) -> Grant:
-        """What to send with a first attempt, by what earlier answers taught."""
+        """What to send with a first attempt, by what earlier answers taught. Where
+        there was none, one request goes ahead, and all others wait for what it
+        learns: of each kind of scope, and of each scope while no challenge came.
+        Whoever has a grant must say when it is over (`note_over`)."""
         credential = self._endpoint.credential
         if credential is not None and credential.token is not None:
             return Grant(bearer(credential.token))
+        ahead_for = await self._go_ahead(scope)
+        if ahead_for:
+            return Grant(ahead_for=ahead_for)
         way_in = self._learned.get(_kind(scope))
         if way_in is None:
             return Grant()
         return await self._take(way_in, scope, refused=None)
+
+    async def _go_ahead(self, scope: str) -> tuple[str, ...]:
+        """What this request is to find out; empty where others have done so."""
+        kind = _kind(scope)
+        ahead_for: list[str] = []
+        try:
+            for key in dict.fromkeys((kind, scope)):
+                if await self._firsts.is_first(key, lambda: kind in self._learned):
+                    ahead_for.append(key)  # noqa: PERF401 - kept where one fails
+        except BaseException:
+            self._leave(ahead_for)
+            raise
+        return tuple(ahead_for)
+
+    def _leave(self, ahead_for: Iterable[str]) -> None:
+        for key in ahead_for:
+            self._firsts.leave(key)
 
     async def answer_challenge(
         self, values: list[str], scope: str, refused: Grant
@@ -136,9 +163,24 @@ class Authorizer:
             way_in = self._way_in(_choose(parse(values)))
         if way_in is None:
             return None
-        grant = await self._take(way_in, scope, refused.authorization)
-        self._learned[_kind(scope)] = way_in
+        grant = await self._take_first(way_in, scope, refused)
         return None if grant.authorization == refused.authorization else grant
+
+    async def _take_first(self, way_in: _WayIn, scope: str, refused: Grant) -> Grant:
+        """By a way in that is remembered if it leads anywhere. Those who wait for the
+        request that found it want the same token, and get the same error."""
+        kind = _kind(scope)
+        before = self._learned.get(kind)
+        self._learned[kind] = way_in
+        self._leave(refused.ahead_for)
+        try:
+            return await self._take(way_in, scope, refused.authorization)
+        except BaseException:
+            if before is None:
+                self._learned.pop(kind, None)
+            else:
+                self._learned[kind] = before
+            raise
 
     def renewed(self, grant: Grant) -> Grant:
         """The same, with the token that has replaced its own meanwhile, if one has."""
@@ -149,8 +191,14 @@ class Authorizer:
 
     def note_accepted(self, grant: Grant) -> None:
         """A request that showed this was answered."""
+        for key in grant.ahead_for:
+            self._firsts.note_answered(key)
         if grant.kept is not None:
             grant.kept.was_accepted = True
+
+    def note_over(self, grant: Grant) -> None:
+        """The request that began with this has ended, whatever came of it."""
+        self._leave(grant.ahead_for)
 
     async def aclose(self) -> None:
         """End token requests that are under way."""

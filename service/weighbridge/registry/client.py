@@ -9,6 +9,7 @@ import httpx
 
 from weighbridge import __version__
 from weighbridge.domain.limits import (
+    ATTEMPTS,
     ERROR_BODY_BYTES,
     REQUEST_DEADLINE_S,
 )
@@ -131,11 +132,16 @@ class RegistryClient:
         return ANONYMOUS if credential is None else f"as {credential}"
 
     async def _ask_signed_in(self, question: Question) -> Answer:
+        grant = await self._authorizer.grant(question.scope)
+        try:
+            return await self._ask_with(grant, question)
+        finally:
+            self._authorizer.note_over(grant)
+
+    async def _ask_with(self, grant: Grant, question: Question) -> Answer:
         # What is half read is finished first: a kill costs all that is not.
-        attempts = _Attempts(
-            await self._authorizer.grant(question.scope),
-            is_ahead=question.operation == "config" or IS_URGENT.get(),
-        )
+        is_ahead = question.operation == "config" or IS_URGENT.get()
+        attempts = _Attempts(grant, is_ahead=is_ahead)
         for _ in range(1 + _RENEWALS):
             answer = await self._try(question, attempts)
             if answer.status != 401:
@@ -260,10 +266,12 @@ class RegistryClient:
         )
 
     async def _back_off(self, error: WeighbridgeError, attempt: int) -> None:
-        if error.retry_after is not None:
-            return  # the gate keeps everyone away until then
-        longest = _FIRST_BACK_OFF_S * 2 ** (attempt - 1)
+        """The pauses grow. Where the registry asked for a longer one, the gate keeps
+        everyone away for so long; a shorter one does not shorten ours."""
+        longest = _FIRST_BACK_OFF_S * 2 ** (min(attempt, ATTEMPTS - 1) - 1)
         wait = longest * (1 + self._clock.jitter()) / 2
+        if wait <= (error.retry_after or 0.0):
+            return
         self.counts.note_wait(wait)
         await self._clock.sleep(wait)
 

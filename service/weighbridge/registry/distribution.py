@@ -125,9 +125,15 @@ class DistributionRegistry:
             return Digest(claims[0])
         return None
 
-    async def get_manifest(self, repository: str, reference: str) -> ManifestAnswer:
-        question = self._questions.manifest(
-            "manifest_get", repository, reference, _FORBIDDEN
+    async def get_manifest(
+        self,
+        repository: str,
+        reference: str,
+        limit_bytes: int = limits.MANIFEST_BODY_BYTES,
+    ) -> ManifestAnswer:
+        question = replace(
+            self._questions.manifest("manifest_get", repository, reference, _FORBIDDEN),
+            body_limit=limit_bytes,
         )
         wanted = Digest(reference) if is_digest(reference) else None
 

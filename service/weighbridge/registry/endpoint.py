@@ -5,14 +5,13 @@ from typing import Final
 
 import httpx
 
+from weighbridge.domain.reference import LOGIN_HINT, without_login
+from weighbridge.domain.registry_address import DOCKER_HUB, DOCKER_HUB_NAMES
 from weighbridge.errors import UsageError
 from weighbridge.net.guard import Reach, reach_of_host
 from weighbridge.net.route import origin
 from weighbridge.ports import Pacing
 from weighbridge.registry.credentials import Credential
-
-DOCKER_HUB: Final = "registry-1.docker.io"
-"""The host behind the name docker.io, which itself serves a web site."""
 
 REMOTE_CONCURRENCY: Final = 8
 REMOTE_REQUESTS_PER_SECOND: Final = 20.0
@@ -59,20 +58,22 @@ class Endpoint:
         return self.url.startswith("http://") and self.ceiling is not Reach.LOOPBACK
 
 
-def registry_url(address: str, *, plain_http: bool = False) -> str:
+def registry_url(address: str, *, plain_http: bool | None = None) -> str:
     """The URL of `host[:port]` or `http(s)://host[:port]` as a person writes it.
 
     As docker does it: loopback speaks plain HTTP, all others HTTPS unless
-    `plain_http` is said, and docker.io means Docker Hub. Raises
+    `plain_http` says it, and docker.io means Docker Hub. Raises
     UsageError(invalid_registry), AddressRefused for an address never reached.
     """
     scheme, separator, rest = address.rpartition("://")
     host = rest.rstrip("/")
     url = _parsed(f"{scheme or 'https'}://{host}", address)
     if not separator:
-        is_plain = plain_http or reach_of_host(url.host) is Reach.LOOPBACK
+        is_plain = plain_http
+        if is_plain is None:
+            is_plain = reach_of_host(url.host) is Reach.LOOPBACK
         url = url.copy_with(scheme="http" if is_plain else "https")
-    if url.host in ("docker.io", "index.docker.io"):
+    if url.host in DOCKER_HUB_NAMES:
         url = url.copy_with(host=DOCKER_HUB)
     return str(url).rstrip("/")
 
@@ -100,13 +101,7 @@ def no_registry(address: str) -> UsageError:
     """The error for what is no registry's address."""
     fault = " with a user or a password before it" if "@" in address else ""
     return UsageError(
-        f"{_without_userinfo(address)!r}{fault} is not the address of a registry",
+        f"{without_login(address)!r}{fault} is not the address of a registry",
         code="invalid_registry",
-        hint="write host, host:port or https://host:port; credentials go to `auth`",
+        hint=LOGIN_HINT if fault else "write host, host:port or https://host:port",
     )
-
-
-def _without_userinfo(text: str) -> str:
-    """What may be shown of a text in which a password may stand before an `@`."""
-    _, at, after = text.rpartition("@")
-    return f"...@{after}" if at else text

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Final
 
 from weighbridge.domain.digest import Digest
+from weighbridge.domain.limits import MANIFEST_BODY_BYTES
 from weighbridge.domain.listing import RepositoryPage, TagPage
 from weighbridge.domain.rate_limit import RateLimit
 from weighbridge.errors import (
@@ -107,7 +108,12 @@ class HubRegistry:
         """Costs no pull."""
         return await self._registry.head_manifest(full_name(repository), reference)
 
-    async def get_manifest(self, repository: str, reference: str) -> ManifestAnswer:
+    async def get_manifest(
+        self,
+        repository: str,
+        reference: str,
+        limit_bytes: int = MANIFEST_BODY_BYTES,
+    ) -> ManifestAnswer:
         """Costs a pull. Raises QuotaSpent without a request where none may be spent."""
         name = full_name(repository)
         scope = pull_scope(name)
@@ -115,7 +121,7 @@ class HubRegistry:
             scope, lambda: self._registry.head_manifest(name, reference)
         ):
             try:
-                return await self._registry.get_manifest(name, reference)
+                return await self._registry.get_manifest(name, reference, limit_bytes)
             except RateLimited as exc:
                 if exc.retryable:
                     raise

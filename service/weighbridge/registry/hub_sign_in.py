@@ -79,6 +79,9 @@ class HubSignIn:
     def note_accepted(self, grant: Grant) -> None:
         """Nothing depends on it: a token ends by the clock."""
 
+    def note_over(self, grant: Grant) -> None:
+        """Nobody waits for it."""
+
     async def aclose(self) -> None:
         """Whoever asks for a token does so in a request of its own."""
 

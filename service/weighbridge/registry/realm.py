@@ -6,11 +6,12 @@ from typing import Final
 
 import httpx
 
+from weighbridge.domain.registry_address import DOCKER_HUB
 from weighbridge.errors import AddressRefused, AuthError
 from weighbridge.net.guard import Reach, reach_of_host
 from weighbridge.net.redact import redact_url
 from weighbridge.net.route import origin
-from weighbridge.registry.endpoint import DOCKER_HUB, Endpoint
+from weighbridge.registry.endpoint import Endpoint
 
 # A registry on the left may have its token server on the right. A shared parent
 # domain proves nothing: azurecr.io, jfrog.io and pkg.dev hold many tenants.

@@ -90,8 +90,8 @@ def refusal(
 
 
 def asked_wait(answer: Answer, now: datetime) -> float | None:
-    """Seconds that Retry-After asks for, None where it is absent. Docker Hub's API
-    calls it X-Retry-After."""
+    """Seconds that Retry-After asks for, None where it is absent or asks for no wait.
+    Docker Hub's API calls it X-Retry-After."""
     for name in ("retry-after", "x-retry-after"):
         if name in answer.headers:
             return retry_after.parse(answer.headers.get(name), now)
@@ -193,5 +193,5 @@ def _sign_in(question: Question, who: str) -> str:
             " in `repositories`"
         )
     if who == ANONYMOUS:
-        return "give `auth` for this registry, or run `docker login`"
+        return "give `auth` for it, run `docker login`, or --user NAME"
     return "check the user name and password, and what this user may read"

@@ -22,5 +22,8 @@ class SignIn(Protocol):
     def note_accepted(self, grant: Grant) -> None:
         """A request that showed this was answered."""
 
+    def note_over(self, grant: Grant) -> None:
+        """The request that began with this has ended, whatever came of it."""
+
     async def aclose(self) -> None:
         """End what is under way."""

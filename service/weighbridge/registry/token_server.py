@@ -64,7 +64,7 @@ class TokenServer:
                 code="unauthorized",
                 hint="check the user name and password in `auth`"
                 if request.authorization
-                else "give `auth` for this registry, or run `docker login`",
+                else "give `auth` for it, run `docker login`, or --user NAME",
             )
         return parse_token(answer.content or b"", self._clock.now())
 

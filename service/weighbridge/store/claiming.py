@@ -17,12 +17,12 @@ from sqlalchemy import (
     case,
     func,
     literal,
-    or_,
     select,
     update,
 )
 
 from weighbridge.errors import StaleFence
+from weighbridge.store.ahead import is_leased, is_unleased
 from weighbridge.store.models import (
     repositories,
     repository_manifests,
@@ -99,7 +99,7 @@ def claim(
     if only_due and (row.due_at > now or row.gone_at is not None):
         return None
     is_own = bool(owner) and row.lease_owner == owner
-    if _is_held(row.lease_until, now) and not is_own and not is_gone(row.lease_owner):
+    if is_leased(row.lease_until, now) and not is_own and not is_gone(row.lease_owner):
         return None
     taken = connection.execute(
         update(repositories)
@@ -153,13 +153,9 @@ def _put_off(due_at: datetime, starts: int, now: datetime) -> datetime:
     return max(due_at, now + pause) if pause else due_at
 
 
-def _is_held(lease_until: datetime | None, now: datetime) -> bool:
-    return lease_until is not None and lease_until > now
-
-
 def is_free(now: datetime) -> ColumnElement[bool]:
     """Repositories that nobody works on, as a condition."""
-    return or_(_table.lease_until.is_(None), _table.lease_until <= now)
+    return is_unleased(_table.lease_until, now)
 
 
 def _count_tags(connection: Connection, repository_id: int) -> int:

@@ -15,6 +15,7 @@ from weighbridge.store.dialect.clock import time_of_server
 from weighbridge.store.session import Database
 
 _TRIPS: Final = 3
+_HOLDS_FOR_S: Final = 60.0
 
 
 def _our_time() -> datetime:
@@ -57,6 +58,15 @@ class DatabaseClock:
         shortest = min(trips, key=lambda trip: trip.took_s)
         if shortest.stated is not None:
             self._measured = (shortest.stated.astimezone(UTC), shortest.middle)
+
+    def refresh(self) -> None:
+        """`measure`, unless that was within the last minute: the server's clock may be
+        put right meanwhile. Raises StoreError."""
+        if (
+            self._measured is None
+            or self._monotonic() - self._measured[1] >= _HOLDS_FOR_S
+        ):
+            self.measure()
 
     def _trip(self, connection: Connection) -> "_Trip":
         before = self._monotonic()

@@ -10,6 +10,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, select, update
 
 from weighbridge.domain.report import RepositoryState
+from weighbridge.store.ahead import SLACK, is_leased, is_past
 from weighbridge.store.models import (
     registries,
     repositories,
@@ -76,7 +77,7 @@ def begin_crawl(
     is_ours = bool(owner) and row.crawl_owner == owner
     if row.crawl_started_at is not None:
         is_other = not is_ours and not is_gone(row.crawl_owner)
-        runs_on = is_other and row.crawl_until > now
+        runs_on = is_other and is_leased(row.crawl_until, now)
         if runs_on:
             return CrawlRecord(now, is_resumed=False, is_recorded=False)
     # Asked again by the same crawl, since the answer to its commit was lost.
@@ -84,6 +85,7 @@ def begin_crawl(
     is_resumed = (
         row.crawl_started_at is not None
         and not is_own
+        and is_past(row.crawl_started_at, now)
         and row.crawl_started_at > now - timedelta(seconds=resume_s)
     )
     since = row.crawl_started_at if is_resumed else now
@@ -125,13 +127,13 @@ def end_crawl(connection: Connection, registry_id: int, owner: str) -> None:
 
 
 def visited(
-    connection: Connection, registry_id: int, since: datetime
+    connection: Connection, registry_id: int, since: datetime, now: datetime
 ) -> dict[int, Visited]:
     """The repositories that were looked at since then and answered, by id."""
     return _visited(
         connection,
         registry_id,
-        repositories.c.last_pass_at >= since,
+        repositories.c.last_pass_at.between(since, now + SLACK),
         repositories.c.state.not_in(_SAYS_NOTHING),
     )
 

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, select, update
 
+from weighbridge.store.ahead import is_leased
 from weighbridge.store.claiming import STARTS, pause_after
 from weighbridge.store.dialect import NewRows
 from weighbridge.store.models import jobs
@@ -50,8 +51,7 @@ def due_jobs(
 
 
 def _is_due(row: Row[*tuple[Any, ...]], now: datetime) -> bool:
-    is_held = row.lease_until is not None and row.lease_until > now
-    if is_held and not is_gone(row.lease_owner):
+    if is_leased(row.lease_until, now) and not is_gone(row.lease_owner):
         return False
     is_cut_off = row.lease_until is not None and row.attempts < STARTS
     return bool(row.due_at <= now or is_cut_off)

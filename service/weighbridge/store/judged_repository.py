@@ -16,6 +16,7 @@ _READ: Final = (
         repositories.c.complete_passes,
         repository_summaries.c.deduplicated_bytes,
         repository_summaries.c.newest_tag,
+        repository_summaries.c.newest_image_id,
     )
     .join_from(repositories, registries, registries.c.id == repositories.c.registry_id)
     .join(
@@ -38,6 +39,7 @@ class JudgedRepository(NamedTuple):
     complete_passes: int
     deduplicated_bytes: int
     newest_tag: str | None
+    newest_image_id: int | None
 
 
 def find_judged(connection: Connection, repository_id: int) -> JudgedRepository | None:

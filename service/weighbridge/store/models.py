@@ -53,6 +53,7 @@ registries = Table(
     Column("name", UTF8, nullable=False, unique=True),
     Column("kind", Text, nullable=False),
     Column("url", UTF8, nullable=False),
+    Column("address", UTF8, nullable=False),  # of the URL: see `registry_address`
     Column("storage_scope", Text, nullable=False),
     Column("address_class", Text),  # the first ever seen, see docs/security.md
     Column("interval_s", Integer, nullable=False),
@@ -76,10 +77,12 @@ registries = Table(
     Column("rate_limit_window_s", BigInteger),
     Column("rate_limit_seen_at", Moment),
     Column("revision", BigInteger, nullable=False),
+    Index(None, "address"),
 )
 
 # The sets inside which a registry keeps a blob once: the whole registry (named ""),
-# a project, or a repository. Their numbers are the settler's alone.
+# a project, or a repository. Several entries of one address have a row each: its rows
+# of one name are the parts of one scope. Their numbers are the settler's alone.
 storage_scopes = Table(
     "storage_scopes",
     metadata,
@@ -494,6 +497,12 @@ repository_summaries = Table(
     Column("is_unmeasured", Boolean, nullable=False),
     Column("changed_at", Moment, nullable=False),  # by `refresh_summary`
     Column("revision", BigInteger, nullable=False),  # counts every change of the row
+    # Live tags that stand over a limit of theirs: the rows of `over_tags`, counted.
+    Column("over_tags", BigInteger, nullable=False),
+    # What these were found by (`PolicySet.mark_of`); "" for no limit at all.
+    Column("limits_mark", Text, nullable=False),
+    # Of some it is not known yet, as their layers are not measured.
+    Column("over_waits", Boolean, nullable=False),
     # The order in which repositories are listed where no other one is asked for.
     Index(None, "newest_compressed_bytes", "repository_id"),
 )

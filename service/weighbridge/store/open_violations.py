@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, bindparam, func, or_, select
 
 from weighbridge.domain.message import NotificationEvent
-from weighbridge.domain.policy import Severity
+from weighbridge.domain.policy import LimitKey, Severity
 from weighbridge.store.dialect import among_ids, listed, settles_at_once
 from weighbridge.store.models import repositories
 from weighbridge.store.outbox import REVOCABLE
@@ -16,7 +16,8 @@ from weighbridge.store.push_tables import notifications, violations
 from weighbridge.store.violations import ViolationKey
 
 FLAPPING: Final = timedelta(hours=24)
-"""An episode that begins so soon after the last one ended goes on with it."""
+"""An episode that begins so soon after the last one ended goes on with it, and no
+notification is sent, unless it is heavier than what was notified of."""
 RECENT: Final = timedelta(days=30)
 """A cause that two repositories had within so long is one that they share."""
 
@@ -34,6 +35,7 @@ _OPEN: Final = (
         _table.tag,
         _table.image_id,
         _table.is_silent,
+        _table.notified_amount,
         _table.team,
         _table.severity,
     )
@@ -44,7 +46,7 @@ _OPEN: Final = (
     .order_by(_table.id)
 )
 _ENDED: Final = (
-    select(_table.id)
+    select(_table.id, _table.notified_amount)
     .where(
         _table.repository_id == bindparam("repository"),
         *(column == bindparam(f"the_{column.name}") for column in _KEY),
@@ -74,6 +76,7 @@ _SHARING: Final = (
         .scalar_subquery(),
         _table.before_image_id,
         _table.image_id,
+        _table.limit_key,
     )
     .where(
         _table.cause_key == bindparam("key"),
@@ -92,6 +95,7 @@ _CAUSED: Final = (
         _table.cause_key,
         _table.before_image_id,
         _table.image_id,
+        _table.limit_key,
     )
     .where(among_ids(_table.id), _table.cause_key.is_not(None))
     .order_by(_table.id)
@@ -109,15 +113,24 @@ _TOLD: Final = (
 
 @dataclass(frozen=True, slots=True)
 class OpenViolation:
-    """An episode that is not over. `tag`, `image_id`: of its last image; `whose`: team
-    and severity, by which it finds its way to channels."""
+    """An episode that is not over. `tag`, `image_id`: of its last image;
+    `notified_amount`: what it had when a notification was sent, None where none was;
+    `whose`: team and severity, by which it finds its way to channels."""
 
     id: int
     key: ViolationKey
     tag: str | None
     image_id: int | None
     is_silent: bool
+    notified_amount: int | None
     whose: tuple[str | None, Severity]
+
+
+class Ended(NamedTuple):
+    """An episode that is over."""
+
+    id: int
+    notified_amount: int | None
 
 
 class Caused(NamedTuple):
@@ -128,6 +141,7 @@ class Caused(NamedTuple):
     cause_key: bytes
     before_image_id: int | None
     image_id: int | None
+    limit_key: LimitKey
 
 
 class Sharing(NamedTuple):
@@ -138,25 +152,26 @@ class Sharing(NamedTuple):
     scope_id: int
     before_image_id: int | None
     image_id: int | None
+    limit_key: LimitKey
 
 
 def find_open(connection: Connection, repository_id: int) -> list[OpenViolation]:
     """The episodes of a repository that are not over, the oldest first."""
     rows = connection.execute(_OPEN, {"repository": repository_id})
     return [
-        OpenViolation(row.id, ViolationKey(*row[1:5]), *row[5:8], whose=tuple(row[8:]))
+        OpenViolation(row.id, ViolationKey(*row[1:5]), *row[5:9], whose=tuple(row[9:]))
         for row in rows
     ]
 
 
 def find_ended(
     connection: Connection, repository_id: int, key: ViolationKey, now: datetime
-) -> int | None:
+) -> Ended | None:
     """The episode that ended so short a time ago that the next one goes on with it."""
     named = {f"the_{name}": value for name, value in key._asdict().items()}
     parameters = {"repository": repository_id, "since": now - FLAPPING, **named}
-    found: int | None = connection.execute(_ENDED, parameters).scalar()
-    return found
+    row = connection.execute(_ENDED, parameters).one_or_none()
+    return None if row is None else Ended(*row)
 
 
 def find_told(

@@ -1,7 +1,7 @@
 """When messages are due: a few probes of an index a channel, however many wait."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -17,15 +17,13 @@ from sqlalchemy import (
 )
 
 from weighbridge.domain.grouping import LONGEST_PAUSE
+from weighbridge.store.ahead import SLACK, is_leased
 from weighbridge.store.process_mark import is_gone
 from weighbridge.store.push_tables import notification_groups
 from weighbridge.store.types import Moment, microseconds
 
 _TRIED: Final = 20
 """Groups that are looked at for one that nobody else has."""
-_LONGEST_LEASE: Final = timedelta(minutes=5)
-_SLACK: Final = timedelta(minutes=1)
-"""The clocks of two processes may be apart, though never as far as that."""
 
 _group = notification_groups.c
 _SOON: Final = bindparam("soon", type_=BigInteger())
@@ -94,9 +92,7 @@ def due_groups(
 
 def is_free(group: Row[*tuple[Any, ...]], now: datetime) -> bool:
     """Whether nobody has it in hand."""
-    until = group.lease_until
-    is_held = until is not None and now < until <= now + _LONGEST_LEASE
-    return not is_held or is_gone(group.lease_owner)
+    return not is_leased(group.lease_until, now) or is_gone(group.lease_owner)
 
 
 def _is_any_free(connection: Connection, channel: str, now: datetime) -> bool:
@@ -106,7 +102,7 @@ def _is_any_free(connection: Connection, channel: str, now: datetime) -> bool:
 def _too_late(
     connection: Connection, channel: str, now: datetime
 ) -> list[Row[*tuple[Any, ...]]]:
-    soon = now + _SLACK
+    soon = now + SLACK
     parameters = {
         "channel": channel,
         "latest": soon + LONGEST_PAUSE,

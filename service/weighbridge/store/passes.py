@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 
 from weighbridge.domain.report import RepositoryState
+from weighbridge.store.ahead import SLACK
 from weighbridge.store.claiming import Claim, hold, is_ours, stale
 from weighbridge.store.dialect import NewRows
 from weighbridge.store.models import pass_chunks, passes, repositories, tags
@@ -130,7 +131,9 @@ def open_pass(
         )
         .order_by(passes.c.id.desc())
     ).all()
-    is_young = bool(left) and left[0].started_at > now - timedelta(seconds=resume_s)
+    is_young = bool(left) and (
+        now - timedelta(seconds=resume_s) < left[0].started_at <= now + SLACK
+    )
     for row in left[is_young:]:
         _interrupt(connection, row.id, now)
     if not is_young:
@@ -248,7 +251,7 @@ def close_pass(
             last_pass_at=now,
             last_complete_pass_at=now
             if result.complete
-            else _table.last_complete_pass_at,
+            else _not_to_come(_table.last_complete_pass_at, now),
             complete_passes=_table.complete_passes + int(result.complete),
             # From now on whatever comes is somebody's push.
             is_silent=False if result.complete else _table.is_silent,
@@ -293,6 +296,13 @@ def _is_closed(connection: Connection, held: Claim, pass_id: int) -> bool:
         )
     ).one_or_none()
     return closed is not None
+
+
+def _not_to_come(
+    column: ColumnElement[datetime | None], now: datetime
+) -> ColumnElement[datetime | None]:
+    """A clock that was ahead has written it; it would look fresh until then."""
+    return case((column > now + SLACK, literal(now, Moment())), else_=column)
 
 
 def _unless_gone(state: RepositoryState) -> ColumnElement[str]:

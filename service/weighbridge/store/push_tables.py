@@ -78,8 +78,8 @@ unjudged = Table(
     sqlite_with_rowid=False,
 )
 
-# An episode: a limit was exceeded by a stream of tags (those that differ in their
-# numbers only), from the push that did it to one that does not.
+# An episode: the newest image of a stream of tags (those that differ in their numbers
+# only) exceeds a limit, from the push that did it to one that is within.
 violations = Table(
     "violations",
     metadata,
@@ -103,12 +103,19 @@ violations = Table(
     # What it is to have the same cause: see domain/cause.py. None: no cause known.
     Column("cause_key", LargeBinary),
     Column("cause", UTF8),  # JSON, see store/violations.py
-    Column("is_silent", Boolean, nullable=False),  # nobody is told
+    Column("is_silent", Boolean, nullable=False),  # nobody is notified
+    # What it had when a notification of it was sent. None: none was.
+    Column("notified_amount", BigInteger),
     Column("opened_at", Moment, nullable=False),
     Column("pushed_at", Moment),
     Column("changed_at", Moment, nullable=False),
     Column("closed_at", Moment),
     Column("closed_by", Text),
+    # The image that is within, where there is one.
+    Column("within_tag", UTF8),
+    Column("within_image_id", BigInteger),
+    Column("within_digest", DigestBytes),
+    Column("within_amount", BigInteger),
 )
 Index(
     "uq_violations_open",
@@ -137,13 +144,37 @@ Index(
     sqlite_where=violations.c.closed_at.is_not(None),
     postgresql_where=violations.c.closed_at.is_not(None),
 )
-# What began within a day, of which Alertmanagers are told again and again.
-Index("ix_violations_opened_at", violations.c.opened_at)
+# What ended just now, of which Alertmanagers are notified for some minutes more.
+Index(
+    "ix_violations_closed_at",
+    violations.c.closed_at,
+    sqlite_where=violations.c.closed_at.is_not(None),
+    postgresql_where=violations.c.closed_at.is_not(None),
+)
 Index(
     "ix_violations_cause_key",
     violations.c.cause_key,
     sqlite_where=violations.c.cause_key.is_not(None),
     postgresql_where=violations.c.cause_key.is_not(None),
+)
+
+# Tags that stand over a limit of theirs, whatever came after them: a row for each
+# platform and limit. Written with the verdict of whoever moved the tag, and swept where
+# policies or sizes changed (`store/over_tags.py`).
+over_tags = Table(
+    "over_tags",
+    metadata,
+    Column("repository_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("tag_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("platform", UTF8, primary_key=True),
+    Column("limit_key", Text, primary_key=True),
+    Column("policy", UTF8, nullable=False),
+    Column("team", UTF8),
+    Column("severity", Text, nullable=False),
+    Column("image_id", BigInteger, nullable=False),
+    Column("limit_amount", BigInteger, nullable=False),  # bytes, or a number of layers
+    Column("amount", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 # Violations that somebody has accepted for a while.

@@ -2,13 +2,19 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from sqlalchemy import BigInteger, Connection, and_, bindparam, case, func, select
 
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import Role
-from weighbridge.domain.platform import Platform, reference_platform
+from weighbridge.domain.platform import (
+    Listed,
+    Platform,
+    choose,
+    pulled_as,
+    reference_platform,
+)
 from weighbridge.store.claims import FactsState
 from weighbridge.store.dialect import Rows, among_ids, listed
 from weighbridge.store.ledger.facts import HAS_FACTS
@@ -24,6 +30,7 @@ from weighbridge.store.models import (
 )
 from weighbridge.store.stored_images import NO_SCOPE
 
+_Path: TypeAlias = tuple[tuple[Platform | None, int], ...]
 _LEADS_TO_IMAGES: Final[tuple[Role, ...]] = ("image", "index")
 _ALL: Final[tuple[Role, ...]] = ("image", "index", "attestation", "artifact")
 _MEMBERS: Final = (
@@ -112,14 +119,40 @@ class Graph:
     members: Mapping[int, Sequence[Member]]
 
     def images_of(self, target: int) -> dict[Platform, int]:
-        """The image ids that a target leads to, by platform; the first one that an
-        index lists for a platform counts, as it does for a client."""
-        found: dict[Platform, int] = {}
-        for child in self._walk(target, _LEADS_TO_IMAGES):
-            node = self.nodes[child.child_id]
-            if node.platform is not None and child.role == "image":
-                found.setdefault(node.platform, node.id)
-        return found
+        """The image ids that a target leads to, by platform: those that are pulled,
+        see `platform.choose`."""
+        return choose(self._images(target))[0]
+
+    def passed_over(self, target: int) -> list[Listed[int]]:
+        """Images that an index lists for a platform that it has another one for."""
+        return choose(self._images(target))[1]
+
+    def _images(self, target: int) -> Iterator[Listed[int]]:
+        """Every entry that is an image; an index that is listed again leads nowhere
+        new."""
+        itself = self.nodes[target]
+        if itself.platform is not None:
+            yield Listed(itself.platform, (), target)
+            return
+        seen: set[int] = set()
+        waiting: list[tuple[int, _Path]] = [(target, ())]
+        while waiting:
+            index, path = waiting.pop()
+            if index in seen or self.nodes[index].state not in KEPT_STATES:
+                continue
+            seen.add(index)
+            below: list[tuple[int, _Path]] = []
+            for place, member in enumerate(self.members.get(index, ())):
+                if member.role not in _LEADS_TO_IMAGES:
+                    continue
+                here = (*path, (member.platform, place))
+                said = self.nodes[member.child_id].platform
+                if said is None:
+                    below.append((member.child_id, here))
+                else:
+                    platform = pulled_as(member.platform, said)
+                    yield Listed(platform, here, member.child_id)
+            waiting.extend(reversed(below))
 
     def children_of(self, target: int) -> list[Member]:
         """All that lies below a target, each manifest once, in the index's order."""

@@ -55,6 +55,33 @@ def recent_images(
     ]
 
 
+def knows_images(connection: Connection, registry: str, repository: str) -> bool:
+    """Whether what `recent_images` finds is all that there is: the repository was
+    crawled to its end, or the registry said that it does not have it."""
+    found = connection.execute(
+        select(
+            registries.c.last_complete_discovery_at,
+            repositories.c.id,
+            repositories.c.last_complete_pass_at,
+            repositories.c.state,
+        )
+        .join_from(
+            registries,
+            repositories,
+            (repositories.c.registry_id == registries.c.id)
+            & (repositories.c.name == repository),
+            isouter=True,
+        )
+        .where(registries.c.name == registry)
+    ).one_or_none()
+    if found is None:
+        return False
+    if found.id is None:
+        return found.last_complete_discovery_at is not None
+    is_whole = found.last_complete_pass_at is not None
+    return is_whole or found.state in ("missing", "gone")
+
+
 def _latest_first(
     pointed: Sequence[Pointed],
     found: Mapping[int, Mapping[str, StreamImage]],

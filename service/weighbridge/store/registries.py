@@ -7,8 +7,12 @@ from datetime import datetime
 from sqlalchemy import Connection, case, literal, or_, select, update
 
 from weighbridge.domain.rate_limit import RateLimit
+from weighbridge.domain.registry_address import registry_address
 from weighbridge.domain.report import RegistryState
+from weighbridge.store.adoption import adopt_name
 from weighbridge.store.dialect import NewRows
+from weighbridge.store.ledger.parts import scopes_beside
+from weighbridge.store.ledger.settling import resettle
 from weighbridge.store.models import registries
 from weighbridge.store.types import Moment
 
@@ -21,6 +25,8 @@ class RegistryEntry:
                    repository
     address_class: public, private or loopback where configured or just seen for
                    the first time; None leaves what is stored
+    configured:    the names of all entries; what is known of its address under
+                   another name is taken over. None: under its own name only
     """
 
     name: str
@@ -29,34 +35,43 @@ class RegistryEntry:
     storage_scope: str
     address_class: str | None
     interval_s: int
+    configured: frozenset[str] | None = None
 
 
 def put_registry(connection: Connection, entry: RegistryEntry, now: datetime) -> int:
     """Add the registry or bring its row up to date; returns its id.
 
-    A new URL is a new host: what was known of the old one's address is forgotten.
+    A new address is a new host: which class of addresses the old one had is forgotten,
+    and what its repositories share with other entries is settled anew.
     """
+    if entry.configured is not None:
+        adopt_name(connection, entry.name, entry.url, entry.configured)
     found = connection.execute(
         select(registries).where(registries.c.name == entry.name)
     ).one_or_none()
     configured: dict[str, object] = {
         "kind": entry.kind,
         "url": entry.url,
+        "address": registry_address(entry.url),
         "storage_scope": entry.storage_scope,
         "address_class": entry.address_class,
         "interval_s": entry.interval_s,
     }
     if found is None:
         return _add(connection, entry.name, configured, now)
-    if entry.address_class is None and entry.url == found.url:
+    has_moved = configured["address"] != found.address
+    if entry.address_class is None and not has_moved:
         configured["address_class"] = found.address_class
     registry_id: int = found.id
+    left = scopes_beside(connection, registry_id) if has_moved else []
     if any(found._mapping[key] != value for key, value in configured.items()):
         connection.execute(
             update(registries)
             .where(registries.c.id == registry_id)
             .values(**configured, revision=registries.c.revision + 1)
         )
+    if has_moved:
+        resettle(connection, {*left, *scopes_beside(connection, registry_id)})
     return registry_id
 
 
@@ -82,10 +97,15 @@ def _add(
     return added
 
 
-def find_address_class(connection: Connection, name: str) -> str | None:
-    """The class of addresses that the registry's host had when first seen."""
+def find_address_class(connection: Connection, url: str) -> str | None:
+    """The class of addresses that this URL's host had when first seen, by whatever
+    name the registry was called."""
+    table = registries.c
     found: str | None = connection.execute(
-        select(registries.c.address_class).where(registries.c.name == name)
+        select(table.address_class)
+        .where(table.address == registry_address(url), table.address_class.is_not(None))
+        .order_by(table.id)
+        .limit(1)
     ).scalar()
     return found
 

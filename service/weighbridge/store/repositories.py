@@ -16,6 +16,7 @@ from sqlalchemy import (
 )
 
 from weighbridge.domain.report import RepositoryState
+from weighbridge.store.adoption import adopt_repositories
 from weighbridge.store.dialect import NewRows, among_ids, among_texts, listed
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import (
@@ -69,6 +70,9 @@ _NEW_SUMMARIES: Final = NewRows(
     "is_unmeasured",
     "changed_at",
     "revision",
+    "over_tags",
+    "limits_mark",
+    "over_waits",
 )
 
 
@@ -77,9 +81,13 @@ def put_repositories(
 ) -> dict[str, int]:
     """Add the repositories that are new, due at once; returns the id of each name.
 
-    Those that come before the registry was ever listed to its end are silent.
+    Those that another entry of the address has brought in are taken over. Those that
+    come before the registry was ever listed to its end are silent.
     """
     known = _find(connection, registry_id, names)
+    if set(names) - known.keys():
+        adopt_repositories(connection, registry_id, set(names) - known.keys(), now)
+        known = _find(connection, registry_id, names)
     new = sorted(set(names) - known.keys())
     if new:
         scopes = put_scopes(connection, registry_id, new)
@@ -103,9 +111,8 @@ def put_empty_summaries(
 ) -> None:
     """Add rows of the read model that count nothing yet; `is_stale`: there may be
     something to count."""
-    rows = [
-        (r, 0, 0, 0, 0, 0, is_stale, False, is_stale, now, 0) for r in repository_ids
-    ]
+    found = (0, 0, 0, 0, 0, is_stale, False, is_stale, now, 0, 0, "", False)
+    rows = [(repository, *found) for repository in repository_ids]
     _NEW_SUMMARIES.add(connection, rows)
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Connection, bindparam, select
 
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.measure import CompressedConfidence, Confidence
-from weighbridge.domain.platform import Platform, matches
+from weighbridge.domain.platform import Platform, matches, pulled_for
 from weighbridge.domain.sizes import weigh_image
 from weighbridge.domain.weighing import WeighedImage
 from weighbridge.store.dialect import Rows, among_ids, listed
@@ -129,9 +129,9 @@ def _of_platforms(
 ) -> dict[str, int]:
     chosen: dict[str, int] = {}
     for wanted in platforms:
-        for platform, image in found.items():
-            if matches(platform, wanted):
-                chosen.setdefault(str(wanted), image)
+        platform = pulled_for(found, wanted)
+        if platform is not None:
+            chosen[str(wanted)] = found[platform]
     if not chosen and (leading := headline(found, platforms)) is not None:
         platform, image = leading
         # A version of Windows is another one with every build.

@@ -54,6 +54,21 @@ _EARLIER: Final = Rows(
 )
 
 
+_NEWEST: Final = (
+    select(_tag.id, _tag.name, _tag.target_id, _tag.moved_at, _tag.pushed_at)
+    .where(
+        _tag.repository_id == bindparam("repository"),
+        _tag.target_id.is_not(None),
+        _tag.gone_at.is_(None),
+    )
+    .order_by(
+        func.coalesce(_tag.pushed_at, _tag.moved_at).desc().nulls_last(),
+        _tag.natural_key.desc(),
+    )
+    .limit(_TAGS)
+)
+
+
 class Pointed(NamedTuple):
     """A tag pointed there, from a moment on; None: from before our first look."""
 
@@ -111,6 +126,31 @@ def read_streams(
         + [pointed for tag in some for pointed in earlier.get(tag.id, ())]
         for stream, some in found.items()
     }
+
+
+def newest_tags(
+    connection: Connection, repository_id: int, streams: Collection[str]
+) -> dict[str, StreamTag]:
+    """The newest live tag of each stream of names; a tag that was moved is a stream of
+    its own, and no part of one. A stream that none of the latest tags belongs to is
+    left out."""
+    found: dict[str, StreamTag] = {}
+    lacking = set(streams)
+    if not lacking:
+        return found
+    rows = connection.execute(_NEWEST, {"repository": repository_id})
+    for part in rows.partitions(100):
+        some = [StreamTag._make(row) for row in part]
+        some = [tag for tag in some if stream_of(tag.name) in lacking]
+        moved = earlier_targets(connection, some)
+        for tag in some:
+            if tag.id not in moved:
+                found.setdefault(stream_of(tag.name), tag)
+        lacking -= found.keys()
+        if not lacking:
+            break
+    rows.close()
+    return found
 
 
 def _latest_tags(

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, bindparam, or_, select
+from sqlalchemy import Connection, Row, Select, bindparam, func, select
 
 from weighbridge.domain.message import NotificationEvent, Told
 from weighbridge.store.cause_column import read_cause
@@ -24,10 +24,9 @@ from weighbridge.store.push_tables import violations
 from weighbridge.store.types import Moment
 from weighbridge.store.waivers import active_waivers
 
-OPEN_FOR: Final = timedelta(hours=24)
-"""An Alertmanager is told so long of what was opened."""
 CLOSED_FOR: Final = timedelta(minutes=5)
-"""And so long of what was closed, as its documentation wants it."""
+"""An Alertmanager is notified so long of what was closed, as its documentation wants
+it."""
 
 _table = violations.c
 
@@ -46,7 +45,11 @@ def _told(*where: Any) -> Select[*tuple[Any, ...]]:  # conditions are of any kin
             in_scope(
                 violations.join(repositories, repositories.c.id == _table.repository_id)
                 .join(registries, registries.c.id == repositories.c.registry_id)
-                .outerjoin(images, images.c.id == _table.image_id),
+                .outerjoin(
+                    images,
+                    images.c.id
+                    == func.coalesce(_table.within_image_id, _table.image_id),
+                ),
                 repositories.c.scope_id,
             )
         )
@@ -58,17 +61,19 @@ _OF_THESE: Final = _told(among_ids(_table.id))
 _EXCESSES: Final = select(_table.id, _table.limit_amount, _table.amount).where(
     among_ids(_table.id)
 )
-# In the order of their index: of years of violations only a day is read.
-_FIRING: Final = (
+# Each in the order of its index: of years of violations only what is open is read, and
+# some minutes.
+_OPEN: Final = (
+    _told(_table.closed_at.is_(None), _table.is_silent.is_(False))
+    .order_by(_table.id.desc())
+    .limit(bindparam("most"))
+)
+_CLOSED: Final = (
     _told(
+        _table.closed_at > bindparam("closed_after", type_=Moment()),
         _table.is_silent.is_(False),
-        _table.opened_at > bindparam("opened_after", type_=Moment()),
-        or_(
-            _table.closed_at.is_(None),
-            _table.closed_at > bindparam("closed_after", type_=Moment()),
-        ),
     )
-    .order_by(_table.opened_at, _table.id)
+    .order_by(_table.closed_at.desc())
     .limit(bindparam("most"))
 )
 
@@ -90,20 +95,19 @@ def read_told(
 
 
 def read_firing(connection: Connection, now: datetime, most: int) -> list[Told]:
-    """What an Alertmanager is to know: what was opened within a day and is open, and
-    what was closed within some minutes. What is waived is left out."""
-    rows = connection.execute(
-        _FIRING,
-        {
-            "opened_after": now - OPEN_FOR,
-            "closed_after": now - CLOSED_FOR,
-            "most": most,
-        },
-    ).all()
+    """What an Alertmanager is to know: what is open, and what was closed within some
+    minutes; of each the latest `most`. What is waived is left out, and what was there
+    before us."""
+    parameters = {"closed_after": now - CLOSED_FOR, "most": most}
+    found = [
+        row
+        for statement in (_OPEN, _CLOSED)
+        for row in connection.execute(statement, parameters)
+    ]
     waivers = active_waivers(connection, now)
     return [
         _read(row, "opened" if row.closed_at is None else "resolved")
-        for row in rows
+        for row in sorted(found, key=lambda row: (row.opened_at, row.id))
         if not waivers.find(
             row.registry, row.repository, row.tag or "", row.limit_key, now
         )
@@ -125,20 +129,22 @@ def _heaviest(
 
 
 def _read(row: Row[*tuple[Any, ...]], event: NotificationEvent) -> Told:
+    """An end is told of the image that is within, never of the one that was over."""
+    is_within = event == "resolved" and row.within_amount is not None
     return Told(
         violation_id=row.id,
         event=event,
         registry=row.registry,
         repository=row.repository,
-        tag=row.tag or "",
-        digest=row.digest,
+        tag=(row.within_tag if is_within else row.tag) or "",
+        digest=row.within_digest if is_within else row.digest,
         platform=row.platform,
         policy=row.policy,
         team=row.team,
         severity=row.severity,
         limit_key=row.limit_key,
         limit_amount=row.limit_amount,
-        amount=row.amount,
+        amount=row.within_amount if is_within else row.amount,
         baseline_compressed_bytes=row.baseline_compressed_bytes,
         before_compressed_bytes=row.before_compressed_bytes,
         compressed_bytes=row.compressed_bytes,
@@ -149,5 +155,6 @@ def _read(row: Row[*tuple[Any, ...]], event: NotificationEvent) -> Told:
         cause=read_cause(row.cause, row.cause_key),
         opened_at=row.opened_at,
         closed_at=row.closed_at,
+        closed_by=row.closed_by,
         url=None,
     )

@@ -8,7 +8,7 @@ another repository's violation, whose row is taken only where nobody else has it
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from sqlalchemy import Connection, delete, insert, select, update
 
@@ -29,6 +29,16 @@ ClosedBy: TypeAlias = Literal["pushed", "gone", "policy"]
 sets it any more."""
 
 _table = violations.c
+_OPEN: Final = dict.fromkeys(
+    (
+        "closed_at",
+        "closed_by",
+        "within_tag",
+        "within_image_id",
+        "within_digest",
+        "within_amount",
+    )
+)
 
 
 class ViolationKey(NamedTuple):
@@ -62,6 +72,20 @@ class Offence:
     before_image_id: int | None = None
     before_compressed_bytes: int | None = None
     cause: Cause | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """The image that is within a limit which was exceeded before.
+
+    amount: what it has of what is limited
+    tag, image_id, digest: None for a limit of the whole repository
+    """
+
+    amount: int
+    tag: str | None = None
+    image_id: int | None = None
+    digest: Digest | None = None
 
 
 def open_violation(
@@ -105,25 +129,52 @@ def go_on(
     connection.execute(
         update(violations)
         .where(_table.id == violation_id)
-        .values(
-            **values,
-            is_silent=is_silent,
-            changed_at=now,
-            closed_at=None,
-            closed_by=None,
-        )
+        .values(**values, **_OPEN, is_silent=is_silent, changed_at=now)
     )
 
 
 def close_violations(
-    connection: Connection, ids: Collection[int], by: ClosedBy, now: datetime
+    connection: Connection,
+    ids: Collection[int],
+    by: ClosedBy,
+    now: datetime,
+    within: Within | None = None,
 ) -> None:
-    """End episodes."""
+    """End episodes; within: the image that is within the limit, where there is one."""
+    if not ids:
+        return
+    values: dict[str, object] = {"closed_at": now, "closed_by": by, "changed_at": now}
+    if within is not None:
+        values |= {
+            "within_tag": within.tag,
+            "within_image_id": within.image_id,
+            "within_digest": within.digest,
+            "within_amount": bounded(within.amount),
+        }
+    connection.execute(
+        update(violations)
+        .where(among_ids(_table.id), _table.closed_at.is_(None))
+        .values(**values),
+        {"ids": listed(sorted(ids))},
+    )
+
+
+def note_notified(connection: Connection, ids: Collection[int]) -> None:
+    """Remember by which amount each of these is notified of."""
     if ids:
         connection.execute(
             update(violations)
-            .where(among_ids(_table.id), _table.closed_at.is_(None))
-            .values(closed_at=now, closed_by=by, changed_at=now),
+            .where(among_ids(_table.id))
+            .values(notified_amount=_table.amount),
+            {"ids": listed(sorted(ids))},
+        )
+
+
+def forget_notified(connection: Connection, ids: Collection[int]) -> None:
+    """No notification of these was sent after all: they were over before."""
+    if ids:
+        connection.execute(
+            update(violations).where(among_ids(_table.id)).values(notified_amount=None),
             {"ids": listed(sorted(ids))},
         )
 

@@ -118,7 +118,10 @@ def create_apps(
     shared = _Shared(database, telemetry, keeper, tokens, inbox)
     web = _web_app(shared, options, now)
     hooks = Hooks(reception.hooks)
-    _add_webhooks(web, Receiver(hooks, inbox, telemetry, tokens, reception.read_s))
+    receiver = Receiver(
+        hooks, inbox, telemetry, tokens, reception.read_s, options.trusted_proxies
+    )
+    _add_webhooks(web, receiver)
     if options.of_metrics is None:
         _add_metrics(web, Metrics(telemetry, keeper), Probing(options.prober))
         return Apps(web, None)
@@ -130,7 +133,7 @@ def _web_app(
 ) -> FastAPI:
     database = shared.database
     app = _empty_app(shared, options, _watching(shared))
-    _add_health(app, Health(database))
+    _add_health(app, Health(database, options.failed_since))
     finder = Finder(database, options.platforms)
     api = API(database, finder, now, options.policies)
     _add_api(app, api, Description(app, options))
@@ -151,7 +154,12 @@ def _web_app(
 def _metrics_app(shared: _Shared, options: WebOptions) -> FastAPI:
     """`/metrics*`, `/probe` and `/healthz`, and nothing else."""
     app = _empty_app(shared, options, None)
-    _get(app, "/healthz", Health(shared.database).healthz, tag="health")
+    _get(
+        app,
+        "/healthz",
+        Health(shared.database, options.failed_since).healthz,
+        tag="health",
+    )
     metrics = Metrics(shared.telemetry, shared.keeper)
     _add_metrics(app, metrics, Probing(options.prober))
     return app
@@ -170,6 +178,7 @@ def _empty_app(
         dependencies=[Depends(only_known_parameters)],
         lifespan=lifespan,
     )
+    app.state.failed_since = options.failed_since  # for every page, see `pages`
     add_error_handlers(app)
     access = Access(options, shared.tokens)
     app.add_middleware(Gate, access=access, telemetry=shared.telemetry)

@@ -15,6 +15,7 @@ from starlette.responses import (
 )
 
 from weighbridge.errors import NotFound, StoreError, UsageError, WeighbridgeError
+from weighbridge.web.negotiation import prefers
 from weighbridge.web.options import SECURITY_HEADERS
 from weighbridge.web.rights import allowed_at
 from weighbridge.web.views.frame import NAVIGATION
@@ -106,7 +107,8 @@ def _wants_page(request: Request) -> bool:
     path = request.url.path
     if path.startswith(_NO_PAGES) or path.endswith(_TWINS):
         return False
-    return "text/html" in request.headers.get("accept", "")
+    accept = request.headers.getlist("accept")
+    return prefers(accept, "text/html", "application/json")
 
 
 _NO_PAGES: Final = ("/api/", "/metrics", "/probe", "/static/", "/webhooks/")

@@ -1,5 +1,8 @@
 """Alive, and able to serve."""
 
+from collections.abc import Callable
+from datetime import datetime
+
 from fastapi import Request
 from starlette.responses import PlainTextResponse, Response
 
@@ -9,13 +12,20 @@ from weighbridge.store.session import Database
 from weighbridge.store.writable import check_writable
 from weighbridge.web.answers import json_answer
 from weighbridge.web.errors import error_response
+from weighbridge.web.views.banners import reload_banner
 
 
 class Health:
-    """`/healthz` and `/readyz`."""
+    """`/healthz` and `/readyz`.
 
-    def __init__(self, database: Database) -> None:
+    failed_since: since when policies cannot be read again, see `WebOptions`
+    """
+
+    def __init__(
+        self, database: Database, failed_since: Callable[[], datetime | None]
+    ) -> None:
         self._database = database
+        self._failed_since = failed_since
 
     async def healthz(self) -> Response:
         """The process runs; nothing else is asked, and no thread is needed: those may
@@ -24,14 +34,22 @@ class Health:
 
     def readyz(self, request: Request) -> Response:
         """200 where the database has the schema that this release knows and takes
-        writes, else 503 with the reason. What can be read is served all the same."""
+        writes, else 503 with the reason. What can be read is served all the same.
+        Policies that could not be read again are a reason beside either answer."""
+        reloads = [] if (since := self._failed_since()) is None else [_old(since)]
         try:
             check_schema(self._database)
             check_writable(self._database)
         except WeighbridgeError as exc:
-            reasons = [{"code": exc.code, "message": exc.message}]
+            reasons = [{"code": exc.code, "message": exc.message}, *reloads]
         else:
-            return json_answer(request, {"status": "ready", "reasons": []})
+            return json_answer(request, {"status": "ready", "reasons": reloads})
         return error_response(
             request, 503, "not_ready", reasons[0]["message"], {"reasons": reasons}
         )
+
+
+def _old(since: datetime) -> dict[str, str]:
+    """Whoever asks may be anybody: no file is named here."""
+    banner = reload_banner(since)
+    return {"code": "reload_failed", "message": f"{banner.title} {banner.text}"}

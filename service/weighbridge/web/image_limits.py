@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Final
 from urllib.parse import urlsplit
 
 from fastapi import Request
@@ -13,10 +12,11 @@ from weighbridge.domain.platform import Platform
 from weighbridge.domain.policy import LIMIT_KEYS, Decided
 from weighbridge.domain.policy_set import PolicySet
 from weighbridge.domain.reference import DOCKER_HUB, Reference, parse_reference
+from weighbridge.domain.registry_address import DOCKER_HUB as DOCKER_HUB_HOST
 from weighbridge.domain.report import RegistryReport
 from weighbridge.domain.waiver import ActiveWaivers
 from weighbridge.domain.weighing import rfc3339
-from weighbridge.store.recent_images import recent_images
+from weighbridge.store.recent_images import knows_images, recent_images
 from weighbridge.store.reports import registry_reports
 from weighbridge.store.session import Database
 from weighbridge.store.waivers import active_waivers
@@ -24,8 +24,6 @@ from weighbridge.web.answers import json_answer
 from weighbridge.web.finding import no_registry
 from weighbridge.web.limit_rows import EarlierImage, ImageLimit, ImageLimits
 from weighbridge.web.parameters import Ref
-
-_HUB_HOST: Final = "registry-1.docker.io"
 
 
 class Limits:
@@ -59,6 +57,7 @@ class Limits:
                 self._platforms,
                 now,
             )
+            is_known = knows_images(connection, registry, reference.repository)
         names = (registry, reference.repository, reference.tag or "")
         decided = self._policies().explain(*names)
         found = ImageLimits(
@@ -67,6 +66,8 @@ class Limits:
             tag=reference.tag,
             items=[_limit(each, names, waivers, now) for each in decided],
             images=[EarlierImage(*image) for image in recent],
+            images_known=is_known,
+            platforms=[str(platform) for platform in self._platforms],
         )
         return json_answer(request, asdict(found))
 
@@ -81,7 +82,7 @@ def _meant(ref: str, known: Sequence[RegistryReport]) -> tuple[str, Reference]:
     if slash and any(report.name == first for report in known):
         return first, parse_reference(ref, frozenset({first}))
     reference = parse_reference(ref)
-    host = _HUB_HOST if reference.registry == DOCKER_HUB else reference.registry
+    host = DOCKER_HUB_HOST if reference.registry == DOCKER_HUB else reference.registry
     for report in known:
         if host in (report.name, urlsplit(report.url).netloc):
             return report.name, reference

@@ -27,10 +27,14 @@ class EarlierImage:
 @dataclass(frozen=True, slots=True)
 class ImageLimits:
     """What holds for an image; `images` are those before it, of each platform that is
-    configured the latest first. Growth is counted from the median of ten."""
+    configured (`platforms`) the latest first. Growth is counted from the median of ten.
+    `images_known`: whether there are no others, since the repository was crawled to its
+    end, or the registry does not have it."""
 
     registry: str
     repository: str
     tag: str | None
     items: list[ImageLimit]
     images: list[EarlierImage]
+    images_known: bool
+    platforms: list[str]

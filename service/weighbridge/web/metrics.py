@@ -17,6 +17,7 @@ from weighbridge.errors import StoreError
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.errors import Refusal
 from weighbridge.web.exposition import CONTENT_TYPE, printable_label
+from weighbridge.web.negotiation import prefers
 from weighbridge.web.rendering import Rendered
 from weighbridge.web.snapshot import SnapshotKeeper
 
@@ -59,7 +60,7 @@ def encoded(request: Request, metrics: CollectorRegistry) -> Response:
     """Metrics in the format that the scraper wants."""
     # The client's own negotiation parses the version that the scraper sends
     # and raises on one that is no number; these two forms suit every scraper.
-    if _OPENMETRICS in request.headers.get("accept", ""):
+    if prefers(request.headers.getlist("accept"), _OPENMETRICS, "text/plain"):
         encode, content_type = choose_encoder(_OPENMETRICS)
     else:
         encode, content_type = choose_encoder("")
@@ -69,7 +70,7 @@ def encoded(request: Request, metrics: CollectorRegistry) -> Response:
 
 def _scrape(request: Request, rendered: Rendered) -> Response:
     headers = {"content-type": CONTENT_TYPE, "vary": "accept-encoding"}
-    if "gzip" in request.headers.get("accept-encoding", ""):
+    if prefers(request.headers.getlist("accept-encoding"), "gzip", "identity"):
         return Response(rendered.zipped, headers=headers | {"content-encoding": "gzip"})
     return Response(rendered.plain, headers=headers)
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from ipaddress import ip_address
 from typing import Final, Literal, TypeAlias
 
 from weighbridge.domain.platform import DEFAULT, Platform
 from weighbridge.domain.policy_set import NO_POLICIES, PolicySet
+from weighbridge.domain.sender_address import Network
 from weighbridge.domain.series import Budget
 from weighbridge.errors import UsageError
 from weighbridge.web.prober import Prober, no_registries
@@ -23,9 +25,11 @@ class WebOptions:
     bind:           HOST:PORT as it is listened on; IPv6 in brackets
     anonymous_read: whether `read` and `metrics` need no token off loopback
     external_url:   where people see it, None for what the socket says
+    trusted_proxies: of whom `X-Forwarded-For` is believed, to know who sends webhooks
     platforms:      the reference platforms, most wanted first
     budget:         how many series `/metrics/repositories` may have, and for whom
     policies:       those in force now; others after a reload
+    failed_since:   since when their files could not be read again, None: they could
     metrics_bind:   the HOST:PORT that serves `/metrics*` and `/probe` in place of
                     `bind`, or None
     prober:         asks a configured registry one small question
@@ -34,23 +38,29 @@ class WebOptions:
     bind: str = "127.0.0.1:8080"
     anonymous_read: bool = False
     external_url: str | None = None
+    trusted_proxies: tuple[Network, ...] = ()
     platforms: tuple[Platform, ...] = (DEFAULT,)
     budget: Budget = field(default_factory=Budget)
     policies: Callable[[], PolicySet] = field(default=lambda: NO_POLICIES)
+    failed_since: Callable[[], datetime | None] = field(default=lambda: None)
     metrics_bind: str | None = None
     prober: Prober = no_registries
 
     @property
     def wants_loopback_host(self) -> bool:
-        """Whether only a loopback name is a Host that we answer to."""
-        return is_loopback(host_of(self.bind)) and self.external_url is None
+        """Whether only a loopback name is a Host that we answer to: where others come
+        by way of a proxy, it may hand on any name."""
+        is_behind_proxy = self.external_url is not None or bool(self.trusted_proxies)
+        return is_loopback(host_of(self.bind)) and not is_behind_proxy
 
     @property
     def of_metrics(self) -> "WebOptions | None":
         """How the listener of the metrics is reached, None where it has none."""
         if self.metrics_bind is None:
             return None
-        return replace(self, bind=self.metrics_bind, external_url=None)
+        return replace(
+            self, bind=self.metrics_bind, external_url=None, trusted_proxies=()
+        )
 
     def is_open(self, role: Role) -> bool:
         """Whether whoever reaches the socket has this role without a token. Never

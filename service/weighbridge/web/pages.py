@@ -1,6 +1,6 @@
 """The pages, and the JSON and CSV twins of their tables."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -37,7 +37,7 @@ from weighbridge.web.parameters import (
     Repositories,
 )
 from weighbridge.web.rows import LINE_COLUMNS, columns, line_rows, page_json, row_json
-from weighbridge.web.views.banners import repository_banners
+from weighbridge.web.views.banners import reload_banner, repository_banners
 from weighbridge.web.views.frame import NAVIGATION, Frame, frame, registry_line
 from weighbridge.web.views.image import image_page
 from weighbridge.web.views.overview import overview
@@ -258,16 +258,23 @@ def page_of(
     request: Request, template: str, around: Frame, **values: object
 ) -> Response:
     """A page made from its template, with what stands around each."""
-    html = render(template, frame=around, navigation=NAVIGATION, **values)
-    return page_answer(request, html)
+    return page_answer(request, _html(request, template, around, values))
 
 
 def refused_page_of(
     request: Request, template: str, around: Frame, **values: object
 ) -> Response:
     """The same where the page says what is wrong with the request."""
-    html = render(template, frame=around, navigation=NAVIGATION, **values)
-    return refused_page_answer(html)
+    return refused_page_answer(_html(request, template, around, values))
+
+
+def _html(
+    request: Request, template: str, around: Frame, values: Mapping[str, object]
+) -> str:
+    failed_since: Callable[[], datetime | None] = request.app.state.failed_since
+    if (since := failed_since()) is not None:
+        around = replace(around, banner=reload_banner(since))
+    return render(template, frame=around, navigation=NAVIGATION, **values)
 
 
 def _csv(

@@ -12,6 +12,7 @@ from weighbridge.telemetry import Telemetry
 from weighbridge.web.access import Access
 from weighbridge.web.errors import Refusal, refusal_response
 from weighbridge.web.options import SECURITY_HEADERS
+from weighbridge.web.request_target import in_origin_form
 from weighbridge.web.rights import (
     ANY_HOST,
     METHODS,
@@ -29,7 +30,8 @@ class Gate:
     """The outermost part of an app.
 
     1. `Access` says whether the request is answered, before anything of it is read.
-    2. HEAD is GET without its body (RFC 9110 9.3.2).
+    2. HEAD is GET without its body (RFC 9110 9.3.2), and a whole URL as the target is
+       its path (RFC 9112 3.2.2).
     3. Every answer has the security headers; forwarded headers are never read.
     4. Every request is counted.
     """
@@ -44,7 +46,9 @@ class Gate:
             await self._app(scope, receive, send)
             return
         is_head = scope["method"] == "HEAD"
-        inner = {**scope, "method": "GET"} if is_head else dict(scope)
+        inner = dict(in_origin_form(scope))
+        if is_head:
+            inner["method"] = "GET"
         answer = _Answer(send, is_head)
         started = time.monotonic()
         route, takes_method = find_route(inner)
@@ -52,7 +56,7 @@ class Gate:
         request = Request(inner)
         try:
             if template_of(route) not in ANY_HOST:
-                self._access.check_host(request)
+                self._check_hosts(Request(scope), request)
             needed = right_of(route)
             token = await self._access.check(request, needed, writes=writes)
             answer.is_private = token is not None
@@ -63,6 +67,13 @@ class Gate:
             await self._app(inner, receive, answer)
         finally:
             self._count(scope["method"], template_of(route), answer.status, started)
+
+    def _check_hosts(self, sent: Request, read: Request) -> None:
+        """The Host that is read from a target that is a whole URL, and one beside it
+        that says something else: a browser decides on neither of the two alone."""
+        self._access.check_host(read)
+        if "host" in sent.headers:
+            self._access.check_host(sent)
 
     def _count(self, method: str, route: str, status: int, started: float) -> None:
         """By the template of the route, never by its path: labels have a bound."""

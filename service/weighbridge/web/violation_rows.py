@@ -8,6 +8,7 @@ from typing import Final, Literal, TypeAlias
 from weighbridge.domain.cause import CauseOf, ChangeKind, cause_json
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.policy import LimitKey, Severity
+from weighbridge.domain.quantity import Quantity
 from weighbridge.domain.report import Page
 from weighbridge.domain.violation import ViolationReport, ViolationState
 from weighbridge.domain.weighing import rfc3339
@@ -18,24 +19,30 @@ Unit: TypeAlias = Literal["bytes", "layers"]
 
 @dataclass(frozen=True, slots=True)
 class ChangeRow:
-    """One line that is not what it was. Null: there was no such line, or its size is
-    not known. `grown_bytes` is below 0 where it got lighter."""
+    """One line that is not what it was, in the cause's `quantity`. Null: there was no
+    such line, or it is not known. `grown_amount` is below 0 where it got lighter."""
 
     kind: ChangeKind
     instruction: str
-    before_compressed_bytes: int | None
-    compressed_bytes: int | None
-    grown_bytes: int
+    before_amount: int | None
+    amount: int | None
+    grown_amount: int | None
     of_base: bool
 
 
 @dataclass(frozen=True, slots=True)
 class CauseRow:
-    """What changed against the image before, the heaviest change first."""
+    """What changed against the image before, what added most of what is limited first.
+
+    `quantity` is what amounts are: bytes, or layers. Of `unknown_lines` of the lines
+    that changed it is not known what they added.
+    """
 
     of: CauseOf
-    grown_bytes: int
-    base_grown_bytes: int
+    quantity: Quantity
+    grown_amount: int
+    base_grown_amount: int
+    unknown_lines: int
     changes: list[ChangeRow]
 
 
@@ -44,7 +51,8 @@ class ViolationRow:
     """One episode in which a limit was exceeded, from the push that did it.
 
     `limit_amount`, `amount` and `excess` are in `unit`; of `max_growth` they are the
-    compressed bytes that the image may have, has, and has too many.
+    compressed bytes that the image may have, has, and has too many. `within_tag` and
+    `within_amount` are of the image that ended it.
     """
 
     id: int
@@ -71,11 +79,18 @@ class ViolationRow:
     changed_at: datetime
     closed_at: datetime | None
     closed_by: str | None
+    within_tag: str | None
+    within_amount: int | None
     cause: CauseRow | None
     waiver: WaiverRow | None
 
 
-_OF_CAUSE: Final = ("cause_of", "cause_instruction", "cause_grown_bytes")
+_OF_CAUSE: Final = (
+    "cause_of",
+    "cause_instruction",
+    "cause_quantity",
+    "cause_grown_amount",
+)
 _OF_WAIVER: Final = ("waiver_reason", "waiver_author", "waiver_expires_at")
 VIOLATION_COLUMNS: Final = (
     *list(ViolationRow.__dataclass_fields__)[:-2],
@@ -117,6 +132,8 @@ def violation_json(report: ViolationReport, now: datetime) -> dict[str, object]:
         "changed_at": rfc3339(report.changed_at),
         "closed_at": rfc3339(report.closed_at),
         "closed_by": report.closed_by,
+        "within_tag": report.within_tag,
+        "within_amount": report.within_amount,
         "cause": None if report.cause is None else cause_json(report.cause),
         "waiver": None if report.waiver is None else waiver_json(report.waiver, now),
     }
@@ -128,10 +145,11 @@ def violation_cells(report: ViolationReport, now: datetime) -> Mapping[str, obje
     change, waiver = report.heaviest_change, report.waiver
     if report.cause is not None:
         row["cause_of"] = report.cause.of
+        row["cause_quantity"] = report.cause.quantity
     if change is not None:
         row |= {
             "cause_instruction": change.instruction,
-            "cause_grown_bytes": change.grown_bytes,
+            "cause_grown_amount": change.grown_amount,
         }
     if waiver is not None:
         expires_at = rfc3339(waiver.expires_at)

@@ -74,7 +74,6 @@ class Workshop:
             f"{self.registry.address}/{repository}:{tag}",
             platform=None,
             all_platforms=options.get("all_platforms", False),
-            plain_http=False,
         )
 
 

@@ -103,7 +103,7 @@ def test_no_address_that_is_never_reached(
     url: str, kind: type[WeighbridgeError]
 ) -> None:
     with pytest.raises(kind):
-        asyncio.run(limits_of_service(service_at(url), REF))
+        asyncio.run(limits_of_service(service_at(url, plain_http=True), REF))
 
 
 def test_its_certificate_is_checked_against_the_authority_that_is_named(
@@ -138,6 +138,7 @@ def test_its_certificate_is_checked_against_the_authority_that_is_named(
             "http://a#b",
         ),
         *("http://user:s3cret@a", "http://[::1", "javascript:alert(1)"),
+        *("http://user:s3cret@a:port", "https://user:s3/cret@a"),
     ],
 )
 def test_what_is_no_address_of_a_service_is_refused(url: str) -> None:
@@ -146,6 +147,20 @@ def test_what_is_no_address_of_a_service_is_refused(url: str) -> None:
 
     assert caught.value.code == "invalid_server"
     assert "s3cret" not in caught.value.message
+
+
+@pytest.mark.parametrize("host", ["weighbridge.example", "10.0.0.5:8080", "[fd00::5]"])
+def test_a_service_beyond_loopback_is_asked_without_tls_only_where_that_is_said(
+    host: str,
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        service_at(f"http://{host}", Secret("wb_read_abc"))
+
+    assert caught.value.code == "invalid_server"
+    assert "--plain-http" in caught.value.hint
+    assert service_at(f"http://{host}", plain_http=True).url == f"http://{host}"
+    for loopback in ("127.0.0.1:8080", "localhost:8080", "[::1]:8080"):
+        assert service_at(f"http://{loopback}").url == f"http://{loopback}"
 
 
 @pytest.mark.parametrize("token", ["", "a b", "a\r\nX: y", "é", "x" * 513])

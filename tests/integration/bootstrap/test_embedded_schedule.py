@@ -24,6 +24,8 @@ from weighbridge.telemetry import Telemetry
 
 NAMES = ("load/r00000", "load/r00001")
 BEGINNING = utc_now()
+SOON = BEGINNING + timedelta(days=1)
+NEVER = BEGINNING + timedelta(days=9999)
 
 
 @pytest.fixture
@@ -39,9 +41,10 @@ def registry() -> Iterator[Running]:
     running.close()
 
 
-def looked_at(database: Database, *names: str) -> None:
-    """A crawl found both repositories and then saw these to their end, just now."""
-    now = utc_now()
+def looked_at(database: Database, *names: str, ahead: timedelta = timedelta(0)) -> None:
+    """A crawl found both repositories and then saw these to their end, just now, by a
+    clock that was ahead by so much."""
+    now = utc_now() + ahead
     with database.write() as connection:
         registry_id = put_registry(connection, an_entry("hub"), now)
         ids = put_repositories(connection, registry_id, NAMES, now)
@@ -71,9 +74,12 @@ def embedded(
     registry: Running,
     *names: str,
     clock: Callable[[], datetime] = utc_now,
+    interval_s: int | None = None,
 ) -> Embedded:
     """It crawls these registries in this order, where they are due."""
-    registries = tuple(RegistrySettings(name=n, url=registry.url) for n in names)
+    registries = tuple(
+        RegistrySettings(name=n, url=registry.url, interval=interval_s) for n in names
+    )
     settings = load_settings(None, {}).model_copy(update={"registries": registries})
     return Embedded(settings, database, Telemetry(), clock=clock)
 
@@ -122,6 +128,47 @@ def test_what_was_looked_at_just_now_is_not_due_after_a_restart(
         restarted.close()
 
     assert last_pass(database, NAMES[1]) == before
+
+
+def test_h1_what_was_looked_at_by_a_clock_that_was_years_ahead_is_due(
+    database: Database, registry: Running
+) -> None:
+    looked_at(database, *NAMES, ahead=timedelta(days=2000))
+    restarted = embedded(database, registry, "hub")
+
+    restarted.start()
+    try:
+        wait_in_thread(
+            lambda: all((last_pass(database, n) or NEVER) < SOON for n in NAMES),
+            "both repositories are looked at",
+        )
+    finally:
+        restarted.close()
+
+
+def test_h1_a_clock_that_is_put_back_while_it_runs_stops_no_crawls(
+    database: Database, registry: Running
+) -> None:
+    ahead = [timedelta(days=2000)]
+
+    def clock() -> datetime:
+        """A minute a second, from where it was set last."""
+        return BEGINNING + ahead[0] + (utc_now() - BEGINNING) * 60
+
+    running = embedded(database, registry, "hub", clock=clock, interval_s=60)
+
+    running.start()
+    try:
+        wait_in_thread(
+            lambda: last_pass(database, NAMES[1]) is not None, "the first crawl"
+        )
+        ahead[0] = timedelta(0)
+        wait_in_thread(
+            lambda: all((last_pass(database, n) or NEVER) < SOON for n in NAMES),
+            "both repositories are looked at by the new time",
+        )
+    finally:
+        running.close()
 
 
 def test_what_a_killed_process_was_at_is_looked_at_as_soon_as_its_lease_ends(

@@ -38,7 +38,6 @@ def _inspect(settings: Settings, text: str, docker_config: Path | None) -> None:
         text,
         platform=None,
         all_platforms=False,
-        plain_http=False,
         docker_config=docker_config,
     )
 

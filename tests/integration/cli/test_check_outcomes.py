@@ -48,7 +48,15 @@ CASES: Final = {
         "tutorial/hello --max-layers 9 --platform linux/s390x",
     ),
     "no limit": (2, "no limit is set", "shop/api:1.5.0"),
-    "no baseline": (2, "none is named", "shop/api:1.5.0 --max-growth 10%"),
+    "no baseline": (3, "not judged", "shop/api:1.5.0 --max-growth 10%"),
+    "no baseline, which is allowed": (
+        *(0, "not judged"),
+        "shop/api:1.5.0 --max-growth 10% --allow-unknown",
+    ),
+    "no database": (
+        *(3, "no_database"),
+        "shop/api:1.5.0 --max-growth 10% --database none.db",
+    ),
     "no unit": (2, "needs a unit", "shop/api --max-compressed 500"),
     "nothing": (2, "more than nothing", "shop/api --max-compressed 0MB"),
     "no percent": (2, "not a percentage", "shop/api --against :1 --max-growth 10"),
@@ -106,6 +114,64 @@ def test_it_ends_with_the_code_that_is_written_down(
 
     captured = capsys.readouterr()
     assert (ended, said in captured.out + captured.err) == (code, True), captured
+
+
+@pytest.fixture(scope="module")
+def crawled(demo: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A database that knows one repository of the demo, and the tags that it has."""
+    database = str(tmp_path_factory.mktemp("crawled") / "w.db")
+    assert run(["crawl", f"{demo}/shop/api", "--database", database]) == 0
+    return database
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize("named", [True, False])
+def test_growth_is_counted_from_what_a_database_knows(
+    demo: str,
+    crawled: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    named: bool,
+) -> None:
+    if not named:
+        monkeypatch.setenv("WEIGHBRIDGE_DATABASE_URL", f"sqlite:///{crawled}")
+    told = ["--database", crawled] if named else []
+
+    ended = run(["check", f"{demo}/shop/api:1.5.0", "--max-growth", "10%", *told])
+
+    assert ended == 1
+    assert "against the baseline" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("home")
+def test_a_first_image_passes_with_a_note(
+    demo: str, crawled: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # No other tag of the repository is of this kind.
+    asked = ["check", f"{demo}/shop/api:latest", "--max-growth", "10%"]
+
+    ended = run([*asked, "--database", crawled])
+
+    said = " ".join(capsys.readouterr().out.split())
+    assert ended == 0
+    assert "earlier image" in said
+    assert "so that its growth passes" in said
+
+
+@pytest.mark.usefixtures("home")
+def test_what_was_not_crawled_is_not_judged(
+    demo: str, crawled: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["check", f"{demo}/library/python:3.7", "--max-growth", "10%"]
+
+    ended = run([*asked, "--database", crawled])
+
+    said = " ".join(capsys.readouterr().out.split())
+    assert ended == 3
+    assert "not judged: " in said
+    assert "was not crawled to its end yet" in said
+    assert "--against :TAG" in said
+    assert run([*asked, "--database", crawled, "--allow-unknown"]) == 0
 
 
 @pytest.mark.usefixtures("home")

@@ -69,7 +69,7 @@ async def test_an_open_violation_fires_until_it_is_told_as_ended(
 ) -> None:
     now = datetime.now(UTC)
     async with opened(tmp_path, keys(f"{world.url}/")) as channels:
-        am = channels.alertmanagers["am"]
+        (am,) = channels.alertmanagers["am"].each
 
         await am.resend([a_told(opened_at=now - timedelta(minutes=1))], now)
 
@@ -97,7 +97,8 @@ async def test_what_is_not_told_again_ends_by_itself(
     # As if it had been told 236 seconds ago, the last time.
     then = datetime.now(UTC) - timedelta(seconds=236)
     async with opened(tmp_path, keys(world.url)) as channels:
-        await channels.alertmanagers["am"].resend([a_told(opened_at=then)], then)
+        (am,) = channels.alertmanagers["am"].each
+        await am.resend([a_told(opened_at=then)], then)
 
     await told(world.receiver, "firing")
     await told(world.receiver, "resolved")
@@ -120,9 +121,7 @@ async def test_all_of_several_are_told_although_one_is_away(
     tmp_path: Path, world: World
 ) -> None:
     async with opened(tmp_path, keys(world.away, world.url)) as channels:
-        telling = channels.alertmanagers["am"].resend([a_told()], datetime.now(UTC))
-
-        error = await refused(telling)
+        error = await refused(channels.alertmanagers["am"].send(a_message()))
 
     await told(world.receiver, "firing")
     assert error.message.startswith("channel am: 1 of 2 did not take it; number 1")

@@ -254,6 +254,29 @@ async def test_a_server_that_says_nothing_is_left_at_the_deadline() -> None:
     assert (error.code, error.retryable) == ("deadline", True)
 
 
+@pytest.mark.parametrize("said", [b"", b"220 mail.example ready\r\n"])
+async def test_a_server_that_stops_answering_is_a_deadline_and_speaks_smtp(
+    said: bytes,
+) -> None:
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(said)
+        await asyncio.sleep(600)
+
+    async with listening(serve) as port:
+        server = MailServer(
+            "127.0.0.1", port, "none", ssl.create_default_context, step_s=0.2
+        )
+        channel = EmailNotifier(
+            "ops", server, Reach.LOOPBACK, "w@example.org", ("ops@example.org",)
+        )
+
+        error = await refused(channel.send(a_message()))
+
+        await channel.aclose()
+    assert (error.code, error.retryable) == ("deadline", True)
+    assert error.message == "channel ops: the mail server did not answer within 0.2 s"
+
+
 async def test_messages_that_wait_for_a_thread_end_at_the_deadline_too() -> None:
     async def serve(_: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
         await asyncio.sleep(600)

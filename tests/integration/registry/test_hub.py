@@ -255,7 +255,6 @@ def test_one_image_is_weighed_as_before_and_may_use_what_is_kept(
         "hub/python:3.7",
         platform=None,
         all_platforms=False,
-        plain_http=False,
     )
 
     assert weighing.images

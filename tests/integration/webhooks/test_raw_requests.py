@@ -140,6 +140,27 @@ def test_webhook_013_a_length_that_is_none_is_refused(
     assert status_of(answer) in (400, 413)
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        HEAD + "content-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        HEAD.replace("\r\n", "\n") + "\n",
+        HEAD + "content-length: 0\r\nx-a: b\r\n c\r\n\r\n",
+        HEAD + "transfer-encoding: chunked\r\n\r\n0\r\n\n",
+        "GET / HTTP/1.1\r\nhost: localhost\r\nx: y\n\r\n",
+    ],
+)
+def test_what_could_be_read_in_two_ways_is_400_and_the_end_of_the_connection(
+    served: Served, raw: str
+) -> None:
+    behind = "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n"
+
+    answer = served.send((raw + behind).encode())
+
+    assert status_of(answer) == 400
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
 def test_the_secret_is_in_no_log_and_no_metric(tmp_path: Path) -> None:
     configuration = f"""\
 registries: [{{name: quay, url: "http://{free_address()}", interval: 1d}}]

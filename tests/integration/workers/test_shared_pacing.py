@@ -126,6 +126,30 @@ async def test_a_quarter_of_an_hour_is_not_slept(redis: RedisServer) -> None:
     assert refused.value.retry_after == pytest.approx(1000, abs=60)
 
 
+async def test_h1_what_a_redis_with_a_wrong_clock_has_kept_stops_nobody(
+    redis: RedisServer,
+) -> None:
+    """Its clock was two years ahead when these were written."""
+    far = (time.time() + 2 * 365 * 86_400) * 1000
+    with redis.client() as client:
+        for name in ("pause", "due"):
+            client.set(f"weighbridge:pace:hub:{name}", str(int(far)))
+        for name, count in (("slots", 2), ("askers", 9)):
+            members = {f"far{n}": far for n in range(count)}
+            client.zadd(f"weighbridge:pace:hub:{name}", members)
+
+    async with processes(redis, Pace(5.0, 2)) as (one, other):
+        began = time.monotonic()
+        async with one.turn(), other.turn():
+            waited_s = time.monotonic() - began
+        await one.pause(0.5)
+        async with other.turn():
+            paused_s = time.monotonic() - began
+
+    assert waited_s < 1
+    assert 0.49 < paused_s < 5
+
+
 async def test_the_slot_of_a_process_that_was_cancelled_is_free_again(
     redis: RedisServer,
 ) -> None:

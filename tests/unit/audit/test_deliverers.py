@@ -187,6 +187,31 @@ async def test_an_alertmanager_is_told_all_that_is_open_and_what_has_just_ended(
     await deliverers.aclose()
 
 
+async def test_an_alertmanager_that_hangs_keeps_the_other_of_its_channel_from_nothing(
+    database: Database, telling: Telling
+) -> None:
+    outbox, route = OutboxWorld(database, ()), Route("am")
+    hung, living = FakeResender(number=1), FakeResender(number=2)
+    hung.is_open.clear()
+    resendings = [Resending(telling, one, [route]) for one in (hung, living)]
+    deliverers = Deliverers(telling, [], resendings)
+    one = outbox.opened("acme/a", now=now())
+    await deliverers.ring()
+    await until(lambda: hung.told and living.told)
+    two = outbox.opened("acme/b", now=now())
+
+    await deliverers.ring()
+    await until(lambda: len(living.told) == 2)
+
+    assert living.told == [[(one, "opened")], [(two, "opened")]]
+    # What the other was not sent meanwhile it gets once it answers.
+    assert hung.told == [[(one, "opened")]]
+    hung.is_open.set()
+    await until(lambda: len(hung.told) == 2)
+    assert hung.told[-1] == [(two, "opened")]
+    await deliverers.aclose()
+
+
 async def test_an_outbox_is_not_for_alertmanagers(
     database: Database, telling: Telling
 ) -> None:

@@ -124,7 +124,7 @@ def test_the_cause_names_the_line(court: Court) -> None:
     court.look({"latest": built(DEBIAN, OLD_JAVA, ("COPY x", a_layer(1, 400 * MB)))})
 
     cause = court.cause()
-    assert (cause.of, cause.grown_bytes) == ("own", 400 * MB)
+    assert (cause.of, cause.grown_amount) == ("own", 400 * MB)
     assert [c.instruction for c in cause.changes] == ["COPY x"]
 
 
@@ -147,7 +147,7 @@ def test_two_repositories_with_one_new_base_know_that_it_is_the_base(
 
     causes = [court.cause(name) for name in court.names]
     assert [cause.of for cause in causes] == ["base"] * 3
-    assert [cause.base_grown_bytes for cause in causes] == [400 * MB] * 3
+    assert [cause.base_grown_amount for cause in causes] == [400 * MB] * 3
     assert len({cause.key for cause in causes}) == 1
 
 

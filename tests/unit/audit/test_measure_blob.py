@@ -10,12 +10,13 @@ import pytest
 
 from support.fake_registry import FakeRegistry
 from support.images import GZIP_LAYER, a_layer
+from weighbridge.audit import measure_layer
 from weighbridge.audit.measure_layer import measure_blob, measure_length
 from weighbridge.domain.digest import digest_of
 from weighbridge.domain.document import Layer
 from weighbridge.domain.measure import Measured
 from weighbridge.errors import NotFound, RegistryError, TransportError
-from weighbridge.ports import RangeAnswer
+from weighbridge.ports import IS_URGENT, RangeAnswer
 
 TAR_BYTES = 102_400
 LARGE = gzip.compress(random.Random(1).randbytes(TAR_BYTES))  # noqa: S311 - data
@@ -222,3 +223,19 @@ async def test_layers_that_inflate_do_not_hold_up_the_event_loop() -> None:
     assert {each.uncompressed.confidence for each in found} == {"trailer"}
     assert turns > len(layers)
     assert len([name for name in threads if name.startswith("inflate")]) == 1
+
+
+async def test_a_push_does_not_wait_for_a_crawls_layers_to_be_decompressed() -> None:
+    registry = FakeRegistry(blobs={digest_of(SMALL): SMALL})
+    may_go_on = threading.Event()
+    crawled = asyncio.get_running_loop().run_in_executor(
+        measure_layer._INFLATER, may_go_on.wait
+    )
+
+    IS_URGENT.set(True)
+    found = await measured(registry, claiming(len(SMALL), SMALL))
+
+    assert found.uncompressed.confidence == "exact"
+    assert not crawled.done()
+    may_go_on.set()
+    await crawled

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from support.crawling import Yard, a_yard
 from support.fake_registry import FakeRegistry
 from support.images import ServedImage, a_served_image, an_index, some_layers
+from weighbridge.domain.limits import MANIFEST_BODY_BYTES
 from weighbridge.errors import QuotaSpent
 from weighbridge.ports import ManifestAnswer
 from weighbridge.store.models import repositories
@@ -31,11 +32,13 @@ class MeteredRegistry(FakeRegistry):
     has_quota: bool = True
     left: int = 0
 
-    async def get_manifest(self, repository: str, reference: str) -> ManifestAnswer:
+    async def get_manifest(
+        self, repository: str, reference: str, limit_bytes: int = MANIFEST_BODY_BYTES
+    ) -> ManifestAnswer:
         if self.left == 0:
             raise QuotaSpent("nothing is left", retry_after=WINDOW_S)
         self.left -= 1
-        return await super().get_manifest(repository, reference)
+        return await super().get_manifest(repository, reference, limit_bytes)
 
 
 def an_image(name: str) -> ServedImage:

@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -156,6 +157,26 @@ def test_a_repaired_file_is_read_and_the_metric_follows(
         "reload_successful": 1,
         "reload_success_timestamp_seconds": 2000,
     }
+
+
+def test_since_when_it_fails_is_known_until_a_reload_goes_well(
+    folder: Path, telemetry: Telemetry
+) -> None:
+    now = [1000.0]
+    source = load_policies(str(folder / "weighbridge.yaml"), {})
+    reload = PolicyReload(source, telemetry, wall=lambda: now[0])
+    at_first = reload.failed_since()
+    write(folder, a="many")
+    reload.reload()
+    now[0] = 2000.0
+    reload.reload()
+    failed = reload.failed_since()
+    write(folder, a="800MB")
+
+    reload.reload()
+
+    assert (at_first, reload.failed_since()) == (None, None)
+    assert failed == datetime.fromtimestamp(1000, UTC)
 
 
 def test_before_any_reload_the_first_reading_counts(

@@ -2,7 +2,13 @@
 
 import pytest
 
-from weighbridge.bootstrap.targets import find_targets, refuse_registry, target_of
+from weighbridge.bootstrap.access import Access
+from weighbridge.bootstrap.targets import (
+    find_targets,
+    image_of,
+    refuse_registry,
+    target_of,
+)
 from weighbridge.config import RegistrySettings, Settings
 from weighbridge.domain.secret import Secret
 from weighbridge.errors import InvalidReference, UsageError
@@ -14,6 +20,7 @@ SETTINGS = Settings(
         RegistrySettings(name="team", url="https://registry.example"),
         RegistrySettings(name="lan", url="http://lan.example:5000", plain_http=True),
         RegistrySettings(name="hub", url="https://docker.io"),
+        RegistrySettings(name="tls", url="https://localhost:5443"),
     ),
 )
 
@@ -28,12 +35,13 @@ SETTINGS = Settings(
         ("Registry.Example", "team"),
         ("lan.example:5000", "lan"),
         ("docker.io", "hub"),
+        ("localhost:5443", "tls"),
     ],
 )
 def test_an_address_that_is_configured_is_that_registry(
     address: str, name: str
 ) -> None:
-    target = target_of(SETTINGS, address, plain_http=False)
+    target = target_of(SETTINGS, address)
 
     assert target.name == name
     assert target.settings is not None
@@ -50,9 +58,70 @@ def test_an_address_that_is_configured_is_that_registry(
     ],
 )
 def test_another_address_stays_its_own(address: str, url: str) -> None:
-    target = target_of(SETTINGS, address, plain_http=False)
+    target = target_of(SETTINGS, address)
 
     assert (target.name, target.url, target.settings) == (address, url, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "url"),
+    [
+        ("https://localhost:5443/app:1", "tls", "https://localhost:5443"),
+        ("localhost:5443/app:1", "tls", "https://localhost:5443"),
+        ("http://localhost:5443/app", "localhost:5443", "http://localhost:5443"),
+        ("https://127.0.0.1:5000/app", "127.0.0.1:5000", "https://127.0.0.1:5000"),
+        ("https://lan.example/app", "lan.example", "https://lan.example"),
+        ("https://docker.io/python", "hub", "https://docker.io"),
+    ],
+)
+def test_an_image_may_be_named_by_the_whole_address(
+    text: str, name: str, url: str
+) -> None:
+    reference, target = image_of(SETTINGS, text)
+
+    assert (target.name, target.url) == (name, url)
+    assert reference.repository.rpartition("/")[2] in ("app", "python")
+
+
+def test_a_scheme_never_makes_a_host_a_user_of_docker_hub() -> None:
+    with pytest.raises(InvalidReference) as refused:
+        image_of(SETTINGS, "https://harbor/app")
+
+    assert "it begins with a scheme" in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("plain_http", "url"),
+    [
+        (None, "http://localhost:5000"),
+        (False, "https://localhost:5000"),
+        (True, "http://localhost:5000"),
+    ],
+)
+def test_what_an_address_speaks_may_be_said(plain_http: bool | None, url: str) -> None:
+    access = Access(plain_http, ca_file="ca.pem", user="ann")
+
+    target = target_of(SETTINGS, "localhost:5000", access)
+
+    assert (target.url, target.access) == (url, access)
+
+
+def test_a_user_of_a_configured_registry_is_refused() -> None:
+    with pytest.raises(UsageError) as refused:
+        find_targets(SETTINGS, ["localhost:5443"], Access(user="ann"))
+
+    assert refused.value.code == "misplaced_access"
+    assert "weighbridge.yaml" in refused.value.hint
+
+
+def test_a_password_is_not_shown_to_two_registries() -> None:
+    texts = ["one.example/shop/api", "two.example"]
+
+    with pytest.raises(UsageError) as refused:
+        find_targets(SETTINGS, texts, Access(user="ann"))
+
+    assert refused.value.code == "misplaced_access"
+    assert len(find_targets(SETTINGS, texts, Access(ca_file="ca.pem"))) == 2
 
 
 def test_a_scheme_that_is_said_has_to_be_the_configured_one() -> None:
@@ -89,7 +158,7 @@ def test_a_name_that_is_not_configured_is_told_the_names_that_are() -> None:
         find_targets(SETTINGS, ["harbor/shop/api"])
 
     assert refused.value.code == "unknown_target"
-    assert refused.value.hint.startswith("configured  hub, lan, near, team\n")
+    assert refused.value.hint.startswith("configured  hub, lan, near, team, tls\n")
 
 
 @pytest.mark.parametrize(

@@ -201,7 +201,6 @@ def test_every_commands_help_shows_an_example_and_the_options_that_it_obeys(
     assert ("-o, --output" in out) is has_rows
     without = (
         ["inspect"],
-        ["check"],
         ["health"],
         ["notify", "list"],
         ["notify", "test"],

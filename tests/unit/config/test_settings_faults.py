@@ -365,6 +365,7 @@ def test_a_listener_needs_host_and_port(folder: Path, bind: str) -> None:
         (f"{HUB}    limits: {{concurrency: 2.5}}\n", "must be a whole number"),
         (f"{HUB}    limits: {{requests_per_second: -1}}\n", "must be more than 0"),
         ("web: {anonymous_read: 'yes'}\n", "must be true or false"),
+        ("web: {trusted_proxies: [0.0.0.0/0]}\n", "and not of all addresses"),
         ("database_url: nonsense\n", "is no URL"),
         ("database_url: a://b\ndatabase_url_file: c\n", "keep one"),
     ],

@@ -47,7 +47,7 @@ def without_history(*layers: Layer) -> WeighedImage:
 
 
 def added_up(cause: Cause) -> int:
-    return sum(c.grown_bytes for c in cause.changes) + cause.other_grown_bytes
+    return sum(c.grown_amount for c in cause.changes) + cause.other_grown_amount
 
 
 def test_the_line_that_added_most_comes_first() -> None:
@@ -66,7 +66,7 @@ def test_the_line_that_added_most_comes_first() -> None:
         LineChange("added", "COPY models /models", None, 600 * MB, 600 * MB),
         LineChange("grown", "RUN make", MB, 3 * MB, 2 * MB),
     )
-    assert cause.grown_bytes == 602 * MB
+    assert cause.grown_amount == 602 * MB
     assert cause.key is not None
 
 
@@ -92,7 +92,7 @@ def test_a_line_of_another_version_is_the_same_line() -> None:
         ("COPY dir:fedcba9876543210 in /", a_layer("dir 2", MB)),
     )
 
-    kinds = [(c.kind, c.grown_bytes) for c in compare_images(before, after).changes]
+    kinds = [(c.kind, c.grown_amount) for c in compare_images(before, after).changes]
 
     assert kinds == [("grown", 5 * MB), ("added", 10), ("replaced", 0)]
 
@@ -104,7 +104,7 @@ def test_lines_that_went_away_come_last() -> None:
     cause = compare_images(before, after)
 
     assert [c.kind for c in cause.changes] == ["added", "removed"]
-    assert cause.grown_bytes == -291 * MB
+    assert cause.grown_amount == -291 * MB
 
 
 def test_what_did_not_change_is_no_cause() -> None:
@@ -112,7 +112,7 @@ def test_what_did_not_change_is_no_cause() -> None:
 
     cause = compare_images(image, image)
 
-    assert (cause.changes, cause.grown_bytes, cause.key) == ((), 0, None)
+    assert (cause.changes, cause.grown_amount, cause.key) == ((), 0, None)
 
 
 def test_without_a_history_layers_speak_for_themselves() -> None:
@@ -122,8 +122,8 @@ def test_without_a_history_layers_speak_for_themselves() -> None:
     cause = compare_images(before, after)
 
     assert cause.of == "unknown"
-    assert sorted(c.grown_bytes for c in cause.changes) == [MB, 110 * MB]
-    assert cause.grown_bytes == 111 * MB
+    assert sorted(c.grown_amount for c in cause.changes) == [MB, 110 * MB]
+    assert cause.grown_amount == 111 * MB
 
 
 def test_a_squashed_layer_that_grew_is_nobody_s_line() -> None:
@@ -168,8 +168,8 @@ def test_a_base_that_others_share_is_told_apart_from_what_is_own() -> None:
     cause = compare_images(old, new, shared_layers=shared)
 
     assert shared == 2
-    assert (cause.of, cause.grown_bytes) == ("both", 170 * MB)
-    assert cause.base_grown_bytes == 110 * MB
+    assert (cause.of, cause.grown_amount) == ("both", 170 * MB)
+    assert cause.base_grown_amount == 110 * MB
     assert [c.of_base for c in cause.changes] == [True, False]
 
 
@@ -187,7 +187,7 @@ def test_an_image_with_nothing_before_it_is_told_by_its_lines() -> None:
     cause = whole_image(image)
 
     assert [c.instruction for c in cause.changes] == ["RUN java", "FROM debian"]
-    assert (cause.key, cause.grown_bytes) == (None, 230 * MB)
+    assert (cause.key, cause.grown_amount) == (None, 230 * MB)
 
 
 def test_t11_thousands_of_lines_are_compared_in_bounded_time() -> None:
@@ -203,7 +203,7 @@ def test_t11_thousands_of_lines_are_compared_in_bounded_time() -> None:
 
     assert time.process_time() - began < 5
     assert len(cause.changes) <= CHANGES
-    assert added_up(cause) == cause.grown_bytes
+    assert added_up(cause) == cause.grown_amount
 
 
 NAMES = st.integers(0, 5)
@@ -236,10 +236,10 @@ def test_any_two_images_have_a_cause_that_adds_up(
 
     cause = compare_images(before, after, shared_layers=shared)
 
-    assert cause.grown_bytes == after.compressed_bytes - before.compressed_bytes
-    assert added_up(cause) == cause.grown_bytes
+    assert cause.grown_amount == after.compressed_bytes - before.compressed_bytes
+    assert added_up(cause) == cause.grown_amount
     assert len(cause.changes) <= CHANGES
-    first = [c.grown_bytes for c in cause.changes if c.grown_bytes > 0]
+    first = [c.grown_amount for c in cause.changes if c.grown_amount > 0]
     assert first == sorted(first, reverse=True)
 
 

@@ -16,12 +16,12 @@ from support.read_model import (
 )
 from weighbridge.domain.check import (
     Check,
-    EarlierImage,
     Rules,
     by_outcome,
     checked,
     rules_of,
 )
+from weighbridge.domain.earlier import Earlier, EarlierImage
 from weighbridge.domain.measure import Uncompressed
 from weighbridge.domain.platform import DEFAULT, Platform
 from weighbridge.domain.policy_set import PolicySet
@@ -44,7 +44,8 @@ def estimated(low: int, value: int, high: int) -> WeighedImage:
 def rules_with(recent: list[tuple[str, int]], **limits: float) -> Rules:
     rules = rules_of(PolicySet([a_policy("p", None, **limits)]), "hub", "a", "1")
     images = [EarlierImage(digest, size * MB) for digest, size in recent]
-    return replace(rules, earlier={"linux/amd64": images})
+    known = {"linux/amd64": images} if images else {}
+    return replace(rules, earlier=Earlier(known, is_known=True))
 
 
 @pytest.mark.parametrize(
@@ -141,7 +142,7 @@ def test_platforms_that_only_one_of_both_has_are_told_and_fail_nothing() -> None
 
     assert check.outcome == "pass"
     assert (check.not_before, check.gone) == ((ARM,), (windows,))
-    assert check.without_baseline == (ARM,)
+    assert check.without_baseline == ()
 
 
 def test_a_listed_platform_that_could_not_be_read_is_no_pass() -> None:
@@ -185,7 +186,44 @@ def test_growth_from_too_few_images_is_told_and_not_failed(known: int) -> None:
     )
 
     assert check.outcome == "pass"
-    assert check.without_baseline == (DEFAULT,)
+    assert [image.platform for image in check.without_baseline] == [DEFAULT]
+
+
+def test_growth_is_not_judged_where_earlier_images_cannot_be_known() -> None:
+    strict = a_check(an_image_of(100), max_growth=0.1)
+    lenient = a_check(an_image_of(100), max_growth=0.1, allow_unknown=True)
+
+    assert (strict.outcome, lenient.outcome) == ("unknown", "warn")
+    (held,) = strict.images[0].held
+    assert (held.finding.key, held.limit_amount) == ("max_growth", None)
+    assert strict.without_baseline == ()
+
+
+def test_a_limit_that_is_exceeded_fails_whatever_is_not_judged() -> None:
+    check = a_check(an_image_of(100), max_growth=0.1, max_compressed=MB)
+
+    assert check.outcome == "fail"
+
+
+def test_a_platform_that_is_not_kept_is_not_judged_unless_nothing_is_there() -> None:
+    here = [EarlierImage("a", MB)]
+    amd64 = frozenset({"linux/amd64"})
+    rules = rules_of(PolicySet([a_policy("p", None, max_growth=0.1)]), "hub", "a", "1")
+
+    def of_arm(earlier: Earlier) -> Check:
+        weighing = a_weighing(an_image_of(100, platform=ARM))
+        return checked(weighing, None, replace(rules, earlier=earlier))
+
+    other = of_arm(Earlier({"linux/amd64": here}, is_known=True, platforms=amd64))
+    nothing = of_arm(Earlier({}, is_known=True, platforms=amd64))
+    unread = of_arm(Earlier({}, is_known=False, platforms=amd64))
+
+    assert [check.outcome for check in (other, nothing, unread)] == [
+        "unknown",
+        "pass",
+        "unknown",
+    ]
+    assert "images of linux/arm64" in other.rules.earlier.why_unknown("linux/arm64")
 
 
 def test_what_is_waived_is_a_warning() -> None:

@@ -10,6 +10,7 @@ from weighbridge.domain.reference import (
     is_repository_name,
     is_tag,
     parse_reference,
+    without_login,
 )
 from weighbridge.errors import InvalidReference
 
@@ -118,6 +119,49 @@ def test_what_is_no_reference_is_refused_with_its_reason_and_a_hint(
     assert caught.value.hint
     assert len(caught.value.message) < 300
     assert caught.value.message.replace("…", "").isascii()
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "alice:c4n-ary@quay.io/acme/app",
+        "alice:c4n-ary@quay.io/acme/app:1",
+        "alice:c4n-ary@quay.io/acme/app@sha256:abc",
+        f"alice:c4n-ary@quay.io/acme/app@sha256:{'0' * 64}",
+        "alice:c4n/ary@quay.io/acme/app",
+        "alice:c4n@ary@quay.io/acme/app",
+        "alice:c4n-ary@quay.io:5000",
+        "alice:c4n-ary@sha256:5000",
+        "alice:c4n-ary@",
+        "https://alice:c4n-ary@quay.io/acme/app",
+        "alice:c4n-ary@quay.io/" + "a" * 2000,
+    ],
+)
+def test_a_password_in_a_reference_is_never_repeated(written: str) -> None:
+    with pytest.raises(InvalidReference) as caught:
+        parse_reference(written)
+
+    said = f"{caught.value.message} {caught.value.hint}"
+    assert "c4n" not in said
+    assert "ary" not in said
+    assert "'...@" in said
+
+
+def test_who_writes_a_password_is_told_where_it_belongs() -> None:
+    with pytest.raises(InvalidReference) as caught:
+        parse_reference("alice:c4nary@quay.io/acme/app")
+
+    assert "a user or a password stands before the registry" in caught.value.message
+    assert "docker login" in caught.value.hint
+    assert "--password-stdin" in caught.value.hint
+
+
+@given(
+    st.text(min_size=1).filter(lambda text: "@" not in text),
+    st.sampled_from(["quay.io/acme/app", "quay.io", "", "localhost:5000/a:b"]),
+)
+def test_nothing_before_an_at_is_shown(login: str, rest: str) -> None:
+    assert without_login(f"{login}@{rest}") == f"...@{rest}"
 
 
 def test_the_hint_for_capitals_is_the_name_to_write() -> None:

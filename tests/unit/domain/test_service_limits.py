@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.domain.check import EarlierImage
+from weighbridge.domain.earlier import EarlierImage
 from weighbridge.domain.policy_set import PolicySet
 from weighbridge.domain.service_limits import ServiceLimits, parse_service_limits
 from weighbridge.errors import DocumentError
@@ -40,6 +40,7 @@ JSON = st.recursive(
                 (
                     *("items", "images", "key", "value", "policy", "platform"),
                     *("digest", "compressed_bytes", "waived_until", "max_growth"),
+                    *("images_known", "platforms"),
                 )
             ),
             inner,
@@ -53,9 +54,13 @@ JSON = st.recursive(
 def parsed(
     items: object = ITEMS, images: object = IMAGES, **more: object
 ) -> ServiceLimits:
-    return parse_service_limits(
-        json.dumps({"items": items, "images": images} | more).encode()
-    )
+    whole = {
+        "items": items,
+        "images": images,
+        "images_known": True,
+        "platforms": ["linux/amd64"],
+    }
+    return parse_service_limits(json.dumps(whole | more).encode())
 
 
 def test_limits_keep_their_policies_and_waivers() -> None:
@@ -73,8 +78,25 @@ def test_limits_keep_their_policies_and_waivers() -> None:
     assert found.waived == {"max_compressed": datetime(2026, 12, 1, tzinfo=UTC)}
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"images_known": None},
+        {"images_known": 1},
+        {"platforms": None},
+        {"platforms": "linux/amd64"},
+        {"platforms": [1]},
+    ],
+)
+def test_what_the_service_knows_of_images_is_not_guessed(
+    wrong: dict[str, object],
+) -> None:
+    with pytest.raises(DocumentError):
+        parsed(**wrong)
+
+
 def test_earlier_images_stay_in_their_order_by_platform() -> None:
-    assert parsed().earlier == {
+    assert parsed().earlier.images == {
         "linux/amd64": [EarlierImage("sha256:b", 20), EarlierImage("sha256:a", 10)],
         "linux/arm64": [EarlierImage("sha256:c", 30)],
     }

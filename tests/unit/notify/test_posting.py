@@ -75,11 +75,12 @@ async def test_what_is_tried_again_alert_out_002(
 
 
 @pytest.mark.parametrize(
-    ("value", "seconds"), [("120", 120.0), ("0", 1.0), ("soon", 1.0), ("9999", 900.0)]
+    ("value", "seconds"),
+    [("120", 120.0), ("0", None), ("soon", None), ("", None), ("9999", 900.0)],
 )
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 503])
 async def test_retry_after_is_handed_on(
-    status: int, value: str, seconds: float
+    status: int, value: str, seconds: float | None
 ) -> None:
     transport = answering(httpx.Response(status, headers={"Retry-After": value}))
 

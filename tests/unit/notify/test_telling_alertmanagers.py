@@ -8,19 +8,22 @@ import httpx
 from support.handler_transport import HandlerTransport
 from support.receivers import answering, body_of, receiver, refused
 from support.tolds import a_message, a_told
-from weighbridge.notify.alertmanager import AlertmanagerNotifier
+from weighbridge.notify.alertmanager import Alertmanager, AlertmanagerNotifier
 
 
 def two_alertmanagers(transport: HandlerTransport) -> AlertmanagerNotifier:
     urls = ("https://a.example/api/v2/alerts", "https://b.example/api/v2/alerts")
-    receivers = [receiver(url, "am") for url in urls]
-    return AlertmanagerNotifier("am", receivers, transport)
+    each = [
+        Alertmanager(receiver(url, "am"), transport, number)
+        for number, url in enumerate(urls, start=1)
+    ]
+    return AlertmanagerNotifier("am", each)
 
 
-async def test_every_alertmanager_is_told_everything() -> None:
+async def test_every_alertmanager_is_sent_everything() -> None:
     transport = answering(httpx.Response(200), httpx.Response(200))
 
-    await two_alertmanagers(transport).resend([a_told()], datetime.now(UTC))
+    await two_alertmanagers(transport).send(a_message())
 
     first, second = transport.requests
     assert {first.url.host, second.url.host} == {"a.example", "b.example"}
@@ -32,9 +35,7 @@ async def test_one_alertmanager_that_is_away_does_not_keep_the_other_from_it() -
         lambda r: httpx.Response(503 if r.url.host == "a.example" else 200)
     )
 
-    error = await refused(
-        two_alertmanagers(transport).resend([a_told()], datetime.now(UTC))
-    )
+    error = await refused(two_alertmanagers(transport).send(a_message()))
 
     assert len(transport.requests) == 2
     assert error.retryable
@@ -43,10 +44,10 @@ async def test_one_alertmanager_that_is_away_does_not_keep_the_other_from_it() -
     )
 
 
-async def test_nothing_open_is_nothing_to_tell() -> None:
+async def test_nothing_open_is_nothing_to_send() -> None:
     transport = answering()
 
-    await two_alertmanagers(transport).resend([], datetime.now(UTC))
+    await Alertmanager(receiver(name="am"), transport).resend([], datetime.now(UTC))
 
     assert transport.requests == []
 
@@ -63,7 +64,7 @@ async def test_a_test_is_an_alert_of_another_name() -> None:
 async def test_thousands_of_alerts_go_in_pieces() -> None:
     transport = HandlerTransport(lambda _: httpx.Response(200))
     tolds = [a_told(repository=f"shop/{n}") for n in range(1_001)]
-    single = AlertmanagerNotifier("am", [receiver(name="am")], transport)
+    single = Alertmanager(receiver(name="am"), transport)
 
     await single.resend(tolds, datetime.now(UTC))
 

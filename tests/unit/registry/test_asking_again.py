@@ -135,6 +135,28 @@ async def test_retry_after_is_waited_once_by_the_clock_registry_http_013() -> No
     assert ask.registry.cost.throttled == 1
 
 
+@pytest.mark.parametrize("value", ["0", "abc", "-5", "1.5", "", "9" * 20])
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_retry_after_that_is_no_wait_leaves_the_pauses_growing(
+    status: int, value: str
+) -> None:
+    refused_so = httpx.Response(status, headers={"retry-after": value})
+    ask = scripted(refused_so)
+
+    await refused(ask)
+
+    assert ask.time.sleeps == [0.5, 1.0, 2.0, 4.0]
+
+
+async def test_a_short_retry_after_does_not_shorten_the_growing_pauses() -> None:
+    soon = httpx.Response(429, headers={"retry-after": "1"})
+    ask = scripted(soon, soon, soon, soon, soon, json_answer(GOOD))
+
+    await tag_pages(ask)
+
+    assert ask.time.sleeps == [1.0, 1.0, 2.0, 4.0, 4.0]
+
+
 @pytest.mark.parametrize("value", ["86400", "Fri, 31 Dec 9999 00:00:00 GMT"])
 async def test_a_wait_beyond_the_cap_is_told_and_not_slept(value: str) -> None:
     ask = scripted(httpx.Response(429, headers={"retry-after": value}))

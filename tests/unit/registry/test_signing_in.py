@@ -18,6 +18,7 @@ from support.registry_client import (
     error_answer,
     json_answer,
 )
+from support.wait import PATIENCE_S
 from weighbridge.domain.secret import Secret
 from weighbridge.errors import AuthError, RegistryError, WeighbridgeError
 from weighbridge.registry.auth import Authorizer, Grant, TokenRequest, pull_scope
@@ -44,16 +45,25 @@ class BearerRegistry:
         self.tokens = 0
         self.token_queries: list[httpx.QueryParams] = []
         self.hits: Counter[str] = Counter()
+        self.answered = 0
+        self.public: set[str] = set()
         self.refusing: Callable[[], httpx.Response] | None = None
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.hits[request.url.path] += 1
         if request.url.path == "/token":
             return self.refusing() if self.refusing else self.give_token(request)
-        if request.headers.get("authorization") in self.valid:
+        is_allowed = request.headers.get("authorization") in self.valid
+        if is_allowed or request.url.path in self.public:
+            self.answered += 1
             name = request.url.path.removeprefix("/v2/").removesuffix("/tags/list")
             return httpx.Response(200, json={"name": name, "tags": ["v1"]})
         return httpx.Response(401, headers={"www-authenticate": self.challenge})
+
+    async def after_a_moment(self, request: httpx.Request) -> httpx.Response:
+        """As on a wire: others are sent meanwhile."""
+        await asyncio.sleep(0)
+        return self(request)
 
     def give_token(self, request: httpx.Request) -> httpx.Response:
         self.tokens += 1
@@ -155,6 +165,100 @@ async def test_many_requests_at_once_fetch_one_token() -> None:
     await asyncio.gather(*(tags_of(ask) for _ in range(8)))
 
     assert server.tokens == 1
+
+
+def challenges(server: BearerRegistry, ask: Asking) -> int:
+    """How often the registry was asked in vain."""
+    return len(ask.transport.requests) - server.tokens - server.answered
+
+
+async def test_two_hundred_first_requests_meet_one_challenge_and_fetch_one_token() -> (
+    None
+):
+    server = BearerRegistry()
+    ask = asking(server.after_a_moment, owned())
+
+    await asyncio.gather(*(tags_of(ask) for _ in range(200)))
+
+    assert (challenges(server, ask), server.tokens, server.answered) == (1, 1, 200)
+
+
+async def test_first_requests_of_three_scopes_meet_one_challenge() -> None:
+    server = BearerRegistry()
+    ask = asking(server.after_a_moment, owned())
+    names = ("shop/cart", "shop/till", "shop/desk")
+
+    await asyncio.gather(*(tags_of(ask, names[n % 3]) for n in range(200)))
+
+    assert (challenges(server, ask), server.tokens, server.answered) == (1, 3, 200)
+
+
+async def test_a_private_repository_beside_public_ones_challenges_once() -> None:
+    server = BearerRegistry()
+    server.public = {"/v2/shop/open/tags/list"}
+    ask = asking(server.after_a_moment, owned())
+    await tags_of(ask, "shop/open")
+
+    await asyncio.gather(*(tags_of(ask) for _ in range(50)))
+
+    assert (challenges(server, ask), server.tokens) == (1, 1)
+
+
+async def test_where_nothing_is_wanted_only_the_first_request_goes_alone() -> None:
+    together = asyncio.Barrier(7)
+    is_first = [True]
+
+    async def server(request: httpx.Request) -> httpx.Response:
+        if is_first:
+            is_first.clear()
+        else:
+            await together.wait()
+        return json_answer(TAGS)
+
+    ask = asking(server)
+
+    async with asyncio.timeout(PATIENCE_S):
+        await asyncio.gather(*(tags_of(ask) for _ in range(8)))
+
+    assert len(ask.transport.requests) == 8
+
+
+async def test_a_first_request_without_an_answer_lets_the_next_one_go_ahead() -> None:
+    server = BearerRegistry()
+    troubled = [True]
+
+    async def first_fails(request: httpx.Request) -> httpx.Response:
+        if troubled.pop() if troubled else False:
+            return httpx.Response(403)
+        return await server.after_a_moment(request)
+
+    ask = asking(first_fails, owned())
+
+    ends = await asyncio.gather(
+        *(tags_of(ask) for _ in range(50)), return_exceptions=True
+    )
+
+    assert [type(end) for end in ends].count(list) == 49
+    assert len(ask.transport.requests) == 1 + 1 + 1 + 49
+
+
+async def test_a_first_request_that_is_cancelled_keeps_nobody_waiting() -> None:
+    server = BearerRegistry()
+    reached = asyncio.Event()
+
+    async def stalls_first(request: httpx.Request) -> httpx.Response:
+        if not reached.is_set():
+            reached.set()
+            await asyncio.Event().wait()
+        return server(request)
+
+    ask = asking(stalls_first, owned())
+    first = asyncio.create_task(tags_of(ask))
+    await reached.wait()
+    second = asyncio.create_task(tags_of(ask))
+    first.cancel()
+
+    assert await second == ["v1"]
 
 
 async def test_a_failing_token_server_is_asked_once_by_many() -> None:

@@ -60,8 +60,8 @@ def test_the_first_address_class_is_kept(database: Database) -> None:
         put_registry(connection, an_entry(address_class="private"), T0)
         put_registry(connection, an_entry(), T0)
 
-        assert find_address_class(connection, "hub") == "private"
-        assert find_address_class(connection, "unknown") is None
+        assert find_address_class(connection, "https://HUB.example:443") == "private"
+        assert find_address_class(connection, "https://unknown.example") is None
 
 
 def test_the_address_class_of_another_host_is_forgotten(database: Database) -> None:
@@ -69,7 +69,7 @@ def test_the_address_class_of_another_host_is_forgotten(database: Database) -> N
         put_registry(connection, an_entry(address_class="private"), T0)
         put_registry(connection, an_entry(url="https://new.example"), T0)
 
-        assert find_address_class(connection, "hub") is None
+        assert find_address_class(connection, "https://new.example") is None
 
 
 def test_a_state_begins_when_it_changes(database: Database) -> None:

@@ -77,3 +77,21 @@ def test_on_one_machine_there_is_one_clock(database: Database) -> None:
     clock.measure()
 
     assert clock() - datetime.now(UTC) > timedelta(days=1)
+
+
+@pytest.mark.only_on("postgresql")
+def test_h1_a_server_whose_clock_is_put_right_is_asked_again_a_minute_later(
+    database: Database,
+) -> None:
+    seconds = [100.0]
+    clock = DatabaseClock(database, monotonic=lambda: seconds[0])
+    clock.measure()
+    seconds[0] += 59
+    clock.refresh()
+    as_measured_first = clock()
+    seconds[0] += 2
+
+    clock.refresh()
+
+    assert as_measured_first - datetime.now(UTC) > timedelta(seconds=50)
+    assert abs(clock() - datetime.now(UTC)) < timedelta(seconds=10)

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from support.brute_force import counted, stored
-from support.ledger_world import Fleet, History
+from support.ledger_world import Fleet, History, TwoEntries
 from support.seeds import seeds
 from weighbridge.store.ledger.settler import settle_all, settle_waiting
 from weighbridge.store.session import Database
@@ -41,3 +41,18 @@ def test_what_waits_for_the_settler_is_right_once_it_has_been_settled(
     settle_all(database)
 
     assert counted(database) == stored(database)
+
+
+@pytest.mark.parametrize("scope", ["project", "registry"])
+@pytest.mark.parametrize("seed", seeds(200, 4, quick=2))
+def test_entries_of_one_address_keep_each_blob_once(
+    database: Database, seed: int, scope: str
+) -> None:
+    rnd = random.Random(seed)  # noqa: S311 - no secret
+    history = History(TwoEntries(database, scope=scope, rnd=rnd), rnd, upkeep=0.03)
+
+    for _ in range(60):
+        history.step()
+        settle_all(database)
+
+        assert counted(database) == stored(database)

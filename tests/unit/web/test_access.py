@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Mapping
+from ipaddress import ip_network
 
 import pytest
 from starlette.testclient import TestClient
@@ -209,6 +210,7 @@ def test_a_body_is_not_read_before_the_token_was_looked_at__api_014(
         WebOptions(bind="192.168.1.5:8080"),
         WebOptions(external_url="https://weighbridge.example"),
         WebOptions(metrics_bind="0.0.0.0:9090"),
+        WebOptions(trusted_proxies=(ip_network("127.0.0.1/32"),)),
     ],
 )
 def test_nothing_is_served_to_a_network_that_nobody_could_use(

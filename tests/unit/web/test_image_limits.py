@@ -14,6 +14,7 @@ from weighbridge.domain.policy import LimitKey, Match
 from weighbridge.domain.policy_set import PolicySet
 from weighbridge.domain.service_limits import parse_service_limits
 from weighbridge.domain.waiver import NewWaiver
+from weighbridge.store.registries import find_registry_id, note_discovery
 from weighbridge.store.session import Database
 from weighbridge.store.waivers import put_waiver
 from weighbridge.telemetry import Telemetry
@@ -64,8 +65,8 @@ def waive(database: Database, limit: LimitKey | None, tag: str = "*") -> None:
     [
         "hub/acme/app:1",
         "hub/acme/new:1",
-        "registry.example/acme/app:1",
-        "registry.example/acme/new@sha256:" + 64 * "a",
+        "hub.example/acme/app:1",
+        "hub.example/acme/new@sha256:" + 64 * "a",
     ],
 )
 def test_a_registry_may_be_called_by_its_address_and_an_image_may_be_new(
@@ -102,7 +103,7 @@ def test_the_images_before_it_are_those_of_its_stream_the_latest_first(
 
     raw = client.get("/api/v1/limits?ref=hub/acme/app:1.3").content
 
-    earlier = parse_service_limits(raw).earlier["linux/amd64"]
+    earlier = parse_service_limits(raw).earlier.images["linux/amd64"]
     assert [each.digest for each in earlier] == [
         digests["1.2"],
         digests["1.1"],
@@ -120,6 +121,25 @@ def test_an_image_under_two_tags_is_there_once(
     images = client.get("/api/v1/limits?ref=hub/acme/app:1.2").json()["images"]
 
     assert [image["digest"] for image in images] == [digest]
+
+
+def test_a_gate_learns_whether_there_may_be_images_that_are_not_known(
+    world: World, client: TestClient, database: Database
+) -> None:
+    push(world, "1.0", 100)
+
+    def known(ref: str) -> object:
+        answer = client.get("/api/v1/limits", params={"ref": ref}).json()
+        assert answer["platforms"] == ["linux/amd64"]
+        return answer["images_known"]
+
+    assert known("hub/acme/app:1.1") is True
+    assert known("hub/acme/new:1.1") is False
+    with database.write() as connection:
+        registry_id = find_registry_id(connection, "hub")
+        assert registry_id is not None
+        note_discovery(connection, registry_id, complete=True, now=NOW)
+    assert known("hub/acme/new:1.1") is True
 
 
 def test_images_before_it_are_of_configured_platforms_only(

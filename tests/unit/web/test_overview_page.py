@@ -255,9 +255,9 @@ def test_what_is_stored_stands_beside_what_a_naive_sum_says() -> None:
     page = overview_tree([a_registry_report()], [])
 
     stored = figures(page)["Stored in the registry"]
-    assert (
-        stored
-        == "32.9 GB 91.2 GB as the sum over tags; deduplication factor 2.77 (sum over tags / bytes stored)"
+    assert stored == (
+        "32.9 GB 91.2 GB as the sum over tags; deduplication factor 2.77 "
+        "(sum over tags / bytes stored)"
     )
     legend = page.one("figcaption").text
     assert "shared by repositories 9.41 GB" in legend

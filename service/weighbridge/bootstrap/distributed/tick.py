@@ -16,6 +16,8 @@ from weighbridge.bootstrap.waiting_pushes import ring_for_pushes
 from weighbridge.config import RegistrySettings, Settings
 from weighbridge.jobs.names import CRAWL, DELIVER, DISCOVER, MEASURE, PRUNE, TICK
 from weighbridge.ports import JobQueue
+from weighbridge.store.adoption import adopt_names
+from weighbridge.store.ahead import have_due_what_is_ahead
 from weighbridge.store.due import (
     Due,
     due_repositories,
@@ -52,8 +54,10 @@ class Tick:
     def run(self) -> None:
         """Ask for everything that is due. Raises StoreError."""
         now = self._clock()
+        have_due_what_is_ahead(self._database, now)
         with self._database.write() as connection:
             note_done(connection, Job(TICK), now)
+            adopt_names(connection, self._settings.urls)
             mark_unconfigured(connection, self._settings.names, now)
             free_left_behind(connection, now)
             parked = park_poison(connection, now)

@@ -11,7 +11,13 @@ from typing import Final, TypeAlias
 
 from weighbridge.domain.message import Told
 from weighbridge.domain.printable import printable
-from weighbridge.notify.render.content import Item, item_of, name_of, url_of
+from weighbridge.notify.render.content import (
+    Item,
+    headline_of,
+    item_of,
+    name_of,
+    url_of,
+)
 from weighbridge.notify.render.facts import Sharing, repositories_by_cause
 from weighbridge.notify.render.verdicts import written
 
@@ -82,11 +88,14 @@ def _alert(labels: Mapping[str, str], tolds: Sequence[Told], now: datetime) -> A
 
 def _annotations(tolds: Sequence[Told]) -> Mapping[str, str]:
     newest = tolds[0]
-    item = item_of(newest, Sharing(repositories_by_cause(tolds), is_all=True))
-    key = newest.limit_key
+    # All that is wrong with the newest image, one limit after the other.
+    same = [told for told in tolds if name_of(told) == name_of(newest)]
+    sharing = Sharing(repositories_by_cause(tolds), is_all=True)
+    items = [item_of(told, sharing) for told in same]
+    item, key = items[0], newest.limit_key
     annotations = {
-        "summary": "An image was pushed that is over its limit.",
-        "description": _description(item),
+        "summary": f"{headline_of(same)}.",
+        "description": _description(items),
         "tag": newest.tag,
         "digest": str(newest.digest or ""),
         "platform": newest.platform,
@@ -107,9 +116,13 @@ def _annotations(tolds: Sequence[Told]) -> Mapping[str, str]:
     }
 
 
-def _description(item: Item) -> str:
-    cause = f" {item.cause.name}: {item.cause.value}" if item.cause else ""
-    return f"{item.name} has {item.verdict}.{cause}"
+def _description(items: Sequence[Item]) -> str:
+    return f"{items[0].name}: {' '.join(map(_sentence, items))}"
+
+
+def _sentence(item: Item) -> str:
+    cause = f" {item.cause.name}: {item.cause.value}." if item.cause else ""
+    return f"{item.verdict}.{cause}"
 
 
 def _number(amount: int | None) -> str:

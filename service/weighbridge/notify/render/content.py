@@ -20,8 +20,9 @@ from weighbridge.notify.render.facts import (
     line_of,
     repositories_by_cause,
     sizes_of,
+    unknown_of,
 )
-from weighbridge.notify.render.verdicts import excess, verdict
+from weighbridge.notify.render.verdicts import end, excess, verdict
 
 HEADLINE_CHARACTERS: Final = 300
 URL_CHARACTERS: Final = 1_000
@@ -95,10 +96,8 @@ def name_of(told: Told) -> str:
 
 def _headline(message: Message) -> str:
     test = "Test: " if message.is_test else ""
-    if len(message.items) == 1 and not message.more:
-        told = message.items[0]
-        words = "is within its limit again" if _is_over(told) else excess(told)
-        return f"{test}{name_of(told)} {words}"
+    if not message.more and (one := headline_of(message.items)):
+        return f"{test}{one}"
     ended = sum(map(_is_over, message.items))
     count = len(message.items) + message.more - ended
     parts = [f"{count:,} {_noun(count)} exceeded"] if count else []
@@ -107,6 +106,32 @@ def _headline(message: Message) -> str:
     why = " by one base image that changed" if _is_of_one_base(message.items) else ""
     about = f" ({message.group})" if message.group else ""
     return f"{test}{', '.join(parts) or 'nothing exceeded'}{why}{about}"
+
+
+def headline_of(items: Sequence[Told]) -> str:
+    """Of one image by its name, whatever number of limits it is about; "" of several
+    images, or of none."""
+    if len({name_of(told) for told in items}) != 1:
+        return ""
+    name = name_of(items[0])
+    over = [told for told in items if not _is_over(told)]
+    ended = [told for told in items if _is_over(told)]
+    if len(items) == 1:
+        return f"{name} {end(ended[0]) if ended else excess(over[0])}"
+    parts = []
+    if over:
+        parts.append(f"is over {_limits(over)}")
+    if ended:
+        are_within = all(told.amount <= told.limit_amount for told in ended)
+        word = "within" if are_within else "no longer over"
+        parts.append(f"is {word} {_limits(ended)}")
+    return f"{name} {', and '.join(parts)}"
+
+
+def _limits(items: Sequence[Told]) -> str:
+    """`max_compressed and max_layers`, each once."""
+    names = list(dict.fromkeys(told.limit_key for told in items))
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _noun(count: int) -> str:
@@ -132,11 +157,12 @@ def item_of(told: Told, sharing: Sharing) -> Item:
     is_resolved = _is_over(told)
     cause = None if is_resolved else told.cause
     base = [] if cause is None else base_of(cause, sharing)
+    unknown = [] if cause is None else unknown_of(cause)
     return Item(
         name=name_of(told),
         verdict=verdict(told),
         cause=None if cause is None else line_of(cause),
-        facts=(*sizes_of(told), *base, *details_of(told)),
+        facts=(*sizes_of(told), *unknown, *base, *details_of(told)),
         severity=told.severity,
         is_resolved=is_resolved,
         url=url_of(told),

@@ -8,6 +8,7 @@ from typing import Final
 from weighbridge.domain.cause import Cause, LineChange
 from weighbridge.domain.message import Told
 from weighbridge.domain.printable import printable
+from weighbridge.domain.quantity import WORDS, written_amount
 from weighbridge.domain.units import format_bytes
 from weighbridge.notify.render.verdicts import share_of
 
@@ -55,7 +56,9 @@ def sizes_of(told: Told) -> list[Fact]:
     facts: list[Fact] = []
     if told.compressed_bytes is not None:
         size = format_bytes(told.compressed_bytes)
-        change = _change(told.before_compressed_bytes, told.compressed_bytes)
+        # What was before the image that was over is not what was before this one.
+        before = told.before_compressed_bytes if told.event == "opened" else None
+        change = _change(before, told.compressed_bytes)
         facts.append(Fact("Compressed", size + change))
     if told.uncompressed_bytes is not None:
         size = format_bytes(told.uncompressed_bytes)
@@ -75,29 +78,53 @@ def _change(before: int | None, after: int) -> str:
 
 
 def line_of(cause: Cause) -> Fact | None:
-    """The change that weighs most."""
-    change = next((c for c in cause.changes if c.grown_bytes > 0), None)
+    """The change that has most of what is limited."""
+    change = cause.heaviest
     if change is None:
         return None
     instruction = printable(change.instruction, LINE_CHARACTERS) or "(no line)"
-    return Fact(_grown(change), instruction, is_code=True)
+    return Fact(_grown(cause, change), instruction, is_code=True)
 
 
-def _grown(change: LineChange) -> str:
-    """`New line, +570 MB`."""
+def unknown_of(cause: Cause) -> list[Fact]:
+    """Lines that are not ranked, as it is not known what they have."""
+    count = cause.unknown_lines
+    if not count:
+        return []
+    lines = f"{count:,} changed {'line' if count == 1 else 'lines'}"
+    where = WORDS[cause.quantity]
+    return [Fact("Not known", f"what {lines} added {where}".strip())]
+
+
+def _grown(cause: Cause, change: LineChange) -> str:
+    """`New line, +570 MB compressed`; where one layer is limited, what it has."""
     what = "New line" if change.kind == "added" else "Line"
     place = " of the base" if change.of_base else ""
-    words = f"{what}{place}, {_signed(change.grown_bytes)}"
-    if change.kind == "grown" and change.before_compressed_bytes is not None:
-        words += f" on {format_bytes(change.before_compressed_bytes)}"
+    words = f"{what}{place}, {amount_of(cause, change)}"
+    if change.kind == "grown" and change.before_amount is not None:
+        words += f", {written_amount(cause.quantity, change.before_amount)} before"
     return words
+
+
+def amount_of(cause: Cause, change: LineChange) -> str:
+    """`+570 MB on disk`, `+1 layer`, `310 MB compressed in one layer`."""
+    if cause.quantity == "layer_compressed_bytes":
+        amount = written_amount(cause.quantity, change.amount or 0)
+    else:
+        amount = _signed_amount(cause, change.grown_amount or 0)
+    return f"{amount} {WORDS[cause.quantity]}".rstrip()
+
+
+def _signed_amount(cause: Cause, amount: int) -> str:
+    sign = "+" if amount >= 0 else "\u2212"
+    return sign + written_amount(cause.quantity, abs(amount))
 
 
 def base_of(cause: Cause, sharing: Sharing) -> list[Fact]:
     """What its base has to do with it."""
     if cause.of not in ("base", "both"):
         return []
-    words = f"changed, {_signed(cause.base_grown_bytes)}"
+    words = f"changed, {_signed_amount(cause, cause.base_grown_amount)}"
     sharers = 0 if cause.key is None else sharing.repositories.get(cause.key, 0)
     if sharers > 1:
         least = "" if sharing.is_all else "at least "

@@ -15,6 +15,10 @@ _HAS: Final[Mapping[LimitKey, str]] = {
     "max_layer_compressed": "a layer of {amount} compressed",
     "max_deduplicated": "{amount} in the whole repository, each blob once",
 }
+_ENDED: Final = {
+    "gone": "its tag was deleted",
+    "policy": "the limit was changed or removed",
+}
 
 
 def verdict(told: Told) -> str:
@@ -22,11 +26,19 @@ def verdict(told: Told) -> str:
     limit = written(told.limit_key, told.limit_amount)
     if told.event == "resolved":
         now = written(told.limit_key, told.amount)
-        is_kept = told.amount <= told.limit_amount
-        weighs = f": {now} now" if is_kept else ""
-        return f"within {told.limit_key} ({limit}) again{weighs}"
+        if told.amount <= told.limit_amount:
+            return f"within {told.limit_key} ({limit}): {now}"
+        why = _ENDED.get(told.closed_by or "", "")
+        return f"no longer over {told.limit_key}{f': {why}' if why else ''}"
     has = _HAS[told.limit_key].format(amount=written(told.limit_key, told.amount))
     return f"{has}, {excess_amount(told)} over {told.limit_key} ({limit})"
+
+
+def end(told: Told) -> str:
+    """`is within max_compressed`; never said of an image that was over."""
+    if told.amount <= told.limit_amount:
+        return f"is within {told.limit_key}"
+    return f"is no longer over {told.limit_key}"
 
 
 def excess(told: Told) -> str:

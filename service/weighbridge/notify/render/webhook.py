@@ -68,6 +68,7 @@ def _item(told: Told, sharing: Mapping[bytes, int]) -> JSON:
         "cause": None if told.cause is None else _cause(told.cause, sharing),
         "opened_at": _moment(told.opened_at),
         "closed_at": None if told.closed_at is None else _moment(told.closed_at),
+        "closed_by": told.closed_by,
         "url": None if told.url is None else _text(told.url),
     }
 
@@ -80,8 +81,10 @@ def _cause(cause: Cause, sharing: Mapping[bytes, int]) -> JSON:
         "of": cause.of,
         "key": None if key is None else key.hex(),
         "repositories": None if key is None else sharing.get(key, 1),
-        "grown_bytes": cause.grown_bytes,
-        "base_grown_bytes": cause.base_grown_bytes,
+        "quantity": cause.quantity,
+        "grown_amount": cause.grown_amount,
+        "base_grown_amount": cause.base_grown_amount,
+        "unknown_lines": cause.unknown_lines,
         "changes": [_change(change) for change in cause.changes],
     }
 
@@ -90,9 +93,9 @@ def _change(change: LineChange) -> JSON:
     return {
         "kind": change.kind,
         "instruction": _text(change.instruction),
-        "before_compressed_bytes": change.before_compressed_bytes,
-        "compressed_bytes": change.compressed_bytes,
-        "grown_bytes": change.grown_bytes,
+        "before_amount": change.before_amount,
+        "amount": change.amount,
+        "grown_amount": change.grown_amount,
         "is_of_base": change.of_base,
     }
 

@@ -1,6 +1,6 @@
 """`db recount`: every total of a registry counted anew, and written."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -21,7 +21,7 @@ from weighbridge.store.checking.recounting import (
 from weighbridge.store.checking.verify import Watch
 from weighbridge.store.checking.weights import recount_claims, recount_weights
 from weighbridge.store.checking.wrongs import Wrong, repaired
-from weighbridge.store.dialect import Purpose, lock
+from weighbridge.store.ledger.parts import lock_settling, parts_of, scopes_beside
 from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import (
@@ -49,7 +49,6 @@ _QUEUED: Final = (
     select(blob_changes.c.scope_id)
     .where(blob_changes.c.scope_id.in_(_SCOPES))
     .distinct()
-    .order_by(blob_changes.c.scope_id)
 )
 _UNQUEUE: Final = delete(blob_changes).where(blob_changes.c.scope_id.in_(_SCOPES))
 _LEFTOVERS: Final = delete(pass_chunks).where(
@@ -124,10 +123,17 @@ def _lock(connection: Connection, registry_id: int) -> Sequence[Place]:
     lock_repositories(connection, [place.repository_id for place in places])
     # A settler that has taken rows and not committed yet still shows them to us.
     parameters = {"registry": registry_id}
-    for scope in list(connection.execute(_QUEUED, parameters).scalars()):
-        lock(connection, Purpose.SETTLE, scope)
+    lock_settling(connection, _unsettled(connection, registry_id))
     connection.execute(_UNQUEUE, parameters)
     return places
+
+
+def _unsettled(connection: Connection, registry_id: int) -> Collection[int]:
+    """Scopes of the registry that a settler may be at. Where another entry has its
+    address, that is any of them at any time: its batches go on."""
+    beside = scopes_beside(connection, registry_id)
+    queued = connection.execute(_QUEUED, {"registry": registry_id}).scalars()
+    return {*beside, *queued}
 
 
 def _mend(connection: Connection, registry_id: int, now: datetime) -> None:
@@ -165,7 +171,8 @@ def _weights(connection: Connection, registry_id: int, watch: Watch) -> Iterator
 
 
 def _scopes(connection: Connection, registry_id: int, watch: Watch) -> Iterator[Wrong]:
-    scopes = scopes_of(connection, registry_id)
+    # Who shares what with it in other entries of its address is counted as well.
+    scopes = parts_of(connection, scopes_of(connection, registry_id))
     for done, scope in enumerate(scopes):
         watch("storage scopes", done, len(scopes))
         yield from recount_scope(connection, scope)

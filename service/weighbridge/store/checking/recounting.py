@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import BigInteger, BindParameter, Connection, bindparam, func, select
 
-from weighbridge.domain.sharing import NOBODY, Passage, Settlement, in_hands
+from weighbridge.domain.sharing import NOBODY, SEVERAL, Passage, Settlement, in_hands
 from weighbridge.store.checking.wrongs import (
     BLOBS,
     EXCLUSIVE,
@@ -31,6 +31,7 @@ from weighbridge.store.ledger.facts import (
 )
 from weighbridge.store.ledger.holdings import held_by, read_holdings
 from weighbridge.store.ledger.liveness import read_facts
+from weighbridge.store.ledger.parts import parts_of
 from weighbridge.store.models import (
     blobs,
     repositories,
@@ -89,6 +90,11 @@ _HOLDERS: Final = (
     .group_by(_held.blob_id)
     .order_by(_held.blob_id)
     .limit(_PIECE)
+)
+_HELD_AMONG: Final = (
+    select(_held.blob_id)
+    .where(_held.scope_id == _SCOPE, among_ids(_held.blob_id))
+    .distinct()
 )
 _SIZES: Final = (
     select(blobs.c.id, STORED_BYTES.label("stored"), WEIGHED_BYTES.label("weighed"))
@@ -212,9 +218,11 @@ def recount_scope(connection: Connection, scope_id: int) -> Iterator[Wrong]:
     From what the repositories are stored to hold: check, or repair, these first.
     """
     totals = Settlement()
+    others = [part for part in parts_of(connection, [scope_id]) if part != scope_id]
     after = -1
     while holders := _holders(connection, scope_id, after):
         last = max(holders)
+        _note_others(connection, others, holders)
         yield from _compare_shared(connection, scope_id, holders, after, last)
         _add_up(connection, scope_id, holders, totals)
         after = last
@@ -229,6 +237,16 @@ def _holders(connection: Connection, scope_id: int, after: int) -> dict[int, int
     """In whose hands the next blobs are."""
     rows = connection.execute(_HOLDERS, {"scope": scope_id, "after": after})
     return {blob: in_hands(lowest, highest) for blob, lowest, highest in rows}
+
+
+def _note_others(
+    connection: Connection, scope_ids: Sequence[int], holders: dict[int, int]
+) -> None:
+    """What other parts of the scope hold as well is in nobody's hands alone."""
+    for scope_id in scope_ids:
+        parameters = {"scope": scope_id, "ids": listed(holders)}
+        for blob in connection.execute(_HELD_AMONG, parameters).scalars():
+            holders[blob] = SEVERAL
 
 
 def _compare_shared(

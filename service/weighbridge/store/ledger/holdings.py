@@ -110,6 +110,13 @@ _OF_REPOSITORY: Final = union(
     select(artifacts.c.config_id).join(_LIVE, _LIVE.c.manifest_id == artifacts.c.id),
     select(layers.c.blob_id).join(_LIVE, _LIVE.c.manifest_id == layers.c.image_id),
 ).subquery()
+_CONFIGS: Final = (
+    select(
+        _LIVE.c.manifest_id, func.coalesce(images.c.config_id, artifacts.c.config_id)
+    )
+    .outerjoin(images, images.c.id == _LIVE.c.manifest_id)
+    .outerjoin(artifacts, artifacts.c.id == _LIVE.c.manifest_id)
+)
 _EXACT: Final = (
     select(*exact_sum(STORED_BYTES, "held"))
     .select_from(
@@ -139,6 +146,19 @@ def count_blobs(
     if flips:
         deltas = held_by(connection, flips, configs)
         change_blobs(connection, scope_id, repository_id, deltas)
+
+
+def move_holdings(
+    connection: Connection, repository_id: int, scope_id: int, other_id: int
+) -> None:
+    """Let all that a repository holds count in another storage scope, or in another
+    part of the same. The repository's row must be locked."""
+    parameters = {"repository": repository_id}
+    configs = {row[0]: row[1] for row in connection.execute(_CONFIGS, parameters)}
+    held = held_by(connection, dict.fromkeys(configs, 1), configs)
+    fewer = {blob: -count for blob, count in held.items()}
+    change_blobs(connection, scope_id, repository_id, fewer)
+    change_blobs(connection, other_id, repository_id, held)
 
 
 def held_by(

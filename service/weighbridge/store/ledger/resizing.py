@@ -15,7 +15,7 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, select, update
 
 from weighbridge.domain.sharing import SEVERAL, Settlement
-from weighbridge.store.dialect import Purpose, among_ids, listed, lock, settles_at_once
+from weighbridge.store.dialect import among_ids, listed, settles_at_once
 from weighbridge.store.ledger.counts import mark_uncounted
 from weighbridge.store.ledger.facts import (
     CLAIMED_BYTES,
@@ -26,6 +26,7 @@ from weighbridge.store.ledger.facts import (
 )
 from weighbridge.store.ledger.holders import Holder, find_holders, find_scopes
 from weighbridge.store.ledger.holdings import add_deduplicated
+from weighbridge.store.ledger.parts import lock_settling
 from weighbridge.store.ledger.settling import move_totals
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import (
@@ -123,8 +124,7 @@ def resize(
 
     On PostgreSQL beside no batch, see `store.alone`.
     """
-    for scope in scopes:
-        lock(connection, Purpose.SETTLE, scope)
+    lock_settling(connection, scopes)
     before = {scope: _sizes(connection, scope, blob_ids) for scope in scopes}
     change()
     for scope in scopes:
@@ -168,7 +168,7 @@ def reweigh(
     deltas: by how much the compressed bytes of each are more (or less).
     On PostgreSQL beside no batch, see `store.alone`.
     """
-    lock(connection, Purpose.SETTLE, scope_id)
+    lock_settling(connection, [scope_id])
     change()
     settled = _settled(connection, scope_id, deltas)
     delta = sum(deltas[blob] for blob, _ in settled)
@@ -208,8 +208,7 @@ def _lock(
     found = find_holders(connection, blobs)
     if settles_at_once(connection.dialect):
         return scopes, found
-    for scope in scopes:
-        lock(connection, Purpose.SETTLE, scope)
+    lock_settling(connection, scopes)
     lock_repositories(connection, {holder.repository_id for holder in found})
     # A batch that we waited for may have let one go.
     return scopes, find_holders(connection, blobs)

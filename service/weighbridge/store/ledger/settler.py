@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, delete, func, select
 from weighbridge.beat import Beat
 from weighbridge.errors import WeighbridgeError
 from weighbridge.store.alone import alone
-from weighbridge.store.dialect import Purpose, lock
+from weighbridge.store.ledger.parts import lock_settling
 from weighbridge.store.ledger.resizing import count_claims, marked_blobs
 from weighbridge.store.ledger.settling import settle_blobs
 from weighbridge.store.models import blob_changes
@@ -62,7 +62,7 @@ def settle_waiting(database: Database) -> int:
     if scope is None:
         return 0
     with database.write() as connection:
-        lock(connection, Purpose.SETTLE, scope)
+        lock_settling(connection, [scope])
         taken = list(connection.execute(_TAKE, {"scope": scope}).scalars())
         if taken:
             settle_blobs(connection, scope, set(taken))

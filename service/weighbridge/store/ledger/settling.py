@@ -19,6 +19,7 @@ from weighbridge.domain.sharing import (
     Passage,
     Settlement,
     in_hands,
+    joined_hands,
     moved_total,
     settle,
 )
@@ -37,6 +38,7 @@ from weighbridge.store.ledger.facts import (
     sized,
     weighed,
 )
+from weighbridge.store.ledger.parts import parts_of
 from weighbridge.store.ledger.sums import exact_sum, sum_of
 from weighbridge.store.models import (
     blob_changes,
@@ -96,6 +98,8 @@ _KEY: Final = ("scope_id", "blob_id")
 _ENTERED: Final = NewRows(scope_blobs, *_KEY, "sole_repository_id")
 _CHANGED: Final = ChangedRows(scope_blobs, key=_KEY, values=["sole_repository_id"])
 _LEFT: Final = GoneRows(scope_blobs, key=_KEY)
+_ALL: Final = select(_shared.blob_id).where(_shared.scope_id == bindparam("scope"))
+_PIECE: Final = 2_000
 _QUEUE: Final = NewRows(blob_changes, *_KEY)
 
 _EXCLUSIVE: Final = (
@@ -166,11 +170,31 @@ def settle_or_queue(
 def settle_blobs(
     connection: Connection, scope_id: int, blob_ids: Collection[int]
 ) -> None:
-    """Bring a scope in line with who holds these blobs. State against state, so it
-    may be repeated; on PostgreSQL by one process a scope."""
+    """Bring a scope in line with who holds these blobs, in each of its parts. State
+    against state, so it may be repeated; on PostgreSQL by one process a scope."""
+    passages: dict[int, list[Passage]] = {}
+    hands: dict[int, Hands] = {}
+    for part in parts_of(connection, [scope_id]):
+        passages[part] = _passages(connection, part, blob_ids)
+        for passage in passages[part]:
+            before = hands.get(passage.blob, NOBODY)
+            hands[passage.blob] = joined_hands(before, passage.now)
+    for part, found in passages.items():
+        _settle_part(
+            connection,
+            part,
+            settle(
+                p if p.now == NOBODY else p._replace(now=hands[p.blob]) for p in found
+            ),
+        )
+
+
+def _passages(
+    connection: Connection, scope_id: int, blob_ids: Collection[int]
+) -> list[Passage]:
+    """Whose these blobs were and are, as far as one part of a scope knows."""
     parameters = {"scope": scope_id, "ids": listed(sorted(blob_ids))}
-    rows = _STATES.read(connection, parameters)
-    settlement = settle(
+    return [
         Passage(
             blob,
             NOBODY if settled is None else sole or SEVERAL,
@@ -178,8 +202,13 @@ def settle_blobs(
             stored_bytes,
             weighed_bytes,
         )
-        for blob, settled, sole, lowest, highest, stored_bytes, weighed_bytes in rows
-    )
+        for blob, settled, sole, lowest, highest, stored_bytes, weighed_bytes in (
+            _STATES.read(connection, parameters)
+        )
+    ]
+
+
+def _settle_part(connection: Connection, scope_id: int, settlement: Settlement) -> None:
     _ENTERED.add(
         connection, [(scope_id, b, _column(now)) for b, now in settlement.entered]
     )
@@ -188,6 +217,14 @@ def settle_blobs(
     )
     _LEFT.remove(connection, [(scope_id, blob) for blob in settlement.left])
     move_totals(connection, scope_id, settlement)
+
+
+def resettle(connection: Connection, scope_ids: Collection[int]) -> None:
+    """Settle everything in these scopes: an entry came to their address, or left it."""
+    for scope_id in scope_ids:
+        blob_ids = list(connection.execute(_ALL, {"scope": scope_id}).scalars())
+        for start in range(0, len(blob_ids), _PIECE):
+            settle_or_queue(connection, scope_id, blob_ids[start : start + _PIECE])
 
 
 def _column(hands: Hands) -> int | None:

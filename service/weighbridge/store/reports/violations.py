@@ -231,6 +231,8 @@ def _report(
         changed_at=row.changed_at,
         closed_at=row.closed_at,
         closed_by=row.closed_by,
+        within_tag=row.within_tag,
+        within_amount=row.within_amount,
         waiver=waivers.find(
             row.registry, row.repository, row.tag or "", row.limit_key, now
         )

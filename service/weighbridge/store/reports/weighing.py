@@ -1,7 +1,7 @@
 """A weighing from what is stored: the same value that `inspect` makes."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -9,9 +9,16 @@ from sqlalchemy import Connection, exists, or_, select
 
 from weighbridge.domain.digest import Digest, short
 from weighbridge.domain.document import Role
-from weighbridge.domain.platform import DEFAULT, Platform, matches
+from weighbridge.domain.platform import DEFAULT, Platform, differ, matches
 from weighbridge.domain.sizes import weigh_image
-from weighbridge.domain.weighing import Other, WeighedImage, Weighing, rfc3339
+from weighbridge.domain.weighing import (
+    Other,
+    WeighedImage,
+    Weighing,
+    other_platform_text,
+    rfc3339,
+    second_text,
+)
 from weighbridge.store.models import (
     blobs,
     registries,
@@ -72,8 +79,8 @@ def find_weighing(
         return None
     order = _ordered(graph.images_of(subject.target), platforms)
     wanted = _wanted(order, platform, all_platforms)
-    stored = load_images(connection, wanted, scope_id)
-    images = [stored[image] for image in wanted]
+    stored = load_images(connection, [*wanted.values()], scope_id)
+    images = [stored[image] for image in wanted.values()]
     name = f":{subject.tag}" if digest is None else f"@{digest}"
     return Weighing(
         reference=f"{registry}/{repository}{name}",
@@ -83,7 +90,7 @@ def find_weighing(
         digest=node.digest,
         media_type=node.media_type,
         kind=node.state,
-        images=tuple(_weighed(image) for image in images),
+        images=tuple(_weighed(p, stored[image]) for p, image in wanted.items()),
         platforms=_platforms(graph, subject.target, tuple(order)),
         others=_others(graph, subject.target),
         cost=None,
@@ -91,6 +98,7 @@ def find_weighing(
             *subject.warnings,
             *_not_found(order, platform),
             *_missing(graph, subject.target),
+            *_of_platforms(graph, subject.target, wanted, stored),
             *_disputed(images),
         ),
     )
@@ -155,14 +163,32 @@ def _ordered(
 
 def _wanted(
     order: Mapping[Platform, int], platform: Platform | None, all_platforms: bool
-) -> list[int]:
+) -> dict[Platform, int]:
     if platform is not None:
-        return [image for p, image in order.items() if matches(p, platform)]
-    return list(order.values()) if all_platforms else list(order.values())[:1]
+        return {p: image for p, image in order.items() if matches(p, platform)}
+    return dict(order if all_platforms else list(order.items())[:1])
 
 
-def _weighed(stored: StoredImage) -> WeighedImage:
-    return weigh_image(stored.image, stored.measured)
+def _weighed(platform: Platform, stored: StoredImage) -> WeighedImage:
+    """As what is pulled for this platform, whatever its config calls itself."""
+    return replace(weigh_image(stored.image, stored.measured), platform=platform)
+
+
+def _of_platforms(
+    graph: Graph,
+    target: int,
+    wanted: Mapping[Platform, int],
+    stored: Mapping[int, StoredImage],
+) -> Iterator[str]:
+    """What is odd about the platforms of an index."""
+    pulled = graph.images_of(target)
+    doubled = dict.fromkeys(each.platform for each in graph.passed_over(target))
+    for platform in doubled:
+        yield second_text(platform, graph.nodes[pulled[platform]].digest)
+    for platform, image in wanted.items():
+        said = stored[image].image.platform
+        if differ(platform, said):
+            yield other_platform_text(platform, said, stored[image].image.digest)
 
 
 def _platforms(
@@ -182,18 +208,23 @@ def _platforms(
 
 def _others(graph: Graph, target: int) -> tuple[Other, ...]:
     """What is no image: below an index, or the target itself. An index may call an
-    artifact an image; its own document decides."""
+    artifact an image; its own document decides. And images that are not pulled, as
+    another one is listed for their platform."""
     itself = graph.nodes[target]
     if itself.state == "artifact":
         return (
             Other(itself.digest, itself.media_type, "artifact", itself.stored_bytes),
         )
-    return tuple(
+    others = [
         Other(node.digest, node.media_type, _role(member), node.stored_bytes)
         for member in graph.children_of(target)
         if (node := graph.nodes[member.child_id])
+        and node.platform is None
         and (member.role in _SHOWN_APART or node.state == "artifact")
-    )
+    ]
+    seconds = [graph.nodes[each.image] for each in graph.passed_over(target)]
+    others += [Other(n.digest, n.media_type, "image", n.stored_bytes) for n in seconds]
+    return tuple(others)
 
 
 def _role(member: Member) -> Role:

@@ -47,6 +47,16 @@ class Banner:
     is_bad: bool
 
 
+def reload_banner(since: datetime) -> Banner:
+    """That the policies in force are not what their files say now."""
+    text = (
+        f"could not be read again since {_moment(since)}: a file has a fault. Those "
+        "from before are still in force. The log and `weighbridge config check` name "
+        "the fault."
+    )
+    return Banner("Policies", text, True)
+
+
 def registry_banners(registry: RegistryReport, now: datetime) -> list[Banner]:
     """What is wrong with a registry, for a list of its repositories."""
     banners: list[Banner] = []

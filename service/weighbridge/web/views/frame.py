@@ -10,6 +10,7 @@ from weighbridge.domain.report import (
     RegistryFreshness,
     RegistryReport,
 )
+from weighbridge.web.views.banners import Banner
 from weighbridge.web.views.numbers import ago, duration
 
 Freshness: TypeAlias = Literal[
@@ -45,6 +46,7 @@ class Frame:
     pill:   freshness of all registries in two or three words, with an icon
     now:    when the page was made
     twin:   address of the page's JSON without its suffix, "" for none
+    banner: of what concerns every page
     """
 
     path: str
@@ -56,6 +58,7 @@ class Frame:
     twin: str = ""
     twin_query: str = ""
     refresh_s: int | None = None
+    banner: Banner | None = None
 
 
 def frame(

@@ -25,7 +25,11 @@ _SQUASHED: Final = (
 _MISMATCH: Final = "history_mismatch"
 """The problem that every image with the alignment `unresolved` has, if it has a
 history: one sentence says both."""
-_ROLES: Final = {"artifact": "other artifact", "attestation": "attestation"}
+_ROLES: Final = {
+    "artifact": "other artifact",
+    "attestation": "attestation",
+    "image": "image that is not pulled",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from weighbridge.domain.cause import LineChange
+from weighbridge.domain.quantity import WORDS
 from weighbridge.domain.violation import ViolationReport, ViolationState
 from weighbridge.domain.waiver import Waiver
 from weighbridge.web.views.summaries import summary
@@ -20,7 +21,7 @@ _OF_STATE: Final[dict[ViolationState, tuple[str, str]]] = {
 }
 _CLOSED_BY: Final = {
     "pushed": "a later push keeps the limit",
-    "gone": "its tag is deleted",
+    "gone": "its tag was deleted",
     "policy": "the limit was changed or is not set any more",
 }
 
@@ -34,7 +35,10 @@ class Item:
     own, over: the parts of its bar below and above the limit, in percent of the width
     against: what a growth is compared with; None for other limits
     line:    the line that did most of it, "" where it is not known
+    is_line_bytes, added, word: what it has of what is limited: bytes or layers, and
+             what stands behind the number
     cause:   what it did, in words
+    unknown: lines that are not ranked, as it is not known what they have, in words
     ended:   why it is over, "" while it is not
     """
 
@@ -49,7 +53,11 @@ class Item:
     over: float
     against: int | None
     line: str
+    is_line_bytes: bool
+    added: int
+    word: str
     cause: str
+    unknown: str
     ended: str
     waiver: Waiver | None
 
@@ -97,8 +105,12 @@ def _item(report: ViolationReport) -> Item:
         if report.limit_key == "max_growth"
         else None,
         line="" if change is None else summary(change.instruction, 90),
+        is_line_bytes=report.cause is None or report.cause.quantity != "layers",
+        added=0 if change is None else _added(report, change),
+        word="" if report.cause is None else WORDS[report.cause.quantity],
         cause="" if change is None else _cause(report, change),
-        ended=_CLOSED_BY.get(report.closed_by or "", ""),
+        unknown=_unknown(report),
+        ended=_ended(report),
         waiver=report.waiver,
     )
 
@@ -118,6 +130,27 @@ def since(report: ViolationReport) -> datetime:
 
 def _share(report: ViolationReport) -> float:
     return report.amount / max(report.limit_amount, 1)
+
+
+def _ended(report: ViolationReport) -> str:
+    words = _CLOSED_BY.get(report.closed_by or "", "")
+    tag = report.within_tag
+    return f"{words}: {tag} is within" if tag and words else words
+
+
+def _added(report: ViolationReport, change: LineChange) -> int:
+    """What the line added; where one layer is limited, what it has."""
+    if report.limit_key == "max_layer_compressed":
+        return change.amount or 0
+    return change.grown_amount or 0
+
+
+def _unknown(report: ViolationReport) -> str:
+    count = 0 if report.cause is None else report.cause.unknown_lines
+    if not count or report.cause is None:
+        return ""
+    lines = f"{count:,} changed {'line' if count == 1 else 'lines'}"
+    return f"of {lines} it is not known what they added {WORDS[report.cause.quantity]}"
 
 
 def _cause(report: ViolationReport, change: LineChange) -> str:

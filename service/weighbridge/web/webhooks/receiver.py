@@ -14,7 +14,7 @@ useless is counted.
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import parse_qs
 
@@ -26,6 +26,7 @@ from starlette.types import Receive, Scope, Send
 from weighbridge.domain.access import webhook_role
 from weighbridge.domain.authorization import presented_token
 from weighbridge.domain.push import PushSeen, Source
+from weighbridge.domain.sender_address import Network, sender_address
 from weighbridge.domain.webhook_secret import SIGNATURE_HEADERS, Shown
 from weighbridge.domain.webhooks import Told
 from weighbridge.domain.webhooks import read_body as read_told
@@ -37,7 +38,8 @@ from weighbridge.web.errors import Refusal, refusal_response
 from weighbridge.web.webhooks.body import Gone, read_body
 from weighbridge.web.webhooks.hooks import Hook, Hooks
 from weighbridge.web.webhooks.inbox import Inbox
-from weighbridge.web.webhooks.room import RETRY_AFTER_S, Rooms
+from weighbridge.web.webhooks.room import RETRY_AFTER_S, Room
+from weighbridge.web.webhooks.strangers import GivenUp, Strangers
 
 _HEADERS: Final = frozenset(
     name.encode("ascii")
@@ -78,41 +80,59 @@ class Receiver:
         telemetry: Telemetry,
         tokens: KnownTokens,
         read_s: float,
+        trusted_proxies: Sequence[Network] = (),
     ) -> None:
+        self._trusted_proxies = trusted_proxies
         self._hooks = hooks
         self._tokens = tokens
         self._inbox = inbox
         self._telemetry = telemetry
         self._read_s = read_s
-        self._rooms = Rooms()
+        self._room = Room()
+        self._strangers = {source: Strangers() for source in hooks.sources}
         for source in hooks.sources:
             telemetry.begin_webhook(source)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         shown = _shown(scope)
         try:
-            answer = await self._received(shown, receive)
+            answer = await self._received(shown, scope, receive)
         except (Refusal, StoreError) as exc:
             answer = self._refused(shown.source, Request(scope), exc)
         except Gone:
             return
         await answer(scope, receive, send)
 
-    async def _received(self, shown: Shown, receive: Receive) -> Response:
-        if shown.source not in self._hooks.sources:
+    async def _received(self, shown: Shown, scope: Scope, receive: Receive) -> Response:
+        if shown.source not in self._strangers:
             raise Refusal(404, "no webhook of this source is configured")
         hook = self._hooks.find(shown) or await self._find_by_token(shown)
-        if hook is None and not shown.is_signed:
-            raise _stranger()
-        room = self._rooms.unknown if hook is None else self._rooms.known
-        with room.enter():
+        if hook is None:
+            hook, body = await self._find_signer(shown, scope, receive)
+            with self._room.enter():
+                return await self._taken(hook, shown, body)
+        with self._room.enter() as room:
             body = await read_body(shown.headers, receive, room, self._read_s)
-            hook = hook or self._hooks.find_signer(shown, body)
-            if hook is None:
-                raise _stranger()
-            self._telemetry.webhook_events.labels(hook.source).inc()
-            told = read_told(hook.source, body, shown.headers, hook.host)
-            await self._keep(hook, told)
+            return await self._taken(hook, shown, body)
+
+    async def _find_signer(
+        self, shown: Shown, scope: Scope, receive: Receive
+    ) -> tuple[Hook, bytes]:
+        """By a body that comes in a place for strangers. Raises Refusal, Gone."""
+        if not shown.is_signed:
+            raise _stranger()
+        address = _address_of(scope, self._trusted_proxies)
+        async with self._strangers[shown.source].enter(address) as place:
+            body = await read_body(shown.headers, receive, place, self._read_s)
+        hook = self._hooks.find_signer(shown, body)
+        if hook is None:
+            raise _stranger()
+        return hook, body
+
+    async def _taken(self, hook: Hook, shown: Shown, body: bytes) -> Response:
+        self._telemetry.webhook_events.labels(hook.source).inc()
+        told = read_told(hook.source, body, shown.headers, hook.host)
+        await self._keep(hook, told)
         return Response(status_code=202) if told.reply is None else _reply(told)
 
     async def _find_by_token(self, shown: Shown) -> Hook | None:
@@ -161,7 +181,7 @@ class Receiver:
         answer = refusal_response(request, exc)
         if status == 503:
             answer.headers["retry-after"] = str(RETRY_AFTER_S)
-        if status in _CLOSING:
+        if status in _CLOSING or isinstance(exc, GivenUp):
             answer.headers["connection"] = "close"
         return answer
 
@@ -179,6 +199,16 @@ def _shown(scope: Scope) -> Shown:
         query=_key_of(scope["query_string"]),
         now_s=time.time(),
     )
+
+
+def _address_of(scope: Scope, trusted_proxies: Sequence[Network]) -> str:
+    forwarded = [
+        value.decode("latin-1")
+        for name, value in scope["headers"]
+        if name == b"x-forwarded-for"
+    ]
+    peer = scope.get("client")
+    return sender_address(peer[0] if peer else "", forwarded, trusted_proxies)
 
 
 def _key_of(query: bytes) -> str:

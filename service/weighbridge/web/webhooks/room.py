@@ -2,35 +2,42 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, Protocol
 
 from weighbridge.web.errors import Refusal
 
 KNOWN: Final = 512
 """Requests of senders that have shown who they are."""
 KNOWN_BYTES: Final = 64 * 1024 * 1024
-UNKNOWN: Final = 256
-"""Those whose body is read to find out: whoever only claims to sign takes nothing
-from the others, neither their places nor their memory."""
-UNKNOWN_BYTES: Final = 16 * 1024 * 1024
 RETRY_AFTER_S: Final = 2
 
 
+class Holding(Protocol):
+    """What counts the bytes of bodies."""
+
+    def hold(self, count: int) -> None:
+        """Count bytes of a body. Raises Refusal(503)."""
+
+    def release(self, count: int) -> None:
+        """They were read, or given up."""
+
+
 class Room:
-    """So many requests, with bodies of so many bytes; of one event loop."""
+    """So many requests of senders who are known by their heads, with bodies of so many
+    bytes; of one event loop."""
 
     def __init__(self, requests: int = KNOWN, size: int = KNOWN_BYTES) -> None:
         self._requests = requests
         self._bytes = size
 
     @contextmanager
-    def enter(self) -> Iterator[None]:
+    def enter(self) -> Iterator["Room"]:
         """While the block runs, one more. Raises Refusal(503)."""
         if not self._requests:
             raise overloaded()
         self._requests -= 1
         try:
-            yield
+            yield self
         finally:
             self._requests += 1
 
@@ -43,14 +50,6 @@ class Room:
     def release(self, count: int) -> None:
         """They were read, or given up."""
         self._bytes += count
-
-
-class Rooms:
-    """One for senders who are known by their heads, another for those who are not."""
-
-    def __init__(self) -> None:
-        self.known = Room()
-        self.unknown = Room(UNKNOWN, UNKNOWN_BYTES)
 
 
 def overloaded() -> Refusal:

@@ -26,6 +26,7 @@ from weighbridge.bootstrap.distributed.shared_jobs import SharedJobs
 from weighbridge.bootstrap.judges import Judges
 from weighbridge.config import RegistrySettings, Settings, load_settings
 from weighbridge.domain.digest import Digest
+from weighbridge.domain.limits import MANIFEST_BODY_BYTES
 from weighbridge.domain.policy_set import NO_POLICIES
 from weighbridge.jobs.names import MEASURE
 from weighbridge.ports import ManifestAnswer, RangeAnswer
@@ -124,7 +125,9 @@ class Endless(FakeRegistry):
 
     was_asked: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def get_manifest(self, repository: str, reference: str) -> ManifestAnswer:
+    async def get_manifest(
+        self, repository: str, reference: str, limit_bytes: int = MANIFEST_BODY_BYTES
+    ) -> ManifestAnswer:
         self._ask("get_manifest", reference)
         self.was_asked.set()
         return await asyncio.Future()
@@ -137,11 +140,13 @@ class Slow(FakeRegistry):
     was_asked: asyncio.Event = field(default_factory=asyncio.Event)
     may_answer: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def get_manifest(self, repository: str, reference: str) -> ManifestAnswer:
+    async def get_manifest(
+        self, repository: str, reference: str, limit_bytes: int = MANIFEST_BODY_BYTES
+    ) -> ManifestAnswer:
         if reference == "1.0":
             self.was_asked.set()
             await self.may_answer.wait()
-        return await FakeRegistry.get_manifest(self, repository, reference)
+        return await FakeRegistry.get_manifest(self, repository, reference, limit_bytes)
 
 
 async def test_what_is_pushed_during_a_long_pass_does_not_wait_for_its_end(

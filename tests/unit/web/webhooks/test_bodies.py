@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 
 import pytest
 from starlette.types import Message, Scope
@@ -19,7 +18,8 @@ from weighbridge.web.webhooks.body import BODY_BYTES, Gone, read_body
 from weighbridge.web.webhooks.hooks import Hooks
 from weighbridge.web.webhooks.inbox import Inbox
 from weighbridge.web.webhooks.receiver import Receiver
-from weighbridge.web.webhooks.room import UNKNOWN, UNKNOWN_BYTES, Room, Rooms
+from weighbridge.web.webhooks.room import Room
+from weighbridge.web.webhooks.strangers import BYTES
 
 
 class Pieces:
@@ -149,19 +149,6 @@ def test_above_so_many_at_once_the_others_are_sent_away() -> None:
     assert (caught.value.status, caught.value.code) == (503, "overload")
 
 
-async def test_strangers_take_no_room_of_those_who_are_known() -> None:
-    rooms = Rooms()
-    with ExitStack() as strangers:
-        for _ in range(UNKNOWN):
-            strangers.enter_context(rooms.unknown.enter())
-        rooms.unknown.hold(UNKNOWN_BYTES)
-
-        with rooms.known.enter():
-            found = await read_body({}, Pieces([b"x"] * 99), rooms.known)
-
-        assert found == b"x" * 99
-
-
 async def test_whoever_only_claims_to_sign_takes_nobodys_memory(
     database: Database,
 ) -> None:
@@ -175,7 +162,7 @@ async def test_whoever_only_claims_to_sign_takes_nobodys_memory(
         )
         for _ in range(64)
     ]
-    most = UNKNOWN_BYTES // BODY_BYTES
+    most = BYTES // BODY_BYTES
     await wait_until(
         lambda: sum(each.done() for each in strangers) == 64 - most,
         "there is no more room for strangers",

@@ -67,6 +67,7 @@ def create_registries() -> None:
         required("name", TEXT),
         required("kind", TEXT),
         required("url", TEXT),
+        required("address", TEXT),
         required("storage_scope", TEXT),
         optional("address_class", TEXT),
         required("interval_s", sa.Integer()),
@@ -90,6 +91,7 @@ def create_registries() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_registries"),
         sa.UniqueConstraint("name", name="uq_registries_name"),
     )
+    op.create_index("ix_registries_address", "registries", ["address"], unique=False)
     op.create_table(
         "storage_scopes",
         required("id", ID),
@@ -469,6 +471,9 @@ def create_tags() -> None:
         required("is_unmeasured", sa.Boolean()),
         required("changed_at", sa.BigInteger()),
         required("revision", sa.BigInteger()),
+        required("over_tags", sa.BigInteger()),
+        required("limits_mark", TEXT),
+        required("over_waits", sa.Boolean()),
         sa.ForeignKeyConstraint(
             ["repository_id"],
             ["repositories.id"],
@@ -633,11 +638,16 @@ def create_violations() -> None:
         optional("cause_key", sa.LargeBinary()),
         optional("cause", TEXT),
         required("is_silent", sa.Boolean()),
+        optional("notified_amount", sa.BigInteger()),
         required("opened_at", sa.BigInteger()),
         optional("pushed_at", sa.BigInteger()),
         required("changed_at", sa.BigInteger()),
         optional("closed_at", sa.BigInteger()),
         optional("closed_by", TEXT),
+        optional("within_tag", TEXT),
+        optional("within_image_id", sa.BigInteger()),
+        optional("within_digest", sa.LargeBinary()),
+        optional("within_amount", sa.BigInteger()),
         sa.ForeignKeyConstraint(
             ["repository_id"], ["repositories.id"], name="fk_violations_repository_id"
         ),
@@ -668,13 +678,36 @@ def create_violations() -> None:
         sqlite_where=sa.text("closed_at IS NOT NULL"),
         postgresql_where=sa.text("closed_at IS NOT NULL"),
     )
-    op.create_index("ix_violations_opened_at", "violations", ["opened_at"])
+    op.create_index(
+        "ix_violations_closed_at",
+        "violations",
+        ["closed_at"],
+        sqlite_where=sa.text("closed_at IS NOT NULL"),
+        postgresql_where=sa.text("closed_at IS NOT NULL"),
+    )
     op.create_index(
         "ix_violations_cause_key",
         "violations",
         ["cause_key"],
         sqlite_where=sa.text("cause_key IS NOT NULL"),
         postgresql_where=sa.text("cause_key IS NOT NULL"),
+    )
+    op.create_table(
+        "over_tags",
+        required("repository_id", sa.BigInteger()),
+        required("tag_id", sa.BigInteger()),
+        required("platform", TEXT),
+        required("limit_key", TEXT),
+        required("policy", TEXT),
+        optional("team", TEXT),
+        required("severity", TEXT),
+        required("image_id", sa.BigInteger()),
+        required("limit_amount", sa.BigInteger()),
+        required("amount", sa.BigInteger()),
+        sa.PrimaryKeyConstraint(
+            "repository_id", "tag_id", "platform", "limit_key", name="pk_over_tags"
+        ),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "waivers",

@@ -1,0 +1,147 @@
+"""Bounds the bytes of documents that this process holds at any time.
+
+Crawls, pushes and weighings share one budget: a registry may serve documents of 4 MiB
+wherever an ordinary one has 4 kB, and it is bytes, not documents, that fill memory.
+"""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Final, Self
+
+from weighbridge.domain import limits
+
+
+class InFlight:
+    """A number of bytes.
+
+    A document is charged from before it is asked for until it is parsed
+    (`transfer`), and what was made of it until it is stored (`hold`). Only a transfer
+    waits, and it waits for nothing that waits itself: no transfer begins within
+    another, what is held is stored without one, and where everything is taken by what
+    is held one transfer goes on all the same. May be shared by threads.
+    """
+
+    def __init__(self, limit_bytes: int = limits.IN_FLIGHT_BYTES) -> None:
+        self._limit = limit_bytes
+        self._held = 0
+        self._moving = 0
+        self._transfers = 0
+        self._lock = threading.Lock()
+        self._waiting: deque[Transfer] = deque()
+
+    @property
+    def is_tight(self) -> bool:
+        """Whether what is held is better stored at once."""
+        return 2 * self._held > self._limit
+
+    def transfer(self, content_bytes: int) -> "Transfer":
+        """A block in which so many bytes are asked for and parsed; an `async with`
+        that waits until there is room, first come, first served."""
+        return Transfer(self, content_bytes)
+
+    def hold(self, kept_bytes: int) -> None:
+        """So much of what was parsed waits to be stored."""
+        with self._lock:
+            self._held += kept_bytes
+
+    def release(self, kept_bytes: int) -> None:
+        """The opposite."""
+        with self._lock:
+            self._held -= kept_bytes
+            self._let_in()
+
+    def begin(self, transfer: "Transfer") -> asyncio.Future[None] | None:
+        """None where there is room; else what to wait for."""
+        with self._lock:
+            if not self._waiting and self._has_room(transfer.content_bytes):
+                self._take(transfer)
+                return None
+            transfer.loop = asyncio.get_running_loop()
+            transfer.place = transfer.loop.create_future()
+            self._waiting.append(transfer)
+            return transfer.place
+
+    def end(self, transfer: "Transfer") -> None:
+        """Give back what it has taken, or its place in the queue."""
+        with self._lock:
+            if transfer.is_taken:
+                self._moving -= transfer.content_bytes
+                self._transfers -= 1
+                transfer.is_taken = False
+            elif transfer in self._waiting:
+                self._waiting.remove(transfer)
+            self._let_in()
+
+    def _has_room(self, content_bytes: int) -> bool:
+        taken = self._held + self._moving
+        return taken + content_bytes <= self._limit or not self._transfers
+
+    def _take(self, transfer: "Transfer") -> None:
+        transfer.is_taken = True
+        self._moving += transfer.content_bytes
+        self._transfers += 1
+
+    def _let_in(self) -> None:
+        while self._waiting and self._has_room(self._waiting[0].content_bytes):
+            transfer = self._waiting.popleft()
+            self._take(transfer)
+            transfer.loop.call_soon_threadsafe(_set, transfer.place)
+
+
+class Transfer:
+    """One document on its way; see `InFlight.transfer`."""
+
+    __slots__ = ("_budget", "content_bytes", "is_taken", "loop", "place")
+
+    loop: asyncio.AbstractEventLoop
+    place: asyncio.Future[None]
+
+    def __init__(self, budget: InFlight, content_bytes: int) -> None:
+        self._budget = budget
+        self.content_bytes = content_bytes
+        self.is_taken = False
+
+    def end(self) -> None:
+        """Before the block ends: the document is parsed. May be called again."""
+        if self.is_taken:
+            self._budget.end(self)
+
+    @asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """A block after which it goes on, unless that ends with an error."""
+        await self.__aenter__()
+        try:
+            yield
+        except BaseException:
+            self.end()
+            raise
+
+    async def __aenter__(self) -> Self:
+        if (place := self._budget.begin(self)) is not None:
+            try:
+                await place
+            except BaseException:
+                self._budget.end(self)
+                raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.end()
+
+
+def _set(place: asyncio.Future[None]) -> None:
+    if not place.done():
+        place.set_result(None)
+
+
+PROCESS: Final = InFlight()
+"""The one budget that everything in this process shares."""

@@ -1,0 +1,79 @@
+"""Refuses requests that two programs could read as different ones.
+
+h11 takes a line that ends in LF alone (RFC 9112 2.2), a field that goes on in the next
+line (5.2), and both lengths of a body at once (6.3). A proxy in front may read each of
+them otherwise: then what it takes for a part of one request is another request to us,
+and is answered to whoever asks next (request smuggling).
+"""
+
+import re
+from typing import Final
+
+import h11
+
+_END: Final = re.compile(rb"\n\r?\n")
+"""Where h11 sees the end of a head."""
+_BARE: Final = re.compile(rb"(?<!\r)\n|\r(?!\n)")
+_FOLDED: Final = re.compile(rb"\n[ \t]")
+_LENGTH: Final = re.compile(rb"\ncontent-length[ \t]*:", re.IGNORECASE)
+_CODING: Final = re.compile(rb"\ntransfer-encoding[ \t]*:", re.IGNORECASE)
+_OLD: Final = re.compile(rb"[^\n]* HTTP/1\.0\r\n")
+_LINES: Final = b"\r\n\r\n"
+"""The last line of a head, or of a body in chunks, and the empty one behind it."""
+
+
+def head_fault(data: bytes) -> str | None:
+    """What is ambiguous in the head that these bytes begin with; None for nothing, or
+    for a head that is not whole yet."""
+    end = _END.search(data)
+    if end is None:
+        return None
+    head = data[: end.end()]
+    if _BARE.search(head):
+        return "a line of the head does not end in CRLF"
+    if _FOLDED.search(head):
+        return "a field goes on in the next line"
+    if not _CODING.search(head):
+        return None
+    if _LENGTH.search(head):
+        return "both Content-Length and Transfer-Encoding"
+    # RFC 9112 6.1: its framing is faulty.
+    return "Transfer-Encoding in HTTP/1.0" if _OLD.match(head) else None
+
+
+class StrictConnection(h11.Connection):
+    """A server's connection that raises RemoteProtocolError for such a request."""
+
+    def __init__(self, most_bytes: int) -> None:
+        super().__init__(h11.SERVER, most_bytes)
+        self._recent = b""
+        self._is_chunked = False
+
+    def receive_data(self, data: bytes) -> None:
+        """Keeps what is not read yet once more, with the last bytes that were read."""
+        unread = len(self.trailing_data[0])
+        self._recent = self._recent[-(unread + len(_LINES)) :] + data
+        super().receive_data(data)
+
+    def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        """As in h11."""
+        if self.their_state is h11.IDLE:
+            fault = head_fault(self.trailing_data[0])
+            if fault is not None:
+                raise h11.RemoteProtocolError(fault)
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            names = {name.lower() for name, _ in event.headers}
+            self._is_chunked = b"transfer-encoding" in names
+        elif isinstance(event, h11.EndOfMessage) and self._is_chunked:
+            self._check_end(event)
+        return event
+
+    def _check_end(self, event: h11.EndOfMessage) -> None:
+        """The last chunk and the empty line end in CRLF, and between them is nothing:
+        nobody whom we know sends trailer fields, and they would have to be read as
+        strictly as a head."""
+        read = len(self._recent) - len(self.trailing_data[0])
+        lines = self._recent[max(read - len(_LINES), 0) : read]
+        if event.headers or lines != _LINES:
+            raise h11.RemoteProtocolError("the body does not end in an empty chunk")

@@ -1,0 +1,56 @@
+"""The parts of a storage scope: one for each entry that names its address.
+
+An address is one registry, so what its entries hold is kept once, whoever of them
+crawls it. Each entry has a row of `storage_scopes` of its own, with its own totals;
+rows of one address and name are one scope, and settled together.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Final
+
+from sqlalchemy import Connection, and_, bindparam, select
+
+from weighbridge.store.dialect import Purpose, among_ids, listed, lock
+from weighbridge.store.models import registries, storage_scopes
+
+_scope = storage_scopes.alias("scope")
+_entry = registries.alias("entry")
+_PARTS: Final = (
+    select(storage_scopes.c.id)
+    .select_from(_scope)
+    .join(_entry, _entry.c.id == _scope.c.registry_id)
+    .join(registries, registries.c.address == _entry.c.address)
+    .join(
+        storage_scopes,
+        and_(
+            storage_scopes.c.registry_id == registries.c.id,
+            storage_scopes.c.name == _scope.c.name,
+        ),
+    )
+    .where(among_ids(_scope.c.id))
+    .distinct()
+    .order_by(storage_scopes.c.id)
+)
+_OWN: Final = select(storage_scopes.c.id).where(
+    storage_scopes.c.registry_id == bindparam("registry")
+)
+
+
+def parts_of(connection: Connection, scope_ids: Collection[int]) -> Sequence[int]:
+    """These rows of `storage_scopes`, and those that are one scope with them; by id."""
+    parameters = {"ids": listed(sorted(scope_ids))}
+    return list(connection.execute(_PARTS, parameters).scalars())
+
+
+def lock_settling(connection: Connection, scope_ids: Collection[int]) -> None:
+    """Nobody else settles these scopes, in any of their parts, until we commit."""
+    for part in parts_of(connection, scope_ids):
+        lock(connection, Purpose.SETTLE, part)
+
+
+def scopes_beside(connection: Connection, registry_id: int) -> Sequence[int]:
+    """The scopes of a registry that other entries of its address have a part in, with
+    these parts."""
+    own = list(connection.execute(_OWN, {"registry": registry_id}).scalars())
+    parts = parts_of(connection, own)
+    return parts if len(parts) > len(own) else []

@@ -1,0 +1,49 @@
+"""Who asks a registry that is not configured."""
+
+import pytest
+
+from weighbridge.bootstrap.access import Access, login_of
+from weighbridge.domain.document import Problem
+from weighbridge.domain.secret import Secret
+from weighbridge.errors import UsageError
+from weighbridge.registry.credentials import Credential
+from weighbridge.registry.docker_config import DockerLogin
+
+DOCKER = DockerLogin(Credential("ann", Secret("of docker")))
+
+
+def not_asked() -> DockerLogin:
+    raise AssertionError("docker's login is not needed")
+
+
+def test_a_password_that_is_given_needs_no_docker() -> None:
+    login = login_of(
+        Access(user="bob", password=Secret("mine")), "r.example", not_asked
+    )
+
+    assert login.credential == Credential("bob", Secret("mine"))
+
+
+@pytest.mark.parametrize("user", [None, "ann"])
+def test_who_gives_none_is_whom_docker_login_left(user: str | None) -> None:
+    assert login_of(Access(user=user), "r.example", lambda: DOCKER) == DOCKER
+
+
+@pytest.mark.parametrize(
+    ("docker", "why"),
+    [
+        (DOCKER, "the one of 'ann' for r.example"),
+        (DockerLogin(), "left none for r.example"),
+        (DockerLogin(warning=Problem("x", "the helper failed")), "the helper failed"),
+        (DockerLogin(Credential(token=Secret("t"))), "left none for r.example"),
+    ],
+)
+def test_a_user_without_a_password_is_an_error_that_says_where_to_put_it(
+    docker: DockerLogin, why: str
+) -> None:
+    with pytest.raises(UsageError) as refused:
+        login_of(Access(user="bob"), "r.example", lambda: docker)
+
+    assert refused.value.code == "no_password"
+    assert why in refused.value.message
+    assert "--password-stdin" in refused.value.hint
