@@ -27,6 +27,7 @@ from weighbridge.audit.scope import Scope
 from weighbridge.audit.stale import refresh_stale
 from weighbridge.audit.taking_up import TakingUp
 from weighbridge.audit.writer import Writer
+from weighbridge.domain.dispute import Source
 from weighbridge.domain.document import Problem
 from weighbridge.domain.report import RegistryState
 from weighbridge.errors import (
@@ -39,7 +40,6 @@ from weighbridge.errors import (
 )
 from weighbridge.ports import Registry
 from weighbridge.store.crawls import CrawlRecord
-from weighbridge.store.disputes import Source
 from weighbridge.store.process_mark import this_process
 from weighbridge.store.registries import (
     RegistryEntry,

@@ -10,8 +10,8 @@ from typing import TypeAlias
 
 from weighbridge.audit.writer import Writer
 from weighbridge.domain.digest import Digest
+from weighbridge.domain.dispute import Source
 from weighbridge.domain.measure import Measured
-from weighbridge.store.disputes import Source
 from weighbridge.store.manifest_sizes import sweep_manifests
 from weighbridge.store.measures import keep_measures
 from weighbridge.store.waiting import Place

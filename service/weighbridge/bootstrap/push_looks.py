@@ -31,10 +31,10 @@ from weighbridge.bootstrap.clients import Connected
 from weighbridge.bootstrap.crawling import registry_entry
 from weighbridge.bootstrap.distributed.asked import Asked
 from weighbridge.config import RegistrySettings, Settings
+from weighbridge.domain.dispute import Source
 from weighbridge.errors import StaleFence, StoreError, WeighbridgeError
 from weighbridge.jobs.names import CRAWL, MEASURE, PUSH, SETTLE
 from weighbridge.ports import JobQueue
-from weighbridge.store.disputes import Source
 from weighbridge.store.jobs import Job
 from weighbridge.store.push_looks import find_known
 from weighbridge.store.push_queue import PushedTo, next_due

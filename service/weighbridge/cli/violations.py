@@ -1,19 +1,25 @@
 """`weighbridge violations`: what exceeds its limit."""
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from weighbridge.cli.commands import Count
 from weighbridge.cli.options import Options, common_options
+from weighbridge.cli.screen import Screen
 from weighbridge.cli.streams import emit
+from weighbridge.errors import UsageError
+
+if TYPE_CHECKING:  # Loaded only when something is read.
+    from weighbridge.config import Settings
 
 _EXAMPLES: Final = """\b
 Examples:
   weighbridge violations
   weighbridge violations --team shop --severity critical
   weighbridge violations --all -o csv
+  weighbridge violations --disputed
 """
 _SEVERITIES: Final = ("critical", "warning", "info")
 
@@ -25,6 +31,11 @@ _SEVERITIES: Final = ("critical", "warning", "info")
     "--severity", type=click.Choice(_SEVERITIES), help="Those that are so severe."
 )
 @click.option("--all", "is_all", is_flag=True, help="Also those that have ended.")
+@click.option(
+    "--disputed",
+    is_flag=True,
+    help="Sizes that a manifest claims and the registry contradicts.",
+)
 @click.option("--limit", type=Count(1, 1000), default=100, help="How many, 1 to 1000.")
 @common_options(results=True)
 def command(
@@ -33,6 +44,7 @@ def command(
     registry: str | None,
     severity: str | None,
     is_all: bool,
+    disputed: bool,
     limit: int,
 ) -> int:
     """Show what exceeds its limit, newest first.
@@ -42,6 +54,14 @@ def command(
     """
     settings = options.settings()
     screen = options.screen()
+    if disputed:
+        if team is not None or severity is not None or is_all:
+            raise UsageError(
+                "--disputed takes neither --team, --severity nor --all: "
+                "a size that is contradicted is of no policy",
+                code="invalid_option",
+            )
+        return _disputed(settings, options, screen, registry, limit)
 
     from weighbridge.bootstrap.reading import violations
     from weighbridge.cli import violation_output
@@ -57,4 +77,20 @@ def command(
     )
     found = violations(settings, query, now)
     emit(violation_output.printed(found, options.output, screen, now))
+    return 0
+
+
+def _disputed(
+    settings: "Settings",
+    options: Options,
+    screen: Screen,
+    registry: str | None,
+    limit: int,
+) -> int:
+    from weighbridge.bootstrap.reading import disputes
+    from weighbridge.cli import dispute_output
+    from weighbridge.store.reports import DisputeQuery
+
+    page = disputes(settings, DisputeQuery(registry=registry, limit=limit))
+    emit(dispute_output.printed(page, options.output, screen))
     return 0

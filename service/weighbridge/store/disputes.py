@@ -2,16 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 from sqlalchemy import BigInteger, Connection, bindparam, select
 
+from weighbridge.domain.dispute import Source
 from weighbridge.store.dialect import NewRows, among_ids, listed
 from weighbridge.store.models import disputes
 from weighbridge.store.types import bounded
-
-Source: TypeAlias = Literal["manifest", "bulk"]
-"""Who claims: a manifest, or a bulk API's listing, which is a hint."""
 
 _NEW: Final = NewRows(
     disputes,

@@ -22,6 +22,7 @@ from weighbridge.domain.report import (
     SearchHit,
     TagReport,
 )
+from weighbridge.web.dispute_rows import DisputeRow
 from weighbridge.web.headroom import HeadroomRow
 from weighbridge.web.limit_rows import ImageLimits
 from weighbridge.web.policy_rows import PolicyDecision
@@ -179,6 +180,7 @@ _VALUES: Final = (
     Weighing,
     Error,
     ChannelReport,
+    DisputeRow,
     PolicyDecision,
     HeadroomRow,
     ImageLimits,
@@ -200,6 +202,7 @@ def schemas() -> dict[str, Schema]:
     found["HeadroomList"] = _list_of("HeadroomRow")
     found["WaiverList"] = _list_of("WaiverRow")
     found["ViolationList"] = _list_of("ViolationRow")
+    found["DisputeList"] = _list_of("DisputeRow")
     for value in _VALUES:
         adapter: TypeAdapter[object] = TypeAdapter(value)
         whole = adapter.json_schema(mode="serialization", ref_template=REFERENCE)

@@ -27,10 +27,10 @@ from weighbridge.bootstrap.distributed.asked import Asked
 from weighbridge.bootstrap.distributed.shared_jobs import SharedJobs
 from weighbridge.bootstrap.judges import Judges
 from weighbridge.config import RegistrySettings, Settings
+from weighbridge.domain.dispute import Source
 from weighbridge.errors import StaleFence
 from weighbridge.jobs.names import DELIVER, DISCOVER, MEASURE, SETTLE, TICK
 from weighbridge.ports import JobQueue, Registry
-from weighbridge.store.disputes import Source
 from weighbridge.store.due import find_reachable
 from weighbridge.store.jobs import Job, due_jobs, make_due
 from weighbridge.store.registries import find_registry_id, note_registry

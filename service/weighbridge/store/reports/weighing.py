@@ -19,6 +19,7 @@ from weighbridge.domain.weighing import (
     rfc3339,
     second_text,
 )
+from weighbridge.domain.whose_word import doubts_of
 from weighbridge.store.models import (
     blobs,
     registries,
@@ -99,7 +100,7 @@ def find_weighing(
             *_not_found(order, platform),
             *_missing(graph, subject.target),
             *_of_platforms(graph, subject.target, wanted, stored),
-            *_disputed(images),
+            *doubts_of(_answered(one) for one in images),
         ),
     )
 
@@ -231,6 +232,14 @@ def _role(member: Member) -> Role:
     return "artifact" if member.role == "image" else member.role
 
 
+def _answered(stored: StoredImage) -> WeighedImage:
+    """With those of its layers that the registry was asked about: of the others there
+    is nothing to say yet."""
+    image = weigh_image(stored.image, stored.measured)
+    asked = (y for y in image.layers if y.claim_reason != "not_asked")
+    return replace(image, layers=tuple(asked))
+
+
 def _not_found(
     order: Mapping[Platform, int], platform: Platform | None
 ) -> tuple[str, ...]:
@@ -252,12 +261,3 @@ def _missing_text(graph: Graph, member: Member) -> str:
     node = graph.nodes[member.child_id]
     what = f"{member.platform} " if member.platform else ""
     return f"{what}{short(node.digest)} could not be read ({node.code})"
-
-
-def _disputed(images: Sequence[StoredImage]) -> tuple[str, ...]:
-    digests = dict.fromkeys(d for image in images for d in image.conflicts)
-    return tuple(
-        f"{short(digest)}: documents disagree about its size; "
-        "what this manifest says is shown"
-        for digest in digests
-    )
