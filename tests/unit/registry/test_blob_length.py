@@ -121,3 +121,13 @@ async def test_a_head_is_not_redirected_to_plain_http() -> None:
         await ask.registry.blob_length("shop/cart", DIGEST)
 
     assert refused.value.code == "redirect_refused"
+
+
+async def test_the_length_of_a_sign_in_page_is_no_blobs() -> None:
+    page = {"content-type": "text/html; charset=utf-8", "content-length": "1234"}
+    ask = asking(lambda _: httpx.Response(200, headers=page))
+
+    with pytest.raises(RegistryError) as refused:
+        await ask.registry.blob_length("shop/cart", DIGEST)
+
+    assert refused.value.code == "not_a_registry"
