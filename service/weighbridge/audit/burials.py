@@ -1,9 +1,10 @@
 """Makes tombstones of the repositories of which a crawl is sure that they are gone."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Container
 from datetime import datetime
 from typing import Final
 
+from weighbridge.audit.discovery import known_pages
 from weighbridge.audit.judge import refresh_and_judge
 from weighbridge.audit.judging import Judging
 from weighbridge.audit.scope import Scope
@@ -20,7 +21,6 @@ from weighbridge.store.removals import (
     is_missing,
     missing_for_good,
 )
-from weighbridge.store.repositories import repositories_of
 
 MASS: Final = 10
 """More repositories than this, and more than half: a second crawl must agree."""
@@ -30,7 +30,7 @@ _LEASE_S: Final = 60.0
 async def bury_missing(
     writer: Writer,
     registry_id: int,
-    listed: Collection[str] | None,
+    listed: Container[str] | None,
     scope: Scope,
     judging: Callable[[], Judging],
     clock: Callable[[], datetime],
@@ -44,8 +44,9 @@ async def bury_missing(
     missing = await writer.read(missing_for_good, registry_id, listed, clock())
     gone = [item for item in missing if scope.looks_at(item.repository)]
     ids = frozenset(item.repository_id for item in gone)
-    known = await writer.read(repositories_of, registry_id)
-    there = sum(scope.looks_at(name) for name in known)
+    there = 0
+    async for known in known_pages(writer, registry_id):
+        there += sum(scope.looks_at(name) for name in known)
     held = await writer.read(held_removals, registry_id)
     if len(gone) > MASS and 2 * len(gone) > there and not ids <= held:
         await writer.write(hold_removals, registry_id, ids)

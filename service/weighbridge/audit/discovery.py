@@ -1,8 +1,10 @@
 """Finds out which repositories of a registry are to be looked at."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Sequence
 from datetime import datetime
+from typing import Final
 
+from weighbridge.audit.name_set import NameSet
 from weighbridge.audit.scope import Scope
 from weighbridge.audit.writer import Writer
 from weighbridge.errors import DocumentError, RegistryError, TransportError
@@ -13,6 +15,8 @@ from weighbridge.store.repositories import (
     put_repositories,
     repositories_of,
 )
+
+_PAGE: Final = 1_000
 
 
 class Discovery:
@@ -29,36 +33,37 @@ class Discovery:
         self._scope = scope
         self._writer = writer
         self._clock = clock
-        self._listed: set[str] | None = None
+        self._listed: NameSet | None = None
 
     @property
-    def listed(self) -> frozenset[str] | None:
+    def listed(self) -> Container[str] | None:
         """Every name of the catalog, once it was read to its end without a doubt;
         None before that, and where there is no such look."""
-        return None if self._listed is None else frozenset(self._listed)
+        return self._listed
 
     async def pages(self, registry_id: int) -> AsyncIterator[dict[str, int]]:
         """Pages of repositories to look at, stored as they are found. Those that
         the catalog no longer lists are looked at too: only their own answer says
         that they are gone."""
-        asked: set[str] = set()
+        asked = NameSet()
         if self._scope.only is not None:
             yield await self._put(registry_id, self._scope.only, asked)
             return
         yield await self._put(registry_id, self._scope.always, asked)
-        listed: set[str] = set()
+        listed = NameSet()
         invalid = 0
         try:
-            async for page in self._registry.repositories():
-                listed.update(page.names)
-                invalid += page.invalid
-                names = [n for n in page.names if self._scope.wants_repository(n)]
+            async for listing in self._registry.repositories():
+                listed.update(listing.names)
+                invalid += listing.invalid
+                names = [n for n in listing.names if self._scope.wants_repository(n)]
                 fresh = await self._put(registry_id, names, asked)
                 await self._writer.write(note_listed, registry_id, names)
                 yield fresh
         except (DocumentError, RegistryError, TransportError) as exc:
             if not isinstance(exc, TransportError):
-                yield await self._known_before(registry_id, asked)
+                async for page in self._known_before(registry_id, asked):
+                    yield page
             raise
         # A name that could not be read may be any repository's, and a catalog of
         # nothing is what a throttled registry says too.
@@ -66,10 +71,11 @@ class Discovery:
         await self._writer.write(
             note_discovery, registry_id, complete=True, now=self._clock()
         )
-        yield await self._known_before(registry_id, asked)
+        async for page in self._known_before(registry_id, asked):
+            yield page
 
     async def _put(
-        self, registry_id: int, names: Sequence[str], asked: set[str]
+        self, registry_id: int, names: Sequence[str], asked: NameSet
     ) -> dict[str, int]:
         fresh = [name for name in dict.fromkeys(names) if name not in asked]
         asked.update(fresh)
@@ -79,10 +85,24 @@ class Discovery:
             put_repositories, registry_id, fresh, self._clock()
         )
 
-    async def _known_before(self, registry_id: int, asked: set[str]) -> dict[str, int]:
-        known = await self._writer.read(repositories_of, registry_id)
-        return {
-            name: repository_id
-            for name, repository_id in known.items()
-            if name not in asked and self._scope.wants_repository(name)
-        }
+    async def _known_before(
+        self, registry_id: int, asked: NameSet
+    ) -> AsyncIterator[dict[str, int]]:
+        async for page in known_pages(self._writer, registry_id):
+            fresh = {
+                name: repository_id
+                for name, repository_id in page.items()
+                if name not in asked and self._scope.wants_repository(name)
+            }
+            if fresh:
+                yield fresh
+
+
+async def known_pages(
+    writer: Writer, registry_id: int
+) -> AsyncIterator[dict[str, int]]:
+    """The id of every repository that a registry has or had last, by name."""
+    after = 0
+    while page := await writer.read(repositories_of, registry_id, after, _PAGE):
+        yield page
+        after = max(page.values())

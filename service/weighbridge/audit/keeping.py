@@ -12,6 +12,7 @@ from weighbridge.audit.crew import Crew
 from weighbridge.audit.in_flight import PROCESS
 from weighbridge.audit.reading import kept_bytes
 from weighbridge.audit.tag_look import TagAnswer, TagFault
+from weighbridge.domain import limits
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import Document, Image
 from weighbridge.ports import Cost
@@ -27,6 +28,8 @@ NOTE_S: Final = 5.0
 """So often a pass that finds nothing changed notes how far it is: its rows do not
 grow with its tags, and a kill costs no more than that."""
 FAULTS: Final = 100
+_PIECE_BYTES: Final = 4 * limits.MIB
+"""Documents that one transaction stores, roughly; ordinary batches have less."""
 
 
 @dataclass(slots=True)
@@ -163,6 +166,7 @@ class Keeping:
 
     async def _save(self, batch: Batch) -> None:
         documents, missing = batch.documents(), batch.missing()
+        is_heavy = kept_bytes(documents) > _PIECE_BYTES
         for answer in batch.answers:
             self.tally.add(answer)
         self.tally.asked_in_vain |= missing.keys()
@@ -184,16 +188,29 @@ class Keeping:
         self._noted_at = self._loop.time()
 
         def facts(connection: Connection) -> None:
-            keep_documents(connection, documents, missing)
+            keep_documents(connection, [] if is_heavy else documents, missing)
 
-        await self._context.writer.keep(
-            facts if documents or missing else None, step.keep
-        )
+        if is_heavy:
+            await self._keep_in_pieces(documents)
+        has_facts = missing or (documents and not is_heavy)
+        await self._context.writer.keep(facts if has_facts else None, step.keep)
         for reading in batch.readings():
             self._context.reader.forget(reading)
         self._show(documents)
         self._give(len(batch.answers))
         self._release(sum(map(_held_by, batch.answers)))
+
+    async def _keep_in_pieces(self, documents: Sequence[Document]) -> None:
+        """Rows take several times what documents do. Children come before the index
+        that lists them; facts that nothing refers to yet are kept for a day."""
+        piece: list[Document] = []
+        for document in reversed(documents):
+            piece.append(document)
+            if kept_bytes(piece) > _PIECE_BYTES:
+                await self._context.writer.write(keep_documents, piece, {})
+                piece = []
+        if piece:
+            await self._context.writer.write(keep_documents, piece, {})
 
     def _hold(self, answer: TagAnswer) -> None:
         """Count what the answer led to until it is stored; much is stored at once."""

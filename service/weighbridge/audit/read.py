@@ -16,7 +16,7 @@ from weighbridge.audit.lookup import KnownDigests
 from weighbridge.audit.reading import Reading, kept_bytes
 from weighbridge.audit.together import together
 from weighbridge.domain import limits
-from weighbridge.domain.artifact import is_odd
+from weighbridge.domain.artifact import config_makes_image, is_odd, is_text
 from weighbridge.domain.digest import Digest, is_digest
 from weighbridge.domain.document import (
     Artifact,
@@ -26,15 +26,17 @@ from weighbridge.domain.document import (
     Image,
     ImageConfig,
     Index,
+    Layer,
     Manifest,
     ParsedManifest,
     Problem,
     Unweighable,
 )
-from weighbridge.domain.image import build_image, is_image, parse_config
+from weighbridge.domain.image import build_image, parse_config
+from weighbridge.domain.layer_format import HEAD_BYTES
 from weighbridge.domain.manifest import parse_manifest
 from weighbridge.domain.platform import Platform
-from weighbridge.errors import DocumentError, NotFound, QuotaSpent
+from weighbridge.errors import DocumentError, NotFound, QuotaSpent, RegistryError
 from weighbridge.ports import ManifestAnswer, Registry
 
 _INTEGRITY: Final = frozenset({"digest_mismatch", "size_mismatch"})
@@ -245,14 +247,34 @@ class Reader:
         try:
             async with self._in_flight.transfer(manifest.config.content_bytes):
                 config = await self._config(repository, manifest)
-                if not is_image(manifest, config):
-                    return None
-                return build_image(manifest, config, hint)
+                image = build_image(manifest, config, hint)
+                is_image = config_makes_image(config)
+                del config
+            if is_image is None:
+                is_image = await self._is_archive(repository, manifest.layers[0])
+            return image if is_image else None
         except DocumentError as exc:
             # Other tools read more than we do, so that it may be one.
             return build_image(manifest, None, hint, (_config_problem(exc),))
         except NotFound:
             return None
+
+    async def _is_archive(self, repository: str, layer: Layer) -> bool:
+        """Whether a layer's first bytes are those of an archive. A registry that does
+        not give them leaves that open, and so it counts as one."""
+        size = layer.compressed_bytes
+        if not size:
+            return False
+        last = min(size, HEAD_BYTES) - 1
+        try:
+            head = await self._registry.get_range(
+                repository, layer.digest, 0, last, size
+            )
+        except RegistryError as exc:
+            if exc.retryable or isinstance(exc, NotFound):
+                raise
+            return True
+        return not is_text(head)
 
     async def _config(self, repository: str, manifest: Manifest) -> ImageConfig:
         wanted = manifest.config

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from weighbridge.domain import media_types
 from weighbridge.domain.descriptor import REFERENCE_TYPE, find_media_type
-from weighbridge.domain.document import Descriptor, Layer, Role
+from weighbridge.domain.document import Descriptor, ImageConfig, Layer, Role
 from weighbridge.domain.platform import UNKNOWN
 
 
@@ -53,6 +53,26 @@ def may_be_image(
     if media_types.is_image_config(config.media_type, manifest_type):
         return True
     return any(media_types.is_root_layer(layer.media_type) for layer in layers)
+
+
+def config_makes_image(config: ImageConfig) -> bool | None:
+    """Whether the config of what is called an artifact makes an image of it; None: only
+    the bytes of its layers can say.
+
+    With a platform and `diff_ids` it does (image-spec, config.md), without `diff_ids`
+    it does not. Signatures of cosign borrow a config that has them and no platform, and
+    Buildah pulls such an image all the same, if its layers are archives.
+    """
+    if not config.has_root:
+        return False
+    return True if config.platform != UNKNOWN else None
+
+
+def is_text(head: bytes) -> bool:
+    """Whether a blob that begins so is a text, as signatures and statements are: every
+    kind of archive has bytes there that no text has."""
+    # The last character may be cut off.
+    return b"\0" not in head and "\ufffd" not in head[:-3].decode(errors="replace")
 
 
 def _has_file_system(layers: Sequence[Layer]) -> bool:

@@ -138,8 +138,7 @@ class HistoryEntry(NamedTuple):
 class ImageConfig:
     """A config (image-spec, config.md) as far as we use it.
 
-    is_image: whether it describes a file system to run: it has a platform and
-              `diff_ids`. Signatures borrow the media type, and say neither
+    has_root: whether it names a root file system by `diff_ids`, good ones or not
     """
 
     digest: Digest
@@ -148,7 +147,7 @@ class ImageConfig:
     created_at: datetime | None
     diff_ids: tuple[Digest, ...]
     history: tuple[HistoryEntry, ...]
-    is_image: bool = True
+    has_root: bool = True
 
 
 class Line(NamedTuple):

@@ -48,21 +48,15 @@ def parse_config(raw: bytes, digest: Digest) -> ImageConfig:
     found = members(parse_json(raw), _CONFIG)
     if found is None:
         raise _invalid("it is not an object")
-    platform = platform_of(found) or UNKNOWN
     return ImageConfig(
         digest=digest,
         config_bytes=len(raw),
-        platform=platform,
+        platform=platform_of(found) or UNKNOWN,
         created_at=_moment(found.get("created")),
         diff_ids=_diff_ids(found.get("rootfs")),
         history=_history(found.get("history")),
-        is_image=platform != UNKNOWN and _has_root(found.get("rootfs")),
+        has_root=_has_root(found.get("rootfs")),
     )
-
-
-def is_image(manifest: Manifest, config: ImageConfig) -> bool:
-    """Whether the config makes an image of what is called an artifact."""
-    return config.is_image
 
 
 def build_image(

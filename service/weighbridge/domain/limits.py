@@ -9,7 +9,7 @@ MANIFEST_BODY_BYTES: Final = 4 * MIB
 """A manifest or index; exactly this much is accepted."""
 CONFIG_BODY_BYTES: Final = 4 * MIB
 """A config; a larger one leaves the image without history."""
-IN_FLIGHT_BYTES: Final = 48 * MIB
+IN_FLIGHT_BYTES: Final = 24 * MIB
 """Manifests, indexes and configs that one process holds at any time, on their way and
 not stored yet; see `audit.in_flight`."""
 USUAL_DOCUMENT_BYTES: Final = 256 * KIB

@@ -6,7 +6,7 @@ nothing, and a tombstone keeps all history once it is believed.
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Container
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -36,7 +36,7 @@ class Missing:
 def missing_for_good(
     connection: Connection,
     registry_id: int,
-    listed: Collection[str] | None,
+    listed: Container[str] | None,
     now: datetime,
 ) -> list[Missing]:
     """Missing repositories of which enough is known to believe it.

@@ -147,12 +147,22 @@ def _find(
     return {row.name: row.id for row in connection.execute(_FIND, parameters)}
 
 
-def repositories_of(connection: Connection, registry_id: int) -> dict[str, int]:
-    """The id of every repository that a registry has or had last, by name."""
+def repositories_of(
+    connection: Connection, registry_id: int, after: int = 0, most: int | None = None
+) -> dict[str, int]:
+    """The id of the repositories that a registry has or had last, by name.
+
+    after, most: a page of so many, whose ids come after this one
+    """
     rows = connection.execute(
         select(_table.name, _table.id)
-        .where(_table.registry_id == registry_id, _table.gone_at.is_(None))
-        .order_by(_table.name)
+        .where(
+            _table.registry_id == registry_id,
+            _table.gone_at.is_(None),
+            _table.id > after,
+        )
+        .order_by(_table.id)
+        .limit(most)
     )
     return {row.name: row.id for row in rows}
 
