@@ -14,6 +14,7 @@ Examples:
   weighbridge violations
   weighbridge violations --team shop --severity critical
   weighbridge violations --all -o csv
+  weighbridge violations --all-tags --registry hub
 """
 _SEVERITIES: Final = ("critical", "warning", "info")
 
@@ -25,6 +26,11 @@ _SEVERITIES: Final = ("critical", "warning", "info")
     "--severity", type=click.Choice(_SEVERITIES), help="Those that are so severe."
 )
 @click.option("--all", "is_all", is_flag=True, help="Also those that have ended.")
+@click.option(
+    "--all-tags",
+    is_flag=True,
+    help="Also tags over their limit that newer ones came after.",
+)
 @click.option("--limit", type=Count(1, 1000), default=100, help="How many, 1 to 1000.")
 @common_options(results=True)
 def command(
@@ -33,12 +39,15 @@ def command(
     registry: str | None,
     severity: str | None,
     is_all: bool,
+    all_tags: bool,
     limit: int,
 ) -> int:
     """Show what exceeds its limit, newest first.
 
-    Each with the line that did most of it. What is waived is listed with its reason.
-    Only the database is read.
+    A violation is of the newest image of its stream of tags, with the line that did
+    most of it. Other tags that stand over their limit are listed by --all-tags; nobody
+    is notified of these. What is waived is listed with its reason. Only the database
+    is read.
     """
     settings = options.settings()
     screen = options.screen()
@@ -53,6 +62,7 @@ def command(
         team=team,
         severity=severity,
         state="all" if is_all else "open",
+        all_tags=all_tags,
         limit=limit,
     )
     found = violations(settings, query, now)

@@ -13,6 +13,7 @@ from weighbridge.domain.weighing import WeighedLayer
 from weighbridge.store.dialect import among_ids, listed
 from weighbridge.store.ledger.facts import IS_IMAGE
 from weighbridge.store.models import blobs, images, layers, repository_summaries
+from weighbridge.store.over_tags import note_weighed
 from weighbridge.store.stored_images import StoredLayer, load_layers
 from weighbridge.store.types import bounded
 
@@ -103,6 +104,7 @@ def sweep_images(connection: Connection, image_ids: Collection[int]) -> int:
         )
     if ids:
         _show_totals(connection)
+        note_weighed(connection, ids)
     return len(ids)
 
 
