@@ -6,12 +6,12 @@ export PYTHON VENV
 .PHONY: help setup run run-distributed test test-long unit bench check fix clean dashboards image
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 setup: ## Make the virtual environment from the hashed lock file
 	@scripts/setup
 
-run: setup ## Crawl the demo registry and serve it on 127.0.0.1:8080
+run: setup ## Install, crawl the demo registry, serve it on 127.0.0.1:8080
 	@# Ctrl-C is how it ends. The trap keeps the shell until the program is through.
 	@trap : INT; $(VENV)/bin/weighbridge up --demo || [ $$? -eq 130 ]
 

@@ -62,9 +62,11 @@ class UsageError(WeighbridgeError):
 
 
 class ConfigError(UsageError):
-    """The configuration is wrong; the message has a line for each fault."""
+    """The configuration is wrong; the message has a line for each fault, or for the
+    first of many. `faults`: how many there are."""
 
     code = "config"
+    faults = 1
 
 
 class InvalidReference(UsageError):

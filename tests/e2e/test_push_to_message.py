@@ -103,7 +103,7 @@ def check_opened(message: Received) -> None:
     heaviest = item["cause"]["changes"][0]
     assert "/model.bin" in heaviest["instruction"]
     assert heaviest["kind"] == "added"
-    assert 4 * MB <= heaviest["grown_bytes"] < 4.1 * MB
+    assert 4 * MB <= heaviest["grown_amount"] < 4.1 * MB
     assert item["cause"]["of"] == "own"
     assert item["url"].startswith("https://weighbridge.example/image?ref=near%2Fshop")
 

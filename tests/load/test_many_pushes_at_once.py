@@ -35,4 +35,4 @@ def test_f39_five_hundred_repositories_at_once_are_two_messages(
 
     assert [len(told) for told in court.messages] == [1, REPOSITORIES - 1]
     assert {cause.of for cause in causes} == {"base"}
-    assert {cause.base_grown_bytes for cause in causes} == {400 * MB}
+    assert {cause.base_grown_amount for cause in causes} == {400 * MB}

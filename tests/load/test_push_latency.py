@@ -112,7 +112,7 @@ def test_200_pushes_by_skopeo_are_told_with_line_and_growth(
         )
         line = item["cause"]["changes"][0]
         assert (line["kind"], line["instruction"]) == ("added", "RUN step 1")
-        assert GROWN <= line["grown_bytes"] < GROWN + 2_000
+        assert GROWN <= line["grown_amount"] < GROWN + 2_000
         grown = item["amount"] - item["baseline_compressed_bytes"]
         assert GROWN - 100 <= grown < GROWN + 2_000
     assert to_message.p99 < BOUND_S

@@ -20,12 +20,13 @@ from weighbridge.audit.judge import (
 )
 from weighbridge.audit.judging import Judging
 from weighbridge.audit.standing import find_changed
+from weighbridge.audit.sweeping import sweep_page
 from weighbridge.domain.cause import Cause
 from weighbridge.domain.document import Document, Image, Layer, Line
 from weighbridge.domain.measure import Uncompressed
-from weighbridge.domain.message import NotificationEvent
+from weighbridge.domain.message import NotificationEvent, Told
 from weighbridge.domain.platform import DEFAULT, Platform
-from weighbridge.domain.policy import DEFAULT_POLICY, Policy
+from weighbridge.domain.policy import DEFAULT_POLICY, LimitKey, Policy
 from weighbridge.domain.policy_set import NO_POLICIES, PolicySet
 from weighbridge.domain.routing import Route
 from weighbridge.store.cause_column import read_cause
@@ -44,10 +45,12 @@ from weighbridge.store.push_tables import (
     violations,
 )
 from weighbridge.store.registries import put_registry
+from weighbridge.store.reports import find_repository, tag_page
 from weighbridge.store.repositories import put_repositories
 from weighbridge.store.session import Connection, Database
 from weighbridge.store.summaries import refresh_if_stale
 from weighbridge.store.tags import Move, apply_gone, apply_moves
+from weighbridge.store.told import read_told
 
 MB: Final = 1_000_000
 MINUTE: Final = timedelta(minutes=1)
@@ -179,13 +182,41 @@ class Court:
     def judge_what_stands(self) -> int:
         """As the end of a crawl does; returns how many repositories were judged."""
         self.now += MINUTE
-        policies = self.judging.policies
+        judging = self.judging
         with self.database.read() as connection:
-            changed, _ = find_changed(connection, self.registry_id, 0, policies)
-        for repository_id in changed:
+            changed = find_changed(connection, self.registry_id, 0, judging)
+        for repository_id in changed.to_judge:
             with self.database.write() as connection:
-                judge_standing(connection, repository_id, self.now, self.judging)
-        return len(changed)
+                judge_standing(connection, repository_id, self.now, judging)
+        for repository_id in changed.to_sweep:
+            self._sweep(repository_id)
+        return len(changed.to_judge)
+
+    def _sweep(self, repository_id: int) -> None:
+        after: str | None = ""
+        waits = False
+        while after is not None:
+            with self.database.write() as connection:
+                after, waits = sweep_page(
+                    connection,
+                    repository_id,
+                    after,
+                    self.now,
+                    self.judging,
+                    waits=waits,
+                )
+
+    def over(self, repository: str = "") -> dict[str, tuple[LimitKey, ...]]:
+        """The tags that are marked as over a limit, and which; the count that the
+        repository's row has says the same."""
+        name = repository or self.names[0]
+        with self.database.read() as connection:
+            page = tag_page(connection, "hub", name, limit=1000)
+            report = find_repository(connection, "hub", name)
+        found = {tag.name: tag.over for tag in page.items if tag.over}
+        assert report is not None
+        assert report.over_tags == len(found)
+        return found
 
     def deliver(self) -> None:
         """Send every message that is due."""
@@ -228,6 +259,12 @@ class Court:
                     .order_by(violations.c.id)
                 )
             )
+
+    def read_told(self, event: NotificationEvent) -> list[Told]:
+        """What is said of all that was to be told."""
+        wanted = [(number, each) for each, number in self.told if each == event]
+        with self.database.read() as connection:
+            return read_told(connection, wanted, 100)
 
     def cause(self, repository: str = "") -> Cause:
         """Of its last violation."""

@@ -118,7 +118,7 @@ def measured(folder: Path, *arguments: str) -> Run:
 def annotated_index(children: int) -> Answering:
     """`app:1`, an index whose children carry 128 annotations of 8 kB on themselves and
     on their config's descriptor: 2 MB each, of which nothing is read."""
-    notes = {f"note-{n}": "x" * 8_000 for n in range(128)}
+    notes = {f"{n:04}" + "k" * 4_092: "x" * 4_096 for n in range(128)}
     config = Served(
         json.dumps(
             {
@@ -174,7 +174,9 @@ def largest_documents(tags: int) -> Answering:
 
     @lru_cache(maxsize=4)
     def config(number: int) -> Served:
-        history = [{"created_by": f"RUN {number} {n} " + "y" * 8_000} for n in range(520)]
+        history = [
+            {"created_by": f"RUN {number} {n} " + "y" * 8_000} for n in range(520)
+        ]
         document = {
             "os": "linux",
             "architecture": "amd64",
@@ -246,4 +248,6 @@ def _listing(target: str, tags: list[str]) -> Told | None:
 
 def _padded(document: dict[str, object], size: int, media_type: str) -> Served:
     short = len(json.dumps(document | {"pad": ""}))
-    return Served(json.dumps(document | {"pad": "p" * (size - short)}).encode(), media_type)
+    return Served(
+        json.dumps(document | {"pad": "p" * (size - short)}).encode(), media_type
+    )

@@ -1,16 +1,17 @@
 """Violations that are opened and closed, and what then waits to be told."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from support.store_world import T0, an_entry
 from weighbridge.domain.cause import Cause, LineChange
 from weighbridge.domain.digest import Digest
-from weighbridge.domain.grouping import pause_after
+from weighbridge.domain.grouping import MESSAGES_A_MINUTE, pause_after
 from weighbridge.domain.message import NotificationEvent
 from weighbridge.domain.policy import LimitKey, Severity
 from weighbridge.domain.routing import Route
@@ -19,6 +20,7 @@ from weighbridge.store.delivery_results import note_failed, note_sent
 from weighbridge.store.outbox import put_notifications
 from weighbridge.store.outbox_due import next_due_on
 from weighbridge.store.push_tables import (
+    channel_paces,
     notification_groups,
     notifications,
     waivers,
@@ -26,6 +28,7 @@ from weighbridge.store.push_tables import (
 from weighbridge.store.registries import put_registry
 from weighbridge.store.repositories import put_repositories
 from weighbridge.store.session import Connection, Database
+from weighbridge.store.types import microseconds
 from weighbridge.store.violations import (
     Offence,
     ViolationKey,
@@ -33,7 +36,8 @@ from weighbridge.store.violations import (
     open_violation,
 )
 
-OPS = Route("ops")
+OPS = Route("ops", group_by=("policy",))
+"""One group a policy: what a test opens is gathered."""
 GB = 1_000_000_000
 
 
@@ -197,6 +201,17 @@ class OutboxWorld:
             sent = self.sent(now, channel)
             sizes += [] if sent is None else [len(sent.told)]
         return sizes
+
+    def minute_passes(self, now: datetime, channel: str = "ops") -> None:
+        """The channel's ten new messages were begun a minute ago: what was due since
+        then is gathered."""
+        begun = [microseconds(now - timedelta(seconds=61))] * MESSAGES_A_MINUTE
+        with self.database.write() as connection:
+            connection.execute(
+                update(channel_paces)
+                .where(channel_paces.c.channel == channel)
+                .values(begun=json.dumps(begun))
+            )
 
     def next_due(self, now: datetime, channel: str = "ops") -> datetime | None:
         with self.database.read() as connection:

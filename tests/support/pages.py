@@ -14,6 +14,7 @@ from weighbridge.domain.report import (
 from weighbridge.domain.weighing import Weighing
 from weighbridge.store.reports import RepositoryQuery
 from weighbridge.web.links import Links
+from weighbridge.web.pages import FIRST_CRAWL_REFRESH_S
 from weighbridge.web.views.banners import repository_banners
 from weighbridge.web.views.frame import NAVIGATION, frame
 from weighbridge.web.views.image import image_page
@@ -33,7 +34,7 @@ def overview_html(
     around = replace(
         frame("/", registries, NOW),
         twin="/repositories",
-        refresh_s=5 if view.progress else None,
+        refresh_s=FIRST_CRAWL_REFRESH_S if view.progress else None,
     )
     return render(
         "overview.html",

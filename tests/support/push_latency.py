@@ -32,22 +32,35 @@ def telling(
     sink: MessageSink, policy: Mapping[str, object] = POLICY
 ) -> dict[str, object]:
     """What is configured so that what is over a limit is told to it, each repository
-    by itself.
+    by itself, over a hundred channels: one has ten messages a minute.
 
     policy: by default one that every push is over
     """
-    channel = {
-        "name": "hook",
+    ends = [f"{number:02}" for number in range(100)]
+    return {
+        "webhooks": [{"source": "distribution", "registry": "near", "secret": SECRET}],
+        "channels": [_channel(sink, name) for name in ("", *ends)],
+        "routes": [
+            *(
+                {"match": {"repository": f"*{end}"}, "channel": f"hook{end}"}
+                for end in ends
+            ),
+            *(
+                {"match": {"repository": f"*p{n}"}, "channel": "hook"}
+                for n in range(10)
+            ),
+        ],
+        "policies": [dict(policy)],
+    }
+
+
+def _channel(sink: MessageSink, end: str) -> dict[str, object]:
+    return {
+        "name": f"hook{end}",
         "kind": "webhook",
         "url": sink.url,
         "allow_private": True,
         "plain_http": True,
-    }
-    return {
-        "webhooks": [{"source": "distribution", "registry": "near", "secret": SECRET}],
-        "channels": [channel],
-        "routes": [{"channel": "hook", "group_by": ["repository"]}],
-        "policies": [dict(policy)],
     }
 
 

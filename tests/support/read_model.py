@@ -94,6 +94,7 @@ def a_repository_report(
         tags=41,
         images=34,
         tags_failed=0,
+        over_tags=0,
         newest_tag="1.5.0",
         newest_digest=a_digest((repository, "newest")),
         newest_platform="linux/amd64",
@@ -138,6 +139,7 @@ def a_tag_report(name: str = "1.5.0") -> TagReport:
         error_code=None,
         error_message=None,
         error_at=None,
+        over=(),
     )
 
 

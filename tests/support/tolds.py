@@ -57,6 +57,7 @@ class ToldKeys(TypedDict, total=False):
     cause: Cause | None
     opened_at: datetime
     closed_at: datetime | None
+    closed_by: str | None
     url: str | None
 
 
@@ -86,6 +87,7 @@ _TOLD: Final = Told(
     ),
     opened_at=NOW,
     closed_at=None,
+    closed_by=None,
     url=URL,
 )
 
@@ -100,12 +102,12 @@ def a_cause(
     *,
     of: CauseOf = "own",
     key: bytes | None = None,
-    grown_bytes: int = 570_000_000,
+    grown_amount: int = 570_000_000,
 ) -> Cause:
     """One new line."""
     of_base = of == "base"
-    line = LineChange("added", instruction, None, grown_bytes, grown_bytes, of_base)
-    return Cause(of, key, (line,), grown_bytes, grown_bytes if of_base else 0)
+    line = LineChange("added", instruction, None, grown_amount, grown_amount, of_base)
+    return Cause(of, key, (line,), grown_amount, grown_amount if of_base else 0)
 
 
 def a_message(

@@ -5,13 +5,13 @@ Start reading here: a tag's journey begins in `Crawl.run`.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from weighbridge.audit.burials import bury_missing
 from weighbridge.audit.context import pass_context
+from weighbridge.audit.cost_notes import CostNotes
 from weighbridge.audit.crawl_report import RegistryCrawl, state_of
 from weighbridge.audit.crew import Crew
 from weighbridge.audit.discovery import Discovery
@@ -34,7 +34,6 @@ from weighbridge.errors import (
     DocumentError,
     RegistryError,
     StaleFence,
-    StoreError,
     TransportError,
     WeighbridgeError,
 )
@@ -43,7 +42,6 @@ from weighbridge.store.crawls import CrawlRecord
 from weighbridge.store.process_mark import this_process
 from weighbridge.store.registries import (
     RegistryEntry,
-    note_cost,
     note_registry,
     put_registry,
 )
@@ -95,6 +93,7 @@ class Crawl:
             writer, clock, self._owner, leaves_waiting=leaves_waiting
         )
         self._before = replace(registry.cost)
+        self._notes = CostNotes(registry, writer)
         self._discovery = Discovery(registry, scope, writer, clock)
         self._context = pass_context(
             registry,
@@ -129,12 +128,11 @@ class Crawl:
         )
         beating = asyncio.create_task(self._heartbeat.beat())
         try:
-            broken = await self._look_at_all(registry_id)
-            held = await self._finish(registry_id, broken, measure=measure)
+            async with self._notes.kept(registry_id):
+                broken = await self._look_at_all(registry_id)
+                held = await self._finish(registry_id, broken, measure=measure)
         finally:
             beating.cancel()
-            # Also where the crawl is interrupted: it was asked all the same.
-            await asyncio.shield(self._note_cost(registry_id))
         state, reason = self._state(broken)
         if state != "ok":
             self._telemetry.crawl_failures.labels(self._entry.name, state).inc()
@@ -162,17 +160,6 @@ class Crawl:
         )
         await self._writer.settle()
         return held
-
-    async def _note_cost(self, registry_id: int) -> None:
-        cost = self._registry.cost
-        with suppress(StoreError):  # The one that ended the crawl is on its way.
-            await self._writer.write(
-                note_cost,
-                registry_id,
-                requests=cost.requests - self._before.requests,
-                bytes_read=cost.bytes_read - self._before.bytes_read,
-                rate_limit=self._registry.rate_limit,
-            )
 
     def _state(self, broken: WeighbridgeError | None) -> tuple[RegistryState, str]:
         if broken is not None:

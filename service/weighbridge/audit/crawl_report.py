@@ -16,13 +16,15 @@ UNAUTHORIZED: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class CrawlFault:
-    """Something that was not weighed, and why."""
+    """Something that was not weighed, and why; `hint`: what may help, "" for what helps
+    against its code."""
 
     registry: str
     repository: str | None
     tag: str | None
     code: str
     message: str
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ def _time(moment: datetime | None) -> str | None:
 
 def failed_crawl(name: str, url: str, exc: WeighbridgeError) -> RegistryCrawl:
     """What is to be told of a registry that could not even be asked."""
-    fault = CrawlFault(name, None, None, exc.code, exc.message)
+    fault = CrawlFault(name, None, None, exc.code, exc.message, exc.hint)
     state, reason = state_of(exc)
     return RegistryCrawl(
         name=name,

@@ -69,6 +69,7 @@ class Episodes:
         self._to_tell: set[int] = set()
         self._moved_house: set[int] = set()
         self._closed: set[int] = set()
+        self._gone: set[str | None] = set()
 
     @property
     def tags(self) -> set[str]:
@@ -84,6 +85,7 @@ class Episodes:
         found = list(self._open.values())
         self._end([v for v in found if not self._is_limited(v)], "policy")
         orphans = self._orphans()
+        self._gone = {v.tag for v in orphans}
         streams = {v.key.stream for v in orphans if v.key.stream != v.tag}
         heirs = newest_tags(self._connection, self._repository.id, streams)
         self._end([v for v in orphans if v.key.stream not in heirs], "gone")
@@ -235,7 +237,10 @@ class Episodes:
             # The image that was over the limit keeps it: it is the limit that changed.
             raised = [v for v in same if v.image_id == offence.image_id is not None]
             self._end(raised, "policy", within)
-            self._end([v for v in same if v not in raised], "pushed", within)
+            gone = [v for v in same if v.tag in self._gone and v not in raised]
+            self._end(gone, "gone", within)
+            left = [v for v in same if v not in raised and v not in gone]
+            self._end(left, "pushed", within)
 
     def _same(self, key: ViolationKey, tag: str | None) -> list[OpenViolation]:
         """What is open of the same limit, that of the stream before others: the tag

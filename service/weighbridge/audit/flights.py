@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
-from weighbridge.audit.reading import Reading
+from weighbridge.audit.reading import Reading, kept_bytes
+from weighbridge.domain import limits
 from weighbridge.domain.digest import Digest
 from weighbridge.errors import DocumentError
 
@@ -12,6 +13,8 @@ MOST_LANDED: Final = 2_048
 """Readings that are done and that nobody has kept yet, the children's included. A crawl
 that goes well has fewer in hand; where an index is refused, those of its good children
 stay behind."""
+MOST_LANDED_BYTES: Final = 8 * limits.MIB
+"""The same in bytes; two hundred ordinary ones have less."""
 OF_THE_WAY: Final = "index_too_large"
 """It depends on what else the tag leads to: another tag may read the same document."""
 
@@ -35,7 +38,8 @@ class Flights:
     def __init__(self, most_landed: int) -> None:
         self._flights: dict[Digest, dict[Asked, asyncio.Task[Reading]]] = {}
         self._most_landed = most_landed
-        self._landed_flights: dict[Digest, None] = {}
+        self._landed_flights: dict[Digest, int] = {}
+        self._landed_bytes = 0
         # Code and message alone: an error that was raised holds, by its traceback,
         # the document that it is about, and that may be 4 MiB.
         self._refused: dict[tuple[Digest, Asked], tuple[str, str]] = {}
@@ -72,7 +76,7 @@ class Flights:
     def forget(self, digest: Digest) -> None:
         """It is kept: later questions go to the store."""
         self._flights.pop(digest, None)
-        self._landed_flights.pop(digest, None)
+        self._landed_bytes -= self._landed_flights.pop(digest, 0)
 
     def _landed(
         self, digest: Digest, asked: Asked, flight: asyncio.Task[Reading]
@@ -80,7 +84,10 @@ class Flights:
         """Keep what will not change if asked again: a reading, a broken rule."""
         failed = flight.cancelled() or flight.exception()
         if not failed:
-            self._landed_flights[digest] = None
+            self._landed_bytes -= self._landed_flights.pop(digest, 0)
+            size = kept_bytes(flight.result().documents)
+            self._landed_flights[digest] = size
+            self._landed_bytes += size
             self._bound_landed()
             return
         if isinstance(failed, DocumentError) and failed.code != OF_THE_WAY:
@@ -92,9 +99,12 @@ class Flights:
 
     def _bound_landed(self) -> None:
         """The oldest are asked for again if anybody still wants them."""
-        while len(self._landed_flights) > self._most_landed:
+        while (
+            len(self._landed_flights) > self._most_landed
+            or self._landed_bytes > MOST_LANDED_BYTES
+        ):
             digest = next(iter(self._landed_flights))
-            del self._landed_flights[digest]
+            self._landed_bytes -= self._landed_flights.pop(digest)
             flights = self._flights.pop(digest, {})
             if under_way := {k: f for k, f in flights.items() if not f.done()}:
                 self._flights[digest] = under_way

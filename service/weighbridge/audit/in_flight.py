@@ -20,14 +20,15 @@ class InFlight:
 
     A document is charged from before it is asked for until it is parsed
     (`transfer`), and what was made of it until it is stored (`hold`). Only a transfer
-    waits, and it waits for nothing that waits itself: no transfer begins within
-    another, what is held is stored without one, and where everything is taken by what
-    is held one transfer goes on all the same. May be shared by threads.
+    waits, and never for ever: none begins within another, what waits to be stored
+    (`is_done`) needs none, and where the rest is all that is held, one goes on all the
+    same. May be shared by threads.
     """
 
     def __init__(self, limit_bytes: int = limits.IN_FLIGHT_BYTES) -> None:
         self._limit = limit_bytes
         self._held = 0
+        self._done = 0
         self._moving = 0
         self._transfers = 0
         self._lock = threading.Lock()
@@ -38,31 +39,43 @@ class InFlight:
         """Whether what is held is better stored at once."""
         return 2 * self._held > self._limit
 
-    def transfer(self, content_bytes: int) -> "Transfer":
+    def transfer(self, content_bytes: int, *, is_of_begun: bool = False) -> "Transfer":
         """A block in which so many bytes are asked for and parsed; an `async with`
-        that waits until there is room, first come, first served."""
-        return Transfer(self, content_bytes)
+        that waits until there is room, first come, first served.
 
-    def hold(self, kept_bytes: int) -> None:
-        """So much of what was parsed waits to be stored."""
+        is_of_begun: it ends what is held already, and comes first
+        """
+        return Transfer(self, content_bytes, is_of_begun)
+
+    def hold(self, kept_bytes: int, *, is_done: bool = False) -> None:
+        """So much of what was parsed is kept in memory.
+
+        is_done: it waits for nothing but to be stored
+        """
         with self._lock:
             self._held += kept_bytes
+            self._done += kept_bytes if is_done else 0
 
-    def release(self, kept_bytes: int) -> None:
+    def release(self, kept_bytes: int, *, is_done: bool = False) -> None:
         """The opposite."""
         with self._lock:
             self._held -= kept_bytes
+            self._done -= kept_bytes if is_done else 0
             self._let_in()
 
     def begin(self, transfer: "Transfer") -> asyncio.Future[None] | None:
         """None where there is room; else what to wait for."""
         with self._lock:
-            if not self._waiting and self._has_room(transfer.content_bytes):
+            is_next = transfer.is_of_begun or not self._waiting
+            if is_next and self._has_room(transfer.content_bytes):
                 self._take(transfer)
                 return None
             transfer.loop = asyncio.get_running_loop()
             transfer.place = transfer.loop.create_future()
-            self._waiting.append(transfer)
+            if transfer.is_of_begun:
+                self._waiting.appendleft(transfer)
+            else:
+                self._waiting.append(transfer)
             return transfer.place
 
     def end(self, transfer: "Transfer") -> None:
@@ -78,7 +91,8 @@ class InFlight:
 
     def _has_room(self, content_bytes: int) -> bool:
         taken = self._held + self._moving
-        return taken + content_bytes <= self._limit or not self._transfers
+        is_alone = not self._transfers and not self._done
+        return taken + content_bytes <= self._limit or is_alone
 
     def _take(self, transfer: "Transfer") -> None:
         transfer.is_taken = True
@@ -95,14 +109,22 @@ class InFlight:
 class Transfer:
     """One document on its way; see `InFlight.transfer`."""
 
-    __slots__ = ("_budget", "content_bytes", "is_taken", "loop", "place")
+    __slots__ = (
+        "_budget",
+        "content_bytes",
+        "is_of_begun",
+        "is_taken",
+        "loop",
+        "place",
+    )
 
     loop: asyncio.AbstractEventLoop
     place: asyncio.Future[None]
 
-    def __init__(self, budget: InFlight, content_bytes: int) -> None:
+    def __init__(self, budget: InFlight, content_bytes: int, is_of_begun: bool) -> None:
         self._budget = budget
         self.content_bytes = content_bytes
+        self.is_of_begun = is_of_begun
         self.is_taken = False
 
     def end(self) -> None:

@@ -9,8 +9,10 @@ from datetime import datetime
 from typing import Final
 
 from weighbridge.audit.episodes import Episodes
+from weighbridge.audit.in_force import InForce
 from weighbridge.audit.judged_streams import judge_images
 from weighbridge.audit.judging import Judging
+from weighbridge.audit.over_marks import mark_over
 from weighbridge.domain.verdict import limits_images
 from weighbridge.store.judged_repository import find_judged
 from weighbridge.store.locks import lock_repositories
@@ -20,6 +22,7 @@ from weighbridge.store.unjudged import (
     AT_ONCE,
     UnjudgedTag,
     drop_unjudged,
+    find_moved,
     find_tag,
     find_unjudged,
     keep_waiting,
@@ -68,6 +71,10 @@ def judge(
     if repository is None:
         return None
     tags = find_unjudged(connection, repository_id, after)
+    last = tags[-1].tag_id if len(tags) == AT_ONCE else None
+    if after == FIRST and last is not None:
+        # What was pushed just now does not stand behind what waits for its size.
+        tags += find_moved(connection, repository_id, last)
     episodes = Episodes(connection, repository, judging, now)
     heirs: list[UnjudgedTag] = []
     if after == FIRST:
@@ -77,15 +84,23 @@ def judge(
     moved = {tag.tag_id for tag in tags}
     heirs = [tag for tag in heirs if tag.tag_id not in moved]
     judged = judge_images(connection, repository, [*tags, *heirs], judging, now)
+    in_force = InForce(connection, repository, judging.policies, now)
+    unknown = mark_over(connection, repository, tags, judging, in_force)
     episodes.judge(judged.images)
     episodes.end_orphans()
     episodes.tell()
-    waiting, known = judged.waiting, set(tags)
+    # A tag that is not the newest waits too: it may turn out to stand over its limit.
+    waiting = {
+        tag.tag_id: replace(tag, is_weighed=True)
+        for tag in tags
+        if tag.tag_id in unknown
+    } | dict(judged.waiting)
+    known = set(tags)
     more = [tag for tag in waiting.values() if tag not in known]
     keep_waiting(connection, repository_id, more)
     done = [tag.tag_id for tag in tags if tag.tag_id not in waiting]
     drop_unjudged(connection, repository_id, done)
-    return tags[-1].tag_id if len(tags) == AT_ONCE else None
+    return last
 
 
 def judge_standing(

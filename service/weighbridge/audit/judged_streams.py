@@ -9,18 +9,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
+from weighbridge.audit.image_findings import (
+    findings_of,
+    needs_layers,
+    waits_for_word,
+)
 from weighbridge.audit.judging import Judging
 from weighbridge.audit.stream_history import StreamHistory, read_history
 from weighbridge.domain.policy import Limits
 from weighbridge.domain.stream import stream_of
-from weighbridge.domain.verdict import (
-    Finding,
-    Measured,
-    is_exceeded,
-    limits_images,
-    measured_image,
-    verdict,
-)
+from weighbridge.domain.verdict import Finding, is_exceeded, limits_images
 from weighbridge.domain.version import natural_key
 from weighbridge.domain.weighing import WeighedImage
 from weighbridge.store.judged_repository import JudgedRepository
@@ -57,7 +55,7 @@ class JudgedImage:
     @property
     def waits(self) -> bool:
         """Whether a limit is about a size that is still to be asked for."""
-        return not self.image.is_whole and _limits_sizes(self.limits)
+        return waits_for_word(self.limits, self.image)
 
     @property
     def is_said(self) -> bool:
@@ -119,7 +117,7 @@ def judge_images(
         for item in chosen
         for platform, image in images.by_platform.get(item.now.target, {}).items()
     ]
-    deep = [judged.image.id for judged in found if _is_deep(judged)]
+    deep = [j.image.id for j in found if needs_layers(j.limits, j.image)]
     weighed = weighed_images(connection, scope_id, deep)
     found = [_with_findings(j, weighed) for j in found]
     if any(_needs_history(judged) for judged in found):
@@ -174,34 +172,10 @@ def _newest(items: list[_Tag]) -> list[_Tag]:
     return list(distinct.values())
 
 
-def _limits_sizes(limits: Limits) -> bool:
-    """Whether any limit is about bytes, and not about the number of layers alone."""
-    return limits_images(replace(limits, max_layers=None))
-
-
-def _is_deep(judged: JudgedImage) -> bool:
-    """Whether its totals do not say all that its limits are about."""
-    limits = judged.limits
-    if limits.max_layer_compressed_bytes is not None:
-        return True
-    is_estimate = judged.image.uncompressed_confidence in ("estimate", "unknown")
-    return limits.max_uncompressed_bytes is not None and is_estimate
-
-
 def _with_findings(
     judged: JudgedImage, weighed: Mapping[int, WeighedImage]
 ) -> JudgedImage:
-    image, known = judged.image, weighed.get(judged.image.id)
-    if known is not None:
-        measured = measured_image(known, judged.baseline)
-    else:
-        measured = Measured(
-            compressed_bytes=image.compressed_bytes,
-            uncompressed_bytes=image.uncompressed_bytes,
-            layers=image.layers,
-            baseline_compressed_bytes=judged.baseline,
-        )
-    findings = verdict(judged.limits, measured)
+    findings = findings_of(judged.limits, judged.image, weighed, judged.baseline)
     if judged.is_said:
         # The rest was said before, and other images may have come since.
         findings = tuple(f for f in findings if f.key == "max_uncompressed")

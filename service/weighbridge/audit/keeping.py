@@ -216,14 +216,14 @@ class Keeping:
         """Count what the answer led to until it is stored; much is stored at once."""
         size = _held_by(answer)
         self._held += size
-        PROCESS.hold(size)
+        PROCESS.hold(size, is_done=True)
         if PROCESS.is_tight:
             self.flush()
 
     def _release(self, size: int) -> None:
         size = min(size, self._held)
         self._held -= size
-        PROCESS.release(size)
+        PROCESS.release(size, is_done=True)
 
     def _give(self, places: int) -> None:
         places = min(places, self._taken)

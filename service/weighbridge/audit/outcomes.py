@@ -77,7 +77,7 @@ class Outcomes:
 
     def fault(self, repository: str | None, exc: WeighbridgeError) -> None:
         """Note what made a look impossible."""
-        self._note(repository, None, exc.code, exc.message)
+        self._note(repository, None, exc.code, exc.message, exc.hint)
 
     def note(self, code: str, message: str) -> None:
         """Note something about the whole registry."""
@@ -98,6 +98,12 @@ class Outcomes:
             self.failed += 1
 
     def _note(
-        self, repository: str | None, tag: str | None, code: str, message: str
+        self,
+        repository: str | None,
+        tag: str | None,
+        code: str,
+        message: str,
+        hint: str = "",
     ) -> None:
-        self.faults.append(CrawlFault(self.registry, repository, tag, code, message))
+        fault = CrawlFault(self.registry, repository, tag, code, message, hint)
+        self.faults.append(fault)

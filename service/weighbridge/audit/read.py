@@ -6,14 +6,15 @@ stranger served wrong is refused as a whole; what is merely missing is named and
 rest kept.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from weighbridge.audit.flights import MOST_LANDED, OF_THE_WAY, Asked, Flights
 from weighbridge.audit.in_flight import PROCESS, InFlight, Transfer
 from weighbridge.audit.lookup import KnownDigests
-from weighbridge.audit.reading import Reading, kept_bytes
+from weighbridge.audit.reading import Reading, kept_bytes, layers_bytes
 from weighbridge.audit.together import together
 from weighbridge.domain import limits
 from weighbridge.domain.artifact import config_makes_image, is_odd, is_text
@@ -228,10 +229,8 @@ class Reader:
     ) -> Image:
         """A manifest joined with its config; a config that cannot be used leaves
         the sizes good and the history empty, with the reason as a problem."""
-        wanted = manifest.config
         try:
-            async with self._in_flight.transfer(wanted.content_bytes):
-                config = await self._config(repository, manifest)
+            async with self._config_of(repository, manifest) as config:
                 return build_image(manifest, config, hint)
         except DocumentError as exc:
             return build_image(manifest, None, hint, (_config_problem(exc),))
@@ -245,11 +244,10 @@ class Reader:
         """The image of what is called an artifact; None where its config is there and
         no image's, or where there is none: nobody can pull it then."""
         try:
-            async with self._in_flight.transfer(manifest.config.content_bytes):
-                config = await self._config(repository, manifest)
+            async with self._config_of(repository, manifest) as config:
                 image = build_image(manifest, config, hint)
                 is_image = config_makes_image(config)
-                del config
+            del config
             if is_image is None:
                 is_image = await self._is_archive(repository, manifest.layers[0])
             return image if is_image else None
@@ -261,20 +259,32 @@ class Reader:
 
     async def _is_archive(self, repository: str, layer: Layer) -> bool:
         """Whether a layer's first bytes are those of an archive. A registry that does
-        not give them leaves that open, and so it counts as one."""
-        size = layer.compressed_bytes
-        if not size:
-            return False
-        last = min(size, HEAD_BYTES) - 1
+        not give them leaves that open, and so it counts as one. How long the manifest
+        says that the layer is does not matter: it may say nothing or one byte."""
         try:
-            head = await self._registry.get_range(
-                repository, layer.digest, 0, last, size
+            answer = await self._registry.get_range(
+                repository, layer.digest, 0, HEAD_BYTES - 1
             )
         except RegistryError as exc:
             if exc.retryable or isinstance(exc, NotFound):
                 raise
             return True
-        return not is_text(head)
+        head = answer.content
+        return head is None or (head != b"" and not is_text(head))
+
+    @asynccontextmanager
+    async def _config_of(
+        self, repository: str, manifest: Manifest
+    ) -> AsyncIterator[ImageConfig]:
+        """Its config, charged within the block; its layers while that is waited for."""
+        layers = layers_bytes(manifest.layers)
+        self._in_flight.hold(layers)
+        try:
+            length = manifest.config.content_bytes
+            async with self._in_flight.transfer(length, is_of_begun=True):
+                yield await self._config(repository, manifest)
+        finally:
+            self._in_flight.release(layers)
 
     async def _config(self, repository: str, manifest: Manifest) -> ImageConfig:
         wanted = manifest.config

@@ -1,11 +1,11 @@
 """What a tag or digest led to."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from weighbridge.domain.digest import Digest
-from weighbridge.domain.document import Artifact, Document, Image, Index
+from weighbridge.domain.document import Artifact, Document, Image, Index, Layer
 
 _ENTRY_BYTES: Final = 600
 """What a layer or a child takes in memory, its digest and media type included."""
@@ -30,6 +30,11 @@ class Reading:
 def kept_bytes(documents: Iterable[Document]) -> int:
     """What these documents take in memory, roughly and rather too much."""
     return sum(map(_kept_bytes, documents))
+
+
+def layers_bytes(layers: Sequence[Layer]) -> int:
+    """The same of a manifest's layers."""
+    return _ENTRY_BYTES * len(layers)
 
 
 def _kept_bytes(document: Document) -> int:

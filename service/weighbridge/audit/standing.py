@@ -5,9 +5,11 @@ Whoever lowers a limit, or raises one, changes what is over it without a push.
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import NamedTuple
 
 from weighbridge.audit.judge import judge_standing
 from weighbridge.audit.judging import Judging
+from weighbridge.audit.sweeping import mark_of, sweep
 from weighbridge.audit.writer import Writer
 from weighbridge.domain.policy_set import PolicySet
 from weighbridge.domain.verdict import Measured, verdict
@@ -30,21 +32,40 @@ async def judge_what_stands(
     """Judge repositories again where that would change something."""
     after: int | None = 0
     while after is not None:
-        changed, after = await writer.read(
-            find_changed, registry_id, after, judging().policies
-        )
-        for repository_id in changed:
+        found = await writer.read(find_changed, registry_id, after, judging())
+        for repository_id in found.to_judge:
             await writer.write(judge_standing, repository_id, clock(), judging())
+        for repository_id in found.to_sweep:
+            await sweep(writer, repository_id, judging(), clock)
+        after = found.after
+
+
+class Changed(NamedTuple):
+    """Repositories of which policies say something else than they did.
+
+    to_judge: violations would open or end
+    to_sweep: their tags were marked by other limits, or by sizes that were not known
+    after:    what to go on after; None: these were the last
+    """
+
+    to_judge: list[int]
+    to_sweep: list[int]
+    after: int | None
 
 
 def find_changed(
-    connection: Connection, registry_id: int, after: int, policies: PolicySet
-) -> tuple[list[int], int | None]:
-    """The next repositories to be judged again, and what to go on after; None: these
-    were the last."""
+    connection: Connection, registry_id: int, after: int, judging: Judging
+) -> Changed:
+    """The next ones, of at most `PAGE` repositories."""
     page = read_standing(connection, registry_id, after)
-    changed = [one.newest.id for one in page if is_changed(one, policies)]
-    return changed, page[-1].newest.id if len(page) == PAGE else None
+    to_judge = [one.newest.id for one in page if is_changed(one, judging.policies)]
+    to_sweep = [
+        newest.id
+        for newest in (one.newest for one in page)
+        if newest.limits_mark != mark_of(judging, newest.registry, newest.name)
+    ]
+    following = page[-1].newest.id if len(page) == PAGE else None
+    return Changed(to_judge, to_sweep, following)
 
 
 def is_changed(standing: Standing, policies: PolicySet) -> bool:

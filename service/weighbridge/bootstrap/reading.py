@@ -36,11 +36,13 @@ class Violating:
     """Violations, newest first, and whether there are more of them.
 
     is_part: not all were asked for: that there is none does not say that all is well
+    was_crawled: whether there is anything that could exceed a limit
     """
 
     rows: tuple[ViolationReport, ...]
     is_cut: bool
     is_part: bool = False
+    was_crawled: bool = True
 
 
 def top(
@@ -60,7 +62,7 @@ def top(
         registries = registry_reports(connection)
         rows = repository_page(connection, query).items
     shown = {row.registry for row in rows}
-    return Heaviest(rows, tuple(r for r in registries if r.name in shown))
+    return Heaviest(rows, tuple(r for r in registries if r.name in shown or not rows))
 
 
 def violations(settings: Settings, query: ViolationQuery, now: datetime) -> Violating:
@@ -74,8 +76,14 @@ def violations(settings: Settings, query: ViolationQuery, now: datetime) -> Viol
     ):
         check_registry(connection, query.registry)
         page = violation_page(connection, query, now)
+        was_crawled = any(map(is_crawled, registry_reports(connection)))
     is_part = (query.registry, query.team, query.severity) != (None, None, None)
-    return Violating(page.items, page.next_cursor is not None, is_part)
+    return Violating(page.items, page.next_cursor is not None, is_part, was_crawled)
+
+
+def is_crawled(registry: RegistryReport) -> bool:
+    """Whether anything of it was asked for and answered."""
+    return registry.last_discovery_at is not None or registry.repositories > 0
 
 
 def disputes(settings: Settings, query: DisputeQuery) -> Page[DisputeReport]:

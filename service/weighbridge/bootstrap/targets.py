@@ -9,6 +9,7 @@ from weighbridge.bootstrap.access import PLAIN, Access
 from weighbridge.config import RegistrySettings, Settings, is_loopback
 from weighbridge.config.kinds import AUTO, DOCKERHUB, full_pattern, resolved_kind
 from weighbridge.domain.digest import is_digest
+from weighbridge.domain.globs import matches
 from weighbridge.domain.reference import (
     DOCKER_HUB_NAMES,
     Reference,
@@ -18,8 +19,8 @@ from weighbridge.domain.reference import (
     parse_reference,
     without_login,
 )
+from weighbridge.domain.registry_address import registry_address
 from weighbridge.errors import InvalidReference, UsageError
-from weighbridge.net.route import origin
 from weighbridge.registry.endpoint import no_registry, registry_url
 
 
@@ -69,8 +70,8 @@ def find_targets(
         return everything
     found: dict[str, Target] = {}
     for text in texts:
-        target = _parsed_target(settings, text, access)
-        found[target.name] = _joined(found.get(target.name), target)
+        for target in _beside(settings, text, _parsed_target(settings, text, access)):
+            found[target.name] = _joined(found.get(target.name), target)
     refuse_misplaced(access, list(found.values()))
     return list(found.values())
 
@@ -110,9 +111,10 @@ def _parsed_target(settings: Settings, text: str, access: Access) -> Target:
         # The address of the API itself, as it is copied from a browser.
         repository = ""
     if separator:
-        target = _at(settings, host, registry_url(f"{scheme}://{host}"), access)
+        url = registry_url(f"{scheme}://{host}")
+        target = _at(settings, host, url, access, repository)
     else:
-        target = target_of(settings, host, access)
+        target = target_of(settings, host, access, repository)
     if repository and kind_of(target) == DOCKERHUB:
         repository = full_pattern(repository)
     if repository and not is_repository_name(repository):
@@ -156,20 +158,27 @@ def image_of(
     if not separator or scheme not in ("http", "https"):
         refuse_registry(text)
         reference = parse_reference(text, settings.names)
-        return reference, target_of(settings, reference.registry, access)
+        return reference, _holding(settings, reference, access)
     refuse_registry(rest, scheme)
     reference = parse_reference(rest)
     # A first component that is no host would be a user of Docker Hub.
     if rest.partition("/")[0].lower() not in (reference.registry, *DOCKER_HUB_NAMES):
         parse_reference(text)
     access = replace(access, plain_http=scheme == "http")
-    return reference, target_of(settings, reference.registry, access)
+    return reference, _holding(settings, reference, access)
 
 
-def target_of(settings: Settings, name: str, access: Access = PLAIN) -> Target:
+def _holding(settings: Settings, reference: Reference, access: Access) -> Target:
+    return target_of(settings, reference.registry, access, reference.repository)
+
+
+def target_of(
+    settings: Settings, name: str, access: Access = PLAIN, repository: str = ""
+) -> Target:
     """The registry of a configured name or an address. An address that is configured
     is that registry: its settings and credentials hold, and it is stored once.
 
+    repository: what is asked for there, "" for all of it
     Raises UsageError(unknown_target, invalid_registry).
     """
     configured = settings.find_registry(name)
@@ -187,7 +196,7 @@ def target_of(settings: Settings, name: str, access: Access = PLAIN) -> Target:
     said = access.plain_http
     schemes = (None, True, False) if said is None else (said,)
     urls = [registry_url(name, plain_http=scheme) for scheme in schemes]
-    found = [_at(settings, name, url, access) for url in urls]
+    found = [_at(settings, name, url, access, repository) for url in urls]
     return next((target for target in found if target.settings), found[0])
 
 
@@ -210,13 +219,35 @@ def refuse_registry(text: str, scheme: str = "") -> None:
         )
 
 
-def _at(settings: Settings, name: str, url: str, access: Access) -> Target:
+def _at(
+    settings: Settings, name: str, url: str, access: Access, repository: str
+) -> Target:
+    """What is configured at this address: of several entries the one that crawls the
+    repository, so that its credential is used."""
+    entries = _entries_at(settings, url)
+    wanting = (e for e in entries if _wants(e, repository))
+    configured = next(wanting, entries[0] if entries else None)
+    if configured is None:
+        return Target(name, url, None, access=access)
+    return Target(configured.name, configured.url, configured)
+
+
+def _wants(entry: RegistrySettings, repository: str) -> bool:
+    name = full_pattern(repository) if entry.is_docker_hub else repository
+    return matches(entry.wanted_repositories, name)
+
+
+def _entries_at(settings: Settings, url: str) -> list[RegistrySettings]:
     """Names are not looked up: `localhost` and 127.0.0.1 stay different."""
-    wanted = origin(httpx.URL(url))
-    for configured in settings.registries:
-        if origin(httpx.URL(registry_url(configured.url))) == wanted:
-            return Target(configured.name, configured.url, configured)
-    return Target(name, url, None, access=access)
+    wanted = registry_address(url)
+    return [e for e in settings.registries if registry_address(e.url) == wanted]
+
+
+def _beside(settings: Settings, text: str, target: Target) -> list[Target]:
+    """Who names an address means all entries that it has."""
+    if target.only or not target.settings or settings.find_registry(text.rstrip("/")):
+        return [target]
+    return [Target(e.name, e.url, e) for e in _entries_at(settings, target.url)]
 
 
 def _joined(before: Target | None, target: Target) -> Target:

@@ -78,7 +78,7 @@ def pointing(
 ) -> Pointing | None:
     """What changed since the image that it is compared with, whatever the outcome;
     without one the heaviest lines, where something is wrong with it."""
-    word = f", {WORDS[quantity]}" if WORDS[quantity] else ""
+    word = f", {WORDS[quantity] or 'in layers'}"
     if (cause := checked.cause(quantity)) is not None:
         since = since_words(check, checked, quote)
         changed = "changed" if cause.changes else "no line changed"
@@ -114,7 +114,13 @@ def heaviest(
     which it is not known."""
     rows = [(_amount(row, quantity), row) for row in line_rows(image)]
     rows = [(amount, row) for amount, row in rows if amount != 0]
-    return sorted(rows, key=lambda pair: (pair[0] is None, -(pair[0] or 0)))
+    return sorted(rows, key=_heaviest_first)
+
+
+def _heaviest_first(pair: tuple[int | None, LineRow]) -> tuple[bool, int, int]:
+    """Of as many layers the one that weighs most is first."""
+    amount, row = pair
+    return amount is None, -(amount or 0), -(row.compressed_bytes or 0)
 
 
 def _amount(row: LineRow, quantity: Quantity) -> int | None:

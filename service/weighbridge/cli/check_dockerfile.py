@@ -7,7 +7,7 @@ from typing import Final
 from weighbridge.domain.check import Check, by_outcome
 from weighbridge.domain.quantity import line_amount
 
-DOCKERFILE_CHARACTERS: Final = 1024 * 1024
+DOCKERFILE_BYTES: Final = 1024 * 1024
 
 _SPACE: Final = re.compile(r"\s+")
 _FLAGS: Final = re.compile(r"^(RUN|COPY|ADD)((?: --[a-z]+(?:=\S+)?)+) ")
@@ -32,10 +32,12 @@ def instruction_to_blame(check: Check) -> str | None:
             return first.instruction if first is not None and is_one else None
         image = checked.image
         amounts = [
-            (line_amount(image, line, quantity) or 0, line) for line in image.lines
+            (line_amount(image, line, quantity) or 0, line.compressed_bytes or 0, text)
+            for line in image.lines
+            if (text := line.instruction)
         ]
-        amount, line = max(amounts, key=lambda pair: pair[0], default=(0, None))
-        return line.instruction if line is not None and amount else None
+        amount, _, text = max(amounts, key=lambda found: found[:2], default=(0, 0, ""))
+        return text if amount else None
     return None
 
 

@@ -7,7 +7,7 @@ from typing import Final
 import click
 
 from weighbridge.cli.check_dockerfile import (
-    DOCKERFILE_CHARACTERS,
+    DOCKERFILE_BYTES,
     find_line,
     instruction_to_blame,
 )
@@ -20,6 +20,12 @@ from weighbridge.cli.options import Output
 from weighbridge.cli.runner_commands import defused
 from weighbridge.cli.screen import Screen
 from weighbridge.cli.streams import emit, emit_command
+from weighbridge.config.regular_file import (
+    NOT_REGULAR,
+    open_regular,
+    read_regular,
+    why_unreadable,
+)
 from weighbridge.domain.check import Check
 from weighbridge.domain.printable import printable
 from weighbridge.errors import UsageError, WeighbridgeError
@@ -37,7 +43,7 @@ class Forms:
 
     reports:    files that it is written to as well, their form by their suffix
     dockerfile: what the lines of annotations are looked for in
-    Raises UsageError(invalid_report) before anything is asked.
+    Raises UsageError(invalid_report, unreadable_file) before anything is asked.
     """
 
     def __init__(
@@ -51,6 +57,8 @@ class Forms:
         self._screen = screen
         self._reports = {name: _form_of(name) for name in reports}
         self._dockerfile = dockerfile
+        if dockerfile is not None:
+            _refuse_irregular(dockerfile)
 
     def show(self, check: Check, exit_code: int, environ: Mapping[str, str]) -> None:
         """Print it, write the reports. Raises WeighbridgeError(cannot_write)."""
@@ -102,13 +110,27 @@ def _place(check: Check, dockerfile: str | None) -> str:
     if dockerfile is None or instruction is None:
         return ""
     try:
-        with open(dockerfile, encoding="utf-8", errors="replace") as file:
-            line = find_line(file.read(DOCKERFILE_CHARACTERS), instruction)
+        text = read_regular(dockerfile, DOCKERFILE_BYTES).decode(errors="replace")
     except (OSError, ValueError) as exc:
-        why = getattr(exc, "strerror", None) or "no such path"
-        click.echo(f"warning: {printable(dockerfile)}: {why}", err=True)
+        why = why_unreadable(exc)
+        click.echo(f"warning: {printable(dockerfile)} {why}", err=True)
         return ""
+    line = find_line(text, instruction)
     return "" if line is None else at_line(dockerfile, line)
+
+
+def _refuse_irregular(dockerfile: str) -> None:
+    """Refuse a pipe or device. A file that cannot be read only takes annotations away:
+    that is a warning, after the verdict."""
+    try:
+        open_regular(dockerfile).close()
+    except (OSError, ValueError) as exc:
+        if getattr(exc, "strerror", None) == NOT_REGULAR:
+            raise UsageError(
+                f"--dockerfile {printable(dockerfile)} {NOT_REGULAR}",
+                code="unreadable_file",
+                hint="name the Dockerfile itself, no pipe and no device",
+            ) from exc
 
 
 def _form_of(name: str) -> Output:

@@ -1,11 +1,11 @@
 """A check for other programs: JSON and CSV."""
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Final
 
 from weighbridge.cli.check_causes import SHOWN, heaviest
 from weighbridge.cli.check_notes import notes_of
+from weighbridge.cli.json_text import json_text
 from weighbridge.cli.tables import csv_table
 from weighbridge.domain.cause import cause_json
 from weighbridge.domain.check import Check, CheckedImage, Held
@@ -62,7 +62,7 @@ def check_json(check: Check, exit_code: int) -> str:
         },
         "warnings": list(weighing.warnings),
     }
-    return json.dumps(whole, indent=2, ensure_ascii=False)
+    return json_text(whole)
 
 
 def check_csv(check: Check) -> str:

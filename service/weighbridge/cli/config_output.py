@@ -1,10 +1,10 @@
 """What `weighbridge config show` prints: YAML with origins, or JSON."""
 
-import json
 from collections.abc import Iterator
 
 import yaml
 
+from weighbridge.cli.json_text import json_text
 from weighbridge.config.document import Plain
 from weighbridge.config.effective import Shown, Tree
 from weighbridge.config.faults import key_of
@@ -24,9 +24,7 @@ def as_yaml(tree: Tree) -> str:
 def as_json(tree: Tree) -> str:
     """`{"settings": ..., "origins": {"web.bind": ...}}`."""
     origins = {key_of(path): origin for path, origin in _origins(tree, ())}
-    return json.dumps(
-        {"settings": _plain(tree), "origins": origins}, indent=2, ensure_ascii=False
-    )
+    return json_text({"settings": _plain(tree), "origins": origins})
 
 
 def _lines(tree: Tree, indent: str) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,5 @@
 """What a crawl prints when it ends."""
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -13,6 +12,7 @@ from weighbridge.audit.crawl_report import (
     as_json,
 )
 from weighbridge.cli.advice import advice
+from weighbridge.cli.json_text import json_text
 from weighbridge.cli.not_ok_table import more_line, not_ok_lines, not_ok_rows
 from weighbridge.cli.screen import Screen
 from weighbridge.cli.tables import code, csv_table, markdown_table
@@ -41,7 +41,7 @@ _KEPT: Final = "nothing was crawled; what was known is kept"
 
 def crawl_json(report: CrawlReport) -> str:
     """The object that `crawl -o json` ends with."""
-    return json.dumps(as_json(report), indent=2, ensure_ascii=False)
+    return json_text(as_json(report))
 
 
 def crawl_csv(report: CrawlReport) -> str:
@@ -211,9 +211,14 @@ def _not_weighed(faults: Sequence[CrawlFault], screen: Screen) -> list[str]:
         lines.append(
             screen.wrapped(f"  not weighed: {_listed(subjects, screen)} ({why})")
         )
-        if kind not in kinds[number:] and (hint := advice(kind)):
+        if kind not in kinds[number:] and (hint := _hint(alike)):
             lines.append(screen.wrapped(f"  try    {hint}"))
     return lines
+
+
+def _hint(faults: Sequence[CrawlFault]) -> str:
+    """What may help against faults of one cause."""
+    return printable(faults[0].hint) or advice(faults[0].code)
 
 
 def _listed(subjects: Sequence[str], screen: Screen) -> str:

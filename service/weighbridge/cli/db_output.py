@@ -1,12 +1,12 @@
 """What `weighbridge db verify`, `recount` and `forget` print."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Final
 
 from weighbridge.bootstrap.upkeep import Recounted, Verified
 from weighbridge.cli.aligned import aligned
+from weighbridge.cli.json_text import json_text
 from weighbridge.cli.options import Output
 from weighbridge.cli.screen import Screen
 from weighbridge.cli.tables import code, csv_table, markdown_table
@@ -90,7 +90,7 @@ def _printed(
 ) -> str:
     rows = [asdict(difference) for difference in differences]
     if output == "json":
-        return json.dumps({"items": rows, **extra}, indent=2, ensure_ascii=False)
+        return json_text({"items": rows, **extra})
     if output == "csv":
         return csv_table(_COLUMNS, rows)
     cells = [[_cell(row[column]) for column in _COLUMNS] for row in rows]

@@ -1,8 +1,7 @@
 """A weighing for other programs: JSON, CSV, Markdown."""
 
-import json
-
 from weighbridge.cli.bounds import least_bytes
+from weighbridge.cli.json_text import json_text
 from weighbridge.cli.lines import line_rows
 from weighbridge.cli.screen import Screen
 from weighbridge.cli.tables import code, csv_table, markdown_table
@@ -17,7 +16,7 @@ from weighbridge.web.rows import line_rows as api_line_rows
 
 def inspect_json(weighing: Weighing) -> str:
     """The stable object of schema `weighbridge.inspect/1`."""
-    return json.dumps(as_json(weighing), indent=2, ensure_ascii=False)
+    return json_text(as_json(weighing))
 
 
 def inspect_csv(weighing: Weighing) -> str:

@@ -1,11 +1,11 @@
 """What `weighbridge notify` prints."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from weighbridge.bootstrap.notifying import Listed, Tried
 from weighbridge.cli.aligned import aligned
+from weighbridge.cli.json_text import json_text
 from weighbridge.cli.options import Output
 from weighbridge.cli.screen import Screen
 from weighbridge.cli.tables import code, csv_table, markdown_table
@@ -54,7 +54,7 @@ def listed(channels: Sequence[Listed], output: Output, screen: Screen) -> str:
 
 def _for_programs(keys: Sequence[str], rows: Sequence[Row], output: Output) -> str:
     if output == "json":
-        return json.dumps({"items": rows}, indent=2)
+        return json_text({"items": rows})
     if output == "csv":
         return csv_table(keys, rows)
     cells = [[code(_cell(row[key])) for key in keys] for row in rows]

@@ -1,12 +1,12 @@
 """`weighbridge notify status`: what waits for each channel, and what went wrong."""
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 import click
 
+from weighbridge.cli.json_text import json_text
 from weighbridge.cli.options import Options, Output, common_options
 from weighbridge.cli.screen import Screen
 from weighbridge.cli.streams import emit
@@ -56,7 +56,7 @@ def shown(
     )
 
     if output == "json":
-        return json.dumps(channels_json(reports), indent=2)
+        return json_text(channels_json(reports))
     rows = [channel_json(report) for report in reports]
     if output == "csv":
         return csv_table(CHANNEL_COLUMNS, rows)

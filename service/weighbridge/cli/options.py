@@ -103,8 +103,7 @@ class Options:
 
 
 def _failed(error: ConfigError, ending: str) -> CommandFailed:
-    count = len(error.message.splitlines())
-    faults = "1 error" if count == 1 else f"{count} errors"
+    faults = "1 error" if error.faults == 1 else f"{error.faults:,} errors"
     return CommandFailed(error, ending=f"{faults}{ending}")
 
 

@@ -1,10 +1,10 @@
 """What `weighbridge policy explain` prints."""
 
-import json
 from collections.abc import Sequence
 from typing import Final
 
 from weighbridge.cli.aligned import aligned
+from weighbridge.cli.json_text import json_text
 from weighbridge.cli.options import Output
 from weighbridge.cli.screen import Screen
 from weighbridge.cli.tables import code, csv_table, markdown_table
@@ -23,7 +23,7 @@ def explained(
     rows = [_row(each) for each in decided]
     if output == "json":
         whole = {"reference": name, "items": rows}
-        return json.dumps(whole, indent=2, ensure_ascii=False)
+        return json_text(whole)
     if output == "csv":
         return csv_table(_COLUMNS, rows)
     cells = [_cells(each, screen) for each in decided]

@@ -70,6 +70,14 @@ class Screen:
             kept.pop()
         return " ".join([*kept, self.ellipsis])
 
+    def end_of(self, text: str, room: int) -> str:
+        """The end of a name that has no room: that is where names differ."""
+        if columns(text) <= room:
+            return text
+        while columns(text) > max(room - columns(self.ellipsis), 0):
+            text = text[1:]
+        return self.ellipsis + text
+
     def wrapped(self, text: str) -> str:
         """A sentence over as many lines as it needs, broken between words."""
         if self.width is None:

@@ -6,21 +6,20 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-# What spreadsheets read as a formula (OWASP, "CSV Injection").
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+from weighbridge.domain.csv_cell import csv_cell
+
 _BACKTICKS: Final = re.compile("`+")
 _PIPE: Final = re.compile(r"(?<=(\\))\||\|")
 
 
 def csv_table(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
-    """Rows under their keys (RFC 4180, with the line ends of Unix). Unknown is an
-    empty cell, `true` and `false` are spelt as in JSON; a text that a spreadsheet
-    would run gets a `'` before it."""
+    """Rows under their keys (RFC 4180, with the line ends of Unix), each a
+    `csv_cell`."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(columns)
     for row in rows:
-        writer.writerow([_csv_cell(row.get(column)) for column in columns])
+        writer.writerow([csv_cell(row.get(column)) for column in columns])
     return file.getvalue().rstrip("\n")
 
 
@@ -50,11 +49,3 @@ def code_span(text: str) -> str:
     fence = "`" * (longest + 1)
     space = " " if longest else ""
     return f"{fence}{space}{text}{space}{fence}"
-
-
-def _csv_cell(value: object) -> object:
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "" if value is None else value

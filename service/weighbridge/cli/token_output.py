@@ -1,12 +1,12 @@
 """What `weighbridge token` prints."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from weighbridge.bootstrap.tokens import Created
 from weighbridge.cli.aligned import aligned
+from weighbridge.cli.json_text import json_text
 from weighbridge.cli.options import Output
 from weighbridge.cli.screen import Screen
 from weighbridge.cli.tables import code, csv_table, markdown_table
@@ -40,7 +40,7 @@ def created(made: Created, output: Output) -> str:
         return secret
     row = {"token": secret, **_row(made.token, made.token.created_at)}
     if output == "json":
-        return json.dumps(row, indent=2)
+        return json_text(row)
     if output == "csv":
         return csv_table(list(row), [row])
     return markdown_table(list(row), [[code(_cell(value)) for value in row.values()]])
@@ -52,7 +52,7 @@ def listed(
     """A row a token; never what it was made of."""
     rows = [_row(token, now) for token in tokens]
     if output == "json":
-        return json.dumps({"items": rows}, indent=2)
+        return json_text({"items": rows})
     if output == "csv":
         return csv_table(_KEYS, rows)
     cells = [[_cell(row[key]) for key in _KEYS] for row in rows]

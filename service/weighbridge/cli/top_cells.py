@@ -1,7 +1,7 @@
 """What a row of `top` says, whatever form it is printed in."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from weighbridge.cli.screen import Screen
@@ -24,12 +24,14 @@ class Column:
 
     head, unit: the two lines of its head; a count has a name in the second only
     cell:       what stands in a row
+    is_compared: whether the rows are in its order
     """
 
     head: str
     unit: str
     width: int
     cell: Callable[[RepositoryReport], str]
+    is_compared: bool = False
 
     @property
     def title(self) -> str:
@@ -41,6 +43,13 @@ def number_columns(
     rows: Sequence[RepositoryReport], screen: Screen, by: str
 ) -> list[Column]:
     """The columns that answer a comparison by this."""
+    found = _columns(rows, screen, by)
+    orders = {"uncompressed": 1, "shared": 2, "exclusive": 1, "growth": 3}
+    index = orders.get(by, len(found) - 1 if by in ("tags", "images") else 0)
+    return [replace(c, is_compared=i == index) for i, c in enumerate(found)]
+
+
+def _columns(rows: Sequence[RepositoryReport], screen: Screen, by: str) -> list[Column]:
     if by == "growth":
         return _growth_columns(rows, screen)
     if by in STORAGE:

@@ -1,9 +1,9 @@
 """The heaviest repositories for other programs: JSON, CSV, Markdown."""
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 
+from weighbridge.cli.json_text import json_text
 from weighbridge.cli.screen import Screen
 from weighbridge.cli.tables import code, csv_table, markdown_table
 from weighbridge.cli.top_cells import name_of, number_columns, tag_of
@@ -14,7 +14,7 @@ from weighbridge.web.rows import columns, row_json
 def top_json(rows: Sequence[RepositoryReport], now: datetime) -> str:
     """The API's rows under `items`."""
     items = {"items": [row_json(row, now) for row in rows]}
-    return json.dumps(items, indent=2, ensure_ascii=False)
+    return json_text(items)
 
 
 def top_csv(rows: Sequence[RepositoryReport], now: datetime) -> str:

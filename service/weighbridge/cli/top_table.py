@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from weighbridge.bootstrap.reading import is_crawled
 from weighbridge.cli.bars import bar
 from weighbridge.cli.screen import Screen, columns
 from weighbridge.cli.top_cells import (
@@ -15,7 +16,7 @@ from weighbridge.cli.top_cells import (
     state_of,
     tag_of,
 )
-from weighbridge.cli.words import plural
+from weighbridge.cli.words import NOTHING_CRAWLED, plural
 from weighbridge.domain.printable import printable
 from weighbridge.domain.report import RegistryReport, RepositoryReport
 
@@ -36,7 +37,9 @@ def render_top(
     by: what the rows are sorted by; bars are of that
     """
     if not rows:
-        return "nothing is weighed yet: weighbridge crawl TARGET"
+        crawled = [printable(r.name) for r in registries if is_crawled(r)]
+        found = f"no repository was found in {', '.join(crawled)}"
+        return found if crawled else NOTHING_CRAWLED
     table = _Table.of(rows, screen, by)
     lines = [*table.heads(), *(table.row(row) for row in rows)]
     return "\n".join([*lines, "", *_foot(rows, registries, screen, by)])
@@ -63,8 +66,14 @@ class _Table:
         names = max(len(_NAME), *(columns(name_of(row)) for row in rows))
         tags = max(len("TAG"), *(columns(tag_of(row)) for row in rows))
         numbers = number_columns(rows, screen, by)
-        used = len(_line(numbers, lambda _: ""))
         width = screen.width
+        least = names + 2 + tags
+        # What is compared stays: the rows are in its order.
+        for column in [each for each in reversed(numbers) if not each.is_compared]:
+            if width is None or len(_line(numbers, lambda _: "")) + least <= width:
+                break
+            numbers.remove(column)
+        used = len(_line(numbers, lambda _: ""))
         # A bar costs its cells and two spaces.
         bars = next(
             cells
@@ -110,13 +119,7 @@ class _Table:
 
     def _name(self, row: RepositoryReport) -> str:
         """The name, of a long one its end: that is where names differ."""
-        name = name_of(row)
-        if columns(name) > self.names:
-            room = self.names - columns(self.screen.ellipsis)
-            while columns(name) > room:
-                name = name[1:]
-            name = self.screen.ellipsis + name
-        return _padded(name, self.names)
+        return _padded(self.screen.end_of(name_of(row), self.names), self.names)
 
 
 def _line(numbers: Sequence[Column], text_of: Callable[[Column], str]) -> str:

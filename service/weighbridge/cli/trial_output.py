@@ -1,10 +1,10 @@
 """What `weighbridge policy try` prints."""
 
-import json
 from collections.abc import Mapping
 from typing import Final
 
 from weighbridge.cli.aligned import aligned
+from weighbridge.cli.json_text import json_text
 from weighbridge.cli.options import Output
 from weighbridge.cli.screen import Screen
 from weighbridge.cli.tables import code, csv_table, markdown_table
@@ -22,7 +22,7 @@ _TITLES: Final = ("over by", "amount", "limit", "key", "repository", "tag")
 def tried(trial: Trial, output: Output, screen: Screen) -> str:
     """A row for each limit that a repository would exceed, the worst first."""
     if output == "json":
-        return json.dumps(_whole(trial), indent=2, ensure_ascii=False)
+        return json_text(_whole(trial))
     if output == "csv":
         return csv_table(_COLUMNS, map(trial_row, trial.flagged))
     cells = [_cells(flagged, screen) for flagged in trial.flagged]

@@ -1,6 +1,5 @@
 """What `weighbridge violations` prints."""
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
@@ -8,10 +7,12 @@ from typing import Final
 from weighbridge.bootstrap.reading import Violating
 from weighbridge.cli.aligned import aligned
 from weighbridge.cli.gist import gist
+from weighbridge.cli.json_text import json_text
+from weighbridge.cli.narrow import narrowed
 from weighbridge.cli.options import Output
 from weighbridge.cli.screen import Screen
 from weighbridge.cli.tables import code, csv_table, markdown_table
-from weighbridge.cli.words import plural
+from weighbridge.cli.words import NOTHING_CRAWLED, plural
 from weighbridge.domain.cause import LineChange
 from weighbridge.domain.policy import LimitKey
 from weighbridge.domain.printable import printable
@@ -36,6 +37,11 @@ _TITLES: Final = (
     "added",
     "line that did most of it",
 )
+_LEAVING: Final = (
+    *("SINCE, UTC", "LIMIT", "ADDED", "AMOUNT"),
+    *("SEVERITY", "TEAM", "STATE", "KEY"),
+)
+"""In which order columns give way to the image and its line: figures first."""
 
 
 def printed(found: Violating, output: Output, screen: Screen, now: datetime) -> str:
@@ -43,12 +49,14 @@ def printed(found: Violating, output: Output, screen: Screen, now: datetime) -> 
     rows = found.rows
     if output == "json":
         items = [violation_json(row, now) for row in rows]
-        return json.dumps({"items": items}, indent=2, ensure_ascii=False)
+        return json_text({"items": items})
     if output == "csv":
         return csv_table(VIOLATION_COLUMNS, (violation_cells(row, now) for row in rows))
     cells = [_cells(row, screen) for row in rows]
     if output == "markdown":
         return markdown_table(_TITLES, [[code(c) for c in row] for row in cells])
+    if not rows and not found.was_crawled:
+        return NOTHING_CRAWLED
     if not rows:
         return (
             "there is none of these" if found.is_part else "nothing exceeds its limit"
@@ -70,18 +78,31 @@ def _table(
     *,
     is_cut: bool,
 ) -> list[str]:
-    head, *body = aligned([[t.upper() for t in _TITLES], *cells], screen, gap=2)
+    shown = narrowed([[t.upper() for t in _TITLES], *cells], screen, _LEAVING)
+    head, *body = aligned(shown.rows, screen, gap=2)
     lines = [head]
     for row, line in zip(rows, body, strict=True):
-        lines.append(screen.painted(line, "over" if row.state == "open" else None))
+        lines.append(
+            screen.painted(line, "over" if row.state in ("open", "over") else None)
+        )
         if row.waiver is not None:
             waiver = row.waiver
             until = f"{waiver.expires_at:%Y-%m-%d %H:%M} UTC"
             words = f"  waived until {until} by {waiver.author}: {waiver.reason}"
             lines.append(screen.cut(printable(words)))
-    count = plural(len(rows), "violation")
+    older = sum(row.id is None for row in rows)
+    count = plural(len(rows) - older, "violation")
+    if older:
+        tags = plural(older, "row")
+        count += f", {tags} of other tags that stand over their limit"
     more = ", there are more: --limit" if is_cut else ""
-    return [*lines, "", f"  {count}{more}"]
+    foot = screen.wrapped(f"  {'   '.join(filter(None, (count + more, shown.note)))}")
+    return [*lines, "", foot]
+
+
+def _since(row: ViolationReport) -> str:
+    since = row.pushed_at or row.opened_at
+    return "" if since is None else f"{since:%Y-%m-%d %H:%M}"
 
 
 def _cells(row: ViolationReport, screen: Screen) -> list[str]:
@@ -94,7 +115,7 @@ def _cells(row: ViolationReport, screen: Screen) -> list[str]:
         row.limit_key,
         row.severity,
         printable(row.team or ""),
-        f"{row.pushed_at or row.opened_at:%Y-%m-%d %H:%M}",
+        _since(row),
         printable(name if row.tag is None else f"{name}:{row.tag}"),
         _added(row, change, screen),
         _line(row, change, screen),

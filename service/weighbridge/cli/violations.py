@@ -20,6 +20,7 @@ Examples:
   weighbridge violations --team shop --severity critical
   weighbridge violations --all -o csv
   weighbridge violations --disputed
+  weighbridge violations --all-tags --registry hub
 """
 _SEVERITIES: Final = ("critical", "warning", "info")
 
@@ -36,6 +37,11 @@ _SEVERITIES: Final = ("critical", "warning", "info")
     is_flag=True,
     help="Sizes that a manifest claims and the registry contradicts.",
 )
+@click.option(
+    "--all-tags",
+    is_flag=True,
+    help="Also tags over their limit that newer ones came after.",
+)
 @click.option("--limit", type=Count(1, 1000), default=100, help="How many, 1 to 1000.")
 @common_options(results=True)
 def command(
@@ -45,19 +51,22 @@ def command(
     severity: str | None,
     is_all: bool,
     disputed: bool,
+    all_tags: bool,
     limit: int,
 ) -> int:
     """Show what exceeds its limit, newest first.
 
-    Each with the line that did most of it. What is waived is listed with its reason.
-    Only the database is read.
+    A violation is of the newest image of its stream of tags, with the line that did
+    most of it. Other tags that stand over their limit are listed by --all-tags; nobody
+    is notified of these. What is waived is listed with its reason. Only the database
+    is read.
     """
     settings = options.settings()
     screen = options.screen()
     if disputed:
-        if team is not None or severity is not None or is_all:
+        if team is not None or severity is not None or is_all or all_tags:
             raise UsageError(
-                "--disputed takes neither --team, --severity nor --all: "
+                "--disputed takes none of --team, --severity, --all and --all-tags: "
                 "a size that is contradicted is of no policy",
                 code="invalid_option",
             )
@@ -73,6 +82,7 @@ def command(
         team=team,
         severity=severity,
         state="all" if is_all else "open",
+        all_tags=all_tags,
         limit=limit,
     )
     found = violations(settings, query, now)

@@ -1,11 +1,11 @@
 """What `weighbridge waive` prints."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from weighbridge.cli.aligned import aligned
+from weighbridge.cli.json_text import json_text
 from weighbridge.cli.options import Output
 from weighbridge.cli.screen import Screen
 from weighbridge.cli.tables import code, csv_table, markdown_table
@@ -56,7 +56,7 @@ def revoked(waiver: Waiver, *, is_new: bool) -> str:
 def _rows(waivers: Sequence[Waiver], output: Output, now: datetime) -> str:
     rows: list[Mapping[str, object]] = [waiver_json(waiver, now) for waiver in waivers]
     if output == "json":
-        return json.dumps({"items": rows}, indent=2, ensure_ascii=False)
+        return json_text({"items": rows})
     if output == "csv":
         return csv_table(WAIVER_COLUMNS, rows)
     cells = [[code(cell) for cell in _cells(waiver, now)] for waiver in waivers]

@@ -112,6 +112,12 @@ _PACKAGE: Final = re.compile(r"[A-Za-z0-9][\w.+:=<>~!@/*-]*", re.ASCII)
 _NAMED: Final = 3
 
 
+NOTHING_CRAWLED: Final = (
+    "nothing crawled yet: weighbridge crawl REGISTRY, such as "
+    "weighbridge crawl 127.0.0.1:5000"
+)
+
+
 def plural(count: int, one: str, several: str = "") -> str:
     """`1 layer`, `2,061 tags`."""
     return f"{count:,} {one if count == 1 else several or f'{one}s'}"

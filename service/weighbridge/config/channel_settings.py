@@ -27,7 +27,7 @@ from weighbridge.config.channel_fields import (
     signing_key,
 )
 from weighbridge.config.channel_rules import channel_clashes, smtp_clash
-from weighbridge.config.channel_url import check_channel_url
+from weighbridge.config.channel_url import check_channel_url, url_host
 from weighbridge.config.fields import (
     PATTERNS,
     ReadableFile,
@@ -140,15 +140,15 @@ class ChannelSettings(Keys):
         if self.smtp is not None:
             return f"{self.smtp.host}:{self.smtp.decided_port}"
         if self.urls:
-            return ", ".join(self.urls)
-        if self.url is None:
-            return str(self.url_file)
-        scheme, _, rest = self.url.reveal().partition("://")
+            return ", ".join(map(url_host, self.urls))
+        try:
+            url = self.current_url().reveal()
+        except ConfigError:
+            return f"unknown: {self.url_file} cannot be used now"
         # What follows may be the token itself in a URL of apprise.
-        host = (
-            "" if self.kind == "apprise" else rest.partition("/")[0].partition("?")[0]
+        return (
+            f"{url.partition(':')[0]}://" if self.kind == "apprise" else url_host(url)
         )
-        return f"{scheme}://{host}"
 
     def current_url(self) -> Secret:
         """The address as it is now: its file is read again, because it may have been

@@ -44,6 +44,12 @@ def check_channel_url(text: str, said: Mapping[str, object]) -> str:
     return text
 
 
+def url_host(url: str) -> str:
+    """`scheme://host[:port]` of a checked URL: what may be shown of it."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
 def is_near_host(host: str) -> bool:
     """Whether a literal, or `localhost`, says that it is private or loopback. Names
     are not looked up: what they lead to may change."""

@@ -13,11 +13,13 @@ from weighbridge.config.faults import (
     Fault,
     code_of,
     config_error,
+    meant_path,
     message_of,
     path_of,
     shown,
 )
 from weighbridge.config.reader import DOCUMENT_BYTES, read_document
+from weighbridge.config.regular_file import read_regular, why_unreadable
 from weighbridge.config.secret_file import read_secret_file
 from weighbridge.domain.printable import printable
 from weighbridge.errors import ConfigError
@@ -125,8 +127,12 @@ class Draft:
         and for lists that are too short only because an item of theirs is wrong."""
         known = [fault.path for fault in self.faults if fault.path]
         details_of = {path_of(details): details for details in error.errors()}
+        # What is missing may be there, with a slip in its name.
+        meant = {meant_path(details, model) for details in details_of.values()}
         for path, details in details_of.items():
             if any(path[: len(wrong)] == wrong for wrong in known):
+                continue
+            if details["type"] == "missing" and path in meant:
                 continue
             if details["type"] == "too_short" and any(
                 other[: len(path)] == path for other in details_of if other != path
@@ -179,9 +185,7 @@ def _twin_of(path: Path) -> str:
 
 def _content(file: str) -> bytes:
     try:
-        with FilePath(file).open("rb") as opened:
-            return opened.read(DOCUMENT_BYTES + 1)
+        return read_regular(file, DOCUMENT_BYTES)
     except (OSError, ValueError) as exc:
-        why = getattr(exc, "strerror", None) or "no such path"
-        fault = Fault(file, (), f"cannot be read: {why}", "unreadable_file")
+        fault = Fault(file, (), why_unreadable(exc), "unreadable_file")
         raise config_error([fault]) from exc

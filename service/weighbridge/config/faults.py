@@ -14,6 +14,7 @@ from weighbridge.domain.printable import printable
 from weighbridge.errors import ConfigError
 
 SHOWN_CHARACTERS: Final = 60
+SHOWN_FAULTS: Final = 50
 _UNSHOWN_KEYS: Final = frozenset(
     {"auth", "database_url", "database_url_file", "redis_url", "redis_url_file"}
 )
@@ -61,8 +62,12 @@ class Fault:
 def config_error(faults: Sequence[Fault]) -> ConfigError:
     """The error for these faults; its code is theirs, or `config` for a mixture.
 
-    One line a fault, whatever the names of files hold.
+    One line a fault, whatever the names of files hold: the first of them, and how many
+    there are besides.
     """
+    codes = {fault.code for fault in faults}
+    code = codes.pop() if len(codes) == 1 else "config"
+    faults, more = faults[:SHOWN_FAULTS], len(faults) - SHOWN_FAULTS
     place_width = max(len(fault.place) for fault in faults)
     key_width = max(len(fault.key) for fault in faults)
     lines = [
@@ -79,9 +84,11 @@ def config_error(faults: Sequence[Fault]) -> ConfigError:
         )
         for fault in faults
     ]
-    codes = {fault.code for fault in faults}
-    code = codes.pop() if len(codes) == 1 else "config"
-    return ConfigError("\n".join(lines), code=code)
+    if more > 0:
+        lines.append(f"and {more:,} more")
+    error = ConfigError("\n".join(lines), code=code)
+    error.faults = len(faults) + max(more, 0)
+    return error
 
 
 def key_of(path: Path) -> str:
@@ -145,12 +152,20 @@ def _is_of_channel(path: Path) -> bool:
     return len(path) < 3 or path[2] in _UNSHOWN_OF_CHANNELS
 
 
-def _unknown_key(error: ErrorDetails, model: type[BaseModel]) -> str:
+def meant_path(error: ErrorDetails, model: type[BaseModel]) -> Path | None:
+    """Of an unknown key the path of the known one that is most like it; else None."""
+    if error["type"] != "extra_forbidden":
+        return None
     *parents, key = error["loc"]
     known = _keys_at(model, parents)
     nearest = difflib.get_close_matches(str(key), known, n=1, cutoff=0.6)
-    if nearest:
-        return f"unknown key, did you mean {nearest[0]}?"
+    return (*parents, nearest[0]) if nearest else None
+
+
+def _unknown_key(error: ErrorDetails, model: type[BaseModel]) -> str:
+    if meant := meant_path(error, model):
+        return f"unknown key, did you mean {meant[-1]}?"
+    known = _keys_at(model, error["loc"][:-1])
     return f"unknown key, known here are {', '.join(known)}"
 
 

@@ -15,6 +15,7 @@ from pydantic import Field, PlainSerializer, PlainValidator, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from weighbridge.config.address import check_url, split_bind
+from weighbridge.config.regular_file import read_regular, why_unreadable
 from weighbridge.config.secret_file import read_secret_file
 from weighbridge.domain import limits
 from weighbridge.domain.platform import Platform, parse_platform
@@ -146,11 +147,10 @@ def _file(value: object, info: ValidationInfo) -> Path:
 def _readable_file(value: object, info: ValidationInfo) -> Path:
     path = _file(value, info)
     try:
-        with path.open("rb") as file:
-            file.read(1)
+        read_regular(path, 0)
     except OSError as exc:
         raise PydanticCustomError(
-            "unreadable_file", "cannot be read: {why}", {"why": exc.strerror or "error"}
+            "unreadable_file", "{why}", {"why": why_unreadable(exc)}
         ) from exc
     return path
 

@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from weighbridge.config.across import Clash, transport_clash
 from weighbridge.domain.globs import EVERYTHING
-from weighbridge.domain.registry_address import DOCKER_HUB_NAMES
+from weighbridge.domain.registry_address import DOCKER_HUB_HOSTS
 from weighbridge.domain.units import parse_percent
 from weighbridge.errors import UsageError
 
@@ -35,7 +35,7 @@ def resolved_kind(kind: str, host: str) -> str:
     """What `auto` comes to for this host."""
     if kind != AUTO:
         return kind
-    return DOCKERHUB if host in DOCKER_HUB_NAMES else DISTRIBUTION
+    return DOCKERHUB if host in DOCKER_HUB_HOSTS else DISTRIBUTION
 
 
 def hub_patterns(include: Sequence[str], namespaces: Sequence[str]) -> tuple[str, ...]:
@@ -77,7 +77,7 @@ def kind_clash(keys: Set[str]) -> Clash | None:
 
 def hub_api_clash(host: str, api_url: str | None) -> Clash | None:
     """Whether a password for one host would go to the API of another."""
-    if host in DOCKER_HUB_NAMES or api_url is not None:
+    if host in DOCKER_HUB_HOSTS or api_url is not None:
         return None
     words = "is missing: this host is not Docker Hub's, so say which API belongs to it"
     return Clash("api_url", "missing_key", words)

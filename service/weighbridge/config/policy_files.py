@@ -3,7 +3,6 @@
 import glob
 import json
 import os
-import stat
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import takewhile
 from pathlib import Path as FilePath
@@ -15,6 +14,7 @@ from weighbridge.config.document import Path, line_of
 from weighbridge.config.draft import Draft
 from weighbridge.config.faults import Fault, config_error
 from weighbridge.config.policies import PolicyFileSettings, PolicySettings
+from weighbridge.config.regular_file import why_unreadable
 from weighbridge.domain.policy import KEYS, Place, Policy
 from weighbridge.errors import ConfigError
 
@@ -127,16 +127,12 @@ def _policy(draft: Draft, number: int, entry: PolicySettings) -> Policy:
 def _read(path: str) -> Draft:
     draft = Draft(file=path, example="policies")
     try:
-        # Opened, a pipe would never answer.
-        if stat.S_ISREG(os.stat(path).st_mode):
-            draft.read_file(path)
-            return draft
-        why = "is not a regular file"
-    except OSError as exc:
-        why = f"cannot be read: {exc.strerror}"
+        draft.read_file(path)
     except ConfigError as exc:
-        why = f"cannot be read: {getattr(exc.__cause__, 'strerror', None)}"
-    draft.faults.append(Fault(path, (), why, "unreadable_file"))
+        # Its text names the file once more.
+        if isinstance(exc.__cause__, OSError | ValueError):
+            why = why_unreadable(exc.__cause__)
+            draft.faults.append(Fault(path, (), why, "unreadable_file"))
     return draft
 
 

@@ -2,9 +2,7 @@
 
 import json
 import os
-import stat
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import TypeAlias
@@ -12,7 +10,7 @@ from typing import TypeAlias
 from pydantic import ValidationError
 
 from weighbridge.config.draft import Draft
-from weighbridge.config.faults import Fault, config_error
+from weighbridge.config.faults import config_error
 from weighbridge.config.files import find_config_file
 from weighbridge.config.policies import PolicyKeys
 from weighbridge.config.policy_files import (
@@ -62,7 +60,6 @@ def load_policies(path: str | None, environ: Mapping[str, str]) -> PolicySource:
 def read_policies(file: str) -> PolicySource:
     """The policies of this file, then those of the files that it names, by path.
     No other key of it is looked at. Raises ConfigError with every fault."""
-    _refuse_pipe(file)
     main = Draft()
     main.read_file(file)
     tree = {key: main.tree[key] for key in PolicyKeys.model_fields if key in main.tree}
@@ -81,16 +78,6 @@ def read_policies(file: str) -> PolicySource:
     if faults := [fault for draft in (main, *others) for fault in draft.in_order()]:
         raise config_error(faults)
     return PolicySource(policy_set(policies), file, patterns)
-
-
-def _refuse_pipe(file: str) -> None:
-    """What comes through a pipe can be read once, and was: by `load_settings`. The
-    policies in it would be lost without a word."""
-    with suppress(OSError, ValueError):
-        if not stat.S_ISFIFO(os.stat(file).st_mode):
-            return
-        why = "is a pipe: policies are read again while it serves, so name a file"
-        raise config_error([Fault(file, (), why, "unreadable_file")])
 
 
 def _state(path: str) -> tuple[str, int, int, int]:

@@ -1,39 +1,50 @@
 """Reads the file that a `_file` key or a `_FILE` variable names."""
 
-import stat
+import unicodedata
 from pathlib import Path
 from typing import Final
 
+from weighbridge.config.regular_file import read_regular, why_unreadable
 from weighbridge.domain.secret import Secret
 from weighbridge.errors import ConfigError
 
 _BYTES: Final = 64 * 1024
+_BYTE_ORDER_MARK: Final = "\ufeff"
 
 
 def read_secret_file(path: Path) -> Secret:
-    """The file's text without its last line break.
+    """The file's text without a byte order mark and without its last line break.
 
-    Raises ConfigError(secret_file) if it cannot be read or holds nothing: an empty
-    secret would let everybody in.
+    Raises ConfigError(secret_file) if it cannot be read, holds nothing (an empty secret
+    would let everybody in), or holds what no secret has: another line break, NUL.
     """
     try:
-        # A pipe or a device would block here or never end.
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise _refused(path, "is not a regular file")
-        with path.open("rb") as file:
-            raw = file.read(_BYTES + 1)
-        text = raw.decode()
-    except UnicodeDecodeError as exc:
-        raise _refused(path, "is not UTF-8 text") from exc
+        raw = read_regular(path, _BYTES)
     except (OSError, ValueError) as exc:
-        why = getattr(exc, "strerror", None) or "no such path"
-        raise _refused(path, f"cannot be read: {why}") from exc
+        raise _refused(path, why_unreadable(exc)) from exc
     if len(raw) > _BYTES:
         raise _refused(path, "is larger than 64 KiB")
-    secret = text.removesuffix("\n").removesuffix("\r")
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        # `from None`: the cause quotes the file.
+        raise _refused(path, "is not UTF-8 text") from None
+    secret = text.removeprefix(_BYTE_ORDER_MARK).removesuffix("\n").removesuffix("\r")
     if not secret.strip():
         raise _refused(path, "is empty")
+    if fault := _control_character(secret):
+        raise _refused(path, fault)
     return Secret(secret)
+
+
+def _control_character(secret: str) -> str:
+    """What no header and no database takes, "" for nothing; said without the secret."""
+    if "\n" in secret or "\r" in secret:
+        return "holds more than one line: a secret is one line"
+    found = next((c for c in secret if unicodedata.category(c) == "Cc"), None)
+    if found is None:
+        return ""
+    return f"holds a control character (U+{ord(found):04X}), which no secret may have"
 
 
 def _refused(path: Path, why: str) -> ConfigError:

@@ -4,10 +4,13 @@ Two kinds of groups. One of a *route* holds what has the same `group_by` values;
 a *cause* holds what has the same cause, whoever's images these are: one base that
 changed behind fifty repositories is told twice at most, once for the first of them and
 once for all others.
+
+And a pace: a channel has so many new messages a minute, and what is due beyond that is
+gathered into one once there is room again, whatever its groups are.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -24,6 +27,9 @@ LONGEST_GATHERING: Final = timedelta(hours=24)
 """A gathered message goes out by then, however many more come in."""
 GIVEN_UP_AFTER: Final = timedelta(hours=24)
 """A message that could not be handed over for so long is not tried again."""
+MESSAGES_A_MINUTE: Final = 10
+"""New ones on one channel; a try again is none."""
+PACE_OVER: Final = timedelta(minutes=1)
 FIRST_PAUSE: Final = timedelta(seconds=1)
 LONGEST_PAUSE: Final = timedelta(minutes=15)
 
@@ -69,6 +75,25 @@ def route_group(route: Route, routed: Routed) -> bytes:
 def cause_group(channel: str, cause_key: bytes) -> bytes:
     """The key of all that has the same cause on a channel."""
     return _key("cause", channel, cause_key.hex())
+
+
+def gathered_group(channel: str) -> bytes:
+    """The key of all that a channel's pace did not let through as messages of its
+    own."""
+    return _key("gathered", channel)
+
+
+def held_until(begun: Sequence[datetime], now: datetime) -> datetime | None:
+    """Until when the channel has no new message, which may be over; None where it had
+    too few of them.
+
+    begun: when its last new messages were begun, in their order
+    """
+    # Later ones are of a clock that was ahead; two processes are never so far apart.
+    known = [moment for moment in begun if moment <= now + PACE_OVER]
+    if len(known) < MESSAGES_A_MINUTE:
+        return None
+    return known[-MESSAGES_A_MINUTE] + PACE_OVER
 
 
 def can_share_cause(limit_key: LimitKey) -> bool:

@@ -28,9 +28,10 @@ class _Inflated:
 def weigh_gzip(blob: bytes) -> Uncompressed:
     """The size of all members together: `exact`, checksums checked.
 
-    A broken stream is unknown (`corrupt_gzip`, `implausible_isize`); one that grows
-    beyond `SMALL_BLOB_INFLATED_BYTES` is left to its trailer, and not decompressed at
-    all where the trailer itself says so.
+    A broken stream is unknown (`corrupt_gzip`, `implausible_isize`). One whose trailer
+    says more than `SMALL_BLOB_INFLATED_BYTES` is left to it, and not decompressed. One
+    that grows beyond that though its trailer says less is unknown: its members are
+    several (`multi_member`), or the trailer is false (`implausible_isize`).
     """
     isize = int.from_bytes(blob[-4:], "little")
     most = GZIP_MOST_RATIO * len(blob)
@@ -41,7 +42,8 @@ def weigh_gzip(blob: bytes) -> Uncompressed:
         size = inflated.content_bytes
         return Uncompressed("exact", size, size, size)
     if inflated.fault == "too_large":
-        return judge_tail(blob[-TAIL_BYTES:], len(blob))
+        reason = judge_tail(blob[-TAIL_BYTES:], len(blob)).reason or "implausible_isize"
+        return Uncompressed("unknown", None, inflated.content_bytes, most, reason)
     fault = "implausible_isize" if isize > most else inflated.fault
     return Uncompressed("unknown", None, 0, most, fault)
 

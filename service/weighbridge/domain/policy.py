@@ -32,6 +32,13 @@ Value: TypeAlias = str | int | float | None
 
 KEYS: Final[tuple[PolicyKey, ...]] = get_args(PolicyKey)
 LIMIT_KEYS: Final[tuple[LimitKey, ...]] = get_args(LimitKey)
+STANDING: Final[tuple[LimitKey, ...]] = (
+    "max_compressed",
+    "max_uncompressed",
+    "max_layers",
+    "max_layer_compressed",
+)
+"""Limits that a tag stands over as long as it is there; growth is a push's."""
 DEFAULT_SEVERITY: Final = "warning"
 
 
@@ -138,11 +145,12 @@ images (2016 to 2018) 411, or 0.36 %, grew by more than both."""
 
 def is_matched(match: Match, registry: str, repository: str, tag: str) -> bool:
     """Whether all three patterns fit; tag: "" where there is none."""
-    return (
-        _fits(match.repository, repository)
-        and _fits(match.registry, registry)
-        and _fits(match.tag, tag)
-    )
+    return fits_repository(match, registry, repository) and _fits(match.tag, tag)
+
+
+def fits_repository(match: Match, registry: str, repository: str) -> bool:
+    """Whether it is about any tag of a repository."""
+    return _fits(match.repository, repository) and _fits(match.registry, registry)
 
 
 def _fits(pattern: str, name: str) -> bool:

@@ -1,14 +1,17 @@
 """All policies in their order, asked for a hundred thousand repositories at once."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 from weighbridge.domain.policy import (
     DEFAULT_POLICY,
+    STANDING,
     Decided,
     Limits,
     Policy,
     decide,
+    fits_repository,
     is_matched,
     limits_of,
 )
@@ -37,6 +40,7 @@ class PolicySet:
                 self._by_part.append((number, max(others, key=len, default="")))
         self._lengths = sorted({len(start) for start in self._by_start})
         self._limits: dict[tuple[int, ...], Limits] = {}
+        self._marks: dict[tuple[int, ...], str] = {}
 
     def limits_of(self, registry: str, repository: str, tag: str) -> Limits:
         """What holds for an image; tag: "" where there is none."""
@@ -47,6 +51,20 @@ class PolicySet:
                 self._limits.clear()
             found = limits_of([self.policies[number] for number in numbers])
             self._limits[numbers] = found
+        return found
+
+    def mark_of(self, registry: str, repository: str) -> str:
+        """A text that is another one wherever a repository's tags may stand over other
+        limits; "" where none of them has a limit of that kind."""
+        numbers = tuple(
+            number
+            for number in self.candidates(repository)
+            if fits_repository(self.policies[number].match, registry, repository)
+        )
+        found = self._marks.get(numbers)
+        if found is None:
+            found = _mark([self.policies[number] for number in numbers])
+            self._marks[numbers] = found
         return found
 
     def explain(self, registry: str, repository: str, tag: str) -> tuple[Decided, ...]:
@@ -73,6 +91,13 @@ class PolicySet:
             for number in self.candidates(repository)
             if is_matched(self.policies[number].match, registry, repository, tag)
         )
+
+
+def _mark(policies: Sequence[Policy]) -> str:
+    if not any(policy.limits.by_key[key] for policy in policies for key in STANDING):
+        return ""
+    said = [(p.name, p.match.tag, p.limits, sorted(p.places)) for p in policies]
+    return hashlib.sha256(repr(said).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 NO_POLICIES: Final = PolicySet()

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 DOCKER_HUB: Final = "registry-1.docker.io"
 """The host behind the name docker.io, which itself serves a web site."""
-DOCKER_HUB_NAMES: Final = frozenset({"docker.io", "index.docker.io", DOCKER_HUB})
+DOCKER_HUB_HOSTS: Final = frozenset({"docker.io", "index.docker.io", DOCKER_HUB})
 """Hosts that all mean Docker Hub's registry."""
 
 _PORTS: Final = {"http": 80, "https": 443}
@@ -27,5 +27,5 @@ def registry_address(url: str) -> str:
         return url
     # RFC 1034 3.1: a dot at the end names the same host.
     host = parts.hostname.rstrip(".")
-    host = DOCKER_HUB if host in DOCKER_HUB_NAMES else host
+    host = DOCKER_HUB if host in DOCKER_HUB_HOSTS else host
     return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port}"

@@ -10,6 +10,7 @@ from typing import Final, Generic, Literal, TypeAlias, TypeVar
 
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.measure import CompressedConfidence, Confidence
+from weighbridge.domain.policy import LimitKey
 
 Row = TypeVar("Row")
 
@@ -125,6 +126,7 @@ class RepositoryReport:
                    None below three
     heaviest_*:    the newest image's line with the most compressed bytes
     tags_failed:   tags whose last look failed (their old data stays)
+    over_tags:     tags that stand over a limit of theirs, newest or not
     gone_at:       since when the registry is known not to have it any more
     storage_scope: the set inside which the registry keeps a blob once: `hub`, or
                    `hub/acme` where each project has its own blobs
@@ -146,6 +148,7 @@ class RepositoryReport:
     tags: int
     images: int
     tags_failed: int
+    over_tags: int
     newest_tag: str | None
     newest_digest: Digest | None
     newest_platform: str | None
@@ -185,6 +188,7 @@ class TagReport:
     error_code: why the last look at this tag failed, None if it did not; the
                 other columns are then those of the last good look
     gone_at: when a complete pass no longer saw it
+    over:    the limits that it stands over, on any platform that is judged
     """
 
     name: str
@@ -205,6 +209,7 @@ class TagReport:
     error_code: str | None
     error_message: str | None
     error_at: datetime | None
+    over: tuple[LimitKey, ...]
 
 
 @dataclass(frozen=True, slots=True)

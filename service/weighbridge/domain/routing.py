@@ -11,7 +11,7 @@ GroupBy: TypeAlias = Literal["severity", "team", "registry", "repository", "poli
 """What the violations of one message may have in common."""
 GROUP_BY: Final[tuple[GroupBy, ...]] = get_args(GroupBy)
 
-DEFAULT_GROUP_BY: Final[tuple[GroupBy, ...]] = ("policy",)
+DEFAULT_GROUP_BY: Final[tuple[GroupBy, ...]] = ("registry", "repository")
 DEFAULT_GROUP_WAIT_S: Final = 0
 DEFAULT_GROUP_INTERVAL_S: Final = 5 * 60
 DEFAULT_REPEAT_S: Final = 7 * 24 * 3600

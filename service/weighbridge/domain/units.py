@@ -56,7 +56,8 @@ _UNITS: Final = {
     for spelling in (name, name.lower(), name.upper())
 }
 _BYTES: Final = re.compile(r"([0-9]{1,19}(?:\.[0-9]{1,9})?) ?([A-Za-z]*)", re.ASCII)
-_MOST_BYTES: Final = 2**63 - 1
+LARGEST: Final = 2**63 - 1
+"""What a column holds, and most readers of JSON."""
 
 
 def parse_bytes(text: str) -> int:
@@ -74,7 +75,7 @@ def parse_bytes(text: str) -> int:
     if unit not in _UNITS:
         raise _invalid_bytes(text, _unit_hint(number, unit))
     amount = int(Fraction(number) * _UNITS[unit])
-    if amount > _MOST_BYTES:
+    if amount > LARGEST:
         raise _invalid_bytes(text, "is more than 8 EiB")
     return amount
 

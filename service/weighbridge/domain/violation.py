@@ -10,8 +10,9 @@ from weighbridge.domain.measure import CompressedConfidence
 from weighbridge.domain.policy import LimitKey, Severity
 from weighbridge.domain.waiver import Waiver
 
-ViolationState: TypeAlias = Literal["open", "waived", "closed"]
-"""`waived`: it is open, and somebody has accepted it for a while."""
+ViolationState: TypeAlias = Literal["open", "waived", "closed", "over"]
+"""`waived`: it is open, and somebody has accepted it for a while; `over`: no violation,
+but a tag that is not the newest of its stream and stands over its limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +27,14 @@ class ViolationReport:
     before_compressed_bytes: what the stream of tags had before
     compressed_confidence: whose word the image's compressed bytes are, None for a limit
                            of the repository
-    is_silent: nobody was told: it was there when the registry was first crawled
+    is_silent: nobody was notified: it was there when the registry was first crawled
+    id, opened_at, changed_at: None of a tag that stands over its limit and is not what
+                           its stream is judged by
     closed_by: `pushed`, `gone` or `policy`; None while it is open
     waiver:    what accepts it now, None for nothing
     """
 
-    id: int
+    id: int | None
     registry: str
     repository: str
     tag: str | None
@@ -48,9 +51,9 @@ class ViolationReport:
     before_compressed_bytes: int | None
     cause: Cause | None
     is_silent: bool
-    opened_at: datetime
+    opened_at: datetime | None
     pushed_at: datetime | None
-    changed_at: datetime
+    changed_at: datetime | None
     closed_at: datetime | None
     closed_by: str | None
     within_tag: str | None
@@ -62,7 +65,9 @@ class ViolationReport:
     def state(self) -> ViolationState:
         if self.closed_at is not None:
             return "closed"
-        return "open" if self.waiver is None else "waived"
+        if self.waiver is not None:
+            return "waived"
+        return "over" if self.id is None else "open"
 
     @property
     def excess(self) -> int:

@@ -2,6 +2,7 @@
 
 import ssl
 
+from weighbridge.config.regular_file import open_regular
 from weighbridge.errors import ConfigError
 
 
@@ -20,6 +21,8 @@ def client_tls(ca_file: str | None) -> ssl.SSLContext:
 def mail_tls(ca_file: str | None) -> ssl.SSLContext:
     """The same for what does not speak HTTP. Raises ConfigError(ca_file)."""
     try:
+        if ca_file is not None:
+            open_regular(ca_file).close()
         context = ssl.create_default_context(cafile=ca_file)
     except (OSError, ValueError) as exc:
         # ssl.SSLError is an OSError.

@@ -34,11 +34,13 @@ def pull_scope(repository: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TokenRequest:
-    """A GET for a token. `authorization` is None for an anonymous one."""
+    """A GET for a token. `authorization` is None for an anonymous one; `user`: whose it
+    is, for messages."""
 
     url: httpx.URL
     authorization: Secret | None
     ceiling: Reach
+    user: str = ""
 
 
 TokenFetch: TypeAlias = Callable[[TokenRequest], Awaitable[Token]]
@@ -249,7 +251,13 @@ class Authorizer:
         credential = self._endpoint.credential if realm.with_credential else None
         url = _token_url(realm.url, wanted)
         authorization = None if credential is None else credential.basic()
-        token = await self._fetch(TokenRequest(url, authorization, realm.ceiling))
+        request = TokenRequest(
+            url,
+            authorization,
+            realm.ceiling,
+            "" if credential is None else str(credential),
+        )
+        token = await self._fetch(request)
         until = self._clock.monotonic() + token.lasts_s
         kept = self._kept[wanted] = _Kept(wanted, bearer(token.text), until)
         if len(self._kept) > _TOKENS_KEPT:

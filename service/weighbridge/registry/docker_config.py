@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from weighbridge.config.regular_file import read_regular, why_unreadable
 from weighbridge.domain.document import Problem
 from weighbridge.domain.limits import MIB
 from weighbridge.domain.secret import Secret
@@ -92,12 +93,11 @@ def _asked(ask: Ask, helper: str, host: str) -> DockerLogin:
 
 def _read(path: Path) -> Mapping[str, object] | None:
     try:
-        with path.open("rb") as file:
-            raw = file.read(_FILE_BYTES + 1)
+        raw = read_regular(path, _FILE_BYTES)
     except FileNotFoundError:
         return None
-    except OSError as exc:
-        raise _broken(path, exc.strerror or "it cannot be opened") from exc
+    except (OSError, ValueError) as exc:
+        raise _broken(path, f"it {why_unreadable(exc)}") from exc
     if len(raw) > _FILE_BYTES:
         raise _broken(path, "it is larger than 1 MiB")
     try:

@@ -6,7 +6,7 @@ from typing import Final
 import httpx
 
 from weighbridge.domain.reference import LOGIN_HINT, without_login
-from weighbridge.domain.registry_address import DOCKER_HUB, DOCKER_HUB_NAMES
+from weighbridge.domain.registry_address import DOCKER_HUB, DOCKER_HUB_HOSTS
 from weighbridge.errors import UsageError
 from weighbridge.net.guard import Reach, reach_of_host
 from weighbridge.net.route import origin
@@ -73,7 +73,7 @@ def registry_url(address: str, *, plain_http: bool | None = None) -> str:
         if is_plain is None:
             is_plain = reach_of_host(url.host) is Reach.LOOPBACK
         url = url.copy_with(scheme="http" if is_plain else "https")
-    if url.host in DOCKER_HUB_NAMES:
+    if url.host in DOCKER_HUB_HOSTS:
         url = url.copy_with(host=DOCKER_HUB)
     return str(url).rstrip("/")
 

@@ -53,7 +53,7 @@ class Question:
     @property
     def is_of_blob(self) -> bool:
         """Whether a good answer is what somebody pushed, byte by byte."""
-        return self.operation in ("config", "blob_range", "blob_head")
+        return self.operation in ("config", "blob_range")
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,8 @@ def refusal(
     if answer.status == 429 or said.code == _TOO_MANY:
         return _rate_limited(answer, told, said, now)
     if answer.status == 401:
+        if who != ANONYMOUS:
+            told = f"the registry refused {who.removeprefix('as ')}: {told}"
         return AuthError(told, code="unauthorized", hint=_sign_in(question, who))
     if answer.status == 403:
         return AuthError(told, code="denied", hint=_sign_in(question, who))
@@ -187,11 +189,13 @@ def _asked(question: Question, who: str) -> str:
 
 
 def _sign_in(question: Question, who: str) -> str:
-    if question.operation == "catalog":
-        return (
-            "the catalog may be closed to this user: name the repositories to crawl"
-            " in `repositories`"
-        )
     if who == ANONYMOUS:
-        return "give `auth` for it, run `docker login`, or --user NAME"
-    return "check the user name and password, and what this user may read"
+        helps = "give `auth` for it, run `docker login`, or --user NAME"
+    else:
+        helps = "check the user name and password, and what this user may read"
+    if question.operation == "catalog":
+        helps += (
+            "; where only the catalog is closed, name the repositories in"
+            " `repositories`"
+        )
+    return helps

@@ -59,8 +59,8 @@ class TokenServer:
             raise realm_refused(request.url, "it redirects, which is not followed")
         if answer.status == 401:
             raise AuthError(
-                f"the token server {redact_url(str(request.url))} refuses "
-                + ("this credential" if request.authorization else "anonymous users"),
+                f"the registry refused {request.user or 'anonymous users'}: its token"
+                f" server {redact_url(str(request.url))} answered 401",
                 code="unauthorized",
                 hint="check the user name and password in `auth`"
                 if request.authorization

@@ -14,7 +14,6 @@ from sqlalchemy import (
     Row,
     bindparam,
     case,
-    exists,
     literal,
     select,
     update,
@@ -23,10 +22,13 @@ from sqlalchemy import (
 from weighbridge.domain.grouping import FIRST_PAUSE, message_key, pause_after
 from weighbridge.domain.message import NotificationEvent
 from weighbridge.domain.waiver import ActiveWaivers
+from weighbridge.store.channel_pace import lock_pace, note_begun
 from weighbridge.store.dialect import among_ids, listed
+from weighbridge.store.gathering import groups_in_turn
 from weighbridge.store.models import registries, repositories
 from weighbridge.store.outbox import CLOSED, OPEN_AGAIN, REVOCABLE, WAIVED
 from weighbridge.store.outbox_due import due_groups, is_free
+from weighbridge.store.outbox_groups import SOMETHING_WAITS, WAITS
 from weighbridge.store.push_tables import (
     notification_groups,
     notifications,
@@ -37,11 +39,6 @@ from weighbridge.store.waivers import active_waivers
 
 _group = notification_groups.c
 _row = notifications.c
-WAITS: Final = (
-    _row.sent_at.is_(None),
-    _row.given_up_at.is_(None),
-    _row.dropped_for.is_(None),
-)
 _WAITING: Final = (
     select(
         _row.id,
@@ -66,7 +63,6 @@ _OPEN: Final = (
     .where(among_ids(violations.c.id), violations.c.closed_at.is_(None))
     .with_for_update(read=True, skip_locked=True)
 )
-SOMETHING_WAITS: Final = exists().where(_row.group_id == _group.id, *WAITS)
 _IS_UNTRIED: Final = (among_ids(_row.id), _row.message_key.is_(None), *WAITS)
 
 
@@ -102,17 +98,23 @@ def claim_delivery(
     connection: Connection, channel: str, *, now: datetime, lease_s: float, owner: str
 ) -> Delivery | None:
     """Take the channel's group that is due for longest, and note the key of its
-    message. None where no group is due that nobody else has.
+    message. None where no group is due that nobody else has, or where the channel had
+    as many new messages as it has in a minute.
 
     What need not be told any more is dropped: a violation that was closed before
     anybody knew of it, one that is waived by now, the end of one that is open again.
 
     owner: as `process_mark.one_claim` makes it
     """
-    for group in due_groups(connection, channel, now):
+    if not any(due_groups(connection, channel, now)):
+        return None
+    begun = lock_pace(connection, channel)
+    for group in groups_in_turn(connection, channel, begun, now):
         if is_free(group, now) and _take(connection, group, now, lease_s, owner):
             delivery = _delivery(connection, group, now, owner)
             if delivery is not None:
+                if not group.attempts:
+                    note_begun(connection, channel, begun, now)
                 return delivery
             _settle(connection, group.id, owner, now)
     return None

@@ -7,8 +7,9 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, select, update
 
 from weighbridge.domain.grouping import is_given_up
-from weighbridge.store.deliveries import SOMETHING_WAITS, WAITS, Delivery
+from weighbridge.store.deliveries import Delivery
 from weighbridge.store.dialect import among_ids, listed
+from weighbridge.store.outbox_groups import SOMETHING_WAITS, WAITS
 from weighbridge.store.push_tables import notification_groups, notifications
 
 NO_CHANNEL: Final = "no_channel"

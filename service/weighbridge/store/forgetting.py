@@ -42,6 +42,7 @@ from weighbridge.store.models import (
     tag_moves,
     tags,
 )
+from weighbridge.store.over_tags import forget_over_tags
 from weighbridge.store.removals import bury_tags, held_removals, hold_removals
 from weighbridge.store.session import Database
 from weighbridge.store.unjudged import forget_unjudged
@@ -220,6 +221,7 @@ class _Forgetting:
         with self.database.write() as connection:
             hold(connection, taken, self.clock())
             forget_unjudged(connection, taken.repository_id)
+            forget_over_tags(connection, taken.repository_id)
             forget_violations(connection, taken.repository_id)
             for removal in _ROWS:
                 connection.execute(removal, parameters)

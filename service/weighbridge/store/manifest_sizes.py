@@ -47,6 +47,7 @@ from weighbridge.store.models import (
     repository_manifests,
     repository_summaries,
 )
+from weighbridge.store.over_tags import note_weighed
 from weighbridge.store.stored_images import StoredLayer, load_layers
 from weighbridge.store.types import bounded
 
@@ -233,8 +234,11 @@ def sweep_manifests(
         found = [dispute for one in sums for dispute in one.disputes]
         swept.learned += note_disputes(connection, scope_id, found, now)
         swept.count += sum(one.manifest_id in ready for one in sums)
+        if others := [one.manifest_id for one in sums if one.is_other]:
+            note_weighed(connection, others, anyway=True)
     if swept.count:
         _show_totals(connection, scope_id, ready - swept.left)
+        note_weighed(connection, ready - swept.left)
     return swept
 
 

@@ -498,11 +498,11 @@ repository_summaries = Table(
     Column("changed_at", Moment, nullable=False),  # by `refresh_summary`
     Column("revision", BigInteger, nullable=False),  # counts every change of the row
     # Live tags that stand over a limit of theirs: the rows of `over_tags`, counted.
-    Column("over_tags", BigInteger, nullable=False),
+    Column("over_tags", BigInteger, nullable=False, default=0),
     # What these were found by (`PolicySet.mark_of`); "" for no limit at all.
-    Column("limits_mark", Text, nullable=False),
+    Column("limits_mark", Text, nullable=False, default=""),
     # Of some it is not known yet, as their layers are not measured.
-    Column("over_waits", Boolean, nullable=False),
+    Column("over_waits", Boolean, nullable=False, default=False),
     # The order in which repositories are listed where no other one is asked for.
     Index(None, "newest_compressed_bytes", "repository_id"),
 )

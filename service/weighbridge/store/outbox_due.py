@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
     Row,
+    Select,
     bindparam,
     cast,
     func,
@@ -18,11 +19,15 @@ from sqlalchemy import (
 
 from weighbridge.domain.grouping import LONGEST_PAUSE
 from weighbridge.store.ahead import SLACK, is_leased
+from weighbridge.store.channel_pace import new_messages_held_until
 from weighbridge.store.process_mark import is_gone
 from weighbridge.store.push_tables import notification_groups
 from weighbridge.store.types import Moment, microseconds
 
-_TRIED: Final = 20
+Groups: TypeAlias = Select[*tuple[Any, ...]]
+"""A query for rows of `notification_groups`."""
+
+_AT_ONCE: Final = 20
 """Groups that are looked at for one that nobody else has."""
 
 _group = notification_groups.c
@@ -39,9 +44,11 @@ _IN_ORDER: Final = (
     select(notification_groups)
     .where(_group.channel == bindparam("channel"), _group.next_at.is_not(None))
     .order_by(_group.next_at, _group.id)
-    .limit(_TRIED)
+    .limit(_AT_ONCE)
 )
 _DUE: Final = _IN_ORDER.where(_group.next_at <= bindparam("now", type_=Moment()))
+_TRIED_IN_ORDER: Final = _IN_ORDER.where(_group.attempts > 0)
+_TRIED_DUE: Final = _DUE.where(_group.attempts > 0)
 # Nothing is put off for longer than that: it was done by a clock that was ahead.
 _TOO_LATE: Final = _IN_ORDER.where(
     _group.next_at > bindparam("latest", type_=Moment()),
@@ -67,18 +74,30 @@ def next_due(connection: Connection, now: datetime) -> dict[str, datetime]:
 
 def next_due_on(connection: Connection, channel: str, now: datetime) -> datetime | None:
     """When the first of a channel's groups is due; None: nothing waits there. What
-    somebody is sending is due when that one's lease ends, and what a clock that was
-    ahead has put off at once."""
+    somebody is sending is due when that one's lease ends, what a clock that was ahead
+    has put off at once, and a new message when the channel's pace lets it through."""
+    first = _first_in_order(connection, _IN_ORDER, channel, now)
+    if first is None:
+        return None
+    if first > now and _is_any_free(connection, channel, now):
+        first = now
+    until = new_messages_held_until(connection, channel, now)
+    if until is None or until <= max(first, now):
+        return first
+    tried = _first_in_order(connection, _TRIED_IN_ORDER, channel, now)
+    return until if tried is None else min(tried, until)
+
+
+def _first_in_order(
+    connection: Connection, groups: Groups, channel: str, now: datetime
+) -> datetime | None:
     waiting: list[datetime] = []
-    for group in connection.execute(_IN_ORDER, {"channel": channel}).all():
+    for group in connection.execute(groups, {"channel": channel}).all():
         if is_free(group, now):
             waiting.append(group.next_at)
             break  # whatever comes behind it is due later
         waiting.append(max(group.next_at, group.lease_until))
-    first = min(waiting, default=None)
-    if first is not None and first > now and _is_any_free(connection, channel, now):
-        return now
-    return first
+    return min(waiting, default=None)
 
 
 def due_groups(
@@ -88,6 +107,14 @@ def due_groups(
     a clock which was ahead has put off."""
     yield from connection.execute(_DUE, {"channel": channel, "now": now}).all()
     yield from _too_late(connection, channel, now)
+
+
+def tried_groups(
+    connection: Connection, channel: str, now: datetime
+) -> Iterator[Row[*tuple[Any, ...]]]:
+    """Of these, those whose message was tried before."""
+    parameters = {"channel": channel, "now": now}
+    yield from connection.execute(_TRIED_DUE, parameters).all()
 
 
 def is_free(group: Row[*tuple[Any, ...]], now: datetime) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, exists, select, update
 
 from weighbridge.domain.grouping import (
     Due,
@@ -16,9 +16,17 @@ from weighbridge.domain.grouping import (
 )
 from weighbridge.store.dialect import NewRows, among_bytes, among_ids, listed
 from weighbridge.store.outbox_plan import Planned
-from weighbridge.store.push_tables import notification_groups
+from weighbridge.store.push_tables import notification_groups, notifications
 
 _group = notification_groups.c
+_row = notifications.c
+WAITS: Final = (
+    _row.sent_at.is_(None),
+    _row.given_up_at.is_(None),
+    _row.dropped_for.is_(None),
+)
+"""Of a notification: it is still to be sent."""
+SOMETHING_WAITS: Final = exists().where(_row.group_id == _group.id, *WAITS)
 _NEW_GROUPS: Final = NewRows(
     notification_groups,
     "channel",

@@ -21,8 +21,10 @@ _OPTIONS: Final = {
     "keepalives_count": "3",
     "tcp_user_timeout": "60000",
 }
+# Whatever the URL says, from the first answer on: the driver gives bytes in the place
+# of text where a server in SQL_ASCII may choose.
+_ENCODING: Final = {"client_encoding": "UTF8"}
 _SETTINGS: Final = (
-    "SET client_encoding = 'UTF8'",
     # Whoever waits longer for a row or a table gives up, and is tried again.
     "SET lock_timeout = '30s'",
     # No transaction of ours waits for anything but the database: one that does is of
@@ -52,7 +54,7 @@ def make_engine(address: URL) -> Engine:
     try:
         engine = create_engine(
             address.set(drivername="postgresql+psycopg"),
-            connect_args=options,
+            connect_args=options | _ENCODING,
             pool_pre_ping=True,
             pool_size=_CONNECTIONS,
             max_overflow=_MORE_CONNECTIONS,

@@ -226,6 +226,14 @@ Index(
     postgresql_where=notification_groups.c.next_at.is_not(None),
 )
 
+# How fast messages follow one another on a channel. Who begins one locks its row.
+channel_paces = Table(
+    "channel_paces",
+    metadata,
+    Column("channel", UTF8, primary_key=True),
+    Column("begun", Text, nullable=False),  # the last new messages: JSON, microseconds
+)
+
 # The outbox: written in the transaction that opened or closed the violation.
 notifications = Table(
     "notifications",

@@ -32,6 +32,6 @@ def sole_blobs(
     """Those of the blobs that a single manifest of the repository holds."""
     parameters = {
         "repository": repository_id,
-        "digests": listed(sorted(map(raw, digests))),
+        "hashes": listed(sorted(map(raw, digests))),
     }
     return {digest for (digest,) in _SOLE.read(connection, parameters)}

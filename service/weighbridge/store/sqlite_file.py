@@ -3,7 +3,7 @@
 import os
 import sqlite3
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -18,6 +18,9 @@ _COMPILED: Final = 512
 """Statements that a connection keeps compiled; we have about 300."""
 _BUSY_MS: Final = 5_000
 _AGAIN_S: Final = 0.01
+_OURS: Final = 0x77656967
+"""What the header of our files says of whose they are: "weig". It is written before
+anything else is, and so is never in a log alone (SQLite file format, 1.3.17)."""
 _PRAGMAS: Final = (
     f"busy_timeout = {_BUSY_MS}",
     "journal_mode = WAL",
@@ -31,15 +34,19 @@ _PRAGMAS: Final = (
 
 
 def make_engine(address: URL) -> Engine:
-    """Connections to the file; its folder is made.
+    """Connections to the file; its folder is made. Nothing is written into a file that
+    is not known to be ours, and nothing beside it.
 
-    Raises StoreError(invalid_database_url, cannot_open).
+    Raises StoreError(invalid_database_url, cannot_open, not_a_database).
     """
     path = Path(_file_of(address))
     if path.is_dir():
         raise _cannot_open(
             f"{path}: it is a directory", f"a file in it: {path / 'weighbridge.db'}"
         )
+    if path.exists() and not path.is_file():
+        raise _cannot_open(f"{path}: it is not a regular file", "name a file")
+    _refuse_foreign(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -51,8 +58,7 @@ def make_engine(address: URL) -> Engine:
         # SQLite would want to make its other files; none are needed where nobody
         # can write.
         address = address.set(
-            database=f"file:{quote(str(path))}",
-            query={"immutable": "1", "uri": "true"},
+            database=_as_uri(path), query={"immutable": "1", "uri": "true"}
         )
     else:
         _make_private(path)
@@ -82,6 +88,45 @@ def refuse_absent(address: URL) -> None:
             code="no_database",
             hint="check the name; weighbridge crawl makes one",
         )
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Raises StoreError(not_a_database) for a file that is not empty and not ours.
+
+    By SQLite, as of a file that nobody changes: so it takes no lock, makes no log and
+    rolls nothing back. (To open the file in another way and to close it again would
+    let go of what this process has locked in it.)
+    """
+    if not path.exists() or path.stat().st_size == 0:
+        return
+    uri = f"{_as_uri(path)}?mode=ro&immutable=1"
+    try:
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
+            if _number(connection, "application_id") == _OURS:
+                return
+            tables = "SELECT name FROM sqlite_master WHERE type = 'table'"
+            row = connection.execute(tables).fetchone()
+    except sqlite3.Error as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_NOTADB:
+            return  # Who may not read it may not write it either: SQLite says so.
+        raise _not_ours(f"{path}: the file is not a SQLite database") from error
+    of = "" if row is None else f", with the table {str(row[0])[:60]!r}"
+    raise _not_ours(f"{path}: the file is a database of another program{of}")
+
+
+def _as_uri(path: Path) -> str:
+    return f"file:{quote(str(path))}"
+
+
+def _number(connection: sqlite3.Connection, pragma: str) -> int:
+    found: int = connection.execute(f"PRAGMA {pragma}").fetchone()[0]
+    return found
+
+
+def _not_ours(what: str) -> StoreError:
+    return StoreError(
+        what, code="not_a_database", hint="name a database of weighbridge's own"
+    )
 
 
 def _make_private(path: Path) -> None:
@@ -133,6 +178,8 @@ def _prepare(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> Non
     # The driver opens transactions on its own, late and as readers: updates that
     # follow a read are then lost or refused. We say BEGIN ourselves instead.
     connection.isolation_level = None
+    if not _number(connection, "page_count"):
+        _set(connection, f"application_id = {_OURS}")
     for pragma in _PRAGMAS:
         _set(connection, pragma)
     if sqlite3.sqlite_version_info < (3, 41):

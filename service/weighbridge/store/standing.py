@@ -29,6 +29,7 @@ _STANDING: Final = (
         _summary.newest_uncompressed_confidence,
         _summary.newest_layers,
         _summary.deduplicated_bytes,
+        _summary.limits_mark,
     )
     .join_from(repositories, registries, registries.c.id == _row.registry_id)
     .join(repository_summaries, _summary.repository_id == _row.id)
@@ -72,6 +73,7 @@ class _Newest(NamedTuple):
     uncompressed_confidence: Confidence | None
     layers: int | None
     deduplicated_bytes: int
+    limits_mark: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from weighbridge.store.ledger.counts import add_counts
 from weighbridge.store.ledger.liveness import shift
 from weighbridge.store.ledger.referenced import referenced_delta
 from weighbridge.store.models import blobs, tags
+from weighbridge.store.over_tags import drop_over_tags
 from weighbridge.store.tag_rows import (
     Failing,
     NewTag,
@@ -194,6 +195,7 @@ def apply_gone(
     known = read_tags(connection, claim.repository_id, sorted(set(names)))
     lost = [tag for tag in known.values() if not tag.is_gone]
     lose_tags(connection, lost, now)
+    drop_over_tags(connection, claim.repository_id, [tag.id for tag in lost])
     if lost:
         _count(connection, claim, [], [tag.target for tag in lost], -len(lost))
 

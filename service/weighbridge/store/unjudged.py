@@ -38,6 +38,7 @@ _FIND: Final = (
     .order_by(unjudged.c.tag_id)
     .limit(AT_ONCE)
 )
+_MOVED: Final = _FIND.where(unjudged.c.is_weighed.is_(False))
 _UNTOLD: Final = Rows(
     select(tags.c.id)
     .distinct()
@@ -125,6 +126,14 @@ def find_unjudged(
     """The next tags that wait, at most `AT_ONCE`."""
     parameters = {"repository": repository_id, "after": after}
     return [UnjudgedTag(*row) for row in connection.execute(_FIND, parameters)]
+
+
+def find_moved(
+    connection: Connection, repository_id: int, after: int
+) -> list[UnjudgedTag]:
+    """The next tags that nothing was judged of yet, at most `AT_ONCE`."""
+    parameters = {"repository": repository_id, "after": after}
+    return [UnjudgedTag(*row) for row in connection.execute(_MOVED, parameters)]
 
 
 def waits_for_size(

@@ -11,19 +11,30 @@ from typing import Final
 from fastapi import Request
 from starlette.responses import Response
 
+from weighbridge.domain.csv_cell import csv_cell
+from weighbridge.domain.json_numbers import saturated
+
 # An age is another one a second later and says nothing new. (In a text of JSON the
 # quotes would be escaped, so this can only be a key.)
 _AGE: Final = re.compile(rb'"age_seconds":[0-9]+')
 _HTML: Final = {"content-type": "text/html; charset=utf-8"}
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+# As many digits as the largest number of 64 bits has: most answers have none.
+_MANY_DIGITS: Final = re.compile(rb"[0-9]{19}")
 
 
 def json_answer(request: Request, value: object) -> Response:
-    """ASCII only, so that no text in it can break the encoding."""
-    body = json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
+    """ASCII only, so that no text in it can break the encoding; numbers within 64
+    bits."""
+    body = _dumped(value)
+    if _MANY_DIGITS.search(body):
+        body = _dumped(saturated(value))
     content = _AGE.sub(b"", body)
     headers = {"content-type": "application/json"}
     return _answer(request, body, headers, None if content == body else content)
+
+
+def _dumped(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
 
 
 def page_answer(request: Request, html: str) -> Response:
@@ -51,28 +62,14 @@ def csv_answer(
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(columns)
-    writer.writerows([[cell(row.get(column)) for column in columns] for row in rows])
+    writer.writerows(
+        [[csv_cell(row.get(column)) for column in columns] for row in rows]
+    )
     headers = {
         "content-type": "text/csv; charset=utf-8; header=present",
         "content-disposition": f'attachment; filename="{name}.csv"',
     }
     return _answer(request, text.getvalue().encode("utf-8", "replace"), headers)
-
-
-def cell(value: object) -> object:
-    """A value for a cell: unknown is empty, `true` and `false` are spelt as in JSON,
-    and no text is a formula.
-
-    Spreadsheets run what starts with these characters (OWASP, CSV injection); an
-    apostrophe in front makes it text.
-    """
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
-    return value
 
 
 def _answer(

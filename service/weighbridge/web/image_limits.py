@@ -47,7 +47,11 @@ class Limits:
         its stream, from which growth is counted: of platforms that are configured."""
         now = self._clock()
         with self._database.read() as connection:
-            registry, reference = _meant(ref, registry_reports(connection))
+            names, reference = _meant(ref, registry_reports(connection))
+            holding = (
+                n for n in names if knows_images(connection, n, reference.repository)
+            )
+            registry = next(holding, names[0])
             waivers = active_waivers(connection, now)
             recent = recent_images(
                 connection,
@@ -58,13 +62,13 @@ class Limits:
                 now,
             )
             is_known = knows_images(connection, registry, reference.repository)
-        names = (registry, reference.repository, reference.tag or "")
-        decided = self._policies().explain(*names)
+        place = (registry, reference.repository, reference.tag or "")
+        decided = self._policies().explain(*place)
         found = ImageLimits(
             registry=registry,
             repository=reference.repository,
             tag=reference.tag,
-            items=[_limit(each, names, waivers, now) for each in decided],
+            items=[_limit(each, place, waivers, now) for each in decided],
             images=[EarlierImage(*image) for image in recent],
             images_known=is_known,
             platforms=[str(platform) for platform in self._platforms],
@@ -72,21 +76,24 @@ class Limits:
         return json_answer(request, asdict(found))
 
 
-def _meant(ref: str, known: Sequence[RegistryReport]) -> tuple[str, Reference]:
-    """The name of the registry, and the reference. A registry may be called by its
+def _meant(
+    ref: str, known: Sequence[RegistryReport]
+) -> tuple[Sequence[str], Reference]:
+    """The names that the registry has, one for each entry of its address, and the
+    reference. A registry may be called by its
     name here, or by its address, as whoever builds an image does.
 
     Raises InvalidReference, and Refusal(404) for a registry that is not known.
     """
     first, slash, _ = ref.partition("/")
     if slash and any(report.name == first for report in known):
-        return first, parse_reference(ref, frozenset({first}))
+        return [first], parse_reference(ref, frozenset({first}))
     reference = parse_reference(ref)
     host = DOCKER_HUB_HOST if reference.registry == DOCKER_HUB else reference.registry
-    for report in known:
-        if host in (report.name, urlsplit(report.url).netloc):
-            return report.name, reference
-    raise no_registry()
+    names = [r.name for r in known if host in (r.name, urlsplit(r.url).netloc)]
+    if not names:
+        raise no_registry()
+    return names, reference
 
 
 def _limit(

@@ -45,7 +45,7 @@ from weighbridge.web.views.rate_limit import rate_limit_words
 from weighbridge.web.views.repository import repository_page
 from weighbridge.web.views.templating import render
 
-FIRST_CRAWL_REFRESH_S: Final = 5
+FIRST_CRAWL_REFRESH_S: Final = 2
 SEARCH_HITS: Final = 100
 
 

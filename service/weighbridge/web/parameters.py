@@ -128,6 +128,13 @@ IsViolating: TypeAlias = Annotated[
 ]
 
 
+AllTags: TypeAlias = Annotated[
+    bool,
+    Query(description="Also tags over their limit that newer ones came after"),
+    BeforeValidator(_true_or_false),
+]
+
+
 async def violation_query(
     registry: RegistryName = None,
     repository: RepositoryName = None,
@@ -135,6 +142,7 @@ async def violation_query(
     severity: SeverityName = None,
     policy: PolicyName = None,
     state: State = "open",
+    all_tags: AllTags = False,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> ViolationQuery:
@@ -146,6 +154,7 @@ async def violation_query(
         severity=severity,
         policy=policy,
         state=state,
+        all_tags=all_tags,
         limit=limit,
         cursor=cursor,
     )

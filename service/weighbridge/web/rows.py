@@ -127,4 +127,6 @@ def _layer_cells(image: WeighedImage, index: int | None) -> dict[str, object]:
 def _plain(name: str, value: object) -> object:
     if name in REASONS:
         return value or None
+    if isinstance(value, tuple):
+        return list(value)
     return rfc3339(value) if isinstance(value, datetime) else value

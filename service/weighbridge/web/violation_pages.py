@@ -196,6 +196,7 @@ def _links(query: ViolationQuery, wish: Wish) -> Links:
             "severity": query.severity,
             "policy": query.policy,
             "state": state,
+            "all_tags": "true" if query.all_tags else None,
             "limit": limit,
             "max_compressed": None if wish.fault else wish.text,
         },

@@ -53,10 +53,12 @@ class ViolationRow:
 
     `limit_amount`, `amount` and `excess` are in `unit`; of `max_growth` they are the
     compressed bytes that the image may have, has, and has too many. `within_tag` and
-    `within_amount` are of the image that ended it.
+    `within_amount` are of the image that ended it. With `all_tags` tags follow that
+    stand over their limit and are not the newest of their stream: their state is
+    `over`, they have no `id`, and nobody is notified of them.
     """
 
-    id: int
+    id: int | None
     registry: str
     repository: str
     tag: str | None
@@ -76,9 +78,9 @@ class ViolationRow:
     before_compressed_bytes: int | None
     compressed_confidence: CompressedConfidence | None
     is_silent: bool
-    opened_at: datetime
+    opened_at: datetime | None
     pushed_at: datetime | None
-    changed_at: datetime
+    changed_at: datetime | None
     closed_at: datetime | None
     closed_by: str | None
     within_tag: str | None

@@ -11,6 +11,7 @@ from support.message_sink import message_sink
 from support.message_stage import Stage, a_message_stage, now, wait_for
 from support.outbox_world import OutboxWorld
 from support.serving import free_address
+from weighbridge.domain.grouping import MESSAGES_A_MINUTE
 from weighbridge.domain.routing import Route
 
 
@@ -58,12 +59,14 @@ def test_two_services_over_one_database_send_once(stage: Stage) -> None:
         stage.up(hook=sink.url),
         stage.up(hook=sink.url),
     ):
-        for number in range(30):
+        for number in range(MESSAGES_A_MINUTE):
             outbox.opened(f"acme/r{number}", now=now())
         wait_for(lambda: all(row.is_sent for row in outbox.kept()), "all are told")
 
     told = [item["repository"] for message in sink.received for item in message.items]
-    assert sorted(told) == sorted(f"acme/r{number}" for number in range(30))
+    assert sorted(told) == sorted(
+        f"acme/r{number}" for number in range(MESSAGES_A_MINUTE)
+    )
 
 
 def metric(text: str, name: str) -> float:

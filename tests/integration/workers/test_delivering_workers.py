@@ -14,6 +14,7 @@ from support.message_sink import MessageSink, message_sink, ok, slow
 from support.outbox_world import OutboxWorld
 from support.serving import free_address
 from support.worker_crew import Crew, a_crew
+from weighbridge.domain.grouping import MESSAGES_A_MINUTE
 from weighbridge.domain.routing import Route
 
 NOBODY = "http://127.0.0.1:1"
@@ -86,14 +87,19 @@ def test_two_workers_tell_everything_once_and_stop_in_time(
     outbox = OutboxWorld(crew.database, (Route("hook", group_by=("repository",)),))
     workers = [crew.single_worker(), crew.single_worker()]
     crew.quick_scheduler()
-    for number in range(30):
+    for number in range(MESSAGES_A_MINUTE):
         outbox.opened(f"acme/r{number}", now=now())
     crew.wait_for(lambda: all(row.is_sent for row in outbox.kept()), "all are told")
+    outbox.minute_passes(now(), "hook")
 
     told = [item["repository"] for message in sink.received for item in message.items]
-    assert sorted(told) == sorted(f"acme/r{number}" for number in range(30))
+    assert sorted(told) == sorted(
+        f"acme/r{number}" for number in range(MESSAGES_A_MINUTE)
+    )
     sink.fault = slow(20)
     outbox.opened("acme/late", now=now())
-    crew.wait_for(lambda: len(sink.received) == 31, "one is on its way")
+    crew.wait_for(
+        lambda: len(sink.received) == MESSAGES_A_MINUTE + 1, "one is on its way"
+    )
     for worker in workers:
         assert worker.stop() == 0

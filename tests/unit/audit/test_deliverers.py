@@ -16,6 +16,7 @@ from weighbridge.audit.deliver import Telling
 from weighbridge.audit.deliverers import Deliverers
 from weighbridge.audit.resend import Resending
 from weighbridge.audit.writer import Writer
+from weighbridge.domain.grouping import MESSAGES_A_MINUTE
 from weighbridge.domain.routing import Route, RouteMatch
 from weighbridge.store.session import Database
 
@@ -142,14 +143,14 @@ async def test_two_deliverers_at_once_send_once(
     outbox = OutboxWorld(database, (Route("ops", group_by=("repository",)),))
     notifier = FakeNotifier()
     crew = [Deliverers(telling, [notifier]) for _ in range(4)]
-    for number in range(20):
+    for number in range(MESSAGES_A_MINUTE):
         outbox.opened(f"acme/r{number}", now=now())
 
     await asyncio.gather(*(one.ring() for one in crew))
     await until(lambda: all(row.is_sent for row in outbox.kept()))
 
     told = [told.repository for message in notifier.taken for told in message.items]
-    assert len(told) == len(set(told)) == 20
+    assert len(told) == len(set(told)) == MESSAGES_A_MINUTE
     await asyncio.gather(*(one.aclose() for one in crew))
 
 

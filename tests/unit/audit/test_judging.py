@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from support.court import DAY, MB, Court, grown_by, weighing
+from support.court import DAY, MB, MINUTE, Court, built, grown_by, weighing
 from support.database import Engine, a_database
+from support.images import a_layer
 from support.policies import a_policy
 from weighbridge.domain.policy import Match
+from weighbridge.domain.routing import Route
+from weighbridge.store.told import read_firing
 
 pytestmark = pytest.mark.slow
 
@@ -41,14 +44,34 @@ def test_an_image_that_keeps_the_limit_ends_it(court: Court) -> None:
     assert court.events == ["opened", "resolved"]
 
 
-def test_an_image_just_below_the_limit_does_not_end_it(court: Court) -> None:
+def test_an_image_just_within_the_limit_ends_it(court: Court) -> None:
     court.look({"1": weighing(400)})
     court.look({"2": weighing(501)})
-    court.look({"3": weighing(476)})
+    court.look({"3": weighing(499)})
 
     (row,) = court.rows()
-    assert (row.closed_at, row.tag, row.amount) == (None, "3", 476 * MB)
-    assert row.cause is not None
+    assert (row.closed_at, row.closed_by) == (court.now, "pushed")
+    assert (row.tag, row.amount) == ("2", 501 * MB)
+    assert (row.within_tag, row.within_amount) == ("3", 499 * MB)
+
+
+def test_the_end_is_told_of_the_image_that_is_within(court: Court) -> None:
+    court.look({"1": weighing(400)})
+    court.look({"2": weighing(501)})
+    light = weighing(499)
+    court.look({"3": light})
+
+    (end,) = court.read_told("resolved")
+    assert (end.tag, end.amount, end.digest) == ("3", 499 * MB, light.digest)
+    assert (end.compressed_bytes, end.closed_by) == (499 * MB, "pushed")
+
+
+def test_growth_that_is_just_allowed_ends_it(court: Court) -> None:
+    court.policies = [a_policy("growth", max_growth=0.25, min_growth=50 * MB)]
+    court.look({"latest": weighing(90)})
+    grown_by(court, 100, 100.1, 100.2, 300, 149)
+
+    assert [row.closed_by for row in court.rows()] == ["pushed"]
 
 
 def test_another_stream_is_another_violation(court: Court) -> None:
@@ -59,12 +82,60 @@ def test_another_stream_is_another_violation(court: Court) -> None:
     assert court.events == ["opened", "opened"]
 
 
-def test_of_images_that_came_at_once_the_worst_decides(court: Court) -> None:
+def test_of_images_that_came_at_once_the_newest_decides(court: Court) -> None:
     court.look({"1": weighing(400)})
     court.look({"2": weighing(501), "3": weighing(300)})
+    before = court.rows()
+    court.look({"4": weighing(300, "4"), "5": weighing(501, "5")})
+
+    assert before == []
+    assert [row.tag for row in court.rows()] == ["5"]
+    assert court.over() == {"2": ("max_compressed",), "5": ("max_compressed",)}
+
+
+def test_a_size_that_was_long_in_coming_opens_nothing_behind_a_newer_tag(
+    court: Court,
+) -> None:
+    court.policies = [a_policy("services", max_uncompressed=900 * MB)]
+    heavy, light = weighing(300), weighing(200)
+    court.look({"1": weighing(100)})
+    court.look({"2": heavy})
+    court.look({"3": light})
+    court.measure(light.layers[0], 400 * MB)
+    court.measure(heavy.layers[0], 901 * MB)
+    court.judge()
+
+    assert court.rows() == []
+    assert court.over() == {"2": ("max_uncompressed",)}
+
+
+def test_a_size_that_was_long_in_coming_ends_nothing_of_a_newer_tag(
+    court: Court,
+) -> None:
+    court.policies = [a_policy("services", max_uncompressed=900 * MB)]
+    light, heavy = weighing(200), weighing(300)
+    court.look({"1": weighing(100)})
+    court.look({"2": light})
+    court.look({"3": heavy})
+    court.measure(heavy.layers[0], 901 * MB)
+    court.judge()
+    court.measure(light.layers[0], 400 * MB)
+    court.judge()
+
+    assert [(row.tag, row.closed_at) for row in court.rows()] == [("3", None)]
+
+
+def test_a_newest_tag_that_is_deleted_leaves_the_one_before_it_over(
+    court: Court,
+) -> None:
+    court.look({"0": weighing(400)})
+    court.look({"1": weighing(501)})
+    court.look({"2": weighing(502)})
+    court.look(gone=["2"])
 
     (row,) = court.rows()
-    assert (row.tag, row.closed_at) == ("2", None)
+    assert (row.tag, row.amount, row.closed_at) == ("1", 501 * MB, None)
+    assert court.events == ["opened"]
 
 
 def test_the_tag_that_goes_takes_its_violation_along(court: Court) -> None:
@@ -73,7 +144,7 @@ def test_the_tag_that_goes_takes_its_violation_along(court: Court) -> None:
     court.look(gone=["2"])
 
     (row,) = court.rows()
-    assert row.closed_by == "gone"
+    assert (row.closed_by, row.within_tag) == ("gone", "1")
     assert court.events == ["opened", "resolved"]
 
 
@@ -257,12 +328,88 @@ def test_a_repository_may_hold_too_much(court: Court) -> None:
     assert row.closed_by == "pushed"
 
 
+def test_what_a_push_added_is_why_a_repository_holds_too_much(court: Court) -> None:
+    court.policies = [a_policy("room", max_deduplicated=700 * MB)]
+    base = ("FROM debian", a_layer("debian", 600 * MB))
+    court.look({"1": built(base, ("COPY a", a_layer("a", MB)))})
+    court.look({"2": built(base, ("COPY b", a_layer("b", 200 * MB)))})
+
+    cause = court.cause()
+    assert cause.quantity == "deduplicated_bytes"
+    assert [(c.instruction, c.grown_amount) for c in cause.changes] == [
+        ("COPY b", 200 * MB)
+    ]
+
+
 def test_f39_sizes_that_sit_on_the_limit_are_told_once(court: Court) -> None:
     court.look({"0": weighing(400)})
     for number in range(100):
         court.look({"latest": weighing(500 + (1e-6 if number % 2 else -1e-6), number)})
+        court.deliver()
+    court.deliver_until(court.now + DAY)
 
-    assert court.events == ["opened"]
+    assert [event for ((_, event),) in court.messages] == ["opened", "resolved"]
+    assert len(court.rows()) == 1
+
+
+def test_what_begins_again_within_a_day_is_told_of_only_if_it_is_heavier(
+    court: Court,
+) -> None:
+    court.look({"0": weighing(400)})
+    events = []
+    for number, size in enumerate((510, 400, 509, 400, 510, 400, 511, 400)):
+        court.look({"latest": weighing(size, number)})
+        court.deliver_until(court.now + 10 * MINUTE)
+        events.append(len(court.messages))
+
+    assert court.events == ["opened", "resolved", "opened", "resolved"]
+    assert events == [1, 2, 2, 2, 2, 2, 3, 4]
+    assert [row.notified_amount for row in court.rows()] == [510 * MB, 511 * MB]
+
+
+def test_what_began_again_without_a_word_is_told_of_once_it_is_heavier(
+    court: Court,
+) -> None:
+    court.look({"0": weighing(400)})
+    for number, size in enumerate((510, 400)):
+        court.look({"latest": weighing(size, number)})
+        court.deliver()
+    court.deliver_until(court.now + 10 * MINUTE)
+    court.look({"latest": weighing(505)})
+    before = list(court.events)
+    court.look({"latest": weighing(600)})
+
+    assert before == ["opened", "resolved"]
+    assert court.events == ["opened", "resolved", "opened"]
+    assert [row.closed_at is None for row in court.rows()] == [False, True]
+
+
+def test_what_was_over_before_a_word_was_sent_is_told_of_when_it_begins_again(
+    court: Court,
+) -> None:
+    court.routes = [Route("hook", group_wait_s=3_600)]
+    court.look({"0": weighing(400)})
+    for number, size in enumerate((510, 400, 505)):
+        court.look({"latest": weighing(size, number)})
+    court.deliver_until(court.now + DAY)
+
+    assert [event for ((_, event),) in court.messages] == ["opened"]
+
+
+def test_an_alertmanager_is_sent_what_is_open_though_nobody_else_is_told(
+    court: Court,
+) -> None:
+    court.look({"0": weighing(400)})
+    for number, size in enumerate((510, 400, 505)):
+        court.look({"latest": weighing(size, number)})
+        court.deliver()
+    court.now += 3 * DAY
+
+    with court.database.read() as connection:
+        (firing,) = read_firing(connection, court.now, 10)
+
+    assert court.events == ["opened", "resolved"]
+    assert (firing.event, firing.amount) == ("opened", 505 * MB)
 
 
 def test_f39_sizes_that_come_and_go_are_told_of_twice_at_most(court: Court) -> None:

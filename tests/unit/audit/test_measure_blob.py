@@ -220,7 +220,7 @@ async def test_layers_that_inflate_do_not_hold_up_the_event_loop() -> None:
     found = await asyncio.gather(*(measured(registry, layer) for layer in layers))
     others.cancel()
 
-    assert {each.uncompressed.confidence for each in found} == {"trailer"}
+    assert {each.uncompressed.reason for each in found} == {"implausible_isize"}
     assert turns > len(layers)
     assert len([name for name in threads if name.startswith("inflate")]) == 1
 

@@ -9,7 +9,7 @@ from weighbridge.bootstrap.targets import (
     refuse_registry,
     target_of,
 )
-from weighbridge.config import RegistrySettings, Settings
+from weighbridge.config import RegistrySettings, RepositorySettings, Settings
 from weighbridge.domain.secret import Secret
 from weighbridge.errors import InvalidReference, UsageError
 
@@ -255,3 +255,61 @@ def test_an_address_is_no_image(text: str) -> None:
 )
 def test_an_image_is_no_address(text: str) -> None:
     refuse_registry(text)
+
+
+SEVERAL = Settings(
+    database_url=Secret("sqlite://"),
+    registries=(
+        RegistrySettings(
+            name="shop",
+            url="https://harbor.example",
+            repositories=RepositorySettings(include=("shop/*",)),
+        ),
+        RegistrySettings(
+            name="team",
+            url="https://harbor.example:443",
+            repositories=RepositorySettings(include=("team/*",)),
+        ),
+        RegistrySettings(
+            name="hub", url="https://registry-1.docker.io", namespaces=("acme",)
+        ),
+        RegistrySettings(
+            name="official",
+            url="https://index.docker.io",
+            repositories=RepositorySettings(include=("python",)),
+        ),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("harbor.example/team/app:1", "team"),
+        ("harbor.example:443/shop/app:1", "shop"),
+        ("https://HARBOR.example/team/app:1", "team"),
+        ("python:3.7", "official"),
+        ("acme/app", "hub"),
+        ("shop/team/app:1", "shop"),
+    ],
+)
+def test_an_image_by_address_is_asked_with_the_credential_of_the_entry_that_wants_it(
+    text: str, name: str
+) -> None:
+    assert image_of(SEVERAL, text)[1].name == name
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("harbor.example", ["shop", "team"]),
+        ("https://harbor.example/", ["shop", "team"]),
+        ("harbor.example/team/app", ["team"]),
+        ("docker.io/python", ["official"]),
+        ("shop", ["shop"]),
+    ],
+)
+def test_a_crawl_of_an_address_is_one_of_all_its_entries(
+    text: str, names: list[str]
+) -> None:
+    assert [target.name for target in find_targets(SEVERAL, [text])] == names

@@ -46,7 +46,7 @@ def test_the_verdict_comes_first_then_each_limit_then_the_lines() -> None:
         "over by 582 MB, policy services",
         "  !  growth        +130 %   limit  +10 %   1302 %  ██████████  "
         "+612 MB against :1.4.2, policy services",
-        "  changed since :1.4.2",
+        "  changed since :1.4.2, compressed",
     ]
     assert lines[4] == f"    +  +612 MB  3  {TORCH}"
 
@@ -190,6 +190,7 @@ def test_json_has_bytes_as_numbers_and_unknown_as_null() -> None:
             "policy": "services",
             "waived_until": None,
             "claimed": False,
+            "line": None,
         }
     ]
 

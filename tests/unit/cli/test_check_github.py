@@ -65,7 +65,7 @@ def test_each_limit_that_is_exceeded_is_one_error_with_the_line() -> None:
         "error",
         {"title": "hub/shop/api:1.5.0: compressed over its limit"},
         "linux/amd64: 1.08 GB, limit 500 MB; over by 582 MB, policy services; "
-        f"+612 MB by line 3: {TORCH}\n"
+        f"+612 MB compressed by line 3: {TORCH}\n"
         "make these lines lighter, or raise max_compressed of policy services "
         "(services.yaml:2) and max_growth of policy services (services.yaml:3)",
     )

@@ -1,6 +1,7 @@
 """`check` where a runner reads along: log, annotations, summary, reports."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -137,7 +138,7 @@ def test_a_dockerfile_that_is_not_there_is_a_warning_only(
     forms("github", dockerfile=name).show(grown_by_torch(), 1, {})
 
     captured = capsys.readouterr()
-    assert f"warning: {name}: No such file or directory" in captured.err
+    assert f"warning: {name} cannot be read: No such file or directory" in captured.err
     assert "::error title=" in captured.out
 
 
@@ -169,3 +170,13 @@ def test_what_says_two_things_at_once_is_wrong_usage(
     err = capsys.readouterr().err
     assert words in err
     assert "u:p" not in err
+
+
+def test_a_dockerfile_that_is_a_pipe_is_refused_before_anything_is_asked(
+    tmp_path: Path,
+) -> None:
+    pipe = tmp_path / "Dockerfile"
+    os.mkfifo(pipe)
+
+    with pytest.raises(UsageError, match="is not a regular file"):
+        forms("github", dockerfile=str(pipe))

@@ -74,7 +74,10 @@ def test_it_says_what_is_over_and_which_line_did_it() -> None:
         "| ❌ over | `linux/amd64` | compressed | 1.08 GB | 500 MB | ██████████ 216 % "
         "| over by 582 MB, policy `services` |"
     ) in text
-    assert "`linux/amd64`: changed since `:1.4.2`\n\n| Compressed | # |" in text
+    assert (
+        "`linux/amd64`: changed since `:1.4.2`, compressed\n\n| Compressed | # |"
+        in text
+    )
     assert (
         "| +612 MB | 3 | added | `RUN pip install --no-cache-dir torch==1.13.1` |"
     ) in text

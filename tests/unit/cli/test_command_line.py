@@ -75,7 +75,7 @@ def test_reading_what_was_crawled_loads_nothing_that_asks_registries(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
 
-    assert done.stdout == "nothing is weighed yet: weighbridge crawl TARGET\n"
+    assert done.stdout.startswith("nothing crawled yet: weighbridge crawl REGISTRY")
     assert done.stderr == "\n"
 
 

@@ -115,6 +115,17 @@ def test_faults_that_differ_in_their_tag_alone_have_one_cause() -> None:
     assert "/v2/data/etl/manifests/3 was" in render_crawl(single, PIPE, NOW)
 
 
+def test_what_may_help_is_what_the_failure_itself_says() -> None:
+    fault = CrawlFault("harbor", None, None, "unauthorized", "no", "check the password")
+
+    text = render_crawl(
+        CrawlReport((replace(HARBOR, faults=(fault,)),), 1.0), PIPE, NOW
+    )
+
+    assert "  try    check the password" in text.splitlines()
+    assert "give `auth`" not in text
+
+
 DOWN = replace(
     HARBOR,
     state="unreachable",

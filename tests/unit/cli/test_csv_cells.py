@@ -3,12 +3,12 @@
 import pytest
 
 from weighbridge.cli.tables import csv_table
-from weighbridge.web.answers import cell
+from weighbridge.domain.csv_cell import csv_cell
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"], ids=repr)
+@pytest.mark.parametrize("start", list("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"), ids=repr)
 def test_no_text_is_a_formula(start: str) -> None:
     text = f"{start}cmd|' /C calc'!A0"
 
     assert f"'{start}cmd" in csv_table(["reason"], [{"reason": text}])
-    assert cell(text) == f"'{text}"
+    assert csv_cell(text) == f"'{text}"

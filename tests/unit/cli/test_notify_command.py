@@ -55,6 +55,27 @@ def test_channels_are_listed_without_their_secrets(capsys: Capture) -> None:
     assert "c4nary" not in out
 
 
+@pytest.mark.parametrize("output", ["table", "json", "csv", "markdown"])
+def test_of_the_url_of_a_channel_only_the_host_is_listed(
+    capsys: Capture, output: str
+) -> None:
+    Path("url").write_text("https://hooks.example:8443/services/c4nary\n")
+    configured(
+        "channels:\n"
+        "  - {name: am, kind: alertmanager,"
+        " urls: ['https://a.example/c4nary', 'http://10.0.0.7:9093/c4nary/'],"
+        " allow_private: true}\n"
+        "  - {name: ops, kind: slack, url_file: url}\n"
+    )
+
+    assert run(["notify", "list", "-o", output]) == 0
+
+    out = capsys.readouterr().out
+    assert "c4nary" not in out
+    assert "https://a.example, http://10.0.0.7:9093" in out.replace("\\", "")
+    assert "https://hooks.example:8443" in out.replace("\\", "")
+
+
 @pytest.mark.parametrize("output", ["table", "csv", "markdown"])
 def test_every_form_lists_them(capsys: Capture, output: str) -> None:
     configured()

@@ -36,12 +36,16 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Databa
 def test_a_channel_that_works_one_that_waits_and_one_that_fails(
     database: Database,
 ) -> None:
-    outbox = OutboxWorld(database, [Route("a"), Route("b"), Route("c")])
+    outbox = OutboxWorld(
+        database, [Route(name, group_by=("policy",)) for name in "abc"]
+    )
     outbox.opened("acme/one")
     outbox.sent(T0, "a")
     outbox.sent(T0, "b")
     outbox.failed(T0, "c")
-    outbox.opened("acme/two", now=T0 + MINUTE, routes=[Route("b")])
+    outbox.opened(
+        "acme/two", now=T0 + MINUTE, routes=[Route("b", group_by=("policy",))]
+    )
 
     with database.read() as connection:
         found = channel_reports(connection)

@@ -137,7 +137,7 @@ def test_a_bar_gives_way_before_a_name_does(width: int | None, cells: int) -> No
 def test_names_keep_their_heading_on_a_narrow_terminal(by: str, width: int) -> None:
     heads = render_top(ROWS, Screen(width=width), by=by).splitlines()[:2]
 
-    assert heads[1].endswith(" REPOSITORY")
+    assert " REPOSITORY" in heads[1]
     assert max(map(columns, heads)) <= width
 
 
@@ -151,7 +151,38 @@ def test_csv_spells_truth_as_json_does() -> None:
 
 
 def test_nothing_yet_names_the_next_step() -> None:
-    assert "weighbridge crawl" in render_top([], PIPE)
+    text = render_top([], PIPE)
+
+    assert text.startswith("nothing crawled yet: weighbridge crawl ")
+
+
+def test_a_registry_that_was_crawled_and_is_empty_is_named() -> None:
+    empty = replace(a_registry_report("harbor"), repositories=0)
+
+    assert render_top([], PIPE, [empty]) == "no repository was found in harbor"
+
+
+@pytest.mark.parametrize(
+    ("by", "left"),
+    [
+        ("compressed", "COMPRESSED"),
+        ("uncompressed", "ON DISK"),
+        ("growth", "%"),
+        ("exclusive", "ONLY HERE"),
+        ("shared", "SHARED"),
+        ("tags", "TAGS"),
+    ],
+)
+def test_figures_give_way_before_a_name_does(by: str, left: str) -> None:
+    name = "platform/team-of-some-length/services/checkout-frontend"
+    rows = [replace(API, repository=name), AIRFLOW]
+
+    text = render_top(rows, Screen(width=80), by=by)
+
+    heads = " ".join(text.splitlines()[:2]).split()
+    assert f"harbor/{name}" in text
+    assert left.split()[0] in heads
+    assert max(map(columns, text.splitlines()[:4])) <= 80
 
 
 @pytest.mark.parametrize("width", [70, 90])

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,11 +13,19 @@ import pytest
 from support.database import a_database
 from support.images import an_image, some_layers
 from support.many_repositories import add_repositories, change
+from support.read_model import NOW
 from support.store_world import World
 from support.violations import TORCH, Violations, waived
+from weighbridge.bootstrap.reading import Violating
+from weighbridge.cli import violation_output
 from weighbridge.cli.main import run
+from weighbridge.cli.screen import Screen
 from weighbridge.domain.cause import Cause, LineChange
-from weighbridge.store.reports import snapshot_version
+from weighbridge.store.reports import (
+    ViolationQuery,
+    snapshot_version,
+    violation_page,
+)
 from weighbridge.store.session import Database, open_database
 from weighbridge.web.violation_rows import VIOLATION_COLUMNS, ViolationRow
 
@@ -87,14 +96,65 @@ def test_each_is_a_line_with_the_line_that_did_it(
 
     assert printed(capsys, "violations") == (
         "STATE  AMOUNT     LIMIT      KEY             SEVERITY  TEAM  SINCE, UTC       "
-        " IMAGE             LINE THAT DID MOST OF IT\n"
+        " IMAGE             ADDED               LINE THAT DID MOST OF IT\n"
         "open   70 layers  60 layers  max_layers      warning         2026-03-01 12:00 "
         " hub/shop/web:1.5\n"
         "open   1.08 GB    500 MB     max_compressed  warning   shop  2026-03-01 12:00 "
-        " hub/shop/api:1.5  RUN pip install … torch==1.13.1\n"
+        " hub/shop/api:1.5  +612 MB compressed  RUN pip install … torch==1.13.1\n"
         "\n"
         "  2 violations\n"
     )
+
+
+@pytest.mark.parametrize("width", [80, 60])
+def test_a_narrow_terminal_keeps_the_image_and_the_line(
+    database: Database, numbers: Mapping[str, int], width: int
+) -> None:
+    Violations(database).open(numbers["shop/api"])
+    with database.read() as connection:
+        rows = violation_page(connection, ViolationQuery(), NOW).items
+
+    text = violation_output.printed(Violating(rows, False), "table", Screen(width), NOW)
+
+    head, row, *_, foot = text.splitlines()
+    assert "IMAGE" in head
+    assert "hub/shop/api:1.5" in row
+    assert "RUN pip install" in row
+    assert "SINCE" not in head
+    assert "AMOUNT" not in head
+    assert "since, utc, limit, amount" in text
+    assert "-o csv" in foot
+    assert max(map(len, text.splitlines())) <= width
+
+
+def test_a_name_that_fills_a_terminal_leaves_room_for_the_line(
+    database: Database, numbers: Mapping[str, int]
+) -> None:
+    Violations(database).open(numbers["shop/api"])
+    with database.read() as connection:
+        rows = violation_page(connection, ViolationQuery(), NOW).items
+    long = tuple(replace(row, repository="a-team/" * 12 + "api") for row in rows)
+
+    text = violation_output.printed(Violating(long, False), "table", Screen(80), NOW)
+
+    row = text.splitlines()[1]
+    assert row.startswith("…")
+    assert "a-team/api:1.5  RUN pip install" in row
+    assert len(row) <= 80
+
+
+def test_an_empty_database_is_no_clean_one(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEIGHBRIDGE_DATABASE_URL", "sqlite:///empty.db")
+    assert run(["db", "upgrade"]) == 0
+    capsys.readouterr()
+
+    for command in ("violations", "top"):
+        assert printed(capsys, command).startswith(
+            "nothing crawled yet: weighbridge crawl "
+        )
+    assert json.loads(printed(capsys, "violations", "-o", "json")) == {"items": []}
 
 
 def test_a_waived_one_has_its_reason_below_it(

@@ -124,10 +124,11 @@ def test_a_url_is_told_without_what_opens_it(url: str, shown: str) -> None:
     assert shown_url(Secret(url)) == shown
 
 
-def test_of_an_empty_file_everything_is_a_default() -> None:
+def test_of_an_empty_file_everything_is_a_default(file: str) -> None:
     environ: Mapping[str, str] = {"HOME": "/home/ann"}
+    Path(file).write_text("")
 
-    tree = effective_settings("/dev/null", environ)
+    tree = effective_settings(file, environ)
 
     assert {leaf.origin for leaf in leaves(tree)} == {"default"}
 

@@ -153,13 +153,12 @@ def test_policies_that_come_through_a_pipe_are_not_lost_without_a_word() -> None
     os.write(writing, policy("team: a").encode())
     os.close(writing)
     path = f"/dev/fd/{reading}"
-    load_settings(path, {})
 
-    with pytest.raises(ConfigError) as caught:
-        load_policies(path, {})
+    for load in (load_settings, load_policies):
+        with pytest.raises(ConfigError, match="is not a regular file"):
+            load(path, {})
 
     os.close(reading)
-    assert "is a pipe" in caught.value.message
 
 
 @pytest.mark.parametrize("files", ["policies.d", "[7]", "['']", '["a\\0b"]'])

@@ -51,7 +51,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
         ("redis_url: 'redis://:hunter2[@a'", "is no URL"),
         ("redis_url: redis://:hunter2@", "is no URL"),
         ("redis_url: ''", "must not be empty"),
-        ("redis_url: redis://a\nredis_url_file: w.yaml", "excludes redis_url_file"),
+        ("redis_url: redis://a\nredis_url_file: url", "excludes redis_url_file"),
     ],
 )
 def test_a_wrong_one_is_told_without_its_password(
@@ -59,6 +59,7 @@ def test_a_wrong_one_is_told_without_its_password(
 ) -> None:
     config = tmp_path / "w.yaml"
     config.write_text(text)
+    (tmp_path / "url").write_text("redis://:hunter2@b")
 
     with pytest.raises(ConfigError) as wrong:
         load_settings(str(config), {})

@@ -54,6 +54,40 @@ def test_all_faults_are_told_at_once_in_the_order_of_their_lines(folder: Path) -
     ]
 
 
+def test_of_thousands_of_faults_the_first_fifty_are_told_and_a_count(
+    folder: Path,
+) -> None:
+    entries = [
+        f"  - {{name: r{n}, url: 'https://r{n}.example', in: 1}}\n" for n in range(3000)
+    ]
+
+    error = refused(folder, "registries:\n" + "".join(entries))
+
+    *lines, last = error.message.splitlines()
+    assert [line.split()[0] for line in lines] == [
+        f"weighbridge.yaml:{n}" for n in range(2, 52)
+    ]
+    assert last == "and 2,950 more"
+    assert (error.code, error.faults) == ("unknown_key", 3000)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("registries: [{nmae: hub, url: 'https://a.example'}]", "did you mean name?"),
+        ("registries: [{name: hub, ulr: 'https://a.example'}]", "did you mean url?"),
+        ("routes: [{chanel: a}]", "did you mean channel?"),
+    ],
+)
+def test_a_key_missed_by_a_letter_is_one_fault_that_says_which_is_meant(
+    folder: Path, text: str, words: str
+) -> None:
+    error = refused(folder, text)
+
+    assert words in error.message
+    assert error.faults == 1
+
+
 def test_an_unknown_key_is_told_with_the_nearest_known_one(folder: Path) -> None:
     error = refused(folder, f"{HUB}    limits:\n      requests_per_secund: 3\n")
 

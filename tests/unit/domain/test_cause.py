@@ -12,12 +12,14 @@ from weighbridge.domain.cause import (
     Cause,
     LineChange,
     compare_images,
+    explain_growth,
     layers_of,
     shared_leading_run,
     whole_image,
 )
 from weighbridge.domain.document import HistoryEntry, Layer, Line
 from weighbridge.domain.history import align
+from weighbridge.domain.measure import Uncompressed
 from weighbridge.domain.sizes import weigh_image
 from weighbridge.domain.weighing import WeighedImage
 
@@ -47,7 +49,7 @@ def without_history(*layers: Layer) -> WeighedImage:
 
 
 def added_up(cause: Cause) -> int:
-    return sum(c.grown_amount for c in cause.changes) + cause.other_grown_amount
+    return sum(c.grown_amount or 0 for c in cause.changes) + cause.other_grown_amount
 
 
 def test_the_line_that_added_most_comes_first() -> None:
@@ -122,7 +124,7 @@ def test_without_a_history_layers_speak_for_themselves() -> None:
     cause = compare_images(before, after)
 
     assert cause.of == "unknown"
-    assert sorted(c.grown_amount for c in cause.changes) == [MB, 110 * MB]
+    assert sorted(c.grown_amount or 0 for c in cause.changes) == [MB, 110 * MB]
     assert cause.grown_amount == 111 * MB
 
 
@@ -239,7 +241,7 @@ def test_any_two_images_have_a_cause_that_adds_up(
     assert cause.grown_amount == after.compressed_bytes - before.compressed_bytes
     assert added_up(cause) == cause.grown_amount
     assert len(cause.changes) <= CHANGES
-    first = [c.grown_amount for c in cause.changes if c.grown_amount > 0]
+    first = [grown for c in cause.changes if (grown := c.grown_amount or 0) > 0]
     assert first == sorted(first, reverse=True)
 
 
@@ -267,3 +269,90 @@ def test_the_shared_run_is_what_both_begin_with(
     assert count >= len(start)
     assert mine[:count] == theirs[:count]
     assert mine[count : count + 1] != theirs[count : count + 1] or not mine[count:]
+
+
+def measured(*steps: tuple[str, Layer | None, int | None]) -> WeighedImage:
+    """An image whose layers hold so much; None: that is not known."""
+    known = {
+        layer.digest: Uncompressed("exact", size, size, size)
+        for _, layer, size in steps
+        if layer is not None and size is not None
+    }
+    layers = [layer for _, layer, _ in steps if layer is not None]
+    lines, number = [], 0
+    for text, layer, _ in steps:
+        lines.append(Line(text, None, None if layer is None else number))
+        number += layer is not None
+    return weigh_image(an_image(layers, lines=lines), known)
+
+
+ROOT = ("ADD rootfs in /", a_layer("rootfs", 26 * MB), 66 * MB)
+ZEROS = ("COPY zeros.img /", a_layer("zeros", MB), 734 * MB)
+
+
+def test_what_is_over_on_disk_is_the_line_that_added_most_on_disk() -> None:
+    before, after = measured(ROOT), measured(ROOT, ZEROS)
+
+    for cause in (
+        explain_growth(None, after, "uncompressed_bytes"),
+        explain_growth(before, after, "uncompressed_bytes"),
+    ):
+        assert cause.heaviest is not None
+        assert cause.heaviest.instruction == "COPY zeros.img /"
+        assert cause.heaviest.grown_amount == 734 * MB
+    heaviest = explain_growth(None, after).heaviest
+    assert heaviest is not None
+    assert heaviest.instruction == "ADD rootfs in /"
+
+
+def test_a_line_whose_size_is_not_known_is_not_ranked_by_another_one() -> None:
+    unknown = ("COPY big /", a_layer("big", 500 * MB), None)
+
+    some = explain_growth(None, measured(ROOT, unknown), "uncompressed_bytes")
+    none = explain_growth(None, measured(unknown), "uncompressed_bytes")
+
+    assert [c.grown_amount for c in some.changes] == [66 * MB, None]
+    assert (some.unknown_lines, some.grown_amount) == (1, 66 * MB)
+    assert (none.heaviest, none.unknown_lines) == (None, 1)
+
+
+def test_too_many_layers_are_counted_in_layers() -> None:
+    before = weighed(("FROM debian", BASE))
+    after = weighed(
+        ("FROM debian", BASE), ("RUN a", a_layer("a", 1)), ("RUN b", a_layer("b", MB))
+    )
+
+    cause = explain_growth(before, after, "layers")
+
+    assert (cause.quantity, cause.grown_amount) == ("layers", 2)
+    assert [(c.instruction, c.grown_amount) for c in cause.changes] == [
+        ("RUN a", 1),
+        ("RUN b", 1),
+    ]
+
+
+def test_one_layer_that_is_too_heavy_is_named_whatever_grew_more() -> None:
+    before = weighed(("RUN models", a_layer("models", 290 * MB)))
+    after = weighed(
+        ("RUN models", a_layer("models 2", 310 * MB)),
+        ("RUN new", a_layer("new", 250 * MB)),
+    )
+
+    cause = explain_growth(before, after, "layer_compressed_bytes")
+
+    assert cause.heaviest is not None
+    assert (cause.heaviest.instruction, cause.heaviest.amount) == (
+        "RUN models",
+        310 * MB,
+    )
+    assert cause.grown_amount == 20 * MB
+
+
+def test_what_is_stored_counts_only_layers_that_nothing_else_has() -> None:
+    image = weighed(("FROM debian", BASE), ("RUN java", JAVA_9))
+
+    cause = whole_image(image, "deduplicated_bytes", added={JAVA_9.digest})
+
+    assert [(c.instruction, c.amount) for c in cause.changes] == [
+        ("RUN java", 180 * MB)
+    ]

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from support.tolds import NOW, a_told
+from weighbridge.domain.cause import Cause
 from weighbridge.notify.render.alerts import ALERTNAME, Alert, alerts_of
 
 
@@ -42,8 +43,31 @@ def test_tag_line_and_sizes_are_annotations() -> None:
     assert told["limit"] == "max_compressed 500 MB"
     assert told["compressed_bytes"] == "1083000000"
     assert told["description"] == (
-        "harbor/shop/api:1.4.2 has 1.08 GB compressed, 583 MB over max_compressed "
-        "(500 MB). New line, +570 MB: RUN pip install torch"
+        "harbor/shop/api:1.4.2: 1.08 GB compressed, 583 MB over max_compressed "
+        "(500 MB). New line, +570 MB compressed: RUN pip install torch"
+    )
+    assert told["summary"] == "harbor/shop/api:1.4.2 is 583 MB over max_compressed."
+
+
+def test_a_push_that_breaks_two_limits_is_one_alert_that_says_both() -> None:
+    layers = a_told(
+        violation_id=8,
+        limit_key="max_layers",
+        limit_amount=60,
+        amount=70,
+        cause=Cause("own", None, (), 0, quantity="layers"),
+    )
+
+    (alert,) = alerts_of([a_told(), layers], NOW)
+
+    told = annotations(alert)
+    assert told["summary"] == (
+        "harbor/shop/api:1.4.2 is over max_compressed and max_layers."
+    )
+    assert told["description"] == (
+        "harbor/shop/api:1.4.2: 1.08 GB compressed, 583 MB over max_compressed "
+        "(500 MB). New line, +570 MB compressed: RUN pip install torch. "
+        "70 layers, 10 layers over max_layers (60 layers)"
     )
 
 

@@ -5,8 +5,10 @@ from datetime import timedelta
 import pytest
 
 from support.tolds import KEY, NOW, a_cause, a_message, a_told
+from weighbridge.domain.cause import Cause, LineChange
 from weighbridge.domain.message import Message, Told
 from weighbridge.domain.policy import LimitKey
+from weighbridge.domain.quantity import Quantity
 from weighbridge.notify.render.content import TEST, content_of
 from weighbridge.notify.render.plain import plain_text
 
@@ -30,7 +32,7 @@ def test_one_violation_is_told_whole() -> None:
         "\n"
         "harbor/shop/api:1.4.2\n"
         "  1.08 GB compressed, 583 MB over max_compressed (500 MB)\n"
-        "  New line, +570 MB: RUN pip install torch\n"
+        "  New line, +570 MB compressed: RUN pip install torch\n"
         "  Compressed: 1.08 GB (+612 MB, +130 % against 471 MB before)\n"
         "  On disk: 2.51 GB\n"
         "  Policy: services, warning, team shop\n"
@@ -121,19 +123,20 @@ def test_the_end_of_a_violation_is_told_without_a_cause() -> None:
         event="resolved", amount=450_000_000, closed_at=NOW + timedelta(hours=2)
     )
 
-    assert headline(told) == "harbor/shop/api:1.4.2 is within its limit again"
+    assert headline(told) == "harbor/shop/api:1.4.2 is within max_compressed"
     item = content_of(a_message(told)).items[0]
-    assert item.verdict == "within max_compressed (500 MB) again: 450 MB now"
+    assert item.verdict == "within max_compressed (500 MB): 450 MB"
     assert item.cause is None
     assert facts(a_message(told))["Until"] == "2026-09-22 10:12 UTC"
 
 
 def test_an_end_without_a_lighter_image_says_no_weight() -> None:
-    told = a_told(event="resolved")  # its tag is deleted
+    told = a_told(event="resolved", closed_by="gone")
 
     verdict = content_of(a_message(told)).items[0].verdict
 
-    assert verdict == "within max_compressed (500 MB) again"
+    assert verdict == "no longer over max_compressed: its tag was deleted"
+    assert headline(told) == "harbor/shop/api:1.4.2 is no longer over max_compressed"
 
 
 def test_a_base_behind_two_repositories_is_counted() -> None:
@@ -147,7 +150,9 @@ def test_a_base_behind_two_repositories_is_counted() -> None:
     assert facts(message)["Base"] == (
         "changed, +570 MB; the same change in 2 repositories"
     )
-    assert facts(message)["New line of the base, +570 MB"].startswith("apt-get")
+    assert facts(message)["New line of the base, +570 MB compressed"].startswith(
+        "apt-get"
+    )
     assert content_of(message).headline == (
         "3 limits exceeded by one base image that changed"
     )
@@ -167,13 +172,62 @@ def test_own_lines_are_no_base() -> None:
 
 
 def test_headlines_count_what_began_and_what_ended() -> None:
-    over, ended = a_told(), a_told(event="resolved")
+    over, ended = a_told(), a_told(event="resolved", tag="1.4.3")
+    again = a_told(event="resolved", tag="1.4.4")
 
     assert headline(over, over, ended) == "2 limits exceeded, 1 kept again"
-    assert headline(ended, ended) == "2 limits kept again"
+    assert headline(ended, again) == "2 limits kept again"
     assert headline(over, more=61, group="policy services") == (
         "62 limits exceeded (policy services)"
     )
+
+
+def test_a_headline_names_the_image_whatever_number_of_limits_it_breaks() -> None:
+    size = a_told()
+    layers = a_told(limit_key="max_layers", limit_amount=60, amount=70)
+    kept = a_told(event="resolved", limit_key="max_layers", limit_amount=60, amount=50)
+
+    assert headline(size, layers) == (
+        "harbor/shop/api:1.4.2 is over max_compressed and max_layers"
+    )
+    assert headline(size, kept) == (
+        "harbor/shop/api:1.4.2 is over max_compressed, and is within max_layers"
+    )
+    assert headline(size, layers, more=1) == "3 limits exceeded"
+
+
+@pytest.mark.parametrize(
+    ("quantity", "amount", "words"),
+    [
+        ("uncompressed_bytes", 734_000_000, "New line, +734 MB on disk"),
+        ("layers", 1, "New line, +1 layer"),
+        (
+            "layer_compressed_bytes",
+            310_000_000,
+            "New line, 310 MB compressed in one layer",
+        ),
+        ("deduplicated_bytes", 734_000_000, "New line, +734 MB stored"),
+    ],
+)
+def test_the_line_is_told_in_the_unit_of_its_limit(
+    quantity: Quantity, amount: int, words: str
+) -> None:
+    line = LineChange("added", "COPY zeros.img /", None, amount, amount)
+    cause = Cause("own", None, (line,), amount, quantity=quantity)
+
+    assert facts(a_message(a_told(cause=cause)))[words] == "COPY zeros.img /"
+
+
+def test_lines_of_an_unknown_size_are_counted_and_none_is_blamed() -> None:
+    line = LineChange("added", "COPY zeros.img /", None, None, None)
+    cause = Cause(
+        "own", None, (line,), 0, unknown_lines=1, quantity="uncompressed_bytes"
+    )
+
+    message = a_message(a_told(limit_key="max_uncompressed", cause=cause))
+
+    assert content_of(message).items[0].cause is None
+    assert facts(message)["Not known"] == "what 1 changed line added on disk"
 
 
 def test_what_a_message_does_not_hold_is_counted() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from support.registry_client import OWNER, an_endpoint, asking
 from weighbridge.domain.digest import digest_of
-from weighbridge.errors import AuthError, NotFound, RegistryError
+from weighbridge.errors import AuthError, NotFound, RegistryError, TransportError
 
 DIGEST = digest_of(b"three million bytes")
 TOTAL = 3_000_000
@@ -111,3 +111,23 @@ async def test_a_refusal_is_no_length(status: int, error: type[RegistryError]) -
 
     with pytest.raises(error):
         await ask.registry.blob_length("shop/cart", DIGEST)
+
+
+async def test_a_head_is_not_redirected_to_plain_http() -> None:
+    to = {"location": "http://registry.example/other"}
+    ask = asking(lambda _: httpx.Response(307, headers=to))
+
+    with pytest.raises(TransportError) as refused:
+        await ask.registry.blob_length("shop/cart", DIGEST)
+
+    assert refused.value.code == "redirect_refused"
+
+
+async def test_the_length_of_a_sign_in_page_is_no_blobs() -> None:
+    page = {"content-type": "text/html; charset=utf-8", "content-length": "1234"}
+    ask = asking(lambda _: httpx.Response(200, headers=page))
+
+    with pytest.raises(RegistryError) as refused:
+        await ask.registry.blob_length("shop/cart", DIGEST)
+
+    assert refused.value.code == "not_a_registry"

@@ -61,3 +61,24 @@ def test_a_token_servers_words_are_never_repeated(status: int) -> None:
     )
 
     assert error is None or "canary" not in error.message
+
+
+@pytest.mark.parametrize("operation", ["tags", "catalog"])
+def test_who_gave_a_wrong_password_is_named_and_not_told_to_give_one(
+    operation: Operation,
+) -> None:
+    error = find_refusal(
+        a_question(operation), an_answer(401, b""), "as user 'alice'", START
+    )
+
+    assert error is not None
+    assert error.message.startswith("the registry refused user 'alice': ")
+    assert error.hint.startswith("check the user name and password")
+    assert "give `auth`" not in error.hint
+
+
+def test_who_gave_no_password_is_told_where_to_give_it() -> None:
+    error = find_refusal(a_question(), an_answer(401, b""), "anonymous", START)
+
+    assert error is not None
+    assert error.hint.startswith("give `auth` for it")

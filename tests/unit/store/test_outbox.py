@@ -1,5 +1,6 @@
 """The outbox: who is told of what, in which message, and of what nobody is told."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -41,7 +42,9 @@ def test_the_first_of_a_group_is_told_at_once_and_the_rest_gathered(
 
 
 def test_a_route_may_wait_before_its_first_message(database: Database) -> None:
-    outbox = OutboxWorld(database, (Route("ops", group_wait_s=30),))
+    outbox = OutboxWorld(
+        database, (Route("ops", group_by=("policy",), group_wait_s=30),)
+    )
     first = outbox.opened("acme/a")
     second = outbox.opened("acme/b", now=T0 + 10 * SECOND)
 
@@ -253,7 +256,7 @@ def test_a_number_of_layers_has_no_cause_in_common(outbox: OutboxWorld) -> None:
 def test_f39_500_repositories_at_once_are_one_first_and_one_gathered_message(
     database: Database, cause: bytes | None
 ) -> None:
-    outbox = OutboxWorld(database, (Route("ops"), Route("hook")))
+    outbox = OutboxWorld(database, (OPS, replace(OPS, channel="hook")))
     # By one policy; their causes differ, or are the same.
     moments = [T0 + n * timedelta(milliseconds=20) for n in range(500)]
     for number, moment in enumerate(moments):

@@ -1,5 +1,6 @@
 """SQLite: its file, its settings, and what its errors become."""
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -114,20 +115,72 @@ def test_a_file_of_something_else_is_no_database(tmp_path: Path) -> None:
     assert caught.value.code == "not_a_database"
 
 
-def test_the_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
+def everything_in(folder: Path) -> dict[str, tuple[bytes, int]]:
+    """The content of each file, and when it was written."""
+    return {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in folder.iterdir()}
+
+
+@pytest.mark.parametrize("journal", ["delete", "wal", "persist"])
+def test_the_database_of_another_program_is_refused_before_anything_is_written(
+    tmp_path: Path, journal: str
+) -> None:
     path = tmp_path / "theirs.db"
     with closing(sqlite3.connect(path)) as theirs:
+        theirs.execute(f"PRAGMA journal_mode = {journal}")
         theirs.execute("CREATE TABLE recipes(name TEXT)")
-    database = open_database(f"sqlite:///{path}")
+    before = everything_in(tmp_path)
 
-    with pytest.raises(StoreError) as caught:
-        upgrade(database)
+    with pytest.raises(StoreError, match="'recipes'") as caught:
+        open_database(f"sqlite:///{path}")
 
-    database.close()
     assert caught.value.code == "not_a_database"
-    with closing(sqlite3.connect(path)) as theirs:
-        names = theirs.execute("SELECT name FROM sqlite_master").fetchall()
-    assert names == [("recipes",)]
+    assert everything_in(tmp_path) == before
+
+
+def test_what_another_program_is_writing_is_left_to_it(tmp_path: Path) -> None:
+    """Its table is in its log alone, and its transaction is under way."""
+    path = tmp_path / "theirs.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as theirs:
+        theirs.execute("PRAGMA journal_mode = WAL")
+        theirs.execute("CREATE TABLE recipes(name TEXT)")
+        theirs.execute("BEGIN IMMEDIATE")
+        theirs.execute("INSERT INTO recipes VALUES ('soup')")
+        before = everything_in(tmp_path)
+
+        with pytest.raises(StoreError) as caught:
+            open_database(f"sqlite:///{path}")
+
+        assert everything_in(tmp_path) == before
+        theirs.execute("COMMIT")
+    assert caught.value.code == "not_a_database"
+
+
+@pytest.mark.parametrize("make", ["pipe", "device", "socket"])
+def test_what_is_no_regular_file_is_refused_before_it_is_opened(
+    tmp_path: Path, make: str
+) -> None:
+    path = tmp_path / make
+    if make == "pipe":
+        os.mkfifo(path)
+    elif make == "socket":
+        os.mknod(path, 0o140600)
+    else:
+        path.symlink_to("/dev/null")
+
+    with pytest.raises(StoreError, match="it is not a regular file") as caught:
+        open_database(f"sqlite:///{path}")
+
+    assert caught.value.code == "cannot_open"
+    assert [found.name for found in tmp_path.iterdir()] == [make]
+
+
+def test_our_own_file_is_known_while_all_of_it_is_in_its_log(tmp_path: Path) -> None:
+    first = open_database(f"sqlite:///{tmp_path}/w.db")
+    upgrade(first)
+
+    assert (tmp_path / "w.db-wal").stat().st_size > 0
+    open_database(f"sqlite:///{tmp_path}/w.db").close()
+    first.close()
 
 
 def test_a_folder_is_named_as_what_it_is(tmp_path: Path) -> None:

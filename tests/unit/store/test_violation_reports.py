@@ -34,7 +34,7 @@ def read(database: Database, query: ViolationQuery = OPEN) -> list[ViolationRepo
     return list(page.items)
 
 
-def ids(found: list[ViolationReport]) -> list[int]:
+def ids(found: list[ViolationReport]) -> list[int | None]:
     return [report.id for report in found]
 
 
@@ -78,7 +78,7 @@ def test_pages_hold_every_violation_once(database: Database) -> None:
     made = Violations(database)
     expected = [made.open(number) for _ in range(7)]
 
-    seen: list[int] = []
+    seen: list[int | None] = []
     query = ViolationQuery(limit=3)
     for _ in range(3):
         with database.read() as connection:

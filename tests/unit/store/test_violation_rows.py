@@ -1,5 +1,7 @@
 """Rows of violations: what is kept of a cause, and what goes with a repository."""
 
+from typing import get_args
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,6 +10,7 @@ from sqlalchemy import func, select
 from support.court import MB, Court, built, weighing
 from support.images import a_layer
 from weighbridge.domain.cause import Cause, LineChange
+from weighbridge.domain.quantity import Quantity
 from weighbridge.store.cause_column import (
     INSTRUCTION_CHARACTERS,
     cause_text,
@@ -15,7 +18,7 @@ from weighbridge.store.cause_column import (
 )
 from weighbridge.store.forgetting import find_known, forget
 from weighbridge.store.open_violations import find_ended, find_open, find_sharing
-from weighbridge.store.push_tables import notifications, unjudged, violations
+from weighbridge.store.push_tables import notifications, over_tags, unjudged, violations
 from weighbridge.store.session import Database
 from weighbridge.store.violations import ViolationKey
 
@@ -25,9 +28,9 @@ CHANGE = st.builds(
     LineChange,
     kind=st.sampled_from(["added", "removed", "grown", "shrunk", "replaced"]),
     instruction=TEXTS,
-    before_compressed_bytes=st.none() | COUNTS,
-    compressed_bytes=st.none() | COUNTS,
-    grown_bytes=st.integers(-(2**63), 2**63 - 1),
+    before_amount=st.none() | COUNTS,
+    amount=st.none() | COUNTS,
+    grown_amount=st.none() | st.integers(-(2**63), 2**63 - 1),
     of_base=st.booleans(),
 )
 CAUSES = st.builds(
@@ -35,9 +38,10 @@ CAUSES = st.builds(
     of=st.sampled_from(["base", "own", "both", "unknown"]),
     key=st.none() | st.binary(min_size=32, max_size=32),
     changes=st.lists(CHANGE, max_size=20).map(tuple),
-    grown_bytes=COUNTS,
-    base_grown_bytes=COUNTS,
-    other_grown_bytes=COUNTS,
+    grown_amount=COUNTS,
+    base_grown_amount=COUNTS,
+    other_grown_amount=COUNTS,
+    quantity=st.sampled_from(get_args(Quantity)),
 )
 
 
@@ -51,15 +55,16 @@ def test_any_cause_is_read_as_it_was_written(cause: Cause) -> None:
     found = read_cause(cause_text(cause), cause.key)
 
     assert found is not None
-    assert (found.of, found.key, found.grown_bytes) == (
+    assert (found.of, found.key, found.grown_amount, found.quantity) == (
         cause.of,
         cause.key,
-        cause.grown_bytes,
+        cause.grown_amount,
+        cause.quantity,
     )
     for kept, change in zip(found.changes, cause.changes, strict=True):
         assert len(kept.instruction) <= INSTRUCTION_CHARACTERS
         assert change.instruction.startswith(kept.instruction.removesuffix("…"))
-        assert kept.grown_bytes == change.grown_bytes
+        assert kept.grown_amount == change.grown_amount
 
 
 def test_where_no_cause_is_known_there_is_none() -> None:
@@ -80,8 +85,8 @@ def test_what_was_found_goes_with_a_forgotten_repository(court: Court) -> None:
     forget(court.database, known, lambda: court.now, owner="us", watch=lambda *_: None)
 
     # What came while there were policies waits for the registry's word.
-    assert before == [2, 2, 6]
-    assert counts(court.database) == [1, 1, 3]
+    assert before == [2, 2, 6, 2]
+    assert counts(court.database) == [1, 1, 3, 1]
     assert len(court.rows("acme/other")) == 1
 
 
@@ -89,7 +94,7 @@ def counts(database: Database) -> list[int]:
     with database.read() as connection:
         return [
             connection.execute(select(func.count()).select_from(table)).scalar_one()
-            for table in (violations, notifications, unjudged)
+            for table in (violations, notifications, unjudged, over_tags)
         ]
 
 
@@ -102,7 +107,7 @@ def test_an_episode_that_ended_today_is_found_again(court: Court) -> None:
     with court.database.read() as connection:
         number = court.ids["acme/app"]
         assert find_open(connection, number) == []
-        assert find_ended(connection, number, key, court.now) == 1
+        assert find_ended(connection, number, key, court.now) == (1, None)
         other = key._replace(platform="linux/arm64")
         assert find_ended(connection, number, other, court.now) is None
 
@@ -130,4 +135,4 @@ def test_amounts_that_fit_no_column_are_cut(court: Court) -> None:
 
     (row,) = court.rows()
     assert row.amount == 2**63 - 1
-    assert court.cause().grown_bytes == 3 * 2**62 - MB
+    assert court.cause().grown_amount == 3 * 2**62 - MB

@@ -394,6 +394,8 @@ def test_the_table_of_a_page_is_there_as_json_and_csv(
 
 def _cell(value: object) -> str:
     """Truth is spelt as in JSON."""
+    if isinstance(value, list):
+        return " ".join(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -11,10 +11,10 @@ from support.images import an_image, some_layers
 from support.read_model import NOW
 from support.store_world import World
 from support.tokens import a_token, bearer
+from weighbridge.domain.csv_cell import csv_cell
 from weighbridge.domain.document import Line
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
-from weighbridge.web.answers import cell
 from weighbridge.web.app import create_app
 from weighbridge.web.options import WebOptions, host_of, is_loopback
 from weighbridge.web.rights import RIGHTS, WRITES
@@ -336,7 +336,7 @@ def test_head_is_get_without_its_body(filled: World, client: TestClient) -> None
     "text", ["=HYPERLINK(1)", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"]
 )
 def test_no_cell_is_a_formula__config_blob_003(text: str) -> None:
-    assert cell(text) == f"'{text}"
+    assert csv_cell(text) == f"'{text}"
 
 
 def test_a_line_that_is_a_formula_is_text_in_csv__config_blob_003(

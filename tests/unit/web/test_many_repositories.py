@@ -11,7 +11,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
-from support.many_repositories import add_repositories, mark_gone, some_names
+from support.many_repositories import (
+    add_repositories,
+    change,
+    mark_gone,
+    some_names,
+)
 from support.promtool import promtool
 from support.read_model import NOW
 from weighbridge.domain.series import CORE_SERIES, Budget, Family
@@ -69,6 +74,20 @@ def scraped(database: Database, budget: Budget) -> bytes:
     app = create_app(database, Telemetry(), WebOptions(budget=budget), now=lambda: NOW)
     client = TestClient(app, base_url="http://127.0.0.1:8080")
     return client.get("/metrics/repositories").content
+
+
+def test_a_sum_that_leaves_64_bits_is_the_largest_number_and_says_so(
+    database: Database,
+) -> None:
+    for number in add_repositories(database, ["evil/a", "evil/b"]).values():
+        change(database, number, newest_compressed_bytes=2**63 - 1)
+    app = create_app(database, Telemetry(), WebOptions(), now=lambda: NOW)
+    client = TestClient(app, base_url="http://127.0.0.1:8080")
+
+    (row,) = client.get("/api/v1/registries").json()["items"]
+
+    assert row["newest_compressed_bytes"] == 2**63 - 1
+    assert row["saturated"] == ["newest_compressed_bytes"]
 
 
 @pytest.mark.parametrize("families", [(), ("largest", "tags", "pushed", "audited")])

@@ -56,6 +56,34 @@ def test_the_foot_is_the_sum_of_the_rows() -> None:
     assert "5.95 GB" in figures(page)["Newest images, compressed"]
 
 
+def test_a_total_that_is_known_has_no_reason_why_it_is_not() -> None:
+    known = overview_html([a_registry_report()], [weighing("a/b", 1000)])
+    nothing = replace(a_registry_report(), newest_compressed_bytes=None)
+    unknown = overview_html([nothing], [])
+
+    assert "No image is read yet" not in known
+    assert "No image is read yet" in unknown
+
+
+def test_a_first_crawl_compares_no_sums_that_are_not_of_the_same_images() -> None:
+    registry = replace(a_registry_report(), repositories=51, repositories_pending=33)
+
+    page = overview_tree([registry], [an_unread_repository()])
+
+    assert figures(page)["Stored in the registry"].endswith("each blob once, so far")
+    assert page.one("table").one("tbody").all("td")[-1].text == ""
+
+
+def test_nothing_that_was_asked_yet_is_not_shown_as_zero() -> None:
+    registry = replace(
+        a_registry_report(), requests=0, bytes_read=0, weighed_bytes=None
+    )
+
+    page = overview_tree([registry], [])
+
+    assert figures(page)["Read so far"].startswith("not yet")
+
+
 def test_bars_of_all_rows_have_one_scale() -> None:
     rows = [weighing("a/b", 1000), weighing("c/d", 250), weighing("e/f", 1)]
 
@@ -195,7 +223,7 @@ def test_a_first_crawl_asks_again_without_script() -> None:
     page = overview_tree([registry], [])
 
     (refresh,) = [m for m in page.all("meta") if "http-equiv" in m.attributes]
-    assert refresh.attributes["content"] == "5"
+    assert refresh.attributes["content"] == "2"
     assert page.all("table") == []
     assert figures(page)["Repositories"] == "not yet the listing goes on"
     assert figures(page)["Newest images, compressed"].startswith("not yet")

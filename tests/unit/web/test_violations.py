@@ -56,15 +56,17 @@ def test_a_violation_is_told_with_its_cause(
     assert row["opened_at"] == "2026-09-22T09:40:00Z"
     assert row["cause"] == {
         "of": "own",
-        "grown_bytes": 612_433_429,
-        "base_grown_bytes": 0,
+        "quantity": "compressed_bytes",
+        "grown_amount": 612_433_429,
+        "base_grown_amount": 0,
+        "unknown_lines": 0,
         "changes": [
             {
                 "kind": "added",
                 "instruction": "RUN pip install --no-cache-dir torch==1.13.1",
-                "before_compressed_bytes": None,
-                "compressed_bytes": 612_408_377,
-                "grown_bytes": 612_408_377,
+                "before_amount": None,
+                "amount": 612_408_377,
+                "grown_amount": 612_408_377,
                 "of_base": False,
             }
         ],

@@ -50,7 +50,7 @@ def test_the_page_says_who_how_much_why_and_since_when(
     assert "+612 MB compressed, by a line that is new" in text
     assert "RUN pip install --no-cache-dir torch==1.13.1" in text
     assert text.index("shop 2 shown") < text.index("no team 1 shown")
-    assert "silent" in text
+    assert "not notified" in text
     assert 'href="/image?ref=hub/acme/app:1.5"' in html
     assert 'href="/repository?ref=hub/acme/app"' in html
     assert 'aria-current="page">Violations' in html

@@ -117,12 +117,12 @@ def _annotations(tolds: Sequence[Told]) -> Mapping[str, str]:
 
 
 def _description(items: Sequence[Item]) -> str:
-    return f"{items[0].name}: {' '.join(map(_sentence, items))}"
+    return f"{items[0].name}: {'. '.join(map(_sentence, items))}"
 
 
 def _sentence(item: Item) -> str:
-    cause = f" {item.cause.name}: {item.cause.value}." if item.cause else ""
-    return f"{item.verdict}.{cause}"
+    cause = f". {item.cause.name}: {item.cause.value}" if item.cause else ""
+    return f"{item.verdict}{cause}"
 
 
 def _number(amount: int | None) -> str:

@@ -6,8 +6,8 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, delete, exists, or_, select
 
-from weighbridge.store.deliveries import WAITS
 from weighbridge.store.dialect import Purpose, among_ids, listed, lock
+from weighbridge.store.outbox_groups import WAITS
 from weighbridge.store.push_tables import (
     notification_groups,
     notifications,

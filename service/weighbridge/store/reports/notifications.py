@@ -6,7 +6,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, Select, func, select
 
 from weighbridge.domain.channel_report import ChannelReport, ChannelState
-from weighbridge.store.deliveries import WAITS
+from weighbridge.store.outbox_groups import WAITS
 from weighbridge.store.push_tables import notification_groups, notifications
 from weighbridge.store.types import Moment
 

@@ -77,6 +77,7 @@ class _Row(NamedTuple):
     scope: str
     deduplicated_bytes: int
     exclusive_bytes: int
+    over_tags: int
 
 
 _ROWS: Final = Rows(
@@ -113,6 +114,7 @@ _ROWS: Final = Rows(
         storage_scopes.c.name.label("scope"),
         _summary.deduplicated_bytes,
         _summary.exclusive_bytes,
+        _summary.over_tags,
     )
     .join_from(repositories, registries, registries.c.id == _repository.registry_id)
     .join(repository_summaries, _summary.repository_id == _repository.id)
@@ -211,6 +213,7 @@ def _report(row: _Row) -> RepositoryReport:
         tags=row.tag_count,
         images=row.image_count,
         tags_failed=row.tags_failed,
+        over_tags=row.over_tags,
         newest_tag=row.newest_tag,
         newest_digest=row.newest_digest,
         newest_platform=row.newest_platform,

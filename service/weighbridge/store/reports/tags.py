@@ -19,9 +19,10 @@ from sqlalchemy import (
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.measure import CompressedConfidence, Confidence
 from weighbridge.domain.platform import DEFAULT, Platform
+from weighbridge.domain.policy import STANDING, LimitKey
 from weighbridge.domain.report import Page, TagReport
 from weighbridge.store.claims import FactsState
-from weighbridge.store.dialect import among_ids, listed
+from weighbridge.store.dialect import Rows, among_ids, listed
 from weighbridge.store.image_weights import (
     COMPRESSED_BYTES,
     COMPRESSED_CONFIDENCE,
@@ -36,9 +37,16 @@ from weighbridge.store.models import (
     tags,
 )
 from weighbridge.store.paging import check_limit, read_cursor, write_cursor
+from weighbridge.store.push_tables import over_tags
 from weighbridge.store.reach import headline, load_graph
 
 _ORDER: Final = "tags"
+_OVER: Final = Rows(
+    select(over_tags.c.tag_id, over_tags.c.limit_key).where(
+        over_tags.c.repository_id == bindparam("repository"),
+        among_ids(over_tags.c.tag_id),
+    )
+)
 _IMAGES: Final = (
     select(
         images.c.id,
@@ -112,7 +120,11 @@ def tag_page(
         )
     rows = connection.execute(statement).all()
     shown = _headlines(connection, place.scope_id, rows[:limit], platforms)
-    items = tuple(_report(row, shown.get(row.target_id)) for row in rows[:limit])
+    over = _over(connection, rows[:limit])
+    items = tuple(
+        _report(row, shown.get(row.target_id), over.get(row.id, ()))
+        for row in rows[:limit]
+    )
     if len(rows) <= limit:
         return Page(items, None)
     last = rows[limit - 1]
@@ -181,7 +193,28 @@ def _headlines(
     return shown
 
 
-def _report(row: SQLRow, shown: _Headline | None) -> TagReport:
+def _over(
+    connection: Connection, rows: Sequence[SQLRow]
+) -> dict[int, tuple[LimitKey, ...]]:
+    """The limits that each of these tags stands over, by its id."""
+    if not rows:
+        return {}
+    parameters = {
+        "repository": rows[0].repository_id,
+        "ids": listed([row.id for row in rows]),
+    }
+    found: dict[int, set[LimitKey]] = {}
+    for tag, key in _OVER.read(connection, parameters):
+        found.setdefault(tag, set()).add(key)
+    return {
+        tag: tuple(key for key in STANDING if key in keys)
+        for tag, keys in found.items()
+    }
+
+
+def _report(
+    row: SQLRow, shown: _Headline | None, over: tuple[LimitKey, ...]
+) -> TagReport:
     is_known = shown is not None and shown.state not in ("none", "missing")
     return TagReport(
         name=row.name,
@@ -202,4 +235,5 @@ def _report(row: SQLRow, shown: _Headline | None) -> TagReport:
         error_code=row.error_code,
         error_message=row.error_message,
         error_at=row.error_at,
+        over=over,
     )

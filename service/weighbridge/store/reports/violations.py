@@ -20,24 +20,34 @@ from sqlalchemy import (
 from weighbridge.domain.policy import LimitKey, Severity
 from weighbridge.domain.report import Page
 from weighbridge.domain.violation import ViolationReport
-from weighbridge.domain.waiver import NO_WAIVERS, ActiveWaivers
+from weighbridge.domain.waiver import ActiveWaivers
 from weighbridge.store.cause_column import read_cause
 from weighbridge.store.dialect import among_ids, listed
 from weighbridge.store.models import manifest_sizes, registries, repositories
 from weighbridge.store.paging import check_limit, read_cursor, write_cursor
 from weighbridge.store.push_tables import violations
+from weighbridge.store.reports.over_tags import (
+    OverPlace,
+    OverQuery,
+    OverRow,
+    read_over,
+)
 from weighbridge.store.waivers import active_waivers
 
 StateFilter: TypeAlias = Literal["open", "closed", "all"]
 
 _ORDER: Final = "violations"
+_ORDER_OF_TAGS: Final = "violations-and-tags"
+_PLACE: Final = ((int,), (int,), (int,), (str,), (str,))
+"""The last violation, or 0 and the last tag behind them."""
 _table = violations.c
 
 
 @dataclass(frozen=True, slots=True)
 class ViolationQuery:
     """Which violations, newest first; None: of all. `open` holds those that are waived
-    too. team: "" for those of nobody's"""
+    too. team: "" for those of nobody's. all_tags: behind those that are open also tags
+    that stand over a limit and are not the newest of their stream"""
 
     registry: str | None = None
     repository: str | None = None
@@ -45,6 +55,7 @@ class ViolationQuery:
     severity: str | None = None
     policy: str | None = None
     state: StateFilter = "open"
+    all_tags: bool = False
     limit: int = 100
     cursor: str | None = None
 
@@ -103,15 +114,48 @@ def violation_page(
 ) -> Page[ViolationReport]:
     """One page, newest first. Raises UsageError(invalid_limit, invalid_cursor)."""
     limit = check_limit(query.limit)
-    statement = _chosen(query).order_by(_table.id.desc()).limit(limit + 1)
-    if query.cursor is not None:
-        (last,) = read_cursor(query.cursor, _ORDER, ((int,),))
-        statement = statement.where(_table.id < last)
-    rows = connection.execute(statement).all()
-    waivers = active_waivers(connection, now) if rows else NO_WAIVERS
-    items = tuple(_report(row, waivers, now) for row in rows[:limit])
-    following = write_cursor(_ORDER, [items[-1].id]) if len(rows) > limit else None
-    return Page(items, following)
+    last, place = _reached(query)
+    rows: Sequence[Row[*tuple[object, ...]]] = ()
+    if place is None:
+        statement = _chosen(query).order_by(_table.id.desc()).limit(limit + 1)
+        if last is not None:
+            statement = statement.where(_table.id < last)
+        rows = connection.execute(statement).all()
+    waivers = active_waivers(connection, now)
+    items = [_report(row, waivers, now) for row in rows[:limit]]
+    if not query.all_tags or query.state == "closed":
+        is_cut = len(rows) > limit
+        return Page(
+            tuple(items), write_cursor(_ORDER, [rows[limit - 1].id]) if is_cut else None
+        )
+    if len(rows) > limit:
+        following = [rows[limit - 1].id, *OverPlace()]
+        return Page(tuple(items), write_cursor(_ORDER_OF_TAGS, following))
+    room = limit - len(items)
+    over = OverQuery(
+        query.registry, query.repository, query.team, query.severity, query.policy
+    )
+    found = read_over(connection, over, place, room + 1)
+    items += [_over_report(row, waivers, now) for row in found[:room]]
+    cursor = None
+    if len(found) > room:
+        reached = found[room - 1].place if room else place or OverPlace()
+        cursor = write_cursor(_ORDER_OF_TAGS, [0, *reached])
+    return Page(tuple(items), cursor)
+
+
+def _reached(query: ViolationQuery) -> tuple[int | None, OverPlace | None]:
+    """The last violation, and the last tag behind all of them, that were listed."""
+    if query.cursor is None:
+        return None, None
+    types = _PLACE if query.all_tags else ((int,),)
+    order = _ORDER_OF_TAGS if query.all_tags else _ORDER
+    parts = read_cursor(query.cursor, order, types)
+    numbers = [part for part in parts if isinstance(part, int)]
+    texts = [part for part in parts if isinstance(part, str)]
+    if numbers[0] or not query.all_tags:
+        return numbers[0], None
+    return None, OverPlace(numbers[1], numbers[2], *texts)
 
 
 def open_rows(connection: Connection) -> list[OpenRow]:
@@ -238,4 +282,36 @@ def _report(
         )
         if is_open
         else None,
+    )
+
+
+def _over_report(
+    row: OverRow, waivers: ActiveWaivers, now: datetime
+) -> ViolationReport:
+    return ViolationReport(
+        id=None,
+        registry=row.registry,
+        repository=row.repository,
+        tag=row.tag,
+        digest=row.digest,
+        platform=row.platform,
+        stream="",
+        policy=row.policy,
+        team=row.team,
+        severity=row.severity,
+        limit_key=row.limit_key,
+        limit_amount=row.limit_amount,
+        amount=row.amount,
+        baseline_compressed_bytes=None,
+        before_compressed_bytes=None,
+        cause=None,
+        is_silent=True,
+        opened_at=None,
+        pushed_at=row.pushed_at,
+        changed_at=None,
+        closed_at=None,
+        closed_by=None,
+        within_tag=None,
+        within_amount=None,
+        waiver=waivers.find(row.registry, row.repository, row.tag, row.limit_key, now),
     )

@@ -29,6 +29,9 @@ class Amount:
     reason: str = ""
 
 
+NOTHING_READ: Final = Amount(None, word="not yet", reason="No image is read yet")
+
+
 def percent(part: int, whole: int) -> str:
     """One decimal, without the sign: `56.6`; `< 0.1` for less, `0` for nothing.
 

@@ -14,7 +14,7 @@ from weighbridge.web.views.banners import (
 )
 from weighbridge.web.views.charts import row_share
 from weighbridge.web.views.frame import RegistryLine, registry_line
-from weighbridge.web.views.numbers import Amount, ago
+from weighbridge.web.views.numbers import NOTHING_READ, Amount, ago
 from weighbridge.web.views.storage import Storage, registry_storage
 from weighbridge.web.views.summaries import summary
 from weighbridge.web.views.words import STAND_IN, amount_of_row
@@ -136,9 +136,7 @@ def overview(
 
 def _newest(registries: Sequence[RegistryReport]) -> Amount:
     known = [n for r in registries if (n := r.newest_compressed_bytes) is not None]
-    return Amount(
-        sum(known) if known else None, word="not yet", reason="No image is read yet"
-    )
+    return Amount(sum(known)) if known else NOTHING_READ
 
 
 def _registry_rows(

@@ -52,7 +52,8 @@ _NOT_IMAGES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class TagRow:
-    """One tag; `note` says what is odd about it, "" for nothing."""
+    """One tag; `note` says what is odd about it, `over` which limits it stands over;
+    "" for nothing."""
 
     name: str
     ref: str
@@ -67,6 +68,7 @@ class TagRow:
     platform: str
     note: str
     note_title: str
+    over: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +207,7 @@ def _row(ref: str, tag: TagReport, largest: int, now: datetime) -> TagRow:
         platform=tag.platform or "",
         note=note,
         note_title=note_title,
+        over=", ".join(tag.over),
     )
 
 

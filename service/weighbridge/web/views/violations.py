@@ -17,6 +17,7 @@ LIMIT_PERCENT: Final = 66.67
 _OF_STATE: Final[dict[ViolationState, tuple[str, str]]] = {
     "open": ("v-over", "over"),
     "waived": ("v-waived", "waived"),
+    "over": ("v-over", "over"),
     "closed": ("v-done", "ok"),
 }
 _CLOSED_BY: Final = {
@@ -88,7 +89,7 @@ def groups(reports: Sequence[ViolationReport]) -> tuple[Group, ...]:
 
 def items(reports: Sequence[ViolationReport]) -> tuple[Item, ...]:
     """The worst first, by how much of its limit each is."""
-    worst = sorted(reports, key=lambda report: (-_share(report), report.id))
+    worst = sorted(reports, key=lambda report: (-_share(report), report.id or 0))
     return tuple(map(_item, worst))
 
 
@@ -131,7 +132,7 @@ def verdict(report: ViolationReport) -> str:
     return f"{_share(report) * 100:,.0f} %"
 
 
-def since(report: ViolationReport) -> datetime:
+def since(report: ViolationReport) -> datetime | None:
     """When it was pushed, as far as that is known."""
     return report.pushed_at or report.opened_at
 

@@ -758,6 +758,12 @@ def create_messages() -> None:
         postgresql_where=sa.text("next_at IS NOT NULL"),
     )
     op.create_table(
+        "channel_paces",
+        required("channel", TEXT),
+        required("begun", TEXT),
+        sa.PrimaryKeyConstraint("channel", name="pk_channel_paces"),
+    )
+    op.create_table(
         "notifications",
         required("id", ID),
         required("group_id", ID),

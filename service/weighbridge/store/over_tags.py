@@ -1,0 +1,170 @@
+"""Rows of `over_tags`: tags that stand over a limit of theirs, newest or not.
+
+A row is written with the verdict of whoever moved the tag, and goes with the tag; so
+the repository's count is kept by what changes, and no list reads every tag. Where
+policies change, or sizes become known later, a repository is swept (`audit/sweeping`).
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Final, NamedTuple
+
+from sqlalchemy import (
+    Connection,
+    bindparam,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
+
+from weighbridge.domain.policy import LimitKey, Severity
+from weighbridge.store.dialect import NewRows, Rows, among_ids, listed
+from weighbridge.store.models import repository_manifests, repository_summaries, tags
+from weighbridge.store.push_tables import over_tags
+from weighbridge.store.unjudged import UnjudgedTag
+
+UNSETTLED: Final = "?"
+"""No mark of any limits: the repository is to be swept."""
+PAGE: Final = 1_000
+"""Tags that are swept in one transaction."""
+
+_row = over_tags.c
+_summary = repository_summaries.c
+_tag = tags.c
+_OF_TAGS: Final = Rows(
+    select(*_row).where(
+        _row.repository_id == bindparam("repository"), among_ids(_row.tag_id)
+    )
+)
+_DROP: Final = delete(over_tags).where(
+    _row.repository_id == bindparam("repository"), among_ids(_row.tag_id)
+)
+_ADD: Final = NewRows(over_tags, *(column.name for column in _row))
+_COUNT: Final = (
+    update(repository_summaries)
+    .where(_summary.repository_id == bindparam("repository"))
+    .values(
+        over_tags=_summary.over_tags + bindparam("delta"),
+        revision=_summary.revision + 1,
+    )
+)
+_PAGE: Final = (
+    select(_tag.id, _tag.name, _tag.target_id, _tag.moved_at, _tag.pushed_at)
+    .where(
+        _tag.repository_id == bindparam("repository"),
+        _tag.name > bindparam("after"),
+        _tag.gone_at.is_(None),
+        _tag.target_id.is_not(None),
+    )
+    .order_by(_tag.name)
+    .limit(PAGE)
+)
+
+
+class OverTag(NamedTuple):
+    """A tag that stands over one limit on one platform; columns of `over_tags`."""
+
+    repository_id: int
+    tag_id: int
+    platform: str
+    limit_key: LimitKey
+    policy: str
+    team: str | None
+    severity: Severity
+    image_id: int
+    limit_amount: int
+    amount: int
+
+
+def put_over_tags(
+    connection: Connection,
+    repository_id: int,
+    tag_ids: Collection[int],
+    found: Sequence[OverTag],
+) -> None:
+    """Keep what these tags exceed, in place of what is known of them; nothing is
+    written where that is the same.
+
+    found: all of these tags, and of no others
+    """
+    parameters = {"repository": repository_id, "ids": listed(sorted(tag_ids))}
+    before = {OverTag(*row) for row in _OF_TAGS.read(connection, parameters)}
+    if before == set(found):
+        return
+    if before:
+        connection.execute(_DROP, parameters)
+    if found:
+        _ADD.add(connection, sorted(found, key=lambda row: row[:4]))
+    _count(
+        connection,
+        repository_id,
+        len({row.tag_id for row in found}) - len({row.tag_id for row in before}),
+    )
+
+
+def drop_over_tags(
+    connection: Connection, repository_id: int, tag_ids: Collection[int]
+) -> None:
+    """These tags are gone."""
+    put_over_tags(connection, repository_id, tag_ids, ())
+
+
+def forget_over_tags(connection: Connection, repository_id: int) -> None:
+    """Remove all rows of a repository."""
+    connection.execute(delete(over_tags).where(_row.repository_id == repository_id))
+
+
+def tags_to_sweep(
+    connection: Connection, repository_id: int, after: str
+) -> list[UnjudgedTag]:
+    """The next live tags by name, at most `PAGE`; after: a name, "" for the first."""
+    parameters = {"repository": repository_id, "after": after}
+    return [UnjudgedTag(*row) for row in connection.execute(_PAGE, parameters)]
+
+
+def note_swept(
+    connection: Connection, repository_id: int, mark: str, *, waits: bool
+) -> None:
+    """Every tag was held against the limits of this mark; waits: of some a size is not
+    known yet."""
+    connection.execute(
+        update(repository_summaries)
+        .where(_summary.repository_id == repository_id)
+        .values(limits_mark=mark, over_waits=waits)
+    )
+
+
+def note_weighed(
+    connection: Connection, image_ids: Collection[int], *, anyway: bool = False
+) -> None:
+    """Have repositories swept that wait for the sizes of these images; anyway: all that
+    have one of them, as it weighs something else now."""
+    holding = select(repository_manifests.c.repository_id).where(
+        among_ids(repository_manifests.c.manifest_id)
+    )
+    connection.execute(
+        update(repository_summaries)
+        .where(
+            or_(_summary.over_waits, literal(anyway)),
+            _summary.repository_id.in_(holding),
+        )
+        .values(limits_mark=UNSETTLED),
+        {"ids": listed(sorted(image_ids))},
+    )
+
+
+def count_over_tags(connection: Connection, repository_id: int) -> int:
+    """Counted anew, for whoever checks the read model."""
+    found: int = connection.execute(
+        select(func.count(_row.tag_id.distinct())).where(
+            _row.repository_id == repository_id
+        )
+    ).scalar_one()
+    return found
+
+
+def _count(connection: Connection, repository_id: int, delta: int) -> None:
+    parameters = {"repository": repository_id, "delta": delta}
+    connection.execute(_COUNT, parameters)
