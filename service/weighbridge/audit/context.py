@@ -20,6 +20,8 @@ from weighbridge.domain.platform import Platform
 from weighbridge.ports import Registry
 from weighbridge.store.images import find_known, keep_documents
 
+WORD_WITHIN_S: Final = 2.0
+"""The verdict on a push waits no longer for the registry's word on its layers."""
 RESUME_S: Final = 3_600
 """A pass that was cut off longer ago is begun anew: what it saw may have moved."""
 
@@ -30,6 +32,7 @@ class PassContext:
 
     count_manifests: told now and then: tags looked up, and how many were unchanged
     judging:         what images are judged by at this moment
+    word_within_s:   so long the verdict on a push waits for the registry's word
     count_conflicts: told of claims that the registry contradicts
     desk:            where pushes are looked after; None where nobody waits for any
     """
@@ -48,6 +51,7 @@ class PassContext:
     desk: PushDesk | None = None
     resume_s: float = RESUME_S
     count_conflicts: Counted = uncounted
+    word_within_s: float = WORD_WITHIN_S
 
 
 def pass_context(

@@ -8,7 +8,6 @@ judged, said to be one, and judged again once it is answered.
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from typing import Final
 
 from weighbridge.audit.context import PassContext
 from weighbridge.audit.kept_measures import keep_answers, sum_up
@@ -24,9 +23,6 @@ from weighbridge.store.manifest_sizes import Swept, sweep_manifests
 from weighbridge.store.measures import keep_measures
 from weighbridge.store.session import Connection
 from weighbridge.store.waiting import Place, Unmeasured, find_unasked
-
-WITHIN_S: Final = 2.0
-"""A verdict waits no longer for the registry's word."""
 
 
 def pushed_images(told: Sequence[Told]) -> list[Image]:
@@ -61,7 +57,7 @@ async def ask_new_layers(
     mark = IS_URGENT.set(True)
     try:
         with suppress(TimeoutError):
-            async with asyncio.timeout(WITHIN_S):
+            async with asyncio.timeout(context.word_within_s):
                 await asyncio.gather(*map(one, wanted))
     finally:
         IS_URGENT.reset(mark)

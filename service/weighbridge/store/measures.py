@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import BigInteger, Connection, Row, bindparam, distinct, select, update
+from sqlalchemy import BigInteger, Connection, Row, bindparam, select, update
 
 from weighbridge.domain.digest import Digest, raw
 from weighbridge.domain.measure import Measured, Uncompressed
@@ -74,7 +74,8 @@ _held = repository_blobs.c
 _live = repository_manifests.c
 # From the holders, as no index leads from a blob to the images that have it.
 _WITH_THEM: Final = (
-    select(distinct(layers.c.image_id), _live.repository_id)
+    select(layers.c.image_id, _live.repository_id)
+    .distinct()
     .select_from(
         join_in_order(
             join_in_order(

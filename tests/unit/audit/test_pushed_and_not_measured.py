@@ -32,14 +32,17 @@ DAY = timedelta(days=1)
 
 @dataclass
 class Silent(FakeRegistry):
-    """Says nothing of what is in its layers."""
+    """Says nothing of its layers. `is_asked`: once more, after the verdict."""
 
     is_asked: asyncio.Event = field(default_factory=asyncio.Event)
+    times: int = 0
 
     async def get_range(
         self, repository: str, digest: Digest, first: int, last: int
     ) -> RangeAnswer:
-        self.is_asked.set()
+        self.times += 1
+        if self.times > 1:
+            self.is_asked.set()
         await asyncio.Event().wait()
         raise AssertionError("it waits for ever")
 
@@ -89,7 +92,7 @@ async def test_what_a_killed_look_has_not_measured_is_measured_soon(yard: Yard) 
     registry.put(APP, "1.0", ONE)
     await yard.crawl(registry)
     measure_tomorrow(yard)
-    pusher = Pusher(yard, registry, measuring=MEASURE)
+    pusher = Pusher(yard, registry, measuring=MEASURE, word_within_s=0.05)
 
     registry.put(APP, "1.1", TWO)
     pusher.tell(a_push("1.1"))
@@ -101,12 +104,12 @@ async def test_what_a_killed_look_has_not_measured_is_measured_soon(yard: Yard) 
 
 
 async def test_what_no_limit_waits_for_is_measured_in_its_time(yard: Yard) -> None:
-    judge_by(yard, a_policy("services", max_compressed=4_000))
+    judge_by(yard, a_policy("services", max_layers=60))
     registry = Silent()
     registry.put(APP, "1.0", ONE)
     await yard.crawl(registry)
     measure_tomorrow(yard)
-    pusher = Pusher(yard, registry, measuring=MEASURE)
+    pusher = Pusher(yard, registry, measuring=MEASURE, word_within_s=0.05)
 
     registry.put(APP, "1.1", TWO)
     pusher.tell(a_push("1.1"))
