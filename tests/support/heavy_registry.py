@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -177,7 +177,7 @@ def largest_documents(tags: int) -> Answering:
         history = [
             {"created_by": f"RUN {number} {n} " + "y" * 8_000} for n in range(520)
         ]
-        document = {
+        document: dict[str, object] = {
             "os": "linux",
             "architecture": "amd64",
             "rootfs": {"diff_ids": []},
@@ -195,7 +195,7 @@ def largest_documents(tags: int) -> Answering:
             }
             for n in range(limits.LAYERS)
         ]
-        document = {
+        document: dict[str, object] = {
             "schemaVersion": 2,
             "mediaType": OCI_MANIFEST,
             "config": descriptor_json(config(number)),
@@ -203,7 +203,7 @@ def largest_documents(tags: int) -> Answering:
         }
         return _padded(document, limits.MANIFEST_BODY_BYTES, OCI_MANIFEST)
 
-    configs = {config(number).digest: number for number in range(tags)}
+    configs = {str(config(number).digest): number for number in range(tags)}
 
     def answer(target: str) -> Told | None:
         name = target.rsplit("/", 1)[-1]
@@ -246,8 +246,8 @@ def _listing(target: str, tags: list[str]) -> Told | None:
     return None
 
 
-def _padded(document: dict[str, object], size: int, media_type: str) -> Served:
-    short = len(json.dumps(document | {"pad": ""}))
+def _padded(document: Mapping[str, object], size: int, media_type: str) -> Served:
+    short = len(json.dumps({**document, "pad": ""}))
     return Served(
-        json.dumps(document | {"pad": "p" * (size - short)}).encode(), media_type
+        json.dumps({**document, "pad": "p" * (size - short)}).encode(), media_type
     )

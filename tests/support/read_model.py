@@ -68,6 +68,7 @@ def a_registry_report(name: str = "hub") -> RegistryReport:
         deduplicated_bytes=32_871_204_118,
         shared_bytes=9_412_038_114,
         exclusive_bytes=23_459_166_004,
+        repeated_bytes=0,
         requests=1640,
         bytes_read=3_384_211,
         rate_limit=None,

@@ -7,8 +7,6 @@ wherever an ordinary one has 4 kB, and it is bytes, not documents, that fill mem
 import asyncio
 import threading
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Final, Self
 
@@ -132,23 +130,17 @@ class Transfer:
         if self.is_taken:
             self._budget.end(self)
 
-    @asynccontextmanager
-    async def kept(self) -> AsyncIterator[None]:
-        """A block after which it goes on, unless that ends with an error."""
-        await self.__aenter__()
-        try:
-            yield
-        except BaseException:
-            self.end()
-            raise
-
-    async def __aenter__(self) -> Self:
+    async def begin(self) -> None:
+        """Wait until there is room; `end` is then to be called."""
         if (place := self._budget.begin(self)) is not None:
             try:
                 await place
             except BaseException:
                 self._budget.end(self)
                 raise
+
+    async def __aenter__(self) -> Self:
+        await self.begin()
         return self
 
     async def __aexit__(

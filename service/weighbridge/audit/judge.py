@@ -13,6 +13,7 @@ from weighbridge.audit.in_force import InForce
 from weighbridge.audit.judged_streams import judge_images
 from weighbridge.audit.judging import Judging
 from weighbridge.audit.over_marks import mark_over
+from weighbridge.audit.sweeping import mark_of
 from weighbridge.domain.verdict import limits_images
 from weighbridge.store.judged_repository import find_judged
 from weighbridge.store.locks import lock_repositories
@@ -85,7 +86,10 @@ def judge(
     heirs = [tag for tag in heirs if tag.tag_id not in moved]
     judged = judge_images(connection, repository, [*tags, *heirs], judging, now)
     in_force = InForce(connection, repository, judging.policies, now)
-    unknown = mark_over(connection, repository, tags, judging, in_force)
+    unknown: set[int] = set()
+    # Where nothing is limited there is no mark, or a sweep takes it away.
+    if tags and mark_of(judging, repository.registry, repository.name):
+        unknown = mark_over(connection, repository, tags, judging, in_force)
     episodes.judge(judged.images)
     episodes.end_orphans()
     episodes.tell()

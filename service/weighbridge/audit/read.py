@@ -6,8 +6,7 @@ stranger served wrong is refused as a whole; what is merely missing is named and
 rest kept.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
@@ -159,18 +158,25 @@ class Reader:
         Nobody has said how long it is: it is asked for once more where it is one of
         the few that are longer than usual.
         """
-        transfer = self._in_flight.transfer(_USUAL_CHARGE)
-        async with transfer.kept():
-            try:
-                usual = limits.USUAL_DOCUMENT_BYTES
-                return transfer, await self._manifest(repository, reference, usual)
-            except DocumentError as exc:
-                if exc.code != "too_large":
-                    raise
-        transfer.end()
-        transfer = self._in_flight.transfer(limits.MANIFEST_BODY_BYTES)
-        async with transfer.kept():
-            return transfer, await self._manifest(repository, reference)
+        usual = limits.USUAL_DOCUMENT_BYTES
+        try:
+            return await self._top(repository, reference, usual, _USUAL_CHARGE)
+        except DocumentError as exc:
+            if exc.code != "too_large":
+                raise
+        most = limits.MANIFEST_BODY_BYTES
+        return await self._top(repository, reference, most, most)
+
+    async def _top(
+        self, repository: str, reference: str, limit_bytes: int, charge: int
+    ) -> tuple[Transfer, ManifestAnswer]:
+        transfer = self._in_flight.transfer(charge)
+        await transfer.begin()
+        try:
+            return transfer, await self._manifest(repository, reference, limit_bytes)
+        except BaseException:
+            transfer.end()
+            raise
 
     async def knows(self, digest: Digest) -> bool:
         """Whether the store has this manifest's facts."""
@@ -230,8 +236,7 @@ class Reader:
         """A manifest joined with its config; a config that cannot be used leaves
         the sizes good and the history empty, with the reason as a problem."""
         try:
-            async with self._config_of(repository, manifest) as config:
-                return build_image(manifest, config, hint)
+            return (await self._with_config(repository, manifest, hint))[0]
         except DocumentError as exc:
             return build_image(manifest, None, hint, (_config_problem(exc),))
         except NotFound:
@@ -244,10 +249,7 @@ class Reader:
         """The image of what is called an artifact; None where its config is there and
         no image's, or where there is none: nobody can pull it then."""
         try:
-            async with self._config_of(repository, manifest) as config:
-                image = build_image(manifest, config, hint)
-                is_image = config_makes_image(config)
-            del config
+            image, is_image = await self._with_config(repository, manifest, hint)
             if is_image is None:
                 is_image = await self._is_archive(repository, manifest.layers[0])
             return image if is_image else None
@@ -272,17 +274,19 @@ class Reader:
         head = answer.content
         return head is None or (head != b"" and not is_text(head))
 
-    @asynccontextmanager
-    async def _config_of(
-        self, repository: str, manifest: Manifest
-    ) -> AsyncIterator[ImageConfig]:
-        """Its config, charged within the block; its layers while that is waited for."""
+    async def _with_config(
+        self, repository: str, manifest: Manifest, hint: Platform | None
+    ) -> tuple[Image, bool | None]:
+        """The image by its config, and whether that makes it one. The layers are
+        charged while the config is waited for."""
         layers = layers_bytes(manifest.layers)
+        length = manifest.config.content_bytes
         self._in_flight.hold(layers)
         try:
-            length = manifest.config.content_bytes
             async with self._in_flight.transfer(length, is_of_begun=True):
-                yield await self._config(repository, manifest)
+                config = await self._config(repository, manifest)
+                makes_image = config_makes_image(config)
+                return build_image(manifest, config, hint), makes_image
         finally:
             self._in_flight.release(layers)
 

@@ -123,9 +123,10 @@ def _ceiling(channel: "ChannelSettings") -> Reach:
 def _transport(channel: "ChannelSettings") -> Transport:
     """Nothing is kept open between two messages: on a connection that the receiver
     has closed meanwhile, the transport would send a message twice."""
-    return Transport(
-        connections=CONNECTIONS, tls=client_tls(_ca_file(channel)), keepalive_s=0.0
-    )
+    # The system's certificates are read by the first connection that needs them.
+    ca_file = _ca_file(channel)
+    tls = None if ca_file is None else client_tls(ca_file)
+    return Transport(connections=CONNECTIONS, tls=tls, keepalive_s=0.0)
 
 
 def _ca_file(channel: "ChannelSettings") -> str | None:

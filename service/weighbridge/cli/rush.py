@@ -13,7 +13,7 @@ from typing import ClassVar, Final
 from prometheus_client import Counter
 
 from weighbridge.cli.head_deadline import HeadDeadline
-from weighbridge.cli.strict_http import head_fault
+from weighbridge.cli.strict_http import has_plain_lines
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import SECURITY_HEADERS
 from weighbridge.web.webhooks.room import RETRY_AFTER_S, overloaded
@@ -138,9 +138,7 @@ def is_whole(data: bytes) -> bool:
     lengths = _LENGTH.findall(lines)
     if not end or len(lengths) != 1 or _LONGER.search(lines):
         return False
-    if head_fault(data) is not None:
-        return False
-    return int(lengths[0]) == len(body)
+    return has_plain_lines(lines) and int(lengths[0]) == len(body)
 
 
 def is_last(data: bytes) -> bool:

@@ -11,10 +11,6 @@ from typing import Final
 
 import h11
 
-_END: Final = re.compile(rb"\n\r?\n")
-"""Where h11 sees the end of a head."""
-_BARE: Final = re.compile(rb"(?<!\r)\n|\r(?!\n)")
-_FOLDED: Final = re.compile(rb"\n[ \t]")
 _LENGTH: Final = re.compile(rb"\ncontent-length[ \t]*:", re.IGNORECASE)
 _CODING: Final = re.compile(rb"\ntransfer-encoding[ \t]*:", re.IGNORECASE)
 _OLD: Final = re.compile(rb"[^\n]* HTTP/1\.0\r\n")
@@ -25,20 +21,37 @@ _LINES: Final = b"\r\n\r\n"
 def head_fault(data: bytes) -> str | None:
     """What is ambiguous in the head that these bytes begin with; None for nothing, or
     for a head that is not whole yet."""
-    end = _END.search(data)
+    end = _end_of(data)
     if end is None:
         return None
-    head = data[: end.end()]
-    if _BARE.search(head):
-        return "a line of the head does not end in CRLF"
-    if _FOLDED.search(head):
-        return "a field goes on in the next line"
-    if not _CODING.search(head):
+    head = data[:end]
+    if not has_plain_lines(head):
+        return "a line does not end in CRLF, or a field goes on in the next one"
+    if b"transfer-encoding" not in head.lower() or not _CODING.search(head):
         return None
     if _LENGTH.search(head):
         return "both Content-Length and Transfer-Encoding"
     # RFC 9112 6.1: its framing is faulty.
     return "Transfer-Encoding in HTTP/1.0" if _OLD.match(head) else None
+
+
+def has_plain_lines(head: bytes) -> bool:
+    """Whether each line ends in CRLF, and none belongs to the field before it."""
+    # Counted, not matched: this is done for every request.
+    if not head.count(b"\r\n") == head.count(b"\n") == head.count(b"\r"):
+        return False
+    return b"\n " not in head and b"\n\t" not in head
+
+
+def _end_of(data: bytes) -> int | None:
+    """Where h11 sees the end of a head: behind the first empty line, which may end in
+    LF alone."""
+    ends = [
+        place + len(line)
+        for line in (b"\n\r\n", b"\n\n")
+        if (place := data.find(line)) >= 0
+    ]
+    return min(ends, default=None)
 
 
 class StrictConnection(h11.Connection):
@@ -63,7 +76,8 @@ class StrictConnection(h11.Connection):
                 raise h11.RemoteProtocolError(fault)
         event = super().next_event()
         if isinstance(event, h11.Request):
-            names = {name.lower() for name, _ in event.headers}
+            # h11 gives names in lower case.
+            names = (name for name, _ in event.headers)
             self._is_chunked = b"transfer-encoding" in names
         elif isinstance(event, h11.EndOfMessage) and self._is_chunked:
             self._check_end(event)

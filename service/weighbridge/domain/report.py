@@ -61,6 +61,8 @@ class RegistryReport:
     deduplicated_bytes: its distinct blobs, each once a storage scope
     shared_bytes:       of those, what two repositories or more refer to
     exclusive_bytes:    the rest: the sum of its repositories' exclusive bytes
+    repeated_bytes:     of its shared bytes, what an earlier entry of the same address
+                        holds as well: left out where registries are summed up
     requests, bytes_read: all that was ever asked of it: listings, passes, measuring
     rate_limit:         the limit on requests that it told last, None: it has told none
     rate_limit_remaining, rate_limit_window_s: of it, None where that was not told
@@ -91,6 +93,7 @@ class RegistryReport:
     deduplicated_bytes: int | None
     shared_bytes: int | None
     exclusive_bytes: int | None
+    repeated_bytes: int
     requests: int
     bytes_read: int
     rate_limit: int | None
@@ -128,7 +131,8 @@ class RepositoryReport:
     tags_failed:   tags whose last look failed (their old data stays)
     over_tags:     tags that stand over a limit of theirs, newest or not
     gone_at:       since when the registry is known not to have it any more
-    storage_scope: the set inside which the registry keeps a blob once: `hub`, or
+    storage_scope: the set inside which the registry keeps a blob once: `hub` (its
+                   address, where several entries name it), or
                    `hub/acme` where each project has its own blobs
     deduplicated_bytes: its distinct blobs, each once
     exclusive_bytes:    of those, what nothing else in the storage scope refers to:

@@ -1,7 +1,7 @@
 """The read model's row of one repository: made from its tags and live images."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -22,6 +22,7 @@ from weighbridge.store.models import (
     tags,
 )
 from weighbridge.store.newest_image import find_newest_image, is_by_platform
+from weighbridge.store.over_tags import count_over_tags
 from weighbridge.store.types import bounded
 
 _TAGS: Final = select(
@@ -106,7 +107,9 @@ def summarize(
 ) -> Summary:
     """Make a repository's row anew, without writing it."""
     referenced = bounded(count_referenced(connection, repository_id))
-    return _made(connection, repository_id, now, platforms, referenced)
+    made = _made(connection, repository_id, now, platforms, referenced)
+    over = {"over_tags": count_over_tags(connection, repository_id)}
+    return replace(made, values={**made.values, **over})
 
 
 def refresh_if_stale(

@@ -164,7 +164,7 @@ async def test_an_alertmanager_is_told_all_that_is_open_and_what_has_just_ended(
     one = outbox.opened("acme/a", now=now(), team="shop")
     outbox.opened("acme/b", now=now(), team="pay")
     outbox.opened("acme/c", now=now(), team="shop", is_silent=True)
-    outbox.opened("acme/d", now=now() - timedelta(hours=25), team="shop")
+    old = outbox.opened("acme/d", now=now() - timedelta(hours=25), team="shop")
     outbox.opened("acme/waived", now=now(), team="shop")
     outbox.waived("acme/waived", now())
 
@@ -181,7 +181,7 @@ async def test_an_alertmanager_is_told_all_that_is_open_and_what_has_just_ended(
 
     # In between what is new, and all of it after a minute.
     assert resender.told == [
-        [(one, "opened")],
+        [(old, "opened"), (one, "opened")],
         [(two, "opened")],
         [(one, "resolved")],
     ]

@@ -12,8 +12,11 @@ from support.policies import a_policy
 from weighbridge.domain.platform import DEFAULT, Platform
 from weighbridge.domain.policy import Match
 from weighbridge.domain.violation import ViolationReport
+from weighbridge.store.checking.verify import verify
+from weighbridge.store.models import repository_summaries
 from weighbridge.store.over_tags import count_over_tags
 from weighbridge.store.reports import ViolationQuery, find_repository, violation_page
+from weighbridge.store.summaries import refresh_summary
 
 pytestmark = pytest.mark.slow
 
@@ -158,3 +161,20 @@ def test_more_tags_than_a_page_are_swept(court: Court) -> None:
         assert report is not None
         assert report.over_tags == 1_100
         assert count_over_tags(connection, court.ids["acme/app"]) == 1_100
+
+
+def test_a_count_that_is_wrong_is_found_and_put_right(court: Court) -> None:
+    court.look({"0": weighing(100)})
+    court.look({"1": weighing(501)})
+    with court.database.write() as connection:
+        connection.execute(repository_summaries.update().values(over_tags=7))
+
+    found = list(
+        verify(court.database, {"hub": (DEFAULT,)}, court.now, lambda *_: None)
+    )
+    with court.database.write() as connection:
+        number = court.ids["acme/app"]
+        refresh_summary(connection, number, court.now, (DEFAULT,))
+
+    assert [(d.what, d.stored, d.recounted) for d in found] == [("over_tags", 7, 1)]
+    assert court.over() == {"1": COMPRESSED}

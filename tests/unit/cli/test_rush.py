@@ -273,6 +273,8 @@ async def test_who_only_begins_takes_nobodys_room(service: Service) -> None:
         (WEBHOOK.replace(b"13\r\n", b"13\r\nTransfer-Encoding: chunked\r\n"), False),
         (WEBHOOK.replace(b"13\r\n", b"13\r\nExpect: 100-continue\r\n"), False),
         (WEBHOOK.replace(b"13\r\n", b"-13\r\n"), False),
+        (WEBHOOK.replace(b"Host: x\r\n", b"Host: x\nA: b\r\n"), False),
+        (WEBHOOK.replace(b"Host: x\r\n", b"Host: x\r\n y\r\n"), False),
         (b"POST /webhooks/", False),
     ],
 )

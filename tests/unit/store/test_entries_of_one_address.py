@@ -20,6 +20,7 @@ from weighbridge.store.registries import mark_unconfigured, put_registry
 from weighbridge.store.reports import find_repository, registry_reports
 from weighbridge.store.repositories import put_repositories
 from weighbridge.store.session import Database
+from weighbridge.web.views.storage import registry_storage
 
 pytestmark = pytest.mark.slow
 
@@ -82,6 +83,38 @@ def test_what_two_entries_of_one_address_hold_is_exclusive_to_none(
     assert shop.shared_bytes == SHARED
     assert registries["shop"].shared_bytes == registries["team"].shared_bytes == SHARED
     assert is_sound(database)
+
+
+def test_the_scope_of_several_entries_is_called_by_their_address(
+    database: Database,
+) -> None:
+    an_entry_world(database, "shop", "shop/app").look({"1": ONE})
+    alone = report(database, "shop", "shop/app").storage_scope
+    an_entry_world(database, "team", "team/app").look({"1": TWO})
+
+    together = report(database, "shop", "shop/app").storage_scope
+
+    assert (alone, together) == ("shop", "https://hub.example:443")
+
+
+def test_entries_together_count_what_they_share_once(database: Database) -> None:
+    an_entry_world(database, "shop", "shop/app").look({"1": ONE})
+    an_entry_world(database, "team", "team/app").look({"1": TWO})
+    an_entry_world(database, "else", "a/b", "https://else.example").look({"1": TWO})
+
+    known = list(reports(database).values())
+    entries = registry_storage([r for r in known if r.name != "else"])
+
+    assert {r.name: r.repeated_bytes for r in known} == {
+        "else": 0,
+        "shop": 0,
+        "team": SHARED,
+    }
+    assert entries is not None
+    assert entries.shared_bytes == SHARED
+    assert entries.exclusive_bytes == sum(
+        r.exclusive_bytes or 0 for r in known if r.name != "else"
+    )
 
 
 def test_another_address_shares_nothing(database: Database) -> None:

@@ -105,6 +105,34 @@ def test_an_index_shows_its_headline_image_unless_all_are_asked_for(
     assert platforms_shown(everything) == [AMD, ARM, S390]
 
 
+def test_a_second_image_of_one_platform_is_shown(world: World) -> None:
+    second = an_image([a_layer("second", 999)])
+    world.keep(ONE, second)
+    world.look({"latest": an_index_of(ONE, second)})
+
+    found = must_weigh(world, "latest", all_platforms=True)
+
+    assert [image.digest for image in found.images] == [ONE.digest]
+    assert [(other.role, other.digest) for other in found.others] == [
+        ("image", second.digest)
+    ]
+    assert short(ONE.digest) in found.warnings[0]
+
+
+def test_the_platform_is_what_the_index_says(world: World) -> None:
+    entry = Child(
+        Descriptor(OCI_MANIFEST, TWO.digest, TWO.manifest.manifest_bytes, platform=AMD),
+        "image",
+    )
+    world.keep(TWO)
+    world.look({"latest": an_index_of(others=[entry])})
+
+    found = must_weigh(world)
+
+    assert platforms_shown(found) == [AMD]
+    assert "its config says linux/arm64" in found.warnings[0]
+
+
 def test_one_platform_may_be_asked_for(world: World) -> None:
     world.keep(ONE, TWO)
     world.look({"latest": an_index_of(ONE, TWO)})

@@ -4,18 +4,21 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final, TypeAlias, get_args
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, exists, func, select
 
 from weighbridge.domain.report import (
     RegistryFreshness,
     RegistryReport,
     RepositoryState,
 )
+from weighbridge.store.ledger.facts import STORED_BYTES
 from weighbridge.store.ledger.sums import exact_sum, sum_of
 from weighbridge.store.models import (
+    blobs,
     registries,
     repositories,
     repository_summaries,
+    scope_blobs,
     storage_scopes,
 )
 from weighbridge.store.reports.violations import violations_version
@@ -56,6 +59,35 @@ _SCOPES: Final = select(
     *exact_sum(storage_scopes.c.deduplicated_bytes, "deduplicated"),
     *exact_sum(storage_scopes.c.shared_bytes, "shared"),
 ).group_by(storage_scopes.c.registry_id)
+_other_part = storage_scopes.alias("other_part")
+_other_entry = registries.alias("other_entry")
+_other_blob = scope_blobs.alias("other_blob")
+# Nothing, at the cost of a look, where each address has one entry.
+_REPEATED: Final = (
+    select(registries.c.id, *exact_sum(STORED_BYTES, "repeated"))
+    .join(storage_scopes, storage_scopes.c.registry_id == registries.c.id)
+    .join(scope_blobs, scope_blobs.c.scope_id == storage_scopes.c.id)
+    .join(blobs, blobs.c.id == scope_blobs.c.blob_id)
+    .where(
+        registries.c.address.in_(
+            select(_other_entry.c.address)
+            .group_by(_other_entry.c.address)
+            .having(func.count() > 1)
+        ),
+        scope_blobs.c.sole_repository_id.is_(None),
+        exists()
+        .where(
+            _other_blob.c.blob_id == scope_blobs.c.blob_id,
+            _other_blob.c.scope_id == _other_part.c.id,
+            _other_part.c.name == storage_scopes.c.name,
+            _other_part.c.id < storage_scopes.c.id,
+            _other_entry.c.id == _other_part.c.registry_id,
+            _other_entry.c.address == registries.c.address,
+        )
+        .correlate(scope_blobs, storage_scopes, registries),
+    )
+    .group_by(registries.c.id)
+)
 _ROWS: Final = select(registries).order_by(registries.c.name)
 # Without the read model, a quarter of what the sums take.
 _LAST_SUCCESS: Final = (
@@ -76,8 +108,11 @@ def registry_reports(connection: Connection) -> list[RegistryReport]:
     for row in connection.execute(_SUMS):
         sums.setdefault(row.registry_id, []).append(row)
     scopes = {row.registry_id: row for row in connection.execute(_SCOPES)}
+    repeated = {
+        row.id: sum_of(row, "repeated") for row in connection.execute(_REPEATED)
+    }
     return [
-        _report(row, sums.get(row.id, []), scopes.get(row.id))
+        _report(row, sums.get(row.id, []), scopes.get(row.id), repeated.get(row.id, 0))
         for row in connection.execute(_ROWS)
     ]
 
@@ -100,7 +135,9 @@ def registry_names(connection: Connection) -> list[str]:
     )
 
 
-def _report(row: SQLRow, sums: list[SQLRow], scope: SQLRow | None) -> RegistryReport:
+def _report(
+    row: SQLRow, sums: list[SQLRow], scope: SQLRow | None, repeated_bytes: int
+) -> RegistryReport:
     is_known = scope is not None and any(part.summed_up for part in sums)
     repositories_ = _total(sums, "repositories")
     return RegistryReport(
@@ -132,6 +169,7 @@ def _report(row: SQLRow, sums: list[SQLRow], scope: SQLRow | None) -> RegistryRe
         else None,
         shared_bytes=sum_of(scope, "shared") if scope and is_known else None,
         exclusive_bytes=_sum(sums, "exclusive") if is_known else None,
+        repeated_bytes=repeated_bytes,
         requests=row.requests,
         bytes_read=row.bytes_read,
         rate_limit=row.rate_limit,

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, and_, case, exists, func, select
 
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.measure import CompressedConfidence, Confidence
@@ -74,12 +74,25 @@ class _Row(NamedTuple):
     largest_compressed_bytes: int | None
     referenced_bytes: int | None
     weighed_bytes: int | None
+    kept: str
     scope: str
     deduplicated_bytes: int
     exclusive_bytes: int
     over_tags: int
 
 
+_others = registries.alias("others")
+_theirs = repositories.alias("theirs")
+# Several entries of one address hold something: no name of theirs is that of the scope.
+_HAS_OTHERS: Final = (
+    exists()
+    .where(
+        _others.c.address == registries.c.address,
+        _others.c.id != registries.c.id,
+        _theirs.c.registry_id == _others.c.id,
+    )
+    .correlate(registries)
+)
 _ROWS: Final = Rows(
     select(
         _repository.id,
@@ -111,6 +124,9 @@ _ROWS: Final = Rows(
         _summary.largest_compressed_bytes,
         _summary.referenced_bytes,
         _summary.weighed_bytes,
+        case((_HAS_OTHERS, registries.c.address), else_=registries.c.name).label(
+            "kept"
+        ),
         storage_scopes.c.name.label("scope"),
         _summary.deduplicated_bytes,
         _summary.exclusive_bytes,
@@ -230,7 +246,7 @@ def _report(row: _Row) -> RepositoryReport:
         largest_compressed_bytes=row.largest_compressed_bytes,
         referenced_bytes=row.referenced_bytes,
         weighed_bytes=row.weighed_bytes,
-        storage_scope=f"{row.registry}/{row.scope}" if row.scope else row.registry,
+        storage_scope=f"{row.kept}/{row.scope}" if row.scope else row.kept,
         deduplicated_bytes=deduplicated if is_summed_up else None,
         shared_bytes=deduplicated - exclusive if is_summed_up else None,
         exclusive_bytes=exclusive if is_summed_up else None,
