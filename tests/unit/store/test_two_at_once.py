@@ -18,6 +18,7 @@ from weighbridge.errors import StoreError
 from weighbridge.store.checking.verify import verify
 from weighbridge.store.images import keep_documents
 from weighbridge.store.late_configs import keep_configs
+from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.models import blobs
 from weighbridge.store.session import Database
 from weighbridge.store.summaries import refresh_if_stale
