@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from weighbridge.domain.channel_report import ChannelReport
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import HistoryAlignment, Role
-from weighbridge.domain.measure import Confidence
+from weighbridge.domain.measure import CompressedConfidence, Confidence
 from weighbridge.domain.report import (
     PassReport,
     RegistryReport,
@@ -75,11 +75,19 @@ class Uncompressed:
 
 @dataclass(frozen=True, slots=True)
 class ImageLayer(Uncompressed):
-    """One layer. A foreign one lies outside the registry and counts in a pull."""
+    """One layer. A foreign one lies outside the registry and counts in a pull.
+
+    `compressed_bytes` is the registry's word where `compressed_confidence` is `known` or
+    `disputed`, `claimed_bytes` what the manifest says; `claim_reason` says why there is
+    no word.
+    """
 
     digest: Digest
     media_type: str
     compressed_bytes: int
+    compressed_confidence: CompressedConfidence
+    claimed_bytes: int
+    claim_reason: str | None
     foreign: bool
 
 
@@ -115,6 +123,8 @@ class Image(Uncompressed):
     config_digest: Digest
     created_at: datetime | None
     compressed_bytes: int
+    compressed_confidence: CompressedConfidence
+    claimed_bytes: int
     layers: list[ImageLayer]
     lines: list[ImageLine]
     history_alignment: HistoryAlignment
