@@ -63,7 +63,7 @@ class Episodes:
         self._repository = repository
         self._judging = judging
         self._now = now
-        self._causes = Causes(connection, repository.id, now)
+        self._causes = Causes(connection, repository.id, repository.scope_id, now)
         self._in_force = InForce(connection, repository, judging.policies, now)
         found = find_open(connection, repository.id)
         self._open = {violation.key: violation for violation in found}

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final, Generic, Literal, TypeAlias, TypeVar
 
 from weighbridge.domain.digest import Digest
-from weighbridge.domain.measure import Confidence
+from weighbridge.domain.measure import CompressedConfidence, Confidence
 from weighbridge.domain.policy import LimitKey
 
 Row = TypeVar("Row")
@@ -163,6 +163,7 @@ class RepositoryReport:
     newest_by: NewestBy | None
     newest_at: datetime | None
     newest_compressed_bytes: int | None
+    newest_compressed_confidence: CompressedConfidence | None
     newest_uncompressed_bytes: int | None
     newest_uncompressed_confidence: Confidence | None
     newest_layers: int | None
@@ -204,6 +205,7 @@ class TagReport:
     platform: str | None
     platforms: int
     compressed_bytes: int | None
+    compressed_confidence: CompressedConfidence | None
     uncompressed_bytes: int | None
     uncompressed_confidence: Confidence | None
     layers: int | None

@@ -29,6 +29,7 @@ from weighbridge.store.crawls import begin_crawl, end_crawl, renew_crawl
 from weighbridge.store.dialect import among_ids, listed
 from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.models import (
+    OF_SCOPE,
     blob_changes,
     jobs,
     pass_chunks,
@@ -252,7 +253,7 @@ def _is_there(connection: Connection, repository_id: int) -> bool:
 def _drop_scope_if_empty(connection: Connection, scope_id: int) -> None:
     """A scope goes with its last repository; what waits for the settler keeps it."""
     scope = storage_scopes.c.id
-    connection.execute(
+    removed = connection.execute(
         delete(storage_scopes).where(
             scope == scope_id,
             ~or_(
@@ -262,6 +263,9 @@ def _drop_scope_if_empty(connection: Connection, scope_id: int) -> None:
             ),
         )
     )
+    if removed.rowcount:
+        for table in OF_SCOPE:
+            connection.execute(delete(table).where(table.c.scope_id == scope_id))
 
 
 def _forget_registry(connection: Connection, known: Known) -> None:
@@ -281,7 +285,7 @@ def _forget_registry(connection: Connection, known: Known) -> None:
     ).scalar():
         raise _busy(known.registry)
     scopes = select(storage_scopes.c.id).where(of_registry)
-    for table in (blob_changes, scope_blobs):
+    for table in (blob_changes, scope_blobs, *OF_SCOPE):
         connection.execute(delete(table).where(table.c.scope_id.in_(scopes)))
     connection.execute(delete(storage_scopes).where(of_registry))
     # All jobs that have an argument are about the registry of that name.

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, func, or_, select
 from weighbridge.domain.message import NotificationEvent
 from weighbridge.domain.policy import LimitKey, Severity
 from weighbridge.store.dialect import among_ids, listed, settles_at_once
+from weighbridge.store.models import repositories
 from weighbridge.store.outbox import REVOCABLE
 from weighbridge.store.push_tables import notifications, violations
 from weighbridge.store.violations import ViolationKey
@@ -70,6 +71,9 @@ _SHARING: Final = (
     select(
         _table.id,
         _table.repository_id,
+        select(repositories.c.scope_id)
+        .where(repositories.c.id == _table.repository_id)
+        .scalar_subquery(),
         _table.before_image_id,
         _table.image_id,
         _table.limit_key,
@@ -155,6 +159,7 @@ class Sharing(NamedTuple):
 
     id: int
     repository_id: int
+    scope_id: int
     before_image_id: int | None
     image_id: int | None
     limit_key: LimitKey

@@ -281,6 +281,7 @@ def _add_api(app: FastAPI, api: API, description: Description) -> None:
     _get(app, "/api/v1/passes/{pass_id}", api.one_pass, tag="api")
     _get(app, "/api/v1/search", api.search, tag="api")
     _get(app, "/api/v1/violations", api.violations, tag="api")
+    _get(app, "/api/v1/disputes", api.disputes, tag="api")
 
 
 def _add_pages(app: FastAPI, pages: Pages, twins: Twins) -> None:

@@ -11,7 +11,7 @@ from weighbridge.domain.report import (
     RegistryReport,
     RepositoryState,
 )
-from weighbridge.store.ledger.facts import STORED_BYTES
+from weighbridge.store.ledger.facts import STORED_BYTES, sized
 from weighbridge.store.ledger.sums import exact_sum, sum_of
 from weighbridge.store.models import (
     blobs,
@@ -66,9 +66,16 @@ _other_blob = scope_blobs.alias("other_blob")
 # Nothing, at the cost of a look, where each address has one entry.
 _REPEATED: Final = (
     select(registries.c.id, *exact_sum(STORED_BYTES, "repeated"))
-    .join(storage_scopes, storage_scopes.c.registry_id == registries.c.id)
-    .join(scope_blobs, scope_blobs.c.scope_id == storage_scopes.c.id)
-    .join(blobs, blobs.c.id == scope_blobs.c.blob_id)
+    .select_from(
+        sized(
+            registries.join(
+                storage_scopes, storage_scopes.c.registry_id == registries.c.id
+            )
+            .join(scope_blobs, scope_blobs.c.scope_id == storage_scopes.c.id)
+            .join(blobs, blobs.c.id == scope_blobs.c.blob_id),
+            storage_scopes.c.id,
+        )
+    )
     .where(
         registries.c.address.in_(
             select(_other_entry.c.address)
