@@ -9,7 +9,6 @@ from weighbridge.cli.commands import Count
 from weighbridge.cli.options import Options, common_options
 from weighbridge.cli.screen import Screen
 from weighbridge.cli.streams import emit
-from weighbridge.errors import UsageError
 
 if TYPE_CHECKING:  # Loaded only when something is read.
     from weighbridge.config import Settings
@@ -65,10 +64,9 @@ def command(
     screen = options.screen()
     if disputed:
         if team is not None or severity is not None or is_all or all_tags:
-            raise UsageError(
+            raise click.UsageError(
                 "--disputed takes none of --team, --severity, --all and --all-tags: "
-                "a size that is contradicted is of no policy",
-                code="invalid_option",
+                "a size that is contradicted is of no policy"
             )
         return _disputed(settings, options, screen, registry, limit)
 

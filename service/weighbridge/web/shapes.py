@@ -77,9 +77,9 @@ class Uncompressed:
 class ImageLayer(Uncompressed):
     """One layer. A foreign one lies outside the registry and counts in a pull.
 
-    `compressed_bytes` is the registry's word where `compressed_confidence` is `known` or
-    `disputed`, `claimed_bytes` what the manifest says; `claim_reason` says why there is
-    no word.
+    `compressed_bytes` is the registry's word where `compressed_confidence` is `known`
+    or `disputed`, `claimed_bytes` what the manifest says; `claim_reason` says why there
+    is no word.
     """
 
     digest: Digest
