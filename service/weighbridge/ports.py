@@ -100,6 +100,9 @@ class Registry(Protocol):
         """The digest that a tag has now, by HEAD; None where the registry does
         not say it (ask by GET then)."""
 
+    def note_false_head(self) -> None:
+        """Count that `head_manifest` named another digest than `get_manifest`."""
+
     async def get_manifest(
         self,
         repository: str,

@@ -38,6 +38,7 @@ class FakeRegistry:
     claims: dict[str, Digest | None] = field(default_factory=dict)
     invalid_tags: int = 0
     asked: Counter[tuple[str, str]] = field(default_factory=Counter)
+    false_heads: int = 0
 
     def put(self, repository: str, tag: str, image: ServedImage | Served) -> Digest:
         """Let a tag name an image, an index or an artifact."""
@@ -83,6 +84,9 @@ class FakeRegistry:
         if reference in self.claims:
             return self.claims[reference]
         return self._resolve(repository, reference)
+
+    def note_false_head(self) -> None:
+        self.false_heads += 1
 
     async def get_manifest(
         self, repository: str, reference: str, limit_bytes: int = MANIFEST_BODY_BYTES

@@ -59,6 +59,7 @@ def a_registry_report(name: str = "hub") -> RegistryReport:
             "error": 0,
         },
         removals_held=0,
+        repositories_held=0,
         tags=412,
         images=230,
         tags_failed=0,

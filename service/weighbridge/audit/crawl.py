@@ -236,7 +236,7 @@ class Crawl:
         held = await bury_missing(
             self._writer,
             registry_id,
-            self._discovery.listed,
+            self._discovery.catalog,
             self._scope,
             self._context.judging,
             self._clock,

@@ -26,6 +26,7 @@ from weighbridge.store.open_violations import (
     find_ended,
     find_open,
     find_told,
+    is_end_sent,
 )
 from weighbridge.store.session import Connection
 from weighbridge.store.streams import newest_tags
@@ -285,7 +286,7 @@ class Episodes:
         return (
             before.notified_amount is not None
             and _is_heavier(offence, before.notified_amount)
-            and bool(find_told(self._connection, [before.id], "resolved"))
+            and is_end_sent(self._connection, before.id)
         )
 
     def _find_cause(

@@ -35,7 +35,7 @@ from weighbridge.store.push_looks import (
     end_look,
     find_known,
 )
-from weighbridge.store.push_queue import hold_back, take
+from weighbridge.store.push_queue import put_off, take
 from weighbridge.store.registries import RegistryEntry, put_registry
 from weighbridge.store.scopes import put_scopes
 from weighbridge.store.session import Connection
@@ -222,7 +222,7 @@ class PushLook:
 
     def _park(self, connection: Connection, until: datetime) -> None:
         waiting = take(connection, self._to, self._context.clock())
-        hold_back(connection, [push.id for push in waiting], until)
+        put_off(connection, [push.id for push in waiting], until, "poison")
 
     def _settle(
         self, connection: Connection, plan: PushPlan, told: Sequence[Told]

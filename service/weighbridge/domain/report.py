@@ -53,7 +53,10 @@ class RegistryReport:
     """One registry with sums over its repositories, those that are gone left out.
 
     storage_scope_kind: inside what it keeps a blob once
-    removals_held:      repositories whose vanishing waits for a second look
+    removals_held:      repositories of which more than half vanished at once, or that
+                        vanished together, and that wait for a second crawl
+    repositories_held:  of these, the ones that vanished themselves; of the others more
+                        than half of the tags did
     repository_states:  how many are in which state; every state but `gone` is there
     newest_compressed_bytes: the newest image of each, summed without sharing
     referenced_bytes:   what a naive sum over tags says
@@ -84,6 +87,7 @@ class RegistryReport:
     repositories_pending: int
     repository_states: Mapping[RepositoryState, int]
     removals_held: int
+    repositories_held: int
     tags: int
     images: int | None
     tags_failed: int

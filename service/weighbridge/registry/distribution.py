@@ -125,6 +125,9 @@ class DistributionRegistry:
             return Digest(claims[0])
         return None
 
+    def note_false_head(self) -> None:
+        self._client.counts.note_mismatch()
+
     async def get_manifest(
         self,
         repository: str,

@@ -108,6 +108,9 @@ class HubRegistry:
         """Costs no pull."""
         return await self._registry.head_manifest(full_name(repository), reference)
 
+    def note_false_head(self) -> None:
+        self._registry.note_false_head()
+
     async def get_manifest(
         self,
         repository: str,

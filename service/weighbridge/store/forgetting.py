@@ -43,7 +43,7 @@ from weighbridge.store.models import (
     tags,
 )
 from weighbridge.store.over_tags import forget_over_tags
-from weighbridge.store.removals import bury_tags, held_removals, hold_removals
+from weighbridge.store.removals import bury_tags, forget_held
 from weighbridge.store.session import Database
 from weighbridge.store.unjudged import forget_unjudged
 from weighbridge.store.violations import forget_violations
@@ -225,10 +225,7 @@ class _Forgetting:
             forget_violations(connection, taken.repository_id)
             for removal in _ROWS:
                 connection.execute(removal, parameters)
-            held = held_removals(connection, self.known.registry_id)
-            hold_removals(
-                connection, self.known.registry_id, held - {taken.repository_id}
-            )
+            forget_held(connection, self.known.registry_id, taken.repository_id)
             _drop_scope_if_empty(connection, taken.scope_id)
 
     def _bury(self, taken: Claim, after: str) -> str | None:

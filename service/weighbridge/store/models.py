@@ -65,6 +65,8 @@ registries = Table(
     # Repositories whose vanishing waits for a second look: a JSON list of their ids.
     Column("held", Text),
     Column("removals_held", Integer, nullable=False),
+    # When its HEAD was last found to name another digest than GET serves.
+    Column("false_head_at", Moment),
     # The crawl that is under way, or that was when its process ended.
     Column("crawl_started_at", Moment),
     Column("crawl_until", Moment),

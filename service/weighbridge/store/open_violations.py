@@ -110,6 +110,16 @@ _TOLD: Final = (
     )
 )
 
+_SENT: Final = (
+    select(notifications.c.id)
+    .where(
+        notifications.c.violation_id == bindparam("violation"),
+        notifications.c.event == "resolved",
+        notifications.c.message_key.is_not(None),
+    )
+    .limit(1)
+)
+
 
 @dataclass(frozen=True, slots=True)
 class OpenViolation:
@@ -183,6 +193,12 @@ def find_told(
         return set()
     parameters = {"ids": listed(sorted(ids)), "the_event": event}
     return set(connection.execute(_TOLD, parameters).scalars())
+
+
+def is_end_sent(connection: Connection, violation_id: int) -> bool:
+    """Whether a message that tells of its end is on its way, or was sent: one that
+    still waits is dropped where the episode has begun again."""
+    return connection.execute(_SENT, {"violation": violation_id}).first() is not None
 
 
 def lock_own(connection: Connection, repository_id: int, now: datetime) -> None:

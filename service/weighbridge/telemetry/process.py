@@ -152,7 +152,8 @@ class Telemetry(PushMetrics):
         )
         self.integrity_errors = self._counter(
             "weighbridge_integrity_errors_total",
-            "Contents that did not hash to the digest that they were asked by.",
+            "Contents that did not hash to the digest that they were asked by, and "
+            "HEADs that named another digest than GET.",
         )
         self.registry_insecure = self._gauge(
             "weighbridge_registry_insecure",
@@ -201,6 +202,12 @@ class Telemetry(PushMetrics):
             registry=self.registry,
         )
         self._add_configuration()
+        self.db_up = Gauge(
+            "weighbridge_db_up",
+            "1 if the database commits writes, 0 if none was committed within 5 s.",
+            registry=self.registry,
+        )
+        self.db_up.set(1)  # until whoever serves has found out
         self.scheduler_last_tick_timestamp = Gauge(
             "weighbridge_scheduler_last_tick_timestamp_seconds",
             "When the scheduler last searched for due work.",

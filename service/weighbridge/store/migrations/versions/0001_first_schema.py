@@ -78,6 +78,7 @@ def create_registries() -> None:
         optional("last_complete_discovery_at", sa.BigInteger()),
         optional("held", TEXT),
         required("removals_held", sa.Integer()),
+        sa.Column("false_head_at", sa.BigInteger()),
         optional("crawl_started_at", sa.BigInteger()),
         optional("crawl_until", sa.BigInteger()),
         optional("crawl_owner", TEXT),
