@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from weighbridge.domain.digest import Digest
 
 Source: TypeAlias = Literal["manifest", "bulk"]
 """Who claims: a manifest, or the listing of a registry's own API, which is a hint."""
+
+SOURCES: Final[tuple[Source, ...]] = ("manifest", "bulk")
 
 
 @dataclass(frozen=True, slots=True)

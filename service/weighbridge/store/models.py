@@ -24,6 +24,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from weighbridge.domain.dispute import SOURCES
 from weighbridge.domain.measure import COMPRESSED_CONFIDENCES, CONFIDENCES
 from weighbridge.store.metadata import Id, metadata
 from weighbridge.store.types import UTF8, DigestBytes, Enumeration, Moment
@@ -43,7 +44,6 @@ and config; `missing`: an index lists it and it could not be read (`facts_code` 
 why), or it was pruned; the others: its document was read, and its facts never change
 again."""
 KEPT_STATES: Final = FACTS_STATES[2:]
-DISPUTE_SOURCES: Final = ("manifest", "bulk")
 """Who claims what the registry contradicts: a manifest, or a bulk API's listing."""
 
 registries = Table(
@@ -316,7 +316,7 @@ disputes = Table(
     Column("manifest_id", BigInteger, nullable=False),  # whose claim it is
     # What it is about; of a bulk listing's size the image itself.
     Column("blob_id", BigInteger, nullable=False),
-    Column("source", Enumeration(DISPUTE_SOURCES), nullable=False),
+    Column("source", Enumeration(SOURCES), nullable=False),
     Column("claimed_bytes", BigInteger, nullable=False),
     Column("seen_at", Moment, nullable=False),
     UniqueConstraint("scope_id", "manifest_id", "blob_id", "source"),

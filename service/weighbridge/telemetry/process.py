@@ -11,6 +11,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
+from weighbridge.domain.dispute import SOURCES
 from weighbridge.telemetry.pushes import OF_CHANNEL, OF_VERDICT, VERDICTS, PushMetrics
 
 REQUEST_BUCKETS: Final = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -20,7 +21,6 @@ _OF_REQUEST: Final = ("registry", "operation", "code")
 _OF_FAILED_REQUEST: Final = ("registry", "operation", "reason")
 _OF_FAILED_CRAWL: Final = ("registry", "reason")
 _OF_CONFLICT: Final = ("registry", "source")
-_CONFLICTS: Final = ("manifest", "bulk")
 _FAILED_CRAWLS: Final = ("unauthorized", "unreachable", "error")
 """The states that a crawl which did not end well leaves a registry in."""
 
@@ -59,7 +59,7 @@ class Telemetry(PushMetrics):
             self.crawl_manifests_unchanged,
         ):
             counter.labels(name)
-        for source in _CONFLICTS:
+        for source in SOURCES:
             self.size_conflicts.labels(name, source)
         for verdict in VERDICTS:
             self.push_audits.labels(name, verdict)

@@ -101,6 +101,7 @@ def find_weighing(
             *_missing(graph, subject.target),
             *_of_platforms(graph, subject.target, wanted, stored),
             *doubts_of(_answered(one) for one in images),
+            *_unanswered(images),
         ),
     )
 
@@ -238,6 +239,17 @@ def _answered(stored: StoredImage) -> WeighedImage:
     image = weigh_image(stored.image, stored.measured)
     asked = (y for y in image.layers if y.claim_reason != "not_asked")
     return replace(image, layers=tuple(asked))
+
+
+def _unanswered(images: Sequence[StoredImage]) -> tuple[str, ...]:
+    """Of layers that the registry was not asked about, those that documents disagree
+    about."""
+    digests = dict.fromkeys(d for image in images for d in image.conflicts)
+    return tuple(
+        f"{short(digest)}: documents disagree about its size, and the registry has not "
+        "been asked yet; what this manifest says is shown"
+        for digest in digests
+    )
 
 
 def _not_found(
