@@ -50,6 +50,19 @@ class ManifestAnswer:
     claimed_digest: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class RangeAnswer:
+    """A part of a blob, and how long the whole blob is by the registry's word.
+
+    content:     the bytes that were asked for, as far as the blob reaches; None where
+                 the registry serves no parts of a blob
+    total_bytes: the total of Content-Range, or the Content-Length of a whole answer
+    """
+
+    content: bytes | None
+    total_bytes: int
+
+
 class Registry(Protocol):
     """One configured registry, read only.
 
@@ -87,6 +100,9 @@ class Registry(Protocol):
         """The digest that a tag has now, by HEAD; None where the registry does
         not say it (ask by GET then)."""
 
+    def note_false_head(self) -> None:
+        """Count that `head_manifest` named another digest than `get_manifest`."""
+
     async def get_manifest(
         self,
         repository: str,
@@ -106,11 +122,18 @@ class Registry(Protocol):
         Raises DocumentError(size_mismatch, digest_mismatch, too_large)."""
 
     async def get_range(
-        self, repository: str, digest: Digest, first: int, last: int, total_bytes: int
-    ) -> bytes:
-        """Exactly bytes first..last of a blob, nothing else is read.
+        self, repository: str, digest: Digest, first: int, last: int
+    ) -> RangeAnswer:
+        """Bytes first..last of a blob, as far as it reaches; nothing else is read.
+        Where that is all of it, the digest is checked.
 
-        Raises RegistryError(range_unsupported, bad_content_range, ...)."""
+        Raises RegistryError(range_unsupported, bad_content_range,
+        range_not_satisfiable) where the answer says not even the blob's length."""
+
+    async def blob_length(self, repository: str, digest: Digest) -> int | None:
+        """How long a blob is by the registry's word: one HEAD, and where that gives
+        no length (storage whose addresses are signed for GET alone), one byte by GET.
+        None where neither gives it. Raises NotFound."""
 
     async def aclose(self) -> None:
         """Close every connection."""

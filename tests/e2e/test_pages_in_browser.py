@@ -9,6 +9,7 @@ from typing import Literal
 
 import pytest
 
+from support.answering import keep_sizes
 from support.browser import Browser, a_browser
 from support.database import a_database
 from support.html import parse
@@ -31,9 +32,7 @@ from weighbridge.domain.measure import Uncompressed
 from weighbridge.domain.platform import Platform
 from weighbridge.domain.policy import Match
 from weighbridge.domain.policy_set import PolicySet
-from weighbridge.store.measures import keep_measures, sweep_images
 from weighbridge.store.summaries import refresh_summary
-from weighbridge.store.waiting import images_without_total
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.app import create_app
 from weighbridge.web.options import WebOptions
@@ -130,8 +129,7 @@ def fill(world: World) -> None:
         "estimate", 150_000_000, 120_000_000, 180_000_000, "multi_member"
     )
     with world.database.write() as connection:
-        keep_measures(connection, measures, world.now)
-        sweep_images(connection, images_without_total(connection, 0, 1_000_000))
+        keep_sizes(connection, world.scope_id, measures, world.now)
         refresh_summary(connection, world.repository_id, world.now, world.platforms)
 
 

@@ -67,13 +67,32 @@ class _Facts:
             for part in whole
         }
         self.state = mapped("SELECT id, facts_state FROM blobs")
-        self.size = {
-            blob: 0 if foreign else compressed or 0
-            for blob, foreign, compressed in all_of(
-                "SELECT id, is_foreign, compressed_bytes FROM blobs"
+        self.claims = {
+            blob: 0 if foreign or conflict else compressed or 0
+            for blob, foreign, conflict, compressed in all_of(
+                "SELECT id, is_foreign, has_conflict, compressed_bytes FROM blobs"
             )
         }
-        self.weighs = mapped("SELECT id, compressed_bytes FROM images")
+        self.read = mapped(
+            "SELECT id, read_bytes FROM blobs WHERE read_bytes IS NOT NULL"
+        )
+        self.words = {
+            (scope, blob): known
+            for scope, blob, known in all_of(
+                "SELECT scope_id, blob_id, CASE WHEN claim_reason IN"
+                " ('not_found', 'foreign') THEN 0 ELSE registry_bytes END"
+                " FROM blob_sizes"
+            )
+            if known is not None
+        }
+        self.claimed_weights = mapped("SELECT id, compressed_bytes FROM images")
+        self.weights = {
+            (scope, image): known
+            for scope, image, known in all_of(
+                "SELECT scope_id, manifest_id, compressed_bytes FROM manifest_sizes"
+            )
+            if known is not None
+        }
         self.children = defaultdict(set)
         for index, child in all_of("SELECT index_id, child_id FROM index_members"):
             # What was pruned has its members still, for history.
@@ -124,14 +143,18 @@ class _Facts:
                 sole = next(iter(by)) if len(by) == 1 else None
                 rows["scope_blobs"].add((scope, blob, sole))
                 shared += [blob] if len(by) > 1 else []
-            weighed = [self.weighs[b] for b in held if self.state[b] == _IMAGE]
+            weighed = [
+                self.weights.get((scope, b), self.claimed_weights[b])
+                for b in held
+                if self.state[b] == _IMAGE
+            ]
             rows["storage_scopes"].add(
                 (
                     scope,
                     len(weighed),
                     _fit(sum(weighed)),
-                    self._bytes(held),
-                    self._bytes(shared),
+                    self._bytes(scope, held),
+                    self._bytes(scope, shared),
                 )
             )
         for repository, scope in self.scopes.items():
@@ -149,8 +172,8 @@ class _Facts:
                     repository,
                     self.tag_counts[repository],
                     images[repository],
-                    self._bytes(blobs),
-                    self._bytes(sole_blobs),
+                    self._bytes(scope, blobs),
+                    self._bytes(scope, sole_blobs),
                 )
             )
         return rows
@@ -171,9 +194,16 @@ class _Facts:
             return {manifest} | self.parts[manifest]
         return {manifest} if state in (_INDEX, _UNWEIGHABLE) else set()
 
-    def _bytes(self, blobs: object) -> int:
+    def _bytes(self, scope: int, blobs: object) -> int:
         assert isinstance(blobs, (set, list, dict))
-        return _fit(sum(self.size[blob] for blob in blobs))
+        return _fit(sum(self._size(scope, blob) for blob in blobs))
+
+    def _size(self, scope: int, blob: int) -> int:
+        """What we counted ourselves; else the registry's word; else a claim that
+        nobody contradicts."""
+        if blob in self.read:
+            return self.read[blob]
+        return self.words.get((scope, blob), self.claims[blob])
 
 
 def _fit(total: int) -> int:

@@ -57,6 +57,7 @@ def a_check(
     *images: WeighedImage,
     against: Weighing | None = None,
     allow_unknown: bool = False,
+    allow_foreign: bool = False,
     policy: str = "services",
     limits: Mapping[str, float] | None = None,
     **more: float,
@@ -69,7 +70,13 @@ def a_check(
         "shop/api",
         "1.5.0",
     )
-    return checked(weighing, against, rules, allow_unknown=allow_unknown)
+    return checked(
+        weighing,
+        against,
+        rules,
+        allow_unknown=allow_unknown,
+        allow_foreign=allow_foreign,
+    )
 
 
 def before(*images: WeighedImage) -> Weighing:

@@ -7,6 +7,7 @@ from typing import Final
 
 from sqlalchemy import Row, func, select
 
+from support.answering import keep_sizes
 from support.images import a_layer, an_image
 from support.policies import a_policy
 from support.store_world import T0, a_result, an_entry
@@ -33,7 +34,6 @@ from weighbridge.store.claiming import claim
 from weighbridge.store.deliveries import claim_delivery
 from weighbridge.store.delivery_results import note_sent
 from weighbridge.store.images import keep_documents
-from weighbridge.store.measures import keep_measures, sweep_images
 from weighbridge.store.models import repositories
 from weighbridge.store.outbox import put_notifications
 from weighbridge.store.outbox_due import next_due_on
@@ -51,7 +51,6 @@ from weighbridge.store.session import Connection, Database
 from weighbridge.store.summaries import refresh_if_stale
 from weighbridge.store.tags import Move, apply_gone, apply_moves
 from weighbridge.store.told import read_told
-from weighbridge.store.waiting import images_without_total
 
 MB: Final = 1_000_000
 MINUTE: Final = timedelta(minutes=1)
@@ -107,6 +106,15 @@ class Court:
                 connection.execute(repositories.update().values(is_silent=False))
 
     @property
+    def scope_id(self) -> int:
+        """Of all its repositories."""
+        with self.database.read() as connection:
+            found: int = connection.execute(
+                select(repositories.c.scope_id).limit(1)
+            ).scalar_one()
+        return found
+
+    @property
     def judging(self) -> Judging:
         policies = PolicySet(self.policies) if self.policies else NO_POLICIES
         return Judging(policies, self.platforms, self._tell, self.is_by_hand)
@@ -159,9 +167,7 @@ class Court:
         number = uncompressed_bytes
         size = Uncompressed("exact", number, number, number, "")
         with self.database.write() as connection:
-            keep_measures(connection, {layer.digest: size}, self.now)
-            waiting = images_without_total(connection, 0, 1000)
-            sweep_images(connection, waiting)
+            keep_sizes(connection, self.scope_id, {layer.digest: size}, self.now)
 
     def judge(self, repository: str = "") -> None:
         """All that waits to be judged."""

@@ -10,7 +10,7 @@ from weighbridge.domain.limits import MANIFEST_BODY_BYTES
 from weighbridge.domain.listing import RepositoryPage, TagPage, TagSeen
 from weighbridge.domain.rate_limit import RateLimit
 from weighbridge.errors import DocumentError, NotFound, WeighbridgeError
-from weighbridge.ports import JOB_COST, PASS_COST, Cost, ManifestAnswer
+from weighbridge.ports import JOB_COST, PASS_COST, Cost, ManifestAnswer, RangeAnswer
 
 
 @dataclass(slots=True)
@@ -18,6 +18,7 @@ class FakeRegistry:
     """Serves what was put; counts what is asked.
 
     page_length: tags (and repositories) a page
+    lengths:     of blobs that are there, but of which no parts are served
     breaks:      an error to raise instead of an answer, by (operation, reference);
                  the operations are the methods' names, a listing's reference is
                  `repository#page`
@@ -32,25 +33,29 @@ class FakeRegistry:
     tags_by_repository: dict[str, dict[str, Digest]] = field(default_factory=dict)
     manifests: dict[Digest, Served] = field(default_factory=dict)
     blobs: dict[Digest, bytes] = field(default_factory=dict)
+    lengths: dict[Digest, int] = field(default_factory=dict)
     breaks: dict[tuple[str, str], WeighbridgeError] = field(default_factory=dict)
     claims: dict[str, Digest | None] = field(default_factory=dict)
     invalid_tags: int = 0
     asked: Counter[tuple[str, str]] = field(default_factory=Counter)
+    false_heads: int = 0
 
     def put(self, repository: str, tag: str, image: ServedImage | Served) -> Digest:
         """Let a tag name an image, an index or an artifact."""
         served = image.manifest if isinstance(image, ServedImage) else image
-        if isinstance(image, ServedImage):
-            self.blobs[image.config.digest] = image.config.raw
-        self.manifests[served.digest] = served
+        self.hold(image)
         self.tags_by_repository.setdefault(repository, {})[tag] = served.digest
         return served.digest
 
     def hold(self, *documents: ServedImage | Served) -> None:
-        """Serve these by digest, without a tag: the children of an index."""
+        """Serve these by digest, without a tag: the children of an index. Their layers
+        are there, as long as they say."""
         for document in documents:
             if isinstance(document, ServedImage):
                 self.blobs[document.config.digest] = document.config.raw
+                for layer in document.layers:
+                    if not layer.is_foreign:
+                        self.lengths[layer.digest] = layer.compressed_bytes
                 document = document.manifest
             self.manifests[document.digest] = document
 
@@ -80,6 +85,9 @@ class FakeRegistry:
             return self.claims[reference]
         return self._resolve(repository, reference)
 
+    def note_false_head(self) -> None:
+        self.false_heads += 1
+
     async def get_manifest(
         self, repository: str, reference: str, limit_bytes: int = MANIFEST_BODY_BYTES
     ) -> ManifestAnswer:
@@ -108,16 +116,28 @@ class FakeRegistry:
         return content
 
     async def get_range(
-        self, repository: str, digest: Digest, first: int, last: int, total_bytes: int
-    ) -> bytes:
+        self, repository: str, digest: Digest, first: int, last: int
+    ) -> RangeAnswer:
         self._ask("get_range", digest)
+        total = self._length(digest)
         content = self.blobs.get(digest)
         if content is None:
-            raise NotFound(f"no blob {digest}", code="not_found")
-        return content[first : last + 1]
+            return RangeAnswer(None, total)
+        return RangeAnswer(content[first : last + 1], total)
+
+    async def blob_length(self, repository: str, digest: Digest) -> int | None:
+        self._ask("blob_length", digest)
+        return self._length(digest)
 
     async def aclose(self) -> None:
         pass
+
+    def _length(self, digest: Digest) -> int:
+        content = self.blobs.get(digest)
+        length = self.lengths.get(digest) if content is None else len(content)
+        if length is None:
+            raise NotFound(f"no blob {digest}", code="not_found")
+        return length
 
     def _resolve(self, repository: str, reference: str) -> Digest:
         if is_digest(reference):

@@ -117,6 +117,7 @@ def _sum_up(connection: Connection, ids: Mapping[str, int]) -> None:
                 "tags_failed": 0,
                 "is_stale": False,
                 "is_uncounted": False,
+                "is_unmeasured": False,
                 "changed_at": _NOW,
                 "revision": 1,
             }

@@ -26,7 +26,7 @@ from weighbridge.domain.digest import Digest
 from weighbridge.domain.limits import MANIFEST_BODY_BYTES
 from weighbridge.errors import ConfigError
 from weighbridge.jobs.names import DELIVER, PUSH
-from weighbridge.ports import ManifestAnswer
+from weighbridge.ports import ManifestAnswer, RangeAnswer
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 
@@ -53,12 +53,10 @@ class Slow(FakeRegistry):
         return await FakeRegistry.get_manifest(self, repository, reference, limit_bytes)
 
     async def get_range(
-        self, repository: str, digest: Digest, first: int, last: int, total_bytes: int
-    ) -> bytes:
+        self, repository: str, digest: Digest, first: int, last: int
+    ) -> RangeAnswer:
         await self.may_measure.wait()
-        return await FakeRegistry.get_range(
-            self, repository, digest, first, last, total_bytes
-        )
+        return await FakeRegistry.get_range(self, repository, digest, first, last)
 
 
 @dataclass

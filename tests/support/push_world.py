@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
 
@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 
 from support.crawling import ENTRY, Yard
 from support.fake_registry import FakeRegistry
-from weighbridge.audit.context import PassContext, pass_context
+from weighbridge.audit.context import WORD_WITHIN_S, PassContext, pass_context
 from weighbridge.audit.heartbeat import Heartbeat
 from weighbridge.audit.progress import Progress
 from weighbridge.audit.push_desk import Judged, PushDesk
@@ -69,12 +69,14 @@ class Pusher:
 
     writer:    what its looks and passes keep things by
     measuring: see `PushDesk`
+    word_within_s: see `PassContext`
     """
 
     yard: Yard
     registry: Registry = field(default_factory=FakeRegistry)
     writer: Callable[[Database], Writer] = Writer
     measuring: Job | None = None
+    word_within_s: float = WORD_WITHIN_S
     judged: list[Judged] = field(default_factory=list)
     rung: int = 0
     whole: list[str] = field(default_factory=list)
@@ -117,7 +119,7 @@ class Pusher:
     async def context(self, scope: Scope | None = None) -> AsyncIterator[PassContext]:
         writer = self.writer(self.yard.database)
         try:
-            yield pass_context(
+            context = pass_context(
                 self.registry,
                 scope or Scope(),
                 writer,
@@ -128,6 +130,7 @@ class Pusher:
                 desk=self.desk,
                 judging=lambda: self.yard.judging,
             )
+            yield replace(context, word_within_s=self.word_within_s)
         finally:
             writer.close()
 

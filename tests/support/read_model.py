@@ -10,7 +10,7 @@ from typing import Final
 
 from support.images import GZIP_LAYER, OCI_INDEX, OCI_MANIFEST, a_digest
 from weighbridge.domain.document import HistoryAlignment, Problem
-from weighbridge.domain.measure import Uncompressed
+from weighbridge.domain.measure import CompressedConfidence, Uncompressed
 from weighbridge.domain.platform import DEFAULT, Platform
 from weighbridge.domain.report import (
     PassReport,
@@ -18,6 +18,7 @@ from weighbridge.domain.report import (
     RepositoryReport,
     TagReport,
 )
+from weighbridge.domain.sizes import weakest_word
 from weighbridge.domain.weighing import (
     Other,
     WeighedImage,
@@ -58,6 +59,7 @@ def a_registry_report(name: str = "hub") -> RegistryReport:
             "error": 0,
         },
         removals_held=0,
+        repositories_held=0,
         tags=412,
         images=230,
         tags_failed=0,
@@ -101,6 +103,7 @@ def a_repository_report(
         newest_by="pushed",
         newest_at=NOW - 88 * MINUTE,
         newest_compressed_bytes=1_082_700_595,
+        newest_compressed_confidence="known",
         newest_uncompressed_bytes=2_581_729_792,
         newest_uncompressed_confidence="trailer",
         newest_layers=16,
@@ -126,6 +129,7 @@ def a_tag_report(name: str = "1.5.0") -> TagReport:
         platform="linux/amd64",
         platforms=2,
         compressed_bytes=470_267_166,
+        compressed_confidence="known",
         uncompressed_bytes=1_184_000_000,
         uncompressed_confidence="trailer",
         layers=14,
@@ -180,9 +184,19 @@ def a_weighed_layer(
     uncompressed: Uncompressed | None = None,
     *,
     is_foreign: bool = False,
+    claimed_bytes: int | None = None,
+    claim_reason: str = "",
 ) -> WeighedLayer:
-    """One layer; the name decides its digest."""
+    """One layer; the name decides its digest.
+
+    claimed_bytes: what the manifest says, where the registry says otherwise
+    claim_reason:  why the registry says nothing
+    """
+    word: CompressedConfidence = "known" if claimed_bytes is None else "disputed"
     return WeighedLayer(
+        claimed_bytes=compressed_bytes if claimed_bytes is None else claimed_bytes,
+        compressed_confidence="claimed" if claim_reason else word,
+        claim_reason=claim_reason,
         digest=a_digest(name),
         media_type=GZIP_LAYER,
         compressed_bytes=compressed_bytes,
@@ -211,6 +225,8 @@ def a_weighed_image(
         config_digest=a_digest(("config", str(platform))),
         created_at=datetime(2023, 1, 24, 0, 48, 44, tzinfo=UTC),
         compressed_bytes=sum(distinct.values()),
+        claimed_bytes=sum({y.digest: y.claimed_bytes for y in layers}.values()),
+        compressed_confidence=weakest_word(layers),
         uncompressed=uncompressed or measured(total),
         layers=tuple(layers),
         lines=tuple(_line(text, index, layers, alignment) for text, index in lines),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import Document
@@ -13,6 +13,7 @@ from weighbridge.domain.platform import DEFAULT, Platform
 from weighbridge.domain.report import RepositoryReport, RepositoryState, TagReport
 from weighbridge.store.claiming import Claim, claim
 from weighbridge.store.images import keep_documents
+from weighbridge.store.models import repositories
 from weighbridge.store.passes import PassResult, close_pass, open_pass
 from weighbridge.store.registries import RegistryEntry, put_registry
 from weighbridge.store.reports import find_repository, tag_page
@@ -92,6 +93,17 @@ class World:
                 connection, self.registry_id, [self.repository], self.now
             )
         self.repository_id = ids[self.repository]
+
+    @property
+    def scope_id(self) -> int:
+        """The storage scope that the repository belongs to."""
+        with self.database.read() as connection:
+            found: int = connection.execute(
+                select(repositories.c.scope_id).where(
+                    repositories.c.id == self.repository_id
+                )
+            ).scalar_one()
+        return found
 
     def claimed(self, connection: Connection) -> Claim:
         """A claim, taken over from whoever had one before."""

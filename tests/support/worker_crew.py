@@ -23,7 +23,12 @@ from support.redis_server import RedisServer, a_redis
 from support.wait import PATIENCE_S
 from weighbridge.jobs.names import QUEUES, TICK
 from weighbridge.jobs.over_celery import CeleryJobs
-from weighbridge.store.models import blob_changes, blobs, jobs, repositories
+from weighbridge.store.models import (
+    blob_changes,
+    jobs,
+    repositories,
+    repository_summaries,
+)
 from weighbridge.store.session import Database, open_database
 
 _QUICK_BEAT: Final = """
@@ -129,8 +134,11 @@ class Crew:
         ):
             return False
         with self.database.read() as connection:
-            is_unmeasured = blobs.c.unmeasured_bytes.is_not(None)
-            left = connection.execute(select(blobs.c.id).where(is_unmeasured)).first()
+            left = connection.execute(
+                select(repository_summaries.c.repository_id).where(
+                    repository_summaries.c.is_unmeasured
+                )
+            ).first()
             unsettled = connection.execute(select(blob_changes.c.id)).first()
             busy = connection.execute(
                 select(jobs.c.job).where(jobs.c.lease_until.is_not(None))

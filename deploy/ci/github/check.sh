@@ -23,6 +23,7 @@ option max-layers "$MAX_LAYERS"
 option max-layer-compressed "$MAX_LAYER_COMPRESSED"
 option against "$AGAINST"
 option platform "$PLATFORM"
+option timeout "$TIMEOUT"
 option config "$CONFIG"
 option server "$SERVER"
 option dockerfile "$DOCKERFILE"
@@ -31,6 +32,9 @@ while IFS= read -r file; do
 done <<<"$POLICY"
 if [ "$ALLOW_UNKNOWN" = true ]; then
     arguments+=(--allow-unknown)
+fi
+if [ "$ALLOW_FOREIGN" = true ]; then
+    arguments+=(--allow-foreign)
 fi
 
 code=0

@@ -1,60 +1,132 @@
 """Makes tombstones of the repositories of which a crawl is sure that they are gone."""
 
-from collections.abc import Callable, Container
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from weighbridge.audit.discovery import known_pages
+from weighbridge.audit.catalog import Catalog
+from weighbridge.audit.discovery import PAGE
 from weighbridge.audit.judge import refresh_and_judge
 from weighbridge.audit.judging import Judging
 from weighbridge.audit.scope import Scope
+from weighbridge.audit.vanished import is_mass
 from weighbridge.audit.writer import Writer
 from weighbridge.errors import StaleFence
 from weighbridge.store.claiming import Claim, claim, release
 from weighbridge.store.process_mark import one_claim, this_process
 from weighbridge.store.removals import (
     Missing,
+    Standing,
     bury_repository,
     bury_tags,
+    forget_held,
     held_removals,
     hold_removals,
     is_missing,
     missing_for_good,
+    note_unlisted,
+    standing_page,
 )
 
-MASS: Final = 10
-"""More repositories than this, and more than half: a second crawl must agree."""
 _LEASE_S: Final = 60.0
 
 
 async def bury_missing(
     writer: Writer,
     registry_id: int,
-    listed: Container[str] | None,
+    catalog: Catalog | None,
     scope: Scope,
     judging: Callable[[], Judging],
     clock: Callable[[], datetime],
 ) -> int:
-    """Bury what is missing for good; returns how many wait for a second look, since
-    more than half of what is looked at would vanish at once.
+    """Bury what is missing for good; returns how many wait for a second crawl, since
+    more than half of what is crawled would vanish at once.
 
-    listed: all names of a catalog that was read to its end, or None
-    scope:  what this crawl looked at; about others it knows nothing new
+    What a catalog no longer lists counts before it was asked for itself: workers ask
+    one repository after the other, long after the catalog, and the catalog that finds
+    the first half of them missing would not find more than half.
+
+    catalog: as it was read to its end, or None
+    scope:   what this crawl is of; about others it knows nothing new
     """
-    missing = await writer.read(missing_for_good, registry_id, listed, clock())
+    names = None if catalog is None or catalog.is_empty else catalog.names
+    missing = await writer.read(missing_for_good, registry_id, names, clock())
     gone = [item for item in missing if scope.looks_at(item.repository)]
     ids = frozenset(item.repository_id for item in gone)
-    there = 0
-    async for known in known_pages(writer, registry_id):
-        there += sum(scope.looks_at(name) for name in known)
     held = await writer.read(held_removals, registry_id)
-    if len(gone) > MASS and 2 * len(gone) > there and not ids <= held:
-        await writer.write(hold_removals, registry_id, ids)
-        return len(gone)
+    census = await _census(writer, registry_id, catalog, scope, held)
+    if census.answering:
+        await writer.write(note_unlisted, census.answering)
+    vanishing, others = ids | census.silent, held - census.held
+    if is_mass(len(vanishing - held), census.crawled - len(census.held)):
+        count = len(vanishing)
+        await writer.write(hold_removals, registry_id, vanishing | others, count)
+        return count
     for item in gone:
         await _bury(writer, item, judging, clock)
-    await writer.write(hold_removals, registry_id, frozenset())
-    return 0
+        await writer.write(forget_held, registry_id, item.repository_id)
+    if catalog is None:
+        return 0
+    left = census.silent - ids
+    # A catalog of nothing agrees with nothing.
+    waiting = len(left) if names is None and is_mass(len(left), census.crawled) else 0
+    await writer.write(hold_removals, registry_id, left | others, waiting)
+    return waiting
+
+
+@dataclass(slots=True)
+class _Census:
+    """The repositories that this crawl is of; some of them by their ids.
+
+    crawled:   how many there are
+    held:      that the catalog before did not list
+    silent:    that this one does not list, or, without one, that one before did not,
+               and that have not answered for themselves since
+    answering: that it does not list, and that have: of them it tells nothing
+    """
+
+    crawled: int = 0
+    held: set[int] = field(default_factory=set)
+    silent: set[int] = field(default_factory=set)
+    answering: set[int] = field(default_factory=set)
+
+
+async def _census(
+    writer: Writer,
+    registry_id: int,
+    catalog: Catalog | None,
+    scope: Scope,
+    held: frozenset[int],
+) -> _Census:
+    census, after = _Census(), 0
+    while page := await writer.read(standing_page, registry_id, after, PAGE):
+        after = page[-1].repository_id
+        for one in page:
+            if not scope.looks_at(one.repository):
+                continue
+            census.crawled += 1
+            is_held = one.repository_id in held
+            if is_held:
+                census.held.add(one.repository_id)
+            if catalog is None:
+                continue
+            if one.was_listed and one.repository not in catalog.names:
+                has_answered = _has_answered(one, catalog, is_held=is_held)
+                unlisted = census.answering if has_answered else census.silent
+                unlisted.add(one.repository_id)
+    if catalog is None:
+        census.silent = set(census.held)
+    return census
+
+
+def _has_answered(one: Standing, catalog: Catalog, *, is_held: bool) -> bool:
+    """Whether it was there after a catalog no longer listed it."""
+    at = one.last_pass_at
+    if at is None or one.state not in ("ok", "partial"):
+        return False
+    is_after_both = is_held and catalog.before is not None and at >= catalog.before
+    return at >= catalog.read_at or is_after_both
 
 
 async def _bury(

@@ -34,6 +34,7 @@ class Causes:
 
     connection: Connection
     repository_id: int
+    scope_id: int
     now: datetime
     _found: dict[tuple[int, int | None, Quantity], Cause | None] = field(
         default_factory=dict
@@ -53,16 +54,15 @@ class Causes:
     def find_added(self, image_id: int | None) -> Cause | None:
         """What an image added to what its repository stores: its layers that no other
         manifest there has."""
-        image, _ = self._images(image_id, None)
+        image, _ = self._images(self.scope_id, image_id, None)
         if image is None:
             return None
         added = sole_blobs(self.connection, self.repository_id, set(layers_of(image)))
         return whole_image(image, "deduplicated_bytes", added=added)
 
     def _look(self, judged: JudgedImage, quantity: Quantity) -> Cause | None:
-        image, before = self._images(
-            judged.image.id, None if judged.before is None else judged.before.id
-        )
+        before_id = None if judged.before is None else judged.before.id
+        image, before = self._images(self.scope_id, judged.image.id, before_id)
         if image is None:
             return None
         cause = explain_growth(before, image, quantity)
@@ -92,7 +92,9 @@ class Causes:
             sharing = find_sharing(
                 self.connection, self.repository_id, platform, key, self.now
             )
-            image, before = self._images(caused.image_id, caused.before_image_id)
+            image, before = self._images(
+                self.scope_id, caused.image_id, caused.before_image_id
+            )
             if sharing is not None and image is not None and before is not None:
                 quantity = QUANTITIES[caused.limit_key]
                 shared = self._shared(before, image, sharing, quantity)
@@ -106,7 +108,9 @@ class Causes:
         quantity: Quantity,
     ) -> Cause:
         """What of the change another repository had as well; it is told so too."""
-        theirs, earlier = self._images(sharing.image_id, sharing.before_image_id)
+        theirs, earlier = self._images(
+            sharing.scope_id, sharing.image_id, sharing.before_image_id
+        )
         if theirs is None:
             return compare_images(before, image, quantity)
         common = shared_leading_run(layers_of(image), layers_of(theirs))
@@ -121,8 +125,8 @@ class Causes:
         return compare_images(before, image, quantity, shared_layers=common)
 
     def _images(
-        self, image: int | None, before: int | None
+        self, scope_id: int, image: int | None, before: int | None
     ) -> tuple[WeighedImage | None, WeighedImage | None]:
         wanted = [number for number in (image, before) if number is not None]
-        found = weighed_images(self.connection, wanted)
+        found = weighed_images(self.connection, scope_id, wanted)
         return found.get(image or 0), found.get(before or 0)

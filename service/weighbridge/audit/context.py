@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from weighbridge.audit.judging import NO_JUDGING, Judging
+from weighbridge.audit.kept_measures import Counted, uncounted
 from weighbridge.audit.lookup import KnownDigests
 from weighbridge.audit.progress import Progress
 from weighbridge.audit.push_desk import PushDesk
@@ -19,6 +20,8 @@ from weighbridge.domain.platform import Platform
 from weighbridge.ports import Registry
 from weighbridge.store.images import find_known, keep_documents
 
+WORD_WITHIN_S: Final = 2.0
+"""The verdict on a push waits no longer for the registry's word on its layers."""
 RESUME_S: Final = 3_600
 """A pass that was cut off longer ago is begun anew: what it saw may have moved."""
 
@@ -29,6 +32,8 @@ class PassContext:
 
     count_manifests: told now and then: tags looked up, and how many were unchanged
     judging:         what images are judged by at this moment
+    word_within_s:   so long the verdict on a push waits for the registry's word
+    count_conflicts: told of claims that the registry contradicts
     desk:            where pushes are looked after; None where nobody waits for any
     """
 
@@ -45,6 +50,8 @@ class PassContext:
     judging: Callable[[], Judging]
     desk: PushDesk | None = None
     resume_s: float = RESUME_S
+    count_conflicts: Counted = uncounted
+    word_within_s: float = WORD_WITHIN_S
 
 
 def pass_context(
@@ -59,6 +66,7 @@ def pass_context(
     judging: Callable[[], Judging] | None = None,
     desk: PushDesk | None = None,
     resume_s: float = RESUME_S,
+    count_conflicts: Counted = uncounted,
 ) -> PassContext:
     """The context of passes that keep what they learn by this writer."""
     no_judging = replace(NO_JUDGING, platforms=scope.platforms)
@@ -83,4 +91,5 @@ def pass_context(
         judging=judging or (lambda: no_judging),
         desk=desk,
         resume_s=resume_s,
+        count_conflicts=count_conflicts,
     )

@@ -27,6 +27,7 @@ from weighbridge.audit.scope import Scope
 from weighbridge.audit.stale import refresh_stale
 from weighbridge.audit.taking_up import TakingUp
 from weighbridge.audit.writer import Writer
+from weighbridge.domain.dispute import Source
 from weighbridge.domain.document import Problem
 from weighbridge.domain.report import RegistryState
 from weighbridge.errors import (
@@ -104,6 +105,7 @@ class Crawl:
             count_manifests=self._count_manifests,
             judging=judging,
             desk=desk,
+            count_conflicts=self._count_conflicts,
         )
 
     async def run(self, *, measure: bool = True) -> RegistryCrawl:
@@ -171,6 +173,10 @@ class Crawl:
         self._telemetry.crawl_manifests.labels(name).inc(looked_up)
         self._telemetry.crawl_manifests_unchanged.labels(name).inc(unchanged)
 
+    def _count_conflicts(self, source: Source, learned: int) -> None:
+        counter = self._telemetry.size_conflicts
+        counter.labels(self._entry.name, source).inc(learned)
+
     async def _look_at_all(self, registry_id: int) -> WeighbridgeError | None:
         """Look at repositories while they are being discovered; the error that
         ended discovery early."""
@@ -230,7 +236,7 @@ class Crawl:
         held = await bury_missing(
             self._writer,
             registry_id,
-            self._discovery.listed,
+            self._discovery.catalog,
             self._scope,
             self._context.judging,
             self._clock,
@@ -245,7 +251,12 @@ class Crawl:
 
     async def _measure(self, registry_id: int) -> None:
         left = await measure_registry(
-            self._registry, registry_id, self._writer, self._progress, self._clock
+            self._registry,
+            registry_id,
+            self._writer,
+            self._progress,
+            self._clock,
+            self._count_conflicts,
         )
         if left:
             self._outcomes.note(

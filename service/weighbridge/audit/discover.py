@@ -70,7 +70,7 @@ async def discover(
         broken = exc
     if not isinstance(broken, TransportError):
         held = await bury_missing(
-            writer, registry_id, discovery.listed, scope, judging, clock
+            writer, registry_id, discovery.catalog, scope, judging, clock
         )
     state: RegistryState = "ok"
     reason = ""

@@ -1,22 +1,23 @@
 """Finds out which repositories of a registry are to be looked at."""
 
-from collections.abc import AsyncIterator, Callable, Container, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from typing import Final
 
+from weighbridge.audit.catalog import Catalog
 from weighbridge.audit.name_set import NameSet
 from weighbridge.audit.scope import Scope
 from weighbridge.audit.writer import Writer
 from weighbridge.errors import DocumentError, RegistryError, TransportError
 from weighbridge.ports import Registry
-from weighbridge.store.registries import note_discovery
+from weighbridge.store.registries import find_last_listing, note_discovery
 from weighbridge.store.repositories import (
     note_listed,
     put_repositories,
     repositories_of,
 )
 
-_PAGE: Final = 1_000
+PAGE: Final = 1_000
 
 
 class Discovery:
@@ -33,13 +34,13 @@ class Discovery:
         self._scope = scope
         self._writer = writer
         self._clock = clock
-        self._listed: NameSet | None = None
+        self._catalog: Catalog | None = None
 
     @property
-    def listed(self) -> Container[str] | None:
-        """Every name of the catalog, once it was read to its end without a doubt;
-        None before that, and where there is no such look."""
-        return self._listed
+    def catalog(self) -> Catalog | None:
+        """The catalog, once it was read to its end without a doubt; None before that,
+        and where it is not asked for."""
+        return self._catalog
 
     async def pages(self, registry_id: int) -> AsyncIterator[dict[str, int]]:
         """Pages of repositories to look at, stored as they are found. Those that
@@ -65,12 +66,11 @@ class Discovery:
                 async for page in self._known_before(registry_id, asked):
                     yield page
             raise
-        # A name that could not be read may be any repository's, and a catalog of
-        # nothing is what a throttled registry says too.
-        self._listed = listed if listed and not invalid else None
-        await self._writer.write(
-            note_discovery, registry_id, complete=True, now=self._clock()
-        )
+        now = self._clock()
+        if not invalid:  # a name that could not be read may be any repository's
+            before = await self._writer.read(find_last_listing, registry_id)
+            self._catalog = Catalog(listed, not listed, now, before)
+        await self._writer.write(note_discovery, registry_id, complete=True, now=now)
         async for page in self._known_before(registry_id, asked):
             yield page
 
@@ -103,6 +103,6 @@ async def known_pages(
 ) -> AsyncIterator[dict[str, int]]:
     """The id of every repository that a registry has or had last, by name."""
     after = 0
-    while page := await writer.read(repositories_of, registry_id, after, _PAGE):
+    while page := await writer.read(repositories_of, registry_id, after, PAGE):
         yield page
         after = max(page.values())

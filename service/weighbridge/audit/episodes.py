@@ -26,6 +26,7 @@ from weighbridge.store.open_violations import (
     find_ended,
     find_open,
     find_told,
+    is_end_sent,
 )
 from weighbridge.store.session import Connection
 from weighbridge.store.streams import newest_tags
@@ -62,7 +63,7 @@ class Episodes:
         self._repository = repository
         self._judging = judging
         self._now = now
-        self._causes = Causes(connection, repository.id, now)
+        self._causes = Causes(connection, repository.id, repository.scope_id, now)
         self._in_force = InForce(connection, repository, judging.policies, now)
         found = find_open(connection, repository.id)
         self._open = {violation.key: violation for violation in found}
@@ -285,7 +286,7 @@ class Episodes:
         return (
             before.notified_amount is not None
             and _is_heavier(offence, before.notified_amount)
-            and bool(find_told(self._connection, [before.id], "resolved"))
+            and is_end_sent(self._connection, before.id)
         )
 
     def _find_cause(

@@ -1,9 +1,16 @@
 """Holds limits against an image as the database has it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from weighbridge.domain.policy import Limits
-from weighbridge.domain.verdict import Finding, Measured, measured_image, verdict
+from weighbridge.domain.verdict import (
+    Finding,
+    Measured,
+    limits_images,
+    measured_image,
+    verdict,
+)
 from weighbridge.domain.weighing import WeighedImage
 from weighbridge.store.stream_images import StreamImage
 
@@ -20,6 +27,12 @@ def waits_for_size(limits: Limits, image: StreamImage) -> bool:
     """Whether a limit is about a size that is still to be measured."""
     is_limited = limits.max_uncompressed_bytes is not None
     return is_limited and image.uncompressed_confidence is None
+
+
+def waits_for_word(limits: Limits, image: StreamImage) -> bool:
+    """Whether a limit is about bytes, and the registry was not asked about all of the
+    image's layers yet: it is judged by what its manifest claims, and again later."""
+    return not image.is_whole and limits_images(replace(limits, max_layers=None))
 
 
 def findings_of(

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from weighbridge.audit.image_findings import (
     findings_of,
     needs_layers,
-    waits_for_size,
+    waits_for_word,
 )
 from weighbridge.audit.judging import Judging
 from weighbridge.audit.stream_history import StreamHistory, read_history
@@ -54,8 +54,16 @@ class JudgedImage:
 
     @property
     def waits(self) -> bool:
-        """Whether a limit is about a size that is still to be measured."""
-        return waits_for_size(self.limits, self.image)
+        """Whether a limit is about a size that is still to be asked for."""
+        return waits_for_word(self.limits, self.image)
+
+    @property
+    def is_said(self) -> bool:
+        """Whether it was judged by its claims before, and weighs what they say."""
+        return (
+            self.tag.is_weighed
+            and self.image.compressed_bytes == self.image.claimed_bytes
+        )
 
     def without_growth(self) -> "JudgedImage":
         """Where nothing has happened that could be growth."""
@@ -102,19 +110,20 @@ def judge_images(
     if not chosen:
         return Judged((), {})
     targets = {item.now.target for item in chosen}
-    images = images_of(connection, targets, judging.platforms)
+    scope_id = repository.scope_id
+    images = images_of(connection, scope_id, targets, judging.platforms)
     found = [
         JudgedImage(item.stream, platform, item.tag, image, item.limits)
         for item in chosen
         for platform, image in images.by_platform.get(item.now.target, {}).items()
     ]
     deep = [j.image.id for j in found if needs_layers(j.limits, j.image)]
-    weighed = weighed_images(connection, deep)
+    weighed = weighed_images(connection, scope_id, deep)
     found = [_with_findings(j, weighed) for j in found]
     if any(_needs_history(judged) for judged in found):
         history = read_history(
             connection,
-            repository.id,
+            repository,
             {item.now: item.earlier for item in chosen},
             judging.platforms,
             now,
@@ -167,7 +176,7 @@ def _with_findings(
     judged: JudgedImage, weighed: Mapping[int, WeighedImage]
 ) -> JudgedImage:
     findings = findings_of(judged.limits, judged.image, weighed, judged.baseline)
-    if judged.tag.is_weighed:
+    if judged.is_said:
         # The rest was said before, and other images may have come since.
         findings = tuple(f for f in findings if f.key == "max_uncompressed")
     return replace(judged, findings=findings)
@@ -177,7 +186,7 @@ def _needs_history(judged: JudgedImage) -> bool:
     """Growth is against what was before, and so is the cause of whatever is over."""
     if judged.is_over:
         return True
-    return judged.limits.max_growth is not None and not judged.tag.is_weighed
+    return judged.limits.max_growth is not None and not judged.is_said
 
 
 def _compared(judged: JudgedImage, history: StreamHistory) -> JudgedImage:

@@ -1,4 +1,4 @@
-"""Measures what a registry's images are made of, each layer once ever."""
+"""Asks a registry for what its images are made of, each blob of a scope once."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -6,28 +6,31 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from weighbridge.audit.measure_layer import measure_layer
+from weighbridge.audit.kept_measures import Counted, keep_answers, sum_up
+from weighbridge.audit.measure_layer import measure_blob, measure_length
 from weighbridge.audit.progress import Progress
 from weighbridge.audit.writer import Writer
 from weighbridge.domain.digest import Digest
-from weighbridge.domain.measure import Uncompressed
+from weighbridge.domain.measure import Measured
 from weighbridge.errors import DocumentError, RegistryError, TransportError
 from weighbridge.ports import Registry
-from weighbridge.store.measures import keep_measures, sweep_images
 from weighbridge.store.waiting import (
     START,
     Place,
     Unmeasured,
-    images_without_total,
-    unmeasured_layers,
-    waiting_images,
+    blobs_to_ask_again,
+    note_measured,
+    unmeasured_blobs,
+    unmeasured_repositories,
+    waiting_manifests,
 )
 
 BATCH: Final = 200
-_IMAGES: Final = 5_000
-"""Images that are walked over in one step."""
-_LAYERS: Final = 10_000
-"""Layers that are in memory at once."""
+_MANIFESTS: Final = 5_000
+"""Images and artifacts that are walked over in one step."""
+_BLOBS: Final = 10_000
+"""Blobs that are in memory at once."""
+_REPOSITORIES: Final = 500
 _FALSE_CLAIM: Final = frozenset({"bad_content_range", "range_not_satisfiable"})
 
 
@@ -37,18 +40,17 @@ async def measure_registry(
     writer: Writer,
     progress: Progress,
     clock: Callable[[], datetime],
+    counted: Counted,
 ) -> int:
-    """Measure every layer of a registry's live images that has no measure yet,
-    each once ever, the largest of a few thousand images first. Returns how many could
-    not be asked now; those stay unmeasured for the next pass.
+    """Ask for every blob of a registry's live images and artifacts that was not asked
+    for in its storage scope, each once, the largest of a few thousand images first;
+    then for those of which the last answer will not do, as far as it is time. Returns
+    how many could not be had now; they are asked for again by later crawls.
+
+    counted: told how many false claims were learned of
     """
-    measuring = _Measuring(registry, registry_id, writer, progress, clock)
-    try:
-        await measuring.run()
-    finally:
-        # Layers of this registry may be all that others' images waited for.
-        if measuring.is_any:
-            await _sweep_all(writer)
+    measuring = _Measuring(registry, registry_id, writer, progress, clock, counted)
+    await measuring.run()
     return len(measuring.failed)
 
 
@@ -58,10 +60,11 @@ async def measure_images(
     writer: Writer,
     progress: Progress,
     clock: Callable[[], datetime],
+    counted: Counted,
 ) -> None:
-    """Measure the layers of these images, and give them their totals as far as that
+    """Ask for the blobs of these images, and give them their totals as far as that
     goes. Other images that wait for the same layers get theirs with the next walk."""
-    measuring = _Measuring(registry, 0, writer, progress, clock)
+    measuring = _Measuring(registry, 0, writer, progress, clock, counted)
     await measuring.of(places)
 
 
@@ -72,77 +75,101 @@ class _Measuring:
     writer: Writer
     progress: Progress
     clock: Callable[[], datetime]
-    failed: set[Digest] = field(default_factory=set)
-    is_any: bool = False
+    counted: Counted
+    failed: set[tuple[int, Digest]] = field(default_factory=set)
+    asked: set[tuple[int, Digest]] = field(default_factory=set)
 
     async def run(self) -> None:
-        """One walk over the images that wait; each is read once."""
+        """One walk over what waits; each manifest is read once."""
+        repositories = await self.writer.read(unmeasured_repositories, self.registry_id)
+        goes_on = await self._walk() if repositories else True
+        for start in range(0, len(repositories), _REPOSITORIES):
+            piece = repositories[start : start + _REPOSITORIES]
+            await self.writer.write(note_measured, piece)
+        if goes_on:
+            await self._ask_again()
+
+    async def _walk(self) -> bool:
         place = START
         while True:
             places = await self.writer.read(
-                waiting_images, self.registry_id, place, _IMAGES
+                waiting_manifests, self.registry_id, place, _MANIFESTS
             )
             goes_on = await self.of(places)
             if places:
                 place = places[-1]
-            if not goes_on or len(places) < _IMAGES:
-                return
+            if not goes_on or len(places) < _MANIFESTS:
+                return goes_on
 
     async def of(self, places: Sequence[Place]) -> bool:
-        """The layers and totals of these images. False where nothing of a batch could
-        be had: the registry does not answer."""
+        """The blobs and totals of these manifests. False where nothing of a batch
+        could be had: the registry does not answer."""
         goes_on = await self._measure(places)
-        if places:
-            ids = sorted({place.image_id for place in places})
-            await self.writer.write(sweep_images, ids)
+        await sum_up(self.writer, places, self.clock(), self.counted)
         return goes_on
 
     async def _measure(self, places: Sequence[Place]) -> bool:
-        while True:
-            most = _LAYERS + len(self.failed)
-            found = await self.writer.read(unmeasured_layers, places, most)
-            wanted = [item for item in found if item.layer.digest not in self.failed]
+        while places:
+            most = _BLOBS + len(self.failed)
+            found = await self.writer.read(unmeasured_blobs, places, most, self.clock())
+            wanted = [item for item in found if _key(item) not in self.asked]
+            if not wanted:
+                break
             for start in range(0, len(wanted), BATCH):
                 if not await self._measure_batch(wanted[start : start + BATCH]):
                     return False
             if len(found) < most:
-                return True
+                break
+        return True
+
+    async def _ask_again(self) -> None:
+        """What is corrected so is summed up again by the next walk."""
+        most = BATCH + len(self.asked)
+        while True:
+            found = await self.writer.read(
+                blobs_to_ask_again, self.registry_id, most, self.clock()
+            )
+            wanted = [item for item in found if _key(item) not in self.asked][:BATCH]
+            if not wanted or not await self._measure_batch(wanted):
+                break
+            most = BATCH + len(self.asked)
+        if reopened := await self.writer.read(
+            unmeasured_repositories, self.registry_id
+        ):
+            await self._walk()
+            await self.writer.write(note_measured, reopened)
 
     async def _measure_batch(self, batch: Sequence[Unmeasured]) -> bool:
         self.progress.stage = "measuring"
-        measures: dict[Digest, Uncompressed] = {}
+        self.asked |= {_key(item) for item in batch}
+        answers: dict[tuple[int, Digest], Measured | None] = {}
         try:
-            await _measure_batch(self.registry, batch, self.progress, measures)
+            await _ask(self.registry, batch, self.progress, answers)
         finally:
             # Also where it is cut off: at a slow registry no batch might ever come to
             # its end.
-            if measures:
-                self.is_any = True
-                await asyncio.shield(
-                    self.writer.write(keep_measures, measures, self.clock())
-                )
-        self.failed |= {item.layer.digest for item in batch} - measures.keys()
-        return bool(measures)
+            if any(answers.values()):
+                await asyncio.shield(keep_answers(self.writer, answers, self.clock()))
+        self.failed |= {key for key, answer in answers.items() if answer is None}
+        # Nothing at all is no answer about any one of them.
+        return any(answers.values())
 
 
-async def _sweep_all(writer: Writer) -> None:
-    after = 0
-    while ids := await writer.read(images_without_total, after, _IMAGES):
-        await writer.write(sweep_images, ids)
-        after = ids[-1]
+def _key(item: Unmeasured) -> tuple[int, Digest]:
+    return item.scope_id, item.layer.digest
 
 
-async def _measure_batch(
+async def _ask(
     registry: Registry,
     batch: Sequence[Unmeasured],
     progress: Progress,
-    measures: dict[Digest, Uncompressed],
+    answers: dict[tuple[int, Digest], Measured | None],
 ) -> None:
     async def one(item: Unmeasured) -> None:
         try:
-            measures[item.layer.digest] = await _measure_claims(registry, item)
+            answers[_key(item)] = await ask_for(registry, item)
         except (DocumentError, RegistryError, TransportError):
-            return
+            answers[_key(item)] = None
         finally:
             progress.layers_done += 1
             progress.requests = registry.cost.requests
@@ -151,13 +178,19 @@ async def _measure_batch(
     await asyncio.gather(*(one(item) for item in batch))
 
 
-async def _measure_claims(registry: Registry, item: Unmeasured) -> Uncompressed:
-    """By the first claim about the blob's size, then by the others: a range that
-    does not fit the blob shows that a claim was false."""
-    found = await measure_layer(registry, item.repository, item.layer)
+async def ask_for(registry: Registry, item: Unmeasured) -> Measured:
+    """What a registry says of one blob. Where it gives no length, by one claim after
+    the other: a range that does not fit the blob shows that one was false.
+
+    Raises DocumentError, RegistryError, TransportError where a later try may succeed.
+    """
+    if not item.is_layer:
+        return await measure_length(registry, item.repository, item.layer)
+    found = await measure_blob(registry, item.repository, item.layer)
     for claim in item.other_claims:
-        if found.reason not in _FALSE_CLAIM:
+        is_known = found.registry_bytes is not None
+        if is_known or found.uncompressed.reason not in _FALSE_CLAIM:
             break
         layer = item.layer._replace(compressed_bytes=claim)
-        found = await measure_layer(registry, item.repository, layer)
+        found = await measure_blob(registry, item.repository, layer)
     return found

@@ -1,45 +1,156 @@
-"""Measures one blob by a few bytes of it."""
+"""Measures one blob: its length by the registry's word, its content by a few bytes."""
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
+from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import Layer
-from weighbridge.domain.measure import Uncompressed
-from weighbridge.domain.uncompressed import measuring, unmeasured
-from weighbridge.errors import DocumentError, RegistryError
-from weighbridge.ports import Registry
+from weighbridge.domain.gzip_tail import TAIL_BYTES
+from weighbridge.domain.measure import Measured, RangeWanted, Uncompressed
+from weighbridge.domain.uncompressed import Measuring, measuring, unmeasured
+from weighbridge.errors import DocumentError, NotFound, RegistryError
+from weighbridge.ports import IS_URGENT, RangeAnswer, Registry
 
-_FINAL: Final = frozenset(
-    {"range_unsupported", "bad_content_range", "range_not_satisfiable", "not_found"}
-)
+_NO_PARTS: Final = "range_unsupported"
+_FINAL: Final = frozenset({_NO_PARTS, "bad_content_range", "range_not_satisfiable"})
 """Answers about this blob that asking again would not change."""
 
+_INFLATER: Final = ThreadPoolExecutor(1, thread_name_prefix="inflate")
+_URGENT_INFLATER: Final = ThreadPoolExecutor(1, thread_name_prefix="inflate-urgent")
+"""Decompress beside the event loop, one blob at a time each: a push does not wait for
+a crawl's layers."""
 
-async def measure_layer(
-    registry: Registry, repository: str, layer: Layer
-) -> Uncompressed:
-    """One layer's uncompressed size, from at most two small ranges of it.
 
-    An answer that says that ranges are not to be had gives `unknown` with that
-    reason. Raises RegistryError, TransportError or DocumentError(digest_mismatch)
-    where a later try may succeed.
+async def measure_blob(registry: Registry, repository: str, layer: Layer) -> Measured:
+    """What the registry says of one layer, and what the layer's own bytes show.
+
+    An honest layer costs one range, or two. Where the registry names another length
+    than the manifest, the layer is measured once more, by the registry's. Only where
+    no range is asked for, or its answer names no length, one HEAD does: foreign,
+    encrypted and empty layers, and registries that serve no parts of a blob.
+
+    Raises RegistryError, TransportError or DocumentError(digest_mismatch) where a
+    later try may succeed.
     """
-    asking = measuring(layer)
     try:
-        wanted = next(asking)
-        while True:
-            content = await registry.get_range(
-                repository, layer.digest, wanted.first, wanted.last, wanted.total_bytes
-            )
-            wanted = asking.send(content)
+        if layer.is_foreign:
+            return await _measure_foreign(registry, repository, layer)
+        return await _measure(registry, repository, layer)
+    except NotFound as exc:
+        return _not_held(layer, exc)
+
+
+async def measure_length(registry: Registry, repository: str, blob: Layer) -> Measured:
+    """The same for a blob that is no layer of an image: its length alone.
+
+    Raises as `measure_blob` does.
+    """
+    try:
+        length = await registry.blob_length(repository, blob.digest)
+    except NotFound as exc:
+        return _not_held(blob, exc)
+    return _measured(length, unmeasured(blob, "not_asked"))
+
+
+async def _measure_foreign(
+    registry: Registry, repository: str, layer: Layer
+) -> Measured:
+    """Anybody can call a layer foreign. One that the registry holds is no such."""
+    length = await registry.blob_length(repository, layer.digest)
+    held = layer._replace(is_foreign=False)
+    if length is not None:
+        held = held._replace(compressed_bytes=length)
+    return await _measure(registry, repository, held)
+
+
+async def _measure(registry: Registry, repository: str, layer: Layer) -> Measured:
+    """By the claimed length; where that is not the registry's, by the registry's."""
+    asking = _Asking(registry, repository, layer.digest)
+    size = await asking.size_of(layer)
+    if asking.total_bytes is None:
+        asking.total_bytes = await registry.blob_length(repository, layer.digest)
+    known = asking.total_bytes
+    if known is None or known == layer.compressed_bytes or size.reason == _NO_PARTS:
+        return _measured(known, size)
+    layer = layer._replace(compressed_bytes=known)
+    size = await asking.size_of(layer)
+    if asking.total_bytes != known:  # It says one thing and then another.
+        return Measured(None, size, "bad_content_range")
+    return _measured(known, size)
+
+
+class _Asking:
+    """Ranges of one blob.
+
+    total_bytes: the blob's length by the last answer that said it, or None
+    """
+
+    def __init__(self, registry: Registry, repository: str, digest: Digest) -> None:
+        self.total_bytes: int | None = None
+        self._registry = registry
+        self._repository = repository
+        self._digest = digest
+
+    async def size_of(self, layer: Layer) -> Uncompressed:
+        """The uncompressed size of a layer, if it is as long as the layer says. Where
+        an answer names another length, that is in `total_bytes`, and the size is
+        unknown."""
+        asking = measuring(layer)
+        try:
+            step = _step(asking, None)
+            while isinstance(step, RangeWanted):
+                answer = await self._range(step.first, step.last)
+                if answer.content is None:
+                    held = layer._replace(compressed_bytes=answer.total_bytes)
+                    return unmeasured(held, _NO_PARTS)
+                if answer.total_bytes != layer.compressed_bytes:
+                    return unmeasured(layer, "bad_content_range")
+                step = await _step_aside(asking, answer.content)
+            return step
+        except DocumentError as exc:
+            if exc.code == "digest_mismatch":
+                raise  # bytes that changed on their way say nothing of the blob
+            return unmeasured(layer, exc.code)
+        except RegistryError as exc:
+            if exc.code in _FINAL:
+                return unmeasured(layer, exc.code)
+            raise
+
+    async def _range(self, first: int, last: int) -> RangeAnswer:
+        answer = await self._registry.get_range(
+            self._repository, self._digest, first, last
+        )
+        self.total_bytes = answer.total_bytes
+        return answer
+
+
+async def _step_aside(asking: Measuring, content: bytes) -> RangeWanted | Uncompressed:
+    """The next step, beside the event loop where it may be one of a millisecond."""
+    if len(content) <= TAIL_BYTES:
+        return _step(asking, content)
+    inflater = _URGENT_INFLATER if IS_URGENT.get() else _INFLATER
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(inflater, _step, asking, content)
+
+
+def _step(asking: Measuring, content: bytes | None) -> RangeWanted | Uncompressed:
+    """A generator's end cannot leave a thread as the exception that it is."""
+    try:
+        return next(asking) if content is None else asking.send(content)
     except StopIteration as done:
         found = done.value
         assert isinstance(found, Uncompressed)  # noqa: S101 - what measuring returns
         return found
-    except DocumentError as exc:
-        if exc.code == "digest_mismatch":
-            raise  # bytes that changed on their way say nothing of the blob
-        return unmeasured(layer, exc.code)
-    except RegistryError as exc:
-        if exc.code in _FINAL:
-            return unmeasured(layer, exc.code)
-        raise
+
+
+def _not_held(blob: Layer, error: NotFound) -> Measured:
+    if error.code == "name_unknown":
+        raise error  # a repository that was deleted says nothing of the blob
+    reason = "foreign" if blob.is_foreign else "not_found"
+    unknown = unmeasured(blob, reason)
+    return Measured(None, unknown, reason, is_foreign=blob.is_foreign)
+
+
+def _measured(length: int | None, size: Uncompressed) -> Measured:
+    return Measured(length, size, "no_length" if length is None else "")

@@ -42,14 +42,15 @@ def mark_over(
     }
     found: list[OverTag] = []
     targets = {target for _, target, _ in limited.values()}
-    images = images_of(connection, targets, judging.platforms)
+    scope_id = repository.scope_id
+    images = images_of(connection, scope_id, targets, judging.platforms)
     shown = [
         (tag, platform, image, limits)
         for tag, target, limits in limited.values()
         for platform, image in images.by_platform.get(target, {}).items()
     ]
     deep = [image.id for _, _, image, limits in shown if needs_layers(limits, image)]
-    weighed = weighed_images(connection, deep)
+    weighed = weighed_images(connection, scope_id, deep)
     for tag, platform, image, limits in shown:
         found += [
             OverTag(

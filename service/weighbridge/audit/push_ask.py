@@ -1,7 +1,6 @@
 """Asks the registry about tags that were pushed: events only say where to look."""
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -12,6 +11,7 @@ from weighbridge.audit.push_plan import PushPlan
 from weighbridge.audit.pushed import Pushed, with_time
 from weighbridge.audit.tag_look import TagAnswer, TagLook
 from weighbridge.audit.together import together
+from weighbridge.domain.digest import Digest
 from weighbridge.domain.listing import TagSeen
 from weighbridge.errors import NotFound, WeighbridgeError
 from weighbridge.ports import IS_URGENT
@@ -73,7 +73,7 @@ async def ask_about(
 ) -> list[Told]:
     """Ask about each tag of a plan: one GET and a config where the digest is new, one
     HEAD or GET otherwise. Whatever goes wrong is the answer."""
-    look = _Look(context, repository, plan.known, now)
+    look = _Look(context, repository, plan, now)
     mark = IS_URGENT.set(True)
     try:
         if context.registry.has_quota:
@@ -89,9 +89,11 @@ class _Look:
         self,
         context: PassContext,
         repository: str,
-        known: Mapping[str, KnownTag],
+        plan: PushPlan,
         now: datetime,
     ) -> None:
+        known = plan.known
+        self._by_get = plan.by_get
         self._context = context
         self._known = known
         self._now = now
@@ -101,7 +103,8 @@ class _Look:
     async def at(self, pushed: Pushed) -> Told:
         try:
             async with asyncio.timeout_at(self._ends_at):
-                answer = await self._look.at(await self._question(pushed))
+                pushed.read = await self._read_before(pushed)
+                answer = await self._look.at(self._question(pushed))
         except TimeoutError:
             return Told(pushed, why="deadline")
         except WeighbridgeError as exc:  # Of all tags: a quota, a long pause.
@@ -114,17 +117,20 @@ class _Look:
         timed = with_time(answer, pushed, before, self._now)
         return Told(pushed, timed, early=_early(answer, pushed, before))
 
-    async def _question(self, pushed: Pushed) -> Question:
+    async def _read_before(self, pushed: Pushed) -> set[Digest]:
+        knows = self._context.reader.knows
+        return {digest for digest in pushed.digests if await knows(digest)}
+
+    def _question(self, pushed: Pushed) -> Question:
         """A tag that was pushed has a new digest as a rule, so that asking for that
         first would be one request more. Not where the event names one that we have, or
         says that the tag is gone, or where each manifest counts."""
         tag = TagSeen(pushed.name)
-        if self._context.registry.has_quota or pushed.is_delete:
+        asks_first = pushed.is_delete and not self._by_get
+        if self._context.registry.has_quota or asks_first:
             return Question(tag, "head")
-        for digest in pushed.digests:
-            if await self._context.reader.knows(digest):
-                return Question(tag, "head")
-        return Question(tag, "get")
+        is_known = bool(pushed.read) and not self._by_get
+        return Question(tag, "head" if is_known else "get")
 
 
 def _early(

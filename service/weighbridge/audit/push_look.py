@@ -5,7 +5,7 @@ tags that events name, and about nothing else.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,8 +20,10 @@ from weighbridge.audit.push_ask import Told, ask_about
 from weighbridge.audit.push_desk import PushDesk
 from weighbridge.audit.push_keep import PushLedger, note_told
 from weighbridge.audit.push_plan import PushPlan, plan_pushes
+from weighbridge.audit.push_words import ask_new_layers, keep_words, pushed_images
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import Image
+from weighbridge.domain.measure import Measured
 from weighbridge.errors import StaleFence, StoreError
 from weighbridge.ports import IS_URGENT, PASS_COST, Cost
 from weighbridge.store.claiming import Claim, release
@@ -33,8 +35,9 @@ from weighbridge.store.push_looks import (
     end_look,
     find_known,
 )
-from weighbridge.store.push_queue import hold_back, take
+from weighbridge.store.push_queue import put_off, take
 from weighbridge.store.registries import RegistryEntry, put_registry
+from weighbridge.store.scopes import put_scopes
 from weighbridge.store.session import Connection
 from weighbridge.store.waiting import waiting_of
 
@@ -129,8 +132,10 @@ class PushLook:
         self._heartbeat.hold(begun.claim)
         try:
             told = await self._ask(begun.plan)
+            scope_id = begun.claim.scope_id
+            words = await self._ask_layers(scope_id, told)
             ledger = self._ledger(lambda _: begun.claim, begun.plan, told)
-            await keep(self._context, ledger)
+            await keep(self._context, ledger, words, lambda _: scope_id)
         except StaleFence:
             return "busy"
         except BaseException:
@@ -155,9 +160,10 @@ class PushLook:
         if not any(t.is_there for t in told):
             await self._context.writer.write(self._settle, plan, told)
             return "done"
+        words = await self._ask_layers(None, told)
         ledger = self._ledger(self._claim_new, plan, told)
         try:
-            await keep(self._context, ledger)
+            await keep(self._context, ledger, words, self._make_scope)
         except StaleFence:
             return "busy"
         self._desk.whole(self._to.repository)
@@ -168,6 +174,18 @@ class PushLook:
         return await ask_about(
             self._context, self._to.repository, plan, self._context.clock()
         )
+
+    async def _ask_layers(
+        self, scope_id: int | None, told: Sequence[Told]
+    ) -> Mapping[Digest, Measured]:
+        return await ask_new_layers(self._context, self._to.repository, scope_id, told)
+
+    def _make_scope(self, connection: Connection) -> int:
+        """Before the repository is added to it: what is said of its layers is kept
+        first."""
+        registry_id = put_registry(connection, self._entry, self._context.clock())
+        name = self._to.repository
+        return put_scopes(connection, registry_id, [name])[name]
 
     def _ledger(
         self,
@@ -204,7 +222,7 @@ class PushLook:
 
     def _park(self, connection: Connection, until: datetime) -> None:
         waiting = take(connection, self._to, self._context.clock())
-        hold_back(connection, [push.id for push in waiting], until)
+        put_off(connection, [push.id for push in waiting], until, "poison")
 
     def _settle(
         self, connection: Connection, plan: PushPlan, told: Sequence[Told]
@@ -218,15 +236,30 @@ class PushLook:
             self._desk.whole(self._to.repository)
 
 
-async def keep(context: PassContext, ledger: PushLedger) -> None:
-    """Store what a look has learned: on SQLite all of it at once."""
+async def keep(
+    context: PassContext,
+    ledger: PushLedger,
+    words: Mapping[Digest, Measured],
+    scope: Callable[[Connection], int],
+) -> None:
+    """Store what a look has learned: on SQLite all of it at once.
+
+    words: what the registry said of layers that are new in the storage scope
+    """
     batch = Batch([t.answer for t in ledger.told if t.answer is not None])
     documents, missing = batch.documents(), batch.missing()
 
     def facts(connection: Connection) -> None:
         keep_documents(connection, documents, missing)
 
-    await context.writer.keep(facts if documents or missing else None, ledger.keep)
+    await keep_words(
+        context,
+        facts if documents or missing else None,
+        words,
+        pushed_images(ledger.told),
+        scope,
+        ledger.keep,
+    )
     for reading in batch.readings():
         context.reader.forget(reading)
 
@@ -248,6 +281,7 @@ async def after_keeping(
                 context.writer,
                 context.progress,
                 context.clock,
+                context.count_conflicts,
             )
         finally:
             IS_URGENT.reset(mark)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from weighbridge.audit.check_turns import DISTRUST
 from weighbridge.audit.pushed import Pushed, by_tag
 from weighbridge.store.push_queue import (
     PushedTo,
@@ -16,6 +17,7 @@ from weighbridge.store.push_queue import (
     take,
     too_soon,
 )
+from weighbridge.store.registries import find_false_head
 from weighbridge.store.session import Connection
 from weighbridge.store.tags import KnownTag, known_tags
 
@@ -37,6 +39,7 @@ class PushPlan:
     done:      events about which there is nothing to ask, by what is to be said of them
     held_back: events that come too soon after others, by when they are due
     whole:     events that only a whole pass can answer
+    by_get:    the registry's HEAD was found false not long ago
     """
 
     asked: dict[str, Pushed] = field(default_factory=dict)
@@ -44,6 +47,7 @@ class PushPlan:
     done: dict[str, list[int]] = field(default_factory=dict)
     held_back: dict[datetime, list[int]] = field(default_factory=dict)
     whole: list[WaitingPush] = field(default_factory=list)
+    by_get: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -88,6 +92,9 @@ def plan_pushes(
             named += _of_digest(connection, repository_id, push, plan)
     found = by_tag(named)
     soon = too_soon(connection, to, now) if found else {}
+    if found:
+        false_at = find_false_head(connection, to.registry)
+        plan.by_get = false_at is not None and now - false_at < DISTRUST
     for name in sorted(found, key=lambda name: found[name].ids):
         pushed: Pushed | None = found[name]
         # That a tag is gone is told once, and does not come in bursts.

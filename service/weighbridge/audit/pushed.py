@@ -22,6 +22,7 @@ class Pushed:
 
     is_delete: one of them says that the tag is gone
     times:     when it was pushed, by the digest that it was to have then
+    read:      of the digests, those that were read before events told of them now
     """
 
     name: str
@@ -29,6 +30,7 @@ class Pushed:
     is_delete: bool = False
     times: dict[Digest | None, datetime] = field(default_factory=dict)
     digests: set[Digest] = field(default_factory=set)
+    read: set[Digest] = field(default_factory=set)
 
     @property
     def ids(self) -> list[int]:
@@ -80,8 +82,14 @@ class Pushed:
             if not event.is_delete
             and event.attempts < len(EARLY_S)
             and (digest is None or event.digest not in (None, digest))
-            and not _is_before(event.pushed_at, known_at)
+            and not self._is_late(event, known_at)
         )
+
+    def _is_late(self, event: WaitingPush, known_at: datetime | None) -> bool:
+        """Whether it tells of what was before. Its time alone does not say so: the
+        sender's clock may have been put back, and what was never read is new."""
+        is_new = event.digest is not None and event.digest not in self.read
+        return _is_before(event.pushed_at, known_at) and not is_new
 
     def early_after(self, digest: Digest) -> frozenset[int]:
         """The same where the tag has just moved to a digest. Of events that are older
@@ -92,7 +100,13 @@ class Pushed:
         early = self.early(digest, self.times.get(digest))
         # Ids say nothing of the order of events that came within the same moment.
         last_at = max(event.received_at for event in told)
-        before = {e.id for e in self.events if e.received_at < last_at}
+        known_at = self.times.get(digest)
+        before = {
+            e.id
+            for e in self.events
+            if e.received_at < last_at
+            or (e.received_at == last_at and _is_before(e.pushed_at, known_at))
+        }
         return early - before
 
     def time_of(self, digest: Digest, now: datetime) -> datetime | None:

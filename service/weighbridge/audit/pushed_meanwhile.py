@@ -14,6 +14,7 @@ from weighbridge.audit.push_desk import PushDesk
 from weighbridge.audit.push_keep import PushLedger
 from weighbridge.audit.push_look import after_keeping, keep
 from weighbridge.audit.push_plan import PushPlan, plan_pushes
+from weighbridge.audit.push_words import ask_new_layers
 from weighbridge.ports import Cost
 from weighbridge.store.claiming import Claim, as_push, hold
 from weighbridge.store.passes import PassResult
@@ -94,6 +95,10 @@ class PushedMeanwhile:
             self._context, self._claim.repository, plan, self._context.clock()
         )
         keeping.overtaken -= {t.pushed.name for t in told if not t.is_heard} & overtaken
+        scope_id = self._claim.scope_id
+        words = await ask_new_layers(
+            self._context, self._claim.repository, scope_id, told
+        )
         ledger = PushLedger(
             lambda _: self._claim,
             plan,
@@ -104,7 +109,7 @@ class PushedMeanwhile:
             cost=Cost(),
             measuring=desk.measuring,
         )
-        await keep(self._context, ledger)
+        await keep(self._context, ledger, words, lambda _: scope_id)
         self._note(told, keeping)
         if plan.whole:
             desk.whole(self._claim.repository)

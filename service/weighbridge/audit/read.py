@@ -261,20 +261,18 @@ class Reader:
 
     async def _is_archive(self, repository: str, layer: Layer) -> bool:
         """Whether a layer's first bytes are those of an archive. A registry that does
-        not give them leaves that open, and so it counts as one."""
-        size = layer.compressed_bytes
-        if not size:
-            return False
-        last = min(size, HEAD_BYTES) - 1
+        not give them leaves that open, and so it counts as one. How long the manifest
+        says that the layer is does not matter: it may say nothing or one byte."""
         try:
-            head = await self._registry.get_range(
-                repository, layer.digest, 0, last, size
+            answer = await self._registry.get_range(
+                repository, layer.digest, 0, HEAD_BYTES - 1
             )
         except RegistryError as exc:
             if exc.retryable or isinstance(exc, NotFound):
                 raise
             return True
-        return not is_text(head)
+        head = answer.content
+        return head is None or (head != b"" and not is_text(head))
 
     async def _with_config(
         self, repository: str, manifest: Manifest, hint: Platform | None

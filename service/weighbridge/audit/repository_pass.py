@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Final
 
 from weighbridge.audit.asking_again import ask_for_children, ask_for_configs
+from weighbridge.audit.check_turns import CheckTurns
 from weighbridge.audit.context import PassContext
 from weighbridge.audit.crew import Crew
 from weighbridge.audit.endings import state_after, too_many_tags
@@ -21,7 +22,7 @@ from weighbridge.audit.patience import Patience
 from weighbridge.audit.pieces import pieces
 from weighbridge.audit.plan import Question, plan, wants_head_first
 from weighbridge.audit.pushed_meanwhile import PushedMeanwhile
-from weighbridge.audit.tag_look import TagLook
+from weighbridge.audit.tag_look import FALSE_HEAD, TagLook
 from weighbridge.audit.vanished import bury_vanished
 from weighbridge.domain import limits
 from weighbridge.domain.listing import TagSeen
@@ -43,6 +44,7 @@ from weighbridge.store.passes import (
     find_tag_error,
     open_pass,
 )
+from weighbridge.store.registries import note_false_head
 from weighbridge.store.session import Connection
 from weighbridge.store.summaries import refresh_if_stale
 from weighbridge.store.tags import known_tags
@@ -89,6 +91,9 @@ class RepositoryPass:
             self._claim,
             self._context.clock(),
             resume_s=self._context.resume_s,
+        )
+        self._turns = CheckTurns(
+            self._claim, self._opened.complete_since, self._context.clock()
         )
         crew = Crew()
         self._keeping = Keeping(
@@ -171,7 +176,14 @@ class RepositoryPass:
             self._context.registry, self._context.reader, self._claim.repository, known
         )
         has_quota = self._context.registry.has_quota
-        for question in plan(tags, known, head_first=self._head_first or has_quota):
+        questions = plan(
+            tags,
+            known,
+            head_first=self._head_first or has_quota,
+            has_turn=lambda tag: not has_quota and self._turns.has(tag),
+            by_get=not has_quota and self._turns.by_get,
+        )
+        for question in questions:
             if question.kind == "same":
                 self._keeping.add(await look.at(question), has_place=False)
             elif self._patience.sent_away is None:
@@ -190,6 +202,10 @@ class RepositoryPass:
         except RateLimited as exc:
             self._patience.sent_away = exc
             return
+        if answer.fault is not None and answer.fault.code == FALSE_HEAD:
+            await self._context.writer.write(
+                note_false_head, self._claim.repository_id, self._context.clock()
+            )
         self._keeping.add(answer)
         self._patience.add(answer)
 

@@ -9,6 +9,7 @@ from weighbridge.domain.digest import Digest
 from weighbridge.domain.newest import Candidate, baseline, ranked
 from weighbridge.domain.platform import Platform
 from weighbridge.domain.stream import stream_of
+from weighbridge.store.judged_repository import JudgedRepository
 from weighbridge.store.session import Connection
 from weighbridge.store.stream_images import StreamImage, images_of
 from weighbridge.store.streams import Pointed, StreamTag, read_streams
@@ -77,7 +78,7 @@ class StreamHistory:
 
 def read_history(
     connection: Connection,
-    repository_id: int,
+    repository: JudgedRepository,
     tags: Mapping[StreamTag, Sequence[Pointed]],
     platforms: Sequence[Platform],
     now: datetime,
@@ -89,9 +90,9 @@ def read_history(
     for tag, earlier in tags.items():
         if len({pointed.target for pointed in earlier}) < _ENOUGH:
             wanted.setdefault(stream_of(tag.name), []).append(tag)
-    others = read_streams(connection, repository_id, wanted) if wanted else {}
+    others = read_streams(connection, repository.id, wanted) if wanted else {}
     targets = {p.target for some in (*own.values(), *others.values()) for p in some}
-    images = images_of(connection, targets, platforms)
+    images = images_of(connection, repository.scope_id, targets, platforms)
     return StreamHistory(own, others, images.by_platform, now)
 
 

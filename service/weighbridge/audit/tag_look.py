@@ -1,7 +1,7 @@
 """Asks the registry what a tag is, as the plan wants it asked."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from weighbridge.audit.plan import Question
@@ -22,6 +22,7 @@ from weighbridge.errors import (
 from weighbridge.ports import Registry
 from weighbridge.store.tags import KnownTag, Move, TagFailure
 
+FALSE_HEAD: Final = "false_head"
 _STILL_REFUSED: Final = "it still is what was refused before"
 
 
@@ -96,6 +97,8 @@ class TagLook:
             return TagAnswer(tag.name)
         if question.kind == "head":
             return await self._head(tag, before)
+        if question.kind == "check":
+            return await self._check(tag, before, compares=question.compares)
         if question.digest is None:
             return await self._read(tag, before, None)
         if question.kind == "pushed":
@@ -121,6 +124,43 @@ class TagLook:
                 return TagAnswer(tag.name)
             return _pushed_again(tag, digest)
         return await self._moved(tag, before, digest)
+
+    async def _check(
+        self, tag: TagSeen, before: KnownTag | None, *, compares: bool
+    ) -> TagAnswer:
+        """GET in the place of HEAD; HEAD too where they may differ."""
+        answer = await self._read(tag, before, None)
+        known = None if before is None else before.digest
+        if answer.move is None or answer.fault is not None:
+            return answer
+        is_same = answer.move.digest == known
+        fault = None
+        if compares or not is_same:
+            fault = await self._false_head(tag, answer.move.digest, known)
+        if is_same:
+            return TagAnswer(tag.name, fault=fault)
+        return replace(answer, fault=fault)
+
+    async def _false_head(
+        self, tag: TagSeen, digest: Digest, known: Digest | None
+    ) -> TagFault | None:
+        """What is wrong with the registry's HEAD, if anything: it names what the tag
+        had before, or another digest than GET serves before and after it."""
+        registry, repository = self._registry, self._repository
+        try:
+            said = await registry.head_manifest(repository, tag.name)
+            if said is None or said == digest or (said != known and digest != known):
+                return None
+            again = await self._reader.read(repository, tag.name)
+        except (DocumentError, RegistryError, TransportError) as exc:
+            if _is_of_all(exc):
+                raise
+            return None  # The tag itself was read; HEAD is compared another time.
+        if again.digest != digest:
+            return None  # It moved meanwhile.
+        registry.note_false_head()
+        text = f"HEAD names {said}, and GET serves {digest}, which counts"
+        return TagFault(tag.name, FALSE_HEAD, text)
 
     async def _moved(
         self, tag: TagSeen, before: KnownTag | None, digest: Digest

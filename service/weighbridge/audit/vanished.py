@@ -9,7 +9,8 @@ from weighbridge.store.claiming import Claim
 from weighbridge.store.tags import apply_gone, live_tags
 
 MASS: Final = 10
-"""More vanished tags than this, and more than half: a second pass must agree."""
+"""More tags, or repositories, than this, and more than half: a second crawl must
+agree."""
 GONE_AT_ONCE: Final = 1_000
 """Tags that are buried in one transaction."""
 

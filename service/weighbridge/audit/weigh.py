@@ -3,13 +3,14 @@
 import asyncio
 import difflib
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from functools import partial
+from typing import Final, TypeAlias
 
 from weighbridge.audit.explore import Found, explore, fetch_child
 from weighbridge.audit.lookup import KnownDigests, nothing_known
-from weighbridge.audit.measure_layer import measure_layer
+from weighbridge.audit.measure_layer import measure_blob
 from weighbridge.audit.read import Reader
 from weighbridge.audit.reading import kept_bytes
 from weighbridge.audit.together import together
@@ -27,7 +28,7 @@ from weighbridge.domain.document import (
     Unweighable,
 )
 from weighbridge.domain.manifest import parse_manifest
-from weighbridge.domain.measure import Uncompressed
+from weighbridge.domain.measure import Measured
 from weighbridge.domain.platform import (
     UNKNOWN,
     Listed,
@@ -48,6 +49,7 @@ from weighbridge.domain.weighing import (
     other_platform_text,
     second_text,
 )
+from weighbridge.domain.whose_word import doubts_of
 from weighbridge.errors import (
     DocumentError,
     NotFound,
@@ -56,6 +58,9 @@ from weighbridge.errors import (
     WeighbridgeError,
 )
 from weighbridge.ports import Registry
+
+Measure: TypeAlias = Callable[[str, Layer], Awaitable[Measured]]
+"""Asks for one layer of a repository; raises as `measure_blob` does."""
 
 _NAMES_COMPARED: Final = 1_000
 """Of a page that a registry may fill with a hundred times as many; comparing two tags
@@ -68,13 +73,15 @@ async def weigh(
     *,
     platform: Platform | None = None,
     all_platforms: bool = False,
-    measure: bool = True,
+    measure: Measure | None = None,
 ) -> Weighing:
-    """One reference's images with every layer and line.
+    """One reference's images with every layer and line, each layer asked for.
 
     Without `platform` the reference platform is weighed (linux/amd64, else the
     first by the design's order). Raises NotFound (with the nearest tags as hint),
     DocumentError, RegistryError, TransportError.
+
+    measure: how a layer is measured, where several weighings share what they learn
     """
     began = time.monotonic()
     reader = Reader(registry, KnownDigests(nothing_known))
@@ -97,7 +104,8 @@ async def weigh(
         else:
             others = _itself(document)
     every = tuple(images.values())
-    measures = await _measures(registry, reference, every, measure, found.warnings)
+    measure = measure or partial(measure_blob, registry)
+    measures = await _measures(measure, reference, every, found.warnings)
     weighed = tuple(
         replace(weigh_image(image, measures), platform=pulled_as)
         for pulled_as, image in images.items()
@@ -115,7 +123,7 @@ async def weigh(
         platforms=_platforms(found, images),
         others=others,
         cost=WeighingCost(cost.requests, cost.bytes_read, time.monotonic() - began),
-        warnings=tuple(found.warnings),
+        warnings=(*found.warnings, *doubts_of(weighed)),
         is_whole=found.is_whole,
     )
 
@@ -318,24 +326,22 @@ def _too_much() -> DocumentError:
 
 
 async def _measures(
-    registry: Registry,
+    measure: Measure,
     reference: Reference,
     images: tuple[Image, ...],
-    measure: bool,
     warnings: list[str],
-) -> Mapping[Digest, Uncompressed]:
+) -> Mapping[Digest, Measured]:
     layers = {layer.digest: layer for image in images for layer in image.layers}
-    if not measure:
-        return {}
 
-    async def one(layer: Layer) -> tuple[Digest, Uncompressed]:
+    async def one(layer: Layer) -> tuple[Digest, Measured]:
         try:
-            found = await measure_layer(registry, reference.repository, layer)
+            found = await measure(reference.repository, layer)
         except (DocumentError, RegistryError, TransportError) as exc:
             warnings.append(
                 f"layer {layer.digest[:19]}… could not be measured: {exc.message}"
             )
-            found = unmeasured(layer, exc.code)
+            unknown = unmeasured(layer, exc.code)
+            found = Measured(None, unknown, exc.code, is_foreign=layer.is_foreign)
         return layer.digest, found
 
     return dict(await asyncio.gather(*(one(layer) for layer in layers.values())))

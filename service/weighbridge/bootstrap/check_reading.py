@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from weighbridge.audit.measured_once import MeasuredOnce
 from weighbridge.bootstrap.clients import Connected, registry_client
 from weighbridge.bootstrap.targets import Target
 from weighbridge.bootstrap.weighing import note_docker_hub, weigh_with
@@ -48,8 +49,7 @@ class ReadBoth:
 class Reading:
     """Reads images of any registries with the same settings.
 
-    platform: None for every platform
-    measure:  whether bytes of layers are read: only for a limit that is about them
+    Layers that both have are asked for once. platform: None for every platform
     """
 
     def __init__(
@@ -57,13 +57,11 @@ class Reading:
         settings: Settings,
         docker_config: Path | None,
         platform: Platform | None,
-        *,
-        measure: bool,
     ) -> None:
         self._settings = settings
         self._docker_config = docker_config
         self._platform = platform
-        self._measure = measure
+        self._measuring: dict[str, MeasuredOnce] = {}
 
     async def both(self, item: Item, other: Item | None) -> ReadBoth:
         """Raises NotWeighed; of two failures the first one's."""
@@ -104,14 +102,7 @@ class Reading:
 
     async def _weighed(self, connected: Connected, item: Item) -> Weighing:
         try:
-            weighing = await weigh_with(
-                connected,
-                item.reference,
-                platform=self._platform,
-                all_platforms=self._platform is None,
-                measure=self._measure,
-            )
-            return _with_images(weighing)
+            return _with_images(await self._asked(connected, item, self._platform))
         except WeighbridgeError as exc:
             raise self._failure(exc, item) from exc
 
@@ -120,24 +111,25 @@ class Reading:
         asked for: then it is said that there is nothing to compare with."""
         try:
             try:
-                found = await self._compressed(connected, item, self._platform)
+                found = await self._asked(connected, item, self._platform)
             except NotFound as exc:
                 if exc.code != "platform_missing":
                     raise
-                found = await self._compressed(connected, item, None)
+                found = await self._asked(connected, item, None)
             return _with_images(found)
         except WeighbridgeError as exc:
             raise self._failure(exc, item) from exc
 
-    async def _compressed(
+    async def _asked(
         self, connected: Connected, item: Item, platform: Platform | None
     ) -> Weighing:
+        once = MeasuredOnce(connected.registry)
         return await weigh_with(
             connected,
             item.reference,
             platform=platform,
             all_platforms=self._platform is None,
-            measure=False,
+            measure=self._measuring.setdefault(item.target.url, once).measure,
         )
 
     def _failure(self, error: WeighbridgeError, item: Item) -> NotWeighed:

@@ -7,9 +7,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from weighbridge.bootstrap.access import PLAIN, Access
-from weighbridge.bootstrap.check_reading import Item, Reading
+from weighbridge.bootstrap.check_reading import Item, NotWeighed, Reading
 from weighbridge.bootstrap.service_limits import Service, limits_of_service
 from weighbridge.bootstrap.targets import image_of, refuse_misplaced
+from weighbridge.bootstrap.time_limit import OUT_OF_TIME, TIMEOUT_S, within
 from weighbridge.config import Settings
 from weighbridge.domain.check import Check, Rules, checked, rules_of
 from weighbridge.domain.earlier import Earlier
@@ -19,7 +20,7 @@ from weighbridge.domain.policy_set import NO_POLICIES, PolicySet
 from weighbridge.domain.reference import DOCKER_HUB, Reference
 from weighbridge.domain.registry_address import DOCKER_HUB as DOCKER_HUB_HOST
 from weighbridge.domain.weighing import Weighing, WeighingCost
-from weighbridge.errors import UsageError
+from weighbridge.errors import TransportError, UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,10 @@ class Asked:
     policies: those of files
     service:  a Weighbridge that has policies, waivers and the images before
     must_read_database: it was named here for the images before, so that a database
-                        that cannot be read is an error
+                         that cannot be read is an error
+    allow_foreign: foreign layers that the registry does not hold are as long as the
+              manifest says
+    timeout_s: how long all of it may take
     """
 
     reference: str
@@ -43,6 +47,8 @@ class Asked:
     service: Service | None = None
     must_read_database: bool = False
     allow_unknown: bool = False
+    allow_foreign: bool = False
+    timeout_s: int = TIMEOUT_S
     access: Access = PLAIN
     docker_config: Path | None = None
 
@@ -60,7 +66,13 @@ def check(settings: Settings, asked: Asked) -> Check:
         before = _name_of(item.reference) + before
     other = None if before is None else _other(settings, before, item, asked.access)
     platform = None if asked.platform is None else parse_platform(asked.platform)
-    return asyncio.run(_check(settings, asked, item, other, platform))
+    checking = _check(settings, asked, item, other, platform)
+    try:
+        return asyncio.run(within(asked.timeout_s, checking))
+    except TransportError as exc:
+        if exc.code != OUT_OF_TIME:
+            raise
+        raise NotWeighed(exc, item.text) from exc
 
 
 def _item(settings: Settings, text: str, access: Access) -> Item:
@@ -90,9 +102,7 @@ async def _check(
     began = time.monotonic()
     rules = await _rules(asked, item)
     _refuse_nothing(asked, rules)
-    measure = rules.limits.max_uncompressed_bytes is not None
-    reading = Reading(settings, asked.docker_config, platform, measure=measure)
-    read = await reading.both(item, other)
+    read = await Reading(settings, asked.docker_config, platform).both(item, other)
     if "max_growth" in rules.keys and other is None and asked.service is None:
         earlier = await asyncio.to_thread(
             _earlier, settings, asked, item, read.weighing
@@ -106,6 +116,7 @@ async def _check(
         rules,
         platform=platform,
         allow_unknown=asked.allow_unknown,
+        allow_foreign=asked.allow_foreign,
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 import structlog
@@ -30,6 +31,7 @@ from weighbridge.bootstrap.clients import Connected
 from weighbridge.bootstrap.crawling import registry_entry
 from weighbridge.bootstrap.distributed.asked import Asked
 from weighbridge.config import RegistrySettings, Settings
+from weighbridge.domain.dispute import Source
 from weighbridge.errors import StaleFence, StoreError, WeighbridgeError
 from weighbridge.jobs.names import CRAWL, MEASURE, PUSH, SETTLE
 from weighbridge.ports import JobQueue
@@ -237,7 +239,11 @@ class PushLooks:
             interval_s=self.settings.interval_of(asked.registry),
             count_manifests=lambda looked_up, unchanged: None,
             judging=lambda: self.judging(asked.registry),
+            count_conflicts=partial(self._count_conflicts, asked.registry.name),
         )
+
+    def _count_conflicts(self, name: str, source: Source, learned: int) -> None:
+        self.telemetry.size_conflicts.labels(name, source).inc(learned)
 
     def _tell(self, registry: str, judged: Sequence[Judged]) -> None:
         now = self.clock()

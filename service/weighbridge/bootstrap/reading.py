@@ -5,13 +5,16 @@ from datetime import datetime
 
 from weighbridge.bootstrap.databases import ready_database
 from weighbridge.config import Settings
+from weighbridge.domain.dispute import DisputeReport
 from weighbridge.domain.printable import printable
-from weighbridge.domain.report import RegistryReport, RepositoryReport
+from weighbridge.domain.report import Page, RegistryReport, RepositoryReport
 from weighbridge.domain.violation import ViolationReport
 from weighbridge.errors import UsageError
 from weighbridge.store.reports import (
+    DisputeQuery,
     RepositoryQuery,
     ViolationQuery,
+    dispute_page,
     registry_names,
     registry_reports,
     repository_page,
@@ -81,6 +84,19 @@ def violations(settings: Settings, query: ViolationQuery, now: datetime) -> Viol
 def is_crawled(registry: RegistryReport) -> bool:
     """Whether anything of it was asked for and answered."""
     return registry.last_discovery_at is not None or registry.repositories > 0
+
+
+def disputes(settings: Settings, query: DisputeQuery) -> Page[DisputeReport]:
+    """The latest of those that are asked for.
+
+    Raises UsageError(unknown_registry, invalid_limit), StoreError(no_database).
+    """
+    with (
+        ready_database(settings, must_exist=True) as database,
+        database.read() as connection,
+    ):
+        check_registry(connection, query.registry)
+        return dispute_page(connection, query)
 
 
 def check_registry(connection: Connection, name: str | None) -> None:

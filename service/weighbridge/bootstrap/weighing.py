@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from weighbridge.audit.weigh import weigh
+from weighbridge.audit.weigh import Measure, weigh
 from weighbridge.bootstrap.access import PLAIN, Access
 from weighbridge.bootstrap.clients import Connected, registry_client
 from weighbridge.bootstrap.targets import Target, image_of, refuse_misplaced
+from weighbridge.bootstrap.time_limit import TIMEOUT_S, within
 from weighbridge.config import Settings
 from weighbridge.domain.document import Problem
 from weighbridge.domain.platform import Platform, parse_platform
@@ -26,15 +27,20 @@ def inspect(
     all_platforms: bool,
     access: Access = PLAIN,
     docker_config: Path | None = None,
+    timeout_s: int = TIMEOUT_S,
 ) -> Weighing:
-    """Weigh one reference straight from its registry; nothing is stored."""
+    """Weigh one reference straight from its registry; nothing is stored.
+
+    timeout_s: how long all of it may take; TransportError(out_of_time) then
+    """
     reference, target = image_of(settings, text, access)
     refuse_misplaced(access, [target])
     wanted = None if platform is None else parse_platform(platform)
     try:
-        return asyncio.run(
-            _weighed(settings, target, reference, wanted, all_platforms, docker_config)
+        weighing = _weighed(
+            settings, target, reference, wanted, all_platforms, docker_config
         )
+        return asyncio.run(within(timeout_s, weighing))
     except WeighbridgeError as exc:
         note_docker_hub(exc, settings, text, reference)
         raise
@@ -66,7 +72,7 @@ async def weigh_with(
     *,
     platform: Platform | None,
     all_platforms: bool,
-    measure: bool = True,
+    measure: Measure | None = None,
 ) -> Weighing:
     """One reference over an open client, with what is to be said of its credentials."""
     try:

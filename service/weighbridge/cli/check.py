@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from weighbridge.cli.advice import advice
-from weighbridge.cli.check_limits import BYTES, MOST, SHARE, own_limits
+from weighbridge.cli.check_limits import (
+    BYTES,
+    MOST,
+    SHARE,
+    TIMEOUT,
+    TIMEOUT_HELP,
+    own_limits,
+)
 from weighbridge.cli.commands import Count
 from weighbridge.cli.failure import FOUND, NOT_WEIGHED, CommandFailed
 from weighbridge.cli.options import Options, common_options
@@ -49,7 +56,17 @@ _EXIT_CODES: Final = {"pass": 0, "warn": 0, "unknown": NOT_WEIGHED, "fail": FOUN
     "--against", metavar="REF", help="Growth since this image; :TAG of the same one."
 )
 @click.option("--platform", metavar="OS/ARCH", help="This platform only.")
-@click.option("--allow-unknown", is_flag=True, help="Unknown sizes are a warning.")
+@click.option(
+    "--allow-unknown",
+    is_flag=True,
+    help="A size that is not known, or only claimed, is a warning.",
+)
+@click.option(
+    "--allow-foreign",
+    is_flag=True,
+    help="Believe the manifest's size of foreign layers that the registry lacks.",
+)
+@click.option("--timeout", "timeout_s", type=TIMEOUT, default="5m", help=TIMEOUT_HELP)
 @click.option(
     "--policy",
     "policy_files",
@@ -81,6 +98,8 @@ def command(
     against: str | None,
     platform: str | None,
     allow_unknown: bool,
+    allow_foreign: bool,
+    timeout_s: int,
     policy_files: Sequence[str],
     server: str | None,
     token_file: str | None,
@@ -124,6 +143,8 @@ def command(
                 service=source.service(),
                 must_read_database=options.database is not None,
                 allow_unknown=allow_unknown,
+                allow_foreign=allow_foreign,
+                timeout_s=timeout_s,
                 access=access,
                 docker_config=options.docker_config(),
             ),
@@ -167,9 +188,13 @@ class _Source:
             raise UsageError("--token-file and --server-ca say something of --server")
 
     def policies(self, options: Options) -> "PolicySet":
-        """Those of files. Without any file there are none: a gate has no limits that
-        nobody wrote down."""
-        from weighbridge.domain.policy_set import NO_POLICIES, PolicySet
+        """Those of files. Without any there are none, and the default policy is none
+        either: a gate has no limits that nobody wrote down."""
+        from weighbridge.domain.policy_set import (
+            DEFAULT_POLICIES,
+            NO_POLICIES,
+            PolicySet,
+        )
 
         if self.server is not None:
             return NO_POLICIES
@@ -178,7 +203,8 @@ class _Source:
 
             return PolicySet(read_policy_files(self.files))
         source = options.policies()
-        return NO_POLICIES if source.file is None else source.policies
+        is_written = source.file is not None and source.policies != DEFAULT_POLICIES
+        return source.policies if is_written else NO_POLICIES
 
     def service(self) -> "Service | None":
         if self.server is None:

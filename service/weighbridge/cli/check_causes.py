@@ -175,9 +175,19 @@ def next_steps(check: Check, quote: Quote = printable) -> list[str]:
         )
     if any(each.limit_amount is not None for each in unknown):
         steps.append("--allow-unknown accepts a size that is not known, and warns")
+    if any(_is_foreign_alone(checked) for checked in check.images):
+        steps.append(
+            "--allow-foreign believes what the manifest says of foreign layers"
+        )
     if check.not_weighed:
         steps.append("push what could not be read again, or name a --platform")
     return steps
+
+
+def _is_foreign_alone(checked: CheckedImage) -> bool:
+    """Whether it would be judged if foreign layers were believed."""
+    reasons = {y.claim_reason for y in checked.image.layers if y.claim_reason}
+    return any(e.is_claimed for e in checked.held) and reasons == {"foreign"}
 
 
 def _remedy(check: Check, failed: list[Held]) -> str:

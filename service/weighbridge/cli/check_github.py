@@ -14,6 +14,7 @@ from weighbridge.cli.runner_commands import defused_words
 from weighbridge.domain.check import Check, Outcome, by_outcome
 from weighbridge.domain.printable import printable
 from weighbridge.domain.quantity import QUANTITIES
+from weighbridge.domain.whose_word import doubts_of
 
 _TEXT: Final = 300
 _PLATFORMS: Final = 10
@@ -45,6 +46,10 @@ def annotations(check: Check, *, place: str = "", iec: bool = False) -> list[str
         found.append(
             command("notice", f"{_name(check)} {_WORDS['pass']}", _all(check, iec))
         )
+    doubts = doubts_of(check.weighing.images)
+    if doubts:
+        title = f"{_name(check)}: sizes in the manifest"
+        found.append(command("warning", title, "\n".join(doubts)))
     return found + [command("notice", _name(check), note) for note in notes_of(check)]
 
 

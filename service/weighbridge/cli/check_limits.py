@@ -49,9 +49,20 @@ def _share(text: str) -> float:
     return parse_percent(text)
 
 
+def _timeout(text: str) -> int:
+    from weighbridge.domain.units import parse_duration
+
+    seconds = parse_duration(text)
+    if not seconds:
+        raise UsageError("no time is no timeout", hint="write 90s, 5m or 1h")
+    return seconds
+
+
 MOST: Final = _Written("bytes", _most)
 BYTES: Final = _Written("bytes", _bytes)
 SHARE: Final = _Written("percent", _share)
+TIMEOUT: Final = _Written("duration", _timeout)
+TIMEOUT_HELP: Final = "How long all of it may take (5m)."
 
 
 def own_limits(given: Mapping[str, float | None]) -> "Policy":

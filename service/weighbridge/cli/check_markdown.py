@@ -19,6 +19,7 @@ from weighbridge.domain.digest import short
 from weighbridge.domain.printable import printable
 from weighbridge.domain.quantity import Quantity
 from weighbridge.domain.units import format_bytes, format_duration
+from weighbridge.domain.whose_word import doubts_of
 
 MARKER: Final = "<!-- weighbridge check -->"
 """The first line: by it a job finds the comment that it wrote before."""
@@ -73,6 +74,7 @@ def _parts(check: Check, iec: bool) -> list[str]:
         f"{_span(check.weighing.reference)} ({short(check.weighing.digest)})",
         _limits(check, images, iec),
         *_lines(check, images, iec),
+        *_list([f"Warning: {doubt}" for doubt in doubts_of(check.weighing.images)]),
         *_list([f"Note: {note}" for note in notes_of(check, _span)]),
         *_list([_sentence(step) for step in next_steps(check, _span)]),
         _foot(check, iec),

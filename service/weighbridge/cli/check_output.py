@@ -12,7 +12,7 @@ from weighbridge.domain.check import Check, CheckedImage, Held
 from weighbridge.domain.policy import LIMIT_KEYS
 from weighbridge.domain.printable import printable
 from weighbridge.domain.quantity import QUANTITIES
-from weighbridge.domain.weighing import rfc3339
+from weighbridge.domain.weighing import WeighedImage, rfc3339
 
 SCHEMA: Final = "weighbridge.check/1"
 CSV_COLUMNS: Final = (
@@ -25,6 +25,9 @@ CSV_COLUMNS: Final = (
     "policy",
     "waived_until",
     "digest",
+    "compressed_bytes",
+    "compressed_confidence",
+    "claimed_bytes",
     "line",
 )
 
@@ -66,7 +69,8 @@ def check_csv(check: Check) -> str:
     """A row for each limit of each image."""
     rows = (
         _on_one_line({"platform": str(checked.image.platform), **_held(held)})
-        | {"digest": checked.image.digest, "line": printable(_line(checked, held))}
+        | {"digest": checked.image.digest, **_compressed(checked.image)}
+        | {"line": printable(_line(checked, held))}
         for checked in check.images
         for held in checked.held
     )
@@ -109,7 +113,7 @@ def _image(checked: CheckedImage) -> dict[str, object]:
         "platform": str(image.platform),
         "digest": image.digest,
         "outcome": checked.outcome,
-        "compressed_bytes": image.compressed_bytes,
+        **_compressed(image),
         "uncompressed_bytes": size.uncompressed_bytes,
         "uncompressed_confidence": size.confidence,
         "uncompressed_low_bytes": size.low_bytes,
@@ -161,4 +165,14 @@ def _held(held: Held) -> dict[str, object]:
         "excess": None if finding.amount is None else finding.excess,
         "policy": None if held.policy is None else held.policy.name,
         "waived_until": rfc3339(held.waived_until),
+        "claimed": held.is_claimed,
+    }
+
+
+def _compressed(image: WeighedImage) -> dict[str, object]:
+    """What it is judged by, whose word that is, and what the manifest says."""
+    return {
+        "compressed_bytes": image.compressed_bytes,
+        "compressed_confidence": image.compressed_confidence,
+        "claimed_bytes": image.claimed_bytes,
     }

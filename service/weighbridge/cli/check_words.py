@@ -78,7 +78,10 @@ def _row(
     else:
         row = _bytes(checked, held, iec)
     return replace(
-        row, words=", ".join(filter(None, (row.words, *_whose(held, quote))))
+        row,
+        words=", ".join(
+            filter(None, (row.words, *_word(checked, held, iec), *_whose(held, quote)))
+        ),
     )
 
 
@@ -189,6 +192,21 @@ def _signed_percent(part: int, whole: int) -> str:
     digits = 0 if abs(share) >= 9.95 else 1
     text = f"{share:+.{digits}f} %"
     return "0.0 %" if text in ("+0.0 %", "-0.0 %") and not part else text
+
+
+def _word(checked: CheckedImage, held: Held, iec: bool) -> Iterator[str]:
+    """What the manifest says where the registry says otherwise, or nothing."""
+    image = checked.image
+    if held.is_claimed:
+        yield "claimed by the manifest, not confirmed by the registry"
+    if held.finding.key == "max_compressed":
+        claimed = image.claimed_bytes
+    elif held.finding.key == "max_layer_compressed":
+        claimed = max((layer.claimed_bytes for layer in image.layers), default=0)
+    else:
+        return
+    if claimed != held.finding.amount:
+        yield f"the manifest says {format_bytes(claimed, iec=iec)}"
 
 
 def _whose(held: Held, quote: Quote) -> Iterator[str]:

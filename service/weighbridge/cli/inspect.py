@@ -3,6 +3,7 @@
 import click
 
 from weighbridge.cli.advice import advice
+from weighbridge.cli.check_limits import TIMEOUT, TIMEOUT_HELP
 from weighbridge.cli.failure import NOT_WEIGHED, CommandFailed
 from weighbridge.cli.options import Options, common_options
 from weighbridge.cli.streams import emit
@@ -20,6 +21,7 @@ Examples:
 @click.argument("reference", metavar="REF")
 @click.option("--platform", metavar="OS/ARCH", help="Weigh this platform's image.")
 @click.option("--all-platforms", is_flag=True, help="Weigh every platform's image.")
+@click.option("--timeout", "timeout_s", type=TIMEOUT, default="5m", help=TIMEOUT_HELP)
 @click.option("--all", "wants_all", is_flag=True, help="Show metadata lines too.")
 @click.option("--ascii", "wants_ascii", is_flag=True, help="No blocks, no signs.")
 @common_options(database=False, results=True, access=True)
@@ -28,6 +30,7 @@ def command(
     reference: str,
     platform: str | None,
     all_platforms: bool,
+    timeout_s: int,
     wants_all: bool,
     wants_ascii: bool,
 ) -> int:
@@ -53,6 +56,7 @@ def command(
             all_platforms=all_platforms,
             access=access,
             docker_config=options.docker_config(),
+            timeout_s=timeout_s,
         )
     except UsageError:
         raise

@@ -6,7 +6,7 @@ from weighbridge.cli.lines import line_rows
 from weighbridge.cli.screen import Screen
 from weighbridge.cli.tables import code, csv_table, markdown_table
 from weighbridge.cli.units import column_unit
-from weighbridge.cli.words import why_unknown
+from weighbridge.cli.words import whose_word, why_unknown
 from weighbridge.domain.printable import printable
 from weighbridge.domain.units import format_bytes, format_percent
 from weighbridge.domain.weighing import WeighedImage, Weighing, as_json
@@ -65,7 +65,8 @@ def _image_markdown(
     )
     return (
         f"{code(printable(weighing.reference))} {code(str(image.platform))}: "
-        f"**{format_bytes(image.compressed_bytes, iec=screen.iec)} compressed**, "
+        f"**{format_bytes(image.compressed_bytes, iec=screen.iec)} compressed**"
+        f"{whose_word(image, iec=screen.iec)}, "
         f"{_on_disk(image, screen)}\n\n{markdown_table(heads, rows, numeric=4)}"
     )
 

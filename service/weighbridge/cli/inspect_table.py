@@ -14,6 +14,7 @@ from weighbridge.cli.words import (
     plural,
     reason_words,
     what_it_does,
+    whose_word,
     why_unknown,
 )
 from weighbridge.domain.digest import short
@@ -87,7 +88,8 @@ def _headlines(weighing: Weighing, image: WeighedImage, screen: Screen) -> list[
         ),
         screen.joined(
             [
-                f"{_bytes(image.compressed_bytes, screen)} compressed",
+                f"{_bytes(image.compressed_bytes, screen)} compressed"
+                f"{whose_word(image, iec=screen.iec)}",
                 _on_disk(image, screen),
                 plural(len(image.layers), "layer"),
                 plural(lines, "line") if lines else "no history",

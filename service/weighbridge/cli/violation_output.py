@@ -110,7 +110,7 @@ def _cells(row: ViolationReport, screen: Screen) -> list[str]:
     change = row.heaviest_change
     return [
         row.state,
-        amount(row.limit_key, row.amount, screen),
+        amount(row.limit_key, row.amount, screen) + _mark(row),
         amount(row.limit_key, row.limit_amount, screen),
         row.limit_key,
         row.severity,
@@ -120,6 +120,13 @@ def _cells(row: ViolationReport, screen: Screen) -> list[str]:
         _added(row, change, screen),
         _line(row, change, screen),
     ]
+
+
+def _mark(row: ViolationReport) -> str:
+    """Where the amount is the manifest's word alone, or not what the manifest says."""
+    if row.limit_key == "max_layers" or row.compressed_confidence in (None, "known"):
+        return ""
+    return f" {row.compressed_confidence}"
 
 
 def _added(row: ViolationReport, change: LineChange | None, screen: Screen) -> str:

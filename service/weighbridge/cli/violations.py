@@ -1,19 +1,24 @@
 """`weighbridge violations`: what exceeds its limit."""
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from weighbridge.cli.commands import Count
 from weighbridge.cli.options import Options, common_options
+from weighbridge.cli.screen import Screen
 from weighbridge.cli.streams import emit
+
+if TYPE_CHECKING:  # Loaded only when something is read.
+    from weighbridge.config import Settings
 
 _EXAMPLES: Final = """\b
 Examples:
   weighbridge violations
   weighbridge violations --team shop --severity critical
   weighbridge violations --all -o csv
+  weighbridge violations --disputed
   weighbridge violations --all-tags --registry hub
 """
 _SEVERITIES: Final = ("critical", "warning", "info")
@@ -27,6 +32,11 @@ _SEVERITIES: Final = ("critical", "warning", "info")
 )
 @click.option("--all", "is_all", is_flag=True, help="Also those that have ended.")
 @click.option(
+    "--disputed",
+    is_flag=True,
+    help="Sizes that a manifest claims and the registry contradicts.",
+)
+@click.option(
     "--all-tags",
     is_flag=True,
     help="Also tags over their limit that newer ones came after.",
@@ -39,6 +49,7 @@ def command(
     registry: str | None,
     severity: str | None,
     is_all: bool,
+    disputed: bool,
     all_tags: bool,
     limit: int,
 ) -> int:
@@ -51,6 +62,13 @@ def command(
     """
     settings = options.settings()
     screen = options.screen()
+    if disputed:
+        if team is not None or severity is not None or is_all or all_tags:
+            raise click.UsageError(
+                "--disputed takes none of --team, --severity, --all and --all-tags: "
+                "a size that is contradicted is of no policy"
+            )
+        return _disputed(settings, options, screen, registry, limit)
 
     from weighbridge.bootstrap.reading import violations
     from weighbridge.cli import violation_output
@@ -67,4 +85,20 @@ def command(
     )
     found = violations(settings, query, now)
     emit(violation_output.printed(found, options.output, screen, now))
+    return 0
+
+
+def _disputed(
+    settings: "Settings",
+    options: Options,
+    screen: Screen,
+    registry: str | None,
+    limit: int,
+) -> int:
+    from weighbridge.bootstrap.reading import disputes
+    from weighbridge.cli import dispute_output
+    from weighbridge.store.reports import DisputeQuery
+
+    page = disputes(settings, DisputeQuery(registry=registry, limit=limit))
+    emit(dispute_output.printed(page, options.output, screen))
     return 0

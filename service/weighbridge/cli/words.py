@@ -7,6 +7,7 @@ from typing import Final
 
 from weighbridge.domain.measure import Uncompressed
 from weighbridge.domain.platform import Platform
+from weighbridge.domain.units import format_bytes
 from weighbridge.domain.weighing import WeighedImage
 
 _REASONS: Final = {
@@ -45,6 +46,7 @@ _REASONS: Final = {
         "is a gzip file of several members",
         "are gzip files of several members",
     ),
+    "not_asked": ("has not been asked for", "have not been asked for"),
     "not_found": ("is not in the registry", "are not in the registry"),
     "not_measured": ("is not measured yet", "are not measured yet"),
     "range_not_satisfiable": (
@@ -147,6 +149,17 @@ def why_unknown(image: WeighedImage) -> str:
         f"{plural(count, 'layer')} {reason_words(reason, count)}"
         for reason, count in reasons.most_common()
     )
+
+
+def whose_word(image: WeighedImage, *, iec: bool = False) -> str:
+    """` (the manifest says 1 B)` behind a compressed size that the registry knows
+    otherwise, ` (not confirmed by the registry)` behind one that it does not; else "".
+    """
+    if image.compressed_confidence == "claimed":
+        return " (not confirmed by the registry)"
+    if image.compressed_confidence == "disputed":
+        return f" (the manifest says {format_bytes(image.claimed_bytes, iec=iec)})"
+    return ""
 
 
 def reason_of(size: Uncompressed | None) -> str:

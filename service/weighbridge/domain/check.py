@@ -65,6 +65,7 @@ class Rules:
 class Held:
     """One limit held against one image.
 
+    is_claimed:   whether it is kept by sizes that only a manifest claims
     policy:       who set it
     waived_until: when it is minded again, None: it is
     """
@@ -73,6 +74,7 @@ class Held:
     outcome: Outcome
     policy: Policy | None
     waived_until: datetime | None
+    is_claimed: bool = False
 
     @property
     def limit_amount(self) -> int | None:
@@ -179,6 +181,7 @@ def checked(
     *,
     platform: Platform | None = None,
     allow_unknown: bool = False,
+    allow_foreign: bool = False,
 ) -> Check:
     """Hold the rules against every image that was weighed.
 
@@ -186,16 +189,18 @@ def checked(
     growth is counted from the rules' baseline.
 
     platform:      what was asked for, None for every platform
-    allow_unknown: a size that is not known is worth a warning only
+    allow_unknown: a size that is not known, or only claimed, is worth a warning only
+    allow_foreign: of foreign layers that the registry does not hold, the claim counts
     """
     before = {image.platform: image for image in against.images} if against else {}
     shown = {image.platform for image in weighing.images}
+    allowed = _Allowed(unknown=allow_unknown, foreign=allow_foreign)
     images = tuple(
         _checked_image(
             image,
             before.get(image.platform),
             rules,
-            allow_unknown,
+            allowed,
             has_against=against is not None,
         )
         for image in weighing.images
@@ -215,11 +220,27 @@ def checked(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Allowed:
+    """What is minded less: see `checked`."""
+
+    unknown: bool
+    foreign: bool
+
+    def claims(self, image: WeighedImage | None) -> bool:
+        """Whether sizes of this image rest on nothing but its manifest."""
+        return image is not None and any(
+            layer.compressed_confidence == "claimed"
+            and not (self.foreign and layer.claim_reason == "foreign")
+            for layer in image.layers
+        )
+
+
 def _checked_image(
     image: WeighedImage,
     before: WeighedImage | None,
     rules: Rules,
-    allow_unknown: bool,
+    allowed: _Allowed,
     *,
     has_against: bool,
 ) -> CheckedImage:
@@ -229,24 +250,40 @@ def _checked_image(
     else:
         baseline = before.compressed_bytes
     findings = verdict(rules.limits, measured_image(image, baseline))
+    claims = allowed.claims(image), allowed.claims(before)
     is_judged = baseline is not None or has_against or rules.earlier.knows(platform)
     if "max_growth" in rules.keys and not is_judged:
         findings = (*findings, NOT_JUDGED)
     return CheckedImage(
         image=image,
-        held=tuple(_held(finding, rules, allow_unknown) for finding in findings),
+        held=tuple(
+            _held(finding, rules, allowed, is_claimed=_rests_on_claims(finding, claims))
+            for finding in findings
+        ),
         before=before,
         baseline_compressed_bytes=baseline,
     )
 
 
-def _held(finding: Finding, rules: Rules, allow_unknown: bool) -> Held:
+def _rests_on_claims(finding: Finding, claims: tuple[bool, bool]) -> bool:
+    """Whether it is kept only if manifests are honest: the image's, or, for growth,
+    that of the image before it. A limit that is exceeded by claims is exceeded."""
+    if finding.key == "max_layers" or finding.keeping == "over":
+        return False
+    of_image, of_before = claims
+    return of_image or (finding.key == "max_growth" and of_before)
+
+
+def _held(
+    finding: Finding, rules: Rules, allowed: _Allowed, *, is_claimed: bool
+) -> Held:
     waived_until = rules.waived.get(finding.key)
-    outcome = _OUTCOMES[finding.keeping]
-    is_minded = waived_until is None and not (outcome == "unknown" and allow_unknown)
+    outcome = worst([_OUTCOMES[finding.keeping], "unknown" if is_claimed else "pass"])
+    is_minded = waived_until is None and not (outcome == "unknown" and allowed.unknown)
     if not is_minded:
         outcome = _at_most_a_warning(outcome)
-    return Held(finding, outcome, rules.policy_of(finding.key), waived_until)
+    policy = rules.policy_of(finding.key)
+    return Held(finding, outcome, policy, waived_until, is_claimed)
 
 
 def _at_most_a_warning(outcome: Outcome) -> Outcome:

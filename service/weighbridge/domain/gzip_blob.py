@@ -1,4 +1,8 @@
-"""A whole small gzip blob, decompressed under a cap: the one way to be exact."""
+"""A whole small gzip blob, decompressed under a cap: the one way to be exact.
+
+The cap is one of bytes, and a blob's own: what a blob is found to weigh depends on
+nothing but its bytes, neither on other layers nor on time.
+"""
 
 import zlib
 from dataclasses import dataclass
@@ -24,17 +28,25 @@ class _Inflated:
 def weigh_gzip(blob: bytes) -> Uncompressed:
     """The size of all members together: `exact`, checksums checked.
 
-    A broken stream is unknown (`corrupt_gzip`, `implausible_isize`); one that grows
-    beyond 64 MiB is left to its trailer.
+    A broken stream is unknown (`corrupt_gzip`, `implausible_isize`). One whose trailer
+    says more than `SMALL_BLOB_INFLATED_BYTES`, and can be true, is left to it, and not
+    decompressed. Any other that grows beyond that is unknown, and has at least what was
+    decompressed: its members are several (`multi_member`), or the trailer is false
+    (`implausible_isize`).
     """
+    isize = int.from_bytes(blob[-4:], "little")
+    most = GZIP_MOST_RATIO * len(blob)
+    if limits.SMALL_BLOB_INFLATED_BYTES < isize <= most:
+        by_trailer = judge_tail(blob[-TAIL_BYTES:], len(blob))
+        if by_trailer.confidence == "trailer":
+            return by_trailer
     inflated = _inflate(blob)
     if not inflated.fault:
         size = inflated.content_bytes
         return Uncompressed("exact", size, size, size)
     if inflated.fault == "too_large":
-        return judge_tail(blob[-TAIL_BYTES:], len(blob))
-    most = GZIP_MOST_RATIO * len(blob)
-    isize = int.from_bytes(blob[-4:], "little")
+        reason = judge_tail(blob[-TAIL_BYTES:], len(blob)).reason or "implausible_isize"
+        return Uncompressed("unknown", None, inflated.content_bytes, most, reason)
     fault = "implausible_isize" if isize > most else inflated.fault
     return Uncompressed("unknown", None, 0, most, fault)
 

@@ -21,7 +21,9 @@ PAGE_BODY_BYTES: Final = 8 * MIB
 """One page of a listing."""
 SMALL_BLOB_BYTES: Final = 64 * KIB
 """A gzip blob up to here is read whole and decompressed."""
-SMALL_BLOB_INFLATED_BYTES: Final = 64 * MIB
+SMALL_BLOB_INFLATED_BYTES: Final = MIB
+"""Of one blob, whichever image names it: about a millisecond of work, as much as
+asking for it. An image has at most `LAYERS` of them."""
 
 INDEX_DEPTH: Final = 4
 """Levels of manifests below a tag, the tag's own included."""

@@ -34,6 +34,37 @@ class Uncompressed:
     reason: str = ""
 
 
+CompressedConfidence: TypeAlias = Literal["known", "disputed", "claimed"]
+"""Whose word a layer's compressed bytes are. `known`: the registry's, and the manifest
+says the same; `disputed`: the registry's, and the manifest says otherwise; `claimed`:
+the manifest's alone, which anybody who may push can write."""
+
+COMPRESSED_CONFIDENCES: Final[tuple[CompressedConfidence, ...]] = (
+    "known",
+    "disputed",
+    "claimed",
+)
+"""Strongest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a registry answered about one blob, and what the blob's own bytes show.
+
+    registry_bytes: the blob's length by the registry's word (total of Content-Range,
+        Content-Length of HEAD); None: it gave none, so that the manifest's claim stays
+        a claim
+    claim_reason: why there is no word, "" where there is one: `not_found`, `no_length`,
+        `not_asked`, `foreign`, or the code of the error
+    is_foreign: whether the registry, asked, does not hold what a manifest calls foreign
+    """
+
+    registry_bytes: int | None
+    uncompressed: Uncompressed
+    claim_reason: str = ""
+    is_foreign: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class RangeWanted:
     """Ask for bytes first..last (inclusive) of a blob of `total_bytes`."""

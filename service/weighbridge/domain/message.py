@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 
 from weighbridge.domain.cause import Cause
 from weighbridge.domain.digest import Digest
+from weighbridge.domain.measure import CompressedConfidence
 from weighbridge.domain.policy import LimitKey, Severity
 
 NotificationEvent: TypeAlias = Literal["opened", "resolved"]
@@ -21,6 +22,7 @@ class Told:
     amount, limit_amount: bytes, or layers for `max_layers`
     closed_by: `pushed`, `gone` or `policy`; None while it is open
     before_compressed_bytes: what the stream's image before it weighed
+    compressed_confidence: whose word its compressed bytes are
     url: the page about it, None without `web.external_url`
     """
 
@@ -46,6 +48,7 @@ class Told:
     closed_at: datetime | None
     closed_by: str | None
     url: str | None
+    compressed_confidence: CompressedConfidence | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final, Generic, Literal, TypeAlias, TypeVar
 
 from weighbridge.domain.digest import Digest
-from weighbridge.domain.measure import Confidence
+from weighbridge.domain.measure import CompressedConfidence, Confidence
 from weighbridge.domain.policy import LimitKey
 
 Row = TypeVar("Row")
@@ -53,7 +53,10 @@ class RegistryReport:
     """One registry with sums over its repositories, those that are gone left out.
 
     storage_scope_kind: inside what it keeps a blob once
-    removals_held:      repositories whose vanishing waits for a second look
+    removals_held:      repositories of which more than half vanished at once, or that
+                        vanished together, and that wait for a second crawl
+    repositories_held:  of these, the ones that vanished themselves; of the others more
+                        than half of the tags did
     repository_states:  how many are in which state; every state but `gone` is there
     newest_compressed_bytes: the newest image of each, summed without sharing
     referenced_bytes:   what a naive sum over tags says
@@ -84,6 +87,7 @@ class RegistryReport:
     repositories_pending: int
     repository_states: Mapping[RepositoryState, int]
     removals_held: int
+    repositories_held: int
     tags: int
     images: int | None
     tags_failed: int
@@ -159,6 +163,7 @@ class RepositoryReport:
     newest_by: NewestBy | None
     newest_at: datetime | None
     newest_compressed_bytes: int | None
+    newest_compressed_confidence: CompressedConfidence | None
     newest_uncompressed_bytes: int | None
     newest_uncompressed_confidence: Confidence | None
     newest_layers: int | None
@@ -200,6 +205,7 @@ class TagReport:
     platform: str | None
     platforms: int
     compressed_bytes: int | None
+    compressed_confidence: CompressedConfidence | None
     uncompressed_bytes: int | None
     uncompressed_confidence: Confidence | None
     layers: int | None

@@ -9,7 +9,14 @@ from weighbridge.domain.document import Image, Layer, Line
 from weighbridge.domain.history import SQUASHED
 from weighbridge.domain.instruction import METADATA, keyword
 from weighbridge.domain.layer_format import most_uncompressed_bytes
-from weighbridge.domain.measure import CONFIDENCES, Confidence, Uncompressed
+from weighbridge.domain.measure import (
+    COMPRESSED_CONFIDENCES,
+    CONFIDENCES,
+    CompressedConfidence,
+    Confidence,
+    Measured,
+    Uncompressed,
+)
 from weighbridge.domain.weighing import WeighedImage, WeighedLayer, WeighedLine
 
 # A layer whose bounds lie closer together than this part of the image's total says
@@ -19,16 +26,21 @@ _NEGLIGIBLE: Final = (1, 200)
 _SURE: Final = ("exact", "trailer")
 
 
-def weigh_image(image: Image, measured: Mapping[Digest, Uncompressed]) -> WeighedImage:
-    """The image with both sizes of every layer and line; `measured` may lack some."""
-    layers = tuple(_weigh_layer(layer, measured) for layer in image.layers)
+def weigh_image(image: Image, measured: Mapping[Digest, Measured]) -> WeighedImage:
+    """The image with both sizes of every layer and line; `measured` may lack some.
+
+    The registry's word on a layer beats the manifest's claim, in both directions.
+    """
+    layers = tuple(weigh_layer(y, measured.get(y.digest)) for y in image.layers)
     return WeighedImage(
         platform=image.platform,
         digest=image.digest,
         media_type=image.media_type,
         config_digest=image.manifest.config.digest,
         created_at=image.created_at,
-        compressed_bytes=image.compressed_bytes,
+        compressed_bytes=sum({y.digest: y.compressed_bytes for y in layers}.values()),
+        claimed_bytes=image.compressed_bytes,
+        compressed_confidence=weakest_word(layers),
         uncompressed=image_total(layers),
         layers=layers,
         lines=_weigh_lines(image, layers),
@@ -108,13 +120,34 @@ def _matters(size: Uncompressed, total: int) -> bool:
     return (size.high_bytes - size.low_bytes) * of > total * part
 
 
-def _weigh_layer(layer: Layer, measured: Mapping[Digest, Uncompressed]) -> WeighedLayer:
+def weigh_layer(layer: Layer, measured: Measured | None) -> WeighedLayer:
+    """One layer by what its registry answered; None: it was not asked yet."""
+    claimed = layer.compressed_bytes
+    known = None if measured is None else measured.registry_bytes
     return WeighedLayer(
         digest=layer.digest,
         media_type=layer.media_type,
-        compressed_bytes=layer.compressed_bytes,
-        is_foreign=layer.is_foreign,
-        uncompressed=measured.get(layer.digest),
+        compressed_bytes=claimed if known is None else known,
+        is_foreign=layer.is_foreign if measured is None else measured.is_foreign,
+        uncompressed=None if measured is None else measured.uncompressed,
+        claimed_bytes=claimed,
+        compressed_confidence=_word(claimed, known),
+        claim_reason="not_asked" if measured is None else measured.claim_reason,
+    )
+
+
+def _word(claimed: int, known: int | None) -> CompressedConfidence:
+    if known is None:
+        return "claimed"
+    return "known" if known == claimed else "disputed"
+
+
+def weakest_word(layers: Sequence[WeighedLayer]) -> CompressedConfidence:
+    """Whose word the sum of these layers is; of none: `known`."""
+    return max(
+        (layer.compressed_confidence for layer in layers),
+        key=COMPRESSED_CONFIDENCES.index,
+        default="known",
     )
 
 

@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 
 from weighbridge.domain.cause import Cause, LineChange
 from weighbridge.domain.digest import Digest
+from weighbridge.domain.measure import CompressedConfidence
 from weighbridge.domain.policy import LimitKey, Severity
 from weighbridge.domain.waiver import Waiver
 
@@ -24,6 +25,8 @@ class ViolationReport:
     limit_amount, amount:  bytes, or layers for `max_layers`; of growth the compressed
                            bytes that it may have, and has
     before_compressed_bytes: what the stream of tags had before
+    compressed_confidence: whose word the image's compressed bytes are, None for a limit
+                           of the repository
     is_silent: nobody was notified: it was there when the registry was first crawled
     id, opened_at, changed_at: None of a tag that stands over its limit and is not what
                            its stream is judged by
@@ -56,6 +59,7 @@ class ViolationReport:
     within_tag: str | None
     within_amount: int | None
     waiver: Waiver | None
+    compressed_confidence: CompressedConfidence | None = None
 
     @property
     def state(self) -> ViolationState:

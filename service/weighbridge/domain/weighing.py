@@ -11,7 +11,7 @@ from typing import Final
 
 from weighbridge.domain.digest import Digest, short
 from weighbridge.domain.document import HistoryAlignment, Problem, Role
-from weighbridge.domain.measure import Uncompressed
+from weighbridge.domain.measure import CompressedConfidence, Uncompressed
 from weighbridge.domain.platform import Platform
 
 SCHEMA: Final = "weighbridge.inspect/1"
@@ -19,13 +19,23 @@ SCHEMA: Final = "weighbridge.inspect/1"
 
 @dataclass(frozen=True, slots=True)
 class WeighedLayer:
-    """One layer with both sizes. `uncompressed` is None while not yet measured."""
+    """One layer with both sizes.
+
+    compressed_bytes: what it is judged by: the registry's word where it is known, else
+        the manifest's claim (`compressed_confidence` says which)
+    claimed_bytes: what the manifest says
+    uncompressed: None while not yet measured
+    claim_reason: why the registry's word is not known, see `measure.Measured`
+    """
 
     digest: Digest
     media_type: str
     compressed_bytes: int
     is_foreign: bool
     uncompressed: Uncompressed | None
+    claimed_bytes: int
+    compressed_confidence: CompressedConfidence
+    claim_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +53,13 @@ class WeighedLine:
 
 @dataclass(frozen=True, slots=True)
 class WeighedImage:
-    """One platform's image with its totals (see `domain.sizes.weigh_image`)."""
+    """One platform's image with its totals (see `domain.sizes.weigh_image`).
+
+    compressed_bytes: the layers' judged sizes, each distinct digest once
+    claimed_bytes: the same by the manifest alone
+    compressed_confidence: `claimed` where one layer's is, else `disputed` where one
+        layer's is, else `known`
+    """
 
     platform: Platform
     digest: Digest
@@ -51,6 +67,8 @@ class WeighedImage:
     config_digest: Digest
     created_at: datetime | None
     compressed_bytes: int
+    claimed_bytes: int
+    compressed_confidence: CompressedConfidence
     uncompressed: Uncompressed
     layers: tuple[WeighedLayer, ...]
     lines: tuple[WeighedLine, ...]
@@ -164,12 +182,17 @@ def _image_json(image: WeighedImage) -> dict[str, object]:
         "config_digest": image.config_digest,
         "created_at": rfc3339(image.created_at),
         "compressed_bytes": image.compressed_bytes,
+        "compressed_confidence": image.compressed_confidence,
+        "claimed_bytes": image.claimed_bytes,
         **_uncompressed_json(image.uncompressed),
         "layers": [
             {
                 "digest": layer.digest,
                 "media_type": layer.media_type,
                 "compressed_bytes": layer.compressed_bytes,
+                "compressed_confidence": layer.compressed_confidence,
+                "claimed_bytes": layer.claimed_bytes,
+                "claim_reason": layer.claim_reason or None,
                 **_uncompressed_json(layer.uncompressed),
                 "foreign": layer.is_foreign,
             }

@@ -13,11 +13,13 @@ from weighbridge.domain.rate_limit import RateLimit
 from weighbridge.errors import (
     DocumentError,
     ListingError,
+    RegistryError,
     TransportError,
 )
-from weighbridge.ports import Cost, ManifestAnswer
+from weighbridge.ports import Cost, ManifestAnswer, RangeAnswer
 from weighbridge.registry.client import RegistryClient
 from weighbridge.registry.clock import Clock
+from weighbridge.registry.content_range import NO_LENGTH, blob_length, blob_range
 from weighbridge.registry.endpoint import Endpoint
 from weighbridge.registry.listings import Names, parse_catalog_page, parse_tag_page
 from weighbridge.registry.paging import PAGE_LENGTH, pages
@@ -26,7 +28,6 @@ from weighbridge.registry.questions import Questions
 from weighbridge.registry.served import (
     DIGEST_HEADER,
     altered,
-    blob_range,
     contradicted,
     exactly,
     manifest_answer,
@@ -39,6 +40,9 @@ Checked = TypeVar("Checked")
 _NO_HEAD: Final = frozenset((405, 501))
 _NOT_FOUND: Final = frozenset((404,))
 _FORBIDDEN: Final = frozenset((403,))
+_NO_RANGE: Final = frozenset((400, 416))
+_NO_BLOB_HEAD: Final = _NO_HEAD | {400, 403}
+"""Storage whose address is signed for GET alone refuses HEAD."""
 _MOST: Final[Mapping[Operation, tuple[int, str]]] = {
     "catalog": (limits.REPOSITORIES_PER_REGISTRY, "too_large"),
     "tags": (limits.TAGS_PER_REPOSITORY, "too_many_tags"),
@@ -121,6 +125,9 @@ class DistributionRegistry:
             return Digest(claims[0])
         return None
 
+    def note_false_head(self) -> None:
+        self._client.counts.note_mismatch()
+
     async def get_manifest(
         self,
         repository: str,
@@ -183,19 +190,34 @@ class DistributionRegistry:
         return await self._verified(question, check)
 
     async def get_range(
-        self, repository: str, digest: Digest, first: int, last: int, total_bytes: int
-    ) -> bytes:
+        self, repository: str, digest: Digest, first: int, last: int
+    ) -> RangeAnswer:
         # Explicit on both sides: a suffix range is not known everywhere (Azure).
-        length, handles = last - first + 1, _FORBIDDEN | {400}
+        length, handles = last - first + 1, _FORBIDDEN | _NO_RANGE
         question = replace(
             self._questions.blob("blob_range", repository, digest, length, handles),
             byte_range=f"bytes={first}-{last}",
         )
 
-        async def check(answer: Answer) -> bytes:
-            return blob_range(answer, digest, first, last, total_bytes)
+        async def check(answer: Answer) -> RangeAnswer:
+            return blob_range(answer, digest, first, last)
 
         return await self._verified(question, check)
+
+    async def blob_length(self, repository: str, digest: Digest) -> int | None:
+        question = self._questions.blob(
+            "blob_head", repository, digest, 0, _NO_BLOB_HEAD, "HEAD"
+        )
+        answer = await self._client.ask(question)
+        length = blob_length(answer, digest) if answer.status == 200 else None
+        if length is not None:
+            return length
+        try:
+            return (await self.get_range(repository, digest, 0, 0)).total_bytes
+        except RegistryError as exc:
+            if exc.code in NO_LENGTH:
+                return None
+            raise
 
     async def aclose(self) -> None:
         await self._client.aclose()

@@ -20,7 +20,7 @@ from weighbridge.errors import (
     RateLimited,
     RegistryError,
 )
-from weighbridge.ports import Cost, ManifestAnswer
+from weighbridge.ports import Cost, ManifestAnswer, RangeAnswer
 from weighbridge.registry.auth import pull_scope
 from weighbridge.registry.distribution import DistributionRegistry
 from weighbridge.registry.hub_api import HubAPI
@@ -108,6 +108,9 @@ class HubRegistry:
         """Costs no pull."""
         return await self._registry.head_manifest(full_name(repository), reference)
 
+    def note_false_head(self) -> None:
+        self._registry.note_false_head()
+
     async def get_manifest(
         self,
         repository: str,
@@ -135,11 +138,15 @@ class HubRegistry:
         return await self._registry.get_blob(name, digest, content_bytes, limit_bytes)
 
     async def get_range(
-        self, repository: str, digest: Digest, first: int, last: int, total_bytes: int
-    ) -> bytes:
+        self, repository: str, digest: Digest, first: int, last: int
+    ) -> RangeAnswer:
         """Costs no pull."""
         name = full_name(repository)
-        return await self._registry.get_range(name, digest, first, last, total_bytes)
+        return await self._registry.get_range(name, digest, first, last)
+
+    async def blob_length(self, repository: str, digest: Digest) -> int | None:
+        """Costs no pull."""
+        return await self._registry.blob_length(full_name(repository), digest)
 
     async def aclose(self) -> None:
         try:

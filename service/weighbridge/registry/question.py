@@ -17,6 +17,7 @@ Operation: TypeAlias = Literal[
     "manifest_get",
     "config",
     "blob_range",
+    "blob_head",
 ]
 """What a request is for: the label of the metrics, and what answers are expected."""
 

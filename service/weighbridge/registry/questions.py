@@ -65,6 +65,7 @@ class Questions:
         digest: Digest,
         body_limit: int,
         handles: frozenset[int],
+        method: Method = "GET",
     ) -> Question:
         """body_limit: what is wanted of it"""
         if not is_digest(digest):
@@ -74,6 +75,7 @@ class Questions:
             f"{self._url}/v2/{_checked(repository)}/blobs/{digest}",
             pull_scope(repository),
             body_limit,
+            method,
             accept="*/*",
             handles=handles,
         )

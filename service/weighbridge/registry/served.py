@@ -5,7 +5,7 @@ from typing import Final
 from weighbridge.domain.digest import Digest, digest_of, is_digest, verify
 from weighbridge.errors import DocumentError, TransportError, WeighbridgeError
 from weighbridge.ports import ManifestAnswer
-from weighbridge.registry.content_range import bad_content_range, ranged_content
+from weighbridge.registry.content_range import bad_content_range
 from weighbridge.registry.question import Answer, Question
 
 DIGEST_HEADER: Final = "docker-content-digest"
@@ -53,20 +53,6 @@ def exactly(answer: Answer, digest: Digest, content_bytes: int) -> bytes:
     if len(content) != content_bytes:
         raise _size_mismatch(content_bytes)
     verify(content, digest)
-    return content
-
-
-def blob_range(
-    answer: Answer, digest: Digest, first: int, last: int, total_bytes: int
-) -> bytes:
-    """Bytes first..last of a blob; where that is all of it, they are the digest's.
-
-    Raises RegistryError(bad_content_range, range_unsupported),
-    DocumentError(digest_mismatch).
-    """
-    content = ranged_content(answer, first, last, total_bytes)
-    if len(content) == total_bytes:
-        verify(content, digest)
     return content
 
 

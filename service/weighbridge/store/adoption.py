@@ -9,6 +9,7 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 
 from weighbridge.domain.registry_address import registry_address
 from weighbridge.store.dialect import among_texts, listed
+from weighbridge.store.ledger.counts import mark_uncounted, mark_unmeasured
 from weighbridge.store.ledger.holdings import move_holdings
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import jobs, registries, repositories
@@ -99,6 +100,9 @@ def adopt_repositories(
     for row in found:
         scope_id = scopes[row.name]
         move_holdings(connection, row.id, row.scope_id, scope_id)
+        # What was answered there was not answered here.
+        mark_uncounted(connection, [row.id])
+        mark_unmeasured(connection, [row.id])
         connection.execute(
             update(repositories)
             .where(repositories.c.id == row.id)

@@ -1,17 +1,16 @@
 """Rows of `blobs`: one for each digest, with the first claim about its size."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, bindparam, or_, select, update
+from sqlalchemy import Connection, Update, bindparam, select, update
 
 from weighbridge.domain.digest import Digest, raw
 from weighbridge.store.claims import BlobClaim, ClaimBook, FactsState, contradict
 from weighbridge.store.dialect import NumberedRows, Rows, among_bytes, listed
 from weighbridge.store.interned import media_type_ids
 from weighbridge.store.ledger.facts import HAS_FACTS
-from weighbridge.store.ledger.resizing import resize
+from weighbridge.store.ledger.resizing import claims_changed
 from weighbridge.store.models import KEPT_STATES, blobs
 from weighbridge.store.types import bounded
 
@@ -20,28 +19,29 @@ _FIND: Final = Rows(
         blobs.c.digest,
         blobs.c.id,
         blobs.c.compressed_bytes,
+        blobs.c.read_bytes.is_not(None).label("is_read"),
+        blobs.c.is_layer,
         blobs.c.is_foreign,
+        blobs.c.has_conflict,
         blobs.c.facts_state,
         blobs.c.facts_code,
-        or_(
-            blobs.c.unmeasured_bytes.is_not(None),
-            blobs.c.uncompressed_confidence.is_not(None),
-        ).label("is_layer"),
     ).where(among_bytes(blobs.c.digest))
 )
 _NEW: Final = NumberedRows(
     blobs,
     "digest",
     "compressed_bytes",
+    "read_bytes",
+    "counted_bytes",
+    "is_known",
     "media_type_id",
+    "is_layer",
     "is_foreign",
     "has_conflict",
+    "is_uncounted",
     "facts_state",
     "facts_code",
-    "unmeasured_bytes",
     "annotated_uncompressed_bytes",
-    "uncompressed_confidence",
-    "uncompressed_reason",
     key="digest",
 )
 _FLAG: Final = (
@@ -63,24 +63,22 @@ _SET_CLAIM: Final = (
         media_type_id=bindparam("type"),
     )
 )
+_SET_READ: Final = (
+    update(blobs)
+    .where(blobs.c.id == bindparam("blob"), blobs.c.read_bytes.is_(None))
+    .values(read_bytes=bindparam("claimed"), media_type_id=bindparam("type"))
+)
+# One manifest says that the blob is elsewhere, another that it is here: it is here, or
+# the registry will say so when it is asked.
 _SET_HERE: Final = (
     update(blobs)
     .where(blobs.c.id == bindparam("blob"), blobs.c.is_foreign.is_(True))
-    .values(
-        is_foreign=False,
-        compressed_bytes=bindparam("claimed"),
-        unmeasured_bytes=bindparam("claimed"),
-        uncompressed_confidence=None,
-        uncompressed_reason=None,
-    )
+    .values(is_foreign=False)
 )
 _SET_LAYER: Final = (
     update(blobs)
-    .where(blobs.c.id == bindparam("blob"), blobs.c.uncompressed_confidence.is_(None))
-    .values(
-        unmeasured_bytes=blobs.c.compressed_bytes,
-        annotated_uncompressed_bytes=bindparam("annotated"),
-    )
+    .where(blobs.c.id == bindparam("blob"), blobs.c.is_layer.is_(False))
+    .values(is_layer=True, annotated_uncompressed_bytes=bindparam("annotated"))
 )
 
 
@@ -89,10 +87,12 @@ class StoredBlob(NamedTuple):
 
     id: int
     compressed_bytes: int | None
+    is_read: bool
+    is_layer: bool
     is_foreign: bool
+    has_conflict: bool
     state: FactsState
     code: str | None
-    is_layer: bool
 
     @property
     def has_facts(self) -> bool:
@@ -127,8 +127,7 @@ def keep_blobs(
     if len(made) < len(new):  # Others have added some meanwhile, first.
         before |= find_blobs(connection, [d for d in new if d not in made])
     now = before | {d: _made(number, claims[d]) for d, number in made.items()}
-    _flag_conflicts(connection, book, before, now)
-    _complete(connection, claims, before, types)
+    _complete(connection, book, before, now, types)
     return before, now
 
 
@@ -155,21 +154,21 @@ def set_states(
 
 def _row(claim: BlobClaim, types: Mapping[str, int]) -> tuple[object, ...]:
     annotated = claim.annotated_uncompressed_bytes
-    is_measurable = claim.is_layer and not claim.is_foreign
+    is_elsewhere = claim.is_foreign and not claim.is_read
     return (
         claim.digest,
         claim.compressed_bytes,
+        claim.compressed_bytes if claim.is_read else None,
+        0 if is_elsewhere else claim.compressed_bytes or 0,
+        claim.is_read,
         types[claim.media_type],
+        claim.is_layer,
         claim.is_foreign,
+        False,
         False,
         claim.state,
         claim.code,
-        claim.compressed_bytes if is_measurable else None,
         None if annotated is None else bounded(annotated),
-        # A foreign layer is somewhere else and its `urls` are never followed: nothing
-        # will ever be known of it, so that this is final at once.
-        "unknown" if claim.is_foreign else None,
-        "foreign" if claim.is_foreign else None,
     )
 
 
@@ -178,65 +177,49 @@ def _made(number: int, claim: BlobClaim) -> StoredBlob:
     return StoredBlob(
         number,
         claim.compressed_bytes,
+        claim.is_read,
+        claim.is_layer,
         claim.is_foreign,
+        False,
         claim.state,
         claim.code,
-        claim.is_foreign or (claim.is_layer and claim.compressed_bytes is not None),
     )
-
-
-def _flag_conflicts(
-    connection: Connection,
-    book: ClaimBook,
-    before: Mapping[Digest, StoredBlob],
-    now: Mapping[Digest, StoredBlob],
-) -> None:
-    conflicting = {now[digest].id for digest in book.conflicts}
-    for digest, blob in before.items():
-        if contradict(book.claims[digest], blob):
-            conflicting.add(blob.id)
-    if conflicting:
-        # Sorted, one by one: two batches must not wait for each other.
-        connection.execute(_FLAG, [{"blob": blob} for blob in sorted(conflicting)])
 
 
 def _complete(
     connection: Connection,
-    claims: Mapping[Digest, BlobClaim],
+    book: ClaimBook,
     before: Mapping[Digest, StoredBlob],
+    now: Mapping[Digest, StoredBlob],
     types: Mapping[str, int],
 ) -> None:
-    """Fill what earlier documents left open: a blob known by its digest only, or
-    one seen so far as a config or an artifact's content and now as a layer."""
-    larger: Counter[int] = Counter()
+    """Note claims that contradict one another, and fill what earlier documents left
+    open: a blob known by its digest only, or claimed and now read whole, or said to be
+    elsewhere and now to be here, or seen as a config and now as a layer."""
+    conflicts = {now[digest].id for digest in book.conflicts}
+    changes: list[tuple[Update, dict[str, int | None]]] = []
     for digest, blob in sorted(before.items(), key=lambda item: item[1].id):
-        claim = claims[digest]
-        row = {
-            "blob": blob.id,
-            "claimed": claim.compressed_bytes,
-            "type": types[claim.media_type],
-        }
-        if (
-            blob.compressed_bytes is None
-            and claim.compressed_bytes is not None
-            and connection.execute(_SET_CLAIM, row).rowcount
-            and not blob.is_foreign
-        ):
-            larger[blob.id] += claim.compressed_bytes
-        # One manifest says that the blob is elsewhere, another that it is here: it
-        # is here, or the registry will say so when it is measured.
-        if (
-            blob.is_foreign
-            and claim.is_layer
-            and not claim.is_foreign
-            and connection.execute(_SET_HERE, row).rowcount
-        ):
-            larger[blob.id] += claim.compressed_bytes or 0
-    resize(connection, larger)
-    layered = [
-        {"blob": blob.id, "annotated": claims[digest].annotated_uncompressed_bytes}
-        for digest, blob in sorted(before.items(), key=lambda item: item[1].id)
-        if claims[digest].is_layer and not blob.is_layer and not blob.is_foreign
-    ]
-    if layered:
-        connection.execute(_SET_LAYER, layered)
+        claim = book.claims[digest]
+        row: dict[str, int | None] = {"blob": blob.id}
+        sizes = {**row, "claimed": claim.compressed_bytes}
+        sizes["type"] = types[claim.media_type]
+        if contradict(claim, blob):
+            conflicts.add(blob.id)
+        if blob.compressed_bytes is None and claim.compressed_bytes is not None:
+            changes.append((_SET_CLAIM, sizes))
+        if claim.is_read and not blob.is_read:
+            changes.append((_SET_READ, sizes))
+        if blob.is_foreign and claim.is_layer and not claim.is_foreign:
+            changes.append((_SET_HERE, row))
+        if claim.is_layer and not blob.is_layer:
+            annotated = claim.annotated_uncompressed_bytes
+            bound = None if annotated is None else bounded(annotated)
+            changes.append((_SET_LAYER, {**row, "annotated": bound}))
+    known = {blob.id for blob in before.values() if blob.has_conflict}
+    changes += [(_FLAG, {"blob": blob}) for blob in conflicts - known]
+    changed: set[int] = set()
+    # Sorted, one by one: two batches must not wait for each other.
+    for statement, row in sorted(changes, key=lambda change: change[1]["blob"] or 0):
+        if connection.execute(statement, row).rowcount and statement is not _SET_LAYER:
+            changed.add(row["blob"] or 0)
+    claims_changed(connection, changed)

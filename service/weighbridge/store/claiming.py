@@ -24,6 +24,7 @@ from sqlalchemy import (
 from weighbridge.errors import StaleFence
 from weighbridge.store.ahead import is_leased, is_unleased
 from weighbridge.store.models import (
+    registries,
     repositories,
     repository_manifests,
     repository_summaries,
@@ -63,6 +64,9 @@ class Claim:
     held: frozenset[str]
     lease_s: float
     is_push: bool = False
+    last_pass_at: datetime | None = None
+    last_complete_pass_at: datetime | None = None
+    false_head_at: datetime | None = None
 
 
 def claim(
@@ -92,7 +96,12 @@ def claim(
             _table.attempts,
             _table.due_at,
             _table.gone_at,
-        ).where(_table.id == repository_id)
+            _table.last_pass_at,
+            _table.last_complete_pass_at,
+            registries.c.false_head_at,
+        )
+        .join(registries, registries.c.id == _table.registry_id)
+        .where(_table.id == repository_id)
     ).one_or_none()
     if row is None:
         return None
@@ -131,6 +140,9 @@ def claim(
         manifests=_count_targets(connection, repository_id),
         held=frozenset(json.loads(taken.held)) if taken.held else frozenset(),
         lease_s=lease_s,
+        last_pass_at=row.last_pass_at,
+        last_complete_pass_at=row.last_complete_pass_at,
+        false_head_at=row.false_head_at,
     )
 
 

@@ -24,6 +24,7 @@ class BlobClaim(NamedTuple):
     """What a document says of a blob.
 
     compressed_bytes: None where only the digest is known
+    is_read:          what we read whole and hashed: the size is its own length
     is_layer:         of an image, so that it is to be measured
     state, code:      what is known of it as a manifest, see `models.FACTS_STATES`
     """
@@ -31,6 +32,7 @@ class BlobClaim(NamedTuple):
     digest: Digest
     compressed_bytes: int | None
     media_type: str
+    is_read: bool = False
     is_layer: bool = False
     is_foreign: bool = False
     annotated_uncompressed_bytes: int | None = None
@@ -44,18 +46,12 @@ class Sized(Protocol):
     @property
     def compressed_bytes(self) -> int | None: ...
 
-    @property
-    def is_foreign(self) -> bool: ...
-
 
 def contradict(one: Sized, other: Sized) -> bool:
     """Whether both cannot be true of one digest; no claim contradicts nothing."""
     if one.compressed_bytes is None or other.compressed_bytes is None:
         return False
-    return (one.compressed_bytes, one.is_foreign) != (
-        other.compressed_bytes,
-        other.is_foreign,
-    )
+    return one.compressed_bytes != other.compressed_bytes
 
 
 @dataclass(slots=True)
@@ -72,11 +68,20 @@ class ClaimBook:
             return
         if contradict(first, claim):
             self.conflicts.add(claim.digest)
+        if claim.is_read and not first.is_read:
+            # Whoever says more of a blob than its length says it still.
+            first = first._replace(
+                compressed_bytes=claim.compressed_bytes, is_read=True
+            )
         if claim.is_layer and not first.is_layer:
-            self.claims[claim.digest] = first._replace(
+            first = first._replace(
                 is_layer=True,
                 annotated_uncompressed_bytes=claim.annotated_uncompressed_bytes,
             )
+        if first.is_foreign and not claim.is_foreign:
+            # It is here, or the registry will say so when it is asked.
+            first = first._replace(is_foreign=False)
+        self.claims[claim.digest] = first
 
 
 def claims_of(
@@ -101,17 +106,17 @@ def _own_claim(document: Document) -> BlobClaim:
     match document:
         case Image():
             length = document.manifest.manifest_bytes
-            return BlobClaim(digest, length, media_type, state="image")
+            return BlobClaim(digest, length, media_type, True, state="image")
         case Index():
             length = document.manifest_bytes
-            return BlobClaim(digest, length, media_type, state="index")
+            return BlobClaim(digest, length, media_type, True, state="index")
         case Artifact():
             length = document.manifest_bytes
-            return BlobClaim(digest, length, media_type, state="artifact")
+            return BlobClaim(digest, length, media_type, True, state="artifact")
         case Unweighable():
             length, reason = document.manifest_bytes, document.reason
             return BlobClaim(
-                digest, length, media_type, state="unweighable", code=reason
+                digest, length, media_type, True, state="unweighable", code=reason
             )
 
 
@@ -120,7 +125,9 @@ def _claims_about_others(
 ) -> Iterable[BlobClaim]:
     match document:
         case Image():
-            yield _descriptor_claim(document.manifest.config)
+            # Without a problem the config was read, and is as long as is said here.
+            config = _descriptor_claim(document.manifest.config)
+            yield config._replace(is_read=not document.problems)
             yield from (_layer_claim(layer, True) for layer in document.layers)
         case Index():
             for child in document.children:

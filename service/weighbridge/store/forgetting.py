@@ -29,6 +29,7 @@ from weighbridge.store.crawls import begin_crawl, end_crawl, renew_crawl
 from weighbridge.store.dialect import among_ids, listed
 from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.models import (
+    OF_SCOPE,
     blob_changes,
     jobs,
     pass_chunks,
@@ -42,7 +43,7 @@ from weighbridge.store.models import (
     tags,
 )
 from weighbridge.store.over_tags import forget_over_tags
-from weighbridge.store.removals import bury_tags, held_removals, hold_removals
+from weighbridge.store.removals import bury_tags, forget_held
 from weighbridge.store.session import Database
 from weighbridge.store.unjudged import forget_unjudged
 from weighbridge.store.violations import forget_violations
@@ -224,10 +225,7 @@ class _Forgetting:
             forget_violations(connection, taken.repository_id)
             for removal in _ROWS:
                 connection.execute(removal, parameters)
-            held = held_removals(connection, self.known.registry_id)
-            hold_removals(
-                connection, self.known.registry_id, held - {taken.repository_id}
-            )
+            forget_held(connection, self.known.registry_id, taken.repository_id)
             _drop_scope_if_empty(connection, taken.scope_id)
 
     def _bury(self, taken: Claim, after: str) -> str | None:
@@ -255,7 +253,7 @@ def _is_there(connection: Connection, repository_id: int) -> bool:
 def _drop_scope_if_empty(connection: Connection, scope_id: int) -> None:
     """A scope goes with its last repository; what waits for the settler keeps it."""
     scope = storage_scopes.c.id
-    connection.execute(
+    removed = connection.execute(
         delete(storage_scopes).where(
             scope == scope_id,
             ~or_(
@@ -265,6 +263,9 @@ def _drop_scope_if_empty(connection: Connection, scope_id: int) -> None:
             ),
         )
     )
+    if removed.rowcount:
+        for table in OF_SCOPE:
+            connection.execute(delete(table).where(table.c.scope_id == scope_id))
 
 
 def _forget_registry(connection: Connection, known: Known) -> None:
@@ -284,7 +285,7 @@ def _forget_registry(connection: Connection, known: Known) -> None:
     ).scalar():
         raise _busy(known.registry)
     scopes = select(storage_scopes.c.id).where(of_registry)
-    for table in (blob_changes, scope_blobs):
+    for table in (blob_changes, scope_blobs, *OF_SCOPE):
         connection.execute(delete(table).where(table.c.scope_id.in_(scopes)))
     connection.execute(delete(storage_scopes).where(of_registry))
     # All jobs that have an argument are about the registry of that name.

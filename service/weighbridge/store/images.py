@@ -94,12 +94,8 @@ def keep_documents(
     stated = [claim for claim in book.claims.values() if claim.state != "none"]
     late = set(set_states(connection, stated, now))
     touch(connection, late)
-    weighed = {
-        now[image.digest].id: bounded(image.compressed_bytes)
-        for image in fresh.values()
-        if isinstance(image, Image) and now[image.digest].id in late
-    }
-    count_new_images(connection, weighed)
+    new = {now[d].id for d, document in fresh.items() if isinstance(document, Image)}
+    count_new_images(connection, new & late)
     count_late(connection, sorted(late))
 
 

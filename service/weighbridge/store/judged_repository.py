@@ -9,6 +9,7 @@ from weighbridge.store.models import registries, repositories, repository_summar
 _READ: Final = (
     select(
         repositories.c.id,
+        repositories.c.scope_id,
         registries.c.name.label("registry"),
         repositories.c.name,
         repositories.c.is_silent,
@@ -31,6 +32,7 @@ class JudgedRepository(NamedTuple):
     this is part of that; `complete_passes` 0: its first pass is not over."""
 
     id: int
+    scope_id: int
     registry: str
     name: str
     is_silent: bool

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from weighbridge.domain.digest import Digest
-from weighbridge.domain.measure import Confidence
+from weighbridge.domain.measure import CompressedConfidence, Confidence
 from weighbridge.domain.newest import (
     DECIDING_IMAGES,
     NEVER,
@@ -33,8 +33,13 @@ from weighbridge.domain.newest import (
 )
 from weighbridge.domain.platform import Platform
 from weighbridge.store.dialect import Rows, among_ids, listed
+from weighbridge.store.image_weights import (
+    COMPRESSED_BYTES,
+    COMPRESSED_CONFIDENCE,
+    in_scope,
+)
 from weighbridge.store.ledger.facts import LEADS_TO_IMAGES
-from weighbridge.store.models import blobs, images, tags
+from weighbridge.store.models import blobs, images, manifest_sizes, repositories, tags
 from weighbridge.store.reach import headline, load_graph
 from weighbridge.store.types import Moment, microseconds
 
@@ -120,12 +125,20 @@ _IMAGES: Final = Rows(
         images.c.id,
         blobs.c.digest,
         images.c.created_at,
-        images.c.compressed_bytes,
-        images.c.uncompressed_bytes,
-        images.c.uncompressed_confidence,
+        COMPRESSED_BYTES,
+        COMPRESSED_CONFIDENCE,
+        manifest_sizes.c.uncompressed_bytes,
+        manifest_sizes.c.uncompressed_confidence,
         images.c.layer_count,
     )
-    .join_from(images, blobs, blobs.c.id == images.c.id)
+    .select_from(
+        in_scope(
+            images.join(blobs, blobs.c.id == images.c.id),
+            select(repositories.c.scope_id)
+            .where(repositories.c.id == bindparam("repository"))
+            .scalar_subquery(),
+        )
+    )
     .where(among_ids(images.c.id))
 )
 
@@ -141,6 +154,7 @@ class Headline(NamedTuple):
     digest: Digest
     created_at: datetime | None
     compressed_bytes: int
+    compressed_confidence: CompressedConfidence
     uncompressed_bytes: int | None
     uncompressed_confidence: Confidence | None
     layers: int
@@ -279,11 +293,16 @@ class LeadingTags:
         for start in range(0, len(new), _PIECE):
             piece = new[start : start + _PIECE]
             self._known |= dict.fromkeys(piece)
-            self._known |= _headlines(self._connection, piece, self._platforms)
+            self._known |= _headlines(
+                self._connection, self._repository_id, piece, self._platforms
+            )
 
 
 def _headlines(
-    connection: Connection, targets: Sequence[int], platforms: Sequence[Platform]
+    connection: Connection,
+    repository_id: int,
+    targets: Sequence[int],
+    platforms: Sequence[Platform],
 ) -> dict[int, Headline]:
     """Of those targets that lead to an image."""
     graph = load_graph(connection, targets)
@@ -292,7 +311,8 @@ def _headlines(
         if (found := headline(graph.images_of(target), platforms)) is not None:
             chosen[target] = found
     ids = listed({image for _, image in chosen.values()})
-    rows = {row[0]: row for row in _IMAGES.read(connection, {"ids": ids})}
+    parameters = {"ids": ids, "repository": repository_id}
+    rows = {row[0]: row for row in _IMAGES.read(connection, parameters)}
     return {
         target: Headline(platform, *rows[image])
         for target, (platform, image) in chosen.items()

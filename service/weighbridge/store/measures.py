@@ -1,146 +1,243 @@
-"""Uncompressed sizes of layers, and the totals made of them."""
+"""What registries answered about blobs of a storage scope: rows of `blob_sizes`.
 
-from collections.abc import Collection, Mapping
-from datetime import datetime
+The registry's word beats every claim. One scope's answers are never another's: what a
+registry says, it says of itself.
+"""
+
+from collections.abc import Collection, Mapping, Sequence, Set
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, exists, select, update
+from sqlalchemy import BigInteger, Connection, Row, bindparam, select, update
 
 from weighbridge.domain.digest import Digest, raw
-from weighbridge.domain.measure import Uncompressed
-from weighbridge.domain.sizes import image_total
-from weighbridge.domain.weighing import WeighedLayer
-from weighbridge.store.dialect import among_ids, listed
-from weighbridge.store.ledger.facts import IS_IMAGE
-from weighbridge.store.models import blobs, images, layers, repository_summaries
-from weighbridge.store.over_tags import note_weighed
-from weighbridge.store.stored_images import StoredLayer, load_layers
+from weighbridge.domain.measure import Measured, Uncompressed
+from weighbridge.store.alone import be_alone
+from weighbridge.store.dialect import (
+    Purpose,
+    PutRows,
+    among_bytes,
+    among_ids,
+    join_in_order,
+    listed,
+    lock,
+    settles_at_once,
+)
+from weighbridge.store.ledger.counts import mark_unmeasured
+from weighbridge.store.ledger.facts import NOT_HELD, STORED_BYTES, sized
+from weighbridge.store.ledger.resizing import resize
+from weighbridge.store.models import (
+    blob_sizes,
+    blobs,
+    layers,
+    manifest_sizes,
+    repository_blobs,
+    repository_manifests,
+)
 from weighbridge.store.types import bounded
 
-_PIECE: Final = 500
-"""Images whose layers are in memory at once."""
+_FIRST_PAUSE: Final = timedelta(hours=1)
+_LONGEST_PAUSE: Final = timedelta(days=7)
+_PASSING: Final = frozenset({"bad_content_range", "format_mismatch"})
+"""Contents that are not what the manifest says: another answer may go well."""
 
-_SET_MEASURE: Final = (
-    update(blobs)
-    .where(
-        blobs.c.digest == bindparam("blob_digest"),
-        # Once measured, for ever: other images' totals are made of it.
-        blobs.c.uncompressed_confidence.is_(None),
+_SCOPE: Final = bindparam("scope", type_=BigInteger)
+_STORED: Final = (
+    select(
+        blobs.c.digest,
+        blobs.c.id,
+        blobs.c.is_known,
+        blobs.c.counted_bytes,
+        STORED_BYTES.label("stored"),
+        *(c for c in blob_sizes.c if c.name not in ("scope_id", "blob_id")),
     )
-    .values(
-        unmeasured_bytes=None,
-        uncompressed_confidence=bindparam("confidence"),
-        uncompressed_bytes=bindparam("value"),
-        uncompressed_low_bytes=bindparam("low"),
-        uncompressed_high_bytes=bindparam("high"),
-        uncompressed_reason=bindparam("reason"),
-        measured_at=bindparam("moment"),
-    )
+    .select_from(sized(blobs, _SCOPE))
+    .where(among_bytes(blobs.c.digest))
+    .order_by(blobs.c.digest)
 )
-_SET_TOTAL: Final = (
-    update(images)
-    .where(images.c.id == bindparam("image"))
-    .values(
-        uncompressed_confidence=bindparam("confidence"),
-        uncompressed_bytes=bindparam("value"),
-    )
+_VALUES: Final = (
+    "registry_bytes",
+    "claim_reason",
+    "is_foreign",
+    "uncompressed_confidence",
+    "uncompressed_bytes",
+    "uncompressed_low_bytes",
+    "uncompressed_high_bytes",
+    "uncompressed_reason",
+    "asked_at",
+    "attempts",
+    "ask_again_at",
 )
-_waiting = blobs.alias("waiting")
-_READY: Final = (
-    select(images.c.id)
-    .join(blobs, blobs.c.id == images.c.id)
-    .where(
-        among_ids(images.c.id),
-        images.c.uncompressed_confidence.is_(None),
-        IS_IMAGE,
-        ~exists().where(
-            layers.c.image_id == images.c.id,
-            layers.c.blob_id == _waiting.c.id,
-            _waiting.c.uncompressed_confidence.is_(None),
-        ),
+_PUT: Final = PutRows(blob_sizes, key=("scope_id", "blob_id"), values=_VALUES)
+_held = repository_blobs.c
+_live = repository_manifests.c
+# From the holders, as no index leads from a blob to the images that have it.
+_WITH_THEM: Final = (
+    select(layers.c.image_id, _live.repository_id)
+    .distinct()
+    .select_from(
+        join_in_order(
+            join_in_order(
+                repository_blobs,
+                repository_manifests,
+                _live.repository_id == _held.repository_id,
+            ),
+            layers,
+            (layers.c.image_id == _live.manifest_id)
+            & (layers.c.blob_id == _held.blob_id),
+        )
     )
-    .order_by(images.c.id)
+    .where(_held.scope_id == _SCOPE, among_ids(_held.blob_id))
 )
+_REOPEN: Final = (
+    update(manifest_sizes)
+    .where(manifest_sizes.c.scope_id == _SCOPE, among_ids(manifest_sizes.c.manifest_id))
+    .values(is_whole=False)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """A blob with what is kept of it now, and what is to be kept."""
+
+    blob_id: int
+    stored: Row[*tuple[object, ...]]
+    kept: Mapping[str, object]
+    is_bigger: bool
+    is_corrected: bool
 
 
 def keep_measures(
-    connection: Connection, measures: Mapping[Digest, Uncompressed], now: datetime
-) -> None:
-    """Keep what layers were found to hold; a layer that has a measure keeps it."""
-    rows = [
-        {
-            "blob_digest": digest,
-            "confidence": measure.confidence,
-            "value": _bounded(measure.uncompressed_bytes),
-            "low": _bounded(measure.low_bytes),
-            "high": _bounded(measure.high_bytes),
-            "reason": measure.reason,
-            "moment": now,
+    connection: Connection,
+    scope_id: int,
+    measures: Mapping[Digest, Measured | None],
+    now: datetime,
+    *,
+    is_alone: bool = False,
+) -> Set[Digest]:
+    """Keep what a scope's registry answered about these blobs; None: no answer came.
+
+    Totals follow in the same transaction. On PostgreSQL those that change one are left
+    and returned, unless we are alone: to be called again, so, in a transaction of its
+    own. What no document has named is left out.
+    """
+    if is_alone:
+        be_alone(connection)
+    else:
+        lock(connection, Purpose.PRUNE, shared=True)
+    hashes = sorted(raw(digest) for digest in measures)
+    parameters = {"scope": scope_id, "hashes": listed(hashes)}
+    rows = connection.execute(_STORED, parameters).all() if hashes else []
+    answers = {row.digest: _answer(row, measures[row.digest], now) for row in rows}
+    left: Set[Digest] = frozenset()
+    if not is_alone and not settles_at_once(connection.dialect):
+        left = {digest for digest, answer in answers.items() if answer.is_bigger}
+    _keep(connection, scope_id, [a for d, a in answers.items() if d not in left])
+    return left
+
+
+def _keep(connection: Connection, scope_id: int, answers: Sequence[_Answer]) -> None:
+    answers = sorted(answers, key=lambda answer: answer.blob_id)
+    rows = [(scope_id, a.blob_id, *(a.kept[v] for v in _VALUES)) for a in answers]
+
+    def write() -> None:
+        _PUT.put(connection, rows)
+
+    if bigger := [answer.blob_id for answer in answers if answer.is_bigger]:
+        resize(connection, [scope_id], bigger, write)
+    else:
+        write()
+    if corrected := [answer.blob_id for answer in answers if answer.is_corrected]:
+        _reopen(connection, scope_id, corrected)
+
+
+def _reopen(connection: Connection, scope_id: int, blob_ids: Collection[int]) -> None:
+    """Images were summed up with another answer than what is known by now."""
+    parameters = {"scope": scope_id, "ids": listed(sorted(blob_ids))}
+    rows = connection.execute(_WITH_THEM, parameters).all()
+    images = {"scope": scope_id, "ids": listed(sorted({row[0] for row in rows}))}
+    connection.execute(_REOPEN, images)
+    mark_unmeasured(connection, {row[1] for row in rows})
+
+
+def _answer(
+    row: Row[*tuple[object, ...]], measured: Measured | None, now: datetime
+) -> _Answer:
+    was = {name: row._mapping[name] for name in _VALUES}
+    attempts = (row.attempts or 0) + 1
+    if measured is None:
+        kept = {
+            **was,
+            "is_foreign": bool(row.is_foreign),
+            "asked_at": now,
+            "attempts": attempts,
+            "ask_again_at": now + _pause(attempts),
         }
-        for digest, measure in sorted(measures.items(), key=lambda item: raw(item[0]))
-    ]
-    if rows:
-        connection.execute(_SET_MEASURE, rows)
+        return _Answer(row.id, row, kept, is_bigger=False, is_corrected=False)
+    kept = {**_columns(measured), "asked_at": now}
+    if measured.registry_bytes is None and measured.claim_reason not in NOT_HELD:
+        # What it has said of the blob before is as true as it was.
+        kept["registry_bytes"] = row.registry_bytes
+        if row.registry_bytes is not None:
+            kept["claim_reason"] = None
+    if kept["uncompressed_confidence"] is None and row.uncompressed_confidence:
+        kept |= {name: v for name, v in was.items() if name.startswith("uncompressed")}
+    is_final = _is_final(measured)
+    kept["attempts"] = 0 if is_final else attempts
+    kept["ask_again_at"] = None if is_final else now + _pause(attempts)
+    word = 0 if kept["claim_reason"] in NOT_HELD else kept["registry_bytes"]
+    counted = row.counted_bytes if word is None or row.is_known else word
+    # Of what had no answer yet nothing was summed up.
+    had_answer = row.registry_bytes is not None or row.claim_reason is not None
+    return _Answer(
+        row.id,
+        row,
+        kept,
+        is_bigger=counted != row.stored,
+        is_corrected=had_answer and any(kept[n] != was[n] for n in _VALUES[:-3]),
+    )
+
+
+def _pause(attempts: int) -> timedelta:
+    """How long a blob is left alone of which the answer will not do: until the next
+    crawl, then twice as long each time."""
+    if attempts < 2:
+        return timedelta(0)
+    return min(_FIRST_PAUSE * (1 << min(attempts - 2, 12)), _LONGEST_PAUSE)
+
+
+def _is_final(measured: Measured) -> bool:
+    """Whether another answer is not to be expected."""
+    if measured.claim_reason == "foreign":
+        return True  # As it should be: it is somewhere else.
+    is_known = measured.registry_bytes is not None
+    is_refused = measured.claim_reason in ("no_length", "not_asked")
+    return (is_known or is_refused) and measured.uncompressed.reason not in _PASSING
+
+
+def _columns(measured: Measured) -> dict[str, object]:
+    size = measured.uncompressed
+    columns: dict[str, object] = {
+        "registry_bytes": _bounded(measured.registry_bytes),
+        "claim_reason": measured.claim_reason or None,
+        "is_foreign": measured.is_foreign,
+        **dict.fromkeys(n for n in _VALUES if n.startswith("uncompressed_")),
+    }
+    if size.reason != NOT_MEASURED.reason:
+        columns |= {
+            "uncompressed_confidence": size.confidence,
+            "uncompressed_bytes": _bounded(size.uncompressed_bytes),
+            "uncompressed_low_bytes": _bounded(size.low_bytes),
+            "uncompressed_high_bytes": _bounded(size.high_bytes),
+            "uncompressed_reason": size.reason,
+        }
+    return columns
+
+
+NOT_MEASURED: Final = Uncompressed("unknown", None, None, None, "not_asked")
+"""The uncompressed size of a blob whose length alone was asked for."""
 
 
 def _bounded(number: int | None) -> int | None:
     return None if number is None else bounded(number)
-
-
-def sweep_images(connection: Connection, image_ids: Collection[int]) -> int:
-    """Give a total to those of these images whose layers are all measured; returns
-    how many.
-
-    Images are never updated as a layer is measured: a base layer may be in hundreds
-    of thousands of them. Each gets its total here, once.
-    """
-    parameters = {"ids": listed(image_ids)}
-    ids = list(connection.execute(_READY, parameters).scalars())
-    for start in range(0, len(ids), _PIECE):
-        piece = ids[start : start + _PIECE]
-        found = load_layers(connection, piece)
-        connection.execute(
-            _SET_TOTAL, [_total_row(image, found.get(image, [])) for image in piece]
-        )
-    if ids:
-        _show_totals(connection)
-        note_weighed(connection, ids)
-    return len(ids)
-
-
-def _total_row(image_id: int, stored: list[StoredLayer]) -> dict[str, object]:
-    total = image_total(
-        [
-            WeighedLayer(
-                digest=item.layer.digest,
-                media_type=item.layer.media_type,
-                compressed_bytes=item.layer.compressed_bytes,
-                is_foreign=item.layer.is_foreign,
-                uncompressed=item.measured,
-            )
-            for item in stored
-        ]
-    )
-    return {
-        "image": image_id,
-        "confidence": total.confidence,
-        "value": _bounded(total.uncompressed_bytes),
-    }
-
-
-def _show_totals(connection: Connection) -> None:
-    """Let the read model have the totals that its newest images were waiting for."""
-    summary = repository_summaries.c
-    connection.execute(
-        update(repository_summaries)
-        .where(
-            summary.newest_image_id == images.c.id,
-            summary.newest_uncompressed_confidence.is_(None),
-            images.c.uncompressed_confidence.is_not(None),
-        )
-        .values(
-            newest_uncompressed_confidence=images.c.uncompressed_confidence,
-            newest_uncompressed_bytes=images.c.uncompressed_bytes,
-            revision=summary.revision + 1,
-        )
-    )

@@ -24,7 +24,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from weighbridge.domain.measure import CONFIDENCES
+from weighbridge.domain.dispute import SOURCES
+from weighbridge.domain.measure import COMPRESSED_CONFIDENCES, CONFIDENCES
 from weighbridge.store.metadata import Id, metadata
 from weighbridge.store.types import UTF8, DigestBytes, Enumeration, Moment
 
@@ -43,6 +44,7 @@ and config; `missing`: an index lists it and it could not be read (`facts_code` 
 why), or it was pruned; the others: its document was read, and its facts never change
 again."""
 KEPT_STATES: Final = FACTS_STATES[2:]
+"""Who claims what the registry contradicts: a manifest, or a bulk API's listing."""
 
 registries = Table(
     "registries",
@@ -63,6 +65,8 @@ registries = Table(
     # Repositories whose vanishing waits for a second look: a JSON list of their ids.
     Column("held", Text),
     Column("removals_held", Integer, nullable=False),
+    # When its HEAD was last found to name another digest than GET serves.
+    Column("false_head_at", Moment),
     # The crawl that is under way, or that was when its process ended.
     Column("crawl_started_at", Moment),
     Column("crawl_until", Moment),
@@ -208,28 +212,59 @@ blobs = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("digest", DigestBytes, nullable=False, unique=True),
-    # The first claim ever; of a manifest the length of its JSON; None: no claim yet.
-    Column("compressed_bytes", BigInteger),
+    Column("compressed_bytes", BigInteger),  # the first claim ever; None: none yet
+    # Its length, of what was read whole and hashed (manifests, configs): nobody's word.
+    Column("read_bytes", BigInteger),
+    # What it counts in totals: its length if we read it (`is_known`). Else, where the
+    # registry's word is not known, the claim while all documents agree, and 0 as soon
+    # as two do not. See `ledger.facts`.
+    Column("counted_bytes", BigInteger, nullable=False),
+    Column("is_known", Boolean, nullable=False),
     Column("media_type_id", BigInteger),
-    Column("is_foreign", Boolean, nullable=False),
+    Column("is_layer", Boolean, nullable=False),  # of an image: it is measured
+    Column("is_foreign", Boolean, nullable=False),  # every claim so far says so
     Column("has_conflict", Boolean, nullable=False),  # another claim came later
+    # PostgreSQL: claims changed what it counts, which the settler is to write.
+    Column("is_uncounted", Boolean, nullable=False),
     Column("facts_state", Enumeration(FACTS_STATES), nullable=False),
     Column("facts_code", Text),
-    # An image's layer that waits to be measured: its compressed bytes; else None.
-    Column("unmeasured_bytes", BigInteger),
     Column("annotated_uncompressed_bytes", BigInteger),
+)
+# To say `postgresql_where` here would load that dialect wherever the store is read.
+Index(
+    "ix_blobs_uncounted",
+    blobs.c.id,
+    sqlite_where=blobs.c.is_uncounted,
+)
+
+# What the registry answered about a blob of a storage scope, and what the blob's own
+# bytes show there: a row for each that was asked. See `domain.measure.Measured`.
+blob_sizes = Table(
+    "blob_sizes",
+    metadata,
+    Column("scope_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("blob_id", BigInteger, primary_key=True, autoincrement=False),
+    # Its length by the registry's word; None: it gave none.
+    Column("registry_bytes", BigInteger),
+    # Why there is no word; None: there is one, or no answer came at all.
+    Column("claim_reason", Text),
+    Column("is_foreign", Boolean, nullable=False),
+    # None: its length alone was asked for, or no answer came.
     Column("uncompressed_confidence", Enumeration(CONFIDENCES)),
     Column("uncompressed_bytes", BigInteger),
     Column("uncompressed_low_bytes", BigInteger),
     Column("uncompressed_high_bytes", BigInteger),
     Column("uncompressed_reason", Text),
-    Column("measured_at", Moment),
+    Column("asked_at", Moment, nullable=False),
+    Column("attempts", Integer, nullable=False),  # since an answer came that will do
+    Column("ask_again_at", Moment),  # None: never
+    sqlite_with_rowid=False,
 )
-# To say `postgresql_where` here would load that dialect wherever the store is read.
 Index(
-    "ix_blobs_unmeasured",
-    blobs.c.unmeasured_bytes,
-    sqlite_where=blobs.c.unmeasured_bytes.is_not(None),
+    "ix_blob_sizes_ask_again",
+    blob_sizes.c.scope_id,
+    blob_sizes.c.ask_again_at,
+    sqlite_where=blob_sizes.c.ask_again_at.is_not(None),
 )
 
 images = Table(
@@ -239,19 +274,53 @@ images = Table(
     Column("platform_id", BigInteger, nullable=False),
     Column("config_id", BigInteger, nullable=False),
     Column("created_at", Moment),
+    # Both by this manifest's own claims; by the registry's word: `manifest_sizes`.
     Column("compressed_bytes", BigInteger, nullable=False),
     Column("stored_bytes", BigInteger, nullable=False),
     Column("layer_count", Integer, nullable=False),
     Column("history_alignment", Enumeration(ALIGNMENTS), nullable=False),
     Column("problems", UTF8),  # JSON list of [code, message], None: none
-    # Filled by a sweep once every layer is measured; no confidence: not yet.
-    Column("uncompressed_confidence", Enumeration(CONFIDENCES)),
+)
+
+# What an image or an artifact weighs in a storage scope, by the registry's word on its
+# blobs. No row, or not `is_whole`: some blob was not answered yet.
+manifest_sizes = Table(
+    "manifest_sizes",
+    metadata,
+    Column("scope_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("manifest_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("stored_bytes", BigInteger, nullable=False),
+    # From here on: of an image.
+    Column("compressed_bytes", BigInteger),
+    Column("compressed_confidence", Enumeration(COMPRESSED_CONFIDENCES)),
     Column("uncompressed_bytes", BigInteger),
+    Column("uncompressed_confidence", Enumeration(CONFIDENCES)),
+    Column("is_whole", Boolean, nullable=False),
+    # Whether a size differs from what the manifest claims: such rows are few.
+    Column("is_changed", Boolean, nullable=False),
+    sqlite_with_rowid=False,
 )
 Index(
-    "ix_images_without_total",
-    images.c.id,
-    sqlite_where=images.c.uncompressed_confidence.is_(None),
+    "ix_manifest_sizes_changed",
+    manifest_sizes.c.scope_id,
+    manifest_sizes.c.manifest_id,
+    sqlite_where=manifest_sizes.c.is_changed,
+)
+
+# Claims that the registry contradicts, each noted when it was learned.
+disputes = Table(
+    "disputes",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("scope_id", BigInteger, nullable=False),
+    Column("manifest_id", BigInteger, nullable=False),  # whose claim it is
+    # What it is about; of a bulk listing's size the image itself.
+    Column("blob_id", BigInteger, nullable=False),
+    Column("source", Enumeration(SOURCES), nullable=False),
+    Column("claimed_bytes", BigInteger, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+    UniqueConstraint("scope_id", "manifest_id", "blob_id", "source"),
+    Index(None, "scope_id", "blob_id"),
 )
 
 artifacts = Table(
@@ -282,8 +351,8 @@ layers = Table(
     Column("image_id", BigInteger, primary_key=True, autoincrement=False),
     Column("position", SmallInteger, primary_key=True, autoincrement=False),
     Column("blob_id", BigInteger, nullable=False),
-    # What this manifest says of the blob's size, where that is not the first claim
-    # ever: nobody's false claim changes what another image weighs.
+    # What this manifest says of the blob's size, where that is not what the blob's row
+    # says: nobody's false claim changes what another image weighs.
     Column("claimed_bytes", BigInteger),
     sqlite_with_rowid=False,
 )
@@ -331,6 +400,9 @@ tag_moves = Table(
     Column("pushed_at", Moment),
     sqlite_with_rowid=False,
 )
+
+OF_SCOPE: Final = (blob_sizes, manifest_sizes, disputes)
+"""What is known in a storage scope, and goes with it."""
 
 # What is live in a repository: reachable from its tags, through indexes.
 repository_manifests = Table(
@@ -406,6 +478,7 @@ repository_summaries = Table(
     Column("newest_by", Text),
     Column("newest_at", Moment),
     Column("newest_compressed_bytes", BigInteger),
+    Column("newest_compressed_confidence", Enumeration(COMPRESSED_CONFIDENCES)),
     Column("newest_uncompressed_bytes", BigInteger),
     Column("newest_uncompressed_confidence", Enumeration(CONFIDENCES)),
     Column("newest_layers", Integer),
@@ -422,6 +495,8 @@ repository_summaries = Table(
     # `referenced_bytes` cannot be told by what tags come to and leave: what one leads
     # to has got another size, or the sum does not fit.
     Column("is_uncounted", Boolean, nullable=False),
+    # Something came to it of which the registry may not have been asked.
+    Column("is_unmeasured", Boolean, nullable=False),
     Column("changed_at", Moment, nullable=False),  # by `refresh_summary`
     Column("revision", BigInteger, nullable=False),  # counts every change of the row
     # Live tags that stand over a limit of theirs: the rows of `over_tags`, counted.

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, bindparam, select
 
 from weighbridge.domain.newest import baseline, leading, ranked
 from weighbridge.domain.platform import Platform
 from weighbridge.domain.sizes import heaviest_line, weigh_image
 from weighbridge.store.interned import find_instruction
 from weighbridge.store.leading_tags import LeadingTags
+from weighbridge.store.models import repositories
 from weighbridge.store.stored_images import load_images
 
 _COLUMNS: Final = (
@@ -21,12 +22,17 @@ _COLUMNS: Final = (
     "newest_by",
     "newest_at",
     "newest_compressed_bytes",
+    "newest_compressed_confidence",
     "newest_uncompressed_bytes",
     "newest_uncompressed_confidence",
     "newest_layers",
     "baseline_compressed_bytes",
     "heaviest_instruction_id",
     "heaviest_compressed_bytes",
+)
+
+_SCOPE_OF: Final = select(repositories.c.scope_id).where(
+    repositories.c.id == bindparam("repository")
 )
 
 
@@ -66,11 +72,12 @@ def find_newest_image(
         "newest_by": order[0].by,
         "newest_at": newest.pushed_at or newest.moved_at or newest.created_at,
         "newest_compressed_bytes": image.compressed_bytes,
+        "newest_compressed_confidence": image.compressed_confidence,
         "newest_uncompressed_bytes": image.uncompressed_bytes,
         "newest_uncompressed_confidence": image.uncompressed_confidence,
         "newest_layers": image.layers,
         "baseline_compressed_bytes": baseline(order),
-        **_heaviest(connection, image.image_id),
+        **_heaviest(connection, repository_id, image.image_id),
     }
     return NewestImage(values, ripens)
 
@@ -87,8 +94,13 @@ def _ripens(found: LeadingTags, now: datetime) -> bool:
     )
 
 
-def _heaviest(connection: Connection, image_id: int) -> dict[str, object]:
-    stored = load_images(connection, [image_id])[image_id]
+def _heaviest(
+    connection: Connection, repository_id: int, image_id: int
+) -> dict[str, object]:
+    scope_id: int = connection.execute(
+        _SCOPE_OF, {"repository": repository_id}
+    ).scalar_one()
+    stored = load_images(connection, [image_id], scope_id)[image_id]
     line = heaviest_line(weigh_image(stored.image, stored.measured))
     if line is None:
         return {"heaviest_instruction_id": None, "heaviest_compressed_bytes": None}

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, func, or_, select
 from weighbridge.domain.message import NotificationEvent
 from weighbridge.domain.policy import LimitKey, Severity
 from weighbridge.store.dialect import among_ids, listed, settles_at_once
+from weighbridge.store.models import repositories
 from weighbridge.store.outbox import REVOCABLE
 from weighbridge.store.push_tables import notifications, violations
 from weighbridge.store.violations import ViolationKey
@@ -70,6 +71,9 @@ _SHARING: Final = (
     select(
         _table.id,
         _table.repository_id,
+        select(repositories.c.scope_id)
+        .where(repositories.c.id == _table.repository_id)
+        .scalar_subquery(),
         _table.before_image_id,
         _table.image_id,
         _table.limit_key,
@@ -104,6 +108,16 @@ _TOLD: Final = (
         notifications.c.event == bindparam("the_event"),
         func.coalesce(notifications.c.dropped_for, "").not_in(REVOCABLE),
     )
+)
+
+_SENT: Final = (
+    select(notifications.c.id)
+    .where(
+        notifications.c.violation_id == bindparam("violation"),
+        notifications.c.event == "resolved",
+        notifications.c.message_key.is_not(None),
+    )
+    .limit(1)
 )
 
 
@@ -145,6 +159,7 @@ class Sharing(NamedTuple):
 
     id: int
     repository_id: int
+    scope_id: int
     before_image_id: int | None
     image_id: int | None
     limit_key: LimitKey
@@ -178,6 +193,12 @@ def find_told(
         return set()
     parameters = {"ids": listed(sorted(ids)), "the_event": event}
     return set(connection.execute(_TOLD, parameters).scalars())
+
+
+def is_end_sent(connection: Connection, violation_id: int) -> bool:
+    """Whether a message that tells of its end is on its way, or was sent: one that
+    still waits is dropped where the episode has begun again."""
+    return connection.execute(_SENT, {"violation": violation_id}).first() is not None
 
 
 def lock_own(connection: Connection, repository_id: int, now: datetime) -> None:

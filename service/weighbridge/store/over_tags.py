@@ -8,7 +8,16 @@ policies change, or sizes become known later, a repository is swept (`audit/swee
 from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, func, select, update
+from sqlalchemy import (
+    Connection,
+    bindparam,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from weighbridge.domain.policy import LimitKey, Severity
 from weighbridge.store.dialect import NewRows, Rows, among_ids, listed
@@ -127,14 +136,20 @@ def note_swept(
     )
 
 
-def note_weighed(connection: Connection, image_ids: Collection[int]) -> None:
-    """Have repositories swept that wait for the sizes of these images."""
+def note_weighed(
+    connection: Connection, image_ids: Collection[int], *, anyway: bool = False
+) -> None:
+    """Have repositories swept that wait for the sizes of these images; anyway: all that
+    have one of them, as it weighs something else now."""
     holding = select(repository_manifests.c.repository_id).where(
         among_ids(repository_manifests.c.manifest_id)
     )
     connection.execute(
         update(repository_summaries)
-        .where(_summary.over_waits, _summary.repository_id.in_(holding))
+        .where(
+            or_(_summary.over_waits, literal(anyway)),
+            _summary.repository_id.in_(holding),
+        )
         .values(limits_mark=UNSETTLED),
         {"ids": listed(sorted(image_ids))},
     )

@@ -73,12 +73,14 @@ class OpenPass:
     answered: tags that a process which was cut off has been answered about
     chunks:   pieces of the cursor that are kept already
     before:   what that process has counted
+    complete_since: when the last complete pass began, None where that is not known
     """
 
     id: int
     answered: frozenset[str] = frozenset()
     chunks: int = 0
     before: PassCounts = PassCounts()
+    complete_since: datetime | None = None
 
     @property
     def is_resumed(self) -> bool:
@@ -137,7 +139,8 @@ def open_pass(
     for row in left[is_young:]:
         _interrupt(connection, row.id, now)
     if not is_young:
-        return OpenPass(_begin(connection, held, now))
+        begun = _begin(connection, held, now)
+        return OpenPass(begun, complete_since=_complete_since(connection, held))
     chosen = left[0]
     connection.execute(
         update(passes)
@@ -160,7 +163,23 @@ def open_pass(
             requests=chosen.requests,
             bytes_read=chosen.bytes_read,
         ),
+        complete_since=_complete_since(connection, held),
     )
+
+
+def _complete_since(connection: Connection, held: Claim) -> datetime | None:
+    if held.last_complete_pass_at is None:
+        return None
+    at: datetime | None = connection.execute(
+        select(passes.c.started_at)
+        .where(
+            passes.c.repository_id == held.repository_id,
+            passes.c.ended_at == held.last_complete_pass_at,
+        )
+        .order_by(passes.c.id.desc())
+        .limit(1)
+    ).scalar()
+    return at
 
 
 def _begin(connection: Connection, held: Claim, now: datetime) -> int:

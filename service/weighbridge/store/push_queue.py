@@ -53,9 +53,8 @@ _LOOKS: Final = (
     .where(
         _table.registry == bindparam("registry"),
         _table.repository == bindparam("repository"),
-        _table.done_at.between(
-            bindparam("since", type_=Moment()), bindparam("soon", type_=Moment())
-        ),
+        _table.done_at > bindparam("since", type_=Moment()),
+        _table.done_at <= bindparam("soon", type_=Moment()),
         _table.tag.is_not(None),
     )
     .group_by(_table.tag, _table.done_at)

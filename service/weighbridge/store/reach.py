@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import BigInteger, Connection, and_, bindparam, case, func, select
 
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import Role
@@ -24,9 +24,11 @@ from weighbridge.store.models import (
     blobs,
     images,
     index_members,
+    manifest_sizes,
     media_types,
     platforms,
 )
+from weighbridge.store.stored_images import NO_SCOPE
 
 _Path: TypeAlias = tuple[tuple[Platform | None, int], ...]
 _LEADS_TO_IMAGES: Final[tuple[Role, ...]] = ("image", "index")
@@ -55,7 +57,11 @@ _NODES: Final = Rows(
         blobs.c.facts_state,
         blobs.c.facts_code,
         func.coalesce(
-            images.c.stored_bytes, artifacts.c.stored_bytes, blobs.c.compressed_bytes
+            manifest_sizes.c.stored_bytes,
+            images.c.stored_bytes,
+            artifacts.c.stored_bytes,
+            blobs.c.read_bytes,
+            case((blobs.c.has_conflict.is_(False), blobs.c.compressed_bytes)),
         ).label("stored_bytes"),
         platforms.c.os,
         platforms.c.architecture,
@@ -65,6 +71,14 @@ _NODES: Final = Rows(
     # What was pruned has its row still, for history.
     .outerjoin_from(blobs, images, and_(images.c.id == blobs.c.id, HAS_FACTS))
     .outerjoin(artifacts, and_(artifacts.c.id == blobs.c.id, HAS_FACTS))
+    .outerjoin(
+        manifest_sizes,
+        and_(
+            manifest_sizes.c.scope_id == bindparam("scope", type_=BigInteger),
+            manifest_sizes.c.manifest_id == blobs.c.id,
+            HAS_FACTS,
+        ),
+    )
     .outerjoin(platforms, platforms.c.id == images.c.platform_id)
     .outerjoin(media_types, media_types.c.id == blobs.c.media_type_id)
     .where(among_ids(blobs.c.id))
@@ -75,7 +89,7 @@ class Node(NamedTuple):
     """A manifest as far as sums need it.
 
     stored_bytes: its own, with its config and layers; of a missing one what its
-                  index claims; None: not even that
+                  index claims; None: not even that, or others claim otherwise
     platform:     of an image
     """
 
@@ -165,8 +179,11 @@ class Graph:
                 waiting.extend(reversed(self.members.get(member.child_id, ())))
 
 
-def load_graph(connection: Connection, targets: Collection[int]) -> Graph:
-    """Read targets and what is below them, one round of queries for each level."""
+def load_graph(
+    connection: Connection, targets: Collection[int], scope_id: int = NO_SCOPE
+) -> Graph:
+    """Read targets and what is below them, one round of queries for each level;
+    `stored_bytes` of each as far as the registry's word is known in the scope."""
     members: dict[int, list[Member]] = {}
     seen = set(targets)
     wave = set(targets)
@@ -179,7 +196,8 @@ def load_graph(connection: Connection, targets: Collection[int]) -> Graph:
             below.add(row.child_id)
         wave = below - seen
         seen |= wave
-    rows = _NODES.read(connection, {"ids": listed(sorted(seen))})
+    parameters = {"ids": listed(sorted(seen)), "scope": scope_id}
+    rows = _NODES.read(connection, parameters)
     nodes = {
         number: Node(number, digest, kind or "", state, code, size, _platform(*said))
         for number, digest, kind, state, code, size, *said in rows

@@ -36,17 +36,17 @@ def recent_images(
 
     The tag need not be there yet.
     """
-    repository_id = connection.execute(
-        select(repositories.c.id)
+    row = connection.execute(
+        select(repositories.c.id, repositories.c.scope_id)
         .join(registries, registries.c.id == repositories.c.registry_id)
         .where(registries.c.name == registry, repositories.c.name == repository)
-    ).scalar_one_or_none()
-    if repository_id is None:
+    ).one_or_none()
+    if row is None:
         return []
     stream = stream_of(tag)
-    pointed = read_streams(connection, repository_id, {stream: ()})[stream]
+    pointed = read_streams(connection, row.id, {stream: ()})[stream]
     targets = {each.target for each in pointed}
-    found = images_of(connection, targets, platforms).by_platform
+    found = images_of(connection, row.scope_id, targets, platforms).by_platform
     names = dict.fromkeys(name for images in found.values() for name in images)
     return [
         RecentImage(name, candidate.digest, candidate.compressed_bytes)

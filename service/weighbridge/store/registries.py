@@ -13,7 +13,7 @@ from weighbridge.store.adoption import adopt_name
 from weighbridge.store.dialect import NewRows
 from weighbridge.store.ledger.parts import scopes_beside
 from weighbridge.store.ledger.settling import resettle
-from weighbridge.store.models import registries
+from weighbridge.store.models import registries, repositories
 from weighbridge.store.types import Moment
 
 
@@ -131,6 +131,38 @@ def find_state(connection: Connection, registry_id: int) -> str:
         select(registries.c.state).where(registries.c.id == registry_id)
     ).scalar_one()
     return state
+
+
+def find_last_listing(connection: Connection, registry_id: int) -> datetime | None:
+    """When the catalog was last read to its end; None: never."""
+    at: datetime | None = connection.execute(
+        select(registries.c.last_complete_discovery_at).where(
+            registries.c.id == registry_id
+        )
+    ).scalar_one()
+    return at
+
+
+def note_false_head(connection: Connection, repository_id: int, now: datetime) -> None:
+    """Keep that HEAD named another digest than GET served, in this repository."""
+    of_repository = (
+        select(repositories.c.registry_id)
+        .where(repositories.c.id == repository_id)
+        .scalar_subquery()
+    )
+    connection.execute(
+        update(registries)
+        .where(registries.c.id == of_repository)
+        .values(false_head_at=now, revision=registries.c.revision + 1)
+    )
+
+
+def find_false_head(connection: Connection, name: str) -> datetime | None:
+    """When that was last found of a registry; None: never."""
+    at: datetime | None = connection.execute(
+        select(registries.c.false_head_at).where(registries.c.name == name)
+    ).scalar()
+    return at
 
 
 def note_registry(

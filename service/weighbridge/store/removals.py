@@ -9,11 +9,13 @@ import json
 from collections.abc import Collection, Container
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, or_, select, update
 
 from weighbridge.store.claiming import Claim, hold, is_ours, stale
+from weighbridge.store.dialect import among_ids, listed
+from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import registries, repositories, tags
 from weighbridge.store.tags import apply_gone
 
@@ -36,12 +38,12 @@ class Missing:
 def missing_for_good(
     connection: Connection,
     registry_id: int,
-    listed: Container[str] | None,
+    names: Container[str] | None,
     now: datetime,
 ) -> list[Missing]:
     """Missing repositories of which enough is known to believe it.
 
-    listed: all names of a catalog that was read to its end in this crawl; None
+    names: all names of a catalog that was read to its end in this crawl; None
         where there was no such look. It agrees only about names that a catalog has
         listed before: others it may never have been going to list.
     """
@@ -63,13 +65,59 @@ def missing_for_good(
     return [
         Missing(row.id, row.name)
         for row in rows
-        if (listed is not None and row.was_listed and row.name not in listed)
+        if (names is not None and row.was_listed and row.name not in names)
         or (row.missing_passes >= PASSES and row.state_since <= now - PERIOD)
     ]
 
 
+class Standing(NamedTuple):
+    """A repository that is not gone, as its last crawl left it.
+
+    was_listed: a catalog has listed it
+    """
+
+    repository_id: int
+    repository: str
+    state: str
+    was_listed: bool
+    last_pass_at: datetime | None
+
+
+def standing_page(
+    connection: Connection, registry_id: int, after: int, most: int
+) -> list[Standing]:
+    """The next repositories of a registry, in the order of their ids."""
+    rows = connection.execute(
+        select(
+            _table.id,
+            _table.name,
+            _table.state,
+            _table.was_listed,
+            _table.last_pass_at,
+        )
+        .where(
+            _table.registry_id == registry_id,
+            _table.gone_at.is_(None),
+            _table.id > after,
+        )
+        .order_by(_table.id)
+        .limit(most)
+    )
+    return [Standing(*row) for row in rows]
+
+
+def note_unlisted(connection: Connection, repository_ids: Collection[int]) -> None:
+    """The catalog does not list what is there: it tells nothing of these from now on,
+    until it lists them again."""
+    lock_repositories(connection, sorted(repository_ids))
+    connection.execute(
+        update(repositories).where(among_ids(_table.id)).values(was_listed=False),
+        {"ids": listed(sorted(repository_ids))},
+    )
+
+
 def held_removals(connection: Connection, registry_id: int) -> frozenset[int]:
-    """Repositories that are missing and kept until a second crawl agrees."""
+    """Repositories that the last catalog did not list any more."""
     kept: str | None = connection.execute(
         select(registries.c.held).where(registries.c.id == registry_id)
     ).scalar_one()
@@ -77,16 +125,31 @@ def held_removals(connection: Connection, registry_id: int) -> frozenset[int]:
 
 
 def hold_removals(
-    connection: Connection, registry_id: int, held: Collection[int]
+    connection: Connection, registry_id: int, held: Collection[int], waiting: int
 ) -> None:
-    """Note whose vanishing waits; nothing is written where that is the same."""
+    """Note what the catalog did not list any more, and how many of these wait for a
+    second one that agrees; nothing is written where that is the same."""
     table = registries.c
     text = json.dumps(sorted(held)) if held else None
     connection.execute(
         update(registries)
-        .where(table.id == registry_id, table.held.is_distinct_from(text))
-        .values(held=text, removals_held=len(held), revision=table.revision + 1)
+        .where(
+            table.id == registry_id,
+            or_(table.held.is_distinct_from(text), table.removals_held != waiting),
+        )
+        .values(held=text, removals_held=waiting, revision=table.revision + 1)
     )
+
+
+def forget_held(connection: Connection, registry_id: int, repository_id: int) -> None:
+    """Wait for nothing where a repository is removed from the database."""
+    held = held_removals(connection, registry_id)
+    if repository_id in held:
+        waiting: int = connection.execute(
+            select(registries.c.removals_held).where(registries.c.id == registry_id)
+        ).scalar_one()
+        rest = held - {repository_id}
+        hold_removals(connection, registry_id, rest, max(0, waiting - 1))
 
 
 def is_missing(connection: Connection, claim: Claim, now: datetime) -> bool:

@@ -67,6 +67,7 @@ _NEW_SUMMARIES: Final = NewRows(
     "exclusive_bytes",
     "is_stale",
     "is_uncounted",
+    "is_unmeasured",
     "changed_at",
     "revision",
     "over_tags",
@@ -110,7 +111,7 @@ def put_empty_summaries(
 ) -> None:
     """Add rows of the read model that count nothing yet; `is_stale`: there may be
     something to count."""
-    found = (0, 0, 0, 0, 0, is_stale, False, now, 0, 0, "", False)
+    found = (0, 0, 0, 0, 0, is_stale, False, is_stale, now, 0, 0, "", False)
     rows = [(repository, *found) for repository in repository_ids]
     _NEW_SUMMARIES.add(connection, rows)
 

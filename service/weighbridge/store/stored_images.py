@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import BigInteger, Connection, Row, bindparam, func, select
 
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import (
@@ -16,10 +16,13 @@ from weighbridge.domain.document import (
     Manifest,
     Problem,
 )
-from weighbridge.domain.measure import Uncompressed
+from weighbridge.domain.measure import Measured, Uncompressed
 from weighbridge.domain.platform import Platform
 from weighbridge.store.dialect import among_ids, listed
+from weighbridge.store.ledger.facts import sized
+from weighbridge.store.measures import NOT_MEASURED
 from weighbridge.store.models import (
+    blob_sizes,
     blobs,
     images,
     instructions,
@@ -30,20 +33,27 @@ from weighbridge.store.models import (
 )
 from weighbridge.store.types import moment_of
 
+NO_SCOPE: Final = 0
+"""No storage scope: every size is claimed."""
+
 _config = blobs.alias("config")
 _config_type = media_types.alias("config_type")
 _IMAGES: Final = (
     select(
         images,
         blobs.c.digest,
-        blobs.c.compressed_bytes.label("manifest_bytes"),
+        func.coalesce(blobs.c.read_bytes, blobs.c.compressed_bytes).label(
+            "manifest_bytes"
+        ),
         media_types.c.text.label("media_type"),
         platforms.c.os,
         platforms.c.architecture,
         platforms.c.variant,
         platforms.c.os_version,
         _config.c.digest.label("config_digest"),
-        _config.c.compressed_bytes.label("config_bytes"),
+        func.coalesce(_config.c.read_bytes, _config.c.compressed_bytes).label(
+            "config_bytes"
+        ),
         _config_type.c.text.label("config_media_type"),
         lines.c.entries,
     )
@@ -58,12 +68,32 @@ _IMAGES: Final = (
 _LAYERS: Final = (
     select(
         layers.c.image_id,
-        layers.c.claimed_bytes,
-        blobs,
+        layers.c.blob_id,
+        func.coalesce(layers.c.claimed_bytes, blobs.c.compressed_bytes).label(
+            "claimed_bytes"
+        ),
+        blobs.c.digest,
+        blobs.c.is_foreign,
+        blobs.c.has_conflict,
+        blobs.c.annotated_uncompressed_bytes,
         media_types.c.text.label("media_type"),
+        blob_sizes.c.registry_bytes,
+        blob_sizes.c.claim_reason,
+        blob_sizes.c.is_foreign.label("is_elsewhere"),
+        blob_sizes.c.uncompressed_confidence,
+        blob_sizes.c.uncompressed_bytes,
+        blob_sizes.c.uncompressed_low_bytes,
+        blob_sizes.c.uncompressed_high_bytes,
+        blob_sizes.c.uncompressed_reason,
     )
-    .join_from(layers, blobs, blobs.c.id == layers.c.blob_id)
-    .join(media_types, media_types.c.id == blobs.c.media_type_id)
+    .select_from(
+        sized(
+            layers.join(blobs, blobs.c.id == layers.c.blob_id).join(
+                media_types, media_types.c.id == blobs.c.media_type_id
+            ),
+            bindparam("scope", type_=BigInteger),
+        )
+    )
     .where(among_ids(layers.c.image_id))
     .order_by(layers.c.image_id, layers.c.position)
 )
@@ -80,26 +110,31 @@ class StoredImage:
     """
 
     image: Image
-    measured: dict[Digest, Uncompressed]
+    measured: dict[Digest, Measured]
     conflicts: tuple[Digest, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class StoredLayer:
-    """A layer, its measure (None: not yet measured), and whether it is disputed."""
+    """A layer, with what the registry answered (None: nothing yet).
 
+    has_conflict: documents disagree about its size, and there is no word on it
+    """
+
+    blob_id: int
     layer: Layer
-    measured: Uncompressed | None
+    measured: Measured | None
     has_conflict: bool
 
 
 def load_images(
-    connection: Connection, image_ids: Collection[int]
+    connection: Connection, image_ids: Collection[int], scope_id: int = NO_SCOPE
 ) -> dict[int, StoredImage]:
-    """The images of these ids. Their `diff_ids` are not kept and are empty."""
+    """The images of these ids, with the word of a scope's registry on their layers.
+    Their `diff_ids` are not kept and are empty."""
     parameters = {"ids": listed(image_ids)}
     rows = connection.execute(_IMAGES, parameters).all()
-    found = load_layers(connection, image_ids)
+    found = load_layers(connection, image_ids, scope_id)
     entries = {row.id: json.loads(row.entries) for row in rows}
     texts = _texts(connection, (e[0] for image in entries.values() for e in image))
     return {
@@ -109,34 +144,39 @@ def load_images(
 
 
 def load_layers(
-    connection: Connection, image_ids: Collection[int]
+    connection: Connection, image_ids: Collection[int], scope_id: int = NO_SCOPE
 ) -> dict[int, list[StoredLayer]]:
     """The layers of each image in order, base first, every occurrence."""
     found: dict[int, list[StoredLayer]] = {}
-    for row in connection.execute(_LAYERS, {"ids": listed(image_ids)}):
+    parameters = {"ids": listed(image_ids), "scope": scope_id}
+    for row in connection.execute(_LAYERS, parameters):
         layer = Layer(
             media_type=row.media_type,
             digest=row.digest,
-            compressed_bytes=row.compressed_bytes
-            if row.claimed_bytes is None
-            else row.claimed_bytes,
+            compressed_bytes=row.claimed_bytes,
             is_foreign=row.is_foreign,
             annotated_uncompressed_bytes=row.annotated_uncompressed_bytes,
         )
-        stored = StoredLayer(layer, _measured(row), row.has_conflict)
+        is_open = row.has_conflict and row.registry_bytes is None
+        stored = StoredLayer(row.blob_id, layer, _measured(row), is_open)
         found.setdefault(row.image_id, []).append(stored)
     return found
 
 
-def _measured(row: Row[*tuple[object, ...]]) -> Uncompressed | None:
-    if row.uncompressed_confidence is None:
+def _measured(row: Row[*tuple[object, ...]]) -> Measured | None:
+    if row.registry_bytes is None and row.claim_reason is None:
         return None
-    return Uncompressed(
-        row.uncompressed_confidence,
-        row.uncompressed_bytes,
-        row.uncompressed_low_bytes,
-        row.uncompressed_high_bytes,
-        row.uncompressed_reason or "",
+    size = NOT_MEASURED
+    if row.uncompressed_confidence is not None:
+        size = Uncompressed(
+            row.uncompressed_confidence,
+            row.uncompressed_bytes,
+            row.uncompressed_low_bytes,
+            row.uncompressed_high_bytes,
+            row.uncompressed_reason or "",
+        )
+    return Measured(
+        row.registry_bytes, size, row.claim_reason or "", is_foreign=row.is_elsewhere
     )
 
 

@@ -5,15 +5,21 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import BigInteger, Connection, bindparam, select
 
 from weighbridge.domain.digest import Digest
-from weighbridge.domain.measure import Confidence
+from weighbridge.domain.measure import CompressedConfidence, Confidence
 from weighbridge.domain.platform import Platform, matches, pulled_for
 from weighbridge.domain.sizes import weigh_image
 from weighbridge.domain.weighing import WeighedImage
 from weighbridge.store.dialect import Rows, among_ids, listed
-from weighbridge.store.models import blobs, images
+from weighbridge.store.image_weights import (
+    COMPRESSED_BYTES,
+    COMPRESSED_CONFIDENCE,
+    IS_WHOLE,
+    in_scope,
+)
+from weighbridge.store.models import blobs, images, manifest_sizes
 from weighbridge.store.reach import Graph, headline, load_graph
 from weighbridge.store.stored_images import load_images
 
@@ -22,18 +28,31 @@ _IMAGES: Final = Rows(
         images.c.id,
         blobs.c.digest,
         images.c.created_at,
-        images.c.compressed_bytes,
+        COMPRESSED_BYTES,
         images.c.layer_count,
-        images.c.uncompressed_bytes,
-        images.c.uncompressed_confidence,
+        manifest_sizes.c.uncompressed_bytes,
+        manifest_sizes.c.uncompressed_confidence,
+        images.c.compressed_bytes.label("claimed_bytes"),
+        COMPRESSED_CONFIDENCE,
+        IS_WHOLE,
     )
-    .join_from(images, blobs, blobs.c.id == images.c.id)
+    .select_from(
+        in_scope(
+            images.join(blobs, blobs.c.id == images.c.id),
+            bindparam("scope", type_=BigInteger),
+        )
+    )
     .where(among_ids(images.c.id))
 )
 
 
 class StreamImage(NamedTuple):
-    """An image; without `uncompressed_confidence` it is still to be measured."""
+    """An image in a storage scope.
+
+    compressed_bytes: by the registry's word, as far as that is known
+    claimed_bytes:    by its manifest alone
+    is_whole:         whether all that can be known of its sizes is
+    """
 
     id: int
     digest: Digest
@@ -42,6 +61,9 @@ class StreamImage(NamedTuple):
     layers: int
     uncompressed_bytes: int | None
     uncompressed_confidence: Confidence | None
+    claimed_bytes: int
+    compressed_confidence: CompressedConfidence
+    is_whole: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +80,13 @@ class TargetImages:
 
 
 def images_of(
-    connection: Connection, targets: Collection[int], platforms: Sequence[Platform]
+    connection: Connection,
+    scope_id: int,
+    targets: Collection[int],
+    platforms: Sequence[Platform],
 ) -> TargetImages:
-    """The images that each target leads to; only those of the platforms, or where it
-    has none of them the one that speaks for it."""
+    """The images that each target of a storage scope leads to; only those of the
+    platforms, or where it has none of them the one that speaks for it."""
     graph = load_graph(connection, sorted(set(targets)))
     found = {target: graph.images_of(target) for target in targets}
     awaited = frozenset(
@@ -76,7 +101,8 @@ def images_of(
         if target not in awaited
     }
     ids = {image for some in chosen.values() for image in some.values()}
-    rows = _IMAGES.read(connection, {"ids": listed(sorted(ids))})
+    parameters = {"ids": listed(sorted(ids)), "scope": scope_id}
+    rows = _IMAGES.read(connection, parameters)
     known = {row[0]: StreamImage._make(row) for row in rows}
     by_platform = {
         target: {name: known[image] for name, image in some.items() if image in known}
@@ -114,8 +140,9 @@ def _of_platforms(
 
 
 def weighed_images(
-    connection: Connection, image_ids: Collection[int]
+    connection: Connection, scope_id: int, image_ids: Collection[int]
 ) -> dict[int, WeighedImage]:
-    """These images with all layers and lines; one that was pruned is left out."""
-    stored = load_images(connection, sorted(set(image_ids)))
+    """These images of a storage scope with all layers and lines; one that was pruned
+    is left out."""
+    stored = load_images(connection, sorted(set(image_ids)), scope_id)
     return {n: weigh_image(one.image, one.measured) for n, one in stored.items()}

@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import Connection, RowMapping, bindparam, func, select, update
 
 from weighbridge.domain.platform import DEFAULT, Platform
+from weighbridge.store.image_weights import COMPRESSED_BYTES, in_scope
 from weighbridge.store.ledger.facts import IS_IMAGE
 from weighbridge.store.ledger.referenced import count_referenced
 from weighbridge.store.ledger.sums import exact_sum, sum_of
@@ -31,13 +32,19 @@ _TAGS: Final = select(
 _TOTALS: Final = (
     select(
         func.count().label("image_count"),
-        func.max(images.c.compressed_bytes).label("largest"),
-        *exact_sum(images.c.compressed_bytes, "weighed"),
+        func.max(COMPRESSED_BYTES.element).label("largest"),
+        *exact_sum(COMPRESSED_BYTES.element, "weighed"),
     )
-    .join_from(
-        repository_manifests, images, images.c.id == repository_manifests.c.manifest_id
+    .select_from(
+        in_scope(
+            repository_manifests.join(
+                images, images.c.id == repository_manifests.c.manifest_id
+            ).join(blobs, blobs.c.id == images.c.id),
+            select(repositories.c.scope_id)
+            .where(repositories.c.id == bindparam("repository"))
+            .scalar_subquery(),
+        )
     )
-    .join(blobs, blobs.c.id == images.c.id)
     .where(repository_manifests.c.repository_id == bindparam("repository"), IS_IMAGE)
 )
 _ROW: Final = select(repository_summaries).where(

@@ -9,7 +9,17 @@ from sqlalchemy import Connection, Row, Select, bindparam, func, select
 from weighbridge.domain.message import NotificationEvent, Told
 from weighbridge.store.cause_column import read_cause
 from weighbridge.store.dialect import among_ids, listed
-from weighbridge.store.models import images, registries, repositories
+from weighbridge.store.image_weights import (
+    COMPRESSED_BYTES,
+    COMPRESSED_CONFIDENCE,
+    in_scope,
+)
+from weighbridge.store.models import (
+    images,
+    manifest_sizes,
+    registries,
+    repositories,
+)
 from weighbridge.store.push_tables import violations
 from weighbridge.store.types import Moment
 from weighbridge.store.waivers import active_waivers
@@ -27,15 +37,21 @@ def _told(*where: Any) -> Select[*tuple[Any, ...]]:  # conditions are of any kin
             violations,
             registries.c.name.label("registry"),
             repositories.c.name.label("repository"),
-            images.c.compressed_bytes,
-            images.c.uncompressed_bytes,
+            COMPRESSED_BYTES,
+            COMPRESSED_CONFIDENCE,
+            manifest_sizes.c.uncompressed_bytes,
         )
-        .join(repositories, repositories.c.id == _table.repository_id)
-        .join(registries, registries.c.id == repositories.c.registry_id)
-        .join(
-            images,
-            images.c.id == func.coalesce(_table.within_image_id, _table.image_id),
-            isouter=True,
+        .select_from(
+            in_scope(
+                violations.join(repositories, repositories.c.id == _table.repository_id)
+                .join(registries, registries.c.id == repositories.c.registry_id)
+                .outerjoin(
+                    images,
+                    images.c.id
+                    == func.coalesce(_table.within_image_id, _table.image_id),
+                ),
+                repositories.c.scope_id,
+            )
         )
         .where(*where)
     )
@@ -133,6 +149,9 @@ def _read(row: Row[*tuple[Any, ...]], event: NotificationEvent) -> Told:
         before_compressed_bytes=row.before_compressed_bytes,
         compressed_bytes=row.compressed_bytes,
         uncompressed_bytes=row.uncompressed_bytes,
+        compressed_confidence=(
+            None if row.image_id is None else row.compressed_confidence
+        ),
         cause=read_cause(row.cause, row.cause_key),
         opened_at=row.opened_at,
         closed_at=row.closed_at,

@@ -11,6 +11,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
+from weighbridge.domain.dispute import SOURCES
 from weighbridge.telemetry.pushes import OF_CHANNEL, OF_VERDICT, VERDICTS, PushMetrics
 
 REQUEST_BUCKETS: Final = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -19,6 +20,7 @@ _OF_REGISTRY: Final = ("registry",)
 _OF_REQUEST: Final = ("registry", "operation", "code")
 _OF_FAILED_REQUEST: Final = ("registry", "operation", "reason")
 _OF_FAILED_CRAWL: Final = ("registry", "reason")
+_OF_CONFLICT: Final = ("registry", "source")
 _FAILED_CRAWLS: Final = ("unauthorized", "unreachable", "error")
 """The states that a crawl which did not end well leaves a registry in."""
 
@@ -57,6 +59,8 @@ class Telemetry(PushMetrics):
             self.crawl_manifests_unchanged,
         ):
             counter.labels(name)
+        for source in SOURCES:
+            self.size_conflicts.labels(name, source)
         for verdict in VERDICTS:
             self.push_audits.labels(name, verdict)
         self.push_audit_duration.labels(name)
@@ -87,6 +91,7 @@ class Telemetry(PushMetrics):
             self.registry_requests: _OF_REQUEST,
             self.registry_request_failures: _OF_FAILED_REQUEST,
             self.crawl_failures: _OF_FAILED_CRAWL,
+            self.size_conflicts: _OF_CONFLICT,
             self.push_audits: OF_VERDICT,
             self.db_write_errors: (),
             **dict.fromkeys(self.of_channels, OF_CHANNEL),
@@ -137,9 +142,18 @@ class Telemetry(PushMetrics):
         )
 
     def _add_trust(self) -> None:
+        self.size_conflicts = Counter(
+            "weighbridge_size_conflicts_total",
+            "Claims about the size of a blob that the registry contradicts, counted "
+            "once when each is learned of. The source manifest: a manifest claims it; "
+            "bulk: the size in a listing of the registry's own API.",
+            _OF_CONFLICT,
+            registry=self.registry,
+        )
         self.integrity_errors = self._counter(
             "weighbridge_integrity_errors_total",
-            "Contents that did not hash to the digest that they were asked by.",
+            "Contents that did not hash to the digest that they were asked by, and "
+            "HEADs that named another digest than GET.",
         )
         self.registry_insecure = self._gauge(
             "weighbridge_registry_insecure",
@@ -188,6 +202,12 @@ class Telemetry(PushMetrics):
             registry=self.registry,
         )
         self._add_configuration()
+        self.db_up = Gauge(
+            "weighbridge_db_up",
+            "1 if the database commits writes, 0 if none was committed within 5 s.",
+            registry=self.registry,
+        )
+        self.db_up.set(1)  # until whoever serves has found out
         self.scheduler_last_tick_timestamp = Gauge(
             "weighbridge_scheduler_last_tick_timestamp_seconds",
             "When the scheduler last searched for due work.",

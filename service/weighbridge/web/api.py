@@ -9,8 +9,10 @@ from starlette.responses import Response
 from weighbridge.domain.policy_set import PolicySet
 from weighbridge.domain.weighing import as_json
 from weighbridge.store import reports
+from weighbridge.store.reports import DisputeQuery
 from weighbridge.store.session import Database
 from weighbridge.web.answers import json_answer
+from weighbridge.web.dispute_rows import dispute_page_json
 from weighbridge.web.errors import Refusal
 from weighbridge.web.finding import Finder, PassQuery
 from weighbridge.web.parameters import (
@@ -78,6 +80,18 @@ class API:
         now = self._clock()
         page = self._finder.violations(query, now)
         return json_answer(request, violation_page_json(page, now))
+
+    def disputes(
+        self,
+        request: Request,
+        registry: RegistryName = None,
+        repository: RepositoryName = None,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
+    ) -> Response:
+        """Sizes that are claimed and that the registry contradicts, latest first."""
+        query = DisputeQuery(registry, repository, limit, cursor)
+        return json_answer(request, dispute_page_json(self._finder.disputes(query)))
 
     def tags(
         self,

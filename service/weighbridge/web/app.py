@@ -42,6 +42,7 @@ from weighbridge.web.webhooks.hooks import NOBODY, Hooks, Reception
 from weighbridge.web.webhooks.inbox import Inbox
 from weighbridge.web.webhooks.receiver import Receiver
 from weighbridge.web.what_if import Trials
+from weighbridge.web.write_watch import WriteWatch
 
 STATIC: Final = Path(__file__).parent / "static"
 _STOPPING_S: Final = 2.0
@@ -70,6 +71,7 @@ class _Shared:
     keeper: SnapshotKeeper
     tokens: KnownTokens
     inbox: Inbox
+    writes: WriteWatch
 
 
 def create_app(
@@ -115,7 +117,9 @@ def create_apps(
     )
     tokens = KnownTokens(database, now, clock)
     inbox = Inbox(database, reception.jobs, now, reception.answer_s)
-    shared = _Shared(database, telemetry, keeper, tokens, inbox)
+    writes = WriteWatch(database, now)
+    telemetry.db_up.set_function(lambda: float(writes.is_up))
+    shared = _Shared(database, telemetry, keeper, tokens, inbox, writes)
     web = _web_app(shared, options, now)
     hooks = Hooks(reception.hooks)
     receiver = Receiver(
@@ -133,7 +137,8 @@ def _web_app(
 ) -> FastAPI:
     database = shared.database
     app = _empty_app(shared, options, _watching(shared))
-    _add_health(app, Health(database, options.failed_since))
+    health = Health(database, shared.writes, options.failed_since)
+    _add_health(app, health)
     finder = Finder(database, options.platforms)
     api = API(database, finder, now, options.policies)
     _add_api(app, api, Description(app, options))
@@ -154,12 +159,8 @@ def _web_app(
 def _metrics_app(shared: _Shared, options: WebOptions) -> FastAPI:
     """`/metrics*`, `/probe` and `/healthz`, and nothing else."""
     app = _empty_app(shared, options, None)
-    _get(
-        app,
-        "/healthz",
-        Health(shared.database, options.failed_since).healthz,
-        tag="health",
-    )
+    health = Health(shared.database, shared.writes, options.failed_since)
+    _get(app, "/healthz", health.healthz, tag="health")
     metrics = Metrics(shared.telemetry, shared.keeper)
     _add_metrics(app, metrics, Probing(options.prober))
     return app
@@ -186,8 +187,8 @@ def _empty_app(
 
 
 def _watching(shared: _Shared) -> _Lifespan:
-    """While the app is served, a thread renders and another one reads the tokens, so
-    that no scrape has to wait."""
+    """While the app is served, threads render, read the tokens, and see whether the
+    database takes writes, so that no scrape has to wait."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -197,6 +198,7 @@ def _watching(shared: _Shared) -> _Lifespan:
             for name, watch in (
                 ("snapshot", shared.keeper.watch),
                 ("tokens", shared.tokens.watch),
+                ("writes", shared.writes.watch),
             )
         ]
         for thread in threads:
@@ -279,6 +281,7 @@ def _add_api(app: FastAPI, api: API, description: Description) -> None:
     _get(app, "/api/v1/passes/{pass_id}", api.one_pass, tag="api")
     _get(app, "/api/v1/search", api.search, tag="api")
     _get(app, "/api/v1/violations", api.violations, tag="api")
+    _get(app, "/api/v1/disputes", api.disputes, tag="api")
 
 
 def _add_pages(app: FastAPI, pages: Pages, twins: Twins) -> None:

@@ -95,7 +95,8 @@ REGISTRY: Final = (
     ),
     RegistryFamily(
         "weighbridge_registry_removals_held",
-        "Repositories that are missing and kept until a second crawl agrees.",
+        "Repositories kept until a second crawl agrees: missing together with more "
+        "than half of all, or with more than half of their tags missing.",
         lambda registry: registry.removals_held,
     ),
     RegistryFamily(

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from weighbridge.domain.dispute import DisputeReport
 from weighbridge.domain.platform import Platform, parse_platform
 from weighbridge.domain.reference import Reference, parse_reference
 from weighbridge.domain.report import Page, PassReport, RepositoryReport, TagReport
 from weighbridge.domain.violation import ViolationReport
 from weighbridge.domain.weighing import Weighing
 from weighbridge.store import reports
-from weighbridge.store.reports import RepositoryQuery, ViolationQuery
+from weighbridge.store.reports import DisputeQuery, RepositoryQuery, ViolationQuery
 from weighbridge.store.session import Connection, Database
 from weighbridge.web.errors import Refusal
 
@@ -72,6 +73,15 @@ class Finder:
         """One page of violations; empty only if what it is asked for is known."""
         with self._database.read() as connection:
             page = reports.violation_page(connection, query, now)
+            if not page.items:
+                check_names(connection, query.registry, query.repository)
+        return page
+
+    def disputes(self, query: DisputeQuery) -> Page[DisputeReport]:
+        """One page of claims that registries contradict; empty only if what it is
+        asked for is known."""
+        with self._database.read() as connection:
+            page = reports.dispute_page(connection, query)
             if not page.items:
                 check_names(connection, query.registry, query.repository)
         return page

@@ -13,6 +13,7 @@ from weighbridge.store.writable import check_writable
 from weighbridge.web.answers import json_answer
 from weighbridge.web.errors import error_response
 from weighbridge.web.views.banners import reload_banner
+from weighbridge.web.write_watch import WriteWatch
 
 
 class Health:
@@ -22,9 +23,13 @@ class Health:
     """
 
     def __init__(
-        self, database: Database, failed_since: Callable[[], datetime | None]
+        self,
+        database: Database,
+        writes: WriteWatch,
+        failed_since: Callable[[], datetime | None],
     ) -> None:
         self._database = database
+        self._writes = writes
         self._failed_since = failed_since
 
     async def healthz(self) -> Response:
@@ -38,6 +43,8 @@ class Health:
         Policies that could not be read again are a reason beside either answer."""
         reloads = [] if (since := self._failed_since()) is None else [_old(since)]
         try:
+            if (down := self._writes.why_down()) is not None:
+                raise down  # before anything is asked of a database that may hang
             check_schema(self._database)
             check_writable(self._database)
         except WeighbridgeError as exc:

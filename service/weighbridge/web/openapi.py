@@ -39,6 +39,9 @@ ANSWERS: Final[Mapping[str, Answers]] = {
     "/api/v1/repositories": Answers("RepositoryList", ("registry_not_found",)),
     "/api/v1/repository": Answers("OneRepository", ("repository_not_found",)),
     "/api/v1/tags": Answers("TagList", ("repository_not_found",)),
+    "/api/v1/disputes": Answers(
+        "DisputeList", ("registry_not_found", "repository_not_found")
+    ),
     "/api/v1/headroom": Answers("HeadroomList", ("registry_not_found",)),
     "/api/v1/image": Answers("Weighing", ("repository_not_found", "image_not_found")),
     "/api/v1/limits": Answers("ImageLimits", ("registry_not_found",)),

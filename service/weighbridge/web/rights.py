@@ -21,6 +21,7 @@ RIGHTS: Final[Mapping[str, Role]] = {
     "/api/v1/repositories": "read",
     "/api/v1/repository": "read",
     "/api/v1/tags": "read",
+    "/api/v1/disputes": "read",
     "/api/v1/headroom": "read",
     "/api/v1/image": "read",
     "/api/v1/limits": "read",

@@ -69,6 +69,8 @@ LINE_COLUMNS: Final = (
     "instruction",
     "digest",
     "compressed_bytes",
+    "compressed_confidence",
+    "claimed_bytes",
     "uncompressed_bytes",
     "uncompressed_confidence",
 )
@@ -115,6 +117,8 @@ def _layer_cells(image: WeighedImage, index: int | None) -> dict[str, object]:
     known = layer.uncompressed
     return {
         "digest": layer.digest,
+        "compressed_confidence": layer.compressed_confidence,
+        "claimed_bytes": layer.claimed_bytes,
         "uncompressed_bytes": known.uncompressed_bytes if known else None,
         "uncompressed_confidence": known.confidence if known else "unknown",
     }

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from weighbridge.domain.channel_report import ChannelReport
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import HistoryAlignment, Role
-from weighbridge.domain.measure import Confidence
+from weighbridge.domain.measure import CompressedConfidence, Confidence
 from weighbridge.domain.report import (
     PassReport,
     RegistryReport,
@@ -22,6 +22,7 @@ from weighbridge.domain.report import (
     SearchHit,
     TagReport,
 )
+from weighbridge.web.dispute_rows import DisputeRow
 from weighbridge.web.headroom import HeadroomRow
 from weighbridge.web.limit_rows import ImageLimits
 from weighbridge.web.policy_rows import PolicyDecision
@@ -74,11 +75,19 @@ class Uncompressed:
 
 @dataclass(frozen=True, slots=True)
 class ImageLayer(Uncompressed):
-    """One layer. A foreign one lies outside the registry and counts in a pull."""
+    """One layer. A foreign one lies outside the registry and counts in a pull.
+
+    `compressed_bytes` is the registry's word where `compressed_confidence` is `known`
+    or `disputed`, `claimed_bytes` what the manifest says; `claim_reason` says why there
+    is no word.
+    """
 
     digest: Digest
     media_type: str
     compressed_bytes: int
+    compressed_confidence: CompressedConfidence
+    claimed_bytes: int
+    claim_reason: str | None
     foreign: bool
 
 
@@ -114,6 +123,8 @@ class Image(Uncompressed):
     config_digest: Digest
     created_at: datetime | None
     compressed_bytes: int
+    compressed_confidence: CompressedConfidence
+    claimed_bytes: int
     layers: list[ImageLayer]
     lines: list[ImageLine]
     history_alignment: HistoryAlignment
@@ -179,6 +190,7 @@ _VALUES: Final = (
     Weighing,
     Error,
     ChannelReport,
+    DisputeRow,
     PolicyDecision,
     HeadroomRow,
     ImageLimits,
@@ -200,6 +212,7 @@ def schemas() -> dict[str, Schema]:
     found["HeadroomList"] = _list_of("HeadroomRow")
     found["WaiverList"] = _list_of("WaiverRow")
     found["ViolationList"] = _list_of("ViolationRow")
+    found["DisputeList"] = _list_of("DisputeRow")
     for value in _VALUES:
         adapter: TypeAdapter[object] = TypeAdapter(value)
         whole = adapter.json_schema(mode="serialization", ref_template=REFERENCE)

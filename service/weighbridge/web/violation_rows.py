@@ -7,6 +7,7 @@ from typing import Final, Literal, TypeAlias
 
 from weighbridge.domain.cause import CauseOf, ChangeKind, cause_json
 from weighbridge.domain.digest import Digest
+from weighbridge.domain.measure import CompressedConfidence
 from weighbridge.domain.policy import LimitKey, Severity
 from weighbridge.domain.quantity import Quantity
 from weighbridge.domain.report import Page
@@ -75,6 +76,7 @@ class ViolationRow:
     excess: int
     baseline_compressed_bytes: int | None
     before_compressed_bytes: int | None
+    compressed_confidence: CompressedConfidence | None
     is_silent: bool
     opened_at: datetime | None
     pushed_at: datetime | None
@@ -128,6 +130,7 @@ def violation_json(report: ViolationReport, now: datetime) -> dict[str, object]:
         "excess": report.excess,
         "baseline_compressed_bytes": report.baseline_compressed_bytes,
         "before_compressed_bytes": report.before_compressed_bytes,
+        "compressed_confidence": report.compressed_confidence,
         "is_silent": report.is_silent,
         "opened_at": rfc3339(report.opened_at),
         "pushed_at": rfc3339(report.pushed_at),

@@ -17,7 +17,8 @@ from support.images_oci import (
 from support.real_registry import a_loopback_endpoint, connected
 from weighbridge.domain.digest import Digest, digest_of
 from weighbridge.domain.secret import Secret
-from weighbridge.errors import AuthError, NotFound, RegistryError
+from weighbridge.errors import AuthError, NotFound
+from weighbridge.ports import RangeAnswer
 from weighbridge.registry.credentials import Credential
 from weighbridge.registry.distribution import DistributionRegistry
 
@@ -101,23 +102,33 @@ async def test_the_tail_of_a_layer_costs_only_its_bytes(
     last = len(layer) - 1
     async with connected(a_loopback_endpoint(server.url)) as registry:
         tail = await registry.get_range(
-            "shop/cart", digest_of(layer), last - wanted_bytes + 1, last, len(layer)
+            "shop/cart", digest_of(layer), last - wanted_bytes + 1, last
         )
 
-    assert tail == layer[-wanted_bytes:]
+    assert tail == RangeAnswer(layer[-wanted_bytes:], len(layer))
     assert registry.cost.bytes_read == wanted_bytes
 
 
-async def test_a_range_that_does_not_exist_is_an_error(server: DockerRegistry) -> None:
+async def test_a_range_that_does_not_exist_says_how_long_the_blob_is(
+    server: DockerRegistry,
+) -> None:
     layer = IMAGE.layers[0]
     beyond = len(layer) + 100
     async with connected(a_loopback_endpoint(server.url)) as registry:
-        with pytest.raises(RegistryError) as refused:
-            await registry.get_range(
-                "shop/cart", digest_of(layer), beyond, beyond + 7, beyond + 8
-            )
+        answer = await registry.get_range(
+            "shop/cart", digest_of(layer), beyond, beyond + 7
+        )
 
-    assert refused.value.code == "registry_error"
+    assert answer == RangeAnswer(b"", len(layer))
+
+
+async def test_a_head_says_how_long_a_layer_is(server: DockerRegistry) -> None:
+    layer = IMAGE.layers[0]
+    async with connected(a_loopback_endpoint(server.url)) as registry:
+        length = await registry.blob_length("shop/cart", digest_of(layer))
+
+    assert length == len(layer)
+    assert registry.cost.by_operation == {"blob_head": 1}
 
 
 async def test_what_is_not_there_is_told_apart(server: DockerRegistry) -> None:

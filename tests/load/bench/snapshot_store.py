@@ -14,14 +14,17 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from sqlalchemy import select
+
 from load.bench.ingest_run import BATCH, image
+from support.answering import keep_sizes
 from support.store_world import a_result, an_entry
 from weighbridge.domain.document import Image
 from weighbridge.domain.measure import Uncompressed
 from weighbridge.domain.platform import DEFAULT
 from weighbridge.store.claiming import claim
 from weighbridge.store.images import keep_documents
-from weighbridge.store.measures import keep_measures, sweep_images
+from weighbridge.store.models import storage_scopes
 from weighbridge.store.passes import close_pass, open_pass
 from weighbridge.store.registries import put_registry
 from weighbridge.store.repositories import put_repositories
@@ -29,7 +32,6 @@ from weighbridge.store.schema import upgrade
 from weighbridge.store.session import Connection, Database, open_database
 from weighbridge.store.summaries import refresh_summary
 from weighbridge.store.tags import Move, apply_moves
-from weighbridge.store.waiting import images_without_total
 
 TAGS: Final = 4
 _IMAGES: Final = 400
@@ -95,8 +97,10 @@ def _look(connection: Connection, repository: int, images: Sequence[Image]) -> N
 def _measure(connection: Connection, images: Sequence[Image]) -> None:
     """Every layer has three times its compressed size, as if its end had been read."""
     layers = {layer.digest: layer for found in images for layer in found.layers}
-    keep_measures(
+    scope_id = connection.execute(select(storage_scopes.c.id)).scalar_one()
+    keep_sizes(
         connection,
+        scope_id,
         {
             digest: Uncompressed("trailer", size, size, size, "")
             for digest, layer in layers.items()
@@ -104,7 +108,6 @@ def _measure(connection: Connection, images: Sequence[Image]) -> None:
         },
         _NOW,
     )
-    sweep_images(connection, images_without_total(connection, 0, 1_000_000))
 
 
 def main(what: str, url: str, count: int) -> None:

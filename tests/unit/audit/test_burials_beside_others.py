@@ -10,6 +10,7 @@ from support.database import Engine, a_database
 from support.images import a_layer, an_image
 from support.store_world import World, a_result
 from weighbridge.audit.burials import bury_missing
+from weighbridge.audit.catalog import Catalog
 from weighbridge.audit.judging import NO_JUDGING
 from weighbridge.audit.scope import Scope
 from weighbridge.audit.writer import Writer
@@ -56,7 +57,7 @@ async def test_what_another_process_finds_before_our_claim_keeps_its_tags(
             await bury_missing(
                 writer,
                 world.registry_id,
-                ["other"],
+                Catalog(("other",), False, world.now, None),
                 Scope(),
                 lambda: NO_JUDGING,
                 clock,

@@ -385,6 +385,19 @@ def test_what_began_again_without_a_word_is_told_of_once_it_is_heavier(
     assert [row.closed_at is None for row in court.rows()] == [False, True]
 
 
+def test_an_end_that_is_not_sent_yet_is_never_told_of_an_image_that_is_over(
+    court: Court,
+) -> None:
+    court.look({"0": weighing(400)})
+    for number, size in enumerate((510, 400, 505, 600)):
+        court.look({"latest": weighing(size, number)})
+        court.deliver()
+    court.deliver_until(court.now + DAY)
+
+    assert [event for ((_, event),) in court.messages] == ["opened"]
+    assert [row.closed_at for row in court.rows()] == [None]
+
+
 def test_what_was_over_before_a_word_was_sent_is_told_of_when_it_begins_again(
     court: Court,
 ) -> None:

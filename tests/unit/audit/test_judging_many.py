@@ -197,7 +197,13 @@ def test_many_tags_are_judged_a_piece_at_a_time(court: Court) -> None:
 
     assert first == 7
     assert len(court.rows()) == 7
+    # One of each stream waits for the registry's word on its layer.
+    assert court.unjudged() == 8
+    court.measure(heavy.layers[0], 900 * MB)
+    court.measure(weighing(1).layers[0], 2 * MB)
+    court.judge()
     assert court.unjudged() == 0
+    assert len(court.rows()) == 7
 
 
 def test_t11_hostile_texts_are_kept_as_they_are(court: Court) -> None:

@@ -12,6 +12,7 @@ from support.fake_registry import FakeRegistry
 from support.images import a_layer, a_served_image
 from weighbridge.domain.digest import Digest
 from weighbridge.errors import TransportError
+from weighbridge.ports import RangeAnswer
 
 BASE = a_layer("base", 70_000)
 
@@ -70,14 +71,12 @@ class Stuck(FakeRegistry):
     was_asked: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def get_range(
-        self, repository: str, digest: Digest, first: int, last: int, total_bytes: int
-    ) -> bytes:
+        self, repository: str, digest: Digest, first: int, last: int
+    ) -> RangeAnswer:
         if self.is_stuck and digest == BASE.digest:
             self.was_asked.set()
             await asyncio.Future()
-        return await FakeRegistry.get_range(
-            self, repository, digest, first, last, total_bytes
-        )
+        return await FakeRegistry.get_range(self, repository, digest, first, last)
 
 
 async def test_what_was_measured_is_kept_where_measuring_is_cut_off(

@@ -85,7 +85,7 @@ async def test_a_config_makes_an_image_whatever_its_layers_are_called(
     registry.put("app", "1", a_manifest([a_layer("a", 500, media_type)], config))
 
     (document,) = await read(registry)
-    weighing = await weigh(registry, APP, measure=False)
+    weighing = await weigh(registry, APP)
 
     assert isinstance(document, Image)
     assert (document.platform, document.compressed_bytes) == (DEFAULT, 500)
@@ -101,7 +101,7 @@ async def test_an_index_that_lists_a_layer_is_no_fault() -> None:
     registry.put("app", "1", an_index([image.manifest, entry]))
 
     index = next(d for d in await read(registry) if isinstance(d, Index))
-    weighing = await weigh(registry, APP, measure=False)
+    weighing = await weigh(registry, APP)
 
     assert [child.role for child in index.children] == ["image", "artifact"]
     assert [str(platform) for platform in weighing.platforms] == ["linux/amd64"]
@@ -118,7 +118,7 @@ async def test_a_second_image_of_one_platform_is_shown() -> None:
     registry.hold(first, second)
     registry.put("app", "1", an_index([first.manifest, second.manifest]))
 
-    weighing = await weigh(registry, APP, measure=False, all_platforms=True)
+    weighing = await weigh(registry, APP, all_platforms=True)
 
     assert [image.compressed_bytes for image in weighing.images] == [300]
     assert [(o.digest, o.role) for o in weighing.others] == [
@@ -138,7 +138,7 @@ async def test_a_child_without_a_platform_is_weighed_whatever_is_noted_on_it() -
     }
     registry.put("app", "1", an_index([light.manifest, entry]))
 
-    weighing = await weigh(registry, APP, measure=False)
+    weighing = await weigh(registry, APP)
 
     assert [(str(p.platform), p.compressed_bytes) for p in weighing.images] == [
         ("linux/amd64", 900)

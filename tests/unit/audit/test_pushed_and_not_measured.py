@@ -21,6 +21,7 @@ from weighbridge.audit.push_keep import MEASURED_WITHIN
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.policy import Policy
 from weighbridge.domain.policy_set import PolicySet
+from weighbridge.ports import RangeAnswer
 from weighbridge.store.jobs import Job, claim_job, due_jobs, end_job
 
 ONE, TWO = (a_served_image(layers=[a_layer(name, 100)]) for name in ("one", "two"))
@@ -31,14 +32,17 @@ DAY = timedelta(days=1)
 
 @dataclass
 class Silent(FakeRegistry):
-    """Says nothing of what is in its layers."""
+    """Says nothing of its layers. `is_asked`: once more, after the verdict."""
 
     is_asked: asyncio.Event = field(default_factory=asyncio.Event)
+    times: int = 0
 
     async def get_range(
-        self, repository: str, digest: Digest, first: int, last: int, total_bytes: int
-    ) -> bytes:
-        self.is_asked.set()
+        self, repository: str, digest: Digest, first: int, last: int
+    ) -> RangeAnswer:
+        self.times += 1
+        if self.times > 1:
+            self.is_asked.set()
         await asyncio.Event().wait()
         raise AssertionError("it waits for ever")
 
@@ -88,7 +92,7 @@ async def test_what_a_killed_look_has_not_measured_is_measured_soon(yard: Yard) 
     registry.put(APP, "1.0", ONE)
     await yard.crawl(registry)
     measure_tomorrow(yard)
-    pusher = Pusher(yard, registry, measuring=MEASURE)
+    pusher = Pusher(yard, registry, measuring=MEASURE, word_within_s=0.05)
 
     registry.put(APP, "1.1", TWO)
     pusher.tell(a_push("1.1"))
@@ -100,12 +104,12 @@ async def test_what_a_killed_look_has_not_measured_is_measured_soon(yard: Yard) 
 
 
 async def test_what_no_limit_waits_for_is_measured_in_its_time(yard: Yard) -> None:
-    judge_by(yard, a_policy("services", max_compressed=4_000))
+    judge_by(yard, a_policy("services", max_layers=60))
     registry = Silent()
     registry.put(APP, "1.0", ONE)
     await yard.crawl(registry)
     measure_tomorrow(yard)
-    pusher = Pusher(yard, registry, measuring=MEASURE)
+    pusher = Pusher(yard, registry, measuring=MEASURE, word_within_s=0.05)
 
     registry.put(APP, "1.1", TWO)
     pusher.tell(a_push("1.1"))

@@ -78,6 +78,50 @@ async def test_what_a_crawl_by_hand_read_just_before_its_event_is_told(
     assert (before, told.events) == ([], ["opened"])
 
 
+async def test_h10_an_event_whose_senders_clock_was_put_back_is_not_missed(
+    yard: Yard, told: Told
+) -> None:
+    """A distribution sends its event before the tag has what it tells of."""
+    registry = FakeRegistry()
+    light = registry.put(APP, "1", LIGHT)
+    await yard.crawl(registry)
+    pusher = Pusher(yard, registry)
+    pusher.tell(a_push("1", digest=light, pushed_at=yard.now))
+    await pusher.look()
+    yard.now += PAUSE
+    heavy = HEAVY.manifest.digest
+    an_hour_ago = yard.now - timedelta(hours=1)
+    pusher.tell(a_push("1", digest=heavy, pushed_at=an_hour_ago))
+
+    await pusher.look()
+    registry.put(APP, "1", HEAVY)
+    yard.now += PAUSE
+    await pusher.look()
+
+    assert told.events == ["opened"]
+
+
+async def test_a_late_event_of_what_was_read_before_is_asked_about_once(
+    yard: Yard,
+) -> None:
+    registry = FakeRegistry()
+    light = registry.put(APP, "1", LIGHT)
+    await yard.crawl(registry)
+    pusher = Pusher(yard, registry)
+    heavy = registry.put(APP, "1", HEAVY)
+    pusher.tell(a_push("1", digest=heavy, pushed_at=yard.now))
+    await pusher.look()
+    yard.now += PAUSE
+    pusher.tell(a_push("1", digest=light, pushed_at=yard.now - timedelta(hours=1)))
+    before = registry.cost.requests
+
+    for _ in range(4):
+        await pusher.look()
+        yard.now += PAUSE
+
+    assert registry.cost.requests - before == 1
+
+
 async def test_a_late_event_of_what_is_no_more_tells_nothing(
     yard: Yard, told: Told
 ) -> None:

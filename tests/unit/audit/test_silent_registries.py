@@ -128,7 +128,9 @@ async def test_tags_that_never_answer_keep_no_other_from_being_asked(
 
     await yard.crawl(registry)
 
-    assert registry.count("head_manifest") == TAGS
+    # One of them has its turn to be asked by GET.
+    asked = registry.count("head_manifest") + registry.count("get_manifest")
+    assert asked == TAGS
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from support.crawling import Yard, a_yard
 from support.fake_registry import FakeRegistry
 from support.images import a_served_image, some_layers
 from support.troubled_registry import PhantomRegistry
-from weighbridge.audit.burials import MASS
 from weighbridge.audit.scope import Scope
+from weighbridge.audit.vanished import MASS
 from weighbridge.domain.listing import RepositoryPage
 from weighbridge.errors import RegistryError
 from weighbridge.store.models import registries, repositories

@@ -25,7 +25,7 @@ async def test_an_index_that_is_named_sixty_times_is_asked_once() -> None:
     registry.hold(image, inner, middle)
     registry.put("app", "1", an_index([middle] * 60))
 
-    weighing = await weigh(registry, APP, measure=False)
+    weighing = await weigh(registry, APP)
 
     assert [i.digest for i in weighing.images] == [image.manifest.digest]
     assert registry.count("get_manifest") == 4
@@ -39,7 +39,7 @@ async def test_a_child_without_a_platform_is_asked_once() -> None:
     entry.pop("platform", None)
     registry.put("app", "1", an_index([entry] * 60))
 
-    await weigh(registry, APP, measure=False)
+    await weigh(registry, APP)
 
     assert registry.count("get_manifest") == 2
 
@@ -55,7 +55,7 @@ async def test_indexes_of_indexes_lead_to_a_thousand_manifests_at_most() -> None
     registry.put("app", "1", an_index(wide))
 
     with pytest.raises(DocumentError) as refused:
-        await weigh(registry, APP, measure=False)
+        await weigh(registry, APP)
 
     assert refused.value.code == "index_too_large"
     assert registry.count("get_manifest") <= 1001
@@ -72,7 +72,7 @@ async def test_many_indexes_that_are_too_deep_are_one_warning() -> None:
         registry.hold(deep)
     registry.put("app", "1", deep)
 
-    weighing = await weigh(registry, APP, measure=False)
+    weighing = await weigh(registry, APP)
 
     assert len([w for w in weighing.warnings if "index_too_deep" in w]) == 1
 
@@ -87,7 +87,7 @@ async def test_of_a_huge_page_only_a_thousand_tags_are_compared() -> None:
     wanted = parse_reference("registry.example/app:9998-later")
 
     with pytest.raises(NotFound) as missing:
-        await weigh(registry, wanted, measure=False)
+        await weigh(registry, wanted)
 
     assert "9998-late" not in missing.value.hint
 
@@ -97,7 +97,7 @@ async def test_a_repository_that_does_not_exist_is_not_called_a_missing_tag() ->
     registry.put("other", "1", a_served_image())
 
     with pytest.raises(NotFound) as missing:
-        await weigh(registry, APP, measure=False)
+        await weigh(registry, APP)
 
     assert missing.value.code == "name_unknown"
     assert missing.value.message == "the registry does not know this repository"

@@ -17,7 +17,7 @@ DOCS: Final = Path(__file__).parents[3] / "docs"
 def the_example() -> Check:
     return demo_check(
         "shop/api:1.5.0",
-        WeighingCost(4, 19_040, 0.02),
+        WeighingCost(23, 21_700, 0.09),
         "shop/api:1.4",
         max_compressed=500_000_000,
         max_growth=0.1,

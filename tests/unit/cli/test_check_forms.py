@@ -189,6 +189,7 @@ def test_json_has_bytes_as_numbers_and_unknown_as_null() -> None:
             "excess": None,
             "policy": "services",
             "waived_until": None,
+            "claimed": False,
             "line": None,
         }
     ]
@@ -203,7 +204,8 @@ def test_the_keys_of_the_json_do_not_change() -> None:
         *("not_in_against", "only_in_against", "notes", "cost", "warnings"),
     ]
     assert list(whole["images"][0]) == [
-        *("platform", "digest", "outcome", "compressed_bytes", "uncompressed_bytes"),
+        *("platform", "digest", "outcome", "compressed_bytes"),
+        *("compressed_confidence", "claimed_bytes", "uncompressed_bytes"),
         *("uncompressed_confidence", "uncompressed_low_bytes"),
         *("uncompressed_high_bytes", "layers", "before"),
         *("baseline_compressed_bytes", "grown_bytes", "findings", "heaviest", "cause"),

@@ -253,7 +253,7 @@ def test_forget_ends_with_3_while_a_crawl_holds_the_lease(
     database: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with database.write() as connection:
-        assert claim(connection, 1, now=datetime.now(UTC), lease_s=600)
+        assert claim(connection, 1, now=datetime.now(UTC), lease_s=60)
 
     assert run(["db", "forget", "hub", "--yes"]) == 3
 

@@ -19,7 +19,7 @@ from weighbridge.domain.cause import (
 )
 from weighbridge.domain.document import HistoryEntry, Layer, Line
 from weighbridge.domain.history import align
-from weighbridge.domain.measure import Uncompressed
+from weighbridge.domain.measure import Measured, Uncompressed
 from weighbridge.domain.sizes import weigh_image
 from weighbridge.domain.weighing import WeighedImage
 
@@ -274,7 +274,9 @@ def test_the_shared_run_is_what_both_begin_with(
 def measured(*steps: tuple[str, Layer | None, int | None]) -> WeighedImage:
     """An image whose layers hold so much; None: that is not known."""
     known = {
-        layer.digest: Uncompressed("exact", size, size, size)
+        layer.digest: Measured(
+            layer.compressed_bytes, Uncompressed("exact", size, size, size)
+        )
         for _, layer, size in steps
         if layer is not None and size is not None
     }

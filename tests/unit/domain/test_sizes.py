@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support.images import a_digest, a_layer, an_image, some_layers
 from weighbridge.domain.document import HistoryAlignment, Layer, Line
 from weighbridge.domain.history import SQUASHED
-from weighbridge.domain.measure import CONFIDENCES, Confidence, Uncompressed
+from weighbridge.domain.measure import CONFIDENCES, Confidence, Measured, Uncompressed
 from weighbridge.domain.sizes import heaviest_line, image_total, weigh_image
 from weighbridge.domain.weighing import WeighedImage, WeighedLayer
 
@@ -22,7 +22,15 @@ def sure(n: int, confidence: Confidence = "exact") -> Uncompressed:
 
 
 def weighed(uncompressed: Uncompressed | None, compressed: int = MB) -> WeighedLayer:
-    return WeighedLayer(a_digest(), "x.tar+gzip", compressed, False, uncompressed)
+    return WeighedLayer(
+        digest=a_digest(),
+        media_type="x.tar+gzip",
+        compressed_bytes=compressed,
+        is_foreign=False,
+        uncompressed=uncompressed,
+        claimed_bytes=compressed,
+        compressed_confidence="known",
+    )
 
 
 def total_of(*sizes: Uncompressed | None) -> Uncompressed:
@@ -126,7 +134,11 @@ def weigh(
     alignment: HistoryAlignment = "exact",
 ) -> WeighedImage:
     image = an_image(layers, lines=lines, history_alignment=alignment)
-    sizes = {a_digest(name): sure(n) for name, n in (measured or {}).items()}
+    claims = {layer.digest: layer.compressed_bytes for layer in layers}
+    sizes = {
+        a_digest(name): Measured(claims.get(a_digest(name)), sure(n))
+        for name, n in (measured or {}).items()
+    }
     return weigh_image(image, sizes)
 
 
@@ -197,3 +209,47 @@ def test_what_a_line_adds_to_a_shared_layer_is_not_known() -> None:
     weighed = weigh_image(image, {})
 
     assert [line.compressed_bytes for line in weighed.lines] == [None, 0, None, 900, 0]
+
+
+def test_the_registrys_word_beats_the_claim_in_both_directions() -> None:
+    layers = [a_layer("light", 1), a_layer("heavy", 2**44), a_layer("true", 7)]
+    words = {"light": 3 * MB, "heavy": 5, "true": 7}
+    answers = {a_digest(k): Measured(n, sure(n)) for k, n in words.items()}
+
+    image = weigh_image(an_image(layers), answers)
+
+    assert image.compressed_bytes == 3 * MB + 12
+    assert image.claimed_bytes == 2**44 + 8
+    assert image.compressed_confidence == "disputed"
+    assert [y.compressed_confidence for y in image.layers] == [
+        "disputed",
+        "disputed",
+        "known",
+    ]
+    assert [line.compressed_bytes for line in image.lines] == [3 * MB, 5, 7]
+
+
+def test_one_layer_that_is_only_claimed_makes_the_image_claimed() -> None:
+    layers = [a_layer("light", 1), a_layer("asked", 7), a_layer("new", 9)]
+    unknown = Uncompressed("unknown", None, 0, 9, "no_length")
+    answers = {
+        a_digest("light"): Measured(MB, sure(MB)),
+        a_digest("asked"): Measured(None, unknown, "no_length"),
+    }
+
+    image = weigh_image(an_image(layers), answers)
+
+    assert image.compressed_confidence == "claimed"
+    assert [y.claim_reason for y in image.layers] == ["", "no_length", "not_asked"]
+
+
+def test_a_foreign_layer_that_the_registry_holds_is_an_ordinary_one() -> None:
+    layers = [a_layer(n, 5, is_foreign=True) for n in ("here", "far", "new")]
+    answers = {
+        a_digest("here"): Measured(5, sure(9)),
+        a_digest("far"): Measured(None, sure(9), "foreign", is_foreign=True),
+    }
+
+    image = weigh_image(an_image(layers), answers)
+
+    assert [y.is_foreign for y in image.layers] == [False, True, True]

@@ -6,6 +6,7 @@ import io
 import json
 import struct
 import tarfile
+import time
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -148,17 +149,40 @@ def test_the_largest_small_blob_is_still_read_whole() -> None:
     assert measure_blob(blob).size == exact(60_000)
 
 
-def test_64_mib_of_zeros_in_a_small_blob_are_counted_exactly() -> None:
-    blob = gzip.compress(bytes(64 * MIB))
-    assert len(blob) <= SMALL_BLOB_BYTES
-
-    assert measure_blob(blob).size == exact(64 * MIB)
+def test_a_small_blob_is_decompressed_up_to_a_mebibyte() -> None:
+    assert measure_blob(gzip.compress(bytes(MIB))).size == exact(MIB)
 
 
 def test_what_grows_beyond_the_cap_is_left_to_its_trailer() -> None:
-    blob = gzip.compress(bytes(64 * MIB + 512))
+    blob = gzip.compress(bytes(MIB + 512))
 
-    assert measure_blob(blob).size == trailer(64 * MIB + 512)
+    assert measure_blob(blob).size == trailer(MIB + 512)
+
+
+def test_members_that_grow_beyond_the_cap_together_are_unknown() -> None:
+    blob = gzip.compress(bytes(MIB)) + gzip.compress(bytes(10_240))
+
+    size = measure_blob(blob).size
+
+    assert (size.confidence, size.reason) == ("unknown", "multi_member")
+    assert_holds(size, MIB + 10_240)
+
+
+def test_a_trailer_that_hides_what_it_inflates_to_costs_a_mebibyte_of_work() -> None:
+    """62 MiB of zeros in 63 kB that say to be 1 MiB: 150 of them took 17 seconds."""
+    bomb = gzip.compress(bytes(62 * MIB))
+    blobs = [bomb[:-4] + struct.pack("<I", n * 512) for n in range(2048 - 20, 2048)]
+
+    began = time.process_time()
+    sizes = [measure_blob(blob).size for blob in blobs]
+    cost = time.process_time() - began
+    inflated_whole = time.process_time()
+    zlib.decompress(bomb, wbits=31)
+    whole = time.process_time() - inflated_whole
+
+    assert {size.reason for size in sizes} == {"implausible_isize"}
+    assert all((size.low_bytes or 0) > MIB for size in sizes)
+    assert cost < whole  # Twenty of them are less work than one was.
 
 
 @pytest.mark.parametrize(

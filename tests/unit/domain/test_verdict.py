@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.images import a_layer, an_image
+from weighbridge.domain import measure
 from weighbridge.domain.measure import Uncompressed
 from weighbridge.domain.policy import LIMIT_KEYS, NO_LIMITS, Limits
 from weighbridge.domain.sizes import weigh_image
@@ -139,7 +140,8 @@ def test_a_limit_of_the_repository_says_nothing_of_an_image() -> None:
 
 def test_an_image_has_all_numbers_that_limits_are_about() -> None:
     layers = [a_layer("a", 100), a_layer("b", 30), a_layer("a", 100)]
-    sizes = {layers[0].digest: Uncompressed("exact", 500, 500, 500, "")}
+    exact = Uncompressed("exact", 500, 500, 500)
+    sizes = {layers[0].digest: measure.Measured(100, exact)}
 
     measured = measured_image(weigh_image(an_image(layers), sizes), 90)
 

@@ -4,22 +4,28 @@ what is asked for and not the tables, whether SQLite knows their sizes or not.""
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import Connection, insert, text
+from sqlalchemy import Connection, insert, select, text
 
+from support.answering import as_claimed
 from support.images import a_layer, an_image
 from support.sqlite_steps import steps
-from support.store_world import World
+from support.store_world import T0, World
 from weighbridge.domain.document import Image
 from weighbridge.domain.measure import Uncompressed
 from weighbridge.store.ledger.holders import find_held, find_holders, find_scopes
-from weighbridge.store.measures import keep_measures, sweep_images
-from weighbridge.store.models import repository_blobs, scope_blobs, storage_scopes
+from weighbridge.store.manifest_sizes import sweep_manifests
+from weighbridge.store.measures import keep_measures
+from weighbridge.store.models import (
+    images,
+    repository_blobs,
+    scope_blobs,
+    storage_scopes,
+)
 from weighbridge.store.session import Database
 from weighbridge.store.waiting import (
     START,
-    images_without_total,
-    unmeasured_layers,
-    waiting_images,
+    unmeasured_blobs,
+    waiting_manifests,
 )
 
 pytestmark = [pytest.mark.only_on("sqlite"), pytest.mark.slow]
@@ -49,8 +55,8 @@ def some_images(count: int, name: str) -> dict[str, Image]:
 def walk(connection: Connection, registry_id: int, most: int = 100) -> int:
     """All that waits in a registry; how many layers that are."""
     found, place = 0, START
-    while places := waiting_images(connection, registry_id, place, most):
-        found += len(unmeasured_layers(connection, places, 10_000))
+    while places := waiting_manifests(connection, registry_id, place, most):
+        found += len(unmeasured_blobs(connection, places, 10_000, T0))
         place = places[-1]
     return found
 
@@ -91,11 +97,12 @@ def test_a_sweep_costs_what_it_is_given(
     world: World, finish: Callable[[], None]
 ) -> None:
     def sweep(connection: Connection) -> None:
-        assert sweep_images(connection, ids) == 0
+        assert sweep_manifests(connection, scope_id, ids, T0).count == 0
 
+    scope_id = world.scope_id
     world.look(some_images(20, "a"))
     with world.database.read() as connection:
-        ids = images_without_total(connection, 0, 100)
+        ids = connection.execute(select(images.c.id)).scalars().all()
     finish()
     before = steps(world.database, sweep)
     world.look(some_images(400, "b"))
@@ -167,9 +174,13 @@ def test_an_image_whose_layers_are_all_measured_waits_for_its_total_only(
     world.look({"a": an_image([a_layer("one", 10)])})
     measure = Uncompressed("exact", 20, 20, 20)
     with world.database.write() as connection:
-        keep_measures(connection, {a_layer("one", 10).digest: measure}, world.now)
-        places = waiting_images(connection, world.registry_id, START, 10)
+        sizes = {a_layer("one", 10).digest: measure}
+        answers = as_claimed(connection, sizes)
+        keep_measures(connection, world.scope_id, answers, world.now)
+        places = waiting_manifests(connection, world.registry_id, START, 10)
 
-        assert unmeasured_layers(connection, places, 10) == []
-        assert sweep_images(connection, [p.image_id for p in places]) == 1
-        assert waiting_images(connection, world.registry_id, START, 10) == []
+        assert unmeasured_blobs(connection, places, 10, world.now) == []
+        ids = [place.manifest_id for place in places]
+        swept = sweep_manifests(connection, world.scope_id, ids, world.now)
+        assert swept.count == 1
+        assert waiting_manifests(connection, world.registry_id, START, 10) == []

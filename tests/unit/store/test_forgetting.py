@@ -138,7 +138,7 @@ def test_a_forgotten_repository_may_come_back(fleet: Fleet) -> None:
 def test_a_forgotten_id_waits_for_no_second_look(fleet: Fleet) -> None:
     ids = sorted(fleet.ids.values())
     with fleet.database.write() as connection:
-        hold_removals(connection, fleet.registry_id, ids[:2])
+        hold_removals(connection, fleet.registry_id, ids[:2], 2)
 
     (name,) = (n for n, i in fleet.ids.items() if i == ids[0])
     forgotten(fleet, name)

@@ -202,8 +202,9 @@ def test_a_layer_that_one_manifest_has_here_is_here(database: Database) -> None:
     keep(database, an_image([a_layer("shared", 1000), a_layer("own", 7)]))
 
     row = blob_row(database, a_digest("shared"))
-    assert (row["is_foreign"], row["unmeasured_bytes"]) == (False, 1000)
-    assert row["uncompressed_confidence"] is None
+    assert row["is_foreign"] is False
+    # They disagree about its size: neither counts until the registry was asked.
+    assert (row["has_conflict"], row["is_layer"]) == (True, True)
 
 
 def test_a_conflict_within_one_batch_is_flagged(database: Database) -> None:
@@ -225,19 +226,19 @@ def test_the_length_that_we_counted_beats_what_an_index_claims(
     keep(database, lying, image)
 
     row = blob_row(database, image.digest)
-    assert row["compressed_bytes"] == image.manifest.manifest_bytes
+    assert row["read_bytes"] == image.manifest.manifest_bytes
+    assert row["counted_bytes"] == image.manifest.manifest_bytes
     assert row["has_conflict"] is True
 
 
-def test_a_foreign_layer_is_unknown_at_once(database: Database) -> None:
+def test_a_foreign_layer_counts_nothing_until_its_registry_was_asked(
+    database: Database,
+) -> None:
     keep(database, an_image([a_layer("windows", 10**9, is_foreign=True)]))
 
     row = blob_row(database, a_digest("windows"))
 
-    assert row["is_foreign"] is True
-    assert row["uncompressed_confidence"] == "unknown"
-    assert row["uncompressed_reason"] == "foreign"
-    assert row["unmeasured_bytes"] is None
+    assert (row["is_foreign"], row["counted_bytes"]) == (True, 0)
 
 
 def test_a_foreign_layer_weighs_in_a_pull_and_not_in_storage(world: World) -> None:
@@ -299,7 +300,7 @@ def test_an_artifact_is_no_image_and_its_blobs_are_not_measured(
     with database.read() as connection:
         assert connection.execute(text("SELECT * FROM image_facts")).all() == []
         assert len(connection.execute(select(layers)).all()) == 1
-    assert blob_row(database, a_digest("chart"))["unmeasured_bytes"] is None
+    assert blob_row(database, a_digest("chart"))["is_layer"] is False
     assert blob_row(database, chart.digest)["facts_state"] == "artifact"
 
 
@@ -310,7 +311,7 @@ def test_an_artifacts_blob_that_turns_up_as_a_layer_is_measured_after_all(
 
     keep(database, an_image([a_layer("both", 6000)]))
 
-    assert blob_row(database, a_digest("both"))["unmeasured_bytes"] == 6000
+    assert blob_row(database, a_digest("both"))["is_layer"] is True
 
 
 @pytest.mark.parametrize("reason", ["schema1", "unknown_media_type"])

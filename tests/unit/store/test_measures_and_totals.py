@@ -2,19 +2,18 @@
 
 from sqlalchemy import select, text
 
+from support.answering import answer, keep_sizes
 from support.images import a_digest, a_layer, an_artifact_of, an_image, an_index_of
 from support.store_world import World
-from weighbridge.domain.measure import Uncompressed
+from weighbridge.domain.measure import Measured, Uncompressed
 from weighbridge.domain.platform import Platform
-from weighbridge.store.measures import keep_measures, sweep_images
-from weighbridge.store.models import blobs
+from weighbridge.store.models import blob_sizes, blobs
 from weighbridge.store.types import LARGEST
 from weighbridge.store.waiting import (
     START,
     Unmeasured,
-    images_without_total,
-    unmeasured_layers,
-    waiting_images,
+    unmeasured_blobs,
+    waiting_manifests,
 )
 
 
@@ -29,16 +28,16 @@ UNKNOWN = Uncompressed("unknown", None, None, None, "registry_error")
 
 def waiting(world: World, limit: int = 100) -> list[Unmeasured]:
     with world.database.read() as connection:
-        places = waiting_images(connection, world.registry_id, START, 1_000)
-        return unmeasured_layers(connection, places, limit)
+        places = waiting_manifests(connection, world.registry_id, START, 1_000)
+        found = unmeasured_blobs(connection, places, limit, world.now)
+    return [item for item in found if item.is_layer]
 
 
 def measure(world: World, **found: Uncompressed) -> int:
     """Keep measures of layers by their names, and sweep."""
     with world.database.write() as connection:
         measures = {a_digest(name): size for name, size in found.items()}
-        keep_measures(connection, measures, world.now)
-        return sweep_images(connection, images_without_total(connection, 0, 2_000))
+        return keep_sizes(connection, world.scope_id, measures, world.now).count
 
 
 def totals(world: World) -> list[tuple[object, ...]]:
@@ -60,10 +59,12 @@ def test_the_largest_layer_of_a_live_image_comes_first(world: World) -> None:
     world.look({"latest": an_image([small, annotated])})
 
     assert waiting(world) == [
-        Unmeasured(annotated, "acme/app"),
-        Unmeasured(small, "acme/app"),
+        Unmeasured(world.scope_id, annotated, "acme/app"),
+        Unmeasured(world.scope_id, small, "acme/app"),
     ]
-    assert waiting(world, limit=1) == [Unmeasured(annotated, "acme/app")]
+    assert waiting(world, limit=1) == [
+        Unmeasured(world.scope_id, annotated, "acme/app")
+    ]
 
 
 def test_only_layers_that_this_registry_serves_are_asked_for(world: World) -> None:
@@ -85,33 +86,47 @@ def test_layers_below_an_index_are_asked_for(world: World) -> None:
     assert [item.layer.digest for item in waiting(world)] == [a_digest("deep")]
 
 
-def test_foreign_layers_and_artifacts_are_never_asked_for(world: World) -> None:
+def test_a_foreign_layer_is_asked_for_and_of_an_artifact_the_length_alone(
+    world: World,
+) -> None:
+    windows = a_layer("windows", 10**9, is_foreign=True)
     world.look(
-        {
-            "ltsc": an_image([a_layer("windows", 10**9, is_foreign=True)]),
-            "chart": an_artifact_of(a_layer("chart", 70)),
-        }
+        {"ltsc": an_image([windows]), "chart": an_artifact_of(a_layer("chart", 70))}
     )
+    config = an_artifact_of(a_layer("chart", 70)).config
+    assert config is not None
 
-    assert waiting(world) == []
+    with world.database.read() as connection:
+        places = waiting_manifests(connection, world.registry_id, START, 1_000)
+        found = unmeasured_blobs(connection, places, 100, world.now)
+
+    assert {(item.layer.digest, item.is_layer) for item in found} == {
+        (a_digest("windows"), True),
+        (a_digest("chart"), False),
+        (config.digest, False),
+    }
+    assert [item.layer for item in found if item.is_layer] == [windows]
 
 
 def test_a_measured_layer_waits_no_more_and_keeps_its_measure(world: World) -> None:
     world.look({"latest": an_image([a_layer("one", 10)])})
 
     measure(world, one=Uncompressed("estimate", 50, 40, 60, "ambiguous_isize"))
-    measure(world, one=exactly(51), unheard_of=exactly(1))
+    measure(world, unheard_of=exactly(1))
 
     assert waiting(world) == []
     with world.database.read() as connection:
         row = connection.execute(
-            select(blobs).where(blobs.c.digest == a_digest("one"))
+            select(blob_sizes)
+            .join(blobs, blobs.c.id == blob_sizes.c.blob_id)
+            .where(blobs.c.digest == a_digest("one"))
         ).one()
+    assert (row.scope_id, row.registry_bytes) == (world.scope_id, 10)
     assert row.uncompressed_confidence == "estimate"
     assert row.uncompressed_bytes == 50
     assert (row.uncompressed_low_bytes, row.uncompressed_high_bytes) == (40, 60)
     assert row.uncompressed_reason == "ambiguous_isize"
-    assert row.measured_at == world.now
+    assert (row.asked_at, row.ask_again_at) == (world.now, None)
 
 
 def test_an_image_has_a_total_once_all_its_layers_are_measured(world: World) -> None:
@@ -141,15 +156,19 @@ def test_a_layer_that_stays_unknown_makes_the_total_unknown(world: World) -> Non
     assert totals(world) == [(None, "unknown")]
 
 
-def test_an_image_with_a_foreign_layer_is_settled_without_measuring_it(
+def test_an_image_with_a_foreign_layer_has_a_total_that_is_claimed(
     world: World,
 ) -> None:
     windows = a_layer("windows", 10**9, is_foreign=True)
     world.look({"ltsc": an_image([windows, a_layer("own", 5)])})
+    absent = Measured(None, UNKNOWN, "foreign", is_foreign=True)
+    answers = {a_digest("windows"): absent, a_digest("own"): Measured(5, exactly(100))}
 
-    assert measure(world, own=exactly(100)) == 1
+    assert answer(world.database, world.scope_id, answers, world.now).count == 1
 
     assert totals(world) == [(None, "unknown")]
+    assert world.tags()["ltsc"].compressed_confidence == "claimed"
+    assert world.tags()["ltsc"].compressed_bytes == 10**9 + 5
 
 
 def test_a_total_is_made_once(world: World) -> None:

@@ -3,8 +3,9 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
+from support.answering import sweep
 from support.brute_force import counted, stored
 from support.images import a_layer, an_image, an_index_of
 from support.ledger_world import Fleet
@@ -14,10 +15,9 @@ from weighbridge.domain.retention import Retention
 from weighbridge.store.checking.verify import verify
 from weighbridge.store.images import find_known
 from weighbridge.store.ledger.settler import settle_all
-from weighbridge.store.measures import sweep_images
+from weighbridge.store.models import images, storage_scopes
 from weighbridge.store.pruning import Pruned, prune
 from weighbridge.store.session import Database
-from weighbridge.store.waiting import images_without_total
 
 BASE = a_layer("base", 5000)
 OLD = an_image([BASE, a_layer("old", 100)])
@@ -136,10 +136,10 @@ def test_a_pruned_image_is_given_no_total_of_layers_that_it_lacks(
 ) -> None:
     fleet.prune(days=2)
 
-    with fleet.database.write() as connection:
-        waiting = images_without_total(connection, 0, 10)
-        assert len(waiting) == 3
-        assert sweep_images(connection, waiting) == 0
+    with fleet.database.read() as connection:
+        (scope_id, *_) = connection.execute(select(storage_scopes.c.id)).scalars()
+        assert len(connection.execute(select(images.c.id)).all()) == 3
+    assert sweep(fleet.database, scope_id, fleet.now).count == 0
 
 
 def test_what_no_history_knows_goes_whole_after_a_day(fleet: Fleet) -> None:

@@ -150,8 +150,12 @@ def orphans(database: Database, count: int) -> list[Layer]:
                 {
                     "digest": layer.digest,
                     "compressed_bytes": layer.compressed_bytes,
+                    "counted_bytes": layer.compressed_bytes,
+                    "is_known": False,
+                    "is_layer": True,
                     "is_foreign": False,
                     "has_conflict": False,
+                    "is_uncounted": False,
                     "facts_state": "none",
                 }
                 for layer in layers

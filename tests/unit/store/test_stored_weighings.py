@@ -2,6 +2,7 @@
 
 import pytest
 
+from support.answering import keep_sizes
 from support.images import (
     OCI_INDEX,
     OCI_MANIFEST,
@@ -14,11 +15,10 @@ from support.images import (
 from support.store_world import World
 from weighbridge.domain.digest import Digest, short
 from weighbridge.domain.document import Child, Descriptor, Image, Index, Unweighable
-from weighbridge.domain.measure import Uncompressed
+from weighbridge.domain.measure import Measured, Uncompressed
 from weighbridge.domain.platform import Platform
 from weighbridge.domain.sizes import weigh_image
 from weighbridge.domain.weighing import Weighing, rfc3339
-from weighbridge.store.measures import keep_measures
 from weighbridge.store.reports import find_weighing
 from weighbridge.store.tags import TagFailure
 
@@ -75,14 +75,17 @@ def test_an_image_is_weighed_with_what_is_measured(world: World) -> None:
     world.look({"1.0": image})
     size = Uncompressed("trailer", 300, 300, 300)
     with world.database.write() as connection:
-        keep_measures(connection, {a_digest("base"): size}, world.now)
+        sizes = {a_digest("base"): size}
+        keep_sizes(connection, world.scope_id, sizes, world.now)
 
     found = must_weigh(world, "1.0")
 
     assert found.reference == "hub/acme/app:1.0"
     assert (found.kind, found.digest) == ("image", image.digest)
     assert found.media_type == OCI_MANIFEST
-    assert found.images == (weigh_image(image, {a_digest("base"): size}),)
+    assert found.images == (
+        weigh_image(image, {a_digest("base"): Measured(100, size)}),
+    )
     assert (found.platforms, found.others, found.cost) == ((AMD,), (), None)
     assert found.warnings == ()
 

@@ -205,7 +205,7 @@ def test_of_images_that_came_at_once_the_highest_versions_are_looked_at(
     assert baseline(order) == (700 + 800) // 2  # without 1.0 and 1.1
 
 
-def test_a_size_that_an_unread_child_gets_late_counts_with_its_index(
+def test_the_size_of_an_unread_child_counts_until_documents_disagree_about_it(
     world: World,
 ) -> None:
     elsewhere, here = a_layer("m", 700, is_foreign=True), a_layer("m", 900)
@@ -218,7 +218,7 @@ def test_a_size_that_an_unread_child_gets_late_counts_with_its_index(
 
     world.keep(an_image([here]))
 
-    assert after_losing(world) == 300 + 900
+    assert after_losing(world) == 300
 
 
 def test_a_stranger_who_claims_too_much_is_counted_right_once_that_has_gone(

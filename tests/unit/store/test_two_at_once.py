@@ -18,6 +18,7 @@ from weighbridge.errors import StoreError
 from weighbridge.store.checking.verify import verify
 from weighbridge.store.images import keep_documents
 from weighbridge.store.late_configs import keep_configs
+from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.models import blobs
 from weighbridge.store.session import Database
 from weighbridge.store.summaries import refresh_if_stale
@@ -101,9 +102,11 @@ def test_a_size_that_comes_late_beside_a_refresh_is_counted(
         waiting.start()
         waiting.join(LONG_ENOUGH_S)
     waiting.join(20)
+    settle_all(database)
     refresh()
 
-    assert world.report().referenced_bytes == 2 * (300 + 900)
+    # Documents disagree about it, and nobody has asked the registry.
+    assert world.report().referenced_bytes == 2 * 300
 
 
 def test_a_size_that_comes_late_and_a_batch_do_not_wait_for_each_other(
@@ -181,11 +184,11 @@ def test_a_claim_that_meets_a_row_of_the_same_moment_completes_it(
             time.sleep(LONG_ENOUGH_S)
             may_commit.set()
 
-    statement = select(blobs.c.compressed_bytes, blobs.c.unmeasured_bytes).where(
+    statement = select(blobs.c.compressed_bytes, blobs.c.is_layer).where(
         blobs.c.digest == layer.digest
     )
     with database.read() as connection:
-        assert tuple(connection.execute(statement).one()) == (5_000, 5_000)
+        assert tuple(connection.execute(statement).one()) == (5_000, True)
 
 
 def test_tokens_that_are_made_at_once_have_names_of_their_own(

@@ -9,15 +9,15 @@ import pytest
 from sqlalchemy import Connection
 from starlette.testclient import TestClient
 
+from support.answering import answer, keep_sizes
 from support.images import a_layer, an_artifact_of, an_image, an_index_of, some_layers
 from support.json_schema import misfits
 from support.read_model import NOW
 from support.store_world import T0, World, a_result
 from support.tokens import a_token, bearer
 from weighbridge.domain.document import Child, Descriptor, Line
-from weighbridge.domain.measure import Uncompressed
+from weighbridge.domain.measure import Measured, Uncompressed
 from weighbridge.errors import StoreError
-from weighbridge.store.measures import keep_measures
 from weighbridge.store.reports import SORTS
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
@@ -42,6 +42,7 @@ ASKED: Mapping[str, list[str]] = {
         "?ref=hub/acme/app:1&platform=linux/s390x",
         "?ref=hub/acme/no:1",
     ],
+    "/api/v1/disputes": ["", "?limit=0", "?registry=no", "?repository=no"],
     "/api/v1/headroom": ["", "?limit=0", "?registry=no"],
     "/api/v1/notifications": ["", "?limit=1"],
     "/api/v1/limits": ["?ref=hub/acme/app:1", "", "?ref=no.example/no"],
@@ -103,7 +104,11 @@ def filled(world: World) -> World:
     )
     measure = Uncompressed("estimate", 9000, 8000, 20_000, "multi_member")
     with world.database.write() as connection:
-        keep_measures(connection, {image.layers[0].digest: measure}, world.now)
+        sizes = {image.layers[0].digest: measure}
+        keep_sizes(connection, world.scope_id, sizes, world.now)
+    # One of them is not as long as its manifest says.
+    disputed = {image.layers[1].digest: Measured(7, measure)}
+    answer(world.database, world.scope_id, disputed, world.now)
     world.look(result=a_result(complete=False, state="partial", reason="bad_tls"))
     return world
 

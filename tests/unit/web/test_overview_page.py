@@ -322,10 +322,11 @@ def test_several_registries_are_compared_on_one_scale() -> None:
 
 
 def test_removals_that_are_held_are_said() -> None:
-    registry = replace(a_registry_report(), removals_held=31)
+    registry = replace(a_registry_report(), removals_held=33, repositories_held=31)
 
     page = overview_tree([registry], [])
 
-    (banner,) = page.all("div", "banner")
-    assert "did not list 31 repositories any more" in banner.text
-    assert "until a second complete crawl agrees" in banner.text
+    of_all, of_tags = page.all("div", "banner")
+    assert "did not list 31 repositories any more" in of_all.text
+    assert "2 repositories did not list more than half of the tags" in of_tags.text
+    assert "until a second complete crawl agrees" in of_tags.text

@@ -12,6 +12,7 @@ from prometheus_client import Metric
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
+from weighbridge.domain.dispute import SOURCES
 from weighbridge.domain.report import RegistryState
 from weighbridge.jobs.totals import Numbers, Series
 from weighbridge.registry.question import Operation
@@ -36,6 +37,7 @@ _VALUES: Final[Mapping[str, Collection[str]]] = {
         *get_args(RegistryState),
     ),
     "verdict": VERDICTS,
+    "source": SOURCES,
     "le": _BUCKETS,
 }
 _PARTS: Final = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}

@@ -27,6 +27,7 @@ from weighbridge.bootstrap.distributed.asked import Asked
 from weighbridge.bootstrap.distributed.shared_jobs import SharedJobs
 from weighbridge.bootstrap.judges import Judges
 from weighbridge.config import RegistrySettings, Settings
+from weighbridge.domain.dispute import Source
 from weighbridge.errors import StaleFence
 from weighbridge.jobs.names import DELIVER, DISCOVER, MEASURE, SETTLE, TICK
 from weighbridge.ports import JobQueue, Registry
@@ -142,6 +143,7 @@ class Looks:
                     self.writer,
                     Progress(),
                     self.clock,
+                    partial(self._count_conflicts, name),
                 )
             await refresh_stale(
                 self.writer,
@@ -172,7 +174,11 @@ class Looks:
             judging=partial(self.judges.of, asked.registry),
             desk=self.desk(asked.registry),
             resume_s=RESUME_S,
+            count_conflicts=partial(self._count_conflicts, name),
         )
+
+    def _count_conflicts(self, name: str, source: Source, learned: int) -> None:
+        self.telemetry.size_conflicts.labels(name, source).inc(learned)
 
     def _asking(self, asked: Asked) -> AbstractAsyncContextManager[Connected]:
         return asking(self.clients, self.writer, asked.registry)

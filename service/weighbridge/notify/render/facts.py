@@ -12,6 +12,10 @@ from weighbridge.domain.quantity import WORDS, written_amount
 from weighbridge.domain.units import format_bytes
 from weighbridge.notify.render.verdicts import share_of
 
+_WORDS: Final = {
+    "claimed": "its manifest claims this size; the registry has not confirmed it yet",
+    "disputed": "this is the registry's figure; its manifest says otherwise",
+}
 NAME_CHARACTERS: Final = 200
 LINE_CHARACTERS: Final = 240
 
@@ -60,6 +64,8 @@ def sizes_of(told: Told) -> list[Fact]:
         before = told.before_compressed_bytes if told.event == "opened" else None
         change = _change(before, told.compressed_bytes)
         facts.append(Fact("Compressed", size + change))
+        if word := _WORDS.get(told.compressed_confidence or ""):
+            facts.append(Fact("Whose word", word))
     if told.uncompressed_bytes is not None:
         size = format_bytes(told.uncompressed_bytes)
         facts.append(Fact("On disk", size, is_detail=True))

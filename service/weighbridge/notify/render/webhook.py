@@ -62,6 +62,7 @@ def _item(told: Told, sharing: Mapping[bytes, int]) -> JSON:
         "limit_amount": told.limit_amount,
         "amount": told.amount,
         "compressed_bytes": told.compressed_bytes,
+        "compressed_confidence": told.compressed_confidence,
         "uncompressed_bytes": told.uncompressed_bytes,
         "before_compressed_bytes": told.before_compressed_bytes,
         "baseline_compressed_bytes": told.baseline_compressed_bytes,

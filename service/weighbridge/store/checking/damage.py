@@ -22,6 +22,7 @@ from sqlalchemy import (
     update,
 )
 
+from weighbridge.store.alone import alone
 from weighbridge.store.dialect import among_ids, listed
 from weighbridge.store.ledger.facts import HAS_FACTS
 from weighbridge.store.models import (
@@ -35,7 +36,6 @@ from weighbridge.store.models import (
     tag_moves,
     tags,
 )
-from weighbridge.store.pruning.alone import alone
 from weighbridge.store.session import Database
 
 _PIECE: Final = 1_000

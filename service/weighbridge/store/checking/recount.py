@@ -19,6 +19,7 @@ from weighbridge.store.checking.recounting import (
     unaccounted_rows,
 )
 from weighbridge.store.checking.verify import Watch
+from weighbridge.store.checking.weights import recount_claims, recount_weights
 from weighbridge.store.checking.wrongs import Wrong, repaired
 from weighbridge.store.ledger.parts import lock_settling, parts_of, scopes_beside
 from weighbridge.store.ledger.settler import settle_all
@@ -99,8 +100,11 @@ def recount(
         names = Names()
         _mend(connection, registry_id, now)
         changed: list[Difference] = []
-        # What is shared is counted from what each repository holds: in this order.
+        # All is made of what blobs count, and what is shared of what each repository
+        # holds: in this order.
         for part in (
+            recount_claims(connection),
+            _weights(connection, registry_id, watch),
             _repositories(connection, registry_id, places, watch),
             _scopes(connection, registry_id, watch),
         ):
@@ -157,6 +161,13 @@ def _repositories(
     for place in sorted(held_rows.keys() - everywhere):
         if place.scope_id not in others:
             yield from unaccounted_rows(connection, place)
+
+
+def _weights(connection: Connection, registry_id: int, watch: Watch) -> Iterator[Wrong]:
+    scopes = scopes_of(connection, registry_id)
+    for done, scope in enumerate(scopes):
+        watch("sizes", done, len(scopes))
+        yield from recount_weights(connection, scope)
 
 
 def _scopes(connection: Connection, registry_id: int, watch: Watch) -> Iterator[Wrong]:

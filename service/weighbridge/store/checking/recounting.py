@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from sqlalchemy import BindParameter, Connection, bindparam, func, select
+from sqlalchemy import BigInteger, BindParameter, Connection, bindparam, func, select
 
 from weighbridge.domain.sharing import NOBODY, SEVERAL, Passage, Settlement, in_hands
 from weighbridge.store.checking.wrongs import (
@@ -23,13 +23,17 @@ from weighbridge.store.checking.wrongs import (
     compare,
 )
 from weighbridge.store.dialect import among_ids, listed
-from weighbridge.store.ledger.facts import STORED_BYTES, WEIGHED_BYTES
+from weighbridge.store.ledger.facts import (
+    STORED_BYTES,
+    WEIGHED_BYTES,
+    sized,
+    weighed,
+)
 from weighbridge.store.ledger.holdings import held_by, read_holdings
 from weighbridge.store.ledger.liveness import read_facts
 from weighbridge.store.ledger.parts import parts_of
 from weighbridge.store.models import (
     blobs,
-    images,
     repositories,
     repository_blobs,
     repository_manifests,
@@ -45,7 +49,7 @@ _held = repository_blobs.c
 _shared = scope_blobs.c
 _summary = repository_summaries.c
 _REPOSITORY: Final[BindParameter[int]] = bindparam("repository")
-_SCOPE: Final[BindParameter[int]] = bindparam("scope")
+_SCOPE: Final[BindParameter[int]] = bindparam("scope", type_=BigInteger)
 _AFTER: Final[BindParameter[int]] = bindparam("after")
 
 _TARGETS: Final = (
@@ -94,7 +98,7 @@ _HELD_AMONG: Final = (
 )
 _SIZES: Final = (
     select(blobs.c.id, STORED_BYTES.label("stored"), WEIGHED_BYTES.label("weighed"))
-    .outerjoin_from(blobs, images, images.c.id == blobs.c.id)
+    .select_from(weighed(sized(blobs, _SCOPE), _SCOPE))
     .where(among_ids(blobs.c.id))
 )
 _SETTLED: Final = select(_shared.blob_id, _shared.sole_repository_id).where(
@@ -220,7 +224,7 @@ def recount_scope(connection: Connection, scope_id: int) -> Iterator[Wrong]:
         last = max(holders)
         _note_others(connection, others, holders)
         yield from _compare_shared(connection, scope_id, holders, after, last)
-        _add_up(connection, holders, totals)
+        _add_up(connection, scope_id, holders, totals)
         after = last
     # What is stored beyond the last blob that anybody holds.
     most = connection.execute(_LAST, {"scope": scope_id}).scalar()
@@ -263,10 +267,14 @@ def _compare_shared(
 
 
 def _add_up(
-    connection: Connection, holders: Mapping[int, int], totals: Settlement
+    connection: Connection,
+    scope_id: int,
+    holders: Mapping[int, int],
+    totals: Settlement,
 ) -> None:
-    for blob, size, weighed in connection.execute(_SIZES, {"ids": listed(holders)}):
-        totals.add(Passage(blob, NOBODY, holders[blob], size, weighed))
+    parameters = {"scope": scope_id, "ids": listed(holders)}
+    for blob, size, weighs in connection.execute(_SIZES, parameters):
+        totals.add(Passage(blob, NOBODY, holders[blob], size, weighs))
     totals.entered.clear()
 
 

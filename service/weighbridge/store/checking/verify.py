@@ -17,6 +17,7 @@ from weighbridge.store.checking.recounting import (
     scopes_of,
     unaccounted_rows,
 )
+from weighbridge.store.checking.weights import recount_claims, recount_weights
 from weighbridge.store.checking.wrongs import SUMMARIES, Wrong
 from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.models import (
@@ -71,13 +72,16 @@ def _verify(
     connection: Connection, platforms: Platforms, now: datetime, watch: Watch
 ) -> Iterator[Difference]:
     names = Names()
+    for wrong in recount_claims(connection):
+        yield from differences(connection, wrong, names)
     for wrong in _repositories(connection, watch):
         yield from differences(connection, wrong, names)
     scopes = scopes_of(connection)
     for done, scope in enumerate(scopes):
         watch("storage scopes", done, len(scopes))
-        for wrong in recount_scope(connection, scope):
-            yield from differences(connection, wrong, names)
+        for part in (recount_weights, recount_scope):
+            for wrong in part(connection, scope):
+                yield from differences(connection, wrong, names)
     is_lost = False
     for done, check in enumerate(CHECKS):
         watch("tables", done, len(CHECKS))

@@ -8,6 +8,8 @@ from sqlalchemy import Connection, Table
 
 from weighbridge.store.dialect import ChangedRows, GoneRows, PutRows
 from weighbridge.store.models import (
+    blobs,
+    manifest_sizes,
     repository_blobs,
     repository_manifests,
     repository_summaries,
@@ -41,8 +43,8 @@ class Kept:
         self.values = tuple(values)
         columns = tuple(key)
         if always:
-            revision = {"revision": table.c.revision + 1}
-            self._set = ChangedRows(table, key=columns, values=values, also=revision)
+            also = {"revision": table.c.revision + 1} if "revision" in table.c else {}
+            self._set = ChangedRows(table, key=columns, values=values, also=also)
         self._always = always
         self._put = PutRows(table, key=columns, values=values)
         self._gone = GoneRows(table, key=columns)
@@ -57,6 +59,13 @@ class Kept:
         self._gone.remove(connection, [w.key for w in wrongs if w.counted is None])
 
 
+COUNTED: Final = Kept(blobs, {"id": "blob"}, ["counted_bytes"], always=True)
+WEIGHTS: Final = Kept(
+    manifest_sizes,
+    {"scope_id": "scope", "manifest_id": "blob"},
+    ["stored_bytes", "compressed_bytes", "uncompressed_bytes"],
+    always=True,
+)
 MANIFESTS: Final = Kept(
     repository_manifests,
     {"repository_id": "repository", "manifest_id": "blob"},

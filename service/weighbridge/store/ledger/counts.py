@@ -29,15 +29,17 @@ _COUNT: Final = (
         ),
         is_uncounted=case((_FITS, _summary.is_uncounted), else_=true()),
         is_stale=True,
+        is_unmeasured=True,
         revision=_summary.revision + 1,
     )
 )
 _MARK: Final = (
     update(repository_summaries)
     .where(
-        _summary.repository_id == bindparam("repository"), _summary.is_stale.is_(False)
+        _summary.repository_id == bindparam("repository"),
+        _summary.is_stale.is_(False) | _summary.is_unmeasured.is_(False),
     )
-    .values(is_stale=True)
+    .values(is_stale=True, is_unmeasured=True)
 )
 _UNCOUNTED: Final = (
     update(repository_summaries)
@@ -46,6 +48,14 @@ _UNCOUNTED: Final = (
         _summary.is_uncounted.is_(False) | _summary.is_stale.is_(False),
     )
     .values(is_stale=True, is_uncounted=True)
+)
+_UNMEASURED: Final = (
+    update(repository_summaries)
+    .where(
+        _summary.repository_id == bindparam("repository"),
+        _summary.is_unmeasured.is_(False),
+    )
+    .values(is_unmeasured=True)
 )
 _IS_COUNTED: Final = select(
     _referenced.is_not(None) & _summary.is_uncounted.is_(False)
@@ -89,6 +99,12 @@ def mark_uncounted(connection: Connection, repository_ids: Collection[int]) -> N
     tags lead to has got another size."""
     for repository in sorted(repository_ids):
         connection.execute(_UNCOUNTED, {"repository": repository})
+
+
+def mark_unmeasured(connection: Connection, repository_ids: Collection[int]) -> None:
+    """Have what these repositories lead to looked through for what is to be asked."""
+    for repository in sorted(repository_ids):
+        connection.execute(_UNMEASURED, {"repository": repository})
 
 
 def is_counted(connection: Connection, repository_id: int) -> bool:

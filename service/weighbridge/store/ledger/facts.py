@@ -5,28 +5,82 @@ from typing import Final
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    FromClause,
+    Join,
     SmallInteger,
+    and_,
     case,
     func,
     or_,
     type_coerce,
 )
 
-from weighbridge.store.models import FACTS_STATES, KEPT_STATES, blobs, images
+from weighbridge.store.models import (
+    FACTS_STATES,
+    KEPT_STATES,
+    blob_sizes,
+    blobs,
+    images,
+    manifest_sizes,
+)
 
 # By place and not by name: a list of words would be put together anew each time.
 _state = type_coerce(blobs.c.facts_state, SmallInteger)
 HAS_FACTS: Final[ColumnElement[bool]] = _state >= FACTS_STATES.index(KEPT_STATES[0])
 """Whether the blob's document as a manifest was read and kept."""
 IS_IMAGE: Final[ColumnElement[bool]] = _state == FACTS_STATES.index("image")
+HAS_BLOBS: Final[ColumnElement[bool]] = or_(
+    IS_IMAGE, _state == FACTS_STATES.index("artifact")
+)
+"""Whether the blob is an image or an artifact: a manifest with blobs of its own."""
 LEADS_TO_IMAGES: Final[ColumnElement[bool]] = or_(
     IS_IMAGE, _state == FACTS_STATES.index("index")
 )
 """Whether the blob is an image, or lists manifests that may be."""
-STORED_BYTES: Final = case(
-    (blobs.c.is_foreign, 0),
+CLAIMED_BYTES: Final = case(
+    (blobs.c.read_bytes.is_not(None), blobs.c.read_bytes),
+    (or_(blobs.c.is_foreign, blobs.c.has_conflict), 0),
     else_=func.coalesce(type_coerce(blobs.c.compressed_bytes, BigInteger), 0),
 )
-"""What a blob occupies in a registry, by the first claim; foreign: it is elsewhere."""
-WEIGHED_BYTES: Final = case((IS_IMAGE, images.c.compressed_bytes), else_=None)
-"""Of a blob joined with `images`: what an image weighs, NULL for all others."""
+"""What `blobs.counted_bytes` is to be: of what was read whole its length; a claim only
+while nobody contradicts it: who lies then adds nothing to anybody's totals."""
+NOT_HELD: Final = ("not_found", "foreign")
+"""Reasons for which there is no word: the registry was asked, and has no such blob."""
+# What was asked for and is not held by the registry occupies nothing there.
+_WORD: Final = case(
+    (or_(*(blob_sizes.c.claim_reason == reason for reason in NOT_HELD)), 0),
+    else_=blob_sizes.c.registry_bytes,
+)
+STORED_BYTES: Final[ColumnElement[int]] = func.coalesce(
+    case((~blobs.c.is_known, _WORD)), blobs.c.counted_bytes
+)
+"""What a blob occupies in a storage scope: the registry's word, where it is known, else
+what claims count. To be selected from blobs joined with `blob_sizes` by `sized`."""
+WEIGHED_BYTES: Final = case(
+    (
+        IS_IMAGE,
+        func.coalesce(manifest_sizes.c.compressed_bytes, images.c.compressed_bytes),
+    ),
+    else_=None,
+)
+"""What an image weighs in a storage scope, NULL for all that is no image. To be
+selected from blobs joined by `weighed`."""
+
+
+def sized(tables: FromClause, scope: ColumnElement[int]) -> Join:
+    """Tables that hold `blobs`, with the word of the scope's registry on each."""
+    return tables.outerjoin(
+        blob_sizes,
+        and_(blob_sizes.c.scope_id == scope, blob_sizes.c.blob_id == blobs.c.id),
+    )
+
+
+def weighed(tables: FromClause, scope: ColumnElement[int]) -> Join:
+    """Tables that hold `blobs`, with what those that are images weigh in a scope."""
+    return tables.outerjoin(images, images.c.id == blobs.c.id).outerjoin(
+        manifest_sizes,
+        and_(
+            manifest_sizes.c.scope_id == scope,
+            manifest_sizes.c.manifest_id == blobs.c.id,
+        ),
+    )

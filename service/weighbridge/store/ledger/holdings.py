@@ -14,7 +14,6 @@ from sqlalchemy import (
     bindparam,
     case,
     func,
-    or_,
     select,
     union,
     update,
@@ -28,9 +27,8 @@ from weighbridge.store.dialect import (
     Rows,
     among_ids,
     listed,
-    settles_at_once,
 )
-from weighbridge.store.ledger.facts import HAS_FACTS, STORED_BYTES
+from weighbridge.store.ledger.facts import HAS_FACTS, STORED_BYTES, sized
 from weighbridge.store.ledger.settling import settle_or_queue
 from weighbridge.store.ledger.sums import exact_sum, sum_of
 from weighbridge.store.models import (
@@ -38,6 +36,7 @@ from weighbridge.store.models import (
     blobs,
     images,
     layers,
+    repositories,
     repository_blobs,
     repository_manifests,
     repository_summaries,
@@ -52,10 +51,11 @@ _LAYERS: Final = Rows(
 )
 # Each blob by its whole key. As a join PostgreSQL reads all that the repository holds
 # for each of them, as long as nobody has counted the table.
+_SCOPE: Final = bindparam("scope", type_=BigInteger)
 _MANIFESTS: Final = (
     select(_held.manifest_count)
     .where(
-        _held.scope_id == bindparam("scope"),
+        _held.scope_id == _SCOPE,
         _held.blob_id == blobs.c.id,
         _held.repository_id == bindparam("repository"),
     )
@@ -66,17 +66,9 @@ HELD: Final = Rows(
         blobs.c.id,
         STORED_BYTES.label("stored_bytes"),
         func.coalesce(_MANIFESTS, 0).label("manifests"),
-    ).where(among_ids(blobs.c.id))
-)
-# What may still become larger: see `resizing`.
-_UNFINISHED: Final = (
-    select(blobs.c.id)
-    .where(
-        among_ids(blobs.c.id),
-        or_(blobs.c.is_foreign, blobs.c.compressed_bytes.is_(None)),
     )
-    .order_by(blobs.c.id)
-    .with_for_update(read=True)
+    .select_from(sized(blobs, _SCOPE))
+    .where(among_ids(blobs.c.id))
 )
 _KEY: Final = ("scope_id", "blob_id", "repository_id")
 _NEW: Final = NewRows(repository_blobs, *_KEY, "manifest_count")
@@ -125,8 +117,17 @@ _CONFIGS: Final = (
     .outerjoin(images, images.c.id == _LIVE.c.manifest_id)
     .outerjoin(artifacts, artifacts.c.id == _LIVE.c.manifest_id)
 )
-_EXACT: Final = select(*exact_sum(STORED_BYTES, "held")).where(
-    blobs.c.id.in_(select(_OF_REPOSITORY.c.blob_id))
+_EXACT: Final = (
+    select(*exact_sum(STORED_BYTES, "held"))
+    .select_from(
+        sized(
+            blobs,
+            select(repositories.c.scope_id)
+            .where(repositories.c.id == bindparam("repository"))
+            .scalar_subquery(),
+        )
+    )
+    .where(blobs.c.id.in_(select(_OF_REPOSITORY.c.blob_id)))
 )
 
 
@@ -181,7 +182,6 @@ def change_blobs(
     """Count that so many manifests more (or fewer) of a repository hold each blob."""
     if not deltas:
         return
-    _lock_unfinished(connection, deltas)
     held = read_holdings(connection, scope_id, repository_id, sorted(deltas))
     change = change_holdings(held, deltas)
     _NEW.add(
@@ -211,13 +211,6 @@ def read_holdings(
         "ids": listed(blob_ids),
     }
     return [Holding(*row) for row in HELD.read(connection, parameters)]
-
-
-def _lock_unfinished(connection: Connection, blob_ids: Collection[int]) -> None:
-    """A blob whose size is not final stays as it is until we commit: whoever changes
-    it then finds what we wrote. SQLite lets nobody else write anyway."""
-    if not settles_at_once(connection.dialect):
-        connection.execute(_UNFINISHED, {"ids": listed(sorted(blob_ids))})
 
 
 def add_deduplicated(connection: Connection, repository_id: int, delta: int) -> None:

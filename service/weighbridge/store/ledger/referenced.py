@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, func, select
 
 from weighbridge.store.dialect import Rows
 from weighbridge.store.ledger.counts import is_counted
-from weighbridge.store.models import tags
+from weighbridge.store.models import repositories, tags
 from weighbridge.store.reach import load_graph
 
 _PIECE: Final = 2_000
@@ -25,6 +25,9 @@ _TARGETS: Final = Rows(
         tags.c.target_id.is_not(None),
     )
     .group_by(tags.c.target_id)
+)
+_SCOPE_OF: Final = select(repositories.c.scope_id).where(
+    repositories.c.id == bindparam("repository")
 )
 
 
@@ -39,21 +42,23 @@ def referenced_delta(
     moved = {target: delta for target, delta in tag_deltas.items() if delta}
     if not moved or not is_counted(connection, repository_id):
         return 0
-    return _sum(connection, moved)
+    return _sum(connection, repository_id, moved)
 
 
 def count_referenced(connection: Connection, repository_id: int) -> int:
     """A repository's sum, counted from its tags."""
     rows = _TARGETS.read(connection, {"repository": repository_id})
     counts = {target: count for target, count in rows if target is not None}
-    return _sum(connection, counts)
+    return _sum(connection, repository_id, counts)
 
 
-def _sum(connection: Connection, counts: Mapping[int, int]) -> int:
+def _sum(connection: Connection, repository_id: int, counts: Mapping[int, int]) -> int:
+    parameters = {"repository": repository_id}
+    scope_id: int = connection.execute(_SCOPE_OF, parameters).scalar_one()
     targets = sorted(counts)
     total = 0
     for start in range(0, len(targets), _PIECE):
         piece = targets[start : start + _PIECE]
-        graph = load_graph(connection, piece)
+        graph = load_graph(connection, piece, scope_id)
         total += sum(counts[each] * graph.stored_bytes_of(each) for each in piece)
     return total

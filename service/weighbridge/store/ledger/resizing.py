@@ -1,87 +1,192 @@
 """When a blob that is held already gets another size, or turns out to be an image.
 
-A size is the first claim ever, and so it changes in two rare cases only: a blob was
-known by its digest alone, or was said to be kept elsewhere (a foreign layer), and
-now a document says that it is here. Whoever holds it is then brought up to date,
-in the transaction that changed the blob's row.
+What a blob occupies in a storage scope changes when the registry's word arrives and is
+not what was counted, when documents begin to disagree about a blob of which there is
+no word, and when a blob is first known, read whole, or found to be here and not
+elsewhere. Whoever holds it is then brought up to date in the same transaction. On
+PostgreSQL that is one beside which no batch runs (`store.alone`), as a batch may have
+read the size before: facts then only leave a mark, which the settler works off.
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, select, update
 
 from weighbridge.domain.sharing import SEVERAL, Settlement
 from weighbridge.store.dialect import among_ids, listed, settles_at_once
 from weighbridge.store.ledger.counts import mark_uncounted
+from weighbridge.store.ledger.facts import (
+    CLAIMED_BYTES,
+    STORED_BYTES,
+    WEIGHED_BYTES,
+    sized,
+    weighed,
+)
 from weighbridge.store.ledger.holders import Holder, find_holders, find_scopes
 from weighbridge.store.ledger.holdings import add_deduplicated
 from weighbridge.store.ledger.parts import lock_settling
 from weighbridge.store.ledger.settling import move_totals
 from weighbridge.store.locks import lock_repositories
-from weighbridge.store.models import repository_manifests, scope_blobs
+from weighbridge.store.models import (
+    blobs,
+    repositories,
+    repository_manifests,
+    scope_blobs,
+)
 
+_SCOPE: Final = bindparam("scope", type_=scope_blobs.c.scope_id.type)
 _shared = scope_blobs.c
 _SETTLED: Final = select(_shared.blob_id, _shared.sole_repository_id).where(
-    _shared.scope_id == bindparam("scope"), among_ids(_shared.blob_id)
+    _shared.scope_id == _SCOPE, among_ids(_shared.blob_id)
 )
 _live = repository_manifests.c
 _LISTING: Final = (
     select(_live.repository_id).where(among_ids(_live.manifest_id)).distinct()
 )
+_LIVE_IN: Final = (
+    select(_live.repository_id)
+    .join(repositories, repositories.c.id == _live.repository_id)
+    .where(among_ids(_live.manifest_id), repositories.c.scope_id == _SCOPE)
+    .distinct()
+)
+_SIZES: Final = (
+    select(blobs.c.id, STORED_BYTES.label("stored"))
+    .select_from(sized(blobs, _SCOPE))
+    .where(among_ids(blobs.c.id))
+)
+_WEIGHED: Final = (
+    select(WEIGHED_BYTES.label("weighed"))
+    .select_from(weighed(blobs, _SCOPE))
+    .where(among_ids(blobs.c.id))
+)
+_MARKED: Final = (
+    select(blobs.c.id)
+    .where(blobs.c.is_uncounted)
+    .order_by(blobs.c.id)
+    .limit(bindparam("most"))
+)
+_SET_COUNTED: Final = (
+    update(blobs)
+    .where(among_ids(blobs.c.id))
+    .values(
+        counted_bytes=CLAIMED_BYTES,
+        is_known=blobs.c.read_bytes.is_not(None),
+        is_uncounted=False,
+    )
+)
+_MARK: Final = update(blobs).where(among_ids(blobs.c.id)).values(is_uncounted=True)
 
 
-def resize(connection: Connection, deltas: Mapping[int, int]) -> None:
-    """Add to the totals of whoever holds these blobs what they are larger by.
+def claims_changed(connection: Connection, blob_ids: Collection[int]) -> None:
+    """Have counted what claims say of these blobs now, or leave that to the settler.
 
     The blobs' rows must have been changed already, in this transaction.
     """
-    if not deltas:
+    if not blob_ids:
         return
-    moved = {blob: delta for blob, delta in deltas.items() if delta}
-    listing = _find_listing(connection, deltas)
-    scopes, holders = _lock(connection, moved, also=listing)
-    mark_uncounted(connection, listing)
-    more: Counter[int] = Counter()
-    for holder in holders:
-        more[holder.repository_id] += moved[holder.blob_id]
-    for repository, delta in sorted(more.items()):
-        add_deduplicated(connection, repository, delta)
+    if settles_at_once(connection.dialect):
+        count_claims(connection, blob_ids)
+    else:
+        connection.execute(_MARK, {"ids": listed(sorted(blob_ids))})
+
+
+def marked_blobs(connection: Connection, most: int) -> Sequence[int]:
+    """Blobs whose claims have changed and wait to be counted; at most so many."""
+    return list(connection.execute(_MARKED, {"most": most}).scalars())
+
+
+def count_claims(connection: Connection, blob_ids: Collection[int]) -> None:
+    """Bring these blobs, and whoever holds them, in line with what claims say now.
+
+    On PostgreSQL beside no batch, see `store.alone`.
+    """
+    ids = sorted(blob_ids)
+    parameters = {"ids": listed(ids)}
+
+    def change() -> None:
+        connection.execute(_SET_COUNTED, parameters)
+
+    resize(connection, find_scopes(connection, ids), ids, change)
+    # Of one that an index lists and nobody could read, a claim is all that is known.
+    mark_uncounted(connection, connection.execute(_LISTING, parameters).scalars().all())
+
+
+def resize(
+    connection: Connection,
+    scopes: Sequence[int],
+    blob_ids: Collection[int],
+    change: Callable[[], None],
+) -> None:
+    """Make a change after which these blobs may count otherwise in these scopes, and
+    add to all totals what they are larger (or smaller) by.
+
+    On PostgreSQL beside no batch, see `store.alone`.
+    """
+    lock_settling(connection, scopes)
+    before = {scope: _sizes(connection, scope, blob_ids) for scope in scopes}
+    change()
     for scope in scopes:
-        _resize_in(connection, scope, moved)
+        now = _sizes(connection, scope, blob_ids)
+        deltas = {b: n - before[scope][b] for b, n in now.items()}
+        moved = {blob: delta for blob, delta in deltas.items() if delta}
+        if moved:
+            _resize_in(connection, scope, moved)
 
 
-def _find_listing(connection: Connection, blob_ids: Collection[int]) -> set[int]:
-    """The repositories where these blobs are live manifests: of one that an index lists
-    and nobody could read, a size is all that is known. A batch that comes to list one
-    waits for its row, and knows the new size."""
-    parameters = {"ids": listed(sorted(blob_ids))}
-    return set(connection.execute(_LISTING, parameters).scalars())
+def _sizes(
+    connection: Connection, scope_id: int, blob_ids: Collection[int]
+) -> dict[int, int]:
+    parameters = {"scope": scope_id, "ids": listed(sorted(blob_ids))}
+    return {row.id: row.stored for row in connection.execute(_SIZES, parameters)}
 
 
 def _resize_in(
     connection: Connection, scope_id: int, deltas: Mapping[int, int]
 ) -> None:
+    more: Counter[int] = Counter()
+    for holder in find_holders(connection, sorted(deltas)):
+        if holder.scope_id == scope_id:
+            more[holder.repository_id] += deltas[holder.blob_id]
+    for repository, delta in sorted(more.items()):
+        add_deduplicated(connection, repository, delta)
     settlement = Settlement()
     for blob, sole in _settled(connection, scope_id, deltas):
         settlement.resize(SEVERAL if sole is None else sole, deltas[blob])
     move_totals(connection, scope_id, settlement)
 
 
-def count_new_images(connection: Connection, weighed: Mapping[int, int]) -> None:
-    """Count blobs as images of the scopes that hold them already as something else.
+def reweigh(
+    connection: Connection,
+    scope_id: int,
+    deltas: Mapping[int, int],
+    change: Callable[[], None],
+) -> None:
+    """Make a change after which these images and artifacts weigh otherwise in a scope.
 
-    weighed: the compressed bytes of each
+    deltas: by how much the compressed bytes of each are more (or less).
+    On PostgreSQL beside no batch, see `store.alone`.
     """
-    if not weighed:
+    lock_settling(connection, [scope_id])
+    change()
+    settled = _settled(connection, scope_id, deltas)
+    delta = sum(deltas[blob] for blob, _ in settled)
+    move_totals(connection, scope_id, Settlement(weighed_bytes=delta))
+    parameters = {"scope": scope_id, "ids": listed(sorted(deltas))}
+    mark_uncounted(connection, connection.execute(_LIVE_IN, parameters).scalars().all())
+
+
+def count_new_images(connection: Connection, image_ids: Collection[int]) -> None:
+    """Count blobs as images of the scopes that hold them already as something else."""
+    if not image_ids:
         return
-    scopes, _ = _lock(connection, weighed)
+    scopes, _ = _lock(connection, image_ids)
     for scope in scopes:
-        found = [blob for blob, _ in _settled(connection, scope, weighed)]
-        settlement = Settlement(
-            images=len(found), weighed_bytes=sum(weighed[blob] for blob in found)
-        )
+        found = [blob for blob, _ in _settled(connection, scope, image_ids)]
+        parameters = {"scope": scope, "ids": listed(found)}
+        weighed = [row.weighed for row in connection.execute(_WEIGHED, parameters)]
+        settlement = Settlement(images=len(found), weighed_bytes=sum(weighed))
         move_totals(connection, scope, settlement)
 
 
@@ -93,17 +198,17 @@ def _settled(
 
 
 def _lock(
-    connection: Connection, blob_ids: Collection[int], also: Collection[int] = ()
+    connection: Connection, blob_ids: Collection[int]
 ) -> tuple[Sequence[int], Sequence[Holder]]:
     """The scopes where these blobs are settled, and the repositories that hold them;
-    no repository of these, or of `also`, writes or is summed up until we commit, nor
-    does a scope's settler write."""
+    no repository of these writes or is summed up until we commit, nor does a scope's
+    settler write."""
     blobs = sorted(blob_ids)
     scopes = find_scopes(connection, blobs)
     found = find_holders(connection, blobs)
     if settles_at_once(connection.dialect):
         return scopes, found
     lock_settling(connection, scopes)
-    lock_repositories(connection, {holder.repository_id for holder in found} | {*also})
+    lock_repositories(connection, {holder.repository_id for holder in found})
     # A batch that we waited for may have let one go.
     return scopes, find_holders(connection, blobs)

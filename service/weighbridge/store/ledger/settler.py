@@ -1,4 +1,5 @@
-"""The settler: takes what waits in `blob_changes` and settles it. PostgreSQL only.
+"""The settler: takes what waits in `blob_changes` and settles it, and blobs whose
+claims have changed. PostgreSQL only.
 
 A change row commits with its effect, so whoever sees the row sees the effect, and
 what is in flight brings a row of its own. The shared totals are exact whenever the
@@ -12,7 +13,9 @@ from sqlalchemy import bindparam, delete, func, select
 
 from weighbridge.beat import Beat
 from weighbridge.errors import WeighbridgeError
+from weighbridge.store.alone import alone
 from weighbridge.store.ledger.parts import lock_settling
+from weighbridge.store.ledger.resizing import count_claims, marked_blobs
 from weighbridge.store.ledger.settling import settle_blobs
 from weighbridge.store.models import blob_changes
 from weighbridge.store.session import Database
@@ -22,6 +25,8 @@ FAILED_S: Final = 2.0
 """Between two tries, while the database does not let us."""
 _STEP: Final = 5_000
 """Changes that are settled in one transaction."""
+_BLOBS: Final = 500
+"""Blobs whose claims have changed, beside which no batch runs: see `resizing`."""
 
 _change = blob_changes.c
 _OLDEST: Final = select(_change.scope_id).order_by(_change.id).limit(1)
@@ -48,6 +53,12 @@ def settle_waiting(database: Database) -> int:
         return 0
     with database.read() as connection:
         scope: int | None = connection.execute(_OLDEST).scalar()
+        is_marked = bool(marked_blobs(connection, 1))
+    if is_marked:
+        with alone(database) as connection:
+            counted = marked_blobs(connection, _BLOBS)
+            count_claims(connection, counted)
+        return max(len(counted), 1)
     if scope is None:
         return 0
     with database.write() as connection:

@@ -32,13 +32,17 @@ from weighbridge.store.dialect import (
     listed,
     settles_at_once,
 )
-from weighbridge.store.ledger.facts import STORED_BYTES, WEIGHED_BYTES
+from weighbridge.store.ledger.facts import (
+    STORED_BYTES,
+    WEIGHED_BYTES,
+    sized,
+    weighed,
+)
 from weighbridge.store.ledger.parts import parts_of
 from weighbridge.store.ledger.sums import exact_sum, sum_of
 from weighbridge.store.models import (
     blob_changes,
     blobs,
-    images,
     repository_blobs,
     repository_summaries,
     scope_blobs,
@@ -52,11 +56,14 @@ _scope = storage_scopes.c
 _summary = repository_summaries.c
 
 
+_SCOPE: Final = bindparam("scope", type_=BigInteger)
+
+
 def _holder(order: ColumnElement[int]) -> ColumnElement[int]:
     # Two probes of the key, the same for one holder and for 40,000.
     return (
         select(_held.repository_id)
-        .where(_held.scope_id == bindparam("scope"), _held.blob_id == blobs.c.id)
+        .where(_held.scope_id == _SCOPE, _held.blob_id == blobs.c.id)
         .order_by(order)
         .limit(1)
         .scalar_subquery()
@@ -73,12 +80,18 @@ _STATES: Final = Rows(
         STORED_BYTES.label("stored_bytes"),
         WEIGHED_BYTES.label("weighed_bytes"),
     )
-    .outerjoin_from(
-        blobs,
-        scope_blobs,
-        and_(_shared.scope_id == bindparam("scope"), _shared.blob_id == blobs.c.id),
+    .select_from(
+        weighed(
+            sized(
+                blobs.outerjoin(
+                    scope_blobs,
+                    and_(_shared.scope_id == _SCOPE, _shared.blob_id == blobs.c.id),
+                ),
+                _SCOPE,
+            ),
+            _SCOPE,
+        )
     )
-    .outerjoin(images, images.c.id == blobs.c.id)
     .where(among_ids(blobs.c.id))
 )
 _KEY: Final = ("scope_id", "blob_id")
@@ -113,26 +126,28 @@ _SET_TOTALS: Final = (
         revision=_scope.revision + 1,
     )
 )
+_HELD: Final = sized(
+    scope_blobs.join(blobs, blobs.c.id == _shared.blob_id), _shared.scope_id
+)
 _IN_SCOPE: Final = (
     select(
         func.count(WEIGHED_BYTES).label("images"),
         *exact_sum(WEIGHED_BYTES, "weighed"),
         *exact_sum(STORED_BYTES, "deduplicated"),
     )
-    .join_from(scope_blobs, blobs, blobs.c.id == _shared.blob_id)
-    .outerjoin(images, images.c.id == blobs.c.id)
-    .where(_shared.scope_id == bindparam("scope"))
+    .select_from(weighed(_HELD, _shared.scope_id))
+    .where(_shared.scope_id == _SCOPE)
 )
 _SHARED: Final = (
     select(*exact_sum(STORED_BYTES, "bytes"))
-    .join_from(scope_blobs, blobs, blobs.c.id == _shared.blob_id)
-    .where(_shared.scope_id == bindparam("scope"), _shared.sole_repository_id.is_(None))
+    .select_from(_HELD)
+    .where(_shared.scope_id == _SCOPE, _shared.sole_repository_id.is_(None))
 )
 _SOLE: Final = (
     select(*exact_sum(STORED_BYTES, "bytes"))
-    .join_from(scope_blobs, blobs, blobs.c.id == _shared.blob_id)
+    .select_from(_HELD)
     .where(
-        _shared.scope_id == bindparam("scope"),
+        _shared.scope_id == _SCOPE,
         _shared.sole_repository_id == bindparam("repository"),
     )
 )

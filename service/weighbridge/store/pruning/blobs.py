@@ -14,27 +14,31 @@ from sqlalchemy import (
     Select,
     bindparam,
     delete,
+    exists,
     func,
     select,
 )
 
-from weighbridge.store.dialect import among_ids, listed
+from weighbridge.store.alone import alone, find_live
+from weighbridge.store.dialect import GoneRows, among_ids, listed
 from weighbridge.store.ledger.facts import HAS_FACTS
 from weighbridge.store.ledger.holders import find_held
 from weighbridge.store.models import (
     artifacts,
     blob_changes,
+    blob_sizes,
     blobs,
+    disputes,
     images,
     index_members,
     layers,
+    manifest_sizes,
     repository_blobs,
     repository_manifests,
     scope_blobs,
     tag_moves,
     tags,
 )
-from weighbridge.store.pruning.alone import alone, find_live
 from weighbridge.store.session import Database
 from weighbridge.store.touching import forget_touched, set_mark, touched_since
 
@@ -89,6 +93,18 @@ _NAMED_BY_TOUCHED: Final = tuple(
     for key, column in _NAMES
 )
 _DELETE: Final = delete(blobs).where(among_ids(blobs.c.id), ~HAS_FACTS)
+# As no index leads to a blob's rows, all are read, for which nobody waits.
+_LEFT_OVER: Final = tuple(
+    (
+        select(*table.primary_key.columns).where(~exists().where(blobs.c.id == blob)),
+        GoneRows(table, key=[column.name for column in table.primary_key.columns]),
+    )
+    for table, blob in (
+        (blob_sizes, blob_sizes.c.blob_id),
+        (manifest_sizes, manifest_sizes.c.manifest_id),
+        (disputes, disputes.c.manifest_id),
+    )
+)
 
 
 class _Begun(NamedTuple):
@@ -118,6 +134,7 @@ def prune_blobs(database: Database, is_stopped: Callable[[], bool]) -> int:
                 removed += _delete(connection, piece, begun.newest, touched)
         if is_stopped():
             return removed
+    _drop_left_over(database)
     with database.write() as connection:
         forget_touched(connection, begun.mark)
     return removed
@@ -147,3 +164,13 @@ def _delete(
         named.update(connection.execute(statement, parameters).scalars())
     doomed = [blob for blob in orphans if blob not in named]
     return connection.execute(_DELETE, {"ids": listed(doomed)}).rowcount
+
+
+def _drop_left_over(database: Database) -> None:
+    """What registries said of blobs that are no more."""
+    for statement, rows in _LEFT_OVER:
+        with database.read() as connection:
+            keys = [tuple(row) for row in connection.execute(statement)]
+        for start in range(0, len(keys), _PIECE):
+            with database.write() as connection:
+                rows.remove(connection, keys[start : start + _PIECE])

@@ -26,6 +26,7 @@ from sqlalchemy import (
     update,
 )
 
+from weighbridge.store.alone import alone, find_live
 from weighbridge.store.dialect import among_ids, listed
 from weighbridge.store.ledger.facts import HAS_FACTS
 from weighbridge.store.ledger.holders import find_held
@@ -41,7 +42,6 @@ from weighbridge.store.models import (
     tag_moves,
     tags,
 )
-from weighbridge.store.pruning.alone import alone, find_live
 from weighbridge.store.session import Database
 from weighbridge.store.touching import set_mark, touched_since
 from weighbridge.store.types import Moment

@@ -1,5 +1,9 @@
 """What is known, as rows for API, pages, metrics and tables: reading only."""
 
+from weighbridge.store.reports.disputes import (
+    DisputeQuery,
+    dispute_page,
+)
 from weighbridge.store.reports.inventory import (
     InventoryRow,
     heaviest_ids,
@@ -46,6 +50,7 @@ from weighbridge.store.reports.weighing import find_weighing
 
 __all__ = [
     "SORTS",
+    "DisputeQuery",
     "InventoryRow",
     "OpenRow",
     "RepositoryQuery",
@@ -54,6 +59,7 @@ __all__ = [
     "ViolationQuery",
     "aliases",
     "counts_above",
+    "dispute_page",
     "find_pass",
     "find_repository",
     "find_weighing",

@@ -17,7 +17,9 @@ from sqlalchemy import (
 from weighbridge.domain.measure import Confidence
 from weighbridge.domain.trial import TriedImage
 from weighbridge.domain.verdict import Measured
+from weighbridge.store.ledger.facts import sized
 from weighbridge.store.models import (
+    blob_sizes,
     blobs,
     layers,
     registries,
@@ -126,12 +128,15 @@ _UNCONFIGURED: Final = literal("unconfigured")
 
 
 def _largest_layer() -> ScalarSelect[int]:
-    # What this manifest says of a blob counts, where that is not the first claim.
-    claimed = func.coalesce(layers.c.claimed_bytes, blobs.c.compressed_bytes)
+    # The registry's word, else what this manifest says.
+    judged = func.coalesce(
+        blob_sizes.c.registry_bytes, layers.c.claimed_bytes, blobs.c.compressed_bytes
+    )
+    scope = _repository.scope_id
     return (
-        select(func.max(claimed))
-        .join_from(layers, blobs, blobs.c.id == layers.c.blob_id)
+        select(func.max(judged))
+        .select_from(sized(layers.join(blobs, blobs.c.id == layers.c.blob_id), scope))
         .where(layers.c.image_id == _summary.newest_image_id)
-        .correlate(repository_summaries)
+        .correlate(repository_summaries, repositories)
         .scalar_subquery()
     )

@@ -11,7 +11,7 @@ from weighbridge.domain.report import (
     RegistryReport,
     RepositoryState,
 )
-from weighbridge.store.ledger.facts import STORED_BYTES
+from weighbridge.store.ledger.facts import STORED_BYTES, sized
 from weighbridge.store.ledger.sums import exact_sum, sum_of
 from weighbridge.store.models import (
     blobs,
@@ -38,6 +38,7 @@ _SUMS: Final = (
         _repository.state,
         func.count().label("repositories"),
         func.count(_repository.last_pass_at).label("looked_at"),
+        func.count(_repository.held).label("tags_held"),
         func.max(_repository.last_complete_pass_at).label("last_success_at"),
         func.min(_repository.last_complete_pass_at).label("oldest_pass_at"),
         func.sum(_summary.tag_count).label("tags"),
@@ -65,9 +66,16 @@ _other_blob = scope_blobs.alias("other_blob")
 # Nothing, at the cost of a look, where each address has one entry.
 _REPEATED: Final = (
     select(registries.c.id, *exact_sum(STORED_BYTES, "repeated"))
-    .join(storage_scopes, storage_scopes.c.registry_id == registries.c.id)
-    .join(scope_blobs, scope_blobs.c.scope_id == storage_scopes.c.id)
-    .join(blobs, blobs.c.id == scope_blobs.c.blob_id)
+    .select_from(
+        sized(
+            registries.join(
+                storage_scopes, storage_scopes.c.registry_id == registries.c.id
+            )
+            .join(scope_blobs, scope_blobs.c.scope_id == storage_scopes.c.id)
+            .join(blobs, blobs.c.id == scope_blobs.c.blob_id),
+            storage_scopes.c.id,
+        )
+    )
     .where(
         registries.c.address.in_(
             select(_other_entry.c.address)
@@ -155,7 +163,8 @@ def _report(
         repositories=repositories_,
         repositories_pending=repositories_ - _total(sums, "looked_at"),
         repository_states=_states(sums),
-        removals_held=row.removals_held,
+        removals_held=row.removals_held + _total(sums, "tags_held"),
+        repositories_held=row.removals_held,
         tags=_total(sums, "tags"),
         images=int(scope.images) if scope and is_known else None,
         tags_failed=_total(sums, "tags_failed"),

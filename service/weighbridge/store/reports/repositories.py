@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, and_, case, exists, func, select
 
 from weighbridge.domain.digest import Digest
-from weighbridge.domain.measure import Confidence
+from weighbridge.domain.measure import CompressedConfidence, Confidence
 from weighbridge.domain.report import (
     NewestBy,
     Page,
@@ -15,6 +15,7 @@ from weighbridge.domain.report import (
     RepositoryState,
 )
 from weighbridge.store.dialect import Rows, among_ids, listed
+from weighbridge.store.image_weights import COMPRESSED_BYTES, in_scope
 from weighbridge.store.ledger.facts import IS_IMAGE
 from weighbridge.store.ledger.sums import exact_sum, sum_of
 from weighbridge.store.models import (
@@ -63,6 +64,7 @@ class _Row(NamedTuple):
     newest_by: NewestBy | None
     newest_at: datetime | None
     newest_compressed_bytes: int | None
+    newest_compressed_confidence: CompressedConfidence | None
     newest_uncompressed_bytes: int | None
     newest_uncompressed_confidence: Confidence | None
     newest_layers: int | None
@@ -112,6 +114,7 @@ _ROWS: Final = Rows(
         _summary.newest_by,
         _summary.newest_at,
         _summary.newest_compressed_bytes,
+        _summary.newest_compressed_confidence,
         _summary.newest_uncompressed_bytes,
         _summary.newest_uncompressed_confidence,
         _summary.newest_layers,
@@ -137,17 +140,24 @@ _ROWS: Final = Rows(
     .where(among_ids(_repository.id))
 )
 _held = (
-    select(repository_manifests.c.manifest_id)
+    select(
+        repository_manifests.c.manifest_id,
+        func.min(_repository.scope_id).label("scope_id"),
+    )
+    .join(repositories, _repository.id == repository_manifests.c.repository_id)
     .where(among_ids(repository_manifests.c.repository_id))
-    .distinct()
+    .group_by(repository_manifests.c.manifest_id)
     .subquery()
 )
-_WEIGHED: Final = (
-    select(
-        func.count().label("images"), *exact_sum(images.c.compressed_bytes, "weighed")
+_WEIGHED: Final = select(
+    func.count().label("images"), *exact_sum(COMPRESSED_BYTES.element, "weighed")
+).select_from(
+    in_scope(
+        _held.join(images, images.c.id == _held.c.manifest_id).join(
+            blobs, and_(blobs.c.id == images.c.id, IS_IMAGE)
+        ),
+        _held.c.scope_id,
     )
-    .join_from(_held, images, images.c.id == _held.c.manifest_id)
-    .join(blobs, and_(blobs.c.id == images.c.id, IS_IMAGE))
 )
 
 
@@ -226,6 +236,7 @@ def _report(row: _Row) -> RepositoryReport:
         newest_by=row.newest_by,
         newest_at=row.newest_at,
         newest_compressed_bytes=row.newest_compressed_bytes,
+        newest_compressed_confidence=row.newest_compressed_confidence,
         newest_uncompressed_bytes=row.newest_uncompressed_bytes,
         newest_uncompressed_confidence=row.newest_uncompressed_confidence,
         newest_layers=row.newest_layers,

@@ -5,18 +5,33 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeAlias
 
-from sqlalchemy import Connection, Row, ScalarSelect, and_, bindparam, or_, select
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Row,
+    ScalarSelect,
+    and_,
+    bindparam,
+    or_,
+    select,
+)
 
 from weighbridge.domain.digest import Digest
-from weighbridge.domain.measure import Confidence
+from weighbridge.domain.measure import CompressedConfidence, Confidence
 from weighbridge.domain.platform import DEFAULT, Platform
 from weighbridge.domain.policy import STANDING, LimitKey
 from weighbridge.domain.report import Page, TagReport
 from weighbridge.store.claims import FactsState
 from weighbridge.store.dialect import Rows, among_ids, listed
+from weighbridge.store.image_weights import (
+    COMPRESSED_BYTES,
+    COMPRESSED_CONFIDENCE,
+    in_scope,
+)
 from weighbridge.store.models import (
     blobs,
     images,
+    manifest_sizes,
     registries,
     repositories,
     tags,
@@ -32,7 +47,27 @@ _OVER: Final = Rows(
         among_ids(over_tags.c.tag_id),
     )
 )
-_IMAGES: Final = select(images).where(among_ids(images.c.id))
+_IMAGES: Final = (
+    select(
+        images.c.id,
+        images.c.created_at,
+        images.c.layer_count,
+        COMPRESSED_BYTES,
+        COMPRESSED_CONFIDENCE,
+        manifest_sizes.c.uncompressed_bytes,
+        manifest_sizes.c.uncompressed_confidence,
+    )
+    .select_from(in_scope(images, bindparam("scope", type_=BigInteger)))
+    .where(among_ids(images.c.id))
+)
+_PLACE: Final = (
+    select(repositories.c.id, repositories.c.scope_id)
+    .join(registries, registries.c.id == repositories.c.registry_id)
+    .where(
+        registries.c.name == bindparam("registry"),
+        repositories.c.name == bindparam("repository"),
+    )
+)
 SQLRow: TypeAlias = Row[*tuple[object, ...]]
 
 
@@ -45,6 +80,7 @@ class _Headline:
     platform: Platform | None = None
     platforms: int = 0
     compressed_bytes: int | None = None
+    compressed_confidence: CompressedConfidence | None = None
     uncompressed_bytes: int | None = None
     uncompressed_confidence: Confidence | None = None
     layers: int | None = None
@@ -66,9 +102,14 @@ def tag_page(
     Raises UsageError(invalid_limit, invalid_cursor).
     """
     key = (tags.c.natural_key, tags.c.name)
+    check_limit(limit)
+    names = {"registry": registry, "repository": repository}
+    place = connection.execute(_PLACE, names).one_or_none()
+    if place is None:
+        return Page((), None)
     statement = (
         select(tags)
-        .where(tags.c.repository_id == _repository_id(registry, repository))
+        .where(tags.c.repository_id == place.id)
         .order_by(*key)
         .limit(check_limit(limit) + 1)
     )
@@ -78,7 +119,7 @@ def tag_page(
             or_(key[0] > natural, and_(key[0] == natural, key[1] > name))
         )
     rows = connection.execute(statement).all()
-    shown = _headlines(connection, rows[:limit], platforms)
+    shown = _headlines(connection, place.scope_id, rows[:limit], platforms)
     over = _over(connection, rows[:limit])
     items = tuple(
         _report(row, shown.get(row.target_id), over.get(row.id, ()))
@@ -117,14 +158,18 @@ def _repository_id(registry: str, repository: str) -> ScalarSelect[int]:
 
 
 def _headlines(
-    connection: Connection, rows: Sequence[SQLRow], platforms: Sequence[Platform]
+    connection: Connection,
+    scope_id: int,
+    rows: Sequence[SQLRow],
+    platforms: Sequence[Platform],
 ) -> dict[int, _Headline]:
     targets = {row.target_id for row in rows if row.target_id is not None}
     graph = load_graph(connection, targets)
     found = {target: graph.images_of(target) for target in targets}
     chosen = {t: c for t in targets if (c := headline(found[t], platforms)) is not None}
     ids = listed({image for _, image in chosen.values()})
-    image_rows = {row.id: row for row in connection.execute(_IMAGES, {"ids": ids})}
+    found_images = connection.execute(_IMAGES, {"ids": ids, "scope": scope_id})
+    image_rows = {row.id: row for row in found_images}
     shown: dict[int, _Headline] = {}
     for target in targets:
         node = graph.nodes[target]
@@ -139,6 +184,7 @@ def _headlines(
             platform=platform,
             platforms=len(found[target]),
             compressed_bytes=image.compressed_bytes,
+            compressed_confidence=image.compressed_confidence,
             uncompressed_bytes=image.uncompressed_bytes,
             uncompressed_confidence=image.uncompressed_confidence,
             layers=image.layer_count,
@@ -177,6 +223,7 @@ def _report(
         platform=str(shown.platform) if shown and shown.platform else None,
         platforms=shown.platforms if shown else 0,
         compressed_bytes=shown.compressed_bytes if shown else None,
+        compressed_confidence=shown.compressed_confidence if shown else None,
         uncompressed_bytes=shown.uncompressed_bytes if shown else None,
         uncompressed_confidence=shown.uncompressed_confidence if shown else None,
         layers=shown.layers if shown else None,

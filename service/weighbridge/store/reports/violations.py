@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from sqlalchemy import BigInteger, Connection, Row, Select, func, select, type_coerce
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Row,
+    Select,
+    and_,
+    func,
+    select,
+    type_coerce,
+)
 
 from weighbridge.domain.policy import LimitKey, Severity
 from weighbridge.domain.report import Page
@@ -14,7 +23,7 @@ from weighbridge.domain.violation import ViolationReport
 from weighbridge.domain.waiver import ActiveWaivers
 from weighbridge.store.cause_column import read_cause
 from weighbridge.store.dialect import among_ids, listed
-from weighbridge.store.models import registries, repositories
+from weighbridge.store.models import manifest_sizes, registries, repositories
 from weighbridge.store.paging import check_limit, read_cursor, write_cursor
 from weighbridge.store.push_tables import violations
 from weighbridge.store.reports.over_tags import (
@@ -207,9 +216,17 @@ def _chosen(query: ViolationQuery) -> Select[*tuple[object, ...]]:
             violations,
             registries.c.name.label("registry"),
             repositories.c.name.label("repository"),
+            manifest_sizes.c.compressed_confidence,
         )
         .join(repositories, repositories.c.id == _table.repository_id)
         .join(registries, registries.c.id == repositories.c.registry_id)
+        .outerjoin(
+            manifest_sizes,
+            and_(
+                manifest_sizes.c.scope_id == repositories.c.scope_id,
+                manifest_sizes.c.manifest_id == _table.image_id,
+            ),
+        )
     )
     wanted = (
         (registries.c.name, query.registry),
@@ -248,6 +265,9 @@ def _report(
         amount=row.amount,
         baseline_compressed_bytes=row.baseline_compressed_bytes,
         before_compressed_bytes=row.before_compressed_bytes,
+        compressed_confidence=(
+            None if row.image_id is None else row.compressed_confidence or "claimed"
+        ),
         cause=read_cause(row.cause, row.cause_key),
         is_silent=row.is_silent,
         opened_at=row.opened_at,

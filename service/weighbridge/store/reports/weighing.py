@@ -19,6 +19,7 @@ from weighbridge.domain.weighing import (
     rfc3339,
     second_text,
 )
+from weighbridge.domain.whose_word import doubts_of
 from weighbridge.store.models import (
     blobs,
     registries,
@@ -59,26 +60,27 @@ def find_weighing(
     all_platforms: every image, headline first
     platforms:     in the order in which one of them speaks for an index
     """
-    repository_id = connection.execute(
-        select(repositories.c.id)
+    place = connection.execute(
+        select(repositories.c.id, repositories.c.scope_id)
         .join(registries, registries.c.id == repositories.c.registry_id)
         .where(registries.c.name == registry, repositories.c.name == repository)
-    ).scalar()
-    if repository_id is None:
+    ).one_or_none()
+    if place is None:
         return None
+    repository_id, scope_id = place.id, place.scope_id
     if digest is not None:
         subject = _by_digest(connection, repository_id, digest)
     else:
         subject = _by_tag(connection, repository_id, tag or "latest")
     if subject is None:
         return None
-    graph = load_graph(connection, [subject.target])
+    graph = load_graph(connection, [subject.target], scope_id)
     node = graph.nodes[subject.target]
     if node.state in ("none", "missing"):
         return None
     order = _ordered(graph.images_of(subject.target), platforms)
     wanted = _wanted(order, platform, all_platforms)
-    stored = load_images(connection, [*wanted.values()])
+    stored = load_images(connection, [*wanted.values()], scope_id)
     images = [stored[image] for image in wanted.values()]
     name = f":{subject.tag}" if digest is None else f"@{digest}"
     return Weighing(
@@ -98,7 +100,8 @@ def find_weighing(
             *_not_found(order, platform),
             *_missing(graph, subject.target),
             *_of_platforms(graph, subject.target, wanted, stored),
-            *_disputed(images),
+            *doubts_of(_answered(one) for one in images),
+            *_unanswered(images),
         ),
     )
 
@@ -230,6 +233,25 @@ def _role(member: Member) -> Role:
     return "artifact" if member.role == "image" else member.role
 
 
+def _answered(stored: StoredImage) -> WeighedImage:
+    """With those of its layers that the registry was asked about: of the others there
+    is nothing to say yet."""
+    image = weigh_image(stored.image, stored.measured)
+    asked = (y for y in image.layers if y.claim_reason != "not_asked")
+    return replace(image, layers=tuple(asked))
+
+
+def _unanswered(images: Sequence[StoredImage]) -> tuple[str, ...]:
+    """Of layers that the registry was not asked about, those that documents disagree
+    about."""
+    digests = dict.fromkeys(d for image in images for d in image.conflicts)
+    return tuple(
+        f"{short(digest)}: documents disagree about its size, and the registry has not "
+        "been asked yet; what this manifest says is shown"
+        for digest in digests
+    )
+
+
 def _not_found(
     order: Mapping[Platform, int], platform: Platform | None
 ) -> tuple[str, ...]:
@@ -251,12 +273,3 @@ def _missing_text(graph: Graph, member: Member) -> str:
     node = graph.nodes[member.child_id]
     what = f"{member.platform} " if member.platform else ""
     return f"{what}{short(node.digest)} could not be read ({node.code})"
-
-
-def _disputed(images: Sequence[StoredImage]) -> tuple[str, ...]:
-    digests = dict.fromkeys(d for image in images for d in image.conflicts)
-    return tuple(
-        f"{short(digest)}: documents disagree about its size; "
-        "what this manifest says is shown"
-        for digest in digests
-    )

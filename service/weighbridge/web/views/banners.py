@@ -1,5 +1,6 @@
 """Why the numbers of a page are not the newest, and since when, in sentences."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -64,8 +65,7 @@ def registry_banners(registry: RegistryReport, now: datetime) -> list[Banner]:
         banners.append(_of_all(registry, now))
     if registry.state == "unconfigured":
         return banners
-    if registry.removals_held:
-        banners.append(_held(registry))
+    banners.extend(_held(registry))
     if any(registry.failing.values()):
         banners.append(_failing(registry, now))
     if registry.tags_failed:
@@ -124,13 +124,16 @@ def _why(report: RepositoryReport) -> str:
     return f": {words} ({reason})" if words else f" ({reason})"
 
 
-def _held(registry: RegistryReport) -> Banner:
-    held = plural(registry.removals_held, "repository", "repositories")
-    text = (
-        f"did not list {held} any more the last time, more than half of it at once. "
-        "They stay until a second complete crawl agrees."
-    )
-    return Banner(registry.name, text, True)
+def _held(registry: RegistryReport) -> Iterator[Banner]:
+    until = "They stay until a second complete crawl agrees."
+    if registry.repositories_held:
+        held = plural(registry.repositories_held, "repository", "repositories")
+        text = f"did not list {held} any more the last time, more than half at once."
+        yield Banner(registry.name, f"{text} {until}", True)
+    if others := registry.removals_held - registry.repositories_held:
+        held = plural(others, "repository", "repositories")
+        text = f"{held} did not list more than half of the tags any more the last time."
+        yield Banner(registry.name, f"{text} {until}", True)
 
 
 def _failing(registry: RegistryReport, now: datetime) -> Banner:

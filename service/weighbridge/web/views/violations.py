@@ -26,6 +26,11 @@ _CLOSED_BY: Final = {
     "policy": "the limit was changed or is not set any more",
 }
 
+_WHOSE: Final = {
+    "claimed": "claimed by its manifest, not confirmed by the registry",
+    "disputed": "the registry's figure; its manifest says otherwise",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -39,6 +44,7 @@ class Item:
     is_line_bytes, added, word: what it has of what is limited: bytes or layers, and
              what stands behind the number
     cause:   what it did, in words
+    whose: said where the image's size is not what registry and manifest both say
     unknown: lines that are not ranked, as it is not known what they have, in words
     ended:   why it is over, "" while it is not
     """
@@ -59,6 +65,7 @@ class Item:
     word: str
     cause: str
     unknown: str
+    whose: str
     ended: str
     waiver: Waiver | None
 
@@ -111,6 +118,7 @@ def _item(report: ViolationReport) -> Item:
         word="" if report.cause is None else WORDS[report.cause.quantity],
         cause="" if change is None else _cause(report, change),
         unknown=_unknown(report),
+        whose=_WHOSE.get(report.compressed_confidence or "", ""),
         ended=_ended(report),
         waiver=report.waiver,
     )

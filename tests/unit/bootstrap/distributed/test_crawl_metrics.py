@@ -110,6 +110,7 @@ def test_what_is_neither_of_crawls_nor_of_each_service_is_forgotten_by_nobody() 
         "weighbridge_build_info",
         "weighbridge_config_last_reload_success_timestamp_seconds",
         "weighbridge_config_last_reload_successful",
+        "weighbridge_db_up",
         "weighbridge_http_request_duration_seconds",
         "weighbridge_http_requests",
         "weighbridge_pushes_oldest_timestamp_seconds",

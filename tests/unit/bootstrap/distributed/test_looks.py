@@ -29,7 +29,7 @@ from weighbridge.domain.digest import Digest
 from weighbridge.domain.limits import MANIFEST_BODY_BYTES
 from weighbridge.domain.policy_set import NO_POLICIES
 from weighbridge.jobs.names import MEASURE
-from weighbridge.ports import ManifestAnswer
+from weighbridge.ports import ManifestAnswer, RangeAnswer
 from weighbridge.store.jobs import Job, make_due
 from weighbridge.store.models import registries
 from weighbridge.store.session import Database
@@ -203,10 +203,10 @@ class Interrupted(FakeRegistry):
     meanwhile: Callable[[], Awaitable[None]] = _nothing
 
     async def get_range(
-        self, repository: str, digest: Digest, first: int, last: int, total_bytes: int
-    ) -> bytes:
+        self, repository: str, digest: Digest, first: int, last: int
+    ) -> RangeAnswer:
         await self.meanwhile()
-        return await super().get_range(repository, digest, first, last, total_bytes)
+        return await super().get_range(repository, digest, first, last)
 
 
 @pytest.mark.parametrize("comes_more", [False, True])

@@ -189,3 +189,30 @@ def test_broker_005_what_was_begun_three_times_in_vain_is_parked_and_tried_later
     assert state == ("error", "poison", STARTS)
     assert not is_begun
     assert "hub/acme/app" in later
+
+
+def test_h1_what_a_clock_years_ahead_has_put_off_is_asked_for(scene: Scene) -> None:
+    scene.now = T0 + timedelta(days=2000)
+    ids = scene.add("acme/app", "acme/web")
+    scene.claim(ids["acme/web"])
+    with scene.database.write() as connection:
+        for job in (DISCOVER, MEASURE):
+            claim_job(
+                connection,
+                Job(job, "hub"),
+                now=scene.now,
+                next_at=scene.now + HOUR,
+                lease_s=30,
+                owner="far/1",
+            )
+    scene.now = T0
+
+    asked = scene.tick().asked
+
+    assert asked == [
+        (PRUNE, ""),
+        (DISCOVER, "hub"),
+        (MEASURE, "hub"),
+        (CRAWL, "hub/acme/app"),
+        (CRAWL, "hub/acme/web"),
+    ]

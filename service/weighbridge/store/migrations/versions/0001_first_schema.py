@@ -17,16 +17,17 @@ Kind = TypeVar("Kind")
 TEXT: Final = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 ID: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
-# For people and checks: digests as text, and words instead of numbers.
+# For people and checks: digests as text, and words instead of numbers. An image of
+# which several registries say different things has a line for each.
 IMAGE_FACTS: Final = """
 CREATE VIEW image_facts AS
-SELECT
+SELECT DISTINCT
     CASE length(blobs.digest) WHEN 32 THEN 'sha256:' ELSE 'sha512:' END
         || {hex} AS digest,
     platforms.text AS platform,
-    images.compressed_bytes,
-    images.uncompressed_bytes,
-    CASE images.uncompressed_confidence
+    coalesce(sizes.compressed_bytes, images.compressed_bytes) AS compressed_bytes,
+    sizes.uncompressed_bytes,
+    CASE sizes.uncompressed_confidence
         WHEN 0 THEN 'exact'
         WHEN 1 THEN 'trailer'
         WHEN 2 THEN 'annotation'
@@ -36,6 +37,7 @@ SELECT
 FROM images
 JOIN blobs ON blobs.id = images.id
 JOIN platforms ON platforms.id = images.platform_id
+LEFT JOIN manifest_sizes AS sizes ON sizes.manifest_id = images.id
 """
 
 
@@ -76,6 +78,7 @@ def create_registries() -> None:
         optional("last_complete_discovery_at", sa.BigInteger()),
         optional("held", TEXT),
         required("removals_held", sa.Integer()),
+        sa.Column("false_head_at", sa.BigInteger()),
         optional("crawl_started_at", sa.BigInteger()),
         optional("crawl_until", sa.BigInteger()),
         optional("crawl_owner", TEXT),
@@ -227,29 +230,27 @@ def create_facts() -> None:
         required("id", ID),
         required("digest", sa.LargeBinary()),
         optional("compressed_bytes", sa.BigInteger()),
+        optional("read_bytes", sa.BigInteger()),
+        required("counted_bytes", sa.BigInteger()),
+        required("is_known", sa.Boolean()),
         optional("media_type_id", sa.BigInteger()),
+        required("is_layer", sa.Boolean()),
         required("is_foreign", sa.Boolean()),
         required("has_conflict", sa.Boolean()),
+        required("is_uncounted", sa.Boolean()),
         required("facts_state", sa.SmallInteger()),
         optional("facts_code", TEXT),
-        optional("unmeasured_bytes", sa.BigInteger()),
         optional("annotated_uncompressed_bytes", sa.BigInteger()),
-        optional("uncompressed_confidence", sa.SmallInteger()),
-        optional("uncompressed_bytes", sa.BigInteger()),
-        optional("uncompressed_low_bytes", sa.BigInteger()),
-        optional("uncompressed_high_bytes", sa.BigInteger()),
-        optional("uncompressed_reason", TEXT),
-        optional("measured_at", sa.BigInteger()),
         sa.PrimaryKeyConstraint("id", name="pk_blobs"),
         sa.UniqueConstraint("digest", name="uq_blobs_digest"),
     )
     op.create_index(
-        "ix_blobs_unmeasured",
+        "ix_blobs_uncounted",
         "blobs",
-        ["unmeasured_bytes"],
+        ["id"],
         unique=False,
-        sqlite_where=sa.text("unmeasured_bytes IS NOT NULL"),
-        postgresql_where=sa.text("unmeasured_bytes IS NOT NULL"),
+        sqlite_where=sa.text("is_uncounted"),
+        postgresql_where=sa.text("is_uncounted"),
     )
     op.create_table(
         "images",
@@ -262,17 +263,7 @@ def create_facts() -> None:
         required("layer_count", sa.Integer()),
         required("history_alignment", sa.SmallInteger()),
         optional("problems", TEXT),
-        optional("uncompressed_confidence", sa.SmallInteger()),
-        optional("uncompressed_bytes", sa.BigInteger()),
         sa.PrimaryKeyConstraint("id", name="pk_images"),
-    )
-    op.create_index(
-        "ix_images_without_total",
-        "images",
-        ["id"],
-        unique=False,
-        sqlite_where=sa.text("uncompressed_confidence IS NULL"),
-        postgresql_where=sa.text("uncompressed_confidence IS NULL"),
     )
     op.create_table(
         "artifacts",
@@ -315,6 +306,83 @@ def create_facts() -> None:
         required("image_id", ID),
         required("entries", TEXT),
         sa.PrimaryKeyConstraint("image_id", name="pk_lines"),
+    )
+    create_sizes()
+
+
+def create_sizes() -> None:
+    """What registries answered about blobs, and the totals made of it."""
+    op.create_table(
+        "blob_sizes",
+        required("scope_id", sa.BigInteger()),
+        required("blob_id", sa.BigInteger()),
+        optional("registry_bytes", sa.BigInteger()),
+        optional("claim_reason", TEXT),
+        required("is_foreign", sa.Boolean()),
+        optional("uncompressed_confidence", sa.SmallInteger()),
+        optional("uncompressed_bytes", sa.BigInteger()),
+        optional("uncompressed_low_bytes", sa.BigInteger()),
+        optional("uncompressed_high_bytes", sa.BigInteger()),
+        optional("uncompressed_reason", TEXT),
+        required("asked_at", sa.BigInteger()),
+        required("attempts", sa.Integer()),
+        optional("ask_again_at", sa.BigInteger()),
+        sa.PrimaryKeyConstraint("scope_id", "blob_id", name="pk_blob_sizes"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "ix_blob_sizes_ask_again",
+        "blob_sizes",
+        ["scope_id", "ask_again_at"],
+        unique=False,
+        sqlite_where=sa.text("ask_again_at IS NOT NULL"),
+        postgresql_where=sa.text("ask_again_at IS NOT NULL"),
+    )
+    op.create_table(
+        "manifest_sizes",
+        required("scope_id", sa.BigInteger()),
+        required("manifest_id", sa.BigInteger()),
+        required("stored_bytes", sa.BigInteger()),
+        optional("compressed_bytes", sa.BigInteger()),
+        optional("compressed_confidence", sa.SmallInteger()),
+        optional("uncompressed_bytes", sa.BigInteger()),
+        optional("uncompressed_confidence", sa.SmallInteger()),
+        required("is_whole", sa.Boolean()),
+        required("is_changed", sa.Boolean()),
+        sa.PrimaryKeyConstraint("scope_id", "manifest_id", name="pk_manifest_sizes"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "ix_manifest_sizes_changed",
+        "manifest_sizes",
+        ["scope_id", "manifest_id"],
+        unique=False,
+        sqlite_where=sa.text("is_changed"),
+        postgresql_where=sa.text("is_changed"),
+    )
+    op.create_table(
+        "disputes",
+        required("id", ID),
+        required("scope_id", sa.BigInteger()),
+        required("manifest_id", sa.BigInteger()),
+        required("blob_id", sa.BigInteger()),
+        required("source", sa.SmallInteger()),
+        required("claimed_bytes", sa.BigInteger()),
+        required("seen_at", sa.BigInteger()),
+        sa.PrimaryKeyConstraint("id", name="pk_disputes"),
+        sa.UniqueConstraint(
+            "scope_id",
+            "manifest_id",
+            "blob_id",
+            "source",
+            name="uq_disputes_scope_id_manifest_id_blob_id_source",
+        ),
+    )
+    op.create_index(
+        "ix_disputes_scope_id_blob_id",
+        "disputes",
+        ["scope_id", "blob_id"],
+        unique=False,
     )
 
 
@@ -387,6 +455,7 @@ def create_tags() -> None:
         optional("newest_by", TEXT),
         optional("newest_at", sa.BigInteger()),
         optional("newest_compressed_bytes", sa.BigInteger()),
+        optional("newest_compressed_confidence", sa.SmallInteger()),
         optional("newest_uncompressed_bytes", sa.BigInteger()),
         optional("newest_uncompressed_confidence", sa.SmallInteger()),
         optional("newest_layers", sa.Integer()),
@@ -400,6 +469,7 @@ def create_tags() -> None:
         required("exclusive_bytes", sa.BigInteger()),
         required("is_stale", sa.Boolean()),
         required("is_uncounted", sa.Boolean()),
+        required("is_unmeasured", sa.Boolean()),
         required("changed_at", sa.BigInteger()),
         required("revision", sa.BigInteger()),
         required("over_tags", sa.BigInteger()),

@@ -2,8 +2,9 @@
 
 Whoever keeps facts shares the lock of pruning (`images.keep_documents`); whoever
 changes a ledger begins with its repository's row (`claiming.hold`). With both kept
-out, what nothing refers to stays so until it is removed. Only the settler works on:
-what it has in hand shows in its queue.
+out, what nothing refers to stays so until it is removed, and what a blob counts can
+change without a batch that has read the size before. Only the settler works on: what it
+has in hand shows in its queue.
 """
 
 from collections.abc import Collection, Iterator
@@ -37,11 +38,16 @@ def alone(database: Database) -> Iterator[Connection]:
     to be kept waiting for us.
     """
     with database.write() as connection:
-        wait_at_most(connection, _PATIENCE_S)
-        # In this order: a keeper of facts may go on to lock repositories.
-        lock(connection, Purpose.PRUNE)
-        lock_writers_out(connection, repositories)
+        be_alone(connection)
         yield connection
+
+
+def be_alone(connection: Connection) -> None:
+    """The same from the first statement of a transaction on."""
+    wait_at_most(connection, _PATIENCE_S)
+    # In this order: a keeper of facts may go on to lock repositories.
+    lock(connection, Purpose.PRUNE)
+    lock_writers_out(connection, repositories)
 
 
 def find_live(connection: Connection, manifest_ids: Collection[int]) -> set[int]:

@@ -1,0 +1,70 @@
+"""Keeps what registries answered about blobs, and the totals that follow.
+
+What changes nothing that was counted, which is the rule, is kept beside others. What
+does is kept alone, in a transaction of its own (see `store.alone`).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import TypeAlias
+
+from weighbridge.audit.writer import Writer
+from weighbridge.domain.digest import Digest
+from weighbridge.domain.dispute import Source
+from weighbridge.domain.measure import Measured
+from weighbridge.store.manifest_sizes import sweep_manifests
+from weighbridge.store.measures import keep_measures
+from weighbridge.store.waiting import Place
+
+Counted: TypeAlias = Callable[[Source, int], None]
+"""Told how many false claims of a source were learned of."""
+
+
+def uncounted(source: Source, learned: int) -> None:
+    """Where nobody counts false claims."""
+
+
+async def keep_answers(
+    writer: Writer,
+    answers: Mapping[tuple[int, Digest], Measured | None],
+    now: datetime,
+) -> None:
+    """Keep answers by storage scope and digest; None: no answer came."""
+    for scope_id in sorted({scope for scope, _ in answers}):
+        found = {d: m for (scope, d), m in answers.items() if scope == scope_id}
+        left = await writer.write(keep_measures, scope_id, found, now)
+        if left:
+            changed = {digest: found[digest] for digest in left}
+            await writer.write(keep_measures, scope_id, changed, now, is_alone=True)
+
+
+async def sum_up(
+    writer: Writer,
+    places: Sequence[Place],
+    now: datetime,
+    counted: Counted,
+    *,
+    is_partial: bool = False,
+) -> None:
+    """Give these manifests their totals, as far as their blobs are answered.
+
+    is_partial: also the others, by what is known so far
+    """
+    for scope_id in sorted({place.scope_id for place in places}):
+        ids = sorted({p.manifest_id for p in places if p.scope_id == scope_id})
+        swept = await writer.write(
+            sweep_manifests, scope_id, ids, now, is_partial=is_partial
+        )
+        if swept.learned:
+            counted("manifest", swept.learned)
+        if swept.left:
+            alone = await writer.write(
+                sweep_manifests,
+                scope_id,
+                swept.left,
+                now,
+                is_alone=True,
+                is_partial=is_partial,
+            )
+            if alone.learned:
+                counted("manifest", alone.learned)

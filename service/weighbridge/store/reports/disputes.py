@@ -1,0 +1,182 @@
+"""Claims about sizes that registries contradict, the latest first."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection, Row, and_, bindparam, case, func, or_, select
+
+from weighbridge.domain.dispute import DisputeReport
+from weighbridge.domain.report import Page
+from weighbridge.store.dialect import among_ids, join_in_order, listed
+from weighbridge.store.models import (
+    blob_sizes,
+    blobs,
+    disputes,
+    index_members,
+    manifest_sizes,
+    registries,
+    repositories,
+    repository_manifests,
+    tags,
+)
+from weighbridge.store.paging import check_limit, read_cursor, write_cursor
+
+TAGS: Final = 10
+"""So many tags of an image are named."""
+_ORDER: Final = "disputes"
+_live = repository_manifests.c
+_manifest = blobs.alias("manifest")
+_KNOWN: Final = case(
+    (disputes.c.source == "bulk", manifest_sizes.c.compressed_bytes),
+    else_=blob_sizes.c.registry_bytes,
+)
+_ROWS: Final = (
+    select(
+        disputes.c.id,
+        repositories.c.id.label("repository_id"),
+        registries.c.name.label("registry"),
+        repositories.c.name.label("repository"),
+        disputes.c.manifest_id,
+        _manifest.c.digest.label("image"),
+        blobs.c.digest,
+        disputes.c.claimed_bytes,
+        _KNOWN.label("registry_bytes"),
+        disputes.c.source,
+        disputes.c.seen_at,
+    )
+    .select_from(
+        join_in_order(
+            join_in_order(
+                disputes,
+                repository_manifests,
+                _live.manifest_id == disputes.c.manifest_id,
+            ),
+            repositories,
+            and_(
+                repositories.c.id == _live.repository_id,
+                repositories.c.scope_id == disputes.c.scope_id,
+            ),
+        )
+        .join(registries, registries.c.id == repositories.c.registry_id)
+        .join(_manifest, _manifest.c.id == disputes.c.manifest_id)
+        .join(blobs, blobs.c.id == disputes.c.blob_id)
+        .outerjoin(
+            blob_sizes,
+            and_(
+                blob_sizes.c.scope_id == disputes.c.scope_id,
+                blob_sizes.c.blob_id == disputes.c.blob_id,
+            ),
+        )
+        .outerjoin(
+            manifest_sizes,
+            and_(
+                manifest_sizes.c.scope_id == disputes.c.scope_id,
+                manifest_sizes.c.manifest_id == disputes.c.manifest_id,
+            ),
+        )
+    )
+    # What the registry has corrected since is not disputed any more.
+    .where(disputes.c.claimed_bytes != _KNOWN, repositories.c.gone_at.is_(None))
+    .order_by(disputes.c.id.desc(), repositories.c.id.desc())
+)
+_INDEXES: Final = (
+    select(index_members.c.index_id, index_members.c.child_id)
+    .join(repository_manifests, _live.manifest_id == index_members.c.index_id)
+    .where(
+        _live.repository_id == bindparam("repository"),
+        among_ids(index_members.c.child_id),
+    )
+)
+_TAGS: Final = (
+    select(tags.c.target_id, tags.c.name)
+    .where(
+        tags.c.repository_id == bindparam("repository"),
+        tags.c.gone_at.is_(None),
+        among_ids(tags.c.target_id),
+    )
+    .order_by(tags.c.natural_key, tags.c.name)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeQuery:
+    """Which disputes; None: of all."""
+
+    registry: str | None = None
+    repository: str | None = None
+    limit: int = 100
+    cursor: str | None = None
+
+
+def dispute_page(connection: Connection, query: DisputeQuery) -> Page[DisputeReport]:
+    """One page, the latest first. Raises UsageError(invalid_limit, invalid_cursor)."""
+    limit = check_limit(query.limit)
+    statement = _ROWS.limit(limit + 1)
+    if query.registry is not None:
+        statement = statement.where(registries.c.name == query.registry)
+    if query.repository is not None:
+        statement = statement.where(repositories.c.name == query.repository)
+    if query.cursor is not None:
+        last, repository = read_cursor(query.cursor, _ORDER, ((int,), (int,)))
+        statement = statement.where(
+            or_(
+                disputes.c.id < last,
+                and_(disputes.c.id == last, repositories.c.id < repository),
+            )
+        )
+    rows = connection.execute(statement).all()
+    shown = rows[:limit]
+    names = {
+        repository: _tags_of(
+            connection,
+            repository,
+            {row.manifest_id for row in shown if row.repository_id == repository},
+        )
+        for repository in {row.repository_id for row in shown}
+    }
+    items = tuple(_report(row, names[row.repository_id]) for row in shown)
+    following = None
+    if len(rows) > limit:
+        following = write_cursor(_ORDER, [shown[-1].id, shown[-1].repository_id])
+    return Page(items, following)
+
+
+def count_disputes(connection: Connection) -> int:
+    """How many claims were ever contradicted."""
+    count: int = connection.execute(
+        select(func.count()).select_from(disputes)
+    ).scalar_one()
+    return count
+
+
+def _tags_of(
+    connection: Connection, repository_id: int, manifest_ids: Collection[int]
+) -> Mapping[int, list[str]]:
+    """The tags that lead to these manifests, straight or through an index."""
+    parameters = {"repository": repository_id, "ids": listed(sorted(manifest_ids))}
+    leads: dict[int, set[int]] = {manifest: {manifest} for manifest in manifest_ids}
+    for index, child in connection.execute(_INDEXES, parameters):
+        leads.setdefault(index, set()).add(child)
+    targets = {"repository": repository_id, "ids": listed(sorted(leads))}
+    found: dict[int, list[str]] = {}
+    for target, name in connection.execute(_TAGS, targets):
+        for manifest in leads[target]:
+            found.setdefault(manifest, []).append(name)
+    return found
+
+
+def _report(
+    row: Row[*tuple[object, ...]], names: Mapping[int, list[str]]
+) -> DisputeReport:
+    return DisputeReport(
+        registry=row.registry,
+        repository=row.repository,
+        tags=tuple(names.get(row.manifest_id, [])[:TAGS]),
+        image=row.image,
+        digest=row.digest,
+        claimed_bytes=row.claimed_bytes,
+        registry_bytes=row.registry_bytes,
+        source=row.source,
+        seen_at=row.seen_at,
+    )
