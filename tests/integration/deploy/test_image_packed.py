@@ -37,13 +37,13 @@ def test_it_passes_its_own_gate(image: OwnImage, layout: Path, tmp_path: Path) -
         # The gate is one that can be shut.
         failed = check(name, "--max-uncompressed", "20MB")
 
-    (image,) = json.loads(report.read_text())["images"]
+    (weighed,) = json.loads(report.read_text())["images"]
     uncompressed, confidence = (
-        image["uncompressed_bytes"],
-        image["uncompressed_confidence"],
+        weighed["uncompressed_bytes"],
+        weighed["uncompressed_confidence"],
     )
     sys.stderr.write(
-        f"{variant}: {image['compressed_bytes'] / 1e6:.1f} MB compressed, "
+        f"{variant}: {weighed['compressed_bytes'] / 1e6:.1f} MB compressed, "
         f"{uncompressed / 1e6:.1f} MB uncompressed ({confidence})\n"
     )
     assert passed.returncode == 0, passed.stdout
