@@ -36,8 +36,8 @@ SENTENCES: Final[dict[RepositoryState, str]] = {
     "missing": "missing The registry says since {since} that there is no such "
     "repository (name_unknown); it counts as deleted after more such answers. The "
     "numbers are of {seen}, 2 h ago.",
-    "gone": "deleted The registry no longer has it since {since} (name_unknown). It was "
-    "last crawled in full: {seen}, 2 h ago.",
+    "gone": "deleted The registry no longer has it since {since} (name_unknown). It "
+    "was last crawled in full: {seen}, 2 h ago.",
     "unauthorized": "refused The registry refuses us since {since} (denied). The "
     "numbers are of {seen}, 2 h ago.",
     "unreachable": "unreachable There is no answer since {since} (connection_reset). "
