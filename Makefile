@@ -45,7 +45,7 @@ fix: setup ## Let ruff repair what it can
 image: setup ## Assemble both variants of the image (as root) and weigh them
 	@scripts/image
 
-dashboards: ## Write the Grafana dashboards anew
+dashboards: ## Write the Grafana dashboards again
 	@$(PYTHON) deploy/grafana/generate.py
 
 clean: ## Remove the virtual environment and caches

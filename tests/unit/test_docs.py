@@ -192,7 +192,7 @@ def test_the_budget_is_what_the_page_says() -> None:
         return ladder(Budget(families=families), 1, count, limits=limits).level
 
     assert f"{Budget().max_series:,} by" in said
-    assert f"{EXPORTER_SERIES} series are kept back" in said
+    assert f"{EXPORTER_SERIES} series are reserved" in said
     assert f"and {REGISTRY_SERIES} for each registry" in said
     assert f"up to {CORE_SERIES} series each" in said
     assert f"up to {core:,} repositories" in said

@@ -20,7 +20,7 @@ _UP: Final = {0: ("down", colours.OVER), 1: ("up", colours.NONE)}
 
 def crawls(registries: Selection) -> Section:
     return Section(
-        "Crawls: how fresh the numbers are, and what they cost",
+        "Crawls: how old the numbers are, and what they cost",
         [
             Strip(6, [_table(registries)]),
             Strip(7, [_requests(registries), _failures(registries)]),
@@ -37,10 +37,10 @@ def _table(registries: Selection) -> Object:
     interval = registries.latest("weighbridge_crawl_interval_seconds")
     failing = registries.of("weighbridge_registry_repositories_failing")
     return table(
-        "Freshness by registry",
+        "Age of the data by registry",
         "Whether the last crawl reached the registry, how long ago a repository of it"
-        " was last seen whole, and what is still open. Late from one and a half crawl"
-        " intervals, stale from two and a half.",
+        " was last crawled in full, and what is still open. Late from one and a half"
+        " crawl intervals, stale from two and a half.",
         [registry_label()],
         [
             Column(
@@ -90,7 +90,7 @@ def _requests(registries: Selection) -> Object:
     return chart(
         "Requests to registries",
         "Answers of registries and their token servers, by status. 429 means that a"
-        " registry wants fewer requests.",
+        " registry asks for fewer requests.",
         [
             Line(
                 "{{registry}} {{code}}",
@@ -107,9 +107,9 @@ def _requests(registries: Selection) -> Object:
 def _failures(registries: Selection) -> Object:
     return chart(
         "Failures",
-        "Requests that brought nothing usable, and crawls that did not end well, by"
+        "Requests without a usable answer, and crawls that were not completed, by"
         " reason; `none` where nothing failed. The very first failed request of a kind"
-        " is no rate yet.",
+        " has no rate yet.",
         [
             Line(
                 "{{registry}} requests: {{reason}}",
@@ -180,28 +180,28 @@ def _costs(registries: Selection) -> list[Object]:
     return [
         stat(
             "Read in the shown time",
-            "Bytes that were read from registries to know all this: no layer is"
+            "Bytes that were read from registries for all these figures: no layer is"
             " pulled.",
             registries.increase("weighbridge_registry_response_bytes_total"),
             Look(fields.BYTES, "no requests yet", calm=colours.OWN),
         ),
         stat(
-            "Tags looked up",
-            "Tags that registries were asked about in the shown time.",
+            "Tags crawled",
+            "Tags that registries were asked for in the shown time.",
             looked_up,
             Look(fields.COUNT, "no crawl yet", calm=colours.OWN, decimals=0),
         ),
         stat(
             "Of these unchanged",
-            "The part of the tags looked up that still point where they did.",
+            "The part of the crawled tags whose digest has not changed.",
             # Nothing divided by nothing would be shown as NaN.
             f"{unchanged} / ({looked_up} > 0)",
             Look(fields.RATIO, "no crawl in this time", decimals=0),
         ),
         stat(
             "Digests that did not match",
-            "Contents in the shown time that did not hash to the digest that they were"
-            " asked by. Anything above 0: check the registry or the cache before it.",
+            "Contents in the shown time whose hash is not the digest that was asked"
+            " for. Anything above 0: check the registry or the cache before it.",
             registries.increase("weighbridge_integrity_errors_total"),
             Look(fields.COUNT, "no crawl yet", fields.ANY_IS_BAD, decimals=0),
         ),

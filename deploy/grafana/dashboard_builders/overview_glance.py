@@ -15,7 +15,7 @@ def at_a_glance(sizes: Sizes, registries: Selection, service: Selection) -> Sect
     referenced = registries.latest("weighbridge_registry_referenced_bytes")
     omitted = service.latest("weighbridge_exporter_repositories_omitted")
     return Section(
-        "At a glance",
+        "Summary",
         [
             Strip(
                 4,

@@ -45,7 +45,7 @@ def _now(service: Selection) -> list[Object]:
         ),
         stat(
             "Messages given up",
-            "Messages in the shown time that a channel did not take for a day: they"
+            "Messages in the shown time that a channel did not accept for a day: they"
             " were never delivered.",
             service.common_increase(given_up, "channel"),
             Look(fields.COUNT, _NO_CHANNEL, fields.ANY_IS_BAD, decimals=0),
@@ -58,7 +58,7 @@ def _webhooks(service: Selection) -> Object:
     return chart(
         "Webhooks",
         "Webhooks of senders that are known, and those of which nothing was kept, by"
-        " reason: `bad_signature` is a wrong secret, `ignored` is of no interest here.",
+        " reason: `bad_signature` is a wrong secret, `ignored` is not configured here.",
         [
             Line(
                 "{{source}}", service.rate("weighbridge_webhook_events_total", "source")
@@ -105,7 +105,7 @@ def _messages(service: Selection) -> Object:
     failed = service.common_rate("weighbridge_notification_failures_total", "channel")
     return chart(
         "Messages",
-        "Tries to hand a message to a channel, and those that it did not take.",
+        "Attempts to send a message to a channel, and those that failed.",
         [Line("{{channel}}", tries), Line("{{channel}} failed", failed)],
         Look(fields.EVENTS_A_SECOND, _NO_CHANNEL),
         steps=False,

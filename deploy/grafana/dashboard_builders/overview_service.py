@@ -15,7 +15,7 @@ _LATE: Final[fields.Steps] = ((60, colours.NEAR), (300, colours.OVER))
 _WAITING: Final[fields.Steps] = ((300, colours.NEAR), (1800, colours.OVER))
 _FAILED: Final = {0: ("yes", colours.BASE), 1: ("failed", colours.OVER)}
 _RELOADED: Final = {0: ("a fault in a file", colours.OVER), 1: ("yes", colours.BASE)}
-_NOBODY: Final = {0: ("none lives", colours.OVER)}
+_NOBODY: Final = {0: ("none runs", colours.OVER)}
 
 
 def service(service: Selection) -> Section:
@@ -72,7 +72,7 @@ def _crew(service: Selection) -> list[Object]:
     return [
         stat(
             "Workers",
-            "Workers that have said within the last 45 seconds that they live; each"
+            "Workers that have reported within the last 45 seconds; each"
             " `weighbridge worker` counts as two.",
             service.latest("weighbridge_workers"),
             Look(fields.COUNT, _ALONE, words=_NOBODY),

@@ -70,8 +70,8 @@ def newest(sizes: Sizes, registry: Selection) -> Section:
                     ),
                     stat(
                         "Age of the registry's data",
-                        "How long ago a repository of this registry was last seen"
-                        " whole.",
+                        "How long ago the last complete crawl of a repository of this"
+                        " registry ended.",
                         age,
                         Look(fields.SECONDS, "never", decimals=0),
                     ),

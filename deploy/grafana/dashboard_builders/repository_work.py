@@ -16,14 +16,14 @@ _AUDITED = "weighbridge_repository_last_audit_timestamp_seconds"
 
 def tags_and_pushes(sizes: Sizes, repository: Selection) -> Section:
     return Section(
-        "Tags, pushes and looks (metrics.families: [tags, largest, pushed, audited])",
+        "Tags, pushes and crawls (metrics.families: [tags, largest, pushed, audited])",
         [
             Strip(
                 4,
                 [
                     stat(
                         "Tags",
-                        "Tags that are there.",
+                        "Tags that exist.",
                         repository.latest(_TAGS),
                         Look(fields.COUNT, _not_wanted("tags")),
                     ),
@@ -35,14 +35,14 @@ def tags_and_pushes(sizes: Sizes, repository: Selection) -> Section:
                     ),
                     stat(
                         "Newest image pushed",
-                        "How long ago the newest image was pushed, or its tag was first"
-                        " seen to move there. Unknown where another rule chose the"
+                        "How long ago the newest image was pushed, or a crawl first"
+                        " found its tag there. Unknown where another rule chose the"
                         " newest image.",
                         repository.age(_PUSHED),
                         Look(fields.SECONDS, "unknown", decimals=0),
                     ),
                     stat(
-                        "Last seen whole",
+                        "Last complete crawl",
                         "How long ago the last complete crawl of the repository ended.",
                         repository.age(_AUDITED),
                         Look(fields.SECONDS, _not_wanted("audited"), decimals=0),
@@ -54,7 +54,7 @@ def tags_and_pushes(sizes: Sizes, repository: Selection) -> Section:
                 [
                     chart(
                         "Tags over time",
-                        "Tags that are there.",
+                        "Tags that exist.",
                         [Line("Tags", repository.latest(_TAGS), colours.OWN)],
                         Look(fields.COUNT, _not_wanted("tags"), decimals=0),
                     ),

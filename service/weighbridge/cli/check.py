@@ -188,9 +188,13 @@ class _Source:
             raise UsageError("--token-file and --server-ca say something of --server")
 
     def policies(self, options: Options) -> "PolicySet":
-        """Those of files. Without any file there are none: a gate has no limits that
-        nobody wrote down."""
-        from weighbridge.domain.policy_set import NO_POLICIES, PolicySet
+        """Those of files. Without any there are none, and the default policy is none
+        either: a gate has no limits that nobody wrote down."""
+        from weighbridge.domain.policy_set import (
+            DEFAULT_POLICIES,
+            NO_POLICIES,
+            PolicySet,
+        )
 
         if self.server is not None:
             return NO_POLICIES
@@ -199,7 +203,8 @@ class _Source:
 
             return PolicySet(read_policy_files(self.files))
         source = options.policies()
-        return NO_POLICIES if source.file is None else source.policies
+        is_written = source.file is not None and source.policies != DEFAULT_POLICIES
+        return source.policies if is_written else NO_POLICIES
 
     def service(self) -> "Service | None":
         if self.server is None:

@@ -29,14 +29,17 @@ def weigh_gzip(blob: bytes) -> Uncompressed:
     """The size of all members together: `exact`, checksums checked.
 
     A broken stream is unknown (`corrupt_gzip`, `implausible_isize`). One whose trailer
-    says more than `SMALL_BLOB_INFLATED_BYTES` is left to it, and not decompressed. One
-    that grows beyond that though its trailer says less is unknown: its members are
-    several (`multi_member`), or the trailer is false (`implausible_isize`).
+    says more than `SMALL_BLOB_INFLATED_BYTES`, and can be true, is left to it, and not
+    decompressed. Any other that grows beyond that is unknown, and has at least what was
+    decompressed: its members are several (`multi_member`), or the trailer is false
+    (`implausible_isize`).
     """
     isize = int.from_bytes(blob[-4:], "little")
     most = GZIP_MOST_RATIO * len(blob)
     if limits.SMALL_BLOB_INFLATED_BYTES < isize <= most:
-        return judge_tail(blob[-TAIL_BYTES:], len(blob))
+        by_trailer = judge_tail(blob[-TAIL_BYTES:], len(blob))
+        if by_trailer.confidence == "trailer":
+            return by_trailer
     inflated = _inflate(blob)
     if not inflated.fault:
         size = inflated.content_bytes

@@ -64,7 +64,7 @@ async def test_starttls_with_a_sign_in(tmp_path: Path, authority: Authority) -> 
         "text/plain",
         "text/html",
     )
-    assert "New line, +570 MB: RUN pip install torch" in plain.as_string()
+    assert "New line, +570 MB compressed: RUN pip install torch" in plain.as_string()
 
 
 async def test_tls_from_the_first_byte(tmp_path: Path, authority: Authority) -> None:
