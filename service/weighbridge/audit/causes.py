@@ -13,8 +13,9 @@ from weighbridge.domain.cause import (
     shared_leading_run,
     whole_image,
 )
-from weighbridge.domain.quantity import QUANTITIES, Quantity
+from weighbridge.domain.quantity import QUANTITIES, Quantity, line_amount
 from weighbridge.domain.weighing import WeighedImage
+from weighbridge.store.cause_column import kept_instruction
 from weighbridge.store.dialect import Purpose, lock, settles_at_once
 from weighbridge.store.open_violations import (
     Sharing,
@@ -46,10 +47,29 @@ class Causes:
         """Why it is over a limit on this quantity. None where nothing is known of the
         image's lines any more."""
         before = None if judged.before is None else judged.before.id
-        place = (judged.image.id, before, quantity)
+        return self.find_since(before, judged, quantity)
+
+    def find_since(
+        self, before_id: int | None, judged: JudgedImage, quantity: Quantity
+    ) -> Cause | None:
+        """The same, against an image that is not the last one before it."""
+        place = (judged.image.id, before_id, quantity)
         if place not in self._found:
-            self._found[place] = self._look(judged, quantity)
+            self._found[place] = self._look(judged, before_id, quantity)
         return self._found[place]
+
+    def still_holds(self, cause: Cause, image_id: int) -> bool:
+        """Whether an image has the line that did most of it: not so where another
+        line has taken its place. True where that is not known."""
+        line = cause.heaviest
+        image, _ = self._images(self.scope_id, image_id, None)
+        if line is None or image is None:
+            return True
+        return any(
+            kept_instruction(one.instruction) == line.instruction
+            and line_amount(image, one, cause.quantity) != 0
+            for one in image.lines
+        )
 
     def find_added(self, image_id: int | None) -> Cause | None:
         """What an image added to what its repository stores: its layers that no other
@@ -60,8 +80,9 @@ class Causes:
         added = sole_blobs(self.connection, self.repository_id, set(layers_of(image)))
         return whole_image(image, "deduplicated_bytes", added=added)
 
-    def _look(self, judged: JudgedImage, quantity: Quantity) -> Cause | None:
-        before_id = None if judged.before is None else judged.before.id
+    def _look(
+        self, judged: JudgedImage, before_id: int | None, quantity: Quantity
+    ) -> Cause | None:
         image, before = self._images(self.scope_id, judged.image.id, before_id)
         if image is None:
             return None

@@ -27,6 +27,7 @@ from weighbridge.store.open_violations import (
     find_open,
     find_told,
     is_end_sent,
+    read_beginning,
 )
 from weighbridge.store.session import Connection
 from weighbridge.store.streams import newest_tags
@@ -269,8 +270,9 @@ class Episodes:
             before = None
         is_news = before is None or (before.is_silent and not is_silent)
         if is_news:
-            # What it began with stays its cause otherwise.
             offence = replace(offence, cause=self._find_cause(key.limit_key, judged))
+        elif before is not None and judged is not None:
+            offence = self._renewed(before, offence, judged)
         if before is None:
             violation = self._begin(key, offence, is_silent=is_silent)
             is_news = _is_heavier(offence, violation.notified_amount)
@@ -287,6 +289,28 @@ class Episodes:
             before.notified_amount is not None
             and _is_heavier(offence, before.notified_amount)
             and is_end_sent(self._connection, before.id)
+        )
+
+    def _renewed(
+        self, going_on: OpenViolation, offence: Offence, judged: JudgedImage
+    ) -> Offence:
+        """What an episode began with stays its cause while its images have that line.
+        One that has it no more is compared with the image before the episode."""
+        if going_on.image_id == offence.image_id:
+            return offence
+        began = read_beginning(self._connection, going_on.id)
+        if began.cause is None or self._causes.still_holds(
+            began.cause, judged.image.id
+        ):
+            return offence
+        cause = self._causes.find_since(
+            began.before_image_id, judged, QUANTITIES[going_on.key.limit_key]
+        )
+        return replace(
+            offence,
+            cause=cause,
+            before_image_id=began.before_image_id,
+            before_compressed_bytes=began.before_compressed_bytes,
         )
 
     def _find_cause(

@@ -19,6 +19,7 @@ from weighbridge.store.reports import (
     registry_reports,
     repository_page,
     violation_page,
+    was_crawled,
 )
 from weighbridge.store.session import Connection
 
@@ -76,9 +77,9 @@ def violations(settings: Settings, query: ViolationQuery, now: datetime) -> Viol
     ):
         check_registry(connection, query.registry)
         page = violation_page(connection, query, now)
-        was_crawled = any(map(is_crawled, registry_reports(connection)))
+        crawled = was_crawled(connection)
     is_part = (query.registry, query.team, query.severity) != (None, None, None)
-    return Violating(page.items, page.next_cursor is not None, is_part, was_crawled)
+    return Violating(page.items, page.next_cursor is not None, is_part, crawled)
 
 
 def is_crawled(registry: RegistryReport) -> bool:

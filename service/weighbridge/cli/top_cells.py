@@ -121,7 +121,7 @@ def state_of(row: RepositoryReport) -> str:
     if row.state == "new":
         return words
     seen = row.last_complete_pass_at
-    return f"{words}, seen whole {seen:%Y-%m-%d %H:%M}" if seen else words
+    return f"{words}, complete {seen:%Y-%m-%d %H:%M}" if seen else words
 
 
 def _compressed(unit: ColumnUnit) -> Column:
@@ -187,7 +187,7 @@ def _storage_columns(rows: Sequence[RepositoryReport], screen: Screen) -> list[C
 
     return [
         column("STORED", "deduplicated"),
-        column("ONLY HERE", "exclusive"),
+        column("EXCLUSIVE", "exclusive"),
         column("SHARED", "shared"),
     ]
 

@@ -154,7 +154,7 @@ def _foot(
     if any(row.newest_uncompressed_confidence == "estimate" for row in rows):
         text += "   ~ estimate"
     if any(_is_old(row) for row in rows):
-        text += "   ! the last crawl failed or was cut short"
+        text += "   ! the last crawl failed or was not complete"
     if by == "growth":
         text += "   baseline: median of the ten images before the newest"
     return [text, *_all_stale(registries, screen)]
@@ -172,12 +172,12 @@ def _storage_foot(
         named += f" and {len(scopes) - _SCOPES:,} more"
     count = plural(len(rows), "repository", "repositories")
     text = (
-        f"  {count}   only here: what nothing else in {named} refers to, "
+        f"  {count}   exclusive: what nothing else in {named} refers to, "
         "freed by deleting it and collecting garbage"
     )
     lines = [screen.wrapped(text)]
     if any(_is_old(row) for row in rows):
-        lines.append("  ! the last crawl failed or was cut short")
+        lines.append("  ! the last crawl failed or was not complete")
     return [*lines, *_all_stale(registries, screen)]
 
 

@@ -27,8 +27,12 @@ def read_cause(text: str | None, key: bytes | None) -> Cause | None:
     return Cause(key=key, changes=changes, **kept)
 
 
+def kept_instruction(instruction: str) -> str:
+    """As much of it as is kept."""
+    if len(instruction) <= INSTRUCTION_CHARACTERS:
+        return instruction
+    return instruction[: INSTRUCTION_CHARACTERS - 1] + "…"
+
+
 def _short(change: LineChange) -> LineChange:
-    if len(change.instruction) <= INSTRUCTION_CHARACTERS:
-        return change
-    kept = change.instruction[: INSTRUCTION_CHARACTERS - 1] + "…"
-    return replace(change, instruction=kept)
+    return replace(change, instruction=kept_instruction(change.instruction))

@@ -7,8 +7,10 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, bindparam, func, or_, select
 
+from weighbridge.domain.cause import Cause
 from weighbridge.domain.message import NotificationEvent
 from weighbridge.domain.policy import LimitKey, Severity
+from weighbridge.store.cause_column import read_cause
 from weighbridge.store.dialect import among_ids, listed, settles_at_once
 from weighbridge.store.models import repositories
 from weighbridge.store.outbox import REVOCABLE
@@ -55,6 +57,12 @@ _ENDED: Final = (
     .order_by(_table.closed_at.desc())
     .limit(1)
 )
+_BEGINNING: Final = select(
+    _table.cause,
+    _table.cause_key,
+    _table.before_image_id,
+    _table.before_compressed_bytes,
+).where(_table.id == bindparam("violation"))
 _OWN: Final = (
     select(_table.id)
     .where(
@@ -143,6 +151,14 @@ class Ended(NamedTuple):
     notified_amount: int | None
 
 
+class Beginning(NamedTuple):
+    """What an episode began with: its cause, and the image before it."""
+
+    cause: Cause | None
+    before_image_id: int | None
+    before_compressed_bytes: int | None
+
+
 class Caused(NamedTuple):
     """A violation whose cause has a key."""
 
@@ -182,6 +198,12 @@ def find_ended(
     parameters = {"repository": repository_id, "since": now - FLAPPING, **named}
     row = connection.execute(_ENDED, parameters).one_or_none()
     return None if row is None else Ended(*row)
+
+
+def read_beginning(connection: Connection, violation_id: int) -> Beginning:
+    """The cause of an episode that is not over, and what was before it."""
+    row = connection.execute(_BEGINNING, {"violation": violation_id}).one()
+    return Beginning(read_cause(row.cause, row.cause_key), *row[2:])
 
 
 def find_told(

@@ -90,7 +90,7 @@ def check_reach(
         raise UsageError(
             f"{where} can be reached from elsewhere, and there is no token yet",
             code="no_token",
-            hint=f"{how}\nlisten on 127.0.0.1, or say web.anonymous_read: true",
+            hint=f"{how}\nlisten on 127.0.0.1, or set web.anonymous_read: true",
         )
 
 

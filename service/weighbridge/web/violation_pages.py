@@ -104,6 +104,7 @@ class ViolationPages:
             limits = LimitsInForce(policies, waivers, now)
             near = read_nearest(connection, limits, query.registry, NEAREST)
             tried = _what_if(connection, policies, query.registry, wish)
+            was_crawled = reports.was_crawled(connection)
         names = [registry.name for registry in registries]
         if query.registry is not None and query.registry not in names:
             raise no_registry()
@@ -123,6 +124,7 @@ class ViolationPages:
             what_if=tried,
             groups=groups(page.items),
             counts=counts,
+            was_crawled=was_crawled,
             query=query,
             links=links,
             states=STATES,

@@ -341,6 +341,31 @@ def test_what_a_push_added_is_why_a_repository_holds_too_much(court: Court) -> N
     ]
 
 
+def test_an_image_is_not_blamed_for_a_line_that_only_earlier_ones_had(
+    court: Court,
+) -> None:
+    base = ("FROM debian", a_layer("debian", 300 * MB))
+    torch = ("RUN pip install torch", a_layer("torch", 250 * MB))
+    model = ("COPY model", a_layer("model", 400 * MB))
+    court.look({"1": built(base)})
+    court.look({"2": built(base, torch)})
+    court.look({"3": built(base, torch, ("COPY app", a_layer("app", MB)))})
+    (row,) = court.rows()
+    kept = court.cause()
+    assert kept.heaviest is not None
+    assert (row.tag, kept.heaviest.instruction) == ("3", "RUN pip install torch")
+
+    court.look({"4": built(base, model)})
+
+    (row,) = court.rows()
+    assert (row.tag, row.amount) == ("4", 700 * MB)
+    assert row.before_compressed_bytes == 300 * MB
+    assert [(c.instruction, c.grown_amount) for c in court.cause().changes] == [
+        ("COPY model", 400 * MB)
+    ]
+    assert court.events == ["opened"]
+
+
 @pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_f39_sizes_that_sit_on_the_limit_are_told_once(court: Court) -> None:
     court.look({"0": weighing(400)})

@@ -101,7 +101,7 @@ def test_a_row_whose_last_look_failed_says_so_and_of_when_it_is() -> None:
     text = render_top([row], PIPE)
 
     assert text.splitlines()[2].startswith(" !      1082.7 ")
-    assert "1.5.0  unreachable (connect_error), seen whole 2026-09-22 09:28" in text
+    assert "1.5.0  unreachable (connect_error), complete 2026-09-22 09:28" in text
     assert "! the last crawl failed" in text
 
 
@@ -168,7 +168,7 @@ def test_a_registry_that_was_crawled_and_is_empty_is_named() -> None:
         ("compressed", "COMPRESSED"),
         ("uncompressed", "ON DISK"),
         ("growth", "%"),
-        ("exclusive", "ONLY HERE"),
+        ("exclusive", "EXCLUSIVE"),
         ("shared", "SHARED"),
         ("tags", "TAGS"),
     ],
@@ -272,7 +272,7 @@ def test_storage_names_the_set_that_its_numbers_are_of(by: str) -> None:
 
     lines = render_top([API, own, unread], PIPE, by=by).splitlines()
 
-    assert lines[0].split() == ["STORED", "ONLY", "HERE", "SHARED"]
+    assert lines[0].split() == ["STORED", "EXCLUSIVE", "SHARED"]
     assert lines[2].split()[:4] == ["3419.5", "2377.5", "1042.0", "█" * 16]
     assert lines[3].split()[:3] == ["1000.0", "900.0", "100.0"]
     assert lines[4].split()[:3] == ["unknown"] * 3

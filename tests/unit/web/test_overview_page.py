@@ -228,7 +228,7 @@ def test_a_first_crawl_asks_again_without_script() -> None:
     assert figures(page)["Repositories"] == "not yet the listing goes on"
     assert figures(page)["Newest images, compressed"].startswith("not yet")
     assert figures(page)["Stored in the registry"].startswith("not yet")
-    assert "Rows appear here as they land" in page.text
+    assert "Rows appear here as they are read" in page.text
 
 
 def test_one_new_repository_in_a_known_registry_is_no_first_crawl() -> None:

@@ -149,7 +149,11 @@ def test_what_was_never_read_has_no_storage() -> None:
     [
         ("partial", "too_many_tags", "it has more tags than are read of one"),
         ("partial", "removals_held", "more than half of its tags are missing at once"),
-        ("partial", "bad_answer", "06:40 UTC (bad_answer). It was last seen whole"),
+        (
+            "partial",
+            "bad_answer",
+            "06:40 UTC (bad_answer). It was last crawled in full",
+        ),
         ("missing", "name_unknown", "that there is no such repository (name_unknown)"),
         ("unauthorized", "unauthorized", "The registry refuses us"),
         ("unreachable", "connect_error", "There is no answer"),

@@ -56,6 +56,15 @@ def test_the_page_says_who_how_much_why_and_since_when(
     assert 'aria-current="page">Violations' in html
 
 
+def test_before_the_first_crawl_the_page_says_that_nothing_is_known(
+    client: TestClient,
+) -> None:
+    text = text_of(client.get("/violations").text)
+
+    assert "Nothing is crawled yet, so it is not known what exceeds a limit." in text
+    assert "exceeds its limit" not in text
+
+
 def test_without_violations_the_page_says_so(client: TestClient, world: World) -> None:
     text = text_of(client.get("/violations").text)
 

@@ -27,6 +27,7 @@ from weighbridge.store.reports.registries import (
     registry_names,
     registry_reports,
     snapshot_version,
+    was_crawled,
 )
 from weighbridge.store.reports.repositories import (
     find_repository,
@@ -84,5 +85,6 @@ __all__ = [
     "tag_page",
     "violating_ids",
     "violation_page",
+    "was_crawled",
     "weighed",
 ]

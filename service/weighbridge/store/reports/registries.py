@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final, TypeAlias, get_args
 
-from sqlalchemy import Connection, Row, exists, func, select
+from sqlalchemy import Connection, Row, exists, func, or_, select
 
 from weighbridge.domain.report import (
     RegistryFreshness,
@@ -106,6 +106,12 @@ _LAST_SUCCESS: Final = (
 _FRESHNESS: Final = select(
     registries.c.id, registries.c.name, registries.c.state, registries.c.interval_s
 ).order_by(registries.c.name)
+_CRAWLED: Final = select(
+    or_(
+        exists().where(registries.c.last_discovery_at.is_not(None)),
+        exists().where(_repository.gone_at.is_(None)),
+    )
+)
 
 SQLRow: TypeAlias = Row[*tuple[object, ...]]
 
@@ -132,6 +138,11 @@ def registry_freshness(connection: Connection) -> list[RegistryFreshness]:
         RegistryFreshness(row.name, row.state, row.interval_s, last.get(row.id))
         for row in connection.execute(_FRESHNESS)
     ]
+
+
+def was_crawled(connection: Connection) -> bool:
+    """Whether anything of any registry was asked for and answered."""
+    return bool(connection.execute(_CRAWLED).scalar_one())
 
 
 def registry_names(connection: Connection) -> list[str]:

@@ -188,7 +188,7 @@ def _note(layer: WeighedLayer, same_as: str) -> str:
     if same_as:
         return f"same layer as {same_as}, moved once"
     if layer.is_foreign:
-        return "lies outside this registry, counted in a pull only"
+        return "is not stored in this registry, counted in a pull only"
     return ""
 
 

@@ -25,7 +25,7 @@ _REASON: Final = {
     "bad_content_range": "the registry answers another part than asked for",
     "registry_error": "the registry did not serve the end of a layer",
     "encrypted": "a layer is encrypted",
-    "foreign": "a layer lies in another place than this registry",
+    "foreign": "a layer is not stored in this registry",
 }
 
 
