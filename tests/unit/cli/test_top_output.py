@@ -283,3 +283,31 @@ def test_rows_of_a_program_say_how_old_they_are() -> None:
     row = json.loads(top_json([API], NOW))["items"][0]
 
     assert (row["is_stale"], row["age_seconds"]) == (False, 720)
+
+
+def test_sizes_that_are_claimed_or_disputed_are_marked_and_explained() -> None:
+    disputed = replace(TRAINER, newest_compressed_confidence="disputed")
+    claimed = replace(AIRFLOW, newest_compressed_confidence="claimed")
+
+    lines = render_top([disputed, API, claimed], PIPE).splitlines()
+
+    assert lines[2].startswith("       *4872.1 ")
+    assert lines[3].startswith("        1082.7 ")
+    assert lines[4].startswith("        ?781.3 ")
+    assert lines[-2:] == [
+        "  * disputed: the registry's figure, the manifest says otherwise",
+        "  ? claimed by the manifest, not confirmed by the registry",
+    ]
+
+
+def test_rows_for_programs_have_the_manifests_figure_beside_the_registrys() -> None:
+    disputed = replace(
+        API, newest_compressed_confidence="disputed", newest_claimed_bytes=1
+    )
+
+    (row,) = json.loads(top_json([disputed], NOW))["items"]
+
+    assert row["newest_compressed_bytes"] == 1_082_700_595
+    assert row["newest_compressed_confidence"] == "disputed"
+    assert row["newest_claimed_bytes"] == 1
+    assert "newest_claimed_bytes" in top_csv([disputed], NOW).splitlines()[0]

@@ -177,3 +177,32 @@ def test_a_state_is_said_in_words_with_its_age(
     assert words in banner.text
     assert "since 2026-09-22 06:40 UTC" in banner.text
     assert "2026-09-22 05:40 UTC, 4 h ago" in banner.text
+
+
+def test_sizes_that_are_claimed_or_disputed_are_marked_with_both_figures() -> None:
+    report = replace(
+        a_repository_report(),
+        newest_compressed_bytes=3_000_000,
+        newest_compressed_confidence="disputed",
+        newest_claimed_bytes=1,
+    )
+    claimed = replace(
+        a_tag_report("2.0"),
+        compressed_bytes=70,
+        compressed_confidence="claimed",
+        claimed_bytes=70,
+    )
+
+    page = repository_tree(report, [claimed, a_tag_report("1.0")])
+
+    mark = page.one("dl", "figures").one("span", "whose")
+    assert mark.text == "≠"
+    assert mark.attributes["title"] == (
+        "Disputed: the registry says 3,000,000 bytes, the manifest 1 byte."
+        " The registry's figure is used"
+    )
+    first, second = page.one("table").one("tbody").all("tr")
+    assert first.one("span", "whose").attributes["title"] == (
+        "Claimed: the manifest says 70 bytes, which the registry has not confirmed"
+    )
+    assert second.all("span", "whose") == []
