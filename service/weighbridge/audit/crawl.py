@@ -259,9 +259,8 @@ class Crawl:
             self._count_conflicts,
         )
         if left:
-            self._outcomes.note(
-                "not_measured", f"{left} layers could not be measured now"
-            )
+            layers = "1 layer" if left == 1 else f"{left:,} layers"
+            self._outcomes.note("not_measured", f"{layers} could not be measured now")
 
     async def _report(
         self, state: RegistryState, reason: str, record: CrawlRecord, held: int

@@ -28,5 +28,8 @@ def _notes(check: Check, quote: Quote) -> Iterator[str]:
 def _few(count: int, platform: str) -> str:
     if not count:
         return f"no earlier image of {platform} exists"
-    images = plural(count, "earlier image", "earlier images")
-    return f"there is only {images} of {platform}, and growth is counted from three on"
+    images = plural(count, "earlier image")
+    verb = "is" if count == 1 else "are"
+    return (
+        f"there {verb} only {images} of {platform}, and growth is counted from three on"
+    )

@@ -18,12 +18,21 @@ from support.checks import (
     before,
     grown_by_torch,
 )
-from support.read_model import ARM, a_weighed_image, a_weighed_layer, unknown
+from support.policies import a_policy
+from support.read_model import (
+    ARM,
+    a_weighed_image,
+    a_weighed_layer,
+    a_weighing,
+    unknown,
+)
 from weighbridge.cli.check_output import check_csv, check_json
 from weighbridge.cli.check_table import render_check
 from weighbridge.cli.screen import Screen, columns
-from weighbridge.domain.check import Check
+from weighbridge.domain.check import Check, checked, rules_of
+from weighbridge.domain.earlier import Earlier, EarlierImage
 from weighbridge.domain.measure import Uncompressed
+from weighbridge.domain.policy_set import PolicySet
 from weighbridge.domain.weighing import WeighingCost
 
 PIPE = Screen()
@@ -135,6 +144,26 @@ def test_notes_say_what_was_not_compared() -> None:
         "note   hub/shop/api:1.4.2 has no linux/arm64: nothing to compare with" in text
     )
     assert "note   hub/shop/api:1.4.2 has linux/amd64, this image does not" in text
+
+
+@pytest.mark.parametrize(
+    ("known", "words"),
+    [
+        (0, "no earlier image of linux/amd64 exists"),
+        (1, "there is only 1 earlier image of linux/amd64"),
+        (2, "there are only 2 earlier images of linux/amd64"),
+    ],
+)
+def test_a_note_counts_the_earlier_images_in_plain_grammar(
+    known: int, words: str
+) -> None:
+    image = an_image_of(10)
+    images = [EarlierImage(str(number), MB) for number in range(known)]
+    earlier = Earlier({"linux/amd64": images} if images else {}, is_known=True)
+    rules = rules_of(PolicySet([a_policy("p", None, max_growth=0.1)]), "hub", "a", "1")
+    check = checked(a_weighing(image), None, replace(rules, earlier=earlier))
+
+    assert f"note   {words}" in " ".join(render_check(check, PIPE).split("\n"))
 
 
 def test_a_platform_that_could_not_be_read_is_shown() -> None:

@@ -45,6 +45,16 @@ def test_an_older_tag_over_its_limit_is_marked_counted_and_listed(
     ]
 
 
+def test_an_older_tag_over_its_limit_says_whose_word_its_size_is(
+    client: TestClient, database: Database
+) -> None:
+    pushed(database)
+
+    (row,) = client.get("/api/v1/violations?all_tags=true").json()["items"]
+
+    assert row["compressed_confidence"] == "claimed"
+
+
 def test_pages_mark_it_and_lead_to_the_list(
     client: TestClient, database: Database
 ) -> None:

@@ -4,11 +4,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, exists, func, select, tuple_
+from sqlalchemy import Connection, and_, exists, func, select, tuple_
 
 from weighbridge.domain.digest import Digest
+from weighbridge.domain.measure import CompressedConfidence
 from weighbridge.domain.policy import LimitKey, Severity
-from weighbridge.store.models import blobs, registries, repositories, tags
+from weighbridge.store.image_weights import COMPRESSED_CONFIDENCE
+from weighbridge.store.models import (
+    blobs,
+    manifest_sizes,
+    registries,
+    repositories,
+    tags,
+)
 from weighbridge.store.push_tables import over_tags, violations
 
 _row = over_tags.c
@@ -36,8 +44,11 @@ class OverQuery:
 
 
 class OverRow(NamedTuple):
-    """One tag, one platform, one limit. pushed_at: when it came to this image, None
-    where that is not known"""
+    """One tag, one platform, one limit.
+
+    pushed_at:             when it came to this image, None where that is not known
+    compressed_confidence: whose word the image's compressed bytes are
+    """
 
     repository_id: int
     tag_id: int
@@ -53,6 +64,7 @@ class OverRow(NamedTuple):
     limit_amount: int
     amount: int
     pushed_at: datetime | None
+    compressed_confidence: CompressedConfidence
 
     @property
     def place(self) -> OverPlace:
@@ -85,11 +97,19 @@ def read_over(
             _row.limit_amount,
             _row.amount,
             func.coalesce(tags.c.pushed_at, tags.c.moved_at).label("pushed_at"),
+            COMPRESSED_CONFIDENCE,
         )
         .join_from(over_tags, tags, tags.c.id == _row.tag_id)
         .join(repositories, repositories.c.id == _row.repository_id)
         .join(registries, registries.c.id == repositories.c.registry_id)
         .join(blobs, blobs.c.id == _row.image_id)
+        .outerjoin(
+            manifest_sizes,
+            and_(
+                manifest_sizes.c.scope_id == repositories.c.scope_id,
+                manifest_sizes.c.manifest_id == _row.image_id,
+            ),
+        )
         .where(tags.c.gone_at.is_(None), repositories.c.gone_at.is_(None))
         .where(~has_violation)
         .order_by(*key)

@@ -304,6 +304,7 @@ def _over_report(
         amount=row.amount,
         baseline_compressed_bytes=None,
         before_compressed_bytes=None,
+        compressed_confidence=row.compressed_confidence,
         cause=None,
         is_silent=True,
         opened_at=None,
