@@ -58,6 +58,7 @@ _WORK: Final = frozenset(
         "missing_passes",
         "was_listed",
         "is_silent",
+        "limits_mark",  # what is still to be held against limits
         "lease_owner",
         "crawl_owner",
         "error_message",  # it may name the address that was asked

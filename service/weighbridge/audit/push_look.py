@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 from weighbridge.audit.batch import Batch
 from weighbridge.audit.context import PassContext
 from weighbridge.audit.heartbeat import LEASE_S, Heartbeat
-from weighbridge.audit.judge import judge
+from weighbridge.audit.judge import refresh_and_judge
 from weighbridge.audit.measure import measure_images
 from weighbridge.audit.push_ask import Told, ask_about
 from weighbridge.audit.push_desk import PushDesk
@@ -308,4 +308,7 @@ def _images(told: Sequence[Told]) -> list[Digest]:
 def _judge_again(
     connection: Connection, context: PassContext, repository_id: int
 ) -> None:
-    judge(connection, repository_id, context.clock(), context.judging())
+    # What the newest image weighs may be another number now.
+    refresh_and_judge(
+        connection, repository_id, context.clock(), context.judging(), is_waiting=True
+    )

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, Update, bindparam, select, update
 
 from weighbridge.domain.digest import Digest, raw
+from weighbridge.domain.document import Descriptor
 from weighbridge.store.claims import (
     BlobClaim,
     ClaimBook,
@@ -14,7 +15,7 @@ from weighbridge.store.claims import (
     differ_in_format,
 )
 from weighbridge.store.dialect import NumberedRows, Rows, among_bytes, listed
-from weighbridge.store.interned import media_types_of
+from weighbridge.store.interned import media_type_ids, media_types_of
 from weighbridge.store.ledger.facts import HAS_FACTS
 from weighbridge.store.ledger.resizing import claims_changed
 from weighbridge.store.models import KEPT_STATES, blobs
@@ -150,6 +151,23 @@ def keep_blobs(
     now = before | rows
     _complete(connection, book, before, now, types)
     return before, now | _retyped(before, claims)
+
+
+def note_read(connection: Connection, configs: Iterable[Descriptor]) -> None:
+    """Note that these, which are there, were read whole after all: how long they are
+    needs no word of the registry's any more. Their rows must be locked."""
+    wanted = {config.digest: config for config in configs}
+    types = media_type_ids(connection, (c.media_type for c in wanted.values()))
+    found = find_blobs(connection, wanted)
+    late = {d: blob for d, blob in found.items() if not blob.is_read}
+    for digest, blob in sorted(late.items(), key=lambda item: item[1].id):
+        sizes = {
+            "blob": blob.id,
+            "claimed": wanted[digest].content_bytes,
+            "type": types[wanted[digest].media_type],
+        }
+        connection.execute(_SET_READ, sizes)
+    claims_changed(connection, [blob.id for blob in late.values()])
 
 
 def set_states(

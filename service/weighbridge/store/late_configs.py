@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, or_, select
 
 from weighbridge.domain.document import Image
-from weighbridge.store.blobs import find_blobs
+from weighbridge.store.blobs import find_blobs, note_read
 from weighbridge.store.dialect import ChangedRows, Purpose, among_ids, listed, lock
 from weighbridge.store.images import line_entries, problems_text
 from weighbridge.store.interned import instruction_ids, platform_ids
@@ -78,8 +78,12 @@ def keep_configs(connection: Connection, found: Sequence[Image]) -> None:
     # One that was forgotten meanwhile is nobody's.
     found = [image for image in found if image.digest in ids]
     parameters = {"ids": listed(sorted(ids.values()))}
+    configs = [image.manifest.config for image in found if not image.problems]
+    rows = find_blobs(connection, [config.digest for config in configs])
+    locked = {*ids.values(), *(blob.id for blob in rows.values())}
     # A batch with which one of them enters has committed by then, or waits for us.
-    connection.execute(_LOCK, parameters)
+    connection.execute(_LOCK, {"ids": listed(sorted(locked))})
+    note_read(connection, configs)
     holders = set(connection.execute(_HOLDERS, parameters).scalars())
     lock_repositories(connection, holders)
     platforms = platform_ids(connection, (image.platform for image in found))

@@ -25,7 +25,7 @@ from weighbridge.store.dialect import (
     lock,
     settles_at_once,
 )
-from weighbridge.store.ledger.counts import mark_unmeasured
+from weighbridge.store.ledger.counts import mark_uncounted, mark_unmeasured
 from weighbridge.store.ledger.facts import STORED_BYTES, sized
 from weighbridge.store.ledger.resizing import resize
 from weighbridge.store.models import (
@@ -151,6 +151,9 @@ def _keep(connection: Connection, scope_id: int, answers: Sequence[_Answer]) -> 
 
     if bigger := [answer.blob_id for answer in answers if answer.is_bigger]:
         resize(connection, [scope_id], bigger, write)
+        # Their newest images may have another heaviest line now.
+        found = _with(connection, scope_id, bigger)
+        mark_uncounted(connection, {repository for _, repository in found})
     else:
         write()
     if corrected := [answer.blob_id for answer in answers if answer.is_corrected]:
@@ -159,11 +162,19 @@ def _keep(connection: Connection, scope_id: int, answers: Sequence[_Answer]) -> 
 
 def _reopen(connection: Connection, scope_id: int, blob_ids: Collection[int]) -> None:
     """Images were summed up with another answer than what is known by now."""
-    parameters = {"scope": scope_id, "ids": listed(sorted(blob_ids))}
-    rows = connection.execute(_WITH_THEM, parameters).all()
-    images = {"scope": scope_id, "ids": listed(sorted({row[0] for row in rows}))}
+    found = _with(connection, scope_id, blob_ids)
+    images = {"scope": scope_id, "ids": listed(sorted({image for image, _ in found}))}
     connection.execute(_REOPEN, images)
-    mark_unmeasured(connection, {row[1] for row in rows})
+    mark_unmeasured(connection, {repository for _, repository in found})
+
+
+def _with(
+    connection: Connection, scope_id: int, blob_ids: Collection[int]
+) -> list[tuple[int, int]]:
+    """Images with these blobs, each with a repository of the scope that has it."""
+    parameters = {"scope": scope_id, "ids": listed(sorted(blob_ids))}
+    rows = connection.execute(_WITH_THEM, parameters)
+    return [(row.image_id, row.repository_id) for row in rows]
 
 
 def _answer(

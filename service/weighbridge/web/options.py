@@ -86,11 +86,18 @@ def check_reach(
     listeners = [options, *([options.of_metrics] if options.of_metrics else [])]
     reached = [each for each in listeners if not each.wants_loopback_host]
     if reached and not has_token():
-        where = reached[0].external_url or reached[0].bind
+        first = reached[0]
+        where = first.external_url or first.bind
+        is_local = is_loopback(host_of(first.bind))
+        close = (
+            "leave out web.external_url and web.trusted_proxies"
+            if is_local
+            else "listen on 127.0.0.1"
+        )
         raise UsageError(
             f"{where} can be reached from elsewhere, and there is no token yet",
             code="no_token",
-            hint=f"{how}\nlisten on 127.0.0.1, or set web.anonymous_read: true",
+            hint=f"{how}\n{close}, or set web.anonymous_read: true",
         )
 
 

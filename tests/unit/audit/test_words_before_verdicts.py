@@ -24,7 +24,9 @@ from weighbridge.domain.document import Layer
 from weighbridge.domain.platform import Platform
 from weighbridge.domain.policy_set import PolicySet
 from weighbridge.domain.violation import ViolationReport
+from weighbridge.errors import TransportError
 from weighbridge.ports import RangeAnswer
+from weighbridge.store.checking.verify import verify
 from weighbridge.store.push_tables import violations
 from weighbridge.store.reports import (
     DisputeQuery,
@@ -136,6 +138,58 @@ async def test_what_is_not_answered_in_time_is_judged_by_its_claim_and_again(
     (after,) = opened(yard)
     assert (after.amount, after.compressed_confidence) == (5 * MB, "disputed")
     assert after.id == before.id
+
+
+async def test_the_repository_is_shown_with_what_is_known_after_the_verdict(
+    yard: Yard,
+) -> None:
+    judge_by(yard, max_compressed=MB)
+    registry = Slow()
+    registry.may_answer.set()
+    await crawled(yard, registry)
+    registry.may_answer.clear()
+    pusher = Pusher(yard, registry, word_within_s=0.05)
+    claims = a_layer("claims", 2**44)
+    registry.put(APP, "1.1", a_served_image(layers=[claims]))
+    registry.lengths[claims.digest] = 5 * MB
+
+    pusher.tell(a_push("1.1"))
+    looking = asyncio.create_task(pusher.look())
+    await wait_until(lambda: bool(pusher.judged), "the verdict")
+    registry.may_answer.set()
+    await looking
+
+    shown = yard.repository(APP)
+    assert shown.newest_compressed_bytes == 5 * MB
+    assert shown.largest_compressed_bytes == 5 * MB
+    assert shown.heaviest_compressed_bytes == 5 * MB
+
+
+async def test_a_word_that_comes_by_another_repository_leaves_no_wrong_row(
+    yard: Yard,
+) -> None:
+    judge_by(yard, max_compressed=MB)
+    registry = Slow()
+    registry.may_answer.set()
+    other = a_layer("other", 900)
+    registry.put("acme/web", "1.0", a_served_image(layers=[other]))
+    await crawled(yard, registry)
+    pusher = Pusher(yard, registry, word_within_s=0.05)
+    error = TransportError("timeout", code="timeout", retryable=True)
+    registry.breaks["get_range", LYING.digest] = error
+    registry.put("acme/web", "1.1", a_served_image(layers=[other, LYING]))
+    pusher.tell(a_push("1.1", repository="acme/web"))
+    await pusher.look("acme/web")
+    assert yard.repository("acme/web").heaviest_compressed_bytes == 900
+
+    del registry.breaks["get_range", LYING.digest]
+    registry.put(APP, "1.1", LIAR)
+    registry.lengths[LYING.digest] = 3 * MB
+    pusher.tell(a_push("1.1"))
+    await pusher.look()
+
+    assert [v.amount for v in opened(yard)] == [3 * MB]
+    assert list(verify(yard.database, {}, yard.now, lambda *_: None)) == []
 
 
 async def test_a_claim_that_turns_out_to_be_too_large_ends_its_violation(

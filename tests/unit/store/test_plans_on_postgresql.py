@@ -32,6 +32,6 @@ def test_what_a_repository_holds_of_a_blob_is_found_by_the_whole_key(
         )
         lines = [line for (line,) in plan]
 
-    keys = [line for line in lines if "Index Cond" in line and "scope_id" in line]
+    keys = [line for line in lines if "Index Cond" in line and "repository_id" in line]
     assert len(keys) == 1
     assert all(name in keys[0] for name in ("scope_id", "blob_id", "repository_id"))

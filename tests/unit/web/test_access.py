@@ -203,6 +203,25 @@ def test_a_body_is_not_read_before_the_token_was_looked_at__api_014(
 
 
 @pytest.mark.parametrize(
+    ("options", "way"),
+    [
+        (WebOptions(bind="0.0.0.0:8080"), "listen on 127.0.0.1, or"),
+        (
+            WebOptions(external_url="https://weighbridge.example"),
+            "leave out web.external_url and web.trusted_proxies, or",
+        ),
+    ],
+)
+def test_whoever_has_no_token_gets_a_hint_that_helps(
+    database: Database, options: WebOptions, way: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        create_app(database, Telemetry(), options, now=lambda: NOW)
+
+    assert way in caught.value.hint
+
+
+@pytest.mark.parametrize(
     "options",
     [
         WebOptions(bind="0.0.0.0:8080"),

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from weighbridge.domain.sharing import SEVERAL, Settlement
 from weighbridge.store.dialect import among_ids, listed, settles_at_once
@@ -30,6 +30,7 @@ from weighbridge.store.ledger.parts import lock_settling
 from weighbridge.store.ledger.settling import move_totals
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import (
+    blob_sizes,
     blobs,
     repositories,
     repository_manifests,
@@ -76,6 +77,15 @@ _SET_COUNTED: Final = (
         is_uncounted=False,
     )
 )
+# What a registry answered about a blob while it could not be read: it was read since.
+_FORGET_ANSWERS: Final = delete(blob_sizes).where(
+    blob_sizes.c.scope_id == _SCOPE,
+    blob_sizes.c.blob_id.in_(
+        select(blobs.c.id).where(
+            among_ids(blobs.c.id), blobs.c.is_known, ~blobs.c.is_layer
+        )
+    ),
+)
 _MARK: Final = update(blobs).where(among_ids(blobs.c.id)).values(is_uncounted=True)
 
 
@@ -105,10 +115,14 @@ def count_claims(connection: Connection, blob_ids: Collection[int]) -> None:
     ids = sorted(blob_ids)
     parameters = {"ids": listed(ids)}
 
+    scopes = find_scopes(connection, ids)
+
     def change() -> None:
         connection.execute(_SET_COUNTED, parameters)
+        for scope in scopes:
+            connection.execute(_FORGET_ANSWERS, {**parameters, "scope": scope})
 
-    resize(connection, find_scopes(connection, ids), ids, change)
+    resize(connection, scopes, ids, change)
     # Of one that an index lists and nobody could read, a claim is all that is known.
     mark_uncounted(connection, connection.execute(_LISTING, parameters).scalars().all())
 
