@@ -79,8 +79,8 @@ class _Facts:
         self.words = {
             (scope, blob): known
             for scope, blob, known in all_of(
-                "SELECT scope_id, blob_id, CASE WHEN claim_reason IN"
-                " ('not_found', 'foreign') THEN 0 ELSE registry_bytes END"
+                "SELECT scope_id, blob_id, CASE WHEN claim_reason ="
+                " 'not_found' THEN 0 ELSE registry_bytes END"
                 " FROM blob_sizes"
             )
             if known is not None

@@ -209,6 +209,8 @@ class _Dumper:
         rows = [dict(r) for r in self._connection.execute(select(table)).mappings()]
         if table.name == "tag_moves":
             rows = _numbered(rows)
+        if table.name == "layers" and "media_type_id" in table.c:
+            rows = self._typed(rows)
         key = _key(table)
         for row in rows:
             name = " ".join(str(self._value(table, c, row[c])) for c in key)
@@ -218,6 +220,17 @@ class _Dumper:
                 if column.name not in key and _is_kept(table, column)
             }
             yield f"{table.name} {name}", values
+
+    def _typed(self, rows: list[dict[str, object]]) -> list[dict[str, object]]:
+        """Layers with the media types of their manifests; which of them a blob's own
+        row has is chance."""
+        blobs = SCHEMA.tables["blobs"]
+        first = select(blobs.c.id, blobs.c.media_type_id)
+        types = {r.id: r.media_type_id for r in self._connection.execute(first)}
+        return [
+            row | {"media_type_id": row["media_type_id"] or types.get(row["blob_id"])}
+            for row in rows
+        ]
 
     def _value(self, table: Table, column: str, value: object) -> object:
         if value is None:

@@ -22,8 +22,10 @@ from weighbridge.domain.document import (
     ParsedManifest,
 )
 from weighbridge.domain.image import build_image, parse_config
+from weighbridge.domain.layer_claims import uncompressed_size
 from weighbridge.domain.manifest import parse_manifest
-from weighbridge.domain.measure import Uncompressed
+from weighbridge.domain.measure import Content as Shown
+from weighbridge.domain.measure import Measured, Uncompressed
 from weighbridge.domain.uncompressed import measuring
 
 
@@ -301,7 +303,9 @@ def measured(content: Content, held: Held) -> list[tuple[Layer, Uncompressed]]:
             while True:
                 wanted = story.send(blob.read(wanted.first, wanted.last))
         except StopIteration as end:
-            found.append((layer, end.value))
+            shown: Shown = end.value
+            known = Measured(layer.compressed_bytes, shown.size, seen=shown.seen)
+            found.append((layer, uncompressed_size(layer, known)))
     return found
 
 
