@@ -18,6 +18,7 @@ from weighbridge.domain.newest import baseline, leading, ranked
 from weighbridge.domain.platform import DEFAULT, Platform
 from weighbridge.store.images import keep_documents
 from weighbridge.store.leading_tags import LeadingTags, PageSizes
+from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.models import repository_summaries
 from weighbridge.store.passes import close_pass, open_pass
 from weighbridge.store.session import Connection, Database
@@ -217,6 +218,7 @@ def test_the_size_of_an_unread_child_counts_until_documents_disagree_about_it(
     assert world.report().referenced_bytes == 300 + 700
 
     world.keep(an_image([here]))
+    settle_all(world.database)
 
     assert after_losing(world) == 300
 
