@@ -20,14 +20,18 @@ run-distributed: setup ## The same as several processes over PostgreSQL and Redi
 
 test: setup ## Run all tests, with the servers that they need
 	@scripts/servers
-	@# Half of the time is spent waiting for servers: three processes on two cores.
-	@scripts/test --numprocesses $$(( ($$(nproc) * 3 + 1) / 2 )) --dist loadscope \
-		--databases sqlite,postgresql -m 'not long'
+	@# Tests that start servers wait for them half of the time: two processes a core, and
+	@# these tests first, so that the quick ones fill what is left at the end.
+	@scripts/test --numprocesses $$(( $$(nproc) * 2 )) --dist loadscope \
+		--no-loadscope-reorder --databases sqlite,postgresql -m 'not long' \
+		tests/integration tests/e2e tests/unit
 
 test-long: setup ## Run what takes long: recorded images, kills, faults, a million tags
 	@scripts/servers
 	@scripts/test --databases sqlite,postgresql -m long
-	@scripts/test --databases sqlite,postgresql --timeout 7200 tests/load
+	@# Large databases, and how long things take: on a disk, as in real use.
+	@TMPDIR=$${TMPDIR:-/tmp} scripts/test --databases sqlite,postgresql \
+		--timeout 7200 tests/load
 
 bench: setup ## Compare with wrk, skopeo and httpx: make bench ROUNDS=3 ONLY=cold-crawl
 	@scripts/servers

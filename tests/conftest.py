@@ -31,4 +31,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         raise pytest.UsageError(f"--databases knows no {', '.join(sorted(unknown))}")
     if only := metafunc.definition.get_closest_marker("only_on"):
         chosen = [engine for engine in chosen if engine in only.args]
-    metafunc.parametrize("engine", chosen, scope="session")
+    long_on = metafunc.definition.get_closest_marker("long_on")
+    long = long_on.args if long_on else ()
+    marked = [
+        pytest.param(engine, marks=pytest.mark.long if engine in long else ())
+        for engine in chosen
+    ]
+    metafunc.parametrize("engine", marked, scope="session")

@@ -25,6 +25,7 @@ from weighbridge.store.reports import (
     tag_page,
 )
 from weighbridge.store.session import Database
+from weighbridge.telemetry import Telemetry
 
 ENTRY = RegistryEntry(
     name="fake",
@@ -41,12 +42,14 @@ class Yard:
     """A database, a clock that only moves by hand, and the questions of tests.
 
     judging: what its crawls judge images by
+    telemetry: what they count
     """
 
     database: Database
     entry: RegistryEntry = ENTRY
     now: datetime = field(default=datetime(2026, 3, 1, 12, 0, tzinfo=UTC))
     judging: Judging = NO_JUDGING
+    telemetry: Telemetry = field(default_factory=Telemetry)
 
     async def crawl(
         self,
@@ -66,6 +69,7 @@ class Yard:
                 writer,
                 Progress(),
                 lambda: self.now,
+                telemetry=self.telemetry,
                 leaves_waiting=leaves_waiting,
                 judging=lambda: self.judging,
             )

@@ -42,6 +42,7 @@ LEFT_OUT: Final[Mapping[str, str]] = {
 _WORK: Final = frozenset(
     {
         "url",
+        "address",
         "interval_s",
         "address_class",
         "fence",

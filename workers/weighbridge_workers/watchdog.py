@@ -119,7 +119,7 @@ class Watchdog:
             else:
                 self._canary.look()
             if self._canary.is_dead:
-                self._log.error("the worker takes no work any more and ends itself")
+                self._log.error("the worker gets no work any more and ends itself")
                 self._give_up()
             if self._parent and os.getppid() != self._parent:
                 # Whoever started both nodes was killed, and nobody else ends us.

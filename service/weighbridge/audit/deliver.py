@@ -179,7 +179,7 @@ def _tell_partly_taken(
     """A failure that is only told: whoever took the message is not to have it again."""
     telling.counts.failed(delivery.channel)
     _log().warning(
-        "message refused for some of its readers",
+        "message refused for some of its recipients",
         channel=delivery.channel,
         message=delivery.key,
         code=error.code,
@@ -207,7 +207,7 @@ def _tell_failure(
         why=error.message,
     )
     if again is None:
-        log.error("message given up: the channel did not take it for a day")
+        log.error("message given up: the channel did not accept it for a day")
     else:
         log.warning("message not sent", retry_at=again.isoformat())
 

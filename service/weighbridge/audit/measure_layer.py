@@ -7,8 +7,9 @@ from typing import Final
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import Layer
 from weighbridge.domain.gzip_tail import TAIL_BYTES
-from weighbridge.domain.measure import Measured, RangeWanted, Uncompressed
-from weighbridge.domain.uncompressed import Measuring, measuring, unmeasured
+from weighbridge.domain.layer_claims import NOT_HELD
+from weighbridge.domain.measure import Content, Measured, RangeWanted
+from weighbridge.domain.uncompressed import Measuring, measuring, unseen
 from weighbridge.errors import DocumentError, NotFound, RegistryError
 from weighbridge.ports import IS_URGENT, RangeAnswer, Registry
 
@@ -25,10 +26,11 @@ a crawl's layers."""
 async def measure_blob(registry: Registry, repository: str, layer: Layer) -> Measured:
     """What the registry says of one layer, and what the layer's own bytes show.
 
-    An honest layer costs one range, or two. Where the registry names another length
-    than the manifest, the layer is measured once more, by the registry's. Only where
-    no range is asked for, or its answer names no length, one HEAD does: foreign,
-    encrypted and empty layers, and registries that serve no parts of a blob.
+    An honest layer costs one range, or two; one whose bytes are not what its media
+    type says, one more. Where the registry names another length than the manifest, the
+    layer is measured once more, by the registry's. Only where no range is asked for, or
+    its answer names no length, one HEAD does: foreign and empty layers, and registries
+    that serve no parts of a blob.
 
     Raises RegistryError, TransportError or DocumentError(digest_mismatch) where a
     later try may succeed.
@@ -38,7 +40,7 @@ async def measure_blob(registry: Registry, repository: str, layer: Layer) -> Mea
             return await _measure_foreign(registry, repository, layer)
         return await _measure(registry, repository, layer)
     except NotFound as exc:
-        return _not_held(layer, exc)
+        return _not_held(exc)
 
 
 async def measure_length(registry: Registry, repository: str, blob: Layer) -> Measured:
@@ -49,8 +51,8 @@ async def measure_length(registry: Registry, repository: str, blob: Layer) -> Me
     try:
         length = await registry.blob_length(repository, blob.digest)
     except NotFound as exc:
-        return _not_held(blob, exc)
-    return _measured(length, unmeasured(blob, "not_asked"))
+        return _not_held(exc)
+    return _measured(length, unseen("not_asked"))
 
 
 async def _measure_foreign(
@@ -67,17 +69,18 @@ async def _measure_foreign(
 async def _measure(registry: Registry, repository: str, layer: Layer) -> Measured:
     """By the claimed length; where that is not the registry's, by the registry's."""
     asking = _Asking(registry, repository, layer.digest)
-    size = await asking.size_of(layer)
+    found = await asking.content_of(layer)
     if asking.total_bytes is None:
         asking.total_bytes = await registry.blob_length(repository, layer.digest)
     known = asking.total_bytes
-    if known is None or known == layer.compressed_bytes or size.reason == _NO_PARTS:
-        return _measured(known, size)
+    is_final = found.size.reason == _NO_PARTS
+    if known is None or known == layer.compressed_bytes or is_final:
+        return _measured(known, found)
     layer = layer._replace(compressed_bytes=known)
-    size = await asking.size_of(layer)
+    found = await asking.content_of(layer)
     if asking.total_bytes != known:  # It says one thing and then another.
-        return Measured(None, size, "bad_content_range")
-    return _measured(known, size)
+        return Measured(None, found.size, "bad_content_range", found.seen)
+    return _measured(known, found)
 
 
 class _Asking:
@@ -92,29 +95,27 @@ class _Asking:
         self._repository = repository
         self._digest = digest
 
-    async def size_of(self, layer: Layer) -> Uncompressed:
-        """The uncompressed size of a layer, if it is as long as the layer says. Where
-        an answer names another length, that is in `total_bytes`, and the size is
-        unknown."""
+    async def content_of(self, layer: Layer) -> Content:
+        """What a layer's bytes show, if they are as many as the layer says. Where an
+        answer names another length, that is in `total_bytes`, and nothing is known."""
         asking = measuring(layer)
         try:
             step = _step(asking, None)
             while isinstance(step, RangeWanted):
                 answer = await self._range(step.first, step.last)
                 if answer.content is None:
-                    held = layer._replace(compressed_bytes=answer.total_bytes)
-                    return unmeasured(held, _NO_PARTS)
+                    return unseen(_NO_PARTS)
                 if answer.total_bytes != layer.compressed_bytes:
-                    return unmeasured(layer, "bad_content_range")
+                    return unseen("bad_content_range")
                 step = await _step_aside(asking, answer.content)
             return step
         except DocumentError as exc:
             if exc.code == "digest_mismatch":
                 raise  # bytes that changed on their way say nothing of the blob
-            return unmeasured(layer, exc.code)
+            return unseen(exc.code)
         except RegistryError as exc:
             if exc.code in _FINAL:
-                return unmeasured(layer, exc.code)
+                return unseen(exc.code)
             raise
 
     async def _range(self, first: int, last: int) -> RangeAnswer:
@@ -125,7 +126,7 @@ class _Asking:
         return answer
 
 
-async def _step_aside(asking: Measuring, content: bytes) -> RangeWanted | Uncompressed:
+async def _step_aside(asking: Measuring, content: bytes) -> RangeWanted | Content:
     """The next step, beside the event loop where it may be one of a millisecond."""
     if len(content) <= TAIL_BYTES:
         return _step(asking, content)
@@ -134,23 +135,22 @@ async def _step_aside(asking: Measuring, content: bytes) -> RangeWanted | Uncomp
     return await loop.run_in_executor(inflater, _step, asking, content)
 
 
-def _step(asking: Measuring, content: bytes | None) -> RangeWanted | Uncompressed:
+def _step(asking: Measuring, content: bytes | None) -> RangeWanted | Content:
     """A generator's end cannot leave a thread as the exception that it is."""
     try:
         return next(asking) if content is None else asking.send(content)
     except StopIteration as done:
         found = done.value
-        assert isinstance(found, Uncompressed)  # noqa: S101 - what measuring returns
+        assert isinstance(found, Content)  # noqa: S101 - what measuring returns
         return found
 
 
-def _not_held(blob: Layer, error: NotFound) -> Measured:
+def _not_held(error: NotFound) -> Measured:
     if error.code == "name_unknown":
         raise error  # a repository that was deleted says nothing of the blob
-    reason = "foreign" if blob.is_foreign else "not_found"
-    unknown = unmeasured(blob, reason)
-    return Measured(None, unknown, reason, is_foreign=blob.is_foreign)
+    return Measured(None, unseen(NOT_HELD).size, NOT_HELD)
 
 
-def _measured(length: int | None, size: Uncompressed) -> Measured:
-    return Measured(length, size, "no_length" if length is None else "")
+def _measured(length: int | None, found: Content) -> Measured:
+    reason = "no_length" if length is None else ""
+    return Measured(length, found.size, reason, found.seen)

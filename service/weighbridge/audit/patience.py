@@ -36,7 +36,7 @@ class Patience:
         if self._refused >= REFUSED_IN_A_ROW:
             self.sent_away = RateLimited(
                 f"{REFUSED_IN_A_ROW} tags in a row were refused: too much was asked",
-                hint="the next crawl goes on from here",
+                hint="the next crawl continues from here",
             )
         self._silent = self._silent + 1 if answer.is_silent else 0
         if self._silent >= SILENT_IN_A_ROW:

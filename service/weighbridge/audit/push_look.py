@@ -217,7 +217,9 @@ class PushLook:
             owner=self._owner,
         )
         if claim is None:
-            raise StaleFence(f"somebody has found {self._to.repository} meanwhile")
+            raise StaleFence(
+                f"another process has claimed {self._to.repository} meanwhile"
+            )
         return claim
 
     def _park(self, connection: Connection, until: datetime) -> None:

@@ -44,7 +44,7 @@ async def ask_new_layers(
     wanted: Collection[Digest] = layers
     if scope_id is not None and layers:
         wanted = await context.writer.read(
-            find_unasked, scope_id, list(layers), context.clock()
+            find_unasked, scope_id, list(layers.values()), context.clock()
         )
     answers: dict[Digest, Measured] = {}
 

@@ -17,6 +17,7 @@ from weighbridge.audit.crew import Crew
 from weighbridge.audit.endings import state_after, too_many_tags
 from weighbridge.audit.judge import end_first_pass, refresh_and_judge
 from weighbridge.audit.keeping import Keeping
+from weighbridge.audit.listed_sizes import compare_listed
 from weighbridge.audit.pass_outcome import PassOutcome
 from weighbridge.audit.patience import Patience
 from weighbridge.audit.pieces import pieces
@@ -169,6 +170,7 @@ class RepositoryPass:
 
     async def _look_at(self, tags: Sequence[TagSeen], crew: Crew) -> None:
         """Ask what the plan wants; returns when the last question is being asked."""
+        await compare_listed(self._context, self._claim, tags)
         known = await self._context.writer.read(
             known_tags, self._claim.repository_id, [tag.name for tag in tags]
         )

@@ -40,7 +40,7 @@ from weighbridge.domain.platform import (
 )
 from weighbridge.domain.reference import Reference
 from weighbridge.domain.sizes import weigh_image
-from weighbridge.domain.uncompressed import unmeasured
+from weighbridge.domain.uncompressed import unseen
 from weighbridge.domain.units import format_bytes
 from weighbridge.domain.weighing import (
     Other,
@@ -340,8 +340,7 @@ async def _measures(
             warnings.append(
                 f"layer {layer.digest[:19]}… could not be measured: {exc.message}"
             )
-            unknown = unmeasured(layer, exc.code)
-            found = Measured(None, unknown, exc.code, is_foreign=layer.is_foreign)
+            found = Measured(None, unseen(exc.code).size, exc.code)
         return layer.digest, found
 
     return dict(await asyncio.gather(*(one(layer) for layer in layers.values())))

@@ -64,7 +64,7 @@ class AccessOptions:
                 hint=_HOW,
             )
         if self.user is not None and not self.user:
-            raise UsageError("--user names nobody", hint="--user NAME")
+            raise UsageError("--user is empty", hint="--user NAME")
         if has_password and self.user is None:
             raise UsageError("a password is given, and no user", hint="--user NAME")
         if self.password_file is not None and self.password_stdin:
@@ -113,10 +113,14 @@ ACCESS: Final[Sequence[Callable[[Command], Command]]] = (
         "--plain-http/--https",
         "plain_http",
         default=None,
-        help="What an address speaks; loopback http, others https.",
+        help="The protocol; else http on loopback, https elsewhere.",
     ),
-    click.option("--ca-file", metavar="FILE", help="Who signed its certificate."),
-    click.option("--user", metavar="NAME", help="Who asks; else as docker login."),
-    click.option("--password-stdin", is_flag=True, help="Its password is on stdin."),
-    click.option("--password-file", metavar="FILE", help="Its password is there."),
+    click.option(
+        "--ca-file", metavar="FILE", help="Authorities (PEM) of its certificate."
+    ),
+    click.option("--user", metavar="NAME", help="The user; else as docker login."),
+    click.option(
+        "--password-stdin", is_flag=True, help="Read the password from stdin."
+    ),
+    click.option("--password-file", metavar="FILE", help="Read the password from it."),
 )

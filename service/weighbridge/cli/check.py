@@ -80,7 +80,9 @@ _EXIT_CODES: Final = {"pass": 0, "warn": 0, "unknown": NOT_WEIGHED, "fail": FOUN
 @click.option(
     "--token-file", metavar="FILE", help=f"Its token; else the variable {_TOKEN}."
 )
-@click.option("--server-ca", metavar="FILE", help="Who signed its certificate.")
+@click.option(
+    "--server-ca", metavar="FILE", help="Authorities (PEM) of its certificate."
+)
 @click.option(
     "--report",
     "reports",
@@ -109,10 +111,10 @@ def command(
     wants_ascii: bool,
     **limits: float | None,
 ) -> int:
-    """Hold one image against its limits.
+    """Compare one image with its limits.
 
     Limits are options, or those of policies: of --policy, of --server, else of the
-    configuration. An option goes before a policy. Every platform is checked.
+    configuration. An option overrides a policy. Every platform is checked.
 
     Exits with 0 if all limits are kept, 1 if one is exceeded, 2 if nothing could be
     checked as it was asked, 3 if something could not be weighed.

@@ -176,9 +176,7 @@ def next_steps(check: Check, quote: Quote = printable) -> list[str]:
     if any(each.limit_amount is not None for each in unknown):
         steps.append("--allow-unknown accepts a size that is not known, and warns")
     if any(_is_foreign_alone(checked) for checked in check.images):
-        steps.append(
-            "--allow-foreign believes what the manifest says of foreign layers"
-        )
+        steps.append("--allow-foreign accepts the manifest's sizes of foreign layers")
     if check.not_weighed:
         steps.append("push what could not be read again, or name a --platform")
     return steps

@@ -15,7 +15,7 @@ from weighbridge.cli.words import plural
     epilog="\b\nExample:\n  weighbridge config check --config weighbridge.yaml",
 )
 def command() -> None:
-    """Look at the configuration."""
+    """Check and show the configuration."""
 
 
 @command.command(
@@ -56,7 +56,7 @@ def check(options: Options) -> int:
 )
 @common_options()
 def show(options: Options, form: str) -> int:
-    """Show every key with the value that holds, and where it is from.
+    """Show every key with its value, and where the value is set.
 
     File and line, a variable, an option, or the default. Secrets are never shown.
     """

@@ -26,11 +26,11 @@ Examples:
 )
 @common_options(results=True, access=True)
 def command(options: Options, targets: tuple[str, ...], no_measure: bool) -> int:
-    """Look at every repository once and keep what was learned.
+    """Crawl every repository once and store the result.
 
-    TARGET is a configured name, name/repository, or the address of a registry. All
-    configured registries without one. Exits with 3 if any target failed; what the
-    others brought is kept.
+    TARGET is a configured name, name/repository, or the address of a registry;
+    without one all configured registries are crawled. Exits with 3 if any target
+    failed; the results of the others are stored.
     """
     access = options.access.read()
     settings = options.settings(policy_files=True)

@@ -112,7 +112,7 @@ def _not_ok_markdown(report: CrawlReport, now: datetime) -> str:
     ]
     if not rows:
         return ""
-    heads = ("Last seen whole", "State", "Why", "Repository")
+    heads = ("Last full crawl", "State", "Why", "Repository")
     more = [line for r in report.registries for line in more_line(r.troubled)]
     return "\n".join([markdown_table(heads, rows), *more])
 

@@ -30,7 +30,7 @@ Examples:
 
 @click.group(cls=Group, epilog="\b\nExample:\n  weighbridge db verify")
 def command() -> None:
-    """Look after the database."""
+    """Maintain the database."""
 
 
 @command.command(epilog=_UPGRADE)
@@ -92,10 +92,10 @@ def recount(options: Options, registry: str | None) -> int:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @common_options()
 def forget(options: Options, name: str, yes: bool) -> int:
-    """Remove what is known of a registry, or of one repository, history and all.
+    """Remove what is known of a registry, or of one repository, with its history.
 
-    Nothing is deleted in the registry itself. What is configured comes back with the
-    next crawl. Exits with 3 while a crawl works there.
+    Nothing is deleted in the registry itself. What is configured is read again by
+    the next crawl. Exits with 3 while a crawl works there.
     """
     settings = options.settings()
 

@@ -47,7 +47,7 @@ def recounted(done: Recounted, output: Output, screen: Screen) -> str:
     """What was put right."""
     names = ", ".join(map(printable, done.registries)) or "nothing"
     said = f"recounted {names}: " + (
-        f"{plural(done.count, 'value')} put right" if done.count else "all was right"
+        f"{plural(done.count, 'value')} corrected" if done.count else "all was right"
     )
     if done.unread:
         said += (
@@ -69,7 +69,7 @@ def question(known: Known) -> str:
 
 def forgotten(known: Known) -> str:
     """What was forgotten."""
-    return f"forgotten: {_what(known)}"
+    return f"removed: {_what(known)}"
 
 
 def _what(known: Known) -> str:

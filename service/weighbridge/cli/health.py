@@ -19,7 +19,7 @@ Examples:
 )
 @common_options(database=False)
 def command(options: Options, url: str | None) -> int:
-    """Ask a running service whether it is alive.
+    """Check whether a running service answers.
 
     Exits with 1 if it is not.
     """

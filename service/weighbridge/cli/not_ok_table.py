@@ -11,7 +11,7 @@ from weighbridge.domain.units import format_duration
 from weighbridge.store.repositories import Troubled
 
 SHOWN: Final = 20
-_HEADS: Final = ("state", "why", "last seen whole", "repository")
+_HEADS: Final = ("state", "why", "last full crawl", "repository")
 
 
 def not_ok_rows(

@@ -21,7 +21,7 @@ _LIST: Final = "\b\nExample:\n  weighbridge notify list"
 
 @click.group(cls=Group, epilog=_TEST)
 def command() -> None:
-    """Look at channels, and try them."""
+    """List and test channels."""
 
 
 @command.command(epilog=_TEST)
@@ -29,15 +29,15 @@ def command() -> None:
 @click.option("--all", "is_all", is_flag=True, help="Every channel.")
 @common_options(database=False, results=True, sizes=False)
 def test(options: Options, channels: tuple[str, ...], is_all: bool) -> int:
-    """Send a test message to each CHANNEL, and say what became of it.
+    """Send a test message to each CHANNEL, and show the result.
 
     The message is marked as a test and is of an image that does not exist. Each is
-    tried once, for 30 seconds at most. Exits with 3 if one of them was not taken.
+    tried once, for 30 seconds at most. Exits with 3 if one of them was not accepted.
     """
     from weighbridge.errors import UsageError
 
     if bool(channels) == is_all:
-        raise UsageError("name the channels to try, or say --all for every one")
+        raise UsageError("name the channels to try, or add --all for every one")
     settings = options.settings(ending="")
 
     from weighbridge.bootstrap.notifying import try_channels

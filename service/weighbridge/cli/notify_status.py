@@ -29,7 +29,7 @@ _COLUMNS: Final = (
 @click.command("status", epilog=_EXAMPLE)
 @common_options(results=True, sizes=False)
 def status(options: Options) -> int:
-    """Say what waits for each channel, since when one fails, what was given up.
+    """Show what waits for each channel, since when one fails, what was given up.
 
     WAITING counts notifications: an opening or an end of one violation each. A message
     is tried for a day, and then given up.

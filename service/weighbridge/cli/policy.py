@@ -27,7 +27,7 @@ _LAYERS: Final = 4_096
 
 @click.group(cls=Group, epilog=_EXAMPLES)
 def command() -> None:
-    """Look at policies."""
+    """Explain and try policies."""
 
 
 @command.command(epilog=_EXAMPLES)
@@ -38,7 +38,7 @@ def explain(options: Options, ref: str) -> int:
 
     REF is registry/repository[:tag]; the tag is latest where none is written. Policies
     are tried in their order, those of weighbridge.yaml first, then those of
-    policy_files by path; the first that sets a key wins. Only the configuration is
+    policy_files by path; the first that sets a key applies. Only the configuration is
     read: the image need not exist.
     """
     settings = options.settings(policy_files=True, ending="")
@@ -89,12 +89,14 @@ def try_(
 ) -> int:
     """Show what limits would flag, before they are set.
 
-    Held against them is the newest image of every repository, as the last crawl left
-    it. Nothing is written, no notification is sent, no registry is asked; the
-    policies that are in force do not matter.
+    The newest image of every repository, as of its last crawl, is compared with them.
+    Nothing is stored, no notification is sent, no registry is asked; the policies
+    that are in force do not matter.
     """
     if all(given[key] is None for key in given if key != "min_growth"):
-        raise click.UsageError("say at least one limit, such as --max-compressed 500MB")
+        raise click.UsageError(
+            "give at least one limit, such as --max-compressed 500MB"
+        )
     settings = options.settings()
 
     from weighbridge.bootstrap.trying import try_on_all

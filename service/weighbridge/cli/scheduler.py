@@ -18,7 +18,7 @@ Example:
 def command(options: Options) -> int:
     """Enqueue what is due, every few seconds, for workers to do.
 
-    One is enough. A second one is harmless: the database says what is due, and who
+    One is enough. A second one is harmless: the database decides what is due and who
     does it.
     """
     settings = options.settings()

@@ -26,7 +26,7 @@ def head_fault(data: bytes) -> str | None:
         return None
     head = data[:end]
     if not has_plain_lines(head):
-        return "a line does not end in CRLF, or a field goes on in the next one"
+        return "a line does not end in CRLF, or a field continues in the next one"
     if b"transfer-encoding" not in head.lower() or not _CODING.search(head):
         return None
     if _LENGTH.search(head):

@@ -43,8 +43,8 @@ def command() -> None:
 def create(options: Options, role: str, name: str | None, expires: str | None) -> int:
     """Make a token and print it, this one time: only its SHA-256 is kept.
 
-    Several tokens may be valid at once: make the new one, hand it out, then revoke
-    the old one. A running service takes a new token within seconds.
+    Several tokens may be valid at once: make the new one, distribute it, then revoke
+    the old one. A running service accepts a new token within seconds.
     """
     settings = options.settings()
 

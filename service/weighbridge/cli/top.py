@@ -45,7 +45,7 @@ def command(
 ) -> int:
     """Show the heaviest repositories.
 
-    Compared is what a pull of each one's newest image moves; with --by growth, how
+    Compares what a pull of each one's newest image moves; with --by growth, how
     much more that is than for the ten images before it; with --by exclusive, what
     deleting the repository would free. Only what a crawl has kept is read; no
     registry is asked.

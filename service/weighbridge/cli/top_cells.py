@@ -6,12 +6,16 @@ from typing import Final
 
 from weighbridge.cli.screen import Screen
 from weighbridge.cli.units import UNKNOWN, ColumnUnit, column_unit
+from weighbridge.domain.measure import CompressedConfidence
 from weighbridge.domain.printable import printable
 from weighbridge.domain.report import RepositoryReport
 
 NO_IMAGE: Final = "no image"
 STORAGE: Final = ("deduplicated", "exclusive", "shared")
 """What is compared in storage, not in a pull."""
+MARKS: Final[dict[CompressedConfidence, str]] = {"disputed": "*", "claimed": "?"}
+"""Before compressed bytes that the manifest gives otherwise, or that nobody but the
+manifest says."""
 _BYTES: Final = 10
 _ON_DISK: Final = 8
 _COUNT: Final = 6
@@ -121,19 +125,25 @@ def state_of(row: RepositoryReport) -> str:
     if row.state == "new":
         return words
     seen = row.last_complete_pass_at
-    return f"{words}, seen whole {seen:%Y-%m-%d %H:%M}" if seen else words
+    return f"{words}, complete {seen:%Y-%m-%d %H:%M}" if seen else words
 
 
 def _compressed(unit: ColumnUnit) -> Column:
     """`no image` where charts and the like are all there is."""
     return Column(
-        "COMPRESSED",
-        unit.name,
-        _BYTES,
-        lambda row: (
-            NO_IMAGE if is_imageless(row) else unit.cell(row.newest_compressed_bytes)
-        ),
+        "COMPRESSED", unit.name, _BYTES, lambda row: _compressed_cell(row, unit)
     )
+
+
+def _compressed_cell(row: RepositoryReport, unit: ColumnUnit) -> str:
+    """The number, with a mark where it is not simply the registry's word."""
+    if is_imageless(row):
+        return NO_IMAGE
+    cell = unit.cell(row.newest_compressed_bytes)
+    confidence = row.newest_compressed_confidence
+    if row.newest_compressed_bytes is None or confidence is None:
+        return cell
+    return f"{MARKS.get(confidence, '')}{cell}"
 
 
 def _on_disk_cell(row: RepositoryReport, unit: ColumnUnit) -> str:
@@ -187,7 +197,7 @@ def _storage_columns(rows: Sequence[RepositoryReport], screen: Screen) -> list[C
 
     return [
         column("STORED", "deduplicated"),
-        column("ONLY HERE", "exclusive"),
+        column("EXCLUSIVE", "exclusive"),
         column("SHARED", "shared"),
     ]
 

@@ -8,6 +8,7 @@ from weighbridge.bootstrap.reading import is_crawled
 from weighbridge.cli.bars import bar
 from weighbridge.cli.screen import Screen, columns
 from weighbridge.cli.top_cells import (
+    MARKS,
     STORAGE,
     Column,
     compared,
@@ -17,12 +18,17 @@ from weighbridge.cli.top_cells import (
     tag_of,
 )
 from weighbridge.cli.words import NOTHING_CRAWLED, plural
+from weighbridge.domain.measure import CompressedConfidence
 from weighbridge.domain.printable import printable
 from weighbridge.domain.report import RegistryReport, RepositoryReport
 
 _BARS: Final = (16, 8, 0)
 _NAME: Final = "REPOSITORY"
 _SCOPES: Final = 3
+_WHOSE: Final[dict[CompressedConfidence, str]] = {
+    "disputed": "disputed: the registry's figure, the manifest says otherwise",
+    "claimed": "claimed by the manifest, not confirmed by the registry",
+}
 
 
 def render_top(
@@ -154,10 +160,20 @@ def _foot(
     if any(row.newest_uncompressed_confidence == "estimate" for row in rows):
         text += "   ~ estimate"
     if any(_is_old(row) for row in rows):
-        text += "   ! the last crawl failed or was cut short"
+        text += "   ! the last crawl failed or was not complete"
     if by == "growth":
         text += "   baseline: median of the ten images before the newest"
-    return [text, *_all_stale(registries, screen)]
+    return [text, *_whose_words(rows), *_all_stale(registries, screen)]
+
+
+def _whose_words(rows: Sequence[RepositoryReport]) -> list[str]:
+    """What the marks before compressed bytes mean, as far as they are there."""
+    marked = {row.newest_compressed_confidence for row in rows}
+    return [
+        f"  {MARKS[confidence]} {words}"
+        for confidence, words in _WHOSE.items()
+        if confidence in marked
+    ]
 
 
 def _storage_foot(
@@ -172,12 +188,12 @@ def _storage_foot(
         named += f" and {len(scopes) - _SCOPES:,} more"
     count = plural(len(rows), "repository", "repositories")
     text = (
-        f"  {count}   only here: what nothing else in {named} refers to, "
+        f"  {count}   exclusive: what nothing else in {named} refers to, "
         "freed by deleting it and collecting garbage"
     )
     lines = [screen.wrapped(text)]
     if any(_is_old(row) for row in rows):
-        lines.append("  ! the last crawl failed or was cut short")
+        lines.append("  ! the last crawl failed or was not complete")
     return [*lines, *_all_stale(registries, screen)]
 
 

@@ -28,7 +28,7 @@ _SEVERITIES: Final = ("critical", "warning", "info")
 @click.option("--team", metavar="TEAM", help="Of this team only.")
 @click.option("--registry", metavar="NAME", help="Of this registry only.")
 @click.option(
-    "--severity", type=click.Choice(_SEVERITIES), help="Those that are so severe."
+    "--severity", type=click.Choice(_SEVERITIES), help="Of this severity only."
 )
 @click.option("--all", "is_all", is_flag=True, help="Also those that have ended.")
 @click.option(
@@ -39,7 +39,7 @@ _SEVERITIES: Final = ("critical", "warning", "info")
 @click.option(
     "--all-tags",
     is_flag=True,
-    help="Also tags over their limit that newer ones came after.",
+    help="Also older tags over their limit.",
 )
 @click.option("--limit", type=Count(1, 1000), default=100, help="How many, 1 to 1000.")
 @common_options(results=True)
@@ -56,8 +56,8 @@ def command(
     """Show what exceeds its limit, newest first.
 
     A violation is of the newest image of its stream of tags, with the line that did
-    most of it. Other tags that stand over their limit are listed by --all-tags; nobody
-    is notified of these. What is waived is listed with its reason. Only the database
+    most of it. Older tags over their limit are listed by --all-tags; no notification
+    is sent for these. What is waived is listed with its reason. Only the database
     is read.
     """
     settings = options.settings()

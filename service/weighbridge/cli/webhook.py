@@ -33,7 +33,7 @@ def url(options: Options, source: str, registry: str | None, show_secret: bool) 
     """Print what to paste into a sender.
 
     SOURCE is the source of one of the configured webhooks, such as distribution or
-    harbor. The secret is left out, but where the address itself has to carry it.
+    harbor. The secret is left out, except where the address itself contains it.
     """
     settings = options.settings(ending="")
 
@@ -79,7 +79,7 @@ def _chosen(
         raise UsageError(
             f"several webhooks of {source} are configured",
             code="ambiguous_webhook",
-            hint=f"say --registry with one of  {names}",
+            hint=f"add --registry with one of  {names}",
         )
     place = f"of {source}" if registry is None else f"of {source} for {registry}"
     known = f"there is one for  {names}\n" if names else ""
@@ -103,4 +103,4 @@ def _of_address(settings: "Settings") -> list[str]:
         return []
     is_near = is_loopback(split_bind(settings.web.bind)[0])
     where = "is reached from this machine only" if is_near else "may have another name"
-    return [f"note   {settings.web.bind} {where}: say web.external_url"]
+    return [f"note   {settings.web.bind} {where}: set web.external_url"]

@@ -25,7 +25,7 @@ _REASONS: Final = {
     ),
     "empty_blob": ("is empty, which no layer can be",) * 2,
     "encrypted": ("is encrypted", "are encrypted"),
-    "foreign": ("lies outside this registry", "lie outside this registry"),
+    "foreign": ("is not stored in this registry", "are not stored in this registry"),
     "format_mismatch": (
         "is not of the format that its media type names",
         "are not of the format that their media types name",

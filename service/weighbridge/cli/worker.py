@@ -28,15 +28,16 @@ _MOST: Final = 256
 @click.option(
     "--queues",
     metavar="NAME,...",
-    help="Take work of these only: push, crawl, measure, notify.",
+    help="Do the work of these only: push, crawl, measure, notify.",
 )
 @common_options()
 def command(options: Options, concurrency: int | None, queues: str | None) -> int:
-    """Take work from Redis: crawl, measure, settle.
+    """Do enqueued work: crawl, measure, judge, notify.
 
     Any number of workers may run, on any number of machines. Without --queues there
-    is one process more, which takes only what is never to wait for a long crawl.
-    Ends on SIGTERM within 30 seconds; what is under way is finished or handed back.
+    is one more process, for pushes and notifications only: they never wait for a long
+    crawl. Ends on SIGTERM within 30 seconds; jobs that have begun are finished or
+    enqueued again.
     """
     settings = options.settings(policy_files=True)
     wanted = _queues(queues)

@@ -64,7 +64,7 @@ def transport_clash(url: str, *, plain_http: bool) -> Clash | None:
             words = "contradicts the https URL"
             return Clash("plain_http", "insecure_transport", words)
     elif not plain_http and not is_loopback(host_of(url)):
-        words = "is not encrypted: use https, or say plain_http: true"
+        words = "is not encrypted: use https, or set plain_http: true"
         return Clash("url", "insecure_transport", words, url)
     return None
 

@@ -35,11 +35,11 @@ def check_channel_url(text: str, said: Mapping[str, object]) -> str:
     parts = _parts(text)
     is_near = is_near_host(parts.hostname or "")
     if is_near and said.get("allow_private") is False:
-        words = "leads to a private address: say allow_private: true if that is meant"
+        words = "leads to a private address: set allow_private: true if that is meant"
         raise refused_secretly("address_refused", words)
     is_clear = parts.scheme == "http" and not is_near
     if is_clear and said.get("plain_http") is False:
-        words = "is not encrypted: use https, or say plain_http: true"
+        words = "is not encrypted: use https, or set plain_http: true"
         raise refused_secretly("insecure_transport", words)
     return text
 

@@ -64,7 +64,7 @@ def _clash(
     both = f"{earlier.name} and {later.name}"
     example = f", such as {name}" if name else ""
     words = (
-        f"{both} are one registry ({address}) and both may want the same "
+        f"{both} are one registry ({address}) and both may include the same "
         f"repository{example}: keep them apart by repositories.include and exclude"
     )
     return Clash("url", "overlapping_registries", words, later.url)

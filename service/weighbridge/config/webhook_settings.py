@@ -122,7 +122,9 @@ def webhook_clashes(tree: Mapping[str, Plain]) -> Iterator[tuple[Path, Clash]]:
         for key in _WAYS:
             for text in _texts(entry.get(key)):
                 if (source, text) in seen:
-                    words = "is another webhook's too: the secret says whose it is"
+                    words = (
+                        "is another webhook's too: the secret identifies the registry"
+                    )
                     yield path, Clash(key, "duplicate_secret", words)
                 seen.add((source, text))
         # What is missing may be there, with a slip in its name.

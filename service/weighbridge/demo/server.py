@@ -82,7 +82,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if not isinstance(transport, asyncio.Transport):
-            raise TypeError("the demo registry speaks over streams only")
+            raise TypeError("the demo registry answers over streams only")
         self._transport = transport
         self._server.opened(self)
 

@@ -33,14 +33,10 @@ _TYPICAL_RATIO: Final = 2.4
 _EMPTY_BODIES: Final = (b"\x01\x00\x00\xff\xff", b"\x03\x00")
 
 
-def judge_tail(
-    tail: bytes, compressed_bytes: int, annotated_bytes: int | None = None
-) -> Uncompressed:
+def judge_tail(tail: bytes, compressed_bytes: int) -> Uncompressed:
     """The size by a blob's last 72 bytes (or all of them, if it is shorter).
 
     trailer:    the only candidate that passes every check
-    annotation: the trailer says nothing (`multi_member`, `implausible_isize`), or
-                not enough (`ambiguous_isize`), and a builder wrote a possible size
     estimate:   `ambiguous_isize`, the trailer may have wrapped
     unknown:    `multi_member`, `implausible_isize`
 
@@ -48,8 +44,7 @@ def judge_tail(
     """
     most = GZIP_MOST_RATIO * compressed_bytes
     if ends_with_small_member(tail, compressed_bytes):
-        unknown = Uncompressed("unknown", None, 0, most, "multi_member")
-        return annotated(unknown, annotated_bytes, compressed_bytes)
+        return Uncompressed("unknown", None, 0, most, "multi_member")
     isize = int.from_bytes(tail[-4:], "little")
     least = _least_bytes(compressed_bytes)
     # `umoci insert` neither fills up the last block nor closes the tar, so that what
@@ -57,16 +52,13 @@ def judge_tail(
     # of several members, whose length may be any, and a size must not be wrong.
     is_tar_length = isize >= _SMALLEST_TAR_BYTES and isize % _TAR_BLOCK_BYTES == 0
     if not is_tar_length or isize > most or (isize < least and most < _WRAP):
-        unknown = Uncompressed("unknown", None, 0, most, "implausible_isize")
-        return annotated(unknown, annotated_bytes, compressed_bytes)
+        return Uncompressed("unknown", None, 0, most, "implausible_isize")
     if most < _WRAP:
         return _trailer(isize)
-    return _judge_wrapped(isize, least, compressed_bytes, annotated_bytes)
+    return _judge_wrapped(isize, least, compressed_bytes)
 
 
-def _judge_wrapped(
-    isize: int, least: int, compressed_bytes: int, annotated_bytes: int | None
-) -> Uncompressed:
+def _judge_wrapped(isize: int, least: int, compressed_bytes: int) -> Uncompressed:
     """For blobs that may hold 4 GiB or more: which ISIZE + k x 2^32 it can be."""
     most = GZIP_MOST_RATIO * compressed_bytes
     usual = [
@@ -79,18 +71,13 @@ def _judge_wrapped(
     if not usual and isize < least:
         # Either it is 4 GiB and rarely compressible, or there are several members
         # of which this is the last and smallest. No number is likelier than another.
-        unknown = Uncompressed("unknown", None, 0, most, "implausible_isize")
-        return annotated(unknown, annotated_bytes, compressed_bytes)
+        return Uncompressed("unknown", None, 0, most, "implausible_isize")
     typical = _TYPICAL_RATIO * compressed_bytes
     likeliest = min(usual or [isize], key=lambda bytes_: abs(bytes_ - typical))
     # Members may be many here too, but not all so small that they grew to twice
     # their length by being compressed.
     low = max(isize, compressed_bytes // 2)
-    estimate = Uncompressed("estimate", likeliest, low, most, "ambiguous_isize")
-    fits = annotated_bytes is not None and (
-        annotated_bytes >= likeliest or annotated_bytes % _WRAP == isize
-    )
-    return annotated(estimate, annotated_bytes, compressed_bytes) if fits else estimate
+    return Uncompressed("estimate", likeliest, low, most, "ambiguous_isize")
 
 
 def _trailer(uncompressed_bytes: int) -> Uncompressed:
@@ -102,6 +89,13 @@ def _trailer(uncompressed_bytes: int) -> Uncompressed:
 def _least_bytes(compressed_bytes: int) -> int:
     """What a single member has at least: random data grows by 0.03 %."""
     return max(compressed_bytes * 999 // 1000 - 64, 0)
+
+
+def fits_trailer(annotated_bytes: int, estimate_bytes: int) -> bool:
+    """Whether what a builder wrote agrees with a trailer that may have wrapped, or is
+    no less than what was made of it (`ambiguous_isize`)."""
+    differs = (annotated_bytes - estimate_bytes) % _WRAP
+    return annotated_bytes >= estimate_bytes or differs == 0
 
 
 def annotated(

@@ -2,8 +2,10 @@
 
 from typing import Final, Literal, TypeAlias
 
+from weighbridge.domain.measure import Seen
+
 Format: TypeAlias = Literal["gzip", "zstd", "tar", "encrypted", ""]
-"""`""`: nothing that we know."""
+"""What a media type claims; `""`: nothing that we know."""
 
 HEAD_BYTES: Final = 512
 """Enough of a blob's beginning for every magic: one tar block."""
@@ -32,7 +34,7 @@ def claimed_format(media_type: str) -> Format:
     return ""
 
 
-def seen_format(head: bytes) -> Format:
+def seen_format(head: bytes) -> Seen:
     """What a blob's first bytes are: at least HEAD_BYTES of them, or all."""
     if head.startswith(_GZIP):
         return "gzip"
@@ -42,7 +44,7 @@ def seen_format(head: bytes) -> Format:
         return "zstd"
     if head[257:262] == b"ustar" or is_empty_tar(head):
         return "tar"
-    return ""
+    return "other"
 
 
 def is_empty_tar(head: bytes) -> bool:

@@ -8,12 +8,16 @@ from weighbridge.domain.digest import Digest
 
 @dataclass(frozen=True, slots=True)
 class TagSeen:
-    """One tag of a listing. Plain /v2 gives the name only; None is `not said`."""
+    """One tag of a listing. Plain /v2 gives the name only; None is `not said`.
+
+    sizes: compressed bytes that the listing names for images of the tag, each by the
+           digest of its manifest: a hint, which is compared and never believed
+    """
 
     name: str
     digest: Digest | None = None
-    compressed_bytes: int | None = None
     pushed_at: datetime | None = None
+    sizes: tuple[tuple[Digest, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

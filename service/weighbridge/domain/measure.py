@@ -1,7 +1,7 @@
 """How many bytes a blob's tar has after decompression, and how sure that is."""
 
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 Confidence: TypeAlias = Literal["exact", "trailer", "annotation", "estimate", "unknown"]
 
@@ -47,22 +47,40 @@ COMPRESSED_CONFIDENCES: Final[tuple[CompressedConfidence, ...]] = (
 """Strongest first."""
 
 
+Seen: TypeAlias = Literal["gzip_end", "gzip", "zstd", "tar", "other"]
+"""What a blob's bytes are. `gzip_end`: the end alone was read, and fits gzip; `other`:
+nothing that we know."""
+
+SEEN: Final[tuple[Seen, ...]] = ("gzip_end", "gzip", "zstd", "tar", "other")
+
+
+class Content(NamedTuple):
+    """What a blob's own bytes show, whatever a manifest says of it.
+
+    seen: None where no bytes of it were read
+    """
+
+    seen: Seen | None
+    size: Uncompressed
+
+
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a registry answered about one blob, and what the blob's own bytes show.
+    """What a registry answered about one blob, and what the blob's own bytes show: no
+    claim of any manifest is in it (`layer_claims` applies those).
 
     registry_bytes: the blob's length by the registry's word (total of Content-Range,
         Content-Length of HEAD); None: it gave none, so that the manifest's claim stays
         a claim
     claim_reason: why there is no word, "" where there is one: `not_found`, `no_length`,
-        `not_asked`, `foreign`, or the code of the error
-    is_foreign: whether the registry, asked, does not hold what a manifest calls foreign
+        `not_asked`, or the code of the error
+    seen: as of `Content`
     """
 
     registry_bytes: int | None
     uncompressed: Uncompressed
     claim_reason: str = ""
-    is_foreign: bool = False
+    seen: Seen | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,6 +129,8 @@ class RepositoryReport:
 
     newest_*:      the headline image: the newest one's reference platform
     newest_by:     the rule that decided
+    newest_claimed_bytes: what its manifest says; its compressed bytes are the
+                   registry's word where the confidence is `known` or `disputed`
     baseline_compressed_bytes: median of the ten distinct images before the newest,
                    None below three
     heaviest_*:    the newest image's line with the most compressed bytes
@@ -164,6 +166,7 @@ class RepositoryReport:
     newest_at: datetime | None
     newest_compressed_bytes: int | None
     newest_compressed_confidence: CompressedConfidence | None
+    newest_claimed_bytes: int | None
     newest_uncompressed_bytes: int | None
     newest_uncompressed_confidence: Confidence | None
     newest_layers: int | None
@@ -193,6 +196,7 @@ class TagReport:
 
     kind: image, index, artifact, unweighable, None
     compressed_bytes: of the reference platform; None for what is no image
+    claimed_bytes: the same by its manifest alone
     error_code: why the last look at this tag failed, None if it did not; the
                 other columns are then those of the last good look
     gone_at: when a complete pass no longer saw it
@@ -206,6 +210,7 @@ class TagReport:
     platforms: int
     compressed_bytes: int | None
     compressed_confidence: CompressedConfidence | None
+    claimed_bytes: int | None
     uncompressed_bytes: int | None
     uncompressed_confidence: Confidence | None
     layers: int | None

@@ -8,6 +8,11 @@ from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import Image, Layer, Line
 from weighbridge.domain.history import SQUASHED
 from weighbridge.domain.instruction import METADATA, keyword
+from weighbridge.domain.layer_claims import (
+    claim_reason,
+    is_elsewhere,
+    uncompressed_size,
+)
 from weighbridge.domain.layer_format import most_uncompressed_bytes
 from weighbridge.domain.measure import (
     COMPRESSED_CONFIDENCES,
@@ -124,15 +129,16 @@ def weigh_layer(layer: Layer, measured: Measured | None) -> WeighedLayer:
     """One layer by what its registry answered; None: it was not asked yet."""
     claimed = layer.compressed_bytes
     known = None if measured is None else measured.registry_bytes
+    size = None if measured is None else uncompressed_size(layer, measured)
     return WeighedLayer(
         digest=layer.digest,
         media_type=layer.media_type,
         compressed_bytes=claimed if known is None else known,
-        is_foreign=layer.is_foreign if measured is None else measured.is_foreign,
-        uncompressed=None if measured is None else measured.uncompressed,
+        is_foreign=is_elsewhere(layer, measured),
+        uncompressed=size,
         claimed_bytes=claimed,
         compressed_confidence=_word(claimed, known),
-        claim_reason="not_asked" if measured is None else measured.claim_reason,
+        claim_reason=claim_reason(layer, measured),
     )
 
 

@@ -1,129 +1,98 @@
-"""How to learn a layer's uncompressed size from as few of its bytes as possible.
+"""How to learn a blob's uncompressed size from as few of its bytes as possible.
 
 `measuring` is a generator without I/O: it yields the range that it wants, is sent
-exactly those bytes, and returns what they say.
+exactly those bytes, and returns what they say. What a manifest claims of the blob only
+decides which bytes are read first, never what is found (`layer_claims` applies it).
 
 1. A blob of at most 64 KiB is read whole.
-2. A larger gzip blob: its last 72 bytes; its head too, where those leave a doubt.
-3. Anything larger else: its head.
+2. A larger one that is called gzip: its last 72 bytes; its head too, where those leave
+   a doubt.
+3. Anything larger else: its head; its last 72 bytes too, where that is gzip's.
 """
 
 from collections.abc import Generator
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from weighbridge.domain import limits
 from weighbridge.domain.document import Layer
 from weighbridge.domain.gzip_blob import weigh_gzip
-from weighbridge.domain.gzip_tail import TAIL_BYTES, annotated, judge_tail
+from weighbridge.domain.gzip_tail import TAIL_BYTES, judge_tail
 from weighbridge.domain.layer_format import (
     HEAD_BYTES,
-    Format,
     claimed_format,
     most_uncompressed_bytes,
     seen_format,
 )
-from weighbridge.domain.measure import RangeWanted, Uncompressed
+from weighbridge.domain.measure import Content, RangeWanted, Seen, Uncompressed
 from weighbridge.domain.zstd_frame import judge_head, weigh_zstd
 
-Measuring: TypeAlias = Generator[RangeWanted, bytes, Uncompressed]
+Measuring: TypeAlias = Generator[RangeWanted, bytes, Content]
 _Reading: TypeAlias = Generator[RangeWanted, bytes, bytes]
-
-# After these the head has nothing to add: the trailer was right, or a whole gzip
-# member was seen at the end.
-_SETTLED_BY_TAIL: Final = ("trailer", "annotation")
 
 
 def measuring(layer: Layer) -> Measuring:
-    """Asks for ranges of the layer's blob and returns its uncompressed size.
+    """Asks for ranges of the layer's blob and returns what it holds.
 
     Every answer must be exactly the bytes that were asked for; a shorter or longer
     one ends the measuring with `bad_content_range`.
     """
-    if layer.is_foreign:
-        return unmeasured(layer, "foreign")
-    if layer.compressed_bytes == 0:
-        return Uncompressed("unknown", None, 0, 0, "empty_blob")
-    claimed = claimed_format(layer.media_type)
-    if claimed == "encrypted":
-        return unmeasured(layer, "encrypted")
+    total = layer.compressed_bytes
+    if total == 0:
+        return Content(None, Uncompressed("unknown", None, 0, 0, "empty_blob"))
     try:
-        if layer.compressed_bytes <= limits.SMALL_BLOB_BYTES:
-            blob = yield from _read(layer, 0, layer.compressed_bytes)
-            seen = seen_format(blob[:HEAD_BYTES])
-            size = _by_whole_blob(layer, seen, blob)
-        else:
-            seen, size = yield from _by_ranges(layer, claimed)
+        if total > limits.SMALL_BLOB_BYTES:
+            return (yield from _by_ranges(layer))
+        blob = yield from _read(layer, 0, total)
     except _WrongLength:
-        return unmeasured(layer, "bad_content_range")
-    return _unless_mislabelled(claimed, seen, size)
-
-
-def unmeasured(layer: Layer, reason: str) -> Uncompressed:
-    """Unknown, with the bounds that the compressed size alone gives."""
-    most = most_uncompressed_bytes(layer.media_type, layer.compressed_bytes)
-    return Uncompressed("unknown", None, 0, most, reason)
-
-
-def _by_whole_blob(layer: Layer, seen: Format, blob: bytes) -> Uncompressed:
+        return unseen("bad_content_range")
+    seen = seen_format(blob[:HEAD_BYTES])
     if seen == "gzip":
-        return weigh_gzip(blob)
+        return Content(seen, weigh_gzip(blob))
     if seen == "zstd":
-        return _or_annotation(layer, weigh_zstd(blob))
+        return Content(seen, weigh_zstd(blob))
     return _by_plain_bytes(layer, seen)
 
 
-def _by_ranges(
-    layer: Layer, claimed: Format
-) -> Generator[RangeWanted, bytes, tuple[Format, Uncompressed]]:
+def unseen(reason: str) -> Content:
+    """What is known of a blob no bytes of which could be read."""
+    return Content(None, Uncompressed("unknown", None, None, None, reason))
+
+
+def _by_ranges(layer: Layer) -> Measuring:
     by_tail: Uncompressed | None = None
-    if claimed == "gzip":
+    if claimed_format(layer.media_type) == "gzip":
         by_tail = yield from _by_tail(layer)
-        if by_tail.confidence in _SETTLED_BY_TAIL or by_tail.reason == "multi_member":
-            return "gzip", by_tail
+        # The head has nothing to add where the trailer was right, or a whole gzip
+        # member was seen at the end.
+        if by_tail.confidence == "trailer" or by_tail.reason == "multi_member":
+            return Content("gzip_end", by_tail)
     head = yield from _read(layer, 0, HEAD_BYTES)
     seen = seen_format(head)
     if seen == "gzip":
         if by_tail is None:
             by_tail = yield from _by_tail(layer)
-        return seen, by_tail
+        return Content(seen, by_tail)
     if seen == "zstd":
-        return seen, _or_annotation(layer, judge_head(head, layer.compressed_bytes))
-    return seen, _by_plain_bytes(layer, seen)
+        return Content(seen, judge_head(head, layer.compressed_bytes))
+    return _by_plain_bytes(layer, seen)
 
 
-def _by_tail(layer: Layer) -> Measuring:
+def _by_tail(layer: Layer) -> Generator[RangeWanted, bytes, Uncompressed]:
     total = layer.compressed_bytes
     tail = yield from _read(layer, total - TAIL_BYTES, TAIL_BYTES)
-    return judge_tail(tail, total, layer.annotated_uncompressed_bytes)
+    return judge_tail(tail, total)
 
 
-def _by_plain_bytes(layer: Layer, seen: Format) -> Uncompressed:
-    if seen != "tar":
-        return unmeasured(layer, "format_mismatch")
+def _by_plain_bytes(layer: Layer, seen: Seen) -> Content:
     size = layer.compressed_bytes
-    return Uncompressed("exact", size, size, size)
-
-
-def _or_annotation(layer: Layer, size: Uncompressed) -> Uncompressed:
-    if size.confidence == "exact":
-        return size
-    wrote = layer.annotated_uncompressed_bytes
-    return annotated(size, wrote, layer.compressed_bytes)
-
-
-def _unless_mislabelled(
-    claimed: Format, seen: Format, size: Uncompressed
-) -> Uncompressed:
-    """Bytes that are not what their media type claims give bounds, but no size.
-
-    Some clients believe the type and fail, others look and unpack; what such a
-    layer weighs depends on who pulls it.
-    """
-    if not claimed or claimed == seen:
-        return size
-    return Uncompressed(
-        "unknown", None, size.low_bytes, size.high_bytes, "format_mismatch"
-    )
+    if seen == "tar":
+        return Content(seen, Uncompressed("exact", size, size, size))
+    # Encrypted bytes look like nothing, and asking again would change nothing; of
+    # other layers an answer may have been a wrong one.
+    is_encrypted = claimed_format(layer.media_type) == "encrypted"
+    reason = "encrypted" if is_encrypted else "format_mismatch"
+    most = most_uncompressed_bytes("", size)
+    return Content(seen, Uncompressed("unknown", None, 0, most, reason))
 
 
 class _WrongLength(Exception):

@@ -1,4 +1,4 @@
-"""Waivers: violations that somebody has accepted for a while, with a reason."""
+"""Waivers: violations that are accepted for a while, with a reason."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -115,7 +115,7 @@ class InlineJobs:
         try:
             await at_end()
         except Exception as exc:  # noqa: BLE001 - the thread must come to its end
-            self._log.error("a part did not end well", code="bug", why=repr(exc))
+            self._log.error("a part failed", code="bug", why=repr(exc))
 
     async def _end_what_is_left(self) -> None:
         """Tasks that a job began and did not wait for."""

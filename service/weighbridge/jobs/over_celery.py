@@ -64,7 +64,7 @@ class CeleryJobs:
         except _FAILURES as exc:
             self._quiet_until = time.monotonic() + _QUIET_S
             self._log.warning(
-                "Redis does not take work; what is due is asked for again later",
+                "Redis does not accept work; what is due is enqueued again later",
                 why=type(exc).__name__,
             )
 

@@ -38,7 +38,7 @@ def eviction_policy(redis_url: Secret) -> str | None:
 
 def _refused() -> UsageError:
     return UsageError(
-        "Redis does not accept our password, or wants one and redis_url has none",
+        "Redis does not accept our password, or needs one and redis_url has none",
         code="redis_auth",
         hint="redis://:PASSWORD@HOST:6379/0, best by redis_url_file",
     )

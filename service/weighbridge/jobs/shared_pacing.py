@@ -171,7 +171,7 @@ class SharedPacing:
                 raise RateLimited(
                     f"the registry is not to be asked again for {wait_s / 60:.0f}"
                     " minutes",
-                    hint="the next crawl goes on from here",
+                    hint="the next crawl continues from here",
                     retry_after=wait_s,
                 )
             if wait_s > 0:
@@ -240,7 +240,7 @@ class SharedPacing:
     def _note_away(self, exc: BaseException) -> None:
         if self._monotonic() >= self._quiet_until:
             self._log.warning(
-                "Redis is away: this process keeps to its share of the limits",
+                "Redis does not answer: this process keeps to its share of the limits",
                 registry=self._registry,
                 why=type(exc).__name__,
             )

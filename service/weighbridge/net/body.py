@@ -206,7 +206,7 @@ class BodyInChunks:
         elif (trailer := _TRAILER.fullmatch(data, at, end)) is None:
             raise BadAnswer("a trailer is not a header field")
         elif trailer[1].lower() in _NEVER_TRAILERS:
-            raise BadAnswer("a trailer says how long the body was")
+            raise BadAnswer("a trailer states how long the body was")
         return end + 2
 
 

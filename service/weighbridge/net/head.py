@@ -91,7 +91,7 @@ def parse_head(raw: bytes) -> Head:
         elif key == _ENCODING_FIELD:
             encoded = encoded or not _tokens(value) <= _NO_ENCODING
         elif length is not None or chunked:
-            raise BadAnswer("the body's length is said more than once")
+            raise BadAnswer("the body's length is stated more than once")
         elif key == _LENGTH_FIELD:
             length = _length(value)
         else:

@@ -10,12 +10,12 @@ from weighbridge.net.failures import HandshakeFailed
 
 _OS: Final = {
     errno.ECONNREFUSED: "nothing listens there",
-    errno.ECONNRESET: "it hung up at once",
+    errno.ECONNRESET: "it ended the connection at once",
     errno.EHOSTUNREACH: "that host cannot be reached from here",
     errno.ENETUNREACH: "that network cannot be reached from here",
-    errno.ETIMEDOUT: "nobody answered",
+    errno.ETIMEDOUT: "there was no answer",
 }
-_PLAIN_HTTP: Final = "it speaks plain HTTP, not HTTPS"
+_PLAIN_HTTP: Final = "it uses plain HTTP, not HTTPS"
 _NOT_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH"})
 """What OpenSSL makes of the first bytes of an answer that is no TLS."""
 
@@ -39,7 +39,7 @@ def unconnected(exc: httpx.ConnectError) -> tuple[str, str]:
         if reason in _NOT_TLS or "PACKET_LENGTH" in reason:
             return (
                 _PLAIN_HTTP,
-                "write http:// in place of https://, or say --plain-http",
+                "write http:// in place of https://, or add --plain-http",
             )
         said = reason.replace("_", " ").lower() or "no reason was given"
         return (
@@ -49,7 +49,7 @@ def unconnected(exc: httpx.ConnectError) -> tuple[str, str]:
     if isinstance(exc, HandshakeFailed):
         return (
             "it ended the connection while TLS was begun",
-            "check that it speaks HTTPS",
+            "check that it uses HTTPS",
         )
     if isinstance(cause, OSError) and cause.errno in _OS:
         return _OS[cause.errno], "check the address and the port"

@@ -77,7 +77,7 @@ class AppriseNotifier:
         if not is_taken:
             # It says no more, but in its own log.
             raise NotifyError(
-                f"channel {self._name}: apprise could not hand the message over",
+                f"channel {self._name}: apprise could not send the message",
                 code="channel_busy",
                 retryable=True,
             )

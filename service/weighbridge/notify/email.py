@@ -86,7 +86,7 @@ class EmailNotifier:
             raise NotifyError(
                 f"channel {self._name}: {exc.message}",
                 code=exc.code,
-                hint="say allow_private: true if the mail server is meant to be there",
+                hint="set allow_private: true if the mail server is meant to be there",
             ) from exc
         except socket.gaierror as exc:
             raise NotifyError(

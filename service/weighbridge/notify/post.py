@@ -38,7 +38,7 @@ _BUSY: Final = frozenset({408, 425, 429})
 # Nothing but another configuration changes these.
 _NEVER_BETTER: Final = frozenset({"address_refused", "bad_request"})
 _HINTS: Final = {
-    "address_refused": "say allow_private: true if the channel is meant to be there",
+    "address_refused": "set allow_private: true if the channel is meant to be there",
     "bad_request": "check the url of the channel",
     "dns_error": "check the host of the channel's url",
     "bad_answer": "check that the channel's url is one of HTTP",

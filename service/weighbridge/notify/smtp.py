@@ -173,7 +173,7 @@ def _no_answer(channel: str, step_s: float) -> NotifyError:
 
 def _no_smtp(channel: str) -> NotifyError:
     return NotifyError(
-        f"channel {channel}: the mail server hung up, or speaks no SMTP",
+        f"channel {channel}: the server ended the connection, or is no mail server",
         code="connection_reset",
         retryable=True,
         hint="check the port, and smtp.security",

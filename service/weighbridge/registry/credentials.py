@@ -41,7 +41,7 @@ class Credential:
             raise UsageError(
                 "a token holds characters that cannot be sent",
                 code="invalid_credential",
-                hint="look for a line end or a blank in the file",
+                hint="check for a line end or a blank in the file",
             )
 
     def __str__(self) -> str:

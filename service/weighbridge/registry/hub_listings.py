@@ -18,7 +18,6 @@ from weighbridge.domain.platform import (
     UNKNOWN,
     Platform,
     normalised,
-    reference_platform,
 )
 from weighbridge.domain.reference import is_repository_name, is_tag
 from weighbridge.domain.strict_json import parse_json
@@ -116,14 +115,16 @@ class HubTag:
     images: tuple[HubImage, ...]
 
     @property
-    def compressed_bytes(self) -> int | None:
-        """What the image of the reference platform weighs by the API's word."""
-        by_platform = {image.platform: image for image in self.images}
-        speaker = reference_platform(by_platform)
-        return None if speaker is None else by_platform[speaker].compressed_bytes
+    def sizes(self) -> tuple[tuple[Digest, int], ...]:
+        """What its images weigh by the API's word, as far as it says it."""
+        return tuple(
+            (image.digest, image.compressed_bytes)
+            for image in self.images
+            if image.digest is not None and image.compressed_bytes is not None
+        )
 
     def as_seen(self) -> TagSeen:
-        return TagSeen(self.name, self.digest, self.compressed_bytes, self.pushed_at)
+        return TagSeen(self.name, self.digest, self.pushed_at, self.sizes)
 
 
 def parse_hub_repositories(raw: bytes, namespace: str) -> HubRepositories:

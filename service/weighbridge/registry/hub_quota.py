@@ -137,7 +137,7 @@ class PullQuota:
             raise QuotaSpent(
                 f"{self._remaining} of {self._limit} pulls are left of Docker Hub's"
                 f" quota, and {self._kept} are kept for others",
-                hint="the next crawl goes on from here; `limits.keep_quota` says how"
+                hint="the next crawl continues from here; `limits.keep_quota` says how"
                 " much is kept",
                 retry_after=self._comes_back_in(),
             )

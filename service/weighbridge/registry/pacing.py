@@ -210,7 +210,7 @@ def _out_of_patience(wait: float) -> RateLimited:
     return RateLimited(
         f"the registry has sent us away for more than {PATIENCE_S / 60:.0f} minutes"
         " in all and answered little in between",
-        hint="the next crawl goes on from here",
+        hint="the next crawl continues from here",
         retry_after=wait,
     )
 
@@ -220,6 +220,6 @@ def _refuse_long(wait: float) -> None:
     if wait >= RETRY_AFTER_MAX_S:
         raise RateLimited(
             f"the registry is not to be asked again for {wait / 60:.0f} minutes",
-            hint="the next crawl goes on from here",
+            hint="the next crawl continues from here",
             retry_after=wait,
         )

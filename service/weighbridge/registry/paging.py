@@ -164,9 +164,7 @@ def _refused(reason: str) -> ListingError:
 
 
 def _loop(reason: str) -> ListingError:
-    return ListingError(
-        f"the listing goes round in circles: {reason}", code="pagination_loop"
-    )
+    return ListingError(f"the listing repeats itself: {reason}", code="pagination_loop")
 
 
 def _broken_off(cause: WeighbridgeError) -> ListingError:

@@ -6,13 +6,18 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, Update, bindparam, select, update
 
 from weighbridge.domain.digest import Digest, raw
-from weighbridge.store.claims import BlobClaim, ClaimBook, FactsState, contradict
+from weighbridge.store.claims import (
+    BlobClaim,
+    ClaimBook,
+    FactsState,
+    contradict,
+    differ_in_format,
+)
 from weighbridge.store.dialect import NumberedRows, Rows, among_bytes, listed
-from weighbridge.store.interned import media_type_ids
+from weighbridge.store.interned import media_types_of
 from weighbridge.store.ledger.facts import HAS_FACTS
 from weighbridge.store.ledger.resizing import claims_changed
 from weighbridge.store.models import KEPT_STATES, blobs
-from weighbridge.store.types import bounded
 
 _FIND: Final = Rows(
     select(
@@ -25,6 +30,8 @@ _FIND: Final = Rows(
         blobs.c.has_conflict,
         blobs.c.facts_state,
         blobs.c.facts_code,
+        blobs.c.media_type_id,
+        blobs.c.has_format_conflict,
     ).where(among_bytes(blobs.c.digest))
 )
 _NEW: Final = NumberedRows(
@@ -38,16 +45,21 @@ _NEW: Final = NumberedRows(
     "is_layer",
     "is_foreign",
     "has_conflict",
+    "has_format_conflict",
     "is_uncounted",
     "facts_state",
     "facts_code",
-    "annotated_uncompressed_bytes",
     key="digest",
 )
 _FLAG: Final = (
     update(blobs)
     .where(blobs.c.id == bindparam("blob"), blobs.c.has_conflict.is_(False))
     .values(has_conflict=True)
+)
+_FLAG_FORMAT: Final = (
+    update(blobs)
+    .where(blobs.c.id == bindparam("blob"), blobs.c.has_format_conflict.is_(False))
+    .values(has_format_conflict=True)
 )
 _SET_STATE: Final = (
     update(blobs)
@@ -78,12 +90,17 @@ _SET_HERE: Final = (
 _SET_LAYER: Final = (
     update(blobs)
     .where(blobs.c.id == bindparam("blob"), blobs.c.is_layer.is_(False))
-    .values(is_layer=True, annotated_uncompressed_bytes=bindparam("annotated"))
+    .values(is_layer=True)
 )
+_UNCOUNTED: Final = (_SET_LAYER, _FLAG_FORMAT)
+"""Changes that totals do not depend on."""
 
 
 class StoredBlob(NamedTuple):
-    """A row, as far as keeping facts needs it."""
+    """A row, as far as keeping facts needs it.
+
+    media_type_id: None where it is not sure what another batch makes of it
+    """
 
     id: int
     compressed_bytes: int | None
@@ -93,6 +110,8 @@ class StoredBlob(NamedTuple):
     has_conflict: bool
     state: FactsState
     code: str | None
+    media_type_id: int | None
+    has_format_conflict: bool
 
     @property
     def has_facts(self) -> bool:
@@ -112,9 +131,11 @@ def find_blobs(
 
 
 def keep_blobs(
-    connection: Connection, book: ClaimBook
+    connection: Connection, book: ClaimBook, types: Mapping[str, int]
 ) -> tuple[dict[Digest, StoredBlob], dict[Digest, StoredBlob]]:
     """Make rows for new digests; what is there stays as it was first claimed.
+
+    types: the ids of the book's media types
 
     Returns the rows that were there before, and all rows now, by digest. A claim
     that contradicts an earlier one is flagged and not taken.
@@ -122,13 +143,13 @@ def keep_blobs(
     claims = book.claims
     before = find_blobs(connection, claims)
     new = sorted(claims.keys() - before.keys(), key=raw)
-    types = media_type_ids(connection, (c.media_type for c in claims.values()))
     made = _NEW.add(connection, [_row(claims[digest], types) for digest in new])
     if len(made) < len(new):  # Others have added some meanwhile, first.
         before |= find_blobs(connection, [d for d in new if d not in made])
-    now = before | {d: _made(number, claims[d]) for d, number in made.items()}
+    rows = {d: _made(number, claims[d], types) for d, number in made.items()}
+    now = before | rows
     _complete(connection, book, before, now, types)
-    return before, now
+    return before, now | _retyped(before, claims)
 
 
 def set_states(
@@ -153,7 +174,6 @@ def set_states(
 
 
 def _row(claim: BlobClaim, types: Mapping[str, int]) -> tuple[object, ...]:
-    annotated = claim.annotated_uncompressed_bytes
     is_elsewhere = claim.is_foreign and not claim.is_read
     return (
         claim.digest,
@@ -166,13 +186,13 @@ def _row(claim: BlobClaim, types: Mapping[str, int]) -> tuple[object, ...]:
         claim.is_foreign,
         False,
         False,
+        False,
         claim.state,
         claim.code,
-        None if annotated is None else bounded(annotated),
     )
 
 
-def _made(number: int, claim: BlobClaim) -> StoredBlob:
+def _made(number: int, claim: BlobClaim, types: Mapping[str, int]) -> StoredBlob:
     """The row that `_row` has become."""
     return StoredBlob(
         number,
@@ -183,7 +203,21 @@ def _made(number: int, claim: BlobClaim) -> StoredBlob:
         False,
         claim.state,
         claim.code,
+        types[claim.media_type],
+        False,
     )
+
+
+def _retyped(
+    before: Mapping[Digest, StoredBlob], claims: Mapping[Digest, BlobClaim]
+) -> dict[Digest, StoredBlob]:
+    """Those of the earlier rows whose media type may be another one by now."""
+    return {
+        digest: blob._replace(media_type_id=None)
+        for digest, blob in before.items()
+        if blob.compressed_bytes is None
+        or (claims[digest].is_read and not blob.is_read)
+    }
 
 
 def _complete(
@@ -212,14 +246,37 @@ def _complete(
         if blob.is_foreign and claim.is_layer and not claim.is_foreign:
             changes.append((_SET_HERE, row))
         if claim.is_layer and not blob.is_layer:
-            annotated = claim.annotated_uncompressed_bytes
-            bound = None if annotated is None else bounded(annotated)
-            changes.append((_SET_LAYER, {**row, "annotated": bound}))
+            changes.append((_SET_LAYER, row))
     known = {blob.id for blob in before.values() if blob.has_conflict}
     changes += [(_FLAG, {"blob": blob}) for blob in conflicts - known]
+    formats = _format_conflicts(connection, book, before, now, types)
+    changes += [(_FLAG_FORMAT, {"blob": blob}) for blob in formats]
     changed: set[int] = set()
     # Sorted, one by one: two batches must not wait for each other.
     for statement, row in sorted(changes, key=lambda change: change[1]["blob"] or 0):
-        if connection.execute(statement, row).rowcount and statement is not _SET_LAYER:
+        is_changed = connection.execute(statement, row).rowcount
+        if is_changed and statement not in _UNCOUNTED:
             changed.add(row["blob"] or 0)
     claims_changed(connection, changed)
+
+
+def _format_conflicts(
+    connection: Connection,
+    book: ClaimBook,
+    before: Mapping[Digest, StoredBlob],
+    now: Mapping[Digest, StoredBlob],
+    types: Mapping[str, int],
+) -> set[int]:
+    """Blobs about whose format documents disagree, as far as that is new."""
+    others = {
+        digest: blob.media_type_id
+        for digest, blob in before.items()
+        if blob.media_type_id not in (None, types[book.claims[digest].media_type])
+    }
+    texts = media_types_of(connection, others.values()) if others else {}
+    found = book.formats | {
+        digest
+        for digest, kind in others.items()
+        if differ_in_format(texts.get(kind, ""), book.claims[digest].media_type)
+    }
+    return {now[d].id for d in found if not now[d].has_format_conflict}

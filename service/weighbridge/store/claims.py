@@ -14,6 +14,7 @@ from weighbridge.domain.document import (
     Layer,
     Unweighable,
 )
+from weighbridge.domain.layer_format import claimed_format
 
 FactsState: TypeAlias = Literal[
     "none", "missing", "image", "index", "artifact", "unweighable"
@@ -35,7 +36,6 @@ class BlobClaim(NamedTuple):
     is_read: bool = False
     is_layer: bool = False
     is_foreign: bool = False
-    annotated_uncompressed_bytes: int | None = None
     state: FactsState = "none"
     code: str | None = None
 
@@ -54,30 +54,41 @@ def contradict(one: Sized, other: Sized) -> bool:
     return one.compressed_bytes != other.compressed_bytes
 
 
+def differ_in_format(one: str, other: str) -> bool:
+    """Whether two media types claim different formats of one blob."""
+    return one != other and claimed_format(one) != claimed_format(other)
+
+
 @dataclass(slots=True)
 class ClaimBook:
-    """The first claim about each digest, and the digests with a contradicting one."""
+    """The first claim about each digest, and the digests with a contradicting one.
+
+    formats:     digests whose claims disagree about the blob's format
+    media_types: of all claims
+    """
 
     claims: dict[Digest, BlobClaim] = field(default_factory=dict)
     conflicts: set[Digest] = field(default_factory=set)
+    formats: set[Digest] = field(default_factory=set)
+    media_types: set[str] = field(default_factory=set)
 
     def add(self, claim: BlobClaim) -> None:
         """Keep a claim, unless an earlier one says as much about its digest."""
+        self.media_types.add(claim.media_type)
         first = self.claims.setdefault(claim.digest, claim)
         if first is claim:
             return
         if contradict(first, claim):
             self.conflicts.add(claim.digest)
+        if differ_in_format(first.media_type, claim.media_type):
+            self.formats.add(claim.digest)
         if claim.is_read and not first.is_read:
             # Whoever says more of a blob than its length says it still.
             first = first._replace(
                 compressed_bytes=claim.compressed_bytes, is_read=True
             )
         if claim.is_layer and not first.is_layer:
-            first = first._replace(
-                is_layer=True,
-                annotated_uncompressed_bytes=claim.annotated_uncompressed_bytes,
-            )
+            first = first._replace(is_layer=True)
         if first.is_foreign and not claim.is_foreign:
             # It is here, or the registry will say so when it is asked.
             first = first._replace(is_foreign=False)
@@ -157,5 +168,4 @@ def _layer_claim(layer: Layer, is_layer: bool) -> BlobClaim:
         layer.media_type,
         is_layer=is_layer,
         is_foreign=layer.is_foreign,
-        annotated_uncompressed_bytes=layer.annotated_uncompressed_bytes,
     )

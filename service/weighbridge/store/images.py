@@ -17,7 +17,7 @@ from weighbridge.domain.document import (
 from weighbridge.store.blobs import StoredBlob, find_blobs, keep_blobs, set_states
 from weighbridge.store.claims import claims_of
 from weighbridge.store.dialect import NewRows, Purpose, lock
-from weighbridge.store.interned import instruction_ids, platform_ids
+from weighbridge.store.interned import instruction_ids, media_type_ids, platform_ids
 from weighbridge.store.ledger.liveness import count_late, find_lacking
 from weighbridge.store.ledger.resizing import count_new_images
 from weighbridge.store.models import (
@@ -44,7 +44,16 @@ _IMAGES: Final = NewRows(
     "history_alignment",
     "problems",
 )
-_LAYERS: Final = NewRows(layers, "image_id", "position", "blob_id", "claimed_bytes")
+_LAYERS: Final = NewRows(
+    layers,
+    "image_id",
+    "position",
+    "is_foreign",
+    "blob_id",
+    "claimed_bytes",
+    "media_type_id",
+    "annotated_uncompressed_bytes",
+)
 _LINES: Final = NewRows(lines, "image_id", "entries")
 _MEMBERS: Final = NewRows(
     index_members, "index_id", "position", "child_id", "role", "platform_id"
@@ -80,16 +89,18 @@ def keep_documents(
     book = claims_of(documents, missing)
     # What is found now is not pruned before what refers to it is there.
     lock(connection, Purpose.PRUNE, shared=True)
-    before, now = keep_blobs(connection, book)
+    types = media_type_ids(connection, book.media_types)
+    before, now = keep_blobs(connection, book, types)
     fresh = {
         document.digest: document
         for document in documents
         if (known := before.get(document.digest)) is None or not known.has_facts
     }
-    _keep_images(connection, [d for d in fresh.values() if isinstance(d, Image)], now)
+    found = [d for d in fresh.values() if isinstance(d, Image)]
+    _keep_images(connection, found, now, types)
     _keep_indexes(connection, [d for d in fresh.values() if isinstance(d, Index)], now)
     _keep_artifacts(
-        connection, [d for d in fresh.values() if isinstance(d, Artifact)], now
+        connection, [d for d in fresh.values() if isinstance(d, Artifact)], now, types
     )
     stated = [claim for claim in book.claims.values() if claim.state != "none"]
     late = set(set_states(connection, stated, now))
@@ -99,7 +110,9 @@ def keep_documents(
     count_late(connection, sorted(late))
 
 
-def _keep_images(connection: Connection, new: Sequence[Image], ids: Ids) -> None:
+def _keep_images(
+    connection: Connection, new: Sequence[Image], ids: Ids, types: Mapping[str, int]
+) -> None:
     if not new:
         return
     platforms = platform_ids(connection, (image.platform for image in new))
@@ -110,7 +123,11 @@ def _keep_images(connection: Connection, new: Sequence[Image], ids: Ids) -> None
     _IMAGES.add(connection, rows)
     _LAYERS.add(
         connection,
-        [row for image in new for row in _layer_rows(image.digest, image.layers, ids)],
+        [
+            row
+            for image in new
+            for row in _layer_rows(image.digest, image.layers, ids, types)
+        ],
     )
     _LINES.add(
         connection,
@@ -140,13 +157,31 @@ def problems_text(image: Image) -> str | None:
 
 
 def _layer_rows(
-    manifest: Digest, blobs: Sequence[Layer], ids: Ids
+    manifest: Digest, blobs: Sequence[Layer], ids: Ids, types: Mapping[str, int]
 ) -> list[tuple[object, ...]]:
     manifest_id = ids[manifest].id
     return [
-        (manifest_id, n, ids[blob.digest].id, _claimed(blob, ids))
+        (
+            manifest_id,
+            n,
+            blob.is_foreign,
+            ids[blob.digest].id,
+            _claimed(blob, ids),
+            _own_type(types[blob.media_type], ids[blob.digest]),
+            _annotated(blob),
+        )
         for n, blob in enumerate(blobs)
     ]
+
+
+def _own_type(media_type_id: int, blob: StoredBlob) -> int | None:
+    """A blob's media type by this manifest, where that is not the one of its row."""
+    return None if media_type_id == blob.media_type_id else media_type_id
+
+
+def _annotated(blob: Layer) -> int | None:
+    wrote = blob.annotated_uncompressed_bytes
+    return None if wrote is None else bounded(wrote)
 
 
 def _claimed(blob: Layer, ids: Ids) -> int | None:
@@ -191,7 +226,9 @@ def _keep_indexes(connection: Connection, new: Sequence[Index], ids: Ids) -> Non
     _MEMBERS.add(connection, rows)
 
 
-def _keep_artifacts(connection: Connection, new: Sequence[Artifact], ids: Ids) -> None:
+def _keep_artifacts(
+    connection: Connection, new: Sequence[Artifact], ids: Ids, types: Mapping[str, int]
+) -> None:
     rows = [
         (
             ids[artifact.digest].id,
@@ -205,5 +242,9 @@ def _keep_artifacts(connection: Connection, new: Sequence[Artifact], ids: Ids) -
     _ARTIFACTS.add(connection, rows)
     _LAYERS.add(
         connection,
-        [row for item in new for row in _layer_rows(item.digest, item.blobs, ids)],
+        [
+            row
+            for item in new
+            for row in _layer_rows(item.digest, item.blobs, ids, types)
+        ],
     )

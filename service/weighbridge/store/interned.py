@@ -7,12 +7,22 @@ from typing import Final
 from sqlalchemy import Connection, select
 
 from weighbridge.domain.platform import Platform
-from weighbridge.store.dialect import NewRows, Rows, among_bytes, among_texts, listed
+from weighbridge.store.dialect import (
+    NewRows,
+    Rows,
+    among_bytes,
+    among_ids,
+    among_texts,
+    listed,
+)
 from weighbridge.store.models import instructions, media_types, platforms
 from weighbridge.store.types import storable
 
 _MEDIA_TYPES: Final = select(media_types.c.text, media_types.c.id).where(
     among_texts(media_types.c.text)
+)
+_MEDIA_TYPE_TEXTS: Final = select(media_types.c.id, media_types.c.text).where(
+    among_ids(media_types.c.id)
 )
 _PLATFORMS: Final = select(platforms.c.text, platforms.c.id).where(
     among_texts(platforms.c.text)
@@ -39,6 +49,15 @@ def media_type_ids(connection: Connection, texts: Iterable[str]) -> dict[str, in
         _NEW_MEDIA_TYPES.add(connection, new)
         known = _media_types(connection, wanted)
     return {text: known[kept] for text, kept in stored.items()}
+
+
+def media_types_of(
+    connection: Connection, ids: Iterable[int | None]
+) -> dict[int | None, str]:
+    """The texts of these media types, by id."""
+    wanted = listed(sorted({number for number in ids if number is not None}))
+    rows = connection.execute(_MEDIA_TYPE_TEXTS, {"ids": wanted})
+    return {row.id: row.text for row in rows}
 
 
 def _media_types(connection: Connection, wanted: list[str]) -> dict[str, int]:

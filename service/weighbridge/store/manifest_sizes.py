@@ -21,6 +21,7 @@ from sqlalchemy import (
     select,
 )
 
+from weighbridge.domain.layer_claims import NOT_HELD
 from weighbridge.domain.sizes import image_total, weakest_word, weigh_layer
 from weighbridge.store.alone import be_alone
 from weighbridge.store.dialect import (
@@ -34,7 +35,7 @@ from weighbridge.store.dialect import (
     settles_at_once,
 )
 from weighbridge.store.disputes import Dispute, note_disputes
-from weighbridge.store.ledger.facts import HAS_FACTS, NOT_HELD
+from weighbridge.store.ledger.facts import HAS_FACTS, in_doubt
 from weighbridge.store.ledger.resizing import reweigh
 from weighbridge.store.models import (
     artifacts,
@@ -66,6 +67,7 @@ _IS_ANSWERED: Final = exists().where(
         blob_sizes.c.registry_bytes.is_not(None), blob_sizes.c.claim_reason.is_not(None)
     ),
     or_(~_part.c.is_layer, blob_sizes.c.uncompressed_confidence.is_not(None)),
+    ~in_doubt(_part),
 )
 _MANIFESTS: Final = (
     select(
@@ -301,7 +303,7 @@ def _sum(
         for one, _ in pairs.values()
     )
     if config is not None and config.id not in pairs:
-        known = 0 if config.claim_reason in NOT_HELD else config.registry_bytes
+        known = 0 if config.claim_reason == NOT_HELD else config.registry_bytes
         more += 0 if known is None else known - (config.compressed_bytes or 0)
     stored_bytes = bounded(max(row.claimed + more, 0))
     values: dict[str, object] = {
@@ -344,7 +346,7 @@ def _occupied(one: StoredLayer) -> int:
     measured = one.measured
     if measured is not None and measured.registry_bytes is not None:
         return measured.registry_bytes
-    is_absent = measured is not None and measured.claim_reason in NOT_HELD
+    is_absent = measured is not None and measured.claim_reason == NOT_HELD
     return 0 if is_absent or one.layer.is_foreign else one.layer.compressed_bytes
 
 

@@ -12,6 +12,7 @@ from typing import Final
 from sqlalchemy import BigInteger, Connection, Row, bindparam, select, update
 
 from weighbridge.domain.digest import Digest, raw
+from weighbridge.domain.layer_claims import NOT_HELD
 from weighbridge.domain.measure import Measured, Uncompressed
 from weighbridge.store.alone import be_alone
 from weighbridge.store.dialect import (
@@ -25,7 +26,7 @@ from weighbridge.store.dialect import (
     settles_at_once,
 )
 from weighbridge.store.ledger.counts import mark_uncounted, mark_unmeasured
-from weighbridge.store.ledger.facts import NOT_HELD, STORED_BYTES, sized
+from weighbridge.store.ledger.facts import STORED_BYTES, sized
 from weighbridge.store.ledger.resizing import resize
 from weighbridge.store.models import (
     blob_sizes,
@@ -40,7 +41,7 @@ from weighbridge.store.types import bounded
 _FIRST_PAUSE: Final = timedelta(hours=1)
 _LONGEST_PAUSE: Final = timedelta(days=7)
 _PASSING: Final = frozenset({"bad_content_range", "format_mismatch"})
-"""Contents that are not what the manifest says: another answer may go well."""
+"""Bytes that may not be the blob's: another answer may go well."""
 
 _SCOPE: Final = bindparam("scope", type_=BigInteger)
 _STORED: Final = (
@@ -48,6 +49,7 @@ _STORED: Final = (
         blobs.c.digest,
         blobs.c.id,
         blobs.c.is_known,
+        blobs.c.is_foreign,
         blobs.c.counted_bytes,
         STORED_BYTES.label("stored"),
         *(c for c in blob_sizes.c if c.name not in ("scope_id", "blob_id")),
@@ -59,7 +61,7 @@ _STORED: Final = (
 _VALUES: Final = (
     "registry_bytes",
     "claim_reason",
-    "is_foreign",
+    "seen_format",
     "uncompressed_confidence",
     "uncompressed_bytes",
     "uncompressed_low_bytes",
@@ -68,6 +70,9 @@ _VALUES: Final = (
     "asked_at",
     "attempts",
     "ask_again_at",
+)
+_CONTENT: Final = tuple(
+    name for name in _VALUES if name.startswith(("seen_", "uncompressed_"))
 )
 _PUT: Final = PutRows(blob_sizes, key=("scope_id", "blob_id"), values=_VALUES)
 _held = repository_blobs.c
@@ -180,24 +185,23 @@ def _answer(
     if measured is None:
         kept = {
             **was,
-            "is_foreign": bool(row.is_foreign),
             "asked_at": now,
             "attempts": attempts,
             "ask_again_at": now + _pause(attempts),
         }
         return _Answer(row.id, row, kept, is_bigger=False, is_corrected=False)
     kept = {**_columns(measured), "asked_at": now}
-    if measured.registry_bytes is None and measured.claim_reason not in NOT_HELD:
+    if measured.registry_bytes is None and measured.claim_reason != NOT_HELD:
         # What it has said of the blob before is as true as it was.
         kept["registry_bytes"] = row.registry_bytes
         if row.registry_bytes is not None:
             kept["claim_reason"] = None
     if kept["uncompressed_confidence"] is None and row.uncompressed_confidence:
-        kept |= {name: v for name, v in was.items() if name.startswith("uncompressed")}
-    is_final = _is_final(measured)
+        kept |= {name: was[name] for name in _CONTENT}
+    is_final = _is_final(measured, row.is_foreign)
     kept["attempts"] = 0 if is_final else attempts
     kept["ask_again_at"] = None if is_final else now + _pause(attempts)
-    word = 0 if kept["claim_reason"] in NOT_HELD else kept["registry_bytes"]
+    word = 0 if kept["claim_reason"] == NOT_HELD else kept["registry_bytes"]
     counted = row.counted_bytes if word is None or row.is_known else word
     # Of what had no answer yet nothing was summed up.
     had_answer = row.registry_bytes is not None or row.claim_reason is not None
@@ -218,10 +222,10 @@ def _pause(attempts: int) -> timedelta:
     return min(_FIRST_PAUSE * (1 << min(attempts - 2, 12)), _LONGEST_PAUSE)
 
 
-def _is_final(measured: Measured) -> bool:
-    """Whether another answer is not to be expected."""
-    if measured.claim_reason == "foreign":
-        return True  # As it should be: it is somewhere else.
+def _is_final(measured: Measured, is_foreign: bool) -> bool:
+    """Whether another answer is not to be expected; is_foreign: all claim so."""
+    if measured.claim_reason == NOT_HELD:
+        return is_foreign  # Then as it should be: it is somewhere else.
     is_known = measured.registry_bytes is not None
     is_refused = measured.claim_reason in ("no_length", "not_asked")
     return (is_known or is_refused) and measured.uncompressed.reason not in _PASSING
@@ -232,11 +236,11 @@ def _columns(measured: Measured) -> dict[str, object]:
     columns: dict[str, object] = {
         "registry_bytes": _bounded(measured.registry_bytes),
         "claim_reason": measured.claim_reason or None,
-        "is_foreign": measured.is_foreign,
-        **dict.fromkeys(n for n in _VALUES if n.startswith("uncompressed_")),
+        **dict.fromkeys(_CONTENT),
     }
     if size.reason != NOT_MEASURED.reason:
         columns |= {
+            "seen_format": measured.seen,
             "uncompressed_confidence": size.confidence,
             "uncompressed_bytes": _bounded(size.uncompressed_bytes),
             "uncompressed_low_bytes": _bounded(size.low_bytes),

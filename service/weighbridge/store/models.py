@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from weighbridge.domain.dispute import SOURCES
-from weighbridge.domain.measure import COMPRESSED_CONFIDENCES, CONFIDENCES
+from weighbridge.domain.measure import COMPRESSED_CONFIDENCES, CONFIDENCES, SEEN
 from weighbridge.store.metadata import Id, metadata
 from weighbridge.store.types import UTF8, DigestBytes, Enumeration, Moment
 
@@ -224,11 +224,12 @@ blobs = Table(
     Column("is_layer", Boolean, nullable=False),  # of an image: it is measured
     Column("is_foreign", Boolean, nullable=False),  # every claim so far says so
     Column("has_conflict", Boolean, nullable=False),  # another claim came later
+    # Documents disagree about its format: its end alone does not show it.
+    Column("has_format_conflict", Boolean, nullable=False),
     # PostgreSQL: claims changed what it counts, which the settler is to write.
     Column("is_uncounted", Boolean, nullable=False),
     Column("facts_state", Enumeration(FACTS_STATES), nullable=False),
     Column("facts_code", Text),
-    Column("annotated_uncompressed_bytes", BigInteger),
 )
 # To say `postgresql_where` here would load that dialect wherever the store is read.
 Index(
@@ -238,7 +239,8 @@ Index(
 )
 
 # What the registry answered about a blob of a storage scope, and what the blob's own
-# bytes show there: a row for each that was asked. See `domain.measure.Measured`.
+# bytes show there, whatever a manifest claims: a row for each that was asked. See
+# `domain.measure.Measured`.
 blob_sizes = Table(
     "blob_sizes",
     metadata,
@@ -248,7 +250,8 @@ blob_sizes = Table(
     Column("registry_bytes", BigInteger),
     # Why there is no word; None: there is one, or no answer came at all.
     Column("claim_reason", Text),
-    Column("is_foreign", Boolean, nullable=False),
+    # None: no bytes of it were read.
+    Column("seen_format", Enumeration(SEEN)),
     # None: its length alone was asked for, or no answer came.
     Column("uncompressed_confidence", Enumeration(CONFIDENCES)),
     Column("uncompressed_bytes", BigInteger),
@@ -350,10 +353,13 @@ layers = Table(
     metadata,
     Column("image_id", BigInteger, primary_key=True, autoincrement=False),
     Column("position", SmallInteger, primary_key=True, autoincrement=False),
+    # What this manifest says of the blob; nobody's false claim changes another image.
+    Column("is_foreign", Boolean, nullable=False),
     Column("blob_id", BigInteger, nullable=False),
-    # What this manifest says of the blob's size, where that is not what the blob's row
-    # says: nobody's false claim changes what another image weighs.
+    # Its size and media type, where they are not what the blob's row says.
     Column("claimed_bytes", BigInteger),
+    Column("media_type_id", BigInteger),
+    Column("annotated_uncompressed_bytes", BigInteger),
     sqlite_with_rowid=False,
 )
 Index(

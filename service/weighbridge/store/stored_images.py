@@ -73,13 +73,13 @@ _LAYERS: Final = (
             "claimed_bytes"
         ),
         blobs.c.digest,
-        blobs.c.is_foreign,
+        layers.c.is_foreign,
+        layers.c.annotated_uncompressed_bytes,
         blobs.c.has_conflict,
-        blobs.c.annotated_uncompressed_bytes,
         media_types.c.text.label("media_type"),
         blob_sizes.c.registry_bytes,
         blob_sizes.c.claim_reason,
-        blob_sizes.c.is_foreign.label("is_elsewhere"),
+        blob_sizes.c.seen_format,
         blob_sizes.c.uncompressed_confidence,
         blob_sizes.c.uncompressed_bytes,
         blob_sizes.c.uncompressed_low_bytes,
@@ -89,7 +89,9 @@ _LAYERS: Final = (
     .select_from(
         sized(
             layers.join(blobs, blobs.c.id == layers.c.blob_id).join(
-                media_types, media_types.c.id == blobs.c.media_type_id
+                media_types,
+                media_types.c.id
+                == func.coalesce(layers.c.media_type_id, blobs.c.media_type_id),
             ),
             bindparam("scope", type_=BigInteger),
         )
@@ -175,9 +177,7 @@ def _measured(row: Row[*tuple[object, ...]]) -> Measured | None:
             row.uncompressed_high_bytes,
             row.uncompressed_reason or "",
         )
-    return Measured(
-        row.registry_bytes, size, row.claim_reason or "", is_foreign=row.is_elsewhere
-    )
+    return Measured(row.registry_bytes, size, row.claim_reason or "", row.seen_format)
 
 
 def _stored(

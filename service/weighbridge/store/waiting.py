@@ -6,7 +6,7 @@ manifests once, in pieces, by the keys of the tables. From the blobs no index le
 the images that have them: it would be as large as the layers.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -29,6 +29,9 @@ from sqlalchemy import (
 
 from weighbridge.domain.digest import Digest, raw
 from weighbridge.domain.document import Layer
+from weighbridge.domain.layer_claims import NOT_HELD
+from weighbridge.domain.layer_format import claimed_format
+from weighbridge.domain.measure import Seen
 from weighbridge.store.dialect import (
     ChangedRows,
     among_bytes,
@@ -36,7 +39,8 @@ from weighbridge.store.dialect import (
     join_in_order,
     listed,
 )
-from weighbridge.store.ledger.facts import HAS_BLOBS, sized
+from weighbridge.store.interned import media_types_of
+from weighbridge.store.ledger.facts import HAS_BLOBS, in_doubt, sized
 from weighbridge.store.models import (
     artifacts,
     blob_sizes,
@@ -45,7 +49,6 @@ from weighbridge.store.models import (
     index_members,
     layers,
     manifest_sizes,
-    media_types,
     repositories,
     repository_blobs,
     repository_manifests,
@@ -166,6 +169,7 @@ _TO_ASK: Final = or_(
         blob_sizes.c.uncompressed_confidence.is_(None),
         blob_sizes.c.ask_again_at.is_(None),
     ),
+    in_doubt(blobs),
 )
 _BLOB: Final = (
     blobs.c.id,
@@ -174,7 +178,7 @@ _BLOB: Final = (
     blobs.c.is_layer,
     blobs.c.is_foreign,
     blobs.c.has_conflict,
-    blobs.c.annotated_uncompressed_bytes,
+    blobs.c.has_format_conflict,
     blobs.c.media_type_id,
 )
 _LARGEST_FIRST: Final = (blobs.c.compressed_bytes.desc(), blobs.c.id)
@@ -238,15 +242,12 @@ _AGAIN: Final = (
     .limit(_MOST)
 )
 _ANSWERED: Final = (
-    select(blobs.c.digest)
+    select(blobs.c.digest, blob_sizes.c.claim_reason, blob_sizes.c.seen_format)
     .select_from(sized(blobs, _SCOPE))
     .where(among_bytes(blobs.c.digest), ~func.coalesce(_TO_ASK, False))
 )
 _NAMES: Final = select(repositories.c.id, repositories.c.name).where(
     among_ids(repositories.c.id)
-)
-_TYPES: Final = select(media_types.c.id, media_types.c.text).where(
-    among_ids(media_types.c.id)
 )
 _CLAIMS: Final = (
     select(layers.c.blob_id, layers.c.claimed_bytes)
@@ -368,14 +369,25 @@ def blobs_to_ask_again(
 def find_unasked(
     connection: Connection,
     scope_id: int,
-    digests: Collection[Digest],
+    layers: Collection[Layer],
     now: datetime,
 ) -> Sequence[Digest]:
-    """Those of these layers that are to be asked for in a scope."""
-    hashes = listed(map(raw, digests))
+    """Those of these layers that are to be asked for in a scope: also where an answer
+    came that rests on what other manifests say."""
+    hashes = listed(raw(layer.digest) for layer in layers)
     parameters = {"scope": scope_id, "hashes": hashes, "moment": now}
-    known = set(connection.execute(_ANSWERED, parameters).scalars())
-    return [digest for digest in digests if digest not in known]
+    rows = connection.execute(_ANSWERED, parameters)
+    answers = {row.digest: (row.claim_reason, row.seen_format) for row in rows}
+    return [y.digest for y in layers if not _will_do(y, answers.get(y.digest))]
+
+
+def _will_do(layer: Layer, answer: tuple[str | None, Seen | None] | None) -> bool:
+    if answer is None:
+        return False
+    reason, seen = answer
+    is_missed = reason == NOT_HELD and not layer.is_foreign
+    is_by_end = seen == "gzip_end" and claimed_format(layer.media_type) != "gzip"
+    return not is_missed and not is_by_end
 
 
 def _unmeasured(
@@ -384,18 +396,17 @@ def _unmeasured(
 ) -> list[Unmeasured]:
     """rows: of `_BLOB`, each with its scope and the repository that serves it"""
     names = _texts(connection, _NAMES, {repository for _, _, repository in rows})
-    kinds = _texts(connection, _TYPES, {row.media_type_id for row, _, _ in rows})
+    kinds = media_types_of(connection, {row.media_type_id for row, _, _ in rows})
     disputed = [row.id for row, _, _ in rows if row.has_conflict]
     claims = _other_claims(connection, disputed)
     return [
         Unmeasured(
             scope_id,
             Layer(
-                media_type=kinds.get(row.media_type_id, ""),
+                media_type=_hint(row, kinds),
                 digest=row.digest,
                 compressed_bytes=row.compressed_bytes or 0,
                 is_foreign=row.is_foreign,
-                annotated_uncompressed_bytes=row.annotated_uncompressed_bytes,
             ),
             names[repository],
             row.is_layer,
@@ -403,6 +414,11 @@ def _unmeasured(
         )
         for row, scope_id, repository in rows
     ]
+
+
+def _hint(row: Row[*tuple[object, ...]], kinds: Mapping[int | None, str]) -> str:
+    """Which bytes are read first: where documents disagree, those of the beginning."""
+    return "" if row.has_format_conflict else kinds.get(row.media_type_id, "")
 
 
 def _texts(

@@ -130,22 +130,22 @@ class Telemetry(PushMetrics):
         )
         self.registry_ratelimit_limit = self._gauge(
             "weighbridge_registry_ratelimit_limit",
-            "Requests that the registry allows in its window, as it last said.",
+            "Requests that the registry allows in its window, by its last answer.",
         )
         self.registry_ratelimit_remaining = self._gauge(
             "weighbridge_registry_ratelimit_remaining",
-            "Requests left in the registry's window, as it last said.",
+            "Requests left in the registry's window, by its last answer.",
         )
         self.registry_ratelimit_reset_timestamp = self._gauge(
             "weighbridge_registry_ratelimit_reset_timestamp_seconds",
-            "When the registry's next window begins, as it last said.",
+            "When the registry's next window begins, by its last answer.",
         )
 
     def _add_trust(self) -> None:
         self.size_conflicts = Counter(
             "weighbridge_size_conflicts_total",
-            "Claims about the size of a blob that the registry contradicts, counted "
-            "once when each is learned of. The source manifest: a manifest claims it; "
+            "Claims about the size of a blob that the registry contradicts, each "
+            "counted once when it is found. The source manifest: a manifest claims it; "
             "bulk: the size in a listing of the registry's own API.",
             _OF_CONFLICT,
             registry=self.registry,
@@ -161,7 +161,7 @@ class Telemetry(PushMetrics):
         )
         self.registry_desync = self._counter(
             "weighbridge_registry_desync_total",
-            "Times that stray bytes made us drop kept connections.",
+            "How often open connections were closed for unexpected bytes on one.",
         )
 
     def _add_crawl(self) -> None:
@@ -170,7 +170,7 @@ class Telemetry(PushMetrics):
         )
         self.crawl_failures = Counter(
             "weighbridge_crawl_failures_total",
-            "Crawls of a registry that did not end well.",
+            "Crawls that did not end with the registry's state ok.",
             _OF_FAILED_CRAWL,
             registry=self.registry,
         )

@@ -51,13 +51,13 @@ class PushMetrics:
     def _add_webhooks(self) -> None:
         self.webhook_events = Counter(
             "weighbridge_webhook_events_total",
-            "Webhooks that came from a sender who is known.",
+            "Webhooks with the right secret.",
             _OF_WEBHOOK,
             registry=self.registry,
         )
         self.webhook_rejections = Counter(
             "weighbridge_webhook_rejections_total",
-            "Webhooks, or events in one, of which nothing was kept.",
+            "Webhooks, or events in one, of which nothing was stored.",
             _OF_REJECTION,
             registry=self.registry,
         )
@@ -78,7 +78,7 @@ class PushMetrics:
         )
         self.push_image_compressed_bytes = Histogram(
             "weighbridge_push_image_compressed_bytes",
-            "What pulls of pushed images move that were not known before.",
+            "Bytes that a pull of each newly pushed image moves.",
             _OF_REGISTRY,
             buckets=IMAGE_BUCKETS,
             registry=self.registry,
@@ -97,19 +97,19 @@ class PushMetrics:
     def _add_channels(self) -> None:
         self.notifications = Counter(
             "weighbridge_notifications_total",
-            "Messages that a channel was to take, each try counted.",
+            "Attempts to send a message to a channel.",
             OF_CHANNEL,
             registry=self.registry,
         )
         self.notification_failures = Counter(
             "weighbridge_notification_failures_total",
-            "Of those, the ones that it did not take.",
+            "Of those, the ones that failed.",
             OF_CHANNEL,
             registry=self.registry,
         )
         self.notifications_given_up = Counter(
             "weighbridge_notifications_given_up_total",
-            "Messages that a channel did not take for a day: never delivered.",
+            "Messages that a channel did not accept for a day: never delivered.",
             OF_CHANNEL,
             registry=self.registry,
         )

@@ -58,7 +58,7 @@ CORE: Final = (
     RepositoryFamily(
         "exclusive",
         "weighbridge_repository_exclusive_bytes",
-        "Of those, what nothing else refers to: freed if the repository goes.",
+        "Of those, what nothing else refers to: freed if the repository is deleted.",
     ),
 )
 OPTIONAL: Final[dict[Family, RepositoryFamily]] = {
@@ -73,7 +73,7 @@ OPTIONAL: Final[dict[Family, RepositoryFamily]] = {
     "pushed": RepositoryFamily(
         "pushed",
         "weighbridge_repository_newest_image_pushed_timestamp_seconds",
-        "When the newest image was pushed, or its tag was first seen to move there.",
+        "When the newest image was pushed, or a crawl first found its tag there.",
     ),
     "audited": RepositoryFamily(
         "audited",
@@ -95,8 +95,8 @@ REGISTRY: Final = (
     ),
     RegistryFamily(
         "weighbridge_registry_removals_held",
-        "Repositories kept until a second crawl agrees: missing together with more "
-        "than half of all, or with more than half of their tags missing.",
+        "Repositories kept until a second crawl finds the same: missing together with "
+        "more than half of all, or with more than half of their tags missing.",
         lambda registry: registry.removals_held,
     ),
     RegistryFamily(
@@ -111,12 +111,12 @@ REGISTRY: Final = (
     ),
     RegistryFamily(
         "weighbridge_registry_referenced_bytes",
-        "Sum over tags of the bytes that each tag leads to.",
+        "Sum over tags of the bytes that each tag refers to.",
         lambda registry: registry.referenced_bytes,
     ),
     RegistryFamily(
         "weighbridge_registry_deduplicated_bytes",
-        "Distinct blobs, each counted once a storage scope.",
+        "Distinct blobs, each counted once in a storage scope.",
         lambda registry: registry.deduplicated_bytes,
     ),
     RegistryFamily(

@@ -57,7 +57,7 @@ LIMITS: Final = (
     ),
     LimitFamily(
         "weighbridge_repository_growth_minimum_bytes",
-        "Growth in compressed bytes below which policy never minds it.",
+        "Growth in compressed bytes below which policy ignores it.",
         "max_growth",
         lambda limits: limits.min_growth_bytes,
     ),

@@ -97,7 +97,7 @@ def check_reach(
         raise UsageError(
             f"{where} can be reached from elsewhere, and there is no token yet",
             code="no_token",
-            hint=f"{how}\n{close}, or say web.anonymous_read: true",
+            hint=f"{how}\n{close}, or set web.anonymous_read: true",
         )
 
 

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from support.database import Engine, a_database_url
 from support.database_dump import assert_same, dump_of_url
 from support.killed_crawls import crawl, kill_and_crawl
@@ -14,6 +16,7 @@ QUESTIONS_A_TAG = 2
 """A manifest and its config."""
 
 
+@pytest.mark.long_on("postgresql")  # f29 kills crawls over it
 def test_f12_a_killed_crawl_repeats_at_most_one_batch(
     tmp_path: Path, engine: Engine
 ) -> None:

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
-from support.own_image import OwnImage, Variant, assembled, shared_folder
+from support.own_image import OwnImage, assembled, shared_folder
 
 _IMAGES = {"image_folder", "full", "embedded", "image"}
 
@@ -34,7 +33,10 @@ def embedded(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Ow
     return assembled("embedded", image_folder, tmp_path_factory.mktemp("data"))
 
 
-@pytest.fixture(params=get_args(Variant))
+# The same script makes both: the one with everything is in every run.
+@pytest.fixture(
+    scope="module", params=["full", pytest.param("embedded", marks=pytest.mark.long)]
+)
 def image(request: pytest.FixtureRequest) -> OwnImage:
     """Each of them."""
     found: object = request.getfixturevalue(str(request.param))

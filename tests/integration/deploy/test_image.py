@@ -88,6 +88,7 @@ def test_scanners_find_packages_and_distributions(full: OwnImage) -> None:
     assert distributions == {"METADATA"}
 
 
+@pytest.mark.long  # the only one that needs both
 def test_the_embedded_one_has_no_queue_and_no_postgresql(
     full: OwnImage, embedded: OwnImage
 ) -> None:

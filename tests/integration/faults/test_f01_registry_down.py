@@ -17,6 +17,10 @@ from weighbridge.config import RegistrySettings
 from weighbridge.domain.limits import ATTEMPTS
 from weighbridge.store.reports import registry_reports
 
+# What a registry does wrong comes to either database by the same calls; `test_mixtures`
+# has all of it on both.
+pytestmark = pytest.mark.long_on("postgresql")
+
 
 def test_f01_a_registry_killed_mid_crawl_costs_nothing_that_was_known(
     moments: TwoMoments, database: CrawledDatabase, tmp_path: Path

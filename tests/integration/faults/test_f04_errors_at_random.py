@@ -1,10 +1,16 @@
 """F04: a registry that answers with 5xx at random."""
 
+import pytest
+
 from support.fault_proxy import fault_proxy
 from support.faults import page_for_people, status
 from support.faulty_crawls import CrawledDatabase, watching
 from support.hasty_crawls import Hasty
 from support.two_moments import TwoMoments
+
+# What a registry does wrong comes to either database by the same calls; `test_mixtures`
+# has all of it on both.
+pytestmark = pytest.mark.long_on("postgresql")
 
 
 def test_f04_a_third_of_5xx_loses_and_invents_nothing(

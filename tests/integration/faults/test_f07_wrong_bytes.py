@@ -2,10 +2,16 @@
 
 from collections.abc import Mapping
 
+import pytest
+
 from support.fault_proxy import fault_proxy
 from support.faults import error, flipped_byte
 from support.faulty_crawls import CrawledDatabase, Record, watching
 from support.two_moments import TwoMoments
+
+# What a registry does wrong comes to either database by the same calls; `test_mixtures`
+# has all of it on both.
+pytestmark = pytest.mark.long_on("postgresql")
 
 COUNTER = "weighbridge_integrity_errors_total"
 

@@ -18,6 +18,10 @@ from support.faulty_crawls import (
 from support.images_oci import Pusher
 from support.two_moments import TwoMoments, an_image
 
+# What a registry does wrong comes to either database by the same calls; `test_mixtures`
+# has all of it on both.
+pytestmark = pytest.mark.long_on("postgresql")
+
 MANY = tuple(f"fleet/r{number:02}" for number in range(24))
 
 

@@ -8,6 +8,10 @@ from support.faulty_crawls import CrawledDatabase, watching
 from support.hasty_crawls import Hasty
 from support.two_moments import TwoMoments
 
+# What a registry does wrong comes to either database by the same calls; `test_mixtures`
+# has all of it on both.
+pytestmark = pytest.mark.long_on("postgresql")
+
 FAULTS: dict[str, Fault] = {
     "500": status(500),
     "404": error(404, "NAME_UNKNOWN"),

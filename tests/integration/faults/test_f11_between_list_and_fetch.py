@@ -5,12 +5,18 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from support.database_dump import assert_same
 from support.docker_registry import DockerRegistry
 from support.fault_proxy import FaultProxy, fault_proxy
 from support.faulty_crawls import HOUR, CrawledDatabase, watching
 from support.images_oci import Pusher
 from support.two_moments import TwoMoments, an_image
+
+# What a registry does wrong comes to either database by the same calls; `test_mixtures`
+# has all of it on both.
+pytestmark = pytest.mark.long_on("postgresql")
 
 
 def crawled_while(

@@ -1,9 +1,15 @@
 """registry_list-007: 404 NAME_UNKNOWN for a repository that was there before."""
 
+import pytest
+
 from support.fault_proxy import fault_proxy
 from support.faults import error, listing_altered
 from support.faulty_crawls import HOUR, CrawledDatabase
 from support.two_moments import TwoMoments
+
+# What a registry does wrong comes to either database by the same calls; `test_mixtures`
+# has all of it on both.
+pytestmark = pytest.mark.long_on("postgresql")
 
 UNKNOWN = error(404, "NAME_UNKNOWN")
 GONE = "shop/app"

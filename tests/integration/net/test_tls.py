@@ -141,7 +141,7 @@ async def test_registry_http_023_a_plain_server_hears_no_request(
             await _ask(port, "r.example", authority.ca_file)
 
     assert refused.value.code == "tls_error"
-    assert refused.value.message.endswith("it speaks plain HTTP, not HTTPS")
+    assert refused.value.message.endswith("it uses plain HTTP, not HTTPS")
     assert heard
     assert b"HTTP" not in heard
     assert b"canary" not in heard

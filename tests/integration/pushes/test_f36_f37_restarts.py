@@ -8,11 +8,11 @@ from sqlalchemy import select
 
 from support.images_oci import Pusher, made_image, made_layer
 from support.pushing import PushStage, a_push_stage
+from support.seeds import seeds
 from weighbridge.domain.digest import Digest
 from weighbridge.store.models import repositories
 
 TAGS = 20
-ROUNDS = 3
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_f37_what_was_pushed_while_nobody_listened_is_seen_afterwards(
     assert [stage.outcomes()[f"shop/app:{tag}"] for tag in meanwhile] == ["new"] * TAGS
 
 
-@pytest.mark.parametrize("number", range(ROUNDS))
+@pytest.mark.parametrize("number", seeds(0, 3, quick=1))
 def test_f36_a_kill_right_after_a_push_was_taken_loses_none(
     stage: PushStage, number: int
 ) -> None:

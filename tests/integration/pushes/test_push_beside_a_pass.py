@@ -7,13 +7,13 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from support.database import Engine
 from support.docker_registry import DockerRegistry, docker_registry
 from support.images_oci import OCI_MANIFEST, Pusher, made_image, made_layer
 from support.pushing import PushStage, a_push_stage
 from weighbridge.store.models import passes, repositories
 
-ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
+# Either way the pass takes twelve seconds, and PostgreSQL has no lock on a whole file.
+ENGINES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.long))
 TAGS = 300
 PER_SECOND = 25
 """So the pass takes 12 seconds, on a fast machine too; a slow one slows it as well."""

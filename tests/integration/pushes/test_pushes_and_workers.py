@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from support.database import Engine
 from support.docker_registry import DockerRegistry, docker_registry
 from support.images_oci import MadeImage, Pusher, made_image, made_layer
 from support.push_world import a_push, outcomes, receive
@@ -17,7 +16,8 @@ from weighbridge.jobs.over_celery import CeleryJobs
 from weighbridge.store.clock import DatabaseClock
 from weighbridge.store.reports import tag_page
 
-ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
+# Who has workers has PostgreSQL, as a rule.
+ENGINES = (pytest.param("sqlite", marks=pytest.mark.long), "postgresql")
 
 
 def an_image(name: str) -> MadeImage:

@@ -6,11 +6,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from support.database import Engine
 from support.images_oci import MadeImage, Pusher, made_image, made_layer
 from support.pushing import PushStage, a_push_stage, skopeo_push
 
-ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
+# On PostgreSQL pushes are looked at by workers: test_pushes_and_workers.py.
+ENGINES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.long))
 
 
 def an_image(name: str) -> MadeImage:

@@ -1,5 +1,6 @@
 """Docker Hub, crawled: what it is asked, what that costs, and what is kept."""
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,10 +13,12 @@ from support.hub_replica.state import PUSHED_AT, Hub, a_hub
 from support.replica.brute_force import count_by_brute_force
 from support.replica.changes import Change
 from support.replica.stored import Counted, counted
+from weighbridge.bootstrap.reading import disputes
 from weighbridge.bootstrap.weighing import inspect
 from weighbridge.demo.content import Content
 from weighbridge.demo.story import demo_content
 from weighbridge.store.reports import tag_page
+from weighbridge.store.reports.disputes import DisputeQuery
 from weighbridge.store.session import open_database
 
 NAMESPACES = ("library", "tutorial")
@@ -80,6 +83,29 @@ def test_an_unchanged_second_pass_asks_for_pages_only(
     assert done.faults == ()
     # Each namespace and each of its repositories is one page.
     assert hub.take_counts() == {"api": len(NAMESPACES) + done.repositories}
+
+
+def test_a_false_size_in_the_api_is_listed_as_disputed_and_costs_no_request(
+    hub: Hub, content: Content, tmp_path: Path, database_url: str
+) -> None:
+    settings = hub_settings(tmp_path, hub, database_url, namespaces=NAMESPACES)
+    crawl_hub(settings, measure=True)
+    crawl_hub(settings, measure=True)
+    assert disputes(settings, DisputeQuery()).items == ()
+    tag = (content.tags("library/alpine") or ())[0]
+    named = content.manifest("library/alpine", tag)
+    assert named is not None
+    children = json.loads(named.content).get("manifests", [{"digest": named.digest}])
+    image = children[0]["digest"]
+    hub.false_sizes[image] = 12
+    hub.take_counts()
+
+    done = crawl_hub(settings, measure=True)
+
+    assert hub.take_counts() == {"api": len(NAMESPACES) + done.repositories}
+    (found,) = disputes(settings, DisputeQuery()).items
+    assert (found.source, found.image, found.claimed_bytes) == ("bulk", image, 12)
+    assert found.registry_bytes > 1_000_000
 
 
 def test_no_manifest_is_pulled_twice_and_no_tag_asked_that_the_api_describes(

@@ -96,6 +96,7 @@ def _image(
     document = json.loads(served.content)
     platform = _platform(hub, repository, document) if entry is None else entry
     said = platform.get("platform", platform)
+    size = sum(layer["size"] for layer in document["layers"])
     return {
         "architecture": said["architecture"],
         "features": "",
@@ -104,7 +105,7 @@ def _image(
         "os": said["os"],
         "os_features": "",
         "os_version": said.get("os.version"),
-        "size": sum(layer["size"] for layer in document["layers"]),
+        "size": hub.false_sizes.get(served.digest, size),
         "status": "active",
         "last_pulled": None,
         "last_pushed": pushed,

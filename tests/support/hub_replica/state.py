@@ -22,6 +22,7 @@ class Hub:
     private:      namespaces that only the user sees
     undescribed:  (repository, tag) of which the API gives no digest and no images, as
                   of very old ones
+    false_sizes:  what the API says that images weigh, by digest, where it is not so
     unlimited:    repositories whose manifests do not count
     limit, left:  the quota of pulls; None: there is none
     window_s:     as the headers say it
@@ -37,6 +38,7 @@ class Hub:
     content: ChangingContent
     private: frozenset[str] = frozenset()
     undescribed: set[tuple[str, str]] = field(default_factory=set)
+    false_sizes: dict[str, int] = field(default_factory=dict)
     unlimited: frozenset[str] = frozenset()
     limit: int | None = None
     left: int = 0

@@ -366,6 +366,7 @@ def test_an_image_is_not_blamed_for_a_line_that_only_earlier_ones_had(
     assert court.events == ["opened"]
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_f39_sizes_that_sit_on_the_limit_are_told_once(court: Court) -> None:
     court.look({"0": weighing(400)})
     for number in range(100):
@@ -450,6 +451,7 @@ def test_an_alertmanager_is_sent_what_is_open_though_nobody_else_is_told(
     assert (firing.event, firing.amount) == ("opened", 505 * MB)
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_f39_sizes_that_come_and_go_are_told_of_twice_at_most(court: Court) -> None:
     court.look({"0": weighing(400)})
     for number in range(100):

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import hashlib
 import random
 import struct
 import threading
@@ -9,11 +10,12 @@ import threading
 import pytest
 
 from support.fake_registry import FakeRegistry
-from support.images import GZIP_LAYER, a_layer
+from support.images import GZIP_LAYER, TAR_LAYER, ZSTD_LAYER, a_layer
 from weighbridge.audit import measure_layer
 from weighbridge.audit.measure_layer import measure_blob, measure_length
 from weighbridge.domain.digest import digest_of
 from weighbridge.domain.document import Layer
+from weighbridge.domain.layer_claims import uncompressed_size
 from weighbridge.domain.measure import Measured
 from weighbridge.errors import NotFound, RegistryError, TransportError
 from weighbridge.ports import IS_URGENT, RangeAnswer
@@ -44,7 +46,7 @@ async def test_an_honest_layer_costs_one_range(content: bytes) -> None:
 
     assert found.registry_bytes == len(content)
     assert found.uncompressed.uncompressed_bytes == TAR_BYTES
-    assert (found.claim_reason, found.is_foreign) == ("", False)
+    assert found.claim_reason == ""
     assert registry.asked.total() == registry.count("get_range") == 1
 
 
@@ -72,15 +74,31 @@ async def test_a_layer_that_claims_to_be_empty_is_asked_for_its_length() -> None
     assert registry.count("blob_length") == registry.count("get_range") == 1
 
 
-async def test_an_encrypted_layer_is_asked_for_its_length_alone() -> None:
-    registry = held(LARGE)
+async def test_an_encrypted_layer_costs_one_range() -> None:
+    secret = hashlib.shake_128(b"key").digest(100_000)
+    registry = held(secret)
 
-    layer = claiming(7, kind=f"{GZIP_LAYER}+encrypted")
-    found = await measured(registry, layer)
+    found = await measured(
+        registry, claiming(len(secret), secret, kind=f"{GZIP_LAYER}+encrypted")
+    )
 
-    assert found.registry_bytes == len(LARGE)
-    assert found.uncompressed.reason == "encrypted"
-    assert registry.asked.total() == registry.count("blob_length") == 1
+    assert found.registry_bytes == len(secret)
+    assert (found.seen, found.uncompressed.reason) == ("other", "encrypted")
+    assert registry.asked.total() == registry.count("get_range") == 1
+
+
+@pytest.mark.parametrize("kind", [ZSTD_LAYER, TAR_LAYER, f"{GZIP_LAYER}+encrypted"])
+async def test_a_false_media_type_costs_one_range_more_and_changes_nothing(
+    kind: str,
+) -> None:
+    honest, registry = held(LARGE), held(LARGE)
+
+    true = await measured(honest, claiming(len(LARGE)))
+    found = await measured(registry, claiming(len(LARGE), kind=kind))
+
+    assert found.uncompressed == true.uncompressed
+    assert (true.seen, found.seen) == ("gzip_end", "gzip")
+    assert registry.asked.total() == registry.count("get_range") == 2
 
 
 async def test_a_foreign_layer_that_the_registry_holds_is_an_ordinary_one() -> None:
@@ -90,7 +108,7 @@ async def test_a_foreign_layer_that_the_registry_holds_is_an_ordinary_one() -> N
 
     assert found.registry_bytes == len(LARGE)
     assert found.uncompressed.uncompressed_bytes == TAR_BYTES
-    assert (found.claim_reason, found.is_foreign) == ("", False)
+    assert found.claim_reason == ""
 
 
 async def test_a_foreign_layer_that_the_registry_does_not_hold_stays_a_claim() -> None:
@@ -99,7 +117,7 @@ async def test_a_foreign_layer_that_the_registry_does_not_hold_stays_a_claim() -
     found = await measured(registry, a_layer("far", 1000, is_foreign=True))
 
     assert found.registry_bytes is None
-    assert (found.claim_reason, found.is_foreign) == ("foreign", True)
+    assert found.claim_reason == "not_found"
     assert registry.asked.total() == 1
 
 
@@ -149,7 +167,7 @@ async def test_a_registry_that_serves_no_parts_is_not_asked_for_them_again() -> 
 
     assert found.registry_bytes == 3_000_000
     assert found.uncompressed.reason == "range_unsupported"
-    assert found.uncompressed.high_bytes == 3_000_000 * 1032
+    assert uncompressed_size(layer, found).high_bytes == 3_000_000 * 1032
     assert registry.asked.total() == 1
 
 

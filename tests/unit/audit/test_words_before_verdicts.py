@@ -2,6 +2,7 @@
 time; what was only claimed is judged again once it is known."""
 
 import asyncio
+import gzip
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,13 +13,14 @@ from sqlalchemy import select
 from support.crawling import Yard
 from support.database import Engine, a_database
 from support.fake_registry import FakeRegistry
-from support.images import a_layer, a_served_image
+from support.images import GZIP_LAYER, ZSTD_LAYER, a_layer, a_served_image
 from support.policies import a_policy
 from support.push_world import Pusher, a_push
 from support.telling import Told
 from support.wait import wait_until
 from weighbridge.audit.judging import Judging
-from weighbridge.domain.digest import Digest
+from weighbridge.domain.digest import Digest, digest_of
+from weighbridge.domain.document import Layer
 from weighbridge.domain.platform import Platform
 from weighbridge.domain.policy_set import PolicySet
 from weighbridge.domain.violation import ViolationReport
@@ -231,3 +233,46 @@ async def test_a_push_of_known_layers_asks_for_none_of_them(yard: Yard) -> None:
 
     assert registry.count("get_range") + registry.count("blob_length") == asked
     assert pusher.outcomes == ["new"]
+
+
+async def test_a_layer_that_a_neighbour_called_foreign_is_asked_for_at_its_push(
+    yard: Yard,
+) -> None:
+    judge_by(yard, max_compressed=MB)
+    registry = FakeRegistry()
+    elsewhere = LYING._replace(is_foreign=True)
+    registry.put("evil/x", "1", a_served_image(layers=[elsewhere]))
+    await crawled(yard, registry)
+    pusher = Pusher(yard, registry)
+    registry.put(APP, "1.1", LIAR)
+    registry.lengths[LYING.digest] = 3 * MB
+
+    pusher.tell(a_push("1.1"))
+    await pusher.look()
+
+    (violation,) = opened(yard)
+    assert (violation.amount, violation.compressed_confidence) == (3 * MB, "disputed")
+    assert [judged.verdict for judged in pusher.judged] == ["warn"]
+
+
+@pytest.mark.parametrize("lie", [ZSTD_LAYER, f"{GZIP_LAYER}+encrypted"])
+async def test_a_neighbours_media_type_hides_no_size_on_disk_from_a_push(
+    yard: Yard, lie: str
+) -> None:
+    content = bytes(200 * 512)
+    blob = gzip.compress(content)
+    policy = a_policy("room", max_uncompressed=50_000)
+    yard.judging = Judging(PolicySet((policy,)), tell=Told())
+    registry = FakeRegistry(blobs={digest_of(blob): blob})
+    layer = Layer(GZIP_LAYER, digest_of(blob), len(blob))
+    evil = layer._replace(media_type=lie)
+    registry.put("evil/x", "1", a_served_image(layers=[evil, a_layer("own", 1)]))
+    await crawled(yard, registry)
+    pusher = Pusher(yard, registry)
+    registry.put(APP, "1.1", a_served_image(layers=[layer]))
+
+    pusher.tell(a_push("1.1"))
+    await pusher.look()
+
+    (violation,) = [one for one in opened(yard) if one.repository == APP]
+    assert violation.amount == len(content)

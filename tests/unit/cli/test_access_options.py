@@ -48,7 +48,7 @@ def test_a_password_is_read_from_a_file(tmp_path: Path) -> None:
     ("options", "why"),
     [
         (AccessOptions(user="ann:c4nary"), "a name alone"),
-        (AccessOptions(user=""), "nobody"),
+        (AccessOptions(user=""), "--user is empty"),
         (AccessOptions(password_stdin=True), "no user"),
         (
             AccessOptions(user="a", password_stdin=True, password_file="f"),

@@ -375,7 +375,7 @@ def test_repositories_that_were_not_seen_whole_have_a_row_each() -> None:
     assert rest == [
         "  held   31 repositories are missing at once and stay until a second crawl "
         "agrees (removals_held)",
-        "  state          why             last seen whole   repository",
+        "  state          why             last full crawl   repository",
         "  partial        too_many_tags   never             shop/api",
         "  unauthorized   denied          4 h ago           data/etl",
         "  missing                        1 h ago           shop/web",

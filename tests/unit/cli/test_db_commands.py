@@ -118,7 +118,7 @@ def test_recount_puts_right_what_verify_has_found(
     assert run(["db", "recount", *arguments]) == 0
 
     out = capsys.readouterr().out
-    assert out.splitlines()[-1] == "recounted hub: 1 value put right"
+    assert out.splitlines()[-1] == "recounted hub: 1 value corrected"
     assert run(["db", "verify"]) == 0
 
 
@@ -162,7 +162,7 @@ def test_forget_removes_one_repository(
 ) -> None:
     assert run(["db", "forget", "hub/acme/app", "--yes"]) == 0
 
-    assert capsys.readouterr().out == "forgotten: hub/acme/app (2 tags)\n"
+    assert capsys.readouterr().out == "removed: hub/acme/app (2 tags)\n"
     assert repositories(database) == ["shop/api"]
     assert run(["db", "verify"]) == 0
     assert run(["db", "forget", "hub/acme/app", "--yes"]) == 2
@@ -174,7 +174,7 @@ def test_forget_removes_a_registry(
 ) -> None:
     assert run(["db", "forget", "hub", "--yes"]) == 0
 
-    assert capsys.readouterr().out == "forgotten: hub (2 repositories, 2 tags)\n"
+    assert capsys.readouterr().out == "removed: hub (2 repositories, 2 tags)\n"
     assert repositories(database) == []
     assert run(["db", "verify"]) == 0
 

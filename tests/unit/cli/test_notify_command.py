@@ -101,8 +101,8 @@ def test_without_channels_it_says_where_they_are_written(capsys: Capture) -> Non
     [
         (["opps"], "no channel is called 'opps' [unknown_channel]\n  nearest  ops"),
         (["x"], "try    there are ops, hook, phone, mail, am"),
-        ([], "name the channels to try, or say --all"),
-        (["ops", "--all"], "name the channels to try, or say --all"),
+        ([], "name the channels to try, or add --all"),
+        (["ops", "--all"], "name the channels to try, or add --all"),
     ],
 )
 def test_what_cannot_be_tried_is_told(

@@ -101,7 +101,7 @@ def test_a_row_whose_last_look_failed_says_so_and_of_when_it_is() -> None:
     text = render_top([row], PIPE)
 
     assert text.splitlines()[2].startswith(" !      1082.7 ")
-    assert "1.5.0  unreachable (connect_error), seen whole 2026-09-22 09:28" in text
+    assert "1.5.0  unreachable (connect_error), complete 2026-09-22 09:28" in text
     assert "! the last crawl failed" in text
 
 
@@ -168,7 +168,7 @@ def test_a_registry_that_was_crawled_and_is_empty_is_named() -> None:
         ("compressed", "COMPRESSED"),
         ("uncompressed", "ON DISK"),
         ("growth", "%"),
-        ("exclusive", "ONLY HERE"),
+        ("exclusive", "EXCLUSIVE"),
         ("shared", "SHARED"),
         ("tags", "TAGS"),
     ],
@@ -272,7 +272,7 @@ def test_storage_names_the_set_that_its_numbers_are_of(by: str) -> None:
 
     lines = render_top([API, own, unread], PIPE, by=by).splitlines()
 
-    assert lines[0].split() == ["STORED", "ONLY", "HERE", "SHARED"]
+    assert lines[0].split() == ["STORED", "EXCLUSIVE", "SHARED"]
     assert lines[2].split()[:4] == ["3419.5", "2377.5", "1042.0", "█" * 16]
     assert lines[3].split()[:3] == ["1000.0", "900.0", "100.0"]
     assert lines[4].split()[:3] == ["unknown"] * 3
@@ -283,3 +283,31 @@ def test_rows_of_a_program_say_how_old_they_are() -> None:
     row = json.loads(top_json([API], NOW))["items"][0]
 
     assert (row["is_stale"], row["age_seconds"]) == (False, 720)
+
+
+def test_sizes_that_are_claimed_or_disputed_are_marked_and_explained() -> None:
+    disputed = replace(TRAINER, newest_compressed_confidence="disputed")
+    claimed = replace(AIRFLOW, newest_compressed_confidence="claimed")
+
+    lines = render_top([disputed, API, claimed], PIPE).splitlines()
+
+    assert lines[2].startswith("       *4872.1 ")
+    assert lines[3].startswith("        1082.7 ")
+    assert lines[4].startswith("        ?781.3 ")
+    assert lines[-2:] == [
+        "  * disputed: the registry's figure, the manifest says otherwise",
+        "  ? claimed by the manifest, not confirmed by the registry",
+    ]
+
+
+def test_rows_for_programs_have_the_manifests_figure_beside_the_registrys() -> None:
+    disputed = replace(
+        API, newest_compressed_confidence="disputed", newest_claimed_bytes=1
+    )
+
+    (row,) = json.loads(top_json([disputed], NOW))["items"]
+
+    assert row["newest_compressed_bytes"] == 1_082_700_595
+    assert row["newest_compressed_confidence"] == "disputed"
+    assert row["newest_claimed_bytes"] == 1
+    assert "newest_claimed_bytes" in top_csv([disputed], NOW).splitlines()[0]

@@ -326,8 +326,8 @@ def test_json_has_limits_rows_and_totals_for_programs(capsys: Capture) -> None:
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
-        ((), "say at least one limit"),
-        (("--min-growth", "50MB"), "say at least one limit"),
+        ((), "give at least one limit"),
+        (("--min-growth", "50MB"), "give at least one limit"),
         (("--max-compressed", "500"), "needs a unit"),
         (("--max-compressed", "0MB"), "more than nothing"),
         (("--max-layers", "0"), "no number from 1 to 4096"),

@@ -125,7 +125,7 @@ def test_of_several_registries_one_is_named(
 
     assert f"Bearer {secret_of('harbor')}x" in out
     assert run(["webhook", "url", "harbor"]) == 2
-    assert "say --registry with one of  one, two" in capsys.readouterr().err
+    assert "add --registry with one of  one, two" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

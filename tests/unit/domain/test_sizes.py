@@ -247,9 +247,10 @@ def test_a_foreign_layer_that_the_registry_holds_is_an_ordinary_one() -> None:
     layers = [a_layer(n, 5, is_foreign=True) for n in ("here", "far", "new")]
     answers = {
         a_digest("here"): Measured(5, sure(9)),
-        a_digest("far"): Measured(None, sure(9), "foreign", is_foreign=True),
+        a_digest("far"): Measured(None, sure(9), "not_found"),
     }
 
     image = weigh_image(an_image(layers), answers)
 
     assert [y.is_foreign for y in image.layers] == [False, True, True]
+    assert [y.claim_reason for y in image.layers] == ["", "foreign", "not_asked"]

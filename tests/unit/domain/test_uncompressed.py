@@ -26,9 +26,16 @@ from support.images import (
 )
 from support.shared import shared_path
 from weighbridge.domain.document import Layer
+from weighbridge.domain.layer_claims import uncompressed_size
 from weighbridge.domain.limits import MIB, SMALL_BLOB_BYTES
-from weighbridge.domain.measure import CONFIDENCES, RangeWanted, Uncompressed
-from weighbridge.domain.uncompressed import measuring, unmeasured
+from weighbridge.domain.measure import (
+    CONFIDENCES,
+    Content,
+    Measured,
+    RangeWanted,
+    Uncompressed,
+)
+from weighbridge.domain.uncompressed import measuring, unseen
 
 GIB = 1024 * MIB
 TAIL = 72
@@ -43,7 +50,8 @@ class Asked:
 
 
 def measure(layer: Layer, parts: Mapping[int, bytes]) -> Asked:
-    """Answers ranges from parts of a blob, by where each part begins."""
+    """Answers ranges from parts of a blob, by where each part begins; what its bytes
+    show is then taken with what the layer's manifest claims."""
     asking = measuring(layer)
     ranges = []
     found: object = None
@@ -57,8 +65,9 @@ def measure(layer: Layer, parts: Mapping[int, bytes]) -> Asked:
             wanted = asking.send(parts[start][begin : begin + length])
     except StopIteration as done:
         found = done.value
-    assert isinstance(found, Uncompressed)
-    return Asked(found, ranges)
+    assert isinstance(found, Content)
+    measured = Measured(layer.compressed_bytes, found.size, seen=found.seen)
+    return Asked(uncompressed_size(layer, measured), ranges)
 
 
 def measure_blob(
@@ -581,15 +590,6 @@ def test_a_broken_small_zstd_blob_is_unknown() -> None:
 # -- what is not asked at all --------------------------------------------------------
 
 
-def test_a_foreign_layer_is_never_asked_for() -> None:
-    layer = a_layer("base", 4 * 10**9, is_foreign=True)
-
-    asked = measure(layer, {})
-
-    assert asked.size == unmeasured(layer, "foreign")
-    assert asked.ranges == []
-
-
 def test_an_empty_blob_is_never_asked_for() -> None:
     asked = measure_blob(b"")
 
@@ -597,11 +597,22 @@ def test_an_empty_blob_is_never_asked_for() -> None:
     assert asked.ranges == []
 
 
-def test_an_encrypted_layer_is_never_asked_for() -> None:
-    asked = measure(a_layer("x", 10**6, f"{GZIP_LAYER}+encrypted"), {})
+def test_an_encrypted_layer_is_known_by_its_beginning() -> None:
+    blob = noise(10**6)
+
+    asked = measure_blob(blob, f"{GZIP_LAYER}+encrypted")
 
     assert asked.size.reason == "encrypted"
-    assert asked.ranges == []
+    assert asked.ranges == [RangeWanted(0, 511, len(blob))]
+
+
+def test_bytes_that_are_not_encrypted_at_all_do_not_fit_that_type() -> None:
+    blob = gzip.compress(LARGE_TAR)
+
+    asked = measure_blob(blob, f"{GZIP_LAYER}+encrypted")
+
+    assert (asked.size.confidence, asked.size.reason) == ("unknown", "format_mismatch")
+    assert len(asked.ranges) == 2
 
 
 @pytest.mark.parametrize(
@@ -613,7 +624,8 @@ def test_an_encrypted_layer_is_never_asked_for() -> None:
     ],
 )
 def test_a_layer_that_cannot_be_asked_is_unknown_with_bounds(reason: str) -> None:
-    size = unmeasured(a_layer("x", 1000), reason)
+    nothing = Measured(1000, unseen(reason).size)
+    size = uncompressed_size(a_layer("x", 1), nothing)
 
     assert size == Uncompressed("unknown", None, 0, 1_032_000, reason)
 
@@ -626,8 +638,7 @@ def test_an_answer_of_another_length_is_not_read(answer: bytes) -> None:
     with pytest.raises(StopIteration) as ended:
         asking.send(answer)
 
-    assert isinstance(ended.value.value, Uncompressed)
-    assert ended.value.value.reason == "bad_content_range"
+    assert ended.value.value == unseen("bad_content_range")
 
 
 # -- properties ----------------------------------------------------------------------
@@ -694,7 +705,7 @@ def test_any_answers_end_in_a_size(
     )
     layer = a_layer("x", compressed, media_type, annotated_uncompressed_bytes=annotated)
     asking = measuring(layer)
-    size: object = None
+    found: object = None
     try:
         wanted = next(asking)
         while True:
@@ -704,9 +715,11 @@ def test_any_answers_end_in_a_size(
             answer = data.draw(starts) + data.draw(st.binary(max_size=80))
             wanted = asking.send((answer + bytes(length))[:length])
     except StopIteration as done:
-        size = done.value
+        found = done.value
 
-    assert isinstance(size, Uncompressed)
+    assert isinstance(found, Content)
+    measured = Measured(compressed, found.size, seen=found.seen)
+    size = uncompressed_size(layer, measured)
     assert size.confidence in CONFIDENCES
     assert (size.uncompressed_bytes is None) == (size.confidence == "unknown")
 
@@ -793,3 +806,44 @@ def test_sample_blobs_are_weighed(name: str, truth: int, confidence: str) -> Non
 
     assert size.confidence == confidence
     assert_holds(size, truth)
+
+
+# -- claims --------------------------------------------------------------------------
+
+
+@given(
+    claims=st.lists(
+        st.builds(
+            Layer,
+            st.sampled_from(
+                [GZIP_LAYER, ZSTD_LAYER, TAR_LAYER, f"{GZIP_LAYER}+encrypted", "x/y"]
+            ),
+            st.just(a_layer("blob").digest),
+            st.just(len(gzip.compress(LARGE_TAR))),
+            st.booleans(),
+            st.none() | st.integers(0, 2**50),
+        ),
+        min_size=2,
+        max_size=2,
+    )
+)
+def test_what_bytes_show_does_not_depend_on_what_is_claimed_of_them(
+    claims: list[Layer],
+) -> None:
+    blob = gzip.compress(LARGE_TAR)
+
+    one, other = (content(layer, blob) for layer in claims)
+
+    assert one.size == other.size == trailer(len(LARGE_TAR))
+
+
+def content(layer: Layer, blob: bytes) -> Content:
+    asking = measuring(layer)
+    try:
+        wanted = next(asking)
+        while True:
+            wanted = asking.send(blob[wanted.first : wanted.last + 1])
+    except StopIteration as done:
+        found = done.value
+    assert isinstance(found, Content)
+    return found

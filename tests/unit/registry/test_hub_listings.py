@@ -62,7 +62,7 @@ def only_tag(**changed: object) -> HubTag:
 
 
 def test_a_tag_of_an_index_has_its_digest_and_its_push_time() -> None:
-    assert only_tag().as_seen() == TagSeen("3.7", INDEX, 1000, PUSHED)
+    assert only_tag().as_seen() == TagSeen("3.7", INDEX, PUSHED, ((AMD64, 1000),))
 
 
 def test_a_tag_of_an_image_has_the_digest_of_that() -> None:
@@ -117,7 +117,7 @@ def test_an_attestation_is_no_platform() -> None:
     tag = only_tag(images=[attestation, an_image()])
 
     assert [image.platform for image in tag.images] == [Platform("linux", "amd64")]
-    assert tag.compressed_bytes == 1000
+    assert tag.sizes == ((AMD64, 1000),)
 
 
 def test_the_first_of_two_images_of_a_platform_stands_for_it() -> None:
@@ -130,14 +130,23 @@ def test_the_first_of_two_images_of_a_platform_stands_for_it() -> None:
 
 @pytest.mark.parametrize("size", [0, -1, None, "12", 1.5, True, 2**60])
 def test_a_size_that_says_nothing_is_none(size: object) -> None:
-    assert only_tag(images=[an_image(size=size)]).compressed_bytes is None
+    assert only_tag(images=[an_image(size=size)]).sizes == ()
+
+
+def test_every_platform_of_a_tag_has_the_size_that_the_listing_names() -> None:
+    arm = an_image(architecture="arm64", digest=ARM64, size=900)
+    old = an_image(os="windows", digest=None, size=800)
+
+    tag = only_tag(images=[an_image(), arm, old])
+
+    assert tag.as_seen().sizes == ((AMD64, 1000), (ARM64, 900))
 
 
 def test_an_image_that_nobody_pulls_is_still_there() -> None:
     tag = only_tag(images=[an_image(status="inactive")], tag_status="inactive")
 
     assert tag.digest == INDEX
-    assert tag.compressed_bytes == 1000
+    assert tag.sizes == ((AMD64, 1000),)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +181,7 @@ def test_entries_that_are_no_tags_are_counted_registry_list_012_to_017() -> None
 def test_a_tag_that_comes_twice_counts_once_registry_list_020() -> None:
     page = parse_hub_tags(a_page(an_entry(), an_entry(digest=ARM64)))
 
-    assert page.as_tags().tags == (TagSeen("3.7", INDEX, 1000, PUSHED),)
+    assert page.as_tags().tags == (TagSeen("3.7", INDEX, PUSHED, ((AMD64, 1000),)),)
     assert page.as_tags().invalid == 0
 
 
@@ -257,7 +266,7 @@ def test_any_entries_give_good_names_and_count_the_others(entries: list[Any]) ->
         assert page.entries <= len(entries)
     assert all(name.startswith("acme/") for name in repositories.names)
     for tag in tags.as_tags().tags:
-        assert tag.compressed_bytes is None or tag.compressed_bytes > 0
+        assert all(size > 0 for _, size in tag.sizes)
         assert tag.pushed_at is None or tag.pushed_at.tzinfo is not None
 
 

@@ -1,8 +1,11 @@
 """Pages that Docker Hub's API has served, or as it documents them."""
 
+import json
+
 import pytest
 
 from support.shared import shared_path
+from weighbridge.domain.listed_size import is_explained
 from weighbridge.registry.hub_listings import parse_hub_repositories, parse_hub_tags
 
 
@@ -35,7 +38,7 @@ def test_recorded_pages_of_tags(sample: str, digests: dict[str, str]) -> None:
     assert {t.name: t.digest for t in page.tags} == {
         name: f"sha256:{digest}" for name, digest in digests.items()
     }
-    assert all(t.pushed_at and t.compressed_bytes for t in page.tags)
+    assert all(t.pushed_at and t.sizes for t in page.tags)
     assert page.next is None
 
 
@@ -47,3 +50,18 @@ def test_a_recorded_page_of_repositories() -> None:
     assert page.names == ("docker/highland_builder", "docker/whalesay")
     assert page.total == 287
     assert page.next is not None
+
+
+def test_a_recorded_size_is_the_sum_of_the_layers_without_the_config() -> None:
+    samples = "samples/dockerhub"
+    raw = shared_path(f"{samples}/tags_page_real.json").read_bytes()
+    path = shared_path(f"{samples}/tag_images_with_layers_real.json")
+    (image,) = json.loads(path.read_bytes())
+    layers = [(y["digest"], y["size"]) for y in image["layers"] if "digest" in y]
+
+    (tag,) = parse_hub_tags(raw).tags
+
+    ((digest, size),) = tag.sizes
+    assert digest == image["digest"]
+    assert size == sum(length for _, length in layers)
+    assert is_explained(size, layers, config_bytes=1_500)

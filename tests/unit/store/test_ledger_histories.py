@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("scope", ["project", "registry", "repository"])
-@pytest.mark.parametrize("seed", seeds(0, 4, quick=2))
+@pytest.mark.parametrize("seed", seeds(0, 4, quick=1))
 def test_the_ledger_equals_brute_force_after_every_step_of_a_random_history(
     database: Database, seed: int, scope: str
 ) -> None:
@@ -27,7 +27,7 @@ def test_the_ledger_equals_brute_force_after_every_step_of_a_random_history(
         assert counted(database) == stored(database)
 
 
-@pytest.mark.parametrize("seed", seeds(100, 4, quick=2))
+@pytest.mark.parametrize("seed", seeds(100, 4, quick=1))
 def test_what_waits_for_the_settler_is_right_once_it_has_been_settled(
     database: Database, seed: int
 ) -> None:
@@ -44,7 +44,7 @@ def test_what_waits_for_the_settler_is_right_once_it_has_been_settled(
 
 
 @pytest.mark.parametrize("scope", ["project", "registry"])
-@pytest.mark.parametrize("seed", seeds(200, 4, quick=2))
+@pytest.mark.parametrize("seed", seeds(200, 4, quick=1))
 def test_entries_of_one_address_keep_each_blob_once(
     database: Database, seed: int, scope: str
 ) -> None:

@@ -52,19 +52,14 @@ def totals(world: World) -> list[tuple[object, ...]]:
 
 
 def test_the_largest_layer_of_a_live_image_comes_first(world: World) -> None:
-    small, annotated = (
-        a_layer("small", 10),
-        a_layer("large", 99, annotated_uncompressed_bytes=400),
-    )
-    world.look({"latest": an_image([small, annotated])})
+    small, large = a_layer("small", 10), a_layer("large", 99)
+    world.look({"latest": an_image([small, large])})
 
     assert waiting(world) == [
-        Unmeasured(world.scope_id, annotated, "acme/app"),
+        Unmeasured(world.scope_id, large, "acme/app"),
         Unmeasured(world.scope_id, small, "acme/app"),
     ]
-    assert waiting(world, limit=1) == [
-        Unmeasured(world.scope_id, annotated, "acme/app")
-    ]
+    assert waiting(world, limit=1) == [Unmeasured(world.scope_id, large, "acme/app")]
 
 
 def test_only_layers_that_this_registry_serves_are_asked_for(world: World) -> None:
@@ -161,7 +156,7 @@ def test_an_image_with_a_foreign_layer_has_a_total_that_is_claimed(
 ) -> None:
     windows = a_layer("windows", 10**9, is_foreign=True)
     world.look({"ltsc": an_image([windows, a_layer("own", 5)])})
-    absent = Measured(None, UNKNOWN, "foreign", is_foreign=True)
+    absent = Measured(None, UNKNOWN, "not_found")
     answers = {a_digest("windows"): absent, a_digest("own"): Measured(5, exactly(100))}
 
     assert answer(world.database, world.scope_id, answers, world.now).count == 1

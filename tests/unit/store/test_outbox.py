@@ -252,6 +252,7 @@ def test_a_number_of_layers_has_no_cause_in_common(outbox: OutboxWorld) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long_on("postgresql")  # what is chosen is chosen by the same statements
 @pytest.mark.parametrize("cause", [CAUSE, None], ids=["one-cause", "no-cause"])
 def test_f39_500_repositories_at_once_are_one_first_and_one_gathered_message(
     database: Database, cause: bytes | None

@@ -155,6 +155,7 @@ def orphans(database: Database, count: int) -> list[Layer]:
                     "is_layer": True,
                     "is_foreign": False,
                     "has_conflict": False,
+                    "has_format_conflict": False,
                     "is_uncounted": False,
                     "facts_state": "none",
                 }

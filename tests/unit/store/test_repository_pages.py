@@ -84,21 +84,26 @@ def test_pages_hold_every_row_once_and_rows_without_a_value_come_last(
     assert rising == ["f", "a", "d", "g", "c", "b", "e"]
 
 
-@pytest.mark.parametrize("order", ["asc", "desc"])
-@pytest.mark.parametrize("sort", SORTS)
-def test_every_sort_gives_every_repository_once(
-    database: Database, sort: str, order: str
-) -> None:
+@pytest.fixture(scope="module")
+def four(module_database: Database) -> Database:
+    """Three repositories with images, and an empty one."""
     for number, name in enumerate(("one", "two", "three")):
-        world = World(database, repository=name)
+        world = World(module_database, repository=name)
         for version in range(number * 2 + 1):
             image = an_image([a_layer((name, version), 100 * (version + number))])
             world.look({f"v{version}": image})
-    World(database, repository="empty")
+    World(module_database, repository="empty")
+    return module_database
 
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("sort", SORTS)
+def test_every_sort_gives_every_repository_once(
+    four: Database, sort: str, order: str
+) -> None:
     query = RepositoryQuery(sort=sort, order=order, limit=1)
 
-    assert sorted(names(database, query)) == ["empty", "one", "three", "two"]
+    assert sorted(names(four, query)) == ["empty", "one", "three", "two"]
 
 
 def test_growth_is_a_ratio_to_the_baseline(database: Database) -> None:

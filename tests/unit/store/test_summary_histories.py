@@ -143,7 +143,7 @@ class History:
         keep_documents(connection, [document], {})
 
 
-@pytest.mark.parametrize("seed", seeds(0, 12, quick=4))
+@pytest.mark.parametrize("seed", seeds(0, 12, quick=1))
 def test_a_refresh_says_what_a_plain_look_at_all_tags_says(
     database: Database, seed: int
 ) -> None:
@@ -166,7 +166,7 @@ def test_a_refresh_says_what_a_plain_look_at_all_tags_says(
                 assert plain.items() <= dict(summarize(*where).values).items()
 
 
-@pytest.mark.parametrize("seed", seeds(100, 8, quick=2))
+@pytest.mark.parametrize("seed", seeds(100, 8, quick=1))
 @pytest.mark.parametrize(
     "sizes", [PageSizes(1, 1, 1), PageSizes(3, 2, 1), PageSizes(8, 12, 3)]
 )

@@ -34,7 +34,8 @@ from weighbridge.store.tags import (
     apply_moves,
 )
 
-pytestmark = pytest.mark.slow
+# `test_summary_histories` has histories of tags on PostgreSQL.
+pytestmark = [pytest.mark.slow, pytest.mark.long_on("postgresql")]
 
 IMAGES: Final = [an_image([a_layer(n, 10 + n)]) for n in range(4)]
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("scope", ["project", "registry", "repository"])
-@pytest.mark.parametrize("seed", seeds(500, 4, quick=2))
+@pytest.mark.parametrize("seed", seeds(500, 4, quick=1))
 def test_the_ledger_stays_right_while_repositories_are_forgotten_and_facts_pruned(
     database: Database, seed: int, scope: str
 ) -> None:

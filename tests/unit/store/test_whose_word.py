@@ -348,3 +348,18 @@ def test_an_unchanged_repository_is_not_looked_through_again(world: World) -> No
     world.look({"next": MODEST})
     with world.database.read() as connection:
         assert len(unmeasured_repositories(connection, world.registry_id)) == 1
+
+
+def test_rows_have_the_manifests_figure_beside_the_registrys(fleet: Fleet) -> None:
+    push(fleet, "one/evil", latest=MODEST)
+    say(fleet, "one/evil", honest=known(TRUE), theirs=known(70))
+
+    found = report(fleet, "one/evil")
+    with fleet.database.read() as connection:
+        (tag,) = tag_page(connection, fleet.registry, "one/evil").items
+
+    assert (found.newest_compressed_bytes, found.newest_claimed_bytes) == (
+        TRUE + 70,
+        71,
+    )
+    assert (tag.compressed_bytes, tag.claimed_bytes) == (TRUE + 70, 71)

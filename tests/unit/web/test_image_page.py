@@ -239,3 +239,38 @@ def test_a_line_of_four_thousand_characters_is_whole_in_the_table() -> None:
 
     assert page.by_id("l1").one("td", "cmd").text.endswith("echo word &&")
     assert len(page.one("p", "verdict").text) < 130
+
+
+def test_a_disputed_layer_shows_the_manifests_figure_beside_the_registrys() -> None:
+    honest = a_weighed_layer("honest", 500, measured(900))
+    lied = a_weighed_layer("lied", 3_000_000, measured(4_000_000), claimed_bytes=1)
+    image = a_weighed_image([honest, lied], [("RUN a", 0), ("COPY b /", 1)])
+
+    page = image_tree(a_weighing(image))
+
+    figure = page.one("dl", "figures").all("div")[0]
+    title = figure.one("span", "whose").attributes["title"]
+    assert "the registry says 3,000,500 bytes" in title
+    assert "the manifest 501 bytes" in title
+    assert "the manifest says 501 B" in figure.text
+    cell = page.by_id("l2").one("td", "sz")
+    assert cell.one("span", "whose").attributes["title"].startswith("Disputed: ")
+    assert cell.text == "≠3.00 MB manifest: 1 B"
+    assert page.by_id("l1").all("span", "whose") == []
+
+
+def test_a_claimed_layer_is_marked_and_says_that_nobody_has_confirmed_it() -> None:
+    claimed = a_weighed_layer("claimed", 500, measured(900), claim_reason="no_length")
+    image = a_weighed_image([claimed], [("RUN a", 0)])
+
+    page = image_tree(a_weighing(image))
+
+    figure = page.one("dl", "figures").all("div")[0]
+    assert "not confirmed by the registry" in figure.text
+    mark = page.by_id("l1").one("td", "sz").one("span", "whose")
+    assert mark.text == "?"
+    assert "the manifest says 500 bytes" in mark.attributes["title"]
+
+
+def test_sizes_that_the_registry_confirms_have_no_mark() -> None:
+    assert image_tree(python_3_7()).all("span", "whose") == []

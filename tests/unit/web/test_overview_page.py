@@ -228,7 +228,7 @@ def test_a_first_crawl_asks_again_without_script() -> None:
     assert figures(page)["Repositories"] == "not yet the listing goes on"
     assert figures(page)["Newest images, compressed"].startswith("not yet")
     assert figures(page)["Stored in the registry"].startswith("not yet")
-    assert "Rows appear here as they land" in page.text
+    assert "Rows appear here as they are read" in page.text
 
 
 def test_one_new_repository_in_a_known_registry_is_no_first_crawl() -> None:
@@ -330,3 +330,16 @@ def test_removals_that_are_held_are_said() -> None:
     assert "did not list 31 repositories any more" in of_all.text
     assert "2 repositories did not list more than half of the tags" in of_tags.text
     assert "until a second complete crawl agrees" in of_tags.text
+
+
+def test_a_row_whose_size_the_manifest_gives_otherwise_is_marked() -> None:
+    disputed = replace(
+        weighing("a/b", 3_000_000),
+        newest_compressed_confidence="disputed",
+        newest_claimed_bytes=1,
+    )
+
+    page = overview_tree([a_registry_report()], [disputed, weighing("c/d", 1_000)])
+
+    (mark,) = page.all("span", "whose")
+    assert "the manifest 1 byte" in mark.attributes["title"]

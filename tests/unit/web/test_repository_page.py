@@ -149,7 +149,11 @@ def test_what_was_never_read_has_no_storage() -> None:
     [
         ("partial", "too_many_tags", "it has more tags than are read of one"),
         ("partial", "removals_held", "more than half of its tags are missing at once"),
-        ("partial", "bad_answer", "06:40 UTC (bad_answer). It was last seen whole"),
+        (
+            "partial",
+            "bad_answer",
+            "06:40 UTC (bad_answer). It was last crawled in full",
+        ),
         ("missing", "name_unknown", "that there is no such repository (name_unknown)"),
         ("unauthorized", "unauthorized", "The registry refuses us"),
         ("unreachable", "connect_error", "There is no answer"),
@@ -173,3 +177,32 @@ def test_a_state_is_said_in_words_with_its_age(
     assert words in banner.text
     assert "since 2026-09-22 06:40 UTC" in banner.text
     assert "2026-09-22 05:40 UTC, 4 h ago" in banner.text
+
+
+def test_sizes_that_are_claimed_or_disputed_are_marked_with_both_figures() -> None:
+    report = replace(
+        a_repository_report(),
+        newest_compressed_bytes=3_000_000,
+        newest_compressed_confidence="disputed",
+        newest_claimed_bytes=1,
+    )
+    claimed = replace(
+        a_tag_report("2.0"),
+        compressed_bytes=70,
+        compressed_confidence="claimed",
+        claimed_bytes=70,
+    )
+
+    page = repository_tree(report, [claimed, a_tag_report("1.0")])
+
+    mark = page.one("dl", "figures").one("span", "whose")
+    assert mark.text == "≠"
+    assert mark.attributes["title"] == (
+        "Disputed: the registry says 3,000,000 bytes, the manifest 1 byte."
+        " The registry's figure is used"
+    )
+    first, second = page.one("table").one("tbody").all("tr")
+    assert first.one("span", "whose").attributes["title"] == (
+        "Claimed: the manifest says 70 bytes, which the registry has not confirmed"
+    )
+    assert second.all("span", "whose") == []

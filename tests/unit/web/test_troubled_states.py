@@ -31,13 +31,13 @@ SEEN: Final = "2026-03-01T12:00:00Z"
 SINCE: Final = "2026-03-01T13:00:00Z"
 ALIVE: Final = [state for state in REASONS if state != "gone"]
 SENTENCES: Final[dict[RepositoryState, str]] = {
-    "partial": "partial Not all of it is seen since {since} (registry_error). It was "
-    "last seen whole: {seen}, 2 h ago.",
+    "partial": "partial Not all of it is read since {since} (registry_error). It was "
+    "last crawled in full: {seen}, 2 h ago.",
     "missing": "missing The registry says since {since} that there is no such "
-    "repository (name_unknown); it has to say so again before that is believed. The "
+    "repository (name_unknown); it counts as deleted after more such answers. The "
     "numbers are of {seen}, 2 h ago.",
-    "gone": "gone The registry no longer has it since {since} (name_unknown). It was "
-    "last seen whole: {seen}, 2 h ago.",
+    "gone": "deleted The registry no longer has it since {since} (name_unknown). It "
+    "was last crawled in full: {seen}, 2 h ago.",
     "unauthorized": "refused The registry refuses us since {since} (denied). The "
     "numbers are of {seen}, 2 h ago.",
     "unreachable": "unreachable There is no answer since {since} (connection_reset). "
@@ -190,7 +190,7 @@ async def test_a_crawl_ends_with_a_row_for_each(yard: Yard) -> None:
 
     assert lines[0].startswith("fake   1 partial, 5 failed   ")
     assert lines[1:8] == [
-        "  state          why                last seen whole   repository",
+        "  state          why                last full crawl   repository",
         "  error          registry_error     2 h ago           shop/error",
         "  gone           name_unknown       2 h ago           shop/gone",
         "  missing        name_unknown       2 h ago           shop/missing",

@@ -40,7 +40,7 @@ class CrewMetrics(Collector):
         report = self.report
         yield GaugeMetricFamily(
             "weighbridge_workers",
-            "Workers that have said within the last 45 seconds that they live.",
+            "Workers that have reported within the last 45 seconds.",
             value=report.workers,
         )
         tasks = GaugeMetricFamily(
@@ -63,7 +63,7 @@ class CrewMetrics(Collector):
     def _counters(self, report: CrewReport) -> Iterator[Metric]:
         taken = CounterMetricFamily(
             "weighbridge_tasks",
-            "Messages that workers have taken, whatever they came to.",
+            "Messages that workers have taken, whatever their result.",
             None,
             ["task"],
         )

@@ -15,6 +15,7 @@ from sqlalchemy import (
     type_coerce,
 )
 
+from weighbridge.domain.layer_claims import NOT_HELD
 from weighbridge.store.models import (
     FACTS_STATES,
     KEPT_STATES,
@@ -44,11 +45,9 @@ CLAIMED_BYTES: Final = case(
 )
 """What `blobs.counted_bytes` is to be: of what was read whole its length; a claim only
 while nobody contradicts it: who lies then adds nothing to anybody's totals."""
-NOT_HELD: Final = ("not_found", "foreign")
-"""Reasons for which there is no word: the registry was asked, and has no such blob."""
 # What was asked for and is not held by the registry occupies nothing there.
 _WORD: Final = case(
-    (or_(*(blob_sizes.c.claim_reason == reason for reason in NOT_HELD)), 0),
+    (blob_sizes.c.claim_reason == NOT_HELD, 0),
     else_=blob_sizes.c.registry_bytes,
 )
 STORED_BYTES: Final[ColumnElement[int]] = func.coalesce(
@@ -65,6 +64,21 @@ WEIGHED_BYTES: Final = case(
 )
 """What an image weighs in a storage scope, NULL for all that is no image. To be
 selected from blobs joined by `weighed`."""
+
+
+def in_doubt(blob: FromClause) -> ColumnElement[bool]:
+    """Whether a blob, joined with `blob_sizes`, is to be asked for once more: documents
+    came to disagree about what all of them had said until then, that it is gzip, of
+    which the end alone was read, or that it is elsewhere."""
+    is_by_end = func.coalesce(blob_sizes.c.seen_format == "gzip_end", False)
+    is_final = and_(
+        func.coalesce(blob_sizes.c.claim_reason == NOT_HELD, False),
+        blob_sizes.c.ask_again_at.is_(None),
+    )
+    return or_(
+        and_(blob.c.has_format_conflict, is_by_end),
+        and_(is_final, ~blob.c.is_foreign),
+    )
 
 
 def sized(tables: FromClause, scope: ColumnElement[int]) -> Join:

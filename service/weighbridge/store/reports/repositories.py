@@ -65,6 +65,7 @@ class _Row(NamedTuple):
     newest_at: datetime | None
     newest_compressed_bytes: int | None
     newest_compressed_confidence: CompressedConfidence | None
+    newest_claimed_bytes: int | None
     newest_uncompressed_bytes: int | None
     newest_uncompressed_confidence: Confidence | None
     newest_layers: int | None
@@ -115,6 +116,7 @@ _ROWS: Final = Rows(
         _summary.newest_at,
         _summary.newest_compressed_bytes,
         _summary.newest_compressed_confidence,
+        images.c.compressed_bytes.label("newest_claimed_bytes"),
         _summary.newest_uncompressed_bytes,
         _summary.newest_uncompressed_confidence,
         _summary.newest_layers,
@@ -136,6 +138,7 @@ _ROWS: Final = Rows(
     .join(repository_summaries, _summary.repository_id == _repository.id)
     .join(storage_scopes, storage_scopes.c.id == _repository.scope_id)
     .outerjoin(blobs, blobs.c.id == _summary.newest_image_id)
+    .outerjoin(images, images.c.id == _summary.newest_image_id)
     .outerjoin(instructions, instructions.c.id == _summary.heaviest_instruction_id)
     .where(among_ids(_repository.id))
 )
@@ -237,6 +240,7 @@ def _report(row: _Row) -> RepositoryReport:
         newest_at=row.newest_at,
         newest_compressed_bytes=row.newest_compressed_bytes,
         newest_compressed_confidence=row.newest_compressed_confidence,
+        newest_claimed_bytes=row.newest_claimed_bytes,
         newest_uncompressed_bytes=row.newest_uncompressed_bytes,
         newest_uncompressed_confidence=row.newest_uncompressed_confidence,
         newest_layers=row.newest_layers,

@@ -54,6 +54,7 @@ _IMAGES: Final = (
         images.c.layer_count,
         COMPRESSED_BYTES,
         COMPRESSED_CONFIDENCE,
+        images.c.compressed_bytes.label("claimed_bytes"),
         manifest_sizes.c.uncompressed_bytes,
         manifest_sizes.c.uncompressed_confidence,
     )
@@ -81,6 +82,7 @@ class _Headline:
     platforms: int = 0
     compressed_bytes: int | None = None
     compressed_confidence: CompressedConfidence | None = None
+    claimed_bytes: int | None = None
     uncompressed_bytes: int | None = None
     uncompressed_confidence: Confidence | None = None
     layers: int | None = None
@@ -185,6 +187,7 @@ def _headlines(
             platforms=len(found[target]),
             compressed_bytes=image.compressed_bytes,
             compressed_confidence=image.compressed_confidence,
+            claimed_bytes=image.claimed_bytes,
             uncompressed_bytes=image.uncompressed_bytes,
             uncompressed_confidence=image.uncompressed_confidence,
             layers=image.layer_count,
@@ -224,6 +227,7 @@ def _report(
         platforms=shown.platforms if shown else 0,
         compressed_bytes=shown.compressed_bytes if shown else None,
         compressed_confidence=shown.compressed_confidence if shown else None,
+        claimed_bytes=shown.claimed_bytes if shown else None,
         uncompressed_bytes=shown.uncompressed_bytes if shown else None,
         uncompressed_confidence=shown.uncompressed_confidence if shown else None,
         layers=shown.layers if shown else None,

@@ -17,13 +17,13 @@ _REGISTRY_WORDS: Final[dict[str, str]] = {
 _FAILED: Final = ("missing", "unauthorized", "unreachable", "error", "gone")
 _REPOSITORY_WORDS: Final[dict[str, tuple[str, str]]] = {
     "new": ("weighing", "No crawl of it was complete yet"),
-    "partial": ("partial", "Not all of it is seen{since}{why}"),
+    "partial": ("partial", "Not all of it is read{since}{why}"),
     "missing": (
         "missing",
-        "The registry says{since} that there is no such repository{why}; it has to say "
-        "so again before that is believed",
+        "The registry says{since} that there is no such repository{why}; it counts "
+        "as deleted after more such answers",
     ),
-    "gone": ("gone", "The registry no longer has it{since}{why}"),
+    "gone": ("deleted", "The registry no longer has it{since}{why}"),
     "unauthorized": ("refused", "The registry refuses us{since}{why}"),
     "unreachable": ("unreachable", "There is no answer{since}{why}"),
     "error": ("failed", "What it answers cannot be used{since}{why}"),
@@ -185,7 +185,7 @@ def _known(moment: datetime | None, now: datetime) -> str:
 def _seen_whole(repository: RepositoryReport, now: datetime) -> str:
     whole = repository.last_complete_pass_at
     last = "never" if whole is None else f"{_moment(whole)}, {ago(whole, now)}"
-    return f"It was last seen whole: {last}."
+    return f"It was last crawled in full: {last}."
 
 
 def _moment(moment: datetime) -> str:

@@ -16,7 +16,7 @@ from weighbridge.web.views.numbers import (
     plural,
     pull_time,
 )
-from weighbridge.web.views.words import amount, confidence_sentence
+from weighbridge.web.views.words import amount, confidence_sentence, marked
 
 _INFERRED: Final = "Which line made which layer is inferred from what the lines say."
 _SQUASHED: Final = (
@@ -53,7 +53,10 @@ class OtherRow:
 @dataclass(frozen=True, slots=True)
 class ImagePage:
     """image and table are None for what is no image; then only the head, the
-    banners and the others are shown."""
+    banners and the others are shown.
+
+    claimed_bytes: what the manifest says, where the registry says otherwise
+    """
 
     title: str
     ref: str
@@ -69,6 +72,8 @@ class ImagePage:
     others_bytes: int
     image: WeighedImage | None
     table: LineTable | None
+    compressed: Amount
+    claimed_bytes: int | None
     on_disk: Amount
     confidence: str
     pull_fast: str
@@ -119,6 +124,10 @@ def image_page(
         others_bytes=sum(other.stored_bytes or 0 for other in weighing.others),
         image=image,
         table=table,
+        compressed=_compressed(image),
+        claimed_bytes=image.claimed_bytes
+        if image and image.compressed_confidence == "disputed"
+        else None,
         on_disk=amount(image.uncompressed) if image else Amount(None),
         confidence=confidence_sentence(image.uncompressed, compressed) if image else "",
         pull_fast=pull_time(compressed, fast),
@@ -128,6 +137,13 @@ def image_page(
         heaviest_share=percent(heaviest, compressed),
         remaining_bytes=compressed - heaviest,
     )
+
+
+def _compressed(image: WeighedImage | None) -> Amount:
+    if image is None:
+        return Amount(None)
+    size = Amount(image.compressed_bytes)
+    return marked(size, image.compressed_confidence, image.claimed_bytes)
 
 
 def _title(weighing: Weighing) -> str:

@@ -11,7 +11,7 @@ from weighbridge.web.stand_ins import StandIn, stand_in
 from weighbridge.web.views.charts import Part, row_share
 from weighbridge.web.views.numbers import Amount, percent
 from weighbridge.web.views.summaries import summary
-from weighbridge.web.views.words import amount
+from weighbridge.web.views.words import amount, marked
 
 _SUMMARY_CHARACTERS: Final = 80
 _LAYERS_HEADING: Final = "Layers: which line made each is not known"
@@ -30,6 +30,7 @@ class LineRow:
     command: the first word of the instruction, `rest` what follows it
     stands_for: what is shown in the place of a line; then `rest` is all the words
     compressed: 0 where an earlier line has the same layer: it is moved once
+    claimed_bytes: what the manifest says, where the registry says otherwise
     bar:     percent of the column, of the heaviest line
     """
 
@@ -47,6 +48,7 @@ class LineRow:
     bar: float = 0.0
     is_heaviest: bool = False
     note: str = ""
+    claimed_bytes: int | None = None
 
     @property
     def text(self) -> str:
@@ -154,6 +156,10 @@ def _row(
     earlier = [other.digest for other in image.layers[:index]]
     same_as = earlier.index(layer.digest) + 1 if layer.digest in earlier else 0
     compressed_bytes = 0 if same_as else layer.compressed_bytes
+    compressed = marked(
+        Amount(layer.compressed_bytes), layer.compressed_confidence, layer.claimed_bytes
+    )
+    is_disputed = layer.compressed_confidence == "disputed"
     stands_for: StandIn = stand_in(line.instruction) if line else "unknown"
     is_line = line is not None and not stands_for
     kind = "line" if is_line else "layer"
@@ -167,10 +173,11 @@ def _row(
         stands_for=stands_for,
         digest=layer.digest,
         media_type=layer.media_type,
-        compressed=Amount(compressed_bytes),
+        compressed=Amount(0) if same_as else compressed,
         uncompressed=amount(layer.uncompressed),
         share=percent(compressed_bytes, image.compressed_bytes),
         note=_note(layer, f"{kind} {same_as}" if same_as else ""),
+        claimed_bytes=layer.claimed_bytes if is_disputed and not same_as else None,
     )
 
 
@@ -188,7 +195,7 @@ def _note(layer: WeighedLayer, same_as: str) -> str:
     if same_as:
         return f"same layer as {same_as}, moved once"
     if layer.is_foreign:
-        return "lies outside this registry, counted in a pull only"
+        return "is not stored in this registry, counted in a pull only"
     return ""
 
 

@@ -21,12 +21,16 @@ class Amount:
     is_estimate: shown with a tilde
     word:        what stands there instead of an unknown number
     reason:      why it is an estimate or unknown, for the title
+    mark:        stands before a number that is not simply the registry's word
+    mark_title:  what the mark says, with the figures
     """
 
     number: int | None
     is_estimate: bool = False
     word: str = "unknown"
     reason: str = ""
+    mark: str = ""
+    mark_title: str = ""
 
 
 NOTHING_READ: Final = Amount(None, word="not yet", reason="No image is read yet")

@@ -17,7 +17,7 @@ from weighbridge.web.views.frame import RegistryLine, registry_line
 from weighbridge.web.views.numbers import NOTHING_READ, Amount, ago
 from weighbridge.web.views.storage import Storage, registry_storage
 from weighbridge.web.views.summaries import summary
-from weighbridge.web.views.words import STAND_IN, amount_of_row
+from weighbridge.web.views.words import STAND_IN, amount_of_row, marked
 
 _LINE_CHARACTERS: Final = 60
 State: TypeAlias = Literal["empty", "first_crawl", "weighed"]
@@ -212,12 +212,16 @@ def _row(report: RepositoryReport, largest: int, now: datetime) -> RepositoryRow
         newest_ref=f"{ref}:{report.newest_tag}" if report.newest_tag else "",
         platform=report.newest_platform or "",
         age=ago(report.newest_at, now) if report.newest_at else "",
-        compressed=Amount(
-            report.newest_compressed_bytes,
-            word="not yet" if is_new else "no image",
-            reason="Its tags are not read yet"
-            if is_new
-            else "What it holds is not an image, or none could be read",
+        compressed=marked(
+            Amount(
+                report.newest_compressed_bytes,
+                word="not yet" if is_new else "no image",
+                reason="Its tags are not read yet"
+                if is_new
+                else "What it holds is not an image, or none could be read",
+            ),
+            report.newest_compressed_confidence,
+            report.newest_claimed_bytes,
         ),
         uncompressed=amount_of_row(
             report.newest_uncompressed_bytes, report.newest_uncompressed_confidence

@@ -32,7 +32,7 @@ from weighbridge.web.views.storage import (
 )
 from weighbridge.web.views.summaries import summary
 from weighbridge.web.views.violations import Item, items
-from weighbridge.web.views.words import amount_of_row
+from weighbridge.web.views.words import amount_of_row, marked
 
 _MINUS: Final = "\N{MINUS SIGN}"
 _COLOURED_PERCENT: Final = 5
@@ -116,7 +116,13 @@ def repository_page(
         report=report,
         ref=ref,
         absent=absent,
-        newest=absent if compressed is None else Amount(compressed),
+        newest=absent
+        if compressed is None
+        else marked(
+            Amount(compressed),
+            report.newest_compressed_confidence,
+            report.newest_claimed_bytes,
+        ),
         on_disk=absent
         if compressed is None
         else amount_of_row(
@@ -195,10 +201,14 @@ def _row(ref: str, tag: TagReport, largest: int, now: datetime) -> TagRow:
         is_gone=tag.gone_at is not None,
         when=f"{verb} {ago(moment, now)}",
         when_title=moment,
-        compressed=Amount(
-            tag.compressed_bytes,
-            word="none" if tag.kind in _NOT_IMAGES else "not yet",
-            reason=note_title or "It is not read yet",
+        compressed=marked(
+            Amount(
+                tag.compressed_bytes,
+                word="none" if tag.kind in _NOT_IMAGES else "not yet",
+                reason=note_title or "It is not read yet",
+            ),
+            tag.compressed_confidence,
+            tag.claimed_bytes,
         ),
         uncompressed=amount_of_row(tag.uncompressed_bytes, tag.uncompressed_confidence),
         bar=row_share(tag.compressed_bytes or 0, largest),

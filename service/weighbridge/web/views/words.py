@@ -1,11 +1,16 @@
 """Codes and confidences in words."""
 
+from dataclasses import replace
 from typing import Final
 
-from weighbridge.domain.measure import Confidence, Uncompressed
+from weighbridge.domain.measure import (
+    CompressedConfidence,
+    Confidence,
+    Uncompressed,
+)
 from weighbridge.domain.units import format_bytes
 from weighbridge.web.stand_ins import StandIn
-from weighbridge.web.views.numbers import Amount
+from weighbridge.web.views.numbers import Amount, plural
 
 CONFIDENCE: Final[dict[Confidence, str]] = {
     "exact": "exact, read and counted",
@@ -25,7 +30,7 @@ _REASON: Final = {
     "bad_content_range": "the registry answers another part than asked for",
     "registry_error": "the registry did not serve the end of a layer",
     "encrypted": "a layer is encrypted",
-    "foreign": "a layer lies in another place than this registry",
+    "foreign": "a layer is not stored in this registry",
 }
 
 
@@ -34,6 +39,32 @@ STAND_IN: Final[dict[StandIn, str]] = {
     "squashed": "several lines, squashed",
 }
 """What stands in the place of a heaviest line in a table."""
+
+
+_DISPUTED: Final = "\N{NOT EQUAL TO}"
+_CLAIMED: Final = "?"
+
+
+def marked(
+    size: Amount, confidence: CompressedConfidence | None, claimed_bytes: int | None
+) -> Amount:
+    """Compressed bytes as they stand in a table: with a mark where the manifest says
+    otherwise, or where nobody but the manifest says it."""
+    if size.number is None or claimed_bytes is None:
+        return size
+    if confidence == "disputed":
+        title = (
+            f"Disputed: the registry says {plural(size.number, 'byte')}, the manifest"
+            f" {plural(claimed_bytes, 'byte')}. The registry's figure is used"
+        )
+        return replace(size, mark=_DISPUTED, mark_title=title)
+    if confidence == "claimed":
+        title = (
+            f"Claimed: the manifest says {plural(claimed_bytes, 'byte')}, which the"
+            " registry has not confirmed"
+        )
+        return replace(size, mark=_CLAIMED, mark_title=title)
+    return size
 
 
 def reason(code: str) -> str:

@@ -164,12 +164,15 @@ class Inbox:
                 is_new = keep_pushes(connection, pushes, self._now())
         except StoreError as exc:
             self._log.warning(
-                "pushes are not kept", code=exc.code, why=exc.message, count=len(pushes)
+                "pushes are not stored",
+                code=exc.code,
+                why=exc.message,
+                count=len(pushes),
             )
             _give([_Answer(each, error=exc) for each in taken])
             return
         except Exception as exc:  # noqa: BLE001 - the thread must outlive any batch
-            self._log.error("pushes are not kept", code="bug", why=repr(exc))
+            self._log.error("pushes are not stored", code="bug", why=repr(exc))
             _give([_Answer(each, error=_bug()) for each in taken])
             return
         finally:
