@@ -118,6 +118,16 @@ def test_an_image_without_one_before_it_has_no_change() -> None:
     assert facts(a_message(told))["Compressed"] == "1.08 GB"
 
 
+def test_a_size_that_is_only_claimed_is_said_to_be_so() -> None:
+    claimed = a_told(compressed_confidence="claimed")
+    known = a_told(compressed_confidence="disputed")
+
+    said = content_of(a_message(claimed)).items[0].verdict
+    sure = content_of(a_message(known)).items[0].verdict
+
+    assert said == f"{sure}, as the manifest claims, not yet confirmed by the registry"
+
+
 def test_the_end_of_a_violation_is_told_without_a_cause() -> None:
     told = a_told(
         event="resolved", amount=450_000_000, closed_at=NOW + timedelta(hours=2)

@@ -85,8 +85,8 @@ def test_what_was_found_goes_with_a_forgotten_repository(court: Court) -> None:
     forget(court.database, known, lambda: court.now, owner="us", watch=lambda *_: None)
 
     # What came while there were policies waits for the registry's word.
-    assert before == [2, 2, 6, 2]
-    assert counts(court.database) == [1, 1, 3, 1]
+    assert before == [2, 2, 4, 2]
+    assert counts(court.database) == [1, 1, 2, 1]
     assert len(court.rows("acme/other")) == 1
 
 

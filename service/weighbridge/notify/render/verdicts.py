@@ -15,6 +15,8 @@ _HAS: Final[Mapping[LimitKey, str]] = {
     "max_layer_compressed": "a layer of {amount} compressed",
     "max_deduplicated": "{amount} in the whole repository, each blob once",
 }
+_CLAIMS: Final = frozenset({"max_compressed", "max_growth", "max_layer_compressed"})
+_CLAIMED: Final = "as the manifest claims, not yet confirmed by the registry"
 _ENDED: Final = {
     "gone": "its tag was deleted",
     "policy": "the limit was changed or removed",
@@ -31,7 +33,9 @@ def verdict(told: Told) -> str:
         why = _ENDED.get(told.closed_by or "", "")
         return f"no longer over {told.limit_key}{f': {why}' if why else ''}"
     has = _HAS[told.limit_key].format(amount=written(told.limit_key, told.amount))
-    return f"{has}, {excess_amount(told)} over {told.limit_key} ({limit})"
+    text = f"{has}, {excess_amount(told)} over {told.limit_key} ({limit})"
+    is_claimed = told.compressed_confidence == "claimed"
+    return f"{text}, {_CLAIMED}" if is_claimed and told.limit_key in _CLAIMS else text
 
 
 def end(told: Told) -> str:
