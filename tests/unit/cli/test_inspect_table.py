@@ -296,20 +296,30 @@ def test_an_unknown_total_has_no_bound_below_what_is_compressed() -> None:
 
 
 def reasons() -> set[str]:
-    """Every reason that reading a blob can give."""
+    """Every reason that a blob's bytes and a manifest's claims can give."""
     domain = Path(measure.__file__).parent
     text = "".join(
         (domain / name).read_text(encoding="utf-8")
-        for name in ("gzip_blob.py", "gzip_tail.py", "uncompressed.py", "zstd_frame.py")
+        for name in (
+            "gzip_blob.py",
+            "gzip_tail.py",
+            "layer_claims.py",
+            "uncompressed.py",
+            "zstd_frame.py",
+        )
     )
-    made = r"(?:Uncompressed|unmeasured|_Inflated)\([^()]*\"([a-z_]+)\"\)"
-    return set(re.findall(made, text))
+    made = r"(?:Uncompressed|unseen|_Inflated)\([^()]*\"([a-z_]+)\"\)"
+    chosen = r"reason = \"([a-z_]+)\" if [a-z_]+ else \"([a-z_]+)\""
+    by_claim = r"reason = \"([a-z_]+)\" if"
+    either = {code for pair in re.findall(chosen, text) for code in pair}
+    return set(re.findall(made, text)) | either | set(re.findall(by_claim, text))
 
 
 def test_every_reason_of_a_measure_has_words() -> None:
     codes = reasons()
 
-    assert {"multi_frame", "unseen_frames", "foreign", "corrupt_gzip"} <= codes
+    assert {"multi_frame", "unseen_frames", "corrupt_gzip"} <= codes
+    assert {"foreign", "encrypted", "format_mismatch"} <= codes
     for code in codes:
         for count in (1, 2):
             spelled = code.replace("_", " ")
