@@ -76,9 +76,12 @@ def embedded(
     clock: Callable[[], datetime] = utc_now,
     interval_s: int | None = None,
 ) -> Embedded:
-    """It crawls these registries in this order, where they are due."""
+    """It crawls these registries in this order, where they are due. The second has
+    an address of its own: two entries of one address may not want the same."""
+    urls = (registry.url, registry.url.replace("127.0.0.1", "localhost"))
     registries = tuple(
-        RegistrySettings(name=n, url=registry.url, interval=interval_s) for n in names
+        RegistrySettings(name=name, url=url, interval=interval_s)
+        for name, url in zip(names, urls, strict=False)
     )
     settings = load_settings(None, {}).model_copy(update={"registries": registries})
     return Embedded(settings, database, Telemetry(), clock=clock)
