@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from weighbridge.domain.cause import Cause, CauseOf, LineChange
 from weighbridge.domain.digest import Digest
+from weighbridge.domain.measure import CompressedConfidence
 from weighbridge.domain.message import Message, NotificationEvent, Told
 from weighbridge.domain.policy import LimitKey, Severity
 
@@ -53,6 +54,7 @@ class ToldKeys(TypedDict, total=False):
     baseline_compressed_bytes: int | None
     before_compressed_bytes: int | None
     compressed_bytes: int | None
+    compressed_confidence: CompressedConfidence | None
     uncompressed_bytes: int | None
     cause: Cause | None
     opened_at: datetime
