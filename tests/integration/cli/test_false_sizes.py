@@ -13,9 +13,11 @@ from support.docker_registry import docker_registry
 from support.images_oci import OCI_MANIFEST, MadeImage, Pusher, made_image, made_layer
 from weighbridge.cli.main import run
 
-HEAVY: Final = made_layer("heavy", random.Random(1).randbytes(3_000_000))  # noqa: S311
+HEAVY_BYTES: Final = random.Random(1).randbytes(3_000_000)  # noqa: S311 - data
+HEAVY: Final = made_layer("heavy", HEAVY_BYTES)
 LIGHT: Final = made_layer("light", b"light" * 100)
-FAR: Final = made_layer("far", random.Random(2).randbytes(2_000_000))  # noqa: S311
+FAR_BYTES: Final = random.Random(2).randbytes(2_000_000)  # noqa: S311 - data
+FAR: Final = made_layer("far", FAR_BYTES)
 FOREIGN: Final = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"
 LIMIT: Final = ("--max-compressed", "1MB")
 

@@ -127,7 +127,11 @@ def test_g6_a_full_disk_is_down(database: Database) -> None:
                 yield connection
 
     seconds = [0.0]
-    watch = WriteWatch(Full(), utc_now, lambda: seconds[0])  # type: ignore[arg-type]
+    watch = WriteWatch(
+        Full(),  # type: ignore[arg-type]  # it has the one method that is used
+        utc_now,
+        lambda: seconds[0],
+    )
 
     watch.write_once()
     at_first = watch.why_down()
@@ -153,7 +157,11 @@ def test_g6_a_write_that_does_not_come_back_is_down_by_time_alone(
                 yield connection
 
     seconds = [0.0]
-    watch = WriteWatch(Hanging(), utc_now, lambda: seconds[0])  # type: ignore[arg-type]
+    watch = WriteWatch(
+        Hanging(),  # type: ignore[arg-type]  # it has the one method that is used
+        utc_now,
+        lambda: seconds[0],
+    )
     thread = threading.Thread(target=watch.write_once)
     thread.start()
     begun.wait()
