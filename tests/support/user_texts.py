@@ -5,12 +5,18 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final, TypeAlias
 
 import click
 import yaml
+from starlette.testclient import TestClient
 
+from support.database import a_database
 from weighbridge.cli.main import cli
+from weighbridge.telemetry import Telemetry
+from weighbridge.web.app import create_app
+from weighbridge.web.options import WebOptions
 
 Text: TypeAlias = tuple[str, str]
 """The place and the text."""
@@ -18,7 +24,7 @@ Text: TypeAlias = tuple[str, str]
 _ROOT: Final = Path(__file__).parents[2]
 _INTERNAL: Final = frozenset({"architecture.md", "benchmarks.md", "development.md"})
 """Pages for those who change the program."""
-_SHOWN: Final = frozenset({"title", "description", "noValue", "label"})
+_SHOWN: Final = frozenset({"title", "summary", "description", "noValue", "label"})
 _CODE: Final = re.compile(
     r"^ *```.*?^ *```|^    \S.*?$|`[^`]*`", re.MULTILINE | re.DOTALL
 )
@@ -92,15 +98,25 @@ def dashboards() -> Iterator[Text]:
             yield path.name, text
 
 
-def _words(value: object) -> Iterator[str]:
+def interface() -> Iterator[Text]:
+    """What the API's document says of routes, parameters and fields."""
+    with TemporaryDirectory() as folder, a_database(Path(folder)) as database:
+        app = create_app(database, Telemetry(), WebOptions())
+        client = TestClient(app, base_url="http://127.0.0.1:8080")
+        document = client.get("/api/v1/openapi.json").json()
+    for text in _words(document, _SHOWN - {"title"}):  # made of the fields' names
+        yield "openapi.json", " ".join(text.split())
+
+
+def _words(value: object, shown: frozenset[str] = _SHOWN) -> Iterator[str]:
     if isinstance(value, dict):
         for key, below in value.items():
-            if key in _SHOWN and isinstance(below, str):
+            if key in shown and isinstance(below, str):
                 yield below
-            yield from _words(below)
+            yield from _words(below, shown)
     elif isinstance(value, list):
         for below in value:
-            yield from _words(below)
+            yield from _words(below, shown)
 
 
 def _below(folder: str, pattern: str) -> list[Path]:

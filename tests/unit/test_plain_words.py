@@ -17,6 +17,7 @@ from support.user_texts import (
     alerts,
     dashboards,
     helps,
+    interface,
     messages,
     pages,
     templates,
@@ -104,6 +105,7 @@ FIGURES: Final = (
 SOURCES: Final[tuple[Callable[[], Iterator[Text]], ...]] = (
     pages,
     helps,
+    interface,
     messages,
     templates,
     alerts,

@@ -11,14 +11,14 @@ nobody took it."""
 
 @dataclass(frozen=True, slots=True)
 class ChannelReport:
-    """Of a channel that something was ever to be told on. Times that never were: None.
+    """A channel that had a notification. Times that never were: None.
 
     waiting:     notifications: an opening or an end of one violation each
     oldest_waiting_at: when the first of them came in
     next_at:     when the next message is due, or the next try
     failing_since: the first try of the message that fails for longest
     error_code:  why; of a channel that works, why something was given up
-    given_up:    notifications that nobody took for a day, as far as they are kept
+    given_up:    notifications not taken within a day, as far as they are kept
     """
 
     channel: str

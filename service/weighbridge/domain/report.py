@@ -50,7 +50,7 @@ class RegistryFreshness:
 
 @dataclass(frozen=True, slots=True)
 class RegistryReport:
-    """One registry with sums over its repositories, those that are gone left out.
+    """One registry with sums over its repositories, without deleted ones.
 
     storage_scope_kind: inside what it keeps a blob once
     removals_held:      repositories of which more than half vanished at once, or that
@@ -227,7 +227,7 @@ class TagReport:
 
 @dataclass(frozen=True, slots=True)
 class PassReport:
-    """One look at one repository."""
+    """One crawl of one repository."""
 
     id: int
     registry: str

@@ -62,7 +62,7 @@ class API:
         return json_answer(request, page_json(page, now))
 
     def repository(self, request: Request, ref: Ref) -> Response:
-        """One repository, also one that is gone, with what policies say of it."""
+        """One repository, also a deleted one, with what policies say of it."""
         report = self._finder.repository(ref)
         decided = self._policies().explain(
             report.registry, report.repository, report.newest_tag or ""
@@ -119,13 +119,13 @@ class API:
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> Response:
-        """Looks at repositories, newest first."""
+        """Crawls of repositories, newest first."""
         query = PassQuery(registry, repository, limit, cursor)
         page = self._finder.passes(query)
         return json_answer(request, page_json(page, self._clock()))
 
     def one_pass(self, request: Request, pass_id: PassId) -> Response:
-        """One look at one repository."""
+        """One crawl of one repository."""
         number = numbered(pass_id, "pass")
         with self._database.read() as connection:
             report = reports.find_pass(connection, number)

@@ -8,8 +8,7 @@ from weighbridge.web.policy_rows import PolicyDecision
 
 @dataclass(frozen=True, slots=True)
 class ImageLimit(PolicyDecision):
-    """One key of policies. `waived_until`: until then nobody minds; null: it is
-    minded."""
+    """One key of policies. `waived_until`: until then it is waived; null: it is not."""
 
     waived_until: str | None
 
@@ -17,7 +16,7 @@ class ImageLimit(PolicyDecision):
 @dataclass(frozen=True, slots=True)
 class EarlierImage:
     """An image that a tag like this one has pointed to, compressed. Of a tag without
-    any platform that is configured it is the image that speaks for it."""
+    any platform that is configured it is its reference image."""
 
     platform: str
     digest: Digest

@@ -214,7 +214,7 @@ class Twins:
     def crawls_json(
         self, request: Request, limit: Limit = 1000, cursor: Cursor = None
     ) -> Response:
-        """Looks at repositories, newest first."""
+        """Crawls of repositories, newest first."""
         page = self._finder.passes(PassQuery(limit=limit, cursor=cursor))
         return json_answer(request, page_json(page, self._clock()))
 

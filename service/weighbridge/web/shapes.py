@@ -75,7 +75,7 @@ class Uncompressed:
 
 @dataclass(frozen=True, slots=True)
 class ImageLayer(Uncompressed):
-    """One layer. A foreign one lies outside the registry and counts in a pull.
+    """One layer. A foreign one is outside the registry and counts in a pull.
 
     `compressed_bytes` is the registry's word where `compressed_confidence` is `known`
     or `disputed`, `claimed_bytes` what the manifest says; `claim_reason` says why there

@@ -55,7 +55,7 @@ class ViolationRow:
     compressed bytes that the image may have, has, and has too many. `within_tag` and
     `within_amount` are of the image that ended it. With `all_tags` tags follow that
     stand over their limit and are not the newest of their stream: their state is
-    `over`, they have no `id`, and nobody is notified of them.
+    `over`, they have no `id`, and no notification is sent.
     """
 
     id: int | None
