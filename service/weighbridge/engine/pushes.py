@@ -10,35 +10,22 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from functools import partial
 from typing import Final
 
 import structlog
 
-from weighbridge.audit.context import PassContext, pass_context
-from weighbridge.audit.heartbeat import Heartbeat
-from weighbridge.audit.judging import Judging
-from weighbridge.audit.looking import look_at
-from weighbridge.audit.progress import Progress
+from weighbridge.audit.context import PassContext
 from weighbridge.audit.push_desk import Judged, PushDesk
 from weighbridge.audit.push_keep import put_all_off
 from weighbridge.audit.push_look import Ended, PushLook
 from weighbridge.audit.together import cancel
-from weighbridge.audit.writer import Writer
-from weighbridge.bootstrap.asking import Clients, asking
-from weighbridge.bootstrap.clients import Connected
-from weighbridge.bootstrap.crawling import registry_entry
-from weighbridge.bootstrap.distributed.asked import Asked
-from weighbridge.config import RegistrySettings, Settings
-from weighbridge.domain.dispute import Source
-from weighbridge.errors import StaleFence, StoreError, WeighbridgeError
+from weighbridge.engine.asking import Connected
+from weighbridge.engine.parts import Parts
+from weighbridge.engine.site import Asked
+from weighbridge.errors import StoreError, WeighbridgeError
 from weighbridge.jobs.names import CRAWL, MEASURE, PUSH, SETTLE
-from weighbridge.ports import JobQueue
 from weighbridge.store.jobs import Job
-from weighbridge.store.push_looks import find_known
 from weighbridge.store.push_queue import PushedTo, next_due
-from weighbridge.telemetry import Telemetry
 
 AGAIN_S: Final = 0.2
 """A repository that another process has is tried again so soon, ..."""
@@ -56,25 +43,10 @@ OF_A_REGISTRY: Final = 8
 class PushLooks:
     """Those of one event loop.
 
-    judging: what images of a registry are judged by at this moment
-    deliver: has everybody told who is to be; returns at once
-    owner:   this process, as `process_mark.this_process` names it
-    has_measure_job: whether the job `MEASURE` is done here, or by others beside it
     handled_s: a job waits no longer for its look's verdict
     """
 
-    settings: Settings
-    writer: Writer
-    telemetry: Telemetry
-    clients: Clients
-    heartbeat: Heartbeat
-    jobs: JobQueue
-    clock: Callable[[], datetime]
-    judging: Callable[[RegistrySettings], Judging]
-    deliver: Callable[[], None]
-    owner: str
-    lease_s: float
-    has_measure_job: bool = False
+    parts: Parts
     handled_s: float = HANDLED_S
     _looks: dict[str, "asyncio.Task[None]"] = field(default_factory=dict)
     _asked_again: set[str] = field(default_factory=set)
@@ -83,26 +55,25 @@ class PushLooks:
     _busy: Counter[str] = field(default_factory=Counter)
     _timers: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
 
-    def desk(self, registry: RegistrySettings) -> PushDesk:
-        """Where the passes of a registry look after what is pushed meanwhile."""
-        name = registry.name
+    def desk(self, registry: str) -> PushDesk:
+        """Where the crawls of a registry look after what is pushed meanwhile."""
         return PushDesk(
-            registry=name,
-            judged=lambda judged: self._tell(name, judged),
-            whole=lambda repository: self.jobs.put(CRAWL, f"{name}/{repository}"),
-            measuring=Job(MEASURE, name) if self.has_measure_job else None,
+            registry=registry,
+            judged=lambda judged: self._tell(registry, judged),
+            whole=lambda name: self.parts.jobs.put(CRAWL, f"{registry}/{name}"),
+            measuring=Job(MEASURE, registry),
         )
 
     async def look(self, asked: Asked) -> None:
         """Look at what waits for a repository. Raises what the look ended with, if
         that is soon."""
-        key = _key(asked)
+        key = asked.name
         if key in self._looks:
             self._asked_again.add(key)
-        elif self._of_registry[asked.registry.name] >= OF_A_REGISTRY:
+        elif self._of_registry[asked.site.name] >= OF_A_REGISTRY:
             # Whoever has a place now makes room; ringing again and again would cost
             # more than the looks, of a thousand repositories that are pushed to.
-            self._in_line.setdefault(asked.registry.name, {})[key] = asked
+            self._in_line.setdefault(asked.site.name, {})[key] = asked
         else:
             task, is_judged = self._start(asked)
             await _first_of(task, is_judged, self.handled_s)
@@ -110,27 +81,6 @@ class PushLooks:
                 task.result()
             else:
                 task.add_done_callback(_log_failure)
-
-    async def look_at_all(self, asked: Asked) -> None:
-        """A whole pass of one repository, after a push that did not say enough."""
-        known = await self.writer.read(find_known, _to(asked), self.clock())
-        if known is None:
-            return
-        async with asking(self.clients, self.writer, asked.registry) as connected:
-            desk = self.desk(asked.registry)
-            context = replace(self._context(asked, connected), desk=desk)
-            # None, where somebody else has it: it is asked for again.
-            with suppress(StaleFence):
-                await look_at(
-                    context,
-                    self.heartbeat,
-                    known.repository_id,
-                    owner=self.owner,
-                    lease_s=self.lease_s,
-                )
-        self.deliver()
-        if not self.writer.settles_at_once:
-            self.jobs.put(SETTLE, "")
 
     async def aclose(self) -> None:
         """End what is under way; it still waits in the inbox."""
@@ -141,10 +91,10 @@ class PushLooks:
 
     def _start(self, asked: Asked) -> tuple["asyncio.Task[None]", asyncio.Event]:
         """A look, and what is set when its verdict is stored."""
-        self._of_registry[asked.registry.name] += 1
+        self._of_registry[asked.site.name] += 1
         is_judged = asyncio.Event()
         task = asyncio.create_task(self._look(asked, is_judged))
-        self._looks[_key(asked)] = task
+        self._looks[asked.name] = task
         return task, is_judged
 
     def _start_next(self, registry: str) -> None:
@@ -154,7 +104,7 @@ class PushLooks:
             task.add_done_callback(_log_failure)
 
     async def _look(self, asked: Asked, is_judged: asyncio.Event) -> None:
-        key = _key(asked)
+        key = asked.name
         try:
             wait_s: float | None = 0.0
             while wait_s is not None and wait_s <= 0:
@@ -164,44 +114,44 @@ class PushLooks:
             if wait_s is not None:
                 self._ring_in(key, wait_s)
         finally:
-            self._of_registry[asked.registry.name] -= 1
+            self._of_registry[asked.site.name] -= 1
             del self._looks[key]
-            self._start_next(asked.registry.name)
+            self._start_next(asked.site.name)
 
     async def _look_once(self, asked: Asked, is_judged: asyncio.Event) -> Ended:
-        desk = self.desk(asked.registry)
+        desk = self.desk(asked.site.name)
 
         def judged(found: Sequence[Judged]) -> None:
             desk.judged(found)
             is_judged.set()
 
         try:
-            async with asking(self.clients, self.writer, asked.registry) as connected:
+            async with self.parts.asking(asked.site) as connected:
                 return await PushLook(
                     self._context(asked, connected),
                     replace(desk, judged=judged),
-                    self.heartbeat,
-                    registry_entry(self.settings, asked.target, connected.seen),
+                    self.parts.heartbeat,
+                    asked.site.entry(connected.seen),
                     asked.repository,
-                    owner=self.owner,
-                    lease_s=self.lease_s,
+                    owner=self.parts.owner,
+                    lease_s=self.parts.lease_s,
                 ).run()
         except StoreError:
             raise  # All of it waits as it did.
         except Exception as exc:
             why = exc.code if isinstance(exc, WeighbridgeError) else "bug"
             with suppress(StoreError):
-                await self.writer.write(put_all_off, _to(asked), self.clock(), why)
+                await self.parts.writer.write(put_all_off, _to(asked), self.parts.clock(), why)
             raise
         finally:
-            if not self.writer.settles_at_once:
-                self.jobs.put(SETTLE, "")
+            if not self.parts.writer.settles_at_once:
+                self.parts.jobs.put(SETTLE, "")
 
     async def _wait_s(self, asked: Asked, ended: Ended) -> float | None:
         """Until the next look; None where nothing waits, or the scheduler rings."""
-        key = _key(asked)
-        due_at = await self.writer.read(next_due, _to(asked))
-        wait_s = None if due_at is None else (due_at - self.clock()).total_seconds()
+        key = asked.name
+        due_at = await self.parts.writer.read(next_due, _to(asked))
+        wait_s = None if due_at is None else (due_at - self.parts.clock()).total_seconds()
         # Whoever has it may have looked meanwhile: what is left is for later then.
         is_kept_waiting = ended == "busy" and wait_s is not None and wait_s <= 0
         if is_kept_waiting:
@@ -227,35 +177,22 @@ class PushLooks:
 
     def _ring(self, key: str) -> None:
         self._timers.pop(key, None)
-        self.jobs.put(PUSH, key, first=True)
+        self.parts.jobs.put(PUSH, key, first=True)
 
     def _context(self, asked: Asked, connected: Connected) -> PassContext:
-        return pass_context(
-            connected.registry,
-            asked.scope,
-            self.writer,
-            Progress(),
-            self.clock,
-            interval_s=self.settings.interval_of(asked.registry),
-            count_manifests=lambda looked_up, unchanged: None,
-            judging=lambda: self.judging(asked.registry),
-            count_conflicts=partial(self._count_conflicts, asked.registry.name),
-        )
-
-    def _count_conflicts(self, name: str, source: Source, learned: int) -> None:
-        self.telemetry.size_conflicts.labels(name, source).inc(learned)
+        return self.parts.context(asked.site, connected.registry)
 
     def _tell(self, registry: str, judged: Sequence[Judged]) -> None:
-        now = self.clock()
+        now = self.parts.clock()
         for one in judged:
-            self.telemetry.push_audits.labels(registry, one.verdict).inc()
+            self.parts.telemetry.push_audits.labels(registry, one.verdict).inc()
             took = (now - one.received_at).total_seconds()
-            duration = self.telemetry.push_audit_duration.labels(registry)
+            duration = self.parts.telemetry.push_audit_duration.labels(registry)
             duration.observe(max(0.0, took))
             for compressed_bytes in one.compressed_bytes:
-                weight = self.telemetry.push_image_compressed_bytes.labels(registry)
+                weight = self.parts.telemetry.push_image_compressed_bytes.labels(registry)
                 weight.observe(compressed_bytes)
-        self.deliver()
+        self.parts.deliver()
 
 
 async def _first_of(
@@ -274,12 +211,8 @@ async def _first_of(
         judged.cancel()
 
 
-def _key(asked: Asked) -> str:
-    return f"{asked.registry.name}/{asked.repository}"
-
-
 def _to(asked: Asked) -> PushedTo:
-    return PushedTo(asked.registry.name, asked.repository)
+    return PushedTo(asked.site.name, asked.repository)
 
 
 def _log_failure(task: "asyncio.Task[None]") -> None:

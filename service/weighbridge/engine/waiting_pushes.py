@@ -1,10 +1,9 @@
-"""Asks again for what waits in the inbox: what a bell that was lost has left there."""
+"""Asks again for what waits in the inbox: a job that was lost has left it there."""
 
 from datetime import datetime
 from typing import Final
 
-from weighbridge.bootstrap.distributed.asked import asked_repository
-from weighbridge.config import Settings
+from weighbridge.engine.site import Sites, asked_repository
 from weighbridge.errors import JobDropped
 from weighbridge.jobs.names import PUSH
 from weighbridge.ports import JobQueue
@@ -16,8 +15,8 @@ AT_ONCE: Final = 1_000
 """Repositories that are asked for in one tick."""
 
 
-def ring_for_pushes(
-    settings: Settings, database: Database, jobs: JobQueue, now: datetime
+def ask_for_pushes(
+    sites: Sites, database: Database, jobs: JobQueue, now: datetime
 ) -> None:
     """Ask for a look wherever a push is due. What is not configured any more is not
     looked at. Raises StoreError."""
@@ -27,7 +26,7 @@ def ring_for_pushes(
     for to in found:
         name = f"{to.registry}/{to.repository}"
         try:
-            asked_repository(settings, name)
+            asked_repository(sites, name)
         except JobDropped as exc:
             unwanted[to] = exc.code
         else:
