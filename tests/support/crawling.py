@@ -9,14 +9,13 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine.interfaces import DBAPICursor
 
+from support.crawler import Crawler
 from support.database import a_database
-from weighbridge.audit.crawl import Crawl
 from weighbridge.audit.crawl_report import RegistryCrawl
 from weighbridge.audit.judging import NO_JUDGING, Judging
-from weighbridge.audit.progress import Progress
 from weighbridge.audit.scope import Scope
-from weighbridge.audit.writer import Writer
 from weighbridge.domain.report import PassReport, RepositoryReport, TagReport
+from weighbridge.engine.site import Site
 from weighbridge.ports import Registry
 from weighbridge.store.registries import RegistryEntry
 from weighbridge.store.reports import (
@@ -59,23 +58,24 @@ class Yard:
         measure: bool = False,
         leaves_waiting: bool = False,
     ) -> RegistryCrawl:
-        """One crawl; the clock then stands an hour later."""
-        writer = Writer(self.database)
+        """One crawl of all that there is; the clock then stands an hour later.
+
+        leaves_waiting: only of what is due
+        """
+        crawler = Crawler(
+            self.database,
+            lambda: self.now,
+            {self.entry.name: registry},
+            [Site(self.entry, scope or Scope())],
+            judging=self.judging,
+            telemetry=self.telemetry,
+        )
         try:
-            crawl = Crawl(
-                registry,
-                self.entry,
-                scope or Scope(),
-                writer,
-                Progress(),
-                lambda: self.now,
-                telemetry=self.telemetry,
-                leaves_waiting=leaves_waiting,
-                judging=lambda: self.judging,
-            )
-            return await crawl.run(measure=measure)
+            async with crawler.running():
+                return await crawler.crawl(
+                    self.entry.name, measure=measure, all_due=not leaves_waiting
+                )
         finally:
-            writer.close()
             self.now += timedelta(hours=1)
 
     def repository(self, name: str) -> RepositoryReport:

@@ -37,11 +37,11 @@ from weighbridge.errors import (
     WeighbridgeError,
 )
 from weighbridge.ports import PASS_COST, Cost
-from weighbridge.store.claiming import Claim
 from weighbridge.store.closing import close_pass
 from weighbridge.store.passes import OpenPass, PassResult, find_tag_error, open_pass
 from weighbridge.store.registries import note_false_head
 from weighbridge.store.session import Connection
+from weighbridge.store.slices import Opened
 from weighbridge.store.summaries import refresh_if_stale
 from weighbridge.store.tags import known_tags
 
@@ -61,9 +61,10 @@ class _Listing:
 class RepositoryPass:
     """One look at one claimed repository."""
 
-    def __init__(self, context: PassContext, claim: Claim) -> None:
+    def __init__(self, context: PassContext, opened: Opened) -> None:
         self._context = context
-        self._claim = claim
+        self._claim = claim = opened.claim
+        self._opened = opened.opened
         self._listing = _Listing()
         self._cost = Cost()
         self._gone = 0
@@ -82,12 +83,6 @@ class RepositoryPass:
         """
         PASS_COST.set(self._cost)
         await self._pushes.read_waiting()
-        self._opened = await self._context.writer.write(
-            open_pass,
-            self._claim,
-            self._context.clock(),
-            resume_s=self._context.resume_s,
-        )
         self._turns = CheckTurns(
             self._claim, self._opened.complete_since, self._context.clock()
         )

@@ -13,6 +13,7 @@ from weighbridge.config import Settings
 from weighbridge.domain.platform import DEFAULT, Platform
 from weighbridge.domain.report import RegistryReport
 from weighbridge.errors import StoreError, UsageError
+from weighbridge.jobs.names import DISCOVER
 from weighbridge.store.checking.damage import count_damaged, drop_damaged
 from weighbridge.store.checking.differences import Difference
 from weighbridge.store.checking.recount import recount
@@ -127,7 +128,12 @@ class Forgetting:
         """Raises StoreError(busy) while a crawl works there."""
         patiently(
             lambda: forget(
-                self.database, self.known, _now, owner=this_process(), watch=watch
+                self.database,
+                self.known,
+                _now,
+                owner=this_process(),
+                listing=DISCOVER,
+                watch=watch,
             )
         )
 

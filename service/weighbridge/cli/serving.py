@@ -17,7 +17,7 @@ from weighbridge.audit.progress import Progress
 from weighbridge.bootstrap.crawling import crawl_targets
 from weighbridge.bootstrap.databases import checked_database, ready_database
 from weighbridge.bootstrap.embedded import Embedded
-from weighbridge.bootstrap.judges import Judges
+from weighbridge.engine.judges import Judges
 from weighbridge.bootstrap.policies import PolicyReload
 from weighbridge.bootstrap.targets import Target
 from weighbridge.cli import collector

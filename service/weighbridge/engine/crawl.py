@@ -28,13 +28,15 @@ from weighbridge.engine.site import Site
 from weighbridge.errors import StoreError, WeighbridgeError
 from weighbridge.jobs.names import CRAWL
 from weighbridge.ports import JOB_COST, Cost, Registry
-from weighbridge.store.claiming import release_many
+from weighbridge.store.choosing import Slice
+from weighbridge.store.claiming import Opening
 from weighbridge.store.crawl_requests import quiet_moments
 from weighbridge.store.due import put_off
+from weighbridge.store.giving_back import release_many
 from weighbridge.store.process_mark import one_claim
 from weighbridge.store.registries import find_registry_id
 from weighbridge.store.session import Connection
-from weighbridge.store.slices import Opened, Opening, Slice, open_many, open_slice
+from weighbridge.store.slices import Opened, open_many, open_slice
 
 TURN_S: Final = 5.0
 """So long a job takes further repositories; others have their turn then."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
-from weighbridge.audit.context import PassContext, pass_context
+from weighbridge.audit.context import RESUME_S, PassContext, pass_context
 from weighbridge.audit.heartbeat import Heartbeat
 from weighbridge.audit.judging import Judging
 from weighbridge.audit.pass_outcome import PassOutcome
@@ -79,9 +79,9 @@ class Parts:
     clock: Callable[[], datetime]
     owner: str
     lease_s: float
-    resume_s: float
     retention: Retention
     measures: bool = True
+    resume_s: float = RESUME_S
     progress: Progress = field(default_factory=Progress)
     watcher: Watcher = field(default_factory=Watcher)
 

@@ -9,6 +9,7 @@ from weighbridge.engine.site import Site
 from weighbridge.jobs.names import CRAWL, DISCOVER, MEASURE
 from weighbridge.store.crawl_requests import (
     CrawlRequest,
+    RequestState,
     end_request,
     has_left,
     make_repositories_due,
@@ -116,7 +117,7 @@ async def _look_after_measuring(
 
 
 async def _end(parts: Parts, request: CrawlRequest) -> None:
-    state = "failed" if request.reason else "done"
+    state: RequestState = "failed" if request.reason else "done"
     await parts.writer.write(
         end_request, request, state, request.reason, parts.clock()
     )

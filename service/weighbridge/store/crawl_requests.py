@@ -159,6 +159,14 @@ def open_requests(
     return [_request(row) for row in _rows(connection, _IS_OPEN, *of)]
 
 
+def is_waited_for(connection: Connection, registry_id: int, now: datetime) -> bool:
+    """Whether a process that lives waits for a crawl of a registry."""
+    return any(
+        row.owner and is_leased(row.lease_until, now) and not is_gone(row.owner)
+        for row in _rows(connection, _table.registry_id == registry_id, _IS_OPEN)
+    )
+
+
 def quiet_moments(connection: Connection, registry_id: int) -> frozenset[datetime]:
     """When the requests of a registry were made that are under way. What is due since
     such a moment is due only because somebody asked: nobody else is to be notified."""

@@ -167,27 +167,20 @@ def repositories_of(
     return {row.name: row.id for row in rows}
 
 
-def oldest_looks(connection: Connection) -> dict[str, datetime | None]:
-    """By registry: when the repository was looked at that waits longest for its next
-    look; None where one was never looked at."""
-    of_registry = (_table.registry_id == registries.c.id, _table.gone_at.is_(None))
-    # Two probes of an index for each registry.
-    first = (
-        select(_table.last_pass_at)
-        .where(*of_registry, _table.last_pass_at.is_not(None))
-        .order_by(_table.last_pass_at)
-        .limit(1)
-        .scalar_subquery()
-    )
-    is_one_new = exists().where(*of_registry, _table.last_pass_at.is_(None))
-    rows = connection.execute(
-        select(
-            registries.c.name,
-            first.label("oldest"),
-            is_one_new.label("is_one_new"),
-        ).where(exists().where(*of_registry))
-    )
-    return {row.name: None if row.is_one_new else row.oldest for row in rows}
+def find_repository_id(
+    connection: Connection, registry: str, name: str
+) -> int | None:
+    """The id of a repository that is not gone; None: it is not known."""
+    found: int | None = connection.execute(
+        select(_table.id)
+        .join(registries, registries.c.id == _table.registry_id)
+        .where(
+            registries.c.name == registry,
+            _table.name == name,
+            _table.gone_at.is_(None),
+        )
+    ).scalar()
+    return found
 
 
 def forget_if_never_seen(connection: Connection, repository_id: int) -> None:

@@ -8,7 +8,7 @@ import structlog
 from weighbridge.beat import Beat
 from weighbridge.bootstrap.distributed.crawl_metrics import CrawlMetrics
 from weighbridge.bootstrap.distributed.crew_metrics import CrewMetrics, CrewReport
-from weighbridge.bootstrap.waiting_pushes import show_inbox
+from weighbridge.engine.waiting_pushes import show_inbox
 from weighbridge.config import Settings
 from weighbridge.errors import WeighbridgeError
 from weighbridge.jobs.names import TICK
