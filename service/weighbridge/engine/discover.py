@@ -34,11 +34,14 @@ from weighbridge.store.crawl_requests import (
 )
 from weighbridge.store.jobs import Job
 from weighbridge.store.registries import find_state, note_registry, put_registry
+from weighbridge.store.repositories import gone_among
 from weighbridge.store.session import Connection
 
 UNLISTED: Final = 500
 """So many that a catalog no longer lists are asked for themselves before it is
 believed; of more at once the next catalog has to say the same anyway."""
+AT_ONCE: Final = 100
+"""Of these, and of those that it lists again."""
 
 
 async def discover(parts: Parts, slices: Slices, site: Site) -> None:
@@ -107,10 +110,12 @@ class _Listing:
         )
         discovery = Discovery(connected.registry, site.scope, parts.writer, parts.clock)
         unlisted: list[int] = []
+        returned: list[int] = []
         try:
             async for page in discovery.pages(registry_id):
                 self._found += len(page)
                 await self._have_crawled(page.values())
+                returned += await parts.writer.read(gone_among, page.values())
                 if discovery.catalog is not None:
                     unlisted += page.values()
             if site.scope.only is not None:
@@ -119,9 +124,12 @@ class _Listing:
             self._note(exc)
         if self.state == "unreachable":
             return
-        if 0 < len(unlisted) <= UNLISTED:
-            # Only their own answer says that they are gone.
-            await self._slices.of(site).crawl(unlisted, only_due=False)
+        if len(unlisted) <= UNLISTED:
+            # Only their own answer says that they are gone, or back.
+            returned += unlisted
+        for start in range(0, len(returned), AT_ONCE):
+            piece = returned[start : start + AT_ONCE]
+            await self._slices.of(site).crawl(piece, only_due=False)
         self._held = await bury_missing(
             parts.writer,
             registry_id,

@@ -35,7 +35,7 @@ from weighbridge.jobs.names import (
 from weighbridge.store.jobs import Job
 from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.pruning import Pruned, prune
-from weighbridge.store.repositories import find_repository_id
+from weighbridge.store.repositories import find_named
 
 Handler: TypeAlias = Callable[[str], Awaitable[None]]
 EVERY_DAY: Final = timedelta(days=1)
@@ -106,11 +106,14 @@ class Engine:
             await self._slices.of(site).turn()
             return
         asked = asked_repository(self._parts.sites, argument)
-        number = await self._parts.writer.read(
-            find_repository_id, asked.site.name, asked.repository
+        found = await self._parts.writer.read(
+            find_named, asked.site.name, asked.repository
         )
-        if number is not None:
-            work = self._slices.of(asked.site).crawl([number], only_due=True)
+        if found is not None:
+            # One that is gone is never due, and may be back.
+            work = self._slices.of(asked.site).crawl(
+                [found.repository_id], only_due=not found.is_gone
+            )
             await self._go_on(f"{CRAWL} {argument}", work)
 
     async def _look_at_pushes(self, argument: str) -> None:

@@ -229,10 +229,11 @@ def has_left(connection: Connection, request: CrawlRequest) -> bool:
     conditions: list[ColumnElement[bool]] = [
         _repository.registry_id == request.registry_id,
         _repository.due_at <= request.asked_at,
-        _repository.gone_at.is_(None),
     ]
     parameters: dict[str, object] = {}
-    if request.names is not None:
+    if request.names is None:
+        conditions.append(_repository.gone_at.is_(None))
+    else:
         conditions.append(among_texts(_repository.name))
         parameters["names"] = listed(request.names)
     found = connection.execute(

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import (
     Connection,
@@ -167,20 +167,30 @@ def repositories_of(
     return {row.name: row.id for row in rows}
 
 
-def find_repository_id(
-    connection: Connection, registry: str, name: str
-) -> int | None:
-    """The id of a repository that is not gone; None: it is not known."""
-    found: int | None = connection.execute(
-        select(_table.id)
+class Named(NamedTuple):
+    """A repository as it is known. is_gone: the registry had it once"""
+
+    repository_id: int
+    is_gone: bool
+
+
+def find_named(connection: Connection, registry: str, name: str) -> Named | None:
+    """The repository of a name; None: it was never seen."""
+    row = connection.execute(
+        select(_table.id, _table.gone_at.is_not(None))
         .join(registries, registries.c.id == _table.registry_id)
-        .where(
-            registries.c.name == registry,
-            _table.name == name,
-            _table.gone_at.is_(None),
-        )
-    ).scalar()
-    return found
+        .where(registries.c.name == registry, _table.name == name)
+    ).one_or_none()
+    return None if row is None else Named(*row)
+
+
+def gone_among(connection: Connection, repository_ids: Collection[int]) -> list[int]:
+    """Those of the repositories that the registry had once."""
+    rows = connection.execute(
+        select(_table.id).where(among_ids(_table.id), _table.gone_at.is_not(None)),
+        {"ids": listed(sorted(repository_ids))},
+    )
+    return sorted(rows.scalars())
 
 
 def forget_if_never_seen(connection: Connection, repository_id: int) -> None:
