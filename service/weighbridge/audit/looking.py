@@ -11,7 +11,8 @@ from weighbridge.audit.heartbeat import LEASE_S, Heartbeat
 from weighbridge.audit.pass_outcome import PassOutcome
 from weighbridge.audit.repository_pass import RepositoryPass
 from weighbridge.errors import StaleFence, StoreError
-from weighbridge.store.claiming import claim, give_up, release
+from weighbridge.store.claiming import claim
+from weighbridge.store.giving_back import give_up, release
 from weighbridge.store.process_mark import one_claim
 from weighbridge.store.repositories import forget_if_never_seen
 

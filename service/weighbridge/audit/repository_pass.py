@@ -38,13 +38,8 @@ from weighbridge.errors import (
 )
 from weighbridge.ports import PASS_COST, Cost
 from weighbridge.store.claiming import Claim
-from weighbridge.store.passes import (
-    OpenPass,
-    PassResult,
-    close_pass,
-    find_tag_error,
-    open_pass,
-)
+from weighbridge.store.closing import close_pass
+from weighbridge.store.passes import OpenPass, PassResult, find_tag_error, open_pass
 from weighbridge.store.registries import note_false_head
 from weighbridge.store.session import Connection
 from weighbridge.store.summaries import refresh_if_stale

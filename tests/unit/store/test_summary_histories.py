@@ -16,11 +16,12 @@ from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import Child, Descriptor, Document, Image, Index
 from weighbridge.domain.newest import baseline, leading, ranked
 from weighbridge.domain.platform import DEFAULT, Platform
+from weighbridge.store.closing import close_pass
 from weighbridge.store.images import keep_documents
 from weighbridge.store.leading_tags import LeadingTags, PageSizes
 from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.models import repository_summaries
-from weighbridge.store.passes import close_pass, open_pass
+from weighbridge.store.passes import open_pass
 from weighbridge.store.session import Connection, Database
 from weighbridge.store.summaries import (
     refresh_if_stale,
