@@ -5,12 +5,12 @@ many thousand tags. Where something else changed (facts that came late, a blob's
 it is counted from scratch: see `counts.mark_uncounted`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from sqlalchemy import Connection, bindparam, func, select
 
-from weighbridge.store.dialect import Rows
+from weighbridge.store.dialect import Rows, among_ids, listed
 from weighbridge.store.ledger.counts import is_counted
 from weighbridge.store.models import repositories, tags
 from weighbridge.store.reach import load_graph
@@ -18,13 +18,13 @@ from weighbridge.store.reach import load_graph
 _PIECE: Final = 2_000
 """Targets whose children are in memory at once."""
 _TARGETS: Final = Rows(
-    select(tags.c.target_id, func.count().label("tags"))
+    select(tags.c.repository_id, tags.c.target_id, func.count().label("tags"))
     .where(
-        tags.c.repository_id == bindparam("repository"),
+        among_ids(tags.c.repository_id),
         tags.c.gone_at.is_(None),
         tags.c.target_id.is_not(None),
     )
-    .group_by(tags.c.target_id)
+    .group_by(tags.c.repository_id, tags.c.target_id)
 )
 _SCOPE_OF: Final = select(repositories.c.scope_id).where(
     repositories.c.id == bindparam("repository")
@@ -45,20 +45,42 @@ def referenced_delta(
     return _sum(connection, repository_id, moved)
 
 
-def count_referenced(connection: Connection, repository_id: int) -> int:
-    """A repository's sum, counted from its tags."""
-    rows = _TARGETS.read(connection, {"repository": repository_id})
-    counts = {target: count for target, count in rows if target is not None}
-    return _sum(connection, repository_id, counts)
+def count_referenced(
+    connection: Connection, scopes: Mapping[int, int]
+) -> dict[int, int]:
+    """The sums of repositories, counted from their tags.
+
+    scopes: the storage scope of each repository
+    """
+    sums = dict.fromkeys(scopes, 0)
+    if not sums:
+        return sums
+    led: dict[int, dict[int, list[tuple[int, int]]]] = {}
+    for number, target, count in _TARGETS.read(
+        connection, {"ids": listed(sorted(sums))}
+    ):
+        of_scope = led.setdefault(scopes[number], {})
+        of_scope.setdefault(target, []).append((number, count))
+    for scope_id, of_scope in led.items():
+        for target, stored_bytes in _stored_bytes(connection, scope_id, of_scope):
+            for number, count in of_scope[target]:
+                sums[number] += count * stored_bytes
+    return sums
 
 
 def _sum(connection: Connection, repository_id: int, counts: Mapping[int, int]) -> int:
     parameters = {"repository": repository_id}
     scope_id: int = connection.execute(_SCOPE_OF, parameters).scalar_one()
-    targets = sorted(counts)
-    total = 0
-    for start in range(0, len(targets), _PIECE):
-        piece = targets[start : start + _PIECE]
+    found = _stored_bytes(connection, scope_id, counts)
+    return sum(counts[target] * stored_bytes for target, stored_bytes in found)
+
+
+def _stored_bytes(
+    connection: Connection, scope_id: int, targets: Collection[int]
+) -> Iterator[tuple[int, int]]:
+    """What each of these occupies with all below it."""
+    ordered = sorted(targets)
+    for start in range(0, len(ordered), _PIECE):
+        piece = ordered[start : start + _PIECE]
         graph = load_graph(connection, piece, scope_id)
-        total += sum(counts[each] * graph.stored_bytes_of(each) for each in piece)
-    return total
+        yield from ((each, graph.stored_bytes_of(each)) for each in piece)
