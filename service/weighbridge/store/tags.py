@@ -87,6 +87,36 @@ class TagFailure:
     digest: Digest | None
 
 
+@dataclass(frozen=True, slots=True)
+class Changes:
+    claim: Claim
+    moves: Sequence[Move]
+    failures: Sequence[TagFailure]
+    now: datetime
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    tags: int = 0
+
+
+def apply_many(
+    connection: Connection, all_changes: Sequence[Changes]
+) -> list[Counted | StoreError]:
+    found: list[Counted | StoreError] = []
+    for each in all_changes:
+        try:
+            hold(connection, each.claim, each.now)
+            apply_moves(connection, each.claim, each.moves, each.now)
+            apply_failures(connection, each.claim, each.failures, each.now)
+        except StoreError as exc:
+            found.append(exc)
+        else:
+            found.append(Counted())
+    return found
+
+
 def known_tags(
     connection: Connection, repository_id: int, names: Collection[str]
 ) -> dict[str, KnownTag]:
