@@ -85,11 +85,7 @@ def _errors(
 
 
 def _sum_up(connection: Connection, endings: Sequence[Ending]) -> None:
-    """Together with those that are judged by the same."""
-    alike: dict[Judging, list[Ending]] = {}
-    for ending in endings:
-        alike.setdefault(ending.judging, []).append(ending)
-    for judging, group in alike.items():
+    for judging, group in _alike(endings):
         now = max(ending.closing.now for ending in group)
         again = [e.repository_id for e in group if not e.is_first]
         refresh_and_judge_many(connection, again, now, judging)
@@ -99,6 +95,19 @@ def _sum_up(connection: Connection, endings: Sequence[Ending]) -> None:
         )
         complete = [e.repository_id for e in first if e.closing.result.complete]
         end_first_passes(connection, complete, now, judging)
+
+
+def _alike(endings: Sequence[Ending]) -> list[tuple[Judging, list[Ending]]]:
+    """Those that are judged by the same together."""
+    groups: list[tuple[Judging, list[Ending]]] = []
+    for ending in endings:
+        for judging, group in groups:
+            if judging == ending.judging:
+                group.append(ending)
+                break
+        else:
+            groups.append((ending.judging, [ending]))
+    return groups
 
 
 def _answer_pushes(connection: Connection, endings: Sequence[Ending]) -> None:

@@ -166,14 +166,20 @@ def end_first_pass(
 
 
 def refresh_and_judge_many(
-    connection: Connection, repository_ids: Sequence[int], now: datetime, judging: Judging
+    connection: Connection,
+    repository_ids: Sequence[int],
+    now: datetime,
+    judging: Judging,
 ) -> None:
     for n in repository_ids:
         refresh_and_judge(connection, n, now, judging)
 
 
 def end_first_passes(
-    connection: Connection, repository_ids: Sequence[int], now: datetime, judging: Judging
+    connection: Connection,
+    repository_ids: Sequence[int],
+    now: datetime,
+    judging: Judging,
 ) -> None:
     for n in repository_ids:
         end_first_pass(connection, n, now, judging)
