@@ -23,6 +23,7 @@ from sqlalchemy import (
 
 from weighbridge.errors import StaleFence
 from weighbridge.store.ahead import is_leased, is_unleased
+from weighbridge.store.dialect import TakenRows
 from weighbridge.store.models import (
     registries,
     repositories,
@@ -33,6 +34,13 @@ from weighbridge.store.process_mark import is_gone
 from weighbridge.store.types import Moment
 
 _table = repositories.c
+# No lease: the claim's own pass has been closed.
+_RENEW: Final = TakenRows(
+    repositories,
+    key=("id", "fence"),
+    values=("lease_until",),
+    only=_table.lease_until.is_not(None),
+)
 
 STARTS: Final = 3
 """A pass that was begun so often and never came to an end is not begun again soon."""
@@ -193,24 +201,26 @@ def hold(connection: Connection, held: Claim, now: datetime) -> None:
 
     The first statement of every batch: it also locks the repository's row.
     """
-    if not _renew(connection, held, now):
+    if not hold_many(connection, [(held, now)]):
         raise stale(held)
+
+
+def hold_many(
+    connection: Connection, held: Iterable[tuple[Claim, datetime]]
+) -> set[tuple[int, int]]:
+    """`hold` for many, their rows locked in order; returns repository and fence of
+    those that are ours still."""
+    until = {
+        (claim.repository_id, claim.fence): now + timedelta(seconds=claim.lease_s)
+        for claim, now in held
+    }
+    return _RENEW.take(connection, [(*key, at) for key, at in sorted(until.items())])
 
 
 def renew(connection: Connection, claims: Iterable[Claim], now: datetime) -> None:
     """Renew the leases of claims whose passes have nothing to write for a while;
     one that is not ours any more is left alone: its next batch will find out."""
-    for held in sorted(claims, key=lambda claim: claim.repository_id):
-        _renew(connection, held, now)
-
-
-def _renew(connection: Connection, held: Claim, now: datetime) -> bool:
-    renewed = connection.execute(
-        update(repositories)
-        .where(*is_ours(held))
-        .values(lease_until=now + timedelta(seconds=held.lease_s))
-    )
-    return renewed.rowcount == 1
+    hold_many(connection, [(claim, now) for claim in claims])
 
 
 def is_ours(held: Claim) -> tuple[ColumnElement[bool], ...]:
