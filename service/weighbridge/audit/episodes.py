@@ -103,7 +103,8 @@ class Episodes:
 
     def _orphans(self) -> list[OpenViolation]:
         names = self.tags
-        known = read_tags(self._connection, self._repository.id, names)
+        found = read_tags(self._connection, {self._repository.id: names})
+        known = found[self._repository.id]
         live = {name for name, tag in known.items() if tag.live_target is not None}
         return [v for v in self._open.values() if v.tag in names - live]
 

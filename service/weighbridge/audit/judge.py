@@ -4,6 +4,7 @@ All of it happens in the transaction that brought the repository's summary up to
 date, so that what was stored and what is said of it cannot fall apart.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -162,3 +163,23 @@ def end_first_pass(
     episodes.judge(image.without_growth() for image in judged.images)
     episodes.tell()
     keep_waiting(connection, repository_id, judged.waiting.values())
+
+
+def refresh_and_judge_many(
+    connection: Connection,
+    repository_ids: Sequence[int],
+    now: datetime,
+    judging: Judging,
+) -> None:
+    for n in repository_ids:
+        refresh_and_judge(connection, n, now, judging)
+
+
+def end_first_passes(
+    connection: Connection,
+    repository_ids: Sequence[int],
+    now: datetime,
+    judging: Judging,
+) -> None:
+    for n in repository_ids:
+        end_first_pass(connection, n, now, judging)

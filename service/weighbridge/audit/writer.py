@@ -83,12 +83,17 @@ class Writer:
         self,
         function: Callable[[Connection, Sequence[Item]], Sequence[T | BaseException]],
         item: Item,
+        *,
+        lingers: bool = True,
     ) -> T:
         """This item's part of `function(connection, items)`: one call for all that wait
-        with the same function, made as soon as they are many, or a tenth of a second
-        old. An exception in the place of its result is raised, and is its own."""
+        with the same function. An exception in the place of its result is raised, and
+        is its own.
+
+        lingers: it waits up to a tenth of a second until they are many
+        """
         return await self._patiently(
-            lambda: self._writing.run(function, item, lingers=True)
+            lambda: self._writing.run(function, item, lingers=lingers)
         )
 
     def expecting(self) -> AbstractContextManager[None]:
@@ -127,6 +132,17 @@ class Writer:
                 None,
                 lingers=False,
             )
+        )
+
+    async def read_many(
+        self,
+        function: Callable[[Connection, Sequence[Item]], Sequence[T]],
+        item: Item,
+    ) -> T:
+        """This item's part of `function(connection, items)`: one call for all that wait
+        with the same function."""
+        return await self._patiently(
+            lambda: self._reading.run(function, item, lingers=False)
         )
 
     async def settle(self) -> None:

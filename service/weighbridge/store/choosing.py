@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, case, func, select, tuple_
+from sqlalchemy import Connection, case, func, literal, select, tuple_
 
 from weighbridge.store.dialect import among_ids, listed, settles_at_once
 from weighbridge.store.due import is_due
 from weighbridge.store.models import repositories, repository_summaries
+from weighbridge.store.types import Moment
 
 _OF_NEW: Final = 3
 """Requests that a repository costs which was never crawled, as far as anybody knows."""
@@ -81,7 +82,9 @@ def _page(
 ) -> list[_Candidate]:
     """What is due, after that one."""
     key = tuple_(_table.due_at, _table.id)
-    after = () if last is None else (key > tuple_(last.due_at, last.id),)
+    after = (
+        () if last is None else (key > tuple_(literal(last.due_at, Moment()), last.id),)
+    )
     rows = connection.execute(
         select(_table.id, _table.due_at, _REQUESTS)
         .where(*is_due(wanted.registry_id, wanted.now), *after)

@@ -4,13 +4,26 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, exists, literal_column, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    case,
+    exists,
+    literal,
+    literal_column,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
 
 from weighbridge.store.claiming import STARTS, is_free
 from weighbridge.store.dialect import among_ids, among_texts, listed
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import registries, repositories
 from weighbridge.store.process_mark import is_gone
+from weighbridge.store.types import Moment
 
 _table = repositories.c
 
@@ -69,6 +82,29 @@ def put_off(
         update(repositories)
         .where(among_ids(_table.id), _table.due_at < due_at)
         .values(due_at=due_at),
+        {"ids": listed(sorted(repository_ids))},
+    )
+
+
+def have_due(
+    connection: Connection, repository_ids: Collection[int], now: datetime
+) -> None:
+    """Have repositories crawled as soon as may be, and one that is being crawled just
+    now once more after that: its crawl may be beyond what it is asked for."""
+    lock_repositories(connection, sorted(repository_ids))
+    # Whoever has a claim tells by the time that there is such a wish: it is another
+    # one than the claim has, however often and at whatever moment it is wished.
+    sooner = type_coerce(_table.due_at, BigInteger) - 1
+    is_to_come = _table.due_at > now
+    connection.execute(
+        update(repositories)
+        .where(among_ids(_table.id), or_(is_to_come, _table.lease_until.is_not(None)))
+        .values(
+            due_at=case(
+                (is_to_come, literal(now, Moment())),
+                else_=type_coerce(sooner, Moment()),
+            )
+        ),
         {"ids": listed(sorted(repository_ids))},
     )
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, bindparam, case, delete, or_, select
 
@@ -93,16 +93,33 @@ class UnjudgedTag:
     is_weighed: bool = False
 
 
-def note_unjudged(
-    connection: Connection, claim: Claim, new: Iterable[int], moved: Iterable[int]
-) -> None:
-    """Remember tags that are new, and such that moved away from what we saw before.
+class Noted(NamedTuple):
+    """Tags that a batch found to be new, and such that moved away from what we saw
+    before, by their ids."""
+
+    claim: Claim
+    new: Sequence[int]
+    moved: Sequence[int]
+
+
+def note_unjudged(connection: Connection, noted: Iterable[Noted]) -> None:
+    """Remember tags that are new or moved.
 
     Not what is new before a repository's first complete pass, unless somebody said
     that it was pushed: what was there before us is nobody's push.
     """
-    is_first = claim.pass_number == 0 and not claim.is_push
-    _note(connection, claim, [*moved] if is_first else [*moved, *new])
+    _note(
+        connection,
+        [
+            (claim.repository_id, tag)
+            for claim, new, moved in noted
+            for tag in (moved if _is_first(claim) else [*moved, *new])
+        ],
+    )
+
+
+def _is_first(claim: Claim) -> bool:
+    return claim.pass_number == 0 and not claim.is_push
 
 
 def note_said(connection: Connection, claim: Claim, names: Collection[str]) -> bool:
@@ -111,13 +128,12 @@ def note_said(connection: Connection, claim: Claim, names: Collection[str]) -> b
     Returns whether there are any."""
     parameters = {"repository": claim.repository_id, "names": listed(sorted(names))}
     found = [tag for (tag,) in _UNTOLD.read(connection, parameters)] if names else []
-    _note(connection, claim, found)
+    _note(connection, [(claim.repository_id, tag) for tag in found])
     return bool(found)
 
 
-def _note(connection: Connection, claim: Claim, tag_ids: Sequence[int]) -> None:
-    rows = [(claim.repository_id, tag, False, False) for tag in sorted(tag_ids)]
-    _PUT.put(connection, rows)
+def _note(connection: Connection, found: Iterable[tuple[int, int]]) -> None:
+    _PUT.put(connection, [(*key, False, False) for key in sorted(found)])
 
 
 def find_unjudged(
@@ -151,7 +167,7 @@ def find_tag(
     connection: Connection, repository_id: int, name: str
 ) -> UnjudgedTag | None:
     """A live tag by its name, to be judged though nobody has moved it."""
-    tag = read_tags(connection, repository_id, [name]).get(name)
+    tag = read_tags(connection, {repository_id: [name]})[repository_id].get(name)
     if tag is None or tag.live_target is None:
         return None
     return UnjudgedTag(tag.id, name, tag.live_target, tag.moved_at, tag.pushed_at)
