@@ -6,15 +6,13 @@ from datetime import timedelta
 from typing import Final
 
 from weighbridge.audit.context import PassContext
-from weighbridge.audit.heartbeat import LEASE_S, Heartbeat
+from weighbridge.audit.heartbeat import Heartbeat
 from weighbridge.audit.pass_outcome import PassOutcome
 from weighbridge.audit.repository_pass import RepositoryPass
 from weighbridge.errors import StaleFence, StoreError
-from weighbridge.store.claiming import Opening
 from weighbridge.store.giving_back import give_up, release
-from weighbridge.store.process_mark import one_claim
 from weighbridge.store.repositories import forget_if_never_seen
-from weighbridge.store.slices import Opened, open_many
+from weighbridge.store.slices import Opened
 
 RETRY: Final = timedelta(minutes=1)
 """A pass that failed for a reason of our own is begun again no sooner than that."""
@@ -46,30 +44,3 @@ async def look_at(
     if outcome.result.state == "missing":
         await writer.write(forget_if_never_seen, claimed.repository_id)
     return outcome
-
-
-async def look_at_one(
-    context: PassContext,
-    heartbeat: Heartbeat,
-    repository_id: int,
-    *,
-    owner: str,
-    lease_s: float = LEASE_S,
-    only_due: bool = False,
-) -> PassOutcome | None:
-    """`look_at` by its number; None where another process looks at it now, or, with
-    `only_due`, has done so already.
-
-    owner: this process, as `process_mark.this_process` names it
-    """
-    opening = Opening(
-        repository_id,
-        context.clock(),
-        lease_s,
-        one_claim(owner),
-        only_due,
-        context.resume_s,
-    )
-    with context.writer.expecting():
-        begun = await context.writer.write_many(open_many, opening)
-    return None if begun is None else await look_at(context, heartbeat, begun)

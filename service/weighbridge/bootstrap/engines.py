@@ -16,9 +16,10 @@ from weighbridge.bootstrap.telling import Delivering
 from weighbridge.config import Settings
 from weighbridge.engine.engine import Engine
 from weighbridge.engine.judges import Judges
-from weighbridge.engine.parts import Parts, Watcher
+from weighbridge.engine.parts import Parts
 from weighbridge.engine.shared_jobs import SharedJobs
 from weighbridge.engine.tick import Tick
+from weighbridge.engine.watching import LogWatcher, Watcher
 from weighbridge.ports import JobQueue
 from weighbridge.store.process_mark import this_process
 from weighbridge.store.session import Database
@@ -46,7 +47,7 @@ class Work:
     delivering: Delivering | None = None
     schedules: bool = True
     progress: Progress = field(default_factory=Progress)
-    watcher: Watcher = field(default_factory=Watcher)
+    watcher: Watcher = field(default_factory=LogWatcher)
 
 
 @dataclass(frozen=True, slots=True)

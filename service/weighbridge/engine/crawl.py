@@ -14,8 +14,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-import structlog
-
 from weighbridge.audit.context import PassContext
 from weighbridge.audit.looking import look_at
 from weighbridge.audit.pass_outcome import PassOutcome
@@ -84,7 +82,6 @@ class RegistrySlice:
         self._variables.run(JOB_COST.set, cost)
         self._noted_at = float("-inf")
         self._following = Following(parts, site, self._costing, self._stop)
-        self._log = structlog.get_logger("weighbridge.crawl")
 
     @property
     def is_idle(self) -> bool:
@@ -108,6 +105,7 @@ class RegistrySlice:
         """Crawl these, and wait until that is done; what another process has is left
         to it."""
         parts, token = self._parts, one_claim(self._parts.owner)
+        self._following.is_asked = True
         wanted = [number for number in repository_ids if number not in self._tasks]
         if wanted:
             now, lease_s, resume_s = parts.clock(), parts.lease_s, parts.resume_s
@@ -239,9 +237,9 @@ class RegistrySlice:
             self._note(claim.repository, outcome)
         except WeighbridgeError as exc:
             parts.watcher.failed(self._site.name, claim.repository, exc)
-            self._tell(claim.repository, exc.code, exc.message)
         except Exception as exc:  # noqa: BLE001 - the others of the slice go on
-            self._tell(claim.repository, "bug", repr(exc))
+            error = WeighbridgeError(repr(exc), code="bug")
+            parts.watcher.failed(self._site.name, claim.repository, error)
         finally:
             del self._tasks[claim.repository_id]
             self._room += cost
@@ -275,15 +273,6 @@ class RegistrySlice:
     async def _stop(self) -> None:
         """Nothing more is asked of the registry now."""
         await cancel(list(self._tasks.values()))
-
-    def _tell(self, repository: str, code: str, why: str) -> None:
-        self._log.error(
-            "a repository could not be crawled",
-            registry=self._site.name,
-            repository=repository,
-            code=code,
-            why=why,
-        )
 
 
 def _open(

@@ -5,8 +5,6 @@ from collections.abc import Collection
 from datetime import timedelta
 from typing import Final
 
-import structlog
-
 from weighbridge.audit.burials import bury_missing
 from weighbridge.audit.crawl_report import state_of
 from weighbridge.audit.discovery import Discovery
@@ -98,10 +96,9 @@ class _Listing:
             self._is_refused = True  # It could not even be asked.
         if self.state != "ok":
             parts.telemetry.crawl_failures.labels(site.name, self.state).inc()
-        parts.watcher.listed(site.name, self._found)
+        parts.watcher.listed(site.name, self.state, self._reason, self._found)
         await parts.writer.write(self._end, registry_id)
         parts.jobs.put(CRAWL, site.name)
-        self._tell()
 
     async def _list(self, registry_id: int, connected: Connected) -> None:
         parts, site = self._parts, self._site
@@ -176,15 +173,3 @@ class _Listing:
         else:
             ids = [request.id for request in self._requests]
             note_listed_for(connection, ids, self._found, self._reason)
-
-    def _tell(self) -> None:
-        log = structlog.get_logger("weighbridge.crawl")
-        tell = log.info if self.state == "ok" else log.warning
-        tell(
-            "registry listed",
-            registry=self._site.name,
-            state=self.state,
-            reason=self._reason or None,
-            repositories=self._found,
-            removals_held=self._held or None,
-        )

@@ -9,7 +9,6 @@ from functools import partial
 from weighbridge.audit.context import RESUME_S, PassContext, pass_context
 from weighbridge.audit.heartbeat import Heartbeat
 from weighbridge.audit.judging import Judging
-from weighbridge.audit.pass_outcome import PassOutcome
 from weighbridge.audit.progress import Progress
 from weighbridge.audit.push_desk import PushDesk
 from weighbridge.audit.writer import Writer
@@ -19,37 +18,10 @@ from weighbridge.engine.asking import Clients, Connected, asking
 from weighbridge.engine.judges import Judges
 from weighbridge.engine.shared_jobs import SharedJobs
 from weighbridge.engine.site import Site, Sites
-from weighbridge.errors import WeighbridgeError
+from weighbridge.engine.watching import Watcher
 from weighbridge.ports import JobQueue, Registry
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
-
-
-class Watcher:
-    """Told of what is done in this process, as it is done: nothing, as it stands."""
-
-    def listed(self, registry: str, repositories: int) -> None:
-        """A registry's repositories are known, so many of them."""
-
-    def crawled(self, registry: str, repository: str, outcome: PassOutcome) -> None:
-        """A repository was crawled."""
-
-    def failed(
-        self, registry: str, repository: str | None, error: WeighbridgeError
-    ) -> None:
-        """A registry, or one repository, could not be crawled."""
-
-    def measured(self, registry: str, left: int) -> None:
-        """Layers were measured; so many could not be."""
-
-    def held(self, registry: str, removals: int) -> None:
-        """So many repositories are not removed before another crawl agrees."""
-
-    def asked(self, registry: str, requests: int, bytes_read: int) -> None:
-        """A registry was asked so much more."""
-
-    def looked_after(self) -> None:
-        """What requests wait for was looked after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +35,7 @@ class Parts:
     lease_s:  so long after its process was killed a repository is free again
     resume_s: a crawl of a repository that was cut off is taken up for so long
     measures: whether what crawls bring is measured without being asked for
-    desk:     where the crawls of a registry look after what is pushed meanwhile
+    watcher:  told of what is done, as it is done
     """
 
     database: Database

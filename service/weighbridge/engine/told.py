@@ -10,8 +10,8 @@ from weighbridge.audit.crawl_report import CrawlFault, RegistryCrawl, state_of
 from weighbridge.audit.pass_outcome import PassOutcome
 from weighbridge.audit.progress import Progress
 from weighbridge.domain.report import RegistryState, RepositoryState
-from weighbridge.engine.parts import Watcher
 from weighbridge.engine.site import Site
+from weighbridge.engine.watching import Watcher
 from weighbridge.errors import StoreError, WeighbridgeError
 from weighbridge.ports import Cost
 from weighbridge.store.crawl_requests import (
@@ -65,7 +65,9 @@ class Told(Watcher):
         """Forget the request before."""
         self.facts = Facts()
 
-    def listed(self, registry: str, repositories: int) -> None:
+    def listed(
+        self, registry: str, state: RegistryState, reason: str, repositories: int
+    ) -> None:
         self.facts.known = repositories
 
     def crawled(self, registry: str, repository: str, outcome: PassOutcome) -> None:
