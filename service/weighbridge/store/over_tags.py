@@ -96,26 +96,31 @@ class OverTag(NamedTuple):
 
 def put_over_tags(
     connection: Connection,
-    repository_id: int,
-    tag_ids: Collection[int],
+    tag_ids: Mapping[int, Collection[int]],
     found: Sequence[OverTag],
 ) -> None:
-    """Keep what these tags exceed, in place of what is known of them; nothing is
-    written where that is the same.
+    """Keep what these tags of each repository exceed, in place of what is known of
+    them; nothing is written of a repository where that is the same.
 
     found: all of these tags, and of no others
     """
-    before = _read(connection, {repository_id: sorted(tag_ids)})
-    if before == set(found):
-        return
-    _DROP.remove(connection, sorted({row[:2] for row in before}))
-    if found:
-        _ADD.add(connection, sorted(found, key=lambda row: row[:4]))
-    _count(
-        connection,
-        repository_id,
-        len({row.tag_id for row in found}) - len({row.tag_id for row in before}),
+    before = _read(connection, tag_ids)
+    now = set(found)
+    changed = {row.repository_id for row in before ^ now}
+    _DROP.remove(
+        connection, sorted({row[:2] for row in before if row.repository_id in changed})
     )
+    _ADD.add(
+        connection,
+        sorted(
+            (row for row in now if row.repository_id in changed),
+            key=lambda row: row[:4],
+        ),
+    )
+    more = Counter(repository for repository, _ in {row[:2] for row in now})
+    fewer = Counter(repository for repository, _ in {row[:2] for row in before})
+    for repository_id in sorted(changed):
+        _count(connection, repository_id, more[repository_id] - fewer[repository_id])
 
 
 def drop_over_tags(

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from sqlalchemy import (
     ColumnElement,
@@ -30,7 +30,7 @@ _OF_REPOSITORY: Final = (
     tags.c.gone_at.is_(None),
 )
 _NEWEST_FIRST: Final = (_pushed.desc(), _moved.desc(), _is_latest.desc())
-_TAG: Final = (
+_TAG: Final[tuple[ColumnElement[Any], ...]] = (
     tags.c.name,
     tags.c.target_id,
     tags.c.pushed_at,
