@@ -9,13 +9,20 @@ from typing import Final
 
 from sqlalchemy import Connection, event
 
+from weighbridge.store.dialect import POSTGRESQL
 from weighbridge.store.session import Database
 
 _EXPLAIN: Final = {"sqlite": "EXPLAIN QUERY PLAN", "postgresql": "EXPLAIN"}
+_FEW: Final = "ix_pushes_waiting|ix_repositories_lease_owner|ix_repositories_attempts"
+"""Indexes that hold only what is in hand or waits: they may be read as a whole."""
 _WHOLE: Final = {
     # "SCAN t", and "SCAN t USING INDEX i": all of an index is as long as its table.
-    "sqlite": re.compile(r"SCAN (\w+)"),
-    "postgresql": re.compile(r"Seq Scan on (\w+)"),
+    "sqlite": (rf"SCAN (\w+)\b(?! USING (?:COVERING )?INDEX (?:{_FEW})\b)",),
+    "postgresql": (
+        r"Seq Scan on (\w+)",
+        rf"Index (?:Only )?Scan(?: Backward)? using (?!(?:{_FEW})\b)\w+ on (\w+)"
+        r"[^\n]*(?!\n *Index Cond)(?:\n|$)",
+    ),
 }
 _EXPLAINED: Final = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
 
@@ -33,14 +40,23 @@ class Asked:
         return f"{self.statement}\n{self.plan}"
 
 
-def asked_by(database: Database, call: Callable[[Connection], object]) -> list[Asked]:
-    """All statements of `call`, in a transaction that is undone."""
+def asked_by(
+    database: Database, call: Callable[[Connection], object], *, is_small: bool = False
+) -> list[Asked]:
+    """All statements of `call`, in a transaction that is undone.
+
+    is_small: PostgreSQL reads a small table as a whole, index or not; now it does so
+        only where there is no index that would serve
+    """
     noted: list[tuple[str, object, float]] = []
     with suppress(InterruptedError), database.write() as connection:
         with _noted(connection, noted):
             call(connection)
         raise InterruptedError
     with database.write() as connection:
+        if is_small and connection.dialect.name == POSTGRESQL:
+            for way in ("seqscan", "hashjoin", "mergejoin"):
+                connection.exec_driver_sql(f"SET LOCAL enable_{way} = off")
         return [_explained(connection, *one) for one in noted]
 
 
@@ -82,4 +98,5 @@ def _explained(
         assert isinstance(values, tuple | dict)
         rows = connection.exec_driver_sql(f"{_EXPLAIN[name]} {statement}", values)
         plan = "\n".join(str(row[-1]) for row in rows)
-    return Asked(statement, seconds, plan, frozenset(_WHOLE[name].findall(plan)))
+    whole = {table for part in _WHOLE[name] for table in re.findall(part, plan)}
+    return Asked(statement, seconds, plan, frozenset(whole))
