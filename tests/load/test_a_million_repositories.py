@@ -29,7 +29,8 @@ def inventory(database_url: str) -> Iterator[Database]:
 
 def slowest(rounds: list[list[Asked]]) -> float:
     """Of all statements, each in its best round."""
-    return max(min(one.seconds for one in same) for same in zip(*rounds, strict=True))
+    best = [min(one.seconds for one in same) for same in zip(*rounds, strict=True)]
+    return max(best)
 
 
 @pytest.mark.parametrize("kind", ["tick", "crawl", "push"])

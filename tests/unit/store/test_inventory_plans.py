@@ -20,7 +20,7 @@ def inventory(
 ) -> Iterator[Database]:
     """Not large: `tests/load` has one of a million."""
     with a_database(tmp_path_factory.mktemp("inventory"), engine) as database:
-        fill(database, 5_000)
+        fill(database, 20_000)
         yield database
 
 
