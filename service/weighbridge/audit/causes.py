@@ -1,9 +1,9 @@
 """Finds out why images weigh more: against what was before, and whose doing it is."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import replace
 
+from weighbridge.audit.judged_batch import JudgedBatch
 from weighbridge.audit.judged_streams import JudgedImage
 from weighbridge.domain.cause import (
     Cause,
@@ -17,31 +17,21 @@ from weighbridge.domain.quantity import QUANTITIES, Quantity, line_amount
 from weighbridge.domain.weighing import WeighedImage
 from weighbridge.store.cause_column import kept_instruction
 from weighbridge.store.dialect import Purpose, lock, settles_at_once
-from weighbridge.store.open_violations import (
-    Sharing,
-    find_caused,
-    find_sharing,
-    lock_own,
-)
-from weighbridge.store.session import Connection
+from weighbridge.store.judged_repository import JudgedRepository
+from weighbridge.store.open_violations import Sharing, find_caused, find_sharing
 from weighbridge.store.sole_blobs import sole_blobs
-from weighbridge.store.stream_images import weighed_images
 from weighbridge.store.violations import set_cause
 
 
-@dataclass(slots=True)
 class Causes:
     """The causes of what is found in one repository, each looked for once."""
 
-    connection: Connection
-    repository_id: int
-    scope_id: int
-    now: datetime
-    _found: dict[tuple[int, int | None, Quantity], Cause | None] = field(
-        default_factory=dict
-    )
-    _keys: dict[tuple[int, Quantity], bytes] = field(default_factory=dict)
-    _written: set[int] = field(default_factory=set)
+    def __init__(self, batch: JudgedBatch, repository: JudgedRepository) -> None:
+        self._batch = batch
+        self._connection = batch.connection
+        self._repository = repository
+        self._found: dict[tuple[int, int | None, Quantity], Cause | None] = {}
+        self._keys: dict[tuple[int, Quantity], bytes] = {}
 
     def find(self, judged: JudgedImage, quantity: Quantity) -> Cause | None:
         """Why it is over a limit on this quantity. None where nothing is known of the
@@ -62,7 +52,7 @@ class Causes:
         """Whether an image has the line that did most of it: not so where another
         line has taken its place. True where that is not known."""
         line = cause.heaviest
-        image, _ = self._images(self.scope_id, image_id, None)
+        image = self._image(image_id)
         if line is None or image is None:
             return True
         return any(
@@ -74,16 +64,17 @@ class Causes:
     def find_added(self, image_id: int | None) -> Cause | None:
         """What an image added to what its repository stores: its layers that no other
         manifest there has."""
-        image, _ = self._images(self.scope_id, image_id, None)
+        image = self._image(image_id)
         if image is None:
             return None
-        added = sole_blobs(self.connection, self.repository_id, set(layers_of(image)))
+        number = self._repository.id
+        added = sole_blobs(self._connection, number, set(layers_of(image)))
         return whole_image(image, "deduplicated_bytes", added=added)
 
     def _look(
         self, judged: JudgedImage, before_id: int | None, quantity: Quantity
     ) -> Cause | None:
-        image, before = self._images(self.scope_id, judged.image.id, before_id)
+        image, before = self._image(judged.image.id), self._image(before_id)
         if image is None:
             return None
         cause = explain_growth(before, image, quantity)
@@ -91,12 +82,9 @@ class Causes:
             return cause
         # The platforms of an index were built from the same lines, and have not a
         # layer in common: what they have in common is the push.
-        if not self._keys:
-            lock_own(self.connection, self.repository_id, self.now)
+        self._batch.lock_own()
         key = self._keys.setdefault((judged.tag.target, quantity), cause.key)
-        sharing = find_sharing(
-            self.connection, self.repository_id, judged.platform, key, self.now
-        )
+        sharing = self._find_sharing(judged.platform, key)
         if sharing is not None:
             cause = self._shared(before, image, sharing, quantity)
         return replace(cause, key=key)
@@ -104,22 +92,25 @@ class Causes:
     def look_again(self, violation_ids: Collection[int]) -> None:
         """Look once more for others with the causes of what was just begun, on
         PostgreSQL: one that began at the same moment could not be seen before. Whoever
-        comes here is alone until the commit, and sees who was here before."""
-        if not violation_ids or settles_at_once(self.connection.dialect):
+        comes here is alone until the commit, and sees who was here before. Those that
+        a later repository of the batch was compared with have seen it."""
+        if not violation_ids or settles_at_once(self._connection.dialect):
             return
-        lock(self.connection, Purpose.TELL)
-        for caused in find_caused(self.connection, violation_ids):
-            key, platform = caused.cause_key, caused.platform
-            sharing = find_sharing(
-                self.connection, self.repository_id, platform, key, self.now
-            )
-            image, before = self._images(
-                self.scope_id, caused.image_id, caused.before_image_id
-            )
+        lock(self._connection, Purpose.TELL)
+        wanted = set(violation_ids) - self._batch.written
+        for caused in find_caused(self._connection, wanted):
+            sharing = self._find_sharing(caused.platform, caused.cause_key)
+            image = self._image(caused.image_id)
+            before = self._image(caused.before_image_id)
             if sharing is not None and image is not None and before is not None:
                 quantity = QUANTITIES[caused.limit_key]
                 shared = self._shared(before, image, sharing, quantity)
-                set_cause(self.connection, caused.id, shared)
+                set_cause(self._connection, caused.id, shared)
+
+    def _find_sharing(self, platform: str, cause_key: bytes) -> Sharing | None:
+        return find_sharing(
+            self._connection, self._repository.id, platform, cause_key, self._batch.now
+        )
 
     def _shared(
         self,
@@ -129,25 +120,26 @@ class Causes:
         quantity: Quantity,
     ) -> Cause:
         """What of the change another repository had as well; it is told so too."""
-        theirs, earlier = self._images(
-            sharing.scope_id, sharing.image_id, sharing.before_image_id
-        )
+        theirs = self._image(sharing.image_id, sharing.scope_id)
+        earlier = self._image(sharing.before_image_id, sharing.scope_id)
         if theirs is None:
             return compare_images(before, image, quantity)
         common = shared_leading_run(layers_of(image), layers_of(theirs))
         # Once: PostgreSQL checks the reference of a row that is changed twice, and
         # waits for whoever has that repository and may be waiting for this row.
-        if earlier is not None and sharing.id not in self._written:
-            self._written.add(sharing.id)
+        if earlier is not None and sharing.id not in self._batch.written:
+            self._batch.written.add(sharing.id)
             cause = compare_images(
                 earlier, theirs, QUANTITIES[sharing.limit_key], shared_layers=common
             )
-            set_cause(self.connection, sharing.id, cause)
+            set_cause(self._connection, sharing.id, cause)
         return compare_images(before, image, quantity, shared_layers=common)
 
-    def _images(
-        self, scope_id: int, image: int | None, before: int | None
-    ) -> tuple[WeighedImage | None, WeighedImage | None]:
-        wanted = [number for number in (image, before) if number is not None]
-        found = weighed_images(self.connection, scope_id, wanted)
-        return found.get(image or 0), found.get(before or 0)
+    def _image(
+        self, image_id: int | None, scope_id: int | None = None
+    ) -> WeighedImage | None:
+        """scope_id: None for that of the repository."""
+        if image_id is None:
+            return None
+        scope_id = self._repository.scope_id if scope_id is None else scope_id
+        return self._batch.images.weighed(scope_id, image_id)

@@ -5,43 +5,33 @@ newest one is within. In between nobody is notified twice; of one that begins wi
 day of the last one's end only if it is heavier than what was notified before.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Final
 
 from weighbridge.audit.causes import Causes
 from weighbridge.audit.in_force import InForce
+from weighbridge.audit.judged_batch import JudgedBatch
 from weighbridge.audit.judged_streams import JudgedImage
-from weighbridge.audit.judging import Judging
-from weighbridge.audit.told_once import find_untold
 from weighbridge.domain.cause import Cause
-from weighbridge.domain.message import NotificationEvent
 from weighbridge.domain.policy import LIMIT_KEYS, LimitKey
 from weighbridge.domain.quantity import QUANTITIES
 from weighbridge.domain.verdict import Finding, Keeping, Measured, verdict
 from weighbridge.store.judged_repository import JudgedRepository
+from weighbridge.store.latest_tags import StreamTag
 from weighbridge.store.open_violations import (
     OpenViolation,
     find_ended,
-    find_open,
-    find_told,
     is_end_sent,
     read_beginning,
 )
-from weighbridge.store.session import Connection
-from weighbridge.store.streams import newest_tags
-from weighbridge.store.tag_rows import read_tags
-from weighbridge.store.unjudged import UnjudgedTag
 from weighbridge.store.violations import (
     ClosedBy,
     Offence,
     ViolationKey,
     Within,
     close_violations,
-    forget_notified,
     go_on,
-    note_notified,
     open_violation,
 )
 
@@ -51,68 +41,65 @@ _WORST_FIRST: Final[Sequence[Keeping]] = ("over", "maybe", "unknown", "kept")
 
 
 class Episodes:
-    """The violations of one repository, while it is being judged."""
+    """The violations of one repository, while it is being judged.
 
-    def __init__(
-        self,
-        connection: Connection,
-        repository: JudgedRepository,
-        judging: Judging,
-        now: datetime,
-    ) -> None:
-        self._connection = connection
-        self._repository = repository
-        self._judging = judging
-        self._now = now
-        self._causes = Causes(connection, repository.id, repository.scope_id, now)
-        self._in_force = InForce(connection, repository, judging.policies, now)
-        found = find_open(connection, repository.id)
+    to_tell:     those that people are to be notified of
+    moved_house: those of another team or severity than before
+    closed:      those that ended
+    """
+
+    def __init__(self, batch: JudgedBatch, repository: JudgedRepository) -> None:
+        self.repository = repository
+        self.causes = Causes(batch, repository)
+        self.to_tell: set[int] = set()
+        self.moved_house: set[int] = set()
+        self.closed: set[int] = set()
+        self._connection = batch.connection
+        self._judging = batch.judging
+        self._now = batch.now
+        self._in_force = InForce(batch, repository)
+        found = batch.open_of(repository.id)
         self._open = {violation.key: violation for violation in found}
-        self._to_tell: set[int] = set()
-        self._moved_house: set[int] = set()
-        self._closed: set[int] = set()
         self._gone: set[str | None] = set()
+
+    @property
+    def open(self) -> Collection[OpenViolation]:
+        """Those that are not over."""
+        return self._open.values()
 
     @property
     def tags(self) -> set[str]:
         """The tags that violations are of."""
         return {v.tag for v in self._open.values() if v.tag is not None}
 
-    def end_what_is_over(self) -> list[UnjudgedTag]:
-        """End episodes whose limit is gone, or whose tag is. Where the stream of a tag
-        that was deleted has others, the newest of these decides: returned is what to
-        judge in its place."""
-        if not self._open:
-            return []
-        found = list(self._open.values())
-        self._end([v for v in found if not self._is_limited(v)], "policy")
+    def end_unlimited(self) -> set[str]:
+        """End episodes whose limit is gone. Returns the streams of others whose tag is
+        gone: where a stream has other tags, the newest of these decides."""
+        self._end([v for v in self.open if not self._is_limited(v)], "policy")
         orphans = self._orphans()
         self._gone = {v.tag for v in orphans}
-        streams = {v.key.stream for v in orphans if v.key.stream != v.tag}
-        heirs = newest_tags(self._connection, self._repository.id, streams)
-        self._end([v for v in orphans if v.key.stream not in heirs], "gone")
-        return [
-            UnjudgedTag(*tag, is_silent=True)  # nobody pushed it just now
-            for tag in heirs.values()
-        ]
+        return {v.key.stream for v in orphans if v.key.stream != v.tag}
 
-    def end_orphans(self) -> None:
-        """End episodes whose tag is gone, and that no other tag has taken over."""
-        if self._open:
-            self._end(self._orphans(), "gone")
+    def end_orphans(self, heirs: Collection[str] = ()) -> None:
+        """End episodes whose tag is gone, and that no other tag has taken over; those
+        of the streams of `heirs` go on until the heirs are judged."""
+        self._end([v for v in self._orphans() if v.key.stream not in heirs], "gone")
 
     def _orphans(self) -> list[OpenViolation]:
-        names = self.tags
-        known = read_tags(self._connection, self._repository.id, names)
-        live = {name for name, tag in known.items() if tag.live_target is not None}
-        return [v for v in self._open.values() if v.tag in names - live]
+        return [violation for violation in self.open if not violation.is_live]
 
-    def judge(self, images: Iterable[JudgedImage]) -> None:
-        """What these images are found to be: those of the newest tag of each stream."""
+    def judge(
+        self, images: Iterable[JudgedImage], newest: Mapping[str, StreamTag]
+    ) -> None:
+        """What these images are found to be: those of the newest tag of each stream.
+
+        newest: tags of the streams that were asked for
+        """
         streams: dict[str, dict[str, list[JudgedImage]]] = {}
-        for judged in self._newest(list(images)):
-            platforms = streams.setdefault(judged.stream, {})
-            platforms.setdefault(judged.platform, []).append(judged)
+        for judged in images:
+            if self._is_newest(judged, newest.get(judged.stream)):
+                platforms = streams.setdefault(judged.stream, {})
+                platforms.setdefault(judged.platform, []).append(judged)
         for stream, platforms in streams.items():
             for some in platforms.values():
                 self._judge_stream(some)
@@ -125,29 +112,39 @@ class Episodes:
                 "gone",
             )
 
-    def _newest(self, images: Sequence[JudgedImage]) -> list[JudgedImage]:
-        """Without those of tags that others of their stream came after: a size that was
-        long in coming says nothing of what is newest by now. Asked only where something
-        would begin or end by it."""
+    def asked_streams(self, images: Iterable[JudgedImage]) -> set[str]:
+        """Streams of which it matters what is newest: something would begin or end."""
         open_streams = {key.stream for key in self._open}
-        asked = {
+        return {
             judged.stream
             for judged in images
             if judged.stream != judged.tag.name
             and (judged.is_over or judged.stream in open_streams)
         }
-        newest = newest_tags(self._connection, self._repository.id, asked)
-        return [
-            judged
+
+    def asked_images(self, images: Iterable[JudgedImage]) -> set[int]:
+        """Those with what is before them of which something would begin."""
+        open_streams = {(key.stream, key.platform) for key in self._open}
+        return {
+            image.id
             for judged in images
-            if (tag := newest.get(judged.stream)) is None
-            or judged.tag.name == self._repository.newest_tag
-            or tag.target == judged.tag.target
-        ]
+            if judged.is_over and (judged.stream, judged.platform) not in open_streams
+            for image in (judged.image, judged.before)
+            if image is not None
+        }
+
+    def _is_newest(self, judged: JudgedImage, newest: StreamTag | None) -> bool:
+        """Not where others of its stream came after its tag: a size that was long in
+        coming says nothing of what is newest by now."""
+        return (
+            newest is None
+            or judged.tag.name == self.repository.newest_tag
+            or newest.target == judged.tag.target
+        )
 
     def judge_repository(self) -> None:
         """What the repository as a whole is found to be."""
-        repository = self._repository
+        repository = self.repository
         limits = self._judging.policies.limits_of(
             repository.registry, repository.name, ""
         )
@@ -162,25 +159,6 @@ class Episodes:
                 )
                 key = self._key("", "", "", finding.key)
                 self._apply(key, finding, offence, None, is_silent=repository.is_silent)
-
-    def tell(self) -> None:
-        """Write down who is to be notified of what was found."""
-        note_notified(self._connection, self._to_tell)
-        untold = find_untold(self._connection, self._open.values(), self._to_tell)
-        # Another team or severity may have other channels; the same are not told.
-        moved = find_told(self._connection, self._moved_house, "opened")
-        self._tell(untold | moved, "opened")
-        self._causes.look_again(self._to_tell)
-        told = find_told(self._connection, self._closed, "opened")
-        ended = find_told(self._connection, told, "resolved")
-        self._tell(told - ended, "resolved")
-        # What was closed before anybody was notified is as if it had never been.
-        still = find_told(self._connection, told, "opened")
-        forget_notified(self._connection, told - still)
-
-    def _tell(self, ids: Collection[int], event: NotificationEvent) -> None:
-        if ids:
-            self._judging.tell(self._connection, sorted(ids), event, self._now)
 
     def _judge_stream(self, images: Sequence[JudgedImage]) -> None:
         """The images of one platform of one stream."""
@@ -280,7 +258,7 @@ class Episodes:
             goes_on = is_silent and before.is_silent
             violation = self._go_on(before, offence, is_silent=goes_on)
         if is_news and not is_silent:
-            self._to_tell.add(violation.id)
+            self.to_tell.add(violation.id)
 
     def _is_worse(self, before: OpenViolation, offence: Offence) -> bool:
         """Whether people were notified of its end, it began again without a word, and
@@ -299,11 +277,9 @@ class Episodes:
         if going_on.image_id == offence.image_id:
             return offence
         began = read_beginning(self._connection, going_on.id)
-        if began.cause is None or self._causes.still_holds(
-            began.cause, judged.image.id
-        ):
+        if began.cause is None or self.causes.still_holds(began.cause, judged.image.id):
             return offence
-        cause = self._causes.find_since(
+        cause = self.causes.find_since(
             began.before_image_id, judged, QUANTITIES[going_on.key.limit_key]
         )
         return replace(
@@ -318,15 +294,15 @@ class Episodes:
     ) -> Cause | None:
         quantity = QUANTITIES[limit_key]
         if judged is not None:
-            return self._causes.find(judged, quantity)
-        return self._causes.find_added(self._repository.newest_image_id)
+            return self.causes.find(judged, quantity)
+        return self.causes.find_added(self.repository.newest_image_id)
 
     def _begin(
         self, key: ViolationKey, offence: Offence, *, is_silent: bool
     ) -> OpenViolation:
         """An episode of its own, unless one ended just now that was as heavy."""
         whose = (offence.team, offence.severity)
-        repository_id = self._repository.id
+        repository_id = self.repository.id
         ended = find_ended(self._connection, repository_id, key, self._now)
         if ended is not None:
             notified = ended.notified_amount
@@ -334,7 +310,7 @@ class Episodes:
                 again = OpenViolation(
                     ended.id, key, None, None, is_silent, notified, whose
                 )
-                self._closed.discard(ended.id)
+                self.closed.discard(ended.id)
                 return self._go_on(again, offence, is_silent=is_silent)
         number = open_violation(
             self._connection,
@@ -360,9 +336,10 @@ class Episodes:
             image_id=offence.image_id,
             is_silent=is_silent,
             whose=(offence.team, offence.severity),
+            is_live=True,
         )
         if goes_on.whose != violation.whose and not is_silent:
-            self._moved_house.add(violation.id)
+            self.moved_house.add(violation.id)
         self._open[violation.key] = goes_on
         return goes_on
 
@@ -376,9 +353,9 @@ class Episodes:
         close_violations(self._connection, ids, by, self._now, within)
         for violation in violations:
             del self._open[violation.key]
-        self._closed.update(ids)
-        self._to_tell.difference_update(ids)
-        self._moved_house.difference_update(ids)
+        self.closed.update(ids)
+        self.to_tell.difference_update(ids)
+        self.moved_house.difference_update(ids)
 
     def _is_limited(self, violation: OpenViolation) -> bool:
         key = violation.key

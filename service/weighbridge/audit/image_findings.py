@@ -1,6 +1,5 @@
 """Holds limits against an image as the database has it."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from weighbridge.domain.policy import Limits
@@ -11,8 +10,7 @@ from weighbridge.domain.verdict import (
     measured_image,
     verdict,
 )
-from weighbridge.domain.weighing import WeighedImage
-from weighbridge.store.stream_images import StreamImage
+from weighbridge.store.stream_images import ScopedImages, StreamImage
 
 
 def needs_layers(limits: Limits, image: StreamImage) -> bool:
@@ -38,17 +36,19 @@ def waits_for_word(limits: Limits, image: StreamImage) -> bool:
 def findings_of(
     limits: Limits,
     image: StreamImage,
-    weighed: Mapping[int, WeighedImage],
+    images: ScopedImages,
+    scope_id: int,
     baseline: int | None,
 ) -> tuple[Finding, ...]:
     """What each limit says of it.
 
-    weighed:  images with their layers, for those that need them
+    images:   layers are asked for only where totals do not say it
     baseline: compressed bytes of the images before it, None: growth is not judged
     """
-    known = weighed.get(image.id)
-    if known is not None:
-        return verdict(limits, measured_image(known, baseline))
+    if needs_layers(limits, image):
+        known = images.weighed(scope_id, image.id)
+        if known is not None:
+            return verdict(limits, measured_image(known, baseline))
     measured = Measured(
         compressed_bytes=image.compressed_bytes,
         uncompressed_bytes=image.uncompressed_bytes,

@@ -1,36 +1,43 @@
-"""Judges what changed in a repository: violations opened, carried on, ended.
+"""Judges what changed in repositories: violations opened, carried on, ended.
 
-All of it happens in the transaction that brought the repository's summary up to
-date, so that what was stored and what is said of it cannot fall apart.
+All of it happens in the transaction that brought their summaries up to date, so that
+what was stored and what is said of it cannot fall apart. What is asked of many
+repositories is asked at once; what begins or ends is written one after the other.
 """
 
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from weighbridge.audit.episodes import Episodes
-from weighbridge.audit.in_force import InForce
-from weighbridge.audit.judged_streams import judge_images
+from weighbridge.audit.judged_batch import JudgedBatch
+from weighbridge.audit.judged_streams import Judged, JudgedImage, judge_images
 from weighbridge.audit.judging import Judging
 from weighbridge.audit.over_marks import mark_over
 from weighbridge.audit.sweeping import mark_of
+from weighbridge.audit.told_once import tell_all
 from weighbridge.domain.verdict import limits_images
-from weighbridge.store.judged_repository import find_judged
+from weighbridge.store.judged_repository import JudgedRepository, find_judged
+from weighbridge.store.latest_tags import StreamTag
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.session import Connection
-from weighbridge.store.summaries import refresh_if_stale
+from weighbridge.store.streams import newest_tags
+from weighbridge.store.summaries import refresh_many
 from weighbridge.store.unjudged import (
     AT_ONCE,
     UnjudgedTag,
     drop_unjudged,
     find_moved,
-    find_tag,
+    find_newest,
+    find_tags,
     find_unjudged,
     keep_waiting,
 )
 
 FIRST: Final = -1
 """Before every tag."""
+_NOTHING: Final = Judged((), {})
 
 
 def refresh_and_judge(
@@ -41,14 +48,27 @@ def refresh_and_judge(
     *,
     is_waiting: bool = False,
 ) -> None:
-    """Bring a repository's row of the read model up to date and judge what changed;
-    nothing happens where nothing did.
+    """The same as `refresh_and_judge_many`, of one.
 
     is_waiting: tags wait to be judged though nothing moved
     """
-    is_changed = refresh_if_stale(connection, repository_id, now, judging.platforms)
-    if is_changed or is_waiting:
+    if is_waiting:
+        refresh_many(connection, [repository_id], now, judging.platforms)
         judge(connection, repository_id, now, judging)
+    else:
+        refresh_and_judge_many(connection, [repository_id], now, judging)
+
+
+def refresh_and_judge_many(
+    connection: Connection,
+    repository_ids: Sequence[int],
+    now: datetime,
+    judging: Judging,
+) -> None:
+    """Bring repositories' rows of the read model up to date and judge what changed;
+    nothing happens where nothing did."""
+    changed = refresh_many(connection, repository_ids, now, judging.platforms)
+    _judge(connection, changed, now, judging)
 
 
 def judge(
@@ -64,47 +84,143 @@ def judge(
     after: the last tag that the call before has judged. Returns what to give to the
         next call, None where no more tags wait.
     """
-    if not judging.is_judging:
-        return None
-    # No batch of it runs meanwhile: a tag that moves now is judged by whoever moved it.
-    lock_repositories(connection, [repository_id])
-    repository = find_judged(connection, repository_id)
-    if repository is None:
-        return None
-    tags = find_unjudged(connection, repository_id, after)
-    last = tags[-1].tag_id if len(tags) == AT_ONCE else None
-    if after == FIRST and last is not None:
-        # What was pushed just now does not stand behind what waits for its size.
-        tags += find_moved(connection, repository_id, last)
-    episodes = Episodes(connection, repository, judging, now)
-    heirs: list[UnjudgedTag] = []
+    last = _judge(connection, [repository_id], now, judging, after=after)
+    return last.get(repository_id)
+
+
+def _judge(
+    connection: Connection,
+    repository_ids: Collection[int],
+    now: datetime,
+    judging: Judging,
+    *,
+    after: int = FIRST,
+) -> dict[int, int]:
+    """Returns the last tag that was judged of each repository where more wait."""
+    if not (judging.is_judging and repository_ids):
+        return {}
+    # No batch of them runs meanwhile: a tag that moves now is judged by whoever moved
+    # it.
+    lock_repositories(connection, repository_ids)
+    repositories = find_judged(connection, repository_ids)
+    batch = JudgedBatch(connection, repositories, judging, now)
+    tags = find_unjudged(connection, list(batch.repositories), after)
+    last = {n: some[-1].tag_id for n, some in tags.items() if len(some) == AT_ONCE}
     if after == FIRST:
-        heirs = episodes.end_what_is_over()
-        if repository.complete_passes:
-            episodes.judge_repository()
-    moved = {tag.tag_id for tag in tags}
-    heirs = [tag for tag in heirs if tag.tag_id not in moved]
-    judged = judge_images(connection, repository, [*tags, *heirs], judging, now)
-    in_force = InForce(connection, repository, judging.policies, now)
-    unknown: set[int] = set()
-    # Where nothing is limited there is no mark, or a sweep takes it away.
-    if tags and mark_of(judging, repository.registry, repository.name):
-        unknown = mark_over(connection, repository, tags, judging, in_force)
-    episodes.judge(judged.images)
-    episodes.end_orphans()
-    episodes.tell()
-    # A tag that is not the newest waits too: it may turn out to stand over its limit.
-    waiting = {
-        tag.tag_id: replace(tag, is_weighed=True)
-        for tag in tags
-        if tag.tag_id in unknown
-    } | dict(judged.waiting)
-    known = set(tags)
-    more = [tag for tag in waiting.values() if tag not in known]
-    keep_waiting(connection, repository_id, more)
-    done = [tag.tag_id for tag in tags if tag.tag_id not in waiting]
-    drop_unjudged(connection, repository_id, done)
+        # What was pushed just now does not stand behind what waits for its size.
+        for number, tag_id in last.items():
+            tags[number] += find_moved(connection, number, tag_id)
+    episodes = {each.id: Episodes(batch, each) for each in repositories}
+    heirs = _end_what_is_over(batch, episodes) if after == FIRST else {}
+    judged = judge_images(batch, _with_heirs(tags, heirs))
+    unknown = mark_over(batch, _marked(batch, tags))
+    whole = {each.id for each in repositories if each.complete_passes}
+    images = {number: each.images for number, each in judged.items()}
+    _open_and_end(batch, episodes, images, whole if after == FIRST else ())
+    for each in episodes.values():
+        each.end_orphans()
+    tell_all(batch, episodes.values())
+    _note_judged(connection, tags, judged, unknown)
     return last
+
+
+def _end_what_is_over(
+    batch: JudgedBatch, episodes: Mapping[int, Episodes]
+) -> dict[int, list[UnjudgedTag]]:
+    """End episodes whose limit is gone, or whose tag is. Where the stream of a tag that
+    was deleted has others, the newest of these decides: returned is what to judge in
+    its place."""
+    streams = {number: each.end_unlimited() for number, each in episodes.items()}
+    newest = newest_tags(batch.connection, batch.latest, streams)
+    for number, each in episodes.items():
+        each.end_orphans(newest[number])
+    return {
+        # Nobody pushed it just now.
+        number: [UnjudgedTag(*tag, is_silent=True) for tag in some.values()]
+        for number, some in newest.items()
+        if some
+    }
+
+
+def _with_heirs(
+    tags: Mapping[int, Sequence[UnjudgedTag]],
+    heirs: Mapping[int, Sequence[UnjudgedTag]],
+) -> dict[int, list[UnjudgedTag]]:
+    found = {number: list(some) for number, some in tags.items()}
+    for number, some in heirs.items():
+        moved = {tag.tag_id for tag in tags.get(number, ())}
+        heired = [tag for tag in some if tag.tag_id not in moved]
+        found.setdefault(number, []).extend(heired)
+    return found
+
+
+def _marked(
+    batch: JudgedBatch, tags: Mapping[int, Sequence[UnjudgedTag]]
+) -> dict[int, Sequence[UnjudgedTag]]:
+    """Where nothing is limited there is no mark, or a sweep takes it away."""
+    return {
+        number: some
+        for number, some in tags.items()
+        for each in [batch.repositories[number]]
+        if mark_of(batch.judging, each.registry, each.name)
+    }
+
+
+def _open_and_end(
+    batch: JudgedBatch,
+    episodes: Mapping[int, Episodes],
+    images: Mapping[int, Iterable[JudgedImage]],
+    whole: Collection[int],
+) -> None:
+    """Begin and end what the images give cause to.
+
+    whole: repositories that are judged themselves, too
+    """
+    newest = _ask(batch, episodes, images)
+    for number, each in episodes.items():
+        if number in whole:
+            each.judge_repository()
+        each.judge(images.get(number, ()), newest.get(number, {}))
+
+
+def _ask(
+    batch: JudgedBatch,
+    episodes: Mapping[int, Episodes],
+    images: Mapping[int, Iterable[JudgedImage]],
+) -> dict[int, dict[str, StreamTag]]:
+    """Read for all what the episodes of each will ask for."""
+    batch.images.weigh(
+        batch.by_scope(
+            (n, episodes[n].asked_images(some)) for n, some in images.items()
+        )
+    )
+    streams = {n: episodes[n].asked_streams(some) for n, some in images.items()}
+    return newest_tags(batch.connection, batch.latest, streams)
+
+
+def _note_judged(
+    connection: Connection,
+    tags: Mapping[int, Sequence[UnjudgedTag]],
+    judged: Mapping[int, Judged],
+    unknown: Mapping[int, Collection[int]],
+) -> None:
+    """Have those tags wait of which something is still to be learned."""
+    more: dict[int, list[UnjudgedTag]] = {}
+    done: dict[int, list[int]] = {}
+    for number in tags.keys() | judged.keys():
+        some, lacking = tags.get(number, ()), unknown.get(number, ())
+        # A tag that is not the newest waits too: it may turn out to stand over its
+        # limit.
+        waiting = {
+            tag.tag_id: replace(tag, is_weighed=True)
+            for tag in some
+            if tag.tag_id in lacking
+        } | dict(judged.get(number, _NOTHING).waiting)
+        known = set(some)
+        more[number] = [tag for tag in waiting.values() if tag not in known]
+        done[number] = [tag.tag_id for tag in some if tag.tag_id not in waiting]
+    keep_waiting(connection, more)
+    drop_unjudged(connection, done)
 
 
 def judge_standing(
@@ -116,49 +232,75 @@ def judge_standing(
     if not judging.is_judging:
         return
     lock_repositories(connection, [repository_id])
-    repository = find_judged(connection, repository_id)
-    if repository is None:
-        return
-    judging = replace(judging, is_silent=True)
-    episodes = Episodes(connection, repository, judging, now)
-    names = episodes.tags
-    heirs = episodes.end_what_is_over()
-    episodes.judge_repository()
-    names |= {tag.name for tag in heirs}
-    wanted = {*names, repository.newest_tag or ""}
-    found = [find_tag(connection, repository_id, name) for name in sorted(wanted)]
-    tags = [tag for tag in found if tag is not None]
-    judged = judge_images(connection, repository, tags, judging, now)
-    episodes.judge(
-        image if image.tag.name in names else image.without_growth()
-        for image in judged.images
-    )
-    episodes.end_orphans()
-    episodes.tell()
+    repositories = find_judged(connection, [repository_id])
+    batch = JudgedBatch(connection, repositories, replace(judging, is_silent=True), now)
+    for repository in repositories:
+        episodes = Episodes(batch, repository)
+        both = {repository.id: episodes}
+        names = episodes.tags
+        heirs = _end_what_is_over(batch, both).get(repository.id, ())
+        names |= {tag.name for tag in heirs}
+        wanted = {*names, repository.newest_tag or ""}
+        tags = find_tags(connection, repository.id, wanted)
+        judged = judge_images(batch, {repository.id: tags})
+        images = [
+            image if image.tag.name in names else image.without_growth()
+            for image in judged.get(repository.id, _NOTHING).images
+        ]
+        _open_and_end(batch, both, {repository.id: images}, both)
+        episodes.end_orphans()
+        tell_all(batch, [episodes])
 
 
 def end_first_pass(
     connection: Connection, repository_id: int, now: datetime, judging: Judging
 ) -> None:
-    """Judge a repository's newest image: its first complete pass comes to its end, and
-    of what was there before us nothing else is worth a word. Nothing of it is growth:
-    nobody has pushed."""
-    repository = find_judged(connection, repository_id)
-    if repository is None or repository.newest_tag is None or not judging.is_judging:
+    """The same as `end_first_passes`, of one."""
+    end_first_passes(connection, [repository_id], now, judging)
+
+
+def end_first_passes(
+    connection: Connection,
+    repository_ids: Sequence[int],
+    now: datetime,
+    judging: Judging,
+) -> None:
+    """Judge the newest image of repositories: their first complete pass comes to its
+    end, and of what was there before us nothing else is worth a word. Nothing of it is
+    growth: nobody has pushed."""
+    if not (judging.is_judging and repository_ids):
         return
+    limited = [
+        each
+        for each in find_judged(connection, repository_ids)
+        if _limits_newest(judging, each)
+    ]
+    if not limited:
+        return
+    newest = find_newest(connection, [each.id for each in limited])
+    repositories = [each for each in limited if each.id in newest]
+    batch = JudgedBatch(connection, repositories, judging, now)
+    episodes = {each.id: Episodes(batch, each) for each in repositories}
+    tags = {
+        each.id: [replace(newest[each.id], is_silent=each.is_silent)]
+        for each in repositories
+    }
+    judged = judge_images(batch, tags)
+    images = {
+        number: [image.without_growth() for image in each.images]
+        for number, each in judged.items()
+    }
+    _open_and_end(batch, episodes, images, episodes)
+    tell_all(batch, episodes.values())
+    keep_waiting(connection, {n: each.waiting.values() for n, each in judged.items()})
+
+
+def _limits_newest(judging: Judging, repository: JudgedRepository) -> bool:
+    """Whether anything but growth is limited."""
+    if repository.newest_tag is None:
+        return False
     limits = judging.policies.limits_of(
         repository.registry, repository.name, repository.newest_tag
     )
     is_limited = limits_images(replace(limits, max_growth=None))
-    if not is_limited and limits.max_deduplicated_bytes is None:
-        return
-    newest = find_tag(connection, repository_id, repository.newest_tag)
-    if newest is None:
-        return
-    episodes = Episodes(connection, repository, judging, now)
-    episodes.judge_repository()
-    newest = replace(newest, is_silent=repository.is_silent)
-    judged = judge_images(connection, repository, [newest], judging, now)
-    episodes.judge(image.without_growth() for image in judged.images)
-    episodes.tell()
-    keep_waiting(connection, repository_id, judged.waiting.values())
+    return is_limited or limits.max_deduplicated_bytes is not None

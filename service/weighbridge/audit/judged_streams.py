@@ -14,17 +14,15 @@ from weighbridge.audit.image_findings import (
     needs_layers,
     waits_for_word,
 )
-from weighbridge.audit.judging import Judging
-from weighbridge.audit.stream_history import StreamHistory, read_history
+from weighbridge.audit.judged_batch import JudgedBatch
+from weighbridge.audit.stream_history import StreamHistory, read_histories
 from weighbridge.domain.policy import Limits
 from weighbridge.domain.stream import stream_of
 from weighbridge.domain.verdict import Finding, is_exceeded, limits_images
 from weighbridge.domain.version import natural_key
-from weighbridge.domain.weighing import WeighedImage
-from weighbridge.store.judged_repository import JudgedRepository
-from weighbridge.store.session import Connection
-from weighbridge.store.stream_images import StreamImage, images_of, weighed_images
-from weighbridge.store.streams import Pointed, StreamTag, earlier_targets
+from weighbridge.store.latest_tags import Pointed, StreamTag
+from weighbridge.store.stream_images import StreamImage
+from weighbridge.store.streams import earlier_targets
 from weighbridge.store.unjudged import UnjudgedTag
 
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
@@ -99,63 +97,104 @@ class _Tag(NamedTuple):
 
 
 def judge_images(
-    connection: Connection,
-    repository: JudgedRepository,
-    tags: Iterable[UnjudgedTag],
-    judging: Judging,
-    now: datetime,
-) -> Judged:
-    """Hold its limits against each image of these tags."""
-    chosen = _latest_of_streams(connection, repository, tags, judging)
-    if not chosen:
-        return Judged((), {})
-    targets = {item.now.target for item in chosen}
-    scope_id = repository.scope_id
-    images = images_of(connection, scope_id, targets, judging.platforms)
-    found = [
-        JudgedImage(item.stream, platform, item.tag, image, item.limits)
-        for item in chosen
-        for platform, image in images.by_platform.get(item.now.target, {}).items()
-    ]
-    deep = [j.image.id for j in found if needs_layers(j.limits, j.image)]
-    weighed = weighed_images(connection, scope_id, deep)
-    found = [_with_findings(j, weighed) for j in found]
-    if any(_needs_history(judged) for judged in found):
-        history = read_history(
-            connection,
-            repository,
-            {item.now: item.earlier for item in chosen},
-            judging.platforms,
-            now,
+    batch: JudgedBatch, tags: Mapping[int, Iterable[UnjudgedTag]]
+) -> dict[int, Judged]:
+    """Hold their limits against each image of these tags of each repository."""
+    chosen = _latest_of_streams(batch, tags)
+    batch.images.read(
+        batch.by_scope((n, [i.now.target for i in some]) for n, some in chosen.items())
+    )
+    found = {n: _images(batch, n, some) for n, some in chosen.items()}
+    batch.images.weigh(
+        batch.by_scope(
+            (n, [j.image.id for j in some if needs_layers(j.limits, j.image)])
+            for n, some in found.items()
         )
-        found = [_with_findings(_compared(j, history), weighed) for j in found]
-    waiting = {t.tag.tag_id: t.tag for t in chosen if t.now.target in images.awaited}
-    waiting |= {j.tag.tag_id: replace(j.tag, is_weighed=True) for j in found if j.waits}
-    return Judged(tuple(found), waiting)
+    )
+    found = {
+        n: [_with_findings(batch, n, judged) for judged in some]
+        for n, some in found.items()
+    }
+    histories = read_histories(
+        batch,
+        {
+            n: {item.now: item.earlier for item in chosen[n]}
+            for n, some in found.items()
+            if any(_needs_history(judged) for judged in some)
+        },
+    )
+    for n, history in histories.items():
+        found[n] = [_with_findings(batch, n, _compared(j, history)) for j in found[n]]
+    return {
+        n: Judged(tuple(found[n]), _waiting(batch, n, chosen[n], found[n]))
+        for n in chosen
+    }
 
 
 def _latest_of_streams(
-    connection: Connection,
-    repository: JudgedRepository,
-    tags: Iterable[UnjudgedTag],
-    judging: Judging,
-) -> list[_Tag]:
-    limited: list[tuple[UnjudgedTag, StreamTag, Limits]] = []
+    batch: JudgedBatch, tags: Mapping[int, Iterable[UnjudgedTag]]
+) -> dict[int, list[_Tag]]:
+    """Without repositories in which nothing is limited."""
+    limited = {n: _limited(batch, n, some) for n, some in tags.items()}
+    earlier = earlier_targets(
+        batch.connection, [now for some in limited.values() for _, now, _ in some]
+    )
+    chosen: dict[int, list[_Tag]] = {}
+    for number, some in limited.items():
+        streams: dict[str, list[_Tag]] = {}
+        for tag, now, limits in some:
+            item = _Tag(tag, now, limits, earlier.get(tag.tag_id, ()))
+            streams.setdefault(item.stream, []).append(item)
+        if streams:
+            chosen[number] = [
+                item for each in streams.values() for item in _newest(each)
+            ]
+    return chosen
+
+
+def _limited(
+    batch: JudgedBatch, repository_id: int, tags: Iterable[UnjudgedTag]
+) -> list[tuple[UnjudgedTag, StreamTag, Limits]]:
+    repository = batch.repositories[repository_id]
+    found: list[tuple[UnjudgedTag, StreamTag, Limits]] = []
     for tag in tags:
-        limits = judging.policies.limits_of(
+        limits = batch.judging.policies.limits_of(
             repository.registry, repository.name, tag.name
         )
         if tag.target is not None and limits_images(limits):
             now = StreamTag(
                 tag.tag_id, tag.name, tag.target, tag.moved_at, tag.pushed_at
             )
-            limited.append((tag, now, limits))
-    earlier = earlier_targets(connection, [now for _, now, _ in limited])
-    streams: dict[str, list[_Tag]] = {}
-    for tag, now, limits in limited:
-        item = _Tag(tag, now, limits, earlier.get(tag.tag_id, ()))
-        streams.setdefault(item.stream, []).append(item)
-    return [item for some in streams.values() for item in _newest(some)]
+            found.append((tag, now, limits))
+    return found
+
+
+def _images(
+    batch: JudgedBatch, repository_id: int, chosen: Iterable[_Tag]
+) -> list[JudgedImage]:
+    scope_id = batch.repositories[repository_id].scope_id
+    return [
+        JudgedImage(item.stream, platform, item.tag, image, item.limits)
+        for item in chosen
+        for platform, image in batch.images.of(scope_id, item.now.target).items()
+    ]
+
+
+def _waiting(
+    batch: JudgedBatch,
+    repository_id: int,
+    chosen: Iterable[_Tag],
+    found: Iterable[JudgedImage],
+) -> Mapping[int, UnjudgedTag]:
+    scope_id = batch.repositories[repository_id].scope_id
+    waiting = {
+        item.tag.tag_id: item.tag
+        for item in chosen
+        if batch.images.is_awaited(scope_id, item.now.target)
+    }
+    return waiting | {
+        j.tag.tag_id: replace(j.tag, is_weighed=True) for j in found if j.waits
+    }
 
 
 def _newest(items: list[_Tag]) -> list[_Tag]:
@@ -173,9 +212,12 @@ def _newest(items: list[_Tag]) -> list[_Tag]:
 
 
 def _with_findings(
-    judged: JudgedImage, weighed: Mapping[int, WeighedImage]
+    batch: JudgedBatch, repository_id: int, judged: JudgedImage
 ) -> JudgedImage:
-    findings = findings_of(judged.limits, judged.image, weighed, judged.baseline)
+    scope_id = batch.repositories[repository_id].scope_id
+    findings = findings_of(
+        judged.limits, judged.image, batch.images, scope_id, judged.baseline
+    )
     if judged.is_said:
         # The rest was said before, and other images may have come since.
         findings = tuple(f for f in findings if f.key == "max_uncompressed")

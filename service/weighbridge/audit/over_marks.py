@@ -5,8 +5,9 @@ heavier tag that is older is still pulled: it is marked, counted and listed, and
 is notified of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from weighbridge.audit.image_findings import (
     findings_of,
@@ -14,46 +15,107 @@ from weighbridge.audit.image_findings import (
     waits_for_size,
 )
 from weighbridge.audit.in_force import InForce
+from weighbridge.audit.judged_batch import JudgedBatch
 from weighbridge.audit.judging import Judging
 from weighbridge.domain.policy import Limits
 from weighbridge.domain.verdict import limits_images
 from weighbridge.store.judged_repository import JudgedRepository
 from weighbridge.store.over_tags import OverTag, put_over_tags
-from weighbridge.store.session import Connection
-from weighbridge.store.stream_images import images_of, weighed_images
+from weighbridge.store.stream_images import StreamImage
 from weighbridge.store.types import bounded
 from weighbridge.store.unjudged import UnjudgedTag
 
 
+class _Limited(NamedTuple):
+    """A tag with the limits that it can stand over."""
+
+    tag: UnjudgedTag
+    target: int
+    limits: Limits
+
+
 def mark_over(
-    connection: Connection,
-    repository: JudgedRepository,
-    tags: Sequence[UnjudgedTag],
-    judging: Judging,
-    in_force: InForce,
-) -> set[int]:
-    """Keep which limits these tags exceed as they stand. Returns those of which a size
-    that a limit is about is not known yet, by their ids."""
-    limited = {
-        tag.tag_id: (tag, tag.target, limits)
+    batch: JudgedBatch, tags: Mapping[int, Sequence[UnjudgedTag]]
+) -> dict[int, set[int]]:
+    """Keep which limits these tags of each repository exceed as they stand. Returns
+    those of which a size that a limit is about is not known yet, by their ids."""
+    limited = {number: _limited(batch, number, some) for number, some in tags.items()}
+    batch.images.read(
+        batch.by_scope(
+            (n, [each.target for each in some]) for n, some in limited.items()
+        )
+    )
+    shown = {
+        number: [
+            (each, platform, image)
+            for each in some
+            for platform, image in batch.images.of(
+                batch.repositories[number].scope_id, each.target
+            ).items()
+        ]
+        for number, some in limited.items()
+    }
+    batch.images.weigh(
+        batch.by_scope(
+            (n, [i.id for each, _, i in some if needs_layers(each.limits, i)])
+            for n, some in shown.items()
+        )
+    )
+    found = [
+        over
+        for number, some in shown.items()
+        for each, platform, image in some
+        for over in _over(batch, batch.repositories[number], each, platform, image)
+    ]
+    having = {row.repository_id for row in found}
+    put_over_tags(
+        batch.connection,
+        {
+            number: [tag.tag_id for tag in some]
+            for number, some in tags.items()
+            if number in having or batch.repositories[number].over_tags
+        },
+        found,
+    )
+    return {
+        number: {
+            *(e.tag.tag_id for e, _, i in shown[number] if waits_for_size(e.limits, i)),
+            *(
+                each.tag.tag_id
+                for each in some
+                if batch.images.is_awaited(
+                    batch.repositories[number].scope_id, each.target
+                )
+            ),
+        }
+        for number, some in limited.items()
+    }
+
+
+def _limited(
+    batch: JudgedBatch, repository_id: int, tags: Sequence[UnjudgedTag]
+) -> list[_Limited]:
+    repository = batch.repositories[repository_id]
+    return [
+        _Limited(tag, tag.target, limits)
         for tag in tags
         if tag.target is not None
-        and limits_images(limits := _standing(judging, repository, tag.name))
-    }
-    found: list[OverTag] = []
-    targets = {target for _, target, _ in limited.values()}
-    scope_id = repository.scope_id
-    images = images_of(connection, scope_id, targets, judging.platforms)
-    shown = [
-        (tag, platform, image, limits)
-        for tag, target, limits in limited.values()
-        for platform, image in images.by_platform.get(target, {}).items()
+        and limits_images(limits := _standing(batch.judging, repository, tag.name))
     ]
-    deep = [image.id for _, _, image, limits in shown if needs_layers(limits, image)]
-    weighed = weighed_images(connection, scope_id, deep)
-    for tag, platform, image, limits in shown:
-        found += [
-            OverTag(
+
+
+def _over(
+    batch: JudgedBatch,
+    repository: JudgedRepository,
+    limited: _Limited,
+    platform: str,
+    image: StreamImage,
+) -> Iterator[OverTag]:
+    in_force = InForce(batch, repository)
+    tag, _, limits = limited
+    for finding in findings_of(limits, image, batch.images, repository.scope_id, None):
+        if finding.keeping == "over":
+            yield OverTag(
                 repository.id,
                 tag.tag_id,
                 platform,
@@ -65,18 +127,6 @@ def mark_over(
                 bounded(finding.limit_amount),
                 bounded(finding.amount or 0),
             )
-            for finding in findings_of(limits, image, weighed, None)
-            if finding.keeping == "over"
-        ]
-    put_over_tags(connection, repository.id, [tag.tag_id for tag in tags], found)
-    return {
-        *(
-            tag.tag_id
-            for tag, _, image, limits in shown
-            if waits_for_size(limits, image)
-        ),
-        *(tag.tag_id for tag, t, _ in limited.values() if t in images.awaited),
-    }
 
 
 def _standing(judging: Judging, repository: JudgedRepository, tag: str) -> Limits:

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from weighbridge.audit.judged_batch import JudgedBatch
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.newest import Candidate, baseline, ranked
-from weighbridge.domain.platform import Platform
 from weighbridge.domain.stream import stream_of
-from weighbridge.store.judged_repository import JudgedRepository
-from weighbridge.store.session import Connection
-from weighbridge.store.stream_images import StreamImage, images_of
-from weighbridge.store.streams import Pointed, StreamTag, read_streams
+from weighbridge.store.latest_tags import Pointed, StreamTag
+from weighbridge.store.stream_images import ScopedImages, StreamImage
+from weighbridge.store.streams import read_streams
 
 _ENOUGH: Final = 3
 """Different things that a tag has pointed to before, which make a baseline."""
@@ -35,7 +34,8 @@ class StreamHistory:
 
     own: Mapping[int, Sequence[Pointed]]
     others: Mapping[str, Sequence[Pointed]]
-    images: Mapping[int, Mapping[str, StreamImage]]
+    images: ScopedImages
+    scope_id: int
     now: datetime
 
     def before(self, tag_id: int, platform: str, digest: Digest) -> Before:
@@ -62,7 +62,7 @@ class StreamHistory:
         found: dict[Digest, StreamImage] = {}
         candidates = []
         for tag, target, since in pointed:
-            image = self.images.get(target, {}).get(platform)
+            image = self.images.of(self.scope_id, target).get(platform)
             if image is not None:
                 found[image.digest] = image
                 candidates.append(_candidate(tag, image, since))
@@ -76,24 +76,46 @@ class StreamHistory:
         return Before(image, baseline(ranking[start:]))
 
 
-def read_history(
-    connection: Connection,
-    repository: JudgedRepository,
+def read_histories(
+    batch: JudgedBatch,
+    tags: Mapping[int, Mapping[StreamTag, Sequence[Pointed]]],
+) -> dict[int, StreamHistory]:
+    """Of these tags of each repository, each with what it pointed to before. Others
+    like it are looked for only where it has no past that is long enough."""
+    own = {
+        number: {tag.id: [tag.pointed, *earlier] for tag, earlier in some.items()}
+        for number, some in tags.items()
+    }
+    wanted = {number: each for number, some in tags.items() if (each := _short(some))}
+    others = read_streams(batch.connection, batch.latest, wanted)
+    batch.images.read(
+        batch.by_scope(
+            (number, [pointed.target for some in streams for pointed in some])
+            for number in own
+            for streams in [(*own[number].values(), *others.get(number, {}).values())]
+        )
+    )
+    return {
+        number: StreamHistory(
+            own[number],
+            others.get(number, {}),
+            batch.images,
+            batch.repositories[number].scope_id,
+            batch.now,
+        )
+        for number in own
+    }
+
+
+def _short(
     tags: Mapping[StreamTag, Sequence[Pointed]],
-    platforms: Sequence[Platform],
-    now: datetime,
-) -> StreamHistory:
-    """Of these tags, each with what it pointed to before. Others like it are looked
-    for only where it has no past that is long enough."""
-    own = {tag.id: [tag.pointed, *earlier] for tag, earlier in tags.items()}
-    wanted: dict[str, list[StreamTag]] = {}
+) -> dict[str, list[StreamTag]]:
+    """Those whose past makes no baseline, by the stream of their names."""
+    found: dict[str, list[StreamTag]] = {}
     for tag, earlier in tags.items():
         if len({pointed.target for pointed in earlier}) < _ENOUGH:
-            wanted.setdefault(stream_of(tag.name), []).append(tag)
-    others = read_streams(connection, repository.id, wanted) if wanted else {}
-    targets = {p.target for some in (*own.values(), *others.values()) for p in some}
-    images = images_of(connection, repository.scope_id, targets, platforms)
-    return StreamHistory(own, others, images.by_platform, now)
+            found.setdefault(stream_of(tag.name), []).append(tag)
+    return found
 
 
 def _candidate(tag: str, image: StreamImage, since: datetime | None) -> Candidate:

@@ -4,7 +4,7 @@ than when its tags were marked last, or sizes have become known since."""
 from collections.abc import Callable
 from datetime import datetime
 
-from weighbridge.audit.in_force import InForce
+from weighbridge.audit.judged_batch import JudgedBatch
 from weighbridge.audit.judging import Judging
 from weighbridge.audit.over_marks import mark_over
 from weighbridge.audit.writer import Writer
@@ -50,12 +50,14 @@ def sweep_page(
     """Mark the next tags; what to go on after, None behind the last of them, and
     whether a size is lacking so far."""
     lock_repositories(connection, [repository_id])
-    repository = find_judged(connection, repository_id)
+    batch = JudgedBatch(
+        connection, find_judged(connection, [repository_id]), judging, now
+    )
+    repository = batch.repositories.get(repository_id)
     if repository is None:
         return None, waits
     tags = tags_to_sweep(connection, repository_id, after)
-    in_force = InForce(connection, repository, judging.policies, now)
-    waits = bool(mark_over(connection, repository, tags, judging, in_force)) or waits
+    waits = bool(mark_over(batch, {repository_id: tags})[repository_id]) or waits
     if len(tags) == PAGE:
         return tags[-1].name, waits
     mark = mark_of(judging, repository.registry, repository.name)

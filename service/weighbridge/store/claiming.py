@@ -6,7 +6,7 @@ nothing. Many are claimed, renewed and given back by as few statements as one.
 """
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -16,12 +16,17 @@ from sqlalchemy import (
     Connection,
     func,
     select,
-    update,
 )
 
 from weighbridge.errors import StaleFence
 from weighbridge.store.ahead import is_leased, is_unleased
-from weighbridge.store.dialect import ChangedRows, Rows, among_ids, listed
+from weighbridge.store.dialect import (
+    ChangedRows,
+    Rows,
+    TakenRows,
+    among_ids,
+    listed,
+)
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import (
     registries,
@@ -78,7 +83,7 @@ _FENCES: Final = Rows(
 )
 # No lease: the claim's own pass has been closed.
 IS_HELD: Final = _table.lease_until.is_not(None)
-_RENEW: Final = ChangedRows(
+_RENEW: Final = TakenRows(
     repositories, key=("id", "fence"), values=("lease_until",), only=IS_HELD
 )
 
@@ -270,26 +275,26 @@ def hold(connection: Connection, held: Claim, now: datetime) -> None:
 
     The first statement of every batch: it also locks the repository's row.
     """
-    renewed = connection.execute(
-        update(repositories)
-        .where(*is_ours(held))
-        .values(lease_until=now + timedelta(seconds=held.lease_s))
-    )
-    if renewed.rowcount != 1:
+    if not hold_many(connection, [(held, now)]):
         raise stale(held)
 
 
-def renew(connection: Connection, claims: Collection[Claim], now: datetime) -> None:
+def hold_many(
+    connection: Connection, held: Iterable[tuple[Claim, datetime]]
+) -> set[tuple[int, int]]:
+    """`hold` for many, their rows locked in order; returns repository and fence of
+    those that are ours still."""
+    until = {
+        (claim.repository_id, claim.fence): now + timedelta(seconds=claim.lease_s)
+        for claim, now in held
+    }
+    return _RENEW.take(connection, [(*key, at) for key, at in sorted(until.items())])
+
+
+def renew(connection: Connection, claims: Iterable[Claim], now: datetime) -> None:
     """Renew the leases of claims whose passes have nothing to write for a while;
     one that is not ours any more is left alone: its next batch will find out."""
-    lock_repositories(connection, {held.repository_id for held in claims})
-    _RENEW.set(
-        connection,
-        [
-            (held.repository_id, held.fence, now + timedelta(seconds=held.lease_s))
-            for held in claims
-        ],
-    )
+    hold_many(connection, [(claim, now) for claim in claims])
 
 
 def is_ours(held: Claim) -> tuple[ColumnElement[bool], ...]:

@@ -1,21 +1,24 @@
 """What the read model says of a repository's newest image."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection
 
 from weighbridge.domain.newest import baseline, leading, ranked
 from weighbridge.domain.platform import Platform
 from weighbridge.domain.sizes import heaviest_line, weigh_image
-from weighbridge.store.interned import find_instruction
-from weighbridge.store.leading_tags import LeadingTags
-from weighbridge.store.models import repositories
+from weighbridge.store.interned import find_instructions
+from weighbridge.store.leading_tags import LeadingTags, ScopedPages, find_leading
 from weighbridge.store.stored_images import load_images
+from weighbridge.store.tags_by_time import TagPages, read_pages
 
-_COLUMNS: Final = (
+FEW_TAGS: Final = 200
+"""Repositories of so many tags, or fewer, are read together."""
+
+NEWEST_COLUMNS: Final = (
     "newest_tag",
     "newest_image_id",
     "newest_platform",
@@ -31,14 +34,18 @@ _COLUMNS: Final = (
     "heaviest_compressed_bytes",
 )
 
-_SCOPE_OF: Final = select(repositories.c.scope_id).where(
-    repositories.c.id == bindparam("repository")
-)
-
 
 def is_by_platform(column: str) -> bool:
     """Whether the order of platforms decides what the column holds."""
     return column.startswith(("newest_", "baseline_", "heaviest_"))
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """A repository: its storage scope, and how many live tags it has."""
+
+    scope_id: int
+    tag_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,35 +57,60 @@ class NewestImage:
     ripens: bool
 
 
-def find_newest_image(
+def find_newest_images(
     connection: Connection,
-    repository_id: int,
+    repositories: Mapping[int, Tagged],
     now: datetime,
     platforms: Sequence[Platform],
-) -> NewestImage:
-    """The newest image that the repository's tags lead to, its baseline and heaviest
-    line; `platforms`: in the order in which one of them speaks for an index."""
-    found = LeadingTags(connection, repository_id, platforms)
-    ripens = _ripens(found, now)
-    order = ranked(leading(found.candidates, now), now)
-    if not order:
-        return NewestImage(dict.fromkeys(_COLUMNS), ripens)
-    newest = order[0].candidate
-    image = found.headlines[newest.tag]
-    values = {
-        "newest_tag": newest.tag,
-        "newest_image_id": image.image_id,
-        "newest_platform": str(image.platform),
-        "newest_by": order[0].by,
-        "newest_at": newest.pushed_at or newest.moved_at or newest.created_at,
-        "newest_compressed_bytes": image.compressed_bytes,
-        "newest_compressed_confidence": image.compressed_confidence,
-        "newest_uncompressed_bytes": image.uncompressed_bytes,
-        "newest_uncompressed_confidence": image.uncompressed_confidence,
-        "newest_layers": image.layers,
-        "baseline_compressed_bytes": baseline(order),
-        **_heaviest(connection, repository_id, image.image_id),
+) -> dict[int, NewestImage]:
+    """Of each repository the newest image that its tags lead to, its baseline and
+    heaviest line; `platforms`: in the order in which one of them speaks for an index.
+    """
+    newest = {
+        number: _newest(found, now)
+        for several in _read_together(connection, repositories)
+        for number, found in find_leading(connection, several, platforms).items()
     }
+    return _with_heaviest(connection, repositories, newest)
+
+
+def _read_together(
+    connection: Connection, repositories: Mapping[int, Tagged]
+) -> Iterator[dict[int, ScopedPages]]:
+    """Those of few tags, and each of the others alone."""
+    few = [n for n, each in repositories.items() if each.tag_count <= FEW_TAGS]
+    pages = read_pages(connection, few)
+    if pages:
+        yield {
+            number: ScopedPages(repositories[number].scope_id, each)
+            for number, each in pages.items()
+        }
+    for number, each in repositories.items():
+        if number not in pages:
+            yield {number: ScopedPages(each.scope_id, TagPages(connection, number))}
+
+
+def _newest(found: LeadingTags, now: datetime) -> NewestImage:
+    """All but the heaviest line."""
+    ripens = _ripens(found, now)
+    values: dict[str, object] = dict.fromkeys(NEWEST_COLUMNS)
+    order = ranked(leading(found.candidates, now), now)
+    if order:
+        newest = order[0].candidate
+        image = found.headlines[newest.tag]
+        values |= {
+            "newest_tag": newest.tag,
+            "newest_image_id": image.image_id,
+            "newest_platform": str(image.platform),
+            "newest_by": order[0].by,
+            "newest_at": newest.pushed_at or newest.moved_at or newest.created_at,
+            "newest_compressed_bytes": image.compressed_bytes,
+            "newest_compressed_confidence": image.compressed_confidence,
+            "newest_uncompressed_bytes": image.uncompressed_bytes,
+            "newest_uncompressed_confidence": image.uncompressed_confidence,
+            "newest_layers": image.layers,
+            "baseline_compressed_bytes": baseline(order),
+        }
     return NewestImage(values, ripens)
 
 
@@ -94,17 +126,35 @@ def _ripens(found: LeadingTags, now: datetime) -> bool:
     )
 
 
-def _heaviest(
-    connection: Connection, repository_id: int, image_id: int
-) -> dict[str, object]:
-    scope_id: int = connection.execute(
-        _SCOPE_OF, {"repository": repository_id}
-    ).scalar_one()
-    stored = load_images(connection, [image_id], scope_id)[image_id]
-    line = heaviest_line(weigh_image(stored.image, stored.measured))
-    if line is None:
-        return {"heaviest_instruction_id": None, "heaviest_compressed_bytes": None}
+def _with_heaviest(
+    connection: Connection,
+    repositories: Mapping[int, Tagged],
+    newest: Mapping[int, NewestImage],
+) -> dict[int, NewestImage]:
+    wanted: dict[int, set[int]] = {}
+    for number, found in newest.items():
+        image_id = found.values["newest_image_id"]
+        if isinstance(image_id, int):
+            wanted.setdefault(repositories[number].scope_id, set()).add(image_id)
+    lines = {
+        (scope_id, image_id): heaviest_line(weigh_image(stored.image, stored.measured))
+        for scope_id, image_ids in wanted.items()
+        for image_id, stored in load_images(
+            connection, sorted(image_ids), scope_id
+        ).items()
+    }
+    texts = (line.instruction for line in lines.values() if line is not None)
+    ids = find_instructions(connection, texts)
+    heaviest: dict[tuple[int, object], dict[str, object]] = {
+        place: {
+            "heaviest_instruction_id": ids.get(line.instruction),
+            "heaviest_compressed_bytes": line.compressed_bytes,
+        }
+        for place, line in lines.items()
+        if line is not None
+    }
     return {
-        "heaviest_instruction_id": find_instruction(connection, line.instruction),
-        "heaviest_compressed_bytes": line.compressed_bytes,
+        number: replace(found, values={**found.values, **heaviest.get(place, {})})
+        for number, found in newest.items()
+        for place in [(repositories[number].scope_id, found.values["newest_image_id"])]
     }

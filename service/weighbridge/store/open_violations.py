@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, bindparam, func, or_, select
+from sqlalchemy import Connection, and_, bindparam, func, or_, select
 
 from weighbridge.domain.cause import Cause
 from weighbridge.domain.message import NotificationEvent
 from weighbridge.domain.policy import LimitKey, Severity
 from weighbridge.store.cause_column import read_cause
 from weighbridge.store.dialect import among_ids, listed, settles_at_once
-from weighbridge.store.models import repositories
+from weighbridge.store.models import repositories, tags
 from weighbridge.store.outbox import REVOCABLE
 from weighbridge.store.push_tables import notifications, violations
 from weighbridge.store.violations import ViolationKey
@@ -32,6 +32,7 @@ _KEY: Final = (
 )
 _OPEN: Final = (
     select(
+        _table.repository_id,
         _table.id,
         *_KEY,
         _table.tag,
@@ -40,11 +41,17 @@ _OPEN: Final = (
         _table.notified_amount,
         _table.team,
         _table.severity,
+        func.coalesce(tags.c.gone_at.is_(None), False).label("is_live"),
     )
-    .where(
-        _table.repository_id == bindparam("repository"),
-        _table.closed_at.is_(None),
+    .outerjoin(
+        tags,
+        and_(
+            tags.c.repository_id == _table.repository_id,
+            tags.c.name == _table.tag,
+            tags.c.target_id.is_not(None),
+        ),
     )
+    .where(among_ids(_table.repository_id), _table.closed_at.is_(None))
     .order_by(_table.id)
 )
 _ENDED: Final = (
@@ -66,7 +73,7 @@ _BEGINNING: Final = select(
 _OWN: Final = (
     select(_table.id)
     .where(
-        _table.repository_id == bindparam("repository"),
+        among_ids(_table.repository_id),
         or_(
             _table.closed_at.is_(None),
             _table.closed_at > bindparam("since", type_=_table.closed_at.type),
@@ -133,7 +140,8 @@ _SENT: Final = (
 class OpenViolation:
     """An episode that is not over. `tag`, `image_id`: of its last image;
     `notified_amount`: what it had when a notification was sent, None where none was;
-    `whose`: team and severity, by which it finds its way to channels."""
+    `whose`: team and severity, by which it finds its way to channels; `is_live`:
+    whether its tag is still there, as a repository is."""
 
     id: int
     key: ViolationKey
@@ -142,6 +150,7 @@ class OpenViolation:
     is_silent: bool
     notified_amount: int | None
     whose: tuple[str | None, Severity]
+    is_live: bool = True
 
 
 class Ended(NamedTuple):
@@ -181,13 +190,26 @@ class Sharing(NamedTuple):
     limit_key: LimitKey
 
 
-def find_open(connection: Connection, repository_id: int) -> list[OpenViolation]:
-    """The episodes of a repository that are not over, the oldest first."""
-    rows = connection.execute(_OPEN, {"repository": repository_id})
-    return [
-        OpenViolation(row.id, ViolationKey(*row[1:5]), *row[5:9], whose=tuple(row[9:]))
-        for row in rows
-    ]
+def find_open(
+    connection: Connection, repository_ids: Collection[int]
+) -> dict[int, list[OpenViolation]]:
+    """The episodes of repositories that are not over, the oldest first; where there is
+    none there is no entry."""
+    found: dict[int, list[OpenViolation]] = {}
+    rows = connection.execute(_OPEN, {"ids": listed(sorted(repository_ids))})
+    for row in rows:
+        violation = OpenViolation(
+            row.id,
+            ViolationKey(row.stream, row.platform, row.policy, row.limit_key),
+            row.tag,
+            row.image_id,
+            row.is_silent,
+            row.notified_amount,
+            whose=(row.team, row.severity),
+            is_live=row.tag is None or row.is_live,
+        )
+        found.setdefault(row.repository_id, []).append(violation)
+    return found
 
 
 def find_ended(
@@ -223,12 +245,17 @@ def is_end_sent(connection: Connection, violation_id: int) -> bool:
     return connection.execute(_SENT, {"violation": violation_id}).first() is not None
 
 
-def lock_own(connection: Connection, repository_id: int, now: datetime) -> None:
-    """Take the episodes of our repository that may go on, before one of another
+def lock_own(
+    connection: Connection, repository_ids: Collection[int], now: datetime
+) -> None:
+    """Take the episodes of our repositories that may go on, before one of another
     repository is taken: who has ours and goes on with its own is waited for here, and
     does not wait for us."""
     if not settles_at_once(connection.dialect):
-        parameters = {"repository": repository_id, "since": now - FLAPPING}
+        parameters = {
+            "ids": listed(sorted(repository_ids)),
+            "since": now - FLAPPING,
+        }
         connection.execute(_OWN, parameters)
 
 

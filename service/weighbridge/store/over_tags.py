@@ -5,11 +5,13 @@ the repository's count is kept by what changes, and no list reads every tag. Whe
 policies change, or sizes become known later, a repository is swept (`audit/sweeping`).
 """
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from sqlalchemy import (
     Connection,
+    and_,
     bindparam,
     delete,
     func,
@@ -20,7 +22,15 @@ from sqlalchemy import (
 )
 
 from weighbridge.domain.policy import LimitKey, Severity
-from weighbridge.store.dialect import NewRows, Rows, among_ids, listed
+from weighbridge.store.dialect import (
+    GoneRows,
+    NewRows,
+    Rows,
+    among_ids,
+    given_ids,
+    listed,
+    probe,
+)
 from weighbridge.store.models import repository_manifests, repository_summaries, tags
 from weighbridge.store.push_tables import over_tags
 from weighbridge.store.unjudged import UnjudgedTag
@@ -33,14 +43,20 @@ PAGE: Final = 1_000
 _row = over_tags.c
 _summary = repository_summaries.c
 _tag = tags.c
+_given = given_ids("repository_id", "tag_id")
 _OF_TAGS: Final = Rows(
-    select(*_row).where(
-        _row.repository_id == bindparam("repository"), among_ids(_row.tag_id)
+    select(*_row).select_from(
+        probe(
+            _given,
+            over_tags,
+            and_(
+                _row.repository_id == _given.c.repository_id,
+                _row.tag_id == _given.c.tag_id,
+            ),
+        )
     )
 )
-_DROP: Final = delete(over_tags).where(
-    _row.repository_id == bindparam("repository"), among_ids(_row.tag_id)
-)
+_DROP: Final = GoneRows(over_tags, key=("repository_id", "tag_id"))
 _ADD: Final = NewRows(over_tags, *(column.name for column in _row))
 _COUNT: Final = (
     update(repository_summaries)
@@ -80,35 +96,50 @@ class OverTag(NamedTuple):
 
 def put_over_tags(
     connection: Connection,
-    repository_id: int,
-    tag_ids: Collection[int],
+    tag_ids: Mapping[int, Collection[int]],
     found: Sequence[OverTag],
 ) -> None:
-    """Keep what these tags exceed, in place of what is known of them; nothing is
-    written where that is the same.
+    """Keep what these tags of each repository exceed, in place of what is known of
+    them; nothing is written of a repository where that is the same.
 
     found: all of these tags, and of no others
     """
-    parameters = {"repository": repository_id, "ids": listed(sorted(tag_ids))}
-    before = {OverTag(*row) for row in _OF_TAGS.read(connection, parameters)}
-    if before == set(found):
-        return
-    if before:
-        connection.execute(_DROP, parameters)
-    if found:
-        _ADD.add(connection, sorted(found, key=lambda row: row[:4]))
-    _count(
-        connection,
-        repository_id,
-        len({row.tag_id for row in found}) - len({row.tag_id for row in before}),
+    before = _read(connection, tag_ids)
+    now = set(found)
+    changed = {row.repository_id for row in before ^ now}
+    _DROP.remove(
+        connection, sorted({row[:2] for row in before if row.repository_id in changed})
     )
+    _ADD.add(
+        connection,
+        sorted(
+            (row for row in now if row.repository_id in changed),
+            key=lambda row: row[:4],
+        ),
+    )
+    more = Counter(repository for repository, _ in {row[:2] for row in now})
+    fewer = Counter(repository for repository, _ in {row[:2] for row in before})
+    for repository_id in sorted(changed):
+        _count(connection, repository_id, more[repository_id] - fewer[repository_id])
 
 
 def drop_over_tags(
-    connection: Connection, repository_id: int, tag_ids: Collection[int]
-) -> None:
-    """These tags are gone."""
-    put_over_tags(connection, repository_id, tag_ids, ())
+    connection: Connection, tag_ids: Mapping[int, Collection[int]]
+) -> dict[int, int]:
+    """These tags of repositories are gone. Returns of how many of each repository that
+    counts no more; the caller counts them."""
+    before = _read(connection, tag_ids)
+    dropped = sorted({row[:2] for row in before})
+    _DROP.remove(connection, dropped)
+    return Counter(repository for repository, _ in dropped)
+
+
+def _read(
+    connection: Connection, tag_ids: Mapping[int, Collection[int]]
+) -> set[OverTag]:
+    if not any(tag_ids.values()):
+        return set()
+    return {OverTag(*row) for row in _OF_TAGS.read(connection, {"keys": tag_ids})}
 
 
 def forget_over_tags(connection: Connection, repository_id: int) -> None:

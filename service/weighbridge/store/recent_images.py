@@ -10,9 +10,10 @@ from weighbridge.domain.digest import Digest
 from weighbridge.domain.newest import Candidate, ranked
 from weighbridge.domain.platform import Platform
 from weighbridge.domain.stream import stream_of
+from weighbridge.store.latest_tags import LatestTags, Pointed
 from weighbridge.store.models import registries, repositories
 from weighbridge.store.stream_images import StreamImage, images_of
-from weighbridge.store.streams import Pointed, read_streams
+from weighbridge.store.streams import read_streams
 
 
 class RecentImage(NamedTuple):
@@ -44,7 +45,8 @@ def recent_images(
     if row is None:
         return []
     stream = stream_of(tag)
-    pointed = read_streams(connection, row.id, {stream: ()})[stream]
+    wanted = {row.id: {stream: ()}}
+    pointed = read_streams(connection, LatestTags(connection), wanted)[row.id][stream]
     targets = {each.target for each in pointed}
     found = images_of(connection, row.scope_id, targets, platforms).by_platform
     names = dict.fromkeys(name for images in found.values() for name in images)

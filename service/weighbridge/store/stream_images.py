@@ -111,6 +111,49 @@ def images_of(
     return TargetImages(by_platform, awaited)
 
 
+class ScopedImages:
+    """Images in their storage scopes, each read once in a transaction."""
+
+    def __init__(self, connection: Connection, platforms: Sequence[Platform]) -> None:
+        self._connection = connection
+        self._platforms = platforms
+        self._images: dict[tuple[int, int], Mapping[str, StreamImage]] = {}
+        self._awaited: set[tuple[int, int]] = set()
+        self._weighed: dict[tuple[int, int], WeighedImage | None] = {}
+
+    def read(self, wanted: Mapping[int, Collection[int]]) -> None:
+        """Know what these targets of each storage scope lead to."""
+        for scope_id, targets in wanted.items():
+            new = [each for each in targets if (scope_id, each) not in self._images]
+            if not new:
+                continue
+            found = images_of(self._connection, scope_id, new, self._platforms)
+            for each in new:
+                self._images[scope_id, each] = found.by_platform.get(each, {})
+            self._awaited |= {(scope_id, each) for each in found.awaited}
+
+    def of(self, scope_id: int, target: int) -> Mapping[str, StreamImage]:
+        """The images that a target leads to, by the name of the platform."""
+        return self._images[scope_id, target]
+
+    def is_awaited(self, scope_id: int, target: int) -> bool:
+        """See `TargetImages.awaited`."""
+        return (scope_id, target) in self._awaited
+
+    def weigh(self, wanted: Mapping[int, Collection[int]]) -> None:
+        """Know the layers and lines of these images of each storage scope."""
+        for scope_id, image_ids in wanted.items():
+            new = [each for each in image_ids if (scope_id, each) not in self._weighed]
+            if new:
+                found = weighed_images(self._connection, scope_id, new)
+                self._weighed |= {(scope_id, each): found.get(each) for each in new}
+
+    def weighed(self, scope_id: int, image_id: int) -> WeighedImage | None:
+        """One with all of these; None: it was pruned."""
+        self.weigh({scope_id: [image_id]})
+        return self._weighed[scope_id, image_id]
+
+
 def _lacks_one(graph: Graph, target: int, platforms: Sequence[Platform]) -> bool:
     """Whether an index says that there is an image which may be one of these."""
     return any(

@@ -5,32 +5,20 @@ and in their moves. Whatever is read is bounded, however many tags there are.
 """
 
 from collections.abc import Collection, Mapping
-from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final, TypeAlias
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, func, select
 
 from weighbridge.domain.stream import stream_of
 from weighbridge.store.dialect import Rows, among_ids, listed
-from weighbridge.store.models import tag_moves, tags
+from weighbridge.store.latest_tags import LatestTags, Pointed, StreamTag
+from weighbridge.store.models import tag_moves
 
 TARGETS: Final = 16
 """Different things that a tag, or a stream, has pointed to: more than the ten images
 that a baseline is made of, since some may weigh nothing that could be compared."""
-_TAGS: Final = 2_000
-"""The tags of a repository, the latest first, that are gone through."""
 
-_tag = tags.c
 _move = tag_moves.c
-_LATEST: Final = (
-    select(_tag.id, _tag.name, _tag.target_id, _tag.moved_at, _tag.pushed_at)
-    .where(_tag.repository_id == bindparam("repository"), _tag.target_id.is_not(None))
-    .order_by(
-        func.coalesce(_tag.pushed_at, _tag.moved_at, _tag.first_seen_at).desc(),
-        _tag.natural_key.desc(),
-    )
-    .limit(_TAGS)
-)
 _numbered = (
     select(
         _move.tag_id,
@@ -53,42 +41,8 @@ _EARLIER: Final = Rows(
     ).where(_numbered.c.place > 1, _numbered.c.place <= TARGETS)
 )
 
-
-_NEWEST: Final = (
-    select(_tag.id, _tag.name, _tag.target_id, _tag.moved_at, _tag.pushed_at)
-    .where(
-        _tag.repository_id == bindparam("repository"),
-        _tag.target_id.is_not(None),
-        _tag.gone_at.is_(None),
-    )
-    .order_by(
-        func.coalesce(_tag.pushed_at, _tag.moved_at).desc().nulls_last(),
-        _tag.natural_key.desc(),
-    )
-    .limit(_TAGS)
-)
-
-
-class Pointed(NamedTuple):
-    """A tag pointed there, from a moment on; None: from before our first look."""
-
-    tag: str
-    target: int
-    since: datetime | None
-
-
-class StreamTag(NamedTuple):
-    """A tag, as it is now or as it was when it went."""
-
-    id: int
-    name: str
-    target: int
-    moved_at: datetime | None
-    pushed_at: datetime | None
-
-    @property
-    def pointed(self) -> Pointed:
-        return Pointed(self.name, self.target, self.pushed_at or self.moved_at)
+JudgedStreams: TypeAlias = Mapping[str, Collection[StreamTag]]
+"""Tags of each stream that are part of it in any case."""
 
 
 def earlier_targets(
@@ -109,64 +63,66 @@ def earlier_targets(
 
 
 def read_streams(
-    connection: Connection,
-    repository_id: int,
-    judged: Mapping[str, Collection[StreamTag]],
-) -> dict[str, list[Pointed]]:
-    """What the tags whose names differ in numbers only have pointed to, by
-    `stream_of` their names; in no order.
-
-    judged: tags of each stream that are part of it in any case
-    """
-    found = _latest_tags(connection, repository_id, judged)
-    every = [tag for some in found.values() for tag in some]
+    connection: Connection, latest: LatestTags, judged: Mapping[int, JudgedStreams]
+) -> dict[int, dict[str, list[Pointed]]]:
+    """What the tags of each repository whose names differ in numbers only have pointed
+    to, by `stream_of` their names; in no order."""
+    found = {
+        number: _latest_tags(latest, number, streams)
+        for number, streams in judged.items()
+    }
+    every = [
+        tag for streams in found.values() for some in streams.values() for tag in some
+    ]
     earlier = earlier_targets(connection, every)
     return {
-        stream: [tag.pointed for tag in some]
-        + [pointed for tag in some for pointed in earlier.get(tag.id, ())]
-        for stream, some in found.items()
+        number: {
+            stream: [tag.pointed for tag in some]
+            + [pointed for tag in some for pointed in earlier.get(tag.id, ())]
+            for stream, some in streams.items()
+        }
+        for number, streams in found.items()
     }
 
 
 def newest_tags(
-    connection: Connection, repository_id: int, streams: Collection[str]
-) -> dict[str, StreamTag]:
-    """The newest live tag of each stream of names; a tag that was moved is a stream of
-    its own, and no part of one. A stream that none of the latest tags belongs to is
-    left out."""
-    found: dict[str, StreamTag] = {}
-    lacking = set(streams)
-    if not lacking:
-        return found
-    rows = connection.execute(_NEWEST, {"repository": repository_id})
-    for part in rows.partitions(100):
-        some = [StreamTag._make(row) for row in part]
-        some = [tag for tag in some if stream_of(tag.name) in lacking]
-        moved = earlier_targets(connection, some)
-        for tag in some:
-            if tag.id not in moved:
-                found.setdefault(stream_of(tag.name), tag)
-        lacking -= found.keys()
-        if not lacking:
-            break
-    rows.close()
+    connection: Connection, latest: LatestTags, wanted: Mapping[int, Collection[str]]
+) -> dict[int, dict[str, StreamTag]]:
+    """The newest live tag of each of these streams of names of each repository; a tag
+    that was moved is a stream of its own, and no part of one. A stream that none of
+    the latest tags belongs to is left out."""
+    found: dict[int, dict[str, StreamTag]] = {number: {} for number in wanted}
+    lacking = {number: set(streams) for number, streams in wanted.items() if streams}
+    parts = {number: latest.newest(number) for number in lacking}
+    while lacking:
+        some: dict[int, list[StreamTag]] = {}
+        for number, streams in list(lacking.items()):
+            part = next(parts[number], None)
+            if part is None:
+                del lacking[number]
+            else:
+                some[number] = [t for t in part if stream_of(t.name) in streams]
+        moved = earlier_targets(connection, [t for each in some.values() for t in each])
+        for number, each in some.items():
+            for tag in each:
+                if tag.id not in moved:
+                    found[number].setdefault(stream_of(tag.name), tag)
+            lacking[number] -= found[number].keys()
+            if not lacking[number]:
+                del lacking[number]
     return found
 
 
 def _latest_tags(
-    connection: Connection,
-    repository_id: int,
-    judged: Mapping[str, Collection[StreamTag]],
+    latest: LatestTags, repository_id: int, judged: JudgedStreams
 ) -> dict[str, list[StreamTag]]:
     """The latest tags of each stream, gone ones too, until they point to enough."""
     found = {stream: list(some) for stream, some in judged.items()}
     seen = {tag.id for some in judged.values() for tag in some}
     targets = {s: {tag.target for tag in some} for s, some in judged.items()}
     lacking = {s for s, some in targets.items() if len(some) < TARGETS}
-    rows = connection.execute(_LATEST, {"repository": repository_id})
-    for part in rows.partitions(100):
-        for row in part:
-            tag = StreamTag._make(row)
+    for part in latest.latest(repository_id):
+        for tag in part:
             stream = stream_of(tag.name)
             if tag.id in seen or stream not in lacking or tag.target in targets[stream]:
                 continue
@@ -176,5 +132,4 @@ def _latest_tags(
                 lacking.discard(stream)
         if not lacking:
             break
-    rows.close()
     return found

@@ -18,9 +18,14 @@ from weighbridge.domain.newest import baseline, leading, ranked
 from weighbridge.domain.platform import DEFAULT, Platform
 from weighbridge.store.closing import close_pass
 from weighbridge.store.images import keep_documents
-from weighbridge.store.leading_tags import LeadingTags, PageSizes
+from weighbridge.store.leading_tags import (
+    LeadingTags,
+    PageSizes,
+    ScopedPages,
+    find_leading,
+)
 from weighbridge.store.ledger.settler import settle_all
-from weighbridge.store.models import repository_summaries
+from weighbridge.store.models import repositories, repository_summaries
 from weighbridge.store.passes import open_pass
 from weighbridge.store.session import Connection, Database
 from weighbridge.store.summaries import (
@@ -35,6 +40,7 @@ from weighbridge.store.tags import (
     apply_gone,
     apply_moves,
 )
+from weighbridge.store.tags_by_time import TagPages
 from weighbridge.store.types import LARGEST
 
 pytestmark = pytest.mark.slow
@@ -181,12 +187,27 @@ def test_tags_that_are_read_page_by_page_say_what_all_of_them_say(
         world = history.step()
 
         with database.read() as connection:
-            found = LeadingTags(connection, world.repository_id, PLATFORMS, sizes)
+            found = leading_tags(connection, world, sizes)
             order = ranked(leading(found.candidates, world.now), world.now)
             plain = plain_summary(connection, world.repository_id, world.now, PLATFORMS)
         assert baseline(order) == plain["baseline_compressed_bytes"]
         newest = (order[0].candidate.tag, order[0].by) if order else (None, None)
         assert newest == (plain["newest_tag"], plain["newest_by"])
+
+
+def leading_tags(connection: Connection, world: World, sizes: PageSizes) -> LeadingTags:
+    """Of the one repository, read page by page."""
+    number = world.repository_id
+    pages = ScopedPages(scope_of(connection, number), TagPages(connection, number))
+    return find_leading(connection, {number: pages}, PLATFORMS, sizes)[number]
+
+
+def scope_of(connection: Connection, repository_id: int) -> int:
+    """The storage scope that a repository belongs to."""
+    found: int = connection.execute(
+        select(repositories.c.scope_id).where(repositories.c.id == repository_id)
+    ).scalar_one()
+    return found
 
 
 def test_of_images_that_came_at_once_the_highest_versions_are_looked_at(
@@ -198,9 +219,7 @@ def test_of_images_that_came_at_once_the_highest_versions_are_looked_at(
     world.look({"main": an_image([a_layer("new", 5)])})
 
     with world.database.read() as connection:
-        found = LeadingTags(
-            connection, world.repository_id, [DEFAULT], PageSizes(1, 64, 1)
-        )
+        found = leading_tags(connection, world, PageSizes(1, 64, 1))
 
     order = ranked(leading(found.candidates, world.now), world.now)
     assert order[0].candidate.tag == "main"

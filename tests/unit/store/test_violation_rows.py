@@ -106,7 +106,7 @@ def test_an_episode_that_ended_today_is_found_again(court: Court) -> None:
 
     with court.database.read() as connection:
         number = court.ids["acme/app"]
-        assert find_open(connection, number) == []
+        assert find_open(connection, [number]) == {}
         assert find_ended(connection, number, key, court.now) == (1, None)
         other = key._replace(platform="linux/arm64")
         assert find_ended(connection, number, other, court.now) is None
