@@ -18,6 +18,7 @@ from weighbridge.domain.retention import Retention
 from weighbridge.engine.engine import Engine
 from weighbridge.engine.judges import Judges
 from weighbridge.engine.measure import bring_up_to_date
+from weighbridge.engine.now import crawl_now
 from weighbridge.engine.parts import Parts
 from weighbridge.engine.shared_jobs import SharedJobs
 from weighbridge.engine.site import Site
@@ -143,6 +144,14 @@ class Crawler:
         return await parts.writer.read(
             report_of, site, request, self.told.facts, (), parts.progress
         )
+
+    async def crawl_now(
+        self, registry: str, names: Sequence[str] | None = None, *, measure: bool
+    ) -> RegistryCrawl:
+        """A crawl that somebody asked for."""
+        site = self.parts.sites(registry)
+        assert site is not None
+        return await crawl_now(self.parts, self.told, site, names, measure=measure)
 
     async def is_done(self) -> None:
         """Wait until nothing is being done. Raises what the database refused."""

@@ -1,6 +1,6 @@
 """Crawls a fake registry into a real SQLite file, at moments that tests choose."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -62,14 +62,7 @@ class Yard:
 
         leaves_waiting: only of what is due
         """
-        crawler = Crawler(
-            self.database,
-            lambda: self.now,
-            {self.entry.name: registry},
-            [Site(self.entry, scope or Scope())],
-            judging=self.judging,
-            telemetry=self.telemetry,
-        )
+        crawler = self.crawler(registry, scope)
         try:
             async with crawler.running():
                 return await crawler.crawl(
@@ -77,6 +70,40 @@ class Yard:
                 )
         finally:
             self.now += timedelta(hours=1)
+
+    async def crawl_now(
+        self,
+        registry: Registry,
+        names: Sequence[str] | None = None,
+        *,
+        measure: bool = False,
+        owner: str | None = None,
+    ) -> RegistryCrawl:
+        """One that somebody asked for; the clock then stands an hour later.
+
+        owner: the process that waits for it; None: this one
+        """
+        scope = Scope(only=None if names is None else tuple(names))
+        crawler = self.crawler(registry, scope)
+        crawler.owner = crawler.owner if owner is None else owner
+        try:
+            async with crawler.running():
+                return await crawler.crawl_now(
+                    self.entry.name, names, measure=measure
+                )
+        finally:
+            self.now += timedelta(hours=1)
+
+    def crawler(self, registry: Registry, scope: Scope | None = None) -> Crawler:
+        """An engine over the database, not begun yet."""
+        return Crawler(
+            self.database,
+            lambda: self.now,
+            {self.entry.name: registry},
+            [Site(self.entry, scope or Scope())],
+            judging=self.judging,
+            telemetry=self.telemetry,
+        )
 
     def repository(self, name: str) -> RepositoryReport:
         with self.database.read() as connection:

@@ -48,6 +48,7 @@ class Following:
         self._is_any = False
         self._task: asyncio.Task[None] | None = None
         self._is_over = False
+        self._is_closed = False
         self.is_asked = False
 
     @property
@@ -73,10 +74,14 @@ class Following:
         is_over: nothing of the registry is being crawled here any more
         """
         self._is_over = is_over
+        if self._is_closed:
+            return
         if self._task is None and (self._is_any or self._is_doubtful):
             self._task = asyncio.create_task(self._follow())
 
     async def aclose(self) -> None:
+        """What is not done yet is left to the next who crawls."""
+        self._is_closed = True
         if self._task is not None:
             await cancel([self._task])
 

@@ -5,9 +5,11 @@ done here is reported as it happened; what others did, as it is stored.
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
+from typing import Final
 
 from weighbridge.audit.crawl_report import RegistryCrawl, failed_crawl
 from weighbridge.audit.heartbeat import BEAT_S, LEASE_S
@@ -22,14 +24,16 @@ from weighbridge.store.crawl_requests import (
     find_request,
     renew_requests,
 )
+from weighbridge.store.due import free_left_behind
 from weighbridge.store.process_mark import one_claim
 from weighbridge.store.registries import note_registry, put_registry
 from weighbridge.store.session import Connection
 
-RESUME_S: float = 3_600.0
+RESUME_S: Final = 3_600.0
 """A request that was cut off longer ago is not taken up: what was crawled then may have
 changed."""
-_LOOK_S: float = 0.25
+_LOOK_S: Final = 0.25
+_FREE_S: Final = 5.0
 
 
 async def crawl_now(
@@ -85,8 +89,13 @@ async def _wait_for(
     parts.progress.repositories_done += taken_over
     if request.names is not None:
         parts.progress.repositories_known = len(request.names)
+    looked = float("-inf")
     while True:
         told.changed.clear()
+        if (now := time.monotonic()) - looked >= _FREE_S:
+            looked = now
+            # Nobody else may look for what is due.
+            await parts.writer.write(free_left_behind, parts.clock())
         await look_after_requests(parts)
         found = await parts.writer.read(find_request, request.id)
         if told.facts.broken is not None:

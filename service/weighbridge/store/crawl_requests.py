@@ -182,17 +182,12 @@ def make_repositories_due(
     """Have repositories crawled that were not since the request was made."""
     ids = sorted(repository_ids)
     lock_repositories(connection, ids)
-    crawled = exists().where(
-        passes.c.repository_id == _repository.id,
-        passes.c.started_at >= request.asked_at,
-        passes.c.ended_at.is_not(None),
-    )
     connection.execute(
         update(repositories)
         .where(
             among_ids(_repository.id),
             _repository.due_at > request.asked_at,
-            or_(~crawled, _repository.state == "new"),
+            or_(~_is_crawled(request), _repository.state == "new"),
         )
         .values(due_at=request.asked_at),
         {"ids": listed(ids)},
@@ -351,24 +346,35 @@ def count(connection: Connection, request: CrawlRequest) -> RequestCounts:
 
 
 def _crawl_again(connection: Connection, request: CrawlRequest) -> None:
-    """Where a crawl of a request that was cut off said nothing."""
-    rows = connection.execute(
-        select(_repository.id).where(
-            _repository.registry_id == request.registry_id,
-            _repository.last_pass_at.between(
-                request.asked_at, request.asked_at + timedelta(days=1) + SLACK
-            ),
-            _repository.state.in_(_SAYS_NOTHING),
-            _repository.gone_at.is_(None),
-        )
-    )
-    ids = sorted(rows.scalars())
+    """Those of a request that was cut off of which nothing was learned since."""
+    conditions = [
+        _repository.registry_id == request.registry_id,
+        _repository.due_at > request.asked_at,
+        or_(~_is_crawled(request), _repository.state.in_(_SAYS_NOTHING)),
+    ]
+    parameters: dict[str, object] = {}
+    if request.names is None:
+        conditions.append(_repository.gone_at.is_(None))
+    else:
+        conditions.append(among_texts(_repository.name))
+        parameters["names"] = listed(request.names)
+    found = connection.execute(select(_repository.id).where(*conditions), parameters)
+    ids = sorted(found.scalars())
     lock_repositories(connection, ids)
     connection.execute(
         update(repositories)
-        .where(among_ids(_repository.id), _repository.due_at > request.asked_at)
+        .where(among_ids(_repository.id))
         .values(due_at=request.asked_at),
         {"ids": listed(ids)},
+    )
+
+
+def _is_crawled(request: CrawlRequest) -> ColumnElement[bool]:
+    """Whether a repository was, from beginning to end, since a request was made."""
+    return exists().where(
+        passes.c.repository_id == _repository.id,
+        passes.c.started_at >= request.asked_at,
+        passes.c.ended_at.is_not(None),
     )
 
 

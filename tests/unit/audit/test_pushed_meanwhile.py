@@ -29,6 +29,7 @@ from weighbridge.domain.digest import Digest
 from weighbridge.store.claiming import Opening
 from weighbridge.store.models import repositories
 from weighbridge.store.session import Connection, Database
+from weighbridge.store.slices import open_many
 
 pytestmark = pytest.mark.slow
 
@@ -131,7 +132,9 @@ def registry() -> Slow:
 async def crawled(
     context: PassContext, beat: Heartbeat, number: int
 ) -> PassOutcome | None:
-    opening = Opening(number, context.clock(), 60.0, "me")
+    opening = Opening(
+        number, context.clock(), 60.0, "me", resume_s=context.resume_s
+    )
     (opened,) = await context.writer.write(open_many, [opening])
     return None if opened is None else await look_at(context, beat, opened)
 
