@@ -88,9 +88,7 @@ class Yard:
         crawler.owner = crawler.owner if owner is None else owner
         try:
             async with crawler.running():
-                return await crawler.crawl_now(
-                    self.entry.name, names, measure=measure
-                )
+                return await crawler.crawl_now(self.entry.name, names, measure=measure)
         finally:
             self.now += timedelta(hours=1)
 

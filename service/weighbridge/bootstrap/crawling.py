@@ -81,9 +81,7 @@ async def crawl_targets(
     work = Work(
         targets=targets,
         judges=judges,
-        clients=KeptClients(
-            settings, database, telemetry, docker_config=docker_config
-        ),
+        clients=KeptClients(settings, database, telemetry, docker_config=docker_config),
         schedules=False,
         progress=progress,
         watcher=told,

@@ -124,6 +124,8 @@ class RegistrySlice:
         self._is_closed = True
         await self._following.aclose()
         await self._stop()
+        if self._contexts is not None:
+            await self._costing.note(self._contexts.of)
 
     async def _turn(self) -> None:
         loop = asyncio.get_running_loop()
@@ -177,9 +179,7 @@ class RegistrySlice:
         ours = [each for each in opened if looks_at(each.claim.repository)]
         if len(ours) < len(opened):
             names = {each.claim.repository_id for each in ours}
-            await self._leave(
-                [o for o in opened if o.claim.repository_id not in names]
-            )
+            await self._leave([o for o in opened if o.claim.repository_id not in names])
         await self._begin(ours, quiet)
         if not self._has_room:
             # There may be more: whoever is free joins.
@@ -259,9 +259,7 @@ class RegistrySlice:
         if self._contexts is None or self._contexts.of is not registry:
             usual = self._parts.context(self._site, registry, desk=self._desk)
             judging = usual.judging
-            quiet = replace(
-                usual, judging=lambda: replace(judging(), is_silent=True)
-            )
+            quiet = replace(usual, judging=lambda: replace(judging(), is_silent=True))
             self._contexts = _Contexts(registry, usual, quiet)
         return self._contexts
 
@@ -296,9 +294,7 @@ class Slices:
     desk: where the crawls of a registry look after what is pushed meanwhile
     """
 
-    def __init__(
-        self, parts: Parts, desk: Callable[[str], PushDesk | None]
-    ) -> None:
+    def __init__(self, parts: Parts, desk: Callable[[str], PushDesk | None]) -> None:
         self._parts = parts
         self._desk = desk
         self._slices: dict[str, RegistrySlice] = {}

@@ -14,7 +14,7 @@ from weighbridge.audit.together import cancel
 from weighbridge.engine.asking import Costing
 from weighbridge.engine.parts import Parts
 from weighbridge.engine.site import Site
-from weighbridge.errors import StoreError, TransportError, WeighbridgeError
+from weighbridge.errors import TransportError, WeighbridgeError
 from weighbridge.jobs.names import DISCOVER, MEASURE, SETTLE, TICK
 from weighbridge.store.jobs import Job, make_due
 from weighbridge.store.registries import find_registry_id, note_registry
@@ -128,7 +128,9 @@ class Following:
                 return
         await parts.writer.write(self._note_unreachable)
         parts.watcher.failed(
-            name, None, TransportError("the registry does not answer", code="unreachable")
+            name,
+            None,
+            TransportError("the registry does not answer", code="unreachable"),
         )
         await self._stop()
 

@@ -7,7 +7,7 @@ when the process ends still waits in the inbox.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -141,7 +141,9 @@ class PushLooks:
         except Exception as exc:
             why = exc.code if isinstance(exc, WeighbridgeError) else "bug"
             with suppress(StoreError):
-                await self.parts.writer.write(put_all_off, _to(asked), self.parts.clock(), why)
+                await self.parts.writer.write(
+                    put_all_off, _to(asked), self.parts.clock(), why
+                )
             raise
         finally:
             if not self.parts.writer.settles_at_once:
@@ -151,7 +153,9 @@ class PushLooks:
         """Until the next look; None where nothing waits, or the scheduler rings."""
         key = asked.name
         due_at = await self.parts.writer.read(next_due, _to(asked))
-        wait_s = None if due_at is None else (due_at - self.parts.clock()).total_seconds()
+        wait_s = (
+            None if due_at is None else (due_at - self.parts.clock()).total_seconds()
+        )
         # Whoever has it may have looked meanwhile: what is left is for later then.
         is_kept_waiting = ended == "busy" and wait_s is not None and wait_s <= 0
         if is_kept_waiting:
@@ -190,7 +194,9 @@ class PushLooks:
             duration = self.parts.telemetry.push_audit_duration.labels(registry)
             duration.observe(max(0.0, took))
             for compressed_bytes in one.compressed_bytes:
-                weight = self.parts.telemetry.push_image_compressed_bytes.labels(registry)
+                weight = self.parts.telemetry.push_image_compressed_bytes.labels(
+                    registry
+                )
                 weight.observe(compressed_bytes)
         self.parts.deliver()
 

@@ -118,6 +118,4 @@ async def _look_after_measuring(
 
 async def _end(parts: Parts, request: CrawlRequest) -> None:
     state: RequestState = "failed" if request.reason else "done"
-    await parts.writer.write(
-        end_request, request, state, request.reason, parts.clock()
-    )
+    await parts.writer.write(end_request, request, state, request.reason, parts.clock())

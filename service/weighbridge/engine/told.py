@@ -229,5 +229,3 @@ def _add_one(
     total.bytes_read += one.bytes_read
     if one.state != "ok":
         total.note(one.repository, one.reason, _WORDS.get(one.state, _WORDS["error"]))
-
-

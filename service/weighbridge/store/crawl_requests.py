@@ -430,4 +430,3 @@ def _request(row: Row[*tuple[object, ...]]) -> CrawlRequest:
         ended_at=row.ended_at,
         counts=counts,
     )
-

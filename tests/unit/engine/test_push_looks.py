@@ -11,8 +11,7 @@ from support.push_stage import APP, MINUTE, ONE, a_stage
 from support.push_world import a_push, receive
 from support.store_world import T0
 from support.wait import PATIENCE_S, wait_until
-from weighbridge.bootstrap.distributed.asked import asked_repository
-from weighbridge.bootstrap.waiting_pushes import show_inbox
+from weighbridge.engine.waiting_pushes import show_inbox
 from weighbridge.errors import ConfigError
 from weighbridge.jobs.names import CRAWL, DELIVER, PUSH
 from weighbridge.store.models import repositories
@@ -130,7 +129,7 @@ async def test_broker_003_what_is_not_configured_any_more_is_not_asked_for(
         assert stage.outcomes == ["unknown_registry"]
 
 
-async def test_a_whole_pass_answers_a_push_that_names_nothing(tmp_path: Path) -> None:
+async def test_a_crawl_answers_a_push_that_names_nothing(tmp_path: Path) -> None:
     async with a_stage(tmp_path) as stage:
         stage.registry.may_answer.set()
         stage.tell()
@@ -141,7 +140,7 @@ async def test_a_whole_pass_answers_a_push_that_names_nothing(tmp_path: Path) ->
         await stage.look()
         assert stage.outcomes == ["new", "..."]
 
-        await stage.looks.look_at_all(asked_repository(stage.settings, APP))
+        await stage.engine.handlers[CRAWL](APP)
 
         assert stage.outcomes == ["new", "looked"]
         assert stage.registry.asked["get_manifest", "2.0"] == 1

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.bootstrap.distributed.asked import asked_registry, asked_repository
+from weighbridge.bootstrap.sites import Sites, configured_targets
 from weighbridge.config import RegistrySettings, RepositorySettings, load_settings
+from weighbridge.engine.site import asked_registry, asked_repository
 from weighbridge.errors import JobDropped
 
 SETTINGS = load_settings(None, {}).model_copy(
@@ -19,12 +20,13 @@ SETTINGS = load_settings(None, {}).model_copy(
         )
     }
 )
+SITES = Sites.of(SETTINGS, configured_targets(SETTINGS)).find
 
 
 def test_a_configured_repository_is_looked_at_where_it_is_configured() -> None:
-    asked = asked_repository(SETTINGS, "hub/acme/app")
+    asked = asked_repository(SITES, "hub/acme/app")
 
-    assert asked.target.url == "https://registry.example"
+    assert asked.site.registered.url == "https://registry.example"
     assert asked.repository == "acme/app"
 
 
@@ -43,7 +45,7 @@ def test_a_configured_repository_is_looked_at_where_it_is_configured() -> None:
 )
 def test_broker_003_anything_else_is_dropped(argument: str, code: str) -> None:
     with pytest.raises(JobDropped) as dropped:
-        asked_repository(SETTINGS, argument)
+        asked_repository(SITES, argument)
 
     assert dropped.value.code == code
 
@@ -51,8 +53,8 @@ def test_broker_003_anything_else_is_dropped(argument: str, code: str) -> None:
 @given(st.text(max_size=60))
 def test_broker_003_no_text_leads_to_another_host(text: str) -> None:
     try:
-        asked = asked_registry(SETTINGS, text)
+        asked = asked_registry(SITES, text)
     except JobDropped:
         return
 
-    assert asked.target.url == "https://registry.example"
+    assert asked.site.registered.url == "https://registry.example"

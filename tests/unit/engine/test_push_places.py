@@ -9,7 +9,7 @@ from sqlalchemy import update
 from support.push_stage import APP, ONE, a_stage
 from support.store_world import T0
 from support.wait import wait_until
-from weighbridge.bootstrap.push_looks import OF_A_REGISTRY
+from weighbridge.engine.pushes import OF_A_REGISTRY
 from weighbridge.jobs.names import PUSH
 from weighbridge.store.push_tables import pushes
 

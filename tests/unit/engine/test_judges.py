@@ -4,11 +4,11 @@ from pathlib import Path
 
 from support.policies import a_policy
 from weighbridge.audit.judging import NO_JUDGING
-from weighbridge.bootstrap.judges import Judges
 from weighbridge.bootstrap.policies import PolicyReload
 from weighbridge.config import RegistrySettings, load_policies
 from weighbridge.domain.platform import DEFAULT, Platform
 from weighbridge.domain.policy_set import PolicySet
+from weighbridge.engine.judges import Judges
 from weighbridge.telemetry import Telemetry
 
 HUB = RegistrySettings(name="hub", url="https://registry.example")
