@@ -16,7 +16,7 @@ from weighbridge.audit.judged_streams import Judged, JudgedImage, judge_images
 from weighbridge.audit.judging import Judging
 from weighbridge.audit.over_marks import mark_over
 from weighbridge.audit.sweeping import mark_of
-from weighbridge.audit.told_once import tell_all
+from weighbridge.audit.told_once import tell
 from weighbridge.domain.verdict import limits_images
 from weighbridge.store.judged_repository import JudgedRepository, find_judged
 from weighbridge.store.latest_tags import StreamTag
@@ -117,9 +117,6 @@ def _judge(
     whole = {each.id for each in repositories if each.complete_passes}
     images = {number: each.images for number, each in judged.items()}
     _open_and_end(batch, episodes, images, whole if after == FIRST else ())
-    for each in episodes.values():
-        each.end_orphans()
-    tell_all(batch, episodes.values())
     _note_judged(connection, tags, judged, unknown)
     return last
 
@@ -171,16 +168,25 @@ def _open_and_end(
     episodes: Mapping[int, Episodes],
     images: Mapping[int, Iterable[JudgedImage]],
     whole: Collection[int],
+    *,
+    is_first: bool = False,
 ) -> None:
-    """Begin and end what the images give cause to.
+    """Begin and end what the images give cause to, and have people notified: one
+    repository after the other, since what was told of one decides what is told of the
+    next one.
 
-    whole: repositories that are judged themselves, too
+    whole:    repositories that are judged themselves, too
+    is_first: their first pass ends; what lost its tag in it is left to the next one
     """
     newest = _ask(batch, episodes, images)
     for number, each in episodes.items():
         if number in whole:
             each.judge_repository()
         each.judge(images.get(number, ()), newest.get(number, {}))
+        if not is_first:
+            each.end_orphans()
+        tell(batch, each)
+    batch.write_causes()
 
 
 def _ask(
@@ -248,8 +254,6 @@ def judge_standing(
             for image in judged.get(repository.id, _NOTHING).images
         ]
         _open_and_end(batch, both, {repository.id: images}, both)
-        episodes.end_orphans()
-        tell_all(batch, [episodes])
 
 
 def end_first_pass(
@@ -290,8 +294,7 @@ def end_first_passes(
         number: [image.without_growth() for image in each.images]
         for number, each in judged.items()
     }
-    _open_and_end(batch, episodes, images, episodes)
-    tell_all(batch, episodes.values())
+    _open_and_end(batch, episodes, images, episodes, is_first=True)
     keep_waiting(connection, {n: each.waiting.values() for n, each in judged.items()})
 
 
