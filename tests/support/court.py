@@ -31,13 +31,14 @@ from weighbridge.domain.policy_set import NO_POLICIES, PolicySet
 from weighbridge.domain.routing import Route
 from weighbridge.store.cause_column import read_cause
 from weighbridge.store.claiming import claim
+from weighbridge.store.closing import close_pass
 from weighbridge.store.deliveries import claim_delivery
 from weighbridge.store.delivery_results import note_sent
 from weighbridge.store.images import keep_documents
 from weighbridge.store.models import repositories
 from weighbridge.store.outbox import put_notifications
 from weighbridge.store.outbox_due import next_due_on
-from weighbridge.store.passes import close_pass, open_pass
+from weighbridge.store.passes import open_pass
 from weighbridge.store.push_tables import (
     notification_groups,
     notifications,

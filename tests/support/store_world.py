@@ -12,9 +12,10 @@ from weighbridge.domain.document import Document
 from weighbridge.domain.platform import DEFAULT, Platform
 from weighbridge.domain.report import RepositoryReport, RepositoryState, TagReport
 from weighbridge.store.claiming import Claim, claim
+from weighbridge.store.closing import close_pass
 from weighbridge.store.images import keep_documents
 from weighbridge.store.models import repositories
-from weighbridge.store.passes import PassResult, close_pass, open_pass
+from weighbridge.store.passes import PassResult, open_pass
 from weighbridge.store.registries import RegistryEntry, put_registry
 from weighbridge.store.reports import find_repository, tag_page
 from weighbridge.store.repositories import put_repositories

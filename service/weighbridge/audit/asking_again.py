@@ -18,7 +18,7 @@ from weighbridge.store.late_configs import (
     images_without_config,
     keep_configs,
 )
-from weighbridge.store.ledger.liveness import missing_manifests
+from weighbridge.store.ledger.manifest_facts import missing_manifests
 
 _MAY_PASS: Final = frozenset({"child_missing", "quota_spent"})
 AT_ONCE: Final = 20

@@ -13,7 +13,8 @@ from weighbridge.audit.scope import Scope
 from weighbridge.audit.vanished import is_mass
 from weighbridge.audit.writer import Writer
 from weighbridge.errors import StaleFence
-from weighbridge.store.claiming import Claim, claim, release
+from weighbridge.store.claiming import Claim, claim
+from weighbridge.store.giving_back import release
 from weighbridge.store.process_mark import one_claim, this_process
 from weighbridge.store.removals import (
     Missing,

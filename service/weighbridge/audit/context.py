@@ -10,6 +10,7 @@ from weighbridge.audit.kept_measures import Counted, uncounted
 from weighbridge.audit.lookup import KnownDigests
 from weighbridge.audit.progress import Progress
 from weighbridge.audit.push_desk import PushDesk
+from weighbridge.audit.push_watch import PushWatch
 from weighbridge.audit.read import Reader
 from weighbridge.audit.scope import Scope
 from weighbridge.audit.unsaved import Unsaved
@@ -35,12 +36,14 @@ class PassContext:
     word_within_s:   so long the verdict on a push waits for the registry's word
     count_conflicts: told of claims that the registry contradicts
     desk:            where pushes are looked after; None where nobody waits for any
+    watch:           tells passes of what is pushed meanwhile
     """
 
     registry: Registry
     reader: Reader
     writer: Writer
     unsaved: Unsaved
+    watch: PushWatch
     progress: Progress
     clock: Callable[[], datetime]
     wants_tag: Callable[[str], bool]
@@ -82,6 +85,7 @@ def pass_context(
         reader=Reader(registry, known, keep_early=keep_early),
         writer=writer,
         unsaved=Unsaved(),
+        watch=PushWatch(writer, clock),
         progress=progress,
         clock=clock,
         wants_tag=scope.wants_tag,

@@ -17,7 +17,7 @@ from weighbridge.audit.crew import Crew
 from weighbridge.audit.discovery import Discovery
 from weighbridge.audit.heartbeat import Heartbeat
 from weighbridge.audit.judging import Judging
-from weighbridge.audit.looking import look_at, when_free
+from weighbridge.audit.looking import look_at_one, when_free
 from weighbridge.audit.measure import measure_registry
 from weighbridge.audit.outcomes import Outcomes
 from weighbridge.audit.presence import answers
@@ -220,7 +220,7 @@ class Crawl:
                 return
             self._progress.now = name
             outcome = await when_free(
-                lambda: look_at(
+                lambda: look_at_one(
                     self._context, self._heartbeat, repository_id, owner=self._owner
                 )
             )

@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 
 from weighbridge.audit.writer import Writer
 from weighbridge.errors import StoreError
+from weighbridge.ports import IS_URGENT
 from weighbridge.store.claiming import Claim, renew
 from weighbridge.store.session import Connection
 
@@ -54,8 +55,11 @@ class Heartbeat:
         """Until cancelled. A beat that fails is one beat less: the lease is longer."""
         while True:
             await asyncio.sleep(self._beat_s)
+            # Behind all that waits it might come too late.
+            mark = IS_URGENT.set(True)
             with suppress(StoreError):
                 await self._writer.write(self._renew)
+            IS_URGENT.reset(mark)
 
     def _renew(self, connection: Connection) -> None:
         now = self._clock()

@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence, Set
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from weighbridge.audit.batch import Batch
@@ -11,16 +10,15 @@ from weighbridge.audit.context import PassContext
 from weighbridge.audit.crew import Crew
 from weighbridge.audit.in_flight import PROCESS
 from weighbridge.audit.reading import kept_bytes
+from weighbridge.audit.steps import Advance, Facts, Meanwhile, Step, keep
 from weighbridge.audit.tag_look import TagAnswer, TagFault
 from weighbridge.domain import limits
 from weighbridge.domain.digest import Digest
-from weighbridge.domain.document import Document, Image
+from weighbridge.domain.document import Artifact, Document, Image, Index
 from weighbridge.ports import Cost
-from weighbridge.store.claiming import Claim, hold
 from weighbridge.store.images import keep_documents
-from weighbridge.store.passes import OpenPass, PassCounts, note_answered
-from weighbridge.store.session import Connection
-from weighbridge.store.tags import apply_failures, apply_moves
+from weighbridge.store.passes import PassCounts
+from weighbridge.store.slices import Opened
 
 LINGER_S: Final = 0.25
 """An answer waits no longer for others to be written with it."""
@@ -34,7 +32,10 @@ _PIECE_BYTES: Final = 4 * limits.MIB
 
 @dataclass(slots=True)
 class Tally:
-    """What this process has counted of a pass."""
+    """What this process has counted of a pass.
+
+    is_plain: all that was found to be new is whole: nothing need be asked for again
+    """
 
     answered: int = 0
     new: int = 0
@@ -44,6 +45,7 @@ class Tally:
     unanswered: str = ""
     faults: list[TagFault] = field(default_factory=list)
     asked_in_vain: set[Digest] = field(default_factory=set)
+    is_plain: bool = True
 
     def add(self, answer: TagAnswer) -> None:
         """Count an answer that is kept."""
@@ -63,20 +65,22 @@ class Keeping:
     def __init__(
         self,
         context: PassContext,
-        claim: Claim,
-        opened: OpenPass,
+        begun: Opened,
         cost: Cost,
         crew: Crew,
     ) -> None:
         self.tally = Tally()
+        self.meanwhile = Meanwhile()
         self._context = context
-        self._claim = claim
-        self._opened = opened
+        self._claim = begun.claim
+        self._opened = begun.opened
+        # Whether there is nothing of the repository to be compared with.
+        self._is_new = begun.claim.pass_number == 0 and not begun.has_tags
         self._cost = cost
         self._crew = crew
         self._answers: list[TagAnswer] = []
         self._names: list[str] = []
-        self._position = opened.chunks
+        self._position = begun.opened.chunks
         self._taken = 0
         self._held = 0
         self._is_saving = False
@@ -84,9 +88,6 @@ class Keeping:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._noted_at = self._loop.time()
-        # Tags about which the registry was asked again since: what it said before is
-        # not true any more.
-        self.overtaken: set[str] = set()
         context.unsaved.register(self)
 
     @property
@@ -94,6 +95,11 @@ class Keeping:
         """See `unsaved.Gatherer`; none while a batch that was asked for is being
         written: what came in since follows it."""
         return 0 if self._is_wanted else len(self._answers)
+
+    @property
+    def has_chunks(self) -> bool:
+        """Whether pieces of the cursor are kept."""
+        return self._position > 0
 
     async def place(self) -> None:
         """Wait until one more tag may be asked about."""
@@ -122,6 +128,26 @@ class Keeping:
         transaction of its own."""
         if self._answers:
             self._want()
+
+    def take_rest(self) -> Step | None:
+        """All that the pass was answered, to be kept by whoever ends it. None: there is
+        nothing, or it is to be kept before that, and is, soon."""
+        if self._is_saving or self._is_wanted or self.has_chunks or not self._answers:
+            self.flush()
+            return None
+        batch = Batch(self._answers, self._names)
+        facts = Facts(batch.documents(), batch.missing())
+        if not _is_plain(batch, facts) or kept_bytes(facts.documents) > _PIECE_BYTES:
+            self.flush()
+            return None
+        self._stop_timer()
+        self._answers, self._names = [], []
+        self._count(batch, facts)
+        return self._step(batch, facts)
+
+    def note_kept(self, step: Step) -> None:
+        """The store has what `take_rest` gave."""
+        self._forget(step.batch, step.facts)
 
     def close(self) -> None:
         """Give back what is left of a pass that ended, well or not."""
@@ -165,38 +191,44 @@ class Keeping:
             self._timer = self._loop.call_later(LINGER_S, self.flush)
 
     async def _save(self, batch: Batch) -> None:
-        documents, missing = batch.documents(), batch.missing()
-        is_heavy = kept_bytes(documents) > _PIECE_BYTES
-        for answer in batch.answers:
-            self.tally.add(answer)
-        self.tally.asked_in_vain |= missing.keys()
-        self.tally.asked_in_vain |= {
-            d.digest for d in documents if isinstance(d, Image) and d.problems
-        }
+        facts = Facts(batch.documents(), batch.missing())
+        self._count(batch, facts)
         done = [a.name for a in batch.answers if not a.unanswered]
-        step = _Step(
-            self._claim,
-            self._opened.id,
-            self._position,
-            batch.answers,
-            [*done, *batch.names],
-            self.counts(),
-            self._context.clock(),
-            self.overtaken,
-        )
+        names, counts = [*done, *batch.names], self.counts()
+        step, position = self._step(batch, facts), self._position
         self._position += 1
         self._noted_at = self._loop.time()
+        if kept_bytes(facts.documents) > _PIECE_BYTES:
+            await self._keep_in_pieces(facts.documents)
+            step = replace(step, facts=Facts(missing=facts.missing))
+        advance = Advance(step, self._opened.id, position, names, counts)
+        await keep(self._context.writer, advance)
+        self._forget(batch, facts)
 
-        def facts(connection: Connection) -> None:
-            keep_documents(connection, [] if is_heavy else documents, missing)
+    def _count(self, batch: Batch, facts: Facts) -> None:
+        for answer in batch.answers:
+            self.tally.add(answer)
+        self.tally.is_plain &= _is_plain(batch, facts)
+        self.tally.asked_in_vain |= facts.missing.keys()
+        self.tally.asked_in_vain |= {
+            d.digest for d in facts.documents if isinstance(d, Image) and d.problems
+        }
 
-        if is_heavy:
-            await self._keep_in_pieces(documents)
-        has_facts = missing or (documents and not is_heavy)
-        await self._context.writer.keep(facts if has_facts else None, step.keep)
+    def _step(self, batch: Batch, facts: Facts) -> Step:
+        return Step(
+            self._claim,
+            batch,
+            facts,
+            self._context.clock(),
+            self.meanwhile,
+            is_first=self._is_new and not self.has_chunks,
+        )
+
+    def _forget(self, batch: Batch, facts: Facts) -> None:
+        """It is in the store now."""
         for reading in batch.readings():
             self._context.reader.forget(reading)
-        self._show(documents)
+        self._show(facts.documents)
         self._give(len(batch.answers))
         self._release(sum(map(_held_by, batch.answers)))
 
@@ -247,26 +279,23 @@ def _held_by(answer: TagAnswer) -> int:
     return 0 if answer.reading is None else kept_bytes(answer.reading.documents)
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """The ledger's half of a batch."""
+def _is_plain(batch: Batch, facts: Facts) -> bool:
+    """Whether all that tags lead to is here, and whole. What is known already may be
+    there for another repository, and lack something."""
+    found = {document.digest for document in facts.documents}
+    return (
+        not facts.missing
+        and all(reading.digest in found for reading in batch.readings())
+        and all(_is_whole(document, found) for document in facts.documents)
+    )
 
-    claim: Claim
-    pass_id: int
-    position: int
-    answers: Sequence[TagAnswer]
-    names: Sequence[str]
-    counts: PassCounts
-    now: datetime
-    overtaken: Set[str]
 
-    def keep(self, connection: Connection) -> None:
-        """Where tags point, why others could not be read, how far the pass is."""
-        answers = [a for a in self.answers if a.name not in self.overtaken]
-        moves = [a.move for a in answers if a.move is not None]
-        failures = [a.failure for a in answers if a.failure is not None]
-        if not moves and not failures:
-            hold(connection, self.claim, self.now)
-        apply_moves(connection, self.claim, moves, self.now)
-        apply_failures(connection, self.claim, failures, self.now)
-        note_answered(connection, self.pass_id, self.position, self.names, self.counts)
+def _is_whole(document: Document, found: Set[Digest]) -> bool:
+    match document:
+        case Image():
+            return not document.problems
+        case Index():
+            return all(child.descriptor.digest in found for child in document.children)
+        case Artifact():
+            return True
+    return False

@@ -1,4 +1,4 @@
-"""Looks at one repository: claims it, makes a pass, gives it back whatever happens."""
+"""Looks at one repository: makes a pass, and gives it back whatever happens."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,9 +11,11 @@ from weighbridge.audit.heartbeat import LEASE_S, Heartbeat
 from weighbridge.audit.pass_outcome import PassOutcome
 from weighbridge.audit.repository_pass import RepositoryPass
 from weighbridge.errors import StaleFence, StoreError
-from weighbridge.store.claiming import claim, give_up, release
+from weighbridge.store.claiming import Opening
+from weighbridge.store.giving_back import give_up, release
 from weighbridge.store.process_mark import one_claim
 from weighbridge.store.repositories import forget_if_never_seen
+from weighbridge.store.slices import Opened, open_many
 
 RETRY: Final = timedelta(minutes=1)
 """A pass that failed for a reason of our own is begun again no sooner than that."""
@@ -39,33 +41,15 @@ async def when_free(
 
 
 async def look_at(
-    context: PassContext,
-    heartbeat: Heartbeat,
-    repository_id: int,
-    *,
-    owner: str,
-    lease_s: float = LEASE_S,
-    only_due: bool = False,
-) -> PassOutcome | None:
-    """One pass; None where another process looks at it now, or, with `only_due`, has
-    done so already. Raises StaleFence where it was taken over, and StoreError.
-
-    owner: this process, as `process_mark.this_process` names it
-    """
-    writer = context.writer
-    claimed = await writer.write(
-        claim,
-        repository_id,
-        now=context.clock(),
-        lease_s=lease_s,
-        owner=one_claim(owner),
-        only_due=only_due,
-    )
-    if claimed is None:
-        return None
+    context: PassContext, heartbeat: Heartbeat, begun: Opened
+) -> PassOutcome:
+    """One pass over a repository that was opened for it. Raises StaleFence where it was
+    taken over, and StoreError; it is given back then."""
+    writer, claimed = context.writer, begun.claim
     heartbeat.hold(claimed)
     try:
-        outcome = await RepositoryPass(context, claimed).run()
+        with writer.expecting():
+            outcome = await RepositoryPass(context, begun).run()
     except StaleFence:
         raise
     except asyncio.CancelledError:
@@ -80,5 +64,32 @@ async def look_at(
     finally:
         heartbeat.drop(claimed)
     if outcome.result.state == "missing":
-        await writer.write(forget_if_never_seen, repository_id)
+        await writer.write(forget_if_never_seen, claimed.repository_id)
     return outcome
+
+
+async def look_at_one(
+    context: PassContext,
+    heartbeat: Heartbeat,
+    repository_id: int,
+    *,
+    owner: str,
+    lease_s: float = LEASE_S,
+    only_due: bool = False,
+) -> PassOutcome | None:
+    """`look_at` by its number; None where another process looks at it now, or, with
+    `only_due`, has done so already.
+
+    owner: this process, as `process_mark.this_process` names it
+    """
+    opening = Opening(
+        repository_id,
+        context.clock(),
+        lease_s,
+        one_claim(owner),
+        only_due,
+        context.resume_s,
+    )
+    with context.writer.expecting():
+        begun = await context.writer.write_many(open_many, opening)
+    return None if begun is None else await look_at(context, heartbeat, begun)

@@ -26,7 +26,8 @@ from weighbridge.domain.document import Image
 from weighbridge.domain.measure import Measured
 from weighbridge.errors import StaleFence, StoreError
 from weighbridge.ports import IS_URGENT, PASS_COST, Cost
-from weighbridge.store.claiming import Claim, release
+from weighbridge.store.claiming import Claim
+from weighbridge.store.giving_back import release
 from weighbridge.store.images import keep_documents
 from weighbridge.store.process_mark import one_claim
 from weighbridge.store.push_looks import (

@@ -1,10 +1,7 @@
 """Looks at what is pushed to a repository while a long pass has it."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
-from typing import Final
 
 from weighbridge.audit.context import PassContext
 from weighbridge.audit.crew import Crew
@@ -15,58 +12,69 @@ from weighbridge.audit.push_keep import PushLedger
 from weighbridge.audit.push_look import after_keeping, keep
 from weighbridge.audit.push_plan import PushPlan, plan_pushes
 from weighbridge.audit.push_words import ask_new_layers
+from weighbridge.errors import StoreError
 from weighbridge.ports import Cost
 from weighbridge.store.claiming import Claim, as_push, hold
-from weighbridge.store.passes import PassResult
-from weighbridge.store.push_queue import note_done, waiting_for_whole
+from weighbridge.store.push_queue import waiting_for_whole
 from weighbridge.store.session import Connection
 from weighbridge.store.tags import KnownTag, known_tags
-
-LOOK_S: Final = 0.25
-"""So often a pass looks whether somebody has pushed meanwhile."""
 
 
 class PushedMeanwhile:
     """Beside one pass, under its claim; nothing where nobody waits for pushes.
 
-    seen: tags that were found to be there, which the listing may not have had yet
+    waiting: pushes that only a whole pass can answer, by their ids
+    seen:    tags that were found to be there, which the listing may not have had yet
     """
 
     def __init__(self, context: PassContext, claim: Claim) -> None:
         self._context = context
         self._desk = context.desk
         self._claim = as_push(claim)
-        self._waiting: Sequence[int] = ()
-        self._stopped = asyncio.Event()
+        self._looking = 0
+        self.waiting: Sequence[int] = ()
         self.seen: set[str] = set()
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether a look is under way. Its end may come after `stop`."""
+        return self._looking > 0
 
     async def read_waiting(self) -> None:
         """Pushes that only a whole pass can answer: one that begins now does."""
         if self._desk is not None:
-            self._waiting = await self._context.writer.read(
+            self.waiting = await self._context.writer.read_many(
                 waiting_for_whole, self._desk.to(self._claim.repository)
             )
 
-    def note_answered(
-        self, connection: Connection, result: PassResult, now: datetime
-    ) -> None:
-        """To be called in the transaction that ends the pass. One that did not come to
-        the end of the listing has answered nothing."""
-        if result.complete or result.state == "missing":
-            note_done(connection, self._waiting, "looked", now)
-
     def begin(self, keeping: Keeping, crew: Crew) -> None:
         """Look beside the pass until `stop`, and then until the look that is under way
-        is done. A pass that is shorter than `LOOK_S` has nothing of it."""
+        is done. A pass that is shorter than `watch.LOOK_S` has nothing of it."""
+        self._keeping, self._crew = keeping, crew
         if self._desk is not None:
-            crew.spawn(self._watch(self._desk, keeping))
+            self._context.watch.begin(self._desk.to(self._claim.repository), self)
 
     def stop(self) -> None:
         """See `begin`."""
-        self._stopped.set()
+        if self._desk is not None:
+            self._context.watch.end(self._desk.to(self._claim.repository), self)
 
-    async def _watch(self, desk: PushDesk, keeping: Keeping) -> None:
-        while not await self._is_stopped():
+    def look(self) -> None:
+        """Something was pushed."""
+        if self._desk is not None and not self.is_looking:
+            self._looking += 1
+            self._crew.spawn(self._look(self._desk, self._keeping))
+
+    def fail(self, error: StoreError) -> None:
+        """Nobody can say whether something was pushed: the pass ends by it."""
+
+        async def fail() -> None:
+            raise error
+
+        self._crew.spawn(fail())
+
+    async def _look(self, desk: PushDesk, keeping: Keeping) -> None:
+        try:
             plan = await self._context.writer.read(
                 plan_pushes,
                 desk.to(self._claim.repository),
@@ -76,25 +84,23 @@ class PushedMeanwhile:
             )
             if not plan.is_empty:
                 await self._look_at(plan, desk, keeping)
-
-    async def _is_stopped(self) -> bool:
-        try:
-            async with asyncio.timeout(LOOK_S):
-                await self._stopped.wait()
-        except TimeoutError:
-            return False
-        return True
+        finally:
+            self._looking -= 1
 
     async def _look_at(self, plan: PushPlan, desk: PushDesk, keeping: Keeping) -> None:
         """What the pass was told of these tags before counts no more, and they are not
         asked about again."""
-        overtaken = plan.asked.keys() - keeping.overtaken
-        keeping.overtaken |= overtaken
+        meanwhile = keeping.meanwhile
+        overtaken = plan.asked.keys() - meanwhile.overtaken
+        meanwhile.overtaken |= overtaken
+        meanwhile.has_pushes = True
         plan = await self._as_kept(plan)
         told = await ask_about(
             self._context, self._claim.repository, plan, self._context.clock()
         )
-        keeping.overtaken -= {t.pushed.name for t in told if not t.is_heard} & overtaken
+        meanwhile.overtaken -= {
+            t.pushed.name for t in told if not t.is_heard
+        } & overtaken
         scope_id = self._claim.scope_id
         words = await ask_new_layers(
             self._context, self._claim.repository, scope_id, told

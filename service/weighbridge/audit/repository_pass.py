@@ -5,7 +5,7 @@ the break, a tag whose look failed keeps its last good record. A tag is gone onl
 when a complete pass did not see it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -15,7 +15,7 @@ from weighbridge.audit.check_turns import CheckTurns
 from weighbridge.audit.context import PassContext
 from weighbridge.audit.crew import Crew
 from weighbridge.audit.endings import state_after, too_many_tags
-from weighbridge.audit.judge import end_first_pass, refresh_and_judge
+from weighbridge.audit.finishing import Ending, finish_many
 from weighbridge.audit.keeping import Keeping
 from weighbridge.audit.listed_sizes import compare_listed
 from weighbridge.audit.pass_outcome import PassOutcome
@@ -23,6 +23,7 @@ from weighbridge.audit.patience import Patience
 from weighbridge.audit.pieces import pieces
 from weighbridge.audit.plan import Question, plan, wants_head_first
 from weighbridge.audit.pushed_meanwhile import PushedMeanwhile
+from weighbridge.audit.steps import Step, keep_facts_apart
 from weighbridge.audit.tag_look import FALSE_HEAD, TagLook
 from weighbridge.audit.vanished import bury_vanished
 from weighbridge.domain import limits
@@ -37,18 +38,11 @@ from weighbridge.errors import (
     WeighbridgeError,
 )
 from weighbridge.ports import PASS_COST, Cost
-from weighbridge.store.claiming import Claim
-from weighbridge.store.passes import (
-    OpenPass,
-    PassResult,
-    close_pass,
-    find_tag_error,
-    open_pass,
-)
+from weighbridge.store.closing import Closing
+from weighbridge.store.passes import PassResult, find_tag_error
 from weighbridge.store.registries import note_false_head
-from weighbridge.store.session import Connection
-from weighbridge.store.summaries import refresh_if_stale
-from weighbridge.store.tags import known_tags
+from weighbridge.store.slices import Opened
+from weighbridge.store.tags import KnownTag, known_tags
 
 KNOWN_AT_ONCE: Final = 1_000
 """Tags whose stored state is in memory at once."""
@@ -64,11 +58,13 @@ class _Listing:
 
 
 class RepositoryPass:
-    """One look at one claimed repository."""
+    """One look at one repository that was opened for it."""
 
-    def __init__(self, context: PassContext, claim: Claim) -> None:
+    def __init__(self, context: PassContext, begun: Opened) -> None:
         self._context = context
-        self._claim = claim
+        self._begun = begun
+        self._claim = claim = begun.claim
+        self._opened = begun.opened
         self._listing = _Listing()
         self._cost = Cost()
         self._gone = 0
@@ -77,6 +73,7 @@ class RepositoryPass:
         self._head_first = wants_head_first(claim.tags, claim.manifests)
         self._patience = Patience()
         self._pushes = PushedMeanwhile(context, claim)
+        self._turns = CheckTurns(claim, self._opened.complete_since, context.clock())
 
     async def run(self) -> PassOutcome:
         """Look, keep what was learned, and record how far it came.
@@ -87,45 +84,89 @@ class RepositoryPass:
         """
         PASS_COST.set(self._cost)
         await self._pushes.read_waiting()
-        self._opened = await self._context.writer.write(
-            open_pass,
-            self._claim,
-            self._context.clock(),
-            resume_s=self._context.resume_s,
-        )
-        self._turns = CheckTurns(
-            self._claim, self._opened.complete_since, self._context.clock()
-        )
         crew = Crew()
-        self._keeping = Keeping(
-            self._context, self._claim, self._opened, self._cost, crew
-        )
+        self._keeping = Keeping(self._context, self._begun, self._cost, crew)
         try:
-            async with crew:
-                self._pushes.begin(self._keeping, crew)
-                if self._context.registry.has_quota:
-                    # What an earlier pass had to leave half-read comes first.
-                    in_vain = self._keeping.tally.asked_in_vain
-                    await ask_for_children(self._context, self._claim, in_vain)
-                broken = await self._list_and_look()
-                self._pushes.stop()
+            return await self._run(crew)
         finally:
+            self._pushes.stop()
+            # Not before all is stored: a kill would cost it.
             self._keeping.close()
+
+    async def _run(self, crew: Crew) -> PassOutcome:
+        rest: Step | None = None
+        async with crew:
+            self._pushes.begin(self._keeping, crew)
+            if self._context.registry.has_quota and not self._lacks_nothing:
+                # What an earlier pass had to leave half-read comes first.
+                in_vain = self._keeping.tally.asked_in_vain
+                await ask_for_children(self._context, self._claim, in_vain)
+            broken = await self._list_and_look()
+            self._pushes.stop()
+            if broken is None and self._needs_no_more:
+                rest = self._keeping.take_rest()
+            else:
+                self._keeping.flush()
         self._show()
         held = await self._remove_gone(broken)
         if not isinstance(broken, TransportError):
             await self._ask_again()
         await self._remember_errors()
         result = self._result(broken, held)
-        await self._context.writer.write(
-            self._close, self._opened, result, self._wait_s(broken, result.reason)
-        )
+        await self._finish(result, self._wait_s(broken, result.reason), rest)
         return PassOutcome(
             result,
             tuple(self._keeping.tally.faults),
             is_silent=isinstance(broken, TransportError),
             in_doubt=self._patience.is_in_doubt,
         )
+
+    async def _finish(
+        self, result: PassResult, wait_s: float, rest: Step | None
+    ) -> None:
+        """Record it, with what was not kept yet."""
+        writer, now = self._context.writer, self._context.clock()
+        closing = Closing(
+            self._claim,
+            self._opened.id,
+            result,
+            now,
+            now + timedelta(seconds=wait_s),
+            has_chunks=self._keeping.has_chunks,
+        )
+        step = None if rest is None else await keep_facts_apart(writer, rest)
+        # Of a pass that was taken up, a part was asked before they came.
+        pushes = () if self._opened.answered else self._pushes.waiting
+        await writer.write_many(
+            finish_many, Ending(closing, self._context.judging(), step, pushes)
+        )
+        if rest is not None:
+            self._keeping.note_kept(rest)
+
+    @property
+    def _lacks_nothing(self) -> bool:
+        """Whether all that tags lead to was whole when the repository was opened, and
+        nobody has kept more of it since but the pass itself."""
+        return self._begun.is_whole and not self._keeping.meanwhile.has_pushes
+
+    @property
+    def _needs_no_more(self) -> bool:
+        """Whether nothing is to be done between the last answer and the end."""
+        return (
+            self._lacks_nothing and self._saw_all_known and not self._pushes.is_looking
+        )
+
+    @property
+    def _saw_all_known(self) -> bool:
+        known = self._known
+        return known is not None and known.keys() <= self._listing.seen
+
+    @property
+    def _known(self) -> Mapping[str, KnownTag] | None:
+        """The live tags as they were when the repository was opened; None: they are
+        to be read anew."""
+        is_stale = self._keeping.meanwhile.has_pushes
+        return None if is_stale else self._begun.known
 
     async def _list_and_look(self) -> WeighbridgeError | None:
         """The error that ended the listing, or the looking, early."""
@@ -135,7 +176,6 @@ class RepositoryPass:
                 broken = await self._list(asking)
         except TransportError as exc:
             broken = exc
-        self._keeping.flush()
         # It may have come after the listing's end.
         return broken or self._patience.sent_away
 
@@ -171,9 +211,11 @@ class RepositoryPass:
     async def _look_at(self, tags: Sequence[TagSeen], crew: Crew) -> None:
         """Ask what the plan wants; returns when the last question is being asked."""
         await compare_listed(self._context, self._claim, tags)
-        known = await self._context.writer.read(
-            known_tags, self._claim.repository_id, [tag.name for tag in tags]
-        )
+        known = self._known
+        if known is None:
+            known = await self._context.writer.read(
+                known_tags, self._claim.repository_id, [tag.name for tag in tags]
+            )
         look = TagLook(
             self._context.registry, self._context.reader, self._claim.repository, known
         )
@@ -220,6 +262,8 @@ class RepositoryPass:
 
     async def _ask_again(self) -> None:
         """What is still missing keeps the repository `partial`."""
+        if self._lacks_nothing and self._keeping.tally.is_plain:
+            return
         in_vain = self._keeping.tally.asked_in_vain
         self._missing = await ask_for_children(self._context, self._claim, in_vain)
         await ask_for_configs(self._context, self._claim, in_vain)
@@ -229,6 +273,8 @@ class RepositoryPass:
         second pass that agrees, since too much vanished at once."""
         if broken is not None or not self._is_complete:
             return self._claim.held
+        if self._saw_all_known:
+            return frozenset()
         seen = self._listing.seen | self._pushes.seen
         self._gone, held = await bury_vanished(self._context, self._claim, seen)
         return held
@@ -292,24 +338,3 @@ class RepositoryPass:
             # The last index lacks children: that ended nothing but itself.
             asked = self._context.reader.quota_wait_s
         return max(self._context.interval_s, asked or 0.0)
-
-    def _close(
-        self,
-        connection: Connection,
-        opened: OpenPass,
-        result: PassResult,
-        wait_s: float,
-    ) -> None:
-        now = self._context.clock()
-        repository_id, judging = self._claim.repository_id, self._context.judging()
-        if self._claim.pass_number > 0:
-            refresh_and_judge(connection, repository_id, now, judging)
-        else:
-            refresh_if_stale(connection, repository_id, now, self._context.platforms)
-            if result.complete:
-                end_first_pass(connection, repository_id, now, judging)
-        # Of a pass that was taken up, a part was asked before they came.
-        if not opened.answered:
-            self._pushes.note_answered(connection, result, now)
-        due_at = now + timedelta(seconds=wait_s)
-        close_pass(connection, self._claim, opened.id, result, now, due_at)

@@ -19,7 +19,7 @@ import structlog
 from weighbridge.audit.context import PassContext, pass_context
 from weighbridge.audit.heartbeat import Heartbeat
 from weighbridge.audit.judging import Judging
-from weighbridge.audit.looking import look_at
+from weighbridge.audit.looking import look_at_one
 from weighbridge.audit.progress import Progress
 from weighbridge.audit.push_desk import Judged, PushDesk
 from weighbridge.audit.push_keep import put_all_off
@@ -121,7 +121,7 @@ class PushLooks:
             context = replace(self._context(asked, connected), desk=desk)
             # None, where somebody else has it: it is asked for again.
             with suppress(StaleFence):
-                await look_at(
+                await look_at_one(
                     context,
                     self.heartbeat,
                     known.repository_id,

@@ -8,7 +8,7 @@ total has to know how many there are.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
 
@@ -19,16 +19,17 @@ SEVERAL: Final[Hands] = 0
 
 
 def blob_deltas(
-    flips: Mapping[int, int], blobs_of: Iterable[tuple[int, int]]
+    flips: Mapping[int, int], contents: Mapping[int, Collection[int]]
 ) -> dict[int, int]:
     """By how many manifests more (or fewer) each blob is held.
 
     flips:    +1 for a manifest that enters, -1 for one that leaves
-    blobs_of: (manifest, blob) of all of them; a pair that comes twice counts once
+    contents: the distinct blobs of each
     """
     deltas: Counter[int] = Counter()
-    for manifest, blob in set(blobs_of):
-        deltas[blob] += flips[manifest]
+    for manifest, flip in flips.items():
+        for blob in contents[manifest]:
+            deltas[blob] += flip
     return {blob: delta for blob, delta in deltas.items() if delta}
 
 

@@ -90,8 +90,9 @@ def _put_off(connection: Connection, now: datetime) -> Iterator[_Rows]:
         yield _Rows(
             repositories,
             (
-                # `+ 0`: by the index of what is due late, where hardly anything is.
-                _repository.registry_id + 0 == row.id,
+                # By the index of what is due late, where hardly anything is.
+                _repository.registry_id == row.id,
+                _repository.gone_at.is_(None),
                 _repository.due_at > soon + interval,
                 or_(
                     _repository.last_pass_at > soon,

@@ -1,28 +1,33 @@
-"""The right to write one repository: leases with fencing tokens.
+"""The right to write repositories: leases with fencing tokens.
 
-A claim is one conditional update that counts `fence` up. Whoever holds a claim
-writes only while the fence still has the claim's value, so that a process which
-was thought dead and comes back changes nothing.
+A claim counts `fence` up. Whoever holds a claim writes only while the fence still has
+the claim's value, so that a process which was thought dead and comes back changes
+nothing. Many are claimed, renewed and given back by as few statements as one.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    case,
     func,
-    literal,
     select,
-    update,
 )
 
 from weighbridge.errors import StaleFence
 from weighbridge.store.ahead import is_leased, is_unleased
+from weighbridge.store.dialect import (
+    ChangedRows,
+    Rows,
+    TakenRows,
+    among_ids,
+    listed,
+)
+from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import (
     registries,
     repositories,
@@ -30,14 +35,76 @@ from weighbridge.store.models import (
     repository_summaries,
 )
 from weighbridge.store.process_mark import is_gone
-from weighbridge.store.types import Moment
 
 _table = repositories.c
+_summary = repository_summaries.c
+_manifest = repository_manifests.c
 
 STARTS: Final = 3
 """A pass that was begun so often and never came to an end is not begun again soon."""
 _FIRST_PAUSE: Final = timedelta(hours=1)
 _LONGEST_PAUSE: Final = timedelta(hours=24)
+
+_STATE: Final = Rows(
+    select(
+        _table.id,
+        _table.fence,
+        _table.lease_until,
+        _table.lease_owner,
+        _table.attempts,
+        _table.due_at,
+        _table.gone_at,
+        _table.scope_id,
+        _table.name,
+        _table.complete_passes,
+        _table.held,
+        _table.last_pass_at,
+        _table.last_complete_pass_at,
+        registries.c.false_head_at,
+        func.coalesce(_summary.tag_count, 0).label("tags"),
+        select(func.count())
+        .where(_manifest.repository_id == _table.id, _manifest.tag_count > 0)
+        .scalar_subquery()
+        .label("manifests"),
+    )
+    .join_from(repositories, registries, registries.c.id == _table.registry_id)
+    .outerjoin(repository_summaries, _summary.repository_id == _table.id)
+    .where(among_ids(_table.id))
+)
+_TAKE: Final = ChangedRows(
+    repositories,
+    key=("id",),
+    values=("fence", "lease_until", "lease_owner", "attempts", "due_at"),
+)
+_FENCES: Final = Rows(
+    select(_table.id, _table.fence).where(
+        among_ids(_table.id), _table.lease_until.is_not(None)
+    )
+)
+# No lease: the claim's own pass has been closed.
+IS_HELD: Final = _table.lease_until.is_not(None)
+_RENEW: Final = TakenRows(
+    repositories, key=("id", "fence"), values=("lease_until",), only=IS_HELD
+)
+
+
+class Opening(NamedTuple):
+    """Who wants to look at a repository.
+
+    owner:    this process, as `process_mark.this_process` names it, or better this very
+        claim (`one_claim`): made again, because nobody knows whether the first time
+        was committed, it is granted again. The lease of an owner that is known to have
+        ended holds nobody up.
+    only_due: not where its time has not come, or where it is gone: somebody was faster
+    resume_s: a pass that was cut off is taken up if it began less than that ago
+    """
+
+    repository_id: int
+    now: datetime
+    lease_s: float
+    owner: str = ""
+    only_due: bool = False
+    resume_s: float = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +118,8 @@ class Claim:
     held:        tags that the last pass did not see, whose vanishing waits for a
                  second pass that agrees
     lease_s:     how long the claim lasts; each batch written renews it
+    due_at:      of the repository, as the claim left it: another one at the pass's end
+                 is somebody's wish for one more
     is_push:     what is found is what somebody said was pushed
     """
 
@@ -63,10 +132,73 @@ class Claim:
     manifests: int
     held: frozenset[str]
     lease_s: float
+    due_at: datetime
     is_push: bool = False
     last_pass_at: datetime | None = None
     last_complete_pass_at: datetime | None = None
     false_head_at: datetime | None = None
+
+
+class _State(NamedTuple):
+    """A repository's row, with what is counted of it."""
+
+    id: int
+    fence: int
+    lease_until: datetime | None
+    lease_owner: str | None
+    attempts: int
+    due_at: datetime
+    gone_at: datetime | None
+    scope_id: int
+    name: str
+    complete_passes: int
+    held: str | None
+    last_pass_at: datetime | None
+    last_complete_pass_at: datetime | None
+    false_head_at: datetime | None
+    tags: int
+    manifests: int
+
+    def is_for(self, opening: Opening) -> bool:
+        """Whether it may be taken."""
+        now = opening.now
+        if opening.only_due and (self.due_at > now or self.gone_at is not None):
+            return False
+        if self.is_own(opening) or not is_leased(self.lease_until, now):
+            return True
+        return is_gone(self.lease_owner)
+
+    def is_own(self, opening: Opening) -> bool:
+        return bool(opening.owner) and self.lease_owner == opening.owner
+
+    def taken(self, opening: Opening) -> "_State":
+        now = opening.now
+        # Of a claim that is made again the first time was counted.
+        starts = self.attempts + (not self.is_own(opening))
+        return self._replace(
+            fence=self.fence + 1,
+            lease_until=now + timedelta(seconds=opening.lease_s),
+            lease_owner=opening.owner or None,
+            attempts=starts,
+            due_at=_put_off(self.due_at, starts, now),
+        )
+
+    def claim(self, lease_s: float) -> Claim:
+        return Claim(
+            repository_id=self.id,
+            scope_id=self.scope_id,
+            repository=self.name,
+            fence=self.fence,
+            pass_number=self.complete_passes,
+            tags=self.tags,
+            manifests=self.manifests,
+            held=frozenset(json.loads(self.held)) if self.held else frozenset(),
+            lease_s=lease_s,
+            due_at=self.due_at,
+            last_pass_at=self.last_pass_at,
+            last_complete_pass_at=self.last_complete_pass_at,
+            false_head_at=self.false_head_at,
+        )
 
 
 def claim(
@@ -78,72 +210,40 @@ def claim(
     owner: str = "",
     only_due: bool = False,
 ) -> Claim | None:
-    """Take a repository over, or None while another process has it.
+    """`claim_many` of one."""
+    opening = Opening(repository_id, now, lease_s, owner, only_due)
+    return claim_many(connection, [opening])[0]
 
-    only_due: also None where its time has not come, or where it is gone: somebody
-        was faster
 
-    owner: this process, as `process_mark.this_process` names it, or better this very
-        claim (`one_claim`): made again, because nobody knows whether the first
-        time was committed, it is granted again. The lease of an owner that is
-        known to have ended holds nobody up.
-    """
-    row = connection.execute(
-        select(
-            _table.fence,
-            _table.lease_until,
-            _table.lease_owner,
-            _table.attempts,
-            _table.due_at,
-            _table.gone_at,
-            _table.last_pass_at,
-            _table.last_complete_pass_at,
-            registries.c.false_head_at,
-        )
-        .join(registries, registries.c.id == _table.registry_id)
-        .where(_table.id == repository_id)
-    ).one_or_none()
-    if row is None:
-        return None
-    if only_due and (row.due_at > now or row.gone_at is not None):
-        return None
-    is_own = bool(owner) and row.lease_owner == owner
-    if is_leased(row.lease_until, now) and not is_own and not is_gone(row.lease_owner):
-        return None
-    taken = connection.execute(
-        update(repositories)
-        .where(_table.id == repository_id, _table.fence == row.fence)
-        .values(
-            fence=_table.fence + 1,
-            lease_until=now + timedelta(seconds=lease_s),
-            lease_owner=owner or None,
-            attempts=_table.attempts + 1,
-            due_at=_put_off(row.due_at, row.attempts + 1, now),
-        )
-        .returning(
-            _table.scope_id,
-            _table.name,
-            _table.fence,
-            _table.complete_passes,
-            _table.held,
-        )
-    ).one_or_none()
-    if taken is None:
-        return None
-    return Claim(
-        repository_id=repository_id,
-        scope_id=taken.scope_id,
-        repository=taken.name,
-        fence=taken.fence,
-        pass_number=taken.complete_passes,
-        tags=_count_tags(connection, repository_id),
-        manifests=_count_targets(connection, repository_id),
-        held=frozenset(json.loads(taken.held)) if taken.held else frozenset(),
-        lease_s=lease_s,
-        last_pass_at=row.last_pass_at,
-        last_complete_pass_at=row.last_complete_pass_at,
-        false_head_at=row.false_head_at,
+def claim_many(
+    connection: Connection, openings: Sequence[Opening]
+) -> list[Claim | None]:
+    """Take repositories over; None for each that another process has."""
+    ids = sorted({opening.repository_id for opening in openings})
+    lock_repositories(connection, ids)
+    states = (
+        _State._make(row) for row in _STATE.read(connection, {"ids": listed(ids)})
     )
+    rows = {row.id: row for row in states}
+    claims: list[Claim | None] = []
+    for opening in openings:
+        row = rows.get(opening.repository_id)
+        if row is None or not row.is_for(opening):
+            claims.append(None)
+            continue
+        # Whoever is next of the same batch finds it taken.
+        rows[row.id] = row = row.taken(opening)
+        claims.append(row.claim(opening.lease_s))
+    granted = {claim.repository_id for claim in claims if claim is not None}
+    taken = (rows[repository_id] for repository_id in sorted(granted))
+    _TAKE.set(
+        connection,
+        [
+            (r.id, r.fence, r.lease_until, r.lease_owner, r.attempts, r.due_at)
+            for r in taken
+        ],
+    )
+    return claims
 
 
 def as_push(held: Claim) -> Claim:
@@ -170,84 +270,55 @@ def is_free(now: datetime) -> ColumnElement[bool]:
     return is_unleased(_table.lease_until, now)
 
 
-def _count_tags(connection: Connection, repository_id: int) -> int:
-    summary = repository_summaries.c
-    count: int = connection.execute(
-        select(summary.tag_count).where(summary.repository_id == repository_id)
-    ).scalar_one()
-    return count
-
-
-def _count_targets(connection: Connection, repository_id: int) -> int:
-    manifests = repository_manifests.c
-    count: int = connection.execute(
-        select(func.count()).where(
-            manifests.repository_id == repository_id, manifests.tag_count > 0
-        )
-    ).scalar_one()
-    return count
-
-
 def hold(connection: Connection, held: Claim, now: datetime) -> None:
     """Renew a claim's lease. Raises StaleFence if it is not ours any more.
 
     The first statement of every batch: it also locks the repository's row.
     """
-    if not _renew(connection, held, now):
+    if not hold_many(connection, [(held, now)]):
         raise stale(held)
+
+
+def hold_many(
+    connection: Connection, held: Iterable[tuple[Claim, datetime]]
+) -> set[tuple[int, int]]:
+    """`hold` for many, their rows locked in order; returns repository and fence of
+    those that are ours still."""
+    until = {
+        (claim.repository_id, claim.fence): now + timedelta(seconds=claim.lease_s)
+        for claim, now in held
+    }
+    return _RENEW.take(connection, [(*key, at) for key, at in sorted(until.items())])
 
 
 def renew(connection: Connection, claims: Iterable[Claim], now: datetime) -> None:
     """Renew the leases of claims whose passes have nothing to write for a while;
     one that is not ours any more is left alone: its next batch will find out."""
-    for held in sorted(claims, key=lambda claim: claim.repository_id):
-        _renew(connection, held, now)
-
-
-def _renew(connection: Connection, held: Claim, now: datetime) -> bool:
-    renewed = connection.execute(
-        update(repositories)
-        .where(*is_ours(held))
-        .values(lease_until=now + timedelta(seconds=held.lease_s))
-    )
-    return renewed.rowcount == 1
+    hold_many(connection, [(claim, now) for claim in claims])
 
 
 def is_ours(held: Claim) -> tuple[ColumnElement[bool], ...]:
     """The claim's row, while it is the claim's."""
-    # No lease: the claim's own pass has been closed.
     return (
         _table.id == held.repository_id,
         _table.fence == held.fence,
-        _table.lease_until.is_not(None),
+        IS_HELD,
     )
+
+
+def lock_ours(connection: Connection, claims: Collection[Claim]) -> set[int]:
+    """The repositories of those claims that are ours still; nobody takes one over
+    until we commit."""
+    ids = sorted({held.repository_id for held in claims})
+    lock_repositories(connection, ids)
+    fences = dict(_FENCES.read(connection, {"ids": listed(ids)}))
+    return {
+        held.repository_id
+        for held in claims
+        if fences.get(held.repository_id) == held.fence
+    }
 
 
 def stale(held: Claim) -> StaleFence:
     """What to raise where a claim is not ours any more."""
     return StaleFence(f"another process has taken {held.repository} over")
-
-
-def release(connection: Connection, held: Claim) -> None:
-    """Give a claim back without a result, so that others need not wait for its
-    lease to end. Nothing happens if it is not ours any more."""
-    connection.execute(
-        update(repositories)
-        .where(*is_ours(held))
-        .values(lease_until=None, lease_owner=None, attempts=_table.attempts - 1)
-    )
-
-
-def give_up(connection: Connection, held: Claim, retry_at: datetime) -> None:
-    """Give a claim back whose pass has failed for a reason of our own: it counts as
-    begun, and is tried again no sooner than that."""
-    later = case((_table.due_at < retry_at, literal(retry_at, Moment())))
-    connection.execute(
-        update(repositories)
-        .where(*is_ours(held))
-        .values(
-            lease_until=None,
-            lease_owner=None,
-            due_at=func.coalesce(later, _table.due_at),
-        )
-    )

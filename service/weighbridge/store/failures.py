@@ -91,6 +91,11 @@ _SQLSTATE: Final = {
     ),
     "XX": _CORRUPT,
 }
+OF_THE_DATABASE: Final = frozenset(
+    meaning.code for meaning in (*_SQLITE.values(), *_SQLSTATE.values())
+) - {_BUSY.code}
+"""Codes of errors to which no statement could make a difference. One that is busy may
+be so for one row alone."""
 # A refused connection has no code, only the server's words (in English, where it is
 # not told otherwise).
 _WORDS: Final = (

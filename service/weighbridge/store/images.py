@@ -18,7 +18,8 @@ from weighbridge.store.blobs import StoredBlob, find_blobs, keep_blobs, set_stat
 from weighbridge.store.claims import claims_of
 from weighbridge.store.dialect import NewRows, Purpose, lock
 from weighbridge.store.interned import instruction_ids, media_type_ids, platform_ids
-from weighbridge.store.ledger.liveness import count_late, find_lacking
+from weighbridge.store.ledger.liveness import count_late
+from weighbridge.store.ledger.manifest_facts import find_lacking
 from weighbridge.store.ledger.resizing import count_new_images
 from weighbridge.store.models import (
     artifacts,

@@ -14,7 +14,7 @@ from weighbridge.store.blobs import find_blobs, note_read
 from weighbridge.store.dialect import ChangedRows, Purpose, among_ids, listed, lock
 from weighbridge.store.images import line_entries, problems_text
 from weighbridge.store.interned import instruction_ids, platform_ids
-from weighbridge.store.ledger.counts import add_counts
+from weighbridge.store.ledger.counts import Growth, count
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import blobs, images, lines, repository_manifests
 from weighbridge.store.stored_images import load_images
@@ -106,5 +106,4 @@ def keep_configs(connection: Connection, found: Sequence[Image]) -> None:
     _LINES.set(
         connection, [(ids[image.digest], line_entries(image, texts)) for image in found]
     )
-    for repository in sorted(holders):
-        add_counts(connection, repository)
+    count(connection, {repository: Growth() for repository in holders})

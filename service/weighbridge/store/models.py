@@ -132,7 +132,33 @@ repositories = Table(
     Column("bytes_read", BigInteger, nullable=False),
     Column("revision", BigInteger, nullable=False),
     UniqueConstraint("registry_id", "name"),
-    Index(None, "due_at"),
+)
+# Tombstones are left out of these: of a registry that lives for long they may be most.
+# To say `postgresql_where` here would load that dialect wherever the store is read.
+Index(
+    "ix_repositories_due_at",
+    repositories.c.registry_id,
+    repositories.c.due_at,
+    sqlite_where=repositories.c.gone_at.is_(None),
+)
+Index(
+    "ix_repositories_last_pass_at",
+    repositories.c.registry_id,
+    repositories.c.last_pass_at,
+    sqlite_where=repositories.c.gone_at.is_(None),
+)
+# What is in hand, and whose. Not by `lease_until`: each batch of a crawl renews that,
+# and PostgreSQL then leaves all indexes of the row alone.
+Index(
+    "ix_repositories_lease_owner",
+    repositories.c.lease_owner,
+    sqlite_where=repositories.c.lease_owner.is_not(None),
+)
+# As often as `claiming.STARTS` says.
+Index(
+    "ix_repositories_attempts",
+    repositories.c.attempts,
+    sqlite_where=repositories.c.attempts >= 3,
 )
 
 # Work on a whole registry, or on everything, that several processes share: when it is
@@ -231,7 +257,6 @@ blobs = Table(
     Column("facts_state", Enumeration(FACTS_STATES), nullable=False),
     Column("facts_code", Text),
 )
-# To say `postgresql_where` here would load that dialect wherever the store is read.
 Index(
     "ix_blobs_uncounted",
     blobs.c.id,

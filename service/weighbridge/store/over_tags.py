@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import (
     Connection,
+    and_,
     bindparam,
     delete,
     func,
@@ -21,7 +22,15 @@ from sqlalchemy import (
 )
 
 from weighbridge.domain.policy import LimitKey, Severity
-from weighbridge.store.dialect import GoneRows, NewRows, Rows, among_ids, listed
+from weighbridge.store.dialect import (
+    GoneRows,
+    NewRows,
+    Rows,
+    among_ids,
+    given_ids,
+    listed,
+    probe,
+)
 from weighbridge.store.models import repository_manifests, repository_summaries, tags
 from weighbridge.store.push_tables import over_tags
 from weighbridge.store.unjudged import UnjudgedTag
@@ -34,9 +43,17 @@ PAGE: Final = 1_000
 _row = over_tags.c
 _summary = repository_summaries.c
 _tag = tags.c
+_given = given_ids("repository_id", "tag_id")
 _OF_TAGS: Final = Rows(
-    select(*_row).where(
-        among_ids(_row.repository_id, "repositories"), among_ids(_row.tag_id)
+    select(*_row).select_from(
+        probe(
+            _given,
+            over_tags,
+            and_(
+                _row.repository_id == _given.c.repository_id,
+                _row.tag_id == _given.c.tag_id,
+            ),
+        )
     )
 )
 _DROP: Final = GoneRows(over_tags, key=("repository_id", "tag_id"))
@@ -107,20 +124,22 @@ def put_over_tags(
 
 
 def drop_over_tags(
-    connection: Connection, repository_id: int, tag_ids: Collection[int]
-) -> None:
-    """These tags are gone."""
-    put_over_tags(connection, {repository_id: tag_ids}, ())
+    connection: Connection, tag_ids: Mapping[int, Collection[int]]
+) -> dict[int, int]:
+    """These tags of repositories are gone. Returns of how many of each repository that
+    counts no more; the caller counts them."""
+    before = _read(connection, tag_ids)
+    dropped = sorted({row[:2] for row in before})
+    _DROP.remove(connection, dropped)
+    return Counter(repository for repository, _ in dropped)
 
 
 def _read(
     connection: Connection, tag_ids: Mapping[int, Collection[int]]
 ) -> set[OverTag]:
-    every = sorted({tag for some in tag_ids.values() for tag in some})
-    if not every:
+    if not any(tag_ids.values()):
         return set()
-    parameters = {"repositories": listed(sorted(tag_ids)), "ids": listed(every)}
-    return {OverTag(*row) for row in _OF_TAGS.read(connection, parameters)}
+    return {OverTag(*row) for row in _OF_TAGS.read(connection, {"keys": tag_ids})}
 
 
 def forget_over_tags(connection: Connection, repository_id: int) -> None:

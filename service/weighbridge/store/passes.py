@@ -7,38 +7,35 @@ what lies before.
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
+    Row,
     bindparam,
-    case,
     delete,
-    insert,
-    literal,
+    literal_column,
     select,
     update,
 )
 
 from weighbridge.domain.report import RepositoryState
 from weighbridge.store.ahead import SLACK
-from weighbridge.store.claiming import Claim, hold, is_ours, stale
-from weighbridge.store.dialect import NewRows
+from weighbridge.store.claiming import Claim, hold
+from weighbridge.store.dialect import (
+    ChangedRows,
+    NewRows,
+    NumberedRows,
+    Rows,
+    among_ids,
+    listed,
+)
 from weighbridge.store.models import pass_chunks, passes, repositories, tags
-from weighbridge.store.types import Moment
 
 _table = repositories.c
-_SAYS_NOTHING: Final[tuple[RepositoryState, ...]] = (
-    "unreachable",
-    "unauthorized",
-    "error",
-)
-"""After such a pass a repository is as missing as it was."""
-_IS_THERE: Final[tuple[RepositoryState, ...]] = ("ok", "partial")
 _NOTE: Final = NewRows(pass_chunks, "pass_id", "position", "names")
 _COUNT: Final = (
     update(passes)
@@ -105,7 +102,7 @@ class PassResult:
     held: frozenset[str]
 
 
-_COUNTS: Final = (
+COUNTS: Final = (
     "tags_seen",
     "tags_new",
     "tags_moved",
@@ -115,100 +112,166 @@ _COUNTS: Final = (
     "requests",
     "bytes_read",
 )
+"""Columns of `passes` that hold what a `PassResult` counts."""
+
+_BEFORE: Final = Rows(
+    select(
+        _table.id,
+        # Whoever begins one closes what was left open: only the newest can be.
+        select(passes.c.ended_at.is_(None))
+        .where(passes.c.repository_id == _table.id)
+        .order_by(passes.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+        .label("is_open"),
+        select(passes.c.started_at)
+        .where(
+            passes.c.repository_id == _table.id,
+            passes.c.ended_at == _table.last_complete_pass_at,
+        )
+        .order_by(passes.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+        .label("complete_since"),
+    ).where(among_ids(_table.id))
+)
+_LEFT: Final = (
+    select(passes)
+    .where(among_ids(passes.c.repository_id), passes.c.ended_at.is_(None))
+    .order_by(passes.c.id.desc())
+)
+_INTERRUPT: Final = ChangedRows(
+    passes,
+    key=("id",),
+    values=("ended_at",),
+    also={
+        "state": literal_column("'interrupted'"),
+        "reason": literal_column("'process_ended'"),
+    },
+)
+_RESUME: Final = (
+    update(passes).where(among_ids(passes.c.id)).values(resumes=passes.c.resumes + 1)
+)
+_PIECES: Final = select(pass_chunks.c.pass_id, pass_chunks.c.names).where(
+    among_ids(pass_chunks.c.pass_id)
+)
+_DROP: Final = delete(pass_chunks).where(among_ids(pass_chunks.c.pass_id))
+_BEGIN: Final = NumberedRows(
+    passes,
+    "repository_id",
+    "started_at",
+    "state",
+    "reason",
+    "resumes",
+    *COUNTS,
+    key="repository_id",
+)
+_NOTHING_YET: Final = (0,) * len(COUNTS)
+
+
+class Beginning(NamedTuple):
+    """A pass that is to begin under a claim."""
+
+    claim: Claim
+    now: datetime
+    resume_s: float
 
 
 def open_pass(
     connection: Connection, held: Claim, now: datetime, *, resume_s: float = 0
 ) -> OpenPass:
-    """Begin the record of a pass, or take up the one that was cut off, if it began
-    less than `resume_s` ago. Raises StaleFence.
-
-    An older one is closed as `interrupted`: what it saw is too old to build on.
-    """
+    """`open_passes` of one. Raises StaleFence."""
     hold(connection, held, now)
-    left = connection.execute(
-        select(passes)
-        .where(
-            passes.c.repository_id == held.repository_id, passes.c.ended_at.is_(None)
+    return open_passes(connection, [Beginning(held, now, resume_s)])[0]
+
+
+def open_passes(
+    connection: Connection, beginnings: Sequence[Beginning]
+) -> list[OpenPass]:
+    """Begin the records of passes, or take those up that were cut off, if they began
+    less than `resume_s` ago. An older one is closed as `interrupted`: what it saw is
+    too old to build on.
+
+    The claims are of different repositories and ours, and their rows are locked.
+    """
+    ids = sorted(map(_repository, beginnings))
+    before = _BEFORE.read(connection, {"ids": listed(ids)})
+    since = {repository: complete for repository, _, complete in before}
+    left = _read_left(connection, [r for r, is_open, _ in before if is_open])
+    resumed: dict[int, Row[Any]] = {}
+    ended: list[tuple[int, datetime]] = []
+    begun: list[tuple[object, ...]] = []
+    for held, now, resume_s in sorted(beginnings, key=_repository):
+        repository = held.repository_id
+        rows = left.get(repository, [])
+        if rows and _is_young(rows[0].started_at, now, resume_s):
+            resumed[repository] = rows.pop(0)
+        else:
+            begun.append((repository, now, "running", "", 0, *_NOTHING_YET))
+        ended += [(row.id, now) for row in rows]
+    _INTERRUPT.set(connection, ended)
+    drop_chunks(connection, [pass_id for pass_id, _ in ended])
+    opened = _resume(connection, resumed, since)
+    for repository, pass_id in _BEGIN.add(connection, begun).items():
+        opened[repository] = OpenPass(pass_id, complete_since=since[repository])
+    return [opened[_repository(beginning)] for beginning in beginnings]
+
+
+def _repository(beginning: Beginning) -> int:
+    return beginning.claim.repository_id
+
+
+def _read_left(
+    connection: Connection, repository_ids: Collection[int]
+) -> dict[int, list[Row[Any]]]:
+    """The passes that nobody has closed, newest first."""
+    left: dict[int, list[Row[Any]]] = {}
+    if repository_ids:
+        for row in connection.execute(_LEFT, {"ids": listed(repository_ids)}):
+            left.setdefault(row.repository_id, []).append(row)
+    return left
+
+
+def _is_young(started_at: datetime, now: datetime, resume_s: float) -> bool:
+    return now - timedelta(seconds=resume_s) < started_at <= now + SLACK
+
+
+def _resume(
+    connection: Connection,
+    resumed: Mapping[int, Row[Any]],
+    since: Mapping[int, datetime | None],
+) -> dict[int, OpenPass]:
+    """Take these passes up, by repository."""
+    if not resumed:
+        return {}
+    parameters = {"ids": listed([row.id for row in resumed.values()])}
+    connection.execute(_RESUME, parameters)
+    pieces: dict[int, list[list[str]]] = {}
+    for pass_id, names in connection.execute(_PIECES, parameters):
+        pieces.setdefault(pass_id, []).append(json.loads(names))
+    return {
+        repository: OpenPass(
+            row.id,
+            frozenset(name for piece in pieces.get(row.id, ()) for name in piece),
+            len(pieces.get(row.id, ())),
+            PassCounts(
+                tags_seen=row.tags_seen,
+                tags_new=row.tags_new,
+                tags_moved=row.tags_moved,
+                tags_failed=row.tags_failed,
+                requests=row.requests,
+                bytes_read=row.bytes_read,
+            ),
+            complete_since=since[repository],
         )
-        .order_by(passes.c.id.desc())
-    ).all()
-    is_young = bool(left) and (
-        now - timedelta(seconds=resume_s) < left[0].started_at <= now + SLACK
-    )
-    for row in left[is_young:]:
-        _interrupt(connection, row.id, now)
-    if not is_young:
-        begun = _begin(connection, held, now)
-        return OpenPass(begun, complete_since=_complete_since(connection, held))
-    chosen = left[0]
-    connection.execute(
-        update(passes)
-        .where(passes.c.id == chosen.id)
-        .values(resumes=passes.c.resumes + 1)
-    )
-    names = connection.execute(
-        select(pass_chunks.c.names).where(pass_chunks.c.pass_id == chosen.id)
-    ).scalars()
-    pieces = [json.loads(piece) for piece in names]
-    return OpenPass(
-        chosen.id,
-        frozenset(name for piece in pieces for name in piece),
-        len(pieces),
-        PassCounts(
-            tags_seen=chosen.tags_seen,
-            tags_new=chosen.tags_new,
-            tags_moved=chosen.tags_moved,
-            tags_failed=chosen.tags_failed,
-            requests=chosen.requests,
-            bytes_read=chosen.bytes_read,
-        ),
-        complete_since=_complete_since(connection, held),
-    )
+        for repository, row in resumed.items()
+    }
 
 
-def _complete_since(connection: Connection, held: Claim) -> datetime | None:
-    if held.last_complete_pass_at is None:
-        return None
-    at: datetime | None = connection.execute(
-        select(passes.c.started_at)
-        .where(
-            passes.c.repository_id == held.repository_id,
-            passes.c.ended_at == held.last_complete_pass_at,
-        )
-        .order_by(passes.c.id.desc())
-        .limit(1)
-    ).scalar()
-    return at
-
-
-def _begin(connection: Connection, held: Claim, now: datetime) -> int:
-    begun: int = connection.execute(
-        insert(passes)
-        .values(
-            repository_id=held.repository_id,
-            started_at=now,
-            state="running",
-            reason="",
-            resumes=0,
-            **dict.fromkeys(_COUNTS, 0),
-        )
-        .returning(passes.c.id)
-    ).scalar_one()
-    return begun
-
-
-def _interrupt(connection: Connection, pass_id: int, now: datetime) -> None:
-    connection.execute(
-        update(passes)
-        .where(passes.c.id == pass_id)
-        .values(ended_at=now, state="interrupted", reason="process_ended")
-    )
-    _drop_chunks(connection, pass_id)
-
-
-def _drop_chunks(connection: Connection, pass_id: int) -> None:
-    connection.execute(delete(pass_chunks).where(pass_chunks.c.pass_id == pass_id))
+def drop_chunks(connection: Connection, pass_ids: Collection[int]) -> None:
+    """Forget the cursors of passes that have ended."""
+    if pass_ids:
+        connection.execute(_DROP, {"ids": listed(pass_ids)})
 
 
 def note_answered(
@@ -236,102 +299,6 @@ def note_answered(
             "bytes": counts.bytes_read,
         },
     )
-
-
-def close_pass(
-    connection: Connection,
-    held: Claim,
-    pass_id: int,
-    result: PassResult,
-    now: datetime,
-    due_at: datetime,
-) -> None:
-    """Keep how a pass ended and give the claim back. Raises StaleFence.
-
-    Nothing happens where this has been done already and nobody knew: the answer to
-    a commit can be lost.
-
-    A repository that was gone is back once it answers; until then it stays gone,
-    whatever the catalog says.
-    """
-    is_there = result.state in _IS_THERE
-    state = result.state if is_there else _unless_gone(result.state)
-    is_same = _table.state == state
-    closed = connection.execute(
-        update(repositories)
-        .where(*is_ours(held))
-        .values(
-            state_since=case(
-                (is_same, _table.state_since), else_=literal(now, Moment())
-            ),
-            state=state,
-            state_reason=result.reason,
-            gone_at=None if is_there else _table.gone_at,
-            last_pass_at=now,
-            last_complete_pass_at=now
-            if result.complete
-            else _not_to_come(_table.last_complete_pass_at, now),
-            complete_passes=_table.complete_passes + int(result.complete),
-            # From now on whatever comes is somebody's push.
-            is_silent=False if result.complete else _table.is_silent,
-            missing_passes=_missing_passes(result),
-            held=json.dumps(sorted(result.held)) if result.held else None,
-            due_at=due_at,
-            lease_until=None,
-            lease_owner=None,
-            attempts=0,
-            requests=_table.requests + result.requests,
-            bytes_read=_table.bytes_read + result.bytes_read,
-            revision=_table.revision + 1,
-        )
-    )
-    if closed.rowcount != 1:
-        if _is_closed(connection, held, pass_id):
-            return
-        raise stale(held)
-    connection.execute(
-        update(passes)
-        .where(passes.c.id == pass_id, passes.c.repository_id == held.repository_id)
-        .values(
-            ended_at=now,
-            state=result.state,
-            reason=result.reason,
-            **{name: getattr(result, name) for name in _COUNTS},
-        )
-    )
-    _drop_chunks(connection, pass_id)
-
-
-def _is_closed(connection: Connection, held: Claim, pass_id: int) -> bool:
-    """Whether the claim was given back by closing this pass, and is nobody's since."""
-    closed = connection.execute(
-        select(passes.c.id)
-        .join(repositories, _table.id == passes.c.repository_id)
-        .where(
-            passes.c.id == pass_id,
-            passes.c.ended_at.is_not(None),
-            _table.id == held.repository_id,
-            _table.fence == held.fence,
-        )
-    ).one_or_none()
-    return closed is not None
-
-
-def _not_to_come(
-    column: ColumnElement[datetime | None], now: datetime
-) -> ColumnElement[datetime | None]:
-    """A clock that was ahead has written it; it would look fresh until then."""
-    return case((column > now + SLACK, literal(now, Moment())), else_=column)
-
-
-def _unless_gone(state: RepositoryState) -> ColumnElement[str]:
-    return case((_table.gone_at.is_not(None), "gone"), else_=state)
-
-
-def _missing_passes(result: PassResult) -> object:
-    if result.state == "missing":
-        return _table.missing_passes + 1
-    return _table.missing_passes if result.state in _SAYS_NOTHING else 0
 
 
 def find_tag_error(connection: Connection, repository_id: int) -> str:

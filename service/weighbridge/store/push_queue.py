@@ -3,7 +3,7 @@
 The other half, by which they come in: pushes.py.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, bindparam, func, select, update
 
 from weighbridge.domain.digest import Digest
-from weighbridge.store.dialect import among_ids, listed
+from weighbridge.store.dialect import among_ids, among_texts, listed
 from weighbridge.store.models import blobs, tags
 from weighbridge.store.push_tables import pushes
 from weighbridge.store.types import DigestBytes, Moment
@@ -46,7 +46,22 @@ _TAKE: Final = (
     .order_by(_table.id)
     .limit(bindparam("most"))
 )
-_WHOLE: Final = select(_table.id).where(*_WAITS, _table.tag.is_(None))
+_WHOLE: Final = select(_table.repository, _table.id).where(
+    _table.registry == bindparam("registry"),
+    among_texts(_table.repository),
+    _table.done_at.is_(None),
+    _table.tag.is_(None),
+)
+_PUSHED_TO: Final = (
+    select(_table.repository)
+    .distinct()
+    .where(
+        _table.registry == bindparam("registry"),
+        among_texts(_table.repository),
+        _table.done_at.is_(None),
+        _table.due_at <= bindparam("now", type_=Moment()),
+    )
+)
 _NEXT: Final = select(func.min(_table.due_at)).where(*_WAITS)
 _LOOKS: Final = (
     select(_table.tag, _table.done_at)
@@ -125,9 +140,35 @@ def take(connection: Connection, to: PushedTo, now: datetime) -> list[WaitingPus
     return [WaitingPush(*row) for row in connection.execute(_TAKE, parameters)]
 
 
-def waiting_for_whole(connection: Connection, to: PushedTo) -> list[int]:
-    """Pushes that a whole pass answers which begins now, due or not."""
-    return list(connection.execute(_WHOLE, to._asdict()).scalars())
+def waiting_for_whole(
+    connection: Connection, repositories: Sequence[PushedTo]
+) -> list[list[int]]:
+    """Of each, the pushes that a whole pass answers which begins now, due or not."""
+    found: dict[PushedTo, list[int]] = {to: [] for to in repositories}
+    for registry, names in _by_registry(repositories):
+        parameters = {"registry": registry, "names": listed(names)}
+        for name, number in connection.execute(_WHOLE, parameters):
+            found[PushedTo(registry, name)].append(number)
+    return [found[to] for to in repositories]
+
+
+def are_pushed_to(
+    connection: Connection, repositories: Collection[PushedTo], now: datetime
+) -> set[PushedTo]:
+    """Those for which something waits that is due."""
+    found: set[PushedTo] = set()
+    for registry, names in _by_registry(repositories):
+        parameters = {"registry": registry, "names": listed(names), "now": now}
+        rows = connection.execute(_PUSHED_TO, parameters).scalars()
+        found |= {PushedTo(registry, name) for name in rows}
+    return found
+
+
+def _by_registry(repositories: Iterable[PushedTo]) -> Iterable[tuple[str, list[str]]]:
+    names: dict[str, set[str]] = {}
+    for to in repositories:
+        names.setdefault(to.registry, set()).add(to.repository)
+    return [(registry, sorted(those)) for registry, those in names.items()]
 
 
 def next_due(connection: Connection, to: PushedTo) -> datetime | None:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
-from sqlalchemy import BigInteger, Connection, and_, bindparam, case, func, select
+from sqlalchemy import Connection, and_, case, func, select
 
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import Role
@@ -16,7 +16,14 @@ from weighbridge.domain.platform import (
     reference_platform,
 )
 from weighbridge.store.claims import FactsState
-from weighbridge.store.dialect import Rows, among_ids, listed
+from weighbridge.store.dialect import (
+    Rows,
+    among_ids,
+    given_ids,
+    listed,
+    probe,
+    probe_if_any,
+)
 from weighbridge.store.ledger.facts import HAS_FACTS
 from weighbridge.store.models import (
     KEPT_STATES,
@@ -49,8 +56,10 @@ _MEMBERS: Final = (
     .where(among_ids(index_members.c.index_id))
     .order_by(index_members.c.index_id, index_members.c.position)
 )
+_given = given_ids("scope_id", "blob_id")
 _NODES: Final = Rows(
     select(
+        _given.c.scope_id,
         blobs.c.id,
         blobs.c.digest,
         media_types.c.text.label("media_type"),
@@ -67,21 +76,24 @@ _NODES: Final = Rows(
         platforms.c.architecture,
         platforms.c.variant,
         platforms.c.os_version,
+    ).select_from(
+        probe_if_any(
+            probe(_given, blobs, blobs.c.id == _given.c.blob_id),
+            # What was pruned has its row still, for history.
+            (images, and_(images.c.id == blobs.c.id, HAS_FACTS)),
+            (artifacts, and_(artifacts.c.id == blobs.c.id, HAS_FACTS)),
+            (
+                manifest_sizes,
+                and_(
+                    manifest_sizes.c.scope_id == _given.c.scope_id,
+                    manifest_sizes.c.manifest_id == blobs.c.id,
+                    HAS_FACTS,
+                ),
+            ),
+            (platforms, platforms.c.id == images.c.platform_id),
+            (media_types, media_types.c.id == blobs.c.media_type_id),
+        )
     )
-    # What was pruned has its row still, for history.
-    .outerjoin_from(blobs, images, and_(images.c.id == blobs.c.id, HAS_FACTS))
-    .outerjoin(artifacts, and_(artifacts.c.id == blobs.c.id, HAS_FACTS))
-    .outerjoin(
-        manifest_sizes,
-        and_(
-            manifest_sizes.c.scope_id == bindparam("scope", type_=BigInteger),
-            manifest_sizes.c.manifest_id == blobs.c.id,
-            HAS_FACTS,
-        ),
-    )
-    .outerjoin(platforms, platforms.c.id == images.c.platform_id)
-    .outerjoin(media_types, media_types.c.id == blobs.c.media_type_id)
-    .where(among_ids(blobs.c.id))
 )
 
 
@@ -182,8 +194,30 @@ class Graph:
 def load_graph(
     connection: Connection, targets: Collection[int], scope_id: int = NO_SCOPE
 ) -> Graph:
-    """Read targets and what is below them, one round of queries for each level;
-    `stored_bytes` of each as far as the registry's word is known in the scope."""
+    """Read targets and what is below them; `stored_bytes` of each as far as the
+    registry's word is known in the scope."""
+    return load_graphs(connection, {scope_id: targets})[scope_id]
+
+
+def load_graphs(
+    connection: Connection, targets: Mapping[int, Collection[int]]
+) -> dict[int, Graph]:
+    """The same for the targets of many scopes, one round of queries for each level."""
+    members = _load_members(connection, set().union(*targets.values()))
+    reached = {scope: sorted(_below(members, each)) for scope, each in targets.items()}
+    nodes: dict[int, dict[int, Node]] = {scope: {} for scope in targets}
+    for scope, number, digest, kind, state, code, size, *said in _NODES.read(
+        connection, {"keys": reached}
+    ):
+        nodes[scope][number] = Node(
+            number, digest, kind or "", state, code, size, _platform(*said)
+        )
+    return {scope: Graph(each, members) for scope, each in nodes.items()}
+
+
+def _load_members(
+    connection: Connection, targets: Collection[int]
+) -> dict[int, list[Member]]:
     members: dict[int, list[Member]] = {}
     seen = set(targets)
     wave = set(targets)
@@ -196,13 +230,21 @@ def load_graph(
             below.add(row.child_id)
         wave = below - seen
         seen |= wave
-    parameters = {"ids": listed(sorted(seen)), "scope": scope_id}
-    rows = _NODES.read(connection, parameters)
-    nodes = {
-        number: Node(number, digest, kind or "", state, code, size, _platform(*said))
-        for number, digest, kind, state, code, size, *said in rows
-    }
-    return Graph(nodes, members)
+    return members
+
+
+def _below(
+    members: Mapping[int, Sequence[Member]], targets: Collection[int]
+) -> set[int]:
+    """These targets and all that is below them."""
+    seen = set(targets)
+    waiting = list(targets)
+    while waiting:
+        for member in members.get(waiting.pop(), ()):
+            if member.child_id not in seen:
+                seen.add(member.child_id)
+                waiting.append(member.child_id)
+    return seen
 
 
 def _platform(

@@ -10,7 +10,6 @@ from sqlalchemy import (
     bindparam,
     delete,
     exists,
-    func,
     select,
     update,
 )
@@ -171,15 +170,22 @@ def repositories_of(
 def oldest_looks(connection: Connection) -> dict[str, datetime | None]:
     """By registry: when the repository was looked at that waits longest for its next
     look; None where one was never looked at."""
+    of_registry = (_table.registry_id == registries.c.id, _table.gone_at.is_(None))
+    # Two probes of an index for each registry.
+    first = (
+        select(_table.last_pass_at)
+        .where(*of_registry, _table.last_pass_at.is_not(None))
+        .order_by(_table.last_pass_at)
+        .limit(1)
+        .scalar_subquery()
+    )
+    is_one_new = exists().where(*of_registry, _table.last_pass_at.is_(None))
     rows = connection.execute(
         select(
             registries.c.name,
-            func.min(_table.last_pass_at).label("oldest"),
-            (func.count() > func.count(_table.last_pass_at)).label("is_one_new"),
-        )
-        .join(registries, registries.c.id == _table.registry_id)
-        .where(_table.gone_at.is_(None))
-        .group_by(registries.c.name)
+            first.label("oldest"),
+            is_one_new.label("is_one_new"),
+        ).where(exists().where(*of_registry))
     )
     return {row.name: None if row.is_one_new else row.oldest for row in rows}
 

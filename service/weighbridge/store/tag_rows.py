@@ -1,11 +1,11 @@
 """Rows of `tags` and `tag_moves`: read and written in batches, no rules here."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, case, null, select, update
+from sqlalchemy import Connection, and_, null, select
 
 from weighbridge.domain.digest import Digest
 from weighbridge.store.dialect import (
@@ -14,17 +14,19 @@ from weighbridge.store.dialect import (
     PutRows,
     Rows,
     among_ids,
-    among_texts,
+    given_texts,
     listed,
+    probe,
 )
-from weighbridge.store.models import tag_moves, tags
+from weighbridge.store.models import repositories, tag_moves, tags
 from weighbridge.store.natural_order import natural_key
-from weighbridge.store.types import Moment
 
 _tag = tags.c
 _move = tag_moves.c
+_named = given_texts("repository_id", "name")
 _READ: Final = Rows(
     select(
+        _tag.repository_id,
         _tag.id,
         _tag.name,
         _tag.target_id,
@@ -33,7 +35,25 @@ _READ: Final = Rows(
         _tag.gone_at.is_not(None).label("is_gone"),
         _tag.error_code,
         _tag.error_digest,
-    ).where(_tag.repository_id == bindparam("repository"), among_texts(_tag.name))
+    ).select_from(
+        probe(
+            _named,
+            tags,
+            and_(
+                _tag.repository_id == _named.c.repository_id,
+                _tag.name == _named.c.name,
+            ),
+        )
+    )
+)
+_any = tags.alias("any_tag")
+_WITH_TAGS: Final = select(repositories.c.id).where(
+    among_ids(repositories.c.id),
+    select(_any.c.id)
+    .where(_any.c.repository_id == repositories.c.id)
+    .limit(1)
+    .scalar_subquery()
+    .is_not(None),
 )
 _NEW: Final = NumberedRows(
     tags,
@@ -48,7 +68,7 @@ _NEW: Final = NumberedRows(
     "error_message",
     "error_digest",
     "error_at",
-    key="name",
+    key=("repository_id", "name"),
 )
 _ERROR: Final = ("error_code", "error_message", "error_digest", "error_at")
 _NO_ERROR: Final = {name: null() for name in _ERROR}
@@ -65,13 +85,14 @@ _FAIL: Final = ChangedRows(
     values=("target_id", "moved_at", *_ERROR),
     also={"gone_at": null()},
 )
-_NOW: Final = bindparam("moment", type_=Moment())
-_LOSE: Final = update(tags).where(among_ids(_tag.id)).values(gone_at=_NOW, **_NO_ERROR)
-_CLOSE: Final = (
-    update(tag_moves)
-    .where(among_ids(_move.tag_id), _move.seen_until.is_(None))
-    # Never before its beginning, even where a clock was set back.
-    .values(seen_until=case((_move.seen_from > _NOW, _move.seen_from), else_=_NOW))
+_LOSE: Final = ChangedRows(tags, key=("id",), values=("gone_at",), also=_NO_ERROR)
+# Never before its beginning, even where a clock was set back.
+_CLOSE: Final = ChangedRows(
+    tag_moves,
+    key=("tag_id",),
+    values=("seen_until",),
+    only=_move.seen_until.is_(None),
+    least={"seen_until": "seen_from"},
 )
 # A second move within the same tick of the clock takes the place of the first.
 _OPEN: Final = PutRows(
@@ -102,9 +123,10 @@ class TagRow:
 
 @dataclass(frozen=True, slots=True)
 class Pointing:
-    """Where a stored tag is to point now; `moved_at` as it is to be shown."""
+    """Where a stored tag is to point from now on; `moved_at` as it is to be shown."""
 
     tag: TagRow
+    now: datetime
     target: int
     moved_at: datetime | None
     pushed_at: datetime | None
@@ -114,7 +136,9 @@ class Pointing:
 class NewTag:
     """A tag to be added: with a target, or with why it could not be read."""
 
+    repository_id: int
     name: str
+    now: datetime
     moved_at: datetime | None
     target: int | None = None
     pushed_at: datetime | None = None
@@ -122,12 +146,18 @@ class NewTag:
     error_message: str | None = None
     error_digest: Digest | None = None
 
+    @property
+    def key(self) -> tuple[int, str]:
+        """What tells it apart."""
+        return self.repository_id, self.name
+
 
 @dataclass(frozen=True, slots=True)
 class Failing:
     """Why a stored tag could not be read; `target`: what it goes on counting for."""
 
     tag: TagRow
+    now: datetime
     target: int | None
     moved_at: datetime | None
     code: str
@@ -136,57 +166,66 @@ class Failing:
 
 
 def read_tags(
-    connection: Connection, repository_id: int, names: Iterable[str]
-) -> dict[str, TagRow]:
-    """The tags of these names that are stored, gone ones too."""
-    parameters = {"repository": repository_id, "names": listed(names)}
-    found = (TagRow(*row) for row in _READ.read(connection, parameters))
-    return {tag.name: tag for tag in found}
+    connection: Connection, names: Mapping[int, Collection[str]]
+) -> dict[int, dict[str, TagRow]]:
+    """The tags of these names that are stored in these repositories, gone ones too."""
+    found: dict[int, dict[str, TagRow]] = {repository: {} for repository in names}
+    if any(names.values()):
+        for repository, *row in _READ.read(connection, {"keys": names}):
+            tag = TagRow(*row)
+            found[repository][tag.name] = tag
+    return found
+
+
+def with_tags(connection: Connection, repository_ids: Collection[int]) -> set[int]:
+    """Those of the repositories that have a tag, or had one."""
+    parameters = {"ids": listed(sorted(repository_ids))}
+    return set(connection.execute(_WITH_TAGS, parameters).scalars())
 
 
 def add_tags(
-    connection: Connection, repository_id: int, new: Sequence[NewTag], now: datetime
-) -> list[int]:
+    connection: Connection, new: Sequence[NewTag]
+) -> dict[tuple[int, str], int]:
     """Add tags, with the first entry of their history where they have a target.
-    Returns their ids."""
+    Returns their ids by repository and name."""
     if not new:
-        return []
+        return {}
     rows = [
         (
-            repository_id,
-            tag.name,
+            *tag.key,
             natural_key(tag.name),
             tag.target,
-            now,
+            tag.now,
             tag.moved_at,
             tag.pushed_at,
             tag.error_code,
             tag.error_message,
             tag.error_digest,
-            None if tag.error_code is None else now,
+            None if tag.error_code is None else tag.now,
         )
         for tag in new
     ]
-    ids = _NEW.add(connection, rows)
-    _open_moves(
+    ids: dict[tuple[int, str], int] = _NEW.add(connection, rows)
+    _OPEN.put(
         connection,
-        [(ids[t.name], t.target, t.pushed_at) for t in new if t.target is not None],
-        now,
+        [
+            (ids[tag.key], tag.now, tag.target, None, tag.pushed_at)
+            for tag in new
+            if tag.target is not None
+        ],
     )
-    return list(ids.values())
+    return ids
 
 
-def point_tags(
-    connection: Connection, pointings: Sequence[Pointing], now: datetime
-) -> None:
+def point_tags(connection: Connection, pointings: Sequence[Pointing]) -> None:
     """Move stored tags, close the open entry of their history and begin the next."""
-    if not pointings:
-        return
     _POINT.set(
         connection, [(p.tag.id, p.target, p.moved_at, p.pushed_at) for p in pointings]
     )
-    _close_moves(connection, [pointing.tag for pointing in pointings], now)
-    _open_moves(connection, [(p.tag.id, p.target, p.pushed_at) for p in pointings], now)
+    _CLOSE.set(connection, [(p.tag.id, p.now) for p in pointings])
+    _OPEN.put(
+        connection, [(p.tag.id, p.now, p.target, None, p.pushed_at) for p in pointings]
+    )
 
 
 def confirm_tags(
@@ -196,38 +235,19 @@ def confirm_tags(
     _CONFIRM.set(connection, [(tag.id, pushed) for tag, pushed in confirmed])
 
 
-def lose_tags(connection: Connection, lost: Sequence[TagRow], now: datetime) -> None:
+def lose_tags(connection: Connection, lost: Sequence[tuple[TagRow, datetime]]) -> None:
     """Mark tags as gone; their targets and history stay."""
-    if lost:
-        ids = listed(tag.id for tag in lost)
-        connection.execute(_LOSE, {"ids": ids, "moment": now})
-        _close_moves(connection, lost, now)
+    rows = [(tag.id, now) for tag, now in lost]
+    _LOSE.set(connection, rows)
+    _CLOSE.set(connection, rows)
 
 
-def fail_tags(
-    connection: Connection, failing: Sequence[Failing], now: datetime
-) -> None:
+def fail_tags(connection: Connection, failing: Sequence[Failing]) -> None:
     """Note why tags could not be read, from now on."""
     _FAIL.set(
         connection,
         [
-            (f.tag.id, f.target, f.moved_at, f.code, f.message, f.digest, now)
+            (f.tag.id, f.target, f.moved_at, f.code, f.message, f.digest, f.now)
             for f in failing
         ],
     )
-
-
-def _close_moves(
-    connection: Connection, closed: Sequence[TagRow], now: datetime
-) -> None:
-    ids = listed(tag.id for tag in closed)
-    connection.execute(_CLOSE, {"ids": ids, "moment": now})
-
-
-def _open_moves(
-    connection: Connection,
-    opened: Sequence[tuple[int, int | None, datetime | None]],
-    now: datetime,
-) -> None:
-    rows = [(tag, now, target, None, pushed) for tag, target, pushed in opened]
-    _OPEN.put(connection, rows)

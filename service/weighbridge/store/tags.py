@@ -1,40 +1,58 @@
 """Tags and where they point: the only way by which a tag changes.
 
-Each `apply_` function is one batch of one repository, in the caller's transaction:
-the fence first, then the tags and their history, then the counts of what is live.
+A batch is what was found in any number of repositories, in the caller's transaction:
+the fences first, then the tags and their history, then the counts of what is live.
+All of it by a few statements for all repositories together.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 
 from sqlalchemy import Connection, bindparam, select
 
 from weighbridge.domain.digest import Digest
 from weighbridge.errors import StoreError
 from weighbridge.store.blobs import find_blobs
-from weighbridge.store.claiming import Claim, hold
+from weighbridge.store.claiming import Claim, hold_many, stale
 from weighbridge.store.dialect import Rows, among_texts, listed
-from weighbridge.store.ledger.counts import add_counts
+from weighbridge.store.ledger.counts import Growth, grow, lock_counts
 from weighbridge.store.ledger.liveness import shift
-from weighbridge.store.ledger.referenced import referenced_delta
+from weighbridge.store.ledger.places import Place
+from weighbridge.store.ledger.referenced import referenced_deltas
 from weighbridge.store.models import blobs, tags
 from weighbridge.store.over_tags import drop_over_tags
+from weighbridge.store.tag_changes import Changes, Found, Move, TagFailure
 from weighbridge.store.tag_rows import (
-    Failing,
-    NewTag,
-    Pointing,
     add_tags,
     confirm_tags,
     fail_tags,
     lose_tags,
     point_tags,
     read_tags,
+    with_tags,
 )
 from weighbridge.store.touching import touch
-from weighbridge.store.unjudged import note_unjudged
+from weighbridge.store.unjudged import Noted, note_unjudged
+
+__all__ = [
+    "Changes",
+    "Counted",
+    "KnownTag",
+    "Move",
+    "TagFailure",
+    "apply_failures",
+    "apply_gone",
+    "apply_many",
+    "apply_moves",
+    "known_tags",
+    "live_tags",
+]
+
+Counted: TypeAlias = Growth
+"""By how much what is counted of a repository has grown."""
 
 _KNOWN: Final = Rows(
     select(
@@ -68,25 +86,6 @@ class KnownTag:
     pushed_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
-    """A tag points to this digest, whose facts are kept already."""
-
-    name: str
-    digest: Digest
-    pushed_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class TagFailure:
-    """A tag is there but could not be read; `digest`: what it points to, if known."""
-
-    name: str
-    code: str
-    message: str
-    digest: Digest | None
-
-
 def known_tags(
     connection: Connection, repository_id: int, names: Collection[str]
 ) -> dict[str, KnownTag]:
@@ -104,134 +103,181 @@ def live_tags(connection: Connection, repository_id: int) -> set[str]:
     return set(connection.execute(statement).scalars())
 
 
+def apply_many(
+    connection: Connection, batch: Sequence[Changes]
+) -> list[Counted | StoreError]:
+    """Let tags point where they were found to point, note what could not be read and
+    what is gone; in the order of the batch where a repository comes twice.
+
+    Tags that are new, moved or returned wait to be judged (see `unjudged`). A tag's
+    error is cleared by a move. A tag that points where it did is written only if that
+    changes something. A failure that is noted already (same code, same digest) is not
+    written again, so that `error_at` says since when. What is gone keeps its history,
+    and may return.
+
+    Returns what came of each: by how much its repository has grown, or StaleFence, or
+    StoreError(unknown_digest) where a target's facts were never kept; of such a one
+    nothing is written.
+    """
+    ours = hold_many(connection, ((each.claim, each.now) for each in batch))
+    targets = _targets(connection, batch)
+    results = [_result(each, ours, targets) for each in batch]
+    growths: dict[int, Growth] = {}
+    deltas: dict[Place, Counter[int]] = {}
+    good = [
+        each
+        for each, result in zip(batch, results, strict=True)
+        if isinstance(result, Growth)
+    ]
+    for each in _rounds(good):
+        _apply(connection, each, targets, growths, deltas)
+    _count(connection, growths, deltas)
+    return [
+        growths.get(each.claim.repository_id, result)
+        if isinstance(result, Growth)
+        else result
+        for each, result in zip(batch, results, strict=True)
+    ]
+
+
 def apply_moves(
     connection: Connection, claim: Claim, moves: Sequence[Move], now: datetime
 ) -> None:
-    """Let tags point where they were found to point: new, moved, returned or same.
-    Those that are new, moved or returned wait to be judged (see `unjudged`).
-
-    A tag's error is cleared. A tag that points where it did is written only if that
-    changes something. Raises StaleFence, StoreError(unknown_digest).
-    """
-    if not moves:
-        return
-    hold(connection, claim, now)
-    wanted = {move.name: move for move in moves}
-    targets = _targets(connection, wanted.values())
-    known = read_tags(connection, claim.repository_id, wanted)
-    new, pointings, confirmed = [], [], []
-    for name, move in sorted(wanted.items()):
-        tag, target = known.get(name), targets[move.digest]
-        pushed_at = move.pushed_at
-        if tag is None:
-            new.append(NewTag(name, _first_move(claim, now), target, pushed_at))
-        elif tag.live_target != target:
-            # A tag that could not be read until now has not moved by being read.
-            moved_at = tag.moved_at if tag.target is None else now
-            pointings.append(Pointing(tag, target, moved_at, pushed_at))
-        elif tag.error_code or pushed_at not in (None, tag.pushed_at):
-            confirmed.append((tag, pushed_at or tag.pushed_at))
-    added = add_tags(connection, claim.repository_id, new, now)
-    point_tags(connection, pointings, now)
-    confirm_tags(connection, confirmed)
-    read = [p.tag.id for p in pointings if p.tag.target is None]
-    moved = [p.tag.id for p in pointings if p.tag.target is not None]
-    note_unjudged(connection, claim, [*added, *read], moved)
-    entered = [tag.target for tag in new] + [p.target for p in pointings]
-    left = [pointing.tag.live_target for pointing in pointings]
-    returned = sum(pointing.tag.is_gone for pointing in pointings)
-    if new or pointings or confirmed:
-        _count(connection, claim, entered, left, len(new) + returned)
+    """A batch of the moves of one repository. Raises StaleFence,
+    StoreError(unknown_digest)."""
+    if moves:
+        _apply_one(connection, Changes(claim, moves, (), now))
 
 
 def apply_failures(
     connection: Connection, claim: Claim, failures: Sequence[TagFailure], now: datetime
 ) -> None:
-    """Note tags that are there but could not be read; what was known of them stays.
-
-    A failure that is noted already (same code, same digest) is not written again,
-    so that `error_at` says since when. Raises StaleFence.
-    """
-    if not failures:
-        return
-    hold(connection, claim, now)
-    wanted = {failure.name: failure for failure in failures}
-    known = read_tags(connection, claim.repository_id, wanted)
-    new, failing = [], []
-    for name, failure in sorted(wanted.items()):
-        code, message, digest = failure.code, failure.message, failure.digest
-        tag = known.get(name)
-        if tag is None:
-            moved_at = _first_move(claim, now)
-            new.append(
-                NewTag(
-                    name,
-                    moved_at,
-                    error_code=code,
-                    error_message=message,
-                    error_digest=digest,
-                )
-            )
-        elif tag.is_gone or (tag.error_code, tag.error_digest) != (code, digest):
-            # Of a tag that returns we do not know that it returned to its old target.
-            moved_at = now if tag.is_gone else tag.moved_at
-            failing.append(
-                Failing(tag, tag.live_target, moved_at, code, message, digest)
-            )
-    add_tags(connection, claim.repository_id, new, now)
-    fail_tags(connection, failing, now)
-    returned = sum(failure.tag.is_gone for failure in failing)
-    if new or failing:
-        _count(connection, claim, [], [], len(new) + returned)
+    """A batch of the failures of one repository. Raises StaleFence."""
+    if failures:
+        _apply_one(connection, Changes(claim, (), failures, now))
 
 
 def apply_gone(
     connection: Connection, claim: Claim, names: Collection[str], now: datetime
 ) -> None:
-    """Mark tags as gone; their history stays, they may return. Raises StaleFence."""
-    if not names:
-        return
-    hold(connection, claim, now)
-    known = read_tags(connection, claim.repository_id, sorted(set(names)))
-    lost = [tag for tag in known.values() if not tag.is_gone]
-    lose_tags(connection, lost, now)
-    drop_over_tags(connection, claim.repository_id, [tag.id for tag in lost])
-    if lost:
-        _count(connection, claim, [], [tag.target for tag in lost], -len(lost))
+    """A batch of the tags that are gone from one repository. Raises StaleFence."""
+    if names:
+        _apply_one(connection, Changes(claim, (), (), now, gone=names))
 
 
-def _targets(connection: Connection, moves: Iterable[Move]) -> dict[Digest, int]:
-    digests = sorted({move.digest for move in moves})
-    found = {d: blob.id for d, blob in find_blobs(connection, digests).items()}
-    if unknown := [digest for digest in digests if digest not in found]:
-        raise StoreError(
-            f"{unknown[0]} is to be a tag's target and its facts were never kept",
-            code="unknown_digest",
-        )
-    return found
+def _apply_one(connection: Connection, changes: Changes) -> None:
+    (result,) = apply_many(connection, [changes])
+    if isinstance(result, StoreError):
+        raise result
 
 
-def _first_move(claim: Claim, now: datetime) -> datetime | None:
-    # What the first complete pass finds may have been there for years.
-    return now if claim.pass_number > 0 or claim.is_push else None
+def _targets(connection: Connection, batch: Iterable[Changes]) -> dict[Digest, int]:
+    digests = sorted({move.digest for each in batch for move in each.moves})
+    return {digest: blob.id for digest, blob in find_blobs(connection, digests).items()}
+
+
+def _result(
+    changes: Changes,
+    ours: Collection[tuple[int, int]],
+    targets: Mapping[Digest, int],
+) -> Counted | StoreError:
+    claim = changes.claim
+    if (claim.repository_id, claim.fence) not in ours:
+        return stale(claim)
+    for move in changes.moves:
+        if move.digest not in targets:
+            return StoreError(
+                f"{move.digest} is to be a tag's target and its facts were never kept",
+                code="unknown_digest",
+            )
+    return Growth()
+
+
+def _rounds(batch: Iterable[Changes]) -> Iterator[list[Changes]]:
+    """The batch in parts that are applied one after the other; in each of them a
+    repository comes once, and each of its names in one place only."""
+    rounds: list[list[Changes]] = []
+    counts: Counter[int] = Counter()
+    for each in batch:
+        repository = each.claim.repository_id
+        for part in each.apart():
+            place = counts[repository]
+            if place == len(rounds):
+                rounds.append([])
+            rounds[place].append(replace(part, is_new=False) if place else part)
+            counts[repository] += 1
+    return iter(rounds)
+
+
+def _apply(
+    connection: Connection,
+    batch: Sequence[Changes],
+    targets: Mapping[Digest, int],
+    growths: dict[int, Growth],
+    deltas: dict[Place, Counter[int]],
+) -> None:
+    """One round, but for the counts of the read model, to which it adds."""
+    fresh = _fresh(connection, batch)
+    asked = {
+        repository: names
+        for each in batch
+        if (repository := each.claim.repository_id) not in fresh
+        and (names := each.names())
+    }
+    known = read_tags(connection, asked)
+    found = [
+        Found.of(each, known.get(each.claim.repository_id, {}), targets)
+        for each in batch
+    ]
+    ids = add_tags(connection, [tag for each in found for tag in each.new])
+    point_tags(connection, [p for each in found for p in each.pointings])
+    confirm_tags(connection, [pair for each in found for pair in each.confirmed])
+    fail_tags(connection, [f for each in found for f in each.failing])
+    lose_tags(connection, [pair for each in found for pair in each.lost])
+    over = drop_over_tags(
+        connection,
+        {
+            each.claim.repository_id: [tag.id for tag, _ in each.lost]
+            for each in found
+            if each.lost
+        },
+    )
+    note_unjudged(connection, (Noted(*each.to_judge(ids)) for each in found))
+    touch(connection, {target for each in found for target in each.left()})
+    moved = {each.place: each.deltas() for each in found if each.has_changes}
+    grown = shift(connection, moved, fresh)
+    for each in found:
+        if each.has_changes:
+            repository = each.claim.repository_id
+            growth = growths.setdefault(repository, Growth())
+            growth.add(grown[each.place])
+            growth.tags += each.tag_delta()
+            growth.over_tags -= over.get(repository, 0)
+            deltas.setdefault(each.place, Counter()).update(moved[each.place])
+
+
+def _fresh(connection: Connection, batch: Iterable[Changes]) -> set[int]:
+    """Repositories of which nothing was ever kept. Somebody may have looked at pushed
+    tags since that was true: so it is asked again, now that the rows are locked."""
+    said = {each.claim.repository_id for each in batch if each.is_new}
+    return said - with_tags(connection, said) if said else said
 
 
 def _count(
     connection: Connection,
-    claim: Claim,
-    entered: Iterable[int | None],
-    left: Iterable[int | None],
-    tag_delta: int,
+    growths: Mapping[int, Growth],
+    deltas: Mapping[Place, Mapping[int, int]],
 ) -> None:
-    deltas = Counter(target for target in entered if target is not None)
-    was_left = [target for target in left if target is not None]
-    deltas.subtract(was_left)
-    touch(connection, set(was_left))
-    image_delta = shift(connection, claim.scope_id, claim.repository_id, deltas)
-    add_counts(
-        connection,
-        claim.repository_id,
-        tag_delta=tag_delta,
-        image_delta=image_delta,
-        referenced_delta=referenced_delta(connection, claim.repository_id, deltas),
-    )
+    """Last, all rows of the read model at once and in order: the settler waits for
+    them, and we for it."""
+    if not growths:
+        return
+    stored = lock_counts(connection, growths)
+    counted = {
+        place: moved
+        for place, moved in deltas.items()
+        if stored[place.repository_id].is_counted
+    }
+    for place, more in referenced_deltas(connection, counted).items():
+        growths[place.repository_id].referenced_bytes = more
+    grow(connection, stored, growths)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, bindparam, case, delete, or_, select
 
@@ -125,16 +125,33 @@ class UnjudgedTag:
     is_weighed: bool = False
 
 
-def note_unjudged(
-    connection: Connection, claim: Claim, new: Iterable[int], moved: Iterable[int]
-) -> None:
-    """Remember tags that are new, and such that moved away from what we saw before.
+class Noted(NamedTuple):
+    """Tags that a batch found to be new, and such that moved away from what we saw
+    before, by their ids."""
+
+    claim: Claim
+    new: Sequence[int]
+    moved: Sequence[int]
+
+
+def note_unjudged(connection: Connection, noted: Iterable[Noted]) -> None:
+    """Remember tags that are new or moved.
 
     Not what is new before a repository's first complete pass, unless somebody said
     that it was pushed: what was there before us is nobody's push.
     """
-    is_first = claim.pass_number == 0 and not claim.is_push
-    _note(connection, claim, [*moved] if is_first else [*moved, *new])
+    _note(
+        connection,
+        [
+            (claim.repository_id, tag)
+            for claim, new, moved in noted
+            for tag in (moved if _is_first(claim) else [*moved, *new])
+        ],
+    )
+
+
+def _is_first(claim: Claim) -> bool:
+    return claim.pass_number == 0 and not claim.is_push
 
 
 def note_said(connection: Connection, claim: Claim, names: Collection[str]) -> bool:
@@ -143,13 +160,12 @@ def note_said(connection: Connection, claim: Claim, names: Collection[str]) -> b
     Returns whether there are any."""
     parameters = {"repository": claim.repository_id, "names": listed(sorted(names))}
     found = [tag for (tag,) in _UNTOLD.read(connection, parameters)] if names else []
-    _note(connection, claim, found)
+    _note(connection, [(claim.repository_id, tag) for tag in found])
     return bool(found)
 
 
-def _note(connection: Connection, claim: Claim, tag_ids: Sequence[int]) -> None:
-    rows = [(claim.repository_id, tag, False, False) for tag in sorted(tag_ids)]
-    _PUT.put(connection, rows)
+def _note(connection: Connection, found: Iterable[tuple[int, int]]) -> None:
+    _PUT.put(connection, [(*key, False, False) for key in sorted(found)])
 
 
 def find_unjudged(
@@ -203,7 +219,7 @@ def find_tags(
     connection: Connection, repository_id: int, names: Collection[str]
 ) -> list[UnjudgedTag]:
     """Live tags by their names, to be judged though nobody has moved them."""
-    found = read_tags(connection, repository_id, sorted(names))
+    found = read_tags(connection, {repository_id: sorted(names)})[repository_id]
     return [
         UnjudgedTag(tag.id, tag.name, tag.live_target, tag.moved_at, tag.pushed_at)
         for _, tag in sorted(found.items())

@@ -15,7 +15,8 @@ from weighbridge.config import RegistrySettings, load_settings
 from weighbridge.demo.generated import generated_content
 from weighbridge.demo.server import Running, start_in_thread
 from weighbridge.store.claiming import claim
-from weighbridge.store.passes import close_pass, open_pass
+from weighbridge.store.closing import close_pass
+from weighbridge.store.passes import open_pass
 from weighbridge.store.registries import put_registry
 from weighbridge.store.reports import find_repository
 from weighbridge.store.repositories import put_repositories, repositories_of

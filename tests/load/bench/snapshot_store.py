@@ -23,9 +23,10 @@ from weighbridge.domain.document import Image
 from weighbridge.domain.measure import Uncompressed
 from weighbridge.domain.platform import DEFAULT
 from weighbridge.store.claiming import claim
+from weighbridge.store.closing import close_pass
 from weighbridge.store.images import keep_documents
 from weighbridge.store.models import storage_scopes
-from weighbridge.store.passes import close_pass, open_pass
+from weighbridge.store.passes import open_pass
 from weighbridge.store.registries import put_registry
 from weighbridge.store.repositories import put_repositories
 from weighbridge.store.schema import upgrade

@@ -26,9 +26,10 @@ from weighbridge.domain.document import Document, Image
 from weighbridge.domain.policy import DEFAULT_POLICY, Policy
 from weighbridge.domain.waiver import NewWaiver
 from weighbridge.store.claiming import Claim, claim
+from weighbridge.store.closing import close_pass
 from weighbridge.store.images import keep_documents
 from weighbridge.store.models import repository_summaries
-from weighbridge.store.passes import close_pass, open_pass
+from weighbridge.store.passes import open_pass
 from weighbridge.store.push_tables import (
     notification_groups,
     notifications,
@@ -161,7 +162,7 @@ def crowds(tmp_path: Path, engine: Engine) -> Iterator[tuple[Crowd, Crowd]]:
         )
 
 
-@pytest.mark.parametrize("seed", seeds(0, 12, quick=2))
+@pytest.mark.parametrize("seed", seeds(0, 16, quick=2))
 def test_judged_together_or_one_by_one_the_same_is_written(
     crowds: tuple[Crowd, Crowd], seed: int
 ) -> None:
@@ -246,7 +247,7 @@ def statements(crowd: Crowd, names: Sequence[str], size: int) -> int:
 
 def live(crowd: Crowd, rnd: random.Random) -> None:
     """Tags that come, move and go, while policies change and messages are sent."""
-    for step in range(25):
+    for step in range(12):
         if rnd.random() < 0.25:
             crowd.policies = rnd.choice(POLICIES)
             crowd.judge_what_stands()

@@ -2,12 +2,12 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence, Set
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, Final, ParamSpec, TypeVar
 
 import pytest
 from sqlalchemy import select
@@ -19,9 +19,10 @@ from support.images import a_layer, a_served_image
 from support.push_world import Pusher, a_push
 from support.wait import PATIENCE_S, wait_until
 from weighbridge.audit.heartbeat import Heartbeat
-from weighbridge.audit.looking import look_at
+from weighbridge.audit.looking import look_at_one
 from weighbridge.audit.pass_outcome import PassOutcome
 from weighbridge.audit.push_plan import plan_pushes
+from weighbridge.audit.steps import keep_many
 from weighbridge.audit.writer import Writer
 from weighbridge.domain.digest import Digest
 from weighbridge.store.models import repositories
@@ -31,10 +32,12 @@ pytestmark = pytest.mark.slow
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Item = TypeVar("Item")
 ONE, TWO, THREE = (
     a_served_image(layers=[a_layer(name, 100)]) for name in ("one", "two", "three")
 )
 APP = "acme/app"
+BATCHES: Final[Set[object]] = {keep_many}
 
 
 @dataclass
@@ -63,19 +66,26 @@ class Held(Writer):
         self._is_planned = False
         self._may_commit = threading.Event()
 
-    async def keep(
+    async def write_many(
         self,
-        facts: Callable[[Connection], None] | None,
-        ledger: Callable[[Connection], None],
-    ) -> None:
+        function: Callable[[Connection, Sequence[Item]], Sequence[T | BaseException]],
+        item: Item,
+        *,
+        lingers: bool = True,
+    ) -> T:
+        if function not in BATCHES:
+            return await super().write_many(function, item, lingers=lingers)
         loop = asyncio.get_running_loop()
 
-        def held(connection: Connection) -> None:
-            ledger(connection)
+        def held(
+            connection: Connection, items: Sequence[Item]
+        ) -> Sequence[T | BaseException]:
+            kept = function(connection, items)
             loop.call_soon_threadsafe(self._is_under_way.set)
             assert self._may_commit.wait(PATIENCE_S)
+            return kept
 
-        await super().keep(facts, held)
+        return await super().write_many(held, item, lingers=lingers)
 
     async def read(
         self,
@@ -125,7 +135,7 @@ async def a_long_pass(
         number = connection.execute(select(repositories.c.id)).scalar_one()
     async with pusher.context() as context:
         beat = Heartbeat(context.writer, context.clock)
-        looking = asyncio.create_task(look_at(context, beat, number, owner="me"))
+        looking = asyncio.create_task(look_at_one(context, beat, number, owner="me"))
         await registry.is_asked.wait()
         yield looking
         registry.may_answer.set()

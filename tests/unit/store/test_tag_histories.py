@@ -17,6 +17,7 @@ from support.images import OCI_INDEX, a_digest, a_layer, an_image, an_index_of
 from support.store_world import T0, World, a_result
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import Child, Descriptor, Document, Index
+from weighbridge.store.closing import close_pass
 from weighbridge.store.images import keep_documents
 from weighbridge.store.models import (
     blobs,
@@ -24,7 +25,7 @@ from weighbridge.store.models import (
     tag_moves,
     tags,
 )
-from weighbridge.store.passes import close_pass, open_pass
+from weighbridge.store.passes import open_pass
 from weighbridge.store.summaries import refresh_summary
 from weighbridge.store.tags import (
     Move,

@@ -13,6 +13,7 @@ from support.store_world import World, a_result
 from weighbridge.domain.document import Child, Descriptor, Image, Index
 from weighbridge.errors import StaleFence, StoreError
 from weighbridge.store.claiming import Claim, hold
+from weighbridge.store.closing import close_pass
 from weighbridge.store.images import keep_documents
 from weighbridge.store.models import (
     blobs,
@@ -20,7 +21,7 @@ from weighbridge.store.models import (
     tag_moves,
     tags,
 )
-from weighbridge.store.passes import close_pass, open_pass
+from weighbridge.store.passes import open_pass
 from weighbridge.store.tags import (
     KnownTag,
     Move,

@@ -12,7 +12,7 @@ import structlog
 from weighbridge.audit.context import PassContext, pass_context
 from weighbridge.audit.discover import discover
 from weighbridge.audit.heartbeat import Heartbeat
-from weighbridge.audit.looking import look_at
+from weighbridge.audit.looking import look_at_one
 from weighbridge.audit.measure import measure_registry
 from weighbridge.audit.pass_outcome import PassOutcome
 from weighbridge.audit.presence import answers
@@ -109,7 +109,7 @@ class Looks:
         async with self._asking(asked) as connected:
             registry = connected.registry
             try:
-                outcome = await look_at(
+                outcome = await look_at_one(
                     self._context(asked, registry),
                     self.heartbeat,
                     repository_id,

@@ -10,7 +10,6 @@ from weighbridge.domain.platform import Platform
 from weighbridge.store.checking.differences import Difference, Names, differences
 from weighbridge.store.checking.mending import mend_moves
 from weighbridge.store.checking.recounting import (
-    Place,
     count_held_rows,
     places_of,
     recount_repository,
@@ -22,6 +21,7 @@ from weighbridge.store.checking.verify import Watch
 from weighbridge.store.checking.weights import recount_claims, recount_weights
 from weighbridge.store.checking.wrongs import Wrong, repaired
 from weighbridge.store.ledger.parts import lock_settling, parts_of, scopes_beside
+from weighbridge.store.ledger.places import Place
 from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import (

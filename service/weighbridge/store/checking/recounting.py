@@ -6,7 +6,7 @@ counts fit in memory, because its tags are capped; a scope goes by in pieces.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from sqlalchemy import BigInteger, BindParameter, Connection, bindparam, func, select
 
@@ -30,8 +30,9 @@ from weighbridge.store.ledger.facts import (
     weighed,
 )
 from weighbridge.store.ledger.holdings import held_by, read_holdings
-from weighbridge.store.ledger.liveness import read_facts
+from weighbridge.store.ledger.manifest_facts import read_facts
 from weighbridge.store.ledger.parts import parts_of
+from weighbridge.store.ledger.places import Place
 from weighbridge.store.models import (
     blobs,
     repositories,
@@ -117,13 +118,6 @@ _EXCLUSIVE: Final = (
 )
 
 
-class Place(NamedTuple):
-    """A repository and the storage scope that it belongs to."""
-
-    repository_id: int
-    scope_id: int
-
-
 def count_held_rows(connection: Connection) -> dict[Place, int]:
     """Rows of `repository_blobs` of each repository in each scope; one walk over
     the table, because no index leads to a repository's rows."""
@@ -149,9 +143,7 @@ def recount_repository(
     blob_ids = sorted(counts)
     for start in range(0, len(blob_ids), _PIECE):
         piece = blob_ids[start : start + _PIECE]
-        for holding in read_holdings(
-            connection, place.scope_id, place.repository_id, piece
-        ):
+        for holding in read_holdings(connection, {place: piece})[place]:
             deduplicated += holding.stored_bytes
             found += holding.manifests > 0
             if holding.manifests != counts[holding.blob]:
@@ -206,7 +198,7 @@ def _live(
             image_count += sum(known.is_image for known in kept.values())
             configs = {m: known.config_id for m, known in kept.items()}
             if kept:
-                held.update(held_by(connection, dict.fromkeys(kept, 1), configs))
+                held.update(held_by(connection, configs))
         wave = sorted(below - seen)
         seen |= below
     return {m: (named.get(m, 0), listing[m]) for m in seen}, held, image_count

@@ -8,13 +8,25 @@ that is done when one is opened.
 """
 
 from weighbridge.store.dialect.among import among_bytes, among_ids, among_texts, listed
+from weighbridge.store.dialect.given import (
+    given_ids,
+    given_texts,
+    probe,
+    probe_if_any,
+)
 from weighbridge.store.dialect.locks import (
     Purpose,
     lock,
     lock_writers_out,
     wait_at_most,
 )
-from weighbridge.store.dialect.many_rows import ChangedRows, GoneRows, NewRows, PutRows
+from weighbridge.store.dialect.many_rows import (
+    ChangedRows,
+    GoneRows,
+    NewRows,
+    PutRows,
+    TakenRows,
+)
 from weighbridge.store.dialect.names import POSTGRESQL, settles_at_once
 from weighbridge.store.dialect.numbered import NumberedRows
 from weighbridge.store.dialect.ordered import join_in_order
@@ -29,13 +41,18 @@ __all__ = [
     "Purpose",
     "PutRows",
     "Rows",
+    "TakenRows",
     "among_bytes",
     "among_ids",
     "among_texts",
+    "given_ids",
+    "given_texts",
     "join_in_order",
     "listed",
     "lock",
     "lock_writers_out",
+    "probe",
+    "probe_if_any",
     "settles_at_once",
     "wait_at_most",
 ]

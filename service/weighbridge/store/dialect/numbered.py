@@ -1,6 +1,7 @@
 """Adds many rows whose ids are wanted afterwards."""
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Table, func, select
@@ -14,13 +15,15 @@ from weighbridge.store.dialect.words import Words
 class NumberedRows:
     """An INSERT of many rows whose ids are wanted.
 
-    key: a column that tells the rows of one call apart
+    key: the column, or the columns, that tell the rows of one call apart
     """
 
-    def __init__(self, table: Table, *columns: str, key: str) -> None:
+    def __init__(self, table: Table, *columns: str, key: str | Sequence[str]) -> None:
+        keys = [key] if isinstance(key, str) else list(key)
         self._new = _Numbered(table, ["id", *columns])
-        self._returned = _Returned(table, columns, key)
-        self._key = columns.index(key)
+        self._returned = _Returned(table, columns, keys)
+        # Of one column its value, of several a tuple of theirs.
+        self._key = itemgetter(*(columns.index(name) for name in keys))
         self._last = select(func.coalesce(func.max(table.c.id), 0))
 
     def add(self, connection: Connection, rows: Sequence[Row]) -> dict[Any, int]:
@@ -35,7 +38,7 @@ class NumberedRows:
         first = connection.execute(self._last).scalar_one() + 1
         ids = range(first, first + len(rows))
         self._new.add(connection, [(n, *row) for n, row in zip(ids, rows, strict=True)])
-        return {row[self._key]: n for n, row in zip(ids, rows, strict=True)}
+        return {self._key(row): n for n, row in zip(ids, rows, strict=True)}
 
 
 class _Numbered(InsertedRows):
@@ -47,16 +50,27 @@ class _Numbered(InsertedRows):
 
 
 class _Returned(InsertedRows):
-    def __init__(self, table: Table, columns: Sequence[str], key: str) -> None:
+    def __init__(
+        self, table: Table, columns: Sequence[str], keys: Sequence[str]
+    ) -> None:
         super().__init__(table, columns)
-        self._key = table.c[key]
+        self._keys = [table.c[key] for key in keys]
 
     def add(self, connection: Connection, rows: Sequence[Row]) -> dict[Any, int]:
         found = self._run(connection, rows)
-        convert = self._key.type.result_processor(connection.dialect, None)
-        return {
-            key if convert is None else convert(key): number for key, number in found
-        }
+        if not found:
+            return {}
+        *keys, numbers = zip(*found, strict=True)
+        converted = [
+            values if convert is None else map(convert, values)
+            for values, convert in zip(keys, self._converts(connection), strict=True)
+        ]
+        made = converted[0] if len(self._keys) == 1 else zip(*converted, strict=True)
+        return dict(zip(made, numbers, strict=True))
+
+    def _converts(self, connection: Connection) -> list[Any]:
+        dialect = connection.dialect
+        return [key.type.result_processor(dialect, None) for key in self._keys]
 
     def _conflict(self, words: Words) -> str:
-        return f"ON CONFLICT DO NOTHING RETURNING {words.name(self._key)}, id"
+        return f"ON CONFLICT DO NOTHING RETURNING {words.names(self._keys)}, id"

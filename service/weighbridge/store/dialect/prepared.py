@@ -75,10 +75,13 @@ class InPieces(Prepared):
 
     def run(self, connection: Connection, rows: Sequence[Row]) -> Sequence[Row]:
         converted = list(zip(*self._converted(rows), strict=True))
+        returned: list[Row] = []
         for start in range(0, len(converted), _LONGEST):
             piece = converted[start : start + _LONGEST]
             length = next(length for length in _PIECES if length >= len(piece))
             filled = chain(piece, repeat(self._nothing, length - len(piece)))
             values = tuple(chain.from_iterable(filled))
-            connection.exec_driver_sql(self._texts[length], values)
-        return ()
+            result = connection.exec_driver_sql(self._texts[length], values)
+            if result.returns_rows:
+                returned += result.all()
+        return returned

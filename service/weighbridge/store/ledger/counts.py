@@ -3,43 +3,43 @@
 The other columns are made anew by `summaries` when all batches of a look are over.
 """
 
-from collections.abc import Collection
-from typing import Final
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
-from sqlalchemy import BigInteger, Connection, bindparam, case, select, true, update
+from sqlalchemy import Connection, bindparam, select, true, update
 
+from weighbridge.store.dialect import ChangedRows, among_ids, listed
+from weighbridge.store.ledger.deduplicated import new_total
 from weighbridge.store.models import repository_summaries
 from weighbridge.store.types import LARGEST
 
 _summary = repository_summaries.c
-_referenced = _summary.referenced_bytes
-# NULL, which is no number yet, fits nowhere.
-_FITS: Final = _referenced.between(
-    bindparam("least", type_=BigInteger), bindparam("most", type_=BigInteger)
+_VALUES: Final = (
+    "tag_count",
+    "image_count",
+    "over_tags",
+    "deduplicated_bytes",
+    "referenced_bytes",
+    "is_uncounted",
+    "revision",
 )
-_COUNT: Final = (
-    update(repository_summaries)
-    .where(_summary.repository_id == bindparam("repository"))
-    .values(
-        tag_count=_summary.tag_count + bindparam("tags"),
-        image_count=_summary.image_count + bindparam("images"),
-        referenced_bytes=case(
-            (_FITS, _referenced + bindparam("referenced", type_=BigInteger)),
-            else_=_referenced,
-        ),
-        is_uncounted=case((_FITS, _summary.is_uncounted), else_=true()),
-        is_stale=True,
-        is_unmeasured=True,
-        revision=_summary.revision + 1,
+_STORED: Final = (
+    select(
+        _summary.repository_id,
+        *(_summary[name] for name in _VALUES),
+        _summary.is_stale,
+        _summary.is_unmeasured,
     )
+    .where(among_ids(_summary.repository_id))
+    .order_by(_summary.repository_id)
+    .with_for_update()
 )
-_MARK: Final = (
-    update(repository_summaries)
-    .where(
-        _summary.repository_id == bindparam("repository"),
-        _summary.is_stale.is_(False) | _summary.is_unmeasured.is_(False),
-    )
-    .values(is_stale=True, is_unmeasured=True)
+_SET: Final = ChangedRows(
+    repository_summaries,
+    key=("repository_id",),
+    values=_VALUES,
+    also={"is_stale": true(), "is_unmeasured": true()},
 )
 _UNCOUNTED: Final = (
     update(repository_summaries)
@@ -57,41 +57,112 @@ _UNMEASURED: Final = (
     )
     .values(is_unmeasured=True)
 )
-_IS_COUNTED: Final = select(
-    _referenced.is_not(None) & _summary.is_uncounted.is_(False)
-).where(_summary.repository_id == bindparam("repository"))
 
 
-def add_counts(
-    connection: Connection,
-    repository_id: int,
-    *,
-    tag_delta: int = 0,
-    image_delta: int = 0,
-    referenced_delta: int = 0,
-) -> None:
-    """Add to the repository's row of the read model, which is to be made anew.
+@dataclass(slots=True)
+class Growth:
+    """By how much what is counted of a repository grows.
 
-    A sum of referenced bytes that would leave what a column holds stays, and is
-    counted from scratch then.
+    referenced_bytes: None: nobody knows, they are to be counted from scratch
     """
-    if tag_delta == image_delta == referenced_delta == 0:
-        connection.execute(_MARK, {"repository": repository_id})
-        return
-    # The bounds are made in Python: no order of evaluation keeps a sum of SQL from
-    # leaving 64 bits. The largest number stands for all above it as well.
-    least = max(-referenced_delta, 0)
-    most = LARGEST - 1 - max(referenced_delta, 0)
-    fits = least <= LARGEST and most >= 0
-    parameters = {
-        "repository": repository_id,
-        "tags": tag_delta,
-        "images": image_delta,
-        "referenced": referenced_delta if fits else 0,
-        "least": least if fits else 1,
-        "most": most if fits else 0,
-    }
-    connection.execute(_COUNT, parameters)
+
+    tags: int = 0
+    images: int = 0
+    over_tags: int = 0
+    deduplicated_bytes: int = 0
+    referenced_bytes: int | None = 0
+
+    def add(self, more: "Growth") -> None:
+        """What grows by one step after the other; of the referenced bytes nothing."""
+        self.tags += more.tags
+        self.images += more.images
+        self.over_tags += more.over_tags
+        self.deduplicated_bytes += more.deduplicated_bytes
+
+
+_NOTHING: Final = Growth()
+
+
+class Stored(NamedTuple):
+    """What is counted of a repository, as it is stored."""
+
+    repository_id: int
+    tag_count: int
+    image_count: int
+    over_tags: int
+    deduplicated_bytes: int
+    referenced_bytes: int | None
+    is_uncounted: bool
+    revision: int
+    is_stale: bool
+    is_unmeasured: bool
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether the referenced bytes are known, so that it makes sense to add to
+        them."""
+        return self.referenced_bytes is not None and not self.is_uncounted
+
+
+def lock_counts(
+    connection: Connection, repository_ids: Collection[int]
+) -> dict[int, Stored]:
+    """What is stored of these repositories; nobody else changes it until we commit."""
+    parameters = {"ids": listed(sorted(repository_ids))}
+    rows = map(Stored._make, connection.execute(_STORED, parameters))
+    return {row.repository_id: row for row in rows}
+
+
+def count(connection: Connection, growths: Mapping[int, Growth]) -> None:
+    """Add to the rows of these repositories, which are to be made anew."""
+    grow(connection, lock_counts(connection, growths), growths)
+
+
+def grow(
+    connection: Connection, stored: Mapping[int, Stored], growths: Mapping[int, Growth]
+) -> None:
+    """The same of rows that `lock_counts` has read."""
+    rows = [
+        _grown(connection, row, growths[repository])
+        for repository, row in stored.items()
+        if growths[repository] != _NOTHING or not (row.is_stale and row.is_unmeasured)
+    ]
+    _SET.set(connection, rows)
+
+
+def _grown(connection: Connection, row: Stored, more: Growth) -> tuple[object, ...]:
+    """Values of `_SET`. Referenced bytes that would leave what a column holds stay,
+    and are counted from scratch then."""
+    referenced, is_uncounted = row.referenced_bytes, row.is_uncounted
+    if more != _NOTHING:
+        total = _sum(referenced, more.referenced_bytes)
+        referenced = referenced if total is None else total
+        is_uncounted = is_uncounted or total is None
+    return (
+        row.repository_id,
+        row.tag_count + more.tags,
+        row.image_count + more.images,
+        row.over_tags + more.over_tags,
+        new_total(
+            connection,
+            row.repository_id,
+            row.deduplicated_bytes,
+            more.deduplicated_bytes,
+        )
+        if more.deduplicated_bytes
+        else row.deduplicated_bytes,
+        referenced,
+        is_uncounted,
+        row.revision + (more != _NOTHING),
+    )
+
+
+def _sum(total: int | None, more: int | None) -> int | None:
+    if total is None or more is None:
+        return None
+    # The largest number stands for all above it as well.
+    is_known = total < LARGEST and 0 <= total + more < LARGEST
+    return total + more if is_known else None
 
 
 def mark_uncounted(connection: Connection, repository_ids: Collection[int]) -> None:
@@ -105,10 +176,3 @@ def mark_unmeasured(connection: Connection, repository_ids: Collection[int]) -> 
     """Have what these repositories lead to looked through for what is to be asked."""
     for repository in sorted(repository_ids):
         connection.execute(_UNMEASURED, {"repository": repository})
-
-
-def is_counted(connection: Connection, repository_id: int) -> bool:
-    """Whether the repository's referenced bytes are known, so that it makes sense to
-    add to them."""
-    parameters = {"repository": repository_id}
-    return bool(connection.execute(_IS_COUNTED, parameters).scalar())

@@ -81,20 +81,26 @@ def in_doubt(blob: FromClause) -> ColumnElement[bool]:
     )
 
 
+def has_word_on(scope: ColumnElement[int]) -> ColumnElement[bool]:
+    """That a row of `blob_sizes` is the word of a scope's registry on a row of
+    `blobs`."""
+    return and_(blob_sizes.c.scope_id == scope, blob_sizes.c.blob_id == blobs.c.id)
+
+
 def sized(tables: FromClause, scope: ColumnElement[int]) -> Join:
     """Tables that hold `blobs`, with the word of the scope's registry on each."""
-    return tables.outerjoin(
-        blob_sizes,
-        and_(blob_sizes.c.scope_id == scope, blob_sizes.c.blob_id == blobs.c.id),
+    return tables.outerjoin(blob_sizes, has_word_on(scope))
+
+
+def weighs_in(scope: ColumnElement[int]) -> ColumnElement[bool]:
+    """That a row of `manifest_sizes` says what a row of `blobs` weighs in a scope."""
+    return and_(
+        manifest_sizes.c.scope_id == scope, manifest_sizes.c.manifest_id == blobs.c.id
     )
 
 
 def weighed(tables: FromClause, scope: ColumnElement[int]) -> Join:
     """Tables that hold `blobs`, with what those that are images weigh in a scope."""
     return tables.outerjoin(images, images.c.id == blobs.c.id).outerjoin(
-        manifest_sizes,
-        and_(
-            manifest_sizes.c.scope_id == scope,
-            manifest_sizes.c.manifest_id == blobs.c.id,
-        ),
+        manifest_sizes, weighs_in(scope)
     )

@@ -1,4 +1,4 @@
-"""The ledger of a repository: which blobs it holds, and their bytes counted once.
+"""The ledger of repositories: which blobs each holds, and their bytes counted once.
 
 Within a batch: manifests enter or leave (`liveness`), here their blobs are counted,
 and what began or ceased to be held is settled in the storage scope (`settling`).
@@ -8,16 +8,7 @@ docs/architecture.md says why it goes in these steps.
 from collections.abc import Collection, Mapping
 from typing import Final
 
-from sqlalchemy import (
-    BigInteger,
-    Connection,
-    bindparam,
-    case,
-    func,
-    select,
-    union,
-    update,
-)
+from sqlalchemy import Connection, and_, func, select
 
 from weighbridge.domain.sharing import Holding, blob_deltas, change_holdings
 from weighbridge.store.dialect import (
@@ -26,126 +17,62 @@ from weighbridge.store.dialect import (
     NewRows,
     Rows,
     among_ids,
+    given_ids,
     listed,
+    probe,
+    probe_if_any,
 )
-from weighbridge.store.ledger.facts import HAS_FACTS, STORED_BYTES, sized
+from weighbridge.store.ledger.deduplicated import add_deduplicated, configs_of
+from weighbridge.store.ledger.facts import STORED_BYTES, has_word_on
+from weighbridge.store.ledger.places import Place
 from weighbridge.store.ledger.settling import settle_or_queue
-from weighbridge.store.ledger.sums import exact_sum, sum_of
-from weighbridge.store.models import (
-    artifacts,
-    blobs,
-    images,
-    layers,
-    repositories,
-    repository_blobs,
-    repository_manifests,
-    repository_summaries,
-)
-from weighbridge.store.types import LARGEST, bounded
+from weighbridge.store.models import blob_sizes, blobs, layers, repository_blobs
 
 _held = repository_blobs.c
-_summary = repository_summaries.c
-_total = _summary.deduplicated_bytes
 _LAYERS: Final = Rows(
     select(layers.c.image_id, layers.c.blob_id).where(among_ids(layers.c.image_id))
 )
+_KEY: Final = ("scope_id", "blob_id", "repository_id")
 # Each blob by its whole key. As a join PostgreSQL reads all that the repository holds
 # for each of them, as long as nobody has counted the table.
-_SCOPE: Final = bindparam("scope", type_=BigInteger)
-_MANIFESTS: Final = (
-    select(_held.manifest_count)
-    .where(
-        _held.scope_id == _SCOPE,
-        _held.blob_id == blobs.c.id,
-        _held.repository_id == bindparam("repository"),
-    )
-    .scalar_subquery()
-)
+_given = given_ids("scope_id", "repository_id", "blob_id")
 HELD: Final = Rows(
     select(
+        _given.c.repository_id,
+        _given.c.scope_id,
         blobs.c.id,
         STORED_BYTES.label("stored_bytes"),
-        func.coalesce(_MANIFESTS, 0).label("manifests"),
+        func.coalesce(_held.manifest_count, 0).label("manifests"),
+    ).select_from(
+        probe_if_any(
+            probe(_given, blobs, blobs.c.id == _given.c.blob_id),
+            (blob_sizes, has_word_on(_given.c.scope_id)),
+            (
+                repository_blobs,
+                and_(*(_held[name] == _given.c[name] for name in _KEY)),
+            ),
+        )
     )
-    .select_from(sized(blobs, _SCOPE))
-    .where(among_ids(blobs.c.id))
 )
-_KEY: Final = ("scope_id", "blob_id", "repository_id")
 _NEW: Final = NewRows(repository_blobs, *_KEY, "manifest_count")
 _CHANGED: Final = ChangedRows(repository_blobs, key=_KEY, values=["manifest_count"])
 _GONE: Final = GoneRows(repository_blobs, key=_KEY)
 
-# `moved_total`, said in SQL: the row need not be read for it. The bounds are made in
-# Python, because no order of evaluation keeps a sum of SQL from leaving 64 bits.
-_ADD: Final = (
-    update(repository_summaries)
-    .where(
-        _summary.repository_id == bindparam("repository"),
-        _total >= bindparam("least", type_=BigInteger),
-        _total <= bindparam("most", type_=BigInteger),
-    )
-    .values(
-        deduplicated_bytes=case(
-            (_total > bindparam("room", type_=BigInteger), LARGEST),
-            else_=_total + bindparam("delta", type_=BigInteger),
-        ),
-        revision=_summary.revision + 1,
-    )
-)
-_SET: Final = (
-    update(repository_summaries)
-    .where(_summary.repository_id == bindparam("repository"))
-    .values(deduplicated_bytes=bindparam("total"), revision=_summary.revision + 1)
-)
-# From its manifests and not from its rows: those of the whole scope lie between.
-_LIVE: Final = (
-    select(repository_manifests.c.manifest_id)
-    .join(blobs, blobs.c.id == repository_manifests.c.manifest_id)
-    .where(repository_manifests.c.repository_id == bindparam("repository"), HAS_FACTS)
-    .subquery()
-)
-_OF_REPOSITORY: Final = union(
-    select(_LIVE.c.manifest_id.label("blob_id")),
-    select(images.c.config_id).join(_LIVE, _LIVE.c.manifest_id == images.c.id),
-    select(artifacts.c.config_id).join(_LIVE, _LIVE.c.manifest_id == artifacts.c.id),
-    select(layers.c.blob_id).join(_LIVE, _LIVE.c.manifest_id == layers.c.image_id),
-).subquery()
-_CONFIGS: Final = (
-    select(
-        _LIVE.c.manifest_id, func.coalesce(images.c.config_id, artifacts.c.config_id)
-    )
-    .outerjoin(images, images.c.id == _LIVE.c.manifest_id)
-    .outerjoin(artifacts, artifacts.c.id == _LIVE.c.manifest_id)
-)
-_EXACT: Final = (
-    select(*exact_sum(STORED_BYTES, "held"))
-    .select_from(
-        sized(
-            blobs,
-            select(repositories.c.scope_id)
-            .where(repositories.c.id == bindparam("repository"))
-            .scalar_subquery(),
-        )
-    )
-    .where(blobs.c.id.in_(select(_OF_REPOSITORY.c.blob_id)))
-)
-
 
 def count_blobs(
     connection: Connection,
-    scope_id: int,
-    repository_id: int,
-    flips: Mapping[int, int],
+    flips: Mapping[Place, Mapping[int, int]],
     configs: Mapping[int, int | None],
-) -> None:
-    """Let manifests whose facts are kept enter (+1) or leave (-1) a repository, with
+) -> dict[Place, int]:
+    """Let manifests whose facts are kept enter (+1) or leave (-1) repositories, with
     all that they hold: themselves, their configs, their layers.
 
-    The repository's row must be locked. configs: of each of the manifests
+    The repositories' rows must be locked. configs: of each of the manifests. Returns
+    by how many bytes the distinct blobs of each repository are more.
     """
-    if flips:
-        deltas = held_by(connection, flips, configs)
-        change_blobs(connection, scope_id, repository_id, deltas)
+    contents = _contents(connection, configs)
+    deltas = {place: blob_deltas(each, contents) for place, each in flips.items()}
+    return change_blobs(connection, deltas)
 
 
 def move_holdings(
@@ -153,82 +80,66 @@ def move_holdings(
 ) -> None:
     """Let all that a repository holds count in another storage scope, or in another
     part of the same. The repository's row must be locked."""
-    parameters = {"repository": repository_id}
-    configs = {row[0]: row[1] for row in connection.execute(_CONFIGS, parameters)}
-    held = held_by(connection, dict.fromkeys(configs, 1), configs)
+    configs = configs_of(connection, repository_id)
+    held = held_by(connection, configs)
     fewer = {blob: -count for blob, count in held.items()}
-    change_blobs(connection, scope_id, repository_id, fewer)
-    change_blobs(connection, other_id, repository_id, held)
+    moved = {
+        Place(repository_id, scope_id): fewer,
+        Place(repository_id, other_id): held,
+    }
+    more = sum(change_blobs(connection, moved).values())
+    add_deduplicated(connection, {repository_id: more})
 
 
 def held_by(
-    connection: Connection,
-    flips: Mapping[int, int],
-    configs: Mapping[int, int | None],
+    connection: Connection, configs: Mapping[int, int | None]
 ) -> dict[int, int]:
-    """By how many manifests more (or fewer) each blob is held, if these flip."""
-    pairs = [(manifest, manifest) for manifest in flips]
-    pairs += [(m, config) for m, config in configs.items() if config is not None]
-    pairs += _LAYERS.read(connection, {"ids": listed(flips)})
-    return blob_deltas(flips, pairs)
+    """By how many of these manifests, given with their configs, each blob is held."""
+    contents = _contents(connection, configs)
+    return blob_deltas(dict.fromkeys(configs, 1), contents)
+
+
+def _contents(
+    connection: Connection, configs: Mapping[int, int | None]
+) -> dict[int, set[int]]:
+    contents = {
+        manifest: {manifest} if config is None else {manifest, config}
+        for manifest, config in configs.items()
+    }
+    if contents:
+        for image, blob in _LAYERS.read(connection, {"ids": listed(contents)}):
+            contents[image].add(blob)
+    return contents
 
 
 def change_blobs(
-    connection: Connection,
-    scope_id: int,
-    repository_id: int,
-    deltas: Mapping[int, int],
-) -> None:
-    """Count that so many manifests more (or fewer) of a repository hold each blob."""
-    if not deltas:
-        return
-    held = read_holdings(connection, scope_id, repository_id, sorted(deltas))
-    change = change_holdings(held, deltas)
-    _NEW.add(
-        connection, [(scope_id, blob, repository_id, n) for blob, n in change.added]
-    )
-    _CHANGED.set(
-        connection, [(scope_id, blob, repository_id, n) for blob, n in change.changed]
-    )
-    _GONE.remove(
-        connection, [(scope_id, blob, repository_id) for blob in change.removed]
-    )
-    if change.bytes_delta:
-        add_deduplicated(connection, repository_id, change.bytes_delta)
-    settle_or_queue(connection, scope_id, change.moved)
+    connection: Connection, deltas: Mapping[Place, Mapping[int, int]]
+) -> dict[Place, int]:
+    """Count that so many manifests more (or fewer) of a repository hold each blob.
+    Returns by how many bytes its distinct blobs are more."""
+    held = read_holdings(connection, deltas)
+    changes = {place: change_holdings(held[place], deltas[place]) for place in held}
+    added, changed, removed = [], [], []
+    moved: dict[int, set[int]] = {}
+    for (repository, scope), change in changes.items():
+        added += [(scope, blob, repository, n) for blob, n in change.added]
+        changed += [(scope, blob, repository, n) for blob, n in change.changed]
+        removed += [(scope, blob, repository) for blob in change.removed]
+        moved.setdefault(scope, set()).update(change.moved)
+    _NEW.add(connection, sorted(added))
+    _CHANGED.set(connection, sorted(changed))
+    _GONE.remove(connection, sorted(removed))
+    settle_or_queue(connection, moved)
+    return {place: change.bytes_delta for place, change in changes.items()}
 
 
 def read_holdings(
-    connection: Connection,
-    scope_id: int,
-    repository_id: int,
-    blob_ids: Collection[int],
-) -> list[Holding]:
-    """Those of the blobs that exist, with what is stored of the repository's hold."""
-    parameters = {
-        "scope": scope_id,
-        "repository": repository_id,
-        "ids": listed(blob_ids),
-    }
-    return [Holding(*row) for row in HELD.read(connection, parameters)]
-
-
-def add_deduplicated(connection: Connection, repository_id: int, delta: int) -> None:
-    """Add to the bytes that a repository holds, each blob counted once."""
-    fitting = max(-LARGEST, bounded(delta))
-    parameters = {
-        "repository": repository_id,
-        "delta": fitting,
-        "least": max(-fitting, 0),
-        "most": LARGEST if delta >= 0 else LARGEST - 1,
-        "room": LARGEST - max(fitting, 0),
-    }
-    if connection.execute(_ADD, parameters).rowcount == 0:
-        set_deduplicated(connection, repository_id)
-
-
-def set_deduplicated(connection: Connection, repository_id: int) -> None:
-    """Count a repository's bytes anew."""
-    row = connection.execute(_EXACT, {"repository": repository_id}).one()
-    total = bounded(sum_of(row, "held"))
-    connection.execute(_SET, {"repository": repository_id, "total": total})
+    connection: Connection, blob_ids: Mapping[Place, Collection[int]]
+) -> dict[Place, list[Holding]]:
+    """Those of the blobs that exist, with what is stored of each repository's hold."""
+    found: dict[Place, list[Holding]] = {place: [] for place in blob_ids}
+    keys = {(p.scope_id, p.repository_id): ids for p, ids in blob_ids.items() if ids}
+    if keys:
+        for repository, scope, *row in HELD.read(connection, {"keys": keys}):
+            found[Place(repository, scope)].append(Holding(*row))
+    return found

@@ -2,93 +2,63 @@
 
 A manifest is live while a tag of the repository names it or a live index lists it.
 `repository_manifests` has a row for exactly the live ones, with both counts. What
-enters or leaves takes its blobs with it, see `ledger`.
+enters or leaves takes its blobs with it, see `holdings`. All of it goes for many
+repositories at once: a few statements for all of them.
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from sqlalchemy import Connection, and_, bindparam, func, select
+from sqlalchemy import Connection, and_, select
 
-from weighbridge.domain.digest import Digest
 from weighbridge.store.dialect import (
     ChangedRows,
     GoneRows,
     NewRows,
     Rows,
     among_ids,
+    given_ids,
     listed,
-    settles_at_once,
+    probe,
 )
-from weighbridge.store.ledger.counts import add_counts, mark_uncounted
-from weighbridge.store.ledger.facts import HAS_FACTS, IS_IMAGE
+from weighbridge.store.ledger.counts import Growth, count
 from weighbridge.store.ledger.holdings import count_blobs
-from weighbridge.store.locks import lock_repositories
-from weighbridge.store.models import (
-    artifacts,
-    blobs,
-    images,
-    index_members,
-    repositories,
-    repository_manifests,
+from weighbridge.store.ledger.manifest_facts import (
+    ManifestFacts,
+    keep_lacking,
+    read_facts,
 )
+from weighbridge.store.ledger.places import Place
+from weighbridge.store.locks import lock_repositories
+from weighbridge.store.models import repositories, repository_manifests
 
 Counts: TypeAlias = tuple[int, int]
 """How many tags name a manifest, how many live indexes list it (each once)."""
 
+_NONE: Final[Counts] = (0, 0)
 _table = repository_manifests.c
 _KEY: Final = ("repository_id", "manifest_id")
 _VALUES: Final = ("tag_count", "index_count")
-_READ: Final = select(_table.manifest_id, _table.tag_count, _table.index_count).where(
-    _table.repository_id == bindparam("repository"), among_ids(_table.manifest_id)
+_given = given_ids(*_KEY)
+_READ: Final = Rows(
+    select(
+        _table.repository_id, _table.manifest_id, _table.tag_count, _table.index_count
+    ).select_from(
+        probe(
+            _given,
+            repository_manifests,
+            and_(
+                _table.repository_id == _given.c.repository_id,
+                _table.manifest_id == _given.c.manifest_id,
+            ),
+        )
+    )
 )
 _NEW: Final = NewRows(repository_manifests, *_KEY, *_VALUES)
 _CHANGED: Final = ChangedRows(repository_manifests, key=_KEY, values=_VALUES)
 _GONE: Final = GoneRows(repository_manifests, key=_KEY)
-# One statement and not four, so that all of it is of one moment.
-_FACTS: Final = Rows(
-    select(
-        blobs.c.id,
-        HAS_FACTS.label("has_facts"),
-        IS_IMAGE.label("is_image"),
-        func.coalesce(images.c.config_id, artifacts.c.config_id).label("config_id"),
-        images.c.problems.is_not(None).label("has_problems"),
-        index_members.c.child_id,
-    )
-    .outerjoin_from(blobs, images, images.c.id == blobs.c.id)
-    .outerjoin(artifacts, artifacts.c.id == blobs.c.id)
-    # Children of an index that was pruned are history: it leads nowhere now.
-    .outerjoin(index_members, and_(index_members.c.index_id == blobs.c.id, HAS_FACTS))
-    .where(among_ids(blobs.c.id))
-)
-_KEEP_AS_IT_IS: Final = (
-    select(blobs.c.id)
-    .where(among_ids(blobs.c.id))
-    .order_by(blobs.c.id)
-    .with_for_update(read=True)
-)
-_LACKING: Final = (
-    select(index_members.c.index_id)
-    .join(blobs, blobs.c.id == index_members.c.child_id)
-    .where(among_ids(index_members.c.index_id), ~HAS_FACTS)
-    .distinct()
-)
-# Without a code: known to a crawl that listed it, and pruned before that was written.
-_MISSING: Final = (
-    select(
-        blobs.c.digest,
-        func.coalesce(blobs.c.facts_code, "child_missing").label("facts_code"),
-    )
-    .join_from(repository_manifests, blobs, blobs.c.id == _table.manifest_id)
-    .where(
-        _table.repository_id == bindparam("repository"),
-        ~HAS_FACTS,
-    )
-    .order_by(blobs.c.id)
-    .limit(bindparam("most"))
-)
 _HOLDERS: Final = (
     select(_table.manifest_id, _table.repository_id, repositories.c.scope_id)
     .join(repositories, repositories.c.id == _table.repository_id)
@@ -97,32 +67,76 @@ _HOLDERS: Final = (
 
 
 @dataclass(slots=True)
-class ManifestFacts:
-    """What is known of a manifest; nothing, where its document was never read.
+class _Tide:
+    """What goes up and down in one repository, in waves from its tags downwards.
 
-    has_problems: of an image: its config may come late
+    wave:  what is added to the counts of which manifests now
+    first: their counts as they are stored
+    net:   those that enter (1) or leave (-1) by all waves together
+    flips: those that do by the last one
     """
 
-    has_facts: bool
-    is_image: bool
-    config_id: int | None
-    has_problems: bool = False
-    children: set[int] = field(default_factory=set)
+    wave: dict[int, Counts]
+    net: Counter[int] = field(default_factory=Counter)
+    first: dict[int, Counts] = field(default_factory=dict)
+    counts: dict[int, Counts] = field(default_factory=dict)
+    flips: dict[int, int] = field(default_factory=dict)
+
+    def unread(self) -> list[int]:
+        """Manifests whose counts are to be read."""
+        return [manifest for manifest in self.wave if manifest not in self.counts]
+
+    def know(self, read: Mapping[int, Counts]) -> None:
+        """Their counts; those that were not found have none."""
+        for manifest in self.unread():
+            self.first[manifest] = self.counts[manifest] = read.get(manifest, _NONE)
+
+    def add_wave(self) -> None:
+        """Add the wave to the counts."""
+        self.flips = {}
+        for manifest, (tags, indexes) in self.wave.items():
+            was = self.counts[manifest]
+            now = (was[0] + tags, was[1] + indexes)
+            self.counts[manifest] = now
+            if (flip := (now > _NONE) - (was > _NONE)) != 0:
+                self.flips[manifest] = flip
+        self.net.update(self.flips)
+
+    def sink(self, facts: Mapping[int, ManifestFacts]) -> None:
+        """Let the next wave be what the flips do to the children of indexes."""
+        self.wave = _below(facts, self.flips)
+
+    def moved(self, facts: Mapping[int, ManifestFacts]) -> dict[int, int]:
+        """What of the net is kept, and so has blobs of its own."""
+        return {
+            manifest: flip
+            for manifest, flip in self.net.items()
+            if flip and manifest in facts and facts[manifest].has_facts
+        }
+
+    def changes(self) -> Iterable[tuple[int, Counts, Counts]]:
+        """Manifests with their counts as they were and as they are now."""
+        for manifest, now in self.counts.items():
+            if (was := self.first[manifest]) != now:
+                yield manifest, was, now
 
 
 def shift(
     connection: Connection,
-    scope_id: int,
-    repository_id: int,
-    tag_deltas: Mapping[int, int],
-) -> int:
+    tag_deltas: Mapping[Place, Mapping[int, int]],
+    fresh: Collection[int] = (),
+) -> dict[Place, Growth]:
     """Count that this many more (or fewer) tags name these manifests.
 
-    The repository's row must be locked: `claiming.hold` does. Returns by how much
-    the number of live images changed.
+    The repositories' rows must be locked: `claiming.hold` does. fresh: repositories
+    of which nothing was ever kept. Returns by how many live images and distinct bytes
+    each repository has more.
     """
-    wave = {manifest: (delta, 0) for manifest, delta in tag_deltas.items() if delta}
-    return _run(connection, scope_id, repository_id, wave, {})
+    tides = {
+        place: _Tide({m: (delta, 0) for m, delta in deltas.items() if delta})
+        for place, deltas in tag_deltas.items()
+    }
+    return _run(connection, tides, {}, fresh)
 
 
 def count_late(connection: Connection, manifests: Collection[int]) -> None:
@@ -140,105 +154,75 @@ def count_late(connection: Connection, manifests: Collection[int]) -> None:
         return
     lock_repositories(connection, found)
     # Once more: a batch that we waited for may have let one go.
-    held_by: dict[tuple[int, int], list[int]] = {}
-    for manifest, repository, scope in connection.execute(_HOLDERS, parameters):
-        held_by.setdefault((repository, scope), []).append(manifest)
+    held_by: dict[Place, list[int]] = {}
+    for manifest, *place in connection.execute(_HOLDERS, parameters):
+        held_by.setdefault(Place(*place), []).append(manifest)
     facts = read_facts(connection, manifests)
-    for (repository, scope), held in sorted(held_by.items()):
-        arrived = {manifest: facts[manifest] for manifest in held}
-        wave = _below(facts, dict.fromkeys(held, 1))
-        images_more = _run(connection, scope, repository, wave, arrived)
-        add_counts(connection, repository, image_delta=images_more)
-    mark_uncounted(connection, {repository for repository, _ in held_by})
+    tides = {
+        place: _Tide(_below(facts, dict.fromkeys(held, 1)), Counter(held))
+        for place, held in held_by.items()
+    }
+    grown = _run(connection, tides, facts)
+    for growth in grown.values():
+        growth.referenced_bytes = None
+    count(connection, {place.repository_id: growth for place, growth in grown.items()})
 
 
 def _run(
     connection: Connection,
-    scope_id: int,
-    repository_id: int,
-    wave: dict[int, Counts],
+    tides: Mapping[Place, _Tide],
     arrived: Mapping[int, ManifestFacts],
-) -> int:
+    fresh: Collection[int] = (),
+) -> dict[Place, Growth]:
     """Waves down the indexes: one round of queries for each level, ids in Python.
 
     A recursive statement would be shorter, and fifty times slower where a planner
-    misjudges it. arrived: live manifests whose own blobs are to be counted now
+    misjudges it. arrived: what is known of live manifests whose own blobs count now
     """
-    first: dict[int, Counts] = {}
-    counts: dict[int, Counts] = {}
     facts: dict[int, ManifestFacts] = dict(arrived)
-    net: Counter[int] = Counter(dict.fromkeys(arrived, 1))
-    while wave:
-        unread = [manifest for manifest in wave if manifest not in counts]
-        first |= _read(connection, repository_id, unread)
-        counts |= {manifest: first[manifest] for manifest in unread}
-        flips: dict[int, int] = {}
-        for manifest, (tags, indexes) in wave.items():
-            was = counts[manifest]
-            now = (was[0] + tags, was[1] + indexes)
-            counts[manifest] = now
-            if (flip := (now > (0, 0)) - (was > (0, 0))) != 0:
-                flips[manifest] = flip
-        net.update(flips)
-        facts |= read_facts(connection, flips.keys() - facts.keys())
-        facts |= _keep_lacking(connection, facts, flips)
-        wave = _below(facts, flips)
-    _write(connection, repository_id, first, counts)
-    moved = {
-        m: flip for m, flip in net.items() if flip and m in facts and facts[m].has_facts
+    while any(tide.wave for tide in tides.values()):
+        _read(connection, tides, fresh)
+        entering: set[int] = set()
+        unknown: set[int] = set()
+        for tide in tides.values():
+            tide.add_wave()
+            unknown |= tide.flips.keys() - facts.keys()
+            entering.update(m for m, flip in tide.flips.items() if flip > 0)
+        facts |= read_facts(connection, unknown)
+        facts |= keep_lacking(connection, facts, entering)
+        for tide in tides.values():
+            tide.sink(facts)
+    _write(connection, tides)
+    moved = {place: tide.moved(facts) for place, tide in tides.items()}
+    grown = count_blobs(
+        connection,
+        {place: flips for place, flips in moved.items() if flips},
+        {m: facts[m].config_id for flips in moved.values() for m in flips},
+    )
+    return {
+        place: Growth(
+            images=sum(flip for m, flip in flips.items() if facts[m].is_image),
+            deduplicated_bytes=grown.get(place, 0),
+        )
+        for place, flips in moved.items()
     }
-    configs = {manifest: facts[manifest].config_id for manifest in moved}
-    count_blobs(connection, scope_id, repository_id, moved, configs)
-    return sum(flip for m, flip in moved.items() if facts[m].is_image)
 
 
 def _read(
-    connection: Connection, repository_id: int, manifests: list[int]
-) -> dict[int, Counts]:
-    found: dict[int, Counts] = dict.fromkeys(manifests, (0, 0))
-    if not manifests:
-        return found
-    parameters = {"repository": repository_id, "ids": listed(manifests)}
-    for manifest, tags, indexes in connection.execute(_READ, parameters):
-        found[manifest] = (tags, indexes)
-    return found
-
-
-def read_facts(
-    connection: Connection, manifests: Collection[int]
-) -> dict[int, ManifestFacts]:
-    """What is known of these blobs as manifests."""
-    found: dict[int, ManifestFacts] = {}
-    if not manifests:
-        return found
-    rows = _FACTS.read(connection, {"ids": listed(sorted(manifests))})
-    for manifest, has_facts, is_image, config_id, has_problems, child in rows:
-        facts = found.get(manifest)
-        if facts is None:
-            facts = found[manifest] = ManifestFacts(
-                has_facts, is_image, config_id, has_problems
-            )
-        if child is not None:
-            facts.children.add(child)
-    return found
-
-
-def _keep_lacking(
-    connection: Connection, facts: Mapping[int, ManifestFacts], flips: Mapping[int, int]
-) -> dict[int, ManifestFacts]:
-    """Lock what enters without facts, or without what a config says, and read it again:
-    whoever brings that has committed by now, or will find us among the holders."""
-    lacking = sorted(
-        manifest
-        for manifest, flip in flips.items()
-        if flip > 0
-        and (known := facts.get(manifest)) is not None
-        and (known.has_problems or not known.has_facts)
-    )
-    if not lacking or settles_at_once(connection.dialect):
-        return {}
-    connection.execute(_KEEP_AS_IT_IS, {"ids": listed(lacking)})
-    return read_facts(connection, lacking)
+    connection: Connection, tides: Mapping[Place, _Tide], fresh: Collection[int]
+) -> None:
+    asked = {
+        place.repository_id: unread
+        for place, tide in tides.items()
+        if place.repository_id not in fresh and (unread := tide.unread())
+    }
+    found: dict[int, dict[int, Counts]] = {}
+    if asked:
+        rows = _READ.read(connection, {"keys": asked})
+        for repository, manifest, tags, indexes in rows:
+            found.setdefault(repository, {})[manifest] = (tags, indexes)
+    for place, tide in tides.items():
+        tide.know(found.get(place.repository_id, {}))
 
 
 def _below(
@@ -253,33 +237,14 @@ def _below(
     return {child: (0, delta) for child, delta in deltas.items() if delta}
 
 
-def _write(
-    connection: Connection,
-    repository_id: int,
-    first: Mapping[int, Counts],
-    counts: Mapping[int, Counts],
-) -> None:
-    moved = [(m, first[m], now) for m, now in sorted(counts.items()) if first[m] != now]
-    none = (0, 0)
-    added = [(repository_id, m, *now) for m, was, now in moved if was == none]
-    changed = [(m, now) for m, was, now in moved if none not in (was, now)]
-    _NEW.add(connection, added)
-    _CHANGED.set(connection, [(repository_id, m, *now) for m, now in changed])
-    _GONE.remove(connection, [(repository_id, m) for m, _, now in moved if now == none])
-
-
-def find_lacking(connection: Connection, index_ids: Collection[int]) -> set[int]:
-    """Those indexes of which a child's document is not kept."""
-    if not index_ids:
-        return set()
-    rows = connection.execute(_LACKING, {"ids": listed(index_ids)})
-    return set(rows.scalars())
-
-
-def missing_manifests(
-    connection: Connection, repository_id: int, most: int
-) -> dict[Digest, str]:
-    """Live manifests of a repository whose documents are not kept, with the code that
-    says why; at most so many."""
-    rows = connection.execute(_MISSING, {"repository": repository_id, "most": most})
-    return {row.digest: row.facts_code for row in rows}
+def _write(connection: Connection, tides: Mapping[Place, _Tide]) -> None:
+    moved = sorted(
+        ((place.repository_id, manifest), was, now)
+        for place, tide in tides.items()
+        for manifest, was, now in tide.changes()
+    )
+    _NEW.add(connection, [(*key, *now) for key, was, now in moved if was == _NONE])
+    _CHANGED.set(
+        connection, [(*key, *now) for key, was, now in moved if _NONE not in (was, now)]
+    )
+    _GONE.remove(connection, [key for key, _, now in moved if now == _NONE])

@@ -16,7 +16,7 @@ from weighbridge.store.models import registries, storage_scopes
 _scope = storage_scopes.alias("scope")
 _entry = registries.alias("entry")
 _PARTS: Final = (
-    select(storage_scopes.c.id)
+    select(_scope.c.id.label("scope_id"), storage_scopes.c.id)
     .select_from(_scope)
     .join(_entry, _entry.c.id == _scope.c.registry_id)
     .join(registries, registries.c.address == _entry.c.address)
@@ -28,8 +28,7 @@ _PARTS: Final = (
         ),
     )
     .where(among_ids(_scope.c.id))
-    .distinct()
-    .order_by(storage_scopes.c.id)
+    .order_by(_scope.c.id, storage_scopes.c.id)
 )
 _OWN: Final = select(storage_scopes.c.id).where(
     storage_scopes.c.registry_id == bindparam("registry")
@@ -38,8 +37,18 @@ _OWN: Final = select(storage_scopes.c.id).where(
 
 def parts_of(connection: Connection, scope_ids: Collection[int]) -> Sequence[int]:
     """These rows of `storage_scopes`, and those that are one scope with them; by id."""
+    return sorted(set().union(*parts_by_scope(connection, scope_ids).values()))
+
+
+def parts_by_scope(
+    connection: Connection, scope_ids: Collection[int]
+) -> dict[int, list[int]]:
+    """The same by each of the rows."""
+    parts: dict[int, list[int]] = {}
     parameters = {"ids": listed(sorted(scope_ids))}
-    return list(connection.execute(_PARTS, parameters).scalars())
+    for scope, part in connection.execute(_PARTS, parameters):
+        parts.setdefault(scope, []).append(part)
+    return parts
 
 
 def lock_settling(connection: Connection, scope_ids: Collection[int]) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 from weighbridge.domain.sharing import SEVERAL, Settlement
 from weighbridge.store.dialect import among_ids, listed, settles_at_once
 from weighbridge.store.ledger.counts import mark_uncounted
+from weighbridge.store.ledger.deduplicated import add_deduplicated
 from weighbridge.store.ledger.facts import (
     CLAIMED_BYTES,
     STORED_BYTES,
@@ -25,9 +26,8 @@ from weighbridge.store.ledger.facts import (
     weighed,
 )
 from weighbridge.store.ledger.holders import Holder, find_holders, find_scopes
-from weighbridge.store.ledger.holdings import add_deduplicated
 from weighbridge.store.ledger.parts import lock_settling
-from weighbridge.store.ledger.settling import move_totals
+from weighbridge.store.ledger.scope_totals import move_totals
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import (
     blob_sizes,
@@ -163,12 +163,11 @@ def _resize_in(
     for holder in find_holders(connection, sorted(deltas)):
         if holder.scope_id == scope_id:
             more[holder.repository_id] += deltas[holder.blob_id]
-    for repository, delta in sorted(more.items()):
-        add_deduplicated(connection, repository, delta)
+    add_deduplicated(connection, more)
     settlement = Settlement()
     for blob, sole in _settled(connection, scope_id, deltas):
         settlement.resize(SEVERAL if sole is None else sole, deltas[blob])
-    move_totals(connection, scope_id, settlement)
+    move_totals(connection, {scope_id: settlement})
 
 
 def reweigh(
@@ -186,7 +185,7 @@ def reweigh(
     change()
     settled = _settled(connection, scope_id, deltas)
     delta = sum(deltas[blob] for blob, _ in settled)
-    move_totals(connection, scope_id, Settlement(weighed_bytes=delta))
+    move_totals(connection, {scope_id: Settlement(weighed_bytes=delta)})
     parameters = {"scope": scope_id, "ids": listed(sorted(deltas))}
     mark_uncounted(connection, connection.execute(_LIVE_IN, parameters).scalars().all())
 
@@ -201,7 +200,7 @@ def count_new_images(connection: Connection, image_ids: Collection[int]) -> None
         parameters = {"scope": scope, "ids": listed(found)}
         weighed = [row.weighed for row in connection.execute(_WEIGHED, parameters)]
         settlement = Settlement(images=len(found), weighed_bytes=sum(weighed))
-        move_totals(connection, scope, settlement)
+        move_totals(connection, {scope: settlement})
 
 
 def _settled(

@@ -65,7 +65,7 @@ def settle_waiting(database: Database) -> int:
         lock_settling(connection, [scope])
         taken = list(connection.execute(_TAKE, {"scope": scope}).scalars())
         if taken:
-            settle_blobs(connection, scope, set(taken))
+            settle_blobs(connection, {scope: set(taken)})
     # Where another process was faster, there may still be more.
     return max(len(taken), 1)
 

@@ -147,7 +147,34 @@ def create_registries() -> None:
             "registry_id", "name", name="uq_repositories_registry_id_name"
         ),
     )
-    op.create_index("ix_repositories_due_at", "repositories", ["due_at"], unique=False)
+    op.create_index(
+        "ix_repositories_due_at",
+        "repositories",
+        ["registry_id", "due_at"],
+        sqlite_where=sa.text("gone_at IS NULL"),
+        postgresql_where=sa.text("gone_at IS NULL"),
+    )
+    op.create_index(
+        "ix_repositories_last_pass_at",
+        "repositories",
+        ["registry_id", "last_pass_at"],
+        sqlite_where=sa.text("gone_at IS NULL"),
+        postgresql_where=sa.text("gone_at IS NULL"),
+    )
+    op.create_index(
+        "ix_repositories_lease_owner",
+        "repositories",
+        ["lease_owner"],
+        sqlite_where=sa.text("lease_owner IS NOT NULL"),
+        postgresql_where=sa.text("lease_owner IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_repositories_attempts",
+        "repositories",
+        ["attempts"],
+        sqlite_where=sa.text("attempts >= 3"),
+        postgresql_where=sa.text("attempts >= 3"),
+    )
     op.create_table(
         "jobs",
         required("job", TEXT),

@@ -1,0 +1,118 @@
+"""Ends the passes of many repositories together: kept, summed up, judged, closed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from weighbridge.audit.judge import end_first_passes, refresh_and_judge_many
+from weighbridge.audit.judging import Judging
+from weighbridge.audit.steps import Step, apply_steps
+from weighbridge.errors import StoreError
+from weighbridge.store.claiming import lock_ours
+from weighbridge.store.closing import Closing, close_many
+from weighbridge.store.push_queue import note_done
+from weighbridge.store.session import Connection
+from weighbridge.store.summaries import refresh_many
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A pass that has come to its end.
+
+    step:   the only batch of it, kept by the transaction that ends it; None: whatever
+        there was is kept
+    pushes: that it answers, by their ids
+    """
+
+    closing: Closing
+    judging: Judging
+    step: Step | None = None
+    pushes: Sequence[int] = ()
+
+    @property
+    def repository_id(self) -> int:
+        return self.closing.claim.repository_id
+
+    @property
+    def is_first(self) -> bool:
+        """Whether no pass over the repository was complete before."""
+        return self.closing.claim.pass_number == 0
+
+
+def finish_many(
+    connection: Connection, endings: Sequence[Ending]
+) -> list[StoreError | None]:
+    """Keep what waits, bring the read model up to date, judge what changed, and close.
+
+    An error for each of which nothing is kept: another process has it, or its data
+    breaks a rule.
+    """
+    going = _ours(connection, endings)
+    failed = _keep(connection, going)
+    going = [ending for ending in going if id(ending) not in failed]
+    _sum_up(connection, going)
+    _answer_pushes(connection, going)
+    # With those that are not ours: they may have been closed before.
+    closed = [ending for ending in endings if id(ending) not in failed]
+    lost = close_many(connection, [ending.closing for ending in closed])
+    failed |= _errors(closed, lost)
+    return [failed.get(id(ending)) for ending in endings]
+
+
+def _ours(connection: Connection, endings: Sequence[Ending]) -> list[Ending]:
+    """Those whose claims hold still, and that nobody takes over until we commit."""
+    latest: dict[int, Ending] = {}
+    for ending in sorted(endings, key=lambda e: e.closing.claim.fence):
+        latest[ending.repository_id] = ending
+    held = lock_ours(connection, [e.closing.claim for e in latest.values()])
+    return [e for number, e in sorted(latest.items()) if number in held]
+
+
+def _keep(connection: Connection, endings: Sequence[Ending]) -> dict[int, StoreError]:
+    """Their only batches; what went wrong, by the ending's identity."""
+    with_steps = [e for e in endings if e.step is not None]
+    applied = apply_steps(connection, [e.step for e in with_steps if e.step])
+    return _errors(with_steps, applied)
+
+
+def _errors(
+    endings: Sequence[Ending], answers: Sequence[object]
+) -> dict[int, StoreError]:
+    return {
+        id(ending): answer
+        for ending, answer in zip(endings, answers, strict=True)
+        if isinstance(answer, StoreError)
+    }
+
+
+def _sum_up(connection: Connection, endings: Sequence[Ending]) -> None:
+    for judging, group in _alike(endings):
+        now = max(ending.closing.now for ending in group)
+        again = [e.repository_id for e in group if not e.is_first]
+        refresh_and_judge_many(connection, again, now, judging)
+        first = [e for e in group if e.is_first]
+        refresh_many(
+            connection, [e.repository_id for e in first], now, judging.platforms
+        )
+        complete = [e.repository_id for e in first if e.closing.result.complete]
+        end_first_passes(connection, complete, now, judging)
+
+
+def _alike(endings: Sequence[Ending]) -> list[tuple[Judging, list[Ending]]]:
+    """Those that are judged by the same together."""
+    groups: list[tuple[Judging, list[Ending]]] = []
+    for ending in endings:
+        for judging, group in groups:
+            if judging == ending.judging:
+                group.append(ending)
+                break
+        else:
+            groups.append((ending.judging, [ending]))
+    return groups
+
+
+def _answer_pushes(connection: Connection, endings: Sequence[Ending]) -> None:
+    """A pass that did not come to the end of the listing has answered nothing."""
+    for ending in endings:
+        result = ending.closing.result
+        if ending.pushes and (result.complete or result.state == "missing"):
+            note_done(connection, ending.pushes, "looked", ending.closing.now)

@@ -1,0 +1,153 @@
+"""Keeps batches of answers, those of many repositories together."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final
+
+from weighbridge.audit.batch import Batch
+from weighbridge.audit.writer import Writer
+from weighbridge.domain.digest import Digest
+from weighbridge.domain.document import Document
+from weighbridge.errors import StoreError
+from weighbridge.store.claiming import Claim
+from weighbridge.store.images import keep_documents
+from weighbridge.store.passes import PassCounts, note_answered
+from weighbridge.store.session import Connection
+from weighbridge.store.tags import Changes, Counted, apply_many
+
+_LONG: Final = 32
+"""A batch of so many answers costs no more alone than beside others."""
+
+
+@dataclass(slots=True)
+class Meanwhile:
+    """What pushes have changed under a pass. The thread that writes reads it.
+
+    overtaken:  tags about which the registry was asked again since: what it said
+        before is not true any more
+    has_pushes: whether any was looked at: what was read of the repository when it was
+        claimed is not true any more
+    """
+
+    overtaken: set[str] = field(default_factory=set)
+    has_pushes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Documents, and children that could not be had, with the code that says why."""
+
+    documents: Sequence[Document] = ()
+    missing: Mapping[Digest, str] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.documents or self.missing)
+
+
+@dataclass(slots=True)
+class Step:
+    """One batch of one pass.
+
+    facts:    to be kept in the same transaction
+    is_first: nothing of the repository was ever kept when the pass began, and nothing
+        by the pass
+    """
+
+    claim: Claim
+    batch: Batch
+    facts: Facts
+    now: datetime
+    meanwhile: Meanwhile
+    is_first: bool
+
+    def changes(self) -> Changes:
+        """What is true of it at this moment, in the transaction that keeps it."""
+        overtaken = self.meanwhile.overtaken
+        answers = [a for a in self.batch.answers if a.name not in overtaken]
+        is_new = self.is_first and not self.meanwhile.has_pushes
+        # Made again: who knows whether the first time was committed?
+        self.is_first = False
+        return Changes(
+            self.claim,
+            [a.move for a in answers if a.move is not None],
+            [a.failure for a in answers if a.failure is not None],
+            self.now,
+            is_new,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """How far a pass has come with a step: the cursor's next piece."""
+
+    step: Step
+    pass_id: int
+    position: int
+    names: Sequence[str]
+    counts: PassCounts
+
+
+async def keep(writer: Writer, advance: Advance) -> None:
+    """Keep a batch while its pass goes on. Raises StaleFence."""
+    step = await keep_facts_apart(writer, advance.step)
+    await writer.write_many(
+        keep_many,
+        replace(advance, step=step),
+        lingers=len(step.batch.answers) < _LONG,
+    )
+
+
+async def keep_facts_apart(writer: Writer, step: Step) -> Step:
+    """Keep a step's facts where that is to be another transaction: so no lock on a
+    shared fact is held while a repository is locked, or the other way round."""
+    if step.facts and not writer.settles_at_once:
+        lingers = len(step.batch.answers) < _LONG
+        await writer.write_many(keep_facts_many, step.facts, lingers=lingers)
+        return replace(step, facts=Facts())
+    return step
+
+
+def keep_facts_many(connection: Connection, all_facts: Sequence[Facts]) -> list[None]:
+    """Those that come several times are kept once."""
+    documents: dict[Digest, Document] = {}
+    missing: dict[Digest, str] = {}
+    for facts in all_facts:
+        for document in facts.documents:
+            documents.setdefault(document.digest, document)
+        missing |= facts.missing
+    if documents or missing:
+        keep_documents(connection, list(documents.values()), missing)
+    return [None] * len(all_facts)
+
+
+def apply_steps(
+    connection: Connection, steps: Sequence[Step]
+) -> list[Counted | StoreError]:
+    """Facts first, then where tags point and why others could not be read. An error
+    where a repository is not ours any more: it drops out alone."""
+    keep_facts_many(connection, [step.facts for step in steps])
+    return list(apply_many(connection, [step.changes() for step in steps]))
+
+
+def keep_many(
+    connection: Connection, advances: Sequence[Advance]
+) -> list[StoreError | None]:
+    """Batches of passes that go on."""
+    applied = apply_steps(connection, [advance.step for advance in advances])
+    errors = [each if isinstance(each, StoreError) else None for each in applied]
+    for advance in _kept(advances, errors):
+        note_answered(
+            connection,
+            advance.pass_id,
+            advance.position,
+            advance.names,
+            advance.counts,
+        )
+    return errors
+
+
+def _kept(
+    advances: Sequence[Advance], errors: Sequence[StoreError | None]
+) -> Iterable[Advance]:
+    return (p for p, error in zip(advances, errors, strict=True) if error is None)

@@ -1,0 +1,177 @@
+"""Many keys as one parameter, each looked up by its own probe.
+
+`a IN (...) AND b IN (...)` is a product and no set of pairs, and of a join with a list
+PostgreSQL makes a hash of the whole table, as long as it thinks the list long. So the
+keys are rows here, and a table is probed for each of them.
+"""
+
+import json
+from collections.abc import Collection, Mapping
+from typing import Final, TypeAlias, cast
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnClause,
+    ColumnElement,
+    Dialect,
+    FromClause,
+    TableValuedAlias,
+    Text,
+    bindparam,
+    column,
+)
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.selectable import Join
+from sqlalchemy.types import TypeDecorator
+
+from weighbridge.store.dialect.names import POSTGRESQL
+from weighbridge.store.types import storable
+
+Groups: TypeAlias = (
+    Mapping[int, Collection[int]]
+    | Mapping[int, Collection[str]]
+    | Mapping[tuple[int, ...], Collection[int]]
+)
+"""Keys by what begins them: `{(scope, repository): blobs}` for triples. What comes
+first is said once, so that many keys of one repository cost what a list costs."""
+
+_BIGINT: Final = BigInteger()
+
+
+class _Groups(TypeDecorator[Groups]):
+    """JSON on both databases: `[[scope, repository, [blob, ...]], ...]`."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Groups | None, dialect: Dialect) -> str:
+        return json.dumps(
+            [
+                [*(first if isinstance(first, tuple) else (first,)), _plain(last)]
+                for first, last in (value or {}).items()
+            ]
+        )
+
+
+def _plain(values: Collection[int] | Collection[str]) -> list[int | str]:
+    return [v if isinstance(v, int) else storable(v) for v in values]
+
+
+class _Given(FunctionElement[object]):
+    inherit_cache = True
+    name = "given"
+
+    @property
+    def names(self) -> list[str]:
+        columns = list(self.clauses)[1:]
+        return [cast("ColumnClause[object]", each).name for each in columns]
+
+    @property
+    def is_of_texts(self) -> bool:
+        return isinstance(list(self.clauses)[-1].type, Text)
+
+
+@compiles(_Given)
+def _in_json(element: _Given, compiler: SQLCompiler, **kw: object) -> str:
+    values = compiler.process(next(iter(element.clauses)), **kw)
+    *first, last = element.names
+    keys = ", ".join(f"json_extract(value, '$[{n}]') AS {k}" for n, k in _placed(first))
+    named = ", ".join(f"one_group.{name}" for name in first)
+    # The limit keeps SQLite from putting both together, and from taking a group's
+    # text apart again for each of its members.
+    groups = (
+        f"SELECT {keys}, json_extract(value, '$[{len(first)}]') AS members"
+        f" FROM json_each({values}) LIMIT -1"
+    )
+    return (
+        f"(SELECT {named}, member.value AS {last} FROM ({groups}) AS one_group"
+        " CROSS JOIN json_each(one_group.members) AS member)"
+    )
+
+
+@compiles(_Given, POSTGRESQL)
+def _in_json_of_postgresql(element: _Given, compiler: SQLCompiler, **kw: object) -> str:
+    values = compiler.process(next(iter(element.clauses)), **kw)
+    *first, last = element.names
+    kind = "text" if element.is_of_texts else "bigint"
+    keys = ", ".join(f"(value->>{n})::bigint AS {name}" for n, name in _placed(first))
+    named = ", ".join(f"one_group.{name}" for name in first)
+    # The condition is always true. By it the planner expects one group and not a
+    # hundred, and compiles no machine code for a statement of a millisecond.
+    groups = (
+        f"SELECT {keys}, value->{len(first)} AS members"
+        f" FROM json_array_elements({values}::json) AS value"
+        f" WHERE json_typeof(value->{len(first)}) = 'array' OFFSET 0"
+    )
+    return (
+        f"(SELECT {named}, member::{kind} AS {last} FROM ({groups}) AS one_group"
+        " CROSS JOIN json_array_elements_text(one_group.members) AS member)"
+    )
+
+
+def _placed(names: list[str]) -> list[tuple[int, str]]:
+    return list(enumerate(names))
+
+
+def given_ids(*names: str, parameter: str = "keys") -> TableValuedAlias:
+    """Keys of ids as the rows of a table `given` with columns of these names; the
+    parameter is `Groups`, or a mapping from the first id to others."""
+    return _given([column(name, _BIGINT) for name in names], parameter)
+
+
+def given_texts(*names: str, parameter: str = "keys") -> TableValuedAlias:
+    """The same, the last of them a text."""
+    *first, last = names
+    ids: list[ColumnClause[object]] = [column(name, _BIGINT) for name in first]
+    return _given([*ids, column(last, Text())], parameter)
+
+
+def _given(columns: list[ColumnClause[object]], parameter: str) -> TableValuedAlias:
+    values = bindparam(parameter, type_=_Groups())
+    return _Given(values, *columns).table_valued(*columns, name="given")
+
+
+class _Probed(Join):
+    inherit_cache = True
+
+
+@compiles(_Probed)
+def _in_order(join: _Probed, compiler: SQLCompiler, **kw: object) -> str:
+    # As in `ordered`: SQLite takes the rows of the left first.
+    left, right, on = _parts(join, compiler, kw)
+    return f"{left} {'LEFT' if join.isouter else 'CROSS'} JOIN {right} ON {on}"
+
+
+@compiles(_Probed, POSTGRESQL)
+def _lateral(join: _Probed, compiler: SQLCompiler, **kw: object) -> str:
+    left, right, on = _parts(join, compiler, kw)
+    name = compiler.preparer.quote(cast("ColumnClause[object]", join.right).name)
+    # Without the offset the planner takes it for a join of any kind.
+    probe = f"LATERAL (SELECT * FROM {right} WHERE {on} OFFSET 0) AS {name}"
+    if join.isouter:
+        return f"{left} LEFT JOIN {probe} ON true"
+    return f"{left} CROSS JOIN {probe}"
+
+
+def _parts(join: _Probed, compiler: SQLCompiler, kw: dict[str, object]) -> list[str]:
+    kw["asfrom"] = True
+    assert join.onclause is not None  # noqa: S101 - `probe` has given one
+    parts = (join.left, join.right, join.onclause)
+    return [compiler.process(part, **kw) for part in parts]
+
+
+def probe(left: FromClause, right: FromClause, on: ColumnElement[bool]) -> FromClause:
+    """`left JOIN right ON ...`, where `right`, a table, is looked up by its key for
+    each row of `left`, whatever a planner thinks of it."""
+    return _Probed(left, right, on)
+
+
+def probe_if_any(
+    left: FromClause, *rights: tuple[FromClause, ColumnElement[bool]]
+) -> FromClause:
+    """The same as LEFT JOINs, one after the other: tables, each with its key."""
+    for right, on in rights:
+        left = _Probed(left, right, on, isouter=True)
+    return left

@@ -1,0 +1,69 @@
+"""Gives claims back that have come to no result."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import (
+    Connection,
+    case,
+    func,
+    literal,
+    literal_column,
+    null,
+    update,
+)
+
+from weighbridge.store.claiming import IS_HELD, Claim, lock_ours
+from weighbridge.store.dialect import ChangedRows, among_ids, listed
+from weighbridge.store.locks import lock_repositories
+from weighbridge.store.models import repositories
+from weighbridge.store.types import Moment
+
+_table = repositories.c
+_RELEASE: Final = ChangedRows(
+    repositories,
+    key=("id", "fence"),
+    values=(),
+    also={
+        "lease_until": null(),
+        "lease_owner": null(),
+        "attempts": _table.attempts - literal_column("1"),
+    },
+    only=IS_HELD,
+)
+
+
+def release(connection: Connection, held: Claim) -> None:
+    """`release_many` of one."""
+    release_many(connection, [held])
+
+
+def release_many(connection: Connection, claims: Collection[Claim]) -> None:
+    """Give claims back without a result, so that others need not wait for the leases
+    to end. Nothing happens to one that is not ours any more."""
+    lock_repositories(connection, {held.repository_id for held in claims})
+    _RELEASE.set(connection, [(held.repository_id, held.fence) for held in claims])
+
+
+def give_up(connection: Connection, held: Claim, retry_at: datetime) -> None:
+    """`give_up_many` of one."""
+    give_up_many(connection, [held], retry_at)
+
+
+def give_up_many(
+    connection: Connection, claims: Collection[Claim], retry_at: datetime
+) -> None:
+    """Give claims back whose passes have failed for a reason of our own: they count as
+    begun, and are tried again no sooner than that."""
+    later = case((_table.due_at < retry_at, literal(retry_at, Moment())))
+    connection.execute(
+        update(repositories)
+        .where(among_ids(_table.id))
+        .values(
+            lease_until=None,
+            lease_owner=None,
+            due_at=func.coalesce(later, _table.due_at),
+        ),
+        {"ids": listed(sorted(lock_ours(connection, claims)))},
+    )

@@ -1,0 +1,151 @@
+"""The totals of storage scopes, and what only one repository of each holds."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from sqlalchemy import BigInteger, Connection, bindparam, func, select
+
+from weighbridge.domain.sharing import Settlement, moved_total
+from weighbridge.store.dialect import ChangedRows, among_ids, listed
+from weighbridge.store.ledger.facts import (
+    STORED_BYTES,
+    WEIGHED_BYTES,
+    sized,
+    weighed,
+)
+from weighbridge.store.ledger.sums import exact_sum, sum_of
+from weighbridge.store.models import (
+    blobs,
+    repository_summaries,
+    scope_blobs,
+    storage_scopes,
+)
+from weighbridge.store.types import LARGEST, bounded
+
+_shared = scope_blobs.c
+_scope = storage_scopes.c
+_summary = repository_summaries.c
+_SCOPE: Final = bindparam("scope", type_=BigInteger)
+_EXCLUSIVE: Final = (
+    select(_summary.repository_id, _summary.exclusive_bytes)
+    .where(among_ids(_summary.repository_id))
+    .order_by(_summary.repository_id)
+    .with_for_update()
+)
+_SET_EXCLUSIVE: Final = ChangedRows(
+    repository_summaries,
+    key=["repository_id"],
+    values=["exclusive_bytes"],
+    also={"revision": _summary.revision + 1},
+)
+_NAMES: Final = ("image_count", "weighed_bytes", "deduplicated_bytes", "shared_bytes")
+_TOTALS: Final = (
+    select(_scope.id, *(_scope[name] for name in _NAMES))
+    .where(among_ids(_scope.id))
+    .order_by(_scope.id)
+)
+_SET_TOTALS: Final = ChangedRows(
+    storage_scopes,
+    key=["id"],
+    values=_NAMES,
+    also={"revision": _scope.revision + 1},
+)
+_HELD: Final = sized(
+    scope_blobs.join(blobs, blobs.c.id == _shared.blob_id), _shared.scope_id
+)
+_IN_SCOPE: Final = (
+    select(
+        func.count(WEIGHED_BYTES).label("images"),
+        *exact_sum(WEIGHED_BYTES, "weighed"),
+        *exact_sum(STORED_BYTES, "deduplicated"),
+    )
+    .select_from(weighed(_HELD, _shared.scope_id))
+    .where(_shared.scope_id == _SCOPE)
+)
+_SHARED: Final = (
+    select(*exact_sum(STORED_BYTES, "bytes"))
+    .select_from(_HELD)
+    .where(_shared.scope_id == _SCOPE, _shared.sole_repository_id.is_(None))
+)
+_SOLE: Final = (
+    select(*exact_sum(STORED_BYTES, "bytes"))
+    .select_from(_HELD)
+    .where(
+        _shared.scope_id == _SCOPE,
+        _shared.sole_repository_id == bindparam("repository"),
+    )
+)
+
+
+def move_totals(connection: Connection, settlements: Mapping[int, Settlement]) -> None:
+    """Add to the totals of each part of a scope what was settled in it, and to those
+    of its repositories."""
+    exclusive: Counter[int] = Counter()
+    parts: dict[int, set[int]] = {}
+    for part, settlement in settlements.items():
+        for repository, delta in settlement.exclusive_bytes.items():
+            exclusive[repository] += delta
+            parts.setdefault(repository, set()).add(part)
+    _move_exclusive(connection, exclusive, parts)
+    moves = {
+        part: (s.images, s.weighed_bytes, s.deduplicated_bytes, s.shared_bytes)
+        for part, s in settlements.items()
+    }
+    _move_scopes(connection, {part: each for part, each in moves.items() if any(each)})
+
+
+def _move_exclusive(
+    connection: Connection,
+    deltas: Mapping[int, int],
+    parts: Mapping[int, Collection[int]],
+) -> None:
+    ids = sorted(repository for repository, delta in deltas.items() if delta)
+    if not ids:
+        return
+    totals = []
+    for repository, stored in connection.execute(
+        _EXCLUSIVE, {"ids": listed(ids)}
+    ).all():
+        total = moved_total(stored, deltas[repository], LARGEST)
+        if total is None:
+            sole = (sole_bytes(connection, p, repository) for p in parts[repository])
+            total = bounded(sum(sole))
+        totals.append((repository, total))
+    _SET_EXCLUSIVE.set(connection, totals)
+
+
+def _move_scopes(
+    connection: Connection, moves: Mapping[int, tuple[int, int, int, int]]
+) -> None:
+    if not moves:
+        return
+    rows = []
+    for part, *stored in connection.execute(
+        _TOTALS, {"ids": listed(sorted(moves))}
+    ).all():
+        totals = [
+            moved_total(total, move, LARGEST)
+            for total, move in zip(stored, moves[part], strict=True)
+        ]
+        counted = None in totals
+        rows.append((part, *(_counted(connection, part) if counted else totals)))
+    _SET_TOTALS.set(connection, rows)
+
+
+def _counted(connection: Connection, scope_id: int) -> tuple[int, int, int, int]:
+    """A scope's totals, counted anew from what is settled."""
+    row = connection.execute(_IN_SCOPE, {"scope": scope_id}).one()
+    shared = connection.execute(_SHARED, {"scope": scope_id}).one()
+    return (
+        row.images,
+        bounded(sum_of(row, "weighed")),
+        bounded(sum_of(row, "deduplicated")),
+        bounded(sum_of(shared, "bytes")),
+    )
+
+
+def sole_bytes(connection: Connection, scope_id: int, repository_id: int) -> int:
+    """What only this repository holds, counted anew from what is settled."""
+    parameters = {"scope": scope_id, "repository": repository_id}
+    return bounded(sum_of(connection.execute(_SOLE, parameters).one(), "bytes"))
