@@ -5,6 +5,7 @@ from typing import Final
 from sqlalchemy import Connection, Row, Select, select
 
 from weighbridge.domain.report import Page, PassReport
+from weighbridge.store.dialect import join_in_order
 from weighbridge.store.models import passes, registries, repositories
 from weighbridge.store.paging import check_limit, read_cursor, write_cursor
 
@@ -41,14 +42,19 @@ def find_pass(connection: Connection, pass_id: int) -> PassReport | None:
 
 
 def _select() -> Select[*tuple[object, ...]]:
-    return (
-        select(
-            passes,
-            registries.c.name.label("registry"),
-            repositories.c.name.label("repository"),
+    return select(
+        passes,
+        registries.c.name.label("registry"),
+        repositories.c.name.label("repository"),
+    ).select_from(
+        # Newest first, and no more of them than are wanted.
+        join_in_order(
+            join_in_order(
+                passes, repositories, repositories.c.id == passes.c.repository_id
+            ),
+            registries,
+            registries.c.id == repositories.c.registry_id,
         )
-        .join(repositories, repositories.c.id == passes.c.repository_id)
-        .join(registries, registries.c.id == repositories.c.registry_id)
     )
 
 
