@@ -10,6 +10,7 @@ from weighbridge.store.models import passes, registries, repositories
 from weighbridge.store.paging import check_limit, read_cursor, write_cursor
 
 _ORDER: Final = "passes"
+_known = repositories.alias("known")
 
 
 def pass_page(
@@ -25,7 +26,7 @@ def pass_page(
     if registry is not None:
         statement = statement.where(registries.c.name == registry)
     if repository is not None:
-        statement = statement.where(repositories.c.name == repository)
+        statement = statement.where(passes.c.repository_id.in_(_named(repository)))
     if cursor is not None:
         (last,) = read_cursor(cursor, _ORDER, ((int,),))
         statement = statement.where(passes.c.id < last)
@@ -39,6 +40,13 @@ def find_pass(connection: Connection, pass_id: int) -> PassReport | None:
     """One pass by its id."""
     row = connection.execute(_select().where(passes.c.id == pass_id)).one_or_none()
     return None if row is None else _report(row)
+
+
+def _named(repository: str) -> Select[int]:
+    # With every registry: an index of names begins with it.
+    return select(_known.c.id).where(
+        _known.c.registry_id.in_(select(registries.c.id)), _known.c.name == repository
+    )
 
 
 def _select() -> Select[*tuple[object, ...]]:
