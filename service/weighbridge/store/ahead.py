@@ -47,19 +47,8 @@ def is_past(moment: datetime, now: datetime) -> bool:
     return moment <= now + SLACK
 
 
-def have_due_what_is_ahead(database: Database, now: datetime) -> None:
-    """Make due now what a clock that was ahead has put off: repositories, shared jobs
-    and pushes. Nothing is written where there is nothing. Raises StoreError."""
-    with database.read() as connection:
-        found = [rows for rows in _put_off(connection, now) if rows.is_any(connection)]
-    if found:
-        with database.write() as connection:
-            for rows in found:
-                rows.have_due(connection, now)
-
-
 @dataclass(frozen=True, slots=True)
-class _Rows:
+class Ahead:
     """Rows of a table that are due too late.
 
     happened: the column of what was done last, which cannot be to come
@@ -81,13 +70,29 @@ class _Rows:
         connection.execute(update_rows(self.table).where(*self.where).values(values))
 
 
-def _put_off(connection: Connection, now: datetime) -> Iterator[_Rows]:
+def have_due_what_is_ahead(database: Database, now: datetime) -> None:
+    """Make due now what a clock that was ahead has put off: repositories, shared jobs
+    and pushes. Nothing is written where there is nothing. Raises StoreError."""
+    with database.read() as connection:
+        found = find_ahead(connection, now)
+    if found:
+        with database.write() as connection:
+            for rows in found:
+                rows.have_due(connection, now)
+
+
+def find_ahead(connection: Connection, now: datetime) -> list[Ahead]:
+    """What there is of that."""
+    return [rows for rows in _put_off(connection, now) if rows.is_any(connection)]
+
+
+def _put_off(connection: Connection, now: datetime) -> Iterator[Ahead]:
     soon = now + SLACK
     longest = LONGEST_PAUSE
     for row in connection.execute(select(registries.c.id, registries.c.interval_s)):
         interval = timedelta(seconds=row.interval_s)
         longest = max(longest, interval)
-        yield _Rows(
+        yield Ahead(
             repositories,
             (
                 # By the index of what is due late, where hardly anything is.
@@ -100,12 +105,12 @@ def _put_off(connection: Connection, now: datetime) -> Iterator[_Rows]:
                 ),
             ),
         )
-    yield _Rows(
+    yield Ahead(
         jobs,
         (_job.due_at > soon, or_(_job.done_at > soon, _job.due_at > soon + longest)),
         happened="done_at",
     )
-    yield _Rows(
+    yield Ahead(
         pushes,
         (
             _push.done_at.is_(None),

@@ -1,0 +1,163 @@
+"""What a crawling process asks of an inventory again and again, however large it is.
+
+For an inventory of `large_inventory`, whose repository 98 is an ordinary one.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Final, TypeAlias
+
+from sqlalchemy import Connection
+
+from support.images import a_digest
+from support.large_inventory import NOW
+from support.store_world import a_result
+from weighbridge.store.ahead import find_ahead
+from weighbridge.store.choosing import Slice
+from weighbridge.store.claiming import Opening, renew
+from weighbridge.store.closing import Closing, close_many
+from weighbridge.store.due import (
+    due_repositories,
+    free_left_behind,
+    have_due,
+    park_poison,
+    put_off,
+)
+from weighbridge.store.giving_back import give_up_many, release_many
+from weighbridge.store.push_looks import claim_for_push, end_look, find_known
+from weighbridge.store.push_queue import (
+    PushedTo,
+    inbox,
+    next_due,
+    pushed_to,
+    tags_at,
+    take,
+    too_soon,
+    waiting_for_whole,
+)
+from weighbridge.store.reports import (
+    RepositoryQuery,
+    ViolationQuery,
+    find_repository,
+    pass_page,
+    repository_page,
+    tag_page,
+    violation_page,
+)
+from weighbridge.store.repositories import (
+    note_listed,
+    oldest_looks,
+    put_repositories,
+)
+from weighbridge.store.slices import Opened, open_many, open_slice
+
+Asks: TypeAlias = Callable[[Connection], object]
+
+TABLES: Final = (
+    "repositories",
+    "repository_summaries",
+    "repository_manifests",
+    "tags",
+    "blobs",
+    "images",
+    "passes",
+    "pushes",
+)
+"""Those that are as large as the inventory."""
+
+_HUB: Final = 1
+_ONE: Final = 98
+_NAME: Final = "team-1/service-98"
+_TO: Final = PushedTo("hub", _NAME)
+_HOUR: Final = timedelta(hours=1)
+
+
+def _slice(connection: Connection) -> list[Opened]:
+    wanted = Slice(_HUB, NOW, 60, "boot:1.17.99/slice", 3600, 200, 128)
+    opened = open_slice(connection, wanted)
+    assert opened
+    return opened
+
+
+def _crawl(connection: Connection) -> None:
+    opened = _slice(connection)
+    renew(connection, [one.claim for one in opened], NOW)
+    due_at = NOW + _HOUR
+    results = close_many(
+        connection,
+        [
+            Closing(one.claim, one.opened.id, a_result(), NOW, due_at, True)
+            for one in opened
+        ],
+    )
+    assert set(results) == {None}
+
+
+def _give_back(connection: Connection) -> None:
+    claims = [one.claim for one in _slice(connection)]
+    release_many(connection, claims[:50])
+    give_up_many(connection, claims[50:], NOW + _HOUR)
+
+
+def _list(connection: Connection) -> None:
+    names = [_NAME, "new/one"]
+    put_repositories(connection, _HUB, names, NOW)
+    note_listed(connection, _HUB, names)
+
+
+def _look(connection: Connection) -> None:
+    claim = claim_for_push(
+        connection, _ONE, now=NOW, lease_s=60, owner="boot:1.17.99/push"
+    )
+    assert claim is not None
+    end_look(
+        connection,
+        claim,
+        NOW,
+        requests=1,
+        bytes_read=1,
+        is_there=True,
+        is_due=True,
+    )
+
+
+TICK: Final[Mapping[str, Asks]] = {
+    "what a clock has put off": lambda c: find_ahead(c, NOW),
+    "leases of processes that ended": lambda c: free_left_behind(c, NOW),
+    "what ends its process": lambda c: park_poison(c, NOW),
+    "what is due": lambda c: due_repositories(c, "hub", NOW, 500),
+    "what is put off": lambda c: put_off(c, range(3, 2000, 20), NOW + _HOUR),
+    "what is pushed": lambda c: pushed_to(c, NOW, 500),
+    "how long the longest waits": oldest_looks,
+}
+CRAWL: Final[Mapping[str, Asks]] = {
+    "a slice, from its beginning to its end": _crawl,
+    "a slice that is given back": _give_back,
+    "some that are named": lambda c: open_many(
+        c, [Opening(number, NOW, 60) for number in range(1, 100)]
+    ),
+    "some that are listed": _list,
+    "some that are wished for": lambda c: have_due(c, range(1, 100), NOW),
+}
+PUSH: Final[Mapping[str, Asks]] = {
+    "the repository": lambda c: find_known(c, _TO, NOW),
+    "a look": _look,
+    "what waits": lambda c: take(c, _TO, NOW),
+    "what waits for all of it": lambda c: waiting_for_whole(c, [_TO]),
+    "when the next is due": lambda c: next_due(c, _TO),
+    "what was looked at just now": lambda c: too_soon(c, _TO, NOW),
+    "how much waits": inbox,
+    "the tags of a digest": lambda c: tags_at(c, _ONE, a_digest("x"), 10),
+}
+LISTS: Final[Mapping[str, Asks]] = {
+    "repositories": lambda c: repository_page(c, RepositoryQuery(), NOW),
+    "repositories of a registry": lambda c: repository_page(
+        c, RepositoryQuery(registry="hub"), NOW
+    ),
+    "a repository": lambda c: find_repository(c, "hub", _NAME),
+    "crawls": pass_page,
+    "crawls of a registry": lambda c: pass_page(c, registry="hub"),
+    "crawls of a repository": lambda c: pass_page(c, registry="hub", repository=_NAME),
+    "tags": lambda c: tag_page(c, "hub", _NAME),
+    "violations": lambda c: violation_page(c, ViolationQuery(), NOW),
+}
