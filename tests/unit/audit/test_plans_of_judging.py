@@ -6,10 +6,10 @@ from typing import Final
 
 import pytest
 from sqlalchemy import insert, update
-from support.large_inventory import NOW, fill
-from support.plans import asked_by, read_whole
 
 from support.database import Engine, a_database
+from support.large_inventory import NOW, fill
+from support.plans import asked_by, read_whole
 from support.policies import a_policy
 from weighbridge.audit.judge import end_first_passes, refresh_and_judge_many
 from weighbridge.audit.judging import Judging
