@@ -29,7 +29,9 @@ def inventory(database_url: str) -> Iterator[Database]:
 
 def slowest(rounds: list[list[Asked]]) -> float:
     """Of all statements, each in its best round."""
-    best = [min(one.seconds for one in same) for same in zip(*rounds, strict=True)]
+    best: list[float] = [
+        min(one.seconds for one in same) for same in zip(*rounds, strict=True)
+    ]
     return max(best)
 
 

@@ -143,7 +143,7 @@ PUSH: Final[Mapping[str, Asks]] = {
     "the repository": lambda c: find_known(c, _TO, NOW),
     "a look": _look,
     "what waits": lambda c: take(c, _TO, NOW),
-    "what waits for all of it": lambda c: waiting_for_whole(c, _TO),
+    "what waits for all of it": lambda c: waiting_for_whole(c, [_TO]),
     "when the next is due": lambda c: next_due(c, _TO),
     "what was looked at just now": lambda c: too_soon(c, _TO, NOW),
     "how much waits": inbox,

@@ -11,6 +11,7 @@ from load.bench import (
     replay,
     snapshot,
     startup,
+    tick,
 )
 from load.bench.comparison import Comparison
 
@@ -23,4 +24,5 @@ COMPARISONS: Final[tuple[Comparison, ...]] = (
     snapshot.COMPARISON,
     reading.COMPARISON,
     startup.COMPARISON,
+    tick.COMPARISON,
 )

@@ -189,7 +189,7 @@ FIVE: Final = st.lists(STORED, min_size=len(NAMES), max_size=len(NAMES))
 
 
 @given(stored=FIVE, chosen=OPENINGS)
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_many_are_opened_as_one_by_one(
     together: Together, stored: Sequence[Stored], chosen: Sequence[Opening]
 ) -> None:
@@ -238,7 +238,7 @@ ENDINGS: Final = st.lists(
 
 
 @given(stored=FIVE, endings=ENDINGS)
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_many_are_closed_as_one_by_one(
     together: Together, stored: Sequence[Stored], endings: Sequence[Ending]
 ) -> None:

@@ -5,10 +5,12 @@ from typing import Final
 from sqlalchemy import Connection, Row, Select, select
 
 from weighbridge.domain.report import Page, PassReport
+from weighbridge.store.dialect import join_in_order
 from weighbridge.store.models import passes, registries, repositories
 from weighbridge.store.paging import check_limit, read_cursor, write_cursor
 
 _ORDER: Final = "passes"
+_known = repositories.alias("known")
 
 
 def pass_page(
@@ -24,7 +26,7 @@ def pass_page(
     if registry is not None:
         statement = statement.where(registries.c.name == registry)
     if repository is not None:
-        statement = statement.where(repositories.c.name == repository)
+        statement = statement.where(passes.c.repository_id.in_(_named(repository)))
     if cursor is not None:
         (last,) = read_cursor(cursor, _ORDER, ((int,),))
         statement = statement.where(passes.c.id < last)
@@ -40,15 +42,27 @@ def find_pass(connection: Connection, pass_id: int) -> PassReport | None:
     return None if row is None else _report(row)
 
 
+def _named(repository: str) -> Select[int]:
+    # With every registry: an index of names begins with it.
+    return select(_known.c.id).where(
+        _known.c.registry_id.in_(select(registries.c.id)), _known.c.name == repository
+    )
+
+
 def _select() -> Select[*tuple[object, ...]]:
-    return (
-        select(
-            passes,
-            registries.c.name.label("registry"),
-            repositories.c.name.label("repository"),
+    return select(
+        passes,
+        registries.c.name.label("registry"),
+        repositories.c.name.label("repository"),
+    ).select_from(
+        # Newest first, and no more of them than are wanted.
+        join_in_order(
+            join_in_order(
+                passes, repositories, repositories.c.id == passes.c.repository_id
+            ),
+            registries,
+            registries.c.id == repositories.c.registry_id,
         )
-        .join(repositories, repositories.c.id == passes.c.repository_id)
-        .join(registries, registries.c.id == repositories.c.registry_id)
     )
 
 
