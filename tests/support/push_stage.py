@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -97,10 +97,8 @@ class RefusingClients:
 
     error: ConfigError
 
-    @asynccontextmanager
-    async def use(self, registry: str) -> AsyncIterator[Connected]:
+    def use(self, registry: str) -> AbstractAsyncContextManager[Connected]:
         raise self.error
-        yield
 
 
 @asynccontextmanager

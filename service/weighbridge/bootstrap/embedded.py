@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 
+from weighbridge.bootstrap.crawling import utc_now
 from weighbridge.bootstrap.engines import Work, an_engine
 from weighbridge.bootstrap.kept_clients import KeptClients
 from weighbridge.bootstrap.sites import configured_targets
 from weighbridge.bootstrap.telling import Delivering, teller
-from weighbridge.bootstrap.crawling import utc_now
 from weighbridge.config import Settings
 from weighbridge.domain.policy_set import NO_POLICIES, PolicySet
 from weighbridge.engine.judges import Judges

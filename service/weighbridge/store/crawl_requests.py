@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from weighbridge.domain.report import RepositoryState
-from weighbridge.store.ahead import SLACK, is_leased, is_past
+from weighbridge.store.ahead import is_leased, is_past
 from weighbridge.store.dialect import among_ids, among_texts, listed
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import crawl_requests, passes, registries, repositories

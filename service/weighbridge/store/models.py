@@ -137,12 +137,6 @@ Index(
     repositories.c.due_at,
     sqlite_where=repositories.c.gone_at.is_(None),
 )
-Index(
-    "ix_repositories_last_pass_at",
-    repositories.c.registry_id,
-    repositories.c.last_pass_at,
-    sqlite_where=repositories.c.gone_at.is_(None),
-)
 # What is in hand, and whose. Not by `lease_until`: each batch of a crawl renews that,
 # and PostgreSQL then leaves all indexes of the row alone.
 Index(

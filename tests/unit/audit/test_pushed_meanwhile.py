@@ -132,9 +132,7 @@ def registry() -> Slow:
 async def crawled(
     context: PassContext, beat: Heartbeat, number: int
 ) -> PassOutcome | None:
-    opening = Opening(
-        number, context.clock(), 60.0, "me", resume_s=context.resume_s
-    )
+    opening = Opening(number, context.clock(), 60.0, "me", resume_s=context.resume_s)
     (opened,) = await context.writer.write(open_many, [opening])
     return None if opened is None else await look_at(context, beat, opened)
 

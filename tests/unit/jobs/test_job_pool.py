@@ -192,8 +192,10 @@ def test_jobs_of_a_thread_are_done_by_what_was_opened_on_it() -> None:
             threads.append(threading.current_thread().name)
             done.set()
 
-        yield {"first": first, "second": second}
-        threads.append(threading.current_thread().name)
+        try:
+            yield {"first": first, "second": second}
+        finally:
+            threads.append(threading.current_thread().name)
 
     jobs = InlineJobs(working)
     jobs.put("first", "")

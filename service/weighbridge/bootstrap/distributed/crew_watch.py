@@ -8,8 +8,8 @@ import structlog
 from weighbridge.beat import Beat
 from weighbridge.bootstrap.distributed.crawl_metrics import CrawlMetrics
 from weighbridge.bootstrap.distributed.crew_metrics import CrewMetrics, CrewReport
-from weighbridge.engine.waiting_pushes import show_inbox
 from weighbridge.config import Settings
+from weighbridge.engine.waiting_pushes import show_inbox
 from weighbridge.errors import WeighbridgeError
 from weighbridge.jobs.names import TICK
 from weighbridge.jobs.roll import Roll

@@ -152,13 +152,6 @@ def create_registries() -> None:
         postgresql_where=sa.text("gone_at IS NULL"),
     )
     op.create_index(
-        "ix_repositories_last_pass_at",
-        "repositories",
-        ["registry_id", "last_pass_at"],
-        sqlite_where=sa.text("gone_at IS NULL"),
-        postgresql_where=sa.text("gone_at IS NULL"),
-    )
-    op.create_index(
         "ix_repositories_lease_owner",
         "repositories",
         ["lease_owner"],
@@ -250,6 +243,7 @@ def create_registries() -> None:
         ["registry_id"],
         unique=False,
         sqlite_where=sa.text("ended_at IS NULL"),
+        postgresql_where=sa.text("ended_at IS NULL"),
     )
 
 
