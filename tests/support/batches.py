@@ -143,12 +143,14 @@ class Stage:
     database: Database
     now: datetime = T0
     ids: dict[str, int] = field(default_factory=dict)
+    registries: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         with self.database.write() as connection:
             for (name, url, scope), names in ENTRIES.items():
                 entry = RegistryEntry(name, "distribution", url, scope, None, 60)
                 registry_id = put_registry(connection, entry, self.now)
+                self.registries[name] = registry_id
                 self.ids |= put_repositories(connection, registry_id, names, self.now)
 
     def play(self, step: Step, *, together: bool) -> list[str]:
@@ -218,12 +220,11 @@ def _code(result: object) -> str:
     return result.code if isinstance(result, StoreError) else ""
 
 
-_TAG: Final = "repository_id, name"
 _SAME: Final = {
-    "tags": f"SELECT {_TAG}, target_id, first_seen_at, moved_at, pushed_at, gone_at,"
-    " error_code, error_digest, error_at FROM tags",
-    "tag_moves": f"SELECT {_TAG}, seen_from, seen_until, m.target_id, m.pushed_at"
-    " FROM tag_moves m JOIN tags ON tags.id = tag_id",
+    "tags": "SELECT repository_id, name, target_id, first_seen_at, moved_at, pushed_at,"
+    " gone_at, error_code, error_digest, error_at FROM tags",
+    "tag_moves": "SELECT repository_id, name, seen_from, seen_until, m.target_id,"
+    " m.pushed_at FROM tag_moves m JOIN tags ON tags.id = tag_id",
     "unjudged": "SELECT u.repository_id, name, is_silent, is_weighed"
     " FROM unjudged u JOIN tags ON tags.id = tag_id",
     "repository_manifests": "SELECT * FROM repository_manifests",
@@ -233,7 +234,8 @@ _SAME: Final = {
     " shared_bytes FROM storage_scopes",
     "repository_summaries": "SELECT repository_id, tag_count, tags_failed, image_count,"
     " referenced_bytes, deduplicated_bytes, exclusive_bytes, is_stale,"
-    " referenced_bytes IS NULL OR is_uncounted, is_unmeasured, over_tags, newest_image_id FROM repository_summaries",
+    " referenced_bytes IS NULL OR is_uncounted, is_unmeasured, over_tags,"
+    " newest_image_id FROM repository_summaries",
     "blob_changes": "SELECT DISTINCT scope_id, blob_id FROM blob_changes",
     "touched_manifests": "SELECT DISTINCT manifest_id FROM touched_manifests",
 }

@@ -12,14 +12,14 @@ from support.batches import NAMES, Script, Stage, ledger
 from support.database import Engine, a_database
 from support.images import a_digest, a_layer, an_image, an_index_of
 from support.seeds import seeds
-from support.statements import statements_of
+from support.statements import Made, statements_of
 from weighbridge.domain.document import Image
+from weighbridge.domain.platform import DEFAULT
 from weighbridge.errors import StaleFence, StoreError
 from weighbridge.store.checking.verify import verify
 from weighbridge.store.claiming import Claim, claim
 from weighbridge.store.images import keep_documents
 from weighbridge.store.ledger.settler import settle_all, settle_waiting
-from weighbridge.store.registries import put_registry
 from weighbridge.store.repositories import put_repositories
 from weighbridge.store.session import Database
 from weighbridge.store.summaries import refresh_if_stale
@@ -31,6 +31,7 @@ from weighbridge.store.tags import (
     apply_many,
     apply_moves,
 )
+from weighbridge.store.types import microseconds
 
 BASE = a_layer("base", 5_000)
 ONE = an_image([BASE, a_layer("one", 100)])
@@ -94,7 +95,9 @@ def test_whoever_lost_its_claim_and_whose_target_is_unknown_drop_out_alone(
     with database.write() as connection:
         results = apply_many(connection, changes)
 
-    codes = [result.code if isinstance(result, StoreError) else "" for result in results]
+    codes = [
+        result.code if isinstance(result, StoreError) else "" for result in results
+    ]
     assert [codes[2], codes[5]] == [StaleFence("").code, "unknown_digest"]
     assert set(codes[:2] + codes[3:5] + codes[6:]) == {""}
     without = {stage.ids[NAMES[2]], stage.ids[NAMES[5]]}
@@ -172,27 +175,140 @@ def test_a_repository_that_comes_twice_is_applied_in_order(database: Database) -
     (tag,) = ledger(database)["tags"]
     targets = [row[4] for row in ledger(database)["tag_moves"]]
     assert len(set(targets)) == 2
-    assert (tag[6], tag[7]) == (_microseconds(later), None)
+    assert (tag[6], tag[7]) == (microseconds(later), None)
     assert ledger(database)["repository_manifests"] == set()
     assert differences(database) == []
 
 
-def _microseconds(moment: object) -> int:
-    from weighbridge.store.types import Moment
-
-    value = Moment().process_bind_param(moment, None)  # type: ignore[arg-type]
-    assert value is not None
-    return value
-
-
-def many(database: Database, count: int) -> tuple[Stage, list[Claim]]:
-    """So many more repositories of one registry, claimed."""
+def many(database: Database, entry: str, count: int) -> tuple[Stage, list[Claim]]:
+    """So many more repositories of an entry, claimed."""
     stage = Stage(database)
     with database.write() as connection:
-        names = [f"y/small-{number}" for number in range(count)]
-        ids = put_repositories(connection, 4, names, stage.now)
+        ids = put_repositories(
+            connection,
+            stage.registries[entry],
+            [f"y/small-{number}" for number in range(count)],
+            stage.now,
+        )
         held = [
             claim(connection, number, now=stage.now, lease_s=60)
             for number in ids.values()
         ]
     return stage, [one for one in held if one is not None]
+
+
+def images_of(database: Database, count: int) -> list[Image]:
+    """They share a base and have two layers of their own each."""
+    found = [
+        an_image([BASE, a_layer(("a", n), 100 + n), a_layer(("b", n), 200 + n)])
+        for n in range(count)
+    ]
+    with database.write() as connection:
+        keep_documents(connection, found, {})
+    return found
+
+
+def applied(database: Database, changes: Sequence[Changes]) -> list[Made]:
+    """The statements by which a batch is applied."""
+    with database.write() as connection:
+        return statements_of(connection, lambda: apply_many(connection, changes))
+
+
+@pytest.mark.parametrize("entry", ["whole", "own"])
+def test_64_repositories_of_a_tag_take_the_statements_of_a_few(
+    database: Database, entry: str
+) -> None:
+    stage, held = many(database, entry, 64)
+    images = images_of(database, 64)
+    first = [
+        Changes(one, [Move("latest", image.digest, None)], (), stage.now, is_new=True)
+        for one, image in zip(held, images, strict=True)
+    ]
+    later = [
+        moved(one, image, stage)
+        for one, image in zip(held, reversed(images), strict=True)
+    ]
+
+    cold, again = applied(database, first), applied(database, later)
+
+    most = (24, 26) if database.settles_at_once else (14, 19)
+    counts = (len(cold), len(again))
+    told = f"{counts[0]} cold, {counts[1]} where each tag has moved, of 64 repositories"
+    assert all(count <= at_most for count, at_most in zip(counts, most, strict=True)), (
+        told
+    )
+    assert differences(database) == []
+
+
+def test_100_tags_of_one_repository_take_no_more_statements_than_ever(
+    database: Database,
+) -> None:
+    stage, held = many(database, "whole", 1)
+    images = images_of(database, 200)
+    batches = [
+        Changes(
+            held[0],
+            [Move(f"v{n}", images[n + start].digest, None) for n in range(100)],
+            (),
+            stage.now,
+        )
+        for start in (0, 100, 100)
+    ]
+
+    counts = [len(applied(database, [batch])) for batch in batches]
+
+    # When the code was for one repository: 24, 31, 3 and 15, 20, 3.
+    most = [23, 30, 3] if database.settles_at_once else [14, 19, 3]
+    assert all(n <= at_most for n, at_most in zip(counts, most, strict=True)), counts
+
+
+@pytest.mark.only_on("postgresql")
+def test_batches_that_overlap_wait_for_each_other_and_never_both(
+    database: Database,
+) -> None:
+    stage, held = many(database, "whole", 24)
+    images = images_of(database, 24)
+    failed: list[BaseException] = []
+    ends = threading.Event()
+
+    def batches(seed: int) -> None:
+        rnd = random.Random(seed)  # noqa: S311 - no secret
+        try:
+            for _ in range(25):
+                chosen = rnd.sample(held, 12)
+                with database.write() as connection:
+                    apply_many(
+                        connection,
+                        [
+                            moved(
+                                one, rnd.choice(images), stage, f"t{rnd.randrange(3)}"
+                            )
+                            for one in chosen
+                        ],
+                    )
+        except StoreError as exc:
+            failed.append(exc)
+
+    def upkeep() -> None:
+        try:
+            while not ends.is_set():
+                settle_waiting(database)
+                for one in held[::5]:
+                    with database.write() as connection:
+                        refresh_if_stale(
+                            connection, one.repository_id, stage.now, [DEFAULT]
+                        )
+        except StoreError as exc:
+            failed.append(exc)
+
+    threads = [threading.Thread(target=batches, args=(seed,)) for seed in range(3)]
+    beside = threading.Thread(target=upkeep)
+    for thread in (*threads, beside):
+        thread.start()
+    for thread in threads:
+        thread.join(100)
+    ends.set()
+    beside.join(20)
+
+    assert failed == []
+    assert differences(database) == []
