@@ -10,7 +10,7 @@ class Made(NamedTuple):
     """A statement with its values, as the driver got them."""
 
     text: str
-    values: object
+    values: dict[str, object]
 
 
 def statements_of(connection: Connection, call: Callable[[], object]) -> list[Made]:
@@ -18,7 +18,7 @@ def statements_of(connection: Connection, call: Callable[[], object]) -> list[Ma
     made: list[Made] = []
 
     def note(
-        _: object, __: object, statement: str, values: object, *___: object
+        _: object, __: object, statement: str, values: dict[str, object], *___: object
     ) -> None:
         made.append(Made(statement, values))
 

@@ -1,5 +1,6 @@
 """How PostgreSQL finds rows in tables that nobody has counted yet."""
 
+from functools import partial
 from typing import Final
 
 import pytest
@@ -9,6 +10,7 @@ from support.images import a_layer, an_image, an_index_of
 from support.statements import statements_of
 from support.store_world import World
 from weighbridge.store.claiming import Claim, claim
+from weighbridge.store.ledger.holdings import HELD
 from weighbridge.store.models import blob_sizes, manifest_sizes
 from weighbridge.store.over_tags import OverTag, put_over_tags
 from weighbridge.store.push_tables import SCHEMA
@@ -74,7 +76,8 @@ def test_no_statement_of_a_batch_reads_a_table_from_end_to_end(
     world = World(database)
     images = [an_image([a_layer(f"layer {n}"), a_layer("base")]) for n in range(34)]
     indexes = [an_index_of(*images[n : n + 2]) for n in range(32)]
-    targets = [*images[:32], *indexes]
+    targets = [image.digest for image in images[:32]]
+    targets += [index.digest for index in indexes]
     world.keep(*images, *indexes)
     world.look({"v1": images[0], "v2": indexes[0]})
     over = OverTag(1, 1, "linux/amd64", "max_layers", "p", None, "warning", 1, 1, 2)
@@ -94,7 +97,7 @@ def test_no_statement_of_a_batch_reads_a_table_from_end_to_end(
             changes = [
                 Changes(
                     one,
-                    [Move("latest", targets[(n + shift) % 64].digest, None)],
+                    [Move("latest", targets[(n + shift) % 64], None)],
                     (),
                     world.now,
                     is_new=shift == 0,
@@ -103,15 +106,33 @@ def test_no_statement_of_a_batch_reads_a_table_from_end_to_end(
             ]
             # Of the one that has a hundred thousand tags.
             changes.append(Changes(large, (), (), world.now, gone=[f"v{shift}"]))
-            made = statements_of(
-                connection, lambda c=changes: apply_many(connection, c)
-            )
+            apply = partial(apply_many, connection, changes)
             plans += [
                 "\n".join(
                     connection.exec_driver_sql(f"EXPLAIN {one}", values).scalars()
                 )
-                for one, values in made
+                for one, values in statements_of(connection, apply)
             ]
 
     read = [plan for plan in plans for name in LARGE if f"Seq Scan on {name}" in plan]
     assert not read, "\n\n".join(read)
+
+
+def test_what_a_repository_holds_of_a_blob_is_found_by_the_whole_key(
+    database: Database,
+) -> None:
+    """As a join it read, for each blob, all that the repository holds: a first crawl of
+    a large repository took the square of its tags."""
+    world = World(database)
+    layers = [a_layer(f"layer {number}") for number in range(300)]
+    world.look({f"v{n}": an_image(layers[n : n + 8]) for n in range(0, 290)})
+    parameters = {"keys": {(1, world.repository_id): range(1, 200)}}
+
+    with database.read() as connection:
+        (asked,) = statements_of(connection, lambda: HELD.read(connection, parameters))
+        plan = connection.exec_driver_sql(f"EXPLAIN {asked.text}", asked.values)
+        lines = [line for (line,) in plan]
+
+    keys = [line for line in lines if "Index Cond" in line and "repository_id" in line]
+    assert len(keys) == 1
+    assert all(name in keys[0] for name in ("scope_id", "blob_id", "repository_id"))
