@@ -45,13 +45,21 @@ _KNOWN: Final = Rows(
     .outerjoin_from(tags, blobs, blobs.c.id == tags.c.target_id)
     .where(among_ids(tags.c.repository_id), tags.c.gone_at.is_(None))
 )
+# With a limit, so that PostgreSQL looks for one in each repository, and does not join
+# all that there is where nobody has counted it yet.
 _LACKING: Final = Rows(
-    select(_live.repository_id)
-    .distinct()
-    .join_from(repository_manifests, blobs, blobs.c.id == _live.manifest_id)
-    .outerjoin(images, images.c.id == _live.manifest_id)
-    .where(
-        among_ids(_live.repository_id), or_(~HAS_FACTS, images.c.problems.is_not(None))
+    select(_table.id).where(
+        among_ids(_table.id),
+        select(_live.manifest_id)
+        .join_from(repository_manifests, blobs, blobs.c.id == _live.manifest_id)
+        .outerjoin(images, images.c.id == _live.manifest_id)
+        .where(
+            _live.repository_id == _table.id,
+            or_(~HAS_FACTS, images.c.problems.is_not(None)),
+        )
+        .limit(1)
+        .scalar_subquery()
+        .is_not(None),
     )
 )
 _WITH_TAGS: Final = Rows(
