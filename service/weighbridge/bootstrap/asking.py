@@ -7,6 +7,7 @@ from typing import Protocol
 
 from weighbridge.audit.writer import Writer
 from weighbridge.bootstrap.clients import Connected
+from weighbridge.bootstrap.targets import Target
 from weighbridge.config import RegistrySettings
 from weighbridge.errors import StoreError
 from weighbridge.ports import JOB_COST, Cost
@@ -16,9 +17,7 @@ from weighbridge.store.registries import find_registry_id, note_cost
 class Clients(Protocol):
     """Clients of registries: `KeptClients`."""
 
-    def use(
-        self, registry: RegistrySettings
-    ) -> AbstractAsyncContextManager[Connected]: ...
+    def use(self, target: Target) -> AbstractAsyncContextManager[Connected]: ...
 
 
 @asynccontextmanager
@@ -28,7 +27,8 @@ async def asking(
     """The registry's client; what the block has asked is added to the registry's row
     at its end, whatever that is."""
     cost = Cost()
-    async with clients.use(registry) as connected:
+    target = Target(registry.name, registry.url, registry)
+    async with clients.use(target) as connected:
         mark = JOB_COST.set(cost)
         try:
             yield connected

@@ -16,6 +16,7 @@ from weighbridge.bootstrap.distributed.publishing import EVERY_S as PUBLISH_S
 from weighbridge.bootstrap.distributed.publishing import Publishing, Sums
 from weighbridge.bootstrap.distributed.shared_jobs import SharedJobs
 from weighbridge.bootstrap.distributed.tick import Tick
+from weighbridge.bootstrap.gates import Gates
 from weighbridge.bootstrap.judges import Judges
 from weighbridge.bootstrap.policies import LOOK_S, PolicyReload
 from weighbridge.bootstrap.push_looks import PushLooks
@@ -89,7 +90,7 @@ class Distributed:
             settings,
             database,
             telemetry,
-            share=None if paces is None else lambda end: paces.of(end.name, end),
+            gates=Gates(None if paces is None else paces.of),
         )
         self._tick = Tick(settings, database, jobs, clock)
         self._delivering = Delivering(settings, database, telemetry, clock)
