@@ -20,6 +20,7 @@ from weighbridge.audit.writer import Writer
 from weighbridge.bootstrap.clients import Connected
 from weighbridge.bootstrap.distributed.asked import asked_repository
 from weighbridge.bootstrap.push_looks import PushLooks
+from weighbridge.bootstrap.targets import Target
 from weighbridge.bootstrap.waiting_pushes import ring_for_pushes
 from weighbridge.config import RegistrySettings, Settings, load_settings
 from weighbridge.domain.digest import Digest
@@ -102,7 +103,7 @@ class OneClient:
     error: ConfigError | None = None
 
     @asynccontextmanager
-    async def use(self, registry: RegistrySettings) -> AsyncIterator[Connected]:
+    async def use(self, target: Target) -> AsyncIterator[Connected]:
         if self.error is not None:
             raise self.error
         yield Connected(self.registry, None, (), _nobody_pings)

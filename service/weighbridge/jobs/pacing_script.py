@@ -10,7 +10,8 @@ second each. Turns in the rate (GCRA: one number) are given a quarter of a secon
 so that a process asks for several at once. Who is urgent is served before all others,
 from a slot and half a second of turns that are kept for nobody else; who finds neither
 keeps all others out until there is one. Whatever is further away than anything is ever
-put off was kept by a clock that was ahead, and does not count.
+put off was kept by a clock that was ahead, and does not count. What has another form
+than ours is removed.
 
 In: the process; the limits (requests, milliseconds between two); what it has under way
 and what it wants (each ordinary and urgent); turns that it wants and gives back; a
@@ -36,6 +37,12 @@ local pause_ms, has_come_back = tonumber(ARGV[10]), ARGV[11] == '1'
 local kept_ms, longest = tonumber(ARGV[12]), tonumber(ARGV[13])
 local most_o = most > 1 and most - 1 or most
 
+for i, key in ipairs(KEYS) do
+    local kind = redis.call('TYPE', key).ok
+    if kind ~= 'none' and kind ~= (i == 1 and 'hash' or 'string') then
+        redis.call('DEL', key)
+    end
+end
 local paused = tonumber(redis.call('GET', pause_key) or '0') - now
 if paused > longest then paused = 0 end
 if pause_ms > paused and pause_ms > 0 then

@@ -18,6 +18,8 @@ from weighbridge.jobs.broker import GIVE_UP_S
 
 PROBE_S: Final = 0.25
 """So long after a probe failed the next one is sent."""
+_LOG_S: Final = 60.0
+"""A Redis that comes and goes is told of no more often."""
 Argument: TypeAlias = str | int | float
 
 
@@ -40,6 +42,7 @@ class RedisLine:
         )
         self._is_there = asyncio.Event()
         self._is_there.set()
+        self._logged_at = float("-inf")
         self._probing: asyncio.Task[None] | None = None
         self._log = structlog.get_logger("weighbridge.pacing")
 
@@ -76,22 +79,21 @@ class RedisLine:
         if not self._is_there.is_set():
             return  # Several had asked at once.
         self._is_there.clear()
-        self._log.warning(
-            "Redis does not answer: this process keeps to its share of the limits",
-            why=type(exc).__name__,
-        )
+        if time.monotonic() - self._logged_at > _LOG_S:
+            self._logged_at = time.monotonic()
+            self._log.warning(
+                "Redis does not answer: this process keeps to its share of the limits",
+                why=type(exc).__name__,
+            )
         self._probing = asyncio.create_task(self._probe())
 
     async def _probe(self) -> None:
-        began = time.monotonic()
         while True:
             await asyncio.sleep(PROBE_S)
             try:
-                await self._redis.ping()
+                # A Redis whose memory is full answers, but takes nothing.
+                await self._redis.set("weighbridge:probe", "1", px=1000)
             except (RedisError, OSError):
                 continue
             break
         self._is_there.set()
-        self._log.info(
-            "Redis answers again", seconds=round(time.monotonic() - began, 1)
-        )

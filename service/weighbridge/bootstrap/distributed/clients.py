@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -41,6 +41,7 @@ class KeptClients:
 
     gates: where their limits are; None: of this process alone
     docker_config: where `docker login` keeps logins; None: where it does by default
+    opened: opens a client, `registry_client`
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class KeptClients:
         gates: Gates | None = None,
         docker_config: Path | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        opened: Callable[..., AbstractAsyncContextManager[Connected]] = registry_client,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -59,6 +61,7 @@ class KeptClients:
         self._gates = Gates() if gates is None else gates
         self._docker_config = docker_config
         self._monotonic = monotonic
+        self._opened = opened
         self._kept: dict[_Key, _Kept] = {}
         self._opening: defaultdict[_Key, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -117,7 +120,7 @@ class KeptClients:
     async def _open(self, target: Target) -> _Kept:
         stack = AsyncExitStack()
         connected = await stack.enter_async_context(
-            registry_client(
+            self._opened(
                 self._settings,
                 target,
                 self._telemetry,

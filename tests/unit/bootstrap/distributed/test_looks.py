@@ -24,6 +24,7 @@ from weighbridge.bootstrap.distributed.asked import asked_registry, asked_reposi
 from weighbridge.bootstrap.distributed.looks import Looks
 from weighbridge.bootstrap.distributed.shared_jobs import SharedJobs
 from weighbridge.bootstrap.judges import Judges
+from weighbridge.bootstrap.targets import Target
 from weighbridge.config import RegistrySettings, Settings, load_settings
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.limits import MANIFEST_BODY_BYTES
@@ -49,7 +50,7 @@ class OneClient:
     registry: FakeRegistry = field(default_factory=lambda: FakeRegistry(name="hub"))
 
     @asynccontextmanager
-    async def use(self, registry: RegistrySettings) -> AsyncIterator[Connected]:
+    async def use(self, target: Target) -> AsyncIterator[Connected]:
         yield Connected(self.registry, None, (), _not_asked)
 
 
