@@ -152,7 +152,8 @@ class SharedPacing:
         """Whether Redis does not know what we want, or said to ask again by now."""
         if is_urgent and not self._urgent_was_said:
             return True
-        return not self._is_asking and now >= self._retry_at
+        is_silent = self._talking is None or self._talking.done()
+        return is_silent or (not self._is_asking and now >= self._retry_at)
 
     def _wait_for_turn(self, now: float, *, is_urgent: bool) -> float:
         if self._pace.requests_per_second is None:
@@ -234,7 +235,7 @@ class SharedPacing:
         now = self._monotonic()
         self._paused_until = max(self._paused_until, now + answer.pause_ms / 1000)
         if not self._is_away:
-            self._take(answer, now)
+            self._take(answer, now, demand)
 
     def _under_way(self) -> Demand:
         """What we hold until the answer: others may be given all that is left."""
@@ -254,7 +255,7 @@ class SharedPacing:
         del self._turns[:unused]
         return unused
 
-    def _take(self, answer: _Answer, now: float) -> None:
+    def _take(self, answer: _Answer, now: float, said: Demand) -> None:
         self._has_come_back = False
         self._crew = Crew(answer.crew, answer.rank, now)
         self._slots.limit(answer.ordinary + answer.urgent, answer.ordinary)
@@ -266,9 +267,14 @@ class SharedPacing:
             first = now + first_ms / 1000
             self._turns += (max(now, first + every_s * n) for n in range(count))
         self._turns.sort()
-        self._retry_at = now + answer.retry_ms / 1000
         self._is_awaited = bool(answer.is_awaited)
+        self._retry_at = inf
         self._wake()
+        left = self._demand()
+        # Of those who came while this was on its way Redis does not know.
+        is_new = left.ordinary > said.ordinary or left.urgent > said.urgent
+        is_to_wait = left != Demand(0, 0) and not is_new
+        self._retry_at = now + answer.retry_ms / 1000 if is_to_wait else now
 
     def _keep_to_share(self) -> None:
         """Redis is away."""

@@ -152,6 +152,17 @@ async def test_h1_what_a_redis_with_a_wrong_clock_has_kept_stops_nobody(
     assert 0.4 < paused_s < 5
 
 
+@pytest.mark.parametrize("rest_s", [0.0, 0.02, 0.12, 0.3])
+async def test_whoever_asks_again_after_a_rest_is_let_in(
+    redis: RedisServer, rest_s: float
+) -> None:
+    """The process had just told Redis that it wants nothing."""
+    async with processes(redis, Pace(20.0, 8), 1) as (gate,), asyncio.timeout(30):
+        for _ in range(8):
+            await a_turn(gate)
+            await asyncio.sleep(rest_s)
+
+
 @pytest.mark.parametrize("row", ["", "x", "1 1 1", "-1 0 0 5", "1 1 1 99 9"])
 async def test_a_row_that_is_not_of_our_making_stops_nobody(
     redis: RedisServer, row: str
