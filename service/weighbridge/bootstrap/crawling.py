@@ -16,6 +16,7 @@ from weighbridge.audit.writer import Writer
 from weighbridge.bootstrap.access import PLAIN, Access
 from weighbridge.bootstrap.clients import registry_client
 from weighbridge.bootstrap.databases import ready_database
+from weighbridge.bootstrap.gates import Gates
 from weighbridge.bootstrap.judges import Judges
 from weighbridge.bootstrap.targets import Target, find_targets, kind_of
 from weighbridge.config import Settings
@@ -79,6 +80,7 @@ async def crawl_targets(
     leaves_waiting: bool = False,
     desk: PushDesk | None = None,
     judges: Judges | None = None,
+    gates: Gates | None = None,
 ) -> CrawlReport:
     """The same on a running loop, with the parts given. One registry after the
     other; a failure stays its registry's own.
@@ -86,6 +88,7 @@ async def crawl_targets(
     leaves_waiting: nobody has asked for this crawl, so that repositories whose quota
                     is spent are left alone until it is back
     judges:         what images are judged by; None: by nothing
+    gates:          what is shared with others that ask the same registry meanwhile
     desk:           where pushes to the one registry are looked after meanwhile
     """
     began = time.monotonic()
@@ -102,6 +105,7 @@ async def crawl_targets(
                     telemetry,
                     database=database,
                     docker_config=docker_config,
+                    gates=gates,
                 ) as connected:
                     scope = scope_of(target)
                     crawl = Crawl(

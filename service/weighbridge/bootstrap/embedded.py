@@ -12,6 +12,7 @@ from weighbridge.audit.progress import Progress
 from weighbridge.bootstrap.crawling import crawl_targets, utc_now
 from weighbridge.bootstrap.due_times import DueTimes
 from weighbridge.bootstrap.embedded_pushes import EmbeddedPushes
+from weighbridge.bootstrap.gates import Gates
 from weighbridge.bootstrap.judges import Judges
 from weighbridge.bootstrap.pruning import Pruning
 from weighbridge.bootstrap.targets import Target
@@ -65,8 +66,9 @@ class Embedded:
         self._judges = Judges(policies, teller(settings))
         self._pruning = Pruning(database, settings.history.retention, clock)
         self._delivering = Delivering(settings, database, telemetry, clock)
+        self._gates = Gates()
         self._pushes = EmbeddedPushes(
-            settings, database, telemetry, clock, self._judges.of
+            settings, database, telemetry, clock, self._judges.of, self._gates
         )
         self._jobs = InlineJobs(
             {
@@ -174,6 +176,7 @@ class Embedded:
                 leaves_waiting=True,
                 desk=self._pushes.desk(configured),
                 judges=self._judges,
+                gates=self._gates,
             )
             (done,) = report.registries
             self._tell(done, report.seconds)

@@ -11,6 +11,7 @@ from weighbridge.audit.push_desk import PushDesk
 from weighbridge.audit.writer import Writer
 from weighbridge.bootstrap.distributed.asked import asked_repository
 from weighbridge.bootstrap.distributed.clients import KeptClients
+from weighbridge.bootstrap.gates import Gates
 from weighbridge.bootstrap.push_looks import PushLooks
 from weighbridge.bootstrap.waiting_pushes import ring_for_pushes, show_inbox
 from weighbridge.config import RegistrySettings, Settings
@@ -26,8 +27,7 @@ from weighbridge.telemetry import Telemetry
 class EmbeddedPushes:
     """The job `PUSH`, with a writer and clients of its own: a push waits for no crawl.
 
-    That is also why its requests do not queue behind a crawl's. A registry may so be
-    asked by two at once, each within its limits.
+    gates: shared with crawls, so that the limits hold for both together
     """
 
     def __init__(
@@ -37,6 +37,7 @@ class EmbeddedPushes:
         telemetry: Telemetry,
         clock: Callable[[], datetime],
         judging: Callable[[RegistrySettings], Judging],
+        gates: Gates,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -46,7 +47,7 @@ class EmbeddedPushes:
         self._writer = Writer(
             database, on_failure=lambda _: telemetry.db_write_errors.inc()
         )
-        self._clients = KeptClients(settings, database, telemetry)
+        self._clients = KeptClients(settings, database, telemetry, gates=gates)
         self._heartbeat = Heartbeat(self._writer, clock)
         self._beating: asyncio.Task[None] | None = None
         self._looks: PushLooks | None = None

@@ -23,7 +23,7 @@ again; the rest of a pause; how many processes asked within five seconds, and wh
 them this is; whether somebody waits for what it gives back.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 EXCHANGE: Final = """
 local t = redis.call('TIME')
@@ -148,3 +148,19 @@ end
 return {may_o, held_u, n_o, first_o, n_u, first_u, retry, math.max(0, paused),
     crew, rank, (is_short or is_awaited) and 1 or 0}
 """
+
+
+class Answer(NamedTuple):
+    """What `EXCHANGE` returns."""
+
+    ordinary: int
+    urgent: int
+    turns: int
+    first_ms: int
+    urgent_turns: int
+    urgent_first_ms: int
+    retry_ms: int
+    pause_ms: int
+    crew: int
+    rank: int
+    is_awaited: int

@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 from contextlib import suppress
 from math import inf
-from typing import Final, NamedTuple
+from typing import Final
 
 from weighbridge.domain.limits import REQUEST_DEADLINE_S, RETRY_AFTER_MAX_S
 from weighbridge.domain.request_rate import RequestRate
@@ -20,7 +20,7 @@ from weighbridge.domain.secret import Secret
 from weighbridge.domain.slots import Slots
 from weighbridge.jobs.broker import GIVE_UP_S
 from weighbridge.jobs.crew import NOT_TOLD, Crew, Pace
-from weighbridge.jobs.pacing_script import EXCHANGE
+from weighbridge.jobs.pacing_script import EXCHANGE, Answer
 from weighbridge.jobs.redis_line import RedisAwayError, RedisLine
 from weighbridge.ports import Asker, Demand
 
@@ -54,22 +54,6 @@ class SharedPaces:
         """Give back what is held, and close every connection."""
         await asyncio.gather(*(pacing.aclose() for pacing in self._paces.values()))
         await self._line.aclose()
-
-
-class _Answer(NamedTuple):
-    """See `EXCHANGE`."""
-
-    ordinary: int
-    urgent: int
-    turns: int
-    first_ms: int
-    urgent_turns: int
-    urgent_first_ms: int
-    retry_ms: int
-    pause_ms: int
-    crew: int
-    rank: int
-    is_awaited: int
 
 
 class SharedPacing:
@@ -229,7 +213,7 @@ class SharedPacing:
             )
         finally:
             self._is_asking = False
-        answer = _Answer(*told)
+        answer = Answer(*told)
         if self._pause_to_say <= now + pause_s:
             self._pause_to_say = 0.0
         now = self._monotonic()
@@ -255,7 +239,7 @@ class SharedPacing:
         del self._turns[:unused]
         return unused
 
-    def _take(self, answer: _Answer, now: float, said: Demand) -> None:
+    def _take(self, answer: Answer, now: float, said: Demand) -> None:
         self._has_come_back = False
         self._crew = Crew(answer.crew, answer.rank, now)
         self._slots.limit(answer.ordinary + answer.urgent, answer.ordinary)
