@@ -3,8 +3,9 @@
 import asyncio
 import resource
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 import click
@@ -54,6 +55,7 @@ def listeners(
     reload: PolicyReload,
     jobs: JobQueue | None = None,
     paces: Paces = alone,
+    broker_away_since: Callable[[], datetime | None] = lambda: None,
 ) -> uvicorn.Server:
     """A server of everything that is configured; `run()` it on the main thread. It
     ends at SIGINT or SIGTERM, and raises the signal again.
@@ -61,11 +63,13 @@ def listeners(
     reload: the policies in force
     jobs:   who is asked to look at what webhooks tell
     paces:  what probes share with other processes
+    broker_away_since: see `WebOptions`
     Raises UsageError(no_token) if others could reach it and nobody could use it.
     """
     options = replace(
         web_options(settings, reload),
         prober=Probes(settings, database, telemetry, paces),
+        broker_away_since=broker_away_since,
     )
     apps = create_apps(database, telemetry, options, reception_of(settings, jobs))
     _take_files()

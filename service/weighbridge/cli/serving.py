@@ -86,10 +86,18 @@ def serve(
     telemetry = Telemetry()
     reload = _reloaded(policies, telemetry)
     with checked_database(settings) as database, push_bell(settings) as jobs:
-        paces = probe_paces(settings)
-        server = listeners(settings, database, telemetry, reload, jobs, paces)
+        watch = CrewWatch(settings, database, telemetry)
+        server = listeners(
+            settings,
+            database,
+            telemetry,
+            reload,
+            jobs,
+            probe_paces(settings),
+            watch.broker_away_since,
+        )
         announce()
-        _serve(server, CrewWatch(settings, database, telemetry), reload)
+        _serve(server, watch, reload)
 
 
 def up_demo(

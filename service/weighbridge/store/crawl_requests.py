@@ -154,7 +154,7 @@ def find_request(connection: Connection, request_id: int) -> CrawlRequest | None
 def open_requests(
     connection: Connection, registry_id: int | None = None
 ) -> list[CrawlRequest]:
-    """Those that have not come to their end, of one registry or of all; oldest first."""
+    """Those that have not ended, of one registry or of all; oldest first."""
     of = () if registry_id is None else (_table.registry_id == registry_id,)
     return [_request(row) for row in _rows(connection, _IS_OPEN, *of)]
 

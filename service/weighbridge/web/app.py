@@ -137,7 +137,7 @@ def _web_app(
 ) -> FastAPI:
     database = shared.database
     app = _empty_app(shared, options, _watching(shared))
-    health = Health(database, shared.writes, options.failed_since)
+    health = Health(database, shared.writes, options)
     _add_health(app, health)
     finder = Finder(database, options.platforms)
     api = API(database, finder, now, options.policies)
@@ -159,7 +159,7 @@ def _web_app(
 def _metrics_app(shared: _Shared, options: WebOptions) -> FastAPI:
     """`/metrics*`, `/probe` and `/healthz`, and nothing else."""
     app = _empty_app(shared, options, None)
-    health = Health(shared.database, shared.writes, options.failed_since)
+    health = Health(shared.database, shared.writes, options)
     _get(app, "/healthz", health.healthz, tag="health")
     metrics = Metrics(shared.telemetry, shared.keeper)
     _add_metrics(app, metrics, Probing(options.prober))

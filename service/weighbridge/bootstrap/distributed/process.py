@@ -8,6 +8,7 @@ from typing import Final
 from weighbridge.bootstrap.distributed.publishing import EVERY_S as PUBLISH_S
 from weighbridge.bootstrap.distributed.publishing import Publishing, Sums
 from weighbridge.bootstrap.engines import Work, an_engine
+from weighbridge.bootstrap.gates import Gates
 from weighbridge.bootstrap.kept_clients import KeptClients
 from weighbridge.bootstrap.policies import LOOK_S, PolicyReload
 from weighbridge.bootstrap.sites import configured_targets
@@ -69,7 +70,7 @@ class Distributed:
                 settings,
                 database,
                 telemetry,
-                share=None if paces is None else lambda end: paces.of(end.name, end),
+                gates=Gates(None if paces is None else paces.of),
             ),
             delivering=Delivering(settings, database, telemetry, self._clock),
         )
