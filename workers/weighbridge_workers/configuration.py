@@ -4,12 +4,15 @@ The database knows what is due and who does it. A message only says that there m
 something to do: it may come twice, or be lost.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from kombu import Queue
 
-from weighbridge.jobs.broker import HARD_LIMIT_S, SOFT_LIMIT_S, VISIBILITY_S
+from weighbridge.domain.secret import Secret
+from weighbridge.jobs.broker import HARD_LIMIT_S, SOFT_LIMIT_S, VISIBILITY_S, tls
 from weighbridge.jobs.names import DELIVER, QUEUE_OF, QUEUES, SETTLE, TICK
+from weighbridge_workers.overrides import ON_GARBAGE, Transport
 
 TICK_S: Final = 10.0
 SETTLE_S: Final = 5.0
@@ -18,9 +21,15 @@ _CHILD_KIB: Final = 512 * 1024
 _SOCKET_S: Final = 5.0
 
 
-def configuration() -> dict[str, object]:
-    """Celery's settings."""
-    return {**_messages(), **_worker(), **_connection(), **_schedule()}
+def configuration(
+    redis_url: Secret, on_garbage: Callable[[], None]
+) -> dict[str, object]:
+    """Celery's settings.
+
+    on_garbage: called for each message that is dropped, as it is not ours
+    """
+    connection = _connection(redis_url, on_garbage)
+    return {**_messages(), **_worker(), **connection, **_schedule()}
 
 
 def _messages() -> dict[str, object]:
@@ -51,16 +60,22 @@ def _worker() -> dict[str, object]:
         "task_time_limit": HARD_LIMIT_S,
         "worker_soft_shutdown_timeout": 25.0,
         "worker_max_memory_per_child": _CHILD_KIB,
-        # Commands to workers come over Redis too, and one of them ends a worker.
-        "worker_enable_remote_control": False,
+        # `celery inspect` and Flower; of commands, `overrides.ALLOWED` are taken.
+        "worker_enable_remote_control": True,
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,
         "worker_cancel_long_running_tasks_on_connection_loss": False,
     }
 
 
-def _connection() -> dict[str, object]:
+def _connection(
+    redis_url: Secret, on_garbage: Callable[[], None]
+) -> dict[str, object]:
     return {
+        # What stands in Redis ends no worker.
+        "broker_transport": Transport,
+        "broker_channel_error_retry": True,
+        "broker_use_ssl": tls(redis_url),
         "broker_connection_retry_on_startup": True,
         # 100 tries would be all else, and a worker without a broker then ends.
         "broker_connection_max_retries": None,
@@ -75,6 +90,9 @@ def _connection() -> dict[str, object]:
             "health_check_interval": 10,
             # The order of QUEUES, and not each in turn.
             "queue_order_strategy": "priority",
+            # A list a queue, and not one for each of Celery's priorities.
+            "priority_steps": [0],
+            ON_GARBAGE: on_garbage,
         },
     }
 

@@ -7,7 +7,7 @@ from celery import Celery
 from weighbridge.jobs.names import CANARY, QUEUE_OF
 from weighbridge_workers.process import Process
 
-_REQUEST: Final = "weighbridge_workers.request:ConfirmedRequest"
+_REQUEST: Final = "weighbridge_workers.overrides:ConfirmedRequest"
 
 
 def register(app: Celery, process: Process) -> None:

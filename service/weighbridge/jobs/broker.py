@@ -30,6 +30,13 @@ def sending(give_up_s: float) -> dict[str, object]:
     }
 
 
+def tls(redis_url: Secret) -> dict[str, object] | None:
+    """What Celery is told of TLS: by itself it accepts any certificate."""
+    if urlsplit(redis_url.reveal()).scheme != "rediss":
+        return None
+    return {"ssl_cert_reqs": "required", "ssl_check_hostname": True}
+
+
 def is_exposed(redis_url: Secret) -> bool:
     """Whether others may reach this Redis or read along: it is not on this machine,
     and has no password or no TLS. Whoever writes there decides what workers do."""

@@ -9,9 +9,10 @@ from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 from weighbridge.domain.secret import Secret
-from weighbridge.jobs.broker import GIVE_UP_S, sending
+from weighbridge.jobs.broker import GIVE_UP_S, sending, tls
+from weighbridge.jobs.messages import SENT_AT
 from weighbridge.jobs.names import CANARY, PUSH, QUEUE_OF
-from weighbridge.jobs.roll import SENT_AT, redis_client
+from weighbridge.jobs.roll import redis_client
 
 _FAILURES: Final = (KombuError, RedisError, OSError)
 _QUIET_S: Final = 5.0
@@ -25,7 +26,6 @@ BELL_S: Final = 30
 """The same for what names nothing: all else waits for it."""
 PUSH_S: Final = 5
 """The same for a push, which somebody waits for; a message more costs a query."""
-_CANARY_S: Final = 300
 
 
 class CeleryJobs:
@@ -43,6 +43,7 @@ class CeleryJobs:
         )
         self._celery.conf.update(
             broker_transport_options=sending(give_up_s),
+            broker_use_ssl=tls(redis_url),
             task_ignore_result=True,
             task_serializer="json",
             accept_content=["json"],
@@ -80,7 +81,7 @@ class CeleryJobs:
         took it."""
         try:
             self._celery.send_task(
-                CANARY, queue=queue, expires=_CANARY_S, retry=False, ignore_result=True
+                CANARY, queue=queue, retry=False, ignore_result=True
             )
         except _FAILURES:
             return False

@@ -1,6 +1,5 @@
 """Who works, and what waits: noted in Redis, lost with it, soon there again."""
 
-import json
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,10 +10,9 @@ from redis.retry import Retry
 
 from weighbridge.domain.secret import Secret
 from weighbridge.jobs.broker import GIVE_UP_S
+from weighbridge.jobs.messages import sent_at
 from weighbridge.jobs.names import QUEUES
 
-SENT_AT: Final = "weighbridge_sent_at"
-"""The header of a message that says when it was sent, in seconds since 1970."""
 LIVES_S: Final = 45.0
 """A worker that has said nothing for so long is gone."""
 _ROLL: Final = "weighbridge:workers"
@@ -25,6 +23,8 @@ _KEPT_COUNTS: Final = 200
 TAKEN: Final = "taken"
 FAILED: Final = "failed"
 DROPPED: Final = "dropped"
+UNKNOWN: Final = "unknown"
+"""In place of a job, where a message is not ours."""
 
 
 def redis_client(redis_url: Secret, *, give_up_s: float = GIVE_UP_S) -> "Redis":
@@ -35,6 +35,8 @@ def redis_client(redis_url: Secret, *, give_up_s: float = GIVE_UP_S) -> "Redis":
         socket_connect_timeout=give_up_s,
         retry=Retry(NoBackoff(), 0),
         decode_responses=True,
+        # Anybody may have written there, and anything.
+        encoding_errors="replace",
     )
 
 
@@ -127,13 +129,4 @@ class Roll:
         tasks = int(self._redis.llen(queue))
         # New messages are added at the left.
         oldest = self._redis.lindex(queue, -1) if tasks else None
-        return Waiting(tasks, _sent_at(oldest) if isinstance(oldest, str) else 0.0)
-
-
-def _sent_at(message: str) -> float:
-    """0 where it does not say: anybody may have put it there."""
-    try:
-        sent_at: object = json.loads(message)["headers"][SENT_AT]
-    except (ValueError, LookupError, TypeError):
-        return 0.0
-    return float(sent_at) if isinstance(sent_at, int | float) else 0.0
+        return Waiting(tasks, sent_at(oldest) if isinstance(oldest, str) else 0.0)

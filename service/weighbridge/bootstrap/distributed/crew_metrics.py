@@ -12,7 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from weighbridge.jobs.names import QUEUE_OF
-from weighbridge.jobs.roll import DROPPED, FAILED, TAKEN, Waiting
+from weighbridge.jobs.roll import DROPPED, FAILED, TAKEN, UNKNOWN, Waiting
 
 _REASONS: Final = frozenset({"unknown_registry", "outside_filter", "malformed_job"})
 
@@ -80,7 +80,7 @@ class CrewMetrics(Collector):
             ["task", "reason"],
         )
         for (what, job, reason), count in sorted(report.counts.items()):
-            if job not in QUEUE_OF:
+            if job not in QUEUE_OF and (what, job) != (DROPPED, UNKNOWN):
                 continue
             if what == TAKEN and not reason:
                 taken.add_metric([job], count)
