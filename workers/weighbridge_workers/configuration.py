@@ -68,9 +68,7 @@ def _worker() -> dict[str, object]:
     }
 
 
-def _connection(
-    redis_url: Secret, on_garbage: Callable[[], None]
-) -> dict[str, object]:
+def _connection(redis_url: Secret, on_garbage: Callable[[], None]) -> dict[str, object]:
     return {
         # What stands in Redis ends no worker.
         "broker_transport": Transport,

@@ -28,11 +28,6 @@ class Pauses:
         """Whether it may be tried again."""
         return self._monotonic() >= self._ends_at
 
-    @property
-    def is_first(self) -> bool:
-        """Whether nothing has failed since it last worked."""
-        return self._next_s == self._first_s
-
     def begin(self) -> float:
         """It has failed; how long the pause is that begins now."""
         pause_s = self._next_s

@@ -8,7 +8,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final, Protocol
 
 import structlog
@@ -21,6 +21,7 @@ from weighbridge.domain.limits import REQUEST_DEADLINE_S, RETRY_AFTER_MAX_S
 from weighbridge.domain.secret import Secret
 from weighbridge.errors import RateLimited
 from weighbridge.jobs.broker import GIVE_UP_S
+from weighbridge.jobs.roll import is_wrong_type
 from weighbridge.ports import IS_URGENT
 
 _ENTER: Final = """
@@ -35,7 +36,7 @@ redis.call('ZREMRANGEBYSCORE', askers, 0, now - 60000)
 redis.call('ZREMRANGEBYSCORE', askers, now + 60000, '+inf')
 redis.call('PEXPIRE', askers, 60000)
 local crew = redis.call('ZCARD', askers)
-local paused = tonumber(redis.call('GET', pause) or '0') - now
+local paused = (tonumber(redis.call('GET', pause)) or 0) - now
 if paused > 0 and paused <= longest then return {0, paused, crew} end
 redis.call('ZREMRANGEBYSCORE', slots, 0, now)
 redis.call('ZREMRANGEBYSCORE', slots, now + ttl + 60000, '+inf')
@@ -47,7 +48,7 @@ end
 local wait = 0
 if interval > 0 then
     local slack = math.max(1000, interval)
-    local due = math.max(tonumber(redis.call('GET', due_key) or '0'), now)
+    local due = math.max(tonumber(redis.call('GET', due_key)) or 0, now)
     if due > now + longest then due = now end
     due = due + interval
     wait = math.max(0, math.ceil(due - slack - now))
@@ -67,11 +68,12 @@ _PAUSE: Final = """
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local until_ms = now + tonumber(ARGV[1])
-local before = tonumber(redis.call('GET', KEYS[1]) or '0')
+local before = tonumber(redis.call('GET', KEYS[1])) or 0
 if until_ms > before or before > now + tonumber(ARGV[2]) then
     redis.call('SET', KEYS[1], string.format('%d', until_ms), 'PX', ARGV[1])
 end
 """
+_NAMES: Final = ("slots", "due", "pause", "askers", "ahead")
 _LONGEST_MS: Final = int(2 * RETRY_AFTER_MAX_S * 1000)
 QUIET_S: Final = 5.0
 """So long Redis is not asked again where it was away."""
@@ -197,7 +199,7 @@ class SharedPacing:
             int(IS_URGENT.get()),
             _LONGEST_MS,
         ]
-        keys = [self._key(n) for n in ("slots", "due", "pause", "askers", "ahead")]
+        keys = [self._key(name) for name in _NAMES]
         try:
             if self._left:
                 await self._give_back()
@@ -205,6 +207,8 @@ class SharedPacing:
         except (RedisError, OSError) as exc:
             self._note_left(slot)  # It may let us in yet, when nobody listens.
             self._note_away(exc)
+            if is_wrong_type(exc):
+                await self._forget(keys)
             return False, 0.0
         except asyncio.CancelledError:
             await asyncio.shield(self._leave(slot))  # It may have let us in.
@@ -236,6 +240,12 @@ class SharedPacing:
         left = frozenset(self._left)
         await self._redis.zrem(self._key("slots"), *left)
         self._left -= left
+
+    async def _forget(self, keys: list[str]) -> None:
+        """Of all names there these are ours alone: what is of a wrong type has been
+        put there by a mistake, and would stay for ever."""
+        with suppress(RedisError, OSError):
+            await self._redis.delete(*keys)
 
     def _note_away(self, exc: BaseException) -> None:
         if self._monotonic() >= self._quiet_until:
