@@ -29,12 +29,14 @@ class RedisServer:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.port = a_free_port()
+        self.password: str | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> Secret:
         """As it is configured."""
-        return Secret(f"redis://127.0.0.1:{self.port}/0")
+        user = f":{self.password}@" if self.password else ""
+        return Secret(f"redis://{user}127.0.0.1:{self.port}/0")
 
     def start(self) -> None:
         """Start it and wait until it answers."""
@@ -82,7 +84,9 @@ class RedisServer:
 
     def client(self) -> "redis.Redis":
         """A client of the test's own, to be closed."""
-        return redis.Redis(port=self.port, decode_responses=True)
+        return redis.Redis(
+            port=self.port, password=self.password, decode_responses=True
+        )
 
 
 @contextmanager

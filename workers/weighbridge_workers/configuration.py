@@ -4,7 +4,6 @@ The database knows what is due and who does it. A message only says that there m
 something to do: it may come twice, or be lost.
 """
 
-from collections.abc import Callable
 from typing import Final
 
 from kombu import Queue
@@ -12,7 +11,6 @@ from kombu import Queue
 from weighbridge.domain.secret import Secret
 from weighbridge.jobs.broker import HARD_LIMIT_S, SOFT_LIMIT_S, VISIBILITY_S, tls
 from weighbridge.jobs.names import DELIVER, QUEUE_OF, QUEUES, SETTLE, TICK
-from weighbridge_workers.overrides import ON_GARBAGE, Transport
 
 TICK_S: Final = 10.0
 SETTLE_S: Final = 5.0
@@ -21,15 +19,9 @@ _CHILD_KIB: Final = 512 * 1024
 _SOCKET_S: Final = 5.0
 
 
-def configuration(
-    redis_url: Secret, on_garbage: Callable[[], None]
-) -> dict[str, object]:
-    """Celery's settings.
-
-    on_garbage: called for each message that is dropped, as it is not ours
-    """
-    connection = _connection(redis_url, on_garbage)
-    return {**_messages(), **_worker(), **connection, **_schedule()}
+def configuration(redis_url: Secret) -> dict[str, object]:
+    """Celery's settings."""
+    return {**_messages(), **_worker(), **_connection(redis_url), **_schedule()}
 
 
 def _messages() -> dict[str, object]:
@@ -68,10 +60,10 @@ def _worker() -> dict[str, object]:
     }
 
 
-def _connection(redis_url: Secret, on_garbage: Callable[[], None]) -> dict[str, object]:
+def _connection(redis_url: Secret) -> dict[str, object]:
     return {
         # What stands in Redis ends no worker.
-        "broker_transport": Transport,
+        "broker_transport": "weighbridge_workers.overrides:Transport",
         "broker_channel_error_retry": True,
         "broker_use_ssl": tls(redis_url),
         "broker_connection_retry_on_startup": True,
@@ -90,7 +82,6 @@ def _connection(redis_url: Secret, on_garbage: Callable[[], None]) -> dict[str, 
             "queue_order_strategy": "priority",
             # A list a queue, and not one for each of Celery's priorities.
             "priority_steps": [0],
-            ON_GARBAGE: on_garbage,
         },
     }
 

@@ -1,14 +1,9 @@
 """Makes the Celery application of some settings."""
 
-from collections.abc import Callable
-from contextlib import suppress
-
 from celery import Celery
 
 from weighbridge.config import Settings
-from weighbridge.domain.secret import Secret
 from weighbridge.errors import UsageError
-from weighbridge.jobs.roll import DROPPED, UNKNOWN, Roll
 from weighbridge_workers.configuration import configuration
 from weighbridge_workers.overrides import AskedControl, QuickAMQP
 from weighbridge_workers.process import Process
@@ -31,18 +26,8 @@ def make_app(settings: Settings) -> Celery:
         control=AskedControl,
         fixups=[],
     )
-    app.conf.update(configuration(settings.redis_url, _counting(settings.redis_url)))
+    app.conf.update(configuration(settings.redis_url))
     process = Process(settings, settings.redis_url)
     register(app, process)
     connect(settings, settings.redis_url, process)
     return app
-
-
-def _counting(redis_url: Secret) -> Callable[[], None]:
-    roll = Roll(redis_url)
-
-    def count_garbage() -> None:
-        with suppress(OSError):
-            roll.count((DROPPED, UNKNOWN, "malformed_job"))
-
-    return count_garbage

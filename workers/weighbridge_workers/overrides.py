@@ -14,6 +14,7 @@ from typing import Any, Final
 from billiard import pool
 from celery.app.amqp import AMQP
 from celery.app.control import Control
+from celery.signals import task_rejected
 from celery.utils.log import get_logger
 from celery.worker.request import Request
 from kombu import Connection
@@ -41,7 +42,6 @@ UNHEARD_S: Final = 2.0
 Billiard would wait for 30 seconds, all that a worker has to stop in; an answer that is
 lost costs nothing, as the message then goes to somebody else.
 """
-ON_GARBAGE: Final = "on_garbage"
 MOST_PAUSE_S: Final = 10
 """Between two attempts where Redis is away or refuses: it is soon noticed that it is
 there again."""
@@ -146,14 +146,9 @@ class QoS(kombu_redis.QoS):
 
 
 class Channel(kombu_redis.Channel):
-    """Waits where Redis refuses, drops what is no message, and goes on.
-
-    on_garbage: a transport option: counts what is dropped
-    """
+    """Waits where Redis refuses, drops what is no message, and goes on."""
 
     QoS = QoS
-    from_transport_options = (*kombu_redis.Channel.from_transport_options, ON_GARBAGE)
-    on_garbage: Callable[[], None] = staticmethod(lambda: None)
     _queue_cycle: Any
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -195,7 +190,10 @@ class Channel(kombu_redis.Channel):
             _logger.warning("Redis refuses: %s (%s)", type(exc).__name__, why)
 
     def passed_on(self, queue: str, raw: bytes) -> bytes | None:
-        """A message that says the same, or None."""
+        """A message that says the same, or None; what was asked for by `celery
+        inspect` has a queue of its own, whose messages are no jobs."""
+        if queue.endswith(".reply.celery.pidbox"):
+            return raw
         message = read_message(raw)
         if message is None:
             self.drop(queue, raw)
@@ -203,12 +201,12 @@ class Channel(kombu_redis.Channel):
         return json.dumps(payload_of(message, queue)).encode()
 
     def drop(self, queue: str, raw: bytes) -> None:
-        """What is no message: tell of it once, count it, forget it."""
+        """What is no message: tell of it once, have it counted, forget it."""
         _logger.error(
             "a message is dropped [malformed_job]: queue %s, %d bytes, begins with %s",
             *(queue, len(raw), begin_of(raw)),
         )
-        self.on_garbage()
+        task_rejected.send(sender=self, message=None, exc=None)
 
     def _leave_out(self, queues: frozenset[str]) -> None:
         self._wrong = queues

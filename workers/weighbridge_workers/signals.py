@@ -2,6 +2,7 @@
 
 import logging
 import os
+from contextlib import suppress
 from typing import Protocol
 
 from billiard import active_children
@@ -10,6 +11,7 @@ from celery import signals
 from weighbridge import logs
 from weighbridge.config import Settings
 from weighbridge.domain.secret import Secret
+from weighbridge.jobs.roll import DROPPED, UNKNOWN, Roll
 from weighbridge_workers.overrides import bound_last_words
 from weighbridge_workers.process import Process
 from weighbridge_workers.watchdog import EXIT_CODE, Watchdog, canary_queue
@@ -27,6 +29,7 @@ class _Consumer(Protocol):
 def connect(settings: Settings, redis_url: Secret, process: Process) -> None:
     """Log as every other command does, pass a stop on, watch, close what is open."""
     watching: list[Watchdog] = []
+    roll = Roll(redis_url)
     bound_last_words()
 
     def set_up_logging(**_: object) -> None:
@@ -54,12 +57,18 @@ def connect(settings: Settings, redis_url: Secret, process: Process) -> None:
         for watchdog in watching:
             watchdog.close()
         process.close()
+        roll.close()
+
+    def count_garbage(**_: object) -> None:
+        with suppress(OSError):
+            roll.count((DROPPED, UNKNOWN, "malformed_job"))
 
     signals.setup_logging.connect(set_up_logging, weak=False)
     signals.worker_ready.connect(watch, weak=False)
     signals.worker_shutting_down.connect(stop, weak=False)
     signals.worker_process_shutdown.connect(close, weak=False)
     signals.worker_shutdown.connect(end, weak=False)
+    signals.task_rejected.connect(count_garbage, weak=False)
 
 
 def _give_up() -> None:

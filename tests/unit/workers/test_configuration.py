@@ -26,7 +26,7 @@ def test_every_job_has_a_task_of_its_name(app: Celery) -> None:
 
 
 def test_queues_are_served_in_their_order() -> None:
-    settings = configuration(Secret("redis://127.0.0.1"), lambda: None)
+    settings = configuration(Secret("redis://127.0.0.1"))
 
     assert names.QUEUES == ("push", "crawl", "measure", "notify")
     assert [queue.name for queue in settings["task_queues"]] == list(names.QUEUES)  # type: ignore[attr-defined] # an object, since Celery's settings have no types
