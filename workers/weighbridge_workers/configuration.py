@@ -9,7 +9,13 @@ from typing import Final
 from kombu import Queue
 
 from weighbridge.domain.secret import Secret
-from weighbridge.jobs.broker import HARD_LIMIT_S, SOFT_LIMIT_S, VISIBILITY_S, tls
+from weighbridge.jobs.broker import (
+    HARD_LIMIT_S,
+    PRIORITIES,
+    SOFT_LIMIT_S,
+    VISIBILITY_S,
+    tls,
+)
 from weighbridge.jobs.names import DELIVER, QUEUE_OF, QUEUES, SETTLE, TICK
 
 TICK_S: Final = 10.0
@@ -80,8 +86,7 @@ def _connection(redis_url: Secret) -> dict[str, object]:
             "health_check_interval": 10,
             # The order of QUEUES, and not each in turn.
             "queue_order_strategy": "priority",
-            # A list a queue, and not one for each of Celery's priorities.
-            "priority_steps": [0],
+            "priority_steps": PRIORITIES,
         },
     }
 

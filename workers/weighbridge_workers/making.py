@@ -5,7 +5,7 @@ from celery import Celery
 from weighbridge.config import Settings
 from weighbridge.errors import UsageError
 from weighbridge_workers.configuration import configuration
-from weighbridge_workers.overrides import AskedControl, QuickAMQP
+from weighbridge_workers.overrides import AskedControl, QuickAMQP, ShortEvents
 from weighbridge_workers.process import Process
 from weighbridge_workers.signals import connect
 from weighbridge_workers.tasks import register
@@ -24,6 +24,7 @@ def make_app(settings: Settings) -> Celery:
         broker=settings.redis_url.reveal(),
         amqp=QuickAMQP,
         control=AskedControl,
+        events=ShortEvents,
         fixups=[],
     )
     app.conf.update(configuration(settings.redis_url))

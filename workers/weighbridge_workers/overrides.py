@@ -14,6 +14,8 @@ from typing import Any, Final
 from billiard import pool
 from celery.app.amqp import AMQP
 from celery.app.control import Control
+from celery.app.events import Events
+from celery.events.dispatcher import EventDispatcher
 from celery.signals import task_rejected
 from celery.utils.log import get_logger
 from celery.worker.request import Request
@@ -24,7 +26,7 @@ from kombu.transport import redis as kombu_redis
 from kombu.transport import virtual
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
 from weighbridge.jobs.messages import (
     SHOWN_BYTES,
@@ -250,6 +252,11 @@ class Channel(kombu_redis.Channel):
         """A command. Kombu goes on after one that is no JSON, not after a list."""
         try:
             return super()._receive_one(client)  # type: ignore[misc] # not in its types
+        except NoPermissionError as exc:
+            # A user without rights to channels: there are no commands, all else works.
+            self.warn(exc)
+            self.active_fanout_queues.clear()
+            return None
         except (Empty, OSError, RedisError):
             raise
         except Exception as exc:  # noqa: BLE001 - anything may be published
@@ -298,6 +305,35 @@ class QuickAMQP(AMQP):
     """Gives the application such connections."""
 
     Connection = QuickConnection
+
+
+class ShortDispatcher(EventDispatcher):
+    """Sends events once or not at all.
+
+    Celery's tries again for as long as Redis is away, in the thread that everything
+    else of a worker waits for, and keeps what it could not send without a limit.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._pauses = Pauses(MOST_PAUSE_S * 6)
+        super().__init__(*args, **{**options, "buffer_while_offline": False})
+
+    def _publish(self, event: Any, producer: Any, routing_key: Any, **_: Any) -> None:
+        if not self._pauses.is_over:
+            return
+        try:
+            super()._publish(event, producer, routing_key)  # type: ignore[misc] # not in its types
+        except Exception as exc:  # noqa: BLE001 - nothing depends on events
+            self._pauses.begin()
+            _logger.debug("an event is not sent: %r", exc)
+        else:
+            self._pauses.end()
+
+
+class ShortEvents(Events):
+    """Has such a dispatcher."""
+
+    dispatcher_cls = "weighbridge_workers.overrides:ShortDispatcher"
 
 
 class AskedNode(Node):

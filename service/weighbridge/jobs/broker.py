@@ -17,6 +17,8 @@ VISIBILITY_S: Final = 900
 take: a second worker would begin beside the first."""
 HARD_LIMIT_S: Final = 720
 SOFT_LIMIT_S: Final = 660
+PRIORITIES: Final = [0]
+"""A list a queue in Redis, and not one for each of Celery's priorities."""
 SLICE_S: Final = 600.0
 """So long a job works; what is left is a job of its own."""
 
@@ -27,6 +29,7 @@ def sending(give_up_s: float) -> dict[str, object]:
         "socket_timeout": give_up_s,
         "socket_connect_timeout": give_up_s,
         "visibility_timeout": VISIBILITY_S,
+        "priority_steps": PRIORITIES,
     }
 
 
