@@ -103,7 +103,7 @@ class GuardedRedis(RedisServer):
         *("~unacked*", "~_kombu.*", "~*.pidbox"),
         *("&/0.celery.pidbox", "&/0.celeryev/*"),
         *("+@read", "+@write", "+@connection", "+@transaction", "+@pubsub"),
-        *("+@scripting", "+time", "+info", "-@dangerous", "+info"),
+        *("+@scripting", "+time", "-@dangerous", "+info"),
     )
     """As docs/deploying.md has them."""
 
@@ -153,12 +153,29 @@ class GuardedRedis(RedisServer):
 
 
 @contextmanager
-def a_redis(kind: type[S] = RedisServer) -> Iterator[S]:  # type: ignore[assignment] # S is bound to it
+def a_redis() -> Iterator[RedisServer]:
     """A running server until the block ends."""
+    with _a_folder() as folder, _running(RedisServer(folder)) as server:
+        yield server
+
+
+@contextmanager
+def a_guarded_redis() -> Iterator[GuardedRedis]:
+    """The same with TLS and users."""
+    with _a_folder() as folder, _running(GuardedRedis(folder)) as server:
+        yield server
+
+
+@contextmanager
+def _a_folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="weighbridge-redis-") as folder:
-        server = kind(Path(folder))
-        server.start()
-        try:
-            yield server
-        finally:
-            server.stop()
+        yield Path(folder)
+
+
+@contextmanager
+def _running(server: S) -> Iterator[S]:
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()

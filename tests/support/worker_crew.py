@@ -168,7 +168,7 @@ def a_crew(
     registry_url: str,
     *,
     engine: Engine = "postgresql",
-    redis_kind: type[RedisServer] = RedisServer,
+    a_server: Callable[[], AbstractContextManager[RedisServer]] = a_redis,
     pooled: Callable[[str], AbstractContextManager[str]] = nullcontext,
     **registry: object,
 ) -> Iterator[Crew]:
@@ -178,7 +178,7 @@ def a_crew(
     registry: further keys of the registry's configuration
     """
     with ExitStack() as stack:
-        redis = stack.enter_context(a_redis(redis_kind))
+        redis = stack.enter_context(a_server())
         url = stack.enter_context(a_database_url(folder, engine))
         pooled_url = stack.enter_context(pooled(url))
         config = folder / "weighbridge.yaml"

@@ -69,7 +69,7 @@ def _worker() -> dict[str, object]:
 def _connection(redis_url: Secret) -> dict[str, object]:
     return {
         # What stands in Redis ends no worker.
-        "broker_transport": "weighbridge_workers.overrides:Transport",
+        "broker_transport": "weighbridge_workers.transport:Transport",
         "broker_channel_error_retry": True,
         "broker_use_ssl": tls(redis_url),
         "broker_connection_retry_on_startup": True,

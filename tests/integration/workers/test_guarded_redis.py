@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from kombu.exceptions import OperationalError
 
-from support.redis_server import GuardedRedis, a_redis
+from support.redis_server import GuardedRedis, a_guarded_redis
 from support.worker_crew import a_crew
 from weighbridge.bootstrap.distributed.check import redis_warnings
 from weighbridge.config import load_settings
@@ -20,7 +20,7 @@ from weighbridge_workers.making import make_app
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[GuardedRedis]:
-    with a_redis(GuardedRedis) as running:
+    with a_guarded_redis() as running:
         yield running
 
 
@@ -30,7 +30,7 @@ def test_workers_and_scheduler_work_with_the_rights_that_are_documented(
     running = start_in_thread(generated_content(repositories=2, tags=2))
     try:
         with a_crew(
-            tmp_path, running.url, engine="sqlite", redis_kind=GuardedRedis
+            tmp_path, running.url, engine="sqlite", a_server=a_guarded_redis
         ) as crew:
             worker = crew.worker()
             crew.start("scheduler")

@@ -271,6 +271,17 @@ def test_f23_a_full_redis_is_waited_for(scene: Scene) -> None:
     assert scene.works() < SOON_S
 
 
+def test_f22_a_redis_that_became_a_replica_is_waited_for(scene: Scene) -> None:
+    with scene.crew.redis.client() as client:
+        client.replicaof("127.0.0.1", "1")
+        scene.crew.wait_for(
+            lambda: "ReadOnlyError" in scene.worker.log, "it is told", SOON_S
+        )
+        client.replicaof("NO", "ONE")
+
+    assert scene.works() < SOON_S
+
+
 @pytest.mark.parametrize(
     "command", [b"garbage", b"\xff", b"[1]", b"7", b"{}", b"[" * 100_000]
 )

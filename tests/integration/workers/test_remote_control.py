@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from celery import Celery
@@ -18,7 +18,7 @@ from weighbridge.demo.server import start_in_thread
 from weighbridge.jobs.names import CRAWL, QUEUES, TICK
 
 PASSWORD: Final = "hunter2-of-redis"
-CHANGING: Final = {
+CHANGING: Final[dict[str, dict[str, Any]]] = {
     "shutdown": {},
     "terminate": {"task_id": "a1", "signal": "KILL"},
     "revoke": {"task_id": "a1"},
@@ -111,8 +111,11 @@ def test_t12_a_command_that_changes_something_is_refused(
 ) -> None:
     app = Celery(broker=crew.redis.url.reveal(), set_as_current=False, fixups=[])
     refusals = {
-        command: app.control.broadcast(
-            command, arguments=arguments, reply=True, limit=1, timeout=30
+        command: list(
+            app.control.broadcast(
+                command, arguments=arguments, reply=True, limit=1, timeout=30
+            )
+            or ()
         )
         for command, arguments in CHANGING.items()
     }

@@ -57,7 +57,8 @@ def test_what_another_version_of_celery_sends_by_its_defaults_is_ours() -> None:
     app.conf.task_queues = [Queue("crawl")]
     app.send_task(CRAWL, args=["hub/acme/app"], queue="crawl", retry=False)
     with app.connection_for_read() as connection:
-        sent = connection.default_channel._get("crawl")
+        channel: Any = connection.default_channel  # its types are of AMQP's
+        sent = channel._get("crawl")
 
     message = read_message(packed(sent))
 

@@ -10,7 +10,7 @@ from weighbridge.jobs import names
 from weighbridge.jobs.broker import SLICE_S
 from weighbridge_workers.configuration import configuration
 from weighbridge_workers.making import make_app
-from weighbridge_workers.overrides import Transport
+from weighbridge_workers.transport import Transport
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ def test_t12_the_certificate_of_redis_is_checked(
     app = make_app(load_settings(None, {"WEIGHBRIDGE_REDIS_URL": url}))
 
     told = app.connection_for_read().ssl
-    assert (told or {}).get("ssl_cert_reqs") == expected
+    assert (told["ssl_cert_reqs"] if isinstance(told, dict) else None) == expected
 
 
 def test_without_redis_there_is_no_application() -> None:
