@@ -75,7 +75,7 @@ class CrewMetrics(Collector):
         )
         dropped = CounterMetricFamily(
             "weighbridge_tasks_dropped",
-            "Of these, the ones that asked for what is not configured.",
+            "Messages that asked for what is not configured, or are not ours.",
             None,
             ["task", "reason"],
         )
