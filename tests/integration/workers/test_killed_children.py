@@ -77,3 +77,24 @@ def test_f14_at_worst_it_takes_less_than_a_minute(crew: Crew) -> None:
 
     assert took_s > 5, "it was not as if on another machine"
     print(f"in another process's hands after {took_s:.1f} s")
+
+
+def test_what_ends_of_a_worker_is_started_again(tmp_path: Path) -> None:
+    running = start_in_thread(generated_content(repositories=1, tags=1))
+    try:
+        with a_crew(tmp_path, running.url, engine="sqlite") as crew:
+            worker = crew.single_worker()
+            crew.wait_for(lambda: worker.has_begun(1), "it is ready")
+            pid = worker.popen.pid
+            nodes = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+            for node in nodes:
+                os.kill(int(node), signal.SIGKILL)
+            crew.wait_for(lambda: worker.has_begun(2), "it is ready again", 30.0)
+            crew.ring()
+
+            crew.wait_for(lambda: crew.is_through(1), "it works")
+            assert '"exit_code": 137' in worker.log
+            assert worker.stop() == 0
+    finally:
+        running.close()

@@ -286,3 +286,33 @@ async def test_without_redis_a_process_keeps_to_its_share(redis: RedisServer) ->
             redis.start()
 
     assert most == 2
+
+
+@pytest.mark.parametrize("name", ["slots", "due", "pause", "askers"])
+async def test_broker_009_what_stands_there_and_is_no_pace_holds_for_one_question(
+    redis: RedisServer, name: str
+) -> None:
+    """Without a shared pace each process would keep to its share for ever."""
+    key = f"weighbridge:pace:hub:{name}"
+    with redis.client() as client:
+        client.lpush(key, "x")
+    async with processes(redis, Pace(20.0, 3), 1) as (gate,):
+        async with gate.turn():
+            pass
+        with redis.client() as client:
+            left = client.type(key)
+
+    assert left != "list"
+
+
+@pytest.mark.parametrize("name", ["due", "pause"])
+async def test_broker_009_a_moment_that_is_no_number_is_none(
+    redis: RedisServer, name: str
+) -> None:
+    with redis.client() as client:
+        client.set(f"weighbridge:pace:hub:{name}", "soon")
+    async with processes(redis, Pace(20.0, 3), 1) as (gate,), gate.turn():
+        with redis.client() as client:
+            slots = client.zcard("weighbridge:pace:hub:slots")
+
+    assert slots == 1
