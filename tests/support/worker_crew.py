@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -168,21 +168,25 @@ def a_crew(
     registry_url: str,
     *,
     engine: Engine = "postgresql",
+    a_server: Callable[[], AbstractContextManager[RedisServer]] = a_redis,
+    pooled: Callable[[str], AbstractContextManager[str]] = nullcontext,
     **registry: object,
 ) -> Iterator[Crew]:
     """A crew without members, over a registry called `near`; all end with the block.
 
+    pooled:   what stands between workers and the database, by its URL
     registry: further keys of the registry's configuration
     """
     with ExitStack() as stack:
-        redis = stack.enter_context(a_redis())
+        redis = stack.enter_context(a_server())
         url = stack.enter_context(a_database_url(folder, engine))
+        pooled_url = stack.enter_context(pooled(url))
         config = folder / "weighbridge.yaml"
         # JSON is YAML.
         config.write_text(
             json.dumps(
                 {
-                    "database_url": url,
+                    "database_url": pooled_url,
                     "redis_url": redis.url.reveal(),
                     "registries": [{"name": "near", "url": registry_url, **registry}],
                 }

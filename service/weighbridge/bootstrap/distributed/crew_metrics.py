@@ -12,7 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from weighbridge.jobs.names import QUEUE_OF
-from weighbridge.jobs.roll import DROPPED, FAILED, TAKEN, Waiting
+from weighbridge.jobs.roll import DROPPED, FAILED, TAKEN, UNKNOWN, Waiting
 
 _REASONS: Final = frozenset({"unknown_registry", "outside_filter", "malformed_job"})
 
@@ -101,12 +101,12 @@ class CrewMetrics(Collector):
         )
         dropped = CounterMetricFamily(
             "weighbridge_tasks_dropped",
-            "Of these, the ones that asked for what is not configured.",
+            "Messages that asked for what is not configured, or are not ours.",
             None,
             ["task", "reason"],
         )
         for (what, job, reason), count in sorted(self._counts.items()):
-            if job not in QUEUE_OF:
+            if job not in QUEUE_OF and (what, job) != (DROPPED, UNKNOWN):
                 continue
             if what == TAKEN and not reason:
                 taken.add_metric([job], count)

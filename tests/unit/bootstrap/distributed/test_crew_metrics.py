@@ -5,7 +5,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from weighbridge.bootstrap.distributed.crew_metrics import CrewMetrics, CrewReport
 from weighbridge.jobs.names import CRAWL, QUEUES
-from weighbridge.jobs.roll import Waiting
+from weighbridge.jobs.roll import UNKNOWN, Waiting
 
 
 @pytest.fixture
@@ -26,6 +26,8 @@ def test_broker_003_counts_of_strange_names_are_not_shown(metrics: CrewMetrics) 
         ("taken", CRAWL, "evil"): 1,
         ("dropped", CRAWL, "outside_filter"): 2,
         ("dropped", CRAWL, "\udfff"): 1,
+        ("dropped", UNKNOWN, "malformed_job"): 5,
+        ("taken", UNKNOWN, ""): 9,
     }
 
     metrics.show(CrewReport(counts=counts))
@@ -34,7 +36,9 @@ def test_broker_003_counts_of_strange_names_are_not_shown(metrics: CrewMetrics) 
     assert f'weighbridge_tasks_total{{task="{CRAWL}"}} 7.0' in text
     assert 'reason="outside_filter"' in text
     assert "evil" not in text
-    assert text.count("dropped_total{") == 1
+    assert 'dropped_total{reason="malformed_job",task="unknown"} 5.0' in text
+    assert text.count("dropped_total{") == 2
+    assert "9.0" not in text
 
 
 def test_while_redis_is_away_nothing_is_said_of_workers_and_queues(
