@@ -3,8 +3,9 @@
 import asyncio
 import resource
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from types import FrameType
 from typing import Final
 
 import click
@@ -54,7 +55,7 @@ def listeners(
     reload: PolicyReload,
     jobs: JobQueue | None = None,
     paces: Paces = alone,
-) -> uvicorn.Server:
+) -> "MainServer":
     """A server of everything that is configured; `run()` it on the main thread. It
     ends at SIGINT or SIGTERM, and raises the signal again.
 
@@ -75,7 +76,7 @@ def listeners(
         beside.append(_Beside(config, "metrics  ", "/metrics"))
     config = server_config(settings, apps.web, settings.web.bind)
     config.http = rush_door(Rush(telemetry, sources_of(settings)))
-    return _Main(config, beside)
+    return MainServer(config, beside)
 
 
 def _take_files() -> None:
@@ -134,17 +135,26 @@ class _Beside(_Server):
         await self._serve(sockets)
 
 
-class _Main(_Server):
-    """Takes the others along: they are served for as long as it is."""
+class MainServer(_Server):
+    """Takes the others along: they are served for as long as it is.
+
+    on_stop: called with the signal that is to end it, before anything is waited for
+    """
 
     def __init__(self, config: uvicorn.Config, beside: Sequence[_Server]) -> None:
         super().__init__(config, "serves  ")
+        self.on_stop: Callable[[int], None] | None = None
         self._beside = beside
         self._tasks: list[asyncio.Task[None]] = []
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._tasks = [asyncio.create_task(other.serve()) for other in self._beside]
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self.on_stop is not None and not self.should_exit:
+            self.on_stop(sig)
+        super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for other in self._beside:

@@ -18,8 +18,10 @@ import structlog
 from weighbridge.errors import StoreError
 from weighbridge.jobs.names import PUSH
 from weighbridge.ports import JobQueue
+from weighbridge.store.deadlines import within
 from weighbridge.store.pushes import ReceivedPush, keep_pushes
 from weighbridge.store.session import Database
+from weighbridge.web.threads import DATABASE_S
 from weighbridge.web.webhooks.room import overloaded
 
 WAITING: Final = 10_000
@@ -160,7 +162,7 @@ class Inbox:
         pushes = [push for each in taken for push in each.pushes]
         self._began = time.monotonic()
         try:
-            with self._database.write() as connection:
+            with within(DATABASE_S), self._database.write() as connection:
                 is_new = keep_pushes(connection, pushes, self._now())
         except StoreError as exc:
             self._log.warning(
