@@ -43,8 +43,8 @@ class SteadyAsking:
         """Until told to stop, each request on a thread of its own."""
         while not self._stop.wait(EVERY_S):
             thread = threading.Thread(target=self._ask, args=(path,), daemon=True)
-            self._threads.append(thread)
             thread.start()
+            self._threads.append(thread)
 
     def end(self) -> None:
         """Send no more, and wait for what is not answered yet."""

@@ -19,6 +19,7 @@ from typing import Final
 from sqlalchemy import select
 
 from support.database import Engine, a_database_url
+from support.postgres import Cluster
 from support.redis_server import RedisServer, a_redis
 from support.wait import PATIENCE_S
 from weighbridge.jobs.names import QUEUES, TICK
@@ -29,6 +30,7 @@ from weighbridge.store.models import (
     repositories,
     repository_summaries,
 )
+from weighbridge.store.schema import upgrade
 from weighbridge.store.session import Database, open_database
 
 _QUICK_BEAT: Final = """
@@ -162,21 +164,34 @@ class Crew:
         return "\n".join(f"--- {p.name}\n{p.log[-4000:]}" for p in self.processes)
 
 
+def migrate(url: str) -> None:
+    """Bring an empty database to today's schema."""
+    database = open_database(url)
+    upgrade(database)
+    database.close()
+
+
 @contextmanager
 def a_crew(
     folder: Path,
     registry_url: str,
     *,
     engine: Engine = "postgresql",
+    cluster: Cluster | None = None,
     **registry: object,
 ) -> Iterator[Crew]:
     """A crew without members, over a registry called `near`; all end with the block.
 
+    cluster:  has the database, where the test does something to it
     registry: further keys of the registry's configuration
     """
     with ExitStack() as stack:
         redis = stack.enter_context(a_redis())
-        url = stack.enter_context(a_database_url(folder, engine))
+        if cluster is None:
+            url = stack.enter_context(a_database_url(folder, engine))
+        else:
+            url = cluster.url(cluster.create())
+            migrate(url)
         config = folder / "weighbridge.yaml"
         # JSON is YAML.
         config.write_text(

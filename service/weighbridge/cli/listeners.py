@@ -1,6 +1,7 @@
 """Serves pages and API, and the metrics where they have a listener of their own."""
 
 import asyncio
+import math
 import resource
 import socket
 from collections.abc import Callable, Sequence
@@ -25,8 +26,11 @@ from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.app import create_apps
 from weighbridge.web.options import WebOptions
+from weighbridge.web.threads import ANSWER_S
 
 _FILES: Final = 65_536
+_ANSWERED_S: Final = math.ceil(ANSWER_S) + 1
+"""Of a server that is to stop: what is in hand is answered by then."""
 
 
 def web_options(settings: Settings, reload: PolicyReload | None = None) -> WebOptions:
@@ -103,7 +107,7 @@ def server_config(settings: Settings, app: FastAPI, bind: str) -> uvicorn.Config
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_graceful_shutdown=5,
+        timeout_graceful_shutdown=_ANSWERED_S,
     )
 
 

@@ -127,7 +127,7 @@ def unknown_parameter() -> StoreError:
     )
 
 
-def is_lost(error: BaseException) -> bool:
+def is_lost(error: BaseException | None) -> bool:
     """Whether a driver's exception says that its connection is of no more use, though
     it may not be closed yet."""
     state = getattr(error, "sqlstate", None)
@@ -171,6 +171,8 @@ def _without_code(error: DBAPIError) -> _Meaning | None:
     kind = type(error.orig).__name__
     if kind == "Overdue":
         return _OVERDUE
+    if is_lost(error.orig):
+        return _UNAVAILABLE
     if not (error.connection_invalidated or "Operational" in kind or "Timeout" in kind):
         return None
     said = str(error.orig)

@@ -26,6 +26,7 @@ from sqlalchemy import (
 from weighbridge.errors import StoreError
 from weighbridge.store.claiming import Claim, claim, hold
 from weighbridge.store.crawls import begin_crawl, end_crawl, renew_crawl
+from weighbridge.store.deadlines import unhurried
 from weighbridge.store.dialect import among_ids, listed
 from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.models import (
@@ -123,6 +124,7 @@ def find_known(
     )
 
 
+@unhurried()
 def forget(
     database: Database,
     known: Known,

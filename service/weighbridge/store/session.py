@@ -11,7 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from weighbridge.errors import StoreError
 from weighbridge.store import sqlite_file
-from weighbridge.store.deadlines import Ending, opening
+from weighbridge.store.deadlines import OPENING_S, Ending, opening, within
 from weighbridge.store.dialect import settles_at_once
 from weighbridge.store.failures import store_error
 
@@ -119,7 +119,7 @@ def open_database(url: str, *, must_exist: bool = False) -> Database:
 def _opened(database: Database, told: str) -> Database:
     """Asked once, so that a wrong address is told at the start."""
     try:
-        with database.read() as connection:
+        with within(OPENING_S), database.read() as connection:
             # The first query of a SQLite file reads its header.
             connection.exec_driver_sql("SELECT 1 FROM (SELECT 1) AS one").all()
     except StoreError as error:

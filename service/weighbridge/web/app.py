@@ -174,9 +174,7 @@ def _metrics_app(shared: _Shared, options: WebOptions) -> FastAPI:
 
 
 def _health(shared: _Shared, options: WebOptions) -> Health:
-    return Health(
-        shared.database, shared.writes, options.failed_since, shared.threads
-    )
+    return Health(shared.database, shared.writes, options.failed_since, shared.threads)
 
 
 def _empty_app(

@@ -20,6 +20,7 @@ from weighbridge.web.write_watch import WriteWatch
 ANSWER_S: Final = 3.0
 """Who asks whether a service is ready waits no longer, as a rule."""
 
+
 class Health:
     """`/healthz` and `/readyz`.
 

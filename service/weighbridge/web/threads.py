@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial, wraps
 from inspect import iscoroutinefunction
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar, cast
 
 from starlette.responses import Response
 
@@ -69,9 +69,8 @@ class Threads:
 
         @wraps(handler)
         async def answered(*args: object, **kwargs: object) -> Response:
-            answer = await self.run(partial(handler, *args, **kwargs))
-            assert isinstance(answer, Response)
-            return answer
+            # No coroutine: the handler is not async.
+            return cast(Response, await self.run(partial(handler, *args, **kwargs)))
 
         return answered
 

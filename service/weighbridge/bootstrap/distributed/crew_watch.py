@@ -14,6 +14,7 @@ from weighbridge.errors import WeighbridgeError
 from weighbridge.jobs.names import TICK
 from weighbridge.jobs.roll import Roll
 from weighbridge.jobs.totals import Totals
+from weighbridge.store.deadlines import within
 from weighbridge.store.jobs import Job, done_at
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
@@ -43,8 +44,11 @@ class _Redis:
 
 class CrewWatch:
     """Reads every few seconds when a scheduler last ticked, how many workers live,
-    what waits for them and what they have counted; a thread until closed. What cannot
-    be read keeps its value."""
+    what waits for them and what they have counted, until closed. What cannot be read
+    keeps its value.
+
+    Two threads: neither the database nor Redis is waited for by what the other knows.
+    """
 
     def __init__(
         self, settings: Settings, database: Database, telemetry: Telemetry
@@ -65,37 +69,54 @@ class CrewWatch:
                     [channel.name for channel in settings.channels],
                 ),
             )
-        self._failure = ""
+        self._failures: dict[str, str] = {}
         self._log = structlog.get_logger("weighbridge.scheduler")
-        self._beat = Beat("weighbridge-crew-watch", self._step)
+        self._beats = (
+            Beat("weighbridge-tick-watch", self._look_at_database),
+            Beat("weighbridge-crew-watch", self._look_at_redis),
+        )
 
     def start(self) -> None:
         """Begin to read; returns at once."""
-        self._beat.start()
+        for beat in self._beats:
+            beat.start()
 
     def close(self) -> None:
-        """End the thread."""
-        self._beat.close()
+        """End the threads."""
+        for beat in self._beats:
+            beat.close()
         if self._redis is not None:
             self._redis.close()
 
-    def _step(self) -> float:
+    def _look_at_database(self) -> float:
         failure = ""
         try:
-            with self._database.read() as connection:
-                ticked_at = done_at(connection, Job(TICK))
-            if ticked_at is not None:
-                gauge = self._telemetry.scheduler_last_tick_timestamp
-                gauge.set(ticked_at.timestamp())
-            show_inbox(self._database, self._telemetry)
+            with within(EVERY_S):
+                self._read_database()
         except WeighbridgeError as exc:
             failure = exc.code
+        self._tell("database", failure)
+        return EVERY_S
+
+    def _read_database(self) -> None:
+        with self._database.read() as connection:
+            ticked_at = done_at(connection, Job(TICK))
+        if ticked_at is not None:
+            gauge = self._telemetry.scheduler_last_tick_timestamp
+            gauge.set(ticked_at.timestamp())
+        show_inbox(self._database, self._telemetry)
+
+    def _look_at_redis(self) -> float:
+        failure = ""
         try:
             if self._redis is not None:
                 self._redis.look()
         except OSError:
             failure = "redis_unavailable"
-        if failure and failure != self._failure:
-            self._log.warning("workers cannot be watched", code=failure)
-        self._failure = failure
+        self._tell("redis", failure)
         return EVERY_S
+
+    def _tell(self, where: str, failure: str) -> None:
+        if failure and failure != self._failures.get(where):
+            self._log.warning("workers cannot be watched", code=failure)
+        self._failures[where] = failure
