@@ -19,7 +19,6 @@ from typing import Final
 from sqlalchemy import select
 
 from support.database import Engine, a_database_url
-from support.postgres import Cluster
 from support.redis_server import RedisServer, a_redis
 from support.wait import PATIENCE_S
 from weighbridge.jobs.names import QUEUES, TICK
@@ -177,20 +176,20 @@ def a_crew(
     registry_url: str,
     *,
     engine: Engine = "postgresql",
-    cluster: Cluster | None = None,
+    database_url: str | None = None,
     **registry: object,
 ) -> Iterator[Crew]:
     """A crew without members, over a registry called `near`; all end with the block.
 
-    cluster:  has the database, where the test does something to it
+    database_url: an empty one of the test's own; None for one of `engine`
     registry: further keys of the registry's configuration
     """
     with ExitStack() as stack:
         redis = stack.enter_context(a_redis())
-        if cluster is None:
+        if database_url is None:
             url = stack.enter_context(a_database_url(folder, engine))
         else:
-            url = cluster.url(cluster.create())
+            url = database_url
             migrate(url)
         config = folder / "weighbridge.yaml"
         # JSON is YAML.

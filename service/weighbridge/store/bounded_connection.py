@@ -20,6 +20,10 @@ class Overdue(OperationalError):
         super().__init__("no answer in time")
 
 
+class Ended(Overdue):
+    """The process is to end, and waits no longer."""
+
+
 class BoundedConnection(Connection[TupleRow]):
     """Ends each call when its thread says, see `deadlines`, and is closed then: what
     was sent may still be answered, and nobody could tell what to.
@@ -33,9 +37,9 @@ class BoundedConnection(Connection[TupleRow]):
     @classmethod
     def opened(cls, ending: Ending, *args: Any, **options: Any) -> Self:
         """A connection that also ends with `ending`; the driver knows the others."""
-        left_s = min(ends_at(), ending.ends_at) - time.monotonic()
-        if left_s <= 0:
-            raise Overdue
+        latest = ends_at()
+        _refuse_late(latest, ending)
+        left_s = min(latest, ending.ends_at) - time.monotonic()
         given_s = float(options.pop("connect_timeout", 0)) or left_s
         # The driver takes whole seconds, and makes two of one.
         timeout_s = math.ceil(min(given_s, left_s))
@@ -68,9 +72,17 @@ class BoundedConnection(Connection[TupleRow]):
             state = next(gen)
             while True:
                 ready = yield state
-                if not ready and time.monotonic() > min(latest, self._ending.ends_at):
-                    raise Overdue
+                if not ready:
+                    _refuse_late(latest, self._ending)
                 state = gen.send(ready)
         except StopIteration as ended:
             value: T = ended.value
             return value
+
+
+def _refuse_late(latest: float, ending: Ending) -> None:
+    now = time.monotonic()
+    if now > ending.ends_at:
+        raise Ended
+    if now > latest:
+        raise Overdue

@@ -62,6 +62,9 @@ _OVERDUE: Final = _Meaning(
     True,
     "see whether its server stands still or is out of reach",
 )
+_ENDED: Final = _Meaning(
+    "process_ending", "this process is to end and waits for no database", False
+)
 _REFUSED: Final = _Meaning(
     "database_auth", "the database server refuses this user or password", False
 )
@@ -99,6 +102,8 @@ _SQLSTATE: Final = {
     ),
     "XX": _CORRUPT,
 }
+# What our own connection ends calls with; its module needs the driver.
+_OURS: Final = {"Overdue": _OVERDUE, "Ended": _ENDED}
 # A refused connection has no code, only the server's words (in English, where it is
 # not told otherwise).
 _WORDS: Final = (
@@ -169,8 +174,8 @@ def _meaning_of(state: str) -> _Meaning | None:
 def _without_code(error: DBAPIError) -> _Meaning | None:
     """The driver's own: no connection could be had, or it was lost."""
     kind = type(error.orig).__name__
-    if kind == "Overdue":
-        return _OVERDUE
+    if kind in _OURS:
+        return _OURS[kind]
     if is_lost(error.orig):
         return _UNAVAILABLE
     if not (error.connection_invalidated or "Operational" in kind or "Timeout" in kind):

@@ -60,7 +60,7 @@ class Database:
 
     def end_within(self, seconds: float) -> None:
         """From then on nobody waits for a server any more, and whoever does ends with
-        StoreError(database_unavailable): this process is to end."""
+        StoreError(process_ending), which nobody tries again."""
         self._ending.ends_at = time.monotonic() + seconds
 
     def close(self) -> None:

@@ -117,7 +117,7 @@ def test_f41_a_process_that_is_to_end_waits_for_no_server(
     thread.join()
 
     assert has_ended
-    assert codes == ["database_unavailable"]
+    assert codes == ["process_ending"]
 
 
 def test_f41_what_nobody_waits_for_any_more_ends_on_the_server(

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from support.database_proxy import database_proxy
+from support.far_server import far_server, run_beside
 from support.postgres import Cluster
 from support.replica.process import Replica
 from support.service_process import Command, service_process
@@ -58,7 +59,7 @@ def test_f41_while_the_server_is_frozen_everything_is_answered_in_time(
     url = cluster.url(cluster.create())
     with service_process("serve", tmp_path, url) as service:
         scrape_once(service.url)
-        with steady_asking(service.url, ALL):
+        with steady_asking(service.url, ALL) as asking:
             with cluster.frozen():
                 frozen_at = time.monotonic()
                 time.sleep(FROZEN_S)
@@ -78,7 +79,7 @@ def test_f41_while_every_packet_is_lost_everything_is_answered_in_time(
         service_process("serve", tmp_path, proxy.url(cluster.create())) as service,
     ):
         scrape_once(service.url)
-        with steady_asking(service.url, ALL):
+        with steady_asking(service.url, ALL) as asking:
             proxy.swallow()
             lost_at = time.monotonic()
             time.sleep(4 * FROZEN_S)
@@ -88,6 +89,29 @@ def test_f41_while_every_packet_is_lost_everything_is_answered_in_time(
 
     assert_served_as_far_as_possible(asking.sent_between(lost_at, healed_at))
     assert_back(asking.sent_between(healed_at + 3 * BACK_S, time.monotonic()))
+
+
+@pytest.mark.long
+@pytest.mark.netns
+def test_f41_while_the_cable_is_pulled_everything_is_answered_in_time(
+    tmp_path: Path,
+) -> None:
+    def story() -> None:
+        with far_server() as far:
+            url = far.url(far.cluster.create())
+            with service_process("serve", tmp_path, url) as service:
+                scrape_once(service.url)
+                with steady_asking(service.url, ALL) as asking:
+                    with far.cable_pulled():
+                        cut_at = time.monotonic()
+                        time.sleep(2 * FROZEN_S)
+                    plugged_at = time.monotonic()
+                    time.sleep(4 * BACK_S)
+
+        assert_served_as_far_as_possible(asking.sent_between(cut_at, plugged_at))
+        assert_back(asking.sent_between(plugged_at + 3 * BACK_S, time.monotonic()))
+
+    run_beside(story)
 
 
 @pytest.mark.parametrize("command", ["serve", "up"])

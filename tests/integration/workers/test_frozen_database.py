@@ -1,16 +1,33 @@
 """Workers whose PostgreSQL stands still: they wait, go on, and end when told."""
 
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from support.postgres import a_cluster
+import pytest
+
+from support.database_faults import assert_sound
+from support.far_server import far_server, run_beside
+from support.postgres import Cluster, a_cluster
 from support.wait import PATIENCE_S
-from support.worker_crew import a_crew
+from support.worker_crew import Crew, a_crew
 from weighbridge.demo.generated import generated_content
 from weighbridge.demo.server import start_in_thread
 
 SLOW = {"requests_per_second": 10.0}
 STOPPED_S = 40.0
+CUT_S = 75.0
+
+
+def is_at_work(crew: Crew) -> bool:
+    return any(row["lease_owner"] for row in crew.repositories().values())
+
+
+def a_slow_crew(
+    folder: Path, registry_url: str, cluster: Cluster
+) -> AbstractContextManager[Crew]:
+    url = cluster.url(cluster.create())
+    return a_crew(folder, registry_url, database_url=url, limits=SLOW)
 
 
 def test_f41_a_worker_ends_in_time_though_its_database_is_frozen(
@@ -20,15 +37,17 @@ def test_f41_a_worker_ends_in_time_though_its_database_is_frozen(
     try:
         with (
             a_cluster() as cluster,
-            a_crew(tmp_path, running.url, cluster=cluster, limits=SLOW) as crew,
+            a_crew(
+                tmp_path,
+                running.url,
+                database_url=cluster.url(cluster.create()),
+                limits=SLOW,
+            ) as crew,
         ):
             worker = crew.single_worker()
             crew.wait_for(lambda: worker.has_begun(1), "it waits for work")
             crew.ring()
-            crew.wait_for(
-                lambda: any(r["lease_owner"] for r in crew.repositories().values()),
-                "it is at work",
-            )
+            crew.wait_for(lambda: is_at_work(crew), "it is at work")
             with cluster.frozen():
                 time.sleep(2)
                 began = time.monotonic()
@@ -36,7 +55,7 @@ def test_f41_a_worker_ends_in_time_though_its_database_is_frozen(
                 worker.stop(3 * STOPPED_S)
                 took_s = time.monotonic() - began
 
-            print(f"ended after {took_s:.1f} s with {worker.popen.returncode}", worker.log)
+            print(f"ended after {took_s:.1f} s with {worker.popen.returncode}")
             assert took_s < STOPPED_S, worker.log
             assert worker.popen.returncode == 0, worker.log
             crew.single_worker()
@@ -44,3 +63,36 @@ def test_f41_a_worker_ends_in_time_though_its_database_is_frozen(
             crew.wait_for(lambda: crew.is_through(3), "another goes on", 2 * PATIENCE_S)
     finally:
         running.close()
+
+
+@pytest.mark.long
+@pytest.mark.netns
+@pytest.mark.timeout(600)
+def test_f41_workers_go_on_by_themselves_after_the_way_to_their_database_was_cut(
+    tmp_path: Path,
+) -> None:
+    """Longer than a call waits; Redis is there all the time."""
+
+    def story() -> None:
+        running = start_in_thread(generated_content(repositories=4, tags=60))
+        try:
+            with far_server() as far:
+                url = far.url(far.cluster.create())
+                with a_crew(
+                    tmp_path, running.url, database_url=url, limits=SLOW
+                ) as crew:
+                    crew.single_worker()
+                    crew.quick_scheduler()
+                    crew.wait_for(lambda: is_at_work(crew), "it is at work")
+                    with far.cable_pulled():
+                        time.sleep(CUT_S)
+                    crew.wait_for(
+                        lambda: crew.is_through(4), "all is crawled", 4 * PATIENCE_S
+                    )
+
+                    assert_sound(url)
+                    assert "invalid_database_url" not in crew.logs
+        finally:
+            running.close()
+
+    run_beside(story)

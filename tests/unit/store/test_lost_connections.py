@@ -4,7 +4,7 @@ import psycopg
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from weighbridge.store.bounded_connection import Overdue
+from weighbridge.store.bounded_connection import Ended, Overdue
 from weighbridge.store.failures import store_error
 
 STATUS = "connection in transaction status"
@@ -28,6 +28,12 @@ def test_a_connection_that_breaks_is_a_database_that_is_away(
     found = store_error(DBAPIError("SELECT 1", {}, error))
 
     assert (found.code, found.retryable) == ("database_unavailable", True)
+
+
+def test_a_process_that_ends_tries_nothing_again() -> None:
+    found = store_error(DBAPIError("SELECT 1", {}, Ended()))
+
+    assert (found.code, found.retryable) == ("process_ending", False)
 
 
 def test_a_statement_that_is_wrong_is_no_wrong_url() -> None:
