@@ -1,7 +1,9 @@
 """Workers whose PostgreSQL stands still: they wait, go on, and end when told."""
 
+import threading
 import time
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -9,10 +11,17 @@ import pytest
 from support.database_faults import assert_sound
 from support.far_server import far_server, run_beside
 from support.postgres import Cluster, a_cluster
-from support.wait import PATIENCE_S
+from support.redis_server import a_redis
+from support.wait import PATIENCE_S, wait_in_thread
 from support.worker_crew import Crew, a_crew
+from weighbridge.bootstrap.distributed.crew_watch import CrewWatch
+from weighbridge.config import load_settings
 from weighbridge.demo.generated import generated_content
 from weighbridge.demo.server import start_in_thread
+from weighbridge.errors import StoreError
+from weighbridge.jobs.roll import Roll
+from weighbridge.store.session import Connection, Database
+from weighbridge.telemetry import Telemetry
 
 SLOW = {"requests_per_second": 10.0}
 STOPPED_S = 40.0
@@ -63,6 +72,38 @@ def test_f41_a_worker_ends_in_time_though_its_database_is_frozen(
             crew.wait_for(lambda: crew.is_through(3), "another goes on", 2 * PATIENCE_S)
     finally:
         running.close()
+
+
+class Hanging(Database):
+    """Nothing that is asked comes back before the test ends."""
+
+    def __init__(self) -> None:
+        self.ended = threading.Event()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        self.ended.wait()
+        raise StoreError("away", code="database_unavailable")
+        yield  # what makes it a generator
+
+
+def test_f41_workers_are_counted_though_the_database_hangs() -> None:
+    database, telemetry = Hanging(), Telemetry()
+    with a_redis() as redis:
+        roll = Roll(redis.url)
+        roll.note("some@vm.1")
+        settings = load_settings(None, {"WEIGHBRIDGE_REDIS_URL": redis.url.reveal()})
+        watch = CrewWatch(settings, database, telemetry)
+        watch.start()
+        try:
+            wait_in_thread(
+                lambda: telemetry.registry.get_sample_value("weighbridge_workers") == 1,
+                "the worker is counted",
+            )
+        finally:
+            database.ended.set()
+            watch.close()
+            roll.close()
 
 
 @pytest.mark.long
