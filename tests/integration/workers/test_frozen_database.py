@@ -2,9 +2,9 @@
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -20,7 +20,7 @@ from weighbridge.demo.generated import generated_content
 from weighbridge.demo.server import start_in_thread
 from weighbridge.errors import StoreError
 from weighbridge.jobs.roll import Roll
-from weighbridge.store.session import Connection, Database
+from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 
 SLOW = {"requests_per_second": 10.0}
@@ -80,11 +80,9 @@ class Hanging(Database):
     def __init__(self) -> None:
         self.ended = threading.Event()
 
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
+    def read(self) -> NoReturn:
         self.ended.wait()
         raise StoreError("away", code="database_unavailable")
-        yield  # what makes it a generator
 
 
 def test_f41_workers_are_counted_though_the_database_hangs() -> None:
