@@ -19,15 +19,14 @@ from weighbridge.jobs.roll import DROPPED, FAILED, TAKEN, Roll
 from weighbridge.jobs.shared_pacing import SharedPaces
 from weighbridge.jobs.totals import Totals
 from weighbridge.store.clock import DatabaseClock
+from weighbridge.store.deadlines import OPENING_S, within
 from weighbridge.store.schema import check_schema
 from weighbridge.store.session import Database, open_database
 from weighbridge.telemetry import Telemetry
 from weighbridge_workers.loop import LoopThread
 from weighbridge_workers.shared_memory import SharedMemory
+from weighbridge_workers.stopping import GRACE_S, Stopping
 
-GRACE_S: Final = 12.0
-"""So long a job may go on once the worker is to stop; then it is given back. The
-whole worker has 30 seconds."""
 _LOOK_S: Final = 0.5
 
 
@@ -65,6 +64,7 @@ class Process:
         self._lock = threading.Lock()
         self._redis: _Redis | None = None
         self._parts: _Parts | None = None
+        self._stopping = Stopping(self.memory, self._hang_up)
         self._log = structlog.get_logger("weighbridge.worker")
 
     def do(self, job: str, argument: object) -> None:
@@ -76,7 +76,8 @@ class Process:
             text = _checked(argument)
             redis.jobs.taken(job, text)
             parts = self._ready(redis)
-            parts.clock.refresh()
+            with within(OPENING_S):
+                parts.clock.refresh()
             if not parts.loop.run(self._sliced(parts, job, text)):
                 redis.jobs.put(job, text)
         except JobDropped as exc:
@@ -110,12 +111,19 @@ class Process:
             parts.database.close()
         if redis is not None:
             redis.close()
+            self._stopping.close()
+
+    def _hang_up(self, last_call_s: float) -> None:
+        parts = self._parts
+        if parts is not None:
+            parts.database.end_within(last_call_s)
 
     def _connected(self) -> _Redis:
         with self._lock:
             if self._redis is None:
                 url = self._redis_url
                 self._redis = _Redis(CeleryJobs(url), Roll(url), Totals(url))
+                self._stopping.start()
             return self._redis
 
     def _ready(self, redis: _Redis) -> _Parts:
@@ -129,8 +137,9 @@ class Process:
         database = open_database(self._settings.database_url.reveal())
         clock = DatabaseClock(database)
         try:
-            check_schema(database)
-            clock.measure()
+            with within(OPENING_S):
+                check_schema(database)
+                clock.measure()
         except BaseException:
             database.close()
             raise

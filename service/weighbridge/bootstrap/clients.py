@@ -166,9 +166,10 @@ def _stored_reach(target: Target, database: "Database") -> Reach | None:
     been."""
     # Imported late: SQL takes half a second to load, and a weighing without a
     # database never comes here.
+    from weighbridge.store.deadlines import OPENING_S, within
     from weighbridge.store.registries import find_address_class
 
-    with database.read() as connection:
+    with within(OPENING_S), database.read() as connection:
         stored = find_address_class(connection, target.url)
     return None if stored is None else _REACH[stored]
 

@@ -26,6 +26,7 @@ from sqlalchemy import (
 from weighbridge.errors import StoreError
 from weighbridge.store.claiming import Claim, claim, hold
 from weighbridge.store.crawl_requests import is_waited_for
+from weighbridge.store.deadlines import unhurried
 from weighbridge.store.dialect import among_ids, listed
 from weighbridge.store.jobs import (
     Job,
@@ -132,6 +133,7 @@ def find_known(
     )
 
 
+@unhurried()
 def forget(
     database: Database,
     known: Known,

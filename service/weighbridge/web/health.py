@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Final
 
 from fastapi import Request
 from starlette.responses import PlainTextResponse, Response
@@ -13,17 +14,26 @@ from weighbridge.store.writable import check_writable
 from weighbridge.web.answers import json_answer
 from weighbridge.web.errors import error_response
 from weighbridge.web.options import WebOptions
+from weighbridge.web.threads import Threads
 from weighbridge.web.views.banners import reload_banner
 from weighbridge.web.write_watch import WriteWatch
+
+ANSWER_S: Final = 3.0
+"""Who asks whether a service is ready waits no longer, as a rule."""
 
 
 class Health:
     """`/healthz` and `/readyz`."""
 
     def __init__(
-        self, database: Database, writes: WriteWatch, options: WebOptions
+        self,
+        database: Database,
+        writes: WriteWatch,
+        options: WebOptions,
+        threads: Threads,
     ) -> None:
         self._database = database
+        self._threads = threads
         self._writes = writes
         self._options = options
 
@@ -32,7 +42,7 @@ class Health:
         all wait for the database."""
         return PlainTextResponse("ok\n")
 
-    def readyz(self, request: Request) -> Response:
+    async def readyz(self, request: Request) -> Response:
         """200 where the database has the schema that this release knows and takes
         writes, else 503 with the reason. What can be read is served all the same.
         Policies that could not be read again, and a Redis that does not answer, are
@@ -41,8 +51,7 @@ class Health:
         try:
             if (down := self._writes.why_down()) is not None:
                 raise down  # before anything is asked of a database that may hang
-            check_schema(self._database)
-            check_writable(self._database)
+            await self._threads.run(self._check, ANSWER_S)
         except WeighbridgeError as exc:
             reasons = [{"code": exc.code, "message": exc.message}, *known]
         else:
@@ -50,6 +59,11 @@ class Health:
         return error_response(
             request, 503, "not_ready", reasons[0]["message"], {"reasons": reasons}
         )
+
+    def _check(self) -> None:
+        """Raises StoreError."""
+        check_schema(self._database)
+        check_writable(self._database)
 
     def _known(self) -> Iterator[dict[str, str]]:
         if (since := self._options.failed_since()) is not None:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from support.wait import wait_until
 from weighbridge.errors import StoreError
 from weighbridge.jobs.inline import InlineJobs
 from weighbridge.jobs.names import CRAWL, DISCOVER, PUSH
@@ -26,6 +27,10 @@ async def running(handlers: Mapping[str, Handler]) -> AsyncIterator[JobPool]:
             yield pool
     finally:
         await pool.aclose()
+
+
+async def is_done(pool: JobPool) -> None:
+    await wait_until(lambda: pool.is_idle, "all jobs are done")
 
 
 @pytest.mark.parametrize(
@@ -82,8 +87,7 @@ async def test_a_job_that_is_asked_for_while_it_runs_is_done_once_more() -> None
             pool.put("job", "same")
         assert begun == ["same"]
         may_end.set()
-        while not pool.is_idle:
-            await asyncio.sleep(0)
+        await is_done(pool)
 
     assert begun == ["same", "same"]
 
@@ -98,8 +102,7 @@ async def test_a_job_that_waits_is_asked_for_once() -> None:
     for _ in range(3):
         pool.put("job", "same")
     pool.start({"job": handle})
-    while not pool.is_idle:
-        await asyncio.sleep(0)
+    await is_done(pool)
 
     assert begun == ["same"]
 
@@ -154,8 +157,7 @@ async def test_registries_are_served_in_turn() -> None:
             pool.put(CRAWL, f"{name}/{number}")
     pool.put(DISCOVER, "c")
     pool.start({CRAWL: handle, DISCOVER: handle})
-    while not pool.is_idle:
-        await asyncio.sleep(0)
+    await is_done(pool)
 
     assert begun[:3] == ["a/0", "b/0", "c"]
 

@@ -11,6 +11,7 @@ from weighbridge.config import Settings
 from weighbridge.engine.waiting_pushes import show_inbox
 from weighbridge.errors import WeighbridgeError
 from weighbridge.jobs.names import TICK
+from weighbridge.store.deadlines import within
 from weighbridge.store.jobs import Job, done_at
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
@@ -31,7 +32,7 @@ class CrewWatch:
         self._telemetry = telemetry
         self._failure = ""
         self._log = structlog.get_logger("weighbridge.scheduler")
-        self._beat = Beat("weighbridge-crew-watch", self._step)
+        self._beat = Beat("weighbridge-tick-watch", self._look_at_database)
         url = settings.redis_url
         self._broker = None if url is None else BrokerWatch(url, settings, telemetry)
 
@@ -51,18 +52,22 @@ class CrewWatch:
         if self._broker is not None:
             self._broker.close()
 
-    def _step(self) -> float:
+    def _look_at_database(self) -> float:
         failure = ""
         try:
-            with self._database.read() as connection:
-                ticked_at = done_at(connection, Job(TICK))
-            if ticked_at is not None:
-                gauge = self._telemetry.scheduler_last_tick_timestamp
-                gauge.set(ticked_at.timestamp())
-            show_inbox(self._database, self._telemetry)
+            with within(EVERY_S):
+                self._read_database()
         except WeighbridgeError as exc:
             failure = exc.code
         if failure and failure != self._failure:
             self._log.warning("the scheduler cannot be watched", code=failure)
         self._failure = failure
         return EVERY_S
+
+    def _read_database(self) -> None:
+        with self._database.read() as connection:
+            ticked_at = done_at(connection, Job(TICK))
+        if ticked_at is not None:
+            gauge = self._telemetry.scheduler_last_tick_timestamp
+            gauge.set(ticked_at.timestamp())
+        show_inbox(self._database, self._telemetry)
