@@ -1,6 +1,5 @@
 """What a worker process keeps from its first message to its end."""
 
-import asyncio
 import os
 import threading
 from contextlib import suppress
@@ -13,7 +12,7 @@ from weighbridge.bootstrap.distributed.process import Distributed
 from weighbridge.config import Settings, load_policies
 from weighbridge.domain.secret import Secret
 from weighbridge.errors import JobDropped, WeighbridgeError
-from weighbridge.jobs.broker import SLICE_S
+from weighbridge.jobs.bell import Bell
 from weighbridge.jobs.over_celery import CeleryJobs
 from weighbridge.jobs.roll import DROPPED, FAILED, TAKEN, Roll
 from weighbridge.jobs.shared_pacing import SharedPaces
@@ -25,9 +24,7 @@ from weighbridge.store.session import Database, open_database
 from weighbridge.telemetry import Telemetry
 from weighbridge_workers.loop import LoopThread
 from weighbridge_workers.shared_memory import SharedMemory
-from weighbridge_workers.stopping import GRACE_S, Stopping
-
-_LOOK_S: Final = 0.5
+from weighbridge_workers.stopping import Stopping
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +47,7 @@ class _Parts:
     loop: LoopThread
     database: Database
     clock: DatabaseClock
+    bell: Bell
     distributed: Distributed
 
 
@@ -78,8 +76,7 @@ class Process:
             parts = self._ready(redis)
             with within(OPENING_S):
                 parts.clock.refresh()
-            if not parts.loop.run(self._sliced(parts, job, text)):
-                redis.jobs.put(job, text)
+            parts.loop.run(parts.distributed.handlers[job](text))
         except JobDropped as exc:
             events.append((DROPPED, job, exc.code))
             self._log.warning("job dropped", job=job, code=exc.code, why=exc.message)
@@ -108,6 +105,7 @@ class Process:
             with suppress(TimeoutError):
                 parts.loop.run(parts.distributed.aclose())
                 parts.loop.close()
+            parts.bell.close()
             parts.database.close()
         if redis is not None:
             redis.close()
@@ -145,45 +143,25 @@ class Process:
             raise
         loop = LoopThread()
 
+        # No crawl waits for Redis while it asks for what follows.
+        bell = Bell(redis.jobs)
+        bell.start()
+
         async def make() -> Distributed:
-            paces = SharedPaces(self._redis_url)
-            return Distributed(
+            made = Distributed(
                 self._settings,
                 database,
                 self._telemetry,
-                redis.jobs,
+                bell,
                 clock,
-                paces=paces,
+                paces=SharedPaces(self._redis_url),
                 sums=redis.totals,
                 policies=policies,
             )
+            await made.open()
+            return made
 
-        distributed = loop.run(make())
-        return _Parts(loop, database, clock, distributed)
-
-    async def _sliced(self, parts: _Parts, job: str, argument: str) -> bool:
-        """Whether the job came to its end; what is left of a long one is a job of its
-        own, so that others have their turn and a worker can stop."""
-        work = asyncio.ensure_future(parts.distributed.handlers[job](argument))
-        loop = asyncio.get_running_loop()
-        ends_at = loop.time() + SLICE_S
-        try:
-            while not work.done():
-                await asyncio.wait((work,), timeout=_LOOK_S)
-                self.memory.note_life()
-                stopping = self.memory.stopping_for()
-                is_over = stopping is not None and stopping > GRACE_S
-                if not work.done() and (is_over or loop.time() > ends_at):
-                    work.cancel()
-                    await asyncio.wait((work,))
-        except asyncio.CancelledError:
-            work.cancel()
-            await asyncio.wait((work,))
-            raise
-        if work.cancelled():
-            return False
-        work.result()
-        return True
+        return _Parts(loop, database, clock, bell, loop.run(make()))
 
 
 def _checked(argument: object) -> str:

@@ -6,7 +6,7 @@ seconds: what is not done then goes on beside whatever comes next, under its lea
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import timedelta
 from typing import Any, Final, TypeAlias
 
@@ -37,7 +37,8 @@ from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.pruning import Pruned, prune
 from weighbridge.store.repositories import find_named
 
-Handler: TypeAlias = Callable[[str], Awaitable[None]]
+# Any: what a coroutine is sent and yields is asyncio's own business.
+Handler: TypeAlias = Callable[[str], Coroutine[Any, Any, None]]
 EVERY_DAY: Final = timedelta(days=1)
 
 
@@ -158,7 +159,6 @@ class Engine:
             violations=pruned.violations,
         )
 
-    # Any: what a coroutine is sent and yields is asyncio's own business.
     async def _go_on(self, key: str, work: Coroutine[Any, Any, None]) -> None:
         """Wait for some seconds until it is done; then it goes on beside other jobs.
         Raises what it ended with, if that is soon."""

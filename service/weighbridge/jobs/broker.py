@@ -19,8 +19,6 @@ HARD_LIMIT_S: Final = 720
 SOFT_LIMIT_S: Final = 660
 PRIORITIES: Final = [0]
 """A list a queue in Redis, and not one for each of Celery's priorities."""
-SLICE_S: Final = 600.0
-"""So long a job works; what is left is a job of its own."""
 
 
 def sending(give_up_s: float) -> dict[str, object]:
