@@ -23,6 +23,7 @@ Dump: TypeAlias = Mapping[str, Row]
 LEFT_OUT: Final[Mapping[str, str]] = {
     "passes": "how often it was looked at",
     "pass_chunks": "the cursor of a pass under way",
+    "crawl_requests": "what somebody asked to be crawled",
     "jobs": "when which work is due",
     "blob_changes": "the settler's queue",
     "touched_manifests": "what a pruning that is under way is told",
@@ -60,7 +61,6 @@ _WORK: Final = frozenset(
         "is_silent",
         "limits_mark",  # what is still to be held against limits
         "lease_owner",
-        "crawl_owner",
         "error_message",  # it may name the address that was asked
     }
 )

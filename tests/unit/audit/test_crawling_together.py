@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -254,13 +254,12 @@ class WithPoison(Writer):
             assert item.step is not None
             never_kept = Digest(f"sha256:{'0' * 64}")
             batch = item.step.batch
-            item.step.batch = replace(
-                batch,
-                answers=[
-                    replace(a, move=Move(a.name, never_kept, None))
-                    for a in batch.answers
-                ],
-            )
+            answers = [
+                replace(a, move=Move(a.name, never_kept, None)) for a in batch.answers
+            ]
+            step = replace(item.step, batch=replace(batch, answers=answers))
+            # It is what it was, but for what it holds.
+            item = cast(Item, replace(item, step=step))
         return await super().write_many(function, item, lingers=lingers)
 
 

@@ -18,8 +18,9 @@ from support.fake_registry import FakeRegistry
 from support.images import a_layer, a_served_image
 from support.push_world import Pusher, a_push
 from support.wait import PATIENCE_S, wait_until
+from weighbridge.audit.context import PassContext
 from weighbridge.audit.heartbeat import Heartbeat
-from weighbridge.audit.looking import look_at_one
+from weighbridge.audit.looking import look_at
 from weighbridge.audit.pass_outcome import PassOutcome
 from weighbridge.audit.push_plan import plan_pushes
 from weighbridge.audit.steps import keep_many
@@ -28,10 +29,12 @@ from weighbridge.domain.digest import Digest
 from weighbridge.domain.limits import MANIFEST_BODY_BYTES
 from weighbridge.ports import ManifestAnswer
 from weighbridge.store.checking.verify import verify
+from weighbridge.store.claiming import Opening
 from weighbridge.store.models import repositories
 from weighbridge.store.registries import put_registry
 from weighbridge.store.repositories import put_repositories
 from weighbridge.store.session import Connection, Database
+from weighbridge.store.slices import open_many
 
 pytestmark = pytest.mark.slow
 
@@ -144,6 +147,14 @@ def registry() -> Slow:
     return registry
 
 
+async def crawled(
+    context: PassContext, beat: Heartbeat, number: int
+) -> PassOutcome | None:
+    opening = Opening(number, context.clock(), 60.0, "me", resume_s=context.resume_s)
+    (opened,) = await context.writer.write(open_many, [opening])
+    return None if opened is None else await look_at(context, beat, opened)
+
+
 @asynccontextmanager
 async def a_long_pass(
     yard: Yard, registry: Slow, pusher: Pusher
@@ -153,7 +164,7 @@ async def a_long_pass(
         number = connection.execute(select(repositories.c.id)).scalar_one()
     async with pusher.context() as context:
         beat = Heartbeat(context.writer, context.clock)
-        looking = asyncio.create_task(look_at_one(context, beat, number, owner="me"))
+        looking = asyncio.create_task(crawled(context, beat, number))
         await registry.is_asked.wait()
         yield looking
         registry.may_answer.set()

@@ -20,6 +20,7 @@ from weighbridge.store.checking.recounting import (
 from weighbridge.store.checking.verify import Watch
 from weighbridge.store.checking.weights import recount_claims, recount_weights
 from weighbridge.store.checking.wrongs import Wrong, repaired
+from weighbridge.store.deadlines import unhurried
 from weighbridge.store.ledger.parts import lock_settling, parts_of, scopes_beside
 from weighbridge.store.ledger.places import Place
 from weighbridge.store.ledger.settler import settle_all
@@ -77,6 +78,7 @@ _ORPHANS: Final = (
 )
 
 
+@unhurried()
 def recount(
     database: Database,
     registry: str,
