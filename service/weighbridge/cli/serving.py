@@ -84,12 +84,12 @@ def serve(
     # Needs redis, which only the extra `workers` brings.
     from weighbridge.bootstrap.distributed.crew_watch import CrewWatch
     from weighbridge.bootstrap.distributed.probe_paces import probe_paces
-    from weighbridge.bootstrap.distributed.push_bell import push_bell
+    from weighbridge.bootstrap.distributed.service_bell import service_bell
 
     collector.relax()
     telemetry = Telemetry()
     reload = _reloaded(policies, telemetry)
-    with checked_database(settings) as database, push_bell(settings) as jobs:
+    with checked_database(settings) as database, service_bell(settings) as jobs:
         watch = CrewWatch(settings, database, telemetry)
         server = listeners(
             settings,
