@@ -35,7 +35,11 @@ def _target(request: CrawlRequest) -> str:
     names: Sequence[str] = request.names or ()
     if len(names) == 1:
         return f"{request.registry}/{names[0]}"
-    return f"{request.registry}, {len(names):,} repositories" if names else request.registry
+    return (
+        f"{request.registry}, {len(names):,} repositories"
+        if names
+        else request.registry
+    )
 
 
 def _words(request: CrawlRequest, left: int | None) -> str:
