@@ -19,10 +19,10 @@ from weighbridge.web.shapes import Schema, reference_to, schemas
 PATH: Final = "/api/v1/openapi.json"
 _ABOUT: Final = (
     "What Weighbridge knows of container images. Operations read, but for those of "
-    "waivers and crawls that need the role admin; HEAD is answered wherever GET is. Bytes are "
-    "integers, times RFC 3339 in UTC, and what is not known is null, never 0. A sum "
-    "that is larger than 2^63-1 is written as 2^63-1, and the key `saturated` beside "
-    "it, which is absent otherwise, lists the keys of such numbers."
+    "waivers and crawls that need the role admin; HEAD is answered wherever GET is. "
+    "Bytes are integers, times RFC 3339 in UTC, and what is not known is null, never "
+    "0. A sum that is larger than 2^63-1 is written as 2^63-1, and the key `saturated` "
+    "beside it, which is absent otherwise, lists the keys of such numbers."
 )
 
 
