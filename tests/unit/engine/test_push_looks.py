@@ -164,7 +164,7 @@ async def test_what_waits_is_shown(tmp_path: Path) -> None:
     async with a_stage(tmp_path) as stage:
         stage.tell()
         stage.tell(tag="1.1")
-        show_waiting(stage.database, stage.telemetry, stage.now)
+        show_waiting(stage.database, stage.telemetry, T0)
 
         assert stage.number("weighbridge_pushes_waiting") == 2
         oldest = stage.number("weighbridge_pushes_oldest_timestamp_seconds")
