@@ -80,6 +80,7 @@ class RegistrySlice:
         self._site = site
         self._desk = desk
         self._suspects = suspects
+        self._suspect: int | None = None
         self._room = REQUESTS
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
@@ -243,11 +244,7 @@ class RegistrySlice:
             task = asyncio.create_task(work, context=self._variables.copy())
             self._tasks[claim.repository_id] = task
             if each in suspect:
-                self._is_wanted = True
-                task.add_done_callback(self._let_next_suspect)
-
-    def _let_next_suspect(self, _: object) -> None:
-        self._suspects.is_any = False
+                self._suspect = claim.repository_id
 
     async def _note_cost(self, registry: Registry) -> None:
         now = asyncio.get_running_loop().time()
@@ -274,6 +271,9 @@ class RegistrySlice:
             del self._tasks[claim.repository_id]
             self._room += cost
             self._changed.set()
+            if self._suspect == claim.repository_id:
+                self._suspect, self._suspects.is_any = None, False
+                self._parts.jobs.put(CRAWL, self._site.name)
             self._go_on()
 
     def _go_on(self) -> None:

@@ -52,7 +52,7 @@ def _pid_of(owner: str) -> int:
 
 
 def test_f14_f17_killed_and_stopped_workers_lose_nothing(tmp_path: Path) -> None:
-    running = start_in_thread(generated_content(repositories=3, tags=25))
+    running = start_in_thread(generated_content(repositories=90, tags=2))
     try:
         expected = dump_of_url(clean_crawl(tmp_path, running.url))
         with a_crew(tmp_path, running.url, limits=SLOW) as crew:
@@ -71,7 +71,7 @@ def test_f14_f17_killed_and_stopped_workers_lose_nothing(tmp_path: Path) -> None
             killed.kill()
             code = stopped.stop()
             crew.single_worker()
-            crew.wait_for(lambda: crew.is_through(3), "everything is looked at")
+            crew.wait_for(lambda: crew.is_through(90), "everything is looked at")
 
             assert code == 0, crew.logs
             assert_same(expected, dump_of(crew.database))
@@ -79,7 +79,7 @@ def test_f14_f17_killed_and_stopped_workers_lose_nothing(tmp_path: Path) -> None
                 passes = connection.exec_driver_sql(
                     "SELECT count(*) FROM passes WHERE state = 'ok'"
                 ).scalar_one()
-            assert passes == 3
+            assert passes == 90
     finally:
         running.close()
 
