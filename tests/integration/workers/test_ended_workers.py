@@ -17,6 +17,8 @@ from weighbridge.demo.server import start_in_thread
 
 SLOW: Final = {"requests_per_second": 20.0}
 """So that a pass takes some seconds, and ends in the middle."""
+FASTER: Final = {"requests_per_second": 40.0}
+"""More repositories than one process takes."""
 SLOWER: Final = {"requests_per_second": 4.0}
 """So that it does not end while the test, or Redis, stands still for seconds."""
 
@@ -52,10 +54,10 @@ def _pid_of(owner: str) -> int:
 
 
 def test_f14_f17_killed_and_stopped_workers_lose_nothing(tmp_path: Path) -> None:
-    running = start_in_thread(generated_content(repositories=90, tags=2))
+    running = start_in_thread(generated_content(repositories=90, tags=1))
     try:
         expected = dump_of_url(clean_crawl(tmp_path, running.url))
-        with a_crew(tmp_path, running.url, limits=SLOW) as crew:
+        with a_crew(tmp_path, running.url, limits=FASTER) as crew:
             killed, stopped = crew.single_worker(), crew.worker()
             crew.wait_for(
                 lambda: killed.has_begun(1) and stopped.has_begun(2),
