@@ -120,6 +120,8 @@ def exposed(tmp_path_factory: pytest.TempPathFactory) -> str:
             },
         )
     )
+    telemetry.task_duration.labels(CRAWL)
+    telemetry.crawl_repositories_waiting.labels("hub", "due")
     with a_database(tmp_path_factory.mktemp("docs")) as database:
         ids = add_repositories(database, ["shop/api"])
         Violations(database, NOW).open(ids["shop/api"])

@@ -136,7 +136,8 @@ class Engine:
 
     async def _tick_once(self) -> None:
         if self._tick is not None:
-            await asyncio.to_thread(self._tick.run)
+            for wanted in await asyncio.to_thread(self._tick.run):
+                self._parts.jobs.put(*wanted[:2], first=wanted.first)
         await look_after_requests(self._parts)
         self._parts.watcher.looked_after()
 

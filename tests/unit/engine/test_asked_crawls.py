@@ -22,7 +22,7 @@ from weighbridge.audit.scope import Scope
 from weighbridge.domain.retention import Retention
 from weighbridge.engine.requests import RESUME_S, ask, look_after_requests
 from weighbridge.engine.site import Site
-from weighbridge.engine.tick import Tick
+from weighbridge.engine.tick import Tick, Wanted
 from weighbridge.jobs.names import DISCOVER
 from weighbridge.store.crawl_requests import (
     CrawlRequest,
@@ -141,10 +141,8 @@ def test_the_same_asked_for_by_many_in_one_moment_is_one_request(yard: Yard) -> 
     assert len(found) == 1
 
 
-def tick(yard: Yard, *sites: Site) -> FakeJobs:
-    jobs = FakeJobs()
-    Tick(sites, yard.database, jobs, lambda: yard.now).run()
-    return jobs
+def tick(yard: Yard, *sites: Site) -> list[Wanted]:
+    return Tick(sites, yard.database, lambda: yard.now).run()
 
 
 def test_a_request_of_a_registry_that_nobody_crawls_is_given_up_in_the_end(
@@ -192,7 +190,7 @@ def test_the_tick_has_the_registry_listed_that_was_asked_for(yard: Yard) -> None
     site = Site(yard.entry, Scope())
     asked(yard)
 
-    assert tick(yard, site).of(DISCOVER) == [yard.entry.name]
+    assert Wanted(DISCOVER, yard.entry.name) in tick(yard, site)
 
 
 def rows(database: Database) -> int:
