@@ -126,7 +126,7 @@ def repositories(
     table += [
         [
             f"{one.registry}/{one.repository}",
-            f"{one.why}: {_WORDS[one.why]}",
+            _WORDS[one.why],
             ago(one.since, now),
             ahead(one.until, now),
             _owner(one.owner),

@@ -189,8 +189,8 @@ class Telemetry(PushMetrics):
 
         self.crawl_repositories_waiting = Gauge(
             "weighbridge_crawl_repositories_waiting",
-            "Repositories that are not crawled now, and due ones that nobody has, by "
-            "why; counted up to 10000.",
+            "Repositories that are crawled now or wait for it, by reason; each is "
+            "counted up to 10000.",
             ("registry", "reason"),
             registry=self.registry,
         )
