@@ -21,9 +21,9 @@ Examples:
 def command(options: Options, target: str | None) -> int:
     """Show what waits to be done, and why it is not done now.
 
-    Without a name: when somebody last looked for what is due, what is due in each
-    queue and since when, what waits of each registry, and what workers have done. With
-    a registry: its repositories that are crawled, parked, due or put off; with a
+    Without a name: how long ago a scheduler searched for what is due, what is due in
+    each queue and since when, what waits of each registry, and what workers have done.
+    With a registry: its repositories that are crawled, parked, due or put off; with a
     repository: why that one is not crawled at this moment.
     """
     settings = options.settings(ending="")

@@ -62,7 +62,7 @@ _WORDS: Final[Mapping[CrawlBar, str]] = {
     "put_off": "it was put off after its last crawl",
     "not_due": "it is not due",
     "limit": "due: others of its registry are crawled first",
-    "due": "due: whoever is free takes it",
+    "due": "due: a process that is free takes it",
 }
 _NOTHING: Final = "nothing of this registry waits"
 
@@ -90,7 +90,7 @@ def overview(status: QueueStatus, output: Output, screen: Screen) -> str:
         return "\n\n".join(_markdown(keys, rows) for keys, rows in parts if rows)
     now = status.now
     workers = status.broker.workers
-    head = f"looked for what is due: {ago(status.ticked_at, now) or 'never'}"
+    head = f"last search for what is due: {ago(status.ticked_at, now) or 'never'}"
     parts_of_text = [
         head if workers is None else f"{head}\nworkers: {workers}",
         _queue_table(status, screen),

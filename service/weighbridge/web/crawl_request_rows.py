@@ -14,7 +14,7 @@ MOST_LEFT: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class CrawlRequestRow:
-    """What somebody asked to be crawled. `repositories` null: all of the registry's.
+    """A request to crawl. `repositories` null: all of the registry's.
     `known` is how many there are, `left` how many of them are still to be crawled: null
     where that is not known, or where more than 10,000 are. The counts are of its end:
     `complete`, `partial` and `failed` are repositories."""

@@ -62,7 +62,7 @@ class CrawlRequests:
         return JSONResponse({"request": found.id}, 200 if found.is_joined else 202)
 
     def crawl_request(self, request: Request, request_id: RequestId) -> Response:
-        """How far a crawl is that somebody asked for, by this API or by
+        """How far a crawl is that was asked for, by this API or by
         `weighbridge crawl`."""
         number = numbered(request_id, "request")
         with self._database.read() as connection:

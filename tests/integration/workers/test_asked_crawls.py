@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -28,10 +28,8 @@ _DONE: Final = re.compile(
 class Service:
     """A running `weighbridge serve`, asked by an admin."""
 
-    def __init__(self, port: int, token: str) -> None:
-        self._client = httpx.Client(
-            base_url=f"http://127.0.0.1:{port}", headers=bearer(token), timeout=10
-        )
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
 
     def text(self, path: str) -> str:
         answer = self._client.get(path)
@@ -68,11 +66,18 @@ def queue(crew: Crew, *arguments: str) -> dict[str, object]:
 
 def test_workers_crawl_what_is_asked_for_without_a_scheduler(tmp_path: Path) -> None:
     with (
+        ExitStack() as stack,
         closing(start_in_thread(demo_content())) as running,
         a_crew(tmp_path, running.url) as crew,
     ):
         token = a_token(crew.database, "admin", datetime.now(UTC))
-        service = Service(port := a_free_port(), token)
+        port = a_free_port()
+        client = stack.enter_context(
+            httpx.Client(
+                base_url=f"http://127.0.0.1:{port}", headers=bearer(token), timeout=10
+            )
+        )
+        service = Service(client)
         crew.start("serve", "--bind", f"127.0.0.1:{port}")
         crew.single_worker()
         crew.wait_for(service.is_up, "it serves")

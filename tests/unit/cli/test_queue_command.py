@@ -94,7 +94,7 @@ def test_a_registry_lists_its_repositories_and_one_is_told_alone(
     assert [row["repository"] for row in of_registry] == ["acme/app", "acme/web"]
     assert of_registry[1] == alone
     assert (alone["why"], alone["due_at"]) == ("due", "2026-03-01T12:00:00Z")
-    assert "whoever is free" in printed(capsys, "hub/acme/web")
+    assert "a process that is free" in printed(capsys, "hub/acme/web")
 
 
 def test_what_the_configuration_leaves_out_is_told_so(
@@ -175,7 +175,7 @@ def test_workers_add_their_messages_and_tasks() -> None:
     text = overview(a_status(broker), "table", Screen())
 
     assert text.splitlines() == [
-        "looked for what is due: 4 s ago",
+        "last search for what is due: 4 s ago",
         "workers: 2",
         "",
         "QUEUE  DUE    OLDEST     MESSAGES  OLDEST MESSAGE",
