@@ -65,7 +65,8 @@ class ShortDispatcher(EventDispatcher):
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        self._pauses = Pauses(_QUIET_S)
+        # One attempt may take five seconds, where Redis is frozen.
+        self._pauses = Pauses(_QUIET_S, first_s=_QUIET_S)
         super().__init__(*args, **{**options, "buffer_while_offline": False})
 
     def _publish(self, event: Any, producer: Any, routing_key: Any, **_: Any) -> None:

@@ -2,13 +2,11 @@
 
 import logging
 import os
-import warnings
 from contextlib import suppress
 from typing import Protocol
 
 from billiard import active_children
 from celery import signals
-from celery.exceptions import CPendingDeprecationWarning
 
 from weighbridge import logs
 from weighbridge.config import Settings
@@ -36,8 +34,6 @@ def connect(settings: Settings, redis_url: Secret, process: Process) -> None:
 
     def set_up_logging(**_: object) -> None:
         logs.configure(settings.log_format, settings.log_level)
-        # Said at each loss of a connection, of a setting that we have made.
-        warnings.simplefilter("ignore", CPendingDeprecationWarning)
         # A line for each message that is sent, that comes and that is done.
         for name in ("celery.worker.strategy", "celery.app.trace", "celery.beat"):
             logging.getLogger(name).setLevel(logging.WARNING)

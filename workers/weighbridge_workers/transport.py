@@ -127,7 +127,10 @@ class Channel(kombu_redis.Channel):
     """Waits where Redis refuses, drops what is no message, and goes on."""
 
     QoS = QoS
+    # Kombu's own, which its types leave out.
     _queue_cycle: Any
+    _fanout_queues: dict[str, tuple[str, str]]
+    auto_delete_queues: set[str]
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self._pauses = Pauses(MOST_PAUSE_S)
@@ -249,12 +252,26 @@ class Channel(kombu_redis.Channel):
             self.warn(exc)
             return 0
 
-    def _queue_bind(self, *args: Any) -> None:
-        """Tells other clients by which queue a message goes. Ours name the queue."""
+    def _queue_bind(
+        self, exchange: str, routing_key: str, pattern: Any, queue: str
+    ) -> None:
+        """Tells other clients by which queue a message goes: ours name the queue, and
+        what is published goes by none."""
+        if self.typeof(exchange).type == "fanout":
+            self._fanout_queues[queue] = (exchange, routing_key.replace("#", "*"))
+            return
         try:
-            super()._queue_bind(*args)  # type: ignore[misc] # not in its types
+            super()._queue_bind(exchange, routing_key, pattern, queue)  # type: ignore[misc] # not in its types
         except ResponseError as exc:
             self.warn(exc)
+
+    def _delete(self, queue: str, exchange: str, *args: Any, **options: Any) -> None:
+        """The opposite: nothing is there. A worker that is to end would wait for a
+        frozen Redis four times."""
+        if self.typeof(exchange).type == "fanout":
+            self.auto_delete_queues.discard(queue)
+        else:
+            super()._delete(queue, exchange, *args, **options)
 
 
 class Transport(kombu_redis.Transport):

@@ -171,6 +171,8 @@ class Gate:
 
     def _admit(self) -> None:
         """Let in who may go. What stops one stops all who come after it too."""
+        if self._waiting and self._slots.busy >= self._slots.most:
+            return  # Nobody, until one leaves.
         now = self._clock.monotonic()
         while (rank := self._waiting.first) is not None:
             wait = self._try(rank, now)

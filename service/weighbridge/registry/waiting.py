@@ -3,7 +3,7 @@
 import asyncio
 from collections import OrderedDict, deque
 from enum import IntEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 Place: TypeAlias = asyncio.Future[None]
 
@@ -22,6 +22,9 @@ class Rank(IntEnum):
     ORDINARY = 2
 
 
+_RANKS: Final = tuple(Rank)
+
+
 class Waiting:
     """By rank, and inside a rank in turn by whose they are: a repository with two
     hundred questions does not hold up one with two."""
@@ -31,9 +34,10 @@ class Waiting:
             OrderedDict() for _ in Rank
         )
         self._counts = [0 for _ in Rank]
+        self._total = 0
 
     def __len__(self) -> int:
-        return sum(self._counts)
+        return self._total
 
     @property
     def urgent(self) -> int:
@@ -43,7 +47,7 @@ class Waiting:
     @property
     def first(self) -> Rank | None:
         """The rank of the one who is next. Who waits no more is left out."""
-        for rank in Rank:
+        for rank in _RANKS:
             while self._counts[rank]:
                 if not next(iter(self._ranks[rank].values()))[0].cancelled():
                     return rank
@@ -54,6 +58,7 @@ class Waiting:
         """Let somebody wait."""
         self._ranks[rank].setdefault(owner, deque()).append(place)
         self._counts[rank] += 1
+        self._total += 1
 
     def pop(self, rank: Rank) -> Place:
         """The next of this rank. The next after it is another owner's."""
@@ -61,6 +66,7 @@ class Waiting:
         owner, places = next(iter(owners.items()))
         place = places.popleft()
         self._counts[rank] -= 1
+        self._total -= 1
         if places:
             owners.move_to_end(owner)
         else:
@@ -74,5 +80,6 @@ class Waiting:
             return
         places.remove(place)
         self._counts[rank] -= 1
+        self._total -= 1
         if not places:
             del self._ranks[rank][owner]

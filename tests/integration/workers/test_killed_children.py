@@ -98,3 +98,17 @@ def test_what_ends_of_a_worker_is_started_again(tmp_path: Path) -> None:
             assert worker.stop() == 0
     finally:
         running.close()
+
+
+@pytest.mark.long
+def test_f21_a_worker_ends_in_time_while_redis_is_frozen(tmp_path: Path) -> None:
+    running = start_in_thread(generated_content(repositories=1, tags=1))
+    try:
+        with a_crew(tmp_path, running.url, engine="sqlite") as crew:
+            worker = crew.worker()
+            crew.wait_for(lambda: worker.has_begun(2), "both are ready")
+            crew.redis.freeze()
+
+            assert worker.stop(within_s=40) == 0
+    finally:
+        running.close()

@@ -7,7 +7,7 @@ from weighbridge.config import load_settings
 from weighbridge.domain.secret import Secret
 from weighbridge.errors import UsageError
 from weighbridge.jobs import names
-from weighbridge.jobs.broker import SLICE_S
+from weighbridge.engine.crawl import TURN_S
 from weighbridge_workers.configuration import configuration
 from weighbridge_workers.making import make_app
 from weighbridge_workers.transport import Transport
@@ -67,7 +67,7 @@ def test_f15_no_job_outlives_the_time_after_which_others_get_its_message(
 ) -> None:
     visible_s = app.conf.broker_transport_options["visibility_timeout"]
 
-    assert SLICE_S < app.conf.task_soft_time_limit < app.conf.task_time_limit
+    assert TURN_S < app.conf.task_soft_time_limit < app.conf.task_time_limit
     assert app.conf.task_time_limit < visible_s
 
 

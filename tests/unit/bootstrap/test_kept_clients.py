@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from weighbridge.bootstrap.distributed.clients import RENEW_S, KeptClients
+from weighbridge.bootstrap.kept_clients import RENEW_S, KeptClients
 
 from support.database import a_database
 from weighbridge.bootstrap.clients import Connected, registry_client
