@@ -63,6 +63,8 @@ class CrawlRequest:
     owner:      the process that waits for it; None: nobody does
     measures:   whether layers are measured before it ends
     known:      how many repositories it is about; None: not listed yet
+    after_pass: the last pass that had begun before it was made: no clock tells which
+                came before
     is_resumed: it was cut off, and is taken up
     is_joined:  it is somebody else's, for the same, and goes on
     """
@@ -78,6 +80,7 @@ class CrawlRequest:
     known: int | None
     crawled_at: datetime | None
     ended_at: datetime | None
+    after_pass: int
     counts: "RequestCounts | None" = None
     owner: str | None = None
     is_resumed: bool = False
@@ -150,6 +153,9 @@ def put_request(
             repositories=text,
             measures=measures,
             asked_at=now,
+            after_pass=select(
+                func.coalesce(func.max(passes.c.id), 0)
+            ).scalar_subquery(),
             owner=owner,
             lease_until=until,
             state="listing",
@@ -362,7 +368,10 @@ def crawled_since(
         select(func.max(passes.c.id))
         .where(
             passes.c.repository_id == _repository.id,
-            passes.c.ended_at >= request.asked_at,
+            or_(
+                passes.c.id > request.after_pass,
+                passes.c.ended_at > request.asked_at,
+            ),
             passes.c.ended_at.is_not(None),
         )
         .correlate(repositories)
@@ -439,7 +448,7 @@ def _is_crawled(request: CrawlRequest) -> ColumnElement[bool]:
     """Whether a repository was, from beginning to end, since a request was made."""
     return exists().where(
         passes.c.repository_id == _repository.id,
-        passes.c.started_at >= request.asked_at,
+        passes.c.id > request.after_pass,
         passes.c.ended_at.is_not(None),
     )
 
@@ -488,6 +497,7 @@ def _request(row: Row[*tuple[Any, ...]]) -> CrawlRequest:
         known=row.known,
         crawled_at=row.crawled_at,
         ended_at=row.ended_at,
+        after_pass=row.after_pass,
         counts=counts,
         owner=row.owner,
     )
