@@ -133,7 +133,7 @@ def _ask(connection: Connection) -> None:
 def _requests(connection: Connection) -> None:
     _ask(connection)
     for request in latest_requests(connection, 10):
-        count_left(connection, request, 10_000)
+        count_left(connection, request, 5_000)
 
 
 def _list(connection: Connection) -> None:

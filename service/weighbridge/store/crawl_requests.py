@@ -265,12 +265,15 @@ def count_left(connection: Connection, request: CrawlRequest, most: int) -> int:
         _repository.due_at <= request.asked_at,
     ]
     parameters: dict[str, object] = {}
+    some = select(_repository.id)
     if request.names is None:
         conditions.append(_repository.gone_at.is_(None))
+        # PostgreSQL else reads the table until it has as many.
+        some = some.order_by(_repository.due_at)
     else:
         conditions.append(among_texts(_repository.name))
         parameters["names"] = listed(request.names)
-    found = select(_repository.id).where(*conditions).limit(most).subquery()
+    found = some.where(*conditions).limit(most).subquery()
     left: int = connection.execute(
         select(func.count()).select_from(found), parameters
     ).scalar_one()

@@ -190,7 +190,7 @@ class Telemetry(PushMetrics):
         self.crawl_repositories_waiting = Gauge(
             "weighbridge_crawl_repositories_waiting",
             "Repositories that are crawled now or wait for it, by reason; each is "
-            "counted up to 10000.",
+            "counted up to 5000.",
             ("registry", "reason"),
             registry=self.registry,
         )

@@ -8,7 +8,7 @@ from weighbridge.domain.weighing import rfc3339
 from weighbridge.store.crawl_requests import CrawlRequest, RequestState, count_left
 from weighbridge.store.session import Connection
 
-MOST_LEFT: Final = 10_000
+MOST_LEFT: Final = 5_000
 """More are not counted: an answer costs the same however large a registry is."""
 
 
@@ -16,7 +16,7 @@ MOST_LEFT: Final = 10_000
 class CrawlRequestRow:
     """A request to crawl. `repositories` null: all of the registry's.
     `known` is how many there are, `left` how many of them are still to be crawled: null
-    where that is not known, or where more than 10,000 are. The counts are of its end:
+    where that is not known, or where more than 5,000 are. The counts are of its end:
     `complete`, `partial` and `failed` are repositories."""
 
     request: int

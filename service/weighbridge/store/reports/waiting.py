@@ -7,7 +7,7 @@ bound: it costs the same however large the inventory is.
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from sqlalchemy import (
     ColumnElement,
@@ -31,7 +31,7 @@ from weighbridge.store.claiming import STARTS, is_free
 from weighbridge.store.models import jobs, passes, registries, repositories
 from weighbridge.store.process_mark import is_gone
 
-MOST: Final = 10_000
+MOST: Final = 5_000
 """More repositories of a registry are not counted."""
 
 _table = repositories.c
@@ -39,12 +39,15 @@ _IS_THERE: Final = _table.gone_at.is_(None)
 # As a constant: only so the planners know that the index has them all.
 _IS_POISON: Final = _table.attempts >= literal_column(str(STARTS))
 _QUOTA: Final = ("quota_spent", "rate_limited")
+_FEW: Final = select(_table.id, _table.registry_id).where(_IS_THERE)
+Few: TypeAlias = Sequence[Row[int, int]]
+"""Repositories with their registries, of which there are never many."""
 
 
 def registries_waiting(connection: Connection, now: datetime) -> list[RegistryWaiting]:
     """Every registry that is configured, by its name."""
-    leased = _counted(connection, _table.lease_owner.is_not(None), not_(is_free(now)))
-    parked = _counted(connection, _IS_POISON, is_free(now), _table.due_at > now)
+    leased = Counter(row.registry_id for row in _leased(connection, now))
+    parked = Counter(row.registry_id for row in _parked(connection, now))
     found = connection.execute(
         select(registries)
         .where(registries.c.state != "unconfigured")
@@ -103,15 +106,25 @@ def _is_put_off(
     )
 
 
-def _counted(connection: Connection, *conditions: ColumnElement[bool]) -> Counter[int]:
-    """How many there are of each registry, of what is in hand or parked. Counted here:
-    to have them in groups SQLite reads all that is due."""
-    found = select(_table.registry_id).where(_IS_THERE, *conditions)
-    return Counter(connection.execute(found).scalars())
+def _leased(connection: Connection, now: datetime) -> Few:
+    """Of all registries, as there are few: to have those of one, or in groups, SQLite
+    reads all that is due."""
+    return connection.execute(
+        _FEW.where(_table.lease_owner.is_not(None), not_(is_free(now)))
+    ).all()
+
+
+def _parked(connection: Connection, now: datetime) -> Few:
+    """The same of what ended its process again and again."""
+    return connection.execute(
+        _FEW.where(_IS_POISON, is_free(now), _table.due_at > now)
+    ).all()
 
 
 def _bounded(connection: Connection, *conditions: ColumnElement[bool]) -> int:
-    found = select(_table.id).where(*conditions).limit(MOST).subquery()
+    # In the order of the index: PostgreSQL else reads the table until it has as many.
+    some = select(_table.id).where(*conditions).order_by(_table.due_at)
+    found = some.limit(MOST).subquery()
     count: int = connection.execute(
         select(func.count()).select_from(found)
     ).scalar_one()
@@ -158,10 +171,11 @@ def repositories_waiting(
     ).one_or_none()
     if found is None:
         return []
-    of_it = (_table.registry_id == found.id, _IS_THERE)
+    leased = _ids_of(found.id, _leased(connection, now))
+    parked = _ids_of(found.id, _parked(connection, now))
     kinds: Sequence[tuple[ColumnElement[bool], ...]] = (
-        (*of_it, _table.lease_owner.is_not(None), not_(is_free(now))),
-        (*of_it, _IS_POISON, is_free(now), _table.due_at > now),
+        (_table.id.in_(leased[:most]),),
+        (_table.id.in_(parked[:most]),),
         _is_due(found.id, now),
         _is_put_off(found, now),
     )
@@ -170,8 +184,12 @@ def repositories_waiting(
         if len(rows) < most:
             limited = _ROW.where(*conditions).order_by(_table.due_at, _table.id)
             page = connection.execute(limited.limit(most - len(rows)))
-            rows += [_repository(connection, row, now) for row in page]
+            rows += [_repository(connection, row, now, bool(leased)) for row in page]
     return rows
+
+
+def _ids_of(registry_id: int, few: Few) -> list[int]:
+    return sorted(row.id for row in few if row.registry_id == registry_id)
 
 
 def find_waiting(
@@ -181,7 +199,10 @@ def find_waiting(
     row = connection.execute(
         _ROW.where(registries.c.name == registry, _table.name == repository)
     ).one_or_none()
-    return None if row is None else _repository(connection, row, now)
+    if row is None:
+        return None
+    leased = _ids_of(row.registry_id, _leased(connection, now))
+    return _repository(connection, row, now, bool(leased))
 
 
 _ROW: Final[Select[*tuple[Any, ...]]] = select(
@@ -194,11 +215,12 @@ _ROW: Final[Select[*tuple[Any, ...]]] = select(
 
 
 def _repository(
-    connection: Connection, row: Row[*tuple[Any, ...]], now: datetime
+    connection: Connection, row: Row[*tuple[Any, ...]], now: datetime, is_busy: bool
 ) -> RepositoryWaiting:
+    """is_busy: whether others of its registry are being crawled"""
     has_lease = is_leased(row.lease_until, now) and not is_gone(row.lease_owner)
     why = _why(row, now, has_lease=has_lease)
-    if why == "due" and _is_any_in_hand(connection, row.registry_id, now):
+    if why == "due" and is_busy:
         why = "limit"
     return RepositoryWaiting(
         registry=row.registry,
@@ -230,20 +252,6 @@ def _why(row: Row[*tuple[Any, ...]], now: datetime, *, has_lease: bool) -> Crawl
         return "quota"
     is_late = row.due_at > now + timedelta(seconds=row.interval_s) + SLACK
     return "put_off" if is_late or row.attempts else "not_due"
-
-
-def _is_any_in_hand(connection: Connection, registry_id: int, now: datetime) -> bool:
-    found = connection.execute(
-        select(_table.id)
-        .where(
-            _table.lease_owner.is_not(None),
-            _table.registry_id == registry_id,
-            _IS_THERE,
-            not_(is_free(now)),
-        )
-        .limit(1)
-    )
-    return found.first() is not None
 
 
 def _since(
