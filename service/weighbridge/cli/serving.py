@@ -28,6 +28,7 @@ from weighbridge.demo.server import Running, start_in_thread
 from weighbridge.demo.story import demo_steps
 from weighbridge.domain.secret import Secret
 from weighbridge.engine.judges import Judges
+from weighbridge.store.clock import DatabaseClock
 from weighbridge.store.reports import registry_names
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
@@ -99,6 +100,7 @@ def serve(
             jobs,
             probe_paces(settings),
             watch.broker_away_since,
+            DatabaseClock(database).now,
         )
         announce()
         _serve(server, watch, reload, database)

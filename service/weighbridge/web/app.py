@@ -125,7 +125,11 @@ def create_apps(
     shared = _Shared(database, threads, telemetry, keeper, tokens, inbox, writes)
     web = _web_app(shared, options, now)
     requests = CrawlRequests(
-        database, now, threads, options.find_target, reception.jobs
+        database,
+        options.due_clock or now,
+        threads,
+        options.find_target,
+        reception.jobs,
     )
     _add_crawl_requests(web, requests)
     hooks = Hooks(reception.hooks)

@@ -14,7 +14,6 @@ from weighbridge.errors import UsageError
 from weighbridge.jobs.names import TICK
 from weighbridge.ports import JobQueue
 from weighbridge.store.audit_log import Act, note_act
-from weighbridge.store.clock import DatabaseClock
 from weighbridge.store.crawl_requests import CrawlRequest, find_request
 from weighbridge.store.session import Database
 from weighbridge.web.answers import json_answer
@@ -32,8 +31,9 @@ _STATUS: Final = {"registry_not_found": 404}
 class CrawlRequests:
     """One method a route. Whoever looks for what is due does the work.
 
-    find: what a target means, see `WebOptions`
-    jobs: who is asked to look at once; None: it is seen at the next tick
+    clock: of those who crawl: what is due is compared with it. Raises StoreError
+    find:  what a target means, see `WebOptions`
+    jobs:  who is asked to look at once; None: it is seen at the next tick
     """
 
     def __init__(
@@ -45,8 +45,7 @@ class CrawlRequests:
         jobs: JobQueue | None,
     ) -> None:
         self._database = database
-        # What is due is compared with it by processes of other machines.
-        self._clock = DatabaseClock(database, ours=clock)
+        self._clock = clock
         self._threads = threads
         self._find = find
         self._jobs = jobs
@@ -83,7 +82,6 @@ class CrawlRequests:
             raise Refusal(status, exc.message, code=exc.code, detail=detail) from exc
 
     def _put(self, asked: Asked, actor: str) -> CrawlRequest:
-        self._clock.refresh()
         now = self._clock()
         names = [asked.repository] if asked.repository else None
         with self._database.write() as connection:

@@ -39,6 +39,8 @@ class WebOptions:
     metrics_bind:   the HOST:PORT that serves `/metrics*` and `/probe` in place of
                     `bind`, or None
     prober:         asks a configured registry one small question
+    due_clock:      of those who crawl, where they have another clock than this process.
+                    Raises StoreError
     find_target:    the registry or repository of a target that is to be crawled. Raises
                     UsageError(registry_not_found, unknown_target, outside_filter)
     """
@@ -54,6 +56,7 @@ class WebOptions:
     broker_away_since: Callable[[], datetime | None] = field(default=lambda: None)
     metrics_bind: str | None = None
     prober: Prober = no_registries
+    due_clock: Callable[[], datetime] | None = None
     find_target: Callable[[str], Asked] = _nothing_configured
 
     @property

@@ -1,6 +1,7 @@
 """`POST /api/v1/crawls`: what is taken, by whom, and how far it is then."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -66,9 +67,26 @@ def admin(database: Database, jobs: FakeJobs) -> TestClient:
     return a_client(database, jobs)
 
 
-def a_client(database: Database, jobs: FakeJobs, role: str = "admin") -> TestClient:
+def test_a_request_has_the_time_of_those_who_crawl(
+    database: Database, jobs: FakeJobs
+) -> None:
+    # This service's own clock is an hour ahead of theirs.
+    theirs = NOW - timedelta(hours=1)
+    admin = a_client(database, jobs, due_clock=lambda: theirs)
+
+    number = asked(admin, "hub/acme/app")[1]["request"]
+
+    assert row(admin, number)["asked_at"] == "2026-09-22T08:40:00Z"
+
+
+def a_client(
+    database: Database,
+    jobs: FakeJobs,
+    role: str = "admin",
+    due_clock: Callable[[], datetime] | None = None,
+) -> TestClient:
     """Asks with a token of this role."""
-    options = WebOptions(find_target=FIND)
+    options = WebOptions(find_target=FIND, due_clock=due_clock)
     app = create_app(
         database, Telemetry(), options, Reception(jobs=jobs), now=lambda: NOW
     )

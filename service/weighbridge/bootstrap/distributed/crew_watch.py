@@ -72,5 +72,4 @@ class CrewWatch:
         if ticked_at is not None:
             gauge = self._telemetry.scheduler_last_tick_timestamp
             gauge.set(ticked_at.timestamp())
-        self._clock.refresh()
-        show_waiting(self._database, self._telemetry, self._clock())
+        show_waiting(self._database, self._telemetry, self._clock.now())
