@@ -62,6 +62,7 @@ class InlineJobs:
         except Exception as exc:  # noqa: BLE001 - the thread must come to its end
             self._log.error("a part failed", code="bug", why=repr(exc))
         finally:
+            self._loop.run_until_complete(_end_what_is_left())
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             self._loop.close()
 
@@ -72,3 +73,11 @@ class InlineJobs:
                 await asyncio.get_running_loop().create_future()
             finally:
                 await self._pool.aclose()
+
+
+async def _end_what_is_left() -> None:
+    """Tasks that a job began and did not wait for."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
