@@ -268,7 +268,9 @@ class RegistrySlice:
             error = WeighbridgeError(repr(exc), code="bug")
             parts.watcher.failed(self._site.name, claim.repository, error)
         finally:
-            del self._tasks[claim.repository_id]
+            # Where our own lease had ended, another crawl of ours may have it by now.
+            if self._tasks.get(claim.repository_id) is asyncio.current_task():
+                del self._tasks[claim.repository_id]
             self._room += cost
             self._changed.set()
             if self._suspect == claim.repository_id:
