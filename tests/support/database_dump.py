@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 from sqlalchemy import Column, Connection, Table, UniqueConstraint, select
 
 from support.row_names import BLOB_TABLES, RowNames
+from weighbridge.domain.layer_format import claimed_format
 from weighbridge.store.push_tables import SCHEMA
 from weighbridge.store.session import Database, open_database
 from weighbridge.store.types import Moment
@@ -166,6 +167,10 @@ class _Dumper:
                 for column in table.columns
                 if column.name not in key and _is_kept(table, column)
             }
+            if table.name == "blobs" and row["is_layer"]:
+                # Of several types of one format, the one that was claimed first.
+                text = str(values["media_type_id"])
+                values["media_type_id"] = claimed_format(text)
             yield f"{table.name} {name}", values
 
     def _typed(self, rows: list[dict[str, object]]) -> list[dict[str, object]]:

@@ -23,6 +23,7 @@ from weighbridge.jobs.messages import (
     payload_of,
     read_message,
 )
+from weighbridge.jobs.names import CANARY, QUEUES
 from weighbridge.jobs.pauses import Pauses
 
 MOST_PAUSE_S: Final = 10
@@ -224,7 +225,11 @@ class Channel(kombu_redis.Channel):
     ) -> None:
         """Kombu would write whatever stands there to any key that it names."""
         raw = json.dumps(payload).encode()
-        if read_message(raw) is None or routing_key not in self.active_queues:
+        message = read_message(raw)
+        if message is not None and message.job == CANARY:
+            return  # Its queue goes with its worker.
+        # Nobody takes from any queue any more where a worker is to stop.
+        if message is None or routing_key not in (*QUEUES, *self.active_queues):
             self.drop("unacked", raw)
         else:
             (pipe.lpush if leftmost else pipe.rpush)(routing_key, raw)
