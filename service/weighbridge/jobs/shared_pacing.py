@@ -14,7 +14,7 @@ from contextlib import suppress
 from math import inf
 from typing import Final
 
-from weighbridge.domain.limits import REQUEST_DEADLINE_S, RETRY_AFTER_MAX_S
+from weighbridge.domain.limits import RETRY_AFTER_MAX_S
 from weighbridge.domain.request_rate import RequestRate
 from weighbridge.domain.secret import Secret
 from weighbridge.domain.slots import Slots
@@ -33,6 +33,8 @@ REJOIN_S: Final = 1.0
 have found it too, and have said what they have under way."""
 KNOWN_S: Final = 5.0
 """So long it is believed what Redis told."""
+LOST_S: Final = 10.0
+"""Whoever was silent for so long was killed: its requests ended with it."""
 _SILENT_S: Final = 0.5
 """Who asks is silent for no longer: after a second it is not counted any more."""
 
@@ -207,7 +209,7 @@ class SharedPacing:
                     unused,
                     int(pause_s * 1000),
                     int(self._has_come_back),
-                    int(REQUEST_DEADLINE_S * 1000),
+                    int(LOST_S * 1000),
                     int(2 * RETRY_AFTER_MAX_S * 1000),
                 ],
             )

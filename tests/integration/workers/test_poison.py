@@ -133,7 +133,7 @@ def test_broker_006_garbage_is_told_once_counted_and_gone(
 
     scene.works()
     with scene.crew.redis.client() as client:
-        assert client.llen(queue) == 0
+        scene.crew.wait_for(lambda: client.llen(queue) == 0, "nothing waits")
         scene.crew.wait_for(
             lambda: not client.exists("unacked"), "nothing is left unconfirmed"
         )
