@@ -168,6 +168,20 @@ PLANTED = {
             "heaviest_compressed_bytes": 77,
         }.items()
     },
+    "a summary that counts for no registry": (
+        "UPDATE repository_summaries SET registry_id = NULL",
+        "repository_summaries",
+    ),
+    "a registry with more tags": (
+        "UPDATE registry_sums SET tags = tags + 1 WHERE id ="
+        " (SELECT max(id) FROM registry_sums WHERE tags IS NOT NULL)",
+        "registry_sums",
+    ),
+    "a registry with more bytes": (
+        "UPDATE registry_sums SET referenced_high = referenced_high + 1 WHERE id ="
+        " (SELECT max(id) FROM registry_sums WHERE referenced_high IS NOT NULL)",
+        "registry_sums",
+    ),
     "a repository without a summary": (
         "DELETE FROM repository_summaries WHERE repository_id ="
         " (SELECT id FROM repositories WHERE name = 'one/a')",

@@ -124,7 +124,8 @@ def settle_blobs(
     parts = parts_by_scope(connection, moved)
     asked: dict[int, set[int]] = {}
     for scope, ids in moved.items():
-        for part in parts[scope]:
+        # None of a scope that is not there any more.
+        for part in parts.get(scope, ()):
             asked.setdefault(part, set()).update(ids)
     passages = _passages(connection, {p: sorted(ids) for p, ids in asked.items()})
     # Parts of one scope have the same first part.

@@ -6,6 +6,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.types import TypeEngine
 
+from weighbridge.store.migrations import sum_triggers
+
 revision: str = "0001"
 down_revision: str | None = None
 branch_labels: str | None = None
@@ -56,6 +58,7 @@ def upgrade() -> None:
     create_violations()
     create_messages()
     leave_room()
+    create_sums()
     op.execute(IMAGE_FACTS.format(hex=HEX[op.get_bind().dialect.name]))
 
 
@@ -157,7 +160,14 @@ def create_registries() -> None:
     op.create_index(
         "ix_repositories_last_pass_at",
         "repositories",
-        ["registry_id", "last_pass_at"],
+        ["registry_id", "last_pass_at", "id"],
+        sqlite_where=sa.text("gone_at IS NULL"),
+        postgresql_where=sa.text("gone_at IS NULL"),
+    )
+    op.create_index(
+        "ix_repositories_last_complete_pass_at",
+        "repositories",
+        ["registry_id", "last_complete_pass_at"],
         sqlite_where=sa.text("gone_at IS NULL"),
         postgresql_where=sa.text("gone_at IS NULL"),
     )
@@ -476,6 +486,7 @@ def create_tags() -> None:
     op.create_table(
         "repository_summaries",
         required("repository_id", ID),
+        optional("registry_id", sa.BigInteger()),
         required("tag_count", sa.BigInteger()),
         required("image_count", sa.BigInteger()),
         required("tags_failed", sa.BigInteger()),
@@ -828,6 +839,33 @@ def create_messages() -> None:
         sqlite_where=sa.text("sent_at IS NULL"),
         postgresql_where=sa.text("sent_at IS NULL"),
     )
+
+
+def create_sums() -> None:
+    """What the repositories of each registry come to."""
+    counts = (
+        "revision",
+        "repositories",
+        *(f"are_{state}" for state in sum_triggers.STATES),
+        "looked_at",
+        "tags_held",
+        "tags",
+        "tags_failed",
+        "with_image",
+        "summed_up",
+        "images",
+    )
+    sums = ("newest", "referenced", "exclusive", "weighed", "deduplicated", "shared")
+    halves = (f"{name}_{half}" for name in sums for half in ("high", "low"))
+    op.create_table(
+        "registry_sums",
+        required("id", ID),
+        required("registry_id", sa.BigInteger()),
+        *(optional(name, sa.BigInteger()) for name in (*counts, *halves)),
+        sa.PrimaryKeyConstraint("id", name="pk_registry_sums"),
+    )
+    for statement in sum_triggers.statements(op.get_bind().dialect.name):
+        op.execute(statement)
 
 
 def leave_room() -> None:
