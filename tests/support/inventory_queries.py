@@ -5,6 +5,7 @@ For an inventory of `large_inventory`, whose repository 98 is an ordinary one.
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Final, TypeAlias
 
 from sqlalchemy import Connection
@@ -36,11 +37,15 @@ from weighbridge.store.push_queue import (
     waiting_for_whole,
 )
 from weighbridge.store.reports import (
+    SORTS,
     RepositoryQuery,
     ViolationQuery,
     find_repository,
     pass_page,
+    registry_freshness,
+    registry_reports,
     repository_page,
+    snapshot_version,
     tag_page,
     violation_page,
 )
@@ -154,6 +159,21 @@ LISTS: Final[Mapping[str, Asks]] = {
     "repositories of a registry": lambda c: repository_page(
         c, RepositoryQuery(registry="hub"), NOW
     ),
+    **{
+        f"repositories by {sort}": partial(
+            repository_page, query=RepositoryQuery(sort=sort), now=NOW
+        )
+        for sort in SORTS
+    },
+    "repositories by a text in their name": lambda c: repository_page(
+        c, RepositoryQuery(q="service-9998"), NOW
+    ),
+    "repositories that violate something": lambda c: repository_page(
+        c, RepositoryQuery(violating=True), NOW
+    ),
+    "registries": registry_reports,
+    "how old registries are": registry_freshness,
+    "the version of a snapshot": snapshot_version,
     "a repository": lambda c: find_repository(c, "hub", _NAME),
     "crawls": pass_page,
     "crawls of a registry": lambda c: pass_page(c, registry="hub"),

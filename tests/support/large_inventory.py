@@ -47,11 +47,13 @@ _ROWS: Final = (
     (
         "repository_summaries",
         "repository_id, registry_id, tag_count, image_count, tags_failed,"
-        " deduplicated_bytes, exclusive_bytes, is_stale, is_uncounted, is_unmeasured, changed_at, revision,"
+        " deduplicated_bytes, exclusive_bytes, is_stale, is_uncounted, is_unmeasured,"
+        " changed_at, revision,"
         " over_tags, limits_mark, over_waits, newest_tag, newest_image_id,"
         " newest_compressed_bytes",
         "n, CASE WHEN n % 10 = 0 THEN NULL"
-        " WHEN n % 100 = 1 THEN {other} ELSE {hub} END, 1, 1, 0, n, n, FALSE, FALSE, FALSE, {now}, 1, 0, '', FALSE, 'v1', n, n",
+        " WHEN n % 100 = 1 THEN {other} ELSE {hub} END, 1, 1, 0, n, n,"
+        " FALSE, FALSE, FALSE, {now}, 1, 0, '', FALSE, 'v1', n, n",
     ),
     (
         "blobs",

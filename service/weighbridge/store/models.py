@@ -543,7 +543,8 @@ touched_manifests = Table(
     Column("manifest_id", BigInteger),  # None: where a pruning began
 )
 
-# The read model: no index but the key, so that an update touches nothing else.
+# The read model. The migration gives it an index for each order in which repositories
+# are listed: some are of expressions, which SQLAlchemy does not read back.
 repository_summaries = Table(
     "repository_summaries",
     metadata,
@@ -591,8 +592,6 @@ repository_summaries = Table(
     Column("limits_mark", Text, nullable=False, default=""),
     # Of some it is not known yet, as their layers are not measured.
     Column("over_waits", Boolean, nullable=False, default=False),
-    # The order in which repositories are listed where no other one is asked for.
-    Index(None, "newest_compressed_bytes", "repository_id"),
 )
 
 # Who may ask over HTTP. The secrets themselves are nowhere: only their SHA-256.

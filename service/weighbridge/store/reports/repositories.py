@@ -170,6 +170,9 @@ def repository_page(
     """One page of repositories.
 
     now: which waivers are in force; needed where `violating` is asked for
+
+    Where a text is looked for, a page may hold fewer than the limit, or none, and a
+    cursor: further ones are looked for with that.
     Raises UsageError(invalid_sort, invalid_limit, invalid_cursor).
     """
     check_order(query)
@@ -182,11 +185,9 @@ def repository_page(
     if query.violating is not None and now is not None:
         violating = violating_ids(connection, now)
     keys = page_keys(connection, query, limit + 1, violating)
-    rows = _reports(connection, [key.id for key in keys[:limit]])
-    cursor = None
-    if len(keys) > limit:
-        last = keys[limit - 1]
-        cursor = write_cursor(order_name(query), [last.value, last.id])
+    rows = _reports(connection, [key.id for key in keys.found[:limit]])
+    last = keys.found[limit - 1] if len(keys.found) > limit else keys.reached
+    cursor = None if last is None else write_cursor(order_name(query), last)
     return Page(tuple(rows), cursor)
 
 

@@ -1,23 +1,26 @@
 """In which order repositories are listed, and which of them a page holds."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
+    Column,
     ColumnElement,
     Connection,
     Double,
-    Row,
     Select,
     case,
     cast,
+    false,
     func,
     literal,
+    literal_column,
     select,
     tuple_,
     type_coerce,
+    union_all,
 )
 
 from weighbridge.errors import UsageError
@@ -27,9 +30,8 @@ from weighbridge.store.models import (
     repositories,
     repository_summaries,
 )
-from weighbridge.store.paging import Key, read_cursor
-
-SQLRow: TypeAlias = Row[*tuple[object, ...]]
+from weighbridge.store.paging import Key as CursorPart
+from weighbridge.store.paging import read_cursor
 
 _summary = repository_summaries.c
 # The ledger's columns hold 0 until the repository is summed up for the first time.
@@ -37,13 +39,16 @@ _is_summed_up = _summary.referenced_bytes.is_not(None)
 _deduplicated = case((_is_summed_up, _summary.deduplicated_bytes))
 _exclusive = case((_is_summed_up, _summary.exclusive_bytes))
 # A ratio, as `max_growth` is.
+# As it stands in its index: `/` of SQLAlchemy adds 0.0 on SQLite.
+_divided = _summary.newest_compressed_bytes - _summary.baseline_compressed_bytes
+_divisor = func.nullif(_summary.baseline_compressed_bytes, literal_column("0"))
+# As it stands in its index: `/` of SQLAlchemy adds 0.0 on SQLite.
 _growth = type_coerce(
-    (_summary.newest_compressed_bytes - _summary.baseline_compressed_bytes)
-    / cast(func.nullif(_summary.baseline_compressed_bytes, 0), Double),
+    _divided.op("/", precedence=8)(cast(_divisor, Double)),
     Double,
 )
 _COLUMNS: Final[dict[str, ColumnElement[object]]] = {
-    "name": registries.c.name + "/" + repositories.c.name,
+    "name": repositories.c.name,  # behind its registry's name
     "compressed": _summary.newest_compressed_bytes,
     "uncompressed": _summary.newest_uncompressed_bytes,
     "growth": _growth,
@@ -62,7 +67,11 @@ _COLUMNS: Final[dict[str, ColumnElement[object]]] = {
     "pass": type_coerce(repositories.c.last_pass_at, BigInteger),
 }
 SORTS: Final = tuple(_COLUMNS)
-"""What a list of repositories may be sorted by."""
+"""What a list of repositories may be sorted by: each has an index, of the registry,
+this and the repository's id."""
+_OF_REPOSITORIES: Final = ("name", "pass")
+LOOKED_THROUGH: Final = 20_000
+"""Repositories among which a page looks for a text, however many there are."""
 # What a cursor may hold as a value of each sort: a database refuses to compare a text
 # with a number.
 _VALUE_TYPES: Final[Mapping[str, tuple[type, ...]]] = {
@@ -110,12 +119,31 @@ def order_name(query: RepositoryQuery) -> str:
     return f"repositories:{query.sort}:{query.order}"
 
 
+class Key(NamedTuple):
+    """A repository, and what the list is sorted by."""
+
+    value: CursorPart
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The repositories of a page, in order.
+
+    reached: where the next page goes on, if fewer than asked for were found among as
+        many as are looked through for a page
+    """
+
+    found: Sequence[Key]
+    reached: Key | None = None
+
+
 def page_keys(
     connection: Connection,
     query: RepositoryQuery,
     limit: int,
     violating: Collection[int] = (),
-) -> list[SQLRow]:
+) -> Keys:
     """What the rows of a page are sorted by, and their ids: those with a value, then
     those without.
 
@@ -124,65 +152,145 @@ def page_keys(
     Two statements, so that each can follow an index: where one puts the rows without a
     value last, the database sorts all of them for each page.
     """
-    value, last = _COLUMNS[query.sort], _last_key(query)
+    of = _registries(connection, query)
+    last = _last_key(query)
     given = {} if query.violating is None else {"violating": listed(violating)}
-    found: list[SQLRow] = []
-    if last is None or last[0] is not None:
-        known = _keys(query).where(value.is_not(None))
-        if last is not None:
-            known = known.where(_follows(query, last))
-        found += connection.execute(known.limit(limit), given)
-    if len(found) < limit:
-        unknown = _keys(query).where(value.is_(None))
-        if last is not None and last[0] is None:
-            unknown = unknown.where(_follows(query, last))
-        found += connection.execute(unknown.limit(limit - len(found)), given)
-    return found
+    found: list[Key] = []
+    for is_known in (True, False):
+        if not of or (is_known and last is not None and last.value is None):
+            continue
+        after = last if last is None or (last.value is not None) is is_known else None
+        # Of those that do not violate anything there are enough among so many.
+        most = LOOKED_THROUGH if query.q else limit - len(found) + len(violating)
+        walk = _walk(query, of, is_known, after, most)
+        chosen = _chosen(query, walk).limit(limit - len(found))
+        found += (Key(*row) for row in connection.execute(chosen, given))
+        if len(found) >= limit:
+            break
+        if query.q:
+            end = walk.offset(most - 1).limit(1)
+            reached = connection.execute(end, given).one_or_none()
+            if reached is not None:
+                return Keys(found, Key(*reached))
+    return Keys(found)
 
 
-def _last_key(query: RepositoryQuery) -> tuple[Key, Key] | None:
+def _last_key(query: RepositoryQuery) -> Key | None:
     """Value and id of the row before the page; None for the first page."""
     if query.cursor is None:
         return None
     types = (_VALUE_TYPES.get(query.sort, _NUMBER), (int,))
     value, identity = read_cursor(query.cursor, order_name(query), types)
-    return value, identity
+    return Key(value, int(identity or 0))
 
 
-def _keys(query: RepositoryQuery) -> Select[*tuple[object, ...]]:
-    """Value and id of the chosen repositories, in order."""
-    value, identity = _COLUMNS[query.sort], _summary.repository_id
-    keys = select(value.label("value"), identity.label("id")).join_from(
-        repository_summaries, repositories, repositories.c.id == identity
-    )
-    if query.sort == "name":
-        keys = keys.join(registries, registries.c.id == repositories.c.registry_id)
-    keys = keys.where(*_chosen(query))
-    if query.order == "desc":
-        return keys.order_by(value.desc(), identity.desc())
-    return keys.order_by(value, identity)
-
-
-def _chosen(query: RepositoryQuery) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = [repositories.c.gone_at.is_(None)]
+def _registries(connection: Connection, query: RepositoryQuery) -> dict[int, str]:
+    """The names of those that are asked for, by id."""
+    statement = select(registries.c.id, registries.c.name).order_by(registries.c.id)
     if query.registry is not None:
-        registry = select(registries.c.id).where(registries.c.name == query.registry)
-        # `+ 0`: a scan is faster than the index of names, see `registries`.
-        registry_id = repositories.c.registry_id + 0
-        conditions.append(registry_id == registry.scalar_subquery())
+        statement = statement.where(registries.c.name == query.registry)
+    return {row.id: row.name for row in connection.execute(statement)}
+
+
+def _walk(
+    query: RepositoryQuery,
+    of: Mapping[int, str],
+    is_known: bool,
+    last: Key | None,
+    most: int,
+) -> Select[*tuple[object, ...]]:
+    """The first values and ids in order: of each registry by an index, then of all."""
+    parts = [
+        _of_registry(query, number, name, is_known, last).limit(most)
+        for number, name in of.items()
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    together = union_all(*(part.subquery().select() for part in parts)).subquery()
+    return _in_order(query, select(together.c.value, together.c.id)).limit(most)
+
+
+def _of_registry(
+    query: RepositoryQuery, number: int, name: str, is_known: bool, last: Key | None
+) -> Select[*tuple[object, ...]]:
+    table = repositories if query.sort in _OF_REPOSITORIES else repository_summaries
+    identity = table.c.id if table is repositories else _summary.repository_id
+    value = _COLUMNS[query.sort]
+    conditions = [table.c.registry_id == number]
+    if table is repositories:
+        conditions.append(repositories.c.gone_at.is_(None))
+    if query.violating:
+        conditions.append(among_ids(identity, "violating"))
+    conditions.append(_has_value(value) if is_known else value.is_(None))
+    shown = value
+    if query.sort == "name":
+        shown = literal(f"{name}/") + value
+        conditions += _follows_name(query, f"{name}/", last)
+    elif last is not None:
+        conditions.append(_follows(query, last, value, identity))
+    keys = select(shown.label("value"), identity.label("id")).where(*conditions)
+    # Where no value is known, SQLite would sort by what is the same for all.
+    order: list[ColumnElement[object]] = [value, identity] if is_known else [identity]
+    return keys.order_by(*(by.desc() if query.order == "desc" else by for by in order))
+
+
+def _has_value(value: ColumnElement[object]) -> ColumnElement[bool]:
+    """On SQLite an index of expressions finds what is greater, but not what is."""
+    if isinstance(value, Column):
+        return value.is_not(None)
+    return value > literal_column("-9223372036854775807")
+
+
+def _in_order(
+    query: RepositoryQuery, keys: Select[*tuple[object, ...]]
+) -> Select[*tuple[object, ...]]:
+    columns = keys.selected_columns
+    if query.order == "desc":
+        return keys.order_by(columns.value.desc(), columns.id.desc())
+    return keys.order_by(columns.value, columns.id)
+
+
+def _chosen(
+    query: RepositoryQuery, walk: Select[*tuple[object, ...]]
+) -> Select[*tuple[object, ...]]:
+    """Those of them that fit the query."""
+    if not query.q and query.violating is not False:
+        return walk
+    keys = walk.subquery()
+    chosen = select(keys.c.value, keys.c.id)
     if query.q:
-        conditions.append(repositories.c.name.icontains(query.q, autoescape=True))
-    if query.violating is not None:
-        is_among = among_ids(repositories.c.id, "violating")
-        conditions.append(is_among if query.violating else ~is_among)
-    return conditions
+        chosen = chosen.join(repositories, repositories.c.id == keys.c.id).where(
+            repositories.c.name.icontains(query.q, autoescape=True)
+        )
+    if query.violating is False:
+        chosen = chosen.where(~among_ids(keys.c.id, "violating"))
+    return _in_order(query, chosen)
 
 
-def _follows(query: RepositoryQuery, last: tuple[Key, Key]) -> ColumnElement[bool]:
+def _follows(
+    query: RepositoryQuery,
+    last: Key,
+    value: ColumnElement[object],
+    identity: ColumnElement[int],
+) -> ColumnElement[bool]:
     """Whether a row comes after this one, among those that have a value as it has."""
-    value, identity = _COLUMNS[query.sort], _summary.repository_id
-    if last[0] is None:
-        return identity < last[1] if query.order == "desc" else identity > last[1]
+    if last.value is None:
+        return identity < last.id if query.order == "desc" else identity > last.id
     row = tuple_(value, identity)
-    before = tuple_(literal(last[0], value.type), literal(last[1], identity.type))
+    before = tuple_(literal(last.value, value.type), literal(last.id, identity.type))
     return row < before if query.order == "desc" else row > before
+
+
+def _follows_name(
+    query: RepositoryQuery, start: str, last: Key | None
+) -> list[ColumnElement[bool]]:
+    """The same by name, among repositories whose registry is named so."""
+    if last is None or not isinstance(last.value, str):
+        return []
+    name = repositories.c.name
+    if last.value.startswith(start):
+        rest = last.value.removeprefix(start)
+        return [name < rest if query.order == "desc" else name > rest]
+    # Databases compare texts by their bytes, which is the order of code points.
+    is_behind = start < last.value if query.order == "desc" else start > last.value
+    return [] if is_behind else [false()]

@@ -43,6 +43,30 @@ LEFT JOIN manifest_sizes AS sizes ON sizes.manifest_id = images.id
 """
 
 
+DEDUPLICATED: Final = (
+    "CASE WHEN referenced_bytes IS NOT NULL THEN deduplicated_bytes END"
+)
+EXCLUSIVE: Final = "CASE WHEN referenced_bytes IS NOT NULL THEN exclusive_bytes END"
+ORDERS: Final = {
+    "compressed": "newest_compressed_bytes",
+    "uncompressed": "newest_uncompressed_bytes",
+    "growth": "((newest_compressed_bytes - baseline_compressed_bytes)"
+    " / CAST(nullif(baseline_compressed_bytes, 0) AS {double}))",
+    "heaviest": "heaviest_compressed_bytes",
+    "largest": "largest_compressed_bytes",
+    "layers": "newest_layers",
+    "newest": "newest_at",
+    "referenced": "referenced_bytes",
+    "weighed": "weighed_bytes",
+    "deduplicated": f"({DEDUPLICATED})",
+    "shared": f"({DEDUPLICATED} - {EXCLUSIVE})",
+    "exclusive": f"({EXCLUSIVE})",
+    "tags": "tag_count",
+    "images": "image_count",
+    "failed": "tags_failed",
+}
+
+DOUBLE: Final = {"sqlite": "DOUBLE", "postgresql": "DOUBLE PRECISION"}
 HEX: Final = {
     "sqlite": "lower(hex(blobs.digest))",
     "postgresql": "encode(blobs.digest, 'hex')",
@@ -523,12 +547,13 @@ def create_tags() -> None:
         ),
         sa.PrimaryKeyConstraint("repository_id", name="pk_repository_summaries"),
     )
-    op.create_index(
-        "ix_repository_summaries_newest_compressed_bytes_repository_id",
-        "repository_summaries",
-        ["newest_compressed_bytes", "repository_id"],
-        unique=False,
-    )
+    # By what repositories are listed, those of each registry.
+    double = DOUBLE[op.get_bind().dialect.name]
+    for name, value in ORDERS.items():
+        op.execute(
+            f"CREATE INDEX ix_repository_summaries_by_{name} ON repository_summaries"
+            f" (registry_id, {value.format(double=double)}, repository_id)"
+        )
 
 
 def create_ledger() -> None:
