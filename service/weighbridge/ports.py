@@ -4,7 +4,6 @@ The database has no port: a SQLite file in a temporary folder is our fake.
 """
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -28,7 +27,8 @@ class Cost:
 
 PASS_COST: ContextVar[Cost | None] = ContextVar("pass_cost", default=None)
 """A second counter for the work that is begun in this context: one pass of several
-that share a client. Clients add to it whatever they add to their own `cost`."""
+that share a client. Clients add to it whatever they add to their own `cost`, and serve
+the passes that wait for them in turn."""
 JOB_COST: ContextVar[Cost | None] = ContextVar("job_cost", default=None)
 """The same for a job, which may be more than a pass: a client that outlives jobs may
 be used by several at once."""
@@ -139,14 +139,39 @@ class Registry(Protocol):
         """Close every connection."""
 
 
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """How many requests wait, of those that are not urgent and of those that are."""
+
+    ordinary: int
+    urgent: int
+
+
+class Asker(Protocol):
+    """The one in this process that asks a registry."""
+
+    def demand(self) -> Demand:
+        """What waits for `Pacing` alone."""
+
+    def wake(self) -> None:
+        """Something has changed: try again."""
+
+
 class Pacing(Protocol):
-    """How often a registry is asked by several processes together."""
+    """How often a registry is asked by several processes together. It is never waited
+    for: it says at once whether a request may go, and later when that has changed."""
 
-    def turn(self) -> AbstractAsyncContextManager[None]:
-        """The block makes one request, once there is a slot and a turn for it among
-        all processes. Raises RateLimited where that is 15 minutes away or more."""
+    def serve(self, asker: Asker) -> None:
+        """Say who asks; once, before anything else."""
 
-    async def pause(self, seconds: float) -> None:
+    def enter(self, *, is_urgent: bool) -> float:
+        """0: one request may go now; it must `leave`. Else the seconds until it may,
+        without end where only `wake` will tell; nothing is taken then."""
+
+    def leave(self, *, is_urgent: bool) -> None:
+        """A request is over."""
+
+    def pause(self, seconds: float) -> None:
         """The registry wants nobody to ask it for so long."""
 
 

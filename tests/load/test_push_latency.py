@@ -20,16 +20,12 @@ from support.pushing import (
     notifying_registry,
     skopeo_push,
 )
+from support.queued_crawls import ask_for_crawls, waiting
 from support.serving import free_address
-from support.worker_crew import Crew, a_crew
+from support.worker_crew import a_crew
 from weighbridge.domain.digest import Digest
-from weighbridge.jobs.names import CRAWL
-from weighbridge.jobs.over_celery import CeleryJobs
-from weighbridge.store.clock import DatabaseClock
 from weighbridge.store.models import repositories
 from weighbridge.store.push_tables import pushes
-from weighbridge.store.registries import RegistryEntry, put_registry
-from weighbridge.store.repositories import put_repositories
 
 PUSHES: Final = 200
 CRAWLS: Final = 10_000
@@ -192,28 +188,6 @@ def test_200_pushes_while_10000_crawls_wait(
         verdicts = timed.to_verdict(crew.database)
         what = f"workers, {engine}, by {sender}, {left} crawls left at the end"
         check(what, verdicts, timed.to_message(sink))
-
-
-def ask_for_crawls(crew: Crew, url: str, names: list[str]) -> None:
-    """All due, and a message for each."""
-    clock = DatabaseClock(crew.database)
-    clock.measure()
-    entry = RegistryEntry("near", "distribution", url, "registry", "loopback", 86_400)
-    with crew.database.write() as connection:
-        registry_id = put_registry(connection, entry, clock())
-        put_repositories(connection, registry_id, names, clock())
-    jobs = CeleryJobs(crew.redis.url)
-    try:
-        for name in names:
-            jobs.put(CRAWL, f"near/{name}")
-    finally:
-        jobs.close()
-
-
-def waiting(crew: Crew) -> int:
-    """Crawls that no worker has taken."""
-    rows = crew.repositories().values()
-    return sum(row["last_pass_at"] is None for row in rows)
 
 
 @pytest.mark.timeout(300)

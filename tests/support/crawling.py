@@ -1,6 +1,6 @@
 """Crawls a fake registry into a real SQLite file, at moments that tests choose."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -9,14 +9,13 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine.interfaces import DBAPICursor
 
+from support.crawler import Crawler
 from support.database import a_database
-from weighbridge.audit.crawl import Crawl
 from weighbridge.audit.crawl_report import RegistryCrawl
 from weighbridge.audit.judging import NO_JUDGING, Judging
-from weighbridge.audit.progress import Progress
 from weighbridge.audit.scope import Scope
-from weighbridge.audit.writer import Writer
 from weighbridge.domain.report import PassReport, RepositoryReport, TagReport
+from weighbridge.engine.site import Site
 from weighbridge.ports import Registry
 from weighbridge.store.registries import RegistryEntry
 from weighbridge.store.reports import (
@@ -59,24 +58,50 @@ class Yard:
         measure: bool = False,
         leaves_waiting: bool = False,
     ) -> RegistryCrawl:
-        """One crawl; the clock then stands an hour later."""
-        writer = Writer(self.database)
+        """One crawl of all that there is; the clock then stands an hour later.
+
+        leaves_waiting: only of what is due
+        """
+        crawler = self.crawler(registry, scope)
         try:
-            crawl = Crawl(
-                registry,
-                self.entry,
-                scope or Scope(),
-                writer,
-                Progress(),
-                lambda: self.now,
-                telemetry=self.telemetry,
-                leaves_waiting=leaves_waiting,
-                judging=lambda: self.judging,
-            )
-            return await crawl.run(measure=measure)
+            async with crawler.running():
+                return await crawler.crawl(
+                    self.entry.name, measure=measure, all_due=not leaves_waiting
+                )
         finally:
-            writer.close()
             self.now += timedelta(hours=1)
+
+    async def crawl_now(
+        self,
+        registry: Registry,
+        names: Sequence[str] | None = None,
+        *,
+        measure: bool = False,
+        owner: str | None = None,
+    ) -> RegistryCrawl:
+        """One that somebody asked for; the clock then stands an hour later.
+
+        owner: the process that waits for it; None: this one
+        """
+        scope = Scope(only=None if names is None else tuple(names))
+        crawler = self.crawler(registry, scope)
+        crawler.owner = crawler.owner if owner is None else owner
+        try:
+            async with crawler.running():
+                return await crawler.crawl_now(self.entry.name, names, measure=measure)
+        finally:
+            self.now += timedelta(hours=1)
+
+    def crawler(self, registry: Registry, scope: Scope | None = None) -> Crawler:
+        """An engine over the database, not begun yet."""
+        return Crawler(
+            self.database,
+            lambda: self.now,
+            {self.entry.name: registry},
+            [Site(self.entry, scope or Scope())],
+            judging=self.judging,
+            telemetry=self.telemetry,
+        )
 
     def repository(self, name: str) -> RepositoryReport:
         with self.database.read() as connection:

@@ -5,13 +5,13 @@ the other through faults, crashes or another engine. Ids are replaced by digests
 names; times, counts of requests and passes, leases and queues are left out.
 """
 
-import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from sqlalchemy import Column, Connection, Table, UniqueConstraint, select
 
+from support.row_names import BLOB_TABLES, RowNames
 from weighbridge.store.push_tables import SCHEMA
 from weighbridge.store.session import Database, open_database
 from weighbridge.store.types import Moment
@@ -23,6 +23,7 @@ Dump: TypeAlias = Mapping[str, Row]
 LEFT_OUT: Final[Mapping[str, str]] = {
     "passes": "how often it was looked at",
     "pass_chunks": "the cursor of a pass under way",
+    "crawl_requests": "what somebody asked to be crawled",
     "jobs": "when which work is due",
     "blob_changes": "the settler's queue",
     "registry_sums": "sums of the rows of other tables, compared by `db verify`",
@@ -61,7 +62,6 @@ _WORK: Final = frozenset(
         "is_silent",
         "limits_mark",  # what is still to be held against limits
         "lease_owner",
-        "crawl_owner",
         "error_message",  # it may name the address that was asked
     }
 )
@@ -70,33 +70,6 @@ _FLAGS: Final = frozenset({"gone_at", "moved_at", "seen_until"})
 """Times of which it matters whether there is one."""
 _FACTS: Final = frozenset({("images", "created_at")})
 """Times that a document says."""
-
-_BLOB_TABLES: Final = ("images", "artifacts")
-"""Their `id` is a blob's."""
-_REFERENCES: Final[Mapping[str, str]] = {
-    "registry_id": "registries",
-    "scope_id": "storage_scopes",
-    "repository_id": "repositories",
-    "sole_repository_id": "repositories",
-    "tag_id": "tags",
-    "platform_id": "platforms",
-    "media_type_id": "media_types",
-    "instruction_id": "instructions",
-    "heaviest_instruction_id": "instructions",
-} | dict.fromkeys(
-    (
-        "artifact_id",
-        "blob_id",
-        "child_id",
-        "config_id",
-        "image_id",
-        "index_id",
-        "manifest_id",
-        "newest_image_id",
-        "target_id",
-    ),
-    "blobs",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +141,9 @@ class _Dumper:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._names: dict[str, dict[int, str]] = {}
+        self._names = RowNames(connection)
 
     def dump(self) -> Dump:
-        self._name_rows()
         dump: dict[str, Row] = {}
         for table in SCHEMA.sorted_tables:
             if table.name in LEFT_OUT:
@@ -180,31 +152,6 @@ class _Dumper:
                 assert name not in dump, f"two rows are called {name}"
                 dump[name] = row
         return dump
-
-    def _name_rows(self) -> None:
-        """What stands for an id where another row refers to it."""
-        tables = SCHEMA.tables
-        for name in ("media_types", "platforms", "instructions"):
-            self._name(name, lambda row: str(row["text"]))
-        self._name("blobs", lambda row: str(row["digest"]))
-        self._name("registries", lambda row: str(row["name"]))
-        if "storage_scopes" in tables:
-            self._name("storage_scopes", self._below("registry_id", "registries"))
-        self._name("repositories", self._below("registry_id", "registries"))
-        self._name("tags", self._below("repository_id", "repositories", ":"))
-
-    def _name(self, table: str, name_of: Callable[[Row], str]) -> None:
-        rows = self._connection.execute(select(SCHEMA.tables[table])).mappings()
-        self._names[table] = {int(row["id"]): name_of(dict(row)) for row in rows}
-
-    def _below(
-        self, column: str, table: str, separator: str = "/"
-    ) -> Callable[[Row], str]:
-        def name_of(row: Row) -> str:
-            above = self._name_of(table, row[column])
-            return f"{above}{separator}{row['name']}"
-
-        return name_of
 
     def _rows(self, table: Table) -> Iterable[tuple[str, Row]]:
         rows = [dict(r) for r in self._connection.execute(select(table)).mappings()]
@@ -234,28 +181,9 @@ class _Dumper:
         ]
 
     def _value(self, table: Table, column: str, value: object) -> object:
-        if value is None:
-            return None
-        if (table.name, column) == ("lines", "entries"):
-            return self._lines(str(value))
-        if (table.name, column) == ("registries", "held"):
-            ids = json.loads(str(value))
-            return sorted(self._name_of("repositories", n) for n in ids)
-        if column == "id" and table.name in _BLOB_TABLES:
-            return self._name_of("blobs", value)
-        if column in _REFERENCES:
-            return self._name_of(_REFERENCES[column], value)
-        return True if column in _FLAGS else value
-
-    def _lines(self, entries: str) -> list[object]:
-        return [
-            [self._name_of("instructions", instruction), *rest]
-            for instruction, *rest in json.loads(entries)
-        ]
-
-    def _name_of(self, table: str, identity: object) -> str:
-        assert isinstance(identity, int)
-        return self._names[table].get(identity, f"<no {table} {identity}>")
+        if value is not None and column in _FLAGS:
+            return True
+        return self._names.value(table, column, value)
 
 
 def _is_kept(table: Table, column: Column[object]) -> bool:
@@ -270,7 +198,7 @@ def _key(table: Table) -> list[str]:
     if table.name == "tag_moves":
         return ["tag_id", "seen_from"]
     names = [column.name for column in table.primary_key]
-    if names != ["id"] or table.name in _BLOB_TABLES:
+    if names != ["id"] or table.name in BLOB_TABLES:
         return names
     unique = [c for c in table.constraints if isinstance(c, UniqueConstraint)]
     assert len(unique) == 1, f"what names a row of {table.name}?"

@@ -17,6 +17,13 @@ from weighbridge.store.ahead import find_ahead
 from weighbridge.store.choosing import Slice
 from weighbridge.store.claiming import Opening, renew
 from weighbridge.store.closing import Closing, close_many
+from weighbridge.store.crawl_requests import (
+    has_left,
+    make_repositories_due,
+    open_requests,
+    put_request,
+    quiet_moments,
+)
 from weighbridge.store.due import (
     due_repositories,
     free_left_behind,
@@ -51,7 +58,6 @@ from weighbridge.store.reports import (
 )
 from weighbridge.store.repositories import (
     note_listed,
-    oldest_looks,
     put_repositories,
 )
 from weighbridge.store.slices import Opened, open_many, open_slice
@@ -104,6 +110,23 @@ def _give_back(connection: Connection) -> None:
     give_up_many(connection, claims[50:], NOW + _HOUR)
 
 
+def _ask(connection: Connection) -> None:
+    for names in (None, [_NAME]):
+        request = put_request(
+            connection,
+            _HUB,
+            names,
+            measures=True,
+            now=NOW,
+            owner=None,
+            lease_s=0,
+            resume_s=0,
+        )
+        make_repositories_due(connection, request, range(1, 100))
+        has_left(connection, request)
+    quiet_moments(connection, _HUB)
+
+
 def _list(connection: Connection) -> None:
     names = [_NAME, "new/one"]
     put_repositories(connection, _HUB, names, NOW)
@@ -133,7 +156,7 @@ TICK: Final[Mapping[str, Asks]] = {
     "what is due": lambda c: due_repositories(c, "hub", NOW, 500),
     "what is put off": lambda c: put_off(c, range(3, 2000, 20), NOW + _HOUR),
     "what is pushed": lambda c: pushed_to(c, NOW, 500),
-    "how long the longest waits": oldest_looks,
+    "what somebody waits for": open_requests,
 }
 CRAWL: Final[Mapping[str, Asks]] = {
     "a slice, from its beginning to its end": _crawl,
@@ -143,6 +166,7 @@ CRAWL: Final[Mapping[str, Asks]] = {
     ),
     "some that are listed": _list,
     "some that are wished for": lambda c: have_due(c, range(1, 100), NOW),
+    "some that somebody asked for": _ask,
 }
 PUSH: Final[Mapping[str, Asks]] = {
     "the repository": lambda c: find_known(c, _TO, NOW),

@@ -112,7 +112,14 @@ class Fleet:
         with self.database.read() as connection:
             known = find_known_name(connection, self.owner(name), name)
         if known is not None:
-            forget(self.database, known, self._tick, owner="", watch=lambda *_: None)
+            forget(
+                self.database,
+                known,
+                self._tick,
+                owner="",
+                listing="list",
+                watch=lambda *_: None,
+            )
 
     def owner(self, name: str) -> str:
         """The registry of a repository."""

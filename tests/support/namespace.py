@@ -37,7 +37,7 @@ def run_in_namespace(
 
     def run() -> None:
         try:
-            _enter()
+            enter()
             _add(addresses)
             asyncio.run(_finished(story))
         except BaseException as exc:  # noqa: BLE001 - raised again by the test's thread
@@ -56,7 +56,8 @@ async def _finished(story: Callable[[], Awaitable[None]]) -> None:
     await story()
 
 
-def _enter() -> None:
+def enter() -> None:
+    """Give this thread an empty network of its own."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(_CLONE_NEWNET) != 0:
         reason = os.strerror(ctypes.get_errno())
@@ -65,17 +66,17 @@ def _enter() -> None:
 
 def _add(addresses: Sequence[str]) -> None:
     # A child of this thread starts in this thread's namespace.
-    _ip("link", "set", "lo", "up")
+    ip("link", "set", "lo", "up")
     try:
-        _ip("link", "add", "outside", "type", "dummy")
-        _ip("link", "set", "outside", "up")
+        ip("link", "add", "outside", "type", "dummy")
+        ip("link", "set", "outside", "up")
         device = "outside"
     except NamespaceUnavailable:
         # Some kernels have no dummy device. An address on loopback's device is as
         # local to us and as public to the guard.
         device = "lo"
     for address in addresses:
-        _ip("address", "add", address, "dev", device, *_nodad(address))
+        ip("address", "add", address, "dev", device, *_nodad(address))
     for address in addresses:
         # The kernel adds the way to an IPv6 address a moment later.
         wait_in_thread(
@@ -95,7 +96,8 @@ def _nodad(address: str) -> tuple[str, ...]:
     return ("nodad",) if ":" in address else ()
 
 
-def _ip(*arguments: str) -> None:
+def ip(*arguments: str) -> None:
+    """The command, in the network of the thread that calls."""
     try:
         done = subprocess.run(
             ["ip", *arguments], capture_output=True, text=True, check=False

@@ -97,6 +97,28 @@ class Cluster:
         """As if it had crashed: nothing is written, the next start recovers."""
         self._end(signal.SIGQUIT)
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """While the block runs neither the server nor any of its sessions does
+        anything; what comes is taken by the system, and never answered."""
+        stopped: set[int] = set()
+        try:
+            # The first one starts the others.
+            while found := self._processes() - stopped:
+                for pid in found:
+                    os.kill(pid, signal.SIGSTOP)
+                stopped |= found
+            yield
+        finally:
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
+
+    def _processes(self) -> set[int]:
+        assert self._process is not None
+        first = self._process.pid
+        children = Path(f"/proc/{first}/task/{first}/children").read_text()
+        return {first, *map(int, children.split())}
+
     def create(
         self,
         name: str | None = None,

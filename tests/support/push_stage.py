@@ -2,28 +2,27 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from support.crawler import Crawler
 from support.database import a_database
 from support.fake_jobs import FakeJobs
 from support.fake_registry import FakeRegistry
 from support.images import a_layer, a_served_image
 from support.push_world import a_push, outcomes, receive
-from support.store_world import T0
+from support.store_world import T0, an_entry
 from support.wait import PATIENCE_S
-from weighbridge.audit.heartbeat import Heartbeat
-from weighbridge.audit.judging import NO_JUDGING
-from weighbridge.audit.writer import Writer
-from weighbridge.bootstrap.clients import Connected
-from weighbridge.bootstrap.distributed.asked import asked_repository
-from weighbridge.bootstrap.push_looks import PushLooks
-from weighbridge.bootstrap.waiting_pushes import ring_for_pushes
-from weighbridge.config import RegistrySettings, Settings, load_settings
+from weighbridge.audit.scope import Scope
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.limits import MANIFEST_BODY_BYTES
+from weighbridge.engine.asking import Connected
+from weighbridge.engine.engine import Engine
+from weighbridge.engine.pushes import PushLooks
+from weighbridge.engine.site import Site, asked_repository
+from weighbridge.engine.waiting_pushes import ask_for_pushes
 from weighbridge.errors import ConfigError
 from weighbridge.jobs.names import DELIVER, PUSH
 from weighbridge.ports import ManifestAnswer, RangeAnswer
@@ -63,10 +62,10 @@ class Slow(FakeRegistry):
 class Stage:
     """One process that looks at pushes, and what it asks others for."""
 
-    settings: Settings
     database: Database
     registry: Slow
     looks: PushLooks
+    engine: Engine
     jobs: FakeJobs
     telemetry: Telemetry
 
@@ -78,10 +77,10 @@ class Stage:
         """As a job does, which waits long only where the registry answers."""
         may_answer = self.registry.may_answer.is_set()
         self.looks.handled_s = PATIENCE_S if may_answer else 0.05
-        await self.looks.look(asked_repository(self.settings, name))
+        await self.looks.look(asked_repository(self.looks.parts.sites, name))
 
     def tick(self, now: datetime = T0) -> list[str]:
-        ring_for_pushes(self.settings, self.database, self.jobs, now)
+        ask_for_pushes(self.looks.parts.sites, self.database, self.jobs, now)
         return self.jobs.of(PUSH)
 
     def number(self, name: str) -> float | None:
@@ -92,47 +91,37 @@ class Stage:
         return outcomes(self.database)
 
 
-async def _nobody_pings() -> None:
-    raise AssertionError("a look at a push asks for manifests")
+@dataclass(frozen=True, slots=True)
+class RefusingClients:
+    """A registry whose client cannot be opened."""
 
+    error: ConfigError
 
-@dataclass
-class OneClient:
-    registry: FakeRegistry
-    error: ConfigError | None = None
-
-    @asynccontextmanager
-    async def use(self, registry: RegistrySettings) -> AsyncIterator[Connected]:
-        if self.error is not None:
-            raise self.error
-        yield Connected(self.registry, None, (), _nobody_pings)
+    def use(self, registry: str) -> AbstractAsyncContextManager[Connected]:
+        raise self.error
 
 
 @asynccontextmanager
 async def a_stage(
     folder: Path, error: ConfigError | None = None
 ) -> AsyncIterator[Stage]:
-    registry = RegistrySettings(name="hub", url="https://registry.example")
-    settings = load_settings(None, {}).model_copy(update={"registries": (registry,)})
-    slow, jobs, telemetry = Slow(name="hub"), FakeJobs(), Telemetry()
+    slow, jobs = Slow(name="hub"), FakeJobs()
     slow.put("acme/app", "1.0", ONE)
+    site = Site(an_entry("hub"), Scope())
     with a_database(folder) as database:
-        writer = Writer(database)
-        looks = PushLooks(
-            settings=settings,
-            writer=writer,
-            telemetry=telemetry,
-            clients=OneClient(slow, error),
-            heartbeat=Heartbeat(writer, lambda: T0),
-            jobs=jobs,
-            clock=lambda: T0,
-            judging=lambda _: NO_JUDGING,
-            deliver=lambda: jobs.put(DELIVER, ""),
-            owner="me",
-            lease_s=30,
-        )
-        try:
-            yield Stage(settings, database, slow, looks, jobs, telemetry)
-        finally:
-            await looks.aclose()
-            writer.close()
+        crawler = Crawler(database, lambda: T0, {"hub": slow}, [site])
+        async with crawler.running():
+            parts = replace(
+                crawler.parts,
+                jobs=jobs,
+                deliver=lambda: jobs.put(DELIVER, ""),
+                clients=crawler.parts.clients
+                if error is None
+                else RefusingClients(error),
+            )
+            looks = PushLooks(parts)
+            try:
+                engine = crawler.engine
+                yield Stage(database, slow, looks, engine, jobs, crawler.telemetry)
+            finally:
+                await looks.aclose()

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -29,6 +29,7 @@ from weighbridge.store.models import (
     repositories,
     repository_summaries,
 )
+from weighbridge.store.schema import upgrade
 from weighbridge.store.session import Database, open_database
 
 _QUICK_BEAT: Final = """
@@ -162,27 +163,44 @@ class Crew:
         return "\n".join(f"--- {p.name}\n{p.log[-4000:]}" for p in self.processes)
 
 
+def migrate(url: str) -> None:
+    """Bring an empty database to today's schema."""
+    database = open_database(url)
+    upgrade(database)
+    database.close()
+
+
 @contextmanager
 def a_crew(
     folder: Path,
     registry_url: str,
     *,
     engine: Engine = "postgresql",
+    a_server: Callable[[], AbstractContextManager[RedisServer]] = a_redis,
+    pooled: Callable[[str], AbstractContextManager[str]] = nullcontext,
+    database_url: str | None = None,
     **registry: object,
 ) -> Iterator[Crew]:
     """A crew without members, over a registry called `near`; all end with the block.
 
+    pooled:   what stands between workers and the database, by its URL
+    database_url: an empty one of the test's own; None for one of `engine`
     registry: further keys of the registry's configuration
     """
     with ExitStack() as stack:
-        redis = stack.enter_context(a_redis())
-        url = stack.enter_context(a_database_url(folder, engine))
+        redis = stack.enter_context(a_server())
+        if database_url is None:
+            url = stack.enter_context(a_database_url(folder, engine))
+        else:
+            url = database_url
+            migrate(url)
+        pooled_url = stack.enter_context(pooled(url))
         config = folder / "weighbridge.yaml"
         # JSON is YAML.
         config.write_text(
             json.dumps(
                 {
-                    "database_url": url,
+                    "database_url": pooled_url,
                     "redis_url": redis.url.reveal(),
                     "registries": [{"name": "near", "url": registry_url, **registry}],
                 }

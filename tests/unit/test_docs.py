@@ -109,14 +109,16 @@ def exposed(tmp_path_factory: pytest.TempPathFactory) -> str:
     telemetry = Telemetry(CollectorRegistry())
     telemetry.begin_registry("hub")
     crew = CrewMetrics()
-    crew.report = CrewReport(
-        2,
-        {"crawl": Waiting(1, NOW.timestamp())},
-        {
-            ("taken", CRAWL, ""): 3,
-            ("failed", CRAWL, ""): 1,
-            ("dropped", CRAWL, "unknown_registry"): 1,
-        },
+    crew.show(
+        CrewReport(
+            2,
+            {"crawl": Waiting(1, NOW.timestamp())},
+            {
+                ("taken", CRAWL, ""): 3,
+                ("failed", CRAWL, ""): 1,
+                ("dropped", CRAWL, "unknown_registry"): 1,
+            },
+        )
     )
     telemetry.registry.register(crew)
     with a_database(tmp_path_factory.mktemp("docs")) as database:

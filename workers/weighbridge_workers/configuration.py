@@ -8,7 +8,14 @@ from typing import Final
 
 from kombu import Queue
 
-from weighbridge.jobs.broker import HARD_LIMIT_S, SOFT_LIMIT_S, VISIBILITY_S
+from weighbridge.domain.secret import Secret
+from weighbridge.jobs.broker import (
+    HARD_LIMIT_S,
+    PRIORITIES,
+    SOFT_LIMIT_S,
+    VISIBILITY_S,
+    tls,
+)
 from weighbridge.jobs.names import DELIVER, QUEUE_OF, QUEUES, SETTLE, TICK
 
 TICK_S: Final = 10.0
@@ -18,9 +25,9 @@ _CHILD_KIB: Final = 512 * 1024
 _SOCKET_S: Final = 5.0
 
 
-def configuration() -> dict[str, object]:
+def configuration(redis_url: Secret) -> dict[str, object]:
     """Celery's settings."""
-    return {**_messages(), **_worker(), **_connection(), **_schedule()}
+    return {**_messages(), **_worker(), **_connection(redis_url), **_schedule()}
 
 
 def _messages() -> dict[str, object]:
@@ -51,16 +58,20 @@ def _worker() -> dict[str, object]:
         "task_time_limit": HARD_LIMIT_S,
         "worker_soft_shutdown_timeout": 25.0,
         "worker_max_memory_per_child": _CHILD_KIB,
-        # Commands to workers come over Redis too, and one of them ends a worker.
-        "worker_enable_remote_control": False,
+        # `celery inspect` and Flower; of commands, `overrides.ALLOWED` are taken.
+        "worker_enable_remote_control": True,
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,
         "worker_cancel_long_running_tasks_on_connection_loss": False,
     }
 
 
-def _connection() -> dict[str, object]:
+def _connection(redis_url: Secret) -> dict[str, object]:
     return {
+        # What stands in Redis ends no worker.
+        "broker_transport": "weighbridge_workers.transport:Transport",
+        "broker_channel_error_retry": True,
+        "broker_use_ssl": tls(redis_url),
         "broker_connection_retry_on_startup": True,
         # 100 tries would be all else, and a worker without a broker then ends.
         "broker_connection_max_retries": None,
@@ -75,6 +86,7 @@ def _connection() -> dict[str, object]:
             "health_check_interval": 10,
             # The order of QUEUES, and not each in turn.
             "queue_order_strategy": "priority",
+            "priority_steps": PRIORITIES,
         },
     }
 

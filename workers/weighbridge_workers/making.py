@@ -5,6 +5,7 @@ from celery import Celery
 from weighbridge.config import Settings
 from weighbridge.errors import UsageError
 from weighbridge_workers.configuration import configuration
+from weighbridge_workers.overrides import AskedControl, QuickAMQP, ShortEvents
 from weighbridge_workers.process import Process
 from weighbridge_workers.signals import connect
 from weighbridge_workers.tasks import register
@@ -18,8 +19,15 @@ def make_app(settings: Settings) -> Celery:
             code="no_redis",
             hint="set redis_url, or run everything in one process: weighbridge up",
         )
-    app = Celery("weighbridge", broker=settings.redis_url.reveal(), fixups=[])
-    app.conf.update(configuration())
+    app = Celery(
+        "weighbridge",
+        broker=settings.redis_url.reveal(),
+        amqp=QuickAMQP,
+        control=AskedControl,
+        events=ShortEvents,
+        fixups=[],
+    )
+    app.conf.update(configuration(settings.redis_url))
     process = Process(settings, settings.redis_url)
     register(app, process)
     connect(settings, settings.redis_url, process)

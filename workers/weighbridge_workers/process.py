@@ -1,6 +1,5 @@
 """What a worker process keeps from its first message to its end."""
 
-import asyncio
 import os
 import threading
 from contextlib import suppress
@@ -13,22 +12,19 @@ from weighbridge.bootstrap.distributed.process import Distributed
 from weighbridge.config import Settings, load_policies
 from weighbridge.domain.secret import Secret
 from weighbridge.errors import JobDropped, WeighbridgeError
-from weighbridge.jobs.broker import SLICE_S
+from weighbridge.jobs.bell import Bell
 from weighbridge.jobs.over_celery import CeleryJobs
 from weighbridge.jobs.roll import DROPPED, FAILED, TAKEN, Roll
 from weighbridge.jobs.shared_pacing import SharedPaces
 from weighbridge.jobs.totals import Totals
 from weighbridge.store.clock import DatabaseClock
+from weighbridge.store.deadlines import OPENING_S, within
 from weighbridge.store.schema import check_schema
 from weighbridge.store.session import Database, open_database
 from weighbridge.telemetry import Telemetry
 from weighbridge_workers.loop import LoopThread
 from weighbridge_workers.shared_memory import SharedMemory
-
-GRACE_S: Final = 12.0
-"""So long a job may go on once the worker is to stop; then it is given back. The
-whole worker has 30 seconds."""
-_LOOK_S: Final = 0.5
+from weighbridge_workers.stopping import Stopping
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +47,7 @@ class _Parts:
     loop: LoopThread
     database: Database
     clock: DatabaseClock
+    bell: Bell
     distributed: Distributed
 
 
@@ -65,6 +62,7 @@ class Process:
         self._lock = threading.Lock()
         self._redis: _Redis | None = None
         self._parts: _Parts | None = None
+        self._stopping = Stopping(self.memory, self._hang_up)
         self._log = structlog.get_logger("weighbridge.worker")
 
     def do(self, job: str, argument: object) -> None:
@@ -76,9 +74,9 @@ class Process:
             text = _checked(argument)
             redis.jobs.taken(job, text)
             parts = self._ready(redis)
-            parts.clock.refresh()
-            if not parts.loop.run(self._sliced(parts, job, text)):
-                redis.jobs.put(job, text)
+            with within(OPENING_S):
+                parts.clock.refresh()
+            parts.loop.run(parts.distributed.handlers[job](text))
         except JobDropped as exc:
             events.append((DROPPED, job, exc.code))
             self._log.warning("job dropped", job=job, code=exc.code, why=exc.message)
@@ -107,15 +105,23 @@ class Process:
             with suppress(TimeoutError):
                 parts.loop.run(parts.distributed.aclose())
                 parts.loop.close()
+            parts.bell.close()
             parts.database.close()
         if redis is not None:
             redis.close()
+            self._stopping.close()
+
+    def _hang_up(self, last_call_s: float) -> None:
+        parts = self._parts
+        if parts is not None:
+            parts.database.end_within(last_call_s)
 
     def _connected(self) -> _Redis:
         with self._lock:
             if self._redis is None:
                 url = self._redis_url
                 self._redis = _Redis(CeleryJobs(url), Roll(url), Totals(url))
+                self._stopping.start()
             return self._redis
 
     def _ready(self, redis: _Redis) -> _Parts:
@@ -129,52 +135,33 @@ class Process:
         database = open_database(self._settings.database_url.reveal())
         clock = DatabaseClock(database)
         try:
-            check_schema(database)
-            clock.measure()
+            with within(OPENING_S):
+                check_schema(database)
+                clock.measure()
         except BaseException:
             database.close()
             raise
         loop = LoopThread()
 
+        # No crawl waits for Redis while it asks for what follows.
+        bell = Bell(redis.jobs)
+        bell.start()
+
         async def make() -> Distributed:
-            paces = SharedPaces(self._redis_url)
-            return Distributed(
+            made = Distributed(
                 self._settings,
                 database,
                 self._telemetry,
-                redis.jobs,
+                bell,
                 clock,
-                paces=paces,
+                paces=SharedPaces(self._redis_url),
                 sums=redis.totals,
                 policies=policies,
             )
+            await made.open()
+            return made
 
-        distributed = loop.run(make())
-        return _Parts(loop, database, clock, distributed)
-
-    async def _sliced(self, parts: _Parts, job: str, argument: str) -> bool:
-        """Whether the job came to its end; what is left of a long one is a job of its
-        own, so that others have their turn and a worker can stop."""
-        work = asyncio.ensure_future(parts.distributed.handlers[job](argument))
-        loop = asyncio.get_running_loop()
-        ends_at = loop.time() + SLICE_S
-        try:
-            while not work.done():
-                await asyncio.wait((work,), timeout=_LOOK_S)
-                self.memory.note_life()
-                stopping = self.memory.stopping_for()
-                is_over = stopping is not None and stopping > GRACE_S
-                if not work.done() and (is_over or loop.time() > ends_at):
-                    work.cancel()
-                    await asyncio.wait((work,))
-        except asyncio.CancelledError:
-            work.cancel()
-            await asyncio.wait((work,))
-            raise
-        if work.cancelled():
-            return False
-        work.result()
-        return True
+        return _Parts(loop, database, clock, bell, loop.run(make()))
 
 
 def _checked(argument: object) -> str:

@@ -2,23 +2,19 @@
 
 import logging
 import os
-from typing import Final, Protocol
+from contextlib import suppress
+from typing import Protocol
 
-from billiard import active_children, pool
+from billiard import active_children
 from celery import signals
 
 from weighbridge import logs
 from weighbridge.config import Settings
 from weighbridge.domain.secret import Secret
+from weighbridge.jobs.roll import DROPPED, UNKNOWN, Roll
+from weighbridge_workers.overrides import bound_last_words
 from weighbridge_workers.process import Process
 from weighbridge_workers.watchdog import EXIT_CODE, Watchdog, canary_queue
-
-UNHEARD_S: Final = 2.0
-"""So long a process of the pool that is to end waits for its last answer to be heard.
-
-Billiard would wait for 30 seconds, all that a worker has to stop in; an answer that is
-lost costs nothing, as the message then goes to somebody else.
-"""
 
 
 class _Consumer(Protocol):
@@ -33,6 +29,7 @@ class _Consumer(Protocol):
 def connect(settings: Settings, redis_url: Secret, process: Process) -> None:
     """Log as every other command does, pass a stop on, watch, close what is open."""
     watching: list[Watchdog] = []
+    roll = Roll(redis_url)
     bound_last_words()
 
     def set_up_logging(**_: object) -> None:
@@ -60,19 +57,18 @@ def connect(settings: Settings, redis_url: Secret, process: Process) -> None:
         for watchdog in watching:
             watchdog.close()
         process.close()
+        roll.close()
+
+    def count_garbage(**_: object) -> None:
+        with suppress(OSError):
+            roll.count((DROPPED, UNKNOWN, "malformed_job"))
 
     signals.setup_logging.connect(set_up_logging, weak=False)
     signals.worker_ready.connect(watch, weak=False)
     signals.worker_shutting_down.connect(stop, weak=False)
     signals.worker_process_shutdown.connect(close, weak=False)
     signals.worker_shutdown.connect(end, weak=False)
-
-
-def bound_last_words() -> None:
-    """Have a pool's processes end soon, see `UNHEARD_S`; inherited by the fork."""
-    interval_s = pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_INTERVAL
-    tries = round(UNHEARD_S / interval_s)
-    pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = tries
+    signals.task_rejected.connect(count_garbage, weak=False)
 
 
 def _give_up() -> None:

@@ -7,7 +7,7 @@ from celery import Celery
 from weighbridge.jobs.names import CANARY, QUEUE_OF
 from weighbridge_workers.process import Process
 
-_REQUEST: Final = "weighbridge_workers.request:ConfirmedRequest"
+_REQUEST: Final = "weighbridge_workers.overrides:ConfirmedRequest"
 
 
 def register(app: Celery, process: Process) -> None:
@@ -18,11 +18,11 @@ def register(app: Celery, process: Process) -> None:
     def canary(*_: object) -> None:
         process.memory.note_life()
 
-    app.task(name=CANARY, Request=_REQUEST)(canary)
+    app.task(name=CANARY, Request=_REQUEST, shared=False)(canary)
 
 
 def _add(app: Celery, process: Process, job: str) -> None:
     def task(*arguments: object) -> None:
         process.do(job, arguments[0] if len(arguments) == 1 else None)
 
-    app.task(name=job, Request=_REQUEST)(task)
+    app.task(name=job, Request=_REQUEST, shared=False)(task)

@@ -32,6 +32,7 @@ class Causes:
         self._repository = repository
         self._found: dict[tuple[int, int | None, Quantity], Cause | None] = {}
         self._keys: dict[tuple[int, Quantity], bytes] = {}
+        self._written: set[int] = set()
 
     def find(self, judged: JudgedImage, quantity: Quantity) -> Cause | None:
         """Why it is over a limit on this quantity. None where nothing is known of the
@@ -92,13 +93,11 @@ class Causes:
     def look_again(self, violation_ids: Collection[int]) -> None:
         """Look once more for others with the causes of what was just begun, on
         PostgreSQL: one that began at the same moment could not be seen before. Whoever
-        comes here is alone until the commit, and sees who was here before. Those that
-        a later repository of the batch was compared with have seen it."""
+        comes here is alone until the commit, and sees who was here before."""
         if not violation_ids or settles_at_once(self._connection.dialect):
             return
         lock(self._connection, Purpose.TELL)
-        wanted = set(violation_ids) - self._batch.written
-        for caused in find_caused(self._connection, wanted):
+        for caused in find_caused(self._connection, violation_ids):
             sharing = self._find_sharing(caused.platform, caused.cause_key)
             image = self._image(caused.image_id)
             before = self._image(caused.before_image_id)
@@ -125,15 +124,20 @@ class Causes:
         if theirs is None:
             return compare_images(before, image, quantity)
         common = shared_leading_run(layers_of(image), layers_of(theirs))
-        # Once: PostgreSQL checks the reference of a row that is changed twice, and
-        # waits for whoever has that repository and may be waiting for this row.
-        if earlier is not None and sharing.id not in self._batch.written:
-            self._batch.written.add(sharing.id)
+        if earlier is not None and sharing.id not in self._written:
+            self._written.add(sharing.id)
             cause = compare_images(
                 earlier, theirs, QUANTITIES[sharing.limit_key], shared_layers=common
             )
-            set_cause(self._connection, sharing.id, cause)
+            self._write(sharing, cause)
         return compare_images(before, image, quantity, shared_layers=common)
+
+    def _write(self, sharing: Sharing, cause: Cause) -> None:
+        """Ours may be written again when their repository is judged, others not."""
+        if sharing.repository_id in self._batch.repositories:
+            set_cause(self._connection, sharing.id, cause)
+        else:
+            self._batch.causes[sharing.id] = cause
 
     def _image(
         self, image_id: int | None, scope_id: int | None = None

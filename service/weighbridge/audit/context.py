@@ -23,7 +23,7 @@ from weighbridge.store.images import find_known, keep_documents
 
 WORD_WITHIN_S: Final = 2.0
 """The verdict on a push waits no longer for the registry's word on its layers."""
-RESUME_S: Final = 3_600
+RESUME_S: Final = 6 * 3_600.0
 """A pass that was cut off longer ago is begun anew: what it saw may have moved."""
 
 

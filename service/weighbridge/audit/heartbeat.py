@@ -12,9 +12,9 @@ from weighbridge.ports import IS_URGENT
 from weighbridge.store.claiming import Claim, renew
 from weighbridge.store.session import Connection
 
-LEASE_S: Final = 60.0
+LEASE_S: Final = 30.0
 """How long others wait for a process of which nobody knows whether it still runs."""
-BEAT_S: Final = 15.0
+BEAT_S: Final = 8.0
 
 Renewal: TypeAlias = Callable[[Connection, datetime], None]
 

@@ -5,24 +5,22 @@ what was stored and what is said of it cannot fall apart. What is asked of many
 repositories is asked at once; what begins or ends is written one after the other.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from weighbridge.audit.episodes import Episodes
 from weighbridge.audit.judged_batch import JudgedBatch
-from weighbridge.audit.judged_streams import Judged, JudgedImage, judge_images
+from weighbridge.audit.judged_streams import Judged, judge_images
 from weighbridge.audit.judging import Judging
+from weighbridge.audit.opening_and_ending import end_what_is_over, open_and_end
 from weighbridge.audit.over_marks import mark_over
 from weighbridge.audit.sweeping import mark_of
-from weighbridge.audit.told_once import tell_all
 from weighbridge.domain.verdict import limits_images
 from weighbridge.store.judged_repository import JudgedRepository, find_judged
-from weighbridge.store.latest_tags import StreamTag
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.session import Connection
-from weighbridge.store.streams import newest_tags
 from weighbridge.store.summaries import refresh_many
 from weighbridge.store.unjudged import (
     AT_ONCE,
@@ -111,35 +109,14 @@ def _judge(
         for number, tag_id in last.items():
             tags[number] += find_moved(connection, number, tag_id)
     episodes = {each.id: Episodes(batch, each) for each in repositories}
-    heirs = _end_what_is_over(batch, episodes) if after == FIRST else {}
+    heirs = end_what_is_over(batch, episodes) if after == FIRST else {}
     judged = judge_images(batch, _with_heirs(tags, heirs))
     unknown = mark_over(batch, _marked(batch, tags))
     whole = {each.id for each in repositories if each.complete_passes}
     images = {number: each.images for number, each in judged.items()}
-    _open_and_end(batch, episodes, images, whole if after == FIRST else ())
-    for each in episodes.values():
-        each.end_orphans()
-    tell_all(batch, episodes.values())
+    open_and_end(batch, episodes, images, whole if after == FIRST else ())
     _note_judged(connection, tags, judged, unknown)
     return last
-
-
-def _end_what_is_over(
-    batch: JudgedBatch, episodes: Mapping[int, Episodes]
-) -> dict[int, list[UnjudgedTag]]:
-    """End episodes whose limit is gone, or whose tag is. Where the stream of a tag that
-    was deleted has others, the newest of these decides: returned is what to judge in
-    its place."""
-    streams = {number: each.end_unlimited() for number, each in episodes.items()}
-    newest = newest_tags(batch.connection, batch.latest, streams)
-    for number, each in episodes.items():
-        each.end_orphans(newest[number])
-    return {
-        # Nobody pushed it just now.
-        number: [UnjudgedTag(*tag, is_silent=True) for tag in some.values()]
-        for number, some in newest.items()
-        if some
-    }
 
 
 def _with_heirs(
@@ -164,38 +141,6 @@ def _marked(
         for each in [batch.repositories[number]]
         if mark_of(batch.judging, each.registry, each.name)
     }
-
-
-def _open_and_end(
-    batch: JudgedBatch,
-    episodes: Mapping[int, Episodes],
-    images: Mapping[int, Iterable[JudgedImage]],
-    whole: Collection[int],
-) -> None:
-    """Begin and end what the images give cause to.
-
-    whole: repositories that are judged themselves, too
-    """
-    newest = _ask(batch, episodes, images)
-    for number, each in episodes.items():
-        if number in whole:
-            each.judge_repository()
-        each.judge(images.get(number, ()), newest.get(number, {}))
-
-
-def _ask(
-    batch: JudgedBatch,
-    episodes: Mapping[int, Episodes],
-    images: Mapping[int, Iterable[JudgedImage]],
-) -> dict[int, dict[str, StreamTag]]:
-    """Read for all what the episodes of each will ask for."""
-    batch.images.weigh(
-        batch.by_scope(
-            (n, episodes[n].asked_images(some)) for n, some in images.items()
-        )
-    )
-    streams = {n: episodes[n].asked_streams(some) for n, some in images.items()}
-    return newest_tags(batch.connection, batch.latest, streams)
 
 
 def _note_judged(
@@ -238,7 +183,7 @@ def judge_standing(
         episodes = Episodes(batch, repository)
         both = {repository.id: episodes}
         names = episodes.tags
-        heirs = _end_what_is_over(batch, both).get(repository.id, ())
+        heirs = end_what_is_over(batch, both).get(repository.id, ())
         names |= {tag.name for tag in heirs}
         wanted = {*names, repository.newest_tag or ""}
         tags = find_tags(connection, repository.id, wanted)
@@ -247,9 +192,7 @@ def judge_standing(
             image if image.tag.name in names else image.without_growth()
             for image in judged.get(repository.id, _NOTHING).images
         ]
-        _open_and_end(batch, both, {repository.id: images}, both)
-        episodes.end_orphans()
-        tell_all(batch, [episodes])
+        open_and_end(batch, both, {repository.id: images}, both)
 
 
 def end_first_pass(
@@ -290,8 +233,7 @@ def end_first_passes(
         number: [image.without_growth() for image in each.images]
         for number, each in judged.items()
     }
-    _open_and_end(batch, episodes, images, episodes)
-    tell_all(batch, episodes.values())
+    open_and_end(batch, episodes, images, episodes, is_first=True)
     keep_waiting(connection, {n: each.waiting.values() for n, each in judged.items()})
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from functools import cached_property
 
 from weighbridge.audit.judging import Judging
+from weighbridge.domain.cause import Cause
 from weighbridge.domain.waiver import ActiveWaivers
 from weighbridge.store.judged_repository import JudgedRepository
 from weighbridge.store.latest_tags import LatestTags
@@ -12,15 +13,16 @@ from weighbridge.store.newest_image import FEW_TAGS
 from weighbridge.store.open_violations import OpenViolation, find_open, lock_own
 from weighbridge.store.session import Connection
 from weighbridge.store.stream_images import ScopedImages
+from weighbridge.store.violations import set_cause
 from weighbridge.store.waivers import active_waivers
 
 
 class JudgedBatch:
     """Whatever is asked of one of them is read for all, and read once.
 
-    images:  of what their tags point to
-    latest:  their tags
-    written: violations of other repositories whose cause was written down
+    images: of what their tags point to
+    latest: their tags
+    causes: what is known by now of violations of repositories that are not judged
     """
 
     def __init__(
@@ -39,7 +41,7 @@ class JudgedBatch:
             connection,
             {n for n, each in self.repositories.items() if each.tag_count <= FEW_TAGS},
         )
-        self.written: set[int] = set()
+        self.causes: dict[int, Cause] = {}
         self._is_locked = False
 
     @cached_property
@@ -67,7 +69,14 @@ class JudgedBatch:
 
     def lock_own(self) -> None:
         """Take the violations of all of these before the first one of another
-        repository is taken: see `open_violations.lock_own`."""
+        repository is taken, and before others wait for our commit: see
+        `open_violations.lock_own`."""
         if not self._is_locked:
             lock_own(self.connection, self.repositories, self.now)
             self._is_locked = True
+
+    def write_causes(self) -> None:
+        """Each once: PostgreSQL checks the reference of a row that is changed twice,
+        and waits for whoever has that repository and may be waiting for this row."""
+        for violation_id, cause in sorted(self.causes.items()):
+            set_cause(self.connection, violation_id, cause)

@@ -45,7 +45,7 @@ class Facts:
         return bool(self.documents or self.missing)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Step:
     """One batch of one pass.
 
@@ -65,15 +65,12 @@ class Step:
         """What is true of it at this moment, in the transaction that keeps it."""
         overtaken = self.meanwhile.overtaken
         answers = [a for a in self.batch.answers if a.name not in overtaken]
-        is_new = self.is_first and not self.meanwhile.has_pushes
-        # Made again: who knows whether the first time was committed?
-        self.is_first = False
         return Changes(
             self.claim,
             [a.move for a in answers if a.move is not None],
             [a.failure for a in answers if a.failure is not None],
             self.now,
-            is_new,
+            is_new=self.is_first and not self.meanwhile.has_pushes,
         )
 
 

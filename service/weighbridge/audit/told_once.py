@@ -1,8 +1,4 @@
-"""Has people notified of what was found; one image has many tags, and is told of once.
-
-Whoever writes that down holds one lock for all until the commit. So it comes last, when
-all repositories of a batch are judged: nobody who waits for us then has what we want.
-"""
+"""Has people notified of what was found: of an image that has many tags once."""
 
 from collections.abc import Collection, Iterable, Set
 
@@ -13,36 +9,31 @@ from weighbridge.store.open_violations import OpenViolation, find_told
 from weighbridge.store.violations import forget_notified, note_notified
 
 
-def tell_all(batch: JudgedBatch, several: Iterable[Episodes]) -> None:
-    """Write down who is to be notified of what was found, repository by repository: of
-    a cause that is told already the next ones are told together."""
-    found = [
-        each for each in several if each.to_tell or each.moved_house or each.closed
-    ]
+def tell(batch: JudgedBatch, episodes: Episodes) -> None:
+    """Write down who is to be notified of what was found in a repository."""
     connection = batch.connection
-    note_notified(connection, _all(each.to_tell for each in found))
-    asked = _all({*each.moved_house, *each.closed, *_alike(each)} for each in found)
-    told = find_told(connection, asked, "opened")
-    closed = _all(each.closed for each in found) & told
-    ended = find_told(connection, closed, "resolved")
-    for each in found:
-        # Another team or severity may have other channels; the same are not told.
-        moved = each.moved_house & told
-        _tell(batch, _untold(each.open, each.to_tell, told) | moved, "opened")
-        each.causes.look_again(each.to_tell)
-        _tell(batch, each.closed & closed - ended, "resolved")
+    if episodes.to_tell or episodes.moved_house or episodes.closed:
+        # Others wait for our end from now on; what we want has to be ours by then.
+        batch.lock_own()
+    note_notified(connection, episodes.to_tell)
+    alike = _alike(episodes)
+    told = find_told(connection, {*alike, *episodes.moved_house}, "opened")
+    # Another team or severity may have other channels; the same are not told.
+    moved = episodes.moved_house & told
+    untold = _untold(episodes.open, episodes.to_tell, told)
+    _tell(batch, untold | moved, "opened")
+    episodes.causes.look_again(episodes.to_tell)
+    told = find_told(connection, episodes.closed, "opened")
+    ended = find_told(connection, told, "resolved")
+    _tell(batch, told - ended, "resolved")
     # What was closed before anybody was notified is as if it had never been.
-    still = find_told(connection, closed, "opened")
-    forget_notified(connection, closed - still)
+    still = find_told(connection, told, "opened")
+    forget_notified(connection, told - still)
 
 
 def _tell(batch: JudgedBatch, ids: Collection[int], event: NotificationEvent) -> None:
     if ids:
         batch.judging.tell(batch.connection, sorted(ids), event, batch.now)
-
-
-def _all(several: Iterable[Set[int]]) -> set[int]:
-    return {number for ids in several for number in ids}
 
 
 def _alike(episodes: Episodes) -> list[int]:

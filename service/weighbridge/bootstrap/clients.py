@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Final
 
 from weighbridge.bootstrap.access import login_of
 from weighbridge.bootstrap.docker_hub import a_transport, docker_hub
+from weighbridge.bootstrap.gates import Gates, limited
 from weighbridge.bootstrap.targets import Target, kind_of
 from weighbridge.config import Settings
 from weighbridge.config.kinds import DOCKERHUB
+from weighbridge.config.settings import Pace
 from weighbridge.domain.document import Problem
 from weighbridge.net.guard import Reach, checked, classify, reach_of_host
 from weighbridge.net.resolve import Resolver, SystemResolver
-from weighbridge.ports import Pacing, Registry
+from weighbridge.ports import Registry
+from weighbridge.registry.clock import Clock
 from weighbridge.registry.credential_helper import ask_helper
 from weighbridge.registry.credentials import Credential
 from weighbridge.registry.distribution import DistributionRegistry
@@ -62,14 +65,14 @@ async def registry_client(
     database: "Database | None" = None,
     docker_config: Path | None = None,
     keeps_quota: bool = True,
-    share: Callable[[Endpoint], Pacing] | None = None,
+    gates: Gates | None = None,
     on_certificate: Callable[[datetime], None] | None = None,
 ) -> AsyncIterator[Connected]:
     """A client for one registry, closed at the end of the block.
 
     keeps_quota: whether `limits.keep_quota` holds; not for one image that a person asks
                  about
-    share:       what is shared with other processes that ask this registry
+    gates:       what is shared with other clients of the same registry; None: nothing
     on_certificate: told until when each certificate holds that is met
     """
     seen = await find_reach(target, database)
@@ -77,9 +80,11 @@ async def registry_client(
     credential, warnings = await asyncio.to_thread(_credential, target, docker_config)
     registry: DistributionRegistry | HubRegistry
     # A name without an address is held to the most careful class.
-    endpoint = _endpoint(settings, target, seen or Reach.PUBLIC, credential)
-    if share is not None:
-        endpoint = replace(endpoint, pacing=share(endpoint))
+    ceiling = seen or Reach.PUBLIC
+    limits = limited(settings, target, loopback=ceiling is Reach.LOOPBACK)
+    endpoint = _endpoint(target, ceiling, credential, limits.pace)
+    gate_of = partial((gates or Gates()).of, limits, Clock())
+    endpoint = replace(endpoint, gate=gate_of())
     if kind_of(target) == DOCKERHUB:
         keep = settings.keep_quota_of(target.settings) if keeps_quota else 0.0
         registry = docker_hub(
@@ -87,7 +92,7 @@ async def registry_client(
             endpoint,
             telemetry,
             keep=keep,
-            share=share,
+            api_gate=gate_of("api"),
             on_certificate=on_certificate,
         )
     else:
@@ -100,10 +105,9 @@ async def registry_client(
 
 
 def _endpoint(
-    settings: Settings, target: Target, ceiling: Reach, credential: Credential | None
+    target: Target, ceiling: Reach, credential: Credential | None, pace: Pace
 ) -> Endpoint:
     configured = target.settings
-    pace = settings.pace_of(configured, loopback=ceiling is Reach.LOOPBACK)
     endpoint = Endpoint(
         name=target.name,
         url=target.url,
@@ -162,9 +166,10 @@ def _stored_reach(target: Target, database: "Database") -> Reach | None:
     been."""
     # Imported late: SQL takes half a second to load, and a weighing without a
     # database never comes here.
+    from weighbridge.store.deadlines import OPENING_S, within
     from weighbridge.store.registries import find_address_class
 
-    with database.read() as connection:
+    with within(OPENING_S), database.read() as connection:
         stored = find_address_class(connection, target.url)
     return None if stored is None else _REACH[stored]
 

@@ -10,7 +10,6 @@ from weighbridge.bootstrap.targets import Target
 from weighbridge.net.guard import reach_of_host
 from weighbridge.net.tls import client_tls
 from weighbridge.net.transport import Transport
-from weighbridge.ports import Pacing
 from weighbridge.registry.client import RegistryClient
 from weighbridge.registry.clock import Clock
 from weighbridge.registry.distribution import DistributionRegistry
@@ -19,6 +18,7 @@ from weighbridge.registry.hub import HubRegistry
 from weighbridge.registry.hub_api import HUB_API_URL, HubAPI
 from weighbridge.registry.hub_quota import PullQuota
 from weighbridge.registry.hub_sign_in import HubSignIn
+from weighbridge.registry.pacing import Gate
 from weighbridge.telemetry import Telemetry
 
 
@@ -29,21 +29,17 @@ def docker_hub(
     *,
     keep: float,
     clock: Clock | None = None,
-    share: Callable[[Endpoint], Pacing] | None = None,
+    api_gate: Gate | None = None,
     on_certificate: Callable[[datetime], None] | None = None,
 ) -> HubRegistry:
     """endpoint: the registry's; keep: the share of the quota that is left to others;
-    share: what is shared with other processes that ask the same host;
+    api_gate: what is shared with others that ask the API; None: nothing;
     on_certificate: of the registry's, see `Transport`"""
     clock = Clock() if clock is None else clock
     configured = target.settings
     api_url = (configured.api_url if configured else None) or HUB_API_URL
     # The registry's client comes last: what it says of itself in the metrics stays.
-    api_endpoint = _api_endpoint(endpoint, api_url)
-    if share is not None:
-        # No registry's name holds a colon.
-        named = replace(api_endpoint, name=f"{endpoint.name}:api")
-        api_endpoint = replace(api_endpoint, pacing=share(named))
+    api_endpoint = replace(_api_endpoint(endpoint, api_url), gate=api_gate)
     client = _api_client(api_endpoint, telemetry, clock)
     quota = PullQuota(keep, clock)
     registry = DistributionRegistry(

@@ -1,47 +1,31 @@
-"""Everything in one process: the scheduler rings, the jobs' thread crawls."""
+"""Everything in one process: the engine on a thread of its own, and a scheduler."""
 
-import asyncio
-from collections.abc import Callable
-from datetime import datetime, timedelta
-from typing import Final
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
 
-import structlog
-
-from weighbridge.audit.crawl_report import RegistryCrawl
-from weighbridge.audit.progress import Progress
-from weighbridge.bootstrap.crawling import crawl_targets, utc_now
-from weighbridge.bootstrap.due_times import DueTimes
-from weighbridge.bootstrap.embedded_pushes import EmbeddedPushes
-from weighbridge.bootstrap.judges import Judges
-from weighbridge.bootstrap.pruning import Pruning
-from weighbridge.bootstrap.targets import Target
+from weighbridge.bootstrap.crawling import utc_now
+from weighbridge.bootstrap.engines import Work, an_engine
+from weighbridge.bootstrap.kept_clients import KeptClients
+from weighbridge.bootstrap.sites import configured_targets
 from weighbridge.bootstrap.telling import Delivering, teller
-from weighbridge.config import RegistrySettings, Settings
+from weighbridge.config import Settings
 from weighbridge.domain.policy_set import NO_POLICIES, PolicySet
-from weighbridge.errors import StoreError, WeighbridgeError
+from weighbridge.engine.judges import Judges
+from weighbridge.engine.waiting_pushes import show_inbox
+from weighbridge.errors import StoreError
 from weighbridge.jobs.inline import InlineJobs
-from weighbridge.jobs.names import CRAWL, DELIVER, PRUNE, PUSH, SETTLE
+from weighbridge.jobs.names import DELIVER, SETTLE, TICK
+from weighbridge.jobs.pool import Handler
 from weighbridge.jobs.scheduler import Scheduler
 from weighbridge.ports import JobQueue
-from weighbridge.store.adoption import adopt_names
-from weighbridge.store.ahead import is_past
-from weighbridge.store.ledger.settler import settle_all
-from weighbridge.store.registries import mark_unconfigured
-from weighbridge.store.repositories import oldest_looks
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 
-RETRY_S: Final = 60
-"""A registry that could not be crawled is tried again so soon, at most."""
-
 
 class Embedded:
-    """Crawls every configured registry when it is due, tells what was found, and
-    prunes once a day, until closed.
-
-    When a registry is due is told by the database at the start (by the repository
-    that was not looked at for longest, since a crawl may have been stopped half-way)
-    and by the end of each crawl from then on.
+    """Crawls every configured registry when it is due, notifies people of what was
+    found, and prunes once a day, until closed.
 
     policies: those in force; where none are given nothing is judged
     """
@@ -59,26 +43,8 @@ class Embedded:
         self._database = database
         self._telemetry = telemetry
         self._clock = clock
-        self._log = structlog.get_logger("weighbridge.crawl")
-        self._due_times = DueTimes()
-        self._not_marked = ""
         self._judges = Judges(policies, teller(settings))
-        self._pruning = Pruning(database, settings.history.retention, clock)
-        self._delivering = Delivering(settings, database, telemetry, clock)
-        self._pushes = EmbeddedPushes(
-            settings, database, telemetry, clock, self._judges.of
-        )
-        self._jobs = InlineJobs(
-            {
-                PUSH: self._pushes.run,
-                CRAWL: self._crawl,
-                DELIVER: self._delivering.run,
-                SETTLE: self._settle,
-                PRUNE: self._pruning.run,
-            },
-            at_end=self._close_what_jobs_opened,
-        )
-        self._pushes.begin(self._jobs)
+        self._jobs = InlineJobs(self._working)
         self._scheduler = Scheduler(self._tick)
 
     @property
@@ -87,126 +53,36 @@ class Embedded:
         return self._jobs
 
     def start(self) -> None:
-        """Begin to ring and to crawl; returns at once."""
-        self._mark_unconfigured()
-        self._read_due()
+        """Begin to look for what is due; returns at once."""
         self._jobs.start()
         self._scheduler.start()
 
     def close(self) -> None:
-        """Stop ringing, cancel the crawl that runs. What it kept stays kept."""
+        """Give back what is being crawled; what was stored stays."""
         self._scheduler.close()
-        self._pruning.stop()
         self._jobs.close()
 
-    def _mark_unconfigured(self) -> None:
-        """A database that takes no writes now keeps nobody from reading: the next
-        tick tries again. Told once, not at each tick."""
-        try:
-            with self._database.write() as connection:
-                adopt_names(connection, self._settings.urls)
-                mark_unconfigured(connection, self._settings.names, self._clock())
-        except StoreError as exc:
-            if exc.code != self._not_marked:
-                self._log.warning(
-                    "which registries are configured could not be noted",
-                    code=exc.code,
-                    why=exc.message,
-                )
-            self._not_marked = exc.code
-        else:
-            self._not_marked = ""
-
-    def _read_due(self) -> None:
-        now = self._clock()
-        with self._database.read() as connection:
-            oldest = oldest_looks(connection)
-        for registry in self._settings.registries:
-            last = oldest.get(registry.name)
-            interval = timedelta(seconds=self._settings.interval_of(registry))
-            if last is None or not is_past(last, now):
-                last = now - interval  # never, or by a clock that was ahead
-            self._due_times.put(registry.name, last, interval)
-
     def _tick(self) -> None:
-        now = self._clock()
-        self._telemetry.scheduler_last_tick_timestamp.set(now.timestamp())
-        for name in self._due_times.due(now):
-            self._jobs.put(CRAWL, name)
-        self._pushes.tick()
+        self._telemetry.scheduler_last_tick_timestamp.set(self._clock().timestamp())
+        self._jobs.put(TICK, "")
         # What is due by time alone: the rest of a group, and what failed before.
         self._jobs.put(DELIVER, "", first=True)
-        if self._pruning.is_due(now):
-            self._jobs.put(PRUNE, "")
-        if self._not_marked:
-            self._mark_unconfigured()
+        if not self._database.settles_at_once:
+            self._jobs.put(SETTLE, "")
+        # Without a database there is nothing to show; the next tick tries again.
+        with suppress(StoreError):
+            show_inbox(self._database, self._telemetry)
 
-    async def _close_what_jobs_opened(self) -> None:
-        await self._pushes.aclose()
-        await self._delivering.aclose()
-
-    async def _settle(self, _: str) -> None:
-        await asyncio.to_thread(settle_all, self._database)
-
-    async def _crawl(self, argument: str) -> None:
-        """Of a registry, or of one repository after a push that does not say enough."""
-        name, slash, _ = argument.partition("/")
-        if slash:
-            await self._pushes.look_at_all(argument)
-            return
-        configured = self._settings.find_registry(name)
-        if configured is not None:
-            await self._crawl_all(configured)
-
-    async def _crawl_all(self, configured: RegistrySettings) -> None:
-        """Whatever it ends with, the registry is due again later."""
-        name = configured.name
-        interval_s = self._settings.interval_of(configured)
-        wait_s = min(RETRY_S, interval_s)
-        try:
-            report = await crawl_targets(
-                self._settings,
-                [Target(configured.name, configured.url, configured)],
-                self._database,
-                self._telemetry,
-                Progress(),
-                clock=self._clock,
-                leaves_waiting=True,
-                desk=self._pushes.desk(configured),
-                judges=self._judges,
-            )
-            (done,) = report.registries
-            self._tell(done, report.seconds)
-            # A process that was killed blocks its repositories until its leases end.
-            is_blocked = any(fault.code == "busy" for fault in done.faults)
-            if done.state != "unreachable" and not is_blocked:
-                # What was answered once is answered the same a minute later.
-                wait_s = interval_s
-        except WeighbridgeError as exc:
-            self._log.error(
-                "crawl failed", registry=name, code=exc.code, why=exc.message
-            )
-        finally:
-            self._due_times.put(name, self._clock(), timedelta(seconds=wait_s))
-
-    def _tell(self, done: RegistryCrawl, seconds: float) -> None:
-        if done.state != "ok":
-            self._log.warning(
-                "the registry could not be read to its end; what was known is kept",
-                registry=done.name,
-                state=done.state,
-                reason=done.reason or None,
-                why=next((f.message for f in done.faults if f.tag is None), None),
-            )
-        self._log.info(
-            "crawl ended",
-            registry=done.name,
-            state=done.state,
-            reason=done.reason or None,
-            repositories=done.repositories,
-            tags=done.tags,
-            requests=done.requests,
-            bytes_read=done.bytes_read,
-            seconds=round(seconds, 2),
-            not_weighed=len(done.faults),
+    @asynccontextmanager
+    async def _working(self, jobs: JobQueue) -> AsyncIterator[Mapping[str, Handler]]:
+        settings, database, telemetry = self._settings, self._database, self._telemetry
+        work = Work(
+            targets=configured_targets(settings),
+            judges=self._judges,
+            clients=KeptClients(settings, database, telemetry),
+            delivering=Delivering(settings, database, telemetry, self._clock),
         )
+        async with an_engine(
+            settings, database, telemetry, jobs, self._clock, work
+        ) as running:
+            yield running.engine.handlers

@@ -9,12 +9,11 @@ from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
 from weighbridge.bootstrap.clients import Connected, registry_client
+from weighbridge.bootstrap.gates import Gates
 from weighbridge.bootstrap.targets import Target
 from weighbridge.config import RegistrySettings, Settings
 from weighbridge.domain.probe import Probe
 from weighbridge.errors import StoreError, UsageError, WeighbridgeError
-from weighbridge.ports import Pacing
-from weighbridge.registry.endpoint import Endpoint
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 
@@ -24,13 +23,12 @@ once a minute."""
 DEADLINE_S: Final = 8.0
 """Prometheus gives a scrape ten seconds, if nothing else is said."""
 
-Share: TypeAlias = Callable[[Endpoint], Pacing]
-Paces: TypeAlias = Callable[[], AbstractAsyncContextManager[Share | None]]
+Paces: TypeAlias = Callable[[], AbstractAsyncContextManager[Gates | None]]
 """What is shared with other processes that ask the same registry, for one probe."""
 
 
 @asynccontextmanager
-async def alone() -> AsyncIterator[Share | None]:
+async def alone() -> AsyncIterator[Gates | None]:
     """Nothing: this is the only process."""
     yield None
 
@@ -96,13 +94,13 @@ class Probes:
         try:
             async with (
                 asyncio.timeout(self._deadline_s),
-                self._paces() as share,
+                self._paces() as gates,
                 registry_client(
                     self._settings,
                     Target(registry.name, registry.url, registry),
                     self._telemetry,
                     database=self._database,
-                    share=share,
+                    gates=gates,
                     on_certificate=certified.append,
                 ) as connected,
             ):

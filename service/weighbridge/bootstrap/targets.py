@@ -243,6 +243,17 @@ def _entries_at(settings: Settings, url: str) -> list[RegistrySettings]:
     return [e for e in settings.registries if registry_address(e.url) == wanted]
 
 
+def alike(settings: Settings, target: Target) -> list[RegistrySettings]:
+    """The configured entries with the address and the credential of a target, itself
+    among them; none for an address that is not configured."""
+    if target.settings is None:
+        return []
+    auth = target.settings.auth
+    return [e for e in _entries_at(settings, target.url) if e.auth == auth] or [
+        target.settings
+    ]
+
+
 def _beside(settings: Settings, text: str, target: Target) -> list[Target]:
     """Who names an address means all entries that it has."""
     if target.only or not target.settings or settings.find_registry(text.rstrip("/")):

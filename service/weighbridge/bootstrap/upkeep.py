@@ -13,10 +13,12 @@ from weighbridge.config import Settings
 from weighbridge.domain.platform import DEFAULT, Platform
 from weighbridge.domain.report import RegistryReport
 from weighbridge.errors import StoreError, UsageError
+from weighbridge.jobs.names import DISCOVER
 from weighbridge.store.checking.damage import count_damaged, drop_damaged
 from weighbridge.store.checking.differences import Difference
 from weighbridge.store.checking.recount import recount
 from weighbridge.store.checking.verify import Watch, verify
+from weighbridge.store.deadlines import unhurried
 from weighbridge.store.forgetting import Known, find_known, forget
 from weighbridge.store.process_mark import this_process
 from weighbridge.store.reports import registry_reports
@@ -59,7 +61,7 @@ def verify_database(settings: Settings, watch: Watch) -> Verified:
     platforms = {r.name: r.platforms for r in settings.registries}
     shown: list[Difference] = []
     count = 0
-    with ready_database(settings, must_exist=True) as database:
+    with ready_database(settings, must_exist=True) as database, unhurried():
         for difference in verify(database, platforms, _now(), watch):
             count += 1
             if count <= MOST:
@@ -127,7 +129,12 @@ class Forgetting:
         """Raises StoreError(busy) while a crawl works there."""
         patiently(
             lambda: forget(
-                self.database, self.known, _now, owner=this_process(), watch=watch
+                self.database,
+                self.known,
+                _now,
+                owner=this_process(),
+                listing=DISCOVER,
+                watch=watch,
             )
         )
 

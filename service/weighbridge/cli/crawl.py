@@ -38,11 +38,11 @@ def command(options: Options, targets: tuple[str, ...], no_measure: bool) -> int
 
     from weighbridge.audit.progress import Progress
     from weighbridge.bootstrap.crawling import crawl
-    from weighbridge.bootstrap.judges import Judges, tell_ends
     from weighbridge.cli import collector, crawl_output
     from weighbridge.cli.log_lines import configure_log
     from weighbridge.cli.progress import shown, stopped_text
     from weighbridge.cli.stopping import stopped_by_sigterm
+    from weighbridge.engine.judges import Judges, tell_ends
 
     configure_log(settings)
     collector.relax()

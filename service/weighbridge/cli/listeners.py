@@ -1,10 +1,13 @@
 """Serves pages and API, and the metrics where they have a listener of their own."""
 
 import asyncio
+import math
 import resource
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
+from types import FrameType
 from typing import Final
 
 import click
@@ -24,8 +27,11 @@ from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.app import create_apps
 from weighbridge.web.options import WebOptions
+from weighbridge.web.threads import ANSWER_S
 
 _FILES: Final = 65_536
+_ANSWERED_S: Final = math.ceil(ANSWER_S) + 1
+"""Of a server that is to stop: what is in hand is answered by then."""
 
 
 def web_options(settings: Settings, reload: PolicyReload | None = None) -> WebOptions:
@@ -54,18 +60,21 @@ def listeners(
     reload: PolicyReload,
     jobs: JobQueue | None = None,
     paces: Paces = alone,
-) -> uvicorn.Server:
+    broker_away_since: Callable[[], datetime | None] = lambda: None,
+) -> "MainServer":
     """A server of everything that is configured; `run()` it on the main thread. It
     ends at SIGINT or SIGTERM, and raises the signal again.
 
     reload: the policies in force
     jobs:   who is asked to look at what webhooks tell
     paces:  what probes share with other processes
+    broker_away_since: see `WebOptions`
     Raises UsageError(no_token) if others could reach it and nobody could use it.
     """
     options = replace(
         web_options(settings, reload),
         prober=Probes(settings, database, telemetry, paces),
+        broker_away_since=broker_away_since,
     )
     apps = create_apps(database, telemetry, options, reception_of(settings, jobs))
     _take_files()
@@ -75,7 +84,7 @@ def listeners(
         beside.append(_Beside(config, "metrics  ", "/metrics"))
     config = server_config(settings, apps.web, settings.web.bind)
     config.http = rush_door(Rush(telemetry, sources_of(settings)))
-    return _Main(config, beside)
+    return MainServer(config, beside)
 
 
 def _take_files() -> None:
@@ -102,7 +111,7 @@ def server_config(settings: Settings, app: FastAPI, bind: str) -> uvicorn.Config
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_graceful_shutdown=5,
+        timeout_graceful_shutdown=_ANSWERED_S,
     )
 
 
@@ -134,17 +143,26 @@ class _Beside(_Server):
         await self._serve(sockets)
 
 
-class _Main(_Server):
-    """Takes the others along: they are served for as long as it is."""
+class MainServer(_Server):
+    """Takes the others along: they are served for as long as it is.
+
+    on_stop: called with the signal that is to end it, before anything is waited for
+    """
 
     def __init__(self, config: uvicorn.Config, beside: Sequence[_Server]) -> None:
         super().__init__(config, "serves  ")
+        self.on_stop: Callable[[int], None] | None = None
         self._beside = beside
         self._tasks: list[asyncio.Task[None]] = []
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._tasks = [asyncio.create_task(other.serve()) for other in self._beside]
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self.on_stop is not None and not self.should_exit:
+            self.on_stop(sig)
+        super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for other in self._beside:

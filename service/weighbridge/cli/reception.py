@@ -2,7 +2,7 @@
 
 from urllib.parse import urlsplit
 
-from weighbridge.bootstrap.crawling import scope_of
+from weighbridge.bootstrap.sites import scope_of
 from weighbridge.bootstrap.targets import Target
 from weighbridge.config import RegistrySettings, Settings
 from weighbridge.config.webhook_settings import WebhookSettings

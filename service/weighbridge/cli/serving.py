@@ -11,28 +11,32 @@ from types import FrameType
 from typing import Final, Protocol
 
 import click
-import uvicorn
 
 from weighbridge.audit.progress import Progress
 from weighbridge.bootstrap.crawling import crawl_targets
 from weighbridge.bootstrap.databases import checked_database, ready_database
 from weighbridge.bootstrap.embedded import Embedded
-from weighbridge.bootstrap.judges import Judges
 from weighbridge.bootstrap.policies import PolicyReload
 from weighbridge.bootstrap.targets import Target
 from weighbridge.cli import collector
-from weighbridge.cli.listeners import listeners, web_options
+from weighbridge.cli.listeners import MainServer, listeners, web_options
 from weighbridge.cli.log_lines import configure_log
+from weighbridge.cli.stopping import INTERRUPTED, end_after
 from weighbridge.config import PolicySource, RegistrySettings, Settings
 from weighbridge.demo.content import Content
 from weighbridge.demo.server import Running, start_in_thread
 from weighbridge.demo.story import demo_steps
 from weighbridge.domain.secret import Secret
+from weighbridge.engine.judges import Judges
 from weighbridge.store.reports import registry_names
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import check_reach
 
+LAST_CALL_S: Final = 12.0
+"""So long after a signal the database is still waited for, for what is under way."""
+STOP_S: Final = 25.0
+"""So long after it the process has ended; whoever sent it may wait for thirty."""
 DEMO: Final = "demo"
 DEMO_PORT: Final = 5080
 _KEPT_DEMO: Final = (
@@ -66,7 +70,7 @@ def up(
         embedded = Embedded(settings, database, telemetry, policies=reload.current)
         server = listeners(settings, database, telemetry, reload, embedded.jobs)
         announce()
-        _serve(server, embedded, reload)
+        _serve(server, embedded, reload, database)
 
 
 def serve(
@@ -86,10 +90,18 @@ def serve(
     telemetry = Telemetry()
     reload = _reloaded(policies, telemetry)
     with checked_database(settings) as database, push_bell(settings) as jobs:
-        paces = probe_paces(settings)
-        server = listeners(settings, database, telemetry, reload, jobs, paces)
+        watch = CrewWatch(settings, database, telemetry)
+        server = listeners(
+            settings,
+            database,
+            telemetry,
+            reload,
+            jobs,
+            probe_paces(settings),
+            watch.broker_away_since,
+        )
         announce()
-        _serve(server, CrewWatch(settings, database, telemetry), reload)
+        _serve(server, watch, reload, database)
 
 
 def up_demo(
@@ -124,7 +136,7 @@ def up_demo(
             _live_through(settings, url, database, telemetry, judges)
         _tell_what_to_try(settings)
         embedded = Embedded(settings, database, telemetry, policies=reload.current)
-        _serve(server, embedded, reload)
+        _serve(server, embedded, reload, database)
 
 
 @contextmanager
@@ -219,7 +231,15 @@ def _reloaded(policies: PolicySource, telemetry: Telemetry) -> PolicyReload:
     return reload
 
 
-def _serve(server: uvicorn.Server, beside: _Beside, reload: PolicyReload) -> None:
+def _serve(
+    server: MainServer, beside: _Beside, reload: PolicyReload, database: Database
+) -> None:
+    def on_stop(number: int) -> None:
+        """Whatever hangs, the process ends."""
+        database.end_within(LAST_CALL_S)
+        end_after(STOP_S, 0 if number == signal.SIGTERM else INTERRUPTED)
+
+    server.on_stop = on_stop
     # uvicorn stops serving at a signal and then raises it again: without a handler
     # of ours the process would end there, before anything is put away.
     signal.signal(signal.SIGTERM, _stop)

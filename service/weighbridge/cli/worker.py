@@ -43,7 +43,8 @@ def command(options: Options, concurrency: int | None, queues: str | None) -> in
     wanted = _queues(queues)
 
     from weighbridge.cli.handover import handed_over
-    from weighbridge.cli.nodes import Nodes, become, require_workers, worker_command
+    from weighbridge.cli.log_lines import configure_log
+    from weighbridge.cli.nodes import Nodes, require_workers, worker_command
     from weighbridge.jobs.names import QUEUES, SOON
 
     require_workers()
@@ -55,11 +56,14 @@ def command(options: Options, concurrency: int | None, queues: str | None) -> in
     environ = handed_over(options, settings, os.environ)
     processes = concurrency or os.cpu_count() or 1
     if wanted:
-        become(worker_command("some", wanted, processes), environ)
-    nodes = Nodes(
-        [worker_command("all", QUEUES, processes), worker_command("soon", SOON, 1)]
-    )
-    return nodes.run(environ)
+        commands = [worker_command("some", wanted, processes)]
+    else:
+        commands = [
+            worker_command("all", QUEUES, processes),
+            worker_command("soon", SOON, 1),
+        ]
+    configure_log(settings)
+    return Nodes(commands).run(environ)
 
 
 def _queues(text: str | None) -> Sequence[str]:

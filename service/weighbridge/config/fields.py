@@ -34,7 +34,8 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", re.ASCII)
 _HOST: Final = re.compile(
     r"[A-Za-z0-9_.-]{1,253}(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\]", re.ASCII
 )
-_REDIS: Final = re.compile(r"rediss?://[^\s/?#]+(/[0-9]{1,3})?(\?[^\s#]*)?", re.ASCII)
+_REDIS: Final = re.compile(r"rediss?://[^\s/?#;]+(/[0-9]{1,3})?(\?[^\s#;]*)?", re.ASCII)
+_SENTINEL: Final = re.compile(r"(rediss?\+)?sentinels?:|.*;[a-z+]+://", re.ASCII)
 _REPOSITORY_PATTERN: Final = re.compile(r"[a-z0-9._/*-]+", re.ASCII)
 _TAG_PATTERN: Final = re.compile(r"[A-Za-z0-9_.*-]+", re.ASCII)
 
@@ -105,6 +106,12 @@ def _database_url(value: object) -> Secret:
 
 def _redis_url(value: object) -> Secret:
     secret = _secret(value)
+    if _SENTINEL.match(secret.reveal()):
+        raise PydanticCustomError(
+            "sentinel_url",
+            "names Redis Sentinels, which are not supported: name one address that"
+            " always leads to the master",
+        )
     if not _REDIS.fullmatch(secret.reveal()) or not _has_place(secret.reveal()):
         raise PydanticCustomError(
             "invalid_redis_url", "is no URL: write redis://HOST:6379/0 or rediss://..."

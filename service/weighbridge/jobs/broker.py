@@ -17,8 +17,8 @@ VISIBILITY_S: Final = 900
 take: a second worker would begin beside the first."""
 HARD_LIMIT_S: Final = 720
 SOFT_LIMIT_S: Final = 660
-SLICE_S: Final = 600.0
-"""So long a job works; what is left is a job of its own."""
+PRIORITIES: Final = [0]
+"""A list a queue in Redis, and not one for each of Celery's priorities."""
 
 
 def sending(give_up_s: float) -> dict[str, object]:
@@ -27,7 +27,15 @@ def sending(give_up_s: float) -> dict[str, object]:
         "socket_timeout": give_up_s,
         "socket_connect_timeout": give_up_s,
         "visibility_timeout": VISIBILITY_S,
+        "priority_steps": PRIORITIES,
     }
+
+
+def tls(redis_url: Secret) -> dict[str, object] | None:
+    """What Celery is told of TLS: by itself it accepts any certificate."""
+    if urlsplit(redis_url.reveal()).scheme != "rediss":
+        return None
+    return {"ssl_cert_reqs": "required", "ssl_check_hostname": True}
 
 
 def is_exposed(redis_url: Secret) -> bool:

@@ -6,26 +6,25 @@ from typing import Final
 import structlog
 from celery import Celery
 from kombu.exceptions import KombuError
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from weighbridge.domain.secret import Secret
-from weighbridge.jobs.broker import GIVE_UP_S, sending
+from weighbridge.jobs.broker import GIVE_UP_S, sending, tls
+from weighbridge.jobs.messages import SENT_AT
 from weighbridge.jobs.names import CANARY, PUSH, QUEUE_OF
-from weighbridge.jobs.roll import SENT_AT, redis_client
+from weighbridge.jobs.roll import redis_client
 
 _FAILURES: Final = (KombuError, RedisError, OSError)
 _QUIET_S: Final = 5.0
 """After a failure Redis is left alone so long: a thousand jobs would each wait."""
 _SENDING_S: Final = 10
 """A mark that was set and not confirmed goes away so soon."""
-WAITING_S: Final = 120
+WAITING_S: Final = 30
 """A message that nobody has taken for so long is sent again: whoever had it may have
-been killed before saying so."""
-BELL_S: Final = 30
-"""The same for what names nothing: all else waits for it."""
+been killed before saying so. No longer than a lease: who was killed with a repository
+in its hands may have had its next message, too, and both are free again together."""
 PUSH_S: Final = 5
 """The same for a push, which somebody waits for; a message more costs a query."""
-_CANARY_S: Final = 300
 
 
 class CeleryJobs:
@@ -43,6 +42,7 @@ class CeleryJobs:
         )
         self._celery.conf.update(
             broker_transport_options=sending(give_up_s),
+            broker_use_ssl=tls(redis_url),
             task_ignore_result=True,
             task_serializer="json",
             accept_content=["json"],
@@ -50,6 +50,7 @@ class CeleryJobs:
         )
         self._redis = redis_client(redis_url, give_up_s=give_up_s)
         self._quiet_until = 0.0
+        self._told_until = 0.0
         self._log = structlog.get_logger("weighbridge.jobs")
 
     def put(self, job: str, argument: str, *, first: bool = False) -> None:
@@ -58,15 +59,20 @@ class CeleryJobs:
             return
         mark = _mark(job, argument)
         try:
-            if self._redis.set(mark, "", nx=True, ex=_SENDING_S):
+            if self._is_set(mark, _mark_s(job)):
                 self._send(job, argument, first=first)
-                self._redis.expire(mark, _mark_s(job, argument))
+                self._redis.expire(mark, _mark_s(job))
         except _FAILURES as exc:
-            self._quiet_until = time.monotonic() + _QUIET_S
-            self._log.warning(
-                "Redis does not accept work; what is due is enqueued again later",
-                why=type(exc).__name__,
-            )
+            now = time.monotonic()
+            if not isinstance(exc.__cause__ or exc, ResponseError):
+                # One that answers may refuse this and take the next.
+                self._quiet_until = now + _QUIET_S
+            if now >= self._told_until:
+                self._told_until = now + _QUIET_S
+                self._log.warning(
+                    "Redis does not accept work; what is due is enqueued again later",
+                    why=type(exc).__name__,
+                )
 
     def taken(self, job: str, argument: str) -> None:
         """Say that a message has arrived: whoever asks from now on sends another."""
@@ -79,9 +85,7 @@ class CeleryJobs:
         """Send a worker a message by a queue that only it takes from; whether Redis
         took it."""
         try:
-            self._celery.send_task(
-                CANARY, queue=queue, expires=_CANARY_S, retry=False, ignore_result=True
-            )
+            self._celery.send_task(CANARY, queue=queue, retry=False, ignore_result=True)
         except _FAILURES:
             return False
         return True
@@ -100,6 +104,17 @@ class CeleryJobs:
         self._celery.close()
         self._redis.close()
 
+    def _is_set(self, mark: str, most_s: int) -> bool:
+        """Whether the mark was not there and is now. One that would stay for longer
+        than ours is somebody else's: it would keep the work from ever being done."""
+        with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.set(mark, "", nx=True, ex=_SENDING_S)
+            pipeline.ttl(mark)
+            is_new, left_s = pipeline.execute()
+        if not is_new and not 0 <= left_s <= max(most_s, _SENDING_S):
+            is_new = self._redis.set(mark, "", ex=_SENDING_S)
+        return bool(is_new)
+
     def _send(self, job: str, argument: str, *, first: bool) -> None:
         # Without an end: that would be judged by the clock of whoever takes it.
         self._celery.send_task(
@@ -112,10 +127,8 @@ class CeleryJobs:
         )
 
 
-def _mark_s(job: str, argument: str) -> int:
-    if job == PUSH:
-        return PUSH_S
-    return WAITING_S if argument else BELL_S
+def _mark_s(job: str) -> int:
+    return PUSH_S if job == PUSH else WAITING_S
 
 
 def _mark(job: str, argument: str) -> str:

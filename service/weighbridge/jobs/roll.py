@@ -1,20 +1,20 @@
 """Who works, and what waits: noted in Redis, lost with it, soon there again."""
 
-import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
 from weighbridge.domain.secret import Secret
 from weighbridge.jobs.broker import GIVE_UP_S
+from weighbridge.jobs.messages import sent_at
 from weighbridge.jobs.names import QUEUES
 
-SENT_AT: Final = "weighbridge_sent_at"
-"""The header of a message that says when it was sent, in seconds since 1970."""
 LIVES_S: Final = 45.0
 """A worker that has said nothing for so long is gone."""
 _ROLL: Final = "weighbridge:workers"
@@ -25,6 +25,8 @@ _KEPT_COUNTS: Final = 200
 TAKEN: Final = "taken"
 FAILED: Final = "failed"
 DROPPED: Final = "dropped"
+UNKNOWN: Final = "unknown"
+"""In place of a job, where a message is not ours."""
 
 
 def redis_client(redis_url: Secret, *, give_up_s: float = GIVE_UP_S) -> "Redis":
@@ -35,7 +37,27 @@ def redis_client(redis_url: Secret, *, give_up_s: float = GIVE_UP_S) -> "Redis":
         socket_connect_timeout=give_up_s,
         retry=Retry(NoBackoff(), 0),
         decode_responses=True,
+        # Anybody may have written there, and anything.
+        encoding_errors="replace",
     )
+
+
+def is_wrong_type(exc: BaseException) -> bool:
+    """Whether a key holds another kind of value than it is used for."""
+    return isinstance(exc, ResponseError) and "WRONGTYPE" in str(exc)
+
+
+@contextmanager
+def ours(redis: "Redis", *keys: str) -> Iterator[None]:
+    """Raises OSError where Redis is away or refuses. Keys that are called as only ours
+    are and hold something else are deleted: that would stay for ever."""
+    try:
+        yield
+    except RedisError as exc:
+        if is_wrong_type(exc):
+            with suppress(RedisError):
+                redis.delete(*keys)
+        raise OSError("Redis does not answer") from exc
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +79,7 @@ class Roll:
 
     def note(self, worker: str) -> list[str]:
         """Say that a worker lives; the ones that have not said so for too long."""
-        try:
+        with ours(self._redis, _ROLL):
             now = self._now()
             with self._redis.pipeline() as pipeline:
                 pipeline.zadd(_ROLL, {worker: now})
@@ -65,42 +87,32 @@ class Roll:
                 pipeline.zremrangebyscore(_ROLL, 0, now - LIVES_S)
                 _, gone, _ = pipeline.execute()
                 return [str(name) for name in gone]
-        except RedisError as exc:
-            raise OSError("Redis does not answer") from exc
 
     def strike(self, worker: str) -> None:
         """Say that a worker has ended."""
-        try:
+        with ours(self._redis, _ROLL):
             self._redis.zrem(_ROLL, worker)
-        except RedisError as exc:
-            raise OSError("Redis does not answer") from exc
 
     def workers(self) -> int:
         """How many live."""
-        try:
+        with ours(self._redis, _ROLL):
             since = self._now() - LIVES_S
             return int(self._redis.zcount(_ROLL, since, "+inf"))
-        except RedisError as exc:
-            raise OSError("Redis does not answer") from exc
 
     def count(self, *events: tuple[str, str, str]) -> None:
         """Count what became of a message: what, which job, and a reason or ""."""
-        try:
-            with self._redis.pipeline(transaction=False) as pipeline:
-                for event in events:
-                    pipeline.hincrby(_COUNTS, "|".join(event), 1)
-                pipeline.execute()
-        except RedisError as exc:
-            raise OSError("Redis does not answer") from exc
+        pipeline = self._redis.pipeline(transaction=False)
+        for event in events:
+            pipeline.hincrby(_COUNTS, "|".join(event), 1)
+        with ours(self._redis, _COUNTS), pipeline:
+            pipeline.execute()
 
     def counts(self) -> dict[tuple[str, str, str], int]:
         """What all workers have counted since Redis was empty."""
-        try:
+        with ours(self._redis, _COUNTS):
             if int(self._redis.hlen(_COUNTS)) > _KEPT_COUNTS:
                 return {}
             found = self._redis.hgetall(_COUNTS)
-        except RedisError as exc:
-            raise OSError("Redis does not answer") from exc
         return {
             (parts[0], parts[1], parts[2]): int(value)
             for name, value in found.items()
@@ -109,10 +121,8 @@ class Roll:
 
     def waiting(self) -> dict[str, Waiting]:
         """What waits, by queue."""
-        try:
+        with ours(self._redis):
             return {queue: self._waiting(queue) for queue in QUEUES}
-        except RedisError as exc:
-            raise OSError("Redis does not answer") from exc
 
     def close(self) -> None:
         """Close every connection."""
@@ -124,16 +134,11 @@ class Roll:
         return float(seconds) + float(microseconds) / 1e6
 
     def _waiting(self, queue: str) -> Waiting:
-        tasks = int(self._redis.llen(queue))
-        # New messages are added at the left.
-        oldest = self._redis.lindex(queue, -1) if tasks else None
-        return Waiting(tasks, _sent_at(oldest) if isinstance(oldest, str) else 0.0)
-
-
-def _sent_at(message: str) -> float:
-    """0 where it does not say: anybody may have put it there."""
-    try:
-        sent_at: object = json.loads(message)["headers"][SENT_AT]
-    except (ValueError, LookupError, TypeError):
-        return 0.0
-    return float(sent_at) if isinstance(sent_at, int | float) else 0.0
+        try:
+            tasks = int(self._redis.llen(queue))
+            # New messages are added at the left.
+            oldest = self._redis.lindex(queue, -1) if tasks else None
+        except ResponseError:
+            # Its key may be somebody else's: in this queue nothing can wait.
+            return Waiting(0, 0.0)
+        return Waiting(tasks, sent_at(oldest) if isinstance(oldest, str) else 0.0)

@@ -25,7 +25,7 @@ def eviction_policy(redis_url: Secret) -> str | None:
         raise UsageError(
             "redis_url has a parameter that Redis' client does not know",
             code="invalid_redis_url",
-            hint="redis://:PASSWORD@HOST:6379/0, without anything behind it",
+            hint="redis://:PASSWORD@HOST:6379/0; behind it at most ?ssl_ca_certs=FILE",
         ) from None
     except NoPermissionError:
         return None

@@ -1,116 +1,59 @@
-"""The gate before a registry that several processes share, kept in Redis.
+"""The limits of a registry that several processes share, kept in Redis.
 
-Each process has a gate of its own as well (`registry.pacing`), which knows no others.
-Times are those of Redis' clock: the processes may run on machines whose clocks differ.
+A process takes what it needs for some requests at once, uses it by itself, and says
+what it has under way a few times a second. No request waits for Redis. Times are those
+of Redis' clock: the processes may run on machines whose clocks differ.
 """
 
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import Final, Protocol
-
-import structlog
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from bisect import bisect_left
+from collections.abc import Callable
+from contextlib import suppress
+from math import inf
+from typing import Final
 
 from weighbridge.domain.limits import REQUEST_DEADLINE_S, RETRY_AFTER_MAX_S
+from weighbridge.domain.request_rate import RequestRate
 from weighbridge.domain.secret import Secret
-from weighbridge.errors import RateLimited
+from weighbridge.domain.slots import Slots
 from weighbridge.jobs.broker import GIVE_UP_S
-from weighbridge.ports import IS_URGENT
+from weighbridge.jobs.crew import NOT_TOLD, Crew, Pace
+from weighbridge.jobs.pacing_script import EXCHANGE, Answer
+from weighbridge.jobs.redis_line import RedisAwayError, RedisLine
+from weighbridge.ports import Asker, Demand
 
-_ENTER: Final = """
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local slots, due_key, pause, askers, ahead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local slot, limit, interval, ttl, process = ARGV[1], tonumber(ARGV[2]),
-    tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
-local is_urgent, longest = ARGV[6] == '1', tonumber(ARGV[7])
-redis.call('ZADD', askers, now, process)
-redis.call('ZREMRANGEBYSCORE', askers, 0, now - 60000)
-redis.call('ZREMRANGEBYSCORE', askers, now + 60000, '+inf')
-redis.call('PEXPIRE', askers, 60000)
-local crew = redis.call('ZCARD', askers)
-local paused = tonumber(redis.call('GET', pause) or '0') - now
-if paused > 0 and paused <= longest then return {0, paused, crew} end
-redis.call('ZREMRANGEBYSCORE', slots, 0, now)
-redis.call('ZREMRANGEBYSCORE', slots, now + ttl + 60000, '+inf')
-if not is_urgent and redis.call('EXISTS', ahead) == 1 then return {0, 20, crew} end
-if redis.call('ZCARD', slots) >= limit then
-    if is_urgent then redis.call('SET', ahead, '1', 'PX', 250) end
-    return {0, is_urgent and 5 or 20, crew}
-end
-local wait = 0
-if interval > 0 then
-    local slack = math.max(1000, interval)
-    local due = math.max(tonumber(redis.call('GET', due_key) or '0'), now)
-    if due > now + longest then due = now end
-    due = due + interval
-    wait = math.max(0, math.ceil(due - slack - now))
-    if wait >= 1000 then return {0, wait, crew} end
-    redis.call('SET', due_key, tostring(due), 'PX', math.ceil(due - now) + 1000)
-end
-if is_urgent then redis.call('DEL', ahead) end
-redis.call('ZADD', slots, now + ttl + wait, slot)
-redis.call('PEXPIRE', slots, ttl + wait)
-return {1, wait, crew}
-"""
-"""Takes a slot and a turn (GCRA: one number), or says how long to wait: until the end
-of a pause, for a slot, for a turn that is too far away to be kept. Who is urgent and
-finds no slot keeps all others out until the next one is free. What is further away
-than anything is ever put off was kept by a clock that was ahead, and does not count."""
-_PAUSE: Final = """
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local until_ms = now + tonumber(ARGV[1])
-local before = tonumber(redis.call('GET', KEYS[1]) or '0')
-if until_ms > before or before > now + tonumber(ARGV[2]) then
-    redis.call('SET', KEYS[1], string.format('%d', until_ms), 'PX', ARGV[1])
-end
-"""
-_LONGEST_MS: Final = int(2 * RETRY_AFTER_MAX_S * 1000)
-QUIET_S: Final = 5.0
-"""So long Redis is not asked again where it was away."""
-_LEFT_MAX: Final = 1_000
-_CREW_UNKNOWN: Final = 8
-"""So many processes are assumed to ask where Redis has not told."""
-
-
-class Pace(Protocol):
-    """How fast a registry may be asked by all processes together."""
-
-    @property
-    def requests_per_second(self) -> float | None: ...
-
-    @property
-    def concurrency(self) -> int: ...
+SAY_S: Final = 0.1
+"""So often a process that asks a registry says so."""
+TURN_S: Final = 0.1
+"""A turn that was not used for so long is given back."""
+REJOIN_S: Final = 1.0
+"""So long a process that has found Redis again keeps to its share: until all others
+have found it too, and have said what they have under way."""
+KNOWN_S: Final = 5.0
+"""So long it is believed what Redis told."""
+_SILENT_S: Final = 0.5
+"""Who asks is silent for no longer: after a second it is not counted any more."""
 
 
 class SharedPaces:
-    """The connection of one event loop, for the paces of all registries.
-
-    give_up_s: Redis is away if it has not answered within so many seconds
-    """
+    """The paces of all registries, for one event loop."""
 
     def __init__(self, redis_url: Secret, *, give_up_s: float = GIVE_UP_S) -> None:
-        self._redis = Redis.from_url(
-            redis_url.reveal(),
-            socket_timeout=give_up_s,
-            socket_connect_timeout=give_up_s,
-            retry=Retry(NoBackoff(), 0),
-        )
+        self._line = RedisLine(redis_url, give_up_s=give_up_s)
+        self._paces: dict[str, SharedPacing] = {}
 
     def of(self, registry: str, pace: Pace) -> "SharedPacing":
-        """The gate before one registry."""
-        return SharedPacing(self._redis, registry, pace)
+        """The one of this registry, whatever its pace was said to be before."""
+        if registry not in self._paces:
+            self._paces[registry] = SharedPacing(self._line, registry, pace)
+        return self._paces[registry]
 
     async def aclose(self) -> None:
-        """Close every connection."""
-        await self._redis.aclose()
+        """Give back what is held, and close every connection."""
+        await asyncio.gather(*(pacing.aclose() for pacing in self._paces.values()))
+        await self._line.aclose()
 
 
 class SharedPacing:
@@ -119,171 +62,232 @@ class SharedPacing:
 
     def __init__(
         self,
-        redis: "Redis",
+        line: RedisLine,
         registry: str,
         pace: Pace,
         *,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._redis = redis
-        self._registry = registry
+        self._line = line
+        self._script = line.script(EXCHANGE)
+        self._keys = [
+            f"weighbridge:pace:{registry}:{name}"
+            for name in ("processes", "due", "pause", "ahead")
+        ]
         self._pace = pace
-        self._sleep = sleep
         self._monotonic = monotonic
         self._process = secrets.token_hex(8)
-        self._share = Share(pace, monotonic)
-        self._quiet_until = float("-inf")
-        self._left: set[str] = set()
-        self._enter = redis.register_script(_ENTER)
-        self._note_pause = redis.register_script(_PAUSE)
-        self._log = structlog.get_logger("weighbridge.pacing")
+        self._asker: Asker | None = None
+        self._slots = Slots(0)
+        self._turns: list[float] = []
+        self._is_away = False
+        self._share: RequestRate | None = None
+        self._crew = NOT_TOLD
+        self._paused_until = 0.0
+        self._pause_to_say = 0.0
+        self._retry_at = 0.0
+        self._is_awaited = False
+        self._is_asking = False
+        self._urgent_was_said = False
+        self._has_come_back = False
+        self._talking: asyncio.Task[None] | None = None
+        self._kick = asyncio.Event()
 
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
+    def serve(self, asker: Asker) -> None:
         """See `ports.Pacing`."""
-        slot = await self._take()
-        try:
-            yield
-        finally:
-            await self._drop(slot)
+        self._asker = asker
 
-    async def pause(self, seconds: float) -> None:
+    def enter(self, *, is_urgent: bool) -> float:
         """See `ports.Pacing`."""
-        self._share.pause(seconds)
-        try:
-            await self._note_pause(
-                keys=[self._key("pause")],
-                args=[max(1, int(seconds * 1000)), _LONGEST_MS],
-            )
-        except (RedisError, OSError) as exc:
-            self._note_away(exc)
-
-    async def _take(self) -> str | None:
-        """A slot of Redis, or None for one of our share."""
-        while True:
-            # Another name each time: what is given back is not asked for again.
-            slot = (
-                secrets.token_hex(8) if self._monotonic() >= self._quiet_until else None
-            )
-            is_in, wait_s = await self._ask(slot) if slot else self._share.enter()
-            if wait_s >= RETRY_AFTER_MAX_S:
-                raise RateLimited(
-                    f"the registry is not to be asked again for {wait_s / 60:.0f}"
-                    " minutes",
-                    hint="the next crawl continues from here",
-                    retry_after=wait_s,
-                )
-            if wait_s > 0:
-                try:
-                    await self._sleep(wait_s)
-                except BaseException:
-                    if is_in:
-                        await self._drop(slot)
-                    raise
-            if is_in:
-                return slot
-
-    async def _ask(self, slot: str) -> tuple[bool, float]:
-        """Whether we are in, and how long to wait before that or before we ask again;
-        at once where Redis is away."""
-        rate = self._pace.requests_per_second
-        arguments: list[str | int | float] = [
-            slot,
-            self._pace.concurrency,
-            0 if rate is None else 1000 / rate,
-            int(REQUEST_DEADLINE_S * 1000),
-            self._process,
-            int(IS_URGENT.get()),
-            _LONGEST_MS,
-        ]
-        keys = [self._key(n) for n in ("slots", "due", "pause", "askers", "ahead")]
-        try:
-            if self._left:
-                await self._give_back()
-            is_in, wait_ms, crew = await self._enter(keys=keys, args=arguments)
-        except (RedisError, OSError) as exc:
-            self._note_left(slot)  # It may let us in yet, when nobody listens.
-            self._note_away(exc)
-            return False, 0.0
-        except asyncio.CancelledError:
-            await asyncio.shield(self._leave(slot))  # It may have let us in.
-            raise
-        self._share.crew = max(1, int(crew))
-        return bool(is_in), int(wait_ms) / 1000
-
-    async def _drop(self, slot: str | None) -> None:
-        if slot is None:
-            self._share.leave()
-        else:
-            await asyncio.shield(self._leave(slot))
-
-    async def _leave(self, slot: str) -> None:
-        self._note_left(slot)
-        try:
-            await self._give_back()
-        except (RedisError, OSError) as exc:
-            self._note_away(exc)
-
-    def _note_left(self, slot: str) -> None:
-        if len(self._left) >= _LEFT_MAX:
-            self._left.clear()  # Redis was away for long: they have ended there.
-        self._left.add(slot)
-
-    async def _give_back(self) -> None:
-        """All slots that Redis may still count as ours; else they end by themselves,
-        a minute later."""
-        left = frozenset(self._left)
-        await self._redis.zrem(self._key("slots"), *left)
-        self._left -= left
-
-    def _note_away(self, exc: BaseException) -> None:
-        if self._monotonic() >= self._quiet_until:
-            self._log.warning(
-                "Redis does not answer: this process keeps to its share of the limits",
-                registry=self._registry,
-                why=type(exc).__name__,
-            )
-        self._quiet_until = self._monotonic() + QUIET_S
-
-    def _key(self, name: str) -> str:
-        return f"weighbridge:pace:{self._registry}:{name}"
-
-
-class Share:
-    """What one of several processes may ask while they know nothing of each other.
-
-    crew: how many there are
-    """
-
-    def __init__(self, pace: Pace, monotonic: Callable[[], float]) -> None:
-        self.crew = _CREW_UNKNOWN
-        self._pace = pace
-        self._monotonic = monotonic
-        self._busy = 0
-        self._due = 0.0
-        self._not_before = 0.0
-
-    def enter(self) -> tuple[bool, float]:
-        """Whether we are in, and how long to wait before that or before we ask again;
-        who is in must `leave`."""
         now = self._monotonic()
-        if self._not_before > now:
-            return False, self._not_before - now
-        if self._busy >= max(1, self._pace.concurrency // self.crew):
-            return False, 0.02
-        wait_s = 0.0
-        rate = self._pace.requests_per_second
-        if rate is not None:
-            wait_s = max(0.0, self._due - now)
-            self._due = max(self._due, now) + self.crew / rate
-        self._busy += 1
-        return True, wait_s
+        if self._paused_until > now:
+            return self._paused_until - now
+        wait = inf
+        if self._slots.has_room(is_urgent=is_urgent):
+            wait = self._wait_for_turn(now, is_urgent=is_urgent)
+        if wait <= 0:
+            self._slots.take(is_urgent=is_urgent)
+        elif not self._is_away and self._is_to_say(now, is_urgent=is_urgent):
+            self._say()
+        return wait
 
-    def leave(self) -> None:
-        """Give a slot back."""
-        self._busy -= 1
+    def leave(self, *, is_urgent: bool) -> None:
+        """See `ports.Pacing`."""
+        self._slots.drop(is_urgent=is_urgent)
+        if self._is_awaited:
+            self._say()
 
     def pause(self, seconds: float) -> None:
-        """Let nobody in for so long."""
-        self._not_before = max(self._not_before, self._monotonic() + seconds)
+        """See `ports.Pacing`."""
+        until = self._monotonic() + seconds
+        self._paused_until = max(self._paused_until, until)
+        self._pause_to_say = max(self._pause_to_say, until)
+        self._say()
+
+    async def aclose(self) -> None:
+        """Give back what is held, if Redis is there."""
+        if self._talking is not None:
+            self._talking.cancel()
+            await asyncio.gather(self._talking, return_exceptions=True)
+            with suppress(RedisAwayError):
+                await self._exchange(Demand(0, 0))
+
+    def _is_to_say(self, now: float, *, is_urgent: bool) -> bool:
+        """Whether Redis does not know what we want, or said to ask again by now."""
+        if is_urgent and not self._urgent_was_said:
+            return True
+        is_silent = self._talking is None or self._talking.done()
+        return is_silent or (not self._is_asking and now >= self._retry_at)
+
+    def _wait_for_turn(self, now: float, *, is_urgent: bool) -> float:
+        if self._pace.requests_per_second is None:
+            return 0.0
+        if self._is_away and self._share is not None:
+            return self._share.enter(now, is_urgent=is_urgent)
+        if not self._turns:
+            return inf
+        if self._turns[0] <= now:
+            self._turns.pop(0)
+            return 0.0
+        return self._turns[0] - now
+
+    def _say(self) -> None:
+        """Talk to Redis at once."""
+        self._kick.set()
+        if self._talking is None or self._talking.done():
+            self._talking = asyncio.create_task(self._talk())
+
+    async def _talk(self) -> None:
+        """As long as there is something to say."""
+        while True:
+            self._kick.clear()
+            demand = self._demand()
+            try:
+                await self._exchange(demand)
+            except RedisAwayError:
+                self._keep_to_share()
+                await self._line.back()
+                await self._rejoin()
+                continue
+            if self._is_idle(demand) and self._is_idle(self._demand()):
+                return
+            await self._until_next()
+
+    async def _rejoin(self) -> None:
+        """Say what is under way, until all others have had time to do so too."""
+        ends_at = self._monotonic() + REJOIN_S
+        with suppress(RedisAwayError):
+            while self._monotonic() < ends_at:
+                await self._exchange(Demand(0, 0))
+                await asyncio.sleep(SAY_S)
+            self._is_away = False
+            self._has_come_back = True
+
+    async def _exchange(self, demand: Demand) -> None:
+        self._urgent_was_said = demand.urgent > 0
+        now = self._monotonic()
+        unused = self._unused_turns(now, demand)
+        under_way = self._under_way()
+        pause_s = max(0.0, self._pause_to_say - now)
+        rate = self._pace.requests_per_second
+        self._is_asking = True
+        try:
+            told = await self._line.run(
+                self._script,
+                self._keys,
+                [
+                    self._process,
+                    self._pace.concurrency,
+                    0 if rate is None else 1000 / rate,
+                    under_way.ordinary,
+                    under_way.urgent,
+                    demand.ordinary,
+                    demand.urgent,
+                    max(0, demand.ordinary - len(self._turns)),
+                    unused,
+                    int(pause_s * 1000),
+                    int(self._has_come_back),
+                    int(REQUEST_DEADLINE_S * 1000),
+                    int(2 * RETRY_AFTER_MAX_S * 1000),
+                ],
+            )
+        finally:
+            self._is_asking = False
+        answer = Answer(*told)
+        if self._pause_to_say <= now + pause_s:
+            self._pause_to_say = 0.0
+        now = self._monotonic()
+        self._paused_until = max(self._paused_until, now + answer.pause_ms / 1000)
+        if not self._is_away:
+            self._take(answer, now, demand)
+
+    def _under_way(self) -> Demand:
+        """What we hold until the answer: others may be given all that is left."""
+        slots = self._slots
+        if self._is_away:
+            return Demand(slots.ordinary, slots.most - slots.ordinary)
+        slots.limit(
+            min(slots.most, slots.busy), min(slots.ordinary, slots.busy_ordinary)
+        )
+        return Demand(slots.busy_ordinary, slots.busy - slots.busy_ordinary)
+
+    def _unused_turns(self, now: float, demand: Demand) -> int:
+        """How many are given back; they are ours no longer."""
+        unused = len(self._turns)
+        if not self._is_idle(demand):
+            unused = bisect_left(self._turns, now - TURN_S)
+        del self._turns[:unused]
+        return unused
+
+    def _take(self, answer: Answer, now: float, said: Demand) -> None:
+        self._has_come_back = False
+        self._crew = Crew(answer.crew, answer.rank, now)
+        self._slots.limit(answer.ordinary + answer.urgent, answer.ordinary)
+        every_s = 1.0 / (self._pace.requests_per_second or 1.0)
+        for first_ms, count in (
+            (answer.first_ms, answer.turns),
+            (answer.urgent_first_ms, answer.urgent_turns),
+        ):
+            first = now + first_ms / 1000
+            self._turns += (max(now, first + every_s * n) for n in range(count))
+        self._turns.sort()
+        self._is_awaited = bool(answer.is_awaited)
+        self._retry_at = inf
+        self._wake()
+        left = self._demand()
+        # Of those who came while this was on its way Redis does not know.
+        is_new = left.ordinary > said.ordinary or left.urgent > said.urgent
+        is_to_wait = left != Demand(0, 0) and not is_new
+        self._retry_at = now + answer.retry_ms / 1000 if is_to_wait else now
+
+    def _keep_to_share(self) -> None:
+        """Redis is away."""
+        if not self._is_away:
+            self._is_away = True
+            now = self._monotonic()
+            is_known = now - self._crew.told_at < KNOWN_S
+            crew = self._crew if is_known else NOT_TOLD
+            self._turns.clear()
+            self._slots.limit(*crew.slots(self._pace.concurrency))
+            self._share = crew.rate(self._pace, now)
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._asker is not None:
+            self._asker.wake()
+
+    def _demand(self) -> Demand:
+        return Demand(0, 0) if self._asker is None else self._asker.demand()
+
+    def _is_idle(self, demand: Demand) -> bool:
+        return not (self._slots.busy or demand.ordinary or demand.urgent)
+
+    async def _until_next(self) -> None:
+        """Until there is something to say, or somebody has to be asked again."""
+        now = self._monotonic()
+        is_waiting = self._demand() != Demand(0, 0)
+        at = self._retry_at if is_waiting else now + SAY_S
+        delay_s = min(max(0.0, at - now), _SILENT_S)
+        alarm = asyncio.get_running_loop().call_later(delay_s, self._kick.set)
+        await self._kick.wait()
+        alarm.cancel()

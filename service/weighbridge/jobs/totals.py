@@ -1,16 +1,16 @@
 """Sums of what all workers count: in Redis, lost with it, and then counted from 0."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Final, NamedTuple
 
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import ResponseError
 
 from weighbridge.domain.secret import Secret
-from weighbridge.jobs.roll import redis_client
+from weighbridge.jobs.roll import is_wrong_type, ours, redis_client
 
 _COUNTED: Final = "weighbridge:counted"
 _SEEN: Final = "weighbridge:seen"
@@ -47,7 +47,7 @@ class Totals:
         """Add what was counted and keep what was seen; which of these Redis took, and
         whether it had any from before. What it refuses is to be tried again."""
         series = [*numbers.counted, *numbers.seen]
-        try:
+        with ours(self._redis):
             with self._redis.pipeline(transaction=False) as pipeline:
                 pipeline.exists(_COUNTED)
                 for one, value in numbers.counted.items():
@@ -55,8 +55,7 @@ class Totals:
                 for one, value in numbers.seen.items():
                     pipeline.hset(_SEEN, field_of(one), repr(float(value)))
                 was_there, *answers = pipeline.execute(raise_on_error=False)
-        except RedisError as exc:
-            raise OSError("Redis does not answer") from exc
+            self._forget_what_is_not_ours(series, answers)
         taken = zip(series, answers, strict=True)
         return {one for one, got in taken if not isinstance(got, Exception)}, bool(
             was_there
@@ -65,14 +64,25 @@ class Totals:
     def read(self) -> Numbers:
         """All of them; anybody may have written there, and what has another form than
         ours is left out."""
-        try:
+        with ours(self._redis, _COUNTED, _SEEN):
             return Numbers(self._read(_COUNTED), self._read(_SEEN))
-        except RedisError as exc:
-            raise OSError("Redis does not answer") from exc
 
     def close(self) -> None:
         """Close every connection."""
         self._redis.close()
+
+    def _forget_what_is_not_ours(
+        self, series: Sequence[Series], answers: Sequence[object]
+    ) -> None:
+        """No sum, or no table of sums: it would be refused for ever."""
+        for one, answer in zip(series, answers, strict=True):
+            if not isinstance(answer, ResponseError):
+                continue
+            if is_wrong_type(answer):
+                self._redis.delete(_COUNTED, _SEEN)
+                return
+            if "not a float" in str(answer):
+                self._redis.hdel(_COUNTED, field_of(one))
 
     def _read(self, key: str) -> dict[Series, float]:
         if int(self._redis.hlen(key)) > MOST:

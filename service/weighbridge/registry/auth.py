@@ -14,6 +14,7 @@ import httpx
 from weighbridge.domain.secret import Secret
 from weighbridge.errors import AuthError
 from weighbridge.net.guard import Reach
+from weighbridge.ports import IS_URGENT
 from weighbridge.registry.challenge import Challenge, parse
 from weighbridge.registry.clock import Clock
 from weighbridge.registry.credentials import bearer
@@ -111,7 +112,7 @@ class Authorizer:
         self._clock = clock
         self._learned: dict[str, _WayIn] = {}
         self._kept: OrderedDict[_Wanted, _Kept] = OrderedDict()
-        self._fetching: dict[_Wanted, asyncio.Task[_Kept]] = {}
+        self._fetching: dict[tuple[_Wanted, bool], asyncio.Task[_Kept]] = {}
         self._firsts = FirstRequests()
 
     async def grant(self, scope: str) -> Grant:
@@ -136,7 +137,9 @@ class Authorizer:
         ahead_for: list[str] = []
         try:
             for key in dict.fromkeys((kind, scope)):
-                if await self._firsts.is_first(key, lambda: kind in self._learned):
+                if await self._firsts.is_first(
+                    key, lambda: kind in self._learned, is_urgent=IS_URGENT.get()
+                ):
                     ahead_for.append(key)  # noqa: PERF401 - kept where one fails
         except BaseException:
             self._leave(ahead_for)
@@ -238,12 +241,14 @@ class Authorizer:
 
     async def _fetch_once(self, wanted: _Wanted, realm: Realm) -> _Kept:
         """Whoever wants the same token meanwhile waits for the same request, and
-        gets the same error."""
-        task = self._fetching.get(wanted)
+        gets the same error; but who is urgent not for one that is not: that may stand
+        in a long queue."""
+        key = (wanted, IS_URGENT.get())
+        task = self._fetching.get((wanted, True)) or self._fetching.get(key)
         if task is None:
             task = asyncio.ensure_future(self._fetch_token(wanted, realm))
-            self._fetching[wanted] = task
-            task.add_done_callback(lambda done: self._forget(wanted, done))
+            self._fetching[key] = task
+            task.add_done_callback(lambda done: self._forget(key, done))
         # Shielded: one request that is cancelled does not end it for the others.
         return await asyncio.shield(task)
 
@@ -264,8 +269,8 @@ class Authorizer:
             self._kept.popitem(last=False)
         return kept
 
-    def _forget(self, wanted: _Wanted, task: asyncio.Task[_Kept]) -> None:
-        del self._fetching[wanted]
+    def _forget(self, key: tuple[_Wanted, bool], task: asyncio.Task[_Kept]) -> None:
+        del self._fetching[key]
         if not task.cancelled():
             task.exception()  # seen, even where every waiter has gone
 

@@ -1,7 +1,6 @@
 """Asking one registry: paced, signed in, tried again, counted."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,7 +24,7 @@ from weighbridge.errors import (
 from weighbridge.net.fields import Fields
 from weighbridge.net.follow import Ask, follow
 from weighbridge.net.wire import address_of_request, fields_of
-from weighbridge.ports import IS_URGENT, Pacing
+from weighbridge.ports import IS_URGENT, PASS_COST
 from weighbridge.registry import retry_after
 from weighbridge.registry.attempts import is_worth_repeating
 from weighbridge.registry.auth import Authorizer, Grant, TokenRequest
@@ -43,10 +42,10 @@ from weighbridge.registry.request_counts import RequestCounts
 from weighbridge.registry.sign_in import SignIn
 from weighbridge.registry.token_server import TokenServer, TryToken
 from weighbridge.registry.tokens import Token
+from weighbridge.registry.waiting import Rank
 from weighbridge.telemetry import Telemetry
 
 _FIRST_BACK_OFF_S: Final = 0.5
-_AT_ONCE: Final = nullcontext()
 _RENEWALS: Final = 3
 """A token may end again while its request waits for its turn, but not for ever."""
 
@@ -62,6 +61,13 @@ class _Attempts:
     grant: Grant
     used: int = 0
     is_ahead: bool = False
+
+    @property
+    def rank(self) -> Rank:
+        """Before whom it goes where it has to wait."""
+        if IS_URGENT.get():
+            return Rank.URGENT
+        return Rank.AHEAD if self.is_ahead else Rank.ORDINARY
 
 
 class RegistryClient:
@@ -90,11 +96,10 @@ class RegistryClient:
         self._home = endpoint.origin
         self._transport = transport
         self._clock = clock
-        self._gate = Gate(
+        self._gate = endpoint.gate or Gate(
             concurrency=endpoint.concurrency,
             requests_per_second=endpoint.requests_per_second,
             clock=clock,
-            on_wait=self.counts.note_wait,
         )
         self._on_answer = on_answer
         self._authorizer: SignIn = (
@@ -140,7 +145,7 @@ class RegistryClient:
 
     async def _ask_with(self, grant: Grant, question: Question) -> Answer:
         # What is half read is finished first: a kill costs all that is not.
-        is_ahead = question.operation == "config" or IS_URGENT.get()
+        is_ahead = question.operation == "config"
         attempts = _Attempts(grant, is_ahead=is_ahead)
         for _ in range(1 + _RENEWALS):
             answer = await self._try(question, attempts)
@@ -182,7 +187,9 @@ class RegistryClient:
             raise error
 
     async def _exchange(self, question: Question, attempts: _Attempts) -> Answer:
-        async with self._gate.ahead if attempts.is_ahead else self._gate, self._turn():
+        # A pass is alive as long as its requests are, so that its id is its own.
+        owner, on_wait = id(PASS_COST.get()), self.counts.note_wait
+        async with self._gate.turn(attempts.rank, owner, on_wait):
             # While it waited, another request may have found its token at its end.
             attempts.grant = self._authorizer.renewed(attempts.grant)
             ask = self._ask_of(question, attempts.grant.authorization)
@@ -201,8 +208,6 @@ class RegistryClient:
         answer = await self._read(response)
         pause_s = _pause(answer, self._clock)
         self._gate.saw(answer.status, pause_s)
-        if pause_s and self._endpoint.pacing is not None:
-            await self._endpoint.pacing.pause(pause_s)
         # Of a body that was cut at its budget, the budget at most was read.
         unread = answer.content is None
         self.counts.note_bytes(ask.body_limit if unread else len(answer.content or b""))
@@ -211,20 +216,6 @@ class RegistryClient:
             self._on_answer(question, answer)
         _check_end(question, answer)
         return answer
-
-    def _turn(self) -> AbstractAsyncContextManager[None]:
-        """One among all processes that ask this registry; at once where we are alone,
-        which costs nothing then."""
-        pacing = self._endpoint.pacing
-        return _AT_ONCE if pacing is None else self._turn_of(pacing)
-
-    @asynccontextmanager
-    async def _turn_of(self, pacing: Pacing) -> AsyncIterator[None]:
-        """What it waits is counted."""
-        began = self._clock.monotonic()
-        async with pacing.turn():
-            self.counts.note_wait(self._clock.monotonic() - began)
-            yield
 
     async def _read(self, response: httpx.Response) -> Answer:
         # An error's body that is too long has been emptied by `follow`.

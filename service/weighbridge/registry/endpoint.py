@@ -10,8 +10,8 @@ from weighbridge.domain.registry_address import DOCKER_HUB, DOCKER_HUB_HOSTS
 from weighbridge.errors import UsageError
 from weighbridge.net.guard import Reach, reach_of_host
 from weighbridge.net.route import origin
-from weighbridge.ports import Pacing
 from weighbridge.registry.credentials import Credential
+from weighbridge.registry.pacing import Gate
 
 REMOTE_CONCURRENCY: Final = 8
 REMOTE_REQUESTS_PER_SECOND: Final = 20.0
@@ -28,7 +28,7 @@ class Endpoint:
     requests_per_second: None for no limit
     trusted_realm_hosts, trusted_storage_hosts: `host` or `host:port`
     contact:  whom the registry's operator may ask about us, for the User-Agent
-    pacing:   what is shared with other processes that ask it; None: there are none
+    gate:     what is shared with other clients that ask it; None: there are none
     """
 
     name: str
@@ -41,7 +41,7 @@ class Endpoint:
     trusted_storage_hosts: frozenset[str] = field(default_factory=frozenset)
     ca_file: str | None = None
     contact: str = ""
-    pacing: Pacing | None = None
+    gate: Gate | None = None
 
     def __post_init__(self) -> None:
         # One spelling: no slash at the end, and docker.io where Docker Hub really is.

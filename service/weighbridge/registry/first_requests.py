@@ -8,6 +8,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Final
 
 PATIENCE_S: Final = 5.0
@@ -15,25 +16,36 @@ PATIENCE_S: Final = 5.0
 _KEPT: Final = 1024
 
 
+@dataclass(frozen=True, slots=True)
+class _First:
+    is_urgent: bool
+    is_over: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 class FirstRequests:
     """By key. Whoever is first must `leave`, whatever came of the request."""
 
     def __init__(self) -> None:
-        self._under_way: dict[str, asyncio.Event] = {}
+        self._under_way: dict[str, _First] = {}
         self._answered: OrderedDict[str, None] = OrderedDict()
 
-    async def is_first(self, key: str, is_known: Callable[[], bool]) -> bool:
+    async def is_first(
+        self, key: str, is_known: Callable[[], bool], *, is_urgent: bool = False
+    ) -> bool:
         """Whether to go ahead of the others. False once a request of this key was
         answered or `is_known` holds; until then it waits, for `PATIENCE_S` at most.
-        Where the first one got no answer, the next one goes ahead."""
+        Where the first one got no answer, the next one goes ahead. Who is urgent does
+        not wait for one that is not, which may stand in a long queue."""
         with suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE_S):
                 while not (key in self._answered or is_known()):
                     first = self._under_way.get(key)
                     if first is None:
-                        self._under_way[key] = asyncio.Event()
+                        self._under_way[key] = _First(is_urgent)
                         return True
-                    await first.wait()
+                    if is_urgent and not first.is_urgent:
+                        return False
+                    await first.is_over.wait()
         return False
 
     def note_answered(self, key: str) -> None:
@@ -45,4 +57,4 @@ class FirstRequests:
     def leave(self, key: str) -> None:
         """The first request has ended, or has taught what there is to learn."""
         if (first := self._under_way.pop(key, None)) is not None:
-            first.set()
+            first.is_over.set()

@@ -1,14 +1,18 @@
 """The gate before a registry: slots, a rate, and a time that it asked us to keep."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
+from math import inf
 from types import TracebackType
 from typing import Final
 
 from weighbridge.domain.limits import RETRY_AFTER_MAX_S
+from weighbridge.domain.request_rate import RequestRate
+from weighbridge.domain.slots import Slots, open_to_all
 from weighbridge.errors import RateLimited
+from weighbridge.ports import Demand, Pacing
 from weighbridge.registry.clock import Clock
+from weighbridge.registry.waiting import Place, Rank, Waiting
 
 _HALVE_AGAIN_S: Final = 1.0
 """One burst of refusals is one sign, not thirty."""
@@ -29,10 +33,14 @@ _EARNED_S: Final = 1.0
 class Gate:
     """One for each registry, shared by all that asks it in this process.
 
-    `async with gate:` around one request, `gate.saw(...)` after it. Inside it a
-    request has, in this order: a slot, the end of any pause that the registry asked
-    for, and its turn in the rate. A wait of 15 minutes or more is not slept:
-    RateLimited says when to come back.
+    `async with gate.turn(...):` around one request, `gate.saw(...)` after it. Inside
+    it a request has a slot and its turn in the rate, and no pause that the registry
+    asked for holds; who waits holds none of these. Of two slots or more one is kept
+    for who is urgent. A wait of 15 minutes or more is not slept: RateLimited says
+    when to come back.
+
+    requests_per_second: None for no limit; with `pacing` that is its matter
+    pacing: what is shared with other processes that ask this registry
     """
 
     def __init__(
@@ -41,65 +49,74 @@ class Gate:
         concurrency: int,
         requests_per_second: float | None,
         clock: Clock,
-        on_wait: Callable[[float], None] = _nobody_counts,
+        pacing: Pacing | None = None,
     ) -> None:
         self._clock = clock
-        self._on_wait = on_wait
-        self._most_slots = concurrency
-        self._slots = float(concurrency)
-        self._busy = 0
-        self._ahead_of_all = Ahead(self)
-        self._ahead: deque[asyncio.Future[None]] = deque()
-        self._queue: deque[asyncio.Future[None]] = deque()
-        self._rate = requests_per_second
-        # As many as fit into a second may go at once after a rest.
-        self._slack = (
-            0.0 if requests_per_second is None else max(1.0, 1.0 / requests_per_second)
-        )
-        self._due = 0.0
+        self._most = concurrency
+        self._allowed = float(concurrency)
+        self._slots = Slots(concurrency)
+        self._waiting = Waiting()
+        has_rate = pacing is None and requests_per_second is not None
+        self._rate = RequestRate(requests_per_second or 1.0) if has_rate else None
+        self._pacing = pacing
         self._not_before = 0.0
         self._asked_to_wait_s = 0.0
         self._halved_at = float("-inf")
+        self._alarm: asyncio.Task[None] | None = None
+        self._alarm_at = inf
+        if pacing is not None:
+            pacing.serve(self)
 
     @property
     def slots(self) -> int:
         """Requests that may be under way now."""
-        return int(self._slots)
+        return self._slots.most
 
-    async def __aenter__(self) -> "Gate":
-        await self.enter(is_ahead=False)
-        return self
+    def turn(
+        self,
+        rank: Rank = Rank.ORDINARY,
+        owner: object = None,
+        on_wait: Callable[[float], None] = _nobody_counts,
+    ) -> "Turn":
+        """The way in and out, for one request.
 
-    @property
-    def ahead(self) -> "Ahead":
-        """The same before all others that wait for a slot: for who has waited once,
-        and holds what does not keep (a token), or finishes what is half read."""
-        return self._ahead_of_all
+        owner:   whose it is; of those who wait, owners are served in turn
+        on_wait: told of the seconds that it waited, if it had to
+        """
+        return Turn(self, rank, owner, on_wait)
 
-    async def enter(self, *, is_ahead: bool) -> None:
+    async def enter(
+        self, rank: Rank, owner: object, on_wait: Callable[[float], None]
+    ) -> None:
         """Wait as the class says; whoever has entered must `leave`."""
         began = self._clock.monotonic()
-        if self._is_open(began):
-            self._busy += 1
+        if not self._waiting and self._try(rank, began) <= 0:
             return
-        await self._take_slot(is_ahead=is_ahead)
+        place: Place = asyncio.get_running_loop().create_future()
+        self._waiting.add(rank, owner, place)
+        self._admit()
         try:
-            await self._wait_for_turn()
-        except BaseException:
-            self.leave()
+            await place
+        except asyncio.CancelledError:
+            if not place.done() or place.cancelled():
+                self._waiting.discard(rank, owner, place)
+                self._admit()
+            elif place.exception() is None:
+                self.leave(rank)  # it was let in in the same moment
             raise
         finally:
             waited = self._clock.monotonic() - began
             if waited > 0:
-                self._on_wait(waited)
+                on_wait(waited)
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.leave()
+    def leave(self, rank: Rank) -> None:
+        """The request is over; see `enter`."""
+        is_urgent = rank is Rank.URGENT
+        self._slots.drop(is_urgent=is_urgent)
+        if self._pacing is not None:
+            self._pacing.leave(is_urgent=is_urgent)
+        if self._waiting:
+            self._admit()
 
     def saw(self, status: int | None, retry_after: float | None = None) -> None:
         """Learn from an answer; `status` None means that none came in time."""
@@ -108,94 +125,109 @@ class Gate:
             until = max(self._not_before, now + retry_after)
             self._asked_to_wait_s += until - max(self._not_before, now)
             self._not_before = until
+            if retry_after > 0 and self._pacing is not None:
+                self._pacing.pause(retry_after)
         if status is not None and status not in _OVERLOADED:
             self._asked_to_wait_s = max(0.0, self._asked_to_wait_s - _EARNED_S)
-            self._grow()
+            if self._allowed < self._most:
+                self._allow(min(self._most, self._allowed + 1.0 / self._allowed))
         elif now - self._halved_at >= _HALVE_AGAIN_S:
             self._halved_at = now
-            self._slots = max(1.0, self._slots / 2)
+            self._allow(max(1.0, self._allowed / 2))
 
-    def _is_open(self, now: float) -> bool:
-        """Whether there is nothing to wait for."""
-        return (
-            self._rate is None
-            and self._not_before <= now
-            and self._busy < self.slots
-            and not self._is_awaited
+    def demand(self) -> Demand:
+        """See `ports.Asker`. Only those who might go if others left them room."""
+        ordinary = len(self._waiting) - self._waiting.urgent
+        return Demand(
+            min(ordinary, self._slots.room),
+            min(self._waiting.urgent, self._slots.most - self._slots.busy),
         )
 
-    @property
-    def _is_awaited(self) -> bool:
-        """Whether somebody waits for a slot."""
-        return bool(self._ahead or self._queue)
-
-    async def _take_slot(self, *, is_ahead: bool) -> None:
-        if self._busy < self.slots and not self._is_awaited:
-            self._busy += 1
-            return
-        queue = self._ahead if is_ahead else self._queue
-        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        queue.append(place)
-        try:
-            await place
-        except asyncio.CancelledError:
-            if place.done() and not place.cancelled():
-                self.leave()  # it was given in the same moment
-            elif place in queue:
-                queue.remove(place)
-            raise
-
-    def leave(self) -> None:
-        """Give a slot back; see `enter`."""
-        self._busy -= 1
+    def wake(self) -> None:
+        """See `ports.Asker`."""
         self._admit()
 
+    def _allow(self, slots: float) -> None:
+        self._allowed = slots
+        self._slots.limit(int(slots), open_to_all(int(slots)))
+        self._admit()
+
+    def _try(self, rank: Rank, now: float) -> float:
+        """0: a request of this rank is in. Else the seconds until it may be, without
+        end where another has to leave first; nothing is taken then."""
+        is_urgent = rank is Rank.URGENT
+        if self._not_before > now:
+            return self._not_before - now
+        if not self._slots.has_room(is_urgent=is_urgent):
+            return inf
+        wait = 0.0
+        if self._rate is not None:
+            wait = self._rate.enter(now, is_urgent=is_urgent)
+        elif self._pacing is not None:
+            wait = self._pacing.enter(is_urgent=is_urgent)
+        if wait <= 0:
+            self._slots.take(is_urgent=is_urgent)
+        return wait
+
     def _admit(self) -> None:
-        while self._is_awaited and self._busy < self.slots:
-            place = (self._ahead or self._queue).popleft()
-            if not place.done():
-                self._busy += 1
-                place.set_result(None)
-
-    def _grow(self) -> None:
-        if self._slots < self._most_slots:
-            self._slots = min(self._most_slots, self._slots + 1.0 / self._slots)
-            self._admit()
-
-    async def _wait_for_turn(self) -> None:
-        turn = None
-        while True:
-            now = self._clock.monotonic()
-            wait = self._not_before - now
-            if wait <= 0 and turn is None:
-                turn = self._take_turn(now)
-            if wait > 0 and self._asked_to_wait_s > PATIENCE_S:
-                raise _out_of_patience(wait)
-            if turn is not None:
-                wait = max(wait, turn - now)
+        """Let in who may go. What stops one stops all who come after it too."""
+        if self._waiting and self._slots.busy >= self._slots.most:
+            return  # Nobody, until one leaves.
+        now = self._clock.monotonic()
+        while (rank := self._waiting.first) is not None:
+            wait = self._try(rank, now)
             if wait <= 0:
+                self._waiting.pop(rank).set_result(None)
+            elif (why := self._why_not(now, wait)) is not None:
+                self._waiting.pop(rank).set_exception(why)
+            else:
+                self._look_again(now + wait)
                 return
-            _refuse_long(wait)
-            await self._clock.sleep(wait)
+        self._look_again(inf)
 
-    def _take_turn(self, now: float) -> float:
-        """When this request may go: a virtual schedule (GCRA) with one number."""
-        if self._rate is None:
-            return now
-        due = max(self._due, now) + 1.0 / self._rate
-        _refuse_long(due - self._slack - now)
-        self._due = due
-        return due - self._slack
+    def _why_not(self, now: float, wait: float) -> RateLimited | None:
+        """The error for who would wait too long."""
+        if self._not_before > now and self._asked_to_wait_s > PATIENCE_S:
+            return _out_of_patience(wait)
+        # A Retry-After at its cap counts as well: the registry meant that, or more.
+        return _too_long(wait) if RETRY_AFTER_MAX_S <= wait < inf else None
+
+    def _look_again(self, at: float) -> None:
+        """Admit at that time at the latest, if anybody waits then."""
+        if self._alarm is not None and self._alarm_at <= at < inf:
+            return
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        self._alarm_at = at
+        if at < inf:
+            self._alarm = asyncio.create_task(self._ring(at))
+
+    async def _ring(self, at: float) -> None:
+        await self._clock.sleep(max(0.0, at - self._clock.monotonic()))
+        self._alarm = None
+        self._admit()
 
 
-class Ahead:
-    """The way into a gate before all who wait."""
+class Turn:
+    """See `Gate.turn`."""
 
-    def __init__(self, gate: Gate) -> None:
+    __slots__ = ("_gate", "_on_wait", "_owner", "_rank")
+
+    def __init__(
+        self,
+        gate: Gate,
+        rank: Rank,
+        owner: object,
+        on_wait: Callable[[float], None],
+    ) -> None:
         self._gate = gate
+        self._rank = rank
+        self._owner = owner
+        self._on_wait = on_wait
 
     async def __aenter__(self) -> None:
-        await self._gate.enter(is_ahead=True)
+        await self._gate.enter(self._rank, self._owner, self._on_wait)
 
     async def __aexit__(
         self,
@@ -203,7 +235,7 @@ class Ahead:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._gate.leave()
+        self._gate.leave(self._rank)
 
 
 def _out_of_patience(wait: float) -> RateLimited:
@@ -215,11 +247,9 @@ def _out_of_patience(wait: float) -> RateLimited:
     )
 
 
-def _refuse_long(wait: float) -> None:
-    # A Retry-After at its cap counts as well: the registry meant that, or more.
-    if wait >= RETRY_AFTER_MAX_S:
-        raise RateLimited(
-            f"the registry is not to be asked again for {wait / 60:.0f} minutes",
-            hint="the next crawl continues from here",
-            retry_after=wait,
-        )
+def _too_long(wait: float) -> RateLimited:
+    return RateLimited(
+        f"the registry is not to be asked again for {wait / 60:.0f} minutes",
+        hint="the next crawl continues from here",
+        retry_after=wait,
+    )

@@ -68,22 +68,9 @@ def due_repositories(
     return [Due(row.id, row.name) for row in rows]
 
 
-def find_reachable(
-    connection: Connection, registry: str, name: str
-) -> tuple[int, int] | None:
-    """The ids of the registry and of a repository that is known and not gone, where
-    the registry can be reached as far as we know; else None."""
-    found = connection.execute(
-        select(_table.registry_id, _table.id)
-        .join(registries, registries.c.id == _table.registry_id)
-        .where(
-            registries.c.name == registry,
-            registries.c.state != "unreachable",
-            _table.name == name,
-            _table.gone_at.is_(None),
-        )
-    ).one_or_none()
-    return None if found is None else (found.registry_id, found.id)
+def is_any_due(connection: Connection, registry: str, now: datetime) -> bool:
+    """Whether a repository of a registry is due that nobody works on."""
+    return bool(due_repositories(connection, registry, now, 1))
 
 
 def put_off(

@@ -56,6 +56,15 @@ _UNAVAILABLE: Final = _Meaning(
     True,
     "check host and port of the database's URL, and that the server runs",
 )
+_OVERDUE: Final = _Meaning(
+    "database_unavailable",
+    "the database has not answered in time",
+    True,
+    "see whether its server stands still or is out of reach",
+)
+_ENDED: Final = _Meaning(
+    "process_ending", "this process is to end and waits for no database", False
+)
 _REFUSED: Final = _Meaning(
     "database_auth", "the database server refuses this user or password", False
 )
@@ -75,7 +84,9 @@ _SQLSTATE: Final = {
     "42501": _REFUSED,
     "53100": _DISK_FULL,
     "55P03": _BUSY,
-    "57014": _BUSY,
+    "57014": _Meaning(
+        "database_busy", "the database has taken too long for a statement", True
+    ),
     "57P01": _UNAVAILABLE,
     "57P02": _UNAVAILABLE,
     "57P03": _UNAVAILABLE,
@@ -96,6 +107,8 @@ OF_THE_DATABASE: Final = frozenset(
 ) - {_BUSY.code}
 """Codes of errors to which no statement could make a difference. One that is busy may
 be so for one row alone."""
+# What our own connection ends calls with; its module needs the driver.
+_OURS: Final = {"Overdue": _OVERDUE, "Ended": _ENDED}
 # A refused connection has no code, only the server's words (in English, where it is
 # not told otherwise).
 _WORDS: Final = (
@@ -115,6 +128,23 @@ def store_error(error: DBAPIError) -> StoreError:
         what = f"the database refused a statement ({_name(error.orig)})"
         return StoreError(what, code="store_error")
     return _told(meaning)
+
+
+def unknown_parameter() -> StoreError:
+    """The driver cannot read what it was given to connect with."""
+    return StoreError(
+        "the URL has a parameter that is not known", code="invalid_database_url"
+    )
+
+
+def is_lost(error: BaseException | None) -> bool:
+    """Whether a driver's exception says that its connection is of no more use, though
+    it may not be closed yet."""
+    state = getattr(error, "sqlstate", None)
+    if state is not None:
+        return _meaning_of(state) is _UNAVAILABLE
+    # It will not set up a connection whose last call has no known end.
+    return "in transaction status" in str(error)
 
 
 def read_only(*, is_server: bool) -> StoreError:
@@ -138,17 +168,21 @@ def _meaning(error: DBAPIError) -> _Meaning | None:
         return _SQLITE.get(number & 0xFF)
     state = getattr(error.orig, "sqlstate", None)
     if state is not None:
-        return _SQLSTATE.get(state) or _SQLSTATE.get(state[:2])
+        return _meaning_of(state)
     return _without_code(error)
+
+
+def _meaning_of(state: str) -> _Meaning | None:
+    return _SQLSTATE.get(state) or _SQLSTATE.get(state[:2])
 
 
 def _without_code(error: DBAPIError) -> _Meaning | None:
     """The driver's own: no connection could be had, or it was lost."""
     kind = type(error.orig).__name__
-    if kind == "ProgrammingError":
-        return _Meaning(
-            "invalid_database_url", "the URL has a parameter that is not known", False
-        )
+    if kind in _OURS:
+        return _OURS[kind]
+    if is_lost(error.orig):
+        return _UNAVAILABLE
     if not (error.connection_invalidated or "Operational" in kind or "Timeout" in kind):
         return None
     said = str(error.orig)

@@ -25,12 +25,22 @@ from sqlalchemy import (
 
 from weighbridge.errors import StoreError
 from weighbridge.store.claiming import Claim, claim, hold
-from weighbridge.store.crawls import begin_crawl, end_crawl, renew_crawl
+from weighbridge.store.crawl_requests import is_waited_for
+from weighbridge.store.deadlines import unhurried
 from weighbridge.store.dialect import among_ids, listed
+from weighbridge.store.jobs import (
+    Job,
+    JobClaim,
+    claim_job,
+    end_job,
+    make_due,
+    renew_job,
+)
 from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.models import (
     OF_SCOPE,
     blob_changes,
+    crawl_requests,
     jobs,
     pass_chunks,
     passes,
@@ -123,21 +133,27 @@ def find_known(
     )
 
 
+@unhurried()
 def forget(
     database: Database,
     known: Known,
     clock: Callable[[], datetime],
     *,
     owner: str,
+    listing: str,
     watch: Callable[[str, int, int], None],
 ) -> None:
     """Remove all that is known of a registry or of a repository.
 
-    owner: this process, see `process_mark`. Raises StoreError(busy) while a crawl
+    owner:   this process, see `process_mark`
+    listing: the job that finds out which repositories a registry has
+
+    Raises StoreError(busy) while a crawl
         works there; what was forgotten before that stays so, and the same call goes
         on with the rest.
     """
-    forgetting = _Forgetting(database, known, clock, owner)
+    job = Job(listing, known.registry)
+    forgetting = _Forgetting(database, known, clock, owner, job)
     if known.repository is not None:
         forgetting.repositories(watch)
         return
@@ -159,30 +175,36 @@ def _busy(name: str) -> StoreError:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Forgetting:
     database: Database
     known: Known
     clock: Callable[[], datetime]
     owner: str
+    listing: Job
+    held: JobClaim | None = None
 
     def begin(self) -> None:
-        """Be to others what a crawl of the registry is, so that none goes on."""
+        """Be to others whoever lists the registry, so that nobody adds to it."""
+        now = self.clock()
         with self.database.write() as connection:
-            begun = begin_crawl(
+            make_due(connection, self.listing, now)
+            self.held = claim_job(
                 connection,
-                self.known.registry_id,
-                now=self.clock(),
-                owner=self.owner,
+                self.listing,
+                now=now,
+                next_at=now,
                 lease_s=_LEASE_S,
-                resume_s=0,
+                owner=self.owner,
             )
-            if not begun.is_recorded:
+            is_awaited = is_waited_for(connection, self.known.registry_id, now)
+            if self.held is None or is_awaited:
                 raise _busy(self.known.registry)
 
     def end(self) -> None:
-        with self.database.write() as connection:
-            end_crawl(connection, self.known.registry_id, self.owner)
+        if self.held is not None:
+            with self.database.write() as connection:
+                end_job(connection, self.held, self.clock())
 
     def repositories(self, watch: Callable[[str, int, int], None]) -> None:
         known = self.known.repositories
@@ -195,13 +217,8 @@ class _Forgetting:
     def _claim(self, repository_id: int, name: str) -> Claim | None:
         with self.database.write() as connection:
             now = self.clock()
-            renew_crawl(
-                connection,
-                self.known.registry_id,
-                now=now,
-                owner=self.owner,
-                lease_s=_LEASE_S,
-            )
+            if self.held is not None:
+                renew_job(connection, self.held, now)
             taken = claim(
                 connection, repository_id, now=now, lease_s=_LEASE_S, owner=self.owner
             )
@@ -290,4 +307,6 @@ def _forget_registry(connection: Connection, known: Known) -> None:
     connection.execute(delete(storage_scopes).where(of_registry))
     # All jobs that have an argument are about the registry of that name.
     connection.execute(delete(jobs).where(jobs.c.argument == known.registry))
+    asked = crawl_requests.c.registry_id == known.registry_id
+    connection.execute(delete(crawl_requests).where(asked))
     connection.execute(delete(registries).where(registries.c.id == known.registry_id))

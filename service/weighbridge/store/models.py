@@ -86,10 +86,6 @@ registries = Table(
     Column("removals_held", Integer, nullable=False),
     # When its HEAD was last found to name another digest than GET serves.
     Column("false_head_at", Moment),
-    # The crawl that is under way, or that was when its process ended.
-    Column("crawl_started_at", Moment),
-    Column("crawl_until", Moment),
-    Column("crawl_owner", UTF8),
     Column("requests", BigInteger, nullable=False),
     Column("bytes_read", BigInteger, nullable=False),
     # The limit on requests that it told last; NULL where it has told none.
@@ -258,6 +254,38 @@ pass_chunks = Table(
     Column("position", Integer, primary_key=True, autoincrement=False),
     Column("names", Text, nullable=False),  # JSON list
     sqlite_with_rowid=False,
+)
+
+# What somebody asked for, by command or API: to crawl a registry, or some of its
+# repositories, now.
+crawl_requests = Table(
+    "crawl_requests",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("registry_id", ForeignKey("registries.id"), nullable=False),
+    Column("repositories", Text),  # JSON list of names; None: all
+    Column("measures", Boolean, nullable=False),
+    Column("asked_at", Moment, nullable=False),
+    # Who waits for it, as long as that process lives; None: nobody.
+    Column("owner", UTF8),
+    Column("lease_until", Moment),
+    Column("state", Text, nullable=False),
+    Column("reason", UTF8, nullable=False),
+    Column("known", BigInteger),  # its repositories; None: not listed yet
+    Column("crawled_at", Moment),
+    Column("ended_at", Moment),
+    Column("complete", BigInteger),
+    Column("partial", BigInteger),
+    Column("failed", BigInteger),
+    Column("tags", BigInteger),
+    Column("requests", BigInteger),
+    Column("bytes_read", BigInteger),
+)
+# Of one registry: those that are under way.
+Index(
+    "ix_crawl_requests_open",
+    crawl_requests.c.registry_id,
+    sqlite_where=crawl_requests.c.ended_at.is_(None),
 )
 
 media_types = Table(

@@ -1,15 +1,18 @@
 """PostgreSQL: a database on a server, shared by any number of processes."""
 
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.engine import URL
+from sqlalchemy import Dialect, Engine, create_engine, event
+from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from weighbridge.errors import StoreError
+from weighbridge.store.deadlines import USUAL_S, Ending
+from weighbridge.store.failures import is_lost, unknown_parameter
 
 if TYPE_CHECKING:
-    from psycopg import Connection
+    from weighbridge.store.bounded_connection import BoundedConnection
 
 # A dead peer is noticed within a minute; parameters of the URL come before these.
 _OPTIONS: Final = {
@@ -27,6 +30,8 @@ _ENCODING: Final = {"client_encoding": "UTF8"}
 _SETTINGS: Final = (
     # Whoever waits longer for a row or a table gives up, and is tried again.
     "SET lock_timeout = '30s'",
+    # What nobody waits for any more ends too.
+    f"SET statement_timeout = '{USUAL_S:.0f}s'",
     # No transaction of ours waits for anything but the database: one that does is of
     # a process that was stopped, and would hold its locks for ever.
     "SET idle_in_transaction_session_timeout = '60s'",
@@ -35,12 +40,13 @@ _CONNECTIONS: Final = 5
 """Kept open by an idle process."""
 _MORE_CONNECTIONS: Final = 15
 """Opened as threads need them: a server takes a hundred connections by default."""
-_POOL_TIMEOUT_S: Final = 30.0
+_POOL_TIMEOUT_S: Final = 10.0
 
 
-def make_engine(address: URL) -> Engine:
+def make_engine(address: URL, ending: Ending) -> Engine:
     """Connections to the server, checked before use, so that a restart of it costs
-    the transactions that were under way and nothing after.
+    the transactions that were under way and nothing after. Each call on one has an
+    end, see `deadlines`.
 
     Raises StoreError(missing_driver, invalid_database_url).
     """
@@ -68,17 +74,48 @@ def make_engine(address: URL) -> Engine:
             code="missing_driver",
             hint="python -m pip install 'weighbridge[postgresql]'",
         ) from error
+    event.listen(engine, "do_connect", partial(_connect, ending))
     event.listen(engine, "connect", _prepare)
-    event.listen(engine, "checkout", _forget_reading)
+    event.listen(engine, "checkout", _lend)
+    event.listen(engine, "handle_error", _note_loss)
     return engine
 
 
-def _forget_reading(
-    connection: "Connection", record: ConnectionPoolEntry, lent: PoolProxiedConnection
+def _connect(
+    ending: Ending,
+    dialect: Dialect,
+    record: ConnectionPoolEntry,
+    arguments: list[Any],
+    options: dict[str, Any],
+) -> "BoundedConnection":
+    """What is wrong with the URL shows here and nowhere else."""
+    # Loaded only where the driver is installed, and where it is used.
+    from psycopg import ProgrammingError
+
+    from weighbridge.store.bounded_connection import BoundedConnection
+
+    try:
+        return BoundedConnection.opened(ending, *arguments, **options)
+    except (ProgrammingError, ValueError) as error:
+        raise unknown_parameter() from error
+
+
+def _lend(
+    connection: "BoundedConnection",
+    record: ConnectionPoolEntry,
+    lent: PoolProxiedConnection,
 ) -> None:
     """Who had it before may have read: SQLAlchemy leaves READ WRITE behind then,
     which would overrule a server, user or database that is set to take no writes."""
     connection.read_only = None
+    connection.allow_statements()
+
+
+def _note_loss(context: ExceptionContext) -> None:
+    """A server that ends a session says so, and closes the connection a moment later:
+    it is lost already, whether the driver has seen that or not."""
+    if is_lost(context.original_exception):
+        context.is_disconnect = True
 
 
 def told(address: URL) -> str:
@@ -88,7 +125,7 @@ def told(address: URL) -> str:
     return f"{host}{port}/{address.database}"
 
 
-def _prepare(connection: "Connection", record: ConnectionPoolEntry) -> None:
+def _prepare(connection: "BoundedConnection", record: ConnectionPoolEntry) -> None:
     was, connection.autocommit = connection.autocommit, True
     for setting in _SETTINGS:
         connection.execute(setting)

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import (
     Connection,
@@ -174,27 +174,30 @@ def repositories_of(
     return {row.name: row.id for row in rows}
 
 
-def oldest_looks(connection: Connection) -> dict[str, datetime | None]:
-    """By registry: when the repository was looked at that waits longest for its next
-    look; None where one was never looked at."""
-    of_registry = (_table.registry_id == registries.c.id, _table.gone_at.is_(None))
-    # Two probes of an index for each registry.
-    first = (
-        select(_table.last_pass_at)
-        .where(*of_registry, _table.last_pass_at.is_not(None))
-        .order_by(_table.last_pass_at)
-        .limit(1)
-        .scalar_subquery()
-    )
-    is_one_new = exists().where(*of_registry, _table.last_pass_at.is_(None))
+class Named(NamedTuple):
+    """A repository as it is known. is_gone: the registry had it once"""
+
+    repository_id: int
+    is_gone: bool
+
+
+def find_named(connection: Connection, registry: str, name: str) -> Named | None:
+    """The repository of a name; None: it was never seen."""
+    row = connection.execute(
+        select(_table.id, _table.gone_at.is_not(None))
+        .join(registries, registries.c.id == _table.registry_id)
+        .where(registries.c.name == registry, _table.name == name)
+    ).one_or_none()
+    return None if row is None else Named(*row)
+
+
+def gone_among(connection: Connection, repository_ids: Collection[int]) -> list[int]:
+    """Those of the repositories that the registry had once."""
     rows = connection.execute(
-        select(
-            registries.c.name,
-            first.label("oldest"),
-            is_one_new.label("is_one_new"),
-        ).where(exists().where(*of_registry))
+        select(_table.id).where(among_ids(_table.id), _table.gone_at.is_not(None)),
+        {"ids": listed(sorted(repository_ids))},
     )
-    return {row.name: None if row.is_one_new else row.oldest for row in rows}
+    return sorted(rows.scalars())
 
 
 def forget_if_never_seen(connection: Connection, repository_id: int) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 from sqlalchemy import Connection, inspect, text
 
 from weighbridge.errors import StoreError
+from weighbridge.store.deadlines import unhurried
 from weighbridge.store.dialect import POSTGRESQL, Purpose, lock
 from weighbridge.store.session import Database
 
@@ -35,7 +36,7 @@ def upgrade(database: Database) -> str:
     ends_at = time.monotonic() + _PATIENCE_S
     while True:
         try:
-            with database.write() as connection:
+            with unhurried(), database.write() as connection:
                 upgrade_in(connection)
         except StoreError as exc:
             # SQLite waits five seconds for a lock, and another one's upgrade takes

@@ -1,5 +1,6 @@
 """The database of one process: opening it, and its transactions."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from weighbridge.errors import StoreError
 from weighbridge.store import sqlite_file
+from weighbridge.store.deadlines import OPENING_S, Ending, opening, within
 from weighbridge.store.dialect import settles_at_once
 from weighbridge.store.failures import store_error
 
@@ -20,8 +22,9 @@ __all__ = ["Connection", "Database", "open_database"]
 class Database:
     """An open database. Safe to share between threads."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, ending: Ending | None = None) -> None:
         self._engine = engine
+        self._ending = ending or Ending()
         # One snapshot for all queries, on PostgreSQL by these two; SQLite's listener
         # goes by the third.
         self._reader = engine.execution_options(weighbridge_read=True)
@@ -55,6 +58,11 @@ class Database:
         with self._transaction(self._reader) as connection:
             yield connection
 
+    def end_within(self, seconds: float) -> None:
+        """From then on nobody waits for a server any more, and whoever does ends with
+        StoreError(process_ending), which nobody tries again."""
+        self._ending.ends_at = time.monotonic() + seconds
+
     def close(self) -> None:
         """Close every connection that is not in use."""
         self._engine.dispose()
@@ -62,7 +70,7 @@ class Database:
     @contextmanager
     def _transaction(self, engine: Engine) -> Iterator[Connection]:
         try:
-            with engine.begin() as connection:
+            with _connected(engine) as connection, connection.begin():
                 yield connection
         except DBAPIError as error:
             raise store_error(error) from error
@@ -72,6 +80,14 @@ class Database:
                 code="database_busy",
                 retryable=True,
             ) from error
+
+
+@contextmanager
+def _connected(engine: Engine) -> Iterator[Connection]:
+    with opening():
+        connection = engine.connect()
+    with connection:
+        yield connection
 
 
 def open_database(url: str, *, must_exist: bool = False) -> Database:
@@ -86,23 +102,24 @@ def open_database(url: str, *, must_exist: bool = False) -> Database:
     if address.drivername in ("sqlite", "sqlite+pysqlite"):
         if must_exist:
             sqlite_file.refuse_absent(address)
-        return _opened(sqlite_file.make_engine(address), sqlite_file.told(address))
+        engine = sqlite_file.make_engine(address)
+        return _opened(Database(engine), sqlite_file.told(address))
     if address.drivername in ("postgresql", "postgresql+psycopg"):
         _refuse_bare_at(url, address)
         # Loaded only where it is used: `inspect` starts without it.
         from weighbridge.store import postgresql_server
 
-        engine = postgresql_server.make_engine(address)
-        return _opened(engine, postgresql_server.told(address))
+        ending = Ending()
+        engine = postgresql_server.make_engine(address, ending)
+        return _opened(Database(engine, ending), postgresql_server.told(address))
     # The URL itself may hold a password and is not repeated.
     raise _invalid_url(f"{address.drivername!r} is no database that we know")
 
 
-def _opened(engine: Engine, told: str) -> Database:
+def _opened(database: Database, told: str) -> Database:
     """Asked once, so that a wrong address is told at the start."""
-    database = Database(engine)
     try:
-        with database.read() as connection:
+        with within(OPENING_S), database.read() as connection:
             # The first query of a SQLite file reads its header.
             connection.exec_driver_sql("SELECT 1 FROM (SELECT 1) AS one").all()
     except StoreError as error:

@@ -1,6 +1,6 @@
 """Rows of `tags` and `tag_moves`: read and written in batches, no rules here."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -23,6 +23,14 @@ from weighbridge.store.natural_order import natural_key
 
 _tag = tags.c
 _move = tag_moves.c
+# By the key from its end, where the open entry is: a history may be long.
+_OPEN_FROM: Final = (
+    select(_move.seen_from)
+    .where(_move.tag_id == _tag.id, _move.seen_until.is_(None))
+    .order_by(_move.seen_from.desc())
+    .limit(1)
+    .scalar_subquery()
+)
 _named = given_texts("repository_id", "name")
 _READ: Final = Rows(
     select(
@@ -35,6 +43,7 @@ _READ: Final = Rows(
         _tag.gone_at.is_not(None).label("is_gone"),
         _tag.error_code,
         _tag.error_digest,
+        _OPEN_FROM.label("open_from"),
     ).select_from(
         probe(
             _named,
@@ -86,13 +95,8 @@ _FAIL: Final = ChangedRows(
     also={"gone_at": null()},
 )
 _LOSE: Final = ChangedRows(tags, key=("id",), values=("gone_at",), also=_NO_ERROR)
-# Never before its beginning, even where a clock was set back.
 _CLOSE: Final = ChangedRows(
-    tag_moves,
-    key=("tag_id",),
-    values=("seen_until",),
-    only=_move.seen_until.is_(None),
-    least={"seen_until": "seen_from"},
+    tag_moves, key=("tag_id", "seen_from"), values=("seen_until",)
 )
 # A second move within the same tick of the clock takes the place of the first.
 _OPEN: Final = PutRows(
@@ -104,7 +108,11 @@ _OPEN: Final = PutRows(
 
 @dataclass(frozen=True, slots=True)
 class TagRow:
-    """A tag that is stored. `target` None: it was never read."""
+    """A tag that is stored.
+
+    target:    None: it was never read
+    open_from: when the entry of its history began that has no end, if there is one
+    """
 
     id: int
     name: str
@@ -114,6 +122,7 @@ class TagRow:
     is_gone: bool
     error_code: str | None
     error_digest: Digest | None
+    open_from: datetime | None
 
     @property
     def live_target(self) -> int | None:
@@ -222,7 +231,7 @@ def point_tags(connection: Connection, pointings: Sequence[Pointing]) -> None:
     _POINT.set(
         connection, [(p.tag.id, p.target, p.moved_at, p.pushed_at) for p in pointings]
     )
-    _CLOSE.set(connection, [(p.tag.id, p.now) for p in pointings])
+    _close_moves(connection, ((p.tag, p.now) for p in pointings))
     _OPEN.put(
         connection, [(p.tag.id, p.now, p.target, None, p.pushed_at) for p in pointings]
     )
@@ -237,9 +246,8 @@ def confirm_tags(
 
 def lose_tags(connection: Connection, lost: Sequence[tuple[TagRow, datetime]]) -> None:
     """Mark tags as gone; their targets and history stay."""
-    rows = [(tag.id, now) for tag, now in lost]
-    _LOSE.set(connection, rows)
-    _CLOSE.set(connection, rows)
+    _LOSE.set(connection, [(tag.id, now) for tag, now in lost])
+    _close_moves(connection, lost)
 
 
 def fail_tags(connection: Connection, failing: Sequence[Failing]) -> None:
@@ -249,5 +257,19 @@ def fail_tags(connection: Connection, failing: Sequence[Failing]) -> None:
         [
             (f.tag.id, f.target, f.moved_at, f.code, f.message, f.digest, f.now)
             for f in failing
+        ],
+    )
+
+
+def _close_moves(
+    connection: Connection, closed: Iterable[tuple[TagRow, datetime]]
+) -> None:
+    _CLOSE.set(
+        connection,
+        [
+            # Never before its beginning, even where a clock was set back.
+            (tag.id, tag.open_from, max(tag.open_from, now))
+            for tag, now in closed
+            if tag.open_from is not None
         ],
     )

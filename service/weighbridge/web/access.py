@@ -1,6 +1,5 @@
 """May this request be answered? The rules, in the order in which they are asked."""
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from weighbridge.domain.access import Token, grants
@@ -8,6 +7,7 @@ from weighbridge.domain.authorization import presented_token
 from weighbridge.web.access_tokens import KnownTokens
 from weighbridge.web.errors import Refusal
 from weighbridge.web.options import Role, WebOptions, host_of, is_loopback
+from weighbridge.web.threads import Threads
 
 
 class Access:
@@ -21,9 +21,12 @@ class Access:
     4. No token and a wrong one get the same 401; one of a lesser role gets 403.
     """
 
-    def __init__(self, options: WebOptions, tokens: KnownTokens) -> None:
+    def __init__(
+        self, options: WebOptions, tokens: KnownTokens, threads: Threads
+    ) -> None:
         self._options = options
         self._tokens = tokens
+        self._threads = threads
 
     def check_host(self, request: Request) -> None:
         """Raises Refusal(421)."""
@@ -64,7 +67,7 @@ class Access:
         if text is None:
             return None
         if self._tokens.is_due:
-            await run_in_threadpool(self._tokens.refresh)
+            await self._threads.run(self._tokens.refresh)
         return self._tokens.find(text)
 
 

@@ -11,8 +11,10 @@ import structlog
 
 from weighbridge.domain.access import Token, could_be_token, digest_of
 from weighbridge.errors import StoreError
+from weighbridge.store.deadlines import within
 from weighbridge.store.session import Database
 from weighbridge.store.tokens import note_use, valid_tokens
+from weighbridge.web.threads import DATABASE_S
 
 KEPT_S: Final = 5.0
 """So long after it was revoked a token may still be taken."""
@@ -43,6 +45,7 @@ class KnownTokens:
         self._valid: Mapping[bytes, Token] = {}
         self._read_at: float | None = None
         self._tried_at: float | None = None
+        self._is_watched = False
         self._used: dict[int, datetime] = {}
         self._noted: dict[int, datetime] = {}
         self._log = structlog.get_logger("weighbridge.access")
@@ -50,9 +53,11 @@ class KnownTokens:
     @property
     def is_due(self) -> bool:
         """Whether a request is to see to it that the table is read: nobody has tried
-        lately. While the app is served, `watch` has."""
-        is_waiting = self._lock.locked() and self._read_at is not None
-        return not is_waiting and self._is_long_since(self._tried_at)
+        lately. While the app is served `watch` does, and a request only waits where
+        nothing is known yet."""
+        if self._read_at is not None and (self._is_watched or self._lock.locked()):
+            return False
+        return self._is_long_since(self._tried_at)
 
     def refresh(self) -> None:
         """Read the table, unless another thread does or has just done so.
@@ -96,10 +101,14 @@ class KnownTokens:
 
     def watch(self, stop: threading.Event, every_s: float = REFRESH_S) -> None:
         """Refresh and note uses until told to stop; for a thread of its own."""
-        while not stop.wait(every_s):
-            with self._lock:
-                self._read()
-            self.note_uses()
+        self._is_watched = True
+        try:
+            while not stop.wait(every_s):
+                with self._lock:
+                    self._read()
+                self.note_uses()
+        finally:
+            self._is_watched = False
         self.note_uses()
 
     def note_uses(self) -> None:
@@ -110,7 +119,7 @@ class KnownTokens:
             if noted is not None and used_at - noted < NOTED_EVERY:
                 continue
             try:
-                with self._database.write() as connection:
+                with within(DATABASE_S), self._database.write() as connection:
                     note_use(connection, token_id, used_at, at_most=NOTED_EVERY)
             except StoreError as exc:
                 self._log.debug("the use of a token was not noted", code=exc.code)
@@ -123,7 +132,11 @@ class KnownTokens:
     def _read(self) -> None:
         """What cannot be read stays as it was."""
         begun = self._clock()
-        with suppress(StoreError), self._database.read() as connection:
+        with (
+            suppress(StoreError),
+            within(DATABASE_S),
+            self._database.read() as connection,
+        ):
             self._valid = valid_tokens(connection, self._now())
             self._read_at = begun
         self._tried_at = self._clock()

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from fastapi import Depends, FastAPI
-from starlette.responses import Response
 from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
@@ -36,6 +35,7 @@ from weighbridge.web.parameters import only_known_parameters
 from weighbridge.web.probe import Probing
 from weighbridge.web.security import Gate
 from weighbridge.web.snapshot import SnapshotKeeper
+from weighbridge.web.threads import Handler, Threads
 from weighbridge.web.violation_pages import ViolationPages
 from weighbridge.web.waivers import Waivers
 from weighbridge.web.webhooks.hooks import NOBODY, Hooks, Reception
@@ -67,6 +67,7 @@ class _Shared:
     """What the apps of one process have in common."""
 
     database: Database
+    threads: Threads
     telemetry: Telemetry
     keeper: SnapshotKeeper
     tokens: KnownTokens
@@ -119,15 +120,23 @@ def create_apps(
     inbox = Inbox(database, reception.jobs, now, reception.answer_s)
     writes = WriteWatch(database, now)
     telemetry.db_up.set_function(lambda: float(writes.is_up))
-    shared = _Shared(database, telemetry, keeper, tokens, inbox, writes)
+    threads = Threads()
+    shared = _Shared(database, threads, telemetry, keeper, tokens, inbox, writes)
     web = _web_app(shared, options, now)
     hooks = Hooks(reception.hooks)
     receiver = Receiver(
-        hooks, inbox, telemetry, tokens, reception.read_s, options.trusted_proxies
+        hooks,
+        inbox,
+        telemetry,
+        tokens,
+        reception.read_s,
+        options.trusted_proxies,
+        threads=threads,
     )
     _add_webhooks(web, receiver)
     if options.of_metrics is None:
-        _add_metrics(web, Metrics(telemetry, keeper), Probing(options.prober))
+        metrics = Metrics(telemetry, keeper, threads)
+        _add_metrics(web, metrics, Probing(options.prober))
         return Apps(web, None)
     return Apps(web, _metrics_app(shared, options.of_metrics))
 
@@ -137,12 +146,11 @@ def _web_app(
 ) -> FastAPI:
     database = shared.database
     app = _empty_app(shared, options, _watching(shared))
-    health = Health(database, shared.writes, options.failed_since)
-    _add_health(app, health)
+    _add_health(app, _health(shared, options))
     finder = Finder(database, options.platforms)
     api = API(database, finder, now, options.policies)
     _add_api(app, api, Description(app, options))
-    _add_waivers(app, Waivers(database, now))
+    _add_waivers(app, Waivers(database, now, shared.threads))
     told = Notifications(database)
     _get(app, "/api/v1/notifications", told.notifications, tag="api")
     limits = Limits(database, options.platforms, now, options.policies)
@@ -159,11 +167,14 @@ def _web_app(
 def _metrics_app(shared: _Shared, options: WebOptions) -> FastAPI:
     """`/metrics*`, `/probe` and `/healthz`, and nothing else."""
     app = _empty_app(shared, options, None)
-    health = Health(shared.database, shared.writes, options.failed_since)
-    _get(app, "/healthz", health.healthz, tag="health")
-    metrics = Metrics(shared.telemetry, shared.keeper)
+    _get(app, "/healthz", _health(shared, options).healthz, tag="health")
+    metrics = Metrics(shared.telemetry, shared.keeper, shared.threads)
     _add_metrics(app, metrics, Probing(options.prober))
     return app
+
+
+def _health(shared: _Shared, options: WebOptions) -> Health:
+    return Health(shared.database, shared.writes, options, shared.threads)
 
 
 def _empty_app(
@@ -180,8 +191,9 @@ def _empty_app(
         lifespan=lifespan,
     )
     app.state.failed_since = options.failed_since  # for every page, see `pages`
+    app.state.threads = shared.threads  # for every route, see `_get`
     add_error_handlers(app)
-    access = Access(options, shared.tokens)
+    access = Access(options, shared.tokens, shared.threads)
     app.add_middleware(Gate, access=access, telemetry=shared.telemetry)
     return app
 
@@ -215,13 +227,13 @@ def _watching(shared: _Shared) -> _Lifespan:
 def _get(
     app: FastAPI,
     path: str,
-    handler: Callable[..., Response | Awaitable[Response]],
+    handler: Handler,
     *,
     tag: str,
 ) -> None:
     app.add_api_route(
         path,
-        handler,
+        app.state.threads.answering(handler),
         methods=["GET"],
         tags=[tag],
         operation_id=handler.__name__,
@@ -233,12 +245,12 @@ def _write(
     app: FastAPI,
     method: str,
     path: str,
-    handler: Callable[..., Response | Awaitable[Response]],
+    handler: Handler,
 ) -> None:
     """A route that changes something; what it reads of a body it checks itself."""
     app.add_api_route(
         path,
-        handler,
+        app.state.threads.answering(handler),
         methods=[method],
         tags=["api"],
         operation_id=handler.__name__,

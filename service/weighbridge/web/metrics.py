@@ -1,6 +1,9 @@
 """`/metrics`, this process's health, and `/metrics/repositories`, the inventory."""
 
-from collections.abc import Callable, Iterable
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
@@ -9,7 +12,6 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from weighbridge.domain.report import RegistryReport
@@ -19,33 +21,44 @@ from weighbridge.web.errors import Refusal
 from weighbridge.web.exposition import CONTENT_TYPE, printable_label
 from weighbridge.web.negotiation import prefers
 from weighbridge.web.rendering import Rendered
-from weighbridge.web.snapshot import SnapshotKeeper
+from weighbridge.web.snapshot import Snapshot, SnapshotKeeper
+from weighbridge.web.threads import ANSWER_S, Threads, no_answer
 
+FIRST_S: Final = 0.5
+"""So long a scrape of `/metrics` waits for the first snapshot; what it would have told
+is then left out."""
+_LOOK_S: Final = 0.02
 _OPENMETRICS: Final = "application/openmetrics-text"
 
 
 class Metrics:
-    """Both endpoints for Prometheus."""
+    """Both endpoints for Prometheus.
 
-    def __init__(self, telemetry: Telemetry, keeper: SnapshotKeeper) -> None:
-        self._joined = _Joined(telemetry.registry, keeper)
+    On the event loop, since they only copy: no thread has to be waited for while
+    another one renders, or while all of them wait for the database.
+    """
+
+    def __init__(
+        self, telemetry: Telemetry, keeper: SnapshotKeeper, threads: Threads
+    ) -> None:
+        self._process = telemetry.registry
         self._keeper = keeper
+        self._threads = threads
 
-    def process(self, request: Request) -> Response:
-        """Counters of this process, its release, and how fresh each crawl is."""
-        return encoded(request, self._joined)
+    async def process(self, request: Request) -> Response:
+        """Counters of this process, its release, and how fresh each crawl is. That is
+        left out while the database has not answered yet: health stays readable."""
+        registries: Sequence[RegistryReport] | None = None
+        with suppress(StoreError):
+            registries = (await self._snapshot(FIRST_S)).registries
+        is_failed = self._keeper.failed
+        return encoded(request, _Joined(self._process, registries, is_failed))
 
     async def repositories(
         self, request: Request, registry: str | None = None
     ) -> Response:
-        """The inventory, or one registry's part of it, as it was last rendered.
-
-        On the event loop, since it only copies: a thread would have to be waited for
-        while another one renders.
-        """
-        snapshot = self._keeper.ready
-        if snapshot is None:
-            snapshot = await run_in_threadpool(self._keeper.current)
+        """The inventory, or one registry's part of it, as it was last rendered."""
+        snapshot = await self._snapshot()
         rendered = (
             snapshot.rendered if registry is None else snapshot.of_registry(registry)
         )
@@ -54,6 +67,21 @@ class Metrics:
                 404, "no such registry is configured", code="registry_not_found"
             )
         return _scrape(request, rendered)
+
+    async def _snapshot(self, answer_s: float = ANSWER_S) -> Snapshot:
+        """Raises StoreError where there is none yet."""
+        keeper = self._keeper
+        if not keeper.is_watched:
+            return await self._threads.run(keeper.current, answer_s)
+        ends_at = time.monotonic() + answer_s
+        keeper.ask()
+        while (ready := keeper.ready) is None:
+            if (why := keeper.why_none) is not None:
+                raise why
+            if time.monotonic() > ends_at:
+                raise no_answer()
+            await asyncio.sleep(_LOOK_S)
+        return ready
 
 
 def encoded(request: Request, metrics: CollectorRegistry) -> Response:
@@ -78,36 +106,39 @@ def _scrape(request: Request, rendered: Rendered) -> Response:
 class _Joined(CollectorRegistry):
     """The process's registry with facts that are not kept in its objects."""
 
-    def __init__(self, process: Collector, keeper: SnapshotKeeper) -> None:
+    def __init__(
+        self,
+        process: Collector,
+        registries: Sequence[RegistryReport] | None,
+        is_failed: bool,
+    ) -> None:
         super().__init__(auto_describe=False)
         self._process = process
-        self._keeper = keeper
+        self._registries = registries
+        self._is_failed = is_failed
 
     def collect(self) -> Iterable[Metric]:
         yield from self._process.collect()
-        yield from self._crawl_gauges()
+        if self._registries is not None:
+            yield from _crawl_gauges(self._registries)
         yield GaugeMetricFamily(
             "weighbridge_exporter_collect_errors",
             "Whether the last attempt to read the inventory failed.",
-            value=int(self._keeper.failed),
+            value=int(self._is_failed),
         )
 
-    def _crawl_gauges(self) -> Iterable[Metric]:
-        """Left out while the database does not answer: health stays readable."""
-        try:
-            registries = (self._keeper.ready or self._keeper.current()).registries
-        except StoreError:
-            return
-        gauges = [
-            (GaugeMetricFamily(name, text, labels=["registry"]), value_of)
-            for name, text, value_of in _CRAWLS
-        ]
-        for report in registries:
-            label = [printable_label(report.name)]
-            for family, value_of in gauges:
-                if (value := value_of(report)) is not None:
-                    family.add_metric(label, value)
-        yield from (family for family, _ in gauges)
+
+def _crawl_gauges(registries: Sequence[RegistryReport]) -> Iterable[Metric]:
+    gauges = [
+        (GaugeMetricFamily(name, text, labels=["registry"]), value_of)
+        for name, text, value_of in _CRAWLS
+    ]
+    for report in registries:
+        label = [printable_label(report.name)]
+        for family, value_of in gauges:
+            if (value := value_of(report)) is not None:
+                family.add_metric(label, value)
+    yield from (family for family, _ in gauges)
 
 
 def _seconds(moment: datetime | None) -> int | None:

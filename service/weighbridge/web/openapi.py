@@ -89,7 +89,7 @@ class Description:
         self._options = options
         self._document: Schema | None = None
 
-    def openapi(self, request: Request) -> Response:
+    async def openapi(self, request: Request) -> Response:
         """This document."""
         if self._document is None:
             self._document = self._written()

@@ -30,6 +30,7 @@ class WebOptions:
     budget:         how many series `/metrics/repositories` may have, and for whom
     policies:       those in force now; others after a reload
     failed_since:   since when their files could not be read again, None: they could
+    broker_away_since: since when Redis does not answer, None: it does, or none is used
     metrics_bind:   the HOST:PORT that serves `/metrics*` and `/probe` in place of
                     `bind`, or None
     prober:         asks a configured registry one small question
@@ -43,6 +44,7 @@ class WebOptions:
     budget: Budget = field(default_factory=Budget)
     policies: Callable[[], PolicySet] = field(default=lambda: NO_POLICIES)
     failed_since: Callable[[], datetime | None] = field(default=lambda: None)
+    broker_away_since: Callable[[], datetime | None] = field(default=lambda: None)
     metrics_bind: str | None = None
     prober: Prober = no_registries
 

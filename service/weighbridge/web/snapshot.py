@@ -89,7 +89,19 @@ class SnapshotKeeper:
         self._snapshot: Snapshot | None = None
         self._looked_at = 0.0
         self._failed = False
+        self._why_none: StoreError | None = None
+        self._asked = threading.Event()
         self._is_watched = False
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether a thread renders, and no scrape has to."""
+        return self._is_watched
+
+    @property
+    def why_none(self) -> StoreError | None:
+        """Why the last look that was to make the first snapshot made none."""
+        return self._why_none
 
     @property
     def failed(self) -> bool:
@@ -101,6 +113,13 @@ class SnapshotKeeper:
         """What can be served without any look at the database; None: `current` must
         be asked, which may take a while."""
         return self._snapshot if self._is_watched else None
+
+    def ask(self) -> None:
+        """Have the thread that watches make the first snapshot, where there is none;
+        where nobody scrapes, nothing is rendered."""
+        if self._snapshot is None and not self._asked.is_set():
+            self._why_none = None
+            self._asked.set()
 
     def current(self) -> Snapshot:
         """The snapshot to serve, refreshed first if that is due and nobody watches.
@@ -117,11 +136,23 @@ class SnapshotKeeper:
         """Refresh until told to stop; meant for a thread of its own."""
         self._is_watched = True
         try:
-            while not stop.wait(every_s):
+            while not stop.is_set():
                 if self._snapshot is not None:
                     self._renewed(self._snapshot)
+                    stop.wait(every_s)
+                elif self._asked.wait(every_s):
+                    self._make_first()
         finally:
             self._is_watched = False
+
+    def _make_first(self) -> None:
+        try:
+            self.current()
+        except StoreError as exc:
+            self._why_none = exc
+        finally:
+            # Whoever asks from now on asks for another look.
+            self._asked.clear()
 
     def _renewed(self, kept: Snapshot) -> Snapshot:
         if not self._is_due() or not self._lock.acquire(blocking=False):

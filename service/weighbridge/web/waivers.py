@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Set
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from fastapi import Request
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from weighbridge.domain.waiver import NewWaiver, Waiver
@@ -37,6 +37,7 @@ from weighbridge.web.parameters import (
     numbered,
 )
 from weighbridge.web.security import ACTOR
+from weighbridge.web.threads import Threads
 from weighbridge.web.waiver_rows import waiver_json, waiver_page_json
 
 _REQUIRED: Final[Set[str]] = {"registry", "repository", "reason", "expires_at"}
@@ -46,9 +47,12 @@ _OPTIONAL: Final[Set[str]] = {"tag", "limit_key"}
 class Waivers:
     """One method a route. What is written names the token that did it."""
 
-    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, database: Database, clock: Callable[[], datetime], threads: Threads
+    ) -> None:
         self._database = database
         self._clock = clock
+        self._threads = threads
 
     def waivers(
         self,
@@ -70,7 +74,7 @@ class Waivers:
         now = self._clock()
         members = json_object(await read_body(request), _REQUIRED, _OPTIONAL)
         new = _new_waiver(members, request.scope[ACTOR], now)
-        waiver = await run_in_threadpool(self._put, new, now)
+        waiver = await self._threads.run(partial(self._put, new, now))
         return JSONResponse(waiver_json(waiver, now), 201)
 
     def revoke_waiver(self, request: Request, waiver_id: WaiverId) -> Response:

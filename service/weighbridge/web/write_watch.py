@@ -7,8 +7,10 @@ from datetime import datetime
 from typing import Final
 
 from weighbridge.errors import StoreError
+from weighbridge.store.deadlines import within
 from weighbridge.store.jobs import Job, note_done
 from weighbridge.store.session import Database
+from weighbridge.web.threads import DATABASE_S
 
 DOWN_AFTER_S: Final = 5.0
 """The database is down once no write was committed for so long."""
@@ -63,7 +65,7 @@ class WriteWatch:
         if self._failing_since is None:
             self._failing_since = self._clock()
         try:
-            with self._database.write() as connection:
+            with within(DATABASE_S), self._database.write() as connection:
                 note_done(connection, _WRITE, self._now())
         except StoreError as exc:
             self._error = exc

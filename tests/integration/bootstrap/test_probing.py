@@ -22,11 +22,12 @@ from support.scripted_registry import (
     scripted_registry,
 )
 from support.wait import PATIENCE_S
-from weighbridge.bootstrap.probing import KEPT_S, Paces, Probes, Share, alone
+from weighbridge.bootstrap.gates import Gates
+from weighbridge.bootstrap.probing import KEPT_S, Paces, Probes, alone
 from weighbridge.config import RegistrySettings, Settings, load_settings
+from weighbridge.config.settings import Pace
 from weighbridge.errors import UsageError
-from weighbridge.ports import Pacing
-from weighbridge.registry.endpoint import Endpoint
+from weighbridge.ports import Asker, Pacing
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.app import create_app
@@ -58,12 +59,17 @@ class CountedPacing:
     turns: int = 0
     pauses: list[float] = field(default_factory=list)
 
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        self.turns += 1
-        yield
+    def serve(self, asker: Asker) -> None:
+        pass
 
-    async def pause(self, seconds: float) -> None:
+    def enter(self, *, is_urgent: bool) -> float:
+        self.turns += 1
+        return 0.0
+
+    def leave(self, *, is_urgent: bool) -> None:
+        pass
+
+    def pause(self, seconds: float) -> None:
         self.pauses.append(seconds)
 
 
@@ -206,13 +212,13 @@ async def test_it_waits_for_its_turn_among_all_who_ask(database: Database) -> No
     pacing = CountedPacing()
     named: list[str] = []
 
-    def share(endpoint: Endpoint) -> Pacing:
-        named.append(endpoint.name)
+    def shared(name: str, _: Pace) -> Pacing:
+        named.append(name)
         return pacing
 
     @asynccontextmanager
-    async def paces() -> AsyncIterator[Share | None]:
-        yield share
+    async def paces() -> AsyncIterator[Gates | None]:
+        yield Gates(shared)
 
     async with scripted_registry() as registry:
         registry.on("GET", "/v2/", Reply(429, (("retry-after", "1"),)), times=1)
@@ -284,7 +290,7 @@ async def test_only_a_configured_name_is_asked__api_012(
         assert (registry.connections, registry.seen) == (0, [])
 
 
-def never() -> AbstractAsyncContextManager[Share | None]:
+def never() -> AbstractAsyncContextManager[Gates | None]:
     """Every probe begins with it."""
     raise AssertionError("a registry was to be asked")
 

@@ -28,6 +28,7 @@ ALERTS: Final = (
     "WeighbridgeMassDisappearance",
     "WeighbridgeDown",
     "WeighbridgeSchedulerSilent",
+    "WeighbridgeBrokerUnreachable",
     "WeighbridgeNoWorkers",
     "WeighbridgeQueueStuck",
     "WeighbridgeDatabaseWriteErrors",

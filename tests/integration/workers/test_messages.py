@@ -58,7 +58,7 @@ def test_f33_no_message_has_an_end_that_a_wrong_clock_would_judge(
 
 
 @pytest.mark.parametrize(
-    ("job", "argument", "within_s"), [(TICK, "", 30), (CRAWL, REPOSITORY, 120)]
+    ("job", "argument", "within_s"), [(TICK, "", 30), (CRAWL, REPOSITORY, 30)]
 )
 def test_f14_what_was_taken_by_who_was_killed_at_once_is_sent_again_soon(
     server: RedisServer, jobs: CeleryJobs, job: str, argument: str, within_s: int

@@ -48,7 +48,7 @@ async def test_a_pause_that_a_worker_was_told_holds_for_a_probe(
         settings = settings_of(registry.url, redis)
         # So that the pause is noted, however long Redis takes.
         worker = SharedPaces(redis.url, give_up_s=PATIENCE_S)
-        await worker.of("hub", Pace(None, 8)).pause(300)
+        worker.of("hub", Pace(None, 8)).pause(300)
         await worker.aclose()
         paces = probe_paces(settings)
 

@@ -8,18 +8,26 @@ import pytest
 
 from support.redis_server import RedisServer, a_redis
 from support.wait import PATIENCE_S, wait_in_thread
+from weighbridge.jobs.names import QUEUES
 from weighbridge.jobs.over_celery import CeleryJobs
-from weighbridge.jobs.roll import LIVES_S
+from weighbridge.jobs.roll import LIVES_S, Roll, Waiting
 from weighbridge_workers.shared_memory import SharedMemory
 from weighbridge_workers.watchdog import Watchdog, canary_queue
 
 KILLED = "all@gone.7"
 
 
+@pytest.fixture(scope="module")
+def running() -> Iterator[RedisServer]:
+    with a_redis() as server:
+        yield server
+
+
 @pytest.fixture
-def server() -> Iterator[RedisServer]:
-    with a_redis() as running:
-        yield running
+def server(running: RedisServer) -> RedisServer:
+    with running.client() as client:
+        client.flushall()
+    return running
 
 
 def test_of_a_killed_worker_nothing_is_left(server: RedisServer) -> None:
@@ -42,3 +50,41 @@ def test_of_a_killed_worker_nothing_is_left(server: RedisServer) -> None:
         assert canary_queue(KILLED) in before
         assert workers == ["all@here.8"]
         assert client.zcard("weighbridge:workers") == 0
+
+
+@pytest.mark.parametrize("queue", QUEUES)
+@pytest.mark.parametrize(
+    "raw", [b"\xff\xfe", b"[" * 9_000, b'{"headers": [1]}', b"null", b""]
+)
+def test_broker_006_garbage_that_waits_is_counted_and_has_no_time(
+    server: RedisServer, queue: str, raw: bytes
+) -> None:
+    with closing(Roll(server.url)) as roll, server.client() as client:
+        client.lpush(queue, raw)
+
+        assert roll.waiting()[queue] == Waiting(1, 0.0)
+
+
+@pytest.mark.parametrize("queue", QUEUES)
+def test_broker_008_a_queue_that_is_none_hides_no_other(
+    server: RedisServer, queue: str
+) -> None:
+    with closing(Roll(server.url)) as roll, server.client() as client:
+        client.set(queue, "x")
+        other = next(name for name in QUEUES if name != queue)
+        client.lpush(other, "x")
+
+        waiting = roll.waiting()
+
+    assert (waiting[queue].tasks, waiting[other].tasks) == (0, 1)
+
+
+def test_broker_009_a_roll_that_is_none_is_begun_again(server: RedisServer) -> None:
+    with closing(Roll(server.url)) as roll, server.client() as client:
+        client.set("weighbridge:workers", "x")
+        with pytest.raises(OSError, match="Redis"):
+            roll.note("all@here.8")
+
+        roll.note("all@here.8")
+
+        assert roll.workers() == 1

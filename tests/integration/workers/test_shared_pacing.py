@@ -1,22 +1,21 @@
-"""Several processes ask one registry as if they were one, as long as Redis is there."""
+"""Several processes ask one registry as if they were one."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Iterator
 
 import pytest
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
+from support.paced_processes import Traffic, processes
 from support.redis_server import RedisServer, a_redis
 from support.wait import PATIENCE_S, wait_until
 from weighbridge.config.settings import Pace
 from weighbridge.domain.limits import REQUEST_DEADLINE_S
 from weighbridge.errors import RateLimited
-from weighbridge.jobs.shared_pacing import QUIET_S, SharedPaces, SharedPacing
-from weighbridge.ports import IS_URGENT
+from weighbridge.registry.pacing import Gate
+from weighbridge.registry.waiting import Rank
+
+PROCESSES = "weighbridge:pace:hub:processes"
 
 
 @pytest.fixture(scope="module")
@@ -32,96 +31,100 @@ def redis(server: RedisServer) -> RedisServer:
     return server
 
 
-@asynccontextmanager
-async def processes(
-    redis: RedisServer, pace: Pace, count: int = 2
-) -> AsyncIterator[list[SharedPacing]]:
-    """The gates of so many processes before the same registry."""
-    async with AsyncExitStack() as stack:
-        gates = []
-        for _ in range(count):
-            # What is told while Redis is found away is lost, as it should be.
-            paces = SharedPaces(redis.url, give_up_s=PATIENCE_S)
-            stack.push_async_callback(paces.aclose)
-            gates.append(paces.of("hub", pace))
-        yield gates
+async def a_turn(gate: Gate, rank: Rank = Rank.ORDINARY) -> None:
+    async with gate.turn(rank):
+        pass
 
 
+@pytest.mark.parametrize("concurrency", [1, 2, 3, 8])
 async def test_no_more_requests_are_under_way_than_one_process_might_make(
-    redis: RedisServer,
+    redis: RedisServer, concurrency: int
 ) -> None:
+    async with processes(redis, Pace(None, concurrency), 3) as gates:
+        traffic = Traffic(gates, takes_s=0.01)
+        await asyncio.sleep(1.5)
+        await traffic.stop()
+
+    # From two on one is kept for pushes.
+    assert traffic.most == max(1, concurrency - 1)
+    # What one alone would make in half of that time.
+    assert len(traffic.moments) > traffic.most * 75
+
+
+async def test_pushes_and_crawls_together_have_all_slots(redis: RedisServer) -> None:
     under_way, most = 0, 0
 
-    async def ask(gate: SharedPacing) -> None:
+    async def push(gate: Gate) -> None:
         nonlocal under_way, most
-        async with gate.turn():
+        async with gate.turn(Rank.URGENT):
             under_way += 1
             most = max(most, under_way)
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
             under_way -= 1
 
     async with processes(redis, Pace(None, 3)) as gates:
-        await asyncio.gather(*(ask(gates[n % 2]) for n in range(20)))
+        await asyncio.gather(*(push(gates[n % 2]) for n in range(20)))
 
     assert most == 3
 
 
-async def fifty_turns(redis: RedisServer) -> list[float]:
-    """When each of fifty turns began, of which twenty a second are allowed; seconds
-    since the first was asked for."""
-    moments: list[float] = []
+async def test_processes_share_slots_evenly(redis: RedisServer) -> None:
+    async with processes(redis, Pace(None, 8), 3) as gates:
+        traffic = Traffic(gates, takes_s=0.02)
+        await asyncio.sleep(3)
+        await traffic.stop()
 
-    async def ask(gate: SharedPacing) -> None:
-        async with gate.turn():
-            moments.append(time.monotonic() - began)
+    assert min(traffic.by_gate) > max(traffic.by_gate) / 2, traffic.by_gate
 
-    async with processes(redis, Pace(20.0, 8)) as gates:
-        began = time.monotonic()
-        await asyncio.gather(*(ask(gates[n % 2]) for n in range(50)))
-    return moments
+
+async def test_the_only_slot_goes_round(redis: RedisServer) -> None:
+    async with processes(redis, Pace(None, 1), 2) as gates:
+        traffic = Traffic(gates, takes_s=0.02)
+        await asyncio.sleep(4)
+        await traffic.stop()
+
+    assert min(traffic.by_gate) > max(traffic.by_gate) / 4, traffic.by_gate
 
 
 async def test_at_no_time_there_were_more_requests_than_are_allowed(
     redis: RedisServer,
 ) -> None:
-    moments = await fifty_turns(redis)
+    async with processes(redis, Pace(20.0, 8)) as gates:
+        began = time.monotonic()
+        traffic = Traffic(gates, takes_s=0.01)
+        await asyncio.sleep(4)
+        await traffic.stop()
 
-    # Twenty at once after a rest, then twenty a second. Redis counts milliseconds.
-    earliest = [max(0.0, (n - 20) / 20 - 0.01) for n in range(1, 51)]
-    assert [at >= e for at, e in zip(moments, earliest, strict=True)] == [True] * 50
-
-
-async def test_a_second_of_all_has_as_many_requests_as_are_allowed(
-    redis: RedisServer,
-) -> None:
-    took_s = []
-    # A machine that stands still makes one of them slow, not each.
-    for _ in range(5):
-        with redis.client() as client:
-            client.flushall()
-        took_s.append(max(await fifty_turns(redis)))
-        if took_s[-1] < 3:
-            break
-
-    assert min(took_s) < 3, took_s
+    # What a second allows may go at once after a rest. Redis counts milliseconds.
+    assert traffic.most_beyond(20) < 20.1
+    # A machine that stands still makes some of these seconds slow, not each.
+    seconds = [traffic.between(began + n, began + n + 1) for n in range(4)]
+    assert max(seconds[1:]) >= 18, seconds
 
 
 async def test_f03_what_one_is_told_to_wait_all_wait(redis: RedisServer) -> None:
     async with processes(redis, Pace(None, 8)) as (told, other):
         began = time.monotonic()
-        await told.pause(0.5)
-        async with other.turn():
-            waited_s = time.monotonic() - began
+        told.saw(429, retry_after=0.5)
+        with redis.client() as client:
+            await wait_until(
+                lambda: bool(client.exists("weighbridge:pace:hub:pause")), "it is told"
+            )
+        await a_turn(other)
+        waited_s = time.monotonic() - began
 
     assert waited_s > 0.49  # Redis counts milliseconds.
 
 
 async def test_a_quarter_of_an_hour_is_not_slept(redis: RedisServer) -> None:
     async with processes(redis, Pace(None, 8)) as (told, other):
-        await told.pause(1000)
+        told.saw(429, retry_after=1000)
+        with redis.client() as client:
+            await wait_until(
+                lambda: bool(client.exists("weighbridge:pace:hub:pause")), "it is told"
+            )
         with pytest.raises(RateLimited) as refused:
-            async with other.turn():
-                pass
+            await a_turn(other)
 
     assert refused.value.retry_after == pytest.approx(1000, abs=60)
 
@@ -130,27 +133,49 @@ async def test_h1_what_a_redis_with_a_wrong_clock_has_kept_stops_nobody(
     redis: RedisServer,
 ) -> None:
     """Its clock was two years ahead when these were written."""
-    far = (time.time() + 2 * 365 * 86_400) * 1000
+    far = int((time.time() + 2 * 365 * 86_400) * 1000)
     with redis.client() as client:
         for name in ("pause", "due"):
-            client.set(f"weighbridge:pace:hub:{name}", str(int(far)))
-        for name, count in (("slots", 2), ("askers", 9)):
-            members = {f"far{n}": far for n in range(count)}
-            client.zadd(f"weighbridge:pace:hub:{name}", members)
+            client.set(f"weighbridge:pace:hub:{name}", str(far))
+        rows = {f"far{n}": f"2 0 9 {far}" for n in range(9)}
+        client.hset(PROCESSES, mapping=rows)
 
     async with processes(redis, Pace(5.0, 2)) as (one, other):
         began = time.monotonic()
-        async with one.turn(), other.turn():
+        async with one.turn(), other.turn(Rank.URGENT):
             waited_s = time.monotonic() - began
-        await one.pause(0.5)
-        async with other.turn():
-            paused_s = time.monotonic() - began
+        one.saw(429, retry_after=0.5)
+        await a_turn(other)
+        paused_s = time.monotonic() - began
 
     assert waited_s < 1
-    assert 0.49 < paused_s < 5
+    assert 0.4 < paused_s < 5
 
 
-async def test_the_slot_of_a_process_that_was_cancelled_is_free_again(
+@pytest.mark.parametrize("rest_s", [0.0, 0.02, 0.12, 0.3])
+async def test_whoever_asks_again_after_a_rest_is_let_in(
+    redis: RedisServer, rest_s: float
+) -> None:
+    """The process had just told Redis that it wants nothing."""
+    async with processes(redis, Pace(20.0, 8), 1) as (gate,), asyncio.timeout(30):
+        for _ in range(8):
+            await a_turn(gate)
+            await asyncio.sleep(rest_s)
+
+
+@pytest.mark.parametrize("row", ["", "x", "1 1 1", "-1 0 0 5", "1 1 1 99 9"])
+async def test_a_row_that_is_not_of_our_making_stops_nobody(
+    redis: RedisServer, row: str
+) -> None:
+    with redis.client() as client:
+        client.hset(PROCESSES, "stranger", row)
+
+    async with processes(redis, Pace(None, 1), 1) as (gate,):
+        async with asyncio.timeout(PATIENCE_S):
+            await a_turn(gate)
+
+
+async def test_the_slot_of_a_request_that_was_cancelled_is_free_again(
     redis: RedisServer,
 ) -> None:
     async with processes(redis, Pace(None, 1)) as (one, other):
@@ -167,122 +192,71 @@ async def test_the_slot_of_a_process_that_was_cancelled_is_free_again(
         await asyncio.gather(asking, return_exceptions=True)
 
         # Long before the slot would have ended by itself.
-        async with asyncio.timeout(REQUEST_DEADLINE_S / 2), other.turn():
-            pass
-
-
-async def test_a_slot_that_was_given_to_who_is_cancelled_meanwhile_is_free_again(
-    redis: RedisServer,
-) -> None:
-    async with processes(redis, Pace(None, 1)) as (one, other):
-
-        async def ask() -> None:
-            async with one.turn():
-                raise AssertionError("it was to be cancelled before")
-
-        async with one.turn():
-            pass  # It has a connection, and Redis knows the script.
-        redis.freeze()
-        asking = asyncio.create_task(ask())
-        for _ in range(20):
-            await asyncio.sleep(0)  # What it asks is sent.
-        asking.cancel()
-        redis.resume()
-        await asyncio.gather(asking, return_exceptions=True)
-
-        # Long before the slot would have ended by itself.
-        async with asyncio.timeout(REQUEST_DEADLINE_S / 2), other.turn():
-            pass
-
-
-async def test_slots_that_a_frozen_redis_gives_to_nobody_are_free_once_it_is_back(
-    redis: RedisServer,
-) -> None:
-    elapsed = 0.0
-    retry = Retry(NoBackoff(), 0)
-    async with Redis.from_url(
-        redis.url.reveal(), socket_timeout=0.5, retry=retry
-    ) as connection:
-        gate = SharedPacing(connection, "hub", Pace(None, 1), monotonic=lambda: elapsed)
-        await a_turn(gate)  # Redis knows the script.
-        redis.freeze()
-        await a_turn(gate)  # By itself, since Redis does not answer.
-        redis.resume()
-        with redis.client() as client:
-            await wait_until(
-                lambda: client.zcard("weighbridge:pace:hub:slots") == 1,
-                "Redis lets in who has gone",
-            )
-        elapsed += QUIET_S
-
         async with asyncio.timeout(REQUEST_DEADLINE_S / 2):
+            await a_turn(other)
+
+
+async def test_what_a_process_holds_is_free_once_it_has_closed(
+    redis: RedisServer,
+) -> None:
+    async with processes(redis, Pace(None, 1), 1) as (gate,):
+        await a_turn(gate)
+
+    with redis.client() as client:
+        (row,) = client.hgetall(PROCESSES).values()
+    assert row.split()[:3] == ["0", "0", "0"]
+
+
+async def test_what_a_process_that_was_killed_holds_is_free_after_a_request_may_take(
+    redis: RedisServer,
+) -> None:
+    with redis.client() as client:
+        seconds, _ = client.time()
+        ago = (seconds - REQUEST_DEADLINE_S - 1) * 1000
+        client.hset(PROCESSES, "dead", f"1 0 1 {ago:.0f}")
+
+    async with processes(redis, Pace(None, 1), 1) as (gate,):
+        async with asyncio.timeout(PATIENCE_S):
             await a_turn(gate)
 
 
-async def a_turn(gate: SharedPacing) -> None:
-    async with gate.turn():
-        pass
+async def seconds_of_a_push(redis: RedisServer, pace: Pace, *, takes_s: float) -> float:
+    """How long five requests of a push take, one after the other, beside the crawls of
+    three other processes."""
+    async with processes(redis, pace, 4) as (pushing, *crawling):
+        traffic = Traffic(crawling, takes_s=takes_s)
+        await asyncio.sleep(1.5)
+        began = time.monotonic()
+        for _ in range(5):
+            await a_turn(pushing, Rank.URGENT)
+        took_s = time.monotonic() - began
+        await traffic.stop()
+    return took_s
 
 
-async def has_the_next_slot(redis: RedisServer) -> bool:
-    """Whether a push that waits beside twenty crawls goes before all of them."""
-    order: list[str] = []
-    may_end = asyncio.Event()
-    async with processes(redis, Pace(None, 1)) as (one, other):
+async def test_a_push_waits_for_no_turn_in_the_rate(redis: RedisServer) -> None:
+    took_s = [
+        await seconds_of_a_push(redis, Pace(20.0, 8), takes_s=0.05) for _ in range(3)
+    ]
 
-        async def ask(gate: SharedPacing, name: str, *, is_urgent: bool) -> None:
-            IS_URGENT.set(is_urgent)
-            async with gate.turn():
-                order.append(name)
-                await may_end.wait()
-
-        first = asyncio.create_task(ask(one, "first", is_urgent=False))
-        await wait_until(lambda: bool(order), "the first has the slot")
-        others = [
-            asyncio.create_task(ask(one, "a crawl", is_urgent=False)) for _ in range(20)
-        ]
-        push = asyncio.create_task(ask(other, "a push", is_urgent=True))
-        with redis.client() as client:
-            await wait_until(
-                lambda: bool(client.exists("weighbridge:pace:hub:ahead")),
-                "the push waits",
-            )
-        may_end.set()
-        await asyncio.gather(first, push)
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-    return order[:2] == ["first", "a push"]
+    # In its turn it would wait two seconds. A machine may stand still once.
+    assert min(took_s) < 0.3, took_s
 
 
-async def test_who_is_urgent_has_the_next_slot(redis: RedisServer) -> None:
-    was_next = [await has_the_next_slot(redis) for _ in range(6)]
+async def test_a_push_has_a_slot_where_all_requests_take_long(
+    redis: RedisServer,
+) -> None:
+    took_s = [
+        await seconds_of_a_push(redis, Pace(None, 4), takes_s=30) for _ in range(3)
+    ]
 
-    # A Redis that stands still forgets who is urgent, after a quarter of a second.
-    assert sum(was_next) >= 4, was_next
+    assert min(took_s) < 0.3, took_s
 
 
-async def test_without_redis_a_process_keeps_to_its_share(redis: RedisServer) -> None:
-    async with processes(redis, Pace(None, 6), count=3) as gates:
-        for gate in gates:
-            async with gate.turn():
-                pass
-        async with gates[0].turn():
-            pass  # It knows the others now.
-        redis.stop()
-        under_way, most = 0, 0
+async def test_a_push_has_the_next_slot_where_there_is_one(redis: RedisServer) -> None:
+    took_s = [
+        await seconds_of_a_push(redis, Pace(None, 1), takes_s=0.2) for _ in range(3)
+    ]
 
-        async def ask() -> None:
-            nonlocal under_way, most
-            async with gates[0].turn():
-                under_way += 1
-                most = max(most, under_way)
-                await asyncio.sleep(0.01)
-                under_way -= 1
-
-        try:
-            await asyncio.gather(*(ask() for _ in range(10)))
-        finally:
-            redis.start()
-
-    assert most == 2
+    # Until one is told and the request that is under way ends; then it has five turns.
+    assert min(took_s) < 2, took_s

@@ -48,6 +48,21 @@ def test_broker_003_a_field_that_is_no_number_does_not_keep_others_from_counting
 
     assert taken == {SECONDS}
     assert totals.read().counted == {SECONDS: 2.0}
+    again, _ = totals.add(Numbers({BYTES: 1.0}))
+    assert again == {BYTES}
+
+
+@pytest.mark.parametrize("key", ["weighbridge:counted", "weighbridge:seen"])
+def test_broker_009_a_table_of_sums_that_is_none_is_begun_again(
+    totals: Totals, server: RedisServer, key: str
+) -> None:
+    with server.client() as client:
+        client.set(key, "x")
+    totals.add(Numbers({BYTES: 1.0}, {LEFT: 1.0}))
+
+    taken, _ = totals.add(Numbers({BYTES: 1.0}, {LEFT: 1.0}))
+
+    assert taken == {BYTES, LEFT}
 
 
 def test_broker_003_what_is_too_much_to_be_ours_is_not_read(

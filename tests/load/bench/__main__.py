@@ -16,6 +16,10 @@ from load.bench.scene import Options, Scene, say
 
 _ROOT: Final = Path(__file__).parents[3]
 _JSON: Final = _ROOT / "build" / "bench.json"
+_SIZES: Final = (
+    *("tags", "repositories", "replay-tags", "skopeo-tags", "ingest-tags"),
+    *("small", "pushes"),
+)
 _PAGE: Final = _ROOT / "docs" / "benchmarks.md"
 
 
@@ -65,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     defaults = Options()
     parser.add_argument("--only", action="append", choices=names, help="repeatable")
     parser.add_argument("--rounds", type=int, default=defaults.rounds)
-    for name in ("tags", "repositories", "replay-tags", "skopeo-tags", "ingest-tags"):
+    for name in _SIZES:
         default = getattr(defaults, name.replace("-", "_"))
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--series", type=int, action="append", help="repeatable")
@@ -90,6 +94,8 @@ def _options(arguments: argparse.Namespace) -> Options:
         replay_tags=arguments.replay_tags,
         skopeo_tags=arguments.skopeo_tags,
         ingest_tags=arguments.ingest_tags,
+        small=arguments.small,
+        pushes=arguments.pushes,
         scrape_s=arguments.scrape_s,
         wrk_s=arguments.wrk_s,
     )

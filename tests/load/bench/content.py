@@ -17,6 +17,8 @@ LAYERS: Final = 8
 SHARED: Final = 3
 """Layers, base first, that every image of a repository has."""
 _CONFIG_BYTES: Final = 5_000
+_A_MOVE: Final = 10_000_000
+"""Images of which no two numbers are the same, however many tags there are."""
 _CREATED: Final = "2026-01-02T03:04:05.678901234Z"
 
 
@@ -98,18 +100,22 @@ class Paths:
         return cls(*json.loads(path.read_text()))
 
 
-def tagged_images(size: Size, *, with_layers: bool = True) -> Iterator[Tagged]:
+def tagged_images(
+    size: Size, *, with_layers: bool = True, moves: int = 0
+) -> Iterator[Tagged]:
     """Every tag, repository by repository.
 
     with_layers: whether layers have content; without it their digests are made up
+    moves:       how often each tag has moved, each time to an image of its own
     """
     per_repository, more = divmod(size.tags, size.repositories)
     for at, repository in enumerate(size.names):
         for number in range(per_repository + (at < more)):
-            yield _tagged(repository, number, with_layers)
+            yield _tagged(repository, number, with_layers, moves)
 
 
-def _tagged(repository: str, number: int, with_layers: bool) -> Tagged:
+def _tagged(repository: str, tag: int, with_layers: bool, moves: int) -> Tagged:
+    number = tag + moves * _A_MOVE
     layers = tuple(
         _layer(repository, -1 if place < SHARED else number, place, with_layers)
         for place in range(LAYERS)
@@ -124,7 +130,7 @@ def _tagged(repository: str, number: int, with_layers: bool) -> Tagged:
         ],
     }
     raw = json.dumps(manifest, indent=1).encode()
-    return Tagged(repository, f"v1.{number}", raw, config, layers)
+    return Tagged(repository, f"v1.{tag}", raw, config, layers)
 
 
 @cache

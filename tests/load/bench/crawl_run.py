@@ -1,6 +1,7 @@
 """`weighbridge crawl` as a process of its own, checked and measured."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +36,12 @@ class Crawled:
 
 def crawled(address: str, database: str, folder: Path, tags: int) -> Crawled:
     """Crawl a whole registry; raises RuntimeError unless every tag was seen well."""
-    run = measured(crawl_command(address, database), folder)
+    return crawled_by(crawl_command(address, database), folder, tags)
+
+
+def crawled_by(command: Sequence[str], folder: Path, tags: int) -> Crawled:
+    """The same by a command of the caller's that prints JSON."""
+    run = measured(command, folder)
     found = json.loads(run.output)
     if found["tags"] != tags or found["errors"]:
         raise RuntimeError(f"{found['tags']} of {tags} tags, {found['errors'][:3]}")

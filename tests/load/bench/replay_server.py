@@ -3,8 +3,8 @@
     python -m load.bench.replay_server REPOSITORIES TAGS DELAY_MS PATHS
 
 It writes what it holds to the file PATHS, prints its port, and ends when its standard
-input does. With a delay each answer waits on the event loop's clock, however many
-others wait too.
+input does. `GET /_move` moves every tag to an image that it never named. With a delay
+each answer waits on the event loop's clock, however many others wait too.
 """
 
 import asyncio
@@ -27,10 +27,19 @@ class Answers:
     """What is answered, by method and path."""
 
     def __init__(self, size: Size) -> None:
+        self._size = size
+        self._moves = -1
         self._whole: dict[bytes, bytes] = {b"GET /v2/": _answer(b"{}", "json")}
-        self._tags: dict[str, list[str]] = {name: [] for name in size.names}
+        self._tags: dict[str, list[str]] = {}
         self.paths = Paths()
-        for image in tagged_images(size, with_layers=False):
+        self.move()
+
+    def move(self) -> bytes:
+        """Make the images that all tags name from now on."""
+        self._moves += 1
+        self._tags = {name: [] for name in self._size.names}
+        self.paths = Paths()
+        for image in tagged_images(self._size, with_layers=False, moves=self._moves):
             self._tags[image.repository].append(image.tag)
             self.paths.add(image)
             path = image.path.encode()
@@ -41,6 +50,7 @@ class Answers:
             self._whole[b"GET " + image.config_path.encode()] = _answer(
                 image.config, "application/octet-stream", digest_of(image.config)
             )
+        return _answer(b"{}", "json")
 
     def of(self, head: bytes) -> bytes:
         """The answer to a request's head."""
@@ -49,6 +59,8 @@ class Answers:
 
     def _page(self, asked: str) -> bytes:
         path, _, query = asked.partition(" ")[2].partition("?")
+        if path == "/_move":
+            return self.move()
         if path == "/v2/_catalog":
             return _answer(_dumped({"repositories": list(self._tags)}), "json")
         repository = path.removeprefix("/v2/").removesuffix("/tags/list")

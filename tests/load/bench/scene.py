@@ -7,6 +7,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
+
 from load.bench.content import Paths
 from load.bench.measured import clean_environment, measured, module
 from support.docker_registry import docker_registry
@@ -27,6 +29,10 @@ class Server:
     def tags(self) -> int:
         return len(self.paths.manifests)
 
+    def move_tags(self) -> None:
+        """Each to an image of its own; of a registry that answers from memory."""
+        httpx.get(f"{self.url}/_move", timeout=60, trust_env=False).raise_for_status()
+
     @property
     def repositories(self) -> int:
         return len({r.partition(":")[0] for r in self.paths.references})
@@ -40,6 +46,8 @@ class Options:
     replay_tags: in the registry that answers from memory
     skopeo_tags: how many of the tags each way of running skopeo asks for
     ingest_tags: stored in each round
+    small:       repositories of one tag
+    pushes:      of each kind in each round
     series:      of the snapshots
     scrape_s:    seconds of scraping in each round
     wrk_s:       seconds of each run of wrk
@@ -51,6 +59,8 @@ class Options:
     replay_tags: int = 4_000
     skopeo_tags: int = 80
     ingest_tags: int = 10_000
+    small: int = 2_000
+    pushes: int = 100
     series: tuple[int, ...] = (20_000, 100_000)
     scrape_s: int = 20
     wrk_s: int = 3
@@ -64,7 +74,7 @@ class Scene:
     folder: Path
     stack: ExitStack
     _registry: Server | None = None
-    _replays: dict[tuple[int, float], Server] = field(default_factory=dict)
+    _replays: dict[tuple[int, float, int], Server] = field(default_factory=dict)
 
     def registry(self) -> Server:
         """docker-registry, filled."""
@@ -72,9 +82,14 @@ class Scene:
             self._registry = self.stack.enter_context(self._filled())
         return self._registry
 
-    def replay(self, tags: int, delay_ms: float = 0) -> Server:
-        """The registry that answers from memory, each answer after a delay."""
-        key = (tags, delay_ms)
+    def replay(
+        self, tags: int, delay_ms: float = 0, repositories: int | None = None
+    ) -> Server:
+        """The registry that answers from memory, each answer after a delay.
+
+        repositories: in place of those of the options
+        """
+        key = (tags, delay_ms, repositories or self.options.repositories)
         if key not in self._replays:
             self._replays[key] = self.stack.enter_context(self._replay(*key))
         return self._replays[key]
@@ -95,9 +110,11 @@ class Scene:
             yield Server(registry.address, Paths.load(listing))
 
     @contextmanager
-    def _replay(self, tags: int, delay_ms: float) -> Iterator[Server]:
-        listing = self.folder / f"replay-{tags}-{delay_ms}.json"
-        numbers = str(self.options.repositories), str(tags), str(delay_ms)
+    def _replay(
+        self, tags: int, delay_ms: float, repositories: int
+    ) -> Iterator[Server]:
+        listing = self.folder / f"replay-{repositories}-{tags}-{delay_ms}.json"
+        numbers = str(repositories), str(tags), str(delay_ms)
         process = subprocess.Popen(
             module("replay_server", *numbers, str(listing)),
             stdin=subprocess.PIPE,

@@ -1,38 +1,19 @@
 """What judging costs: statements and rows, which are the same each time."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, Engine, event
-from sqlalchemy.engine.interfaces import DBAPICursor
 
 from support.court import DEFAULTS, LIMIT, MB, Court, weighing
 from support.database import a_database
+from support.statements import counted
 
 
 @pytest.fixture
 def court(tmp_path: Path) -> Iterator[Court]:
     with a_database(tmp_path) as database:
         yield Court(database, DEFAULTS, is_listed=False)
-
-
-@contextmanager
-def counted() -> Iterator[list[str]]:
-    """The statements that are made in the block."""
-    made: list[str] = []
-
-    def note(
-        connection: Connection, cursor: DBAPICursor, statement: str, *_: object
-    ) -> None:
-        made.append(statement)
-
-    event.listen(Engine, "after_cursor_execute", note)
-    try:
-        yield made
-    finally:
-        event.remove(Engine, "after_cursor_execute", note)
 
 
 def looked(court: Court, *sizes: float, judges: bool = True) -> int:

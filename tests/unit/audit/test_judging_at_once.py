@@ -10,8 +10,10 @@ from threading import Barrier
 import pytest
 
 from support.court import MB, Court, built
+from support.crowd import Crowd
 from support.database import Engine, a_database
 from support.images import a_layer
+from weighbridge.domain.document import Image, Layer
 from weighbridge.domain.message import NotificationEvent
 from weighbridge.store.images import keep_documents
 from weighbridge.store.session import Connection, Database
@@ -100,3 +102,34 @@ def test_repositories_that_find_a_cause_at_the_same_moment_know_of_each_other(
         list(pool.map(grow, courts))
 
     assert [court.cause().of for court in courts] == ["base", "base"]
+
+
+def test_batches_of_repositories_that_share_a_cause_are_judged_beside_one_another(
+    database: Database,
+) -> None:
+    crowds = [
+        Crowd(database, names=[f"acme/app-{n}-{turn}" for turn in range(4)])
+        for n in range(3)
+    ]
+
+    def image(name: str, turn: int, java: tuple[str, Layer]) -> Image:
+        own = ("COPY app", a_layer((name, turn, java[1].digest), MB))
+        return built(BASE, java, own)
+
+    looks = [(turn, java) for turn in range(ROUNDS) for java in (LIGHT, HEAVY)]
+    with database.write() as connection:
+        # Facts are kept by themselves: who keeps the same layer first is waited for.
+        for crowd in crowds:
+            some = [image(name, *look) for look in looks for name in crowd.names]
+            keep_documents(connection, some, {})
+
+    def live(crowd: Crowd) -> None:
+        for look in looks:
+            crowd.look_at({n: {"latest": image(n, *look)} for n in crowd.names})
+
+    with ThreadPoolExecutor(len(crowds)) as pool:
+        list(pool.map(live, crowds))
+
+    found = [crowd.cause(name) for crowd in crowds for name in crowd.names]
+    assert len({cause.key for cause in found}) == 1
+    assert {cause.of for cause in found} == {"base"}

@@ -18,15 +18,23 @@ from support.fake_registry import FakeRegistry
 from support.images import a_layer, a_served_image
 from support.push_world import Pusher, a_push
 from support.wait import PATIENCE_S, wait_until
+from weighbridge.audit.context import PassContext
 from weighbridge.audit.heartbeat import Heartbeat
-from weighbridge.audit.looking import look_at_one
+from weighbridge.audit.looking import look_at
 from weighbridge.audit.pass_outcome import PassOutcome
 from weighbridge.audit.push_plan import plan_pushes
 from weighbridge.audit.steps import keep_many
 from weighbridge.audit.writer import Writer
 from weighbridge.domain.digest import Digest
+from weighbridge.domain.limits import MANIFEST_BODY_BYTES
+from weighbridge.ports import ManifestAnswer
+from weighbridge.store.checking.verify import verify
+from weighbridge.store.claiming import Opening
 from weighbridge.store.models import repositories
+from weighbridge.store.registries import put_registry
+from weighbridge.store.repositories import put_repositories
 from weighbridge.store.session import Connection, Database
+from weighbridge.store.slices import open_many
 
 pytestmark = pytest.mark.slow
 
@@ -42,10 +50,23 @@ BATCHES: Final[Set[object]] = {keep_many}
 
 @dataclass
 class Slow(FakeRegistry):
-    """Knows what `1.0` is, and does not say it for a while."""
+    """Knows what `1.0` is, and does not say it for a while.
+
+    held: a tag that is served as late as that
+    """
 
     is_asked: asyncio.Event = field(default_factory=asyncio.Event)
     may_answer: asyncio.Event = field(default_factory=asyncio.Event)
+
+    held: str = ""
+
+    async def get_manifest(
+        self, repository: str, reference: str, limit_bytes: int = MANIFEST_BODY_BYTES
+    ) -> ManifestAnswer:
+        if reference == self.held and not self.may_answer.is_set():
+            self.is_asked.set()
+            await self.may_answer.wait()
+        return await FakeRegistry.get_manifest(self, repository, reference)
 
     async def head_manifest(self, repository: str, reference: str) -> Digest | None:
         found = await FakeRegistry.head_manifest(self, repository, reference)
@@ -126,6 +147,14 @@ def registry() -> Slow:
     return registry
 
 
+async def crawled(
+    context: PassContext, beat: Heartbeat, number: int
+) -> PassOutcome | None:
+    opening = Opening(number, context.clock(), 60.0, "me", resume_s=context.resume_s)
+    (opened,) = await context.writer.write(open_many, [opening])
+    return None if opened is None else await look_at(context, beat, opened)
+
+
 @asynccontextmanager
 async def a_long_pass(
     yard: Yard, registry: Slow, pusher: Pusher
@@ -135,7 +164,7 @@ async def a_long_pass(
         number = connection.execute(select(repositories.c.id)).scalar_one()
     async with pusher.context() as context:
         beat = Heartbeat(context.writer, context.clock)
-        looking = asyncio.create_task(look_at_one(context, beat, number, owner="me"))
+        looking = asyncio.create_task(crawled(context, beat, number))
         await registry.is_asked.wait()
         yield looking
         registry.may_answer.set()
@@ -211,6 +240,27 @@ async def test_what_a_batch_under_way_keeps_of_a_tag_does_not_outlast_its_push(
 
     assert pusher.outcomes == ["moved"]
     assert yard.tags(APP)["1.0"].digest == digest
+
+
+async def test_what_was_pushed_into_a_first_crawl_is_there_once(
+    yard: Yard, registry: Slow
+) -> None:
+    registry.held = "1.0"
+    pusher = Pusher(yard, registry)
+    with yard.database.write() as connection:
+        number = put_registry(connection, yard.entry, yard.now)
+        put_repositories(connection, number, [APP], yard.now)
+
+    async with a_long_pass(yard, registry, pusher) as looking:
+        # The tag is in the listing too, and waits in the crawl's only batch.
+        pusher.tell(a_push("other"))
+        await wait_until(has(pusher, "new"), "the push is looked at")
+
+    outcome = looking.result()
+    assert outcome is not None
+    assert outcome.result.complete
+    assert set(yard.tags(APP)) == {"1.0", "other"}
+    assert [*verify(yard.database, {}, yard.now, lambda *_: None)] == []
 
 
 async def test_a_tag_that_is_deleted_meanwhile_does_not_come_back(

@@ -1,5 +1,6 @@
 """A crawl that was cut off goes on where it stood, and ends as a clean one does."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,10 +12,11 @@ from support.crawling import ENTRY, Yard, a_yard
 from support.database_dump import assert_same, dump_of
 from support.fake_registry import FakeRegistry
 from support.images import a_served_image, some_layers
-from weighbridge.audit.scope import Scope
+from support.wait import wait_until
+from weighbridge.audit.crawl_report import RegistryCrawl
 from weighbridge.audit.unsaved import LIMIT
 from weighbridge.store.claiming import claim
-from weighbridge.store.crawls import begin_crawl
+from weighbridge.store.crawl_requests import open_requests, put_request
 from weighbridge.store.process_mark import this_process
 from weighbridge.store.registries import put_registry
 from weighbridge.store.repositories import put_repositories
@@ -25,18 +27,22 @@ TAGS = 240
 
 
 class CutOff(BaseException):
-    """The crawl ends here, as by Ctrl-C."""
+    """Nothing is learned any more."""
 
 
 @dataclass(slots=True)
 class BreakableRegistry(FakeRegistry):
-    """Ends the crawl at the question of this number; asked: all questions so far."""
+    """Ends the crawl at the question of this number, as Ctrl-C does; asked: all
+    questions so far."""
 
     cut_at: int | None = None
+    crawling: "asyncio.Task[RegistryCrawl] | None" = None
 
     def _ask(self, operation: str, reference: str) -> None:
         FakeRegistry._ask(self, operation, reference)
         if self.cut_at is not None and self.asked.total() >= self.cut_at:
+            assert self.crawling is not None
+            self.crawling.cancel()
             raise CutOff
 
 
@@ -66,10 +72,13 @@ def clean(tmp_path: Path) -> Iterator[Yard]:
 
 
 async def cut_off(yard: Yard, registry: BreakableRegistry, at: int) -> None:
-    """A crawl that ends at a question, a minute before the next one begins."""
+    """A crawl that ends at a question, a minute before the next one begins. Its process
+    has ended then."""
     registry.cut_at = at
-    with pytest.raises(CutOff):
-        await yard.crawl(registry)
+    crawl = yard.crawl_now(registry, owner=a_dead_process())
+    registry.crawling = asyncio.create_task(crawl)
+    with pytest.raises(asyncio.CancelledError):
+        await registry.crawling
     registry.cut_at = None
     yard.now += timedelta(minutes=-59)
 
@@ -79,10 +88,10 @@ async def test_f12_a_pass_that_was_cut_off_repeats_at_most_one_batch(
     yard: Yard, clean: Yard, at: int
 ) -> None:
     registry, whole = filled(), filled()
-    await clean.crawl(whole)
+    await clean.crawl_now(whole)
     await cut_off(yard, registry, at)
 
-    done = await yard.crawl(registry)
+    done = await yard.crawl_now(registry)
 
     assert_same(dump_of(clean.database), dump_of(yard.database))
     assert (done.state, done.tags, done.images) == ("ok", TAGS, TAGS)
@@ -95,7 +104,7 @@ async def test_a_resumed_pass_counts_what_came_before(yard: Yard) -> None:
     registry = filled()
     await cut_off(yard, registry, 350)
 
-    await yard.crawl(registry)
+    await yard.crawl_now(registry)
 
     (only,) = yard.passes("shop/api")
     assert (only.state, only.tags_new, only.tags_seen) == ("ok", TAGS, TAGS)
@@ -106,10 +115,10 @@ async def test_a_pass_that_was_cut_off_long_ago_is_begun_anew(yard: Yard) -> Non
     registry = filled()
     await cut_off(yard, registry, 450)
     stored = len(yard.tags("shop/api"))
-    yard.now += timedelta(hours=2)
+    yard.now += timedelta(hours=7)
     registry.asked.clear()
 
-    await yard.crawl(registry)
+    await yard.crawl_now(registry)
 
     latest, before = yard.passes("shop/api")
     assert (latest.state, before.state) == ("ok", "interrupted")
@@ -122,7 +131,7 @@ async def test_a_tag_that_vanished_while_nobody_looked_is_gone(yard: Yard) -> No
     await cut_off(yard, registry, 450)
     del registry.tags_by_repository["shop/api"]["t0000"]
 
-    await yard.crawl(registry)
+    await yard.crawl_now(registry)
 
     assert yard.tags("shop/api")["t0000"].gone_at is not None
     assert yard.repository("shop/api").tags == TAGS - 1
@@ -133,10 +142,10 @@ async def test_repositories_that_were_looked_at_before_the_cut_are_not_asked_aga
 ) -> None:
     names = [f"shop/r{n}" for n in range(12)]
     registry, whole = filled(*names, tags=20), filled(*names, tags=20)
-    await clean.crawl(whole)
+    await clean.crawl_now(whole)
     await cut_off(yard, registry, 300)
 
-    done = await yard.crawl(registry)
+    done = await yard.crawl_now(registry)
 
     assert_same(dump_of(clean.database), dump_of(yard.database))
     assert (done.repositories, done.tags) == (12, 240)
@@ -148,10 +157,10 @@ async def test_repositories_that_were_looked_at_before_the_cut_are_not_asked_aga
 
 async def test_a_crawl_that_ended_is_not_taken_up(yard: Yard) -> None:
     registry = filled(tags=3)
-    await yard.crawl(registry)
+    await yard.crawl_now(registry)
     yard.now += timedelta(minutes=-59)
 
-    done = await yard.crawl(registry)
+    done = await yard.crawl_now(registry)
 
     assert (done.resumed_at, done.taken_over) == (None, 0)
     assert registry.count("head_manifest") == 3
@@ -161,7 +170,7 @@ async def test_a_look_at_one_repository_takes_no_crawl_up(yard: Yard) -> None:
     registry = filled("shop/a", "shop/b", tags=20)
     await cut_off(yard, registry, 60)
 
-    done = await yard.crawl(registry, Scope(only=("shop/a",)))
+    done = await yard.crawl_now(registry, ["shop/a"])
 
     assert (done.resumed_at, done.taken_over) == (None, 0)
     assert done.repositories == 1
@@ -175,8 +184,15 @@ def left_behind(yard: Yard, owner: str) -> None:
         ids = put_repositories(connection, registry_id, ["shop/api"], now)
         taken = claim(connection, ids["shop/api"], now=now, lease_s=60, owner=owner)
         assert taken is not None
-        begin_crawl(
-            connection, registry_id, now=now, owner=owner, lease_s=60, resume_s=3600
+        put_request(
+            connection,
+            registry_id,
+            None,
+            measures=False,
+            now=now,
+            owner=f"{owner}/0",
+            lease_s=60,
+            resume_s=3600,
         )
 
 
@@ -189,7 +205,7 @@ def a_dead_process() -> str:
 async def test_the_lease_of_a_dead_process_is_taken_over_at_once(yard: Yard) -> None:
     left_behind(yard, a_dead_process())
 
-    done = await yard.crawl(filled(tags=3))
+    done = await yard.crawl_now(filled(tags=3))
 
     assert (done.complete, done.faults) == (1, ())
     assert done.resumed_at is not None
@@ -198,26 +214,29 @@ async def test_the_lease_of_a_dead_process_is_taken_over_at_once(yard: Yard) -> 
 async def test_a_process_that_has_the_pid_of_a_dead_one_is_another(yard: Yard) -> None:
     left_behind(yard, this_process() + "9")
 
-    done = await yard.crawl(filled(tags=3))
+    done = await yard.crawl_now(filled(tags=3))
 
     assert (done.complete, done.faults) == (1, ())
 
 
-@pytest.mark.parametrize("owner", ["", "another-boot:1.17.99"])
-async def test_a_lease_of_which_nobody_knows_holds_until_it_ends(
+@pytest.mark.parametrize("owner", ["", "another-boot:1.17.99", this_process()])
+async def test_a_lease_of_which_nobody_knows_better_holds_until_it_ends(
     yard: Yard, owner: str
 ) -> None:
     left_behind(yard, owner)
+    registry = filled(tags=3)
 
-    done = await yard.crawl(filled(tags=3))
+    crawling = asyncio.create_task(yard.crawl_now(registry, ["shop/api"]))
+    await wait_until(lambda: has_asked(yard), "the request is stored")
+    await asyncio.sleep(0.3)
+    was_asked = registry.asked.total()
+    yard.now += timedelta(minutes=1)
+    done = await crawling
 
-    assert [fault.code for fault in done.faults] == ["busy"]
-    assert (done.partial, done.resumed_at) == (1, None)
+    assert was_asked == 0
+    assert (done.complete, done.faults, done.resumed_at) == (1, (), None)
 
 
-async def test_a_living_process_keeps_its_repository(yard: Yard) -> None:
-    left_behind(yard, this_process())
-
-    done = await yard.crawl(filled(tags=3))
-
-    assert [fault.code for fault in done.faults] == ["busy"]
+def has_asked(yard: Yard) -> bool:
+    with yard.database.read() as connection:
+        return len(open_requests(connection)) == 2

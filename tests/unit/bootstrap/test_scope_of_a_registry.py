@@ -1,6 +1,6 @@
 """What of a configured registry is looked at."""
 
-from weighbridge.bootstrap.crawling import scope_of
+from weighbridge.bootstrap.sites import scope_of
 from weighbridge.bootstrap.targets import Target
 from weighbridge.config import RegistrySettings, RepositorySettings
 

@@ -62,7 +62,7 @@ def test_help_loads_nothing_that_is_slow_to_import() -> None:
 def test_reading_what_was_crawled_loads_nothing_that_asks_registries(
     folder: Path,
 ) -> None:
-    asks = "httpx h11 weighbridge.audit.crawl weighbridge.registry rich structlog"
+    asks = "httpx h11 weighbridge.engine.crawl weighbridge.registry rich structlog"
     program = (
         "import sys; from weighbridge.cli.main import run; "
         "run(['top', '--database', 'w.db']); "

@@ -139,15 +139,31 @@ def test_f17_a_node_that_does_not_stop_well_is_told(
 
 
 @pytest.mark.parametrize(
-    ("end", "expected"),
-    [("sys.exit(70)", 70), ("sys.exit(0)", 3), ("os.kill(os.getpid(), 9)", 137)],
+    "end", ["sys.exit(70)", "sys.exit(0)", "os.kill(os.getpid(), 9)"]
 )
-def test_a_node_that_ends_takes_the_others_along(end: str, expected: int) -> None:
-    failing = [sys.executable, "-c", f"import os, sys; {end}"]
-    before = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)}
+def test_a_node_that_ends_is_started_again(end: str, folder: Path) -> None:
+    """Its second life makes the mark, at which all are told to stop."""
+    mark, first = folder / "second", folder / "first"
+    code = (
+        "import os, pathlib, sys, time\n"
+        f"first = pathlib.Path({str(first)!r})\n"
+        f"if not first.exists():\n    first.touch()\n    {end}\n"
+        f"pathlib.Path({str(mark)!r}).touch()\n"
+        "time.sleep(60)"
+    )
+    nodes = Nodes([ENDLESS, [sys.executable, "-c", code]], most_pause_s=1)
 
-    try:
-        assert Nodes([ENDLESS, failing]).run(os.environ) == expected
-    finally:
-        for which, handler in before.items():
-            signal.signal(which, handler)
+    assert stopped(nodes, signal.SIGTERM, mark) == 0
+
+
+def test_a_node_that_cannot_live_is_tried_less_and_less_often(folder: Path) -> None:
+    lives = folder / "lives"
+    code = f"open({str(lives)!r}, 'a').write('x')"
+    calm = listening(folder / "begun", "sys.exit(0)")
+    nodes = Nodes([calm, [sys.executable, "-c", code]])
+    threading.Timer(3.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
+
+    stopped(nodes, signal.SIGWINCH, folder / "begun")
+
+    # At once, after a second, after two more; the next would be after four.
+    assert len(lives.read_text()) <= 3

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.bootstrap.crawling import registry_entry, scope_of
+from weighbridge.bootstrap.sites import registry_entry, scope_of
 from weighbridge.bootstrap.targets import find_targets, kind_of
 from weighbridge.config import Settings, load_settings
 from weighbridge.config.kinds import hub_namespaces, hub_patterns, resolved_kind

@@ -45,6 +45,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
         ("redis_url: redis.example:6379", "is no URL"),
         ("redis_url: 'redis://:hunter2 redis.example'", "is no URL"),
         ("redis_url: redis://", "is no URL"),
+        ("redis_url: redis://:hunter2;x@a", "is no URL"),
         ("redis_url: redis://a/b/c", "is no URL"),
         ("redis_url: redis://:hunter2@a:63x", "is no URL"),
         ("redis_url: redis://:hunter2@a:99999", "is no URL"),
@@ -67,6 +68,24 @@ def test_a_wrong_one_is_told_without_its_password(
     assert "hunter2" not in wrong.value.message
     assert words in wrong.value.message
     assert len(wrong.value.message.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sentinel://:hunter2@one:26379/0",
+        "redis+sentinel://:hunter2@one:26379/0",
+        "sentinel://one:26379;sentinel://two:26379",
+        "redis://:hunter2@one:6379/0;redis://two:6379/0",
+    ],
+)
+def test_f22_sentinels_are_refused_by_a_code_of_their_own(url: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load_settings(None, {"WEIGHBRIDGE_REDIS_URL": url})
+
+    assert refused.value.code == "sentinel_url"
+    assert "Sentinels, which are not supported" in refused.value.message
+    assert "hunter2" not in refused.value.message
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+from collections import Counter
 
 import pytest
 
 from support.fake_clock import FakeClock
 from weighbridge.errors import RateLimited
-from weighbridge.registry.pacing import Gate
+from weighbridge.registry.pacing import Gate, Turn
+from weighbridge.registry.waiting import Rank
 
 
 class Watched:
@@ -22,19 +24,21 @@ class Watched:
             concurrency=concurrency,
             requests_per_second=requests_per_second,
             clock=self.time.clock,
-            on_wait=self.waits.append,
         )
 
     async def passes(self, times: int) -> None:
         for _ in range(times):
-            async with self.gate:
+            async with self.turn():
                 pass
 
+    def turn(self, rank: Rank = Rank.ORDINARY, owner: object = None) -> Turn:
+        return self.gate.turn(rank, owner, self.waits.append)
 
-async def test_requests_keep_to_the_rate_after_a_first_second_at_once() -> None:
+
+async def test_requests_keep_to_the_rate_after_half_a_second_of_them_at_once() -> None:
     watched = Watched(requests_per_second=20)
 
-    await watched.passes(20)
+    await watched.passes(10)
     at_once = watched.time.elapsed
     await watched.passes(60)
 
@@ -154,41 +158,107 @@ async def test_at_least_one_slot_is_left() -> None:
 
 async def test_no_more_than_the_slots_are_inside_at_once() -> None:
     watched = Watched(concurrency=3)
-    inside, most = 0, 0
+    inside, most = Counter[Rank](), Counter[Rank]()
 
-    async def visit() -> None:
-        nonlocal inside, most
-        async with watched.gate:
-            inside += 1
-            most = max(most, inside)
+    async def visit(rank: Rank) -> None:
+        async with watched.turn(rank):
+            inside[rank] += 1
+            most[rank] = max(most[rank], inside[rank])
+            assert inside.total() <= 3
             await asyncio.sleep(0)
-            inside -= 1
+            inside[rank] -= 1
 
-    await asyncio.gather(*(visit() for _ in range(20)))
+    ranks = [Rank.ORDINARY, Rank.URGENT] * 20
+    await asyncio.gather(*(visit(rank) for rank in ranks))
 
-    assert most == 3
+    assert most == {Rank.ORDINARY: 2, Rank.URGENT: 3}
+
+
+async def test_who_is_not_urgent_leaves_one_of_two_slots_free() -> None:
+    watched = Watched(concurrency=2)
+
+    async with watched.turn():
+        other = asyncio.create_task(watched.passes(1))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        was_let_in = other.done()
+        async with asyncio.timeout(30), watched.turn(Rank.URGENT):
+            pass
+    await other
+
+    assert not was_let_in
+
+
+async def test_the_only_slot_is_kept_for_nobody() -> None:
+    watched = Watched(concurrency=1)
+
+    async with asyncio.timeout(30):
+        await watched.passes(1)
+
+    assert watched.waits == []
+
+
+async def test_a_push_goes_before_hundreds_that_wait_for_a_turn_in_the_rate() -> None:
+    watched = Watched(concurrency=8, requests_per_second=20)
+    crawling = [asyncio.create_task(watched.passes(1)) for _ in range(300)]
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+    began = watched.time.elapsed
+    for _ in range(12):
+        async with watched.turn(Rank.URGENT):
+            pass
+    took = watched.time.elapsed - began
+    for task in crawling:
+        task.cancel()
+    await asyncio.gather(*crawling, return_exceptions=True)
+
+    # Ten of them go at once, and each further one has the next turn.
+    assert took <= 3 / 20 + 1e-6
+
+
+async def test_owners_are_served_in_turn() -> None:
+    watched = Watched(concurrency=1)
+    order: list[str] = []
+
+    async def ask(owner: str) -> None:
+        async with watched.turn(owner=owner):
+            order.append(owner)
+
+    async with watched.turn():
+        asking = [asyncio.create_task(ask(o)) for o in ["big"] * 200 + ["a", "b", "b"]]
+        await asyncio.sleep(0)
+    await asyncio.gather(*asking)
+
+    assert order[:7] == ["big", "a", "b", "big", "b", "big", "big"]
 
 
 async def test_f08_who_has_waited_once_goes_before_those_that_wait() -> None:
     watched = Watched(concurrency=1)
     order: list[str] = []
 
-    async def enter(name: str, *, is_ahead: bool) -> None:
-        async with watched.gate.ahead if is_ahead else watched.gate:
+    async def enter(name: str, rank: Rank) -> None:
+        async with watched.turn(rank):
             order.append(name)
             await asyncio.sleep(0)
 
-    names = {"first": False, "late": False, "again": True, "and again": True}
-    await asyncio.gather(*(enter(n, is_ahead=ahead) for n, ahead in names.items()))
+    ranks = {
+        "first": Rank.ORDINARY,
+        "late": Rank.ORDINARY,
+        "again": Rank.AHEAD,
+        "and again": Rank.AHEAD,
+        "push": Rank.URGENT,
+    }
+    await asyncio.gather(*(enter(name, rank) for name, rank in ranks.items()))
 
-    assert order == ["first", "again", "and again", "late"]
+    assert order == ["first", "push", "again", "and again", "late"]
 
 
 async def test_cancelled_requests_lose_no_slot() -> None:
     watched = Watched(concurrency=2)
 
     async def visit() -> None:
-        async with watched.gate:
+        async with watched.turn():
             await asyncio.sleep(0)
 
     for at_step in range(6):
@@ -201,7 +271,7 @@ async def test_cancelled_requests_lose_no_slot() -> None:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
-    async with asyncio.timeout(30), watched.gate, watched.gate:
+    async with asyncio.timeout(30), watched.turn(), watched.turn(Rank.URGENT):
         pass
 
 

@@ -2,8 +2,10 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import copy_context
 from itertools import count
+from typing import Any
 
 import httpx
 import pytest
@@ -21,6 +23,7 @@ from support.registry_client import (
 from support.wait import PATIENCE_S
 from weighbridge.domain.secret import Secret
 from weighbridge.errors import AuthError, RegistryError, WeighbridgeError
+from weighbridge.ports import IS_URGENT
 from weighbridge.registry.auth import Authorizer, Grant, TokenRequest, pull_scope
 from weighbridge.registry.credentials import Credential
 from weighbridge.registry.endpoint import Endpoint
@@ -647,3 +650,61 @@ def _everything_told(error: BaseException | None) -> str:
             told += error.message + error.hint
         error = error.__cause__
     return told
+
+
+class SlowForCrawls:
+    """Gives tokens; one that a crawl asks for only when it is let."""
+
+    def __init__(self) -> None:
+        self.fetched: list[bool] = []
+        self.may_answer = asyncio.Event()
+
+    async def __call__(self, request: TokenRequest) -> Token:
+        self.fetched.append(IS_URGENT.get())
+        if not IS_URGENT.get():
+            await self.may_answer.wait()
+        return Token(Secret(f"t{len(self.fetched)}"), 60.0)
+
+
+async def urgently(asking: Awaitable[Grant | None]) -> Grant | None:
+    async with asyncio.timeout(PATIENCE_S):
+        return await asking
+
+
+def as_a_push(asking: Coroutine[Any, Any, Grant | None]) -> asyncio.Task[Grant | None]:
+    context = copy_context()
+    context.run(IS_URGENT.set, True)
+    return asyncio.create_task(urgently(asking), context=context)
+
+
+async def test_a_push_does_not_wait_for_a_token_that_a_crawl_has_asked_for() -> None:
+    fetch = SlowForCrawls()
+    authorizer, scope = (
+        Authorizer(owned(), fetch, FakeClock().clock),
+        pull_scope("shop/cart"),
+    )
+    crawl = asyncio.create_task(authorizer.answer_challenge(CHALLENGE, scope, Grant()))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+    first, second = (
+        as_a_push(authorizer.answer_challenge(CHALLENGE, scope, Grant()))
+        for _ in range(2)
+    )
+    granted = [await first, await second]
+    fetch.may_answer.set()
+    await crawl
+
+    # One for the crawl, and one for both pushes.
+    assert fetch.fetched == [False, True]
+    assert granted == [Grant(Secret("Bearer t2"), is_new=True)] * 2
+
+
+async def test_a_push_does_not_wait_for_the_first_request_of_a_crawl() -> None:
+    authorizer, scope = signing_in(), pull_scope("shop/cart")
+    first = await authorizer.grant(scope)
+
+    push = await as_a_push(authorizer.grant(scope))
+
+    assert first.ahead_for
+    assert push == Grant()

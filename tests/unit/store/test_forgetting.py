@@ -12,9 +12,9 @@ from weighbridge.domain.platform import DEFAULT
 from weighbridge.errors import StoreError
 from weighbridge.store.checking.verify import verify
 from weighbridge.store.claiming import claim
-from weighbridge.store.crawls import begin_crawl
+from weighbridge.store.crawl_requests import put_request
 from weighbridge.store.forgetting import Known, find_known, forget
-from weighbridge.store.jobs import Job, note_done
+from weighbridge.store.jobs import Job, claim_job, note_done
 from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.removals import held_removals, hold_removals
 from weighbridge.store.session import Database
@@ -51,6 +51,7 @@ def forgotten(fleet: Fleet, repository: str | None, owner: str = "us") -> None:
         known(fleet, repository),
         lambda: fleet.now,
         owner=owner,
+        listing="list",
         watch=lambda *_: None,
     )
 
@@ -162,16 +163,37 @@ def test_nothing_is_forgotten_where_a_pass_holds_the_lease(
     assert_right(fleet)
 
 
-def test_a_registry_that_is_being_crawled_is_left_whole(fleet: Fleet) -> None:
+def test_a_registry_that_somebody_waits_for_is_left_whole(fleet: Fleet) -> None:
     before = counts(fleet.database)
     with fleet.database.write() as connection:
-        begin_crawl(
+        put_request(
             connection,
             fleet.registry_id,
+            None,
+            measures=True,
             now=fleet.now,
             owner="another",
             lease_s=60,
             resume_s=0,
+        )
+
+    with pytest.raises(StoreError) as caught:
+        forgotten(fleet, None)
+
+    assert caught.value.code == "busy"
+    assert counts(fleet.database) == before
+
+
+def test_a_registry_that_is_being_listed_is_left_whole(fleet: Fleet) -> None:
+    before = counts(fleet.database)
+    with fleet.database.write() as connection:
+        claim_job(
+            connection,
+            Job("list", fleet.registry),
+            now=fleet.now,
+            next_at=fleet.now,
+            lease_s=60,
+            owner="another",
         )
 
     with pytest.raises(StoreError) as caught:

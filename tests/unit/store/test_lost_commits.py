@@ -7,7 +7,7 @@ from support.store_world import MINUTE, World, a_result
 from weighbridge.errors import StaleFence
 from weighbridge.store.claiming import Claim, claim
 from weighbridge.store.closing import close_pass
-from weighbridge.store.crawls import CrawlRecord, begin_crawl
+from weighbridge.store.crawl_requests import CrawlRequest, put_request
 from weighbridge.store.giving_back import release
 from weighbridge.store.models import pass_chunks
 from weighbridge.store.passes import PassCounts, note_answered, open_pass
@@ -108,41 +108,35 @@ def test_a_piece_of_the_cursor_is_kept_once(world: World) -> None:
         assert kept.scalar_one() == 1
 
 
-def test_a_crawl_that_begins_again_resumes_nobody(world: World) -> None:
-    def begun() -> CrawlRecord:
-        with world.database.write() as connection:
-            return begin_crawl(
-                connection,
-                world.registry_id,
-                now=world.now,
-                owner="boot:1.17.99",
-                lease_s=60,
-                resume_s=3600,
-            )
-
-    assert begun() == begun()
-    assert not begun().is_resumed
+def asked(world: World, owner: str) -> CrawlRequest:
+    with world.database.write() as connection:
+        return put_request(
+            connection,
+            world.registry_id,
+            None,
+            measures=True,
+            now=world.now,
+            owner=owner,
+            lease_s=60,
+            resume_s=3600,
+        )
 
 
-def test_a_crawl_of_a_process_without_a_mark_is_left_alone_by_another(
+def test_a_request_that_is_made_again_is_the_same_one(world: World) -> None:
+    first, second = asked(world, "boot:1.17.99/a"), asked(world, "boot:1.17.99/a")
+
+    assert first.id == second.id
+    assert not second.is_resumed
+
+
+def test_a_request_of_a_process_without_a_mark_is_left_alone_by_another(
     world: World,
 ) -> None:
-    def begun(owner: str) -> CrawlRecord:
-        with world.database.write() as connection:
-            return begin_crawl(
-                connection,
-                world.registry_id,
-                now=world.now,
-                owner=owner,
-                lease_s=60,
-                resume_s=3600,
-            )
+    first = asked(world, "/a")
 
-    assert begun("").is_recorded
-
-    seconds = begun(""), begun("boot:1.17.99")
+    second = asked(world, "boot:1.17.99/b")
     world.now += MINUTE
-    after_its_lease = begun("")
+    after_its_lease = asked(world, "boot:1.17.99/c")
 
-    assert [second.is_recorded for second in seconds] == [False, False]
-    assert (after_its_lease.is_recorded, after_its_lease.is_resumed) == (True, True)
+    assert second.id != first.id
+    assert (after_its_lease.id, after_its_lease.is_resumed) == (first.id, True)

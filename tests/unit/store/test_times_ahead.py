@@ -9,7 +9,11 @@ from support.push_world import a_push, receive
 from support.store_world import T0, World, a_result
 from weighbridge.store.ahead import have_due_what_is_ahead
 from weighbridge.store.claiming import claim
-from weighbridge.store.crawls import begin_crawl, end_crawl, visited, waiting
+from weighbridge.store.crawl_requests import (
+    CrawlRequest,
+    find_request,
+    put_request,
+)
 from weighbridge.store.due import due_repositories
 from weighbridge.store.jobs import Job, claim_job, due_jobs, end_job, note_done
 from weighbridge.store.models import repositories
@@ -92,48 +96,30 @@ def test_h1_a_lease_that_ends_in_years_holds_nobody_up(world: World) -> None:
     assert second.fence == first.fence + 1
 
 
-def test_h1_a_crawl_of_the_future_is_neither_waited_for_nor_taken_up(
+def test_h1_a_request_of_the_future_is_neither_waited_for_nor_taken_up(
     world: World,
 ) -> None:
-    with world.database.write() as connection:
-        begin_crawl(
-            connection,
-            world.registry_id,
-            now=T0 + YEARS,
-            owner="far/1",
-            lease_s=60,
-            resume_s=3600,
-        )
-        record = begin_crawl(
-            connection,
-            world.registry_id,
-            now=T0,
-            owner="near/1",
-            lease_s=60,
-            resume_s=3600,
-        )
-        end_crawl(connection, world.registry_id, "near/1")
+    def asked(now: datetime, owner: str) -> CrawlRequest:
+        with world.database.write() as connection:
+            return put_request(
+                connection,
+                world.registry_id,
+                None,
+                measures=True,
+                now=now,
+                owner=owner,
+                lease_s=60,
+                resume_s=3600,
+            )
 
-    assert (record.since, record.is_resumed, record.is_recorded) == (T0, False, True)
+    far, near = asked(T0 + YEARS, "far/1"), asked(T0, "near/1")
 
-
-def test_h1_a_repository_of_the_future_was_not_visited_by_this_crawl(
-    world: World,
-) -> None:
-    world.now = T0 + YEARS
-    world.look()
-
+    assert near.id != far.id
+    assert (near.asked_at, near.is_resumed) == (T0, False)
     with world.database.read() as connection:
-        assert visited(connection, world.registry_id, T0 - HOUR, T0) == {}
-
-
-def test_h1_a_quota_that_comes_back_in_years_is_asked_for(world: World) -> None:
-    world.now = T0 + YEARS
-    world.look(result=a_result(state="partial", reason="quota_spent", complete=False))
-
-    have_due_what_is_ahead(world.database, T0)
-    with world.database.read() as connection:
-        assert waiting(connection, world.registry_id, T0) == {}
+        interrupted = find_request(connection, far.id)
+    assert interrupted is not None
+    assert interrupted.state == "interrupted"
 
 
 def test_h1_a_pass_of_the_future_is_not_taken_up(world: World) -> None:

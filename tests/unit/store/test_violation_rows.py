@@ -82,7 +82,14 @@ def test_what_was_found_goes_with_a_forgotten_repository(court: Court) -> None:
     with court.database.read() as connection:
         known = find_known(connection, "hub", "acme/app")
     assert known is not None
-    forget(court.database, known, lambda: court.now, owner="us", watch=lambda *_: None)
+    forget(
+        court.database,
+        known,
+        lambda: court.now,
+        owner="us",
+        listing="list",
+        watch=lambda *_: None,
+    )
 
     # What came while there were policies waits for the registry's word.
     assert before == [2, 2, 4, 2]

@@ -1,6 +1,7 @@
 """Alive, and ready."""
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 
 import anyio
@@ -42,6 +43,21 @@ async def test_it_is_alive_while_every_thread_waits_for_the_database(
         alive = await client.get("/healthz")
 
     assert alive.text == "ok\n"
+
+
+def test_a_service_whose_redis_is_away_is_ready_and_says_so(
+    database: Database,
+) -> None:
+    since = datetime(2026, 9, 22, 8, 12, tzinfo=UTC)
+    options = WebOptions(broker_away_since=lambda: since)
+    app = create_app(database, Telemetry(), options)
+
+    answer = TestClient(app, base_url="http://localhost:8080").get("/readyz")
+
+    assert answer.status_code == 200
+    (reason,) = answer.json()["reasons"]
+    assert reason["code"] == "redis_unavailable"
+    assert "has not answered since 2026-09-22 08:12 UTC" in reason["message"]
 
 
 def test_another_schema_is_alive_and_not_ready(tmp_path: Path) -> None:

@@ -4,11 +4,13 @@ import pytest
 from celery import Celery
 
 from weighbridge.config import load_settings
+from weighbridge.domain.secret import Secret
 from weighbridge.errors import UsageError
 from weighbridge.jobs import names
-from weighbridge.jobs.broker import SLICE_S
+from weighbridge.engine.crawl import TURN_S
 from weighbridge_workers.configuration import configuration
 from weighbridge_workers.making import make_app
+from weighbridge_workers.transport import Transport
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +26,7 @@ def test_every_job_has_a_task_of_its_name(app: Celery) -> None:
 
 
 def test_queues_are_served_in_their_order() -> None:
-    settings = configuration()
+    settings = configuration(Secret("redis://127.0.0.1"))
 
     assert names.QUEUES == ("push", "crawl", "measure", "notify")
     assert [queue.name for queue in settings["task_queues"]] == list(names.QUEUES)  # type: ignore[attr-defined] # an object, since Celery's settings have no types
@@ -65,7 +67,7 @@ def test_f15_no_job_outlives_the_time_after_which_others_get_its_message(
 ) -> None:
     visible_s = app.conf.broker_transport_options["visibility_timeout"]
 
-    assert SLICE_S < app.conf.task_soft_time_limit < app.conf.task_time_limit
+    assert TURN_S < app.conf.task_soft_time_limit < app.conf.task_time_limit
     assert app.conf.task_time_limit < visible_s
 
 
@@ -91,6 +93,29 @@ def test_f20_a_beat_rings_often_enough(app: Celery) -> None:
     assert set(entries) == {"tick", "settle", "deliver"}
     assert entries["tick"]["schedule"] <= 30
     assert app.conf.beat_scheduler == "weighbridge_workers.ringing:Ringing"
+
+
+def test_what_stands_in_redis_is_read_by_our_own_transport(app: Celery) -> None:
+    connection = app.connection_for_read()
+
+    assert isinstance(connection.transport, Transport)
+    assert app.conf.broker_channel_error_retry is True
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("redis://r.example", None),
+        ("rediss://:x@r.example", "required"),
+    ],
+)
+def test_t12_the_certificate_of_redis_is_checked(
+    url: str, expected: str | None
+) -> None:
+    app = make_app(load_settings(None, {"WEIGHBRIDGE_REDIS_URL": url}))
+
+    told = app.connection_for_read().ssl
+    assert (told["ssl_cert_reqs"] if isinstance(told, dict) else None) == expected
 
 
 def test_without_redis_there_is_no_application() -> None:

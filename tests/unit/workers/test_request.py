@@ -3,7 +3,7 @@
 import pytest
 from kombu.asynchronous import Hub, get_event_loop, set_event_loop
 
-from weighbridge_workers.request import connect_anew
+from weighbridge_workers.overrides import connect_anew
 
 
 def test_f19_the_loss_is_told_to_the_consumers_loop() -> None:

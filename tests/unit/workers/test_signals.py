@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from billiard import pool
 
-from weighbridge_workers.signals import UNHEARD_S, bound_last_words
+from weighbridge_workers.overrides import UNHEARD_S, bound_last_words
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from weighbridge.jobs.names import QUEUE_OF
-from weighbridge.jobs.roll import DROPPED, FAILED, TAKEN, Waiting
+from weighbridge.jobs.roll import DROPPED, FAILED, TAKEN, UNKNOWN, Waiting
 
 _REASONS: Final = frozenset({"unknown_registry", "outside_filter", "malformed_job"})
 
@@ -30,14 +30,40 @@ class CrewReport:
 
 
 class CrewMetrics(Collector):
-    """Shows the last report."""
+    """Shows the last report. While Redis does not answer nothing is known of workers
+    and queues, and their series are absent; what was counted stays.
+
+    broker_up: None until Redis was asked
+    """
 
     def __init__(self) -> None:
-        self.report = CrewReport()
+        self.broker_up: bool | None = None
+        self._report: CrewReport | None = None
+        self._counts: Mapping[tuple[str, str, str], int] = {}
+
+    def show(self, report: CrewReport) -> None:
+        """Redis has answered."""
+        self.broker_up, self._report = True, report
+        self._counts = report.counts
+
+    def show_away(self) -> None:
+        """Redis has not answered."""
+        self.broker_up, self._report = False, None
 
     def collect(self) -> Iterator[Metric]:
         """See `prometheus_client`."""
-        report = self.report
+        broker_up, report = self.broker_up, self._report
+        if broker_up is not None:
+            yield GaugeMetricFamily(
+                "weighbridge_broker_up",
+                "1 where Redis answers, 0 where it does not.",
+                value=int(broker_up),
+            )
+        if report is not None:
+            yield from self._gauges(report)
+        yield from self._counters()
+
+    def _gauges(self, report: CrewReport) -> Iterator[Metric]:
         yield GaugeMetricFamily(
             "weighbridge_workers",
             "Workers that have reported within the last 45 seconds.",
@@ -58,9 +84,9 @@ class CrewMetrics(Collector):
         for queue, waiting in report.waiting.items():
             tasks.add_metric([queue], waiting.tasks)
             oldest.add_metric([queue], waiting.oldest_at)
-        yield from (tasks, oldest, *self._counters(report))
+        yield from (tasks, oldest)
 
-    def _counters(self, report: CrewReport) -> Iterator[Metric]:
+    def _counters(self) -> Iterator[Metric]:
         taken = CounterMetricFamily(
             "weighbridge_tasks",
             "Messages that workers have taken, whatever their result.",
@@ -75,12 +101,12 @@ class CrewMetrics(Collector):
         )
         dropped = CounterMetricFamily(
             "weighbridge_tasks_dropped",
-            "Of these, the ones that asked for what is not configured.",
+            "Messages that asked for what is not configured, or are not ours.",
             None,
             ["task", "reason"],
         )
-        for (what, job, reason), count in sorted(report.counts.items()):
-            if job not in QUEUE_OF:
+        for (what, job, reason), count in sorted(self._counts.items()):
+            if job not in QUEUE_OF and (what, job) != (DROPPED, UNKNOWN):
                 continue
             if what == TAKEN and not reason:
                 taken.add_metric([job], count)

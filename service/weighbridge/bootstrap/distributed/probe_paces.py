@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from weighbridge.bootstrap.probing import Paces, Share, alone
+from weighbridge.bootstrap.gates import Gates
+from weighbridge.bootstrap.probing import Paces, alone
 from weighbridge.config import Settings
 from weighbridge.domain.secret import Secret
 from weighbridge.jobs.shared_pacing import SharedPaces
@@ -17,9 +18,9 @@ def probe_paces(settings: Settings) -> Paces:
 
 
 @asynccontextmanager
-async def _shared(redis_url: Secret) -> AsyncIterator[Share | None]:
+async def _shared(redis_url: Secret) -> AsyncIterator[Gates | None]:
     paces = SharedPaces(redis_url)
     try:
-        yield lambda endpoint: paces.of(endpoint.name, endpoint)
+        yield Gates(paces.of)
     finally:
         await paces.aclose()

@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 
 from weighbridge.store.alone import alone
+from weighbridge.store.deadlines import unhurried
 from weighbridge.store.dialect import among_ids, listed
 from weighbridge.store.ledger.facts import HAS_FACTS
 from weighbridge.store.models import (
@@ -104,12 +105,14 @@ _LINES_ALONE: Final = delete(lines).where(
 )
 
 
+@unhurried()
 def count_damaged(database: Database) -> int:
     """How many documents have lost a part."""
     with database.read() as connection:
         return len(_damaged(connection))
 
 
+@unhurried()
 def drop_damaged(database: Database) -> int:
     """Drop manifests of which a part is lost, and targets that are not there.
 

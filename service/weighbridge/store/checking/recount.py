@@ -21,6 +21,7 @@ from weighbridge.store.checking.registry_sums import mend_sums
 from weighbridge.store.checking.verify import Watch
 from weighbridge.store.checking.weights import recount_claims, recount_weights
 from weighbridge.store.checking.wrongs import Wrong, repaired
+from weighbridge.store.deadlines import unhurried
 from weighbridge.store.ledger.parts import lock_settling, parts_of, scopes_beside
 from weighbridge.store.ledger.places import Place
 from weighbridge.store.ledger.settler import settle_all
@@ -78,6 +79,7 @@ _ORPHANS: Final = (
 )
 
 
+@unhurried()
 def recount(
     database: Database,
     registry: str,

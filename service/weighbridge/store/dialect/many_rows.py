@@ -8,7 +8,7 @@ SQLAlchemy's own executemany takes four times as long as SQLite then needs. See
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 
-from sqlalchemy import ClauseElement, Column, Connection, Dialect, Table
+from sqlalchemy import ClauseElement, Connection, Dialect, Table
 
 from weighbridge.store.dialect.names import POSTGRESQL
 from weighbridge.store.dialect.prepared import InPieces, OverArrays, Prepared, Row
@@ -119,7 +119,6 @@ class ChangedRows(ManyRows):
     values: columns that are set to the row's value
     also:   columns that are set to the same expression in every row
     only:   a condition on the stored row: others are left alone
-    least:  by the value's column another one, below whose stored value it never is
 
     On PostgreSQL the order in which rows are locked is not ours: whoever changes
     rows that others change too, locks them first, sorted (`FOR UPDATE`), or takes
@@ -134,14 +133,12 @@ class ChangedRows(ManyRows):
         values: Sequence[str],
         also: Mapping[str, ClauseElement] | None = None,
         only: ClauseElement | None = None,
-        least: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(table, [*key, *values])
         self._key = self._columns[: len(key)]
         self._values = self._columns[len(key) :]
         self._also = dict(also or {})
         self._only = only
-        self._least = dict(least or {})
 
     def set(self, connection: Connection, rows: Sequence[Row]) -> None:
         """Update the rows; each is a tuple of its key and then its new values."""
@@ -154,22 +151,13 @@ class ChangedRows(ManyRows):
         return self._from(words, words.given(self._columns))
 
     def _from(self, words: Words, given: str) -> str:
-        values = [
-            f"{words.name(column)} = {self._value(words, column)}"
-            for column in self._values
-        ]
+        names = map(words.name, self._values)
+        values = [f"{name} = given.{name}" for name in names]
         return (
             f"UPDATE {words.table} SET {self._changes(words, values)}"
             f" FROM {given}"
             f" WHERE {words.matches(self._key, 'given.{}')}{self._condition(words)}"
         )
-
-    def _value(self, words: Words, column: Column[object]) -> str:
-        value = f"given.{words.name(column)}"
-        if column.name not in self._least:
-            return value
-        least = f"{words.table}.{words.name(self._table.c[self._least[column.name]])}"
-        return f"CASE WHEN {least} > {value} THEN {least} ELSE {value} END"
 
     def _changes(self, words: Words, values: Collection[str]) -> str:
         also = (

@@ -7,7 +7,13 @@ from typing import Final
 from sqlalchemy import Connection, and_, bindparam, func, select
 
 from weighbridge.domain.digest import Digest
-from weighbridge.store.dialect import Rows, among_ids, listed, settles_at_once
+from weighbridge.store.dialect import (
+    Rows,
+    among_ids,
+    listed,
+    probe_if_any,
+    settles_at_once,
+)
 from weighbridge.store.ledger.facts import HAS_FACTS, IS_IMAGE
 from weighbridge.store.models import (
     artifacts,
@@ -28,10 +34,15 @@ _FACTS: Final = Rows(
         images.c.problems.is_not(None).label("has_problems"),
         index_members.c.child_id,
     )
-    .outerjoin_from(blobs, images, images.c.id == blobs.c.id)
-    .outerjoin(artifacts, artifacts.c.id == blobs.c.id)
-    # Children of an index that was pruned are history: it leads nowhere now.
-    .outerjoin(index_members, and_(index_members.c.index_id == blobs.c.id, HAS_FACTS))
+    .select_from(
+        probe_if_any(
+            blobs,
+            (images, images.c.id == blobs.c.id),
+            (artifacts, artifacts.c.id == blobs.c.id),
+            # Children of an index that was pruned are history: it leads nowhere now.
+            (index_members, and_(index_members.c.index_id == blobs.c.id, HAS_FACTS)),
+        )
+    )
     .where(among_ids(blobs.c.id))
 )
 _KEEP_AS_IT_IS: Final = (

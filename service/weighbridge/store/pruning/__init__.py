@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from weighbridge.domain.retention import Retention
+from weighbridge.store.deadlines import unhurried
 from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.pruning.blobs import prune_blobs
 from weighbridge.store.pruning.manifests import prune_manifests
@@ -39,6 +40,7 @@ class Pruned:
     violations: int = 0
 
 
+@unhurried()
 def prune(
     database: Database,
     retention: Retention,

@@ -18,6 +18,7 @@ import structlog
 from weighbridge.errors import StoreError
 from weighbridge.jobs.names import PUSH
 from weighbridge.ports import JobQueue
+from weighbridge.store.deadlines import within
 from weighbridge.store.pushes import ReceivedPush, keep_pushes
 from weighbridge.store.session import Database
 from weighbridge.web.webhooks.room import overloaded
@@ -27,6 +28,8 @@ WAITING: Final = 10_000
 GATHER_S: Final = 0.002
 ANSWER_S: Final = 2.0
 """A sender is not left waiting longer; Harbor gives up after three seconds."""
+COMMIT_S: Final = 15.0
+"""What has come in a rush is worth to be kept late: it is not sent again then."""
 _STUCK: Final = 0.5
 """A transaction that takes longer than that part of it waits for somebody: nobody else
 is to wait too."""
@@ -160,7 +163,7 @@ class Inbox:
         pushes = [push for each in taken for push in each.pushes]
         self._began = time.monotonic()
         try:
-            with self._database.write() as connection:
+            with within(COMMIT_S), self._database.write() as connection:
                 is_new = keep_pushes(connection, pushes, self._now())
         except StoreError as exc:
             self._log.warning(

@@ -18,7 +18,6 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import parse_qs
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -35,6 +34,7 @@ from weighbridge.store.pushes import ReceivedPush
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.access_tokens import KnownTokens
 from weighbridge.web.errors import Refusal, refusal_response
+from weighbridge.web.threads import Threads
 from weighbridge.web.webhooks.body import Gone, read_body
 from weighbridge.web.webhooks.hooks import Hook, Hooks
 from weighbridge.web.webhooks.inbox import Inbox
@@ -81,7 +81,10 @@ class Receiver:
         tokens: KnownTokens,
         read_s: float,
         trusted_proxies: Sequence[Network] = (),
+        *,
+        threads: Threads,
     ) -> None:
+        self._threads = threads
         self._trusted_proxies = trusted_proxies
         self._hooks = hooks
         self._tokens = tokens
@@ -142,7 +145,7 @@ class Receiver:
         if text is None:
             return None
         if self._tokens.is_due:
-            await run_in_threadpool(self._tokens.refresh)
+            await self._threads.run(self._tokens.refresh)
         token = self._tokens.find(text)
         if token is None or token.role != webhook_role(shown.source):
             return None

@@ -14,6 +14,7 @@ from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.access_tokens import KnownTokens
 from weighbridge.web.errors import Refusal
+from weighbridge.web.threads import Threads
 from weighbridge.web.webhooks.body import BODY_BYTES, Gone, read_body
 from weighbridge.web.webhooks.hooks import Hooks
 from weighbridge.web.webhooks.inbox import Inbox
@@ -154,7 +155,9 @@ async def test_whoever_only_claims_to_sign_takes_nobodys_memory(
 ) -> None:
     inbox = Inbox(database, None, lambda: NOW, PATIENCE_S)
     tokens = KnownTokens(database, lambda: NOW, time.monotonic)
-    receiver = Receiver(Hooks([a_hook()]), inbox, Telemetry(), tokens, PATIENCE_S)
+    receiver = Receiver(
+        Hooks([a_hook()]), inbox, Telemetry(), tokens, PATIENCE_S, threads=Threads()
+    )
     claim = {"x-hub-signature-256": "sha256=" + "0" * 64}
     strangers = [
         asyncio.create_task(

@@ -106,9 +106,6 @@ def create_registries() -> None:
         optional("held", TEXT),
         required("removals_held", sa.Integer()),
         sa.Column("false_head_at", sa.BigInteger()),
-        optional("crawl_started_at", sa.BigInteger()),
-        optional("crawl_until", sa.BigInteger()),
-        optional("crawl_owner", TEXT),
         required("requests", sa.BigInteger()),
         required("bytes_read", sa.BigInteger()),
         optional("rate_limit", sa.BigInteger()),
@@ -255,6 +252,39 @@ def create_registries() -> None:
         ),
         sa.PrimaryKeyConstraint("pass_id", "position", name="pk_pass_chunks"),
         sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "crawl_requests",
+        required("id", ID),
+        required("registry_id", ID),
+        optional("repositories", TEXT),
+        required("measures", sa.Boolean()),
+        required("asked_at", sa.BigInteger()),
+        optional("owner", TEXT),
+        optional("lease_until", sa.BigInteger()),
+        required("state", TEXT),
+        required("reason", TEXT),
+        optional("known", sa.BigInteger()),
+        optional("crawled_at", sa.BigInteger()),
+        optional("ended_at", sa.BigInteger()),
+        optional("complete", sa.BigInteger()),
+        optional("partial", sa.BigInteger()),
+        optional("failed", sa.BigInteger()),
+        optional("tags", sa.BigInteger()),
+        optional("requests", sa.BigInteger()),
+        optional("bytes_read", sa.BigInteger()),
+        sa.ForeignKeyConstraint(
+            ["registry_id"], ["registries.id"], name="fk_crawl_requests_registry_id"
+        ),
+        sa.PrimaryKeyConstraint("id", name="pk_crawl_requests"),
+    )
+    op.create_index(
+        "ix_crawl_requests_open",
+        "crawl_requests",
+        ["registry_id"],
+        unique=False,
+        sqlite_where=sa.text("ended_at IS NULL"),
+        postgresql_where=sa.text("ended_at IS NULL"),
     )
 
 

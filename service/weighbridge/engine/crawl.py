@@ -1,0 +1,315 @@
+"""The job CRAWL: repositories of one registry, a slice at a time.
+
+A slice is what can be asked now: due repositories that are leased together and crawled
+side by side. A job goes on taking further ones as it has room, for some seconds. What
+is in its hands then is crawled to its end beside whatever comes next, so that nobody
+waits for a slow registry.
+"""
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from weighbridge.audit.context import PassContext
+from weighbridge.audit.looking import look_at
+from weighbridge.audit.pass_outcome import PassOutcome
+from weighbridge.audit.push_desk import PushDesk
+from weighbridge.audit.together import cancel
+from weighbridge.engine.asking import Costing
+from weighbridge.engine.following import Following
+from weighbridge.engine.parts import Parts
+from weighbridge.engine.site import Site
+from weighbridge.errors import StoreError, WeighbridgeError
+from weighbridge.jobs.names import CRAWL
+from weighbridge.ports import JOB_COST, Cost, Registry
+from weighbridge.store.choosing import Slice
+from weighbridge.store.claiming import Opening
+from weighbridge.store.crawl_requests import quiet_moments
+from weighbridge.store.due import put_off
+from weighbridge.store.giving_back import release_many
+from weighbridge.store.process_mark import one_claim
+from weighbridge.store.registries import find_registry_id
+from weighbridge.store.session import Connection
+from weighbridge.store.slices import Opened, open_many, open_slice
+
+TURN_S: Final = 5.0
+"""So long a job takes further repositories; others have their turn then."""
+STILL_S: Final = 0.25
+"""A job whose slice makes no progress for so long ends: it comes again with room."""
+REQUESTS: Final = 200
+"""So many requests a slice is expected to need: what one process has is kept from
+others."""
+REPOSITORIES: Final = 128
+"""More of them at once bring nothing."""
+NEW: Final = 3
+"""Requests of a repository that was never crawled, as far as anybody knows."""
+LARGE: Final = REQUESTS // 2
+"""What a large repository counts as: small ones go on beside it."""
+NOTE_S: Final = 2.0
+"""So often what a registry was asked is noted: a page that is watched asks as often."""
+
+
+class _Contexts(NamedTuple):
+    """quiet: of repositories that are due only because somebody asked: nobody is
+    notified of what is found"""
+
+    of: Registry
+    usual: PassContext
+    quiet: PassContext
+
+
+class RegistrySlice:
+    """The repositories of one registry that this process crawls now."""
+
+    def __init__(self, parts: Parts, site: Site, desk: PushDesk | None) -> None:
+        self._parts = parts
+        self._site = site
+        self._desk = desk
+        self._room = REQUESTS
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._changed = asyncio.Event()
+        self._is_turning = False
+        self._is_wanted = False
+        self._is_closed = False
+        self._contexts: _Contexts | None = None
+        cost = Cost()
+        self._costing = Costing(parts.writer, site.name, cost, parts.watcher.asked)
+        self._variables = contextvars.copy_context()
+        self._variables.run(JOB_COST.set, cost)
+        self._noted_at = float("-inf")
+        self._following = Following(parts, site, self._costing, self._stop)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is being crawled, and all that follows is done."""
+        is_done = not self._tasks and not self._is_turning
+        return is_done and not self._following.is_busy
+
+    async def turn(self) -> None:
+        """Take what is due, as far as there is room, for some seconds."""
+        self._is_wanted = True
+        if self._is_turning:
+            return
+        self._is_turning = True
+        try:
+            await self._turn()
+        finally:
+            self._is_turning = False
+            self._following.begin(is_over=not self._tasks)
+
+    async def crawl(self, repository_ids: Collection[int], *, only_due: bool) -> None:
+        """Crawl these, and wait until that is done; what another process has is left
+        to it."""
+        parts, token = self._parts, one_claim(self._parts.owner)
+        self._following.is_asked = True
+        wanted = [number for number in repository_ids if number not in self._tasks]
+        if wanted:
+            now, lease_s, resume_s = parts.clock(), parts.lease_s, parts.resume_s
+            openings = [
+                Opening(number, now, lease_s, token, only_due, resume_s)
+                for number in wanted
+            ]
+            found = await parts.writer.write(open_many, openings)
+            await self._begin([each for each in found if each is not None], ())
+        tasks = [self._tasks[n] for n in repository_ids if n in self._tasks]
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def aclose(self) -> None:
+        """Give back what is being crawled; what it has stored stays."""
+        self._is_closed = True
+        await self._following.aclose()
+        await self._stop()
+        if self._contexts is not None:
+            await self._costing.note(self._contexts.of)
+
+    async def _turn(self) -> None:
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + TURN_S
+        while not self._is_closed:
+            if self._has_room:
+                self._is_wanted = False
+                # Whoever has asked meanwhile may know of more.
+                if not await self._take() and not self._is_wanted:
+                    return
+            elif (left_s := ends_at - loop.time()) <= 0:
+                self._parts.jobs.put(CRAWL, self._site.name)
+                return
+            elif not await self._moves(min(STILL_S, left_s)):
+                self._is_wanted = True
+                return
+
+    @property
+    def _has_room(self) -> bool:
+        has_places = len(self._tasks) <= REPOSITORIES // 2
+        return not self._tasks or (has_places and self._room >= REQUESTS // 2)
+
+    async def _moves(self, within_s: float) -> bool:
+        """Whether something came to its end within that time."""
+        self._changed.clear()
+        try:
+            async with asyncio.timeout(within_s):
+                await self._changed.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _take(self) -> bool:
+        """Whether something was due."""
+        parts = self._parts
+        registry_id = await parts.writer.read(find_registry_id, self._site.name)
+        if registry_id is None:
+            return False
+        wanted = Slice(
+            registry_id,
+            parts.clock(),
+            parts.lease_s,
+            one_claim(parts.owner),
+            parts.resume_s,
+            most_requests=max(NEW, self._room),
+            most=REPOSITORIES - len(self._tasks),
+        )
+        opened, quiet = await parts.writer.write(_open, wanted)
+        self._following.is_asked = bool(quiet)
+        looks_at = self._site.scope.looks_at
+        ours = [each for each in opened if looks_at(each.claim.repository)]
+        if len(ours) < len(opened):
+            names = {each.claim.repository_id for each in ours}
+            await self._leave([o for o in opened if o.claim.repository_id not in names])
+        await self._begin(ours, quiet)
+        if not self._has_room:
+            # There may be more: whoever is free joins.
+            parts.jobs.put(CRAWL, self._site.name)
+        return bool(opened)
+
+    async def _leave(self, unwanted: Sequence[Opened]) -> None:
+        """They would be due before all others for ever."""
+        claims = [each.claim for each in unwanted]
+        due_at = self._parts.clock() + timedelta(seconds=self._site.interval_s)
+
+        def leave(connection: Connection) -> None:
+            release_many(connection, claims)
+            put_off(connection, [claim.repository_id for claim in claims], due_at)
+
+        await self._parts.writer.write(leave)
+
+    async def _begin(
+        self, opened: Sequence[Opened], quiet: Collection[datetime]
+    ) -> None:
+        """Raises what the registry's client could not be opened for."""
+        if not opened:
+            return
+        try:
+            async with self._parts.clients.use(self._site.name) as connected:
+                await self._note_cost(connected.registry)
+        except BaseException:
+            claims = [each.claim for each in opened]
+            with suppress(StoreError):  # The one on its way says more.
+                await asyncio.shield(self._parts.writer.write(release_many, claims))
+            raise
+        for each in opened:
+            claim, cost = each.claim, _cost_of(each)
+            self._room -= cost
+            work = self._crawl(each, cost, is_quiet=claim.due_at in quiet)
+            self._tasks[claim.repository_id] = asyncio.create_task(
+                work, context=self._variables.copy()
+            )
+
+    async def _note_cost(self, registry: Registry) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._noted_at >= NOTE_S:
+            self._noted_at = now
+            await self._costing.note(registry)
+
+    async def _crawl(self, opened: Opened, cost: int, *, is_quiet: bool) -> None:
+        """Whatever it ends with stays its own."""
+        parts, claim = self._parts, opened.claim
+        try:
+            async with parts.clients.use(self._site.name) as connected:
+                contexts = self._contexts_of(connected.registry)
+                context = contexts.quiet if is_quiet else contexts.usual
+                parts.progress.now = claim.repository
+                outcome = await look_at(context, parts.heartbeat, opened)
+            self._note(claim.repository, outcome)
+        except WeighbridgeError as exc:
+            parts.watcher.failed(self._site.name, claim.repository, exc)
+        except Exception as exc:  # noqa: BLE001 - the others of the slice go on
+            error = WeighbridgeError(repr(exc), code="bug")
+            parts.watcher.failed(self._site.name, claim.repository, error)
+        finally:
+            del self._tasks[claim.repository_id]
+            self._room += cost
+            self._changed.set()
+            self._go_on()
+
+    def _go_on(self) -> None:
+        if self._is_closed or self._is_turning:
+            return
+        if self._is_wanted and self._has_room:
+            self._is_wanted = False
+            self._parts.jobs.put(CRAWL, self._site.name)
+        if not self._tasks:
+            self._following.begin(is_over=True)
+
+    def _contexts_of(self, registry: Registry) -> _Contexts:
+        if self._contexts is None or self._contexts.of is not registry:
+            usual = self._parts.context(self._site, registry, desk=self._desk)
+            judging = usual.judging
+            quiet = replace(usual, judging=lambda: replace(judging(), is_silent=True))
+            self._contexts = _Contexts(registry, usual, quiet)
+        return self._contexts
+
+    def _note(self, repository: str, outcome: PassOutcome) -> None:
+        self._parts.progress.repositories_done += 1
+        self._parts.watcher.crawled(self._site.name, repository, outcome)
+        self._following.note(outcome)
+
+    async def _stop(self) -> None:
+        """Nothing more is asked of the registry now."""
+        await cancel(list(self._tasks.values()))
+
+
+def _open(
+    connection: Connection, wanted: Slice
+) -> tuple[list[Opened], Collection[datetime]]:
+    """What is due, and when somebody asked for a crawl that is under way."""
+    quiet = quiet_moments(connection, wanted.registry_id)
+    return open_slice(connection, wanted), quiet
+
+
+def _cost_of(opened: Opened) -> int:
+    """The requests that it is expected to need."""
+    claim = opened.claim
+    is_new = claim.last_pass_at is None
+    return min(LARGE, NEW if is_new else 1 + claim.tags)
+
+
+class Slices:
+    """Those of all registries that this process crawls.
+
+    desk: where the crawls of a registry look after what is pushed meanwhile
+    """
+
+    def __init__(self, parts: Parts, desk: Callable[[str], PushDesk | None]) -> None:
+        self._parts = parts
+        self._desk = desk
+        self._slices: dict[str, RegistrySlice] = {}
+
+    def of(self, site: Site) -> RegistrySlice:
+        """That of one registry."""
+        if site.name not in self._slices:
+            desk = self._desk(site.name)
+            self._slices[site.name] = RegistrySlice(self._parts, site, desk)
+        return self._slices[site.name]
+
+    @property
+    def is_idle(self) -> bool:
+        return all(each.is_idle for each in self._slices.values())
+
+    async def aclose(self) -> None:
+        for each in self._slices.values():
+            await each.aclose()

@@ -1,0 +1,182 @@
+"""All that one process does of crawling: a handler for each job.
+
+The same in one process and in many. No handler keeps its caller for longer than some
+seconds: what is not done then goes on beside whatever comes next, under its lease.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Mapping
+from datetime import timedelta
+from typing import Any, Final, TypeAlias
+
+import structlog
+
+from weighbridge.audit.together import cancel
+from weighbridge.engine.crawl import TURN_S, Slices
+from weighbridge.engine.discover import discover
+from weighbridge.engine.measure import measure
+from weighbridge.engine.parts import Parts
+from weighbridge.engine.pushes import PushLooks
+from weighbridge.engine.requests import look_after_requests
+from weighbridge.engine.site import asked_registry, asked_repository
+from weighbridge.engine.tick import Tick
+from weighbridge.errors import WeighbridgeError
+from weighbridge.jobs.names import (
+    CRAWL,
+    DELIVER,
+    DISCOVER,
+    MEASURE,
+    PRUNE,
+    PUSH,
+    SETTLE,
+    TICK,
+)
+from weighbridge.store.jobs import Job
+from weighbridge.store.ledger.settler import settle_all
+from weighbridge.store.pruning import Pruned, prune
+from weighbridge.store.repositories import find_named
+
+# Any: what a coroutine is sent and yields is asyncio's own business.
+Handler: TypeAlias = Callable[[str], Coroutine[Any, Any, None]]
+EVERY_DAY: Final = timedelta(days=1)
+
+
+class Engine:
+    """The handlers of one event loop. To be made on that loop.
+
+    tick:    what is to be done every few seconds; None where only requests are looked
+             after
+    deliver: hands over the messages that are due
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        *,
+        tick: Tick | None = None,
+        deliver: Handler | None = None,
+    ) -> None:
+        self._parts = parts
+        self._tick = tick
+        self._deliver = deliver
+        self._pushes = PushLooks(parts)
+        self._slices = Slices(parts, self._pushes.desk)
+        self._going: dict[str, asyncio.Task[None]] = {}
+        self._is_stopped = threading.Event()
+        self._beating = asyncio.create_task(parts.heartbeat.beat())
+        self._log = structlog.get_logger("weighbridge.jobs")
+
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        """What is done for each job, by its name."""
+        handlers: dict[str, Handler] = {
+            DISCOVER: self._discover,
+            CRAWL: self._crawl,
+            PUSH: self._look_at_pushes,
+            MEASURE: self._measure,
+            SETTLE: self._settle,
+            PRUNE: self._prune,
+            TICK: self._look_for_due,
+        }
+        if self._deliver is not None:
+            handlers[DELIVER] = self._deliver
+        return handlers
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is being done that goes on beside the jobs."""
+        return self._slices.is_idle and not self._going
+
+    async def aclose(self) -> None:
+        """Give back what is in hand; what was stored stays."""
+        self._is_stopped.set()
+        await cancel([self._beating])
+        await self._pushes.aclose()
+        await cancel(list(self._going.values()))
+        await self._slices.aclose()
+
+    async def _discover(self, argument: str) -> None:
+        site = asked_registry(self._parts.sites, argument).site
+        work = discover(self._parts, self._slices, site)
+        await self._go_on(f"{DISCOVER} {argument}", work)
+
+    async def _crawl(self, argument: str) -> None:
+        if "/" not in argument:
+            site = asked_registry(self._parts.sites, argument).site
+            await self._slices.of(site).turn()
+            return
+        asked = asked_repository(self._parts.sites, argument)
+        found = await self._parts.writer.read(
+            find_named, asked.site.name, asked.repository
+        )
+        if found is not None:
+            # One that is gone is never due, and may be back.
+            work = self._slices.of(asked.site).crawl(
+                [found.repository_id], only_due=not found.is_gone
+            )
+            await self._go_on(f"{CRAWL} {argument}", work)
+
+    async def _look_at_pushes(self, argument: str) -> None:
+        await self._pushes.look(asked_repository(self._parts.sites, argument))
+
+    async def _measure(self, argument: str) -> None:
+        site = asked_registry(self._parts.sites, argument).site
+        await self._go_on(f"{MEASURE} {argument}", measure(self._parts, site))
+
+    async def _settle(self, _: str) -> None:
+        await asyncio.to_thread(settle_all, self._parts.database)
+
+    async def _look_for_due(self, _: str) -> None:
+        if self._tick is not None:
+            await asyncio.to_thread(self._tick.run)
+        await look_after_requests(self._parts)
+        self._parts.watcher.looked_after()
+
+    async def _prune(self, _: str) -> None:
+        await self._go_on(PRUNE, self._prune_if_due())
+
+    async def _prune_if_due(self) -> None:
+        parts = self._parts
+        async with parts.shared.doing(Job(PRUNE), EVERY_DAY) as claimed:
+            if claimed is None:
+                return
+            pruned = await asyncio.to_thread(
+                prune,
+                parts.database,
+                parts.retention,
+                parts.clock(),
+                is_stopped=self._is_stopped.is_set,
+            )
+        is_any = pruned != Pruned(0, 0, 0)
+        tell = self._log.info if is_any else self._log.debug
+        tell(
+            "pruned",
+            passes=pruned.passes,
+            manifests=pruned.manifests,
+            blobs=pruned.blobs,
+            pushes=pruned.pushes,
+            violations=pruned.violations,
+        )
+
+    async def _go_on(self, key: str, work: Coroutine[Any, Any, None]) -> None:
+        """Wait for some seconds until it is done; then it goes on beside other jobs.
+        Raises what it ended with, if that is soon."""
+        if key in self._going:
+            work.close()  # The same is being done here.
+            return
+        task = asyncio.create_task(work)
+        self._going[key] = task
+        task.add_done_callback(lambda _: self._going.pop(key, None))
+        await asyncio.wait((task,), timeout=TURN_S)
+        if task.done():
+            task.result()
+        else:
+            task.add_done_callback(self._tell)
+
+    def _tell(self, task: "asyncio.Task[None]") -> None:
+        """Nobody waits for it any more."""
+        if task.cancelled() or (exc := task.exception()) is None:
+            return
+        code = exc.code if isinstance(exc, WeighbridgeError) else "bug"
+        self._log.error("job failed", code=code, why=str(exc))

@@ -1,0 +1,161 @@
+"""What follows when repositories of a registry were crawled."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from weighbridge.audit.burials import bury_missing
+from weighbridge.audit.pass_outcome import PassOutcome
+from weighbridge.audit.presence import answers
+from weighbridge.audit.together import cancel
+from weighbridge.engine.asking import Costing
+from weighbridge.engine.parts import Parts
+from weighbridge.engine.site import Site
+from weighbridge.errors import TransportError, WeighbridgeError
+from weighbridge.jobs.names import DISCOVER, MEASURE, SETTLE, TICK
+from weighbridge.store.jobs import Job, make_due
+from weighbridge.store.registries import find_registry_id, note_registry
+from weighbridge.store.session import Connection
+
+UNREACHABLE: Final = timedelta(minutes=1)
+"""A registry that could not be reached is asked after so soon, at most."""
+
+
+class Following:
+    """Of one registry, in one process.
+
+    stop: ends all crawls of its repositories: the registry is gone
+    is_asked: whether somebody waits for a crawl of it that was asked for
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        site: Site,
+        costing: Costing,
+        stop: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._parts = parts
+        self._site = site
+        self._costing = costing
+        self._stop = stop
+        self._has_changed = False
+        self._has_missing = False
+        self._is_doubtful = False
+        self._is_any = False
+        self._task: asyncio.Task[None] | None = None
+        self._is_over = False
+        self._is_closed = False
+        self.is_asked = False
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is being done, or is to be."""
+        return self._task is not None
+
+    def note(self, outcome: PassOutcome) -> None:
+        """A repository was crawled."""
+        result = outcome.result
+        self._is_any = True
+        if result.tags_new or result.tags_moved or result.tags_gone:
+            self._has_changed = True
+            self._parts.deliver()
+        self._has_missing |= result.state == "missing"
+        if outcome.is_silent or outcome.in_doubt or result.state == "unreachable":
+            self._is_doubtful = True
+            self.begin(is_over=False)
+
+    def begin(self, *, is_over: bool) -> None:
+        """Do what is to be done, beside whatever goes on.
+
+        is_over: nothing of the registry is being crawled here any more
+        """
+        self._is_over = is_over
+        if self._is_closed:
+            return
+        if self._task is None and (self._is_any or self._is_doubtful):
+            self._task = asyncio.create_task(self._follow())
+
+    async def aclose(self) -> None:
+        """What is not done yet is left to the next who crawls."""
+        self._is_closed = True
+        if self._task is not None:
+            await cancel([self._task])
+
+    async def _follow(self) -> None:
+        try:
+            while self._is_any or self._is_doubtful:
+                await self._once()
+        except WeighbridgeError as exc:
+            structlog.get_logger("weighbridge.crawl").error(
+                "what follows a crawl is left to the next",
+                registry=self._site.name,
+                code=exc.code,
+                why=exc.message,
+            )
+        finally:
+            self._task = None
+            if self.is_asked:
+                self._parts.jobs.put(TICK, "")
+
+    async def _once(self) -> None:
+        if self._is_doubtful:
+            self._is_doubtful = False
+            await self._ask_for_registry()
+        self._is_any = False
+        parts, name = self._parts, self._site.name
+        async with parts.clients.use(name) as connected:
+            await self._costing.note(connected.registry)
+        if self._has_changed and parts.measures:
+            self._has_changed = False
+            await parts.writer.write(make_due, Job(MEASURE, name), parts.clock())
+            parts.jobs.put(MEASURE, name)
+        if not parts.writer.settles_at_once:
+            parts.jobs.put(SETTLE, "")
+        if self._has_missing and self._is_over:
+            self._has_missing = False
+            await self._bury()
+
+    async def _ask_for_registry(self) -> None:
+        """One more question decides whether the registry is gone, and with it all that
+        is due there, or only a repository."""
+        parts, name = self._parts, self._site.name
+        async with parts.clients.use(name) as connected:
+            if await answers(connected.registry):
+                return
+        await parts.writer.write(self._note_unreachable)
+        parts.watcher.failed(
+            name,
+            None,
+            TransportError("the registry does not answer", code="unreachable"),
+        )
+        await self._stop()
+
+    def _note_unreachable(self, connection: Connection) -> None:
+        now = self._parts.clock()
+        registry_id = find_registry_id(connection, self._site.name)
+        if registry_id is None:
+            return
+        note_registry(
+            connection, registry_id, state="unreachable", reason="unreachable", now=now
+        )
+        every = timedelta(seconds=self._site.interval_s)
+        job = Job(DISCOVER, self._site.name)
+        make_due(connection, job, now + min(UNREACHABLE, every))
+
+    async def _bury(self) -> None:
+        """Of repositories that no catalog is asked for."""
+        parts = self._parts
+        registry_id = await parts.writer.read(find_registry_id, self._site.name)
+        if registry_id is not None:
+            await bury_missing(
+                parts.writer,
+                registry_id,
+                None,
+                self._site.scope,
+                parts.judging(self._site),
+                parts.clock,
+            )

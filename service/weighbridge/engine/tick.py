@@ -1,0 +1,84 @@
+"""The job TICK: looks for what is due and asks for it.
+
+Nothing is remembered between two ticks. What was asked for and lost is due still, and
+two that tick at once ask for the same.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import structlog
+
+from weighbridge.engine.site import Site
+from weighbridge.engine.waiting_pushes import ask_for_pushes
+from weighbridge.jobs.names import CRAWL, DELIVER, DISCOVER, MEASURE, PRUNE, TICK
+from weighbridge.ports import JobQueue
+from weighbridge.store.adoption import adopt_names
+from weighbridge.store.ahead import have_due_what_is_ahead
+from weighbridge.store.due import free_left_behind, is_any_due, park_poison
+from weighbridge.store.jobs import Job, due_jobs, note_done
+from weighbridge.store.outbox_due import next_due
+from weighbridge.store.registries import mark_unconfigured
+from weighbridge.store.session import Database
+
+
+class Tick:
+    """What is to be done every few seconds.
+
+    sites: all registries that are configured
+    """
+
+    def __init__(
+        self,
+        sites: Sequence[Site],
+        database: Database,
+        jobs: JobQueue,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._sites = {site.name: site for site in sites}
+        self._database = database
+        self._jobs = jobs
+        self._clock = clock
+        self._log = structlog.get_logger("weighbridge.scheduler")
+
+    def run(self) -> None:
+        """Ask for everything that is due. Raises StoreError."""
+        now = self._clock()
+        have_due_what_is_ahead(self._database, now)
+        with self._database.write() as connection:
+            note_done(connection, Job(TICK), now)
+            urls = {name: site.registered.url for name, site in self._sites.items()}
+            adopt_names(connection, urls)
+            mark_unconfigured(connection, self._sites.keys(), now)
+            free_left_behind(connection, now)
+            parked = park_poison(connection, now)
+        for name in parked:
+            self._log.error(
+                "a repository is not crawled any more: its crawls end the process",
+                repository=name,
+            )
+        for job in self._due_jobs(now):
+            self._jobs.put(job.job, job.argument)
+        ask_for_pushes(self._sites.get, self._database, self._jobs, now)
+        self._ask_for_messages(now)
+        self._ask_for_crawls(now)
+
+    def _ask_for_messages(self, now: datetime) -> None:
+        """What is due by time alone: the rest of a group, and what failed before."""
+        with self._database.read() as connection:
+            due = next_due(connection, now)
+        if any(at <= now for at in due.values()):
+            self._jobs.put(DELIVER, "")
+
+    def _due_jobs(self, now: datetime) -> list[Job]:
+        wanted = [Job(PRUNE)]
+        for name in self._sites:
+            wanted += [Job(DISCOVER, name), Job(MEASURE, name)]
+        with self._database.read() as connection:
+            return due_jobs(connection, wanted, now)
+
+    def _ask_for_crawls(self, now: datetime) -> None:
+        with self._database.read() as connection:
+            due = [n for n in self._sites if is_any_due(connection, n, now)]
+        for name in due:
+            self._jobs.put(CRAWL, name)

@@ -1,0 +1,46 @@
+"""Asks again for what waits in the inbox: a job that was lost has left it there."""
+
+from datetime import datetime
+from typing import Final
+
+from weighbridge.engine.site import Sites, asked_repository
+from weighbridge.errors import JobDropped
+from weighbridge.jobs.names import PUSH
+from weighbridge.ports import JobQueue
+from weighbridge.store.push_queue import PushedTo, drop_waiting, inbox, pushed_to
+from weighbridge.store.session import Database
+from weighbridge.telemetry import Telemetry
+
+AT_ONCE: Final = 1_000
+"""Repositories that are asked for in one tick."""
+
+
+def ask_for_pushes(
+    sites: Sites, database: Database, jobs: JobQueue, now: datetime
+) -> None:
+    """Ask for a look wherever a push is due. What is not configured any more is not
+    looked at. Raises StoreError."""
+    with database.read() as connection:
+        found = pushed_to(connection, now, AT_ONCE)
+    unwanted: dict[PushedTo, str] = {}
+    for to in found:
+        name = f"{to.registry}/{to.repository}"
+        try:
+            asked_repository(sites, name)
+        except JobDropped as exc:
+            unwanted[to] = exc.code
+        else:
+            jobs.put(PUSH, name, first=True)
+    if unwanted:
+        with database.write() as connection:
+            for to, why in unwanted.items():
+                drop_waiting(connection, to, why, now)
+
+
+def show_inbox(database: Database, telemetry: Telemetry) -> None:
+    """Let a scrape see how much waits. Raises StoreError."""
+    with database.read() as connection:
+        found = inbox(connection)
+    oldest_at = found.oldest_at
+    telemetry.pushes_waiting.set(found.waiting)
+    telemetry.pushes_oldest_timestamp.set(oldest_at.timestamp() if oldest_at else 0)

@@ -1,0 +1,79 @@
+"""Redis behind TLS, with a user who may do no more than Weighbridge needs."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from kombu.exceptions import OperationalError
+
+from support.redis_server import GuardedRedis, a_guarded_redis
+from support.worker_crew import a_crew
+from weighbridge.bootstrap.distributed.check import redis_warnings
+from weighbridge.config import load_settings
+from weighbridge.demo.generated import generated_content
+from weighbridge.demo.server import start_in_thread
+from weighbridge.jobs.names import TICK
+from weighbridge.jobs.over_celery import CeleryJobs
+from weighbridge.jobs.roll import Roll
+from weighbridge_workers.making import make_app
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[GuardedRedis]:
+    with a_guarded_redis() as running:
+        yield running
+
+
+def test_workers_and_scheduler_work_with_the_rights_that_are_documented(
+    tmp_path: Path,
+) -> None:
+    running = start_in_thread(generated_content(repositories=2, tags=2))
+    try:
+        with a_crew(
+            tmp_path, running.url, engine="sqlite", a_server=a_guarded_redis
+        ) as crew:
+            worker = crew.worker()
+            crew.start("scheduler")
+
+            crew.wait_for(lambda: crew.is_through(2), "everything is crawled")
+
+            roll = Roll(crew.redis.url)
+            crew.wait_for(lambda: roll.workers() == 2, "both are on the roll")
+            roll.close()
+            assert "NOPERM" not in worker.log
+            assert "permission" not in worker.log.lower()
+            assert worker.stop() == 0
+    finally:
+        running.close()
+
+
+def test_the_rights_in_the_docs_are_those_that_were_tried() -> None:
+    page = Path(__file__).parents[3] / "docs" / "deploying.md"
+
+    words = " ".join(page.read_text().replace("\\", " ").split())
+
+    assert " ".join(GuardedRedis.RIGHTS) in words
+
+
+def test_what_redis_says_is_read_over_tls(server: GuardedRedis) -> None:
+    environ = {"WEIGHBRIDGE_REDIS_URL": server.url.reveal()}
+
+    assert redis_warnings(load_settings(None, environ)) == []
+
+
+def test_t12_a_redis_whose_authority_nobody_knows_is_given_nothing(
+    server: GuardedRedis,
+) -> None:
+    url = server.unknown_url
+    app = make_app(load_settings(None, {"WEIGHBRIDGE_REDIS_URL": url.reveal()}))
+    jobs = CeleryJobs(url)
+
+    with pytest.raises(OperationalError, match="CERTIFICATE_VERIFY_FAILED"):
+        app.connection_for_read().ensure_connection(max_retries=1)
+    with pytest.raises(OperationalError, match="CERTIFICATE_VERIFY_FAILED"):
+        jobs._celery.connection_for_write().ensure_connection(max_retries=1)
+    jobs.put(TICK, "")
+    jobs.close()
+
+    with server.client() as client:
+        assert client.dbsize() == 0

@@ -1,0 +1,93 @@
+"""One worker over PostgreSQL and Redis that crawls a registry again and again."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import func, select, update
+
+from support.process_group import group_cpu_s
+from support.redis_server import RedisServer
+from support.worker_crew import Crew, Process
+from weighbridge.jobs.names import QUEUES
+from weighbridge.store.models import blob_changes, jobs, passes, repositories
+from weighbridge.store.schema import upgrade
+from weighbridge.store.session import open_database
+
+_TOGETHER_S: Final = 900.0
+_PAST: Final = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class Worker:
+    """It waits for jobs."""
+
+    crew: Crew
+    process: Process
+
+    def crawl(self, expected: int) -> tuple[float, float]:
+        """Crawl so many repositories, all of which are due: seconds from the first to
+        the last, and the worker's CPU seconds."""
+        since = self._make_due()
+        used_s = group_cpu_s(self.process.popen.pid)
+        scheduler = self.crew.quick_scheduler()
+        try:
+            self.crew.wait_for(
+                lambda: self._is_through(expected, since), "all crawled", _TOGETHER_S
+            )
+        finally:
+            scheduler.stop()
+        return self._seconds(since), group_cpu_s(self.process.popen.pid) - used_s
+
+    def _make_due(self) -> datetime:
+        with self.crew.database.write() as connection:
+            connection.execute(update(repositories).values(due_at=_PAST))
+            connection.execute(update(jobs).values(due_at=_PAST))
+        return datetime.now(UTC)
+
+    def _is_through(self, expected: int, since: datetime) -> bool:
+        """Nothing that costs much: it is asked again and again."""
+        with self.crew.database.read() as connection:
+            seen = connection.execute(
+                select(func.count()).where(
+                    repositories.c.last_pass_at >= since,
+                    repositories.c.lease_until.is_(None),
+                )
+            ).scalar_one()
+            if seen < expected:
+                return False
+            left = select(blob_changes.c.id).limit(1)
+            return connection.execute(left).first() is None
+
+    def _seconds(self, since: datetime) -> float:
+        with self.crew.database.read() as connection:
+            first, last = connection.execute(
+                select(
+                    func.min(passes.c.started_at), func.max(passes.c.ended_at)
+                ).where(passes.c.started_at >= since)
+            ).one()
+        return float((last - first).total_seconds())
+
+
+@contextmanager
+def a_worker(
+    folder: Path, redis: RedisServer, url: str, config: Path
+) -> Iterator[Worker]:
+    """Until the block ends. It takes everything but layers to measure, which this
+    registry does not have."""
+    database = open_database(url)
+    try:
+        upgrade(database)
+        crew = Crew(folder, redis, url, database, config)
+        queues = ",".join(queue for queue in QUEUES if queue != "measure")
+        process = crew.start("worker", "--queues", queues, "--concurrency", "1")
+        try:
+            crew.wait_for(lambda: process.has_begun(1), "the worker")
+            yield Worker(crew, process)
+        finally:
+            process.kill()
+    finally:
+        database.close()

@@ -1,0 +1,179 @@
+"""The engine of one process over registries that tests make up."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import update
+
+from weighbridge.audit.crawl_report import RegistryCrawl
+from weighbridge.audit.heartbeat import LEASE_S, Heartbeat
+from weighbridge.audit.judging import NO_JUDGING, Judging
+from weighbridge.audit.progress import Progress
+from weighbridge.audit.writer import Writer
+from weighbridge.domain.document import Problem
+from weighbridge.domain.retention import Retention
+from weighbridge.engine.engine import Engine
+from weighbridge.engine.judges import Judges
+from weighbridge.engine.measure import bring_up_to_date
+from weighbridge.engine.now import crawl_now
+from weighbridge.engine.parts import Parts
+from weighbridge.engine.shared_jobs import SharedJobs
+from weighbridge.engine.site import Site
+from weighbridge.engine.told import Told, report_of
+from weighbridge.jobs.names import DISCOVER, MEASURE
+from weighbridge.jobs.pool import JobPool
+from weighbridge.net.guard import Reach
+from weighbridge.ports import Registry
+from weighbridge.store.crawl_requests import CrawlRequest
+from weighbridge.store.jobs import Job, make_due
+from weighbridge.store.models import repositories
+from weighbridge.store.process_mark import this_process
+from weighbridge.store.registries import put_registry
+from weighbridge.store.session import Connection, Database
+from weighbridge.telemetry import Telemetry
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """See `engine.asking.Connected`."""
+
+    registry: Registry
+    seen: Reach | None = None
+    warnings: Sequence[Problem] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FakeClients:
+    """`engine.asking.Clients` over registries that are there already."""
+
+    registries: Mapping[str, Registry]
+
+    @asynccontextmanager
+    async def use(self, registry: str) -> AsyncIterator[Connected]:
+        yield Connected(self.registries[registry])
+
+
+@dataclass(slots=True)
+class Crawler:
+    """An engine and the pool of its jobs, on the running loop.
+
+    judging: what its crawls judge images by, and who is notified
+    """
+
+    database: Database
+    clock: Callable[[], datetime]
+    registries: Mapping[str, Registry]
+    sites: Sequence[Site]
+    judging: Judging = NO_JUDGING
+    telemetry: Telemetry = field(default_factory=Telemetry)
+    owner: str = field(default_factory=this_process)
+    parts: Parts = field(init=False)
+    engine: Engine = field(init=False)
+    pool: JobPool = field(init=False)
+    told: Told = field(init=False)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Crawler"]:
+        """The block runs beside its jobs; they are given back at its end."""
+        writer = Writer(self.database)
+        self.pool, self.told = JobPool(), Told()
+        shared = SharedJobs(writer, self.clock, owner=self.owner, lease_s=LEASE_S)
+        known = {site.name: site for site in self.sites}
+        judging = self.judging
+        self.parts = Parts(
+            database=self.database,
+            writer=writer,
+            telemetry=self.telemetry,
+            sites=known.get,
+            clients=FakeClients(self.registries),
+            heartbeat=Heartbeat(writer, self.clock, also=shared.renew),
+            shared=shared,
+            jobs=self.pool,
+            judges=Judges(lambda: judging.policies, judging.tell, judging.is_silent),
+            deliver=lambda: None,
+            clock=self.clock,
+            owner=self.owner,
+            lease_s=LEASE_S,
+            retention=Retention(None, None),
+            measures=False,
+            progress=Progress(),
+            watcher=self.told,
+        )
+        async with AsyncExitStack() as stack:
+            stack.callback(writer.close)
+            self.engine = Engine(self.parts)
+            stack.push_async_callback(self.engine.aclose)
+            stack.push_async_callback(self.pool.aclose)
+            self.pool.start(self.engine.handlers)
+            yield self
+
+    async def crawl(
+        self, registry: str, *, measure: bool = False, all_due: bool = True
+    ) -> RegistryCrawl:
+        """A registry as the schedule has it crawled. all_due: also what is not due."""
+        parts, began = self.parts, self.clock()
+        site = parts.sites(registry)
+        assert site is not None
+        self.told.begin()
+        registry_id = await parts.writer.write(put_registry, site.entry(None), began)
+        await parts.writer.write(_have_due, registry_id, registry, began, all_due)
+        self.pool.put(DISCOVER, registry)
+        await self.is_done()
+        if measure:
+            await parts.writer.write(make_due, Job(MEASURE, registry), began)
+            self.pool.put(MEASURE, registry)
+            await self.is_done()
+        else:
+            await bring_up_to_date(parts, site, registry_id)
+        request = CrawlRequest(
+            id=0,
+            registry_id=registry_id,
+            registry=registry,
+            names=site.scope.only,
+            measures=measure,
+            asked_at=began,
+            state="done",
+            reason="",
+            known=None,
+            crawled_at=None,
+            ended_at=None,
+        )
+        return await parts.writer.read(
+            report_of, site, request, self.told.facts, (), parts.progress
+        )
+
+    async def crawl_now(
+        self, registry: str, names: Sequence[str] | None = None, *, measure: bool
+    ) -> RegistryCrawl:
+        """A crawl that somebody asked for."""
+        site = self.parts.sites(registry)
+        assert site is not None
+        return await crawl_now(self.parts, self.told, site, names, measure=measure)
+
+    async def is_done(self) -> None:
+        """Wait until nothing is being done. Raises what the database refused."""
+        while not (self.pool.is_idle and self.engine.is_idle):
+            await asyncio.sleep(0.001)
+            if self.told.facts.broken is not None:
+                raise self.told.facts.broken
+
+
+def _have_due(
+    connection: Connection,
+    registry_id: int,
+    registry: str,
+    now: datetime,
+    all_due: bool,
+) -> None:
+    make_due(connection, Job(DISCOVER, registry), now)
+    if all_due:
+        connection.execute(
+            update(repositories)
+            .where(
+                repositories.c.registry_id == registry_id, repositories.c.due_at > now
+            )
+            .values(due_at=now)
+        )

@@ -1,0 +1,114 @@
+"""A court whose repositories are looked at, and judged, several in one transaction."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+
+from support.court import DAY, Court
+from support.store_world import a_result
+from weighbridge.audit.judge import (
+    end_first_pass,
+    end_first_passes,
+    refresh_and_judge,
+    refresh_and_judge_many,
+)
+from weighbridge.domain.document import Document
+from weighbridge.store.claiming import Claim, claim
+from weighbridge.store.closing import close_pass
+from weighbridge.store.images import keep_documents
+from weighbridge.store.models import repository_summaries
+from weighbridge.store.passes import open_pass
+from weighbridge.store.push_tables import (
+    notification_groups,
+    notifications,
+    over_tags,
+    unjudged,
+    violations,
+)
+from weighbridge.store.session import Connection
+from weighbridge.store.summaries import refresh_if_stale, refresh_many
+from weighbridge.store.tags import Move, apply_gone, apply_moves
+
+
+@dataclass
+class Crowd(Court):
+    """A court whose looks are at several repositories in one transaction.
+
+    is_together: they are judged together; else one after the other
+    """
+
+    is_together: bool = True
+    claims: dict[int, Claim] = field(default_factory=dict)
+
+    def look_at(
+        self,
+        moves: Mapping[str, Mapping[str, Document]],
+        gone: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        """One whole pass over each of these repositories."""
+        self.now += DAY / 4
+        lost = gone or {}
+        with self.database.write() as connection:
+            for name in sorted({*moves, *lost}):
+                self.move(
+                    connection, self.ids[name], moves.get(name, {}), lost.get(name, ())
+                )
+            self.judge_all(connection)
+            for number, taken in self.claims.items():
+                opened = open_pass(connection, taken, self.now).id
+                close_pass(connection, taken, opened, a_result(), self.now, self.now)
+                assert number in self.ids.values()
+        self.claims.clear()
+
+    def move(
+        self,
+        connection: Connection,
+        repository_id: int,
+        moves: Mapping[str, Document],
+        gone: Sequence[str],
+    ) -> None:
+        """Claim a repository and move its tags; judging is still to come."""
+        taken = claim(connection, repository_id, now=self.now, lease_s=60)
+        assert taken is not None
+        self.claims[repository_id] = taken
+        keep_documents(connection, list(moves.values()), {})
+        pointed = [Move(name, d.digest, None) for name, d in moves.items()]
+        apply_moves(connection, taken, pointed, self.now)
+        apply_gone(connection, taken, gone, self.now)
+
+    def judge_all(self, connection: Connection) -> None:
+        """Whatever was moved in this transaction."""
+        known = sorted(n for n, taken in self.claims.items() if taken.pass_number)
+        new = sorted(self.claims.keys() - set(known))
+        now, judging = self.now, self.judging
+        if self.is_together:
+            refresh_and_judge_many(connection, known, now, judging)
+            refresh_many(connection, new, now, judging.platforms)
+            end_first_passes(connection, new, now, judging)
+            return
+        for number in known:
+            refresh_and_judge(connection, number, now, judging)
+        for number in new:
+            refresh_if_stale(connection, number, now, judging.platforms)
+            end_first_pass(connection, number, now, judging)
+
+    def wrote(self) -> dict[str, list[tuple[object, ...]]]:
+        """All rows that judging writes."""
+        with self.database.read() as connection:
+            return {
+                table.name: [
+                    tuple(row)
+                    for row in connection.execute(
+                        select(table).order_by(*table.primary_key)
+                    )
+                ]
+                for table in (
+                    violations,
+                    unjudged,
+                    over_tags,
+                    notification_groups,
+                    notifications,
+                    repository_summaries,
+                )
+            }

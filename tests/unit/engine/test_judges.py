@@ -1,0 +1,42 @@
+"""What a crawl that is under way judges by, while policies are read again."""
+
+from pathlib import Path
+
+from support.policies import a_policy
+from weighbridge.audit.judging import NO_JUDGING
+from weighbridge.bootstrap.policies import PolicyReload
+from weighbridge.config import RegistrySettings, load_policies
+from weighbridge.domain.platform import DEFAULT, Platform
+from weighbridge.domain.policy_set import PolicySet
+from weighbridge.engine.judges import Judges
+from weighbridge.telemetry import Telemetry
+
+HUB = RegistrySettings(name="hub", url="https://registry.example")
+POLICIES = "policies: [{{name: services, max_compressed: {}}}]\n"
+
+
+def test_policies_that_were_read_again_hold_for_the_next_image(tmp_path: Path) -> None:
+    file = tmp_path / "weighbridge.yaml"
+    file.write_text(POLICIES.format("500MB"))
+    reload = PolicyReload(load_policies(str(file), {}), Telemetry())
+    judges = Judges(reload.current)
+    before = judges.of(HUB)
+    file.write_text(POLICIES.format("90MB"))
+    reload.reload()
+
+    def limit(policies: PolicySet) -> int | None:
+        return policies.limits_of("hub", "acme/app", "1").max_compressed_bytes
+
+    assert limit(before.policies) == 500_000_000
+    assert limit(judges.of(HUB).policies) == 90_000_000
+
+
+def test_a_registry_is_judged_by_its_own_platforms() -> None:
+    arm = Platform("linux", "arm64")
+    judges = Judges(lambda: PolicySet([a_policy("a")]), is_silent=True)
+
+    assert judges.of(HUB).platforms == (DEFAULT,)
+    assert judges.of_platforms((arm,)).platforms == (arm,)
+    assert judges.of(HUB).is_silent
+    assert judges.of(HUB).is_judging
+    assert not NO_JUDGING.is_judging

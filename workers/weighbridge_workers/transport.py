@@ -1,0 +1,287 @@
+"""How a worker takes messages from Redis: kombu's transport, which nothing there ends.
+
+With `overrides` all that we change in kombu, Celery and billiard; each with its reason.
+"""
+
+import json
+from collections.abc import Callable
+from functools import partial
+from queue import Empty
+from typing import Any, Final
+
+from celery.signals import task_rejected
+from celery.utils.log import get_logger
+from kombu.transport import redis as kombu_redis
+from kombu.transport import virtual
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoPermissionError, RedisError, ResponseError
+
+from weighbridge.jobs.messages import (
+    SHOWN_BYTES,
+    begin_of,
+    payload_of,
+    read_message,
+)
+from weighbridge.jobs.pauses import Pauses
+
+MOST_PAUSE_S: Final = 10
+"""Between two attempts where Redis is away or refuses: it is soon noticed that it is
+there again."""
+_TOLD_S: Final = 60
+_logger = get_logger("weighbridge.worker")
+
+
+class Client(Redis):
+    """Takes messages (BRPOP) and passes on those that are ours.
+
+    Kombu takes any text for a message: no JSON, a list, a message without headers each
+    raise where nothing but the end of the worker comes after.
+    """
+
+    def __init__(self, *, channel: "Channel", **options: Any) -> None:  # kombu's own
+        super().__init__(**options)
+        self._channel = channel
+
+    def parse_response(
+        self, connection: Any, command_name: Any, **options: Any
+    ) -> Any:  # as the client's own
+        """See the client."""
+        parse: Callable[..., Any] = super().parse_response
+        if command_name != "BRPOP":
+            return parse(connection, command_name, **options)
+        try:
+            found = parse(connection, command_name, **options)
+        except ResponseError as exc:
+            if not self._channel.refused(exc):
+                # Another server may stand at the address by now.
+                connection.disconnect()
+            return None
+        self._channel.answered()
+        if not found:
+            return None
+        queue, raw = found
+        passed = self._channel.passed_on(queue.decode(errors="replace"), raw)
+        return None if passed is None else (queue, passed)
+
+
+class QoS(kombu_redis.QoS):
+    """Keeps no message from being done because Redis takes no copy of it.
+
+    A copy is kept there until a message is confirmed, so that others get it if this
+    worker is killed. Where memory is full or a key is of a wrong type, the copy is
+    refused, and kombu lets that end the worker. Without one the database knows.
+    """
+
+    channel: "Channel"
+    # Kombu's own, which its types leave out; the same below.
+    _remove_from_indices: Callable[..., Any]
+
+    def can_consume(self) -> bool:
+        """See kombu."""
+        return self.channel.may_take and bool(super().can_consume())
+
+    def append(self, message: Any, delivery_tag: str) -> None:
+        """See kombu."""
+        try:
+            super().append(message, delivery_tag)
+        except ResponseError as exc:
+            self.channel.warn(exc)
+            virtual.QoS.append(self, message, delivery_tag)
+
+    def ack(self, delivery_tag: str) -> None:
+        """See kombu."""
+        try:
+            super().ack(delivery_tag)
+        except ResponseError as exc:
+            self.channel.warn(exc)
+            virtual.QoS.ack(self, delivery_tag)
+
+    def reject(self, delivery_tag: str, requeue: bool = False) -> None:
+        """See kombu."""
+        try:
+            super().reject(delivery_tag, requeue=requeue)
+        except ResponseError as exc:
+            self.channel.warn(exc)
+            virtual.QoS.ack(self, delivery_tag)
+
+    def restore_visible(self, *args: Any, **options: Any) -> None:
+        """See kombu, which calls this as it connects, too."""
+        try:
+            super().restore_visible(*args, **options)
+        except ResponseError as exc:
+            self.channel.warn(exc)
+
+    def restore_by_tag(
+        self, tag: Any, client: Any = None, leftmost: bool = False
+    ) -> None:
+        """See kombu. What is no message would keep all after it from being restored."""
+        try:
+            super().restore_by_tag(tag, client, leftmost)
+        except (ValueError, TypeError, RecursionError):
+            self.channel.drop("unacked", str(tag).encode())
+            self._remove_from_indices(tag).execute()
+
+
+class Channel(kombu_redis.Channel):
+    """Waits where Redis refuses, drops what is no message, and goes on."""
+
+    QoS = QoS
+    # Kombu's own, which its types leave out.
+    _queue_cycle: Any
+    _fanout_queues: dict[str, tuple[str, str]]
+    auto_delete_queues: set[str]
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._pauses = Pauses(MOST_PAUSE_S)
+        self._warned = Pauses(_TOLD_S)
+        self._wrong: frozenset[str] = frozenset()
+        super().__init__(*args, **options)
+
+    @property
+    def may_take(self) -> bool:
+        """Whether messages are asked for now; where queues were left out, all are
+        asked for again after the pause."""
+        if self._pauses.is_over and self._wrong:
+            self._leave_out(frozenset())
+        return self._pauses.is_over or bool(self._wrong)
+
+    def answered(self) -> None:
+        """Redis hands out messages."""
+        if not self._wrong:
+            self._pauses.end()
+
+    def refused(self, exc: ResponseError) -> bool:
+        """Redis hands out none: wait, or go on with the other queues where the key of
+        one is of a wrong type. It may be somebody else's, so it stays. Whether that
+        was it."""
+        pause_s = self._pauses.begin()
+        wrong = self._of_wrong_type()
+        if wrong < frozenset(self.active_queues):
+            self._leave_out(self._wrong | wrong)
+        _logger.warning(
+            "Redis hands out no message: trying again in %d s (%s; wrong type: %s)",
+            *(pause_s, type(exc).__name__, ", ".join(sorted(wrong)) or "none"),
+        )
+        return bool(wrong)
+
+    def warn(self, exc: ResponseError) -> None:
+        """Tell that Redis refuses something that can be done without."""
+        if self._warned.is_over:
+            self._warned.begin()
+            why = str(exc)[:SHOWN_BYTES]
+            _logger.warning("Redis refuses: %s (%s)", type(exc).__name__, why)
+
+    def passed_on(self, queue: str, raw: bytes) -> bytes | None:
+        """A message that says the same, or None; what was asked for by `celery
+        inspect` has a queue of its own, whose messages are no jobs."""
+        if queue.endswith(".reply.celery.pidbox"):
+            return raw
+        message = read_message(raw)
+        if message is None:
+            self.drop(queue, raw)
+            return None
+        return json.dumps(payload_of(message, queue)).encode()
+
+    def drop(self, queue: str, raw: bytes) -> None:
+        """What is no message: tell of it once, have it counted, forget it."""
+        _logger.error(
+            "a message is dropped [malformed_job]: queue %s, %d bytes, begins with %s",
+            *(queue, len(raw), begin_of(raw)),
+        )
+        task_rejected.send(sender=self, message=None, exc=None)
+
+    def _leave_out(self, queues: frozenset[str]) -> None:
+        self._wrong = queues
+        self._update_queue_cycle()
+
+    def _update_queue_cycle(self) -> None:
+        wanted = [queue for queue in self.active_queues if queue not in self._wrong]
+        self._queue_cycle.update(wanted)
+
+    def _of_wrong_type(self) -> frozenset[str]:
+        queues = self.active_queues
+        try:
+            with self.conn_or_acquire() as client, client.pipeline(False) as pipe:
+                for queue in queues:
+                    pipe.type(queue)
+                types = pipe.execute()
+        except RedisError:
+            return frozenset()
+        found = zip(queues, types, strict=True)
+        return frozenset(q for q, kind in found if kind not in (b"list", b"none"))
+
+    def _get_client(self) -> Callable[..., Redis]:
+        return partial(Client, channel=self)
+
+    def _do_restore_message(
+        self,
+        payload: Any,
+        exchange: Any,
+        routing_key: Any,
+        pipe: Any,
+        leftmost: bool = False,
+    ) -> None:
+        """Kombu would write whatever stands there to any key that it names."""
+        raw = json.dumps(payload).encode()
+        if read_message(raw) is None or routing_key not in self.active_queues:
+            self.drop("unacked", raw)
+        else:
+            (pipe.lpush if leftmost else pipe.rpush)(routing_key, raw)
+
+    def _receive_one(self, client: Any) -> Any:
+        """A command. Kombu goes on after one that is no JSON, not after a list."""
+        try:
+            return super()._receive_one(client)  # type: ignore[misc] # not in its types
+        except NoPermissionError as exc:
+            # A user without rights to channels: there are no commands, all else works.
+            self.warn(exc)
+            self.active_fanout_queues.clear()
+            return None
+        except (Empty, OSError, RedisError):
+            raise
+        except Exception as exc:  # noqa: BLE001 - anything may be published
+            self.drop("commands", repr(exc).encode())
+            return None
+
+    def _size(self, queue: str) -> int:
+        """Only shown; but asked for of each queue as a worker connects."""
+        try:
+            return int(super()._size(queue))
+        except ResponseError as exc:
+            self.warn(exc)
+            return 0
+
+    def _queue_bind(
+        self, exchange: str, routing_key: str, pattern: Any, queue: str
+    ) -> None:
+        """Tells other clients by which queue a message goes: ours name the queue, and
+        what is published goes by none."""
+        if self.typeof(exchange).type == "fanout":
+            self._fanout_queues[queue] = (exchange, routing_key.replace("#", "*"))
+            return
+        try:
+            super()._queue_bind(exchange, routing_key, pattern, queue)  # type: ignore[misc] # not in its types
+        except ResponseError as exc:
+            self.warn(exc)
+
+    def _delete(self, queue: str, exchange: str, *args: Any, **options: Any) -> None:
+        """The opposite: nothing is there. A worker that is to end would wait for a
+        frozen Redis four times."""
+        if self.typeof(exchange).type == "fanout":
+            self.auto_delete_queues.discard(queue)
+        else:
+            super()._delete(queue, exchange, *args, **options)
+
+
+class Transport(kombu_redis.Transport):
+    """Connects again where Redis refuses, as where it is away."""
+
+    Channel = Channel
+
+    def establish_connection(self) -> Any:
+        """See kombu."""
+        try:
+            return super().establish_connection()
+        except ResponseError as exc:
+            raise RedisConnectionError(str(exc)) from exc
