@@ -157,13 +157,6 @@ Index(
     sqlite_where=repositories.c.gone_at.is_(None),
 )
 Index(
-    "ix_repositories_last_pass_at",
-    repositories.c.registry_id,
-    repositories.c.last_pass_at,
-    repositories.c.id,
-    sqlite_where=repositories.c.gone_at.is_(None),
-)
-Index(
     "ix_repositories_last_complete_pass_at",
     repositories.c.registry_id,
     repositories.c.last_complete_pass_at,
@@ -571,8 +564,9 @@ touched_manifests = Table(
     Column("manifest_id", BigInteger),  # None: where a pruning began
 )
 
-# The read model. The migration gives it an index for each order in which repositories
-# are listed: some are of expressions, which SQLAlchemy does not read back.
+# The read model, with an index for each order in which pages list repositories. Two
+# more, `by_growth` and `by_exclusive`, are made by the migration alone: SQLAlchemy does
+# not read indexes of expressions back.
 repository_summaries = Table(
     "repository_summaries",
     metadata,
@@ -620,6 +614,20 @@ repository_summaries = Table(
     Column("limits_mark", Text, nullable=False, default=""),
     # Of some it is not known yet, as their layers are not measured.
     Column("over_waits", Boolean, nullable=False, default=False),
+    *(
+        Index(
+            f"ix_repository_summaries_by_{order}",
+            "registry_id",
+            column,
+            "repository_id",
+        )
+        for order, column in (
+            ("compressed", "newest_compressed_bytes"),
+            ("uncompressed", "newest_uncompressed_bytes"),
+            ("heaviest", "heaviest_compressed_bytes"),
+            ("tags", "tag_count"),
+        )
+    ),
 )
 
 # Who may ask over HTTP. The secrets themselves are nowhere: only their SHA-256.

@@ -67,8 +67,19 @@ _COLUMNS: Final[dict[str, ColumnElement[object]]] = {
     "pass": type_coerce(repositories.c.last_pass_at, BigInteger),
 }
 SORTS: Final = tuple(_COLUMNS)
-"""What a list of repositories may be sorted by: each has an index, of the registry,
-this and the repository's id."""
+"""What a list of repositories may be sorted by."""
+INDEXED: Final = (
+    "name",
+    "compressed",
+    "uncompressed",
+    "growth",
+    "heaviest",
+    "exclusive",
+    "tags",
+)
+"""Those that have an index, of the registry, this and the repository's id: what pages
+offer, and growth. By the others a page is found among all rows of the read model: an
+index of each would cost every crawl more than it is worth."""
 _OF_REPOSITORIES: Final = ("name", "pass")
 LOOKED_THROUGH: Final = 20_000
 """Repositories among which a page looks for a text, however many there are."""
@@ -119,6 +130,13 @@ def order_name(query: RepositoryQuery) -> str:
     return f"repositories:{query.sort}:{query.order}"
 
 
+class Registry(NamedTuple):
+    """A registry whose repositories are listed."""
+
+    id: int
+    name: str
+
+
 class Key(NamedTuple):
     """A repository, and what the list is sorted by."""
 
@@ -164,14 +182,14 @@ def page_keys(
         most = LOOKED_THROUGH if query.q else limit - len(found) + len(violating)
         walk = _walk(query, of, is_known, after, most)
         chosen = _chosen(query, walk).limit(limit - len(found))
-        found += (Key(*row) for row in connection.execute(chosen, given))
+        found += map(Key._make, connection.execute(chosen, given))
         if len(found) >= limit:
             break
         if query.q:
             end = walk.offset(most - 1).limit(1)
             reached = connection.execute(end, given).one_or_none()
             if reached is not None:
-                return Keys(found, Key(*reached))
+                return Keys(found, Key._make(reached))
     return Keys(found)
 
 
@@ -184,54 +202,65 @@ def _last_key(query: RepositoryQuery) -> Key | None:
     return Key(value, int(identity or 0))
 
 
-def _registries(connection: Connection, query: RepositoryQuery) -> dict[int, str]:
-    """The names of those that are asked for, by id."""
+def _registries(connection: Connection, query: RepositoryQuery) -> list[Registry]:
+    """Those that are asked for."""
     statement = select(registries.c.id, registries.c.name).order_by(registries.c.id)
     if query.registry is not None:
         statement = statement.where(registries.c.name == query.registry)
-    return {row.id: row.name for row in connection.execute(statement)}
+    return list(map(Registry._make, connection.execute(statement)))
 
 
 def _walk(
     query: RepositoryQuery,
-    of: Mapping[int, str],
+    of: Sequence[Registry],
     is_known: bool,
     last: Key | None,
     most: int,
 ) -> Select[*tuple[object, ...]]:
     """The first values and ids in order: of each registry by an index, then of all."""
-    parts = [
-        _of_registry(query, number, name, is_known, last).limit(most)
-        for number, name in of.items()
-    ]
+    if query.sort not in INDEXED:
+        return _part(query, list(of), is_known, last).limit(most)
+    parts = [_part(query, [each], is_known, last).limit(most) for each in of]
     if len(parts) == 1:
         return parts[0]
     together = union_all(*(part.subquery().select() for part in parts)).subquery()
     return _in_order(query, select(together.c.value, together.c.id)).limit(most)
 
 
-def _of_registry(
-    query: RepositoryQuery, number: int, name: str, is_known: bool, last: Key | None
+def _part(
+    query: RepositoryQuery, of: Sequence[Registry], is_known: bool, last: Key | None
 ) -> Select[*tuple[object, ...]]:
+    """Of one registry; of several only where there is no index."""
     table = repositories if query.sort in _OF_REPOSITORIES else repository_summaries
     identity = table.c.id if table is repositories else _summary.repository_id
     value = _COLUMNS[query.sort]
-    conditions = [table.c.registry_id == number]
+    conditions = [_is_of(table.c.registry_id, query, of)]
     if table is repositories:
         conditions.append(repositories.c.gone_at.is_(None))
     if query.violating:
         conditions.append(among_ids(identity, "violating"))
     conditions.append(_has_value(value) if is_known else value.is_(None))
-    shown = value
+    shown: ColumnElement[object] | ColumnElement[str] = value
     if query.sort == "name":
-        shown = literal(f"{name}/") + value
-        conditions += _follows_name(query, f"{name}/", last)
+        start = f"{of[0].name}/"
+        shown = literal(start) + repositories.c.name
+        conditions += _follows_name(query, start, last)
     elif last is not None:
         conditions.append(_follows(query, last, value, identity))
     keys = select(shown.label("value"), identity.label("id")).where(*conditions)
     # Where no value is known, SQLite would sort by what is the same for all.
     order: list[ColumnElement[object]] = [value, identity] if is_known else [identity]
     return keys.order_by(*(by.desc() if query.order == "desc" else by for by in order))
+
+
+def _is_of(
+    registry_id: Column[int], query: RepositoryQuery, of: Sequence[Registry]
+) -> ColumnElement[bool]:
+    if query.sort in INDEXED:
+        return registry_id == of[0].id
+    # `+ 0`: to walk through all is faster than by the index of another order.
+    walked = registry_id + 0
+    return walked.is_not(None) if query.registry is None else walked == of[0].id
 
 
 def _has_value(value: ColumnElement[object]) -> ColumnElement[bool]:
@@ -256,14 +285,14 @@ def _chosen(
     """Those of them that fit the query."""
     if not query.q and query.violating is not False:
         return walk
-    keys = walk.subquery()
-    chosen = select(keys.c.value, keys.c.id)
+    keys, repository = walk.subquery(), repositories.c
+    chosen = select(keys.c.value, keys.c.id).join(
+        repositories, repository.id == keys.c.id
+    )
     if query.q:
-        chosen = chosen.join(repositories, repositories.c.id == keys.c.id).where(
-            repositories.c.name.icontains(query.q, autoescape=True)
-        )
+        chosen = chosen.where(repository.name.icontains(query.q, autoescape=True))
     if query.violating is False:
-        chosen = chosen.where(~among_ids(keys.c.id, "violating"))
+        chosen = chosen.where(~among_ids(repository.id, "violating"))
     return _in_order(query, chosen)
 
 
