@@ -44,6 +44,7 @@ from weighbridge.store.push_queue import (
     waiting_for_whole,
 )
 from weighbridge.store.reports import (
+    INDEXED,
     SORTS,
     RepositoryQuery,
     ViolationQuery,
@@ -52,6 +53,7 @@ from weighbridge.store.reports import (
     registry_freshness,
     registry_reports,
     repository_page,
+    search,
     snapshot_version,
     tag_page,
     violation_page,
@@ -178,6 +180,14 @@ PUSH: Final[Mapping[str, Asks]] = {
     "how much waits": inbox,
     "the tags of a digest": lambda c: tags_at(c, _ONE, a_digest("x"), 10),
 }
+WALKED: Final = frozenset(
+    {
+        # In the order of their ids, no further than the page.
+        "crawls",
+        *(f"repositories by {sort}" for sort in SORTS if sort not in INDEXED),
+    }
+)
+"""Lists that are read without an index."""
 LISTS: Final[Mapping[str, Asks]] = {
     "repositories": lambda c: repository_page(c, RepositoryQuery(), NOW),
     "repositories of a registry": lambda c: repository_page(
@@ -192,6 +202,7 @@ LISTS: Final[Mapping[str, Asks]] = {
     "repositories by a text in their name": lambda c: repository_page(
         c, RepositoryQuery(q="service-9998"), NOW
     ),
+    "a search": lambda c: search(c, "service-9998", 100),
     "repositories that violate something": lambda c: repository_page(
         c, RepositoryQuery(violating=True), NOW
     ),

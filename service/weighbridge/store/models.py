@@ -222,6 +222,7 @@ passes = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("repository_id", ForeignKey("repositories.id"), nullable=False),
+    Column("registry_id", BigInteger, nullable=False),  # of the repository
     Column("started_at", Moment, nullable=False),
     Column("ended_at", Moment),
     Column("state", Text, nullable=False),  # running, interrupted, or the result's
@@ -236,6 +237,7 @@ passes = Table(
     Column("bytes_read", BigInteger, nullable=False),
     Column("resumes", Integer, nullable=False),  # how often a process took it up again
     Index(None, "repository_id", "id"),
+    Index(None, "registry_id", "id"),
 )
 
 # The cursor of a pass that is under way: the tags that it need not ask again, written

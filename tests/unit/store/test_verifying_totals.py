@@ -224,10 +224,11 @@ PLANTED = {
         "blob_changes",
     ),
     "chunks of a pass that has ended": (
-        "INSERT INTO passes (id, repository_id, started_at, ended_at, state, reason,"
-        " tags_seen, tags_new, tags_moved, tags_gone, tags_failed, invalid_tags,"
-        " requests, bytes_read, resumes) SELECT 1, max(id), 1, 2, 'ok', '', 0, 0, 0, 0,"
-        " 0, 0, 0, 0, 0 FROM repositories;"
+        "INSERT INTO passes (id, repository_id, registry_id, started_at, ended_at,"
+        " state, reason, tags_seen, tags_new, tags_moved, tags_gone, tags_failed,"
+        " invalid_tags, requests, bytes_read, resumes)"
+        " SELECT 1, max(id), 1, 1, 2, 'ok', '', 0, 0, 0, 0, 0, 0, 0, 0, 0"
+        " FROM repositories;"
         "INSERT INTO pass_chunks VALUES (1, 0, '[]')",
         "pass_chunks",
     ),

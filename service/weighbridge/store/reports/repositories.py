@@ -90,7 +90,13 @@ _HAS_OTHERS: Final = (
     .where(
         _others.c.address == registries.c.address,
         _others.c.id != registries.c.id,
-        _theirs.c.registry_id == _others.c.id,
+        # One probe of the index of names: PostgreSQL would walk through all of it.
+        select(_theirs.c.id)
+        .where(_theirs.c.registry_id == _others.c.id)
+        .order_by(_theirs.c.registry_id, _theirs.c.name)
+        .limit(1)
+        .scalar_subquery()
+        .is_not(None),
     )
     .correlate(registries)
 )

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from weighbridge.errors import UsageError
-from weighbridge.store.dialect import among_ids, listed
+from weighbridge.store.dialect import among_ids, listed, where_null
 from weighbridge.store.models import (
     registries,
     repositories,
@@ -81,7 +81,7 @@ INDEXED: Final = (
 offer, and growth. By the others a page is found among all rows of the read model: an
 index of each would cost every crawl more than it is worth."""
 _OF_REPOSITORIES: Final = ("name", "pass")
-LOOKED_THROUGH: Final = 20_000
+LOOKED_THROUGH: Final = 10_000
 """Repositories among which a page looks for a text, however many there are."""
 # What a cursor may hold as a value of each sort: a database refuses to compare a text
 # with a number.
@@ -218,7 +218,7 @@ def _walk(
     most: int,
 ) -> Select[*tuple[object, ...]]:
     """The first values and ids in order: of each registry by an index, then of all."""
-    if query.sort not in INDEXED:
+    if not _is_by_index(query) and query.sort != "name":
         return _part(query, list(of), is_known, last).limit(most)
     parts = [_part(query, [each], is_known, last).limit(most) for each in of]
     if len(parts) == 1:
@@ -248,19 +248,23 @@ def _part(
     elif last is not None:
         conditions.append(_follows(query, last, value, identity))
     keys = select(shown.label("value"), identity.label("id")).where(*conditions)
-    # Where no value is known, SQLite would sort by what is the same for all.
-    order: list[ColumnElement[object]] = [value, identity] if is_known else [identity]
+    order = (value if is_known else where_null(value, identity), identity)
     return keys.order_by(*(by.desc() if query.order == "desc" else by for by in order))
+
+
+def _is_by_index(query: RepositoryQuery) -> bool:
+    """Those that violate something are few, and found by their ids."""
+    return query.sort in INDEXED and not query.violating
 
 
 def _is_of(
     registry_id: Column[int], query: RepositoryQuery, of: Sequence[Registry]
 ) -> ColumnElement[bool]:
-    if query.sort in INDEXED:
+    if _is_by_index(query):
         return registry_id == of[0].id
     # `+ 0`: to walk through all is faster than by the index of another order.
     walked = registry_id + 0
-    return walked.is_not(None) if query.registry is None else walked == of[0].id
+    return walked == of[0].id if len(of) == 1 else walked.is_not(None)
 
 
 def _has_value(value: ColumnElement[object]) -> ColumnElement[bool]:
@@ -285,14 +289,18 @@ def _chosen(
     """Those of them that fit the query."""
     if not query.q and query.violating is not False:
         return walk
-    keys, repository = walk.subquery(), repositories.c
-    chosen = select(keys.c.value, keys.c.id).join(
-        repositories, repository.id == keys.c.id
-    )
+    keys = walk.subquery()
+    chosen = select(keys.c.value, keys.c.id)
     if query.q:
-        chosen = chosen.where(repository.name.icontains(query.q, autoescape=True))
+        # A probe for each, whatever else a planner would think of.
+        name = (
+            select(repositories.c.name)
+            .where(repositories.c.id == keys.c.id)
+            .scalar_subquery()
+        )
+        chosen = chosen.where(name.icontains(query.q, autoescape=True))
     if query.violating is False:
-        chosen = chosen.where(~among_ids(repository.id, "violating"))
+        chosen = chosen.where(~among_ids(keys.c.id, "violating"))
     return _in_order(query, chosen)
 
 

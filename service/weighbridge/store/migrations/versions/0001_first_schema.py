@@ -200,6 +200,7 @@ def create_registries() -> None:
         "passes",
         required("id", ID),
         required("repository_id", ID),
+        required("registry_id", sa.BigInteger()),
         required("started_at", sa.BigInteger()),
         optional("ended_at", sa.BigInteger()),
         required("state", TEXT),
@@ -220,6 +221,9 @@ def create_registries() -> None:
     )
     op.create_index(
         "ix_passes_repository_id_id", "passes", ["repository_id", "id"], unique=False
+    )
+    op.create_index(
+        "ix_passes_registry_id_id", "passes", ["registry_id", "id"], unique=False
     )
     op.create_table(
         "pass_chunks",
