@@ -134,7 +134,7 @@ def fill(database: Database, count: int) -> None:
 
 
 def _triggers(connection: Connection, what: str) -> None:
-    """PostgreSQL would note a change for each of the rows, and read all of them later."""
+    """PostgreSQL would note a change for each row, and readers would add them up."""
     if connection.dialect.name == POSTGRESQL:
         for table in ("repositories", "repository_summaries", "storage_scopes"):
             connection.execute(text(f"ALTER TABLE {table} {what} TRIGGER USER"))
