@@ -5,7 +5,7 @@ the break, a tag whose look failed keeps its last good record. A tag is gone onl
 when a complete pass did not see it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -17,6 +17,7 @@ from weighbridge.audit.crew import Crew
 from weighbridge.audit.endings import state_after, too_many_tags
 from weighbridge.audit.finishing import Ending, finish_many
 from weighbridge.audit.keeping import Keeping
+from weighbridge.audit.known_before import KnownBefore
 from weighbridge.audit.listed_sizes import compare_listed
 from weighbridge.audit.pass_outcome import PassOutcome
 from weighbridge.audit.patience import Patience
@@ -42,7 +43,7 @@ from weighbridge.store.closing import Closing
 from weighbridge.store.passes import PassResult, find_tag_error
 from weighbridge.store.registries import note_false_head
 from weighbridge.store.slices import Opened
-from weighbridge.store.tags import KnownTag, known_tags
+from weighbridge.store.tags import known_tags
 
 KNOWN_AT_ONCE: Final = 1_000
 """Tags whose stored state is in memory at once."""
@@ -86,6 +87,7 @@ class RepositoryPass:
         await self._pushes.read_waiting()
         crew = Crew()
         self._keeping = Keeping(self._context, self._begun, self._cost, crew)
+        self._before = KnownBefore(self._begun, self._keeping.meanwhile)
         try:
             return await self._run(crew)
         finally:
@@ -97,7 +99,7 @@ class RepositoryPass:
         rest: Step | None = None
         async with crew:
             self._pushes.begin(self._keeping, crew)
-            if self._context.registry.has_quota and not self._lacks_nothing:
+            if self._context.registry.has_quota and not self._before.lacks_nothing:
                 # What an earlier pass had to leave half-read comes first.
                 in_vain = self._keeping.tally.asked_in_vain
                 await ask_for_children(self._context, self._claim, in_vain)
@@ -144,29 +146,12 @@ class RepositoryPass:
             self._keeping.note_kept(rest)
 
     @property
-    def _lacks_nothing(self) -> bool:
-        """Whether all that tags lead to was whole when the repository was opened, and
-        nobody has kept more of it since but the pass itself."""
-        return self._begun.is_whole and not self._keeping.meanwhile.has_pushes
-
-    @property
     def _needs_no_more(self) -> bool:
         """Whether nothing is to be done between the last answer and the end."""
+        has_seen_all = self._before.has_only(self._listing.seen)
         return (
-            self._lacks_nothing and self._saw_all_known and not self._pushes.is_looking
+            self._before.lacks_nothing and has_seen_all and not self._pushes.is_looking
         )
-
-    @property
-    def _saw_all_known(self) -> bool:
-        known = self._known
-        return known is not None and known.keys() <= self._listing.seen
-
-    @property
-    def _known(self) -> Mapping[str, KnownTag] | None:
-        """The live tags as they were when the repository was opened; None: they are
-        to be read anew."""
-        is_stale = self._keeping.meanwhile.has_pushes
-        return None if is_stale else self._begun.known
 
     async def _list_and_look(self) -> WeighbridgeError | None:
         """The error that ended the listing, or the looking, early."""
@@ -211,7 +196,7 @@ class RepositoryPass:
     async def _look_at(self, tags: Sequence[TagSeen], crew: Crew) -> None:
         """Ask what the plan wants; returns when the last question is being asked."""
         await compare_listed(self._context, self._claim, tags)
-        known = self._known
+        known = self._before.known
         if known is None:
             known = await self._context.writer.read(
                 known_tags, self._claim.repository_id, [tag.name for tag in tags]
@@ -262,7 +247,7 @@ class RepositoryPass:
 
     async def _ask_again(self) -> None:
         """What is still missing keeps the repository `partial`."""
-        if self._lacks_nothing and self._keeping.tally.is_plain:
+        if self._before.lacks_nothing and self._keeping.tally.is_plain:
             return
         in_vain = self._keeping.tally.asked_in_vain
         self._missing = await ask_for_children(self._context, self._claim, in_vain)
@@ -273,7 +258,7 @@ class RepositoryPass:
         second pass that agrees, since too much vanished at once."""
         if broken is not None or not self._is_complete:
             return self._claim.held
-        if self._saw_all_known:
+        if self._before.has_only(self._listing.seen):
             return frozenset()
         seen = self._listing.seen | self._pushes.seen
         self._gone, held = await bury_vanished(self._context, self._claim, seen)

@@ -10,7 +10,7 @@ import asyncio
 import contextvars
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -27,7 +27,7 @@ from weighbridge.errors import StoreError, WeighbridgeError
 from weighbridge.jobs.names import CRAWL
 from weighbridge.ports import JOB_COST, Cost, Registry
 from weighbridge.store.choosing import Slice
-from weighbridge.store.claiming import Opening
+from weighbridge.store.claiming import Claim, Opening
 from weighbridge.store.crawl_requests import quiet_moments
 from weighbridge.store.due import put_off
 from weighbridge.store.giving_back import release_many
@@ -62,13 +62,25 @@ class _Contexts(NamedTuple):
     quiet: PassContext
 
 
+@dataclass(slots=True)
+class Suspects:
+    """A process crawls one repository at a time whose last crawl did not come to its
+    end: if that one ends the process too, it is known which it was."""
+
+    is_any: bool = False
+
+
 class RegistrySlice:
     """The repositories of one registry that this process crawls now."""
 
-    def __init__(self, parts: Parts, site: Site, desk: PushDesk | None) -> None:
+    def __init__(
+        self, parts: Parts, site: Site, desk: PushDesk | None, suspects: Suspects
+    ) -> None:
         self._parts = parts
         self._site = site
         self._desk = desk
+        self._suspects = suspects
+        self._suspect: int | None = None
         self._room = REQUESTS
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
@@ -173,14 +185,25 @@ class RegistrySlice:
             most_requests=max(NEW, self._room),
             most=REPOSITORIES - len(self._tasks),
         )
-        opened, quiet = await parts.writer.write(_open, wanted)
+        takes_suspect = not self._suspects.is_any
+        self._suspects.is_any = True
+        try:
+            opened, suspect, quiet = await parts.writer.write(
+                _open, wanted, takes_suspect=takes_suspect
+            )
+        except BaseException:
+            self._suspects.is_any = not takes_suspect
+            raise
+        if takes_suspect and not suspect:
+            self._suspects.is_any = False
         self._following.is_asked = bool(quiet)
+        opened = [*opened, *suspect]
         looks_at = self._site.scope.looks_at
         ours = [each for each in opened if looks_at(each.claim.repository)]
         if len(ours) < len(opened):
             names = {each.claim.repository_id for each in ours}
             await self._leave([o for o in opened if o.claim.repository_id not in names])
-        await self._begin(ours, quiet)
+        await self._begin(ours, quiet, suspect)
         if not self._has_room:
             # There may be more: whoever is free joins.
             parts.jobs.put(CRAWL, self._site.name)
@@ -198,7 +221,10 @@ class RegistrySlice:
         await self._parts.writer.write(leave)
 
     async def _begin(
-        self, opened: Sequence[Opened], quiet: Collection[datetime]
+        self,
+        opened: Sequence[Opened],
+        quiet: Collection[datetime],
+        suspect: Sequence[Opened] = (),
     ) -> None:
         """Raises what the registry's client could not be opened for."""
         if not opened:
@@ -215,9 +241,10 @@ class RegistrySlice:
             claim, cost = each.claim, _cost_of(each)
             self._room -= cost
             work = self._crawl(each, cost, is_quiet=claim.due_at in quiet)
-            self._tasks[claim.repository_id] = asyncio.create_task(
-                work, context=self._variables.copy()
-            )
+            task = asyncio.create_task(work, context=self._variables.copy())
+            self._tasks[claim.repository_id] = task
+            if each in suspect:
+                self._suspect = claim.repository_id
 
     async def _note_cost(self, registry: Registry) -> None:
         now = asyncio.get_running_loop().time()
@@ -234,7 +261,7 @@ class RegistrySlice:
                 context = contexts.quiet if is_quiet else contexts.usual
                 parts.progress.now = claim.repository
                 outcome = await look_at(context, parts.heartbeat, opened)
-            self._note(claim.repository, outcome)
+            self._note(claim, outcome)
         except WeighbridgeError as exc:
             parts.watcher.failed(self._site.name, claim.repository, exc)
         except Exception as exc:  # noqa: BLE001 - the others of the slice go on
@@ -244,6 +271,9 @@ class RegistrySlice:
             del self._tasks[claim.repository_id]
             self._room += cost
             self._changed.set()
+            if self._suspect == claim.repository_id:
+                self._suspect, self._suspects.is_any = None, False
+                self._parts.jobs.put(CRAWL, self._site.name)
             self._go_on()
 
     def _go_on(self) -> None:
@@ -263,10 +293,10 @@ class RegistrySlice:
             self._contexts = _Contexts(registry, usual, quiet)
         return self._contexts
 
-    def _note(self, repository: str, outcome: PassOutcome) -> None:
+    def _note(self, claim: Claim, outcome: PassOutcome) -> None:
         self._parts.progress.repositories_done += 1
-        self._parts.watcher.crawled(self._site.name, repository, outcome)
-        self._following.note(outcome)
+        self._parts.watcher.crawled(self._site.name, claim.repository, outcome)
+        self._following.note(claim.repository_id, outcome)
 
     async def _stop(self) -> None:
         """Nothing more is asked of the registry now."""
@@ -274,11 +304,16 @@ class RegistrySlice:
 
 
 def _open(
-    connection: Connection, wanted: Slice
-) -> tuple[list[Opened], Collection[datetime]]:
-    """What is due, and when somebody asked for a crawl that is under way."""
+    connection: Connection, wanted: Slice, *, takes_suspect: bool
+) -> tuple[list[Opened], list[Opened], Collection[datetime]]:
+    """What is due; one whose last crawl did not come to its end; when somebody asked
+    for a crawl that is under way."""
     quiet = quiet_moments(connection, wanted.registry_id)
-    return open_slice(connection, wanted), quiet
+    opened = open_slice(connection, wanted)
+    if not takes_suspect:
+        return opened, [], quiet
+    one = wanted._replace(owner=f"{wanted.owner}s", most=1, is_suspect=True)
+    return opened, open_slice(connection, one), quiet
 
 
 def _cost_of(opened: Opened) -> int:
@@ -298,12 +333,15 @@ class Slices:
         self._parts = parts
         self._desk = desk
         self._slices: dict[str, RegistrySlice] = {}
+        self._suspects = Suspects()
 
     def of(self, site: Site) -> RegistrySlice:
         """That of one registry."""
         if site.name not in self._slices:
             desk = self._desk(site.name)
-            self._slices[site.name] = RegistrySlice(self._parts, site, desk)
+            self._slices[site.name] = RegistrySlice(
+                self._parts, site, desk, self._suspects
+            )
         return self._slices[site.name]
 
     @property
