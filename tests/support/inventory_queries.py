@@ -44,7 +44,6 @@ from weighbridge.store.push_queue import (
     waiting_for_whole,
 )
 from weighbridge.store.reports import (
-    INDEXED,
     SORTS,
     RepositoryQuery,
     ViolationQuery,
@@ -180,14 +179,8 @@ PUSH: Final[Mapping[str, Asks]] = {
     "how much waits": inbox,
     "the tags of a digest": lambda c: tags_at(c, _ONE, a_digest("x"), 10),
 }
-WALKED: Final = frozenset(
-    {
-        # In the order of their ids, no further than the page.
-        "crawls",
-        *(f"repositories by {sort}" for sort in SORTS if sort not in INDEXED),
-    }
-)
-"""Lists that are read without an index."""
+WALKED: Final = frozenset({"crawls"})
+"""Read in the order of their ids, no further than the page."""
 LISTS: Final[Mapping[str, Asks]] = {
     "repositories": lambda c: repository_page(c, RepositoryQuery(), NOW),
     "repositories of a registry": lambda c: repository_page(

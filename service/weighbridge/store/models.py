@@ -157,6 +157,13 @@ Index(
     sqlite_where=repositories.c.gone_at.is_(None),
 )
 Index(
+    "ix_repositories_last_pass_at",
+    repositories.c.registry_id,
+    repositories.c.last_pass_at,
+    repositories.c.id,
+    sqlite_where=repositories.c.gone_at.is_(None),
+)
+Index(
     "ix_repositories_last_complete_pass_at",
     repositories.c.registry_id,
     repositories.c.last_complete_pass_at,
@@ -567,9 +574,9 @@ touched_manifests = Table(
     Column("manifest_id", BigInteger),  # None: where a pruning began
 )
 
-# The read model, with an index for each order in which pages list repositories. Two
-# more, `by_growth` and `by_exclusive`, are made by the migration alone: SQLAlchemy does
-# not read indexes of expressions back.
+# The read model, with an index for each order in which repositories are listed. Those
+# of growth and of exclusive, deduplicated and shared bytes are made by the migration
+# alone: SQLAlchemy does not read indexes of expressions back.
 repository_summaries = Table(
     "repository_summaries",
     metadata,
@@ -628,7 +635,14 @@ repository_summaries = Table(
             ("compressed", "newest_compressed_bytes"),
             ("uncompressed", "newest_uncompressed_bytes"),
             ("heaviest", "heaviest_compressed_bytes"),
+            ("largest", "largest_compressed_bytes"),
+            ("layers", "newest_layers"),
+            ("newest", "newest_at"),
+            ("referenced", "referenced_bytes"),
+            ("weighed", "weighed_bytes"),
             ("tags", "tag_count"),
+            ("images", "image_count"),
+            ("failed", "tags_failed"),
         )
     ),
 )

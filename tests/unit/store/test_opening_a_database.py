@@ -176,9 +176,9 @@ def test_the_newest_migration_is_the_revision_that_the_code_wants() -> None:
     assert scripts.get_current_head() == REVISION
 
 
-OF_EXPRESSIONS = (
-    "ix_repository_summaries_by_growth",
-    "ix_repository_summaries_by_exclusive",
+OF_EXPRESSIONS = tuple(
+    f"ix_repository_summaries_by_{order}"
+    for order in ("growth", "exclusive", "deduplicated", "shared")
 )
 
 

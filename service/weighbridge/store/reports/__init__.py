@@ -34,7 +34,7 @@ from weighbridge.store.reports.repositories import (
     repository_page,
     weighed,
 )
-from weighbridge.store.reports.repository_order import INDEXED, SORTS, RepositoryQuery
+from weighbridge.store.reports.repository_order import SORTS, RepositoryQuery
 from weighbridge.store.reports.search import Found, search
 from weighbridge.store.reports.tags import aliases, tag_page
 from weighbridge.store.reports.violations import (
@@ -50,7 +50,6 @@ from weighbridge.store.reports.violations import (
 from weighbridge.store.reports.weighing import find_weighing
 
 __all__ = [
-    "INDEXED",
     "SORTS",
     "DisputeQuery",
     "Found",

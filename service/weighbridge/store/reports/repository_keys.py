@@ -23,7 +23,6 @@ from weighbridge.store.paging import Key as CursorPart
 from weighbridge.store.paging import read_cursor
 from weighbridge.store.reports.repository_order import (
     COLUMNS,
-    INDEXED,
     OF_REPOSITORIES,
     RepositoryQuery,
     order_name,
@@ -123,9 +122,7 @@ def _walk(
     most: int,
 ) -> Select[*tuple[object, ...]]:
     """The first values and ids in order: of each registry by an index, then of all."""
-    if not _is_by_index(query) and query.sort != "name":
-        return _part(query, list(of), is_known, last).limit(most)
-    parts = [_part(query, [each], is_known, last).limit(most) for each in of]
+    parts = [_part(query, each, is_known, last).limit(most) for each in of]
     if len(parts) == 1:
         return parts[0]
     together = union_all(*(part.subquery().select() for part in parts)).subquery()
@@ -133,13 +130,15 @@ def _walk(
 
 
 def _part(
-    query: RepositoryQuery, of: Sequence[Registry], is_known: bool, last: Key | None
+    query: RepositoryQuery, of: Registry, is_known: bool, last: Key | None
 ) -> Select[*tuple[object, ...]]:
-    """Of one registry; of several only where there is no index."""
+    """Of one registry."""
     table = repositories if query.sort in OF_REPOSITORIES else repository_summaries
     identity = table.c.id if table is repositories else _summary.repository_id
     value = COLUMNS[query.sort]
-    conditions = [_is_of(table.c.registry_id, query, of)]
+    # Those that violate something are few, and found by their ids: `+ 0`.
+    registry_id = table.c.registry_id + 0 if query.violating else table.c.registry_id
+    conditions = [registry_id == of.id]
     if table is repositories:
         conditions.append(repositories.c.gone_at.is_(None))
     if query.violating:
@@ -147,7 +146,7 @@ def _part(
     conditions.append(_has_value(value) if is_known else value.is_(None))
     shown: ColumnElement[object] | ColumnElement[str] = value
     if query.sort == "name":
-        start = f"{of[0].name}/"
+        start = f"{of.name}/"
         shown = literal(start) + repositories.c.name
         conditions += _follows_name(query, start, last)
     elif last is not None:
@@ -155,21 +154,6 @@ def _part(
     keys = select(shown.label("value"), identity.label("id")).where(*conditions)
     order = (value if is_known else where_null(value, identity), identity)
     return keys.order_by(*(by.desc() if query.order == "desc" else by for by in order))
-
-
-def _is_by_index(query: RepositoryQuery) -> bool:
-    """Those that violate something are few, and found by their ids."""
-    return query.sort in INDEXED and not query.violating
-
-
-def _is_of(
-    registry_id: Column[int], query: RepositoryQuery, of: Sequence[Registry]
-) -> ColumnElement[bool]:
-    if _is_by_index(query):
-        return registry_id == of[0].id
-    # `+ 0`: to walk through all is faster than by the index of another order.
-    walked = registry_id + 0
-    return walked == of[0].id if len(of) == 1 else walked.is_not(None)
 
 
 def _has_value(value: ColumnElement[object]) -> ColumnElement[bool]:

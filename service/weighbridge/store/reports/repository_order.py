@@ -54,19 +54,8 @@ COLUMNS: Final[dict[str, ColumnElement[object]]] = {
     "pass": type_coerce(repositories.c.last_pass_at, BigInteger),
 }
 SORTS: Final = tuple(COLUMNS)
-"""What a list of repositories may be sorted by."""
-INDEXED: Final = (
-    "name",
-    "compressed",
-    "uncompressed",
-    "growth",
-    "heaviest",
-    "exclusive",
-    "tags",
-)
-"""Those that have an index, of the registry, this and the repository's id: what pages
-offer, and growth. By the others a page is found among all rows of the read model: an
-index of each would cost every crawl more than it is worth."""
+"""What a list of repositories may be sorted by: each has an index, of the registry,
+this and the repository's id."""
 OF_REPOSITORIES: Final = ("name", "pass")
 # What a cursor may hold as a value of each sort: a database refuses to compare a text
 # with a number.

@@ -43,14 +43,27 @@ LEFT JOIN manifest_sizes AS sizes ON sizes.manifest_id = images.id
 """
 
 
+DEDUPLICATED: Final = (
+    "CASE WHEN referenced_bytes IS NOT NULL THEN deduplicated_bytes END"
+)
+EXCLUSIVE: Final = "CASE WHEN referenced_bytes IS NOT NULL THEN exclusive_bytes END"
 ORDERS: Final = {
     "compressed": "newest_compressed_bytes",
     "uncompressed": "newest_uncompressed_bytes",
     "growth": "((newest_compressed_bytes - baseline_compressed_bytes)"
     " / CAST(nullif(baseline_compressed_bytes, 0) AS {double}))",
     "heaviest": "heaviest_compressed_bytes",
-    "exclusive": "(CASE WHEN referenced_bytes IS NOT NULL THEN exclusive_bytes END)",
+    "largest": "largest_compressed_bytes",
+    "layers": "newest_layers",
+    "newest": "newest_at",
+    "referenced": "referenced_bytes",
+    "weighed": "weighed_bytes",
+    "deduplicated": f"({DEDUPLICATED})",
+    "shared": f"({DEDUPLICATED} - {EXCLUSIVE})",
+    "exclusive": f"({EXCLUSIVE})",
     "tags": "tag_count",
+    "images": "image_count",
+    "failed": "tags_failed",
 }
 DOUBLE: Final = {"sqlite": "DOUBLE", "postgresql": "DOUBLE PRECISION"}
 HEX: Final = {
@@ -161,6 +174,13 @@ def create_registries() -> None:
         "ix_repositories_due_at",
         "repositories",
         ["registry_id", "due_at"],
+        sqlite_where=sa.text("gone_at IS NULL"),
+        postgresql_where=sa.text("gone_at IS NULL"),
+    )
+    op.create_index(
+        "ix_repositories_last_pass_at",
+        "repositories",
+        ["registry_id", "last_pass_at", "id"],
         sqlite_where=sa.text("gone_at IS NULL"),
         postgresql_where=sa.text("gone_at IS NULL"),
     )
