@@ -15,7 +15,8 @@ class Purpose(IntEnum):
     SETTLE = 2
     PRUNE = 3
     TELL = 4
-    FOLD = 5
+    ASK = 5
+    FOLD = 6
 
 
 # Other programs may lock in the same database: "weig" is ours.
