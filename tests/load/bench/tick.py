@@ -31,8 +31,9 @@ A database of {_COUNT:,} repositories with a tag, an image, a crawl and a push e
 in twenty of them due. Every query of a scheduler's tick, of the beginning and the end
 of a slice of 100 repositories, and of a look at a push is made as these make it, in a
 transaction that is undone; so is every list of the API, the totals of registries, and
-what looks for a text in names, which reads up to 100,000 of them. A figure is the slowest statement of its kind. PostgreSQL
-runs on the same machine, over a Unix socket, with its own defaults."""
+what looks for a text in names, which reads up to 100,000 of them. A figure
+is the slowest statement of its kind. PostgreSQL runs on the same machine, over a Unix
+socket, with its own defaults."""
 
 
 def run(scene: Scene) -> Result:
