@@ -52,7 +52,7 @@ def test_no_query_of_tick_crawl_or_push_reads_a_table_as_a_whole(
     assert slow == {}
 
 
-def test_no_list_of_the_api_walks_through_the_inventory(
+def test_no_list_walks_through_the_inventory(
     inventory: Database, record: Callable[[str, float], None]
 ) -> None:
     slow = {}

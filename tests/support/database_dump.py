@@ -27,6 +27,7 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "crawl_requests": "what somebody asked to be crawled",
     "jobs": "when which work is due",
     "blob_changes": "the settler's queue",
+    "registry_sums": "sums of the rows of other tables, compared by `db verify`",
     "touched_manifests": "what a pruning that is under way is told",
     "media_types": "shown where they are used",
     "platforms": "shown where they are used",

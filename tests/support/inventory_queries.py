@@ -5,6 +5,7 @@ For an inventory of `large_inventory`, whose repository 98 is an ordinary one.
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Final, TypeAlias
 
 from sqlalchemy import Connection
@@ -46,11 +47,16 @@ from weighbridge.store.push_queue import (
     waiting_for_whole,
 )
 from weighbridge.store.reports import (
+    SORTS,
     RepositoryQuery,
     ViolationQuery,
     find_repository,
     pass_page,
+    registry_freshness,
+    registry_reports,
     repository_page,
+    search,
+    snapshot_version,
     tag_page,
     violation_page,
 )
@@ -189,11 +195,29 @@ PUSH: Final[Mapping[str, Asks]] = {
     "how much waits": inbox,
     "the tags of a digest": lambda c: tags_at(c, _ONE, a_digest("x"), 10),
 }
+WALKED: Final = frozenset({"crawls"})
+"""Read in the order of their ids, no further than the page."""
 LISTS: Final[Mapping[str, Asks]] = {
     "repositories": lambda c: repository_page(c, RepositoryQuery(), NOW),
     "repositories of a registry": lambda c: repository_page(
         c, RepositoryQuery(registry="hub"), NOW
     ),
+    **{
+        f"repositories by {sort}": partial(
+            repository_page, query=RepositoryQuery(sort=sort), now=NOW
+        )
+        for sort in SORTS
+    },
+    "repositories by a text in their name": lambda c: repository_page(
+        c, RepositoryQuery(q="service-9998"), NOW
+    ),
+    "a search": lambda c: search(c, "service-9998", 100),
+    "repositories that violate something": lambda c: repository_page(
+        c, RepositoryQuery(violating=True), NOW
+    ),
+    "registries": registry_reports,
+    "how old registries are": registry_freshness,
+    "the version of a snapshot": snapshot_version,
     "a repository": lambda c: find_repository(c, "hub", _NAME),
     "crawls": pass_page,
     "crawls of a registry": lambda c: pass_page(c, registry="hub"),

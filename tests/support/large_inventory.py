@@ -6,9 +6,10 @@ of the registry `hub`. Of every sort of row that waits for something there are a
 
 from typing import Final
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from support.store_world import T0, an_entry
+from weighbridge.store.checking.registry_sums import mend_sums
 from weighbridge.store.dialect import POSTGRESQL
 from weighbridge.store.registries import put_registry
 from weighbridge.store.scopes import put_scopes
@@ -46,11 +47,14 @@ _ROWS: Final = (
     ),
     (
         "repository_summaries",
-        "repository_id, tag_count, image_count, tags_failed, deduplicated_bytes,"
-        " exclusive_bytes, is_stale, is_uncounted, is_unmeasured, changed_at, revision,"
+        "repository_id, registry_id, tag_count, image_count, tags_failed,"
+        " deduplicated_bytes, exclusive_bytes, is_stale, is_uncounted, is_unmeasured,"
+        " changed_at, revision,"
         " over_tags, limits_mark, over_waits, newest_tag, newest_image_id,"
         " newest_compressed_bytes",
-        "n, 1, 1, 0, n, n, FALSE, FALSE, FALSE, {now}, 1, 0, '', FALSE, 'v1', n, n",
+        "n, CASE WHEN n % 10 = 0 THEN NULL"
+        " WHEN n % 100 = 1 THEN {other} ELSE {hub} END, 1, 1, 0, n, n,"
+        " FALSE, FALSE, FALSE, {now}, 1, 0, '', FALSE, 'v1', n, n",
     ),
     (
         "blobs",
@@ -81,10 +85,11 @@ _ROWS: Final = (
     ),
     (
         "passes",
-        "id, repository_id, started_at, ended_at, state, reason, tags_seen, tags_new,"
-        " tags_moved, tags_gone, tags_failed, invalid_tags, requests, bytes_read,"
-        " resumes",
-        "n, n, {now} - 3600000000 + n - 1, {now} - 3600000000 + n, 'ok', '',"
+        "id, repository_id, registry_id, started_at, ended_at, state, reason,"
+        " tags_seen, tags_new, tags_moved, tags_gone, tags_failed, invalid_tags,"
+        " requests, bytes_read, resumes",
+        "n, n, CASE WHEN n % 100 = 1 THEN {other} ELSE {hub} END,"
+        " {now} - 3600000000 + n - 1, {now} - 3600000000 + n, 'ok', '',"
         " 1, 1, 0, 0, 0, 0, 2, 100, 0",
     ),
     (
@@ -114,11 +119,22 @@ def fill(database: Database, count: int) -> None:
             "now": microseconds(NOW),
             "digest": _DIGEST[connection.dialect.name],
         }
+        _triggers(connection, "DISABLE")
         for table, columns, row in _ROWS:
             statement = _INSERT.format(table=table, columns=columns, row=row)
             connection.execute(text(statement.format(count=count, **values)))
+        _triggers(connection, "ENABLE")
+        for registry in (hub, other):
+            mend_sums(connection, registry)
     with database.write() as connection:
         if connection.dialect.name == POSTGRESQL:
             for table in _NUMBERED:
                 connection.execute(_GO_ON, {"table": table, "count": count})
             connection.execute(text("ANALYZE"))
+
+
+def _triggers(connection: Connection, what: str) -> None:
+    """PostgreSQL would note a change for each row, and readers would add them up."""
+    if connection.dialect.name == POSTGRESQL:
+        for table in ("repositories", "repository_summaries", "storage_scopes"):
+            connection.execute(text(f"ALTER TABLE {table} {what} TRIGGER USER"))

@@ -107,12 +107,14 @@ def _sum_up(connection: Connection, ids: Mapping[str, int]) -> None:
     for start in range(0, len(chosen), 500):
         piece = chosen[start : start + 500]
         connection.execute(delete(table).where(table.c.repository_id.in_(piece)))
+    registry_id = registry_of(connection, chosen[0])
     connection.execute(
         insert(table),
         [
             {
                 **_WHOLE,
                 "repository_id": identity,
+                "registry_id": registry_id,
                 "newest_compressed_bytes": 1_000 + number,
                 "tags_failed": 0,
                 "is_stale": False,

@@ -12,7 +12,7 @@ from weighbridge.store.dialect import among_texts, listed
 from weighbridge.store.ledger.counts import mark_uncounted, mark_unmeasured
 from weighbridge.store.ledger.holdings import move_holdings
 from weighbridge.store.locks import lock_repositories
-from weighbridge.store.models import jobs, registries, repositories
+from weighbridge.store.models import jobs, passes, registries, repositories
 from weighbridge.store.push_tables import pushes, waivers
 from weighbridge.store.scopes import put_scopes
 
@@ -103,6 +103,11 @@ def adopt_repositories(
         # What was answered there was not answered here.
         mark_uncounted(connection, [row.id])
         mark_unmeasured(connection, [row.id])
+        connection.execute(
+            update(passes)
+            .where(passes.c.repository_id == row.id)
+            .values(registry_id=registry_id)
+        )
         connection.execute(
             update(repositories)
             .where(repositories.c.id == row.id)

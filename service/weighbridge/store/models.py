@@ -26,6 +26,7 @@ from sqlalchemy import (
 
 from weighbridge.domain.dispute import SOURCES
 from weighbridge.domain.measure import COMPRESSED_CONFIDENCES, CONFIDENCES, SEEN
+from weighbridge.domain.report import RepositoryState
 from weighbridge.store.metadata import Id, metadata
 from weighbridge.store.types import UTF8, DigestBytes, Enumeration, Moment
 
@@ -45,6 +46,24 @@ why), or it was pruned; the others: its document was read, and its facts never c
 again."""
 KEPT_STATES: Final = FACTS_STATES[2:]
 """Who claims what the registry contradicts: a manifest, or a bulk API's listing."""
+LISTED_STATES: Final[tuple[RepositoryState, ...]] = (
+    "new",
+    "ok",
+    "partial",
+    "missing",
+    "unauthorized",
+    "unreachable",
+    "error",
+)
+"""Of repositories that are not gone."""
+SUMS_OF_BYTES: Final = (
+    "newest",
+    "referenced",
+    "exclusive",
+    "weighed",
+    "deduplicated",
+    "shared",
+)
 
 registries = Table(
     "registries",
@@ -137,6 +156,19 @@ Index(
     repositories.c.due_at,
     sqlite_where=repositories.c.gone_at.is_(None),
 )
+Index(
+    "ix_repositories_last_pass_at",
+    repositories.c.registry_id,
+    repositories.c.last_pass_at,
+    repositories.c.id,
+    sqlite_where=repositories.c.gone_at.is_(None),
+)
+Index(
+    "ix_repositories_last_complete_pass_at",
+    repositories.c.registry_id,
+    repositories.c.last_complete_pass_at,
+    sqlite_where=repositories.c.gone_at.is_(None),
+)
 # What is in hand, and whose. Not by `lease_until`: each batch of a crawl renews that,
 # and PostgreSQL then leaves all indexes of the row alone.
 Index(
@@ -149,6 +181,33 @@ Index(
     "ix_repositories_attempts",
     repositories.c.attempts,
     sqlite_where=repositories.c.attempts >= 3,
+)
+
+# What the repositories of a registry come to that are not gone. Triggers keep it, see
+# `migrations.sum_triggers`: whoever reads adds up the rows of a registry, of which
+# there may be several, and of which each holds some of the columns. Row 0 counts
+# changes of whatever a snapshot shows.
+registry_sums = Table(
+    "registry_sums",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("registry_id", BigInteger, nullable=False),
+    Column("revision", BigInteger),
+    Column("repositories", BigInteger),
+    *(Column(f"are_{state}", BigInteger) for state in LISTED_STATES),
+    Column("looked_at", BigInteger),
+    Column("tags_held", BigInteger),  # repositories that hold some back
+    Column("tags", BigInteger),
+    Column("tags_failed", BigInteger),
+    Column("with_image", BigInteger),
+    Column("summed_up", BigInteger),
+    Column("images", BigInteger),
+    # Sums of bytes in two halves, see `ledger.sums`.
+    *(
+        Column(f"{name}_{half}", BigInteger)
+        for name in SUMS_OF_BYTES
+        for half in ("high", "low")
+    ),
 )
 
 # Work on a whole registry, or on everything, that several processes share: when it is
@@ -170,6 +229,7 @@ passes = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("repository_id", ForeignKey("repositories.id"), nullable=False),
+    Column("registry_id", BigInteger, nullable=False),  # of the repository
     Column("started_at", Moment, nullable=False),
     Column("ended_at", Moment),
     Column("state", Text, nullable=False),  # running, interrupted, or the result's
@@ -184,6 +244,7 @@ passes = Table(
     Column("bytes_read", BigInteger, nullable=False),
     Column("resumes", Integer, nullable=False),  # how often a process took it up again
     Index(None, "repository_id", "id"),
+    Index(None, "registry_id", "id"),
 )
 
 # The cursor of a pass that is under way: the tags that it need not ask again, written
@@ -513,7 +574,9 @@ touched_manifests = Table(
     Column("manifest_id", BigInteger),  # None: where a pruning began
 )
 
-# The read model: no index but the key, so that an update touches nothing else.
+# The read model, with an index for each order in which repositories are listed. Those
+# of growth and of exclusive, deduplicated and shared bytes are made by the migration
+# alone: SQLAlchemy does not read indexes of expressions back.
 repository_summaries = Table(
     "repository_summaries",
     metadata,
@@ -523,6 +586,8 @@ repository_summaries = Table(
         primary_key=True,
         autoincrement=False,
     ),
+    # Of the repository; None of one that is gone: it is in no list and in no sum.
+    Column("registry_id", BigInteger),
     Column("tag_count", BigInteger, nullable=False),
     Column("image_count", BigInteger, nullable=False),
     Column("tags_failed", BigInteger, nullable=False),
@@ -559,8 +624,27 @@ repository_summaries = Table(
     Column("limits_mark", Text, nullable=False, default=""),
     # Of some it is not known yet, as their layers are not measured.
     Column("over_waits", Boolean, nullable=False, default=False),
-    # The order in which repositories are listed where no other one is asked for.
-    Index(None, "newest_compressed_bytes", "repository_id"),
+    *(
+        Index(
+            f"ix_repository_summaries_by_{order}",
+            "registry_id",
+            column,
+            "repository_id",
+        )
+        for order, column in (
+            ("compressed", "newest_compressed_bytes"),
+            ("uncompressed", "newest_uncompressed_bytes"),
+            ("heaviest", "heaviest_compressed_bytes"),
+            ("largest", "largest_compressed_bytes"),
+            ("layers", "newest_layers"),
+            ("newest", "newest_at"),
+            ("referenced", "referenced_bytes"),
+            ("weighed", "weighed_bytes"),
+            ("tags", "tag_count"),
+            ("images", "image_count"),
+            ("failed", "tags_failed"),
+        )
+    ),
 )
 
 # Who may ask over HTTP. The secrets themselves are nowhere: only their SHA-256.

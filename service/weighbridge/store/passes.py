@@ -117,6 +117,7 @@ COUNTS: Final = (
 _BEFORE: Final = Rows(
     select(
         _table.id,
+        _table.registry_id,
         # Whoever begins one closes what was left open: only the newest can be.
         select(passes.c.ended_at.is_(None))
         .where(passes.c.repository_id == _table.id)
@@ -159,6 +160,7 @@ _DROP: Final = delete(pass_chunks).where(among_ids(pass_chunks.c.pass_id))
 _BEGIN: Final = NumberedRows(
     passes,
     "repository_id",
+    "registry_id",
     "started_at",
     "state",
     "reason",
@@ -196,8 +198,9 @@ def open_passes(
     """
     ids = sorted(map(_repository, beginnings))
     before = _BEFORE.read(connection, {"ids": listed(ids)})
-    since = {repository: complete for repository, _, complete in before}
-    left = _read_left(connection, [r for r, is_open, _ in before if is_open])
+    registries = {row[0]: row[1] for row in before}
+    since = {row[0]: row[3] for row in before}
+    left = _read_left(connection, [row[0] for row in before if row[2]])
     resumed: dict[int, Row[Any]] = {}
     ended: list[tuple[int, datetime]] = []
     begun: list[tuple[object, ...]] = []
@@ -207,7 +210,8 @@ def open_passes(
         if rows and _is_young(rows[0].started_at, now, resume_s):
             resumed[repository] = rows.pop(0)
         else:
-            begun.append((repository, now, "running", "", 0, *_NOTHING_YET))
+            place = repository, registries[repository]
+            begun.append((*place, now, "running", "", 0, *_NOTHING_YET))
         ended += [(row.id, now) for row in rows]
     _INTERRUPT.set(connection, ended)
     drop_chunks(connection, [pass_id for pass_id, _ in ended])

@@ -1,6 +1,6 @@
 """Rows of `repositories`: which there are."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import (
     Connection,
     bindparam,
+    case,
     delete,
     exists,
     select,
@@ -56,9 +57,15 @@ _NEW: Final = NewRows(
     "revision",
 )
 _NOTHING_YET: Final = (0, 0, 0, 0, False)
+_PLACES: Final = (
+    select(_table.id, case((_table.gone_at.is_(None), _table.registry_id)))
+    .where(among_ids(_table.id))
+    .order_by(_table.id)
+)
 _NEW_SUMMARIES: Final = NewRows(
     repository_summaries,
     "repository_id",
+    "registry_id",
     "tag_count",
     "image_count",
     "tags_failed",
@@ -103,7 +110,7 @@ def put_repositories(
 
 def put_empty_summaries(
     connection: Connection,
-    repository_ids: Iterable[int],
+    repository_ids: Collection[int],
     now: datetime,
     *,
     is_stale: bool,
@@ -111,8 +118,8 @@ def put_empty_summaries(
     """Add rows of the read model that count nothing yet; `is_stale`: there may be
     something to count."""
     found = (0, 0, 0, 0, 0, is_stale, False, is_stale, now, 0, 0, "", False)
-    rows = [(repository, *found) for repository in repository_ids]
-    _NEW_SUMMARIES.add(connection, rows)
+    places = connection.execute(_PLACES, {"ids": listed(repository_ids)})
+    _NEW_SUMMARIES.add(connection, [(*place, *found) for place in places])
 
 
 def note_listed(

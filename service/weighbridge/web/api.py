@@ -136,7 +136,11 @@ class API:
     def search(
         self, request: Request, q: SearchText, limit: Limit = DEFAULT_LIMIT
     ) -> Response:
-        """Repositories and tags whose name holds the text."""
+        """Repositories and tags whose name holds the text. Where there are more names
+        than one search looks through, the header `Weighbridge-Incomplete` says so."""
         with self._database.read() as connection:
-            hits = reports.search(connection, q, limit)
-        return json_answer(request, list_json(hits, self._clock()))
+            found = reports.search(connection, q, limit)
+        answer = json_answer(request, list_json(found.hits, self._clock()))
+        if found.is_part:
+            answer.headers["weighbridge-incomplete"] = "true"
+        return answer

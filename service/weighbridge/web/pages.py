@@ -17,7 +17,7 @@ from weighbridge.domain.report import (
 )
 from weighbridge.domain.weighing import as_json
 from weighbridge.store import reports
-from weighbridge.store.reports import RepositoryQuery
+from weighbridge.store.reports import Found, RepositoryQuery
 from weighbridge.store.session import Database
 from weighbridge.web.answers import (
     csv_answer,
@@ -146,14 +146,19 @@ class Pages:
         now = self._clock()
         with self._database.read() as connection:
             registries = reports.registry_freshness(connection)
-            hits = reports.search(connection, q, SEARCH_HITS) if q else []
+            found = (
+                reports.search(connection, q, SEARCH_HITS)
+                if q
+                else Found([], is_part=False)
+            )
         return page_of(
             request,
             "search.html",
             frame("/search", registries, now, q),
             q=q,
-            hits=hits,
-            is_cut=len(hits) == SEARCH_HITS,
+            hits=found.hits,
+            is_cut=len(found.hits) == SEARCH_HITS,
+            is_part=found.is_part,
         )
 
     def _around(

@@ -6,13 +6,21 @@ import pytest
 from sqlalchemy import Connection
 
 from support.database import Engine, a_database
-from support.inventory_queries import CRAWL, LISTS, PUSH, TABLES, TICK, Asks
+from support.inventory_queries import (
+    CRAWL,
+    LISTS,
+    PUSH,
+    TABLES,
+    TICK,
+    WALKED,
+    Asks,
+)
 from support.large_inventory import fill
 from support.plans import asked_by, read_whole
 from weighbridge.store.session import Database
 
-WAITING = ("requests", "what waits of a registry", "why a repository waits")
-ASKS = {**TICK, **CRAWL, **PUSH, **{name: LISTS[name] for name in WAITING}}
+INDEXED = {name: ask for name, ask in LISTS.items() if name not in WALKED}
+ASKS = {**TICK, **CRAWL, **PUSH, **INDEXED}
 
 
 @pytest.fixture(scope="module")

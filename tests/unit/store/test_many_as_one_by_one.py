@@ -135,6 +135,7 @@ def _store(connection: Connection, repository_id: int, state: Stored) -> None:
             insert(passes)
             .values(
                 repository_id=repository_id,
+                registry_id=1,
                 started_at=NOW + began,
                 ended_at=ended_at,
                 state="running",

@@ -176,11 +176,24 @@ def test_the_newest_migration_is_the_revision_that_the_code_wants() -> None:
     assert scripts.get_current_head() == REVISION
 
 
+OF_EXPRESSIONS = tuple(
+    f"ix_repository_summaries_by_{order}"
+    for order in ("growth", "exclusive", "deduplicated", "shared")
+)
+
+
+def is_compared(_: object, name: str | None, *__: object) -> bool:
+    """Indexes of expressions are in the migration alone."""
+    return name not in OF_EXPRESSIONS
+
+
+@pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression")
 def test_the_migrations_make_exactly_the_tables_of_the_models(
     database: Database,
 ) -> None:
     with database.read() as connection:
-        context = MigrationContext.configure(connection)
+        options = {"include_object": is_compared}
+        context = MigrationContext.configure(connection, opts=options)
 
         assert compare_metadata(context, SCHEMA) == []
 

@@ -159,7 +159,7 @@ def test_a_text_matches_only_itself(database: Database, text: str) -> None:
     assert names(database, RepositoryQuery(q=text)) == []
     assert names(database, RepositoryQuery(registry=text)) == []
     with database.read() as connection:
-        assert search(connection, text, 10) == []
+        assert search(connection, text, 10).hits == []
         assert find_repository(connection, text, text) is None
 
 
@@ -168,7 +168,7 @@ def test_api_002_an_underscore_matches_an_underscore(database: Database) -> None
 
     assert names(database, RepositoryQuery(q="a_b")) == ["a_b"]
     with database.read() as connection:
-        assert [hit.repository for hit in search(connection, "a_b", 10)] == ["a_b"]
+        assert [hit.repository for hit in search(connection, "a_b", 10).hits] == ["a_b"]
 
 
 def test_a_slash_is_looked_for_as_it_is(database: Database) -> None:
@@ -204,8 +204,8 @@ def test_search_finds_repositories_before_tags_and_short_names_first(
     World(world.database, repository="py")
 
     with world.database.read() as connection:
-        hits = search(connection, "py", 100)
-        few = search(connection, "py", 3)
+        hits = search(connection, "py", 100).hits
+        few = search(connection, "py", 3).hits
 
     found = [(hit.repository, hit.tag) for hit in hits]
     assert found == [
@@ -225,5 +225,5 @@ def test_search_finds_no_tags_that_are_gone_and_none_for_one_character(
     world.look(gone=["old-one"])
 
     with world.database.read() as connection:
-        assert search(connection, "old", 10) == []
-        assert search(connection, "x", 10) == []
+        assert search(connection, "old", 10).hits == []
+        assert search(connection, "x", 10).hits == []

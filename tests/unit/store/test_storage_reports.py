@@ -161,7 +161,7 @@ def test_a_repository_that_is_gone_is_in_no_list_and_in_no_sum(
 
     for page in (by_name, by_size):
         assert [row.repository for row in page.items] == ["b"]
-    assert found == []
+    assert found.hits == []
     assert heaviest == pinned == [two["b"]]
     assert registry.repositories == 1
     assert registry.exclusive_bytes == 200

@@ -168,6 +168,20 @@ PLANTED = {
             "heaviest_compressed_bytes": 77,
         }.items()
     },
+    "a summary that counts for no registry": (
+        "UPDATE repository_summaries SET registry_id = NULL",
+        "repository_summaries",
+    ),
+    "a registry with more tags": (
+        "UPDATE registry_sums SET tags = tags + 1 WHERE id ="
+        " (SELECT max(id) FROM registry_sums WHERE tags IS NOT NULL)",
+        "registry_sums",
+    ),
+    "a registry with more bytes": (
+        "UPDATE registry_sums SET referenced_high = referenced_high + 1 WHERE id ="
+        " (SELECT max(id) FROM registry_sums WHERE referenced_high IS NOT NULL)",
+        "registry_sums",
+    ),
     "a repository without a summary": (
         "DELETE FROM repository_summaries WHERE repository_id ="
         " (SELECT id FROM repositories WHERE name = 'one/a')",
@@ -210,10 +224,11 @@ PLANTED = {
         "blob_changes",
     ),
     "chunks of a pass that has ended": (
-        "INSERT INTO passes (id, repository_id, started_at, ended_at, state, reason,"
-        " tags_seen, tags_new, tags_moved, tags_gone, tags_failed, invalid_tags,"
-        " requests, bytes_read, resumes) SELECT 1, max(id), 1, 2, 'ok', '', 0, 0, 0, 0,"
-        " 0, 0, 0, 0, 0 FROM repositories;"
+        "INSERT INTO passes (id, repository_id, registry_id, started_at, ended_at,"
+        " state, reason, tags_seen, tags_new, tags_moved, tags_gone, tags_failed,"
+        " invalid_tags, requests, bytes_read, resumes)"
+        " SELECT 1, max(id), 1, 1, 2, 'ok', '', 0, 0, 0, 0, 0, 0, 0, 0, 0"
+        " FROM repositories;"
         "INSERT INTO pass_chunks VALUES (1, 0, '[]')",
         "pass_chunks",
     ),

@@ -180,9 +180,9 @@ def test_the_version_changes_with_every_violation_that_comes_goes_or_changes(
     made.close(first)
     versions.append(version())
     made.close(second)
+    versions.append(version())
 
     assert len(set(versions)) == len(versions)
-    assert version() == versions[0]
 
 
 @pytest.mark.only_on("sqlite")

@@ -17,6 +17,7 @@ from weighbridge.store.checking.recounting import (
     scopes_of,
     unaccounted_rows,
 )
+from weighbridge.store.checking.registry_sums import mend_sums
 from weighbridge.store.checking.verify import Watch
 from weighbridge.store.checking.weights import recount_claims, recount_weights
 from weighbridge.store.checking.wrongs import Wrong, repaired
@@ -115,6 +116,7 @@ def recount(
         for done, place in enumerate(places):
             watch("summaries", done, len(places))
             refresh_summary(connection, place.repository_id, now, platforms)
+        changed += mend_sums(connection, registry_id)
     return changed
 
 

@@ -17,6 +17,7 @@ from weighbridge.store.checking.recounting import (
     scopes_of,
     unaccounted_rows,
 )
+from weighbridge.store.checking.registry_sums import compare_sums
 from weighbridge.store.checking.weights import recount_claims, recount_weights
 from weighbridge.store.checking.wrongs import SUMMARIES, Wrong
 from weighbridge.store.ledger.settler import settle_all
@@ -88,6 +89,7 @@ def _verify(
         for difference in broken(connection, check, names):
             is_lost = is_lost or check.is_fact
             yield difference
+    yield from compare_sums(connection)
     if not is_lost:
         yield from _summaries(connection, platforms, now, names, watch)
 

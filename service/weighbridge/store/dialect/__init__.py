@@ -28,6 +28,7 @@ from weighbridge.store.dialect.many_rows import (
     TakenRows,
 )
 from weighbridge.store.dialect.names import POSTGRESQL, settles_at_once
+from weighbridge.store.dialect.nothing import where_null
 from weighbridge.store.dialect.numbered import NumberedRows
 from weighbridge.store.dialect.ordered import join_in_order
 from weighbridge.store.dialect.rows import Rows
@@ -55,4 +56,5 @@ __all__ = [
     "probe_if_any",
     "settles_at_once",
     "wait_at_most",
+    "where_null",
 ]

@@ -52,7 +52,9 @@ class _Among(FunctionElement[bool]):
     piece = "value"
 
     def __init__(
-        self, column: Column[int] | Column[str] | Column[bytes], name: str
+        self,
+        column: ColumnElement[int] | Column[str] | Column[bytes],
+        name: str,
     ) -> None:
         super().__init__(column, bindparam(name, type_=_List()))
 
@@ -92,7 +94,7 @@ def _in_array(element: _Among, compiler: SQLCompiler, **kw: object) -> str:
     return f"{column} = ANY ({values}::{element.array})"
 
 
-def among_ids(column: Column[int], name: str = "ids") -> ColumnElement[bool]:
+def among_ids(column: ColumnElement[int], name: str = "ids") -> ColumnElement[bool]:
     """`column IN (list)`, the list given as `listed(ids)` under `name`."""
     return _AmongIds(column, name)
 

@@ -16,6 +16,7 @@ class Purpose(IntEnum):
     PRUNE = 3
     TELL = 4
     ASK = 5
+    FOLD = 6
 
 
 # Other programs may lock in the same database: "weig" is ours.

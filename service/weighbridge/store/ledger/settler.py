@@ -18,6 +18,7 @@ from weighbridge.store.ledger.parts import lock_settling
 from weighbridge.store.ledger.resizing import count_claims, marked_blobs
 from weighbridge.store.ledger.settling import settle_blobs
 from weighbridge.store.models import blob_changes
+from weighbridge.store.registry_sums import fold
 from weighbridge.store.session import Database
 
 IDLE_S: Final = 0.2
@@ -51,6 +52,7 @@ def settle_waiting(database: Database) -> int:
     """
     if database.settles_at_once:
         return 0
+    fold(database)
     with database.read() as connection:
         scope: int | None = connection.execute(_OLDEST).scalar()
         is_marked = bool(marked_blobs(connection, 1))

@@ -124,6 +124,7 @@ def settle_blobs(
     parts = parts_by_scope(connection, moved)
     asked: dict[int, set[int]] = {}
     for scope, ids in moved.items():
+        # None of a scope that is not there any more.
         for part in parts.get(scope, ()):
             asked.setdefault(part, set()).update(ids)
     passages = _passages(connection, {p: sorted(ids) for p, ids in asked.items()})

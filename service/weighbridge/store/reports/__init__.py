@@ -35,7 +35,7 @@ from weighbridge.store.reports.repositories import (
     weighed,
 )
 from weighbridge.store.reports.repository_order import SORTS, RepositoryQuery
-from weighbridge.store.reports.search import search
+from weighbridge.store.reports.search import Found, search
 from weighbridge.store.reports.tags import aliases, tag_page
 from weighbridge.store.reports.violations import (
     OpenRow,
@@ -52,6 +52,7 @@ from weighbridge.store.reports.weighing import find_weighing
 __all__ = [
     "SORTS",
     "DisputeQuery",
+    "Found",
     "InventoryRow",
     "OpenRow",
     "RepositoryQuery",

@@ -30,11 +30,11 @@ from weighbridge.store.models import (
 )
 from weighbridge.store.paging import check_limit, write_cursor
 from weighbridge.store.reports.names import could_be_in_a_name
+from weighbridge.store.reports.repository_keys import page_keys
 from weighbridge.store.reports.repository_order import (
     RepositoryQuery,
     check_order,
     order_name,
-    page_keys,
 )
 from weighbridge.store.reports.violations import violating_ids
 
@@ -90,7 +90,13 @@ _HAS_OTHERS: Final = (
     .where(
         _others.c.address == registries.c.address,
         _others.c.id != registries.c.id,
-        _theirs.c.registry_id == _others.c.id,
+        # One probe of the index of names: PostgreSQL would walk through all of it.
+        select(_theirs.c.id)
+        .where(_theirs.c.registry_id == _others.c.id)
+        .order_by(_theirs.c.registry_id, _theirs.c.name)
+        .limit(1)
+        .scalar_subquery()
+        .is_not(None),
     )
     .correlate(registries)
 )
@@ -170,6 +176,9 @@ def repository_page(
     """One page of repositories.
 
     now: which waivers are in force; needed where `violating` is asked for
+
+    Where a text is looked for, a page may hold fewer than the limit, or none, and a
+    cursor: further ones are looked for with that.
     Raises UsageError(invalid_sort, invalid_limit, invalid_cursor).
     """
     check_order(query)
@@ -182,11 +191,9 @@ def repository_page(
     if query.violating is not None and now is not None:
         violating = violating_ids(connection, now)
     keys = page_keys(connection, query, limit + 1, violating)
-    rows = _reports(connection, [key.id for key in keys[:limit]])
-    cursor = None
-    if len(keys) > limit:
-        last = keys[limit - 1]
-        cursor = write_cursor(order_name(query), [last.value, last.id])
+    rows = _reports(connection, [key.id for key in keys.found[:limit]])
+    last = keys.found[limit - 1] if len(keys.found) > limit else keys.reached
+    cursor = None if last is None else write_cursor(order_name(query), last)
     return Page(tuple(rows), cursor)
 
 

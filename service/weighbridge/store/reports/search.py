@@ -1,42 +1,89 @@
-"""Search by name: repositories first, then tags."""
+"""Search by name: repositories first, then tags.
 
+A text may stand anywhere in a name, for which neither database has an index of its own.
+So no more names are looked through than take some hundredths of a second: those that
+were added last, and of repositories all whose name begins with the text.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    func,
+    select,
+)
 
 from weighbridge.domain.report import SearchHit
 from weighbridge.store.models import registries, repositories, tags
 from weighbridge.store.paging import check_limit
 from weighbridge.store.reports.names import could_be_in_a_name
 
+REPOSITORIES: Final = 50_000
+TAGS: Final = 100_000
+"""Rows whose names are looked through."""
 _TAG_CHARACTERS: Final = 2
 """Shorter texts are looked for in repositories only: nearly every tag has them."""
+_BEHIND_ALL: Final = "\x7f"
+"""Comes after whatever a name can hold."""
 
 
-def search(connection: Connection, q: str, limit: int) -> list[SearchHit]:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was found; `is_part`: not all names were looked through."""
+
+    hits: Sequence[SearchHit]
+    is_part: bool
+
+
+def search(connection: Connection, q: str, limit: int) -> Found:
     """Repositories and live tags whose names hold the text, literally; shortest
     first. Raises UsageError(invalid_limit)."""
     check_limit(limit)
     if not could_be_in_a_name(q):
-        return []
+        return Found([], is_part=False)
     hits = _repositories(connection, q, limit)
+    is_part = _is_more(connection, repositories, REPOSITORIES)
     if len(hits) < limit and len(q) >= _TAG_CHARACTERS:
         hits += _tags(connection, q, limit - len(hits))
-    return hits
+        is_part = is_part or _is_more(connection, tags, TAGS)
+    return Found(hits, is_part)
 
 
 def _repositories(connection: Connection, q: str, limit: int) -> list[SearchHit]:
-    name = repositories.c.name
-    rows = connection.execute(
-        select(registries.c.name.label("registry"), name.label("repository"))
-        .join_from(
-            repositories, registries, registries.c.id == repositories.c.registry_id
-        )
-        .where(name.icontains(q, autoescape=True), repositories.c.gone_at.is_(None))
-        .order_by(func.length(name), name, registries.c.name)
-        .limit(limit)
+    name, start = repositories.c.name, q.lower()
+    registry_id = repositories.c.registry_id
+    # With every registry: an index of names begins with it.
+    begins = registry_id.in_(select(registries.c.id)) & name.between(
+        start, start + _BEHIND_ALL
     )
-    return [SearchHit(row.registry, row.repository, None) for row in rows]
+    found: set[SearchHit] = set()
+    for is_looked_at in (_newest(repositories, REPOSITORIES), begins):
+        named = (
+            select(registry_id, name)
+            .where(
+                is_looked_at,
+                name.icontains(q, autoescape=True),
+                repositories.c.gone_at.is_(None),
+            )
+            .limit(REPOSITORIES)
+            .subquery()
+        )
+        rows = connection.execute(
+            select(registries.c.name.label("registry"), named.c.name)
+            .join(registries, registries.c.id == named.c.registry_id)
+            .order_by(func.length(named.c.name), named.c.name, registries.c.name)
+            .limit(limit)
+        )
+        found |= {SearchHit(row.registry, row.name, None) for row in rows}
+    return sorted(found, key=_shortest_first)[:limit]
+
+
+def _shortest_first(hit: SearchHit) -> tuple[int, str, str]:
+    return len(hit.repository), hit.repository, hit.registry
 
 
 def _tags(connection: Connection, q: str, limit: int) -> list[SearchHit]:
@@ -50,6 +97,7 @@ def _tags(connection: Connection, q: str, limit: int) -> list[SearchHit]:
         .join_from(tags, repositories, repositories.c.id == tags.c.repository_id)
         .join(registries, registries.c.id == repositories.c.registry_id)
         .where(
+            _newest(tags, TAGS),
             name.icontains(q, autoescape=True),
             tags.c.gone_at.is_(None),
             repositories.c.gone_at.is_(None),
@@ -58,3 +106,16 @@ def _tags(connection: Connection, q: str, limit: int) -> list[SearchHit]:
         .limit(limit)
     )
     return [SearchHit(row.registry, row.repository, row.tag) for row in rows]
+
+
+def _newest(table: FromClause, most: int) -> ColumnElement[bool]:
+    """Rows that were added last, at most so many."""
+    return table.c.id > select(func.max(table.alias().c.id)).scalar_subquery() - most
+
+
+def _is_more(connection: Connection, table: FromClause, most: int) -> bool:
+    """Whether there may be others besides."""
+    first: int | None = connection.execute(
+        select(func.min(table.c.id)).where(~_newest(table, most))
+    ).scalar()
+    return first is not None

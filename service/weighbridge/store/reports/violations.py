@@ -7,14 +7,12 @@ from datetime import datetime
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from sqlalchemy import (
-    BigInteger,
     Connection,
     Row,
     Select,
     and_,
     func,
     select,
-    type_coerce,
 )
 
 from weighbridge.domain.policy import LimitKey, Severity
@@ -102,11 +100,6 @@ _COUNTS: Final = (
     .group_by(repositories.c.id)
 )
 _OPEN_OF: Final = _OPEN.where(among_ids(_table.repository_id))
-_VERSION: Final = select(
-    func.count(),
-    func.coalesce(func.sum(_table.id), 0),
-    func.coalesce(func.max(type_coerce(_table.changed_at, BigInteger)), 0),
-).where(_table.closed_at.is_(None))
 
 
 def violation_page(
@@ -203,11 +196,6 @@ def not_waived(
         if waivers.find(row.registry, row.repository, row.tag, row.limit_key, now)
         is None
     ]
-
-
-def violations_version(connection: Connection) -> str:
-    """A text that changes whenever an open violation comes, goes, or changes."""
-    return "-".join(str(part) for part in connection.execute(_VERSION).one())
 
 
 def _chosen(query: ViolationQuery) -> Select[*tuple[object, ...]]:

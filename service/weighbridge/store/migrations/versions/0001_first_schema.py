@@ -6,6 +6,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.types import TypeEngine
 
+from weighbridge.store.migrations import sum_triggers
+
 revision: str = "0001"
 down_revision: str | None = None
 branch_labels: str | None = None
@@ -41,6 +43,29 @@ LEFT JOIN manifest_sizes AS sizes ON sizes.manifest_id = images.id
 """
 
 
+DEDUPLICATED: Final = (
+    "CASE WHEN referenced_bytes IS NOT NULL THEN deduplicated_bytes END"
+)
+EXCLUSIVE: Final = "CASE WHEN referenced_bytes IS NOT NULL THEN exclusive_bytes END"
+ORDERS: Final = {
+    "compressed": "newest_compressed_bytes",
+    "uncompressed": "newest_uncompressed_bytes",
+    "growth": "((newest_compressed_bytes - baseline_compressed_bytes)"
+    " / CAST(nullif(baseline_compressed_bytes, 0) AS {double}))",
+    "heaviest": "heaviest_compressed_bytes",
+    "largest": "largest_compressed_bytes",
+    "layers": "newest_layers",
+    "newest": "newest_at",
+    "referenced": "referenced_bytes",
+    "weighed": "weighed_bytes",
+    "deduplicated": f"({DEDUPLICATED})",
+    "shared": f"({DEDUPLICATED} - {EXCLUSIVE})",
+    "exclusive": f"({EXCLUSIVE})",
+    "tags": "tag_count",
+    "images": "image_count",
+    "failed": "tags_failed",
+}
+DOUBLE: Final = {"sqlite": "DOUBLE", "postgresql": "DOUBLE PRECISION"}
 HEX: Final = {
     "sqlite": "lower(hex(blobs.digest))",
     "postgresql": "encode(blobs.digest, 'hex')",
@@ -56,6 +81,7 @@ def upgrade() -> None:
     create_violations()
     create_messages()
     leave_room()
+    create_sums()
     op.execute(IMAGE_FACTS.format(hex=HEX[op.get_bind().dialect.name]))
 
 
@@ -152,6 +178,20 @@ def create_registries() -> None:
         postgresql_where=sa.text("gone_at IS NULL"),
     )
     op.create_index(
+        "ix_repositories_last_pass_at",
+        "repositories",
+        ["registry_id", "last_pass_at", "id"],
+        sqlite_where=sa.text("gone_at IS NULL"),
+        postgresql_where=sa.text("gone_at IS NULL"),
+    )
+    op.create_index(
+        "ix_repositories_last_complete_pass_at",
+        "repositories",
+        ["registry_id", "last_complete_pass_at"],
+        sqlite_where=sa.text("gone_at IS NULL"),
+        postgresql_where=sa.text("gone_at IS NULL"),
+    )
+    op.create_index(
         "ix_repositories_lease_owner",
         "repositories",
         ["lease_owner"],
@@ -180,6 +220,7 @@ def create_registries() -> None:
         "passes",
         required("id", ID),
         required("repository_id", ID),
+        required("registry_id", sa.BigInteger()),
         required("started_at", sa.BigInteger()),
         optional("ended_at", sa.BigInteger()),
         required("state", TEXT),
@@ -200,6 +241,9 @@ def create_registries() -> None:
     )
     op.create_index(
         "ix_passes_repository_id_id", "passes", ["repository_id", "id"], unique=False
+    )
+    op.create_index(
+        "ix_passes_registry_id_id", "passes", ["registry_id", "id"], unique=False
     )
     op.create_table(
         "pass_chunks",
@@ -500,6 +544,7 @@ def create_tags() -> None:
     op.create_table(
         "repository_summaries",
         required("repository_id", ID),
+        optional("registry_id", sa.BigInteger()),
         required("tag_count", sa.BigInteger()),
         required("image_count", sa.BigInteger()),
         required("tags_failed", sa.BigInteger()),
@@ -536,12 +581,13 @@ def create_tags() -> None:
         ),
         sa.PrimaryKeyConstraint("repository_id", name="pk_repository_summaries"),
     )
-    op.create_index(
-        "ix_repository_summaries_newest_compressed_bytes_repository_id",
-        "repository_summaries",
-        ["newest_compressed_bytes", "repository_id"],
-        unique=False,
-    )
+    # By what repositories are listed, those of each registry.
+    double = DOUBLE[op.get_bind().dialect.name]
+    for name, value in ORDERS.items():
+        op.execute(
+            f"CREATE INDEX ix_repository_summaries_by_{name} ON repository_summaries"
+            f" (registry_id, {value.format(double=double)}, repository_id)"
+        )
 
 
 def create_ledger() -> None:
@@ -852,6 +898,33 @@ def create_messages() -> None:
         sqlite_where=sa.text("sent_at IS NULL"),
         postgresql_where=sa.text("sent_at IS NULL"),
     )
+
+
+def create_sums() -> None:
+    """What the repositories of each registry come to."""
+    counts = (
+        "revision",
+        "repositories",
+        *(f"are_{state}" for state in sum_triggers.STATES),
+        "looked_at",
+        "tags_held",
+        "tags",
+        "tags_failed",
+        "with_image",
+        "summed_up",
+        "images",
+    )
+    sums = ("newest", "referenced", "exclusive", "weighed", "deduplicated", "shared")
+    halves = (f"{name}_{half}" for name in sums for half in ("high", "low"))
+    op.create_table(
+        "registry_sums",
+        required("id", ID),
+        required("registry_id", sa.BigInteger()),
+        *(optional(name, sa.BigInteger()) for name in (*counts, *halves)),
+        sa.PrimaryKeyConstraint("id", name="pk_registry_sums"),
+    )
+    for statement in sum_triggers.statements(op.get_bind().dialect.name):
+        op.execute(statement)
 
 
 def leave_room() -> None:
