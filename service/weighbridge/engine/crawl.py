@@ -12,8 +12,10 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final, NamedTuple
 
+from weighbridge.audit.chunk_look import Take, take_part
 from weighbridge.audit.context import PassContext
 from weighbridge.audit.looking import look_at
 from weighbridge.audit.pass_outcome import PassOutcome
@@ -27,6 +29,7 @@ from weighbridge.errors import StoreError, WeighbridgeError
 from weighbridge.jobs.names import CRAWL
 from weighbridge.ports import JOB_COST, Cost, Registry
 from weighbridge.store.choosing import Slice
+from weighbridge.store.chunks import HeldChunk, Wanted, has_chunk, let_go, take_chunk
 from weighbridge.store.claiming import Opening
 from weighbridge.store.crawl_requests import quiet_moments
 from weighbridge.store.due import put_off
@@ -49,6 +52,8 @@ NEW: Final = 3
 """Requests of a repository that was never crawled, as far as anybody knows."""
 LARGE: Final = REQUESTS // 2
 """What a large repository counts as: small ones go on beside it."""
+NO_PART_S: Final = 10.0
+"""A process that got no answers leaves the chunks of others alone for so long."""
 NOTE_S: Final = 2.0
 """So often what a registry was asked is noted: a page that is watched asks as often."""
 
@@ -71,6 +76,9 @@ class RegistrySlice:
         self._desk = desk
         self._room = REQUESTS
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._large: set[int] = set()
+        self._part: asyncio.Task[None] | None = None
+        self._parts_from = float("-inf")
         self._changed = asyncio.Event()
         self._is_turning = False
         self._is_wanted = False
@@ -86,7 +94,7 @@ class RegistrySlice:
     @property
     def is_idle(self) -> bool:
         """Whether nothing is being crawled, and all that follows is done."""
-        is_done = not self._tasks and not self._is_turning
+        is_done = not self._tasks and self._part is None and not self._is_turning
         return is_done and not self._following.is_busy
 
     async def turn(self) -> None:
@@ -133,6 +141,7 @@ class RegistrySlice:
         while not self._is_closed:
             if self._has_room:
                 self._is_wanted = False
+                await self._take_part()
                 # Whoever has asked meanwhile may know of more.
                 if not await self._take() and not self._is_wanted:
                     return
@@ -186,6 +195,61 @@ class RegistrySlice:
             parts.jobs.put(CRAWL, self._site.name)
         return bool(opened)
 
+    async def _take_part(self) -> None:
+        """Help with a repository that is too large for the process that has it; not
+        where one of ours is as large, so that there is room for small ones."""
+        now = asyncio.get_running_loop().time()
+        is_busy = self._part is not None or self._large or self._room < LARGE
+        if is_busy or now < self._parts_from:
+            return
+        registry_id = await self._parts.writer.read(find_registry_id, self._site.name)
+        if registry_id is None or self._is_closed:
+            return
+        take = partial(self._take_chunk, registry_id)
+        if (first := await take()) is not None:
+            self._room -= LARGE
+            self._part = asyncio.create_task(
+                self._help(first, take), context=self._variables.copy()
+            )
+
+    async def _take_chunk(self, registry_id: int) -> HeldChunk | None:
+        parts = self._parts
+        wanted = Wanted(
+            parts.clock(),
+            parts.lease_s,
+            one_claim(parts.owner),
+            registry_id=registry_id,
+            but_not=tuple(self._tasks),
+        )
+        if not await parts.writer.read(has_chunk, self._site.name, wanted.now):
+            return None
+        return await parts.writer.write(take_chunk, wanted)
+
+    async def _help(self, first: HeldChunk, take: Take) -> None:
+        """Whoever has the repository tells of what is found."""
+        parts, is_answered = self._parts, False
+        try:
+            # There may be more: whoever is free joins.
+            parts.jobs.put(CRAWL, self._site.name)
+            async with parts.clients.use(self._site.name) as connected:
+                context = self._contexts_of(connected.registry).usual
+                with parts.writer.expecting():
+                    is_answered = await take_part(context, parts.heartbeat, first, take)
+                await self._note_cost(connected.registry)
+        except WeighbridgeError as exc:
+            parts.watcher.failed(self._site.name, None, exc)
+        finally:
+            if not is_answered:
+                with suppress(StoreError):  # Its lease ends then.
+                    await asyncio.shield(parts.writer.write(let_go, first.key))
+                loop = asyncio.get_running_loop()
+                self._parts_from = loop.time() + NO_PART_S
+            self._part = None
+            self._room += LARGE
+            self._following.note_part()
+            self._changed.set()
+            self._go_on()
+
     async def _leave(self, unwanted: Sequence[Opened]) -> None:
         """They would be due before all others for ever."""
         claims = [each.claim for each in unwanted]
@@ -214,6 +278,8 @@ class RegistrySlice:
         for each in opened:
             claim, cost = each.claim, _cost_of(each)
             self._room -= cost
+            if cost >= LARGE:
+                self._large.add(claim.repository_id)
             work = self._crawl(each, cost, is_quiet=claim.due_at in quiet)
             self._tasks[claim.repository_id] = asyncio.create_task(
                 work, context=self._variables.copy()
@@ -242,6 +308,7 @@ class RegistrySlice:
             parts.watcher.failed(self._site.name, claim.repository, error)
         finally:
             del self._tasks[claim.repository_id]
+            self._large.discard(claim.repository_id)
             self._room += cost
             self._changed.set()
             self._go_on()
@@ -270,7 +337,8 @@ class RegistrySlice:
 
     async def _stop(self) -> None:
         """Nothing more is asked of the registry now."""
-        await cancel(list(self._tasks.values()))
+        part = () if self._part is None else (self._part,)
+        await cancel([*self._tasks.values(), *part])
 
 
 def _open(

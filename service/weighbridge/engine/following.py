@@ -68,6 +68,10 @@ class Following:
             self._is_doubtful = True
             self.begin(is_over=False)
 
+    def note_part(self) -> None:
+        """A part was crawled of a repository that another process has."""
+        self._is_any = True
+
     def begin(self, *, is_over: bool) -> None:
         """Do what is to be done, beside whatever goes on.
 

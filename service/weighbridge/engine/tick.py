@@ -15,6 +15,7 @@ from weighbridge.jobs.names import CRAWL, DELIVER, DISCOVER, MEASURE, PRUNE, TIC
 from weighbridge.ports import JobQueue
 from weighbridge.store.adoption import adopt_names
 from weighbridge.store.ahead import have_due_what_is_ahead
+from weighbridge.store.chunks import has_chunk
 from weighbridge.store.due import free_left_behind, is_any_due, park_poison
 from weighbridge.store.jobs import Job, due_jobs, note_done
 from weighbridge.store.outbox_due import next_due
@@ -79,6 +80,10 @@ class Tick:
 
     def _ask_for_crawls(self, now: datetime) -> None:
         with self._database.read() as connection:
-            due = [n for n in self._sites if is_any_due(connection, n, now)]
+            due = [
+                name
+                for name in self._sites
+                if is_any_due(connection, name, now) or has_chunk(connection, name, now)
+            ]
         for name in due:
             self._jobs.put(CRAWL, name)

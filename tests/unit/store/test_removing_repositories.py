@@ -15,7 +15,8 @@ from weighbridge.store.claiming import Claim
 from weighbridge.store.giving_back import release
 from weighbridge.store.images import keep_documents
 from weighbridge.store.models import repositories
-from weighbridge.store.passes import PassCounts, note_answered, open_pass
+from weighbridge.store.chunks import PassCounts, note_answered
+from weighbridge.store.passes import open_pass
 from weighbridge.store.removals import bury_tags, is_missing, missing_for_good
 from weighbridge.store.repositories import (
     forget_if_never_seen,

@@ -1,0 +1,462 @@
+"""Rows of `pass_chunks`: the cursor of a pass under way, and what it shares.
+
+The cursor is the set of tags that a pass has been answered about, kept in pieces by the
+transactions that kept what the tags are: a listing may have any order and may change
+meanwhile, so that no name in it says what lies before.
+
+Where a listing shows much that is still to be asked, the tags are stored as chunks, and
+any process may take one: it has it alone as long as its lease, or until it has asked
+all. Who has the repository's claim alone makes chunks, and ends the pass.
+"""
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass, fields
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    or_,
+    select,
+    update,
+)
+
+from weighbridge.domain.digest import Digest
+from weighbridge.domain.listing import TagSeen
+from weighbridge.store.ahead import is_unleased
+from weighbridge.store.claiming import Claim, current_claim, hold
+from weighbridge.store.dialect import NewRows, among_ids, among_texts, listed
+from weighbridge.store.locks import lock_repositories
+from weighbridge.store.models import pass_chunks, passes, registries, repositories
+from weighbridge.store.process_mark import is_gone
+
+_chunk = pass_chunks.c
+_NEW: Final = NewRows(pass_chunks, "pass_id", "position", "step", "names", "tags")
+_IS_OPEN: Final = _chunk.tags.is_not(None)
+_IS_IT: Final = and_(
+    _chunk.pass_id == bindparam("pass"), _chunk.position == bindparam("place")
+)
+_IS_OURS: Final = and_(_IS_IT, _chunk.lease_owner == bindparam("owner"))
+_OF: Final = _chunk.pass_id == bindparam("pass")
+
+
+@dataclass(frozen=True, slots=True)
+class PassCounts:
+    """What a pass has done so far, or a part of that."""
+
+    tags_seen: int = 0
+    tags_new: int = 0
+    tags_moved: int = 0
+    tags_failed: int = 0
+    requests: int = 0
+    bytes_read: int = 0
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """Of the columns of `passes`."""
+        return tuple(field.name for field in fields(cls))
+
+    def __add__(self, other: "PassCounts") -> "PassCounts":
+        return PassCounts(*map(sum, zip(astuple(self), astuple(other), strict=True)))
+
+    def __sub__(self, other: "PassCounts") -> "PassCounts":
+        return PassCounts(
+            *(a - b for a, b in zip(astuple(self), astuple(other), strict=True))
+        )
+
+
+NO_COUNTS: Final = PassCounts()
+
+
+def _adding(where: ColumnElement[bool]) -> Any:  # Any: see `sqlalchemy.Update`
+    """Many count in one row: each adds what it has, once."""
+    names = PassCounts.names()
+    return (
+        update(passes)
+        .where(passes.c.id == bindparam("pass"), where)
+        .values({name: passes.c[name] + bindparam(f"_{name}") for name in names})
+    )
+
+
+_ADD_OF_PIECE: Final = _adding(~exists().where(_IS_IT))
+_ADD_OF_CHUNK: Final = _adding(
+    exists().where(_IS_OURS, _chunk.step == bindparam("step") - 1)
+)
+_ADVANCE: Final = (
+    update(pass_chunks)
+    .where(_IS_OURS)
+    .values(
+        step=bindparam("step"),
+        names=bindparam("names"),
+        found=bindparam("found"),
+        tags=case((bindparam("is_done"), None), else_=_chunk.tags),
+        lease_until=bindparam("until"),
+    )
+)
+_LET_GO: Final = (
+    update(pass_chunks).where(_IS_OURS).values(lease_until=None, lease_owner=None)
+)
+_DROP: Final = delete(pass_chunks).where(among_ids(_chunk.pass_id))
+_CLOSE: Final = (
+    update(pass_chunks)
+    .where(among_ids(_chunk.pass_id), _IS_OPEN)
+    .values(tags=None, found=None, lease_until=None, lease_owner=None)
+)
+_PIECES: Final = select(_chunk.pass_id, _chunk.position, _chunk.names).where(
+    among_ids(_chunk.pass_id)
+)
+
+
+class Cursor(NamedTuple):
+    """answered: tags that need not be asked again
+    chunks:   so many positions are taken
+    """
+
+    answered: frozenset[str] = frozenset()
+    chunks: int = 0
+
+
+class Found(NamedTuple):
+    """What the end of a chunk says to the pass.
+
+    unanswered: why some tag brought no answer, or ""
+    faults:     tag, code and message of some that are not as they should be
+    owner:      who has asked
+    """
+
+    unanswered: str = ""
+    faults: Sequence[tuple[str, str, str]] = ()
+    owner: str = ""
+
+
+class ChunkKey(NamedTuple):
+    """A chunk in our hands, under this claim of its repository."""
+
+    claim: Claim
+    pass_id: int
+    position: int
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeldChunk:
+    """What somebody has taken.
+
+    head_first: as whoever made it would ask
+    names:      tags of it that are answered about
+    tags:       the others
+    step:       batches that were kept of it
+    """
+
+    key: ChunkKey
+    head_first: bool
+    names: Sequence[str]
+    tags: Sequence[TagSeen]
+    step: int
+    found: Found
+
+
+class Wanted(NamedTuple):
+    """A chunk that somebody wants to take.
+
+    owner:       this very taking, see `process_mark.one_claim`
+    pass_id:     of this pass only
+    registry_id: or, of whatever repository of this registry
+    but_not:     repositories that are left out
+    """
+
+    now: datetime
+    lease_s: float
+    owner: str
+    pass_id: int | None = None
+    registry_id: int | None = None
+    but_not: Collection[int] = ()
+
+
+class Advanced(NamedTuple):
+    """How far a chunk has come with a batch.
+
+    step:    which batch of it that is, from 1
+    names:   all tags of it that were answered about so far
+    is_done: nothing of it is left
+    """
+
+    key: ChunkKey
+    now: datetime
+    step: int
+    names: Collection[str]
+    found: Found
+    is_done: bool
+
+
+def note_answered(
+    connection: Connection,
+    pass_id: int,
+    position: int,
+    names: Collection[str],
+    counts: PassCounts,
+) -> None:
+    """Move the cursor: these tags need not be asked again by this pass.
+
+    To be called in the transaction that keeps what they are. A piece that is there
+    already was kept by a commit whose answer was lost.
+
+    counts: what there was since the last piece
+    """
+    place = {"pass": pass_id, "place": position}
+    connection.execute(_ADD_OF_PIECE, {**place, **_counted(counts)})
+    _NEW.add(connection, [(pass_id, position, 1, json.dumps(list(names)), None)])
+
+
+def note_chunk(connection: Connection, part: Advanced, counts: PassCounts) -> None:
+    """The same for a chunk, which is ours (`read_overtaken`). counts: of this batch"""
+    key = part.key
+    place = {"pass": key.pass_id, "place": key.position, "owner": key.owner}
+    connection.execute(_ADD_OF_CHUNK, {**place, "step": part.step, **_counted(counts)})
+    connection.execute(
+        _ADVANCE,
+        {
+            **place,
+            "step": part.step,
+            "names": json.dumps(list(part.names)),
+            "found": json.dumps(part.found),
+            "is_done": part.is_done,
+            "until": part.now + timedelta(seconds=key.claim.lease_s),
+        },
+    )
+
+
+def _counted(counts: PassCounts) -> dict[str, int]:
+    return {f"_{name}": getattr(counts, name) for name in counts.names()}
+
+
+def share(
+    connection: Connection,
+    held: Claim,
+    now: datetime,
+    pass_id: int,
+    chunks: Mapping[int, Sequence[TagSeen]],
+    *,
+    head_first: bool,
+) -> None:
+    """Store chunks, each at its position. Raises StaleFence."""
+    hold(connection, held, now)
+    _NEW.add(
+        connection,
+        [
+            (pass_id, position, 0, "[]", _written(tags, head_first))
+            for position, tags in chunks.items()
+        ],
+    )
+
+
+def take_chunk(connection: Connection, wanted: Wanted) -> HeldChunk | None:
+    """Take a chunk that nobody works on; None: there is none. Who does it again,
+    because nobody knows whether the first time was committed, is given the same one.
+
+    Several who take at once do not wait for each other.
+    """
+    is_mine = _chunk.lease_owner == wanted.owner
+    found = connection.execute(
+        select(pass_chunks, passes.c.repository_id)
+        .join_from(pass_chunks, passes, passes.c.id == _chunk.pass_id)
+        .join(repositories, repositories.c.id == passes.c.repository_id)
+        .where(
+            _IS_OPEN,
+            or_(is_mine, is_unleased(_chunk.lease_until, wanted.now)),
+            repositories.c.lease_until.is_not(None),
+            *_of(wanted),
+        )
+        .order_by(case((is_mine, 0), else_=1), _chunk.pass_id, _chunk.position)
+        .limit(1)
+        .with_for_update(of=pass_chunks, skip_locked=True)
+    ).first()
+    if found is None:
+        return None
+    claim = current_claim(connection, found.repository_id, wanted.lease_s)
+    if claim is None:
+        return None
+    connection.execute(
+        update(pass_chunks)
+        .where(_chunk.pass_id == found.pass_id, _chunk.position == found.position)
+        .values(
+            lease_owner=wanted.owner,
+            lease_until=wanted.now + timedelta(seconds=wanted.lease_s),
+        )
+    )
+    return _held(found, ChunkKey(claim, found.pass_id, found.position, wanted.owner))
+
+
+def _of(wanted: Wanted) -> tuple[ColumnElement[bool], ...]:
+    if wanted.pass_id is not None:
+        return (_chunk.pass_id == wanted.pass_id,)
+    return (
+        repositories.c.registry_id == wanted.registry_id,
+        repositories.c.id.not_in(list(wanted.but_not)),
+    )
+
+
+def _held(row: Row[Any], key: ChunkKey) -> HeldChunk:
+    head_first, tags = _read(row.tags)
+    names = json.loads(row.names)
+    answered = frozenset(names)
+    faults = Found(*json.loads(row.found)).faults if row.found else ()
+    return HeldChunk(
+        key,
+        head_first,
+        names,
+        [tag for tag in tags if tag.name not in answered],
+        row.step,
+        # The others are asked again.
+        Found(faults=[(t, c, m) for t, c, m in faults if t in answered]),
+    )
+
+
+def let_go(connection: Connection, key: ChunkKey) -> None:
+    """Give a chunk back that is not done. Nothing happens to one that is not ours."""
+    connection.execute(
+        _LET_GO, {"pass": key.pass_id, "place": key.position, "owner": key.owner}
+    )
+
+
+def renew_chunks(
+    connection: Connection, keys: Iterable[ChunkKey], now: datetime
+) -> None:
+    """Renew the leases of chunks of which there is nothing to keep for a while."""
+    held = sorted(keys, key=lambda key: (key.pass_id, key.position))
+    lock_repositories(connection, {key.claim.repository_id for key in held})
+    for key in held:
+        connection.execute(
+            update(pass_chunks)
+            .where(_IS_OURS, _IS_OPEN)
+            .values(lease_until=now + timedelta(seconds=key.claim.lease_s)),
+            {"pass": key.pass_id, "place": key.position, "owner": key.owner},
+        )
+
+
+def is_held(connection: Connection, key: ChunkKey) -> bool:
+    """Whether a chunk is ours still."""
+    place = {"pass": key.pass_id, "place": key.position, "owner": key.owner}
+    found = connection.execute(select(_chunk.step).where(_IS_OURS), place)
+    return found.first() is not None
+
+
+def note_overtaken(
+    connection: Connection, pass_id: int, names: Collection[str]
+) -> None:
+    """Tags about which the registry was asked again since they were pushed: what
+    others of the pass were told of them before counts no more. The repository's row
+    is locked."""
+    connection.execute(
+        update(passes)
+        .where(passes.c.id == pass_id)
+        .values(overtaken=json.dumps(sorted(names)))
+    )
+
+
+def read_overtaken(connection: Connection, pass_id: int) -> set[str]:
+    """The same. The repository's row is locked: whoever noted them has committed, or
+    finds what we keep."""
+    names = connection.execute(
+        select(passes.c.overtaken).where(passes.c.id == pass_id)
+    ).scalar()
+    return set(json.loads(names)) if names else set()
+
+
+def is_open(connection: Connection, pass_id: int) -> bool:
+    """Whether some chunk of a pass is not done. Those of processes that are known to
+    have ended are given back."""
+    owners = connection.execute(
+        select(_chunk.lease_owner).where(_OF, _IS_OPEN).distinct(), {"pass": pass_id}
+    ).scalars()
+    held = list(owners)
+    gone = [owner for owner in held if is_gone(owner)]
+    if gone:
+        connection.execute(
+            update(pass_chunks)
+            .where(_OF, _IS_OPEN, among_texts(_chunk.lease_owner, "owners"))
+            .values(lease_until=None, lease_owner=None),
+            {"pass": pass_id, "owners": listed(gone)},
+        )
+    return bool(held)
+
+
+def sum_up(connection: Connection, pass_id: int) -> tuple[PassCounts, list[Found]]:
+    """What was counted by all who worked on a pass, and found in its chunks."""
+    row = connection.execute(select(passes).where(passes.c.id == pass_id)).one()
+    found = connection.execute(
+        select(_chunk.found)
+        .where(_OF, _chunk.found.is_not(None))
+        .order_by(_chunk.position),
+        {"pass": pass_id},
+    ).scalars()
+    counts = PassCounts(*(getattr(row, name) for name in PassCounts.names()))
+    return counts, [Found(*json.loads(text)) for text in found if text]
+
+
+def has_chunk(connection: Connection, registry: str, now: datetime) -> bool:
+    """Whether there is a chunk of a registry's repositories that nobody works on."""
+    found = connection.execute(
+        select(_chunk.pass_id)
+        .join_from(pass_chunks, passes, passes.c.id == _chunk.pass_id)
+        .join(repositories, repositories.c.id == passes.c.repository_id)
+        .where(
+            _IS_OPEN,
+            is_unleased(_chunk.lease_until, now),
+            repositories.c.registry_id
+            == select(registries.c.id)
+            .where(registries.c.name == registry)
+            .scalar_subquery(),
+            repositories.c.lease_until.is_not(None),
+        )
+        .limit(1)
+    )
+    return found.first() is not None
+
+
+def take_cursors(
+    connection: Connection, pass_ids: Collection[int]
+) -> dict[int, Cursor]:
+    """Of passes that are taken up: the listing is read anew, so that what was shared
+    is not shared any more."""
+    parameters = {"ids": listed(pass_ids)}
+    answered: dict[int, list[str]] = {number: [] for number in pass_ids}
+    chunks = dict.fromkeys(pass_ids, 0)
+    for pass_id, position, names in connection.execute(_PIECES, parameters):
+        answered[pass_id] += json.loads(names)
+        chunks[pass_id] = max(chunks[pass_id], position + 1)
+    connection.execute(_CLOSE, parameters)
+    return {n: Cursor(frozenset(answered[n]), chunks[n]) for n in pass_ids}
+
+
+def drop_chunks(connection: Connection, pass_ids: Collection[int]) -> None:
+    """Forget the cursors of passes that have ended."""
+    if pass_ids:
+        connection.execute(_DROP, {"ids": listed(pass_ids)})
+
+
+def _written(tags: Sequence[TagSeen], head_first: bool) -> str:
+    listed_tags = [
+        (t.name, t.digest, t.pushed_at and t.pushed_at.isoformat()) for t in tags
+    ]
+    return json.dumps([head_first, listed_tags])
+
+
+def _read(text: str) -> tuple[bool, list[TagSeen]]:
+    head_first, listed_tags = json.loads(text)
+    return head_first, [
+        TagSeen(
+            name,
+            None if digest is None else Digest(digest),
+            None if pushed_at is None else datetime.fromisoformat(pushed_at),
+        )
+        for name, digest, pushed_at in listed_tags
+    ]
