@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from support.crawler import Crawler
 from support.crawling import Yard
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.slow
 
 APP = "acme/large"
 TAGS = 3_000
-ASK_S = 0.002
+ASK_S = 0.05
 
 
 @dataclass(slots=True)
@@ -159,8 +159,11 @@ async def test_two_processes_share_a_large_repository(yard: Yard, alone: Yard) -
     one = filled()
     two = one.client()
 
-    async with joining(yard.crawler(two)), yard.crawler(one).running() as first:
-        await first.crawl("fake")
+    async with yard.crawler(one).running() as first:
+        crawl = asyncio.create_task(first.crawl("fake"))
+        await is_shared(yard)
+        async with joining(yard.crawler(two)):
+            await crawl
 
     by_one = await crawled_alone(alone, one)
     assert_whole(yard)
@@ -188,8 +191,11 @@ async def test_what_two_processes_find_unchanged_is_asked_once(yard: Yard) -> No
         one.put(APP, tag(number), content(number + 1))
     del one.tags_by_repository[APP][tag(7)]
 
-    async with joining(yard.crawler(two)), yard.crawler(one).running() as first:
-        await first.crawl("fake")
+    async with yard.crawler(one).running() as first:
+        crawl = asyncio.create_task(first.crawl("fake"))
+        await is_shared(yard)
+        async with joining(yard.crawler(two)):
+            await crawl
 
     assert_whole(yard)
     report = yard.passes(APP)[0]
@@ -227,6 +233,16 @@ def a_dead_process() -> str:
     return f"{where}.{2**22 + int(pid)}.{start}"
 
 
+def end_lease(yard: Yard, owner: str) -> None:
+    """Of the chunks of one process, which does not renew it."""
+    with yard.database.write() as connection:
+        connection.execute(
+            update(pass_chunks)
+            .where(pass_chunks.c.lease_owner.startswith(owner))
+            .values(lease_until=yard.now)
+        )
+
+
 async def is_shared(yard: Yard, owner: str | None = None) -> None:
     """Wait until there are chunks, or one is this process's."""
 
@@ -250,15 +266,19 @@ async def test_a_chunk_of_a_process_that_hangs_is_done_by_another(
     hanging = yard.crawler(two)
     hanging.owner = "elsewhere:1.17.99"
 
-    async with joining(hanging), yard.crawler(one).running() as first:
+    async with yard.crawler(one).running() as first:
         crawl = asyncio.create_task(first.crawl("fake"))
-        await is_shared(yard, "elsewhere:1.17.99")
-        await wait_until(lambda: two.asked.total() > 150, "it hangs")
-        yard.now += timedelta(minutes=1)
-        await crawl
-        before = dump_of(yard.database)
-        # It finds that out.
-        two.may_answer.set()
+        await is_shared(yard)
+        async with joining(hanging):
+            await is_shared(yard, "elsewhere:1.17.99")
+            await wait_until(lambda: two.asked.total() > 150, "it hangs")
+            while not crawl.done():
+                end_lease(yard, "elsewhere:1.17.99")
+                await asyncio.sleep(0.1)
+            await crawl
+            before = dump_of(yard.database)
+            # It finds that out.
+            two.may_answer.set()
 
     assert_whole(yard)
     assert_same(before, dump_of(yard.database))
@@ -275,11 +295,13 @@ async def test_a_chunk_of_a_process_that_is_gone_is_done_at_once(
     hanging = yard.crawler(two)
     hanging.owner = a_dead_process()
 
-    async with joining(hanging), yard.crawler(one).running() as first:
+    async with yard.crawler(one).running() as first:
         crawl = asyncio.create_task(first.crawl("fake"))
-        await is_shared(yard, hanging.owner)
-        await crawl
-        two.may_answer.set()
+        await is_shared(yard)
+        async with joining(hanging):
+            await is_shared(yard, hanging.owner)
+            await crawl
+            two.may_answer.set()
 
     assert_whole(yard)
     await crawled_alone(alone, one)
@@ -290,16 +312,17 @@ async def test_who_takes_part_ends_when_whoever_shared_it_was_taken_over(
     yard: Yard, alone: Yard
 ) -> None:
     one = filled()
-    one.after = 700  # It hangs, with the repository and its chunks in hand.
+    one.after = 2_100  # It hangs, with the repository and its chunks in hand.
     two = one.client()
 
     async with yard.crawler(one).running() as first:
         crawl = asyncio.create_task(first.crawl("fake"))
         await is_shared(yard)
-        await wait_until(lambda: one.asked.total() > 700, "it hangs")
-        yard.now += timedelta(minutes=1)
+        await wait_until(lambda: one.asked.total() > 2_100, "it hangs")
         async with joining(yard.crawler(two)):
-            await wait_until(lambda: yard.passes(APP)[0].ended_at is not None, "done")
+            while yard.passes(APP)[0].ended_at is None:
+                yard.now += timedelta(minutes=1)
+                await asyncio.sleep(0.5)
             before = dump_of(yard.database)
             one.may_answer.set()
             await crawl
@@ -321,21 +344,21 @@ async def test_what_others_heard_of_a_tag_before_its_push_does_not_come_back(
     for number in range(TAGS):
         one.put(APP, tag(number), content(number + TAGS))
     two.after = 20  # All that it has asked since waits, and is what was true before.
-    heard: set[str] = set()
 
-    async with joining(yard.crawler(two)), yard.crawler(one).running() as first:
+    async with yard.crawler(one).running() as first:
         crawl = asyncio.create_task(first.crawl("fake"))
-        await wait_until(lambda: two.asked.total() > 100, "it hangs")
-        heard = set(two.asked_tags)
-        pushed = sorted(heard)[-1]
-        digest = one.put(APP, pushed, content(5 * TAGS))
-        receive(yard.database, yard.now, a_push(pushed, repository=APP))
-        await wait_until(
-            lambda: digest_of_tag(yard, pushed) == digest, "the push is looked at"
-        )
-        assert not crawl.done()
-        two.may_answer.set()
-        await crawl
+        await is_shared(yard)
+        async with joining(yard.crawler(two)):
+            await wait_until(lambda: two.asked.total() > 100, "it hangs")
+            pushed = sorted(two.asked_tags)[-1]
+            digest = one.put(APP, pushed, content(5 * TAGS))
+            receive(yard.database, yard.now, a_push(pushed, repository=APP))
+            await wait_until(
+                lambda: digest_of_tag(yard, pushed) == digest, "the push is looked at"
+            )
+            assert not crawl.done()
+            two.may_answer.set()
+            await crawl
 
     assert_whole(yard)
     assert digest_of_tag(yard, pushed) == digest
