@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
 from weighbridge.audit.crawl_report import RegistryCrawl
 from weighbridge.audit.heartbeat import LEASE_S, Heartbeat
@@ -29,7 +29,7 @@ from weighbridge.net.guard import Reach
 from weighbridge.ports import Registry
 from weighbridge.store.crawl_requests import CrawlRequest
 from weighbridge.store.jobs import Job, make_due
-from weighbridge.store.models import repositories
+from weighbridge.store.models import passes, repositories
 from weighbridge.store.process_mark import this_process
 from weighbridge.store.registries import put_registry
 from weighbridge.store.session import Connection, Database
@@ -118,6 +118,7 @@ class Crawler:
         site = parts.sites(registry)
         assert site is not None
         self.told.begin()
+        last_pass = await parts.writer.read(_last_pass)
         registry_id = await parts.writer.write(put_registry, site.entry(None), began)
         await parts.writer.write(_have_due, registry_id, registry, began, all_due)
         self.pool.put(DISCOVER, registry)
@@ -140,6 +141,7 @@ class Crawler:
             known=None,
             crawled_at=None,
             ended_at=None,
+            after_pass=last_pass,
         )
         return await parts.writer.read(
             report_of, site, request, self.told.facts, (), parts.progress
@@ -159,6 +161,13 @@ class Crawler:
             await asyncio.sleep(0.001)
             if self.told.facts.broken is not None:
                 raise self.told.facts.broken
+
+
+def _last_pass(connection: Connection) -> int:
+    found: int = connection.execute(
+        select(func.coalesce(func.max(passes.c.id), 0))
+    ).scalar_one()
+    return found
 
 
 def _have_due(

@@ -22,7 +22,7 @@ from weighbridge.engine.asking import Connected
 from weighbridge.engine.engine import Engine
 from weighbridge.engine.pushes import PushLooks
 from weighbridge.engine.site import Site, asked_repository
-from weighbridge.engine.waiting_pushes import ask_for_pushes
+from weighbridge.engine.waiting_pushes import waiting_pushes
 from weighbridge.errors import ConfigError
 from weighbridge.jobs.names import DELIVER, PUSH
 from weighbridge.ports import ManifestAnswer, RangeAnswer
@@ -80,8 +80,8 @@ class Stage:
         await self.looks.look(asked_repository(self.looks.parts.sites, name))
 
     def tick(self, now: datetime = T0) -> list[str]:
-        ask_for_pushes(self.looks.parts.sites, self.database, self.jobs, now)
-        return self.jobs.of(PUSH)
+        sites = self.looks.parts.sites
+        return [*self.jobs.of(PUSH), *waiting_pushes(sites, self.database, now)]
 
     def number(self, name: str) -> float | None:
         return self.telemetry.registry.get_sample_value(name)

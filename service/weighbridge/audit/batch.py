@@ -1,12 +1,12 @@
 """What one transaction keeps of the answers about some tags."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from weighbridge.audit.reading import Reading
 from weighbridge.audit.tag_look import TagAnswer
 from weighbridge.domain.digest import Digest
-from weighbridge.domain.document import Document
+from weighbridge.domain.document import Artifact, Document, Image, Index
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +35,27 @@ class Batch:
     def readings(self) -> Iterable[Reading]:
         """Of those answers that led to something."""
         return (a.reading for a in self.answers if a.reading is not None)
+
+
+def is_plain(
+    batch: Batch, documents: Sequence[Document], missing: Mapping[Digest, str]
+) -> bool:
+    """Whether all that tags lead to is in the batch, and whole. What is known already
+    may be there for another repository, and lack something."""
+    found = {document.digest for document in documents}
+    return (
+        not missing
+        and all(reading.digest in found for reading in batch.readings())
+        and all(_is_whole(document, found) for document in documents)
+    )
+
+
+def _is_whole(document: Document, found: Set[Digest]) -> bool:
+    match document:
+        case Image():
+            return not document.problems
+        case Index():
+            return all(child.descriptor.digest in found for child in document.children)
+        case Artifact():
+            return True
+    return False

@@ -1,12 +1,12 @@
 """Keeps what a pass learns: batches, each with the cursor's next piece."""
 
 import asyncio
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from weighbridge.audit.batch import Batch
+from weighbridge.audit.batch import Batch, is_plain
 from weighbridge.audit.context import PassContext
 from weighbridge.audit.crew import Crew
 from weighbridge.audit.in_flight import PROCESS
@@ -15,7 +15,7 @@ from weighbridge.audit.steps import Advance, Facts, Meanwhile, Step, keep
 from weighbridge.audit.tag_look import TagAnswer, TagFault
 from weighbridge.domain import limits
 from weighbridge.domain.digest import Digest
-from weighbridge.domain.document import Artifact, Document, Image, Index
+from weighbridge.domain.document import Document, Image
 from weighbridge.ports import Cost
 from weighbridge.store.chunks import Advanced, Found, HeldChunk, PassCounts
 from weighbridge.store.claiming import Claim
@@ -176,7 +176,10 @@ class Keeping:
             return None
         batch = Batch(self._answers, self._names)
         facts = Facts(batch.documents(), batch.missing())
-        if not _is_plain(batch, facts) or kept_bytes(facts.documents) > _PIECE_BYTES:
+        if (
+            not is_plain(batch, facts.documents, facts.missing)
+            or kept_bytes(facts.documents) > _PIECE_BYTES
+        ):
             self.flush()
             return None
         self._stop_timer()
@@ -270,7 +273,7 @@ class Keeping:
     def _count(self, batch: Batch, facts: Facts) -> None:
         for answer in batch.answers:
             self.tally.add(answer)
-        self.tally.is_plain &= _is_plain(batch, facts)
+        self.tally.is_plain &= is_plain(batch, facts.documents, facts.missing)
         self.tally.asked_in_vain |= facts.missing.keys()
         self.tally.asked_in_vain |= {
             d.digest for d in facts.documents if isinstance(d, Image) and d.problems
@@ -339,25 +342,3 @@ class Keeping:
 
 def _held_by(answer: TagAnswer) -> int:
     return 0 if answer.reading is None else kept_bytes(answer.reading.documents)
-
-
-def _is_plain(batch: Batch, facts: Facts) -> bool:
-    """Whether all that tags lead to is here, and whole. What is known already may be
-    there for another repository, and lack something."""
-    found = {document.digest for document in facts.documents}
-    return (
-        not facts.missing
-        and all(reading.digest in found for reading in batch.readings())
-        and all(_is_whole(document, found) for document in facts.documents)
-    )
-
-
-def _is_whole(document: Document, found: Set[Digest]) -> bool:
-    match document:
-        case Image():
-            return not document.problems
-        case Index():
-            return all(child.descriptor.digest in found for child in document.children)
-        case Artifact():
-            return True
-    return False

@@ -5,7 +5,7 @@ the break, a tag whose look failed keeps its last good record. A tag is gone onl
 when a complete pass did not see it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -18,6 +18,7 @@ from weighbridge.audit.endings import state_after, too_many_tags
 from weighbridge.audit.finishing import Ending, finish_many
 from weighbridge.audit.heartbeat import Heartbeat
 from weighbridge.audit.keeping import Keeping, Where
+from weighbridge.audit.known_before import KnownBefore
 from weighbridge.audit.listed_sizes import compare_listed
 from weighbridge.audit.pass_outcome import PassOutcome
 from weighbridge.audit.pieces import pieces
@@ -41,7 +42,6 @@ from weighbridge.store.chunks import PassCounts
 from weighbridge.store.closing import Closing
 from weighbridge.store.passes import PassResult, find_tag_error
 from weighbridge.store.slices import Opened
-from weighbridge.store.tags import KnownTag
 
 KNOWN_AT_ONCE: Final = 1_000
 """Tags whose stored state is in memory at once."""
@@ -102,6 +102,7 @@ class RepositoryPass:
         )
         self._keeping = Keeping(self._context, where, self._cost, crew)
         self._sharing.begin(self._keeping, crew)
+        self._before = KnownBefore(begun, self._keeping.meanwhile)
         try:
             return await self._run(crew)
         finally:
@@ -113,7 +114,7 @@ class RepositoryPass:
         rest: Step | None = None
         async with crew:
             self._pushes.begin(self._keeping, crew)
-            if self._context.registry.has_quota and not self._lacks_nothing:
+            if self._context.registry.has_quota and not self._before.lacks_nothing:
                 # What an earlier pass had to leave half-read comes first.
                 in_vain = self._keeping.tally.asked_in_vain
                 await ask_for_children(self._context, self._claim, in_vain)
@@ -162,29 +163,12 @@ class RepositoryPass:
             self._keeping.note_kept(rest)
 
     @property
-    def _lacks_nothing(self) -> bool:
-        """Whether all that tags lead to was whole when the repository was opened, and
-        nobody has kept more of it since but the pass itself."""
-        return self._begun.is_whole and not self._keeping.meanwhile.has_pushes
-
-    @property
     def _needs_no_more(self) -> bool:
         """Whether nothing is to be done between the last answer and the end."""
+        has_seen_all = self._before.has_only(self._listing.seen)
         return (
-            self._lacks_nothing and self._saw_all_known and not self._pushes.is_looking
+            self._before.lacks_nothing and has_seen_all and not self._pushes.is_looking
         )
-
-    @property
-    def _saw_all_known(self) -> bool:
-        known = self._known
-        return known is not None and known.keys() <= self._listing.seen
-
-    @property
-    def _known(self) -> Mapping[str, KnownTag] | None:
-        """The live tags as they were when the repository was opened; None: they are
-        to be read anew."""
-        is_stale = self._keeping.meanwhile.has_pushes
-        return None if is_stale else self._begun.known
 
     async def _list_and_look(self) -> WeighbridgeError | None:
         """The error that ended the listing, or the looking, early."""
@@ -210,7 +194,7 @@ class RepositoryPass:
                 self._listing.invalid += page.invalid
                 for tags in pieces(self._fresh(page.tags), KNOWN_AT_ONCE):
                     await compare_listed(self._context, self._claim, tags)
-                    await self._sharing.ask(tags, asking, self._known)
+                    await self._sharing.ask(tags, asking, self._before.known)
                 self._show()
                 if ended := self._sharing.broken or self._patience.sent_away:
                     return ended
@@ -240,7 +224,7 @@ class RepositoryPass:
 
     async def _ask_again(self) -> None:
         """What is still missing keeps the repository `partial`."""
-        if self._lacks_nothing and self._keeping.tally.is_plain:
+        if self._before.lacks_nothing and self._keeping.tally.is_plain:
             return
         in_vain = self._keeping.tally.asked_in_vain
         self._missing = await ask_for_children(self._context, self._claim, in_vain)
@@ -251,7 +235,7 @@ class RepositoryPass:
         second pass that agrees, since too much vanished at once."""
         if broken is not None or not self._is_complete:
             return self._claim.held
-        if self._saw_all_known:
+        if self._before.has_only(self._listing.seen):
             return frozenset()
         seen = self._listing.seen | self._pushes.seen
         self._gone, held = await bury_vanished(self._context, self._claim, seen)

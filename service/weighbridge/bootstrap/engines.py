@@ -97,7 +97,7 @@ async def an_engine(
         progress=work.progress,
         watcher=work.watcher,
     )
-    tick = Tick(list(sites.sites.values()), database, jobs, clock)
+    tick = Tick(list(sites.sites.values()), database, clock)
     engine = Engine(
         parts,
         tick=tick if work.schedules else None,

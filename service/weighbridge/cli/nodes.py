@@ -19,8 +19,8 @@ _PARENT: Final = "_WEIGHBRIDGE_PARENT"
 """Tells a node whose end is its own; see `weighbridge_workers.watchdog`."""
 _LOOK_S: Final = 0.2
 MOST_PAUSE_S: Final = 20.0
-"""A process that ends at once is not started more often than so; and half a minute
-after its cause has gone, it works."""
+"""A process that ends at once is not started more often than so. Half a minute after
+the cause has gone it works."""
 _LIVED_S: Final = 60.0
 """One that lived so long is started again after the shortest pause."""
 STOP_S: Final = 30.0

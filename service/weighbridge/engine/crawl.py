@@ -10,12 +10,10 @@ import asyncio
 import contextvars
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Final, NamedTuple
 
-from weighbridge.audit.chunk_look import Take, take_part
 from weighbridge.audit.context import PassContext
 from weighbridge.audit.looking import look_at
 from weighbridge.audit.pass_outcome import PassOutcome
@@ -23,13 +21,13 @@ from weighbridge.audit.push_desk import PushDesk
 from weighbridge.audit.together import cancel
 from weighbridge.engine.asking import Costing
 from weighbridge.engine.following import Following
+from weighbridge.engine.helping import Helping
 from weighbridge.engine.parts import Parts
 from weighbridge.engine.site import Site
 from weighbridge.errors import StoreError, WeighbridgeError
 from weighbridge.jobs.names import CRAWL
 from weighbridge.ports import JOB_COST, Cost, Registry
 from weighbridge.store.choosing import Slice
-from weighbridge.store.chunks import HeldChunk, Wanted, has_chunk, let_go, take_chunk
 from weighbridge.store.claiming import Opening
 from weighbridge.store.crawl_requests import quiet_moments
 from weighbridge.store.due import put_off
@@ -52,8 +50,6 @@ NEW: Final = 3
 """Requests of a repository that was never crawled, as far as anybody knows."""
 LARGE: Final = REQUESTS // 2
 """What a large repository counts as: small ones go on beside it."""
-NO_PART_S: Final = 10.0
-"""A process that got no answers leaves the chunks of others alone for so long."""
 NOTE_S: Final = 2.0
 """So often what a registry was asked is noted: a page that is watched asks as often."""
 
@@ -67,18 +63,28 @@ class _Contexts(NamedTuple):
     quiet: PassContext
 
 
+@dataclass(slots=True)
+class Suspects:
+    """A process crawls one repository at a time whose last crawl did not come to its
+    end: if that one ends the process too, it is known which it was."""
+
+    is_any: bool = False
+
+
 class RegistrySlice:
     """The repositories of one registry that this process crawls now."""
 
-    def __init__(self, parts: Parts, site: Site, desk: PushDesk | None) -> None:
+    def __init__(
+        self, parts: Parts, site: Site, desk: PushDesk | None, suspects: Suspects
+    ) -> None:
         self._parts = parts
         self._site = site
         self._desk = desk
+        self._suspects = suspects
+        self._suspect: int | None = None
         self._room = REQUESTS
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._large: set[int] = set()
-        self._part: asyncio.Task[None] | None = None
-        self._parts_from = float("-inf")
         self._changed = asyncio.Event()
         self._is_turning = False
         self._is_wanted = False
@@ -89,12 +95,18 @@ class RegistrySlice:
         self._variables = contextvars.copy_context()
         self._variables.run(JOB_COST.set, cost)
         self._noted_at = float("-inf")
+        self._helping = Helping(
+            *(parts, site, self._costing),
+            lambda registry: self._contexts_of(registry).usual,
+            self._has_helped,
+            self._variables,
+        )
         self._following = Following(parts, site, self._costing, self._stop)
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing is being crawled, and all that follows is done."""
-        is_done = not self._tasks and self._part is None and not self._is_turning
+        is_done = not (self._tasks or self._helping.is_busy or self._is_turning)
         return is_done and not self._following.is_busy
 
     async def turn(self) -> None:
@@ -182,14 +194,25 @@ class RegistrySlice:
             most_requests=max(NEW, self._room),
             most=REPOSITORIES - len(self._tasks),
         )
-        opened, quiet = await parts.writer.write(_open, wanted)
+        takes_suspect = not self._suspects.is_any
+        self._suspects.is_any = True
+        try:
+            opened, suspect, quiet = await parts.writer.write(
+                _open, wanted, takes_suspect=takes_suspect
+            )
+        except BaseException:
+            self._suspects.is_any = not takes_suspect
+            raise
+        if takes_suspect and not suspect:
+            self._suspects.is_any = False
         self._following.is_asked = bool(quiet)
+        opened = [*opened, *suspect]
         looks_at = self._site.scope.looks_at
         ours = [each for each in opened if looks_at(each.claim.repository)]
         if len(ours) < len(opened):
             names = {each.claim.repository_id for each in ours}
             await self._leave([o for o in opened if o.claim.repository_id not in names])
-        await self._begin(ours, quiet)
+        await self._begin(ours, quiet, suspect)
         if not self._has_room:
             # There may be more: whoever is free joins.
             parts.jobs.put(CRAWL, self._site.name)
@@ -198,57 +221,16 @@ class RegistrySlice:
     async def _take_part(self) -> None:
         """Help with a repository that is too large for the process that has it; not
         where one of ours is as large, so that there is room for small ones."""
-        now = asyncio.get_running_loop().time()
-        is_busy = self._part is not None or self._large or self._room < LARGE
-        if is_busy or now < self._parts_from:
+        if self._large or self._room < LARGE:
             return
-        registry_id = await self._parts.writer.read(find_registry_id, self._site.name)
-        if registry_id is None or self._is_closed:
-            return
-        take = partial(self._take_chunk, registry_id)
-        if (first := await take()) is not None:
+        if await self._helping.begin(self._tasks):
             self._room -= LARGE
-            self._part = asyncio.create_task(
-                self._help(first, take), context=self._variables.copy()
-            )
 
-    async def _take_chunk(self, registry_id: int) -> HeldChunk | None:
-        parts = self._parts
-        wanted = Wanted(
-            parts.clock(),
-            parts.lease_s,
-            one_claim(parts.owner),
-            registry_id=registry_id,
-            but_not=tuple(self._tasks),
-        )
-        if not await parts.writer.read(has_chunk, self._site.name, wanted.now):
-            return None
-        return await parts.writer.write(take_chunk, wanted)
-
-    async def _help(self, first: HeldChunk, take: Take) -> None:
-        """Whoever has the repository tells of what is found."""
-        parts, is_answered = self._parts, False
-        try:
-            # There may be more: whoever is free joins.
-            parts.jobs.put(CRAWL, self._site.name)
-            async with parts.clients.use(self._site.name) as connected:
-                context = self._contexts_of(connected.registry).usual
-                with parts.writer.expecting():
-                    is_answered = await take_part(context, parts.heartbeat, first, take)
-                await self._note_cost(connected.registry)
-        except WeighbridgeError as exc:
-            parts.watcher.failed(self._site.name, None, exc)
-        finally:
-            if not is_answered:
-                with suppress(StoreError):  # Its lease ends then.
-                    await asyncio.shield(parts.writer.write(let_go, first.key))
-                loop = asyncio.get_running_loop()
-                self._parts_from = loop.time() + NO_PART_S
-            self._part = None
-            self._room += LARGE
-            self._following.note_part()
-            self._changed.set()
-            self._go_on()
+    def _has_helped(self) -> None:
+        self._room += LARGE
+        self._following.note_part()
+        self._changed.set()
+        self._go_on()
 
     async def _leave(self, unwanted: Sequence[Opened]) -> None:
         """They would be due before all others for ever."""
@@ -262,7 +244,10 @@ class RegistrySlice:
         await self._parts.writer.write(leave)
 
     async def _begin(
-        self, opened: Sequence[Opened], quiet: Collection[datetime]
+        self,
+        opened: Sequence[Opened],
+        quiet: Collection[datetime],
+        suspect: Sequence[Opened] = (),
     ) -> None:
         """Raises what the registry's client could not be opened for."""
         if not opened:
@@ -281,9 +266,10 @@ class RegistrySlice:
             if cost >= LARGE:
                 self._large.add(claim.repository_id)
             work = self._crawl(each, cost, is_quiet=claim.due_at in quiet)
-            self._tasks[claim.repository_id] = asyncio.create_task(
-                work, context=self._variables.copy()
-            )
+            task = asyncio.create_task(work, context=self._variables.copy())
+            self._tasks[claim.repository_id] = task
+            if each in suspect:
+                self._suspect = claim.repository_id
 
     async def _note_cost(self, registry: Registry) -> None:
         now = asyncio.get_running_loop().time()
@@ -311,6 +297,9 @@ class RegistrySlice:
             self._large.discard(claim.repository_id)
             self._room += cost
             self._changed.set()
+            if self._suspect == claim.repository_id:
+                self._suspect, self._suspects.is_any = None, False
+                self._parts.jobs.put(CRAWL, self._site.name)
             self._go_on()
 
     def _go_on(self) -> None:
@@ -337,16 +326,21 @@ class RegistrySlice:
 
     async def _stop(self) -> None:
         """Nothing more is asked of the registry now."""
-        part = () if self._part is None else (self._part,)
-        await cancel([*self._tasks.values(), *part])
+        await self._helping.stop()
+        await cancel(list(self._tasks.values()))
 
 
 def _open(
-    connection: Connection, wanted: Slice
-) -> tuple[list[Opened], Collection[datetime]]:
-    """What is due, and when somebody asked for a crawl that is under way."""
+    connection: Connection, wanted: Slice, *, takes_suspect: bool
+) -> tuple[list[Opened], list[Opened], Collection[datetime]]:
+    """What is due; one whose last crawl did not come to its end; when somebody asked
+    for a crawl that is under way."""
     quiet = quiet_moments(connection, wanted.registry_id)
-    return open_slice(connection, wanted), quiet
+    opened = open_slice(connection, wanted)
+    if not takes_suspect:
+        return opened, [], quiet
+    one = wanted._replace(owner=f"{wanted.owner}s", most=1, is_suspect=True)
+    return opened, open_slice(connection, one), quiet
 
 
 def _cost_of(opened: Opened) -> int:
@@ -366,12 +360,15 @@ class Slices:
         self._parts = parts
         self._desk = desk
         self._slices: dict[str, RegistrySlice] = {}
+        self._suspects = Suspects()
 
     def of(self, site: Site) -> RegistrySlice:
         """That of one registry."""
         if site.name not in self._slices:
             desk = self._desk(site.name)
-            self._slices[site.name] = RegistrySlice(self._parts, site, desk)
+            self._slices[site.name] = RegistrySlice(
+                self._parts, site, desk, self._suspects
+            )
         return self._slices[site.name]
 
     @property

@@ -129,7 +129,8 @@ class Engine:
 
     async def _look_for_due(self, _: str) -> None:
         if self._tick is not None:
-            await asyncio.to_thread(self._tick.run)
+            for wanted in await asyncio.to_thread(self._tick.run):
+                self._parts.jobs.put(*wanted[:2], first=wanted.first)
         await look_after_requests(self._parts)
         self._parts.watcher.looked_after()
 

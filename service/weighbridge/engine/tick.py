@@ -6,13 +6,13 @@ two that tick at once ask for the same.
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import structlog
 
 from weighbridge.engine.site import Site
-from weighbridge.engine.waiting_pushes import ask_for_pushes
-from weighbridge.jobs.names import CRAWL, DELIVER, DISCOVER, MEASURE, PRUNE, TICK
-from weighbridge.ports import JobQueue
+from weighbridge.engine.waiting_pushes import waiting_pushes
+from weighbridge.jobs.names import CRAWL, DELIVER, DISCOVER, MEASURE, PRUNE, PUSH, TICK
 from weighbridge.store.adoption import adopt_names
 from weighbridge.store.ahead import have_due_what_is_ahead
 from weighbridge.store.chunks import has_chunk
@@ -21,6 +21,14 @@ from weighbridge.store.jobs import Job, due_jobs, note_done
 from weighbridge.store.outbox_due import next_due
 from weighbridge.store.registries import mark_unconfigured
 from weighbridge.store.session import Database
+
+
+class Wanted(NamedTuple):
+    """A job that is to be enqueued, `first`: before all others."""
+
+    job: str
+    argument: str = ""
+    first: bool = False
 
 
 class Tick:
@@ -33,17 +41,15 @@ class Tick:
         self,
         sites: Sequence[Site],
         database: Database,
-        jobs: JobQueue,
         clock: Callable[[], datetime],
     ) -> None:
         self._sites = {site.name: site for site in sites}
         self._database = database
-        self._jobs = jobs
         self._clock = clock
         self._log = structlog.get_logger("weighbridge.scheduler")
 
-    def run(self) -> None:
-        """Ask for everything that is due. Raises StoreError."""
+    def run(self) -> list[Wanted]:
+        """Everything that is due. Raises StoreError."""
         now = self._clock()
         have_due_what_is_ahead(self._database, now)
         with self._database.write() as connection:
@@ -58,18 +64,12 @@ class Tick:
                 "a repository is not crawled any more: its crawls end the process",
                 repository=name,
             )
-        for job in self._due_jobs(now):
-            self._jobs.put(job.job, job.argument)
-        ask_for_pushes(self._sites.get, self._database, self._jobs, now)
-        self._ask_for_messages(now)
-        self._ask_for_crawls(now)
-
-    def _ask_for_messages(self, now: datetime) -> None:
-        """What is due by time alone: the rest of a group, and what failed before."""
-        with self._database.read() as connection:
-            due = next_due(connection, now)
-        if any(at <= now for at in due.values()):
-            self._jobs.put(DELIVER, "")
+        return [
+            *(Wanted(job.job, job.argument) for job in self._due_jobs(now)),
+            *self._due_pushes(now),
+            *self._due_messages(now),
+            *self._due_crawls(now),
+        ]
 
     def _due_jobs(self, now: datetime) -> list[Job]:
         wanted = [Job(PRUNE)]
@@ -78,12 +78,21 @@ class Tick:
         with self._database.read() as connection:
             return due_jobs(connection, wanted, now)
 
-    def _ask_for_crawls(self, now: datetime) -> None:
+    def _due_pushes(self, now: datetime) -> list[Wanted]:
+        names = waiting_pushes(self._sites.get, self._database, now)
+        return [Wanted(PUSH, name, first=True) for name in names]
+
+    def _due_messages(self, now: datetime) -> list[Wanted]:
+        """What is due by time alone: the rest of a group, and what failed before."""
+        with self._database.read() as connection:
+            due = next_due(connection, now)
+        return [Wanted(DELIVER)] if any(at <= now for at in due.values()) else []
+
+    def _due_crawls(self, now: datetime) -> list[Wanted]:
         with self._database.read() as connection:
             due = [
                 name
                 for name in self._sites
-                if is_any_due(connection, name, now) or has_chunk(connection, name, now)
+                if is_any_due(connection, name, now) or has_chunk(connection, name)
             ]
-        for name in due:
-            self._jobs.put(CRAWL, name)
+        return [Wanted(CRAWL, name) for name in due]

@@ -5,8 +5,6 @@ from typing import Final
 
 from weighbridge.engine.site import Sites, asked_repository
 from weighbridge.errors import JobDropped
-from weighbridge.jobs.names import PUSH
-from weighbridge.ports import JobQueue
 from weighbridge.store.push_queue import PushedTo, drop_waiting, inbox, pushed_to
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
@@ -15,11 +13,10 @@ AT_ONCE: Final = 1_000
 """Repositories that are asked for in one tick."""
 
 
-def ask_for_pushes(
-    sites: Sites, database: Database, jobs: JobQueue, now: datetime
-) -> None:
-    """Ask for a look wherever a push is due. What is not configured any more is not
-    looked at. Raises StoreError."""
+def waiting_pushes(sites: Sites, database: Database, now: datetime) -> list[str]:
+    """`registry/repository`, wherever a push is due. What is not configured any more is
+    not looked at. Raises StoreError."""
+    wanted: list[str] = []
     with database.read() as connection:
         found = pushed_to(connection, now, AT_ONCE)
     unwanted: dict[PushedTo, str] = {}
@@ -30,11 +27,12 @@ def ask_for_pushes(
         except JobDropped as exc:
             unwanted[to] = exc.code
         else:
-            jobs.put(PUSH, name, first=True)
+            wanted.append(name)
     if unwanted:
         with database.write() as connection:
             for to, why in unwanted.items():
                 drop_waiting(connection, to, why, now)
+    return wanted
 
 
 def show_inbox(database: Database, telemetry: Telemetry) -> None:

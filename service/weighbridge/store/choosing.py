@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, case, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Connection, case, func, literal, select, tuple_
 
 from weighbridge.store.dialect import among_ids, listed, settles_at_once
 from weighbridge.store.due import is_due
@@ -35,6 +35,8 @@ class Slice(NamedTuple):
     resume_s:      see `Opening`
     most_requests: that they cost, as far as is known; one repository may cost more
     most:          repositories
+    is_suspect:    of those whose last crawl did not come to an end, else of others:
+                   one of them may end whatever process has it
     """
 
     registry_id: int
@@ -44,6 +46,7 @@ class Slice(NamedTuple):
     resume_s: float
     most_requests: int
     most: int
+    is_suspect: bool = False
 
 
 class _Candidate(NamedTuple):
@@ -87,11 +90,16 @@ def _page(
     )
     rows = connection.execute(
         select(_table.id, _table.due_at, _REQUESTS)
-        .where(*is_due(wanted.registry_id, wanted.now), *after)
+        .where(*_is_wanted(wanted), *after)
         .order_by(_table.due_at, _table.id)
         .limit(wanted.most)
     )
     return [_Candidate(*row) for row in rows]
+
+
+def _is_wanted(wanted: Slice) -> tuple[ColumnElement[bool], ...]:
+    starts = _table.attempts > 0 if wanted.is_suspect else _table.attempts == 0
+    return (*is_due(wanted.registry_id, wanted.now), starts)
 
 
 def _fitting(
@@ -113,7 +121,7 @@ def _lock(
         return part
     locked = connection.execute(
         select(_table.id)
-        .where(among_ids(_table.id), *is_due(wanted.registry_id, wanted.now))
+        .where(among_ids(_table.id), *_is_wanted(wanted))
         .with_for_update(of=repositories, skip_locked=True),
         {"ids": listed([candidate.id for candidate in part])},
     )

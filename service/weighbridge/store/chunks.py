@@ -73,6 +73,9 @@ class PassCounts:
         )
 
 
+# What has ended a process ends no others: who has the repository goes on with it.
+_ENDED_NOBODY: Final = repositories.c.attempts <= 1
+_IS_UNTAKEN: Final = _chunk.lease_owner.is_(None)
 NO_COUNTS: Final = PassCounts()
 
 
@@ -271,9 +274,8 @@ def take_chunk(connection: Connection, wanted: Wanted) -> HeldChunk | None:
         .join(repositories, repositories.c.id == passes.c.repository_id)
         .where(
             _IS_OPEN,
-            or_(is_mine, is_unleased(_chunk.lease_until, wanted.now)),
             repositories.c.lease_until.is_not(None),
-            *_of(wanted),
+            *_of(wanted, is_mine),
         )
         .order_by(case((is_mine, 0), else_=1), _chunk.pass_id, _chunk.position)
         .limit(1)
@@ -295,12 +297,17 @@ def take_chunk(connection: Connection, wanted: Wanted) -> HeldChunk | None:
     return _held(found, ChunkKey(claim, found.pass_id, found.position, wanted.owner))
 
 
-def _of(wanted: Wanted) -> tuple[ColumnElement[bool], ...]:
+def _of(
+    wanted: Wanted, is_mine: ColumnElement[bool]
+) -> tuple[ColumnElement[bool], ...]:
     if wanted.pass_id is not None:
-        return (_chunk.pass_id == wanted.pass_id,)
+        is_free = is_unleased(_chunk.lease_until, wanted.now)
+        return (_chunk.pass_id == wanted.pass_id, or_(is_mine, is_free))
     return (
         repositories.c.registry_id == wanted.registry_id,
         repositories.c.id.not_in(list(wanted.but_not)),
+        _ENDED_NOBODY,
+        or_(is_mine, _IS_UNTAKEN),
     )
 
 
@@ -402,7 +409,7 @@ def sum_up(connection: Connection, pass_id: int) -> tuple[PassCounts, list[Found
     return counts, [Found(*json.loads(text)) for text in found if text]
 
 
-def has_chunk(connection: Connection, registry: str, now: datetime) -> bool:
+def has_chunk(connection: Connection, registry: str) -> bool:
     """Whether there is a chunk of a registry's repositories that nobody works on."""
     found = connection.execute(
         select(_chunk.pass_id)
@@ -410,12 +417,13 @@ def has_chunk(connection: Connection, registry: str, now: datetime) -> bool:
         .join(repositories, repositories.c.id == passes.c.repository_id)
         .where(
             _IS_OPEN,
-            is_unleased(_chunk.lease_until, now),
+            _IS_UNTAKEN,
+            _ENDED_NOBODY,
+            repositories.c.lease_until.is_not(None),
             repositories.c.registry_id
             == select(registries.c.id)
             .where(registries.c.name == registry)
             .scalar_subquery(),
-            repositories.c.lease_until.is_not(None),
         )
         .limit(1)
     )

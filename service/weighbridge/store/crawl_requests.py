@@ -57,6 +57,8 @@ class CrawlRequest:
     names:      of the repositories; None: all that the registry has
     measures:   whether layers are measured before it ends
     known:      how many repositories it is about; None: not listed yet
+    after_pass: the last pass that had begun before it was made: no clock tells which
+                came before
     is_resumed: it was cut off, and is taken up
     """
 
@@ -71,6 +73,7 @@ class CrawlRequest:
     known: int | None
     crawled_at: datetime | None
     ended_at: datetime | None
+    after_pass: int
     counts: "RequestCounts | None" = None
     is_resumed: bool = False
 
@@ -133,6 +136,9 @@ def put_request(
             repositories=text,
             measures=measures,
             asked_at=now,
+            after_pass=select(
+                func.coalesce(func.max(passes.c.id), 0)
+            ).scalar_subquery(),
             owner=owner,
             lease_until=until,
             state="listing",
@@ -296,7 +302,10 @@ def crawled_since(
         select(func.max(passes.c.id))
         .where(
             passes.c.repository_id == _repository.id,
-            passes.c.ended_at >= request.asked_at,
+            or_(
+                passes.c.id > request.after_pass,
+                passes.c.ended_at > request.asked_at,
+            ),
             passes.c.ended_at.is_not(None),
         )
         .correlate(repositories)
@@ -373,7 +382,7 @@ def _is_crawled(request: CrawlRequest) -> ColumnElement[bool]:
     """Whether a repository was, from beginning to end, since a request was made."""
     return exists().where(
         passes.c.repository_id == _repository.id,
-        passes.c.started_at >= request.asked_at,
+        passes.c.id > request.after_pass,
         passes.c.ended_at.is_not(None),
     )
 
@@ -428,5 +437,6 @@ def _request(row: Row[*tuple[object, ...]]) -> CrawlRequest:
         known=row.known,
         crawled_at=row.crawled_at,
         ended_at=row.ended_at,
+        after_pass=row.after_pass,
         counts=counts,
     )

@@ -221,6 +221,7 @@ crawl_requests = Table(
     Column("repositories", Text),  # JSON list of names; None: all
     Column("measures", Boolean, nullable=False),
     Column("asked_at", Moment, nullable=False),
+    Column("after_pass", BigInteger, nullable=False),  # the last that had begun before
     # Who waits for it, as long as that process lives; None: nobody.
     Column("owner", UTF8),
     Column("lease_until", Moment),

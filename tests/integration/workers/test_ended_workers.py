@@ -17,6 +17,8 @@ from weighbridge.demo.server import start_in_thread
 
 SLOW: Final = {"requests_per_second": 20.0}
 """So that a pass takes some seconds, and ends in the middle."""
+FASTER: Final = {"requests_per_second": 40.0}
+"""More repositories than one process takes."""
 SLOWER: Final = {"requests_per_second": 4.0}
 """So that it does not end while the test, or Redis, stands still for seconds."""
 
@@ -52,10 +54,10 @@ def _pid_of(owner: str) -> int:
 
 
 def test_f14_f17_killed_and_stopped_workers_lose_nothing(tmp_path: Path) -> None:
-    running = start_in_thread(generated_content(repositories=3, tags=25))
+    running = start_in_thread(generated_content(repositories=90, tags=1))
     try:
         expected = dump_of_url(clean_crawl(tmp_path, running.url))
-        with a_crew(tmp_path, running.url, limits=SLOW) as crew:
+        with a_crew(tmp_path, running.url, limits=FASTER) as crew:
             killed, stopped = crew.single_worker(), crew.worker()
             crew.wait_for(
                 lambda: killed.has_begun(1) and stopped.has_begun(2),
@@ -71,7 +73,7 @@ def test_f14_f17_killed_and_stopped_workers_lose_nothing(tmp_path: Path) -> None
             killed.kill()
             code = stopped.stop()
             crew.single_worker()
-            crew.wait_for(lambda: crew.is_through(3), "everything is looked at")
+            crew.wait_for(lambda: crew.is_through(90), "everything is looked at")
 
             assert code == 0, crew.logs
             assert_same(expected, dump_of(crew.database))
@@ -79,7 +81,7 @@ def test_f14_f17_killed_and_stopped_workers_lose_nothing(tmp_path: Path) -> None
                 passes = connection.exec_driver_sql(
                     "SELECT count(*) FROM passes WHERE state = 'ok'"
                 ).scalar_one()
-            assert passes == 3
+            assert passes == 90
     finally:
         running.close()
 

@@ -26,7 +26,7 @@ from weighbridge.jobs.names import CRAWL
 from weighbridge.ports import ManifestAnswer
 from weighbridge.store.checking.verify import verify
 from weighbridge.store.ledger.settler import settle_all
-from weighbridge.store.models import blobs, pass_chunks, tags
+from weighbridge.store.models import blobs, pass_chunks, repositories, tags
 from weighbridge.store.process_mark import this_process
 
 pytestmark = pytest.mark.slow
@@ -233,6 +233,11 @@ def a_dead_process() -> str:
     return f"{where}.{2**22 + int(pid)}.{start}"
 
 
+def fence(yard: Yard) -> int:
+    with yard.database.read() as connection:
+        return connection.execute(select(repositories.c.fence)).scalar_one()
+
+
 def end_lease(yard: Yard, owner: str) -> None:
     """Of the chunks of one process, which does not renew it."""
     with yard.database.write() as connection:
@@ -276,6 +281,7 @@ async def test_a_chunk_of_a_process_that_hangs_is_done_by_another(
                 end_lease(yard, "elsewhere:1.17.99")
                 await asyncio.sleep(0.1)
             await crawl
+            settle_all(yard.database)
             before = dump_of(yard.database)
             # It finds that out.
             two.may_answer.set()
@@ -320,9 +326,12 @@ async def test_who_takes_part_ends_when_whoever_shared_it_was_taken_over(
         await is_shared(yard)
         await wait_until(lambda: one.asked.total() > 2_100, "it hangs")
         async with joining(yard.crawler(two)):
-            while yard.passes(APP)[0].ended_at is None:
+            held = fence(yard)
+            while fence(yard) == held:
                 yard.now += timedelta(minutes=1)
                 await asyncio.sleep(0.5)
+            await wait_until(lambda: yard.passes(APP)[0].ended_at is not None, "done")
+            settle_all(yard.database)
             before = dump_of(yard.database)
             one.may_answer.set()
             await crawl

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from weighbridge.bootstrap.kept_clients import RENEW_S, KeptClients
 
 from support.database import a_database
 from weighbridge.bootstrap.clients import Connected, registry_client
+from weighbridge.bootstrap.kept_clients import RENEW_S, KeptClients
 from weighbridge.bootstrap.targets import Target
 from weighbridge.config import RegistrySettings, Settings, load_settings
 from weighbridge.config.registry_settings import AuthSettings

@@ -1,7 +1,7 @@
 """What a scheduler asks for is what the database says is due, and nothing else."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -29,15 +29,15 @@ HOUR = timedelta(hours=1)
 @dataclass
 class Scene:
     database: Database
-    jobs: FakeJobs = field(default_factory=FakeJobs)
     now: datetime = T0
 
     def tick(self) -> FakeJobs:
         """One tick; what it asked for."""
         site = Site(an_entry("hub"), Scope())
-        self.jobs = FakeJobs()
-        Tick([site], self.database, self.jobs, lambda: self.now).run()
-        return self.jobs
+        jobs = FakeJobs()
+        for wanted in Tick([site], self.database, lambda: self.now).run():
+            jobs.put(wanted.job, wanted.argument, first=wanted.first)
+        return jobs
 
     def add(self, *names: str, registry: str = "hub") -> dict[str, int]:
         """Repositories that were just found."""

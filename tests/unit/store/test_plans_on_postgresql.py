@@ -82,7 +82,7 @@ def test_no_statement_of_a_batch_reads_a_table_from_end_to_end(
     world.look({"v1": images[0], "v2": indexes[0]})
     over = OverTag(1, 1, "linux/amd64", "max_layers", "p", None, "warning", 1, 1, 2)
     with database.write() as connection:
-        put_over_tags(connection, 1, [1], [over])
+        put_over_tags(connection, {1: [1]}, [over])
         sizes = {"scope_id": 1, "blob_id": 1, "asked_at": world.now, "attempts": 1}
         connection.execute(insert(blob_sizes), sizes)
         sums = {"scope_id": 1, "manifest_id": 1, "stored_bytes": 1}

@@ -11,11 +11,11 @@ from support.images import a_layer, an_image
 from support.store_world import World, a_result
 from weighbridge.domain.report import RepositoryState
 from weighbridge.errors import WeighbridgeError
+from weighbridge.store.chunks import PassCounts, note_answered
 from weighbridge.store.claiming import Claim
 from weighbridge.store.giving_back import release
 from weighbridge.store.images import keep_documents
 from weighbridge.store.models import repositories
-from weighbridge.store.chunks import PassCounts, note_answered
 from weighbridge.store.passes import open_pass
 from weighbridge.store.removals import bury_tags, is_missing, missing_for_good
 from weighbridge.store.repositories import (

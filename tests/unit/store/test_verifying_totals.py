@@ -214,7 +214,8 @@ PLANTED = {
         " tags_seen, tags_new, tags_moved, tags_gone, tags_failed, invalid_tags,"
         " requests, bytes_read, resumes) SELECT 1, max(id), 1, 2, 'ok', '', 0, 0, 0, 0,"
         " 0, 0, 0, 0, 0 FROM repositories;"
-        "INSERT INTO pass_chunks (pass_id, position, step, names) VALUES (1, 0, 1, '[]')",
+        "INSERT INTO pass_chunks (pass_id, position, step, names)"
+        " VALUES (1, 0, 1, '[]')",
         "pass_chunks",
     ),
 }

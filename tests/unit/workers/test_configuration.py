@@ -5,9 +5,9 @@ from celery import Celery
 
 from weighbridge.config import load_settings
 from weighbridge.domain.secret import Secret
+from weighbridge.engine.crawl import TURN_S
 from weighbridge.errors import UsageError
 from weighbridge.jobs import names
-from weighbridge.engine.crawl import TURN_S
 from weighbridge_workers.configuration import configuration
 from weighbridge_workers.making import make_app
 from weighbridge_workers.transport import Transport

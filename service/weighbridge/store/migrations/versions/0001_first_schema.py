@@ -232,6 +232,7 @@ def create_registries() -> None:
         optional("repositories", TEXT),
         required("measures", sa.Boolean()),
         required("asked_at", sa.BigInteger()),
+        required("after_pass", sa.BigInteger()),
         optional("owner", TEXT),
         optional("lease_until", sa.BigInteger()),
         required("state", TEXT),
