@@ -10,15 +10,17 @@ from weighbridge.audit.asking_tags import TagAsking
 from weighbridge.audit.context import PassContext
 from weighbridge.audit.crew import Crew
 from weighbridge.audit.heartbeat import Heartbeat
-from weighbridge.audit.keeping import Keeping, Tally, Where
+from weighbridge.audit.keeping import Keeping
+from weighbridge.audit.part import Where
 from weighbridge.audit.steps import Meanwhile
+from weighbridge.audit.tally import Tally
 from weighbridge.errors import StaleFence, StoreError, TransportError, WeighbridgeError
 from weighbridge.ports import PASS_COST, Cost
 from weighbridge.store.chunks import ChunkKey, HeldChunk, let_go
 from weighbridge.store.passes import complete_since
 
-LENGTH: Final = 500
-"""Tags of a chunk."""
+LENGTH: Final = 1_000
+"""Tags of a chunk: taking one and ending it then cost little beside asking it."""
 
 Take: TypeAlias = Callable[[], Awaitable[HeldChunk | None]]
 

@@ -2,23 +2,22 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import Final
 
 from weighbridge.audit.batch import Batch, is_plain
 from weighbridge.audit.context import PassContext
 from weighbridge.audit.crew import Crew
 from weighbridge.audit.in_flight import PROCESS
+from weighbridge.audit.part import Part, Where
 from weighbridge.audit.reading import kept_bytes
-from weighbridge.audit.steps import Advance, Facts, Meanwhile, Step, keep
-from weighbridge.audit.tag_look import TagAnswer, TagFault
+from weighbridge.audit.steps import Advance, Facts, Step, keep
+from weighbridge.audit.tag_look import TagAnswer
+from weighbridge.audit.tally import Tally
 from weighbridge.domain import limits
-from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import Document, Image
 from weighbridge.ports import Cost
-from weighbridge.store.chunks import Advanced, Found, HeldChunk, PassCounts
-from weighbridge.store.claiming import Claim
+from weighbridge.store.cursor import PassCounts
 from weighbridge.store.images import keep_documents
 
 LINGER_S: Final = 0.25
@@ -26,75 +25,8 @@ LINGER_S: Final = 0.25
 NOTE_S: Final = 5.0
 """So often a pass that finds nothing changed notes how far it is: its rows do not
 grow with its tags, and a kill costs no more than that."""
-FAULTS: Final = 100
 _PIECE_BYTES: Final = 4 * limits.MIB
 """Documents that one transaction stores, roughly; ordinary batches have less."""
-
-
-@dataclass(slots=True)
-class Tally:
-    """What this process has counted of a pass.
-
-    is_plain: all that was found to be new is whole: nothing need be asked for again
-    """
-
-    answered: int = 0
-    new: int = 0
-    moved: int = 0
-    failed: int = 0
-    unchanged: int = 0
-    unanswered: str = ""
-    faults: list[TagFault] = field(default_factory=list)
-    asked_in_vain: set[Digest] = field(default_factory=set)
-    is_plain: bool = True
-
-    def add(self, answer: TagAnswer) -> None:
-        """Count an answer that is kept."""
-        self.answered += 1
-        self.new += answer.is_new
-        self.moved += answer.is_moved
-        self.unchanged += answer.is_unchanged
-        self.failed += answer.fault is not None
-        self.unanswered = self.unanswered or answer.unanswered
-        if answer.fault is not None and len(self.faults) < FAULTS:
-            self.faults.append(answer.fault)
-
-
-@dataclass(frozen=True, slots=True)
-class Where:
-    """What is kept under a claim.
-
-    is_new:   there is nothing of the repository to be compared with
-    position: of the cursor's next piece
-    chunk:    the one that the answers are of; None: of none
-    """
-
-    claim: Claim
-    pass_id: int
-    meanwhile: Meanwhile
-    is_new: bool = False
-    position: int = 0
-    chunk: HeldChunk | None = None
-
-
-class Part:
-    """How far a chunk has come."""
-
-    def __init__(self, chunk: HeldChunk) -> None:
-        self._chunk = chunk
-        self._names = list(chunk.names)
-        self._step = chunk.step
-
-    def advance(
-        self, names: Iterable[str], tally: Tally, now: datetime, *, is_done: bool
-    ) -> Advanced:
-        """With these names more."""
-        self._names += names
-        self._step += 1
-        key, before = self._chunk.key, self._chunk.found
-        faults = [*before.faults, *((f.tag, f.code, f.message) for f in tally.faults)]
-        found = Found(tally.unanswered, faults, key.owner)
-        return Advanced(key, now, self._step, tuple(self._names), found, is_done)
 
 
 class Keeping:

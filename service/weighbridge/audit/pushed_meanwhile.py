@@ -14,8 +14,8 @@ from weighbridge.audit.push_plan import PushPlan, plan_pushes
 from weighbridge.audit.push_words import ask_new_layers
 from weighbridge.errors import StoreError
 from weighbridge.ports import Cost
-from weighbridge.store.chunks import note_overtaken
 from weighbridge.store.claiming import Claim, as_push, hold
+from weighbridge.store.overtaken import note_overtaken
 from weighbridge.store.push_queue import waiting_for_whole
 from weighbridge.store.session import Connection
 from weighbridge.store.tags import KnownTag, known_tags

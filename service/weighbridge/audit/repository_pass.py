@@ -17,9 +17,10 @@ from weighbridge.audit.crew import Crew
 from weighbridge.audit.endings import state_after, too_many_tags
 from weighbridge.audit.finishing import Ending, finish_many
 from weighbridge.audit.heartbeat import Heartbeat
-from weighbridge.audit.keeping import Keeping, Where
+from weighbridge.audit.keeping import Keeping
 from weighbridge.audit.known_before import KnownBefore
 from weighbridge.audit.listed_sizes import compare_listed
+from weighbridge.audit.part import Where
 from weighbridge.audit.pass_outcome import PassOutcome
 from weighbridge.audit.pieces import pieces
 from weighbridge.audit.plan import wants_head_first
@@ -38,8 +39,8 @@ from weighbridge.errors import (
     WeighbridgeError,
 )
 from weighbridge.ports import PASS_COST, Cost
-from weighbridge.store.chunks import PassCounts
 from weighbridge.store.closing import Closing
+from weighbridge.store.cursor import PassCounts
 from weighbridge.store.passes import PassResult, find_tag_error
 from weighbridge.store.slices import Opened
 

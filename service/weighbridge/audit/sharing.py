@@ -9,14 +9,14 @@ from weighbridge.audit.chunk_look import LENGTH, look_at_chunk
 from weighbridge.audit.context import PassContext
 from weighbridge.audit.crew import Crew
 from weighbridge.audit.heartbeat import Heartbeat
-from weighbridge.audit.keeping import FAULTS, Keeping
+from weighbridge.audit.keeping import Keeping
 from weighbridge.audit.pieces import pieces
 from weighbridge.audit.tag_look import TagFault
+from weighbridge.audit.tally import FAULTS
 from weighbridge.domain.listing import TagSeen
 from weighbridge.errors import StaleFence, TransportError
 from weighbridge.store.chunks import (
     HeldChunk,
-    PassCounts,
     Wanted,
     is_open,
     let_go,
@@ -25,6 +25,7 @@ from weighbridge.store.chunks import (
     take_chunk,
 )
 from weighbridge.store.claiming import stale
+from weighbridge.store.cursor import PassCounts
 from weighbridge.store.process_mark import one_claim, this_process
 from weighbridge.store.slices import Opened
 from weighbridge.store.tags import KnownTag

@@ -10,17 +10,12 @@ from weighbridge.audit.writer import Writer
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import Document
 from weighbridge.errors import StoreError
-from weighbridge.store.chunks import (
-    Advanced,
-    PassCounts,
-    is_held,
-    note_answered,
-    note_chunk,
-    read_overtaken,
-)
+from weighbridge.store.chunks import Advanced, is_held, note_chunk
 from weighbridge.store.claiming import Claim, stale
+from weighbridge.store.cursor import PassCounts, note_answered
 from weighbridge.store.images import keep_documents
 from weighbridge.store.locks import lock_repositories
+from weighbridge.store.overtaken import read_overtaken
 from weighbridge.store.session import Connection
 from weighbridge.store.tags import Changes, Counted, apply_many
 

@@ -1,17 +1,14 @@
-"""Rows of `pass_chunks`: the cursor of a pass under way, and what it shares.
-
-The cursor is the set of tags that a pass has been answered about, kept in pieces by the
-transactions that kept what the tags are: a listing may have any order and may change
-meanwhile, so that no name in it says what lies before.
+"""Chunks of a pass that several processes work on, in rows of `pass_chunks`.
 
 Where a listing shows much that is still to be asked, the tags are stored as chunks, and
 any process may take one: it has it alone as long as its lease, or until it has asked
-all. Who has the repository's claim alone makes chunks, and ends the pass.
+all. Who has the repository's claim alone makes chunks, and ends the pass. What a chunk
+was answered is a piece of the pass's cursor.
 """
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -22,7 +19,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
-    delete,
     exists,
     or_,
     select,
@@ -33,64 +29,22 @@ from weighbridge.domain.digest import Digest
 from weighbridge.domain.listing import TagSeen
 from weighbridge.store.ahead import is_unleased
 from weighbridge.store.claiming import Claim, current_claim, hold
-from weighbridge.store.dialect import NewRows, among_ids, among_texts, listed
+from weighbridge.store.cursor import IS_IT, IS_OPEN, PassCounts, adding, counted
+from weighbridge.store.dialect import NewRows, among_texts, listed
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import pass_chunks, passes, registries, repositories
 from weighbridge.store.process_mark import is_gone
 
 _chunk = pass_chunks.c
 _NEW: Final = NewRows(pass_chunks, "pass_id", "position", "step", "names", "tags")
-_IS_OPEN: Final = _chunk.tags.is_not(None)
-_IS_IT: Final = and_(
-    _chunk.pass_id == bindparam("pass"), _chunk.position == bindparam("place")
-)
-_IS_OURS: Final = and_(_IS_IT, _chunk.lease_owner == bindparam("owner"))
+_IS_OURS: Final = and_(IS_IT, _chunk.lease_owner == bindparam("owner"))
 _OF: Final = _chunk.pass_id == bindparam("pass")
-
-
-@dataclass(frozen=True, slots=True)
-class PassCounts:
-    """What a pass has done so far, or a part of that."""
-
-    tags_seen: int = 0
-    tags_new: int = 0
-    tags_moved: int = 0
-    tags_failed: int = 0
-    requests: int = 0
-    bytes_read: int = 0
-
-    @classmethod
-    def names(cls) -> tuple[str, ...]:
-        """Of the columns of `passes`."""
-        return tuple(field.name for field in fields(cls))
-
-    def __add__(self, other: "PassCounts") -> "PassCounts":
-        return PassCounts(*map(sum, zip(astuple(self), astuple(other), strict=True)))
-
-    def __sub__(self, other: "PassCounts") -> "PassCounts":
-        return PassCounts(
-            *(a - b for a, b in zip(astuple(self), astuple(other), strict=True))
-        )
 
 
 # What has ended a process ends no others: who has the repository goes on with it.
 _ENDED_NOBODY: Final = repositories.c.attempts <= 1
 _IS_UNTAKEN: Final = _chunk.lease_owner.is_(None)
-NO_COUNTS: Final = PassCounts()
-
-
-def _adding(where: ColumnElement[bool]) -> Any:  # Any: see `sqlalchemy.Update`
-    """Many count in one row: each adds what it has, once."""
-    names = PassCounts.names()
-    return (
-        update(passes)
-        .where(passes.c.id == bindparam("pass"), where)
-        .values({name: passes.c[name] + bindparam(f"_{name}") for name in names})
-    )
-
-
-_ADD_OF_PIECE: Final = _adding(~exists().where(_IS_IT))
-_ADD_OF_CHUNK: Final = _adding(
+_ADD_OF_CHUNK: Final = adding(
     exists().where(_IS_OURS, _chunk.step == bindparam("step") - 1)
 )
 _ADVANCE: Final = (
@@ -107,24 +61,6 @@ _ADVANCE: Final = (
 _LET_GO: Final = (
     update(pass_chunks).where(_IS_OURS).values(lease_until=None, lease_owner=None)
 )
-_DROP: Final = delete(pass_chunks).where(among_ids(_chunk.pass_id))
-_CLOSE: Final = (
-    update(pass_chunks)
-    .where(among_ids(_chunk.pass_id), _IS_OPEN)
-    .values(tags=None, found=None, lease_until=None, lease_owner=None)
-)
-_PIECES: Final = select(_chunk.pass_id, _chunk.position, _chunk.names).where(
-    among_ids(_chunk.pass_id)
-)
-
-
-class Cursor(NamedTuple):
-    """answered: tags that need not be asked again
-    chunks:   so many positions are taken
-    """
-
-    answered: frozenset[str] = frozenset()
-    chunks: int = 0
 
 
 class Found(NamedTuple):
@@ -200,30 +136,11 @@ class Advanced(NamedTuple):
     is_done: bool
 
 
-def note_answered(
-    connection: Connection,
-    pass_id: int,
-    position: int,
-    names: Collection[str],
-    counts: PassCounts,
-) -> None:
-    """Move the cursor: these tags need not be asked again by this pass.
-
-    To be called in the transaction that keeps what they are. A piece that is there
-    already was kept by a commit whose answer was lost.
-
-    counts: what there was since the last piece
-    """
-    place = {"pass": pass_id, "place": position}
-    connection.execute(_ADD_OF_PIECE, {**place, **_counted(counts)})
-    _NEW.add(connection, [(pass_id, position, 1, json.dumps(list(names)), None)])
-
-
 def note_chunk(connection: Connection, part: Advanced, counts: PassCounts) -> None:
     """The same for a chunk, which is ours (`read_overtaken`). counts: of this batch"""
     key = part.key
     place = {"pass": key.pass_id, "place": key.position, "owner": key.owner}
-    connection.execute(_ADD_OF_CHUNK, {**place, "step": part.step, **_counted(counts)})
+    connection.execute(_ADD_OF_CHUNK, {**place, "step": part.step, **counted(counts)})
     connection.execute(
         _ADVANCE,
         {
@@ -235,10 +152,6 @@ def note_chunk(connection: Connection, part: Advanced, counts: PassCounts) -> No
             "until": part.now + timedelta(seconds=key.claim.lease_s),
         },
     )
-
-
-def _counted(counts: PassCounts) -> dict[str, int]:
-    return {f"_{name}": getattr(counts, name) for name in counts.names()}
 
 
 def share(
@@ -273,7 +186,7 @@ def take_chunk(connection: Connection, wanted: Wanted) -> HeldChunk | None:
         .join_from(pass_chunks, passes, passes.c.id == _chunk.pass_id)
         .join(repositories, repositories.c.id == passes.c.repository_id)
         .where(
-            _IS_OPEN,
+            IS_OPEN,
             repositories.c.lease_until.is_not(None),
             *_of(wanted, is_mine),
         )
@@ -343,7 +256,7 @@ def renew_chunks(
     for key in held:
         connection.execute(
             update(pass_chunks)
-            .where(_IS_OURS, _IS_OPEN)
+            .where(_IS_OURS, IS_OPEN)
             .values(lease_until=now + timedelta(seconds=key.claim.lease_s)),
             {"pass": key.pass_id, "place": key.position, "owner": key.owner},
         )
@@ -356,40 +269,18 @@ def is_held(connection: Connection, key: ChunkKey) -> bool:
     return found.first() is not None
 
 
-def note_overtaken(
-    connection: Connection, pass_id: int, names: Collection[str]
-) -> None:
-    """Tags about which the registry was asked again since they were pushed: what
-    others of the pass were told of them before counts no more. The repository's row
-    is locked."""
-    connection.execute(
-        update(passes)
-        .where(passes.c.id == pass_id)
-        .values(overtaken=json.dumps(sorted(names)))
-    )
-
-
-def read_overtaken(connection: Connection, pass_id: int) -> set[str]:
-    """The same. The repository's row is locked: whoever noted them has committed, or
-    finds what we keep."""
-    names = connection.execute(
-        select(passes.c.overtaken).where(passes.c.id == pass_id)
-    ).scalar()
-    return set(json.loads(names)) if names else set()
-
-
 def is_open(connection: Connection, pass_id: int) -> bool:
     """Whether some chunk of a pass is not done. Those of processes that are known to
     have ended are given back."""
     owners = connection.execute(
-        select(_chunk.lease_owner).where(_OF, _IS_OPEN).distinct(), {"pass": pass_id}
+        select(_chunk.lease_owner).where(_OF, IS_OPEN).distinct(), {"pass": pass_id}
     ).scalars()
     held = list(owners)
     gone = [owner for owner in held if is_gone(owner)]
     if gone:
         connection.execute(
             update(pass_chunks)
-            .where(_OF, _IS_OPEN, among_texts(_chunk.lease_owner, "owners"))
+            .where(_OF, IS_OPEN, among_texts(_chunk.lease_owner, "owners"))
             .values(lease_until=None, lease_owner=None),
             {"pass": pass_id, "owners": listed(gone)},
         )
@@ -416,7 +307,7 @@ def has_chunk(connection: Connection, registry: str) -> bool:
         .join_from(pass_chunks, passes, passes.c.id == _chunk.pass_id)
         .join(repositories, repositories.c.id == passes.c.repository_id)
         .where(
-            _IS_OPEN,
+            IS_OPEN,
             _IS_UNTAKEN,
             _ENDED_NOBODY,
             repositories.c.lease_until.is_not(None),
@@ -428,27 +319,6 @@ def has_chunk(connection: Connection, registry: str) -> bool:
         .limit(1)
     )
     return found.first() is not None
-
-
-def take_cursors(
-    connection: Connection, pass_ids: Collection[int]
-) -> dict[int, Cursor]:
-    """Of passes that are taken up: the listing is read anew, so that what was shared
-    is not shared any more."""
-    parameters = {"ids": listed(pass_ids)}
-    answered: dict[int, list[str]] = {number: [] for number in pass_ids}
-    chunks = dict.fromkeys(pass_ids, 0)
-    for pass_id, position, names in connection.execute(_PIECES, parameters):
-        answered[pass_id] += json.loads(names)
-        chunks[pass_id] = max(chunks[pass_id], position + 1)
-    connection.execute(_CLOSE, parameters)
-    return {n: Cursor(frozenset(answered[n]), chunks[n]) for n in pass_ids}
-
-
-def drop_chunks(connection: Connection, pass_ids: Collection[int]) -> None:
-    """Forget the cursors of passes that have ended."""
-    if pass_ids:
-        connection.execute(_DROP, {"ids": listed(pass_ids)})
 
 
 def _written(tags: Sequence[TagSeen], head_first: bool) -> str:

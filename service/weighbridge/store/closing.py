@@ -12,8 +12,8 @@ from sqlalchemy import Connection, literal_column, null, select
 from weighbridge.domain.report import RepositoryState
 from weighbridge.errors import StaleFence
 from weighbridge.store.ahead import SLACK
-from weighbridge.store.chunks import drop_chunks
 from weighbridge.store.claiming import Claim, stale
+from weighbridge.store.cursor import drop_chunks
 from weighbridge.store.dialect import ChangedRows, Rows, among_ids, listed
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import passes, repositories

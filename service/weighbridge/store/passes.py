@@ -19,8 +19,8 @@ from sqlalchemy import (
 
 from weighbridge.domain.report import RepositoryState
 from weighbridge.store.ahead import SLACK
-from weighbridge.store.chunks import NO_COUNTS, PassCounts, drop_chunks, take_cursors
 from weighbridge.store.claiming import Claim, hold
+from weighbridge.store.cursor import NO_COUNTS, PassCounts, drop_chunks, take_cursors
 from weighbridge.store.dialect import (
     ChangedRows,
     NumberedRows,

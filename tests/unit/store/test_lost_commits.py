@@ -5,10 +5,10 @@ from sqlalchemy import func, select
 
 from support.store_world import MINUTE, World, a_result
 from weighbridge.errors import StaleFence
-from weighbridge.store.chunks import PassCounts, note_answered
 from weighbridge.store.claiming import Claim, claim
 from weighbridge.store.closing import close_pass
 from weighbridge.store.crawl_requests import CrawlRequest, put_request
+from weighbridge.store.cursor import PassCounts, note_answered
 from weighbridge.store.giving_back import release
 from weighbridge.store.models import pass_chunks
 from weighbridge.store.passes import open_pass

@@ -11,8 +11,8 @@ from support.images import a_layer, an_image
 from support.store_world import World, a_result
 from weighbridge.domain.report import RepositoryState
 from weighbridge.errors import WeighbridgeError
-from weighbridge.store.chunks import PassCounts, note_answered
 from weighbridge.store.claiming import Claim
+from weighbridge.store.cursor import PassCounts, note_answered
 from weighbridge.store.giving_back import release
 from weighbridge.store.images import keep_documents
 from weighbridge.store.models import repositories
