@@ -180,7 +180,7 @@ def test_a_demo_whose_usual_port_is_taken_says_where_it_is(tmp_path: Path) -> No
 
 def test_it_logs_no_small_talk(demo: Running) -> None:
     wait_in_thread(
-        lambda: '"event": "crawl ended"' in demo.said,
+        lambda: '"event": "registry listed"' in demo.said,
         "it has crawled",
         seen=demo.errors.read_text,
     )

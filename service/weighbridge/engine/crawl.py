@@ -28,7 +28,7 @@ from weighbridge.errors import StoreError, WeighbridgeError
 from weighbridge.jobs.names import CRAWL
 from weighbridge.ports import JOB_COST, Cost, Registry
 from weighbridge.store.choosing import Slice
-from weighbridge.store.claiming import Opening
+from weighbridge.store.claiming import Claim, Opening
 from weighbridge.store.crawl_requests import quiet_moments
 from weighbridge.store.due import put_off
 from weighbridge.store.giving_back import release_many
@@ -286,7 +286,7 @@ class RegistrySlice:
                 context = contexts.quiet if is_quiet else contexts.usual
                 parts.progress.now = claim.repository
                 outcome = await look_at(context, parts.heartbeat, opened)
-            self._note(claim.repository, outcome)
+            self._note(claim, outcome)
         except WeighbridgeError as exc:
             parts.watcher.failed(self._site.name, claim.repository, exc)
         except Exception as exc:  # noqa: BLE001 - the others of the slice go on
@@ -319,10 +319,10 @@ class RegistrySlice:
             self._contexts = _Contexts(registry, usual, quiet)
         return self._contexts
 
-    def _note(self, repository: str, outcome: PassOutcome) -> None:
+    def _note(self, claim: Claim, outcome: PassOutcome) -> None:
         self._parts.progress.repositories_done += 1
-        self._parts.watcher.crawled(self._site.name, repository, outcome)
-        self._following.note(outcome)
+        self._parts.watcher.crawled(self._site.name, claim.repository, outcome)
+        self._following.note(claim.repository_id, outcome)
 
     async def _stop(self) -> None:
         """Nothing more is asked of the registry now."""

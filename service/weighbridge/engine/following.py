@@ -16,6 +16,7 @@ from weighbridge.engine.parts import Parts
 from weighbridge.engine.site import Site
 from weighbridge.errors import TransportError, WeighbridgeError
 from weighbridge.jobs.names import DISCOVER, MEASURE, SETTLE, TICK
+from weighbridge.store.due import have_due
 from weighbridge.store.jobs import Job, make_due
 from weighbridge.store.registries import find_registry_id, note_registry
 from weighbridge.store.session import Connection
@@ -45,6 +46,7 @@ class Following:
         self._has_changed = False
         self._has_missing = False
         self._is_doubtful = False
+        self._unheard: set[int] = set()
         self._is_any = False
         self._task: asyncio.Task[None] | None = None
         self._is_over = False
@@ -56,7 +58,7 @@ class Following:
         """Whether something is being done, or is to be."""
         return self._task is not None
 
-    def note(self, outcome: PassOutcome) -> None:
+    def note(self, repository_id: int, outcome: PassOutcome) -> None:
         """A repository was crawled."""
         result = outcome.result
         self._is_any = True
@@ -66,6 +68,7 @@ class Following:
         self._has_missing |= result.state == "missing"
         if outcome.is_silent or outcome.in_doubt or result.state == "unreachable":
             self._is_doubtful = True
+            self._unheard.add(repository_id)
             self.begin(is_over=False)
 
     def note_part(self) -> None:
@@ -129,6 +132,7 @@ class Following:
         parts, name = self._parts, self._site.name
         async with parts.clients.use(name) as connected:
             if await answers(connected.registry):
+                self._unheard.clear()
                 return
         await parts.writer.write(self._note_unreachable)
         parts.watcher.failed(
@@ -137,6 +141,8 @@ class Following:
             TransportError("the registry does not answer", code="unreachable"),
         )
         await self._stop()
+        self._is_doubtful = False  # What was cut off so says nothing more.
+        self._unheard.clear()
 
     def _note_unreachable(self, connection: Connection) -> None:
         now = self._parts.clock()
@@ -149,6 +155,8 @@ class Following:
         every = timedelta(seconds=self._site.interval_s)
         job = Job(DISCOVER, self._site.name)
         make_due(connection, job, now + min(UNREACHABLE, every))
+        # They are crawled again as soon as it is back.
+        have_due(connection, self._unheard, now)
 
     async def _bury(self) -> None:
         """Of repositories that no catalog is asked for."""

@@ -18,7 +18,7 @@ from weighbridge.store.crawl_requests import (
     open_requests,
     put_request,
 )
-from weighbridge.store.jobs import Job, done_at, due_jobs, make_due
+from weighbridge.store.jobs import Job, is_done_since, make_due
 from weighbridge.store.registries import find_state, put_registry
 from weighbridge.store.repositories import put_repositories
 from weighbridge.store.session import Connection
@@ -106,14 +106,11 @@ def _have_measured(
 async def _look_after_measuring(
     parts: Parts, site: Site, request: CrawlRequest
 ) -> None:
-    job = Job(MEASURE, site.name)
-    measured_at = await parts.writer.read(done_at, job)
-    is_due = await parts.writer.read(due_jobs, [job], parts.clock())
-    crawled_at = request.crawled_at
-    if measured_at is None or crawled_at is None or measured_at < crawled_at or is_due:
-        parts.jobs.put(MEASURE, site.name)
-    else:
+    since, job = request.crawled_at or request.asked_at, Job(MEASURE, site.name)
+    if await parts.writer.read(is_done_since, job, since, parts.clock()):
         await _end(parts, request)
+    else:
+        parts.jobs.put(MEASURE, site.name)
 
 
 async def _end(parts: Parts, request: CrawlRequest) -> None:

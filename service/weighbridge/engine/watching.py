@@ -45,14 +45,10 @@ class LogWatcher(Watcher):
     def listed(
         self, registry: str, state: RegistryState, reason: str, repositories: int
     ) -> None:
-        tell = self._log.info if state == "ok" else self._log.warning
-        tell(
-            "registry listed",
-            registry=registry,
-            state=state,
-            reason=reason or None,
-            repositories=repositories,
-        )
+        if state == "ok":  # Else `failed` has told more.
+            self._log.info(
+                "registry listed", registry=registry, repositories=repositories
+            )
 
     def held(self, registry: str, removals: int) -> None:
         if removals:
@@ -63,10 +59,18 @@ class LogWatcher(Watcher):
     ) -> None:
         if isinstance(error, StaleFence):
             return  # Whoever has taken it over goes on with it.
-        self._log.error(
-            "crawl failed",
-            registry=registry,
-            repository=repository,
-            code=error.code,
-            why=error.message,
-        )
+        if repository is None:
+            self._log.warning(
+                "the registry could not be read to its end; what was known is kept",
+                registry=registry,
+                code=error.code,
+                why=error.message,
+            )
+        else:
+            self._log.error(
+                "a repository could not be crawled",
+                registry=registry,
+                repository=repository,
+                code=error.code,
+                why=error.message,
+            )

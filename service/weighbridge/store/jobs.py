@@ -151,6 +151,17 @@ def note_done(connection: Connection, job: Job, now: datetime) -> None:
     connection.execute(update(jobs).where(*_is(job)).values(done_at=now))
 
 
+def is_done_since(
+    connection: Connection, job: Job, since: datetime, now: datetime
+) -> bool:
+    """Whether a job came to its end after that, and neither is due nor being done: what
+    it was asked for since is done too."""
+    row = connection.execute(select(jobs).where(*_is(job))).one_or_none()
+    if row is None or row.done_at is None or row.done_at < since:
+        return False
+    return row.lease_owner is None and row.due_at > now
+
+
 def done_at(connection: Connection, job: Job) -> datetime | None:
     """When a job last came to its end; None where it never did."""
     found: datetime | None = connection.execute(

@@ -4,7 +4,16 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, case, literal, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    case,
+    literal,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
 
 from weighbridge.domain.rate_limit import RateLimit
 from weighbridge.domain.registry_address import registry_address
@@ -70,6 +79,8 @@ def put_registry(connection: Connection, entry: RegistryEntry, now: datetime) ->
             .where(registries.c.id == registry_id)
             .values(**configured, revision=registries.c.revision + 1)
         )
+    if entry.interval_s < found.interval_s:
+        _have_due_sooner(connection, registry_id, entry.interval_s)
     if has_moved:
         resettle(connection, {*left, *scopes_beside(connection, registry_id)})
     return registry_id
@@ -95,6 +106,24 @@ def _add(
         select(registries.c.id).where(registries.c.name == name)
     ).scalar_one()
     return added
+
+
+def _have_due_sooner(connection: Connection, registry_id: int, interval_s: int) -> None:
+    """Its repositories were due after a longer interval; those that wait for something
+    else, for a quota or after failures, go on waiting."""
+    table = repositories.c
+    sooner = type_coerce(table.last_pass_at, BigInteger) + interval_s * 1_000_000
+    due_at = type_coerce(table.due_at, BigInteger)
+    connection.execute(
+        update(repositories)
+        .where(
+            table.registry_id == registry_id,
+            table.gone_at.is_(None),
+            table.state_reason.not_in(("quota_spent", "rate_limited", "poison")),
+            due_at > sooner,
+        )
+        .values(due_at=sooner)
+    )
 
 
 def find_address_class(connection: Connection, url: str) -> str | None:

@@ -16,6 +16,7 @@ from weighbridge.bootstrap.databases import ready_database
 from weighbridge.config import RegistrySettings
 from weighbridge.domain.limits import ATTEMPTS
 from weighbridge.store.reports import registry_reports
+from weighbridge.store.session import Database
 
 # What a registry does wrong comes to either database by the same calls; `test_mixtures`
 # has all of it on both.
@@ -89,6 +90,7 @@ def test_f01_up_catches_up_without_a_restart(
         ready_database(database.settings()) as opened,
     ):
         hook = proxy.before(proxy.go_down, since=since)
+        have_all_due(opened)
         with embedded(opened, RegistrySettings(name=NAME, url=proxy.url)):
             wait_in_thread(lambda: hook.is_done, "it is down")
             wait_in_thread(
@@ -102,6 +104,13 @@ def test_f01_up_catches_up_without_a_restart(
                 "everything is known",
             )
             wait_in_thread(lambda: state_of(database) == "ok", "and it is said")
+
+
+def have_all_due(database: Database) -> None:
+    """As after an hour: the last crawl ended just now."""
+    with database.write() as connection:
+        connection.exec_driver_sql("UPDATE repositories SET due_at = 0")
+        connection.exec_driver_sql("UPDATE jobs SET due_at = 0")
 
 
 def state_of(database: CrawledDatabase) -> str:

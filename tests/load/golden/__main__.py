@@ -87,7 +87,7 @@ def _crawl(
         }
     if printed:
         out.mkdir(parents=True)
-        (out / "report.json").write_text(plain.json(json.loads(printed)) + "\n")
+        (out / "report.json").write_text(plain.unordered(json.loads(printed)) + "\n")
     return cost
 
 

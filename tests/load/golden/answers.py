@@ -71,7 +71,8 @@ def _printed(config: Path, command: tuple[str, ...]) -> str:
         check=False,
         cwd=config.parent,
     )
-    return f"{done.stdout}{done.stderr}exit {done.returncode}\n"
+    said = done.stderr if done.returncode else ""  # else how far it is
+    return f"{done.stdout}{said}exit {done.returncode}\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,8 @@ def _write_some(service: _Service, folder: Path, plain: Plain) -> None:
             out.write(f"# {name}\n")
             document = json.loads(service.text(f"/api/v1/repository?ref={ref}"))
             out.write(plain.json(document) + "\n")
-            out.write(plain.text(service.text(f"/api/v1/limits?ref={ref}")))
+            limits = json.loads(service.text(f"/api/v1/limits?ref={ref}"))
+            out.write(plain.unordered(limits) + "\n")
             found = list(service.items(f"/api/v1/tags?ref={ref}&limit=1000"))
             out.writelines(plain.json(tag) + "\n" for tag in found)
             for tag in found[:3]:

@@ -11,7 +11,7 @@ JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | bool | Non
 
 _MARGIN: Final = timedelta(hours=6)
 _MOMENT: Final = re.compile(
-    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?"
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?"
 )
 _EPOCH: Final = re.compile(r"(?<=[ ,:\[])1[6-9]\d{8}(?:\d{6})?(?:\.\d+)?\b")
 _NUMBERS: Final = frozenset(
@@ -52,6 +52,10 @@ class Plain:
         cleaned = self._cleaned(document)
         return self.text(json.dumps(cleaned, sort_keys=True, ensure_ascii=False))
 
+    def unordered(self, document: JSON) -> str:
+        """The same with every list sorted: where their order is chance."""
+        return self.json(_sorted(document))
+
     def csv(self, text: str) -> str:
         """Without the columns that differ; other lines beside the table stay."""
         rows = list(csv.reader(io.StringIO(text)))
@@ -81,3 +85,12 @@ class Plain:
         number = float(found[0])
         number = number / 1e6 if number > 1e12 else number
         return "<run>" if number >= self._since.timestamp() else found[0]
+
+
+def _sorted(document: JSON) -> JSON:
+    if isinstance(document, dict):
+        return {key: _sorted(value) for key, value in document.items()}
+    if isinstance(document, list):
+        found = [_sorted(item) for item in document]
+        return sorted(found, key=lambda item: json.dumps(item, sort_keys=True))
+    return document

@@ -102,7 +102,6 @@ def _left(connection: Connection, since: datetime) -> list[str]:
     unseen = or_(
         registries.c.last_complete_discovery_at.is_(None),
         registries.c.last_complete_discovery_at < since,
-        registries.c.crawl_owner.is_not(None),
     )
     waiting = or_(
         repositories.c.last_pass_at.is_(None),

@@ -102,10 +102,10 @@ class _Row:
 
     @property
     def has_grown(self) -> bool:
-        """One more for half of a third is no growth: a connection came and stays."""
+        """One more is no growth: a connection or a thread that came and stays."""
         second, last = self.resident
         counts = (self.descriptors, self.threads)
-        return last > MORE * second or any(b > a + 0.5 for a, b in counts)
+        return last > MORE * second or any(b > a + 1 for a, b in counts)
 
 
 def _row(name: str, watched: Watched) -> _Row:

@@ -219,7 +219,9 @@ async def test_a_process_that_has_the_pid_of_a_dead_one_is_another(yard: Yard) -
     assert (done.complete, done.faults) == (1, ())
 
 
-@pytest.mark.parametrize("owner", ["", "another-boot:1.17.99", this_process()])
+@pytest.mark.parametrize(
+    "owner", ["", "another-boot:1.17.99", this_process()], ids=["none", "far", "ours"]
+)
 async def test_a_lease_of_which_nobody_knows_better_holds_until_it_ends(
     yard: Yard, owner: str
 ) -> None:

@@ -1,0 +1,47 @@
+"""What a page leaves behind once it was sent."""
+
+import gc
+from collections.abc import Callable
+
+import pytest
+
+from support.pages import image_html, overview_html
+from support.read_model import a_registry_report, a_repository_report, a_weighing
+from weighbridge.web.views.templating import TEMPLATES
+
+
+def an_overview() -> str:
+    rows = [a_repository_report(f"shop/app{number}") for number in range(20)]
+    return overview_html([a_registry_report()], rows)
+
+
+def an_image() -> str:
+    return image_html(a_weighing())
+
+
+@pytest.mark.parametrize("page", [an_overview, an_image])
+def test_a_page_leaves_no_rings_for_the_garbage_collector(
+    page: Callable[[], str],
+) -> None:
+    """Which looks seldom: until then every row of every page would be kept."""
+    page()
+    gc.collect()
+    gc.disable()
+    try:
+        assert page()
+
+        left = gc.collect()
+    finally:
+        gc.enable()
+    assert left == 0
+
+
+def test_no_page_has_a_macro_of_its_own() -> None:
+    """It would hold the values of the page, which hold it."""
+    pages = [
+        path.name
+        for path in TEMPLATES.glob("*.html")
+        if "{% extends" in (text := path.read_text()) and "{% macro" in text
+    ]
+
+    assert pages == []
