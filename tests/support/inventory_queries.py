@@ -30,7 +30,10 @@ from weighbridge.store.chunks import (
 from weighbridge.store.claiming import Opening, renew
 from weighbridge.store.closing import Closing, close_many
 from weighbridge.store.crawl_requests import (
+    count_left,
+    end_forgotten,
     has_left,
+    latest_requests,
     make_repositories_due,
     open_requests,
     put_request,
@@ -65,6 +68,11 @@ from weighbridge.store.reports import (
     repository_page,
     tag_page,
     violation_page,
+)
+from weighbridge.store.reports.waiting import (
+    find_waiting,
+    registries_waiting,
+    repositories_waiting,
 )
 from weighbridge.store.repositories import (
     note_listed,
@@ -159,6 +167,12 @@ def _ask(connection: Connection) -> None:
     quiet_moments(connection, _HUB)
 
 
+def _requests(connection: Connection) -> None:
+    _ask(connection)
+    for request in latest_requests(connection, 10):
+        count_left(connection, request, 5_000)
+
+
 def _list(connection: Connection) -> None:
     names = [_NAME, "new/one"]
     put_repositories(connection, _HUB, names, NOW)
@@ -190,6 +204,8 @@ TICK: Final[Mapping[str, Asks]] = {
     "what is shared": lambda c: has_chunk(c, "hub"),
     "what is pushed": lambda c: pushed_to(c, NOW, 500),
     "what somebody waits for": open_requests,
+    "what nobody sees to": lambda c: end_forgotten(c, NOW, 3600),
+    "what waits of each registry": lambda c: registries_waiting(c, NOW),
 }
 CRAWL: Final[Mapping[str, Asks]] = {
     "a slice, from its beginning to its end": _crawl,
@@ -223,4 +239,7 @@ LISTS: Final[Mapping[str, Asks]] = {
     "crawls of a repository": lambda c: pass_page(c, registry="hub", repository=_NAME),
     "tags": lambda c: tag_page(c, "hub", _NAME),
     "violations": lambda c: violation_page(c, ViolationQuery(), NOW),
+    "requests": _requests,
+    "what waits of a registry": lambda c: repositories_waiting(c, "hub", NOW, 100),
+    "why a repository waits": lambda c: find_waiting(c, "hub", _NAME, NOW),
 }

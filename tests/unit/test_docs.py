@@ -108,7 +108,7 @@ def exposed(tmp_path_factory: pytest.TempPathFactory) -> str:
     """All endpoints as a scrape sees them, with a registry and a repository."""
     telemetry = Telemetry(CollectorRegistry())
     telemetry.begin_registry("hub")
-    crew = CrewMetrics()
+    crew = CrewMetrics(telemetry)
     crew.show(
         CrewReport(
             2,
@@ -120,7 +120,8 @@ def exposed(tmp_path_factory: pytest.TempPathFactory) -> str:
             },
         )
     )
-    telemetry.registry.register(crew)
+    telemetry.task_duration.labels(CRAWL)
+    telemetry.crawl_repositories_waiting.labels("hub", "due")
     with a_database(tmp_path_factory.mktemp("docs")) as database:
         ids = add_repositories(database, ["shop/api"])
         Violations(database, NOW).open(ids["shop/api"])

@@ -12,7 +12,7 @@ from weighbridge.bootstrap.telling import Delivering, teller
 from weighbridge.config import Settings
 from weighbridge.domain.policy_set import NO_POLICIES, PolicySet
 from weighbridge.engine.judges import Judges
-from weighbridge.engine.waiting_pushes import show_inbox
+from weighbridge.engine.waiting import show_waiting
 from weighbridge.errors import StoreError
 from weighbridge.jobs.inline import InlineJobs
 from weighbridge.jobs.names import DELIVER, SETTLE, TICK
@@ -71,7 +71,7 @@ class Embedded:
             self._jobs.put(SETTLE, "")
         # Without a database there is nothing to show; the next tick tries again.
         with suppress(StoreError):
-            show_inbox(self._database, self._telemetry)
+            show_waiting(self._database, self._telemetry, self._clock())
 
     @asynccontextmanager
     async def _working(self, jobs: JobQueue) -> AsyncIterator[Mapping[str, Handler]]:

@@ -14,6 +14,7 @@ import click
 import uvicorn
 from fastapi import FastAPI
 
+from weighbridge.bootstrap.asked_targets import asked_targets
 from weighbridge.bootstrap.policies import PolicyReload
 from weighbridge.bootstrap.probing import Paces, Probes, alone
 from weighbridge.cli.head_deadline import HeadDeadline
@@ -61,20 +62,23 @@ def listeners(
     jobs: JobQueue | None = None,
     paces: Paces = alone,
     broker_away_since: Callable[[], datetime | None] = lambda: None,
+    due_clock: Callable[[], datetime] | None = None,
 ) -> "MainServer":
     """A server of everything that is configured; `run()` it on the main thread. It
     ends at SIGINT or SIGTERM, and raises the signal again.
 
     reload: the policies in force
-    jobs:   who is asked to look at what webhooks tell
+    jobs:   who is asked to look at what webhooks tell, and at what is to be crawled
     paces:  what probes share with other processes
-    broker_away_since: see `WebOptions`
+    broker_away_since, due_clock: see `WebOptions`
     Raises UsageError(no_token) if others could reach it and nobody could use it.
     """
     options = replace(
         web_options(settings, reload),
         prober=Probes(settings, database, telemetry, paces),
         broker_away_since=broker_away_since,
+        due_clock=due_clock,
+        find_target=asked_targets(settings),
     )
     apps = create_apps(database, telemetry, options, reception_of(settings, jobs))
     _take_files()

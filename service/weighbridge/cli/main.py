@@ -27,6 +27,7 @@ _COMMANDS: Final = {
     "serve": "weighbridge.cli.serve",
     "worker": "weighbridge.cli.worker",
     "scheduler": "weighbridge.cli.scheduler",
+    "queue": "weighbridge.cli.queue",
     "violations": "weighbridge.cli.violations",
     "waive": "weighbridge.cli.waive",
     "policy": "weighbridge.cli.policy",

@@ -7,6 +7,7 @@ from typing import Final
 import click
 
 from weighbridge.cli.json_text import json_text
+from weighbridge.cli.moments import ago, ahead
 from weighbridge.cli.options import Options, Output, common_options
 from weighbridge.cli.screen import Screen
 from weighbridge.cli.streams import emit
@@ -75,30 +76,12 @@ def _row(report: ChannelReport, now: datetime) -> list[str]:
         report.channel,
         report.state,
         str(report.waiting),
-        _ago(since, now),
-        _ahead(report.next_at, now),
+        ago(since, now),
+        ahead(report.next_at, now),
         report.error_code or "",
-        _ago(report.last_sent_at, now),
+        ago(report.last_sent_at, now),
         str(report.given_up),
     ]
-
-
-def _ago(moment: datetime | None, now: datetime) -> str:
-    return "" if moment is None else f"{_span((now - moment).total_seconds())} ago"
-
-
-def _ahead(moment: datetime | None, now: datetime) -> str:
-    if moment is None:
-        return ""
-    return "now" if moment <= now else f"in {_span((moment - now).total_seconds())}"
-
-
-def _span(seconds: float) -> str:
-    whole = max(int(seconds), 0)
-    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if whole >= length:
-            return f"{whole // length} {unit}"
-    return f"{whole} s"
 
 
 def _text(value: object) -> str:

@@ -28,6 +28,7 @@ from weighbridge.demo.server import Running, start_in_thread
 from weighbridge.demo.story import demo_steps
 from weighbridge.domain.secret import Secret
 from weighbridge.engine.judges import Judges
+from weighbridge.store.clock import DatabaseClock
 from weighbridge.store.reports import registry_names
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
@@ -84,12 +85,12 @@ def serve(
     # Needs redis, which only the extra `workers` brings.
     from weighbridge.bootstrap.distributed.crew_watch import CrewWatch
     from weighbridge.bootstrap.distributed.probe_paces import probe_paces
-    from weighbridge.bootstrap.distributed.push_bell import push_bell
+    from weighbridge.bootstrap.distributed.service_bell import service_bell
 
     collector.relax()
     telemetry = Telemetry()
     reload = _reloaded(policies, telemetry)
-    with checked_database(settings) as database, push_bell(settings) as jobs:
+    with checked_database(settings) as database, service_bell(settings) as jobs:
         watch = CrewWatch(settings, database, telemetry)
         server = listeners(
             settings,
@@ -99,6 +100,7 @@ def serve(
             jobs,
             probe_paces(settings),
             watch.broker_away_since,
+            DatabaseClock(database).now,
         )
         announce()
         _serve(server, watch, reload, database)

@@ -6,6 +6,7 @@ seconds: what is not done then goes on beside whatever comes next, under its lea
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import timedelta
 from typing import Any, Final, TypeAlias
@@ -62,7 +63,7 @@ class Engine:
         self._deliver = deliver
         self._pushes = PushLooks(parts)
         self._slices = Slices(parts, self._pushes.desk)
-        self._going: dict[str, asyncio.Task[None]] = {}
+        self._going: dict[Job, asyncio.Task[None]] = {}
         self._is_stopped = threading.Event()
         self._beating = asyncio.create_task(parts.heartbeat.beat())
         self._log = structlog.get_logger("weighbridge.jobs")
@@ -80,7 +81,8 @@ class Engine:
             TICK: self._look_for_due,
         }
         if self._deliver is not None:
-            handlers[DELIVER] = self._deliver
+            deliver = self._deliver
+            handlers[DELIVER] = lambda text: self._counted(DELIVER, deliver(text))
         return handlers
 
     @property
@@ -99,12 +101,12 @@ class Engine:
     async def _discover(self, argument: str) -> None:
         site = asked_registry(self._parts.sites, argument).site
         work = discover(self._parts, self._slices, site)
-        await self._go_on(f"{DISCOVER} {argument}", work)
+        await self._go_on(DISCOVER, argument, work)
 
     async def _crawl(self, argument: str) -> None:
         if "/" not in argument:
             site = asked_registry(self._parts.sites, argument).site
-            await self._slices.of(site).turn()
+            await self._counted(CRAWL, self._slices.of(site).turn())
             return
         asked = asked_repository(self._parts.sites, argument)
         found = await self._parts.writer.read(
@@ -115,19 +117,24 @@ class Engine:
             work = self._slices.of(asked.site).crawl(
                 [found.repository_id], only_due=not found.is_gone
             )
-            await self._go_on(f"{CRAWL} {argument}", work)
+            await self._go_on(CRAWL, argument, work)
 
     async def _look_at_pushes(self, argument: str) -> None:
-        await self._pushes.look(asked_repository(self._parts.sites, argument))
+        asked = asked_repository(self._parts.sites, argument)
+        await self._counted(PUSH, self._pushes.look(asked))
 
     async def _measure(self, argument: str) -> None:
         site = asked_registry(self._parts.sites, argument).site
-        await self._go_on(f"{MEASURE} {argument}", measure(self._parts, site))
+        await self._go_on(MEASURE, argument, measure(self._parts, site))
 
     async def _settle(self, _: str) -> None:
-        await asyncio.to_thread(settle_all, self._parts.database)
+        work = asyncio.to_thread(settle_all, self._parts.database)
+        await self._counted(SETTLE, work)
 
     async def _look_for_due(self, _: str) -> None:
+        await self._counted(TICK, self._tick_once())
+
+    async def _tick_once(self) -> None:
         if self._tick is not None:
             for wanted in await asyncio.to_thread(self._tick.run):
                 self._parts.jobs.put(*wanted[:2], first=wanted.first)
@@ -135,7 +142,7 @@ class Engine:
         self._parts.watcher.looked_after()
 
     async def _prune(self, _: str) -> None:
-        await self._go_on(PRUNE, self._prune_if_due())
+        await self._go_on(PRUNE, "", self._prune_if_due())
 
     async def _prune_if_due(self) -> None:
         parts = self._parts
@@ -160,20 +167,43 @@ class Engine:
             violations=pruned.violations,
         )
 
-    async def _go_on(self, key: str, work: Coroutine[Any, Any, None]) -> None:
+    async def _go_on(
+        self, job: str, argument: str, work: Coroutine[Any, Any, None]
+    ) -> None:
         """Wait for some seconds until it is done; then it goes on beside other jobs.
         Raises what it ended with, if that is soon."""
+        key = Job(job, argument)
         if key in self._going:
             work.close()  # The same is being done here.
             return
-        task = asyncio.create_task(work)
+        task, began = asyncio.create_task(work), time.monotonic()
         self._going[key] = task
         task.add_done_callback(lambda _: self._going.pop(key, None))
+        task.add_done_callback(lambda done: self._count(job, began, _failed(done)))
         await asyncio.wait((task,), timeout=TURN_S)
         if task.done():
             task.result()
         else:
             task.add_done_callback(self._tell)
+
+    async def _counted(self, job: str, work: Coroutine[Any, Any, object]) -> None:
+        """Do it, and let a scrape see how long it took and whether it failed."""
+        began = time.monotonic()
+        try:
+            await work
+        except Exception:
+            self._count(job, began, is_failed=True)
+            raise
+        self._count(job, began, is_failed=False)
+
+    def _count(self, job: str, began: float, is_failed: bool | None) -> None:
+        """is_failed: None where it was given back"""
+        if is_failed is None:
+            return
+        telemetry = self._parts.telemetry
+        telemetry.tasks.labels(job).inc()
+        telemetry.task_failures.labels(job).inc(is_failed)
+        telemetry.task_duration.labels(job).observe(time.monotonic() - began)
 
     def _tell(self, task: "asyncio.Task[None]") -> None:
         """Nobody waits for it any more."""
@@ -181,3 +211,8 @@ class Engine:
             return
         code = exc.code if isinstance(exc, WeighbridgeError) else "bug"
         self._log.error("job failed", code=code, why=str(exc))
+
+
+def _failed(task: "asyncio.Task[None]") -> bool | None:
+    """None: it was cancelled."""
+    return None if task.cancelled() else task.exception() is not None

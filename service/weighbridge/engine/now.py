@@ -14,7 +14,7 @@ from typing import Final
 from weighbridge.audit.crawl_report import RegistryCrawl, failed_crawl
 from weighbridge.audit.heartbeat import BEAT_S, LEASE_S
 from weighbridge.engine.parts import Parts
-from weighbridge.engine.requests import ask, look_after_requests
+from weighbridge.engine.requests import RESUME_S, ask, look_after_requests
 from weighbridge.engine.site import Site
 from weighbridge.engine.told import Told, report_of
 from weighbridge.errors import RegistryError, StoreError, TransportError, UsageError
@@ -29,9 +29,6 @@ from weighbridge.store.process_mark import one_claim
 from weighbridge.store.registries import note_registry, put_registry
 from weighbridge.store.session import Connection
 
-RESUME_S: Final = 3_600.0
-"""A request that was cut off longer ago is not taken up: what was crawled then may have
-changed."""
 _LOOK_S: Final = 0.25
 _FREE_S: Final = 5.0
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from weighbridge.engine.measure import bring_up_to_date
 from weighbridge.engine.parts import Parts
@@ -14,6 +15,7 @@ from weighbridge.store.crawl_requests import (
     has_left,
     make_repositories_due,
     note_listed_for,
+    note_looked_after,
     note_measuring,
     open_requests,
     put_request,
@@ -22,6 +24,10 @@ from weighbridge.store.jobs import Job, is_done_since, make_due
 from weighbridge.store.registries import find_state, put_registry
 from weighbridge.store.repositories import put_repositories
 from weighbridge.store.session import Connection
+
+RESUME_S: Final = 3_600.0
+"""A request that was cut off longer ago is not taken up: what was crawled then may have
+changed."""
 
 
 def ask(
@@ -36,7 +42,10 @@ def ask(
     resume_s: float = 0.0,
 ) -> CrawlRequest:
     """Store a request for a registry, or for these repositories of it, and have due
-    what it needs. See `put_request`."""
+    what it needs. See `put_request`.
+
+    owner: who waits for it; None: nobody, and the tick sees to it
+    """
     registry_id = put_registry(connection, site.entry(None), now)
     request = put_request(
         connection,
@@ -48,6 +57,8 @@ def ask(
         lease_s=lease_s,
         resume_s=resume_s,
     )
+    if request.is_joined:
+        return request
     if names is None:
         make_due(connection, Job(DISCOVER, site.name), now)
     else:
@@ -64,6 +75,10 @@ async def look_after_requests(parts: Parts) -> None:
         site = parts.sites(request.registry)
         if site is None:
             continue
+        if request.owner is None:
+            await parts.writer.write(
+                note_looked_after, request, parts.clock(), parts.lease_s
+            )
         if request.state == "listing":
             parts.jobs.put(DISCOVER, site.name)
         elif request.state == "crawling":
@@ -78,8 +93,11 @@ async def _look_after_crawls(parts: Parts, site: Site, request: CrawlRequest) ->
     if state == "unreachable" and request.names is None:
         await writer.write(end_request, request, "failed", state, now)
     elif await writer.read(has_left, request):
-        for argument in _arguments(site, request):
+        arguments = _arguments(site, request)
+        for argument in arguments:
             parts.jobs.put(CRAWL, argument)
+        if not arguments:
+            await writer.write(end_request, request, "failed", "outside_filter", now)
     elif request.measures:
         await writer.write(_have_measured, request, now)
         parts.jobs.put(MEASURE, site.name)
@@ -93,7 +111,8 @@ def _arguments(site: Site, request: CrawlRequest) -> list[str]:
     not be reached is asked for them."""
     if request.names is None:
         return [site.name]
-    return [f"{site.name}/{name}" for name in request.names]
+    looks_at = site.scope.looks_at
+    return [f"{site.name}/{name}" for name in request.names if looks_at(name)]
 
 
 def _have_measured(

@@ -10,12 +10,14 @@ from typing import NamedTuple
 
 import structlog
 
+from weighbridge.engine.requests import RESUME_S
 from weighbridge.engine.site import Site
 from weighbridge.engine.waiting_pushes import waiting_pushes
 from weighbridge.jobs.names import CRAWL, DELIVER, DISCOVER, MEASURE, PRUNE, PUSH, TICK
 from weighbridge.store.adoption import adopt_names
 from weighbridge.store.ahead import have_due_what_is_ahead
 from weighbridge.store.chunks import has_chunk
+from weighbridge.store.crawl_requests import end_forgotten
 from weighbridge.store.due import free_left_behind, is_any_due, park_poison
 from weighbridge.store.jobs import Job, due_jobs, note_done
 from weighbridge.store.outbox_due import next_due
@@ -59,11 +61,14 @@ class Tick:
             mark_unconfigured(connection, self._sites.keys(), now)
             free_left_behind(connection, now)
             parked = park_poison(connection, now)
+            forgotten = end_forgotten(connection, now, RESUME_S)
         for name in parked:
             self._log.error(
                 "a repository is not crawled any more: its crawls end the process",
                 repository=name,
             )
+        for number in forgotten:
+            self._log.warning("a crawl that was asked for is given up", request=number)
         return [
             *(Wanted(job.job, job.argument) for job in self._due_jobs(now)),
             *self._due_pushes(now),

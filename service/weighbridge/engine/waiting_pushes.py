@@ -5,9 +5,8 @@ from typing import Final
 
 from weighbridge.engine.site import Sites, asked_repository
 from weighbridge.errors import JobDropped
-from weighbridge.store.push_queue import PushedTo, drop_waiting, inbox, pushed_to
+from weighbridge.store.push_queue import PushedTo, drop_waiting, pushed_to
 from weighbridge.store.session import Database
-from weighbridge.telemetry import Telemetry
 
 AT_ONCE: Final = 1_000
 """Repositories that are asked for in one tick."""
@@ -33,12 +32,3 @@ def waiting_pushes(sites: Sites, database: Database, now: datetime) -> list[str]
             for to, why in unwanted.items():
                 drop_waiting(connection, to, why, now)
     return wanted
-
-
-def show_inbox(database: Database, telemetry: Telemetry) -> None:
-    """Let a scrape see how much waits. Raises StoreError."""
-    with database.read() as connection:
-        found = inbox(connection)
-    oldest_at = found.oldest_at
-    telemetry.pushes_waiting.set(found.waiting)
-    telemetry.pushes_oldest_timestamp.set(oldest_at.timestamp() if oldest_at else 0)

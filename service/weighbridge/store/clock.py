@@ -68,6 +68,11 @@ class DatabaseClock:
         ):
             self.measure()
 
+    def now(self) -> datetime:
+        """The time, measured again where that was long ago. Raises StoreError."""
+        self.refresh()
+        return self()
+
     def _trip(self, connection: Connection) -> "_Trip":
         before = self._monotonic()
         stated = time_of_server(connection)

@@ -9,7 +9,7 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final, Literal, TypeAlias, get_args
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 from sqlalchemy import (
     ColumnElement,
@@ -27,6 +27,7 @@ from sqlalchemy import (
 from weighbridge.domain.report import RepositoryState
 from weighbridge.store.ahead import is_leased, is_past
 from weighbridge.store.dialect import among_ids, among_texts, listed
+from weighbridge.store.dialect.locks import Purpose, lock
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import crawl_requests, passes, registries, repositories
 from weighbridge.store.process_mark import is_gone
@@ -37,7 +38,8 @@ RequestState: TypeAlias = Literal[
 REQUEST_STATES: Final[tuple[RequestState, ...]] = get_args(RequestState)
 """`listing`: which repositories there are is being found out; `done`: each was crawled,
 which does not say that each could be read; `failed`: the registry could not be asked;
-`interrupted`: whoever waited for it ended, and nobody took it over."""
+`interrupted`: whoever waited for it ended, and nobody took it over, or nobody ever saw
+to it."""
 _SAYS_NOTHING: Final[tuple[RepositoryState, ...]] = (
     "new",
     "unreachable",
@@ -48,6 +50,9 @@ _SAYS_NOTHING: Final[tuple[RepositoryState, ...]] = (
 _table = crawl_requests.c
 _repository = repositories.c
 _IS_OPEN: Final = _table.ended_at.is_(None)
+_SELECT: Final = select(crawl_requests, registries.c.name.label("registry")).join(
+    registries, registries.c.id == _table.registry_id
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +60,13 @@ class CrawlRequest:
     """A request, as it stands.
 
     names:      of the repositories; None: all that the registry has
+    owner:      the process that waits for it; None: nobody does
     measures:   whether layers are measured before it ends
     known:      how many repositories it is about; None: not listed yet
     after_pass: the last pass that had begun before it was made: no clock tells which
                 came before
     is_resumed: it was cut off, and is taken up
+    is_joined:  it is somebody else's, for the same, and goes on
     """
 
     id: int
@@ -75,7 +82,9 @@ class CrawlRequest:
     ended_at: datetime | None
     after_pass: int
     counts: "RequestCounts | None" = None
+    owner: str | None = None
     is_resumed: bool = False
+    is_joined: bool = False
 
     def covers(self, name: str) -> bool:
         """Whether a repository of this name is asked for."""
@@ -106,16 +115,24 @@ def put_request(
     resume_s: float,
 ) -> CrawlRequest:
     """Ask for a crawl, or take up the same one that was cut off less than `resume_s`
-    ago: what it had crawled then need not be crawled again.
+    ago: what it had crawled then need not be crawled again. Where nobody waits for it,
+    the same one that is under way will do.
 
     owner: who waits for it, see `process_mark.one_claim`; None: nobody
     """
+    lock(connection, Purpose.ASK, registry_id)
     text = None if names is None else json.dumps(sorted(names))
+    if owner is None:
+        same = _table.repositories.is_not_distinct_from(text)
+        of_registry = _table.registry_id == registry_id
+        for row in _rows(connection, of_registry, same, _IS_OPEN):
+            if row.owner is None or _is_waiting(row, now):
+                return replace(_request(row), is_joined=True)
     until = None if owner is None else now + timedelta(seconds=lease_s)
     for row in _rows(connection, _table.registry_id == registry_id, _IS_OPEN):
         is_own = owner is not None and row.owner == owner
         is_same = row.repositories == text and row.owner is not None
-        is_left = is_gone(row.owner) or not is_leased(row.lease_until, now)
+        is_left = not _is_waiting(row, now)
         if is_own or (is_same and is_left):
             is_young = row.asked_at > now - timedelta(seconds=resume_s)
             if not is_own and not (is_young and is_past(row.asked_at, now)):
@@ -168,9 +185,20 @@ def open_requests(
 def is_waited_for(connection: Connection, registry_id: int, now: datetime) -> bool:
     """Whether a process that lives waits for a crawl of a registry."""
     return any(
-        row.owner and is_leased(row.lease_until, now) and not is_gone(row.owner)
+        row.owner and _is_waiting(row, now)
         for row in _rows(connection, _table.registry_id == registry_id, _IS_OPEN)
     )
+
+
+def _is_waiting(row: Row[*tuple[Any, ...]], now: datetime) -> bool:
+    """Whether whoever waits for a request still does, as far as that is known."""
+    return is_leased(row.lease_until, now) and not is_gone(row.owner)
+
+
+def latest_requests(connection: Connection, most: int) -> list[CrawlRequest]:
+    """Those that were made last, open or not; the newest first."""
+    newest = _SELECT.order_by(_table.id.desc()).limit(most)
+    return [_request(row) for row in connection.execute(newest)]
 
 
 def quiet_moments(connection: Connection, registry_id: int) -> frozenset[datetime]:
@@ -227,20 +255,29 @@ def note_measuring(connection: Connection, request_id: int, now: datetime) -> bo
 
 def has_left(connection: Connection, request: CrawlRequest) -> bool:
     """Whether a repository of the request waits to be crawled, or is being crawled."""
+    return count_left(connection, request, 1) > 0
+
+
+def count_left(connection: Connection, request: CrawlRequest, most: int) -> int:
+    """How many there are of these, as far as `most`."""
     conditions: list[ColumnElement[bool]] = [
         _repository.registry_id == request.registry_id,
         _repository.due_at <= request.asked_at,
     ]
     parameters: dict[str, object] = {}
+    some = select(_repository.id)
     if request.names is None:
         conditions.append(_repository.gone_at.is_(None))
+        # PostgreSQL else reads the table until it has as many.
+        some = some.order_by(_repository.due_at)
     else:
         conditions.append(among_texts(_repository.name))
         parameters["names"] = listed(request.names)
-    found = connection.execute(
-        select(_repository.id).where(*conditions).limit(1), parameters
-    )
-    return found.first() is not None
+    found = some.where(*conditions).limit(most).subquery()
+    left: int = connection.execute(
+        select(func.count()).select_from(found), parameters
+    ).scalar_one()
+    return left
 
 
 def renew_requests(
@@ -252,6 +289,38 @@ def renew_requests(
         .where(_table.owner == owner, _IS_OPEN)
         .values(lease_until=now + timedelta(seconds=lease_s))
     )
+
+
+def note_looked_after(
+    connection: Connection, request: CrawlRequest, now: datetime, lease_s: float
+) -> None:
+    """Say that somebody sees to a request that nobody waits for. Little is written:
+    many processes say so of one, again and again."""
+    until = now + timedelta(seconds=lease_s)
+    connection.execute(
+        update(crawl_requests)
+        .where(
+            _table.id == request.id,
+            _table.owner.is_(None),
+            _IS_OPEN,
+            or_(_table.lease_until.is_(None), _table.lease_until <= now),
+        )
+        .values(lease_until=until)
+    )
+
+
+def end_forgotten(connection: Connection, now: datetime, resume_s: float) -> list[int]:
+    """End the requests that nobody has waited for or seen to for so long, as nobody
+    may ever: their registry is in no configuration, or nothing crawls. Their ids."""
+    before = now - timedelta(seconds=resume_s)
+    since = func.coalesce(_table.lease_until, _table.asked_at)
+    forgotten = connection.execute(
+        update(crawl_requests)
+        .where(_IS_OPEN, since < before)
+        .values(state="interrupted", reason="nobody_crawls", ended_at=now)
+        .returning(_table.id)
+    )
+    return sorted(forgotten.scalars())
 
 
 def end_request(
@@ -403,17 +472,11 @@ def _end(
 
 def _rows(
     connection: Connection, *conditions: ColumnElement[bool]
-) -> Sequence[Row[*tuple[object, ...]]]:
-    statement = (
-        select(crawl_requests, registries.c.name.label("registry"))
-        .join(registries, registries.c.id == _table.registry_id)
-        .where(*conditions)
-        .order_by(_table.id)
-    )
-    return connection.execute(statement).all()
+) -> Sequence[Row[*tuple[Any, ...]]]:
+    return connection.execute(_SELECT.where(*conditions).order_by(_table.id)).all()
 
 
-def _request(row: Row[*tuple[object, ...]]) -> CrawlRequest:
+def _request(row: Row[*tuple[Any, ...]]) -> CrawlRequest:
     text = row.repositories
     counts = None
     if row.complete is not None:
@@ -439,4 +502,5 @@ def _request(row: Row[*tuple[object, ...]]) -> CrawlRequest:
         ended_at=row.ended_at,
         after_pass=row.after_pass,
         counts=counts,
+        owner=row.owner,
     )

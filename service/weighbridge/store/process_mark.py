@@ -39,6 +39,14 @@ def is_gone(mark: str | None) -> bool:
     return _started(int(pid)) != start
 
 
+def pid_of(mark: str) -> tuple[str, bool]:
+    """The process's number of a mark, "" for none, and whether it counts here: on this
+    machine, since its last boot, and in this container."""
+    process = mark.partition("/")[0]
+    where, _, rest = process.partition(".")
+    return rest.partition(".")[0], bool(where) and where == _where()
+
+
 def _where() -> str:
     """This boot of this machine, and the namespace in which its pids count."""
     try:

@@ -4,7 +4,14 @@
 webhook to a message.
 """
 
-from weighbridge.telemetry.process import REQUEST_BUCKETS, Telemetry
+from weighbridge.telemetry.process import REQUEST_BUCKETS, TASK_BUCKETS, Telemetry
 from weighbridge.telemetry.pushes import IMAGE_BUCKETS, PUSH_BUCKETS, VERDICTS
 
-__all__ = ["IMAGE_BUCKETS", "PUSH_BUCKETS", "REQUEST_BUCKETS", "VERDICTS", "Telemetry"]
+__all__ = [
+    "IMAGE_BUCKETS",
+    "PUSH_BUCKETS",
+    "REQUEST_BUCKETS",
+    "TASK_BUCKETS",
+    "VERDICTS",
+    "Telemetry",
+]

@@ -16,6 +16,9 @@ from weighbridge.telemetry.pushes import OF_CHANNEL, OF_VERDICT, VERDICTS, PushM
 
 REQUEST_BUCKETS: Final = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
+TASK_BUCKETS: Final = (0.01, 0.05, 0.25, 1.0, 2.5, 5.0, 10.0, 60.0, 300.0)
+
+_OF_TASK: Final = ("task",)
 _OF_REGISTRY: Final = ("registry",)
 _OF_REQUEST: Final = ("registry", "operation", "code")
 _OF_FAILED_REQUEST: Final = ("registry", "operation", "reason")
@@ -42,6 +45,7 @@ class Telemetry(PushMetrics):
         self._add_pacing()
         self._add_trust()
         self._add_crawl()
+        self._add_tasks()
         self._add_service()
 
     def begin_registry(self, name: str) -> None:
@@ -94,6 +98,7 @@ class Telemetry(PushMetrics):
             self.size_conflicts: _OF_CONFLICT,
             self.push_audits: OF_VERDICT,
             self.db_write_errors: (),
+            self.task_duration: _OF_TASK,
             **dict.fromkeys(self.of_channels, OF_CHANNEL),
             **dict.fromkeys(of_registry, _OF_REGISTRY),
         }
@@ -180,6 +185,35 @@ class Telemetry(PushMetrics):
         self.crawl_manifests_unchanged = self._counter(
             "weighbridge_crawl_manifests_unchanged_total",
             "Of those, the ones that were known already.",
+        )
+
+        self.crawl_repositories_waiting = Gauge(
+            "weighbridge_crawl_repositories_waiting",
+            "Repositories that are crawled now or wait for it, by reason; each is "
+            "counted up to 5000.",
+            ("registry", "reason"),
+            registry=self.registry,
+        )
+
+    def _add_tasks(self) -> None:
+        self.task_duration = Histogram(
+            "weighbridge_task_duration_seconds",
+            "From the beginning to the end of a task's work, waits in queues left out.",
+            _OF_TASK,
+            buckets=TASK_BUCKETS,
+            registry=self.registry,
+        )
+        self.tasks = Counter(
+            "weighbridge_tasks_total",
+            "Tasks that were done, whatever their result.",
+            _OF_TASK,
+            registry=self.registry,
+        )
+        self.task_failures = Counter(
+            "weighbridge_task_failures_total",
+            "Of these, the ones that ended with an error.",
+            _OF_TASK,
+            registry=self.registry,
         )
 
     def _add_service(self) -> None:

@@ -21,6 +21,7 @@ from weighbridge.telemetry import Telemetry
 from weighbridge.web.access import Access
 from weighbridge.web.access_tokens import KnownTokens
 from weighbridge.web.api import API
+from weighbridge.web.crawl_requests import CrawlRequests
 from weighbridge.web.errors import add_error_handlers
 from weighbridge.web.finding import Finder
 from weighbridge.web.headroom import Headrooms
@@ -100,7 +101,7 @@ def create_apps(
     clock: Callable[[], float] = time.monotonic,
 ) -> Apps:
     """The applications over an open database. They write waivers, what webhooks tell,
-    and when a token was last used.
+    what is asked to be crawled, and when a token was last used.
 
     reception:  the webhooks that are taken
     now, clock: the wall and the monotonic clock, for tests.
@@ -123,6 +124,14 @@ def create_apps(
     threads = Threads()
     shared = _Shared(database, threads, telemetry, keeper, tokens, inbox, writes)
     web = _web_app(shared, options, now)
+    requests = CrawlRequests(
+        database,
+        options.due_clock or now,
+        threads,
+        options.find_target,
+        reception.jobs,
+    )
+    _add_crawl_requests(web, requests)
     hooks = Hooks(reception.hooks)
     receiver = Receiver(
         hooks,
@@ -280,6 +289,12 @@ def _add_waivers(app: FastAPI, waivers: Waivers) -> None:
     _get(app, "/api/v1/waivers", waivers.waivers, tag="api")
     _write(app, "POST", "/api/v1/waivers", waivers.create_waiver)
     _write(app, "DELETE", "/api/v1/waivers/{waiver_id}", waivers.revoke_waiver)
+
+
+def _add_crawl_requests(app: FastAPI, requests: CrawlRequests) -> None:
+    _write(app, "POST", "/api/v1/crawls", requests.ask_for_crawl)
+    one = "/api/v1/crawl-requests/{request_id}"
+    _get(app, one, requests.crawl_request, tag="api")
 
 
 def _add_api(app: FastAPI, api: API, description: Description) -> None:

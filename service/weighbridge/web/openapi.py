@@ -19,10 +19,10 @@ from weighbridge.web.shapes import Schema, reference_to, schemas
 PATH: Final = "/api/v1/openapi.json"
 _ABOUT: Final = (
     "What Weighbridge knows of container images. Operations read, but for those of "
-    "waivers that need the role admin; HEAD is answered wherever GET is. Bytes are "
-    "integers, times RFC 3339 in UTC, and what is not known is null, never 0. A sum "
-    "that is larger than 2^63-1 is written as 2^63-1, and the key `saturated` beside "
-    "it, which is absent otherwise, lists the keys of such numbers."
+    "waivers and crawls that need the role admin; HEAD is answered wherever GET is. "
+    "Bytes are integers, times RFC 3339 in UTC, and what is not known is null, never "
+    "0. A sum that is larger than 2^63-1 is written as 2^63-1, and the key `saturated` "
+    "beside it, which is absent otherwise, lists the keys of such numbers."
 )
 
 
@@ -35,6 +35,9 @@ class Answers:
 
 
 ANSWERS: Final[Mapping[str, Answers]] = {
+    "/api/v1/crawl-requests/{request_id}": Answers(
+        "CrawlRequestRow", ("request_not_found",)
+    ),
     "/api/v1/registries": Answers("RegistryList"),
     "/api/v1/repositories": Answers("RepositoryList", ("registry_not_found",)),
     "/api/v1/repository": Answers("OneRepository", ("repository_not_found",)),
@@ -65,13 +68,22 @@ class WriteAnswers(Answers):
 
     status: of what went well
     body:   the schema of what is sent, "" for nothing
+    again:  what a 200 says beside that status; "": there is none
     """
 
     status: str = "200"
     body: str = ""
+    again: str = ""
 
 
 WRITE_ANSWERS: Final[Mapping[tuple[str, str], WriteAnswers]] = {
+    ("POST", "/api/v1/crawls"): WriteAnswers(
+        "CrawlAsked",
+        ("registry_not_found",),
+        "202",
+        "CrawlWish",
+        "The same was asked for before and is under way: its number.",
+    ),
     ("POST", "/api/v1/waivers"): WriteAnswers(
         "WaiverRow", ("registry_not_found",), "201", "WaiverWish"
     ),
@@ -128,7 +140,10 @@ class Description:
             refusals["413"] = "The body is too large."
             refusals["422"] = "The body says what cannot be: `detail` names it."
         done = {"description": "It is done.", "content": _json(answers.schema)}
-        operation["responses"] = {answers.status: done} | _errors(refusals)
+        responses = {answers.status: done} | _errors(refusals)
+        if answers.again:
+            responses["200"] = {**done, "description": answers.again}
+        operation["responses"] = responses
         operation["security"] = [{name: []} for name in _SCHEMES]
 
     def _refusals(self, answers: Answers, role: Role) -> dict[str, str]:

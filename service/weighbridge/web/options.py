@@ -10,12 +10,17 @@ from weighbridge.domain.platform import DEFAULT, Platform
 from weighbridge.domain.policy_set import NO_POLICIES, PolicySet
 from weighbridge.domain.sender_address import Network
 from weighbridge.domain.series import Budget
+from weighbridge.engine.site import Asked
 from weighbridge.errors import UsageError
 from weighbridge.web.prober import Prober, no_registries
 
 Role: TypeAlias = Literal["none", "read", "metrics", "probe", "admin"]
 """`none`: answered to everybody who can reach the socket. `probe`: to tokens that may
 read metrics; it makes us ask others, so that `anonymous_read` does not open it."""
+
+
+def _nothing_configured(target: str) -> Asked:
+    raise UsageError("no registry is configured", code="registry_not_found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,10 @@ class WebOptions:
     metrics_bind:   the HOST:PORT that serves `/metrics*` and `/probe` in place of
                     `bind`, or None
     prober:         asks a configured registry one small question
+    due_clock:      of those who crawl, where they have another clock than this process.
+                    Raises StoreError
+    find_target:    the registry or repository of a target that is to be crawled. Raises
+                    UsageError(registry_not_found, unknown_target, outside_filter)
     """
 
     bind: str = "127.0.0.1:8080"
@@ -47,6 +56,8 @@ class WebOptions:
     broker_away_since: Callable[[], datetime | None] = field(default=lambda: None)
     metrics_bind: str | None = None
     prober: Prober = no_registries
+    due_clock: Callable[[], datetime] | None = None
+    find_target: Callable[[str], Asked] = _nothing_configured
 
     @property
     def wants_loopback_host(self) -> bool:

@@ -38,6 +38,7 @@ from weighbridge.web.parameters import (
 )
 from weighbridge.web.rows import LINE_COLUMNS, columns, line_rows, page_json, row_json
 from weighbridge.web.views.banners import reload_banner, repository_banners
+from weighbridge.web.views.crawl_requests import request_lines
 from weighbridge.web.views.frame import NAVIGATION, Frame, frame, registry_line
 from weighbridge.web.views.image import image_page
 from weighbridge.web.views.overview import overview
@@ -125,6 +126,7 @@ class Pages:
         with self._database.read() as connection:
             registries = reports.registry_reports(connection)
             page = reports.pass_page(connection, limit=limit, cursor=cursor)
+            asked = request_lines(connection, now) if cursor is None else []
         links = Links("/crawls", {})
         around = replace(frame("/crawls", registries, now), twin="/crawls")
         return page_of(
@@ -134,6 +136,7 @@ class Pages:
             registries=[
                 (r, registry_line(r, now), rate_limit_words(r, now)) for r in registries
             ],
+            asked=asked,
             passes=page.items,
             **paging(links, page.next_cursor, cursor),
         )

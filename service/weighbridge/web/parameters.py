@@ -89,6 +89,13 @@ WaiverId: TypeAlias = Annotated[
         json_schema_extra={"pattern": "^[0-9]{1,18}$"},
     ),
 ]
+RequestId: TypeAlias = Annotated[
+    str,
+    Path(
+        description="The number of the request",
+        json_schema_extra={"pattern": "^[0-9]{1,18}$"},
+    ),
+]
 IsAll: TypeAlias = Annotated[
     bool,
     Query(alias="all", description="Also those that have ended"),

@@ -17,6 +17,7 @@ RIGHTS: Final[Mapping[str, Role]] = {
     "/metrics/repositories": "metrics",
     "/probe": "probe",
     "/api/v1/openapi.json": "read",
+    "/api/v1/crawl-requests/{request_id}": "read",
     "/api/v1/registries": "read",
     "/api/v1/repositories": "read",
     "/api/v1/repository": "read",
@@ -51,6 +52,7 @@ RIGHTS: Final[Mapping[str, Role]] = {
 }
 """A route that is not here fails the tests, and is answered to nobody but admins."""
 WRITES: Final[Mapping[tuple[str, str], Role]] = {
+    ("POST", "/api/v1/crawls"): "admin",
     ("POST", "/api/v1/waivers"): "admin",
     ("DELETE", "/api/v1/waivers/{waiver_id}"): "admin",
     # Its secret is what opens it, see `web.webhooks`.

@@ -22,6 +22,11 @@ from weighbridge.domain.report import (
     SearchHit,
     TagReport,
 )
+from weighbridge.web.crawl_request_rows import (
+    CrawlAsked,
+    CrawlRequestRow,
+    CrawlWish,
+)
 from weighbridge.web.dispute_rows import DisputeRow
 from weighbridge.web.headroom import HeadroomRow
 from weighbridge.web.limit_rows import ImageLimits
@@ -190,6 +195,9 @@ _VALUES: Final = (
     Weighing,
     Error,
     ChannelReport,
+    CrawlAsked,
+    CrawlRequestRow,
+    CrawlWish,
     DisputeRow,
     PolicyDecision,
     HeadroomRow,

@@ -192,6 +192,7 @@ def test_every_commands_help_shows_an_example_and_the_options_that_it_obeys(
         ["notify", "list"],
         ["notify", "status"],
         ["notify", "test"],
+        ["queue"],
         ["token", "create"],
         ["token", "list"],
         ["waive", "create"],

@@ -11,7 +11,7 @@ from support.push_stage import APP, MINUTE, ONE, a_stage
 from support.push_world import a_push, receive
 from support.store_world import T0
 from support.wait import PATIENCE_S, wait_until
-from weighbridge.engine.waiting_pushes import show_inbox
+from weighbridge.engine.waiting import show_waiting
 from weighbridge.errors import ConfigError
 from weighbridge.jobs.names import CRAWL, DELIVER, PUSH
 from weighbridge.store.models import repositories
@@ -164,7 +164,7 @@ async def test_what_waits_is_shown(tmp_path: Path) -> None:
     async with a_stage(tmp_path) as stage:
         stage.tell()
         stage.tell(tag="1.1")
-        show_inbox(stage.database, stage.telemetry)
+        show_waiting(stage.database, stage.telemetry, T0)
 
         assert stage.number("weighbridge_pushes_waiting") == 2
         oldest = stage.number("weighbridge_pushes_oldest_timestamp_seconds")

@@ -6,12 +6,13 @@ import pytest
 from sqlalchemy import Connection
 
 from support.database import Engine, a_database
-from support.inventory_queries import CRAWL, PUSH, TABLES, TICK, Asks
+from support.inventory_queries import CRAWL, LISTS, PUSH, TABLES, TICK, Asks
 from support.large_inventory import fill
 from support.plans import asked_by, read_whole
 from weighbridge.store.session import Database
 
-ASKS = {**TICK, **CRAWL, **PUSH}
+WAITING = ("requests", "what waits of a registry", "why a repository waits")
+ASKS = {**TICK, **CRAWL, **PUSH, **{name: LISTS[name] for name in WAITING}}
 
 
 @pytest.fixture(scope="module")

@@ -40,8 +40,7 @@ class BrokerWatch:
         self._now = now
         self._roll = Roll(redis_url)
         self._totals = Totals(redis_url)
-        self._crew = CrewMetrics()
-        telemetry.registry.register(self._crew)
+        self._crew = CrewMetrics(telemetry)
         channels = [channel.name for channel in settings.channels]
         self._crawls = CrawlMetrics(telemetry, settings.names, channels)
         self._log = structlog.get_logger("weighbridge.scheduler")

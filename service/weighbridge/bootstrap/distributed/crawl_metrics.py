@@ -14,19 +14,23 @@ from prometheus_client.utils import floatToGoString
 
 from weighbridge.domain.dispute import SOURCES
 from weighbridge.domain.report import RegistryState
+from weighbridge.jobs.names import QUEUE_OF
 from weighbridge.jobs.totals import Numbers, Series
 from weighbridge.registry.question import Operation
 from weighbridge.telemetry import (
     IMAGE_BUCKETS,
     PUSH_BUCKETS,
     REQUEST_BUCKETS,
+    TASK_BUCKETS,
     VERDICTS,
     Telemetry,
 )
 
 _BUCKETS: Final = tuple(
     floatToGoString(bucket)  # type: ignore[no-untyped-call]  # has no types
-    for bucket in sorted({*REQUEST_BUCKETS, *PUSH_BUCKETS, *IMAGE_BUCKETS, inf})
+    for bucket in sorted(
+        {*REQUEST_BUCKETS, *PUSH_BUCKETS, *IMAGE_BUCKETS, *TASK_BUCKETS, inf}
+    )
 )
 """In the order in which they have to be told."""
 _VALUES: Final[Mapping[str, Collection[str]]] = {
@@ -36,6 +40,7 @@ _VALUES: Final[Mapping[str, Collection[str]]] = {
         *("timeout", "connect", "tls", "http", "auth", "parse"),
         *get_args(RegistryState),
     ),
+    "task": QUEUE_OF,
     "verdict": VERDICTS,
     "source": SOURCES,
     "le": _BUCKETS,

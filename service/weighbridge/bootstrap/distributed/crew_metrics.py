@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 
 from weighbridge.jobs.names import QUEUE_OF
 from weighbridge.jobs.roll import DROPPED, FAILED, TAKEN, UNKNOWN, Waiting
+from weighbridge.telemetry import Telemetry
 
 _REASONS: Final = frozenset({"unknown_registry", "outside_filter", "malformed_job"})
 
@@ -33,10 +34,14 @@ class CrewMetrics(Collector):
     """Shows the last report. While Redis does not answer nothing is known of workers
     and queues, and their series are absent; what was counted stays.
 
+    telemetry: of this process, which does no tasks: the workers' stand in for its own
     broker_up: None until Redis was asked
     """
 
-    def __init__(self) -> None:
+    def __init__(self, telemetry: Telemetry) -> None:
+        for own in (telemetry.tasks, telemetry.task_failures):
+            telemetry.registry.unregister(own)
+        telemetry.registry.register(self)
         self.broker_up: bool | None = None
         self._report: CrewReport | None = None
         self._counts: Mapping[tuple[str, str, str], int] = {}

@@ -8,9 +8,10 @@ import structlog
 from weighbridge.beat import Beat
 from weighbridge.bootstrap.distributed.broker_watch import BrokerWatch
 from weighbridge.config import Settings
-from weighbridge.engine.waiting_pushes import show_inbox
+from weighbridge.engine.waiting import show_waiting
 from weighbridge.errors import WeighbridgeError
 from weighbridge.jobs.names import TICK
+from weighbridge.store.clock import DatabaseClock
 from weighbridge.store.deadlines import within
 from weighbridge.store.jobs import Job, done_at
 from weighbridge.store.session import Database
@@ -29,6 +30,7 @@ class CrewWatch:
         self, settings: Settings, database: Database, telemetry: Telemetry
     ) -> None:
         self._database = database
+        self._clock = DatabaseClock(database)
         self._telemetry = telemetry
         self._failure = ""
         self._log = structlog.get_logger("weighbridge.scheduler")
@@ -70,4 +72,4 @@ class CrewWatch:
         if ticked_at is not None:
             gauge = self._telemetry.scheduler_last_tick_timestamp
             gauge.set(ticked_at.timestamp())
-        show_inbox(self._database, self._telemetry)
+        show_waiting(self._database, self._telemetry, self._clock.now())

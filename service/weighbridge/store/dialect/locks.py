@@ -15,6 +15,7 @@ class Purpose(IntEnum):
     SETTLE = 2
     PRUNE = 3
     TELL = 4
+    ASK = 5
 
 
 # Other programs may lock in the same database: "weig" is ours.

@@ -17,6 +17,7 @@ from weighbridge.store.pruning.manifests import prune_manifests
 from weighbridge.store.pruning.notifications import prune_notifications
 from weighbridge.store.pruning.passes import prune_passes
 from weighbridge.store.pruning.pushes import prune_pushes
+from weighbridge.store.pruning.requests import prune_requests
 from weighbridge.store.session import Database
 
 __all__ = ["Pruned", "prune"]
@@ -56,6 +57,7 @@ def prune(
     """
     settle_all(database)  # what waits to be settled counts as held
     passes = prune_passes(database, retention.passes, now, is_stopped)
+    prune_requests(database, retention.passes, now)
     pushes = prune_pushes(database, retention.pushes, now, is_stopped)
     violations = prune_notifications(database, retention.notifications, now, is_stopped)
     manifests = prune_manifests(database, retention.untagged_images, now, is_stopped)

@@ -6,11 +6,12 @@ from prometheus_client import CollectorRegistry, generate_latest
 from weighbridge.bootstrap.distributed.crew_metrics import CrewMetrics, CrewReport
 from weighbridge.jobs.names import CRAWL, QUEUES
 from weighbridge.jobs.roll import UNKNOWN, Waiting
+from weighbridge.telemetry import Telemetry
 
 
 @pytest.fixture
 def metrics() -> CrewMetrics:
-    return CrewMetrics()
+    return CrewMetrics(Telemetry())
 
 
 def shown(metrics: CrewMetrics) -> str:

@@ -1,4 +1,4 @@
-"""Rings for pushes, where workers look at them."""
+"""Rings for pushes and for crawls that are asked for, where workers do the work."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,10 +10,10 @@ from weighbridge.ports import JobQueue
 
 
 @contextmanager
-def push_bell(settings: Settings) -> Iterator[JobQueue | None]:
-    """A queue that never waits for Redis, while the block runs; None where nothing
-    will be put into it, or there is no Redis."""
-    if settings.redis_url is None or not settings.webhooks:
+def service_bell(settings: Settings) -> Iterator[JobQueue | None]:
+    """A queue that never waits for Redis, while the block runs; None where there is no
+    Redis."""
+    if settings.redis_url is None:
         yield None
         return
     jobs = CeleryJobs(settings.redis_url)
