@@ -13,8 +13,21 @@ from sqlalchemy import Connection
 from support.images import a_digest
 from support.large_inventory import NOW
 from support.store_world import a_result
+from weighbridge.domain.listing import TagSeen
 from weighbridge.store.ahead import find_ahead
 from weighbridge.store.choosing import Slice
+from weighbridge.store.chunks import (
+    Advanced,
+    Found,
+    Wanted,
+    has_chunk,
+    is_open,
+    note_chunk,
+    renew_chunks,
+    share,
+    sum_up,
+    take_chunk,
+)
 from weighbridge.store.claiming import Opening, renew
 from weighbridge.store.closing import Closing, close_many
 from weighbridge.store.crawl_requests import (
@@ -27,6 +40,7 @@ from weighbridge.store.crawl_requests import (
     put_request,
     quiet_moments,
 )
+from weighbridge.store.cursor import NO_COUNTS
 from weighbridge.store.due import (
     due_repositories,
     free_left_behind,
@@ -35,6 +49,7 @@ from weighbridge.store.due import (
     put_off,
 )
 from weighbridge.store.giving_back import give_up_many, release_many
+from weighbridge.store.overtaken import read_overtaken
 from weighbridge.store.push_looks import claim_for_push, end_look, find_known
 from weighbridge.store.push_queue import (
     PushedTo,
@@ -119,6 +134,28 @@ def _give_back(connection: Connection) -> None:
     give_up_many(connection, claims[50:], NOW + _HOUR)
 
 
+def _share(connection: Connection) -> None:
+    """A chunk, by who has the repository and by who helps."""
+    (opened,) = open_many(connection, [Opening(_ONE, NOW, 60)])
+    assert opened is not None
+    pass_id = opened.opened.id
+    chunks = {number: [TagSeen(f"t{number}")] for number in range(3)}
+    share(connection, opened.claim, NOW, pass_id, chunks, head_first=False)
+    assert has_chunk(connection, "hub")
+    for wanted in (
+        Wanted(NOW, 60, "boot:1.17.99/other", registry_id=_HUB, but_not=(1, 2)),
+        Wanted(NOW, 60, "boot:1.17.99/own", pass_id=pass_id),
+    ):
+        chunk = take_chunk(connection, wanted)
+        assert chunk is not None
+        renew_chunks(connection, [chunk.key], NOW)
+        read_overtaken(connection, pass_id)
+        done = Advanced(chunk.key, NOW, 1, ["t0"], Found(), is_done=True)
+        note_chunk(connection, done, NO_COUNTS)
+    assert is_open(connection, pass_id)
+    sum_up(connection, pass_id)
+
+
 def _ask(connection: Connection) -> None:
     for names in (None, [_NAME]):
         request = put_request(
@@ -170,6 +207,7 @@ TICK: Final[Mapping[str, Asks]] = {
     "what ends its process": lambda c: park_poison(c, NOW),
     "what is due": lambda c: due_repositories(c, "hub", NOW, 500),
     "what is put off": lambda c: put_off(c, range(3, 2000, 20), NOW + _HOUR),
+    "what is shared": lambda c: has_chunk(c, "hub"),
     "what is pushed": lambda c: pushed_to(c, NOW, 500),
     "what somebody waits for": open_requests,
     "what nobody sees to": lambda c: end_forgotten(c, NOW, 3600),
@@ -184,6 +222,7 @@ CRAWL: Final[Mapping[str, Asks]] = {
     "some that are listed": _list,
     "some that are wished for": lambda c: have_due(c, range(1, 100), NOW),
     "some that somebody asked for": _ask,
+    "one that is shared": _share,
 }
 PUSH: Final[Mapping[str, Asks]] = {
     "the repository": lambda c: find_known(c, _TO, NOW),

@@ -27,6 +27,10 @@ RESUME_S: Final = 6 * 3_600.0
 """A pass that was cut off longer ago is begun anew: what it saw may have moved."""
 
 
+def _nobody() -> None:
+    """Stands in where there are no others."""
+
+
 @dataclass(frozen=True, slots=True)
 class PassContext:
     """What every pass of one registry's crawl shares.
@@ -37,6 +41,7 @@ class PassContext:
     count_conflicts: told of claims that the registry contradicts
     desk:            where pushes are looked after; None where nobody waits for any
     watch:           tells passes of what is pushed meanwhile
+    shared:          told that others can take part in what is asked
     """
 
     registry: Registry
@@ -55,6 +60,7 @@ class PassContext:
     resume_s: float = RESUME_S
     count_conflicts: Counted = uncounted
     word_within_s: float = WORD_WITHIN_S
+    shared: Callable[[], None] = _nobody
 
 
 def pass_context(
@@ -70,6 +76,7 @@ def pass_context(
     desk: PushDesk | None = None,
     resume_s: float = RESUME_S,
     count_conflicts: Counted = uncounted,
+    shared: Callable[[], None] = _nobody,
 ) -> PassContext:
     """The context of passes that keep what they learn by this writer."""
     no_judging = replace(NO_JUDGING, platforms=scope.platforms)
@@ -96,4 +103,5 @@ def pass_context(
         desk=desk,
         resume_s=resume_s,
         count_conflicts=count_conflicts,
+        shared=shared,
     )

@@ -1,14 +1,15 @@
 """Says every few seconds that work goes on, so that nobody takes it over."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Final, TypeAlias
 
 from weighbridge.audit.writer import Writer
 from weighbridge.errors import StoreError
 from weighbridge.ports import IS_URGENT
+from weighbridge.store.chunks import ChunkKey, renew_chunks
 from weighbridge.store.claiming import Claim, renew
 from weighbridge.store.session import Connection
 
@@ -24,7 +25,7 @@ def _nothing_else(connection: Connection, now: datetime) -> None:
 
 
 class Heartbeat:
-    """Renews the leases of the repositories in our hands.
+    """Renews the leases of the repositories, and chunks of others, in our hands.
 
     also: renews what they belong to, in the same transaction
     """
@@ -42,6 +43,7 @@ class Heartbeat:
         self._also = also
         self._beat_s = beat_s
         self._claims: dict[int, Claim] = {}
+        self._chunks: set[ChunkKey] = set()
 
     def hold(self, claim: Claim) -> None:
         """Renew this claim from now on."""
@@ -51,6 +53,15 @@ class Heartbeat:
         """The opposite."""
         self._claims.pop(claim.repository_id, None)
 
+    @contextmanager
+    def holding(self, chunk: ChunkKey) -> Iterator[None]:
+        """Renew its lease during the block."""
+        self._chunks.add(chunk)
+        try:
+            yield
+        finally:
+            self._chunks.discard(chunk)
+
     async def beat(self) -> None:
         """Until cancelled. A beat that fails is one beat less: the lease is longer."""
         while True:
@@ -59,6 +70,10 @@ class Heartbeat:
             mark = IS_URGENT.set(True)
             with suppress(StoreError):
                 await self._writer.write(self._renew)
+                if self._chunks:
+                    # Apart: both lock repositories, in order.
+                    chunks = tuple(self._chunks)
+                    await self._writer.write(renew_chunks, chunks, self._clock())
             IS_URGENT.reset(mark)
 
     def _renew(self, connection: Connection) -> None:

@@ -2,61 +2,31 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final
 
 from weighbridge.audit.batch import Batch, is_plain
 from weighbridge.audit.context import PassContext
 from weighbridge.audit.crew import Crew
 from weighbridge.audit.in_flight import PROCESS
+from weighbridge.audit.part import Part, Where
 from weighbridge.audit.reading import kept_bytes
-from weighbridge.audit.steps import Advance, Facts, Meanwhile, Step, keep
-from weighbridge.audit.tag_look import TagAnswer, TagFault
+from weighbridge.audit.steps import Advance, Facts, Step, keep
+from weighbridge.audit.tag_look import TagAnswer
+from weighbridge.audit.tally import Tally
 from weighbridge.domain import limits
-from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import Document, Image
 from weighbridge.ports import Cost
+from weighbridge.store.cursor import PassCounts
 from weighbridge.store.images import keep_documents
-from weighbridge.store.passes import PassCounts
-from weighbridge.store.slices import Opened
 
 LINGER_S: Final = 0.25
 """An answer waits no longer for others to be written with it."""
 NOTE_S: Final = 5.0
 """So often a pass that finds nothing changed notes how far it is: its rows do not
 grow with its tags, and a kill costs no more than that."""
-FAULTS: Final = 100
 _PIECE_BYTES: Final = 4 * limits.MIB
 """Documents that one transaction stores, roughly; ordinary batches have less."""
-
-
-@dataclass(slots=True)
-class Tally:
-    """What this process has counted of a pass.
-
-    is_plain: all that was found to be new is whole: nothing need be asked for again
-    """
-
-    answered: int = 0
-    new: int = 0
-    moved: int = 0
-    failed: int = 0
-    unchanged: int = 0
-    unanswered: str = ""
-    faults: list[TagFault] = field(default_factory=list)
-    asked_in_vain: set[Digest] = field(default_factory=set)
-    is_plain: bool = True
-
-    def add(self, answer: TagAnswer) -> None:
-        """Count an answer that is kept."""
-        self.answered += 1
-        self.new += answer.is_new
-        self.moved += answer.is_moved
-        self.unchanged += answer.is_unchanged
-        self.failed += answer.fault is not None
-        self.unanswered = self.unanswered or answer.unanswered
-        if answer.fault is not None and len(self.faults) < FAULTS:
-            self.faults.append(answer.fault)
 
 
 class Keeping:
@@ -65,22 +35,23 @@ class Keeping:
     def __init__(
         self,
         context: PassContext,
-        begun: Opened,
+        where: Where,
         cost: Cost,
         crew: Crew,
     ) -> None:
         self.tally = Tally()
-        self.meanwhile = Meanwhile()
+        self.meanwhile = where.meanwhile
+        self.pass_id = where.pass_id
         self._context = context
-        self._claim = begun.claim
-        self._opened = begun.opened
-        # Whether there is nothing of the repository to be compared with.
-        self._is_new = begun.claim.pass_number == 0 and not begun.has_tags
+        self._claim = where.claim
+        self._is_new = where.is_new
+        self._part = None if where.chunk is None else Part(where.chunk)
         self._cost = cost
         self._crew = crew
+        self._counted = PassCounts()
         self._answers: list[TagAnswer] = []
         self._names: list[str] = []
-        self._position = begun.opened.chunks
+        self._position = where.position
         self._taken = 0
         self._held = 0
         self._is_saving = False
@@ -160,16 +131,34 @@ class Keeping:
         self._release(self._held)
 
     def counts(self) -> PassCounts:
-        """What the pass has done, other processes' part of it included."""
-        before, tally = self._opened.before, self.tally
+        """What this process has done of it."""
+        tally = self.tally
         return PassCounts(
-            tags_seen=before.tags_seen + tally.answered,
-            tags_new=before.tags_new + tally.new,
-            tags_moved=before.tags_moved + tally.moved,
-            tags_failed=before.tags_failed + tally.failed,
-            requests=before.requests + self._cost.requests,
-            bytes_read=before.bytes_read + self._cost.bytes_read,
+            tags_seen=tally.answered,
+            tags_new=tally.new,
+            tags_moved=tally.moved,
+            tags_failed=tally.failed,
+            requests=self._cost.requests,
+            bytes_read=self._cost.bytes_read,
         )
+
+    def uncounted(self) -> PassCounts:
+        """What of that no batch has counted."""
+        return self.counts() - self._counted
+
+    def next_position(self) -> int:
+        """A place for one more piece of the cursor."""
+        self._position += 1
+        return self._position - 1
+
+    async def end(self, *, is_done: bool) -> None:
+        """Keep what is left of a chunk. is_done: that is all"""
+        await self._crew.finish()
+        self._stop_timer()
+        batch = Batch(self._answers, self._names)
+        self._answers, self._names = [], []
+        if is_done or batch.answers or batch.names:
+            await self._save(batch, is_done=is_done)
 
     def _want(self) -> None:
         self._is_wanted = True
@@ -193,18 +182,23 @@ class Keeping:
         if self._answers and self._timer is None:
             self._timer = self._loop.call_later(LINGER_S, self.flush)
 
-    async def _save(self, batch: Batch) -> None:
+    async def _save(self, batch: Batch, *, is_done: bool = False) -> None:
         facts = Facts(batch.documents(), batch.missing())
         self._count(batch, facts)
         done = [a.name for a in batch.answers if not a.unanswered]
-        names, counts = [*done, *batch.names], self.counts()
-        step, position = self._step(batch, facts), self._position
-        self._position += 1
+        names, counts = [*done, *batch.names], self.uncounted()
+        self._counted = self.counts()
+        step, part, position = self._step(batch, facts), None, 0
+        if self._part is None:
+            position = self.next_position()
+        else:
+            now = self._context.clock()
+            part = self._part.advance(names, self.tally, now, is_done=is_done)
         self._noted_at = self._loop.time()
         if kept_bytes(facts.documents) > _PIECE_BYTES:
             await self._keep_in_pieces(facts.documents)
             step = replace(step, facts=Facts(missing=facts.missing))
-        advance = Advance(step, self._opened.id, position, names, counts)
+        advance = Advance(step, self.pass_id, position, names, counts, part)
         await keep(self._context.writer, advance)
         self._forget(batch, facts)
 

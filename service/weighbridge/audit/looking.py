@@ -27,7 +27,7 @@ async def look_at(
     heartbeat.hold(claimed)
     try:
         with writer.expecting():
-            outcome = await RepositoryPass(context, begun).run()
+            outcome = await RepositoryPass(context, begun, heartbeat).run()
     except StaleFence:
         raise
     except asyncio.CancelledError:

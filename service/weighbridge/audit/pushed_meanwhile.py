@@ -1,6 +1,6 @@
 """Looks at what is pushed to a repository while a long pass has it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 
 from weighbridge.audit.context import PassContext
@@ -15,6 +15,7 @@ from weighbridge.audit.push_words import ask_new_layers
 from weighbridge.errors import StoreError
 from weighbridge.ports import Cost
 from weighbridge.store.claiming import Claim, as_push, hold
+from weighbridge.store.overtaken import note_overtaken
 from weighbridge.store.push_queue import waiting_for_whole
 from weighbridge.store.session import Connection
 from weighbridge.store.tags import KnownTag, known_tags
@@ -94,13 +95,16 @@ class PushedMeanwhile:
         overtaken = plan.asked.keys() - meanwhile.overtaken
         meanwhile.overtaken |= overtaken
         meanwhile.has_pushes = True
-        plan = await self._as_kept(plan)
+        plan = await self._as_kept(plan, keeping, frozenset(meanwhile.overtaken))
         told = await ask_about(
             self._context, self._claim.repository, plan, self._context.clock()
         )
-        meanwhile.overtaken -= {
-            t.pushed.name for t in told if not t.is_heard
-        } & overtaken
+        unheard = {t.pushed.name for t in told if not t.is_heard} & overtaken
+        meanwhile.overtaken -= unheard
+        if unheard:
+            await self._context.writer.write(
+                note_overtaken, keeping.pass_id, frozenset(meanwhile.overtaken)
+            )
         scope_id = self._claim.scope_id
         words = await ask_new_layers(
             self._context, self._claim.repository, scope_id, told
@@ -121,14 +125,19 @@ class PushedMeanwhile:
             desk.whole(self._claim.repository)
         await after_keeping(self._context, desk, ledger)
 
-    async def _as_kept(self, plan: PushPlan) -> PushPlan:
+    async def _as_kept(
+        self, plan: PushPlan, keeping: Keeping, overtaken: Set[str]
+    ) -> PushPlan:
         """The plan with what is known now. A batch may have kept what the pass heard of
         a tag after that was read and before the tag was overtaken: behind this, on the
-        thread that writes, there is none left."""
+        thread that writes, there is none left. Other processes that work on chunks
+        find it with the repository locked: their batches come before this, or see
+        it."""
 
         def read(connection: Connection) -> Mapping[str, KnownTag]:
             # It waits for a batch of which nobody heard whether it was committed.
             hold(connection, self._claim, self._context.clock())
+            note_overtaken(connection, keeping.pass_id, overtaken)
             return known_tags(connection, self._claim.repository_id, list(plan.asked))
 
         return replace(plan, known=await self._context.writer.write(read))

@@ -5,27 +5,28 @@ the break, a tag whose look failed keeps its last good record. A tag is gone onl
 when a complete pass did not see it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
 from weighbridge.audit.asking_again import ask_for_children, ask_for_configs
-from weighbridge.audit.check_turns import CheckTurns
+from weighbridge.audit.asking_tags import TagAsking
 from weighbridge.audit.context import PassContext
 from weighbridge.audit.crew import Crew
 from weighbridge.audit.endings import state_after, too_many_tags
 from weighbridge.audit.finishing import Ending, finish_many
+from weighbridge.audit.heartbeat import Heartbeat
 from weighbridge.audit.keeping import Keeping
 from weighbridge.audit.known_before import KnownBefore
 from weighbridge.audit.listed_sizes import compare_listed
+from weighbridge.audit.part import Where
 from weighbridge.audit.pass_outcome import PassOutcome
-from weighbridge.audit.patience import Patience
 from weighbridge.audit.pieces import pieces
-from weighbridge.audit.plan import Question, plan, wants_head_first
+from weighbridge.audit.plan import wants_head_first
 from weighbridge.audit.pushed_meanwhile import PushedMeanwhile
-from weighbridge.audit.steps import Step, keep_facts_apart
-from weighbridge.audit.tag_look import FALSE_HEAD, TagLook
+from weighbridge.audit.sharing import Sharing
+from weighbridge.audit.steps import Meanwhile, Step, keep_facts_apart
 from weighbridge.audit.vanished import bury_vanished
 from weighbridge.domain import limits
 from weighbridge.domain.listing import TagSeen
@@ -33,17 +34,15 @@ from weighbridge.domain.report import RepositoryState
 from weighbridge.errors import (
     DocumentError,
     QuotaSpent,
-    RateLimited,
     RegistryError,
     TransportError,
     WeighbridgeError,
 )
 from weighbridge.ports import PASS_COST, Cost
 from weighbridge.store.closing import Closing
+from weighbridge.store.cursor import PassCounts
 from weighbridge.store.passes import PassResult, find_tag_error
-from weighbridge.store.registries import note_false_head
 from weighbridge.store.slices import Opened
-from weighbridge.store.tags import known_tags
 
 KNOWN_AT_ONCE: Final = 1_000
 """Tags whose stored state is in memory at once."""
@@ -61,7 +60,9 @@ class _Listing:
 class RepositoryPass:
     """One look at one repository that was opened for it."""
 
-    def __init__(self, context: PassContext, begun: Opened) -> None:
+    def __init__(
+        self, context: PassContext, begun: Opened, heartbeat: Heartbeat
+    ) -> None:
         self._context = context
         self._begun = begun
         self._claim = claim = begun.claim
@@ -71,10 +72,16 @@ class RepositoryPass:
         self._gone = 0
         self._missing = ""
         self._error_before = ""
-        self._head_first = wants_head_first(claim.tags, claim.manifests)
-        self._patience = Patience()
+        self._shared: PassCounts | None = None
         self._pushes = PushedMeanwhile(context, claim)
-        self._turns = CheckTurns(claim, self._opened.complete_since, context.clock())
+        head_first = wants_head_first(claim.tags, claim.manifests)
+        asking = TagAsking(
+            context, claim, self._opened.complete_since, head_first=head_first
+        )
+        self._patience = asking.patience
+        self._sharing = Sharing(
+            context, heartbeat, begun, asking, head_first=head_first
+        )
 
     async def run(self) -> PassOutcome:
         """Look, keep what was learned, and record how far it came.
@@ -86,8 +93,17 @@ class RepositoryPass:
         PASS_COST.set(self._cost)
         await self._pushes.read_waiting()
         crew = Crew()
-        self._keeping = Keeping(self._context, self._begun, self._cost, crew)
-        self._before = KnownBefore(self._begun, self._keeping.meanwhile)
+        begun = self._begun
+        where = Where(
+            self._claim,
+            self._opened.id,
+            Meanwhile(),
+            is_new=self._claim.pass_number == 0 and not begun.has_tags,
+            position=self._opened.chunks,
+        )
+        self._keeping = Keeping(self._context, where, self._cost, crew)
+        self._sharing.begin(self._keeping, crew)
+        self._before = KnownBefore(begun, self._keeping.meanwhile)
         try:
             return await self._run(crew)
         finally:
@@ -110,6 +126,8 @@ class RepositoryPass:
             else:
                 self._keeping.flush()
         self._show()
+        if self._sharing.is_any:
+            self._shared = await self._sharing.sum_up()
         held = await self._remove_gone(broken)
         if not isinstance(broken, TransportError):
             await self._ask_again()
@@ -159,10 +177,14 @@ class RepositoryPass:
         try:
             async with Crew() as asking:
                 broken = await self._list(asking)
+                await self._sharing.ask_rest(asking)
         except TransportError as exc:
             broken = exc
+            await self._sharing.finish(is_broken=True)
+        else:
+            await self._sharing.finish(is_broken=False)
         # It may have come after the listing's end.
-        return broken or self._patience.sent_away
+        return broken or self._sharing.broken or self._patience.sent_away
 
     async def _list(self, asking: Crew) -> WeighbridgeError | None:
         """Page by page; the error that ended it early. What was listed until then
@@ -172,10 +194,11 @@ class RepositoryPass:
                 self._listing.pages += 1
                 self._listing.invalid += page.invalid
                 for tags in pieces(self._fresh(page.tags), KNOWN_AT_ONCE):
-                    await self._look_at(tags, asking)
+                    await compare_listed(self._context, self._claim, tags)
+                    await self._sharing.ask(tags, asking, self._before.known)
                 self._show()
-                if self._patience.sent_away is not None:
-                    return self._patience.sent_away
+                if ended := self._sharing.broken or self._patience.sent_away:
+                    return ended
                 if len(self._listing.seen) > limits.TAGS_PER_REPOSITORY:
                     return too_many_tags()
         except (RegistryError, TransportError, DocumentError) as exc:
@@ -192,51 +215,6 @@ class RepositoryPass:
             self._context.progress.tags += 1
             if tag.name not in self._opened.answered:
                 yield tag
-
-    async def _look_at(self, tags: Sequence[TagSeen], crew: Crew) -> None:
-        """Ask what the plan wants; returns when the last question is being asked."""
-        await compare_listed(self._context, self._claim, tags)
-        known = self._before.known
-        if known is None:
-            known = await self._context.writer.read(
-                known_tags, self._claim.repository_id, [tag.name for tag in tags]
-            )
-        look = TagLook(
-            self._context.registry, self._context.reader, self._claim.repository, known
-        )
-        has_quota = self._context.registry.has_quota
-        questions = plan(
-            tags,
-            known,
-            head_first=self._head_first or has_quota,
-            has_turn=lambda tag: not has_quota and self._turns.has(tag),
-            by_get=not has_quota and self._turns.by_get,
-        )
-        for question in questions:
-            if question.kind == "same":
-                self._keeping.add(await look.at(question), has_place=False)
-            elif self._patience.sent_away is None:
-                await self._keeping.place()
-                if has_quota:
-                    # A quota that ends then leaves one index without its children,
-                    # and not a hundred.
-                    await self._ask(look, question)
-                else:
-                    crew.spawn(self._ask(look, question))
-
-    async def _ask(self, look: TagLook, question: Question) -> None:
-        """Raises TransportError once the registry has fallen silent."""
-        try:
-            answer = await look.at(question)
-        except RateLimited as exc:
-            self._patience.sent_away = exc
-            return
-        if answer.fault is not None and answer.fault.code == FALSE_HEAD:
-            await self._context.writer.write(
-                note_false_head, self._claim.repository_id, self._context.clock()
-            )
-        self._keeping.add(answer)
-        self._patience.add(answer)
 
     def _show(self) -> None:
         cost = self._context.registry.cost
@@ -280,7 +258,9 @@ class RepositoryPass:
         self, broken: WeighbridgeError | None, held: frozenset[str]
     ) -> PassResult:
         state, reason = self._state(broken, held)
-        counts = self._keeping.counts()
+        counts = self._opened.before + self._keeping.counts()
+        if self._shared is not None:
+            counts = self._shared + self._keeping.uncounted()
         tally = self._keeping.tally
         self._context.count_manifests(tally.answered, tally.unchanged)
         return PassResult(

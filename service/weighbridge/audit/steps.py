@@ -1,6 +1,6 @@
 """Keeps batches of answers, those of many repositories together."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
@@ -10,9 +10,12 @@ from weighbridge.audit.writer import Writer
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import Document
 from weighbridge.errors import StoreError
-from weighbridge.store.claiming import Claim
+from weighbridge.store.chunks import Advanced, is_held, note_chunk
+from weighbridge.store.claiming import Claim, stale
+from weighbridge.store.cursor import PassCounts, note_answered
 from weighbridge.store.images import keep_documents
-from weighbridge.store.passes import PassCounts, note_answered
+from weighbridge.store.locks import lock_repositories
+from weighbridge.store.overtaken import read_overtaken
 from weighbridge.store.session import Connection
 from weighbridge.store.tags import Changes, Counted, apply_many
 
@@ -28,10 +31,15 @@ class Meanwhile:
         before is not true any more
     has_pushes: whether any was looked at: what was read of the repository when it was
         claimed is not true any more
+    is_shared:  whether others keep tags of the repository too
+    is_elsewhere: whoever has the claim looks at pushes, and not this process: what
+        they overtake is read from the store
     """
 
     overtaken: set[str] = field(default_factory=set)
     has_pushes: bool = False
+    is_shared: bool = False
+    is_elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,26 +71,32 @@ class Step:
 
     def changes(self) -> Changes:
         """What is true of it at this moment, in the transaction that keeps it."""
-        overtaken = self.meanwhile.overtaken
+        meanwhile = self.meanwhile
+        overtaken, is_alone = meanwhile.overtaken, not meanwhile.is_shared
         answers = [a for a in self.batch.answers if a.name not in overtaken]
         return Changes(
             self.claim,
             [a.move for a in answers if a.move is not None],
             [a.failure for a in answers if a.failure is not None],
             self.now,
-            is_new=self.is_first and not self.meanwhile.has_pushes,
+            is_new=self.is_first and is_alone and not meanwhile.has_pushes,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """How far a pass has come with a step: the cursor's next piece."""
+    """How far a pass has come with a step: the cursor's next piece.
+
+    counts: what there was since the one before
+    part:   of a chunk: how far that has come
+    """
 
     step: Step
     pass_id: int
     position: int
     names: Sequence[str]
     counts: PassCounts
+    part: Advanced | None = None
 
 
 async def keep(writer: Writer, advance: Advance) -> None:
@@ -131,20 +145,37 @@ def keep_many(
     connection: Connection, advances: Sequence[Advance]
 ) -> list[StoreError | None]:
     """Batches of passes that go on."""
-    applied = apply_steps(connection, [advance.step for advance in advances])
-    errors = [each if isinstance(each, StoreError) else None for each in applied]
-    for advance in _kept(advances, errors):
-        note_answered(
-            connection,
-            advance.pass_id,
-            advance.position,
-            advance.names,
-            advance.counts,
-        )
+    errors = _lost(connection, advances)
+    going = [advance for advance in advances if id(advance) not in errors]
+    applied = apply_steps(connection, [advance.step for advance in going])
+    for advance, answer in zip(going, applied, strict=True):
+        if isinstance(answer, StoreError):
+            errors[id(advance)] = answer
+        elif advance.part is not None:
+            note_chunk(connection, advance.part, advance.counts)
+        else:
+            note_answered(
+                connection,
+                advance.pass_id,
+                advance.position,
+                advance.names,
+                advance.counts,
+            )
+    return [errors.get(id(advance)) for advance in advances]
+
+
+def _lost(connection: Connection, advances: Sequence[Advance]) -> dict[int, StoreError]:
+    """Batches of chunks that are not ours any more. For the others it is read what was
+    pushed meanwhile: with the repositories locked, so that no push comes between."""
+    parts = [(a, a.part) for a in advances if a.part is not None]
+    if not parts:
+        return {}
+    lock_repositories(connection, {a.step.claim.repository_id for a in advances})
+    errors: dict[int, StoreError] = {}
+    for advance, part in parts:
+        meanwhile = advance.step.meanwhile
+        if not is_held(connection, part.key):
+            errors[id(advance)] = stale(part.key.claim)
+        elif meanwhile.is_elsewhere:
+            meanwhile.overtaken = read_overtaken(connection, advance.pass_id)
     return errors
-
-
-def _kept(
-    advances: Sequence[Advance], errors: Sequence[StoreError | None]
-) -> Iterable[Advance]:
-    return (p for p, error in zip(advances, errors, strict=True) if error is None)

@@ -21,6 +21,7 @@ from weighbridge.audit.push_desk import PushDesk
 from weighbridge.audit.together import cancel
 from weighbridge.engine.asking import Costing
 from weighbridge.engine.following import Following
+from weighbridge.engine.helping import Helping
 from weighbridge.engine.parts import Parts
 from weighbridge.engine.site import Site
 from weighbridge.errors import StoreError, WeighbridgeError
@@ -83,6 +84,7 @@ class RegistrySlice:
         self._suspect: int | None = None
         self._room = REQUESTS
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._large: set[int] = set()
         self._changed = asyncio.Event()
         self._is_turning = False
         self._is_wanted = False
@@ -93,12 +95,18 @@ class RegistrySlice:
         self._variables = contextvars.copy_context()
         self._variables.run(JOB_COST.set, cost)
         self._noted_at = float("-inf")
+        self._helping = Helping(
+            *(parts, site, self._costing),
+            lambda registry: self._contexts_of(registry).usual,
+            self._has_helped,
+            self._variables,
+        )
         self._following = Following(parts, site, self._costing, self._stop)
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing is being crawled, and all that follows is done."""
-        is_done = not self._tasks and not self._is_turning
+        is_done = not (self._tasks or self._helping.is_busy or self._is_turning)
         return is_done and not self._following.is_busy
 
     async def turn(self) -> None:
@@ -145,6 +153,7 @@ class RegistrySlice:
         while not self._is_closed:
             if self._has_room:
                 self._is_wanted = False
+                await self._take_part()
                 # Whoever has asked meanwhile may know of more.
                 if not await self._take() and not self._is_wanted:
                     return
@@ -209,6 +218,20 @@ class RegistrySlice:
             parts.jobs.put(CRAWL, self._site.name)
         return bool(opened)
 
+    async def _take_part(self) -> None:
+        """Help with a repository that is too large for the process that has it; not
+        where one of ours is as large, so that there is room for small ones."""
+        if self._large or self._room < LARGE:
+            return
+        if await self._helping.begin(self._tasks):
+            self._room -= LARGE
+
+    def _has_helped(self) -> None:
+        self._room += LARGE
+        self._following.note_part()
+        self._changed.set()
+        self._go_on()
+
     async def _leave(self, unwanted: Sequence[Opened]) -> None:
         """They would be due before all others for ever."""
         claims = [each.claim for each in unwanted]
@@ -240,6 +263,8 @@ class RegistrySlice:
         for each in opened:
             claim, cost = each.claim, _cost_of(each)
             self._room -= cost
+            if cost >= LARGE:
+                self._large.add(claim.repository_id)
             work = self._crawl(each, cost, is_quiet=claim.due_at in quiet)
             task = asyncio.create_task(work, context=self._variables.copy())
             self._tasks[claim.repository_id] = task
@@ -271,6 +296,7 @@ class RegistrySlice:
             # Where our own lease had ended, another crawl of ours may have it by now.
             if self._tasks.get(claim.repository_id) is asyncio.current_task():
                 del self._tasks[claim.repository_id]
+                self._large.discard(claim.repository_id)
             self._room += cost
             self._changed.set()
             if self._suspect == claim.repository_id:
@@ -302,6 +328,7 @@ class RegistrySlice:
 
     async def _stop(self) -> None:
         """Nothing more is asked of the registry now."""
+        await self._helping.stop()
         await cancel(list(self._tasks.values()))
 
 

@@ -71,6 +71,10 @@ class Following:
             self._unheard.add(repository_id)
             self.begin(is_over=False)
 
+    def note_part(self) -> None:
+        """A part was crawled of a repository that another process has."""
+        self._is_any = True
+
     def begin(self, *, is_over: bool) -> None:
         """Do what is to be done, beside whatever goes on.
 

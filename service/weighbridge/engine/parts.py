@@ -19,6 +19,7 @@ from weighbridge.engine.judges import Judges
 from weighbridge.engine.shared_jobs import SharedJobs
 from weighbridge.engine.site import Site, Sites
 from weighbridge.engine.watching import Watcher
+from weighbridge.jobs.names import CRAWL
 from weighbridge.ports import JobQueue, Registry
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
@@ -82,6 +83,7 @@ class Parts:
             desk=desk,
             resume_s=self.resume_s,
             count_conflicts=partial(self.count_conflicts, site.name),
+            shared=partial(self.jobs.put, CRAWL, site.name),
         )
 
     def asking(self, site: Site) -> AbstractAsyncContextManager[Connected]:

@@ -16,6 +16,7 @@ from weighbridge.engine.waiting_pushes import waiting_pushes
 from weighbridge.jobs.names import CRAWL, DELIVER, DISCOVER, MEASURE, PRUNE, PUSH, TICK
 from weighbridge.store.adoption import adopt_names
 from weighbridge.store.ahead import have_due_what_is_ahead
+from weighbridge.store.chunks import has_chunk
 from weighbridge.store.crawl_requests import end_forgotten
 from weighbridge.store.due import free_left_behind, is_any_due, park_poison
 from weighbridge.store.jobs import Job, due_jobs, note_done
@@ -94,5 +95,9 @@ class Tick:
 
     def _due_crawls(self, now: datetime) -> list[Wanted]:
         with self._database.read() as connection:
-            due = [n for n in self._sites if is_any_due(connection, n, now)]
+            due = [
+                name
+                for name in self._sites
+                if is_any_due(connection, name, now) or has_chunk(connection, name)
+            ]
         return [Wanted(CRAWL, name) for name in due]

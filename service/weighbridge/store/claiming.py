@@ -246,6 +246,17 @@ def claim_many(
     return claims
 
 
+def current_claim(
+    connection: Connection, repository_id: int, lease_s: float
+) -> Claim | None:
+    """The claim that somebody has now, so that others may work under it; None: nobody
+    has one."""
+    for row in _STATE.read(connection, {"ids": listed([repository_id])}):
+        state = _State._make(row)
+        return None if state.lease_until is None else state.claim(lease_s)
+    return None
+
+
 def as_push(held: Claim) -> Claim:
     """The same for what somebody said was pushed."""
     return replace(held, is_push=True)

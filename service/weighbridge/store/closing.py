@@ -13,10 +13,11 @@ from weighbridge.domain.report import RepositoryState
 from weighbridge.errors import StaleFence
 from weighbridge.store.ahead import SLACK
 from weighbridge.store.claiming import Claim, stale
+from weighbridge.store.cursor import drop_chunks
 from weighbridge.store.dialect import ChangedRows, Rows, among_ids, listed
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import passes, repositories
-from weighbridge.store.passes import COUNTS, PassResult, drop_chunks
+from weighbridge.store.passes import COUNTS, PassResult
 
 _table = repositories.c
 _SAYS_NOTHING: Final[tuple[RepositoryState, ...]] = (
@@ -73,6 +74,7 @@ _END: Final = ChangedRows(
     passes,
     key=("id", "repository_id"),
     values=("ended_at", "state", "reason", *COUNTS),
+    also={"overtaken": null()},
 )
 _ENDED: Final = Rows(
     select(passes.c.id, passes.c.repository_id).where(

@@ -243,19 +243,33 @@ passes = Table(
     Column("requests", BigInteger, nullable=False),
     Column("bytes_read", BigInteger, nullable=False),
     Column("resumes", Integer, nullable=False),  # how often a process took it up again
+    # JSON list: tags that were pushed while it runs, as whoever has the claim has seen.
+    Column("overtaken", Text),
     Index(None, "repository_id", "id"),
     Index(None, "registry_id", "id"),
 )
 
 # The cursor of a pass that is under way: the tags that it need not ask again, written
-# in the transaction that kept what they are, deleted when the pass ends.
+# in the transaction that kept what they are, deleted when the pass ends. And what is
+# still to be asked where that is so much that several processes share it.
 pass_chunks = Table(
     "pass_chunks",
     metadata,
     Column("pass_id", ForeignKey("passes.id"), primary_key=True, autoincrement=False),
     Column("position", Integer, primary_key=True, autoincrement=False),
-    Column("names", Text, nullable=False),  # JSON list
+    Column("step", Integer, nullable=False),  # batches that were kept of it
+    Column("names", Text, nullable=False),  # JSON list: tags that were answered about
+    Column("tags", Text),  # JSON: what was listed of those to ask; None: all are asked
+    Column("found", Text),  # JSON: what its end says to the pass
+    Column("lease_until", Moment),
+    Column("lease_owner", UTF8),
     sqlite_with_rowid=False,
+)
+Index(
+    "ix_pass_chunks_open",
+    pass_chunks.c.pass_id,
+    pass_chunks.c.position,
+    sqlite_where=pass_chunks.c.tags.is_not(None),
 )
 
 # What somebody asked for, by command or API: to crawl a registry, or some of its

@@ -1,12 +1,8 @@
-"""Rows of `passes` and `pass_chunks`: what each look did, and how far it came.
+"""Rows of `passes`: what each look did, and how far it came.
 
-A pass that was cut off is taken up again. Its cursor is the set of tags that it has
-been answered about, kept in pieces by the transactions that kept what the tags are:
-a listing may have any order and may change meanwhile, so that no name in it says
-what lies before.
+A pass that was cut off is taken up again, where its cursor stands (`chunks`).
 """
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,9 +11,8 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import (
     Connection,
     Row,
-    bindparam,
-    delete,
     literal_column,
+    null,
     select,
     update,
 )
@@ -25,42 +20,17 @@ from sqlalchemy import (
 from weighbridge.domain.report import RepositoryState
 from weighbridge.store.ahead import SLACK
 from weighbridge.store.claiming import Claim, hold
+from weighbridge.store.cursor import NO_COUNTS, PassCounts, drop_chunks, take_cursors
 from weighbridge.store.dialect import (
     ChangedRows,
-    NewRows,
     NumberedRows,
     Rows,
     among_ids,
     listed,
 )
-from weighbridge.store.models import pass_chunks, passes, repositories, tags
+from weighbridge.store.models import passes, repositories, tags
 
 _table = repositories.c
-_NOTE: Final = NewRows(pass_chunks, "pass_id", "position", "names")
-_COUNT: Final = (
-    update(passes)
-    .where(passes.c.id == bindparam("pass"))
-    .values(
-        tags_seen=bindparam("seen"),
-        tags_new=bindparam("new"),
-        tags_moved=bindparam("moved"),
-        tags_failed=bindparam("failed"),
-        requests=bindparam("asked"),
-        bytes_read=bindparam("bytes"),
-    )
-)
-
-
-@dataclass(frozen=True, slots=True)
-class PassCounts:
-    """What a pass has done so far."""
-
-    tags_seen: int = 0
-    tags_new: int = 0
-    tags_moved: int = 0
-    tags_failed: int = 0
-    requests: int = 0
-    bytes_read: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +38,7 @@ class OpenPass:
     """A pass under way.
 
     answered: tags that a process which was cut off has been answered about
-    chunks:   pieces of the cursor that are kept already
+    chunks:   so many positions of the cursor are taken already
     before:   what that process has counted
     complete_since: when the last complete pass began, None where that is not known
     """
@@ -76,7 +46,7 @@ class OpenPass:
     id: int
     answered: frozenset[str] = frozenset()
     chunks: int = 0
-    before: PassCounts = PassCounts()
+    before: PassCounts = NO_COUNTS
     complete_since: datetime | None = None
 
     @property
@@ -151,12 +121,10 @@ _INTERRUPT: Final = ChangedRows(
     },
 )
 _RESUME: Final = (
-    update(passes).where(among_ids(passes.c.id)).values(resumes=passes.c.resumes + 1)
+    update(passes)
+    .where(among_ids(passes.c.id))
+    .values(resumes=passes.c.resumes + 1, overtaken=null())
 )
-_PIECES: Final = select(pass_chunks.c.pass_id, pass_chunks.c.names).where(
-    among_ids(pass_chunks.c.pass_id)
-)
-_DROP: Final = delete(pass_chunks).where(among_ids(pass_chunks.c.pass_id))
 _BEGIN: Final = NumberedRows(
     passes,
     "repository_id",
@@ -250,59 +218,23 @@ def _resume(
         return {}
     parameters = {"ids": listed([row.id for row in resumed.values()])}
     connection.execute(_RESUME, parameters)
-    pieces: dict[int, list[list[str]]] = {}
-    for pass_id, names in connection.execute(_PIECES, parameters):
-        pieces.setdefault(pass_id, []).append(json.loads(names))
+    cursors = take_cursors(connection, [row.id for row in resumed.values()])
     return {
         repository: OpenPass(
             row.id,
-            frozenset(name for piece in pieces.get(row.id, ()) for name in piece),
-            len(pieces.get(row.id, ())),
-            PassCounts(
-                tags_seen=row.tags_seen,
-                tags_new=row.tags_new,
-                tags_moved=row.tags_moved,
-                tags_failed=row.tags_failed,
-                requests=row.requests,
-                bytes_read=row.bytes_read,
-            ),
+            cursors[row.id].answered,
+            cursors[row.id].chunks,
+            PassCounts(*(getattr(row, name) for name in PassCounts.names())),
             complete_since=since[repository],
         )
         for repository, row in resumed.items()
     }
 
 
-def drop_chunks(connection: Connection, pass_ids: Collection[int]) -> None:
-    """Forget the cursors of passes that have ended."""
-    if pass_ids:
-        connection.execute(_DROP, {"ids": listed(pass_ids)})
-
-
-def note_answered(
-    connection: Connection,
-    pass_id: int,
-    position: int,
-    names: Collection[str],
-    counts: PassCounts,
-) -> None:
-    """Move the cursor: these tags need not be asked again by this pass.
-
-    To be called in the transaction that keeps what they are. A piece that is there
-    already was kept by a commit whose answer was lost.
-    """
-    _NOTE.add(connection, [(pass_id, position, json.dumps(list(names)))])
-    connection.execute(
-        _COUNT,
-        {
-            "pass": pass_id,
-            "seen": counts.tags_seen,
-            "new": counts.tags_new,
-            "moved": counts.tags_moved,
-            "failed": counts.tags_failed,
-            "asked": counts.requests,
-            "bytes": counts.bytes_read,
-        },
-    )
+def complete_since(connection: Connection, repository_id: int) -> datetime | None:
+    """When the last complete pass of a repository began, None where it is not known."""
+    rows = _BEFORE.read(connection, {"ids": listed([repository_id])})
+    return next((since for _, _, since in rows), None)
 
 
 def find_tag_error(connection: Connection, repository_id: int) -> str:

@@ -8,9 +8,10 @@ from weighbridge.errors import StaleFence
 from weighbridge.store.claiming import Claim, claim
 from weighbridge.store.closing import close_pass
 from weighbridge.store.crawl_requests import CrawlRequest, put_request
+from weighbridge.store.cursor import PassCounts, note_answered
 from weighbridge.store.giving_back import release
 from weighbridge.store.models import pass_chunks
-from weighbridge.store.passes import PassCounts, note_answered, open_pass
+from weighbridge.store.passes import open_pass
 from weighbridge.store.process_mark import is_gone, one_claim, this_process
 from weighbridge.store.reports import find_pass
 

@@ -148,7 +148,7 @@ def _store(connection: Connection, repository_id: int, state: Stored) -> None:
         for position in range(0 if ended_at else state.chunks):
             connection.execute(
                 insert(pass_chunks).values(
-                    pass_id=pass_id, position=position, names=f'["v{position}"]'
+                    pass_id=pass_id, position=position, step=1, names=f'["v{position}"]'
                 )
             )
 

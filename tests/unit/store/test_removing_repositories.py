@@ -12,10 +12,11 @@ from support.store_world import World, a_result
 from weighbridge.domain.report import RepositoryState
 from weighbridge.errors import WeighbridgeError
 from weighbridge.store.claiming import Claim
+from weighbridge.store.cursor import PassCounts, note_answered
 from weighbridge.store.giving_back import release
 from weighbridge.store.images import keep_documents
 from weighbridge.store.models import repositories
-from weighbridge.store.passes import PassCounts, note_answered, open_pass
+from weighbridge.store.passes import open_pass
 from weighbridge.store.removals import bury_tags, is_missing, missing_for_good
 from weighbridge.store.repositories import (
     forget_if_never_seen,

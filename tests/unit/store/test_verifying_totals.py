@@ -229,7 +229,8 @@ PLANTED = {
         " invalid_tags, requests, bytes_read, resumes)"
         " SELECT 1, max(id), 1, 1, 2, 'ok', '', 0, 0, 0, 0, 0, 0, 0, 0, 0"
         " FROM repositories;"
-        "INSERT INTO pass_chunks VALUES (1, 0, '[]')",
+        "INSERT INTO pass_chunks (pass_id, position, step, names)"
+        " VALUES (1, 0, 1, '[]')",
         "pass_chunks",
     ),
 }

@@ -234,6 +234,7 @@ def create_registries() -> None:
         required("requests", sa.BigInteger()),
         required("bytes_read", sa.BigInteger()),
         required("resumes", sa.Integer()),
+        optional("overtaken", TEXT),
         sa.ForeignKeyConstraint(
             ["repository_id"], ["repositories.id"], name="fk_passes_repository_id"
         ),
@@ -249,12 +250,24 @@ def create_registries() -> None:
         "pass_chunks",
         required("pass_id", ID),
         required("position", sa.Integer()),
+        required("step", sa.Integer()),
         required("names", TEXT),
+        optional("tags", TEXT),
+        optional("found", TEXT),
+        optional("lease_until", sa.BigInteger()),
+        optional("lease_owner", TEXT),
         sa.ForeignKeyConstraint(
             ["pass_id"], ["passes.id"], name="fk_pass_chunks_pass_id"
         ),
         sa.PrimaryKeyConstraint("pass_id", "position", name="pk_pass_chunks"),
         sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "ix_pass_chunks_open",
+        "pass_chunks",
+        ["pass_id", "position"],
+        sqlite_where=sa.text("tags IS NOT NULL"),
+        postgresql_where=sa.text("tags IS NOT NULL"),
     )
     op.create_table(
         "crawl_requests",

@@ -1,0 +1,117 @@
+"""Asks about tags of one repository, as the plan wants it, in one pass."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from weighbridge.audit.check_turns import CheckTurns
+from weighbridge.audit.context import PassContext
+from weighbridge.audit.crew import Crew
+from weighbridge.audit.keeping import Keeping
+from weighbridge.audit.patience import Patience
+from weighbridge.audit.plan import Question, plan
+from weighbridge.audit.tag_look import FALSE_HEAD, TagLook
+from weighbridge.domain.listing import TagSeen
+from weighbridge.errors import RateLimited
+from weighbridge.store.claiming import Claim
+from weighbridge.store.registries import note_false_head
+from weighbridge.store.tags import KnownTag, known_tags
+
+
+@dataclass(slots=True)
+class Room:
+    """For so many questions."""
+
+    left: int
+
+    def take(self) -> bool:
+        """Whether there was any."""
+        has_room = self.left > 0
+        self.left -= has_room
+        return has_room
+
+
+class TagAsking:
+    """By one process, for a whole repository or a chunk of it.
+
+    since:      when the last complete pass began
+    head_first: HEAD is asked before GET also of tags that are new
+    """
+
+    def __init__(
+        self,
+        context: PassContext,
+        claim: Claim,
+        since: datetime | None,
+        *,
+        head_first: bool,
+    ) -> None:
+        self._context = context
+        self._claim = claim
+        self._head_first = head_first
+        self._turns = CheckTurns(claim, since, context.clock())
+        self.patience = Patience()
+
+    async def ask(
+        self,
+        tags: Sequence[TagSeen],
+        keeping: Keeping,
+        crew: Crew,
+        *,
+        known: Mapping[str, KnownTag] | None = None,
+        room: Room | None = None,
+    ) -> list[TagSeen]:
+        """Ask what the plan wants; returns when the last question is being asked.
+
+        known: what the store has of them; None: it is read
+        room:  for so many questions: the tags of the others are returned
+        """
+        if room is not None and not room.left and all(map(_says_nothing, tags)):
+            return list(tags)
+        if known is None:
+            known = await self._context.writer.read(
+                known_tags, self._claim.repository_id, [tag.name for tag in tags]
+            )
+        context, has_quota = self._context, self._context.registry.has_quota
+        look = TagLook(context.registry, context.reader, self._claim.repository, known)
+        questions = plan(
+            tags,
+            known,
+            head_first=self._head_first or has_quota,
+            has_turn=lambda tag: not has_quota and self._turns.has(tag),
+            by_get=not has_quota and self._turns.by_get,
+        )
+        left: list[TagSeen] = []
+        for question in questions:
+            if question.kind == "same":
+                keeping.add(await look.at(question), has_place=False)
+            elif room is not None and not room.take():
+                left.append(question.tag)
+            elif self.patience.sent_away is None:
+                await keeping.place()
+                if has_quota:
+                    # A quota that ends then leaves one index without its children,
+                    # and not a hundred.
+                    await self._ask(look, question, keeping)
+                else:
+                    crew.spawn(self._ask(look, question, keeping))
+        return left
+
+    async def _ask(self, look: TagLook, question: Question, keeping: Keeping) -> None:
+        """Raises TransportError once the registry has fallen silent."""
+        try:
+            answer = await look.at(question)
+        except RateLimited as exc:
+            self.patience.sent_away = exc
+            return
+        if answer.fault is not None and answer.fault.code == FALSE_HEAD:
+            await self._context.writer.write(
+                note_false_head, self._claim.repository_id, self._context.clock()
+            )
+        keeping.add(answer)
+        self.patience.add(answer)
+
+
+def _says_nothing(tag: TagSeen) -> bool:
+    """Whether only the registry can tell what a tag is."""
+    return tag.digest is None and tag.pushed_at is None

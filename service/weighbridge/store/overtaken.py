@@ -1,0 +1,34 @@
+"""Tags that are pushed while several processes work on one pass of their repository.
+
+Who has the claim looks at pushes. Whoever else keeps answers of the pass leaves these
+tags out: what it was told of them may be what was true before.
+"""
+
+import json
+from collections.abc import Collection
+
+from sqlalchemy import Connection, select, update
+
+from weighbridge.store.models import passes
+
+
+def note_overtaken(
+    connection: Connection, pass_id: int, names: Collection[str]
+) -> None:
+    """Tags about which the registry was asked again since they were pushed: what
+    others of the pass were told of them before counts no more. The repository's row
+    is locked."""
+    connection.execute(
+        update(passes)
+        .where(passes.c.id == pass_id)
+        .values(overtaken=json.dumps(sorted(names)))
+    )
+
+
+def read_overtaken(connection: Connection, pass_id: int) -> set[str]:
+    """The same. The repository's row is locked: whoever noted them has committed, or
+    finds what we keep."""
+    names = connection.execute(
+        select(passes.c.overtaken).where(passes.c.id == pass_id)
+    ).scalar()
+    return set(json.loads(names)) if names else set()
