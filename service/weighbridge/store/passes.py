@@ -234,7 +234,7 @@ def _resume(
 def complete_since(connection: Connection, repository_id: int) -> datetime | None:
     """When the last complete pass of a repository began, None where it is not known."""
     rows = _BEFORE.read(connection, {"ids": listed([repository_id])})
-    return next((since for _, _, since in rows), None)
+    return next((since for _, _, _, since in rows), None)
 
 
 def find_tag_error(connection: Connection, repository_id: int) -> str:
