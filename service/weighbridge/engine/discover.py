@@ -44,7 +44,7 @@ AT_ONCE: Final = 100
 
 async def discover(parts: Parts, slices: Slices, site: Site) -> None:
     """Find out what a registry has, if that is due. Whatever the registry does is
-    stored; only StoreError is raised."""
+    stored. Raises StoreError, and UsageError where its client cannot be opened."""
     every = timedelta(seconds=site.interval_s)
     async with parts.shared.doing(Job(DISCOVER, site.name), every) as claimed:
         if claimed is None:
@@ -74,7 +74,7 @@ class _Listing:
         self._held = 0
         self.state: RegistryState = "ok"
         self._reason = ""
-        self._is_refused = False
+        self._refused: WeighbridgeError | None = None
         self.wait_s = 0.0
 
     async def run(self) -> None:
@@ -93,11 +93,13 @@ class _Listing:
                 await self._list(registry_id, connected)
         except (UsageError, DocumentError, RegistryError, TransportError) as exc:
             self._note(exc)
-            self._is_refused = True  # It could not even be asked.
+            self._refused = exc  # It could not even be asked.
         if self.state != "ok":
             parts.telemetry.crawl_failures.labels(site.name, self.state).inc()
         parts.watcher.listed(site.name, self.state, self._reason, self._found)
         await parts.writer.write(self._end, registry_id)
+        if isinstance(self._refused, UsageError):
+            raise self._refused  # Somebody has to mend what is configured.
         parts.jobs.put(CRAWL, site.name)
 
     async def _list(self, registry_id: int, connected: Connected) -> None:
@@ -167,7 +169,7 @@ class _Listing:
         note_registry(
             connection, registry_id, state=self.state, reason=self._reason, now=now
         )
-        if self.state == "unreachable" or self._is_refused:
+        if self.state == "unreachable" or self._refused is not None:
             for request in self._requests:
                 end_request(connection, request, "failed", self._reason, now)
         else:
