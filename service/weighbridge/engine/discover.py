@@ -31,7 +31,12 @@ from weighbridge.store.crawl_requests import (
     open_requests,
 )
 from weighbridge.store.jobs import Job
-from weighbridge.store.registries import find_state, note_registry, put_registry
+from weighbridge.store.registries import (
+    find_state,
+    note_registry,
+    put_registry,
+    was_lost_since,
+)
 from weighbridge.store.repositories import gone_among
 from weighbridge.store.session import Connection
 
@@ -74,6 +79,7 @@ class _Listing:
         self._held = 0
         self.state: RegistryState = "ok"
         self._reason = ""
+        self._began = parts.clock()
         self._refused: WeighbridgeError | None = None
         self.wait_s = 0.0
 
@@ -166,9 +172,11 @@ class _Listing:
 
     def _end(self, connection: Connection, registry_id: int) -> None:
         now = self._parts.clock()
-        note_registry(
-            connection, registry_id, state=self.state, reason=self._reason, now=now
-        )
+        is_gone = was_lost_since(connection, registry_id, self._began)
+        if self.state != "ok" or not is_gone:
+            note_registry(
+                connection, registry_id, state=self.state, reason=self._reason, now=now
+            )
         if self.state == "unreachable" or self._refused is not None:
             for request in self._requests:
                 end_request(connection, request, "failed", self._reason, now)
