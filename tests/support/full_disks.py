@@ -21,6 +21,14 @@ from weighbridge.web.options import WebOptions
 _OF_THE_INVENTORY: Final = ("/metrics", "/metrics/repositories", "/healthz")
 _OF_THE_DATABASE: Final = ("/", "/api/v1/repositories", "/readyz")
 
+_LEFT: Final = """
+SELECT (SELECT count(*) FROM repositories
+        WHERE last_pass_at IS NULL OR lease_until IS NOT NULL)
+    + (SELECT count(*) FROM repository_summaries WHERE is_unmeasured OR is_stale)
+    + (SELECT count(*) FROM jobs WHERE lease_until IS NOT NULL)
+    + (SELECT count(*) FROM blob_changes)
+"""
+
 
 def crawl_into_a_full_disk(
     url: str,
@@ -53,19 +61,21 @@ def crawl_into_a_full_disk(
             answer = client.get(path)
             assert answer.status_code == 200 or may_end, (path, answer.text)
             assert answer.status_code in (200, 503), (path, answer.text)
-        assert state_of(database) != "ok"
+        assert not is_through(database)
 
         make_room()
 
-        wait_in_thread(lambda: state_of(database) == "ok", "it catches up")
+        wait_in_thread(lambda: is_through(database), "it catches up")
     database.close()
 
 
-def state_of(database: Database) -> str:
-    """Of the one registry; empty where there is none, or nobody can say."""
+def is_through(database: Database) -> bool:
+    """Whether all of the one registry was crawled and measured; no, where nobody can
+    say."""
     try:
         with database.read() as connection:
+            left = connection.exec_driver_sql(_LEFT).scalar_one()
             found = registry_reports(connection)
     except StoreError:
-        return ""
-    return found[0].state if found else ""
+        return False
+    return bool(found) and found[0].state == "ok" and not left

@@ -31,7 +31,12 @@ from weighbridge.store.crawl_requests import (
     open_requests,
 )
 from weighbridge.store.jobs import Job
-from weighbridge.store.registries import find_state, note_registry, put_registry
+from weighbridge.store.registries import (
+    find_state,
+    note_registry,
+    put_registry,
+    was_lost_since,
+)
 from weighbridge.store.repositories import gone_among
 from weighbridge.store.session import Connection
 
@@ -44,7 +49,7 @@ AT_ONCE: Final = 100
 
 async def discover(parts: Parts, slices: Slices, site: Site) -> None:
     """Find out what a registry has, if that is due. Whatever the registry does is
-    stored; only StoreError is raised."""
+    stored. Raises StoreError, and UsageError where its client cannot be opened."""
     every = timedelta(seconds=site.interval_s)
     async with parts.shared.doing(Job(DISCOVER, site.name), every) as claimed:
         if claimed is None:
@@ -74,7 +79,8 @@ class _Listing:
         self._held = 0
         self.state: RegistryState = "ok"
         self._reason = ""
-        self._is_refused = False
+        self._began = parts.clock()
+        self._refused: WeighbridgeError | None = None
         self.wait_s = 0.0
 
     async def run(self) -> None:
@@ -93,11 +99,13 @@ class _Listing:
                 await self._list(registry_id, connected)
         except (UsageError, DocumentError, RegistryError, TransportError) as exc:
             self._note(exc)
-            self._is_refused = True  # It could not even be asked.
+            self._refused = exc  # It could not even be asked.
         if self.state != "ok":
             parts.telemetry.crawl_failures.labels(site.name, self.state).inc()
         parts.watcher.listed(site.name, self.state, self._reason, self._found)
         await parts.writer.write(self._end, registry_id)
+        if isinstance(self._refused, UsageError):
+            raise self._refused  # Somebody has to mend what is configured.
         parts.jobs.put(CRAWL, site.name)
 
     async def _list(self, registry_id: int, connected: Connected) -> None:
@@ -164,10 +172,12 @@ class _Listing:
 
     def _end(self, connection: Connection, registry_id: int) -> None:
         now = self._parts.clock()
-        note_registry(
-            connection, registry_id, state=self.state, reason=self._reason, now=now
-        )
-        if self.state == "unreachable" or self._is_refused:
+        is_gone = was_lost_since(connection, registry_id, self._began)
+        if self.state != "ok" or not is_gone:
+            note_registry(
+                connection, registry_id, state=self.state, reason=self._reason, now=now
+            )
+        if self.state == "unreachable" or self._refused is not None:
             for request in self._requests:
                 end_request(connection, request, "failed", self._reason, now)
         else:

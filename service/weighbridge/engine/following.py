@@ -15,7 +15,7 @@ from weighbridge.engine.asking import Costing
 from weighbridge.engine.parts import Parts
 from weighbridge.engine.site import Site
 from weighbridge.errors import TransportError, WeighbridgeError
-from weighbridge.jobs.names import DISCOVER, MEASURE, SETTLE, TICK
+from weighbridge.jobs.names import CRAWL, DISCOVER, MEASURE, SETTLE, TICK
 from weighbridge.store.due import have_due
 from weighbridge.store.jobs import Job, make_due
 from weighbridge.store.registries import find_registry_id, note_registry
@@ -47,6 +47,7 @@ class Following:
         self._has_missing = False
         self._is_doubtful = False
         self._unheard: set[int] = set()
+        self._gone_at = float("-inf")
         self._is_any = False
         self._task: asyncio.Task[None] | None = None
         self._is_over = False
@@ -132,8 +133,9 @@ class Following:
         parts, name = self._parts, self._site.name
         async with parts.clients.use(name) as connected:
             if await answers(connected.registry):
-                self._unheard.clear()
+                await self._try_again()
                 return
+        self._gone_at = asyncio.get_running_loop().time()
         await parts.writer.write(self._note_unreachable)
         parts.watcher.failed(
             name,
@@ -143,6 +145,15 @@ class Following:
         await self._stop()
         self._is_doubtful = False  # What was cut off so says nothing more.
         self._unheard.clear()
+
+    async def _try_again(self) -> None:
+        """Where it was away just now, what was not heard of is crawled again."""
+        wanted, self._unheard = self._unheard, set()
+        self._is_doubtful = False  # That was of the same moment.
+        gone_s = asyncio.get_running_loop().time() - self._gone_at
+        if wanted and gone_s < UNREACHABLE.total_seconds():
+            await self._parts.writer.write(have_due, wanted, self._parts.clock())
+            self._parts.jobs.put(CRAWL, self._site.name)
 
     def _note_unreachable(self, connection: Connection) -> None:
         now = self._parts.clock()

@@ -162,6 +162,17 @@ def find_state(connection: Connection, registry_id: int) -> str:
     return state
 
 
+def was_lost_since(connection: Connection, registry_id: int, since: datetime) -> bool:
+    """Whether a registry has become unreachable after that: it answered a listing that
+    began before, and then no more."""
+    row = connection.execute(
+        select(registries.c.state, registries.c.state_since).where(
+            registries.c.id == registry_id
+        )
+    ).one()
+    return bool(row.state == "unreachable" and row.state_since >= since)
+
+
 def find_last_listing(connection: Connection, registry_id: int) -> datetime | None:
     """When the catalog was last read to its end; None: never."""
     at: datetime | None = connection.execute(

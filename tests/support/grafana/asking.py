@@ -18,7 +18,6 @@ ONLY_WITH_WORKERS: Final = frozenset(
         "Workers",
         "Messages that wait",
         "Waits longest",
-        "Tasks that failed",
         "Messages that wait, by queue",
         "Tasks",
     }
