@@ -162,15 +162,14 @@ def find_state(connection: Connection, registry_id: int) -> str:
     return state
 
 
-def was_lost_since(connection: Connection, registry_id: int, since: datetime) -> bool:
-    """Whether a registry has become unreachable after that: it answered a listing that
-    began before, and then no more."""
-    row = connection.execute(
-        select(registries.c.state, registries.c.state_since).where(
-            registries.c.id == registry_id
+def silent_since(connection: Connection, registry_id: int) -> datetime | None:
+    """When a registry became unreachable; None: it is not."""
+    at: datetime | None = connection.execute(
+        select(registries.c.state_since).where(
+            registries.c.id == registry_id, registries.c.state == "unreachable"
         )
-    ).one()
-    return bool(row.state == "unreachable" and row.state_since >= since)
+    ).scalar()
+    return at
 
 
 def find_last_listing(connection: Connection, registry_id: int) -> datetime | None:
