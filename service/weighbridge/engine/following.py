@@ -18,7 +18,7 @@ from weighbridge.errors import TransportError, WeighbridgeError
 from weighbridge.jobs.names import CRAWL, DISCOVER, MEASURE, SETTLE, TICK
 from weighbridge.store.due import have_due
 from weighbridge.store.jobs import Job, make_due
-from weighbridge.store.registries import find_registry_id, note_registry
+from weighbridge.store.registries import find_registry_id, note_registry, silent_since
 from weighbridge.store.session import Connection
 
 UNREACHABLE: Final = timedelta(minutes=1)
@@ -147,9 +147,18 @@ class Following:
         wanted, self._unheard = self._unheard, set()
         self._is_doubtful = False  # That was of the same moment.
         gone_s = asyncio.get_running_loop().time() - self._gone_at
-        if wanted and gone_s < UNREACHABLE.total_seconds():
+        is_gone = gone_s < UNREACHABLE.total_seconds()
+        if wanted and (is_gone or await self._is_said_gone()):
             await self._parts.writer.write(have_due, wanted, self._parts.clock())
             self._parts.jobs.put(CRAWL, self._site.name)
+
+    async def _is_said_gone(self) -> bool:
+        """A listing beside the crawl may have found it gone, and nobody asked since."""
+        read = self._parts.writer.read
+        registry_id = await read(find_registry_id, self._site.name)
+        if registry_id is None:
+            return False
+        return await read(silent_since, registry_id) is not None
 
     def _note_unreachable(self, connection: Connection) -> None:
         now = self._parts.clock()
