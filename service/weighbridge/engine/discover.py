@@ -104,6 +104,8 @@ class _Listing:
         if self.state != "ok":
             parts.telemetry.crawl_failures.labels(site.name, self.state).inc()
         parts.watcher.listed(site.name, self.state, self._reason, self._found)
+        if self.state == "unreachable":
+            self._slices.of(site).following.note_gone()
         await parts.writer.write(self._end, registry_id)
         if isinstance(self._refused, UsageError):
             raise self._refused  # Somebody has to mend what is configured.

@@ -18,7 +18,7 @@ from weighbridge.errors import TransportError, WeighbridgeError
 from weighbridge.jobs.names import CRAWL, DISCOVER, MEASURE, SETTLE, TICK
 from weighbridge.store.due import have_due
 from weighbridge.store.jobs import Job, make_due
-from weighbridge.store.registries import find_registry_id, note_registry, silent_since
+from weighbridge.store.registries import find_registry_id, note_registry
 from weighbridge.store.session import Connection
 
 UNREACHABLE: Final = timedelta(minutes=1)
@@ -71,6 +71,10 @@ class Following:
             self._is_doubtful = True
             self._unheard.add(repository_id)
             self.begin(is_over=False)
+
+    def note_gone(self) -> None:
+        """The registry does not answer now: what was not heard of is crawled again."""
+        self._gone_at = asyncio.get_running_loop().time()
 
     def begin(self, *, is_over: bool) -> None:
         """Do what is to be done, beside whatever goes on.
@@ -131,7 +135,7 @@ class Following:
             if await answers(connected.registry):
                 await self._try_again()
                 return
-        self._gone_at = asyncio.get_running_loop().time()
+        self.note_gone()
         await parts.writer.write(self._note_unreachable)
         parts.watcher.failed(
             name,
@@ -147,18 +151,9 @@ class Following:
         wanted, self._unheard = self._unheard, set()
         self._is_doubtful = False  # That was of the same moment.
         gone_s = asyncio.get_running_loop().time() - self._gone_at
-        is_gone = gone_s < UNREACHABLE.total_seconds()
-        if wanted and (is_gone or await self._is_said_gone()):
+        if wanted and gone_s < UNREACHABLE.total_seconds():
             await self._parts.writer.write(have_due, wanted, self._parts.clock())
             self._parts.jobs.put(CRAWL, self._site.name)
-
-    async def _is_said_gone(self) -> bool:
-        """A listing beside the crawl may have found it gone, and nobody asked since."""
-        read = self._parts.writer.read
-        registry_id = await read(find_registry_id, self._site.name)
-        if registry_id is None:
-            return False
-        return await read(silent_since, registry_id) is not None
 
     def _note_unreachable(self, connection: Connection) -> None:
         now = self._parts.clock()
