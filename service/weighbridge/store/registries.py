@@ -147,13 +147,6 @@ def find_registry_id(connection: Connection, name: str) -> int | None:
     return found
 
 
-def is_discovered(connection: Connection, registry_id: int) -> bool:
-    """Whether its repositories were ever listed to the end."""
-    at = select(registries.c.last_complete_discovery_at)
-    found = connection.execute(at.where(registries.c.id == registry_id)).scalar()
-    return found is not None
-
-
 def find_state(connection: Connection, registry_id: int) -> str:
     """How the last look at a registry went."""
     state: str = connection.execute(
