@@ -47,6 +47,10 @@ def test_a_crawl_that_is_stopped_says_what_it_keeps_and_how_to_go_on(
             asked, _ = silent.accept()
             with asked:
                 assert asked.recv(1)
+                if ctrl_c is signal.SIG_IGN:
+                    process.send_signal(signal.SIGINT)
+                    with pytest.raises(subprocess.TimeoutExpired):
+                        process.wait(timeout=1)
                 process.send_signal(number)
                 said, errors = process.communicate(timeout=_DEADLINE_S)
         finally:
@@ -54,6 +58,7 @@ def test_a_crawl_that_is_stopped_says_what_it_keeps_and_how_to_go_on(
             process.wait()
 
     assert (process.returncode, said) == (code, "")
+    assert errors.count("\n") == 2, errors
     stopped, go_on = errors.splitlines()
     assert stopped.startswith("Stopped. 0 ")
     assert go_on == f"Go on with: weighbridge crawl {address} --database w.db"

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, text
 
 from support.images import a_digest
 from support.ledger_world import Universe
+from support.of_one import refresh_if_stale
 from support.store_world import T0
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import Document, Index
@@ -21,7 +22,6 @@ from weighbridge.store.images import keep_documents
 from weighbridge.store.registries import RegistryEntry, put_registry
 from weighbridge.store.repositories import put_repositories
 from weighbridge.store.session import Database
-from weighbridge.store.summaries import refresh_if_stale
 from weighbridge.store.tags import (
     Changes,
     Move,

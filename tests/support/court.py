@@ -9,11 +9,12 @@ from sqlalchemy import Row, func, select
 
 from support.answering import keep_sizes
 from support.images import a_layer, an_image
+from support.of_one import close_pass, open_pass, refresh_if_stale
 from support.policies import a_policy
 from support.store_world import T0, a_result, an_entry
 from weighbridge.audit.judge import (
     FIRST,
-    end_first_pass,
+    end_first_passes,
     judge,
     judge_standing,
     refresh_and_judge,
@@ -31,14 +32,12 @@ from weighbridge.domain.policy_set import NO_POLICIES, PolicySet
 from weighbridge.domain.routing import Route
 from weighbridge.store.cause_column import read_cause
 from weighbridge.store.claiming import claim
-from weighbridge.store.closing import close_pass
 from weighbridge.store.deliveries import claim_delivery
 from weighbridge.store.delivery_results import note_sent
 from weighbridge.store.images import keep_documents
 from weighbridge.store.models import repositories
 from weighbridge.store.outbox import put_notifications
 from weighbridge.store.outbox_due import next_due_on
-from weighbridge.store.passes import open_pass
 from weighbridge.store.push_tables import (
     notification_groups,
     notifications,
@@ -49,7 +48,6 @@ from weighbridge.store.registries import put_registry
 from weighbridge.store.reports import find_repository, tag_page
 from weighbridge.store.repositories import put_repositories
 from weighbridge.store.session import Connection, Database
-from weighbridge.store.summaries import refresh_if_stale
 from weighbridge.store.tags import Move, apply_gone, apply_moves
 from weighbridge.store.told import read_told
 
@@ -146,7 +144,9 @@ class Court:
             else:
                 refresh_if_stale(connection, repository_id, self.now, self.platforms)
                 if is_complete:
-                    end_first_pass(connection, repository_id, self.now, self.judging)
+                    end_first_passes(
+                        connection, [repository_id], self.now, self.judging
+                    )
             result = a_result(complete=is_complete)
             close_pass(connection, taken, opened, result, self.now, self.now)
 

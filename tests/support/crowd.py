@@ -6,19 +6,17 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 
 from support.court import DAY, Court
+from support.of_one import close_pass, open_pass, refresh_if_stale
 from support.store_world import a_result
 from weighbridge.audit.judge import (
-    end_first_pass,
     end_first_passes,
     refresh_and_judge,
     refresh_and_judge_many,
 )
 from weighbridge.domain.document import Document
 from weighbridge.store.claiming import Claim, claim
-from weighbridge.store.closing import close_pass
 from weighbridge.store.images import keep_documents
 from weighbridge.store.models import repository_summaries
-from weighbridge.store.passes import open_pass
 from weighbridge.store.push_tables import (
     notification_groups,
     notifications,
@@ -27,7 +25,7 @@ from weighbridge.store.push_tables import (
     violations,
 )
 from weighbridge.store.session import Connection
-from weighbridge.store.summaries import refresh_if_stale, refresh_many
+from weighbridge.store.summaries import refresh_many
 from weighbridge.store.tags import Move, apply_gone, apply_moves
 
 
@@ -91,7 +89,7 @@ class Crowd(Court):
             refresh_and_judge(connection, number, now, judging)
         for number in new:
             refresh_if_stale(connection, number, now, judging.platforms)
-            end_first_pass(connection, number, now, judging)
+            end_first_passes(connection, [number], now, judging)
 
     def wrote(self) -> dict[str, list[tuple[object, ...]]]:
         """All rows that judging writes."""

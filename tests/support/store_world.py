@@ -7,15 +7,15 @@ from typing import Final
 
 from sqlalchemy import Connection, select
 
+from support.of_one import close_pass, open_pass
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import Document
 from weighbridge.domain.platform import DEFAULT, Platform
 from weighbridge.domain.report import RepositoryReport, RepositoryState, TagReport
 from weighbridge.store.claiming import Claim, claim
-from weighbridge.store.closing import close_pass
 from weighbridge.store.images import keep_documents
 from weighbridge.store.models import repositories
-from weighbridge.store.passes import PassResult, open_pass
+from weighbridge.store.passes import PassResult
 from weighbridge.store.registries import RegistryEntry, put_registry
 from weighbridge.store.reports import find_repository, tag_page
 from weighbridge.store.repositories import put_repositories

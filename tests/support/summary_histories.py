@@ -6,13 +6,12 @@ from datetime import timedelta
 from typing import Final
 
 from support.images import OCI_INDEX, a_digest, a_layer, an_artifact_of, an_image
+from support.of_one import close_pass, open_pass
 from support.store_world import T0, World, a_result
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import Child, Descriptor, Document, Image, Index
 from weighbridge.domain.platform import DEFAULT, Platform
-from weighbridge.store.closing import close_pass
 from weighbridge.store.images import keep_documents
-from weighbridge.store.passes import open_pass
 from weighbridge.store.session import Connection, Database
 from weighbridge.store.summaries import refresh_summary
 from weighbridge.store.tags import (

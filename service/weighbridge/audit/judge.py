@@ -195,13 +195,6 @@ def judge_standing(
         open_and_end(batch, both, {repository.id: images}, both)
 
 
-def end_first_pass(
-    connection: Connection, repository_id: int, now: datetime, judging: Judging
-) -> None:
-    """The same as `end_first_passes`, of one."""
-    end_first_passes(connection, [repository_id], now, judging)
-
-
 def end_first_passes(
     connection: Connection,
     repository_ids: Sequence[int],

@@ -12,7 +12,7 @@ class PassOutcome:
 
     faults:    its failed tags, at most a hundred
     is_silent: it was left because no answer came any more
-    in_doubt:  the last tag that it asked about brought none
+    in_doubt:  a tag that it asked about brought none
     """
 
     result: PassResult

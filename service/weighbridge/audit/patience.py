@@ -16,18 +16,15 @@ attempts: to ask for the others would be more of the same."""
 class Patience:
     """What the answers of one pass come to.
 
-    sent_away: why nothing is to be asked any more, or None
+    sent_away:   why nothing is to be asked any more, or None
+    is_in_doubt: whether any tag brought no answer
     """
 
     def __init__(self) -> None:
         self.sent_away: RateLimited | None = None
+        self.is_in_doubt = False
         self._silent = 0
         self._refused = 0
-
-    @property
-    def is_in_doubt(self) -> bool:
-        """Whether the last tag brought no answer."""
-        return self._silent > 0
 
     def add(self, answer: TagAnswer) -> None:
         """Raises TransportError once the registry has fallen silent."""
@@ -39,6 +36,7 @@ class Patience:
                 hint="the next crawl continues from here",
             )
         self._silent = self._silent + 1 if answer.is_silent else 0
+        self.is_in_doubt |= answer.is_silent
         if self._silent >= SILENT_IN_A_ROW:
             raise TransportError(
                 f"{SILENT_IN_A_ROW} tags in a row got no answer",

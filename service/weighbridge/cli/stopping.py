@@ -26,8 +26,7 @@ class Stops:
         self.code: int = INTERRUPTED
 
     def on_sigterm(self, number: int, frame: FrameType | None) -> None:
-        """Hand it to whoever heeds Ctrl-C now: asyncio cancels its task. A shell's
-        background jobs ignore Ctrl-C, and have nobody to hand it to."""
+        """Hand it to whoever heeds Ctrl-C now: asyncio cancels its task."""
         self.code = TERMINATED
         heed = signal.getsignal(signal.SIGINT)
         if not callable(heed):
@@ -56,6 +55,25 @@ def stopped_by_sigterm() -> Iterator[Stops]:
     stops = Stops()
     before = signal.signal(signal.SIGTERM, stops.on_sigterm)
     try:
-        yield stops
+        with _heeded_where_ignored():
+            yield stops
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _heeded_where_ignored() -> Iterator[None]:
+    """A shell's background jobs ignore Ctrl-C, and asyncio cancels nothing for a signal
+    that is ignored, so SIGTERM would have nobody to be handed to. In the block Ctrl-C
+    has its usual handler and is kept from this thread instead."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        yield
+        return
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        # One that waits is dropped here.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)

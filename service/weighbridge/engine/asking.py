@@ -58,6 +58,7 @@ class Costing:
         self._asked = asked
         self._noted = Cost()
         self._told = Cost()
+        self._noting = asyncio.Lock()
 
     async def note(self, client: Registry) -> None:
         """Add what is new since the last time. Nobody fails for want of a number: it
@@ -69,20 +70,25 @@ class Costing:
             cost.bytes_read - self._told.bytes_read,
         )
         self._told = cost
+        async with self._noting:
+            with suppress(StoreError):
+                await self._keep(client)
+
+    async def _keep(self, client: Registry) -> None:
+        cost = replace(self._cost)
         if cost.requests == self._noted.requests:
             return
-        with suppress(StoreError):
-            registry_id = await self._writer.read(find_registry_id, self._registry)
-            if registry_id is None:
-                return
-            before, self._noted = self._noted, cost
-            await self._writer.write(
-                note_cost,
-                registry_id,
-                requests=cost.requests - before.requests,
-                bytes_read=cost.bytes_read - before.bytes_read,
-                rate_limit=client.rate_limit,
-            )
+        registry_id = await self._writer.read(find_registry_id, self._registry)
+        if registry_id is None:
+            return
+        await self._writer.write(
+            note_cost,
+            registry_id,
+            requests=cost.requests - self._noted.requests,
+            bytes_read=cost.bytes_read - self._noted.bytes_read,
+            rate_limit=client.rate_limit,
+        )
+        self._noted = cost
 
 
 @asynccontextmanager

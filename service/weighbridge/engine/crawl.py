@@ -101,13 +101,13 @@ class RegistrySlice:
             self._has_helped,
             self._variables,
         )
-        self._following = Following(parts, site, self._costing, self._stop)
+        self.following = Following(parts, site, self._costing, self._stop)
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing is being crawled, and all that follows is done."""
         is_done = not (self._tasks or self._helping.is_busy or self._is_turning)
-        return is_done and not self._following.is_busy
+        return is_done and not self.following.is_busy
 
     async def turn(self) -> None:
         """Take what is due, as far as there is room, for some seconds."""
@@ -119,13 +119,13 @@ class RegistrySlice:
             await self._turn()
         finally:
             self._is_turning = False
-            self._following.begin(is_over=not self._tasks)
+            self.following.begin(is_over=not self._tasks)
 
     async def crawl(self, repository_ids: Collection[int], *, only_due: bool) -> None:
         """Crawl these, and wait until that is done; what another process has is left
         to it."""
         parts, token = self._parts, one_claim(self._parts.owner)
-        self._following.is_asked = True
+        self.following.is_asked = True
         wanted = [number for number in repository_ids if number not in self._tasks]
         if wanted:
             now, lease_s, resume_s = parts.clock(), parts.lease_s, parts.resume_s
@@ -142,7 +142,7 @@ class RegistrySlice:
     async def aclose(self) -> None:
         """Give back what is being crawled; what it has stored stays."""
         self._is_closed = True
-        await self._following.aclose()
+        await self.following.aclose()
         await self._stop()
         if self._contexts is not None:
             await self._costing.note(self._contexts.of)
@@ -205,7 +205,7 @@ class RegistrySlice:
             raise
         if takes_suspect and not suspect:
             self._suspects.is_any = False
-        self._following.is_asked = bool(quiet)
+        self.following.is_asked = bool(quiet)
         opened = [*opened, *suspect]
         looks_at = self._site.scope.looks_at
         ours = [each for each in opened if looks_at(each.claim.repository)]
@@ -228,7 +228,7 @@ class RegistrySlice:
 
     def _has_helped(self) -> None:
         self._room += LARGE
-        self._following.note_part()
+        self.following.note_part()
         self._changed.set()
         self._go_on()
 
@@ -311,7 +311,7 @@ class RegistrySlice:
             self._is_wanted = False
             self._parts.jobs.put(CRAWL, self._site.name)
         if not self._tasks:
-            self._following.begin(is_over=True)
+            self.following.begin(is_over=True)
 
     def _contexts_of(self, registry: Registry) -> _Contexts:
         if self._contexts is None or self._contexts.of is not registry:
@@ -324,7 +324,7 @@ class RegistrySlice:
     def _note(self, claim: Claim, outcome: PassOutcome) -> None:
         self._parts.progress.repositories_done += 1
         self._parts.watcher.crawled(self._site.name, claim.repository, outcome)
-        self._following.note(claim.repository_id, outcome)
+        self.following.note(claim.repository_id, outcome)
 
     async def _stop(self) -> None:
         """Nothing more is asked of the registry now."""

@@ -2,7 +2,7 @@
 is due of them as soon as it is found."""
 
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from weighbridge.audit.burials import bury_missing
@@ -35,7 +35,7 @@ from weighbridge.store.registries import (
     find_state,
     note_registry,
     put_registry,
-    was_lost_since,
+    silent_since,
 )
 from weighbridge.store.repositories import gone_among
 from weighbridge.store.session import Connection
@@ -79,7 +79,7 @@ class _Listing:
         self._held = 0
         self.state: RegistryState = "ok"
         self._reason = ""
-        self._began = parts.clock()
+        self._silent_since: datetime | None = None
         self._refused: WeighbridgeError | None = None
         self.wait_s = 0.0
 
@@ -89,6 +89,7 @@ class _Listing:
         registry_id = await parts.writer.write(
             put_registry, site.entry(None), parts.clock()
         )
+        self._silent_since = await parts.writer.read(silent_since, registry_id)
         self._requests = [
             request
             for request in await parts.writer.read(open_requests, registry_id)
@@ -103,6 +104,8 @@ class _Listing:
         if self.state != "ok":
             parts.telemetry.crawl_failures.labels(site.name, self.state).inc()
         parts.watcher.listed(site.name, self.state, self._reason, self._found)
+        if self.state == "unreachable":
+            self._slices.of(site).following.note_gone()
         await parts.writer.write(self._end, registry_id)
         if isinstance(self._refused, UsageError):
             raise self._refused  # Somebody has to mend what is configured.
@@ -172,8 +175,9 @@ class _Listing:
 
     def _end(self, connection: Connection, registry_id: int) -> None:
         now = self._parts.clock()
-        is_gone = was_lost_since(connection, registry_id, self._began)
-        if self.state != "ok" or not is_gone:
+        silent = silent_since(connection, registry_id)
+        # It may have answered a listing and then, while it was being crawled, no more.
+        if self.state != "ok" or silent in (None, self._silent_since):
             note_registry(
                 connection, registry_id, state=self.state, reason=self._reason, now=now
             )

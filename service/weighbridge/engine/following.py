@@ -46,7 +46,7 @@ class Following:
         self._has_changed = False
         self._has_missing = False
         self._is_doubtful = False
-        self._unheard: set[int] = set()
+        self._unheard: dict[int, float] = {}
         self._gone_at = float("-inf")
         self._is_any = False
         self._task: asyncio.Task[None] | None = None
@@ -69,7 +69,14 @@ class Following:
         self._has_missing |= result.state == "missing"
         if outcome.is_silent or outcome.in_doubt or result.state == "unreachable":
             self._is_doubtful = True
-            self._unheard.add(repository_id)
+            self._unheard[repository_id] = _now_s()
+            self.begin(is_over=False)
+
+    def note_gone(self) -> None:
+        """The registry does not answer now: what was not heard of is crawled again."""
+        self._gone_at = _now_s()
+        if self._unheard:
+            self._is_doubtful = True
             self.begin(is_over=False)
 
     def note_part(self) -> None:
@@ -135,7 +142,7 @@ class Following:
             if await answers(connected.registry):
                 await self._try_again()
                 return
-        self._gone_at = asyncio.get_running_loop().time()
+        self._gone_at = _now_s()
         await parts.writer.write(self._note_unreachable)
         parts.watcher.failed(
             name,
@@ -144,16 +151,22 @@ class Following:
         )
         await self._stop()
         self._is_doubtful = False  # What was cut off so says nothing more.
-        self._unheard.clear()
+        await self._have_unheard_due()  # They are crawled again as soon as it is back.
 
     async def _try_again(self) -> None:
         """Where it was away just now, what was not heard of is crawled again."""
-        wanted, self._unheard = self._unheard, set()
         self._is_doubtful = False  # That was of the same moment.
-        gone_s = asyncio.get_running_loop().time() - self._gone_at
-        if wanted and gone_s < UNREACHABLE.total_seconds():
-            await self._parts.writer.write(have_due, wanted, self._parts.clock())
+        since = _now_s() - UNREACHABLE.total_seconds()
+        if self._gone_at < since:
+            # A listing on its way may yet find that it was away in these moments.
+            self._unheard = {n: at for n, at in self._unheard.items() if at >= since}
+        elif self._unheard:
+            await self._have_unheard_due()
             self._parts.jobs.put(CRAWL, self._site.name)
+
+    async def _have_unheard_due(self) -> None:
+        wanted, self._unheard = self._unheard, {}
+        await self._parts.writer.write(have_due, wanted, self._parts.clock())
 
     def _note_unreachable(self, connection: Connection) -> None:
         now = self._parts.clock()
@@ -166,8 +179,6 @@ class Following:
         every = timedelta(seconds=self._site.interval_s)
         job = Job(DISCOVER, self._site.name)
         make_due(connection, job, now + min(UNREACHABLE, every))
-        # They are crawled again as soon as it is back.
-        have_due(connection, self._unheard, now)
 
     async def _bury(self) -> None:
         """Of repositories that no catalog is asked for."""
@@ -182,3 +193,7 @@ class Following:
                 parts.judging(self._site),
                 parts.clock,
             )
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()

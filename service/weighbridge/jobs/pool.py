@@ -139,7 +139,8 @@ class JobPool:
         except WeighbridgeError as exc:
             self._tell(job, exc.code, exc.message)
         except asyncio.CancelledError as exc:
-            if self._is_closed:
+            task = asyncio.current_task()
+            if self._is_closed or (task is not None and task.cancelling()):
                 raise
             self._tell(job, "bug", repr(exc))
         except Exception as exc:  # noqa: BLE001 - the pool must outlive any job

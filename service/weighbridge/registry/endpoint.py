@@ -15,7 +15,6 @@ from weighbridge.registry.pacing import Gate
 
 REMOTE_CONCURRENCY: Final = 8
 REMOTE_REQUESTS_PER_SECOND: Final = 20.0
-LOOPBACK_CONCURRENCY: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +75,6 @@ def registry_url(address: str, *, plain_http: bool | None = None) -> str:
     if url.host in DOCKER_HUB_HOSTS:
         url = url.copy_with(host=DOCKER_HUB)
     return str(url).rstrip("/")
-
-
-def default_pace(ceiling: Reach) -> tuple[int, float | None]:
-    """Requests in flight and a second, where the configuration says nothing."""
-    if ceiling is Reach.LOOPBACK:
-        return LOOPBACK_CONCURRENCY, None
-    return REMOTE_CONCURRENCY, REMOTE_REQUESTS_PER_SECOND
 
 
 def _parsed(text: str, address: str) -> httpx.URL:

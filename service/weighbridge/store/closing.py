@@ -117,21 +117,6 @@ class _Before(NamedTuple):
     bytes_read: int
 
 
-def close_pass(
-    connection: Connection,
-    held: Claim,
-    pass_id: int,
-    result: PassResult,
-    now: datetime,
-    due_at: datetime,
-) -> None:
-    """`close_many` of one. Raises StaleFence."""
-    closing = Closing(held, pass_id, result, now, due_at, has_chunks=True)
-    (lost,) = close_many(connection, [closing])
-    if lost is not None:
-        raise lost
-
-
 def close_many(
     connection: Connection, closings: Sequence[Closing]
 ) -> list[StaleFence | None]:

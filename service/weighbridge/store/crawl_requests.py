@@ -86,10 +86,6 @@ class CrawlRequest:
     is_resumed: bool = False
     is_joined: bool = False
 
-    def covers(self, name: str) -> bool:
-        """Whether a repository of this name is asked for."""
-        return self.names is None or name in self.names
-
 
 @dataclass(frozen=True, slots=True)
 class RequestCounts:

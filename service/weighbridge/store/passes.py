@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from weighbridge.domain.report import RepositoryState
 from weighbridge.store.ahead import SLACK
-from weighbridge.store.claiming import Claim, hold
+from weighbridge.store.claiming import Claim
 from weighbridge.store.cursor import NO_COUNTS, PassCounts, drop_chunks, take_cursors
 from weighbridge.store.dialect import (
     ChangedRows,
@@ -145,14 +145,6 @@ class Beginning(NamedTuple):
     claim: Claim
     now: datetime
     resume_s: float
-
-
-def open_pass(
-    connection: Connection, held: Claim, now: datetime, *, resume_s: float = 0
-) -> OpenPass:
-    """`open_passes` of one. Raises StaleFence."""
-    hold(connection, held, now)
-    return open_passes(connection, [Beginning(held, now, resume_s)])[0]
 
 
 def open_passes(

@@ -147,13 +147,6 @@ def find_registry_id(connection: Connection, name: str) -> int | None:
     return found
 
 
-def is_discovered(connection: Connection, registry_id: int) -> bool:
-    """Whether its repositories were ever listed to the end."""
-    at = select(registries.c.last_complete_discovery_at)
-    found = connection.execute(at.where(registries.c.id == registry_id)).scalar()
-    return found is not None
-
-
 def find_state(connection: Connection, registry_id: int) -> str:
     """How the last look at a registry went."""
     state: str = connection.execute(
@@ -162,15 +155,14 @@ def find_state(connection: Connection, registry_id: int) -> str:
     return state
 
 
-def was_lost_since(connection: Connection, registry_id: int, since: datetime) -> bool:
-    """Whether a registry has become unreachable after that: it answered a listing that
-    began before, and then no more."""
-    row = connection.execute(
-        select(registries.c.state, registries.c.state_since).where(
-            registries.c.id == registry_id
+def silent_since(connection: Connection, registry_id: int) -> datetime | None:
+    """When a registry became unreachable; None: it is not."""
+    at: datetime | None = connection.execute(
+        select(registries.c.state_since).where(
+            registries.c.id == registry_id, registries.c.state == "unreachable"
         )
-    ).one()
-    return bool(row.state == "unreachable" and row.state_since >= since)
+    ).scalar()
+    return at
 
 
 def find_last_listing(connection: Connection, registry_id: int) -> datetime | None:

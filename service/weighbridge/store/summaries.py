@@ -155,16 +155,6 @@ def summarize(
     return _counted_anew(connection, stored, now, platforms)[repository_id]
 
 
-def refresh_if_stale(
-    connection: Connection,
-    repository_id: int,
-    now: datetime,
-    platforms: Sequence[Platform],
-) -> bool:
-    """The same as `refresh_many`, of one; returns whether its row was behind."""
-    return bool(refresh_many(connection, [repository_id], now, platforms))
-
-
 def refresh_many(
     connection: Connection,
     repository_ids: Collection[int],

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.database import a_database
+from support.of_one import close_pass, open_pass
 from support.store_world import a_result, an_entry
 from support.wait import wait_in_thread
 from weighbridge.bootstrap.crawling import utc_now
@@ -15,8 +16,6 @@ from weighbridge.config import RegistrySettings, load_settings
 from weighbridge.demo.generated import generated_content
 from weighbridge.demo.server import Running, start_in_thread
 from weighbridge.store.claiming import claim
-from weighbridge.store.closing import close_pass
-from weighbridge.store.passes import open_pass
 from weighbridge.store.registries import put_registry
 from weighbridge.store.reports import find_repository
 from weighbridge.store.repositories import put_repositories, repositories_of

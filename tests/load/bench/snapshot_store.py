@@ -18,15 +18,14 @@ from sqlalchemy import select
 
 from load.bench.ingest_run import BATCH, image
 from support.answering import keep_sizes
+from support.of_one import close_pass, open_pass
 from support.store_world import a_result, an_entry
 from weighbridge.domain.document import Image
 from weighbridge.domain.measure import Uncompressed
 from weighbridge.domain.platform import DEFAULT
 from weighbridge.store.claiming import claim
-from weighbridge.store.closing import close_pass
 from weighbridge.store.images import keep_documents
 from weighbridge.store.models import storage_scopes
-from weighbridge.store.passes import open_pass
 from weighbridge.store.registries import put_registry
 from weighbridge.store.repositories import put_repositories
 from weighbridge.store.schema import upgrade

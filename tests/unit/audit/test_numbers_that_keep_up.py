@@ -9,12 +9,12 @@ import pytest
 from support.crawling import ENTRY, Yard, a_yard
 from support.fake_registry import FakeRegistry
 from support.images import a_served_image, an_image, an_index, some_layers
+from support.of_one import open_pass
 from weighbridge.domain.document import Image
 from weighbridge.domain.platform import Platform
 from weighbridge.errors import TransportError
 from weighbridge.store.claiming import claim
 from weighbridge.store.images import keep_documents
-from weighbridge.store.passes import open_pass
 from weighbridge.store.registries import put_registry
 from weighbridge.store.repositories import put_repositories
 from weighbridge.store.tags import Move, apply_moves

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import pytest
+import structlog
 
 from support.wait import wait_until
 from weighbridge.errors import StoreError
@@ -56,6 +57,32 @@ async def test_the_next_job_is_done_whatever_ended_the_last(
         pool.put("job", "first")
         pool.put("job", "second")
         await done.wait()
+
+
+@pytest.mark.parametrize(
+    ("is_from_outside", "failed"), [(True, []), (False, ["job failed"])]
+)
+async def test_a_job_that_is_cancelled_from_outside_has_not_failed(
+    is_from_outside: bool, failed: list[str]
+) -> None:
+    begun: asyncio.Future[asyncio.Task[object] | None] = asyncio.Future()
+
+    async def handle(_: str) -> None:
+        begun.set_result(asyncio.current_task())
+        if not is_from_outside:
+            raise asyncio.CancelledError
+        await asyncio.Event().wait()
+
+    with structlog.testing.capture_logs() as lines:
+        async with running({"job": handle}) as pool:
+            pool.put("job", "")
+            task = await begun
+            assert task is not None
+            if is_from_outside:
+                task.cancel()
+            await is_done(pool)
+
+    assert [line["event"] for line in lines] == failed
 
 
 async def test_a_job_that_hangs_holds_up_no_other() -> None:

@@ -5,7 +5,7 @@ import pytest
 from support.registry_client import an_endpoint
 from weighbridge.errors import UsageError
 from weighbridge.net.guard import Reach
-from weighbridge.registry.endpoint import default_pace, registry_url
+from weighbridge.registry.endpoint import registry_url
 
 
 @pytest.mark.parametrize(
@@ -62,12 +62,6 @@ def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:
         registry_url("https://ann:canary@registry.example")
 
     assert "canary" not in refused.value.message
-
-
-def test_loopback_may_be_asked_freely_and_others_politely() -> None:
-    assert default_pace(Reach.LOOPBACK) == (32, None)
-    assert default_pace(Reach.PRIVATE) == (8, 20.0)
-    assert default_pace(Reach.PUBLIC) == (8, 20.0)
 
 
 @pytest.mark.parametrize(

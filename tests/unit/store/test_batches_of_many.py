@@ -11,6 +11,7 @@ import pytest
 from support.batches import NAMES, Script, Stage, ledger
 from support.database import Engine, a_database
 from support.images import a_digest, a_layer, an_image, an_index_of
+from support.of_one import refresh_if_stale
 from support.seeds import seeds
 from support.statements import Made, statements_of
 from weighbridge.domain.document import Image
@@ -22,7 +23,6 @@ from weighbridge.store.images import keep_documents
 from weighbridge.store.ledger.settler import settle_all, settle_waiting
 from weighbridge.store.repositories import put_repositories
 from weighbridge.store.session import Database
-from weighbridge.store.summaries import refresh_if_stale
 from weighbridge.store.tags import (
     Changes,
     Counted,

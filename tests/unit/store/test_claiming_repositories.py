@@ -5,12 +5,11 @@ from datetime import timedelta
 from sqlalchemy import Connection
 
 from support.images import a_layer, an_image
+from support.of_one import close_pass, open_pass
 from support.store_world import MINUTE, T0, World, a_result, an_entry
 from weighbridge.store.claiming import Claim, claim, hold
-from weighbridge.store.closing import close_pass
 from weighbridge.store.due import Due, due_repositories
 from weighbridge.store.giving_back import give_up, release
-from weighbridge.store.passes import open_pass
 from weighbridge.store.registries import put_registry
 from weighbridge.store.reports import find_pass, pass_page
 from weighbridge.store.repositories import put_repositories, repositories_of

@@ -3,15 +3,14 @@
 import pytest
 from sqlalchemy import func, select
 
+from support.of_one import close_pass, open_pass
 from support.store_world import MINUTE, World, a_result
 from weighbridge.errors import StaleFence
 from weighbridge.store.claiming import Claim, claim
-from weighbridge.store.closing import close_pass
 from weighbridge.store.crawl_requests import CrawlRequest, put_request
 from weighbridge.store.cursor import PassCounts, note_answered
 from weighbridge.store.giving_back import release
 from weighbridge.store.models import pass_chunks
-from weighbridge.store.passes import open_pass
 from weighbridge.store.process_mark import is_gone, one_claim, this_process
 from weighbridge.store.reports import find_pass
 

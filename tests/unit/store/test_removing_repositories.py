@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Connection, select
 
 from support.images import a_layer, an_image
+from support.of_one import open_pass
 from support.store_world import World, a_result
 from weighbridge.domain.report import RepositoryState
 from weighbridge.errors import WeighbridgeError
@@ -16,7 +17,6 @@ from weighbridge.store.cursor import PassCounts, note_answered
 from weighbridge.store.giving_back import release
 from weighbridge.store.images import keep_documents
 from weighbridge.store.models import repositories
-from weighbridge.store.passes import open_pass
 from weighbridge.store.removals import bury_tags, is_missing, missing_for_good
 from weighbridge.store.repositories import (
     forget_if_never_seen,

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from support.images import a_layer, an_image
+from support.of_one import refresh_if_stale
 from support.seeds import seeds
 from support.statements import counted
 from support.store_world import World
@@ -14,7 +15,7 @@ from support.summary_histories import PLATFORMS, History
 from weighbridge.store.models import repository_summaries
 from weighbridge.store.newest_image import FEW_TAGS
 from weighbridge.store.session import Connection, Database
-from weighbridge.store.summaries import refresh_if_stale, refresh_many, summarize
+from weighbridge.store.summaries import refresh_many, summarize
 from weighbridge.store.tags import Move, apply_moves
 from weighbridge.store.types import LARGEST
 

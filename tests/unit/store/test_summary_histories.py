@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from support.images import OCI_INDEX, a_digest, a_layer, an_image
+from support.of_one import refresh_if_stale
 from support.plain_summary import plain_summary
 from support.seeds import seeds
 from support.store_world import World
@@ -22,10 +23,7 @@ from weighbridge.store.leading_tags import (
 from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.models import repositories, repository_summaries
 from weighbridge.store.session import Connection, Database
-from weighbridge.store.summaries import (
-    refresh_if_stale,
-    summarize,
-)
+from weighbridge.store.summaries import summarize
 from weighbridge.store.tags import (
     apply_gone,
 )

@@ -14,10 +14,10 @@ from sqlalchemy import select
 
 from support.database import Engine, a_database
 from support.images import OCI_INDEX, a_digest, a_layer, an_image, an_index_of
+from support.of_one import close_pass, open_pass
 from support.store_world import T0, World, a_result
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import Child, Descriptor, Document, Index
-from weighbridge.store.closing import close_pass
 from weighbridge.store.images import keep_documents
 from weighbridge.store.models import (
     blobs,
@@ -25,7 +25,6 @@ from weighbridge.store.models import (
     tag_moves,
     tags,
 )
-from weighbridge.store.passes import open_pass
 from weighbridge.store.summaries import refresh_summary
 from weighbridge.store.tags import (
     Move,

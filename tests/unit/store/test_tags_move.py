@@ -8,12 +8,12 @@ import pytest
 from sqlalchemy import Connection, select
 
 from support.images import OCI_INDEX, a_digest, a_layer, an_image, an_index_of
+from support.of_one import close_pass, open_pass
 from support.rows_written import rows_written
 from support.store_world import World, a_result
 from weighbridge.domain.document import Child, Descriptor, Image, Index
 from weighbridge.errors import StaleFence, StoreError
 from weighbridge.store.claiming import Claim, hold
-from weighbridge.store.closing import close_pass
 from weighbridge.store.images import keep_documents
 from weighbridge.store.models import (
     blobs,
@@ -21,7 +21,6 @@ from weighbridge.store.models import (
     tag_moves,
     tags,
 )
-from weighbridge.store.passes import open_pass
 from weighbridge.store.tags import (
     KnownTag,
     Move,

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
+from support.of_one import open_pass
 from support.push_world import a_push, receive
 from support.store_world import T0, World, a_result
 from weighbridge.store.ahead import have_due_what_is_ahead
@@ -17,7 +18,6 @@ from weighbridge.store.crawl_requests import (
 from weighbridge.store.due import due_repositories
 from weighbridge.store.jobs import Job, claim_job, due_jobs, end_job, note_done
 from weighbridge.store.models import repositories
-from weighbridge.store.passes import open_pass
 from weighbridge.store.push_queue import (
     BURST,
     LOOKS_IN_A_BURST,

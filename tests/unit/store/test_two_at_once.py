@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from support.images import OCI_INDEX, a_digest, a_layer, an_image, some_layers
+from support.of_one import refresh_if_stale
 from support.store_world import T0, World
 from weighbridge.domain.access import digest_of
 from weighbridge.domain.document import Child, Descriptor, Index, Problem
@@ -21,7 +22,6 @@ from weighbridge.store.late_configs import keep_configs
 from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.models import blobs
 from weighbridge.store.session import Database
-from weighbridge.store.summaries import refresh_if_stale
 from weighbridge.store.tags import Move, apply_moves
 from weighbridge.store.tokens import NewToken, add_token
 

@@ -11,6 +11,7 @@ from support.answering import answer
 from support.brute_force import counted, stored
 from support.images import a_digest, a_layer, an_artifact_of, an_image
 from support.ledger_world import Fleet
+from support.of_one import refresh_if_stale
 from support.store_world import World
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.document import Document, Image
@@ -25,7 +26,7 @@ from weighbridge.store.models import blob_sizes, manifest_sizes, repositories
 from weighbridge.store.reports import find_repository, tag_page
 from weighbridge.store.reports.disputes import DisputeQuery, dispute_page
 from weighbridge.store.session import Database
-from weighbridge.store.summaries import refresh_if_stale, refresh_summary
+from weighbridge.store.summaries import refresh_summary
 from weighbridge.store.waiting import (
     START,
     blobs_to_ask_again,

@@ -9,7 +9,7 @@ queue is empty; what a repository holds itself is exact always.
 from typing import Final
 
 import structlog
-from sqlalchemy import bindparam, delete, func, select
+from sqlalchemy import bindparam, delete, select
 
 from weighbridge.beat import Beat
 from weighbridge.errors import WeighbridgeError
@@ -40,7 +40,6 @@ _FIRST: Final = (
 _TAKE: Final = (
     delete(blob_changes).where(_change.id.in_(_FIRST)).returning(_change.blob_id)
 )
-_WAITING: Final = select(func.count()).select_from(blob_changes)
 
 
 def settle_waiting(database: Database) -> int:
@@ -77,15 +76,6 @@ def settle_all(database: Database) -> None:
     writes meanwhile. Raises StoreError(database_busy, ...)."""
     while settle_waiting(database):
         pass
-
-
-def waiting_changes(database: Database) -> int:
-    """How many changes wait to be settled."""
-    if database.settles_at_once:
-        return 0
-    with database.read() as connection:
-        waiting: int = connection.execute(_WAITING).scalar_one()
-    return waiting
 
 
 class Settler:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, Row, and_, bindparam, case, func, or_, select
+from sqlalchemy import Connection, Row, and_, bindparam, case, or_, select
 
 from weighbridge.domain.dispute import DisputeReport
 from weighbridge.domain.report import Page
@@ -140,14 +140,6 @@ def dispute_page(connection: Connection, query: DisputeQuery) -> Page[DisputeRep
     if len(rows) > limit:
         following = write_cursor(_ORDER, [shown[-1].id, shown[-1].repository_id])
     return Page(items, following)
-
-
-def count_disputes(connection: Connection) -> int:
-    """How many claims were ever contradicted."""
-    count: int = connection.execute(
-        select(func.count()).select_from(disputes)
-    ).scalar_one()
-    return count
 
 
 def _tags_of(

@@ -1,0 +1,45 @@
+"""What the store does for many repositories, done for one."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from weighbridge.domain.platform import Platform
+from weighbridge.store.claiming import Claim, hold
+from weighbridge.store.closing import Closing, close_many
+from weighbridge.store.passes import Beginning, OpenPass, PassResult, open_passes
+from weighbridge.store.summaries import refresh_many
+
+
+def open_pass(
+    connection: Connection, held: Claim, now: datetime, *, resume_s: float = 0
+) -> OpenPass:
+    """`open_passes` of one. Raises StaleFence."""
+    hold(connection, held, now)
+    return open_passes(connection, [Beginning(held, now, resume_s)])[0]
+
+
+def close_pass(
+    connection: Connection,
+    held: Claim,
+    pass_id: int,
+    result: PassResult,
+    now: datetime,
+    due_at: datetime,
+) -> None:
+    """`close_many` of one. Raises StaleFence."""
+    closing = Closing(held, pass_id, result, now, due_at, has_chunks=True)
+    (lost,) = close_many(connection, [closing])
+    if lost is not None:
+        raise lost
+
+
+def refresh_if_stale(
+    connection: Connection,
+    repository_id: int,
+    now: datetime,
+    platforms: Sequence[Platform],
+) -> bool:
+    """The same as `refresh_many`, of one; returns whether its row was behind."""
+    return bool(refresh_many(connection, [repository_id], now, platforms))
