@@ -1,13 +1,12 @@
 """The demo registry behind a limit on requests, which every answer tells."""
 
 import asyncio
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from support.listening import Serve, listening
+from support.listening import Serve, listening_in_thread
 from weighbridge.demo.answers import answer
 from weighbridge.demo.content import Content
 
@@ -59,26 +58,9 @@ class LimitedRegistry:
 def limited_registry(content: Content, limit: int) -> Iterator[LimitedRegistry]:
     """Serve it on a port of loopback, in a thread, until the block ends."""
     registry = LimitedRegistry(content, limit, limit)
-    loop = asyncio.new_event_loop()
-    ready, ended = threading.Event(), asyncio.Event()
-
-    async def serve() -> None:
-        async with listening(_answering(registry)) as port:
-            registry.url = f"http://127.0.0.1:{port}"
-            ready.set()
-            await ended.wait()
-
-    thread = threading.Thread(
-        target=lambda: loop.run_until_complete(serve()), name="limited", daemon=True
-    )
-    thread.start()
-    try:
-        assert ready.wait(60), "the registry did not start"
+    with listening_in_thread(_answering(registry)) as port:
+        registry.url = f"http://127.0.0.1:{port}"
         yield registry
-    finally:
-        loop.call_soon_threadsafe(ended.set)
-        thread.join(60)
-        loop.close()
 
 
 def _answering(registry: LimitedRegistry) -> Serve:

@@ -2,9 +2,12 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Final
 
+_PATIENCE_S: Final = 60.0
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -44,3 +47,29 @@ async def listening(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextmanager
+def listening_in_thread(serve: Serve) -> Iterator[int]:
+    """The same from a thread with a loop of its own. Gives the port."""
+    loop = asyncio.new_event_loop()
+    ready, ended = threading.Event(), asyncio.Event()
+    ports: list[int] = []
+
+    async def listen() -> None:
+        async with listening(serve) as port:
+            ports.append(port)
+            ready.set()
+            await ended.wait()
+
+    thread = threading.Thread(
+        target=lambda: loop.run_until_complete(listen()), name="listening", daemon=True
+    )
+    thread.start()
+    try:
+        assert ready.wait(_PATIENCE_S), "it did not begin to listen"
+        yield ports[0]
+    finally:
+        loop.call_soon_threadsafe(ended.set)
+        thread.join(_PATIENCE_S)
+        loop.close()

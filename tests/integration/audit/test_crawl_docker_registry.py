@@ -72,8 +72,9 @@ def test_an_unchanged_second_pass_makes_a_head_a_tag_and_no_get(
     after = rows(tmp_path)
     changed = {t: len(after[t] ^ before[t]) for t in after if after[t] != before[t]}
     kept = {"passes", "registries", "repositories", "jobs", "crawl_requests"}
+    kept.add("registry_sums")  # a repository shows when it was last looked at
     assert changed.keys() <= kept
-    assert sum(changed.values()) <= 11, changed
+    assert sum(changed.values()) <= 13, changed
     assert second.registries[0].weighed_bytes == first.registries[0].weighed_bytes
 
 

@@ -5,8 +5,10 @@ from typing import Final
 from load.bench import (
     cold_crawl,
     delay,
+    fairness,
     ingest,
     many_repositories,
+    overhead,
     push,
     reading,
     recrawl,
@@ -14,6 +16,7 @@ from load.bench import (
     snapshot,
     startup,
     tick,
+    two_workers,
 )
 from load.bench.comparison import Comparison
 
@@ -23,6 +26,9 @@ COMPARISONS: Final[tuple[Comparison, ...]] = (
     replay.COMPARISON,
     delay.COMPARISON,
     many_repositories.COMPARISON,
+    two_workers.COMPARISON,
+    fairness.COMPARISON,
+    overhead.COMPARISON,
     ingest.COMPARISON,
     push.COMPARISON,
     snapshot.COMPARISON,

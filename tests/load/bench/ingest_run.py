@@ -1,20 +1,24 @@
 """Stores images that nobody had to fetch, and says how long the store took.
 
-    python -m load.bench.ingest_run DATABASE_URL TAGS
+    python -m load.bench.ingest_run DATABASE_URL TAGS [PART PARTS]
 
 Each batch of 100 new images is made before the clock runs. What is timed is what a
 crawl does with it: one transaction with the documents and the tags that point at them,
 and at the end the summary and the end of the pass. On PostgreSQL the shared totals are
 settled afterwards, and timed by themselves.
+
+Of several parts each is a process that has a repository and each so many-th batch, made
+before the first is stored; images of one part share layers with those of the others.
 """
 
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
+from itertools import islice
 from typing import Final
 
 from support.images_oci import GZIP_LAYER, OCI_CONFIG, OCI_MANIFEST
@@ -39,7 +43,7 @@ _NOW: Final = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 @dataclass(slots=True)
-class _Clock:
+class Clock:
     """Adds up the wall clock and the CPU of the blocks that it is used around."""
 
     wall_s: float = 0.0
@@ -55,10 +59,10 @@ class _Clock:
         self.cpu_s += time.process_time() - cpu
 
 
-def batches(tags: int) -> Iterator[list[Image]]:
-    """So many new images, a hundred at a time."""
-    for start in range(0, tags, BATCH):
-        yield [image(number) for number in range(start, min(start + BATCH, tags))]
+def batches(first: int, end: int) -> Iterator[list[Image]]:
+    """New images by their numbers, a hundred at a time."""
+    for start in range(first, end, BATCH):
+        yield [image(number) for number in range(start, min(start + BATCH, end))]
 
 
 def image(number: int) -> Image:
@@ -85,23 +89,15 @@ def image(number: int) -> Image:
     )
 
 
-def ingest(database: Database, tags: int) -> dict[str, float]:
+def ingest(
+    database: Database, tags: int, part: int = 0, parts: int = 1
+) -> dict[str, float]:
     """Seconds by name."""
-    clock, settling = _Clock(), _Clock()
-    with clock, database.write() as connection:
-        registry = put_registry(connection, an_entry(), _NOW)
-        (repository,) = put_repositories(
-            connection, registry, ["bench/app"], _NOW
-        ).values()
-        taken = claim(connection, repository, now=_NOW, lease_s=60)
-        assert taken is not None
-        opened = open_pass(connection, taken, _NOW)
-    for batch in batches(tags):
-        with clock, database.write() as connection:
-            keep_batch(connection, taken, batch)
-    with clock, database.write() as connection:
-        refresh_if_stale(connection, repository, _NOW, [DEFAULT])
-        close_pass(connection, taken, opened.id, a_result(), _NOW, _NOW)
+    clock, settling = Clock(), Clock()
+    own: Iterable[list[Image]] = islice(batches(0, tags), part, None, parts)
+    if parts > 1:
+        own = list(own)
+    store(database, f"bench/app{part}", own, clock)
     if not database.settles_at_once:
         with settling:
             settle_all(database)
@@ -110,6 +106,27 @@ def ingest(database: Database, tags: int) -> dict[str, float]:
         "cpu_s": clock.cpu_s,
         "settling_s": settling.wall_s,
     }
+
+
+def store(
+    database: Database, name: str, images: Iterable[list[Image]], clock: Clock
+) -> None:
+    """All of a repository, as a crawl does that looks at it for the first time.
+
+    images: those of each transaction; clock: what the store takes, without these
+    """
+    with clock, database.write() as connection:
+        registry = put_registry(connection, an_entry(), _NOW)
+        (repository,) = put_repositories(connection, registry, [name], _NOW).values()
+        taken = claim(connection, repository, now=_NOW, lease_s=60)
+        assert taken is not None
+        opened = open_pass(connection, taken, _NOW)
+    for batch in images:
+        with clock, database.write() as connection:
+            keep_batch(connection, taken, batch)
+    with clock, database.write() as connection:
+        refresh_if_stale(connection, repository, _NOW, [DEFAULT])
+        close_pass(connection, taken, opened.id, a_result(), _NOW, _NOW)
 
 
 def keep_batch(connection: Connection, taken: Claim, batch: Sequence[Image]) -> None:
@@ -128,15 +145,15 @@ def _digest(name: str) -> Digest:
     return Digest(f"sha256:{sha256(name.encode()).hexdigest()}")
 
 
-def main(url: str, tags: int) -> None:
+def main(url: str, tags: int, *share: int) -> None:
     """Into a database of our own, empty at first."""
     database = open_database(url)
     try:
         upgrade(database)
-        print(json.dumps(ingest(database, tags)))
+        print(json.dumps(ingest(database, tags, *share)))
     finally:
         database.close()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], *map(int, sys.argv[2:]))

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 from load.bench.comparison import Comparison
 from load.bench.crawl_run import Crawled, crawled_by, fresh_database
-from load.bench.many_workers import a_worker
+from load.bench.many_workers import workers
 from load.bench.measured import weighbridge
 from load.bench.postgresql import Fresh, fresh_databases
 from load.bench.results import Figure, Result, Sense, Tally
@@ -73,8 +73,8 @@ class _Both:
         with fresh() as url, a_redis() as redis:
             more = {"redis_url": redis.url.reveal()}
             config = configure(self.folder, server, url, more)
-            with a_worker(self.folder, redis, url, config) as worker:
-                yield lambda: worker.crawl(server.repositories)
+            with workers(self.folder, redis, url, config) as crew:
+                yield lambda: crew.crawl(server.repositories)
 
 
 def run(scene: Scene) -> Result:

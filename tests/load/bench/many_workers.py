@@ -1,6 +1,6 @@
-"""One worker over PostgreSQL and Redis that crawls a registry again and again."""
+"""Workers over PostgreSQL and Redis that crawl a registry again and again."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,17 +22,22 @@ _PAST: Final = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)
-class Worker:
-    """It waits for jobs."""
+class Workers:
+    """They wait for jobs."""
 
     crew: Crew
-    process: Process
+    processes: Sequence[Process]
+
+    @property
+    def cpu_s(self) -> float:
+        """What they have used so far, together."""
+        return sum(group_cpu_s(process.popen.pid) for process in self.processes)
 
     def crawl(self, expected: int) -> tuple[float, float]:
         """Crawl so many repositories, all of which are due: seconds from the first to
-        the last, and the worker's CPU seconds."""
+        the last, and the workers' CPU seconds."""
         since = self._make_due()
-        used_s = group_cpu_s(self.process.popen.pid)
+        used_s = self.cpu_s
         scheduler = self.crew.quick_scheduler()
         try:
             self.crew.wait_for(
@@ -40,7 +45,7 @@ class Worker:
             )
         finally:
             scheduler.stop()
-        return self._seconds(since), group_cpu_s(self.process.popen.pid) - used_s
+        return self._seconds(since), self.cpu_s - used_s
 
     def _make_due(self) -> datetime:
         with self.crew.database.write() as connection:
@@ -73,21 +78,25 @@ class Worker:
 
 
 @contextmanager
-def a_worker(
-    folder: Path, redis: RedisServer, url: str, config: Path
-) -> Iterator[Worker]:
-    """Until the block ends. It takes everything but layers to measure, which this
-    registry does not have."""
+def workers(
+    folder: Path, redis: RedisServer, url: str, config: Path, count: int = 1
+) -> Iterator[Workers]:
+    """Until the block ends. They take everything but layers to measure, which these
+    registries do not have."""
     database = open_database(url)
+    queues = ",".join(queue for queue in QUEUES if queue != "measure")
     try:
         upgrade(database)
         crew = Crew(folder, redis, url, database, config)
-        queues = ",".join(queue for queue in QUEUES if queue != "measure")
-        process = crew.start("worker", "--queues", queues, "--concurrency", "1")
         try:
-            crew.wait_for(lambda: process.has_begun(1), "the worker")
-            yield Worker(crew, process)
+            begun = [
+                crew.start("worker", "--queues", queues, "--concurrency", "1")
+                for _ in range(count)
+            ]
+            crew.wait_for(lambda: all(p.has_begun(1) for p in begun), "the workers")
+            yield Workers(crew, begun)
         finally:
-            process.kill()
+            for process in crew.processes:
+                process.kill()
     finally:
         database.close()

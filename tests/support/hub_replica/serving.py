@@ -1,14 +1,13 @@
-"""The replica on three ports of loopback, in a thread with a loop of its own."""
+"""The replica on three ports of loopback, each in a thread with a loop of its own."""
 
 import asyncio
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from http import HTTPStatus
 
 from support.hub_replica.answers import Reply, Request, api, registry, token_service
 from support.hub_replica.state import Hub
-from support.listening import Serve, listening
+from support.listening import Serve, listening_in_thread
 
 Answering = Callable[[Hub, Request], Reply]
 
@@ -16,35 +15,15 @@ Answering = Callable[[Hub, Request], Reply]
 @contextmanager
 def hub_replica(hub: Hub) -> Iterator[Hub]:
     """Serve it; its URLs are known inside the block."""
-    loop = asyncio.new_event_loop()
-    ready = threading.Event()
-    ended = asyncio.Event()
-    thread = threading.Thread(
-        target=lambda: loop.run_until_complete(_serve(hub, ready, ended)),
-        name="docker-hub",
-        daemon=True,
-    )
-    thread.start()
-    try:
-        assert ready.wait(60), "the replica did not start"
-        yield hub
-    finally:
-        loop.call_soon_threadsafe(ended.set)
-        thread.join(60)
-        loop.close()
-
-
-async def _serve(hub: Hub, ready: threading.Event, ended: asyncio.Event) -> None:
-    async with AsyncExitStack() as stack:
+    with ExitStack() as stack:
         for name, answering in (
             ("api_url", api),
             ("registry_url", registry),
             ("token_url", token_service),
         ):
-            port = await stack.enter_async_context(listening(_host(hub, answering)))
+            port = stack.enter_context(listening_in_thread(_host(hub, answering)))
             setattr(hub, name, f"http://127.0.0.1:{port}")
-        ready.set()
-        await ended.wait()
+        yield hub
 
 
 def _host(hub: Hub, answering: Answering) -> Serve:
