@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from support import fault_scenes
 from support.database import Engine
 from support.faulty_crawls import CrawledDatabase
@@ -10,6 +12,7 @@ from support.two_moments import TwoMoments
 SEED = 21
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_faults_that_pass_cost_attempts_and_nothing_else(
     moments: TwoMoments, database: CrawledDatabase
 ) -> None:

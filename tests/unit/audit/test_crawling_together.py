@@ -178,6 +178,7 @@ CONTENT: Final = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.long_on("postgresql")  # batches are made by the same statements
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(CONTENT, min_size=2, max_size=3))
 def test_a_history_comes_out_the_same_side_by_side_and_one_by_one(

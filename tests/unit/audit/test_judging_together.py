@@ -57,6 +57,7 @@ def crowds(tmp_path: Path, engine: Engine) -> Iterator[tuple[Crowd, Crowd]]:
         )
 
 
+@pytest.mark.long_on("postgresql")  # judging at once has it
 @pytest.mark.parametrize("seed", seeds(0, 16, quick=2))
 def test_judged_together_or_one_by_one_the_same_is_written(
     crowds: tuple[Crowd, Crowd], seed: int

@@ -264,6 +264,7 @@ async def is_shared(yard: Yard, owner: str | None = None) -> None:
     await wait_until(found, "the repository is shared")
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 async def test_a_chunk_of_a_process_that_hangs_is_done_by_another(
     yard: Yard, alone: Yard
 ) -> None:
@@ -316,6 +317,7 @@ async def test_a_chunk_of_a_process_that_is_gone_is_done_at_once(
     assert_same(dump_of(alone.database), dump_of(yard.database))
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 async def test_who_takes_part_ends_when_whoever_shared_it_was_taken_over(
     yard: Yard, alone: Yard
 ) -> None:

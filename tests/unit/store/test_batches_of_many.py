@@ -52,6 +52,7 @@ def differing(one: Database, other: Database) -> dict[str, object]:
     }
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", seeds(0, 12, quick=2))
 def test_batches_of_many_repositories_are_what_their_items_are_one_by_one(

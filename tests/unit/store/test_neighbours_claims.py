@@ -157,6 +157,7 @@ LIES = [
 ]
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize(("kind", "lie"), LIES)
 async def test_a_neighbours_media_type_changes_his_own_image_alone(
@@ -174,6 +175,7 @@ async def test_a_neighbours_media_type_changes_his_own_image_alone(
     street.check()
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("lie", [10**6, len(TAR) * 3])
 async def test_a_neighbours_annotation_is_taken_for_his_own_image_alone(

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.slow
 REGISTRIES = ("near", "near", "far", "far", "near")
 
 
+@pytest.mark.long_on("postgresql")  # histories of summaries have it
 @pytest.mark.parametrize("seed", seeds(0, 10, quick=2))
 def test_many_rows_made_together_are_those_made_one_by_one_and_from_scratch(
     database: Database, seed: int

@@ -17,6 +17,7 @@ from weighbridge.store.summaries import refresh_summary
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.long_on("postgresql")  # pruning beside crawls has it
 @pytest.mark.parametrize("scope", ["project", "registry", "repository"])
 @pytest.mark.parametrize("seed", seeds(500, 4, quick=1))
 def test_the_ledger_stays_right_while_repositories_are_forgotten_and_facts_pruned(

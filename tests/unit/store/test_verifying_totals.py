@@ -267,6 +267,7 @@ def plant(fleet: Fleet, statements: str) -> None:
             connection.execute(text(statement))
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 @pytest.mark.parametrize("name", PLANTED)
 def test_what_is_planted_is_found_and_repaired(fleet: Fleet, name: str) -> None:
     statements, table = PLANTED[name]
