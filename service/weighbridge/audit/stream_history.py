@@ -1,13 +1,13 @@
 """What came before an image: by its tag, or by others that differ in numbers only."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NamedTuple
 
 from weighbridge.audit.judged_batch import JudgedBatch
 from weighbridge.domain.digest import Digest
-from weighbridge.domain.newest import Candidate, baseline, ranked
+from weighbridge.domain.newest import Candidate, Ranked, baseline, ranked
 from weighbridge.domain.stream import stream_of
 from weighbridge.store.latest_tags import Pointed, StreamTag
 from weighbridge.store.stream_images import ScopedImages, StreamImage
@@ -24,6 +24,37 @@ class Before(NamedTuple):
     baseline_compressed_bytes: int | None
 
 
+class _Order:
+    """The images that tags have led to, newest first. One order serves all tags that
+    are judged: there may be as many of them as there are images."""
+
+    def __init__(
+        self, images: Mapping[Digest, StreamImage], order: list[Ranked]
+    ) -> None:
+        self._images = images
+        self._order = order
+        self._places: dict[Digest, int] = {}
+        for place, ranking in enumerate(order):
+            self._places.setdefault(ranking.candidate.digest, place)
+        self._found: dict[Digest, Before] = {}
+
+    def before(self, digest: Digest) -> Before:
+        """Before the newest tag of an image."""
+        if digest not in self._found:
+            self._found[digest] = self._before(digest)
+        return self._found[digest]
+
+    def _before(self, digest: Digest) -> Before:
+        start = self._places.get(digest)
+        if start is None:
+            return Before(None, None)
+        for place in range(start, len(self._order)):
+            last = self._order[place].candidate.digest
+            if last != digest:
+                return Before(self._images[last], baseline(self._order, start))
+        return Before(None, None)
+
+
 @dataclass(frozen=True, slots=True)
 class StreamHistory:
     """What tags have pointed to, and the images of that by target and platform.
@@ -37,6 +68,7 @@ class StreamHistory:
     images: ScopedImages
     scope_id: int
     now: datetime
+    _orders: dict[tuple[str, str], _Order] = field(default_factory=dict)
 
     def before(self, tag_id: int, platform: str, digest: Digest) -> Before:
         """Before the image that a tag has come to.
@@ -46,19 +78,20 @@ class StreamHistory:
         only where it is heavier than itself and than others like it.
         """
         own = self.own[tag_id]
-        mine = self._before(own, platform, digest)
+        mine = self._order(own, platform).before(digest)
         if mine.baseline_compressed_bytes is not None:
             return mine
-        others = self.others.get(stream_of(own[0].tag), ())
-        theirs = self._before(others, platform, digest)
+        stream = stream_of(own[0].tag)
+        key = stream, platform
+        if key not in self._orders:
+            self._orders[key] = self._order(self.others.get(stream, ()), platform)
+        theirs = self._orders[key].before(digest)
         if mine.image is None or theirs.baseline_compressed_bytes is None:
             return Before(mine.image or theirs.image, theirs.baseline_compressed_bytes)
         heavier = max(mine.image.compressed_bytes, theirs.baseline_compressed_bytes)
         return Before(mine.image, heavier)
 
-    def _before(
-        self, pointed: Sequence[Pointed], platform: str, digest: Digest
-    ) -> Before:
+    def _order(self, pointed: Sequence[Pointed], platform: str) -> _Order:
         found: dict[Digest, StreamImage] = {}
         candidates = []
         for tag, target, since in pointed:
@@ -66,14 +99,7 @@ class StreamHistory:
             if image is not None:
                 found[image.digest] = image
                 candidates.append(_candidate(tag, image, since))
-        ranking = ranked(candidates, self.now)
-        digests = [place.candidate.digest for place in ranking]
-        if digest not in digests:
-            return Before(None, None)
-        start = digests.index(digest)
-        last = next((d for d in digests[start:] if d != digest), None)
-        image = None if last is None else found[last]
-        return Before(image, baseline(ranking[start:]))
+        return _Order(found, ranked(candidates, self.now))
 
 
 def read_histories(

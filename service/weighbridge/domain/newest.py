@@ -114,14 +114,15 @@ def _deciding(
     return kept
 
 
-def baseline(ranking: Sequence[Ranked]) -> int | None:
-    """The median compressed size, in bytes, of the ten distinct images before the
-    newest one; None if there are fewer than three. Tags of one digest are one image.
+def baseline(ranking: Sequence[Ranked], at: int = 0) -> int | None:
+    """The median compressed size, in bytes, of the ten distinct images before the one
+    at a place, the newest one's by default; None if there are fewer than three. Tags of
+    one digest are one image.
     """
     sizes: dict[Digest, int] = {}
-    for place in ranking[1:]:
-        candidate = place.candidate
-        if candidate.digest != ranking[0].candidate.digest:
+    for place in range(at + 1, len(ranking)):
+        candidate = ranking[place].candidate
+        if candidate.digest != ranking[at].candidate.digest:
             sizes.setdefault(candidate.digest, candidate.compressed_bytes)
         if len(sizes) == _BASELINE_MOST_IMAGES:
             break
