@@ -189,23 +189,24 @@ class Court:
         for repository_id in changed.to_judge:
             with self.database.write() as connection:
                 judge_standing(connection, repository_id, self.now, judging)
-        for repository_id in changed.to_sweep:
-            self._sweep(repository_id)
+        self.sweep(list(changed.to_sweep))
         return len(changed.to_judge)
 
-    def _sweep(self, repository_id: int) -> None:
-        after: str | None = ""
-        waits = False
-        while after is not None:
-            with self.database.write() as connection:
-                after, waits = sweep_page(
-                    connection,
-                    repository_id,
-                    after,
-                    self.now,
-                    self.judging,
-                    waits=waits,
-                )
+    def sweep(self, repository_ids: Sequence[int]) -> None:
+        """Mark all tags of these repositories, one after the other."""
+        for repository_id in repository_ids:
+            after: str | None = ""
+            waits = False
+            while after is not None:
+                with self.database.write() as connection:
+                    after, waits = sweep_page(
+                        connection,
+                        repository_id,
+                        after,
+                        self.now,
+                        self.judging,
+                        waits=waits,
+                    )
 
     def over(self, repository: str = "") -> dict[str, tuple[LimitKey, ...]]:
         """The tags that are marked as over a limit, and which; the count that the

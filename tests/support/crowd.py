@@ -10,9 +10,11 @@ from support.of_one import close_pass, open_pass, refresh_if_stale
 from support.store_world import a_result
 from weighbridge.audit.judge import (
     end_first_passes,
+    judge_many,
     refresh_and_judge,
     refresh_and_judge_many,
 )
+from weighbridge.audit.sweeping import sweep_many
 from weighbridge.domain.document import Document
 from weighbridge.store.claiming import Claim, claim
 from weighbridge.store.images import keep_documents
@@ -27,6 +29,7 @@ from weighbridge.store.push_tables import (
 from weighbridge.store.session import Connection
 from weighbridge.store.summaries import refresh_many
 from weighbridge.store.tags import Move, apply_gone, apply_moves
+from weighbridge.store.unjudged import unjudged_repositories
 
 
 @dataclass
@@ -90,6 +93,26 @@ class Crowd(Court):
         for number in new:
             refresh_if_stale(connection, number, now, judging.platforms)
             end_first_passes(connection, [number], now, judging)
+
+    def sweep(self, repository_ids: Sequence[int]) -> None:
+        """Mark all tags of these repositories."""
+        if not self.is_together:
+            super().sweep(repository_ids)
+            return
+        with self.database.write() as connection:
+            sweep_many(connection, repository_ids, self.now, self.judging)
+
+    def judge_waiting(self) -> None:
+        """All that waits to be judged, in every repository."""
+        with self.database.read() as connection:
+            waiting = list(unjudged_repositories(connection, self.registry_id))
+        if self.is_together:
+            with self.database.write() as connection:
+                judge_many(connection, waiting, self.now, self.judging)
+        else:
+            names = {number: name for name, number in self.ids.items()}
+            for number in waiting:
+                self.judge(names[number])
 
     def wrote(self) -> dict[str, list[tuple[object, ...]]]:
         """All rows that judging writes."""

@@ -66,7 +66,7 @@ def refresh_and_judge_many(
     """Bring repositories' rows of the read model up to date and judge what changed;
     nothing happens where nothing did."""
     changed = refresh_many(connection, repository_ids, now, judging.platforms)
-    _judge(connection, changed, now, judging)
+    judge_many(connection, changed, now, judging)
 
 
 def judge(
@@ -82,11 +82,11 @@ def judge(
     after: the last tag that the call before has judged. Returns what to give to the
         next call, None where no more tags wait.
     """
-    last = _judge(connection, [repository_id], now, judging, after=after)
+    last = judge_many(connection, [repository_id], now, judging, after=after)
     return last.get(repository_id)
 
 
-def _judge(
+def judge_many(
     connection: Connection,
     repository_ids: Collection[int],
     now: datetime,
@@ -94,7 +94,8 @@ def _judge(
     *,
     after: int = FIRST,
 ) -> dict[int, int]:
-    """Returns the last tag that was judged of each repository where more wait."""
+    """The same of several repositories. Returns the last tag that was judged of each
+    where more wait."""
     if not (judging.is_judging and repository_ids):
         return {}
     # No batch of them runs meanwhile: a tag that moves now is judged by whoever moved

@@ -2,13 +2,18 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Final
 
-from weighbridge.audit.judge import FIRST, judge, refresh_and_judge
+from weighbridge.audit.judge import judge, judge_many, refresh_and_judge_many
 from weighbridge.audit.judging import Judging
+from weighbridge.audit.pieces import TOGETHER, by_size, pieces
 from weighbridge.audit.standing import judge_what_stands
 from weighbridge.audit.writer import Writer
 from weighbridge.store.summaries import stale_repositories
 from weighbridge.store.unjudged import unjudged_repositories
+
+TAGS: Final = 500
+"""So many are judged together, of several repositories."""
 
 
 async def refresh_stale(
@@ -19,8 +24,8 @@ async def refresh_stale(
 ) -> None:
     """A pass makes its own repository's row anew. Others are behind where a child of
     their indexes came with this crawl, or where a pass was stopped."""
-    for repository_id in await writer.read(stale_repositories, registry_id):
-        await writer.write(refresh_and_judge, repository_id, clock(), judging())
+    for some in pieces(await writer.read(stale_repositories, registry_id), TOGETHER):
+        await writer.write(refresh_and_judge_many, some, clock(), judging())
     if judging().is_judging:
         await _judge_what_waits(writer, registry_id, judging, clock)
         await judge_what_stands(writer, registry_id, judging, clock)
@@ -34,9 +39,12 @@ async def _judge_what_waits(
 ) -> None:
     """Tags that were more than fit into one transaction, and those whose image has
     been measured since."""
-    for repository_id in await writer.read(unjudged_repositories, registry_id):
-        after: int | None = FIRST
-        while after is not None:
-            after = await writer.write(
-                judge, repository_id, clock(), judging(), after=after
-            )
+    waiting = await writer.read(unjudged_repositories, registry_id)
+    for some in by_size(waiting, TAGS):
+        left = await writer.write(judge_many, some, clock(), judging())
+        for repository_id, last in left.items():
+            after: int | None = last
+            while after is not None:
+                after = await writer.write(
+                    judge, repository_id, clock(), judging(), after=after
+                )

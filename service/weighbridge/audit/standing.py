@@ -35,8 +35,7 @@ async def judge_what_stands(
         found = await writer.read(find_changed, registry_id, after, judging())
         for repository_id in found.to_judge:
             await writer.write(judge_standing, repository_id, clock(), judging())
-        for repository_id in found.to_sweep:
-            await sweep(writer, repository_id, judging(), clock)
+        await sweep(writer, found.to_sweep, judging, clock)
         after = found.after
 
 
@@ -44,12 +43,13 @@ class Changed(NamedTuple):
     """Repositories of which policies say something else than they did.
 
     to_judge: violations would open or end
-    to_sweep: their tags were marked by other limits, or by sizes that were not known
+    to_sweep: their tags were marked by other limits, or by sizes that were not known;
+              how many tags each has
     after:    what to go on after; None: these were the last
     """
 
     to_judge: list[int]
-    to_sweep: list[int]
+    to_sweep: dict[int, int]
     after: int | None
 
 
@@ -59,11 +59,11 @@ def find_changed(
     """The next ones, of at most `PAGE` repositories."""
     page = read_standing(connection, registry_id, after)
     to_judge = [one.newest.id for one in page if is_changed(one, judging.policies)]
-    to_sweep = [
-        newest.id
+    to_sweep = {
+        newest.id: newest.tag_count
         for newest in (one.newest for one in page)
         if newest.limits_mark != mark_of(judging, newest.registry, newest.name)
-    ]
+    }
     following = page[-1].newest.id if len(page) == PAGE else None
     return Changed(to_judge, to_sweep, following)
 

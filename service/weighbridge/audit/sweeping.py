@@ -1,16 +1,22 @@
 """Holds all tags of a repository against its limits, where these say something else
 than when its tags were marked last, or sizes have become known since."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from weighbridge.audit.judged_batch import JudgedBatch
 from weighbridge.audit.judging import Judging
 from weighbridge.audit.over_marks import mark_over
+from weighbridge.audit.pieces import by_size
 from weighbridge.audit.writer import Writer
 from weighbridge.store.judged_repository import find_judged
 from weighbridge.store.locks import lock_repositories
-from weighbridge.store.over_tags import PAGE, note_swept, tags_to_sweep
+from weighbridge.store.over_tags import (
+    PAGE,
+    all_tags_to_sweep,
+    note_swept,
+    tags_to_sweep,
+)
 from weighbridge.store.session import Connection
 
 
@@ -24,12 +30,29 @@ def mark_of(judging: Judging, registry: str, repository: str) -> str:
 
 async def sweep(
     writer: Writer,
+    tags: Mapping[int, int],
+    judging: Callable[[], Judging],
+    clock: Callable[[], datetime],
+) -> None:
+    """Mark every tag of repositories anew, as many in each transaction as a page holds.
+    One that moves meanwhile is marked by whoever moves it. Broken off, it is begun
+    again.
+
+    tags: how many each repository has
+    """
+    for some in by_size(tags, PAGE):
+        if len(some) == 1:
+            await _sweep_one(writer, some[0], judging(), clock)
+        else:
+            await writer.write(sweep_many, some, clock(), judging())
+
+
+async def _sweep_one(
+    writer: Writer,
     repository_id: int,
     judging: Judging,
     clock: Callable[[], datetime],
 ) -> None:
-    """Mark every tag anew, a page in each transaction. One that moves meanwhile is
-    marked by whoever moves it. Broken off, it is begun again."""
     after: str | None = ""
     waits = False
     while after is not None:
@@ -61,5 +84,26 @@ def sweep_page(
     if len(tags) == PAGE:
         return tags[-1].name, waits
     mark = mark_of(judging, repository.registry, repository.name)
-    note_swept(connection, repository_id, mark, waits=waits)
+    note_swept(connection, {repository_id: (mark, waits)})
     return None, waits
+
+
+def sweep_many(
+    connection: Connection,
+    repository_ids: Sequence[int],
+    now: datetime,
+    judging: Judging,
+) -> None:
+    """Mark all tags of these repositories."""
+    lock_repositories(connection, repository_ids)
+    batch = JudgedBatch(
+        connection, find_judged(connection, repository_ids), judging, now
+    )
+    unknown = mark_over(batch, all_tags_to_sweep(connection, list(batch.repositories)))
+    note_swept(
+        connection,
+        {
+            number: (mark_of(judging, each.registry, each.name), bool(unknown[number]))
+            for number, each in batch.repositories.items()
+        },
+    )

@@ -23,6 +23,7 @@ from sqlalchemy import (
 
 from weighbridge.domain.policy import LimitKey, Severity
 from weighbridge.store.dialect import (
+    ChangedRows,
     GoneRows,
     NewRows,
     Rows,
@@ -66,16 +67,25 @@ _COUNT: Final = (
         revision=_summary.revision + 1,
     )
 )
+_LIVE: Final = select(
+    _tag.id, _tag.name, _tag.target_id, _tag.moved_at, _tag.pushed_at
+).where(_tag.gone_at.is_(None), _tag.target_id.is_not(None))
 _PAGE: Final = (
-    select(_tag.id, _tag.name, _tag.target_id, _tag.moved_at, _tag.pushed_at)
-    .where(
-        _tag.repository_id == bindparam("repository"),
-        _tag.name > bindparam("after"),
-        _tag.gone_at.is_(None),
-        _tag.target_id.is_not(None),
+    _LIVE.where(
+        _tag.repository_id == bindparam("repository"), _tag.name > bindparam("after")
     )
     .order_by(_tag.name)
     .limit(PAGE)
+)
+_WHOLE: Final = Rows(
+    _LIVE.add_columns(_tag.repository_id)
+    .where(among_ids(_tag.repository_id))
+    .order_by(_tag.repository_id, _tag.name)
+)
+_SWEPT: Final = ChangedRows(
+    repository_summaries,
+    key=("repository_id",),
+    values=("limits_mark", "over_waits"),
 )
 
 
@@ -155,16 +165,21 @@ def tags_to_sweep(
     return [UnjudgedTag(*row) for row in connection.execute(_PAGE, parameters)]
 
 
-def note_swept(
-    connection: Connection, repository_id: int, mark: str, *, waits: bool
-) -> None:
-    """Every tag was held against the limits of this mark; waits: of some a size is not
-    known yet."""
-    connection.execute(
-        update(repository_summaries)
-        .where(_summary.repository_id == repository_id)
-        .values(limits_mark=mark, over_waits=waits)
-    )
+def all_tags_to_sweep(
+    connection: Connection, repository_ids: Collection[int]
+) -> dict[int, list[UnjudgedTag]]:
+    """All live tags of each of these repositories."""
+    found: dict[int, list[UnjudgedTag]] = {number: [] for number in repository_ids}
+    parameters = {"ids": listed(sorted(repository_ids))}
+    for *tag, number in _WHOLE.read(connection, parameters):
+        found[number].append(UnjudgedTag(*tag))
+    return found
+
+
+def note_swept(connection: Connection, marks: Mapping[int, tuple[str, bool]]) -> None:
+    """Every tag of these repositories, whose rows are locked, was held against the
+    limits of a mark; and whether a size of some of them is not known yet."""
+    _SWEPT.set(connection, [(number, *mark) for number, mark in sorted(marks.items())])
 
 
 def note_weighed(

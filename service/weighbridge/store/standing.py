@@ -30,6 +30,7 @@ _STANDING: Final = (
         _summary.newest_layers,
         _summary.deduplicated_bytes,
         _summary.limits_mark,
+        _summary.tag_count,
     )
     .join_from(repositories, registries, registries.c.id == _row.registry_id)
     .join(repository_summaries, _summary.repository_id == _row.id)
@@ -74,6 +75,7 @@ class _Newest(NamedTuple):
     layers: int | None
     deduplicated_bytes: int
     limits_mark: str
+    tag_count: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, bindparam, case, delete, or_, select
+from sqlalchemy import Connection, bindparam, case, delete, func, or_, select
 
 from weighbridge.store.claiming import Claim
 from weighbridge.store.dialect import (
@@ -99,8 +99,8 @@ _WEIGHED: Final = Rows(
     )
 )
 _WAITING: Final = (
-    select(unjudged.c.repository_id)
-    .distinct()
+    select(unjudged.c.repository_id, func.count())
+    .group_by(unjudged.c.repository_id)
     .join(repositories, repositories.c.id == unjudged.c.repository_id)
     .where(repositories.c.registry_id == bindparam("registry"))
     .order_by(unjudged.c.repository_id)
@@ -260,7 +260,7 @@ def forget_unjudged(connection: Connection, repository_id: int) -> None:
     )
 
 
-def unjudged_repositories(connection: Connection, registry_id: int) -> list[int]:
-    """Repositories with tags that wait."""
-    parameters = {"registry": registry_id}
-    return list(connection.execute(_WAITING, parameters).scalars())
+def unjudged_repositories(connection: Connection, registry_id: int) -> dict[int, int]:
+    """Repositories with tags that wait, and how many of each do."""
+    rows = connection.execute(_WAITING, {"registry": registry_id})
+    return {number: count for number, count in rows}

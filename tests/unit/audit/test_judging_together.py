@@ -112,6 +112,32 @@ def test_more_repositories_within_their_limits_cost_no_more_statements(
 
 
 @pytest.mark.only_on("sqlite")
+def test_more_repositories_that_are_swept_or_wait_cost_no_more_statements(
+    crowds: tuple[Crowd, Crowd],
+) -> None:
+    crowd, _ = crowds
+    crowd.policies = [LIMIT]
+    for size in (100, 101):
+        crowd.look_at(
+            {name: {"latest": weighing(size, (name, size))} for name in NAMES}
+        )
+    swept, waited = [], []
+
+    for names in (NAMES[:1], NAMES):
+        with counted() as made:
+            crowd.sweep([crowd.ids[name] for name in names])
+        swept.append(len(made))
+        moves = {name: {"latest": weighing(102, (name, len(names)))} for name in names}
+        crowd.look_at(moves)
+        with counted() as made:
+            crowd.judge_waiting()
+        waited.append(len(made))
+
+    assert swept[1] <= swept[0] + 1
+    assert waited[1] <= waited[0] + 3
+
+
+@pytest.mark.only_on("sqlite")
 def test_a_repository_that_breaks_its_limit_costs_its_own_row_and_its_notice(
     crowds: tuple[Crowd, Crowd],
 ) -> None:
@@ -196,4 +222,4 @@ def measure(
     assert isinstance(image, Image)
     for layer in image.layers:
         crowd.measure(layer, rnd.choice([1, 3]) * layer.compressed_bytes)
-    crowd.judge(name)
+    crowd.judge_waiting()
