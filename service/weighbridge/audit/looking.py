@@ -1,6 +1,7 @@
 """Looks at one repository: makes a pass, and gives it back whatever happens."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from typing import Final
@@ -19,15 +20,21 @@ RETRY: Final = timedelta(minutes=1)
 
 
 async def look_at(
-    context: PassContext, heartbeat: Heartbeat, begun: Opened
+    context: PassContext,
+    heartbeat: Heartbeat,
+    begun: Opened,
+    asked: Callable[[], None],
 ) -> PassOutcome:
     """One pass over a repository that was opened for it. Raises StaleFence where it was
-    taken over, and StoreError; it is given back then."""
+    taken over, and StoreError; it is given back then.
+
+    asked: called once nothing more is asked of the registry, before all is stored
+    """
     writer, claimed = context.writer, begun.claim
     heartbeat.hold(claimed)
     try:
         with writer.expecting():
-            outcome = await RepositoryPass(context, begun, heartbeat).run()
+            outcome = await RepositoryPass(context, begun, heartbeat, asked).run()
     except StaleFence:
         raise
     except asyncio.CancelledError:

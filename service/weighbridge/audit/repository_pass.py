@@ -5,7 +5,7 @@ the break, a tag whose look failed keeps its last good record. A tag is gone onl
 when a complete pass did not see it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -61,9 +61,14 @@ class RepositoryPass:
     """One look at one repository that was opened for it."""
 
     def __init__(
-        self, context: PassContext, begun: Opened, heartbeat: Heartbeat
+        self,
+        context: PassContext,
+        begun: Opened,
+        heartbeat: Heartbeat,
+        asked: Callable[[], None],
     ) -> None:
         self._context = context
+        self._has_asked = asked
         self._begun = begun
         self._claim = claim = begun.claim
         self._opened = begun.opened
@@ -133,6 +138,7 @@ class RepositoryPass:
             await self._ask_again()
         await self._remember_errors()
         result = self._result(broken, held)
+        self._has_asked()
         await self._finish(result, self._wait_s(broken, result.reason), rest)
         return PassOutcome(
             result,

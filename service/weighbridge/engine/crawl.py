@@ -41,11 +41,11 @@ TURN_S: Final = 5.0
 """So long a job takes further repositories; others have their turn then."""
 STILL_S: Final = 0.25
 """A job whose slice makes no progress for so long ends: it comes again with room."""
-REQUESTS: Final = 200
+REQUESTS: Final = 300
 """So many requests a slice is expected to need: what one process has is kept from
 others."""
 REPOSITORIES: Final = 128
-"""More of them at once bring nothing."""
+"""So many are taken at once, and are being asked for or are being stored."""
 NEW: Final = 3
 """Requests of a repository that was never crawled, as far as anybody knows."""
 LARGE: Final = REQUESTS // 2
@@ -166,7 +166,7 @@ class RegistrySlice:
 
     @property
     def _has_room(self) -> bool:
-        has_places = len(self._tasks) <= REPOSITORIES // 2
+        has_places = len(self._tasks) <= REPOSITORIES
         return not self._tasks or (has_places and self._room >= REQUESTS // 2)
 
     async def _moves(self, within_s: float) -> bool:
@@ -192,7 +192,7 @@ class RegistrySlice:
             one_claim(parts.owner),
             parts.resume_s,
             most_requests=max(NEW, self._room),
-            most=REPOSITORIES - len(self._tasks),
+            most=REPOSITORIES,
         )
         takes_suspect = not self._suspects.is_any
         self._suspects.is_any = True
@@ -280,12 +280,21 @@ class RegistrySlice:
     async def _crawl(self, opened: Opened, cost: int, *, is_quiet: bool) -> None:
         """Whatever it ends with stays its own."""
         parts, claim = self._parts, opened.claim
+
+        def asked() -> None:
+            """Others may be asked while it is stored."""
+            nonlocal cost
+            self._room += cost
+            cost = 0
+            self._changed.set()
+            self._go_on()
+
         try:
             async with parts.clients.use(self._site.name) as connected:
                 contexts = self._contexts_of(connected.registry)
                 context = contexts.quiet if is_quiet else contexts.usual
                 parts.progress.now = claim.repository
-                outcome = await look_at(context, parts.heartbeat, opened)
+                outcome = await look_at(context, parts.heartbeat, opened, asked)
             self._note(claim, outcome)
         except WeighbridgeError as exc:
             parts.watcher.failed(self._site.name, claim.repository, exc)

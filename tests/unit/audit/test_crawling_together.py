@@ -143,7 +143,7 @@ async def crawled(
     heartbeat = Heartbeat(context.writer, context.clock)
     return list(
         await asyncio.gather(
-            *(look_at(context, heartbeat, one) for one in opened),
+            *(look_at(context, heartbeat, one, lambda: None) for one in opened),
             return_exceptions=True,
         )
     )
