@@ -22,7 +22,7 @@ Many: TypeAlias = Callable[[Connection, Sequence[Any]], Sequence[Any]]
 
 MOST_MIXED: Final = 128
 """Calls of one transaction, where different ones may share it."""
-MOST_ALIKE: Final = 32
+MOST_ALIKE: Final = 64
 """Calls of one function in one transaction, where others write beside it: the rows of
 all are locked until it ends."""
 LINGER_S: Final = 0.1
