@@ -63,7 +63,10 @@ def _jobs_s(folder: Path, fresh: Fresh) -> float:
         configured = {
             "database_url": url,
             "redis_url": redis.url.reveal(),
-            "registries": [{"name": n, "url": "http://127.0.0.1:9"} for n in names],
+            "registries": [
+                {"name": name, "url": f"http://127.0.0.1:{port}"}
+                for port, name in enumerate(names, 10_000)
+            ],
         }
         config.write_text(json.dumps(configured))  # JSON is YAML.
         with workers(folder, redis, url, config) as crew:
