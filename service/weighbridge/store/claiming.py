@@ -66,6 +66,7 @@ _STATE: Final = Rows(
         .where(_manifest.repository_id == _table.id, _manifest.tag_count > 0)
         .scalar_subquery()
         .label("manifests"),
+        _table.due_at.label("due_before"),
     )
     .join_from(repositories, registries, registries.c.id == _table.registry_id)
     .outerjoin(repository_summaries, _summary.repository_id == _table.id)
@@ -120,6 +121,7 @@ class Claim:
     lease_s:     how long the claim lasts; each batch written renews it
     due_at:      of the repository, as the claim left it: another one at the pass's end
                  is somebody's wish for one more
+    due_before:  as the claim found it
     is_push:     what is found is what somebody said was pushed
     """
 
@@ -133,6 +135,7 @@ class Claim:
     held: frozenset[str]
     lease_s: float
     due_at: datetime
+    due_before: datetime
     is_push: bool = False
     last_pass_at: datetime | None = None
     last_complete_pass_at: datetime | None = None
@@ -158,6 +161,7 @@ class _State(NamedTuple):
     false_head_at: datetime | None
     tags: int
     manifests: int
+    due_before: datetime
 
     def is_for(self, opening: Opening) -> bool:
         """Whether it may be taken."""
@@ -195,6 +199,7 @@ class _State(NamedTuple):
             held=frozenset(json.loads(self.held)) if self.held else frozenset(),
             lease_s=lease_s,
             due_at=self.due_at,
+            due_before=self.due_before,
             last_pass_at=self.last_pass_at,
             last_complete_pass_at=self.last_complete_pass_at,
             false_head_at=self.false_head_at,

@@ -6,6 +6,7 @@ from typing import Final
 
 from sqlalchemy import (
     Connection,
+    bindparam,
     case,
     func,
     literal,
@@ -32,6 +33,17 @@ _RELEASE: Final = ChangedRows(
     },
     only=IS_HELD,
 )
+# Not where somebody has wished for one more meanwhile.
+_AS_BEFORE: Final = (
+    update(repositories)
+    .where(
+        _table.id == bindparam("repository"),
+        _table.fence == bindparam("held_fence"),
+        _table.due_at == bindparam("put_off"),
+        IS_HELD,
+    )
+    .values(due_at=bindparam("before"))
+)
 
 
 def release(connection: Connection, held: Claim) -> None:
@@ -43,6 +55,18 @@ def release_many(connection: Connection, claims: Collection[Claim]) -> None:
     """Give claims back without a result, so that others need not wait for the leases
     to end. Nothing happens to one that is not ours any more."""
     lock_repositories(connection, {held.repository_id for held in claims})
+    for held in claims:
+        if held.due_at != held.due_before:
+            # It was put off in case that it ends us, and it has not.
+            connection.execute(
+                _AS_BEFORE,
+                {
+                    "repository": held.repository_id,
+                    "held_fence": held.fence,
+                    "put_off": held.due_at,
+                    "before": held.due_before,
+                },
+            )
     _RELEASE.set(connection, [(held.repository_id, held.fence) for held in claims])
 
 

@@ -152,7 +152,9 @@ async def crawled(
 ) -> PassOutcome | None:
     opening = Opening(number, context.clock(), 60.0, "me", resume_s=context.resume_s)
     (opened,) = await context.writer.write(open_many, [opening])
-    return None if opened is None else await look_at(context, beat, opened)
+    return (
+        None if opened is None else await look_at(context, beat, opened, lambda: None)
+    )
 
 
 @asynccontextmanager

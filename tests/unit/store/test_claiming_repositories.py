@@ -7,8 +7,8 @@ from sqlalchemy import Connection
 from support.images import a_layer, an_image
 from support.of_one import close_pass, open_pass
 from support.store_world import MINUTE, T0, World, a_result, an_entry
-from weighbridge.store.claiming import Claim, claim, hold
-from weighbridge.store.due import Due, due_repositories
+from weighbridge.store.claiming import STARTS, Claim, claim, hold
+from weighbridge.store.due import Due, due_repositories, have_due
 from weighbridge.store.giving_back import give_up, release
 from weighbridge.store.registries import put_registry
 from weighbridge.store.reports import find_pass, pass_page
@@ -238,6 +238,38 @@ def test_broker_005_the_third_start_puts_the_next_one_off(world: World) -> None:
 
     assert refused is None
     assert later is not None
+
+
+def test_what_was_put_off_and_given_back_is_due_as_before(world: World) -> None:
+    with world.database.write() as connection:
+        for _ in range(STARTS - 1):
+            taken(connection, world)
+            world.now += 2 * MINUTE
+        third = taken(connection, world)
+        put_off = due_repositories(connection, "hub", world.now, 10)
+        release(connection, third)
+
+        given_back = due_repositories(connection, "hub", world.now, 10)
+
+    assert put_off == []
+    assert [item.repository for item in given_back] == ["acme/app"]
+
+
+def test_a_wish_for_what_was_put_off_is_kept_when_it_is_given_back(
+    world: World,
+) -> None:
+    with world.database.write() as connection:
+        for _ in range(STARTS):
+            last = taken(connection, world)
+            world.now += 2 * MINUTE
+        have_due(connection, [world.repository_id], world.now)
+        release(connection, last)
+
+        before = due_repositories(connection, "hub", world.now - MINUTE, 10)
+        due = due_repositories(connection, "hub", world.now, 10)
+
+    assert before == []
+    assert [item.repository for item in due] == ["acme/app"]
 
 
 def test_what_failed_is_begun_again_after_a_while(world: World) -> None:
