@@ -12,7 +12,7 @@ from weighbridge.audit.patience import Patience
 from weighbridge.audit.plan import Question, plan
 from weighbridge.audit.tag_look import FALSE_HEAD, TagLook
 from weighbridge.domain.listing import TagSeen
-from weighbridge.errors import RateLimited
+from weighbridge.errors import RateLimited, RegistryError
 from weighbridge.store.claiming import Claim
 from weighbridge.store.registries import note_false_head
 from weighbridge.store.tags import KnownTag, known_tags
@@ -36,6 +36,9 @@ class TagAsking:
 
     since:      when the last complete pass began
     head_first: HEAD is asked before GET also of tags that are new
+    is_helper:  another process has read the listing. What is refused here may be given
+                to that one, which has other credentials, or another mirror: such a tag
+                is left to it, and with it all that is still to be asked
     """
 
     def __init__(
@@ -45,10 +48,12 @@ class TagAsking:
         since: datetime | None,
         *,
         head_first: bool,
+        is_helper: bool = False,
     ) -> None:
         self._context = context
         self._claim = claim
         self._head_first = head_first
+        self._is_helper = is_helper
         self._turns = CheckTurns(claim, since, context.clock())
         self.patience = Patience()
 
@@ -103,6 +108,13 @@ class TagAsking:
             answer = await look.at(question)
         except RateLimited as exc:
             self.patience.sent_away = exc
+            keeping.drop()
+            return
+        if self._is_helper and (answer.is_absent or answer.is_refused):
+            self.patience.sent_away = RegistryError(
+                "a tag that is listed was refused", code=answer.code
+            )
+            keeping.drop()
             return
         if answer.fault is not None and answer.fault.code == FALSE_HEAD:
             await self._context.writer.write(

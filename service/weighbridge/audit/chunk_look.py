@@ -112,7 +112,9 @@ class _Others:
         context, claim = self._context, chunk.key.claim
         try:
             since = await context.writer.read(complete_since, claim.repository_id)
-            asking = TagAsking(context, claim, since, head_first=chunk.head_first)
+            asking = TagAsking(
+                context, claim, since, head_first=chunk.head_first, is_helper=True
+            )
             await look_at_chunk(
                 *(context, self._heartbeat, chunk, asking),
                 Meanwhile(is_shared=True, is_elsewhere=True),
@@ -122,6 +124,7 @@ class _Others:
         except StaleFence:
             pass  # The crawl has ended, or somebody else has taken it up.
         except StoreError:
+            await _let_go(context, chunk.key)
             raise
         except WeighbridgeError:
             self.is_answered = False

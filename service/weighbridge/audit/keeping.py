@@ -77,6 +77,10 @@ class Keeping:
         await self._context.unsaved.take(self._claim.repository_id)
         self._taken += 1
 
+    def drop(self) -> None:
+        """A tag that was to be asked about is left unanswered: its place is free."""
+        self._give(1)
+
     def add(self, answer: TagAnswer, *, has_place: bool = True) -> None:
         """Take an answer over. It counts once it is stored, or if there is nothing
         to store."""

@@ -3,7 +3,7 @@
 from typing import Final
 
 from weighbridge.audit.tag_look import TagAnswer
-from weighbridge.errors import RateLimited, TransportError
+from weighbridge.errors import RateLimited, RegistryError, TransportError
 
 SILENT_IN_A_ROW: Final = 5
 """So many tags in a row bring no answer, each after all its attempts: the others are
@@ -21,7 +21,7 @@ class Patience:
     """
 
     def __init__(self) -> None:
-        self.sent_away: RateLimited | None = None
+        self.sent_away: RegistryError | None = None
         self.is_in_doubt = False
         self._silent = 0
         self._refused = 0

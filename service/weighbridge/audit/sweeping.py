@@ -10,7 +10,7 @@ from weighbridge.audit.over_marks import mark_over
 from weighbridge.audit.pieces import by_size
 from weighbridge.audit.writer import Writer
 from weighbridge.store.judged_repository import find_judged
-from weighbridge.store.locks import lock_repositories
+from weighbridge.store.locks import lock_repositories, lock_summaries
 from weighbridge.store.over_tags import (
     PAGE,
     all_tags_to_sweep,
@@ -73,6 +73,7 @@ def sweep_page(
     """Mark the next tags; what to go on after, None behind the last of them, and
     whether a size is lacking so far."""
     lock_repositories(connection, [repository_id])
+    lock_summaries(connection, [repository_id])
     batch = JudgedBatch(
         connection, find_judged(connection, [repository_id]), judging, now
     )
@@ -96,6 +97,7 @@ def sweep_many(
 ) -> None:
     """Mark all tags of these repositories."""
     lock_repositories(connection, repository_ids)
+    lock_summaries(connection, repository_ids)
     batch = JudgedBatch(
         connection, find_judged(connection, repository_ids), judging, now
     )

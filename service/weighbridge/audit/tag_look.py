@@ -65,6 +65,16 @@ class TagAnswer:
         return self.move is None and self.failure is None
 
     @property
+    def code(self) -> str:
+        """Of its fault, or ""."""
+        return "" if self.fault is None else self.fault.code
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the registry answered, and would not say what it is."""
+        return bool(self.unanswered) and not self.is_silent
+
+    @property
     def is_new(self) -> bool:
         return self.move is not None and self.was is None
 

@@ -24,3 +24,13 @@ async def cancel(tasks: Iterable["asyncio.Future[T]"]) -> None:
     for task in cancelled:
         task.cancel()
     await asyncio.gather(*cancelled, return_exceptions=True)
+
+
+async def cancel_begun(tasks: Iterable["asyncio.Future[T]"]) -> None:
+    """The same, but one that was made just now begins first: what it does at its end is
+    done."""
+    made = list(tasks)
+    try:
+        await asyncio.sleep(0)
+    finally:
+        await cancel(made)

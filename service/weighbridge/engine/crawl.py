@@ -18,7 +18,7 @@ from weighbridge.audit.context import PassContext
 from weighbridge.audit.looking import look_at
 from weighbridge.audit.pass_outcome import PassOutcome
 from weighbridge.audit.push_desk import PushDesk
-from weighbridge.audit.together import cancel
+from weighbridge.audit.together import cancel_begun
 from weighbridge.engine.asking import Costing
 from weighbridge.engine.following import Following
 from weighbridge.engine.helping import Helping
@@ -223,7 +223,7 @@ class RegistrySlice:
         where one of ours is as large, so that there is room for small ones."""
         if self._large or self._room < LARGE:
             return
-        if await self._helping.begin(self._tasks):
+        if await self._helping.begin(lambda: self._tasks):
             self._room -= LARGE
 
     def _has_helped(self) -> None:
@@ -280,6 +280,7 @@ class RegistrySlice:
     async def _crawl(self, opened: Opened, cost: int, *, is_quiet: bool) -> None:
         """Whatever it ends with stays its own."""
         parts, claim = self._parts, opened.claim
+        is_begun = False
 
         def asked() -> None:
             """Others may be asked while it is stored."""
@@ -294,8 +295,14 @@ class RegistrySlice:
                 contexts = self._contexts_of(connected.registry)
                 context = contexts.quiet if is_quiet else contexts.usual
                 parts.progress.now = claim.repository
+                is_begun = True
                 outcome = await look_at(context, parts.heartbeat, opened, asked)
             self._note(claim, outcome)
+        except asyncio.CancelledError:
+            if not is_begun:
+                with suppress(StoreError):  # Its lease ends then.
+                    await asyncio.shield(parts.writer.write(release_many, [claim]))
+            raise
         except WeighbridgeError as exc:
             parts.watcher.failed(self._site.name, claim.repository, exc)
         except Exception as exc:  # noqa: BLE001 - the others of the slice go on
@@ -338,7 +345,7 @@ class RegistrySlice:
     async def _stop(self) -> None:
         """Nothing more is asked of the registry now."""
         await self._helping.stop()
-        await cancel(list(self._tasks.values()))
+        await cancel_begun(self._tasks.values())
 
 
 def _open(

@@ -8,7 +8,7 @@ from typing import Final
 
 from weighbridge.audit.chunk_look import take_part
 from weighbridge.audit.context import PassContext
-from weighbridge.audit.together import cancel
+from weighbridge.audit.together import cancel_begun
 from weighbridge.engine.asking import Costing
 from weighbridge.engine.parts import Parts
 from weighbridge.engine.site import Site
@@ -48,19 +48,24 @@ class Helping:
         self._variables = variables
         self._task: asyncio.Task[None] | None = None
         self._rests_until = float("-inf")
+        self._ours: Callable[[], Collection[int]] = tuple
 
     @property
     def is_busy(self) -> bool:
         return self._task is not None
 
-    async def begin(self, ours: Collection[int]) -> bool:
-        """Whether it was begun: there is a chunk of a repository that is not ours."""
+    async def begin(self, ours: Callable[[], Collection[int]]) -> bool:
+        """Whether it was begun: there is a chunk of a repository that is not ours.
+
+        ours: those that this process has, whenever it is asked
+        """
         loop, parts = asyncio.get_running_loop(), self._parts
         if self.is_busy or loop.time() < self._rests_until:
             return False
         if not await parts.writer.read(has_chunk, self._site.name):
             return False
-        chunk = await self._take(tuple(ours))
+        self._ours = ours
+        chunk = await self._take()
         if chunk is None:
             return False
         # There may be more: whoever is free joins.
@@ -73,9 +78,9 @@ class Helping:
     async def stop(self) -> None:
         """Give back what is being done."""
         if self._task is not None:
-            await cancel([self._task])
+            await cancel_begun([self._task])
 
-    async def _take(self, ours: Collection[int] = ()) -> HeldChunk | None:
+    async def _take(self) -> HeldChunk | None:
         writer = self._parts.writer
         registry_id = await writer.read(find_registry_id, self._site.name)
         if registry_id is None:
@@ -85,7 +90,7 @@ class Helping:
             self._parts.lease_s,
             one_claim(self._parts.owner),
             registry_id=registry_id,
-            but_not=ours,
+            but_not=tuple(self._ours()),
         )
         return await writer.write(take_chunk, wanted)
 
@@ -102,6 +107,9 @@ class Helping:
                 await self._costing.note(connected.registry)
         except WeighbridgeError as exc:
             parts.watcher.failed(self._site.name, None, exc)
+        except Exception as exc:  # noqa: BLE001 - the crawls of this process go on
+            error = WeighbridgeError(repr(exc), code="bug")
+            parts.watcher.failed(self._site.name, None, error)
         finally:
             if not is_answered:
                 with suppress(StoreError):  # Its lease ends then.

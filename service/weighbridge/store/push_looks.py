@@ -110,6 +110,11 @@ def end_look(
             missing_passes=0 if is_there else _table.missing_passes,
             due_at=case(
                 (wanted & (_table.due_at > now), literal(now, Moment())),
+                # It was put off in case that it ends us, and it has not.
+                (
+                    _table.due_at == literal(held.due_at, Moment()),
+                    literal(held.due_before, Moment()),
+                ),
                 else_=_table.due_at,
             ),
             lease_until=None,

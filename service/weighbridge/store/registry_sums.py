@@ -18,6 +18,7 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    or_,
     select,
 )
 
@@ -27,6 +28,7 @@ from weighbridge.store.ledger.sums import sum_of
 from weighbridge.store.models import (
     LISTED_STATES,
     SUMS_OF_BYTES,
+    registries,
     registry_sums,
 )
 from weighbridge.store.session import Database
@@ -65,7 +67,11 @@ def _total(name: str) -> ColumnElement[int]:
 
 KEPT: Final = select(_sums.registry_id, *map(_total, SUMS)).group_by(_sums.registry_id)
 _REVISION: Final = select(_total("revision"))
-_IS_MANY: Final = select(_sums.id).offset(MANY).limit(1)
+# Folded, a registry has one row, and so have the changes.
+_FOLDED_ROWS: Final = select(func.count() + 1).select_from(registries)
+_IS_MANY: Final = (
+    select(_sums.id).offset(MANY + _FOLDED_ROWS.scalar_subquery()).limit(1)
+)
 _OLDEST: Final = select(_sums.id).order_by(_sums.id).limit(_FOLDED)
 _TAKEN: Final = (
     delete(registry_sums)
@@ -73,12 +79,19 @@ _TAKEN: Final = (
     .returning(*registry_sums.columns)
     .cte("taken")
 )
-_FOLD: Final = insert(registry_sums).from_select(
-    ["registry_id", *_COLUMNS],
-    select(
-        _TAKEN.c.registry_id,
-        *(cast(func.sum(_TAKEN.c[name]), BigInteger) for name in _COLUMNS),
-    ).group_by(_TAKEN.c.registry_id),
+_FOLD: Final = (
+    insert(registry_sums)
+    .from_select(
+        ["registry_id", *_COLUMNS],
+        select(
+            _TAKEN.c.registry_id,
+            *(cast(func.sum(_TAKEN.c[name]), BigInteger) for name in _COLUMNS),
+        )
+        .group_by(_TAKEN.c.registry_id)
+        # Of a registry that is forgotten nothing is left.
+        .having(or_(*(func.sum(_TAKEN.c[name]) != 0 for name in _COLUMNS))),
+    )
+    .returning(registry_sums.c.id)
 )
 
 
@@ -104,10 +117,12 @@ def changes_noted(connection: Connection) -> int:
 
 def fold(database: Database) -> None:
     """PostgreSQL: put the rows of each registry together, where there are many."""
-    while _is_many(database):
+    kept = 0
+    while kept <= MANY and _is_many(database):
         with database.write() as connection:
             lock(connection, Purpose.FOLD)
-            connection.execute(_FOLD)
+            # So many at least were taken, so that fewer are left each time.
+            kept = len(connection.execute(_FOLD).all())
 
 
 def _is_many(database: Database) -> bool:

@@ -22,6 +22,7 @@ from support.statements import counted
 from support.wait import wait_until
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.limits import MANIFEST_BODY_BYTES
+from weighbridge.errors import AuthError, NotFound, RegistryError
 from weighbridge.jobs.names import CRAWL
 from weighbridge.ports import ManifestAnswer
 from weighbridge.store.checking.verify import verify
@@ -103,6 +104,23 @@ def content(number: int) -> Served:
     return an_artifact(blobs=[a_layer(number, 100 + number % 7)])
 
 
+@dataclass(slots=True)
+class Refused(Shared):
+    """A client whose credentials are refused, or whose registry knows of nothing."""
+
+    code: type[RegistryError] = AuthError
+
+    async def get_manifest(
+        self, repository: str, reference: str, limit_bytes: int = MANIFEST_BODY_BYTES
+    ) -> ManifestAnswer:
+        self.asked[("get_manifest", reference)] += 1
+        raise self.code("refused")
+
+    async def head_manifest(self, repository: str, reference: str) -> Digest | None:
+        self.asked[("head_manifest", reference)] += 1
+        raise self.code("refused")
+
+
 @pytest.fixture
 def yard(tmp_path: Path, engine: Engine) -> Iterator[Yard]:
     with a_database(tmp_path, engine) as database:
@@ -177,6 +195,28 @@ async def test_two_processes_share_a_large_repository(yard: Yard, alone: Yard) -
         for report in (yard.passes(APP)[0], alone.passes(APP)[0])
     ]
     assert counted[0] == counted[1]
+
+
+@pytest.mark.long_on("postgresql")  # no statement of its own
+@pytest.mark.parametrize("code", [AuthError, NotFound])
+async def test_what_is_refused_to_who_takes_part_is_left_to_the_other(
+    yard: Yard, code: type[RegistryError]
+) -> None:
+    one = filled()
+    two = Refused(
+        page_length=one.page_length, tags_by_repository=one.tags_by_repository
+    )
+    two.code = code
+    async with yard.crawler(one).running() as first:
+        crawl = asyncio.create_task(first.crawl("fake"))
+        await is_shared(yard)
+        async with joining(yard.crawler(two)):
+            await crawl
+
+    assert two.asked.total() > 0
+    (done,) = yard.passes(APP)
+    assert (done.state, done.tags_failed) == ("ok", 0)
+    assert_whole(yard)
 
 
 async def test_what_two_processes_find_unchanged_is_asked_once(yard: Yard) -> None:

@@ -247,6 +247,32 @@ def test_the_end_of_a_look_counts_what_was_asked(world: World) -> None:
     assert (known.parked_until, tuple(row)) == (None, (2, 300, None))
 
 
+def test_a_look_that_ends_well_leaves_what_was_put_off_due_as_before(
+    world: World,
+) -> None:
+    for _ in range(2):
+        with world.database.write() as connection:
+            world.claimed(connection)
+    with world.database.write() as connection:
+        third = world.claimed(connection)
+        parked = find_known(connection, APP, world.now)
+        end_look(
+            connection,
+            third,
+            world.now,
+            requests=1,
+            bytes_read=1,
+            is_there=True,
+            is_due=False,
+        )
+        known = find_known(connection, APP, world.now)
+
+    assert parked is not None
+    assert parked.parked_until is not None
+    assert known is not None
+    assert known.parked_until is None
+
+
 def test_a_repository_whose_passes_end_their_process_is_left_alone(
     world: World,
 ) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from support.many_repositories import add_repositories, change, mark_gone, set_scope
 from support.store_world import T0, an_entry
@@ -177,6 +177,38 @@ def test_rows_that_are_put_together_come_to_the_same(database: Database) -> None
         rows = connection.execute(select(registry_sums.c.id)).all()
     assert len(rows) == 2
     assert wrong(database) == []
+
+
+@pytest.mark.only_on("postgresql")
+@pytest.mark.timeout(30)
+def test_more_rows_than_are_put_together_come_to_an_end(database: Database) -> None:
+    rows = [{"registry_id": n, "revision": 1} for n in range(1, MANY + 10)]
+    with database.write() as connection:
+        connection.execute(insert(registry_sums), rows)
+        connection.execute(insert(registry_sums), rows)
+
+    fold(database)
+
+    with database.read() as connection:
+        left = connection.execute(select(registry_sums.c.registry_id)).scalars().all()
+        assert changes_noted(connection) == 2 * len(rows)
+    assert sorted(left) == [row["registry_id"] for row in rows]
+
+
+@pytest.mark.only_on("postgresql")
+def test_of_a_registry_whose_sums_are_nothing_no_row_is_left(
+    database: Database,
+) -> None:
+    with database.write() as connection:
+        connection.execute(
+            insert(registry_sums),
+            [{"registry_id": 7, "tags": tags} for tags in [1, -1] * MANY],
+        )
+
+    fold(database)
+
+    with database.read() as connection:
+        assert connection.execute(select(registry_sums.c.id)).all() == []
 
 
 @pytest.mark.only_on("postgresql")
