@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, LiteralString, TypedDict, cast
 
@@ -106,12 +106,15 @@ class Cluster:
             # The first one starts the others.
             while found := self._processes() - stopped:
                 for pid in found:
-                    os.kill(pid, signal.SIGSTOP)
+                    # A session's process may end just now.
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGSTOP)
                 stopped |= found
             yield
         finally:
             for pid in stopped:
-                os.kill(pid, signal.SIGCONT)
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
 
     def _processes(self) -> set[int]:
         assert self._process is not None
