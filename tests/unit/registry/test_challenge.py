@@ -110,11 +110,15 @@ def test_what_is_written_by_the_grammar_is_read_back(
 )
 def test_long_lines_are_read_in_linear_time(piece: str) -> None:
     line = "Bearer " + piece * (CHALLENGE_CHARACTERS // len(piece) - 8)
+
+    # The best of some: what the interpreter does now and then is not the parser's.
+    assert min(seconds_for(line) for _ in range(5)) < 0.05
+
+
+def seconds_for(line: str) -> float:
     began = time.process_time()
-
     parsed_or_code([line])
-
-    assert time.process_time() - began < 0.05
+    return time.process_time() - began
 
 
 def parsed_or_code(lines: list[str]) -> list[Challenge] | str:
