@@ -226,6 +226,7 @@ def _watching(shared: _Shared) -> _Lifespan:
             thread.start()
         yield
         stop.set()
+        shared.keeper.wake()
         for thread in threads:
             await asyncio.to_thread(thread.join, _STOPPING_S)
         await asyncio.to_thread(shared.inbox.close)

@@ -121,6 +121,10 @@ class SnapshotKeeper:
             self._why_none = None
             self._asked.set()
 
+    def wake(self) -> None:
+        """Have the thread that watches see at once that it was told to stop."""
+        self._asked.set()
+
     def current(self) -> Snapshot:
         """The snapshot to serve, refreshed first if that is due and nobody watches.
 
@@ -140,7 +144,7 @@ class SnapshotKeeper:
                 if self._snapshot is not None:
                     self._renewed(self._snapshot)
                     stop.wait(every_s)
-                elif self._asked.wait(every_s):
+                elif self._asked.wait(every_s) and not stop.is_set():
                     self._make_first()
         finally:
             self._is_watched = False

@@ -146,6 +146,20 @@ def test_while_a_thread_watches_no_scrape_reads_the_database(
     assert b"newest_image_compressed" in keeper.current().rendered.plain
 
 
+def test_a_thread_that_nobody_has_asked_yet_ends_as_soon_as_it_is_told(
+    keeper: SnapshotKeeper,
+) -> None:
+    stop = threading.Event()
+    watching = threading.Thread(target=keeper.watch, args=(stop, 600), daemon=True)
+    watching.start()
+
+    stop.set()
+    keeper.wake()
+    watching.join(60)
+
+    assert not watching.is_alive()
+
+
 def test_both_codings_hold_the_same(database: Database) -> None:
     add_repositories(database, ["a/b", "c/d"])
 
