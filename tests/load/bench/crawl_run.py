@@ -1,7 +1,8 @@
 """`weighbridge crawl` as a process of its own, checked and measured."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +69,12 @@ def fresh_database(folder: Path) -> str:
     for name in (path, path.with_suffix(".db-wal"), path.with_suffix(".db-shm")):
         name.unlink(missing_ok=True)
     return f"sqlite:///{path}"
+
+
+@contextmanager
+def a_fresh_file(folder: Path) -> Iterator[str]:
+    """The same for the length of a block, as `postgresql.Fresh` gives a database."""
+    yield fresh_database(folder)
 
 
 def note_cost(tally: Tally, name: str, done: Crawled) -> None:

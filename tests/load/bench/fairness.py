@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 from sqlalchemy import func, select
 
 from load.bench.comparison import Comparison
-from load.bench.crawl_run import fresh_database
+from load.bench.crawl_run import a_fresh_file
 from load.bench.measured import weighbridge
 from load.bench.postgresql import Fresh, fresh_databases
 from load.bench.results import Result, Tally, ratio
@@ -57,7 +57,7 @@ def run(scene: Scene) -> Result:
     good = scene.replay(TAGS, DELAY_MS, repositories=REPOSITORIES)
     with fresh_databases() as fresh:
         ways: list[tuple[str, Fresh, Way]] = [
-            ("one process", lambda: _a_file(folder), _one_process),
+            ("one process", lambda: a_fresh_file(folder), _one_process),
             ("a worker", fresh, _a_worker),
         ]
         for number in range(scene.options.rounds):
@@ -143,11 +143,6 @@ def _a_worker(
         finally:
             for process in crew.processes:
                 process.kill()
-
-
-@contextmanager
-def _a_file(folder: Path) -> Iterator[str]:
-    yield fresh_database(folder)
 
 
 COMPARISON: Final = Comparison(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from load.bench.comparison import Comparison
-from load.bench.crawl_run import Crawled, crawled_by, fresh_database
+from load.bench.crawl_run import Crawled, a_fresh_file, crawled_by, fresh_database
 from load.bench.many_workers import workers
 from load.bench.measured import weighbridge
 from load.bench.postgresql import Fresh, fresh_databases
@@ -94,7 +94,7 @@ def run(scene: Scene) -> Result:
     with fresh_databases() as fresh:
         for number in range(scene.options.rounds):
             say(f"many-repositories: round {number + 1}")
-            _round(tally, _SQLITE, both, both.a_process, lambda: _a_file(folder))
+            _round(tally, _SQLITE, both, both.a_process, lambda: a_fresh_file(folder))
             _round(tally, _POSTGRESQL, both, both.a_process, fresh)
             _round(tally, _WORKER, both, both.a_worker, fresh)
             _far(tally, far, folder)
@@ -160,11 +160,6 @@ def _used(done: Crawled) -> tuple[float, float]:
 def _move_before(look: str, server: Server) -> None:
     if look == _LOOKS[-1]:
         server.move_tags()
-
-
-@contextmanager
-def _a_file(folder: Path) -> Iterator[str]:
-    yield fresh_database(folder)
 
 
 def configure(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from load.bench.comparison import Comparison
-from load.bench.crawl_run import fresh_database
+from load.bench.crawl_run import a_fresh_file
 from load.bench.measured import weighbridge
 from load.bench.postgresql import Fresh, fresh_databases
 from load.bench.push_place import PUSHED, PushPlace, a_push_place
@@ -47,7 +47,7 @@ def run(scene: Scene) -> Result:
     folder = scene.work_folder("push")
     with fresh_databases() as fresh:
         ways: list[tuple[str, Fresh, Way]] = [
-            ("one process, SQLite", lambda: _a_file(folder), one_process),
+            ("one process, SQLite", lambda: a_fresh_file(folder), one_process),
             ("one process, PostgreSQL", fresh, one_process),
             ("a worker, PostgreSQL", fresh, a_worker),
         ]
@@ -126,11 +126,6 @@ def _with_target(figure: Figure) -> Figure:
     if not figure.name.endswith("p99"):
         return figure
     return replace(figure, sense="<=", target=500.0)
-
-
-@contextmanager
-def _a_file(folder: Path) -> Iterator[str]:
-    yield fresh_database(folder)
 
 
 COMPARISON: Final = Comparison("push", "A push, and who is told of it", _ABOUT, run)
