@@ -127,6 +127,15 @@ class Crew:
             rows = connection.execute(select(repositories)).mappings().all()
         return {str(row["name"]): dict(row) for row in rows}
 
+    def tags_seen(self) -> int:
+        """By all crawls so far, those under way too, as far as that is stored."""
+        with self.database.read() as connection:
+            return int(
+                connection.exec_driver_sql(
+                    "SELECT coalesce(sum(tags_seen), 0) FROM passes"
+                ).scalar_one()
+            )
+
     def is_through(self, expected: int) -> bool:
         """Whether so many repositories were looked at, measured and settled."""
         rows = self.repositories().values()

@@ -52,6 +52,9 @@ def _worker() -> dict[str, object]:
         # A worker that is killed has not confirmed its message, and others have it.
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,
+        # Of a process that was killed a late answer would be no loss: the database
+        # says what was done. So its message goes back soon.
+        "worker_lost_wait": 1.0,
         # What waits in one worker's hands cannot be done by another.
         "worker_prefetch_multiplier": 1,
         "task_soft_time_limit": SOFT_LIMIT_S,

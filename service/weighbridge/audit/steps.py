@@ -13,6 +13,7 @@ from weighbridge.errors import StoreError
 from weighbridge.store.chunks import Advanced, is_held, note_chunk
 from weighbridge.store.claiming import Claim, stale
 from weighbridge.store.cursor import PassCounts, note_answered
+from weighbridge.store.giving_back import count_anew
 from weighbridge.store.images import keep_documents
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.overtaken import read_overtaken
@@ -161,6 +162,8 @@ def keep_many(
                 advance.names,
                 advance.counts,
             )
+    kept = [a.step.claim for a in advances if id(a) not in errors]
+    count_anew(connection, kept)
     return [errors.get(id(advance)) for advance in advances]
 
 

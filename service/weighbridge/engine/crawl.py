@@ -265,7 +265,7 @@ class RegistrySlice:
             self._room -= cost
             if cost >= LARGE:
                 self._large.add(claim.repository_id)
-            work = self._crawl(each, cost, is_quiet=claim.due_at in quiet)
+            work = self._crawl(each, cost, is_quiet=claim.due_before in quiet)
             task = asyncio.create_task(work, context=self._variables.copy())
             self._tasks[claim.repository_id] = task
             if each in suspect:

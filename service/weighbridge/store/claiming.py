@@ -41,7 +41,8 @@ _summary = repository_summaries.c
 _manifest = repository_manifests.c
 
 STARTS: Final = 3
-"""A pass that was begun so often and never came to an end is not begun again soon."""
+"""Work that was begun so often in a row, and each time stored nothing and never came
+to an end, is not begun again soon."""
 _FIRST_PAUSE: Final = timedelta(hours=1)
 _LONGEST_PAUSE: Final = timedelta(hours=24)
 
@@ -122,6 +123,7 @@ class Claim:
     due_at:      of the repository, as the claim left it: another one at the pass's end
                  is somebody's wish for one more
     due_before:  as the claim found it
+    starts:      so often it was begun, with this time, since it last stored something
     is_push:     what is found is what somebody said was pushed
     """
 
@@ -136,6 +138,7 @@ class Claim:
     lease_s: float
     due_at: datetime
     due_before: datetime
+    starts: int = 1
     is_push: bool = False
     last_pass_at: datetime | None = None
     last_complete_pass_at: datetime | None = None
@@ -200,6 +203,7 @@ class _State(NamedTuple):
             lease_s=lease_s,
             due_at=self.due_at,
             due_before=self.due_before,
+            starts=self.attempts,
             last_pass_at=self.last_pass_at,
             last_complete_pass_at=self.last_complete_pass_at,
             false_head_at=self.false_head_at,
@@ -268,8 +272,8 @@ def as_push(held: Claim) -> Claim:
 
 
 def pause_after(starts: int) -> timedelta:
-    """How long work is left alone that was begun so often and never ended: not at
-    all below `STARTS`, then an hour, and twice as long each time, up to a day."""
+    """How long work is left alone that was begun so often in vain: not at all below
+    `STARTS`, then an hour, and twice as long each time, up to a day."""
     if starts < STARTS:
         return timedelta(0)
     return min(_FIRST_PAUSE * (1 << min(starts - STARTS, 8)), _LONGEST_PAUSE)

@@ -179,7 +179,7 @@ def _closed(closing: Closing, row: _Before) -> tuple[object, ...]:
     is_there = result.state in _IS_THERE
     state = result.state if is_there or row.gone_at is None else "gone"
     # A request for another crawl that came while this one ran is not lost.
-    is_wanted = row.due_at != closing.claim.due_at
+    is_wanted = row.due_at not in (closing.claim.due_at, closing.claim.due_before)
     return (
         row.id,
         state,

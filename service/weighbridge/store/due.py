@@ -134,9 +134,9 @@ def free_left_behind(connection: Connection, now: datetime) -> int:
 
 
 def park_poison(connection: Connection, now: datetime) -> list[str]:
-    """Mark the repositories whose passes were begun `STARTS` times and never ended,
-    as whatever is in them ends the process; returns their names. When they are due
-    again has been said by their last claim."""
+    """Mark the repositories whose passes were begun `STARTS` times in vain, as whatever
+    is in them ends the process; returns their names. When they are due again has been
+    said by their last claim."""
     is_poison = (
         # As a constant: only so the planners know that the index has them all.
         _table.attempts >= literal_column(str(STARTS)),

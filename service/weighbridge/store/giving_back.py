@@ -1,4 +1,5 @@
-"""Gives claims back that have come to no result."""
+"""Gives claims back that have come to no result, and takes back what they did in case
+that their work ends the process."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -33,6 +34,13 @@ _RELEASE: Final = ChangedRows(
     },
     only=IS_HELD,
 )
+_COUNT_ANEW: Final = ChangedRows(
+    repositories,
+    key=("id", "fence"),
+    values=(),
+    also={"attempts": literal_column("1")},
+    only=IS_HELD,
+)
 # Not where somebody has wished for one more meanwhile.
 _AS_BEFORE: Final = (
     update(repositories)
@@ -55,9 +63,23 @@ def release_many(connection: Connection, claims: Collection[Claim]) -> None:
     """Give claims back without a result, so that others need not wait for the leases
     to end. Nothing happens to one that is not ours any more."""
     lock_repositories(connection, {held.repository_id for held in claims})
+    _be_due_as_before(connection, claims)
+    _RELEASE.set(connection, [(held.repository_id, held.fence) for held in claims])
+
+
+def count_anew(connection: Connection, claims: Collection[Claim]) -> None:
+    """Count the starts of claims' work from this one on: it has stored something, so
+    that whoever begins it again gets further. Nothing happens to a claim that is not
+    ours any more."""
+    again = [held for held in claims if held.starts > 1]
+    _be_due_as_before(connection, again)
+    _COUNT_ANEW.set(connection, [(held.repository_id, held.fence) for held in again])
+
+
+def _be_due_as_before(connection: Connection, claims: Collection[Claim]) -> None:
+    """They were put off in case that they end us, and they have not."""
     for held in claims:
         if held.due_at != held.due_before:
-            # It was put off in case that it ends us, and it has not.
             connection.execute(
                 _AS_BEFORE,
                 {
@@ -67,7 +89,6 @@ def release_many(connection: Connection, claims: Collection[Claim]) -> None:
                     "before": held.due_before,
                 },
             )
-    _RELEASE.set(connection, [(held.repository_id, held.fence) for held in claims])
 
 
 def give_up(connection: Connection, held: Claim, retry_at: datetime) -> None:

@@ -14,6 +14,7 @@ from weighbridge.bootstrap.crawling import crawl
 from weighbridge.config import RegistrySettings, load_settings
 from weighbridge.demo.generated import generated_content
 from weighbridge.demo.server import start_in_thread
+from weighbridge.store.claiming import STARTS
 
 SLOW: Final = {"requests_per_second": 20.0}
 """So that a pass takes some seconds, and ends in the middle."""
@@ -124,6 +125,37 @@ def test_broker_005_a_repository_that_kills_its_process_is_parked(
             assert len(starts) == 3
             assert (row["state"], row["attempts"]) == ("error", 3)
             assert worker.popen.poll() is None
+    finally:
+        running.close()
+
+
+def test_a_repository_of_which_each_start_stored_more_is_not_parked(
+    tmp_path: Path,
+) -> None:
+    running = start_in_thread(generated_content(repositories=1, tags=60))
+    try:
+        expected = dump_of_url(clean_crawl(tmp_path, running.url))
+        with a_crew(tmp_path, running.url, engine="sqlite", limits=SLOW) as crew:
+            crew.single_worker()
+            crew.ring()
+            seen = [0]
+
+            def is_killed_enough() -> bool:
+                for row in crew.repositories().values():
+                    more = crew.tags_seen()
+                    if row["lease_owner"] and more > seen[-1]:
+                        seen.append(more)
+                        with suppress(ProcessLookupError):
+                            os.kill(_pid_of(str(row["lease_owner"])), signal.SIGKILL)
+                crew.ring()
+                return len(seen) > STARTS
+
+            crew.wait_for(is_killed_enough, "each start has stored more")
+            crew.quick_scheduler()
+            crew.wait_for(lambda: crew.is_through(1), "it is looked at")
+
+            assert seen[-1] < 60
+            assert_same(expected, dump_of(crew.database))
     finally:
         running.close()
 

@@ -38,11 +38,15 @@ class Watched:
 
     samples: list[ProcessNow] = field(default_factory=list)
 
-    def thirds(self, value: Callable[[ProcessNow], int]) -> tuple[float, float]:
-        """The means of the second and the last third."""
+    def thirds(
+        self,
+        of: Callable[[Sequence[int]], float],
+        value: Callable[[ProcessNow], int],
+    ) -> tuple[float, float]:
+        """The means, or whatever `of` makes, of the second and the last third."""
         values = [value(sample) for sample in self.samples]
         third = max(1, len(values) // 3)
-        return mean(values[third : 2 * third]), mean(values[-third:])
+        return of(values[third : 2 * third]), of(values[-third:])
 
 
 Samples = dict[tuple[str, int], Watched]
@@ -102,7 +106,9 @@ class _Row:
 
     @property
     def has_grown(self) -> bool:
-        """One more is no growth: a connection or a thread that came and stays."""
+        """One more is no growth: a connection or a thread that came and stays. Both
+        counts are the least of a third: with each crawl of a registry connections
+        come and go, and what is never closed is there at the quietest moment too."""
         second, last = self.resident
         counts = (self.descriptors, self.threads)
         return last > MORE * second or any(b > a + 1 for a, b in counts)
@@ -112,15 +118,15 @@ def _row(name: str, watched: Watched) -> _Row:
     return _Row(
         name,
         watched.samples[0].pid,
-        watched.thirds(lambda sample: sample.resident_bytes),
-        watched.thirds(lambda sample: sample.descriptors),
-        watched.thirds(lambda sample: sample.threads),
+        watched.thirds(mean, lambda sample: sample.resident_bytes),
+        watched.thirds(min, lambda sample: sample.descriptors),
+        watched.thirds(min, lambda sample: sample.threads),
     )
 
 
 def _table(rows: Sequence[_Row]) -> str:
     lines = [
-        "means of the second and the last third",
+        "of the second and the last third: mean memory, least descriptors and threads",
         f"{'process':<22}{'MiB':>24}{'':>8}{'descriptors':>16}{'threads':>16}",
     ]
     for row in rows:
@@ -128,8 +134,8 @@ def _table(rows: Sequence[_Row]) -> str:
         lines.append(
             f"{f'{row.name} {row.pid}':<22}{second:>12.1f}{last:>12.1f}"
             f"{100 * (last / second - 1):>+7.1f}%"
-            f"{row.descriptors[0]:>8.1f}{row.descriptors[1]:>8.1f}"
-            f"{row.threads[0]:>8.1f}{row.threads[1]:>8.1f}"
+            f"{row.descriptors[0]:>8}{row.descriptors[1]:>8}"
+            f"{row.threads[0]:>8}{row.threads[1]:>8}"
             f"{'  GREW' if row.has_grown else ''}"
         )
     return "\n".join(lines)

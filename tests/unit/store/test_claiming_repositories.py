@@ -8,8 +8,8 @@ from support.images import a_layer, an_image
 from support.of_one import close_pass, open_pass
 from support.store_world import MINUTE, T0, World, a_result, an_entry
 from weighbridge.store.claiming import STARTS, Claim, claim, hold
-from weighbridge.store.due import Due, due_repositories, have_due
-from weighbridge.store.giving_back import give_up, release
+from weighbridge.store.due import Due, due_repositories, have_due, park_poison
+from weighbridge.store.giving_back import count_anew, give_up, release
 from weighbridge.store.registries import put_registry
 from weighbridge.store.reports import find_pass, pass_page
 from weighbridge.store.repositories import put_repositories, repositories_of
@@ -270,6 +270,93 @@ def test_a_wish_for_what_was_put_off_is_kept_when_it_is_given_back(
 
     assert before == []
     assert [item.repository for item in due] == ["acme/app"]
+
+
+def test_starts_that_each_stored_more_park_nothing(world: World) -> None:
+    with world.database.write() as connection:
+        for _ in range(3 * STARTS):
+            count_anew(connection, [taken(connection, world)])
+            world.now += 2 * MINUTE
+
+        parked = park_poison(connection, world.now)
+        due = due_repositories(connection, "hub", world.now, 10)
+
+    assert parked == []
+    assert [item.repository for item in due] == ["acme/app"]
+
+
+def test_starts_in_vain_count_from_the_last_that_stored_something(
+    world: World,
+) -> None:
+    with world.database.write() as connection:
+        for _ in range(STARTS - 1):
+            taken(connection, world)
+            world.now += 2 * MINUTE
+        count_anew(connection, [taken(connection, world)])
+        world.now += 2 * MINUTE
+
+        for _ in range(STARTS - 2):
+            taken(connection, world)
+            world.now += 2 * MINUTE
+        soon = due_repositories(connection, "hub", world.now, 10)
+        taken(connection, world)
+        world.now += 2 * MINUTE
+        parked = park_poison(connection, world.now)
+
+        later = due_repositories(connection, "hub", world.now, 10)
+
+    assert [item.repository for item in soon] == ["acme/app"]
+    assert parked == ["acme/app"]
+    assert later == []
+
+
+def test_a_third_start_that_stores_something_ends_as_any_other(world: World) -> None:
+    with world.database.write() as connection:
+        for _ in range(STARTS - 1):
+            taken(connection, world)
+            world.now += 2 * MINUTE
+        third = taken(connection, world)
+        opened = open_pass(connection, third, world.now).id
+        count_anew(connection, [third])
+        next_at = world.now + HOUR
+        close_pass(connection, third, opened, a_result(), world.now, next_at)
+
+        soon = due_repositories(connection, "hub", next_at - MINUTE, 10)
+        due = due_repositories(connection, "hub", next_at, 10)
+
+    assert soon == []
+    assert [item.repository for item in due] == ["acme/app"]
+
+
+def test_a_wish_is_kept_that_came_while_starts_were_counted_anew(world: World) -> None:
+    with world.database.write() as connection:
+        for _ in range(STARTS):
+            last = taken(connection, world)
+            world.now += 2 * MINUTE
+        opened = open_pass(connection, last, world.now).id
+        count_anew(connection, [last])
+        have_due(connection, [world.repository_id], world.now)
+        next_at = world.now + HOUR
+        close_pass(connection, last, opened, a_result(), world.now, next_at)
+
+        due = due_repositories(connection, "hub", world.now, 10)
+
+    assert [item.repository for item in due] == ["acme/app"]
+
+
+def test_starts_of_a_claim_that_is_lost_are_left_alone(world: World) -> None:
+    with world.database.write() as connection:
+        taken(connection, world)
+        world.now += 2 * MINUTE
+        second = taken(connection, world)
+        world.now += 2 * MINUTE
+        taken(connection, world)
+        count_anew(connection, [second])
+        world.now += 2 * MINUTE
+
+        parked = park_poison(connection, world.now)
+
+    assert parked == ["acme/app"]
 
 
 def test_what_failed_is_begun_again_after_a_while(world: World) -> None:
