@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from weighbridge.audit.asking_tags import Room, TagAsking
@@ -177,7 +178,7 @@ class Sharing:
             await self._context.writer.write(let_go, chunk.key)
             raise stale(self._claim)
         self._owners.add(owner)
-        return chunk
+        return replace(chunk, key=chunk.key._replace(claim=self._claim))
 
     async def _look(self, chunk: HeldChunk, all_asked: asyncio.Event) -> None:
         keeping = self._keeping

@@ -124,6 +124,7 @@ class Claim:
                  is somebody's wish for one more
     due_before:  as the claim found it
     starts:      so often it was begun, with this time, since it last stored something
+    is_lent:     another process has it, which alone says that it lives
     is_push:     what is found is what somebody said was pushed
     """
 
@@ -139,6 +140,7 @@ class Claim:
     due_at: datetime
     due_before: datetime
     starts: int = 1
+    is_lent: bool = False
     is_push: bool = False
     last_pass_at: datetime | None = None
     last_complete_pass_at: datetime | None = None
@@ -262,7 +264,8 @@ def current_claim(
     has one."""
     for row in _STATE.read(connection, {"ids": listed([repository_id])}):
         state = _State._make(row)
-        return None if state.lease_until is None else state.claim(lease_s)
+        if state.lease_until is not None:
+            return replace(state.claim(lease_s), is_lent=True)
     return None
 
 
@@ -303,12 +306,19 @@ def hold_many(
     connection: Connection, held: Iterable[tuple[Claim, datetime]]
 ) -> set[tuple[int, int]]:
     """`hold` for many, their rows locked in order; returns repository and fence of
-    those that are ours still."""
+    those that are ours still, or whose owners' they are."""
+    held = list(held)
+    lent = {(c.repository_id, c.fence) for c, _ in held if c.is_lent}
+    if lent:
+        ids = {claim.repository_id for claim, _ in held}
+        lent &= _lock_fences(connection, ids).items()
     until = {
         (claim.repository_id, claim.fence): now + timedelta(seconds=claim.lease_s)
         for claim, now in held
+        if not claim.is_lent
     }
-    return _RENEW.take(connection, [(*key, at) for key, at in sorted(until.items())])
+    rows = [(*key, at) for key, at in sorted(until.items())]
+    return lent | _RENEW.take(connection, rows)
 
 
 def renew(connection: Connection, claims: Iterable[Claim], now: datetime) -> None:
@@ -329,14 +339,18 @@ def is_ours(held: Claim) -> tuple[ColumnElement[bool], ...]:
 def lock_ours(connection: Connection, claims: Collection[Claim]) -> set[int]:
     """The repositories of those claims that are ours still; nobody takes one over
     until we commit."""
-    ids = sorted({held.repository_id for held in claims})
-    lock_repositories(connection, ids)
-    fences = dict(_FENCES.read(connection, {"ids": listed(ids)}))
+    fences = _lock_fences(connection, {held.repository_id for held in claims})
     return {
         held.repository_id
         for held in claims
         if fences.get(held.repository_id) == held.fence
     }
+
+
+def _lock_fences(connection: Connection, ids: Collection[int]) -> dict[int, int]:
+    """The fences of those repositories that somebody has."""
+    lock_repositories(connection, ids)
+    return dict(_FENCES.read(connection, {"ids": listed(sorted(ids))}))
 
 
 def stale(held: Claim) -> StaleFence:

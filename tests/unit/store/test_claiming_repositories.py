@@ -2,12 +2,21 @@
 
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import Connection
 
 from support.images import a_layer, an_image
 from support.of_one import close_pass, open_pass
 from support.store_world import MINUTE, T0, World, a_result, an_entry
-from weighbridge.store.claiming import STARTS, Claim, claim, hold
+from weighbridge.errors import StaleFence
+from weighbridge.store.claiming import (
+    STARTS,
+    Claim,
+    claim,
+    current_claim,
+    hold,
+    hold_many,
+)
 from weighbridge.store.due import Due, due_repositories, have_due, park_poison
 from weighbridge.store.giving_back import count_anew, give_up, release
 from weighbridge.store.registries import put_registry
@@ -100,6 +109,33 @@ def test_holding_a_claim_renews_its_lease(world: World) -> None:
         other = claim(connection, world.repository_id, now=world.now, lease_s=60)
 
     assert other is None
+
+
+def lent(connection: Connection, world: World) -> Claim:
+    found = current_claim(connection, world.repository_id, 60)
+    assert found is not None
+    return found
+
+
+def test_who_works_under_the_claim_of_another_does_not_say_that_it_lives(
+    world: World,
+) -> None:
+    with world.database.write() as connection:
+        mine = taken(connection, world, lease_s=60)
+        world.now += MINUTE / 2
+        theirs = lent(connection, world)
+        hold(connection, theirs, world.now)
+        still = hold_many(connection, [(mine, T0), (theirs, world.now)])
+        world.now += MINUTE / 2
+
+        other = claim(connection, world.repository_id, now=world.now, lease_s=60)
+        with pytest.raises(StaleFence):
+            hold(connection, theirs, world.now)
+        assert other is not None
+        both = hold_many(connection, [(other, world.now), (theirs, world.now)])
+
+    assert still == {(mine.repository_id, mine.fence)}
+    assert both == {(other.repository_id, other.fence)}
 
 
 def test_a_claim_tells_what_is_known(world: World) -> None:
