@@ -20,7 +20,7 @@ from weighbridge.store.process_mark import one_claim
 from weighbridge.store.registries import find_registry_id
 
 REST_S: Final = 10.0
-"""A process that got no answers leaves the chunks of others alone for so long."""
+"""A process that got no answers, or found what it is not to ask for, leaves the chunks of others alone for so long."""
 
 
 class Helping:
@@ -55,7 +55,8 @@ class Helping:
         return self._task is not None
 
     async def begin(self, ours: Callable[[], Collection[int]]) -> bool:
-        """Whether it was begun: there is a chunk of a repository that is not ours.
+        """Whether it was begun: there is a chunk of a repository that is not ours, and
+        that the configuration of this process does not leave out.
 
         ours: those that this process has, whenever it is asked
         """
@@ -92,7 +93,12 @@ class Helping:
             registry_id=registry_id,
             but_not=tuple(self._ours()),
         )
-        return await writer.write(take_chunk, wanted)
+        chunk = await writer.write(take_chunk, wanted)
+        if chunk is None or self._site.scope.looks_at(chunk.key.claim.repository):
+            return chunk
+        await writer.write(let_go, chunk.key)
+        self._rests_until = asyncio.get_running_loop().time() + REST_S
+        return None
 
     async def _help(self, first: HeldChunk) -> None:
         """Whoever has the repository tells of what is found."""

@@ -20,6 +20,7 @@ from support.images import Served, a_layer, an_artifact
 from support.push_world import a_push, receive
 from support.statements import counted
 from support.wait import wait_until
+from weighbridge.audit.scope import Scope
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.limits import MANIFEST_BODY_BYTES
 from weighbridge.errors import AuthError, NotFound, RegistryError
@@ -216,6 +217,21 @@ async def test_what_is_refused_to_who_takes_part_is_left_to_the_other(
     assert two.asked.total() > 0
     (done,) = yard.passes(APP)
     assert (done.state, done.tags_failed) == ("ok", 0)
+    assert_whole(yard)
+
+
+@pytest.mark.long_on("postgresql")  # no statement of its own
+async def test_whose_configuration_leaves_it_out_takes_no_part(yard: Yard) -> None:
+    one = filled()
+    two = one.client()
+    async with yard.crawler(one).running() as first:
+        crawl = asyncio.create_task(first.crawl("fake"))
+        await is_shared(yard)
+        async with joining(yard.crawler(two, Scope(only=("acme/small",)))):
+            await crawl
+
+    assert two.asked.total() == 0
+    assert yard.passes(APP)[0].state == "ok"
     assert_whole(yard)
 
 
