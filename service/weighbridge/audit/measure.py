@@ -1,10 +1,10 @@
 """Asks a registry for what its images are made of, each blob of a scope once."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 
 from weighbridge.audit.kept_measures import Counted, keep_answers, sum_up
 from weighbridge.audit.measure_layer import measure_blob, measure_length
@@ -31,7 +31,12 @@ _MANIFESTS: Final = 5_000
 _BLOBS: Final = 10_000
 """Blobs that are in memory at once."""
 _REPOSITORIES: Final = 500
+Kept: TypeAlias = Callable[[], Awaitable[None]]
 _FALSE_CLAIM: Final = frozenset({"bad_content_range", "range_not_satisfiable"})
+
+
+async def _nothing() -> None:
+    pass
 
 
 async def measure_registry(
@@ -41,6 +46,7 @@ async def measure_registry(
     progress: Progress,
     clock: Callable[[], datetime],
     counted: Counted,
+    kept: Kept,
 ) -> int:
     """Ask for every blob of a registry's live images and artifacts that was not asked
     for in its storage scope, each once, the largest of a few thousand images first;
@@ -48,8 +54,11 @@ async def measure_registry(
     how many could not be had now; they are asked for again by later crawls.
 
     counted: told how many false claims were learned of
+    kept:    called when more of it was stored
     """
-    measuring = _Measuring(registry, registry_id, writer, progress, clock, counted)
+    measuring = _Measuring(
+        registry, registry_id, writer, progress, clock, counted, kept
+    )
     await measuring.run()
     return len(measuring.failed)
 
@@ -76,6 +85,7 @@ class _Measuring:
     progress: Progress
     clock: Callable[[], datetime]
     counted: Counted
+    kept: Kept = _nothing
     failed: set[tuple[int, Digest]] = field(default_factory=set)
     asked: set[tuple[int, Digest]] = field(default_factory=set)
 
@@ -150,6 +160,7 @@ class _Measuring:
             # its end.
             if any(answers.values()):
                 await asyncio.shield(keep_answers(self.writer, answers, self.clock()))
+        await self.kept()
         self.failed |= {key for key, answer in answers.items() if answer is None}
         # Nothing at all is no answer about any one of them.
         return any(answers.values())

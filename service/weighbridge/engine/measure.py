@@ -32,6 +32,7 @@ async def measure(parts: Parts, site: Site) -> None:
                 parts.progress,
                 parts.clock,
                 partial(parts.count_conflicts, site.name),
+                partial(parts.shared.gets_further, claimed),
             )
         parts.watcher.measured(site.name, left)
         await bring_up_to_date(parts, site, registry_id)

@@ -12,6 +12,7 @@ from weighbridge.store.jobs import (
     Job,
     JobClaim,
     claim_job,
+    count_job_anew,
     end_job,
     give_back_job,
     renew_job,
@@ -81,6 +82,11 @@ class SharedJobs:
             await self._end(claimed, None)
         finally:
             self._held.discard(claimed)
+
+    async def gets_further(self, claimed: JobClaim) -> None:
+        """Say that a job has stored something: it ends no process so soon."""
+        if claimed.starts > 1:
+            await self._writer.write(count_job_anew, claimed)
 
     async def put_off(self, claimed: JobClaim, wait: timedelta) -> None:
         """End a job that came to nothing: it is due again after so long."""

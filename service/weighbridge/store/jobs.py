@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, select, update
+from sqlalchemy import ColumnElement, Connection, Row, case, literal, select, update
 
 from weighbridge.store.ahead import is_leased
 from weighbridge.store.claiming import STARTS, pause_after
 from weighbridge.store.dialect import NewRows
 from weighbridge.store.models import jobs
 from weighbridge.store.process_mark import is_gone
+from weighbridge.store.types import Moment
 
 _table = jobs.c
 _NEW: Final = NewRows(jobs, "job", "argument", "due_at", "attempts")
@@ -32,12 +33,18 @@ class Job(NamedTuple):
 class JobClaim:
     """The right to do a job, until its lease ends.
 
-    owner: this very claim, see `process_mark.one_claim`
+    owner:   this very claim, see `process_mark.one_claim`
+    next_at: when it is due again
+    due_at:  the same, or later in case that it ends us
+    starts:  so often it was begun, with this time, since it last stored something
     """
 
     job: Job
     owner: str
     lease_s: float
+    next_at: datetime
+    due_at: datetime
+    starts: int
 
 
 def due_jobs(
@@ -78,23 +85,33 @@ def claim_job(
     if not is_own and not _is_due(row, now):
         return None
     starts = row.attempts + (0 if is_own else 1)
+    due_at = max(next_at, now + pause_after(starts))
     taken = connection.execute(
         update(jobs)
         .where(*_is(job), _table.lease_owner.is_not_distinct_from(row.lease_owner))
         .values(
-            due_at=max(next_at, now + pause_after(starts)),
+            due_at=due_at,
             lease_until=now + timedelta(seconds=lease_s),
             lease_owner=owner,
             attempts=starts,
         )
     )
-    return JobClaim(job, owner, lease_s) if taken.rowcount == 1 else None
+    claimed = JobClaim(job, owner, lease_s, next_at, due_at, starts)
+    return claimed if taken.rowcount == 1 else None
 
 
 def renew_job(connection: Connection, held: JobClaim, now: datetime) -> None:
     """Say that a job goes on; nothing happens if it is not ours any more."""
     until = now + timedelta(seconds=held.lease_s)
     connection.execute(update(jobs).where(*_is_ours(held)).values(lease_until=until))
+
+
+def count_job_anew(connection: Connection, held: JobClaim) -> None:
+    """Count the starts of a job from this one on: it has stored something, so that
+    whoever begins it again gets further."""
+    connection.execute(
+        update(jobs).where(*_is_ours(held)).values(attempts=1, due_at=_as_before(held))
+    )
 
 
 def end_job(
@@ -113,9 +130,8 @@ def end_job(
         "lease_owner": None,
         "attempts": 0,
         "done_at": now,
+        "due_at": _as_before(held) if retry_at is None else retry_at,
     }
-    if retry_at is not None:
-        ended["due_at"] = retry_at
     connection.execute(update(jobs).where(*_is_ours(held)).values(**ended))
 
 
@@ -168,6 +184,13 @@ def done_at(connection: Connection, job: Job) -> datetime | None:
         select(_table.done_at).where(*_is(job))
     ).scalar()
     return found
+
+
+def _as_before(held: JobClaim) -> ColumnElement[datetime]:
+    """It was put off in case that it ends us, and it has not; or somebody has said
+    another time meanwhile."""
+    is_ours = _table.due_at == literal(held.due_at, Moment())
+    return case((is_ours, literal(held.next_at, Moment())), else_=_table.due_at)
 
 
 def _is(job: Job) -> tuple[ColumnElement[bool], ...]:

@@ -8,10 +8,12 @@ import pytest
 
 from support.database import Engine, a_database
 from support.store_world import T0
+from weighbridge.store.claiming import STARTS
 from weighbridge.store.jobs import (
     Job,
     JobClaim,
     claim_job,
+    count_job_anew,
     due_jobs,
     end_job,
     give_back_job,
@@ -31,10 +33,12 @@ def database(engine: Engine, tmp_path: Path) -> Iterator[Database]:
         yield opened
 
 
-def begin(database: Database, owner: str, now: datetime = T0) -> JobClaim | None:
+def begin(
+    database: Database, owner: str, now: datetime = T0, every: timedelta = HOUR
+) -> JobClaim | None:
     with database.write() as connection:
         return claim_job(
-            connection, MEASURE, now=now, next_at=now + HOUR, lease_s=30, owner=owner
+            connection, MEASURE, now=now, next_at=now + every, lease_s=30, owner=owner
         )
 
 
@@ -122,3 +126,35 @@ def test_broker_005_a_job_that_kills_three_workers_waits(database: Database) -> 
     assert begin(database, "a/4", now) is None
     assert not is_due(database, now)
     assert is_due(database, now + HOUR)
+
+
+def test_starts_of_a_job_that_each_stored_more_do_not_have_it_wait(
+    database: Database,
+) -> None:
+    now = T0
+    for number in range(3 * STARTS):
+        claimed = begin(database, f"a/{number}", now)
+        assert claimed is not None, number
+        with database.write() as connection:
+            count_job_anew(connection, claimed)
+        now += 31 * SECOND
+
+    assert is_due(database, now)
+
+
+@pytest.mark.parametrize("gets_further", [False, True])
+def test_a_third_start_that_ends_well_is_due_after_its_own_interval(
+    database: Database, gets_further: bool
+) -> None:
+    now = T0
+    for number in range(STARTS):
+        claimed = begin(database, f"a/{number}", now, every=60 * SECOND)
+        assert claimed is not None
+        began, now = now, now + 31 * SECOND
+    with database.write() as connection:
+        if gets_further:
+            count_job_anew(connection, claimed)
+        end_job(connection, claimed, now)
+
+    assert not is_due(database, began + 59 * SECOND)
+    assert is_due(database, began + 60 * SECOND)
