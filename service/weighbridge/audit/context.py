@@ -20,6 +20,7 @@ from weighbridge.domain.document import Document
 from weighbridge.domain.platform import Platform
 from weighbridge.ports import Registry
 from weighbridge.store.images import find_known, keep_documents
+from weighbridge.store.jobs import Job
 
 WORD_WITHIN_S: Final = 2.0
 """The verdict on a push waits no longer for the registry's word on its layers."""
@@ -42,6 +43,8 @@ class PassContext:
     desk:            where pushes are looked after; None where nobody waits for any
     watch:           tells passes of what is pushed meanwhile
     shared:          told that others can take part in what is asked
+    measuring:       the job that asks for the layers of what is found; None: nobody is
+        to ask for them
     """
 
     registry: Registry
@@ -61,6 +64,7 @@ class PassContext:
     count_conflicts: Counted = uncounted
     word_within_s: float = WORD_WITHIN_S
     shared: Callable[[], None] = _nobody
+    measuring: Job | None = None
 
 
 def pass_context(
@@ -77,6 +81,7 @@ def pass_context(
     resume_s: float = RESUME_S,
     count_conflicts: Counted = uncounted,
     shared: Callable[[], None] = _nobody,
+    measuring: Job | None = None,
 ) -> PassContext:
     """The context of passes that keep what they learn by this writer."""
     no_judging = replace(NO_JUDGING, platforms=scope.platforms)
@@ -104,4 +109,5 @@ def pass_context(
         resume_s=resume_s,
         count_conflicts=count_conflicts,
         shared=shared,
+        measuring=measuring,
     )

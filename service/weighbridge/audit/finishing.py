@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from weighbridge.audit.judge import end_first_passes, refresh_and_judge_many
 from weighbridge.audit.judging import Judging
+from weighbridge.audit.measure import MEASURED_WITHIN
 from weighbridge.audit.steps import Step, apply_steps
 from weighbridge.errors import StoreError
 from weighbridge.store.claiming import lock_ours
 from weighbridge.store.closing import Closing, close_many
+from weighbridge.store.jobs import Job, make_due
 from weighbridge.store.push_queue import note_done
 from weighbridge.store.session import Connection
 from weighbridge.store.summaries import refresh_many
@@ -21,12 +24,14 @@ class Ending:
     step:   the only batch of it, kept by the transaction that ends it; None: whatever
         there was is kept
     pushes: that it answers, by their ids
+    measuring: the job that asks for the layers of what it has found, or None
     """
 
     closing: Closing
     judging: Judging
     step: Step | None = None
     pushes: Sequence[int] = ()
+    measuring: Job | None = None
 
     @property
     def repository_id(self) -> int:
@@ -55,6 +60,7 @@ def finish_many(
     closed = [ending for ending in endings if id(ending) not in failed]
     lost = close_many(connection, [ending.closing for ending in closed])
     failed |= _errors(closed, lost)
+    _have_measured(connection, [e for e in closed if id(e) not in failed])
     return [failed.get(id(ending)) for ending in endings]
 
 
@@ -108,6 +114,18 @@ def _alike(endings: Sequence[Ending]) -> list[tuple[Judging, list[Ending]]]:
         else:
             groups.append((ending.judging, [ending]))
     return groups
+
+
+def _have_measured(connection: Connection, endings: Sequence[Ending]) -> None:
+    """Soon after; whoever crawls asks for it sooner, unless its process ends."""
+    due: dict[Job, datetime] = {}
+    for ending in endings:
+        result = ending.closing.result
+        if ending.measuring is not None and (result.tags_new or result.tags_moved):
+            due.setdefault(ending.measuring, ending.closing.now + MEASURED_WITHIN)
+    for job, at in sorted(due.items()):
+        # The last lock of the transaction: nobody has it and waits for another.
+        make_due(connection, job, at)
 
 
 def _answer_pushes(connection: Connection, endings: Sequence[Ending]) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
 from weighbridge.audit.kept_measures import Counted, keep_answers, sum_up
@@ -25,6 +25,9 @@ from weighbridge.store.waiting import (
     waiting_manifests,
 )
 
+MEASURED_WITHIN: Final = timedelta(minutes=5)
+"""What somebody was to measure at once, and did not since its process ended, is
+measured so long afterwards."""
 BATCH: Final = 200
 _MANIFESTS: Final = 5_000
 """Images and artifacts that are walked over in one step."""

@@ -7,6 +7,7 @@ from typing import Final
 
 from weighbridge.audit.judge import refresh_and_judge
 from weighbridge.audit.judging import Judging
+from weighbridge.audit.measure import MEASURED_WITHIN
 from weighbridge.audit.push_ask import Told
 from weighbridge.audit.push_desk import Judged, Verdict
 from weighbridge.audit.push_plan import GIVE_UP, PushPlan
@@ -29,9 +30,6 @@ from weighbridge.store.session import Connection
 from weighbridge.store.tags import apply_failures, apply_gone, apply_moves
 from weighbridge.store.unjudged import note_said, waits_for_size
 
-MEASURED_WITHIN: Final = timedelta(minutes=5)
-"""A look measures right after its verdict. Where that ended its process, what limits
-wait for is measured so long afterwards."""
 _LONGEST_S: Final = 300.0
 
 
@@ -95,6 +93,7 @@ class PushLedger:
         if self.measuring is not None and waits_for_size(
             connection, self.repository_id, names
         ):
+            # The look measures right after its verdict, unless that ends its process.
             # The last lock of the transaction: nobody has it and waits for another.
             make_due(connection, self.measuring, self.now + MEASURED_WITHIN)
 

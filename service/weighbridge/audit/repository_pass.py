@@ -164,7 +164,11 @@ class RepositoryPass:
         # Of a pass that was taken up, a part was asked before they came.
         pushes = () if self._opened.answered else self._pushes.waiting
         await writer.write_many(
-            finish_many, Ending(closing, self._context.judging(), step, pushes)
+            finish_many,
+            Ending(
+                *(closing, self._context.judging(), step, pushes),
+                self._context.measuring,
+            ),
         )
         if rest is not None:
             self._keeping.note_kept(rest)

@@ -20,7 +20,8 @@ from weighbridge.store.process_mark import one_claim
 from weighbridge.store.registries import find_registry_id
 
 REST_S: Final = 10.0
-"""A process that got no answers, or found what it is not to ask for, leaves the chunks of others alone for so long."""
+"""A process that got no answers, or found what it is not to ask for, leaves the chunks
+of others alone for so long."""
 
 
 class Helping:

@@ -19,8 +19,9 @@ from weighbridge.engine.judges import Judges
 from weighbridge.engine.shared_jobs import SharedJobs
 from weighbridge.engine.site import Site, Sites
 from weighbridge.engine.watching import Watcher
-from weighbridge.jobs.names import CRAWL
+from weighbridge.jobs.names import CRAWL, MEASURE
 from weighbridge.ports import JobQueue, Registry
+from weighbridge.store.jobs import Job
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 
@@ -84,6 +85,7 @@ class Parts:
             resume_s=self.resume_s,
             count_conflicts=partial(self.count_conflicts, site.name),
             shared=partial(self.jobs.put, CRAWL, site.name),
+            measuring=Job(MEASURE, site.name) if self.measures else None,
         )
 
     def asking(self, site: Site) -> AbstractAsyncContextManager[Connected]:

@@ -33,6 +33,7 @@ from weighbridge.audit.finishing import Ending, finish_many
 from weighbridge.audit.heartbeat import Heartbeat
 from weighbridge.audit.judging import Judging
 from weighbridge.audit.looking import look_at
+from weighbridge.audit.measure import MEASURED_WITHIN
 from weighbridge.audit.pass_outcome import PassOutcome
 from weighbridge.audit.progress import Progress
 from weighbridge.audit.scope import Scope
@@ -44,6 +45,7 @@ from weighbridge.errors import StaleFence, StoreError
 from weighbridge.ports import ManifestAnswer
 from weighbridge.store.checking.verify import verify
 from weighbridge.store.claiming import Opening, claim
+from weighbridge.store.jobs import Job, claim_job, due_jobs, end_job
 from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.models import passes, repositories
 from weighbridge.store.registries import put_registry
@@ -278,6 +280,37 @@ async def test_data_that_breaks_a_rule_ends_its_own_crawl_alone(stage: Stage) ->
     assert [stage.states[name] for name in NAMES] == ["ok", "ok", "new", "ok", "ok"]
     # It is given back, and is begun again a little later.
     assert len(stage.open(NAMES)) == len(NAMES)
+
+
+async def test_what_a_crawl_brought_is_measured_also_if_its_process_ends_with_it(
+    stage: Stage,
+) -> None:
+    job = Job("measure", "fake")
+    fill(stage.registry, {NAMES[0]: {"1.0": 0}})
+    async with stage.context() as context:
+        at_once = T0 + timedelta(hours=stage.now)
+        context = replace(context, measuring=job)
+        await crawled(context, stage.open(NAMES[:1]))
+        with stage.database.write() as connection:
+            due = due_jobs(connection, [job], at_once + MEASURED_WITHIN)
+            next_at = at_once + timedelta(days=1)
+            took = claim_job(
+                connection,
+                job,
+                now=at_once + MEASURED_WITHIN,
+                next_at=next_at,
+                lease_s=60,
+                owner="it",
+            )
+            assert took is not None
+            end_job(connection, took, at_once + MEASURED_WITHIN)
+        # Nothing is new now.
+        stage.now += 1
+        await crawled(context, stage.open(NAMES[:1]))
+
+    with stage.database.read() as connection:
+        then = due_jobs(connection, [job], next_at - timedelta(seconds=1))
+    assert (due, then) == ([job], [])
 
 
 async def test_an_ending_of_which_the_answer_was_lost_is_made_once(

@@ -17,7 +17,7 @@ from support.policies import a_policy
 from support.push_world import Pusher, a_push
 from support.telling import Told
 from weighbridge.audit.judging import Judging
-from weighbridge.audit.push_keep import MEASURED_WITHIN
+from weighbridge.audit.measure import MEASURED_WITHIN
 from weighbridge.domain.digest import Digest
 from weighbridge.domain.policy import Policy
 from weighbridge.domain.policy_set import PolicySet

@@ -151,6 +151,7 @@ def test_a_third_start_that_ends_well_is_due_after_its_own_interval(
         claimed = begin(database, f"a/{number}", now, every=60 * SECOND)
         assert claimed is not None
         began, now = now, now + 31 * SECOND
+    assert claimed is not None
     with database.write() as connection:
         if gets_further:
             count_job_anew(connection, claimed)
