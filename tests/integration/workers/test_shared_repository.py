@@ -18,7 +18,7 @@ from weighbridge.demo.documents import Served
 from weighbridge.demo.server import start_in_thread
 from weighbridge.store.models import pass_chunks
 
-TAGS: Final = 4_000
+TAGS: Final = 3_000
 NAME: Final = "acme/large"
 
 

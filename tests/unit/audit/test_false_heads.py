@@ -15,7 +15,8 @@ from support.push_world import Pusher, a_push
 from support.store_world import T0
 from weighbridge.audit.check_turns import DISTRUST, PERIOD, last_turn
 
-pytestmark = pytest.mark.slow
+# No statement of its own: tests of the store run on both.
+pytestmark = [pytest.mark.slow, pytest.mark.long_on("postgresql")]
 
 APP = "acme/app"
 OLD = a_served_image([a_layer("old", 100)])
@@ -74,7 +75,6 @@ def test_a_tag_has_one_turn_in_seven_days(hours: int) -> None:
     assert all(abs(step - PERIOD) < timedelta(seconds=1) for step in steps)
 
 
-@pytest.mark.long_on("postgresql")  # no statement of its own
 async def test_g2_each_tag_is_asked_by_get_once_in_seven_days_spread_over_crawls(
     yard: Yard,
 ) -> None:
@@ -142,7 +142,6 @@ async def test_g2_a_head_that_lies_is_found_out_and_the_true_target_stored(
     assert report.newest_compressed_bytes == 2_000
 
 
-@pytest.mark.long_on("postgresql")  # no statement of its own
 async def test_g2_a_head_that_was_found_false_is_not_believed_again(yard: Yard) -> None:
     registry = a_lying_registry()
     await yard.crawl(registry)

@@ -18,7 +18,8 @@ from weighbridge.jobs.names import DISCOVER
 from weighbridge.store.jobs import Job, make_due
 from weighbridge.store.reports import registry_reports
 
-pytestmark = pytest.mark.slow
+# No statement of its own: tests of the store run on both.
+pytestmark = [pytest.mark.slow, pytest.mark.long_on("postgresql")]
 
 NAMES = [f"shop/r{n:02}" for n in range(24)]
 LOST = NAMES[:21]

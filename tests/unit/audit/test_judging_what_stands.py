@@ -11,6 +11,9 @@ from support.policies import a_policy
 from weighbridge.domain.policy import Policy
 from weighbridge.domain.routing import Route, RouteMatch
 
+# No statement of its own: tests of the store run on both.
+pytestmark = pytest.mark.long_on("postgresql")
+
 
 @pytest.fixture
 def court(tmp_path: Path, engine: Engine) -> Iterator[Court]:

@@ -18,7 +18,8 @@ from weighbridge.store.over_tags import count_over_tags
 from weighbridge.store.reports import ViolationQuery, find_repository, violation_page
 from weighbridge.store.summaries import refresh_summary
 
-pytestmark = pytest.mark.slow
+# No statement of its own: tests of the store run on both.
+pytestmark = [pytest.mark.slow, pytest.mark.long_on("postgresql")]
 
 ARM = Platform("linux", "arm64")
 COMPRESSED = ("max_compressed",)

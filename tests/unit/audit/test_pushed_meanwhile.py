@@ -36,7 +36,8 @@ from weighbridge.store.repositories import put_repositories
 from weighbridge.store.session import Connection, Database
 from weighbridge.store.slices import open_many
 
-pytestmark = pytest.mark.slow
+# No statement of its own: tests of the store run on both.
+pytestmark = [pytest.mark.slow, pytest.mark.long_on("postgresql")]
 
 P = ParamSpec("P")
 T = TypeVar("T")

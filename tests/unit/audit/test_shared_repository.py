@@ -235,6 +235,7 @@ async def test_whose_configuration_leaves_it_out_takes_no_part(yard: Yard) -> No
     assert_whole(yard)
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 async def test_what_two_processes_find_unchanged_is_asked_once(yard: Yard) -> None:
     one = filled()
     async with yard.crawler(one).running() as first:
@@ -261,6 +262,7 @@ async def test_what_two_processes_find_unchanged_is_asked_once(yard: Yard) -> No
     assert two.asked_tags.total() >= TAGS // 4
 
 
+@pytest.mark.long_on("postgresql")  # no statement of its own
 @pytest.mark.parametrize("tags", [1_000, 1_999])
 async def test_what_one_process_has_in_hand_is_not_shared(
     yard: Yard, tags: int
@@ -351,6 +353,7 @@ async def test_a_chunk_of_a_process_that_hangs_is_done_by_another(
     assert_same(dump_of(alone.database), before)
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 async def test_a_chunk_of_a_process_that_is_gone_is_done_at_once(
     yard: Yard, alone: Yard
 ) -> None:

@@ -36,6 +36,9 @@ from weighbridge.store.reports import (
 )
 from weighbridge.store.told import read_told
 
+# No statement of its own: tests of the store run on both.
+pytestmark = pytest.mark.long_on("postgresql")
+
 APP = "acme/app"
 SMALL = a_served_image(layers=[a_layer("first", 900)])
 MB = 1_000_000

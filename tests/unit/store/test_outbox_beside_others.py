@@ -44,9 +44,7 @@ class Senders:
             with self._lock:
                 self.told.update((channel, *one) for one in sent.told)
 
-    def _sent(
-        self, world: OutboxWorld, channel: str, now: datetime
-    ) -> Delivery | None:
+    def _sent(self, world: OutboxWorld, channel: str, now: datetime) -> Delivery | None:
         """The next message, or all that the channel's pace has held back."""
         sent = world.sent(now, channel)
         if sent is None:
