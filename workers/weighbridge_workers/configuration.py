@@ -53,7 +53,7 @@ def _worker() -> dict[str, object]:
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,
         # Of a process that was killed a late answer would be no loss: the database
-        # says what was done. So its message goes back soon.
+        # says what was done. So its message goes back soon (see `tasks` for which).
         "worker_lost_wait": 1.0,
         # What waits in one worker's hands cannot be done by another.
         "worker_prefetch_multiplier": 1,

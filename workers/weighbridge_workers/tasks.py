@@ -4,7 +4,7 @@ from typing import Final
 
 from celery import Celery
 
-from weighbridge.jobs.names import CANARY, QUEUE_OF
+from weighbridge.jobs.names import CANARY, QUEUE_OF, SCHEDULED
 from weighbridge_workers.process import Process
 
 _REQUEST: Final = "weighbridge_workers.overrides:ConfirmedRequest"
@@ -25,4 +25,11 @@ def _add(app: Celery, process: Process, job: str) -> None:
     def task(*arguments: object) -> None:
         process.do(job, arguments[0] if len(arguments) == 1 else None)
 
-    app.task(name=job, Request=_REQUEST, shared=False)(task)
+    app.task(
+        name=job,
+        Request=_REQUEST,
+        shared=False,
+        # Where such a message ends its process, the scheduler's next one is soon enough:
+        # given back it would end one process after the other, without a pause.
+        reject_on_worker_lost=job not in SCHEDULED,
+    )(task)
