@@ -29,7 +29,7 @@ def _add(app: Celery, process: Process, job: str) -> None:
         name=job,
         Request=_REQUEST,
         shared=False,
-        # Where such a message ends its process, the scheduler's next one is soon enough:
-        # given back it would end one process after the other, without a pause.
+        # Where such a message ends its process, the scheduler's next one is soon
+        # enough: given back it would end one process after the other, without a pause.
         reject_on_worker_lost=job not in SCHEDULED,
     )(task)
