@@ -45,7 +45,7 @@ def test_what_ends_its_process_is_given_back_unless_it_is_sent_again_anyway(
     )
     confirmed: list[str] = []
     message = Message(
-        body=b'[[""], {}, {}]',
+        body='[[""], {}, {}]',
         content_type="application/json",
         content_encoding="utf-8",
         headers={"id": "1", "task": job, "lang": "py"},
