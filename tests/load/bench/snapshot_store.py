@@ -46,8 +46,8 @@ def fill(database: Database, repositories: int) -> None:
     with database.write() as connection:
         for start in range(0, _IMAGES, BATCH):
             keep_documents(connection, images[start : start + BATCH], {})
-        _measure(connection, images)
         ids = _repositories(connection, repositories)
+        _measure(connection, images)
     for start in range(0, len(ids), BATCH):
         with database.write() as connection:
             for repository in ids[start : start + BATCH]:

@@ -35,7 +35,7 @@ from weighbridge.store.session import Database, open_database
 
 REPOSITORY: Final = 10_000
 """Tags of each repository; a divisor of all sizes."""
-SIZES: Final = (100_000, 1_000_000, 3_000_000)
+SIZES: Final = (10_000, 30_000, 100_000, 300_000)
 FAR: Final = 100_000_000
 MESSAGES: Final = (0, 10_000, 30_000)
 _PAGE: Final = Path(__file__).parents[3] / "docs" / "scaling.md"
