@@ -234,6 +234,8 @@ PUSH: Final[Mapping[str, Asks]] = {
     "how much waits": inbox,
     "the tags of a digest": lambda c: tags_at(c, _ONE, a_digest("x"), 10),
 }
+SEARCHES: Final = ("repositories by a text in their name", "a search")
+"""What looks through as many names as one question may: no index has them."""
 WALKED: Final = frozenset({"crawls"})
 """Read in the order of their ids, no further than the page."""
 LISTS: Final[Mapping[str, Asks]] = {

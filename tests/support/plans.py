@@ -1,6 +1,7 @@
 """By what ways a database finds the rows of what is asked of it."""
 
 import re
+import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -29,10 +30,14 @@ _EXPLAINED: Final = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A statement, how long it took, and the database's plan for it."""
+    """A statement, how long it took, and the database's plan for it.
+
+    steps: of SQLite's machine that it took, in thousands; PostgreSQL tells of none
+    """
 
     statement: str
     seconds: float
+    steps: int
     plan: str
     whole: frozenset[str]
 
@@ -48,7 +53,7 @@ def asked_by(
     is_small: PostgreSQL reads a small table as a whole, index or not; now it does so
         only where there is no index that would serve
     """
-    noted: list[tuple[str, object, float]] = []
+    noted: list[_Noted] = []
     with suppress(InterruptedError), database.write() as connection:
         with _noted(connection, noted):
             call(connection)
@@ -57,7 +62,7 @@ def asked_by(
         if is_small and connection.dialect.name == POSTGRESQL:
             for way in ("seqscan", "hashjoin", "mergejoin"):
                 connection.exec_driver_sql(f"SET LOCAL enable_{way} = off")
-        return [_explained(connection, *one) for one in noted]
+        return [_explained(connection, one) for one in noted]
 
 
 def read_whole(asked: Collection[Asked], tables: Collection[str]) -> list[str]:
@@ -65,21 +70,37 @@ def read_whole(asked: Collection[Asked], tables: Collection[str]) -> list[str]:
     return [str(one) for one in asked if one.whole & set(tables)]
 
 
+@dataclass(slots=True)
+class _Noted:
+    statement: str
+    values: object
+    seconds: float = 0.0
+    steps: int = 0
+
+
 @contextmanager
-def _noted(
-    connection: Connection, noted: list[tuple[str, object, float]]
-) -> Iterator[None]:
+def _noted(connection: Connection, noted: list[_Noted]) -> Iterator[None]:
     began = 0.0
 
-    def begin(*_: object) -> None:
-        nonlocal began
-        began = time.perf_counter()
-
-    def end(
+    def begin(
         _: object, __: object, statement: str, values: object, *___: object
     ) -> None:
-        noted.append((statement, values, time.perf_counter() - began))
+        nonlocal began
+        noted.append(_Noted(statement, values))
+        began = time.perf_counter()
 
+    def end(*_: object) -> None:
+        noted[-1].seconds = time.perf_counter() - began
+
+    def step() -> int:
+        # Those of its rows too, which are read until the next one begins.
+        if noted:
+            noted[-1].steps += 1
+        return 0
+
+    raw = connection.connection.driver_connection
+    if isinstance(raw, sqlite3.Connection):
+        raw.set_progress_handler(step, 1_000)
     event.listen(connection, "before_cursor_execute", begin)
     event.listen(connection, "after_cursor_execute", end)
     try:
@@ -87,16 +108,17 @@ def _noted(
     finally:
         event.remove(connection, "before_cursor_execute", begin)
         event.remove(connection, "after_cursor_execute", end)
+        if isinstance(raw, sqlite3.Connection):
+            raw.set_progress_handler(None, 0)
 
 
-def _explained(
-    connection: Connection, statement: str, values: object, seconds: float
-) -> Asked:
+def _explained(connection: Connection, one: _Noted) -> Asked:
     name = connection.dialect.name
     plan = ""
-    if statement.lstrip().startswith(_EXPLAINED):
-        assert isinstance(values, tuple | dict)
-        rows = connection.exec_driver_sql(f"{_EXPLAIN[name]} {statement}", values)
+    if one.statement.lstrip().startswith(_EXPLAINED):
+        assert isinstance(one.values, tuple | dict)
+        explain = f"{_EXPLAIN[name]} {one.statement}"
+        rows = connection.exec_driver_sql(explain, one.values)
         plan = "\n".join(str(row[-1]) for row in rows)
     whole = {table for part in _WHOLE[name] for table in re.findall(part, plan)}
-    return Asked(statement, seconds, plan, frozenset(whole))
+    return Asked(one.statement, one.seconds, one.steps, plan, frozenset(whole))

@@ -30,7 +30,7 @@ from weighbridge.domain.listing import TagSeen
 from weighbridge.store.ahead import is_unleased
 from weighbridge.store.claiming import Claim, current_claim, hold
 from weighbridge.store.cursor import IS_IT, IS_OPEN, PassCounts, adding, counted
-from weighbridge.store.dialect import NewRows, among_texts, listed
+from weighbridge.store.dialect import NewRows, among_texts, join_in_order, listed
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import pass_chunks, passes, registries, repositories
 from weighbridge.store.process_mark import is_gone
@@ -43,6 +43,12 @@ _OF: Final = _chunk.pass_id == bindparam("pass")
 
 # What has ended a process ends no others: who has the repository goes on with it.
 _ENDED_NOBODY: Final = repositories.c.attempts <= 1
+# From the chunks, which are few, not from a registry's repositories, which are not.
+_OF_REPOSITORIES: Final = join_in_order(
+    join_in_order(pass_chunks, passes, passes.c.id == _chunk.pass_id),
+    repositories,
+    repositories.c.id == passes.c.repository_id,
+)
 _IS_UNTAKEN: Final = _chunk.lease_owner.is_(None)
 _ADD_OF_CHUNK: Final = adding(
     exists().where(_IS_OURS, _chunk.step == bindparam("step") - 1)
@@ -183,8 +189,7 @@ def take_chunk(connection: Connection, wanted: Wanted) -> HeldChunk | None:
     is_mine = _chunk.lease_owner == wanted.owner
     found = connection.execute(
         select(pass_chunks, passes.c.repository_id)
-        .join_from(pass_chunks, passes, passes.c.id == _chunk.pass_id)
-        .join(repositories, repositories.c.id == passes.c.repository_id)
+        .select_from(_OF_REPOSITORIES)
         .where(
             IS_OPEN,
             repositories.c.lease_until.is_not(None),
@@ -304,8 +309,7 @@ def has_chunk(connection: Connection, registry: str) -> bool:
     """Whether there is a chunk of a registry's repositories that nobody works on."""
     found = connection.execute(
         select(_chunk.pass_id)
-        .join_from(pass_chunks, passes, passes.c.id == _chunk.pass_id)
-        .join(repositories, repositories.c.id == passes.c.repository_id)
+        .select_from(_OF_REPOSITORIES)
         .where(
             IS_OPEN,
             _IS_UNTAKEN,

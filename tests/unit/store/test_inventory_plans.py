@@ -10,6 +10,7 @@ from support.inventory_queries import (
     CRAWL,
     LISTS,
     PUSH,
+    SEARCHES,
     TABLES,
     TICK,
     WALKED,
@@ -21,6 +22,9 @@ from weighbridge.store.session import Database
 
 INDEXED = {name: ask for name, ask in LISTS.items() if name not in WALKED}
 ASKS = {**TICK, **CRAWL, **PUSH, **INDEXED}
+BOUNDED = {name: ask for name, ask in ASKS.items() if name not in SEARCHES}
+MOST_STEPS = 40
+"""Thousands; of 100 repositories that are written at once, 25."""
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +44,29 @@ def test_no_query_reads_a_table_of_the_inventory_as_a_whole(
     asked = asked_by(inventory, ask, is_small=True)
 
     assert read_whole(asked, TABLES) == []
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize("ask", BOUNDED.values(), ids=BOUNDED)
+def test_no_query_takes_steps_for_each_repository_of_a_registry(
+    inventory: Database, ask: Asks
+) -> None:
+    """By an index too: one of a registry's repositories is as long as all of them."""
+    asked = asked_by(inventory, ask)
+
+    assert [str(one) for one in asked if one.steps >= MOST_STEPS] == []
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_query_that_takes_a_step_for_each_repository_is_told(
+    inventory: Database,
+) -> None:
+    def ask(connection: Connection) -> None:
+        statement = "SELECT max(fence) FROM repositories WHERE registry_id = 1"
+        connection.exec_driver_sql(statement)
+
+    (one,) = asked_by(inventory, ask)
+    assert one.steps >= MOST_STEPS
 
 
 def test_a_query_that_reads_a_table_as_a_whole_is_told(inventory: Database) -> None:
