@@ -84,6 +84,8 @@ class RegistrySlice:
         self._suspect: int | None = None
         self._room = REQUESTS
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        # What is leased and not begun yet looks as if another process had it.
+        self._opening = asyncio.Lock()
         self._large: set[int] = set()
         self._changed = asyncio.Event()
         self._is_turning = False
@@ -126,15 +128,16 @@ class RegistrySlice:
         to it."""
         parts, token = self._parts, one_claim(self._parts.owner)
         self.following.is_asked = True
-        wanted = [number for number in repository_ids if number not in self._tasks]
-        if wanted:
-            now, lease_s, resume_s = parts.clock(), parts.lease_s, parts.resume_s
-            openings = [
-                Opening(number, now, lease_s, token, only_due, resume_s)
-                for number in wanted
-            ]
-            found = await parts.writer.write(open_many, openings)
-            await self._begin([each for each in found if each is not None], ())
+        async with self._opening:
+            wanted = [number for number in repository_ids if number not in self._tasks]
+            if wanted:
+                now, lease_s, resume_s = parts.clock(), parts.lease_s, parts.resume_s
+                openings = [
+                    Opening(number, now, lease_s, token, only_due, resume_s)
+                    for number in wanted
+                ]
+                found = await parts.writer.write(open_many, openings)
+                await self._begin([each for each in found if each is not None], ())
         tasks = [self._tasks[n] for n in repository_ids if n in self._tasks]
         if tasks:
             await asyncio.wait(tasks)
@@ -181,6 +184,10 @@ class RegistrySlice:
 
     async def _take(self) -> bool:
         """Whether something was due."""
+        async with self._opening:
+            return await self._open_due()
+
+    async def _open_due(self) -> bool:
         parts = self._parts
         registry_id = await parts.writer.read(find_registry_id, self._site.name)
         if registry_id is None:

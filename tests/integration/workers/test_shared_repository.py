@@ -18,7 +18,7 @@ from weighbridge.demo.documents import Served
 from weighbridge.demo.server import start_in_thread
 from weighbridge.store.models import pass_chunks
 
-TAGS: Final = 3_000
+TAGS: Final = 4_000
 NAME: Final = "acme/large"
 
 
@@ -68,6 +68,10 @@ def test_two_workers_share_a_large_repository(tmp_path: Path) -> None:
         asked_alone = running.server.requests.total()
         with a_crew(tmp_path, running.url) as crew:
             workers = [crew.single_worker(), crew.single_worker()]
+            crew.wait_for(
+                lambda: all(worker.has_begun(1) for worker in workers),
+                "both wait for work",
+            )
             crew.ring()
             seen: set[str] = set()
 
