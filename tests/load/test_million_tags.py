@@ -152,7 +152,9 @@ def unchanged_crawl(url: str, replica: Replica, engine: str) -> None:
         f" rows, {asked.get('get_manifest', 0)} manifests"
     )
     assert done.errors == ()
-    assert asked.get("get_manifest", 0) == asked.get("get_blob", 0) == 0
+    # Each tag is asked by GET once in seven days, whatever HEAD says.
+    assert asked.get("get_manifest", 0) <= TAGS // 100
+    assert asked.get("get_blob", 0) == 0
     assert rows <= ROWS_A_REPOSITORY * FLEET.repositories + NOTES
 
 
