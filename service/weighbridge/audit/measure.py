@@ -163,7 +163,8 @@ class _Measuring:
             # its end.
             if any(answers.values()):
                 await asyncio.shield(keep_answers(self.writer, answers, self.clock()))
-        await self.kept()
+        if any(answers.values()):
+            await self.kept()
         self.failed |= {key for key, answer in answers.items() if answer is None}
         # Nothing at all is no answer about any one of them.
         return any(answers.values())
