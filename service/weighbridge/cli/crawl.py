@@ -36,16 +36,17 @@ def command(options: Options, targets: tuple[str, ...], no_measure: bool) -> int
     settings = options.settings(policy_files=True)
     policies = options.policies()
 
+    from weighbridge import collector
     from weighbridge.audit.progress import Progress
     from weighbridge.bootstrap.crawling import crawl
-    from weighbridge.cli import collector, crawl_output
+    from weighbridge.cli import crawl_output
     from weighbridge.cli.log_lines import configure_log
     from weighbridge.cli.progress import shown, stopped_text
     from weighbridge.cli.stopping import stopped_by_sigterm
     from weighbridge.engine.judges import Judges, tell_ends
 
     configure_log(settings)
-    collector.relax()
+    collector.keep_loaded()
     progress = Progress()
     with stopped_by_sigterm() as stops:
         try:

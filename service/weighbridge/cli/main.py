@@ -13,7 +13,7 @@ from typing import Final
 
 import click
 
-from weighbridge import __version__
+from weighbridge import __version__, collector
 from weighbridge.cli.commands import Group
 from weighbridge.cli.failure import NOT_WEIGHED, report
 from weighbridge.cli.streams import OutputFailed, give_up, is_of_output, take_over
@@ -69,6 +69,7 @@ def cli() -> None:
 
 def main() -> None:
     """What the `weighbridge` script calls."""
+    collector.relax()
     take_over()
     sys.exit(run(sys.argv[1:]))
 

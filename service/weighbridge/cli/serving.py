@@ -12,13 +12,13 @@ from typing import Final, Protocol
 
 import click
 
+from weighbridge import collector
 from weighbridge.audit.progress import Progress
 from weighbridge.bootstrap.crawling import crawl_targets
 from weighbridge.bootstrap.databases import checked_database, ready_database
 from weighbridge.bootstrap.embedded import Embedded
 from weighbridge.bootstrap.policies import PolicyReload
 from weighbridge.bootstrap.targets import Target
-from weighbridge.cli import collector
 from weighbridge.cli.listeners import MainServer, listeners, web_options
 from weighbridge.cli.log_lines import configure_log
 from weighbridge.cli.stopping import INTERRUPTED, end_after
@@ -64,7 +64,7 @@ def up(
     announce: called once the database is open
     """
     configure_log(settings)
-    collector.relax()
+    collector.keep_loaded()
     telemetry = Telemetry()
     reload = _reloaded(policies, telemetry)
     with ready_database(settings) as database:
@@ -87,7 +87,7 @@ def serve(
     from weighbridge.bootstrap.distributed.probe_paces import probe_paces
     from weighbridge.bootstrap.distributed.service_bell import service_bell
 
-    collector.relax()
+    collector.keep_loaded()
     telemetry = Telemetry()
     reload = _reloaded(policies, telemetry)
     with checked_database(settings) as database, service_bell(settings) as jobs:
@@ -121,7 +121,7 @@ def up_demo(
     if database_url is None:
         check_reach(web_options(settings), lambda: False, _KEPT_DEMO)
     configure_log(settings)
-    collector.relax()
+    collector.keep_loaded()
     telemetry = Telemetry()
     reload = _reloaded(policies, telemetry)
     with ExitStack() as stack:

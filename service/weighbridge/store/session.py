@@ -12,7 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from weighbridge.errors import StoreError
 from weighbridge.store import sqlite_file
 from weighbridge.store.deadlines import OPENING_S, Ending, opening, within
-from weighbridge.store.dialect import settles_at_once
+from weighbridge.store.dialect import compiled, settles_at_once
 from weighbridge.store.failures import store_error
 
 # Whoever writes through the store names its connections, and knows no SQL.
@@ -66,6 +66,12 @@ class Database:
     def close(self) -> None:
         """Close every connection that is not in use."""
         self._engine.dispose()
+
+    def share_compiled(self) -> None:
+        """Use what is compiled for other databases of the kind in this process, once
+        this one has answered."""
+        for engine in (self._engine, self._reader):
+            compiled.share(engine)
 
     @contextmanager
     def _transaction(self, engine: Engine) -> Iterator[Connection]:
@@ -130,6 +136,7 @@ def _opened(database: Database, told: str) -> Database:
             hint=error.hint,
             retryable=error.retryable,
         ) from error
+    database.share_compiled()
     return database
 
 
