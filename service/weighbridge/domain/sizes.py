@@ -1,6 +1,6 @@
 """An image's two weights, from its layers, with the confidence that they allow."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -79,14 +79,25 @@ def image_total(layers: Sequence[WeighedLayer]) -> Uncompressed:
     return Uncompressed(weakest.size.confidence, known, low, high, weakest.size.reason)
 
 
-def heaviest_line(image: WeighedImage) -> WeighedLine | None:
-    """The line with the most compressed bytes, the first of equals; None if no line
-    has any."""
-    return max(
-        (line for line in image.lines if line.compressed_bytes),
-        key=lambda line: line.compressed_bytes or 0,
-        default=None,
-    )
+def pulled_bytes(
+    lines: Iterable[int | None], layers: Sequence[tuple[Hashable, int]]
+) -> list[int | None]:
+    """Compressed bytes that are pulled for each line; None where it has no layer. A
+    layer that is there twice is pulled once: its first line has the bytes.
+
+    lines:  of each line the place of its layer
+    layers: of each layer its blob, and the blob's compressed bytes
+    """
+    pulled: set[Hashable] = set()
+    found: list[int | None] = []
+    for place in lines:
+        if place is None:
+            found.append(None)
+            continue
+        blob, compressed_bytes = layers[place]
+        found.append(0 if blob in pulled else compressed_bytes)
+        pulled.add(blob)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,20 +171,21 @@ def weakest_word(layers: Sequence[WeighedLayer]) -> CompressedConfidence:
 def _weigh_lines(
     image: Image, layers: Sequence[WeighedLayer]
 ) -> tuple[WeighedLine, ...]:
-    """A layer that is there twice is pulled once: its first line has the bytes."""
-    pulled: set[Digest] = set()
     sharing = _sharing(image.lines)
+    compressed_bytes = pulled_bytes(
+        (line.layer for line in image.lines),
+        [(layer.digest, layer.compressed_bytes) for layer in layers],
+    )
     lines = []
-    for number, line in enumerate(image.lines):
+    for number, (line, compressed) in enumerate(
+        zip(image.lines, compressed_bytes, strict=True)
+    ):
         if line.layer is None:
             is_known = image.history_alignment != "unresolved" and number not in sharing
             without_layer = 0 if is_known else None
             lines.append(_weighed(line, without_layer, without_layer))
             continue
-        layer = layers[line.layer]
-        compressed = 0 if layer.digest in pulled else layer.compressed_bytes
-        pulled.add(layer.digest)
-        size = layer.uncompressed
+        size = layers[line.layer].uncompressed
         uncompressed = None if size is None else size.uncompressed_bytes
         lines.append(_weighed(line, compressed, uncompressed))
     return tuple(lines)

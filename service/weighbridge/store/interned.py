@@ -102,13 +102,6 @@ def instruction_ids(connection: Connection, texts: Iterable[str]) -> dict[str, i
     return {text: known[digest] for text, digest in digests.items()}
 
 
-def find_instructions(connection: Connection, texts: Iterable[str]) -> dict[str, int]:
-    """The ids of those instructions that are stored already."""
-    digests = {text: text_digest(text) for text in set(texts)}
-    known = _instructions(connection, digests.values()) if digests else {}
-    return {text: known[digest] for text, digest in digests.items() if digest in known}
-
-
 def _instructions(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, int]:
     return dict(_INSTRUCTIONS.read(connection, {"hashes": listed(digests)}))
 

@@ -1,18 +1,20 @@
 """What the read model says of a repository's newest image."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection
+from sqlalchemy import BigInteger, Connection, bindparam, func, select
 
 from weighbridge.domain.newest import baseline, leading, ranked
 from weighbridge.domain.platform import Platform
-from weighbridge.domain.sizes import heaviest_line, weigh_image
-from weighbridge.store.interned import find_instructions
+from weighbridge.domain.sizes import pulled_bytes
+from weighbridge.store.dialect import Rows, among_ids, listed
 from weighbridge.store.leading_tags import LeadingTags, ScopedPages, find_leading
-from weighbridge.store.stored_images import load_images
+from weighbridge.store.ledger.facts import sized
+from weighbridge.store.models import blob_sizes, blobs, layers, lines
 from weighbridge.store.tags_by_time import TagPages, read_pages
 
 FEW_TAGS: Final = 200
@@ -32,6 +34,29 @@ NEWEST_COLUMNS: Final = (
     "baseline_compressed_bytes",
     "heaviest_instruction_id",
     "heaviest_compressed_bytes",
+)
+
+_LAYERS: Final = Rows(
+    select(
+        layers.c.image_id,
+        layers.c.position,
+        layers.c.blob_id,
+        func.coalesce(
+            blob_sizes.c.registry_bytes,
+            layers.c.claimed_bytes,
+            blobs.c.compressed_bytes,
+        ).label("compressed_bytes"),
+    )
+    .select_from(
+        sized(
+            layers.join(blobs, blobs.c.id == layers.c.blob_id),
+            bindparam("scope", type_=BigInteger),
+        )
+    )
+    .where(among_ids(layers.c.image_id))
+)
+_LINES: Final = Rows(
+    select(lines.c.image_id, lines.c.entries).where(among_ids(lines.c.image_id))
 )
 
 
@@ -136,25 +161,35 @@ def _with_heaviest(
         image_id = found.values["newest_image_id"]
         if isinstance(image_id, int):
             wanted.setdefault(repositories[number].scope_id, set()).add(image_id)
-    lines = {
-        (scope_id, image_id): heaviest_line(weigh_image(stored.image, stored.measured))
-        for scope_id, image_ids in wanted.items()
-        for image_id, stored in load_images(
-            connection, sorted(image_ids), scope_id
-        ).items()
-    }
-    texts = (line.instruction for line in lines.values() if line is not None)
-    ids = find_instructions(connection, texts)
     heaviest: dict[tuple[int, object], dict[str, object]] = {
-        place: {
-            "heaviest_instruction_id": ids.get(line.instruction),
-            "heaviest_compressed_bytes": line.compressed_bytes,
-        }
-        for place, line in lines.items()
-        if line is not None
+        (scope_id, image_id): values
+        for scope_id, image_ids in wanted.items()
+        for image_id, values in _heaviest(connection, image_ids, scope_id).items()
     }
     return {
         number: replace(found, values={**found.values, **heaviest.get(place, {})})
         for number, found in newest.items()
         for place in [(repositories[number].scope_id, found.values["newest_image_id"])]
     }
+
+
+def _heaviest(
+    connection: Connection, image_ids: Collection[int], scope_id: int
+) -> dict[int, dict[str, object]]:
+    """Of each image the line with the most compressed bytes, the first of equals;
+    nothing where no line has any."""
+    parameters = {"ids": listed(image_ids), "scope": scope_id}
+    layers_of: dict[int, list[tuple[int, int]]] = {}
+    for image_id, _, blob_id, size in sorted(_LAYERS.read(connection, parameters)):
+        layers_of.setdefault(image_id, []).append((blob_id, size))
+    found: dict[int, dict[str, object]] = {}
+    for image_id, entries in _LINES.read(connection, {"ids": listed(image_ids)}):
+        steps: list[tuple[int, int | None, int | None]] = json.loads(entries)
+        weights = pulled_bytes((step[2] for step in steps), layers_of.get(image_id, ()))
+        heaviest = max(range(len(steps)), key=lambda n: weights[n] or 0, default=None)
+        if heaviest is not None and weights[heaviest]:
+            found[image_id] = {
+                "heaviest_instruction_id": steps[heaviest][0],
+                "heaviest_compressed_bytes": weights[heaviest],
+            }
+    return found

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,7 +10,7 @@ from support.images import a_digest, a_layer, an_image, some_layers
 from weighbridge.domain.document import HistoryAlignment, Layer, Line
 from weighbridge.domain.history import SQUASHED
 from weighbridge.domain.measure import CONFIDENCES, Confidence, Measured, Uncompressed
-from weighbridge.domain.sizes import heaviest_line, image_total, weigh_image
+from weighbridge.domain.sizes import image_total, weigh_image
 from weighbridge.domain.weighing import WeighedImage, WeighedLayer
 
 MB = 1_000_000
@@ -182,18 +181,6 @@ def test_foreign_layers_count_in_a_pull() -> None:
 
     assert image.compressed_bytes == 1000
     assert [layer.is_foreign for layer in image.layers] == [False, True]
-
-
-@pytest.mark.parametrize(
-    ("compressed", "heaviest"),
-    [((5, 30, 20), "RUN step-1"), ((7, 7), "RUN step-0"), ((0,), None), ((), None)],
-)
-def test_the_heaviest_line_has_the_most_compressed_bytes(
-    compressed: tuple[int, ...], heaviest: str | None
-) -> None:
-    line = heaviest_line(weigh(some_layers(*compressed)))
-
-    assert (line and line.instruction) == heaviest
 
 
 def test_what_a_line_adds_to_a_shared_layer_is_not_known() -> None:

@@ -2,12 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from sqlalchemy import Connection
 
 from support.images import a_digest, a_layer, an_artifact_of, an_image, an_index_of
 from support.store_world import World
 from weighbridge.domain.document import Image, Line, Unweighable
 from weighbridge.domain.platform import Platform
+from weighbridge.domain.sizes import weigh_image
 from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.reports import (
     RepositoryQuery,
@@ -118,6 +120,32 @@ def test_the_heaviest_line_is_that_of_the_newest_image(world: World) -> None:
 
     assert report.heaviest_instruction == "RUN pip install torch"
     assert report.heaviest_compressed_bytes == 500
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [(5, 30, 20), (7, 7), (0,), (0, 0, 3), (), (9, 4, 9), (4, 9, 4, 9), (1, 0, 8, 8)],
+)
+def test_the_heaviest_line_is_the_first_that_pulls_most(
+    world: World, weights: tuple[int, ...]
+) -> None:
+    """Layers of one weight are one blob here, which is pulled once."""
+    image = an_image(
+        [a_layer(weight, weight) for weight in weights],
+        lines=[Line(f"RUN step-{n}", None, n) for n in range(len(weights))],
+    )
+    world.look({"latest": image})
+
+    report = world.report()
+
+    expected = max(
+        (line for line in weigh_image(image, {}).lines if line.compressed_bytes),
+        key=lambda line: line.compressed_bytes or 0,
+        default=None,
+    )
+    assert (report.heaviest_instruction, report.heaviest_compressed_bytes) == (
+        (expected.instruction, expected.compressed_bytes) if expected else (None, None)
+    )
 
 
 def test_no_line_is_the_heaviest_where_lines_name_no_layers(world: World) -> None:
