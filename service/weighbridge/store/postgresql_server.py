@@ -126,6 +126,10 @@ def told(address: URL) -> str:
 
 
 def _prepare(connection: "BoundedConnection", record: ConnectionPoolEntry) -> None:
+    # Loaded only where the driver is installed, and where it is used.
+    from weighbridge.store import postgresql_arrays
+
+    postgresql_arrays.register(connection)
     was, connection.autocommit = connection.autocommit, True
     for setting in _SETTINGS:
         connection.execute(setting)
