@@ -21,6 +21,8 @@ async def together(awaitables: Iterable[Awaitable[T]]) -> list[T]:
 async def cancel(tasks: Iterable["asyncio.Future[T]"]) -> None:
     """Cancel them and wait until they have ended, whatever they end with."""
     cancelled = list(tasks)
+    if not cancelled:
+        return
     for task in cancelled:
         task.cancel()
     await asyncio.gather(*cancelled, return_exceptions=True)

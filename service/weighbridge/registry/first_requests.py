@@ -36,17 +36,26 @@ class FirstRequests:
         answered or `is_known` holds; until then it waits, for `PATIENCE_S` at most.
         Where the first one got no answer, the next one goes ahead. Who is urgent does
         not wait for one that is not, which may stand in a long queue."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE_S):
-                while not (key in self._answered or is_known()):
-                    first = self._under_way.get(key)
-                    if first is None:
-                        self._under_way[key] = _First(is_urgent)
-                        return True
-                    if is_urgent and not first.is_urgent:
-                        return False
-                    await first.is_over.wait()
-        return False
+        decided = self._decide(key, is_known, is_urgent=is_urgent)
+        if decided is None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PATIENCE_S):
+                    while decided is None:
+                        await self._under_way[key].is_over.wait()
+                        decided = self._decide(key, is_known, is_urgent=is_urgent)
+        return bool(decided)
+
+    def _decide(
+        self, key: str, is_known: Callable[[], bool], *, is_urgent: bool
+    ) -> bool | None:
+        """See `is_first`; None: it has to wait for the one that is under way."""
+        if key in self._answered or is_known():
+            return False
+        first = self._under_way.get(key)
+        if first is None:
+            self._under_way[key] = _First(is_urgent)
+            return True
+        return False if is_urgent and not first.is_urgent else None
 
     def note_answered(self, key: str) -> None:
         """A request of this key was answered as it was."""

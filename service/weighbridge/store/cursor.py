@@ -8,7 +8,7 @@ pass (`chunks`): what it has done is added up in its row.
 
 import json
 from collections.abc import Collection
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
@@ -51,11 +51,23 @@ class PassCounts:
         return tuple(field.name for field in fields(cls))
 
     def __add__(self, other: "PassCounts") -> "PassCounts":
-        return PassCounts(*map(sum, zip(astuple(self), astuple(other), strict=True)))
+        return PassCounts(
+            self.tags_seen + other.tags_seen,
+            self.tags_new + other.tags_new,
+            self.tags_moved + other.tags_moved,
+            self.tags_failed + other.tags_failed,
+            self.requests + other.requests,
+            self.bytes_read + other.bytes_read,
+        )
 
     def __sub__(self, other: "PassCounts") -> "PassCounts":
         return PassCounts(
-            *(a - b for a, b in zip(astuple(self), astuple(other), strict=True))
+            self.tags_seen - other.tags_seen,
+            self.tags_new - other.tags_new,
+            self.tags_moved - other.tags_moved,
+            self.tags_failed - other.tags_failed,
+            self.requests - other.requests,
+            self.bytes_read - other.bytes_read,
         )
 
 
