@@ -1,7 +1,6 @@
 """By what ways a database finds the rows of what is asked of it."""
 
 import re
-import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -10,6 +9,7 @@ from typing import Final
 
 from sqlalchemy import Connection, event
 
+from support.sqlite_steps import every
 from weighbridge.store.dialect import POSTGRESQL
 from weighbridge.store.session import Database
 
@@ -92,24 +92,19 @@ def _noted(connection: Connection, noted: list[_Noted]) -> Iterator[None]:
     def end(*_: object) -> None:
         noted[-1].seconds = time.perf_counter() - began
 
-    def step() -> int:
+    def step() -> None:
         # Those of its rows too, which are read until the next one begins.
         if noted:
             noted[-1].steps += 1
-        return 0
 
-    raw = connection.connection.driver_connection
-    if isinstance(raw, sqlite3.Connection):
-        raw.set_progress_handler(step, 1_000)
     event.listen(connection, "before_cursor_execute", begin)
     event.listen(connection, "after_cursor_execute", end)
     try:
-        yield
+        with every(1_000, connection, step):
+            yield
     finally:
         event.remove(connection, "before_cursor_execute", begin)
         event.remove(connection, "after_cursor_execute", end)
-        if isinstance(raw, sqlite3.Connection):
-            raw.set_progress_handler(None, 0)
 
 
 def _explained(connection: Connection, one: _Noted) -> Asked:

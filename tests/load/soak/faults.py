@@ -24,13 +24,14 @@ class Faults:
     site: Site
     chance: random.Random
     tell: Callable[[str], None]
+    weights: Mapping[str, int]
     made: dict[str, int] = field(default_factory=dict)
 
     def until(self, ends_at: float) -> None:
         """Each ends before the next begins, and the last before this returns."""
         while time.monotonic() < ends_at:
             time.sleep(self._seconds(_PAUSE_S))
-            (name,) = self.chance.choices(list(_WEIGHTS), list(_WEIGHTS.values()))
+            (name,) = self.chance.choices(*zip(*self.weights.items(), strict=True))
             self.tell(name)
             self.made[name] = self.made.get(name, 0) + 1
             getattr(self, f"_{name}")()
@@ -81,6 +82,29 @@ class Faults:
         time.sleep(self._seconds(_FROZEN_S))
         self.site.redis.resume()
 
+    def _fill_redis(self) -> None:
+        """It takes nothing more."""
+        self._limit_redis("1", "noeviction")
+
+    def _evict_redis(self) -> None:
+        """It drops what it has, whatever that is."""
+        self._limit_redis("1", "allkeys-random")
+
+    def _demote_redis(self) -> None:
+        """It follows another one that is not there, and may not be written."""
+        with self.site.redis.client() as client:
+            client.replicaof("127.0.0.1", "1")
+            time.sleep(self._seconds(_AWAY_S))
+            client.replicaof("NO", "ONE")
+
+    def _limit_redis(self, maxmemory: str, policy: str) -> None:
+        with self.site.redis.client() as client:
+            client.config_set("maxmemory-policy", policy)
+            client.config_set("maxmemory", maxmemory)
+            time.sleep(self._seconds(_AWAY_S))
+            client.config_set("maxmemory", "0")
+            client.config_set("maxmemory-policy", "noeviction")
+
     def _crash_postgresql(self) -> None:
         self.site.cluster.stop_immediately()
         time.sleep(self._seconds(_AWAY_S))
@@ -108,7 +132,7 @@ class Faults:
         return self.chance.uniform(*bounds)
 
 
-_WEIGHTS: Final[Mapping[str, int]] = {
+WEIGHTS: Final[Mapping[str, int]] = {
     "kill_worker": 4,
     "kill_process_of_worker": 4,
     "freeze_worker": 2,
@@ -120,6 +144,9 @@ _WEIGHTS: Final[Mapping[str, int]] = {
     "lose_redis": 2,
     "empty_redis": 2,
     "freeze_redis": 1,
+    "fill_redis": 1,
+    "evict_redis": 1,
+    "demote_redis": 1,
     "crash_postgresql": 2,
     "freeze_postgresql": 2,
 }

@@ -13,7 +13,7 @@ from typing import Final
 from sqlalchemy import Connection, func, or_, select
 
 from load.soak.compare import wrong
-from load.soak.faults import Faults
+from load.soak.faults import WEIGHTS, Faults
 from load.soak.pushing import Pushing
 from load.soak.site import Site, a_site
 from support.replica.fleet import Fleet
@@ -50,25 +50,35 @@ class Ended:
 
 
 def a_round(
-    folder: Path, seed: int, seconds: float, tell: Callable[[str], None]
+    folder: Path,
+    seed: int,
+    seconds: float,
+    tell: Callable[[str], None],
+    *,
+    fleet: Fleet = FLEET,
+    weights: Mapping[str, int] = WEIGHTS,
 ) -> Ended:
-    """One first crawl with so many seconds of trouble in it."""
-    rate = max(10.0, _REQUESTS_A_TAG * FLEET.tags / seconds)
+    """One first crawl with so many seconds of trouble in it.
+
+    weights: how often which fault comes
+    """
+    rate = max(10.0, _REQUESTS_A_TAG * fleet.tags / seconds)
     settings = {"interval": _INTERVAL, "limits": {"requests_per_second": rate}}
     chance = random.Random(seed)  # noqa: S311 - a die, no secret
     with (
-        fleet_replica(FLEET) as replica,
+        fleet_replica(fleet) as replica,
         a_site(folder, replica, settings) as site,
     ):
-        pushing = Pushing(replica, FLEET, [site.address], PUSHES_A_MINUTE, chance)
-        faults = Faults(site, random.Random(seed), tell)  # noqa: S311 - the same
+        pushing = Pushing(replica, fleet, [site.address], PUSHES_A_MINUTE, chance)
+        again = random.Random(seed)  # noqa: S311 - the same
+        faults = Faults(site, again, tell, weights)
         site.start()
         pushing.start()
         faults.until(time.monotonic() + seconds)
         pushing.stop()
         tell(f"peace after {sum(faults.made.values())} faults")
         began = time.monotonic()
-        left = _wait(site, tell)
+        left = _wait(site, fleet.repositories, tell)
         caught_up_s = time.monotonic() - began
         found = left or wrong(site.database_url, _clean_crawl(folder, site))
         return Ended(
@@ -81,13 +91,13 @@ def a_round(
         )
 
 
-def _wait(site: Site, tell: Callable[[str], None]) -> list[str]:
+def _wait(site: Site, count: int, tell: Callable[[str], None]) -> list[str]:
     """What is still to do at the end of all patience."""
     ends_at, before = time.monotonic() + PATIENCE_S, [""]
     while True:
         try:
             with site.database.read() as connection:
-                left = _left(connection)
+                left = _left(connection, count)
         except StoreError as exc:
             left = [exc.code]
         if not left or time.monotonic() > ends_at:
@@ -98,11 +108,11 @@ def _wait(site: Site, tell: Callable[[str], None]) -> list[str]:
         time.sleep(1.0)
 
 
-def _left(connection: Connection) -> list[str]:
+def _left(connection: Connection, count: int) -> list[str]:
     seen = select(func.count()).where(
         repositories.c.state == "ok", repositories.c.complete_passes > 0
     )
-    if connection.execute(seen).scalar_one() < FLEET.repositories:
+    if connection.execute(seen).scalar_one() < count:
         return ["repositories"]
     questions = {
         "registry": select(registries.c.id).where(
