@@ -23,6 +23,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Where tests run side by side, those that wait for servers and those that compute
+    do so: modules of both come in turn, from the first to the last."""
+    if not hasattr(config, "workerinput"):
+        return
+    modules: dict[bool, dict[str, list[pytest.Item]]] = {True: {}, False: {}}
+    for item in items:
+        path = item.path.relative_to(config.rootpath)
+        of_kind = modules[path.is_relative_to("tests/unit")]
+        of_kind.setdefault(item.nodeid.partition("::")[0], []).append(item)
+    placed = [
+        (place / len(of_kind), module)
+        for of_kind in modules.values()
+        for place, module in enumerate(of_kind.values())
+    ]
+    placed.sort(key=lambda one: one[0])
+    items[:] = [item for _, module in placed for item in module]
+
+
 def pytest_collection_finish() -> None:
     """Thousands of tests were found, and stay: looking for garbage among them again
     and again takes a quarter of the time."""
