@@ -1,8 +1,8 @@
 """What `weighbridge queue` reads: the database, and Redis where there is one."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
@@ -56,12 +56,17 @@ class TaskLine:
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """What Redis says. messages: by queue, how many wait and since when (0: unknown)"""
+    """What Redis says.
+
+    messages: by queue, how many wait and since when (0: unknown)
+    pauses:   by registry, the seconds for which no process asks it, as it told one
+    """
 
     state: RedisState
     workers: int | None = None
     messages: "Mapping[str, Waiting] | None" = None
     tasks: tuple[TaskLine, ...] | None = None
+    pauses: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +89,8 @@ def queue_status(settings: Settings) -> QueueStatus:
         registries = registries_waiting(connection, now)
         queues = queues_waiting(connection, registries, now)
         ticked_at = done_at(connection, Job(TICK))
-    return QueueStatus(now, ticked_at, queues, registries, _broker(settings.redis_url))
+    broker = _broker(settings.redis_url, [one.registry for one in registries])
+    return QueueStatus(now, ticked_at, queues, registries, broker)
 
 
 def waiting_of(
@@ -145,24 +151,26 @@ def _left_out(
     )
 
 
-def _broker(redis_url: Secret | None) -> Broker:
+def _broker(redis_url: Secret | None, registries: Sequence[str]) -> Broker:
     if redis_url is None:
         return Broker("none")
     if find_spec("redis") is None:
         return Broker("unavailable")
     from weighbridge.jobs.roll import Roll
+    from weighbridge.jobs.shared_pacing import read_pauses
     from weighbridge.jobs.totals import Totals
 
     roll, totals = Roll(redis_url), Totals(redis_url)
     try:
         workers, messages, counts = roll.workers(), roll.waiting(), roll.counts()
         tasks = _tasks(counts, totals.read())
+        pauses = read_pauses(redis_url, registries)
     except OSError:
         return Broker("unavailable")
     finally:
         roll.close()
         totals.close()
-    return Broker("ok", workers, messages, tasks)
+    return Broker("ok", workers, messages, tasks, pauses)
 
 
 def _tasks(

@@ -35,6 +35,7 @@ _REGISTRY: Final = (
     "parked",
     "oldest_due_at",
     "next_due_at",
+    "pause_seconds",
 )
 _REPOSITORY: Final = (
     "registry",
@@ -70,7 +71,8 @@ _NOTHING: Final = "nothing of this registry waits"
 def overview(status: QueueStatus, output: Output, screen: Screen) -> str:
     """All that waits. CSV has a row a registry."""
     queues = [_queue(one, status) for one in status.queues]
-    registries = [_registry(one) for one in status.registries]
+    pauses = status.broker.pauses
+    registries = [_registry(one, pauses) for one in status.registries]
     tasks = _tasks(status)
     if output == "json":
         return json_text(
@@ -95,6 +97,7 @@ def overview(status: QueueStatus, output: Output, screen: Screen) -> str:
         head if workers is None else f"{head}\nworkers: {workers}",
         _queue_table(status, screen),
         _registry_table(status.registries, screen, now),
+        "\n".join(_pause(*one) for one in pauses.items()),
         _task_table(status, screen),
     ]
     return "\n\n".join(filter(None, parts_of_text))
@@ -168,7 +171,13 @@ def _moment(seconds: float) -> datetime | None:
         return None
 
 
-def _registry(one: RegistryWaiting) -> Row:
+def _pause(registry: str, seconds: float) -> str:
+    left = format_duration(seconds)
+    return f"{registry}: not asked for {left} more, because its answer was to wait"
+
+
+def _registry(one: RegistryWaiting, pauses: Mapping[str, float]) -> Row:
+    pause_s = pauses.get(one.registry)
     return {
         "registry": one.registry,
         "state": one.state,
@@ -181,6 +190,7 @@ def _registry(one: RegistryWaiting) -> Row:
         "parked": one.parked,
         "oldest_due_at": rfc3339(one.oldest_due_at),
         "next_due_at": rfc3339(one.next_due_at),
+        "pause_seconds": None if pause_s is None else round(pause_s, 1),
     }
 
 
@@ -238,7 +248,7 @@ def _registry_table(
     head = ["REGISTRY", "STATE", *(key.replace("_", " ").upper() for key in keys)]
     table = [[*head, "OLDEST DUE", "NEXT DUE"]]
     for one in registries:
-        row = _registry(one)
+        row = _registry(one, {})
         reason = f" ({one.state_reason})" if one.state_reason else ""
         table.append(
             [

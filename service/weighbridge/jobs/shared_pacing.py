@@ -9,10 +9,12 @@ import asyncio
 import secrets
 import time
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from math import inf
 from typing import Final
+
+from redis.exceptions import ResponseError
 
 from weighbridge.domain.limits import RETRY_AFTER_MAX_S
 from weighbridge.domain.request_rate import RequestRate
@@ -22,6 +24,7 @@ from weighbridge.jobs.broker import GIVE_UP_S
 from weighbridge.jobs.crew import NOT_TOLD, Crew, Pace
 from weighbridge.jobs.pacing_script import EXCHANGE, Answer
 from weighbridge.jobs.redis_line import RedisAwayError, RedisLine
+from weighbridge.jobs.roll import ours, redis_client
 from weighbridge.ports import Asker, Demand
 
 SAY_S: Final = 0.1
@@ -37,6 +40,36 @@ LOST_S: Final = 10.0
 """Whoever was silent for so long was killed: its requests ended with it."""
 _SILENT_S: Final = 0.5
 """Who asks is silent for no longer: after a second it is not counted any more."""
+_LONGEST_S: Final = 2 * RETRY_AFTER_MAX_S
+"""A row or a pause that would last for longer is not of our making."""
+_PAUSE: Final = "pause"
+_DIGITS: Final = 15
+"""Of milliseconds since 1970; longer ones are nobody's time."""
+
+
+def _key(registry: str, name: str) -> str:
+    return f"weighbridge:pace:{registry}:{name}"
+
+
+def read_pauses(redis_url: Secret, registries: Iterable[str]) -> dict[str, float]:
+    """For how many seconds more no process asks these registries, because they told one
+    of them to wait; those without a pause are left out. Raises OSError where Redis is
+    away."""
+    redis = redis_client(redis_url)
+    found: dict[str, float] = {}
+    try:
+        with ours(redis):
+            seconds, microseconds = redis.time()
+            now = float(seconds) + float(microseconds) / 1e6
+            for registry in registries:
+                until = None
+                with suppress(ResponseError):  # The key may be somebody else's.
+                    until = redis.get(_key(registry, _PAUSE))
+                if isinstance(until, str) and until.isdecimal():
+                    found[registry] = int(until[:_DIGITS]) / 1000 - now
+    finally:
+        redis.close()
+    return {name: s for name, s in found.items() if 0 < s <= _LONGEST_S}
 
 
 class SharedPaces:
@@ -72,10 +105,8 @@ class SharedPacing:
     ) -> None:
         self._line = line
         self._script = line.script(EXCHANGE)
-        self._keys = [
-            f"weighbridge:pace:{registry}:{name}"
-            for name in ("processes", "due", "pause", "ahead")
-        ]
+        names = ("processes", "due", _PAUSE, "ahead")
+        self._keys = [_key(registry, name) for name in names]
         self._pace = pace
         self._monotonic = monotonic
         self._process = secrets.token_hex(8)
@@ -210,7 +241,7 @@ class SharedPacing:
                     int(pause_s * 1000),
                     int(self._has_come_back),
                     int(LOST_S * 1000),
-                    int(2 * RETRY_AFTER_MAX_S * 1000),
+                    int(_LONGEST_S * 1000),
                 ],
             )
         finally:

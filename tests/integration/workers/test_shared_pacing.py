@@ -12,6 +12,7 @@ from support.wait import PATIENCE_S, wait_until
 from weighbridge.config.settings import Pace
 from weighbridge.domain.limits import REQUEST_DEADLINE_S
 from weighbridge.errors import RateLimited
+from weighbridge.jobs.shared_pacing import read_pauses
 from weighbridge.registry.pacing import Gate
 from weighbridge.registry.waiting import Rank
 
@@ -114,6 +115,32 @@ async def test_f03_what_one_is_told_to_wait_all_wait(redis: RedisServer) -> None
         waited_s = time.monotonic() - began
 
     assert waited_s > 0.49  # Redis counts milliseconds.
+
+
+async def test_f03_what_one_is_told_to_wait_is_read_by_who_asks_what_waits(
+    redis: RedisServer,
+) -> None:
+    async with processes(redis, Pace(None, 8)) as (told, _):
+        told.saw(429, retry_after=30)
+        with redis.client() as client:
+            await wait_until(
+                lambda: bool(client.exists("weighbridge:pace:hub:pause")), "it is told"
+            )
+        pauses = read_pauses(redis.url, ["hub", "other"])
+
+    assert list(pauses) == ["hub"]
+    assert 25 < pauses["hub"] <= 30
+
+
+@pytest.mark.parametrize("value", ["", "x", "-5", "9" * 400, "5", "1e300"])
+def test_h1_a_pause_that_is_not_of_our_making_is_none(
+    redis: RedisServer, value: str
+) -> None:
+    with redis.client() as client:
+        client.set("weighbridge:pace:hub:pause", value)
+        client.rpush("weighbridge:pace:other:pause", "1")
+
+    assert read_pauses(redis.url, ["hub", "other"]) == {}
 
 
 async def test_a_quarter_of_an_hour_is_not_slept(redis: RedisServer) -> None:

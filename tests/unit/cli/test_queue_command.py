@@ -190,6 +190,16 @@ def test_workers_add_their_messages_and_tasks() -> None:
     assert notes(a_status(broker)) == []
 
 
+def test_what_no_process_asks_for_now_is_said() -> None:
+    status = a_status(Broker("ok", 2, {}, (), {"hub": 12.34}))
+
+    text = overview(status, "table", Screen())
+    found = json.loads(overview(status, "json", Screen()))
+
+    assert "hub: not asked for 12" in text
+    assert [each["pause_seconds"] for each in found["registries"]] == [12.3]
+
+
 def test_a_message_of_an_impossible_time_has_none() -> None:
     broker = Broker("ok", 2, {"crawl": Waiting(7, 1e300)}, ())
 
