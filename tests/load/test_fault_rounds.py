@@ -53,6 +53,7 @@ def test_a_first_crawl_and_pushes_outlive(tmp_path: Path, kind: str, seed: int) 
         lambda line: print(line, file=sys.stderr),
         fleet=FLEET,
         weights={KINDS[kind]: 1},
+        interval="1m",
     )
 
     assert sum(ended.faults.values()) > 0

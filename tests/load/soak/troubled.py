@@ -57,13 +57,15 @@ def a_round(
     *,
     fleet: Fleet = FLEET,
     weights: Mapping[str, int] = WEIGHTS,
+    interval: str = _INTERVAL,
 ) -> Ended:
     """One first crawl with so many seconds of trouble in it.
 
-    weights: how often which fault comes
+    weights:  how often which fault comes
+    interval: of the registry; what is left undone is done in the next one
     """
     rate = max(10.0, _REQUESTS_A_TAG * fleet.tags / seconds)
-    settings = {"interval": _INTERVAL, "limits": {"requests_per_second": rate}}
+    settings = {"interval": interval, "limits": {"requests_per_second": rate}}
     chance = random.Random(seed)  # noqa: S311 - a die, no secret
     with (
         fleet_replica(fleet) as replica,
