@@ -28,8 +28,9 @@ _CHANCE: Final = frozenset(
     }
 )
 """Columns that say who did it and when, or that name another row by its id."""
-_NO_MATTER: Final = frozenset({"channel_paces", "jobs"})
-"""Tables of times alone."""
+_NO_MATTER: Final = frozenset({"channel_paces", "jobs", "registry_sums"})
+"""Tables of times alone, and sums in as many rows as there were batches: the lists of
+the API have these summed up, and `db verify` compares them."""
 
 
 def write_tables(database: Database, folder: Path, plain: Plain) -> None:
