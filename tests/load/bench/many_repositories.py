@@ -26,6 +26,7 @@ _POSTGRESQL: Final = "one process, PostgreSQL"
 _WORKER: Final = "a worker, PostgreSQL"
 _FAR: Final = f"{DELAY_MS} ms away, SQLite"
 _CPU: Final = "ms of CPU a repository"
+_WHOLE: Final = "s of CPU"
 _RATE: Final = "repositories/s"
 _SHARE: Final = f"% of what {CONCURRENCY} in flight can give"
 _TARGETS: Final = {
@@ -45,8 +46,9 @@ database: when nothing of it is known; when nothing has changed; when still noth
 changed, but there are other limits now, against which all is held; and when every tag
 has moved, which is judged (by a worker: by the limits that hold by default). What a
 repository costs is the difference between the two registries, divided by the number of
-repositories: what it takes to start, and the cost of the tags, is in neither. CPU is
-that of our processes alone, without the database's. A worker is `weighbridge worker`
+repositories: what it takes to start, and the cost of the tags, is in neither. The crawl
+of the one repository stands beside it: a machine that others use, too, takes half as
+long again at one time as at another, for both. CPU is that of our processes alone, without the database's. A worker is `weighbridge worker`
 over PostgreSQL and Redis, with one process for jobs; what it used before the first job
 is left out, and it measures no layers.
 
@@ -122,6 +124,7 @@ def _round(
             _move_before(look, both.small)
             seconds, used_s = crawl(look)
             more_s = used_s - cpu_s[look]
+            tally.note(f"{who}: {look}: of as many tags in one", _WHOLE, cpu_s[look])
             count = both.small.repositories
             tally.note(f"{who}: {look}", _CPU, 1000 * more_s / count)
             tally.note(f"{who}: {look}", _RATE, count / seconds)
