@@ -48,9 +48,10 @@ has moved, which is judged (by a worker: by the limits that hold by default). Wh
 repository costs is the difference between the two registries, divided by the number of
 repositories: what it takes to start, and the cost of the tags, is in neither. The crawl
 of the one repository stands beside it: a machine that others use, too, takes half as
-long again at one time as at another, for both. CPU is that of our processes alone, without the database's. A worker is `weighbridge worker`
-over PostgreSQL and Redis, with one process for jobs; what it used before the first job
-is left out, and it measures no layers.
+long again at one time as at another, for both. CPU is that of our processes alone,
+without the database's. A worker is `weighbridge worker` over PostgreSQL and Redis, with
+one process for jobs; what it used before the first job is left out, and it measures no
+layers.
 
 50 ms away each answer waits on a timer of its own. 32 requests in flight could then do
 32 / (0.050 s x requests a repository) repositories a second, which is what the shares
