@@ -238,6 +238,7 @@ ENDINGS: Final = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(stored=FIVE, endings=ENDINGS)
 @settings(max_examples=40)
 def test_many_are_closed_as_one_by_one(
