@@ -30,7 +30,7 @@ KINDS: Final = {
     "f23_fill_redis": "fill_redis",
     "f23_evict_redis": "evict_redis",
     "f24_crash_postgresql": "crash_postgresql",
-    "f31_kill_scheduler": "kill_scheduler",
+    "kill_scheduler": "kill_scheduler",
     "f32_freeze_scheduler": "freeze_scheduler",
     "f41_freeze_postgresql": "freeze_postgresql",
     "kill_serve": "kill_serve",

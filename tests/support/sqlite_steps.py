@@ -20,6 +20,7 @@ def steps(database: Database, call: Callable[[Connection], object]) -> int:
         count += 1
 
     with database.read() as connection:
+        assert connection.dialect.name == "sqlite", "PostgreSQL tells of no steps"
         with every(A_STEP, connection, note):
             call(connection)
         connection.rollback()

@@ -72,7 +72,7 @@ def a_round(
         a_site(folder, replica, settings) as site,
     ):
         pushing = Pushing(replica, fleet, [site.address], PUSHES_A_MINUTE, chance)
-        again = random.Random(seed)  # noqa: S311 - the same
+        again = random.Random(seed)  # noqa: S311 - a die, no secret
         faults = Faults(site, again, tell, weights)
         site.start()
         pushing.start()

@@ -180,7 +180,7 @@ CONTENT: Final = st.fixed_dictionaries(
 )
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # takes seconds
 @pytest.mark.long_on("postgresql")  # batches are made by the same statements
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(CONTENT, min_size=2, max_size=3))

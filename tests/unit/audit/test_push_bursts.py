@@ -58,7 +58,7 @@ async def test_a_push_right_behind_another_is_looked_at_again(
     assert yard.tags(APP)["1.0"].digest == last
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # takes seconds
 async def test_f35_events_that_never_come_true_are_not_looked_at_one_by_one(
     yard: Yard, registry: FakeRegistry, pusher: Pusher
 ) -> None:

@@ -156,7 +156,7 @@ def test_a_node_that_ends_is_started_again(end: str, folder: Path) -> None:
     assert stopped(nodes, signal.SIGTERM, mark) == 0
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # takes seconds
 def test_a_node_that_cannot_live_is_tried_less_and_less_often(folder: Path) -> None:
     lives = folder / "lives"
     code = f"open({str(lives)!r}, 'a').write('x')"

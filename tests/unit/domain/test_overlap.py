@@ -29,7 +29,7 @@ several = st.builds(
 )
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # takes seconds
 @given(several, several)
 def test_a_common_name_is_found_exactly_where_trying_all_finds_one(
     one: Patterns, other: Patterns

@@ -238,7 +238,7 @@ ENDINGS: Final = st.lists(
 )
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # takes seconds
 @given(stored=FIVE, endings=ENDINGS)
 @settings(max_examples=40)
 def test_many_are_closed_as_one_by_one(

@@ -126,6 +126,7 @@ def test_a_false_small_claim_is_beaten_by_the_registrys_word(fleet: Fleet) -> No
     assert found.referenced_bytes == TRUE + 70 + documents_of(MODEST)
     assert found.newest_compressed_bytes == found.weighed_bytes == TRUE + 70
     assert found.newest_compressed_confidence == "disputed"
+    assert found.heaviest_compressed_bytes == max(TRUE, 70)
     all_right(fleet)
 
 

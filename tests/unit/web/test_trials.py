@@ -62,7 +62,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("tried")
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # takes seconds
 @settings(max_examples=25)
 @given(
     sizes=st.lists(st.none() | st.integers(0, 30), min_size=1, max_size=20),

@@ -175,7 +175,7 @@ def test_g6_a_write_that_does_not_come_back_is_down_by_time_alone(
     assert (before, after, watch.is_up) == (True, False, True)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # takes seconds
 def test_g6_the_metric_and_readyz_say_so_while_another_program_has_it(
     database: Database, url: str
 ) -> None:
