@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Final, TypeAlias
 
 from weighbridge.domain.digest import Digest
@@ -26,6 +26,8 @@ NEVER: Final = datetime.min.replace(tzinfo=UTC)
 _Key: TypeAlias = tuple[
     datetime, datetime, bool, bool, VersionKey, datetime, NaturalKey, str
 ]
+VersionRank: TypeAlias = tuple[bool, VersionKey]
+"""See `version_rank`."""
 _Beginning: TypeAlias = tuple[object, ...]
 _NO_VERSION: Final[VersionKey] = ((), (0, 0), 0)
 
@@ -87,10 +89,29 @@ def leading(candidates: Iterable[Candidate], now: datetime) -> list[Candidate]:
     return _deciding(found, lambda one: (*_times_and_version(one), _created(one, now)))
 
 
+def newest_images(candidates: Iterable[Candidate], now: datetime) -> list[Candidate]:
+    """The newest tag of each image that decides, at most `DECIDING_IMAGES`. These say
+    as much as all of them, whichever others come later."""
+
+    def beginning(one: Candidate) -> _Beginning:
+        return *_times_and_version(one), _created(one, now)
+
+    found: dict[Digest, Candidate] = {}
+    for each in ranked(_deciding(candidates, beginning, with_ties=True), now):
+        found.setdefault(each.candidate.digest, each.candidate)
+    return list(islice(found.values(), DECIDING_IMAGES))
+
+
 def _deciding(
-    candidates: Iterable[Candidate], beginning: Callable[[Candidate], _Beginning]
+    candidates: Iterable[Candidate],
+    beginning: Callable[[Candidate], _Beginning],
+    *,
+    with_ties: bool = False,
 ) -> list[Candidate]:
-    """`leading`, as far as the beginnings of their keys tell."""
+    """`leading`, as far as the beginnings of their keys tell.
+
+    with_ties: with all tags that the beginnings leave open
+    """
     best: dict[Digest, _Beginning] = {}
     having: dict[Digest, list[Candidate]] = {}
     for candidate in candidates:
@@ -105,7 +126,7 @@ def _deciding(
     for _, group in groupby(order, key=best.__getitem__):
         tied = list(group)
         # Behind the newest it matters which images are looked at, not their order.
-        is_open = before == 0 or before + len(tied) > DECIDING_IMAGES
+        is_open = with_ties or before == 0 or before + len(tied) > DECIDING_IMAGES
         for digest in tied:
             kept += having[digest] if is_open else having[digest][:1]
         before += len(tied)
@@ -146,7 +167,7 @@ def times_rank(
     return pushed_at or NEVER, moved_at or NEVER, tag == "latest"
 
 
-def version_rank(tag: str) -> tuple[bool, VersionKey]:
+def version_rank(tag: str) -> VersionRank:
     """How tags compare where times leave it open: the greater, the newer."""
     version = find_version(tag)
     return version is not None, version or _NO_VERSION

@@ -56,7 +56,7 @@ class Headline(NamedTuple):
 
 
 class Headlines:
-    """Those of targets, each read once; None: a target leads to no image.
+    """Those of targets; None: a target leads to no image.
 
     platforms: in the order in which one of them speaks for an index
     """
@@ -67,11 +67,15 @@ class Headlines:
         self._known: dict[int, dict[int, Headline | None]] = {}
 
     def known(self, scope_id: int) -> Mapping[int, Headline | None]:
-        """What is known of the targets of a storage scope; `read` adds to it."""
+        """What is known of the targets of a storage scope; `read` changes it."""
         return self._known.setdefault(scope_id, {})
 
-    def read(self, wanted: Mapping[int, Collection[int]]) -> None:
-        """Know these targets of each storage scope."""
+    def read(self, wanted: Mapping[int, Collection[int]], at_most: int) -> None:
+        """Know these targets of each storage scope. Others are known from earlier, and
+        forgotten where they are more than so many."""
+        if sum(map(len, self._known.values())) > at_most:
+            for known in self._known.values():
+                known.clear()
         for scope_id, targets in wanted.items():
             known = self._known.setdefault(scope_id, {})
             new = sorted(set(targets) - known.keys())

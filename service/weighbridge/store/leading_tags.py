@@ -9,13 +9,22 @@ many repositories ask about their targets at once is answered by one round of qu
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from heapq import nlargest
 from itertools import groupby, islice
+from operator import itemgetter
 from typing import Final
 
 from sqlalchemy import Connection
 
 from weighbridge.domain.digest import Digest
-from weighbridge.domain.newest import DECIDING_IMAGES, Candidate, version_rank
+from weighbridge.domain.newest import (
+    DECIDING_IMAGES,
+    Candidate,
+    VersionRank,
+    newest_images,
+    version_rank,
+)
 from weighbridge.domain.platform import Platform
 from weighbridge.store.headlines import Headline, Headlines
 from weighbridge.store.tags_by_time import TagPages, TimedTag, Times
@@ -28,17 +37,19 @@ class PageSizes:
     tags:    in the first page
     targets: in the next page; each after it is eight times as long
     ahead:   targets whose images are read at once, at least
+    names:   of tags that came at one moment
+    known:   targets whose images are remembered, about
     """
 
     tags: int = 512
     targets: int = 64
     ahead: int = 16
+    names: int = 2_000
+    known: int = 8_000
 
 
 _SIZES: Final = PageSizes()
 _GROWTH: Final = 8
-_LONGEST: Final = 2_000
-"""Tags of one moment that are compared at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +63,7 @@ class ScopedPages:
 def find_leading(
     connection: Connection,
     several: Mapping[int, ScopedPages],
+    now: datetime,
     platforms: Sequence[Platform],
     sizes: PageSizes = _SIZES,
 ) -> dict[int, "LeadingTags"]:
@@ -62,7 +74,7 @@ def find_leading(
     """
     headlines = Headlines(connection, platforms)
     found = {
-        number: LeadingTags(each.pages, headlines.known(each.scope_id), sizes)
+        number: LeadingTags(each.pages, headlines.known(each.scope_id), now, sizes)
         for number, each in several.items()
     }
     asking = {number: each.find() for number, each in found.items()}
@@ -75,7 +87,7 @@ def find_leading(
             else:
                 scope_id = several[number].scope_id
                 wanted.setdefault(scope_id, set()).update(targets)
-        headlines.read(wanted)
+        headlines.read(wanted, sizes.known)
     return found
 
 
@@ -85,17 +97,25 @@ class LeadingTags:
 
     candidates: tags, with the images that speak for them
     headlines:  of each candidate, by its tag
-    known:      of targets; whoever goes through `find` adds to it
+    ripens:     whether an image's `created` is in the future, where it does not count
+                yet: this changes when it does, though nothing else changes. (Dates
+                beyond a year are nobody's clock running ahead.) Where times have put
+                an image behind those that are looked at, its `created` never counts.
+    known:      of the targets that `find` has just asked for, by whoever goes through
+                it
     """
 
     def __init__(
         self,
         pages: TagPages,
         known: Mapping[int, Headline | None],
+        now: datetime,
         sizes: PageSizes = _SIZES,
     ) -> None:
         self.candidates: list[Candidate] = []
         self.headlines: dict[str, Headline] = {}
+        self.ripens = False
+        self._now = now
         self._pages = pages
         self._known = known
         self._sizes = sizes
@@ -140,7 +160,7 @@ class LeadingTags:
             if missing := targets - self._known.keys():
                 # And some of those that come next in the page.
                 most = max(len(missing), self._sizes.ahead)
-                yield missing | set(islice(ahead, most))
+                yield targets | set(islice(ahead, most))
             if self._is_order_needed(targets) and any(tag.tags > 1 for tag in came):
                 yield from self._add_all_of(times)
             else:
@@ -155,26 +175,59 @@ class LeadingTags:
 
     def _add_all_of(self, times: Times) -> Iterator[set[int]]:
         """All tags of one moment, the highest versions first, until there are enough
-        images and the next version is a lower one."""
-        came = self._pages.came_at(times)
-        named = [(version_rank(tag.name), tag) for tag in came]
-        named.sort(key=lambda pair: pair[0], reverse=True)
-        start, length = 0, self._sizes.targets
-        while start < len(named):
-            if self._is_enough and named[start][0] != named[start - 1][0]:
+        images and the next version is a lower one. They may be very many: none but
+        the highest ones of a page are in memory together."""
+        below: VersionRank | None = None
+        most = self._sizes.targets
+        while not self._is_enough:
+            highest = nlargest(most, self._named(times, below), key=itemgetter(0))
+            if not highest:
                 return
-            piece = [tag for _, tag in named[start : start + length]]
-            yield {tag.target for tag in piece}
-            self._add(piece)
-            start, length = start + length, min(length * _GROWTH, _LONGEST)
+            # Where there may be more, they may be of the last one's version.
+            last = highest[-1][0] if len(highest) == most else None
+            whole = [(version, tag) for version, tag in highest if version != last]
+            if whole:
+                below = whole[-1][0]
+                for start in range(0, len(whole), self._sizes.names):
+                    piece = whole[start : start + self._sizes.names]
+                    yield from self._add_some([tag for _, tag in piece])
+            else:
+                below = last
+                for page in self._pages.came_at(times, self._sizes.names):
+                    tied = [tag for tag in page if version_rank(tag.name) == last]
+                    yield from self._add_some(tied)
+            most *= _GROWTH
+
+    def _named(
+        self, times: Times, below: VersionRank | None
+    ) -> Iterator[tuple[VersionRank, TimedTag]]:
+        """Tags of one moment whose versions are lower than this one."""
+        for page in self._pages.came_at(times, self._sizes.names):
+            for tag in page:
+                version = version_rank(tag.name)
+                if below is None or version < below:
+                    yield version, tag
+
+    def _add_some(self, came: Sequence[TimedTag]) -> Iterator[set[int]]:
+        """Of those that came so far only what decides is kept."""
+        yield {tag.target for tag in came}
+        self._add(came)
+        if len(self.candidates) > self._sizes.names:
+            self.candidates = newest_images(self.candidates, self._now)
+            kept = {one.tag for one in self.candidates}
+            self.headlines = {t: h for t, h in self.headlines.items() if t in kept}
 
     def _add(self, came: Iterable[TimedTag]) -> None:
+        soon, late = self._now + timedelta(days=1), self._now + timedelta(days=366)
         for tag in came:
             self._seen.add(tag.target)
             image = self._known[tag.target]
             if image is None:
                 continue
-            self._digests.add(image.digest)
+            created = image.created_at
+            self.ripens |= created is not None and soon < created < late
+            if not self._is_enough:
+                self._digests.add(image.digest)
             self.headlines[tag.name] = image
             self.candidates.append(
                 Candidate(
@@ -182,7 +235,7 @@ class LeadingTags:
                     digest=image.digest,
                     pushed_at=tag.pushed_at,
                     moved_at=tag.moved_at,
-                    created_at=image.created_at,
+                    created_at=created,
                     compressed_bytes=image.compressed_bytes,
                 )
             )

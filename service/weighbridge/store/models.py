@@ -680,7 +680,6 @@ Index(
     tokens.c.name,
     unique=True,
     sqlite_where=tokens.c.revoked_at.is_(None),
-    postgresql_where=tokens.c.revoked_at.is_(None),
 )
 
 # What admins did: rows are only ever added.

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import BigInteger, Connection, bindparam, func, select
@@ -94,7 +94,7 @@ def find_newest_images(
     newest = {
         number: _newest(found, now)
         for several in _read_together(connection, repositories)
-        for number, found in find_leading(connection, several, platforms).items()
+        for number, found in find_leading(connection, several, now, platforms).items()
     }
     return _with_heaviest(connection, repositories, newest)
 
@@ -117,7 +117,6 @@ def _read_together(
 
 def _newest(found: LeadingTags, now: datetime) -> NewestImage:
     """All but the heaviest line."""
-    ripens = _ripens(found, now)
     values: dict[str, object] = dict.fromkeys(NEWEST_COLUMNS)
     order = ranked(leading(found.candidates, now), now)
     if order:
@@ -136,19 +135,7 @@ def _newest(found: LeadingTags, now: datetime) -> NewestImage:
             "newest_layers": image.layers,
             "baseline_compressed_bytes": baseline(order),
         }
-    return NewestImage(values, ripens)
-
-
-def _ripens(found: LeadingTags, now: datetime) -> bool:
-    """Whether an image's `created` is in the future, where it does not count yet: the
-    row is to be made again when it does, though nothing changes. (Dates beyond a
-    year are nobody's clock running ahead.) Where times have put an image behind those
-    that are looked at, its `created` never counts."""
-    soon, late = now + timedelta(days=1), now + timedelta(days=366)
-    return any(
-        one.created_at is not None and soon < one.created_at < late
-        for one in found.candidates
-    )
+    return NewestImage(values, found.ripens)
 
 
 def _with_heaviest(

@@ -52,7 +52,6 @@ Index(
     pushes.c.repository,
     pushes.c.due_at,
     sqlite_where=pushes.c.done_at.is_(None),
-    postgresql_where=pushes.c.done_at.is_(None),
 )
 # How often a tag was looked at just now.
 Index(
@@ -61,7 +60,6 @@ Index(
     pushes.c.repository,
     pushes.c.done_at,
     sqlite_where=pushes.c.done_at.is_not(None),
-    postgresql_where=pushes.c.done_at.is_not(None),
 )
 
 # Tags that moved and that no policy has been held against yet: written with the move,
@@ -126,14 +124,12 @@ Index(
     violations.c.limit_key,
     unique=True,
     sqlite_where=violations.c.closed_at.is_(None),
-    postgresql_where=violations.c.closed_at.is_(None),
 )
 # What is open is a small part of all that was, and is asked for newest first.
 Index(
     "ix_violations_open",
     violations.c.id,
     sqlite_where=violations.c.closed_at.is_(None),
-    postgresql_where=violations.c.closed_at.is_(None),
 )
 # What a repository had, over or not.
 Index("ix_violations_repository_id", violations.c.repository_id, violations.c.id)
@@ -142,20 +138,17 @@ Index(
     violations.c.repository_id,
     violations.c.closed_at,
     sqlite_where=violations.c.closed_at.is_not(None),
-    postgresql_where=violations.c.closed_at.is_not(None),
 )
 # What ended just now, of which Alertmanagers are notified for some minutes more.
 Index(
     "ix_violations_closed_at",
     violations.c.closed_at,
     sqlite_where=violations.c.closed_at.is_not(None),
-    postgresql_where=violations.c.closed_at.is_not(None),
 )
 Index(
     "ix_violations_cause_key",
     violations.c.cause_key,
     sqlite_where=violations.c.cause_key.is_not(None),
-    postgresql_where=violations.c.cause_key.is_not(None),
 )
 
 # Tags that stand over a limit of theirs, whatever came after them: a row for each
@@ -223,7 +216,6 @@ Index(
     notification_groups.c.next_at,
     notification_groups.c.id,
     sqlite_where=notification_groups.c.next_at.is_not(None),
-    postgresql_where=notification_groups.c.next_at.is_not(None),
 )
 
 # How fast messages follow one another on a channel. Who begins one locks its row.
@@ -255,7 +247,6 @@ Index(
     notifications.c.group_id,
     notifications.c.id,
     sqlite_where=notifications.c.sent_at.is_(None),
-    postgresql_where=notifications.c.sent_at.is_(None),
 )
 
 SCHEMA: Final = metadata

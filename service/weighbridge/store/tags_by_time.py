@@ -1,6 +1,6 @@
 """Live tags of repositories with their times, read page by page or all at once."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -69,7 +69,7 @@ _TARGETS: Final = Rows(
     .limit(bindparam("most"))
 )
 _AT: Final = Rows(
-    select(*_TAG)
+    select(tags.c.name, tags.c.target_id)
     .join_from(tags, blobs, blobs.c.id == tags.c.target_id)
     .where(
         *_OF_REPOSITORY,
@@ -77,7 +77,10 @@ _AT: Final = Rows(
         _pushed == bindparam("pushed_at", type_=Moment()),
         _moved == bindparam("moved_at", type_=Moment()),
         _is_latest.is_(False),
+        tags.c.name > bindparam("after"),
     )
+    .order_by(tags.c.name)
+    .limit(bindparam("most"))
 )
 
 Times: TypeAlias = tuple[datetime, datetime, bool]
@@ -126,10 +129,21 @@ class TagPages:
         moment."""
         return self._read(_TARGETS, most=most, seen=listed(seen))
 
-    def came_at(self, times: Times) -> Sequence[TimedTag]:
-        """All of one moment that may lead to an image, `latest` left out."""
+    def came_at(self, times: Times, most: int) -> Iterator[Sequence[TimedTag]]:
+        """All of one moment that may lead to an image, `latest` left out, in pages of
+        at most so many."""
         pushed_at, moved_at, _ = times
-        return self._read(_AT, pushed_at=pushed_at, moved_at=moved_at)
+        given = {"repository": self._repository_id, "pushed_at": pushed_at}
+        given |= {"moved_at": moved_at, "most": most}
+        pushed = None if pushed_at == NEVER else pushed_at
+        moved = None if moved_at == NEVER else moved_at
+        after, is_whole = "", False
+        while not is_whole:
+            rows = _AT.read(self._connection, {**given, "after": after})
+            is_whole = len(rows) < most
+            if rows:
+                after = rows[-1][0]
+                yield [TimedTag(name, to, pushed, moved, 1) for name, to in rows]
 
     def _read(self, statement: Rows[*_Row], **parameters: object) -> list[TimedTag]:
         given = {"repository": self._repository_id, **parameters}

@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.images import a_digest
-from weighbridge.domain.newest import Candidate, baseline, leading, ranked
+from weighbridge.domain.newest import (
+    Candidate,
+    baseline,
+    leading,
+    newest_images,
+    ranked,
+)
 from weighbridge.domain.version import find_version, natural_key
 
 NOW = datetime(2026, 9, 22, 9, 40, tzinfo=UTC)
@@ -253,6 +259,17 @@ def test_the_leading_ones_say_as_much_as_all(candidates: list[Candidate]) -> Non
 
     assert few[0] == all_of_them[0]
     assert baseline(few) == baseline(all_of_them)
+
+
+@given(MANY, st.integers(0, 20))
+def test_the_newest_tags_of_images_say_as_much_as_all_whatever_comes_later(
+    candidates: list[Candidate], first: int
+) -> None:
+    kept = newest_images(candidates[:first], NOW)
+
+    few, all_of_them = (ranked(c, NOW) for c in (kept + candidates[first:], candidates))
+    assert len(kept) <= 11
+    assert (few[0], baseline(few)) == (all_of_them[0], baseline(all_of_them))
 
 
 def test_of_thousands_of_tags_few_are_compared_by_their_names() -> None:

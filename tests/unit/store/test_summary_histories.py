@@ -58,7 +58,8 @@ def test_a_refresh_says_what_a_plain_look_at_all_tags_says(
 
 @pytest.mark.parametrize("seed", seeds(100, 8, quick=1))
 @pytest.mark.parametrize(
-    "sizes", [PageSizes(1, 1, 1), PageSizes(3, 2, 1), PageSizes(8, 12, 3)]
+    "sizes",
+    [PageSizes(1, 1, 1, 1, 0), PageSizes(3, 2, 1, 3, 2), PageSizes(8, 12, 3, 5, 8)],
 )
 def test_tags_that_are_read_page_by_page_say_what_all_of_them_say(
     database: Database, seed: int, sizes: PageSizes
@@ -81,7 +82,8 @@ def leading_tags(connection: Connection, world: World, sizes: PageSizes) -> Lead
     """Of the one repository, read page by page."""
     number = world.repository_id
     pages = ScopedPages(scope_of(connection, number), TagPages(connection, number))
-    return find_leading(connection, {number: pages}, PLATFORMS, sizes)[number]
+    several = {number: pages}
+    return find_leading(connection, several, world.now, PLATFORMS, sizes)[number]
 
 
 def scope_of(connection: Connection, repository_id: int) -> int:

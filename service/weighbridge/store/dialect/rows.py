@@ -30,8 +30,8 @@ Convert: TypeAlias = Callable[[Any], object] | None
 
 
 class Rows(Generic[*Ts]):
-    """A SELECT of short rows by the hundred. They come in no order: what is to have
-    one is for a plain SELECT. Its columns have distinct names."""
+    """A SELECT of short rows by the hundred. Its columns have distinct names. Rows
+    come in its order if it has a LIMIT too; else in none."""
 
     def __init__(self, statement: Select[*Ts]) -> None:
         self.statement = statement

@@ -5,26 +5,32 @@ many thousand tags. Where something else changed (facts that came late, a blob's
 it is counted from scratch: see `counts.mark_uncounted`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, literal, select
 
 from weighbridge.store.dialect import Rows, among_ids, listed
 from weighbridge.store.ledger.places import Place
-from weighbridge.store.models import tags
+from weighbridge.store.models import repository_manifests
 from weighbridge.store.reach import load_graphs
 
 _PIECE: Final = 2_000
-"""Targets whose children are in memory at once."""
-_TARGETS: Final = Rows(
-    select(tags.c.repository_id, tags.c.target_id, func.count().label("tags"))
-    .where(
-        among_ids(tags.c.repository_id),
-        tags.c.gone_at.is_(None),
-        tags.c.target_id.is_not(None),
+"""Targets that are in memory at once, with their children."""
+_table = repository_manifests.c
+_TARGETS = select(_table.repository_id, _table.manifest_id, _table.tag_count).where(
+    _table.tag_count > 0
+)
+_OF_SOME: Final = Rows(
+    _TARGETS.where(among_ids(_table.repository_id)).limit(literal(_PIECE))
+)
+_OF_ONE: Final = Rows(
+    _TARGETS.where(
+        _table.repository_id == bindparam("repository"),
+        _table.manifest_id > bindparam("after"),
     )
-    .group_by(tags.c.repository_id, tags.c.target_id)
+    .order_by(_table.manifest_id)
+    .limit(literal(_PIECE))
 )
 
 
@@ -48,17 +54,38 @@ def referenced_deltas(
 def count_referenced(
     connection: Connection, scopes: Mapping[int, int]
 ) -> dict[int, int]:
-    """The sums of repositories, counted from their tags.
+    """The sums of repositories, counted from what their tags lead to.
 
     scopes: the storage scope of each repository
     """
-    counts: dict[Place, dict[int, int]] = {Place(*pair): {} for pair in scopes.items()}
-    parameters = {"ids": listed(sorted(scopes))}
-    rows = _TARGETS.read(connection, parameters) if scopes else ()
-    for number, target, count in rows:
-        counts[Place(number, scopes[number])][target] = count
-    sums = _sums(connection, counts)
-    return {place.repository_id: total for place, total in sums.items()}
+    sums = dict.fromkeys(scopes, 0)
+    for rows in _pieces(connection, scopes):
+        counts: dict[Place, dict[int, int]] = {}
+        for number, target, count in rows:
+            counts.setdefault(Place(number, scopes[number]), {})[target] = count
+        for place, size in _sums(connection, counts).items():
+            sums[place.repository_id] += size
+    return sums
+
+
+def _pieces(
+    connection: Connection, repository_ids: Collection[int]
+) -> Iterator[Sequence[tuple[int, int, int]]]:
+    """Repositories with their targets, and how many tags lead to each."""
+    if not repository_ids:
+        return
+    some = _OF_SOME.read(connection, {"ids": listed(sorted(repository_ids))})
+    if len(some) < _PIECE:
+        yield some
+        return
+    for number in repository_ids:
+        after, is_whole = 0, False
+        while not is_whole:
+            rows = _OF_ONE.read(connection, {"repository": number, "after": after})
+            is_whole = len(rows) < _PIECE
+            if rows:
+                after = rows[-1][1]
+                yield rows
 
 
 def _sums(
