@@ -23,6 +23,8 @@ KINDS: Final = {
     "f16_freeze_worker": "freeze_worker",
     "f16_freeze_process_of_worker": "freeze_process_of_worker",
     "f17_stop_worker": "stop_worker",
+    "f18_limit_files_of_worker": "limit_files_of_worker",
+    "f18_limit_memory_of_worker": "limit_memory_of_worker",
     "f19_lose_redis": "lose_redis",
     "f20_empty_redis": "empty_redis",
     "f21_freeze_redis": "freeze_redis",
@@ -31,7 +33,9 @@ KINDS: Final = {
     "f23_evict_redis": "evict_redis",
     "f24_crash_postgresql": "crash_postgresql",
     "kill_scheduler": "kill_scheduler",
+    "f31_withhold_scheduler": "withhold_scheduler",
     "f32_freeze_scheduler": "freeze_scheduler",
+    "f33_move_clock_of_worker": "move_clock_of_worker",
     "f41_freeze_postgresql": "freeze_postgresql",
     "kill_serve": "kill_serve",
 }

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from sqlalchemy import select
@@ -32,6 +33,7 @@ from weighbridge.store.models import (
 from weighbridge.store.schema import upgrade
 from weighbridge.store.session import Database, open_database
 
+NO_MORE: Final[Mapping[str, str]] = MappingProxyType({})
 _QUICK_BEAT: Final = """
 from weighbridge_workers.app import app
 for entry in app.conf.beat_schedule.values():
@@ -79,21 +81,30 @@ class Crew:
     config: Path
     processes: list[Process] = field(default_factory=list)
 
-    def start(self, *arguments: str) -> Process:
-        """`weighbridge ...` in the background."""
-        return self._start(arguments[0], "-m", "weighbridge", *arguments)
+    def start(
+        self, *arguments: str, environment: Mapping[str, str] = NO_MORE
+    ) -> Process:
+        """`weighbridge ...` in the background, with more in its environment."""
+        command = ("-m", "weighbridge", *arguments)
+        return self._start(arguments[0], *command, environment=environment)
 
     def quick_scheduler(self) -> Process:
         """`weighbridge scheduler` with a shorter beat, so that nobody waits for it."""
         return self._start("scheduler", "-c", _QUICK_BEAT)
 
-    def _start(self, what: str, *arguments: str) -> Process:
+    def _start(
+        self, what: str, *arguments: str, environment: Mapping[str, str] = NO_MORE
+    ) -> Process:
         name = f"{what}-{len(self.processes)}"
         printed = self.folder / f"{name}.log"
         with printed.open("wb") as output:
             popen = subprocess.Popen(
                 [sys.executable, *arguments],
-                env={**os.environ, "WEIGHBRIDGE_CONFIG": str(self.config)},
+                env={
+                    **os.environ,
+                    "WEIGHBRIDGE_CONFIG": str(self.config),
+                    **environment,
+                },
                 cwd=self.folder,
                 stdout=output,
                 stderr=output,

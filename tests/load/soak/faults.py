@@ -2,11 +2,13 @@
 
 import os
 import random
+import resource
 import signal
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from load.soak.site import Site
@@ -14,6 +16,10 @@ from load.soak.site import Site
 _AWAY_S: Final = (0.5, 8.0)
 _FROZEN_S: Final = (1.0, 15.0)
 _PAUSE_S: Final = (0.5, 6.0)
+_LONG_AWAY_S: Final = (65.0, 90.0)
+"""Longer than an interval of the short rounds."""
+_TWO_DAYS_S: Final = 2 * 86_400
+_KIB: Final = 1024
 
 
 @dataclass(slots=True)
@@ -57,6 +63,38 @@ class Faults:
         """As at an upgrade."""
         name = self.chance.choice(self.site.names("worker"))
         _send(self.site.running[name].popen.pid, signal.SIGTERM)
+
+    def _limit_files_of_worker(self) -> None:
+        """None of its processes can open another file or connection."""
+        with self._limited(resource.RLIMIT_NOFILE, lambda pid: _open_files(pid)):
+            time.sleep(self._seconds(_AWAY_S))
+
+    def _limit_memory_of_worker(self) -> None:
+        """None of its processes gets more memory than it has."""
+        with self._limited(resource.RLIMIT_AS, lambda pid: _mapped_bytes(pid)):
+            time.sleep(self._seconds(_AWAY_S))
+
+    @contextmanager
+    def _limited(self, what: int, at: Callable[[int], int]) -> Iterator[None]:
+        with ExitStack() as stack:
+            for pid in self._pids_of("worker"):
+                with suppress(ProcessLookupError, FileNotFoundError):
+                    before = resource.prlimit(pid, what)
+                    resource.prlimit(pid, what, (at(pid), before[1]))
+                    stack.callback(_limit_again, pid, what, before)
+            yield
+
+    def _move_clock_of_worker(self) -> None:
+        """Two days ahead or behind, and back."""
+        clock = self.site.clocks[self.chance.choice(self.site.names("worker"))]
+        clock.move(self.chance.choice((-_TWO_DAYS_S, _TWO_DAYS_S)))
+        time.sleep(self._seconds(_FROZEN_S))
+        clock.move(0)
+
+    def _withhold_scheduler(self) -> None:
+        """Nobody starts it anew for longer than an interval."""
+        with self.site.withheld("scheduler"):
+            time.sleep(self._seconds(_LONG_AWAY_S))
 
     def _kill_scheduler(self) -> None:
         self._kill_all_of("scheduler")
@@ -138,8 +176,12 @@ WEIGHTS: Final[Mapping[str, int]] = {
     "freeze_worker": 2,
     "freeze_process_of_worker": 2,
     "stop_worker": 1,
+    "limit_files_of_worker": 1,
+    "limit_memory_of_worker": 1,
+    "move_clock_of_worker": 1,
     "kill_scheduler": 1,
     "freeze_scheduler": 1,
+    "withhold_scheduler": 1,
     "kill_serve": 2,
     "lose_redis": 2,
     "empty_redis": 2,
@@ -156,3 +198,19 @@ WEIGHTS: Final[Mapping[str, int]] = {
 def _send(pid: int, number: signal.Signals) -> None:
     with suppress(ProcessLookupError):
         os.kill(pid, number)
+
+
+def _open_files(pid: int) -> int:
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def _mapped_bytes(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmSize:"):
+            return int(line.split()[1]) * _KIB
+    raise ProcessLookupError(pid)  # It has ended and waits to be noticed.
+
+
+def _limit_again(pid: int, what: int, before: tuple[int, int]) -> None:
+    with suppress(ProcessLookupError):
+        resource.prlimit(pid, what, before)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from support.moved_clock import MovedClock
 from support.postgres import Cluster, a_cluster
 from support.process_group import group_members
 from support.push_latency import POLICY
@@ -32,6 +33,7 @@ class Site:
     """Who works; what is called `worker-1` stays so when it is started anew.
 
     restarts: how often each was
+    clocks:   of the workers
     """
 
     folder: Path
@@ -44,14 +46,17 @@ class Site:
     crew: Crew
     running: dict[str, Process] = field(default_factory=dict)
     restarts: Counter[str] = field(default_factory=Counter)
+    clocks: dict[str, MovedClock] = field(default_factory=dict)
+    _withheld: set[str] = field(default_factory=set)
     _commands: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _is_over: threading.Event = field(default_factory=threading.Event)
 
     def start(self) -> None:
         """All of it, and the supervisor."""
         self._add("serve", "serve", "--bind", self.address)
-        for number in range(_WORKERS):
-            self._add(f"worker-{number + 1}", "worker", "--concurrency", "1")
+        for name in (f"worker-{number + 1}" for number in range(_WORKERS)):
+            self.clocks[name] = MovedClock(self.folder / f"{name}.clock")
+            self._add(name, "worker", "--concurrency", "1")
         self._add("scheduler", "scheduler")
         threading.Thread(target=self._supervise, daemon=True).start()
 
@@ -93,19 +98,32 @@ class Site:
         logs = [p for p in self.crew.processes if p.name.startswith(name)]
         return "\n".join(process.log[-2_000:] for process in logs)
 
+    @contextmanager
+    def withheld(self, name: str) -> Iterator[None]:
+        """It is killed, and not started anew before the block ends."""
+        self._withheld.add(name)
+        _kill_group(self.running[name].popen.pid)
+        yield
+        self._withheld.remove(name)
+
     def _add(self, name: str, *command: str) -> None:
         self._commands[name] = command
-        self.running[name] = self.crew.start(*command)
+        self.running[name] = self._run(name)
+
+    def _run(self, name: str) -> Process:
+        clock = self.clocks.get(name)
+        more = {} if clock is None else clock.environment
+        return self.crew.start(*self._commands[name], environment=more)
 
     def _supervise(self) -> None:
         """As systemd does it: where the first process has ended, the others of its
         group are ended, too."""
         while not self._is_over.wait(_LOOK_S):
             for name, process in list(self.running.items()):
-                if process.popen.poll() is not None:
+                if process.popen.poll() is not None and name not in self._withheld:
                     _kill_group(process.popen.pid)
                     self.restarts[name] += 1
-                    self.running[name] = self.crew.start(*self._commands[name])
+                    self.running[name] = self._run(name)
 
 
 @contextmanager

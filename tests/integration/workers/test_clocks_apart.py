@@ -1,0 +1,69 @@
+"""F33: two days ahead, two days behind: what counts is the database's clock."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import select
+
+from support.moved_clock import MovedClock
+from support.worker_crew import Crew, a_crew
+from weighbridge.demo.generated import generated_content
+from weighbridge.demo.server import start_in_thread
+from weighbridge.store.models import metadata
+from weighbridge.store.types import Moment
+
+DAYS: Final = 2 * 86_400
+MANY: Final = 60
+_SAID_BY_OTHERS: Final = frozenset({"created_at", "pushed_at", "newest_at"})
+"""What a registry says, not a clock of ours."""
+
+
+def test_workers_whose_clocks_are_days_apart_keep_the_databases_time(
+    tmp_path: Path,
+) -> None:
+    running = start_in_thread(generated_content(repositories=MANY, tags=2))
+    began = datetime.now(UTC)
+    try:
+        with a_crew(tmp_path, running.url, interval="1h") as crew:
+            ahead, behind = (MovedClock(tmp_path / name) for name in ("a.clock", "b.c"))
+            ahead.move(DAYS)
+            behind.move(-DAYS)
+            workers = [
+                crew.start("worker", "--concurrency", "1", environment=c.environment)
+                for c in (ahead, behind)
+            ]
+            crew.wait_for(lambda: all(w.has_begun(2) for w in workers), "they wait")
+            crew.quick_scheduler()
+            crew.wait_for(lambda: crew.is_through(MANY), "everything is looked at")
+            ahead.move(0)
+            behind.move(0)
+
+            codes = [worker.stop() for worker in workers]
+
+            assert codes == [0, 0], crew.logs
+            assert moments_outside(crew, began, datetime.now(UTC)) == []
+    finally:
+        running.close()
+
+
+def moments_outside(crew: Crew, began: datetime, ended: datetime) -> list[str]:
+    """Columns with a time that no clock of the database's has shown, or will show
+    within a day."""
+    found = []
+    with crew.database.read() as connection:
+        for table in metadata.tables.values():
+            for column in table.c:
+                if (
+                    not isinstance(column.type, Moment)
+                    or column.name in _SAID_BY_OTHERS
+                ):
+                    continue
+                for (moment,) in connection.execute(select(column).distinct()):
+                    if moment is not None and not (
+                        began - timedelta(minutes=1)
+                        <= moment
+                        <= ended + timedelta(days=1)
+                    ):
+                        found.append(f"{table.name}.{column.name}: {moment}")
+    return found
