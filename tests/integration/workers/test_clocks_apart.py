@@ -10,7 +10,7 @@ from support.moved_clock import MovedClock
 from support.worker_crew import Crew, a_crew
 from weighbridge.demo.generated import generated_content
 from weighbridge.demo.server import start_in_thread
-from weighbridge.store.models import metadata
+from weighbridge.store.metadata import metadata
 from weighbridge.store.types import Moment
 
 DAYS: Final = 2 * 86_400
