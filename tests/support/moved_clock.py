@@ -33,6 +33,7 @@ class MovedClock:
             "FAKETIME_TIMESTAMP_FILE": str(self.place),
             "FAKETIME_CACHE_DURATION": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "FAKETIME_DISABLE_SHM": "1",  # which would outlive a killed process
             "FAKETIME_DONT_RESET": "1",
         }
 
