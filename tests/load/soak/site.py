@@ -33,7 +33,7 @@ class Site:
     """Who works; what is called `worker-1` stays so when it is started anew.
 
     restarts: how often each was
-    clocks:   of the workers
+    clocks:   of the workers, where they have some
     """
 
     folder: Path
@@ -51,11 +51,15 @@ class Site:
     _commands: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _is_over: threading.Event = field(default_factory=threading.Event)
 
-    def start(self) -> None:
-        """All of it, and the supervisor."""
+    def start(self, *, has_clocks: bool = False) -> None:
+        """All of it, and the supervisor.
+
+        has_clocks: workers read the time by clocks of their own
+        """
         self._add("serve", "serve", "--bind", self.address)
         for name in (f"worker-{number + 1}" for number in range(_WORKERS)):
-            self.clocks[name] = MovedClock(self.folder / f"{name}.clock")
+            if has_clocks:
+                self.clocks[name] = MovedClock(self.folder / f"{name}.clock")
             self._add(name, "worker", "--concurrency", "1")
         self._add("scheduler", "scheduler")
         threading.Thread(target=self._supervise, daemon=True).start()

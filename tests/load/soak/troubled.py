@@ -74,7 +74,7 @@ def a_round(
         pushing = Pushing(replica, fleet, [site.address], PUSHES_A_MINUTE, chance)
         again = random.Random(seed)  # noqa: S311 - a die, no secret
         faults = Faults(site, again, tell, weights)
-        site.start()
+        site.start(has_clocks=True)
         pushing.start()
         faults.until(time.monotonic() + seconds)
         pushing.stop()
