@@ -1,6 +1,6 @@
 """The first schema: registries, facts, tags, the read model."""
 
-from typing import Final, TypeVar
+from typing import Final, Literal, TypeVar
 
 import sqlalchemy as sa
 from alembic import op
@@ -362,7 +362,7 @@ def create_facts() -> None:
     )
     op.create_table(
         "images",
-        required("id", ID),
+        required("id", ID, is_given=True),
         required("platform_id", sa.BigInteger()),
         required("config_id", sa.BigInteger()),
         optional("created_at", sa.BigInteger()),
@@ -375,7 +375,7 @@ def create_facts() -> None:
     )
     op.create_table(
         "artifacts",
-        required("id", ID),
+        required("id", ID, is_given=True),
         required("role", sa.SmallInteger()),
         required("artifact_type", TEXT),
         optional("config_id", sa.BigInteger()),
@@ -414,7 +414,7 @@ def create_facts() -> None:
     )
     op.create_table(
         "lines",
-        required("image_id", ID),
+        required("image_id", ID, is_given=True),
         required("entries", TEXT),
         sa.PrimaryKeyConstraint("image_id", name="pk_lines"),
     )
@@ -956,8 +956,12 @@ def leave_room() -> None:
         op.execute(f"ALTER TABLE {table} SET (fillfactor = 85)")
 
 
-def required(name: str, kind: TypeEngine[Kind]) -> sa.Column[Kind]:
-    return sa.Column(name, kind, nullable=False)
+def required(
+    name: str, kind: TypeEngine[Kind], *, is_given: bool = False
+) -> sa.Column[Kind]:
+    """is_given: it is another table's key too, so the database does not number it."""
+    numbered: Literal["auto", False] = False if is_given else "auto"
+    return sa.Column(name, kind, nullable=False, autoincrement=numbered)
 
 
 def optional(name: str, kind: TypeEngine[Kind]) -> sa.Column[Kind]:
