@@ -35,12 +35,22 @@ class Discovery:
         self._writer = writer
         self._clock = clock
         self._catalog: Catalog | None = None
+        self._always: dict[str, int] = {}
 
     @property
     def catalog(self) -> Catalog | None:
         """The catalog, once it was read to its end without a doubt; None before that,
         and where it is not asked for."""
         return self._catalog
+
+    @property
+    def unlisted_names(self) -> list[int]:
+        """Repositories that are configured by name, and that the catalog, once it was
+        read, does not list."""
+        if self._catalog is None:
+            return []
+        names = self._catalog.names
+        return [number for name, number in self._always.items() if name not in names]
 
     async def pages(self, registry_id: int) -> AsyncIterator[dict[str, int]]:
         """Pages of repositories to look at, stored as they are found. Those that
@@ -50,7 +60,8 @@ class Discovery:
         if self._scope.only is not None:
             yield await self._put(registry_id, self._scope.only, asked)
             return
-        yield await self._put(registry_id, self._scope.always, asked)
+        self._always = await self._put(registry_id, self._scope.always, asked)
+        yield self._always
         listed = NameSet()
         invalid = 0
         try:

@@ -37,7 +37,7 @@ from weighbridge.store.registries import (
     put_registry,
     silent_since,
 )
-from weighbridge.store.repositories import gone_among
+from weighbridge.store.repositories import gone_among, listed_among
 from weighbridge.store.session import Connection
 
 UNLISTED: Final = 500
@@ -126,6 +126,8 @@ class _Listing:
                 returned += await parts.writer.read(gone_among, page.values())
                 if discovery.catalog is not None:
                     unlisted += page.values()
+            named = discovery.unlisted_names
+            unlisted += await parts.writer.read(listed_among, named)
             if site.scope.only is not None:
                 await self._ask_after(registry_id, connected)
         except (DocumentError, RegistryError, TransportError) as exc:

@@ -200,6 +200,15 @@ def gone_among(connection: Connection, repository_ids: Collection[int]) -> list[
     return sorted(rows.scalars())
 
 
+def listed_among(connection: Connection, repository_ids: Collection[int]) -> list[int]:
+    """Those of the repositories that a catalog has listed."""
+    rows = connection.execute(
+        select(_table.id).where(among_ids(_table.id), _table.was_listed),
+        {"ids": listed(sorted(repository_ids))},
+    )
+    return sorted(rows.scalars())
+
+
 def forget_if_never_seen(connection: Connection, repository_id: int) -> None:
     """Remove a repository that was only ever asked for and never there: no complete
     pass, no tag. One that was there once stays, whatever the registry says now, and

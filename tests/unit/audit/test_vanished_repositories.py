@@ -1,7 +1,8 @@
 """A repository is gone only when enough says so, and may come back."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from support.images import a_served_image, some_layers
 from support.troubled_registry import PhantomRegistry
 from weighbridge.audit.scope import Scope
 from weighbridge.audit.vanished import MASS
-from weighbridge.domain.listing import RepositoryPage
+from weighbridge.domain.listing import RepositoryPage, TagPage
 from weighbridge.errors import RegistryError
 from weighbridge.store.models import registries, repositories
 
@@ -38,6 +39,24 @@ class PrivateRegistry(FakeRegistry):
     async def repositories(self) -> AsyncIterator[RepositoryPage]:
         names = sorted(self.tags_by_repository)
         yield RepositoryPage(tuple(name for name in names if name != self.private))
+
+
+@dataclass(slots=True)
+class LateRegistry(FakeRegistry):
+    """Answers about tags when its catalog was read, and somewhat later."""
+
+    is_read: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def repositories(self) -> AsyncIterator[RepositoryPage]:
+        async for page in FakeRegistry.repositories(self):
+            yield page
+        self.is_read.set()
+
+    async def tags(self, repository: str) -> AsyncIterator[TagPage]:
+        await self.is_read.wait()
+        await asyncio.sleep(0.2)
+        async for page in FakeRegistry.tags(self, repository):
+            yield page
 
 
 def fill(registry: FakeRegistry, *names: str) -> None:
@@ -189,6 +208,19 @@ async def test_a_name_of_the_configuration_that_was_listed_is_gone_at_once(
     always = Scope(always=("shop/a",))
     await yard.crawl(registry, always)
     del registry.tags_by_repository["shop/a"]
+
+    await yard.crawl(registry, always)
+
+    assert states(yard)["shop/a"] == "gone"
+
+
+async def test_it_is_gone_at_once_however_late_it_answers(yard: Yard) -> None:
+    registry = LateRegistry()
+    fill(registry, "shop/a", "shop/b")
+    always = Scope(always=("shop/a",))
+    await yard.crawl(registry, always)
+    del registry.tags_by_repository["shop/a"]
+    registry.is_read.clear()
 
     await yard.crawl(registry, always)
 
