@@ -14,9 +14,9 @@ from collections.abc import Mapping, MutableMapping
 from datetime import UTC, datetime
 from typing import Final, Literal, TextIO, TypeAlias
 
-from weighbridge.domain.printable import printable
-from weighbridge.domain.secret import REDACTED, Secret
-from weighbridge.domain.secrets import mask
+from weighbridge.domain.text.masking import mask
+from weighbridge.domain.text.printable import printable
+from weighbridge.domain.text.secret import REDACTED, Secret
 from weighbridge.errors import WeighbridgeError
 
 LogFormat: TypeAlias = Literal["json", "console"]

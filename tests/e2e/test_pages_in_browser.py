@@ -25,17 +25,17 @@ from support.read_model import python_3_7
 from support.store_world import T0, World
 from support.violations import Violations, waived
 from support.web_service import served
-from weighbridge.domain.cause import Cause, LineChange
-from weighbridge.domain.document import Child, Descriptor, Image, Line
-from weighbridge.domain.history import LINE_UNKNOWN, SQUASHED
-from weighbridge.domain.measure import Uncompressed
-from weighbridge.domain.platform import Platform
-from weighbridge.domain.policy import Match
-from weighbridge.domain.policy_set import PolicySet
-from weighbridge.store.summaries import refresh_summary
+from weighbridge.domain.growth.cause import Cause, LineChange
+from weighbridge.domain.image.document import Child, Descriptor, Image, Line
+from weighbridge.domain.image.history import LINE_UNKNOWN, SQUASHED
+from weighbridge.domain.image.platform import Platform
+from weighbridge.domain.policy.policy import Match
+from weighbridge.domain.policy.policy_set import PolicySet
+from weighbridge.domain.size.confidence import Uncompressed
+from weighbridge.store.read_model.summaries import refresh_summary
 from weighbridge.telemetry import Telemetry
-from weighbridge.web.app import create_app
 from weighbridge.web.options import WebOptions
+from weighbridge.web.routes.app import create_app
 
 MARKUP = (
     "RUN <script>alert(1)</script><img src=x onerror=alert(2)>"

@@ -11,8 +11,8 @@ import pytest
 
 from support.push_burst import BEFORE, check_burst
 from support.webhook_load import made_up
-from weighbridge.audit.pushed import EARLY_S
-from weighbridge.store.push_queue import LOOKS_IN_A_BURST
+from weighbridge.engine.push.merged_events import EARLY_S
+from weighbridge.store.pushes.push_queue import LOOKS_IN_A_BURST
 
 
 @pytest.mark.timeout(170)

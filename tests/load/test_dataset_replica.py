@@ -20,12 +20,12 @@ from support.replica.stored import (
 )
 from support.replica.synthesised import Documents
 from support.replica.totals import RegistryTotals
-from weighbridge.audit.crawl_report import RegistryCrawl
-from weighbridge.audit.progress import Progress
-from weighbridge.bootstrap.crawling import crawl
+from weighbridge.bootstrap.engine.crawling import crawl
 from weighbridge.config import load_settings
-from weighbridge.domain.digest import Digest
-from weighbridge.domain.platform import normalised
+from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.image.platform import normalised
+from weighbridge.engine.context.progress import Progress
+from weighbridge.engine.crawl_requests.crawl_report import RegistryCrawl
 
 pytestmark = pytest.mark.timeout(1_800)
 

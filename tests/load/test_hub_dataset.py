@@ -16,8 +16,8 @@ from support.replica.brute_force import count_by_brute_force
 from support.replica.dataset import DatasetContent
 from support.replica.stored import Counted, counted, scopes, shares, stored_images
 from support.replica.totals import RegistryTotals
-from weighbridge.audit.crawl_report import RegistryCrawl
-from weighbridge.domain.platform import normalised
+from weighbridge.domain.image.platform import normalised
+from weighbridge.engine.crawl_requests.crawl_report import RegistryCrawl
 
 pytestmark = pytest.mark.timeout(1_800)
 

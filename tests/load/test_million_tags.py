@@ -26,9 +26,9 @@ from support.replica.fleet import Fleet
 from support.replica.fleet_totals import fleet_totals
 from support.replica.process import Replica, fleet_replica
 from support.replica.stored import Counted, counted, scopes, shares
-from weighbridge.audit.progress import Progress
-from weighbridge.bootstrap.crawling import crawl
+from weighbridge.bootstrap.engine.crawling import crawl
 from weighbridge.config import load_settings
+from weighbridge.engine.context.progress import Progress
 
 pytestmark = pytest.mark.timeout(4 * 3_600)
 

@@ -23,9 +23,8 @@ from support.pushing import (
 from support.queued_crawls import ask_for_crawls, waiting
 from support.serving import free_address
 from support.worker_crew import a_crew
-from weighbridge.domain.digest import Digest
-from weighbridge.store.models import repositories
-from weighbridge.store.push_tables import pushes
+from weighbridge.domain.image.digest import Digest
+from weighbridge.store.models import pushes, repositories
 
 PUSHES: Final = 200
 CRAWLS: Final = 10_000

@@ -27,8 +27,8 @@ from support.webhook_load import (
     with_duplicates,
 )
 from support.weighbridge_up import Up, weighbridge_up
-from weighbridge.domain.push import PushSeen
-from weighbridge.store.pushes import ReceivedPush
+from weighbridge.domain.webhook.push import PushSeen
+from weighbridge.store.pushes.receiving import ReceivedPush
 
 CONFIGURATION: Final = f"""\
 registries: [{{name: local, url: "http://{free_address()}", interval: 300d}}]

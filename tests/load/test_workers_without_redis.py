@@ -10,7 +10,7 @@ from support.redis_server import RedisServer
 from support.replica.fleet import Fleet
 from support.replica.million import FleetContent
 from support.worker_crew import a_crew
-from weighbridge.demo.server import start_in_thread
+from weighbridge.demo.http.server import start_in_thread
 
 RATE = 20
 AWAY_S = 25

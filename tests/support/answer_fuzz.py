@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import h11
 import httpx
 
-from weighbridge.net.answer import Answer, AnswerReader
-from weighbridge.net.failures import BodyTooLarge
+from weighbridge.net.failure.request_failures import BodyTooLarge
+from weighbridge.net.http1.answer import AnswerReader, HTTPAnswer
 
 BODY_LIMIT = 64 * 1024
 
@@ -134,7 +134,7 @@ def _as_h11_keeps_it(name: bytes, value: bytes) -> tuple[bytes, bytes]:
     return name, value.lower() if name == b"transfer-encoding" else value
 
 
-def _read(pieces: Sequence[bytes], method: str) -> Answer:
+def _read(pieces: Sequence[bytes], method: str) -> HTTPAnswer:
     reader = AnswerReader(method, BODY_LIMIT)
     for piece in pieces:
         answer = reader.feed(piece)

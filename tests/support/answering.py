@@ -5,12 +5,12 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from weighbridge.domain.digest import Digest
-from weighbridge.domain.measure import Measured, Uncompressed
-from weighbridge.store.manifest_sizes import Swept, sweep_manifests
-from weighbridge.store.measures import keep_measures
+from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.size.confidence import MeasuredBlob, Uncompressed
 from weighbridge.store.models import blobs
 from weighbridge.store.session import Database
+from weighbridge.store.sizes.blob_sizes import keep_measures
+from weighbridge.store.sizes.manifest_sizes import Swept, sweep_manifests
 
 UNREAD = Uncompressed("unknown", None, None, None, "range_unsupported")
 
@@ -18,7 +18,7 @@ UNREAD = Uncompressed("unknown", None, None, None, "range_unsupported")
 def answer(
     database: Database,
     scope_id: int,
-    answers: Mapping[Digest, Measured | None],
+    answers: Mapping[Digest, MeasuredBlob | None],
     now: datetime,
 ) -> Swept:
     """Keep what a scope's registry answered, and sum up all that can be."""
@@ -58,11 +58,13 @@ def sweep_all(connection: Connection, scope_id: int, now: datetime) -> Swept:
 
 def as_claimed(
     connection: Connection, sizes: Mapping[Digest, Uncompressed]
-) -> dict[Digest, Measured]:
+) -> dict[Digest, MeasuredBlob]:
     """Answers of a registry where each blob is as long as was claimed first."""
     rows = connection.execute(select(blobs.c.digest, blobs.c.compressed_bytes))
     claims = {row.digest: row.compressed_bytes for row in rows}
-    return {d: Measured(claims[d], size) for d, size in sizes.items() if d in claims}
+    return {
+        d: MeasuredBlob(claims[d], size) for d, size in sizes.items() if d in claims
+    }
 
 
 def keep_sizes(

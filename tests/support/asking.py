@@ -8,7 +8,7 @@ import httpx
 
 from support.wait import PATIENCE_S
 from weighbridge.net.follow import Ask
-from weighbridge.net.guard import Reach
+from weighbridge.net.guard.reach import Reach
 from weighbridge.net.transport import Transport
 
 

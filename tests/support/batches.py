@@ -13,16 +13,16 @@ from support.images import a_digest
 from support.ledger_world import Universe
 from support.of_one import refresh_if_stale
 from support.store_world import T0
-from weighbridge.domain.digest import Digest
-from weighbridge.domain.document import Document, Index
-from weighbridge.domain.platform import DEFAULT
+from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.image.document import Document, Index
+from weighbridge.domain.image.platform import DEFAULT
 from weighbridge.errors import StoreError
-from weighbridge.store.claiming import Claim, as_push, claim, hold
-from weighbridge.store.images import keep_documents
-from weighbridge.store.registries import RegistryEntry, put_registry
-from weighbridge.store.repositories import put_repositories
+from weighbridge.store.facts.images import keep_documents
+from weighbridge.store.leases.claiming import Claim, as_push, claim, hold
+from weighbridge.store.registries.registry_rows import RegistryEntry, put_registry
+from weighbridge.store.registries.repository_rows import put_repositories
 from weighbridge.store.session import Database
-from weighbridge.store.tags import (
+from weighbridge.store.tags.applying import (
     Changes,
     Move,
     TagFailure,

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import yaml
 
-from weighbridge.bootstrap.channels import OpenChannels, open_channels
+from weighbridge.bootstrap.engine.channels import OpenChannels, open_channels
 from weighbridge.config import Settings, load_settings
-from weighbridge.ports import Notifier
+from weighbridge.ports.protocols import Notifier
 
 
 def settings_with(folder: Path, *channels: Mapping[str, object]) -> Settings:

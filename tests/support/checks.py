@@ -5,10 +5,10 @@ from typing import Final
 
 from support.policies import a_policy
 from support.read_model import a_weighed_image, a_weighed_layer, a_weighing, measured
-from weighbridge.domain.check import Check, checked, rules_of
-from weighbridge.domain.platform import DEFAULT, Platform
-from weighbridge.domain.policy_set import PolicySet
-from weighbridge.domain.weighing import WeighedImage, Weighing
+from weighbridge.domain.check.image_check import ImageCheck, checked, rules_of
+from weighbridge.domain.image.platform import DEFAULT, Platform
+from weighbridge.domain.policy.policy_set import PolicySet
+from weighbridge.domain.size.weighing import WeighedImage, Weighing
 
 MB: Final = 1_000_000
 TORCH: Final = "RUN pip install --no-cache-dir torch==1.13.1"
@@ -61,7 +61,7 @@ def a_check(
     policy: str = "services",
     limits: Mapping[str, float] | None = None,
     **more: float,
-) -> Check:
+) -> ImageCheck:
     """These images as `hub/shop/api:1.5.0`, held against one policy's limits."""
     weighing = a_weighing(*images, repository="shop/api", tag="1.5.0")
     rules = rules_of(
@@ -84,7 +84,7 @@ def before(*images: WeighedImage) -> Weighing:
     return a_weighing(*images, repository="shop/api", tag="1.4.2")
 
 
-def grown_by_torch(text: str = TORCH) -> Check:
+def grown_by_torch(text: str = TORCH) -> ImageCheck:
     """470 MB that became 1.08 GB by one line, against 500 MB and 10 %."""
     return a_check(
         an_image_of(55, 415, 612, lines=("ADD rootfs /", "COPY . /app", text)),

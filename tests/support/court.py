@@ -12,44 +12,44 @@ from support.images import a_layer, an_image
 from support.of_one import close_pass, open_pass, refresh_if_stale
 from support.policies import a_policy
 from support.store_world import T0, a_result, an_entry
-from weighbridge.audit.judge import (
+from weighbridge.domain.growth.cause import Cause
+from weighbridge.domain.image.document import Document, Image, Layer, Line
+from weighbridge.domain.image.platform import DEFAULT, Platform
+from weighbridge.domain.message.message import NotificationEvent, ViolationNotice
+from weighbridge.domain.message.routing import Route
+from weighbridge.domain.policy.policy import DEFAULT_POLICY, LimitKey, Policy
+from weighbridge.domain.policy.policy_set import NO_POLICIES, PolicySet
+from weighbridge.domain.size.confidence import Uncompressed
+from weighbridge.engine.judge.changed_policies import find_changed
+from weighbridge.engine.judge.criteria import Judging
+from weighbridge.engine.judge.judge import (
     FIRST,
     end_first_passes,
     judge,
     judge_standing,
     refresh_and_judge,
 )
-from weighbridge.audit.judging import Judging
-from weighbridge.audit.standing import find_changed
-from weighbridge.audit.sweeping import sweep_page
-from weighbridge.domain.cause import Cause
-from weighbridge.domain.document import Document, Image, Layer, Line
-from weighbridge.domain.measure import Uncompressed
-from weighbridge.domain.message import NotificationEvent, Told
-from weighbridge.domain.platform import DEFAULT, Platform
-from weighbridge.domain.policy import DEFAULT_POLICY, LimitKey, Policy
-from weighbridge.domain.policy_set import NO_POLICIES, PolicySet
-from weighbridge.domain.routing import Route
-from weighbridge.store.cause_column import read_cause
-from weighbridge.store.claiming import claim
-from weighbridge.store.deliveries import claim_delivery
-from weighbridge.store.delivery_results import note_sent
-from weighbridge.store.images import keep_documents
-from weighbridge.store.models import repositories
-from weighbridge.store.outbox import put_notifications
-from weighbridge.store.outbox_due import next_due_on
-from weighbridge.store.push_tables import (
+from weighbridge.engine.judge.sweep_tags import sweep_page
+from weighbridge.store.facts.images import keep_documents
+from weighbridge.store.leases.claiming import claim
+from weighbridge.store.models import (
     notification_groups,
     notifications,
+    repositories,
     unjudged,
     violations,
 )
-from weighbridge.store.registries import put_registry
+from weighbridge.store.outbox.deliveries import claim_delivery
+from weighbridge.store.outbox.delivery_results import note_sent
+from weighbridge.store.outbox.due_groups import next_due_on
+from weighbridge.store.outbox.filling import put_notifications
+from weighbridge.store.outbox.violation_notices import read_told
+from weighbridge.store.registries.registry_rows import put_registry
+from weighbridge.store.registries.repository_rows import put_repositories
 from weighbridge.store.reports import find_repository, tag_page
-from weighbridge.store.repositories import put_repositories
 from weighbridge.store.session import Connection, Database
-from weighbridge.store.tags import Move, apply_gone, apply_moves
-from weighbridge.store.told import read_told
+from weighbridge.store.tags.applying import Move, apply_gone, apply_moves
+from weighbridge.store.violations.cause_column import read_cause
 
 MB: Final = 1_000_000
 MINUTE: Final = timedelta(minutes=1)
@@ -262,7 +262,7 @@ class Court:
                 )
             )
 
-    def read_told(self, event: NotificationEvent) -> list[Told]:
+    def read_told(self, event: NotificationEvent) -> list[ViolationNotice]:
         """What is said of all that was to be told."""
         wanted = [(number, each) for each, number in self.told if each == event]
         with self.database.read() as connection:

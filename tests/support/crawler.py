@@ -8,37 +8,37 @@ from datetime import datetime
 
 from sqlalchemy import func, select, update
 
-from weighbridge.audit.crawl_report import RegistryCrawl
-from weighbridge.audit.heartbeat import LEASE_S, Heartbeat
-from weighbridge.audit.judging import NO_JUDGING, Judging
-from weighbridge.audit.progress import Progress
-from weighbridge.audit.writer import Writer
-from weighbridge.domain.document import Problem
+from weighbridge.domain.image.document import Problem
 from weighbridge.domain.retention import Retention
+from weighbridge.engine.context.parts import Parts
+from weighbridge.engine.context.progress import Progress
+from weighbridge.engine.context.site import Site
+from weighbridge.engine.crawl_requests.crawl_now import crawl_now
+from weighbridge.engine.crawl_requests.crawl_report import RegistryCrawl
+from weighbridge.engine.crawl_requests.request_facts import RequestRecorder, report_of
 from weighbridge.engine.engine import Engine
-from weighbridge.engine.judges import Judges
-from weighbridge.engine.measure import bring_up_to_date
-from weighbridge.engine.now import crawl_now
-from weighbridge.engine.parts import Parts
-from weighbridge.engine.shared_jobs import SharedJobs
-from weighbridge.engine.site import Site
-from weighbridge.engine.told import Told, report_of
-from weighbridge.jobs.names import DISCOVER, MEASURE
-from weighbridge.jobs.pool import JobPool
-from weighbridge.net.guard import Reach
-from weighbridge.ports import Registry
-from weighbridge.store.crawl_requests import CrawlRequest
-from weighbridge.store.jobs import Job, make_due
+from weighbridge.engine.judge.criteria import NO_JUDGING, Judging
+from weighbridge.engine.judge.current_criteria import Judges
+from weighbridge.engine.measure.measure_job import bring_up_to_date
+from weighbridge.engine.tasks.job_leases import SharedJobs
+from weighbridge.engine.tasks.lease_renewal import LEASE_S, Heartbeat
+from weighbridge.engine.writer.writer import Writer
+from weighbridge.jobs.in_process.job_pool import JobPool
+from weighbridge.net.guard.reach import Reach
+from weighbridge.ports.job_names import DISCOVER, MEASURE
+from weighbridge.ports.protocols import Registry
+from weighbridge.store.crawls.crawl_requests import CrawlRequest
+from weighbridge.store.leases.jobs import Job, make_due
+from weighbridge.store.leases.process_mark import this_process
 from weighbridge.store.models import passes, repositories
-from weighbridge.store.process_mark import this_process
-from weighbridge.store.registries import put_registry
+from weighbridge.store.registries.registry_rows import put_registry
 from weighbridge.store.session import Connection, Database
 from weighbridge.telemetry import Telemetry
 
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """See `engine.asking.Connected`."""
+    """See `engine.context.registry_clients.Connected`."""
 
     registry: Registry
     seen: Reach | None = None
@@ -47,7 +47,7 @@ class Connected:
 
 @dataclass(frozen=True, slots=True)
 class FakeClients:
-    """`engine.asking.Clients` over registries that are there already."""
+    """`Clients` of `engine.context.registry_clients` over registries that are there."""
 
     registries: Mapping[str, Registry]
 
@@ -73,13 +73,13 @@ class Crawler:
     parts: Parts = field(init=False)
     engine: Engine = field(init=False)
     pool: JobPool = field(init=False)
-    told: Told = field(init=False)
+    told: RequestRecorder = field(init=False)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Crawler"]:
         """The block runs beside its jobs; they are given back at its end."""
         writer = Writer(self.database)
-        self.pool, self.told = JobPool(), Told()
+        self.pool, self.told = JobPool(), RequestRecorder()
         shared = SharedJobs(writer, self.clock, owner=self.owner, lease_s=LEASE_S)
         known = {site.name: site for site in self.sites}
         judging = self.judging

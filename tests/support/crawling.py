@@ -11,13 +11,13 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 
 from support.crawler import Crawler
 from support.database import a_database
-from weighbridge.audit.crawl_report import RegistryCrawl
-from weighbridge.audit.judging import NO_JUDGING, Judging
-from weighbridge.audit.scope import Scope
-from weighbridge.domain.report import PassReport, RepositoryReport, TagReport
-from weighbridge.engine.site import Site
-from weighbridge.ports import Registry
-from weighbridge.store.registries import RegistryEntry
+from weighbridge.domain.report.inventory import PassReport, RepositoryReport, TagReport
+from weighbridge.engine.context.registry_scope import Scope
+from weighbridge.engine.context.site import Site
+from weighbridge.engine.crawl_requests.crawl_report import RegistryCrawl
+from weighbridge.engine.judge.criteria import NO_JUDGING, Judging
+from weighbridge.ports.protocols import Registry
+from weighbridge.store.registries.registry_rows import RegistryEntry
 from weighbridge.store.reports import (
     find_repository,
     pass_page,

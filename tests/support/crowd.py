@@ -8,28 +8,28 @@ from sqlalchemy import select
 from support.court import DAY, Court
 from support.of_one import close_pass, open_pass, refresh_if_stale
 from support.store_world import a_result
-from weighbridge.audit.judge import (
+from weighbridge.domain.image.document import Document
+from weighbridge.engine.judge.judge import (
     end_first_passes,
     judge_many,
     refresh_and_judge,
     refresh_and_judge_many,
 )
-from weighbridge.audit.sweeping import sweep_many
-from weighbridge.domain.document import Document
-from weighbridge.store.claiming import Claim, claim
-from weighbridge.store.images import keep_documents
-from weighbridge.store.models import repository_summaries
-from weighbridge.store.push_tables import (
+from weighbridge.engine.judge.sweep_tags import sweep_many
+from weighbridge.store.facts.images import keep_documents
+from weighbridge.store.leases.claiming import Claim, claim
+from weighbridge.store.models import (
     notification_groups,
     notifications,
     over_tags,
+    repository_summaries,
     unjudged,
     violations,
 )
+from weighbridge.store.read_model.summaries import refresh_many
 from weighbridge.store.session import Connection
-from weighbridge.store.summaries import refresh_many
-from weighbridge.store.tags import Move, apply_gone, apply_moves
-from weighbridge.store.unjudged import unjudged_repositories
+from weighbridge.store.tags.applying import Move, apply_gone, apply_moves
+from weighbridge.store.tags.unjudged import unjudged_repositories
 
 
 @dataclass

@@ -12,10 +12,10 @@ from typing import Final, TypeAlias
 from sqlalchemy import Column, Connection, Table, UniqueConstraint, select
 
 from support.row_names import BLOB_TABLES, RowNames
-from weighbridge.domain.layer_format import claimed_format
-from weighbridge.store.push_tables import SCHEMA
+from weighbridge.domain.size.layer_format import claimed_format
+from weighbridge.store.models import SCHEMA
+from weighbridge.store.models.types import Moment
 from weighbridge.store.session import Database, open_database
-from weighbridge.store.types import Moment
 
 Row: TypeAlias = Mapping[str, object]
 Dump: TypeAlias = Mapping[str, Row]

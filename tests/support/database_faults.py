@@ -8,13 +8,13 @@ from datetime import timedelta
 
 from support.database_dump import Dump, assert_same, dump_of_url, rows_of
 from support.replica.process import Replica
-from weighbridge.audit.crawl_report import RegistryCrawl
-from weighbridge.audit.progress import Progress
-from weighbridge.bootstrap.crawling import crawl_targets, utc_now
-from weighbridge.bootstrap.targets import find_targets
+from weighbridge.bootstrap.engine.crawling import crawl_targets, utc_now
+from weighbridge.bootstrap.registries.targets import find_targets
 from weighbridge.config import load_settings
+from weighbridge.engine.context.progress import Progress
+from weighbridge.engine.crawl_requests.crawl_report import RegistryCrawl
 from weighbridge.errors import StoreError
-from weighbridge.store.checking.verify import verify
+from weighbridge.store.maintenance.checking.verify import verify
 from weighbridge.store.session import Connection, Database, open_database
 from weighbridge.telemetry import Telemetry
 

@@ -3,15 +3,15 @@
 from dataclasses import replace
 
 from support.demo_weighing import demo_weighing
-from weighbridge.cli.check_limits import own_limits
-from weighbridge.domain.check import Check, checked, rules_of
-from weighbridge.domain.policy_set import PolicySet
-from weighbridge.domain.weighing import WeighingCost
+from weighbridge.cli.options.limit_options import own_limits
+from weighbridge.domain.check.image_check import ImageCheck, checked, rules_of
+from weighbridge.domain.policy.policy_set import PolicySet
+from weighbridge.domain.size.weighing import WeighingCost
 
 
 def demo_check(
     name: str, cost: WeighingCost, against: str | None = None, **limits: float
-) -> Check:
+) -> ImageCheck:
     """`weighbridge check 127.0.0.1:5080/NAME` with these limits, at this cost."""
     weighing = replace(demo_weighing(name), cost=cost)
     before = None if against is None else demo_weighing(against)

@@ -6,14 +6,16 @@ from dataclasses import replace
 import httpx
 
 from support.handler_transport import HandlerTransport
-from weighbridge.audit.weigh import weigh
-from weighbridge.demo.answers import answer
+from weighbridge.demo.http.replies import answer
 from weighbridge.demo.story import demo_content
-from weighbridge.domain.reference import parse_reference
-from weighbridge.domain.weighing import Weighing
-from weighbridge.net.guard import Reach
-from weighbridge.registry.distribution import DistributionRegistry
-from weighbridge.registry.endpoint import Endpoint
+from weighbridge.domain.image.reference import parse_reference
+from weighbridge.domain.size.weighing import Weighing
+from weighbridge.engine.weigh.weigh import weigh
+from weighbridge.net.guard.reach import Reach
+from weighbridge.registry.exchange.endpoint import Endpoint
+from weighbridge.registry.kinds.distribution.distribution_registry import (
+    DistributionRegistry,
+)
 from weighbridge.telemetry import Telemetry
 
 DEMO = "127.0.0.1:5080"

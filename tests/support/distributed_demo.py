@@ -14,8 +14,8 @@ from support.limited_registry import limited_registry
 from support.serving import free_address
 from support.worker_crew import Crew, a_crew
 from weighbridge.demo.story import demo_content
-from weighbridge.jobs.names import CRAWL
-from weighbridge.jobs.over_celery import CeleryJobs
+from weighbridge.jobs.redis.over_celery import CeleryJobs
+from weighbridge.ports.job_names import CRAWL
 
 _INTERVAL: Final = "2s"
 _LIMIT: Final = 5_000

@@ -15,7 +15,7 @@ import pytest
 from support.docker_registry import docker_registry
 from support.missing import skip_or_fail
 from support.weighbridge_up import crawl_once, weighbridge_up
-from weighbridge.demo.server import start_in_thread
+from weighbridge.demo.http.server import start_in_thread
 from weighbridge.demo.story import demo_content
 
 SCRIPT: Final = Path(__file__).parents[1] / "e2e" / "check_exit_codes.sh"

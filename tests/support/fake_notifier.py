@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
-from weighbridge.domain.message import Message, Told
+from weighbridge.domain.message.message import Message, ViolationNotice
 from weighbridge.errors import NotifyError
 
 
@@ -58,7 +58,7 @@ class FakeResender:
         self.is_open = asyncio.Event()
         self.is_open.set()
 
-    async def resend(self, tolds: Sequence[Told], now: datetime) -> None:
+    async def resend(self, tolds: Sequence[ViolationNotice], now: datetime) -> None:
         self.told.append([(told.violation_id, told.event) for told in tolds])
         await self.is_open.wait()
         if self.failures:

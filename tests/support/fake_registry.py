@@ -5,12 +5,18 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 from support.images import Served, ServedImage
-from weighbridge.domain.digest import Digest, digest_of, is_digest
+from weighbridge.domain.image.digest import Digest, digest_of, is_digest
 from weighbridge.domain.limits import MANIFEST_BODY_BYTES
-from weighbridge.domain.listing import RepositoryPage, TagPage, TagSeen
-from weighbridge.domain.rate_limit import RateLimit
+from weighbridge.domain.registry.listing import RepositoryListing, TagPage, TagSeen
+from weighbridge.domain.registry.rate_limit import RateLimit
 from weighbridge.errors import DocumentError, NotFound, WeighbridgeError
-from weighbridge.ports import JOB_COST, PASS_COST, Cost, ManifestAnswer, RangeAnswer
+from weighbridge.ports.protocols import (
+    JOB_COST,
+    PASS_COST,
+    ManifestAnswer,
+    RangeAnswer,
+    RequestCost,
+)
 
 
 @dataclass(slots=True)
@@ -26,7 +32,7 @@ class FakeRegistry:
     """
 
     name: str = "fake"
-    cost: Cost = field(default_factory=Cost)
+    cost: RequestCost = field(default_factory=RequestCost)
     page_length: int = 50
     has_quota: bool = False
     rate_limit: RateLimit | None = None
@@ -63,11 +69,11 @@ class FakeRegistry:
         """How often a method was asked, over all references."""
         return sum(n for (name, _), n in self.asked.items() if name == operation)
 
-    async def repositories(self) -> AsyncIterator[RepositoryPage]:
+    async def repositories(self) -> AsyncIterator[RepositoryListing]:
         names = sorted(self.tags_by_repository)
         for number, page in enumerate(_pages(names, self.page_length)):
             self._ask("repositories", f"#{number}")
-            yield RepositoryPage(tuple(page))
+            yield RepositoryListing(tuple(page))
 
     async def tags(self, repository: str) -> AsyncIterator[TagPage]:
         if repository not in self.tags_by_repository:

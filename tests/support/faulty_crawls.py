@@ -17,16 +17,16 @@ from sqlalchemy import Connection, text
 
 from support.database import Engine, a_database_url
 from support.database_dump import Dump, dump_of_url
-from weighbridge.audit.crawl_report import RegistryCrawl
-from weighbridge.audit.progress import Progress
-from weighbridge.bootstrap.crawling import crawl_targets, utc_now
 from weighbridge.bootstrap.databases import ready_database
-from weighbridge.bootstrap.embedded import Embedded
-from weighbridge.bootstrap.targets import find_targets
+from weighbridge.bootstrap.engine.crawling import crawl_targets, utc_now
+from weighbridge.bootstrap.engine.embedded import Embedded
+from weighbridge.bootstrap.registries.targets import find_targets
 from weighbridge.config import RegistrySettings, Settings, load_settings
-from weighbridge.domain.digest import from_raw
-from weighbridge.domain.report import RepositoryReport
-from weighbridge.store.checking.verify import verify
+from weighbridge.domain.image.digest import from_raw
+from weighbridge.domain.report.inventory import RepositoryReport
+from weighbridge.engine.context.progress import Progress
+from weighbridge.engine.crawl_requests.crawl_report import RegistryCrawl
+from weighbridge.store.maintenance.checking.verify import verify
 from weighbridge.store.reports import find_repository
 from weighbridge.store.session import Database, open_database
 from weighbridge.telemetry import Telemetry

@@ -15,8 +15,8 @@ from weighbridge.errors import StoreError
 from weighbridge.store.reports import registry_reports
 from weighbridge.store.session import Database, open_database
 from weighbridge.telemetry import Telemetry
-from weighbridge.web.app import create_app
 from weighbridge.web.options import WebOptions
+from weighbridge.web.routes.app import create_app
 
 _OF_THE_INVENTORY: Final = ("/metrics", "/metrics/repositories", "/healthz")
 _OF_THE_DATABASE: Final = ("/", "/api/v1/repositories", "/readyz")

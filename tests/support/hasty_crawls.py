@@ -11,12 +11,14 @@ from support.crawling import Yard
 from support.fake_clock import FakeClock
 from support.faulty_crawls import NAME, CrawledDatabase
 from support.real_registry import a_loopback_endpoint
-from weighbridge.audit.crawl_report import RegistryCrawl
 from weighbridge.bootstrap.databases import ready_database
+from weighbridge.engine.crawl_requests.crawl_report import RegistryCrawl
 from weighbridge.net.transport import Transport
-from weighbridge.registry.clock import Clock
-from weighbridge.registry.distribution import DistributionRegistry
-from weighbridge.store.registries import RegistryEntry
+from weighbridge.registry.kinds.distribution.distribution_registry import (
+    DistributionRegistry,
+)
+from weighbridge.registry.pacing.clock import Clock
+from weighbridge.store.registries.registry_rows import RegistryEntry
 
 
 class ShortDeadline(httpx.AsyncBaseTransport):

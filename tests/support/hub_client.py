@@ -9,12 +9,14 @@ from support.fake_clock import FakeClock
 from support.handler_transport import Handler, HandlerTransport
 from support.registry_client import an_endpoint
 from weighbridge.registry.client import RegistryClient
-from weighbridge.registry.credentials import Credential
-from weighbridge.registry.distribution import DistributionRegistry
-from weighbridge.registry.hub import HubRegistry
-from weighbridge.registry.hub_api import HubAPI
-from weighbridge.registry.hub_quota import PullQuota
-from weighbridge.registry.hub_sign_in import HubSignIn
+from weighbridge.registry.kinds.distribution.distribution_registry import (
+    DistributionRegistry,
+)
+from weighbridge.registry.kinds.dockerhub.hub_api import HubAPI
+from weighbridge.registry.kinds.dockerhub.hub_quota import PullQuota
+from weighbridge.registry.kinds.dockerhub.hub_registry import HubRegistry
+from weighbridge.registry.kinds.dockerhub.hub_sign_in import HubSignIn
+from weighbridge.registry.login.credentials import Credential
 from weighbridge.telemetry import Telemetry
 
 API = "https://hub.example"

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from weighbridge.domain.digest import Digest
-from weighbridge.domain.document import (
+from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.image.document import (
     Artifact,
     Child,
     Descriptor,
@@ -26,7 +26,7 @@ from weighbridge.domain.document import (
     Problem,
     Role,
 )
-from weighbridge.domain.platform import DEFAULT, Platform
+from weighbridge.domain.image.platform import DEFAULT, Platform
 
 OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"

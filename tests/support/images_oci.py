@@ -11,7 +11,7 @@ from types import TracebackType
 
 import httpx
 
-from weighbridge.domain.digest import Digest, digest_of
+from weighbridge.domain.image.digest import Digest, digest_of
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"

@@ -1,10 +1,10 @@
 """The inventory of a database as `/metrics/repositories` would show it."""
 
-from weighbridge.domain.policy_set import NO_POLICIES, PolicySet
-from weighbridge.domain.series import Budget
+from weighbridge.domain.policy.policy_set import NO_POLICIES, PolicySet
+from weighbridge.domain.series_budget import Budget
 from weighbridge.store.session import Database
-from weighbridge.web.inventory import Choice
-from weighbridge.web.snapshot import Snapshot, take_snapshot
+from weighbridge.web.metrics.inventory import Choice
+from weighbridge.web.metrics.snapshot import Snapshot, take_snapshot
 
 
 def snapshot_of(

@@ -13,13 +13,12 @@ from sqlalchemy import Connection
 from support.images import a_digest
 from support.large_inventory import NOW
 from support.store_world import a_result
-from weighbridge.domain.listing import TagSeen
-from weighbridge.store.ahead import find_ahead
-from weighbridge.store.choosing import Slice
-from weighbridge.store.chunks import (
+from weighbridge.domain.registry.listing import TagSeen
+from weighbridge.store.crawls.choosing import Slice
+from weighbridge.store.crawls.chunks import (
     Advanced,
-    Found,
-    Wanted,
+    ChunkEnd,
+    ChunkRequest,
     has_chunk,
     is_open,
     note_chunk,
@@ -28,9 +27,8 @@ from weighbridge.store.chunks import (
     sum_up,
     take_chunk,
 )
-from weighbridge.store.claiming import Opening, renew
-from weighbridge.store.closing import Closing, close_many
-from weighbridge.store.crawl_requests import (
+from weighbridge.store.crawls.closing import Closing, close_many
+from weighbridge.store.crawls.crawl_requests import (
     count_left,
     end_forgotten,
     has_left,
@@ -40,18 +38,20 @@ from weighbridge.store.crawl_requests import (
     put_request,
     quiet_moments,
 )
-from weighbridge.store.cursor import NO_COUNTS
-from weighbridge.store.due import (
+from weighbridge.store.crawls.cursor import NO_COUNTS
+from weighbridge.store.crawls.due import (
     due_repositories,
     free_left_behind,
     have_due,
     park_poison,
     put_off,
 )
-from weighbridge.store.giving_back import give_up_many, release_many
-from weighbridge.store.overtaken import read_overtaken
-from weighbridge.store.push_looks import claim_for_push, end_look, find_known
-from weighbridge.store.push_queue import (
+from weighbridge.store.crawls.overtaken_tags import read_overtaken
+from weighbridge.store.crawls.slices import Opened, open_many, open_slice
+from weighbridge.store.leases.ahead import find_ahead
+from weighbridge.store.leases.claiming import Opening, renew
+from weighbridge.store.leases.releasing import give_up_many, release_many
+from weighbridge.store.pushes.push_queue import (
     PushedTo,
     inbox,
     next_due,
@@ -60,6 +60,11 @@ from weighbridge.store.push_queue import (
     take,
     too_soon,
     waiting_for_whole,
+)
+from weighbridge.store.pushes.tag_crawls import claim_for_push, end_look, find_known
+from weighbridge.store.registries.repository_rows import (
+    note_listed,
+    put_repositories,
 )
 from weighbridge.store.reports import (
     SORTS,
@@ -80,11 +85,6 @@ from weighbridge.store.reports.waiting import (
     registries_waiting,
     repositories_waiting,
 )
-from weighbridge.store.repositories import (
-    note_listed,
-    put_repositories,
-)
-from weighbridge.store.slices import Opened, open_many, open_slice
 
 Asks: TypeAlias = Callable[[Connection], object]
 
@@ -143,14 +143,14 @@ def _share(connection: Connection) -> None:
     share(connection, opened.claim, NOW, pass_id, chunks, head_first=False)
     assert has_chunk(connection, "hub")
     for wanted in (
-        Wanted(NOW, 60, "boot:1.17.99/other", registry_id=_HUB, but_not=(1, 2)),
-        Wanted(NOW, 60, "boot:1.17.99/own", pass_id=pass_id),
+        ChunkRequest(NOW, 60, "boot:1.17.99/other", registry_id=_HUB, but_not=(1, 2)),
+        ChunkRequest(NOW, 60, "boot:1.17.99/own", pass_id=pass_id),
     ):
         chunk = take_chunk(connection, wanted)
         assert chunk is not None
         renew_chunks(connection, [chunk.key], NOW)
         read_overtaken(connection, pass_id)
-        done = Advanced(chunk.key, NOW, 1, ["t0"], Found(), is_done=True)
+        done = Advanced(chunk.key, NOW, 1, ["t0"], ChunkEnd(), is_done=True)
         note_chunk(connection, done, NO_COUNTS)
     assert is_open(connection, pass_id)
     sum_up(connection, pass_id)

@@ -9,12 +9,12 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from support.store_world import T0, an_entry
-from weighbridge.store.checking.registry_sums import mend_sums
 from weighbridge.store.dialect import POSTGRESQL
-from weighbridge.store.registries import put_registry
-from weighbridge.store.scopes import put_scopes
+from weighbridge.store.maintenance.checking.registry_sums import mend_sums
+from weighbridge.store.models.types import microseconds
+from weighbridge.store.registries.registry_rows import put_registry
+from weighbridge.store.registries.scopes import put_scopes
 from weighbridge.store.session import Database
-from weighbridge.store.types import microseconds
 
 NOW: Final = T0
 _INSERT: Final = (

@@ -10,8 +10,8 @@ from sqlalchemy import Connection
 
 from support.images import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, a_digest
 from support.store_world import T0
-from weighbridge.domain.digest import Digest
-from weighbridge.domain.document import (
+from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.image.document import (
     Artifact,
     Child,
     Descriptor,
@@ -22,18 +22,18 @@ from weighbridge.domain.document import (
     Manifest,
     Unweighable,
 )
-from weighbridge.domain.platform import DEFAULT
+from weighbridge.domain.image.platform import DEFAULT
 from weighbridge.domain.retention import Retention
 from weighbridge.errors import StoreError
-from weighbridge.store.claiming import Claim, claim
-from weighbridge.store.forgetting import find_known as find_known_name
-from weighbridge.store.forgetting import forget
-from weighbridge.store.images import find_known, keep_documents
-from weighbridge.store.pruning import Pruned, prune
-from weighbridge.store.registries import RegistryEntry, put_registry
-from weighbridge.store.repositories import put_repositories
+from weighbridge.store.facts.images import find_known, keep_documents
+from weighbridge.store.leases.claiming import Claim, claim
+from weighbridge.store.maintenance.forgetting import find_known as find_known_name
+from weighbridge.store.maintenance.forgetting import forget
+from weighbridge.store.maintenance.pruning import Pruned, prune
+from weighbridge.store.registries.registry_rows import RegistryEntry, put_registry
+from weighbridge.store.registries.repository_rows import put_repositories
 from weighbridge.store.session import Database
-from weighbridge.store.tags import (
+from weighbridge.store.tags.applying import (
     Move,
     TagFailure,
     apply_failures,

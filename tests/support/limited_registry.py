@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from support.listening import Serve, listening_in_thread
-from weighbridge.demo.answers import answer
-from weighbridge.demo.content import Content
+from weighbridge.demo.content.shelf import RegistryContent
+from weighbridge.demo.http.replies import answer
 
 
 @dataclass(slots=True)
 class LimitedRegistry:
     """limit: requests that it allows in an hour; left: how many of them are left"""
 
-    content: Content
+    content: RegistryContent
     limit: int
     left: int
     url: str = ""
@@ -55,7 +55,7 @@ class LimitedRegistry:
 
 
 @contextmanager
-def limited_registry(content: Content, limit: int) -> Iterator[LimitedRegistry]:
+def limited_registry(content: RegistryContent, limit: int) -> Iterator[LimitedRegistry]:
     """Serve it on a port of loopback, in a thread, until the block ends."""
     registry = LimitedRegistry(content, limit, limit)
     with listening_in_thread(_answering(registry)) as port:

@@ -16,8 +16,8 @@ from support.replica.process import Replica
 from support.web_service import served
 from weighbridge.store.session import open_database
 from weighbridge.telemetry import Telemetry
-from weighbridge.web.app import create_app
 from weighbridge.web.options import WebOptions
+from weighbridge.web.routes.app import create_app
 
 _PATHS: Final = (
     "/metrics",

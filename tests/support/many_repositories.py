@@ -12,8 +12,8 @@ from weighbridge.store.models import (
     repository_summaries,
     storage_scopes,
 )
-from weighbridge.store.registries import put_registry
-from weighbridge.store.repositories import put_repositories
+from weighbridge.store.registries.registry_rows import put_registry
+from weighbridge.store.registries.repository_rows import put_repositories
 from weighbridge.store.session import Database
 
 _NOW: Final = datetime(2026, 9, 22, 9, tzinfo=UTC)

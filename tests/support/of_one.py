@@ -5,11 +5,16 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from weighbridge.domain.platform import Platform
-from weighbridge.store.claiming import Claim, hold
-from weighbridge.store.closing import Closing, close_many
-from weighbridge.store.passes import Beginning, OpenPass, PassResult, open_passes
-from weighbridge.store.summaries import refresh_many
+from weighbridge.domain.image.platform import Platform
+from weighbridge.store.crawls.closing import Closing, close_many
+from weighbridge.store.crawls.crawl_rows import (
+    CrawlStart,
+    OpenPass,
+    PassResult,
+    open_passes,
+)
+from weighbridge.store.leases.claiming import Claim, hold
+from weighbridge.store.read_model.summaries import refresh_many
 
 
 def open_pass(
@@ -17,7 +22,7 @@ def open_pass(
 ) -> OpenPass:
     """`open_passes` of one. Raises StaleFence."""
     hold(connection, held, now)
-    return open_passes(connection, [Beginning(held, now, resume_s)])[0]
+    return open_passes(connection, [CrawlStart(held, now, resume_s)])[0]
 
 
 def close_pass(

@@ -9,27 +9,27 @@ from typing import NamedTuple
 from sqlalchemy import insert, select, update
 
 from support.store_world import T0, an_entry
-from weighbridge.domain.cause import Cause, LineChange
-from weighbridge.domain.digest import Digest
-from weighbridge.domain.grouping import MESSAGES_A_MINUTE, pause_after
-from weighbridge.domain.message import NotificationEvent
-from weighbridge.domain.policy import LimitKey, Severity
-from weighbridge.domain.routing import Route
-from weighbridge.store.deliveries import Delivery, claim_delivery
-from weighbridge.store.delivery_results import note_failed, note_sent
-from weighbridge.store.outbox import put_notifications
-from weighbridge.store.outbox_due import next_due_on
-from weighbridge.store.push_tables import (
+from weighbridge.domain.growth.cause import Cause, LineChange
+from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.message.grouping import MESSAGES_A_MINUTE, pause_after
+from weighbridge.domain.message.message import NotificationEvent
+from weighbridge.domain.message.routing import Route
+from weighbridge.domain.policy.policy import LimitKey, Severity
+from weighbridge.store.models import (
     channel_paces,
     notification_groups,
     notifications,
     waivers,
 )
-from weighbridge.store.registries import put_registry
-from weighbridge.store.repositories import put_repositories
+from weighbridge.store.models.types import microseconds
+from weighbridge.store.outbox.deliveries import Delivery, claim_delivery
+from weighbridge.store.outbox.delivery_results import note_failed, note_sent
+from weighbridge.store.outbox.due_groups import next_due_on
+from weighbridge.store.outbox.filling import put_notifications
+from weighbridge.store.registries.registry_rows import put_registry
+from weighbridge.store.registries.repository_rows import put_repositories
 from weighbridge.store.session import Connection, Database
-from weighbridge.store.types import microseconds
-from weighbridge.store.violations import (
+from weighbridge.store.violations.violation_rows import (
     Offence,
     ViolationKey,
     close_violations,

@@ -7,17 +7,17 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from support.redis_server import RedisServer
 from weighbridge.config.settings import Pace
-from weighbridge.jobs.broker import GIVE_UP_S
-from weighbridge.jobs.shared_pacing import SharedPaces
-from weighbridge.registry.clock import Clock
-from weighbridge.registry.pacing import Gate
-from weighbridge.registry.waiting import Rank
+from weighbridge.jobs.pacing.shared_pacing import SharedPaces
+from weighbridge.jobs.redis.broker import GIVE_UP_S
+from weighbridge.registry.pacing.clock import Clock
+from weighbridge.registry.pacing.rate_limiter import RateLimiter
+from weighbridge.registry.pacing.wait_order import Rank
 
 
 @asynccontextmanager
 async def processes(
     redis: RedisServer, pace: Pace, count: int = 2, *, give_up_s: float = GIVE_UP_S
-) -> AsyncIterator[list[Gate]]:
+) -> AsyncIterator[list[RateLimiter]]:
     """The gates of so many processes before the same registry."""
     async with AsyncExitStack() as stack:
         gates = []
@@ -25,7 +25,7 @@ async def processes(
             paces = SharedPaces(redis.url, give_up_s=give_up_s)
             stack.push_async_callback(paces.aclose)
             gates.append(
-                Gate(
+                RateLimiter(
                     concurrency=pace.concurrency,
                     requests_per_second=pace.requests_per_second,
                     clock=Clock(),
@@ -41,7 +41,9 @@ class Traffic:
     moments: when each began; most: under way together
     """
 
-    def __init__(self, gates: list[Gate], *, hands: int = 8, takes_s: float) -> None:
+    def __init__(
+        self, gates: list[RateLimiter], *, hands: int = 8, takes_s: float
+    ) -> None:
         self.moments: list[float] = []
         self.by_gate = [0] * len(gates)
         self.most = 0
@@ -71,7 +73,7 @@ class Traffic:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _ask(self, number: int, gate: Gate) -> None:
+    async def _ask(self, number: int, gate: RateLimiter) -> None:
         while True:
             async with gate.turn(Rank.ORDINARY):
                 self._under_way += 1

@@ -5,16 +5,16 @@ from dataclasses import replace
 
 from support.html import Element, parse
 from support.read_model import NOW, a_registry_report, a_repository_report
-from weighbridge.domain.report import (
+from weighbridge.domain.report.inventory import (
     Page,
     RegistryReport,
     RepositoryReport,
     TagReport,
 )
-from weighbridge.domain.weighing import Weighing
+from weighbridge.domain.size.weighing import Weighing
 from weighbridge.store.reports import RepositoryQuery
-from weighbridge.web.links import Links
-from weighbridge.web.pages import FIRST_CRAWL_REFRESH_S
+from weighbridge.web.pages.links import Links
+from weighbridge.web.pages.report_pages import FIRST_CRAWL_REFRESH_S
 from weighbridge.web.views.banners import repository_banners
 from weighbridge.web.views.frame import NAVIGATION, frame
 from weighbridge.web.views.image import image_page

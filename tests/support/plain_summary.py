@@ -11,10 +11,14 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, text
 
-from weighbridge.domain.digest import from_raw
-from weighbridge.domain.newest import Candidate, baseline, ranked
-from weighbridge.domain.platform import Platform, parse_platform, reference_platform
-from weighbridge.store.types import LARGEST, moment_of
+from weighbridge.domain.growth.newest import Candidate, baseline, ranked
+from weighbridge.domain.image.digest import from_raw
+from weighbridge.domain.image.platform import (
+    Platform,
+    parse_platform,
+    reference_platform,
+)
+from weighbridge.store.models.types import LARGEST, moment_of
 
 _IMAGE: Final = 2
 _FIRST_KEPT: Final = 2

@@ -2,12 +2,12 @@
 
 from typing import get_args
 
-from weighbridge.domain.policy import (
+from weighbridge.domain.policy.policy import (
     DEFAULT_SEVERITY,
     KEYS,
+    KeyPlace,
     Limits,
     Match,
-    Place,
     Policy,
     Severity,
 )
@@ -32,7 +32,7 @@ def a_policy(name: str, match: Match | None = None, **values: object) -> Policy:
         severity=_severity(severity),
     )
     lines = enumerate((key for key in KEYS if key in values), start=2)
-    places = {key: Place(f"{name}.yaml", line) for line, key in lines}
+    places = {key: KeyPlace(f"{name}.yaml", line) for line, key in lines}
     return Policy(name, match or Match(), limits, places)
 
 

@@ -22,9 +22,9 @@ from support.webhook_load import (
     with_duplicates,
 )
 from support.weighbridge_up import weighbridge_up
-from weighbridge.domain.push import PushSeen
-from weighbridge.store.push_queue import BURST, LOOKS_IN_A_BURST
-from weighbridge.store.pushes import ReceivedPush
+from weighbridge.domain.webhook.push import PushSeen
+from weighbridge.store.pushes.push_queue import BURST, LOOKS_IN_A_BURST
+from weighbridge.store.pushes.receiving import ReceivedPush
 
 TAGS: Final = 7
 DUPLICATES: Final = 0.9

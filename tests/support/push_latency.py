@@ -21,7 +21,7 @@ from support.images_oci import (
 )
 from support.message_sink import MessageSink
 from support.pushing import SECRET, skopeo_push
-from weighbridge.store.push_tables import pushes
+from weighbridge.store.models import pushes
 from weighbridge.store.session import Database
 
 POLICY: Final = {"name": "small", "max_compressed": "1KB"}

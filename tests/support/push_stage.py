@@ -15,17 +15,17 @@ from support.images import a_layer, a_served_image
 from support.push_world import a_push, outcomes, receive
 from support.store_world import T0, an_entry
 from support.wait import PATIENCE_S
-from weighbridge.audit.scope import Scope
-from weighbridge.domain.digest import Digest
+from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.limits import MANIFEST_BODY_BYTES
-from weighbridge.engine.asking import Connected
+from weighbridge.engine.context.registry_clients import ConnectedRegistry
+from weighbridge.engine.context.registry_scope import Scope
+from weighbridge.engine.context.site import Site, asked_repository
 from weighbridge.engine.engine import Engine
-from weighbridge.engine.pushes import PushLooks
-from weighbridge.engine.site import Site, asked_repository
-from weighbridge.engine.waiting_pushes import waiting_pushes
+from weighbridge.engine.push.push_job import PushLooks
+from weighbridge.engine.schedule.due_pushes import waiting_pushes
 from weighbridge.errors import ConfigError
-from weighbridge.jobs.names import DELIVER, PUSH
-from weighbridge.ports import ManifestAnswer, RangeAnswer
+from weighbridge.ports.job_names import DELIVER, PUSH
+from weighbridge.ports.protocols import ManifestAnswer, RangeAnswer
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 
@@ -97,7 +97,7 @@ class RefusingClients:
 
     error: ConfigError
 
-    def use(self, registry: str) -> AbstractAsyncContextManager[Connected]:
+    def use(self, registry: str) -> AbstractAsyncContextManager[ConnectedRegistry]:
         raise self.error
 
 

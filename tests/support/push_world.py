@@ -11,19 +11,23 @@ from sqlalchemy import select, update
 
 from support.crawling import ENTRY, Yard
 from support.fake_registry import FakeRegistry
-from weighbridge.audit.context import WORD_WITHIN_S, PassContext, pass_context
-from weighbridge.audit.heartbeat import Heartbeat
-from weighbridge.audit.progress import Progress
-from weighbridge.audit.push_desk import Judged, PushDesk
-from weighbridge.audit.push_look import Ended, PushLook
-from weighbridge.audit.scope import Scope
-from weighbridge.audit.writer import Writer
-from weighbridge.domain.digest import Digest
-from weighbridge.domain.push import PushSeen
-from weighbridge.ports import Registry
-from weighbridge.store.jobs import Job
-from weighbridge.store.push_tables import pushes
-from weighbridge.store.pushes import ReceivedPush, keep_pushes
+from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.webhook.push import PushSeen
+from weighbridge.engine.context.crawl_context import (
+    WORD_WITHIN_S,
+    PassContext,
+    pass_context,
+)
+from weighbridge.engine.context.progress import Progress
+from weighbridge.engine.context.push_callbacks import JudgedTag, PushDesk
+from weighbridge.engine.context.registry_scope import Scope
+from weighbridge.engine.push.handle_pushes import Ended, PushLook
+from weighbridge.engine.tasks.lease_renewal import Heartbeat
+from weighbridge.engine.writer.writer import Writer
+from weighbridge.ports.protocols import Registry
+from weighbridge.store.leases.jobs import Job
+from weighbridge.store.models import pushes
+from weighbridge.store.pushes.receiving import ReceivedPush, keep_pushes
 from weighbridge.store.session import Database
 
 _EVENT = count(1)
@@ -77,7 +81,7 @@ class Pusher:
     writer: Callable[[Database], Writer] = Writer
     measuring: Job | None = None
     word_within_s: float = WORD_WITHIN_S
-    judged: list[Judged] = field(default_factory=list)
+    judged: list[JudgedTag] = field(default_factory=list)
     rung: int = 0
     whole: list[str] = field(default_factory=list)
 
@@ -134,6 +138,6 @@ class Pusher:
         finally:
             writer.close()
 
-    def _note(self, judged: Sequence[Judged]) -> None:
+    def _note(self, judged: Sequence[JudgedTag]) -> None:
         self.judged += judged
         self.rung += 1

@@ -19,10 +19,9 @@ from support.images_oci import MadeImage
 from support.missing import skip_or_fail
 from support.serving import free_address, serving
 from support.wait import PATIENCE_S, wait_in_thread
-from weighbridge.domain.digest import Digest, digest_of
-from weighbridge.domain.report import TagReport
-from weighbridge.store.models import blobs, repositories, tags
-from weighbridge.store.push_tables import pushes
+from weighbridge.domain.image.digest import Digest, digest_of
+from weighbridge.domain.report.inventory import TagReport
+from weighbridge.store.models import blobs, pushes, repositories, tags
 from weighbridge.store.reports import registry_freshness, tag_page
 from weighbridge.store.session import Database, open_database
 

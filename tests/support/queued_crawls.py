@@ -1,11 +1,11 @@
 """Crawls that wait in the queue of workers, as many as a test wants."""
 
 from support.worker_crew import Crew
-from weighbridge.jobs.names import CRAWL
-from weighbridge.jobs.over_celery import CeleryJobs
-from weighbridge.store.clock import DatabaseClock
-from weighbridge.store.registries import RegistryEntry, put_registry
-from weighbridge.store.repositories import put_repositories
+from weighbridge.jobs.redis.over_celery import CeleryJobs
+from weighbridge.ports.job_names import CRAWL
+from weighbridge.store.leases.clock import DatabaseClock
+from weighbridge.store.registries.registry_rows import RegistryEntry, put_registry
+from weighbridge.store.registries.repository_rows import put_repositories
 
 
 def ask_for_crawls(crew: Crew, url: str, names: list[str]) -> None:

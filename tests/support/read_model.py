@@ -9,17 +9,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from support.images import GZIP_LAYER, OCI_INDEX, OCI_MANIFEST, a_digest
-from weighbridge.domain.document import HistoryAlignment, Problem
-from weighbridge.domain.measure import CompressedConfidence, Uncompressed
-from weighbridge.domain.platform import DEFAULT, Platform
-from weighbridge.domain.report import (
+from weighbridge.domain.image.document import HistoryAlignment, Problem
+from weighbridge.domain.image.platform import DEFAULT, Platform
+from weighbridge.domain.report.inventory import (
     PassReport,
     RegistryReport,
     RepositoryReport,
     TagReport,
 )
-from weighbridge.domain.sizes import weakest_word
-from weighbridge.domain.weighing import (
+from weighbridge.domain.size.confidence import CompressedConfidence, Uncompressed
+from weighbridge.domain.size.weigh_image import weakest_word
+from weighbridge.domain.size.weighing import (
     Other,
     WeighedImage,
     WeighedLayer,

@@ -3,11 +3,13 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from weighbridge.net.guard import Reach
+from weighbridge.net.guard.reach import Reach
 from weighbridge.net.transport import Transport
-from weighbridge.registry.credentials import Credential
-from weighbridge.registry.distribution import DistributionRegistry
-from weighbridge.registry.endpoint import Endpoint
+from weighbridge.registry.exchange.endpoint import Endpoint
+from weighbridge.registry.kinds.distribution.distribution_registry import (
+    DistributionRegistry,
+)
+from weighbridge.registry.login.credentials import Credential
 from weighbridge.telemetry import Telemetry
 
 

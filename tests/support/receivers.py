@@ -7,18 +7,18 @@ import httpx
 import pytest
 
 from support.handler_transport import HandlerTransport
-from weighbridge.domain.secret import Secret
+from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import NotifyError
-from weighbridge.net.guard import Reach
+from weighbridge.net.guard.reach import Reach
 from weighbridge.net.wire import PlainRequest
-from weighbridge.notify.post import Receiver
+from weighbridge.notify.post import MessageReceiver
 
 URL: Final = "https://hooks.slack.com/services/T000/B000/SECRET"
 
 
-def receiver(url: str = URL, name: str = "ops") -> Receiver:
+def receiver(url: str = URL, name: str = "ops") -> MessageReceiver:
     """Public addresses only."""
-    return Receiver(name, lambda: Secret(url), Reach.PUBLIC)
+    return MessageReceiver(name, lambda: Secret(url), Reach.PUBLIC)
 
 
 def answering(*responses: httpx.Response) -> HandlerTransport:

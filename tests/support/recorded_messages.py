@@ -10,10 +10,9 @@ from sqlalchemy import select
 
 from support.court import DAY, MINUTE, Court
 from support.replica.pushes import recorded_looks
-from weighbridge.domain.message import NotificationEvent
-from weighbridge.domain.policy import DEFAULT_POLICY
-from weighbridge.store.models import repositories
-from weighbridge.store.push_tables import violations
+from weighbridge.domain.message.message import NotificationEvent
+from weighbridge.domain.policy.policy import DEFAULT_POLICY
+from weighbridge.store.models import repositories, violations
 from weighbridge.store.session import Database
 
 

@@ -6,11 +6,13 @@ import httpx
 
 from support.fake_clock import FakeClock
 from support.handler_transport import Handler, HandlerTransport
-from weighbridge.domain.secret import Secret
-from weighbridge.net.guard import Reach
-from weighbridge.registry.credentials import Credential
-from weighbridge.registry.distribution import DistributionRegistry
-from weighbridge.registry.endpoint import Endpoint
+from weighbridge.domain.text.secret import Secret
+from weighbridge.net.guard.reach import Reach
+from weighbridge.registry.exchange.endpoint import Endpoint
+from weighbridge.registry.kinds.distribution.distribution_registry import (
+    DistributionRegistry,
+)
+from weighbridge.registry.login.credentials import Credential
 from weighbridge.telemetry import Telemetry
 
 REGISTRY_URL = "https://registry.example"

@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy import Connection, Table, select
 
-from weighbridge.store.push_tables import SCHEMA
+from weighbridge.store.models import SCHEMA
 
 BLOB_TABLES: Final = ("images", "artifacts")
 """Their `id` is a blob's."""

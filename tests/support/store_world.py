@@ -8,20 +8,24 @@ from typing import Final
 from sqlalchemy import Connection, select
 
 from support.of_one import close_pass, open_pass
-from weighbridge.domain.digest import Digest
-from weighbridge.domain.document import Document
-from weighbridge.domain.platform import DEFAULT, Platform
-from weighbridge.domain.report import RepositoryReport, RepositoryState, TagReport
-from weighbridge.store.claiming import Claim, claim
-from weighbridge.store.images import keep_documents
+from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.image.document import Document
+from weighbridge.domain.image.platform import DEFAULT, Platform
+from weighbridge.domain.report.inventory import (
+    RepositoryReport,
+    RepositoryState,
+    TagReport,
+)
+from weighbridge.store.crawls.crawl_rows import PassResult
+from weighbridge.store.facts.images import keep_documents
+from weighbridge.store.leases.claiming import Claim, claim
 from weighbridge.store.models import repositories
-from weighbridge.store.passes import PassResult
-from weighbridge.store.registries import RegistryEntry, put_registry
+from weighbridge.store.read_model.summaries import refresh_summary
+from weighbridge.store.registries.registry_rows import RegistryEntry, put_registry
+from weighbridge.store.registries.repository_rows import put_repositories
 from weighbridge.store.reports import find_repository, tag_page
-from weighbridge.store.repositories import put_repositories
 from weighbridge.store.session import Database
-from weighbridge.store.summaries import refresh_summary
-from weighbridge.store.tags import (
+from weighbridge.store.tags.applying import (
     Move,
     TagFailure,
     apply_failures,

@@ -8,13 +8,13 @@ from typing import Final
 from support.images import OCI_INDEX, a_digest, a_layer, an_artifact_of, an_image
 from support.of_one import close_pass, open_pass
 from support.store_world import T0, World, a_result
-from weighbridge.domain.digest import Digest
-from weighbridge.domain.document import Child, Descriptor, Document, Image, Index
-from weighbridge.domain.platform import DEFAULT, Platform
-from weighbridge.store.images import keep_documents
+from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.image.document import Child, Descriptor, Document, Image, Index
+from weighbridge.domain.image.platform import DEFAULT, Platform
+from weighbridge.store.facts.images import keep_documents
+from weighbridge.store.read_model.summaries import refresh_summary
 from weighbridge.store.session import Connection, Database
-from weighbridge.store.summaries import refresh_summary
-from weighbridge.store.tags import (
+from weighbridge.store.tags.applying import (
     Move,
     TagFailure,
     apply_failures,

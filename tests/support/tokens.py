@@ -2,9 +2,9 @@
 
 from datetime import datetime, timedelta
 
-from weighbridge.domain.access import Token, digest_of, new_secret
+from weighbridge.domain.access.roles import AccessToken, digest_of, new_secret
+from weighbridge.store.access.tokens import NewToken, add_token, revoke_token
 from weighbridge.store.session import Database
-from weighbridge.store.tokens import NewToken, add_token, revoke_token
 
 
 def a_token(
@@ -29,7 +29,7 @@ def a_kept_token(
     *,
     expires_in: timedelta | None = None,
     is_revoked: bool = False,
-) -> tuple[str, Token]:
+) -> tuple[str, AccessToken]:
     """The same with what is kept of it."""
     state = f"{role} {expires_in} {is_revoked}"
     text = new_secret(role, digest_of(state)).reveal()

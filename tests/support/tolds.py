@@ -6,11 +6,15 @@ from typing import Final, TypedDict, Unpack
 
 from hypothesis import strategies as st
 
-from weighbridge.domain.cause import Cause, CauseOf, LineChange
-from weighbridge.domain.digest import Digest
-from weighbridge.domain.measure import CompressedConfidence
-from weighbridge.domain.message import Message, NotificationEvent, Told
-from weighbridge.domain.policy import LimitKey, Severity
+from weighbridge.domain.growth.cause import Cause, CauseOf, LineChange
+from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.message.message import (
+    Message,
+    NotificationEvent,
+    ViolationNotice,
+)
+from weighbridge.domain.policy.policy import LimitKey, Severity
+from weighbridge.domain.size.confidence import CompressedConfidence
 
 NOW: Final = datetime(2026, 9, 22, 8, 12, tzinfo=UTC)
 URL: Final = "https://weighbridge.example/repository?ref=harbor%2Fshop%2Fapi"
@@ -63,7 +67,7 @@ class ToldKeys(TypedDict, total=False):
     url: str | None
 
 
-_TOLD: Final = Told(
+_TOLD: Final = ViolationNotice(
     violation_id=7,
     event="opened",
     registry="harbor",
@@ -94,7 +98,7 @@ _TOLD: Final = Told(
 )
 
 
-def a_told(**keys: Unpack[ToldKeys]) -> Told:
+def a_told(**keys: Unpack[ToldKeys]) -> ViolationNotice:
     """A violation that was opened: 1.08 GB where 500 MB are allowed."""
     return replace(_TOLD, **keys)
 
@@ -113,7 +117,7 @@ def a_cause(
 
 
 def a_message(
-    *items: Told,
+    *items: ViolationNotice,
     more: int = 0,
     group: str = "",
     key: str = "msg-1",

@@ -7,9 +7,9 @@ from typing import Final
 from support.crawling import Yard
 from support.fake_registry import FakeRegistry
 from support.images import a_served_image, some_layers
-from weighbridge.audit.crawl_report import RegistryCrawl
-from weighbridge.domain.listing import RepositoryPage
-from weighbridge.domain.report import RepositoryState
+from weighbridge.domain.registry.listing import RepositoryListing
+from weighbridge.domain.report.inventory import RepositoryState
+from weighbridge.engine.crawl_requests.crawl_report import RegistryCrawl
 from weighbridge.errors import RegistryError, TransportError
 
 REASONS: Final[dict[RepositoryState, str]] = {
@@ -29,8 +29,8 @@ class PhantomRegistry(FakeRegistry):
 
     phantoms: tuple[str, ...] = ()
 
-    async def repositories(self) -> AsyncIterator[RepositoryPage]:
-        yield RepositoryPage((*sorted(self.tags_by_repository), *self.phantoms))
+    async def repositories(self) -> AsyncIterator[RepositoryListing]:
+        yield RepositoryListing((*sorted(self.tags_by_repository), *self.phantoms))
 
 
 async def crawled_in_trouble(yard: Yard) -> RegistryCrawl:

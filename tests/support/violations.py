@@ -6,18 +6,18 @@ from typing import Final, TypedDict, Unpack
 
 from support.images import a_digest
 from support.store_world import T0
-from weighbridge.domain.cause import Cause, LineChange
-from weighbridge.domain.digest import Digest
-from weighbridge.domain.policy import LimitKey, Severity
-from weighbridge.domain.waiver import NewWaiver, Waiver
+from weighbridge.domain.growth.cause import Cause, LineChange
+from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.policy.policy import LimitKey, Severity
+from weighbridge.domain.policy.waiver import NewWaiver, Waiver
 from weighbridge.store.session import Database
-from weighbridge.store.violations import (
+from weighbridge.store.violations.violation_rows import (
     Offence,
     ViolationKey,
     close_violations,
     open_violation,
 )
-from weighbridge.store.waivers import put_waiver
+from weighbridge.store.violations.waivers import put_waiver
 
 KEY: Final = ViolationKey("#.#", "linux/amd64", "services", "max_compressed")
 TORCH: Final = Cause(

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-from weighbridge.domain.digest import Digest
-from weighbridge.domain.push import Source
-from weighbridge.domain.webhooks import Told, read_body
+from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.webhook.parsed_delivery import ParsedDelivery
+from weighbridge.domain.webhook.push import Source
+from weighbridge.domain.webhook.sources.source_table import read_body
 
 DIGEST: Final = Digest("sha256:" + "a" * 64)
 AT: Final = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -28,7 +29,7 @@ def told(
     body: object,
     headers: Mapping[str, str] | None = None,
     host: str = "",
-) -> Told:
+) -> ParsedDelivery:
     return read_body(source, json.dumps(body).encode(), headers or {}, host)
 
 

@@ -12,13 +12,13 @@ from starlette.testclient import TestClient
 from support.fake_jobs import FakeJobs
 from support.read_model import NOW
 from support.wait import PATIENCE_S
-from weighbridge.domain.push import PushSeen, Source
-from weighbridge.domain.secret import Secret
-from weighbridge.store.push_tables import pushes
+from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.webhook.push import PushSeen, Source
+from weighbridge.store.models import pushes
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
-from weighbridge.web.app import create_app
 from weighbridge.web.options import WebOptions
+from weighbridge.web.routes.app import create_app
 from weighbridge.web.webhooks.hooks import Hook, Reception
 
 SECRET: Final = "a-secret-of-harbor"

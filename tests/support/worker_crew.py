@@ -22,8 +22,8 @@ from sqlalchemy import select
 from support.database import Engine, a_database_url
 from support.redis_server import RedisServer, a_redis
 from support.wait import PATIENCE_S
-from weighbridge.jobs.names import QUEUES, TICK
-from weighbridge.jobs.over_celery import CeleryJobs
+from weighbridge.jobs.redis.over_celery import CeleryJobs
+from weighbridge.ports.job_names import QUEUES, TICK
 from weighbridge.store.models import (
     blob_changes,
     jobs,

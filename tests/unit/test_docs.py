@@ -19,14 +19,14 @@ from support.many_repositories import add_repositories
 from support.policies import a_policy
 from support.read_model import NOW
 from support.violations import Violations
-from weighbridge.bootstrap.distributed.crew_metrics import CrewMetrics, CrewReport
+from weighbridge.bootstrap.distributed.worker_metrics import CrewMetrics, CrewReport
 from weighbridge.cli.main import cli
 from weighbridge.config import Settings, load_settings
-from weighbridge.domain.policy_set import DEFAULT_POLICIES, PolicySet
-from weighbridge.domain.probe import Probe
-from weighbridge.domain.rate_limit import RateLimit
-from weighbridge.domain.report import RegistryState, RepositoryState
-from weighbridge.domain.series import (
+from weighbridge.domain.policy.policy_set import DEFAULT_POLICIES, PolicySet
+from weighbridge.domain.registry.probe import Probe
+from weighbridge.domain.registry.rate_limit import RateLimit
+from weighbridge.domain.report.inventory import RegistryState, RepositoryState
+from weighbridge.domain.series_budget import (
     CORE_SERIES,
     EXPORTER_SERIES,
     REGISTRY_SERIES,
@@ -35,13 +35,13 @@ from weighbridge.domain.series import (
     ladder,
 )
 from weighbridge.errors import ConfigError
-from weighbridge.jobs.names import CRAWL
-from weighbridge.jobs.roll import Waiting
-from weighbridge.store.registries import note_registry
+from weighbridge.jobs.redis.worker_register import QueueLength
+from weighbridge.ports.job_names import CRAWL
+from weighbridge.store.registries.registry_rows import note_registry
 from weighbridge.telemetry import Telemetry
-from weighbridge.web.app import create_app
-from weighbridge.web.limits import limit_families
+from weighbridge.web.metrics.limit_series import limit_families
 from weighbridge.web.options import WebOptions
+from weighbridge.web.routes.app import create_app
 
 ROOT: Final = Path(__file__).parents[2]
 DOCS: Final = ROOT / "docs"
@@ -112,7 +112,7 @@ def exposed(tmp_path_factory: pytest.TempPathFactory) -> str:
     crew.show(
         CrewReport(
             2,
-            {"crawl": Waiting(1, NOW.timestamp())},
+            {"crawl": QueueLength(1, NOW.timestamp())},
             {
                 ("taken", CRAWL, ""): 3,
                 ("failed", CRAWL, ""): 1,

@@ -8,15 +8,15 @@ from typing import Final
 
 from kombu import Queue
 
-from weighbridge.domain.secret import Secret
-from weighbridge.jobs.broker import (
+from weighbridge.domain.text.secret import Secret
+from weighbridge.jobs.redis.broker import (
     HARD_LIMIT_S,
     PRIORITIES,
     SOFT_LIMIT_S,
     VISIBILITY_S,
     tls,
 )
-from weighbridge.jobs.names import DELIVER, QUEUE_OF, QUEUES, SETTLE, TICK
+from weighbridge.ports.job_names import DELIVER, QUEUE_OF, QUEUES, SETTLE, TICK
 
 TICK_S: Final = 10.0
 SETTLE_S: Final = 5.0
@@ -72,7 +72,7 @@ def _worker() -> dict[str, object]:
 def _connection(redis_url: Secret) -> dict[str, object]:
     return {
         # What stands in Redis ends no worker.
-        "broker_transport": "weighbridge_workers.transport:Transport",
+        "broker_transport": "weighbridge_workers.transport:RedisTransport",
         "broker_channel_error_retry": True,
         "broker_use_ssl": tls(redis_url),
         "broker_connection_retry_on_startup": True,

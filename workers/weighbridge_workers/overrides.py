@@ -19,7 +19,7 @@ from kombu import Connection
 from kombu.asynchronous import get_event_loop
 from kombu.pidbox import Mailbox, Node
 
-from weighbridge.jobs.pauses import Pauses
+from weighbridge.jobs.backoff import Pauses
 from weighbridge_workers.transport import MOST_PAUSE_S
 
 _logger = get_logger("weighbridge.worker")

@@ -10,15 +10,15 @@ import structlog
 
 from weighbridge.bootstrap.distributed.process import Distributed
 from weighbridge.config import Settings, load_policies
-from weighbridge.domain.secret import Secret
+from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import JobDropped, WeighbridgeError
-from weighbridge.jobs.bell import Bell
-from weighbridge.jobs.over_celery import CeleryJobs
-from weighbridge.jobs.roll import DROPPED, FAILED, TAKEN, Roll
-from weighbridge.jobs.shared_pacing import SharedPaces
-from weighbridge.jobs.totals import Totals
-from weighbridge.store.clock import DatabaseClock
-from weighbridge.store.deadlines import OPENING_S, within
+from weighbridge.jobs.pacing.shared_pacing import SharedPaces
+from weighbridge.jobs.redis.enqueue_thread import EnqueueThread
+from weighbridge.jobs.redis.over_celery import CeleryJobs
+from weighbridge.jobs.redis.worker_register import DROPPED, FAILED, TAKEN, Roll
+from weighbridge.jobs.redis.worker_totals import Totals
+from weighbridge.store.connection.deadlines import OPENING_S, within
+from weighbridge.store.leases.clock import DatabaseClock
 from weighbridge.store.schema import check_schema
 from weighbridge.store.session import Database, open_database
 from weighbridge.telemetry import Telemetry
@@ -47,7 +47,7 @@ class _Parts:
     loop: LoopThread
     database: Database
     clock: DatabaseClock
-    bell: Bell
+    bell: EnqueueThread
     distributed: Distributed
 
 
@@ -144,7 +144,7 @@ class Process:
         loop = LoopThread()
 
         # No crawl waits for Redis while it asks for what follows.
-        bell = Bell(redis.jobs)
+        bell = EnqueueThread(redis.jobs)
         bell.start()
 
         async def make() -> Distributed:

@@ -9,8 +9,8 @@ from functools import cached_property
 
 from celery.beat import ScheduleEntry, Scheduler
 
-from weighbridge.domain.secret import Secret
-from weighbridge.jobs.over_celery import CeleryJobs
+from weighbridge.domain.text.secret import Secret
+from weighbridge.jobs.redis.over_celery import CeleryJobs
 
 
 class Ringing(Scheduler):

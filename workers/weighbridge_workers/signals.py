@@ -10,8 +10,8 @@ from celery import signals
 
 from weighbridge import logs
 from weighbridge.config import Settings
-from weighbridge.domain.secret import Secret
-from weighbridge.jobs.roll import DROPPED, UNKNOWN, Roll
+from weighbridge.domain.text.secret import Secret
+from weighbridge.jobs.redis.worker_register import DROPPED, UNKNOWN, Roll
 from weighbridge_workers.overrides import bound_last_words
 from weighbridge_workers.process import Process
 from weighbridge_workers.watchdog import EXIT_CODE, Watchdog, canary_queue

@@ -4,7 +4,7 @@ from typing import Final
 
 from celery import Celery
 
-from weighbridge.jobs.names import CANARY, QUEUE_OF, SCHEDULED
+from weighbridge.ports.job_names import CANARY, QUEUE_OF, SCHEDULED
 from weighbridge_workers.process import Process
 
 _REQUEST: Final = "weighbridge_workers.overrides:ConfirmedRequest"

@@ -17,14 +17,14 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
-from weighbridge.jobs.messages import (
+from weighbridge.jobs.backoff import Pauses
+from weighbridge.jobs.redis.job_messages import (
     SHOWN_BYTES,
     begin_of,
     payload_of,
     read_message,
 )
-from weighbridge.jobs.names import CANARY, QUEUES
-from weighbridge.jobs.pauses import Pauses
+from weighbridge.ports.job_names import CANARY, QUEUES
 
 MOST_PAUSE_S: Final = 10
 """Between two attempts where Redis is away or refuses: it is soon noticed that it is
@@ -279,7 +279,7 @@ class Channel(kombu_redis.Channel):
             super()._delete(queue, exchange, *args, **options)
 
 
-class Transport(kombu_redis.Transport):
+class RedisTransport(kombu_redis.Transport):
     """Connects again where Redis refuses, as where it is away."""
 
     Channel = Channel

@@ -14,9 +14,9 @@ from typing import Final
 
 import structlog
 
-from weighbridge.domain.secret import Secret
-from weighbridge.jobs.over_celery import CeleryJobs
-from weighbridge.jobs.roll import Roll
+from weighbridge.domain.text.secret import Secret
+from weighbridge.jobs.redis.over_celery import CeleryJobs
+from weighbridge.jobs.redis.worker_register import Roll
 from weighbridge_workers.shared_memory import SharedMemory
 
 LOOK_S: Final = 15.0

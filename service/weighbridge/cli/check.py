@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from weighbridge.cli.advice import advice
-from weighbridge.cli.check_limits import (
+from weighbridge.cli.options.common import Options, common_options
+from weighbridge.cli.options.limit_options import (
     BYTES,
     MOST,
     SHARE,
@@ -17,14 +17,14 @@ from weighbridge.cli.check_limits import (
     TIMEOUT_HELP,
     own_limits,
 )
-from weighbridge.cli.commands import Count
-from weighbridge.cli.failure import FOUND, NOT_WEIGHED, CommandFailed
-from weighbridge.cli.options import Options, common_options
+from weighbridge.cli.options.suggestions import Count
+from weighbridge.cli.process.advice import advice
+from weighbridge.cli.process.failure import FOUND, NOT_WEIGHED, CommandFailed
 from weighbridge.errors import ConfigError, UsageError, WeighbridgeError
 
 if TYPE_CHECKING:
-    from weighbridge.bootstrap.service_limits import Service
-    from weighbridge.domain.policy_set import PolicySet
+    from weighbridge.bootstrap.one_image.service_limits import Service
+    from weighbridge.domain.policy.policy_set import PolicySet
 
 _EXAMPLES = """\b
 Examples:
@@ -125,10 +125,10 @@ def command(
         policy_files, server, token_file, server_ca, is_plain, options.database
     )
 
-    from weighbridge.bootstrap.check_reading import NotWeighed
-    from weighbridge.bootstrap.checking import Asked, check
-    from weighbridge.cli.check_forms import Forms
-    from weighbridge.domain.reference import without_login
+    from weighbridge.bootstrap.one_image.checked_images import NotWeighed
+    from weighbridge.bootstrap.one_image.image_check import CheckRequest, check
+    from weighbridge.cli.output.check_forms import Forms
+    from weighbridge.domain.image.reference import without_login
 
     forms = Forms(
         options.output, options.screen(wants_ascii=wants_ascii), reports, dockerfile
@@ -136,7 +136,7 @@ def command(
     try:
         found = check(
             options.settings(ending=", nothing was checked"),
-            Asked(
+            CheckRequest(
                 reference=reference,
                 own=own_limits(limits),
                 against=against,
@@ -192,7 +192,7 @@ class _Source:
     def policies(self, options: Options) -> "PolicySet":
         """Those of files. Without any there are none, and the default policy is none
         either: a gate has no limits that nobody wrote down."""
-        from weighbridge.domain.policy_set import (
+        from weighbridge.domain.policy.policy_set import (
             DEFAULT_POLICIES,
             NO_POLICIES,
             PolicySet,
@@ -201,7 +201,7 @@ class _Source:
         if self.server is not None:
             return NO_POLICIES
         if self.files:
-            from weighbridge.config.policy_files import read_policy_files
+            from weighbridge.config.policies.policy_files import read_policy_files
 
             return PolicySet(read_policy_files(self.files))
         source = options.policies()
@@ -211,9 +211,9 @@ class _Source:
     def service(self) -> "Service | None":
         if self.server is None:
             return None
-        from weighbridge.bootstrap.service_limits import service_at
-        from weighbridge.config.secret_file import read_secret_file
-        from weighbridge.domain.secret import Secret
+        from weighbridge.bootstrap.one_image.service_limits import service_at
+        from weighbridge.config.file.secret_file import read_secret_file
+        from weighbridge.domain.text.secret import Secret
 
         token = None
         if self.token_file is not None:

@@ -4,14 +4,14 @@ import os
 
 import click
 
-from weighbridge.cli.commands import Group
-from weighbridge.cli.options import Options, common_options
-from weighbridge.cli.streams import emit
-from weighbridge.cli.words import plural
+from weighbridge.cli.options.common import Options, common_options
+from weighbridge.cli.options.suggestions import SuggestingGroup
+from weighbridge.cli.process.streams import emit
+from weighbridge.presentation.image.image_words import plural
 
 
 @click.group(
-    cls=Group,
+    cls=SuggestingGroup,
     epilog="\b\nExample:\n  weighbridge config check --config weighbridge.yaml",
 )
 def command() -> None:
@@ -60,7 +60,7 @@ def show(options: Options, form: str) -> int:
 
     File and line, a variable, an option, or the default. Secrets are never shown.
     """
-    from weighbridge.cli import config_output
+    from weighbridge.cli.output import config_output
 
     tree = options.effective_settings()
     emit(config_output.as_json(tree) if form == "json" else config_output.as_yaml(tree))

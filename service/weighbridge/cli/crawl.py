@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 import click
 
-from weighbridge.cli.failure import NOT_WEIGHED
-from weighbridge.cli.options import Options, common_options
-from weighbridge.cli.streams import emit
+from weighbridge.cli.options.common import Options, common_options
+from weighbridge.cli.process.failure import NOT_WEIGHED
+from weighbridge.cli.process.streams import emit
 
 _EXAMPLES = """\b
 Examples:
@@ -37,13 +37,13 @@ def command(options: Options, targets: tuple[str, ...], no_measure: bool) -> int
     policies = options.policies()
 
     from weighbridge import collector
-    from weighbridge.audit.progress import Progress
-    from weighbridge.bootstrap.crawling import crawl
-    from weighbridge.cli import crawl_output
-    from weighbridge.cli.log_lines import configure_log
-    from weighbridge.cli.progress import shown, stopped_text
-    from weighbridge.cli.stopping import stopped_by_sigterm
-    from weighbridge.engine.judges import Judges, tell_ends
+    from weighbridge.bootstrap.engine.crawling import crawl
+    from weighbridge.cli.output import crawl_output
+    from weighbridge.cli.output.crawl_progress import shown, stopped_text
+    from weighbridge.cli.process.log_lines import configure_log
+    from weighbridge.cli.process.stopping import stopped_by_sigterm
+    from weighbridge.engine.context.progress import Progress
+    from weighbridge.engine.judge.current_criteria import Judges, tell_ends
 
     configure_log(settings)
     collector.keep_loaded()

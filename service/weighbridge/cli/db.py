@@ -5,10 +5,10 @@ from typing import Final
 
 import click
 
-from weighbridge.cli.commands import Group
-from weighbridge.cli.failure import FOUND
-from weighbridge.cli.options import Options, common_options
-from weighbridge.cli.streams import emit
+from weighbridge.cli.options.common import Options, common_options
+from weighbridge.cli.options.suggestions import SuggestingGroup
+from weighbridge.cli.process.failure import FOUND
+from weighbridge.cli.process.streams import emit
 
 _UPGRADE: Final = "\b\nExample:\n  weighbridge db upgrade --database weights.db"
 _VERIFY: Final = """\b
@@ -28,7 +28,7 @@ Examples:
 """
 
 
-@click.group(cls=Group, epilog="\b\nExample:\n  weighbridge db verify")
+@click.group(cls=SuggestingGroup, epilog="\b\nExample:\n  weighbridge db verify")
 def command() -> None:
     """Maintain the database."""
 
@@ -55,9 +55,9 @@ def verify(options: Options) -> int:
     """
     settings = options.settings()
 
-    from weighbridge.bootstrap.upkeep import verify_database
-    from weighbridge.cli import db_output
-    from weighbridge.cli.db_progress import watching
+    from weighbridge.bootstrap.commands.upkeep import verify_database
+    from weighbridge.cli.output import db_output
+    from weighbridge.cli.output.stderr_progress import watching
 
     with watching(options.screen(is_error=True), sys.stderr) as watch:
         verified = verify_database(settings, watch)
@@ -77,9 +77,9 @@ def recount(options: Options, registry: str | None) -> int:
     """
     settings = options.settings()
 
-    from weighbridge.bootstrap.upkeep import recount_database
-    from weighbridge.cli import db_output
-    from weighbridge.cli.db_progress import watching
+    from weighbridge.bootstrap.commands.upkeep import recount_database
+    from weighbridge.cli.output import db_output
+    from weighbridge.cli.output.stderr_progress import watching
 
     with watching(options.screen(is_error=True), sys.stderr) as watch:
         recounted = recount_database(settings, registry, watch)
@@ -99,9 +99,9 @@ def forget(options: Options, name: str, yes: bool) -> int:
     """
     settings = options.settings()
 
-    from weighbridge.bootstrap.upkeep import forgettable
-    from weighbridge.cli import db_output
-    from weighbridge.cli.db_progress import watching
+    from weighbridge.bootstrap.commands.upkeep import forgettable
+    from weighbridge.cli.output import db_output
+    from weighbridge.cli.output.stderr_progress import watching
 
     with forgettable(settings, name) as forgetting:
         if not yes and not _is_meant(db_output.question(forgetting.known)):

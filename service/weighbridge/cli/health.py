@@ -2,9 +2,9 @@
 
 import click
 
-from weighbridge.cli.failure import FOUND
-from weighbridge.cli.options import Options, common_options
-from weighbridge.cli.streams import emit
+from weighbridge.cli.options.common import Options, common_options
+from weighbridge.cli.process.failure import FOUND
+from weighbridge.cli.process.streams import emit
 
 _EXAMPLES = """\b
 Examples:
@@ -23,8 +23,8 @@ def command(options: Options, url: str | None) -> int:
 
     Exits with 1 if it is not.
     """
-    from weighbridge.bootstrap.health import own_url, why_unhealthy
-    from weighbridge.domain.printable import printable
+    from weighbridge.bootstrap.commands.health import own_url, why_unhealthy
+    from weighbridge.domain.text.printable import printable
 
     url = (url or own_url(options.settings(ending="").web.bind)).rstrip("/")
     if (why := why_unhealthy(url)) is not None:

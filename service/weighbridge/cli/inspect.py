@@ -2,11 +2,11 @@
 
 import click
 
-from weighbridge.cli.advice import advice
-from weighbridge.cli.check_limits import TIMEOUT, TIMEOUT_HELP
-from weighbridge.cli.failure import NOT_WEIGHED, CommandFailed
-from weighbridge.cli.options import Options, common_options
-from weighbridge.cli.streams import emit
+from weighbridge.cli.options.common import Options, common_options
+from weighbridge.cli.options.limit_options import TIMEOUT, TIMEOUT_HELP
+from weighbridge.cli.process.advice import advice
+from weighbridge.cli.process.failure import NOT_WEIGHED, CommandFailed
+from weighbridge.cli.process.streams import emit
 from weighbridge.errors import UsageError, WeighbridgeError
 
 _EXAMPLES = """\b
@@ -45,8 +45,8 @@ def command(
     settings = options.settings()
     screen = options.screen(wants_ascii=wants_ascii)
 
-    from weighbridge.bootstrap.weighing import inspect
-    from weighbridge.cli import inspect_output, inspect_table
+    from weighbridge.bootstrap.one_image.weighing import inspect
+    from weighbridge.presentation.image import weighing_output, weighing_table
 
     try:
         weighing = inspect(
@@ -63,14 +63,14 @@ def command(
     except WeighbridgeError as exc:
         exc.hint = exc.hint or advice(exc.code)
         raise CommandFailed(exc, subject=f"cannot weigh {reference}") from exc
-    for warning in inspect_table.warnings_of(weighing):
+    for warning in weighing_table.warnings_of(weighing):
         click.echo(f"warning: {warning}", err=True)
     if options.output == "json":
-        emit(inspect_output.inspect_json(weighing))
+        emit(weighing_output.inspect_json(weighing))
     elif options.output == "csv":
-        emit(inspect_output.inspect_csv(weighing))
+        emit(weighing_output.inspect_csv(weighing))
     elif options.output == "markdown":
-        emit(inspect_output.inspect_markdown(weighing, screen, wants_all=wants_all))
+        emit(weighing_output.inspect_markdown(weighing, screen, wants_all=wants_all))
     else:
-        emit(inspect_table.render_inspect(weighing, screen, wants_all=wants_all))
+        emit(weighing_table.render_inspect(weighing, screen, wants_all=wants_all))
     return 0 if weighing.images or weighing.kind == "artifact" else NOT_WEIGHED

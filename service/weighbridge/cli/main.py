@@ -14,9 +14,14 @@ from typing import Final
 import click
 
 from weighbridge import __version__, collector
-from weighbridge.cli.commands import Group
-from weighbridge.cli.failure import NOT_WEIGHED, report
-from weighbridge.cli.streams import OutputFailed, give_up, is_of_output, take_over
+from weighbridge.cli.options.suggestions import SuggestingGroup
+from weighbridge.cli.process.failure import NOT_WEIGHED, report
+from weighbridge.cli.process.streams import (
+    OutputFailed,
+    give_up,
+    is_of_output,
+    take_over,
+)
 
 _COMMANDS: Final = {
     "inspect": "weighbridge.cli.inspect",
@@ -44,7 +49,7 @@ _CLICK_BROKEN_PIPE: Final = 1
 """What click exits with where `--help` meets a closed pipe."""
 
 
-class LazyGroup(Group):
+class LazyGroup(SuggestingGroup):
     """A group whose commands are modules, imported when they are asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

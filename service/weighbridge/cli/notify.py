@@ -5,11 +5,11 @@ from typing import Final
 
 import click
 
-from weighbridge.cli.commands import Group
-from weighbridge.cli.failure import NOT_WEIGHED
 from weighbridge.cli.notify_status import status
-from weighbridge.cli.options import Options, common_options
-from weighbridge.cli.streams import emit
+from weighbridge.cli.options.common import Options, common_options
+from weighbridge.cli.options.suggestions import SuggestingGroup
+from weighbridge.cli.process.failure import NOT_WEIGHED
+from weighbridge.cli.process.streams import emit
 
 _TEST: Final = """\b
 Examples:
@@ -19,7 +19,7 @@ Examples:
 _LIST: Final = "\b\nExample:\n  weighbridge notify list"
 
 
-@click.group(cls=Group, epilog=_TEST)
+@click.group(cls=SuggestingGroup, epilog=_TEST)
 def command() -> None:
     """List and test channels."""
 
@@ -40,9 +40,9 @@ def test(options: Options, channels: tuple[str, ...], is_all: bool) -> int:
         raise UsageError("name the channels to try, or add --all for every one")
     settings = options.settings(ending="")
 
-    from weighbridge.bootstrap.notifying import try_channels
-    from weighbridge.cli import notify_output
-    from weighbridge.cli.db_progress import watching
+    from weighbridge.bootstrap.commands.notify_test import try_channels
+    from weighbridge.cli.output import notify_output
+    from weighbridge.cli.output.stderr_progress import watching
 
     with watching(options.screen(is_error=True), sys.stderr) as watch:
         tried = try_channels(settings, channels, watch=watch)
@@ -58,8 +58,8 @@ def list_(options: Options) -> int:
     """List the configured channels, without their secrets."""
     settings = options.settings(ending="")
 
-    from weighbridge.bootstrap.notifying import list_channels
-    from weighbridge.cli import notify_output
+    from weighbridge.bootstrap.commands.notify_test import list_channels
+    from weighbridge.cli.output import notify_output
 
     channels = list_channels(settings)
     emit(notify_output.listed(channels, options.output, options.screen()))

@@ -6,12 +6,12 @@ from typing import Final
 
 import click
 
-from weighbridge.cli.json_text import json_text
-from weighbridge.cli.moments import ago, ahead
-from weighbridge.cli.options import Options, Output, common_options
-from weighbridge.cli.screen import Screen
-from weighbridge.cli.streams import emit
-from weighbridge.domain.channel_report import ChannelReport
+from weighbridge.cli.options.common import Options, common_options
+from weighbridge.cli.process.streams import emit
+from weighbridge.domain.report.channel_report import ChannelReport
+from weighbridge.presentation.forms.json_text import json_text
+from weighbridge.presentation.forms.moments import ago, ahead
+from weighbridge.presentation.forms.screen import Output, Screen
 
 _EXAMPLE: Final = "\b\nExample:\n  weighbridge notify status"
 _NOTHING: Final = "no notification was ever due"
@@ -37,7 +37,7 @@ def status(options: Options) -> int:
     """
     settings = options.settings()
 
-    from weighbridge.bootstrap.notification_status import notification_status
+    from weighbridge.bootstrap.commands.notification_status import notification_status
 
     found = notification_status(settings)
     emit(shown(found, options.output, options.screen(), datetime.now(UTC)))
@@ -48,9 +48,9 @@ def shown(
     reports: Sequence[ChannelReport], output: Output, screen: Screen, now: datetime
 ) -> str:
     """A row a channel."""
-    from weighbridge.cli.aligned import aligned
-    from weighbridge.cli.tables import code, csv_table, markdown_table
-    from weighbridge.web.channel_rows import (
+    from weighbridge.presentation.forms.aligned import aligned
+    from weighbridge.presentation.forms.tables import code, csv_table, markdown_table
+    from weighbridge.presentation.rows.channel_rows import (
         CHANNEL_COLUMNS,
         channel_json,
         channels_json,

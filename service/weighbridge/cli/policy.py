@@ -5,10 +5,10 @@ from typing import Final
 
 import click
 
-from weighbridge.cli.check_limits import BYTES, MOST, SHARE, own_limits
-from weighbridge.cli.commands import Count, Group
-from weighbridge.cli.options import Options, common_options
-from weighbridge.cli.streams import emit
+from weighbridge.cli.options.common import Options, common_options
+from weighbridge.cli.options.limit_options import BYTES, MOST, SHARE, own_limits
+from weighbridge.cli.options.suggestions import Count, SuggestingGroup
+from weighbridge.cli.process.streams import emit
 
 _EXAMPLES = """\b
 Examples:
@@ -25,7 +25,7 @@ Examples:
 _LAYERS: Final = 4_096
 
 
-@click.group(cls=Group, epilog=_EXAMPLES)
+@click.group(cls=SuggestingGroup, epilog=_EXAMPLES)
 def command() -> None:
     """Explain and try policies."""
 
@@ -44,9 +44,9 @@ def explain(options: Options, ref: str) -> int:
     settings = options.settings(policy_files=True, ending="")
     policies = options.policies().policies
 
-    from weighbridge.cli import policy_output
-    from weighbridge.cli.registry_names import name_at
-    from weighbridge.domain.reference import parse_reference
+    from weighbridge.cli.options.registry_names import name_at
+    from weighbridge.domain.image.reference import parse_reference
+    from weighbridge.presentation.reports import policy_output
 
     reference = parse_reference(ref, settings.names)
     registry = name_at(settings, reference.registry)
@@ -99,8 +99,8 @@ def try_(
         )
     settings = options.settings()
 
-    from weighbridge.bootstrap.trying import try_on_all
-    from weighbridge.cli import trial_output
+    from weighbridge.bootstrap.commands.policy_simulation import try_on_all
+    from weighbridge.presentation.reports import simulation_output
 
     deduplicated = given["max_deduplicated"]
     limits = replace(
@@ -108,5 +108,5 @@ def try_(
         max_deduplicated_bytes=None if deduplicated is None else int(deduplicated),
     )
     trial = try_on_all(settings, limits, registry=registry, pattern=pattern)
-    emit(trial_output.tried(trial, options.output, options.screen()))
+    emit(simulation_output.tried(trial, options.output, options.screen()))
     return 0

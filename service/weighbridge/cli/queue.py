@@ -4,8 +4,8 @@ from typing import Final
 
 import click
 
-from weighbridge.cli.options import Options, common_options
-from weighbridge.cli.streams import emit
+from weighbridge.cli.options.common import Options, common_options
+from weighbridge.cli.process.streams import emit
 
 _EXAMPLES: Final = """\b
 Examples:
@@ -28,8 +28,8 @@ def command(options: Options, target: str | None) -> int:
     """
     settings = options.settings(ending="")
 
-    from weighbridge.bootstrap.queue_status import queue_status, waiting_of
-    from weighbridge.cli import queue_output
+    from weighbridge.bootstrap.commands.queue_status import queue_status, waiting_of
+    from weighbridge.cli.output import queue_output
 
     screen, output = options.screen(), options.output
     if target is None:

@@ -5,7 +5,7 @@ from typing import Final
 
 import click
 
-from weighbridge.cli.options import Options, common_options
+from weighbridge.cli.options.common import Options, common_options
 
 _EXAMPLES: Final = """\b
 Example:
@@ -23,12 +23,16 @@ def command(options: Options) -> int:
     """
     settings = options.settings()
 
-    from weighbridge.cli.handover import handed_over
-    from weighbridge.cli.nodes import become, celery_command, require_workers
+    from weighbridge.cli.options.handover import handed_over
+    from weighbridge.jobs.worker_processes import (
+        become,
+        celery_command,
+        require_workers,
+    )
 
     require_workers()
 
-    from weighbridge.bootstrap.distributed.check import check_distributed
+    from weighbridge.bootstrap.distributed.joining import check_distributed
 
     for line in check_distributed(settings):
         click.echo(line, err=True)

@@ -4,7 +4,7 @@ from typing import Final
 
 import click
 
-from weighbridge.cli.options import Options, common_options
+from weighbridge.cli.options.common import Options, common_options
 
 _EXAMPLES: Final = """\b
 Examples:
@@ -25,15 +25,15 @@ def command(options: Options, bind: str | None) -> int:
     settings = options.settings(bind=bind, policy_files=True)
     policies = options.policies()
 
-    from weighbridge.cli.listening import check_listeners
+    from weighbridge.web.server.free_address import check_listeners
 
     check_listeners(settings)
 
-    from weighbridge.cli.nodes import require_workers
+    from weighbridge.jobs.worker_processes import require_workers
 
     require_workers()
 
-    from weighbridge.bootstrap.distributed.check import warnings_of_service
+    from weighbridge.bootstrap.distributed.joining import warnings_of_service
     from weighbridge.cli import serving
     from weighbridge.config import shown_url
 

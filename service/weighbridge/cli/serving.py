@@ -13,26 +13,26 @@ from typing import Final, Protocol
 import click
 
 from weighbridge import collector
-from weighbridge.audit.progress import Progress
-from weighbridge.bootstrap.crawling import crawl_targets
 from weighbridge.bootstrap.databases import checked_database, ready_database
-from weighbridge.bootstrap.embedded import Embedded
-from weighbridge.bootstrap.policies import PolicyReload
-from weighbridge.bootstrap.targets import Target
-from weighbridge.cli.listeners import MainServer, listeners, web_options
-from weighbridge.cli.log_lines import configure_log
-from weighbridge.cli.stopping import INTERRUPTED, end_after
+from weighbridge.bootstrap.engine.crawling import crawl_targets
+from weighbridge.bootstrap.engine.embedded import Embedded
+from weighbridge.bootstrap.registries.targets import Target
+from weighbridge.cli.process.log_lines import configure_log
+from weighbridge.cli.process.stopping import INTERRUPTED, end_after
 from weighbridge.config import PolicySource, RegistrySettings, Settings
-from weighbridge.demo.content import Content
-from weighbridge.demo.server import Running, start_in_thread
+from weighbridge.demo.content.shelf import RegistryContent
+from weighbridge.demo.http.server import RunningDemo, start_in_thread
 from weighbridge.demo.story import demo_steps
-from weighbridge.domain.secret import Secret
-from weighbridge.engine.judges import Judges
-from weighbridge.store.clock import DatabaseClock
+from weighbridge.domain.text.secret import Secret
+from weighbridge.engine.context.progress import Progress
+from weighbridge.engine.judge.current_criteria import Judges
+from weighbridge.engine.judge.policy_reload import PolicyReload
+from weighbridge.store.leases.clock import DatabaseClock
 from weighbridge.store.reports import registry_names
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import check_reach
+from weighbridge.web.server.listeners import MainServer, listeners, web_options
 
 LAST_CALL_S: Final = 12.0
 """So long after a signal the database is still waited for, for what is under way."""
@@ -83,15 +83,15 @@ def serve(
     """
     configure_log(settings)
     # Needs redis, which only the extra `workers` brings.
-    from weighbridge.bootstrap.distributed.crew_watch import CrewWatch
     from weighbridge.bootstrap.distributed.probe_paces import probe_paces
-    from weighbridge.bootstrap.distributed.service_bell import service_bell
+    from weighbridge.bootstrap.distributed.service_jobs import service_bell
+    from weighbridge.bootstrap.distributed.worker_watch import WorkerWatch
 
     collector.keep_loaded()
     telemetry = Telemetry()
     reload = _reloaded(policies, telemetry)
     with checked_database(settings) as database, service_bell(settings) as jobs:
-        watch = CrewWatch(settings, database, telemetry)
+        watch = WorkerWatch(settings, database, telemetry)
         server = listeners(
             settings,
             database,
@@ -158,7 +158,7 @@ def _demo_registry() -> Iterator[Callable[[int | None], str]]:
         running.close()
 
 
-def _started(content: Content) -> Running:
+def _started(content: RegistryContent) -> RunningDemo:
     """On its usual port, so that pages and people can name it; else on a free one."""
     try:
         return start_in_thread(content, DEMO_PORT)

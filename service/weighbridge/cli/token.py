@@ -5,9 +5,9 @@ from typing import Final
 
 import click
 
-from weighbridge.cli.commands import Group
-from weighbridge.cli.options import Options, common_options
-from weighbridge.cli.streams import emit
+from weighbridge.cli.options.common import Options, common_options
+from weighbridge.cli.options.suggestions import SuggestingGroup
+from weighbridge.cli.process.streams import emit
 
 _CREATE: Final = """\b
 Examples:
@@ -25,7 +25,9 @@ Examples:
 """
 
 
-@click.group(cls=Group, epilog="\b\nExample:\n  weighbridge token create --role read")
+@click.group(
+    cls=SuggestingGroup, epilog="\b\nExample:\n  weighbridge token create --role read"
+)
 def command() -> None:
     """Make, list and revoke tokens for pages, API and metrics."""
 
@@ -48,9 +50,9 @@ def create(options: Options, role: str, name: str | None, expires: str | None) -
     """
     settings = options.settings()
 
-    from weighbridge.bootstrap.tokens import create_token
-    from weighbridge.cli import token_output
-    from weighbridge.domain.units import parse_duration
+    from weighbridge.bootstrap.commands.tokens import create_token
+    from weighbridge.cli.output import token_output
+    from weighbridge.domain.text.units import parse_duration
 
     expires_s = None if expires is None else parse_duration(expires)
     created = create_token(settings, role, name=name, expires_s=expires_s)
@@ -69,8 +71,8 @@ def list_(options: Options) -> int:
     """
     settings = options.settings()
 
-    from weighbridge.bootstrap.tokens import list_tokens
-    from weighbridge.cli import token_output
+    from weighbridge.bootstrap.commands.tokens import list_tokens
+    from weighbridge.cli.output import token_output
 
     now = datetime.now(UTC)
     found = list_tokens(settings)
@@ -85,8 +87,8 @@ def revoke(options: Options, name: str) -> int:
     """End a token: running services refuse it within 5 seconds."""
     settings = options.settings()
 
-    from weighbridge.bootstrap import tokens
-    from weighbridge.cli import token_output
+    from weighbridge.bootstrap.commands import tokens
+    from weighbridge.cli.output import token_output
 
     token, done = tokens.revoke(settings, name)
     emit(token_output.revoked(token, is_new=done))

@@ -5,9 +5,9 @@ from typing import Final
 
 import click
 
-from weighbridge.cli.commands import Count
-from weighbridge.cli.options import Options, common_options
-from weighbridge.cli.streams import emit
+from weighbridge.cli.options.common import Options, common_options
+from weighbridge.cli.options.suggestions import Count
+from weighbridge.cli.process.streams import emit
 
 _EXAMPLES = """\b
 Examples:
@@ -53,8 +53,8 @@ def command(
     settings = options.settings()
     screen = options.screen(wants_ascii=wants_ascii)
 
-    from weighbridge.bootstrap.reading import top
-    from weighbridge.cli import top_output, top_table
+    from weighbridge.bootstrap.commands.reports import top
+    from weighbridge.presentation.reports import top_output, top_table
 
     order = "asc" if by == "name" else "desc"
     found = top(settings, by=by, order=order, limit=limit, registry=registry)

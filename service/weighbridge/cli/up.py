@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from weighbridge.cli.options import Options, common_options
+from weighbridge.cli.options.common import Options, common_options
 
 if TYPE_CHECKING:
     from weighbridge.config import Settings
-    from weighbridge.domain.secret import Secret
+    from weighbridge.domain.text.secret import Secret
 
 _EXAMPLES: Final = """\b
 Examples:
@@ -33,7 +33,7 @@ def command(options: Options, demo: bool, bind: str | None) -> int:
     settings = options.settings(bind=bind, policy_files=True)
     policies = options.policies()
 
-    from weighbridge.cli.listening import check_listeners
+    from weighbridge.web.server.free_address import check_listeners
 
     check_listeners(settings)
     database = settings.database_url if options.database else None
@@ -58,7 +58,7 @@ def announcement(settings: "Settings") -> list[str]:
     """Where it keeps results, what it crawls: one line each, once the database is
     open. Where it serves is said when it does."""
     from weighbridge.config import shown_url
-    from weighbridge.domain.units import format_duration
+    from weighbridge.domain.text.units import format_duration
 
     lines = [f"keeps   {shown_url(settings.database_url)}"]
     for registry in settings.registries:

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from weighbridge.cli.commands import Count
-from weighbridge.cli.options import Options, common_options
-from weighbridge.cli.screen import Screen
-from weighbridge.cli.streams import emit
+from weighbridge.cli.options.common import Options, common_options
+from weighbridge.cli.options.suggestions import Count
+from weighbridge.cli.process.streams import emit
+from weighbridge.presentation.forms.screen import Screen
 
 if TYPE_CHECKING:  # Loaded only when something is read.
     from weighbridge.config import Settings
@@ -70,8 +70,8 @@ def command(
             )
         return _disputed(settings, options, screen, registry, limit)
 
-    from weighbridge.bootstrap.reading import violations
-    from weighbridge.cli import violation_output
+    from weighbridge.bootstrap.commands.reports import violations
+    from weighbridge.presentation.reports import violation_output
     from weighbridge.store.reports import ViolationQuery
 
     now = datetime.now(UTC)
@@ -95,8 +95,8 @@ def _disputed(
     registry: str | None,
     limit: int,
 ) -> int:
-    from weighbridge.bootstrap.reading import disputes
-    from weighbridge.cli import dispute_output
+    from weighbridge.bootstrap.commands.reports import disputes
+    from weighbridge.presentation.reports import dispute_output
     from weighbridge.store.reports import DisputeQuery
 
     page = disputes(settings, DisputeQuery(registry=registry, limit=limit))

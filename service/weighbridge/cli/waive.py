@@ -5,9 +5,9 @@ from typing import Final
 
 import click
 
-from weighbridge.cli.commands import Count, Group
-from weighbridge.cli.options import Options, common_options
-from weighbridge.cli.streams import emit
+from weighbridge.cli.options.common import Options, common_options
+from weighbridge.cli.options.suggestions import Count, SuggestingGroup
+from weighbridge.cli.process.streams import emit
 
 _CREATE: Final = """\b
 Examples:
@@ -19,7 +19,7 @@ _LIST: Final = "\b\nExamples:\n  weighbridge waive list\n  weighbridge waive lis
 _REVOKE: Final = "\b\nExample:\n  weighbridge waive revoke 3"
 
 
-class _Waive(Group):
+class _Waive(SuggestingGroup):
     """`waive REF` is `waive create REF`: no name of a command has a slash."""
 
     def resolve_command(
@@ -58,26 +58,26 @@ def create(
     """
     settings = options.settings()
 
-    from weighbridge.bootstrap import waiving
-    from weighbridge.cli import waive_output
-    from weighbridge.cli.registry_names import name_at
-    from weighbridge.domain import waiver_target
+    from weighbridge.bootstrap.commands import waiving
+    from weighbridge.cli.options.registry_names import name_at
+    from weighbridge.domain.policy import waiver_target
+    from weighbridge.presentation.reports import waiver_output
 
     now = datetime.now(UTC)
     written = waiver_target.parse_target(ref)
     target = waiver_target.checked_target(
         name_at(settings, written.registry), written.repository, written.tag
     )
-    wish = waiving.Wish(
+    wish = waiving.WaiverRequest(
         target=target,
         limit_key=None if limit_key is None else waiver_target.checked_limit(limit_key),
         reason=waiver_target.checked_reason(reason),
         expires_at=waiver_target.parse_until(until, now),
     )
     waiver, is_about_known = waiving.create(settings, wish)
-    emit(waive_output.created(waiver, options.output, now))
+    emit(waiver_output.created(waiver, options.output, now))
     if not is_about_known:
-        click.echo(waive_output.about_nothing(waiver), err=True)
+        click.echo(waiver_output.about_nothing(waiver), err=True)
     return 0
 
 
@@ -89,12 +89,12 @@ def list_(options: Options, is_all: bool, limit: int) -> int:
     """List what is waived, the newest first."""
     settings = options.settings()
 
-    from weighbridge.bootstrap.waiving import list_waivers
-    from weighbridge.cli import waive_output
+    from weighbridge.bootstrap.commands.waiving import list_waivers
+    from weighbridge.presentation.reports import waiver_output
 
     now = datetime.now(UTC)
     page = list_waivers(settings, is_all=is_all, limit=limit, now=now)
-    emit(waive_output.listed(page, options.output, options.screen(), now))
+    emit(waiver_output.listed(page, options.output, options.screen(), now))
     return 0
 
 
@@ -105,9 +105,9 @@ def revoke(options: Options, number: int) -> int:
     """End a waiver: what it covered is counted again."""
     settings = options.settings()
 
-    from weighbridge.bootstrap import waiving
-    from weighbridge.cli import waive_output
+    from weighbridge.bootstrap.commands import waiving
+    from weighbridge.presentation.reports import waiver_output
 
     waiver, done = waiving.revoke(settings, number)
-    emit(waive_output.revoked(waiver, is_new=done))
+    emit(waiver_output.revoked(waiver, is_new=done))
     return 0

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from weighbridge.cli.commands import Group
-from weighbridge.cli.options import Options, common_options
-from weighbridge.cli.streams import emit
+from weighbridge.cli.options.common import Options, common_options
+from weighbridge.cli.options.suggestions import SuggestingGroup
+from weighbridge.cli.process.streams import emit
 
 if TYPE_CHECKING:
     from weighbridge.config import Settings
@@ -19,7 +19,7 @@ Examples:
 """
 
 
-@click.group(cls=Group, epilog=_EXAMPLES)
+@click.group(cls=SuggestingGroup, epilog=_EXAMPLES)
 def command() -> None:
     """Have registries send push events."""
 
@@ -37,7 +37,7 @@ def url(options: Options, source: str, registry: str | None, show_secret: bool) 
     """
     settings = options.settings(ending="")
 
-    from weighbridge.cli import webhook_recipes
+    from weighbridge.cli.output import webhook_recipes
 
     webhook = _chosen(settings, source, registry)
     recipe = webhook_recipes.recipe(
@@ -60,8 +60,8 @@ def url(options: Options, source: str, registry: str | None, show_secret: bool) 
 def _chosen(
     settings: "Settings", source: str, registry: str | None
 ) -> "WebhookSettings":
-    from weighbridge.domain.printable import printable
-    from weighbridge.domain.push import SOURCES
+    from weighbridge.domain.text.printable import printable
+    from weighbridge.domain.webhook.push import SOURCES
     from weighbridge.errors import UsageError
 
     if source not in SOURCES:

@@ -6,8 +6,8 @@ from typing import Final
 
 import click
 
-from weighbridge.cli.commands import Count
-from weighbridge.cli.options import Options, common_options
+from weighbridge.cli.options.common import Options, common_options
+from weighbridge.cli.options.suggestions import Count
 from weighbridge.errors import UsageError
 
 _EXAMPLES: Final = """\b
@@ -42,14 +42,18 @@ def command(options: Options, concurrency: int | None, queues: str | None) -> in
     settings = options.settings(policy_files=True)
     wanted = _queues(queues)
 
-    from weighbridge.cli.handover import handed_over
-    from weighbridge.cli.log_lines import configure_log
-    from weighbridge.cli.nodes import Nodes, require_workers, worker_command
-    from weighbridge.jobs.names import QUEUES, SOON
+    from weighbridge.cli.options.handover import handed_over
+    from weighbridge.cli.process.log_lines import configure_log
+    from weighbridge.jobs.worker_processes import (
+        WorkerProcesses,
+        require_workers,
+        worker_command,
+    )
+    from weighbridge.ports.job_names import QUEUES, SOON
 
     require_workers()
 
-    from weighbridge.bootstrap.distributed.check import check_distributed
+    from weighbridge.bootstrap.distributed.joining import check_distributed
 
     for line in check_distributed(settings):
         click.echo(line, err=True)
@@ -63,12 +67,12 @@ def command(options: Options, concurrency: int | None, queues: str | None) -> in
             worker_command("soon", SOON, 1),
         ]
     configure_log(settings)
-    return Nodes(commands).run(environ)
+    return WorkerProcesses(commands).run(environ)
 
 
 def _queues(text: str | None) -> Sequence[str]:
     """Raises UsageError(unknown_queue)."""
-    from weighbridge.jobs.names import QUEUES
+    from weighbridge.ports.job_names import QUEUES
 
     wanted = [name.strip() for name in text.split(",")] if text is not None else []
     if unknown := [name for name in wanted if name not in QUEUES]:

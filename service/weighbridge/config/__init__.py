@@ -1,16 +1,14 @@
 """The settings: one frozen object, read once, with every fault told at once.
 
-`load` reads file and environment, `reader` and `document` are the strict YAML,
-`settings`, `registry_settings` and `policies` hold the keys, `fields` and `kinds` their
-types, `across` what keys say together, `faults` the words of errors; `policy_source`
-reads policies again.
+`load` reads files and environment. `yaml` is the strict YAML, `file` says which files
+are read. `settings`, `registries`, `channels` and `policies` hold the keys, `value`
+their types; `policies.policy_source` reads policies again.
 """
 
-from weighbridge.config.address import is_loopback, shown_url, split_bind
-from weighbridge.config.files import DEFAULT_FILES, find_config_file
+from weighbridge.config.file.config_file import DEFAULT_FILES, find_config_file
 from weighbridge.config.load import load_settings
-from weighbridge.config.policy_source import PolicySource, load_policies
-from weighbridge.config.registry_settings import (
+from weighbridge.config.policies.policy_source import PolicySource, load_policies
+from weighbridge.config.registries.registry_settings import (
     AuthSettings,
     DefaultSettings,
     LimitSettings,
@@ -19,6 +17,7 @@ from weighbridge.config.registry_settings import (
     TagSettings,
 )
 from weighbridge.config.settings import Pace, Settings, WebSettings
+from weighbridge.config.value.written_address import is_loopback, shown_url, split_bind
 
 __all__ = [
     "DEFAULT_FILES",

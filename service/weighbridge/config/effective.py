@@ -6,18 +6,21 @@ from typing import TypeAlias
 
 from pydantic import BaseModel
 
-from weighbridge.config.address import shown_url
-from weighbridge.config.document import Path, Plain
-from weighbridge.config.draft import DEFAULT, Draft
 from weighbridge.config.load import load_with_origins
-from weighbridge.config.policies import PolicySettings
-from weighbridge.config.registry_settings import LimitSettings, RegistrySettings
+from weighbridge.config.policies.policy_settings import PolicySettings
+from weighbridge.config.registries.registry_settings import (
+    LimitSettings,
+    RegistrySettings,
+)
 from weighbridge.config.settings import Settings
-from weighbridge.domain.secret import REDACTED, Secret
+from weighbridge.config.value.written_address import shown_url
+from weighbridge.config.yaml.draft import DEFAULT, Draft
+from weighbridge.config.yaml.nodes import Path, Plain
+from weighbridge.domain.text.secret import REDACTED, Secret
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownValue:
     """A value as it is, or would be, written.
 
     origin: `weighbridge.yaml:9`, a variable, an option, or `default`
@@ -27,7 +30,7 @@ class Shown:
     origin: str
 
 
-Tree: TypeAlias = "Shown | list[Tree] | dict[str, Tree]"
+Tree: TypeAlias = "ShownValue | list[Tree] | dict[str, Tree]"
 
 
 def effective_settings(
@@ -77,10 +80,10 @@ class _Shower:
         origin = self._draft.place(path) if is_written else self._of_default(path)
         if isinstance(value, Secret):
             is_url = path[-1] in ("database_url", "redis_url")
-            return Shown(shown_url(value) if is_url else REDACTED, origin)
+            return ShownValue(shown_url(value) if is_url else REDACTED, origin)
         if _holds_secret(value):
-            return Shown(REDACTED, origin)
-        return Shown(written if is_written else dumped, origin)
+            return ShownValue(REDACTED, origin)
+        return ShownValue(written if is_written else dumped, origin)
 
     def _of_default(self, path: Path) -> str:
         """`defaults` decides for registries what they do not say themselves."""

@@ -9,20 +9,20 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from weighbridge.config.across import clashes
-from weighbridge.config.channel_rules import route_clashes
-from weighbridge.config.document import Path
-from weighbridge.config.draft import DATABASE_URL, REDIS_URL, Draft
-from weighbridge.config.faults import Fault, config_error
-from weighbridge.config.files import find_config_file
-from weighbridge.config.policy_files import (
+from weighbridge.config.channels.channel_clashes import route_clashes
+from weighbridge.config.file.config_file import find_config_file
+from weighbridge.config.policies.policy_files import (
     checked_file,
     note_repeated_names,
     policy_drafts,
 )
+from weighbridge.config.registries.shared_addresses import address_clashes
 from weighbridge.config.settings import Settings
-from weighbridge.config.shared_addresses import address_clashes
+from weighbridge.config.value.clashes import clashes
 from weighbridge.config.webhook_settings import webhook_clashes
+from weighbridge.config.yaml.draft import DATABASE_URL, REDIS_URL, Draft
+from weighbridge.config.yaml.faults import Fault, config_error
+from weighbridge.config.yaml.nodes import Path
 
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+_]*:", re.ASCII)
 

@@ -6,13 +6,21 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
-from weighbridge.config.across import (
+from weighbridge.config.channels.channel_settings import Channels, Routes, routing_of
+from weighbridge.config.policies.policy_settings import PathPatterns, Policies
+from weighbridge.config.registries.registry_settings import (
+    REMOTE_CONCURRENCY,
+    REMOTE_REQUESTS_PER_SECOND,
+    DefaultSettings,
+    RegistrySettings,
+)
+from weighbridge.config.value.clashes import (
     BIND,
     metrics_clash,
     without,
 )
-from weighbridge.config.channel_settings import Channels, Routes, routing_of
-from weighbridge.config.fields import (
+from weighbridge.config.value.keys import StrictModel
+from weighbridge.config.value.value_types import (
     PATTERNS,
     Bind,
     DatabaseURL,
@@ -23,18 +31,10 @@ from weighbridge.config.fields import (
     RepositoryPattern,
     SecretFile,
 )
-from weighbridge.config.keys import Keys
-from weighbridge.config.policies import PathPatterns, Policies
-from weighbridge.config.registry_settings import (
-    REMOTE_CONCURRENCY,
-    REMOTE_REQUESTS_PER_SECOND,
-    DefaultSettings,
-    RegistrySettings,
-)
 from weighbridge.config.webhook_settings import Webhooks
+from weighbridge.domain.message.routing import Route
 from weighbridge.domain.retention import Retention
-from weighbridge.domain.routing import Route
-from weighbridge.domain.series import DEFAULT_MAX_SERIES, Budget, Family
+from weighbridge.domain.series_budget import DEFAULT_MAX_SERIES, Budget, Family
 
 LOOPBACK_CONCURRENCY: Final = 32
 PASSES_S: Final = 30 * 24 * 3600
@@ -45,7 +45,7 @@ SERIES_MIN: Final = 100
 SERIES_MAX: Final = 1_000_000
 
 
-class WebSettings(Keys):
+class WebSettings(StrictModel):
     """Where pages, API and metrics are served, and to whom."""
 
     bind: Bind = BIND
@@ -54,7 +54,7 @@ class WebSettings(Keys):
     trusted_proxies: Networks = ()
 
 
-class MetricsSettings(Keys):
+class MetricsSettings(StrictModel):
     """Where `/metrics*` is served, how many series `/metrics/repositories` may have,
     and which.
 
@@ -77,7 +77,7 @@ class MetricsSettings(Keys):
         return Budget(self.max_series, self.pin, self.families)
 
 
-class HistorySettings(Keys):
+class HistorySettings(StrictModel):
     """How long history is kept that nothing needs any more, in seconds; None: for
     ever."""
 
@@ -108,7 +108,7 @@ class Pace:
     concurrency: int
 
 
-class Settings(Keys):
+class Settings(StrictModel):
     """Everything that is configured, from file, environment and options.
 
     redis_url: set where several processes share the work

@@ -8,14 +8,14 @@ from typing import Annotated, Final, Self
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
-from weighbridge.config.across import Clash, without
-from weighbridge.config.document import Path, Plain
-from weighbridge.config.fields import RegistryName, SecretFile, SecretText
-from weighbridge.config.keys import Keys
-from weighbridge.config.secret_file import read_secret_file
-from weighbridge.domain.push import Source
-from weighbridge.domain.secret import Secret
-from weighbridge.domain.webhook_secret import MAY_USE_PATH
+from weighbridge.config.file.secret_file import read_secret_file
+from weighbridge.config.value.clashes import Clash, without
+from weighbridge.config.value.keys import StrictModel
+from weighbridge.config.value.value_types import RegistryName, SecretFile, SecretText
+from weighbridge.config.yaml.nodes import Path, Plain
+from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.webhook.push import Source
+from weighbridge.domain.webhook.webhook_secret import MAY_USE_PATH
 
 WEBHOOKS: Final = 1_000
 SECRETS: Final = 8
@@ -58,7 +58,7 @@ WebhookSecret = Annotated[SecretText, AfterValidator(_secret)]
 WebhookSecretFile = Annotated[SecretFile, AfterValidator(_secret_file)]
 
 
-class WebhookSettings(Keys):
+class WebhookSettings(StrictModel):
     """One sender: what it knows, and which registry it speaks for."""
 
     # Before the secrets, which are checked against it.

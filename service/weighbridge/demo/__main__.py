@@ -5,7 +5,7 @@ import sys
 from contextlib import suppress
 from typing import Final
 
-from weighbridge.demo.server import DemoServer
+from weighbridge.demo.http.server import DemoServer
 from weighbridge.demo.story import demo_content
 
 _PORT: Final = 5080

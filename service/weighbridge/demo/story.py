@@ -7,7 +7,7 @@ with its own `now`, gives the first screen a past.
 from datetime import UTC, datetime
 from typing import Final
 
-from weighbridge.demo.content import Content, Shelf
+from weighbridge.demo.content.shelf import RegistryContent, Shelf
 from weighbridge.demo.figures.official import OFFICIAL
 from weighbridge.demo.figures.services import MOVING, STANDING
 
@@ -21,7 +21,7 @@ _MOMENTS: Final = (
 )
 
 
-def demo_content(step: int = -1) -> Content:
+def demo_content(step: int = -1) -> RegistryContent:
     """The registry at one moment, an index into `demo_steps()`; -1 is the last.
 
     Raises IndexError for a moment that is not there.
@@ -34,6 +34,6 @@ def demo_content(step: int = -1) -> Content:
     return Shelf((*OFFICIAL, *STANDING, *moved))
 
 
-def demo_steps() -> list[tuple[datetime, Content]]:
+def demo_steps() -> list[tuple[datetime, RegistryContent]]:
     """Each moment with what the registry held then, oldest first."""
     return [(now, demo_content(step)) for step, now in enumerate(_MOMENTS)]

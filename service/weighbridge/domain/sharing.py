@@ -12,10 +12,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
 
-Hands: TypeAlias = int
+Owner: TypeAlias = int
 """In whose hands a blob is: NOBODY, SEVERAL, or the id of its only repository."""
-NOBODY: Final[Hands] = -1
-SEVERAL: Final[Hands] = 0
+NOBODY: Final[Owner] = -1
+SEVERAL: Final[Owner] = 0
 
 
 def blob_deltas(
@@ -33,7 +33,7 @@ def blob_deltas(
     return {blob: delta for blob, delta in deltas.items() if delta}
 
 
-class Holding(NamedTuple):
+class HeldBlob(NamedTuple):
     """A blob, its stored bytes, and how many manifests of a repository hold it."""
 
     blob: int
@@ -58,7 +58,7 @@ class HoldingChange:
 
 
 def change_holdings(
-    held: Iterable[Holding], deltas: Mapping[int, int]
+    held: Iterable[HeldBlob], deltas: Mapping[int, int]
 ) -> HoldingChange:
     """Apply deltas to what a repository holds of these blobs.
 
@@ -84,26 +84,26 @@ def change_holdings(
     return HoldingChange(added, changed, removed, moved_bytes)
 
 
-def in_hands(lowest: int | None, highest: int | None) -> Hands:
+def in_hands(lowest: int | None, highest: int | None) -> Owner:
     """The state that the first and the last holder's id say; None: no holder."""
     if lowest is None:
         return NOBODY
     return lowest if lowest == highest else SEVERAL
 
 
-def joined_hands(one: Hands, other: Hands) -> Hands:
+def joined_hands(one: Owner, other: Owner) -> Owner:
     """In whose hands a blob is that two parts of a storage scope may hold."""
     if NOBODY in (one, other):
         return max(one, other)
     return SEVERAL
 
 
-class Passage(NamedTuple):
+class OwnershipChange(NamedTuple):
     """A blob with whose it was and is; `weighed_bytes`: of an image, else None."""
 
     blob: int
-    was: Hands
-    now: Hands
+    was: Owner
+    now: Owner
     stored_bytes: int
     weighed_bytes: int | None
 
@@ -116,8 +116,8 @@ class Settlement:
     exclusive_bytes:  by repository, how much more (or less) only it holds
     """
 
-    entered: list[tuple[int, Hands]] = field(default_factory=list)
-    changed: list[tuple[int, Hands]] = field(default_factory=list)
+    entered: list[tuple[int, Owner]] = field(default_factory=list)
+    changed: list[tuple[int, Owner]] = field(default_factory=list)
     left: list[int] = field(default_factory=list)
     exclusive_bytes: Counter[int] = field(default_factory=Counter)
     deduplicated_bytes: int = 0
@@ -125,18 +125,18 @@ class Settlement:
     images: int = 0
     weighed_bytes: int = 0
 
-    def _put(self, hands: Hands, stored_bytes: int) -> None:
+    def _put(self, hands: Owner, stored_bytes: int) -> None:
         if hands == SEVERAL:
             self.shared_bytes += stored_bytes
         elif hands != NOBODY:
             self.exclusive_bytes[hands] += stored_bytes
 
-    def resize(self, hands: Hands, more_bytes: int) -> None:
+    def resize(self, hands: Owner, more_bytes: int) -> None:
         """A blob stays where it is and becomes larger."""
         self._put(hands, more_bytes)
         self.deduplicated_bytes += more_bytes
 
-    def add(self, passage: Passage) -> None:
+    def add(self, passage: OwnershipChange) -> None:
         """Take a blob out of its old place and put it into the new one."""
         blob, was, now, stored_bytes, weighed_bytes = passage
         if was == now:
@@ -157,7 +157,7 @@ class Settlement:
             self.left.append(blob)
 
 
-def settle(passages: Iterable[Passage]) -> Settlement:
+def settle(passages: Iterable[OwnershipChange]) -> Settlement:
     """State against state: it may run late, twice, or in any order."""
     settlement = Settlement()
     for passage in passages:

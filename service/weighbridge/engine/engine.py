@@ -13,17 +13,17 @@ from typing import Any, Final, TypeAlias
 
 import structlog
 
-from weighbridge.audit.together import cancel
-from weighbridge.engine.crawl import TURN_S, Slices
-from weighbridge.engine.discover import discover
-from weighbridge.engine.measure import measure
-from weighbridge.engine.parts import Parts
-from weighbridge.engine.pushes import PushLooks
-from weighbridge.engine.requests import look_after_requests
-from weighbridge.engine.site import asked_registry, asked_repository
-from weighbridge.engine.tick import Tick
+from weighbridge.engine.context.parts import Parts
+from weighbridge.engine.context.site import asked_registry, asked_repository
+from weighbridge.engine.crawl.registry.crawl_job import TURN_S, Slices
+from weighbridge.engine.crawl.registry.discover_job import discover
+from weighbridge.engine.crawl_requests.requests import look_after_requests
+from weighbridge.engine.measure.measure_job import measure
+from weighbridge.engine.push.push_job import PushLooks
+from weighbridge.engine.schedule.tick_job import Tick
+from weighbridge.engine.tasks.side_by_side import cancel
 from weighbridge.errors import WeighbridgeError
-from weighbridge.jobs.names import (
+from weighbridge.ports.job_names import (
     CRAWL,
     DELIVER,
     DISCOVER,
@@ -33,10 +33,10 @@ from weighbridge.jobs.names import (
     SETTLE,
     TICK,
 )
-from weighbridge.store.jobs import Job
+from weighbridge.store.leases.jobs import Job
 from weighbridge.store.ledger.settler import settle_all
-from weighbridge.store.pruning import Pruned, prune
-from weighbridge.store.repositories import find_named
+from weighbridge.store.maintenance.pruning import Pruned, prune
+from weighbridge.store.registries.repository_rows import find_named
 
 # Any: what a coroutine is sent and yields is asyncio's own business.
 Handler: TypeAlias = Callable[[str], Coroutine[Any, Any, None]]

@@ -8,9 +8,9 @@ import httpx
 
 from weighbridge.domain.limits import REDIRECTS
 from weighbridge.errors import RegistryError, TransportError
-from weighbridge.net.address import Address, address_of, address_of_url
-from weighbridge.net.guard import Reach
-from weighbridge.net.location import next_url
+from weighbridge.net.guard.location import next_url
+from weighbridge.net.guard.reach import Reach
+from weighbridge.net.guard.url_parts import Address, address_of, address_of_url
 from weighbridge.net.translate import translated
 from weighbridge.net.wire import PlainRequest
 

@@ -6,15 +6,15 @@ from typing import Final
 import httpx
 
 from weighbridge.errors import AddressRefused, TransportError
-from weighbridge.net.address import Address
-from weighbridge.net.failures import (
+from weighbridge.net.failure.failure_words import unconnected
+from weighbridge.net.failure.request_failures import (
     AddressNotAllowed,
     BodyTooLarge,
     HandshakeFailed,
     HeaderTooLarge,
     NameNotFound,
 )
-from weighbridge.net.words import unconnected
+from weighbridge.net.guard.url_parts import Address
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,13 @@ from typing import Final
 import httpx
 
 from weighbridge.domain.limits import MANIFEST_BODY_BYTES, REQUEST_DEADLINE_S
-from weighbridge.net.answer import Answer, AnswerReader
-from weighbridge.net.connect import Connector
-from weighbridge.net.connection import Connection
-from weighbridge.net.failures import CutOff, KeptConnectionClosed
-from weighbridge.net.pool import Pool, PoolRules
-from weighbridge.net.resolve import Resolver, SystemResolver
-from weighbridge.net.route import Route
+from weighbridge.net.connection.connect import Connector
+from weighbridge.net.connection.connection import Connection
+from weighbridge.net.connection.connection_pool import Pool, PoolRules
+from weighbridge.net.failure.request_failures import CutOff, KeptConnectionClosed
+from weighbridge.net.guard.resolve import Resolver, SystemResolver
+from weighbridge.net.guard.route import OriginRoute
+from weighbridge.net.http1.answer import AnswerReader, HTTPAnswer
 from weighbridge.net.wire import request_bytes, response_of, route_of
 
 _POOLS: Final = 64
@@ -61,8 +61,8 @@ class Transport(httpx.AsyncBaseTransport):
             resolver = self._own_resolver = SystemResolver()
         self._connector = Connector(resolver, tls, on_certificate)
         self._on_desync = on_desync
-        self._pools: dict[Route, Pool] = {}
-        self._recent: tuple[Route, Pool] | None = None
+        self._pools: dict[OriginRoute, Pool] = {}
+        self._recent: tuple[OriginRoute, Pool] | None = None
         self._closed = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -105,12 +105,12 @@ class Transport(httpx.AsyncBaseTransport):
 
     async def _answer(
         self,
-        route: Route,
+        route: OriginRoute,
         pool: Pool,
         request: httpx.Request,
         wire: bytes,
         ends_at: float,
-    ) -> Answer:
+    ) -> HTTPAnswer:
         self._refuse_if_closed()
         kept = pool.lend(asyncio.get_running_loop().time())
         if kept is not None:
@@ -125,7 +125,7 @@ class Transport(httpx.AsyncBaseTransport):
             fresh = await self._open(route, pool)
         return await _ask(fresh, pool, request, wire, ends_at)
 
-    async def _open(self, route: Route, pool: Pool) -> Connection:
+    async def _open(self, route: OriginRoute, pool: Pool) -> Connection:
         connection = await self._connector.connect(route, pool.forget, pool.distrust)
         if self._closed:
             connection.close()
@@ -138,7 +138,7 @@ class Transport(httpx.AsyncBaseTransport):
         if self._closed:
             raise CutOff("the transport was closed")
 
-    def _pool(self, route: Route) -> Pool:
+    def _pool(self, route: OriginRoute) -> Pool:
         """The pool of a route, which is from now on the last to make room."""
         if self._recent is not None and self._recent[0] == route:
             return self._recent[1]
@@ -161,7 +161,7 @@ class Transport(httpx.AsyncBaseTransport):
                 del self._pools[route]
                 surplus -= 1
 
-    def _note_desync(self, route: Route) -> None:
+    def _note_desync(self, route: OriginRoute) -> None:
         if self._on_desync is not None:
             self._on_desync(str(route))
 
@@ -181,7 +181,7 @@ async def _ask(
     request: httpx.Request,
     wire: bytes,
     ends_at: float,
-) -> Answer:
+) -> HTTPAnswer:
     body_limit: int = request.extensions.get("body_limit", MANIFEST_BODY_BYTES)
     reader = AnswerReader(request.method, body_limit)
     try:

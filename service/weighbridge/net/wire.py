@@ -11,11 +11,11 @@ from typing import Final
 
 import httpx
 
-from weighbridge.net.address import Address, address_of_url
-from weighbridge.net.answer import Answer
-from weighbridge.net.failures import BodyTooLarge
-from weighbridge.net.guard import Reach
-from weighbridge.net.route import Route
+from weighbridge.net.failure.request_failures import BodyTooLarge
+from weighbridge.net.guard.reach import Reach
+from weighbridge.net.guard.route import OriginRoute
+from weighbridge.net.guard.url_parts import Address, address_of_url
+from weighbridge.net.http1.answer import HTTPAnswer
 
 _REQUEST = re.compile(
     rb"(?:GET|HEAD|POST) [\x21-\x7e]+ HTTP/1\.1\r\n"
@@ -67,7 +67,7 @@ class WholeResponse(httpx.Response):
     """
 
     def __init__(
-        self, answer: Answer, request: httpx.Request, extensions: dict[str, object]
+        self, answer: HTTPAnswer, request: httpx.Request, extensions: dict[str, object]
     ) -> None:
         super().__init__(
             answer.status, stream=_NO_BODY, request=request, extensions=extensions
@@ -112,7 +112,7 @@ def address_of_request(request: httpx.Request) -> Address:
     return address_of_url(request.url)
 
 
-def route_of(request: httpx.Request) -> Route:
+def route_of(request: httpx.Request) -> OriginRoute:
     """The route of a request; its ceiling is PUBLIC unless an extension says other.
 
     Raises httpx.UnsupportedProtocol for anything but http and https.
@@ -121,7 +121,7 @@ def route_of(request: httpx.Request) -> Route:
     if not address.port or not address.host:
         raise httpx.UnsupportedProtocol("an address begins with http:// or https://")
     ceiling: Reach = request.extensions.get("ceiling", Reach.PUBLIC)
-    return Route(address.scheme, address.host, address.port, ceiling)
+    return OriginRoute(address.scheme, address.host, address.port, ceiling)
 
 
 def request_bytes(request: httpx.Request) -> bytes:
@@ -145,7 +145,7 @@ def request_bytes(request: httpx.Request) -> bytes:
     return wire + body
 
 
-def response_of(answer: Answer, request: httpx.Request) -> httpx.Response:
+def response_of(answer: HTTPAnswer, request: httpx.Request) -> httpx.Response:
     """The response, already read unless its body was over budget."""
     extensions: dict[str, object] = {
         "http_version": answer.http_version,

@@ -1,1 +1,1 @@
-"""Channels that messages go to: one file a kind, over `net` alone."""
+"""Channels that messages go to: a folder for each kind, over `net` alone."""

@@ -14,18 +14,18 @@ import httpx
 
 from weighbridge import __version__
 from weighbridge.domain.limits import ERROR_BODY_BYTES
-from weighbridge.domain.secret import Secret
+from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import (
     ConfigError,
     NotifyError,
     TransportError,
     WeighbridgeError,
 )
-from weighbridge.net.address import address_of
-from weighbridge.net.fields import Fields
 from weighbridge.net.follow import Ask, follow
-from weighbridge.net.guard import Reach
-from weighbridge.net.retry_after import parse
+from weighbridge.net.guard.reach import Reach
+from weighbridge.net.guard.url_parts import address_of
+from weighbridge.net.http1.header_fields import Fields
+from weighbridge.net.http1.retry_after import parse
 from weighbridge.net.wire import fields_of
 
 DEADLINE_S: Final = 30.0
@@ -48,7 +48,7 @@ _WORD: Final = re.compile(rb"[a-z]{2,20}(?:_[a-z]{2,20}){0,5}")
 
 
 @dataclass(frozen=True, slots=True)
-class Receiver:
+class MessageReceiver:
     """Where the messages of a channel go.
 
     name:       the channel's
@@ -65,7 +65,7 @@ class Receiver:
 
 async def post(
     transport: httpx.AsyncBaseTransport,
-    receiver: Receiver,
+    receiver: MessageReceiver,
     body: bytes,
     headers: Sequence[tuple[str, str]] = (),
 ) -> None:

@@ -1,1 +1,1 @@
-"""Registry clients: one file a kind, over shared auth, pacing and paging."""
+"""Registry clients: a folder for each kind, over shared sign-in, pacing and paging."""

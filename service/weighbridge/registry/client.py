@@ -12,8 +12,8 @@ from weighbridge.domain.limits import (
     ERROR_BODY_BYTES,
     REQUEST_DEADLINE_S,
 )
-from weighbridge.domain.secret import Secret
-from weighbridge.domain.strict_json import parse_json
+from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.strict_json import parse_json
 from weighbridge.errors import (
     AuthError,
     DocumentError,
@@ -21,28 +21,32 @@ from weighbridge.errors import (
     TransportError,
     WeighbridgeError,
 )
-from weighbridge.net.fields import Fields
 from weighbridge.net.follow import Ask, follow
+from weighbridge.net.http1.header_fields import Fields
 from weighbridge.net.wire import address_of_request, fields_of
-from weighbridge.ports import IS_URGENT, PASS_COST
-from weighbridge.registry import retry_after
-from weighbridge.registry.attempts import is_worth_repeating
-from weighbridge.registry.auth import Authorizer, Grant, TokenRequest
-from weighbridge.registry.clock import Clock
-from weighbridge.registry.endpoint import Endpoint
-from weighbridge.registry.pacing import Gate
-from weighbridge.registry.question import JSON, Answer, Question
-from weighbridge.registry.refusals import (
+from weighbridge.ports.protocols import IS_URGENT, PASS_COST
+from weighbridge.registry.auth.authorizer import Authorizer, Grant, TokenRequest
+from weighbridge.registry.auth.sign_in import SignIn
+from weighbridge.registry.auth.token_answer import BearerToken
+from weighbridge.registry.auth.token_server import TokenServer, TryToken
+from weighbridge.registry.errors import rate_limit_reset
+from weighbridge.registry.errors.attempts import is_worth_repeating
+from weighbridge.registry.errors.refusals import (
     ANONYMOUS,
     asked_wait,
     find_refusal,
     refusal,
 )
-from weighbridge.registry.request_counts import RequestCounts
-from weighbridge.registry.sign_in import SignIn
-from weighbridge.registry.token_server import TokenServer, TryToken
-from weighbridge.registry.tokens import Token
-from weighbridge.registry.waiting import Rank
+from weighbridge.registry.exchange.endpoint import Endpoint
+from weighbridge.registry.exchange.registry_request import (
+    JSON,
+    RegistryAnswer,
+    RegistryRequest,
+)
+from weighbridge.registry.exchange.request_counts import RequestCounts
+from weighbridge.registry.pacing.clock import Clock
+from weighbridge.registry.pacing.rate_limiter import RateLimiter
+from weighbridge.registry.pacing.wait_order import Rank
 from weighbridge.telemetry import Telemetry
 
 _FIRST_BACK_OFF_S: Final = 0.5
@@ -88,7 +92,7 @@ class RegistryClient:
         telemetry: Telemetry,
         clock: Clock,
         *,
-        on_answer: Callable[[Question, Answer], None] | None = None,
+        on_answer: Callable[[RegistryRequest, RegistryAnswer], None] | None = None,
         sign_in: Callable[[TryToken], SignIn] | None = None,
     ) -> None:
         self.counts = RequestCounts(telemetry, endpoint)
@@ -96,7 +100,7 @@ class RegistryClient:
         self._home = endpoint.origin
         self._transport = transport
         self._clock = clock
-        self._gate = endpoint.gate or Gate(
+        self._gate = endpoint.gate or RateLimiter(
             concurrency=endpoint.concurrency,
             requests_per_second=endpoint.requests_per_second,
             clock=clock,
@@ -111,7 +115,7 @@ class RegistryClient:
         contact = f" (+{endpoint.contact})" if endpoint.contact else ""
         self._user_agent = f"weighbridge/{__version__}{contact}"
 
-    async def ask(self, question: Question) -> Answer:
+    async def ask(self, question: RegistryRequest) -> RegistryAnswer:
         """The answer: 200, 206 or a status that the question handles.
 
         Raises TransportError, RegistryError.
@@ -122,7 +126,9 @@ class RegistryClient:
             self.counts.note_failure(question.operation, error)
             raise
 
-    def refusal(self, question: Question, answer: Answer) -> WeighbridgeError:
+    def refusal(
+        self, question: RegistryRequest, answer: RegistryAnswer
+    ) -> WeighbridgeError:
         """The error for an answer that whoever asked cannot use after all."""
         return refusal(question, answer, self._who, self._clock.now())
 
@@ -136,14 +142,16 @@ class RegistryClient:
         credential = self._endpoint.credential
         return ANONYMOUS if credential is None else f"as {credential}"
 
-    async def _ask_signed_in(self, question: Question) -> Answer:
+    async def _ask_signed_in(self, question: RegistryRequest) -> RegistryAnswer:
         grant = await self._authorizer.grant(question.scope)
         try:
             return await self._ask_with(grant, question)
         finally:
             self._authorizer.note_over(grant)
 
-    async def _ask_with(self, grant: Grant, question: Question) -> Answer:
+    async def _ask_with(
+        self, grant: Grant, question: RegistryRequest
+    ) -> RegistryAnswer:
         # What is half read is finished first: a kill costs all that is not.
         is_ahead = question.operation == "config"
         attempts = _Attempts(grant, is_ahead=is_ahead)
@@ -161,7 +169,9 @@ class RegistryClient:
             attempts.grant, attempts.is_ahead = better, True
         raise self.refusal(question, answer)
 
-    async def _try(self, question: Question, attempts: _Attempts) -> Answer:
+    async def _try(
+        self, question: RegistryRequest, attempts: _Attempts
+    ) -> RegistryAnswer:
         """Send it until there is an answer (a 401 is one) or no hope."""
         while True:
             attempts.used += 1
@@ -177,7 +187,7 @@ class RegistryClient:
                 await self._back_off(error, attempts.used)
                 attempts.is_ahead = True
 
-    def _raise_refusal(self, question: Question, answer: Answer) -> None:
+    def _raise_refusal(self, question: RegistryRequest, answer: RegistryAnswer) -> None:
         if answer.status == 401:
             return
         error = find_refusal(question, answer, self._who, self._clock.now())
@@ -186,7 +196,9 @@ class RegistryClient:
         if error is not None:
             raise error
 
-    async def _exchange(self, question: Question, attempts: _Attempts) -> Answer:
+    async def _exchange(
+        self, question: RegistryRequest, attempts: _Attempts
+    ) -> RegistryAnswer:
         # A pass is alive as long as its requests are, so that its id is its own.
         owner, on_wait = id(PASS_COST.get()), self.counts.note_wait
         async with self._gate.turn(attempts.rank, owner, on_wait):
@@ -217,10 +229,10 @@ class RegistryClient:
         _check_end(question, answer)
         return answer
 
-    async def _read(self, response: httpx.Response) -> Answer:
+    async def _read(self, response: httpx.Response) -> RegistryAnswer:
         # An error's body that is too long has been emptied by `follow`.
         is_unread = "over_budget" in response.extensions and response.is_success
-        return Answer(
+        return RegistryAnswer(
             status=response.status_code,
             headers=Fields(fields_of(response)),
             content=None if is_unread else await response.aread(),
@@ -228,7 +240,7 @@ class RegistryClient:
             is_away=address_of_request(response.request).origin != self._home,
         )
 
-    def _ask_of(self, question: Question, authorization: Secret | None) -> Ask:
+    def _ask_of(self, question: RegistryRequest, authorization: Secret | None) -> Ask:
         headers = [("User-Agent", self._user_agent), ("Accept", question.accept)]
         if question.byte_range:
             headers.append(("Range", question.byte_range))
@@ -266,29 +278,29 @@ class RegistryClient:
         self.counts.note_wait(wait)
         await self._clock.sleep(wait)
 
-    async def _fetch_token(self, request: TokenRequest) -> Token:
+    async def _fetch_token(self, request: TokenRequest) -> BearerToken:
         return await self._token_server.fetch(request)
 
     async def _try_token(
-        self, question: Question, authorization: Secret | None
-    ) -> Answer:
+        self, question: RegistryRequest, authorization: Secret | None
+    ) -> RegistryAnswer:
         attempts = _Attempts(Grant(authorization), is_ahead=True)
         return await self._try(question, attempts)
 
 
-def _pause(answer: Answer, clock: Clock) -> float | None:
+def _pause(answer: RegistryAnswer, clock: Clock) -> float | None:
     """A Retry-After is for everyone who asks this registry, whatever its status. An
     API that says that nothing is left need not be asked once more to hear it."""
     is_refused = answer.status >= 400
-    if not is_refused and retry_after.REMAINING not in answer.headers:
+    if not is_refused and rate_limit_reset.REMAINING not in answer.headers:
         return None  # Nearly all answers, and the clock need not be asked.
     now = clock.now()
     if is_refused and (wait := asked_wait(answer, now)) is not None:
         return wait
-    return retry_after.until_reset(answer.headers, now)
+    return rate_limit_reset.until_reset(answer.headers, now)
 
 
-def _check_end(question: Question, answer: Answer) -> None:
+def _check_end(question: RegistryRequest, answer: RegistryAnswer) -> None:
     """Where the connection's end is the body's end, only JSON that closes shows that
     it is whole. Blobs prove it by their digest or length."""
     if answer.is_proven or answer.status != 200:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Final, TypeAlias
 
 from weighbridge.errors import UsageError
-from weighbridge.store.types import LARGEST, storable
+from weighbridge.store.models.types import LARGEST, storable
 
 Key: TypeAlias = str | int | float | None
 

@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import Connection, inspect, text
 
 from weighbridge.errors import StoreError
-from weighbridge.store.deadlines import unhurried
+from weighbridge.store.connection.deadlines import unhurried
 from weighbridge.store.dialect import POSTGRESQL, Purpose, lock
 from weighbridge.store.session import Database
 

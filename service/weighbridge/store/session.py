@@ -10,10 +10,15 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from weighbridge.errors import StoreError
-from weighbridge.store import sqlite_file
-from weighbridge.store.deadlines import OPENING_S, Ending, opening, within
+from weighbridge.store.connection import sqlite_file
+from weighbridge.store.connection.deadlines import (
+    OPENING_S,
+    EndOfCalls,
+    opening,
+    within,
+)
+from weighbridge.store.connection.failures import store_error
 from weighbridge.store.dialect import compiled, settles_at_once
-from weighbridge.store.failures import store_error
 
 # Whoever writes through the store names its connections, and knows no SQL.
 __all__ = ["Connection", "Database", "open_database"]
@@ -22,9 +27,9 @@ __all__ = ["Connection", "Database", "open_database"]
 class Database:
     """An open database. Safe to share between threads."""
 
-    def __init__(self, engine: Engine, ending: Ending | None = None) -> None:
+    def __init__(self, engine: Engine, ending: EndOfCalls | None = None) -> None:
         self._engine = engine
-        self._ending = ending or Ending()
+        self._ending = ending or EndOfCalls()
         # One snapshot for all queries, on PostgreSQL by these two; SQLite's listener
         # goes by the third.
         self._reader = engine.execution_options(weighbridge_read=True)
@@ -113,9 +118,9 @@ def open_database(url: str, *, must_exist: bool = False) -> Database:
     if address.drivername in ("postgresql", "postgresql+psycopg"):
         _refuse_bare_at(url, address)
         # Loaded only where it is used: `inspect` starts without it.
-        from weighbridge.store import postgresql_server
+        from weighbridge.store.connection import postgresql_server
 
-        ending = Ending()
+        ending = EndOfCalls()
         engine = postgresql_server.make_engine(address, ending)
         return _opened(Database(engine, ending), postgresql_server.told(address))
     # The URL itself may hold a password and is not repeated.

@@ -6,8 +6,8 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
+from weighbridge.store.connection.failures import read_only
 from weighbridge.store.dialect import POSTGRESQL
-from weighbridge.store.failures import read_only
 from weighbridge.store.session import Database
 
 # What this session was given at its start; a reader's own transaction is always

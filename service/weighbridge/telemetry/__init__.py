@@ -1,11 +1,15 @@
 """The metric objects of one process: made once, passed in, never global.
 
-`process` has `Telemetry`, which is all that others know; `pushes` its part from a
-webhook to a message.
+`process_metrics` has `Telemetry`, which is all that others know; `push_metrics` its
+part from a webhook to a message.
 """
 
-from weighbridge.telemetry.process import REQUEST_BUCKETS, TASK_BUCKETS, Telemetry
-from weighbridge.telemetry.pushes import IMAGE_BUCKETS, PUSH_BUCKETS, VERDICTS
+from weighbridge.telemetry.process_metrics import (
+    REQUEST_BUCKETS,
+    TASK_BUCKETS,
+    Telemetry,
+)
+from weighbridge.telemetry.push_metrics import IMAGE_BUCKETS, PUSH_BUCKETS, VERDICTS
 
 __all__ = [
     "IMAGE_BUCKETS",

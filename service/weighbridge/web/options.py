@@ -6,11 +6,11 @@ from datetime import datetime
 from ipaddress import ip_address
 from typing import Final, Literal, TypeAlias
 
-from weighbridge.domain.platform import DEFAULT, Platform
-from weighbridge.domain.policy_set import NO_POLICIES, PolicySet
-from weighbridge.domain.sender_address import Network
-from weighbridge.domain.series import Budget
-from weighbridge.engine.site import Asked
+from weighbridge.domain.access.sender_address import Network
+from weighbridge.domain.image.platform import DEFAULT, Platform
+from weighbridge.domain.policy.policy_set import NO_POLICIES, PolicySet
+from weighbridge.domain.series_budget import Budget
+from weighbridge.engine.context.site import JobTarget
 from weighbridge.errors import UsageError
 from weighbridge.web.prober import Prober, no_registries
 
@@ -19,7 +19,7 @@ Role: TypeAlias = Literal["none", "read", "metrics", "probe", "admin"]
 read metrics; it makes us ask others, so that `anonymous_read` does not open it."""
 
 
-def _nothing_configured(target: str) -> Asked:
+def _nothing_configured(target: str) -> JobTarget:
     raise UsageError("no registry is configured", code="registry_not_found")
 
 
@@ -57,7 +57,7 @@ class WebOptions:
     metrics_bind: str | None = None
     prober: Prober = no_registries
     due_clock: Callable[[], datetime] | None = None
-    find_target: Callable[[str], Asked] = _nothing_configured
+    find_target: Callable[[str], JobTarget] = _nothing_configured
 
     @property
     def wants_loopback_host(self) -> bool:

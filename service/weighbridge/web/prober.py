@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
-from weighbridge.domain.probe import Probe
+from weighbridge.domain.registry.probe import Probe
 from weighbridge.errors import UsageError
 
 Prober: TypeAlias = Callable[[str], Awaitable[Probe]]

@@ -6,11 +6,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from support.recording_server import recording_server
-from weighbridge.bootstrap.checking import Asked, check
-from weighbridge.bootstrap.service_limits import service_at
+from weighbridge.bootstrap.one_image.image_check import CheckRequest, check
+from weighbridge.bootstrap.one_image.service_limits import service_at
 from weighbridge.config import RegistrySettings, Settings
-from weighbridge.domain.policy import Policy
-from weighbridge.domain.secret import Secret
+from weighbridge.domain.policy.policy import Policy
+from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import DocumentError
 
 SETTINGS = Settings(
@@ -37,7 +37,9 @@ def test_a_reference_is_told_by_the_address_of_its_registry(
 ) -> None:
     async def run() -> str:
         async with recording_server() as server:
-            asked = Asked(reference, Policy("own"), service=service_at(server.origin))
+            asked = CheckRequest(
+                reference, Policy("own"), service=service_at(server.origin)
+            )
             # Its answer is none, and nothing else is asked then.
             with pytest.raises(DocumentError):
                 await asyncio.to_thread(check, SETTINGS, asked)

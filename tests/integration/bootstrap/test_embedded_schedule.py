@@ -10,15 +10,18 @@ from support.database import a_database
 from support.of_one import close_pass, open_pass
 from support.store_world import a_result, an_entry
 from support.wait import wait_in_thread
-from weighbridge.bootstrap.crawling import utc_now
-from weighbridge.bootstrap.embedded import Embedded
+from weighbridge.bootstrap.engine.crawling import utc_now
+from weighbridge.bootstrap.engine.embedded import Embedded
 from weighbridge.config import RegistrySettings, load_settings
-from weighbridge.demo.generated import generated_content
-from weighbridge.demo.server import Running, start_in_thread
-from weighbridge.store.claiming import claim
-from weighbridge.store.registries import put_registry
+from weighbridge.demo.content.generated_content import generated_content
+from weighbridge.demo.http.server import RunningDemo, start_in_thread
+from weighbridge.store.leases.claiming import claim
+from weighbridge.store.registries.registry_rows import put_registry
+from weighbridge.store.registries.repository_rows import (
+    put_repositories,
+    repositories_of,
+)
 from weighbridge.store.reports import find_repository
-from weighbridge.store.repositories import put_repositories, repositories_of
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 
@@ -35,7 +38,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def registry() -> Iterator[Running]:
+def registry() -> Iterator[RunningDemo]:
     running = start_in_thread(generated_content(repositories=2, tags=3))
     yield running
     running.close()
@@ -71,7 +74,7 @@ def quota_spent(database: Database, name: str, wait: timedelta) -> None:
 
 def embedded(
     database: Database,
-    registry: Running,
+    registry: RunningDemo,
     *names: str,
     clock: Callable[[], datetime] = utc_now,
     interval_s: int | None = None,
@@ -99,7 +102,7 @@ def last_pass(database: Database, name: str, registry: str = "hub") -> datetime 
 
 
 def test_a_first_crawl_that_was_stopped_goes_on_after_a_restart(
-    database: Database, registry: Running
+    database: Database, registry: RunningDemo
 ) -> None:
     looked_at(database, NAMES[0])
     restarted = embedded(database, registry, "hub")
@@ -115,7 +118,7 @@ def test_a_first_crawl_that_was_stopped_goes_on_after_a_restart(
 
 
 def test_what_was_looked_at_just_now_is_not_due_after_a_restart(
-    database: Database, registry: Running
+    database: Database, registry: RunningDemo
 ) -> None:
     looked_at(database, *NAMES)
     before = last_pass(database, NAMES[1])
@@ -134,7 +137,7 @@ def test_what_was_looked_at_just_now_is_not_due_after_a_restart(
 
 
 def test_h1_what_was_looked_at_by_a_clock_that_was_years_ahead_is_due(
-    database: Database, registry: Running
+    database: Database, registry: RunningDemo
 ) -> None:
     looked_at(database, *NAMES, ahead=timedelta(days=2000))
     restarted = embedded(database, registry, "hub")
@@ -150,7 +153,7 @@ def test_h1_what_was_looked_at_by_a_clock_that_was_years_ahead_is_due(
 
 
 def test_h1_a_clock_that_is_put_back_while_it_runs_stops_no_crawls(
-    database: Database, registry: Running
+    database: Database, registry: RunningDemo
 ) -> None:
     ahead = [timedelta(days=2000)]
 
@@ -175,7 +178,7 @@ def test_h1_a_clock_that_is_put_back_while_it_runs_stops_no_crawls(
 
 
 def test_what_a_killed_process_was_at_is_looked_at_as_soon_as_its_lease_ends(
-    database: Database, registry: Running
+    database: Database, registry: RunningDemo
 ) -> None:
     looked_at(database, NAMES[0])
     with database.write() as connection:
@@ -195,7 +198,7 @@ def test_what_a_killed_process_was_at_is_looked_at_as_soon_as_its_lease_ends(
 
 
 def test_what_waits_for_a_quota_is_left_alone_and_others_are_not(
-    database: Database, registry: Running
+    database: Database, registry: RunningDemo
 ) -> None:
     quota_spent(database, NAMES[0], timedelta(hours=6))
     before = last_pass(database, NAMES[0])
@@ -217,7 +220,7 @@ def test_what_waits_for_a_quota_is_left_alone_and_others_are_not(
 
 
 def test_a_quota_that_is_back_by_now_is_asked_for(
-    database: Database, registry: Running
+    database: Database, registry: RunningDemo
 ) -> None:
     quota_spent(database, NAMES[0], timedelta(hours=1))
     before = last_pass(database, NAMES[0])

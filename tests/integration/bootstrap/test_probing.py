@@ -22,16 +22,16 @@ from support.scripted_registry import (
     scripted_registry,
 )
 from support.wait import PATIENCE_S
-from weighbridge.bootstrap.gates import Gates
-from weighbridge.bootstrap.probing import KEPT_S, Paces, Probes, alone
+from weighbridge.bootstrap.registries.probing import KEPT_S, Paces, Probes, alone
+from weighbridge.bootstrap.registries.rate_limiters import RateLimiters
 from weighbridge.config import RegistrySettings, Settings, load_settings
 from weighbridge.config.settings import Pace
 from weighbridge.errors import UsageError
-from weighbridge.ports import Asker, Pacing
+from weighbridge.ports.protocols import Asker, Pacing
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
-from weighbridge.web.app import create_app
 from weighbridge.web.options import WebOptions
+from weighbridge.web.routes.app import create_app
 
 HELLO: Final = Reply(headers=(("content-type", "application/json"),), body=b"{}")
 
@@ -217,8 +217,8 @@ async def test_it_waits_for_its_turn_among_all_who_ask(database: Database) -> No
         return pacing
 
     @asynccontextmanager
-    async def paces() -> AsyncIterator[Gates | None]:
-        yield Gates(shared)
+    async def paces() -> AsyncIterator[RateLimiters | None]:
+        yield RateLimiters(shared)
 
     async with scripted_registry() as registry:
         registry.on("GET", "/v2/", Reply(429, (("retry-after", "1"),)), times=1)
@@ -290,7 +290,7 @@ async def test_only_a_configured_name_is_asked__api_012(
         assert (registry.connections, registry.seen) == (0, [])
 
 
-def never() -> AbstractAsyncContextManager[Gates | None]:
+def never() -> AbstractAsyncContextManager[RateLimiters | None]:
     """Every probe begins with it."""
     raise AssertionError("a registry was to be asked")
 

@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 from weighbridge.cli.main import run
-from weighbridge.demo.server import start_in_thread
+from weighbridge.demo.http.server import start_in_thread
 from weighbridge.demo.story import demo_content
 
 POLICIES: Final = """\

@@ -14,13 +14,13 @@ import uvicorn
 
 from support.database import a_database
 from support.wait import wait_in_thread
-from weighbridge.cli.head_deadline import HeadDeadline
-from weighbridge.cli.listeners import server_config
 from weighbridge.config import Settings
-from weighbridge.domain.secret import Secret
+from weighbridge.domain.text.secret import Secret
 from weighbridge.telemetry import Telemetry
-from weighbridge.web.app import create_app
 from weighbridge.web.options import WebOptions
+from weighbridge.web.routes.app import create_app
+from weighbridge.web.server.head_deadline import HeadDeadline
+from weighbridge.web.server.listeners import server_config
 
 IDLE, SLOW = 1000, 250
 HEAD_S = 2.0

@@ -10,26 +10,26 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from weighbridge.demo.content import Content
-from weighbridge.demo.server import DemoServer, Running, start_in_thread
+from weighbridge.demo.content.shelf import RegistryContent
+from weighbridge.demo.http.server import DemoServer, RunningDemo, start_in_thread
 from weighbridge.demo.story import demo_content
 
 MANIFEST = "/v2/shop/api/manifests/latest"
 
 
 @pytest.fixture
-def registry() -> Iterator[Running]:
+def registry() -> Iterator[RunningDemo]:
     running = start_in_thread(demo_content())
     yield running
     running.close()
 
 
-def connect(registry: Running) -> http.client.HTTPConnection:
+def connect(registry: RunningDemo) -> http.client.HTTPConnection:
     host = urlsplit(registry.url).netloc
     return http.client.HTTPConnection(host, timeout=10)
 
 
-def said(registry: Running, raw: bytes) -> bytes:
+def said(registry: RunningDemo, raw: bytes) -> bytes:
     """Everything that the server says to these bytes until it closes."""
     parts = urlsplit(registry.url)
     address = (str(parts.hostname), int(str(parts.port)))
@@ -38,7 +38,9 @@ def said(registry: Running, raw: bytes) -> bytes:
         return b"".join(iter(lambda: client.recv(65_536), b""))
 
 
-def test_one_connection_answers_one_request_after_another(registry: Running) -> None:
+def test_one_connection_answers_one_request_after_another(
+    registry: RunningDemo,
+) -> None:
     with closing(connect(registry)) as client:
         for _ in range(3):
             client.request("GET", MANIFEST)
@@ -51,7 +53,7 @@ def test_one_connection_answers_one_request_after_another(registry: Running) -> 
     assert registry.server.requests == {"get_manifest": 3}
 
 
-def test_head_tells_the_length_and_sends_no_body(registry: Running) -> None:
+def test_head_tells_the_length_and_sends_no_body(registry: RunningDemo) -> None:
     with closing(connect(registry)) as client:
         client.request("HEAD", MANIFEST)
         head = client.getresponse()
@@ -62,7 +64,7 @@ def test_head_tells_the_length_and_sends_no_body(registry: Running) -> None:
     assert head.getheader("Content-Length") == str(len(body))
 
 
-def test_the_tail_of_a_large_layer_is_a_gzip_trailer(registry: Running) -> None:
+def test_the_tail_of_a_large_layer_is_a_gzip_trailer(registry: RunningDemo) -> None:
     with closing(connect(registry)) as client:
         client.request("GET", MANIFEST)
         manifest = json.loads(client.getresponse().read())
@@ -80,7 +82,7 @@ def test_the_tail_of_a_large_layer_is_a_gzip_trailer(registry: Running) -> None:
     assert int.from_bytes(tail[4:], "little") == 1_338_900_480
 
 
-def test_a_whole_layer_is_streamed_to_its_length(registry: Running) -> None:
+def test_a_whole_layer_is_streamed_to_its_length(registry: RunningDemo) -> None:
     with closing(connect(registry)) as client:
         client.request("GET", MANIFEST)
         layer = json.loads(client.getresponse().read())["layers"][1]
@@ -90,7 +92,9 @@ def test_a_whole_layer_is_streamed_to_its_length(registry: Running) -> None:
     assert len(content) == layer["size"] == 5_163_370
 
 
-def test_requests_that_come_together_are_answered_in_order(registry: Running) -> None:
+def test_requests_that_come_together_are_answered_in_order(
+    registry: RunningDemo,
+) -> None:
     one = b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n"
     last = b"HEAD /v2/no HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
@@ -100,7 +104,7 @@ def test_requests_that_come_together_are_answered_in_order(registry: Running) ->
     assert reply.rindex(b"HTTP/1.1 404") > reply.rindex(b"HTTP/1.1 200")
 
 
-def test_a_request_in_pieces_is_one_request(registry: Running) -> None:
+def test_a_request_in_pieces_is_one_request(registry: RunningDemo) -> None:
     parts = urlsplit(registry.url)
     address = (str(parts.hostname), int(str(parts.port)))
     with socket.create_connection(address, timeout=10) as client:
@@ -124,7 +128,7 @@ def test_a_request_in_pieces_is_one_request(registry: Running) -> None:
     ids=["tls", "no-version", "http-2", "long-head", "post", "body"],
 )
 def test_what_is_no_plain_get_is_answered_and_the_connection_closed(
-    registry: Running, raw: bytes, status: bytes
+    registry: RunningDemo, raw: bytes, status: bytes
 ) -> None:
     reply = said(registry, raw)
 
@@ -132,7 +136,7 @@ def test_what_is_no_plain_get_is_answered_and_the_connection_closed(
     assert b"Connection: close" in reply
 
 
-def test_accept_may_be_spread_over_several_lines(registry: Running) -> None:
+def test_accept_may_be_spread_over_several_lines(registry: RunningDemo) -> None:
     index = b"application/vnd.oci.image.index.v1+json"
     raw = (
         b"GET /v2/shop/web/manifests/latest HTTP/1.1\r\nAccept: " + index
@@ -142,7 +146,9 @@ def test_accept_may_be_spread_over_several_lines(registry: Running) -> None:
     assert said(registry, raw).startswith(b"HTTP/1.1 200")
 
 
-def test_the_content_can_be_replaced_under_the_same_address(registry: Running) -> None:
+def test_the_content_can_be_replaced_under_the_same_address(
+    registry: RunningDemo,
+) -> None:
     registry.server.content = demo_content(0)
 
     reply = said(registry, b"HEAD /v2/shop/api/manifests/1.5.0 HTTP/1.0\r\n\r\n")
@@ -150,7 +156,7 @@ def test_the_content_can_be_replaced_under_the_same_address(registry: Running) -
     assert reply.startswith(b"HTTP/1.1 404")
 
 
-def test_close_drops_connections_that_are_idle(registry: Running) -> None:
+def test_close_drops_connections_that_are_idle(registry: RunningDemo) -> None:
     with closing(connect(registry)) as client:
         client.request("GET", "/v2/")
         client.getresponse().read()
@@ -162,7 +168,7 @@ def test_close_drops_connections_that_are_idle(registry: Running) -> None:
             assert client.sock.recv(1) == b""
 
 
-def test_a_port_that_is_taken_is_an_error_of_start(registry: Running) -> None:
+def test_a_port_that_is_taken_is_an_error_of_start(registry: RunningDemo) -> None:
     port = urlsplit(registry.url).port
     assert port is not None
 
@@ -171,7 +177,7 @@ def test_a_port_that_is_taken_is_an_error_of_start(registry: Running) -> None:
 
 
 async def test_the_async_server_starts_and_closes_twice() -> None:
-    content: Content = demo_content()
+    content: RegistryContent = demo_content()
     server = DemoServer(content)
     await server.start()
 

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from weighbridge.demo.generated import generated_content
-from weighbridge.demo.server import Running, start_in_thread
+from weighbridge.demo.content.generated_content import generated_content
+from weighbridge.demo.http.server import RunningDemo, start_in_thread
 from weighbridge.demo.story import demo_content
 
 pytestmark = pytest.mark.skipif(
@@ -18,13 +18,13 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def registry() -> Iterator[Running]:
+def registry() -> Iterator[RunningDemo]:
     running = start_in_thread(demo_content())
     yield running
     running.close()
 
 
-def skopeo(registry: Running, reference: str, *options: str) -> dict[str, object]:
+def skopeo(registry: RunningDemo, reference: str, *options: str) -> dict[str, object]:
     command = ["skopeo", "inspect", "--tls-verify=false", *options]
     done = subprocess.run(
         [*command, f"docker://{urlsplit(registry.url).netloc}/{reference}"],
@@ -39,7 +39,7 @@ def skopeo(registry: Running, reference: str, *options: str) -> dict[str, object
     return answer
 
 
-def test_skopeo_reads_python_3_7(registry: Running) -> None:
+def test_skopeo_reads_python_3_7(registry: RunningDemo) -> None:
     answer = skopeo(registry, "library/python:3.7")
 
     assert answer["Created"] == "2023-01-24T00:48:44Z"
@@ -62,14 +62,14 @@ def test_skopeo_reads_python_3_7(registry: Running) -> None:
         "tutorial/hello-alpine:latest",
     ],
 )
-def test_skopeo_reads_configs(registry: Running, reference: str) -> None:
+def test_skopeo_reads_configs(registry: RunningDemo, reference: str) -> None:
     answer = skopeo(registry, reference, "--config")
 
     assert answer["os"] == "linux"
     assert answer["history"]
 
 
-def test_skopeo_reads_the_other_platform(registry: Running) -> None:
+def test_skopeo_reads_the_other_platform(registry: RunningDemo) -> None:
     answer = skopeo(registry, "shop/web:latest", "--override-arch", "arm64", "--config")
 
     assert answer["architecture"] == "arm64"

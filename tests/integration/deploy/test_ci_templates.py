@@ -33,7 +33,7 @@ from support.docker_registry import docker_registry, htpasswd
 from support.images_oci import Pusher, made_image
 from support.missing import skip_or_fail
 from weighbridge.cli.check import command
-from weighbridge.demo.server import start_in_thread
+from weighbridge.demo.http.server import start_in_thread
 from weighbridge.demo.story import demo_content
 
 HOSTILE: Final = (

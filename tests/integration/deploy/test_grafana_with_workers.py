@@ -15,7 +15,7 @@ from support.grafana.asking import (
 )
 from support.grafana.dashboard import Dashboard, read_dashboards
 from support.prometheus import Job, Sample, each_second, prometheus
-from weighbridge.jobs.names import CRAWL, DISCOVER
+from weighbridge.ports.job_names import CRAWL, DISCOVER
 
 HAPPENED: Final = (
     "weighbridge_workers > 0",

@@ -12,7 +12,7 @@ from support.own_image import OwnImage
 from support.postgres import a_cluster
 from support.redis_server import a_redis
 from support.wait import wait_in_thread
-from weighbridge.demo.server import start_in_thread
+from weighbridge.demo.http.server import start_in_thread
 from weighbridge.demo.story import demo_content
 
 ROLES = (("serve",), ("worker", "--concurrency", "1"), ("scheduler",))

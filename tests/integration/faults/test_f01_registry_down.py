@@ -11,10 +11,10 @@ from support.faulty_crawls import NAME, CrawledDatabase, embedded, watching
 from support.hasty_crawls import Hasty
 from support.two_moments import TwoMoments
 from support.wait import wait_in_thread
-from weighbridge.audit.patience import SILENT_IN_A_ROW
 from weighbridge.bootstrap.databases import ready_database
 from weighbridge.config import RegistrySettings
 from weighbridge.domain.limits import ATTEMPTS
+from weighbridge.engine.crawl.repository.give_up import SILENT_IN_A_ROW
 from weighbridge.store.reports import registry_reports
 from weighbridge.store.session import Database
 

@@ -20,9 +20,9 @@ from weighbridge.config import RegistrySettings
 from weighbridge.store.schema import upgrade
 from weighbridge.store.session import Database, open_database
 from weighbridge.telemetry import Telemetry
-from weighbridge.web.app import create_app
+from weighbridge.web.metrics.snapshot import REFRESH_S
 from weighbridge.web.options import WebOptions
-from weighbridge.web.snapshot import REFRESH_S
+from weighbridge.web.routes.app import create_app
 
 DOWN_S = 1.0
 

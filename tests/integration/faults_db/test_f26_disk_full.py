@@ -20,7 +20,7 @@ from support.full_disks import crawl_into_a_full_disk
 from support.mounts import KIB, MIB, SmallDisk, on_a_small_disk
 from support.postgres import a_cluster
 from support.replica.process import Replica
-from weighbridge.audit.heartbeat import LEASE_S
+from weighbridge.engine.tasks.lease_renewal import LEASE_S
 from weighbridge.errors import StoreError
 from weighbridge.store.schema import upgrade
 from weighbridge.store.session import open_database

@@ -18,8 +18,8 @@ from weighbridge.config import RegistrySettings
 from weighbridge.store.schema import upgrade
 from weighbridge.store.session import open_database
 from weighbridge.telemetry import Telemetry
-from weighbridge.web.app import create_app
 from weighbridge.web.options import WebOptions
+from weighbridge.web.routes.app import create_app
 
 PATHS = ("/", "/metrics", "/metrics/repositories", "/api/v1/repositories", "/healthz")
 

@@ -13,7 +13,7 @@ from support.database_proxy import database_proxy
 from support.postgres import Cluster, a_cluster
 from support.wait import wait_in_thread
 from weighbridge.errors import StoreError
-from weighbridge.store.deadlines import unhurried, within
+from weighbridge.store.connection.deadlines import unhurried, within
 from weighbridge.store.session import Database, open_database
 
 PASSING = {"database_unavailable", "database_busy"}

@@ -11,9 +11,9 @@ from support.namespace import run_in_namespace
 from support.recording_server import recording_server
 from support.resolvers import ScriptedResolver
 from weighbridge.errors import AddressRefused
-from weighbridge.net.failures import AddressNotAllowed
+from weighbridge.net.failure.request_failures import AddressNotAllowed
 from weighbridge.net.follow import follow
-from weighbridge.net.guard import Reach
+from weighbridge.net.guard.reach import Reach
 from weighbridge.net.transport import Transport
 
 pytestmark = pytest.mark.netns

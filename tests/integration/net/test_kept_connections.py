@@ -13,9 +13,9 @@ from support.listening import listening
 from support.recording_server import recording_server
 from support.resolvers import ScriptedResolver
 from support.wait import wait_until
-from weighbridge.net.failures import CutOff, NameNotFound
-from weighbridge.net.pool import PoolRules
-from weighbridge.net.resolve import SystemResolver
+from weighbridge.net.connection.connection_pool import PoolRules
+from weighbridge.net.failure.request_failures import CutOff, NameNotFound
+from weighbridge.net.guard.resolve import SystemResolver
 from weighbridge.net.transport import Transport
 
 _NO_REST = PoolRules(rest_s=0.0)

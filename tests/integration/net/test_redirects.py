@@ -12,8 +12,8 @@ from support.certificates import an_authority
 from support.listening import listening
 from support.recording_server import RecordingServer, recording_server
 from weighbridge.errors import RegistryError, TransportError
+from weighbridge.net.connection.tls import client_tls
 from weighbridge.net.follow import follow
-from weighbridge.net.tls import client_tls
 from weighbridge.net.transport import Transport
 
 _SECRET = (

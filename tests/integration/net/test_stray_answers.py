@@ -12,7 +12,7 @@ import pytest
 from support.asking import asked, open_until_done
 from support.hostile_server import STRAY, with_length
 from support.listening import listening
-from weighbridge.net.pool import PoolRules
+from weighbridge.net.connection.connection_pool import PoolRules
 from weighbridge.net.transport import Transport
 
 _REQUESTS = 3_000

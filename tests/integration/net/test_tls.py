@@ -13,8 +13,8 @@ from support.listening import listening
 from support.recording_server import RecordingServer, recording_server
 from support.resolvers import ScriptedResolver
 from weighbridge.errors import ConfigError, TransportError
+from weighbridge.net.connection.tls import client_tls
 from weighbridge.net.follow import follow
-from weighbridge.net.tls import client_tls
 from weighbridge.net.transport import Transport
 
 

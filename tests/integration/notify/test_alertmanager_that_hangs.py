@@ -17,11 +17,11 @@ from support.channels import opened
 from support.database import a_database
 from support.fake_notifier import CountedTries
 from support.outbox_world import OutboxWorld
-from weighbridge.audit.deliver import Telling
-from weighbridge.audit.deliverers import Deliverers
-from weighbridge.audit.resend import Resending
-from weighbridge.audit.writer import Writer
-from weighbridge.domain.routing import Route
+from weighbridge.domain.message.routing import Route
+from weighbridge.engine.deliver.all_channels import Deliverers
+from weighbridge.engine.deliver.next_message import Telling
+from weighbridge.engine.deliver.resend_open import Resending
+from weighbridge.engine.writer.writer import Writer
 from weighbridge.notify.post import DEADLINE_S
 
 pytestmark = pytest.mark.slow

@@ -15,11 +15,11 @@ from support.channel_sink import ENDLESS_BYTES, Fault, MessageSink, message_sink
 from support.channels import a_channel, opened
 from support.receivers import refused
 from support.tolds import a_message, hostile_message
-from weighbridge.domain.secret import Secret
-from weighbridge.net.guard import Reach
+from weighbridge.domain.text.secret import Secret
+from weighbridge.net.guard.reach import Reach
 from weighbridge.net.transport import Transport
-from weighbridge.notify.post import Receiver
-from weighbridge.notify.webhook import WebhookNotifier
+from weighbridge.notify.channels.webhook.notifier import WebhookNotifier
+from weighbridge.notify.post import MessageReceiver
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -121,14 +121,14 @@ async def test_a_receiver_that_takes_ten_minutes_is_left_at_the_deadline_alert_o
     async with message_sink() as sink:
         sink.fault = fault
         # Thirty seconds, but for a test.
-        hasty = Receiver("ops", lambda: Secret(sink.url), Reach.LOOPBACK, 1.0)
+        hasty = MessageReceiver("ops", lambda: Secret(sink.url), Reach.LOOPBACK, 1.0)
         channel = WebhookNotifier(hasty, Transport(), lambda: None)
 
         error = await refused(channel.send(a_message()))
 
         await channel.aclose()
     assert (error.code, error.retryable) == ("deadline", True)
-    assert Receiver("ops", lambda: Secret(""), Reach.PUBLIC).deadline_s == 30
+    assert MessageReceiver("ops", lambda: Secret(""), Reach.PUBLIC).deadline_s == 30
 
 
 async def test_a_slow_receiver_keeps_no_other_waiting(tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ from support.mail_server import PASSWORD, USER, mail_server
 from support.receivers import refused
 from support.tolds import HOSTILE, a_message, hostile_message
 from weighbridge.errors import NotifyError, PartlyTaken
-from weighbridge.net.guard import Reach
-from weighbridge.notify.email import THREADS, EmailNotifier
-from weighbridge.notify.smtp import MailServer
+from weighbridge.net.guard.reach import Reach
+from weighbridge.notify.channels.email.notifier import THREADS, EmailNotifier
+from weighbridge.notify.channels.email.smtp import MailServer
 
 
 @pytest.fixture

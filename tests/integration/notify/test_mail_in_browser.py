@@ -4,10 +4,10 @@ from pathlib import Path
 
 from support.browser import a_browser
 from support.tolds import HOSTILE, a_message, hostile_message
-from weighbridge.domain.printable import printable
+from weighbridge.domain.text.printable import printable
+from weighbridge.notify.channels.email.payload import html_of
 from weighbridge.notify.render.content import content_of
-from weighbridge.notify.render.facts import LINE_CHARACTERS
-from weighbridge.notify.render.mail import html_of
+from weighbridge.notify.render.image_facts import LINE_CHARACTERS
 
 
 def test_whatever_was_pushed_is_text_on_the_page(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from support.images_oci import Pusher, made_image, made_layer
 from support.pushing import PushStage, a_push_stage
 from support.seeds import seeds
-from weighbridge.domain.digest import Digest
+from weighbridge.domain.image.digest import Digest
 from weighbridge.store.models import repositories
 
 TAGS = 20

@@ -11,9 +11,9 @@ from support.images_oci import MadeImage, Pusher, made_image, made_layer
 from support.push_world import a_push, outcomes, receive
 from support.wait import PATIENCE_S
 from support.worker_crew import Crew, a_crew
-from weighbridge.jobs.names import PUSH
-from weighbridge.jobs.over_celery import CeleryJobs
-from weighbridge.store.clock import DatabaseClock
+from weighbridge.jobs.redis.over_celery import CeleryJobs
+from weighbridge.ports.job_names import PUSH
+from weighbridge.store.leases.clock import DatabaseClock
 from weighbridge.store.reports import tag_page
 
 # Who has workers has PostgreSQL, as a rule.

@@ -10,11 +10,13 @@ from support.images_oci import Pusher, made_image
 from support.real_registry import a_loopback_endpoint, connected
 from support.scripted_registry import Reply, scripted_registry
 from support.token_server import SERVICE, TokenIssuer
-from weighbridge.domain.secret import Secret
+from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import AuthError
-from weighbridge.registry.credentials import Credential
-from weighbridge.registry.distribution import DistributionRegistry
-from weighbridge.registry.endpoint import Endpoint
+from weighbridge.registry.exchange.endpoint import Endpoint
+from weighbridge.registry.kinds.distribution.distribution_registry import (
+    DistributionRegistry,
+)
+from weighbridge.registry.login.credentials import Credential
 
 IMAGE = made_image()
 OWNER = Credential("owner", Secret("correct horse"))

@@ -15,12 +15,14 @@ from support.images_oci import (
     made_layer,
 )
 from support.real_registry import a_loopback_endpoint, connected
-from weighbridge.domain.digest import Digest, digest_of
-from weighbridge.domain.secret import Secret
+from weighbridge.domain.image.digest import Digest, digest_of
+from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import AuthError, NotFound
-from weighbridge.ports import RangeAnswer
-from weighbridge.registry.credentials import Credential
-from weighbridge.registry.distribution import DistributionRegistry
+from weighbridge.ports.protocols import RangeAnswer
+from weighbridge.registry.kinds.distribution.distribution_registry import (
+    DistributionRegistry,
+)
+from weighbridge.registry.login.credentials import Credential
 
 IMAGE = made_image(
     made_layer("base", b"base " * 5000), made_layer("app", b"app " * 5000)

@@ -13,9 +13,9 @@ from support.hub_replica.state import PUSHED_AT, Hub, a_hub
 from support.replica.brute_force import count_by_brute_force
 from support.replica.changes import Change
 from support.replica.stored import Counted, counted
-from weighbridge.bootstrap.reading import disputes
-from weighbridge.bootstrap.weighing import inspect
-from weighbridge.demo.content import Content
+from weighbridge.bootstrap.commands.reports import disputes
+from weighbridge.bootstrap.one_image.weighing import inspect
+from weighbridge.demo.content.shelf import RegistryContent
 from weighbridge.demo.story import demo_content
 from weighbridge.store.reports import tag_page
 from weighbridge.store.reports.disputes import DisputeQuery
@@ -26,12 +26,12 @@ LATER = PUSHED_AT + timedelta(days=1)
 
 
 @pytest.fixture(scope="module")
-def content() -> Content:
+def content() -> RegistryContent:
     return demo_content()
 
 
 @pytest.fixture
-def hub(content: Content) -> Iterator[Hub]:
+def hub(content: RegistryContent) -> Iterator[Hub]:
     """Without limits; nothing that the real one forbids may have been asked."""
     with hub_replica(a_hub(content)) as served:
         yield served
@@ -43,14 +43,14 @@ def database_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'weighbridge.db'}"
 
 
-def tags_of(content: Content) -> int:
+def tags_of(content: RegistryContent) -> int:
     names = content.repositories()
     mine = [n for n in names if n.partition("/")[0] in NAMESPACES]
     return sum(len(content.tags(name) or ()) for name in mine)
 
 
 def test_the_namespaces_are_weighed_to_the_byte(
-    hub: Hub, content: Content, tmp_path: Path, database_url: str
+    hub: Hub, content: RegistryContent, tmp_path: Path, database_url: str
 ) -> None:
     done = crawl_hub(
         hub_settings(tmp_path, hub, database_url, namespaces=NAMESPACES), measure=True
@@ -86,7 +86,7 @@ def test_an_unchanged_second_pass_asks_for_pages_only(
 
 
 def test_a_false_size_in_the_api_is_listed_as_disputed_and_costs_no_request(
-    hub: Hub, content: Content, tmp_path: Path, database_url: str
+    hub: Hub, content: RegistryContent, tmp_path: Path, database_url: str
 ) -> None:
     settings = hub_settings(tmp_path, hub, database_url, namespaces=NAMESPACES)
     crawl_hub(settings, measure=True)
@@ -109,7 +109,7 @@ def test_a_false_size_in_the_api_is_listed_as_disputed_and_costs_no_request(
 
 
 def test_no_manifest_is_pulled_twice_and_no_tag_asked_that_the_api_describes(
-    hub: Hub, content: Content, tmp_path: Path, database_url: str
+    hub: Hub, content: RegistryContent, tmp_path: Path, database_url: str
 ) -> None:
     settings = hub_settings(tmp_path, hub, database_url, include=["python"])
 

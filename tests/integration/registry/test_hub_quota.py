@@ -12,11 +12,11 @@ from support.database_dump import Dump, assert_same, dump_of_url
 from support.hub_replica.configured import crawl_hub, hub_settings
 from support.hub_replica.serving import hub_replica
 from support.hub_replica.state import Hub, a_hub
-from weighbridge.audit.progress import Progress
-from weighbridge.bootstrap.crawling import crawl_targets, utc_now
 from weighbridge.bootstrap.databases import ready_database
-from weighbridge.bootstrap.targets import find_targets
+from weighbridge.bootstrap.engine.crawling import crawl_targets, utc_now
+from weighbridge.bootstrap.registries.targets import find_targets
 from weighbridge.demo.story import demo_content
+from weighbridge.engine.context.progress import Progress
 from weighbridge.store.reports import registry_reports
 from weighbridge.telemetry import Telemetry
 

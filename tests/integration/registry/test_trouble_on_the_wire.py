@@ -7,17 +7,19 @@ import pytest
 from support.real_registry import a_loopback_endpoint, connected
 from support.scripted_registry import RESET, Reply, ScriptedRegistry, scripted_registry
 from support.wait import wait_until
-from weighbridge.domain.digest import digest_of
-from weighbridge.domain.secret import Secret
+from weighbridge.domain.image.digest import digest_of
+from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import (
     DocumentError,
     RegistryError,
     TransportError,
     WeighbridgeError,
 )
-from weighbridge.ports import RangeAnswer
-from weighbridge.registry.credentials import Credential
-from weighbridge.registry.distribution import DistributionRegistry
+from weighbridge.ports.protocols import RangeAnswer
+from weighbridge.registry.kinds.distribution.distribution_registry import (
+    DistributionRegistry,
+)
+from weighbridge.registry.login.credentials import Credential
 
 TAGS = "/v2/shop/cart/tags/list?n=1000"
 PAGE = b'{"name":"shop/cart","tags":["v1","v2"]}'

@@ -17,7 +17,7 @@ from support.images_oci import Pusher, made_image, made_layer
 from support.pushing import SECRET, PushStage, a_push_stage
 from support.serving import free_address, serving
 from support.wait import wait_in_thread
-from weighbridge.store.push_tables import pushes
+from weighbridge.store.models import pushes
 from weighbridge.store.session import open_database
 
 AWAY_S: Final = 3.0

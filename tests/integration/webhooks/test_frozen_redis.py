@@ -13,14 +13,14 @@ from support.redis_server import a_redis
 from support.wait import PATIENCE_S, wait_in_thread
 from support.web_service import served
 from support.webhooks import SECRET, a_hook, a_push, body_of
-from weighbridge.bootstrap.distributed.service_bell import service_bell
+from weighbridge.bootstrap.distributed.service_jobs import service_bell
 from weighbridge.config import Settings
 from weighbridge.config.webhook_settings import WebhookSettings
-from weighbridge.domain.secret import Secret
-from weighbridge.store.push_tables import pushes
+from weighbridge.domain.text.secret import Secret
+from weighbridge.store.models import pushes
 from weighbridge.telemetry import Telemetry
-from weighbridge.web.app import create_app
 from weighbridge.web.options import WebOptions
+from weighbridge.web.routes.app import create_app
 from weighbridge.web.webhooks.hooks import Reception
 
 WEBHOOKS: Final = 100

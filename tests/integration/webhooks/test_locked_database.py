@@ -15,11 +15,11 @@ from support.fake_jobs import FakeJobs
 from support.wait import wait_in_thread
 from support.web_service import served
 from support.webhooks import SECRET, a_hook, a_push, body_of
-from weighbridge.jobs.names import PUSH
-from weighbridge.store.push_tables import pushes
+from weighbridge.ports.job_names import PUSH
+from weighbridge.store.models import pushes
 from weighbridge.telemetry import Telemetry
-from weighbridge.web.app import create_app
 from weighbridge.web.options import WebOptions
+from weighbridge.web.routes.app import create_app
 from weighbridge.web.webhooks.hooks import Reception
 from weighbridge.web.webhooks.inbox import ANSWER_S
 

@@ -18,13 +18,13 @@ from support.serving import free_address, log_of
 from support.wait import PATIENCE_S, wait_in_thread
 from support.webhooks import SECRET, a_hook, a_push, body_of
 from support.weighbridge_up import weighbridge_up
-from weighbridge.cli.listeners import server_config
 from weighbridge.config import Settings
-from weighbridge.domain.secret import Secret
+from weighbridge.domain.text.secret import Secret
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
-from weighbridge.web.app import create_app
 from weighbridge.web.options import WebOptions
+from weighbridge.web.routes.app import create_app
+from weighbridge.web.server.listeners import server_config
 from weighbridge.web.webhooks.hooks import Reception
 
 READ_S: Final = 0.5

@@ -17,12 +17,12 @@ from support.database import a_database
 from support.fake_jobs import FakeJobs
 from support.wait import PATIENCE_S, wait_in_thread
 from support.webhooks import SECRET, a_hook
-from weighbridge.cli.listeners import server_config
 from weighbridge.config import Settings
-from weighbridge.domain.secret import Secret
+from weighbridge.domain.text.secret import Secret
 from weighbridge.telemetry import Telemetry
-from weighbridge.web.app import create_app
 from weighbridge.web.options import WebOptions
+from weighbridge.web.routes.app import create_app
+from weighbridge.web.server.listeners import server_config
 from weighbridge.web.webhooks.hooks import Reception
 
 STRANGERS: Final = 300

@@ -16,9 +16,9 @@ import httpx
 from support.guarded_registry import a_free_port
 from support.tokens import a_token, bearer
 from support.worker_crew import Crew, a_crew
-from weighbridge.demo.server import start_in_thread
+from weighbridge.demo.http.server import start_in_thread
 from weighbridge.demo.story import demo_content
-from weighbridge.jobs.names import CRAWL, QUEUES
+from weighbridge.ports.job_names import CRAWL, QUEUES
 
 _DONE: Final = re.compile(
     rf'^weighbridge_task_duration_seconds_count{{task="{CRAWL}"}} (\S+)$', re.MULTILINE

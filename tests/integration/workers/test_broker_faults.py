@@ -21,10 +21,10 @@ from sqlalchemy import update
 
 from support.guarded_registry import a_free_port
 from support.worker_crew import Crew, Process, a_crew
-from weighbridge.demo.generated import generated_content
-from weighbridge.demo.server import Running, start_in_thread
-from weighbridge.jobs.names import CRAWL, DISCOVER, TICK
-from weighbridge.jobs.over_celery import CeleryJobs
+from weighbridge.demo.content.generated_content import generated_content
+from weighbridge.demo.http.server import RunningDemo, start_in_thread
+from weighbridge.jobs.redis.over_celery import CeleryJobs
+from weighbridge.ports.job_names import CRAWL, DISCOVER, TICK
 from weighbridge.store.models import repositories
 
 REPOSITORIES: Final = 5
@@ -34,7 +34,7 @@ A_TICK_S: Final = 30.0
 @dataclass(frozen=True, slots=True)
 class Scene:
     crew: Crew
-    registry: Running
+    registry: RunningDemo
     worker: Process
     serve: Process
     port: int

@@ -9,12 +9,12 @@ from typing import Final
 
 from support.database_dump import assert_same, dump_of, dump_of_url
 from support.worker_crew import Crew, Process, a_crew
-from weighbridge.audit.progress import Progress
-from weighbridge.bootstrap.crawling import crawl
+from weighbridge.bootstrap.engine.crawling import crawl
 from weighbridge.config import RegistrySettings, load_settings
-from weighbridge.demo.generated import generated_content
-from weighbridge.demo.server import start_in_thread
-from weighbridge.store.claiming import STARTS
+from weighbridge.demo.content.generated_content import generated_content
+from weighbridge.demo.http.server import start_in_thread
+from weighbridge.engine.context.progress import Progress
+from weighbridge.store.leases.claiming import STARTS
 
 SLOW: Final = {"requests_per_second": 20.0}
 """So that a pass takes some seconds, and ends in the middle."""
@@ -54,7 +54,7 @@ def _group_of(owner: str) -> int:
 
 
 def _pid_of(owner: str) -> int:
-    """See `store.process_mark`."""
+    """See `store.leases.process_mark`."""
     return int(owner.split(".")[1])
 
 

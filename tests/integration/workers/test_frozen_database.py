@@ -14,12 +14,12 @@ from support.postgres import Cluster, a_cluster
 from support.redis_server import a_redis
 from support.wait import PATIENCE_S, wait_in_thread
 from support.worker_crew import Crew, a_crew
-from weighbridge.bootstrap.distributed.crew_watch import CrewWatch
+from weighbridge.bootstrap.distributed.worker_watch import WorkerWatch
 from weighbridge.config import load_settings
-from weighbridge.demo.generated import generated_content
-from weighbridge.demo.server import start_in_thread
+from weighbridge.demo.content.generated_content import generated_content
+from weighbridge.demo.http.server import start_in_thread
 from weighbridge.errors import StoreError
-from weighbridge.jobs.roll import Roll
+from weighbridge.jobs.redis.worker_register import Roll
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 
@@ -91,7 +91,7 @@ def test_f41_workers_are_counted_though_the_database_hangs() -> None:
         roll = Roll(redis.url)
         roll.note("some@vm.1")
         settings = load_settings(None, {"WEIGHBRIDGE_REDIS_URL": redis.url.reveal()})
-        watch = CrewWatch(settings, database, telemetry)
+        watch = WorkerWatch(settings, database, telemetry)
         watch.start()
         try:
             wait_in_thread(

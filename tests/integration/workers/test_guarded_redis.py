@@ -8,13 +8,13 @@ from kombu.exceptions import OperationalError
 
 from support.redis_server import GuardedRedis, a_guarded_redis
 from support.worker_crew import a_crew
-from weighbridge.bootstrap.distributed.check import redis_warnings
+from weighbridge.bootstrap.distributed.joining import redis_warnings
 from weighbridge.config import load_settings
-from weighbridge.demo.generated import generated_content
-from weighbridge.demo.server import start_in_thread
-from weighbridge.jobs.names import TICK
-from weighbridge.jobs.over_celery import CeleryJobs
-from weighbridge.jobs.roll import Roll
+from weighbridge.demo.content.generated_content import generated_content
+from weighbridge.demo.http.server import start_in_thread
+from weighbridge.jobs.redis.over_celery import CeleryJobs
+from weighbridge.jobs.redis.worker_register import Roll
+from weighbridge.ports.job_names import TICK
 from weighbridge_workers.making import make_app
 
 

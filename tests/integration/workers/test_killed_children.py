@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import update
 
 from support.worker_crew import Crew, a_crew
-from weighbridge.demo.generated import generated_content
-from weighbridge.demo.server import start_in_thread
-from weighbridge.jobs.names import CRAWL
-from weighbridge.jobs.over_celery import CeleryJobs
+from weighbridge.demo.content.generated_content import generated_content
+from weighbridge.demo.http.server import start_in_thread
+from weighbridge.jobs.redis.over_celery import CeleryJobs
+from weighbridge.ports.job_names import CRAWL
 from weighbridge.store.models import repositories
 
 SLOW: Final = {"requests_per_second": 2.0}

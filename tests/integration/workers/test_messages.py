@@ -10,8 +10,8 @@ import pytest
 from support.redis_server import RedisServer, a_redis
 from support.wait import PATIENCE_S
 from weighbridge.config import load_settings
-from weighbridge.jobs.names import CRAWL, TICK
-from weighbridge.jobs.over_celery import CeleryJobs
+from weighbridge.jobs.redis.over_celery import CeleryJobs
+from weighbridge.ports.job_names import CRAWL, TICK
 from weighbridge_workers.process import Process
 
 REPOSITORY = "hub/acme/app"

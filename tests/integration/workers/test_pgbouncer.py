@@ -5,11 +5,11 @@ from pathlib import Path
 from support.database_dump import assert_same, dump_of, dump_of_url
 from support.pgbouncer import in_session_mode
 from support.worker_crew import a_crew
-from weighbridge.audit.progress import Progress
-from weighbridge.bootstrap.crawling import crawl
+from weighbridge.bootstrap.engine.crawling import crawl
 from weighbridge.config import RegistrySettings, load_settings
-from weighbridge.demo.generated import generated_content
-from weighbridge.demo.server import start_in_thread
+from weighbridge.demo.content.generated_content import generated_content
+from weighbridge.demo.http.server import start_in_thread
+from weighbridge.engine.context.progress import Progress
 
 
 def test_workers_crawl_through_pgbouncer_what_one_process_crawls_without_it(

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from redis import Redis
 
 from support.worker_crew import Crew, Process, a_crew
-from weighbridge.demo.generated import generated_content
-from weighbridge.demo.server import start_in_thread
-from weighbridge.jobs.messages import Message, payload_of
-from weighbridge.jobs.names import CANARY, QUEUES, TICK
-from weighbridge.jobs.roll import DROPPED, TAKEN, UNKNOWN, Roll
+from weighbridge.demo.content.generated_content import generated_content
+from weighbridge.demo.http.server import start_in_thread
+from weighbridge.jobs.redis.job_messages import JobMessage, payload_of
+from weighbridge.jobs.redis.worker_register import DROPPED, TAKEN, UNKNOWN, Roll
+from weighbridge.ports.job_names import CANARY, QUEUES, TICK
 
 SOON_S: Final = 30.0
 """After the cause has gone."""
@@ -84,11 +84,11 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 
 def a_message(**change: object) -> bytes:
     """One of ours with something else in it."""
-    return json.dumps(payload_of(Message(TICK, "", "a1"), "crawl") | change).encode()
+    return json.dumps(payload_of(JobMessage(TICK, "", "a1"), "crawl") | change).encode()
 
 
 def with_header(**change: object) -> bytes:
-    headers = payload_of(Message(TICK, "", "a1"), "crawl")["headers"]
+    headers = payload_of(JobMessage(TICK, "", "a1"), "crawl")["headers"]
     assert isinstance(headers, dict)
     return a_message(headers=headers | change)
 
@@ -227,7 +227,7 @@ def test_broker_009_a_mark_that_would_stay_keeps_no_work_from_being_done(
 def test_broker_010_what_is_kept_of_unconfirmed_messages_may_be_garbage(
     scene: Scene,
 ) -> None:
-    good = payload_of(Message(TICK, "", "a1"), "crawl")
+    good = payload_of(JobMessage(TICK, "", "a1"), "crawl")
     kept = {
         "one": "[]",
         "two": "garbage",
@@ -247,7 +247,7 @@ def test_broker_010_what_is_kept_of_unconfirmed_messages_may_be_garbage(
 
 
 def test_broker_010_an_unconfirmed_message_is_given_to_somebody(scene: Scene) -> None:
-    good = payload_of(Message(TICK, "", "a1"), "notify")
+    good = payload_of(JobMessage(TICK, "", "a1"), "notify")
     before = scene.taken()
     with scene.crew.redis.client() as client:
         client.hset("unacked", "lost", json.dumps([good, "", "notify"]))
@@ -297,7 +297,8 @@ def test_broker_011_what_is_no_command_ends_nothing(
 def test_broker_007_a_canary_of_others_in_a_queue_is_nothing(scene: Scene) -> None:
     with scene.crew.redis.client() as client:
         client.lpush(
-            "crawl", json.dumps(payload_of(Message(CANARY, "", str(uuid.uuid4())), "x"))
+            "crawl",
+            json.dumps(payload_of(JobMessage(CANARY, "", str(uuid.uuid4())), "x")),
         )
 
     scene.works()

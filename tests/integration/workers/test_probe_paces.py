@@ -10,10 +10,10 @@ from support.redis_server import RedisServer, a_redis
 from support.scripted_registry import Reply, scripted_registry
 from support.wait import PATIENCE_S
 from weighbridge.bootstrap.distributed.probe_paces import probe_paces
-from weighbridge.bootstrap.probing import Probes
+from weighbridge.bootstrap.registries.probing import Probes
 from weighbridge.config import RegistrySettings, Settings, load_settings
 from weighbridge.config.settings import Pace
-from weighbridge.jobs.shared_pacing import SharedPaces
+from weighbridge.jobs.pacing.shared_pacing import SharedPaces
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 

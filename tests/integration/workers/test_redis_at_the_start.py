@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from support.redis_server import RedisServer, a_redis
-from weighbridge.bootstrap.distributed.check import (
+from weighbridge.bootstrap.distributed.joining import (
     redis_warnings,
     warnings_of_service,
 )

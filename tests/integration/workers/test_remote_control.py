@@ -13,9 +13,9 @@ import pytest
 from celery import Celery
 
 from support.worker_crew import Crew, Process, a_crew
-from weighbridge.demo.generated import generated_content
-from weighbridge.demo.server import start_in_thread
-from weighbridge.jobs.names import CRAWL, QUEUES, TICK
+from weighbridge.demo.content.generated_content import generated_content
+from weighbridge.demo.http.server import start_in_thread
+from weighbridge.ports.job_names import CRAWL, QUEUES, TICK
 
 PASSWORD: Final = "hunter2-of-redis"
 CHANGING: Final[dict[str, dict[str, Any]]] = {

@@ -8,9 +8,9 @@ import pytest
 
 from support.redis_server import RedisServer, a_redis
 from support.wait import PATIENCE_S, wait_in_thread
-from weighbridge.jobs.names import QUEUES
-from weighbridge.jobs.over_celery import CeleryJobs
-from weighbridge.jobs.roll import LIVES_S, Roll, Waiting
+from weighbridge.jobs.redis.over_celery import CeleryJobs
+from weighbridge.jobs.redis.worker_register import LIVES_S, QueueLength, Roll
+from weighbridge.ports.job_names import QUEUES
 from weighbridge_workers.shared_memory import SharedMemory
 from weighbridge_workers.watchdog import Watchdog, canary_queue
 
@@ -62,7 +62,7 @@ def test_broker_006_garbage_that_waits_is_counted_and_has_no_time(
     with closing(Roll(server.url)) as roll, server.client() as client:
         client.lpush(queue, raw)
 
-        assert roll.waiting()[queue] == Waiting(1, 0.0)
+        assert roll.waiting()[queue] == QueueLength(1, 0.0)
 
 
 @pytest.mark.parametrize("queue", QUEUES)

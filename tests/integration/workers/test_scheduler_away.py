@@ -8,8 +8,8 @@ from typing import Final
 from sqlalchemy import func, select, update
 
 from support.worker_crew import Crew, a_crew
-from weighbridge.demo.generated import generated_content
-from weighbridge.demo.server import start_in_thread
+from weighbridge.demo.content.generated_content import generated_content
+from weighbridge.demo.http.server import start_in_thread
 from weighbridge.store.models import jobs, passes, repositories
 
 MANY: Final = 40

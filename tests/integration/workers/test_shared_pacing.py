@@ -12,9 +12,9 @@ from support.wait import PATIENCE_S, wait_until
 from weighbridge.config.settings import Pace
 from weighbridge.domain.limits import REQUEST_DEADLINE_S
 from weighbridge.errors import RateLimited
-from weighbridge.jobs.shared_pacing import read_pauses
-from weighbridge.registry.pacing import Gate
-from weighbridge.registry.waiting import Rank
+from weighbridge.jobs.pacing.shared_pacing import read_pauses
+from weighbridge.registry.pacing.rate_limiter import RateLimiter
+from weighbridge.registry.pacing.wait_order import Rank
 
 PROCESSES = "weighbridge:pace:hub:processes"
 
@@ -32,7 +32,7 @@ def redis(server: RedisServer) -> RedisServer:
     return server
 
 
-async def a_turn(gate: Gate, rank: Rank = Rank.ORDINARY) -> None:
+async def a_turn(gate: RateLimiter, rank: Rank = Rank.ORDINARY) -> None:
     async with gate.turn(rank):
         pass
 
@@ -55,7 +55,7 @@ async def test_no_more_requests_are_under_way_than_one_process_might_make(
 async def test_pushes_and_crawls_together_have_all_slots(redis: RedisServer) -> None:
     under_way, most = 0, 0
 
-    async def push(gate: Gate) -> None:
+    async def push(gate: RateLimiter) -> None:
         nonlocal under_way, most
         async with gate.turn(Rank.URGENT):
             under_way += 1

@@ -10,12 +10,12 @@ from sqlalchemy import select
 from support.database_dump import assert_same, dump_of, dump_of_url
 from support.images import a_layer, an_artifact
 from support.worker_crew import Crew, a_crew
-from weighbridge.audit.progress import Progress
-from weighbridge.bootstrap.crawling import crawl
+from weighbridge.bootstrap.engine.crawling import crawl
 from weighbridge.config import RegistrySettings, load_settings
-from weighbridge.demo.blobs import Blob
-from weighbridge.demo.documents import Served
-from weighbridge.demo.server import start_in_thread
+from weighbridge.demo.content.stored_documents import Served
+from weighbridge.demo.content.virtual_blobs import Blob
+from weighbridge.demo.http.server import start_in_thread
+from weighbridge.engine.context.progress import Progress
 from weighbridge.store.models import pass_chunks
 
 TAGS: Final = 4_000

@@ -9,11 +9,11 @@ from typing import Final
 from support.database_dump import assert_same, dump_of, dump_of_url
 from support.guarded_registry import a_free_port
 from support.worker_crew import a_crew
-from weighbridge.audit.progress import Progress
-from weighbridge.bootstrap.crawling import crawl
+from weighbridge.bootstrap.engine.crawling import crawl
 from weighbridge.config import RegistrySettings, load_settings
-from weighbridge.demo.server import start_in_thread
+from weighbridge.demo.http.server import start_in_thread
 from weighbridge.demo.story import demo_content
+from weighbridge.engine.context.progress import Progress
 
 _REQUESTS: Final = re.compile(
     r"^weighbridge_registry_requests_total\{.*\} (\S+)$", re.MULTILINE

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from load.bench.measured import measured
-from weighbridge.domain.manifest import ACCEPT
+from weighbridge.domain.image.manifest import ACCEPT
 
 IN_FLIGHT: Final = 32
 _SCRIPT: Final = """

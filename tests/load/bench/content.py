@@ -11,7 +11,7 @@ from random import Random
 from typing import Final
 
 from support.images_oci import GZIP_LAYER, OCI_CONFIG, OCI_MANIFEST, made_layer
-from weighbridge.domain.digest import Digest, digest_of
+from weighbridge.domain.image.digest import Digest, digest_of
 
 LAYERS: Final = 8
 SHARED: Final = 3

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from load.bench.content import Paths, Size, tagged_images
-from weighbridge.domain.digest import Digest, digest_of
+from weighbridge.domain.image.digest import Digest, digest_of
 
 
 def fill(data: Path, size: Size) -> Paths:

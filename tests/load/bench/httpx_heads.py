@@ -15,7 +15,7 @@ import httpx
 
 from load.bench.ceiling import IN_FLIGHT
 from load.bench.content import Paths
-from weighbridge.domain.manifest import ACCEPT
+from weighbridge.domain.image.manifest import ACCEPT
 
 
 async def heads(url: str, paths: list[str]) -> float:

@@ -24,17 +24,17 @@ from typing import Final
 from support.images_oci import GZIP_LAYER, OCI_CONFIG, OCI_MANIFEST
 from support.of_one import close_pass, open_pass, refresh_if_stale
 from support.store_world import a_result, an_entry
-from weighbridge.domain.digest import Digest
-from weighbridge.domain.document import Descriptor, Image, Layer, Line, Manifest
-from weighbridge.domain.platform import DEFAULT
-from weighbridge.store.claiming import Claim, claim
-from weighbridge.store.images import keep_documents
+from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.image.document import Descriptor, Image, Layer, Line, Manifest
+from weighbridge.domain.image.platform import DEFAULT
+from weighbridge.store.facts.images import keep_documents
+from weighbridge.store.leases.claiming import Claim, claim
 from weighbridge.store.ledger.settler import settle_all
-from weighbridge.store.registries import put_registry
-from weighbridge.store.repositories import put_repositories
+from weighbridge.store.registries.registry_rows import put_registry
+from weighbridge.store.registries.repository_rows import put_repositories
 from weighbridge.store.schema import upgrade
 from weighbridge.store.session import Connection, Database, open_database
-from weighbridge.store.tags import Move, apply_moves
+from weighbridge.store.tags.applying import Move, apply_moves
 
 BATCH: Final = 100
 SHARED: Final = 7

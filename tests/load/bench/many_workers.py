@@ -12,7 +12,7 @@ from sqlalchemy import func, select, update
 from support.process_group import group_cpu_s
 from support.redis_server import RedisServer
 from support.worker_crew import Crew, Process
-from weighbridge.jobs.names import QUEUES
+from weighbridge.ports.job_names import QUEUES
 from weighbridge.store.models import blob_changes, jobs, passes, repositories
 from weighbridge.store.schema import upgrade
 from weighbridge.store.session import open_database

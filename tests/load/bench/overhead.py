@@ -17,10 +17,10 @@ from support.paced_processes import processes
 from support.redis_server import RedisServer, a_redis
 from support.wait import wait_in_thread
 from weighbridge.config.settings import Pace
-from weighbridge.jobs.names import CRAWL
-from weighbridge.jobs.over_celery import CeleryJobs
-from weighbridge.jobs.roll import TAKEN, Roll
-from weighbridge.registry.waiting import Rank
+from weighbridge.jobs.redis.over_celery import CeleryJobs
+from weighbridge.jobs.redis.worker_register import TAKEN, Roll
+from weighbridge.ports.job_names import CRAWL
+from weighbridge.registry.pacing.wait_order import Rank
 
 JOBS: Final = 1_000
 REQUESTS: Final = 20_000

@@ -16,8 +16,7 @@ from support.push_latency import telling
 from support.pushing import notifying_registry
 from support.serving import free_address
 from support.wait import wait_in_thread
-from weighbridge.store.models import repositories
-from weighbridge.store.push_tables import pushes
+from weighbridge.store.models import pushes, repositories
 from weighbridge.store.schema import upgrade
 from weighbridge.store.session import Database, open_database
 

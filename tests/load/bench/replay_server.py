@@ -16,7 +16,7 @@ from urllib.parse import parse_qs
 
 from load.bench.content import Paths, Size, tagged_images
 from support.images_oci import OCI_MANIFEST
-from weighbridge.domain.digest import digest_of
+from weighbridge.domain.image.digest import digest_of
 
 _END: Final = b"\r\n\r\n"
 _MISSING: Final = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"

@@ -12,7 +12,7 @@ from load.bench.measured import clean_environment, measured, module
 from load.bench.results import Figure, Result, Tally
 from load.bench.scene import Scene, say
 from load.bench.scraping import scrape
-from weighbridge.domain.series import CORE_SERIES
+from weighbridge.domain.series_budget import CORE_SERIES
 
 _MOST_ROUNDS: Final = 3
 _P99: Final = {20_000: 50.0, 100_000: 1_000.0}

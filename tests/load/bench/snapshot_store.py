@@ -20,18 +20,18 @@ from load.bench.ingest_run import BATCH, image
 from support.answering import keep_sizes
 from support.of_one import close_pass, open_pass
 from support.store_world import a_result, an_entry
-from weighbridge.domain.document import Image
-from weighbridge.domain.measure import Uncompressed
-from weighbridge.domain.platform import DEFAULT
-from weighbridge.store.claiming import claim
-from weighbridge.store.images import keep_documents
+from weighbridge.domain.image.document import Image
+from weighbridge.domain.image.platform import DEFAULT
+from weighbridge.domain.size.confidence import Uncompressed
+from weighbridge.store.facts.images import keep_documents
+from weighbridge.store.leases.claiming import claim
 from weighbridge.store.models import storage_scopes
-from weighbridge.store.registries import put_registry
-from weighbridge.store.repositories import put_repositories
+from weighbridge.store.read_model.summaries import refresh_summary
+from weighbridge.store.registries.registry_rows import put_registry
+from weighbridge.store.registries.repository_rows import put_repositories
 from weighbridge.store.schema import upgrade
 from weighbridge.store.session import Connection, Database, open_database
-from weighbridge.store.summaries import refresh_summary
-from weighbridge.store.tags import Move, apply_moves
+from weighbridge.store.tags.applying import Move, apply_moves
 
 TAGS: Final = 4
 _IMAGES: Final = 400

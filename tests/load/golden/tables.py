@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Table, select
 from load.golden.plain import Plain
 from support.database_dump import LEFT_OUT, dump_of
 from support.row_names import RowNames
-from weighbridge.store.push_tables import SCHEMA
+from weighbridge.store.models import SCHEMA
 from weighbridge.store.session import Database
 
 _CHANCE: Final = frozenset(

@@ -20,10 +20,11 @@ from support.worker_crew import Crew
 from weighbridge.store.models import (
     blob_changes,
     jobs,
+    notification_groups,
     registries,
     repositories,
+    unjudged,
 )
-from weighbridge.store.push_tables import notification_groups, unjudged
 from weighbridge.store.session import Database
 
 Cost: TypeAlias = dict[str, Any]

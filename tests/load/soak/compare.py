@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from support.database_dump import Dump, differences, dump_of_url
-from weighbridge.bootstrap.crawling import utc_now
-from weighbridge.store.checking.verify import verify
+from weighbridge.bootstrap.engine.crawling import utc_now
+from weighbridge.store.maintenance.checking.verify import verify
 from weighbridge.store.session import open_database
 
 _HISTORY: Final = frozenset({"tag_moves", "violations"})

@@ -21,11 +21,12 @@ from support.replica.process import fleet_replica
 from weighbridge.errors import StoreError
 from weighbridge.store.models import (
     blob_changes,
+    pushes,
     registries,
     repositories,
     repository_summaries,
+    unjudged,
 )
-from weighbridge.store.push_tables import pushes, unjudged
 
 ROUND_S: Final = 180.0
 FLEET: Final = Fleet(repositories=60, tags=3_000, largest=800)

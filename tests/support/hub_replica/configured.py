@@ -6,10 +6,10 @@ from pathlib import Path
 
 from support.hub_replica.answers import host_of
 from support.hub_replica.state import PASSWORD, USER, Hub
-from weighbridge.audit.crawl_report import RegistryCrawl
-from weighbridge.audit.progress import Progress
-from weighbridge.bootstrap.crawling import crawl
+from weighbridge.bootstrap.engine.crawling import crawl
 from weighbridge.config import Settings, load_settings
+from weighbridge.engine.context.progress import Progress
+from weighbridge.engine.crawl_requests.crawl_report import RegistryCrawl
 
 
 def hub_settings(

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from support.hub_replica.state import Hub
-from weighbridge.demo.documents import Served
+from weighbridge.demo.content.stored_documents import Served
 
 
 def repository_entry(repository: str) -> Mapping[str, object]:

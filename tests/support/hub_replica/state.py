@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from support.replica.changes import Change, ChangingContent
-from weighbridge.demo.content import Content
+from weighbridge.demo.content.shelf import RegistryContent
 
 PUSHED_AT = datetime(2018, 1, 26, 12, 0, 0, 123456, tzinfo=UTC)
 USER, PASSWORD = "acme", "dckr_pat_correct-horse"
@@ -93,7 +93,7 @@ class Hub:
         return counted
 
 
-def a_hub(content: Content) -> Hub:
+def a_hub(content: RegistryContent) -> Hub:
     """A Hub without limits over this content."""
     return Hub(ChangingContent(content))
 

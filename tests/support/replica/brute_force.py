@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from support.replica.totals import RegistryTotals, RepositoryTotals, ScopeTotals
-from weighbridge.demo.content import Content
+from weighbridge.demo.content.shelf import RegistryContent
 
 _IMAGE_CONFIGS: Final = (
     "application/vnd.docker.container.image.v1+json",
@@ -51,7 +51,7 @@ def one_scope(_repository: str) -> str:
 
 
 def count_by_brute_force(
-    content: Content, scope_of: Callable[[str], str] = one_scope
+    content: RegistryContent, scope_of: Callable[[str], str] = one_scope
 ) -> RegistryTotals:
     """All totals; `scope_of` says in which storage scope a repository lies."""
     held = {name: _look(content, name) for name in content.repositories()}
@@ -89,7 +89,7 @@ def count_by_brute_force(
     )
 
 
-def _look(content: Content, repository: str) -> _Held:
+def _look(content: RegistryContent, repository: str) -> _Held:
     held = _Held()
     read: dict[str, _Manifest] = {}
     for tag in content.tags(repository) or ():
@@ -103,7 +103,10 @@ def _look(content: Content, repository: str) -> _Held:
 
 
 def _reached(
-    content: Content, repository: str, reference: str, read: dict[str, _Manifest]
+    content: RegistryContent,
+    repository: str,
+    reference: str,
+    read: dict[str, _Manifest],
 ) -> Iterator[tuple[str, _Manifest]]:
     """A tag's manifest and all below it, each once."""
     seen: set[str] = set()

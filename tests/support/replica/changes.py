@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from weighbridge.demo.blobs import Blob
-from weighbridge.demo.content import Content
-from weighbridge.demo.documents import Served
+from weighbridge.demo.content.shelf import RegistryContent
+from weighbridge.demo.content.stored_documents import Served
+from weighbridge.demo.content.virtual_blobs import Blob
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class ChangingContent:
     whose garbage nobody collects.
     """
 
-    before: Content
+    before: RegistryContent
     _gone: set[str] = field(default_factory=set)
     _tags: dict[str, list[str]] = field(default_factory=dict)
     _moved: dict[tuple[str, str], Served | None] = field(default_factory=dict)

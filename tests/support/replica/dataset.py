@@ -18,9 +18,9 @@ from fnmatch import fnmatchcase
 
 from support.replica.records import Record, recorded
 from support.replica.synthesised import Documents, documents_of, index_of
-from weighbridge.demo.blobs import Blob, virtual_blob, whole_blob
-from weighbridge.demo.documents import Served
-from weighbridge.domain.digest import Digest
+from weighbridge.demo.content.stored_documents import Served
+from weighbridge.demo.content.virtual_blobs import Blob, virtual_blob, whole_blob
+from weighbridge.domain.image.digest import Digest
 
 
 @dataclass(slots=True)
@@ -58,7 +58,7 @@ class _Repository:
 
 
 class DatasetContent:
-    """What `weighbridge.demo.content.Content` asks for.
+    """What `weighbridge.demo.content.shelf.Content` asks for.
 
     documents: every record that is served, with what it is served as
     """

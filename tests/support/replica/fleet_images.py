@@ -13,8 +13,8 @@ from hashlib import sha256
 from typing import Final
 
 from support.replica.fleet import ERA, GROUP, Fleet
-from weighbridge.demo.documents import CONFIG, LAYER, MANIFEST, Served
-from weighbridge.domain.digest import Digest, digest_of
+from weighbridge.demo.content.stored_documents import CONFIG, LAYER, MANIFEST, Served
+from weighbridge.domain.image.digest import Digest, digest_of
 
 BASE_LAYERS: Final = 4
 GROUP_LAYERS: Final = 2

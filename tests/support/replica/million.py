@@ -7,9 +7,9 @@ from typing import Final
 
 from support.replica.fleet import Fleet
 from support.replica.fleet_images import FleetImage, build_image, find_layer
-from weighbridge.demo.blobs import Blob, virtual_blob, whole_blob
-from weighbridge.demo.documents import Served
-from weighbridge.domain.digest import is_digest
+from weighbridge.demo.content.stored_documents import Served
+from weighbridge.demo.content.virtual_blobs import Blob, virtual_blob, whole_blob
+from weighbridge.domain.image.digest import is_digest
 
 _REMEMBERED: Final = 65_536
 """Images that can be asked for by digest: a client does so right after the tag."""
@@ -18,7 +18,7 @@ _KEPT: Final = 4_096
 
 
 class FleetContent:
-    """What `weighbridge.demo.content.Content` asks for, of a fleet.
+    """What `weighbridge.demo.content.shelf.Content` asks for, of a fleet.
 
     A manifest by its digest, and a config, are known for a while after a tag of that
     image was asked for; layers always.

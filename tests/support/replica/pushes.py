@@ -21,8 +21,8 @@ from support.images import (
     an_index_of,
 )
 from support.shared import shared_path
-from weighbridge.domain.digest import Digest, parse_digest
-from weighbridge.domain.document import (
+from weighbridge.domain.image.digest import Digest, parse_digest
+from weighbridge.domain.image.document import (
     Descriptor,
     Document,
     Image,
@@ -30,8 +30,8 @@ from weighbridge.domain.document import (
     Layer,
     Manifest,
 )
-from weighbridge.domain.history import align
-from weighbridge.domain.platform import DEFAULT, Platform, normalised
+from weighbridge.domain.image.history import align
+from weighbridge.domain.image.platform import DEFAULT, Platform, normalised
 
 _FOLDER: Final = "dataset/history"
 _CONFIG_BYTES: Final = 5_000

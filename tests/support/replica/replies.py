@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
-from weighbridge.demo.answers import Answer, answer
-from weighbridge.demo.content import Content
+from weighbridge.demo.content.shelf import RegistryContent
+from weighbridge.demo.http.replies import DemoReply, answer
 
 _REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
 _LONGEST_BODY: Final = 1024 * 1024
@@ -45,11 +45,11 @@ class Replies:
     """What a content answers, by the demo registry's rules.
 
     kept_bytes: so much is kept ready; then all of it is dropped. 0 keeps nothing.
-    counts:     requests by kind, as `weighbridge.demo.server.DemoServer` names them;
+    counts:     requests by kind, as `demo.http.server.DemoServer` names them;
                 `get_layer` is the try to pull a whole large blob, which is refused
     """
 
-    def __init__(self, content: Content, kept_bytes: int) -> None:
+    def __init__(self, content: RegistryContent, kept_bytes: int) -> None:
         self.content = content
         self.counts: Counter[str] = Counter()
         self._kept: dict[bytes, Reply] = {}
@@ -112,7 +112,7 @@ def document(status: int, value: object) -> bytes:
     """An answer of the server's own, as JSON."""
     body = json.dumps(value).encode()
     head = (("Content-Type", "application/json"),)
-    return _reply("GET", Answer("control", status, head, body), "").raw
+    return _reply("GET", DemoReply("control", status, head, body), "").raw
 
 
 def _accepts(headers: Headers, media_type: str) -> bool:
@@ -120,11 +120,11 @@ def _accepts(headers: Headers, media_type: str) -> bool:
     return not (media_type and accept) or media_type in accept or "*/*" in accept
 
 
-def _reply(method: str, answered: Answer, media_type: str) -> Reply:
+def _reply(method: str, answered: DemoReply, media_type: str) -> Reply:
     if method != "HEAD" and answered.content_length > _LONGEST_BODY:
         denied = b'{"errors":[{"code":"DENIED","message":"no layer is pulled here"}]}'
         kind = "get_layer" if answered.kind == "get_blob" else answered.kind
-        answered = Answer(kind, 403, (("Content-Type", "application/json"),), denied)
+        answered = DemoReply(kind, 403, (("Content-Type", "application/json"),), denied)
     lines = [
         f"HTTP/1.1 {answered.status} {_REASONS[answered.status]}",
         "Docker-Distribution-API-Version: registry/2.0",
@@ -156,7 +156,7 @@ def _read(block: bytes) -> Headers:
     )
 
 
-def _targets(content: Content) -> Iterator[str]:
+def _targets(content: RegistryContent) -> Iterator[str]:
     yield "/v2/"
     for repository in content.repositories():
         path = f"/v2/{repository}"

@@ -12,7 +12,7 @@ from typing import Final
 
 from support.replica.changes import ChangingContent, parse_changes
 from support.replica.replies import Headers, Replies, document
-from weighbridge.demo.content import Content
+from weighbridge.demo.content.shelf import RegistryContent
 
 KEPT_BYTES: Final = 256 * 1024 * 1024
 _END_OF_HEAD: Final = b"\r\n\r\n"
@@ -24,7 +24,11 @@ class ReplicaServer:
     """Serves a content; each answer comes `delay_s` after its request."""
 
     def __init__(
-        self, content: Content, *, delay_s: float = 0.0, kept_bytes: int = KEPT_BYTES
+        self,
+        content: RegistryContent,
+        *,
+        delay_s: float = 0.0,
+        kept_bytes: int = KEPT_BYTES,
     ) -> None:
         self.content = ChangingContent(content)
         self.replies = Replies(self.content, kept_bytes)

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Select, create_engine, select
 
-from weighbridge.domain.digest import Digest
+from weighbridge.domain.image.digest import Digest
 from weighbridge.store.models import (
     artifacts,
     blobs,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from support.replica.records import Record, RecordedLayer
-from weighbridge.demo.documents import (
+from weighbridge.demo.content.stored_documents import (
     CONFIG,
     INDEX,
     LAYER,
@@ -20,7 +20,7 @@ from weighbridge.demo.documents import (
     as_served,
     manifest_descriptor,
 )
-from weighbridge.domain.digest import Digest, digest_of
+from weighbridge.domain.image.digest import Digest, digest_of
 
 _NOWHERE: Final = "https://layers.invalid/"
 """Where foreign layers are said to be: a name that no resolver knows (RFC 2606)."""

@@ -2,12 +2,12 @@
 
 import pytest
 
-from weighbridge.bootstrap.access import Access, login_of
-from weighbridge.domain.document import Problem
-from weighbridge.domain.secret import Secret
+from weighbridge.bootstrap.registries.access import AddressAccess, login_of
+from weighbridge.domain.image.document import Problem
+from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import UsageError
-from weighbridge.registry.credentials import Credential
-from weighbridge.registry.docker_config import DockerLogin
+from weighbridge.registry.login.credentials import Credential
+from weighbridge.registry.login.docker_config import DockerLogin
 
 DOCKER = DockerLogin(Credential("ann", Secret("of docker")))
 
@@ -18,7 +18,7 @@ def not_asked() -> DockerLogin:
 
 def test_a_password_that_is_given_needs_no_docker() -> None:
     login = login_of(
-        Access(user="bob", password=Secret("mine")), "r.example", not_asked
+        AddressAccess(user="bob", password=Secret("mine")), "r.example", not_asked
     )
 
     assert login.credential == Credential("bob", Secret("mine"))
@@ -26,7 +26,7 @@ def test_a_password_that_is_given_needs_no_docker() -> None:
 
 @pytest.mark.parametrize("user", [None, "ann"])
 def test_who_gives_none_is_whom_docker_login_left(user: str | None) -> None:
-    assert login_of(Access(user=user), "r.example", lambda: DOCKER) == DOCKER
+    assert login_of(AddressAccess(user=user), "r.example", lambda: DOCKER) == DOCKER
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_a_user_without_a_password_is_an_error_that_says_where_to_put_it(
     docker: DockerLogin, why: str
 ) -> None:
     with pytest.raises(UsageError) as refused:
-        login_of(Access(user="bob"), "r.example", lambda: docker)
+        login_of(AddressAccess(user="bob"), "r.example", lambda: docker)
 
     assert refused.value.code == "no_password"
     assert why in refused.value.message

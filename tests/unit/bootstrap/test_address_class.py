@@ -7,10 +7,10 @@ import pytest
 
 from support.database import a_database
 from support.resolvers import ScriptedResolver
-from weighbridge.bootstrap.clients import find_reach
-from weighbridge.bootstrap.targets import Target
-from weighbridge.net.guard import Reach
-from weighbridge.store.registries import RegistryEntry, put_registry
+from weighbridge.bootstrap.registries.clients import find_reach
+from weighbridge.bootstrap.registries.targets import Target
+from weighbridge.net.guard.reach import Reach
+from weighbridge.store.registries.registry_rows import RegistryEntry, put_registry
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 HERE = Target("hub", "https://registry.example", None)

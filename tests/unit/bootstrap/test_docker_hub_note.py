@@ -2,10 +2,10 @@
 
 import pytest
 
-from weighbridge.bootstrap.weighing import why_docker_hub
+from weighbridge.bootstrap.one_image.weighing import why_docker_hub
 from weighbridge.config import RegistrySettings, Settings
-from weighbridge.domain.reference import parse_reference
-from weighbridge.domain.secret import Secret
+from weighbridge.domain.image.reference import parse_reference
+from weighbridge.domain.text.secret import Secret
 
 SETTINGS = Settings(
     database_url=Secret("sqlite:///w.db"),

@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 
 from support.database import a_database
-from weighbridge.bootstrap.access import Access
-from weighbridge.bootstrap.clients import registry_client
-from weighbridge.bootstrap.gates import Gates, limited
-from weighbridge.bootstrap.targets import Target
+from weighbridge.bootstrap.registries.access import AddressAccess
+from weighbridge.bootstrap.registries.clients import registry_client
+from weighbridge.bootstrap.registries.rate_limiters import RateLimiters, limited
+from weighbridge.bootstrap.registries.targets import Target
 from weighbridge.config import RegistrySettings, Settings, load_settings
-from weighbridge.config.registry_settings import AuthSettings, LimitSettings
+from weighbridge.config.registries.registry_settings import AuthSettings, LimitSettings
 from weighbridge.config.settings import Pace
-from weighbridge.domain.secret import Secret
-from weighbridge.ports import Asker, Pacing
-from weighbridge.registry.clock import Clock
+from weighbridge.domain.text.secret import Secret
+from weighbridge.ports.protocols import Asker, Pacing
+from weighbridge.registry.pacing.clock import Clock
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 
@@ -62,7 +62,7 @@ def a_target(entry: RegistrySettings) -> Target:
 
 
 def is_one_gate(one: RegistrySettings, other: RegistrySettings) -> bool:
-    settings, gates = settings_of(one, other), Gates()
+    settings, gates = settings_of(one, other), RateLimiters()
     first, second = (
         gates.of(limited(settings, a_target(entry), loopback=False), Clock())
         for entry in (one, other)
@@ -95,10 +95,10 @@ def test_the_lowest_limits_of_such_entries_hold() -> None:
 
 
 def test_addresses_that_are_not_configured_are_told_apart_by_who_asks() -> None:
-    settings, gates = settings_of(), Gates()
+    settings, gates = settings_of(), RateLimiters()
 
     def gate_of(user: str | None) -> object:
-        target = Target("10.0.0.1:5000", URL, None, access=Access(user=user))
+        target = Target("10.0.0.1:5000", URL, None, access=AddressAccess(user=user))
         return gates.of(limited(settings, target, loopback=False), Clock())
 
     assert gate_of("me") is gate_of("me")
@@ -125,7 +125,7 @@ async def test_the_pace_of_docker_hub_s_api_is_not_the_registry_s(
         a_target(hub),
         Telemetry(),
         database=database,
-        gates=Gates(shared),
+        gates=RateLimiters(shared),
     ):
         pass
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from support.database import a_database
-from weighbridge.bootstrap.clients import Connected, registry_client
-from weighbridge.bootstrap.kept_clients import RENEW_S, KeptClients
-from weighbridge.bootstrap.targets import Target
+from weighbridge.bootstrap.registries.clients import OpenClient, registry_client
+from weighbridge.bootstrap.registries.kept_clients import RENEW_S, KeptClients
+from weighbridge.bootstrap.registries.targets import Target
 from weighbridge.config import RegistrySettings, Settings, load_settings
-from weighbridge.config.registry_settings import AuthSettings
+from weighbridge.config.registries.registry_settings import AuthSettings
 from weighbridge.errors import ConfigError
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
@@ -48,7 +48,7 @@ def clients_of(
     @asynccontextmanager
     async def opened(
         settings: Settings, target: Target, telemetry: Telemetry, **more: Any
-    ) -> AsyncIterator[Connected]:
+    ) -> AsyncIterator[OpenClient]:
         async with registry_client(settings, target, telemetry, **more) as connected:
             yield connected
         if closed is not None:

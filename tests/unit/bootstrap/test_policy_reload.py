@@ -13,8 +13,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from support.wait import wait_in_thread
-from weighbridge.bootstrap.policies import PolicyReload
 from weighbridge.config import load_policies
+from weighbridge.engine.judge.policy_reload import PolicyReload
 from weighbridge.telemetry import Telemetry
 
 if TYPE_CHECKING:

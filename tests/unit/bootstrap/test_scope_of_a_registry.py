@@ -1,7 +1,7 @@
 """What of a configured registry is looked at."""
 
-from weighbridge.bootstrap.sites import scope_of
-from weighbridge.bootstrap.targets import Target
+from weighbridge.bootstrap.registries.sites import scope_of
+from weighbridge.bootstrap.registries.targets import Target
 from weighbridge.config import RegistrySettings, RepositorySettings
 
 URL = "https://registry.example.com"

@@ -2,15 +2,15 @@
 
 import pytest
 
-from weighbridge.bootstrap.access import Access
-from weighbridge.bootstrap.targets import (
+from weighbridge.bootstrap.registries.access import AddressAccess
+from weighbridge.bootstrap.registries.targets import (
     find_targets,
     image_of,
     refuse_registry,
     target_of,
 )
 from weighbridge.config import RegistrySettings, RepositorySettings, Settings
-from weighbridge.domain.secret import Secret
+from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import InvalidReference, UsageError
 
 SETTINGS = Settings(
@@ -99,7 +99,7 @@ def test_a_scheme_never_makes_a_host_a_user_of_docker_hub() -> None:
     ],
 )
 def test_what_an_address_speaks_may_be_said(plain_http: bool | None, url: str) -> None:
-    access = Access(plain_http, ca_file="ca.pem", user="ann")
+    access = AddressAccess(plain_http, ca_file="ca.pem", user="ann")
 
     target = target_of(SETTINGS, "localhost:5000", access)
 
@@ -108,7 +108,7 @@ def test_what_an_address_speaks_may_be_said(plain_http: bool | None, url: str) -
 
 def test_a_user_of_a_configured_registry_is_refused() -> None:
     with pytest.raises(UsageError) as refused:
-        find_targets(SETTINGS, ["localhost:5443"], Access(user="ann"))
+        find_targets(SETTINGS, ["localhost:5443"], AddressAccess(user="ann"))
 
     assert refused.value.code == "misplaced_access"
     assert "weighbridge.yaml" in refused.value.hint
@@ -118,10 +118,10 @@ def test_a_password_is_not_shown_to_two_registries() -> None:
     texts = ["one.example/shop/api", "two.example"]
 
     with pytest.raises(UsageError) as refused:
-        find_targets(SETTINGS, texts, Access(user="ann"))
+        find_targets(SETTINGS, texts, AddressAccess(user="ann"))
 
     assert refused.value.code == "misplaced_access"
-    assert len(find_targets(SETTINGS, texts, Access(ca_file="ca.pem"))) == 2
+    assert len(find_targets(SETTINGS, texts, AddressAccess(ca_file="ca.pem"))) == 2
 
 
 def test_a_scheme_that_is_said_has_to_be_the_configured_one() -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 from support.database import a_database
 from support.store_world import T0
 from support.wait import wait_until
-from weighbridge.bootstrap.telling import Delivering
+from weighbridge.bootstrap.engine.delivery_parts import Delivering
 from weighbridge.config import Settings
-from weighbridge.domain.secret import Secret
+from weighbridge.domain.text.secret import Secret
 from weighbridge.telemetry import Telemetry
 
 SETTINGS = Settings(database_url=Secret("sqlite:///w.db"))

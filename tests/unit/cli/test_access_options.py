@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from weighbridge.bootstrap.access import Access
-from weighbridge.cli.access_options import AccessOptions
+from weighbridge.bootstrap.registries.access import AddressAccess
 from weighbridge.cli.main import run
-from weighbridge.domain.secret import Secret
+from weighbridge.cli.options.access_options import AccessOptions
+from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import UsageError
 
 
@@ -20,7 +20,7 @@ def test_a_password_is_read_from_stdin(
 
     access = AccessOptions(user="ann", password_stdin=True).read()
 
-    assert access == Access(user="ann", password=Secret("c4nary"))
+    assert access == AddressAccess(user="ann", password=Secret("c4nary"))
 
 
 @pytest.mark.parametrize("typed", ["", "\n", "one\ntwo\n", "a\x00b", "x" * 70_000])

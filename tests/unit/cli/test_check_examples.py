@@ -5,16 +5,16 @@ from pathlib import Path
 from typing import Final
 
 from support.demo_checks import demo_check
-from weighbridge.cli.check_markdown import check_markdown
-from weighbridge.cli.check_table import render_check
-from weighbridge.cli.screen import Screen
-from weighbridge.domain.check import Check
-from weighbridge.domain.weighing import WeighingCost
+from weighbridge.domain.check.image_check import ImageCheck
+from weighbridge.domain.size.weighing import WeighingCost
+from weighbridge.presentation.check.check_table import render_check
+from weighbridge.presentation.check.markdown import check_markdown
+from weighbridge.presentation.forms.screen import Screen
 
 DOCS: Final = Path(__file__).parents[3] / "docs"
 
 
-def the_example() -> Check:
+def the_example() -> ImageCheck:
     return demo_check(
         "shop/api:1.5.0",
         WeighingCost(23, 21_700, 0.09),

@@ -26,19 +26,19 @@ from support.read_model import (
     a_weighing,
     unknown,
 )
-from weighbridge.cli.check_output import check_csv, check_json
-from weighbridge.cli.check_table import render_check
-from weighbridge.cli.screen import Screen, columns
-from weighbridge.domain.check import Check, checked, rules_of
-from weighbridge.domain.earlier import Earlier, EarlierImage
-from weighbridge.domain.measure import Uncompressed
-from weighbridge.domain.policy_set import PolicySet
-from weighbridge.domain.weighing import WeighingCost
+from weighbridge.domain.check.image_check import ImageCheck, checked, rules_of
+from weighbridge.domain.growth.earlier import Earlier, EarlierImage
+from weighbridge.domain.policy.policy_set import PolicySet
+from weighbridge.domain.size.confidence import Uncompressed
+from weighbridge.domain.size.weighing import WeighingCost
+from weighbridge.presentation.check.check_table import render_check
+from weighbridge.presentation.check.json_and_csv import check_csv, check_json
+from weighbridge.presentation.forms.screen import Screen, columns
 
 PIPE = Screen()
 
 
-def of_unknown_size() -> Check:
+def of_unknown_size() -> ImageCheck:
     layers = [a_weighed_layer("zstd", 100 * MB, unknown())]
     image = a_weighed_image(layers, [("COPY . /", 0)], uncompressed=unknown())
     return a_check(image, max_uncompressed=900 * MB)

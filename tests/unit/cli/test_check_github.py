@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from support.checks import HOSTILE, MB, TORCH, a_check, an_image_of, grown_by_torch
 from support.read_model import ARM
-from weighbridge.cli.check_github import annotations, at_line, command
-from weighbridge.cli.check_table import render_check
-from weighbridge.cli.runner_commands import defused, defused_words
-from weighbridge.cli.screen import Screen
-from weighbridge.domain.platform import Platform
+from weighbridge.domain.image.platform import Platform
+from weighbridge.presentation.check.check_table import render_check
+from weighbridge.presentation.check.github_workflow import annotations, at_line, command
+from weighbridge.presentation.forms.runner_commands import defused, defused_words
+from weighbridge.presentation.forms.screen import Screen
 
 ANY_TEXT = st.lists(
     st.text()

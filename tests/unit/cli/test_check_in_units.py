@@ -4,13 +4,13 @@ import json
 
 from support.checks import MB, a_check
 from support.read_model import a_weighed_image, a_weighed_layer, measured
-from weighbridge.cli.check_dockerfile import instruction_to_blame
-from weighbridge.cli.check_github import annotations
-from weighbridge.cli.check_markdown import check_markdown
-from weighbridge.cli.check_output import check_csv, check_json
-from weighbridge.cli.check_table import render_check
-from weighbridge.cli.screen import Screen
-from weighbridge.domain.weighing import WeighedImage
+from weighbridge.domain.size.weighing import WeighedImage
+from weighbridge.presentation.check.check_table import render_check
+from weighbridge.presentation.check.dockerfile import instruction_to_blame
+from weighbridge.presentation.check.github_workflow import annotations
+from weighbridge.presentation.check.json_and_csv import check_csv, check_json
+from weighbridge.presentation.check.markdown import check_markdown
+from weighbridge.presentation.forms.screen import Screen
 
 ROOT = "ADD rootfs in /"
 ZEROS = "COPY zeros.img /"

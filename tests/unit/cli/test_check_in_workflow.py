@@ -7,13 +7,12 @@ from pathlib import Path
 import pytest
 
 from support.checks import HOSTILE, MB, a_check, an_image_of, grown_by_torch
-from weighbridge.cli.check_forms import Forms
-from weighbridge.cli.check_markdown import check_markdown
-from weighbridge.cli.failure import CommandFailed
 from weighbridge.cli.main import run
-from weighbridge.cli.options import Output
-from weighbridge.cli.screen import Screen
+from weighbridge.cli.output.check_forms import Forms
+from weighbridge.cli.process.failure import CommandFailed
 from weighbridge.errors import RegistryError, UsageError, WeighbridgeError
+from weighbridge.presentation.check.markdown import check_markdown
+from weighbridge.presentation.forms.screen import Output, Screen
 
 
 def forms(output: Output, *reports: str, dockerfile: str | None = None) -> Forms:

@@ -9,11 +9,11 @@ from markdown_it import MarkdownIt
 
 from support.checks import HOSTILE, MB, a_check, an_image_of, before, grown_by_torch
 from support.read_model import ARM
-from weighbridge.cli.check_markdown import CHARACTERS, MARKER, check_markdown
-from weighbridge.cli.tables import code, markdown_table
-from weighbridge.domain.check import Check
-from weighbridge.domain.platform import Platform
-from weighbridge.domain.printable import printable
+from weighbridge.domain.check.image_check import ImageCheck
+from weighbridge.domain.image.platform import Platform
+from weighbridge.domain.text.printable import printable
+from weighbridge.presentation.check.markdown import CHARACTERS, MARKER, check_markdown
+from weighbridge.presentation.forms.tables import code, markdown_table
 
 OURS = frozenset(
     {"h3", "p", "code", "table", "thead", "tbody", "tr", "th", "td", "ul", "li"}
@@ -51,7 +51,7 @@ class Page(HTMLParser):
             self.outside += data
 
 
-def hostile(line: str) -> Check:
+def hostile(line: str) -> ImageCheck:
     """A check in which a stranger's text stands wherever there is one."""
     heavy = an_image_of(1, 900, lines=("ADD /", line), platform=Platform("linux", line))
     return a_check(

@@ -9,12 +9,12 @@ import click
 import pytest
 
 from weighbridge.cli.crawl import again
-from weighbridge.cli.failure import CommandFailed, failure_text, report
 from weighbridge.cli.main import cli, run
-from weighbridge.cli.options import Options
+from weighbridge.cli.options.common import Options
+from weighbridge.cli.process.failure import CommandFailed, failure_text, report
 from weighbridge.cli.up import announcement, demo_announcement
 from weighbridge.config import RegistrySettings, Settings
-from weighbridge.domain.secret import Secret
+from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import (
     AuthError,
     ConfigError,
@@ -62,7 +62,8 @@ def test_help_loads_nothing_that_is_slow_to_import() -> None:
 def test_reading_what_was_crawled_loads_nothing_that_asks_registries(
     folder: Path,
 ) -> None:
-    asks = "httpx h11 weighbridge.engine.crawl weighbridge.registry rich structlog"
+    crawl_job = "weighbridge.engine.crawl.registry.crawl_job"
+    asks = f"httpx h11 {crawl_job} weighbridge.registry rich structlog"
     program = (
         "import sys; from weighbridge.cli.main import run; "
         "run(['top', '--database', 'w.db']); "

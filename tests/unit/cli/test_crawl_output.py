@@ -10,16 +10,14 @@ from pathlib import Path
 import pytest
 
 import weighbridge
-from weighbridge.audit.crawl_report import CrawlFault, CrawlReport, RegistryCrawl
-from weighbridge.audit.progress import Progress
-from weighbridge.cli.crawl_output import (
+from weighbridge.cli.output.crawl_output import (
     crawl_csv,
     crawl_json,
     crawl_markdown,
     render_crawl,
     warnings_of,
 )
-from weighbridge.cli.progress import (
+from weighbridge.cli.output.crawl_progress import (
     LINE_EVERY_S,
     progress_block,
     progress_line,
@@ -27,9 +25,15 @@ from weighbridge.cli.progress import (
     stopped_text,
     write_lines,
 )
-from weighbridge.cli.screen import Screen
-from weighbridge.domain.report import RepositoryState
-from weighbridge.store.repositories import Troubled
+from weighbridge.domain.report.inventory import RepositoryState
+from weighbridge.engine.context.progress import Progress
+from weighbridge.engine.crawl_requests.crawl_report import (
+    CrawlFault,
+    CrawlReport,
+    RegistryCrawl,
+)
+from weighbridge.presentation.forms.screen import Screen
+from weighbridge.store.registries.repository_rows import Troubled
 
 PIPE = Screen()
 SOURCE = Path(weighbridge.__file__).parent
@@ -71,7 +75,7 @@ def half_way() -> Progress:
 
 
 def _codes_with_advice() -> list[str]:
-    text = (SOURCE / "cli" / "advice.py").read_text(encoding="utf-8")
+    text = (SOURCE / "cli" / "process" / "advice.py").read_text(encoding="utf-8")
     return re.findall(r'^    "([a-z_]+)": "', text, re.MULTILINE)
 
 

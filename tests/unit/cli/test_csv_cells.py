@@ -2,8 +2,8 @@
 
 import pytest
 
-from weighbridge.cli.tables import csv_table
-from weighbridge.domain.csv_cell import csv_cell
+from weighbridge.presentation.forms.csv_cell import csv_cell
+from weighbridge.presentation.forms.tables import csv_table
 
 
 @pytest.mark.parametrize("start", list("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"), ids=repr)

@@ -13,10 +13,10 @@ from support.database import a_database
 from support.images import a_layer, an_image
 from support.ledger_world import Fleet
 from support.store_world import World
-from weighbridge.cli.db_progress import watching
 from weighbridge.cli.main import run
-from weighbridge.cli.screen import Screen
-from weighbridge.store.claiming import claim
+from weighbridge.cli.output.stderr_progress import watching
+from weighbridge.presentation.forms.screen import Screen
+from weighbridge.store.leases.claiming import claim
 from weighbridge.store.session import Database
 
 IMAGE = an_image([a_layer("base", 5000), a_layer("own", 100)])

@@ -6,15 +6,19 @@ import json
 
 from support.checks import MB, a_check
 from support.read_model import a_weighed_image, a_weighed_layer, a_weighing, measured
-from weighbridge.cli.check_github import annotations
-from weighbridge.cli.check_markdown import check_markdown
-from weighbridge.cli.check_output import check_csv, check_json
-from weighbridge.cli.check_table import render_check
-from weighbridge.cli.inspect_output import inspect_csv, inspect_json, inspect_markdown
-from weighbridge.cli.inspect_table import render_inspect
-from weighbridge.cli.screen import Screen
-from weighbridge.domain.check import Check
-from weighbridge.domain.weighing import WeighedImage
+from weighbridge.domain.check.image_check import ImageCheck
+from weighbridge.domain.size.weighing import WeighedImage
+from weighbridge.presentation.check.check_table import render_check
+from weighbridge.presentation.check.github_workflow import annotations
+from weighbridge.presentation.check.json_and_csv import check_csv, check_json
+from weighbridge.presentation.check.markdown import check_markdown
+from weighbridge.presentation.forms.screen import Screen
+from weighbridge.presentation.image.weighing_output import (
+    inspect_csv,
+    inspect_json,
+    inspect_markdown,
+)
+from weighbridge.presentation.image.weighing_table import render_inspect
 
 PIPE = Screen()
 FALSE = a_weighed_image(
@@ -27,7 +31,7 @@ CLAIMED = a_weighed_image(
 )
 
 
-def a_false_check(image: WeighedImage = FALSE) -> Check:
+def a_false_check(image: WeighedImage = FALSE) -> ImageCheck:
     return a_check(image, max_compressed=4 * MB)
 
 

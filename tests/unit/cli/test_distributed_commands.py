@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from support.wait import wait_in_thread
-from weighbridge.cli.handover import handed_over
 from weighbridge.cli.main import run
-from weighbridge.cli.nodes import Nodes
-from weighbridge.cli.options import Options
+from weighbridge.cli.options.common import Options
+from weighbridge.cli.options.handover import handed_over
 from weighbridge.config import load_settings
+from weighbridge.jobs.worker_processes import WorkerProcesses
 from weighbridge.store.session import open_database
 
 REDIS = "redis://127.0.0.1:1/0"
@@ -91,7 +91,7 @@ def listening(mark: Path, end: str) -> list[str]:
     return [sys.executable, "-c", code]
 
 
-def stopped(nodes: Nodes, number: signal.Signals, *marks: Path) -> int:
+def stopped(nodes: WorkerProcesses, number: signal.Signals, *marks: Path) -> int:
     """Its exit code after a signal that comes once all marks are there."""
     before = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)}
 
@@ -117,14 +117,14 @@ def test_f17_a_signal_ends_all_nodes(number: signal.Signals, folder: Path) -> No
     marks = (folder / "one", folder / "two")
     calm = [listening(mark, "sys.exit(0)") for mark in marks]
 
-    assert stopped(Nodes(calm), number, *marks) == 0
+    assert stopped(WorkerProcesses(calm), number, *marks) == 0
 
 
 def test_f17_a_node_that_is_stopped_while_it_starts_has_stopped(folder: Path) -> None:
     mark = folder / "begun"
     calm = listening(mark, "sys.exit(0)")
 
-    assert stopped(Nodes([ENDLESS, calm]), signal.SIGTERM, mark) == 0
+    assert stopped(WorkerProcesses([ENDLESS, calm]), signal.SIGTERM, mark) == 0
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,10 @@ def test_f17_a_node_that_does_not_stop_well_is_told(
 ) -> None:
     mark = folder / "begun"
 
-    assert stopped(Nodes([listening(mark, end)]), signal.SIGTERM, mark) == expected
+    assert (
+        stopped(WorkerProcesses([listening(mark, end)]), signal.SIGTERM, mark)
+        == expected
+    )
 
 
 @pytest.mark.parametrize(
@@ -151,7 +154,7 @@ def test_a_node_that_ends_is_started_again(end: str, folder: Path) -> None:
         f"pathlib.Path({str(mark)!r}).touch()\n"
         "time.sleep(60)"
     )
-    nodes = Nodes([ENDLESS, [sys.executable, "-c", code]], most_pause_s=1)
+    nodes = WorkerProcesses([ENDLESS, [sys.executable, "-c", code]], most_pause_s=1)
 
     assert stopped(nodes, signal.SIGTERM, mark) == 0
 
@@ -161,7 +164,7 @@ def test_a_node_that_cannot_live_is_tried_less_and_less_often(folder: Path) -> N
     lives = folder / "lives"
     code = f"open({str(lives)!r}, 'a').write('x')"
     calm = listening(folder / "begun", "sys.exit(0)")
-    nodes = Nodes([calm, [sys.executable, "-c", code]])
+    nodes = WorkerProcesses([calm, [sys.executable, "-c", code]])
     threading.Timer(3.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
 
     stopped(nodes, signal.SIGWINCH, folder / "begun")

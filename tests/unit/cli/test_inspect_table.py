@@ -19,17 +19,25 @@ from support.read_model import (
     python_3_7,
     unknown,
 )
-from weighbridge.cli.bounds import bounds_in_words
-from weighbridge.cli.inspect_output import inspect_csv, inspect_json, inspect_markdown
-from weighbridge.cli.inspect_table import render_inspect, warnings_of
-from weighbridge.cli.screen import Screen, columns
-from weighbridge.cli.words import artifact_words, reason_words, what_it_does
-from weighbridge.domain import measure
-from weighbridge.domain.digest import short
-from weighbridge.domain.document import Problem
-from weighbridge.domain.history import LINE_UNKNOWN, SQUASHED
-from weighbridge.domain.measure import Uncompressed
-from weighbridge.domain.weighing import Other, Weighing, WeighingCost
+from weighbridge.domain.image.digest import short
+from weighbridge.domain.image.document import Problem
+from weighbridge.domain.image.history import LINE_UNKNOWN, SQUASHED
+from weighbridge.domain.size import confidence
+from weighbridge.domain.size.confidence import Uncompressed
+from weighbridge.domain.size.weighing import Other, Weighing, WeighingCost
+from weighbridge.presentation.forms.screen import Screen, columns
+from weighbridge.presentation.image.bounds import bounds_in_words
+from weighbridge.presentation.image.image_words import (
+    artifact_words,
+    reason_words,
+    what_it_does,
+)
+from weighbridge.presentation.image.weighing_output import (
+    inspect_csv,
+    inspect_json,
+    inspect_markdown,
+)
+from weighbridge.presentation.image.weighing_table import render_inspect, warnings_of
 
 PIPE = Screen()
 ESTIMATE = Uncompressed(
@@ -297,7 +305,7 @@ def test_an_unknown_total_has_no_bound_below_what_is_compressed() -> None:
 
 def reasons() -> set[str]:
     """Every reason that a blob's bytes and a manifest's claims can give."""
-    domain = Path(measure.__file__).parent
+    domain = Path(confidence.__file__).parent
     text = "".join(
         (domain / name).read_text(encoding="utf-8")
         for name in (

@@ -12,9 +12,9 @@ from typing import Final
 import pytest
 
 from weighbridge.cli.main import run
-from weighbridge.domain.waiver import NewWaiver
+from weighbridge.domain.policy.waiver import NewWaiver
 from weighbridge.store.session import open_database
-from weighbridge.store.waivers import put_waiver
+from weighbridge.store.violations.waivers import put_waiver
 
 REASON: Final = "Größe ist — 你好 \U0001f40b"
 

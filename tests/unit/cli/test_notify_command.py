@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from weighbridge.bootstrap.notifying import Tried, a_test_message
-from weighbridge.cli import notify_output
+from weighbridge.bootstrap.commands.notify_test import Tried, a_test_message
 from weighbridge.cli.main import run
-from weighbridge.cli.screen import Screen
+from weighbridge.cli.output import notify_output
 from weighbridge.config import load_settings
 from weighbridge.errors import NotifyError
+from weighbridge.presentation.forms.screen import Screen
 
 Capture = pytest.CaptureFixture[str]
 

@@ -13,13 +13,13 @@ from support.outbox_world import OutboxWorld
 from support.store_world import T0
 from weighbridge.cli.main import run
 from weighbridge.cli.notify_status import shown
-from weighbridge.cli.screen import Screen
-from weighbridge.domain.routing import Route
+from weighbridge.domain.message.routing import Route
+from weighbridge.presentation.forms.screen import Screen
 from weighbridge.store.reports.notifications import channel_reports
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
-from weighbridge.web.app import create_app
 from weighbridge.web.options import WebOptions
+from weighbridge.web.routes.app import create_app
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)

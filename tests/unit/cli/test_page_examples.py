@@ -7,8 +7,8 @@ from typing import Final
 import pytest
 
 from support.demo_weighing import DEMO, demo_weighing
-from weighbridge.cli.inspect_table import render_inspect
-from weighbridge.cli.screen import Screen, columns
+from weighbridge.presentation.forms.screen import Screen, columns
+from weighbridge.presentation.image.weighing_table import render_inspect
 
 ROOT: Final = Path(__file__).parents[3]
 HELLO: Final = "tutorial/hello"

@@ -11,16 +11,16 @@ import pytest
 
 from support.database import a_database
 from support.store_world import T0, an_entry
-from weighbridge.bootstrap.queue_status import Broker, QueueStatus, TaskLine
+from weighbridge.bootstrap.commands.queue_status import Broker, QueueStatus, TaskLine
 from weighbridge.cli.main import run
-from weighbridge.cli.queue_output import notes, overview
-from weighbridge.cli.screen import Screen
-from weighbridge.domain.waiting import QueueWaiting, RegistryWaiting
-from weighbridge.jobs.names import CRAWL, TICK
-from weighbridge.jobs.roll import Waiting
-from weighbridge.store.jobs import Job, note_done
-from weighbridge.store.registries import note_registry, put_registry
-from weighbridge.store.repositories import put_repositories
+from weighbridge.cli.output.queue_output import notes, overview
+from weighbridge.domain.report.crawl_queue import QueueWaiting, RegistryWaiting
+from weighbridge.jobs.redis.worker_register import QueueLength
+from weighbridge.ports.job_names import CRAWL, TICK
+from weighbridge.presentation.forms.screen import Screen
+from weighbridge.store.leases.jobs import Job, note_done
+from weighbridge.store.registries.registry_rows import note_registry, put_registry
+from weighbridge.store.registries.repository_rows import put_repositories
 from weighbridge.store.session import Database
 
 CONFIG = """\
@@ -169,7 +169,7 @@ def a_status(broker: Broker) -> QueueStatus:
 def test_workers_add_their_messages_and_tasks() -> None:
     sent = (T0 - MINUTE).timestamp()
     broker = Broker(
-        "ok", 2, {"crawl": Waiting(7, sent)}, (TaskLine(CRAWL, 30, 1, 4.25),)
+        "ok", 2, {"crawl": QueueLength(7, sent)}, (TaskLine(CRAWL, 30, 1, 4.25),)
     )
 
     text = overview(a_status(broker), "table", Screen())
@@ -201,7 +201,7 @@ def test_what_no_process_asks_for_now_is_said() -> None:
 
 
 def test_a_message_of_an_impossible_time_has_none() -> None:
-    broker = Broker("ok", 2, {"crawl": Waiting(7, 1e300)}, ())
+    broker = Broker("ok", 2, {"crawl": QueueLength(7, 1e300)}, ())
 
     found = json.loads(overview(a_status(broker), "json", Screen()))
 

@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 
 from support.checks import HOSTILE, an_image_of
 from support.read_model import a_weighing
-from weighbridge.cli.inspect_output import (
+from weighbridge.cli.process.streams import Aside, emit
+from weighbridge.domain.image.platform import Platform
+from weighbridge.domain.size.weighing import Weighing
+from weighbridge.presentation.forms.runner_commands import defused
+from weighbridge.presentation.forms.screen import Screen
+from weighbridge.presentation.image.weighing_output import (
     inspect_csv,
     inspect_json,
     inspect_markdown,
 )
-from weighbridge.cli.inspect_table import render_inspect
-from weighbridge.cli.runner_commands import defused
-from weighbridge.cli.screen import Screen
-from weighbridge.cli.streams import Aside, emit
-from weighbridge.domain.platform import Platform
-from weighbridge.domain.weighing import Weighing
+from weighbridge.presentation.image.weighing_table import render_inspect
 
 # GitHub, Azure Pipelines, TeamCity, each as its runner looks for it.
 COMMAND = re.compile(r"##[a-z]*\[", re.IGNORECASE)

@@ -12,17 +12,17 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from support.webhooks import SECRET
-from weighbridge.cli.rush import (
+from weighbridge.telemetry import Telemetry
+from weighbridge.web.options import SECURITY_HEADERS
+from weighbridge.web.server.early_refusal import (
     IN_HAND,
     REFUSAL,
     RENEWED_S,
-    Rush,
-    RushDoor,
+    EarlyRefusal,
+    EarlyRefusalProtocol,
     is_whole,
     rush_door,
 )
-from weighbridge.telemetry import Telemetry
-from weighbridge.web.options import SECURITY_HEADERS
 
 BODY: Final = b'{"events":[]}'
 WEBHOOK: Final = (
@@ -61,7 +61,7 @@ class Service:
 
     def __init__(self) -> None:
         self.telemetry = Telemetry()
-        self.rush = Rush(self.telemetry, frozenset({"distribution"}))
+        self.rush = EarlyRefusal(self.telemetry, frozenset({"distribution"}))
         self.may_answer = asyncio.Event()
         self.asked = 0
         self._config = uvicorn.Config(
@@ -70,16 +70,16 @@ class Service:
         self._config.load()
         self._state = ServerState()
         self._protocol = rush_door(self.rush)
-        self._doors: list[RushDoor] = []
+        self._doors: list[EarlyRefusalProtocol] = []
 
-    def connect(self) -> tuple[RushDoor, Wire]:
+    def connect(self) -> tuple[EarlyRefusalProtocol, Wire]:
         door = self._protocol(self._config, self._state, {})
         wire = Wire()
         door.connection_made(wire)
         self._doors.append(door)
         return door, wire
 
-    def fill(self) -> list[RushDoor]:
+    def fill(self) -> list[EarlyRefusalProtocol]:
         """As many as are taken at once, each in the middle of its request."""
         doors = []
         for _ in range(IN_HAND):

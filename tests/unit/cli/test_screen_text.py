@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.cli.bars import bar
-from weighbridge.cli.gist import gist
-from weighbridge.cli.screen import Screen, columns, screen_of
-from weighbridge.cli.units import column_unit
-from weighbridge.domain.measure import Uncompressed
+from weighbridge.domain.size.confidence import Uncompressed
+from weighbridge.presentation.forms.bars import bar
+from weighbridge.presentation.forms.column_unit import column_unit
+from weighbridge.presentation.forms.screen import Screen, columns, screen_of
+from weighbridge.presentation.image.short_instruction import gist
 
 
 class Terminal(io.StringIO):

@@ -5,11 +5,11 @@ import io
 
 import pytest
 
-from weighbridge.cli.listening import check_free
-from weighbridge.cli.log_lines import log_format
+from weighbridge.cli.process.log_lines import log_format
 from weighbridge.config import Settings
-from weighbridge.domain.secret import Secret
+from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import UsageError
+from weighbridge.web.server.free_address import check_free
 
 DATABASE = Secret("sqlite:///w.db")
 

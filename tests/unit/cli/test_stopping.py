@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from weighbridge.cli.stopping import INTERRUPTED, TERMINATED, stopped_by_sigterm
+from weighbridge.cli.process.stopping import INTERRUPTED, TERMINATED, stopped_by_sigterm
 
 
 @pytest.fixture(params=[signal.default_int_handler, signal.SIG_IGN], autouse=True)

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from weighbridge.cli.main import run
-from weighbridge.domain.access import could_be_token, digest_of
-from weighbridge.store.audit_log import acts
+from weighbridge.domain.access.roles import could_be_token, digest_of
+from weighbridge.store.access.audit_log import acts
+from weighbridge.store.access.tokens import valid_tokens
 from weighbridge.store.session import Database, open_database
-from weighbridge.store.tokens import valid_tokens
 
 Capture = pytest.CaptureFixture[str]
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from support.read_model import NOW, a_registry_report, a_repository_report
-from weighbridge.cli.screen import Screen, columns
-from weighbridge.cli.top_output import top_csv, top_json, top_markdown
-from weighbridge.cli.top_table import render_top
+from weighbridge.presentation.forms.screen import Screen, columns
+from weighbridge.presentation.reports.top_output import top_csv, top_json, top_markdown
+from weighbridge.presentation.reports.top_table import render_top
 
 PIPE = Screen()
 API = a_repository_report("shop/api", "harbor")

@@ -12,11 +12,11 @@ import pytest
 from support.database import a_database
 from support.images import an_image
 from support.store_world import World
-from weighbridge.bootstrap.actor import system_user
+from weighbridge.bootstrap.commands.actor import system_user
 from weighbridge.cli.main import run
-from weighbridge.store.audit_log import acts
+from weighbridge.store.access.audit_log import acts
 from weighbridge.store.session import Database, open_database
-from weighbridge.store.waivers import active_waivers
+from weighbridge.store.violations.waivers import active_waivers
 
 Capture = pytest.CaptureFixture[str]
 URL = "sqlite:///weighbridge.db"

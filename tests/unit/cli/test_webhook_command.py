@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from weighbridge.cli.main import run
-from weighbridge.domain.push import SOURCES
+from weighbridge.domain.webhook.push import SOURCES
 
 CARRIES = {"dockerhub", "quay", "google"}
 """Senders whose address holds the secret."""

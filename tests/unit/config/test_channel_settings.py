@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from weighbridge.config import Settings, load_settings
-from weighbridge.config.channel_settings import ChannelSettings
+from weighbridge.config.channels.channel_settings import ChannelSettings
 from weighbridge.config.effective import effective_settings
-from weighbridge.domain.routing import Route, RouteMatch
+from weighbridge.domain.message.routing import Route, RouteMatch
 from weighbridge.errors import ConfigError
 
 SLACK = "https://hooks.slack.com/services/T000/B000/c4nary"
@@ -342,7 +342,7 @@ def test_all_settings_are_shown_without_secrets(folder: Path) -> None:
 
     shown = repr(effective_settings(None, {}))
 
-    assert "'from': Shown(value='a@b.example'" in shown
+    assert "'from': ShownValue(value='a@b.example'" in shown
     assert "c4nary" not in shown
     assert SECRET not in shown
 

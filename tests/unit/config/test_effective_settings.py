@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from weighbridge.config.address import shown_url
-from weighbridge.config.document import Plain
-from weighbridge.config.effective import Shown, Tree, effective_settings
-from weighbridge.domain.secret import Secret
+from weighbridge.config.effective import ShownValue, Tree, effective_settings
+from weighbridge.config.value.written_address import shown_url
+from weighbridge.config.yaml.nodes import Plain
+from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import ConfigError
 
 FILE = """\
@@ -43,12 +43,12 @@ def at(tree: Tree, path: str) -> tuple[Plain, str]:
             tree = tree[int(step)]
         elif isinstance(tree, dict):
             tree = tree[step]
-    assert isinstance(tree, Shown), path
+    assert isinstance(tree, ShownValue), path
     return tree.value, tree.origin
 
 
-def leaves(tree: Tree) -> Iterator[Shown]:
-    if isinstance(tree, Shown):
+def leaves(tree: Tree) -> Iterator[ShownValue]:
+    if isinstance(tree, ShownValue):
         yield tree
         return
     for inner in tree if isinstance(tree, list) else tree.values():

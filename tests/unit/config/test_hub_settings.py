@@ -6,12 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.bootstrap.sites import registry_entry, scope_of
-from weighbridge.bootstrap.targets import find_targets, kind_of
+from weighbridge.bootstrap.registries.sites import registry_entry, scope_of
+from weighbridge.bootstrap.registries.targets import find_targets, kind_of
 from weighbridge.config import Settings, load_settings
-from weighbridge.config.kinds import hub_namespaces, hub_patterns, resolved_kind
-from weighbridge.domain.globs import Patterns, matches
-from weighbridge.domain.secret import Secret
+from weighbridge.config.registries.kinds import (
+    hub_namespaces,
+    hub_patterns,
+    resolved_kind,
+)
+from weighbridge.domain.text.globs import Patterns, matches
+from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import ConfigError
 
 HUB = "registries:\n  - name: hub\n    kind: dockerhub\n    url: https://docker.io\n"

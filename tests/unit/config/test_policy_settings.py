@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from support.policy_files import FILES, loaded, policy, refused
 from weighbridge.config import load_policies
-from weighbridge.domain.policy import Limits, Match
+from weighbridge.domain.policy.policy import Limits, Match
 from weighbridge.errors import ConfigError
 
 

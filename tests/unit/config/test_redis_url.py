@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from weighbridge.config import load_settings
-from weighbridge.domain.secret import Secret
+from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import ConfigError
-from weighbridge.jobs.broker import is_exposed
+from weighbridge.jobs.redis.broker import is_exposed
 
 SECRET = "rediss://:hunter2@redis.example:6380/1"
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from weighbridge.config import load_settings
-from weighbridge.config.regular_file import read_regular
-from weighbridge.config.secret_file import read_secret_file
+from weighbridge.config.file.regular_file import read_regular
+from weighbridge.config.file.secret_file import read_secret_file
 from weighbridge.errors import ConfigError
-from weighbridge.net.tls import client_tls
-from weighbridge.registry.docker_config import docker_config_credential
+from weighbridge.net.connection.tls import client_tls
+from weighbridge.registry.login.docker_config import docker_config_credential
 
 HUB = "registries:\n  - name: hub\n    url: https://registry.example\n"
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from weighbridge.config import Settings, load_settings
-from weighbridge.domain.series import Budget
+from weighbridge.domain.series_budget import Budget
 from weighbridge.errors import ConfigError
 
 HUB = "registries:\n  - name: hub\n    url: https://registry.example\n"

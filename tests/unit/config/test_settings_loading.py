@@ -12,9 +12,9 @@ from weighbridge.config import (
     load_settings,
     split_bind,
 )
-from weighbridge.domain.globs import Patterns
-from weighbridge.domain.platform import Platform
-from weighbridge.domain.secret import Secret
+from weighbridge.domain.image.platform import Platform
+from weighbridge.domain.text.globs import Patterns
+from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import ConfigError
 
 REGISTRY = """

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from weighbridge.config import Settings, load_settings
-from weighbridge.config.effective import Shown, effective_settings
+from weighbridge.config.effective import ShownValue, effective_settings
 from weighbridge.errors import ConfigError
 
 REGISTRIES = "registries: [{name: harbor, url: 'https://harbor.example'}]\n"
@@ -176,6 +176,6 @@ def test_secrets_are_not_shown(tmp_path: Path, key: str) -> None:
     assert isinstance(webhooks, list)
     (webhook,) = webhooks
     assert isinstance(webhook, dict)
-    assert webhook[key] == Shown("<redacted>", f"{file}:3")
+    assert webhook[key] == ShownValue("<redacted>", f"{file}:3")
     for text in (repr(tree), repr(settings), str(settings)):
         assert SECRET not in text

@@ -6,26 +6,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.demo.answers import Answer, answer
-from weighbridge.demo.generated import generated_content
+from weighbridge.demo.content.generated_content import generated_content
+from weighbridge.demo.http.replies import DemoReply, answer
 from weighbridge.demo.story import demo_content
-from weighbridge.domain.manifest import ACCEPT
+from weighbridge.domain.image.manifest import ACCEPT
 
 CONTENT = demo_content()
 MANY = generated_content(repositories=250, tags=2_500)
 
 
-def a_get(target: str, **headers: str) -> Answer:
+def a_get(target: str, **headers: str) -> DemoReply:
     """Headers as keywords: if_none_match for If-None-Match."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return answer(CONTENT, "GET", target, named)
 
 
-def header(reply: Answer, name: str) -> str | None:
+def header(reply: DemoReply, name: str) -> str | None:
     return dict(reply.headers).get(name)
 
 
-def error_code(reply: Answer) -> str:
+def error_code(reply: DemoReply) -> str:
     code: object = json.loads(reply.body)["errors"][0]["code"]
     return str(code)
 

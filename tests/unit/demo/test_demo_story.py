@@ -8,12 +8,12 @@ from itertools import pairwise
 
 import pytest
 
-from weighbridge.demo.blobs import Blob
-from weighbridge.demo.content import Content
-from weighbridge.demo.documents import Served
+from weighbridge.demo.content.shelf import RegistryContent
+from weighbridge.demo.content.stored_documents import Served
+from weighbridge.demo.content.virtual_blobs import Blob
 from weighbridge.demo.story import demo_content, demo_steps
-from weighbridge.domain.digest import Digest, digest_of
-from weighbridge.domain.document import (
+from weighbridge.domain.image.digest import Digest, digest_of
+from weighbridge.domain.image.document import (
     Artifact,
     Image,
     Index,
@@ -21,12 +21,12 @@ from weighbridge.domain.document import (
     Manifest,
     ParsedManifest,
 )
-from weighbridge.domain.image import build_image, parse_config
-from weighbridge.domain.layer_claims import uncompressed_size
-from weighbridge.domain.manifest import parse_manifest
-from weighbridge.domain.measure import Content as Shown
-from weighbridge.domain.measure import Measured, Uncompressed
-from weighbridge.domain.uncompressed import measuring
+from weighbridge.domain.image.image_config import build_image, parse_config
+from weighbridge.domain.image.manifest import parse_manifest
+from weighbridge.domain.size.confidence import BlobContent as Shown
+from weighbridge.domain.size.confidence import MeasuredBlob, Uncompressed
+from weighbridge.domain.size.layer_claims import uncompressed_size
+from weighbridge.domain.size.uncompressed import measuring
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Held:
     parsed: ParsedManifest
 
 
-def every_manifest(content: Content) -> Iterator[Held]:
+def every_manifest(content: RegistryContent) -> Iterator[Held]:
     for repository in content.repositories():
         waiting = list(content.tags(repository) or ())
         while waiting:
@@ -48,20 +48,20 @@ def every_manifest(content: Content) -> Iterator[Held]:
                 waiting += [child.descriptor.digest for child in held.parsed.children]
 
 
-def the_manifest(content: Content, repository: str, reference: str) -> Held:
+def the_manifest(content: RegistryContent, repository: str, reference: str) -> Held:
     served = content.manifest(repository, reference)
     assert served is not None, f"{repository} {reference}"
     parsed = parse_manifest(served.content, served.media_type, served.digest)
     return Held(repository, served, parsed)
 
 
-def the_blob(content: Content, repository: str, digest: Digest) -> Blob:
+def the_blob(content: RegistryContent, repository: str, digest: Digest) -> Blob:
     blob = content.blob(repository, digest)
     assert blob is not None, f"{repository} {digest}"
     return blob
 
 
-def the_image(content: Content, held: Held) -> Image:
+def the_image(content: RegistryContent, held: Held) -> Image:
     assert isinstance(held.parsed, Manifest)
     blob = the_blob(content, held.repository, held.parsed.config.digest)
     raw = blob.read(0, blob.content_bytes - 1)
@@ -256,7 +256,7 @@ def test_the_six_moments_are_in_order_and_only_three_repositories_move() -> None
 
 
 def what_tags_name(
-    content: Content, repository: str
+    content: RegistryContent, repository: str
 ) -> list[tuple[str, Served | None]]:
     tags = content.tags(repository) or ()
     return [(tag, content.manifest(repository, tag)) for tag in tags]
@@ -291,7 +291,7 @@ def test_digests_are_the_same_on_every_python() -> None:
     assert hashlib.sha256(text.encode()).hexdigest()[:16] == "2cbe8f6d24bacc05"
 
 
-def measured(content: Content, held: Held) -> list[tuple[Layer, Uncompressed]]:
+def measured(content: RegistryContent, held: Held) -> list[tuple[Layer, Uncompressed]]:
     """What our own client makes of the first and last bytes of each layer."""
     assert isinstance(held.parsed, Manifest)
     found = []
@@ -304,7 +304,7 @@ def measured(content: Content, held: Held) -> list[tuple[Layer, Uncompressed]]:
                 wanted = story.send(blob.read(wanted.first, wanted.last))
         except StopIteration as end:
             shown: Shown = end.value
-            known = Measured(layer.compressed_bytes, shown.size, seen=shown.seen)
+            known = MeasuredBlob(layer.compressed_bytes, shown.size, seen=shown.seen)
             found.append((layer, uncompressed_size(layer, known)))
     return found
 

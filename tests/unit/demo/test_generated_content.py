@@ -8,17 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.demo.content import Content
-from weighbridge.demo.documents import Served
-from weighbridge.demo.generated import generated_content
-from weighbridge.domain.digest import digest_of
-from weighbridge.domain.document import Manifest
-from weighbridge.domain.image import build_image, parse_config
+from weighbridge.demo.content.generated_content import generated_content
+from weighbridge.demo.content.shelf import RegistryContent
+from weighbridge.demo.content.stored_documents import Served
+from weighbridge.domain.image.digest import digest_of
+from weighbridge.domain.image.document import Manifest
+from weighbridge.domain.image.image_config import build_image, parse_config
+from weighbridge.domain.image.manifest import parse_manifest
 from weighbridge.domain.limits import SMALL_BLOB_BYTES
-from weighbridge.domain.manifest import parse_manifest
 
 
-def the_manifest(content: Content, tag: str, repository: str = "load/r00000") -> Served:
+def the_manifest(
+    content: RegistryContent, tag: str, repository: str = "load/r00000"
+) -> Served:
     served = content.manifest(repository, tag)
     assert served is not None
     return served

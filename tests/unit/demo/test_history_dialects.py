@@ -2,8 +2,8 @@
 
 import pytest
 
-from weighbridge.demo.dialects import created_by
-from weighbridge.demo.recipe import Dialect
+from weighbridge.demo.content.builder_dialects import created_by
+from weighbridge.demo.content.recipe import Dialect
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.demo.blobs import Blob, Packing, make_blob, virtual_blob
-from weighbridge.domain.digest import digest_of
+from weighbridge.demo.content.virtual_blobs import (
+    Blob,
+    Packing,
+    make_blob,
+    virtual_blob,
+)
+from weighbridge.domain.image.digest import digest_of
 from weighbridge.domain.limits import SMALL_BLOB_BYTES
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.domain.access import (
-    Token,
+from weighbridge.domain.access.roles import (
+    AccessToken,
     checked_name,
     checked_role,
     could_be_token,
@@ -15,7 +15,7 @@ from weighbridge.domain.access import (
     grants,
     new_secret,
 )
-from weighbridge.domain.push import SOURCES
+from weighbridge.domain.webhook.push import SOURCES
 from weighbridge.errors import UsageError
 
 NOW = datetime(2026, 9, 1, tzinfo=UTC)
@@ -98,13 +98,13 @@ def test_a_name_that_could_be_an_id_or_an_option_is_refused(text: str) -> None:
 
 
 def test_a_token_is_valid_until_the_moment_at_which_it_expires() -> None:
-    token = Token(1, "read-1", "read", NOW, expires_at=NOW + timedelta(days=1))
+    token = AccessToken(1, "read-1", "read", NOW, expires_at=NOW + timedelta(days=1))
 
     assert token.state(NOW + timedelta(days=1, microseconds=-1)) == "valid"
     assert token.state(NOW + timedelta(days=1)) == "expired"
 
 
 def test_a_revoked_token_is_revoked_even_after_it_expired() -> None:
-    token = Token(1, "read-1", "read", NOW, expires_at=NOW, revoked_at=NOW)
+    token = AccessToken(1, "read-1", "read", NOW, expires_at=NOW, revoked_at=NOW)
 
     assert token.state(NOW) == "revoked"

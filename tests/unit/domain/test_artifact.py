@@ -17,13 +17,13 @@ from support.images import (
     layer_json,
     some_layers,
 )
-from weighbridge.domain.document import (
+from weighbridge.domain.image.document import (
     Artifact,
     Index,
     Manifest,
     ParsedManifest,
 )
-from weighbridge.domain.manifest import parse_manifest
+from weighbridge.domain.image.manifest import parse_manifest
 
 CACHE_CONFIG = "application/vnd.buildkit.cacheconfig.v0"
 

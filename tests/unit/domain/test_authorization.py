@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.domain.access import could_be_token, new_secret
-from weighbridge.domain.authorization import presented_token
+from weighbridge.domain.access.authorization import presented_token
+from weighbridge.domain.access.roles import could_be_token, new_secret
 
 TOKEN = new_secret("read", bytes(range(32))).reveal()
 

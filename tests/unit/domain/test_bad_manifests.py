@@ -22,8 +22,8 @@ from support.images import (
     layer_json,
 )
 from weighbridge.domain import limits
-from weighbridge.domain.digest import Digest
-from weighbridge.domain.manifest import parse_manifest
+from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.image.manifest import parse_manifest
 from weighbridge.errors import DocumentError, WeighbridgeError
 
 SCHEMA1 = "application/vnd.docker.distribution.manifest.v1+prettyjws"

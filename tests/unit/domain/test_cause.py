@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.images import a_layer, an_image
-from weighbridge.domain.cause import (
+from weighbridge.domain.growth.cause import (
     CHANGES,
     Cause,
     LineChange,
@@ -17,11 +17,11 @@ from weighbridge.domain.cause import (
     shared_leading_run,
     whole_image,
 )
-from weighbridge.domain.document import HistoryEntry, Layer, Line
-from weighbridge.domain.history import align
-from weighbridge.domain.measure import Measured, Uncompressed
-from weighbridge.domain.sizes import weigh_image
-from weighbridge.domain.weighing import WeighedImage
+from weighbridge.domain.image.document import HistoryEntry, Layer, Line
+from weighbridge.domain.image.history import align
+from weighbridge.domain.size.confidence import MeasuredBlob, Uncompressed
+from weighbridge.domain.size.weigh_image import weigh_image
+from weighbridge.domain.size.weighing import WeighedImage
 
 MB = 1_000_000
 BASE = a_layer("debian", 50 * MB)
@@ -274,7 +274,7 @@ def test_the_shared_run_is_what_both_begin_with(
 def measured(*steps: tuple[str, Layer | None, int | None]) -> WeighedImage:
     """An image whose layers hold so much; None: that is not known."""
     known = {
-        layer.digest: Measured(
+        layer.digest: MeasuredBlob(
             layer.compressed_bytes, Uncompressed("exact", size, size, size)
         )
         for _, layer, size in steps

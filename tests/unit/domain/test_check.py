@@ -14,18 +14,18 @@ from support.read_model import (
     a_weighing,
     unknown,
 )
-from weighbridge.domain.check import (
-    Check,
+from weighbridge.domain.check.image_check import (
+    ImageCheck,
     Rules,
     by_outcome,
     checked,
     rules_of,
 )
-from weighbridge.domain.earlier import Earlier, EarlierImage
-from weighbridge.domain.measure import Uncompressed
-from weighbridge.domain.platform import DEFAULT, Platform
-from weighbridge.domain.policy_set import PolicySet
-from weighbridge.domain.weighing import WeighedImage
+from weighbridge.domain.growth.earlier import Earlier, EarlierImage
+from weighbridge.domain.image.platform import DEFAULT, Platform
+from weighbridge.domain.policy.policy_set import PolicySet
+from weighbridge.domain.size.confidence import Uncompressed
+from weighbridge.domain.size.weighing import WeighedImage
 
 
 def of_unknown_size(compressed: int = 100) -> WeighedImage:
@@ -210,7 +210,7 @@ def test_a_platform_that_is_not_kept_is_not_judged_unless_nothing_is_there() -> 
     amd64 = frozenset({"linux/amd64"})
     rules = rules_of(PolicySet([a_policy("p", None, max_growth=0.1)]), "hub", "a", "1")
 
-    def of_arm(earlier: Earlier) -> Check:
+    def of_arm(earlier: Earlier) -> ImageCheck:
         weighing = a_weighing(an_image_of(100, platform=ARM))
         return checked(weighing, None, replace(rules, earlier=earlier))
 
@@ -245,7 +245,7 @@ def test_a_limit_of_the_repository_is_none_of_an_image() -> None:
 
 
 def test_the_cause_is_what_changed_since_the_other_image() -> None:
-    check: Check = a_check(
+    check: ImageCheck = a_check(
         an_image_of(10, 40, lines=("COPY a /", "RUN fat")),
         against=before(an_image_of(10, lines=("COPY a /",))),
         max_compressed=MB,

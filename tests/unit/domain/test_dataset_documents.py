@@ -9,11 +9,11 @@ from functools import cache
 import pytest
 
 from support.shared import shared_path
-from weighbridge.domain.digest import Digest
-from weighbridge.domain.document import Image, Manifest
-from weighbridge.domain.image import build_image, parse_config
-from weighbridge.domain.manifest import parse_manifest
-from weighbridge.domain.platform import normalised
+from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.image.document import Image, Manifest
+from weighbridge.domain.image.image_config import build_image, parse_config
+from weighbridge.domain.image.manifest import parse_manifest
+from weighbridge.domain.image.platform import normalised
 
 
 @dataclass(frozen=True, slots=True)

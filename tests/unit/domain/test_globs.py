@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.domain.globs import Patterns, fits, matches
+from weighbridge.domain.text.globs import Patterns, fits, matches
 
 
 @pytest.mark.parametrize(

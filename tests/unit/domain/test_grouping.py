@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.domain.grouping import (
+from weighbridge.domain.message.grouping import (
     GIVEN_UP_AFTER,
     LONGEST_GATHERING,
     LONGEST_PAUSE,
@@ -22,7 +22,7 @@ from weighbridge.domain.grouping import (
     retry_at,
     route_group,
 )
-from weighbridge.domain.routing import Route, Routed
+from weighbridge.domain.message.routing import Route, Routed
 
 T0 = datetime(2026, 3, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.policies import a_policy
-from weighbridge.domain.globs import fits
-from weighbridge.domain.headroom import (
+from weighbridge.domain.policy.headroom import (
     FLOORS,
     Headroom,
     NewestSize,
@@ -19,8 +18,9 @@ from weighbridge.domain.headroom import (
     patterns_of,
     spans,
 )
-from weighbridge.domain.policy import Match
-from weighbridge.domain.policy_set import NO_POLICIES, PolicySet
+from weighbridge.domain.policy.policy import Match
+from weighbridge.domain.policy.policy_set import NO_POLICIES, PolicySet
+from weighbridge.domain.text.globs import fits
 
 MB = 1_000_000
 NAMES = ("shop/api", "shop/web", "ml/notebook", "data/etl", "base")

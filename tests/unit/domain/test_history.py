@@ -10,8 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.shared import shared_path
-from weighbridge.domain.document import HistoryEntry
-from weighbridge.domain.history import LINE_UNKNOWN, NOT_IN_HISTORY, SQUASHED, align
+from weighbridge.domain.image.document import HistoryEntry
+from weighbridge.domain.image.history import (
+    LINE_UNKNOWN,
+    NOT_IN_HISTORY,
+    SQUASHED,
+    align,
+)
 
 NOP = "/bin/sh -c #(nop) "
 

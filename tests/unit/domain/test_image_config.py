@@ -17,17 +17,17 @@ from support.images import (
     some_layers,
 )
 from weighbridge.domain import limits
-from weighbridge.domain.digest import Digest, digest_of
-from weighbridge.domain.document import (
+from weighbridge.domain.image.digest import Digest, digest_of
+from weighbridge.domain.image.document import (
     HistoryEntry,
     Image,
     ImageConfig,
     Manifest,
     Problem,
 )
-from weighbridge.domain.image import build_image, parse_config
-from weighbridge.domain.manifest import parse_manifest
-from weighbridge.domain.platform import UNKNOWN, Platform
+from weighbridge.domain.image.image_config import build_image, parse_config
+from weighbridge.domain.image.manifest import parse_manifest
+from weighbridge.domain.image.platform import UNKNOWN, Platform
 from weighbridge.errors import DocumentError, WeighbridgeError
 
 AMD64 = Platform("linux", "amd64")

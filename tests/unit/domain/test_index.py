@@ -14,12 +14,12 @@ from support.images import (
     descriptor_json,
 )
 from weighbridge.domain import limits
-from weighbridge.domain.document import (
+from weighbridge.domain.image.document import (
     Index,
     ParsedManifest,
 )
-from weighbridge.domain.manifest import parse_manifest
-from weighbridge.domain.platform import Platform
+from weighbridge.domain.image.manifest import parse_manifest
+from weighbridge.domain.image.platform import Platform
 
 SCHEMA1 = "application/vnd.docker.distribution.manifest.v1+prettyjws"
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.domain import instruction as instruction_module
-from weighbridge.domain.instruction import NO_TEXT, instruction, keyword
+from weighbridge.domain.image import instruction as instruction_module
+from weighbridge.domain.image.instruction import NO_TEXT, instruction, keyword
 
 
 @pytest.mark.parametrize(

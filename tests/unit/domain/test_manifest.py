@@ -26,8 +26,8 @@ from support.images import (
     some_layers,
 )
 from weighbridge.domain import limits
-from weighbridge.domain.digest import Digest, digest_of
-from weighbridge.domain.document import (
+from weighbridge.domain.image.digest import Digest, digest_of
+from weighbridge.domain.image.document import (
     Artifact,
     Index,
     Layer,
@@ -35,7 +35,7 @@ from weighbridge.domain.document import (
     ParsedManifest,
     Unweighable,
 )
-from weighbridge.domain.manifest import ACCEPT, parse_manifest
+from weighbridge.domain.image.manifest import ACCEPT, parse_manifest
 
 SCHEMA1 = "application/vnd.docker.distribution.manifest.v1+prettyjws"
 

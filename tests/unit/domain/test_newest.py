@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.images import a_digest
-from weighbridge.domain.newest import (
+from weighbridge.domain.growth.newest import (
     Candidate,
     baseline,
     leading,
     newest_images,
     ranked,
 )
-from weighbridge.domain.version import find_version, natural_key
+from weighbridge.domain.growth.version import find_version, natural_key
 
 NOW = datetime(2026, 9, 22, 9, 40, tzinfo=UTC)
 

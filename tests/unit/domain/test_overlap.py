@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.domain.globs import Patterns, matches
-from weighbridge.domain.overlap import UNDECIDED, common_name
+from weighbridge.domain.text.glob_overlap import UNDECIDED, common_name
+from weighbridge.domain.text.globs import Patterns, matches
 
 # distribution-spec, Pulling manifests.
 NAME = re.compile(r"[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")

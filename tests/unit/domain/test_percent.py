@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.domain.units import parse_percent
+from weighbridge.domain.text.units import parse_percent
 from weighbridge.errors import UsageError
 
 

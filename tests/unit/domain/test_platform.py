@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.domain.platform import (
+from weighbridge.domain.image.platform import (
     UNKNOWN,
-    Listed,
+    ListedImage,
     Platform,
     choose,
     normalised,
@@ -89,11 +89,11 @@ def test_an_index_says_the_platform_where_it_says_one() -> None:
 
 
 def test_an_entry_that_says_its_platform_comes_before_one_that_says_none() -> None:
-    silent = Listed(AMD, ((None, 0),), "silent")
-    nested = Listed(AMD, ((ARM, 1), (AMD, 0)), "nested")
-    second = Listed(AMD, ((AMD, 3),), "second")
-    first = Listed(AMD, ((AMD, 2),), "first")
-    other = Listed(ARM, ((ARM, 4),), "other")
+    silent = ListedImage(AMD, ((None, 0),), "silent")
+    nested = ListedImage(AMD, ((ARM, 1), (AMD, 0)), "nested")
+    second = ListedImage(AMD, ((AMD, 3),), "second")
+    first = ListedImage(AMD, ((AMD, 2),), "first")
+    other = ListedImage(ARM, ((ARM, 4),), "other")
 
     pulled, others = choose([silent, nested, second, first, other])
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.policies import a_policy
-from weighbridge.domain.policy import (
+from weighbridge.domain.policy.policy import (
     KEYS,
     Limits,
     Match,
@@ -17,7 +17,7 @@ from weighbridge.domain.policy import (
     is_matched,
     limits_of,
 )
-from weighbridge.domain.policy_set import NO_POLICIES, PolicySet, policy_set
+from weighbridge.domain.policy.policy_set import NO_POLICIES, PolicySet, policy_set
 
 
 def test_the_first_policy_that_sets_a_key_wins_key_by_key() -> None:

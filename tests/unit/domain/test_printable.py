@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.domain.printable import printable
+from weighbridge.domain.text.printable import printable
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.domain.rate_limit import RateLimit, parse_rate_limit
+from weighbridge.domain.registry.rate_limit import RateLimit, parse_rate_limit
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.images import a_digest
-from weighbridge.domain.reference import (
+from weighbridge.domain.image.reference import (
     Reference,
     is_repository_name,
     is_tag,

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from support.read_model import HOUR, NOW, a_registry_report, a_repository_report
-from weighbridge.domain.report import RegistryState, RepositoryState
+from weighbridge.domain.report.inventory import RegistryState, RepositoryState
 
 SECOND = timedelta(seconds=1)
 

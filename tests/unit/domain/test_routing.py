@@ -2,7 +2,7 @@
 
 import pytest
 
-from weighbridge.domain.routing import (
+from weighbridge.domain.message.routing import (
     Route,
     Routed,
     RouteMatch,

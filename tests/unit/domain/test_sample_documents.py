@@ -4,11 +4,11 @@ import pytest
 
 from support.images import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from support.shared import shared_path
-from weighbridge.domain.digest import digest_of
-from weighbridge.domain.document import Artifact, Index, Manifest, Unweighable
-from weighbridge.domain.image import build_image, parse_config
-from weighbridge.domain.manifest import parse_manifest
-from weighbridge.domain.platform import Platform
+from weighbridge.domain.image.digest import digest_of
+from weighbridge.domain.image.document import Artifact, Index, Manifest, Unweighable
+from weighbridge.domain.image.image_config import build_image, parse_config
+from weighbridge.domain.image.manifest import parse_manifest
+from weighbridge.domain.image.platform import Platform
 from weighbridge.errors import DocumentError
 
 CONTENT_TYPES = ["application/json", "", "text/plain"]

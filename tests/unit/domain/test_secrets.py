@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.domain import secrets
-from weighbridge.domain.secrets import is_secret_name, mask
+from weighbridge.domain.text import masking
+from weighbridge.domain.text.masking import is_secret_name, mask
 
 CANARY = "canary7Zq91LmX0"
 LONG = "Zq91LmX0aBcDeFgHiJkLmNoPqRsTuVwXyZ0123456789"
@@ -171,10 +171,10 @@ PIECES = st.sampled_from(
 def test_no_name_of_a_secret_is_missed_by_looking_at_words_with_a_hint_only(
     text: str,
 ) -> None:
-    names = [*secrets._NAMED.finditer(text), *secrets._OPTION.finditer(text)]
+    names = [*masking._NAMED.finditer(text), *masking._OPTION.finditer(text)]
     secret = {found.start() for found in names if is_secret_name(found[1])}
 
-    assert secret <= set(secrets._hinted_words(text))
+    assert secret <= set(masking._hinted_words(text))
 
 
 @given(st.lists(PIECES | st.text(max_size=5), max_size=25).map("".join))

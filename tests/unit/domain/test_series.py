@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.domain.series import (
+from weighbridge.domain.series_budget import (
     CORE_SERIES,
     EXPORTER_SERIES,
     REGISTRY_SERIES,

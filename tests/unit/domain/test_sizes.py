@@ -7,11 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.images import a_digest, a_layer, an_image, some_layers
-from weighbridge.domain.document import HistoryAlignment, Layer, Line
-from weighbridge.domain.history import SQUASHED
-from weighbridge.domain.measure import CONFIDENCES, Confidence, Measured, Uncompressed
-from weighbridge.domain.sizes import image_total, weigh_image
-from weighbridge.domain.weighing import WeighedImage, WeighedLayer
+from weighbridge.domain.image.document import HistoryAlignment, Layer, Line
+from weighbridge.domain.image.history import SQUASHED
+from weighbridge.domain.size.confidence import (
+    CONFIDENCES,
+    Confidence,
+    MeasuredBlob,
+    Uncompressed,
+)
+from weighbridge.domain.size.weigh_image import image_total, weigh_image
+from weighbridge.domain.size.weighing import WeighedImage, WeighedLayer
 
 MB = 1_000_000
 
@@ -135,7 +140,7 @@ def weigh(
     image = an_image(layers, lines=lines, history_alignment=alignment)
     claims = {layer.digest: layer.compressed_bytes for layer in layers}
     sizes = {
-        a_digest(name): Measured(claims.get(a_digest(name)), sure(n))
+        a_digest(name): MeasuredBlob(claims.get(a_digest(name)), sure(n))
         for name, n in (measured or {}).items()
     }
     return weigh_image(image, sizes)
@@ -201,7 +206,7 @@ def test_what_a_line_adds_to_a_shared_layer_is_not_known() -> None:
 def test_the_registrys_word_beats_the_claim_in_both_directions() -> None:
     layers = [a_layer("light", 1), a_layer("heavy", 2**44), a_layer("true", 7)]
     words = {"light": 3 * MB, "heavy": 5, "true": 7}
-    answers = {a_digest(k): Measured(n, sure(n)) for k, n in words.items()}
+    answers = {a_digest(k): MeasuredBlob(n, sure(n)) for k, n in words.items()}
 
     image = weigh_image(an_image(layers), answers)
 
@@ -220,8 +225,8 @@ def test_one_layer_that_is_only_claimed_makes_the_image_claimed() -> None:
     layers = [a_layer("light", 1), a_layer("asked", 7), a_layer("new", 9)]
     unknown = Uncompressed("unknown", None, 0, 9, "no_length")
     answers = {
-        a_digest("light"): Measured(MB, sure(MB)),
-        a_digest("asked"): Measured(None, unknown, "no_length"),
+        a_digest("light"): MeasuredBlob(MB, sure(MB)),
+        a_digest("asked"): MeasuredBlob(None, unknown, "no_length"),
     }
 
     image = weigh_image(an_image(layers), answers)
@@ -233,8 +238,8 @@ def test_one_layer_that_is_only_claimed_makes_the_image_claimed() -> None:
 def test_a_foreign_layer_that_the_registry_holds_is_an_ordinary_one() -> None:
     layers = [a_layer(n, 5, is_foreign=True) for n in ("here", "far", "new")]
     answers = {
-        a_digest("here"): Measured(5, sure(9)),
-        a_digest("far"): Measured(None, sure(9), "not_found"),
+        a_digest("here"): MeasuredBlob(5, sure(9)),
+        a_digest("far"): MeasuredBlob(None, sure(9), "not_found"),
     }
 
     image = weigh_image(an_image(layers), answers)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weighbridge.domain import limits
-from weighbridge.domain.strict_json import members, parse_json, shape
+from weighbridge.domain.text.strict_json import members, parse_json, shape
 from weighbridge.errors import DocumentError, WeighbridgeError
 
 

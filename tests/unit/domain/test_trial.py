@@ -5,15 +5,15 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.domain.policy import Limits
-from weighbridge.domain.trial import TriedImage, keys_of, try_limits
-from weighbridge.domain.verdict import Measured
+from weighbridge.domain.policy.policy import Limits
+from weighbridge.domain.policy.simulation import TriedImage, keys_of, try_limits
+from weighbridge.domain.policy.verdict import LimitedNumbers
 
 MB = 1_000_000
 
 
 def an_image(repository: str = "shop/api", **measured: int | None) -> TriedImage:
-    numbers = replace(Measured(compressed_bytes=100 * MB), **measured)
+    numbers = replace(LimitedNumbers(compressed_bytes=100 * MB), **measured)
     return TriedImage("hub", repository, "1", "linux/amd64", numbers)
 
 
@@ -59,7 +59,7 @@ def test_what_is_not_known_is_counted_and_not_flagged() -> None:
     images = [
         an_image("a", uncompressed_bytes=2_000 * MB),
         an_image("b"),
-        TriedImage("hub", "chart", None, None, Measured()),
+        TriedImage("hub", "chart", None, None, LimitedNumbers()),
     ]
 
     trial = try_limits(Limits(max_uncompressed_bytes=1_000 * MB), images)
@@ -70,7 +70,9 @@ def test_what_is_not_known_is_counted_and_not_flagged() -> None:
 
 
 def test_a_repository_without_an_image_may_hold_too_much() -> None:
-    image = TriedImage("hub", "charts", None, None, Measured(deduplicated_bytes=9))
+    image = TriedImage(
+        "hub", "charts", None, None, LimitedNumbers(deduplicated_bytes=9)
+    )
 
     trial = try_limits(Limits(max_deduplicated_bytes=5), [image])
 

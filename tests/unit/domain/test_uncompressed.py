@@ -25,17 +25,17 @@ from support.images import (
     a_layer,
 )
 from support.shared import shared_path
-from weighbridge.domain.document import Layer
-from weighbridge.domain.layer_claims import uncompressed_size
+from weighbridge.domain.image.document import Layer
 from weighbridge.domain.limits import MIB, SMALL_BLOB_BYTES
-from weighbridge.domain.measure import (
+from weighbridge.domain.size.confidence import (
     CONFIDENCES,
-    Content,
-    Measured,
+    BlobContent,
+    MeasuredBlob,
     RangeWanted,
     Uncompressed,
 )
-from weighbridge.domain.uncompressed import measuring, unseen
+from weighbridge.domain.size.layer_claims import uncompressed_size
+from weighbridge.domain.size.uncompressed import measuring, unseen
 
 GIB = 1024 * MIB
 TAIL = 72
@@ -65,8 +65,8 @@ def measure(layer: Layer, parts: Mapping[int, bytes]) -> Asked:
             wanted = asking.send(parts[start][begin : begin + length])
     except StopIteration as done:
         found = done.value
-    assert isinstance(found, Content)
-    measured = Measured(layer.compressed_bytes, found.size, seen=found.seen)
+    assert isinstance(found, BlobContent)
+    measured = MeasuredBlob(layer.compressed_bytes, found.size, seen=found.seen)
     return Asked(uncompressed_size(layer, measured), ranges)
 
 
@@ -624,7 +624,7 @@ def test_bytes_that_are_not_encrypted_at_all_do_not_fit_that_type() -> None:
     ],
 )
 def test_a_layer_that_cannot_be_asked_is_unknown_with_bounds(reason: str) -> None:
-    nothing = Measured(1000, unseen(reason).size)
+    nothing = MeasuredBlob(1000, unseen(reason).size)
     size = uncompressed_size(a_layer("x", 1), nothing)
 
     assert size == Uncompressed("unknown", None, 0, 1_032_000, reason)
@@ -717,8 +717,8 @@ def test_any_answers_end_in_a_size(
     except StopIteration as done:
         found = done.value
 
-    assert isinstance(found, Content)
-    measured = Measured(compressed, found.size, seen=found.seen)
+    assert isinstance(found, BlobContent)
+    measured = MeasuredBlob(compressed, found.size, seen=found.seen)
     size = uncompressed_size(layer, measured)
     assert size.confidence in CONFIDENCES
     assert (size.uncompressed_bytes is None) == (size.confidence == "unknown")
@@ -837,7 +837,7 @@ def test_what_bytes_show_does_not_depend_on_what_is_claimed_of_them(
     assert one.size == other.size == trailer(len(LARGE_TAR))
 
 
-def content(layer: Layer, blob: bytes) -> Content:
+def content(layer: Layer, blob: bytes) -> BlobContent:
     asking = measuring(layer)
     try:
         wanted = next(asking)
@@ -845,5 +845,5 @@ def content(layer: Layer, blob: bytes) -> Content:
             wanted = asking.send(blob[wanted.first : wanted.last + 1])
     except StopIteration as done:
         found = done.value
-    assert isinstance(found, Content)
+    assert isinstance(found, BlobContent)
     return found

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.domain.units import (
+from weighbridge.domain.text.units import (
     format_bytes,
     format_duration,
     format_percent,

@@ -5,19 +5,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.images import a_layer, an_image
-from weighbridge.domain import measure
-from weighbridge.domain.measure import Uncompressed
-from weighbridge.domain.policy import LIMIT_KEYS, NO_LIMITS, Limits
-from weighbridge.domain.sizes import weigh_image
-from weighbridge.domain.verdict import (
+from weighbridge.domain.policy.policy import LIMIT_KEYS, NO_LIMITS, Limits
+from weighbridge.domain.policy.verdict import (
     Finding,
     Keeping,
-    Measured,
+    LimitedNumbers,
     is_exceeded,
     limits_images,
     measured_image,
     verdict,
 )
+from weighbridge.domain.size import confidence
+from weighbridge.domain.size.confidence import Uncompressed
+from weighbridge.domain.size.weigh_image import weigh_image
 
 MB = 1_000_000
 SIZES = st.integers(0, 2**63 - 1)
@@ -33,7 +33,7 @@ LIMITS = st.builds(
     max_deduplicated_bytes=SOME,
 )
 MEASURED = st.builds(
-    Measured,
+    LimitedNumbers,
     compressed_bytes=SOME,
     uncompressed_bytes=SOME,
     uncompressed_low_bytes=SOME,
@@ -46,7 +46,7 @@ MEASURED = st.builds(
 GROWTH = Limits(max_growth=0.25, min_growth_bytes=50 * MB)
 
 
-def only(limits: Limits, measured: Measured) -> Finding:
+def only(limits: Limits, measured: LimitedNumbers) -> Finding:
     (finding,) = verdict(limits, measured)
     return finding
 
@@ -61,7 +61,9 @@ def only(limits: Limits, measured: Measured) -> Finding:
     ],
 )
 def test_an_image_of_exactly_its_limit_keeps_it(amount: int, keeping: Keeping) -> None:
-    found = only(Limits(max_compressed_bytes=1_000), Measured(compressed_bytes=amount))
+    found = only(
+        Limits(max_compressed_bytes=1_000), LimitedNumbers(compressed_bytes=amount)
+    )
 
     assert found == Finding("max_compressed", keeping, amount, 1_000)
     assert found.excess == max(amount - 1_000, 0)
@@ -88,7 +90,7 @@ def test_of_an_estimate_both_bounds_count(
     keeping: Keeping,
     amount: int | None,
 ) -> None:
-    measured = Measured(
+    measured = LimitedNumbers(
         uncompressed_bytes=value,
         uncompressed_low_bytes=low,
         uncompressed_high_bytes=high,
@@ -117,7 +119,7 @@ def test_of_an_estimate_both_bounds_count(
 def test_growth_is_too_much_by_share_and_by_bytes(
     size: int, baseline: int, keeping: Keeping, limit: int
 ) -> None:
-    measured = Measured(
+    measured = LimitedNumbers(
         compressed_bytes=size * MB, baseline_compressed_bytes=baseline * MB
     )
 
@@ -127,21 +129,21 @@ def test_growth_is_too_much_by_share_and_by_bytes(
 
 
 def test_growth_without_a_baseline_says_nothing() -> None:
-    assert verdict(GROWTH, Measured(compressed_bytes=9_000 * MB)) == ()
+    assert verdict(GROWTH, LimitedNumbers(compressed_bytes=9_000 * MB)) == ()
 
 
 def test_a_limit_of_the_repository_says_nothing_of_an_image() -> None:
     limits = Limits(max_deduplicated_bytes=1)
 
-    assert verdict(limits, Measured(compressed_bytes=100)) == ()
+    assert verdict(limits, LimitedNumbers(compressed_bytes=100)) == ()
     assert not limits_images(limits)
-    assert only(limits, Measured(deduplicated_bytes=2)).keeping == "over"
+    assert only(limits, LimitedNumbers(deduplicated_bytes=2)).keeping == "over"
 
 
 def test_an_image_has_all_numbers_that_limits_are_about() -> None:
     layers = [a_layer("a", 100), a_layer("b", 30), a_layer("a", 100)]
     exact = Uncompressed("exact", 500, 500, 500)
-    sizes = {layers[0].digest: measure.Measured(100, exact)}
+    sizes = {layers[0].digest: confidence.MeasuredBlob(100, exact)}
 
     measured = measured_image(weigh_image(an_image(layers), sizes), 90)
 
@@ -154,13 +156,13 @@ def test_an_image_has_all_numbers_that_limits_are_about() -> None:
 
 
 def test_without_limits_nothing_is_said() -> None:
-    assert verdict(NO_LIMITS, Measured(compressed_bytes=1, layers=1)) == ()
+    assert verdict(NO_LIMITS, LimitedNumbers(compressed_bytes=1, layers=1)) == ()
     assert not limits_images(NO_LIMITS)
 
 
 @given(LIMITS, MEASURED)
 def test_any_limits_find_something_of_any_numbers(
-    limits: Limits, measured: Measured
+    limits: Limits, measured: LimitedNumbers
 ) -> None:
     found = verdict(limits, measured)
 
@@ -177,8 +179,8 @@ def test_heavier_is_never_kept_better(limit: int, amount: int) -> None:
     order = ("kept", "over")
     limits = Limits(max_compressed_bytes=limit)
 
-    lighter = only(limits, Measured(compressed_bytes=amount))
-    heavier = only(limits, Measured(compressed_bytes=amount + 1))
+    lighter = only(limits, LimitedNumbers(compressed_bytes=amount))
+    heavier = only(limits, LimitedNumbers(compressed_bytes=amount + 1))
 
     assert order.index(lighter.keeping) <= order.index(heavier.keeping)
 
@@ -191,7 +193,9 @@ def test_more_growth_is_never_kept_better(
     limits = Limits(max_growth=share, min_growth_bytes=least)
 
     def keeping(amount: int) -> int:
-        measured = Measured(compressed_bytes=amount, baseline_compressed_bytes=baseline)
+        measured = LimitedNumbers(
+            compressed_bytes=amount, baseline_compressed_bytes=baseline
+        )
         return order.index(only(limits, measured).keeping)
 
     assert keeping(size) <= keeping(size + 1)

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.domain.policy import LimitKey, Match, is_matched
-from weighbridge.domain.waiver import ActiveWaivers, Waiver
-from weighbridge.domain.waiver_target import (
+from weighbridge.domain.policy.policy import LimitKey, Match, is_matched
+from weighbridge.domain.policy.waiver import ActiveWaivers, Waiver
+from weighbridge.domain.policy.waiver_target import (
     LONGEST,
     checked_limit,
     checked_reason,

@@ -10,11 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.domain.push import Source
-from weighbridge.domain.webhook_secret import MAY_USE_PATH, Key, Shown, shown_digests
+from weighbridge.domain.webhook.push import Source
+from weighbridge.domain.webhook.webhook_secret import (
+    MAY_USE_PATH,
+    SecretKey,
+    ShownSecret,
+    shown_digests,
+)
 
 SECRET: Final = "correct-horse-battery"
-KEY: Final = Key(SECRET)
+KEY: Final = SecretKey(SECRET)
 BODY: Final = b'{"events":[]}'
 NOW_S: Final = 1_767_323_045.0
 
@@ -25,11 +30,11 @@ def shown(
     source: Source = "harbor",
     path: str = "",
     query: str = "",
-) -> Shown:
-    return Shown(source, headers or {}, path, query, NOW_S)
+) -> ShownSecret:
+    return ShownSecret(source, headers or {}, path, query, NOW_S)
 
 
-def is_let_in(request: Shown) -> bool:
+def is_let_in(request: ShownSecret) -> bool:
     return KEY.is_shown(shown_digests(request))
 
 
@@ -106,7 +111,7 @@ def test_github_signs_the_body() -> None:
     assert signed.is_signed
     assert KEY.has_signed(signed, BODY)
     assert not KEY.has_signed(signed, BODY[:-1])
-    assert not Key("another-secret-of-ours").has_signed(signed, BODY)
+    assert not SecretKey("another-secret-of-ours").has_signed(signed, BODY)
 
 
 def test_nexus_signs_the_body_and_nobody_else_so_weakly() -> None:
@@ -165,7 +170,7 @@ def test_one_of_several_standard_signatures_is_enough() -> None:
 
 def test_a_standard_secret_is_the_bytes_behind_its_prefix() -> None:
     raw = bytes(range(32))
-    key = Key("whsec_" + base64.b64encode(raw).decode())
+    key = SecretKey("whsec_" + base64.b64encode(raw).decode())
 
     assert key.has_signed(shown(standard(secret=raw)), BODY)
 

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.policies import a_policy
-from weighbridge.domain.headroom import NewestSize, limit_of
-from weighbridge.domain.policy import Match
-from weighbridge.domain.policy_set import NO_POLICIES, PolicySet
-from weighbridge.domain.what_if import (
+from weighbridge.domain.policy.headroom import NewestSize, limit_of
+from weighbridge.domain.policy.policy import Match
+from weighbridge.domain.policy.policy_set import NO_POLICIES, PolicySet
+from weighbridge.domain.policy.simulated_limit import (
     THRESHOLDS,
     compare,
     present_limit,

@@ -17,21 +17,25 @@ from support.fake_jobs import FakeJobs
 from support.fake_registry import FakeRegistry
 from support.images import a_layer, a_served_image
 from support.store_world import an_entry
-from weighbridge.audit.heartbeat import LEASE_S
-from weighbridge.audit.scope import Scope
 from weighbridge.domain.retention import Retention
-from weighbridge.engine.requests import RESUME_S, ask, look_after_requests
-from weighbridge.engine.site import Site
-from weighbridge.engine.tick import Tick, Wanted
-from weighbridge.jobs.names import DISCOVER
-from weighbridge.store.crawl_requests import (
+from weighbridge.engine.context.registry_scope import Scope
+from weighbridge.engine.context.site import Site
+from weighbridge.engine.crawl_requests.requests import (
+    RESUME_S,
+    ask,
+    look_after_requests,
+)
+from weighbridge.engine.schedule.tick_job import JobToEnqueue, Tick
+from weighbridge.engine.tasks.lease_renewal import LEASE_S
+from weighbridge.ports.job_names import DISCOVER
+from weighbridge.store.crawls.crawl_requests import (
     CrawlRequest,
     find_request,
     note_looked_after,
     open_requests,
 )
+from weighbridge.store.maintenance.pruning import prune
 from weighbridge.store.models import crawl_requests
-from weighbridge.store.pruning import prune
 from weighbridge.store.session import Database
 
 NAMES = ("acme/app", "acme/web", "acme/db")
@@ -141,7 +145,7 @@ def test_the_same_asked_for_by_many_in_one_moment_is_one_request(yard: Yard) -> 
     assert len(found) == 1
 
 
-def tick(yard: Yard, *sites: Site) -> list[Wanted]:
+def tick(yard: Yard, *sites: Site) -> list[JobToEnqueue]:
     return Tick(sites, yard.database, lambda: yard.now).run()
 
 
@@ -190,7 +194,7 @@ def test_the_tick_has_the_registry_listed_that_was_asked_for(yard: Yard) -> None
     site = Site(yard.entry, Scope())
     asked(yard)
 
-    assert Wanted(DISCOVER, yard.entry.name) in tick(yard, site)
+    assert JobToEnqueue(DISCOVER, yard.entry.name) in tick(yard, site)
 
 
 def rows(database: Database) -> int:

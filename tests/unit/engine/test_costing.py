@@ -10,10 +10,10 @@ from sqlalchemy import text
 from support.crawling import Yard, a_yard
 from support.fake_registry import FakeRegistry
 from support.store_world import an_entry
-from weighbridge.audit.writer import Writer
-from weighbridge.engine.asking import Costing
-from weighbridge.ports import Cost
-from weighbridge.store.registries import put_registry
+from weighbridge.engine.context.registry_clients import Costing
+from weighbridge.engine.writer.writer import Writer
+from weighbridge.ports.protocols import RequestCost
+from weighbridge.store.registries.registry_rows import put_registry
 from weighbridge.store.reports import registry_reports
 
 FAILS = """
@@ -48,7 +48,7 @@ def run(yard: Yard, sql: str) -> None:
 
 async def test_only_what_is_new_is_added(yard: Yard, writer: Writer) -> None:
     await writer.write(put_registry, an_entry(), yard.now)
-    cost, told = Cost(), list[tuple[int, int]]()
+    cost, told = RequestCost(), list[tuple[int, int]]()
     costing = Costing(
         writer, an_entry().name, cost, lambda _, n, size: told.append((n, size))
     )
@@ -67,7 +67,7 @@ async def test_what_could_not_be_stored_is_added_the_next_time(
     yard: Yard, writer: Writer
 ) -> None:
     await writer.write(put_registry, an_entry(), yard.now)
-    cost = Cost()
+    cost = RequestCost()
     costing = Costing(writer, an_entry().name, cost, lambda *_: None)
     cost.requests, cost.bytes_read = 5, 500
     run(yard, FAILS)
@@ -82,7 +82,7 @@ async def test_what_could_not_be_stored_is_added_the_next_time(
 
 async def test_two_that_note_at_once_add_it_once(yard: Yard, writer: Writer) -> None:
     await writer.write(put_registry, an_entry(), yard.now)
-    cost = Cost()
+    cost = RequestCost()
     costing = Costing(writer, an_entry().name, cost, lambda *_: None)
     cost.requests, cost.bytes_read = 5, 500
 

@@ -10,9 +10,9 @@ from support.fake_registry import FakeRegistry
 from support.images import a_layer, a_served_image
 from weighbridge.engine.engine import Engine
 from weighbridge.errors import JobDropped, StoreError
-from weighbridge.jobs.names import CRAWL, DELIVER, DISCOVER, MEASURE
-from weighbridge.store.jobs import Job, make_due
-from weighbridge.store.registries import put_registry
+from weighbridge.ports.job_names import CRAWL, DELIVER, DISCOVER, MEASURE
+from weighbridge.store.leases.jobs import Job, make_due
+from weighbridge.store.registries.registry_rows import put_registry
 
 
 def filled() -> FakeRegistry:

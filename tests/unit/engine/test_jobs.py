@@ -17,15 +17,15 @@ from support.images import a_layer, a_served_image
 from support.push_world import a_push, outcomes, receive
 from support.store_world import T0, an_entry
 from support.wait import wait_until
-from weighbridge.audit.scope import Scope
-from weighbridge.domain.digest import Digest
+from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.limits import MANIFEST_BODY_BYTES
-from weighbridge.engine.crawl import STILL_S
-from weighbridge.engine.measure import measure
-from weighbridge.engine.site import Site
-from weighbridge.jobs.names import CRAWL, DISCOVER, MEASURE
-from weighbridge.ports import ManifestAnswer, RangeAnswer
-from weighbridge.store.jobs import Job, make_due
+from weighbridge.engine.context.registry_scope import Scope
+from weighbridge.engine.context.site import Site
+from weighbridge.engine.crawl.registry.crawl_job import STILL_S
+from weighbridge.engine.measure.measure_job import measure
+from weighbridge.ports.job_names import CRAWL, DISCOVER, MEASURE
+from weighbridge.ports.protocols import ManifestAnswer, RangeAnswer
+from weighbridge.store.leases.jobs import Job, make_due
 from weighbridge.store.models import registries
 from weighbridge.store.session import Database
 

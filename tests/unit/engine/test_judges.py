@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from support.policies import a_policy
-from weighbridge.audit.judging import NO_JUDGING
-from weighbridge.bootstrap.policies import PolicyReload
 from weighbridge.config import RegistrySettings, load_policies
-from weighbridge.domain.platform import DEFAULT, Platform
-from weighbridge.domain.policy_set import PolicySet
-from weighbridge.engine.judges import Judges
+from weighbridge.domain.image.platform import DEFAULT, Platform
+from weighbridge.domain.policy.policy_set import PolicySet
+from weighbridge.engine.judge.criteria import NO_JUDGING
+from weighbridge.engine.judge.current_criteria import Judges
+from weighbridge.engine.judge.policy_reload import PolicyReload
 from weighbridge.telemetry import Telemetry
 
 HUB = RegistrySettings(name="hub", url="https://registry.example")

@@ -9,9 +9,9 @@ from sqlalchemy import update
 from support.push_stage import APP, ONE, a_stage
 from support.store_world import T0
 from support.wait import wait_until
-from weighbridge.engine.pushes import OF_A_REGISTRY
-from weighbridge.jobs.names import PUSH
-from weighbridge.store.push_tables import pushes
+from weighbridge.engine.push.push_job import OF_A_REGISTRY
+from weighbridge.ports.job_names import PUSH
+from weighbridge.store.models import pushes
 
 
 async def test_one_registry_does_not_take_all_places(tmp_path: Path) -> None:

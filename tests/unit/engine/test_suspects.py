@@ -12,7 +12,7 @@ from support.crawling import Yard
 from support.database import a_database
 from support.fake_registry import FakeRegistry
 from support.images import a_layer, a_served_image
-from weighbridge.domain.listing import TagPage
+from weighbridge.domain.registry.listing import TagPage
 
 NAMES = [f"shop/r{number}" for number in range(6)]
 

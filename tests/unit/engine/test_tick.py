@@ -11,16 +11,16 @@ from sqlalchemy import select
 from support.database import a_database
 from support.fake_jobs import FakeJobs
 from support.store_world import T0, an_entry
-from weighbridge.audit.scope import Scope
-from weighbridge.engine.site import Site
-from weighbridge.engine.tick import Tick
-from weighbridge.jobs.names import CRAWL, DISCOVER, MEASURE, PRUNE
-from weighbridge.store.claiming import STARTS, claim
-from weighbridge.store.jobs import Job, claim_job
+from weighbridge.engine.context.registry_scope import Scope
+from weighbridge.engine.context.site import Site
+from weighbridge.engine.schedule.tick_job import Tick
+from weighbridge.ports.job_names import CRAWL, DISCOVER, MEASURE, PRUNE
+from weighbridge.store.leases.claiming import STARTS, claim
+from weighbridge.store.leases.jobs import Job, claim_job
+from weighbridge.store.leases.process_mark import this_process
 from weighbridge.store.models import repositories
-from weighbridge.store.process_mark import this_process
-from weighbridge.store.registries import note_registry, put_registry
-from weighbridge.store.repositories import put_repositories
+from weighbridge.store.registries.registry_rows import note_registry, put_registry
+from weighbridge.store.registries.repository_rows import put_repositories
 from weighbridge.store.session import Database
 
 HOUR = timedelta(hours=1)

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.bootstrap.sites import Sites, configured_targets
+from weighbridge.bootstrap.registries.sites import Sites, configured_targets
 from weighbridge.config import RegistrySettings, RepositorySettings, load_settings
-from weighbridge.engine.site import asked_registry, asked_repository
+from weighbridge.engine.context.site import asked_registry, asked_repository
 from weighbridge.errors import JobDropped
 
 SETTINGS = load_settings(None, {}).model_copy(

@@ -7,9 +7,9 @@ import pytest
 
 from support.fake_jobs import FakeJobs
 from support.wait import wait_in_thread
-from weighbridge.jobs import bell as bells
-from weighbridge.jobs.bell import Bell
-from weighbridge.jobs.names import PUSH
+from weighbridge.jobs.redis import enqueue_thread
+from weighbridge.jobs.redis.enqueue_thread import EnqueueThread
+from weighbridge.ports.job_names import PUSH
 
 
 class SlowJobs(FakeJobs):
@@ -32,15 +32,15 @@ def jobs() -> SlowJobs:
 
 
 @pytest.fixture
-def bell(jobs: SlowJobs) -> Iterator[Bell]:
-    made = Bell(jobs)
+def bell(jobs: SlowJobs) -> Iterator[EnqueueThread]:
+    made = EnqueueThread(jobs)
     made.start()
     yield made
     jobs.may_go_on.set()
     made.close()
 
 
-def test_whoever_rings_goes_on_at_once(bell: Bell, jobs: SlowJobs) -> None:
+def test_whoever_rings_goes_on_at_once(bell: EnqueueThread, jobs: SlowJobs) -> None:
     for name in ("a/one", "a/two", "a/two"):
         bell.put(PUSH, name, first=True)
 
@@ -52,18 +52,18 @@ def test_whoever_rings_goes_on_at_once(bell: Bell, jobs: SlowJobs) -> None:
 
 
 def test_what_waits_takes_so_much_memory_and_no_more(
-    bell: Bell, jobs: SlowJobs
+    bell: EnqueueThread, jobs: SlowJobs
 ) -> None:
-    for number in range(bells.MOST + 10):
+    for number in range(enqueue_thread.MOST + 10):
         bell.put(PUSH, f"a/{number}")
     jobs.may_go_on.set()
     bell.close()
 
-    assert bells.MOST <= len(jobs.asked) <= bells.MOST + 1
+    assert enqueue_thread.MOST <= len(jobs.asked) <= enqueue_thread.MOST + 1
 
 
 def test_a_bell_that_is_closed_has_rung_for_everything(jobs: SlowJobs) -> None:
-    bell = Bell(jobs)
+    bell = EnqueueThread(jobs)
     jobs.may_go_on.set()
     bell.put(PUSH, "a/one")
     bell.start()
@@ -80,7 +80,7 @@ def test_one_that_cannot_be_asked_for_does_not_cost_the_others() -> None:
             super().put(job, argument)
 
     jobs = Broken()
-    bell = Bell(jobs)
+    bell = EnqueueThread(jobs)
     bell.start()
 
     bell.put(PUSH, "a/one")

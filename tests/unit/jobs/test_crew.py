@@ -4,14 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weighbridge.config.settings import Pace
-from weighbridge.jobs.crew import NOT_TOLD, Crew
+from weighbridge.jobs.pacing.pace_share import NOT_TOLD, PaceSharers
 
 
 @given(st.integers(1, 64), st.integers(1, 20))
 def test_the_parts_of_all_are_all_slots_and_one_of_them_is_kept(
     concurrency: int, count: int
 ) -> None:
-    parts = [Crew(count, rank, 0.0).slots(concurrency) for rank in range(count)]
+    parts = [PaceSharers(count, rank, 0.0).slots(concurrency) for rank in range(count)]
 
     assert sum(most for most, _ in parts) == concurrency
     kept = 1 if concurrency > count else 0
@@ -22,7 +22,7 @@ def test_the_parts_of_all_are_all_slots_and_one_of_them_is_kept(
 
 
 def test_the_rate_is_divided_by_the_crew() -> None:
-    rate = Crew(4, 0, 0.0).rate(Pace(20.0, 100), 100.0)
+    rate = PaceSharers(4, 0, 0.0).rate(Pace(20.0, 100), 100.0)
     assert rate is not None
 
     waits = []
@@ -38,7 +38,7 @@ def test_the_rate_is_divided_by_the_crew() -> None:
 
 
 def test_who_has_no_slot_is_given_no_part_of_the_rate() -> None:
-    two_of_five = Crew(5, 1, 0.0).rate(Pace(20.0, 2), 0.0)
+    two_of_five = PaceSharers(5, 1, 0.0).rate(Pace(20.0, 2), 0.0)
     assert two_of_five is not None
 
     assert round(two_of_five.enter(0.0, is_urgent=False), 3) == 0.1
@@ -51,4 +51,4 @@ def test_a_crew_that_nobody_has_counted_is_taken_for_large() -> None:
 
 
 def test_no_limit_stays_none() -> None:
-    assert Crew(3, 0, 0.0).rate(Pace(None, 8), 0.0) is None
+    assert PaceSharers(3, 0, 0.0).rate(Pace(None, 8), 0.0) is None

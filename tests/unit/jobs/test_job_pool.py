@@ -11,10 +11,10 @@ import structlog
 
 from support.wait import wait_until
 from weighbridge.errors import StoreError
-from weighbridge.jobs.inline import InlineJobs
-from weighbridge.jobs.names import CRAWL, DISCOVER, PUSH
-from weighbridge.jobs.pool import AT_ONCE, Handler, JobPool
-from weighbridge.ports import JobQueue
+from weighbridge.jobs.in_process.inline import InlineJobs
+from weighbridge.jobs.in_process.job_pool import AT_ONCE, Handler, JobPool
+from weighbridge.ports.job_names import CRAWL, DISCOVER, PUSH
+from weighbridge.ports.protocols import JobQueue
 
 WAIT_S = 10.0
 

@@ -11,20 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kombu import Queue
 
-from weighbridge.jobs.messages import (
+from weighbridge.jobs.redis.job_messages import (
     MOST_ARGUMENT,
     MOST_BYTES,
     SENT_AT,
     SHOWN_BYTES,
-    Message,
+    JobMessage,
     begin_of,
     payload_of,
     read_message,
     sent_at,
 )
-from weighbridge.jobs.names import CANARY, CRAWL, QUEUE_OF, TICK
+from weighbridge.ports.job_names import CANARY, CRAWL, QUEUE_OF, TICK
 
-CRAWLED = Message(CRAWL, "hub/acme/app", "0c5f6c3e", 1_700_000_000.5)
+CRAWLED = JobMessage(CRAWL, "hub/acme/app", "0c5f6c3e", 1_700_000_000.5)
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
@@ -32,7 +32,7 @@ _JSON = st.recursive(
 )
 
 
-def raw(message: Message = CRAWLED) -> dict[str, Any]:
+def raw(message: JobMessage = CRAWLED) -> dict[str, Any]:
     return payload_of(message, "crawl")
 
 
@@ -47,7 +47,7 @@ def body(*parts: object) -> str:
 @pytest.mark.parametrize("job", [*QUEUE_OF, CANARY])
 def test_what_is_passed_on_says_the_same(job: str) -> None:
     argument = "" if job == CANARY else "hub/acme/app"
-    message = Message(job, argument, "0c5f6c3e", 12.5)
+    message = JobMessage(job, argument, "0c5f6c3e", 12.5)
 
     assert read_message(packed(raw(message))) == message
 
@@ -140,7 +140,7 @@ def test_broker_003_a_task_that_is_not_ours_is_dropped() -> None:
 
 
 def test_of_what_celery_would_do_besides_nothing_is_passed_on() -> None:
-    payload = deepcopy(raw(Message(TICK, "", "a1")))
+    payload = deepcopy(raw(JobMessage(TICK, "", "a1")))
     other = {"task": CRAWL, "args": ["evil/app"], "options": {"queue": "crawl"}}
     payload["body"] = body([""], {}, {"callbacks": [other], "chain": [other]})
     payload["headers"] |= {
@@ -158,7 +158,7 @@ def test_of_what_celery_would_do_besides_nothing_is_passed_on() -> None:
     assert "evil" not in json.dumps(passed)
     assert "evil" not in base64.b64decode(str(passed["body"])).decode()
     assert passed["properties"]["delivery_info"]["routing_key"] == "notify"  # type: ignore[index] # any JSON
-    assert passed["headers"] == payload_of(Message(TICK, "", "a1"), "x")["headers"]
+    assert passed["headers"] == payload_of(JobMessage(TICK, "", "a1"), "x")["headers"]
 
 
 def test_no_two_deliveries_are_confirmed_together() -> None:

@@ -1,6 +1,6 @@
 """Pauses grow while something fails, and are short again once it works."""
 
-from weighbridge.jobs.pauses import Pauses
+from weighbridge.jobs.backoff import Pauses
 
 
 class Clock:

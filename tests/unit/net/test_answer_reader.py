@@ -8,13 +8,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from support.answer_fuzz import outcome, read_by_h11
-from weighbridge.net.answer import HEAD_BYTES, Answer, AnswerReader
-from weighbridge.net.failures import (
+from weighbridge.net.failure.request_failures import (
     BadAnswer,
     CutOff,
     EncodingRefused,
     HeaderTooLarge,
 )
+from weighbridge.net.http1.answer import HEAD_BYTES, AnswerReader, HTTPAnswer
 
 _OK = b"HTTP/1.1 200 OK\r\n"
 _LIMIT = 1_000
@@ -22,7 +22,7 @@ _LIMIT = 1_000
 
 def _read(
     *pieces: bytes, method: str = "GET", body_limit: int = _LIMIT, ends: bool = False
-) -> Answer | None:
+) -> HTTPAnswer | None:
     reader = AnswerReader(method, body_limit)
     for piece in pieces:
         answer = reader.feed(piece)
@@ -31,7 +31,7 @@ def _read(
     return reader.end() if ends else None
 
 
-def _answer(*pieces: bytes, method: str = "GET", ends: bool = False) -> Answer:
+def _answer(*pieces: bytes, method: str = "GET", ends: bool = False) -> HTTPAnswer:
     answer = _read(*pieces, method=method, ends=ends)
     assert answer is not None
     return answer

@@ -10,9 +10,9 @@ import pytest
 
 from support.asking import an_ask
 from weighbridge.errors import AddressRefused, RegistryError, TransportError
-from weighbridge.net import failures
+from weighbridge.net.failure import request_failures
 from weighbridge.net.follow import Ask, follow
-from weighbridge.net.guard import Reach
+from weighbridge.net.guard.reach import Reach
 
 _HOME = "https://r.example/v2/a/blobs/b"
 _AWAY = "https://s.example/blob"
@@ -199,16 +199,16 @@ async def test_each_hop_has_what_is_left_of_the_deadline() -> None:
         (httpx.ReadTimeout("slow"), "deadline", True),
         (httpx.ConnectTimeout("slow"), "deadline", True),
         (httpx.ConnectError("refused"), "connect_error", True),
-        (failures.NameNotFound("no such name"), "dns_error", True),
-        (failures.HandshakeFailed("expired"), "tls_error", False),
-        (failures.CutOff("cut"), "connection_reset", True),
-        (failures.KeptConnectionClosed("cut"), "connection_reset", True),
+        (request_failures.NameNotFound("no such name"), "dns_error", True),
+        (request_failures.HandshakeFailed("expired"), "tls_error", False),
+        (request_failures.CutOff("cut"), "connection_reset", True),
+        (request_failures.KeptConnectionClosed("cut"), "connection_reset", True),
         (httpx.ReadError("cut"), "connection_reset", True),
-        (failures.BodyTooLarge("much"), "too_large", False),
-        (failures.HeaderTooLarge("much"), "header_too_large", False),
-        (failures.BadAnswer("odd"), "bad_answer", True),
+        (request_failures.BodyTooLarge("much"), "too_large", False),
+        (request_failures.HeaderTooLarge("much"), "header_too_large", False),
+        (request_failures.BadAnswer("odd"), "bad_answer", True),
         (httpx.RemoteProtocolError("odd"), "bad_answer", True),
-        (failures.EncodingRefused("gzip"), "content_encoding_refused", False),
+        (request_failures.EncodingRefused("gzip"), "content_encoding_refused", False),
         (httpx.LocalProtocolError("odd"), "bad_request", False),
         (httpx.UnsupportedProtocol("odd"), "bad_request", False),
         (httpx.TooManyRedirects("never raised"), "transport_error", True),
@@ -249,7 +249,7 @@ async def test_who_does_not_listen_is_told_without_the_systems_words() -> None:
 async def test_a_refused_address_is_a_refused_redirect_after_the_first_hop() -> None:
     def site(request: httpx.Request) -> httpx.Response:
         if request.url.host == "s.example":
-            raise failures.AddressNotAllowed("10.0.0.1 is private")
+            raise request_failures.AddressNotAllowed("10.0.0.1 is private")
         return _to(_AWAY)
 
     with pytest.raises(AddressRefused) as at_once:

@@ -3,8 +3,8 @@
 import httpx
 import pytest
 
-from weighbridge.net.address import address_of
-from weighbridge.net.answer import Answer, AnswerReader
+from weighbridge.net.guard.url_parts import address_of
+from weighbridge.net.http1.answer import AnswerReader, HTTPAnswer
 from weighbridge.net.wire import (
     PlainRequest,
     address_of_request,
@@ -21,7 +21,7 @@ def _request() -> PlainRequest:
     return PlainRequest("GET", address_of(_URL), _FIELDS, {"body_limit": 9})
 
 
-def _answer(raw: bytes) -> Answer:
+def _answer(raw: bytes) -> HTTPAnswer:
     answer = AnswerReader("GET", 100).feed(raw)
     assert answer is not None
     return answer

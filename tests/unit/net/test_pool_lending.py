@@ -8,10 +8,14 @@ import httpx
 import pytest
 
 from support.wait import wait_until
-from weighbridge.net.answer import AnswerReader
-from weighbridge.net.connection import Connection
-from weighbridge.net.failures import BadAnswer, CutOff, KeptConnectionClosed
-from weighbridge.net.pool import Pool, PoolRules
+from weighbridge.net.connection.connection import Connection
+from weighbridge.net.connection.connection_pool import Pool, PoolRules
+from weighbridge.net.failure.request_failures import (
+    BadAnswer,
+    CutOff,
+    KeptConnectionClosed,
+)
+from weighbridge.net.http1.answer import AnswerReader
 
 _WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.net.address import address_of
+from weighbridge.net.guard.url_parts import address_of
 from weighbridge.net.wire import PlainRequest, request_bytes
 
 _EMPTY = httpx.ByteStream(b"")

@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 from support.tolds import NOW, a_told
-from weighbridge.domain.cause import Cause
-from weighbridge.notify.render.alerts import ALERTNAME, Alert, alerts_of
+from weighbridge.domain.growth.cause import Cause
+from weighbridge.notify.channels.alertmanager.payload import ALERTNAME, Alert, alerts_of
 
 
 def annotations(alert: Alert) -> dict[str, str]:

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from support.tolds import a_message, hostile_message
-from weighbridge.domain.secret import Secret
+from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import NotifyError
-from weighbridge.notify.apprise import PIP_LINE, AppriseNotifier
+from weighbridge.notify.channels.apprise.notifier import PIP_LINE, AppriseNotifier
 
 URL = "ntfy://secret-topic"
 

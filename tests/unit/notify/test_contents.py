@@ -5,15 +5,15 @@ from datetime import timedelta
 import pytest
 
 from support.tolds import KEY, NOW, a_cause, a_message, a_told
-from weighbridge.domain.cause import Cause, LineChange
-from weighbridge.domain.message import Message, Told
-from weighbridge.domain.policy import LimitKey
-from weighbridge.domain.quantity import Quantity
+from weighbridge.domain.growth.cause import Cause, LineChange
+from weighbridge.domain.growth.quantity import Quantity
+from weighbridge.domain.message.message import Message, ViolationNotice
+from weighbridge.domain.policy.policy import LimitKey
 from weighbridge.notify.render.content import TEST, content_of
 from weighbridge.notify.render.plain import plain_text
 
 
-def headline(*items: Told, more: int = 0, group: str = "") -> str:
+def headline(*items: ViolationNotice, more: int = 0, group: str = "") -> str:
     return content_of(a_message(*items, more=more, group=group)).headline
 
 

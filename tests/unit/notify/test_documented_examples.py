@@ -10,12 +10,12 @@ from typing import Final
 import pytest
 
 from support.tolds import a_message
-from weighbridge.config.channel_fields import signing_key
-from weighbridge.domain.secret import Secret
+from weighbridge.config.channels.channel_types import signing_key
+from weighbridge.domain.text.secret import Secret
+from weighbridge.notify.channels.webhook.payload import webhook_body
+from weighbridge.notify.channels.webhook.signature import signature
 from weighbridge.notify.render.content import content_of
 from weighbridge.notify.render.plain import plain_text
-from weighbridge.notify.render.webhook import webhook_body
-from weighbridge.notify.signature import signature
 
 PAGE: Final = Path(__file__).parents[3] / "docs" / "notifications.md"
 SECRET: Final = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -10,12 +10,16 @@ from html.parser import HTMLParser
 from hypothesis import example, given, settings
 
 from support.tolds import HOSTILE, NOW, URL, hostile_message, hostile_texts
-from weighbridge.domain.message import Message
-from weighbridge.domain.printable import printable
-from weighbridge.notify.render import mail, plain, slack, teams, webhook
-from weighbridge.notify.render.alerts import alerts_of
+from weighbridge.domain.message.message import Message
+from weighbridge.domain.text.printable import printable
+from weighbridge.notify.channels.alertmanager.payload import alerts_of
+from weighbridge.notify.channels.email import payload as mail
+from weighbridge.notify.channels.slack import payload as slack
+from weighbridge.notify.channels.teams import payload as teams
+from weighbridge.notify.channels.webhook import payload as webhook
+from weighbridge.notify.render import plain
 from weighbridge.notify.render.content import content_of
-from weighbridge.notify.render.facts import LINE_CHARACTERS
+from weighbridge.notify.render.image_facts import LINE_CHARACTERS
 
 _LINK = f"<{URL}|Open in Weighbridge>"
 _SPAN = re.compile(r"`([^`\n]+)`")

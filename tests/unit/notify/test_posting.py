@@ -11,16 +11,20 @@ import pytest
 from support.handler_transport import HandlerTransport
 from support.receivers import URL, answering, body_of, failing, receiver, refused
 from support.tolds import a_message
-from weighbridge.config.channel_fields import signing_key
-from weighbridge.domain.secret import Secret
+from weighbridge.config.channels.channel_types import signing_key
+from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import ConfigError
-from weighbridge.net.failures import AddressNotAllowed, HandshakeFailed, NameNotFound
-from weighbridge.net.guard import Reach
-from weighbridge.notify.post import Receiver
-from weighbridge.notify.signature import signature
-from weighbridge.notify.slack import SlackNotifier
-from weighbridge.notify.teams import TeamsNotifier
-from weighbridge.notify.webhook import WebhookNotifier
+from weighbridge.net.failure.request_failures import (
+    AddressNotAllowed,
+    HandshakeFailed,
+    NameNotFound,
+)
+from weighbridge.net.guard.reach import Reach
+from weighbridge.notify.channels.slack.notifier import SlackNotifier
+from weighbridge.notify.channels.teams.notifier import TeamsNotifier
+from weighbridge.notify.channels.webhook.notifier import WebhookNotifier
+from weighbridge.notify.channels.webhook.signature import signature
+from weighbridge.notify.post import MessageReceiver
 
 KEY = signing_key(Secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"))
 
@@ -201,7 +205,7 @@ async def test_the_same_message_has_the_same_body_when_it_is_sent_again() -> Non
 async def test_a_rotated_secret_is_read_again() -> None:
     urls = [Secret("https://a.example/1"), Secret("https://b.example/2")]
     transport = answering(httpx.Response(200), httpx.Response(200))
-    rotated = Receiver("ops", lambda: urls.pop(0), Reach.PUBLIC)
+    rotated = MessageReceiver("ops", lambda: urls.pop(0), Reach.PUBLIC)
     notifier = SlackNotifier(rotated, transport)
 
     await notifier.send(a_message())
@@ -217,7 +221,7 @@ async def test_a_secret_that_is_not_there_may_be_there_soon() -> None:
     def gone() -> Secret:
         raise ConfigError("/run/secrets/ops is empty", code="secret_file")
 
-    notifier = SlackNotifier(Receiver("ops", gone, Reach.PUBLIC), answering())
+    notifier = SlackNotifier(MessageReceiver("ops", gone, Reach.PUBLIC), answering())
 
     error = await refused(notifier.send(a_message()))
 

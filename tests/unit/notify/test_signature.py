@@ -2,9 +2,9 @@
 
 import pytest
 
-from weighbridge.config.channel_fields import signing_key
-from weighbridge.domain.secret import Secret
-from weighbridge.notify.signature import signature
+from weighbridge.config.channels.channel_types import signing_key
+from weighbridge.domain.text.secret import Secret
+from weighbridge.notify.channels.webhook.signature import signature
 
 SECRET = Secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
 

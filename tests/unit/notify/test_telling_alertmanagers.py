@@ -8,7 +8,10 @@ import httpx
 from support.handler_transport import HandlerTransport
 from support.receivers import answering, body_of, receiver, refused
 from support.tolds import a_message, a_told
-from weighbridge.notify.alertmanager import Alertmanager, AlertmanagerNotifier
+from weighbridge.notify.channels.alertmanager.notifier import (
+    Alertmanager,
+    AlertmanagerNotifier,
+)
 
 
 def two_alertmanagers(transport: HandlerTransport) -> AlertmanagerNotifier:

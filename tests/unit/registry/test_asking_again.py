@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from support.registry_client import Asking, asking, error_answer, json_answer
-from weighbridge.domain.listing import TagPage, TagSeen
+from weighbridge.domain.registry.listing import TagPage, TagSeen
 from weighbridge.errors import (
     AuthError,
     NotFound,
@@ -15,13 +15,13 @@ from weighbridge.errors import (
     TransportError,
     WeighbridgeError,
 )
-from weighbridge.net.failures import (
+from weighbridge.net.failure.request_failures import (
     AddressNotAllowed,
     EncodingRefused,
     HandshakeFailed,
     NameNotFound,
 )
-from weighbridge.ports import PASS_COST, Cost
+from weighbridge.ports.protocols import PASS_COST, RequestCost
 
 GOOD = b'{"name":"shop/cart","tags":["v1"]}'
 Step = httpx.Response | Exception
@@ -332,7 +332,7 @@ async def test_answers_and_bytes_are_counted() -> None:
 async def test_a_pass_counts_its_own_share() -> None:
     ask = scripted(json_answer(GOOD))
     await tag_pages(ask)
-    of_pass = Cost()
+    of_pass = RequestCost()
     mark = PASS_COST.set(of_pass)
 
     await tag_pages(ask)

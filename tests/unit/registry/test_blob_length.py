@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from support.registry_client import OWNER, an_endpoint, asking
-from weighbridge.domain.digest import digest_of
+from weighbridge.domain.image.digest import digest_of
 from weighbridge.errors import AuthError, NotFound, RegistryError, TransportError
 
 DIGEST = digest_of(b"three million bytes")

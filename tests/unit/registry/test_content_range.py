@@ -4,13 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.domain.digest import digest_of
+from weighbridge.domain.image.digest import digest_of
 from weighbridge.domain.limits import DESCRIPTOR_BYTES
 from weighbridge.errors import DocumentError, RegistryError
-from weighbridge.net.fields import Fields
-from weighbridge.ports import RangeAnswer
-from weighbridge.registry.content_range import blob_length, blob_range
-from weighbridge.registry.question import Answer
+from weighbridge.net.http1.header_fields import Fields
+from weighbridge.ports.protocols import RangeAnswer
+from weighbridge.registry.exchange.registry_request import RegistryAnswer
+from weighbridge.registry.kinds.distribution.content_range import (
+    blob_length,
+    blob_range,
+)
 
 BLOB = b"twenty bytes of blob"
 DIGEST = digest_of(BLOB)
@@ -19,13 +22,13 @@ NUMBER = st.integers(0, 30).map(str) | st.text("0123456789*-/ ", max_size=4)
 
 def an_answer(
     status: int, content: bytes | None = b"", **headers: str | list[str]
-) -> Answer:
+) -> RegistryAnswer:
     fields = Fields(
         (name.replace("_", "-").encode(), value.encode())
         for name, values in headers.items()
         for value in ([values] if isinstance(values, str) else values)
     )
-    return Answer(status, fields, content, True, False)
+    return RegistryAnswer(status, fields, content, True, False)
 
 
 def part_or_code(value: str, content: bytes, status: int = 206) -> RangeAnswer | str:

@@ -4,9 +4,9 @@ import base64
 
 import pytest
 
-from weighbridge.domain.secret import Secret
+from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import UsageError
-from weighbridge.registry.credentials import Credential, bearer
+from weighbridge.registry.login.credentials import Credential, bearer
 
 
 def test_basic_is_utf_8_and_keeps_colons_in_the_password() -> None:

@@ -16,14 +16,14 @@ from support.registry_client import (
     error_answer,
     json_answer,
 )
-from weighbridge.domain.digest import Digest, digest_of
+from weighbridge.domain.image.digest import Digest, digest_of
+from weighbridge.domain.image.manifest import ACCEPT
 from weighbridge.domain.limits import (
     MANIFEST_BODY_BYTES,
     PAGE_BODY_BYTES,
     TAGS_PER_REPOSITORY,
 )
-from weighbridge.domain.listing import RepositoryPage, TagPage, TagSeen
-from weighbridge.domain.manifest import ACCEPT
+from weighbridge.domain.registry.listing import RepositoryListing, TagPage, TagSeen
 from weighbridge.errors import (
     DocumentError,
     InvalidReference,
@@ -31,7 +31,7 @@ from weighbridge.errors import (
     NotFound,
     RegistryError,
 )
-from weighbridge.ports import RangeAnswer
+from weighbridge.ports.protocols import RangeAnswer
 
 MANIFEST = b'{"schemaVersion":2,"layers":[]}'
 DIGEST = digest_of(MANIFEST)
@@ -67,8 +67,8 @@ async def test_the_catalog_is_asked_for_long_pages_and_followed_by_link() -> Non
     got = [page async for page in ask.registry.repositories()]
 
     assert got == [
-        RepositoryPage(("shop/cart",)),
-        RepositoryPage(("shop/till",), invalid=1),
+        RepositoryListing(("shop/cart",)),
+        RepositoryListing(("shop/till",), invalid=1),
     ]
     assert ask.transport.sent("accept") == ["application/json"] * 2
 
@@ -83,7 +83,7 @@ async def test_a_registry_that_refuses_long_pages_is_asked_without_a_length() ->
 
     got = [page async for page in ask.registry.repositories()]
 
-    assert got == [RepositoryPage(("shop/cart",))]
+    assert got == [RepositoryListing(("shop/cart",))]
     assert ask.transport.paths == ["/v2/_catalog?n=1000", "/v2/_catalog"]
 
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from weighbridge.domain.secret import Secret
+from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import ConfigError, UsageError, WeighbridgeError
-from weighbridge.registry.credential_helper import HelperError, Login
-from weighbridge.registry.docker_config import (
+from weighbridge.registry.login.credential_helper import HelperError, Login
+from weighbridge.registry.login.docker_config import (
     DockerLogin,
     docker_config_credential,
     docker_config_path,

@@ -4,8 +4,8 @@ import pytest
 
 from support.registry_client import an_endpoint
 from weighbridge.errors import UsageError
-from weighbridge.net.guard import Reach
-from weighbridge.registry.endpoint import registry_url
+from weighbridge.net.guard.reach import Reach
+from weighbridge.registry.exchange.endpoint import registry_url
 
 
 @pytest.mark.parametrize(

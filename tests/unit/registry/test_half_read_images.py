@@ -8,8 +8,10 @@ import httpx
 from support.fake_clock import FakeClock
 from support.handler_transport import HandlerTransport
 from support.registry_client import an_endpoint
-from weighbridge.domain.digest import digest_of
-from weighbridge.registry.distribution import DistributionRegistry
+from weighbridge.domain.image.digest import digest_of
+from weighbridge.registry.kinds.distribution.distribution_registry import (
+    DistributionRegistry,
+)
 from weighbridge.telemetry import Telemetry
 
 CONFIG = b"{}"

@@ -8,8 +8,8 @@ import pytest
 
 from support.hub_client import API, asking_hub, page_asked
 from support.registry_client import json_answer
-from weighbridge.audit.presence import answers
 from weighbridge.domain.limits import PAGE_BODY_BYTES
+from weighbridge.engine.crawl.registry.presence import answers
 from weighbridge.errors import (
     DocumentError,
     ListingError,

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.domain.digest import Digest
-from weighbridge.domain.listing import TagSeen
-from weighbridge.domain.platform import Platform
+from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.image.platform import Platform
+from weighbridge.domain.registry.listing import TagSeen
 from weighbridge.errors import DocumentError
-from weighbridge.registry.hub_listings import (
+from weighbridge.registry.kinds.dockerhub.hub_listings import (
     HubTag,
     parse_hub_repositories,
     parse_hub_tags,

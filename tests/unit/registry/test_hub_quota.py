@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from support.hub_client import AskingHub, asking_hub
 from support.registry_client import error_answer
-from weighbridge.domain.digest import digest_of
+from weighbridge.domain.image.digest import digest_of
 from weighbridge.errors import NotFound, QuotaSpent, RateLimited
 
 MANIFEST = b'{"schemaVersion":2}'

@@ -5,8 +5,11 @@ import json
 import pytest
 
 from support.shared import shared_path
-from weighbridge.domain.listed_size import is_explained
-from weighbridge.registry.hub_listings import parse_hub_repositories, parse_hub_tags
+from weighbridge.domain.size.listed_size import is_explained
+from weighbridge.registry.kinds.dockerhub.hub_listings import (
+    parse_hub_repositories,
+    parse_hub_tags,
+)
 
 
 @pytest.mark.parametrize(

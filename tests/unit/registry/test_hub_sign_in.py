@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 
 from support.hub_client import API, AskingHub, asking_hub
 from support.registry_client import OWNER, error_answer, json_answer
-from weighbridge.domain.secret import Secret
+from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import AuthError
-from weighbridge.registry.credentials import Credential
-from weighbridge.registry.hub_sign_in import TOKEN_LASTS_S, parse_hub_token
+from weighbridge.registry.kinds.dockerhub.hub_sign_in import (
+    TOKEN_LASTS_S,
+    parse_hub_token,
+)
+from weighbridge.registry.login.credentials import Credential
 
 PAGE = b'{"count":0,"next":null,"results":[]}'
 Handler = Callable[[httpx.Request], httpx.Response]

@@ -7,9 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.domain.listing import RepositoryPage, TagPage, TagSeen
+from weighbridge.domain.registry.listing import RepositoryListing, TagPage, TagSeen
 from weighbridge.errors import DocumentError
-from weighbridge.registry.listings import parse_catalog_page, parse_tag_page
+from weighbridge.registry.kinds.distribution.listing_pages import (
+    parse_catalog_page,
+    parse_tag_page,
+)
 
 
 def tag_page(tags: object, name: object = "shop/cart") -> bytes:
@@ -83,7 +86,7 @@ def test_hostile_repository_names_are_counted_registry_list_021() -> None:
 
     page = parse_catalog_page(raw).as_repositories()
 
-    assert page == RepositoryPage(("shop/cart",), invalid=len(bad))
+    assert page == RepositoryListing(("shop/cart",), invalid=len(bad))
 
 
 @pytest.mark.parametrize("bait", ["b" + "-b" * 30_000 + "!", "b__" * 20_000 + "/"])

@@ -8,8 +8,8 @@ import pytest
 
 from support.fake_clock import FakeClock
 from weighbridge.errors import RateLimited
-from weighbridge.registry.pacing import Gate, Turn
-from weighbridge.registry.waiting import Rank
+from weighbridge.registry.pacing.rate_limiter import RateLimiter, Turn
+from weighbridge.registry.pacing.wait_order import Rank
 
 
 class Watched:
@@ -20,7 +20,7 @@ class Watched:
     ) -> None:
         self.time = FakeClock()
         self.waits: list[float] = []
-        self.gate = Gate(
+        self.gate = RateLimiter(
             concurrency=concurrency,
             requests_per_second=requests_per_second,
             clock=self.time.clock,

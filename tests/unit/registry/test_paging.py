@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weighbridge.errors import ListingError, NotFound, RegistryError
-from weighbridge.net.fields import Fields
-from weighbridge.registry.paging import next_url, pages
-from weighbridge.registry.question import Answer
+from weighbridge.net.http1.header_fields import Fields
+from weighbridge.registry.exchange.paging import next_url, pages
+from weighbridge.registry.exchange.registry_request import RegistryAnswer
 
 HERE = httpx.URL("https://registry.example/v2/shop/cart/tags/list?n=1000")
 
@@ -134,14 +134,14 @@ class Server:
         self.script = script
         self.asked: list[str] = []
 
-    async def ask(self, url: str) -> Answer:
+    async def ask(self, url: str) -> RegistryAnswer:
         step = self.script[len(self.asked) % len(self.script)]
         self.asked.append(url)
         if isinstance(step, Exception):
             raise step
         name, link = step
         fields = [(b"Link", f'<{link}>; rel="next"'.encode())] if link else []
-        return Answer(200, Fields(fields), name.encode(), True, False)
+        return RegistryAnswer(200, Fields(fields), name.encode(), True, False)
 
     async def names(self, got: list[str]) -> None:
         # One by one: what came before an error must be kept.
@@ -149,7 +149,7 @@ class Server:
             got += [page.first]
 
 
-def _parse(answer: Answer) -> OneName:
+def _parse(answer: RegistryAnswer) -> OneName:
     return OneName((answer.content or b"").decode())
 
 

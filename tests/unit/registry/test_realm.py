@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from support.registry_client import OWNER, an_endpoint
 from weighbridge.errors import AuthError
-from weighbridge.net.guard import Reach
-from weighbridge.registry.endpoint import Endpoint
-from weighbridge.registry.realm import allowed_realm
+from weighbridge.net.guard.reach import Reach
+from weighbridge.registry.auth.realm import allowed_realm
+from weighbridge.registry.exchange.endpoint import Endpoint
 
 OWN = an_endpoint(credential=OWNER)
 

@@ -7,10 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.fake_clock import START
-from weighbridge.domain.printable import printable
-from weighbridge.net.fields import Fields
-from weighbridge.registry.question import Answer, Operation, Question
-from weighbridge.registry.refusals import find_refusal
+from weighbridge.domain.text.printable import printable
+from weighbridge.net.http1.header_fields import Fields
+from weighbridge.registry.errors.refusals import find_refusal
+from weighbridge.registry.exchange.registry_request import (
+    Operation,
+    RegistryAnswer,
+    RegistryRequest,
+)
 
 ERRORS = st.fixed_dictionaries(
     {},
@@ -26,12 +30,14 @@ BODIES = (
 )
 
 
-def a_question(operation: Operation = "tags") -> Question:
-    return Question(operation, "https://registry.example/v2/a/tags/list", "", 1000)
+def a_question(operation: Operation = "tags") -> RegistryRequest:
+    return RegistryRequest(
+        operation, "https://registry.example/v2/a/tags/list", "", 1000
+    )
 
 
-def an_answer(status: int, content: bytes) -> Answer:
-    return Answer(status, Fields(), content, True, False)
+def an_answer(status: int, content: bytes) -> RegistryAnswer:
+    return RegistryAnswer(status, Fields(), content, True, False)
 
 
 @given(st.sampled_from([400, 401, 403, 404, 429, 500, 302]), BODIES)

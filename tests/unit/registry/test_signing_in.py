@@ -21,13 +21,18 @@ from support.registry_client import (
     json_answer,
 )
 from support.wait import PATIENCE_S
-from weighbridge.domain.secret import Secret
+from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import AuthError, RegistryError, WeighbridgeError
-from weighbridge.ports import IS_URGENT
-from weighbridge.registry.auth import Authorizer, Grant, TokenRequest, pull_scope
-from weighbridge.registry.credentials import Credential
-from weighbridge.registry.endpoint import Endpoint
-from weighbridge.registry.tokens import Token
+from weighbridge.ports.protocols import IS_URGENT
+from weighbridge.registry.auth.authorizer import (
+    Authorizer,
+    Grant,
+    TokenRequest,
+    pull_scope,
+)
+from weighbridge.registry.auth.token_answer import BearerToken
+from weighbridge.registry.exchange.endpoint import Endpoint
+from weighbridge.registry.login.credentials import Credential
 
 TAGS = b'{"name":"shop/cart","tags":["v1"]}'
 REALM = f"{REGISTRY_URL}/token"
@@ -330,8 +335,8 @@ def signing_in() -> Authorizer:
     """An authorizer whose tokens are t1, t2 and so on."""
     numbers = count(1)
 
-    async def fetch(request: TokenRequest) -> Token:
-        return Token(Secret(f"t{next(numbers)}"), 60.0)
+    async def fetch(request: TokenRequest) -> BearerToken:
+        return BearerToken(Secret(f"t{next(numbers)}"), 60.0)
 
     return Authorizer(owned(), fetch, FakeClock().clock)
 
@@ -366,10 +371,10 @@ async def test_a_cancelled_request_leaves_the_others_their_token() -> None:
     may_answer = asyncio.Event()
     fetched: list[TokenRequest] = []
 
-    async def fetch(request: TokenRequest) -> Token:
+    async def fetch(request: TokenRequest) -> BearerToken:
         fetched.append(request)
         await may_answer.wait()
-        return Token(Secret("abc"), 60.0)
+        return BearerToken(Secret("abc"), 60.0)
 
     authorizer = Authorizer(endpoint, fetch, clock)
     challenge = [f'Bearer realm="{REALM}"']
@@ -390,7 +395,7 @@ async def test_a_cancelled_request_leaves_the_others_their_token() -> None:
 
 
 async def test_closing_ends_token_requests_under_way() -> None:
-    async def fetch(request: TokenRequest) -> Token:
+    async def fetch(request: TokenRequest) -> BearerToken:
         await asyncio.Event().wait()
         raise AssertionError(request)
 
@@ -659,11 +664,11 @@ class SlowForCrawls:
         self.fetched: list[bool] = []
         self.may_answer = asyncio.Event()
 
-    async def __call__(self, request: TokenRequest) -> Token:
+    async def __call__(self, request: TokenRequest) -> BearerToken:
         self.fetched.append(IS_URGENT.get())
         if not IS_URGENT.get():
             await self.may_answer.wait()
-        return Token(Secret(f"t{len(self.fetched)}"), 60.0)
+        return BearerToken(Secret(f"t{len(self.fetched)}"), 60.0)
 
 
 async def urgently(asking: Awaitable[Grant | None]) -> Grant | None:

@@ -6,8 +6,8 @@ from dataclasses import replace
 import httpx
 
 from support.registry_client import Asking, an_endpoint, asking, json_answer
-from weighbridge.domain.digest import digest_of
-from weighbridge.ports import IS_URGENT, PASS_COST, Cost
+from weighbridge.domain.image.digest import digest_of
+from weighbridge.ports.protocols import IS_URGENT, PASS_COST, RequestCost
 
 CONTENT = b'{"schemaVersion":2}'
 
@@ -26,7 +26,7 @@ async def order_of(*names: str) -> list[str]:
 
     ask = asking(answer, replace(an_endpoint(), concurrency=1))
     wanted = ("first", *names)
-    costs = {name: Cost() for name in wanted}
+    costs = {name: RequestCost() for name in wanted}
     for name in wanted:
         # What the first request of each teaches is known from here on.
         await asyncio.create_task(asked(ask, name, costs[name]))
@@ -40,7 +40,7 @@ async def order_of(*names: str) -> list[str]:
     return order[1:]
 
 
-async def asked(ask: Asking, name: str, cost: Cost) -> None:
+async def asked(ask: Asking, name: str, cost: RequestCost) -> None:
     PASS_COST.set(cost)
     IS_URGENT.set(name == "push")
     await ask.registry.get_manifest(name, str(digest_of(CONTENT)))

@@ -14,16 +14,17 @@ from support.images import a_digest, a_layer, an_image, an_index_of
 from support.of_one import refresh_if_stale
 from support.seeds import seeds
 from support.statements import Made, statements_of
-from weighbridge.domain.document import Image
-from weighbridge.domain.platform import DEFAULT
+from weighbridge.domain.image.document import Image
+from weighbridge.domain.image.platform import DEFAULT
 from weighbridge.errors import StaleFence, StoreError
-from weighbridge.store.checking.verify import verify
-from weighbridge.store.claiming import Claim, claim
-from weighbridge.store.images import keep_documents
+from weighbridge.store.facts.images import keep_documents
+from weighbridge.store.leases.claiming import Claim, claim
 from weighbridge.store.ledger.settler import settle_all, settle_waiting
-from weighbridge.store.repositories import put_repositories
+from weighbridge.store.maintenance.checking.verify import verify
+from weighbridge.store.models.types import microseconds
+from weighbridge.store.registries.repository_rows import put_repositories
 from weighbridge.store.session import Database
-from weighbridge.store.tags import (
+from weighbridge.store.tags.applying import (
     Changes,
     Counted,
     Move,
@@ -31,7 +32,6 @@ from weighbridge.store.tags import (
     apply_many,
     apply_moves,
 )
-from weighbridge.store.types import microseconds
 
 BASE = a_layer("base", 5_000)
 ONE = an_image([BASE, a_layer("one", 100)])

@@ -7,9 +7,9 @@ import pytest
 
 from support.outbox_world import OutboxWorld
 from support.store_world import T0
-from weighbridge.domain.grouping import MESSAGES_A_MINUTE
-from weighbridge.domain.routing import Route
-from weighbridge.store.deliveries import Delivery
+from weighbridge.domain.message.grouping import MESSAGES_A_MINUTE
+from weighbridge.domain.message.routing import Route
+from weighbridge.store.outbox.deliveries import Delivery
 from weighbridge.store.session import Database
 
 SECOND = timedelta(seconds=1)

@@ -9,7 +9,13 @@ from support.images import a_layer, an_image
 from support.of_one import close_pass, open_pass
 from support.store_world import MINUTE, T0, World, a_result, an_entry
 from weighbridge.errors import StaleFence
-from weighbridge.store.claiming import (
+from weighbridge.store.crawls.due import (
+    DueRepository,
+    due_repositories,
+    have_due,
+    park_poison,
+)
+from weighbridge.store.leases.claiming import (
     STARTS,
     Claim,
     claim,
@@ -17,11 +23,13 @@ from weighbridge.store.claiming import (
     hold,
     hold_many,
 )
-from weighbridge.store.due import Due, due_repositories, have_due, park_poison
-from weighbridge.store.giving_back import count_anew, give_up, release
-from weighbridge.store.registries import put_registry
+from weighbridge.store.leases.releasing import count_anew, give_up, release
+from weighbridge.store.registries.registry_rows import put_registry
+from weighbridge.store.registries.repository_rows import (
+    put_repositories,
+    repositories_of,
+)
 from weighbridge.store.reports import find_pass, pass_page
-from weighbridge.store.repositories import put_repositories, repositories_of
 
 HOUR = timedelta(hours=1)
 
@@ -38,9 +46,9 @@ def test_new_repositories_are_due_at_once(world: World) -> None:
         due = due_repositories(connection, "hub", T0, 10)
 
     assert due == [
-        Due(world.repository_id, "acme/app"),
-        Due(ids["a/a"], "a/a"),
-        Due(ids["b/b"], "b/b"),
+        DueRepository(world.repository_id, "acme/app"),
+        DueRepository(ids["a/a"], "a/a"),
+        DueRepository(ids["b/b"], "b/b"),
     ]
 
 

@@ -5,10 +5,10 @@ from datetime import timedelta
 
 from support.images import a_layer, an_image
 from support.store_world import MINUTE, T0, World, a_result, an_entry
-from weighbridge.domain.rate_limit import RateLimit
-from weighbridge.domain.report import RegistryReport
+from weighbridge.domain.registry.rate_limit import RateLimit
+from weighbridge.domain.report.inventory import RegistryReport
 from weighbridge.store.ledger.settler import settle_all
-from weighbridge.store.registries import (
+from weighbridge.store.registries.registry_rows import (
     find_address_class,
     mark_unconfigured,
     note_cost,

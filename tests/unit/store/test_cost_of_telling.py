@@ -8,9 +8,9 @@ from sqlalchemy import insert, select
 from support.outbox_world import OutboxWorld
 from support.sqlite_steps import steps
 from support.store_world import T0
-from weighbridge.store.push_tables import violations
+from weighbridge.store.models import violations
+from weighbridge.store.outbox.violation_notices import read_firing
 from weighbridge.store.session import Connection, Database
-from weighbridge.store.told import read_firing
 
 
 def told(connection: Connection) -> list[int]:

@@ -10,11 +10,9 @@ from support.answering import as_claimed
 from support.images import a_layer, an_image
 from support.sqlite_steps import steps
 from support.store_world import T0, World
-from weighbridge.domain.document import Image
-from weighbridge.domain.measure import Uncompressed
+from weighbridge.domain.image.document import Image
+from weighbridge.domain.size.confidence import Uncompressed
 from weighbridge.store.ledger.holders import find_held, find_holders, find_scopes
-from weighbridge.store.manifest_sizes import sweep_manifests
-from weighbridge.store.measures import keep_measures
 from weighbridge.store.models import (
     images,
     repository_blobs,
@@ -22,7 +20,9 @@ from weighbridge.store.models import (
     storage_scopes,
 )
 from weighbridge.store.session import Database
-from weighbridge.store.waiting import (
+from weighbridge.store.sizes.blob_sizes import keep_measures
+from weighbridge.store.sizes.manifest_sizes import sweep_manifests
+from weighbridge.store.sizes.unmeasured import (
     START,
     unmeasured_blobs,
     waiting_manifests,

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weighbridge.errors import UsageError
+from weighbridge.store.models.types import LARGEST
 from weighbridge.store.paging import LIMIT, check_limit, read_cursor, write_cursor
 from weighbridge.store.reports import (
     SORTS,
@@ -19,7 +20,6 @@ from weighbridge.store.reports import (
     tag_page,
 )
 from weighbridge.store.session import Database
-from weighbridge.store.types import LARGEST
 
 KEY_TYPES = ((str, int, float, type(None)), (int,))
 KEYS = st.tuples(

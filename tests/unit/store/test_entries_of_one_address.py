@@ -8,17 +8,17 @@ from sqlalchemy import text
 
 from support.images import a_layer, an_image
 from support.store_world import T0, World, an_entry
-from weighbridge.domain.platform import DEFAULT
-from weighbridge.domain.report import RegistryReport, RepositoryReport
+from weighbridge.domain.image.platform import DEFAULT
+from weighbridge.domain.report.inventory import RegistryReport, RepositoryReport
 from weighbridge.errors import StaleFence
-from weighbridge.store.adoption import adopt_names
-from weighbridge.store.checking.recount import recount
-from weighbridge.store.checking.verify import verify
-from weighbridge.store.claiming import hold
+from weighbridge.store.leases.claiming import hold
 from weighbridge.store.ledger.settler import settle_all
-from weighbridge.store.registries import mark_unconfigured, put_registry
+from weighbridge.store.maintenance.checking.recount import recount
+from weighbridge.store.maintenance.checking.verify import verify
+from weighbridge.store.registries.adoption import adopt_names
+from weighbridge.store.registries.registry_rows import mark_unconfigured, put_registry
+from weighbridge.store.registries.repository_rows import put_repositories
 from weighbridge.store.reports import find_repository, registry_reports
-from weighbridge.store.repositories import put_repositories
 from weighbridge.store.session import Database
 from weighbridge.web.views.storage import registry_storage
 

@@ -6,9 +6,13 @@ import pytest
 
 from support.outbox_world import OutboxWorld
 from support.store_world import T0
-from weighbridge.store.delivery_results import drop_channels, give_back, note_sent
-from weighbridge.store.outbox_due import next_due
-from weighbridge.store.process_mark import one_claim, this_process
+from weighbridge.store.leases.process_mark import one_claim, this_process
+from weighbridge.store.outbox.delivery_results import (
+    drop_channels,
+    give_back,
+    note_sent,
+)
+from weighbridge.store.outbox.due_groups import next_due
 from weighbridge.store.session import Database
 
 SECOND = timedelta(seconds=1)

@@ -8,17 +8,17 @@ from sqlalchemy import text
 from support.brute_force import counted, stored
 from support.images import a_layer, an_image
 from support.ledger_world import Fleet
-from weighbridge.domain.platform import DEFAULT
+from weighbridge.domain.image.platform import DEFAULT
 from weighbridge.errors import StoreError
-from weighbridge.store.checking.verify import verify
-from weighbridge.store.claiming import claim
-from weighbridge.store.crawl_requests import put_request
-from weighbridge.store.forgetting import Known, find_known, forget
-from weighbridge.store.jobs import Job, claim_job, note_done
+from weighbridge.store.crawls.crawl_requests import put_request
+from weighbridge.store.leases.claiming import claim
+from weighbridge.store.leases.jobs import Job, claim_job, note_done
 from weighbridge.store.ledger.settler import settle_all
-from weighbridge.store.removals import held_removals, hold_removals
+from weighbridge.store.maintenance.checking.verify import verify
+from weighbridge.store.maintenance.forgetting import Forgettable, find_known, forget
+from weighbridge.store.read_model.summaries import refresh_summary
+from weighbridge.store.registries.removals import held_removals, hold_removals
 from weighbridge.store.session import Database
-from weighbridge.store.summaries import refresh_summary
 
 BASE = a_layer("base", 5000)
 ONE = an_image([BASE, a_layer("one", 100)])
@@ -38,7 +38,7 @@ def fleet(database: Database) -> Fleet:
     return fleet
 
 
-def known(fleet: Fleet, repository: str | None) -> Known:
+def known(fleet: Fleet, repository: str | None) -> Forgettable:
     with fleet.database.read() as connection:
         found = find_known(connection, fleet.registry, repository)
     assert found is not None

@@ -19,8 +19,8 @@ from support.images import (
 )
 from support.rows_written import rows_written
 from support.store_world import World
-from weighbridge.domain.digest import Digest
-from weighbridge.domain.document import (
+from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.image.document import (
     Child,
     Descriptor,
     Document,
@@ -30,12 +30,12 @@ from weighbridge.domain.document import (
     Problem,
     Unweighable,
 )
-from weighbridge.domain.platform import Platform
-from weighbridge.store.images import find_known, keep_documents
+from weighbridge.domain.image.platform import Platform
+from weighbridge.store.facts.images import find_known, keep_documents
+from weighbridge.store.facts.stored_images import load_images
 from weighbridge.store.models import blobs, index_members, layers, lines
+from weighbridge.store.models.types import LARGEST
 from weighbridge.store.session import Database
-from weighbridge.store.stored_images import load_images
-from weighbridge.store.types import LARGEST
 
 ARM = Platform("linux", "arm64")
 

@@ -6,12 +6,12 @@ import pytest
 
 from support.images import an_image
 from support.store_world import World
-from weighbridge.domain.document import Image, Problem
-from weighbridge.domain.platform import UNKNOWN
-from weighbridge.store.blobs import find_blobs
-from weighbridge.store.late_configs import images_without_config, keep_configs
-from weighbridge.store.stored_images import load_images
-from weighbridge.store.summaries import stale_repositories
+from weighbridge.domain.image.document import Image, Problem
+from weighbridge.domain.image.platform import UNKNOWN
+from weighbridge.store.facts.blobs import find_blobs
+from weighbridge.store.facts.late_configs import images_without_config, keep_configs
+from weighbridge.store.facts.stored_images import load_images
+from weighbridge.store.read_model.summaries import stale_repositories
 
 
 def without_config(image: Image, code: str) -> Image:

@@ -8,15 +8,15 @@ from sqlalchemy import select
 from support.answering import answer
 from support.images import a_digest, a_layer, an_image
 from support.ledger_world import Fleet
-from weighbridge.domain.digest import Digest
-from weighbridge.domain.dispute import DisputeReport
-from weighbridge.domain.document import Image
-from weighbridge.domain.measure import Measured, Uncompressed
+from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.image.document import Image
+from weighbridge.domain.report.dispute import DisputeReport
+from weighbridge.domain.size.confidence import MeasuredBlob, Uncompressed
 from weighbridge.store.ledger.settler import settle_all
-from weighbridge.store.listed_sizes import find_listed, keep_listed
 from weighbridge.store.models import repositories
 from weighbridge.store.reports.disputes import DisputeQuery, dispute_page
 from weighbridge.store.session import Database
+from weighbridge.store.sizes.listed_sizes import find_listed, keep_listed
 
 NAME = "one/shop"
 IMAGE = an_image([a_layer("base", 1_000), a_layer("app", 50)])
@@ -42,8 +42,8 @@ def push(fleet: Fleet, image: Image, lengths: Mapping[str, int | None]) -> None:
     fleet.push(NAME, latest=image)
     settle_all(fleet.database)
     unread = Uncompressed("unknown", None, None, None, "range_unsupported")
-    answers: dict[Digest, Measured | None] = {
-        a_digest(name): Measured(length, unread, "" if length else "no_length")
+    answers: dict[Digest, MeasuredBlob | None] = {
+        a_digest(name): MeasuredBlob(length, unread, "" if length else "no_length")
         for name, length in lengths.items()
     }
     answer(fleet.database, scope_of(fleet), answers, fleet.now)

@@ -11,17 +11,24 @@ from sqlalchemy import delete, select, update
 
 from support.outbox_world import OutboxWorld
 from support.store_world import T0
-from weighbridge.domain.routing import Route
-from weighbridge.store.deliveries import claim_delivery
-from weighbridge.store.delivery_results import drop_channels, note_failed, note_sent
-from weighbridge.store.outbox import put_notifications
-from weighbridge.store.push_tables import (
+from weighbridge.domain.message.routing import Route
+from weighbridge.store.models import (
     notification_groups,
     notifications,
     violations,
 )
+from weighbridge.store.outbox.deliveries import claim_delivery
+from weighbridge.store.outbox.delivery_results import (
+    drop_channels,
+    note_failed,
+    note_sent,
+)
+from weighbridge.store.outbox.filling import put_notifications
 from weighbridge.store.session import Connection, Database
-from weighbridge.store.violations import close_violations, forget_violations
+from weighbridge.store.violations.violation_rows import (
+    close_violations,
+    forget_violations,
+)
 
 pytestmark = pytest.mark.only_on("postgresql")
 

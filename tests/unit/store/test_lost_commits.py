@@ -6,12 +6,12 @@ from sqlalchemy import func, select
 from support.of_one import close_pass, open_pass
 from support.store_world import MINUTE, World, a_result
 from weighbridge.errors import StaleFence
-from weighbridge.store.claiming import Claim, claim
-from weighbridge.store.crawl_requests import CrawlRequest, put_request
-from weighbridge.store.cursor import PassCounts, note_answered
-from weighbridge.store.giving_back import release
+from weighbridge.store.crawls.crawl_requests import CrawlRequest, put_request
+from weighbridge.store.crawls.cursor import PassCounts, note_answered
+from weighbridge.store.leases.claiming import Claim, claim
+from weighbridge.store.leases.process_mark import is_gone, one_claim, this_process
+from weighbridge.store.leases.releasing import release
 from weighbridge.store.models import pass_chunks
-from weighbridge.store.process_mark import is_gone, one_claim, this_process
 from weighbridge.store.reports import find_pass
 
 MINE = one_claim("boot:1.17.99")

@@ -4,8 +4,8 @@ import psycopg
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from weighbridge.store.bounded_connection import Ended, Overdue
-from weighbridge.store.failures import store_error
+from weighbridge.store.connection.bounded_connection import Overdue, ProcessEnding
+from weighbridge.store.connection.failures import store_error
 
 STATUS = "connection in transaction status"
 
@@ -31,7 +31,7 @@ def test_a_connection_that_breaks_is_a_database_that_is_away(
 
 
 def test_a_process_that_ends_tries_nothing_again() -> None:
-    found = store_error(DBAPIError("SELECT 1", {}, Ended()))
+    found = store_error(DBAPIError("SELECT 1", {}, ProcessEnding()))
 
     assert (found.code, found.retryable) == ("process_ending", False)
 

@@ -15,20 +15,20 @@ from sqlalchemy import Connection, insert, select, update
 from support.database import Engine, a_database
 from support.images import a_layer, an_image
 from support.store_world import T0, World, a_result
-from weighbridge.domain.report import RepositoryState
+from weighbridge.domain.report.inventory import RepositoryState
 from weighbridge.errors import StaleFence
-from weighbridge.store.claiming import Opening, claim
-from weighbridge.store.closing import Closing, close_many
+from weighbridge.store.crawls.closing import Closing, close_many
+from weighbridge.store.crawls.crawl_rows import COUNTS
+from weighbridge.store.crawls.slices import SMALL, Opened, open_many
+from weighbridge.store.leases.claiming import Opening, claim
+from weighbridge.store.leases.process_mark import this_process
 from weighbridge.store.models import (
     pass_chunks,
     passes,
     repositories,
     repository_summaries,
 )
-from weighbridge.store.passes import COUNTS
-from weighbridge.store.process_mark import this_process
 from weighbridge.store.session import Database
-from weighbridge.store.slices import SMALL, Opened, open_many
 
 R = TypeVar("R")
 

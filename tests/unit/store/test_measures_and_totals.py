@@ -5,11 +5,11 @@ from sqlalchemy import select, text
 from support.answering import answer, keep_sizes
 from support.images import a_digest, a_layer, an_artifact_of, an_image, an_index_of
 from support.store_world import World
-from weighbridge.domain.measure import Measured, Uncompressed
-from weighbridge.domain.platform import Platform
+from weighbridge.domain.image.platform import Platform
+from weighbridge.domain.size.confidence import MeasuredBlob, Uncompressed
 from weighbridge.store.models import blob_sizes, blobs
-from weighbridge.store.types import LARGEST
-from weighbridge.store.waiting import (
+from weighbridge.store.models.types import LARGEST
+from weighbridge.store.sizes.unmeasured import (
     START,
     Unmeasured,
     unmeasured_blobs,
@@ -156,8 +156,11 @@ def test_an_image_with_a_foreign_layer_has_a_total_that_is_claimed(
 ) -> None:
     windows = a_layer("windows", 10**9, is_foreign=True)
     world.look({"ltsc": an_image([windows, a_layer("own", 5)])})
-    absent = Measured(None, UNKNOWN, "not_found")
-    answers = {a_digest("windows"): absent, a_digest("own"): Measured(5, exactly(100))}
+    absent = MeasuredBlob(None, UNKNOWN, "not_found")
+    answers = {
+        a_digest("windows"): absent,
+        a_digest("own"): MeasuredBlob(5, exactly(100)),
+    }
 
     assert answer(world.database, world.scope_id, answers, world.now).count == 1
 

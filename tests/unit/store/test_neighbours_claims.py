@@ -20,10 +20,10 @@ from support.images import (
     a_layer,
     a_served_image,
 )
-from weighbridge.domain.digest import digest_of
-from weighbridge.domain.document import Layer
-from weighbridge.domain.weighing import WeighedImage, WeighedLayer
-from weighbridge.store.checking.verify import verify
+from weighbridge.domain.image.digest import digest_of
+from weighbridge.domain.image.document import Layer
+from weighbridge.domain.size.weighing import WeighedImage, WeighedLayer
+from weighbridge.store.maintenance.checking.verify import verify
 from weighbridge.store.reports.weighing import find_weighing
 from weighbridge.store.session import Database
 

@@ -7,8 +7,8 @@ import pytest
 
 from support.outbox_world import OPS, OutboxWorld
 from support.store_world import T0
-from weighbridge.domain.routing import Route, RouteMatch
-from weighbridge.store.deliveries import Delivery
+from weighbridge.domain.message.routing import Route, RouteMatch
+from weighbridge.store.outbox.deliveries import Delivery
 from weighbridge.store.session import Database
 
 SECOND = timedelta(seconds=1)
@@ -273,7 +273,7 @@ def test_f39_500_repositories_at_once_are_one_first_and_one_gathered_message(
 def reopen(database: Database, violation_id: int) -> None:
     from sqlalchemy import update
 
-    from weighbridge.store.push_tables import violations
+    from weighbridge.store.models import violations
 
     with database.write() as connection:
         connection.execute(

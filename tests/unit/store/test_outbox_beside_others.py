@@ -14,11 +14,11 @@ import pytest
 
 from support.outbox_world import OutboxWorld
 from support.store_world import T0
-from weighbridge.domain.routing import Route
-from weighbridge.store.deliveries import Delivery
-from weighbridge.store.outbox import put_notifications
+from weighbridge.domain.message.routing import Route
+from weighbridge.store.outbox.deliveries import Delivery
+from weighbridge.store.outbox.filling import put_notifications
 from weighbridge.store.session import Connection, Database
-from weighbridge.store.violations import close_violations
+from weighbridge.store.violations.violation_rows import close_violations
 
 ROUTES = (Route("ops", group_interval_s=0), Route("hook", group_interval_s=0))
 CHANNELS = ("ops", "hook")

@@ -8,9 +8,9 @@ from sqlalchemy import event, insert, text
 from support.outbox_world import OutboxWorld
 from support.sqlite_steps import steps
 from support.store_world import T0
-from weighbridge.domain.routing import Route
-from weighbridge.store.outbox_due import due_groups, next_due, next_due_on
-from weighbridge.store.push_tables import notification_groups
+from weighbridge.domain.message.routing import Route
+from weighbridge.store.models import notification_groups
+from weighbridge.store.outbox.due_groups import due_groups, next_due, next_due_on
 from weighbridge.store.session import Connection, Database
 
 SECOND = timedelta(seconds=1)

@@ -5,7 +5,7 @@ from dataclasses import astuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.store.cursor import PassCounts
+from weighbridge.store.crawls.cursor import PassCounts
 
 _COUNTS = st.builds(PassCounts, *[st.integers(0, 10**12)] * len(PassCounts.names()))
 

@@ -9,14 +9,13 @@ from sqlalchemy import Connection, func, insert, literal, literal_column, select
 from support.images import a_layer, an_image, an_index_of
 from support.statements import statements_of
 from support.store_world import World
-from weighbridge.store.claiming import Claim, claim
+from weighbridge.store.leases.claiming import Claim, claim
 from weighbridge.store.ledger.holdings import HELD
-from weighbridge.store.models import blob_sizes, manifest_sizes
-from weighbridge.store.over_tags import OverTag, put_over_tags
-from weighbridge.store.push_tables import SCHEMA
-from weighbridge.store.repositories import put_repositories
+from weighbridge.store.models import SCHEMA, blob_sizes, manifest_sizes
+from weighbridge.store.registries.repository_rows import put_repositories
 from weighbridge.store.session import Database
-from weighbridge.store.tags import Changes, Move, apply_many
+from weighbridge.store.tags.applying import Changes, Move, apply_many
+from weighbridge.store.tags.over_tags import OverTag, put_over_tags
 
 pytestmark = pytest.mark.only_on("postgresql")
 

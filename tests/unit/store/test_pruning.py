@@ -10,13 +10,13 @@ from support.brute_force import counted, stored
 from support.images import a_layer, an_image, an_index_of
 from support.ledger_world import Fleet
 from support.store_world import World
-from weighbridge.domain.document import Document
+from weighbridge.domain.image.document import Document
 from weighbridge.domain.retention import Retention
-from weighbridge.store.checking.verify import verify
-from weighbridge.store.images import find_known
+from weighbridge.store.facts.images import find_known
 from weighbridge.store.ledger.settler import settle_all
+from weighbridge.store.maintenance.checking.verify import verify
+from weighbridge.store.maintenance.pruning import Pruned, prune
 from weighbridge.store.models import images, storage_scopes
-from weighbridge.store.pruning import Pruned, prune
 from weighbridge.store.session import Database
 
 BASE = a_layer("base", 5000)

@@ -13,22 +13,22 @@ from support.brute_force import counted, stored
 from support.images import a_layer, an_image, an_index_of
 from support.ledger_world import Fleet, Universe
 from support.store_world import T0, World
-from weighbridge.domain.document import Document, Index, Layer
-from weighbridge.domain.platform import DEFAULT
+from weighbridge.domain.image.document import Document, Index, Layer
+from weighbridge.domain.image.platform import DEFAULT
 from weighbridge.domain.retention import Retention
 from weighbridge.errors import StoreError
-from weighbridge.store.blobs import find_blobs
-from weighbridge.store.checking.verify import verify
-from weighbridge.store.claiming import claim
-from weighbridge.store.images import find_known, keep_documents
+from weighbridge.store.facts.blobs import find_blobs
+from weighbridge.store.facts.images import find_known, keep_documents
+from weighbridge.store.leases.claiming import claim
 from weighbridge.store.ledger.settler import settle_all
+from weighbridge.store.maintenance.checking.verify import verify
+from weighbridge.store.maintenance.pruning import prune
+from weighbridge.store.maintenance.pruning.blobs import prune_blobs
+from weighbridge.store.maintenance.pruning.manifests import prune_manifests
 from weighbridge.store.models import blobs, touched_manifests
-from weighbridge.store.pruning import prune
-from weighbridge.store.pruning.blobs import prune_blobs
-from weighbridge.store.pruning.manifests import prune_manifests
+from weighbridge.store.read_model.summaries import refresh_summary
 from weighbridge.store.session import Database
-from weighbridge.store.summaries import refresh_summary
-from weighbridge.store.tags import Move, apply_gone, apply_moves
+from weighbridge.store.tags.applying import Move, apply_gone, apply_moves
 
 pytestmark = pytest.mark.slow
 

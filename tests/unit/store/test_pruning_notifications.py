@@ -6,8 +6,8 @@ from sqlalchemy import func, select
 
 from support.outbox_world import OutboxWorld
 from support.store_world import T0
-from weighbridge.store.pruning.notifications import prune_notifications
-from weighbridge.store.push_tables import notification_groups, violations
+from weighbridge.store.maintenance.pruning.notifications import prune_notifications
+from weighbridge.store.models import notification_groups, violations
 from weighbridge.store.session import Database
 
 DAY = timedelta(days=1)

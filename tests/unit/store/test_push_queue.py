@@ -10,13 +10,12 @@ from support.database import Engine
 from support.images import an_image, some_layers
 from support.push_world import a_push, outcomes, receive
 from support.store_world import T0, World
-from weighbridge.domain.digest import Digest
-from weighbridge.domain.push import PushSeen
-from weighbridge.store.process_mark import one_claim
-from weighbridge.store.push_looks import claim_new, end_look, find_known, worst_of
-from weighbridge.store.push_queue import (
+from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.webhook.push import PushSeen
+from weighbridge.store.leases.process_mark import one_claim
+from weighbridge.store.pushes.push_queue import (
     BURST,
-    Inbox,
+    InboxState,
     PushedTo,
     WaitingPush,
     drop_waiting,
@@ -29,6 +28,12 @@ from weighbridge.store.push_queue import (
     tags_at,
     take,
     too_soon,
+)
+from weighbridge.store.pushes.tag_crawls import (
+    claim_new,
+    end_look,
+    find_known,
+    worst_of,
 )
 from weighbridge.store.session import Database
 
@@ -140,13 +145,13 @@ def test_who_waits_longest_comes_first(database: Database) -> None:
 
 def test_what_waits_is_counted(database: Database) -> None:
     with database.read() as connection:
-        assert inbox(connection) == Inbox(0, None)
+        assert inbox(connection) == InboxState(0, None)
     tell(database, a_push("1.0"), a_push("1.1"))
     with database.write() as connection:
         note_done(connection, ids(taken(database))[:1], "new", T0)
 
     with database.read() as connection:
-        assert inbox(connection) == Inbox(1, T0)
+        assert inbox(connection) == InboxState(1, T0)
 
 
 def test_what_is_dropped_is_asked_for_no_more(database: Database) -> None:

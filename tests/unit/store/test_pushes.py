@@ -7,12 +7,12 @@ import pytest
 from sqlalchemy import Row, select, text
 
 from support.read_model import NOW
-from weighbridge.domain.digest import Digest
-from weighbridge.domain.push import PushSeen
+from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.retention import Retention
-from weighbridge.store.pruning import prune
-from weighbridge.store.push_tables import pushes
-from weighbridge.store.pushes import ReceivedPush, keep_pushes
+from weighbridge.domain.webhook.push import PushSeen
+from weighbridge.store.maintenance.pruning import prune
+from weighbridge.store.models import pushes
+from weighbridge.store.pushes.receiving import ReceivedPush, keep_pushes
 from weighbridge.store.session import Database
 
 DIGEST: Final = Digest("sha256:" + "a" * 64)

@@ -6,9 +6,9 @@ from sqlalchemy import update
 
 from support.many_repositories import add_repositories, mark_gone
 from support.store_world import T0, an_entry
-from weighbridge.domain.report import RegistryFreshness
+from weighbridge.domain.report.inventory import RegistryFreshness
 from weighbridge.store.models import repositories
-from weighbridge.store.registries import put_registry
+from weighbridge.store.registries.registry_rows import put_registry
 from weighbridge.store.reports import registry_freshness, registry_reports
 from weighbridge.store.session import Database
 

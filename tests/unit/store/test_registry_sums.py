@@ -10,7 +10,13 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from support.many_repositories import add_repositories, change, mark_gone, set_scope
 from support.store_world import T0, an_entry
-from weighbridge.store.checking.registry_sums import compare_sums, mend_sums
+from weighbridge.store.ledger.registry_sums import (
+    MANY,
+    changes_noted,
+    fold,
+    registry_totals,
+)
+from weighbridge.store.maintenance.checking.registry_sums import compare_sums, mend_sums
 from weighbridge.store.models import (
     LISTED_STATES,
     registries,
@@ -18,15 +24,9 @@ from weighbridge.store.models import (
     repositories,
     repository_summaries,
 )
-from weighbridge.store.registries import put_registry
-from weighbridge.store.registry_sums import (
-    MANY,
-    changes_noted,
-    fold,
-    registry_totals,
-)
+from weighbridge.store.registries.registry_rows import put_registry
+from weighbridge.store.registries.repository_rows import put_repositories
 from weighbridge.store.reports import registry_reports, snapshot_version
-from weighbridge.store.repositories import put_repositories
 from weighbridge.store.session import Database
 
 pytestmark = pytest.mark.slow

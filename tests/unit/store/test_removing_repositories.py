@@ -10,21 +10,25 @@ from sqlalchemy import Connection, select
 from support.images import a_layer, an_image
 from support.of_one import open_pass
 from support.store_world import World, a_result
-from weighbridge.domain.report import RepositoryState
+from weighbridge.domain.report.inventory import RepositoryState
 from weighbridge.errors import WeighbridgeError
-from weighbridge.store.claiming import Claim
-from weighbridge.store.cursor import PassCounts, note_answered
-from weighbridge.store.giving_back import release
-from weighbridge.store.images import keep_documents
+from weighbridge.store.crawls.cursor import PassCounts, note_answered
+from weighbridge.store.facts.images import keep_documents
+from weighbridge.store.leases.claiming import Claim
+from weighbridge.store.leases.releasing import release
 from weighbridge.store.models import repositories
-from weighbridge.store.removals import bury_tags, is_missing, missing_for_good
-from weighbridge.store.repositories import (
+from weighbridge.store.registries.removals import (
+    bury_tags,
+    is_missing,
+    missing_for_good,
+)
+from weighbridge.store.registries.repository_rows import (
     forget_if_never_seen,
     note_listed,
     put_repositories,
 )
 from weighbridge.store.session import Database
-from weighbridge.store.tags import Move, apply_moves, live_tags
+from weighbridge.store.tags.applying import Move, apply_moves, live_tags
 
 IMAGE = an_image([a_layer()])
 MISSING = a_result(state="missing", complete=False)

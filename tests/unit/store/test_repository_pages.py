@@ -7,9 +7,10 @@ from sqlalchemy import update
 
 from support.images import a_layer, an_image
 from support.store_world import T0, World, an_entry
-from weighbridge.domain.report import RepositoryReport
+from weighbridge.domain.report.inventory import RepositoryReport
 from weighbridge.store.models import repository_summaries
-from weighbridge.store.registries import put_registry
+from weighbridge.store.registries.registry_rows import put_registry
+from weighbridge.store.registries.repository_rows import put_repositories
 from weighbridge.store.reports import (
     SORTS,
     RepositoryQuery,
@@ -18,7 +19,6 @@ from weighbridge.store.reports import (
     repository_page,
     search,
 )
-from weighbridge.store.repositories import put_repositories
 from weighbridge.store.session import Database
 
 pytestmark = pytest.mark.slow

@@ -7,17 +7,17 @@ from sqlalchemy import Connection
 
 from support.images import a_digest, a_layer, an_artifact_of, an_image, an_index_of
 from support.store_world import World
-from weighbridge.domain.document import Image, Line, Unweighable
-from weighbridge.domain.platform import Platform
-from weighbridge.domain.sizes import weigh_image
+from weighbridge.domain.image.document import Image, Line, Unweighable
+from weighbridge.domain.image.platform import Platform
+from weighbridge.domain.size.weigh_image import weigh_image
 from weighbridge.store.ledger.settler import settle_all
+from weighbridge.store.models.types import LARGEST
+from weighbridge.store.read_model.summaries import refresh_summary
 from weighbridge.store.reports import (
     RepositoryQuery,
     registry_reports,
     repository_page,
 )
-from weighbridge.store.summaries import refresh_summary
-from weighbridge.store.types import LARGEST
 
 ARM = Platform("linux", "arm64")
 AMD = Platform("linux", "amd64")

@@ -8,8 +8,8 @@ import pytest
 
 from support.database import Engine, a_database
 from support.store_world import T0
-from weighbridge.store.claiming import STARTS
-from weighbridge.store.jobs import (
+from weighbridge.store.leases.claiming import STARTS
+from weighbridge.store.leases.jobs import (
     Job,
     JobClaim,
     claim_job,

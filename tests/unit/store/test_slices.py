@@ -10,20 +10,20 @@ from sqlalchemy import select, update
 
 from support.images import OCI_INDEX, a_digest, a_layer, an_image, an_index_of
 from support.store_world import MINUTE, T0, World, a_result, an_entry
-from weighbridge.domain.document import Child, Descriptor, Index
+from weighbridge.domain.image.document import Child, Descriptor, Index
 from weighbridge.errors import StaleFence
-from weighbridge.store.choosing import Slice
-from weighbridge.store.claiming import Claim, Opening, claim, hold, renew
-from weighbridge.store.closing import Closing, close_many
-from weighbridge.store.due import due_repositories, have_due
-from weighbridge.store.giving_back import give_up_many, release_many
+from weighbridge.store.crawls.choosing import Slice
+from weighbridge.store.crawls.closing import Closing, close_many
+from weighbridge.store.crawls.due import due_repositories, have_due
+from weighbridge.store.crawls.slices import SMALL, Opened, open_many, open_slice
+from weighbridge.store.leases.claiming import Claim, Opening, claim, hold, renew
+from weighbridge.store.leases.process_mark import one_claim
+from weighbridge.store.leases.releasing import give_up_many, release_many
 from weighbridge.store.models import repositories, repository_summaries
-from weighbridge.store.process_mark import one_claim
-from weighbridge.store.registries import note_registry, put_registry
+from weighbridge.store.registries.registry_rows import note_registry, put_registry
+from weighbridge.store.registries.repository_rows import put_repositories
 from weighbridge.store.reports import find_pass
-from weighbridge.store.repositories import put_repositories
 from weighbridge.store.session import Database
-from weighbridge.store.slices import SMALL, Opened, open_many, open_slice
 
 HOUR: Final = timedelta(hours=1)
 MINE: Final = one_claim("boot:1.17.99")

@@ -6,13 +6,13 @@ from collections import Counter
 import pytest
 
 from support.store_world import MINUTE, T0, World, a_result
-from weighbridge.store.choosing import Slice
-from weighbridge.store.claiming import Opening
-from weighbridge.store.closing import Closing, close_many
+from weighbridge.store.crawls.choosing import Slice
+from weighbridge.store.crawls.closing import Closing, close_many
+from weighbridge.store.crawls.slices import open_many, open_slice
 from weighbridge.store.dialect import wait_at_most
-from weighbridge.store.repositories import put_repositories
+from weighbridge.store.leases.claiming import Opening
+from weighbridge.store.registries.repository_rows import put_repositories
 from weighbridge.store.session import Database
-from weighbridge.store.slices import open_many, open_slice
 
 pytestmark = pytest.mark.only_on("postgresql")
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 from support.database import a_database
 from support.store_world import T0, an_entry
 from weighbridge.errors import StoreError
-from weighbridge.store.registries import put_registry
+from weighbridge.store.registries.registry_rows import put_registry
 from weighbridge.store.schema import upgrade
 from weighbridge.store.session import Database, open_database
 

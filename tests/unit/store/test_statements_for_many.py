@@ -6,10 +6,10 @@ import pytest
 from sqlalchemy import ColumnElement, select
 
 from weighbridge.store.dialect import (
-    ChangedRows,
-    GoneRows,
-    NewRows,
-    PutRows,
+    BulkDelete,
+    BulkInsert,
+    BulkUpdate,
+    BulkUpsert,
     Rows,
     among_bytes,
     among_ids,
@@ -50,10 +50,10 @@ def test_a_list_is_looked_up_in_the_index(
 
 
 def test_many_rows_are_written_changed_put_and_removed(database: Database) -> None:
-    new = NewRows(instructions, "text_digest", "text")
-    changed = ChangedRows(instructions, key=["text_digest"], values=["text"])
-    put = PutRows(instructions, key=["text_digest"], values=["text"])
-    gone = GoneRows(instructions, key=["text_digest"])
+    new = BulkInsert(instructions, "text_digest", "text")
+    changed = BulkUpdate(instructions, key=["text_digest"], values=["text"])
+    put = BulkUpsert(instructions, key=["text_digest"], values=["text"])
+    gone = BulkDelete(instructions, key=["text_digest"])
     keys = [number.to_bytes(4) for number in range(MANY)]
 
     with database.write() as connection:
@@ -77,7 +77,7 @@ def test_many_rows_are_written_changed_put_and_removed(database: Database) -> No
 
 def test_rows_are_read_as_their_types_say(database: Database) -> None:
     texts = ["plain", 'it\'s "quoted"\n\\', "ünïcode 🐋", "x" * 5_000]
-    new = NewRows(instructions, "text_digest", "text")
+    new = BulkInsert(instructions, "text_digest", "text")
     read = Rows(
         select(
             instructions.c.text_digest,

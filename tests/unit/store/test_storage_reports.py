@@ -5,7 +5,7 @@ from sqlalchemy import insert, update
 
 from support.many_repositories import add_repositories, change, mark_gone, set_scope
 from support.store_world import T0, World
-from weighbridge.domain.report import RegistryReport, RepositoryReport
+from weighbridge.domain.report.inventory import RegistryReport, RepositoryReport
 from weighbridge.store.models import registries, repositories, storage_scopes
 from weighbridge.store.reports import (
     RepositoryQuery,

@@ -13,14 +13,20 @@ from support.images import (
     an_index_of,
 )
 from support.store_world import World
-from weighbridge.domain.digest import Digest, short
-from weighbridge.domain.document import Child, Descriptor, Image, Index, Unweighable
-from weighbridge.domain.measure import Measured, Uncompressed
-from weighbridge.domain.platform import Platform
-from weighbridge.domain.sizes import weigh_image
-from weighbridge.domain.weighing import Weighing, rfc3339
+from weighbridge.domain.image.digest import Digest, short
+from weighbridge.domain.image.document import (
+    Child,
+    Descriptor,
+    Image,
+    Index,
+    Unweighable,
+)
+from weighbridge.domain.image.platform import Platform
+from weighbridge.domain.size.confidence import MeasuredBlob, Uncompressed
+from weighbridge.domain.size.weigh_image import weigh_image
+from weighbridge.domain.size.weighing import Weighing, rfc3339
 from weighbridge.store.reports import find_weighing
-from weighbridge.store.tags import TagFailure
+from weighbridge.store.tags.applying import TagFailure
 
 AMD = Platform("linux", "amd64")
 ARM = Platform("linux", "arm64")
@@ -84,7 +90,7 @@ def test_an_image_is_weighed_with_what_is_measured(world: World) -> None:
     assert (found.kind, found.digest) == ("image", image.digest)
     assert found.media_type == OCI_MANIFEST
     assert found.images == (
-        weigh_image(image, {a_digest("base"): Measured(100, size)}),
+        weigh_image(image, {a_digest("base"): MeasuredBlob(100, size)}),
     )
     assert (found.platforms, found.others, found.cost) == ((AMD,), (), None)
     assert found.warnings == ()

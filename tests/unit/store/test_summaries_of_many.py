@@ -13,11 +13,11 @@ from support.statements import counted
 from support.store_world import World
 from support.summary_histories import PLATFORMS, History
 from weighbridge.store.models import repository_summaries
-from weighbridge.store.newest_image import FEW_TAGS
+from weighbridge.store.models.types import LARGEST
+from weighbridge.store.read_model.newest_image import FEW_TAGS
+from weighbridge.store.read_model.summaries import refresh_many, summarize
 from weighbridge.store.session import Connection, Database
-from weighbridge.store.summaries import refresh_many, summarize
-from weighbridge.store.tags import Move, apply_moves
-from weighbridge.store.types import LARGEST
+from weighbridge.store.tags.applying import Move, apply_moves
 
 pytestmark = pytest.mark.slow
 

@@ -11,24 +11,24 @@ from support.plain_summary import plain_summary
 from support.seeds import seeds
 from support.store_world import World
 from support.summary_histories import PLATFORMS, History
-from weighbridge.domain.document import Child, Descriptor, Index
-from weighbridge.domain.newest import baseline, leading, ranked
-from weighbridge.domain.platform import DEFAULT
-from weighbridge.store.leading_tags import (
+from weighbridge.domain.growth.newest import baseline, leading, ranked
+from weighbridge.domain.image.document import Child, Descriptor, Index
+from weighbridge.domain.image.platform import DEFAULT
+from weighbridge.store.ledger.settler import settle_all
+from weighbridge.store.models import repositories, repository_summaries
+from weighbridge.store.models.types import LARGEST
+from weighbridge.store.read_model.leading_tags import (
     LeadingTags,
     PageSizes,
     ScopedPages,
     find_leading,
 )
-from weighbridge.store.ledger.settler import settle_all
-from weighbridge.store.models import repositories, repository_summaries
+from weighbridge.store.read_model.summaries import summarize
+from weighbridge.store.read_model.tags_by_time import TagPages
 from weighbridge.store.session import Connection, Database
-from weighbridge.store.summaries import summarize
-from weighbridge.store.tags import (
+from weighbridge.store.tags.applying import (
     apply_gone,
 )
-from weighbridge.store.tags_by_time import TagPages
-from weighbridge.store.types import LARGEST
 
 pytestmark = pytest.mark.slow
 

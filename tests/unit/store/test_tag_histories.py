@@ -16,17 +16,17 @@ from support.database import Engine, a_database
 from support.images import OCI_INDEX, a_digest, a_layer, an_image, an_index_of
 from support.of_one import close_pass, open_pass
 from support.store_world import T0, World, a_result
-from weighbridge.domain.digest import Digest
-from weighbridge.domain.document import Child, Descriptor, Document, Index
-from weighbridge.store.images import keep_documents
+from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.image.document import Child, Descriptor, Document, Index
+from weighbridge.store.facts.images import keep_documents
 from weighbridge.store.models import (
     blobs,
     repository_manifests,
     tag_moves,
     tags,
 )
-from weighbridge.store.summaries import refresh_summary
-from weighbridge.store.tags import (
+from weighbridge.store.read_model.summaries import refresh_summary
+from weighbridge.store.tags.applying import (
     Move,
     TagFailure,
     apply_failures,

@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from support.images import a_digest, a_layer, an_artifact_of, an_image, an_index_of
 from support.store_world import World
-from weighbridge.domain.document import Unweighable
-from weighbridge.domain.platform import Platform
-from weighbridge.store.natural_order import natural_key
+from weighbridge.domain.image.document import Unweighable
+from weighbridge.domain.image.platform import Platform
 from weighbridge.store.reports import aliases, tag_page
+from weighbridge.store.tags.natural_order import natural_key
 
 ARM = Platform("linux", "arm64")
 

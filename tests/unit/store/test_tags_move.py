@@ -11,17 +11,17 @@ from support.images import OCI_INDEX, a_digest, a_layer, an_image, an_index_of
 from support.of_one import close_pass, open_pass
 from support.rows_written import rows_written
 from support.store_world import World, a_result
-from weighbridge.domain.document import Child, Descriptor, Image, Index
+from weighbridge.domain.image.document import Child, Descriptor, Image, Index
 from weighbridge.errors import StaleFence, StoreError
-from weighbridge.store.claiming import Claim, hold
-from weighbridge.store.images import keep_documents
+from weighbridge.store.facts.images import keep_documents
+from weighbridge.store.leases.claiming import Claim, hold
 from weighbridge.store.models import (
     blobs,
     repository_manifests,
     tag_moves,
     tags,
 )
-from weighbridge.store.tags import (
+from weighbridge.store.tags.applying import (
     KnownTag,
     Move,
     TagFailure,

@@ -6,10 +6,9 @@ from sqlalchemy import text
 
 from support.read_model import NOW
 from support.tokens import a_kept_token, a_token
-from weighbridge.domain.access import digest_of
-from weighbridge.store.audit_log import Act, acts, note_act
-from weighbridge.store.session import Database
-from weighbridge.store.tokens import (
+from weighbridge.domain.access.roles import digest_of
+from weighbridge.store.access.audit_log import Act, acts, note_act
+from weighbridge.store.access.tokens import (
     NewToken,
     add_token,
     all_tokens,
@@ -19,6 +18,7 @@ from weighbridge.store.tokens import (
     revoke_token,
     valid_tokens,
 )
+from weighbridge.store.session import Database
 
 MINUTE = timedelta(minutes=1)
 

@@ -12,18 +12,18 @@ from sqlalchemy import select
 from support.images import OCI_INDEX, a_digest, a_layer, an_image, some_layers
 from support.of_one import refresh_if_stale
 from support.store_world import T0, World
-from weighbridge.domain.access import digest_of
-from weighbridge.domain.document import Child, Descriptor, Index, Problem
-from weighbridge.domain.platform import DEFAULT
+from weighbridge.domain.access.roles import digest_of
+from weighbridge.domain.image.document import Child, Descriptor, Index, Problem
+from weighbridge.domain.image.platform import DEFAULT
 from weighbridge.errors import StoreError
-from weighbridge.store.checking.verify import verify
-from weighbridge.store.images import keep_documents
-from weighbridge.store.late_configs import keep_configs
+from weighbridge.store.access.tokens import NewToken, add_token
+from weighbridge.store.facts.images import keep_documents
+from weighbridge.store.facts.late_configs import keep_configs
 from weighbridge.store.ledger.settler import settle_all
+from weighbridge.store.maintenance.checking.verify import verify
 from weighbridge.store.models import blobs
 from weighbridge.store.session import Database
-from weighbridge.store.tags import Move, apply_moves
-from weighbridge.store.tokens import NewToken, add_token
+from weighbridge.store.tags.applying import Move, apply_moves
 
 pytestmark = pytest.mark.only_on("postgresql")
 

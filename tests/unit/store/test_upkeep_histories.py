@@ -8,11 +8,11 @@ import pytest
 from support.brute_force import counted, stored
 from support.ledger_world import Fleet, History
 from support.seeds import seeds
-from weighbridge.domain.platform import DEFAULT
-from weighbridge.store.checking.verify import verify
+from weighbridge.domain.image.platform import DEFAULT
 from weighbridge.store.ledger.settler import settle_all, settle_waiting
+from weighbridge.store.maintenance.checking.verify import verify
+from weighbridge.store.read_model.summaries import refresh_summary
 from weighbridge.store.session import Database
-from weighbridge.store.summaries import refresh_summary
 
 pytestmark = pytest.mark.slow
 

@@ -11,14 +11,14 @@ from support.brute_force import counted, stored
 from support.images import a_layer, an_image, an_index_of
 from support.ledger_world import Fleet, History
 from support.seeds import seeds
-from weighbridge.domain.platform import DEFAULT
-from weighbridge.store.checking.damage import count_damaged, drop_damaged
-from weighbridge.store.checking.differences import Difference
-from weighbridge.store.checking.recount import recount
-from weighbridge.store.checking.verify import verify
+from weighbridge.domain.image.platform import DEFAULT
 from weighbridge.store.ledger.settler import settle_all
+from weighbridge.store.maintenance.checking.damage import count_damaged, drop_damaged
+from weighbridge.store.maintenance.checking.differences import Difference
+from weighbridge.store.maintenance.checking.recount import recount
+from weighbridge.store.maintenance.checking.verify import verify
+from weighbridge.store.read_model.summaries import refresh_summary
 from weighbridge.store.session import Database
-from weighbridge.store.summaries import refresh_summary
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,7 @@ import pytest
 from support.many_repositories import add_repositories, mark_gone
 from support.store_world import MINUTE, T0
 from support.violations import HEAVY, TORCH, Violations, waived
-from weighbridge.domain.violation import ViolationReport
+from weighbridge.domain.report.violation import ViolationReport
 from weighbridge.errors import UsageError
 from weighbridge.store.reports import (
     RepositoryQuery,
@@ -20,7 +20,7 @@ from weighbridge.store.reports import (
     violation_page,
 )
 from weighbridge.store.session import Database
-from weighbridge.store.waivers import active_waivers
+from weighbridge.store.violations.waivers import active_waivers
 
 DAY = timedelta(days=1)
 

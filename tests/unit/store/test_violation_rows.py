@@ -9,18 +9,22 @@ from sqlalchemy import func, select
 
 from support.court import MB, Court, built, weighing
 from support.images import a_layer
-from weighbridge.domain.cause import Cause, LineChange
-from weighbridge.domain.quantity import Quantity
-from weighbridge.store.cause_column import (
+from weighbridge.domain.growth.cause import Cause, LineChange
+from weighbridge.domain.growth.quantity import Quantity
+from weighbridge.store.maintenance.forgetting import find_known, forget
+from weighbridge.store.models import notifications, over_tags, unjudged, violations
+from weighbridge.store.session import Database
+from weighbridge.store.violations.cause_column import (
     INSTRUCTION_CHARACTERS,
     cause_text,
     read_cause,
 )
-from weighbridge.store.forgetting import find_known, forget
-from weighbridge.store.open_violations import find_ended, find_open, find_sharing
-from weighbridge.store.push_tables import notifications, over_tags, unjudged, violations
-from weighbridge.store.session import Database
-from weighbridge.store.violations import ViolationKey
+from weighbridge.store.violations.open_violations import (
+    find_ended,
+    find_open,
+    find_sharing,
+)
+from weighbridge.store.violations.violation_rows import ViolationKey
 
 TEXTS = st.text(max_size=1_500)
 COUNTS = st.integers(0, 2**63 - 1)

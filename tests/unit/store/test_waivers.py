@@ -7,12 +7,12 @@ import pytest
 from sqlalchemy import func, select
 
 from support.store_world import MINUTE, T0
-from weighbridge.domain.waiver import NewWaiver, Waiver
+from weighbridge.domain.policy.waiver import NewWaiver, Waiver
 from weighbridge.errors import UsageError
-from weighbridge.store.audit_log import Act, acts
-from weighbridge.store.push_tables import waivers
+from weighbridge.store.access.audit_log import Act, acts
+from weighbridge.store.models import waivers
 from weighbridge.store.session import Database
-from weighbridge.store.waivers import (
+from weighbridge.store.violations.waivers import (
     active_waivers,
     find_waiver,
     put_waiver,

@@ -10,20 +10,24 @@ from sqlalchemy import update
 
 from support.database import Engine, a_database
 from support.store_world import T0, an_entry
-from weighbridge.domain.waiting import RegistryWaiting
-from weighbridge.engine.waiting import queues_waiting, show_waiting
-from weighbridge.jobs.names import DISCOVER
-from weighbridge.store.claiming import STARTS, claim
-from weighbridge.store.jobs import Job, make_due
+from weighbridge.domain.report.crawl_queue import RegistryWaiting
+from weighbridge.engine.schedule.waiting_work import queues_waiting, show_waiting
+from weighbridge.ports.job_names import DISCOVER
+from weighbridge.store.leases.claiming import STARTS, claim
+from weighbridge.store.leases.jobs import Job, make_due
+from weighbridge.store.leases.process_mark import one_claim, this_process
 from weighbridge.store.models import registries, repositories
-from weighbridge.store.process_mark import one_claim, this_process
-from weighbridge.store.registries import mark_unconfigured, note_registry, put_registry
+from weighbridge.store.registries.registry_rows import (
+    mark_unconfigured,
+    note_registry,
+    put_registry,
+)
+from weighbridge.store.registries.repository_rows import put_repositories
 from weighbridge.store.reports.waiting import (
     find_waiting,
     registries_waiting,
     repositories_waiting,
 )
-from weighbridge.store.repositories import put_repositories
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 

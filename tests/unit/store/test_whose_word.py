@@ -13,21 +13,21 @@ from support.images import a_digest, a_layer, an_artifact_of, an_image
 from support.ledger_world import Fleet
 from support.of_one import refresh_if_stale
 from support.store_world import World
-from weighbridge.domain.digest import Digest
-from weighbridge.domain.document import Document, Image
-from weighbridge.domain.measure import Measured, Uncompressed
-from weighbridge.domain.platform import DEFAULT
-from weighbridge.domain.report import RepositoryReport
-from weighbridge.store.checking.recount import recount
-from weighbridge.store.checking.verify import verify
+from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.image.document import Document, Image
+from weighbridge.domain.image.platform import DEFAULT
+from weighbridge.domain.report.inventory import RepositoryReport
+from weighbridge.domain.size.confidence import MeasuredBlob, Uncompressed
 from weighbridge.store.ledger.settler import settle_all
-from weighbridge.store.manifest_sizes import Swept
+from weighbridge.store.maintenance.checking.recount import recount
+from weighbridge.store.maintenance.checking.verify import verify
 from weighbridge.store.models import blob_sizes, manifest_sizes, repositories
+from weighbridge.store.read_model.summaries import refresh_summary
 from weighbridge.store.reports import find_repository, tag_page
 from weighbridge.store.reports.disputes import DisputeQuery, dispute_page
 from weighbridge.store.session import Database
-from weighbridge.store.summaries import refresh_summary
-from weighbridge.store.waiting import (
+from weighbridge.store.sizes.manifest_sizes import Swept
+from weighbridge.store.sizes.unmeasured import (
     START,
     blobs_to_ask_again,
     note_measured,
@@ -43,13 +43,13 @@ EVIL = an_image([a_layer("honest", HUGE), a_layer("theirs", 70)])
 MODEST = an_image([a_layer("honest", 1), a_layer("theirs", 70)])
 
 
-def known(registry_bytes: int, uncompressed_bytes: int = 10**7) -> Measured:
+def known(registry_bytes: int, uncompressed_bytes: int = 10**7) -> MeasuredBlob:
     number = uncompressed_bytes
-    return Measured(registry_bytes, Uncompressed("trailer", number, number, number))
+    return MeasuredBlob(registry_bytes, Uncompressed("trailer", number, number, number))
 
 
-def absent() -> Measured:
-    return Measured(
+def absent() -> MeasuredBlob:
+    return MeasuredBlob(
         None, Uncompressed("unknown", None, None, None, "not_found"), "not_found"
     )
 
@@ -74,7 +74,7 @@ def scope_of(fleet: Fleet, name: str) -> int:
     return found
 
 
-def say(fleet: Fleet, name: str, **answers: Measured | None) -> Swept:
+def say(fleet: Fleet, name: str, **answers: MeasuredBlob | None) -> Swept:
     """The registry's answers about layers by their names, in the scope of `name`."""
     by_digest = {a_digest(layer): found for layer, found in answers.items()}
     swept = answer(fleet.database, scope_of(fleet, name), by_digest, fleet.now)
@@ -244,7 +244,7 @@ def test_a_lying_artifact_adds_to_storage_what_the_registry_says(fleet: Fleet) -
     chart = replace(an_artifact_of(a_layer("honest", HUGE)), config=None)
     push(fleet, "one/evil", chart=chart)
 
-    say(fleet, "one/evil", honest=Measured(TRUE, NOT_ASKED))
+    say(fleet, "one/evil", honest=MeasuredBlob(TRUE, NOT_ASKED))
 
     found = report(fleet, "one/evil")
     assert found.deduplicated_bytes == TRUE + chart.manifest_bytes

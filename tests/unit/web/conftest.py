@@ -11,8 +11,8 @@ from support.read_model import NOW
 from support.store_world import World
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
-from weighbridge.web.app import create_app
 from weighbridge.web.options import WebOptions
+from weighbridge.web.routes.app import create_app
 
 
 @pytest.fixture

@@ -12,12 +12,13 @@ from starlette.testclient import TestClient
 from support.database import a_database
 from support.read_model import NOW
 from support.tokens import a_token, bearer
-from weighbridge.domain.access import new_secret
+from weighbridge.domain.access.roles import new_secret
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
-from weighbridge.web.app import create_app, create_apps
+from weighbridge.web.access.rights import RIGHTS, WRITES
 from weighbridge.web.options import WebOptions
-from weighbridge.web.rights import RIGHTS, WRITES, methods_of
+from weighbridge.web.request.route_matching import methods_of
+from weighbridge.web.routes.app import create_app, create_apps
 
 pytestmark = pytest.mark.slow
 

@@ -22,16 +22,16 @@ from support.many_repositories import mark_gone
 from support.policies import a_policy
 from support.read_model import NOW
 from support.store_world import T0, World, a_result
-from weighbridge.domain.platform import Platform
-from weighbridge.domain.policy import Match
-from weighbridge.domain.policy_set import PolicySet
-from weighbridge.domain.report import RepositoryReport
+from weighbridge.domain.image.platform import Platform
+from weighbridge.domain.policy.policy import Match
+from weighbridge.domain.policy.policy_set import PolicySet
+from weighbridge.domain.report.inventory import RepositoryReport
 from weighbridge.errors import StoreError
-from weighbridge.store.repositories import put_repositories
+from weighbridge.store.registries.repository_rows import put_repositories
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
-from weighbridge.web.app import create_app
 from weighbridge.web.options import WebOptions
+from weighbridge.web.routes.app import create_app
 
 pytestmark = pytest.mark.slow
 

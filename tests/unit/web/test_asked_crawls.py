@@ -14,22 +14,22 @@ from support.fake_jobs import FakeJobs
 from support.json_schema import misfits
 from support.read_model import NOW
 from support.tokens import a_token, bearer
-from weighbridge.bootstrap.asked_targets import asked_targets
+from weighbridge.bootstrap.registries.asked_targets import asked_targets
 from weighbridge.config import RegistrySettings, RepositorySettings, Settings
-from weighbridge.domain.secret import Secret
-from weighbridge.engine.site import Asked
+from weighbridge.domain.text.secret import Secret
+from weighbridge.engine.context.site import JobTarget
 from weighbridge.errors import UsageError
-from weighbridge.jobs.names import TICK
-from weighbridge.store.audit_log import acts
-from weighbridge.store.crawl_requests import (
+from weighbridge.ports.job_names import TICK
+from weighbridge.store.access.audit_log import acts
+from weighbridge.store.crawls.crawl_requests import (
     end_request,
     find_request,
     latest_requests,
 )
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
-from weighbridge.web.app import create_app
 from weighbridge.web.options import WebOptions
+from weighbridge.web.routes.app import create_app
 from weighbridge.web.webhooks.hooks import Reception
 
 pytestmark = pytest.mark.slow
@@ -282,7 +282,7 @@ REFUSALS = (
 )
 
 
-def outcome(text: str) -> tuple[Asked | None, str]:
+def outcome(text: str) -> tuple[JobTarget | None, str]:
     """What a text means, or the code of what is wrong with it."""
     try:
         return FIND(text), ""

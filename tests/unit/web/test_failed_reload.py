@@ -7,8 +7,8 @@ from starlette.testclient import TestClient
 
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
-from weighbridge.web.app import create_app
 from weighbridge.web.options import WebOptions
+from weighbridge.web.routes.app import create_app
 
 SINCE = datetime(2026, 9, 22, 8, 12, tzinfo=UTC)
 SAID = "could not be read again since 2026-09-22 08:12 UTC"

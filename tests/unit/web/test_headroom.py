@@ -9,8 +9,8 @@ from support.policies import a_policy
 from support.read_model import NOW
 from support.violations import waived
 from support.what_if import MB, asking
-from weighbridge.domain.policy import Match
-from weighbridge.domain.policy_set import NO_POLICIES, PolicySet
+from weighbridge.domain.policy.policy import Match
+from weighbridge.domain.policy.policy_set import NO_POLICIES, PolicySet
 from weighbridge.store.session import Database
 
 POLICIES = PolicySet(

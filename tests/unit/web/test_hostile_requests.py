@@ -11,13 +11,13 @@ from support.images import an_image, some_layers
 from support.read_model import NOW
 from support.store_world import World
 from support.tokens import a_token, bearer
-from weighbridge.domain.csv_cell import csv_cell
-from weighbridge.domain.document import Line
+from weighbridge.domain.image.document import Line
+from weighbridge.presentation.forms.csv_cell import csv_cell
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
-from weighbridge.web.app import create_app
+from weighbridge.web.access.rights import RIGHTS, WRITES
 from weighbridge.web.options import WebOptions, host_of, is_loopback
-from weighbridge.web.rights import RIGHTS, WRITES
+from weighbridge.web.routes.app import create_app
 
 pytestmark = pytest.mark.slow
 

@@ -9,17 +9,17 @@ from support.images import an_image, an_index_of, some_layers
 from support.policies import a_policy
 from support.read_model import ARM, NOW
 from support.store_world import World
-from weighbridge.domain.digest import Digest
-from weighbridge.domain.policy import LimitKey, Match
-from weighbridge.domain.policy_set import PolicySet
-from weighbridge.domain.service_limits import parse_service_limits
-from weighbridge.domain.waiver import NewWaiver
-from weighbridge.store.registries import find_registry_id, note_discovery
+from weighbridge.domain.check.service_limits import parse_service_limits
+from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.policy.policy import LimitKey, Match
+from weighbridge.domain.policy.policy_set import PolicySet
+from weighbridge.domain.policy.waiver import NewWaiver
+from weighbridge.store.registries.registry_rows import find_registry_id, note_discovery
 from weighbridge.store.session import Database
-from weighbridge.store.waivers import put_waiver
+from weighbridge.store.violations.waivers import put_waiver
 from weighbridge.telemetry import Telemetry
-from weighbridge.web.app import create_app
 from weighbridge.web.options import WebOptions
+from weighbridge.web.routes.app import create_app
 
 POLICIES = PolicySet(
     [

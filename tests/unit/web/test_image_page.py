@@ -13,9 +13,9 @@ from support.read_model import (
     python_3_7,
     unknown,
 )
-from weighbridge.domain.document import Problem
-from weighbridge.domain.measure import Uncompressed
-from weighbridge.domain.weighing import Other, Weighing
+from weighbridge.domain.image.document import Problem
+from weighbridge.domain.size.confidence import Uncompressed
+from weighbridge.domain.size.weighing import Other, Weighing
 
 MARKUP = 'RUN <script>alert(1)</script><img src=x onerror="alert(2)">'
 

@@ -14,14 +14,18 @@ from support.many_repositories import (
 )
 from support.read_model import NOW
 from support.store_world import T0, World, an_entry
-from weighbridge.domain.report import RepositoryState
-from weighbridge.domain.series import (
+from weighbridge.domain.report.inventory import RepositoryState
+from weighbridge.domain.series_budget import (
     REGISTRY_SERIES,
     Budget,
     Family,
 )
 from weighbridge.store.models import repositories
-from weighbridge.store.registries import mark_unconfigured, note_registry, put_registry
+from weighbridge.store.registries.registry_rows import (
+    mark_unconfigured,
+    note_registry,
+    put_registry,
+)
 from weighbridge.store.session import Database
 
 ALL: tuple[Family, ...] = ("largest", "tags", "pushed", "audited")

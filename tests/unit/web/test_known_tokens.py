@@ -11,14 +11,14 @@ from starlette.testclient import TestClient
 from support.read_model import NOW
 from support.tokens import a_kept_token, a_token
 from support.wait import wait_in_thread
-from weighbridge.domain.access import new_secret
+from weighbridge.domain.access.roles import new_secret
 from weighbridge.errors import StoreError
+from weighbridge.store.access.tokens import all_tokens, revoke_token
 from weighbridge.store.session import Connection, Database
-from weighbridge.store.tokens import all_tokens, revoke_token
 from weighbridge.telemetry import Telemetry
-from weighbridge.web.access_tokens import KEPT_S, UNANSWERED_S, KnownTokens
-from weighbridge.web.app import create_app
+from weighbridge.web.access.known_tokens import KEPT_S, UNANSWERED_S, KnownTokens
 from weighbridge.web.options import WebOptions
+from weighbridge.web.routes.app import create_app
 
 
 class Counted(Database):

@@ -8,18 +8,18 @@ from weighbridge.web.views.charts import (
     MAX_SEGMENTS,
     MIN_SHARE,
     Label,
-    Part,
+    LayerShare,
     bar_labels,
     layer_bar,
     row_share,
 )
 
 
-def some_parts(*compressed_bytes: int) -> list[Part]:
+def some_parts(*compressed_bytes: int) -> list[LayerShare]:
     """Parts of these sizes; the first of the largest is the heaviest."""
     heaviest = compressed_bytes.index(max(compressed_bytes))
     return [
-        Part(
+        LayerShare(
             f"l{i + 1}", f"RUN step-{i}", f"line {i + 1}", n, is_heaviest=i == heaviest
         )
         for i, n in enumerate(compressed_bytes)

@@ -6,16 +6,16 @@ from support.inventory import snapshot_of
 from support.many_repositories import add_repositories, change, some_names
 from support.policies import a_policy
 from support.promtool import promtool
-from weighbridge.domain.policy import Match
-from weighbridge.domain.policy_set import NO_POLICIES, PolicySet, policy_set
-from weighbridge.domain.series import (
+from weighbridge.domain.policy.policy import Match
+from weighbridge.domain.policy.policy_set import NO_POLICIES, PolicySet, policy_set
+from weighbridge.domain.series_budget import (
     CORE_SERIES,
     EXPORTER_SERIES,
     REGISTRY_SERIES,
     Budget,
 )
 from weighbridge.store.session import Database
-from weighbridge.web.snapshot import REFRESH_S, Snapshot, SnapshotKeeper
+from weighbridge.web.metrics.snapshot import REFRESH_S, Snapshot, SnapshotKeeper
 
 NAME = 'registry="hub",repository="r0"'
 ALL_LIMITS = a_policy(

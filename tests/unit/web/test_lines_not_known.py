@@ -14,9 +14,9 @@ from support.read_model import (
     a_weighing,
     measured,
 )
-from weighbridge.domain.document import Problem
-from weighbridge.domain.history import LINE_UNKNOWN, NOT_IN_HISTORY, SQUASHED
-from weighbridge.domain.weighing import Weighing
+from weighbridge.domain.image.document import Problem
+from weighbridge.domain.image.history import LINE_UNKNOWN, NOT_IN_HISTORY, SQUASHED
+from weighbridge.domain.size.weighing import Weighing
 
 LAYERS = [
     a_weighed_layer("a", 290, measured(700)),

@@ -10,9 +10,9 @@ from support.store_world import World
 from support.tokens import a_token, bearer
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
-from weighbridge.web.app import create_apps
+from weighbridge.web.access.rights import RIGHTS
 from weighbridge.web.options import WebOptions
-from weighbridge.web.rights import RIGHTS
+from weighbridge.web.routes.app import create_apps
 
 METRICS = ("/metrics", "/metrics/repositories")
 LOCAL = WebOptions(metrics_bind="127.0.0.1:9090")

@@ -9,9 +9,9 @@ import pytest
 from support.database import a_database
 from support.images import an_image, some_layers
 from support.store_world import World
-from weighbridge.domain.platform import DEFAULT
+from weighbridge.domain.image.platform import DEFAULT
 from weighbridge.store.session import Connection, Database, open_database
-from weighbridge.web.finding import Finder
+from weighbridge.web.request.finding import Finder
 
 IMAGE = an_image(some_layers(1000))
 

@@ -15,18 +15,18 @@ from support.json_schema import misfits
 from support.read_model import NOW
 from support.store_world import T0, World, a_result, an_entry
 from support.tokens import a_token, bearer
-from weighbridge.audit.scope import Scope
-from weighbridge.domain.document import Child, Descriptor, Line
-from weighbridge.domain.measure import Measured, Uncompressed
-from weighbridge.engine.requests import ask
-from weighbridge.engine.site import Site
+from weighbridge.domain.image.document import Child, Descriptor, Line
+from weighbridge.domain.size.confidence import MeasuredBlob, Uncompressed
+from weighbridge.engine.context.registry_scope import Scope
+from weighbridge.engine.context.site import Site
+from weighbridge.engine.crawl_requests.requests import ask
 from weighbridge.errors import StoreError
 from weighbridge.store.reports import SORTS
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
-from weighbridge.web.app import create_app
-from weighbridge.web.openapi import ANSWERS, WRITE_ANSWERS
 from weighbridge.web.options import WebOptions
+from weighbridge.web.routes.app import create_app
+from weighbridge.web.routes.openapi import ANSWERS, WRITE_ANSWERS
 
 pytestmark = pytest.mark.slow
 
@@ -112,7 +112,7 @@ def filled(world: World) -> World:
         sizes = {image.layers[0].digest: measure}
         keep_sizes(connection, world.scope_id, sizes, world.now)
     # One of them is not as long as its manifest says.
-    disputed = {image.layers[1].digest: Measured(7, measure)}
+    disputed = {image.layers[1].digest: MeasuredBlob(7, measure)}
     answer(world.database, world.scope_id, disputed, world.now)
     with world.database.write() as connection:
         site = Site(an_entry("hub"), Scope())

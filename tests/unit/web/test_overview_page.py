@@ -7,7 +7,7 @@ import pytest
 from support.html import Element
 from support.pages import overview_html, overview_tree
 from support.read_model import HOUR, MINUTE, NOW, a_registry_report, a_repository_report
-from weighbridge.domain.report import RepositoryReport
+from weighbridge.domain.report.inventory import RepositoryReport
 from weighbridge.store.reports import RepositoryQuery
 
 

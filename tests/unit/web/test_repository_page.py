@@ -12,7 +12,7 @@ from support.read_model import (
     a_repository_report,
     a_tag_report,
 )
-from weighbridge.domain.report import RepositoryState
+from weighbridge.domain.report.inventory import RepositoryState
 
 
 @pytest.mark.parametrize(

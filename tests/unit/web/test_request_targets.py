@@ -9,8 +9,8 @@ from starlette.types import Message, Scope
 
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
-from weighbridge.web.app import create_app
 from weighbridge.web.options import WebOptions
+from weighbridge.web.routes.app import create_app
 
 LOCAL = WebOptions()
 NAMED = WebOptions(external_url="https://weighbridge.example", anonymous_read=True)

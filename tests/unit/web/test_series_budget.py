@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, update
 
 from support.inventory import shown_in, snapshot_of
 from support.many_repositories import add_repositories, change, mark_gone, some_names
-from weighbridge.domain.series import (
+from weighbridge.domain.series_budget import (
     EXPORTER_SERIES,
     REGISTRY_SERIES,
     Budget,
@@ -15,8 +15,8 @@ from weighbridge.domain.series import (
 )
 from weighbridge.store.models import repository_summaries
 from weighbridge.store.session import Database
-from weighbridge.web.inventory import HOLD_S, Choice
-from weighbridge.web.snapshot import checked
+from weighbridge.web.metrics.inventory import HOLD_S, Choice
+from weighbridge.web.metrics.snapshot import checked
 
 ALL: tuple[Family, ...] = ("largest", "tags", "pushed", "audited")
 

@@ -17,8 +17,12 @@ from support.read_model import (
     python_3_7,
 )
 from support.store_world import World
-from weighbridge.domain.report import RegistryReport, RegistryState, RepositoryReport
-from weighbridge.store.registries import mark_unconfigured
+from weighbridge.domain.report.inventory import (
+    RegistryReport,
+    RegistryState,
+    RepositoryReport,
+)
+from weighbridge.store.registries.registry_rows import mark_unconfigured
 
 KNOWN = "The numbers are of 2026-09-22 04:40 UTC, 5 h ago."
 

@@ -11,10 +11,10 @@ from sqlalchemy import Connection
 from support.images import an_image, some_layers
 from support.many_repositories import add_repositories
 from support.store_world import World
-from weighbridge.domain.series import Budget
+from weighbridge.domain.series_budget import Budget
 from weighbridge.errors import StoreError
 from weighbridge.store.session import Database
-from weighbridge.web.snapshot import (
+from weighbridge.web.metrics.snapshot import (
     REFRESH_S,
     SnapshotKeeper,
     checked,

@@ -9,8 +9,8 @@ from fastapi import FastAPI, Request
 from starlette.responses import PlainTextResponse, Response
 
 from weighbridge.errors import StoreError
-from weighbridge.store import deadlines
-from weighbridge.web.threads import Threads
+from weighbridge.store.connection import deadlines
+from weighbridge.web.request.threads import Threads
 
 
 class Hanging:

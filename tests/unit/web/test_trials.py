@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from support.database import a_database
 from support.many_repositories import some_names
 from support.what_if import MB, add_sizes, asking, panel_of, rows_of
-from weighbridge.bootstrap.trying import try_on_all
+from weighbridge.bootstrap.commands.policy_simulation import try_on_all
 from weighbridge.config import Settings
-from weighbridge.domain.policy import Limits
-from weighbridge.domain.secret import Secret
+from weighbridge.domain.policy.policy import Limits
+from weighbridge.domain.text.secret import Secret
 from weighbridge.store.session import Database
 
 

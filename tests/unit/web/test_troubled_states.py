@@ -16,14 +16,14 @@ from support.troubled_registry import (
     crawled_in_trouble,
     crawled_while_most_vanish,
 )
-from weighbridge.audit.crawl_report import CrawlReport
-from weighbridge.cli.crawl_output import render_crawl
-from weighbridge.cli.screen import Screen
-from weighbridge.domain.report import RegistryState, RepositoryState
+from weighbridge.cli.output.crawl_output import render_crawl
+from weighbridge.domain.report.inventory import RegistryState, RepositoryState
+from weighbridge.engine.crawl_requests.crawl_report import CrawlReport
 from weighbridge.errors import RegistryError, TransportError, WeighbridgeError
+from weighbridge.presentation.forms.screen import Screen
 from weighbridge.telemetry import Telemetry
-from weighbridge.web.app import create_app
 from weighbridge.web.options import WebOptions
+from weighbridge.web.routes.app import create_app
 
 pytestmark = pytest.mark.slow
 

@@ -14,9 +14,9 @@ from support.policies import a_policy
 from support.promtool import promtool
 from support.store_world import T0
 from support.violations import Violations, waived
-from weighbridge.domain.policy import Severity
-from weighbridge.domain.policy_set import PolicySet
-from weighbridge.domain.series import (
+from weighbridge.domain.policy.policy import Severity
+from weighbridge.domain.policy.policy_set import PolicySet
+from weighbridge.domain.series_budget import (
     CORE_SERIES,
     EXPORTER_SERIES,
     REGISTRY_SERIES,
@@ -24,13 +24,13 @@ from weighbridge.domain.series import (
     ladder,
     room_of,
 )
-from weighbridge.domain.series import (
+from weighbridge.domain.series_budget import (
     Violations as Needed,
 )
 from weighbridge.store.models import registries
 from weighbridge.store.session import Database
-from weighbridge.store.waivers import revoke_waiver
-from weighbridge.web.snapshot import REFRESH_S, SnapshotKeeper, checked
+from weighbridge.store.violations.waivers import revoke_waiver
+from weighbridge.web.metrics.snapshot import REFRESH_S, SnapshotKeeper, checked
 
 DAY = timedelta(days=1)
 POLICIES = PolicySet(

@@ -13,8 +13,8 @@ from support.json_schema import misfits
 from support.read_model import NOW
 from support.store_world import World
 from support.violations import TORCH, Violations, waived
-from weighbridge.domain.cause import Cause, LineChange
-from weighbridge.web.violation_rows import VIOLATION_COLUMNS, ViolationRow
+from weighbridge.domain.growth.cause import Cause, LineChange
+from weighbridge.presentation.rows.violation_rows import VIOLATION_COLUMNS, ViolationRow
 
 pytestmark = pytest.mark.slow
 

@@ -11,13 +11,13 @@ from support.json_schema import misfits
 from support.read_model import NOW
 from support.store_world import World
 from support.tokens import a_kept_token, a_token, bearer
-from weighbridge.domain.access import Token
-from weighbridge.store.audit_log import acts
+from weighbridge.domain.access.roles import AccessToken
+from weighbridge.store.access.audit_log import acts
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
-from weighbridge.web.app import create_app
-from weighbridge.web.bodies import BODY_BYTES
 from weighbridge.web.options import WebOptions
+from weighbridge.web.request.bodies import BODY_BYTES
+from weighbridge.web.routes.app import create_app
 
 pytestmark = pytest.mark.slow
 
@@ -32,12 +32,12 @@ WISH = {
 
 
 @pytest.fixture
-def token(world: World) -> Token:
+def token(world: World) -> AccessToken:
     return a_kept_token(world.database, "admin", NOW)[1]
 
 
 @pytest.fixture
-def admin(world: World, token: Token) -> TestClient:
+def admin(world: World, token: AccessToken) -> TestClient:
     """Asks with the token of an admin."""
     app = create_app(world.database, Telemetry(), WebOptions(), now=lambda: NOW)
     client = TestClient(
@@ -85,7 +85,7 @@ def test_a_waiver_is_made_listed_and_revoked(admin: TestClient, world: World) ->
 
 
 def test_each_act_is_noted_with_the_token_that_did_it(
-    admin: TestClient, token: Token, world: World
+    admin: TestClient, token: AccessToken, world: World
 ) -> None:
     number = admin.post(PATH, json=WISH).json()["id"]
     admin.delete(f"{PATH}/{number}")

@@ -12,11 +12,11 @@ from support.policies import a_policy
 from support.read_model import NOW
 from support.violations import Violations
 from support.what_if import MB, add_sizes, asking, panel_of, rows_of
-from weighbridge.domain.policy_set import PolicySet
-from weighbridge.domain.what_if import Comparison
+from weighbridge.domain.policy.policy_set import PolicySet
+from weighbridge.domain.policy.simulated_limit import Comparison
 from weighbridge.store.reports import SizeCounts
 from weighbridge.store.session import Database
-from weighbridge.web.what_if import COMPARED, read_comparison
+from weighbridge.web.api.simulation import COMPARED, read_comparison
 
 SERVICES = a_policy("services", max_compressed=500 * MB)
 SIZES: Mapping[str, int | None] = {

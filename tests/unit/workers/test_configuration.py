@@ -4,13 +4,13 @@ import pytest
 from celery import Celery
 
 from weighbridge.config import load_settings
-from weighbridge.domain.secret import Secret
-from weighbridge.engine.crawl import TURN_S
+from weighbridge.domain.text.secret import Secret
+from weighbridge.engine.crawl.registry.crawl_job import TURN_S
 from weighbridge.errors import UsageError
-from weighbridge.jobs import names
+from weighbridge.ports import job_names
 from weighbridge_workers.configuration import configuration
 from weighbridge_workers.making import make_app
-from weighbridge_workers.transport import Transport
+from weighbridge_workers.transport import RedisTransport
 
 
 @pytest.fixture(scope="module")
@@ -22,14 +22,14 @@ def app() -> Celery:
 def test_every_job_has_a_task_of_its_name(app: Celery) -> None:
     ours = {name for name in app.tasks if name.startswith("weighbridge.")}
 
-    assert ours == {*names.QUEUE_OF, names.CANARY}
+    assert ours == {*job_names.QUEUE_OF, job_names.CANARY}
 
 
 def test_queues_are_served_in_their_order() -> None:
     settings = configuration(Secret("redis://127.0.0.1"))
 
-    assert names.QUEUES == ("push", "crawl", "measure", "notify")
-    assert [queue.name for queue in settings["task_queues"]] == list(names.QUEUES)  # type: ignore[attr-defined] # an object, since Celery's settings have no types
+    assert job_names.QUEUES == ("push", "crawl", "measure", "notify")
+    assert [queue.name for queue in settings["task_queues"]] == list(job_names.QUEUES)  # type: ignore[attr-defined] # an object, since Celery's settings have no types
     options = settings["broker_transport_options"]
     assert isinstance(options, dict)
     assert options["queue_order_strategy"] == "priority"
@@ -38,13 +38,13 @@ def test_queues_are_served_in_their_order() -> None:
 @pytest.mark.parametrize(
     ("job", "queue"),
     [
-        (names.CRAWL, "crawl"),
-        (names.DISCOVER, "crawl"),
-        (names.MEASURE, "measure"),
-        (names.PRUNE, "measure"),
-        (names.TICK, "notify"),
-        (names.SETTLE, "notify"),
-        (names.DELIVER, "notify"),
+        (job_names.CRAWL, "crawl"),
+        (job_names.DISCOVER, "crawl"),
+        (job_names.MEASURE, "measure"),
+        (job_names.PRUNE, "measure"),
+        (job_names.TICK, "notify"),
+        (job_names.SETTLE, "notify"),
+        (job_names.DELIVER, "notify"),
     ],
 )
 def test_a_job_goes_to_its_queue(app: Celery, job: str, queue: str) -> None:
@@ -98,7 +98,7 @@ def test_f20_a_beat_rings_often_enough(app: Celery) -> None:
 def test_what_stands_in_redis_is_read_by_our_own_transport(app: Celery) -> None:
     connection = app.connection_for_read()
 
-    assert isinstance(connection.transport, Transport)
+    assert isinstance(connection.transport, RedisTransport)
     assert app.conf.broker_channel_error_retry is True
 
 

@@ -8,7 +8,7 @@ from kombu import Message
 from kombu.asynchronous import Hub, get_event_loop, set_event_loop
 
 from weighbridge.config import load_settings
-from weighbridge.jobs.names import DELIVER, QUEUE_OF, SETTLE, TICK
+from weighbridge.ports.job_names import DELIVER, QUEUE_OF, SETTLE, TICK
 from weighbridge_workers.making import make_app
 from weighbridge_workers.overrides import ConfirmedRequest, connect_anew
 

@@ -4,7 +4,7 @@ from functools import cached_property
 
 from support.fake_jobs import FakeJobs
 from weighbridge.config import load_settings
-from weighbridge.jobs.names import DELIVER, SETTLE, TICK
+from weighbridge.ports.job_names import DELIVER, SETTLE, TICK
 from weighbridge_workers.making import make_app
 from weighbridge_workers.ringing import Ringing
 

@@ -8,11 +8,11 @@ import structlog
 
 from weighbridge.beat import Beat
 from weighbridge.bootstrap.distributed.crawl_metrics import CrawlMetrics
-from weighbridge.bootstrap.distributed.crew_metrics import CrewMetrics, CrewReport
+from weighbridge.bootstrap.distributed.worker_metrics import CrewMetrics, CrewReport
 from weighbridge.config import Settings
-from weighbridge.domain.secret import Secret
-from weighbridge.jobs.roll import Roll
-from weighbridge.jobs.totals import Totals
+from weighbridge.domain.text.secret import Secret
+from weighbridge.jobs.redis.worker_register import Roll
+from weighbridge.jobs.redis.worker_totals import Totals
 from weighbridge.telemetry import Telemetry
 
 EVERY_S: Final = 5.0

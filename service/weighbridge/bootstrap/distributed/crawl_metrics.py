@@ -12,11 +12,11 @@ from prometheus_client import Metric
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
-from weighbridge.domain.dispute import SOURCES
-from weighbridge.domain.report import RegistryState
-from weighbridge.jobs.names import QUEUE_OF
-from weighbridge.jobs.totals import Numbers, Series
-from weighbridge.registry.question import Operation
+from weighbridge.domain.report.dispute import SOURCES
+from weighbridge.domain.report.inventory import RegistryState
+from weighbridge.jobs.redis.worker_totals import Numbers, Series
+from weighbridge.ports.job_names import QUEUE_OF
+from weighbridge.registry.exchange.registry_request import Operation
 from weighbridge.telemetry import (
     IMAGE_BUCKETS,
     PUSH_BUCKETS,

@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from weighbridge.bootstrap.gates import Gates
-from weighbridge.bootstrap.probing import Paces, alone
+from weighbridge.bootstrap.registries.probing import Paces, alone
+from weighbridge.bootstrap.registries.rate_limiters import RateLimiters
 from weighbridge.config import Settings
-from weighbridge.domain.secret import Secret
-from weighbridge.jobs.shared_pacing import SharedPaces
+from weighbridge.domain.text.secret import Secret
+from weighbridge.jobs.pacing.shared_pacing import SharedPaces
 
 
 def probe_paces(settings: Settings) -> Paces:
@@ -18,9 +18,9 @@ def probe_paces(settings: Settings) -> Paces:
 
 
 @asynccontextmanager
-async def _shared(redis_url: Secret) -> AsyncIterator[Gates | None]:
+async def _shared(redis_url: Secret) -> AsyncIterator[RateLimiters | None]:
     paces = SharedPaces(redis_url)
     try:
-        yield Gates(paces.of)
+        yield RateLimiters(paces.of)
     finally:
         await paces.aclose()

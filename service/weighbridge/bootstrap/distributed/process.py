@@ -7,19 +7,19 @@ from typing import Final
 
 from weighbridge.bootstrap.distributed.publishing import EVERY_S as PUBLISH_S
 from weighbridge.bootstrap.distributed.publishing import Publishing, Sums
-from weighbridge.bootstrap.engines import Work, an_engine
-from weighbridge.bootstrap.gates import Gates
-from weighbridge.bootstrap.kept_clients import KeptClients
-from weighbridge.bootstrap.policies import LOOK_S, PolicyReload
-from weighbridge.bootstrap.sites import configured_targets
-from weighbridge.bootstrap.telling import Delivering, teller
+from weighbridge.bootstrap.engine.assembly import Work, an_engine
+from weighbridge.bootstrap.engine.delivery_parts import Delivering, teller
+from weighbridge.bootstrap.registries.kept_clients import KeptClients
+from weighbridge.bootstrap.registries.rate_limiters import RateLimiters
+from weighbridge.bootstrap.registries.sites import configured_targets
 from weighbridge.config import PolicySource, Settings
 from weighbridge.engine.engine import Handler
-from weighbridge.engine.judges import Judges
+from weighbridge.engine.judge.current_criteria import Judges
+from weighbridge.engine.judge.policy_reload import LOOK_S, PolicyReload
 from weighbridge.errors import StoreError
-from weighbridge.jobs.shared_pacing import SharedPaces
-from weighbridge.ports import JobQueue
-from weighbridge.store.clock import DatabaseClock
+from weighbridge.jobs.pacing.shared_pacing import SharedPaces
+from weighbridge.ports.protocols import JobQueue
+from weighbridge.store.leases.clock import DatabaseClock
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 
@@ -70,7 +70,7 @@ class Distributed:
                 settings,
                 database,
                 telemetry,
-                gates=Gates(None if paces is None else paces.of),
+                gates=RateLimiters(None if paces is None else paces.of),
             ),
             delivering=Delivering(settings, database, telemetry, self._clock),
         )

@@ -3,14 +3,14 @@
 from threading import Lock
 from typing import Final, Protocol
 
-from weighbridge.jobs.totals import Numbers, Series
+from weighbridge.jobs.redis.worker_totals import Numbers, Series
 from weighbridge.telemetry import Telemetry
 
 EVERY_S: Final = 5.0
 
 
 class Sums(Protocol):
-    """Where they go: `jobs.totals.Totals`."""
+    """Where they go: `jobs.redis.worker_totals.Totals`."""
 
     def add(self, numbers: Numbers) -> tuple[set[Series], bool]:
         """Raises OSError."""

@@ -2,13 +2,13 @@
 
 from typing import Final
 
+from weighbridge.demo.content.recipe import Attestation, ImageRecipe, Variants, step
 from weighbridge.demo.figures.debian import ARM64
-from weighbridge.demo.recipe import Attestation, Recipe, Variants, step
-from weighbridge.domain.platform import DEFAULT, Platform
+from weighbridge.domain.image.platform import DEFAULT, Platform
 
 
-def _adopted(at: str, file: str, compressed_bytes: int, tar_bytes: int) -> Recipe:
-    return Recipe(
+def _adopted(at: str, file: str, compressed_bytes: int, tar_bytes: int) -> ImageRecipe:
+    return ImageRecipe(
         dialect="classic",
         style="docker",
         steps=(
@@ -40,10 +40,10 @@ ALPINE_3_17: Final = _adopted(
 
 def _minirootfs(
     platform: Platform, machine: str, compressed_bytes: int, tar_bytes: int
-) -> Recipe:
+) -> ImageRecipe:
     at = "2026-09-17T20:37:20Z"
     archive = f"alpine-minirootfs-3.24.2-{machine}.tar.gz"
-    return Recipe(
+    return ImageRecipe(
         platform=platform,
         steps=(
             step(at, f"ADD {archive} /", compressed_bytes, tar_bytes),

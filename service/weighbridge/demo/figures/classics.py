@@ -2,8 +2,8 @@
 
 from typing import Final
 
+from weighbridge.demo.content.recipe import ImageRecipe, RecipeStep, step
 from weighbridge.demo.figures.alpine import ALPINE_3_5, ALPINE_3_6
-from weighbridge.demo.recipe import Recipe, Step, step
 
 _LISTS: Final = "rm -rf /var/lib/apt/lists/*"
 _APT: Final = "apt-get update && apt-get install -y --no-install-recommends"
@@ -20,11 +20,13 @@ _NODE: Final = (
 )
 
 
-def _image(base: Recipe | None, *steps: Step) -> Recipe:
-    return Recipe(steps=steps, base=base, dialect="classic", style="docker")
+def _image(base: ImageRecipe | None, *steps: RecipeStep) -> ImageRecipe:
+    return ImageRecipe(steps=steps, base=base, dialect="classic", style="docker")
 
 
-def _root(at: str, file: str, compressed_bytes: int, uncompressed_bytes: int) -> Recipe:
+def _root(
+    at: str, file: str, compressed_bytes: int, uncompressed_bytes: int
+) -> ImageRecipe:
     return _image(
         None,
         step(at, f"ADD file:{file} in /", compressed_bytes, uncompressed_bytes),

@@ -2,8 +2,14 @@
 
 from typing import Final
 
-from weighbridge.demo.recipe import Attestation, Recipe, Step, Variants, step
-from weighbridge.domain.platform import Platform
+from weighbridge.demo.content.recipe import (
+    Attestation,
+    ImageRecipe,
+    RecipeStep,
+    Variants,
+    step,
+)
+from weighbridge.domain.image.platform import Platform
 
 ARM64: Final = Platform("linux", "arm64")
 ARM_V5: Final = Platform("linux", "arm", "v5")
@@ -20,7 +26,7 @@ _COMPILERS: Final = (
     "libyaml-dev make patch unzip xz-utils zlib1g-dev"
 )
 
-DEBIAN_BULLSEYE: Final = Recipe(
+DEBIAN_BULLSEYE: Final = ImageRecipe(
     dialect="classic",
     style="docker",
     steps=(
@@ -35,7 +41,7 @@ DEBIAN_BULLSEYE: Final = Recipe(
     ),
 )
 
-BUILDPACK_BULLSEYE: Final = Recipe(
+BUILDPACK_BULLSEYE: Final = ImageRecipe(
     base=DEBIAN_BULLSEYE,
     dialect="classic",
     style="docker",
@@ -78,11 +84,11 @@ def _trixie(
     compressed: tuple[int, int, int, int],
     uncompressed: tuple[int, int, int, int],
     platform: Platform,
-) -> Recipe:
+) -> ImageRecipe:
     """buildpack-deps:trixie; its first step alone is debian:trixie."""
     root, curl, scm, compilers = zip(built, compressed, uncompressed, strict=True)
-    return Recipe(
-        base=Recipe(steps=(_root(root, suite, platform),), platform=platform),
+    return ImageRecipe(
+        base=ImageRecipe(steps=(_root(root, suite, platform),), platform=platform),
         platform=platform,
         steps=(
             _step(
@@ -103,14 +109,14 @@ def _trixie(
     )
 
 
-def _root(figure: tuple[str, int, int], suite: str, platform: Platform) -> Step:
+def _root(figure: tuple[str, int, int], suite: str, platform: Platform) -> RecipeStep:
     architecture = {"arm/v5": "armel", "amd64": "amd64", "arm64": "arm64"}[
         f"{platform.architecture}/{platform.variant}".rstrip("/")
     ]
     return _step(figure, f"# debian.sh --arch '{architecture}' out/ {suite}")
 
 
-def _step(figure: tuple[str, int, int], instruction: str) -> Step:
+def _step(figure: tuple[str, int, int], instruction: str) -> RecipeStep:
     at, compressed_bytes, uncompressed_bytes = figure
     return step(at, instruction, compressed_bytes, uncompressed_bytes)
 
@@ -168,9 +174,11 @@ BUILDPACK_DEPS_TRIXIE: Final = Variants(
 )
 
 
-def _slim(platform: Platform, compressed_bytes: int, uncompressed_bytes: int) -> Recipe:
+def _slim(
+    platform: Platform, compressed_bytes: int, uncompressed_bytes: int
+) -> ImageRecipe:
     figure = ("2026-08-03T00:00:00Z", compressed_bytes, uncompressed_bytes)
-    return Recipe(
+    return ImageRecipe(
         steps=(_root(figure, "'trixie' '@1785715200'", platform),), platform=platform
     )
 

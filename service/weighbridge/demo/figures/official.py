@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from weighbridge.demo.content.recipe import Push
 from weighbridge.demo.figures.alpine import ALPINE_3_6, ALPINE_3_17, ALPINE_3_24
 from weighbridge.demo.figures.classics import (
     DEBIAN_JESSIE,
@@ -29,7 +30,6 @@ from weighbridge.demo.figures.python import (
     PYTHON_3_SLIM,
     PYTHON_3_TRIXIE,
 )
-from weighbridge.demo.recipe import Push
 
 OFFICIAL: Final[tuple[Push, ...]] = (
     Push("library/alpine", ("3.24", "latest"), ALPINE_3_24),

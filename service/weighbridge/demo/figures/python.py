@@ -2,6 +2,13 @@
 
 from typing import Final
 
+from weighbridge.demo.content.recipe import (
+    Attestation,
+    ImageRecipe,
+    RecipeStep,
+    Variants,
+    step,
+)
 from weighbridge.demo.figures.alpine import ALPINE_3_17, ALPINE_AMD64
 from weighbridge.demo.figures.debian import (
     BUILDPACK_BULLSEYE,
@@ -10,7 +17,6 @@ from weighbridge.demo.figures.debian import (
     BUILDPACK_TRIXIE_OCTOBER,
     TRIXIE_SLIM,
 )
-from weighbridge.demo.recipe import Attestation, Recipe, Step, Variants, step
 
 _PATH: Final = (
     "ENV PATH=/usr/local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
@@ -36,14 +42,14 @@ _GET_PIP: Final = (
 )
 
 
-def _release_3_7(at: str) -> tuple[Step, ...]:
+def _release_3_7(at: str) -> tuple[RecipeStep, ...]:
     return (
         step(at, "ENV GPG_KEY=0D96DF4D4110E5C43FBFB17F2D347EA6AA65421D"),
         step(at, "ENV PYTHON_VERSION=3.7.16"),
     )
 
 
-def _pip_3_7(at: str) -> tuple[Step, ...]:
+def _pip_3_7(at: str) -> tuple[RecipeStep, ...]:
     commit = "66030fa03382b4914d4c4d0896961a0bdeeeb274"
     checksum = "1e501cf004eac1b7eb1f97266d28f995ae835d30250bec7f8850562703067dc6"
     url = f"https://github.com/pypa/get-pip/raw/{commit}/public/get-pip.py"
@@ -55,7 +61,7 @@ def _pip_3_7(at: str) -> tuple[Step, ...]:
     )
 
 
-PYTHON_3_7: Final = Recipe(
+PYTHON_3_7: Final = ImageRecipe(
     base=BUILDPACK_BULLSEYE,
     dialect="classic",
     style="docker",
@@ -89,7 +95,7 @@ PYTHON_3_7: Final = Recipe(
     ),
 )
 
-_BULLSEYE_SLIM: Final = Recipe(
+_BULLSEYE_SLIM: Final = ImageRecipe(
     dialect="classic",
     style="docker",
     steps=(
@@ -104,7 +110,7 @@ _BULLSEYE_SLIM: Final = Recipe(
     ),
 )
 
-PYTHON_3_7_SLIM: Final = Recipe(
+PYTHON_3_7_SLIM: Final = ImageRecipe(
     base=_BULLSEYE_SLIM,
     dialect="classic",
     style="docker",
@@ -138,7 +144,7 @@ PYTHON_3_7_SLIM: Final = Recipe(
     ),
 )
 
-PYTHON_3_7_ALPINE: Final = Recipe(
+PYTHON_3_7_ALPINE: Final = ImageRecipe(
     base=ALPINE_3_17,
     dialect="classic",
     style="docker",
@@ -177,14 +183,14 @@ _SHA_3_14_7: Final = "3b48dac8fb59f62eaa67ac83c1eb12bda1b7a08406dd286e252c11a66b
 
 
 def _on_trixie(
-    base: Recipe,
+    base: ImageRecipe,
     at: str,
     version: str,
     compressed: tuple[int, int, int],
     uncompressed: tuple[int, int],
-) -> Recipe:
+) -> ImageRecipe:
     """The whole python: development headers, the interpreter, its short names."""
-    return Recipe(
+    return ImageRecipe(
         base=base,
         platform=base.platform,
         steps=(
@@ -243,14 +249,14 @@ PYTHON_3_13_TRIXIE: Final = _on_trixie(
 
 
 def _small(
-    base: Recipe,
+    base: ImageRecipe,
     times: tuple[str, str],
     lines: tuple[str, str],
     compressed: tuple[int, int, int],
     uncompressed: tuple[int, int],
-) -> Recipe:
+) -> ImageRecipe:
     first, last = times
-    return Recipe(
+    return ImageRecipe(
         base=base,
         steps=(
             step(first, _PATH),

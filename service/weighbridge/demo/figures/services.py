@@ -3,21 +3,21 @@
 from dataclasses import dataclass
 from typing import Final
 
+from weighbridge.demo.content.recipe import (
+    Attestation,
+    Chart,
+    ImageRecipe,
+    Push,
+    RecipeStep,
+    Variants,
+    step,
+)
 from weighbridge.demo.figures.alpine import ALPINE_AMD64, ALPINE_ARM64
 from weighbridge.demo.figures.python import (
     PYTHON_3_7,
     PYTHON_3_7_ALPINE,
     PYTHON_3_13_TRIXIE,
     PYTHON_TRIXIE,
-)
-from weighbridge.demo.recipe import (
-    Attestation,
-    Chart,
-    Push,
-    Recipe,
-    Step,
-    Variants,
-    step,
 )
 
 _APT: Final = "RUN apt-get update && apt-get install -y --no-install-recommends"
@@ -76,10 +76,10 @@ _RELEASES: Final = (
 )
 
 
-def _release(release: _Release) -> Recipe:
+def _release(release: _Release) -> ImageRecipe:
     """Six layers on python:3.7; what did not change keeps its digest."""
     source = release.source_kb * 1000
-    return Recipe(
+    return ImageRecipe(
         base=PYTHON_3_7,
         steps=(
             *_dependencies(release.requirements_kb),
@@ -90,7 +90,7 @@ def _release(release: _Release) -> Recipe:
     )
 
 
-def _dependencies(requirements_kb: int) -> tuple[Step, ...]:
+def _dependencies(requirements_kb: int) -> tuple[RecipeStep, ...]:
     """The same layers for as long as requirements.txt is the same."""
     at = "2025-10-07T09:01:02Z" if requirements_kb < 40_000 else "2026-01-20T08:31:40Z"
     compressed_bytes = requirements_kb * 1000
@@ -106,7 +106,7 @@ def _dependencies(requirements_kb: int) -> tuple[Step, ...]:
     )
 
 
-def _packages(release: _Release) -> Step:
+def _packages(release: _Release) -> RecipeStep:
     """Built for the first release with this line, then from the builder's cache."""
     first = next(other for other in _RELEASES if other.packages == release.packages)
     compressed_bytes = release.apt_kb * 1000
@@ -118,7 +118,7 @@ def _packages(release: _Release) -> Step:
     )
 
 
-def _ending(at: str, bytecode_kb: int) -> tuple[Step, ...]:
+def _ending(at: str, bytecode_kb: int) -> tuple[RecipeStep, ...]:
     compressed_bytes = bytecode_kb * 1000
     return (
         step(
@@ -135,7 +135,7 @@ def _ending(at: str, bytecode_kb: int) -> tuple[Step, ...]:
 
 
 _TORCH_AT: Final = "2026-09-22T08:11:52Z"
-SHOP_API_1_5_0: Final = Recipe(
+SHOP_API_1_5_0: Final = ImageRecipe(
     base=PYTHON_3_7,
     steps=(
         *_dependencies(41_900),
@@ -156,9 +156,11 @@ def _shop_api() -> tuple[Push, ...]:
     return (*pushes, Push("shop/api", ("1.5.0", "latest"), SHOP_API_1_5_0))
 
 
-def _hello(base: Recipe, at: str, name: str, packages: tuple[int, int]) -> Recipe:
+def _hello(
+    base: ImageRecipe, at: str, name: str, packages: tuple[int, int]
+) -> ImageRecipe:
     """FROM, COPY and RUN: the smallest Dockerfile that does something."""
-    return Recipe(
+    return ImageRecipe(
         base=base,
         steps=(
             step(at, "COPY . /app", 1_480, edition=name),
@@ -180,10 +182,14 @@ HELLO_ALPINE: Final = _hello(
 
 
 def _etl(
-    base: Recipe, at: str, wheels: tuple[int, int], fixtures: int, java: tuple[int, int]
-) -> Recipe:
+    base: ImageRecipe,
+    at: str,
+    wheels: tuple[int, int],
+    fixtures: int,
+    java: tuple[int, int],
+) -> ImageRecipe:
     """A pipeline that carries a JRE, its wheels and its test data around."""
-    return Recipe(
+    return ImageRecipe(
         base=base,
         steps=(
             step(at, "WORKDIR /etl", 94),
@@ -221,7 +227,7 @@ ETL_118: Final = _etl(
 _NOTEBOOK_AT: Final = "2026-08-20T15:22:08Z"
 
 
-def _notebook(packing_ratio: float, *, is_zstd: bool) -> Recipe:
+def _notebook(packing_ratio: float, *, is_zstd: bool) -> ImageRecipe:
     """Everything that a data scientist ever asked for, and a chown of it all."""
     lines = (
         (f"{_APT} pandoc texlive-full {_LISTS}", 612_300_000, 1_702_000_000),
@@ -230,7 +236,7 @@ def _notebook(packing_ratio: float, *, is_zstd: bool) -> Recipe:
         (f"{_PIP} tensorflow torch", 1_284_600_000, 2_890_000_000),
         ("RUN chown -R jovyan:users /opt /home", 421_900_000, 1_260_000_000),
     )
-    return Recipe(
+    return ImageRecipe(
         base=PYTHON_TRIXIE,
         steps=tuple(
             step(
@@ -251,8 +257,10 @@ NOTEBOOK_ZSTD: Final = _notebook(0.88, is_zstd=True)
 _WEB_AT: Final = "2026-09-18T11:40:27Z"
 
 
-def _web(base: Recipe, packages: tuple[int, int], pages: tuple[int, int]) -> Recipe:
-    return Recipe(
+def _web(
+    base: ImageRecipe, packages: tuple[int, int], pages: tuple[int, int]
+) -> ImageRecipe:
+    return ImageRecipe(
         base=base,
         platform=base.platform,
         steps=(

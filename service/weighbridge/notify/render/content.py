@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from weighbridge.domain.message import Message, Told
-from weighbridge.domain.policy import Severity
-from weighbridge.domain.printable import printable
-from weighbridge.notify.render.facts import (
+from weighbridge.domain.message.message import Message, ViolationNotice
+from weighbridge.domain.policy.policy import Severity
+from weighbridge.domain.text.printable import printable
+from weighbridge.notify.render.image_facts import (
     NAME_CHARACTERS,
+    CauseCounts,
     Fact,
-    Sharing,
     base_of,
     details_of,
     line_of,
@@ -22,7 +22,7 @@ from weighbridge.notify.render.facts import (
     sizes_of,
     unknown_of,
 )
-from weighbridge.notify.render.verdicts import end, excess, verdict
+from weighbridge.notify.render.limit_words import end, excess, verdict
 
 HEADLINE_CHARACTERS: Final = 300
 URL_CHARACTERS: Final = 1_000
@@ -34,7 +34,7 @@ TEST: Final = "This is a test message: nothing is wrong, and no such image was p
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class MessageItem:
     """One violation.
 
     name:    registry/repository:tag
@@ -53,7 +53,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class MessageContent:
     """A whole message.
 
     note: what is to be said before everything else; "" for nothing
@@ -62,20 +62,20 @@ class Content:
 
     headline: str
     note: str
-    items: tuple[Item, ...]
+    items: tuple[MessageItem, ...]
     more: int
 
-    def shown_facts(self, item: Item) -> list[Fact]:
+    def shown_facts(self, item: MessageItem) -> list[Fact]:
         """What a chat shows of it beside name and verdict."""
         is_long = len(self.items) > _IN_DETAIL
         facts = [fact for fact in item.facts if not (is_long and fact.is_detail)]
         return [*([item.cause] if item.cause else []), *facts]
 
 
-def content_of(message: Message) -> Content:
+def content_of(message: Message) -> MessageContent:
     """What is to be said."""
-    sharing = Sharing(repositories_by_cause(message.items), is_all=not message.more)
-    return Content(
+    sharing = CauseCounts(repositories_by_cause(message.items), is_all=not message.more)
+    return MessageContent(
         headline=printable(_headline(message), HEADLINE_CHARACTERS),
         note=TEST if message.is_test else "",
         items=tuple(item_of(told, sharing) for told in message.items),
@@ -88,7 +88,7 @@ def and_more(hidden: int) -> str:
     return f"and {hidden:,} more"
 
 
-def name_of(told: Told) -> str:
+def name_of(told: ViolationNotice) -> str:
     """What was pushed, as people call it."""
     tag = f":{told.tag}" if told.tag else ""
     return printable(f"{told.registry}/{told.repository}{tag}", NAME_CHARACTERS)
@@ -108,7 +108,7 @@ def _headline(message: Message) -> str:
     return f"{test}{', '.join(parts) or 'nothing exceeded'}{why}{about}"
 
 
-def headline_of(items: Sequence[Told]) -> str:
+def headline_of(items: Sequence[ViolationNotice]) -> str:
     """Of one image by its name, whatever number of limits it is about; "" of several
     images, or of none."""
     if len({name_of(told) for told in items}) != 1:
@@ -128,7 +128,7 @@ def headline_of(items: Sequence[Told]) -> str:
     return f"{name} {', and '.join(parts)}"
 
 
-def _limits(items: Sequence[Told]) -> str:
+def _limits(items: Sequence[ViolationNotice]) -> str:
     """`max_compressed and max_layers`, each once."""
     names = list(dict.fromkeys(told.limit_key for told in items))
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
@@ -138,7 +138,7 @@ def _noun(count: int) -> str:
     return "limit" if count == 1 else "limits"
 
 
-def _is_of_one_base(items: Sequence[Told]) -> bool:
+def _is_of_one_base(items: Sequence[ViolationNotice]) -> bool:
     """Whether all of them grew by what others share."""
     causes = [told.cause for told in items if not _is_over(told)]
     keys = {cause.key for cause in causes if cause and cause.of in ("base", "both")}
@@ -147,18 +147,18 @@ def _is_of_one_base(items: Sequence[Told]) -> bool:
     )
 
 
-def _is_over(told: Told) -> bool:
+def _is_over(told: ViolationNotice) -> bool:
     """Whether it has come to its end."""
     return told.event == "resolved"
 
 
-def item_of(told: Told, sharing: Sharing) -> Item:
+def item_of(told: ViolationNotice, sharing: CauseCounts) -> MessageItem:
     """What is said of one violation."""
     is_resolved = _is_over(told)
     cause = None if is_resolved else told.cause
     base = [] if cause is None else base_of(cause, sharing)
     unknown = [] if cause is None else unknown_of(cause)
-    return Item(
+    return MessageItem(
         name=name_of(told),
         verdict=verdict(told),
         cause=None if cause is None else line_of(cause),
@@ -169,7 +169,7 @@ def item_of(told: Told, sharing: Sharing) -> Item:
     )
 
 
-def url_of(told: Told) -> str:
+def url_of(told: ViolationNotice) -> str:
     """Our own page, whose parts are quoted already. What is none is left out: a medium
     would make a link of it."""
     text = told.url or ""

@@ -21,11 +21,11 @@ from weighbridge.store.dialect.locks import (
     wait_at_most,
 )
 from weighbridge.store.dialect.many_rows import (
-    ChangedRows,
-    GoneRows,
-    NewRows,
-    PutRows,
-    TakenRows,
+    BulkDelete,
+    BulkInsert,
+    BulkUpdate,
+    BulkUpdateReturning,
+    BulkUpsert,
 )
 from weighbridge.store.dialect.names import POSTGRESQL, settles_at_once
 from weighbridge.store.dialect.nothing import where_null
@@ -35,14 +35,14 @@ from weighbridge.store.dialect.rows import Rows
 
 __all__ = [
     "POSTGRESQL",
-    "ChangedRows",
-    "GoneRows",
-    "NewRows",
+    "BulkDelete",
+    "BulkInsert",
+    "BulkUpdate",
+    "BulkUpdateReturning",
+    "BulkUpsert",
     "NumberedRows",
     "Purpose",
-    "PutRows",
     "Rows",
-    "TakenRows",
     "among_bytes",
     "among_ids",
     "among_texts",

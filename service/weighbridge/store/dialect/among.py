@@ -12,7 +12,7 @@ from sqlalchemy.sql.operators import OperatorType
 from sqlalchemy.types import NullType, TypeDecorator, TypeEngine
 
 from weighbridge.store.dialect.names import POSTGRESQL
-from weighbridge.store.types import storable
+from weighbridge.store.models.types import storable
 
 Listed: TypeAlias = list[int] | list[str] | list[bytes]
 

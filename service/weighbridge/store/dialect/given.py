@@ -27,7 +27,7 @@ from sqlalchemy.sql.selectable import Join
 from sqlalchemy.types import TypeDecorator
 
 from weighbridge.store.dialect.names import POSTGRESQL
-from weighbridge.store.types import storable
+from weighbridge.store.models.types import storable
 
 Groups: TypeAlias = (
     Mapping[int, Collection[int]]

@@ -69,7 +69,7 @@ class InsertedRows(ManyRows):
         raise NotImplementedError
 
 
-class NewRows(InsertedRows):
+class BulkInsert(InsertedRows):
     """An INSERT of many rows, which leaves those alone that are there already.
 
     Where several processes insert the same new rows at once on PostgreSQL, the later
@@ -88,7 +88,7 @@ class NewRows(InsertedRows):
         return "ON CONFLICT DO NOTHING"
 
 
-class PutRows(InsertedRows):
+class BulkUpsert(InsertedRows):
     """An INSERT of many rows, which take the place of those that are there already.
 
     key:    the columns of the primary key; no key may come twice in one call
@@ -112,7 +112,7 @@ class PutRows(InsertedRows):
         return f"ON CONFLICT ({words.names(self._key)}) DO UPDATE SET {changes}"
 
 
-class ChangedRows(ManyRows):
+class BulkUpdate(ManyRows):
     """An UPDATE of many rows, each found by its key: `key..., values...`.
 
     key:    columns that are compared; none of them NULL
@@ -122,7 +122,7 @@ class ChangedRows(ManyRows):
 
     On PostgreSQL the order in which rows are locked is not ours: whoever changes
     rows that others change too, locks them first, sorted (`FOR UPDATE`), or takes
-    `TakenRows`.
+    `BulkUpdateReturning`.
     """
 
     def __init__(
@@ -170,7 +170,7 @@ class ChangedRows(ManyRows):
         return "" if self._only is None else f" AND {words.expression(self._only)}"
 
 
-class TakenRows(ChangedRows):
+class BulkUpdateReturning(BulkUpdate):
     """The same for rows that others change too: locked in the order of their keys,
     so that two of us never wait for each other."""
 
@@ -194,7 +194,7 @@ class TakenRows(ChangedRows):
         return ", ".join(f"{words.table}.{words.name(key)}" for key in self._key)
 
 
-class GoneRows(ManyRows):
+class BulkDelete(ManyRows):
     """A DELETE of many rows, each found by its key."""
 
     def __init__(self, table: Table, *, key: Sequence[str]) -> None:

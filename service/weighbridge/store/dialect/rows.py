@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from weighbridge.store.dialect.names import POSTGRESQL
-from weighbridge.store.types import DigestBytes
+from weighbridge.store.models.types import DigestBytes
 
 Ts = TypeVarTuple("Ts")
 Convert: TypeAlias = Callable[[Any], object] | None

@@ -9,10 +9,10 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, bindparam, select, true, update
 
-from weighbridge.store.dialect import ChangedRows, among_ids, listed
+from weighbridge.store.dialect import BulkUpdate, among_ids, listed
 from weighbridge.store.ledger.deduplicated import new_total
 from weighbridge.store.models import repository_summaries
-from weighbridge.store.types import LARGEST
+from weighbridge.store.models.types import LARGEST
 
 _summary = repository_summaries.c
 _VALUES: Final = (
@@ -35,7 +35,7 @@ _STORED: Final = (
     .order_by(_summary.repository_id)
     .with_for_update()
 )
-_SET: Final = ChangedRows(
+_SET: Final = BulkUpdate(
     repository_summaries,
     key=("repository_id",),
     values=_VALUES,
@@ -83,7 +83,7 @@ class Growth:
 _NOTHING: Final = Growth()
 
 
-class Stored(NamedTuple):
+class StoredCounts(NamedTuple):
     """What is counted of a repository, as it is stored."""
 
     repository_id: int
@@ -106,10 +106,10 @@ class Stored(NamedTuple):
 
 def lock_counts(
     connection: Connection, repository_ids: Collection[int]
-) -> dict[int, Stored]:
+) -> dict[int, StoredCounts]:
     """What is stored of these repositories; nobody else changes it until we commit."""
     parameters = {"ids": listed(sorted(repository_ids))}
-    rows = map(Stored._make, connection.execute(_STORED, parameters))
+    rows = map(StoredCounts._make, connection.execute(_STORED, parameters))
     return {row.repository_id: row for row in rows}
 
 
@@ -119,7 +119,9 @@ def count(connection: Connection, growths: Mapping[int, Growth]) -> None:
 
 
 def grow(
-    connection: Connection, stored: Mapping[int, Stored], growths: Mapping[int, Growth]
+    connection: Connection,
+    stored: Mapping[int, StoredCounts],
+    growths: Mapping[int, Growth],
 ) -> None:
     """The same of rows that `lock_counts` has read."""
     rows = [
@@ -130,7 +132,9 @@ def grow(
     _SET.set(connection, rows)
 
 
-def _grown(connection: Connection, row: Stored, more: Growth) -> tuple[object, ...]:
+def _grown(
+    connection: Connection, row: StoredCounts, more: Growth
+) -> tuple[object, ...]:
     """Values of `_SET`. Referenced bytes that would leave what a column holds stay,
     and are counted from scratch then."""
     referenced, is_uncounted = row.referenced_bytes, row.is_uncounted

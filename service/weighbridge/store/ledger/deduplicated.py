@@ -6,8 +6,8 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, func, select, union
 
 from weighbridge.domain.sharing import moved_total
-from weighbridge.store.dialect import ChangedRows, among_ids, listed
-from weighbridge.store.ledger.facts import HAS_FACTS, STORED_BYTES, sized
+from weighbridge.store.dialect import BulkUpdate, among_ids, listed
+from weighbridge.store.ledger.blob_expressions import HAS_FACTS, STORED_BYTES, sized
 from weighbridge.store.ledger.sums import exact_sum, sum_of
 from weighbridge.store.models import (
     artifacts,
@@ -18,7 +18,7 @@ from weighbridge.store.models import (
     repository_manifests,
     repository_summaries,
 )
-from weighbridge.store.types import LARGEST, bounded
+from weighbridge.store.models.types import LARGEST, bounded
 
 _summary = repository_summaries.c
 _STORED: Final = (
@@ -27,7 +27,7 @@ _STORED: Final = (
     .order_by(_summary.repository_id)
     .with_for_update()
 )
-_SET: Final = ChangedRows(
+_SET: Final = BulkUpdate(
     repository_summaries,
     key=("repository_id",),
     values=("deduplicated_bytes",),

@@ -10,11 +10,11 @@ from typing import Final
 
 from sqlalchemy import Connection, and_, func, select
 
-from weighbridge.domain.sharing import Holding, blob_deltas, change_holdings
+from weighbridge.domain.sharing import HeldBlob, blob_deltas, change_holdings
 from weighbridge.store.dialect import (
-    ChangedRows,
-    GoneRows,
-    NewRows,
+    BulkDelete,
+    BulkInsert,
+    BulkUpdate,
     Rows,
     among_ids,
     given_ids,
@@ -22,9 +22,9 @@ from weighbridge.store.dialect import (
     probe,
     probe_if_any,
 )
+from weighbridge.store.ledger.blob_expressions import STORED_BYTES, has_word_on
 from weighbridge.store.ledger.deduplicated import add_deduplicated, configs_of
-from weighbridge.store.ledger.facts import STORED_BYTES, has_word_on
-from weighbridge.store.ledger.places import Place
+from weighbridge.store.ledger.places import LedgerPlace
 from weighbridge.store.ledger.settling import settle_or_queue
 from weighbridge.store.models import blob_sizes, blobs, layers, repository_blobs
 
@@ -54,16 +54,16 @@ HELD: Final = Rows(
         )
     )
 )
-_NEW: Final = NewRows(repository_blobs, *_KEY, "manifest_count")
-_CHANGED: Final = ChangedRows(repository_blobs, key=_KEY, values=["manifest_count"])
-_GONE: Final = GoneRows(repository_blobs, key=_KEY)
+_NEW: Final = BulkInsert(repository_blobs, *_KEY, "manifest_count")
+_CHANGED: Final = BulkUpdate(repository_blobs, key=_KEY, values=["manifest_count"])
+_GONE: Final = BulkDelete(repository_blobs, key=_KEY)
 
 
 def count_blobs(
     connection: Connection,
-    flips: Mapping[Place, Mapping[int, int]],
+    flips: Mapping[LedgerPlace, Mapping[int, int]],
     configs: Mapping[int, int | None],
-) -> dict[Place, int]:
+) -> dict[LedgerPlace, int]:
     """Let manifests whose facts are kept enter (+1) or leave (-1) repositories, with
     all that they hold: themselves, their configs, their layers.
 
@@ -84,8 +84,8 @@ def move_holdings(
     held = held_by(connection, configs)
     fewer = {blob: -count for blob, count in held.items()}
     moved = {
-        Place(repository_id, scope_id): fewer,
-        Place(repository_id, other_id): held,
+        LedgerPlace(repository_id, scope_id): fewer,
+        LedgerPlace(repository_id, other_id): held,
     }
     more = sum(change_blobs(connection, moved).values())
     add_deduplicated(connection, {repository_id: more})
@@ -113,8 +113,8 @@ def _contents(
 
 
 def change_blobs(
-    connection: Connection, deltas: Mapping[Place, Mapping[int, int]]
-) -> dict[Place, int]:
+    connection: Connection, deltas: Mapping[LedgerPlace, Mapping[int, int]]
+) -> dict[LedgerPlace, int]:
     """Count that so many manifests more (or fewer) of a repository hold each blob.
     Returns by how many bytes its distinct blobs are more."""
     held = read_holdings(connection, deltas)
@@ -134,12 +134,12 @@ def change_blobs(
 
 
 def read_holdings(
-    connection: Connection, blob_ids: Mapping[Place, Collection[int]]
-) -> dict[Place, list[Holding]]:
+    connection: Connection, blob_ids: Mapping[LedgerPlace, Collection[int]]
+) -> dict[LedgerPlace, list[HeldBlob]]:
     """Those of the blobs that exist, with what is stored of each repository's hold."""
-    found: dict[Place, list[Holding]] = {place: [] for place in blob_ids}
+    found: dict[LedgerPlace, list[HeldBlob]] = {place: [] for place in blob_ids}
     keys = {(p.scope_id, p.repository_id): ids for p, ids in blob_ids.items() if ids}
     if keys:
         for repository, scope, *row in HELD.read(connection, {"keys": keys}):
-            found[Place(repository, scope)].append(Holding(*row))
+            found[LedgerPlace(repository, scope)].append(HeldBlob(*row))
     return found

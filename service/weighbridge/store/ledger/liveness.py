@@ -14,9 +14,9 @@ from typing import Final, TypeAlias
 from sqlalchemy import Connection, and_, select
 
 from weighbridge.store.dialect import (
-    ChangedRows,
-    GoneRows,
-    NewRows,
+    BulkDelete,
+    BulkInsert,
+    BulkUpdate,
     Rows,
     among_ids,
     given_ids,
@@ -30,7 +30,7 @@ from weighbridge.store.ledger.manifest_facts import (
     keep_lacking,
     read_facts,
 )
-from weighbridge.store.ledger.places import Place
+from weighbridge.store.ledger.places import LedgerPlace
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import repositories, repository_manifests
 
@@ -56,9 +56,9 @@ _READ: Final = Rows(
         )
     )
 )
-_NEW: Final = NewRows(repository_manifests, *_KEY, *_VALUES)
-_CHANGED: Final = ChangedRows(repository_manifests, key=_KEY, values=_VALUES)
-_GONE: Final = GoneRows(repository_manifests, key=_KEY)
+_NEW: Final = BulkInsert(repository_manifests, *_KEY, *_VALUES)
+_CHANGED: Final = BulkUpdate(repository_manifests, key=_KEY, values=_VALUES)
+_GONE: Final = BulkDelete(repository_manifests, key=_KEY)
 _HOLDERS: Final = (
     select(_table.manifest_id, _table.repository_id, repositories.c.scope_id)
     .join(repositories, repositories.c.id == _table.repository_id)
@@ -123,9 +123,9 @@ class _Tide:
 
 def shift(
     connection: Connection,
-    tag_deltas: Mapping[Place, Mapping[int, int]],
+    tag_deltas: Mapping[LedgerPlace, Mapping[int, int]],
     fresh: Collection[int] = (),
-) -> dict[Place, Growth]:
+) -> dict[LedgerPlace, Growth]:
     """Count that this many more (or fewer) tags name these manifests.
 
     The repositories' rows must be locked: `claiming.hold` does. fresh: repositories
@@ -154,9 +154,9 @@ def count_late(connection: Connection, manifests: Collection[int]) -> None:
         return
     lock_repositories(connection, found)
     # Once more: a batch that we waited for may have let one go.
-    held_by: dict[Place, list[int]] = {}
+    held_by: dict[LedgerPlace, list[int]] = {}
     for manifest, *place in connection.execute(_HOLDERS, parameters):
-        held_by.setdefault(Place(*place), []).append(manifest)
+        held_by.setdefault(LedgerPlace(*place), []).append(manifest)
     facts = read_facts(connection, manifests)
     tides = {
         place: _Tide(_below(facts, dict.fromkeys(held, 1)), Counter(held))
@@ -170,10 +170,10 @@ def count_late(connection: Connection, manifests: Collection[int]) -> None:
 
 def _run(
     connection: Connection,
-    tides: Mapping[Place, _Tide],
+    tides: Mapping[LedgerPlace, _Tide],
     arrived: Mapping[int, ManifestFacts],
     fresh: Collection[int] = (),
-) -> dict[Place, Growth]:
+) -> dict[LedgerPlace, Growth]:
     """Waves down the indexes: one round of queries for each level, ids in Python.
 
     A recursive statement would be shorter, and fifty times slower where a planner
@@ -209,7 +209,7 @@ def _run(
 
 
 def _read(
-    connection: Connection, tides: Mapping[Place, _Tide], fresh: Collection[int]
+    connection: Connection, tides: Mapping[LedgerPlace, _Tide], fresh: Collection[int]
 ) -> None:
     asked = {
         place.repository_id: unread
@@ -237,7 +237,7 @@ def _below(
     return {child: (0, delta) for child, delta in deltas.items() if delta}
 
 
-def _write(connection: Connection, tides: Mapping[Place, _Tide]) -> None:
+def _write(connection: Connection, tides: Mapping[LedgerPlace, _Tide]) -> None:
     moved = sorted(
         ((place.repository_id, manifest), was, now)
         for place, tide in tides.items()

@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import Connection, and_, bindparam, func, select
 
-from weighbridge.domain.digest import Digest
+from weighbridge.domain.image.digest import Digest
 from weighbridge.store.dialect import (
     Rows,
     among_ids,
@@ -14,7 +14,7 @@ from weighbridge.store.dialect import (
     probe_if_any,
     settles_at_once,
 )
-from weighbridge.store.ledger.facts import HAS_FACTS, IS_IMAGE
+from weighbridge.store.ledger.blob_expressions import HAS_FACTS, IS_IMAGE
 from weighbridge.store.models import (
     artifacts,
     blobs,

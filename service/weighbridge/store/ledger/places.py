@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 
-class Place(NamedTuple):
+class LedgerPlace(NamedTuple):
     """A repository and the storage scope that it belongs to."""
 
     repository_id: int

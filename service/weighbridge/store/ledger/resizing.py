@@ -16,15 +16,15 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 
 from weighbridge.domain.sharing import SEVERAL, Settlement
 from weighbridge.store.dialect import among_ids, listed, settles_at_once
-from weighbridge.store.ledger.counts import mark_uncounted
-from weighbridge.store.ledger.deduplicated import add_deduplicated
-from weighbridge.store.ledger.facts import (
+from weighbridge.store.ledger.blob_expressions import (
     CLAIMED_BYTES,
     STORED_BYTES,
     WEIGHED_BYTES,
     sized,
     weighed,
 )
+from weighbridge.store.ledger.counts import mark_uncounted
+from weighbridge.store.ledger.deduplicated import add_deduplicated
 from weighbridge.store.ledger.holders import Holder, find_holders, find_scopes
 from weighbridge.store.ledger.parts import lock_settling
 from weighbridge.store.ledger.scope_totals import move_totals

@@ -7,8 +7,8 @@ from typing import Final
 from sqlalchemy import BigInteger, Connection, bindparam, func, select
 
 from weighbridge.domain.sharing import Settlement, moved_total
-from weighbridge.store.dialect import ChangedRows, among_ids, listed
-from weighbridge.store.ledger.facts import (
+from weighbridge.store.dialect import BulkUpdate, among_ids, listed
+from weighbridge.store.ledger.blob_expressions import (
     STORED_BYTES,
     WEIGHED_BYTES,
     sized,
@@ -21,7 +21,7 @@ from weighbridge.store.models import (
     scope_blobs,
     storage_scopes,
 )
-from weighbridge.store.types import LARGEST, bounded
+from weighbridge.store.models.types import LARGEST, bounded
 
 _shared = scope_blobs.c
 _scope = storage_scopes.c
@@ -33,7 +33,7 @@ _EXCLUSIVE: Final = (
     .order_by(_summary.repository_id)
     .with_for_update()
 )
-_SET_EXCLUSIVE: Final = ChangedRows(
+_SET_EXCLUSIVE: Final = BulkUpdate(
     repository_summaries,
     key=["repository_id"],
     values=["exclusive_bytes"],
@@ -45,7 +45,7 @@ _TOTALS: Final = (
     .where(among_ids(_scope.id))
     .order_by(_scope.id)
 )
-_SET_TOTALS: Final = ChangedRows(
+_SET_TOTALS: Final = BulkUpdate(
     storage_scopes,
     key=["id"],
     values=_NAMES,

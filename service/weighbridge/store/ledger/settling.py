@@ -15,23 +15,23 @@ from sqlalchemy.sql.elements import ColumnElement
 from weighbridge.domain.sharing import (
     NOBODY,
     SEVERAL,
-    Hands,
-    Passage,
+    Owner,
+    OwnershipChange,
     in_hands,
     joined_hands,
     settle,
 )
 from weighbridge.store.dialect import (
-    ChangedRows,
-    GoneRows,
-    NewRows,
+    BulkDelete,
+    BulkInsert,
+    BulkUpdate,
     Rows,
     given_ids,
     probe,
     probe_if_any,
     settles_at_once,
 )
-from weighbridge.store.ledger.facts import (
+from weighbridge.store.ledger.blob_expressions import (
     STORED_BYTES,
     WEIGHED_BYTES,
     has_word_on,
@@ -92,12 +92,12 @@ _STATES: Final = Rows(
     )
 )
 _KEY: Final = ("scope_id", "blob_id")
-_ENTERED: Final = NewRows(scope_blobs, *_KEY, "sole_repository_id")
-_CHANGED: Final = ChangedRows(scope_blobs, key=_KEY, values=["sole_repository_id"])
-_LEFT: Final = GoneRows(scope_blobs, key=_KEY)
+_ENTERED: Final = BulkInsert(scope_blobs, *_KEY, "sole_repository_id")
+_CHANGED: Final = BulkUpdate(scope_blobs, key=_KEY, values=["sole_repository_id"])
+_LEFT: Final = BulkDelete(scope_blobs, key=_KEY)
 _ALL: Final = select(_shared.blob_id).where(_shared.scope_id == bindparam("scope"))
 _PIECE: Final = 2_000
-_QUEUE: Final = NewRows(blob_changes, *_KEY)
+_QUEUE: Final = BulkInsert(blob_changes, *_KEY)
 
 
 def settle_or_queue(
@@ -130,7 +130,7 @@ def settle_blobs(
     passages = _passages(connection, {p: sorted(ids) for p, ids in asked.items()})
     # Parts of one scope have the same first part.
     firsts = {part: of_scope[0] for of_scope in parts.values() for part in of_scope}
-    hands: dict[tuple[int, int], Hands] = {}
+    hands: dict[tuple[int, int], Owner] = {}
     for part, found in passages.items():
         for passage in found:
             key = firsts[part], passage.blob
@@ -149,9 +149,9 @@ def settle_blobs(
 
 def _passages(
     connection: Connection, blob_ids: Mapping[int, Collection[int]]
-) -> dict[int, list[Passage]]:
+) -> dict[int, list[OwnershipChange]]:
     """Whose these blobs were and are, as far as each part of a scope knows."""
-    passages: dict[int, list[Passage]] = {part: [] for part in blob_ids}
+    passages: dict[int, list[OwnershipChange]] = {part: [] for part in blob_ids}
     for (
         part,
         blob,
@@ -164,12 +164,14 @@ def _passages(
     ) in _STATES.read(connection, {"keys": blob_ids}):
         was = NOBODY if settled is None else sole or SEVERAL
         now = in_hands(lowest, highest)
-        passages[part].append(Passage(blob, was, now, stored_bytes, weighed_bytes))
+        passages[part].append(
+            OwnershipChange(blob, was, now, stored_bytes, weighed_bytes)
+        )
     return passages
 
 
 def _settle_parts(
-    connection: Connection, passages: Mapping[int, Collection[Passage]]
+    connection: Connection, passages: Mapping[int, Collection[OwnershipChange]]
 ) -> None:
     settlements = {part: settle(found) for part, found in passages.items()}
     entered, changed, left = [], [], []
@@ -191,5 +193,5 @@ def resettle(connection: Connection, scope_ids: Collection[int]) -> None:
             settle_or_queue(connection, {scope_id: blob_ids[start : start + _PIECE]})
 
 
-def _column(hands: Hands) -> int | None:
+def _column(hands: Owner) -> int | None:
     return None if hands == SEVERAL else hands

@@ -3,7 +3,7 @@
 from alembic import context
 from sqlalchemy import Connection
 
-from weighbridge.store.push_tables import SCHEMA
+from weighbridge.store.models import SCHEMA
 
 
 def run() -> None:

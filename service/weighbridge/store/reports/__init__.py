@@ -1,5 +1,6 @@
 """What is known, as rows for API, pages, metrics and tables: reading only."""
 
+from weighbridge.store.reports.crawls import find_pass, pass_page
 from weighbridge.store.reports.disputes import (
     DisputeQuery,
     dispute_page,
@@ -21,7 +22,6 @@ from weighbridge.store.reports.newest_sizes import (
     newest_sizes,
     size_at_rank,
 )
-from weighbridge.store.reports.passes import find_pass, pass_page
 from weighbridge.store.reports.registries import (
     registry_freshness,
     registry_names,
@@ -35,7 +35,7 @@ from weighbridge.store.reports.repositories import (
     weighed,
 )
 from weighbridge.store.reports.repository_order import SORTS, RepositoryQuery
-from weighbridge.store.reports.search import Found, search
+from weighbridge.store.reports.search import SearchResult, search
 from weighbridge.store.reports.tags import aliases, tag_page
 from weighbridge.store.reports.violations import (
     OpenRow,
@@ -52,10 +52,10 @@ from weighbridge.store.reports.weighing import find_weighing
 __all__ = [
     "SORTS",
     "DisputeQuery",
-    "Found",
     "InventoryRow",
     "OpenRow",
     "RepositoryQuery",
+    "SearchResult",
     "SizeCounts",
     "StateFilter",
     "ViolationQuery",

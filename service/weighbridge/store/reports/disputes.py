@@ -6,8 +6,8 @@ from typing import Final
 
 from sqlalchemy import Connection, Row, and_, bindparam, case, or_, select
 
-from weighbridge.domain.dispute import DisputeReport
-from weighbridge.domain.report import Page
+from weighbridge.domain.report.dispute import DisputeReport
+from weighbridge.domain.report.inventory import Page
 from weighbridge.store.dialect import among_ids, join_in_order, listed
 from weighbridge.store.models import (
     blob_sizes,

@@ -134,8 +134,8 @@ def is_shown() -> tuple[ColumnElement[bool], ...]:
 
 
 def name_fits(pattern: str) -> ColumnElement[bool]:
-    """`domain.globs.fits` of a repository's name as SQL: names are lower case, so LIKE
-    is exact."""
+    """`domain.text.globs.fits` of a repository's name as SQL: names are lower case, so
+    LIKE is exact."""
     return text_fits(_repository.name, pattern)
 
 

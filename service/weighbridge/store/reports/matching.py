@@ -4,8 +4,8 @@ from typing import Final
 
 from sqlalchemy import Connection, exists, select
 
-from weighbridge.domain.globs import fits
-from weighbridge.domain.policy import Match
+from weighbridge.domain.policy.policy import Match
+from weighbridge.domain.text.globs import fits
 from weighbridge.store.models import registries, repositories, tags
 from weighbridge.store.reports.inventory import name_fits, text_fits
 

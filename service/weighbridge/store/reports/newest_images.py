@@ -14,10 +14,10 @@ from sqlalchemy import (
     select,
 )
 
-from weighbridge.domain.measure import Confidence
-from weighbridge.domain.trial import TriedImage
-from weighbridge.domain.verdict import Measured
-from weighbridge.store.ledger.facts import sized
+from weighbridge.domain.policy.simulation import TriedImage
+from weighbridge.domain.policy.verdict import LimitedNumbers
+from weighbridge.domain.size.confidence import Confidence
+from weighbridge.store.ledger.blob_expressions import sized
 from weighbridge.store.models import (
     blob_sizes,
     blobs,
@@ -106,7 +106,7 @@ def _newest(registry: str | None, *, with_layers: bool) -> Select[*tuple[object,
 
 
 def _tried(row: _Row) -> TriedImage:
-    measured = Measured(
+    measured = LimitedNumbers(
         compressed_bytes=row.compressed_bytes,
         uncompressed_bytes=row.uncompressed_bytes,
         layers=row.layers,

@@ -5,10 +5,10 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Select, func, select
 
-from weighbridge.domain.channel_report import ChannelReport, ChannelState
-from weighbridge.store.outbox_groups import WAITS
-from weighbridge.store.push_tables import notification_groups, notifications
-from weighbridge.store.types import Moment
+from weighbridge.domain.report.channel_report import ChannelReport, ChannelState
+from weighbridge.store.models import notification_groups, notifications
+from weighbridge.store.models.types import Moment
+from weighbridge.store.outbox.groups import WAITS
 
 _group = notification_groups.c
 _row = notifications.c

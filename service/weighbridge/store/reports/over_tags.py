@@ -6,18 +6,19 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, and_, exists, func, select, tuple_
 
-from weighbridge.domain.digest import Digest
-from weighbridge.domain.measure import CompressedConfidence
-from weighbridge.domain.policy import LimitKey, Severity
-from weighbridge.store.image_weights import COMPRESSED_CONFIDENCE
+from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.policy.policy import LimitKey, Severity
+from weighbridge.domain.size.confidence import CompressedConfidence
 from weighbridge.store.models import (
     blobs,
     manifest_sizes,
+    over_tags,
     registries,
     repositories,
     tags,
+    violations,
 )
-from weighbridge.store.push_tables import over_tags, violations
+from weighbridge.store.sizes.image_weights import COMPRESSED_CONFIDENCE
 
 _row = over_tags.c
 _violation = violations.c

@@ -13,8 +13,15 @@ from sqlalchemy import (
     select,
 )
 
-from weighbridge.domain.report import RegistryFreshness, RegistryReport
-from weighbridge.store.ledger.facts import STORED_BYTES, sized
+from weighbridge.domain.report.inventory import RegistryFreshness, RegistryReport
+from weighbridge.store.ledger.blob_expressions import STORED_BYTES, sized
+from weighbridge.store.ledger.registry_sums import (
+    SUMS,
+    Sums,
+    changes_noted,
+    registry_totals,
+    states_of,
+)
 from weighbridge.store.ledger.sums import exact_sum, sum_of
 from weighbridge.store.models import (
     SUMS_OF_BYTES,
@@ -23,13 +30,6 @@ from weighbridge.store.models import (
     repositories,
     scope_blobs,
     storage_scopes,
-)
-from weighbridge.store.registry_sums import (
-    SUMS,
-    Sums,
-    changes_noted,
-    registry_totals,
-    states_of,
 )
 
 SQLRow: TypeAlias = Row[*tuple[object, ...]]

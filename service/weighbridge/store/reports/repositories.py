@@ -6,17 +6,16 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, and_, case, exists, func, select
 
-from weighbridge.domain.digest import Digest
-from weighbridge.domain.measure import CompressedConfidence, Confidence
-from weighbridge.domain.report import (
-    NewestBy,
+from weighbridge.domain.growth.newest import NewestBy
+from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.report.inventory import (
     Page,
     RepositoryReport,
     RepositoryState,
 )
+from weighbridge.domain.size.confidence import CompressedConfidence, Confidence
 from weighbridge.store.dialect import Rows, among_ids, listed
-from weighbridge.store.image_weights import COMPRESSED_BYTES, in_scope
-from weighbridge.store.ledger.facts import IS_IMAGE
+from weighbridge.store.ledger.blob_expressions import IS_IMAGE
 from weighbridge.store.ledger.sums import exact_sum, sum_of
 from weighbridge.store.models import (
     blobs,
@@ -37,6 +36,7 @@ from weighbridge.store.reports.repository_order import (
     order_name,
 )
 from weighbridge.store.reports.violations import violating_ids
+from weighbridge.store.sizes.image_weights import COMPRESSED_BYTES, in_scope
 
 _repository = repositories.c
 _summary = repository_summaries.c

@@ -34,14 +34,14 @@ LOOKED_THROUGH: Final = 10_000
 _summary = repository_summaries.c
 
 
-class Registry(NamedTuple):
+class ListedRegistry(NamedTuple):
     """A registry whose repositories are listed."""
 
     id: int
     name: str
 
 
-class Key(NamedTuple):
+class RepositoryKey(NamedTuple):
     """A repository, and what the list is sorted by."""
 
     value: CursorPart
@@ -49,15 +49,15 @@ class Key(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
+class PageKeys:
     """The repositories of a page, in order.
 
     reached: where the next page goes on, if fewer than asked for were found among as
         many as are looked through for a page
     """
 
-    found: Sequence[Key]
-    reached: Key | None = None
+    found: Sequence[RepositoryKey]
+    reached: RepositoryKey | None = None
 
 
 def page_keys(
@@ -65,7 +65,7 @@ def page_keys(
     query: RepositoryQuery,
     limit: int,
     violating: Collection[int] = (),
-) -> Keys:
+) -> PageKeys:
     """What the rows of a page are sorted by, and their ids: those with a value, then
     those without.
 
@@ -77,7 +77,7 @@ def page_keys(
     of = _registries(connection, query)
     last = _last_key(query)
     given = {} if query.violating is None else {"violating": listed(violating)}
-    found: list[Key] = []
+    found: list[RepositoryKey] = []
     for is_known in (True, False):
         if not of or (is_known and last is not None and last.value is None):
             continue
@@ -86,39 +86,39 @@ def page_keys(
         most = LOOKED_THROUGH if query.q else limit - len(found) + len(violating)
         walk = _walk(query, of, is_known, after, most)
         chosen = _chosen(query, walk).limit(limit - len(found))
-        found += map(Key._make, connection.execute(chosen, given))
+        found += map(RepositoryKey._make, connection.execute(chosen, given))
         if len(found) >= limit:
             break
         if query.q:
             end = walk.offset(most - 1).limit(1)
             reached = connection.execute(end, given).one_or_none()
             if reached is not None:
-                return Keys(found, Key._make(reached))
-    return Keys(found)
+                return PageKeys(found, RepositoryKey._make(reached))
+    return PageKeys(found)
 
 
-def _last_key(query: RepositoryQuery) -> Key | None:
+def _last_key(query: RepositoryQuery) -> RepositoryKey | None:
     """Value and id of the row before the page; None for the first page."""
     if query.cursor is None:
         return None
     types = (value_types(query), (int,))
     value, identity = read_cursor(query.cursor, order_name(query), types)
-    return Key(value, int(identity or 0))
+    return RepositoryKey(value, int(identity or 0))
 
 
-def _registries(connection: Connection, query: RepositoryQuery) -> list[Registry]:
+def _registries(connection: Connection, query: RepositoryQuery) -> list[ListedRegistry]:
     """Those that are asked for."""
     statement = select(registries.c.id, registries.c.name).order_by(registries.c.id)
     if query.registry is not None:
         statement = statement.where(registries.c.name == query.registry)
-    return list(map(Registry._make, connection.execute(statement)))
+    return list(map(ListedRegistry._make, connection.execute(statement)))
 
 
 def _walk(
     query: RepositoryQuery,
-    of: Sequence[Registry],
+    of: Sequence[ListedRegistry],
     is_known: bool,
-    last: Key | None,
+    last: RepositoryKey | None,
     most: int,
 ) -> Select[*tuple[object, ...]]:
     """The first values and ids in order: of each registry by an index, then of all."""
@@ -130,7 +130,10 @@ def _walk(
 
 
 def _part(
-    query: RepositoryQuery, of: Registry, is_known: bool, last: Key | None
+    query: RepositoryQuery,
+    of: ListedRegistry,
+    is_known: bool,
+    last: RepositoryKey | None,
 ) -> Select[*tuple[object, ...]]:
     """Of one registry."""
     table = repositories if query.sort in OF_REPOSITORIES else repository_summaries
@@ -195,7 +198,7 @@ def _chosen(
 
 def _follows(
     query: RepositoryQuery,
-    last: Key,
+    last: RepositoryKey,
     value: ColumnElement[object],
     identity: ColumnElement[int],
 ) -> ColumnElement[bool]:
@@ -208,7 +211,7 @@ def _follows(
 
 
 def _follows_name(
-    query: RepositoryQuery, start: str, last: Key | None
+    query: RepositoryQuery, start: str, last: RepositoryKey | None
 ) -> list[ColumnElement[bool]]:
     """The same by name, among repositories whose registry is named so."""
     if last is None or not isinstance(last.value, str):

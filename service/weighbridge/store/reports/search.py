@@ -17,7 +17,7 @@ from sqlalchemy import (
     select,
 )
 
-from weighbridge.domain.report import SearchHit
+from weighbridge.domain.report.inventory import SearchHit
 from weighbridge.store.models import registries, repositories, tags
 from weighbridge.store.paging import check_limit
 from weighbridge.store.reports.names import could_be_in_a_name
@@ -32,25 +32,25 @@ _BEHIND_ALL: Final = "\x7f"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchResult:
     """What was found; `is_part`: not all names were looked through."""
 
     hits: Sequence[SearchHit]
     is_part: bool
 
 
-def search(connection: Connection, q: str, limit: int) -> Found:
+def search(connection: Connection, q: str, limit: int) -> SearchResult:
     """Repositories and live tags whose names hold the text, literally; shortest
     first. Raises UsageError(invalid_limit)."""
     check_limit(limit)
     if not could_be_in_a_name(q):
-        return Found([], is_part=False)
+        return SearchResult([], is_part=False)
     hits = _repositories(connection, q, limit)
     is_part = _is_more(connection, repositories, REPOSITORIES)
     if len(hits) < limit and len(q) >= _TAG_CHARACTERS:
         hits += _tags(connection, q, limit - len(hits))
         is_part = is_part or _is_more(connection, tags, TAGS)
-    return Found(hits, is_part)
+    return SearchResult(hits, is_part)
 
 
 def _repositories(connection: Connection, q: str, limit: int) -> list[SearchHit]:

@@ -16,29 +16,29 @@ from sqlalchemy import (
     select,
 )
 
-from weighbridge.domain.digest import Digest
-from weighbridge.domain.measure import CompressedConfidence, Confidence
-from weighbridge.domain.platform import DEFAULT, Platform
-from weighbridge.domain.policy import STANDING, LimitKey
-from weighbridge.domain.report import Page, TagReport
-from weighbridge.store.claims import FactsState
+from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.image.platform import DEFAULT, Platform
+from weighbridge.domain.policy.policy import STANDING, LimitKey
+from weighbridge.domain.report.inventory import Page, TagReport
+from weighbridge.domain.size.confidence import CompressedConfidence, Confidence
 from weighbridge.store.dialect import Rows, among_ids, listed
-from weighbridge.store.image_weights import (
-    COMPRESSED_BYTES,
-    COMPRESSED_CONFIDENCE,
-    in_scope,
-)
+from weighbridge.store.facts.blob_claims import FactsState
+from weighbridge.store.facts.reach import headline, load_graph
 from weighbridge.store.models import (
     blobs,
     images,
     manifest_sizes,
+    over_tags,
     registries,
     repositories,
     tags,
 )
 from weighbridge.store.paging import check_limit, read_cursor, write_cursor
-from weighbridge.store.push_tables import over_tags
-from weighbridge.store.reach import headline, load_graph
+from weighbridge.store.sizes.image_weights import (
+    COMPRESSED_BYTES,
+    COMPRESSED_CONFIDENCE,
+    in_scope,
+)
 
 _ORDER: Final = "tags"
 _OVER: Final = Rows(

@@ -15,22 +15,26 @@ from sqlalchemy import (
     select,
 )
 
-from weighbridge.domain.policy import LimitKey, Severity
-from weighbridge.domain.report import Page
-from weighbridge.domain.violation import ViolationReport
-from weighbridge.domain.waiver import ActiveWaivers
-from weighbridge.store.cause_column import read_cause
+from weighbridge.domain.policy.policy import LimitKey, Severity
+from weighbridge.domain.policy.waiver import ActiveWaivers
+from weighbridge.domain.report.inventory import Page
+from weighbridge.domain.report.violation import ViolationReport
 from weighbridge.store.dialect import among_ids, listed
-from weighbridge.store.models import manifest_sizes, registries, repositories
+from weighbridge.store.models import (
+    manifest_sizes,
+    registries,
+    repositories,
+    violations,
+)
 from weighbridge.store.paging import check_limit, read_cursor, write_cursor
-from weighbridge.store.push_tables import violations
 from weighbridge.store.reports.over_tags import (
     OverPlace,
     OverQuery,
     OverRow,
     read_over,
 )
-from weighbridge.store.waivers import active_waivers
+from weighbridge.store.violations.cause_column import read_cause
+from weighbridge.store.violations.waivers import active_waivers
 
 StateFilter: TypeAlias = Literal["open", "closed", "all"]
 

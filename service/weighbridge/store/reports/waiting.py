@@ -20,16 +20,16 @@ from sqlalchemy import (
     select,
 )
 
-from weighbridge.domain.waiting import (
+from weighbridge.domain.report.crawl_queue import (
     CrawlBar,
     JobWaiting,
     RegistryWaiting,
     RepositoryWaiting,
 )
-from weighbridge.store.ahead import SLACK, is_leased
-from weighbridge.store.claiming import STARTS, is_free
+from weighbridge.store.leases.ahead import SLACK, is_leased
+from weighbridge.store.leases.claiming import STARTS, is_free
+from weighbridge.store.leases.process_mark import is_gone
 from weighbridge.store.models import jobs, passes, registries, repositories
-from weighbridge.store.process_mark import is_gone
 
 MOST: Final = 5_000
 """More repositories of a registry are not counted."""

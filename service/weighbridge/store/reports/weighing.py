@@ -7,11 +7,11 @@ from typing import Final
 
 from sqlalchemy import Connection, exists, or_, select
 
-from weighbridge.domain.digest import Digest, short
-from weighbridge.domain.document import Role
-from weighbridge.domain.platform import DEFAULT, Platform, differ, matches
-from weighbridge.domain.sizes import weigh_image
-from weighbridge.domain.weighing import (
+from weighbridge.domain.image.digest import Digest, short
+from weighbridge.domain.image.document import Role
+from weighbridge.domain.image.platform import DEFAULT, Platform, differ, matches
+from weighbridge.domain.size.weigh_image import weigh_image
+from weighbridge.domain.size.weighing import (
     Other,
     WeighedImage,
     Weighing,
@@ -19,7 +19,9 @@ from weighbridge.domain.weighing import (
     rfc3339,
     second_text,
 )
-from weighbridge.domain.whose_word import doubts_of
+from weighbridge.domain.size.whose_word import doubts_of
+from weighbridge.store.facts.reach import Graph, Member, headline, load_graph
+from weighbridge.store.facts.stored_images import StoredImage, load_images
 from weighbridge.store.models import (
     blobs,
     registries,
@@ -28,8 +30,6 @@ from weighbridge.store.models import (
     tag_moves,
     tags,
 )
-from weighbridge.store.reach import Graph, Member, headline, load_graph
-from weighbridge.store.stored_images import StoredImage, load_images
 
 _SHOWN_APART: Final = ("attestation", "artifact")
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from weighbridge.domain.report import RegistryReport, RepositoryReport
+from weighbridge.domain.report.inventory import RegistryReport, RepositoryReport
 from weighbridge.web.views.numbers import ago, duration, plural
 
 _REGISTRY_WORDS: Final[dict[str, str]] = {

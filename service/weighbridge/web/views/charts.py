@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from weighbridge.domain.units import format_bytes
+from weighbridge.domain.text.units import format_bytes
 
 MIN_SHARE: Final = 0.45
 """Percent of the width: about 3 px, the least that can be seen and pointed at."""
@@ -19,7 +19,7 @@ ROW_MIN_SHARE: Final = 0.6
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class LayerShare:
     """One layer as the bar sees it.
 
     key:   what the row of the table is called, `l13`
@@ -72,7 +72,7 @@ class Label:
         return self.mark + format_bytes(self.compressed_bytes)
 
 
-def layer_bar(parts: Sequence[Part]) -> list[Segment]:
+def layer_bar(parts: Sequence[LayerShare]) -> list[Segment]:
     """The segments from left to right; their widths sum to 100 (none: empty).
 
     Small layers that touch become one segment; each segment has at least 0.45 %,
@@ -89,7 +89,7 @@ def layer_bar(parts: Sequence[Part]) -> list[Segment]:
     return _placed(segments, total)
 
 
-def _joined(parts: Sequence[Part], below: float) -> list[Segment]:
+def _joined(parts: Sequence[LayerShare], below: float) -> list[Segment]:
     segments: list[Segment] = []
     last_is_small = False
     for part in parts:
@@ -102,7 +102,7 @@ def _joined(parts: Sequence[Part], below: float) -> list[Segment]:
     return segments
 
 
-def _alone(part: Part) -> Segment:
+def _alone(part: LayerShare) -> Segment:
     return Segment(
         key=part.key,
         text=part.text,
@@ -113,7 +113,7 @@ def _alone(part: Part) -> Segment:
     )
 
 
-def _with(segment: Segment, part: Part) -> Segment:
+def _with(segment: Segment, part: LayerShare) -> Segment:
     parts = segment.parts + 1
     return replace(
         segment,

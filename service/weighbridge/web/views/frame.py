@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, TypeAlias
 
-from weighbridge.domain.report import (
+from weighbridge.domain.report.inventory import (
     STALE_INTERVALS,
     RegistryFreshness,
     RegistryReport,

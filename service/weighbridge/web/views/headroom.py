@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from weighbridge.domain.headroom import Headroom
+from weighbridge.domain.policy.headroom import Headroom
 from weighbridge.web.views.violations import LIMIT_PERCENT
 
 AT_LEAST: Final = 3

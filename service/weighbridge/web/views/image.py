@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from weighbridge.domain.digest import Digest, short
-from weighbridge.domain.weighing import WeighedImage, Weighing
+from weighbridge.domain.image.digest import Digest, short
+from weighbridge.domain.size.weighing import WeighedImage, Weighing
 from weighbridge.web.views.banners import Banner
 from weighbridge.web.views.charts import Label, Segment, bar_labels, layer_bar
 from weighbridge.web.views.lines import LineTable, line_table

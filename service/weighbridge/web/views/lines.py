@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from weighbridge.domain.digest import short
-from weighbridge.domain.instruction import METADATA, keyword
-from weighbridge.domain.weighing import WeighedImage, WeighedLayer, WeighedLine
-from weighbridge.web.stand_ins import StandIn, stand_in
-from weighbridge.web.views.charts import Part, row_share
+from weighbridge.domain.image.digest import short
+from weighbridge.domain.image.instruction import METADATA, keyword
+from weighbridge.domain.size.weighing import WeighedImage, WeighedLayer, WeighedLine
+from weighbridge.presentation.rows.stand_ins import StandIn, stand_in
+from weighbridge.web.views.charts import LayerShare, row_share
 from weighbridge.web.views.numbers import Amount, percent
 from weighbridge.web.views.summaries import summary
 from weighbridge.web.views.words import amount, marked
@@ -71,7 +71,7 @@ class MetadataLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class LineGroup:
     """Rows with a heading, "" where the table has one group only."""
 
     heading: str
@@ -85,7 +85,7 @@ class LineTable:
     lines: how many the history has, with and without layers
     """
 
-    groups: tuple[Group, ...]
+    groups: tuple[LineGroup, ...]
     metadata: tuple[MetadataLine, ...]
     metadata_summary: str
     compressed_bytes: int
@@ -107,10 +107,10 @@ class LineTable:
         row = self.heaviest
         return summary(row.text, _SUMMARY_CHARACTERS) if row else ""
 
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[LayerShare]:
         """The layers as the bar sees them."""
         return [
-            Part(
+            LayerShare(
                 row.key,
                 summary(row.text, _SUMMARY_CHARACTERS),
                 row.place,
@@ -140,7 +140,7 @@ def line_table(image: WeighedImage) -> LineTable:
     else:
         parts, metadata = _apart(image.lines)
         rows = [row for r in layers for row in (*parts.get(r.key, ()), r)]
-        groups = [Group("", tuple(rows))]
+        groups = [LineGroup("", tuple(rows))]
     return LineTable(
         groups=tuple(groups),
         metadata=tuple(metadata),
@@ -213,11 +213,13 @@ def _marked(rows: Sequence[LineRow]) -> list[LineRow]:
     ]
 
 
-def _unresolved(layers: Sequence[LineRow], lines: Sequence[WeighedLine]) -> list[Group]:
+def _unresolved(
+    layers: Sequence[LineRow], lines: Sequence[WeighedLine]
+) -> list[LineGroup]:
     unplaced = [_without_layer(line, _UNPLACED) for line in lines if line.layer is None]
-    groups = [Group(_LAYERS_HEADING if unplaced else "", tuple(layers))]
+    groups = [LineGroup(_LAYERS_HEADING if unplaced else "", tuple(layers))]
     if unplaced:
-        groups.append(Group(_LINES_HEADING, tuple(unplaced)))
+        groups.append(LineGroup(_LINES_HEADING, tuple(unplaced)))
     return groups
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from weighbridge.domain.units import format_duration
+from weighbridge.domain.text.units import format_duration
 
 MINUTE: Final = 60
 HOUR: Final = 60 * MINUTE

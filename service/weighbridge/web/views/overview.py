@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, TypeAlias
 
-from weighbridge.domain.report import Page, RegistryReport, RepositoryReport
-from weighbridge.web.stand_ins import stand_in
+from weighbridge.domain.report.inventory import Page, RegistryReport, RepositoryReport
+from weighbridge.presentation.rows.stand_ins import stand_in
 from weighbridge.web.views.banners import (
     Banner,
     registry_banners,
@@ -67,7 +67,7 @@ class RegistryRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class FirstCrawl:
     """A first crawl: repositories done of those known so far."""
 
     done: int
@@ -96,7 +96,7 @@ class Overview:
     requests: int
     weighed_bytes: int | None
     banners: tuple[Banner, ...]
-    progress: Progress | None
+    progress: FirstCrawl | None
     rows: tuple[RepositoryRow, ...]
     page_bytes: int
     platforms: tuple[str, ...]
@@ -183,14 +183,14 @@ def _title(registries: Sequence[RegistryReport], only: str | None) -> str:
     return only or (registries[0].name if len(registries) == 1 else "All registries")
 
 
-def _progress(registries: Sequence[RegistryReport]) -> Progress | None:
+def _progress(registries: Sequence[RegistryReport]) -> FirstCrawl | None:
     running = [r for r in registries if _is_first_crawl(r)]
     if not running:
         return None
     known = sum(r.repositories for r in running)
     done = max(0, known - sum(r.repositories_pending for r in running))
     is_listing = any(r.last_discovery_at is None for r in running)
-    return Progress(done, known, is_listing, row_share(done, known))
+    return FirstCrawl(done, known, is_listing, row_share(done, known))
 
 
 def _rows(items: Sequence[RepositoryReport], now: datetime) -> list[RepositoryRow]:

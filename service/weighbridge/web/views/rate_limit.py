@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from weighbridge.domain.report import RegistryReport
+from weighbridge.domain.report.inventory import RegistryReport
 from weighbridge.web.views.numbers import ago, duration
 
 

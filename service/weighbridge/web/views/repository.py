@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from weighbridge.domain.report import (
+from weighbridge.domain.report.inventory import (
     Page,
     RegistryReport,
     RepositoryReport,
     TagReport,
 )
-from weighbridge.domain.violation import ViolationReport
-from weighbridge.web.stand_ins import StandIn, stand_in
+from weighbridge.domain.report.violation import ViolationReport
+from weighbridge.presentation.rows.stand_ins import StandIn, stand_in
 from weighbridge.web.views.banners import (
     Banner,
     repository_banners,
@@ -31,7 +31,7 @@ from weighbridge.web.views.storage import (
     what_exclusive_frees,
 )
 from weighbridge.web.views.summaries import summary
-from weighbridge.web.views.violations import Item, items
+from weighbridge.web.views.violations import ViolationItem, items
 from weighbridge.web.views.words import amount_of_row, marked
 
 _MINUS: Final = "\N{MINUS SIGN}"
@@ -96,7 +96,7 @@ class RepositoryPage:
     frees: str
     banners: tuple[Banner, ...]
     rows: tuple[TagRow, ...]
-    violations: tuple[Item, ...]
+    violations: tuple[ViolationItem, ...]
 
 
 def repository_page(

@@ -4,8 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from weighbridge.domain.report import RegistryReport, RepositoryReport, ScopeKind
-from weighbridge.domain.units import format_bytes
+from weighbridge.domain.report.inventory import (
+    RegistryReport,
+    RepositoryReport,
+    ScopeKind,
+)
+from weighbridge.domain.text.units import format_bytes
 from weighbridge.web.views.charts import MIN_SHARE
 
 _INSET: Final = 0.35

@@ -8,8 +8,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from weighbridge import __version__
-from weighbridge.domain.units import format_bytes, split_bytes
-from weighbridge.domain.weighing import rfc3339
+from weighbridge.domain.size.weighing import rfc3339
+from weighbridge.domain.text.units import format_bytes, split_bytes
 from weighbridge.web.views.numbers import ago, plural
 
 MINUS: Final = "\N{MINUS SIGN}"

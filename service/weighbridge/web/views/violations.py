@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from weighbridge.domain.cause import LineChange
-from weighbridge.domain.quantity import WORDS
-from weighbridge.domain.violation import ViolationReport, ViolationState
-from weighbridge.domain.waiver import Waiver
+from weighbridge.domain.growth.cause import LineChange
+from weighbridge.domain.growth.quantity import WORDS
+from weighbridge.domain.policy.waiver import Waiver
+from weighbridge.domain.report.violation import ViolationReport, ViolationState
+from weighbridge.presentation.rows.violation_rows import unit_of
 from weighbridge.web.views.summaries import summary
-from weighbridge.web.violation_rows import unit_of
 
 LIMIT_PERCENT: Final = 66.67
 """Where in a bar its limit is: half as much again still fits."""
@@ -33,7 +33,7 @@ _WHOSE: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class ViolationItem:
     """One violation.
 
     link:    the page of its image, or of its repository
@@ -71,35 +71,35 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class TeamGroup:
     """The violations of a team, the worst first; team: "" for nobody's."""
 
     team: str
-    items: tuple[Item, ...]
+    items: tuple[ViolationItem, ...]
 
 
-def groups(reports: Sequence[ViolationReport]) -> tuple[Group, ...]:
+def groups(reports: Sequence[ViolationReport]) -> tuple[TeamGroup, ...]:
     """By team, those of nobody last."""
     by_team: dict[str, list[ViolationReport]] = {}
     for report in reports:
         by_team.setdefault(report.team or "", []).append(report)
     teams = sorted(by_team, key=lambda team: (not team, team))
-    return tuple(Group(team, items(by_team[team])) for team in teams)
+    return tuple(TeamGroup(team, items(by_team[team])) for team in teams)
 
 
-def items(reports: Sequence[ViolationReport]) -> tuple[Item, ...]:
+def items(reports: Sequence[ViolationReport]) -> tuple[ViolationItem, ...]:
     """The worst first, by how much of its limit each is."""
     worst = sorted(reports, key=lambda report: (-_share(report), report.id or 0))
     return tuple(map(_item, worst))
 
 
-def _item(report: ViolationReport) -> Item:
+def _item(report: ViolationReport) -> ViolationItem:
     css, icon = _OF_STATE[report.state]
     share = _share(report)
     repository = f"{report.registry}/{report.repository}"
     ref = repository if report.tag is None else f"{repository}:{report.tag}"
     change = report.heaviest_change
-    return Item(
+    return ViolationItem(
         report=report,
         ref=ref,
         link="/repository" if report.tag is None else "/image",

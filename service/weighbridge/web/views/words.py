@@ -3,13 +3,13 @@
 from dataclasses import replace
 from typing import Final
 
-from weighbridge.domain.measure import (
+from weighbridge.domain.size.confidence import (
     CompressedConfidence,
     Confidence,
     Uncompressed,
 )
-from weighbridge.domain.units import format_bytes
-from weighbridge.web.stand_ins import StandIn
+from weighbridge.domain.text.units import format_bytes
+from weighbridge.presentation.rows.stand_ins import StandIn
 from weighbridge.web.views.numbers import Amount, plural
 
 CONFIDENCE: Final[dict[Confidence, str]] = {

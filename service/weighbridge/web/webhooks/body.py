@@ -6,8 +6,8 @@ from typing import Final
 
 from starlette.types import Receive
 
-from weighbridge.web.errors import Refusal
-from weighbridge.web.webhooks.room import Holding
+from weighbridge.web.request.errors import Refusal
+from weighbridge.web.webhooks.admission import ByteCounter
 
 BODY_BYTES: Final = 1024 * 1024
 """A body is a few kilobytes, mostly; one of an image of thousands of layers fits."""
@@ -19,7 +19,10 @@ class Gone(Exception):
 
 
 async def read_body(
-    headers: Mapping[str, str], receive: Receive, room: Holding, read_s: float = READ_S
+    headers: Mapping[str, str],
+    receive: Receive,
+    room: ByteCounter,
+    read_s: float = READ_S,
 ) -> bytes:
     """The body as it was sent. Raises Refusal(408, 413, 415, 503), Gone."""
     if headers.get("content-encoding", "identity").lower() != "identity":

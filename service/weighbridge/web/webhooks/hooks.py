@@ -8,11 +8,15 @@ from typing import Final
 
 import structlog
 
-from weighbridge.domain.push import PushSeen, Source
-from weighbridge.domain.secret import Secret
-from weighbridge.domain.webhook_secret import Key, Shown, shown_digests
+from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.webhook.push import PushSeen, Source
+from weighbridge.domain.webhook.webhook_secret import (
+    SecretKey,
+    ShownSecret,
+    shown_digests,
+)
 from weighbridge.errors import ConfigError
-from weighbridge.ports import JobQueue
+from weighbridge.ports.protocols import JobQueue
 from weighbridge.web.webhooks.body import READ_S
 from weighbridge.web.webhooks.inbox import ANSWER_S
 
@@ -65,10 +69,10 @@ class _Known:
         self._log = structlog.get_logger("weighbridge.webhooks")
         self._marks = _marks_of(hook.files)
         self._looked_at = clock()
-        self._keys = [Key(secret.reveal()) for secret in hook.secrets()]
+        self._keys = [SecretKey(secret.reveal()) for secret in hook.secrets()]
 
     @property
-    def keys(self) -> Sequence[Key]:
+    def keys(self) -> Sequence[SecretKey]:
         """While a file cannot be read, those that were valid before."""
         if self.hook.files and self._clock() - self._looked_at >= LOOKED_AT_S:
             self._looked_at = self._clock()
@@ -80,7 +84,7 @@ class _Known:
 
     def _read(self) -> None:
         try:
-            self._keys = [Key(secret.reveal()) for secret in self.hook.secrets()]
+            self._keys = [SecretKey(secret.reveal()) for secret in self.hook.secrets()]
         except ConfigError as exc:
             self._log.warning(
                 "a webhook's secret cannot be read; the last one stays valid",
@@ -106,12 +110,12 @@ class Hooks:
     def sources(self) -> Sequence[str]:
         return sorted(self._by_source)
 
-    def find(self, shown: Shown) -> Hook | None:
+    def find(self, shown: ShownSecret) -> Hook | None:
         """By what the request shows in its head."""
         digests = shown_digests(shown)
         return self._first(shown, lambda key: key.is_shown(digests))
 
-    def find_signer(self, shown: Shown, body: bytes) -> Hook | None:
+    def find_signer(self, shown: ShownSecret, body: bytes) -> Hook | None:
         """By a signature over its body."""
         return self._first(shown, lambda key: key.has_signed(shown, body))
 
@@ -121,7 +125,9 @@ class Hooks:
         known = self._by_source.get(source, ())
         return known[0].hook if len(known) == 1 else None
 
-    def _first(self, shown: Shown, fits: Callable[[Key], bool]) -> Hook | None:
+    def _first(
+        self, shown: ShownSecret, fits: Callable[[SecretKey], bool]
+    ) -> Hook | None:
         found = [
             known.hook
             for known in self._by_source.get(shown.source, ())

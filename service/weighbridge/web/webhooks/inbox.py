@@ -16,12 +16,12 @@ from typing import Final
 import structlog
 
 from weighbridge.errors import StoreError
-from weighbridge.jobs.names import PUSH
-from weighbridge.ports import JobQueue
-from weighbridge.store.deadlines import within
-from weighbridge.store.pushes import ReceivedPush, keep_pushes
+from weighbridge.ports.job_names import PUSH
+from weighbridge.ports.protocols import JobQueue
+from weighbridge.store.connection.deadlines import within
+from weighbridge.store.pushes.receiving import ReceivedPush, keep_pushes
 from weighbridge.store.session import Database
-from weighbridge.web.webhooks.room import overloaded
+from weighbridge.web.webhooks.admission import overloaded
 
 WAITING: Final = 10_000
 """Pushes that wait to be committed, at most: about 5 MB."""

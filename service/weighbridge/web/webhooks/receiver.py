@@ -22,24 +22,24 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from weighbridge.domain.access import webhook_role
-from weighbridge.domain.authorization import presented_token
-from weighbridge.domain.push import PushSeen, Source
-from weighbridge.domain.sender_address import Network, sender_address
-from weighbridge.domain.webhook_secret import SIGNATURE_HEADERS, Shown
-from weighbridge.domain.webhooks import Told
-from weighbridge.domain.webhooks import read_body as read_told
+from weighbridge.domain.access.authorization import presented_token
+from weighbridge.domain.access.roles import webhook_role
+from weighbridge.domain.access.sender_address import Network, sender_address
+from weighbridge.domain.webhook.parsed_delivery import ParsedDelivery
+from weighbridge.domain.webhook.push import PushSeen, Source
+from weighbridge.domain.webhook.sources.source_table import read_body as read_told
+from weighbridge.domain.webhook.webhook_secret import SIGNATURE_HEADERS, ShownSecret
 from weighbridge.errors import StoreError
-from weighbridge.store.pushes import ReceivedPush
+from weighbridge.store.pushes.receiving import ReceivedPush
 from weighbridge.telemetry import Telemetry
-from weighbridge.web.access_tokens import KnownTokens
-from weighbridge.web.errors import Refusal, refusal_response
-from weighbridge.web.threads import Threads
+from weighbridge.web.access.known_tokens import KnownTokens
+from weighbridge.web.request.errors import Refusal, refusal_response
+from weighbridge.web.request.threads import Threads
+from weighbridge.web.webhooks.admission import RETRY_AFTER_S, Admission
 from weighbridge.web.webhooks.body import Gone, read_body
 from weighbridge.web.webhooks.hooks import Hook, Hooks
 from weighbridge.web.webhooks.inbox import Inbox
-from weighbridge.web.webhooks.room import RETRY_AFTER_S, Room
-from weighbridge.web.webhooks.strangers import GivenUp, Strangers
+from weighbridge.web.webhooks.unknown_senders import GivenUp, Strangers
 
 _HEADERS: Final = frozenset(
     name.encode("ascii")
@@ -70,7 +70,7 @@ _CLOSING: Final = (408, 413, 415)
 """What of the body is still to come is not read."""
 
 
-class Receiver:
+class WebhookReceiver:
     """The endpoint of every webhook."""
 
     def __init__(
@@ -91,7 +91,7 @@ class Receiver:
         self._inbox = inbox
         self._telemetry = telemetry
         self._read_s = read_s
-        self._room = Room()
+        self._room = Admission()
         self._strangers = {source: Strangers() for source in hooks.sources}
         for source in hooks.sources:
             telemetry.begin_webhook(source)
@@ -106,7 +106,9 @@ class Receiver:
             return
         await answer(scope, receive, send)
 
-    async def _received(self, shown: Shown, scope: Scope, receive: Receive) -> Response:
+    async def _received(
+        self, shown: ShownSecret, scope: Scope, receive: Receive
+    ) -> Response:
         if shown.source not in self._strangers:
             raise Refusal(404, "no webhook of this source is configured")
         hook = self._hooks.find(shown) or await self._find_by_token(shown)
@@ -119,7 +121,7 @@ class Receiver:
             return await self._taken(hook, shown, body)
 
     async def _find_signer(
-        self, shown: Shown, scope: Scope, receive: Receive
+        self, shown: ShownSecret, scope: Scope, receive: Receive
     ) -> tuple[Hook, bytes]:
         """By a body that comes in a place for strangers. Raises Refusal, Gone."""
         if not shown.is_signed:
@@ -132,13 +134,13 @@ class Receiver:
             raise _stranger()
         return hook, body
 
-    async def _taken(self, hook: Hook, shown: Shown, body: bytes) -> Response:
+    async def _taken(self, hook: Hook, shown: ShownSecret, body: bytes) -> Response:
         self._telemetry.webhook_events.labels(hook.source).inc()
         told = read_told(hook.source, body, shown.headers, hook.host)
         await self._keep(hook, told)
         return Response(status_code=202) if told.reply is None else _reply(told)
 
-    async def _find_by_token(self, shown: Shown) -> Hook | None:
+    async def _find_by_token(self, shown: ShownSecret) -> Hook | None:
         """A token of the role `webhook:SOURCE` opens this source and nothing else.
         Raises Refusal(403), StoreError."""
         text = presented_token(shown.headers.get("authorization", ""))
@@ -158,7 +160,7 @@ class Receiver:
             )
         return hook
 
-    async def _keep(self, hook: Hook, told: Told) -> None:
+    async def _keep(self, hook: Hook, told: ParsedDelivery) -> None:
         for reason, count in Counter(told.useless).items():
             self._reject(hook.source, reason, count)
         wanted: list[PushSeen] = []
@@ -192,10 +194,10 @@ class Receiver:
         self._telemetry.webhook_rejections.labels(source, why).inc(count)
 
 
-def _shown(scope: Scope) -> Shown:
+def _shown(scope: Scope) -> ShownSecret:
     path: Mapping[str, str] = scope["path_params"]
     source: Source = path["source"]  # type: ignore[assignment]  # 404 for any other
-    return Shown(
+    return ShownSecret(
         source=source,
         headers=_headers(scope),
         path=path.get("secret", ""),
@@ -243,5 +245,5 @@ def _stranger() -> Refusal:
     return Refusal(401, "no secret of this source was sent", code="bad_signature")
 
 
-def _reply(told: Told) -> Response:
+def _reply(told: ParsedDelivery) -> Response:
     return JSONResponse(dict(told.reply or {}))

@@ -3,9 +3,9 @@
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from weighbridge.bootstrap.distributed.crew_metrics import CrewMetrics, CrewReport
-from weighbridge.jobs.names import CRAWL, QUEUES
-from weighbridge.jobs.roll import UNKNOWN, Waiting
+from weighbridge.bootstrap.distributed.worker_metrics import CrewMetrics, CrewReport
+from weighbridge.jobs.redis.worker_register import UNKNOWN, QueueLength
+from weighbridge.ports.job_names import CRAWL, QUEUES
 from weighbridge.telemetry import Telemetry
 
 
@@ -45,7 +45,7 @@ def test_broker_003_counts_of_strange_names_are_not_shown(metrics: CrewMetrics) 
 def test_while_redis_is_away_nothing_is_said_of_workers_and_queues(
     metrics: CrewMetrics,
 ) -> None:
-    waiting: dict[str, Waiting] = {queue: Waiting(1, 2.0) for queue in QUEUES}
+    waiting: dict[str, QueueLength] = {queue: QueueLength(1, 2.0) for queue in QUEUES}
     metrics.show(CrewReport(2, waiting, {("taken", CRAWL, ""): 7}))
     before = shown(metrics)
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.domain.push import SOURCES, Source
-from weighbridge.domain.reference import is_repository_name, is_tag
-from weighbridge.domain.webhooks import Told, read_body
-from weighbridge.domain.webhooks.reading import ADAPTERS
+from weighbridge.domain.image.reference import is_repository_name, is_tag
+from weighbridge.domain.webhook.parsed_delivery import ParsedDelivery
+from weighbridge.domain.webhook.push import SOURCES, Source
+from weighbridge.domain.webhook.sources.source_table import ADAPTERS, read_body
 
 pytestmark = pytest.mark.slow
 
@@ -65,7 +65,7 @@ DOCUMENTS: Final = st.recursive(
 """JSON of the words that adapters know, put together in any way."""
 
 
-def is_whole(told: Told) -> bool:
+def is_whole(told: ParsedDelivery) -> bool:
     """Whether it says something, and every name in it is one."""
     return bool(told.pushes or told.useless or told.reply is not None) and all(
         is_repository_name(push.repository) and (push.tag is None or is_tag(push.tag))

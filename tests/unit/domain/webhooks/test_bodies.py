@@ -21,10 +21,10 @@ from support.webhook_bodies import (
     resource_of,
     told,
 )
-from weighbridge.domain.push import PushSeen
-from weighbridge.domain.webhooks import Told
+from weighbridge.domain.webhook.parsed_delivery import ParsedDelivery
+from weighbridge.domain.webhook.push import PushSeen
 
-PUSHES: Final[Mapping[str, tuple[Told, PushSeen]]] = {
+PUSHES: Final[Mapping[str, tuple[ParsedDelivery, PushSeen]]] = {
     "distribution": (
         told("distribution", {"events": [event_of(tag="1.4", digest=DIGEST)]}),
         PushSeen("shop/api", "1.4", DIGEST, False, AT, "e-1"),
@@ -132,10 +132,10 @@ PUSHES: Final[Mapping[str, tuple[Told, PushSeen]]] = {
 def test_a_push_of_a_tag_is_read(sender: str) -> None:
     found, expected = PUSHES[sender]
 
-    assert found == Told(pushes=(expected,))
+    assert found == ParsedDelivery(pushes=(expected,))
 
 
-DELETES: Final[Mapping[str, Told]] = {
+DELETES: Final[Mapping[str, ParsedDelivery]] = {
     "distribution": told("distribution", {"events": [event_of("delete", tag="1.4")]}),
     "acr": told("acr", event_of("delete", tag="1.4")),
     "harbor": told("harbor", resource_of("DELETE_ARTIFACT", "1.4")),
@@ -191,7 +191,9 @@ def test_event_grid_gets_its_code_back_and_no_push_is_read() -> None:
         },
     }
 
-    assert told("acr", [question]) == Told(reply={"validationResponse": "code-1"})
+    assert told("acr", [question]) == ParsedDelivery(
+        reply={"validationResponse": "code-1"}
+    )
     assert told("harbor", [question]).reply is None
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from support.webhook_bodies import AT, DIGEST, TIME, ZOT, resource_of, told
-from weighbridge.domain.push import PushSeen, Source
-from weighbridge.domain.webhooks import Told
+from weighbridge.domain.webhook.parsed_delivery import ParsedDelivery
+from weighbridge.domain.webhook.push import PushSeen, Source
 
 
 def test_harbor_tells_of_pushes_as_cd_events_too() -> None:
@@ -22,7 +22,7 @@ def test_harbor_tells_of_pushes_as_cd_events_too() -> None:
 
     event = f"c-1 shop/api 1.4 {DIGEST}"
     expected = PushSeen("shop/api", "1.4", DIGEST, False, AT, event)
-    assert told("harbor", body) == Told(pushes=(expected,))
+    assert told("harbor", body) == ParsedDelivery(pushes=(expected,))
 
 
 def test_two_pushes_of_harbor_without_a_time_are_two() -> None:
@@ -61,4 +61,4 @@ def test_what_has_no_name_of_its_own_has_that_of_standard_webhooks() -> None:
     ],
 )
 def test_a_list_that_no_sender_makes_is_not_read(source: Source, body: object) -> None:
-    assert told(source, body) == Told(useless=("malformed",))
+    assert told(source, body) == ParsedDelivery(useless=("malformed",))

@@ -7,8 +7,9 @@ from typing import Final
 import pytest
 
 from support.shared import shared_path
-from weighbridge.domain.push import Source
-from weighbridge.domain.webhooks import Told, read_body
+from weighbridge.domain.webhook.parsed_delivery import ParsedDelivery
+from weighbridge.domain.webhook.push import Source
+from weighbridge.domain.webhook.sources.source_table import read_body
 
 NEXUS: Final = "nexus/webhook_headers.json"
 ZOT: Final = "zot/event_headers.json"
@@ -17,7 +18,7 @@ GITHUB: Final = {"x-github-delivery": "d"}
 
 def told(
     source: Source, name: str, headers: Mapping[str, str] | None = None, host: str = ""
-) -> Told:
+) -> ParsedDelivery:
     body = shared_path(f"samples/{name}").read_bytes()
     return read_body(source, body, headers or {}, host)
 

@@ -19,10 +19,11 @@ from support.webhook_bodies import (
     resource_of,
     told,
 )
-from weighbridge.domain.webhooks import Reason, Told, read_body
+from weighbridge.domain.webhook.parsed_delivery import ParsedDelivery, Reason
+from weighbridge.domain.webhook.sources.source_table import read_body
 
 GRID_SCAN: Final = [{"eventType": "Microsoft.ContainerRegistry.ChartPushed"}]
-NO_PUSHES: Final[Mapping[str, tuple[Told, Reason]]] = {
+NO_PUSHES: Final[Mapping[str, tuple[ParsedDelivery, Reason]]] = {
     "a pull": (
         told("distribution", {"events": [event_of("pull", tag="1")]}),
         "not_a_push",
@@ -137,4 +138,4 @@ NO_PUSHES: Final[Mapping[str, tuple[Told, Reason]]] = {
 def test_what_is_no_push_is_told_with_its_reason(case: str) -> None:
     found, reason = NO_PUSHES[case]
 
-    assert found == Told(useless=(reason,))
+    assert found == ParsedDelivery(useless=(reason,))

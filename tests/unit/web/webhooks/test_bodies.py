@@ -12,15 +12,15 @@ from support.wait import PATIENCE_S, wait_until
 from support.webhooks import SECRET, Service, a_hook, body_of
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
-from weighbridge.web.access_tokens import KnownTokens
-from weighbridge.web.errors import Refusal
-from weighbridge.web.threads import Threads
+from weighbridge.web.access.known_tokens import KnownTokens
+from weighbridge.web.request.errors import Refusal
+from weighbridge.web.request.threads import Threads
+from weighbridge.web.webhooks.admission import Admission
 from weighbridge.web.webhooks.body import BODY_BYTES, Gone, read_body
 from weighbridge.web.webhooks.hooks import Hooks
 from weighbridge.web.webhooks.inbox import Inbox
-from weighbridge.web.webhooks.receiver import Receiver
-from weighbridge.web.webhooks.room import Room
-from weighbridge.web.webhooks.strangers import BYTES
+from weighbridge.web.webhooks.receiver import WebhookReceiver
+from weighbridge.web.webhooks.unknown_senders import BYTES
 
 
 class Pieces:
@@ -45,7 +45,7 @@ class Pieces:
 async def read(
     pieces: Pieces, headers: Mapping[str, str] | None = None, *, read_s: float = 5.0
 ) -> bytes:
-    return await read_body(headers or {}, pieces, Room(), read_s)
+    return await read_body(headers or {}, pieces, Admission(), read_s)
 
 
 async def refused(
@@ -107,7 +107,7 @@ async def test_a_sender_who_goes_away_is_not_answered() -> None:
         return {"type": "http.disconnect"}
 
     with pytest.raises(Gone):
-        await read_body({}, receive, Room())
+        await read_body({}, receive, Admission())
 
 
 def test_webhook_013_the_answers_close_the_connection(service: Service) -> None:
@@ -140,7 +140,7 @@ def test_what_a_stranger_claims_to_have_signed_is_read_under_the_cap(
 
 
 def test_above_so_many_at_once_the_others_are_sent_away() -> None:
-    room = Room(requests=1)
+    room = Admission(requests=1)
 
     with room.enter(), pytest.raises(Refusal) as caught, room.enter():
         pass
@@ -155,7 +155,7 @@ async def test_whoever_only_claims_to_sign_takes_nobodys_memory(
 ) -> None:
     inbox = Inbox(database, None, lambda: NOW, PATIENCE_S)
     tokens = KnownTokens(database, lambda: NOW, time.monotonic)
-    receiver = Receiver(
+    receiver = WebhookReceiver(
         Hooks([a_hook()]), inbox, Telemetry(), tokens, PATIENCE_S, threads=Threads()
     )
     claim = {"x-hub-signature-256": "sha256=" + "0" * 64}
@@ -184,7 +184,7 @@ async def test_whoever_only_claims_to_sign_takes_nobodys_memory(
 
 
 async def status_of(
-    receiver: Receiver, headers: Mapping[str, str], pieces: Pieces
+    receiver: WebhookReceiver, headers: Mapping[str, str], pieces: Pieces
 ) -> int:
     """What is answered to a webhook of a distribution."""
     scope: Scope = {
@@ -205,7 +205,7 @@ async def status_of(
 
 
 async def test_bodies_take_so_much_memory_and_no_more() -> None:
-    room = Room(size=3)
+    room = Admission(size=3)
     room.hold(3)
 
     with pytest.raises(Refusal) as caught:

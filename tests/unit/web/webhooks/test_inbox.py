@@ -14,13 +14,13 @@ from support.fake_jobs import FakeJobs
 from support.read_model import NOW
 from support.wait import PATIENCE_S, wait_until
 from support.webhooks import a_hook, a_service
-from weighbridge.domain.push import PushSeen
+from weighbridge.domain.webhook.push import PushSeen
 from weighbridge.errors import StoreError
-from weighbridge.jobs.names import PUSH
-from weighbridge.store.push_tables import pushes
-from weighbridge.store.pushes import ReceivedPush
+from weighbridge.ports.job_names import PUSH
+from weighbridge.store.models import pushes
+from weighbridge.store.pushes.receiving import ReceivedPush
 from weighbridge.store.session import Connection, Database
-from weighbridge.web.errors import Refusal
+from weighbridge.web.request.errors import Refusal
 from weighbridge.web.webhooks import inbox as inboxes
 from weighbridge.web.webhooks.inbox import ANSWER_S, Inbox
 

@@ -6,7 +6,7 @@ import pytest
 
 from support.read_model import NOW
 from support.webhooks import SECRET, Service, a_hook, a_push, a_service, body_of
-from weighbridge.jobs.names import PUSH
+from weighbridge.ports.job_names import PUSH
 from weighbridge.store.session import Database
 
 

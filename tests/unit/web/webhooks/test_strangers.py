@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from weighbridge.web.errors import Refusal
-from weighbridge.web.webhooks.strangers import GivenUp, Place, Strangers
+from weighbridge.web.request.errors import Refusal
+from weighbridge.web.webhooks.unknown_senders import AwaitedBody, GivenUp, Strangers
 
 
 class Waiting:
@@ -98,7 +98,7 @@ async def test_a_body_that_takes_most_of_all_bytes_is_itself_the_one_to_go() -> 
 
 async def test_who_has_no_place_any_more_counts_nothing() -> None:
     strangers = Strangers(places=1)
-    places: list[Place] = []
+    places: list[AwaitedBody] = []
 
     async def wait() -> None:
         async with strangers.enter("192.0.2.1") as place:
@@ -121,15 +121,15 @@ async def test_who_has_no_place_any_more_counts_nothing() -> None:
 async def test_a_place_is_free_again_however_its_body_ends() -> None:
     strangers = Strangers(places=1)
 
-    async def ends(how: Callable[[Place], Awaitable[None]]) -> None:
+    async def ends(how: Callable[[AwaitedBody], Awaitable[None]]) -> None:
         async with strangers.enter("192.0.2.1") as place:
             await how(place)
 
-    async def read(place: Place) -> None:
+    async def read(place: AwaitedBody) -> None:
         place.hold(5)
         place.release(5)
 
-    async def refuse(_: Place) -> None:
+    async def refuse(_: AwaitedBody) -> None:
         raise Refusal(413, "the body is too large")
 
     await ends(read)

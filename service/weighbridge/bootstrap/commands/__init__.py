@@ -1,0 +1,1 @@
+"""What the operating commands do with the configured database and channels."""

@@ -1,0 +1,1 @@
+"""The engine of one process, put together out of real parts."""

@@ -1,0 +1,1 @@
+"""One image, weighed or checked straight from its registry."""

@@ -1,0 +1,1 @@
+"""How registries are reached: targets, credentials, clients, their pace."""

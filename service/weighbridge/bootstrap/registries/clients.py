@@ -1,0 +1,201 @@
+"""Registry clients: address class, credentials, pace, transport."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from weighbridge.bootstrap.registries.access import login_of
+from weighbridge.bootstrap.registries.docker_hub import a_transport, docker_hub
+from weighbridge.bootstrap.registries.rate_limiters import RateLimiters, limited
+from weighbridge.bootstrap.registries.targets import Target, kind_of
+from weighbridge.config import Settings
+from weighbridge.config.registries.kinds import DOCKERHUB
+from weighbridge.config.settings import Pace
+from weighbridge.domain.image.document import Problem
+from weighbridge.net.guard.reach import Reach, checked, classify, reach_of_host
+from weighbridge.net.guard.resolve import Resolver, SystemResolver
+from weighbridge.ports.protocols import Registry
+from weighbridge.registry.exchange.endpoint import Endpoint
+from weighbridge.registry.kinds.distribution.distribution_registry import (
+    DistributionRegistry,
+)
+from weighbridge.registry.kinds.dockerhub.hub_registry import HubRegistry
+from weighbridge.registry.login.credential_helper import ask_helper
+from weighbridge.registry.login.credentials import Credential
+from weighbridge.registry.login.docker_config import docker_config_credential
+from weighbridge.registry.pacing.clock import Clock
+from weighbridge.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from weighbridge.store.session import Database
+
+_REACH: Final[Mapping[str, Reach]] = {
+    "public": Reach.PUBLIC,
+    "private": Reach.PRIVATE,
+    "loopback": Reach.LOOPBACK,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OpenClient:
+    """An open client.
+
+    seen:     the class of its own address, to be remembered; None if its name could
+              not be resolved
+    warnings: what is to be said about its credentials
+    ping:     ask whether it is there and lets us in; raises as the others do
+    """
+
+    registry: Registry
+    seen: Reach | None
+    warnings: tuple[Problem, ...]
+    ping: Callable[[], Awaitable[None]]
+
+
+@asynccontextmanager
+async def registry_client(
+    settings: Settings,
+    target: Target,
+    telemetry: Telemetry,
+    *,
+    database: "Database | None" = None,
+    docker_config: Path | None = None,
+    keeps_quota: bool = True,
+    gates: RateLimiters | None = None,
+    on_certificate: Callable[[datetime], None] | None = None,
+) -> AsyncIterator[OpenClient]:
+    """A client for one registry, closed at the end of the block.
+
+    keeps_quota: whether `limits.keep_quota` holds; not for one image that a person asks
+                 about
+    gates:       what is shared with other clients of the same registry; None: nothing
+    on_certificate: told until when each certificate holds that is met
+    """
+    seen = await find_reach(target, database)
+    # In a thread: a credential helper may take seconds.
+    credential, warnings = await asyncio.to_thread(_credential, target, docker_config)
+    registry: DistributionRegistry | HubRegistry
+    # A name without an address is held to the most careful class.
+    ceiling = seen or Reach.PUBLIC
+    limits = limited(settings, target, loopback=ceiling is Reach.LOOPBACK)
+    endpoint = _endpoint(target, ceiling, credential, limits.pace)
+    gate_of = partial((gates or RateLimiters()).of, limits, Clock())
+    endpoint = replace(endpoint, gate=gate_of())
+    if kind_of(target) == DOCKERHUB:
+        keep = settings.keep_quota_of(target.settings) if keeps_quota else 0.0
+        registry = docker_hub(
+            target,
+            endpoint,
+            telemetry,
+            keep=keep,
+            api_gate=gate_of("api"),
+            on_certificate=on_certificate,
+        )
+    else:
+        transport = a_transport(endpoint, telemetry, on_certificate)
+        registry = DistributionRegistry(endpoint, transport, telemetry)
+    try:
+        yield OpenClient(registry, seen, warnings, registry.ping)
+    finally:
+        await registry.aclose()
+
+
+def _endpoint(
+    target: Target, ceiling: Reach, credential: Credential | None, pace: Pace
+) -> Endpoint:
+    configured = target.settings
+    endpoint = Endpoint(
+        name=target.name,
+        url=target.url,
+        ceiling=ceiling,
+        credential=credential,
+        requests_per_second=pace.requests_per_second,
+        concurrency=pace.concurrency,
+    )
+    if configured is None:
+        return replace(endpoint, ca_file=target.access.ca_file)
+    return replace(
+        endpoint,
+        trusted_realm_hosts=frozenset(configured.trusted_realm_hosts),
+        trusted_storage_hosts=frozenset(configured.trusted_storage_hosts),
+        ca_file=None if configured.ca_file is None else str(configured.ca_file),
+    )
+
+
+async def find_reach(
+    target: Target, database: "Database | None", *, resolver: Resolver | None = None
+) -> Reach | None:
+    """The class of the registry's address: the most private one that anything it
+    says may lead us to.
+
+    The key `address_class` wins; a literal or `localhost` says it itself; for a
+    name it is the class that was seen first, kept with the registry's URL. None for
+    a name that has no address now. Of a name with addresses of several classes it is
+    the least private one: whoever answers for the name must not open our network by
+    adding an address to its own.
+    """
+    configured = target.settings
+    if configured is not None and configured.address_class is not None:
+        return _REACH[configured.address_class]
+    host, port = _host_and_port(target.url)
+    literal = reach_of_host(host)
+    if literal is not None:
+        return literal
+    if database is not None:
+        # In a thread: what else is served meanwhile does not wait for the database.
+        stored = await asyncio.to_thread(_stored_reach, target, database)
+        if stored is not None:
+            return stored
+    system = SystemResolver()
+    try:
+        async with asyncio.timeout(5):
+            addresses = await checked(resolver or system, host, port, Reach.LOOPBACK)
+    except (OSError, TimeoutError):
+        return None
+    finally:
+        system.close()
+    return min(classify(str(address.ip)) for address in addresses)
+
+
+def _stored_reach(target: Target, database: "Database") -> Reach | None:
+    """What was seen of this very address: under the same name another host may have
+    been."""
+    # Imported late: SQL takes half a second to load, and a weighing without a
+    # database never comes here.
+    from weighbridge.store.connection.deadlines import OPENING_S, within
+    from weighbridge.store.registries.registry_rows import find_address_class
+
+    with within(OPENING_S), database.read() as connection:
+        stored = find_address_class(connection, target.url)
+    return None if stored is None else _REACH[stored]
+
+
+def _host_and_port(url: str) -> tuple[str, int]:
+    scheme, _, authority = url.partition("://")
+    host, _, port = authority.rpartition(":")
+    if not host or authority.endswith("]"):
+        return authority.strip("[]"), 443 if scheme == "https" else 80
+    return host.strip("[]"), int(port)
+
+
+def _credential(
+    target: Target, docker_config: Path | None
+) -> tuple[Credential | None, tuple[Problem, ...]]:
+    auth = target.settings.auth if target.settings else None
+    if auth is not None and auth.docker_config is None:
+        password = auth.current_password()
+        return Credential(auth.username or "", password), ()
+    if target.settings is not None and auth is None:
+        return None, ()
+    host = target.url.partition("://")[2]
+    path = auth.docker_config if auth is not None else docker_config
+    ask = partial(ask_helper, environ=os.environ)
+    docker = partial(docker_config_credential, host, path, ask)
+    login = login_of(target.access, host, docker)
+    return login.credential, (login.warning,) if login.warning else ()

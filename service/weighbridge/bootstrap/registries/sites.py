@@ -1,0 +1,98 @@
+"""What is configured, or named by a person, as the engine knows it."""
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+
+from weighbridge.bootstrap.registries.clients import OpenClient
+from weighbridge.bootstrap.registries.kept_clients import KeptClients
+from weighbridge.bootstrap.registries.targets import Target, kind_of
+from weighbridge.config import Settings
+from weighbridge.domain.image.reference import is_repository_name
+from weighbridge.domain.text.globs import matches
+from weighbridge.engine.context.registry_scope import Scope
+from weighbridge.engine.context.site import Site
+from weighbridge.net.guard.reach import Reach
+from weighbridge.store.registries.registry_rows import RegistryEntry
+
+
+def configured_targets(settings: Settings) -> list[Target]:
+    """Every registry that is configured."""
+    return [Target(r.name, r.url, r) for r in settings.registries]
+
+
+def site_of(settings: Settings, target: Target) -> Site:
+    """A registry as jobs know it."""
+    return Site(registry_entry(settings, target, None), scope_of(target))
+
+
+@dataclass(frozen=True, slots=True)
+class Sites:
+    """The registries that one process crawls, by name."""
+
+    targets: dict[str, Target]
+    sites: dict[str, Site]
+
+    @staticmethod
+    def of(settings: Settings, targets: Iterable[Target]) -> "Sites":
+        found = {target.name: target for target in targets}
+        return Sites(found, {n: site_of(settings, t) for n, t in found.items()})
+
+    def find(self, name: str) -> Site | None:
+        """See `engine.context.site.Sites`."""
+        return self.sites.get(name)
+
+
+@dataclass(frozen=True, slots=True)
+class SiteClients:
+    """`engine.context.registry_clients.Clients` over the clients of the process."""
+
+    kept: KeptClients
+    targets: Callable[[str], Target | None]
+
+    def use(self, registry: str) -> AbstractAsyncContextManager[OpenClient]:
+        """See `Clients`; the name is one of a site."""
+        target = self.targets(registry)
+        assert target is not None, "a job is about a site"  # noqa: S101
+        return self.kept.use(target)
+
+
+def registry_entry(
+    settings: Settings, target: Target, seen: Reach | None
+) -> RegistryEntry:
+    """The registry as the store keeps it."""
+    configured = target.settings
+    interval = settings.defaults.interval
+    return RegistryEntry(
+        name=target.name,
+        kind=kind_of(target),
+        url=target.url,
+        # distribution keeps a blob once for all repositories (its storage driver
+        # addresses blobs by digest under one root). Docker Hub says nothing of it; that
+        # a layer is mounted from one repository to another there speaks for the same.
+        storage_scope="registry",
+        address_class=None if seen is None else seen.name.lower(),
+        interval_s=settings.interval_of(configured) if configured else interval,
+        configured=settings.names,
+    )
+
+
+def scope_of(target: Target) -> Scope:
+    """What of a registry is looked at."""
+    configured = target.settings
+    if configured is None:
+        return Scope(only=target.only)
+    repositories = configured.wanted_repositories
+    tags = configured.tags.patterns
+    names = tuple(n for n in repositories.include if is_repository_name(n))
+    wanted = tuple(n for n in names if matches(repositories, n))
+    # Where every pattern is a whole name there is nothing to discover; the catalog
+    # of a large registry is slow, and not everybody may read it.
+    is_listed = len(names) == len(repositories.include)
+    return Scope(
+        wants_repository=lambda name: matches(repositories, name),
+        wants_tag=lambda name: matches(tags, name),
+        always=wanted,
+        only=wanted if is_listed and target.only is None else target.only,
+        platforms=configured.platforms,
+    )

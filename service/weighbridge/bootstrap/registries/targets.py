@@ -1,0 +1,275 @@
+"""What a person names, as registries and repositories to look at."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import httpx
+
+from weighbridge.bootstrap.registries.access import PLAIN, AddressAccess
+from weighbridge.config import RegistrySettings, Settings, is_loopback
+from weighbridge.config.registries.kinds import (
+    AUTO,
+    DOCKERHUB,
+    full_pattern,
+    resolved_kind,
+)
+from weighbridge.domain.image.digest import is_digest
+from weighbridge.domain.image.reference import (
+    DOCKER_HUB_NAMES,
+    Reference,
+    fault_of_name,
+    is_repository_name,
+    is_tag,
+    parse_reference,
+    without_login,
+)
+from weighbridge.domain.registry.registry_address import registry_address
+from weighbridge.domain.text.globs import matches
+from weighbridge.errors import InvalidReference, UsageError
+from weighbridge.registry.exchange.endpoint import no_registry, registry_url
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One registry to look at, configured or given ad hoc.
+
+    name:     as it is stored and shown
+    url:      http(s)://host[:port]
+    settings: None for an address that is not configured
+    only:     these repositories, None for all
+    access:   how an address that is not configured is reached
+    """
+
+    name: str
+    url: str
+    settings: RegistrySettings | None
+    only: tuple[str, ...] | None = None
+    access: AddressAccess = PLAIN
+
+
+def kind_of(target: Target) -> str:
+    """How this registry is spoken to."""
+    kind = AUTO if target.settings is None else target.settings.kind
+    return resolved_kind(kind, httpx.URL(target.url).host)
+
+
+def find_targets(
+    settings: Settings, texts: Sequence[str], access: AddressAccess = PLAIN
+) -> list[Target]:
+    """What a person named: configured names, `name/repository`, or addresses; all
+    that is configured where nothing is named. Several repositories of one registry
+    become one target.
+
+    access: of the addresses; who asks is said of one registry alone
+    Raises UsageError(unknown_target, nothing_configured, misplaced_access).
+    """
+    if not texts:
+        if not settings.registries:
+            raise UsageError(
+                "no registry is configured and none was named",
+                code="nothing_configured",
+                hint="weighbridge crawl 127.0.0.1:5000, or add it to weighbridge.yaml",
+            )
+        everything = [Target(r.name, r.url, r) for r in settings.registries]
+        refuse_misplaced(access, everything)
+        return everything
+    found: dict[str, Target] = {}
+    for text in texts:
+        for target in _beside(settings, text, _parsed_target(settings, text, access)):
+            found[target.name] = _joined(found.get(target.name), target)
+    refuse_misplaced(access, list(found.values()))
+    return list(found.values())
+
+
+def refuse_misplaced(access: AddressAccess, targets: Sequence[Target]) -> None:
+    """Raises UsageError(misplaced_access) where a user or an authority is named that
+    would not be used, or that several registries would see."""
+    if not access.is_of_an_address:
+        return
+    bare = [target for target in targets if target.settings is None]
+    options = "--user and --ca-file are for an address that is not configured"
+    if not bare:
+        names = ", ".join(target.name for target in targets)
+        raise UsageError(
+            f"{options}, and {names} is configured",
+            code="misplaced_access",
+            hint="set `auth` and `ca_file` of it in weighbridge.yaml",
+        )
+    if len(bare) > 1 and access.user is not None:
+        names = " and ".join(target.name for target in bare)
+        raise UsageError(
+            f"--user is of one registry, and {names} are {len(bare)}",
+            code="misplaced_access",
+            hint="name one registry at a time, or configure them",
+        )
+
+
+def _parsed_target(settings: Settings, text: str, access: AddressAccess) -> Target:
+    before, at, last = text.rpartition("@")
+    if at and ("@" in before or not is_digest(last)):
+        # A password may hold a slash: what is cut out of it must not be shown.
+        raise no_registry(text)
+    scheme, separator, rest = text.rpartition("://")
+    host, _, repository = rest.partition("/")
+    repository = repository.rstrip("/")
+    if separator and repository == "v2":
+        # The address of the API itself, as it is copied from a browser.
+        repository = ""
+    if separator:
+        url = registry_url(f"{scheme}://{host}")
+        target = _at(settings, host, url, access, repository)
+    else:
+        target = target_of(settings, host, access, repository)
+    if repository and kind_of(target) == DOCKERHUB:
+        repository = full_pattern(repository)
+    if repository and not is_repository_name(repository):
+        raise _no_repository(text, repository)
+    only = (repository,) if repository else None
+    return replace(target, only=only)
+
+
+def _no_repository(text: str, repository: str) -> UsageError:
+    """With what is wrong in it, and the target that may be meant."""
+    name, follows = _bare_name(repository)
+    why = f"{follows} follows its name" if follows else fault_of_name(repository)[0]
+    hint = "name/repository, such as hub/library/python"
+    if is_repository_name(name.lower()):
+        hint = text.rstrip("/").removesuffix(repository) + name.lower()
+    return UsageError(
+        f"{text!r} names no repository: {why}", code="unknown_target", hint=hint
+    )
+
+
+def _bare_name(repository: str) -> tuple[str, str]:
+    """The name of what was written as an image, and what follows it, "" for nothing."""
+    name, at, digest = repository.rpartition("@")
+    if at and is_digest(digest):
+        return name, "a digest"
+    name, colon, tag = repository.rpartition(":")
+    if colon and is_tag(tag):
+        return name, "a tag"
+    return repository, ""
+
+
+def image_of(
+    settings: Settings, text: str, access: AddressAccess = PLAIN
+) -> tuple[Reference, Target]:
+    """The image that a person named, and its registry. A scheme may stand before an
+    address, as in a browser; it is then the registry's.
+
+    Raises InvalidReference and UsageError(unknown_target, invalid_registry).
+    """
+    scheme, separator, rest = text.partition("://")
+    if not separator or scheme not in ("http", "https"):
+        refuse_registry(text)
+        reference = parse_reference(text, settings.names)
+        return reference, _holding(settings, reference, access)
+    refuse_registry(rest, scheme)
+    reference = parse_reference(rest)
+    # A first component that is no host would be a user of Docker Hub.
+    if rest.partition("/")[0].lower() not in (reference.registry, *DOCKER_HUB_NAMES):
+        parse_reference(text)
+    access = replace(access, plain_http=scheme == "http")
+    return reference, _holding(settings, reference, access)
+
+
+def _holding(settings: Settings, reference: Reference, access: AddressAccess) -> Target:
+    return target_of(settings, reference.registry, access, reference.repository)
+
+
+def target_of(
+    settings: Settings, name: str, access: AddressAccess = PLAIN, repository: str = ""
+) -> Target:
+    """The registry of a configured name or an address. An address that is configured
+    is that registry: its settings and credentials hold, and it is stored once.
+
+    repository: what is asked for there, "" for all of it
+    Raises UsageError(unknown_target, invalid_registry).
+    """
+    configured = settings.find_registry(name)
+    if configured is not None:
+        return Target(configured.name, configured.url, configured)
+    if "." not in name and ":" not in name and name != "localhost":
+        known = ", ".join(sorted(settings.names)) or "none"
+        raise UsageError(
+            f"no registry is called {name!r}",
+            code="unknown_target",
+            hint=f"configured  {known}\n"
+            "write an address with a port or a dot, such as localhost:5000",
+        )
+    # No scheme was said: a registry that is configured with the other one is meant too.
+    said = access.plain_http
+    schemes = (None, True, False) if said is None else (said,)
+    urls = [registry_url(name, plain_http=scheme) for scheme in schemes]
+    found = [_at(settings, name, url, access, repository) for url in urls]
+    return next((target for target in found if target.settings), found[0])
+
+
+def refuse_registry(text: str, scheme: str = "") -> None:
+    """Raises InvalidReference for an address without a repository, which would be
+    read as an image of Docker Hub: `127.0.0.1:5000` as the tag 5000.
+
+    scheme: what stood before it
+    """
+    address = text.rstrip("/")
+    host, _, port = address.rpartition(":")
+    if "/" in address or (host and not port.isdecimal()):
+        return
+    host = host or address
+    # No official image has a dot in its name, and no tag is meant where one follows.
+    if is_loopback(host.strip("[]")) or "." in host:
+        raise InvalidReference(
+            f"{without_login(text)!r} is a registry, not an image",
+            hint=f"weighbridge crawl {f'{scheme}://' if scheme else ''}{address}",
+        )
+
+
+def _at(
+    settings: Settings, name: str, url: str, access: AddressAccess, repository: str
+) -> Target:
+    """What is configured at this address: of several entries the one that crawls the
+    repository, so that its credential is used."""
+    entries = _entries_at(settings, url)
+    wanting = (e for e in entries if _wants(e, repository))
+    configured = next(wanting, entries[0] if entries else None)
+    if configured is None:
+        return Target(name, url, None, access=access)
+    return Target(configured.name, configured.url, configured)
+
+
+def _wants(entry: RegistrySettings, repository: str) -> bool:
+    name = full_pattern(repository) if entry.is_docker_hub else repository
+    return matches(entry.wanted_repositories, name)
+
+
+def _entries_at(settings: Settings, url: str) -> list[RegistrySettings]:
+    """Names are not looked up: `localhost` and 127.0.0.1 stay different."""
+    wanted = registry_address(url)
+    return [e for e in settings.registries if registry_address(e.url) == wanted]
+
+
+def alike(settings: Settings, target: Target) -> list[RegistrySettings]:
+    """The configured entries with the address and the credential of a target, itself
+    among them; none for an address that is not configured."""
+    if target.settings is None:
+        return []
+    auth = target.settings.auth
+    return [e for e in _entries_at(settings, target.url) if e.auth == auth] or [
+        target.settings
+    ]
+
+
+def _beside(settings: Settings, text: str, target: Target) -> list[Target]:
+    """Who names an address means all entries that it has."""
+    if target.only or not target.settings or settings.find_registry(text.rstrip("/")):
+        return [target]
+    return [Target(e.name, e.url, e) for e in _entries_at(settings, target.url)]
+
+
+def _joined(before: Target | None, target: Target) -> Target:
+    if before is None or before.only is None:
+        return before or target
+    if target.only is None:
+        return target
+    only = tuple(dict.fromkeys((*before.only, *target.only)))
+    return replace(before, only=only)

@@ -1,0 +1,1 @@
+"""What commands print of values that are not the domain's."""

@@ -1,0 +1,97 @@
+"""Addresses of channels: whole URLs, whose path or query often is the secret."""
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic_core import PydanticCustomError
+
+from weighbridge.config.value.written_address import is_literal, is_loopback
+
+_NOT_IN_A_URL: Final = re.compile(r"[^\x21-\x7e]|[\\\"<>^`{|}]")
+_HOST: Final = re.compile(r"[A-Za-z0-9_.-]{1,253}", re.ASCII)
+_OF_APPRISE: Final = re.compile(r"[a-z][a-z0-9]{1,30}://\S+", re.ASCII)
+_URL_CHARACTERS: Final = 4_096
+# The same as net.guard's private ones, which decides whatever is believed here.
+_PRIVATE: Final = tuple(
+    map(
+        ipaddress.ip_network,
+        ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"),
+    )
+)
+
+
+def check_channel_url(text: str, said: Mapping[str, object]) -> str:
+    """The URL as it is, if messages of this kind of channel may go there.
+
+    said: the channel's other keys; those that are wrong themselves are left out
+    """
+    if "kind" not in said:
+        return text
+    if said["kind"] == "apprise":
+        return _checked_for_apprise(text)
+    parts = _parts(text)
+    is_near = is_near_host(parts.hostname or "")
+    if is_near and said.get("allow_private") is False:
+        words = "leads to a private address: set allow_private: true if that is meant"
+        raise refused_secretly("address_refused", words)
+    is_clear = parts.scheme == "http" and not is_near
+    if is_clear and said.get("plain_http") is False:
+        words = "is not encrypted: use https, or set plain_http: true"
+        raise refused_secretly("insecure_transport", words)
+    return text
+
+
+def url_host(url: str) -> str:
+    """`scheme://host[:port]` of a checked URL: what may be shown of it."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def is_near_host(host: str) -> bool:
+    """Whether a literal, or `localhost`, says that it is private or loopback. Names
+    are not looked up: what they lead to may change."""
+    if is_loopback(host):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return any((mapped or address) in network for network in _PRIVATE)
+
+
+def refused_secretly(code: str, words: str) -> PydanticCustomError:
+    """A fault that does not repeat the value."""
+    return PydanticCustomError(code, "{message}", {"message": words, "shown": ""})
+
+
+def _parts(text: str) -> SplitResult:
+    if _NOT_IN_A_URL.search(text) or len(text) > _URL_CHARACTERS:
+        raise _no_url("holds a space or another character that no URL has")
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as exc:
+        raise _no_url("is no URL: write https://HOST/PATH") from exc
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise _no_url("must start with https:// or http:// and name a host")
+    if "@" in parts.netloc:
+        raise _no_url("must not hold a user or password")
+    if not (_HOST.fullmatch(parts.hostname) or is_literal(parts.hostname)):
+        raise _no_url("names no valid host")
+    if port == 0 or "#" in text:
+        raise _no_url("must not hold a fragment, nor port 0")
+    return parts
+
+
+def _checked_for_apprise(text: str) -> str:
+    if len(text) > _URL_CHARACTERS or not _OF_APPRISE.fullmatch(text):
+        raise _no_url("is no URL of apprise, such as ntfy://TOPIC")
+    return text
+
+
+def _no_url(words: str) -> PydanticCustomError:
+    return refused_secretly("invalid_url", words)

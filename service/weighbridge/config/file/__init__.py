@@ -1,0 +1,1 @@
+"""Which files are read, and what may be in the way of reading them."""

@@ -1,0 +1,1 @@
+"""Policies: their keys, their files, and reading them again."""

@@ -1,0 +1,1 @@
+"""Types of single values, and what values say together."""

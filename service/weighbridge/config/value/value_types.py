@@ -1,0 +1,268 @@
+"""The types of configuration values: each says what it takes and reads it.
+
+Every refusal is a `PydanticCustomError` whose type is our code and whose message
+says what would be right. A value of the right Python type passes as it is, so that
+settings can also be made in code.
+"""
+
+import re
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Final, TypeGuard
+from urllib.parse import urlsplit
+
+from pydantic import Field, PlainSerializer, PlainValidator, ValidationInfo
+from pydantic_core import PydanticCustomError
+
+from weighbridge.config.file.regular_file import read_regular, why_unreadable
+from weighbridge.config.file.secret_file import read_secret_file
+from weighbridge.config.value.written_address import check_url, split_bind
+from weighbridge.domain import limits
+from weighbridge.domain.access.sender_address import Network, parse_network
+from weighbridge.domain.image.platform import Platform, parse_platform
+from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.units import parse_duration, written_duration
+from weighbridge.errors import ConfigError, WeighbridgeError
+
+INTERVAL_MIN_S: Final = 1
+INTERVAL_MAX_S: Final = 366 * 24 * 3600
+RETENTION_MIN_S: Final = 24 * 3600
+RETENTION_MAX_S: Final = 3660 * 24 * 3600
+PATTERNS: Final = 1_000
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", re.ASCII)
+_HOST: Final = re.compile(
+    r"[A-Za-z0-9_.-]{1,253}(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\]", re.ASCII
+)
+_REDIS: Final = re.compile(r"rediss?://[^\s/?#;]+(/[0-9]{1,3})?(\?[^\s#;]*)?", re.ASCII)
+_SENTINEL: Final = re.compile(r"(rediss?\+)?sentinels?:|.*;[a-z+]+://", re.ASCII)
+_REPOSITORY_PATTERN: Final = re.compile(r"[a-z0-9._/*-]+", re.ASCII)
+_TAG_PATTERN: Final = re.compile(r"[A-Za-z0-9_.*-]+", re.ASCII)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    raise PydanticCustomError("invalid_value", "must be a text: put it in quotes")
+
+
+def _interval(value: object, info: ValidationInfo) -> int:
+    if _is_made(value, info):
+        return value
+    seconds = _seconds(value)
+    if not INTERVAL_MIN_S <= seconds <= INTERVAL_MAX_S:
+        raise PydanticCustomError("invalid_interval", "must be from 1s to 366d")
+    return seconds
+
+
+def _retention(value: object, info: ValidationInfo) -> int | None:
+    if value is None or _is_made(value, info):
+        return value
+    seconds = _seconds(value)
+    if not RETENTION_MIN_S <= seconds <= RETENTION_MAX_S:
+        raise PydanticCustomError(
+            "invalid_interval", "must be from 1d to 3660d, or null to keep everything"
+        )
+    return seconds
+
+
+def _is_made(value: object, info: ValidationInfo) -> TypeGuard[int]:
+    """Whether it is a number of seconds from our own code."""
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return is_number and info.mode == "python"
+
+
+def _seconds(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise PydanticCustomError(
+            "invalid_interval", "needs a unit: 90s, 15m, 1h or 1d"
+        )
+    try:
+        return parse_duration(_text(value))
+    except WeighbridgeError as exc:
+        raise PydanticCustomError(
+            "invalid_interval", "is no duration: write 90s, 15m, 1h or 1d"
+        ) from exc
+
+
+def _secret(value: object) -> Secret:
+    if isinstance(value, Secret):
+        return value
+    text = _text(value)
+    if not text.strip():
+        raise PydanticCustomError("empty_secret", "must not be empty")
+    return Secret(text)
+
+
+def _database_url(value: object) -> Secret:
+    secret = _secret(value)
+    scheme, separator, _ = secret.reveal().partition(":")
+    if not separator or not re.fullmatch(r"[a-z][a-z0-9]*(\+[a-z0-9_]+)?", scheme):
+        raise PydanticCustomError(
+            "invalid_database_url", "is no URL: write sqlite:///FILE"
+        )
+    return secret
+
+
+def _redis_url(value: object) -> Secret:
+    secret = _secret(value)
+    if _SENTINEL.match(secret.reveal()):
+        raise PydanticCustomError(
+            "sentinel_url",
+            "names Redis Sentinels, which are not supported: name one address that"
+            " always leads to the master",
+        )
+    if not _REDIS.fullmatch(secret.reveal()) or not _has_place(secret.reveal()):
+        raise PydanticCustomError(
+            "invalid_redis_url", "is no URL: write redis://HOST:6379/0 or rediss://..."
+        )
+    return secret
+
+
+def _has_place(url: str) -> bool:
+    """Whether host and port are ones."""
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _username(value: object) -> str:
+    """RFC 7617 2: the first colon would end it, and controls are forbidden."""
+    text = _text(value)
+    if not text or ":" in text or not text.isprintable():
+        raise PydanticCustomError(
+            "invalid_credential",
+            "must not be empty, and hold neither a colon nor control characters",
+        )
+    return text
+
+
+def _file(value: object, info: ValidationInfo) -> Path:
+    """A file that is there; relative paths start at the configuration file."""
+    if isinstance(value, Path):
+        return value
+    text = _text(value)
+    folder = info.context.get("folder", Path()) if info.context else Path()
+    path = Path(folder, text)
+    if not text or "\0" in text:
+        raise PydanticCustomError("invalid_file", "must be the path of a file")
+    return path.absolute()
+
+
+def _readable_file(value: object, info: ValidationInfo) -> Path:
+    path = _file(value, info)
+    try:
+        read_regular(path, 0)
+    except OSError as exc:
+        raise PydanticCustomError(
+            "unreadable_file", "{why}", {"why": why_unreadable(exc)}
+        ) from exc
+    return path
+
+
+def _secret_file(value: object, info: ValidationInfo) -> Path:
+    path = _file(value, info)
+    try:
+        read_secret_file(path)
+    except ConfigError as exc:
+        raise PydanticCustomError("secret_file", "{why}", {"why": exc.message}) from exc
+    return path
+
+
+def _name(value: object) -> str:
+    name = _text(value)
+    if name.lower() == "localhost" or not _NAME.fullmatch(name):
+        raise PydanticCustomError(
+            "invalid_name",
+            "must be letters, digits, - and _ (no dot or colon, and not localhost)",
+        )
+    return name
+
+
+def _url(value: object) -> str:
+    return check_url(_text(value))
+
+
+def _bind(value: object) -> str:
+    text = _text(value)
+    split_bind(text)
+    return text
+
+
+def _host(value: object) -> str:
+    host = _text(value)
+    if not _HOST.fullmatch(host):
+        raise PydanticCustomError(
+            "invalid_host", "must be host or host:port, without a scheme or a path"
+        )
+    return host.lower().strip("[]")
+
+
+def _network(value: object) -> Network:
+    if isinstance(value, IPv4Network | IPv6Network):
+        return value
+    try:
+        return parse_network(_text(value))
+    except WeighbridgeError as exc:
+        raise PydanticCustomError(exc.code, "{why}", {"why": exc.message}) from exc
+
+
+def _platform(value: object) -> Platform:
+    if isinstance(value, Platform):
+        return value
+    try:
+        return parse_platform(_text(value))
+    except WeighbridgeError as exc:
+        raise PydanticCustomError(
+            exc.code, "must be os/architecture[/variant], such as linux/arm64"
+        ) from exc
+
+
+def _repository_pattern(value: object) -> str:
+    return _pattern(_text(value), _REPOSITORY_PATTERN)
+
+
+def _tag_pattern(value: object) -> str:
+    return _pattern(_text(value), _TAG_PATTERN)
+
+
+def _pattern(text: str, allowed: re.Pattern[str]) -> str:
+    # No name is longer, so no longer pattern can be meant.
+    if len(text) > limits.REPOSITORY_NAME_CHARACTERS:
+        raise PydanticCustomError("bad_pattern", "is longer than any name can be")
+    if not allowed.fullmatch(text):
+        raise PydanticCustomError(
+            "bad_pattern",
+            "is no pattern: a name, in which * stands for any text (no expressions)",
+        )
+    return text
+
+
+Interval = Annotated[int, PlainValidator(_interval), PlainSerializer(written_duration)]
+KeptFor = Annotated[
+    int | None,
+    PlainValidator(_retention),
+    PlainSerializer(lambda value: None if value is None else written_duration(value)),
+]
+Username = Annotated[str, PlainValidator(_username)]
+SecretText = Annotated[Secret, PlainValidator(_secret)]
+DatabaseURL = Annotated[Secret, PlainValidator(_database_url)]
+RedisURL = Annotated[Secret, PlainValidator(_redis_url)]
+ReadableFile = Annotated[Path, PlainValidator(_readable_file)]
+SecretFile = Annotated[Path, PlainValidator(_secret_file)]
+RegistryName = Annotated[str, PlainValidator(_name)]
+RegistryURL = Annotated[str, PlainValidator(_url)]
+Bind = Annotated[str, PlainValidator(_bind)]
+Hosts = tuple[Annotated[str, PlainValidator(_host)], ...]
+Networks = Annotated[
+    tuple[Annotated[Network, PlainValidator(_network), PlainSerializer(str)], ...],
+    Field(max_length=PATTERNS),
+]
+Platforms = Annotated[
+    tuple[Annotated[Platform, PlainValidator(_platform), PlainSerializer(str)], ...],
+    Field(min_length=1),
+]
+RepositoryPattern = Annotated[str, PlainValidator(_repository_pattern)]
+TagPattern = Annotated[str, PlainValidator(_tag_pattern)]

@@ -1,0 +1,106 @@
+"""Addresses as a person writes them: a registry's URL, a listener's HOST:PORT."""
+
+import ipaddress
+import re
+from typing import Final
+from urllib.parse import urlsplit
+
+from pydantic_core import PydanticCustomError
+
+from weighbridge.domain.text.secret import REDACTED, Secret
+
+_HOST: Final = re.compile(r"[A-Za-z0-9_.-]{1,253}", re.ASCII)
+_NOT_IN_A_URL: Final = re.compile(r"[^\x21-\x7e]|\\")
+
+
+def check_url(text: str) -> str:
+    """`scheme://host[:port]`, in lower case and without the slash at its end."""
+    if _NOT_IN_A_URL.search(text):
+        raise _no_url("holds a space or another character that no URL has")
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as exc:
+        # What is no port may be a password whose @ was forgotten: it is not shown.
+        message = "is no URL: write https://HOST[:PORT]"
+        raise PydanticCustomError(
+            "invalid_url", "{message}", {"message": message, "shown": ""}
+        ) from exc
+    if "@" in parts.netloc:
+        raise PydanticCustomError(
+            "secret_in_url",
+            "must not hold a user or password: use auth: {username, password_file}",
+        )
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise _no_url("must start with https:// or http:// and name a host")
+    if not (_HOST.fullmatch(parts.hostname) or is_literal(parts.hostname)):
+        raise _no_url("names no valid host")
+    if port == 0:
+        raise _no_url("has a port outside 1 to 65535")
+    if parts.path not in ("", "/") or "?" in text or "#" in text:
+        raise _no_url("must end after the host: no path, no query")
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def host_of(url: str) -> str:
+    """The host of a checked URL, without brackets and port."""
+    return urlsplit(url).hostname or ""
+
+
+def shown_url(url: Secret) -> str:
+    """The URL of a database or of Redis without user, password and parameters."""
+    scheme, _, rest = url.reveal().partition(":")
+    if not scheme.startswith("sqlite") and "@" in rest:
+        # A password may hold a slash, a question mark or an @.
+        rest = f"//{REDACTED}@{rest.rpartition('@')[2]}"
+    return f"{scheme}:{rest.partition('?')[0]}"
+
+
+def split_bind(text: str) -> tuple[str, int]:
+    """Host and port of `127.0.0.1:8080`, `[::1]:8080` or `localhost:8080`.
+
+    Port 0 lets the system choose one.
+    """
+    host, _, port = text.rpartition(":")
+    is_bracketed = host.startswith("[") and host.endswith("]")
+    host = host[1:-1] if is_bracketed else host
+    is_host = is_literal(host) if is_bracketed else bool(_HOST.fullmatch(host))
+    if not is_host or not re.fullmatch(r"[0-9]{1,5}", port, re.ASCII):
+        raise _no_bind()
+    if int(port) > 65_535:
+        raise _no_bind()
+    return host, int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine is meant: a literal, or the name `localhost`.
+
+    Other names are not looked up: what they lead to may change.
+    """
+    if host.lower() == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
+
+
+def is_literal(host: str) -> bool:
+    """Whether it is an address, without brackets and scope."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return "%" not in host
+
+
+def _no_url(message: str) -> PydanticCustomError:
+    return PydanticCustomError("invalid_url", "{message}", {"message": message})
+
+
+def _no_bind() -> PydanticCustomError:
+    return PydanticCustomError(
+        "invalid_bind", "must be HOST:PORT, such as 127.0.0.1:8080"
+    )

@@ -1,0 +1,1 @@
+"""The demo registry over HTTP."""

@@ -1,0 +1,108 @@
+"""Who may do what: roles, and the tokens that stand for them.
+
+A token is `PREFIX_` and 32 random bytes in base64url. The prefix tells people and
+scanners of leaked secrets what they have found; only the stored role grants anything.
+"""
+
+import base64
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from weighbridge.domain.text.printable import printable
+from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.webhook.push import SOURCES
+from weighbridge.errors import UsageError
+
+SECRET_BYTES: Final = 32
+PREFIXES: Final = {"read": "wbr_", "admin": "wba_", "metrics": "wbm_"}
+_WEBHOOK: Final = "webhook:"
+_WEBHOOK_PREFIX: Final = "whsec_"
+_TOKEN: Final = re.compile(r"(?:wb[ram]|whsec)_[A-Za-z0-9_-]{43}", re.ASCII)
+# Never all digits: an id is never taken for a name.
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9._:-]{0,62}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A token as it is kept: never the secret itself.
+
+    expires_at: None where it holds until it is revoked
+    last_used_at: to the minute, None where it never was
+    """
+
+    id: int
+    name: str
+    role: str
+    created_at: datetime
+    expires_at: datetime | None = None
+    last_used_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+    def state(self, now: datetime) -> str:
+        """`valid`, `expired` or `revoked`."""
+        if self.revoked_at is not None:
+            return "revoked"
+        is_over = self.expires_at is not None and self.expires_at <= now
+        return "expired" if is_over else "valid"
+
+
+def grants(role: str, needed: str) -> bool:
+    """Whether a token of this role is enough: `admin` includes `read` and `metrics`,
+    everything else is only itself."""
+    return role == needed or (role == "admin" and needed in ("read", "metrics"))
+
+
+def webhook_role(source: str) -> str:
+    """The role of a token that a sender shows, and that opens nothing else."""
+    return _WEBHOOK + source
+
+
+def checked_role(text: str) -> str:
+    """The role. Raises UsageError(invalid_role)."""
+    if text in PREFIXES:
+        return text
+    source = text.removeprefix(_WEBHOOK)
+    if text.startswith(_WEBHOOK) and source in SOURCES:
+        return text
+    raise UsageError(
+        f"{printable(text, 40)!r} is no role",
+        code="invalid_role",
+        hint="read, metrics, admin, or webhook:SOURCE with one of "
+        f"{', '.join(SOURCES)}",
+    )
+
+
+def checked_name(text: str) -> str:
+    """The name of a token. Raises UsageError(invalid_token_name)."""
+    if _NAME.fullmatch(text):
+        return text
+    raise UsageError(
+        f"{printable(text, 70)!r} is no name for a token",
+        code="invalid_token_name",
+        hint="a letter, then at most 62 letters, digits, dots, colons, - or _",
+    )
+
+
+def new_secret(role: str, random: bytes) -> Secret:
+    """The text of a token.
+
+    random: 32 bytes that nobody can guess
+    """
+    if len(random) != SECRET_BYTES:
+        raise ValueError("a token is made of 32 random bytes")
+    prefix = PREFIXES.get(role, _WEBHOOK_PREFIX)
+    return Secret(prefix + base64.urlsafe_b64encode(random).decode().rstrip("="))
+
+
+def could_be_token(text: str) -> bool:
+    """Whether a token of ours looks like this."""
+    return _TOKEN.fullmatch(text) is not None
+
+
+def digest_of(text: str) -> bytes:
+    """What is kept in place of the text: its SHA-256. A slow hash would gain nothing,
+    since nobody guesses 32 random bytes."""
+    return hashlib.sha256(text.encode(errors="surrogateescape")).digest()

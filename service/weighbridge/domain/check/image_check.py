@@ -1,0 +1,296 @@
+"""A gate's answer: every limit held against the image of every platform."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Literal, TypeAlias
+
+from weighbridge.domain.growth.cause import Cause, compare_images
+from weighbridge.domain.growth.earlier import NOBODY_KNOWS, Earlier
+from weighbridge.domain.growth.quantity import QUANTITIES, Quantity
+from weighbridge.domain.image.platform import Platform, matches
+from weighbridge.domain.policy.policy import Decided, LimitKey, Limits, Policy
+from weighbridge.domain.policy.policy_set import PolicySet
+from weighbridge.domain.policy.verdict import Finding, Keeping, measured_image, verdict
+from weighbridge.domain.size.weighing import WeighedImage, Weighing
+
+Outcome: TypeAlias = Literal["pass", "warn", "unknown", "fail"]
+"""The worst is the last. `unknown`: a size that a limit is about is not known."""
+
+_BY_WEIGHT: Final[tuple[Outcome, ...]] = ("pass", "warn", "unknown", "fail")
+_OUTCOMES: Final[Mapping[Keeping, Outcome]] = {
+    "kept": "pass",
+    "maybe": "warn",
+    "unknown": "unknown",
+    "over": "fail",
+}
+NOT_JUDGED: Final = Finding("max_growth", "unknown", None, 0)
+"""Growth, where the images before cannot be known."""
+
+_OF_IMAGES: Final[tuple[LimitKey, ...]] = (
+    "max_compressed",
+    "max_uncompressed",
+    "max_growth",
+    "max_layers",
+    "max_layer_compressed",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What an image is held against.
+
+    decided:   each key with the policy that sets it
+    waived:    limits that are not minded, and until when
+    earlier:   the images before it
+    """
+
+    limits: Limits
+    decided: tuple[Decided, ...]
+    waived: Mapping[LimitKey, datetime] = field(default_factory=dict)
+    earlier: Earlier = NOBODY_KNOWS
+
+    @property
+    def keys(self) -> tuple[LimitKey, ...]:
+        """The limits of an image that are set."""
+        by_key = self.limits.by_key
+        return tuple(key for key in _OF_IMAGES if by_key[key] is not None)
+
+    def policy_of(self, key: LimitKey) -> Policy | None:
+        """Who sets this limit."""
+        return next((each.policy for each in self.decided if each.key == key), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One limit held against one image.
+
+    is_claimed:   whether it is kept by sizes that only a manifest claims
+    policy:       who set it
+    waived_until: when it is minded again, None: it is
+    """
+
+    finding: Finding
+    outcome: Outcome
+    policy: Policy | None
+    waived_until: datetime | None
+    is_claimed: bool = False
+
+    @property
+    def limit_amount(self) -> int | None:
+        """None for growth of which nobody knows what to count it from."""
+        return None if self.finding == NOT_JUDGED else self.finding.limit_amount
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedImage:
+    """One platform's image with every limit.
+
+    before:   the same platform's image that it was compared with
+    baseline_compressed_bytes: what its growth is counted from, None: not known
+    """
+
+    image: WeighedImage
+    held: tuple[Held, ...]
+    before: WeighedImage | None = None
+    baseline_compressed_bytes: int | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        return worst(each.outcome for each in self.held)
+
+    @property
+    def quantities(self) -> tuple[Quantity, ...]:
+        """What the limits count that are not kept, the worst first; compressed bytes
+        where all of them are."""
+        ordered = sorted(self.held, key=lambda each: -_BY_WEIGHT.index(each.outcome))
+        found = [QUANTITIES[e.finding.key] for e in ordered if e.outcome != "pass"]
+        return tuple(dict.fromkeys(found)) or ("compressed_bytes",)
+
+    def cause(self, quantity: Quantity) -> Cause | None:
+        """What changed since `before`, in this quantity; None without one."""
+        if self.before is None:
+            return None
+        return compare_images(self.before, self.image, quantity)
+
+    @property
+    def grown_bytes(self) -> int | None:
+        """Compressed, since the baseline; below 0 where it got lighter."""
+        if self.baseline_compressed_bytes is None:
+            return None
+        return self.image.compressed_bytes - self.baseline_compressed_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ImageCheck:
+    """One reference, checked.
+
+    images:       in the order of the weighing
+    not_weighed:  platforms that are listed and could not be read
+    not_before:   platforms that `against` does not have
+    gone:         platforms that only `against` has
+    """
+
+    weighing: Weighing
+    against: Weighing | None
+    rules: Rules
+    images: tuple[CheckedImage, ...]
+    not_weighed: tuple[Platform, ...] = ()
+    not_before: tuple[Platform, ...] = ()
+    gone: tuple[Platform, ...] = ()
+
+    @property
+    def outcome(self) -> Outcome:
+        """A limit that is exceeded for sure decides, whatever else is unknown."""
+        found = [image.outcome for image in self.images]
+        if self.not_weighed or not found or not self.weighing.is_whole:
+            found.append("unknown")
+        return worst(found)
+
+    @property
+    def without_baseline(self) -> tuple[WeighedImage, ...]:
+        """The images before which there are too few to limit growth, though there is a
+        limit: that is known, and no fault of theirs."""
+        if "max_growth" not in self.rules.keys or self.against is not None:
+            return ()
+        return tuple(
+            checked.image
+            for checked in self.images
+            if checked.baseline_compressed_bytes is None
+            and self.rules.earlier.knows(str(checked.image.platform))
+        )
+
+
+def worst(outcomes: Iterable[Outcome]) -> Outcome:
+    """The worst of them, `pass` of none."""
+    return max(outcomes, key=_BY_WEIGHT.index, default="pass")
+
+
+def rules_of(policies: PolicySet, registry: str, repository: str, tag: str) -> Rules:
+    """What these policies say of one image; tag: "" where there is none."""
+    return Rules(
+        limits=policies.limits_of(registry, repository, tag),
+        decided=policies.explain(registry, repository, tag),
+    )
+
+
+def checked(
+    weighing: Weighing,
+    against: Weighing | None,
+    rules: Rules,
+    *,
+    platform: Platform | None = None,
+    allow_unknown: bool = False,
+    allow_foreign: bool = False,
+) -> ImageCheck:
+    """Hold the rules against every image that was weighed.
+
+    An image is compared with the same platform's image of `against`; without one its
+    growth is counted from the rules' baseline.
+
+    platform:      what was asked for, None for every platform
+    allow_unknown: a size that is not known, or only claimed, is worth a warning only
+    allow_foreign: of foreign layers that the registry does not hold, the claim counts
+    """
+    before = {image.platform: image for image in against.images} if against else {}
+    shown = {image.platform for image in weighing.images}
+    allowed = _Allowed(unknown=allow_unknown, foreign=allow_foreign)
+    images = tuple(
+        _checked_image(
+            image,
+            before.get(image.platform),
+            rules,
+            allowed,
+            has_against=against is not None,
+        )
+        for image in weighing.images
+    )
+    return ImageCheck(
+        weighing=weighing,
+        against=against,
+        rules=rules,
+        images=images,
+        not_weighed=tuple(
+            listed
+            for listed in weighing.platforms
+            if listed not in shown and (platform is None or matches(listed, platform))
+        ),
+        not_before=tuple(sorted(shown - before.keys())) if against else (),
+        gone=tuple(sorted(before.keys() - {*weighing.platforms, *shown})),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Allowed:
+    """What is minded less: see `checked`."""
+
+    unknown: bool
+    foreign: bool
+
+    def claims(self, image: WeighedImage | None) -> bool:
+        """Whether sizes of this image rest on nothing but its manifest."""
+        return image is not None and any(
+            layer.compressed_confidence == "claimed"
+            and not (self.foreign and layer.claim_reason == "foreign")
+            for layer in image.layers
+        )
+
+
+def _checked_image(
+    image: WeighedImage,
+    before: WeighedImage | None,
+    rules: Rules,
+    allowed: _Allowed,
+    *,
+    has_against: bool,
+) -> CheckedImage:
+    platform = str(image.platform)
+    if before is None:
+        baseline = rules.earlier.baseline(platform, image.digest)
+    else:
+        baseline = before.compressed_bytes
+    findings = verdict(rules.limits, measured_image(image, baseline))
+    claims = allowed.claims(image), allowed.claims(before)
+    is_judged = baseline is not None or has_against or rules.earlier.knows(platform)
+    if "max_growth" in rules.keys and not is_judged:
+        findings = (*findings, NOT_JUDGED)
+    return CheckedImage(
+        image=image,
+        held=tuple(
+            _held(finding, rules, allowed, is_claimed=_rests_on_claims(finding, claims))
+            for finding in findings
+        ),
+        before=before,
+        baseline_compressed_bytes=baseline,
+    )
+
+
+def _rests_on_claims(finding: Finding, claims: tuple[bool, bool]) -> bool:
+    """Whether it is kept only if manifests are honest: the image's, or, for growth,
+    that of the image before it. A limit that is exceeded by claims is exceeded."""
+    if finding.key == "max_layers" or finding.keeping == "over":
+        return False
+    of_image, of_before = claims
+    return of_image or (finding.key == "max_growth" and of_before)
+
+
+def _held(
+    finding: Finding, rules: Rules, allowed: _Allowed, *, is_claimed: bool
+) -> Held:
+    waived_until = rules.waived.get(finding.key)
+    outcome = worst([_OUTCOMES[finding.keeping], "unknown" if is_claimed else "pass"])
+    is_minded = waived_until is None and not (outcome == "unknown" and allowed.unknown)
+    if not is_minded:
+        outcome = _at_most_a_warning(outcome)
+    policy = rules.policy_of(finding.key)
+    return Held(finding, outcome, policy, waived_until, is_claimed)
+
+
+def _at_most_a_warning(outcome: Outcome) -> Outcome:
+    """No worse than a warning."""
+    return min(outcome, "warn", key=_BY_WEIGHT.index)
+
+
+def by_outcome(images: Iterable[CheckedImage]) -> list[CheckedImage]:
+    """The worst first; else in their order."""
+    return sorted(images, key=lambda each: -_BY_WEIGHT.index(each.outcome))

@@ -1,0 +1,1 @@
+"""What an image is compared with, and why it weighs more."""

@@ -1,0 +1,1 @@
+"""What a registry's documents say: names, manifests, configs, history."""

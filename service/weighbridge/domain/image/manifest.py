@@ -1,0 +1,235 @@
+"""Manifests and indexes, from the raw bytes that a registry served.
+
+What a pusher wrote is a stranger's word: every member is checked before it becomes
+a value, nothing is guessed, and a document that two readers could understand
+differently (CVE-2021-41190) is refused as a whole.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from weighbridge.domain import limits
+from weighbridge.domain.image import media_types
+from weighbridge.domain.image.artifact import (
+    artifact_role,
+    child_role,
+    find_artifact_type,
+    may_be_image,
+)
+from weighbridge.domain.image.descriptor import (
+    invalid,
+    parse_annotations,
+    parse_descriptor,
+    parse_layer,
+)
+from weighbridge.domain.image.digest import Digest, digest_of, verify
+from weighbridge.domain.image.document import (
+    Artifact,
+    Child,
+    Descriptor,
+    Index,
+    Layer,
+    Manifest,
+    ParsedManifest,
+    Unweighable,
+)
+from weighbridge.domain.image.manifest_type import manifest_type
+from weighbridge.domain.text.strict_json import Members, members, parse_json, shape
+from weighbridge.errors import DocumentError
+
+# One line, no q-values: distribution does not read them. What is missing here gets
+# converted (Quay), answered with one child of the index (distribution) or with
+# 404. Schema 1 is asked for so that it can be told from a tag that is gone.
+ACCEPT: Final = ", ".join(
+    (
+        media_types.OCI_INDEX,
+        media_types.DOCKER_LIST,
+        media_types.OCI_MANIFEST,
+        media_types.DOCKER_MANIFEST,
+        media_types.SCHEMA1_SIGNED,
+    )
+)
+
+_SHAPE: Final = shape(
+    "schemaVersion",
+    "mediaType",
+    "artifactType",
+    "config",
+    "layers",
+    "manifests",
+    "subject",
+    "annotations",
+    "fsLayers",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """A manifest whose type is known and whose members are not read yet."""
+
+    digest: Digest
+    media_type: str
+    manifest_bytes: int
+    members: Members
+
+
+def parse_manifest(
+    raw: bytes, content_type: str, wanted: Digest | None = None
+) -> ParsedManifest:
+    """What a manifest URL answered with.
+
+    content_type: the header as it came; parameters and case do not matter, and a
+                  type that says nothing (`application/json`) is ignored
+    wanted:       the digest that was asked for; None after asking by tag, the
+                  document is then named by its SHA-256
+
+    Raises DocumentError: too_large, digest_mismatch, invalid_json, duplicate_key,
+    ambiguous_manifest, media_type_mismatch, invalid_manifest, invalid_digest,
+    invalid_size, descriptor_conflict, too_many_layers, index_too_large.
+    """
+    if len(raw) > limits.MANIFEST_BODY_BYTES:
+        raise DocumentError(
+            f"the manifest has more than {limits.MANIFEST_BODY_BYTES} bytes",
+            code="too_large",
+        )
+    if wanted is not None:
+        verify(raw, wanted)
+    found = members(parse_json(raw), _SHAPE)
+    if found is None:
+        raise invalid("it is not an object")
+    document = _Document(
+        digest=wanted or digest_of(raw),
+        media_type=manifest_type(found, content_type),
+        manifest_bytes=len(raw),
+        members=found,
+    )
+    if document.media_type in media_types.INDEXES:
+        return _index(document)
+    if document.media_type in media_types.MANIFESTS:
+        return _manifest(document)
+    return _unweighable(document)
+
+
+def _unweighable(document: _Document) -> Unweighable:
+    is_schema1 = document.media_type in media_types.SCHEMA1_MANIFESTS
+    return Unweighable(
+        digest=document.digest,
+        media_type=document.media_type,
+        manifest_bytes=document.manifest_bytes,
+        reason="schema1" if is_schema1 else "unknown_media_type",
+    )
+
+
+def _manifest(document: _Document) -> Manifest | Artifact:
+    found = document.members
+    config = parse_descriptor(found.get("config"), "config")
+    layers = _layers(found.get("layers"), config, document.media_type)
+    artifact_type = find_artifact_type(
+        document.media_type, found.get("artifactType"), config, layers
+    )
+    manifest = Manifest(
+        digest=document.digest,
+        media_type=document.media_type,
+        manifest_bytes=document.manifest_bytes,
+        config=config,
+        layers=layers,
+    )
+    parse_annotations(found.get("annotations"), "the manifest")
+    if not artifact_type:
+        return manifest
+    may_be = may_be_image(document.media_type, config, layers)
+    return Artifact(
+        digest=document.digest,
+        media_type=document.media_type,
+        manifest_bytes=document.manifest_bytes,
+        artifact_type=artifact_type,
+        role=artifact_role(artifact_type),
+        config=config,
+        blobs=layers,
+        may_be=manifest if may_be else None,
+    )
+
+
+def _layers(value: object, config: Descriptor, manifest_type: str) -> tuple[Layer, ...]:
+    if value is None and not media_types.is_image_config(
+        config.media_type, manifest_type
+    ):
+        return ()  # Go writes an artifact's empty list as null
+    if not isinstance(value, list):
+        raise invalid("layers is not a list")
+    if len(value) > limits.LAYERS:
+        raise DocumentError(
+            f"the manifest has more than {limits.LAYERS} layers", code="too_many_layers"
+        )
+    layers = tuple(
+        parse_layer(item, f"layers[{place}]") for place, item in enumerate(value)
+    )
+    sizes = [(layer.digest, layer.compressed_bytes) for layer in layers]
+    _check_one_size_each([(config.digest, config.content_bytes), *sizes])
+    return layers
+
+
+def _check_one_size_each(sizes: Iterable[tuple[Digest, int]]) -> None:
+    seen: dict[Digest, int] = {}
+    for digest, content_bytes in sizes:
+        if seen.setdefault(digest, content_bytes) != content_bytes:
+            raise DocumentError(
+                f"{digest[:19]}… is listed with two sizes", code="descriptor_conflict"
+            )
+
+
+def _index(document: _Document) -> Index | Artifact:
+    entries = document.members.get("manifests")
+    if not isinstance(entries, list):
+        raise invalid("manifests is not a list")
+    descriptors: list[Descriptor] = []
+    distinct: set[Digest] = set()
+    for place, entry in enumerate(entries):
+        descriptor = parse_descriptor(entry, f"manifests[{place}]")
+        descriptors.append(descriptor)
+        distinct.add(descriptor.digest)
+        # One digest may stand for many platforms: it is fetched once.
+        if len(distinct) > limits.INDEX_CHILDREN:
+            raise DocumentError(
+                f"the index names more than {limits.INDEX_CHILDREN} manifests",
+                code="index_too_large",
+            )
+    _check_one_size_each((d.digest, d.content_bytes) for d in descriptors)
+    parse_annotations(document.members.get("annotations"), "the index")
+    cache = _find_build_cache(document, descriptors)
+    return cache or Index(
+        digest=document.digest,
+        media_type=document.media_type,
+        manifest_bytes=document.manifest_bytes,
+        children=tuple(Child(d, child_role(d)) for d in descriptors),
+    )
+
+
+def _find_build_cache(
+    document: _Document, descriptors: Sequence[Descriptor]
+) -> Artifact | None:
+    """BuildKit's registry cache: an index whose entries are layers and a config.
+
+    One entry that a runtime could pull makes it an ordinary index, or an image
+    could hide behind a line that calls it a cache.
+    """
+    configs = [d for d in descriptors if d.media_type == media_types.BUILDKIT_CACHE]
+    if not configs or any(
+        d.platform is not None or d.media_type.lower() in media_types.KNOWN
+        for d in descriptors
+    ):
+        return None
+    return Artifact(
+        digest=document.digest,
+        media_type=document.media_type,
+        manifest_bytes=document.manifest_bytes,
+        artifact_type=media_types.BUILDKIT_CACHE,
+        role="artifact",
+        config=configs[0],
+        blobs=tuple(
+            Layer(d.media_type, d.digest, d.content_bytes)
+            for d in descriptors
+            if d is not configs[0]
+        ),
+    )

@@ -1,0 +1,1 @@
+"""What people are notified of, by which route, and what is gathered."""

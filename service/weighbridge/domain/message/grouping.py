@@ -1,0 +1,218 @@
+"""What is told together, and when: the first message at once, the rest gathered.
+
+Two kinds of groups. One of a *route* holds what has the same `group_by` values; one of
+a *cause* holds what has the same cause, whoever's images these are: one base that
+changed behind fifty repositories is told twice at most, once for the first of them and
+once for all others.
+
+And a pace: a channel has so many new messages a minute, and what is due beyond that is
+gathered into one once there is room again, whatever its groups are.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from weighbridge.domain.message.routing import Route, Routed, group_values
+from weighbridge.domain.policy.policy import LimitKey
+
+CAUSE_WITHIN: Final = timedelta(days=30)
+"""What has the same cause belongs together for so long."""
+AHEAD: Final = timedelta(hours=1)
+"""What was told later than that from now was told by a clock that was ahead, and nobody
+knows when: it counts as not told. A pass may take its time between two looks at it."""
+LONGEST_GATHERING: Final = timedelta(hours=24)
+"""A gathered message goes out by then, however many more come in."""
+GIVEN_UP_AFTER: Final = timedelta(hours=24)
+"""A message that could not be handed over for so long is not tried again."""
+MESSAGES_A_MINUTE: Final = 10
+"""New ones on one channel; a try again is none."""
+PACE_OVER: Final = timedelta(minutes=1)
+FIRST_PAUSE: Final = timedelta(seconds=1)
+LONGEST_PAUSE: Final = timedelta(minutes=15)
+
+SHARE_CAUSE: Final[frozenset[LimitKey]] = frozenset(
+    ("max_compressed", "max_uncompressed", "max_growth", "max_layer_compressed")
+)
+"""Limits on weight: what made an image too heavy may have made others so too."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupState:
+    """What a group has told, and what waits in it.
+
+    next_at:      when its next message is due; None: nothing waits
+    last_sent_at: of its last message
+    messages:     that told of something opened; of a cause's group, since it began
+    is_tried:     a message is on its way, or could not be handed over
+    """
+
+    next_at: datetime | None = None
+    last_sent_at: datetime | None = None
+    messages: int = 0
+    is_tried: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GroupDue:
+    """When a group's next message is due, now that one more waits in it.
+
+    begins_anew: of a cause's group: what it told before was of another time
+    """
+
+    next_at: datetime
+    begins_anew: bool = False
+
+
+def route_group(route: Route, routed: Routed) -> bytes:
+    """The key of all that has the same `group_by` values on a route's channel."""
+    values = zip(route.group_by, group_values(route, routed), strict=True)
+    return _key("route", route.channel, *(part for pair in values for part in pair))
+
+
+def cause_group(channel: str, cause_key: bytes) -> bytes:
+    """The key of all that has the same cause on a channel."""
+    return _key("cause", channel, cause_key.hex())
+
+
+def gathered_group(channel: str) -> bytes:
+    """The key of all that a channel's pace did not let through as messages of its
+    own."""
+    return _key("gathered", channel)
+
+
+def held_until(begun: Sequence[datetime], now: datetime) -> datetime | None:
+    """Until when the channel has no new message, which may be over; None where it had
+    too few of them.
+
+    begun: when its last new messages were begun, in their order
+    """
+    # Later ones are of a clock that was ahead; two processes are never so far apart.
+    known = [moment for moment in begun if moment <= now + PACE_OVER]
+    if len(known) < MESSAGES_A_MINUTE:
+        return None
+    return known[-MESSAGES_A_MINUTE] + PACE_OVER
+
+
+def can_share_cause(limit_key: LimitKey) -> bool:
+    """Whether what exceeded this limit may be told by its cause."""
+    return limit_key in SHARE_CAUSE
+
+
+def about(route: Route, routed: Routed) -> str:
+    """What a route's group has in common, for a headline; "" for nothing."""
+    values = zip(route.group_by, group_values(route, routed), strict=True)
+    return ", ".join(f"{name} {value}" for name, value in values if value)
+
+
+def message_key(channel: str, parts: Iterable[tuple[int, datetime]]) -> str:
+    """The dedupe key of a message: of which notifications it is made, by their ids and
+    times. An id alone may come again once its row was pruned."""
+    told = (f"{number}@{moment.isoformat()}" for number, moment in parts)
+    return _key("message", channel, *told).hex()[:40]
+
+
+def due_in_route(
+    group: GroupState, now: datetime, *, wait_s: int, interval_s: int
+) -> datetime:
+    """One more waits in a group of a route: its first message goes after `wait_s`, the
+    next ones `interval_s` after the one before. What waits there already, of a route
+    with other times, goes with the one that is due first."""
+    due = _due_alone(group.last_sent_at, now, wait_s=wait_s, interval_s=interval_s)
+    if group.next_at is None:
+        return due
+    return group.next_at if group.is_tried else min(group.next_at, due)
+
+
+def _due_alone(
+    last_sent_at: datetime | None, now: datetime, *, wait_s: int, interval_s: int
+) -> datetime:
+    if last_sent_at is not None:
+        interval = timedelta(seconds=interval_s)
+        earliest = last_sent_at + interval
+        if earliest > now:
+            return min(earliest, now + interval)  # the clock may have been ahead
+    return now + timedelta(seconds=wait_s)
+
+
+def due_in_cause(group: GroupState, route: Route, now: datetime) -> GroupDue | None:
+    """One more was opened by a known cause. None: the cause was told, and this is only
+    listed.
+
+    1. The first message of a cause goes at once. Mostly it was told by its route's
+       group, before anybody knew that it has a cause in common with others
+       (`told_by_route`).
+    2. The second one gathers all others: when nothing new came in for
+       `group_interval_s`, and at most a day after the first.
+    3. What comes later within `repeat_s` is not told; then the cause begins anew.
+    """
+    last = group.last_sent_at
+    is_over = last is not None and (
+        last + timedelta(seconds=route.repeat_s) <= now or last > now + AHEAD
+    )
+    if last is None or is_over:
+        at_once = now + timedelta(seconds=route.group_wait_s)
+        return GroupDue(group.next_at or at_once, begins_anew=is_over)
+    if group.messages > 1:
+        return None
+    return GroupDue(gathered(group, now, interval_s=route.group_interval_s))
+
+
+def told_by_route(group: GroupState, told_at: datetime) -> GroupState:
+    """A cause's group, now that the channel was told of the cause by a route's: that
+    was the first of its two messages, whatever this group told long ago."""
+    return replace(group, last_sent_at=told_at, messages=1)
+
+
+def gathered(group: GroupState, now: datetime, *, interval_s: int) -> datetime:
+    """When a cause's group tells all that came in: it is put off while more comes, but
+    never beyond a day after its last message."""
+    quiet = now + timedelta(seconds=interval_s)
+    if group.is_tried and group.next_at is not None:
+        return group.next_at
+    if group.last_sent_at is None:
+        return group.next_at or quiet
+    latest = group.last_sent_at + LONGEST_GATHERING
+    if latest > now:
+        return min(quiet, latest)
+    # Nobody remembers since when it gathers: it is not put off.
+    return group.next_at or quiet
+
+
+def pause_after(tries: int, jitter: float) -> timedelta:
+    """How long a group is left alone that was tried so often in vain.
+
+    jitter: 0 to 1. So that a hundred groups do not come back at the same moment, half
+            of the pause is by chance
+    """
+    doubled = FIRST_PAUSE * (1 << min(max(tries, 1) - 1, 16))
+    return min(doubled, LONGEST_PAUSE) * (0.5 + 0.5 * jitter)
+
+
+def retry_at(
+    now: datetime,
+    failing_since: datetime,
+    pause: timedelta,
+    *,
+    retry_after_s: float | None = None,
+) -> datetime:
+    """When a message is tried again: after our own pause, or after the one that the
+    receiver asked for where that is longer, up to the longest. The last try comes when
+    the day is over, whatever it asked for."""
+    if retry_after_s is not None:
+        asked_s = min(retry_after_s, LONGEST_PAUSE.total_seconds())
+        pause = max(timedelta(seconds=asked_s), pause)
+    return max(min(now + pause, failing_since + GIVEN_UP_AFTER), now)
+
+
+def is_given_up(failing_since: datetime, now: datetime) -> bool:
+    """Whether a message that was just tried in vain is not tried again."""
+    return now - failing_since >= GIVEN_UP_AFTER
+
+
+def _key(*parts: str) -> bytes:
+    """Of parts that may hold anything: no two lists of them have the same bytes."""
+    text = "".join(f"{len(part)}:{part}" for part in parts)
+    return hashlib.sha256(text.encode(errors="surrogatepass")).digest()

@@ -1,0 +1,69 @@
+"""What is told of one violation, before any medium has rendered it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+from weighbridge.domain.growth.cause import Cause
+from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.policy.policy import LimitKey, Severity
+from weighbridge.domain.size.confidence import CompressedConfidence
+
+NotificationEvent: TypeAlias = Literal["opened", "resolved"]
+
+
+@dataclass(frozen=True, slots=True)
+class ViolationNotice:
+    """One violation that was opened, or came to its end. Texts are a stranger's: each
+    medium escapes them its own way.
+
+    tag, digest, platform: of the image that did it, and of an end the image that is
+        within; "" and None for a repository's
+    amount, limit_amount: bytes, or layers for `max_layers`
+    closed_by: `pushed`, `gone` or `policy`; None while it is open
+    before_compressed_bytes: what the stream's image before it weighed
+    compressed_confidence: whose word its compressed bytes are
+    url: the page about it, None without `web.external_url`
+    """
+
+    violation_id: int
+    event: NotificationEvent
+    registry: str
+    repository: str
+    tag: str
+    digest: Digest | None
+    platform: str
+    policy: str
+    team: str | None
+    severity: Severity
+    limit_key: LimitKey
+    limit_amount: int
+    amount: int
+    baseline_compressed_bytes: int | None
+    before_compressed_bytes: int | None
+    compressed_bytes: int | None
+    uncompressed_bytes: int | None
+    cause: Cause | None
+    opened_at: datetime
+    closed_at: datetime | None
+    closed_by: str | None
+    url: str | None
+    compressed_confidence: CompressedConfidence | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What one receiver is sent at once: everything of one group that waits.
+
+    key:        the receiver's dedupe key: the same whenever this message is sent again
+    group:      what the items have in common, for a headline; "" for nothing
+    items:      the heaviest first; at most as many as a message can hold
+    more:       items beyond these
+    """
+
+    key: str
+    group: str
+    items: tuple[ViolationNotice, ...]
+    more: int
+    sent_at: datetime
+    is_test: bool = False

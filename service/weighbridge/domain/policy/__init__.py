@@ -1,0 +1,1 @@
+"""Limits: whose they are, what they say of an image, waivers, simulation."""

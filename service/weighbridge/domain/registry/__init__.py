@@ -1,0 +1,1 @@
+"""A registry as it is asked: its address, its pages, its limits."""

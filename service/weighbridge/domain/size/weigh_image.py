@@ -1,0 +1,219 @@
+"""An image's two weights, from its layers, with the confidence that they allow."""
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.image.document import Image, Layer, Line
+from weighbridge.domain.image.history import SQUASHED
+from weighbridge.domain.image.instruction import METADATA, keyword
+from weighbridge.domain.size.confidence import (
+    COMPRESSED_CONFIDENCES,
+    CONFIDENCES,
+    CompressedConfidence,
+    Confidence,
+    MeasuredBlob,
+    Uncompressed,
+)
+from weighbridge.domain.size.layer_claims import (
+    claim_reason,
+    is_elsewhere,
+    uncompressed_size,
+)
+from weighbridge.domain.size.layer_format import most_uncompressed_bytes
+from weighbridge.domain.size.weighing import WeighedImage, WeighedLayer, WeighedLine
+
+# A layer whose bounds lie closer together than this part of the image's total says
+# nothing about how sure the total is.
+_NEGLIGIBLE: Final = (1, 200)
+
+_SURE: Final = ("exact", "trailer")
+
+
+def weigh_image(image: Image, measured: Mapping[Digest, MeasuredBlob]) -> WeighedImage:
+    """The image with both sizes of every layer and line; `measured` may lack some.
+
+    The registry's word on a layer beats the manifest's claim, in both directions.
+    """
+    layers = tuple(weigh_layer(y, measured.get(y.digest)) for y in image.layers)
+    return WeighedImage(
+        platform=image.platform,
+        digest=image.digest,
+        media_type=image.media_type,
+        config_digest=image.manifest.config.digest,
+        created_at=image.created_at,
+        compressed_bytes=sum({y.digest: y.compressed_bytes for y in layers}.values()),
+        claimed_bytes=image.compressed_bytes,
+        compressed_confidence=weakest_word(layers),
+        uncompressed=image_total(layers),
+        layers=layers,
+        lines=_weigh_lines(image, layers),
+        history_alignment=image.history_alignment,
+        problems=image.problems,
+    )
+
+
+def image_total(layers: Sequence[WeighedLayer]) -> Uncompressed:
+    """The sum over all layers, a repeated one as often as it is there.
+
+    Its confidence is the weakest among layers that matter: all that are `exact` or
+    `trailer`, and those whose bounds are further apart than 0.5 % of the total. The
+    value is None if one of these is `unknown`. The bounds are sums in any case; a
+    bound is None where a layer has none.
+    """
+    parts = [_part(layer) for layer in layers]
+    total = sum(part.value for part in parts)
+    low = sum(part.size.low_bytes or 0 for part in parts)
+    highs = [part.size.high_bytes for part in parts]
+    high = None if None in highs else sum(high for high in highs if high is not None)
+    counted = [part for part in parts if _matters(part.size, total)]
+    if not counted:
+        # Only bounds, all of them tight: the sum is good, but no layer vouches for it.
+        confidence: Confidence = "estimate" if parts else "exact"
+        return Uncompressed(confidence, total, low, high)
+    weakest = max(
+        counted, key=lambda part: (CONFIDENCES.index(part.size.confidence), part.width)
+    )
+    known = None if weakest.size.confidence == "unknown" else total
+    return Uncompressed(weakest.size.confidence, known, low, high, weakest.size.reason)
+
+
+def pulled_bytes(
+    lines: Iterable[int | None], layers: Sequence[tuple[Hashable, int]]
+) -> list[int | None]:
+    """Compressed bytes that are pulled for each line; None where it has no layer. A
+    layer that is there twice is pulled once: its first line has the bytes.
+
+    lines:  of each line the place of its layer
+    layers: of each layer its blob, and the blob's compressed bytes
+    """
+    pulled: set[Hashable] = set()
+    found: list[int | None] = []
+    for place in lines:
+        if place is None:
+            found.append(None)
+            continue
+        blob, compressed_bytes = layers[place]
+        found.append(0 if blob in pulled else compressed_bytes)
+        pulled.add(blob)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One layer's part in the total.
+
+    value: its size, or the low bound of an unknown one
+    width: how far its bounds are apart
+    """
+
+    size: Uncompressed
+    value: int
+    width: int
+
+
+def _part(layer: WeighedLayer) -> _Part:
+    size = layer.uncompressed or _not_measured(layer)
+    value = size.uncompressed_bytes
+    if value is None:
+        value = size.low_bytes or 0
+    low, high = size.low_bytes or 0, size.high_bytes
+    if high is None:
+        high = most_uncompressed_bytes("", layer.compressed_bytes)
+    return _Part(size, value, max(high - low, 0))
+
+
+def _not_measured(layer: WeighedLayer) -> Uncompressed:
+    most = most_uncompressed_bytes(layer.media_type, layer.compressed_bytes)
+    return Uncompressed("unknown", None, 0, most, "not_measured")
+
+
+def _matters(size: Uncompressed, total: int) -> bool:
+    if size.confidence in _SURE or size.low_bytes is None or size.high_bytes is None:
+        return True
+    part, of = _NEGLIGIBLE
+    return (size.high_bytes - size.low_bytes) * of > total * part
+
+
+def weigh_layer(layer: Layer, measured: MeasuredBlob | None) -> WeighedLayer:
+    """One layer by what its registry answered; None: it was not asked yet."""
+    claimed = layer.compressed_bytes
+    known = None if measured is None else measured.registry_bytes
+    size = None if measured is None else uncompressed_size(layer, measured)
+    return WeighedLayer(
+        digest=layer.digest,
+        media_type=layer.media_type,
+        compressed_bytes=claimed if known is None else known,
+        is_foreign=is_elsewhere(layer, measured),
+        uncompressed=size,
+        claimed_bytes=claimed,
+        compressed_confidence=_word(claimed, known),
+        claim_reason=claim_reason(layer, measured),
+    )
+
+
+def _word(claimed: int, known: int | None) -> CompressedConfidence:
+    if known is None:
+        return "claimed"
+    return "known" if known == claimed else "disputed"
+
+
+def weakest_word(layers: Sequence[WeighedLayer]) -> CompressedConfidence:
+    """Whose word the sum of these layers is; of none: `known`."""
+    return max(
+        (layer.compressed_confidence for layer in layers),
+        key=COMPRESSED_CONFIDENCES.index,
+        default="known",
+    )
+
+
+def _weigh_lines(
+    image: Image, layers: Sequence[WeighedLayer]
+) -> tuple[WeighedLine, ...]:
+    sharing = _sharing(image.lines)
+    compressed_bytes = pulled_bytes(
+        (line.layer for line in image.lines),
+        [(layer.digest, layer.compressed_bytes) for layer in layers],
+    )
+    lines = []
+    for number, (line, compressed) in enumerate(
+        zip(image.lines, compressed_bytes, strict=True)
+    ):
+        if line.layer is None:
+            is_known = image.history_alignment != "unresolved" and number not in sharing
+            without_layer = 0 if is_known else None
+            lines.append(_weighed(line, without_layer, without_layer))
+            continue
+        size = layers[line.layer].uncompressed
+        uncompressed = None if size is None else size.uncompressed_bytes
+        lines.append(_weighed(line, compressed, uncompressed))
+    return tuple(lines)
+
+
+def _sharing(lines: Sequence[Line]) -> frozenset[int]:
+    """Lines whose work is in a layer that several of them share: what each of them
+    adds is not known."""
+    sharing: set[int] = set()
+    since: list[int] = []
+    for number, line in enumerate(lines):
+        if line.layer is None:
+            if keyword(line.instruction) not in METADATA:
+                since.append(number)
+            continue
+        if line.instruction == SQUASHED:
+            sharing.update(since)
+        since.clear()
+    return frozenset(sharing)
+
+
+def _weighed(
+    line: Line, compressed_bytes: int | None, uncompressed_bytes: int | None
+) -> WeighedLine:
+    return WeighedLine(
+        instruction=line.instruction,
+        created_at=line.created_at,
+        layer=line.layer,
+        compressed_bytes=compressed_bytes,
+        uncompressed_bytes=uncompressed_bytes,
+    )

@@ -1,0 +1,235 @@
+"""A weighing: one reference, its images, their layers and lines, with every size.
+
+This is what `inspect` prints, what the image page shows and what
+`GET /api/v1/image` answers. `as_json` is the stable form (schema
+`weighbridge.inspect/1`).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from weighbridge.domain.image.digest import Digest, short
+from weighbridge.domain.image.document import HistoryAlignment, Problem, Role
+from weighbridge.domain.image.platform import Platform
+from weighbridge.domain.size.confidence import CompressedConfidence, Uncompressed
+
+SCHEMA: Final = "weighbridge.inspect/1"
+
+
+@dataclass(frozen=True, slots=True)
+class WeighedLayer:
+    """One layer with both sizes.
+
+    compressed_bytes: what it is judged by: the registry's word where it is known, else
+        the manifest's claim (`compressed_confidence` says which)
+    claimed_bytes: what the manifest says
+    uncompressed: None while not yet measured
+    claim_reason: why the registry's word is not known, see `measure.Measured`
+    """
+
+    digest: Digest
+    media_type: str
+    compressed_bytes: int
+    is_foreign: bool
+    uncompressed: Uncompressed | None
+    claimed_bytes: int
+    compressed_confidence: CompressedConfidence
+    claim_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WeighedLine:
+    """One line with what it weighs; both sizes 0 where it made no layer, None
+    where it is not known which layer it made (alignment `unresolved`) or how much
+    of one that it shares (before a "squashed" line)."""
+
+    instruction: str
+    created_at: datetime | None
+    layer: int | None
+    compressed_bytes: int | None
+    uncompressed_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class WeighedImage:
+    """One platform's image with its totals (see `domain.size.weigh_image.weigh_image`).
+
+    compressed_bytes: the layers' judged sizes, each distinct digest once
+    claimed_bytes: the same by the manifest alone
+    compressed_confidence: `claimed` where one layer's is, else `disputed` where one
+        layer's is, else `known`
+    """
+
+    platform: Platform
+    digest: Digest
+    media_type: str
+    config_digest: Digest
+    created_at: datetime | None
+    compressed_bytes: int
+    claimed_bytes: int
+    compressed_confidence: CompressedConfidence
+    uncompressed: Uncompressed
+    layers: tuple[WeighedLayer, ...]
+    lines: tuple[WeighedLine, ...]
+    history_alignment: HistoryAlignment
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """A child that is no image: an attestation, a signature, a chart. Or, with the
+    role `image`, one that is not pulled: another is listed for its platform."""
+
+    digest: Digest
+    media_type: str
+    role: Role
+    stored_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class WeighingCost:
+    """What the weighing took: requests, body bytes, seconds of wall time."""
+
+    requests: int
+    bytes_read: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Weighing:
+    """One reference, weighed.
+
+    kind:     `image`, `index`, `artifact` or `unweighable`
+    images:   one entry a platform asked for, headline first
+    platforms: every platform that the index lists, headline first
+    warnings: sentences about what is missing or odd
+    is_whole: whether all was read that it leads to; else there may be other images
+    """
+
+    reference: str
+    registry: str
+    repository: str
+    tag: str | None
+    digest: Digest
+    media_type: str
+    kind: str
+    images: tuple[WeighedImage, ...]
+    platforms: tuple[Platform, ...]
+    others: tuple[Other, ...]
+    cost: WeighingCost | None
+    warnings: tuple[str, ...] = ()
+    is_whole: bool = True
+
+
+def second_text(platform: Platform, pulled: Digest) -> str:
+    """What is said where an index lists several images for one platform."""
+    return (
+        f"several images are listed for {platform}: {short(pulled)} is what containerd"
+        " pulls and what is weighed, the others are only shown"
+    )
+
+
+def other_platform_text(platform: Platform, said: Platform, digest: Digest) -> str:
+    """What is said where an index and a config name different platforms."""
+    return (
+        f"{short(digest)} is pulled for {platform}, as its index says; its config says"
+        f" {said}"
+    )
+
+
+def as_json(weighing: Weighing) -> dict[str, object]:
+    """The object that `inspect -o json` prints; bytes are integers, times RFC 3339
+    in UTC, unknown is null."""
+    return {
+        "schema": SCHEMA,
+        "reference": weighing.reference,
+        "registry": weighing.registry,
+        "repository": weighing.repository,
+        "tag": weighing.tag,
+        "digest": weighing.digest,
+        "media_type": weighing.media_type,
+        "kind": weighing.kind,
+        "platforms": [str(p) for p in weighing.platforms],
+        "images": [_image_json(image) for image in weighing.images],
+        "others": [
+            {
+                "digest": other.digest,
+                "media_type": other.media_type,
+                "role": other.role,
+                "stored_bytes": other.stored_bytes,
+            }
+            for other in weighing.others
+        ],
+        "cost": None if weighing.cost is None else _cost_json(weighing.cost),
+        "warnings": list(weighing.warnings),
+    }
+
+
+def _cost_json(cost: WeighingCost) -> dict[str, object]:
+    return {
+        "requests": cost.requests,
+        "bytes_read": cost.bytes_read,
+        "seconds": round(cost.seconds, 3),
+    }
+
+
+def _image_json(image: WeighedImage) -> dict[str, object]:
+    return {
+        "platform": str(image.platform),
+        "digest": image.digest,
+        "media_type": image.media_type,
+        "config_digest": image.config_digest,
+        "created_at": rfc3339(image.created_at),
+        "compressed_bytes": image.compressed_bytes,
+        "compressed_confidence": image.compressed_confidence,
+        "claimed_bytes": image.claimed_bytes,
+        **_uncompressed_json(image.uncompressed),
+        "layers": [
+            {
+                "digest": layer.digest,
+                "media_type": layer.media_type,
+                "compressed_bytes": layer.compressed_bytes,
+                "compressed_confidence": layer.compressed_confidence,
+                "claimed_bytes": layer.claimed_bytes,
+                "claim_reason": layer.claim_reason or None,
+                **_uncompressed_json(layer.uncompressed),
+                "foreign": layer.is_foreign,
+            }
+            for layer in image.layers
+        ],
+        "lines": [
+            {
+                "instruction": line.instruction,
+                "created_at": rfc3339(line.created_at),
+                "layer": line.layer,
+                "compressed_bytes": line.compressed_bytes,
+                "uncompressed_bytes": line.uncompressed_bytes,
+            }
+            for line in image.lines
+        ],
+        "history_alignment": image.history_alignment,
+        "problems": [
+            {"code": problem.code, "message": problem.message}
+            for problem in image.problems
+        ],
+        "base": None,
+    }
+
+
+def _uncompressed_json(size: Uncompressed | None) -> dict[str, object]:
+    known = size or Uncompressed("unknown", None, None, None, "not_measured")
+    return {
+        "uncompressed_bytes": known.uncompressed_bytes,
+        "uncompressed_confidence": known.confidence,
+        "uncompressed_low_bytes": known.low_bytes,
+        "uncompressed_high_bytes": known.high_bytes,
+        "uncompressed_reason": known.reason or None,
+    }
+
+
+def rfc3339(moment: datetime | None) -> str | None:
+    """`2023-01-24T00:48:44Z`; fractions of a second are left out."""
+    if moment is None:
+        return None
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,1 @@
+"""Text as people and strangers write it: what may be printed, units, strict JSON."""

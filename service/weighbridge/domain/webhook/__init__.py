@@ -1,0 +1,1 @@
+"""Pushes as registries tell of them, and the secret of a sender."""

@@ -1,0 +1,49 @@
+"""Azure Container Registry: its own webhooks, and those of Event Grid.
+
+azure-docs, container-registry-webhook-reference.md and
+event-schema-container-registry.md. Event Grid sends a list, and asks for an answer to
+its first event before it sends others.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from weighbridge.domain.text.strict_json import Members
+from weighbridge.domain.webhook.members import each_of, members_of, text_of
+from weighbridge.domain.webhook.parsed_delivery import Outcome, RawDelivery
+from weighbridge.domain.webhook.sources import distribution
+
+_VALIDATION: Final = "Microsoft.EventGrid.SubscriptionValidationEvent"
+_EVENTS: Final = frozenset(
+    {
+        "Microsoft.ContainerRegistry.ImagePushed",
+        "Microsoft.ContainerRegistry.ImageDeleted",
+    }
+)
+_CODE_CHARACTERS: Final = 512
+
+
+def handshake(delivery: RawDelivery) -> Mapping[str, str] | None:
+    """The answer that Event Grid wants, where this is its question. (It also sends an
+    address to open in place of answering, which is never asked.)"""
+    events = delivery.document
+    if not isinstance(events, list) or len(events) != 1:
+        return None
+    event = members_of(events[0])
+    if event.get("eventType") != _VALIDATION:
+        return None
+    code = text_of(members_of(event.get("data")).get("validationCode"))
+    return {"validationResponse": code[:_CODE_CHARACTERS]}
+
+
+def read(delivery: RawDelivery) -> Iterable[Outcome]:
+    if isinstance(delivery.document, list):
+        return each_of(delivery.document, _read_grid_event)
+    return [distribution.read_event(members_of(delivery.document))]
+
+
+def _read_grid_event(event: Members) -> Outcome:
+    if text_of(event.get("eventType")) not in _EVENTS:
+        return "not_a_push"
+    data = members_of(event.get("data"))
+    return distribution.read_event(data | {"id": event.get("id")})

@@ -1,0 +1,42 @@
+"""JFrog Artifactory: the domain `docker`, without an id or a time.
+
+docs.jfrog.com, event types; older versions send the data without the envelope. As
+with Quay, each push counts: a tag that goes back to what it was is told in the same
+words.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from weighbridge.domain.text.strict_json import Members
+from weighbridge.domain.webhook.members import members_of, pushed, text_of
+from weighbridge.domain.webhook.parsed_delivery import Outcome, RawDelivery
+
+_PUSHED: Final = frozenset({"pushed", "promoted"})
+
+
+def read(delivery: RawDelivery) -> Iterable[Outcome]:
+    event = members_of(delivery.document)
+    data = members_of(event["data"]) if "data" in event else event
+    kind = text_of(event.get("event_type", data.get("event_type")))
+    domain = event.get("domain", "docker")
+    if domain != "docker" or kind not in _PUSHED | {"deleted"}:
+        return ["not_a_push"]
+    return [
+        pushed(
+            _repository(data, delivery.host),
+            data.get("tag"),
+            digest=f"sha256:{text_of(data.get('sha256'))}",
+            is_delete=kind == "deleted",
+            event="",
+        )
+    ]
+
+
+def _repository(data: Members, host: str) -> str:
+    """Docker clients name Artifactory's repository in the host or in the path, see
+    jfrog.com/help, "Reverse Proxy Settings"."""
+    key, image = text_of(data.get("repo_key")), text_of(data.get("image_name"))
+    first = host.partition(".")[0]
+    is_in_host = first == key or first.endswith(f"-{key}")
+    return image if is_in_host or not key else f"{key}/{image}"

@@ -1,0 +1,41 @@
+"""CNCF distribution, and GitLab's registry: `{"events": [...]}`.
+
+distribution, docs/content/about/notifications.md. An event of a blob has no tag, and
+neither has a push by digest.
+"""
+
+from collections.abc import Iterable
+
+from weighbridge.domain.image.media_types import OCTET_STREAM, is_file_system
+from weighbridge.domain.text.strict_json import Members
+from weighbridge.domain.webhook.members import (
+    each_of,
+    members_of,
+    moment_of,
+    pushed,
+    text_of,
+)
+from weighbridge.domain.webhook.parsed_delivery import Outcome, RawDelivery
+
+
+def read(delivery: RawDelivery) -> Iterable[Outcome]:
+    return each_of(members_of(delivery.document).get("events"), read_event)
+
+
+def read_event(event: Members) -> Outcome:
+    """One event; Azure's registries send the same without the envelope."""
+    action = text_of(event.get("action"))
+    if action not in ("push", "delete"):
+        return "not_a_push"
+    target = members_of(event.get("target"))
+    media_type = text_of(target.get("mediaType"))
+    if media_type == OCTET_STREAM or is_file_system(media_type):
+        return "not_a_push"
+    return pushed(
+        target.get("repository"),
+        target.get("tag"),
+        digest=target.get("digest"),
+        is_delete=action == "delete",
+        pushed_at=moment_of(event.get("timestamp")),
+        event=text_of(event.get("id")),
+    )

@@ -1,0 +1,27 @@
+"""Docker Hub: a tag and the second of its push, no id and no digest.
+
+docker/docs, docker-hub/repos/manage/webhooks.md. Its `callback_url` is never asked.
+"""
+
+from collections.abc import Iterable
+
+from weighbridge.domain.webhook.members import (
+    members_of,
+    moment_of_seconds,
+    pushed,
+    text_of,
+)
+from weighbridge.domain.webhook.parsed_delivery import Outcome, RawDelivery
+
+
+def read(delivery: RawDelivery) -> Iterable[Outcome]:
+    event = members_of(delivery.document)
+    push = members_of(event.get("push_data"))
+    repository = text_of(members_of(event.get("repository")).get("repo_name"))
+    if "/" not in repository:
+        repository = f"library/{repository}"
+    tag, at = push.get("tag"), push.get("pushed_at")
+    pushed_at = moment_of_seconds(at)
+    # Without a time nothing tells two pushes of the same tag apart.
+    name = "" if pushed_at is None else f"{repository} {tag} {at}"
+    return [pushed(repository, tag, pushed_at=pushed_at, event=name)]

@@ -1,0 +1,46 @@
+"""Amazon ECR: `ECR Image Action` of EventBridge.
+
+docs.aws.amazon.com, AmazonECR, ecr-eventbridge.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from weighbridge.domain.webhook.members import (
+    members_of,
+    moment_of,
+    pushed,
+    text_of,
+)
+from weighbridge.domain.webhook.parsed_delivery import Outcome, RawDelivery
+
+_HOST: Final = re.compile(r"([0-9]{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com.*")
+
+
+def read(delivery: RawDelivery) -> Iterable[Outcome]:
+    return [_read(delivery)]
+
+
+def _read(delivery: RawDelivery) -> Outcome:
+    event = members_of(delivery.document)
+    if event.get("source") != "aws.ecr":
+        return "not_a_push"
+    if event.get("detail-type") != "ECR Image Action":
+        return "not_a_push"
+    detail = members_of(event.get("detail"))
+    action = detail.get("action-type")
+    if detail.get("result") != "SUCCESS" or action not in ("PUSH", "DELETE"):
+        return "not_a_push"
+    # A bus may gather the events of many accounts and regions.
+    ours = _HOST.fullmatch(delivery.host)
+    if ours and ours.groups() != (event.get("account"), event.get("region")):
+        return "unknown_registry"
+    return pushed(
+        detail.get("repository-name"),
+        detail.get("image-tag"),
+        digest=detail.get("image-digest"),
+        is_delete=action == "DELETE",
+        pushed_at=moment_of(event.get("time")),
+        event=text_of(event.get("id")),
+    )

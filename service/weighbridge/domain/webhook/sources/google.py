@@ -1,0 +1,53 @@
+"""Google Artifact Registry: the topic `gcr`, pushed by Pub/Sub.
+
+cloud.google.com, artifact-registry/docs/configure-notifications. The topic is the
+project's: it tells of every registry that the project has, so the host counts.
+"""
+
+import base64
+import binascii
+from collections.abc import Iterable
+
+from weighbridge.domain.text.strict_json import parse_json
+from weighbridge.domain.webhook.members import (
+    malformed,
+    members_of,
+    moment_of,
+    pushed,
+    text_of,
+)
+from weighbridge.domain.webhook.parsed_delivery import Outcome, RawDelivery
+
+
+def read(delivery: RawDelivery) -> Iterable[Outcome]:
+    return [_read(delivery)]
+
+
+def _read(delivery: RawDelivery) -> Outcome:
+    message = members_of(members_of(delivery.document).get("message"))
+    event = members_of(parse_json(_decoded(text_of(message.get("data")))))
+    action = event.get("action")
+    if action not in ("INSERT", "DELETE"):
+        return "not_a_push"
+    path, _, digest = text_of(event.get("digest")).partition("@")
+    # A port would stand before the first slash.
+    place, colon, tag = text_of(event.get("tag")).rpartition(":")
+    named = place if colon and "/" in place else path
+    host, _, repository = named.partition("/")
+    if delivery.host and host != delivery.host:
+        return "unknown_registry"
+    return pushed(
+        repository,
+        tag if named == place else "",
+        digest=digest,
+        is_delete=action == "DELETE",
+        pushed_at=moment_of(message.get("publishTime")),
+        event=text_of(message.get("messageId")),
+    )
+
+
+def _decoded(data: str) -> bytes:
+    try:
+        return base64.b64decode(data, validate=True)
+    except (binascii.Error, ValueError) as exc:
+        raise malformed("its data is not base64") from exc

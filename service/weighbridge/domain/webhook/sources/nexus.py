@@ -1,0 +1,44 @@
+"""Sonatype Nexus: the capability "Webhook: Repository", components and assets.
+
+sonatype/nexus-public, RepositoryComponentWebhook.java and RepositoryAssetWebhook.java.
+Its repository has a registry of its own, so that the name is the image's. A tag that
+is pushed again is told as an asset only.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from weighbridge.domain.webhook.members import members_of, moment_of, pushed, text_of
+from weighbridge.domain.webhook.parsed_delivery import Outcome, RawDelivery
+
+_ACTIONS: Final = frozenset({"CREATED", "UPDATED", "DELETED"})
+_MANIFEST: Final = re.compile(r"/?v2/(.+)/manifests/([^/]+)")
+
+
+def read(delivery: RawDelivery) -> Iterable[Outcome]:
+    return [_read(delivery)]
+
+
+def _read(delivery: RawDelivery) -> Outcome:
+    event = members_of(delivery.document)
+    action = text_of(event.get("action"))
+    item = event.get("component", event.get("asset"))
+    if action not in _ACTIONS or item is None:
+        return "not_a_push"
+    named = members_of(item)
+    if named.get("format") != "docker":
+        return "not_a_push"
+    repository, tag = text_of(named.get("name")), text_of(named.get("version"))
+    if "component" not in event:
+        manifest = _MANIFEST.fullmatch(repository)
+        if manifest is None:
+            return "not_a_push"  # a layer
+        repository, tag = manifest.groups()
+    return pushed(
+        repository,
+        tag,
+        is_delete=action == "DELETED",
+        pushed_at=moment_of(event.get("timestamp")),
+        event=delivery.header("x-nexus-webhook-delivery"),
+    )

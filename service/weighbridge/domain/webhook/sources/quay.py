@@ -1,0 +1,30 @@
+"""Quay: the tags that a push has moved, without an id, a digest or a time.
+
+quay/quay, notifications/notificationevent.py. Two pushes of one tag look the same, so
+each of them counts: a second look costs less than a push that nobody sees.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from weighbridge.domain.webhook.members import items_of, malformed, members_of, pushed
+from weighbridge.domain.webhook.parsed_delivery import Outcome, RawDelivery
+from weighbridge.errors import DocumentError
+
+
+def read(delivery: RawDelivery) -> Iterable[Outcome]:
+    event = members_of(delivery.document)
+    if "updated_tags" not in event:
+        # A scan, a build, or what its owner's template makes of it.
+        return ["not_a_push"]
+    repository = event.get("repository")
+    if not isinstance(repository, str):
+        raise malformed("it names no repository")
+    return _each_tag(repository, items_of(event.get("updated_tags")))
+
+
+def _each_tag(repository: str, tags: list[object]) -> Iterator[Outcome]:
+    for tag in tags:
+        try:
+            yield pushed(repository, tag, event="")
+        except DocumentError:
+            yield "malformed"

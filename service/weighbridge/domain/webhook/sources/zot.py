@@ -1,0 +1,31 @@
+"""zot: CloudEvents in binary mode, their attributes in headers.
+
+project-zot/zot, pkg/extensions/events. A type begins with `zotregistry`, or with what
+the registry's configuration says instead.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from weighbridge.domain.webhook.members import members_of, moment_of, pushed
+from weighbridge.domain.webhook.parsed_delivery import Outcome, RawDelivery
+
+_PUSHED: Final = ".image.updated"
+_DELETED: Final = ".image.deleted"
+
+
+def read(delivery: RawDelivery) -> Iterable[Outcome]:
+    kind = delivery.header("ce-type")
+    event = members_of(delivery.document)
+    if not kind.endswith((_PUSHED, _DELETED)):
+        return ["not_a_push"]
+    return [
+        pushed(
+            event.get("name"),
+            event.get("reference"),
+            digest=event.get("digest"),
+            is_delete=kind.endswith(_DELETED),
+            pushed_at=moment_of(delivery.header("ce-time")),
+            event=delivery.header("ce-id"),
+        )
+    ]

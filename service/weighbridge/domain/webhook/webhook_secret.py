@@ -1,0 +1,179 @@
+"""Whether whoever sent a webhook knows its secret, in each way that a sender has.
+
+Secrets are compared as bytes, through their SHA-256: in constant time, whatever the
+length, and all of them each time. The body is taken for what it is, bytes: it is
+parsed only once this is known.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from weighbridge.domain.webhook.push import Source
+
+MAY_USE_PATH: Final[frozenset[Source]] = frozenset(
+    {"dockerhub", "quay", "google", "acr"}
+)
+"""Senders that have an address for us and nothing else that is secret (Azure's own
+webhooks have headers, those of Event Grid have not)."""
+SIGNATURE_HEADERS: Final = frozenset(
+    {
+        "x-hub-signature-256",
+        "x-nexus-webhook-signature",
+        "x-jfrog-event-auth",
+        "webhook-signature",
+    }
+)
+TOLERANCE_S: Final = 300
+"""standard-webhooks, "Verifying webhook authenticity"."""
+_SIGNATURES: Final = 8
+_HEADER_CHARACTERS: Final = 4096
+_HEX_64: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_HEX_40: Final = re.compile(r"[0-9a-f]{40}", re.ASCII)
+_SECONDS: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
+_STANDARD_PREFIX: Final = "whsec_"
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSecret:
+    """What a request shows, its body aside.
+
+    headers: by their names in lower case; one that came twice is not among them
+    path:    the secret in its path, "" for none
+    query:   the value of `key` in its query, "" for none
+    now_s:   seconds since 1970
+    """
+
+    source: Source
+    headers: Mapping[str, str]
+    path: str
+    query: str
+    now_s: float
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether its body counts too."""
+        return not SIGNATURE_HEADERS.isdisjoint(self.headers)
+
+
+class SecretKey:
+    """A secret, ready to be compared."""
+
+    __slots__ = ("_digest", "_secret", "_standard")
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret.encode()
+        self._digest = hashlib.sha256(self._secret).digest()
+        self._standard = _standard_key(secret)
+
+    def is_shown(self, digests: Iterable[bytes]) -> bool:
+        """Whether one of these is the SHA-256 of the secret."""
+        found = False
+        for digest in digests:
+            found |= hmac.compare_digest(digest, self._digest)
+        return found
+
+    def has_signed(self, shown: ShownSecret, body: bytes) -> bool:
+        """Whether a signature that was sent is of this body by this secret."""
+        found = False
+        for name, check in _SIGNED.items():
+            header = shown.headers.get(name, "")
+            if header and len(header) <= _HEADER_CHARACTERS:
+                found |= check(self, shown, header, body)
+        return found
+
+    def _is_hub(self, shown: ShownSecret, header: str, body: bytes) -> bool:
+        """GitHub, "Validating webhook deliveries"."""
+        name, _, text = header.partition("=")
+        return name == "sha256" and self._is_sha256(text, body)
+
+    def _is_jfrog(self, shown: ShownSecret, header: str, body: bytes) -> bool:
+        """Newer versions sign with the secret that older ones send as it is."""
+        return shown.source == "artifactory" and self._is_sha256(header, body)
+
+    def _is_nexus(self, shown: ShownSecret, header: str, body: bytes) -> bool:
+        if shown.source != "nexus" or not _HEX_40.fullmatch(header):
+            return False
+        # The sender has no other; HMAC does not need the hash to be without collisions.
+        made = hmac.new(self._secret, body, hashlib.sha1).digest()
+        return hmac.compare_digest(made, bytes.fromhex(header))
+
+    def _is_standard(self, shown: ShownSecret, header: str, body: bytes) -> bool:
+        """standard-webhooks: `v1,BASE64`, as many as there are keys, over id, time
+        and body."""
+        sent_at = shown.headers.get("webhook-timestamp", "")
+        name = shown.headers.get("webhook-id", "")
+        signatures = header.split(" ")
+        if not _SECONDS.fullmatch(sent_at) or len(signatures) > _SIGNATURES:
+            return False
+        if abs(shown.now_s - int(sent_at)) > TOLERANCE_S:
+            return False
+        signed = f"{name}.{sent_at}.".encode(errors="surrogatepass") + body
+        made = hmac.new(self._standard, signed, hashlib.sha256).digest()
+        found = False
+        for signature in signatures:
+            version, _, text = signature.partition(",")
+            found |= version == "v1" and hmac.compare_digest(_decoded(text), made)
+        return found
+
+    def _is_sha256(self, text: str, body: bytes) -> bool:
+        if not _HEX_64.fullmatch(text):
+            return False
+        made = hmac.new(self._secret, body, hashlib.sha256).digest()
+        return hmac.compare_digest(made, bytes.fromhex(text))
+
+
+_SIGNED: Final = {
+    "x-hub-signature-256": SecretKey._is_hub,
+    "x-jfrog-event-auth": SecretKey._is_jfrog,
+    "x-nexus-webhook-signature": SecretKey._is_nexus,
+    "webhook-signature": SecretKey._is_standard,
+}
+
+
+def shown_digests(shown: ShownSecret) -> Sequence[bytes]:
+    """The SHA-256 of everything that the request shows in the place of a secret."""
+    texts = _authorization(shown.headers.get("authorization", ""))
+    if shown.source == "artifactory":
+        texts.append(shown.headers.get("x-jfrog-event-auth", ""))
+    if shown.source in MAY_USE_PATH:
+        texts += [shown.path, shown.query]
+    return [
+        hashlib.sha256(text.encode(errors="surrogatepass")).digest()
+        for text in texts
+        if text and len(text) <= _HEADER_CHARACTERS
+    ]
+
+
+def _authorization(header: str) -> list[str]:
+    """The secret as it is, as a bearer's token, or as the password of any user."""
+    if not header or len(header) > _HEADER_CHARACTERS:
+        return []
+    whole = header.strip(" ")
+    scheme, _, rest = whole.partition(" ")
+    rest = rest.strip(" ")
+    # Schemes are case-insensitive (RFC 9110 11.1).
+    if scheme.lower() == "bearer":
+        return [whole, rest]
+    if scheme.lower() == "basic":
+        # The first colon ends the user name (RFC 7617 2).
+        return [whole, _decoded(rest).decode("latin-1").partition(":")[2]]
+    return [whole]
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def _standard_key(secret: str) -> bytes:
+    """The bytes in a `whsec_` secret; every other secret is its own text."""
+    text = secret.removeprefix(_STANDARD_PREFIX)
+    return _decoded(text) or secret.encode() if text != secret else secret.encode()

@@ -1,0 +1,1 @@
+"""What all work on a registry has at hand."""

@@ -1,0 +1,121 @@
+"""What every pass of one registry's crawl shares."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final, TypeAlias
+
+from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.image.document import Document
+from weighbridge.domain.image.platform import Platform
+from weighbridge.domain.report.dispute import Source
+from weighbridge.engine.context.in_flight_limiter import InFlightLimiter
+from weighbridge.engine.context.progress import Progress
+from weighbridge.engine.context.push_callbacks import PushDesk
+from weighbridge.engine.context.push_watch import PushWatch
+from weighbridge.engine.context.registry_scope import Scope
+from weighbridge.engine.documents.known_digests import KnownDigests
+from weighbridge.engine.documents.reader import Reader
+from weighbridge.engine.judge.criteria import NO_JUDGING, Judging
+from weighbridge.engine.writer.writer import Writer
+from weighbridge.ports.protocols import Registry
+from weighbridge.store.facts.images import find_known, keep_documents
+from weighbridge.store.leases.jobs import Job
+
+WORD_WITHIN_S: Final = 2.0
+"""The verdict on a push waits no longer for the registry's word on its layers."""
+RESUME_S: Final = 6 * 3_600.0
+"""A pass that was cut off longer ago is begun anew: what it saw may have moved."""
+
+
+Counted: TypeAlias = Callable[[Source, int], None]
+"""Told how many false claims of a source were learned of."""
+
+
+def uncounted(source: Source, learned: int) -> None:
+    """Where nobody counts false claims."""
+
+
+def _nobody() -> None:
+    """Stands in where there are no others."""
+
+
+@dataclass(frozen=True, slots=True)
+class PassContext:
+    """What every pass of one registry's crawl shares.
+
+    count_manifests: told now and then: tags looked up, and how many were unchanged
+    judging:         what images are judged by at this moment
+    word_within_s:   so long the verdict on a push waits for the registry's word
+    count_conflicts: told of claims that the registry contradicts
+    desk:            where pushes are looked after; None where nobody waits for any
+    watch:           tells passes of what is pushed meanwhile
+    shared:          told that others can take part in what is asked
+    measuring:       the job that asks for the layers of what is found; None: nobody is
+        to ask for them
+    """
+
+    registry: Registry
+    reader: Reader
+    writer: Writer
+    unsaved: InFlightLimiter
+    watch: PushWatch
+    progress: Progress
+    clock: Callable[[], datetime]
+    wants_tag: Callable[[str], bool]
+    platforms: tuple[Platform, ...]
+    interval_s: int
+    count_manifests: Callable[[int, int], None]
+    judging: Callable[[], Judging]
+    desk: PushDesk | None = None
+    resume_s: float = RESUME_S
+    count_conflicts: Counted = uncounted
+    word_within_s: float = WORD_WITHIN_S
+    shared: Callable[[], None] = _nobody
+    measuring: Job | None = None
+
+
+def pass_context(
+    registry: Registry,
+    scope: Scope,
+    writer: Writer,
+    progress: Progress,
+    clock: Callable[[], datetime],
+    *,
+    interval_s: int,
+    count_manifests: Callable[[int, int], None],
+    judging: Callable[[], Judging] | None = None,
+    desk: PushDesk | None = None,
+    resume_s: float = RESUME_S,
+    count_conflicts: Counted = uncounted,
+    shared: Callable[[], None] = _nobody,
+    measuring: Job | None = None,
+) -> PassContext:
+    """The context of passes that keep what they learn by this writer."""
+    no_judging = replace(NO_JUDGING, platforms=scope.platforms)
+    known = KnownDigests(lambda digests: writer.read(find_known, digests))
+
+    async def keep_early(
+        documents: Sequence[Document], missing: Mapping[Digest, str]
+    ) -> None:
+        await writer.write(keep_documents, documents, missing)
+
+    return PassContext(
+        registry=registry,
+        reader=Reader(registry, known, keep_early=keep_early),
+        writer=writer,
+        unsaved=InFlightLimiter(),
+        watch=PushWatch(writer, clock),
+        progress=progress,
+        clock=clock,
+        wants_tag=scope.wants_tag,
+        platforms=scope.platforms,
+        interval_s=interval_s,
+        count_manifests=count_manifests,
+        judging=judging or (lambda: no_judging),
+        desk=desk,
+        resume_s=resume_s,
+        count_conflicts=count_conflicts,
+        shared=shared,
+        measuring=measuring,
+    )

@@ -1,0 +1,83 @@
+"""A registry as jobs know it, and what a job names of it.
+
+Whoever can write to Redis can send any message. So it carries names only, and what is
+not known here is dropped: no message makes a worker ask a strange host.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from weighbridge.domain.image.reference import is_repository_name
+from weighbridge.engine.context.registry_scope import Scope
+from weighbridge.errors import JobDropped
+from weighbridge.net.guard.reach import Reach
+from weighbridge.store.registries.registry_rows import RegistryEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A registry that is configured, or whose address a person gave.
+
+    registered: its row, as far as the configuration says it
+    scope:      what of it is crawled
+    """
+
+    registered: RegistryEntry
+    scope: Scope
+
+    @property
+    def name(self) -> str:
+        return self.registered.name
+
+    @property
+    def interval_s(self) -> int:
+        return self.registered.interval_s
+
+    def entry(self, seen: Reach | None) -> RegistryEntry:
+        """Its row; `seen`: the class of its address, None where that is not known."""
+        if seen is None:
+            return self.registered
+        return replace(self.registered, address_class=seen.name.lower())
+
+
+Sites: TypeAlias = Callable[[str], Site | None]
+"""The registry of a name; None: it is not known here."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobTarget:
+    """What a job is about. `repository`: "" for the whole registry."""
+
+    site: Site
+    repository: str = ""
+
+    @property
+    def name(self) -> str:
+        """As the argument of a job."""
+        if not self.repository:
+            return self.site.name
+        return f"{self.site.name}/{self.repository}"
+
+
+def asked_registry(sites: Sites, argument: str) -> JobTarget:
+    """`name`. Raises JobDropped(unknown_registry)."""
+    site = sites(argument)
+    if site is None:
+        raise JobDropped(
+            "a message names a registry that is not configured here",
+            code="unknown_registry",
+        )
+    return JobTarget(site)
+
+
+def asked_repository(sites: Sites, argument: str) -> JobTarget:
+    """`name/repository`. Raises JobDropped(unknown_registry, outside_filter)."""
+    name, _, repository = argument.partition("/")
+    site = asked_registry(sites, name).site
+    if not is_repository_name(repository) or not site.scope.looks_at(repository):
+        raise JobDropped(
+            "a message names a repository that is not to be crawled",
+            code="outside_filter",
+        )
+    return JobTarget(site, repository)

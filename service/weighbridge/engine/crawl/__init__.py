@@ -1,0 +1,1 @@
+"""The crawl of a registry, and of one of its repositories."""

@@ -1,0 +1,199 @@
+"""What follows when repositories of a registry were crawled."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from weighbridge.engine.context.crawl_outcome import PassOutcome
+from weighbridge.engine.context.parts import Parts
+from weighbridge.engine.context.registry_clients import Costing
+from weighbridge.engine.context.site import Site
+from weighbridge.engine.crawl.registry.presence import answers
+from weighbridge.engine.tasks.side_by_side import cancel
+from weighbridge.engine.tombstones.deleted_repositories import bury_missing
+from weighbridge.errors import TransportError, WeighbridgeError
+from weighbridge.ports.job_names import CRAWL, DISCOVER, MEASURE, SETTLE, TICK
+from weighbridge.store.crawls.due import have_due
+from weighbridge.store.leases.jobs import Job, make_due
+from weighbridge.store.registries.registry_rows import find_registry_id, note_registry
+from weighbridge.store.session import Connection
+
+UNREACHABLE: Final = timedelta(minutes=1)
+"""A registry that could not be reached is asked after so soon, at most."""
+
+
+class Following:
+    """Of one registry, in one process.
+
+    stop: ends all crawls of its repositories: the registry is gone
+    is_asked: whether somebody waits for a crawl of it that was asked for
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        site: Site,
+        costing: Costing,
+        stop: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._parts = parts
+        self._site = site
+        self._costing = costing
+        self._stop = stop
+        self._has_changed = False
+        self._has_missing = False
+        self._is_doubtful = False
+        self._unheard: dict[int, float] = {}
+        self._gone_at = float("-inf")
+        self._is_any = False
+        self._task: asyncio.Task[None] | None = None
+        self._is_over = False
+        self._is_closed = False
+        self.is_asked = False
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is being done, or is to be."""
+        return self._task is not None
+
+    def note(self, repository_id: int, outcome: PassOutcome) -> None:
+        """A repository was crawled."""
+        result = outcome.result
+        self._is_any = True
+        if result.tags_new or result.tags_moved or result.tags_gone:
+            self._has_changed = True
+            self._parts.deliver()
+        self._has_missing |= result.state == "missing"
+        if outcome.is_silent or outcome.in_doubt or result.state == "unreachable":
+            self._is_doubtful = True
+            self._unheard[repository_id] = _now_s()
+            self.begin(is_over=False)
+
+    def note_gone(self) -> None:
+        """The registry does not answer now: what was not heard of is crawled again."""
+        self._gone_at = _now_s()
+        if self._unheard:
+            self._is_doubtful = True
+            self.begin(is_over=False)
+
+    def note_part(self) -> None:
+        """A part was crawled of a repository that another process has."""
+        self._is_any = True
+
+    def begin(self, *, is_over: bool) -> None:
+        """Do what is to be done, beside whatever goes on.
+
+        is_over: nothing of the registry is being crawled here any more
+        """
+        self._is_over = is_over
+        if self._is_closed:
+            return
+        if self._task is None and (self._is_any or self._is_doubtful):
+            self._task = asyncio.create_task(self._follow())
+
+    async def aclose(self) -> None:
+        """What is not done yet is left to the next who crawls."""
+        self._is_closed = True
+        if self._task is not None:
+            await cancel([self._task])
+
+    async def _follow(self) -> None:
+        try:
+            while self._is_any or self._is_doubtful:
+                await self._once()
+        except WeighbridgeError as exc:
+            structlog.get_logger("weighbridge.crawl").error(
+                "what follows a crawl is left to the next",
+                registry=self._site.name,
+                code=exc.code,
+                why=exc.message,
+            )
+        finally:
+            self._task = None
+            if self.is_asked:
+                self._parts.jobs.put(TICK, "")
+
+    async def _once(self) -> None:
+        if self._is_doubtful:
+            self._is_doubtful = False
+            await self._ask_for_registry()
+        self._is_any = False
+        parts, name = self._parts, self._site.name
+        async with parts.clients.use(name) as connected:
+            await self._costing.note(connected.registry)
+        if self._has_changed and parts.measures:
+            self._has_changed = False
+            await parts.writer.write(make_due, Job(MEASURE, name), parts.clock())
+            parts.jobs.put(MEASURE, name)
+        if not parts.writer.settles_at_once:
+            parts.jobs.put(SETTLE, "")
+        if self._has_missing and self._is_over:
+            self._has_missing = False
+            await self._bury()
+
+    async def _ask_for_registry(self) -> None:
+        """One more question decides whether the registry is gone, and with it all that
+        is due there, or only a repository."""
+        parts, name = self._parts, self._site.name
+        async with parts.clients.use(name) as connected:
+            if await answers(connected.registry):
+                await self._try_again()
+                return
+        self._gone_at = _now_s()
+        await parts.writer.write(self._note_unreachable)
+        parts.watcher.failed(
+            name,
+            None,
+            TransportError("the registry does not answer", code="unreachable"),
+        )
+        await self._stop()
+        self._is_doubtful = False  # What was cut off so says nothing more.
+        await self._have_unheard_due()  # They are crawled again as soon as it is back.
+
+    async def _try_again(self) -> None:
+        """Where it was away just now, what was not heard of is crawled again."""
+        self._is_doubtful = False  # That was of the same moment.
+        since = _now_s() - UNREACHABLE.total_seconds()
+        if self._gone_at < since:
+            # A listing on its way may yet find that it was away in these moments.
+            self._unheard = {n: at for n, at in self._unheard.items() if at >= since}
+        elif self._unheard:
+            await self._have_unheard_due()
+            self._parts.jobs.put(CRAWL, self._site.name)
+
+    async def _have_unheard_due(self) -> None:
+        wanted, self._unheard = self._unheard, {}
+        await self._parts.writer.write(have_due, wanted, self._parts.clock())
+
+    def _note_unreachable(self, connection: Connection) -> None:
+        now = self._parts.clock()
+        registry_id = find_registry_id(connection, self._site.name)
+        if registry_id is None:
+            return
+        note_registry(
+            connection, registry_id, state="unreachable", reason="unreachable", now=now
+        )
+        every = timedelta(seconds=self._site.interval_s)
+        job = Job(DISCOVER, self._site.name)
+        make_due(connection, job, now + min(UNREACHABLE, every))
+
+    async def _bury(self) -> None:
+        """Of repositories that no catalog is asked for."""
+        parts = self._parts
+        registry_id = await parts.writer.read(find_registry_id, self._site.name)
+        if registry_id is not None:
+            await bury_missing(
+                parts.writer,
+                registry_id,
+                None,
+                self._site.scope,
+                parts.judging(self._site),
+                parts.clock,
+            )
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,131 @@
+"""Asks about tags of one repository, as the plan wants it, in one pass."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from weighbridge.domain.registry.listing import TagSeen
+from weighbridge.engine.context.crawl_context import PassContext
+from weighbridge.engine.crawl.repository.batch_writer import BatchWriter
+from weighbridge.engine.crawl.repository.give_up import Patience
+from weighbridge.engine.tags.question_plan import TagQuestion, plan
+from weighbridge.engine.tags.recheck_turns import CheckTurns
+from weighbridge.engine.tags.tag_request import FALSE_HEAD, TagLook
+from weighbridge.engine.tasks.task_group import TaskGroup
+from weighbridge.errors import RateLimited, RegistryError
+from weighbridge.store.leases.claiming import Claim
+from weighbridge.store.registries.registry_rows import note_false_head
+from weighbridge.store.tags.applying import KnownTag, known_tags
+
+
+@dataclass(slots=True)
+class QuestionLimiter:
+    """For so many questions."""
+
+    left: int
+
+    def take(self) -> bool:
+        """Whether there was any."""
+        has_room = self.left > 0
+        self.left -= has_room
+        return has_room
+
+
+class TagAsking:
+    """By one process, for a whole repository or a chunk of it.
+
+    since:      when the last complete pass began
+    head_first: HEAD is asked before GET also of tags that are new
+    is_helper:  another process has read the listing. What is refused here may be given
+                to that one, which has other credentials, or another mirror: such a tag
+                is left to it, and with it all that is still to be asked
+    """
+
+    def __init__(
+        self,
+        context: PassContext,
+        claim: Claim,
+        since: datetime | None,
+        *,
+        head_first: bool,
+        is_helper: bool = False,
+    ) -> None:
+        self._context = context
+        self._claim = claim
+        self._head_first = head_first
+        self._is_helper = is_helper
+        self._turns = CheckTurns(claim, since, context.clock())
+        self.patience = Patience()
+
+    async def ask(
+        self,
+        tags: Sequence[TagSeen],
+        keeping: BatchWriter,
+        crew: TaskGroup,
+        *,
+        known: Mapping[str, KnownTag] | None = None,
+        room: QuestionLimiter | None = None,
+    ) -> list[TagSeen]:
+        """Ask what the plan wants; returns when the last question is being asked.
+
+        known: what the store has of them; None: it is read
+        room:  for so many questions: the tags of the others are returned
+        """
+        if room is not None and not room.left and all(map(_says_nothing, tags)):
+            return list(tags)
+        if known is None:
+            known = await self._context.writer.read(
+                known_tags, self._claim.repository_id, [tag.name for tag in tags]
+            )
+        context, has_quota = self._context, self._context.registry.has_quota
+        look = TagLook(context.registry, context.reader, self._claim.repository, known)
+        questions = plan(
+            tags,
+            known,
+            head_first=self._head_first or has_quota,
+            has_turn=lambda tag: not has_quota and self._turns.has(tag),
+            by_get=not has_quota and self._turns.by_get,
+        )
+        left: list[TagSeen] = []
+        for question in questions:
+            if question.kind == "same":
+                keeping.add(await look.at(question), has_place=False)
+            elif room is not None and not room.take():
+                left.append(question.tag)
+            elif self.patience.sent_away is None:
+                await keeping.place()
+                if has_quota:
+                    # A quota that ends then leaves one index without its children,
+                    # and not a hundred.
+                    await self._ask(look, question, keeping)
+                else:
+                    crew.spawn(self._ask(look, question, keeping))
+        return left
+
+    async def _ask(
+        self, look: TagLook, question: TagQuestion, keeping: BatchWriter
+    ) -> None:
+        """Raises TransportError once the registry has fallen silent."""
+        try:
+            answer = await look.at(question)
+        except RateLimited as exc:
+            self.patience.sent_away = exc
+            keeping.drop()
+            return
+        if self._is_helper and (answer.is_absent or answer.is_refused):
+            self.patience.sent_away = RegistryError(
+                "a tag that is listed was refused", code=answer.code
+            )
+            keeping.drop()
+            return
+        if answer.fault is not None and answer.fault.code == FALSE_HEAD:
+            await self._context.writer.write(
+                note_false_head, self._claim.repository_id, self._context.clock()
+            )
+        keeping.add(answer)
+        self.patience.add(answer)
+
+
+def _says_nothing(tag: TagSeen) -> bool:
+    """Whether only the registry can tell what a tag is."""
+    return tag.digest is None and tag.pushed_at is None

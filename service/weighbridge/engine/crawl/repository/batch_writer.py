@@ -1,0 +1,285 @@
+"""Keeps what a pass learns: batches, each with the cursor's next piece."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from weighbridge.domain import limits
+from weighbridge.domain.image.document import Document, Image
+from weighbridge.engine.context.crawl_context import PassContext
+from weighbridge.engine.crawl.repository.claim_position import ChunkPosition, Where
+from weighbridge.engine.crawl.repository.tally import Tally
+from weighbridge.engine.crawl.repository.write_steps import (
+    Advance,
+    DocumentBatch,
+    WriteStep,
+    keep,
+)
+from weighbridge.engine.documents.bytes_in_flight import PROCESS
+from weighbridge.engine.documents.reading import kept_bytes
+from weighbridge.engine.tags.answer_batch import Batch, is_plain
+from weighbridge.engine.tags.tag_request import TagAnswer
+from weighbridge.engine.tasks.task_group import TaskGroup
+from weighbridge.ports.protocols import RequestCost
+from weighbridge.store.crawls.cursor import PassCounts
+from weighbridge.store.facts.images import keep_documents
+
+LINGER_S: Final = 0.25
+"""An answer waits no longer for others to be written with it."""
+NOTE_S: Final = 5.0
+"""So often a pass that finds nothing changed notes how far it is: its rows do not
+grow with its tags, and a kill costs no more than that."""
+_PIECE_BYTES: Final = 4 * limits.MIB
+"""Documents that one transaction stores, roughly; ordinary batches have less."""
+
+
+class BatchWriter:
+    """Stores a pass's answers while the pass goes on asking."""
+
+    def __init__(
+        self,
+        context: PassContext,
+        where: Where,
+        cost: RequestCost,
+        crew: TaskGroup,
+    ) -> None:
+        self.tally = Tally()
+        self.meanwhile = where.meanwhile
+        self.pass_id = where.pass_id
+        self._context = context
+        self._claim = where.claim
+        self._is_new = where.is_new
+        self._part = None if where.chunk is None else ChunkPosition(where.chunk)
+        self._cost = cost
+        self._crew = crew
+        self._counted = PassCounts()
+        self._answers: list[TagAnswer] = []
+        self._names: list[str] = []
+        self._position = where.position
+        self._taken = 0
+        self._held = 0
+        self._is_saving = False
+        self._is_wanted = False
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._noted_at = self._loop.time()
+        context.unsaved.register(self)
+
+    @property
+    def waiting(self) -> int:
+        """See `unsaved.Gatherer`; none while a batch that was asked for is being
+        written: what came in since follows it."""
+        return 0 if self._is_wanted else len(self._answers)
+
+    @property
+    def has_chunks(self) -> bool:
+        """Whether pieces of the cursor are kept."""
+        return self._position > 0
+
+    async def place(self) -> None:
+        """Wait until one more tag may be asked about."""
+        await self._context.unsaved.take(self._claim.repository_id)
+        self._taken += 1
+
+    def drop(self) -> None:
+        """A tag that was to be asked about is left unanswered: its place is free."""
+        self._give(1)
+
+    def add(self, answer: TagAnswer, *, has_place: bool = True) -> None:
+        """Take an answer over. It counts once it is stored, or if there is nothing
+        to store."""
+        if answer.is_unchanged:
+            self.tally.add(answer)
+            self._names.append(answer.name)
+            if has_place:
+                self._give(1)
+            if self._loop.time() - self._noted_at > NOTE_S:
+                self._want()
+            return
+        self._answers.append(answer)
+        self._hold(answer)
+        self._context.unsaved.answered()
+        if self._timer is None and not self._is_saving:
+            self._timer = self._loop.call_later(LINGER_S, self.flush)
+
+    def flush(self) -> None:
+        """Store what there is to store, soon. Where the cursor stands is not worth a
+        transaction of its own."""
+        if self._answers:
+            self._want()
+
+    def take_rest(self) -> WriteStep | None:
+        """All that the pass was answered, to be kept by whoever ends it. None: there is
+        nothing, or it is to be kept before that, and is, soon."""
+        if self._is_saving or self._is_wanted or self.has_chunks or not self._answers:
+            self.flush()
+            return None
+        batch = Batch(self._answers, self._names)
+        facts = DocumentBatch(batch.documents(), batch.missing())
+        if (
+            not is_plain(batch, facts.documents, facts.missing)
+            or kept_bytes(facts.documents) > _PIECE_BYTES
+        ):
+            self.flush()
+            return None
+        self._stop_timer()
+        self._answers, self._names = [], []
+        self._count(batch, facts)
+        return self._step(batch, facts)
+
+    def note_kept(self, step: WriteStep) -> None:
+        """The store has what `take_rest` gave."""
+        self._forget(step.batch, step.facts)
+
+    def close(self) -> None:
+        """Give back what is left of a pass that ended, well or not."""
+        self._context.unsaved.unregister(self)
+        self._stop_timer()
+        self._give(self._taken)
+        self._release(self._held)
+
+    def counts(self) -> PassCounts:
+        """What this process has done of it."""
+        tally = self.tally
+        return PassCounts(
+            tags_seen=tally.answered,
+            tags_new=tally.new,
+            tags_moved=tally.moved,
+            tags_failed=tally.failed,
+            requests=self._cost.requests,
+            bytes_read=self._cost.bytes_read,
+        )
+
+    def uncounted(self) -> PassCounts:
+        """What of that no batch has counted."""
+        return self.counts() - self._counted
+
+    def next_position(self) -> int:
+        """A place for one more piece of the cursor."""
+        self._position += 1
+        return self._position - 1
+
+    async def end(self, *, is_done: bool) -> None:
+        """Keep what is left of a chunk. is_done: that is all"""
+        await self._crew.finish()
+        self._stop_timer()
+        batch = Batch(self._answers, self._names)
+        self._answers, self._names = [], []
+        if is_done or batch.answers or batch.names:
+            await self._save(batch, is_done=is_done)
+
+    def _want(self) -> None:
+        self._is_wanted = True
+        self._begin()
+
+    def _begin(self) -> None:
+        if not self._is_saving:
+            self._is_saving = True
+            self._crew.spawn(self._save_all())
+
+    async def _save_all(self) -> None:
+        try:
+            while self._is_wanted:
+                self._is_wanted = False
+                self._stop_timer()
+                batch = Batch(self._answers, self._names)
+                self._answers, self._names = [], []
+                await self._save(batch)
+        finally:
+            self._is_saving = False
+        if self._answers and self._timer is None:
+            self._timer = self._loop.call_later(LINGER_S, self.flush)
+
+    async def _save(self, batch: Batch, *, is_done: bool = False) -> None:
+        facts = DocumentBatch(batch.documents(), batch.missing())
+        self._count(batch, facts)
+        done = [a.name for a in batch.answers if not a.unanswered]
+        names, counts = [*done, *batch.names], self.uncounted()
+        self._counted = self.counts()
+        step, part, position = self._step(batch, facts), None, 0
+        if self._part is None:
+            position = self.next_position()
+        else:
+            now = self._context.clock()
+            part = self._part.advance(names, self.tally, now, is_done=is_done)
+        self._noted_at = self._loop.time()
+        if kept_bytes(facts.documents) > _PIECE_BYTES:
+            await self._keep_in_pieces(facts.documents)
+            step = replace(step, facts=DocumentBatch(missing=facts.missing))
+        advance = Advance(step, self.pass_id, position, names, counts, part)
+        await keep(self._context.writer, advance)
+        self._forget(batch, facts)
+
+    def _count(self, batch: Batch, facts: DocumentBatch) -> None:
+        for answer in batch.answers:
+            self.tally.add(answer)
+        self.tally.is_plain &= is_plain(batch, facts.documents, facts.missing)
+        self.tally.asked_in_vain |= facts.missing.keys()
+        self.tally.asked_in_vain |= {
+            d.digest for d in facts.documents if isinstance(d, Image) and d.problems
+        }
+
+    def _step(self, batch: Batch, facts: DocumentBatch) -> WriteStep:
+        return WriteStep(
+            self._claim,
+            batch,
+            facts,
+            self._context.clock(),
+            self.meanwhile,
+            is_first=self._is_new and not self.has_chunks,
+        )
+
+    def _forget(self, batch: Batch, facts: DocumentBatch) -> None:
+        """It is in the store now."""
+        for reading in batch.readings():
+            self._context.reader.forget(reading)
+        self._show(facts.documents)
+        self._give(len(batch.answers))
+        self._release(sum(map(_held_by, batch.answers)))
+
+    async def _keep_in_pieces(self, documents: Sequence[Document]) -> None:
+        """Rows take several times what documents do. Children come before the index
+        that lists them; facts that nothing refers to yet are kept for a day."""
+        piece: list[Document] = []
+        for document in reversed(documents):
+            piece.append(document)
+            if kept_bytes(piece) > _PIECE_BYTES:
+                await self._context.writer.write(keep_documents, piece, {})
+                piece = []
+        if piece:
+            await self._context.writer.write(keep_documents, piece, {})
+
+    def _hold(self, answer: TagAnswer) -> None:
+        """Count what the answer led to until it is stored; much is stored at once."""
+        size = _held_by(answer)
+        self._held += size
+        PROCESS.hold(size, is_done=True)
+        if PROCESS.is_tight:
+            self.flush()
+
+    def _release(self, size: int) -> None:
+        size = min(size, self._held)
+        self._held -= size
+        PROCESS.release(size, is_done=True)
+
+    def _give(self, places: int) -> None:
+        places = min(places, self._taken)
+        self._taken -= places
+        self._context.unsaved.give(places)
+
+    def _show(self, documents: Iterable[Document]) -> None:
+        progress = self._context.progress
+        for document in documents:
+            if isinstance(document, Image):
+                progress.images += 1
+                progress.weighed_bytes += document.compressed_bytes
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def _held_by(answer: TagAnswer) -> int:
+    return 0 if answer.reading is None else kept_bytes(answer.reading.documents)

@@ -1,0 +1,322 @@
+"""One pass: one look at one repository, from its tag listing to its summary.
+
+What was not seen is not changed: a listing that breaks off keeps every tag after
+the break, a tag whose look failed keeps its last good record. A tag is gone only
+when a complete pass did not see it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+from weighbridge.domain import limits
+from weighbridge.domain.registry.listing import TagSeen
+from weighbridge.domain.report.inventory import RepositoryState
+from weighbridge.engine.context.crawl_context import PassContext
+from weighbridge.engine.context.crawl_outcome import PassOutcome
+from weighbridge.engine.crawl.repository.ask_again import (
+    ask_for_children,
+    ask_for_configs,
+)
+from weighbridge.engine.crawl.repository.ask_tags import TagAsking
+from weighbridge.engine.crawl.repository.batch_writer import BatchWriter
+from weighbridge.engine.crawl.repository.claim_position import Where
+from weighbridge.engine.crawl.repository.end_state import state_after, too_many_tags
+from weighbridge.engine.crawl.repository.finish import CrawlEnd, finish_many
+from weighbridge.engine.crawl.repository.known_before import KnownBefore
+from weighbridge.engine.crawl.repository.listed_sizes import compare_listed
+from weighbridge.engine.crawl.repository.pushed_meanwhile import PushedMeanwhile
+from weighbridge.engine.crawl.repository.share_chunks import ChunkSharing
+from weighbridge.engine.crawl.repository.write_steps import (
+    Meanwhile,
+    WriteStep,
+    keep_facts_apart,
+)
+from weighbridge.engine.tags.question_plan import wants_head_first
+from weighbridge.engine.tasks.lease_renewal import Heartbeat
+from weighbridge.engine.tasks.task_group import TaskGroup
+from weighbridge.engine.tombstones.deleted_tags import bury_vanished
+from weighbridge.engine.writer.batches import pieces
+from weighbridge.errors import (
+    DocumentError,
+    QuotaSpent,
+    RegistryError,
+    TransportError,
+    WeighbridgeError,
+)
+from weighbridge.ports.protocols import PASS_COST, RequestCost
+from weighbridge.store.crawls.closing import Closing
+from weighbridge.store.crawls.crawl_rows import PassResult, find_tag_error
+from weighbridge.store.crawls.cursor import PassCounts
+from weighbridge.store.crawls.slices import Opened
+
+KNOWN_AT_ONCE: Final = 1_000
+"""Tags whose stored state is in memory at once."""
+
+
+@dataclass(slots=True)
+class _Listing:
+    """What the listing said."""
+
+    seen: set[str] = field(default_factory=set)
+    invalid: int = 0
+    pages: int = 0
+
+
+class RepositoryPass:
+    """One look at one repository that was opened for it."""
+
+    def __init__(
+        self,
+        context: PassContext,
+        begun: Opened,
+        heartbeat: Heartbeat,
+        asked: Callable[[], None],
+    ) -> None:
+        self._context = context
+        self._has_asked = asked
+        self._begun = begun
+        self._claim = claim = begun.claim
+        self._opened = begun.opened
+        self._listing = _Listing()
+        self._cost = RequestCost()
+        self._gone = 0
+        self._missing = ""
+        self._error_before = ""
+        self._shared: PassCounts | None = None
+        self._pushes = PushedMeanwhile(context, claim)
+        head_first = wants_head_first(claim.tags, claim.manifests)
+        asking = TagAsking(
+            context, claim, self._opened.complete_since, head_first=head_first
+        )
+        self._patience = asking.patience
+        self._sharing = ChunkSharing(
+            context, heartbeat, begun, asking, head_first=head_first
+        )
+
+    async def run(self) -> PassOutcome:
+        """Look, keep what was learned, and record how far it came.
+
+        A pass that was cut off goes on where its cursor stands. Raises StaleFence if
+        another process took the repository over, and StoreError; whatever the
+        registry does ends in the outcome.
+        """
+        PASS_COST.set(self._cost)
+        await self._pushes.read_waiting()
+        crew = TaskGroup()
+        begun = self._begun
+        where = Where(
+            self._claim,
+            self._opened.id,
+            Meanwhile(),
+            is_new=self._claim.pass_number == 0 and not begun.has_tags,
+            position=self._opened.chunks,
+        )
+        self._keeping = BatchWriter(self._context, where, self._cost, crew)
+        self._sharing.begin(self._keeping, crew)
+        self._before = KnownBefore(begun, self._keeping.meanwhile)
+        try:
+            return await self._run(crew)
+        finally:
+            self._pushes.stop()
+            # Not before all is stored: a kill would cost it.
+            self._keeping.close()
+
+    async def _run(self, crew: TaskGroup) -> PassOutcome:
+        rest: WriteStep | None = None
+        async with crew:
+            self._pushes.begin(self._keeping, crew)
+            if self._context.registry.has_quota and not self._before.lacks_nothing:
+                # What an earlier pass had to leave half-read comes first.
+                in_vain = self._keeping.tally.asked_in_vain
+                await ask_for_children(self._context, self._claim, in_vain)
+            broken = await self._list_and_look()
+            self._pushes.stop()
+            if broken is None and self._needs_no_more:
+                rest = self._keeping.take_rest()
+            else:
+                self._keeping.flush()
+        self._show()
+        if self._sharing.is_any:
+            self._shared = await self._sharing.sum_up()
+        held = await self._remove_gone(broken)
+        if not isinstance(broken, TransportError):
+            await self._ask_again()
+        await self._remember_errors()
+        result = self._result(broken, held)
+        self._has_asked()
+        await self._finish(result, self._wait_s(broken, result.reason), rest)
+        return PassOutcome(
+            result,
+            tuple(self._keeping.tally.faults),
+            is_silent=isinstance(broken, TransportError),
+            in_doubt=self._patience.is_in_doubt,
+        )
+
+    async def _finish(
+        self, result: PassResult, wait_s: float, rest: WriteStep | None
+    ) -> None:
+        """Record it, with what was not kept yet."""
+        writer, now = self._context.writer, self._context.clock()
+        closing = Closing(
+            self._claim,
+            self._opened.id,
+            result,
+            now,
+            now + timedelta(seconds=wait_s),
+            has_chunks=self._keeping.has_chunks,
+        )
+        step = None if rest is None else await keep_facts_apart(writer, rest)
+        # Of a pass that was taken up, a part was asked before they came.
+        pushes = () if self._opened.answered else self._pushes.waiting
+        await writer.write_many(
+            finish_many,
+            CrawlEnd(
+                *(closing, self._context.judging(), step, pushes),
+                self._context.measuring,
+            ),
+        )
+        if rest is not None:
+            self._keeping.note_kept(rest)
+
+    @property
+    def _needs_no_more(self) -> bool:
+        """Whether nothing is to be done between the last answer and the end."""
+        has_seen_all = self._before.has_only(self._listing.seen)
+        return (
+            self._before.lacks_nothing and has_seen_all and not self._pushes.is_looking
+        )
+
+    async def _list_and_look(self) -> WeighbridgeError | None:
+        """The error that ended the listing, or the looking, early."""
+        broken: WeighbridgeError | None = None
+        try:
+            async with TaskGroup() as asking:
+                broken = await self._list(asking)
+                await self._sharing.ask_rest(asking)
+        except TransportError as exc:
+            broken = exc
+            await self._sharing.finish(is_broken=True)
+        else:
+            await self._sharing.finish(is_broken=False)
+        # It may have come after the listing's end.
+        return broken or self._sharing.broken or self._patience.sent_away
+
+    async def _list(self, asking: TaskGroup) -> WeighbridgeError | None:
+        """Page by page; the error that ended it early. What was listed until then
+        is asked all the same."""
+        try:
+            async for page in self._context.registry.tags(self._claim.repository):
+                self._listing.pages += 1
+                self._listing.invalid += page.invalid
+                for tags in pieces(self._fresh(page.tags), KNOWN_AT_ONCE):
+                    await compare_listed(self._context, self._claim, tags)
+                    await self._sharing.ask(tags, asking, self._before.known)
+                self._show()
+                if ended := self._sharing.broken or self._patience.sent_away:
+                    return ended
+                if len(self._listing.seen) > limits.TAGS_PER_REPOSITORY:
+                    return too_many_tags()
+        except (RegistryError, TransportError, DocumentError) as exc:
+            return exc
+        return None
+
+    def _fresh(self, tags: Iterable[TagSeen]) -> Iterator[TagSeen]:
+        """The wanted tags that no earlier page had, and that were not answered
+        about before the pass was cut off: duplicates collapse."""
+        for tag in tags:
+            if tag.name in self._listing.seen or not self._context.wants_tag(tag.name):
+                continue
+            self._listing.seen.add(tag.name)
+            self._context.progress.tags += 1
+            if tag.name not in self._opened.answered:
+                yield tag
+
+    def _show(self) -> None:
+        cost = self._context.registry.cost
+        progress = self._context.progress
+        progress.requests = cost.requests
+        progress.bytes_read = cost.bytes_read
+        progress.throttled = cost.throttled
+
+    async def _ask_again(self) -> None:
+        """What is still missing keeps the repository `partial`."""
+        if self._before.lacks_nothing and self._keeping.tally.is_plain:
+            return
+        in_vain = self._keeping.tally.asked_in_vain
+        self._missing = await ask_for_children(self._context, self._claim, in_vain)
+        await ask_for_configs(self._context, self._claim, in_vain)
+
+    async def _remove_gone(self, broken: WeighbridgeError | None) -> frozenset[str]:
+        """Bury what a complete pass did not see; returns what must wait for a
+        second pass that agrees, since too much vanished at once."""
+        if broken is not None or not self._is_complete:
+            return self._claim.held
+        if self._before.has_only(self._listing.seen):
+            return frozenset()
+        seen = self._listing.seen | self._pushes.seen
+        self._gone, held = await bury_vanished(self._context, self._claim, seen)
+        return held
+
+    async def _remember_errors(self) -> None:
+        """Tags that could not be read before the pass was cut off speak for it too."""
+        if self._opened.before.tags_failed:
+            self._error_before = await self._context.writer.read(
+                find_tag_error, self._claim.repository_id
+            )
+
+    @property
+    def _is_complete(self) -> bool:
+        """Every item was answered; with the listing's end that is a whole look."""
+        return not self._keeping.tally.unanswered and not self._listing.invalid
+
+    def _result(
+        self, broken: WeighbridgeError | None, held: frozenset[str]
+    ) -> PassResult:
+        state, reason = self._state(broken, held)
+        counts = self._opened.before + self._keeping.counts()
+        if self._shared is not None:
+            counts = self._shared + self._keeping.uncounted()
+        tally = self._keeping.tally
+        self._context.count_manifests(tally.answered, tally.unchanged)
+        return PassResult(
+            state=state,
+            reason=reason,
+            complete=broken is None and self._is_complete,
+            tags_seen=len(self._listing.seen),
+            tags_new=counts.tags_new,
+            tags_moved=counts.tags_moved,
+            tags_gone=self._gone,
+            tags_failed=counts.tags_failed,
+            invalid_tags=self._listing.invalid,
+            requests=counts.requests,
+            bytes_read=counts.bytes_read,
+            held=held,
+        )
+
+    def _state(
+        self, broken: WeighbridgeError | None, held: frozenset[str]
+    ) -> tuple[RepositoryState, str]:
+        if broken is not None:
+            return state_after(broken, saw_pages=self._listing.pages > 0), broken.code
+        tally = self._keeping.tally
+        reasons = (
+            tally.unanswered,
+            "invalid_tag" if self._listing.invalid else "",
+            "removals_held" if held else "",
+            tally.faults[0].code if tally.faults else "",
+            self._missing,
+            self._error_before,
+        )
+        reason = next(filter(None, reasons), "")
+        return ("partial" if reason else "ok"), reason
+
+    def _wait_s(self, broken: WeighbridgeError | None, reason: str) -> float:
+        """Until the next look: a registry that sent us away for longer is not asked
+        before that."""
+        asked = None if broken is None else broken.retry_after
+        if asked is None and reason == QuotaSpent.code:
+            # The last index lacks children: that ended nothing but itself.
+            asked = self._context.reader.quota_wait_s
+        return max(self._context.interval_s, asked or 0.0)

@@ -1,0 +1,1 @@
+"""Crawls that somebody asked for."""

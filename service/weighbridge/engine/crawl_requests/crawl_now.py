@@ -1,0 +1,131 @@
+"""Crawls what somebody asked for, now, and waits for its end.
+
+The work is done by the jobs of this process, or by any other that is faster. What was
+done here is reported as it happened; what others did, as it is stored.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Final
+
+from weighbridge.engine.context.parts import Parts
+from weighbridge.engine.context.site import Site
+from weighbridge.engine.crawl_requests.crawl_report import RegistryCrawl, failed_crawl
+from weighbridge.engine.crawl_requests.request_facts import RequestRecorder, report_of
+from weighbridge.engine.crawl_requests.requests import (
+    RESUME_S,
+    ask,
+    look_after_requests,
+)
+from weighbridge.engine.tasks.lease_renewal import BEAT_S, LEASE_S
+from weighbridge.errors import RegistryError, StoreError, TransportError, UsageError
+from weighbridge.store.crawls.crawl_requests import (
+    CrawlRequest,
+    crawled_since,
+    find_request,
+    renew_requests,
+)
+from weighbridge.store.crawls.due import free_left_behind
+from weighbridge.store.leases.process_mark import one_claim
+from weighbridge.store.registries.registry_rows import note_registry, put_registry
+from weighbridge.store.session import Connection
+
+_LOOK_S: Final = 0.25
+_FREE_S: Final = 5.0
+
+
+async def crawl_now(
+    parts: Parts,
+    told: RequestRecorder,
+    site: Site,
+    names: Sequence[str] | None,
+    *,
+    measure: bool,
+) -> RegistryCrawl:
+    """Crawl a registry, or these repositories of it, and say what came of it. Whatever
+    the registry does is in the result; only StoreError is raised.
+
+    told: what watches these parts; it begins anew
+    """
+    told.begin()
+    parts.progress.registry = site.name
+    parts.progress.url = site.registered.url
+    try:
+        async with parts.clients.use(site.name) as connected:
+            warnings = [problem.message for problem in connected.warnings]
+    except (UsageError, RegistryError, TransportError) as exc:
+        failed = failed_crawl(site.name, site.registered.url, exc)
+        parts.telemetry.crawl_failures.labels(site.name, failed.state).inc()
+        await parts.writer.write(_note_failure, parts, site, failed)
+        return failed
+    owner, began = one_claim(parts.owner), parts.clock()
+    request = await parts.writer.write(
+        ask,
+        site,
+        names,
+        measures=measure,
+        now=began,
+        owner=owner,
+        lease_s=LEASE_S,
+        resume_s=RESUME_S,
+    )
+    renewing = asyncio.create_task(_renew(parts, owner))
+    try:
+        await _wait_for(parts, told, site, request)
+    finally:
+        renewing.cancel()
+    await parts.writer.settle()
+    return await parts.writer.read(
+        report_of, site, request, told.facts, warnings, parts.progress
+    )
+
+
+async def _wait_for(
+    parts: Parts, told: RequestRecorder, site: Site, request: CrawlRequest
+) -> None:
+    """Until the request has ended. Raises StoreError where the database refuses what
+    this process is to store."""
+    after, taken_over = 0, 0
+    while page := await parts.writer.read(crawled_since, request, after, 1_000):
+        after, taken_over = page[-1].repository_id, taken_over + len(page)
+        told.facts.taken_over |= {one.repository_id for one in page}
+    parts.progress.repositories_done += taken_over
+    if request.names is not None:
+        parts.progress.repositories_known = len(request.names)
+    looked = float("-inf")
+    while True:
+        told.changed.clear()
+        if (now := time.monotonic()) - looked >= _FREE_S:
+            looked = now
+            # Nobody else may look for what is due.
+            await parts.writer.write(free_left_behind, parts.clock())
+        await look_after_requests(parts)
+        found = await parts.writer.read(find_request, request.id)
+        if told.facts.broken is not None:
+            raise told.facts.broken
+        if found is None or found.ended_at is not None:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK_S):
+                await told.changed.wait()
+        parts.progress.repositories_known = told.facts.known
+
+
+async def _renew(parts: Parts, owner: str) -> None:
+    while True:
+        await asyncio.sleep(BEAT_S)
+        with suppress(StoreError):
+            await parts.writer.write(renew_requests, owner, parts.clock(), LEASE_S)
+
+
+def _note_failure(
+    connection: Connection, parts: Parts, site: Site, failed: RegistryCrawl
+) -> None:
+    now: datetime = parts.clock()
+    registry_id = put_registry(connection, site.entry(None), now)
+    note_registry(
+        connection, registry_id, state=failed.state, reason=failed.reason, now=now
+    )

@@ -1,0 +1,1 @@
+"""Reading what a tag or digest leads to."""

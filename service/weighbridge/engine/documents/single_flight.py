@@ -1,0 +1,113 @@
+"""Readings that are under way or done and not kept yet: each is made once."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, NamedTuple
+
+from weighbridge.domain import limits
+from weighbridge.domain.image.digest import Digest
+from weighbridge.engine.documents.reading import Reading, kept_bytes
+from weighbridge.errors import DocumentError
+
+MOST_LANDED: Final = 2_048
+"""Readings that are done and that nobody has kept yet, the children's included. A crawl
+that goes well has fewer in hand; where an index is refused, those of its good children
+stay behind."""
+MOST_LANDED_BYTES: Final = 8 * limits.MIB
+"""The same in bytes; two hundred ordinary ones have less."""
+OF_THE_WAY: Final = "index_too_large"
+"""It depends on what else the tag leads to: another tag may read the same document."""
+
+
+class DigestQuestion(NamedTuple):
+    """What of a digest was asked: an answer speaks for one repository, and whether a
+    child is true depends on the index that names it. Were these shared, an index of
+    one pusher could have another's image refused.
+
+    is_deepest: it is asked at the last level, where an index is not read any more
+    """
+
+    repository: str
+    manifest_bytes: int
+    is_deepest: bool = False
+
+
+class SingleFlight:
+    """most_landed: readings that may be done and wait to be kept"""
+
+    def __init__(self, most_landed: int) -> None:
+        self._flights: dict[Digest, dict[DigestQuestion, asyncio.Task[Reading]]] = {}
+        self._most_landed = most_landed
+        self._landed_flights: dict[Digest, int] = {}
+        self._landed_bytes = 0
+        # Code and message alone: an error that was raised holds, by its traceback,
+        # the document that it is about, and that may be 4 MiB.
+        self._refused: dict[tuple[Digest, DigestQuestion], tuple[str, str]] = {}
+
+    def is_known(self, digest: Digest, asked: DigestQuestion) -> bool:
+        """Whether `once` would join a reading, or refuse it, and begin none."""
+        is_refused = (digest, asked) in self._refused
+        return is_refused or asked in self._flights.get(digest, {})
+
+    async def once(
+        self,
+        digest: Digest,
+        asked: DigestQuestion,
+        start: Callable[[], Awaitable[Reading]],
+    ) -> Reading:
+        """Join the reading that is under way or done for the same question, or begin
+        it."""
+        if refused := self._refused.get((digest, asked)):
+            code, message = refused
+            raise DocumentError(message, code=code)
+        flight = self._flights.get(digest, {}).get(asked)
+        if flight is None:
+
+            async def fly() -> Reading:
+                return await start()
+
+            flight = asyncio.create_task(fly())
+            self._flights.setdefault(digest, {})[asked] = flight
+            flight.add_done_callback(lambda done: self._landed(digest, asked, done))
+        try:
+            return await asyncio.shield(flight)
+        finally:
+            # The traceback of an error holds this frame, the flight holds the error:
+            # such a ring keeps the document until the collector looks.
+            del flight
+
+    def forget(self, digest: Digest) -> None:
+        """It is kept: later questions go to the store."""
+        self._flights.pop(digest, None)
+        self._landed_bytes -= self._landed_flights.pop(digest, 0)
+
+    def _landed(
+        self, digest: Digest, asked: DigestQuestion, flight: asyncio.Task[Reading]
+    ) -> None:
+        """Keep what will not change if asked again: a reading, a broken rule."""
+        failed = flight.cancelled() or flight.exception()
+        if not failed:
+            self._landed_bytes -= self._landed_flights.pop(digest, 0)
+            size = kept_bytes(flight.result().documents)
+            self._landed_flights[digest] = size
+            self._landed_bytes += size
+            self._bound_landed()
+            return
+        if isinstance(failed, DocumentError) and failed.code != OF_THE_WAY:
+            self._refused[digest, asked] = (failed.code, failed.message)
+        flights = self._flights.get(digest, {})
+        flights.pop(asked, None)
+        if not flights:
+            self._flights.pop(digest, None)
+
+    def _bound_landed(self) -> None:
+        """The oldest are asked for again if anybody still wants them."""
+        while (
+            len(self._landed_flights) > self._most_landed
+            or self._landed_bytes > MOST_LANDED_BYTES
+        ):
+            digest = next(iter(self._landed_flights))
+            self._landed_bytes -= self._landed_flights.pop(digest)
+            flights = self._flights.pop(digest, {})
+            if under_way := {k: f for k, f in flights.items() if not f.done()}:
+                self._flights[digest] = under_way

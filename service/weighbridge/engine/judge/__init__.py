@@ -1,0 +1,1 @@
+"""Policies held against images: violations opened, carried on, ended."""

@@ -1,0 +1,48 @@
+"""What images are judged by, and who is told of it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+from weighbridge.domain.image.platform import DEFAULT, Platform
+from weighbridge.domain.message.message import NotificationEvent
+from weighbridge.domain.policy.policy_set import NO_POLICIES, PolicySet
+from weighbridge.store.session import Connection
+
+Tell: TypeAlias = Callable[
+    [Connection, Sequence[int], NotificationEvent, datetime], None
+]
+"""Writes down who is to be told of these violations, in the same transaction."""
+
+
+def tell_nobody(
+    connection: Connection,
+    violation_ids: Sequence[int],
+    event: NotificationEvent,
+    now: datetime,
+) -> None:
+    """Where nobody is to be told of anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """What images are judged by, as it is at this moment.
+
+    platforms: of a registry, those that are judged; the first one speaks for an index
+    is_silent: nobody is told of what is found now: somebody crawls by hand
+    """
+
+    policies: PolicySet
+    platforms: tuple[Platform, ...] = (DEFAULT,)
+    tell: Tell = tell_nobody
+    is_silent: bool = False
+
+    @property
+    def is_judging(self) -> bool:
+        """Whether anything is judged; else what is to be judged goes on waiting."""
+        return self.policies is not NO_POLICIES
+
+
+NO_JUDGING = Judging(NO_POLICIES, is_silent=True)
+"""Nothing is judged."""

@@ -1,0 +1,242 @@
+"""Judges what changed in repositories: violations opened, carried on, ended.
+
+All of it happens in the transaction that brought their summaries up to date, so that
+what was stored and what is said of it cannot fall apart. What is asked of many
+repositories is asked at once; what begins or ends is written one after the other.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from weighbridge.domain.policy.verdict import limits_images
+from weighbridge.engine.judge.criteria import Judging
+from weighbridge.engine.judge.judged_batch import JudgedBatch
+from weighbridge.engine.judge.judged_images import Judgement, judge_images
+from weighbridge.engine.judge.open_and_end import end_what_is_over, open_and_end
+from weighbridge.engine.judge.over_limit_marks import mark_over
+from weighbridge.engine.judge.sweep_tags import mark_of
+from weighbridge.engine.judge.violation_episodes import Episodes
+from weighbridge.store.locks import lock_repositories
+from weighbridge.store.read_model.summaries import refresh_many
+from weighbridge.store.session import Connection
+from weighbridge.store.tags.unjudged import (
+    AT_ONCE,
+    UnjudgedTag,
+    drop_unjudged,
+    find_moved,
+    find_newest,
+    find_tags,
+    find_unjudged,
+    keep_waiting,
+)
+from weighbridge.store.violations.judged_repository import JudgedRepository, find_judged
+
+FIRST: Final = -1
+"""Before every tag."""
+_NOTHING: Final = Judgement((), {})
+
+
+def refresh_and_judge(
+    connection: Connection,
+    repository_id: int,
+    now: datetime,
+    judging: Judging,
+    *,
+    is_waiting: bool = False,
+) -> None:
+    """The same as `refresh_and_judge_many`, of one.
+
+    is_waiting: tags wait to be judged though nothing moved
+    """
+    if is_waiting:
+        refresh_many(connection, [repository_id], now, judging.platforms)
+        judge(connection, repository_id, now, judging)
+    else:
+        refresh_and_judge_many(connection, [repository_id], now, judging)
+
+
+def refresh_and_judge_many(
+    connection: Connection,
+    repository_ids: Sequence[int],
+    now: datetime,
+    judging: Judging,
+) -> None:
+    """Bring repositories' rows of the read model up to date and judge what changed;
+    nothing happens where nothing did."""
+    changed = refresh_many(connection, repository_ids, now, judging.platforms)
+    judge_many(connection, changed, now, judging)
+
+
+def judge(
+    connection: Connection,
+    repository_id: int,
+    now: datetime,
+    judging: Judging,
+    *,
+    after: int = FIRST,
+) -> int | None:
+    """Hold policies against the tags that moved since they were judged last.
+
+    after: the last tag that the call before has judged. Returns what to give to the
+        next call, None where no more tags wait.
+    """
+    last = judge_many(connection, [repository_id], now, judging, after=after)
+    return last.get(repository_id)
+
+
+def judge_many(
+    connection: Connection,
+    repository_ids: Collection[int],
+    now: datetime,
+    judging: Judging,
+    *,
+    after: int = FIRST,
+) -> dict[int, int]:
+    """The same of several repositories. Returns the last tag that was judged of each
+    where more wait."""
+    if not (judging.is_judging and repository_ids):
+        return {}
+    # No batch of them runs meanwhile: a tag that moves now is judged by whoever moved
+    # it.
+    lock_repositories(connection, repository_ids)
+    repositories = find_judged(connection, repository_ids)
+    batch = JudgedBatch(connection, repositories, judging, now)
+    tags = find_unjudged(connection, list(batch.repositories), after)
+    last = {n: some[-1].tag_id for n, some in tags.items() if len(some) == AT_ONCE}
+    if after == FIRST:
+        # What was pushed just now does not stand behind what waits for its size.
+        for number, tag_id in last.items():
+            tags[number] += find_moved(connection, number, tag_id)
+    episodes = {each.id: Episodes(batch, each) for each in repositories}
+    heirs = end_what_is_over(batch, episodes) if after == FIRST else {}
+    judged = judge_images(batch, _with_heirs(tags, heirs))
+    unknown = mark_over(batch, _marked(batch, tags))
+    whole = {each.id for each in repositories if each.complete_passes}
+    images = {number: each.images for number, each in judged.items()}
+    open_and_end(batch, episodes, images, whole if after == FIRST else ())
+    _note_judged(connection, tags, judged, unknown)
+    return last
+
+
+def _with_heirs(
+    tags: Mapping[int, Sequence[UnjudgedTag]],
+    heirs: Mapping[int, Sequence[UnjudgedTag]],
+) -> dict[int, list[UnjudgedTag]]:
+    found = {number: list(some) for number, some in tags.items()}
+    for number, some in heirs.items():
+        moved = {tag.tag_id for tag in tags.get(number, ())}
+        heired = [tag for tag in some if tag.tag_id not in moved]
+        found.setdefault(number, []).extend(heired)
+    return found
+
+
+def _marked(
+    batch: JudgedBatch, tags: Mapping[int, Sequence[UnjudgedTag]]
+) -> dict[int, Sequence[UnjudgedTag]]:
+    """Where nothing is limited there is no mark, or a sweep takes it away."""
+    return {
+        number: some
+        for number, some in tags.items()
+        for each in [batch.repositories[number]]
+        if mark_of(batch.judging, each.registry, each.name)
+    }
+
+
+def _note_judged(
+    connection: Connection,
+    tags: Mapping[int, Sequence[UnjudgedTag]],
+    judged: Mapping[int, Judgement],
+    unknown: Mapping[int, Collection[int]],
+) -> None:
+    """Have those tags wait of which something is still to be learned."""
+    more: dict[int, list[UnjudgedTag]] = {}
+    done: dict[int, list[int]] = {}
+    for number in tags.keys() | judged.keys():
+        some, lacking = tags.get(number, ()), unknown.get(number, ())
+        # A tag that is not the newest waits too: it may turn out to stand over its
+        # limit.
+        waiting = {
+            tag.tag_id: replace(tag, is_weighed=True)
+            for tag in some
+            if tag.tag_id in lacking
+        } | dict(judged.get(number, _NOTHING).waiting)
+        known = set(some)
+        more[number] = [tag for tag in waiting.values() if tag not in known]
+        done[number] = [tag.tag_id for tag in some if tag.tag_id not in waiting]
+    keep_waiting(connection, more)
+    drop_unjudged(connection, done)
+
+
+def judge_standing(
+    connection: Connection, repository_id: int, now: datetime, judging: Judging
+) -> None:
+    """Hold policies that have changed against what has not: the newest image, and
+    those that violations are of. What is over now is nobody's push, and nobody is told
+    of it; who was told of a violation is told of its end."""
+    if not judging.is_judging:
+        return
+    lock_repositories(connection, [repository_id])
+    repositories = find_judged(connection, [repository_id])
+    batch = JudgedBatch(connection, repositories, replace(judging, is_silent=True), now)
+    for repository in repositories:
+        episodes = Episodes(batch, repository)
+        both = {repository.id: episodes}
+        names = episodes.tags
+        heirs = end_what_is_over(batch, both).get(repository.id, ())
+        names |= {tag.name for tag in heirs}
+        wanted = {*names, repository.newest_tag or ""}
+        tags = find_tags(connection, repository.id, wanted)
+        judged = judge_images(batch, {repository.id: tags})
+        images = [
+            image if image.tag.name in names else image.without_growth()
+            for image in judged.get(repository.id, _NOTHING).images
+        ]
+        open_and_end(batch, both, {repository.id: images}, both)
+
+
+def end_first_passes(
+    connection: Connection,
+    repository_ids: Sequence[int],
+    now: datetime,
+    judging: Judging,
+) -> None:
+    """Judge the newest image of repositories: their first complete pass comes to its
+    end, and of what was there before us nothing else is worth a word. Nothing of it is
+    growth: nobody has pushed."""
+    if not (judging.is_judging and repository_ids):
+        return
+    limited = [
+        each
+        for each in find_judged(connection, repository_ids)
+        if _limits_newest(judging, each)
+    ]
+    if not limited:
+        return
+    newest = find_newest(connection, [each.id for each in limited])
+    repositories = [each for each in limited if each.id in newest]
+    batch = JudgedBatch(connection, repositories, judging, now)
+    episodes = {each.id: Episodes(batch, each) for each in repositories}
+    tags = {
+        each.id: [replace(newest[each.id], is_silent=each.is_silent)]
+        for each in repositories
+    }
+    judged = judge_images(batch, tags)
+    images = {
+        number: [image.without_growth() for image in each.images]
+        for number, each in judged.items()
+    }
+    open_and_end(batch, episodes, images, episodes, is_first=True)
+    keep_waiting(connection, {n: each.waiting.values() for n, each in judged.items()})
+
+
+def _limits_newest(judging: Judging, repository: JudgedRepository) -> bool:
+    """Whether anything but growth is limited."""
+    if repository.newest_tag is None:
+        return False
+    limits = judging.policies.limits_of(
+        repository.registry, repository.name, repository.newest_tag
+    )
+    is_limited = limits_images(replace(limits, max_growth=None))
+    return is_limited or limits.max_deduplicated_bytes is not None

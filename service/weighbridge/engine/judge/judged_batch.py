@@ -1,0 +1,86 @@
+"""Repositories that are judged in one transaction, and what is read for all of them."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import cached_property
+
+from weighbridge.domain.growth.cause import Cause
+from weighbridge.domain.policy.waiver import ActiveWaivers
+from weighbridge.engine.judge.criteria import Judging
+from weighbridge.store.read_model.newest_image import FEW_TAGS
+from weighbridge.store.session import Connection
+from weighbridge.store.streams.latest_tags import LatestTags
+from weighbridge.store.streams.stream_images import ScopedImages
+from weighbridge.store.violations.judged_repository import JudgedRepository
+from weighbridge.store.violations.open_violations import (
+    OpenViolation,
+    find_open,
+    lock_own,
+)
+from weighbridge.store.violations.violation_rows import set_cause
+from weighbridge.store.violations.waivers import active_waivers
+
+
+class JudgedBatch:
+    """Whatever is asked of one of them is read for all, and read once.
+
+    images: of what their tags point to
+    latest: their tags
+    causes: what is known by now of violations of repositories that are not judged
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        repositories: Iterable[JudgedRepository],
+        judging: Judging,
+        now: datetime,
+    ) -> None:
+        self.connection = connection
+        self.repositories = {each.id: each for each in repositories}
+        self.judging = judging
+        self.now = now
+        self.images = ScopedImages(connection, judging.platforms)
+        self.latest = LatestTags(
+            connection,
+            {n for n, each in self.repositories.items() if each.tag_count <= FEW_TAGS},
+        )
+        self.causes: dict[int, Cause] = {}
+        self._is_locked = False
+
+    @cached_property
+    def waivers(self) -> ActiveWaivers:
+        """Those that are in force."""
+        return active_waivers(self.connection, self.now)
+
+    @cached_property
+    def _open(self) -> Mapping[int, Sequence[OpenViolation]]:
+        return find_open(self.connection, self.repositories)
+
+    def open_of(self, repository_id: int) -> Sequence[OpenViolation]:
+        """The violations of a repository as they were before it was judged."""
+        return self._open.get(repository_id, ())
+
+    def by_scope(
+        self, wanted: Iterable[tuple[int, Collection[int]]]
+    ) -> dict[int, set[int]]:
+        """What is wanted for each repository, put together by storage scope."""
+        found: dict[int, set[int]] = {}
+        for repository_id, some in wanted:
+            scope_id = self.repositories[repository_id].scope_id
+            found.setdefault(scope_id, set()).update(some)
+        return found
+
+    def lock_own(self) -> None:
+        """Take the violations of all of these before the first one of another
+        repository is taken, and before others wait for our commit: see
+        `open_violations.lock_own`."""
+        if not self._is_locked:
+            lock_own(self.connection, self.repositories, self.now)
+            self._is_locked = True
+
+    def write_causes(self) -> None:
+        """Each once: PostgreSQL checks the reference of a row that is changed twice,
+        and waits for whoever has that repository and may be waiting for this row."""
+        for violation_id, cause in sorted(self.causes.items()):
+            set_cause(self.connection, violation_id, cause)

@@ -1,0 +1,238 @@
+"""Holds limits against the images that tags have come to, stream by stream.
+
+A tag that is moved is a stream of its own. Tags that are pushed once are one stream
+where their names differ in numbers only.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+from weighbridge.domain.growth.tag_stream import stream_of
+from weighbridge.domain.growth.version import natural_key
+from weighbridge.domain.policy.policy import Limits
+from weighbridge.domain.policy.verdict import Finding, is_exceeded, limits_images
+from weighbridge.engine.judge.image_findings import (
+    findings_of,
+    needs_layers,
+    waits_for_word,
+)
+from weighbridge.engine.judge.judged_batch import JudgedBatch
+from weighbridge.engine.judge.stream_history import StreamHistory, read_histories
+from weighbridge.store.streams.earlier_targets import earlier_targets
+from weighbridge.store.streams.latest_tags import Pointed, StreamTag
+from weighbridge.store.streams.stream_images import StreamImage
+from weighbridge.store.tags.unjudged import UnjudgedTag
+
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedImage:
+    """An image that a tag has come to, and what each limit says of it.
+
+    baseline: what the images before it weigh, None below three of them
+    before:   the last of these
+    """
+
+    stream: str
+    platform: str
+    tag: UnjudgedTag
+    image: StreamImage
+    limits: Limits
+    findings: tuple[Finding, ...] = ()
+    baseline: int | None = None
+    before: StreamImage | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether any limit is exceeded."""
+        return is_exceeded(self.findings)
+
+    @property
+    def waits(self) -> bool:
+        """Whether a limit is about a size that is still to be asked for."""
+        return waits_for_word(self.limits, self.image)
+
+    @property
+    def is_said(self) -> bool:
+        """Whether it was judged by its claims before, and weighs what they say."""
+        return (
+            self.tag.is_weighed
+            and self.image.compressed_bytes == self.image.claimed_bytes
+        )
+
+    def without_growth(self) -> "JudgedImage":
+        """Where nothing has happened that could be growth."""
+        kept = tuple(f for f in self.findings if f.key != "max_growth")
+        return replace(self, findings=kept)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What came of tags.
+
+    images:  of the newest tag of each stream, an entry for each platform that is
+             judged; more than one where tags of that image have several limits. Tags
+             for which there is no limit have none
+    waiting: the tags of which something is still to be learned, by their ids
+    """
+
+    images: tuple[JudgedImage, ...]
+    waiting: Mapping[int, UnjudgedTag]
+
+
+class _Tag(NamedTuple):
+    """A tag to be judged, with what holds for it and what it pointed to before."""
+
+    tag: UnjudgedTag
+    now: StreamTag
+    limits: Limits
+    earlier: Sequence[Pointed]
+
+    @property
+    def stream(self) -> str:
+        return self.now.name if self.earlier else stream_of(self.now.name)
+
+
+def judge_images(
+    batch: JudgedBatch, tags: Mapping[int, Iterable[UnjudgedTag]]
+) -> dict[int, Judgement]:
+    """Hold their limits against each image of these tags of each repository."""
+    chosen = _latest_of_streams(batch, tags)
+    batch.images.read(
+        batch.by_scope((n, [i.now.target for i in some]) for n, some in chosen.items())
+    )
+    found = {n: _images(batch, n, some) for n, some in chosen.items()}
+    batch.images.weigh(
+        batch.by_scope(
+            (n, [j.image.id for j in some if needs_layers(j.limits, j.image)])
+            for n, some in found.items()
+        )
+    )
+    found = {
+        n: [_with_findings(batch, n, judged) for judged in some]
+        for n, some in found.items()
+    }
+    histories = read_histories(
+        batch,
+        {
+            n: {item.now: item.earlier for item in chosen[n]}
+            for n, some in found.items()
+            if any(_needs_history(judged) for judged in some)
+        },
+    )
+    for n, history in histories.items():
+        found[n] = [_with_findings(batch, n, _compared(j, history)) for j in found[n]]
+    return {
+        n: Judgement(tuple(found[n]), _waiting(batch, n, chosen[n], found[n]))
+        for n in chosen
+    }
+
+
+def _latest_of_streams(
+    batch: JudgedBatch, tags: Mapping[int, Iterable[UnjudgedTag]]
+) -> dict[int, list[_Tag]]:
+    """Without repositories in which nothing is limited."""
+    limited = {n: _limited(batch, n, some) for n, some in tags.items()}
+    earlier = earlier_targets(
+        batch.connection, [now for some in limited.values() for _, now, _ in some]
+    )
+    chosen: dict[int, list[_Tag]] = {}
+    for number, some in limited.items():
+        streams: dict[str, list[_Tag]] = {}
+        for tag, now, limits in some:
+            item = _Tag(tag, now, limits, earlier.get(tag.tag_id, ()))
+            streams.setdefault(item.stream, []).append(item)
+        if streams:
+            chosen[number] = [
+                item for each in streams.values() for item in _newest(each)
+            ]
+    return chosen
+
+
+def _limited(
+    batch: JudgedBatch, repository_id: int, tags: Iterable[UnjudgedTag]
+) -> list[tuple[UnjudgedTag, StreamTag, Limits]]:
+    repository = batch.repositories[repository_id]
+    found: list[tuple[UnjudgedTag, StreamTag, Limits]] = []
+    for tag in tags:
+        limits = batch.judging.policies.limits_of(
+            repository.registry, repository.name, tag.name
+        )
+        if tag.target is not None and limits_images(limits):
+            now = StreamTag(
+                tag.tag_id, tag.name, tag.target, tag.moved_at, tag.pushed_at
+            )
+            found.append((tag, now, limits))
+    return found
+
+
+def _images(
+    batch: JudgedBatch, repository_id: int, chosen: Iterable[_Tag]
+) -> list[JudgedImage]:
+    scope_id = batch.repositories[repository_id].scope_id
+    return [
+        JudgedImage(item.stream, platform, item.tag, image, item.limits)
+        for item in chosen
+        for platform, image in batch.images.of(scope_id, item.now.target).items()
+    ]
+
+
+def _waiting(
+    batch: JudgedBatch,
+    repository_id: int,
+    chosen: Iterable[_Tag],
+    found: Iterable[JudgedImage],
+) -> Mapping[int, UnjudgedTag]:
+    scope_id = batch.repositories[repository_id].scope_id
+    waiting = {
+        item.tag.tag_id: item.tag
+        for item in chosen
+        if batch.images.is_awaited(scope_id, item.now.target)
+    }
+    return waiting | {
+        j.tag.tag_id: replace(j.tag, is_weighed=True) for j in found if j.waits
+    }
+
+
+def _newest(items: list[_Tag]) -> list[_Tag]:
+    """The newest tag of a stream. Tags of one target are one, but where limits differ
+    by tag."""
+    items.sort(
+        key=lambda item: (item.now.pointed.since or _NEVER, natural_key(item.now.name)),
+        reverse=True,
+    )
+    distinct: dict[Limits, _Tag] = {}
+    for item in items:
+        if item.now.target == items[0].now.target:
+            distinct.setdefault(item.limits, item)
+    return list(distinct.values())
+
+
+def _with_findings(
+    batch: JudgedBatch, repository_id: int, judged: JudgedImage
+) -> JudgedImage:
+    scope_id = batch.repositories[repository_id].scope_id
+    findings = findings_of(
+        judged.limits, judged.image, batch.images, scope_id, judged.baseline
+    )
+    if judged.is_said:
+        # The rest was said before, and other images may have come since.
+        findings = tuple(f for f in findings if f.key == "max_uncompressed")
+    return replace(judged, findings=findings)
+
+
+def _needs_history(judged: JudgedImage) -> bool:
+    """Growth is against what was before, and so is the cause of whatever is over."""
+    if judged.is_over:
+        return True
+    return judged.limits.max_growth is not None and not judged.is_said
+
+
+def _compared(judged: JudgedImage, history: StreamHistory) -> JudgedImage:
+    before = history.before(judged.tag.tag_id, judged.platform, judged.image.digest)
+    return replace(
+        judged, baseline=before.baseline_compressed_bytes, before=before.image
+    )

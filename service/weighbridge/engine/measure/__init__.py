@@ -1,0 +1,1 @@
+"""What layers weigh, by the registry's word."""

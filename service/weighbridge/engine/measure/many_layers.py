@@ -1,0 +1,212 @@
+"""Asks a registry for what its images are made of, each blob of a scope once."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, TypeAlias
+
+from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.size.confidence import MeasuredBlob
+from weighbridge.engine.context.crawl_context import Counted
+from weighbridge.engine.context.progress import Progress
+from weighbridge.engine.measure.keep_answers import keep_answers, sum_up
+from weighbridge.engine.measure.one_layer import measure_blob, measure_length
+from weighbridge.engine.writer.writer import Writer
+from weighbridge.errors import DocumentError, RegistryError, TransportError
+from weighbridge.ports.protocols import Registry
+from weighbridge.store.sizes.unmeasured import (
+    START,
+    LiveManifest,
+    Unmeasured,
+    blobs_to_ask_again,
+    note_measured,
+    unmeasured_blobs,
+    unmeasured_repositories,
+    waiting_manifests,
+)
+
+MEASURED_WITHIN: Final = timedelta(minutes=5)
+"""What somebody was to measure at once, and did not since its process ended, is
+measured so long afterwards."""
+BATCH: Final = 200
+_MANIFESTS: Final = 5_000
+"""Images and artifacts that are walked over in one step."""
+_BLOBS: Final = 10_000
+"""Blobs that are in memory at once."""
+_REPOSITORIES: Final = 500
+Kept: TypeAlias = Callable[[], Awaitable[None]]
+_FALSE_CLAIM: Final = frozenset({"bad_content_range", "range_not_satisfiable"})
+
+
+async def _nothing() -> None:
+    pass
+
+
+async def measure_registry(
+    registry: Registry,
+    registry_id: int,
+    writer: Writer,
+    progress: Progress,
+    clock: Callable[[], datetime],
+    counted: Counted,
+    kept: Kept,
+) -> int:
+    """Ask for every blob of a registry's live images and artifacts that was not asked
+    for in its storage scope, each once, the largest of a few thousand images first;
+    then for those of which the last answer will not do, as far as it is time. Returns
+    how many could not be had now; they are asked for again by later crawls.
+
+    counted: told how many false claims were learned of
+    kept:    called when more of it was stored
+    """
+    measuring = _Measuring(
+        registry, registry_id, writer, progress, clock, counted, kept
+    )
+    await measuring.run()
+    return len(measuring.failed)
+
+
+async def measure_images(
+    registry: Registry,
+    places: Sequence[LiveManifest],
+    writer: Writer,
+    progress: Progress,
+    clock: Callable[[], datetime],
+    counted: Counted,
+) -> None:
+    """Ask for the blobs of these images, and give them their totals as far as that
+    goes. Other images that wait for the same layers get theirs with the next walk."""
+    measuring = _Measuring(registry, 0, writer, progress, clock, counted)
+    await measuring.of(places)
+
+
+@dataclass(slots=True)
+class _Measuring:
+    registry: Registry
+    registry_id: int
+    writer: Writer
+    progress: Progress
+    clock: Callable[[], datetime]
+    counted: Counted
+    kept: Kept = _nothing
+    failed: set[tuple[int, Digest]] = field(default_factory=set)
+    asked: set[tuple[int, Digest]] = field(default_factory=set)
+
+    async def run(self) -> None:
+        """One walk over what waits; each manifest is read once."""
+        repositories = await self.writer.read(unmeasured_repositories, self.registry_id)
+        goes_on = await self._walk() if repositories else True
+        for start in range(0, len(repositories), _REPOSITORIES):
+            piece = repositories[start : start + _REPOSITORIES]
+            await self.writer.write(note_measured, piece)
+        if goes_on:
+            await self._ask_again()
+
+    async def _walk(self) -> bool:
+        place = START
+        while True:
+            places = await self.writer.read(
+                waiting_manifests, self.registry_id, place, _MANIFESTS
+            )
+            goes_on = await self.of(places)
+            if places:
+                place = places[-1]
+            if not goes_on or len(places) < _MANIFESTS:
+                return goes_on
+
+    async def of(self, places: Sequence[LiveManifest]) -> bool:
+        """The blobs and totals of these manifests. False where nothing of a batch
+        could be had: the registry does not answer."""
+        goes_on = await self._measure(places)
+        await sum_up(self.writer, places, self.clock(), self.counted)
+        return goes_on
+
+    async def _measure(self, places: Sequence[LiveManifest]) -> bool:
+        while places:
+            most = _BLOBS + len(self.failed)
+            found = await self.writer.read(unmeasured_blobs, places, most, self.clock())
+            wanted = [item for item in found if _key(item) not in self.asked]
+            if not wanted:
+                break
+            for start in range(0, len(wanted), BATCH):
+                if not await self._measure_batch(wanted[start : start + BATCH]):
+                    return False
+            if len(found) < most:
+                break
+        return True
+
+    async def _ask_again(self) -> None:
+        """What is corrected so is summed up again by the next walk."""
+        most = BATCH + len(self.asked)
+        while True:
+            found = await self.writer.read(
+                blobs_to_ask_again, self.registry_id, most, self.clock()
+            )
+            wanted = [item for item in found if _key(item) not in self.asked][:BATCH]
+            if not wanted or not await self._measure_batch(wanted):
+                break
+            most = BATCH + len(self.asked)
+        if reopened := await self.writer.read(
+            unmeasured_repositories, self.registry_id
+        ):
+            await self._walk()
+            await self.writer.write(note_measured, reopened)
+
+    async def _measure_batch(self, batch: Sequence[Unmeasured]) -> bool:
+        self.progress.stage = "measuring"
+        self.asked |= {_key(item) for item in batch}
+        answers: dict[tuple[int, Digest], MeasuredBlob | None] = {}
+        try:
+            await _ask(self.registry, batch, self.progress, answers)
+        finally:
+            # Also where it is cut off: at a slow registry no batch might ever come to
+            # its end.
+            if any(answers.values()):
+                await asyncio.shield(keep_answers(self.writer, answers, self.clock()))
+        if any(answers.values()):
+            await self.kept()
+        self.failed |= {key for key, answer in answers.items() if answer is None}
+        # Nothing at all is no answer about any one of them.
+        return any(answers.values())
+
+
+def _key(item: Unmeasured) -> tuple[int, Digest]:
+    return item.scope_id, item.layer.digest
+
+
+async def _ask(
+    registry: Registry,
+    batch: Sequence[Unmeasured],
+    progress: Progress,
+    answers: dict[tuple[int, Digest], MeasuredBlob | None],
+) -> None:
+    async def one(item: Unmeasured) -> None:
+        try:
+            answers[_key(item)] = await ask_for(registry, item)
+        except (DocumentError, RegistryError, TransportError):
+            answers[_key(item)] = None
+        finally:
+            progress.layers_done += 1
+            progress.requests = registry.cost.requests
+            progress.bytes_read = registry.cost.bytes_read
+
+    await asyncio.gather(*(one(item) for item in batch))
+
+
+async def ask_for(registry: Registry, item: Unmeasured) -> MeasuredBlob:
+    """What a registry says of one blob. Where it gives no length, by one claim after
+    the other: a range that does not fit the blob shows that one was false.
+
+    Raises DocumentError, RegistryError, TransportError where a later try may succeed.
+    """
+    if not item.is_layer:
+        return await measure_length(registry, item.repository, item.layer)
+    found = await measure_blob(registry, item.repository, item.layer)
+    for claim in item.other_claims:
+        is_known = found.registry_bytes is not None
+        if is_known or found.uncompressed.reason not in _FALSE_CLAIM:
+            break
+        layer = item.layer._replace(compressed_bytes=claim)
+        found = await measure_blob(registry, item.repository, layer)
+    return found

@@ -1,0 +1,1 @@
+"""From the inbox of webhooks to a verdict."""

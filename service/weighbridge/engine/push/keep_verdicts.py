@@ -1,0 +1,196 @@
+"""Keeps what the registry said of pushed tags, with the verdict and the events' end."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from weighbridge.domain.image.document import Image
+from weighbridge.engine.context.push_callbacks import JudgedTag, Verdict
+from weighbridge.engine.judge.criteria import Judging
+from weighbridge.engine.judge.judge import refresh_and_judge
+from weighbridge.engine.measure.many_layers import MEASURED_WITHIN
+from weighbridge.engine.push.ask_registry import TagStatus
+from weighbridge.engine.push.merged_events import EARLY_S
+from weighbridge.engine.push.push_plan import GIVE_UP, PushPlan
+from weighbridge.engine.tombstones.deleted_tags import is_mass
+from weighbridge.ports.protocols import RequestCost
+from weighbridge.store.leases.claiming import Claim, hold
+from weighbridge.store.leases.jobs import Job, make_due
+from weighbridge.store.pushes.push_queue import (
+    TOO_EARLY,
+    PushedTo,
+    WaitingPush,
+    note_done,
+    put_off,
+    take,
+)
+from weighbridge.store.pushes.tag_crawls import end_look, worst_of
+from weighbridge.store.session import Connection
+from weighbridge.store.tags.applying import apply_failures, apply_gone, apply_moves
+from weighbridge.store.tags.unjudged import note_said, waits_for_size
+
+_LONGEST_S: Final = 300.0
+
+
+@dataclass(slots=True)
+class PushLedger:
+    """The ledger's half of a look at pushed tags: one transaction.
+
+    claim:     takes the repository, or returns the claim that is held
+    ends:      the claim is given back
+    cost:      what was asked for it
+    measuring: see `PushDesk`
+    """
+
+    claim: Callable[[Connection], Claim]
+    plan: PushPlan
+    told: Sequence[TagStatus]
+    judging: Judging
+    now: datetime
+    ends: bool
+    cost: RequestCost
+    measuring: Job | None = None
+    repository_id: int = 0
+    judged: list[JudgedTag] = field(default_factory=list)
+
+    def keep(self, connection: Connection) -> None:
+        """Where tags point, what policies say of it, what came of the events.
+
+        Raises StaleFence.
+        """
+        claim, now = self.claim(connection), self.now
+        self.repository_id = claim.repository_id
+        hold(connection, claim, now)
+        answers = [t.answer for t in self.told if t.answer and t.is_there]
+        moves = [a.move for a in answers if a.move is not None]
+        failures = [a.failure for a in answers if a.failure is not None]
+        apply_moves(connection, claim, moves, now)
+        apply_failures(connection, claim, failures, now)
+        gone = self._gone(claim)
+        apply_gone(connection, claim, gone, now)
+        said = note_said(connection, claim, self._said())
+        refresh_and_judge(
+            connection, claim.repository_id, now, self.judging, is_waiting=said
+        )
+        self.plan.settle(connection, now)
+        note_told(connection, self.told, now, gone)
+        self.judged = self._verdicts(connection)
+        self._have_measured(connection, [move.name for move in moves])
+        if self.ends:
+            end_look(
+                connection,
+                claim,
+                now,
+                requests=self.cost.requests,
+                bytes_read=self.cost.bytes_read,
+                is_there=bool(moves or failures),
+                is_due=bool(self.plan.whole or self._lost() - set(gone)),
+            )
+
+    def _have_measured(self, connection: Connection, names: Sequence[str]) -> None:
+        """Whoever measures at once does not take that back: other looks rely on it."""
+        if self.measuring is not None and waits_for_size(
+            connection, self.repository_id, names
+        ):
+            # The look measures right after its verdict, unless that ends its process.
+            # The last lock of the transaction: nobody has it and waits for another.
+            make_due(connection, self.measuring, self.now + MEASURED_WITHIN)
+
+    def _said(self) -> list[str]:
+        """Tags that are what we knew, and of which an event says that they are that
+        since just now: a crawl was faster."""
+        same = {t.pushed.name: t.pushed for t in self.told if t.outcome == "same"}
+        return [
+            name
+            for name, known in self.plan.known.items()
+            if name in same and same[name].tells_of(known.digest)
+        ]
+
+    def _vanished(self) -> set[str]:
+        """Tags that we know and that the registry says are not there."""
+        absent = {t.pushed.name for t in self.told if t.is_absent}
+        return absent & self.plan.known.keys()
+
+    def _lost(self) -> set[str]:
+        """Of these, the ones that nobody is asked about again."""
+        return self._vanished() - {t.pushed.name for t in self.told if t.early}
+
+    def _gone(self, claim: Claim) -> list[str]:
+        """Of these, the ones that somebody said were deleted. The others, and too many
+        at once, are decided by a whole pass: one that is asked too much answers so
+        too."""
+        deleted = {t.pushed.name for t in self.told if t.pushed.is_delete}
+        gone = sorted(self._vanished() & deleted)
+        return [] if is_mass(len(gone), claim.tags) else gone
+
+    def _verdicts(self, connection: Connection) -> list[JudgedTag]:
+        heard = [t for t in self.told if t.is_there and t.early < set(t.pushed.ids)]
+        worst = worst_of(connection, self.repository_id, [t.pushed.name for t in heard])
+        return [_judged(t, worst.get(t.pushed.name, set())) for t in heard]
+
+
+def note_told(
+    connection: Connection,
+    told: Sequence[TagStatus],
+    now: datetime,
+    gone: Sequence[str] = (),
+) -> None:
+    """Keep what came of the events; those without an answer, and those that came
+    before the registry was ready, are due again later."""
+    later: dict[int, tuple[timedelta, str]] = {}
+    for one in told:
+        for event in one.pushed.events:
+            if (wait := _wait(one, event, now)) is not None:
+                why = TOO_EARLY if event.id in one.early else one.why
+                later[event.id] = (wait, why)
+    for wait, why in set(later.values()):
+        ids = [event for event, it in later.items() if it == (wait, why)]
+        put_off(connection, ids, now + wait, why)
+    # The deletion of a digest is an event of several tags.
+    for one in told:
+        outcome = "gone" if one.pushed.name in gone else one.outcome
+        note_done(connection, set(one.pushed.ids) - later.keys(), outcome, now)
+
+
+def _wait(told: TagStatus, event: WaitingPush, now: datetime) -> timedelta | None:
+    """How long an event waits for the next look; None: it is done."""
+    if event.id in told.early:
+        return timedelta(seconds=EARLY_S[event.attempts])
+    if told.is_heard or event.received_at <= now - GIVE_UP:
+        return None
+    return max(backoff(event.attempts), timedelta(seconds=told.wait_s))
+
+
+def put_all_off(connection: Connection, to: PushedTo, now: datetime, why: str) -> None:
+    """Put everything off that is due: nothing could be asked."""
+    waits: dict[datetime, list[int]] = {}
+    for push in take(connection, to, now):
+        waits.setdefault(now + backoff(push.attempts), []).append(push.id)
+    for due_at, ids in waits.items():
+        put_off(connection, ids, due_at, why)
+
+
+def backoff(attempts: int) -> timedelta:
+    """How long a push waits after so many looks in vain."""
+    return timedelta(seconds=min(2.0 ** min(attempts, 10), _LONGEST_S))
+
+
+def _judged(told: TagStatus, severities: set[str]) -> JudgedTag:
+    answer = told.answer
+    reading = None if answer is None else answer.reading
+    verdict: Verdict = "pass"
+    if answer is None or answer.failure is not None:
+        verdict = "error"
+    elif "critical" in severities:
+        verdict = "fail"
+    elif severities:
+        verdict = "warn"
+    documents = () if reading is None else reading.documents
+    return JudgedTag(
+        told.pushed.name,
+        told.outcome,
+        verdict,
+        told.pushed.received_at,
+        tuple(d.compressed_bytes for d in documents if isinstance(d, Image)),
+    )

@@ -1,0 +1,111 @@
+"""The job TICK: looks for what is due and asks for it.
+
+Nothing is remembered between two ticks. What was asked for and lost is due still, and
+two that tick at once ask for the same.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import structlog
+
+from weighbridge.engine.context.site import Site
+from weighbridge.engine.crawl_requests.requests import RESUME_S
+from weighbridge.engine.schedule.due_pushes import waiting_pushes
+from weighbridge.ports.job_names import (
+    CRAWL,
+    DELIVER,
+    DISCOVER,
+    MEASURE,
+    PRUNE,
+    PUSH,
+    TICK,
+)
+from weighbridge.store.crawls.chunks import has_chunk
+from weighbridge.store.crawls.crawl_requests import end_forgotten
+from weighbridge.store.crawls.due import free_left_behind, is_any_due, park_poison
+from weighbridge.store.leases.ahead import have_due_what_is_ahead
+from weighbridge.store.leases.jobs import Job, due_jobs, note_done
+from weighbridge.store.outbox.due_groups import next_due
+from weighbridge.store.registries.adoption import adopt_names
+from weighbridge.store.registries.registry_rows import mark_unconfigured
+from weighbridge.store.session import Database
+
+
+class JobToEnqueue(NamedTuple):
+    """A job that is to be enqueued, `first`: before all others."""
+
+    job: str
+    argument: str = ""
+    first: bool = False
+
+
+class Tick:
+    """What is to be done every few seconds.
+
+    sites: all registries that are configured
+    """
+
+    def __init__(
+        self,
+        sites: Sequence[Site],
+        database: Database,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._sites = {site.name: site for site in sites}
+        self._database = database
+        self._clock = clock
+        self._log = structlog.get_logger("weighbridge.scheduler")
+
+    def run(self) -> list[JobToEnqueue]:
+        """Everything that is due. Raises StoreError."""
+        now = self._clock()
+        have_due_what_is_ahead(self._database, now)
+        with self._database.write() as connection:
+            note_done(connection, Job(TICK), now)
+            urls = {name: site.registered.url for name, site in self._sites.items()}
+            adopt_names(connection, urls)
+            mark_unconfigured(connection, self._sites.keys(), now)
+            free_left_behind(connection, now)
+            parked = park_poison(connection, now)
+            forgotten = end_forgotten(connection, now, RESUME_S)
+        for name in parked:
+            self._log.error(
+                "a repository is not crawled any more: its crawls end the process",
+                repository=name,
+            )
+        for number in forgotten:
+            self._log.warning("a crawl that was asked for is given up", request=number)
+        return [
+            *(JobToEnqueue(job.job, job.argument) for job in self._due_jobs(now)),
+            *self._due_pushes(now),
+            *self._due_messages(now),
+            *self._due_crawls(now),
+        ]
+
+    def _due_jobs(self, now: datetime) -> list[Job]:
+        wanted = [Job(PRUNE)]
+        for name in self._sites:
+            wanted += [Job(DISCOVER, name), Job(MEASURE, name)]
+        with self._database.read() as connection:
+            return due_jobs(connection, wanted, now)
+
+    def _due_pushes(self, now: datetime) -> list[JobToEnqueue]:
+        names = waiting_pushes(self._sites.get, self._database, now)
+        return [JobToEnqueue(PUSH, name, first=True) for name in names]
+
+    def _due_messages(self, now: datetime) -> list[JobToEnqueue]:
+        """What is due by time alone: the rest of a group, and what failed before."""
+        with self._database.read() as connection:
+            due = next_due(connection, now)
+        return [JobToEnqueue(DELIVER)] if any(at <= now for at in due.values()) else []
+
+    def _due_crawls(self, now: datetime) -> list[JobToEnqueue]:
+        with self._database.read() as connection:
+            due = [
+                name
+                for name in self._sites
+                if is_any_due(connection, name, now) or has_chunk(connection, name)
+            ]
+        return [JobToEnqueue(CRAWL, name) for name in due]

@@ -1,0 +1,1 @@
+"""The question about one tag, and its answer."""

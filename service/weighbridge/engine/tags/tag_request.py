@@ -1,0 +1,248 @@
+"""Asks the registry what a tag is, as the plan wants it asked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.limits import RETRY_AFTER_MAX_S
+from weighbridge.domain.registry.listing import TagSeen
+from weighbridge.engine.documents.reader import Reader
+from weighbridge.engine.documents.reading import Reading
+from weighbridge.engine.tags.question_plan import TagQuestion
+from weighbridge.errors import (
+    DocumentError,
+    NotFound,
+    QuotaSpent,
+    RateLimited,
+    RegistryError,
+    TransportError,
+    WeighbridgeError,
+)
+from weighbridge.ports.protocols import Registry
+from weighbridge.store.tags.applying import KnownTag, Move, TagFailure
+
+FALSE_HEAD: Final = "false_head"
+_STILL_REFUSED: Final = "it still is what was refused before"
+
+
+@dataclass(frozen=True, slots=True)
+class TagFault:
+    """A tag that could not be weighed in this pass, for the closing table."""
+
+    tag: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class TagAnswer:
+    """What one tag turned out to be; neither move nor failure: what it was.
+
+    move:       where it points, if it is new, moved, pushed again, or no longer in
+                error
+    failure:    why the look failed; what was known of it stays
+    reading:    the documents that the move leads to
+    fault:      whatever is not as it should be, for people
+    unanswered: the code of a question that brought no answer, or ""
+    is_silent:  it brought not even a refusal, however often it was asked
+    is_absent:  the registry says that there is no such tag
+    was:        the digest that the tag had before; None: none
+    """
+
+    name: str
+    move: Move | None = None
+    failure: TagFailure | None = None
+    reading: Reading | None = None
+    fault: TagFault | None = None
+    unanswered: str = ""
+    is_silent: bool = False
+    is_absent: bool = False
+    was: Digest | None = None
+
+    @property
+    def is_unchanged(self) -> bool:
+        return self.move is None and self.failure is None
+
+    @property
+    def code(self) -> str:
+        """Of its fault, or ""."""
+        return "" if self.fault is None else self.fault.code
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the registry answered, and would not say what it is."""
+        return bool(self.unanswered) and not self.is_silent
+
+    @property
+    def is_new(self) -> bool:
+        return self.move is not None and self.was is None
+
+    @property
+    def is_moved(self) -> bool:
+        return self.move is not None and self.was not in (None, self.move.digest)
+
+
+class TagLook:
+    """Looks at tags of one repository; `known` is what the store has of them."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        reader: Reader,
+        repository: str,
+        known: Mapping[str, KnownTag],
+    ) -> None:
+        self._registry = registry
+        self._reader = reader
+        self._repository = repository
+        self._known = known
+
+    async def at(self, question: TagQuestion) -> TagAnswer:
+        """Ask one question; a tag's failure is its answer. Raises RateLimited where
+        nothing may be asked for long."""
+        tag = question.tag
+        before = self._known.get(tag.name)
+        if question.kind == "same":
+            return TagAnswer(tag.name)
+        if question.kind == "head":
+            return await self._head(tag, before)
+        if question.kind == "check":
+            return await self._check(tag, before, compares=question.compares)
+        if question.digest is None:
+            return await self._read(tag, before, None)
+        if question.kind == "pushed":
+            return _pushed_again(tag, question.digest)
+        return await self._moved(tag, before, question.digest)
+
+    async def _head(self, tag: TagSeen, before: KnownTag | None) -> TagAnswer:
+        """Ask a tag's digest; only one that is new to the tag leads further."""
+        try:
+            digest = await self._registry.head_manifest(self._repository, tag.name)
+        except (RegistryError, TransportError) as exc:
+            if _is_of_all(exc):
+                raise
+            return _failed(tag.name, before, exc)
+        if digest is None:
+            return await self._read(tag, before, None)
+        if before is not None and digest == before.error_digest:
+            fault = TagFault(tag.name, before.error_code or "", _STILL_REFUSED)
+            return TagAnswer(tag.name, fault=fault)
+        if before is not None and digest == before.digest:
+            is_as_stored = tag.pushed_at in (None, before.pushed_at)
+            if is_as_stored and not before.error_code:
+                return TagAnswer(tag.name)
+            return _pushed_again(tag, digest)
+        return await self._moved(tag, before, digest)
+
+    async def _check(
+        self, tag: TagSeen, before: KnownTag | None, *, compares: bool
+    ) -> TagAnswer:
+        """GET in the place of HEAD; HEAD too where they may differ."""
+        answer = await self._read(tag, before, None)
+        known = None if before is None else before.digest
+        if answer.move is None or answer.fault is not None:
+            return answer
+        is_same = answer.move.digest == known
+        fault = None
+        if compares or not is_same:
+            fault = await self._false_head(tag, answer.move.digest, known)
+        if is_same:
+            return TagAnswer(tag.name, fault=fault)
+        return replace(answer, fault=fault)
+
+    async def _false_head(
+        self, tag: TagSeen, digest: Digest, known: Digest | None
+    ) -> TagFault | None:
+        """What is wrong with the registry's HEAD, if anything: it names what the tag
+        had before, or another digest than GET serves before and after it."""
+        registry, repository = self._registry, self._repository
+        try:
+            said = await registry.head_manifest(repository, tag.name)
+            if said is None or said == digest or (said != known and digest != known):
+                return None
+            again = await self._reader.read(repository, tag.name)
+        except (DocumentError, RegistryError, TransportError) as exc:
+            if _is_of_all(exc):
+                raise
+            return None  # The tag itself was read; HEAD is compared another time.
+        if again.digest != digest:
+            return None  # It moved meanwhile.
+        registry.note_false_head()
+        text = f"HEAD names {said}, and GET serves {digest}, which counts"
+        return TagFault(tag.name, FALSE_HEAD, text)
+
+    async def _moved(
+        self, tag: TagSeen, before: KnownTag | None, digest: Digest
+    ) -> TagAnswer:
+        """The registry says that the tag has this digest now."""
+        if await self._reader.knows(digest):
+            return _found(tag, before, Reading(digest))
+        return await self._read(tag, before, digest)
+
+    async def _read(
+        self, tag: TagSeen, before: KnownTag | None, claimed: Digest | None
+    ) -> TagAnswer:
+        """GET what the tag leads to; by digest where one was claimed."""
+        repository = self._repository
+        reader = self._reader
+        try:
+            try:
+                reading = await reader.read(repository, claimed or tag.name)
+            except (NotFound, DocumentError) as exc:
+                if claimed is None or not _is_false_claim(exc):
+                    raise
+                # The digest was only a claim (a header, a listing): what counts
+                # is what the tag serves.
+                reading = await reader.read(repository, tag.name)
+        except (DocumentError, RegistryError, TransportError) as exc:
+            if _is_of_all(exc):
+                raise
+            return _failed(tag.name, before, exc)
+        return _found(tag, before, reading)
+
+
+def _pushed_again(tag: TagSeen, digest: Digest) -> TagAnswer:
+    """It points where it did, since another time."""
+    return TagAnswer(tag.name, move=Move(tag.name, digest, tag.pushed_at), was=digest)
+
+
+def _found(tag: TagSeen, before: KnownTag | None, reading: Reading) -> TagAnswer:
+    fault = None
+    if reading.missing:
+        code = next(iter(reading.missing.values()))
+        fault = TagFault(tag.name, code, "a part of its index is missing")
+    return TagAnswer(
+        tag.name,
+        move=Move(tag.name, reading.digest, tag.pushed_at),
+        reading=reading,
+        fault=fault,
+        was=None if before is None else before.digest,
+    )
+
+
+def _failed(name: str, before: KnownTag | None, exc: WeighbridgeError) -> TagAnswer:
+    refused = exc.refused if isinstance(exc, DocumentError) else None
+    digest = None if refused is None else Digest(refused)
+    is_answer = isinstance(exc, DocumentError | NotFound)
+    return TagAnswer(
+        name,
+        failure=TagFailure(name, exc.code, exc.message, digest),
+        fault=TagFault(name, exc.code, exc.message),
+        unanswered="" if is_answer else exc.code,
+        is_silent=isinstance(exc, TransportError) and exc.retryable,
+        is_absent=isinstance(exc, NotFound),
+        was=None if before is None else before.digest,
+    )
+
+
+def _is_of_all(exc: WeighbridgeError) -> bool:
+    """Whether it says nothing about the tag: no other would be answered either."""
+    if not isinstance(exc, RateLimited):
+        return False
+    is_long = (exc.retry_after or 0.0) >= RETRY_AFTER_MAX_S
+    return is_long or isinstance(exc, QuotaSpent)
+
+
+def _is_false_claim(exc: WeighbridgeError) -> bool:
+    return isinstance(exc, NotFound) or exc.code == "digest_mismatch"

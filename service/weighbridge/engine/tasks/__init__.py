@@ -1,0 +1,1 @@
+"""Tasks side by side in one process, and the leases that keep their work ours."""

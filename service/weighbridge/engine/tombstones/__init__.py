@@ -1,0 +1,1 @@
+"""What is marked deleted, and when that is believed."""

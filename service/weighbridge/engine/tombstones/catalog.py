@@ -1,0 +1,25 @@
+"""A registry's catalog as it was read to its end."""
+
+from collections.abc import Container
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+PAGE: Final = 1_000
+"""Repositories that are read of the database at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """A catalog that was read to its end without a doubt.
+
+    names:    every name
+    is_empty: there is none: a registry that is asked too much says that, too
+    read_at:  when its end was reached
+    before:   when the end of the one before it was; None: it is the first
+    """
+
+    names: Container[str]
+    is_empty: bool
+    read_at: datetime
+    before: datetime | None

@@ -1,0 +1,163 @@
+"""Makes tombstones of the repositories of which a crawl is sure that they are gone."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from weighbridge.engine.context.registry_scope import Scope
+from weighbridge.engine.judge.criteria import Judging
+from weighbridge.engine.judge.judge import refresh_and_judge
+from weighbridge.engine.tombstones.catalog import PAGE, Catalog
+from weighbridge.engine.tombstones.deleted_tags import is_mass
+from weighbridge.engine.writer.writer import Writer
+from weighbridge.errors import StaleFence
+from weighbridge.store.leases.claiming import Claim, claim
+from weighbridge.store.leases.process_mark import one_claim, this_process
+from weighbridge.store.leases.releasing import release
+from weighbridge.store.registries.removals import (
+    LiveRepository,
+    Missing,
+    bury_repository,
+    bury_tags,
+    forget_held,
+    held_removals,
+    hold_removals,
+    is_missing,
+    missing_for_good,
+    note_unlisted,
+    standing_page,
+)
+
+_LEASE_S: Final = 60.0
+
+
+async def bury_missing(
+    writer: Writer,
+    registry_id: int,
+    catalog: Catalog | None,
+    scope: Scope,
+    judging: Callable[[], Judging],
+    clock: Callable[[], datetime],
+) -> int:
+    """Bury what is missing for good; returns how many wait for a second crawl, since
+    more than half of what is crawled would vanish at once.
+
+    What a catalog no longer lists counts before it was asked for itself: workers ask
+    one repository after the other, long after the catalog, and the catalog that finds
+    the first half of them missing would not find more than half.
+
+    catalog: as it was read to its end, or None
+    scope:   what this crawl is of; about others it knows nothing new
+    """
+    names = None if catalog is None or catalog.is_empty else catalog.names
+    missing = await writer.read(missing_for_good, registry_id, names, clock())
+    gone = [item for item in missing if scope.looks_at(item.repository)]
+    ids = frozenset(item.repository_id for item in gone)
+    held = await writer.read(held_removals, registry_id)
+    census = await _census(writer, registry_id, catalog, scope, held)
+    if census.answering:
+        await writer.write(note_unlisted, census.answering)
+    vanishing, others = ids | census.silent, held - census.held
+    if is_mass(len(vanishing - held), census.crawled - len(census.held)):
+        count = len(vanishing)
+        await writer.write(hold_removals, registry_id, vanishing | others, count)
+        return count
+    for item in gone:
+        await _bury(writer, item, judging, clock)
+        await writer.write(forget_held, registry_id, item.repository_id)
+    if catalog is None:
+        return 0
+    left = census.silent - ids
+    # A catalog of nothing agrees with nothing.
+    waiting = len(left) if names is None and is_mass(len(left), census.crawled) else 0
+    await writer.write(hold_removals, registry_id, left | others, waiting)
+    return waiting
+
+
+@dataclass(slots=True)
+class _Census:
+    """The repositories that this crawl is of; some of them by their ids.
+
+    crawled:   how many there are
+    held:      that the catalog before did not list
+    silent:    that this one does not list, or, without one, that one before did not,
+               and that have not answered for themselves since
+    answering: that it does not list, and that have: of them it tells nothing
+    """
+
+    crawled: int = 0
+    held: set[int] = field(default_factory=set)
+    silent: set[int] = field(default_factory=set)
+    answering: set[int] = field(default_factory=set)
+
+
+async def _census(
+    writer: Writer,
+    registry_id: int,
+    catalog: Catalog | None,
+    scope: Scope,
+    held: frozenset[int],
+) -> _Census:
+    census, after = _Census(), 0
+    while page := await writer.read(standing_page, registry_id, after, PAGE):
+        after = page[-1].repository_id
+        for one in page:
+            if not scope.looks_at(one.repository):
+                continue
+            census.crawled += 1
+            is_held = one.repository_id in held
+            if is_held:
+                census.held.add(one.repository_id)
+            if catalog is None:
+                continue
+            if one.was_listed and one.repository not in catalog.names:
+                has_answered = _has_answered(one, catalog, is_held=is_held)
+                unlisted = census.answering if has_answered else census.silent
+                unlisted.add(one.repository_id)
+    if catalog is None:
+        census.silent = set(census.held)
+    return census
+
+
+def _has_answered(one: LiveRepository, catalog: Catalog, *, is_held: bool) -> bool:
+    """Whether it was there after a catalog no longer listed it."""
+    at = one.last_pass_at
+    if at is None or one.state not in ("ok", "partial"):
+        return False
+    is_after_both = is_held and catalog.before is not None and at >= catalog.before
+    return at >= catalog.read_at or is_after_both
+
+
+async def _bury(
+    writer: Writer,
+    item: Missing,
+    judging: Callable[[], Judging],
+    clock: Callable[[], datetime],
+) -> None:
+    claimed = await writer.write(
+        claim,
+        item.repository_id,
+        now=clock(),
+        lease_s=_LEASE_S,
+        owner=one_claim(this_process()),
+    )
+    if claimed is None:
+        return  # Another process looks at it now, and knows better.
+    try:
+        if not await writer.write(is_missing, claimed, clock()):
+            await writer.write(release, claimed)
+            return  # Another process has found it before we claimed it.
+        await _bury_tags(writer, claimed, clock)
+        await writer.write(refresh_and_judge, item.repository_id, clock(), judging())
+        await writer.write(bury_repository, claimed, clock())
+    except StaleFence:
+        return
+
+
+async def _bury_tags(
+    writer: Writer, claimed: Claim, clock: Callable[[], datetime]
+) -> None:
+    buried: str | None = ""
+    while buried is not None:
+        buried = await writer.write(bury_tags, claimed, clock(), buried)

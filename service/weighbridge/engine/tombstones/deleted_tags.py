@@ -1,0 +1,35 @@
+"""Buries the tags that a complete pass did not see."""
+
+from collections.abc import Set
+from typing import Final
+
+from weighbridge.engine.context.crawl_context import PassContext
+from weighbridge.engine.writer.batches import pieces
+from weighbridge.store.leases.claiming import Claim
+from weighbridge.store.tags.applying import apply_gone, live_tags
+
+MASS: Final = 10
+"""More tags, or repositories, than this, and more than half: a second crawl must
+agree."""
+GONE_AT_ONCE: Final = 1_000
+"""Tags that are buried in one transaction."""
+
+
+async def bury_vanished(
+    context: PassContext, claim: Claim, seen: Set[str]
+) -> tuple[int, frozenset[str]]:
+    """How many are gone, and those that must wait for a second pass that agrees, since
+    too much vanished at once."""
+    known = await context.writer.read(live_tags, claim.repository_id)
+    live = frozenset(filter(context.wants_tag, known))
+    gone = live - seen
+    if is_mass(len(gone), len(live)) and not gone <= claim.held:
+        return 0, gone
+    for names in pieces(sorted(gone), GONE_AT_ONCE):
+        await context.writer.write(apply_gone, claim, names, context.clock())
+    return len(gone), frozenset()
+
+
+def is_mass(gone: int, live: int) -> bool:
+    """Whether so many of so many cannot be believed to have vanished at once."""
+    return gone > MASS and gone * 2 > live

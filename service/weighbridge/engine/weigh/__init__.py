@@ -1,0 +1,1 @@
+"""One reference weighed without a database."""

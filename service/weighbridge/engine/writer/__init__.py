@@ -1,0 +1,1 @@
+"""The store calls of one process, made on threads of their own."""

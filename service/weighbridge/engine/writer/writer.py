@@ -1,0 +1,187 @@
+"""Makes a process's store calls on threads of their own, many in a transaction."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Concatenate, Final, ParamSpec, TypeVar
+
+from weighbridge.engine.writer.writer_thread import Lane
+from weighbridge.errors import StaleFence, StoreError
+from weighbridge.store.ledger.settler import settle_all
+from weighbridge.store.session import Connection, Database
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Item = TypeVar("Item")
+
+PATIENCE_S: Final = 180.0
+"""So long a crawl waits for a database that is locked or restarted; every answer
+that it has in hand meanwhile is kept."""
+_FIRST_WAIT_S: Final = 0.1
+_LONGEST_WAIT_S: Final = 2.0
+_PASSING: Final = frozenset({"database_busy", "database_unavailable"})
+"""What goes by while one waits; a full disk needs a person."""
+
+
+def _unheard(error: StoreError) -> None:
+    """Nobody counts the failures."""
+
+
+class Writer:
+    """Keeps the event loop free of SQL, and SQLite free of two writers.
+
+    Writes are made in the order in which they were asked for, reads beside them; those
+    of a push (`ports.IS_URGENT`) before all others. Calls that wait share a
+    transaction: what a function does must come out the same beside others, and where
+    it runs twice. The database's owner closes it; `close` only ends the threads.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        patience_s: float = PATIENCE_S,
+        on_failure: Callable[[StoreError], None] = _unheard,
+    ) -> None:
+        self._database = database
+        self._patience_s = patience_s
+        self._on_failure = on_failure
+        self._writing = Lane(
+            "weighbridge-store",
+            database.write,
+            mixes=database.settles_at_once,
+            on_failure=on_failure,
+        )
+        self._reading = Lane(
+            "weighbridge-read", database.read, mixes=True, on_failure=_unheard
+        )
+
+    @property
+    def settles_at_once(self) -> bool:
+        """See `Database.settles_at_once`."""
+        return self._database.settles_at_once
+
+    async def write(
+        self,
+        function: Callable[Concatenate[Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """`function(connection, ...)` in a transaction, committed.
+
+        Tried again while the database is busy or away.
+        """
+        return await self._patiently(
+            lambda: self._writing.run(
+                lambda connection, _: [function(connection, *args, **kwargs)],
+                None,
+                lingers=False,
+            )
+        )
+
+    async def write_many(
+        self,
+        function: Callable[[Connection, Sequence[Item]], Sequence[T | BaseException]],
+        item: Item,
+        *,
+        lingers: bool = True,
+    ) -> T:
+        """This item's part of `function(connection, items)`: one call for all that wait
+        with the same function. An exception in the place of its result is raised, and
+        is its own.
+
+        lingers: it waits up to a tenth of a second until they are many
+        """
+        return await self._patiently(
+            lambda: self._writing.run(function, item, lingers=lingers)
+        )
+
+    def expecting(self) -> AbstractContextManager[None]:
+        """Who runs the block may bring items to `write_many`: a batch is not kept
+        waiting for more items than there are blocks."""
+        return self._writing.expecting()
+
+    async def keep(
+        self,
+        facts: Callable[[Connection], None] | None,
+        ledger: Callable[[Connection], None],
+    ) -> None:
+        """Facts, then what is made of them in one repository's ledger.
+
+        Two transactions, so that no lock on a shared fact is held while a repository
+        is locked, or the other way round; one where there is one writer anyway.
+        """
+        if facts is None:
+            await self.write(ledger)
+        elif self._database.settles_at_once:
+            await self.write(_both, facts, ledger)
+        else:
+            await self.write(facts)
+            await self.write(ledger)
+
+    async def read(
+        self,
+        function: Callable[Concatenate[Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """`function(connection, ...)` over one consistent snapshot."""
+        return await self._patiently(
+            lambda: self._reading.run(
+                lambda connection, _: [function(connection, *args, **kwargs)],
+                None,
+                lingers=False,
+            )
+        )
+
+    async def read_many(
+        self,
+        function: Callable[[Connection, Sequence[Item]], Sequence[T]],
+        item: Item,
+    ) -> T:
+        """This item's part of `function(connection, items)`: one call for all that wait
+        with the same function."""
+        return await self._patiently(
+            lambda: self._reading.run(function, item, lingers=False)
+        )
+
+    async def settle(self) -> None:
+        """Until every number is settled that other repositories have a part in."""
+        if not self._database.settles_at_once:
+            await self._patiently(lambda: asyncio.to_thread(self._settle))
+
+    def close(self) -> None:
+        """Wait for the calls that were asked for, then end the threads."""
+        self._writing.close()
+        self._reading.close()
+
+    def _settle(self) -> None:
+        try:
+            settle_all(self._database)
+        except StoreError as exc:
+            self._on_failure(exc)
+            raise
+
+    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + self._patience_s
+        wait_s = _FIRST_WAIT_S
+        while True:
+            try:
+                return await call()
+            except StaleFence:
+                raise
+            except StoreError as exc:
+                if exc.code not in _PASSING or loop.time() + wait_s > ends_at:
+                    raise
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+
+
+def _both(
+    connection: Connection,
+    facts: Callable[[Connection], None],
+    ledger: Callable[[Connection], None],
+) -> None:
+    facts(connection)
+    ledger(connection)

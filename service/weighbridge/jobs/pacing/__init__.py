@@ -1,0 +1,1 @@
+"""The pace of a registry that several processes share by Redis."""

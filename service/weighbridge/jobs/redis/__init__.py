@@ -1,0 +1,1 @@
+"""Jobs over Redis: the queue, who works, and what they count."""

@@ -1,0 +1,1 @@
+"""Connections: opened, kept, and given back."""

@@ -1,0 +1,188 @@
+"""Which addresses may be reached: resolve once, check every answer, dial only those.
+
+The lists are written out because `ipaddress.is_private` and `is_global` change their
+meaning between versions of Python. There is no switch that turns the guard off.
+"""
+
+import ipaddress
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+from weighbridge.errors import AddressRefused
+from weighbridge.net.guard.resolve import Resolver
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_ADDRESSES_PER_NAME: Final = 64
+_NEVER_HINT: Final = (
+    "another address: link-local, cloud metadata and reserved ones are refused "
+    "whatever is configured"
+)
+
+
+class Reach(IntEnum):
+    """How near an address is. A ceiling allows itself and everything below it."""
+
+    PUBLIC = 0
+    PRIVATE = 1
+    LOOPBACK = 2
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedAddress:
+    """An address that passed the guard, ready to be dialled."""
+
+    ip: IPAddress
+    port: int
+
+    @property
+    def family(self) -> socket.AddressFamily:
+        """AF_INET or AF_INET6."""
+        return socket.AF_INET if self.ip.version == 4 else socket.AF_INET6
+
+
+def _networks4(*texts: str) -> tuple[ipaddress.IPv4Network, ...]:
+    return tuple(ipaddress.IPv4Network(text) for text in texts)
+
+
+def _networks6(*texts: str) -> tuple[ipaddress.IPv6Network, ...]:
+    return tuple(ipaddress.IPv6Network(text) for text in texts)
+
+
+_LOOPBACK4 = _networks4("127.0.0.0/8")
+_NEVER4 = _networks4(
+    "0.0.0.0/8",  # "this host": Linux connects it to loopback
+    "100.100.100.200/32",  # metadata of Alibaba Cloud, inside a private range
+    "168.63.129.16/32",  # Azure's host agent
+    "169.254.0.0/16",  # link-local, metadata of most clouds
+    "192.0.0.0/24",  # protocol assignments, metadata of Oracle Cloud
+    "192.0.2.0/24",  # documentation, RFC 5737
+    "192.88.99.0/24",  # 6to4 relays, RFC 7526
+    "198.18.0.0/15",  # benchmarks, RFC 2544
+    "198.51.100.0/24",
+    "203.0.113.0/24",
+    "224.0.0.0/4",  # multicast
+    "240.0.0.0/4",  # reserved, with broadcast
+)
+_PRIVATE4 = _networks4(
+    "10.0.0.0/8",
+    "100.64.0.0/10",  # carrier NAT, RFC 6598: the pod network of some clusters
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+)
+_LOOPBACK6 = ipaddress.IPv6Address("::1")
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_6TO4 = ipaddress.IPv6Network("2002::/16")
+_NEVER6 = _networks6(
+    "::/96",  # unspecified, and IPv4-compatible addresses
+    "100::/64",  # discard, RFC 6666
+    "2001::/23",  # protocol assignments, with Teredo
+    "2001:db8::/32",  # documentation
+    "3fff::/20",  # documentation, RFC 9637
+    "5f00::/16",  # segment routing
+    "fd00:ec2::254/128",  # metadata of AWS, inside a private range
+    "fe80::/10",  # link-local
+    "fec0::/10",  # site-local, RFC 3879
+    "ff00::/8",  # multicast
+)
+_PRIVATE6 = _networks6("fc00::/7")
+_PUBLIC6 = _networks6("2000::/3")
+
+
+def classify(address: str) -> Reach:
+    """The class of an address written as text. Raises AddressRefused for those that
+    are never reached, whatever the registry, and for what is no address."""
+    return _reach(_parsed(address))
+
+
+def reach_of_host(host: str) -> Reach | None:
+    """What a host says of itself: the class of a literal (in any spelling that the
+    system's resolver takes) or of `localhost`; None for every other name.
+
+    Raises AddressRefused for a literal that is never reached.
+    """
+    bare = host.strip("[]")
+    if bare.lower().rstrip(".") == "localhost":
+        return Reach.LOOPBACK
+    try:
+        infos = socket.getaddrinfo(bare, None, flags=socket.AI_NUMERICHOST)
+    except (OSError, UnicodeError):
+        return None
+    return max(classify(str(info[4][0])) for info in infos)
+
+
+async def checked(
+    resolver: Resolver, host: str, port: int, ceiling: Reach
+) -> tuple[CheckedAddress, ...]:
+    """The addresses of `host`, resolved once and all of them checked.
+
+    One answer that is not allowed refuses the name: a mixed answer is how a rebinding
+    name gets past a check of the first. Raises AddressRefused; OSError if the
+    resolver has no answer.
+    """
+    if not 0 < port < 65_536:
+        # The system's resolver would take 99999 as 34463, modulo 65,536.
+        raise AddressRefused(f"{host}: port {port} is not between 1 and 65535")
+    answers = await resolver(host)
+    if not 0 < len(answers) <= _ADDRESSES_PER_NAME:
+        raise AddressRefused(f"{host} has {len(answers)} addresses: 1 to 64 are taken")
+    return tuple(_allowed(answer, host, port, ceiling) for answer in answers)
+
+
+def _allowed(answer: str, host: str, port: int, ceiling: Reach) -> CheckedAddress:
+    ip = _parsed(answer)
+    reach = _reach(ip)
+    if reach > ceiling:
+        raise AddressRefused(
+            f"{host} leads to {ip}, which is {reach.name.lower()}; this request may "
+            f"go to {ceiling.name.lower()} addresses at most"
+        )
+    return CheckedAddress(ip, port)
+
+
+def _parsed(address: str) -> IPAddress:
+    if "%" in address:
+        raise AddressRefused(f"{address} is bound to one network interface")
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError as exc:
+        raise AddressRefused(f"{address!r} is not an address") from exc
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
+        # ::ffff:127.0.0.1 is 127.0.0.1, and is dialled as such.
+        return ip.ipv4_mapped
+    return ip
+
+
+def _reach(ip: IPAddress) -> Reach:
+    if isinstance(ip, ipaddress.IPv4Address):
+        return _reach4(ip)
+    if ip == _LOOPBACK6:
+        return Reach.LOOPBACK
+    if ip in _NAT64:
+        return _reach4(ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF))
+    if ip in _6TO4:
+        return _reach4(ipaddress.IPv4Address(int(ip) >> 80 & 0xFFFF_FFFF))
+    if not _within(ip, _NEVER6):
+        if _within(ip, _PRIVATE6):
+            return Reach.PRIVATE
+        if _within(ip, _PUBLIC6):
+            return Reach.PUBLIC
+    raise AddressRefused(f"{ip} is never reached", hint=_NEVER_HINT)
+
+
+def _reach4(ip: ipaddress.IPv4Address) -> Reach:
+    if _within(ip, _LOOPBACK4):
+        return Reach.LOOPBACK
+    if _within(ip, _NEVER4):
+        raise AddressRefused(f"{ip} is never reached", hint=_NEVER_HINT)
+    return Reach.PRIVATE if _within(ip, _PRIVATE4) else Reach.PUBLIC
+
+
+def _within(
+    ip: IPAddress,
+    networks: Iterable[ipaddress.IPv4Network] | Iterable[ipaddress.IPv6Network],
+) -> bool:
+    return any(ip in network for network in networks)

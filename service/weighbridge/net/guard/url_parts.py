@@ -1,0 +1,76 @@
+"""What is asked, and of whom: a URL in the parts that a request is made of."""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import httpx
+
+from weighbridge.net.guard.route import origin, origin_text
+
+# Characters that httpx leaves as they are, in segments that begin with none of the
+# dots which it resolves. Repositories, tags, digests and most pages are such.
+_PLAIN_TARGET: Final = re.compile(
+    r"(?:/[A-Za-z0-9_~:@=-][A-Za-z0-9._~:@=-]*)+(?:\?[A-Za-z0-9._~:@/=&-]*)?", re.ASCII
+)
+_PLAIN_ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+", re.ASCII)
+_ORIGINS: Final = 64
+_BEHIND_SCHEME: Final = len("https://")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Parts of one URL.
+
+    text:   the URL, for whoever wants another view of it
+    host:   as httpx encodes it (IDNA, IPv6 without brackets)
+    port:   0 for an unknown scheme
+    netloc: the value of `Host`
+    target: path and query, as they are sent
+    """
+
+    text: str
+    scheme: str
+    host: str
+    port: int
+    netloc: bytes
+    target: bytes
+
+    @property
+    def origin(self) -> tuple[str, str, int]:
+        """Scheme, host and port (RFC 6454)."""
+        return self.scheme, self.host, self.port
+
+    @property
+    def shown(self) -> str:
+        """All that messages say of it: the rest may carry a signature."""
+        return origin_text(self.scheme, self.host, self.port)
+
+
+def address_of(text: str) -> Address:
+    """The parts of a URL as httpx reads it. Raises httpx.InvalidURL.
+
+    httpx takes longer to read one URL than everything else that is done for a
+    request; of a plain one it changes nothing, and then only its origin is read, once.
+    """
+    at = text.find("/", _BEHIND_SCHEME)
+    if at < 0 or _PLAIN_TARGET.fullmatch(text, at) is None:
+        return address_of_url(httpx.URL(text))
+    origin = text[:at]
+    if _PLAIN_ORIGIN.fullmatch(origin) is None:
+        return address_of_url(httpx.URL(text))
+    scheme, host, port, netloc = _origin_parts(origin)
+    return Address(text, scheme, host, port, netloc, text[at:].encode("ascii"))
+
+
+def address_of_url(url: httpx.URL) -> Address:
+    """The parts of a URL that is read already."""
+    scheme, host, port = origin(url)
+    return Address(str(url), scheme, host, port, url.netloc, url.raw_path)
+
+
+@lru_cache(maxsize=_ORIGINS)
+def _origin_parts(text: str) -> tuple[str, str, int, bytes]:
+    url = httpx.URL(text)
+    return *origin(url), url.netloc

@@ -1,0 +1,135 @@
+"""Violations as alerts of Alertmanager's API v2.
+
+All labels together are what an alert is, so they are only what stays the same while
+it goes on; tag, digest, line, limit and sizes are annotations. Of several violations
+with the same labels one alert is made.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final, TypeAlias
+
+from weighbridge.domain.message.message import ViolationNotice
+from weighbridge.domain.text.printable import printable
+from weighbridge.notify.render.content import (
+    MessageItem,
+    headline_of,
+    item_of,
+    name_of,
+    url_of,
+)
+from weighbridge.notify.render.image_facts import CauseCounts, repositories_by_cause
+from weighbridge.notify.render.limit_words import written
+
+Alert: TypeAlias = Mapping[str, object]
+
+ALERTNAME: Final = "WeighbridgeOversizedPush"
+TEST_ALERTNAME: Final = "WeighbridgeTest"
+RESEND_S: Final = 60.0
+"""Alerts that go on are sent again as often."""
+_LIFE: Final = timedelta(seconds=4 * RESEND_S)
+"""Unless they are sent again, they end after this (alerts_api: resending)."""
+LABEL_CHARACTERS: Final = 255
+_LISTED: Final = 10
+
+# Alertmanager's templates put annotations into Slack's mark-up as they are, where
+# <!channel> calls everybody.
+_HARMLESS: Final = str.maketrans({"<": "\u2039", ">": "\u203a"})
+
+
+def alerts_of(
+    tolds: Iterable[ViolationNotice], now: datetime, *, alertname: str = ALERTNAME
+) -> list[Alert]:
+    """One alert for each set of labels, in a fixed order. It fires while one of its
+    violations is open; else it ended with the last of them."""
+    by_labels: dict[tuple[tuple[str, str], ...], list[ViolationNotice]] = {}
+    for told in tolds:
+        labels = tuple(sorted(_labels(told, alertname).items()))
+        by_labels.setdefault(labels, []).append(told)
+    return [
+        _alert(dict(labels), by_labels[labels], now) for labels in sorted(by_labels)
+    ]
+
+
+def _labels(told: ViolationNotice, alertname: str) -> dict[str, str]:
+    """Valid names by any rule of Prometheus; an empty value would be no label."""
+    labels = {
+        "alertname": alertname,
+        "severity": told.severity,
+        "registry": told.registry,
+        "repository": told.repository,
+        "policy": told.policy,
+        "team": told.team or "",
+    }
+    return {
+        name: printable(text, LABEL_CHARACTERS) for name, text in labels.items() if text
+    }
+
+
+def _alert(
+    labels: Mapping[str, str], tolds: Sequence[ViolationNotice], now: datetime
+) -> Alert:
+    open_ = [told for told in tolds if told.event == "opened"]
+    ended = [told.closed_at or now for told in tolds]
+    # What fires is described by what is open: the newest of it, and how many.
+    shown = sorted(open_ or tolds, key=lambda told: told.opened_at, reverse=True)
+    newest = shown[0]
+    ends = now + _LIFE if open_ else max(ended)
+    # Alertmanager refuses what ends before it starts, as a clock that was put back may
+    # have it.
+    starts = min(ends, *(told.opened_at for told in shown))
+    alert = {
+        "labels": labels,
+        "annotations": _annotations(shown),
+        "startsAt": _moment(starts),
+        "endsAt": _moment(ends),
+    }
+    url = url_of(newest)
+    return {**alert, "generatorURL": url} if url else alert
+
+
+def _annotations(tolds: Sequence[ViolationNotice]) -> Mapping[str, str]:
+    newest = tolds[0]
+    # All that is wrong with the newest image, one limit after the other.
+    same = [told for told in tolds if name_of(told) == name_of(newest)]
+    sharing = CauseCounts(repositories_by_cause(tolds), is_all=True)
+    items = [item_of(told, sharing) for told in same]
+    item, key = items[0], newest.limit_key
+    annotations = {
+        "summary": f"{headline_of(same)}.",
+        "description": _description(items),
+        "tag": newest.tag,
+        "digest": str(newest.digest or ""),
+        "platform": newest.platform,
+        "limit": f"{key} {written(key, newest.limit_amount)}",
+        "amount": written(key, newest.amount),
+        "compressed_bytes": _number(newest.compressed_bytes),
+        "uncompressed_bytes": _number(newest.uncompressed_bytes),
+        "line": item.cause.value if item.cause else "",
+        "grown": item.cause.name if item.cause else "",
+        "violations": str(len(tolds)),
+        "images": ", ".join(list(dict.fromkeys(map(name_of, tolds)))[:_LISTED]),
+        "url": item.url,
+    }
+    return {
+        name: printable(text, 3_000).translate(_HARMLESS)
+        for name, text in annotations.items()
+        if text
+    }
+
+
+def _description(items: Sequence[MessageItem]) -> str:
+    return f"{items[0].name}: {'. '.join(map(_sentence, items))}"
+
+
+def _sentence(item: MessageItem) -> str:
+    cause = f". {item.cause.name}: {item.cause.value}" if item.cause else ""
+    return f"{item.verdict}{cause}"
+
+
+def _number(amount: int | None) -> str:
+    return "" if amount is None else str(amount)
+
+
+def _moment(when: datetime) -> str:
+    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

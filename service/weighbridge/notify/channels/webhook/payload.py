@@ -1,0 +1,115 @@
+"""A message as JSON for programs: `weighbridge.notification/1`.
+
+Keys are never left out and never change their meaning: what is not known is null, and
+bytes are integers.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final, TypeAlias
+
+from weighbridge.domain.growth.cause import Cause, LineChange
+from weighbridge.domain.message.message import Message, ViolationNotice
+from weighbridge.notify.render.content import content_of
+from weighbridge.notify.render.fitting import fitting
+from weighbridge.notify.render.image_facts import repositories_by_cause
+
+JSON: TypeAlias = Mapping[str, object]
+
+SCHEMA: Final = "weighbridge.notification/1"
+BODY_BYTES: Final = 128 * 1024
+ITEMS: Final = 200
+TEXT_CHARACTERS: Final = 1_024
+"""Of one line, or of a name."""
+_FRAME_BYTES: Final = 4_096
+
+
+def webhook_body(message: Message) -> bytes:
+    """The body of a request; the same message is the same bytes."""
+    sharing = repositories_by_cause(message.items)
+    items = [_item(told, sharing) for told in message.items]
+    room = BODY_BYTES - _FRAME_BYTES
+    shown, hidden = fitting(items, room, ITEMS, lambda item: len(_encoded(item)) + 1)
+    return _encoded(
+        {
+            "schema": SCHEMA,
+            "key": _text(message.key),
+            "sent_at": _moment(message.sent_at),
+            "is_test": message.is_test,
+            "headline": content_of(message).headline,
+            "group": _text(message.group),
+            "items": shown,
+            "more": message.more + hidden,
+        }
+    )
+
+
+def _item(told: ViolationNotice, sharing: Mapping[bytes, int]) -> JSON:
+    return {
+        "violation_id": told.violation_id,
+        "event": told.event,
+        "registry": _text(told.registry),
+        "repository": _text(told.repository),
+        "tag": _text(told.tag) or None,
+        "digest": None if told.digest is None else str(told.digest),
+        "platform": _text(told.platform) or None,
+        "policy": _text(told.policy),
+        "team": None if told.team is None else _text(told.team),
+        "severity": told.severity,
+        "limit": told.limit_key,
+        "unit": "layers" if told.limit_key == "max_layers" else "bytes",
+        "limit_amount": told.limit_amount,
+        "amount": told.amount,
+        "compressed_bytes": told.compressed_bytes,
+        "compressed_confidence": told.compressed_confidence,
+        "uncompressed_bytes": told.uncompressed_bytes,
+        "before_compressed_bytes": told.before_compressed_bytes,
+        "baseline_compressed_bytes": told.baseline_compressed_bytes,
+        "cause": None if told.cause is None else _cause(told.cause, sharing),
+        "opened_at": _moment(told.opened_at),
+        "closed_at": None if told.closed_at is None else _moment(told.closed_at),
+        "closed_by": told.closed_by,
+        "url": None if told.url is None else _text(told.url),
+    }
+
+
+def _cause(cause: Cause, sharing: Mapping[bytes, int]) -> JSON:
+    """key: what causes that are the same have in common; repositories: how many of
+    them are in this message"""
+    key = cause.key
+    return {
+        "of": cause.of,
+        "key": None if key is None else key.hex(),
+        "repositories": None if key is None else sharing.get(key, 1),
+        "quantity": cause.quantity,
+        "grown_amount": cause.grown_amount,
+        "base_grown_amount": cause.base_grown_amount,
+        "unknown_lines": cause.unknown_lines,
+        "changes": [_change(change) for change in cause.changes],
+    }
+
+
+def _change(change: LineChange) -> JSON:
+    return {
+        "kind": change.kind,
+        "instruction": _text(change.instruction),
+        "before_amount": change.before_amount,
+        "amount": change.amount,
+        "grown_amount": change.grown_amount,
+        "is_of_base": change.of_base,
+    }
+
+
+def _text(text: str) -> str:
+    """As it was pushed, up to its bound; half a surrogate pair, which not every reader
+    of JSON takes (RFC 8259 8.2), becomes `?`."""
+    return text[:TEXT_CHARACTERS].encode("utf-8", "replace").decode()
+
+
+def _moment(when: datetime) -> str:
+    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _encoded(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode("ascii")

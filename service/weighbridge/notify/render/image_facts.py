@@ -1,0 +1,167 @@
+"""What stands below the name of an image: sizes, the line that did it, its base."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+
+from weighbridge.domain.growth.cause import Cause, LineChange
+from weighbridge.domain.growth.quantity import WORDS, written_amount
+from weighbridge.domain.message.message import ViolationNotice
+from weighbridge.domain.text.printable import printable
+from weighbridge.domain.text.units import format_bytes
+from weighbridge.notify.render.limit_words import share_of
+
+_WORDS: Final = {
+    "claimed": "its manifest claims this size; the registry has not confirmed it yet",
+    "disputed": "this is the registry's figure; its manifest says otherwise",
+}
+NAME_CHARACTERS: Final = 200
+LINE_CHARACTERS: Final = 240
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A name and a value.
+
+    is_code:   it holds what a stranger or a policy's author wrote, shown as it is
+    is_detail: a message about many images leaves it to their pages
+    """
+
+    name: str
+    value: str
+    is_code: bool = False
+    is_detail: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CauseCounts:
+    """How many repositories each cause is behind.
+
+    is_all: nothing of the message is left out
+    """
+
+    repositories: Mapping[bytes, int]
+    is_all: bool
+
+
+def repositories_by_cause(items: Iterable[ViolationNotice]) -> Mapping[bytes, int]:
+    """How many repositories of this message each cause is behind."""
+    found: dict[bytes, set[tuple[str, str]]] = {}
+    for told in items:
+        if told.cause is not None and told.cause.key is not None:
+            place = (told.registry, told.repository)
+            found.setdefault(told.cause.key, set()).add(place)
+    return {key: len(places) for key, places in found.items()}
+
+
+def sizes_of(told: ViolationNotice) -> list[Fact]:
+    """What the image weighs, and what it weighed."""
+    facts: list[Fact] = []
+    if told.compressed_bytes is not None:
+        size = format_bytes(told.compressed_bytes)
+        # What was before the image that was over is not what was before this one.
+        before = told.before_compressed_bytes if told.event == "opened" else None
+        change = _change(before, told.compressed_bytes)
+        facts.append(Fact("Compressed", size + change))
+        if word := _WORDS.get(told.compressed_confidence or ""):
+            facts.append(Fact("Whose word", word))
+    if told.uncompressed_bytes is not None:
+        size = format_bytes(told.uncompressed_bytes)
+        facts.append(Fact("On disk", size, is_detail=True))
+    baseline = told.baseline_compressed_bytes
+    if baseline is not None and told.limit_key == "max_growth":
+        median = f"{format_bytes(baseline)}, the median of the ten before it"
+        facts.append(Fact("Baseline", median))
+    return facts
+
+
+def _change(before: int | None, after: int) -> str:
+    if before is None:
+        return ""
+    share = f", {share_of(after - before, before)}" if before else ""
+    return f" ({_signed(after - before)}{share} against {format_bytes(before)} before)"
+
+
+def line_of(cause: Cause) -> Fact | None:
+    """The change that has most of what is limited."""
+    change = cause.heaviest
+    if change is None:
+        return None
+    instruction = printable(change.instruction, LINE_CHARACTERS) or "(no line)"
+    return Fact(_grown(cause, change), instruction, is_code=True)
+
+
+def unknown_of(cause: Cause) -> list[Fact]:
+    """Lines that are not ranked, as it is not known what they have."""
+    count = cause.unknown_lines
+    if not count:
+        return []
+    lines = f"{count:,} changed {'line' if count == 1 else 'lines'}"
+    where = WORDS[cause.quantity]
+    return [Fact("Not known", f"what {lines} added {where}".strip())]
+
+
+def _grown(cause: Cause, change: LineChange) -> str:
+    """`New line, +570 MB compressed`; where one layer is limited, what it has."""
+    what = "New line" if change.kind == "added" else "Line"
+    place = " of the base" if change.of_base else ""
+    words = f"{what}{place}, {amount_of(cause, change)}"
+    if change.kind == "grown" and change.before_amount is not None:
+        words += f", {written_amount(cause.quantity, change.before_amount)} before"
+    return words
+
+
+def amount_of(cause: Cause, change: LineChange) -> str:
+    """`+570 MB on disk`, `+1 layer`, `310 MB compressed in one layer`."""
+    if cause.quantity == "layer_compressed_bytes":
+        amount = written_amount(cause.quantity, change.amount or 0)
+    else:
+        amount = _signed_amount(cause, change.grown_amount or 0)
+    return f"{amount} {WORDS[cause.quantity]}".rstrip()
+
+
+def _signed_amount(cause: Cause, amount: int) -> str:
+    sign = "+" if amount >= 0 else "\u2212"
+    return sign + written_amount(cause.quantity, abs(amount))
+
+
+def base_of(cause: Cause, sharing: CauseCounts) -> list[Fact]:
+    """What its base has to do with it."""
+    if cause.of not in ("base", "both"):
+        return []
+    words = f"changed, {_signed_amount(cause, cause.base_grown_amount)}"
+    sharers = 0 if cause.key is None else sharing.repositories.get(cause.key, 0)
+    if sharers > 1:
+        least = "" if sharing.is_all else "at least "
+        words += f"; the same change in {least}{sharers:,} repositories"
+    return [Fact("Base", words)]
+
+
+def details_of(told: ViolationNotice) -> list[Fact]:
+    """Whose it is, since when, and which image exactly."""
+    policy = f"{told.policy}, {told.severity}"
+    if told.team:
+        policy += f", team {told.team}"
+    facts = [Fact("Policy", printable(policy, NAME_CHARACTERS), is_code=True)]
+    if told.platform:
+        platform = printable(told.platform, NAME_CHARACTERS)
+        facts.append(Fact("Platform", platform, is_code=True))
+    facts.append(Fact("Since", _moment(told.opened_at)))
+    if told.closed_at is not None:
+        facts.append(Fact("Until", _moment(told.closed_at)))
+    if told.digest is not None:
+        facts.append(Fact("Digest", str(told.digest), is_code=True))
+    return [replace(fact, is_detail=True) for fact in facts]
+
+
+def _moment(when: datetime) -> str:
+    """`2026-09-22 08:12 UTC`."""
+    return when.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _signed(amount: int) -> str:
+    """`+612 MB`, with the minus of typography."""
+    return (
+        f"+{format_bytes(amount)}" if amount >= 0 else f"\u2212{format_bytes(-amount)}"
+    )

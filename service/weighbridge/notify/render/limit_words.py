@@ -1,0 +1,72 @@
+"""Which limit is exceeded, by how much, in the words of messages."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from weighbridge.domain.message.message import ViolationNotice
+from weighbridge.domain.policy.policy import LimitKey
+from weighbridge.domain.text.units import format_bytes
+
+_HAS: Final[Mapping[LimitKey, str]] = {
+    "max_compressed": "{amount} compressed",
+    "max_uncompressed": "{amount} on disk",
+    "max_growth": "{amount} compressed",
+    "max_layers": "{amount}",
+    "max_layer_compressed": "a layer of {amount} compressed",
+    "max_deduplicated": "{amount} in the whole repository, each blob once",
+}
+_CLAIMS: Final = frozenset({"max_compressed", "max_growth", "max_layer_compressed"})
+_CLAIMED: Final = "as the manifest claims, not yet confirmed by the registry"
+_ENDED: Final = {
+    "gone": "its tag was deleted",
+    "policy": "the limit was changed or removed",
+}
+
+
+def verdict(told: ViolationNotice) -> str:
+    """`1.08 GB compressed, 583 MB over max_compressed (500 MB)`."""
+    limit = written(told.limit_key, told.limit_amount)
+    if told.event == "resolved":
+        now = written(told.limit_key, told.amount)
+        if told.amount <= told.limit_amount:
+            return f"within {told.limit_key} ({limit}): {now}"
+        why = _ENDED.get(told.closed_by or "", "")
+        return f"no longer over {told.limit_key}{f': {why}' if why else ''}"
+    has = _HAS[told.limit_key].format(amount=written(told.limit_key, told.amount))
+    text = f"{has}, {excess_amount(told)} over {told.limit_key} ({limit})"
+    is_claimed = told.compressed_confidence == "claimed"
+    return f"{text}, {_CLAIMED}" if is_claimed and told.limit_key in _CLAIMS else text
+
+
+def end(told: ViolationNotice) -> str:
+    """`is within max_compressed`; never said of an image that was over."""
+    if told.amount <= told.limit_amount:
+        return f"is within {told.limit_key}"
+    return f"is no longer over {told.limit_key}"
+
+
+def excess(told: ViolationNotice) -> str:
+    """`is 583 MB over max_compressed`; growth is told as growth."""
+    baseline = told.baseline_compressed_bytes
+    if told.limit_key == "max_growth" and baseline is not None:
+        grown = told.amount - baseline
+        share = f" ({share_of(grown, baseline)})" if baseline else ""
+        return f"grew by {format_bytes(grown)}{share}"
+    return f"is {excess_amount(told)} over {told.limit_key}"
+
+
+def excess_amount(told: ViolationNotice) -> str:
+    """How much it is too much; never below 0."""
+    return written(told.limit_key, max(told.amount - told.limit_amount, 0))
+
+
+def share_of(grown: int, before: int) -> str:
+    """`+130 %`, with the minus of typography."""
+    return f"{round(100 * grown / before):+d} %".replace("-", "\u2212")
+
+
+def written(key: LimitKey, amount: int) -> str:
+    """Bytes, or layers."""
+    if key == "max_layers":
+        return f"{amount:,} {'layer' if amount == 1 else 'layers'}"
+    return format_bytes(amount)

@@ -1,0 +1,1 @@
+"""Rows of reports and the forms in which they are shown; knows the domain alone."""

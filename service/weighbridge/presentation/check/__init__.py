@@ -1,0 +1,1 @@
+"""A check in each form: for people, programs and CI services."""

@@ -1,0 +1,1 @@
+"""Tables, CSV, JSON, Markdown, and what a screen can show."""

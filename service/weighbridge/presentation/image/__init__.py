@@ -1,0 +1,1 @@
+"""One weighing in words and tables."""

@@ -1,0 +1,146 @@
+"""What `weighbridge violations` prints."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from weighbridge.domain.growth.cause import LineChange
+from weighbridge.domain.growth.quantity import WORDS, written_amount
+from weighbridge.domain.policy.policy import LimitKey
+from weighbridge.domain.report.violation import ViolationList, ViolationReport
+from weighbridge.domain.text.printable import printable
+from weighbridge.domain.text.units import format_bytes
+from weighbridge.presentation.forms.aligned import aligned
+from weighbridge.presentation.forms.json_text import json_text
+from weighbridge.presentation.forms.narrow import narrowed
+from weighbridge.presentation.forms.screen import Output, Screen
+from weighbridge.presentation.forms.tables import code, csv_table, markdown_table
+from weighbridge.presentation.image.image_words import NOTHING_CRAWLED, plural
+from weighbridge.presentation.image.short_instruction import gist
+from weighbridge.presentation.rows.violation_rows import (
+    VIOLATION_COLUMNS,
+    violation_cells,
+    violation_json,
+)
+
+_TITLES: Final = (
+    "state",
+    "amount",
+    "limit",
+    "key",
+    "severity",
+    "team",
+    "since, UTC",
+    "image",
+    "added",
+    "line that did most of it",
+)
+_LEAVING: Final = (
+    *("SINCE, UTC", "LIMIT", "ADDED", "AMOUNT"),
+    *("SEVERITY", "TEAM", "STATE", "KEY"),
+)
+"""In which order columns give way to the image and its line: figures first."""
+
+
+def printed(found: ViolationList, output: Output, screen: Screen, now: datetime) -> str:
+    """The API's rows; for people a line each, the reason of a waiver below it."""
+    rows = found.rows
+    if output == "json":
+        items = [violation_json(row, now) for row in rows]
+        return json_text({"items": items})
+    if output == "csv":
+        return csv_table(VIOLATION_COLUMNS, (violation_cells(row, now) for row in rows))
+    cells = [_cells(row, screen) for row in rows]
+    if output == "markdown":
+        return markdown_table(_TITLES, [[code(c) for c in row] for row in cells])
+    if not rows and not found.was_crawled:
+        return NOTHING_CRAWLED
+    if not rows:
+        return (
+            "there is none of these" if found.is_part else "nothing exceeds its limit"
+        )
+    return "\n".join(_table(rows, cells, screen, is_cut=found.is_cut))
+
+
+def amount(key: LimitKey, number: int, screen: Screen) -> str:
+    """`1.08 GB`, or `70 layers`."""
+    if key == "max_layers":
+        return plural(number, "layer")
+    return format_bytes(number, iec=screen.iec)
+
+
+def _table(
+    rows: Sequence[ViolationReport],
+    cells: Sequence[Sequence[str]],
+    screen: Screen,
+    *,
+    is_cut: bool,
+) -> list[str]:
+    shown = narrowed([[t.upper() for t in _TITLES], *cells], screen, _LEAVING)
+    head, *body = aligned(shown.rows, screen, gap=2)
+    lines = [head]
+    for row, line in zip(rows, body, strict=True):
+        lines.append(
+            screen.painted(line, "over" if row.state in ("open", "over") else None)
+        )
+        if row.waiver is not None:
+            waiver = row.waiver
+            until = f"{waiver.expires_at:%Y-%m-%d %H:%M} UTC"
+            words = f"  waived until {until} by {waiver.author}: {waiver.reason}"
+            lines.append(screen.cut(printable(words)))
+    older = sum(row.id is None for row in rows)
+    count = plural(len(rows) - older, "violation")
+    if older:
+        tags = plural(older, "row")
+        count += f", {tags} of other tags that stand over their limit"
+    more = ", there are more: --limit" if is_cut else ""
+    foot = screen.wrapped(f"  {'   '.join(filter(None, (count + more, shown.note)))}")
+    return [*lines, "", foot]
+
+
+def _since(row: ViolationReport) -> str:
+    since = row.pushed_at or row.opened_at
+    return "" if since is None else f"{since:%Y-%m-%d %H:%M}"
+
+
+def _cells(row: ViolationReport, screen: Screen) -> list[str]:
+    name = f"{row.registry}/{row.repository}"
+    change = row.heaviest_change
+    return [
+        row.state,
+        amount(row.limit_key, row.amount, screen) + _mark(row),
+        amount(row.limit_key, row.limit_amount, screen),
+        row.limit_key,
+        row.severity,
+        printable(row.team or ""),
+        _since(row),
+        printable(name if row.tag is None else f"{name}:{row.tag}"),
+        _added(row, change, screen),
+        _line(row, change, screen),
+    ]
+
+
+def _mark(row: ViolationReport) -> str:
+    """Where the amount is the manifest's word alone, or not what the manifest says."""
+    if row.limit_key == "max_layers" or row.compressed_confidence in (None, "known"):
+        return ""
+    return f" {row.compressed_confidence}"
+
+
+def _added(row: ViolationReport, change: LineChange | None, screen: Screen) -> str:
+    """What the line has of what is limited: `+734 MB on disk`, `+1 layer`."""
+    if row.cause is None or change is None:
+        return ""
+    quantity = row.cause.quantity
+    is_layer = quantity == "layer_compressed_bytes"
+    added = (change.amount if is_layer else change.grown_amount) or 0
+    sign = "+" if added > 0 and not is_layer else ""
+    text = f"{sign}{written_amount(quantity, added, iec=screen.iec)}"
+    return f"{text} {WORDS[quantity]}".rstrip()
+
+
+def _line(row: ViolationReport, change: LineChange | None, screen: Screen) -> str:
+    if change is not None:
+        return printable(gist(change.instruction, screen.ellipsis))
+    count = 0 if row.cause is None else row.cause.unknown_lines
+    return f"not known: {plural(count, 'line')} not measured" if count else ""

@@ -1,0 +1,1 @@
+"""Rows as JSON objects: the keys of API, CSV and lists."""

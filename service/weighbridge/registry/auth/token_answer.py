@@ -1,0 +1,80 @@
+"""What a token server answers, and how long it holds."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from weighbridge.domain.limits import (
+    TOKEN_BODY_BYTES,
+    TOKEN_LIFE_MAX_S,
+    TOKEN_LIFE_MIN_S,
+)
+from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.strict_json import parse_json
+from weighbridge.errors import AuthError, WeighbridgeError
+from weighbridge.registry.login.credentials import is_bearer_token
+
+_RENEW_EARLY: Final = 0.1
+"""Of its life; so that it does not end on its way to the registry."""
+_TRUSTED_AGE_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class BearerToken:
+    """A Bearer token.
+
+    lasts_s: seconds from now in which it is used, already cut short
+    """
+
+    text: Secret
+    lasts_s: float
+
+
+def parse_token(body: bytes, now: datetime) -> BearerToken:
+    """The token in the body of a token server, at `now` (aware).
+
+    distribution, spec/auth/token.md: `token` or `access_token`, `expires_in` with
+    60 as its default, `issued_at`. Raises AuthError(auth_error); the body is a
+    secret, so no message repeats any of it.
+    """
+    if len(body) > TOKEN_BODY_BYTES:
+        raise unusable_token("its answer is too long")
+    try:
+        answer = parse_json(body)
+    except WeighbridgeError as exc:
+        # `from None`: the cause may quote the body.
+        raise unusable_token(f"its answer is not JSON ({exc.code})") from None
+    if not isinstance(answer, dict):
+        raise unusable_token("its answer is not a JSON object")
+    text = answer.get("token") or answer.get("access_token")
+    if not isinstance(text, str):
+        raise unusable_token("its answer holds no token")
+    if not is_bearer_token(text):
+        raise unusable_token("its token is not visible ASCII")
+    life = _life_s(answer.get("expires_in"))
+    age = _age_s(answer.get("issued_at"), now)
+    return BearerToken(Secret(text), max(0.0, life * (1 - _RENEW_EARLY) - age))
+
+
+def unusable_token(reason: str) -> AuthError:
+    return AuthError(
+        f"the registry's token server cannot be used: {reason}",
+        hint="ask the operator of the registry",
+    )
+
+
+def _life_s(expires_in: object) -> float:
+    if isinstance(expires_in, bool) or not isinstance(expires_in, int | float):
+        return TOKEN_LIFE_MIN_S
+    return float(min(max(expires_in, TOKEN_LIFE_MIN_S), TOKEN_LIFE_MAX_S))
+
+
+def _age_s(issued_at: object, now: datetime) -> float:
+    """How old the token is already; 0 where the server's clock is not ours."""
+    if not isinstance(issued_at, str):
+        return 0.0
+    try:
+        age = (now - datetime.fromisoformat(issued_at)).total_seconds()
+    except (ValueError, TypeError, OverflowError):
+        return 0.0  # no time, or one without a zone
+    return age if 0.0 <= age <= _TRUSTED_AGE_S else 0.0

@@ -1,0 +1,1 @@
+"""What a refusal of a registry means, and when to ask again."""

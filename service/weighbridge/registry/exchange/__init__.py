@@ -1,0 +1,1 @@
+"""One question to a registry and its answer."""

@@ -1,0 +1,99 @@
+"""Where a registry is, who we are there, and how much it may be asked."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import httpx
+
+from weighbridge.domain.image.reference import LOGIN_HINT, without_login
+from weighbridge.domain.registry.registry_address import DOCKER_HUB, DOCKER_HUB_HOSTS
+from weighbridge.errors import UsageError
+from weighbridge.net.guard.reach import Reach, reach_of_host
+from weighbridge.net.guard.route import origin
+from weighbridge.registry.login.credentials import Credential
+from weighbridge.registry.pacing.rate_limiter import RateLimiter
+
+REMOTE_CONCURRENCY: Final = 8
+REMOTE_REQUESTS_PER_SECOND: Final = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One entry of the configuration, or an address given ad hoc.
+
+    name:     as configured, or the host
+    url:      http(s)://host[:port]; kept as `registry_url` spells it
+    ceiling:  the most private class of addresses that it may lead us to
+    requests_per_second: None for no limit
+    trusted_realm_hosts, trusted_storage_hosts: `host` or `host:port`
+    contact:  whom the registry's operator may ask about us, for the User-Agent
+    gate:     what is shared with other clients that ask it; None: there are none
+    """
+
+    name: str
+    url: str
+    ceiling: Reach
+    credential: Credential | None = None
+    requests_per_second: float | None = REMOTE_REQUESTS_PER_SECOND
+    concurrency: int = REMOTE_CONCURRENCY
+    trusted_realm_hosts: frozenset[str] = field(default_factory=frozenset)
+    trusted_storage_hosts: frozenset[str] = field(default_factory=frozenset)
+    ca_file: str | None = None
+    contact: str = ""
+    gate: RateLimiter | None = None
+
+    def __post_init__(self) -> None:
+        # One spelling: no slash at the end, and docker.io where Docker Hub really is.
+        object.__setattr__(self, "url", registry_url(self.url))
+
+    @property
+    def origin(self) -> tuple[str, str, int]:
+        """Scheme, host and port: what the credential belongs to."""
+        return origin(httpx.URL(self.url))
+
+    @property
+    def is_insecure(self) -> bool:
+        """Whether requests leave this machine without TLS."""
+        return self.url.startswith("http://") and self.ceiling is not Reach.LOOPBACK
+
+
+def registry_url(address: str, *, plain_http: bool | None = None) -> str:
+    """The URL of `host[:port]` or `http(s)://host[:port]` as a person writes it.
+
+    As docker does it: loopback speaks plain HTTP, all others HTTPS unless
+    `plain_http` says it, and docker.io means Docker Hub. Raises
+    UsageError(invalid_registry), AddressRefused for an address never reached.
+    """
+    scheme, separator, rest = address.rpartition("://")
+    host = rest.rstrip("/")
+    url = _parsed(f"{scheme or 'https'}://{host}", address)
+    if not separator:
+        is_plain = plain_http
+        if is_plain is None:
+            is_plain = reach_of_host(url.host) is Reach.LOOPBACK
+        url = url.copy_with(scheme="http" if is_plain else "https")
+    if url.host in DOCKER_HUB_HOSTS:
+        url = url.copy_with(host=DOCKER_HUB)
+    return str(url).rstrip("/")
+
+
+def _parsed(text: str, address: str) -> httpx.URL:
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL as exc:
+        raise no_registry(address) from exc
+    is_bare = url.path in ("", "/") and not (url.query or url.fragment or url.userinfo)
+    _, host, port = origin(url)
+    if not host or not 0 < port < 65_536 or not is_bare:
+        raise no_registry(address)
+    return url
+
+
+def no_registry(address: str) -> UsageError:
+    """The error for what is no registry's address."""
+    fault = " with a user or a password before it" if "@" in address else ""
+    return UsageError(
+        f"{without_login(address)!r}{fault} is not the address of a registry",
+        code="invalid_registry",
+        hint=LOGIN_HINT if fault else "write host, host:port or https://host:port",
+    )

@@ -1,0 +1,309 @@
+"""The registry protocol as every registry speaks it: plain `/v2`, nothing else."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Final, TypeVar
+
+import httpx
+
+from weighbridge.domain import limits
+from weighbridge.domain.image.digest import Digest, is_digest
+from weighbridge.domain.registry.listing import RepositoryListing, TagPage
+from weighbridge.domain.registry.rate_limit import RateLimit
+from weighbridge.errors import (
+    DocumentError,
+    ListingError,
+    RegistryError,
+    TransportError,
+)
+from weighbridge.ports.protocols import ManifestAnswer, RangeAnswer, RequestCost
+from weighbridge.registry.client import RegistryClient
+from weighbridge.registry.exchange.endpoint import Endpoint
+from weighbridge.registry.exchange.paging import PAGE_LENGTH, pages
+from weighbridge.registry.exchange.registry_request import (
+    Operation,
+    RegistryAnswer,
+    RegistryRequest,
+)
+from weighbridge.registry.kinds.distribution.content_range import (
+    NO_LENGTH,
+    blob_length,
+    blob_range,
+)
+from weighbridge.registry.kinds.distribution.listing_pages import (
+    NamesOfPage,
+    parse_catalog_page,
+    parse_tag_page,
+)
+from weighbridge.registry.kinds.distribution.served import (
+    DIGEST_HEADER,
+    altered,
+    contradicted,
+    exactly,
+    manifest_answer,
+    too_large,
+)
+from weighbridge.registry.kinds.distribution.v2_requests import Questions
+from weighbridge.registry.pacing.clock import Clock
+from weighbridge.telemetry import Telemetry
+
+Checked = TypeVar("Checked")
+
+_NO_HEAD: Final = frozenset((405, 501))
+_NOT_FOUND: Final = frozenset((404,))
+_FORBIDDEN: Final = frozenset((403,))
+_NO_RANGE: Final = frozenset((400, 416))
+_NO_BLOB_HEAD: Final = _NO_HEAD | {400, 403}
+"""Storage whose address is signed for GET alone refuses HEAD."""
+_MOST: Final[Mapping[Operation, tuple[int, str]]] = {
+    "catalog": (limits.REPOSITORIES_PER_REGISTRY, "too_large"),
+    "tags": (limits.TAGS_PER_REPOSITORY, "too_many_tags"),
+}
+"""Entries of a listing, well-formed or not, and the code where it has more."""
+
+
+class DistributionRegistry:
+    """`ports.Registry` over distribution-spec 1.1 and distribution's `_catalog`.
+
+    No quota is known here and nothing is asked twice: what a vendor's own API does
+    better is in that vendor's file.
+
+    on_answer: told of every answer
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        transport: httpx.AsyncBaseTransport,
+        telemetry: Telemetry,
+        *,
+        clock: Clock | None = None,
+        on_answer: Callable[[RegistryRequest, RegistryAnswer], None] | None = None,
+    ) -> None:
+        self._endpoint = endpoint
+        self._questions = Questions(endpoint.url)
+        self._client = RegistryClient(
+            endpoint,
+            transport,
+            telemetry,
+            Clock() if clock is None else clock,
+            on_answer=on_answer,
+        )
+
+    @property
+    def name(self) -> str:
+        return self._endpoint.name
+
+    @property
+    def cost(self) -> RequestCost:
+        return self._client.counts.cost
+
+    @property
+    def has_quota(self) -> bool:
+        return False
+
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        return self._client.counts.rate_limit
+
+    async def ping(self) -> None:
+        """Ask what costs nothing; returns where it is a registry that lets us in."""
+        await self._client.ask(self._questions.ping())
+
+    async def repositories(self) -> AsyncIterator[RepositoryListing]:
+        """Pages of the catalog."""
+        listing = self._listing(self._questions.catalog(), parse_catalog_page)
+        async for page in listing:
+            yield page.as_repositories()
+
+    async def tags(self, repository: str) -> AsyncIterator[TagPage]:
+        """Pages of one repository's tags. Raises NotFound(name_unknown) too."""
+        listing = self._listing(
+            self._questions.tags(repository),
+            lambda raw: parse_tag_page(raw, repository),
+        )
+        async for page in listing:
+            yield page.as_tags()
+
+    async def head_manifest(self, repository: str, reference: str) -> Digest | None:
+        question = self._questions.manifest(
+            "manifest_head", repository, reference, _NO_HEAD, "HEAD"
+        )
+        answer = await self._client.ask(question)
+        if answer.status in _NO_HEAD:
+            return None
+        claims = answer.headers.get_list(DIGEST_HEADER)
+        if len(claims) == 1 and is_digest(claims[0]):
+            return Digest(claims[0])
+        return None
+
+    def note_false_head(self) -> None:
+        self._client.counts.note_mismatch()
+
+    async def get_manifest(
+        self,
+        repository: str,
+        reference: str,
+        limit_bytes: int = limits.MANIFEST_BODY_BYTES,
+    ) -> ManifestAnswer:
+        question = replace(
+            self._questions.manifest("manifest_get", repository, reference, _FORBIDDEN),
+            body_limit=limit_bytes,
+        )
+        wanted = Digest(reference) if is_digest(reference) else None
+
+        async def check(answer: RegistryAnswer) -> ManifestAnswer:
+            found = manifest_answer(answer, wanted)
+            if wanted is None and (claim := contradicted(found)) is not None:
+                await self._refuse_altered(repository, found, claim)
+            return found
+
+        return await self._verified(question, check)
+
+    async def _refuse_altered(
+        self, repository: str, found: ManifestAnswer, claim: Digest
+    ) -> None:
+        """Raise DocumentError(digest_mismatch) where bytes changed on their way.
+
+        The header and the content name different digests. Headers are often wrong, so
+        they decide nothing: the digest that the registry itself does not know is the
+        false one.
+        """
+        if await self._has_manifest(repository, found.digest):
+            return
+        if await self._has_manifest(repository, claim):
+            raise altered(claim)
+
+    async def _has_manifest(self, repository: str, digest: Digest) -> bool:
+        """Whether the registry has it; where it cannot say, that counts as yes."""
+        handled = _NO_HEAD | _NOT_FOUND
+        question = self._questions.manifest(
+            "manifest_head", repository, digest, handled, "HEAD"
+        )
+        answer = await self._client.ask(question)
+        return answer.status not in _NOT_FOUND
+
+    async def get_blob(
+        self, repository: str, digest: Digest, content_bytes: int, limit_bytes: int
+    ) -> bytes:
+        if content_bytes > limit_bytes:
+            raise DocumentError(
+                f"a blob of {content_bytes} bytes is not read: the limit is"
+                f" {limit_bytes}",
+                code="too_large",
+            )
+        question = self._questions.blob(
+            "config", repository, digest, content_bytes, _FORBIDDEN
+        )
+
+        async def check(answer: RegistryAnswer) -> bytes:
+            return exactly(answer, digest, content_bytes)
+
+        return await self._verified(question, check)
+
+    async def get_range(
+        self, repository: str, digest: Digest, first: int, last: int
+    ) -> RangeAnswer:
+        # Explicit on both sides: a suffix range is not known everywhere (Azure).
+        length, handles = last - first + 1, _FORBIDDEN | _NO_RANGE
+        question = replace(
+            self._questions.blob("blob_range", repository, digest, length, handles),
+            byte_range=f"bytes={first}-{last}",
+        )
+
+        async def check(answer: RegistryAnswer) -> RangeAnswer:
+            return blob_range(answer, digest, first, last)
+
+        return await self._verified(question, check)
+
+    async def blob_length(self, repository: str, digest: Digest) -> int | None:
+        question = self._questions.blob(
+            "blob_head", repository, digest, 0, _NO_BLOB_HEAD, "HEAD"
+        )
+        answer = await self._client.ask(question)
+        length = blob_length(answer, digest) if answer.status == 200 else None
+        if length is not None:
+            return length
+        try:
+            return (await self.get_range(repository, digest, 0, 0)).total_bytes
+        except RegistryError as exc:
+            if exc.code in NO_LENGTH:
+                return None
+            raise
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+    async def _listing(
+        self, whole: RegistryRequest, parse: Callable[[bytes], NamesOfPage]
+    ) -> AsyncIterator[NamesOfPage]:
+        """A listing with long pages, or, where the registry takes that for an error,
+        with pages of its own length."""
+        most, too_many = _MOST[whole.operation]
+        first_url = f"{whole.url}?n={PAGE_LENGTH}"
+
+        async def ask(page_url: str) -> RegistryAnswer:
+            question = replace(whole, url=page_url)
+            try:
+                if page_url != first_url:
+                    return await self._client.ask(question)
+                answer = await self._client.ask(
+                    replace(question, handles=frozenset((400,)))
+                )
+                if answer.status != 400:
+                    return answer
+                return await self._client.ask(whole)
+            except TransportError as exc:
+                if exc.code != "too_large":
+                    raise
+                raise ListingError(exc.message, code="too_large") from exc
+
+        def read(answer: RegistryAnswer) -> NamesOfPage:
+            try:
+                return parse(answer.content or b"")
+            except DocumentError as error:
+                self._client.counts.note_failure(whole.operation, error)
+                raise
+
+        entries = 0
+        async for page in pages(ask, first_url, read):
+            entries += page.entries
+            if entries > most:
+                raise ListingError(
+                    f"the listing has more than {most} names", code=too_many
+                )
+            yield page
+
+    async def _verified(
+        self,
+        question: RegistryRequest,
+        check: Callable[[RegistryAnswer], Awaitable[Checked]],
+    ) -> Checked:
+        """Content that passes `check`; one that hashes to another digest is asked
+        for once more, as a stray answer on a kept connection looks the same."""
+        for is_last in (False, True):
+            try:
+                return await check(await self._ask_storage(question))
+            except TransportError as exc:
+                if exc.code != "too_large":
+                    raise
+                raise too_large(question, exc) from exc
+            except DocumentError as error:
+                self._client.counts.note_failure(question.operation, error)
+                if error.code == "digest_mismatch":
+                    self._client.counts.note_mismatch()
+                if error.code != "digest_mismatch" or is_last:
+                    raise
+        raise AssertionError("the second round returns or raises")
+
+    async def _ask_storage(self, question: RegistryRequest) -> RegistryAnswer:
+        """A blob is often served by a storage host, by a URL that is signed for
+        minutes. A 403 from there: the registry is asked for a new one, once. `question`
+        handles 403."""
+        answer = await self._client.ask(question)
+        if answer.status != 403:
+            return answer
+        if not answer.is_away:
+            raise self._client.refusal(question, answer)
+        last_try = replace(question, handles=question.handles - _FORBIDDEN)
+        return await self._client.ask(last_try)

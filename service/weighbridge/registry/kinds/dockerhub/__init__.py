@@ -1,0 +1,1 @@
+"""Docker Hub: its registry beside its API."""

@@ -1,0 +1,162 @@
+"""Docker Hub: listings by its own API, documents and blobs by its registry.
+
+The API tells the digests, sizes and push times of a hundred tags a page and costs no
+pull. What it tells is a claim: no image is stored by it. The registry is asked for each
+manifest once ever, by the digest that the API named, and never for more of them than
+the quota of pulls allows (docs/decisions/0012-docker-hub-manifests.md).
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from typing import Final
+
+from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.limits import MANIFEST_BODY_BYTES
+from weighbridge.domain.registry.listing import RepositoryListing, TagPage
+from weighbridge.domain.registry.rate_limit import RateLimit
+from weighbridge.errors import (
+    DocumentError,
+    ListingError,
+    RateLimited,
+    RegistryError,
+)
+from weighbridge.ports.protocols import ManifestAnswer, RangeAnswer, RequestCost
+from weighbridge.registry.auth.authorizer import pull_scope
+from weighbridge.registry.kinds.distribution.distribution_registry import (
+    DistributionRegistry,
+)
+from weighbridge.registry.kinds.dockerhub.hub_api import HubAPI
+from weighbridge.registry.kinds.dockerhub.hub_quota import PullQuota
+
+OFFICIAL: Final = "library"
+"""The namespace of images that people call by one word."""
+
+
+class HubRegistry:
+    """`ports.Registry` of Docker Hub.
+
+    namespaces: those whose repositories are discovered; there is no catalog of all
+    """
+
+    def __init__(
+        self,
+        registry: DistributionRegistry,
+        api: HubAPI,
+        quota: PullQuota,
+        namespaces: Sequence[str] = (),
+    ) -> None:
+        self._registry = registry
+        self._api = api
+        self._quota = quota
+        self._namespaces = tuple(dict.fromkeys(namespaces))
+
+    @property
+    def name(self) -> str:
+        return self._registry.name
+
+    @property
+    def cost(self) -> RequestCost:
+        """Of both hosts."""
+        return self._registry.cost
+
+    @property
+    def has_quota(self) -> bool:
+        return self._quota.may_run_out
+
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        """Of pulls."""
+        return self._registry.rate_limit
+
+    async def ping(self) -> None:
+        """Costs no pull."""
+        await self._registry.ping()
+
+    async def repositories(self) -> AsyncIterator[RepositoryListing]:
+        """Pages of the namespaces, one after the other. One that cannot be listed
+        does not keep the others from it: its error comes last."""
+        if not self._namespaces:
+            await self._ask_after()
+            raise ListingError(
+                "Docker Hub has no list of all repositories",
+                code="no_namespaces",
+                hint="name whose are meant in `namespaces`, or which in"
+                " `repositories.include`",
+            )
+        failed: DocumentError | RegistryError | None = None
+        for namespace in self._namespaces:
+            try:
+                async for page in self._api.repositories(namespace):
+                    yield page.as_repositories()
+            except (DocumentError, RegistryError) as exc:
+                if isinstance(exc, RateLimited):
+                    raise
+                failed = failed or exc
+        if failed is not None:
+            raise failed
+
+    async def _ask_after(self) -> None:
+        """Whether Docker Hub is there at all, which is what is asked of a registry by
+        asking for its repositories. Raises TransportError."""
+        with suppress(DocumentError, RegistryError):
+            await anext(self._api.repositories(OFFICIAL), None)
+
+    async def tags(self, repository: str) -> AsyncIterator[TagPage]:
+        """Pages of one repository's tags, with digests. Raises NotFound too."""
+        async for page in self._api.tags(full_name(repository)):
+            yield page.as_tags()
+
+    async def head_manifest(self, repository: str, reference: str) -> Digest | None:
+        """Costs no pull."""
+        return await self._registry.head_manifest(full_name(repository), reference)
+
+    def note_false_head(self) -> None:
+        self._registry.note_false_head()
+
+    async def get_manifest(
+        self,
+        repository: str,
+        reference: str,
+        limit_bytes: int = MANIFEST_BODY_BYTES,
+    ) -> ManifestAnswer:
+        """Costs a pull. Raises QuotaSpent without a request where none may be spent."""
+        name = full_name(repository)
+        scope = pull_scope(name)
+        async with self._quota.pull(
+            scope, lambda: self._registry.head_manifest(name, reference)
+        ):
+            try:
+                return await self._registry.get_manifest(name, reference, limit_bytes)
+            except RateLimited as exc:
+                if exc.retryable:
+                    raise
+                raise self._quota.refused(scope) from exc
+
+    async def get_blob(
+        self, repository: str, digest: Digest, content_bytes: int, limit_bytes: int
+    ) -> bytes:
+        """Costs no pull."""
+        name = full_name(repository)
+        return await self._registry.get_blob(name, digest, content_bytes, limit_bytes)
+
+    async def get_range(
+        self, repository: str, digest: Digest, first: int, last: int
+    ) -> RangeAnswer:
+        """Costs no pull."""
+        name = full_name(repository)
+        return await self._registry.get_range(name, digest, first, last)
+
+    async def blob_length(self, repository: str, digest: Digest) -> int | None:
+        """Costs no pull."""
+        return await self._registry.blob_length(full_name(repository), digest)
+
+    async def aclose(self) -> None:
+        try:
+            await self._api.aclose()
+        finally:
+            await self._registry.aclose()
+
+
+def full_name(repository: str) -> str:
+    """`python` is library/python."""
+    return repository if "/" in repository else f"{OFFICIAL}/{repository}"

@@ -1,0 +1,1 @@
+"""Credentials as container tools keep them."""

@@ -1,0 +1,74 @@
+"""Who we are at a registry: a user with a password, or a token."""
+
+import base64
+from dataclasses import dataclass
+
+from weighbridge.domain.text.secret import Secret
+from weighbridge.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """Either `username` and `password`, or `token`.
+
+    password: sent by HTTP Basic, to the registry or to its token server
+    token:    a ready Bearer token, sent to the registry alone
+    """
+
+    username: str = ""
+    password: Secret | None = None
+    token: Secret | None = None
+
+    def __post_init__(self) -> None:
+        if (self.password is None) == (self.token is None):
+            raise UsageError(
+                "a credential is a user name with a password, or a token",
+                code="invalid_credential",
+                hint="give one of them, not both",
+            )
+        # RFC 7617 2: the first colon ends the user name; controls are forbidden.
+        if ":" in self.username or not self.username.isprintable():
+            raise UsageError(
+                "a user name holds a colon or a control character",
+                code="invalid_credential",
+            )
+        if self.password is not None and not _is_unicode(self.password):
+            raise UsageError(
+                "a password holds half of a surrogate pair, which no text does",
+                code="invalid_credential",
+            )
+        if self.token is not None and not is_bearer_token(self.token.reveal()):
+            raise UsageError(
+                "a token holds characters that cannot be sent",
+                code="invalid_credential",
+                hint="check for a line end or a blank in the file",
+            )
+
+    def __str__(self) -> str:
+        """Who this is, for messages."""
+        return f"user {self.username!r}" if self.password else "the configured token"
+
+    def basic(self) -> Secret:
+        """The value of `Authorization` for HTTP Basic (RFC 7617, UTF-8)."""
+        password = "" if self.password is None else self.password.reveal()
+        pair = f"{self.username}:{password}".encode()
+        return Secret(f"Basic {base64.b64encode(pair).decode('ascii')}")
+
+
+def _is_unicode(secret: Secret) -> bool:
+    """Whether UTF-8 can hold it: JSON may escape what no text holds (RFC 8259 8.2)."""
+    try:
+        secret.reveal().encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def is_bearer_token(text: str) -> bool:
+    """Whether a header can carry it: visible ASCII, not empty."""
+    return text != "" and text.isascii() and text.isprintable() and " " not in text
+
+
+def bearer(token: Secret) -> Secret:
+    """The value of `Authorization` for a Bearer token (RFC 6750 2.1)."""
+    return Secret(f"Bearer {token.reveal()}")

@@ -1,0 +1,129 @@
+"""Rows of `tokens`: who may ask over HTTP."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, insert, or_, select, update
+
+from weighbridge.domain.access.roles import PREFIXES, AccessToken
+from weighbridge.store.dialect import lock_writers_out
+from weighbridge.store.models import tokens
+from weighbridge.store.session import Database
+
+_COLUMNS = (
+    tokens.c.id,
+    tokens.c.name,
+    tokens.c.role,
+    tokens.c.created_at,
+    tokens.c.expires_at,
+    tokens.c.last_used_at,
+    tokens.c.revoked_at,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NewToken:
+    """A token that is to be kept.
+
+    name:   None for the role with a number behind it
+    sha256: of its text
+    """
+
+    name: str | None
+    role: str
+    sha256: bytes
+    expires_at: datetime | None
+
+
+def add_token(
+    connection: Connection, new: NewToken, now: datetime
+) -> AccessToken | None:
+    """Keep it. None where another token that is not revoked has its name."""
+    # Whoever makes one at the same time would find the same name free.
+    lock_writers_out(connection, tokens)
+    taken = set(
+        connection.execute(
+            select(tokens.c.name).where(tokens.c.revoked_at.is_(None))
+        ).scalars()
+    )
+    name = _free_name(new.role, taken) if new.name is None else new.name
+    if name in taken:
+        return None
+    added = connection.execute(
+        insert(tokens)
+        .values(
+            name=name,
+            role=new.role,
+            sha256=new.sha256,
+            created_at=now,
+            expires_at=new.expires_at,
+        )
+        .returning(*_COLUMNS)
+    ).one()
+    return AccessToken(*added)
+
+
+def _free_name(role: str, taken: set[str]) -> str:
+    number = 1
+    while f"{role}-{number}" in taken:
+        number += 1
+    return f"{role}-{number}"
+
+
+def all_tokens(connection: Connection) -> list[AccessToken]:
+    """All that were ever made, the oldest first."""
+    rows = connection.execute(select(*_COLUMNS).order_by(tokens.c.id))
+    return [AccessToken(*row) for row in rows]
+
+
+def find_tokens(connection: Connection, name_or_id: str) -> list[AccessToken]:
+    """The tokens of this name, or the one with this id."""
+    found = all_tokens(connection)
+    return [t for t in found if name_or_id in (t.name, str(t.id))]
+
+
+def revoke_token(connection: Connection, token_id: int, now: datetime) -> bool:
+    """Whether it was valid until now."""
+    done = connection.execute(
+        update(tokens)
+        .where(tokens.c.id == token_id, tokens.c.revoked_at.is_(None))
+        .values(revoked_at=now)
+    )
+    return done.rowcount == 1
+
+
+def valid_tokens(connection: Connection, now: datetime) -> Mapping[bytes, AccessToken]:
+    """By SHA-256: those that are neither revoked nor expired."""
+    rows = connection.execute(
+        select(tokens.c.sha256, *_COLUMNS).where(
+            tokens.c.revoked_at.is_(None),
+            or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > now),
+        )
+    )
+    return {row[0]: AccessToken(*row[1:]) for row in rows}
+
+
+def has_valid_token(database: Database, now: datetime) -> bool:
+    """Whether anybody has one that opens something; a webhook's opens nothing."""
+    with database.read() as connection:
+        found = valid_tokens(connection, now).values()
+    return any(token.role in PREFIXES for token in found)
+
+
+def note_use(
+    connection: Connection, token_id: int, used_at: datetime, *, at_most: timedelta
+) -> None:
+    """Keep when it was last used, unless what is kept is newer than `at_most` before:
+    another process may have noted it."""
+    connection.execute(
+        update(tokens)
+        .where(
+            tokens.c.id == token_id,
+            or_(
+                tokens.c.last_used_at.is_(None),
+                tokens.c.last_used_at <= used_at - at_most,
+            ),
+        )
+        .values(last_used_at=used_at)
+    )

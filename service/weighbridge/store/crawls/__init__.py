@@ -1,0 +1,1 @@
+"""Crawls of repositories: what is due or asked for, begun, shared, ended."""

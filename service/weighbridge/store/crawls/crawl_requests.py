@@ -1,0 +1,502 @@
+"""Rows of `crawl_requests`: what somebody asked to be crawled now, and how far it is.
+
+A request does no work. It makes repositories due at the moment of asking; who crawls
+them is whoever crawls what is due. It has come to its end when none of them is due
+since then.
+"""
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal, TypeAlias, get_args
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from weighbridge.domain.report.inventory import RepositoryState
+from weighbridge.store.dialect import among_ids, among_texts, listed
+from weighbridge.store.dialect.locks import Purpose, lock
+from weighbridge.store.leases.ahead import is_leased, is_past
+from weighbridge.store.leases.process_mark import is_gone
+from weighbridge.store.locks import lock_repositories
+from weighbridge.store.models import crawl_requests, passes, registries, repositories
+
+RequestState: TypeAlias = Literal[
+    "listing", "crawling", "measuring", "done", "failed", "interrupted"
+]
+REQUEST_STATES: Final[tuple[RequestState, ...]] = get_args(RequestState)
+"""`listing`: which repositories there are is being found out; `done`: each was crawled,
+which does not say that each could be read; `failed`: the registry could not be asked;
+`interrupted`: whoever waited for it ended, and nobody took it over, or nobody ever saw
+to it."""
+_SAYS_NOTHING: Final[tuple[RepositoryState, ...]] = (
+    "new",
+    "unreachable",
+    "unauthorized",
+    "error",
+)
+"""States in which a repository is worth another crawl by a request that was cut off."""
+_table = crawl_requests.c
+_repository = repositories.c
+_IS_OPEN: Final = _table.ended_at.is_(None)
+_SELECT: Final = select(crawl_requests, registries.c.name.label("registry")).join(
+    registries, registries.c.id == _table.registry_id
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CrawlRequest:
+    """A request, as it stands.
+
+    names:      of the repositories; None: all that the registry has
+    owner:      the process that waits for it; None: nobody does
+    measures:   whether layers are measured before it ends
+    known:      how many repositories it is about; None: not listed yet
+    after_pass: the last pass that had begun before it was made: no clock tells which
+                came before
+    is_resumed: it was cut off, and is taken up
+    is_joined:  it is somebody else's, for the same, and goes on
+    """
+
+    id: int
+    registry_id: int
+    registry: str
+    names: tuple[str, ...] | None
+    measures: bool
+    asked_at: datetime
+    state: RequestState
+    reason: str
+    known: int | None
+    crawled_at: datetime | None
+    ended_at: datetime | None
+    after_pass: int
+    counts: "CrawlCounts | None" = None
+    owner: str | None = None
+    is_resumed: bool = False
+    is_joined: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CrawlCounts:
+    """What the crawls of a request's repositories came to, whoever made them."""
+
+    complete: int = 0
+    partial: int = 0
+    failed: int = 0
+    tags: int = 0
+    requests: int = 0
+    bytes_read: int = 0
+
+
+def put_request(
+    connection: Connection,
+    registry_id: int,
+    names: Sequence[str] | None,
+    *,
+    measures: bool,
+    now: datetime,
+    owner: str | None,
+    lease_s: float,
+    resume_s: float,
+) -> CrawlRequest:
+    """Ask for a crawl, or take up the same one that was cut off less than `resume_s`
+    ago: what it had crawled then need not be crawled again. Where nobody waits for it,
+    the same one that is under way will do.
+
+    owner: who waits for it, see `process_mark.one_claim`; None: nobody
+    """
+    lock(connection, Purpose.ASK, registry_id)
+    text = None if names is None else json.dumps(sorted(names))
+    if owner is None:
+        same = _table.repositories.is_not_distinct_from(text)
+        of_registry = _table.registry_id == registry_id
+        for row in _rows(connection, of_registry, same, _IS_OPEN):
+            if row.owner is None or _is_waiting(row, now):
+                return replace(_request(row), is_joined=True)
+    until = None if owner is None else now + timedelta(seconds=lease_s)
+    for row in _rows(connection, _table.registry_id == registry_id, _IS_OPEN):
+        is_own = owner is not None and row.owner == owner
+        is_same = row.repositories == text and row.owner is not None
+        is_left = not _is_waiting(row, now)
+        if is_own or (is_same and is_left):
+            is_young = row.asked_at > now - timedelta(seconds=resume_s)
+            if not is_own and not (is_young and is_past(row.asked_at, now)):
+                _end(connection, row.id, "interrupted", "process_ended", now)
+                continue
+            values = {"owner": owner, "lease_until": until, "measures": measures}
+            connection.execute(
+                update(crawl_requests).where(_table.id == row.id).values(**values)
+            )
+            found = find_request(connection, row.id)
+            assert found is not None, "it was there"  # noqa: S101
+            _crawl_again(connection, found)
+            return replace(found, is_resumed=not is_own)
+    number: int = connection.execute(
+        insert(crawl_requests)
+        .values(
+            registry_id=registry_id,
+            repositories=text,
+            measures=measures,
+            asked_at=now,
+            after_pass=select(
+                func.coalesce(func.max(passes.c.id), 0)
+            ).scalar_subquery(),
+            owner=owner,
+            lease_until=until,
+            state="listing",
+            reason="",
+        )
+        .returning(_table.id)
+    ).scalar_one()
+    added = find_request(connection, number)
+    assert added is not None, "it was added"  # noqa: S101
+    return added
+
+
+def find_request(connection: Connection, request_id: int) -> CrawlRequest | None:
+    """A request by its id, also one that has ended."""
+    rows = _rows(connection, _table.id == request_id)
+    return _request(rows[0]) if rows else None
+
+
+def open_requests(
+    connection: Connection, registry_id: int | None = None
+) -> list[CrawlRequest]:
+    """Those that have not ended, of one registry or of all; oldest first."""
+    of = () if registry_id is None else (_table.registry_id == registry_id,)
+    return [_request(row) for row in _rows(connection, _IS_OPEN, *of)]
+
+
+def is_waited_for(connection: Connection, registry_id: int, now: datetime) -> bool:
+    """Whether a process that lives waits for a crawl of a registry."""
+    return any(
+        row.owner and _is_waiting(row, now)
+        for row in _rows(connection, _table.registry_id == registry_id, _IS_OPEN)
+    )
+
+
+def _is_waiting(row: Row[*tuple[Any, ...]], now: datetime) -> bool:
+    """Whether whoever waits for a request still does, as far as that is known."""
+    return is_leased(row.lease_until, now) and not is_gone(row.owner)
+
+
+def latest_requests(connection: Connection, most: int) -> list[CrawlRequest]:
+    """Those that were made last, open or not; the newest first."""
+    newest = _SELECT.order_by(_table.id.desc()).limit(most)
+    return [_request(row) for row in connection.execute(newest)]
+
+
+def quiet_moments(connection: Connection, registry_id: int) -> frozenset[datetime]:
+    """When the requests of a registry were made that are under way. What is due since
+    such a moment is due only because somebody asked: nobody else is to be notified."""
+    rows = connection.execute(
+        select(_table.asked_at).where(_table.registry_id == registry_id, _IS_OPEN)
+    )
+    return frozenset(rows.scalars())
+
+
+def make_repositories_due(
+    connection: Connection, request: CrawlRequest, repository_ids: Collection[int]
+) -> None:
+    """Have repositories crawled that were not since the request was made."""
+    ids = sorted(repository_ids)
+    lock_repositories(connection, ids)
+    connection.execute(
+        update(repositories)
+        .where(
+            among_ids(_repository.id),
+            _repository.due_at > request.asked_at,
+            or_(~_is_crawled(request), _repository.state == "new"),
+        )
+        .values(due_at=request.asked_at),
+        {"ids": listed(ids)},
+    )
+
+
+def note_listed_for(
+    connection: Connection,
+    request_ids: Collection[int],
+    known: int,
+    reason: str,
+) -> None:
+    """The repositories of requests are known, so many, and due."""
+    connection.execute(
+        update(crawl_requests)
+        .where(_table.id.in_(list(request_ids)), _table.state == "listing")
+        .values(state="crawling", known=known, reason=reason)
+    )
+
+
+def note_measuring(connection: Connection, request_id: int, now: datetime) -> bool:
+    """All is crawled; what is left is to be measured. False where somebody else has
+    noted that."""
+    noted = connection.execute(
+        update(crawl_requests)
+        .where(_table.id == request_id, _table.state == "crawling")
+        .values(state="measuring", crawled_at=now)
+    )
+    return noted.rowcount == 1
+
+
+def has_left(connection: Connection, request: CrawlRequest) -> bool:
+    """Whether a repository of the request waits to be crawled, or is being crawled."""
+    return count_left(connection, request, 1) > 0
+
+
+def count_left(connection: Connection, request: CrawlRequest, most: int) -> int:
+    """How many there are of these, as far as `most`."""
+    conditions: list[ColumnElement[bool]] = [
+        _repository.registry_id == request.registry_id,
+        _repository.due_at <= request.asked_at,
+    ]
+    parameters: dict[str, object] = {}
+    some = select(_repository.id)
+    if request.names is None:
+        conditions.append(_repository.gone_at.is_(None))
+        # PostgreSQL else reads the table until it has as many.
+        some = some.order_by(_repository.due_at)
+    else:
+        conditions.append(among_texts(_repository.name))
+        parameters["names"] = listed(request.names)
+    found = some.where(*conditions).limit(most).subquery()
+    left: int = connection.execute(
+        select(func.count()).select_from(found), parameters
+    ).scalar_one()
+    return left
+
+
+def renew_requests(
+    connection: Connection, owner: str, now: datetime, lease_s: float
+) -> None:
+    """Say that somebody still waits."""
+    connection.execute(
+        update(crawl_requests)
+        .where(_table.owner == owner, _IS_OPEN)
+        .values(lease_until=now + timedelta(seconds=lease_s))
+    )
+
+
+def note_looked_after(
+    connection: Connection, request: CrawlRequest, now: datetime, lease_s: float
+) -> None:
+    """Say that somebody sees to a request that nobody waits for. Little is written:
+    many processes say so of one, again and again."""
+    until = now + timedelta(seconds=lease_s)
+    connection.execute(
+        update(crawl_requests)
+        .where(
+            _table.id == request.id,
+            _table.owner.is_(None),
+            _IS_OPEN,
+            or_(_table.lease_until.is_(None), _table.lease_until <= now),
+        )
+        .values(lease_until=until)
+    )
+
+
+def end_forgotten(connection: Connection, now: datetime, resume_s: float) -> list[int]:
+    """End the requests that nobody has waited for or seen to for so long, as nobody
+    may ever: their registry is in no configuration, or nothing crawls. Their ids."""
+    before = now - timedelta(seconds=resume_s)
+    since = func.coalesce(_table.lease_until, _table.asked_at)
+    forgotten = connection.execute(
+        update(crawl_requests)
+        .where(_IS_OPEN, since < before)
+        .values(state="interrupted", reason="nobody_crawls", ended_at=now)
+        .returning(_table.id)
+    )
+    return sorted(forgotten.scalars())
+
+
+def end_request(
+    connection: Connection,
+    request: CrawlRequest,
+    state: RequestState,
+    reason: str,
+    now: datetime,
+) -> None:
+    """A request has come to its end; nothing happens where it had already."""
+    counts = count(connection, request)
+    connection.execute(
+        update(crawl_requests)
+        .where(_table.id == request.id, _IS_OPEN)
+        .values(
+            state=state,
+            reason=reason,
+            ended_at=now,
+            complete=counts.complete,
+            partial=counts.partial,
+            failed=counts.failed,
+            tags=counts.tags,
+            requests=counts.requests,
+            bytes_read=counts.bytes_read,
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CrawledRepository:
+    """The last crawl of a repository since a request was made."""
+
+    repository_id: int
+    repository: str
+    state: RepositoryState
+    reason: str
+    tags: int
+    requests: int
+    bytes_read: int
+    ended_at: datetime
+
+
+def crawled_since(
+    connection: Connection, request: CrawlRequest, after: int, most: int
+) -> list[CrawledRepository]:
+    """What crawls have found of a request's repositories, a page by their ids."""
+    last = (
+        select(func.max(passes.c.id))
+        .where(
+            passes.c.repository_id == _repository.id,
+            or_(
+                passes.c.id > request.after_pass,
+                passes.c.ended_at > request.asked_at,
+            ),
+            passes.c.ended_at.is_not(None),
+        )
+        .correlate(repositories)
+        .scalar_subquery()
+    )
+    conditions: list[ColumnElement[bool]] = [
+        _repository.registry_id == request.registry_id,
+        _repository.id > after,
+    ]
+    parameters: dict[str, object] = {}
+    if request.names is not None:
+        conditions.append(among_texts(_repository.name))
+        parameters["names"] = listed(request.names)
+    rows = connection.execute(
+        select(
+            _repository.id,
+            _repository.name,
+            passes.c.state,
+            passes.c.reason,
+            passes.c.tags_seen,
+            passes.c.requests,
+            passes.c.bytes_read,
+            passes.c.ended_at,
+        )
+        .join(passes, and_(passes.c.id == last, passes.c.state != "interrupted"))
+        .where(*conditions)
+        .order_by(_repository.id)
+        .limit(most),
+        parameters,
+    )
+    return [CrawledRepository(*row) for row in rows]
+
+
+def count(connection: Connection, request: CrawlRequest) -> CrawlCounts:
+    """What the crawls of a request's repositories came to so far."""
+    complete = partial = failed = tags = requests = bytes_read = after = 0
+    while page := crawled_since(connection, request, after, 1_000):
+        after = page[-1].repository_id
+        for one in page:
+            complete += one.state == "ok"
+            partial += one.state == "partial"
+            failed += one.state not in ("ok", "partial")
+            tags += one.tags
+            requests += one.requests
+            bytes_read += one.bytes_read
+    return CrawlCounts(complete, partial, failed, tags, requests, bytes_read)
+
+
+def _crawl_again(connection: Connection, request: CrawlRequest) -> None:
+    """Those of a request that was cut off of which nothing was learned since."""
+    conditions = [
+        _repository.registry_id == request.registry_id,
+        _repository.due_at > request.asked_at,
+        or_(~_is_crawled(request), _repository.state.in_(_SAYS_NOTHING)),
+    ]
+    parameters: dict[str, object] = {}
+    if request.names is None:
+        conditions.append(_repository.gone_at.is_(None))
+    else:
+        conditions.append(among_texts(_repository.name))
+        parameters["names"] = listed(request.names)
+    found = connection.execute(select(_repository.id).where(*conditions), parameters)
+    ids = sorted(found.scalars())
+    lock_repositories(connection, ids)
+    connection.execute(
+        update(repositories)
+        .where(among_ids(_repository.id))
+        .values(due_at=request.asked_at),
+        {"ids": listed(ids)},
+    )
+
+
+def _is_crawled(request: CrawlRequest) -> ColumnElement[bool]:
+    """Whether a repository was, from beginning to end, since a request was made."""
+    return exists().where(
+        passes.c.repository_id == _repository.id,
+        passes.c.id > request.after_pass,
+        passes.c.ended_at.is_not(None),
+    )
+
+
+def _end(
+    connection: Connection,
+    request_id: int,
+    state: RequestState,
+    reason: str,
+    now: datetime,
+) -> None:
+    connection.execute(
+        update(crawl_requests)
+        .where(_table.id == request_id)
+        .values(state=state, reason=reason, ended_at=now)
+    )
+
+
+def _rows(
+    connection: Connection, *conditions: ColumnElement[bool]
+) -> Sequence[Row[*tuple[Any, ...]]]:
+    return connection.execute(_SELECT.where(*conditions).order_by(_table.id)).all()
+
+
+def _request(row: Row[*tuple[Any, ...]]) -> CrawlRequest:
+    text = row.repositories
+    counts = None
+    if row.complete is not None:
+        counts = CrawlCounts(
+            row.complete,
+            row.partial,
+            row.failed,
+            row.tags,
+            row.requests,
+            row.bytes_read,
+        )
+    return CrawlRequest(
+        id=row.id,
+        registry_id=row.registry_id,
+        registry=row.registry,
+        names=None if text is None else tuple(json.loads(text)),
+        measures=row.measures,
+        asked_at=row.asked_at,
+        state=row.state,
+        reason=row.reason,
+        known=row.known,
+        crawled_at=row.crawled_at,
+        ended_at=row.ended_at,
+        after_pass=row.after_pass,
+        counts=counts,
+        owner=row.owner,
+    )

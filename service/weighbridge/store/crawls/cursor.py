@@ -1,0 +1,150 @@
+"""The cursor of a pass under way, in rows of `pass_chunks`.
+
+It is the set of tags that the pass has been answered about, kept in pieces by the
+transactions that kept what the tags are: a listing may have any order and may change
+meanwhile, so that no name in it says what lies before. Several processes may work on a
+pass (`chunks`): what it has done is added up in its row.
+"""
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass, fields
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    select,
+    update,
+)
+
+from weighbridge.store.dialect import BulkInsert, among_ids, listed
+from weighbridge.store.models import pass_chunks, passes
+
+_chunk = pass_chunks.c
+_NEW: Final = BulkInsert(pass_chunks, "pass_id", "position", "step", "names")
+IS_OPEN: Final = _chunk.tags.is_not(None)
+"""A chunk that is not asked yet."""
+IS_IT: Final = and_(
+    _chunk.pass_id == bindparam("pass"), _chunk.position == bindparam("place")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PassCounts:
+    """What a pass has done so far, or a part of that."""
+
+    tags_seen: int = 0
+    tags_new: int = 0
+    tags_moved: int = 0
+    tags_failed: int = 0
+    requests: int = 0
+    bytes_read: int = 0
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """Of the columns of `passes`."""
+        return tuple(field.name for field in fields(cls))
+
+    def __add__(self, other: "PassCounts") -> "PassCounts":
+        return PassCounts(
+            self.tags_seen + other.tags_seen,
+            self.tags_new + other.tags_new,
+            self.tags_moved + other.tags_moved,
+            self.tags_failed + other.tags_failed,
+            self.requests + other.requests,
+            self.bytes_read + other.bytes_read,
+        )
+
+    def __sub__(self, other: "PassCounts") -> "PassCounts":
+        return PassCounts(
+            self.tags_seen - other.tags_seen,
+            self.tags_new - other.tags_new,
+            self.tags_moved - other.tags_moved,
+            self.tags_failed - other.tags_failed,
+            self.requests - other.requests,
+            self.bytes_read - other.bytes_read,
+        )
+
+
+NO_COUNTS: Final = PassCounts()
+
+
+def adding(where: ColumnElement[bool]) -> Any:  # Any: see `sqlalchemy.Update`
+    """Many count in one row: each adds what it has, once."""
+    names = PassCounts.names()
+    return (
+        update(passes)
+        .where(passes.c.id == bindparam("pass"), where)
+        .values({name: passes.c[name] + bindparam(f"_{name}") for name in names})
+    )
+
+
+_ADD_OF_PIECE: Final = adding(~exists().where(IS_IT))
+_DROP: Final = delete(pass_chunks).where(among_ids(_chunk.pass_id))
+_CLOSE: Final = (
+    update(pass_chunks)
+    .where(among_ids(_chunk.pass_id), IS_OPEN)
+    .values(tags=None, found=None, lease_until=None, lease_owner=None)
+)
+_PIECES: Final = select(_chunk.pass_id, _chunk.position, _chunk.names).where(
+    among_ids(_chunk.pass_id)
+)
+
+
+class Cursor(NamedTuple):
+    """answered: tags that need not be asked again
+    chunks:   so many positions are taken
+    """
+
+    answered: frozenset[str] = frozenset()
+    chunks: int = 0
+
+
+def note_answered(
+    connection: Connection,
+    pass_id: int,
+    position: int,
+    names: Collection[str],
+    counts: PassCounts,
+) -> None:
+    """Move the cursor: these tags need not be asked again by this pass.
+
+    To be called in the transaction that keeps what they are. A piece that is there
+    already was kept by a commit whose answer was lost.
+
+    counts: what there was since the last piece
+    """
+    place = {"pass": pass_id, "place": position}
+    connection.execute(_ADD_OF_PIECE, {**place, **counted(counts)})
+    _NEW.add(connection, [(pass_id, position, 1, json.dumps(list(names)))])
+
+
+def counted(counts: PassCounts) -> dict[str, int]:
+    """Parameters of `adding`."""
+    return {f"_{name}": getattr(counts, name) for name in counts.names()}
+
+
+def take_cursors(
+    connection: Connection, pass_ids: Collection[int]
+) -> dict[int, Cursor]:
+    """Of passes that are taken up: the listing is read anew, so that what was shared
+    is not shared any more."""
+    parameters = {"ids": listed(pass_ids)}
+    answered: dict[int, list[str]] = {number: [] for number in pass_ids}
+    chunks = dict.fromkeys(pass_ids, 0)
+    for pass_id, position, names in connection.execute(_PIECES, parameters):
+        answered[pass_id] += json.loads(names)
+        chunks[pass_id] = max(chunks[pass_id], position + 1)
+    connection.execute(_CLOSE, parameters)
+    return {n: Cursor(frozenset(answered[n]), chunks[n]) for n in pass_ids}
+
+
+def drop_chunks(connection: Connection, pass_ids: Collection[int]) -> None:
+    """Forget the cursors of passes that have ended."""
+    if pass_ids:
+        connection.execute(_DROP, {"ids": listed(pass_ids)})

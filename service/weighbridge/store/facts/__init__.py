@@ -1,0 +1,1 @@
+"""What manifests and configs say: kept once, never changed, read back as values."""

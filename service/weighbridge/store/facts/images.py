@@ -1,0 +1,255 @@
+"""Keeping what documents say: facts that never change, shared by all repositories."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final, TypeAlias
+
+from sqlalchemy import Connection
+
+from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.image.document import (
+    Artifact,
+    Document,
+    Image,
+    Index,
+    Layer,
+)
+from weighbridge.store.dialect import BulkInsert, Purpose, lock
+from weighbridge.store.facts.blob_claims import claims_of
+from weighbridge.store.facts.blobs import StoredBlob, find_blobs, keep_blobs, set_states
+from weighbridge.store.facts.interned import (
+    instruction_ids,
+    media_type_ids,
+    platform_ids,
+)
+from weighbridge.store.facts.touching import touch
+from weighbridge.store.ledger.liveness import count_late
+from weighbridge.store.ledger.manifest_facts import find_lacking
+from weighbridge.store.ledger.resizing import count_new_images
+from weighbridge.store.models import (
+    artifacts,
+    images,
+    index_members,
+    layers,
+    lines,
+)
+from weighbridge.store.models.types import bounded, microseconds
+
+Ids: TypeAlias = Mapping[Digest, StoredBlob]
+
+_IMAGES: Final = BulkInsert(
+    images,
+    "id",
+    "platform_id",
+    "config_id",
+    "created_at",
+    "compressed_bytes",
+    "stored_bytes",
+    "layer_count",
+    "history_alignment",
+    "problems",
+)
+_LAYERS: Final = BulkInsert(
+    layers,
+    "image_id",
+    "position",
+    "is_foreign",
+    "blob_id",
+    "claimed_bytes",
+    "media_type_id",
+    "annotated_uncompressed_bytes",
+)
+_LINES: Final = BulkInsert(lines, "image_id", "entries")
+_MEMBERS: Final = BulkInsert(
+    index_members, "index_id", "position", "child_id", "role", "platform_id"
+)
+_ARTIFACTS: Final = BulkInsert(
+    artifacts, "id", "role", "artifact_type", "config_id", "stored_bytes"
+)
+
+
+def find_known(connection: Connection, digests: Collection[Digest]) -> set[Digest]:
+    """Those digests whose documents are kept whole: they need no second fetch.
+
+    An index with a child that could not be read is not: another repository, or
+    another day, may have the child.
+    """
+    found = {d: b for d, b in find_blobs(connection, digests).items() if b.has_facts}
+    indexes = [blob.id for blob in found.values() if blob.state == "index"]
+    lacking = find_lacking(connection, indexes)
+    return {digest for digest, blob in found.items() if blob.id not in lacking}
+
+
+def keep_documents(
+    connection: Connection,
+    documents: Sequence[Document],
+    missing: Mapping[Digest, str],
+) -> None:
+    """Keep the facts of documents; those that are kept already stay as they are.
+
+    missing: children of an index that could not be read, with the code that says
+        why. Once such a child can be read, it and all below it are counted wherever
+        its index is live.
+    """
+    book = claims_of(documents, missing)
+    # What is found now is not pruned before what refers to it is there.
+    lock(connection, Purpose.PRUNE, shared=True)
+    types = media_type_ids(connection, book.media_types)
+    before, now = keep_blobs(connection, book, types)
+    fresh = {
+        document.digest: document
+        for document in documents
+        if (known := before.get(document.digest)) is None or not known.has_facts
+    }
+    found = [d for d in fresh.values() if isinstance(d, Image)]
+    _keep_images(connection, found, now, types)
+    _keep_indexes(connection, [d for d in fresh.values() if isinstance(d, Index)], now)
+    _keep_artifacts(
+        connection, [d for d in fresh.values() if isinstance(d, Artifact)], now, types
+    )
+    stated = [claim for claim in book.claims.values() if claim.state != "none"]
+    late = set(set_states(connection, stated, now))
+    touch(connection, late)
+    new = {now[d].id for d, document in fresh.items() if isinstance(document, Image)}
+    count_new_images(connection, new & late)
+    count_late(connection, sorted(late))
+
+
+def _keep_images(
+    connection: Connection, new: Sequence[Image], ids: Ids, types: Mapping[str, int]
+) -> None:
+    if not new:
+        return
+    platforms = platform_ids(connection, (image.platform for image in new))
+    texts = instruction_ids(
+        connection, (line.instruction for image in new for line in image.lines)
+    )
+    rows = [_image_row(image, ids, platforms[image.platform]) for image in new]
+    _IMAGES.add(connection, rows)
+    _LAYERS.add(
+        connection,
+        [
+            row
+            for image in new
+            for row in _layer_rows(image.digest, image.layers, ids, types)
+        ],
+    )
+    _LINES.add(
+        connection,
+        [(ids[image.digest].id, line_entries(image, texts)) for image in new],
+    )
+
+
+def _image_row(image: Image, ids: Ids, platform_id: int) -> tuple[object, ...]:
+    manifest = image.manifest
+    return (
+        ids[image.digest].id,
+        platform_id,
+        ids[manifest.config.digest].id,
+        image.created_at,
+        bounded(image.compressed_bytes),
+        bounded(image.stored_bytes),
+        len(image.layers),
+        image.history_alignment,
+        problems_text(image),
+    )
+
+
+def problems_text(image: Image) -> str | None:
+    """An image's problems as its row keeps them."""
+    problems = [[problem.code, problem.message] for problem in image.problems]
+    return json.dumps(problems) if problems else None
+
+
+def _layer_rows(
+    manifest: Digest, blobs: Sequence[Layer], ids: Ids, types: Mapping[str, int]
+) -> list[tuple[object, ...]]:
+    manifest_id = ids[manifest].id
+    return [
+        (
+            manifest_id,
+            n,
+            blob.is_foreign,
+            ids[blob.digest].id,
+            _claimed(blob, ids),
+            _own_type(types[blob.media_type], ids[blob.digest]),
+            _annotated(blob),
+        )
+        for n, blob in enumerate(blobs)
+    ]
+
+
+def _own_type(media_type_id: int, blob: StoredBlob) -> int | None:
+    """A blob's media type by this manifest, where that is not the one of its row."""
+    return None if media_type_id == blob.media_type_id else media_type_id
+
+
+def _annotated(blob: Layer) -> int | None:
+    wrote = blob.annotated_uncompressed_bytes
+    return None if wrote is None else bounded(wrote)
+
+
+def _claimed(blob: Layer, ids: Ids) -> int | None:
+    """What a manifest says of a blob's size, where another one said otherwise first.
+
+    A size belongs to the manifest that states it: totals are made of its own claims.
+    """
+    first = ids[blob.digest].compressed_bytes
+    return None if first == blob.compressed_bytes else blob.compressed_bytes
+
+
+def line_entries(image: Image, texts: Mapping[str, int]) -> str:
+    """An image's lines as its row keeps them; `texts`: the ids of instructions."""
+    entries = [
+        [
+            texts[line.instruction],
+            None if line.created_at is None else microseconds(line.created_at),
+            line.layer,
+        ]
+        for line in image.lines
+    ]
+    return json.dumps(entries, separators=(",", ":"))
+
+
+def _keep_indexes(connection: Connection, new: Sequence[Index], ids: Ids) -> None:
+    children = [(index, n, c) for index in new for n, c in enumerate(index.children)]
+    if not children:
+        return
+    platforms = platform_ids(
+        connection, (p for _, _, child in children if (p := child.descriptor.platform))
+    )
+    rows = [
+        (
+            ids[index.digest].id,
+            position,
+            ids[child.descriptor.digest].id,
+            child.role,
+            platforms[p] if (p := child.descriptor.platform) else None,
+        )
+        for index, position, child in children
+    ]
+    _MEMBERS.add(connection, rows)
+
+
+def _keep_artifacts(
+    connection: Connection, new: Sequence[Artifact], ids: Ids, types: Mapping[str, int]
+) -> None:
+    rows = [
+        (
+            ids[artifact.digest].id,
+            artifact.role,
+            artifact.artifact_type,
+            ids[artifact.config.digest].id if artifact.config else None,
+            bounded(artifact.stored_bytes),
+        )
+        for artifact in new
+    ]
+    _ARTIFACTS.add(connection, rows)
+    _LAYERS.add(
+        connection,
+        [
+            row
+            for item in new
+            for row in _layer_rows(item.digest, item.blobs, ids, types)
+        ],
+    )

@@ -1,0 +1,358 @@
+"""The right to write repositories: leases with fencing tokens.
+
+A claim counts `fence` up. Whoever holds a claim writes only while the fence still has
+the claim's value, so that a process which was thought dead and comes back changes
+nothing. Many are claimed, renewed and given back by as few statements as one.
+"""
+
+import json
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    func,
+    select,
+)
+
+from weighbridge.errors import StaleFence
+from weighbridge.store.dialect import (
+    BulkUpdate,
+    BulkUpdateReturning,
+    Rows,
+    among_ids,
+    listed,
+)
+from weighbridge.store.leases.ahead import is_leased, is_unleased
+from weighbridge.store.leases.process_mark import is_gone
+from weighbridge.store.locks import lock_repositories
+from weighbridge.store.models import (
+    registries,
+    repositories,
+    repository_manifests,
+    repository_summaries,
+)
+
+_table = repositories.c
+_summary = repository_summaries.c
+_manifest = repository_manifests.c
+
+STARTS: Final = 3
+"""Work that was begun so often in a row, and each time stored nothing and never came
+to an end, is not begun again soon."""
+_FIRST_PAUSE: Final = timedelta(hours=1)
+_LONGEST_PAUSE: Final = timedelta(hours=24)
+
+_STATE: Final = Rows(
+    select(
+        _table.id,
+        _table.fence,
+        _table.lease_until,
+        _table.lease_owner,
+        _table.attempts,
+        _table.due_at,
+        _table.gone_at,
+        _table.scope_id,
+        _table.name,
+        _table.complete_passes,
+        _table.held,
+        _table.last_pass_at,
+        _table.last_complete_pass_at,
+        registries.c.false_head_at,
+        func.coalesce(_summary.tag_count, 0).label("tags"),
+        select(func.count())
+        .where(_manifest.repository_id == _table.id, _manifest.tag_count > 0)
+        .scalar_subquery()
+        .label("manifests"),
+        _table.due_at.label("due_before"),
+    )
+    .join_from(repositories, registries, registries.c.id == _table.registry_id)
+    .outerjoin(repository_summaries, _summary.repository_id == _table.id)
+    .where(among_ids(_table.id))
+)
+_TAKE: Final = BulkUpdate(
+    repositories,
+    key=("id",),
+    values=("fence", "lease_until", "lease_owner", "attempts", "due_at"),
+)
+_FENCES: Final = Rows(
+    select(_table.id, _table.fence).where(
+        among_ids(_table.id), _table.lease_until.is_not(None)
+    )
+)
+# No lease: the claim's own pass has been closed.
+IS_HELD: Final = _table.lease_until.is_not(None)
+_RENEW: Final = BulkUpdateReturning(
+    repositories, key=("id", "fence"), values=("lease_until",), only=IS_HELD
+)
+
+
+class Opening(NamedTuple):
+    """Who wants to look at a repository.
+
+    owner:    this process, as `process_mark.this_process` names it, or better this very
+        claim (`one_claim`): made again, because nobody knows whether the first time
+        was committed, it is granted again. The lease of an owner that is known to have
+        ended holds nobody up.
+    only_due: not where its time has not come, or where it is gone: somebody was faster
+    resume_s: a pass that was cut off is taken up if it began less than that ago
+    """
+
+    repository_id: int
+    now: datetime
+    lease_s: float
+    owner: str = ""
+    only_due: bool = False
+    resume_s: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to write one repository's tags, until someone else claims it.
+
+    scope_id:    the storage scope in which its blobs count
+    pass_number: complete passes so far; 0: whatever is there now came before us
+    tags:        live tags known
+    manifests:   distinct targets of these
+    held:        tags that the last pass did not see, whose vanishing waits for a
+                 second pass that agrees
+    lease_s:     how long the claim lasts; each batch written renews it
+    due_at:      of the repository, as the claim left it: another one at the pass's end
+                 is somebody's wish for one more
+    due_before:  as the claim found it
+    starts:      so often it was begun, with this time, since it last stored something
+    is_lent:     another process has it, which alone says that it lives
+    is_push:     what is found is what somebody said was pushed
+    """
+
+    repository_id: int
+    scope_id: int
+    repository: str
+    fence: int
+    pass_number: int
+    tags: int
+    manifests: int
+    held: frozenset[str]
+    lease_s: float
+    due_at: datetime
+    due_before: datetime
+    starts: int = 1
+    is_lent: bool = False
+    is_push: bool = False
+    last_pass_at: datetime | None = None
+    last_complete_pass_at: datetime | None = None
+    false_head_at: datetime | None = None
+
+
+class _State(NamedTuple):
+    """A repository's row, with what is counted of it."""
+
+    id: int
+    fence: int
+    lease_until: datetime | None
+    lease_owner: str | None
+    attempts: int
+    due_at: datetime
+    gone_at: datetime | None
+    scope_id: int
+    name: str
+    complete_passes: int
+    held: str | None
+    last_pass_at: datetime | None
+    last_complete_pass_at: datetime | None
+    false_head_at: datetime | None
+    tags: int
+    manifests: int
+    due_before: datetime
+
+    def is_for(self, opening: Opening) -> bool:
+        """Whether it may be taken."""
+        now = opening.now
+        if opening.only_due and (self.due_at > now or self.gone_at is not None):
+            return False
+        if self.is_own(opening) or not is_leased(self.lease_until, now):
+            return True
+        return is_gone(self.lease_owner)
+
+    def is_own(self, opening: Opening) -> bool:
+        return bool(opening.owner) and self.lease_owner == opening.owner
+
+    def taken(self, opening: Opening) -> "_State":
+        now = opening.now
+        # Of a claim that is made again the first time was counted.
+        starts = self.attempts + (not self.is_own(opening))
+        return self._replace(
+            fence=self.fence + 1,
+            lease_until=now + timedelta(seconds=opening.lease_s),
+            lease_owner=opening.owner or None,
+            attempts=starts,
+            due_at=_put_off(self.due_at, starts, now),
+        )
+
+    def claim(self, lease_s: float) -> Claim:
+        return Claim(
+            repository_id=self.id,
+            scope_id=self.scope_id,
+            repository=self.name,
+            fence=self.fence,
+            pass_number=self.complete_passes,
+            tags=self.tags,
+            manifests=self.manifests,
+            held=frozenset(json.loads(self.held)) if self.held else frozenset(),
+            lease_s=lease_s,
+            due_at=self.due_at,
+            due_before=self.due_before,
+            starts=self.attempts,
+            last_pass_at=self.last_pass_at,
+            last_complete_pass_at=self.last_complete_pass_at,
+            false_head_at=self.false_head_at,
+        )
+
+
+def claim(
+    connection: Connection,
+    repository_id: int,
+    *,
+    now: datetime,
+    lease_s: float,
+    owner: str = "",
+    only_due: bool = False,
+) -> Claim | None:
+    """`claim_many` of one."""
+    opening = Opening(repository_id, now, lease_s, owner, only_due)
+    return claim_many(connection, [opening])[0]
+
+
+def claim_many(
+    connection: Connection, openings: Sequence[Opening]
+) -> list[Claim | None]:
+    """Take repositories over; None for each that another process has."""
+    ids = sorted({opening.repository_id for opening in openings})
+    lock_repositories(connection, ids)
+    states = (
+        _State._make(row) for row in _STATE.read(connection, {"ids": listed(ids)})
+    )
+    rows = {row.id: row for row in states}
+    claims: list[Claim | None] = []
+    for opening in openings:
+        row = rows.get(opening.repository_id)
+        if row is None or not row.is_for(opening):
+            claims.append(None)
+            continue
+        # Whoever is next of the same batch finds it taken.
+        rows[row.id] = row = row.taken(opening)
+        claims.append(row.claim(opening.lease_s))
+    granted = {claim.repository_id for claim in claims if claim is not None}
+    taken = (rows[repository_id] for repository_id in sorted(granted))
+    _TAKE.set(
+        connection,
+        [
+            (r.id, r.fence, r.lease_until, r.lease_owner, r.attempts, r.due_at)
+            for r in taken
+        ],
+    )
+    return claims
+
+
+def current_claim(
+    connection: Connection, repository_id: int, lease_s: float
+) -> Claim | None:
+    """The claim that somebody has now, so that others may work under it; None: nobody
+    has one."""
+    for row in _STATE.read(connection, {"ids": listed([repository_id])}):
+        state = _State._make(row)
+        if state.lease_until is not None:
+            return replace(state.claim(lease_s), is_lent=True)
+    return None
+
+
+def as_push(held: Claim) -> Claim:
+    """The same for what somebody said was pushed."""
+    return replace(held, is_push=True)
+
+
+def pause_after(starts: int) -> timedelta:
+    """How long work is left alone that was begun so often in vain: not at all below
+    `STARTS`, then an hour, and twice as long each time, up to a day."""
+    if starts < STARTS:
+        return timedelta(0)
+    return min(_FIRST_PAUSE * (1 << min(starts - STARTS, 8)), _LONGEST_PAUSE)
+
+
+def _put_off(due_at: datetime, starts: int, now: datetime) -> datetime:
+    """Before the work begins: whoever is killed by it cannot do that any more."""
+    pause = pause_after(starts)
+    return max(due_at, now + pause) if pause else due_at
+
+
+def is_free(now: datetime) -> ColumnElement[bool]:
+    """Repositories that nobody works on, as a condition."""
+    return is_unleased(_table.lease_until, now)
+
+
+def hold(connection: Connection, held: Claim, now: datetime) -> None:
+    """Renew a claim's lease. Raises StaleFence if it is not ours any more.
+
+    The first statement of every batch: it also locks the repository's row.
+    """
+    if not hold_many(connection, [(held, now)]):
+        raise stale(held)
+
+
+def hold_many(
+    connection: Connection, held: Iterable[tuple[Claim, datetime]]
+) -> set[tuple[int, int]]:
+    """`hold` for many, their rows locked in order; returns repository and fence of
+    those that are ours still, or whose owners' they are."""
+    held = list(held)
+    lent = {(c.repository_id, c.fence) for c, _ in held if c.is_lent}
+    if lent:
+        ids = {claim.repository_id for claim, _ in held}
+        lent &= _lock_fences(connection, ids).items()
+    until = {
+        (claim.repository_id, claim.fence): now + timedelta(seconds=claim.lease_s)
+        for claim, now in held
+        if not claim.is_lent
+    }
+    rows = [(*key, at) for key, at in sorted(until.items())]
+    return lent | _RENEW.take(connection, rows)
+
+
+def renew(connection: Connection, claims: Iterable[Claim], now: datetime) -> None:
+    """Renew the leases of claims whose passes have nothing to write for a while;
+    one that is not ours any more is left alone: its next batch will find out."""
+    hold_many(connection, [(claim, now) for claim in claims])
+
+
+def is_ours(held: Claim) -> tuple[ColumnElement[bool], ...]:
+    """The claim's row, while it is the claim's."""
+    return (
+        _table.id == held.repository_id,
+        _table.fence == held.fence,
+        IS_HELD,
+    )
+
+
+def lock_ours(connection: Connection, claims: Collection[Claim]) -> set[int]:
+    """The repositories of those claims that are ours still; nobody takes one over
+    until we commit."""
+    fences = _lock_fences(connection, {held.repository_id for held in claims})
+    return {
+        held.repository_id
+        for held in claims
+        if fences.get(held.repository_id) == held.fence
+    }
+
+
+def _lock_fences(connection: Connection, ids: Collection[int]) -> dict[int, int]:
+    """The fences of those repositories that somebody has."""
+    lock_repositories(connection, ids)
+    return dict(_FENCES.read(connection, {"ids": listed(sorted(ids))}))
+
+
+def stale(held: Claim) -> StaleFence:
+    """What to raise where a claim is not ours any more."""
+    return StaleFence(f"another process has taken {held.repository} over")

@@ -1,0 +1,1 @@
+"""What keeps a database whole and small: pruning, forgetting, counting anew."""

@@ -1,0 +1,192 @@
+"""`db recount`: every total of a registry counted anew, and written."""
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import BindParameter, Connection, bindparam, delete, exists, select
+
+from weighbridge.domain.image.platform import Platform
+from weighbridge.store.connection.deadlines import unhurried
+from weighbridge.store.ledger.parts import lock_settling, parts_of, scopes_beside
+from weighbridge.store.ledger.places import LedgerPlace
+from weighbridge.store.ledger.settler import settle_all
+from weighbridge.store.locks import lock_repositories
+from weighbridge.store.maintenance.checking.differences import (
+    Difference,
+    NamesOfIds,
+    differences,
+)
+from weighbridge.store.maintenance.checking.mending import mend_moves
+from weighbridge.store.maintenance.checking.recounting import (
+    count_held_rows,
+    places_of,
+    recount_repository,
+    recount_scope,
+    scopes_of,
+    unaccounted_rows,
+)
+from weighbridge.store.maintenance.checking.registry_sums import mend_sums
+from weighbridge.store.maintenance.checking.verify import Watch
+from weighbridge.store.maintenance.checking.weights import (
+    recount_claims,
+    recount_weights,
+)
+from weighbridge.store.maintenance.checking.wrongs import Wrong, repaired
+from weighbridge.store.models import (
+    blob_changes,
+    pass_chunks,
+    passes,
+    registries,
+    repositories,
+    repository_manifests,
+    repository_summaries,
+    scope_blobs,
+    storage_scopes,
+    tag_moves,
+    tags,
+)
+from weighbridge.store.read_model.summaries import refresh_summary
+from weighbridge.store.registries.repository_rows import put_empty_summaries
+from weighbridge.store.session import Database
+
+_REGISTRY: Final[BindParameter[int]] = bindparam("registry")
+_SCOPES: Final = select(storage_scopes.c.id).where(
+    storage_scopes.c.registry_id == _REGISTRY
+)
+_QUEUED: Final = (
+    select(blob_changes.c.scope_id)
+    .where(blob_changes.c.scope_id.in_(_SCOPES))
+    .distinct()
+)
+_UNQUEUE: Final = delete(blob_changes).where(blob_changes.c.scope_id.in_(_SCOPES))
+_LEFTOVERS: Final = delete(pass_chunks).where(
+    pass_chunks.c.pass_id.in_(
+        select(passes.c.id)
+        .join(repositories, repositories.c.id == passes.c.repository_id)
+        .where(repositories.c.registry_id == _REGISTRY, passes.c.ended_at.is_not(None))
+    )
+)
+_NO_SUMMARY: Final = select(repositories.c.id).where(
+    repositories.c.registry_id == _REGISTRY,
+    ~exists().where(repository_summaries.c.repository_id == repositories.c.id),
+)
+# Rows of the ledger that belong to nobody's repository or scope.
+_ORPHANS: Final = (
+    delete(repository_manifests).where(
+        ~exists().where(repositories.c.id == repository_manifests.c.repository_id)
+    ),
+    delete(scope_blobs).where(
+        ~exists().where(storage_scopes.c.id == scope_blobs.c.scope_id)
+    ),
+    delete(blob_changes).where(
+        ~exists().where(storage_scopes.c.id == blob_changes.c.scope_id)
+    ),
+    delete(tag_moves).where(~exists().where(tags.c.id == tag_moves.c.tag_id)),
+)
+
+
+@unhurried()
+def recount(
+    database: Database,
+    registry: str,
+    platforms: Sequence[Platform] | None,
+    now: datetime,
+    watch: Watch,
+) -> list[Difference]:
+    """Count all of a registry anew; what was wrong is right afterwards.
+
+    One transaction, which the registry's own batches wait for. Returns what was
+    changed, but for columns of the read model that are made anew in any case.
+    platforms: in which order they speak for an index; None where nobody knows.
+    Raises StoreError.
+    """
+    settle_all(database)
+    with database.write() as connection:
+        registry_id: int = connection.execute(
+            select(registries.c.id).where(registries.c.name == registry)
+        ).scalar_one()
+        places = _lock(connection, registry_id)
+        names = NamesOfIds()
+        _mend(connection, registry_id, now)
+        changed: list[Difference] = []
+        # All is made of what blobs count, and what is shared of what each repository
+        # holds: in this order.
+        for part in (
+            recount_claims(connection),
+            _weights(connection, registry_id, watch),
+            _repositories(connection, registry_id, places, watch),
+            _scopes(connection, registry_id, watch),
+        ):
+            for wrong in repaired(connection, part):
+                changed += differences(connection, wrong, names)
+        for done, place in enumerate(places):
+            watch("summaries", done, len(places))
+            refresh_summary(connection, place.repository_id, now, platforms)
+        changed += mend_sums(connection, registry_id)
+    return changed
+
+
+def _lock(connection: Connection, registry_id: int) -> Sequence[LedgerPlace]:
+    """No batch of the registry runs until we commit, nor its settler. Returns its
+    repositories: one that is found from now on is not ours to count."""
+    places = places_of(connection, registry_id)
+    lock_repositories(connection, [place.repository_id for place in places])
+    # A settler that has taken rows and not committed yet still shows them to us.
+    parameters = {"registry": registry_id}
+    lock_settling(connection, _unsettled(connection, registry_id))
+    connection.execute(_UNQUEUE, parameters)
+    return places
+
+
+def _unsettled(connection: Connection, registry_id: int) -> Collection[int]:
+    """Scopes of the registry that a settler may be at. Where another entry has its
+    address, that is any of them at any time: its batches go on."""
+    beside = scopes_beside(connection, registry_id)
+    queued = connection.execute(_QUEUED, {"registry": registry_id}).scalars()
+    return {*beside, *queued}
+
+
+def _mend(connection: Connection, registry_id: int, now: datetime) -> None:
+    """Remove what is left over, add what is always there, and let histories end
+    where their tags point."""
+    parameters = {"registry": registry_id}
+    connection.execute(_LEFTOVERS, parameters)
+    for orphans in _ORPHANS:
+        connection.execute(orphans)
+    without = list(connection.execute(_NO_SUMMARY, parameters).scalars())
+    put_empty_summaries(connection, without, now, is_stale=True)
+    mend_moves(connection, registry_id, now)
+
+
+def _repositories(
+    connection: Connection,
+    registry_id: int,
+    places: Sequence[LedgerPlace],
+    watch: Watch,
+) -> Iterator[Wrong]:
+    held_rows = count_held_rows(connection)
+    for done, place in enumerate(places):
+        watch("repositories", done, len(places))
+        yield from recount_repository(connection, place, held_rows)
+    everywhere = set(places_of(connection))
+    scopes = set(scopes_of(connection, registry_id))
+    others = set(scopes_of(connection)) - scopes
+    for place in sorted(held_rows.keys() - everywhere):
+        if place.scope_id not in others:
+            yield from unaccounted_rows(connection, place)
+
+
+def _weights(connection: Connection, registry_id: int, watch: Watch) -> Iterator[Wrong]:
+    scopes = scopes_of(connection, registry_id)
+    for done, scope in enumerate(scopes):
+        watch("sizes", done, len(scopes))
+        yield from recount_weights(connection, scope)
+
+
+def _scopes(connection: Connection, registry_id: int, watch: Watch) -> Iterator[Wrong]:
+    # Who shares what with it in other entries of its address is counted as well.
+    scopes = parts_of(connection, scopes_of(connection, registry_id))
+    for done, scope in enumerate(scopes):
+        watch("storage scopes", done, len(scopes))
+        yield from recount_scope(connection, scope)

@@ -1,0 +1,318 @@
+"""The ledger counted anew from tags and facts, one repository or scope at a time.
+
+What is stored is read beside it, so that only differences are kept. A repository's
+counts fit in memory, because its tags are capped; a scope goes by in pieces.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from sqlalchemy import BigInteger, BindParameter, Connection, bindparam, func, select
+
+from weighbridge.domain.sharing import (
+    NOBODY,
+    SEVERAL,
+    OwnershipChange,
+    Settlement,
+    in_hands,
+)
+from weighbridge.store.dialect import among_ids, listed
+from weighbridge.store.ledger.blob_expressions import (
+    STORED_BYTES,
+    WEIGHED_BYTES,
+    sized,
+    weighed,
+)
+from weighbridge.store.ledger.holdings import held_by, read_holdings
+from weighbridge.store.ledger.manifest_facts import read_facts
+from weighbridge.store.ledger.parts import parts_of
+from weighbridge.store.ledger.places import LedgerPlace
+from weighbridge.store.maintenance.checking.wrongs import (
+    BLOBS,
+    EXCLUSIVE,
+    MANIFESTS,
+    SCOPES,
+    SHARED,
+    SUMMARIES,
+    Values,
+    Wrong,
+    compare,
+)
+from weighbridge.store.models import (
+    blobs,
+    repositories,
+    repository_blobs,
+    repository_manifests,
+    repository_summaries,
+    scope_blobs,
+    storage_scopes,
+    tags,
+)
+from weighbridge.store.models.types import bounded
+
+_PIECE: Final = 2_000
+_held = repository_blobs.c
+_shared = scope_blobs.c
+_summary = repository_summaries.c
+_REPOSITORY: Final[BindParameter[int]] = bindparam("repository")
+_SCOPE: Final[BindParameter[int]] = bindparam("scope", type_=BigInteger)
+_AFTER: Final[BindParameter[int]] = bindparam("after")
+
+_TARGETS: Final = (
+    select(tags.c.target_id, func.count())
+    .where(
+        tags.c.repository_id == _REPOSITORY,
+        tags.c.gone_at.is_(None),
+        tags.c.target_id.is_not(None),
+    )
+    .group_by(tags.c.target_id)
+)
+_TAG_COUNT: Final = select(func.count()).where(
+    tags.c.repository_id == _REPOSITORY, tags.c.gone_at.is_(None)
+)
+_MANIFESTS: Final = select(
+    repository_manifests.c.manifest_id,
+    repository_manifests.c.tag_count,
+    repository_manifests.c.index_count,
+).where(repository_manifests.c.repository_id == _REPOSITORY)
+_SUMMARY: Final = select(*(_summary[name] for name in SUMMARIES.values)).where(
+    _summary.repository_id == _REPOSITORY
+)
+_ROWS: Final = (
+    select(_held.repository_id, _held.scope_id, func.count())
+    .group_by(_held.scope_id, _held.repository_id)
+    .order_by(_held.repository_id, _held.scope_id)
+)
+_ALL_OF: Final = select(_held.blob_id, _held.manifest_count).where(
+    _held.scope_id == _SCOPE, _held.repository_id == _REPOSITORY
+)
+_HOLDERS: Final = (
+    select(
+        _held.blob_id,
+        func.min(_held.repository_id),
+        func.max(_held.repository_id),
+    )
+    .where(_held.scope_id == _SCOPE, _held.blob_id > _AFTER)
+    .group_by(_held.blob_id)
+    .order_by(_held.blob_id)
+    .limit(_PIECE)
+)
+_HELD_AMONG: Final = (
+    select(_held.blob_id)
+    .where(_held.scope_id == _SCOPE, among_ids(_held.blob_id))
+    .distinct()
+)
+_SIZES: Final = (
+    select(blobs.c.id, STORED_BYTES.label("stored"), WEIGHED_BYTES.label("weighed"))
+    .select_from(weighed(sized(blobs, _SCOPE), _SCOPE))
+    .where(among_ids(blobs.c.id))
+)
+_SETTLED: Final = select(_shared.blob_id, _shared.sole_repository_id).where(
+    _shared.scope_id == _SCOPE,
+    _shared.blob_id > _AFTER,
+    _shared.blob_id <= bindparam("last"),
+)
+_LAST: Final = select(func.max(_shared.blob_id)).where(_shared.scope_id == _SCOPE)
+_TOTALS: Final = select(*(storage_scopes.c[name] for name in SCOPES.values)).where(
+    storage_scopes.c.id == _SCOPE
+)
+_EXCLUSIVE: Final = (
+    select(_summary.repository_id, _summary.exclusive_bytes)
+    .join(repositories, repositories.c.id == _summary.repository_id)
+    .where(repositories.c.scope_id == _SCOPE)
+)
+
+
+def count_held_rows(connection: Connection) -> dict[LedgerPlace, int]:
+    """Rows of `repository_blobs` of each repository in each scope; one walk over
+    the table, because no index leads to a repository's rows."""
+    return {LedgerPlace(r, scope): n for r, scope, n in connection.execute(_ROWS)}
+
+
+def recount_repository(
+    connection: Connection, place: LedgerPlace, held_rows: Mapping[LedgerPlace, int]
+) -> Iterator[Wrong]:
+    """What is wrong with what a repository holds, and with its own numbers.
+
+    held_rows: of `count_held_rows`; rows that nothing accounts for show in it
+    """
+    live, counts, image_count = _live(connection, place.repository_id)
+    parameters = {"repository": place.repository_id}
+    stored: dict[tuple[int, ...], Values] = {
+        (manifest,): (tags, indexes)
+        for manifest, tags, indexes in connection.execute(_MANIFESTS, parameters)
+    }
+    counted: dict[tuple[int, ...], Values] = {(m,): n for m, n in live.items()}
+    yield from compare(MANIFESTS, (place.repository_id,), stored, counted)
+    found, deduplicated = 0, 0
+    blob_ids = sorted(counts)
+    for start in range(0, len(blob_ids), _PIECE):
+        piece = blob_ids[start : start + _PIECE]
+        for holding in read_holdings(connection, {place: piece})[place]:
+            deduplicated += holding.stored_bytes
+            found += holding.manifests > 0
+            if holding.manifests != counts[holding.blob]:
+                before = (holding.manifests,) if holding.manifests else None
+                key = (place.scope_id, holding.blob, place.repository_id)
+                yield Wrong(BLOBS, key, before, (counts[holding.blob],))
+    if held_rows.get(place, 0) != found:
+        yield from _unaccounted(connection, place, counts)
+    row = connection.execute(_SUMMARY, parameters).one_or_none()
+    if row is not None:
+        tag_count = connection.execute(_TAG_COUNT, parameters).scalar_one()
+        numbers = (tag_count, image_count, bounded(deduplicated))
+        prefix = (place.repository_id,)
+        yield from compare(SUMMARIES, prefix, {(): tuple(row)}, {(): numbers})
+
+
+def unaccounted_rows(connection: Connection, place: LedgerPlace) -> Iterator[Wrong]:
+    """Rows of a repository in a scope where it does not belong."""
+    return _unaccounted(connection, place, {})
+
+
+def _unaccounted(
+    connection: Connection, place: LedgerPlace, counts: Mapping[int, int]
+) -> Iterator[Wrong]:
+    parameters = {"scope": place.scope_id, "repository": place.repository_id}
+    for blob, manifests in connection.execute(_ALL_OF, parameters):
+        if blob not in counts:
+            key = (place.scope_id, blob, place.repository_id)
+            yield Wrong(BLOBS, key, (manifests,), None)
+
+
+def _live(
+    connection: Connection, repository_id: int
+) -> tuple[dict[int, tuple[int, int]], Counter[int], int]:
+    """Live manifests with their counts, the blobs they hold, and how many are
+    images."""
+    rows = connection.execute(_TARGETS, {"repository": repository_id})
+    named: dict[int, int] = {target: count for target, count in rows}
+    listing: Counter[int] = Counter()
+    held: Counter[int] = Counter()
+    seen = set(named)
+    wave = sorted(named)
+    image_count = 0
+    while wave:
+        below: set[int] = set()
+        for start in range(0, len(wave), _PIECE):
+            facts = read_facts(connection, wave[start : start + _PIECE])
+            for known in facts.values():
+                listing.update(known.children)
+                below |= known.children
+            kept = {m: f for m, f in facts.items() if f.has_facts}
+            image_count += sum(known.is_image for known in kept.values())
+            configs = {m: known.config_id for m, known in kept.items()}
+            if kept:
+                held.update(held_by(connection, configs))
+        wave = sorted(below - seen)
+        seen |= below
+    return {m: (named.get(m, 0), listing[m]) for m in seen}, held, image_count
+
+
+def recount_scope(connection: Connection, scope_id: int) -> Iterator[Wrong]:
+    """What is wrong with who shares what in a scope, and with the totals of that.
+
+    From what the repositories are stored to hold: check, or repair, these first.
+    """
+    totals = Settlement()
+    others = [part for part in parts_of(connection, [scope_id]) if part != scope_id]
+    after = -1
+    while holders := _holders(connection, scope_id, after):
+        last = max(holders)
+        _note_others(connection, others, holders)
+        yield from _compare_shared(connection, scope_id, holders, after, last)
+        _add_up(connection, scope_id, holders, totals)
+        after = last
+    # What is stored beyond the last blob that anybody holds.
+    most = connection.execute(_LAST, {"scope": scope_id}).scalar()
+    if most is not None and most > after:
+        yield from _compare_shared(connection, scope_id, {}, after, most)
+    yield from _compare_totals(connection, scope_id, totals)
+
+
+def _holders(connection: Connection, scope_id: int, after: int) -> dict[int, int]:
+    """In whose hands the next blobs are."""
+    rows = connection.execute(_HOLDERS, {"scope": scope_id, "after": after})
+    return {blob: in_hands(lowest, highest) for blob, lowest, highest in rows}
+
+
+def _note_others(
+    connection: Connection, scope_ids: Sequence[int], holders: dict[int, int]
+) -> None:
+    """What other parts of the scope hold as well is in nobody's hands alone."""
+    for scope_id in scope_ids:
+        parameters = {"scope": scope_id, "ids": listed(holders)}
+        for blob in connection.execute(_HELD_AMONG, parameters).scalars():
+            holders[blob] = SEVERAL
+
+
+def _compare_shared(
+    connection: Connection,
+    scope_id: int,
+    holders: Mapping[int, int],
+    after: int,
+    last: int,
+) -> Iterator[Wrong]:
+    parameters = {"scope": scope_id, "after": after, "last": last}
+    stored: dict[tuple[int, ...], Values] = {
+        (blob,): (sole,) for blob, sole in connection.execute(_SETTLED, parameters)
+    }
+    counted: dict[tuple[int, ...], Values] = {
+        (blob,): (hands or None,) for blob, hands in holders.items()
+    }
+    yield from compare(SHARED, (scope_id,), stored, counted)
+
+
+def _add_up(
+    connection: Connection,
+    scope_id: int,
+    holders: Mapping[int, int],
+    totals: Settlement,
+) -> None:
+    parameters = {"scope": scope_id, "ids": listed(holders)}
+    for blob, size, weighs in connection.execute(_SIZES, parameters):
+        totals.add(OwnershipChange(blob, NOBODY, holders[blob], size, weighs))
+    totals.entered.clear()
+
+
+def _compare_totals(
+    connection: Connection, scope_id: int, totals: Settlement
+) -> Iterator[Wrong]:
+    parameters = {"scope": scope_id}
+    stored: dict[tuple[int, ...], Values] = {
+        (repository,): (exclusive,)
+        for repository, exclusive in connection.execute(_EXCLUSIVE, parameters)
+    }
+    counted: dict[tuple[int, ...], Values] = {
+        key: (bounded(totals.exclusive_bytes[key[0]]),) for key in stored
+    }
+    yield from compare(EXCLUSIVE, (), stored, counted)
+    row = connection.execute(_TOTALS, parameters).one()
+    numbers = (
+        totals.images,
+        bounded(totals.weighed_bytes),
+        bounded(totals.deduplicated_bytes),
+        bounded(totals.shared_bytes),
+    )
+    yield from compare(SCOPES, (scope_id,), {(): tuple(row)}, {(): numbers})
+
+
+def places_of(
+    connection: Connection, registry_id: int | None = None
+) -> Sequence[LedgerPlace]:
+    """All repositories, or a registry's, with their scopes; by scope and id."""
+    statement = select(repositories.c.id, repositories.c.scope_id).order_by(
+        repositories.c.scope_id, repositories.c.id
+    )
+    if registry_id is not None:
+        statement = statement.where(repositories.c.registry_id == registry_id)
+    return [LedgerPlace(*row) for row in connection.execute(statement)]
+
+
+def scopes_of(connection: Connection, registry_id: int | None = None) -> Sequence[int]:
+    """All storage scopes, or a registry's."""
+    statement = select(storage_scopes.c.id).order_by(storage_scopes.c.id)
+    if registry_id is not None:
+        statement = statement.where(storage_scopes.c.registry_id == registry_id)
+    return list(connection.execute(statement).scalars())

@@ -1,0 +1,110 @@
+"""Work that is due: shared jobs, crawls of repositories, and what was asked for."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    Text,
+)
+
+from weighbridge.store.models.metadata import Id, metadata
+from weighbridge.store.models.types import UTF8, Moment
+
+# Work on a whole registry, or on everything, that several processes share: when it is
+# due, and who does it now.
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("job", Text, primary_key=True),
+    Column("argument", UTF8, primary_key=True),
+    Column("due_at", Moment, nullable=False),
+    Column("lease_until", Moment),
+    Column("lease_owner", UTF8),
+    Column("attempts", Integer, nullable=False),  # begun since one came to an end
+    Column("done_at", Moment),  # when one last came to an end
+)
+
+passes = Table(
+    "passes",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("repository_id", ForeignKey("repositories.id"), nullable=False),
+    Column("registry_id", BigInteger, nullable=False),  # of the repository
+    Column("started_at", Moment, nullable=False),
+    Column("ended_at", Moment),
+    Column("state", Text, nullable=False),  # running, interrupted, or the result's
+    Column("reason", UTF8, nullable=False),
+    Column("tags_seen", BigInteger, nullable=False),
+    Column("tags_new", BigInteger, nullable=False),
+    Column("tags_moved", BigInteger, nullable=False),
+    Column("tags_gone", BigInteger, nullable=False),
+    Column("tags_failed", BigInteger, nullable=False),
+    Column("invalid_tags", BigInteger, nullable=False),
+    Column("requests", BigInteger, nullable=False),
+    Column("bytes_read", BigInteger, nullable=False),
+    Column("resumes", Integer, nullable=False),  # how often a process took it up again
+    # JSON list: tags that were pushed while it runs, as whoever has the claim has seen.
+    Column("overtaken", Text),
+    Index(None, "repository_id", "id"),
+    Index(None, "registry_id", "id"),
+)
+
+# The cursor of a pass that is under way: the tags that it need not ask again, written
+# in the transaction that kept what they are, deleted when the pass ends. And what is
+# still to be asked where that is so much that several processes share it.
+pass_chunks = Table(
+    "pass_chunks",
+    metadata,
+    Column("pass_id", ForeignKey("passes.id"), primary_key=True, autoincrement=False),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("step", Integer, nullable=False),  # batches that were kept of it
+    Column("names", Text, nullable=False),  # JSON list: tags that were answered about
+    Column("tags", Text),  # JSON: what was listed of those to ask; None: all are asked
+    Column("found", Text),  # JSON: what its end says to the pass
+    Column("lease_until", Moment),
+    Column("lease_owner", UTF8),
+    sqlite_with_rowid=False,
+)
+Index(
+    "ix_pass_chunks_open",
+    pass_chunks.c.pass_id,
+    pass_chunks.c.position,
+    sqlite_where=pass_chunks.c.tags.is_not(None),
+)
+
+# What somebody asked for, by command or API: to crawl a registry, or some of its
+# repositories, now.
+crawl_requests = Table(
+    "crawl_requests",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("registry_id", ForeignKey("registries.id"), nullable=False),
+    Column("repositories", Text),  # JSON list of names; None: all
+    Column("measures", Boolean, nullable=False),
+    Column("asked_at", Moment, nullable=False),
+    Column("after_pass", BigInteger, nullable=False),  # the last that had begun before
+    # Who waits for it, as long as that process lives; None: nobody.
+    Column("owner", UTF8),
+    Column("lease_until", Moment),
+    Column("state", Text, nullable=False),
+    Column("reason", UTF8, nullable=False),
+    Column("known", BigInteger),  # its repositories; None: not listed yet
+    Column("crawled_at", Moment),
+    Column("ended_at", Moment),
+    Column("complete", BigInteger),
+    Column("partial", BigInteger),
+    Column("failed", BigInteger),
+    Column("tags", BigInteger),
+    Column("requests", BigInteger),
+    Column("bytes_read", BigInteger),
+)
+# Of one registry: those that are under way.
+Index(
+    "ix_crawl_requests_open",
+    crawl_requests.c.registry_id,
+    sqlite_where=crawl_requests.c.ended_at.is_(None),
+)

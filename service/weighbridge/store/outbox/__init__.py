@@ -1,0 +1,1 @@
+"""Notifications, from the transaction that wrote them to their delivery."""

@@ -1,0 +1,263 @@
+"""The outbox, as it is emptied: one group at a time is claimed, sent and noted.
+
+The key of a message is kept before it is sent. Whoever sends it again, because nobody
+knows whether it arrived, sends the same notifications under the same key.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import (
+    Connection,
+    Row,
+    bindparam,
+    case,
+    literal,
+    select,
+    update,
+)
+
+from weighbridge.domain.message.grouping import FIRST_PAUSE, message_key, pause_after
+from weighbridge.domain.message.message import NotificationEvent
+from weighbridge.domain.policy.waiver import ActiveWaivers
+from weighbridge.store.dialect import among_ids, listed
+from weighbridge.store.models import (
+    CLOSED,
+    OPEN_AGAIN,
+    REVOCABLE,
+    WAIVED,
+    notification_groups,
+    notifications,
+    registries,
+    repositories,
+    violations,
+)
+from weighbridge.store.models.types import Moment
+from weighbridge.store.outbox.channel_pace import lock_pace, note_begun
+from weighbridge.store.outbox.due_groups import due_groups, is_free
+from weighbridge.store.outbox.gathering import groups_in_turn
+from weighbridge.store.outbox.groups import SOMETHING_WAITS, WAITS
+from weighbridge.store.violations.waivers import active_waivers
+
+_group = notification_groups.c
+_row = notifications.c
+_WAITING: Final = (
+    select(
+        _row.id,
+        _row.violation_id,
+        _row.event,
+        _row.created_at,
+        _row.message_key,
+        violations.c.closed_at,
+        violations.c.tag,
+        violations.c.limit_key,
+        repositories.c.name.label("repository"),
+        registries.c.name.label("registry"),
+    )
+    .join(violations, violations.c.id == _row.violation_id)
+    .join(repositories, repositories.c.id == violations.c.repository_id)
+    .join(registries, registries.c.id == repositories.c.registry_id)
+    .where(_row.group_id == bindparam("group_id"), *WAITS)
+    .order_by(_row.id)
+)
+_OPEN: Final = (
+    select(violations.c.id)
+    .where(among_ids(violations.c.id), violations.c.closed_at.is_(None))
+    .with_for_update(read=True, skip_locked=True)
+)
+_IS_UNTRIED: Final = (among_ids(_row.id), _row.message_key.is_(None), *WAITS)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A message that is to be sent now, and the right to do so until its lease ends.
+
+    about:      what its items have in common, "" for nothing
+    is_cause:   they have their cause in common
+    key:        the same whenever this message is sent
+    rows:       its notifications
+    told:       each violation with what is told of it
+    tries:      with this one, since its group last got through
+    """
+
+    group_id: int
+    channel: str
+    about: str
+    is_cause: bool
+    key: str
+    owner: str
+    rows: tuple[int, ...]
+    told: tuple[tuple[int, NotificationEvent], ...]
+    tries: int
+    failing_since: datetime | None
+
+    @property
+    def has_opened(self) -> bool:
+        return any(event == "opened" for _, event in self.told)
+
+
+def claim_delivery(
+    connection: Connection, channel: str, *, now: datetime, lease_s: float, owner: str
+) -> Delivery | None:
+    """Take the channel's group that is due for longest, and note the key of its
+    message. None where no group is due that nobody else has, or where the channel had
+    as many new messages as it has in a minute.
+
+    What need not be told any more is dropped: a violation that was closed before
+    anybody knew of it, one that is waived by now, the end of one that is open again.
+
+    owner: as `process_mark.one_claim` makes it
+    """
+    if not any(due_groups(connection, channel, now)):
+        return None
+    begun = lock_pace(connection, channel)
+    for group in groups_in_turn(connection, channel, begun, now):
+        if is_free(group, now) and _take(connection, group, now, lease_s, owner):
+            delivery = _delivery(connection, group, now, owner)
+            if delivery is not None:
+                if not group.attempts:
+                    note_begun(connection, channel, begun, now)
+                return delivery
+            _settle(connection, group.id, owner, now)
+    return None
+
+
+def _take(
+    connection: Connection,
+    group: Row[*tuple[Any, ...]],
+    now: datetime,
+    lease_s: float,
+    owner: str,
+) -> bool:
+    """The next try is put off before this one begins: who is killed by a message does
+    not begin again at once.
+
+    A group whose row somebody has in hand is passed over: they may wait for one that
+    we have settled."""
+    unchanged = (
+        _group.id == group.id,
+        _group.lease_owner.is_not_distinct_from(group.lease_owner),
+        _group.attempts == group.attempts,
+        _group.next_at == group.next_at,
+    )
+    free = select(_group.id).where(*unchanged).with_for_update(skip_locked=True)
+    taken = connection.execute(
+        update(notification_groups)
+        .where(_group.id.in_(free))
+        .values(
+            next_at=now + pause_after(group.attempts + 1, 1.0),
+            attempts=group.attempts + 1,
+            lease_until=now + timedelta(seconds=lease_s),
+            lease_owner=owner,
+        )
+    )
+    return taken.rowcount == 1
+
+
+def _delivery(
+    connection: Connection,
+    group: Row[*tuple[Any, ...]],
+    now: datetime,
+    owner: str,
+) -> Delivery | None:
+    waiting = connection.execute(_WAITING, {"group_id": group.id}).all()
+    begun = next((row.message_key for row in waiting if row.message_key), None)
+    if begun is None:
+        rows = _still_wanted(connection, waiting, now)
+        key = message_key(group.channel, [(row.id, row.created_at) for row in rows])
+        rows = _keyed(connection, rows, key)
+    else:
+        key = begun
+        rows = [row for row in waiting if row.message_key == begun]
+    if not rows:
+        return None
+    return Delivery(
+        group_id=group.id,
+        channel=group.channel,
+        about=group.about,
+        is_cause=group.is_cause,
+        key=key,
+        owner=owner,
+        rows=tuple(row.id for row in rows),
+        told=tuple((row.violation_id, row.event) for row in rows),
+        tries=group.attempts + 1,
+        failing_since=group.failing_since,
+    )
+
+
+def _still_wanted(
+    connection: Connection, waiting: Sequence[Row[*tuple[Any, ...]]], now: datetime
+) -> list[Row[*tuple[Any, ...]]]:
+    """Those that are to be told; the others are dropped with the reason."""
+    waivers = active_waivers(connection, now)
+    reasons = {row.id: _reason(row, waivers, now) for row in waiting}
+    again = [row for row in waiting if reasons[row.id] == OPEN_AGAIN]
+    certain = _held_open(connection, {row.violation_id for row in again})
+    in_doubt = {row.id for row in again if row.violation_id not in certain}
+    for reason in REVOCABLE:
+        doomed = [
+            one for one, why in reasons.items() if why == reason and one not in in_doubt
+        ]
+        if doomed:
+            connection.execute(
+                update(notifications).where(*_IS_UNTRIED).values(dropped_for=reason),
+                {"ids": listed(doomed)},
+            )
+    return [row for row in waiting if reasons[row.id] is None]
+
+
+def _held_open(connection: Connection, violation_ids: Collection[int]) -> set[int]:
+    """Those that stay open until we commit. What somebody has in hand may be closed
+    by them just now, and they take it that its end still waits to be told."""
+    if not violation_ids:
+        return set()
+    found = connection.execute(_OPEN, {"ids": listed(sorted(violation_ids))})
+    return set(found.scalars())
+
+
+def _reason(
+    row: Row[*tuple[Any, ...]], waivers: ActiveWaivers, now: datetime
+) -> str | None:
+    if row.event != "opened":
+        return OPEN_AGAIN if row.closed_at is None else None
+    if row.closed_at is not None:
+        return CLOSED
+    waiver = waivers.find(
+        row.registry, row.repository, row.tag or "", row.limit_key, now
+    )
+    return None if waiver is None else WAIVED
+
+
+def _keyed(
+    connection: Connection, rows: Sequence[Row[*tuple[Any, ...]]], key: str
+) -> list[Row[*tuple[Any, ...]]]:
+    """Those that got the key; another transaction may just have dropped some."""
+    if not rows:
+        return []
+    got = set(
+        connection.execute(
+            update(notifications)
+            .where(*_IS_UNTRIED)
+            .values(message_key=key)
+            .returning(_row.id),
+            {"ids": listed([row.id for row in rows])},
+        ).scalars()
+    )
+    return [row for row in rows if row.id in got]
+
+
+def _settle(connection: Connection, group_id: int, owner: str, now: datetime) -> None:
+    """Nothing was left to be told, or nothing that is certain by now."""
+    connection.execute(
+        update(notification_groups)
+        .where(_group.id == group_id, _group.lease_owner == owner)
+        .values(
+            next_at=case((SOMETHING_WAITS, literal(now + FIRST_PAUSE, Moment()))),
+            attempts=0,
+            failing_since=None,
+            lease_until=None,
+            lease_owner=None,
+        )
+    )

@@ -1,0 +1,1 @@
+"""The inbox of webhooks: how pushes come in and are taken."""

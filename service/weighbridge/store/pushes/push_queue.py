@@ -1,0 +1,273 @@
+"""The taking half of the inbox: which pushes wait to be looked at, what came of them.
+
+The other half, by which they come in: pushes.py.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from sqlalchemy import Connection, bindparam, func, select, update
+
+from weighbridge.domain.image.digest import Digest
+from weighbridge.store.dialect import among_ids, among_texts, listed
+from weighbridge.store.models import blobs, pushes, tags
+from weighbridge.store.models.types import DigestBytes, Moment
+
+MOST: Final = 10_000
+"""Rows that are taken at once. Nearly all of so many tell of the same few tags."""
+BURST: Final = timedelta(seconds=10)
+LOOKS_IN_A_BURST: Final = 2
+"""A tag is looked at so often within that time, however many events tell of it."""
+TOO_EARLY: Final = "too_early"
+"""What is said of events that are looked at again, as they have not come true yet."""
+EARLY: Final = timedelta(seconds=3)
+"""Such a look comes sooner than that."""
+
+_table = pushes.c
+_WAITS: Final = (
+    _table.registry == bindparam("registry"),
+    _table.repository == bindparam("repository"),
+    _table.done_at.is_(None),
+)
+_TAKE: Final = (
+    select(
+        _table.id,
+        _table.tag,
+        _table.digest,
+        _table.is_delete,
+        _table.pushed_at,
+        _table.received_at,
+        _table.attempts,
+    )
+    .where(*_WAITS, _table.due_at <= bindparam("now", type_=Moment()))
+    .order_by(_table.id)
+    .limit(bindparam("most"))
+)
+_WHOLE: Final = select(_table.repository, _table.id).where(
+    _table.registry == bindparam("registry"),
+    among_texts(_table.repository),
+    _table.done_at.is_(None),
+    _table.tag.is_(None),
+)
+_PUSHED_TO: Final = (
+    select(_table.repository)
+    .distinct()
+    .where(
+        _table.registry == bindparam("registry"),
+        among_texts(_table.repository),
+        _table.done_at.is_(None),
+        _table.due_at <= bindparam("now", type_=Moment()),
+    )
+)
+_NEXT: Final = select(func.min(_table.due_at)).where(*_WAITS)
+_LOOKS: Final = (
+    select(_table.tag, _table.done_at)
+    .where(
+        _table.registry == bindparam("registry"),
+        _table.repository == bindparam("repository"),
+        _table.done_at > bindparam("since", type_=Moment()),
+        _table.done_at <= bindparam("soon", type_=Moment()),
+        _table.tag.is_not(None),
+    )
+    .group_by(_table.tag, _table.done_at)
+)
+_EARLY_LOOKS: Final = (
+    select(_table.tag, _table.due_at)
+    .where(
+        *_WAITS,
+        _table.due_at <= bindparam("soon", type_=Moment()),
+        _table.outcome == TOO_EARLY,
+        _table.tag.is_not(None),
+    )
+    .group_by(_table.tag, _table.due_at)
+)
+_IS_OURS: Final = (among_ids(_table.id), _table.done_at.is_(None))
+_TAGS_AT: Final = (
+    select(tags.c.name)
+    .join(blobs, blobs.c.id == tags.c.target_id)
+    .where(
+        tags.c.repository_id == bindparam("repository"),
+        blobs.c.digest == bindparam("digest", type_=DigestBytes()),
+        tags.c.gone_at.is_(None),
+    )
+    .order_by(tags.c.name)
+    .limit(bindparam("most"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingPush:
+    """One event that nobody has looked at yet, as its sender told it.
+
+    tag:      None where the sender did not say it
+    attempts: looks that brought no answer
+    """
+
+    id: int
+    tag: str | None
+    digest: Digest | None
+    is_delete: bool
+    pushed_at: datetime | None
+    received_at: datetime
+    attempts: int
+
+
+class PushedTo(NamedTuple):
+    """A repository as events name it."""
+
+    registry: str
+    repository: str
+
+
+@dataclass(frozen=True, slots=True)
+class InboxState:
+    """How much waits; `oldest_at`: since when, None where nothing does."""
+
+    waiting: int
+    oldest_at: datetime | None
+
+
+def take(connection: Connection, to: PushedTo, now: datetime) -> list[WaitingPush]:
+    """What is to be looked at now, oldest first; the rest follows.
+
+    Nothing is written: rows are done in the transaction that keeps what was found, and
+    only those that were taken, so that a push which comes meanwhile is looked at again.
+    """
+    parameters = {**to._asdict(), "now": now, "most": MOST}
+    return [WaitingPush(*row) for row in connection.execute(_TAKE, parameters)]
+
+
+def waiting_for_whole(
+    connection: Connection, repositories: Sequence[PushedTo]
+) -> list[list[int]]:
+    """Of each, the pushes that a whole pass answers which begins now, due or not."""
+    found: dict[PushedTo, list[int]] = {to: [] for to in repositories}
+    for registry, names in _by_registry(repositories):
+        parameters = {"registry": registry, "names": listed(names)}
+        for name, number in connection.execute(_WHOLE, parameters):
+            found[PushedTo(registry, name)].append(number)
+    return [found[to] for to in repositories]
+
+
+def are_pushed_to(
+    connection: Connection, repositories: Collection[PushedTo], now: datetime
+) -> set[PushedTo]:
+    """Those for which something waits that is due."""
+    found: set[PushedTo] = set()
+    for registry, names in _by_registry(repositories):
+        parameters = {"registry": registry, "names": listed(names), "now": now}
+        rows = connection.execute(_PUSHED_TO, parameters).scalars()
+        found |= {PushedTo(registry, name) for name in rows}
+    return found
+
+
+def _by_registry(repositories: Iterable[PushedTo]) -> Iterable[tuple[str, list[str]]]:
+    names: dict[str, set[str]] = {}
+    for to in repositories:
+        names.setdefault(to.registry, set()).add(to.repository)
+    return [(registry, sorted(those)) for registry, those in names.items()]
+
+
+def next_due(connection: Connection, to: PushedTo) -> datetime | None:
+    """When the next of a repository's pushes is due; None: none waits."""
+    found: datetime | None = connection.execute(_NEXT, to._asdict()).scalar()
+    return found
+
+
+def too_soon(
+    connection: Connection, to: PushedTo, now: datetime
+) -> Mapping[str, datetime]:
+    """Tags that were looked at often enough just now, and when they may be again.
+
+    Looks that left an event waiting count as well: whoever tells again and again of
+    what never comes true would have each event looked at. They count as made when the
+    next one is due, some moments later.
+    """
+    parameters = {**to._asdict(), "since": now - BURST, "soon": now + EARLY}
+    looks: dict[str, list[datetime]] = {}
+    for statement in (_LOOKS, _EARLY_LOOKS):
+        for tag, at in connection.execute(statement, parameters):
+            looks.setdefault(tag, []).append(at)
+    return {
+        tag: sorted(times)[-LOOKS_IN_A_BURST] + BURST
+        for tag, times in looks.items()
+        if len(times) >= LOOKS_IN_A_BURST
+    }
+
+
+def note_done(
+    connection: Connection, ids: Collection[int], outcome: str, now: datetime
+) -> None:
+    """Keep what came of pushes."""
+    if ids:
+        connection.execute(
+            update(pushes).where(*_IS_OURS).values(done_at=now, outcome=outcome),
+            {"ids": listed(sorted(ids))},
+        )
+
+
+def put_off(
+    connection: Connection, ids: Collection[int], due_at: datetime, why: str
+) -> None:
+    """Look at pushes again later, as there was no answer this time."""
+    if ids:
+        connection.execute(
+            update(pushes)
+            .where(*_IS_OURS)
+            .values(due_at=due_at, outcome=why, attempts=_table.attempts + 1),
+            {"ids": listed(sorted(ids))},
+        )
+
+
+def hold_back(connection: Connection, ids: Collection[int], due_at: datetime) -> None:
+    """Look at pushes later; nothing was wrong."""
+    if ids:
+        connection.execute(
+            update(pushes).where(*_IS_OURS).values(due_at=due_at),
+            {"ids": listed(sorted(ids))},
+        )
+
+
+def drop_waiting(connection: Connection, to: PushedTo, why: str, now: datetime) -> None:
+    """Have nobody look at what waits for a repository."""
+    connection.execute(
+        update(pushes)
+        .where(
+            _table.registry == to.registry,
+            _table.repository == to.repository,
+            _table.done_at.is_(None),
+        )
+        .values(done_at=now, outcome=why)
+    )
+
+
+def pushed_to(connection: Connection, now: datetime, most: int) -> list[PushedTo]:
+    """The repositories for which pushes wait that are due, oldest push first."""
+    rows = connection.execute(
+        select(_table.registry, _table.repository)
+        .where(_table.done_at.is_(None), _table.due_at <= now)
+        .group_by(_table.registry, _table.repository)
+        .order_by(func.min(_table.id))
+        .limit(most)
+    )
+    return [PushedTo(*row) for row in rows]
+
+
+def inbox(connection: Connection) -> InboxState:
+    """What waits, of all repositories."""
+    row = connection.execute(
+        select(func.count(), func.min(_table.received_at)).where(
+            _table.done_at.is_(None)
+        )
+    ).one()
+    return InboxState(*row)
+
+
+def tags_at(
+    connection: Connection, repository_id: int, digest: Digest, most: int
+) -> list[str]:
+    """Live tags of a repository that have this digest, as far as we know."""
+    parameters = {"repository": repository_id, "digest": digest, "most": most}
+    return list(connection.execute(_TAGS_AT, parameters).scalars())

@@ -1,0 +1,241 @@
+"""The tags of a repository among which its newest image is, found without reading all
+of them.
+
+Times alone put most tags in their place. So tags are read by their times, the latest
+first, until they lead to as many images as are looked at; only of those that came at
+one moment, as in a first pass, all are read, to be compared by their names. Whatever
+many repositories ask about their targets at once is answered by one round of queries.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from heapq import nlargest
+from itertools import groupby, islice
+from operator import itemgetter
+from typing import Final
+
+from sqlalchemy import Connection
+
+from weighbridge.domain.growth.newest import (
+    DECIDING_IMAGES,
+    Candidate,
+    VersionRank,
+    newest_images,
+    version_rank,
+)
+from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.image.platform import Platform
+from weighbridge.store.read_model.headlines import Headline, Headlines
+from weighbridge.store.read_model.tags_by_time import TagPages, TimedTag, Times
+
+
+@dataclass(frozen=True, slots=True)
+class PageSizes:
+    """How much is read at a time.
+
+    tags:    in the first page
+    targets: in the next page; each after it is eight times as long
+    ahead:   targets whose images are read at once, at least
+    names:   of tags that came at one moment
+    known:   targets whose images are remembered, about
+    """
+
+    tags: int = 512
+    targets: int = 64
+    ahead: int = 16
+    names: int = 2_000
+    known: int = 8_000
+
+
+_SIZES: Final = PageSizes()
+_GROWTH: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class ScopedPages:
+    """The tags of a repository, and the storage scope in which they are weighed."""
+
+    scope_id: int
+    pages: TagPages
+
+
+def find_leading(
+    connection: Connection,
+    several: Mapping[int, ScopedPages],
+    now: datetime,
+    platforms: Sequence[Platform],
+    sizes: PageSizes = _SIZES,
+) -> dict[int, "LeadingTags"]:
+    """Of several repositories. They are in memory together: those of many tags are
+    given one at a time.
+
+    platforms: in the order in which one of them speaks for an index
+    """
+    headlines = Headlines(connection, platforms)
+    found = {
+        number: LeadingTags(each.pages, headlines.known(each.scope_id), now, sizes)
+        for number, each in several.items()
+    }
+    asking = {number: each.find() for number, each in found.items()}
+    while asking:
+        asked = {number: next(each, None) for number, each in asking.items()}
+        wanted: dict[int, set[int]] = {}
+        for number, targets in asked.items():
+            if targets is None:
+                del asking[number]
+            else:
+                scope_id = several[number].scope_id
+                wanted.setdefault(scope_id, set()).update(targets)
+        headlines.read(wanted, sizes.known)
+    return found
+
+
+class LeadingTags:
+    """Candidates of one repository that say as much as all of them would, see
+    `newest.leading`.
+
+    candidates: tags, with the images that speak for them
+    headlines:  of each candidate, by its tag
+    ripens:     whether an image's `created` is in the future, where it does not count
+                yet: this changes when it does, though nothing else changes. (Dates
+                beyond a year are nobody's clock running ahead.) Where times have put
+                an image behind those that are looked at, its `created` never counts.
+    known:      of the targets that `find` has just asked for, by whoever goes through
+                it
+    """
+
+    def __init__(
+        self,
+        pages: TagPages,
+        known: Mapping[int, Headline | None],
+        now: datetime,
+        sizes: PageSizes = _SIZES,
+    ) -> None:
+        self.candidates: list[Candidate] = []
+        self.headlines: dict[str, Headline] = {}
+        self.ripens = False
+        self._now = now
+        self._pages = pages
+        self._known = known
+        self._sizes = sizes
+        self._seen: set[int] = set()
+        self._digests: set[Digest] = set()
+
+    @property
+    def _is_enough(self) -> bool:
+        return len(self._digests) >= DECIDING_IMAGES
+
+    def find(self) -> Iterator[set[int]]:
+        """Go through the tags; each step yields targets that have to be known before
+        the next one.
+
+        First tags, because few are enough in most repositories. Where many tags lead
+        to few images, from then on each target once.
+        """
+        page = self._pages.first(self._sizes.tags)
+        is_whole, most = len(page) < self._sizes.tags, self._sizes.targets
+        yield from self._add_page(page, is_whole=is_whole)
+        while not (is_whole or self._is_enough):
+            page = self._pages.targets(most, self._seen)
+            is_whole = len(page) < most
+            yield from self._add_page(page, is_whole=is_whole)
+            most *= _GROWTH
+
+    def _add_page(
+        self, page: Sequence[TimedTag], *, is_whole: bool
+    ) -> Iterator[set[int]]:
+        page = sorted(page, key=lambda tag: tag.times, reverse=True)
+        ahead = iter(dict.fromkeys(tag.target for tag in page))
+        for times, group in groupby(page, key=lambda tag: tag.times):
+            if self._is_enough:
+                return
+            came = list(group)
+            targets = {tag.target for tag in came}
+            if came[-1] is page[-1] and not is_whole:
+                # The page may end within this moment.
+                if len(targets) > DECIDING_IMAGES:
+                    yield from self._add_all_of(times)
+                return
+            if missing := targets - self._known.keys():
+                # And some of those that come next in the page.
+                most = max(len(missing), self._sizes.ahead)
+                yield targets | set(islice(ahead, most))
+            if self._is_order_needed(targets) and any(tag.tags > 1 for tag in came):
+                yield from self._add_all_of(times)
+            else:
+                self._add(came)
+
+    def _is_order_needed(self, targets: set[int]) -> bool:
+        """Whether names decide among targets of one moment; if not, it is enough which
+        images they are."""
+        found = {each.digest for t in targets if (each := self._known[t]) is not None}
+        is_first = not self._digests
+        return is_first or len(self._digests | found) > DECIDING_IMAGES
+
+    def _add_all_of(self, times: Times) -> Iterator[set[int]]:
+        """All tags of one moment, the highest versions first, until there are enough
+        images and the next version is a lower one. They may be very many: none but
+        the highest ones of a page are in memory together."""
+        below: VersionRank | None = None
+        most = self._sizes.targets
+        while not self._is_enough:
+            highest = nlargest(most, self._named(times, below), key=itemgetter(0))
+            if not highest:
+                return
+            # Where there may be more, they may be of the last one's version.
+            last = highest[-1][0] if len(highest) == most else None
+            whole = [(version, tag) for version, tag in highest if version != last]
+            if whole:
+                below = whole[-1][0]
+                for start in range(0, len(whole), self._sizes.names):
+                    piece = whole[start : start + self._sizes.names]
+                    yield from self._add_some([tag for _, tag in piece])
+            else:
+                below = last
+                for page in self._pages.came_at(times, self._sizes.names):
+                    tied = [tag for tag in page if version_rank(tag.name) == last]
+                    yield from self._add_some(tied)
+            most *= _GROWTH
+
+    def _named(
+        self, times: Times, below: VersionRank | None
+    ) -> Iterator[tuple[VersionRank, TimedTag]]:
+        """Tags of one moment whose versions are lower than this one."""
+        for page in self._pages.came_at(times, self._sizes.names):
+            for tag in page:
+                version = version_rank(tag.name)
+                if below is None or version < below:
+                    yield version, tag
+
+    def _add_some(self, came: Sequence[TimedTag]) -> Iterator[set[int]]:
+        """Of those that came so far only what decides is kept."""
+        yield {tag.target for tag in came}
+        self._add(came)
+        if len(self.candidates) > self._sizes.names:
+            self.candidates = newest_images(self.candidates, self._now)
+            kept = {one.tag for one in self.candidates}
+            self.headlines = {t: h for t, h in self.headlines.items() if t in kept}
+
+    def _add(self, came: Iterable[TimedTag]) -> None:
+        soon, late = self._now + timedelta(days=1), self._now + timedelta(days=366)
+        for tag in came:
+            self._seen.add(tag.target)
+            image = self._known[tag.target]
+            if image is None:
+                continue
+            created = image.created_at
+            self.ripens |= created is not None and soon < created < late
+            if not self._is_enough:
+                self._digests.add(image.digest)
+            self.headlines[tag.name] = image
+            self.candidates.append(
+                Candidate(
+                    tag=tag.name,
+                    digest=image.digest,
+                    pushed_at=tag.pushed_at,
+                    moved_at=tag.moved_at,
+                    created_at=created,
+                    compressed_bytes=image.compressed_bytes,
+                )
+            )

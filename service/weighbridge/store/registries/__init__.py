@@ -1,0 +1,1 @@
+"""Which registries, repositories and storage scopes there are."""

@@ -1,0 +1,283 @@
+"""Rows of `registries`: what is configured, and how the last look went."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    case,
+    literal,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
+
+from weighbridge.domain.registry.rate_limit import RateLimit
+from weighbridge.domain.registry.registry_address import registry_address
+from weighbridge.domain.report.inventory import RegistryState
+from weighbridge.store.dialect import BulkInsert
+from weighbridge.store.ledger.parts import scopes_beside
+from weighbridge.store.ledger.settling import resettle
+from weighbridge.store.models import registries, repositories
+from weighbridge.store.models.types import Moment
+from weighbridge.store.registries.adoption import adopt_name
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryEntry:
+    """A registry as it is configured; no secrets.
+
+    storage_scope: the set inside which it keeps a blob once: registry, project,
+                   repository
+    address_class: public, private or loopback where configured or just seen for
+                   the first time; None leaves what is stored
+    configured:    the names of all entries; what is known of its address under
+                   another name is taken over. None: under its own name only
+    """
+
+    name: str
+    kind: str
+    url: str
+    storage_scope: str
+    address_class: str | None
+    interval_s: int
+    configured: frozenset[str] | None = None
+
+
+def put_registry(connection: Connection, entry: RegistryEntry, now: datetime) -> int:
+    """Add the registry or bring its row up to date; returns its id.
+
+    A new address is a new host: which class of addresses the old one had is forgotten,
+    and what its repositories share with other entries is settled anew.
+    """
+    if entry.configured is not None:
+        adopt_name(connection, entry.name, entry.url, entry.configured)
+    found = connection.execute(
+        select(registries).where(registries.c.name == entry.name)
+    ).one_or_none()
+    configured: dict[str, object] = {
+        "kind": entry.kind,
+        "url": entry.url,
+        "address": registry_address(entry.url),
+        "storage_scope": entry.storage_scope,
+        "address_class": entry.address_class,
+        "interval_s": entry.interval_s,
+    }
+    if found is None:
+        return _add(connection, entry.name, configured, now)
+    has_moved = configured["address"] != found.address
+    if entry.address_class is None and not has_moved:
+        configured["address_class"] = found.address_class
+    registry_id: int = found.id
+    left = scopes_beside(connection, registry_id) if has_moved else []
+    if any(found._mapping[key] != value for key, value in configured.items()):
+        connection.execute(
+            update(registries)
+            .where(registries.c.id == registry_id)
+            .values(**configured, revision=registries.c.revision + 1)
+        )
+    if entry.interval_s < found.interval_s:
+        _have_due_sooner(connection, registry_id, entry.interval_s)
+    if has_moved:
+        resettle(connection, {*left, *scopes_beside(connection, registry_id)})
+    return registry_id
+
+
+def _add(
+    connection: Connection, name: str, configured: dict[str, object], now: datetime
+) -> int:
+    row = {
+        "name": name,
+        **configured,
+        "state": "new",
+        "state_reason": "",
+        "state_since": now,
+        "removals_held": 0,
+        "requests": 0,
+        "bytes_read": 0,
+        "revision": 0,
+    }
+    # Two processes that are told of the first push add it in the same moment.
+    BulkInsert(registries, *row).add(connection, [tuple(row.values())])
+    added: int = connection.execute(
+        select(registries.c.id).where(registries.c.name == name)
+    ).scalar_one()
+    return added
+
+
+def _have_due_sooner(connection: Connection, registry_id: int, interval_s: int) -> None:
+    """Its repositories were due after a longer interval; those that wait for something
+    else, for a quota or after failures, go on waiting."""
+    table = repositories.c
+    sooner = type_coerce(table.last_pass_at, BigInteger) + interval_s * 1_000_000
+    due_at = type_coerce(table.due_at, BigInteger)
+    connection.execute(
+        update(repositories)
+        .where(
+            table.registry_id == registry_id,
+            table.gone_at.is_(None),
+            table.state_reason.not_in(("quota_spent", "rate_limited", "poison")),
+            due_at > sooner,
+        )
+        .values(due_at=sooner)
+    )
+
+
+def find_address_class(connection: Connection, url: str) -> str | None:
+    """The class of addresses that this URL's host had when first seen, by whatever
+    name the registry was called."""
+    table = registries.c
+    found: str | None = connection.execute(
+        select(table.address_class)
+        .where(table.address == registry_address(url), table.address_class.is_not(None))
+        .order_by(table.id)
+        .limit(1)
+    ).scalar()
+    return found
+
+
+def find_registry_id(connection: Connection, name: str) -> int | None:
+    """The id of a registry that was listed before; else None."""
+    found: int | None = connection.execute(
+        select(registries.c.id).where(registries.c.name == name)
+    ).scalar()
+    return found
+
+
+def find_state(connection: Connection, registry_id: int) -> str:
+    """How the last look at a registry went."""
+    state: str = connection.execute(
+        select(registries.c.state).where(registries.c.id == registry_id)
+    ).scalar_one()
+    return state
+
+
+def silent_since(connection: Connection, registry_id: int) -> datetime | None:
+    """When a registry became unreachable; None: it is not."""
+    at: datetime | None = connection.execute(
+        select(registries.c.state_since).where(
+            registries.c.id == registry_id, registries.c.state == "unreachable"
+        )
+    ).scalar()
+    return at
+
+
+def find_last_listing(connection: Connection, registry_id: int) -> datetime | None:
+    """When the catalog was last read to its end; None: never."""
+    at: datetime | None = connection.execute(
+        select(registries.c.last_complete_discovery_at).where(
+            registries.c.id == registry_id
+        )
+    ).scalar_one()
+    return at
+
+
+def note_false_head(connection: Connection, repository_id: int, now: datetime) -> None:
+    """Keep that HEAD named another digest than GET served, in this repository."""
+    of_repository = (
+        select(repositories.c.registry_id)
+        .where(repositories.c.id == repository_id)
+        .scalar_subquery()
+    )
+    connection.execute(
+        update(registries)
+        .where(registries.c.id == of_repository)
+        .values(false_head_at=now, revision=registries.c.revision + 1)
+    )
+
+
+def find_false_head(connection: Connection, name: str) -> datetime | None:
+    """When that was last found of a registry; None: never."""
+    at: datetime | None = connection.execute(
+        select(registries.c.false_head_at).where(registries.c.name == name)
+    ).scalar()
+    return at
+
+
+def note_registry(
+    connection: Connection,
+    registry_id: int,
+    *,
+    state: RegistryState,
+    reason: str,
+    now: datetime,
+) -> None:
+    """Keep the registry's state; nothing is written where it is the same.
+
+    `state_since` is when the state began, whatever its reason was meanwhile.
+    """
+    table = registries.c
+    since = case(
+        (table.state == state, table.state_since), else_=literal(now, Moment())
+    )
+    connection.execute(
+        update(registries)
+        .where(
+            table.id == registry_id,
+            or_(table.state != state, table.state_reason != reason),
+        )
+        .values(
+            state_since=since,
+            state=state,
+            state_reason=reason,
+            revision=table.revision + 1,
+        )
+    )
+
+
+def note_discovery(
+    connection: Connection, registry_id: int, *, complete: bool, now: datetime
+) -> None:
+    """Keep when the catalog was last read, and whether to its end."""
+    times = {"last_discovery_at": now}
+    if complete:
+        times["last_complete_discovery_at"] = now
+    connection.execute(
+        update(registries)
+        .where(registries.c.id == registry_id)
+        .values(**times, revision=registries.c.revision + 1)
+    )
+
+
+def note_cost(
+    connection: Connection,
+    registry_id: int,
+    *,
+    requests: int,
+    bytes_read: int,
+    rate_limit: RateLimit | None = None,
+) -> None:
+    """Add what was asked of a registry since the last note: listings, passes and
+    measuring, answered or not. A limit that was told takes the place of the last."""
+    told: dict[str, object] = {}
+    if rate_limit is not None:
+        told = {
+            "rate_limit": rate_limit.limit,
+            "rate_limit_remaining": rate_limit.remaining,
+            "rate_limit_window_s": rate_limit.window_s,
+            "rate_limit_seen_at": rate_limit.seen_at,
+        }
+    connection.execute(
+        update(registries)
+        .where(registries.c.id == registry_id)
+        .values(
+            requests=registries.c.requests + requests,
+            bytes_read=registries.c.bytes_read + bytes_read,
+            revision=registries.c.revision + 1,
+            **told,
+        )
+    )
+
+
+def mark_unconfigured(
+    connection: Connection, configured: Collection[str], now: datetime
+) -> None:
+    """Give every registry that is not configured the state `unconfigured`: what is
+    known of it stays, and nothing speaks of it as if it were looked after."""
+    rows = connection.execute(select(registries.c.id, registries.c.name)).all()
+    for row in rows:
+        if row.name not in configured:
+            note_registry(connection, row.id, state="unconfigured", reason="", now=now)

@@ -1,0 +1,267 @@
+"""Rows of `repositories`: which there are."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from sqlalchemy import (
+    Connection,
+    bindparam,
+    case,
+    delete,
+    exists,
+    select,
+    update,
+)
+
+from weighbridge.domain.report.inventory import RepositoryState
+from weighbridge.store.dialect import BulkInsert, among_ids, among_texts, listed
+from weighbridge.store.locks import lock_repositories
+from weighbridge.store.models import (
+    passes,
+    registries,
+    repositories,
+    repository_summaries,
+    tags,
+)
+from weighbridge.store.registries.adoption import adopt_repositories
+from weighbridge.store.registries.scopes import put_scopes
+
+_table = repositories.c
+_FIND: Final = select(_table.name, _table.id).where(
+    _table.registry_id == bindparam("registry"), among_texts(_table.name)
+)
+_UNLISTED: Final = select(_table.id).where(
+    _table.registry_id == bindparam("registry"),
+    among_texts(_table.name),
+    _table.was_listed.is_(False),
+)
+_NEW: Final = BulkInsert(
+    repositories,
+    "registry_id",
+    "scope_id",
+    "name",
+    "state",
+    "state_reason",
+    "state_since",
+    "due_at",
+    "fence",
+    "attempts",
+    "complete_passes",
+    "missing_passes",
+    "was_listed",
+    "is_silent",
+    "requests",
+    "bytes_read",
+    "revision",
+)
+_NOTHING_YET: Final = (0, 0, 0, 0, False)
+_PLACES: Final = (
+    select(_table.id, case((_table.gone_at.is_(None), _table.registry_id)))
+    .where(among_ids(_table.id))
+    .order_by(_table.id)
+)
+_NEW_SUMMARIES: Final = BulkInsert(
+    repository_summaries,
+    "repository_id",
+    "registry_id",
+    "tag_count",
+    "image_count",
+    "tags_failed",
+    "deduplicated_bytes",
+    "exclusive_bytes",
+    "is_stale",
+    "is_uncounted",
+    "is_unmeasured",
+    "changed_at",
+    "revision",
+    "over_tags",
+    "limits_mark",
+    "over_waits",
+)
+
+
+def put_repositories(
+    connection: Connection, registry_id: int, names: Collection[str], now: datetime
+) -> dict[str, int]:
+    """Add the repositories that are new, due at once; returns the id of each name.
+
+    Those that another entry of the address has brought in are taken over. Those that
+    come before the registry was ever listed to its end are silent.
+    """
+    known = _find(connection, registry_id, names)
+    if set(names) - known.keys():
+        adopt_repositories(connection, registry_id, set(names) - known.keys(), now)
+        known = _find(connection, registry_id, names)
+    new = sorted(set(names) - known.keys())
+    if new:
+        scopes = put_scopes(connection, registry_id, new)
+        rest = (*_NOTHING_YET, _is_first_crawl(connection, registry_id), 0, 0, 0)
+        _NEW.add(
+            connection,
+            [(registry_id, scopes[n], n, "new", "", now, now, *rest) for n in new],
+        )
+        added = _find(connection, registry_id, new)
+        put_empty_summaries(connection, [added[n] for n in new], now, is_stale=False)
+        known |= added
+    return known
+
+
+def put_empty_summaries(
+    connection: Connection,
+    repository_ids: Collection[int],
+    now: datetime,
+    *,
+    is_stale: bool,
+) -> None:
+    """Add rows of the read model that count nothing yet; `is_stale`: there may be
+    something to count."""
+    found = (0, 0, 0, 0, 0, is_stale, False, is_stale, now, 0, 0, "", False)
+    places = connection.execute(_PLACES, {"ids": listed(repository_ids)})
+    _NEW_SUMMARIES.add(connection, [(*place, *found) for place in places])
+
+
+def note_listed(
+    connection: Connection, registry_id: int, names: Collection[str]
+) -> None:
+    """Remember that a catalog lists these repositories; once is enough."""
+    parameters = {"registry": registry_id, "names": listed(names)}
+    ids = list(connection.execute(_UNLISTED, parameters).scalars())
+    if ids:
+        lock_repositories(connection, ids)
+        connection.execute(
+            update(repositories).where(among_ids(_table.id)).values(was_listed=True),
+            {"ids": listed(ids)},
+        )
+
+
+def _is_first_crawl(connection: Connection, registry_id: int) -> bool:
+    return (
+        connection.execute(
+            select(registries.c.last_complete_discovery_at).where(
+                registries.c.id == registry_id
+            )
+        ).scalar()
+        is None
+    )
+
+
+def _find(
+    connection: Connection, registry_id: int, names: Collection[str]
+) -> dict[str, int]:
+    parameters = {"registry": registry_id, "names": listed(names)}
+    return {row.name: row.id for row in connection.execute(_FIND, parameters)}
+
+
+def repositories_of(
+    connection: Connection, registry_id: int, after: int = 0, most: int | None = None
+) -> dict[str, int]:
+    """The id of the repositories that a registry has or had last, by name.
+
+    after, most: a page of so many, whose ids come after this one
+    """
+    rows = connection.execute(
+        select(_table.name, _table.id)
+        .where(
+            _table.registry_id == registry_id,
+            _table.gone_at.is_(None),
+            _table.id > after,
+        )
+        .order_by(_table.id)
+        .limit(most)
+    )
+    return {row.name: row.id for row in rows}
+
+
+class KnownRepository(NamedTuple):
+    """A repository as it is known. is_gone: the registry had it once"""
+
+    repository_id: int
+    is_gone: bool
+
+
+def find_named(
+    connection: Connection, registry: str, name: str
+) -> KnownRepository | None:
+    """The repository of a name; None: it was never seen."""
+    row = connection.execute(
+        select(_table.id, _table.gone_at.is_not(None))
+        .join(registries, registries.c.id == _table.registry_id)
+        .where(registries.c.name == registry, _table.name == name)
+    ).one_or_none()
+    return None if row is None else KnownRepository(*row)
+
+
+def gone_among(connection: Connection, repository_ids: Collection[int]) -> list[int]:
+    """Those of the repositories that the registry had once."""
+    rows = connection.execute(
+        select(_table.id).where(among_ids(_table.id), _table.gone_at.is_not(None)),
+        {"ids": listed(sorted(repository_ids))},
+    )
+    return sorted(rows.scalars())
+
+
+def listed_among(connection: Connection, repository_ids: Collection[int]) -> list[int]:
+    """Those of the repositories that a catalog has listed."""
+    rows = connection.execute(
+        select(_table.id).where(among_ids(_table.id), _table.was_listed),
+        {"ids": listed(sorted(repository_ids))},
+    )
+    return sorted(rows.scalars())
+
+
+def forget_if_never_seen(connection: Connection, repository_id: int) -> None:
+    """Remove a repository that was only ever asked for and never there: no complete
+    pass, no tag. One that was there once stays, whatever the registry says now, and
+    so does one that another process is looking at or was cut off from."""
+    # A statement of its own: the next one then sees all that was kept by whoever had
+    # the row before us, and nobody can claim it any more.
+    lock_repositories(connection, [repository_id])
+    is_empty = connection.execute(
+        select(_table.id).where(
+            _table.id == repository_id,
+            _table.state == "missing",
+            _table.lease_until.is_(None),
+            _table.complete_passes == 0,
+            ~exists().where(tags.c.repository_id == repository_id),
+            ~exists().where(
+                passes.c.repository_id == repository_id, passes.c.ended_at.is_(None)
+            ),
+        )
+    ).one_or_none()
+    if is_empty is None:
+        return
+    for table in (passes, repository_summaries):
+        connection.execute(delete(table).where(table.c.repository_id == repository_id))
+    connection.execute(delete(repositories).where(_table.id == repository_id))
+
+
+@dataclass(frozen=True, slots=True)
+class Troubled:
+    """A repository whose numbers are not those of a whole look just now."""
+
+    repository: str
+    state: RepositoryState
+    reason: str
+    last_complete_pass_at: datetime | None
+
+
+def find_troubled(connection: Connection, ids: Collection[int]) -> list[Troubled]:
+    """Those of the repositories that are not `ok`, oldest whole look first."""
+    rows = connection.execute(
+        select(
+            _table.name,
+            _table.state,
+            _table.state_reason,
+            _table.last_complete_pass_at,
+        )
+        .where(among_ids(_table.id), _table.state != "ok")
+        .order_by(
+            _table.last_complete_pass_at.is_not(None),
+            _table.last_complete_pass_at,
+            _table.name,
+        ),
+        {"ids": listed(ids)},
+    )
+    return [Troubled(*row) for row in rows]

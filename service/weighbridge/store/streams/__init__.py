@@ -1,0 +1,3 @@
+"""What streams of tags had, newest first: what limits and baselines are held
+against.
+"""

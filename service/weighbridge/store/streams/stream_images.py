@@ -1,0 +1,191 @@
+"""The images of a stream, as far as limits and baselines need them."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from sqlalchemy import BigInteger, Connection, bindparam, select
+
+from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.image.platform import Platform, matches, pulled_for
+from weighbridge.domain.size.confidence import CompressedConfidence, Confidence
+from weighbridge.domain.size.weigh_image import weigh_image
+from weighbridge.domain.size.weighing import WeighedImage
+from weighbridge.store.dialect import Rows, among_ids, listed
+from weighbridge.store.facts.reach import Graph, headline, load_graph
+from weighbridge.store.facts.stored_images import load_images
+from weighbridge.store.models import blobs, images, manifest_sizes
+from weighbridge.store.sizes.image_weights import (
+    COMPRESSED_BYTES,
+    COMPRESSED_CONFIDENCE,
+    IS_WHOLE,
+    in_scope,
+)
+
+_IMAGES: Final = Rows(
+    select(
+        images.c.id,
+        blobs.c.digest,
+        images.c.created_at,
+        COMPRESSED_BYTES,
+        images.c.layer_count,
+        manifest_sizes.c.uncompressed_bytes,
+        manifest_sizes.c.uncompressed_confidence,
+        images.c.compressed_bytes.label("claimed_bytes"),
+        COMPRESSED_CONFIDENCE,
+        IS_WHOLE,
+    )
+    .select_from(
+        in_scope(
+            images.join(blobs, blobs.c.id == images.c.id),
+            bindparam("scope", type_=BigInteger),
+        )
+    )
+    .where(among_ids(images.c.id))
+)
+
+
+class StreamImage(NamedTuple):
+    """An image in a storage scope.
+
+    compressed_bytes: by the registry's word, as far as that is known
+    claimed_bytes:    by its manifest alone
+    is_whole:         whether all that can be known of its sizes is
+    """
+
+    id: int
+    digest: Digest
+    created_at: datetime | None
+    compressed_bytes: int
+    layers: int
+    uncompressed_bytes: int | None
+    uncompressed_confidence: Confidence | None
+    claimed_bytes: int
+    compressed_confidence: CompressedConfidence
+    is_whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TargetImages:
+    """What targets lead to.
+
+    by_platform: the images of each target, by the name of the platform
+    awaited:     targets that lead to none of the platforms yet, for want of a child
+                 that could not be read
+    """
+
+    by_platform: Mapping[int, Mapping[str, StreamImage]]
+    awaited: frozenset[int]
+
+
+def images_of(
+    connection: Connection,
+    scope_id: int,
+    targets: Collection[int],
+    platforms: Sequence[Platform],
+) -> TargetImages:
+    """The images that each target of a storage scope leads to; only those of the
+    platforms, or where it has none of them the one that speaks for it."""
+    graph = load_graph(connection, sorted(set(targets)))
+    found = {target: graph.images_of(target) for target in targets}
+    awaited = frozenset(
+        target
+        for target, images in found.items()
+        if not any(matches(p, wanted) for p in images for wanted in platforms)
+        and _lacks_one(graph, target, platforms)
+    )
+    chosen = {
+        target: _of_platforms(images, platforms)
+        for target, images in found.items()
+        if target not in awaited
+    }
+    ids = {image for some in chosen.values() for image in some.values()}
+    parameters = {"ids": listed(sorted(ids)), "scope": scope_id}
+    rows = _IMAGES.read(connection, parameters)
+    known = {row[0]: StreamImage._make(row) for row in rows}
+    by_platform = {
+        target: {name: known[image] for name, image in some.items() if image in known}
+        for target, some in chosen.items()
+    }
+    return TargetImages(by_platform, awaited)
+
+
+class ScopedImages:
+    """Images in their storage scopes, each read once in a transaction."""
+
+    def __init__(self, connection: Connection, platforms: Sequence[Platform]) -> None:
+        self._connection = connection
+        self._platforms = platforms
+        self._images: dict[tuple[int, int], Mapping[str, StreamImage]] = {}
+        self._awaited: set[tuple[int, int]] = set()
+        self._weighed: dict[tuple[int, int], WeighedImage | None] = {}
+
+    def read(self, wanted: Mapping[int, Collection[int]]) -> None:
+        """Know what these targets of each storage scope lead to."""
+        for scope_id, targets in wanted.items():
+            new = [each for each in targets if (scope_id, each) not in self._images]
+            if not new:
+                continue
+            found = images_of(self._connection, scope_id, new, self._platforms)
+            for each in new:
+                self._images[scope_id, each] = found.by_platform.get(each, {})
+            self._awaited |= {(scope_id, each) for each in found.awaited}
+
+    def of(self, scope_id: int, target: int) -> Mapping[str, StreamImage]:
+        """The images that a target leads to, by the name of the platform."""
+        return self._images[scope_id, target]
+
+    def is_awaited(self, scope_id: int, target: int) -> bool:
+        """See `TargetImages.awaited`."""
+        return (scope_id, target) in self._awaited
+
+    def weigh(self, wanted: Mapping[int, Collection[int]]) -> None:
+        """Know the layers and lines of these images of each storage scope."""
+        for scope_id, image_ids in wanted.items():
+            new = [each for each in image_ids if (scope_id, each) not in self._weighed]
+            if new:
+                found = weighed_images(self._connection, scope_id, new)
+                self._weighed |= {(scope_id, each): found.get(each) for each in new}
+
+    def weighed(self, scope_id: int, image_id: int) -> WeighedImage | None:
+        """One with all of these; None: it was pruned."""
+        self.weigh({scope_id: [image_id]})
+        return self._weighed[scope_id, image_id]
+
+
+def _lacks_one(graph: Graph, target: int, platforms: Sequence[Platform]) -> bool:
+    """Whether an index says that there is an image which may be one of these."""
+    return any(
+        graph.nodes[member.child_id].state == "missing"
+        and member.role in ("image", "index")
+        and (
+            member.platform is None
+            or any(matches(member.platform, wanted) for wanted in platforms)
+        )
+        for member in graph.children_of(target)
+    )
+
+
+def _of_platforms(
+    found: Mapping[Platform, int], platforms: Sequence[Platform]
+) -> dict[str, int]:
+    chosen: dict[str, int] = {}
+    for wanted in platforms:
+        platform = pulled_for(found, wanted)
+        if platform is not None:
+            chosen[str(wanted)] = found[platform]
+    if not chosen and (leading := headline(found, platforms)) is not None:
+        platform, image = leading
+        # A version of Windows is another one with every build.
+        chosen[str(replace(platform, os_version=""))] = image
+    return chosen
+
+
+def weighed_images(
+    connection: Connection, scope_id: int, image_ids: Collection[int]
+) -> dict[int, WeighedImage]:
+    """These images of a storage scope with all layers and lines; one that was pruned
+    is left out."""
+    stored = load_images(connection, sorted(set(image_ids)), scope_id)
+    return {n: weigh_image(one.image, one.measured) for n, one in stored.items()}

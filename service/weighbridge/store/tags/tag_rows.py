@@ -1,0 +1,277 @@
+"""Rows of `tags` and `tag_moves`: read and written in batches, no rules here."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection, and_, null, select
+
+from weighbridge.domain.image.digest import Digest
+from weighbridge.store.dialect import (
+    BulkUpdate,
+    BulkUpsert,
+    NumberedRows,
+    Rows,
+    among_ids,
+    given_texts,
+    listed,
+    probe,
+)
+from weighbridge.store.models import repositories, tag_moves, tags
+from weighbridge.store.tags.natural_order import natural_key
+
+_tag = tags.c
+_move = tag_moves.c
+# By the key from its end, where the open entry is: a history may be long.
+_OPEN_FROM: Final = (
+    select(_move.seen_from)
+    .where(_move.tag_id == _tag.id, _move.seen_until.is_(None))
+    .order_by(_move.seen_from.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_named = given_texts("repository_id", "name")
+_READ: Final = Rows(
+    select(
+        _tag.repository_id,
+        _tag.id,
+        _tag.name,
+        _tag.target_id,
+        _tag.moved_at,
+        _tag.pushed_at,
+        _tag.gone_at.is_not(None).label("is_gone"),
+        _tag.error_code,
+        _tag.error_digest,
+        _OPEN_FROM.label("open_from"),
+    ).select_from(
+        probe(
+            _named,
+            tags,
+            and_(
+                _tag.repository_id == _named.c.repository_id,
+                _tag.name == _named.c.name,
+            ),
+        )
+    )
+)
+_any = tags.alias("any_tag")
+_WITH_TAGS: Final = select(repositories.c.id).where(
+    among_ids(repositories.c.id),
+    select(_any.c.id)
+    .where(_any.c.repository_id == repositories.c.id)
+    .limit(1)
+    .scalar_subquery()
+    .is_not(None),
+)
+_NEW: Final = NumberedRows(
+    tags,
+    "repository_id",
+    "name",
+    "natural_key",
+    "target_id",
+    "first_seen_at",
+    "moved_at",
+    "pushed_at",
+    "error_code",
+    "error_message",
+    "error_digest",
+    "error_at",
+    key=("repository_id", "name"),
+)
+_ERROR: Final = ("error_code", "error_message", "error_digest", "error_at")
+_NO_ERROR: Final = {name: null() for name in _ERROR}
+_POINT: Final = BulkUpdate(
+    tags,
+    key=("id",),
+    values=("target_id", "moved_at", "pushed_at"),
+    also={"gone_at": null(), **_NO_ERROR},
+)
+_CONFIRM: Final = BulkUpdate(tags, key=("id",), values=("pushed_at",), also=_NO_ERROR)
+_FAIL: Final = BulkUpdate(
+    tags,
+    key=("id",),
+    values=("target_id", "moved_at", *_ERROR),
+    also={"gone_at": null()},
+)
+_LOSE: Final = BulkUpdate(tags, key=("id",), values=("gone_at",), also=_NO_ERROR)
+_CLOSE: Final = BulkUpdate(
+    tag_moves, key=("tag_id", "seen_from"), values=("seen_until",)
+)
+# A second move within the same tick of the clock takes the place of the first.
+_OPEN: Final = BulkUpsert(
+    tag_moves,
+    key=("tag_id", "seen_from"),
+    values=("target_id", "seen_until", "pushed_at"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTag:
+    """A tag that is stored.
+
+    target:    None: it was never read
+    open_from: when the entry of its history began that has no end, if there is one
+    """
+
+    id: int
+    name: str
+    target: int | None
+    moved_at: datetime | None
+    pushed_at: datetime | None
+    is_gone: bool
+    error_code: str | None
+    error_digest: Digest | None
+    open_from: datetime | None
+
+    @property
+    def live_target(self) -> int | None:
+        """What it counts for: nothing once it is gone."""
+        return None if self.is_gone else self.target
+
+
+@dataclass(frozen=True, slots=True)
+class TagPointing:
+    """Where a stored tag is to point from now on; `moved_at` as it is to be shown."""
+
+    tag: StoredTag
+    now: datetime
+    target: int
+    moved_at: datetime | None
+    pushed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewTag:
+    """A tag to be added: with a target, or with why it could not be read."""
+
+    repository_id: int
+    name: str
+    now: datetime
+    moved_at: datetime | None
+    target: int | None = None
+    pushed_at: datetime | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    error_digest: Digest | None = None
+
+    @property
+    def key(self) -> tuple[int, str]:
+        """What tells it apart."""
+        return self.repository_id, self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """Why a stored tag could not be read; `target`: what it goes on counting for."""
+
+    tag: StoredTag
+    now: datetime
+    target: int | None
+    moved_at: datetime | None
+    code: str
+    message: str
+    digest: Digest | None
+
+
+def read_tags(
+    connection: Connection, names: Mapping[int, Collection[str]]
+) -> dict[int, dict[str, StoredTag]]:
+    """The tags of these names that are stored in these repositories, gone ones too."""
+    found: dict[int, dict[str, StoredTag]] = {repository: {} for repository in names}
+    if any(names.values()):
+        for repository, *row in _READ.read(connection, {"keys": names}):
+            tag = StoredTag(*row)
+            found[repository][tag.name] = tag
+    return found
+
+
+def with_tags(connection: Connection, repository_ids: Collection[int]) -> set[int]:
+    """Those of the repositories that have a tag, or had one."""
+    parameters = {"ids": listed(sorted(repository_ids))}
+    return set(connection.execute(_WITH_TAGS, parameters).scalars())
+
+
+def add_tags(
+    connection: Connection, new: Sequence[NewTag]
+) -> dict[tuple[int, str], int]:
+    """Add tags, with the first entry of their history where they have a target.
+    Returns their ids by repository and name."""
+    if not new:
+        return {}
+    rows = [
+        (
+            *tag.key,
+            natural_key(tag.name),
+            tag.target,
+            tag.now,
+            tag.moved_at,
+            tag.pushed_at,
+            tag.error_code,
+            tag.error_message,
+            tag.error_digest,
+            None if tag.error_code is None else tag.now,
+        )
+        for tag in new
+    ]
+    ids: dict[tuple[int, str], int] = _NEW.add(connection, rows)
+    _OPEN.put(
+        connection,
+        [
+            (ids[tag.key], tag.now, tag.target, None, tag.pushed_at)
+            for tag in new
+            if tag.target is not None
+        ],
+    )
+    return ids
+
+
+def point_tags(connection: Connection, pointings: Sequence[TagPointing]) -> None:
+    """Move stored tags, close the open entry of their history and begin the next."""
+    _POINT.set(
+        connection, [(p.tag.id, p.target, p.moved_at, p.pushed_at) for p in pointings]
+    )
+    _close_moves(connection, ((p.tag, p.now) for p in pointings))
+    _OPEN.put(
+        connection, [(p.tag.id, p.now, p.target, None, p.pushed_at) for p in pointings]
+    )
+
+
+def confirm_tags(
+    connection: Connection, confirmed: Sequence[tuple[StoredTag, datetime | None]]
+) -> None:
+    """Clear the errors of tags that point where they did, and set their push time."""
+    _CONFIRM.set(connection, [(tag.id, pushed) for tag, pushed in confirmed])
+
+
+def lose_tags(
+    connection: Connection, lost: Sequence[tuple[StoredTag, datetime]]
+) -> None:
+    """Mark tags as gone; their targets and history stay."""
+    _LOSE.set(connection, [(tag.id, now) for tag, now in lost])
+    _close_moves(connection, lost)
+
+
+def fail_tags(connection: Connection, failing: Sequence[Failing]) -> None:
+    """Note why tags could not be read, from now on."""
+    _FAIL.set(
+        connection,
+        [
+            (f.tag.id, f.target, f.moved_at, f.code, f.message, f.digest, f.now)
+            for f in failing
+        ],
+    )
+
+
+def _close_moves(
+    connection: Connection, closed: Iterable[tuple[StoredTag, datetime]]
+) -> None:
+    _CLOSE.set(
+        connection,
+        [
+            # Never before its beginning, even where a clock was set back.
+            (tag.id, tag.open_from, max(tag.open_from, now))
+            for tag, now in closed
+            if tag.open_from is not None
+        ],
+    )

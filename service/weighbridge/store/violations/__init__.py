@@ -1,0 +1,1 @@
+"""Episodes of limits that are exceeded, their causes, and what was accepted."""

@@ -1,0 +1,280 @@
+"""The metric objects of one process: those of crawls and of the service itself."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+)
+
+from weighbridge.domain.report.dispute import SOURCES
+from weighbridge.telemetry.push_metrics import (
+    OF_CHANNEL,
+    OF_VERDICT,
+    VERDICTS,
+    PushMetrics,
+)
+
+REQUEST_BUCKETS: Final = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+TASK_BUCKETS: Final = (0.01, 0.05, 0.25, 1.0, 2.5, 5.0, 10.0, 60.0, 300.0)
+
+_OF_TASK: Final = ("task",)
+_OF_REGISTRY: Final = ("registry",)
+_OF_REQUEST: Final = ("registry", "operation", "code")
+_OF_FAILED_REQUEST: Final = ("registry", "operation", "reason")
+_OF_FAILED_CRAWL: Final = ("registry", "reason")
+_OF_CONFLICT: Final = ("registry", "source")
+_FAILED_CRAWLS: Final = ("unauthorized", "unreachable", "error")
+"""The states that a crawl which did not end well leaves a registry in."""
+
+# A `_created` series beside each counter would double the number of series.
+_without_created: Callable[[], None] = disable_created_metrics
+
+
+class Telemetry(PushMetrics):
+    """Counters and gauges for what happens in this process.
+
+    What the database knows is not here: the web face renders it from a snapshot.
+    Each test makes its own; `registry` is what a scrape reads.
+    """
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        _without_created()
+        super().__init__(CollectorRegistry() if registry is None else registry)
+        self._add_requests()
+        self._add_pacing()
+        self._add_trust()
+        self._add_crawl()
+        self._add_tasks()
+        self._add_service()
+
+    def begin_registry(self, name: str) -> None:
+        """Show the counters of a registry as 0 before anything was asked.
+
+        Without that, `rate()` does not see the first increase.
+        """
+        for counter in (
+            self.registry_response_bytes,
+            self.registry_throttled_seconds,
+            self.registry_desync,
+            self.integrity_errors,
+            self.crawl_runs,
+            self.crawl_manifests,
+            self.crawl_manifests_unchanged,
+        ):
+            counter.labels(name)
+        for source in SOURCES:
+            self.size_conflicts.labels(name, source)
+        for verdict in VERDICTS:
+            self.push_audits.labels(name, verdict)
+        self.push_audit_duration.labels(name)
+        for reason in _FAILED_CRAWLS:
+            self.crawl_failures.labels(name, reason)
+
+    @property
+    def of_crawls(self) -> Mapping[Counter | Gauge | Histogram, tuple[str, ...]]:
+        """What crawling counts, with its labels: a process that does nothing else is
+        not scraped, and hands this over to one that is."""
+        of_registry = (
+            self.registry_request_duration,
+            self.registry_response_bytes,
+            self.registry_throttled_seconds,
+            self.registry_ratelimit_limit,
+            self.registry_ratelimit_remaining,
+            self.registry_ratelimit_reset_timestamp,
+            self.integrity_errors,
+            self.registry_insecure,
+            self.registry_desync,
+            self.crawl_runs,
+            self.crawl_manifests,
+            self.crawl_manifests_unchanged,
+            self.push_audit_duration,
+            self.push_image_compressed_bytes,
+        )
+        return {
+            self.registry_requests: _OF_REQUEST,
+            self.registry_request_failures: _OF_FAILED_REQUEST,
+            self.crawl_failures: _OF_FAILED_CRAWL,
+            self.size_conflicts: _OF_CONFLICT,
+            self.push_audits: OF_VERDICT,
+            self.db_write_errors: (),
+            self.task_duration: _OF_TASK,
+            **dict.fromkeys(self.of_channels, OF_CHANNEL),
+            **dict.fromkeys(of_registry, _OF_REGISTRY),
+        }
+
+    def _add_requests(self) -> None:
+        self.registry_requests = Counter(
+            "weighbridge_registry_requests_total",
+            "Answers of a registry or its token server, by status class.",
+            _OF_REQUEST,
+            registry=self.registry,
+        )
+        self.registry_request_failures = Counter(
+            "weighbridge_registry_request_failures_total",
+            "Requests that brought no usable answer.",
+            _OF_FAILED_REQUEST,
+            registry=self.registry,
+        )
+        self.registry_request_duration = Histogram(
+            "weighbridge_registry_request_duration_seconds",
+            "From sending a request to the end of its answer, waits left out.",
+            _OF_REGISTRY,
+            buckets=REQUEST_BUCKETS,
+            registry=self.registry,
+        )
+        self.registry_response_bytes = self._counter(
+            "weighbridge_registry_response_bytes_total",
+            "Bytes of bodies that were really read.",
+        )
+
+    def _add_pacing(self) -> None:
+        self.registry_throttled_seconds = self._counter(
+            "weighbridge_registry_throttled_seconds_total",
+            "Time that requests waited in our own limiter.",
+        )
+        self.registry_ratelimit_limit = self._gauge(
+            "weighbridge_registry_ratelimit_limit",
+            "Requests that the registry allows in its window, by its last answer.",
+        )
+        self.registry_ratelimit_remaining = self._gauge(
+            "weighbridge_registry_ratelimit_remaining",
+            "Requests left in the registry's window, by its last answer.",
+        )
+        self.registry_ratelimit_reset_timestamp = self._gauge(
+            "weighbridge_registry_ratelimit_reset_timestamp_seconds",
+            "When the registry's next window begins, by its last answer.",
+        )
+
+    def _add_trust(self) -> None:
+        self.size_conflicts = Counter(
+            "weighbridge_size_conflicts_total",
+            "Claims about the size of a blob that the registry contradicts, each "
+            "counted once when it is found. The source manifest: a manifest claims it; "
+            "bulk: the size in a listing of the registry's own API.",
+            _OF_CONFLICT,
+            registry=self.registry,
+        )
+        self.integrity_errors = self._counter(
+            "weighbridge_integrity_errors_total",
+            "Contents that did not hash to the digest that they were asked by, and "
+            "HEADs that named another digest than GET.",
+        )
+        self.registry_insecure = self._gauge(
+            "weighbridge_registry_insecure",
+            "1 where a registry beyond loopback is spoken to without TLS.",
+        )
+        self.registry_desync = self._counter(
+            "weighbridge_registry_desync_total",
+            "How often open connections were closed for unexpected bytes on one.",
+        )
+
+    def _add_crawl(self) -> None:
+        self.crawl_runs = self._counter(
+            "weighbridge_crawl_runs_total", "Crawls of a registry that were begun."
+        )
+        self.crawl_failures = Counter(
+            "weighbridge_crawl_failures_total",
+            "Crawls that did not end with the registry's state ok.",
+            _OF_FAILED_CRAWL,
+            registry=self.registry,
+        )
+        self.crawl_manifests = self._counter(
+            "weighbridge_crawl_manifests_total", "Tags whose manifest was asked for."
+        )
+        self.crawl_manifests_unchanged = self._counter(
+            "weighbridge_crawl_manifests_unchanged_total",
+            "Of those, the ones that were known already.",
+        )
+
+        self.crawl_repositories_waiting = Gauge(
+            "weighbridge_crawl_repositories_waiting",
+            "Repositories that are crawled now or wait for it, by reason; each is "
+            "counted up to 5000.",
+            ("registry", "reason"),
+            registry=self.registry,
+        )
+
+    def _add_tasks(self) -> None:
+        self.task_duration = Histogram(
+            "weighbridge_task_duration_seconds",
+            "From the beginning to the end of a task's work, waits in queues left out.",
+            _OF_TASK,
+            buckets=TASK_BUCKETS,
+            registry=self.registry,
+        )
+        self.tasks = Counter(
+            "weighbridge_tasks_total",
+            "Tasks that were done, whatever their result.",
+            _OF_TASK,
+            registry=self.registry,
+        )
+        self.task_failures = Counter(
+            "weighbridge_task_failures_total",
+            "Of these, the ones that ended with an error.",
+            _OF_TASK,
+            registry=self.registry,
+        )
+
+    def _add_service(self) -> None:
+        self.http_requests = Counter(
+            "weighbridge_http_requests_total",
+            "Requests that this service answered.",
+            ("method", "route", "code"),
+            registry=self.registry,
+        )
+        self.http_request_duration = Histogram(
+            "weighbridge_http_request_duration_seconds",
+            "Time to answer a request.",
+            ("route",),
+            registry=self.registry,
+        )
+        self.build_info = Gauge(
+            "weighbridge_build_info",
+            "Always 1; the labels are the running version.",
+            ("version", "revision"),
+            registry=self.registry,
+        )
+        self._add_configuration()
+        self.db_up = Gauge(
+            "weighbridge_db_up",
+            "1 if the database commits writes, 0 if none was committed within 5 s.",
+            registry=self.registry,
+        )
+        self.db_up.set(1)  # until whoever serves has found out
+        self.scheduler_last_tick_timestamp = Gauge(
+            "weighbridge_scheduler_last_tick_timestamp_seconds",
+            "When the scheduler last searched for due work.",
+            registry=self.registry,
+        )
+        self.db_write_errors = Counter(
+            "weighbridge_db_write_errors_total",
+            "Transactions of crawls that the database refused or lost.",
+            registry=self.registry,
+        )
+
+    def _add_configuration(self) -> None:
+        self.config_last_reload_successful = Gauge(
+            "weighbridge_config_last_reload_successful",
+            "Whether the policies were loaded at the last attempt.",
+            registry=self.registry,
+        )
+        # Where nothing is ever read again, the first reading was good: with a fault
+        # in its configuration no process starts.
+        self.config_last_reload_successful.set(1)
+        self.config_last_reload_success_timestamp = Gauge(
+            "weighbridge_config_last_reload_success_timestamp_seconds",
+            "When the policies in force were read.",
+            registry=self.registry,
+        )
+
+    def _counter(self, name: str, text: str) -> Counter:
+        return Counter(name, text, _OF_REGISTRY, registry=self.registry)
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(name, text, _OF_REGISTRY, registry=self.registry)

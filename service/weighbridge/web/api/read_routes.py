@@ -1,0 +1,149 @@
+"""The API: what the store knows, as JSON. Every route reads."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from fastapi import Request
+from starlette.responses import Response
+
+from weighbridge.domain.policy.policy_set import PolicySet
+from weighbridge.domain.size.weighing import as_json
+from weighbridge.presentation.rows.dispute_rows import dispute_page_json
+from weighbridge.presentation.rows.policy_rows import policy_rows
+from weighbridge.presentation.rows.report_rows import list_json, page_json, row_json
+from weighbridge.presentation.rows.violation_rows import (
+    violation_json,
+    violation_page_json,
+)
+from weighbridge.store import reports
+from weighbridge.store.reports import DisputeQuery
+from weighbridge.store.session import Database
+from weighbridge.web.request.answers import json_answer
+from weighbridge.web.request.errors import Refusal
+from weighbridge.web.request.finding import Finder, PassQuery
+from weighbridge.web.request.parameters import (
+    DEFAULT_LIMIT,
+    Cursor,
+    Limit,
+    PassId,
+    PlatformName,
+    Ref,
+    RegistryName,
+    Repositories,
+    RepositoryName,
+    SearchText,
+    Violations,
+    numbered,
+)
+
+
+class API:
+    """One method a route; each reads one state of the database."""
+
+    def __init__(
+        self,
+        database: Database,
+        finder: Finder,
+        clock: Callable[[], datetime],
+        policies: Callable[[], PolicySet],
+    ) -> None:
+        self._database = database
+        self._finder = finder
+        self._clock = clock
+        self._policies = policies
+
+    def registries(self, request: Request) -> Response:
+        """Every registry with its state and totals."""
+        with self._database.read() as connection:
+            found = reports.registry_reports(connection)
+        return json_answer(request, list_json(found, self._clock()))
+
+    def repositories(self, request: Request, query: Repositories) -> Response:
+        """Repositories, heaviest newest image first."""
+        now = self._clock()
+        page = self._finder.repositories(query, now)
+        return json_answer(request, page_json(page, now))
+
+    def repository(self, request: Request, ref: Ref) -> Response:
+        """One repository, also a deleted one, with what policies say of it."""
+        report = self._finder.repository(ref)
+        decided = self._policies().explain(
+            report.registry, report.repository, report.newest_tag or ""
+        )
+        now = self._clock()
+        found = self._finder.violations_of(report, now).items
+        row = row_json(report, now) | {
+            "policies": policy_rows(decided),
+            "violations": [violation_json(violation, now) for violation in found],
+        }
+        return json_answer(request, row)
+
+    def violations(self, request: Request, query: Violations) -> Response:
+        """What exceeds its limit, or did, newest first."""
+        now = self._clock()
+        page = self._finder.violations(query, now)
+        return json_answer(request, violation_page_json(page, now))
+
+    def disputes(
+        self,
+        request: Request,
+        registry: RegistryName = None,
+        repository: RepositoryName = None,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
+    ) -> Response:
+        """Sizes that are claimed and that the registry contradicts, latest first."""
+        query = DisputeQuery(registry, repository, limit, cursor)
+        return json_answer(request, dispute_page_json(self._finder.disputes(query)))
+
+    def tags(
+        self,
+        request: Request,
+        ref: Ref,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
+    ) -> Response:
+        """The tags of one repository."""
+        _, page = self._finder.tags(ref, limit, cursor)
+        return json_answer(request, page_json(page, self._clock()))
+
+    def image(
+        self, request: Request, ref: Ref, platform: PlatformName = None
+    ) -> Response:
+        """One image with its layers and lines, as `inspect -o json` prints it."""
+        found = self._finder.image(ref, platform)
+        return json_answer(request, as_json(found.weighing))
+
+    def passes(
+        self,
+        request: Request,
+        registry: RegistryName = None,
+        repository: RepositoryName = None,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
+    ) -> Response:
+        """Crawls of repositories, newest first."""
+        query = PassQuery(registry, repository, limit, cursor)
+        page = self._finder.passes(query)
+        return json_answer(request, page_json(page, self._clock()))
+
+    def one_pass(self, request: Request, pass_id: PassId) -> Response:
+        """One crawl of one repository."""
+        number = numbered(pass_id, "pass")
+        with self._database.read() as connection:
+            report = reports.find_pass(connection, number)
+        if report is None:
+            raise Refusal(404, f"there is no crawl {pass_id}", code="pass_not_found")
+        return json_answer(request, row_json(report, self._clock()))
+
+    def search(
+        self, request: Request, q: SearchText, limit: Limit = DEFAULT_LIMIT
+    ) -> Response:
+        """Repositories and tags whose name holds the text. Where there are more names
+        than one search looks through, the header `Weighbridge-Incomplete` says so."""
+        with self._database.read() as connection:
+            found = reports.search(connection, q, limit)
+        answer = json_answer(request, list_json(found.hits, self._clock()))
+        if found.is_part:
+            answer.headers["weighbridge-incomplete"] = "true"
+        return answer

@@ -1,0 +1,1 @@
+"""`/metrics`, the inventory's series, and `/probe`."""

@@ -1,0 +1,220 @@
+"""The inventory as text, put together piece by piece.
+
+A piece is small, so that a scrape that wants the interpreter meanwhile gets it within
+a millisecond or two; what takes long (compressing, reading) lets go of it anyway.
+"""
+
+import time
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Final
+
+from weighbridge.domain.policy.policy import Severity
+from weighbridge.domain.report.inventory import RegistryReport
+from weighbridge.web.metrics.exposition import escaped, head, labels
+from weighbridge.web.metrics.families import FAILING, INFO, REGISTRY, RepositoryFamily
+from weighbridge.web.metrics.limit_series import LimitFamily, SeriesRow
+from weighbridge.web.metrics.violation_series import BY_POLICY, VIOLATIONS
+
+# Level 1 takes off nine tenths; higher ones cost several times as much for little.
+_ZIP_LEVEL: Final = 1
+_GZIP_FORMAT: Final = 31  # zlib: window bits 15, plus 16 for a gzip wrapper
+_ZIP_PIECE: Final = 256 * 1024
+_BREATH_S: Final = 0.0005
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """The bytes that a scrape gets, plain and as gzip."""
+
+    plain: bytes
+    zipped: bytes
+
+
+class EncodedText:
+    """Text in both codings, to which a last part can be added at little cost."""
+
+    def __init__(self, plain: bytes) -> None:
+        self.plain = plain
+        self._compressor = zlib.compressobj(_ZIP_LEVEL, zlib.DEFLATED, _GZIP_FORMAT)
+        view = memoryview(plain)
+        self._zipped = b"".join(
+            self._compressor.compress(view[start : start + _ZIP_PIECE])
+            for start in range(0, len(plain), _ZIP_PIECE)
+        )
+
+    def with_end(self, end: bytes) -> Rendered:
+        """The whole of it; the compressor is copied, so that nothing before `end`
+        is compressed again."""
+        compressor = self._compressor.copy()
+        zipped = self._zipped + compressor.compress(end) + compressor.flush()
+        return Rendered(self.plain + end, zipped)
+
+
+@dataclass(slots=True)
+class _Block:
+    """One family: its head, and the samples of each registry in turn."""
+
+    head: bytes
+    parts: list[tuple[str, bytes]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Where a family stands in the text: its head, and each registry's samples."""
+
+    start: int
+    end: int
+    registries: dict[str, tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """The inventory as text, and where in it each registry's part is."""
+
+    plain: bytes
+    series: int
+    spans: tuple[Span, ...]
+
+    def of_registry(self, name: str) -> bytes:
+        """The samples of one registry under the heads of their families."""
+        parts = []
+        for span in self.spans:
+            if (place := span.registries.get(name)) is not None:
+                parts.append(self.plain[span.start : span.end])
+                parts.append(self.plain[place[0] : place[1]])
+        return b"".join(parts)
+
+
+def render(
+    registries: Sequence[RegistryReport],
+    pieces: Iterable[Sequence[SeriesRow]],
+    families: Sequence[RepositoryFamily | LimitFamily],
+    by_policy: Mapping[tuple[str, Severity], int] | None = None,
+    *,
+    breath_s: float = _BREATH_S,
+) -> Text:
+    """All families; `pieces` have the values of `families`, by registry.
+
+    by_policy: how many repositories violate a policy, by severity
+    breath_s: how long others may have the interpreter after each piece
+    """
+    blocks = [*_of_registries(registries), _of_policies(by_policy or {})]
+    info, violations = _Block(head(*INFO)), _Block(head(*VIOLATIONS))
+    numbers = [_Block(head(family.name, family.help)) for family in families]
+    series = sum(len(block.parts) for block in blocks)
+    for piece in pieces:
+        for registry, grouped in groupby(piece, key=lambda row: row.registry):
+            rows = list(grouped)
+            series += _add(info, numbers, families, registry, rows)
+            series += _add_violations(violations, registry, rows)
+        time.sleep(breath_s)
+    return _joined([*blocks, info, *numbers, violations], series)
+
+
+def _of_registries(registries: Sequence[RegistryReport]) -> list[_Block]:
+    blocks = []
+    for family in REGISTRY:
+        block = _Block(head(family.name, family.help))
+        for report in registries:
+            if (value := family.value_of(report)) is not None:
+                line = f"{family.name}{labels(registry=report.name)} {value}\n"
+                block.parts.append((report.name, line.encode()))
+        blocks.append(block)
+    return [*blocks, _by_state(registries)]
+
+
+def _of_policies(by_policy: Mapping[tuple[str, Severity], int]) -> _Block:
+    """Totals over all registries: of one registry (its name is never "") they are no
+    part."""
+    name = BY_POLICY[0]
+    block = _Block(head(*BY_POLICY))
+    for (policy, severity), count in sorted(by_policy.items()):
+        line = f"{name}{labels(policy=policy, severity=severity)} {count}\n"
+        block.parts.append(("", line.encode()))
+    return block
+
+
+def _by_state(registries: Sequence[RegistryReport]) -> _Block:
+    """Every state has its sample, also where no repository is in it."""
+    name = FAILING[0]
+    block = _Block(head(*FAILING))
+    for report in registries:
+        for state, count in report.failing.items():
+            line = f"{name}{labels(registry=report.name, state=state)} {count}\n"
+            block.parts.append((report.name, line.encode()))
+    return block
+
+
+def _add(
+    info: _Block,
+    numbers: Sequence[_Block],
+    families: Sequence[RepositoryFamily | LimitFamily],
+    registry: str,
+    rows: Sequence[SeriesRow],
+) -> int:
+    """Add the samples of rows of one registry; how many these are."""
+    start = f'{{registry="{escaped(registry)}",repository="'
+    names = [f'{start}{escaped(row.repository)}"' for row in rows]
+    name = INFO[0]
+    lines = [
+        f'{name}{label},platform="{escaped(row.platform)}"{_team(row.team)}}} 1\n'
+        for label, row in zip(names, rows, strict=True)
+    ]
+    info.parts.append((registry, "".join(lines).encode()))
+    series = len(lines)
+    columns = zip(*(row.values for row in rows), strict=True)
+    for block, family, values in zip(numbers, families, columns, strict=True):
+        name = family.name
+        lines = [
+            f"{name}{label}}} {value}\n"
+            for label, value in zip(names, values, strict=True)
+            if value is not None
+        ]
+        block.parts.append((registry, "".join(lines).encode()))
+        series += len(lines)
+    return series
+
+
+def _add_violations(block: _Block, registry: str, rows: Sequence[SeriesRow]) -> int:
+    """A sample for each severity of which a repository has violations."""
+    name = VIOLATIONS[0]
+    lines = []
+    for row in rows:
+        for severity, count in sorted(row.violations.items()):
+            label = labels(
+                registry=registry, repository=row.repository, severity=severity
+            )
+            lines.append(f"{name}{label} {count}\n")
+    if lines:
+        block.parts.append((registry, "".join(lines).encode()))
+    return len(lines)
+
+
+def _team(team: str) -> str:
+    """The label, left out where there is none: to Prometheus that is the same."""
+    return f',team="{escaped(team)}"' if team else ""
+
+
+def _joined(blocks: Sequence[_Block], series: int) -> Text:
+    """The text; a family without samples is left out."""
+    texts: list[bytes] = []
+    spans: list[Span] = []
+    at = 0
+    for block in blocks:
+        if not any(part for _, part in block.parts):
+            continue
+        span = Span(at, at + len(block.head), {})
+        texts.append(block.head)
+        at = span.end
+        for registry, part in block.parts:
+            begin, _ = span.registries.get(registry, (at, at))
+            at += len(part)
+            if at > begin:
+                span.registries[registry] = (begin, at)
+            texts.append(part)
+        spans.append(span)
+        block.parts.clear()
+    return Text(b"".join(texts), series, tuple(spans))

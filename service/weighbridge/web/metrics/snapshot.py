@@ -1,0 +1,295 @@
+"""The inventory, rendered once per change and copied per scrape."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Final
+
+from weighbridge.domain.policy.policy_set import NO_POLICIES, PolicySet
+from weighbridge.domain.policy.waiver import NO_WAIVERS, ActiveWaivers
+from weighbridge.domain.report.inventory import RegistryReport
+from weighbridge.domain.series_budget import Budget
+from weighbridge.errors import StoreError
+from weighbridge.store import reports
+from weighbridge.store.session import Connection, Database
+from weighbridge.store.violations.waivers import active_waivers
+from weighbridge.web.metrics.exposition import Gauges, exposition
+from weighbridge.web.metrics.families import families_of
+from weighbridge.web.metrics.inventory import (
+    Choice,
+    ShownSeries,
+    choose,
+    configured,
+    pieces,
+)
+from weighbridge.web.metrics.limit_series import Accepted, limit_families, with_limits
+from weighbridge.web.metrics.rendering import EncodedText, Rendered, Text, render
+from weighbridge.web.metrics.violation_series import read_violating
+
+REFRESH_S: Final = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One state of the inventory.
+
+    version:    what the store calls this state
+    policies:   those whose limits it shows
+    waivers:    those that were in force
+    checked_at: Unix seconds at which it was last known to be current
+    collect_s:  seconds that reading and rendering it took
+    """
+
+    version: str
+    checked_at: float
+    collect_s: float
+    choice: Choice
+    text: Text
+    body: EncodedText
+    rendered: Rendered
+    policies: PolicySet = NO_POLICIES
+    waivers: ActiveWaivers = NO_WAIVERS
+    by_registry: dict[str, Rendered] = field(default_factory=dict)
+
+    @property
+    def registries(self) -> tuple[RegistryReport, ...]:
+        """Those that have series."""
+        return self.choice.registries
+
+    def of_registry(self, name: str) -> Rendered | None:
+        """The part of one registry, None if there is no such registry."""
+        if name not in self.by_registry:
+            if all(registry.name != name for registry in self.registries):
+                return None
+            part = EncodedText(self.text.of_registry(name)).with_end(b"")
+            self.by_registry[name] = part
+        return self.by_registry[name]
+
+
+class SnapshotKeeper:
+    """Keeps the newest snapshot. At most every 15 s, and only if the store's
+    version moved, one thread renders; the others are served what there is. Other
+    policies are rendered at once.
+
+    While `watch` runs, that is its thread, and no scrape ever waits.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        budget: Budget,
+        *,
+        policies: Callable[[], PolicySet] = lambda: NO_POLICIES,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._database = database
+        self._budget = budget
+        self._policies = policies
+        self._tried: PolicySet | None = None
+        self._clock = clock
+        self._wall = wall
+        self._lock = threading.Lock()
+        self._snapshot: Snapshot | None = None
+        self._looked_at = 0.0
+        self._failed = False
+        self._why_none: StoreError | None = None
+        self._asked = threading.Event()
+        self._is_watched = False
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether a thread renders, and no scrape has to."""
+        return self._is_watched
+
+    @property
+    def why_none(self) -> StoreError | None:
+        """Why the last look that was to make the first snapshot made none."""
+        return self._why_none
+
+    @property
+    def failed(self) -> bool:
+        """Whether the last look at the database failed."""
+        return self._failed
+
+    @property
+    def ready(self) -> Snapshot | None:
+        """What can be served without any look at the database; None: `current` must
+        be asked, which may take a while."""
+        return self._snapshot if self._is_watched else None
+
+    def ask(self) -> None:
+        """Have the thread that watches make the first snapshot, where there is none;
+        where nobody scrapes, nothing is rendered."""
+        if self._snapshot is None and not self._asked.is_set():
+            self._why_none = None
+            self._asked.set()
+
+    def wake(self) -> None:
+        """Have the thread that watches see at once that it was told to stop."""
+        self._asked.set()
+
+    def current(self) -> Snapshot:
+        """The snapshot to serve, refreshed first if that is due and nobody watches.
+
+        Raises what the store raises, but only while there is none at all.
+        """
+        kept = self._snapshot
+        if kept is None:
+            with self._lock:
+                return self._snapshot or self._refresh(None)
+        return kept if self._is_watched else self._renewed(kept)
+
+    def watch(self, stop: threading.Event, every_s: float = 1.0) -> None:
+        """Refresh until told to stop; meant for a thread of its own."""
+        self._is_watched = True
+        try:
+            while not stop.is_set():
+                if self._snapshot is not None:
+                    self._renewed(self._snapshot)
+                    stop.wait(every_s)
+                elif self._asked.wait(every_s) and not stop.is_set():
+                    self._make_first()
+        finally:
+            self._is_watched = False
+
+    def _make_first(self) -> None:
+        try:
+            self.current()
+        except StoreError as exc:
+            self._why_none = exc
+        finally:
+            # Whoever asks from now on asks for another look.
+            self._asked.clear()
+
+    def _renewed(self, kept: Snapshot) -> Snapshot:
+        if not self._is_due() or not self._lock.acquire(blocking=False):
+            return kept
+        try:
+            return self._refresh(kept)
+        except StoreError:
+            return kept  # Old numbers beat none, and `failed` tells.
+        finally:
+            self._lock.release()
+
+    def _is_due(self) -> bool:
+        is_late = self._clock() - self._looked_at >= REFRESH_S
+        return is_late or self._policies() is not self._tried
+
+    def _refresh(self, kept: Snapshot | None) -> Snapshot:
+        self._looked_at = self._clock()
+        self._failed = True
+        self._tried = policies = self._policies()
+        snapshot = self._look(kept, policies)
+        self._failed = False
+        self._snapshot = snapshot
+        return snapshot
+
+    def _look(self, kept: Snapshot | None, policies: PolicySet) -> Snapshot:
+        started = self._clock()
+        with self._database.read() as connection:
+            version = reports.snapshot_version(connection)
+            waivers = active_waivers(connection, _moment(self._wall()))
+            if (
+                kept is not None
+                and kept.version == version
+                and kept.policies is policies
+                and kept.waivers.waivers == waivers.waivers
+            ):
+                return checked(kept, self._wall(), self._budget)
+            before = kept.choice if kept is not None else None
+            snapshot = take_snapshot(
+                connection, self._budget, self._wall(), before, policies
+            )
+        collect_s = self._clock() - started
+        snapshot = replace(snapshot, version=version, collect_s=collect_s)
+        return checked(snapshot, self._wall(), self._budget)
+
+
+def take_snapshot(
+    connection: Connection,
+    budget: Budget,
+    now: float,
+    before: Choice | None = None,
+    policies: PolicySet = NO_POLICIES,
+) -> Snapshot:
+    """Read and render the inventory; `checked` then adds what is true of the moment."""
+    registries = reports.registry_reports(connection)
+    limits = limit_families(policies)
+    at = _moment(now)
+    accepted = Accepted(active_waivers(connection, at), at)
+    names = {registry.name for registry in configured(registries)}
+    violating = read_violating(connection, names, accepted.waivers, at)
+    wanted = ShownSeries(len(limits), violating)
+    choice = choose(connection, registries, budget, now, before, wanted)
+    families = families_of(budget.families if choice.level == 3 else ())
+    rows = pieces(connection, choice, [family.column for family in families])
+    shown = with_limits(rows, policies, limits, accepted, violating)
+    text = render(choice.registries, shown, (*families, *limits), violating.by_policy)
+    body = EncodedText(text.plain)
+    return Snapshot(
+        version="",
+        checked_at=0.0,
+        collect_s=0.0,
+        choice=choice,
+        text=text,
+        body=body,
+        rendered=Rendered(b"", b""),
+        policies=policies,
+        waivers=accepted.waivers,
+    )
+
+
+def _moment(unix_s: float) -> datetime:
+    return datetime.fromtimestamp(unix_s, UTC)
+
+
+def checked(snapshot: Snapshot, now: float, budget: Budget) -> Snapshot:
+    """The same inventory, known to be current at `now` (Unix seconds)."""
+    snapshot = replace(snapshot, checked_at=now)
+    end = exposition(_about(snapshot, budget))
+    return replace(snapshot, rendered=snapshot.body.with_end(end))
+
+
+def _about(snapshot: Snapshot, budget: Budget) -> list[Gauges]:
+    choice = snapshot.choice
+    values = (
+        (
+            "snapshot_timestamp_seconds",
+            "When the inventory was last known to be current.",
+            round(snapshot.checked_at),
+        ),
+        (
+            "collect_duration_seconds",
+            "How long reading and rendering the inventory took.",
+            round(snapshot.collect_s, 6),
+        ),
+        (
+            "repositories_exposed",
+            "Repositories with series of their own.",
+            choice.exposed,
+        ),
+        (
+            "repositories_omitted",
+            "Repositories left out to keep the budget.",
+            choice.omitted,
+        ),
+        (
+            "pinned_repositories_omitted",
+            "Of those, the ones that the configuration pins: the budget is too small.",
+            choice.pinned_omitted,
+        ),
+        ("series", "Series of the inventory.", snapshot.text.series),
+        ("series_limit", "The budget that the inventory keeps.", budget.max_series),
+        (
+            "detail_level",
+            "3 all wanted families, 2 core families, 1 some repositories, 0 none.",
+            choice.level,
+        ),
+    )
+    return [
+        Gauges(f"weighbridge_exporter_{name}", text, [("", value)])
+        for name, text, value in values
+    ]

@@ -1,0 +1,307 @@
+"""The pages, and the JSON and CSV twins of their tables."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from fastapi import Request
+from starlette.responses import Response
+
+from weighbridge.domain.report.inventory import (
+    Page,
+    PassReport,
+    RegistryReport,
+    RepositoryReport,
+    TagReport,
+)
+from weighbridge.domain.size.weighing import as_json
+from weighbridge.presentation.rows.report_rows import (
+    LINE_COLUMNS,
+    columns,
+    line_rows,
+    page_json,
+    row_json,
+)
+from weighbridge.store import reports
+from weighbridge.store.reports import RepositoryQuery, SearchResult
+from weighbridge.store.session import Database
+from weighbridge.web.pages.crawl_request_lines import request_lines
+from weighbridge.web.pages.links import Links
+from weighbridge.web.request.answers import (
+    csv_answer,
+    json_answer,
+    page_answer,
+    refused_page_answer,
+)
+from weighbridge.web.request.finding import Finder, PassQuery, no_registry
+from weighbridge.web.request.parameters import (
+    DEFAULT_LIMIT,
+    LIMIT_MAX,
+    Cursor,
+    Limit,
+    PlatformName,
+    Ref,
+    Repositories,
+)
+from weighbridge.web.views.banners import reload_banner, repository_banners
+from weighbridge.web.views.frame import NAVIGATION, Frame, frame, registry_line
+from weighbridge.web.views.image import image_page
+from weighbridge.web.views.overview import overview
+from weighbridge.web.views.rate_limit import rate_limit_words
+from weighbridge.web.views.repository import repository_page
+from weighbridge.web.views.templating import render
+
+FIRST_CRAWL_REFRESH_S: Final = 2
+SEARCH_HITS: Final = 100
+
+
+class Pages:
+    """One method a page; a page reads the registries for its frame, then its own."""
+
+    def __init__(
+        self,
+        database: Database,
+        finder: Finder,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._finder = finder
+
+    def overview(self, request: Request, query: Repositories) -> Response:
+        """What is heavy in all registries, or in one."""
+        now = self._clock()
+        with self._database.read() as connection:
+            registries = reports.registry_reports(connection)
+            page = reports.repository_page(connection, query, now)
+        names = [registry.name for registry in registries]
+        if query.registry is not None and query.registry not in names:
+            raise no_registry()
+        view = overview(registries, page, now, query.registry)
+        links = _list_links(query)
+        around = replace(
+            frame("/", registries, now),
+            twin="/repositories",
+            twin_query=links.query(limit=str(LIMIT_MAX)),
+            refresh_s=FIRST_CRAWL_REFRESH_S if view.progress else None,
+        )
+        return page_of(
+            request,
+            "overview.html",
+            around,
+            page=view,
+            query=query,
+            links=links,
+            registry_names=names,
+            **paging(links, page.next_cursor, query.cursor),
+        )
+
+    def image(
+        self, request: Request, ref: Ref, platform: PlatformName = None
+    ) -> Response:
+        """One image: what is heavy in it, line by line."""
+        found = self._finder.image(ref, platform)
+        links = Links("/image", {"ref": ref, "platform": platform})
+        around, registry = self._around("/image", links, found.repository.registry)
+        banners = repository_banners(found.repository, registry, around.now)
+        view = image_page(found.weighing, found.aliases, banners)
+        return page_of(request, "image.html", around, page=view)
+
+    def repository(
+        self,
+        request: Request,
+        ref: Ref,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
+    ) -> Response:
+        """One repository: its newest image and its tags."""
+        report, tags = self._finder.tags(ref, limit, cursor)
+        links = Links("/repository", {"ref": ref})
+        around, registry = self._around("/repository", links, report.registry)
+        violations = self._finder.violations_of(report, around.now).items
+        view = repository_page(report, tags, around.now, registry, violations)
+        pages = paging(links, tags.next_cursor, cursor)
+        return page_of(request, "repository.html", around, page=view, **pages)
+
+    def crawls(
+        self, request: Request, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+    ) -> Response:
+        """What each look at a repository did."""
+        now = self._clock()
+        with self._database.read() as connection:
+            registries = reports.registry_reports(connection)
+            page = reports.pass_page(connection, limit=limit, cursor=cursor)
+            asked = request_lines(connection, now) if cursor is None else []
+        links = Links("/crawls", {})
+        around = replace(frame("/crawls", registries, now), twin="/crawls")
+        return page_of(
+            request,
+            "crawls.html",
+            around,
+            registries=[
+                (r, registry_line(r, now), rate_limit_words(r, now)) for r in registries
+            ],
+            asked=asked,
+            passes=page.items,
+            **paging(links, page.next_cursor, cursor),
+        )
+
+    def search(self, request: Request, q: str = "") -> Response:
+        """Repositories and tags by a part of their name."""
+        now = self._clock()
+        with self._database.read() as connection:
+            registries = reports.registry_freshness(connection)
+            found = (
+                reports.search(connection, q, SEARCH_HITS)
+                if q
+                else SearchResult([], is_part=False)
+            )
+        return page_of(
+            request,
+            "search.html",
+            frame("/search", registries, now, q),
+            q=q,
+            hits=found.hits,
+            is_cut=len(found.hits) == SEARCH_HITS,
+            is_part=found.is_part,
+        )
+
+    def _around(
+        self, path: str, links: Links, name: str
+    ) -> tuple[Frame, RegistryReport | None]:
+        """The frame, and the registry of this name."""
+        with self._database.read() as connection:
+            registries = reports.registry_reports(connection)
+        around = frame(path, registries, self._clock())
+        around = replace(around, twin=path, twin_query=links.query())
+        return around, next((r for r in registries if r.name == name), None)
+
+
+class Twins:
+    """The tables of the pages as JSON, which is the API's, and as CSV."""
+
+    def __init__(self, finder: Finder, clock: Callable[[], datetime]) -> None:
+        self._finder = finder
+        self._clock = clock
+
+    def repositories_json(self, request: Request, query: Repositories) -> Response:
+        """The table of the first page."""
+        now = self._clock()
+        page = self._finder.repositories(query, now)
+        return json_answer(request, page_json(page, now))
+
+    def repositories_csv(self, request: Request, query: Repositories) -> Response:
+        """The same as CSV."""
+        now = self._clock()
+        page = self._finder.repositories(query, now)
+        return _csv(request, "repositories", RepositoryReport, page, now)
+
+    def repository_json(
+        self, request: Request, ref: Ref, limit: Limit = 1000, cursor: Cursor = None
+    ) -> Response:
+        """The tags of one repository."""
+        _, page = self._finder.tags(ref, limit, cursor)
+        return json_answer(request, page_json(page, self._clock()))
+
+    def repository_csv(
+        self, request: Request, ref: Ref, limit: Limit = 1000, cursor: Cursor = None
+    ) -> Response:
+        """The same as CSV."""
+        _, page = self._finder.tags(ref, limit, cursor)
+        return _csv(request, "tags", TagReport, page, self._clock())
+
+    def image_json(
+        self, request: Request, ref: Ref, platform: PlatformName = None
+    ) -> Response:
+        """One image, as `inspect -o json` prints it."""
+        return json_answer(request, as_json(self._finder.image(ref, platform).weighing))
+
+    def image_csv(
+        self, request: Request, ref: Ref, platform: PlatformName = None
+    ) -> Response:
+        """The lines of one image."""
+        images = self._finder.image(ref, platform).weighing.images
+        rows = line_rows(images[0]) if images else []
+        return csv_answer(request, "lines", LINE_COLUMNS, rows)
+
+    def crawls_json(
+        self, request: Request, limit: Limit = 1000, cursor: Cursor = None
+    ) -> Response:
+        """Crawls of repositories, newest first."""
+        page = self._finder.passes(PassQuery(limit=limit, cursor=cursor))
+        return json_answer(request, page_json(page, self._clock()))
+
+    def crawls_csv(
+        self, request: Request, limit: Limit = 1000, cursor: Cursor = None
+    ) -> Response:
+        """The same as CSV."""
+        page = self._finder.passes(PassQuery(limit=limit, cursor=cursor))
+        return _csv(request, "passes", PassReport, page, self._clock())
+
+
+def _list_links(query: RepositoryQuery) -> Links:
+    limit = None if query.limit == DEFAULT_LIMIT else str(query.limit)
+    return Links(
+        "/",
+        {
+            "registry": query.registry,
+            "q": query.q,
+            "sort": query.sort,
+            "order": query.order,
+            "violating": None
+            if query.violating is None
+            else str(query.violating).lower(),
+            "limit": limit,
+        },
+    )
+
+
+def paging(
+    links: Links, next_cursor: str | None, cursor: str | None
+) -> dict[str, object]:
+    """Where the other pages of a list are, for its template."""
+    return {
+        "next_link": links.to(cursor=next_cursor) if next_cursor else "",
+        "first_link": links.to(),
+        "is_later": cursor is not None,
+    }
+
+
+def page_of(
+    request: Request, template: str, around: Frame, **values: object
+) -> Response:
+    """A page made from its template, with what stands around each."""
+    return page_answer(request, _html(request, template, around, values))
+
+
+def refused_page_of(
+    request: Request, template: str, around: Frame, **values: object
+) -> Response:
+    """The same where the page says what is wrong with the request."""
+    return refused_page_answer(_html(request, template, around, values))
+
+
+def _html(
+    request: Request, template: str, around: Frame, values: Mapping[str, object]
+) -> str:
+    failed_since: Callable[[], datetime | None] = request.app.state.failed_since
+    if (since := failed_since()) is not None:
+        around = replace(around, banner=reload_banner(since))
+    return render(template, frame=around, navigation=NAVIGATION, **values)
+
+
+def _csv(
+    request: Request,
+    name: str,
+    kind: type[RepositoryReport] | type[TagReport] | type[PassReport],
+    page: Page[RepositoryReport] | Page[TagReport] | Page[PassReport],
+    now: datetime,
+) -> Response:
+    """CSV has no place for a cursor, so the next page is a Link (RFC 8288)."""
+    rows = [row_json(row, now) for row in page.items]
+    answer = csv_answer(request, name, columns(kind), rows)
+    if page.next_cursor:
+        following = request.url.include_query_params(cursor=page.next_cursor)
+        answer.headers["link"] = f'<?{following.query}>; rel="next"'
+    return answer

@@ -1,0 +1,210 @@
+"""The page of violations, and the JSON and CSV twins of its table."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from fastapi import Request
+from starlette.responses import Response
+
+from weighbridge.domain.policy.policy_set import PolicySet
+from weighbridge.domain.policy.waiver import ActiveWaivers
+from weighbridge.domain.text.units import parse_limit_bytes
+from weighbridge.errors import UsageError
+from weighbridge.presentation.rows.violation_rows import (
+    VIOLATION_COLUMNS,
+    violation_cells,
+    violation_page_json,
+)
+from weighbridge.store import reports
+from weighbridge.store.reports import ViolationQuery
+from weighbridge.store.session import Connection, Database
+from weighbridge.store.violations.waivers import active_waivers
+from weighbridge.web.api.headroom import LimitsInForce, read_nearest
+from weighbridge.web.api.simulation import (
+    lowest_limit,
+    read_comparison,
+    read_flagged,
+    read_thresholds,
+)
+from weighbridge.web.pages.links import Links
+from weighbridge.web.pages.report_pages import page_of, paging, refused_page_of
+from weighbridge.web.request.answers import csv_answer, json_answer
+from weighbridge.web.request.finding import Finder, no_registry
+from weighbridge.web.request.parameters import (
+    DEFAULT_LIMIT,
+    LIMIT_MAX,
+    LimitWish,
+    Violations,
+)
+from weighbridge.web.views.frame import frame
+from weighbridge.web.views.headroom import headroom_items
+from weighbridge.web.views.simulation import WhatIf, listed, what_if
+from weighbridge.web.views.violations import groups
+
+WAIVERS: Final = 50
+"""Of those in force, the ones that end first; the API lists all of them."""
+NEAREST: Final = 8
+LISTED: Final = 50
+"""Repositories that a limit would flag; the command lists all."""
+STATES: Final = (("open", "Open"), ("closed", "Closed"), ("all", "All"))
+
+
+@dataclass(frozen=True, slots=True)
+class ViolationCounts:
+    """What is open now, in how many repositories, and what of it is waived."""
+
+    open: int
+    repositories: int
+    waived: int
+
+
+@dataclass(frozen=True, slots=True)
+class SimulationRequest:
+    """A limit that is to be tried on all repositories.
+
+    text:        as it was typed, None where nothing was
+    limit_bytes: what it means, None where it means nothing
+    fault:       why it does not, or ""
+    """
+
+    text: str | None = None
+    limit_bytes: int | None = None
+    fault: str = ""
+
+
+class ViolationPages:
+    """The page reads one state of the database, its twins are the API's rows."""
+
+    def __init__(
+        self,
+        database: Database,
+        finder: Finder,
+        clock: Callable[[], datetime],
+        policies: Callable[[], PolicySet],
+    ) -> None:
+        self._database = database
+        self._finder = finder
+        self._clock = clock
+        self._policies = policies
+
+    def violations_page(
+        self, request: Request, query: Violations, max_compressed: LimitWish = None
+    ) -> Response:
+        """What exceeds its limit: by team, each with the line that did it."""
+        now = self._clock()
+        policies = self._policies()
+        wish = _wish(max_compressed)
+        with self._database.read() as connection:
+            registries = reports.registry_freshness(connection)
+            page = reports.violation_page(connection, query, now)
+            waivers = active_waivers(connection, now)
+            counts = _counts(connection, waivers, now)
+            limits = LimitsInForce(policies, waivers, now)
+            near = read_nearest(connection, limits, query.registry, NEAREST)
+            tried = _what_if(connection, policies, query.registry, wish)
+            was_crawled = reports.was_crawled(connection)
+        names = [registry.name for registry in registries]
+        if query.registry is not None and query.registry not in names:
+            raise no_registry()
+        links = _links(query, wish)
+        around = replace(
+            frame("/violations", registries, now),
+            twin="/violations",
+            twin_query=links.query(limit=str(LIMIT_MAX), max_compressed=None),
+        )
+        in_force = sorted(waivers.waivers, key=lambda waiver: waiver.expires_at)
+        answer = refused_page_of if wish.fault else page_of
+        return answer(
+            request,
+            "violations.html",
+            around,
+            headroom=headroom_items(near),
+            what_if=tried,
+            groups=groups(page.items),
+            counts=counts,
+            was_crawled=was_crawled,
+            query=query,
+            links=links,
+            states=STATES,
+            registry_names=names,
+            waivers=in_force[:WAIVERS],
+            more_waivers=max(len(in_force) - WAIVERS, 0),
+            **paging(links, page.next_cursor, query.cursor),
+        )
+
+    def violations_json(self, request: Request, query: Violations) -> Response:
+        """The table of the page."""
+        now = self._clock()
+        page = self._finder.violations(query, now)
+        return json_answer(request, violation_page_json(page, now))
+
+    def violations_csv(self, request: Request, query: Violations) -> Response:
+        """The same as CSV; the next page is a Link (RFC 8288)."""
+        now = self._clock()
+        page = self._finder.violations(query, now)
+        rows = [violation_cells(report, now) for report in page.items]
+        answer = csv_answer(request, "violations", VIOLATION_COLUMNS, rows)
+        if page.next_cursor:
+            following = request.url.include_query_params(cursor=page.next_cursor)
+            answer.headers["link"] = f'<?{following.query}>; rel="next"'
+        return answer
+
+
+def _counts(
+    connection: Connection, waivers: ActiveWaivers, now: datetime
+) -> ViolationCounts:
+    found = reports.open_counts(connection, waivers, now)
+    counts = found.by_repository
+    return ViolationCounts(sum(counts.values()), len(counts), found.waived)
+
+
+def _wish(text: str | None) -> SimulationRequest:
+    """An empty field is no wish."""
+    if not text:
+        return SimulationRequest()
+    try:
+        return SimulationRequest(text, parse_limit_bytes(text))
+    except UsageError as exc:
+        hint = f": {exc.hint}" if exc.hint else ""
+        return SimulationRequest(text, fault=f"{exc.message}{hint}")
+
+
+def _what_if(
+    connection: Connection,
+    policies: PolicySet,
+    registry: str | None,
+    wish: SimulationRequest,
+) -> WhatIf:
+    limits = read_thresholds(connection, policies, registry)
+    asked = wish.limit_bytes
+    if asked is None:
+        counts = reports.counts_above(connection, limits, registry)
+        return what_if(limits, counts, policies, wish.text, wish.fault, None)
+    # Whatever is counted is counted in one walk.
+    counted = {*limits, asked, lowest_limit(policies, asked)}
+    counts = reports.counts_above(connection, counted, registry)
+    flagged = read_flagged(connection, asked, registry, LISTED)
+    compared = read_comparison(connection, asked, policies, counts, registry)
+    found = listed(asked, counts.above[asked], flagged, compared)
+    return what_if(limits, counts, policies, wish.text, wish.fault, found)
+
+
+def _links(query: ViolationQuery, wish: SimulationRequest) -> Links:
+    limit = None if query.limit == DEFAULT_LIMIT else str(query.limit)
+    state = None if query.state == "open" else query.state
+    return Links(
+        "/violations",
+        {
+            "registry": query.registry,
+            "repository": query.repository,
+            "team": query.team,
+            "severity": query.severity,
+            "policy": query.policy,
+            "state": state,
+            "all_tags": "true" if query.all_tags else None,
+            "limit": limit,
+            "max_compressed": None if wish.fault else wish.text,
+        },
+    )

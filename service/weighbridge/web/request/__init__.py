@@ -1,0 +1,1 @@
+"""What every handler shares: reading, waiting, finding, answering, refusing."""

@@ -1,0 +1,93 @@
+"""Answers to reads: JSON, CSV and pages, each with an ETag."""
+
+import csv
+import hashlib
+import io
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from fastapi import Request
+from starlette.responses import Response
+
+from weighbridge.presentation.forms.csv_cell import csv_cell
+from weighbridge.presentation.forms.json_numbers import saturated
+
+# An age is another one a second later and says nothing new. (In a text of JSON the
+# quotes would be escaped, so this can only be a key.)
+_AGE: Final = re.compile(rb'"age_seconds":[0-9]+')
+_HTML: Final = {"content-type": "text/html; charset=utf-8"}
+# As many digits as the largest number of 64 bits has: most answers have none.
+_MANY_DIGITS: Final = re.compile(rb"[0-9]{19}")
+
+
+def json_answer(request: Request, value: object) -> Response:
+    """ASCII only, so that no text in it can break the encoding; numbers within 64
+    bits."""
+    body = _dumped(value)
+    if _MANY_DIGITS.search(body):
+        body = _dumped(saturated(value))
+    content = _AGE.sub(b"", body)
+    headers = {"content-type": "application/json"}
+    return _answer(request, body, headers, None if content == body else content)
+
+
+def _dumped(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+def page_answer(request: Request, html: str) -> Response:
+    """A page. A lone surrogate, which UTF-8 cannot hold, becomes a question mark."""
+    return _answer(request, _encoded(html), _HTML)
+
+
+def refused_page_answer(html: str) -> Response:
+    """A page that says what was wrong with the request. Nobody keeps it."""
+    headers = {**_HTML, "cache-control": "no-store"}
+    return Response(_encoded(html), 400, headers)
+
+
+def _encoded(html: str) -> bytes:
+    return html.encode("utf-8", "replace")
+
+
+def csv_answer(
+    request: Request,
+    name: str,
+    columns: Sequence[str],
+    rows: Sequence[Mapping[str, object]],
+) -> Response:
+    """RFC 4180 with a head line, offered as `name`.csv."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(columns)
+    writer.writerows(
+        [[csv_cell(row.get(column)) for column in columns] for row in rows]
+    )
+    headers = {
+        "content-type": "text/csv; charset=utf-8; header=present",
+        "content-disposition": f'attachment; filename="{name}.csv"',
+    }
+    return _answer(request, text.getvalue().encode("utf-8", "replace"), headers)
+
+
+def _answer(
+    request: Request,
+    body: bytes,
+    headers: Mapping[str, str],
+    content: bytes | None = None,
+) -> Response:
+    """content: what of the body counts where not every byte of it does; the ETag is
+    then a weak one (RFC 9110 8.8.1)."""
+    digest = hashlib.sha256(body if content is None else content).hexdigest()[:32]
+    etag = f'"{digest}"' if content is None else f'W/"{digest}"'
+    if _is_known(request.headers.get("if-none-match", ""), etag):
+        return Response(status_code=304, headers={"etag": etag})
+    return Response(body, headers={**headers, "etag": etag})
+
+
+def _is_known(if_none_match: str, etag: str) -> bool:
+    """RFC 9110 13.1.2: a list, compared weakly, or `*`."""
+    sent = [item.strip().removeprefix("W/") for item in if_none_match.split(",")]
+    return etag.removeprefix("W/") in sent or sent == ["*"]

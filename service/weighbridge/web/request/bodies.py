@@ -1,0 +1,88 @@
+"""Bodies of requests that write: read under a cap, then strictly."""
+
+import asyncio
+from collections.abc import Mapping, Set
+from typing import Final, TypeAlias
+
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+
+from weighbridge.domain.text.printable import printable
+from weighbridge.domain.text.strict_json import parse_json
+from weighbridge.errors import DocumentError
+from weighbridge.web.request.errors import Refusal
+
+BODY_BYTES: Final = 64 * 1024
+"""No body that we take has a use for more."""
+READ_S: Final = 10.0
+_TOLD: Final = 20
+
+
+async def read_body(
+    request: Request, most: int = BODY_BYTES, read_s: float = READ_S
+) -> bytes:
+    """The body. Raises Refusal(413) without reading what is beyond `most` bytes,
+    Refusal(408) for one that takes too long, Refusal(400) for one without its end."""
+    stated = request.headers.get("content-length", "")
+    if stated.isascii() and stated.isdigit() and int(stated[:20]) > most:
+        raise _too_large(most)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(read_s):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > most:
+                    raise _too_large(most)
+    except TimeoutError as exc:
+        words = f"the body did not come within {read_s:g} seconds"
+        raise Refusal(408, words, code="body_timeout") from exc
+    except ClientDisconnect as exc:
+        # Nobody waits for the answer; without it this were a fault of ours in the log.
+        words = "the body did not come to its end"
+        raise Refusal(400, words, code="invalid_body") from exc
+    return bytes(body)
+
+
+Members: TypeAlias = Mapping[str, object]
+
+
+def json_object(body: bytes, required: Set[str], optional: Set[str]) -> Members:
+    """The members of the JSON object that a body is: all of `required`, and of
+    `optional` those that are not null.
+
+    Raises Refusal(400) for what is no JSON or says a name twice, Refusal(422) for
+    another value than such an object.
+    """
+    try:
+        value = parse_json(body)
+    except DocumentError as exc:
+        message = exc.message.replace("the document", "the body")
+        raise Refusal(400, message, code=exc.code) from exc
+    if not isinstance(value, dict):
+        raise Refusal(422, "the body is no object", code="invalid_body")
+    faults = {name: "there is no such member" for name in value}
+    faults = {n: why for n, why in faults.items() if n not in required | optional}
+    faults |= {name: "is missing" for name in required if value.get(name) is None}
+    if faults:
+        raise invalid_members(faults)
+    return {name: inner for name, inner in value.items() if inner is not None}
+
+
+def text_of(members: Members, name: str, default: str = "") -> str:
+    """A text. Raises Refusal(422)."""
+    value = members.get(name, default)
+    if isinstance(value, str):
+        return value
+    raise invalid_members({name: "must be a text"})
+
+
+def invalid_members(faults: Mapping[str, str]) -> Refusal:
+    """422 naming each member with what is wrong; what was sent is not echoed."""
+    told = {printable(name, 40): why for name, why in sorted(faults.items())[:_TOLD]}
+    return Refusal(
+        422, f"wrong or missing: {', '.join(told)}", code="invalid_body", detail=told
+    )
+
+
+def _too_large(most: int) -> Refusal:
+    return Refusal(413, f"the body has more than {most:,} bytes", code="too_large")

@@ -1,0 +1,209 @@
+"""From what somebody asked for to what the store has, or a 404 that says why."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from weighbridge.domain.image.platform import Platform, parse_platform
+from weighbridge.domain.image.reference import Reference, parse_reference
+from weighbridge.domain.report.dispute import DisputeReport
+from weighbridge.domain.report.inventory import (
+    Page,
+    PassReport,
+    RepositoryReport,
+    TagReport,
+)
+from weighbridge.domain.report.violation import ViolationReport
+from weighbridge.domain.size.weighing import Weighing
+from weighbridge.store import reports
+from weighbridge.store.reports import DisputeQuery, RepositoryQuery, ViolationQuery
+from weighbridge.store.session import Connection, Database
+from weighbridge.web.request.errors import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class FoundImage:
+    """A weighing with what its page says beside it."""
+
+    weighing: Weighing
+    aliases: list[str]
+    repository: RepositoryReport
+
+
+@dataclass(frozen=True, slots=True)
+class PassQuery:
+    """Which passes; None: of all."""
+
+    registry: str | None = None
+    repository: str | None = None
+    limit: int = 100
+    cursor: str | None = None
+
+
+class Finder:
+    """Each method reads one state of the database.
+
+    Raises InvalidReference, UsageError(invalid_platform) and Refusal(404).
+    """
+
+    def __init__(self, database: Database, platforms: Sequence[Platform]) -> None:
+        self._database = database
+        self._platforms = platforms
+
+    def repositories(
+        self, query: RepositoryQuery, now: datetime
+    ) -> Page[RepositoryReport]:
+        """One page of repositories; empty only if the registry is known."""
+        with self._database.read() as connection:
+            page = reports.repository_page(connection, query, now)
+            if not page.items:
+                check_names(connection, query.registry)
+        return page
+
+    def passes(self, query: PassQuery) -> Page[PassReport]:
+        """One page of passes; empty only if what it is asked for is known."""
+        with self._database.read() as connection:
+            page = reports.pass_page(
+                connection,
+                registry=query.registry,
+                repository=query.repository,
+                limit=query.limit,
+                cursor=query.cursor,
+            )
+            if not page.items:
+                check_names(connection, query.registry, query.repository)
+        return page
+
+    def violations(self, query: ViolationQuery, now: datetime) -> Page[ViolationReport]:
+        """One page of violations; empty only if what it is asked for is known."""
+        with self._database.read() as connection:
+            page = reports.violation_page(connection, query, now)
+            if not page.items:
+                check_names(connection, query.registry, query.repository)
+        return page
+
+    def disputes(self, query: DisputeQuery) -> Page[DisputeReport]:
+        """One page of claims that registries contradict; empty only if what it is
+        asked for is known."""
+        with self._database.read() as connection:
+            page = reports.dispute_page(connection, query)
+            if not page.items:
+                check_names(connection, query.registry, query.repository)
+        return page
+
+    def violations_of(
+        self, report: RepositoryReport, now: datetime
+    ) -> Page[ViolationReport]:
+        """What one repository exceeds now, newest first."""
+        query = ViolationQuery(registry=report.registry, repository=report.repository)
+        return self.violations(query, now)
+
+    def repository(self, ref: str) -> RepositoryReport:
+        """The repository of `ref`; a tag or digest in it does not matter."""
+        with self._database.read() as connection:
+            return _repository(connection, ref)
+
+    def tags(
+        self, ref: str, limit: int, cursor: str | None
+    ) -> tuple[RepositoryReport, Page[TagReport]]:
+        """The repository of `ref` with one page of its tags."""
+        with self._database.read() as connection:
+            report = _repository(connection, ref)
+            page = reports.tag_page(
+                connection,
+                report.registry,
+                report.repository,
+                limit=limit,
+                cursor=cursor,
+                platforms=self._platforms,
+            )
+        return report, page
+
+    def image(self, ref: str, platform: str | None) -> FoundImage:
+        """The image of `ref`, its headline platform unless another is asked for."""
+        wanted = parse_platform(platform) if platform is not None else None
+        with self._database.read() as connection:
+            report = _repository(connection, ref)
+            reference = next(r for r in _readings(ref) if r.registry == report.registry)
+            weighing = reports.find_weighing(
+                connection,
+                report.registry,
+                report.repository,
+                tag=None if reference.digest else reference.tag,
+                digest=reference.digest,
+                platform=wanted,
+                platforms=self._platforms,
+            )
+            if weighing is None:
+                raise _no_image(reference)
+            if wanted is not None and not weighing.images:
+                raise _no_platform(weighing, wanted)
+            aliases = reports.aliases(
+                connection, report.registry, report.repository, weighing.digest
+            )
+        return FoundImage(weighing, aliases, report)
+
+
+def _repository(connection: Connection, ref: str) -> RepositoryReport:
+    references = _readings(ref)
+    for reference in references:
+        found = reports.find_repository(
+            connection, reference.registry, reference.repository
+        )
+        if found is not None:
+            return found
+    raise _no_repository(references[0].registry, references[0].repository)
+
+
+def _readings(ref: str) -> list[Reference]:
+    """What `ref` may mean, the likeliest first.
+
+    A first component that is a registry's name wins over Docker's defaults; which
+    names there are, the store knows, so the reading that it has is the right one.
+    """
+    first, slash, _ = ref.partition("/")
+    by_name = [parse_reference(ref, frozenset({first}))] if slash else []
+    return [*by_name, parse_reference(ref)]
+
+
+def check_names(
+    connection: Connection, registry: str | None, repository: str | None = None
+) -> None:
+    """Tell an empty list from a misspelt name. Asked of empty lists only: what has a
+    row is known."""
+    if registry is None and repository is None:
+        return
+    names = reports.registry_names(connection)
+    if registry is not None and registry not in names:
+        raise no_registry()
+    if repository is None:
+        return
+    among = names if registry is None else [registry]
+    if not any(reports.find_repository(connection, r, repository) for r in among):
+        raise _no_repository(*filter(None, (registry, repository)))
+
+
+def no_registry() -> Refusal:
+    """The answer where a registry is asked for that was never crawled."""
+    return Refusal(404, "no such registry", code="registry_not_found")
+
+
+def _no_repository(*parts: str) -> Refusal:
+    name = "/".join(parts)
+    return Refusal(
+        404, f"the repository {name} is not known here", code="repository_not_found"
+    )
+
+
+def _no_platform(weighing: Weighing, platform: Platform) -> Refusal:
+    return Refusal(
+        404,
+        f"{weighing.reference} has no image for {platform} that could be read",
+        code="image_not_found",
+        detail={"platforms": [str(known) for known in weighing.platforms]},
+    )
+
+
+def _no_image(reference: Reference) -> Refusal:
+    message = f"{reference} is not known here, or not read yet"
+    return Refusal(404, message, code="image_not_found")

@@ -1,0 +1,1 @@
+"""Which address leads to which handler, and what is said of it."""
