@@ -42,6 +42,10 @@ def test_workers_whose_clocks_are_days_apart_keep_the_databases_time(
             codes = [worker.stop() for worker in workers]
 
             assert codes == [0, 0], crew.logs
+            # That their clocks were moved at all is seen by what they print.
+            for worker, days in zip(workers, (2, -2), strict=True):
+                moved = (began + timedelta(days=days)).date().isoformat()
+                assert f'"time": "{moved}T' in worker.log
             assert moments_outside(crew, began, datetime.now(UTC)) == []
     finally:
         running.close()

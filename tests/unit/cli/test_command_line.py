@@ -64,6 +64,7 @@ def test_reading_what_was_crawled_loads_nothing_that_asks_registries(
 ) -> None:
     crawl_job = "weighbridge.engine.crawl.registry.crawl_job"
     asks = f"httpx h11 {crawl_job} weighbridge.registry rich structlog"
+    asks += " sqlalchemy.dialects.postgresql"  # nor what another database needs
     program = (
         "import sys; from weighbridge.cli.main import run; "
         "run(['top', '--database', 'w.db']); "

@@ -126,8 +126,8 @@ class _Listing:
                 returned += await parts.writer.read(gone_among, page.values())
                 if discovery.catalog is not None:
                     unlisted += page.values()
-            named = discovery.unlisted_names
-            unlisted += await parts.writer.read(listed_among, named)
+            if named := discovery.unlisted_names:
+                unlisted += await parts.writer.read(listed_among, named)
             if site.scope.only is not None:
                 await self._ask_after(registry_id, connected)
         except (DocumentError, RegistryError, TransportError) as exc:
