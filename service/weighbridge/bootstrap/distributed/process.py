@@ -73,6 +73,7 @@ class Distributed:
                 gates=RateLimiters(None if paces is None else paces.of),
             ),
             delivering=Delivering(settings, database, telemetry, self._clock),
+            has_others=True,
         )
         running = await self._opened.enter_async_context(
             an_engine(settings, database, telemetry, self._jobs, self._clock, work)

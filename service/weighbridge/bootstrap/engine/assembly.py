@@ -39,6 +39,7 @@ class Work:
     clients:    of registries; closed with the engine
     delivering: has people notified; closed with the engine. None: nobody is
     schedules:  whether it looks for what is due, or only after what was asked for
+    has_others: whether other processes take its jobs, too
     """
 
     targets: Iterable[Target]
@@ -46,6 +47,7 @@ class Work:
     clients: KeptClients
     delivering: Delivering | None = None
     schedules: bool = True
+    has_others: bool = False
     progress: Progress = field(default_factory=Progress)
     watcher: Watcher = field(default_factory=LogWatcher)
 
@@ -96,6 +98,7 @@ async def an_engine(
         measures=work.schedules,
         progress=work.progress,
         watcher=work.watcher,
+        has_others=work.has_others,
     )
     tick = Tick(list(sites.sites.values()), database, clock)
     engine = Engine(

@@ -42,6 +42,8 @@ class Parts:
     resume_s: a crawl of a repository that was cut off is taken up for so long
     measures: whether what crawls bring is measured without being asked for
     watcher:  told of what is done, as it is done
+    has_others: whether other processes take this one's jobs, too
+    looked_after: requests that this process looks after at this moment
     """
 
     database: Database
@@ -62,6 +64,8 @@ class Parts:
     resume_s: float = RESUME_S
     progress: Progress = field(default_factory=Progress)
     watcher: Watcher = field(default_factory=Watcher)
+    has_others: bool = False
+    looked_after: set[int] = field(default_factory=set)
 
     def judging(self, site: Site) -> Callable[[], Judging]:
         """What the images of a registry are judged by at each moment."""
@@ -88,9 +92,14 @@ class Parts:
             desk=desk,
             resume_s=self.resume_s,
             count_conflicts=partial(self.count_conflicts, site.name),
-            shared=partial(self.jobs.put, CRAWL, site.name),
+            shared=partial(self._tell_others, site.name),
             measuring=Job(MEASURE, site.name) if self.measures else None,
         )
+
+    def _tell_others(self, name: str) -> None:
+        """There are chunks; this process itself takes them without being told."""
+        if self.has_others:
+            self.jobs.put(CRAWL, name)
 
     def asking(self, site: Site) -> AbstractAsyncContextManager[ConnectedRegistry]:
         """The client of a registry, whose cost is noted. Raises UsageError,

@@ -34,6 +34,8 @@ from weighbridge.store.registries.registry_rows import note_registry, put_regist
 from weighbridge.store.session import Connection
 
 _LOOK_S: Final = 0.25
+_LONGEST_LOOK_S: Final = 2.0
+"""What others do is looked for less and less often; what this process does tells."""
 _FREE_S: Final = 5.0
 
 
@@ -95,7 +97,7 @@ async def _wait_for(
     parts.progress.repositories_done += taken_over
     if request.names is not None:
         parts.progress.repositories_known = len(request.names)
-    looked = float("-inf")
+    looked, wait_s = float("-inf"), _LOOK_S
     while True:
         told.changed.clear()
         if (now := time.monotonic()) - looked >= _FREE_S:
@@ -108,9 +110,12 @@ async def _wait_for(
             raise told.facts.broken
         if found is None or found.ended_at is not None:
             return
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_LOOK_S):
+        try:
+            async with asyncio.timeout(wait_s):
                 await told.changed.wait()
+            wait_s = _LOOK_S
+        except TimeoutError:
+            wait_s = min(1.5 * wait_s, _LONGEST_LOOK_S)
         parts.progress.repositories_known = told.facts.known
 
 

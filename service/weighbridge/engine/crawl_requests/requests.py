@@ -70,21 +70,29 @@ def ask(
 
 async def look_after_requests(parts: Parts) -> None:
     """Have done what requests wait for, and end those of which nothing is left. Any
-    process may do it, and several at once."""
+    process may do it, and several at once; what this one is at is left to it."""
     for request in await parts.writer.read(open_requests):
         site = parts.sites(request.registry)
-        if site is None:
+        if site is None or request.id in parts.looked_after:
             continue
-        if request.owner is None:
-            await parts.writer.write(
-                note_looked_after, request, parts.clock(), parts.lease_s
-            )
-        if request.state == "listing":
-            parts.jobs.put(DISCOVER, site.name)
-        elif request.state == "crawling":
-            await _look_after_crawls(parts, site, request)
-        else:
-            await _look_after_measuring(parts, site, request)
+        parts.looked_after.add(request.id)
+        try:
+            await _look_after(parts, site, request)
+        finally:
+            parts.looked_after.discard(request.id)
+
+
+async def _look_after(parts: Parts, site: Site, request: CrawlRequest) -> None:
+    if request.owner is None:
+        await parts.writer.write(
+            note_looked_after, request, parts.clock(), parts.lease_s
+        )
+    if request.state == "listing":
+        parts.jobs.put(DISCOVER, site.name)
+    elif request.state == "crawling":
+        await _look_after_crawls(parts, site, request)
+    else:
+        await _look_after_measuring(parts, site, request)
 
 
 async def _look_after_crawls(parts: Parts, site: Site, request: CrawlRequest) -> None:

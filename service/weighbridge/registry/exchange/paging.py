@@ -36,15 +36,16 @@ class ListingPage(Protocol):
 
 
 PageT = TypeVar("PageT", bound=ListingPage)
-FindNext: TypeAlias = Callable[[httpx.URL, RegistryAnswer, PageT], httpx.URL | None]
+FindNext: TypeAlias = Callable[[str, RegistryAnswer, PageT], str | None]
 """From a page's URL, its answer, and what was read of it to the next page's URL."""
 
 
-def by_link(
-    url: httpx.URL, answer: RegistryAnswer, page: ListingPage
-) -> httpx.URL | None:
+def by_link(url: str, answer: RegistryAnswer, page: ListingPage) -> str | None:
     """The next page by the `Link` header (distribution-spec, "Listing Tags")."""
-    return next_url(url, answer.headers.get_list("link"))
+    links = answer.headers.get_list("link")
+    # Most listings are of one page: their URL is not even parsed.
+    following = next_url(httpx.URL(url), links) if links else None
+    return None if following is None else str(following)
 
 
 async def pages(
@@ -59,12 +60,12 @@ async def pages(
     `find_next` tells. An error after good pages is a ListingError with the code of its
     cause; before them it is the cause itself.
     """
-    url: httpx.URL | None = httpx.URL(first_url)
+    url: str | None = first_url
     seen, is_begun = _Seen(), False
     while url is not None:
         try:
             seen.note_url(url)
-            answer = await ask(str(url))
+            answer = await ask(url)
             page = parse(answer)
             seen.note_first(page.first)
         except WeighbridgeError as exc:
@@ -85,12 +86,12 @@ class _Seen:
         self._firsts: set[str] = set()
         self._empty_pages = 0
 
-    def note_url(self, url: httpx.URL) -> None:
-        if str(url) in self._urls:
+    def note_url(self, url: str) -> None:
+        if url in self._urls:
             raise _loop("its next page is one that was read before")
         if len(self._urls) >= _PAGES:
             raise _loop(f"it has more than {_PAGES} pages")
-        self._urls.add(str(url))
+        self._urls.add(url)
 
     def note_first(self, name: str) -> None:
         # A server that ignores `last` serves the same page under ever new links.

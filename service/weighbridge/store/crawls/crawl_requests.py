@@ -12,10 +12,14 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Connection,
     Row,
+    Select,
     and_,
+    bindparam,
+    cast,
     exists,
     func,
     insert,
@@ -27,6 +31,7 @@ from sqlalchemy import (
 from weighbridge.domain.report.inventory import RepositoryState
 from weighbridge.store.dialect import among_ids, among_texts, listed
 from weighbridge.store.dialect.locks import Purpose, lock
+from weighbridge.store.dialect.rows import Rows
 from weighbridge.store.leases.ahead import is_leased, is_past
 from weighbridge.store.leases.process_mark import is_gone
 from weighbridge.store.locks import lock_repositories
@@ -53,6 +58,71 @@ _IS_OPEN: Final = _table.ended_at.is_(None)
 _SELECT: Final = select(crawl_requests, registries.c.name.label("registry")).join(
     registries, registries.c.id == _table.registry_id
 )
+
+_LAST: Final = (
+    select(func.max(passes.c.id))
+    .where(
+        passes.c.repository_id == _repository.id,
+        or_(
+            passes.c.id > bindparam("after_pass"),
+            passes.c.ended_at > bindparam("asked_at"),
+        ),
+        passes.c.ended_at.is_not(None),
+    )
+    .correlate(repositories)
+    .scalar_subquery()
+)
+"""The crawl of a repository that was the last to end since a request was made."""
+
+
+def _of_request(
+    columns: Sequence[ColumnElement[Any]], *, is_named: bool
+) -> Select[*tuple[Any, ...]]:
+    """Of the last crawl of each of a request's repositories."""
+    named = (among_texts(_repository.name),) if is_named else ()
+    return (
+        select(*columns)
+        .select_from(repositories)
+        .join(passes, and_(passes.c.id == _LAST, passes.c.state != "interrupted"))
+        .where(_repository.registry_id == bindparam("registry"), *named)
+    )
+
+
+def _page(*, is_named: bool) -> Rows[*tuple[Any, ...]]:
+    columns = (
+        _repository.id,
+        _repository.name,
+        passes.c.state,
+        passes.c.reason,
+        passes.c.tags_seen,
+        passes.c.requests,
+        passes.c.bytes_read,
+        passes.c.ended_at,
+    )
+    return Rows(
+        _of_request(columns, is_named=is_named)
+        .where(_repository.id > bindparam("after"))
+        .order_by(_repository.id)
+        .limit(bindparam("most"))
+    )
+
+
+def _sums(*, is_named: bool) -> Select[*tuple[Any, ...]]:
+    """A row of `CrawlCounts`."""
+    state = passes.c.state
+    conditions = (state == "ok", state == "partial", state.not_in(("ok", "partial")))
+    added = (passes.c.tags_seen, passes.c.requests, passes.c.bytes_read)
+    columns = (
+        *(func.count().filter(condition) for condition in conditions),
+        *(cast(func.coalesce(func.sum(column), 0), BigInteger) for column in added),
+    )
+    return _of_request(columns, is_named=is_named)
+
+
+_PAGE: Final = _page(is_named=False)
+_PAGE_OF_NAMED: Final = _page(is_named=True)
+_SUMS: Final = _sums(is_named=False)
+_SUMS_OF_NAMED: Final = _sums(is_named=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,60 +433,30 @@ def crawled_since(
     connection: Connection, request: CrawlRequest, after: int, most: int
 ) -> list[CrawledRepository]:
     """What crawls have found of a request's repositories, a page by their ids."""
-    last = (
-        select(func.max(passes.c.id))
-        .where(
-            passes.c.repository_id == _repository.id,
-            or_(
-                passes.c.id > request.after_pass,
-                passes.c.ended_at > request.asked_at,
-            ),
-            passes.c.ended_at.is_not(None),
-        )
-        .correlate(repositories)
-        .scalar_subquery()
-    )
-    conditions: list[ColumnElement[bool]] = [
-        _repository.registry_id == request.registry_id,
-        _repository.id > after,
-    ]
-    parameters: dict[str, object] = {}
-    if request.names is not None:
-        conditions.append(among_texts(_repository.name))
-        parameters["names"] = listed(request.names)
-    rows = connection.execute(
-        select(
-            _repository.id,
-            _repository.name,
-            passes.c.state,
-            passes.c.reason,
-            passes.c.tags_seen,
-            passes.c.requests,
-            passes.c.bytes_read,
-            passes.c.ended_at,
-        )
-        .join(passes, and_(passes.c.id == last, passes.c.state != "interrupted"))
-        .where(*conditions)
-        .order_by(_repository.id)
-        .limit(most),
-        parameters,
-    )
-    return [CrawledRepository(*row) for row in rows]
+    parameters: dict[str, object] = {
+        **_parameters(request),
+        "after": after,
+        "most": most,
+    }
+    rows = _PAGE if request.names is None else _PAGE_OF_NAMED
+    return [CrawledRepository(*row) for row in rows.read(connection, parameters)]
 
 
 def count(connection: Connection, request: CrawlRequest) -> CrawlCounts:
     """What the crawls of a request's repositories came to so far."""
-    complete = partial = failed = tags = requests = bytes_read = after = 0
-    while page := crawled_since(connection, request, after, 1_000):
-        after = page[-1].repository_id
-        for one in page:
-            complete += one.state == "ok"
-            partial += one.state == "partial"
-            failed += one.state not in ("ok", "partial")
-            tags += one.tags
-            requests += one.requests
-            bytes_read += one.bytes_read
-    return CrawlCounts(complete, partial, failed, tags, requests, bytes_read)
+    statement = _SUMS if request.names is None else _SUMS_OF_NAMED
+    return CrawlCounts(*connection.execute(statement, _parameters(request)).one())
+
+
+def _parameters(request: CrawlRequest) -> dict[str, object]:
+    """Those of a statement about a request's repositories."""
+    names = {} if request.names is None else {"names": listed(request.names)}
+    return {
+        "registry": request.registry_id,
+        "after_pass": request.after_pass,
+        "asked_at": request.asked_at,
+        **names,
+    }
 
 
 def _crawl_again(connection: Connection, request: CrawlRequest) -> None:

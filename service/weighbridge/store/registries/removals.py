@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Connection, bindparam, or_, select, update
 
 from weighbridge.store.dialect import among_ids, listed
+from weighbridge.store.dialect.rows import Rows
 from weighbridge.store.leases.claiming import Claim, hold, is_ours, stale
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import registries, repositories, tags
@@ -25,6 +26,22 @@ PERIOD: Final = timedelta(hours=24)
 """... and so long, unless the catalog agrees that it is not there."""
 _TAGS_AT_ONCE: Final = 1_000
 _table = repositories.c
+_STANDING: Final = Rows(
+    select(
+        _table.id,
+        _table.name,
+        _table.state,
+        _table.was_listed,
+        _table.last_pass_at,
+    )
+    .where(
+        _table.registry_id == bindparam("registry"),
+        _table.gone_at.is_(None),
+        _table.id > bindparam("after"),
+    )
+    .order_by(_table.id)
+    .limit(bindparam("most"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,23 +104,8 @@ def standing_page(
     connection: Connection, registry_id: int, after: int, most: int
 ) -> list[LiveRepository]:
     """The next repositories of a registry, in the order of their ids."""
-    rows = connection.execute(
-        select(
-            _table.id,
-            _table.name,
-            _table.state,
-            _table.was_listed,
-            _table.last_pass_at,
-        )
-        .where(
-            _table.registry_id == registry_id,
-            _table.gone_at.is_(None),
-            _table.id > after,
-        )
-        .order_by(_table.id)
-        .limit(most)
-    )
-    return [LiveRepository(*row) for row in rows]
+    parameters = {"registry": registry_id, "after": after, "most": most}
+    return [LiveRepository._make(row) for row in _STANDING.read(connection, parameters)]
 
 
 def note_unlisted(connection: Connection, repository_ids: Collection[int]) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy import (
 
 from weighbridge.domain.report.inventory import RepositoryState
 from weighbridge.store.dialect import BulkInsert, among_ids, among_texts, listed
+from weighbridge.store.dialect.rows import Rows
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import (
     passes,
@@ -29,8 +30,20 @@ from weighbridge.store.registries.adoption import adopt_repositories
 from weighbridge.store.registries.scopes import put_scopes
 
 _table = repositories.c
-_FIND: Final = select(_table.name, _table.id).where(
-    _table.registry_id == bindparam("registry"), among_texts(_table.name)
+_FIND: Final = Rows(
+    select(_table.name, _table.id).where(
+        _table.registry_id == bindparam("registry"), among_texts(_table.name)
+    )
+)
+_PAGE: Final = Rows(
+    select(_table.name, _table.id)
+    .where(
+        _table.registry_id == bindparam("registry"),
+        _table.gone_at.is_(None),
+        _table.id > bindparam("after"),
+    )
+    .order_by(_table.id)
+    .limit(bindparam("most"))
 )
 _UNLISTED: Final = select(_table.id).where(
     _table.registry_id == bindparam("registry"),
@@ -151,27 +164,16 @@ def _find(
     connection: Connection, registry_id: int, names: Collection[str]
 ) -> dict[str, int]:
     parameters = {"registry": registry_id, "names": listed(names)}
-    return {row.name: row.id for row in connection.execute(_FIND, parameters)}
+    return dict(_FIND.read(connection, parameters))
 
 
 def repositories_of(
-    connection: Connection, registry_id: int, after: int = 0, most: int | None = None
+    connection: Connection, registry_id: int, after: int = 0, most: int = 1_000
 ) -> dict[str, int]:
-    """The id of the repositories that a registry has or had last, by name.
-
-    after, most: a page of so many, whose ids come after this one
-    """
-    rows = connection.execute(
-        select(_table.name, _table.id)
-        .where(
-            _table.registry_id == registry_id,
-            _table.gone_at.is_(None),
-            _table.id > after,
-        )
-        .order_by(_table.id)
-        .limit(most)
-    )
-    return {row.name: row.id for row in rows}
+    """The id of the repositories that a registry has or had last, by name: a page of
+    so many, whose ids come after this one."""
+    parameters = {"registry": registry_id, "after": after, "most": most}
+    return dict(_PAGE.read(connection, parameters))
 
 
 class KnownRepository(NamedTuple):

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, bindparam, select
 from weighbridge.domain.policy.policy import LimitKey
 from weighbridge.domain.size.confidence import Confidence
 from weighbridge.store.dialect import among_ids, listed
+from weighbridge.store.dialect.rows import Rows
 from weighbridge.store.models import (
     registries,
     repositories,
@@ -21,7 +22,7 @@ PAGE: Final = 1_000
 
 _row = repositories.c
 _summary = repository_summaries.c
-_STANDING: Final = (
+_STANDING: Final = Rows(
     select(
         _row.id,
         registries.c.name.label("registry"),
@@ -95,7 +96,7 @@ def read_standing(
 ) -> list[RepositoryStanding]:
     """The next repositories of a registry behind one of them, at most `PAGE`."""
     parameters = {"registry": registry_id, "after": after}
-    rows = [_Newest._make(row) for row in connection.execute(_STANDING, parameters)]
+    rows = [_Newest._make(row) for row in _STANDING.read(connection, parameters)]
     found: dict[int, list[StandingViolation]] = {}
     for number, *rest in connection.execute(
         _OPEN, {"ids": listed([row.id for row in rows])}

@@ -51,6 +51,7 @@ Checked = TypeVar("Checked")
 
 _NO_HEAD: Final = frozenset((405, 501))
 _NOT_FOUND: Final = frozenset((404,))
+_BAD_REQUEST: Final = frozenset((400,))
 _FORBIDDEN: Final = frozenset((403,))
 _NO_RANGE: Final = frozenset((400, 416))
 _NO_BLOB_HEAD: Final = _NO_HEAD | {400, 403}
@@ -243,13 +244,10 @@ class DistributionRegistry:
         first_url = f"{whole.url}?n={PAGE_LENGTH}"
 
         async def ask(page_url: str) -> RegistryAnswer:
-            question = replace(whole, url=page_url)
+            handles = _BAD_REQUEST if page_url == first_url else whole.handles
+            question = replace(whole, url=page_url, handles=handles)
             try:
-                if page_url != first_url:
-                    return await self._client.ask(question)
-                answer = await self._client.ask(
-                    replace(question, handles=frozenset((400,)))
-                )
+                answer = await self._client.ask(question)
                 if answer.status != 400:
                     return answer
                 return await self._client.ask(whole)

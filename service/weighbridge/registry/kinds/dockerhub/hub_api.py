@@ -157,9 +157,7 @@ class _Seen:
         return max(self._totals) if has_fallen else self._totals[0]
 
 
-def _next_url(
-    current: httpx.URL, answer: RegistryAnswer, page: HubPage
-) -> httpx.URL | None:
+def _next_url(current_url: str, answer: RegistryAnswer, page: HubPage) -> str | None:
     """The page after this one, if it says that there is one.
 
     Its link is only looked at: who moves it to another host is refused, and the
@@ -167,5 +165,6 @@ def _next_url(
     """
     if page.next is None:
         return None
+    current = httpx.URL(current_url)
     same_origin(current, page.next)
-    return current.copy_set_param("page", int(current.params["page"]) + 1)
+    return str(current.copy_set_param("page", int(current.params["page"]) + 1))
