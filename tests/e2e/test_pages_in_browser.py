@@ -1,13 +1,13 @@
 """The pages in a real browser: laid out, complete without script, and harmless."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
 import pytest
+from msgspec.structs import replace
 
 from support.answering import keep_sizes
 from support.browser import Browser, a_browser

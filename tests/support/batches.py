@@ -3,10 +3,11 @@ by one call, or each of its items by calls of its own."""
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
+from msgspec.structs import replace
 from sqlalchemy import Connection, text
 
 from support.images import a_digest

@@ -1,10 +1,11 @@
 """Repositories whose pushes are judged as a crawl would, at moments tests choose."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from msgspec.structs import replace
 from sqlalchemy import Row, func, select
 
 from support.answering import keep_sizes

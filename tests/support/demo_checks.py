@@ -1,6 +1,6 @@
 """Checks of the demo registry, without a socket: what the pages' examples show."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from support.demo_weighing import demo_weighing
 from weighbridge.cli.options.limit_options import own_limits

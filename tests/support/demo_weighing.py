@@ -1,9 +1,9 @@
 """Weighings of the demo registry, without a socket: what the pages' examples show."""
 
 import asyncio
-from dataclasses import replace
 
 import httpx
+from msgspec.structs import replace
 
 from support.handler_transport import HandlerTransport
 from weighbridge.demo.http.replies import answer

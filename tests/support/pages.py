@@ -1,7 +1,8 @@
 """Pages from hand-made values, as the service would send them."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from support.html import Element, parse
 from support.read_model import NOW, a_registry_report, a_repository_report

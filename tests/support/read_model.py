@@ -4,9 +4,10 @@ A test states what it is about and leaves the rest to the defaults.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
+
+from msgspec.structs import replace
 
 from support.images import GZIP_LAYER, OCI_INDEX, OCI_MANIFEST, a_digest
 from weighbridge.domain.image.document import HistoryAlignment, Problem

@@ -1,10 +1,10 @@
 """Builders of what is told: violations and messages, and strangers' texts in them."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, TypedDict, Unpack
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from weighbridge.domain.growth.cause import Cause, CauseOf, LineChange
 from weighbridge.domain.image.digest import Digest

@@ -1,8 +1,10 @@
 """Violations and waivers for tests, kept as judging keeps them."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, TypedDict, Unpack
+
+from msgspec.structs import replace
 
 from support.images import a_digest
 from support.store_world import T0

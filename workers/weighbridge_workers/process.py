@@ -3,10 +3,10 @@
 import os
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final
 
 import structlog
+from msgspec import Struct
 
 from weighbridge.bootstrap.distributed.process import Distributed
 from weighbridge.config import Settings, load_policies
@@ -27,8 +27,7 @@ from weighbridge_workers.shared_memory import SharedMemory
 from weighbridge_workers.stopping import Stopping
 
 
-@dataclass(frozen=True, slots=True)
-class _Redis:
+class _Redis(Struct, frozen=True):
     """What needs no database: a message is taken whether there is one or not."""
 
     jobs: CeleryJobs
@@ -40,8 +39,7 @@ class _Redis:
             part.close()
 
 
-@dataclass(frozen=True, slots=True)
-class _Parts:
+class _Parts(Struct, frozen=True):
     """Made by the first message, after the fork."""
 
     loop: LoopThread

@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
+from msgspec import Struct
 
 from weighbridge.cli.options.common import Options, common_options
 from weighbridge.cli.options.limit_options import (
@@ -167,8 +167,7 @@ def command(
     return code
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
+class _Source(Struct, frozen=True):
     """Where policies come from.
 
     Raises UsageError for options that say two things at once.

@@ -1,9 +1,9 @@
 """`weighbridge policy ...`: which limits hold, and what others would flag."""
 
-from dataclasses import replace
 from typing import Final
 
 import click
+from msgspec.structs import replace
 
 from weighbridge.cli.options.common import Options, common_options
 from weighbridge.cli.options.limit_options import BYTES, MOST, SHARE, own_limits

@@ -1,9 +1,9 @@
 """The settings that hold, each with where it is from; secrets left out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
 from typing import TypeAlias
 
+from msgspec import Struct
 from pydantic import BaseModel
 
 from weighbridge.config.load import load_with_origins
@@ -19,8 +19,7 @@ from weighbridge.config.yaml.nodes import Path, Plain
 from weighbridge.domain.text.secret import REDACTED, Secret
 
 
-@dataclass(frozen=True, slots=True)
-class ShownValue:
+class ShownValue(Struct, frozen=True):
     """A value as it is, or would be, written.
 
     origin: `weighbridge.yaml:9`, a variable, an option, or `default`
@@ -114,8 +113,9 @@ def _models_in(value: object) -> list[BaseModel]:
 def _holds_secret(value: object) -> bool:
     if isinstance(value, tuple | list):
         return any(map(_holds_secret, value))
-    if is_dataclass(value):
-        return any(_holds_secret(getattr(value, f.name)) for f in fields(value))
+    if isinstance(value, Struct):
+        names = type(value).__struct_fields__
+        return any(_holds_secret(getattr(value, name)) for name in names)
     return isinstance(value, Secret)
 
 

@@ -1,9 +1,9 @@
 """Every key of `weighbridge.yaml`, with its type, its default and its limits."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Final, Literal, Self
 
+from msgspec import Struct
 from pydantic import Field, model_validator
 
 from weighbridge.config.channels.channel_settings import Channels, Routes, routing_of
@@ -100,8 +100,7 @@ def _period(seconds: int | None) -> timedelta | None:
     return None if seconds is None else timedelta(seconds=seconds)
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(Struct, frozen=True):
     """How fast one registry is asked; `requests_per_second` None is no limit."""
 
     requests_per_second: float | None

@@ -1,11 +1,11 @@
 """How long history is kept that nothing needs any more."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Retention:
+
+class Retention(Struct, frozen=True):
     """None: for ever.
 
     passes:          records of looks at a repository, from the end of each

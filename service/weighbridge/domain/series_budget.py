@@ -5,8 +5,9 @@ Levels, from the top of the ladder: 3 every family that is wanted for every repo
 0 registries only. Limits are core.
 """
 
-from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
+
+from msgspec import Struct
 
 Family: TypeAlias = Literal["largest", "tags", "pushed", "audited"]
 """A series that each repository may have besides the core ones."""
@@ -27,8 +28,7 @@ DEFAULT_MAX_SERIES: Final = 20_000
 _LEAVE: Final = 1.2
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(Struct, frozen=True):
     """What the configuration says about series.
 
     pin:      patterns of repositories that stay when not all of them fit
@@ -40,8 +40,7 @@ class Budget:
     families: tuple[Family, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Violations:
+class Violations(Struct, frozen=True):
     """How many series tell of violations; where there is none, there is no series.
 
     of_repositories: of all repositories, one for each severity that one has
@@ -57,8 +56,7 @@ class Violations:
 NO_VIOLATIONS: Final = Violations()
 
 
-@dataclass(frozen=True, slots=True)
-class Ladder:
+class Ladder(Struct, frozen=True):
     """Where the ladder stands for a number of repositories.
 
     most:  repositories that have series at level 1, at most

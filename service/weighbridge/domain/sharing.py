@@ -9,8 +9,9 @@ total has to know how many there are.
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
+
+from msgspec import Struct, field
 
 Owner: TypeAlias = int
 """In whose hands a blob is: NOBODY, SEVERAL, or the id of its only repository."""
@@ -41,8 +42,7 @@ class HeldBlob(NamedTuple):
     manifests: int
 
 
-@dataclass(frozen=True, slots=True)
-class HoldingChange:
+class HoldingChange(Struct, frozen=True):
     """What a repository's rows become: (blob, manifests) added and changed, blobs
     removed, and by how many bytes its distinct blobs are more."""
 
@@ -108,8 +108,7 @@ class OwnershipChange(NamedTuple):
     weighed_bytes: int | None
 
 
-@dataclass(slots=True)
-class Settlement:
+class Settlement(Struct):
     """What blobs that changed hands change in a storage scope.
 
     entered, changed: blobs with whose they are now; left: nobody holds them any more

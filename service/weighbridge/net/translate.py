@@ -1,9 +1,9 @@
 """httpx's errors to ours, at the one place where both are known."""
 
-from dataclasses import dataclass
 from typing import Final
 
 import httpx
+from msgspec import Struct
 
 from weighbridge.errors import AddressRefused, TransportError
 from weighbridge.net.failure.failure_words import unconnected
@@ -17,8 +17,7 @@ from weighbridge.net.failure.request_failures import (
 from weighbridge.net.guard.url_parts import Address
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
+class _Kind(Struct, frozen=True):
     code: str
     retryable: bool
     hint: str = ""

@@ -6,11 +6,11 @@ No error holds the address: whoever knows it can write to most channels.
 import asyncio
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 import httpx
+from msgspec import Struct
 
 from weighbridge import __version__
 from weighbridge.domain.limits import ERROR_BODY_BYTES
@@ -47,8 +47,7 @@ _HINTS: Final = {
 _WORD: Final = re.compile(rb"[a-z]{2,20}(?:_[a-z]{2,20}){0,5}")
 
 
-@dataclass(frozen=True, slots=True)
-class MessageReceiver:
+class MessageReceiver(Struct, frozen=True):
     """Where the messages of a channel go.
 
     name:       the channel's

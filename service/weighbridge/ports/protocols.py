@@ -5,8 +5,9 @@ The database has no port: a SQLite file in a temporary folder is our fake.
 
 from collections.abc import AsyncIterator
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.limits import MANIFEST_BODY_BYTES
@@ -15,8 +16,7 @@ from weighbridge.domain.registry.listing import RepositoryListing, TagPage
 from weighbridge.domain.registry.rate_limit import RateLimit
 
 
-@dataclass(slots=True)
-class RequestCost:
+class RequestCost(Struct):
     """What was asked of a registry so far: counters that only grow."""
 
     requests: int = 0
@@ -37,8 +37,7 @@ IS_URGENT: ContextVar[bool] = ContextVar("is_urgent", default=False)
 for their turn, these come first."""
 
 
-@dataclass(frozen=True, slots=True)
-class ManifestAnswer:
+class ManifestAnswer(Struct, frozen=True):
     """A manifest as it was served. `digest` is computed from `content`.
 
     claimed_digest: what Docker-Content-Digest said, if anything; never trusted
@@ -50,8 +49,7 @@ class ManifestAnswer:
     claimed_digest: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class RangeAnswer:
+class RangeAnswer(Struct, frozen=True):
     """A part of a blob, and how long the whole blob is by the registry's word.
 
     content:     the bytes that were asked for, as far as the blob reaches; None where
@@ -139,8 +137,7 @@ class Registry(Protocol):
         """Close every connection."""
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(Struct, frozen=True):
     """How many requests wait, of those that are not urgent and of those that are."""
 
     ordinary: int

@@ -1,10 +1,10 @@
 """Asking one registry: paced, signed in, tried again, counted."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 import httpx
+from msgspec import Struct
 
 from weighbridge import __version__
 from weighbridge.domain.limits import (
@@ -54,8 +54,7 @@ _RENEWALS: Final = 3
 """A token may end again while its request waits for its turn, but not for ever."""
 
 
-@dataclass(slots=True)
-class _Attempts:
+class _Attempts(Struct):
     """How one question was sent, and how often, with all tokens.
 
     grant:    what it shows; after an answer: what it showed

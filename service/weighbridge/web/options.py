@@ -1,10 +1,12 @@
 """What the web part may be told, and which of it would be unsafe."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from ipaddress import ip_address
 from typing import Final, Literal, TypeAlias
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from weighbridge.domain.access.sender_address import Network
 from weighbridge.domain.image.platform import DEFAULT, Platform
@@ -23,8 +25,7 @@ def _nothing_configured(target: str) -> JobTarget:
     raise UsageError("no registry is configured", code="registry_not_found")
 
 
-@dataclass(frozen=True, slots=True)
-class WebOptions:
+class WebOptions(Struct, frozen=True):
     """How this process is reached and what it shows.
 
     bind:           HOST:PORT as it is listened on; IPv6 in brackets

@@ -1,11 +1,12 @@
 """Annotations in a workflow: the runner reads commands that are ours, and no others."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from support.checks import HOSTILE, MB, TORCH, a_check, an_image_of, grown_by_torch
 from support.read_model import ARM

@@ -3,11 +3,11 @@
 import io
 import json
 import re
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 import weighbridge
 from weighbridge.cli.output.crawl_output import (

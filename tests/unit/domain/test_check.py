@@ -1,9 +1,9 @@
 """A gate's answer: what passes, what does not, and what nobody can say."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from support.checks import MB, a_check, an_image_of, before
 from support.policies import a_policy

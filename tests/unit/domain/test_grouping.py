@@ -1,11 +1,12 @@
 """When a group's next message is due: at once, gathered, or not at all."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from weighbridge.domain.message.grouping import (
     GIVEN_UP_AFTER,

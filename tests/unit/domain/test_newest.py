@@ -1,12 +1,12 @@
 """Which image is the newest, by which rule, and what those before it weighed."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from support.images import a_digest
 from weighbridge.domain.growth.newest import (

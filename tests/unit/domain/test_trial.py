@@ -1,9 +1,8 @@
 """What limits would flag: the worst first, with how many of how many."""
 
-from dataclasses import replace
-
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from weighbridge.domain.policy.policy import Limits
 from weighbridge.domain.policy.simulation import TriedImage, keys_of, try_limits

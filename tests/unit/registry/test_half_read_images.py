@@ -1,9 +1,9 @@
 """What is half read is finished first: a kill costs all that is not."""
 
 import asyncio
-from dataclasses import replace
 
 import httpx
+from msgspec.structs import replace
 
 from support.fake_clock import FakeClock
 from support.handler_transport import HandlerTransport

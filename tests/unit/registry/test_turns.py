@@ -1,9 +1,9 @@
 """Whose question is asked first, where they have to wait."""
 
 import asyncio
-from dataclasses import replace
 
 import httpx
+from msgspec.structs import replace
 
 from support.registry_client import Asking, an_endpoint, asking, json_answer
 from weighbridge.domain.image.digest import digest_of

@@ -1,9 +1,9 @@
 """Ten new messages a minute on a channel: the rest is gathered into one."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from support.outbox_world import OutboxWorld
 from support.store_world import T0

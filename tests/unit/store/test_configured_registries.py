@@ -1,7 +1,8 @@
 """Rows of registries: what is configured and how they are."""
 
-from dataclasses import replace
 from datetime import timedelta
+
+from msgspec.structs import replace
 
 from support.images import a_layer, an_image
 from support.store_world import MINUTE, T0, World, a_result, an_entry

@@ -1,10 +1,10 @@
 """What documents say is kept once, as it was first said."""
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import Connection, select, text
 
 from support.images import (

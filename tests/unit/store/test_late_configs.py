@@ -1,8 +1,7 @@
 """What a config says takes the place of nothing, wherever its image is live."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from support.images import an_image
 from support.store_world import World

@@ -1,9 +1,9 @@
 """The outbox: who is told of what, in which message, and of what nobody is told."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from support.outbox_world import OPS, OutboxWorld
 from support.store_world import T0

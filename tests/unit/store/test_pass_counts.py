@@ -1,9 +1,8 @@
 """Sums and differences of what a pass has done."""
 
-from dataclasses import astuple
-
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import astuple
 
 from weighbridge.store.crawls.cursor import PassCounts
 

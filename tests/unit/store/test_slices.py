@@ -1,11 +1,12 @@
 """Slices of due repositories: what one job takes, and what becomes of it."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select, update
 
 from support.images import OCI_INDEX, a_digest, a_layer, an_image, an_index_of

@@ -1,10 +1,10 @@
 """Where tags point: new, moved, failed, gone, returned."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import Connection, select
 
 from support.images import OCI_INDEX, a_digest, a_layer, an_image, an_index_of

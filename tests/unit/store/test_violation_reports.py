@@ -1,9 +1,9 @@
 """Violations as they are read back: pages, filters, and what is waived of them."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from support.many_repositories import add_repositories, mark_gone
 from support.store_world import MINUTE, T0

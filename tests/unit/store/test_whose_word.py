@@ -1,10 +1,10 @@
 """What a blob counts: the registry's word beats every claim, in its storage scope; a
 claim counts for its own manifest alone."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select
 
 from support.answering import answer

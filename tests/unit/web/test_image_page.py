@@ -1,6 +1,8 @@
 """The page of one image says the truth and adds up."""
 
-from dataclasses import replace
+import dataclasses
+
+from msgspec.structs import replace
 
 from support.images import a_digest
 from support.pages import image_html, image_tree
@@ -171,7 +173,7 @@ def test_problems_and_warnings_stand_above_the_numbers_and_leave_them() -> None:
 
 
 def test_a_registry_that_is_down_is_said_and_the_numbers_stay() -> None:
-    report = replace(
+    report = dataclasses.replace(
         a_repository_report("library/python"),
         state="unreachable",
         state_reason="no answer within 60 s",

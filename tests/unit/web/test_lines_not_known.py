@@ -1,8 +1,9 @@
 """Where it is not known which line made which layer, no page says 0 or a number."""
 
-from dataclasses import replace
+import dataclasses
 
 import pytest
+from msgspec.structs import replace
 
 from support.html import Element
 from support.pages import image_tree, overview_tree, repository_tree
@@ -197,7 +198,7 @@ def test_percents_are_said_to_be_of_compressed_bytes() -> None:
 def test_lists_have_words_where_there_is_no_heaviest_line(
     text: str, words: str, sentence: str
 ) -> None:
-    report = replace(a_repository_report(), heaviest_instruction=text)
+    report = dataclasses.replace(a_repository_report(), heaviest_instruction=text)
 
     overview = overview_tree([a_registry_report()], [report])
     repository = repository_tree(report, [])

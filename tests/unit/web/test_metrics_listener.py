@@ -1,8 +1,7 @@
 """`metrics.bind`: metrics on a listener of their own, and nothing else there."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from starlette.testclient import TestClient
 
 from support.read_model import NOW

@@ -4,10 +4,11 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Final
+
+from msgspec import Struct
 
 from weighbridge.bootstrap.engine.channels import open_channels
 from weighbridge.config import Settings
@@ -22,8 +23,7 @@ _LOOKED_EVERY_S: Final = 0.2
 _WRITE: Final = "write one under channels: in weighbridge.yaml"
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
+class Tried(Struct, frozen=True):
     """What became of one test message; error: None where it was taken."""
 
     channel: str
@@ -32,8 +32,7 @@ class Tried:
     elapsed_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class ListedChannel:
+class ListedChannel(Struct, frozen=True):
     """A channel without its secrets.
 
     routes: how many of `routes` lead to it; None where there are none at all, so that

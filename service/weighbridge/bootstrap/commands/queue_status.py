@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+from msgspec import Struct, field
 
 from weighbridge.bootstrap.databases import checked_database
 from weighbridge.bootstrap.registries.asked_targets import asked_targets
@@ -44,8 +45,7 @@ RedisState: TypeAlias = Literal["none", "ok", "unavailable"]
 """`none`: none is configured, and one process does all."""
 
 
-@dataclass(frozen=True, slots=True)
-class TaskLine:
+class TaskLine(Struct, frozen=True):
     """What workers have counted of one task; mean_s: None where nobody told it."""
 
     task: str
@@ -54,8 +54,7 @@ class TaskLine:
     mean_s: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Broker:
+class Broker(Struct, frozen=True):
     """What Redis says.
 
     messages: by queue, how many wait and since when (0: unknown)
@@ -69,8 +68,7 @@ class Broker:
     pauses: Mapping[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class QueueStatus:
+class QueueStatus(Struct, frozen=True):
     """All that waits.
 
     ticked_at: when somebody last looked for what is due; None: never

@@ -1,7 +1,8 @@
 """Reads the configured database back. Nothing that asks registries is loaded."""
 
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from weighbridge.bootstrap.databases import ready_database
 from weighbridge.config import Settings
@@ -24,8 +25,7 @@ from weighbridge.store.reports import (
 from weighbridge.store.session import Connection
 
 
-@dataclass(frozen=True, slots=True)
-class Heaviest:
+class Heaviest(Struct, frozen=True):
     """Rows in the order that was asked for, and the registries that they are of."""
 
     rows: tuple[RepositoryReport, ...]

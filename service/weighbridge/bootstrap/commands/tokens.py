@@ -2,8 +2,9 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+from msgspec import Struct
 
 from weighbridge.bootstrap.commands.actor import system_user
 from weighbridge.bootstrap.databases import ready_database
@@ -29,8 +30,7 @@ from weighbridge.store.access.tokens import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Created:
+class Created(Struct, frozen=True):
     """A new token, and its text: nobody can read it again."""
 
     token: AccessToken

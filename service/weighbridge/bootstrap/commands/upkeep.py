@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final
+
+from msgspec import Struct
 
 from weighbridge.bootstrap.commands.patience import patiently
 from weighbridge.bootstrap.databases import ready_database
@@ -28,8 +29,7 @@ MOST: Final = 10_000
 """Differences that are kept to be printed; all are counted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(Struct, frozen=True):
     """What was compared, and in what it differs.
 
     differences: the first ones; count: of all
@@ -42,8 +42,7 @@ class Verified:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class Recounted:
+class Recounted(Struct, frozen=True):
     """What was put right.
 
     unread: documents and tags of which facts were lost: the next crawl reads them
@@ -120,8 +119,7 @@ def forgettable(settings: Settings, name: str) -> Iterator["Forgetting"]:
         yield Forgetting(database, known)
 
 
-@dataclass(frozen=True, slots=True)
-class Forgetting:
+class Forgetting(Struct, frozen=True):
     database: Database
     known: Forgettable
 

@@ -1,7 +1,8 @@
 """What `weighbridge waive` does with the configured database."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from msgspec import Struct
 
 from weighbridge.bootstrap.commands.actor import system_user
 from weighbridge.bootstrap.commands.reports import check_registry
@@ -15,8 +16,7 @@ from weighbridge.store.reports import matches_anything
 from weighbridge.store.violations.waivers import put_waiver, revoke_waiver, waiver_page
 
 
-@dataclass(frozen=True, slots=True)
-class WaiverRequest:
+class WaiverRequest(Struct, frozen=True):
     """What somebody wants to have waived; every part is checked."""
 
     target: Match

@@ -5,9 +5,9 @@ can write could write anything: only names that we know become labels.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
+from msgspec import Struct, field
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -24,8 +24,7 @@ from weighbridge.telemetry import Telemetry
 _REASONS: Final = frozenset({"unknown_registry", "outside_filter", "malformed_job"})
 
 
-@dataclass(frozen=True, slots=True)
-class CrewReport:
+class CrewReport(Struct, frozen=True):
     """What Redis says of all workers.
 
     counts: by what is counted, the job, and a reason or ""

@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec import Struct, field
 
 from weighbridge.bootstrap.engine.delivery_parts import Delivering
 from weighbridge.bootstrap.registries.kept_clients import KeptClients
@@ -30,8 +31,7 @@ def _nobody() -> None:
     """Stands in where nobody is to be notified."""
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(Struct, frozen=True):
     """What an engine does.
 
     targets:    the registries that it crawls
@@ -52,8 +52,7 @@ class Work:
     watcher: Watcher = field(default_factory=LogWatcher)
 
 
-@dataclass(frozen=True, slots=True)
-class RunningEngine:
+class RunningEngine(Struct, frozen=True):
     """An engine at work."""
 
     engine: Engine

@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from weighbridge.config import Settings
 from weighbridge.domain.text.secret import Secret
@@ -32,8 +33,7 @@ CONNECTIONS = 4
 _ALERTS = "/api/v2/alerts"
 
 
-@dataclass(frozen=True, slots=True)
-class OpenChannels:
+class OpenChannels(Struct, frozen=True):
     """Every configured channel, ready to be told.
 
     notifiers:     those that are told messages, by name

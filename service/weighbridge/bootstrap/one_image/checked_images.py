@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from weighbridge.bootstrap.one_image.weighing import note_docker_hub, weigh_with
 from weighbridge.bootstrap.registries.clients import OpenClient, registry_client
@@ -27,8 +28,7 @@ class NotWeighed(Exception):
         self.text = text
 
 
-@dataclass(frozen=True, slots=True)
-class NamedImage:
+class NamedImage(Struct, frozen=True):
     """One of the images that are read. text: how it was asked for."""
 
     text: str
@@ -36,8 +36,7 @@ class NamedImage:
     target: Target
 
 
-@dataclass(frozen=True, slots=True)
-class ReadBoth:
+class ReadBoth(Struct, frozen=True):
     """What was read, and what that took."""
 
     weighing: Weighing

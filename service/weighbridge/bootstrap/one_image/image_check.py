@@ -2,9 +2,11 @@
 
 import asyncio
 import time
-from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from weighbridge.bootstrap.one_image.checked_images import (
     ImageReader,
@@ -27,8 +29,7 @@ from weighbridge.engine.weigh.time_limit import OUT_OF_TIME, TIMEOUT_S, within
 from weighbridge.errors import TransportError, UsageError
 
 
-@dataclass(frozen=True, slots=True)
-class CheckRequest:
+class CheckRequest(Struct, frozen=True):
     """What is to be checked, and against what.
 
     against:  another image; `:tag` and `@digest` are of the same repository

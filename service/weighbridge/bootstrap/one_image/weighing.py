@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from weighbridge.bootstrap.registries.access import PLAIN, AddressAccess
 from weighbridge.bootstrap.registries.clients import OpenClient, registry_client

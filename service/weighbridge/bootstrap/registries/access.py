@@ -1,8 +1,9 @@
 """How a registry is reached that is not configured: by an address alone."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import UsageError
@@ -12,8 +13,7 @@ from weighbridge.registry.login.docker_config import DockerLogin
 _HOW: Final = "--password-stdin, --password-file FILE, or `docker login`"
 
 
-@dataclass(frozen=True, slots=True)
-class AddressAccess:
+class AddressAccess(Struct, frozen=True):
     """What a person says beside an address.
 
     plain_http: None: loopback speaks http, all others https

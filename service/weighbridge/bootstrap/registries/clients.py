@@ -4,11 +4,13 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from weighbridge.bootstrap.registries.access import login_of
 from weighbridge.bootstrap.registries.docker_hub import a_transport, docker_hub
@@ -42,8 +44,7 @@ _REACH: Final[Mapping[str, Reach]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class OpenClient:
+class OpenClient(Struct, frozen=True):
     """An open client.
 
     seen:     the class of its own address, to be remembered; None if its name could

@@ -1,10 +1,10 @@
 """The client of Docker Hub: two hosts, two limits, one name."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 
 import httpx
+from msgspec.structs import replace
 
 from weighbridge.bootstrap.registries.targets import Target
 from weighbridge.net.connection.tls import client_tls

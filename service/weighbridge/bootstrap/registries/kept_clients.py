@@ -5,9 +5,10 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
+
+from msgspec import Struct
 
 from weighbridge.bootstrap.registries.access import AddressAccess
 from weighbridge.bootstrap.registries.clients import OpenClient, registry_client
@@ -24,8 +25,7 @@ registry's address may have changed since."""
 _Key: TypeAlias = tuple[str, str, AddressAccess]
 
 
-@dataclass(slots=True)
-class _Kept:
+class _Kept(Struct):
     connected: OpenClient
     opened: AsyncExitStack
     since: float

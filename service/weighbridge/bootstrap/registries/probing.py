@@ -4,9 +4,11 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, TypeAlias
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from weighbridge.bootstrap.registries.clients import OpenClient, registry_client
 from weighbridge.bootstrap.registries.rate_limiters import RateLimiters
@@ -33,8 +35,7 @@ async def alone() -> AsyncIterator[RateLimiters | None]:
     yield None
 
 
-@dataclass(slots=True)
-class _Kept:
+class _Kept(Struct):
     """What is known of one registry. Whoever holds `turn` may ask it."""
 
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -1,8 +1,9 @@
 """The gates of one process: one before each registry and credential, whoever asks."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from weighbridge.bootstrap.registries.access import AddressAccess
 from weighbridge.bootstrap.registries.targets import Target, alike
@@ -16,8 +17,7 @@ SharedPace: TypeAlias = Callable[[str, Pace], Pacing]
 """What is shared with other processes, by the registry's name and its limits."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limited:
+class Limited(Struct, frozen=True):
     """What the limits are of: a registry, as it sees us.
 
     name:   the first of the entries that name this address with this credential

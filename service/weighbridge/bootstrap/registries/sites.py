@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from weighbridge.bootstrap.registries.clients import OpenClient
 from weighbridge.bootstrap.registries.kept_clients import KeptClients
@@ -26,8 +27,7 @@ def site_of(settings: Settings, target: Target) -> Site:
     return Site(registry_entry(settings, target, None), scope_of(target))
 
 
-@dataclass(frozen=True, slots=True)
-class Sites:
+class Sites(Struct, frozen=True):
     """The registries that one process crawls, by name."""
 
     targets: dict[str, Target]
@@ -43,8 +43,7 @@ class Sites:
         return self.sites.get(name)
 
 
-@dataclass(frozen=True, slots=True)
-class SiteClients:
+class SiteClients(Struct, frozen=True):
     """`engine.context.registry_clients.Clients` over the clients of the process."""
 
     kept: KeptClients

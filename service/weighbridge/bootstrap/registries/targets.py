@@ -1,9 +1,10 @@
 """What a person names, as registries and repositories to look at."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 import httpx
+from msgspec import Struct
+from msgspec.structs import replace
 
 from weighbridge.bootstrap.registries.access import PLAIN, AddressAccess
 from weighbridge.config import RegistrySettings, Settings, is_loopback
@@ -29,8 +30,7 @@ from weighbridge.errors import InvalidReference, UsageError
 from weighbridge.registry.exchange.endpoint import no_registry, registry_url
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """One registry to look at, configured or given ad hoc.
 
     name:     as it is stored and shown

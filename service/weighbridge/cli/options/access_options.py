@@ -4,11 +4,11 @@ import getpass
 import stat
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import click
+from msgspec import Struct
 
 from weighbridge.errors import UsageError
 
@@ -22,8 +22,7 @@ _CHARACTERS: Final = 64 * 1024
 _HOW: Final = "give it by --password-stdin, --password-file FILE, or `docker login`"
 
 
-@dataclass(frozen=True, slots=True)
-class AccessOptions:
+class AccessOptions(Struct, frozen=True):
     """What was said of addresses that are not configured.
 
     plain_http: None where neither --plain-http nor --https was said

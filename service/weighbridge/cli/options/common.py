@@ -3,12 +3,12 @@
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import update_wrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, Final, Literal, ParamSpec, TypeAlias
 
 import click
+from msgspec import Struct
 
 from weighbridge.cli.options.access_options import (
     ACCESS,
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Struct, frozen=True):
     """What was said after any command.
 
     config:   the configuration file, None to look for it

@@ -1,9 +1,10 @@
 """What a crawl prints when it ends."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
+
+from msgspec.structs import replace
 
 from weighbridge.cli.output.not_ok_table import more_line, not_ok_lines, not_ok_rows
 from weighbridge.cli.process.advice import advice

@@ -1,8 +1,9 @@
 """What `weighbridge db verify`, `recount` and `forget` print."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Final
+
+from msgspec.structs import asdict
 
 from weighbridge.bootstrap.commands.upkeep import Recounted, Verified
 from weighbridge.domain.text.printable import printable

@@ -1,16 +1,16 @@
 """What each sender has to be told, in the form in which it takes that."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from weighbridge.domain.webhook.push import Source
 
 PLACEHOLDER: Final = "SECRET"
 
 
-@dataclass(frozen=True, slots=True)
-class SenderRecipe:
+class SenderRecipe(Struct, frozen=True):
     """Text to paste; `has_secret`: whether it must not be shown around."""
 
     text: str

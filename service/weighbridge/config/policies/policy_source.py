@@ -3,10 +3,10 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import TypeAlias
 
+from msgspec import Struct
 from pydantic import ValidationError
 
 from weighbridge.config.file.config_file import find_config_file
@@ -27,8 +27,7 @@ State: TypeAlias = tuple[tuple[str, int, int, int], ...]
 """Of each file its path, time of change, number of bytes and inode; 0 if absent."""
 
 
-@dataclass(frozen=True, slots=True)
-class PolicySource:
+class PolicySource(Struct, frozen=True):
     """The policies in force.
 
     file:     the configuration file, None for no file

@@ -7,9 +7,9 @@ namespace `library`.
 
 import re
 from collections.abc import Sequence, Set
-from dataclasses import replace
 from typing import Annotated, Final
 
+from msgspec.structs import replace
 from pydantic import PlainSerializer, PlainValidator, ValidationInfo
 from pydantic_core import PydanticCustomError
 

@@ -5,9 +5,9 @@ asked of what is written as well, so that their faults are told beside the other
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from msgspec import Struct
 from pydantic_core import PydanticCustomError
 
 from weighbridge.config.value.written_address import (
@@ -26,8 +26,7 @@ Made = TypeVar("Made")
 _AUTH: Final = frozenset({"username", "password", "password_file", "docker_config"})
 
 
-@dataclass(frozen=True, slots=True)
-class Clash:
+class Clash(Struct, frozen=True):
     """What is wrong between keys, told at one of them.
 
     shown: its value as written, "" where it says nothing or may be a secret

@@ -1,10 +1,10 @@
 """What is written, before it is checked: values, and where each of them stands."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Final
 
+from msgspec import Struct, field
 from pydantic import BaseModel, ValidationError
 
 from weighbridge.config.file.regular_file import read_regular, why_unreadable
@@ -30,8 +30,7 @@ DEFAULT: Final = "default"
 """The place of what was not written."""
 
 
-@dataclass(slots=True)
-class Draft:
+class Draft(Struct):
     """A tree of plain values that file, environment and options fill in turn.
 
     file:   the configuration file's name as it is shown, "" for none

@@ -2,9 +2,9 @@
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final, get_args
 
+from msgspec import Struct
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
@@ -40,8 +40,7 @@ _WORDS: Final = {
 _CODES: Final = {"extra_forbidden": "unknown_key", "missing": "missing_key"}
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """One line of the error.
 
     place: `weighbridge.yaml:9`, a variable or an option

@@ -1,7 +1,8 @@
 """A YAML document as nodes that know their lines."""
 
-from dataclasses import dataclass
 from typing import Final, TypeAlias
+
+from msgspec import Struct
 
 VALUES: Final = 200_000
 """How many values a file may come to with every alias written out."""
@@ -11,8 +12,7 @@ Plain: TypeAlias = "bool | int | float | str | list[Plain] | dict[str, Plain] | 
 """JSON's values."""
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentFault:
+class DocumentFault(Struct, frozen=True):
     """What is wrong with the YAML itself. Never quotes a value: an unquoted
     password that starts with `*`, `!` or `&` lands here."""
 
@@ -22,20 +22,17 @@ class DocumentFault:
     code: str
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
+class Scalar(Struct, frozen=True):
     line: int
     value: bool | int | float | str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Struct, frozen=True):
     line: int
     items: tuple["Node", ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Mapping:
+class Mapping(Struct, frozen=True):
     """`lines` are those of the keys."""
 
     line: int
@@ -46,8 +43,7 @@ class Mapping:
 Node: TypeAlias = Scalar | Listing | Mapping
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """`root` is None where the file is empty or no YAML."""
 
     root: Node | None

@@ -6,9 +6,10 @@ room than ten. Layers are found by their digest alone, since it ends with their 
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, overload
+
+from msgspec import Struct
 
 from weighbridge.demo.content.shelf import RegistryContent
 from weighbridge.demo.content.stored_documents import CONFIG, LAYER, MANIFEST, Served
@@ -24,8 +25,7 @@ _LEAST_BYTES: Final = 70_000
 _SPREAD_BYTES: Final = 24_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class RegistryShape:
+class RegistryShape(Struct, frozen=True):
     """How much there is.
 
     tags:           in each repository

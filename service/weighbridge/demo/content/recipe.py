@@ -1,9 +1,10 @@
 """How the demo's images are written down: steps with figures, one after another."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
+
+from msgspec import Struct
 
 from weighbridge.demo.content.virtual_blobs import Packing
 from weighbridge.domain.image.platform import DEFAULT, Platform
@@ -15,8 +16,7 @@ Style: TypeAlias = Literal["docker", "oci"]
 """Whose media types the manifest has: Docker's schema 2 or OCI's."""
 
 
-@dataclass(frozen=True, slots=True)
-class LayerFigure:
+class LayerFigure(Struct, frozen=True):
     """What one step added: bytes in the registry, bytes of its tar.
 
     edition: told apart from other layers of the same text; a rebuild has a new one
@@ -28,8 +28,7 @@ class LayerFigure:
     edition: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class RecipeStep:
+class RecipeStep(Struct, frozen=True):
     """One Dockerfile instruction and its layer; `at` is ISO 8601 in UTC."""
 
     at: str
@@ -37,8 +36,7 @@ class RecipeStep:
     layer: LayerFigure | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ImageRecipe:
+class ImageRecipe(Struct, frozen=True):
     """One platform's image: its own steps on those of its base."""
 
     steps: tuple[RecipeStep, ...]
@@ -59,8 +57,7 @@ class ImageRecipe:
             yield step, self.dialect
 
 
-@dataclass(frozen=True, slots=True)
-class Attestation:
+class Attestation(Struct, frozen=True):
     """Provenance and SBOM beside an image; `is_legacy` pretends to be an image."""
 
     statements: tuple[int, ...]
@@ -68,8 +65,7 @@ class Attestation:
     is_legacy: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Variants:
+class Variants(Struct, frozen=True):
     """An index: images of several platforms, each with its attestation or None."""
 
     members: tuple[tuple[ImageRecipe, Attestation | None], ...]
@@ -80,8 +76,7 @@ class Variants:
         return max(image.created_at for image, _ in self.members)
 
 
-@dataclass(frozen=True, slots=True)
-class Chart:
+class Chart(Struct, frozen=True):
     """A Helm chart: an artifact in a registry, and no image."""
 
     name: str
@@ -97,8 +92,7 @@ class Chart:
 Item: TypeAlias = ImageRecipe | Variants | Chart
 
 
-@dataclass(frozen=True, slots=True)
-class Push:
+class Push(Struct, frozen=True):
     """These tags of a repository name this item from `created_at` on."""
 
     repository: str

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from weighbridge.demo.content.recipe import Style
 from weighbridge.demo.content.virtual_blobs import Blob
@@ -33,8 +34,7 @@ LAYER: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
+class Served(Struct, frozen=True):
     """A manifest as it goes over the wire."""
 
     content: bytes
@@ -42,8 +42,7 @@ class Served:
     digest: Digest
 
 
-@dataclass(frozen=True, slots=True)
-class StoredPush:
+class StoredPush(Struct, frozen=True):
     """What one push puts into a repository.
 
     top:       the manifest that the tags name

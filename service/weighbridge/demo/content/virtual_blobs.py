@@ -9,8 +9,9 @@ import hashlib
 import struct
 import tarfile
 import zlib
-from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
+
+from msgspec import Struct
 
 from weighbridge.demo.content.deflate import gzip_bytes
 from weighbridge.domain.image.digest import Digest, digest_of
@@ -26,8 +27,7 @@ _GZIP_HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 _ZSTD_HEADER: Final = b"\x28\xb5\x2f\xfd\x04\x68"
 
 
-@dataclass(frozen=True, slots=True)
-class Blob:
+class Blob(Struct, frozen=True):
     """`head`, then `filler` over and over, then `tail`: content_bytes in all.
 
     uncompressed_bytes: the tar's length, for figures and tests; 0 for documents

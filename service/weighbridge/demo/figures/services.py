@@ -1,7 +1,8 @@
 """The services of an invented company: shop/api and its year, and some others."""
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from weighbridge.demo.content.recipe import (
     Attestation,
@@ -25,8 +26,7 @@ _LISTS: Final = "&& rm -rf /var/lib/apt/lists/*"
 _PIP: Final = "RUN pip install --no-cache-dir"
 
 
-@dataclass(frozen=True, slots=True)
-class _Release:
+class _Release(Struct, frozen=True):
     """One shop/api: what differs from version to version, in kilobytes compressed."""
 
     version: str

@@ -3,9 +3,10 @@
 import json
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qs, quote, unquote
+
+from msgspec import Struct
 
 from weighbridge.demo.content.shelf import RegistryContent
 from weighbridge.demo.content.stored_documents import Served
@@ -19,8 +20,7 @@ _MOST_ITEMS: Final = 1_000
 """distribution refuses a larger `n` (catalog.maxentries); it does not clamp it."""
 
 
-@dataclass(frozen=True, slots=True)
-class DemoReply:
+class DemoReply(Struct, frozen=True):
     """A response before it is put on the wire.
 
     kind:  what was asked, for counting

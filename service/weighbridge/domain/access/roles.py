@@ -7,9 +7,10 @@ scanners of leaked secrets what they have found; only the stored role grants any
 import base64
 import hashlib
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+
+from msgspec import Struct
 
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.secret import Secret
@@ -25,8 +26,7 @@ _TOKEN: Final = re.compile(r"(?:wb[ram]|whsec)_[A-Za-z0-9_-]{43}", re.ASCII)
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9._:-]{0,62}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class AccessToken:
+class AccessToken(Struct, frozen=True):
     """A token as it is kept: never the secret itself.
 
     expires_at: None where it holds until it is revoked

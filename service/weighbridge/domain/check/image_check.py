@@ -1,9 +1,10 @@
 """A gate's answer: every limit held against the image of every platform."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal, TypeAlias
+
+from msgspec import Struct, field
 
 from weighbridge.domain.growth.cause import Cause, compare_images
 from weighbridge.domain.growth.earlier import NOBODY_KNOWS, Earlier
@@ -36,8 +37,7 @@ _OF_IMAGES: Final[tuple[LimitKey, ...]] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(Struct, frozen=True):
     """What an image is held against.
 
     decided:   each key with the policy that sets it
@@ -61,8 +61,7 @@ class Rules:
         return next((each.policy for each in self.decided if each.key == key), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """One limit held against one image.
 
     is_claimed:   whether it is kept by sizes that only a manifest claims
@@ -82,8 +81,7 @@ class Held:
         return None if self.finding == NOT_JUDGED else self.finding.limit_amount
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedImage:
+class CheckedImage(Struct, frozen=True):
     """One platform's image with every limit.
 
     before:   the same platform's image that it was compared with
@@ -121,8 +119,7 @@ class CheckedImage:
         return self.image.compressed_bytes - self.baseline_compressed_bytes
 
 
-@dataclass(frozen=True, slots=True)
-class ImageCheck:
+class ImageCheck(Struct, frozen=True):
     """One reference, checked.
 
     images:       in the order of the weighing
@@ -220,8 +217,7 @@ def checked(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Allowed:
+class _Allowed(Struct, frozen=True):
     """What is minded less: see `checked`."""
 
     unknown: bool

@@ -1,9 +1,10 @@
 """What a Weighbridge answers about the limits of one image, read strictly."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
+
+from msgspec import Struct
 
 from weighbridge.domain.growth.earlier import Earlier, EarlierImage
 from weighbridge.domain.policy.policy import (
@@ -23,8 +24,7 @@ _MOST_SHARE: Final = 1_000_000
 _LIMITS: Final = frozenset({*LIMIT_KEYS, "min_growth"})
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceLimits:
+class ServiceLimits(Struct, frozen=True):
     """What holds for an image, as the service says it.
 
     policies:  one for each key that somebody sets, under the name of who sets it

@@ -7,8 +7,10 @@ disk.
 
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from weighbridge.domain.growth.line_alignment import Pair, align_lines
 from weighbridge.domain.growth.quantity import Quantity, image_amount, line_amount
@@ -30,8 +32,7 @@ repository has seen too; `own`: what comes after it; `unknown`: lines cannot be 
 apart (no history, or one that fits no layers)."""
 
 
-@dataclass(frozen=True, slots=True)
-class LineChange:
+class LineChange(Struct, frozen=True):
     """One line that is not what it was, in the quantity of its cause.
 
     before_amount, amount: None where there was no such line, there is none any more,
@@ -48,8 +49,7 @@ class LineChange:
     of_base: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(Struct, frozen=True):
     """What changed between two images: what added most first. Of a limit on one layer
     the heaviest layer comes first.
 

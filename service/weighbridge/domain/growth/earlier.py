@@ -1,22 +1,21 @@
 """The images before one: what its growth is counted from, and whether it is known."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from weighbridge.domain.growth.newest import baseline_of
 
 
-@dataclass(frozen=True, slots=True)
-class EarlierImage:
+class EarlierImage(Struct, frozen=True):
     """An image that a tag like the one that is checked has pointed to."""
 
     digest: str
     compressed_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Earlier:
+class Earlier(Struct, frozen=True):
     """What somebody knows of the images before one.
 
     images:    by platform, the latest first

@@ -1,8 +1,9 @@
 """Which line of one image is which line of another one."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from weighbridge.domain.growth.tag_stream import without_numbers
 from weighbridge.domain.image.instruction import keyword
@@ -15,8 +16,7 @@ _LONGEST: Final = 2_000
 """Characters of an instruction by which it is known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(Struct, frozen=True):
     """A line before and after. None: there was none, or there is none now."""
 
     before: WeighedLine | None

@@ -1,10 +1,11 @@
 """Which image of a repository is the newest, and what those before it weighed."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby, islice
 from typing import Final, Literal, TypeAlias
+
+from msgspec import Struct
 
 from weighbridge.domain.growth.version import (
     NaturalKey,
@@ -38,8 +39,7 @@ _Beginning: TypeAlias = tuple[object, ...]
 _NO_VERSION: Final[VersionKey] = ((), (0, 0), 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """One tag that leads to an image. Times are aware.
 
     pushed_at:  what the registry or a webhook said
@@ -56,8 +56,7 @@ class Candidate:
     compressed_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Ranked:
+class Ranked(Struct, frozen=True):
     """A candidate and the rule that put it before the next one of another image; where
     there is none, the first rule that says anything of it."""
 

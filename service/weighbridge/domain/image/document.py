@@ -7,9 +7,10 @@ dozen is a named tuple: it is made in a quarter of the time of a frozen dataclas
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple, TypeAlias
+
+from msgspec import Struct, field
 
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.platform import Platform
@@ -22,8 +23,7 @@ HistoryAlignment: TypeAlias = Literal["exact", "inferred", "unresolved"]
 what the lines say, `unresolved` where neither works (lines then name no layer)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Descriptor:
+class Descriptor(Struct, frozen=True):
     """image-spec, descriptor.md. `content_bytes` is its `size`, in bytes; of its
     annotations those are kept that are read (`descriptor.parse_annotations`)."""
 
@@ -51,8 +51,7 @@ class Layer(NamedTuple):
     annotated_uncompressed_bytes: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(Struct, frozen=True):
     """An image's manifest (schema 2 or OCI), before its config is known."""
 
     digest: Digest
@@ -62,16 +61,14 @@ class Manifest:
     layers: tuple[Layer, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Child:
+class Child(Struct, frozen=True):
     """One entry of an index."""
 
     descriptor: Descriptor
     role: Role
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
+class Index(Struct, frozen=True):
     """An OCI index or a Docker manifest list."""
 
     digest: Digest
@@ -80,8 +77,7 @@ class Index:
     children: tuple[Child, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Artifact:
+class Artifact(Struct, frozen=True):
     """Something stored as a manifest that is no image: a chart, an SBOM, a
     signature, an attestation. `artifact_type` names it; `role` is `attestation`
     or `artifact`. Its blobs count in storage only.
@@ -108,8 +104,7 @@ class Artifact:
         return self.manifest_bytes + sum(sizes.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Unweighable:
+class Unweighable(Struct, frozen=True):
     """A manifest that is recognised but holds no sizes: schema 1, an unknown type.
 
     reason: `schema1` or `unknown_media_type`
@@ -134,8 +129,7 @@ class HistoryEntry(NamedTuple):
     comment: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ImageConfig:
+class ImageConfig(Struct, frozen=True):
     """A config (image-spec, config.md) as far as we use it.
 
     has_root: whether it names a root file system by `diff_ids`, good ones or not
@@ -162,16 +156,14 @@ class Line(NamedTuple):
     layer: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """Something wrong that leaves the item usable: a code and a sentence."""
 
     code: str
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(Struct, frozen=True):
     """One platform's manifest with its config and layers.
 
     compressed_bytes: each distinct digest once, foreign layers included

@@ -6,8 +6,9 @@ differently (CVE-2021-41190) is refused as a whole.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from weighbridge.domain import limits
 from weighbridge.domain.image import media_types
@@ -64,8 +65,7 @@ _SHAPE: Final = shape(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Document:
+class _Document(Struct, frozen=True):
     """A manifest whose type is known and whose members are not read yet."""
 
     digest: Digest

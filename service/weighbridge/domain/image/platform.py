@@ -1,14 +1,15 @@
 """Platforms: os/architecture[/variant], and which of several speaks for all."""
 
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, replace
 from typing import Final, Generic, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from weighbridge.errors import UsageError
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Platform:
+class Platform(Struct, frozen=True, order=True):
     """What an image runs on (image-spec, image-index.md, "platform").
 
     Normalised as runtimes do before they compare, see `normalised`. `os_version` is
@@ -128,8 +129,7 @@ def differ(listed: Platform, said: Platform) -> bool:
     return said != UNKNOWN and not _is_for(said, listed)
 
 
-@dataclass(frozen=True, slots=True)
-class ListedImage(Generic[T]):
+class ListedImage(Struct, Generic[T], frozen=True):
     """An image as an index lists it.
 
     path: from the top index down, what each entry says and where it stands

@@ -2,8 +2,9 @@
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from weighbridge.domain import limits
 from weighbridge.domain.image.digest import Digest, is_digest
@@ -40,8 +41,7 @@ _REFERENCE_CHARACTERS: Final = 1024  # the longest parts together have fewer
 _LIKE_A_DIGEST: Final = re.compile(r"(?i:sha)[0-9]{3}:(?![0-9]{1,5}$)[^/]*", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True):
     """One tag or digest in one repository.
 
     registry:   a configured name, or `host[:port]`

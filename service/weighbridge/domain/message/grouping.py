@@ -11,9 +11,11 @@ gathered into one once there is room again, whatever its groups are.
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from weighbridge.domain.message.routing import Route, Routed, group_values
 from weighbridge.domain.policy.policy import LimitKey
@@ -39,8 +41,7 @@ SHARE_CAUSE: Final[frozenset[LimitKey]] = frozenset(
 """Limits on weight: what made an image too heavy may have made others so too."""
 
 
-@dataclass(frozen=True, slots=True)
-class GroupState:
+class GroupState(Struct, frozen=True):
     """What a group has told, and what waits in it.
 
     next_at:      when its next message is due; None: nothing waits
@@ -55,8 +56,7 @@ class GroupState:
     is_tried: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class GroupDue:
+class GroupDue(Struct, frozen=True):
     """When a group's next message is due, now that one more waits in it.
 
     begins_anew: of a cause's group: what it told before was of another time

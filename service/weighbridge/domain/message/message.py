@@ -1,8 +1,9 @@
 """What is told of one violation, before any medium has rendered it."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
+
+from msgspec import Struct
 
 from weighbridge.domain.growth.cause import Cause
 from weighbridge.domain.image.digest import Digest
@@ -12,8 +13,7 @@ from weighbridge.domain.size.confidence import CompressedConfidence
 NotificationEvent: TypeAlias = Literal["opened", "resolved"]
 
 
-@dataclass(frozen=True, slots=True)
-class ViolationNotice:
+class ViolationNotice(Struct, frozen=True):
     """One violation that was opened, or came to its end. Texts are a stranger's: each
     medium escapes them its own way.
 
@@ -51,8 +51,7 @@ class ViolationNotice:
     compressed_confidence: CompressedConfidence | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """What one receiver is sent at once: everything of one group that waits.
 
     key:        the receiver's dedupe key: the same whenever this message is sent again

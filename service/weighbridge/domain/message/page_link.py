@@ -1,7 +1,8 @@
 """Addresses of our own pages, for whoever reads about an image somewhere else."""
 
-from dataclasses import replace
 from urllib.parse import urlencode
+
+from msgspec.structs import replace
 
 from weighbridge.domain.message.message import ViolationNotice
 

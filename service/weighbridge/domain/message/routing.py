@@ -1,8 +1,9 @@
 """Who is told: routes from violations to channels, and what makes a group of them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias, get_args
+
+from msgspec import Struct, field
 
 from weighbridge.domain.policy.policy import Severity
 from weighbridge.domain.text.globs import fits
@@ -17,8 +18,7 @@ DEFAULT_GROUP_INTERVAL_S: Final = 5 * 60
 DEFAULT_REPEAT_S: Final = 7 * 24 * 3600
 
 
-@dataclass(frozen=True, slots=True)
-class Routed:
+class Routed(Struct, frozen=True):
     """What routes look at in a violation."""
 
     severity: Severity
@@ -28,8 +28,7 @@ class Routed:
     policy: str
 
 
-@dataclass(frozen=True, slots=True)
-class RouteMatch:
+class RouteMatch(Struct, frozen=True):
     """Patterns, in which `*` stands for any text, slashes included.
 
     severities: any of them; () for all
@@ -43,8 +42,7 @@ class RouteMatch:
     policy: str = "*"
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Struct, frozen=True):
     """Where violations go, and how they are gathered.
 
     group_by:         those that have these in common are told in one message

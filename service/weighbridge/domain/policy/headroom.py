@@ -2,9 +2,10 @@
 
 import heapq
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Final, NamedTuple, TypeAlias
+
+from msgspec import Struct
 
 from weighbridge.domain.policy.policy import Policy
 from weighbridge.domain.policy.policy_set import PolicySet
@@ -33,8 +34,7 @@ LimitOf: TypeAlias = Callable[[NewestSize], int | None]
 """The limit that holds for a repository; None: it has none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Headroom:
+class Headroom(Struct, frozen=True):
     """A newest image that keeps its limit; one of exactly its limit keeps it."""
 
     size: NewestSize

@@ -1,8 +1,9 @@
 """Policies: which limits hold for which images, and whose images these are."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias, get_args
+
+from msgspec import Struct, field
 
 from weighbridge.domain.text.globs import fits
 
@@ -44,8 +45,7 @@ COMMAND_LINE: Final = "command line"
 """Who sets the limits that are options."""
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(Struct, frozen=True):
     """Patterns of names; `*` stands for any text, slashes included."""
 
     registry: str = "*"
@@ -53,8 +53,7 @@ class Match:
     tag: str = "*"
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """What holds for an image; None: there is no such limit, no such team.
 
     max_growth:       of compressed bytes against the baseline; 0.25 is a quarter
@@ -93,8 +92,7 @@ class Limits:
 NO_LIMITS: Final = Limits()
 
 
-@dataclass(frozen=True, slots=True)
-class KeyPlace:
+class KeyPlace(Struct, frozen=True):
     """Where a key was written; a policy that is built in has no file."""
 
     file: str = ""
@@ -104,8 +102,7 @@ class KeyPlace:
         return f"{self.file}:{self.line}" if self.file else "built in"
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """Limits of the images that it matches.
 
     places: the keys that it sets, with where each stands. A key that is set to
@@ -118,8 +115,7 @@ class Policy:
     places: Mapping[PolicyKey, KeyPlace] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(Struct, frozen=True):
     """One key with the policy that decides it; None: no policy sets it."""
 
     key: PolicyKey

@@ -1,8 +1,9 @@
 """One limit on all repositories: which ones are worth a try, and whom one would add."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from weighbridge.domain.policy.headroom import LimitOf, NewestSize, limiting
 from weighbridge.domain.policy.policy import Match, Policy
@@ -15,8 +16,7 @@ _ROUND: Final = (1, 2, 3, 4, 5, 6, 8)
 """The digits before the zeros of a round number."""
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """A limit for all against the limits in force, on the newest images.
 
     more:  over it, and now over none; the heaviest first

@@ -2,14 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from weighbridge.domain.policy.policy import LIMIT_KEYS, LimitKey, Limits
 from weighbridge.domain.policy.verdict import Finding, LimitedNumbers, verdict
 
 
-@dataclass(frozen=True, slots=True)
-class TriedImage:
+class TriedImage(Struct, frozen=True):
     """The newest image of a repository; None: it has none.
 
     is_estimate: its uncompressed bytes are one
@@ -23,8 +23,7 @@ class TriedImage:
     is_estimate: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Flagged:
+class Flagged(Struct, frozen=True):
     """A limit that a repository would exceed."""
 
     image: TriedImage
@@ -36,8 +35,7 @@ class Flagged:
         return (self.finding.amount or 0) / max(self.finding.limit_amount, 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
+class Trial(Struct, frozen=True):
     """What limits would flag.
 
     flagged:      the worst first

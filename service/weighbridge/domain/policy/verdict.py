@@ -1,8 +1,9 @@
 """What policy says of one image: each limit with how it is kept."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from msgspec import Struct
 
 from weighbridge.domain.policy.policy import LIMIT_KEYS, LimitKey, Limits
 from weighbridge.domain.size.weighing import WeighedImage
@@ -12,8 +13,7 @@ Keeping: TypeAlias = Literal["kept", "over", "maybe", "unknown"]
 `unknown`: nothing is known that could be compared."""
 
 
-@dataclass(frozen=True, slots=True)
-class LimitedNumbers:
+class LimitedNumbers(Struct, frozen=True):
     """The numbers of an image, or of a repository, that limits are about. None: it is
     not known, or not of this.
 
@@ -32,8 +32,7 @@ class LimitedNumbers:
     deduplicated_bytes: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One limit held against one number.
 
     amount:       bytes, or a number of layers; None where it is not known. Of an

@@ -1,9 +1,10 @@
 """Waivers: violations that are accepted for a while, with a reason."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, TypeAlias
+
+from msgspec import Struct
 
 from weighbridge.domain.policy.policy import LimitKey, Match, is_matched
 from weighbridge.domain.text.globs import fits
@@ -11,8 +12,7 @@ from weighbridge.domain.text.globs import fits
 WaiverState: TypeAlias = Literal["active", "expired", "revoked"]
 
 
-@dataclass(frozen=True, slots=True)
-class NewWaiver:
+class NewWaiver(Struct, frozen=True):
     """What is to be waived. The names are patterns, as those of a policy are.
 
     limit_key:  of this limit only, None for every limit
@@ -32,8 +32,7 @@ class NewWaiver:
         return waived_name(self.registry, self.repository, self.tag)
 
 
-@dataclass(frozen=True, slots=True)
-class Waiver:
+class Waiver(Struct, frozen=True):
     """A waiver as it is kept; it is never changed, but it may be revoked."""
 
     id: int

@@ -1,13 +1,13 @@
 """What a registry's listings say: pages of repositories and of tags."""
 
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from weighbridge.domain.image.digest import Digest
 
 
-@dataclass(frozen=True, slots=True)
-class TagSeen:
+class TagSeen(Struct, frozen=True):
     """One tag of a listing. Plain /v2 gives the name only; None is `not said`.
 
     sizes: compressed bytes that the listing names for images of the tag, each by the
@@ -20,16 +20,14 @@ class TagSeen:
     sizes: tuple[tuple[Digest, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class TagPage:
+class TagPage(Struct, frozen=True):
     """tags: well-formed ones; invalid: how many entries were not tags at all."""
 
     tags: tuple[TagSeen, ...]
     invalid: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class RepositoryListing:
+class RepositoryListing(Struct, frozen=True):
     """names: well-formed ones; invalid: how many entries were no names."""
 
     names: tuple[str, ...]

@@ -1,14 +1,14 @@
 """What one small question to a registry has shown."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec import Struct, field
 
 from weighbridge.domain.registry.rate_limit import RateLimit
 
 
-@dataclass(frozen=True, slots=True)
-class Probe:
+class Probe(Struct, frozen=True):
     """The last answer of a registry to `GET /v2/`, or why there is none.
 
     failure:         the code of the error, "" where it answered as a registry does

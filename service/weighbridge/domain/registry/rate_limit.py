@@ -5,17 +5,17 @@ draft "RateLimit header fields for HTTP" has several windows in one value.
 """
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+
+from msgspec import Struct
 
 _READ_CHARACTERS: Final = 1_024
 _NUMBER: Final = re.compile(r"[ \t]*([0-9]{1,12})[ \t]*(;.*)?", re.ASCII)
 _WINDOW: Final = re.compile(r';[ \t]*w[ \t]*=[ \t]*"?([0-9]{1,9})(?![0-9])', re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class RateLimit:
+class RateLimit(Struct, frozen=True):
     """A limit as it was told last.
 
     remaining: None where it was not told

@@ -1,8 +1,9 @@
 """What waits to be crawled, and why it is not crawled now."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, TypeAlias, get_args
+
+from msgspec import Struct
 
 from weighbridge.domain.report.inventory import RegistryState, RepositoryState
 
@@ -30,8 +31,7 @@ CrawlBar: TypeAlias = Literal[
 registry are crawled before it; `due`: nothing keeps it, whoever is free takes it."""
 
 
-@dataclass(frozen=True, slots=True)
-class RegistryWaiting:
+class RegistryWaiting(Struct, frozen=True):
     """How many repositories of a registry wait, by why; each up to a bound.
 
     oldest_due_at: when the one was due that nobody has had since
@@ -61,8 +61,7 @@ class RegistryWaiting:
         return counts[reason]
 
 
-@dataclass(frozen=True, slots=True)
-class QueueWaiting:
+class QueueWaiting(Struct, frozen=True):
     """What is due of the work of one queue, and since when the oldest of it is."""
 
     queue: str
@@ -70,8 +69,7 @@ class QueueWaiting:
     oldest_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class JobWaiting:
+class JobWaiting(Struct, frozen=True):
     """Work on a whole registry, or on everything, that processes share.
 
     argument:  the registry; "": everything
@@ -88,8 +86,7 @@ class JobWaiting:
     attempts: int
 
 
-@dataclass(frozen=True, slots=True)
-class RepositoryWaiting:
+class RepositoryWaiting(Struct, frozen=True):
     """One repository, with what keeps it from being crawled now.
 
     why:      see `CrawlBar`

@@ -1,8 +1,9 @@
 """A claim about a size that the registry contradicts: a row for every face."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, TypeAlias
+
+from msgspec import Struct
 
 from weighbridge.domain.image.digest import Digest
 
@@ -12,8 +13,7 @@ Source: TypeAlias = Literal["manifest", "bulk"]
 SOURCES: Final[tuple[Source, ...]] = ("manifest", "bulk")
 
 
-@dataclass(frozen=True, slots=True)
-class DisputeReport:
+class DisputeReport(Struct, frozen=True):
     """One claim of one image or artifact that a repository has now.
 
     tags:           that lead to it, at most ten of them

@@ -1,8 +1,9 @@
 """What is told of an episode in which a limit was exceeded: a row for every face."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
+
+from msgspec import Struct
 
 from weighbridge.domain.growth.cause import Cause, LineChange
 from weighbridge.domain.image.digest import Digest
@@ -15,8 +16,7 @@ ViolationState: TypeAlias = Literal["open", "waived", "closed", "over"]
 but a tag that is not the newest of its stream and stands over its limit."""
 
 
-@dataclass(frozen=True, slots=True)
-class ViolationReport:
+class ViolationReport(Struct, frozen=True):
     """One episode: from the push that exceeded a limit to one that does not.
 
     tag, digest, platform: of its last image that was over; None and "" for a limit of
@@ -80,8 +80,7 @@ class ViolationReport:
         return None if self.cause is None else self.cause.heaviest
 
 
-@dataclass(frozen=True, slots=True)
-class ViolationList:
+class ViolationList(Struct, frozen=True):
     """Violations, newest first, and whether there are more of them.
 
     is_part: not all were asked for: that there is none does not say that all is well

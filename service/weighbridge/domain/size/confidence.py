@@ -1,7 +1,8 @@
 """How many bytes a blob's tar has after decompression, and how sure that is."""
 
-from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, TypeAlias
+
+from msgspec import Struct
 
 Confidence: TypeAlias = Literal["exact", "trailer", "annotation", "estimate", "unknown"]
 
@@ -15,8 +16,7 @@ CONFIDENCES: Final[tuple[Confidence, ...]] = (
 """Strongest first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Uncompressed:
+class Uncompressed(Struct, frozen=True):
     """One blob's uncompressed size.
 
     uncompressed_bytes: None exactly where confidence is `unknown`
@@ -64,8 +64,7 @@ class BlobContent(NamedTuple):
     size: Uncompressed
 
 
-@dataclass(frozen=True, slots=True)
-class MeasuredBlob:
+class MeasuredBlob(Struct, frozen=True):
     """What a registry answered about one blob, and what the blob's own bytes show: no
     claim of any manifest is in it (`layer_claims` applies those).
 
@@ -83,8 +82,7 @@ class MeasuredBlob:
     seen: Seen | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RangeWanted:
+class RangeWanted(Struct, frozen=True):
     """Ask for bytes first..last (inclusive) of a blob of `total_bytes`."""
 
     first: int

@@ -5,8 +5,9 @@ nothing but its bytes, neither on other layers nor on time.
 """
 
 import zlib
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from weighbridge.domain import limits
 from weighbridge.domain.size.confidence import Uncompressed
@@ -17,8 +18,7 @@ _STEP_BYTES: Final = 256 * limits.KIB
 _GZIP_WBITS: Final = 31
 
 
-@dataclass(frozen=True, slots=True)
-class _Inflated:
+class _Inflated(Struct, frozen=True):
     """How far decompression came; `fault` is "" where it reached the end."""
 
     content_bytes: int

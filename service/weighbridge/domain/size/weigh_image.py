@@ -1,8 +1,9 @@
 """An image's two weights, from its layers, with the confidence that they allow."""
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.document import Image, Layer, Line
@@ -100,8 +101,7 @@ def pulled_bytes(
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(Struct, frozen=True):
     """One layer's part in the total.
 
     value: its size, or the low bound of an unknown one

@@ -5,9 +5,10 @@ This is what `inspect` prints, what the image page shows and what
 `weighbridge.inspect/1`).
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+
+from msgspec import Struct
 
 from weighbridge.domain.image.digest import Digest, short
 from weighbridge.domain.image.document import HistoryAlignment, Problem, Role
@@ -17,8 +18,7 @@ from weighbridge.domain.size.confidence import CompressedConfidence, Uncompresse
 SCHEMA: Final = "weighbridge.inspect/1"
 
 
-@dataclass(frozen=True, slots=True)
-class WeighedLayer:
+class WeighedLayer(Struct, frozen=True):
     """One layer with both sizes.
 
     compressed_bytes: what it is judged by: the registry's word where it is known, else
@@ -38,8 +38,7 @@ class WeighedLayer:
     claim_reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class WeighedLine:
+class WeighedLine(Struct, frozen=True):
     """One line with what it weighs; both sizes 0 where it made no layer, None
     where it is not known which layer it made (alignment `unresolved`) or how much
     of one that it shares (before a "squashed" line)."""
@@ -51,8 +50,7 @@ class WeighedLine:
     uncompressed_bytes: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class WeighedImage:
+class WeighedImage(Struct, frozen=True):
     """One platform's image with its totals (see `domain.size.weigh_image.weigh_image`).
 
     compressed_bytes: the layers' judged sizes, each distinct digest once
@@ -76,8 +74,7 @@ class WeighedImage:
     problems: tuple[Problem, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Other:
+class Other(Struct, frozen=True):
     """A child that is no image: an attestation, a signature, a chart. Or, with the
     role `image`, one that is not pulled: another is listed for its platform."""
 
@@ -87,8 +84,7 @@ class Other:
     stored_bytes: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class WeighingCost:
+class WeighingCost(Struct, frozen=True):
     """What the weighing took: requests, body bytes, seconds of wall time."""
 
     requests: int
@@ -96,8 +92,7 @@ class WeighingCost:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Weighing:
+class Weighing(Struct, frozen=True):
     """One reference, weighed.
 
     kind:     `image`, `index`, `artifact` or `unweighable`

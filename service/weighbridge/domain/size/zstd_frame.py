@@ -6,8 +6,9 @@ whether there is only one frame. Of a large blob only the first header is seen; 
 frames may follow (zstd:chunked has one a file), so its word is an estimate.
 """
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from weighbridge.domain.size.confidence import Uncompressed
 from weighbridge.domain.size.layer_format import ZSTD_MOST_RATIO
@@ -23,8 +24,7 @@ _TAR_BLOCK_BYTES: Final = 512
 _RAW, _RUN, _COMPRESSED = 0, 1, 2
 
 
-@dataclass(frozen=True, slots=True)
-class _Header:
+class _Header(Struct, frozen=True):
     """length: of magic and header; content_bytes: None where it is not stated."""
 
     length: int
@@ -33,8 +33,7 @@ class _Header:
     has_checksum: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Frame:
+class _Frame(Struct, frozen=True):
     """One frame that was walked; low and high bound what its blocks hold."""
 
     end: int

@@ -1,13 +1,13 @@
 """Include and exclude patterns: `*` stands for any text, slashes included."""
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 EVERYTHING: Final = ("*",)
 
 
-@dataclass(frozen=True, slots=True)
-class Patterns:
+class Patterns(Struct, frozen=True):
     """Names that one of `include` fits and none of `exclude`."""
 
     include: tuple[str, ...] = EVERYTHING

@@ -9,8 +9,9 @@ only Go's case-insensitive decoder would recognise.
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final, NoReturn, TypeAlias
+
+from msgspec import Struct
 
 from weighbridge.domain import limits
 from weighbridge.errors import DocumentError
@@ -18,8 +19,7 @@ from weighbridge.errors import DocumentError
 Members: TypeAlias = dict[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectShape:
+class ObjectShape(Struct, frozen=True):
     """The names that one kind of object has in its specification."""
 
     names: frozenset[str]

@@ -1,8 +1,9 @@
 """What a webhook's body tells: pushes, or why there is none."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from msgspec import Struct
 
 from weighbridge.domain.webhook.push import PushSeen
 
@@ -14,8 +15,7 @@ Outcome: TypeAlias = PushSeen | Reason
 """Of one event."""
 
 
-@dataclass(frozen=True, slots=True)
-class RawDelivery:
+class RawDelivery(Struct, frozen=True):
     """A body that came, as JSON has it.
 
     headers: by their names in lower case
@@ -31,8 +31,7 @@ class RawDelivery:
         return self.headers.get(name, "")
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedDelivery:
+class ParsedDelivery(Struct, frozen=True):
     """Everything that one body tells.
 
     useless: the reason of each event that is no push

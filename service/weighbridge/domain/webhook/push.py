@@ -1,8 +1,9 @@
 """A push as a webhook tells of it: a hint where to look, and nothing more."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, TypeAlias, get_args
+
+from msgspec import Struct
 
 from weighbridge.domain.image.digest import Digest
 
@@ -24,8 +25,7 @@ Source: TypeAlias = Literal[
 SOURCES: Final[tuple[Source, ...]] = tuple(sorted(get_args(Source)))
 
 
-@dataclass(frozen=True, slots=True)
-class PushSeen:
+class PushSeen(Struct, frozen=True):
     """One event about one tag, as its sender tells it. Checked names; nothing else of
     it is believed, and no address in it is ever asked.
 

@@ -11,8 +11,9 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from weighbridge.domain.webhook.push import Source
 
@@ -39,8 +40,7 @@ _SECONDS: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
 _STANDARD_PREFIX: Final = "whsec_"
 
 
-@dataclass(frozen=True, slots=True)
-class ShownSecret:
+class ShownSecret(Struct, frozen=True):
     """What a request shows, its body aside.
 
     headers: by their names in lower case; one that came twice is not among them

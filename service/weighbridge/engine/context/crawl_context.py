@@ -1,9 +1,11 @@
 """What every pass of one registry's crawl shares."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.document import Document
@@ -40,8 +42,7 @@ def _nobody() -> None:
     """Stands in where there are no others."""
 
 
-@dataclass(frozen=True, slots=True)
-class PassContext:
+class PassContext(Struct, frozen=True):
     """What every pass of one registry's crawl shares.
 
     count_manifests: told now and then: tags looked up, and how many were unchanged

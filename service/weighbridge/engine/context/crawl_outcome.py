@@ -1,13 +1,12 @@
 """What one pass over a repository came to."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from weighbridge.engine.tags.tag_request import TagFault
 from weighbridge.store.crawls.crawl_rows import PassResult
 
 
-@dataclass(frozen=True, slots=True)
-class PassOutcome:
+class PassOutcome(Struct, frozen=True):
     """What one pass did.
 
     faults:    its failed tags, at most a hundred

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+
+from msgspec import Struct, field
 
 from weighbridge.domain.report.dispute import Source
 from weighbridge.domain.retention import Retention
@@ -30,8 +31,7 @@ from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(Struct, frozen=True):
     """Of one event loop.
 
     clients:  one for each registry and credential of the process

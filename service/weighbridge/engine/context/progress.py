@@ -1,10 +1,9 @@
 """How far a crawl is: counters that it moves and that a face draws."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(slots=True)
-class Progress:
+class Progress(Struct):
     """Written by the crawl's event loop, read by any thread; only for showing.
 
     repositories_known, tags_known: None while their listing has not ended

@@ -1,9 +1,10 @@
 """What looks at pushes need beside what every pass needs, and whom they tell."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
+
+from msgspec import Struct
 
 from weighbridge.store.leases.jobs import Job
 from weighbridge.store.pushes.push_queue import PushedTo
@@ -12,8 +13,7 @@ Verdict: TypeAlias = Literal["pass", "warn", "fail", "error"]
 """What policies say of a pushed tag; `error`: it could not be read."""
 
 
-@dataclass(frozen=True, slots=True)
-class JudgedTag:
+class JudgedTag(Struct, frozen=True):
     """A pushed tag whose verdict is stored.
 
     received_at:      when the first of the events came that tell of it
@@ -27,8 +27,7 @@ class JudgedTag:
     compressed_bytes: Sequence[int] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class PushDesk:
+class PushDesk(Struct, frozen=True):
     """Of one registry.
 
     registry:  as configured

@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from dataclasses import replace
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from weighbridge.domain.image.document import Problem
 from weighbridge.engine.writer.writer import Writer

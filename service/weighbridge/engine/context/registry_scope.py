@@ -1,7 +1,8 @@
 """What of a registry is looked at."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from weighbridge.domain.image.platform import DEFAULT, Platform
 
@@ -10,8 +11,7 @@ def _everything(name: str) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(Struct, frozen=True):
     """What of a registry is looked at.
 
     wants_repository, wants_tag: the include and exclude patterns

@@ -5,8 +5,10 @@ not known here is dropped: no message makes a worker ask a strange host.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from weighbridge.domain.image.reference import is_repository_name
 from weighbridge.engine.context.registry_scope import Scope
@@ -15,8 +17,7 @@ from weighbridge.net.guard.reach import Reach
 from weighbridge.store.registries.registry_rows import RegistryEntry
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
+class Site(Struct, frozen=True):
     """A registry that is configured, or whose address a person gave.
 
     registered: its row, as far as the configuration says it
@@ -45,8 +46,7 @@ Sites: TypeAlias = Callable[[str], Site | None]
 """The registry of a name; None: it is not known here."""
 
 
-@dataclass(frozen=True, slots=True)
-class JobTarget:
+class JobTarget(Struct, frozen=True):
     """What a job is about. `repository`: "" for the whole registry."""
 
     site: Site

@@ -1,8 +1,9 @@
 """What a crawl did, as values: for its closing table and its JSON."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+
+from msgspec import Struct
 
 from weighbridge.domain.report.inventory import RegistryState
 from weighbridge.errors import TransportError, WeighbridgeError
@@ -14,8 +15,7 @@ UNAUTHORIZED: Final = frozenset(
 """Codes that say that the credentials are not good enough."""
 
 
-@dataclass(frozen=True, slots=True)
-class CrawlFault:
+class CrawlFault(Struct, frozen=True):
     """Something that was not weighed, and why; `hint`: what may help, "" for what helps
     against its code."""
 
@@ -27,8 +27,7 @@ class CrawlFault:
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class RegistryCrawl:
+class RegistryCrawl(Struct, frozen=True):
     """What one crawl of one registry did. `images` and `weighed_bytes` are of the
     distinct images behind the tags looked at, read now or before.
 
@@ -60,8 +59,7 @@ class RegistryCrawl:
     troubled: tuple[Troubled, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class CrawlReport:
+class CrawlReport(Struct, frozen=True):
     """What one crawl of one or more registries did."""
 
     registries: tuple[RegistryCrawl, ...]

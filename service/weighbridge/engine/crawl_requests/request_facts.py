@@ -3,8 +3,9 @@ stored."""
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from weighbridge.domain.report.inventory import RegistryState, RepositoryState
 from weighbridge.engine.context.crawl_outcome import PassOutcome
@@ -38,8 +39,7 @@ _WORDS: Final = {
 }
 
 
-@dataclass(slots=True)
-class RequestFacts:
+class RequestFacts(Struct):
     """What this process did for one request.
 
     taken_over: repositories that had been crawled when it was taken up
@@ -103,8 +103,7 @@ class RequestRecorder(Watcher):
         self.changed.set()
 
 
-@dataclass(slots=True)
-class _Sum:
+class _Sum(Struct):
     """What the crawls of a request's repositories came to."""
 
     registry: str

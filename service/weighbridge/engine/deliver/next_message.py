@@ -11,11 +11,11 @@ import asyncio
 import random
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol
 
 import structlog
+from msgspec import Struct, field
 
 from weighbridge.domain.message.grouping import LONGEST_PAUSE, pause_after, retry_at
 from weighbridge.domain.message.message import Message
@@ -48,8 +48,7 @@ class DeliveryCounts(Protocol):
     def given_up(self, channel: str) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Telling:
+class Telling(Struct, frozen=True):
     """What everybody who delivers has in common.
 
     clock:        the database's, where several processes share it
@@ -66,8 +65,7 @@ class Telling:
     jitter: Callable[[], float] = field(default=random.random)
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
+class Delivered(Struct, frozen=True):
     """What became of one message.
 
     hold_s: so long its channel is better left alone; 0 where it works

@@ -7,8 +7,10 @@ rest kept.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from weighbridge.domain import limits
 from weighbridge.domain.image.artifact import config_makes_image, is_odd, is_text
@@ -56,8 +58,7 @@ _BY_DIGEST: Final = -1
 """In place of a length: nobody has promised one."""
 
 
-@dataclass(slots=True)
-class _Budget:
+class _Budget(Struct):
     """Manifests that one tag may still make us ask for, on all levels together: a
     thousand children of a thousand children are a million requests."""
 

@@ -1,8 +1,9 @@
 """What a tag or digest led to."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.document import Artifact, Document, Image, Index, Layer
@@ -11,8 +12,7 @@ _ENTRY_BYTES: Final = 600
 """What a layer or a child takes in memory, its digest and media type included."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """What a tag or digest led to.
 
     digest:    computed from what was served

@@ -1,7 +1,8 @@
 """Finds out why images weigh more: against what was before, and whose doing it is."""
 
 from collections.abc import Collection
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from weighbridge.domain.growth.cause import (
     Cause,

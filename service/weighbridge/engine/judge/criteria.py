@@ -1,9 +1,10 @@
 """What images are judged by, and who is told of it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from weighbridge.domain.image.platform import DEFAULT, Platform
 from weighbridge.domain.message.message import NotificationEvent
@@ -25,8 +26,7 @@ def tell_nobody(
     """Where nobody is to be told of anything."""
 
 
-@dataclass(frozen=True, slots=True)
-class Judging:
+class Judging(Struct, frozen=True):
     """What images are judged by, as it is at this moment.
 
     platforms: of a registry, those that are judged; the first one speaks for an index

@@ -1,8 +1,9 @@
 """What the images of each registry are judged by, as the policies are at the moment."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from weighbridge.config import RegistrySettings
 from weighbridge.domain.image.platform import Platform
@@ -24,8 +25,7 @@ def tell_ends(
     put_notifications(connection, violation_ids, event, (), now)
 
 
-@dataclass(frozen=True, slots=True)
-class Judges:
+class Judges(Struct, frozen=True):
     """Whoever stores images asks here each time, so that policies that were read again
     hold for the next image of a crawl that is under way.
 

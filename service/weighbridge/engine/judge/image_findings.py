@@ -1,6 +1,6 @@
 """Holds limits against an image as the database has it."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from weighbridge.domain.policy.policy import Limits
 from weighbridge.domain.policy.verdict import (

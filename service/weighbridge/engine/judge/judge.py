@@ -6,9 +6,10 @@ repositories is asked at once; what begins or ends is written one after the othe
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
+
+from msgspec.structs import replace
 
 from weighbridge.domain.policy.verdict import limits_images
 from weighbridge.engine.judge.criteria import Judging

@@ -5,9 +5,11 @@ where their names differ in numbers only.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from weighbridge.domain.growth.tag_stream import stream_of
 from weighbridge.domain.growth.version import natural_key
@@ -28,8 +30,7 @@ from weighbridge.store.tags.unjudged import UnjudgedTag
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class JudgedImage:
+class JudgedImage(Struct, frozen=True):
     """An image that a tag has come to, and what each limit says of it.
 
     baseline: what the images before it weigh, None below three of them
@@ -69,8 +70,7 @@ class JudgedImage:
         return replace(self, findings=kept)
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(Struct, frozen=True):
     """What came of tags.
 
     images:  of the newest tag of each stream, an entry for each platform that is

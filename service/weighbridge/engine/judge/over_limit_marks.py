@@ -6,8 +6,9 @@ is notified of it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from weighbridge.domain.policy.policy import Limits
 from weighbridge.domain.policy.verdict import limits_images

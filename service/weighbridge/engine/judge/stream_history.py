@@ -1,9 +1,10 @@
 """What came before an image: by its tag, or by others that differ in numbers only."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NamedTuple
+
+from msgspec import Struct, field
 
 from weighbridge.domain.growth.newest import Candidate, Ranked, baseline, ranked
 from weighbridge.domain.growth.tag_stream import stream_of
@@ -55,8 +56,7 @@ class _Order:
         return Before(None, None)
 
 
-@dataclass(frozen=True, slots=True)
-class StreamHistory:
+class StreamHistory(Struct, frozen=True):
     """What tags have pointed to, and the images of that by target and platform.
 
     own:    of each tag that is judged, by its id

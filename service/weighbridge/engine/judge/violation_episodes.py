@@ -6,8 +6,9 @@ day of the last one's end only if it is heavier than what was notified before.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from weighbridge.domain.growth.cause import Cause
 from weighbridge.domain.growth.quantity import QUANTITIES

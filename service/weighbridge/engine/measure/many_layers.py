@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
+
+from msgspec import Struct, field
 
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.size.confidence import MeasuredBlob
@@ -81,8 +82,7 @@ async def measure_images(
     await measuring.of(places)
 
 
-@dataclass(slots=True)
-class _Measuring:
+class _Measuring(Struct):
     registry: Registry
     registry_id: int
     writer: Writer

@@ -1,9 +1,10 @@
 """Asks the registry about tags that were pushed: events only say where to look."""
 
 import asyncio
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+
+from msgspec import Struct
 
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.registry.listing import TagSeen
@@ -21,8 +22,7 @@ PATIENCE_S: Final = 60.0
 """A look that takes longer is broken off, and made again later."""
 
 
-@dataclass(frozen=True, slots=True)
-class TagStatus:
+class TagStatus(Struct, frozen=True):
     """What the registry says of a pushed tag.
 
     answer: None where it has not been heard

@@ -7,9 +7,10 @@ tags that events name, and about nothing else.
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
+
+from msgspec import Struct
 
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.document import Image
@@ -50,8 +51,7 @@ Ended: TypeAlias = Literal["done", "busy"]
 """`busy`: another process has the repository; what waits is to be tried again soon."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Begun:
+class _Begun(Struct, frozen=True):
     claim: Claim
     plan: PushPlan
 

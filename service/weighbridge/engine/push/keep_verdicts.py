@@ -1,9 +1,10 @@
 """Keeps what the registry said of pushed tags, with the verdict and the events' end."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
+
+from msgspec import Struct, field
 
 from weighbridge.domain.image.document import Image
 from weighbridge.engine.context.push_callbacks import JudgedTag, Verdict
@@ -33,8 +34,7 @@ from weighbridge.store.tags.unjudged import note_said, waits_for_size
 _LONGEST_S: Final = 300.0
 
 
-@dataclass(slots=True)
-class PushLedger:
+class PushLedger(Struct):
     """The ledger's half of a look at pushed tags: one transaction.
 
     claim:     takes the repository, or returns the claim that is held

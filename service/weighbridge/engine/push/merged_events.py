@@ -1,9 +1,10 @@
 """What events tell of a repository, put together: each tag is asked about once."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
+
+from msgspec import Struct, field
 
 from weighbridge.domain.image.digest import Digest
 from weighbridge.engine.tags.tag_request import TagAnswer
@@ -16,8 +17,7 @@ AHEAD: Final = timedelta(minutes=5)
 """A sender's clock may be ahead by so much; beyond that its time is not believed."""
 
 
-@dataclass(slots=True)
-class Pushed:
+class Pushed(Struct):
     """A tag of which events tell.
 
     is_delete: one of them says that the tag is gone

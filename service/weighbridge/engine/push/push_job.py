@@ -9,10 +9,11 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from typing import Final
 
 import structlog
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from weighbridge.engine.context.crawl_context import PassContext
 from weighbridge.engine.context.parts import Parts
@@ -39,8 +40,7 @@ OF_A_REGISTRY: Final = 8
 """Looks at one registry at once: one that is silent holds no more."""
 
 
-@dataclass(slots=True)
-class PushLooks:
+class PushLooks(Struct):
     """Those of one event loop.
 
     handled_s: a job waits no longer for its look's verdict

@@ -1,9 +1,10 @@
 """What is to be asked about the pushes that wait for a repository."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
+
+from msgspec import Struct, field
 
 from weighbridge.engine.push.merged_events import Pushed, by_tag
 from weighbridge.engine.tags.recheck_turns import DISTRUST
@@ -30,8 +31,7 @@ _WHOLE: Final = timedelta(minutes=1)
 after twice that, up to an hour."""
 
 
-@dataclass(slots=True)
-class PushPlan:
+class PushPlan(Struct):
     """What is to be done about pushes.
 
     asked:     tags to be asked about, each with its events

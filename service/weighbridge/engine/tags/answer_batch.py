@@ -1,7 +1,8 @@
 """What one transaction keeps of the answers about some tags."""
 
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.document import Artifact, Document, Image, Index
@@ -9,8 +10,7 @@ from weighbridge.engine.documents.reading import Reading
 from weighbridge.engine.tags.tag_request import TagAnswer
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Struct, frozen=True):
     """Answers that say something, and the names of tags that need not be asked again
     beside them."""
 

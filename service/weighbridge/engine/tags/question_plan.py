@@ -1,8 +1,9 @@
 """What to ask of each tag: known tags + seen tags -> the cheapest safe question."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from msgspec import Struct
 
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.registry.listing import TagSeen
@@ -14,8 +15,7 @@ ALIASES_WORTH_A_HEAD = 2
 Kind: TypeAlias = Literal["same", "pushed", "head", "get", "check"]
 
 
-@dataclass(frozen=True, slots=True)
-class TagQuestion:
+class TagQuestion(Struct, frozen=True):
     """What a tag of a listing needs.
 
     kind:   same: the listing itself says that nothing changed, no request;

@@ -1,8 +1,10 @@
 """Asks the registry what a tag is, as the plan wants it asked."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.limits import RETRY_AFTER_MAX_S
@@ -26,8 +28,7 @@ FALSE_HEAD: Final = "false_head"
 _STILL_REFUSED: Final = "it still is what was refused before"
 
 
-@dataclass(frozen=True, slots=True)
-class TagFault:
+class TagFault(Struct, frozen=True):
     """A tag that could not be weighed in this pass, for the closing table."""
 
     tag: str
@@ -35,8 +36,7 @@ class TagFault:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class TagAnswer:
+class TagAnswer(Struct, frozen=True):
     """What one tag turned out to be; neither move nor failure: what it was.
 
     move:       where it points, if it is new, moved, pushed again, or no longer in

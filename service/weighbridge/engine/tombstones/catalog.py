@@ -1,16 +1,16 @@
 """A registry's catalog as it was read to its end."""
 
 from collections.abc import Container
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+
+from msgspec import Struct
 
 PAGE: Final = 1_000
 """Repositories that are read of the database at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Catalog:
+class Catalog(Struct, frozen=True):
     """A catalog that was read to its end without a doubt.
 
     names:    every name

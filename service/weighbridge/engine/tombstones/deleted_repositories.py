@@ -1,9 +1,10 @@
 """Makes tombstones of the repositories of which a crawl is sure that they are gone."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
+
+from msgspec import Struct, field
 
 from weighbridge.engine.context.registry_scope import Scope
 from weighbridge.engine.judge.criteria import Judging
@@ -75,8 +76,7 @@ async def bury_missing(
     return waiting
 
 
-@dataclass(slots=True)
-class _Census:
+class _Census(Struct):
     """The repositories that this crawl is of; some of them by their ids.
 
     crawled:   how many there are

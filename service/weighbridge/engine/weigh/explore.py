@@ -1,7 +1,9 @@
 """Finds out what an index leads to, with as few requests as that takes."""
 
-from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from weighbridge.domain import limits
 from weighbridge.domain.image.artifact import is_odd
@@ -25,8 +27,7 @@ _TOO_DEEP: Final = (
 )
 
 
-@dataclass(slots=True)
-class IndexContents:
+class IndexContents(Struct):
     """What an index leads to, gathered level by level.
 
     listed:   every entry that is an image, by the platform that it is pulled for

@@ -4,9 +4,10 @@ import asyncio
 import difflib
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Final, TypeAlias
+
+from msgspec.structs import replace
 
 from weighbridge.domain import limits
 from weighbridge.domain.image.descriptor import REFERENCE_DIGEST

@@ -7,9 +7,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, field
 from threading import Condition
 from typing import Any, Final, TypeAlias
+
+from msgspec import Struct, field
 
 from weighbridge.errors import StaleFence, StoreError
 from weighbridge.ports.protocols import IS_URGENT
@@ -29,8 +30,7 @@ LINGER_S: Final = 0.1
 """Answers of a registry far away trickle in; batches of two or three save little."""
 
 
-@dataclass(slots=True, eq=False)
-class _Call:
+class _Call(Struct, eq=False):
     """A call that waits. `lingers`: it had better be made together with others."""
 
     function: Many

@@ -3,10 +3,10 @@
 import asyncio
 from collections import Counter, OrderedDict, deque
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
 
 import structlog
+from msgspec import Struct, field
 
 from weighbridge.errors import WeighbridgeError
 from weighbridge.ports.job_names import QUEUE_OF, SOON
@@ -29,8 +29,7 @@ class _Job(NamedTuple):
         return self.argument.partition("/")[0]
 
 
-@dataclass(slots=True)
-class _Lane:
+class _Lane(Struct):
     """Jobs that share their places. Registries are served in turn, and none has more
     than its share of the places while others wait.
 

@@ -1,7 +1,8 @@
 """What one of several processes may ask while they know nothing of each other."""
 
-from dataclasses import dataclass
 from typing import Final, Protocol
+
+from msgspec import Struct
 
 from weighbridge.domain.registry.request_rate import RequestRate
 from weighbridge.domain.registry.slots import open_to_all
@@ -17,8 +18,7 @@ class PaceOfAll(Protocol):
     def concurrency(self) -> int: ...
 
 
-@dataclass(frozen=True, slots=True)
-class PaceSharers:
+class PaceSharers(Struct, frozen=True):
     """The processes that asked a registry last.
 
     rank:    which of them we are; None: not told

@@ -10,9 +10,10 @@ import base64
 import json
 import re
 import uuid
-from dataclasses import dataclass
 from math import isfinite
 from typing import Final
+
+from msgspec import Struct
 
 from weighbridge.ports.job_names import CANARY, QUEUE_OF
 
@@ -25,8 +26,7 @@ SHOWN_BYTES: Final = 200
 _ID: Final = re.compile(r"[0-9A-Za-z-]{1,64}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class JobMessage:
+class JobMessage(Struct, frozen=True):
     """sent_at: 0 where it does not say"""
 
     job: str

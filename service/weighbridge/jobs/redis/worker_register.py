@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
@@ -60,8 +60,7 @@ def ours(redis: "Redis", *keys: str) -> Iterator[None]:
         raise OSError("Redis does not answer") from exc
 
 
-@dataclass(frozen=True, slots=True)
-class QueueLength:
+class QueueLength(Struct, frozen=True):
     """What waits in one queue.
 
     oldest_at: when the oldest message was sent, in seconds since 1970; 0: none waits

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from math import isfinite
 from typing import Final, NamedTuple
 
+from msgspec import Struct, field
 from redis import Redis
 from redis.exceptions import ResponseError
 
@@ -29,8 +29,7 @@ class Series(NamedTuple):
     labels: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Numbers:
+class Numbers(Struct, frozen=True):
     """counted: what only grows, and is summed up; seen: what somebody saw last"""
 
     counted: Mapping[Series, float] = field(default_factory=dict)

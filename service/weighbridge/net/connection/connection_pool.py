@@ -9,13 +9,13 @@ minute each request has a connection of its own.
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from weighbridge.net.connection.connection import Connection
 
 
-@dataclass(frozen=True, slots=True)
-class PoolRules:
+class PoolRules(Struct, frozen=True):
     """How connections are kept.
 
     connections: requests in flight to one origin

@@ -7,9 +7,10 @@ meaning between versions of Python. There is no switch that turns the guard off.
 import ipaddress
 import socket
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
+
+from msgspec import Struct
 
 from weighbridge.errors import AddressRefused
 from weighbridge.net.guard.resolve import Resolver
@@ -31,8 +32,7 @@ class Reach(IntEnum):
     LOOPBACK = 2
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedAddress:
+class CheckedAddress(Struct, frozen=True):
     """An address that passed the guard, ready to be dialled."""
 
     ip: IPAddress

@@ -1,11 +1,11 @@
 """What is asked, and of whom: a URL in the parts that a request is made of."""
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 import httpx
+from msgspec import Struct
 
 from weighbridge.net.guard.route import origin, origin_text
 
@@ -19,8 +19,7 @@ _ORIGINS: Final = 64
 _BEHIND_SCHEME: Final = len("https://")
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(Struct, frozen=True):
     """Parts of one URL.
 
     text:   the URL, for whoever wants another view of it

@@ -4,8 +4,9 @@ Heads are read by `head` and bodies by `body`; here is what joins them: interim 
 the bounds of all heads together, and which body a head announces.
 """
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from weighbridge.domain.limits import ERROR_BODY_BYTES, KIB
 from weighbridge.net.failure.request_failures import (
@@ -33,8 +34,7 @@ _BLANK_LINE: Final = b"\r\n\r\n"
 _BEGINNING: Final = b"HTTP/"
 
 
-@dataclass(frozen=True, slots=True)
-class HTTPAnswer:
+class HTTPAnswer(Struct, frozen=True):
     """A whole answer.
 
     fields:      names and values as they came, without outer whitespace

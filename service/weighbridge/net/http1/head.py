@@ -7,8 +7,9 @@ each other, and nothing is taken here that h11 refuses or reads differently.
 """
 
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from weighbridge.net.failure.request_failures import BadAnswer, HeaderTooLarge
 
@@ -33,8 +34,7 @@ _READ_HERE: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Struct, frozen=True):
     """One head, interim or final.
 
     fields:  names and values as they came, without outer whitespace

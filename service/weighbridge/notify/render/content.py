@@ -5,8 +5,9 @@ escaped yet for any medium.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from weighbridge.domain.message.message import Message, ViolationNotice
 from weighbridge.domain.policy.policy import Severity
@@ -33,8 +34,7 @@ _IN_DETAIL: Final = 3
 TEST: Final = "This is a test message: nothing is wrong, and no such image was pushed."
 
 
-@dataclass(frozen=True, slots=True)
-class MessageItem:
+class MessageItem(Struct, frozen=True):
     """One violation.
 
     name:    registry/repository:tag
@@ -52,8 +52,7 @@ class MessageItem:
     url: str
 
 
-@dataclass(frozen=True, slots=True)
-class MessageContent:
+class MessageContent(Struct, frozen=True):
     """A whole message.
 
     note: what is to be said before everything else; "" for nothing

@@ -1,9 +1,11 @@
 """What stands below the name of an image: sizes, the line that did it, its base."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from weighbridge.domain.growth.cause import Cause, LineChange
 from weighbridge.domain.growth.quantity import WORDS, written_amount
@@ -20,8 +22,7 @@ NAME_CHARACTERS: Final = 200
 LINE_CHARACTERS: Final = 240
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(Struct, frozen=True):
     """A name and a value.
 
     is_code:   it holds what a stranger or a policy's author wrote, shown as it is
@@ -34,8 +35,7 @@ class Fact:
     is_detail: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class CauseCounts:
+class CauseCounts(Struct, frozen=True):
     """How many repositories each cause is behind.
 
     is_all: nothing of the message is left out

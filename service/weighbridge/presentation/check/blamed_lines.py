@@ -1,7 +1,8 @@
 """Which lines a check points at, and what may be done about them."""
 
-from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
+
+from msgspec import Struct
 
 from weighbridge.domain.check.image_check import CheckedImage, Held, ImageCheck
 from weighbridge.domain.growth.cause import Cause, ChangeKind, LineChange
@@ -31,8 +32,7 @@ _MARKS: Final[dict[ChangeKind, Mark]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class PointedAt:
+class PointedAt(Struct, frozen=True):
     """One line.
 
     amount: what it has of `quantity`, or how much more there is than before; None where
@@ -55,8 +55,7 @@ class PointedAt:
         return sign + written_amount(self.quantity, self.amount, iec=iec)
 
 
-@dataclass(frozen=True, slots=True)
-class BlamedLines:
+class BlamedLines(Struct, frozen=True):
     """The lines of one image that matter to one limit, those first that have most of
     what it counts.
 

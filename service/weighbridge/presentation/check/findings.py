@@ -1,8 +1,10 @@
 """A check's findings in words that every form of its output shares."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from weighbridge.domain.check.image_check import CheckedImage, Held, ImageCheck, Outcome
 from weighbridge.domain.policy.policy import COMMAND_LINE, LimitKey, Limits
@@ -34,8 +36,7 @@ VERDICTS: Final[Mapping[Outcome, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class LimitRow:
+class LimitRow(Struct, frozen=True):
     """One limit of one image, in words.
 
     part, whole: what there is of what may be, for a bar; whole 0: not known

@@ -1,15 +1,15 @@
 """One unit for a whole column of bytes, and its cells."""
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from weighbridge.domain.size.confidence import Uncompressed
 
 UNKNOWN: Final = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class ColumnUnit:
+class ColumnUnit(Struct, frozen=True):
     """The unit that the head of a column names."""
 
     name: str

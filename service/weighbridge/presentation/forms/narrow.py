@@ -1,8 +1,9 @@
 """Tables on a narrow terminal: figures give way, what a row is of stays."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from weighbridge.presentation.forms.screen import Screen, columns
 
@@ -11,8 +12,7 @@ _LEAST_TEXT: Final = 24
 _LEAST_NAME: Final = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Narrowed:
+class Narrowed(Struct, frozen=True):
     """What is left of a table.
 
     rows:     the titles first

@@ -4,8 +4,9 @@ import shutil
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final, Literal, TextIO, TypeAlias
+
+from msgspec import Struct
 
 Role: TypeAlias = Literal["own", "heaviest", "over", "shared"]
 
@@ -21,8 +22,7 @@ _CODES: Final[Mapping[Role, str]] = {
 _ALL_GLYPHS: Final = "█▏▎▍▌▋▊▉◆·─…"
 
 
-@dataclass(frozen=True, slots=True)
-class Screen:
+class Screen(Struct, frozen=True):
     """How to write for one stream.
 
     width:  columns of the terminal; None where nothing is ever cut

@@ -1,7 +1,9 @@
 """The rows of an image's table: its lines, and layers that no line names."""
 
-from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from weighbridge.domain.image.digest import short
 from weighbridge.domain.image.history import LINE_UNKNOWN
@@ -15,8 +17,7 @@ Mark: TypeAlias = Literal["own", "heaviest", "none", "unknown"]
 """`none`: it made no layer; `unknown`: nobody knows whether it made one."""
 
 
-@dataclass(frozen=True, slots=True)
-class LineTableRow:
+class LineTableRow(Struct, frozen=True):
     """One row; sizes as in `WeighedLine`, with the layer's confidence.
 
     number: as everywhere (`report_rows.line_number`), None where there is none

@@ -1,6 +1,6 @@
 """A weighing as a person reads it: headlines, lines with bars, the cause in words."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from weighbridge.domain.image.digest import short
 from weighbridge.domain.size.weighing import WeighedImage, Weighing
@@ -115,8 +115,7 @@ def _on_disk(image: WeighedImage, screen: Screen) -> str:
     return f"~{amount} on disk ({', '.join(filter(None, ('estimate', bounds)))})"
 
 
-@dataclass(frozen=True, slots=True)
-class _Columns:
+class _Columns(Struct, frozen=True):
     """The units and widths of one table. `numbers` is 0 where no line has one."""
 
     compressed: ColumnUnit

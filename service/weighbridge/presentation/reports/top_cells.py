@@ -1,8 +1,10 @@
 """What a row of `top` says, whatever form it is printed in."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from weighbridge.domain.report.inventory import RepositoryReport
 from weighbridge.domain.size.confidence import CompressedConfidence
@@ -22,8 +24,7 @@ _COUNT: Final = 6
 _PERCENT: Final = 7
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """One column of numbers.
 
     head, unit: the two lines of its head; a count has a name in the second only

@@ -1,8 +1,9 @@
 """The heaviest repositories as a person reads them: a row with a bar for each."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from weighbridge.domain.report.inventory import RegistryReport, RepositoryReport
 from weighbridge.domain.size.confidence import CompressedConfidence
@@ -50,8 +51,7 @@ def render_top(
     return "\n".join([*lines, "", *_foot(rows, registries, screen, by)])
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
+class _Table(Struct, frozen=True):
     """What all rows share.
 
     bars:  the longest bar, 0 for none: it gives way before a name does

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 import httpx
+from msgspec import Struct
 
 from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import AuthError
@@ -33,8 +34,7 @@ def pull_scope(repository: str) -> str:
     return f"repository:{repository}:pull"
 
 
-@dataclass(frozen=True, slots=True)
-class TokenRequest:
+class TokenRequest(Struct, frozen=True):
     """A GET for a token. `authorization` is None for an anonymous one; `user`: whose it
     is, for messages."""
 
@@ -47,8 +47,7 @@ class TokenRequest:
 TokenFetch: TypeAlias = Callable[[TokenRequest], Awaitable[BearerToken]]
 
 
-@dataclass(slots=True)
-class _Kept:
+class _Kept(Struct):
     """A token until it is over. `was_accepted`: a request got its answer with it."""
 
     wanted: "_Wanted"
@@ -80,8 +79,7 @@ class Grant:
         return self.is_new and not (self.kept is not None and self.kept.was_accepted)
 
 
-@dataclass(frozen=True, slots=True)
-class _WayIn:
+class _WayIn(Struct, frozen=True):
     """What a challenge comes down to: a token of this realm, or Basic (None)."""
 
     realm: Realm | None
@@ -89,8 +87,7 @@ class _WayIn:
     service: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
+class _Wanted(Struct, frozen=True):
     """The key of a token; endpoint and credential are the Authorizer's own."""
 
     realm: str

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from weighbridge.errors import AuthError
 
@@ -23,8 +24,7 @@ _ESCAPE: Final = re.compile(r"\\(.)")
 _TOKEN68: Final = re.compile(r"[A-Za-z0-9._~+/-]++=*+(?=[ \t]*(?:,|$))")
 
 
-@dataclass(frozen=True, slots=True)
-class Challenge:
+class Challenge(Struct, frozen=True):
     """One way in. `scheme` and the names of `params` are lower case.
 
     params: empty where the scheme stands alone or with a token68

@@ -8,16 +8,16 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 PATIENCE_S: Final = 5.0
 """A first request that takes longer keeps nobody waiting."""
 _KEPT: Final = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class _First:
+class _First(Struct, frozen=True):
     is_urgent: bool
     is_over: asyncio.Event = field(default_factory=asyncio.Event)
 

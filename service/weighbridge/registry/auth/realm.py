@@ -1,10 +1,10 @@
 """Which token servers a registry may send us to, and with what."""
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 import httpx
+from msgspec import Struct
 
 from weighbridge.domain.registry.registry_address import DOCKER_HUB
 from weighbridge.errors import AddressRefused, AuthError
@@ -25,8 +25,7 @@ _NOT_LIFTED: Final = (
 _VISIBLE: Final = re.compile(r"[!-\[\]-~]{1,2048}")  # no backslash
 
 
-@dataclass(frozen=True, slots=True)
-class Realm:
+class Realm(Struct, frozen=True):
     """A token server that may be asked.
 
     with_credential: whether our credential may go there

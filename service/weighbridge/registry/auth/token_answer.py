@@ -1,8 +1,9 @@
 """What a token server answers, and how long it holds."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+
+from msgspec import Struct
 
 from weighbridge.domain.limits import (
     TOKEN_BODY_BYTES,
@@ -19,8 +20,7 @@ _RENEW_EARLY: Final = 0.1
 _TRUSTED_AGE_S: Final = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class BearerToken:
+class BearerToken(Struct, frozen=True):
     """A Bearer token.
 
     lasts_s: seconds from now in which it is used, already cut short

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+
+from msgspec import Struct
 
 from weighbridge.domain.limits import ERROR_BODY_BYTES
 from weighbridge.domain.text.masking import mask
@@ -38,8 +39,7 @@ _UNKNOWN: Final[Mapping[str, str]] = {
 _TOO_MANY: Final = "TOOMANYREQUESTS"
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(Struct, frozen=True):
     """A registry's own words: its first code ("" for none) and printable text."""
 
     code: str = ""

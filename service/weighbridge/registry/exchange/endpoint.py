@@ -1,9 +1,10 @@
 """Where a registry is, who we are there, and how much it may be asked."""
 
-from dataclasses import dataclass, field
 from typing import Final
 
 import httpx
+from msgspec import Struct, field
+from msgspec.structs import force_setattr
 
 from weighbridge.domain.image.reference import LOGIN_HINT, without_login
 from weighbridge.domain.registry.registry_address import DOCKER_HUB, DOCKER_HUB_HOSTS
@@ -17,8 +18,7 @@ REMOTE_CONCURRENCY: Final = 8
 REMOTE_REQUESTS_PER_SECOND: Final = 20.0
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True):
     """One entry of the configuration, or an address given ad hoc.
 
     name:     as configured, or the host
@@ -44,7 +44,7 @@ class Endpoint:
 
     def __post_init__(self) -> None:
         # One spelling: no slash at the end, and docker.io where Docker Hub really is.
-        object.__setattr__(self, "url", registry_url(self.url))
+        force_setattr(self, "url", registry_url(self.url))
 
     @property
     def origin(self) -> tuple[str, str, int]:

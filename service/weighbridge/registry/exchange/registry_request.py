@@ -1,7 +1,8 @@
 """One question to a registry and its answer, between the transport and the calls."""
 
-from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
+
+from msgspec import Struct, field
 
 from weighbridge.domain.text.secret import Secret
 from weighbridge.net.guard.reach import Reach
@@ -26,8 +27,7 @@ Method: TypeAlias = Literal["GET", "HEAD", "POST"]
 JSON: Final = "application/json"
 
 
-@dataclass(frozen=True, slots=True)
-class RegistryRequest:
+class RegistryRequest(Struct, frozen=True):
     """A GET or HEAD, or the POST of a sign-in.
 
     scope:      what a token must allow, see `auth`; "" asks for none
@@ -56,8 +56,7 @@ class RegistryRequest:
         return self.operation in ("config", "blob_range")
 
 
-@dataclass(frozen=True, slots=True)
-class RegistryAnswer:
+class RegistryAnswer(Struct, frozen=True):
     """What came back, read whole.
 
     content:   None where it was longer than `body_limit` and is not needed

@@ -15,8 +15,9 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import IO, Final
+
+from msgspec import Struct
 
 from weighbridge.domain.limits import KIB
 from weighbridge.domain.text.masking import mask
@@ -42,8 +43,7 @@ class HelperError(WeighbridgeError):
     code = "credential_helper_failed"
 
 
-@dataclass(frozen=True, slots=True)
-class Login:
+class Login(Struct, frozen=True):
     """What a helper knows. `username` may be `IDENTITY_TOKEN`."""
 
     username: str

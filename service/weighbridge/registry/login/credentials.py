@@ -1,14 +1,14 @@
 """Who we are at a registry: a user with a password, or a token."""
 
 import base64
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import UsageError
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
+class Credential(Struct, frozen=True):
     """Either `username` and `password`, or `token`.
 
     password: sent by HTTP Basic, to the registry or to its token server

@@ -3,9 +3,10 @@
 import base64
 import binascii
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
+
+from msgspec import Struct
 
 from weighbridge.config.file.regular_file import read_regular, why_unreadable
 from weighbridge.domain.image.document import Problem
@@ -30,8 +31,7 @@ Ask: TypeAlias = Callable[[str, str], Login | None]
 """Asks the helper of this name for the login of a server; raises HelperError."""
 
 
-@dataclass(frozen=True, slots=True)
-class DockerLogin:
+class DockerLogin(Struct, frozen=True):
     """What the file says for one registry.
 
     credential: None where it says nothing that we can use

@@ -1,15 +1,14 @@
 """What admins did, when, and who it was: rows are added and never changed."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec import Struct
 from sqlalchemy import Connection, insert, select
 
 from weighbridge.store.models import audit_log
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
+class Act(Struct, frozen=True):
     """One act of an admin.
 
     actor:   `cli:USER`, or the name of a token

@@ -1,9 +1,9 @@
 """Rows of `tokens`: who may ask over HTTP."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from msgspec import Struct
 from sqlalchemy import Connection, insert, or_, select, update
 
 from weighbridge.domain.access.roles import PREFIXES, AccessToken
@@ -22,8 +22,7 @@ _COLUMNS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class NewToken:
+class NewToken(Struct, frozen=True):
     """A token that is to be kept.
 
     name:   None for the role with a number behind it

@@ -8,10 +8,10 @@ was answered is a piece of the pass's cursor.
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
+from msgspec import Struct
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -91,8 +91,7 @@ class ChunkKey(NamedTuple):
     owner: str
 
 
-@dataclass(frozen=True, slots=True)
-class HeldChunk:
+class HeldChunk(Struct, frozen=True):
     """What somebody has taken.
 
     head_first: as whoever made it would ask

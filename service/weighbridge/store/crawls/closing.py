@@ -3,10 +3,10 @@ back. Many are closed by as few statements as one."""
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from msgspec import Struct
 from sqlalchemy import Connection, literal_column, null, select
 
 from weighbridge.domain.report.inventory import RepositoryState
@@ -83,8 +83,7 @@ _ENDED: Final = Rows(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Closing:
+class Closing(Struct, frozen=True):
     """How a pass ended.
 
     due_at:     when the next one is due, unless somebody has wished for one meanwhile

@@ -7,10 +7,11 @@ since then.
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, TypeAlias, get_args
 
+from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
@@ -125,8 +126,7 @@ _SUMS: Final = _sums(is_named=False)
 _SUMS_OF_NAMED: Final = _sums(is_named=True)
 
 
-@dataclass(frozen=True, slots=True)
-class CrawlRequest:
+class CrawlRequest(Struct, frozen=True):
     """A request, as it stands.
 
     names:      of the repositories; None: all that the registry has
@@ -157,8 +157,7 @@ class CrawlRequest:
     is_joined: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class CrawlCounts:
+class CrawlCounts(Struct, frozen=True):
     """What the crawls of a request's repositories came to, whoever made them."""
 
     complete: int = 0
@@ -415,8 +414,7 @@ def end_request(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class CrawledRepository:
+class CrawledRepository(Struct, frozen=True):
     """The last crawl of a repository since a request was made."""
 
     repository_id: int

@@ -4,10 +4,10 @@ A pass that was cut off is taken up again, where its cursor stands (`chunks`).
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
+from msgspec import Struct
 from sqlalchemy import (
     Connection,
     Row,
@@ -38,8 +38,7 @@ from weighbridge.store.models import passes, repositories, tags
 _table = repositories.c
 
 
-@dataclass(frozen=True, slots=True)
-class OpenPass:
+class OpenPass(Struct, frozen=True):
     """A pass under way.
 
     answered: tags that a process which was cut off has been answered about
@@ -59,8 +58,7 @@ class OpenPass:
         return self.chunks > 0
 
 
-@dataclass(frozen=True, slots=True)
-class PassResult:
+class PassResult(Struct, frozen=True):
     """How a pass ended; the counts are of all processes that worked on it."""
 
     state: RepositoryState

@@ -8,9 +8,9 @@ pass (`chunks`): what it has done is added up in its row.
 
 import json
 from collections.abc import Collection
-from dataclasses import dataclass, fields
 from typing import Any, Final, NamedTuple
 
+from msgspec import Struct
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -34,8 +34,7 @@ IS_IT: Final = and_(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class PassCounts:
+class PassCounts(Struct, frozen=True):
     """What a pass has done so far, or a part of that."""
 
     tags_seen: int = 0
@@ -48,7 +47,7 @@ class PassCounts:
     @classmethod
     def names(cls) -> tuple[str, ...]:
         """Of the columns of `passes`."""
-        return tuple(field.name for field in fields(cls))
+        return cls.__struct_fields__
 
     def __add__(self, other: "PassCounts") -> "PassCounts":
         return PassCounts(

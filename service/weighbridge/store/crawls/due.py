@@ -1,9 +1,9 @@
 """Which repositories are due, and which are left alone for a while."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec import Struct
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
@@ -28,8 +28,7 @@ from weighbridge.store.models.types import Moment
 _table = repositories.c
 
 
-@dataclass(frozen=True, slots=True)
-class DueRepository:
+class DueRepository(Struct, frozen=True):
     """A repository whose next pass is due."""
 
     repository_id: int

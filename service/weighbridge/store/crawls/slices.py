@@ -3,9 +3,9 @@ passes, and what is known of each. A repository in other hands drops out alone.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from msgspec import Struct
 from sqlalchemy import (
     Connection,
     bindparam,
@@ -77,8 +77,7 @@ _MADE_BEFORE: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(Struct, frozen=True):
     """A repository that may be crawled, and what is known of it.
 
     known:    its live tags; None: more than `SMALL`, to be read by pages

@@ -8,9 +8,9 @@ in one step.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVarTuple
 
+from msgspec import Struct
 from sqlalchemy import (
     BindParameter,
     Connection,
@@ -57,8 +57,7 @@ class _Parameter(NamedTuple):
     convert: Convert
 
 
-@dataclass(frozen=True, slots=True)
-class _Packed:
+class _Packed(Struct, frozen=True):
     """A statement in SQLite's words, with what its parameters and columns need."""
 
     text: str

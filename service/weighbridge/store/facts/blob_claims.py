@@ -1,8 +1,9 @@
 """What a batch of documents says of blobs, put together before anything is stored."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol, TypeAlias
+
+from msgspec import Struct, field
 
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.document import (
@@ -59,8 +60,7 @@ def differ_in_format(one: str, other: str) -> bool:
     return one != other and claimed_format(one) != claimed_format(other)
 
 
-@dataclass(slots=True)
-class ClaimBook:
+class ClaimBook(Struct):
     """The first claim about each digest, and the digests with a contradicting one.
 
     formats:     digests whose claims disagree about the blob's format

@@ -1,9 +1,9 @@
 """What targets lead to: the images below an index, and the bytes of all of it."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
+from msgspec import Struct
 from sqlalchemy import Connection, and_, case, func, select
 
 from weighbridge.domain.image.digest import Digest
@@ -114,8 +114,7 @@ class Node(NamedTuple):
     platform: Platform | None
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Struct, frozen=True):
     """A child of an index; `platform` as the index says it."""
 
     child_id: int
@@ -123,8 +122,7 @@ class Member:
     platform: Platform | None
 
 
-@dataclass(frozen=True, slots=True)
-class Graph:
+class Graph(Struct, frozen=True):
     """Some targets and everything below them."""
 
     nodes: Mapping[int, Node]

@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
 from sqlalchemy import BigInteger, Connection, Row, bindparam, func, select
 
 from weighbridge.domain.image.digest import Digest
@@ -106,8 +106,7 @@ _INSTRUCTIONS: Final = select(instructions.c.id, instructions.c.text).where(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class StoredImage:
+class StoredImage(Struct, frozen=True):
     """An image with what its layers were found to hold.
 
     conflicts: blobs of it that another document claimed another size for
@@ -118,8 +117,7 @@ class StoredImage:
     conflicts: tuple[Digest, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StoredLayer:
+class StoredLayer(Struct, frozen=True):
     """A layer, with what the registry answered (None: nothing yet).
 
     has_conflict: documents disagree about its size, and there is no word on it

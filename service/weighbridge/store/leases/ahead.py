@@ -5,10 +5,10 @@ count as now: what is due then is due now, and a lease that ends then holds nobo
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Table, case, literal, or_, select
 from sqlalchemy import update as update_rows
 
@@ -46,8 +46,7 @@ def is_past(moment: datetime, now: datetime) -> bool:
     return moment <= now + SLACK
 
 
-@dataclass(frozen=True, slots=True)
-class Ahead:
+class Ahead(Struct, frozen=True):
     """Rows of a table that are due too late.
 
     happened: the column of what was done last, which cannot be to come

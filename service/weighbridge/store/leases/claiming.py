@@ -7,10 +7,11 @@ nothing. Many are claimed, renewed and given back by as few statements as one.
 
 import json
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -109,8 +110,7 @@ class Opening(NamedTuple):
     resume_s: float = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """The right to write one repository's tags, until someone else claims it.
 
     scope_id:    the storage scope in which its blobs count

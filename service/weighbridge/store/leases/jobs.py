@@ -5,10 +5,10 @@ that is lost is sent again, and one that comes twice finds nothing to do.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Row, case, literal, select, update
 
 from weighbridge.store.dialect import BulkInsert
@@ -29,8 +29,7 @@ class Job(NamedTuple):
     argument: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class JobClaim:
+class JobClaim(Struct, frozen=True):
     """The right to do a job, until its lease ends.
 
     owner:   this very claim, see `process_mark.one_claim`

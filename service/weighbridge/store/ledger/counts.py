@@ -4,9 +4,9 @@ The other columns are made anew by `summaries` when all batches of a look are ov
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from msgspec import Struct
 from sqlalchemy import Connection, bindparam, select, true, update
 
 from weighbridge.store.dialect import BulkUpdate, among_ids, listed
@@ -59,8 +59,7 @@ _UNMEASURED: Final = (
 )
 
 
-@dataclass(slots=True)
-class Growth:
+class Growth(Struct):
     """By how much what is counted of a repository grows.
 
     referenced_bytes: None: nobody knows, they are to be counted from scratch

@@ -8,9 +8,9 @@ repositories at once: a few statements for all of them.
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
+from msgspec import Struct, field
 from sqlalchemy import Connection, and_, select
 
 from weighbridge.store.dialect import (
@@ -66,8 +66,7 @@ _HOLDERS: Final = (
 )
 
 
-@dataclass(slots=True)
-class _Tide:
+class _Tide(Struct):
     """What goes up and down in one repository, in waves from its tags downwards.
 
     wave:  what is added to the counts of which manifests now

@@ -1,9 +1,9 @@
 """What is known of manifests, as far as counting needs it."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
+from msgspec import Struct, field
 from sqlalchemy import Connection, and_, bindparam, func, select
 
 from weighbridge.domain.image.digest import Digest
@@ -73,8 +73,7 @@ _MISSING: Final = (
 )
 
 
-@dataclass(slots=True)
-class ManifestFacts:
+class ManifestFacts(Struct):
     """What is known of a manifest; nothing, where its document was never read.
 
     has_problems: of an image: its config may come late

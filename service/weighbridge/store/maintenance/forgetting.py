@@ -6,10 +6,10 @@ nobody's own: `pruning` removes what nothing refers to.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from msgspec import Struct
 from sqlalchemy import (
     BindParameter,
     Connection,
@@ -78,8 +78,7 @@ _ROWS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Forgettable:
+class Forgettable(Struct, frozen=True):
     """What is to be forgotten: a registry, or one repository of it.
 
     repositories: id and name of each, vanished ones too
@@ -175,8 +174,7 @@ def _busy(name: str) -> StoreError:
     )
 
 
-@dataclass(slots=True)
-class _Forgetting:
+class _Forgetting(Struct):
     database: Database
     known: Forgettable
     clock: Callable[[], datetime]

@@ -6,8 +6,9 @@ commit; `registry_sums.fold` puts them together.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 _HALF: Final = 2**32
 _IS_NOT: Final[Mapping[str, str]] = {
@@ -39,8 +40,7 @@ def _halves(name: str, value: str) -> dict[str, str]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class _Summed:
+class _Summed(Struct, frozen=True):
     """A table whose rows are summed up; `{row}` stands for OLD or NEW.
 
     place:  the registry that a row counts for; NULL: for none

@@ -5,10 +5,10 @@ knows whether it arrived, sends the same notifications under the same key.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from msgspec import Struct
 from sqlalchemy import (
     Connection,
     Row,
@@ -70,8 +70,7 @@ _OPEN: Final = (
 _IS_UNTRIED: Final = (among_ids(_row.id), _row.message_key.is_(None), *WAITS)
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Struct, frozen=True):
     """A message that is to be sent now, and the right to do so until its lease ends.
 
     about:      what its items have in common, "" for nothing

@@ -1,10 +1,10 @@
 """Which channels are to be told of violations, and in which group each of them is."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from msgspec import Struct
 from sqlalchemy import Connection, Row, bindparam, case, func, select
 
 from weighbridge.domain.message.grouping import (
@@ -80,8 +80,7 @@ _OF_CAUSES: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ToldCause:
+class ToldCause(Struct, frozen=True):
     """That a channel was told of a cause, or is about to be.
 
     by_route: by a route's group, and by the cause's own not since
@@ -91,8 +90,7 @@ class ToldCause:
     by_route: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(Struct, frozen=True):
     """One violation that one channel is to be told of.
 
     cause: the channel was told of another one with the same cause, and that makes this

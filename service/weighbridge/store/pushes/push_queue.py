@@ -4,10 +4,10 @@ The other half, by which they come in: pushes.py.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from msgspec import Struct
 from sqlalchemy import Connection, bindparam, func, select, update
 
 from weighbridge.domain.image.digest import Digest
@@ -97,8 +97,7 @@ _TAGS_AT: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class WaitingPush:
+class WaitingPush(Struct, frozen=True):
     """One event that nobody has looked at yet, as its sender told it.
 
     tag:      None where the sender did not say it
@@ -121,8 +120,7 @@ class PushedTo(NamedTuple):
     repository: str
 
 
-@dataclass(frozen=True, slots=True)
-class InboxState:
+class InboxState(Struct, frozen=True):
     """How much waits; `oldest_at`: since when, None where nothing does."""
 
     waiting: int

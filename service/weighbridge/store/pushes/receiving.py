@@ -3,10 +3,10 @@
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from msgspec import Struct
 from sqlalchemy import Connection, select
 
 from weighbridge.domain.webhook.push import PushSeen, Source
@@ -33,8 +33,7 @@ _NEW: Final = NumberedRows(
 _TAKEN: Final = select(pushes.c.event_key).where(among_bytes(pushes.c.event_key))
 
 
-@dataclass(frozen=True, slots=True)
-class ReceivedPush:
+class ReceivedPush(Struct, frozen=True):
     """A push, who told it, and of which configured registry."""
 
     registry: str

@@ -8,13 +8,13 @@ many repositories ask about their targets at once is answered by one round of qu
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from heapq import nlargest
 from itertools import groupby, islice
 from operator import itemgetter
 from typing import Final
 
+from msgspec import Struct
 from sqlalchemy import Connection
 
 from weighbridge.domain.growth.newest import (
@@ -30,8 +30,7 @@ from weighbridge.store.read_model.headlines import Headline, Headlines
 from weighbridge.store.read_model.tags_by_time import TagPages, TimedTag, Times
 
 
-@dataclass(frozen=True, slots=True)
-class PageSizes:
+class PageSizes(Struct, frozen=True):
     """How much is read at a time.
 
     tags:    in the first page
@@ -52,8 +51,7 @@ _SIZES: Final = PageSizes()
 _GROWTH: Final = 8
 
 
-@dataclass(frozen=True, slots=True)
-class ScopedPages:
+class ScopedPages(Struct, frozen=True):
     """The tags of a repository, and the storage scope in which they are weighed."""
 
     scope_id: int

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import BigInteger, Connection, bindparam, func, select
 
 from weighbridge.domain.growth.newest import baseline, leading, ranked
@@ -69,16 +70,14 @@ def is_by_platform(column: str) -> bool:
     return column.startswith(("newest_", "baseline_", "heaviest_"))
 
 
-@dataclass(frozen=True, slots=True)
-class Tagged:
+class Tagged(Struct, frozen=True):
     """A repository: its storage scope, and how many live tags it has."""
 
     scope_id: int
     tag_count: int
 
 
-@dataclass(frozen=True, slots=True)
-class NewestImage:
+class NewestImage(Struct, frozen=True):
     """Columns of the read model, and whether they will change by themselves as time
     goes on."""
 

@@ -1,10 +1,10 @@
 """The read model's rows of repositories: made from their tags and live images."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeAlias
 
+from msgspec import Struct
 from sqlalchemy import (
     Connection,
     RowMapping,
@@ -114,8 +114,7 @@ _SET_FLAGS: Final = (
 _Rows: TypeAlias = Mapping[int, RowMapping]
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(Struct, frozen=True):
     """The columns that are made from tags and images, and whether they will change
     by themselves as time goes on."""
 

@@ -1,9 +1,9 @@
 """Rows of `registries`: what is configured, and how the last look went."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec import Struct
 from sqlalchemy import (
     BigInteger,
     Connection,
@@ -26,8 +26,7 @@ from weighbridge.store.models.types import Moment
 from weighbridge.store.registries.adoption import adopt_name
 
 
-@dataclass(frozen=True, slots=True)
-class RegistryEntry:
+class RegistryEntry(Struct, frozen=True):
     """A registry as it is configured; no secrets.
 
     storage_scope: the set inside which it keeps a blob once: registry, project,

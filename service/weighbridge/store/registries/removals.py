@@ -7,10 +7,10 @@ nothing, and a tombstone keeps all history once it is believed.
 
 import json
 from collections.abc import Collection, Container
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from msgspec import Struct
 from sqlalchemy import Connection, bindparam, or_, select, update
 
 from weighbridge.store.dialect import among_ids, listed
@@ -44,8 +44,7 @@ _STANDING: Final = Rows(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
+class Missing(Struct, frozen=True):
     """A repository that the registry does not know any more."""
 
     repository_id: int

@@ -1,10 +1,10 @@
 """Rows of `repositories`: which there are."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from msgspec import Struct
 from sqlalchemy import (
     Connection,
     bindparam,
@@ -239,8 +239,7 @@ def forget_if_never_seen(connection: Connection, repository_id: int) -> None:
     connection.execute(delete(repositories).where(_table.id == repository_id))
 
 
-@dataclass(frozen=True, slots=True)
-class Troubled:
+class Troubled(Struct, frozen=True):
     """A repository whose numbers are not those of a whole look just now."""
 
     repository: str

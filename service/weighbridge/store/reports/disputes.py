@@ -1,9 +1,9 @@
 """Claims about sizes that registries contradict, the latest first."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
 from sqlalchemy import Connection, Row, and_, bindparam, case, or_, select
 
 from weighbridge.domain.report.dispute import DisputeReport
@@ -99,8 +99,7 @@ _TAGS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class DisputeQuery:
+class DisputeQuery(Struct, frozen=True):
     """Which disputes; None: of all."""
 
     registry: str | None = None

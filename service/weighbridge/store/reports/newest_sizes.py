@@ -1,8 +1,8 @@
 """The compressed sizes of newest images: how many are above a limit, and whose."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -22,8 +22,7 @@ _repository = repositories.c
 _size = repository_summaries.c.newest_compressed_bytes
 
 
-@dataclass(frozen=True, slots=True)
-class SizeCounts:
+class SizeCounts(Struct, frozen=True):
     """Of the repositories that are not gone, in registries that are configured.
 
     known:    how many have a newest image whose size is known

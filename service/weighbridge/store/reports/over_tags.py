@@ -1,9 +1,9 @@
 """Tags that stand over a limit and are not what their stream is judged by."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from msgspec import Struct
 from sqlalchemy import Connection, and_, exists, func, select, tuple_
 
 from weighbridge.domain.image.digest import Digest
@@ -33,8 +33,7 @@ class OverPlace(NamedTuple):
     limit_key: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class OverQuery:
+class OverQuery(Struct, frozen=True):
     """Which of them; None: of all. team: "" for those of nobody's"""
 
     registry: str | None = None

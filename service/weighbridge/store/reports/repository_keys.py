@@ -1,9 +1,9 @@
 """Which repositories a page holds: found in their order, by indexes where there are."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from msgspec import Struct
 from sqlalchemy import (
     Column,
     ColumnElement,
@@ -48,8 +48,7 @@ class RepositoryKey(NamedTuple):
     id: int
 
 
-@dataclass(frozen=True, slots=True)
-class PageKeys:
+class PageKeys(Struct, frozen=True):
     """The repositories of a page, in order.
 
     reached: where the next page goes on, if fewer than asked for were found among as

@@ -1,9 +1,9 @@
 """In which order repositories are listed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
@@ -66,8 +66,7 @@ _VALUE_TYPES: Final[Mapping[str, tuple[type, ...]]] = {
 _NUMBER: Final = (int, type(None))
 
 
-@dataclass(frozen=True, slots=True)
-class RepositoryQuery:
+class RepositoryQuery(Struct, frozen=True):
     """Which repositories, in which order.
 
     registry: only this one's

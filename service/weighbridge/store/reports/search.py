@@ -6,9 +6,9 @@ were added last, and of repositories all whose name begins with the text.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -31,8 +31,7 @@ _BEHIND_ALL: Final = "\x7f"
 """Comes after whatever a name can hold."""
 
 
-@dataclass(frozen=True, slots=True)
-class SearchResult:
+class SearchResult(Struct, frozen=True):
     """What was found; `is_part`: not all names were looked through."""
 
     hits: Sequence[SearchHit]

@@ -1,10 +1,10 @@
 """The tags of one repository, in natural order, with what they weigh."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeAlias
 
+from msgspec import Struct
 from sqlalchemy import (
     BigInteger,
     Connection,
@@ -72,8 +72,7 @@ _PLACE: Final = (
 SQLRow: TypeAlias = Row[*tuple[object, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Headline:
+class _Headline(Struct, frozen=True):
     """What is shown of a tag's target."""
 
     digest: Digest

@@ -2,10 +2,10 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from msgspec import Struct
 from sqlalchemy import (
     Connection,
     Row,
@@ -45,8 +45,7 @@ _PLACE: Final = ((int,), (int,), (int,), (str,), (str,))
 _table = violations.c
 
 
-@dataclass(frozen=True, slots=True)
-class ViolationQuery:
+class ViolationQuery(Struct, frozen=True):
     """Which violations, newest first; None: of all. `open` holds those that are waived
     too. team: "" for those of nobody's. all_tags: behind those that are open also tags
     that stand over a limit and are not the newest of their stream"""
@@ -74,8 +73,7 @@ class OpenRow(NamedTuple):
     limit_key: LimitKey
 
 
-@dataclass(frozen=True, slots=True)
-class OpenCounts:
+class OpenCounts(Struct, frozen=True):
     """by_repository: violations that nobody has accepted, by the repository's id"""
 
     by_repository: Mapping[int, int]

@@ -1,10 +1,11 @@
 """A weighing from what is stored: the same value that `inspect` makes."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import Connection, exists, or_, select
 
 from weighbridge.domain.image.digest import Digest, short
@@ -34,8 +35,7 @@ from weighbridge.store.models import (
 _SHOWN_APART: Final = ("attestation", "artifact")
 
 
-@dataclass(frozen=True, slots=True)
-class _Subject:
+class _Subject(Struct, frozen=True):
     """What is to be weighed, and what is odd about it before we look inside."""
 
     target: int

@@ -5,10 +5,10 @@ registry says, it says of itself.
 """
 
 from collections.abc import Collection, Mapping, Sequence, Set
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from msgspec import Struct
 from sqlalchemy import BigInteger, Connection, Row, bindparam, select, update
 
 from weighbridge.domain.image.digest import Digest, raw
@@ -103,8 +103,7 @@ _REOPEN: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
+class _Answer(Struct, frozen=True):
     """A blob with what is kept of it now, and what is to be kept."""
 
     blob_id: int

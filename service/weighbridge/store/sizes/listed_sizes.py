@@ -5,10 +5,10 @@ says what the layers make.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from msgspec import Struct
 from sqlalchemy import BigInteger, Connection, and_, bindparam, delete, func, select
 
 from weighbridge.domain.image.digest import Digest, raw
@@ -75,8 +75,7 @@ _SETTLE: Final = delete(disputes).where(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ListedSizeChange:
+class ListedSizeChange(Struct, frozen=True):
     """What is to be changed.
 
     false:   sizes that are not yet known to be false

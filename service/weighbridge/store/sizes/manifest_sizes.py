@@ -5,10 +5,10 @@ thousands of them. Each is summed up once, when all its blobs are.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, TypeAlias
 
+from msgspec import Struct, field
 from sqlalchemy import (
     BigInteger,
     Connection,
@@ -177,8 +177,7 @@ _SHOW: Final = BulkUpdate(
 Sizes: TypeAlias = tuple[int | None, ...]
 
 
-@dataclass(slots=True)
-class Swept:
+class Swept(Struct):
     """What came of a sweep.
 
     count:  manifests that were summed up
@@ -191,8 +190,7 @@ class Swept:
     learned: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Sum:
+class _Sum(Struct, frozen=True):
     """A manifest's row to be, with what it weighs more than is counted of it now."""
 
     manifest_id: int

@@ -7,10 +7,10 @@ the images that have them: it would be as large as the layers.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from msgspec import Struct
 from sqlalchemy import (
     BigInteger,
     BindParameter,
@@ -257,8 +257,7 @@ _CLAIMS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Unmeasured:
+class Unmeasured(Struct, frozen=True):
     """A blob to ask for, and a repository of the registry that serves it.
 
     is_layer:     of an image: its content is measured, and not its length alone

@@ -1,10 +1,11 @@
 """The images of a stream, as far as limits and baselines need them."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import BigInteger, Connection, bindparam, select
 
 from weighbridge.domain.image.digest import Digest
@@ -66,8 +67,7 @@ class StreamImage(NamedTuple):
     is_whole: bool
 
 
-@dataclass(frozen=True, slots=True)
-class TargetImages:
+class TargetImages(Struct, frozen=True):
     """What targets lead to.
 
     by_platform: the images of each target, by the name of the platform

@@ -7,10 +7,11 @@ All of it by a few statements for all repositories together.
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, TypeAlias
 
+from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import Connection, bindparam, select
 
 from weighbridge.domain.image.digest import Digest
@@ -71,8 +72,7 @@ _KNOWN: Final = Rows(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class KnownTag:
+class KnownTag(Struct, frozen=True):
     """What is stored of a live tag. `digest` None: it was never read.
 
     error_code, error_digest: of the last look at it, if that failed; the digest is

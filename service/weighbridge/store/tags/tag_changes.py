@@ -2,8 +2,10 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from weighbridge.domain.image.digest import Digest
 from weighbridge.store.leases.claiming import Claim
@@ -11,8 +13,7 @@ from weighbridge.store.ledger.places import LedgerPlace
 from weighbridge.store.tags.tag_rows import Failing, NewTag, StoredTag, TagPointing
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(Struct, frozen=True):
     """A tag points to this digest, whose facts are kept already."""
 
     name: str
@@ -20,8 +21,7 @@ class Move:
     pushed_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class TagFailure:
+class TagFailure(Struct, frozen=True):
     """A tag is there but could not be read; `digest`: what it points to, if known."""
 
     name: str
@@ -30,8 +30,7 @@ class TagFailure:
     digest: Digest | None
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(Struct, frozen=True):
     """What a look at a repository has found.
 
     is_new: nothing of it was ever kept, as far as whoever claimed it knows: what is
@@ -65,8 +64,7 @@ class Changes:
         yield replace(self, moves=(), failures=())
 
 
-@dataclass(slots=True)
-class TagWrites:
+class TagWrites(Struct):
     """What is to be written of the tags of one repository."""
 
     claim: Claim

@@ -1,10 +1,10 @@
 """Rows of `tags` and `tag_moves`: read and written in batches, no rules here."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from msgspec import Struct
 from sqlalchemy import Connection, and_, null, select
 
 from weighbridge.domain.image.digest import Digest
@@ -106,8 +106,7 @@ _OPEN: Final = BulkUpsert(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class StoredTag:
+class StoredTag(Struct, frozen=True):
     """A tag that is stored.
 
     target:    None: it was never read
@@ -130,8 +129,7 @@ class StoredTag:
         return None if self.is_gone else self.target
 
 
-@dataclass(frozen=True, slots=True)
-class TagPointing:
+class TagPointing(Struct, frozen=True):
     """Where a stored tag is to point from now on; `moved_at` as it is to be shown."""
 
     tag: StoredTag
@@ -141,8 +139,7 @@ class TagPointing:
     pushed_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class NewTag:
+class NewTag(Struct, frozen=True):
     """A tag to be added: with a target, or with why it could not be read."""
 
     repository_id: int
@@ -161,8 +158,7 @@ class NewTag:
         return self.repository_id, self.name
 
 
-@dataclass(frozen=True, slots=True)
-class Failing:
+class Failing(Struct, frozen=True):
     """Why a stored tag could not be read; `target`: what it goes on counting for."""
 
     tag: StoredTag

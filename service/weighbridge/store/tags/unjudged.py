@@ -1,10 +1,10 @@
 """Rows of `unjudged`: tags that moved and that no policy was held against yet."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from msgspec import Struct
 from sqlalchemy import Connection, bindparam, case, delete, func, or_, select
 
 from weighbridge.store.dialect import (
@@ -112,8 +112,7 @@ _WAITING: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class UnjudgedTag:
+class UnjudgedTag(Struct, frozen=True):
     """A tag that moved, as it is now.
 
     target:     None: it is gone, or cannot be read any more

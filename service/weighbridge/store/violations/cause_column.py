@@ -1,8 +1,10 @@
 """A cause as the column `violations.cause` keeps it: JSON, and of bounded length."""
 
 import json
-from dataclasses import asdict, replace
 from typing import Final
+
+from msgspec import to_builtins
+from msgspec.structs import replace
 
 from weighbridge.domain.growth.cause import Cause, LineChange
 
@@ -13,7 +15,7 @@ INSTRUCTION_CHARACTERS: Final = 1_000
 def cause_text(cause: Cause) -> str:
     """What the column holds; the key has a column of its own."""
     changes = [_short(change) for change in cause.changes]
-    kept = asdict(replace(cause, key=None, changes=tuple(changes)))
+    kept = to_builtins(replace(cause, key=None, changes=tuple(changes)))
     del kept["key"]
     return json.dumps(kept, separators=(",", ":"))
 

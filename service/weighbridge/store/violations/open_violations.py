@@ -1,10 +1,10 @@
 """What is asked of the rows of `violations` while a repository is judged."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from msgspec import Struct
 from sqlalchemy import Connection, and_, bindparam, func, or_, select
 
 from weighbridge.domain.growth.cause import Cause
@@ -140,8 +140,7 @@ _SENT: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class OpenViolation:
+class OpenViolation(Struct, frozen=True):
     """An episode that is not over. `tag`, `image_id`: of its last image;
     `notified_amount`: what it had when a notification was sent, None where none was;
     `whose`: team and severity, by which it finds its way to channels; `is_live`:

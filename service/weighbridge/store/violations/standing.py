@@ -1,9 +1,9 @@
 """What repositories weigh as they stand, beside the violations they have."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from msgspec import Struct
 from sqlalchemy import Connection, bindparam, select
 
 from weighbridge.domain.policy.policy import LimitKey
@@ -83,8 +83,7 @@ class _Newest(NamedTuple):
     tag_count: int
 
 
-@dataclass(frozen=True, slots=True)
-class RepositoryStanding:
+class RepositoryStanding(Struct, frozen=True):
     """A repository: its newest image, and the violations that are open."""
 
     newest: _Newest

@@ -6,10 +6,10 @@ another repository's violation, whose row is taken only where nobody else has it
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from msgspec import Struct
 from sqlalchemy import Connection, delete, insert, select, update
 
 from weighbridge.domain.growth.cause import Cause
@@ -51,8 +51,7 @@ class ViolationKey(NamedTuple):
     limit_key: LimitKey
 
 
-@dataclass(frozen=True, slots=True)
-class Offence:
+class Offence(Struct, frozen=True):
     """What exceeds a limit, or holds it exceeded: the image, and the numbers.
 
     tag, image_id, digest, pushed_at: None for a limit of the whole repository
@@ -74,8 +73,7 @@ class Offence:
     cause: Cause | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Within:
+class Within(Struct, frozen=True):
     """The image that is within a limit which was exceeded before.
 
     amount: what it has of what is limited

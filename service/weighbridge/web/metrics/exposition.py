@@ -6,8 +6,9 @@ Format: Prometheus, "Exposition formats", text-based 0.0.4.
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final, TypeAlias
+
+from msgspec import Struct
 
 from weighbridge.domain.text.printable import printable
 
@@ -19,8 +20,7 @@ Labels: TypeAlias = str
 """A rendered label set, `{registry="hub"}`, or "" for none; made by `labels`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Gauges:
+class Gauges(Struct, frozen=True):
     """One family of gauges: all its samples stand in one block."""
 
     name: str

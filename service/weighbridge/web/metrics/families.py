@@ -1,15 +1,15 @@
 """The families of `/metrics/repositories`: their names, their help, their values."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from weighbridge.domain.report.inventory import RegistryReport
 from weighbridge.domain.series_budget import Family
 
 
-@dataclass(frozen=True, slots=True)
-class RepositoryFamily:
+class RepositoryFamily(Struct, frozen=True):
     """One number of each repository. column: what the store calls it"""
 
     column: str
@@ -17,8 +17,7 @@ class RepositoryFamily:
     help: str
 
 
-@dataclass(frozen=True, slots=True)
-class RegistryFamily:
+class RegistryFamily(Struct, frozen=True):
     """One number of each registry; None where it is not known."""
 
     name: str

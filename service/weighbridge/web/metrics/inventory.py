@@ -1,8 +1,9 @@
 """Which repositories `/metrics/repositories` shows, within its budget."""
 
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from weighbridge.domain.report.inventory import RegistryReport
 from weighbridge.domain.series_budget import Budget, Ladder, Level, ladder
@@ -15,8 +16,7 @@ HOLD_S: Final = 24 * 3600.0
 stay away that would fit only just."""
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """Who is shown.
 
     registries: those that are configured; others have no series
@@ -37,8 +37,7 @@ class Choice:
     level_since: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class ShownSeries:
+class ShownSeries(Struct, frozen=True):
     """What is shown besides the numbers of a repository.
 
     limits:    how many kinds of limits any policy sets

@@ -1,9 +1,10 @@
 """What policies say of the repositories that have series: limits, and the team."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
+
+from msgspec import Struct
 
 from weighbridge.domain.policy.policy import LimitKey, Limits
 from weighbridge.domain.policy.policy_set import PolicySet
@@ -12,8 +13,7 @@ from weighbridge.store.reports import InventoryRow
 from weighbridge.web.metrics.violation_series import NOBODY, Counts, Violating
 
 
-@dataclass(frozen=True, slots=True)
-class LimitFamily:
+class LimitFamily(Struct, frozen=True):
     """One limit of each repository; None where no policy sets it."""
 
     name: str
@@ -64,8 +64,7 @@ LIMITS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(Struct, frozen=True):
     """What is waived at a moment."""
 
     waivers: ActiveWaivers

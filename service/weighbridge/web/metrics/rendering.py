@@ -7,9 +7,10 @@ a millisecond or two; what takes long (compressing, reading) lets go of it anywa
 import time
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final
+
+from msgspec import Struct, field
 
 from weighbridge.domain.policy.policy import Severity
 from weighbridge.domain.report.inventory import RegistryReport
@@ -25,8 +26,7 @@ _ZIP_PIECE: Final = 256 * 1024
 _BREATH_S: Final = 0.0005
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
+class Rendered(Struct, frozen=True):
     """The bytes that a scrape gets, plain and as gzip."""
 
     plain: bytes
@@ -53,16 +53,14 @@ class EncodedText:
         return Rendered(self.plain + end, zipped)
 
 
-@dataclass(slots=True)
-class _Block:
+class _Block(Struct):
     """One family: its head, and the samples of each registry in turn."""
 
     head: bytes
     parts: list[tuple[str, bytes]] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """Where a family stands in the text: its head, and each registry's samples."""
 
     start: int
@@ -70,8 +68,7 @@ class Span:
     registries: dict[str, tuple[int, int]]
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True):
     """The inventory as text, and where in it each registry's part is."""
 
     plain: bytes

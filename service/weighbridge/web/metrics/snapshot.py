@@ -3,9 +3,11 @@
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from weighbridge.domain.policy.policy_set import NO_POLICIES, PolicySet
 from weighbridge.domain.policy.waiver import NO_WAIVERS, ActiveWaivers
@@ -31,8 +33,7 @@ from weighbridge.web.metrics.violation_series import read_violating
 REFRESH_S: Final = 15.0
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """One state of the inventory.
 
     version:    what the store calls this state

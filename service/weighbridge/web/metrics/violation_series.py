@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, TypeAlias
+
+from msgspec import Struct, field
 
 from weighbridge.domain.policy.policy import Severity
 from weighbridge.domain.policy.waiver import ActiveWaivers
@@ -24,8 +25,7 @@ BY_POLICY: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Violating:
+class Violating(Struct, frozen=True):
     """Open violations, those that are waived left out.
 
     ids:           of the repositories that have some

@@ -1,9 +1,10 @@
 """What somebody asked to be crawled, as the page of crawls shows it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+
+from msgspec import Struct
 
 from weighbridge.store.crawls.crawl_requests import CrawlRequest, latest_requests
 from weighbridge.store.session import Connection
@@ -13,8 +14,7 @@ MOST: Final = 10
 LATELY: Final = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
-class RequestLine:
+class RequestLine(Struct, frozen=True):
     """words: what it is about, and how far it is"""
 
     request: CrawlRequest

@@ -1,12 +1,12 @@
 """Addresses of one page in its other states: every state can be pasted elsewhere."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Links:
+
+class Links(Struct, frozen=True):
     """Addresses are relative, so that no Host header ends up in one.
 
     state: the parameters of the page that is shown; None leaves one out

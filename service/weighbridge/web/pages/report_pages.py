@@ -1,11 +1,11 @@
 """The pages, and the JSON and CSV twins of their tables."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from fastapi import Request
+from msgspec.structs import replace
 from starlette.responses import Response
 
 from weighbridge.domain.report.inventory import (

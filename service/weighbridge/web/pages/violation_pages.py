@@ -1,11 +1,12 @@
 """The page of violations, and the JSON and CSV twins of its table."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from fastapi import Request
+from msgspec import Struct
+from msgspec.structs import replace
 from starlette.responses import Response
 
 from weighbridge.domain.policy.policy_set import PolicySet
@@ -51,8 +52,7 @@ LISTED: Final = 50
 STATES: Final = (("open", "Open"), ("closed", "Closed"), ("all", "All"))
 
 
-@dataclass(frozen=True, slots=True)
-class ViolationCounts:
+class ViolationCounts(Struct, frozen=True):
     """What is open now, in how many repositories, and what of it is waived."""
 
     open: int
@@ -60,8 +60,7 @@ class ViolationCounts:
     waived: int
 
 
-@dataclass(frozen=True, slots=True)
-class SimulationRequest:
+class SimulationRequest(Struct, frozen=True):
     """A limit that is to be tried on all repositories.
 
     text:        as it was typed, None where nothing was

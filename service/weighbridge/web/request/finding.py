@@ -1,8 +1,9 @@
 """From what somebody asked for to what the store has, or a 404 that says why."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from weighbridge.domain.image.platform import Platform, parse_platform
 from weighbridge.domain.image.reference import Reference, parse_reference
@@ -21,8 +22,7 @@ from weighbridge.store.session import Connection, Database
 from weighbridge.web.request.errors import Refusal
 
 
-@dataclass(frozen=True, slots=True)
-class FoundImage:
+class FoundImage(Struct, frozen=True):
     """A weighing with what its page says beside it."""
 
     weighing: Weighing
@@ -30,8 +30,7 @@ class FoundImage:
     repository: RepositoryReport
 
 
-@dataclass(frozen=True, slots=True)
-class PassQuery:
+class PassQuery(Struct, frozen=True):
     """Which passes; None: of all."""
 
     registry: str | None = None

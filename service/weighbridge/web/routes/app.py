@@ -5,12 +5,12 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from fastapi import Depends, FastAPI
+from msgspec import Struct
 from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
@@ -52,8 +52,7 @@ _STOPPING_S: Final = 2.0
 _Lifespan: TypeAlias = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Apps:
+class Apps(Struct, frozen=True):
     """What is served; `metrics` on a listener of its own, None without one.
 
     `web` brings both up to date while it is served, so it has to be.
@@ -63,8 +62,7 @@ class Apps:
     metrics: FastAPI | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Shared:
+class _Shared(Struct, frozen=True):
     """What the apps of one process have in common."""
 
     database: Database

@@ -5,7 +5,6 @@ import math
 import resource
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from types import FrameType
 from typing import Final
@@ -13,6 +12,7 @@ from typing import Final
 import click
 import uvicorn
 from fastapi import FastAPI
+from msgspec.structs import replace
 
 from weighbridge.bootstrap.registries.asked_targets import asked_targets
 from weighbridge.bootstrap.registries.probing import Paces, Probes, alone

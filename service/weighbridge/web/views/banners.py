@@ -1,9 +1,10 @@
 """Why the numbers of a page are not the newest, and since when, in sentences."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+
+from msgspec import Struct
 
 from weighbridge.domain.report.inventory import RegistryReport, RepositoryReport
 from weighbridge.web.views.numbers import ago, duration, plural
@@ -39,8 +40,7 @@ _REASONS: Final[dict[str, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Banner:
+class Banner(Struct, frozen=True):
     """Something to know before the numbers below it; they stay as they were."""
 
     title: str

@@ -5,8 +5,10 @@ fills any width without a script and its text is never scaled.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from weighbridge.domain.text.units import format_bytes
 
@@ -18,8 +20,7 @@ LABEL_SHARE: Final = 8.0
 ROW_MIN_SHARE: Final = 0.6
 
 
-@dataclass(frozen=True, slots=True)
-class LayerShare:
+class LayerShare(Struct, frozen=True):
     """One layer as the bar sees it.
 
     key:   what the row of the table is called, `l13`
@@ -34,8 +35,7 @@ class LayerShare:
     is_heaviest: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(Struct, frozen=True):
     """A rectangle of the bar: one layer, or several small ones that touch.
 
     x, width: percent of the bar
@@ -52,8 +52,7 @@ class Segment:
     width: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(Struct, frozen=True):
     """Text above the bar: `mark`, then the bytes.
 
     css: from which width of the window on it is shown

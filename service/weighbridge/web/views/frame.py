@@ -1,9 +1,10 @@
 """What stands around every page: navigation, and how fresh the data is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, TypeAlias
+
+from msgspec import Struct
 
 from weighbridge.domain.report.inventory import (
     STALE_INTERVALS,
@@ -28,8 +29,7 @@ NAVIGATION: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class RegistryLine:
+class RegistryLine(Struct, frozen=True):
     """One registry's freshness in words."""
 
     name: str
@@ -39,8 +39,7 @@ class RegistryLine:
     every: str
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(Struct, frozen=True):
     """path:   the page that is shown, marked in the navigation
     query:  what the search field holds
     pill:   freshness of all registries in two or three words, with an icon
@@ -64,7 +63,7 @@ class Frame:
 def frame(
     path: str, registries: Sequence[Registry], now: datetime, query: str = ""
 ) -> Frame:
-    """The frame of one page; `dataclasses.replace` adds the rest."""
+    """The frame of one page; `msgspec.structs.replace` adds the rest."""
     lines = [registry_line(registry, now) for registry in registries]
     pill, pill_icon = _pill(lines)
     return Frame(

@@ -1,8 +1,9 @@
 """Newest images beside their limits, as a page shows them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from weighbridge.domain.policy.headroom import Headroom
 from weighbridge.web.views.violations import LIMIT_PERCENT
@@ -12,8 +13,7 @@ _SHOWN_FROM: Final = 50
 """Percent: who is further from its limit is shown only where few are nearer."""
 
 
-@dataclass(frozen=True, slots=True)
-class HeadroomItem:
+class HeadroomItem(Struct, frozen=True):
     """One repository.
 
     verdict: `near 98 %`, or `within 62 %`, of its limit

@@ -1,8 +1,9 @@
 """The page of one image: the verdict, its cause, and the evidence."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from weighbridge.domain.image.digest import Digest, short
 from weighbridge.domain.size.weighing import WeighedImage, Weighing
@@ -32,16 +33,14 @@ _ROLES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class PlatformLink:
+class PlatformLink(Struct, frozen=True):
     """A switch to another platform of the same index."""
 
     name: str
     is_shown: bool
 
 
-@dataclass(frozen=True, slots=True)
-class OtherRow:
+class OtherRow(Struct, frozen=True):
     """Something in the same index that is no image."""
 
     role: str
@@ -50,8 +49,7 @@ class OtherRow:
     stored_bytes: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class ImagePage:
+class ImagePage(Struct, frozen=True):
     """image and table are None for what is no image; then only the head, the
     banners and the others are shown.
 

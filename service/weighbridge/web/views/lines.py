@@ -1,8 +1,10 @@
 """The table of an image's lines: what each adds, beside its layer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from weighbridge.domain.image.digest import short
 from weighbridge.domain.image.instruction import METADATA, keyword
@@ -19,8 +21,7 @@ _LINES_HEADING: Final = "Lines of the history: how many bytes each added is not 
 _UNPLACED: Final = Amount(None, reason="It is not known which layer this line made")
 
 
-@dataclass(frozen=True, slots=True)
-class LineRow:
+class LineRow(Struct, frozen=True):
     """One layer with its line, or a line whose bytes cannot be told.
 
     key:     the layer's anchor, "" for a line that has no layer of its own
@@ -61,8 +62,7 @@ class LineRow:
         return self.compressed.number or 0
 
 
-@dataclass(frozen=True, slots=True)
-class MetadataLine:
+class MetadataLine(Struct, frozen=True):
     """A line without a layer, and the number of the layer line before it."""
 
     after: int
@@ -70,16 +70,14 @@ class MetadataLine:
     rest: str
 
 
-@dataclass(frozen=True, slots=True)
-class LineGroup:
+class LineGroup(Struct, frozen=True):
     """Rows with a heading, "" where the table has one group only."""
 
     heading: str
     rows: tuple[LineRow, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class LineTable:
+class LineTable(Struct, frozen=True):
     """The layers' rows sum to `compressed_bytes`.
 
     lines: how many the history has, with and without layers

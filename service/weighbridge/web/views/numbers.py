@@ -1,8 +1,9 @@
 """Numbers and times as people read them on a page."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+
+from msgspec import Struct
 
 from weighbridge.domain.text.units import format_duration
 
@@ -13,8 +14,7 @@ DAY: Final = 24 * HOUR
 BITS_A_SECOND: Final = {"1 Gbit/s": 1_000_000_000, "100 Mbit/s": 100_000_000}
 
 
-@dataclass(frozen=True, slots=True)
-class Amount:
+class Amount(Struct, frozen=True):
     """A number of bytes for a page.
 
     number:      None where it is not known, never 0

@@ -1,9 +1,10 @@
 """The first page: what is heavy in all registries, and how far the data goes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, TypeAlias
+
+from msgspec import Struct
 
 from weighbridge.domain.report.inventory import Page, RegistryReport, RepositoryReport
 from weighbridge.presentation.rows.stand_ins import stand_in
@@ -23,8 +24,7 @@ _LINE_CHARACTERS: Final = 60
 State: TypeAlias = Literal["empty", "first_crawl", "weighed"]
 
 
-@dataclass(frozen=True, slots=True)
-class RepositoryRow:
+class RepositoryRow(Struct, frozen=True):
     """One row of the table.
 
     bar:   percent of the column; every row of a page has the same scale
@@ -52,8 +52,7 @@ class RepositoryRow:
     state_title: str
 
 
-@dataclass(frozen=True, slots=True)
-class RegistryRow:
+class RegistryRow(Struct, frozen=True):
     """One registry: how fresh it is, and what it stores.
 
     bar: percent of the column; every registry has the same scale
@@ -66,8 +65,7 @@ class RegistryRow:
     bar: float
 
 
-@dataclass(frozen=True, slots=True)
-class FirstCrawl:
+class FirstCrawl(Struct, frozen=True):
     """A first crawl: repositories done of those known so far."""
 
     done: int
@@ -76,8 +74,7 @@ class FirstCrawl:
     share: float
 
 
-@dataclass(frozen=True, slots=True)
-class Overview:
+class Overview(Struct, frozen=True):
     """The whole page; counts are over all registries shown.
 
     newest:     the newest images of all repositories, summed without sharing

@@ -1,9 +1,10 @@
 """The page of one repository: its newest image and its tags."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+
+from msgspec import Struct
 
 from weighbridge.domain.report.inventory import (
     Page,
@@ -50,8 +51,7 @@ _NOT_IMAGES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class TagRow:
+class TagRow(Struct, frozen=True):
     """One tag; `note` says what is odd about it, `over` which limits it stands over;
     "" for nothing."""
 
@@ -71,8 +71,7 @@ class TagRow:
     over: str
 
 
-@dataclass(frozen=True, slots=True)
-class RepositoryPage:
+class RepositoryPage(Struct, frozen=True):
     """absent: what stands in the place of numbers where there is no image
     growth: percent against the baseline, with arrow and sign, "" without one;
     coloured from 5 % on.

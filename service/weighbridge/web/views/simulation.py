@@ -1,8 +1,9 @@
 """One limit for all repositories, as a page shows it: a bar a limit, and a list."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from weighbridge.domain.policy.headroom import NewestSize
 from weighbridge.domain.policy.policy_set import PolicySet
@@ -21,8 +22,7 @@ NAMED: Final = 3
 """So many repositories are named in a sentence."""
 
 
-@dataclass(frozen=True, slots=True)
-class Threshold:
+class Threshold(Struct, frozen=True):
     """A limit with how many newest images are above it.
 
     written:  as the configuration has it, `400MB`
@@ -39,8 +39,7 @@ class Threshold:
     is_asked: bool
 
 
-@dataclass(frozen=True, slots=True)
-class FirstNames:
+class FirstNames(Struct, frozen=True):
     """The first few of some repositories, and how many are not among them."""
 
     first: tuple[NewestSize, ...]
@@ -52,8 +51,7 @@ class FirstNames:
         return len(self.first) + self.others
 
 
-@dataclass(frozen=True, slots=True)
-class SimulatedLimit:
+class SimulatedLimit(Struct, frozen=True):
     """What a limit that was asked for would flag.
 
     exceeding: how many exceed it, of whom `flagged` are the worst
@@ -78,8 +76,7 @@ class SimulatedLimit:
         return self.exceeding - len(self.flagged)
 
 
-@dataclass(frozen=True, slots=True)
-class WhatIf:
+class WhatIf(Struct, frozen=True):
     """field: what the field of the form holds; fault: what is wrong with it, or "";
     has_limits: whether any policy sets one"""
 

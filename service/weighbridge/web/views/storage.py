@@ -1,8 +1,9 @@
 """Storage as a bar: what is shared, what is not, and what sharing saves."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from weighbridge.domain.report.inventory import (
     RegistryReport,
@@ -15,8 +16,7 @@ from weighbridge.web.views.charts import MIN_SHARE
 _INSET: Final = 0.35
 
 
-@dataclass(frozen=True, slots=True)
-class Storage:
+class Storage(Struct, frozen=True):
     """Bytes, and the widths of their parts in percent of the bar.
 
     never_bytes: what a naive sum counts more than once; 0 where that is left out

@@ -1,9 +1,10 @@
 """Violations as a page shows them: who, how much, why, since when."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+
+from msgspec import Struct
 
 from weighbridge.domain.growth.cause import LineChange
 from weighbridge.domain.growth.quantity import WORDS
@@ -32,8 +33,7 @@ _WHOSE: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ViolationItem:
+class ViolationItem(Struct, frozen=True):
     """One violation.
 
     link:    the page of its image, or of its repository
@@ -70,8 +70,7 @@ class ViolationItem:
     waiver: Waiver | None
 
 
-@dataclass(frozen=True, slots=True)
-class TeamGroup:
+class TeamGroup(Struct, frozen=True):
     """The violations of a team, the worst first; team: "" for nobody's."""
 
     team: str

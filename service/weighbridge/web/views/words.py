@@ -1,7 +1,8 @@
 """Codes and confidences in words."""
 
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from weighbridge.domain.size.confidence import (
     CompressedConfidence,

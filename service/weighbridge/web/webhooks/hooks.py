@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import structlog
+from msgspec import Struct
 
 from weighbridge.domain.text.secret import Secret
 from weighbridge.domain.webhook.push import PushSeen, Source
@@ -24,8 +24,7 @@ LOOKED_AT_S: Final = 2.0
 """So often at most it is looked whether a file of secrets has changed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hook:
+class Hook(Struct, frozen=True):
     """One sender, and the registry that it speaks for.
 
     host:     of the registry, `host[:port]`
@@ -42,8 +41,7 @@ class Hook:
     is_ours: Callable[[PushSeen], bool] = lambda _: True
 
 
-@dataclass(frozen=True, slots=True)
-class Reception:
+class Reception(Struct, frozen=True):
     """Who may tell of pushes, and who is asked to look at them; None: whoever finds
     that they wait.
 

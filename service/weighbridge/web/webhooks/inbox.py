@@ -9,11 +9,11 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 import structlog
+from msgspec import Struct, field
 
 from weighbridge.errors import StoreError
 from weighbridge.ports.job_names import PUSH
@@ -36,8 +36,7 @@ is to wait too."""
 _CLOSING_S: Final = 5.0
 
 
-@dataclass(slots=True)
-class _Waiting:
+class _Waiting(Struct):
     """What one request told, and who waits for it to be kept."""
 
     pushes: Sequence[ReceivedPush]
@@ -45,8 +44,7 @@ class _Waiting:
     done: "asyncio.Future[Sequence[bool]]"
 
 
-@dataclass(slots=True)
-class _Answer:
+class _Answer(Struct):
     """What a request is told: push by push whether it is new, or why not."""
 
     waiting: _Waiting
@@ -62,8 +60,7 @@ class _Answer:
             self.waiting.done.set_exception(self.error)
 
 
-@dataclass(slots=True)
-class _Queue:
+class _Queue(Struct):
     """What waits; the lock is held for a moment only."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)

@@ -1,8 +1,9 @@
 """Reads a webhook's body by its sender's adapter."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from typing import Final, TypeAlias
+
+from msgspec.structs import replace
 
 from weighbridge.domain.text.strict_json import parse_json
 from weighbridge.domain.webhook.parsed_delivery import (

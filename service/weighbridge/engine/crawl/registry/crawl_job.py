@@ -10,9 +10,11 @@ import asyncio
 import contextvars
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from weighbridge.engine.context.crawl_context import PassContext
 from weighbridge.engine.context.crawl_outcome import PassOutcome
@@ -63,8 +65,7 @@ class _Contexts(NamedTuple):
     quiet: PassContext
 
 
-@dataclass(slots=True)
-class Suspects:
+class Suspects(Struct):
     """A process crawls one repository at a time whose last crawl did not come to its
     end: if that one ends the process too, it is known which it was."""
 

@@ -1,8 +1,9 @@
 """Asks about tags of one repository, as the plan wants it, in one pass."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from weighbridge.domain.registry.listing import TagSeen
 from weighbridge.engine.context.crawl_context import PassContext
@@ -18,8 +19,7 @@ from weighbridge.store.registries.registry_rows import note_false_head
 from weighbridge.store.tags.applying import KnownTag, known_tags
 
 
-@dataclass(slots=True)
-class QuestionLimiter:
+class QuestionLimiter(Struct):
     """For so many questions."""
 
     left: int

@@ -1,8 +1,9 @@
 """What is kept under a claim: a repository's answers, or those of a chunk."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from weighbridge.engine.crawl.repository.tally import Tally
 from weighbridge.engine.crawl.repository.write_steps import Meanwhile
@@ -10,8 +11,7 @@ from weighbridge.store.crawls.chunks import Advanced, ChunkEnd, HeldChunk
 from weighbridge.store.leases.claiming import Claim
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
+class Where(Struct, frozen=True):
     """What is kept under a claim.
 
     is_new:   there is nothing of the repository to be compared with

@@ -1,8 +1,9 @@
 """Ends the passes of many repositories together: kept, summed up, judged, closed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from weighbridge.engine.crawl.repository.write_steps import WriteStep, apply_steps
 from weighbridge.engine.judge.criteria import Judging
@@ -17,8 +18,7 @@ from weighbridge.store.read_model.summaries import refresh_many
 from weighbridge.store.session import Connection
 
 
-@dataclass(frozen=True, slots=True)
-class CrawlEnd:
+class CrawlEnd(Struct, frozen=True):
     """A pass that has come to its end.
 
     step:   the only batch of it, kept by the transaction that ends it; None: whatever

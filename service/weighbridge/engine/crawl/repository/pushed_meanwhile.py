@@ -1,7 +1,8 @@
 """Looks at what is pushed to a repository while a long pass has it."""
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from weighbridge.engine.context.crawl_context import PassContext
 from weighbridge.engine.context.push_callbacks import PushDesk

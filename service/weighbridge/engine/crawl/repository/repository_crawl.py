@@ -6,9 +6,10 @@ when a complete pass did not see it.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
+
+from msgspec import Struct, field
 
 from weighbridge.domain import limits
 from weighbridge.domain.registry.listing import TagSeen
@@ -55,8 +56,7 @@ KNOWN_AT_ONCE: Final = 1_000
 """Tags whose stored state is in memory at once."""
 
 
-@dataclass(slots=True)
-class _Listing:
+class _Listing(Struct):
     """What the listing said."""
 
     seen: set[str] = field(default_factory=set)

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from weighbridge.domain.registry.listing import TagSeen
 from weighbridge.engine.context.crawl_context import PassContext

@@ -1,7 +1,8 @@
 """What one process has counted of a pass, or of a chunk."""
 
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from weighbridge.domain.image.digest import Digest
 from weighbridge.engine.tags.tag_request import TagAnswer, TagFault
@@ -9,8 +10,7 @@ from weighbridge.engine.tags.tag_request import TagAnswer, TagFault
 FAULTS: Final = 100
 
 
-@dataclass(slots=True)
-class Tally:
+class Tally(Struct):
     """What this process has counted of a pass.
 
     is_plain: all that was found to be new is whole: nothing need be asked for again

@@ -1,9 +1,11 @@
 """Keeps batches of answers, those of many repositories together."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.document import Document
@@ -24,8 +26,7 @@ _LONG: Final = 32
 """A batch of so many answers costs no more alone than beside others."""
 
 
-@dataclass(slots=True)
-class Meanwhile:
+class Meanwhile(Struct):
     """What pushes have changed under a pass. The thread that writes reads it.
 
     overtaken:  tags about which the registry was asked again since: what it said
@@ -43,8 +44,7 @@ class Meanwhile:
     is_elsewhere: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentBatch:
+class DocumentBatch(Struct, frozen=True):
     """Documents, and children that could not be had, with the code that says why."""
 
     documents: Sequence[Document] = ()
@@ -54,8 +54,7 @@ class DocumentBatch:
         return bool(self.documents or self.missing)
 
 
-@dataclass(frozen=True, slots=True)
-class WriteStep:
+class WriteStep(Struct, frozen=True):
     """One batch of one pass.
 
     facts:    to be kept in the same transaction
@@ -84,8 +83,7 @@ class WriteStep:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Advance:
+class Advance(Struct, frozen=True):
     """How far a pass has come with a step: the cursor's next piece.
 
     counts: what there was since the one before

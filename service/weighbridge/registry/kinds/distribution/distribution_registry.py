@@ -1,10 +1,10 @@
 """The registry protocol as every registry speaks it: plain `/v2`, nothing else."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import replace
 from typing import Final, TypeVar
 
 import httpx
+from msgspec.structs import replace
 
 from weighbridge.domain import limits
 from weighbridge.domain.image.digest import Digest, is_digest

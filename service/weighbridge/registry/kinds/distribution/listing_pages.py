@@ -1,6 +1,6 @@
 """Pages of `_catalog` and `tags/list`, from the raw bytes that a registry served."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from weighbridge.domain.image.reference import is_repository_name, is_tag
 from weighbridge.domain.registry.listing import RepositoryListing, TagPage, TagSeen
@@ -8,8 +8,7 @@ from weighbridge.domain.text.strict_json import parse_json
 from weighbridge.errors import DocumentError
 
 
-@dataclass(frozen=True, slots=True)
-class NamesOfPage:
+class NamesOfPage(Struct, frozen=True):
     """The names on one page: well-formed ones once each, in the registry's order."""
 
     names: tuple[str, ...]

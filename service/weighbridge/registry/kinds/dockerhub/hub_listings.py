@@ -6,9 +6,10 @@ without them is asked for at the registry.
 """
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
+
+from msgspec import Struct
 
 from weighbridge.domain.image.digest import Digest, is_digest
 from weighbridge.domain.image.media_types import INDEXES
@@ -41,8 +42,7 @@ _TIME: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class HubPage:
+class HubPage(Struct, frozen=True):
     """What a page says of itself.
 
     names:   well-formed ones, once each
@@ -67,16 +67,14 @@ class HubPage:
         return len(self.names) + self.invalid
 
 
-@dataclass(frozen=True, slots=True)
-class HubRepositories(HubPage):
+class HubRepositories(HubPage, frozen=True):
     """Repositories of one namespace; `names` are whole ones, such as library/python."""
 
     def as_repositories(self) -> RepositoryListing:
         return RepositoryListing(self.names, self.invalid)
 
 
-@dataclass(frozen=True, slots=True)
-class HubTags(HubPage):
+class HubTags(HubPage, frozen=True):
     """Tags of one repository."""
 
     tags: tuple["HubTag", ...] = ()
@@ -85,8 +83,7 @@ class HubTags(HubPage):
         return TagPage(tuple(tag.as_seen() for tag in self.tags), self.invalid)
 
 
-@dataclass(frozen=True, slots=True)
-class HubImage:
+class HubImage(Struct, frozen=True):
     """One platform of a tag.
 
     digest: of its manifest; None on very old images
@@ -98,8 +95,7 @@ class HubImage:
     compressed_bytes: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class HubTag:
+class HubTag(Struct, frozen=True):
     """One tag.
 
     digest:    of what it names: an index, or an image. None where the API leaves it

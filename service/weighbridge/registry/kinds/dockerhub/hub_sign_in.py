@@ -7,8 +7,9 @@ The older `/v2/users/login` is deprecated.
 
 import asyncio
 import json
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from weighbridge.domain.limits import TOKEN_BODY_BYTES
 from weighbridge.domain.text.secret import Secret
@@ -35,8 +36,7 @@ _REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
 _REFUSALS: Final = frozenset((401, 403))
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
+class _Kept(Struct, frozen=True):
     """A token, and the monotonic time at which it is not used any more."""
 
     authorization: Secret

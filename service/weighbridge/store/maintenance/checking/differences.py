@@ -1,9 +1,9 @@
 """What `db verify` tells: a value as it is stored and as it was counted anew."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
+from msgspec import Struct, field
 from sqlalchemy import Connection, bindparam, select
 
 from weighbridge.store.maintenance.checking.wrongs import SHARED, Name, Values, Wrong
@@ -38,8 +38,7 @@ _REMEMBERED: Final = 50_000
 Kind: TypeAlias = Name | Literal["tag", "pass"]
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """One value. None: no row, or no value."""
 
     table: str
@@ -49,8 +48,7 @@ class Difference:
     recounted: int | str | None
 
 
-@dataclass(slots=True)
-class NamesOfIds:
+class NamesOfIds(Struct):
     """What ids are called, for people."""
 
     _known: dict[tuple[Kind, int], str] = field(default_factory=dict)

@@ -6,9 +6,9 @@ ledger (see `models`), so this does.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
 from sqlalchemy import (
     Column,
     ColumnElement,
@@ -60,8 +60,7 @@ _FACTS: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class IntegrityQuery:
+class IntegrityQuery(Struct, frozen=True):
     """A statement that selects (where, stored, should be) of each breach.
 
     kind: what `where` is an id of; `tag` and `pass` are told by number

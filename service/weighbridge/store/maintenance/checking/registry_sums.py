@@ -1,9 +1,9 @@
 """The sums of registries, counted anew from the rows that they are of."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from msgspec import Struct
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -141,8 +141,7 @@ def _misplaced(row: SQLRow) -> Difference:
     return Difference(table, where, "registry_id", row.registry_id, row.listed_in)
 
 
-@dataclass(frozen=True, slots=True)
-class _WrongSums:
+class _WrongSums(Struct, frozen=True):
     """values: by column, as it is kept and as it was counted"""
 
     registry_id: int

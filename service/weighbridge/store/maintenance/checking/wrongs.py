@@ -1,9 +1,9 @@
 """Rows of the ledger that are not what they should be, and their repair."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+from msgspec import Struct
 from sqlalchemy import Connection, Table
 
 from weighbridge.store.dialect import BulkDelete, BulkUpdate, BulkUpsert
@@ -99,8 +99,7 @@ EXCLUSIVE: Final = Kept(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Wrong:
+class Wrong(Struct, frozen=True):
     """A row as it is stored and as it was counted; None: no row."""
 
     kept: Kept

@@ -6,8 +6,9 @@ again at any point.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from weighbridge.domain.retention import Retention
 from weighbridge.store.connection.deadlines import unhurried
@@ -23,8 +24,7 @@ from weighbridge.store.session import Database
 __all__ = ["Pruned", "prune"]
 
 
-@dataclass(frozen=True, slots=True)
-class Pruned:
+class Pruned(Struct, frozen=True):
     """What was removed.
 
     passes:    records of passes
