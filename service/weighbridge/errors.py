@@ -135,7 +135,7 @@ class RateLimited(RegistryError):
 
 class QuotaSpent(RateLimited):
     """The registry gives only so many manifests, and these are used up, or kept for
-    others. Waiting for more takes hours: the next pass goes on."""
+    others. Waiting for more takes hours: the next crawl goes on."""
 
     code = "quota_spent"
     retryable = False

@@ -3,7 +3,7 @@
 `structlog.get_logger(name)` and the standard library's loggers (uvicorn, asyncio,
 SQLAlchemy) end in one handler. Events are static text, what varies is a field:
 
-    log.warning("pass failed", registry="hub", repository="library/python")
+    log.warning("crawl failed", registry="hub", repository="library/python")
 """
 
 import json
@@ -139,7 +139,7 @@ class _JSON(_Formatter):
 
 
 class _Console(_Formatter):
-    """`12:01:47 warning  pass failed  registry=hub`, for a person who watches."""
+    """`12:01:47 warning  crawl failed  registry=hub`, for a person who watches."""
 
     def format(self, record: logging.LogRecord) -> str:
         fields = self.fields(record)

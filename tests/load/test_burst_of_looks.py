@@ -12,15 +12,17 @@ import pytest
 from support.push_burst import BEFORE, check_burst
 from support.webhook_load import made_up
 from weighbridge.engine.push.merged_events import EARLY_S
-from weighbridge.store.pushes.push_queue import LOOKS_IN_A_BURST
+from weighbridge.store.pushes.push_queue import CHECKS_IN_A_BURST
 
 
 @pytest.mark.timeout(170)
 @pytest.mark.parametrize(
     ("digest_of", "looks"),
     [
-        pytest.param(lambda _: str(BEFORE.digest), LOOKS_IN_A_BURST, id="true digests"),
-        pytest.param(made_up, LOOKS_IN_A_BURST * (1 + len(EARLY_S)), id="made up"),
+        pytest.param(
+            lambda _: str(BEFORE.digest), CHECKS_IN_A_BURST, id="true digests"
+        ),
+        pytest.param(made_up, CHECKS_IN_A_BURST * (1 + len(EARLY_S)), id="made up"),
     ],
 )
 def test_f35_a_burst_ends_with_what_the_registry_has(

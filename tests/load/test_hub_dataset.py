@@ -132,7 +132,7 @@ def test_a_repository_costs_its_pages_and_each_manifest_once(
     assert "pull_429" not in crawled.asked
 
 
-def test_the_second_pass_asks_for_pages_only(
+def test_the_second_crawl_asks_for_pages_only(
     crawled: Crawled, content: DatasetContent
 ) -> None:
     assert crawled.again == {"api": pages(content)}

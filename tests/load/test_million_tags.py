@@ -37,7 +37,7 @@ TAGS = int(os.environ.get("WEIGHBRIDGE_FLEET", "1000000"))
 FLEET = Fleet(repositories=TAGS // 100, tags=TAGS, largest=TAGS // 10)
 ROWS_A_REPOSITORY = 12
 NOTES = 300
-"""Rows of the heartbeat and of long unchanged passes, whatever the number of tags."""
+"""Rows of the heartbeat and of long unchanged crawls, whatever the number of tags."""
 
 
 @dataclass(slots=True)

@@ -135,7 +135,7 @@ def is_quiet(stage: PushStage) -> bool:
     with stage.database.read() as connection:
         table = repositories.c
         passed = connection.execute(
-            select(func.count()).where(table.complete_passes > 0)
+            select(func.count()).where(table.complete_crawls > 0)
         ).scalar_one()
         done = connection.execute(
             select(func.count(pushes.c.done_at)).select_from(pushes)

@@ -27,8 +27,8 @@ from weighbridge.store.tags.applying import (
     Changes,
     Move,
     TagFailure,
+    apply_deleted,
     apply_failures,
-    apply_gone,
     apply_many,
     apply_moves,
 )
@@ -55,7 +55,7 @@ class Item:
     moves: Sequence[Move]
     failures: Sequence[TagFailure]
     gone: Sequence[str]
-    passes: int
+    crawls: int
     is_push: bool
     is_stale: bool
     is_new: bool
@@ -186,7 +186,7 @@ class Stage:
         changes = []
         for number, item in enumerate(items):
             held = (before if item.is_stale else claims)[item.name]
-            held = replace(held, pass_number=item.passes)
+            held = replace(held, crawl_number=item.crawls)
             changes.append(
                 Changes(
                     as_push(held) if item.is_push else held,
@@ -206,7 +206,7 @@ class Stage:
                 hold(connection, claim, now)
                 apply_moves(connection, claim, changes.moves, now)
                 apply_failures(connection, claim, changes.failures, now)
-                apply_gone(connection, claim, changes.gone, now)
+                apply_deleted(connection, claim, changes.gone, now)
         except StoreError as exc:
             return exc.code
         return ""
@@ -223,7 +223,7 @@ def _code(result: object) -> str:
 
 _SAME: Final = {
     "tags": "SELECT repository_id, name, target_id, first_seen_at, moved_at, pushed_at,"
-    " gone_at, error_code, error_digest, error_at FROM tags",
+    " deleted_at, error_code, error_digest, error_at FROM tags",
     "tag_moves": "SELECT repository_id, name, seen_from, seen_until, m.target_id,"
     " m.pushed_at FROM tag_moves m JOIN tags ON tags.id = tag_id",
     "unjudged": "SELECT u.repository_id, name, is_silent, is_weighed"

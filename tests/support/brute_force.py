@@ -108,7 +108,7 @@ class _Facts:
         self.tags: dict[int, list[int]] = defaultdict(list)
         self.tag_counts: Counter[int] = Counter()
         for repository, target in all_of(
-            "SELECT repository_id, target_id FROM tags WHERE gone_at IS NULL"
+            "SELECT repository_id, target_id FROM tags WHERE deleted_at IS NULL"
         ):
             self.tag_counts[repository] += 1
             if target is not None:

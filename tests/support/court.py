@@ -10,7 +10,7 @@ from sqlalchemy import Row, func, select
 
 from support.answering import keep_sizes
 from support.images import a_layer, an_image
-from support.of_one import close_pass, open_pass, refresh_if_stale
+from support.of_one import close_crawl, open_crawl, refresh_if_stale
 from support.policies import a_policy
 from support.store_world import T0, a_result, an_entry
 from weighbridge.domain.growth.cause import Cause
@@ -25,7 +25,7 @@ from weighbridge.engine.judge.changed_policies import find_changed
 from weighbridge.engine.judge.criteria import Judging
 from weighbridge.engine.judge.judge import (
     FIRST,
-    end_first_passes,
+    end_first_crawls,
     judge,
     judge_standing,
     refresh_and_judge,
@@ -44,12 +44,12 @@ from weighbridge.store.outbox.deliveries import claim_delivery
 from weighbridge.store.outbox.delivery_results import note_sent
 from weighbridge.store.outbox.due_groups import next_due_on
 from weighbridge.store.outbox.filling import put_notifications
-from weighbridge.store.outbox.violation_notices import read_told
+from weighbridge.store.outbox.violation_notices import read_notices
 from weighbridge.store.registries.registry_rows import put_registry
 from weighbridge.store.registries.repository_rows import put_repositories
 from weighbridge.store.reports import find_repository, tag_page
 from weighbridge.store.session import Connection, Database
-from weighbridge.store.tags.applying import Move, apply_gone, apply_moves
+from weighbridge.store.tags.applying import Move, apply_deleted, apply_moves
 from weighbridge.store.violations.cause_column import read_cause
 
 MB: Final = 1_000_000
@@ -128,28 +128,28 @@ class Court:
         children: Iterable[Document] = (),
         is_complete: bool = True,
     ) -> None:
-        """One whole pass, as `RepositoryPass` makes it."""
+        """One whole crawl, as `RepositoryCrawl` makes it."""
         self.now += MINUTE
         repository_id = self.ids[repository or self.names[0]]
         found = moves or {}
         with self.database.write() as connection:
             taken = claim(connection, repository_id, now=self.now, lease_s=60)
             assert taken is not None
-            opened = open_pass(connection, taken, self.now).id
+            opened = open_crawl(connection, taken, self.now).id
             keep_documents(connection, [*children, *found.values()], {})
             pointed = [Move(name, d.digest, None) for name, d in found.items()]
             apply_moves(connection, taken, pointed, self.now)
-            apply_gone(connection, taken, list(gone), self.now)
-            if taken.pass_number > 0:
+            apply_deleted(connection, taken, list(gone), self.now)
+            if taken.crawl_number > 0:
                 refresh_and_judge(connection, repository_id, self.now, self.judging)
             else:
                 refresh_if_stale(connection, repository_id, self.now, self.platforms)
                 if is_complete:
-                    end_first_passes(
+                    end_first_crawls(
                         connection, [repository_id], self.now, self.judging
                     )
             result = a_result(complete=is_complete)
-            close_pass(connection, taken, opened, result, self.now, self.now)
+            close_crawl(connection, taken, opened, result, self.now, self.now)
 
     def push(self, moves: Mapping[str, Document], repository: str = "") -> None:
         """One look at what somebody said was pushed."""
@@ -263,11 +263,11 @@ class Court:
                 )
             )
 
-    def read_told(self, event: NotificationEvent) -> list[ViolationNotice]:
+    def read_notices(self, event: NotificationEvent) -> list[ViolationNotice]:
         """What is said of all that was to be told."""
         wanted = [(number, each) for each, number in self.told if each == event]
         with self.database.read() as connection:
-            return read_told(connection, wanted, 100)
+            return read_notices(connection, wanted, 100)
 
     def cause(self, repository: str = "") -> Cause:
         """Of its last violation."""

@@ -30,7 +30,7 @@ from weighbridge.ports.protocols import Registry
 from weighbridge.store.crawls.crawl_requests import CrawlRequest
 from weighbridge.store.leases.jobs import Job, make_due
 from weighbridge.store.leases.process_mark import this_process
-from weighbridge.store.models import passes, repositories
+from weighbridge.store.models import crawls, repositories
 from weighbridge.store.registries.registry_rows import put_registry
 from weighbridge.store.session import Connection, Database
 from weighbridge.telemetry import Telemetry
@@ -118,7 +118,7 @@ class Crawler:
         site = parts.sites(registry)
         assert site is not None
         self.told.begin()
-        last_pass = await parts.writer.read(_last_pass)
+        last_crawl = await parts.writer.read(_last_crawl)
         registry_id = await parts.writer.write(put_registry, site.entry(None), began)
         await parts.writer.write(_have_due, registry_id, registry, began, all_due)
         self.pool.put(DISCOVER, registry)
@@ -141,7 +141,7 @@ class Crawler:
             known=None,
             crawled_at=None,
             ended_at=None,
-            after_pass=last_pass,
+            after_crawl_id=last_crawl,
         )
         return await parts.writer.read(
             report_of, site, request, self.told.facts, (), parts.progress
@@ -163,9 +163,9 @@ class Crawler:
                 raise self.told.facts.broken
 
 
-def _last_pass(connection: Connection) -> int:
+def _last_crawl(connection: Connection) -> int:
     found: int = connection.execute(
-        select(func.coalesce(func.max(passes.c.id), 0))
+        select(func.coalesce(func.max(crawls.c.id), 0))
     ).scalar_one()
     return found
 

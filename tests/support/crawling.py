@@ -11,7 +11,11 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 
 from support.crawler import Crawler
 from support.database import a_database
-from weighbridge.domain.report.inventory import PassReport, RepositoryReport, TagReport
+from weighbridge.domain.report.inventory import (
+    RepositoryCrawlReport,
+    RepositoryReport,
+    TagReport,
+)
 from weighbridge.engine.context.registry_scope import Scope
 from weighbridge.engine.context.site import Site
 from weighbridge.engine.crawl_requests.crawl_report import RegistryCrawl
@@ -19,8 +23,8 @@ from weighbridge.engine.judge.criteria import NO_JUDGING, Judging
 from weighbridge.ports.protocols import Registry
 from weighbridge.store.registries.registry_rows import RegistryEntry
 from weighbridge.store.reports import (
+    crawl_page,
     find_repository,
-    pass_page,
     tag_page,
 )
 from weighbridge.store.session import Database
@@ -130,10 +134,10 @@ class Yard:
         finally:
             event.remove(Engine, "after_cursor_execute", note)
 
-    def passes(self, repository: str) -> tuple[PassReport, ...]:
+    def crawls(self, repository: str) -> tuple[RepositoryCrawlReport, ...]:
         """Newest first."""
         with self.database.read() as connection:
-            page = pass_page(
+            page = crawl_page(
                 connection, registry=self.entry.name, repository=repository
             )
         return page.items

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 
 from support.court import DAY, Court
-from support.of_one import close_pass, open_pass, refresh_if_stale
+from support.of_one import close_crawl, open_crawl, refresh_if_stale
 from support.store_world import a_result
 from weighbridge.domain.image.document import Document
 from weighbridge.engine.judge.judge import (
-    end_first_passes,
+    end_first_crawls,
     judge_many,
     refresh_and_judge,
     refresh_and_judge_many,
@@ -28,7 +28,7 @@ from weighbridge.store.models import (
 )
 from weighbridge.store.read_model.summaries import refresh_many
 from weighbridge.store.session import Connection
-from weighbridge.store.tags.applying import Move, apply_gone, apply_moves
+from weighbridge.store.tags.applying import Move, apply_deleted, apply_moves
 from weighbridge.store.tags.unjudged import unjudged_repositories
 
 
@@ -47,7 +47,7 @@ class Crowd(Court):
         moves: Mapping[str, Mapping[str, Document]],
         gone: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
-        """One whole pass over each of these repositories."""
+        """One whole crawl of each of these repositories."""
         self.now += DAY / 4
         lost = gone or {}
         with self.database.write() as connection:
@@ -57,8 +57,8 @@ class Crowd(Court):
                 )
             self.judge_all(connection)
             for number, taken in self.claims.items():
-                opened = open_pass(connection, taken, self.now).id
-                close_pass(connection, taken, opened, a_result(), self.now, self.now)
+                opened = open_crawl(connection, taken, self.now).id
+                close_crawl(connection, taken, opened, a_result(), self.now, self.now)
                 assert number in self.ids.values()
         self.claims.clear()
 
@@ -76,23 +76,23 @@ class Crowd(Court):
         keep_documents(connection, list(moves.values()), {})
         pointed = [Move(name, d.digest, None) for name, d in moves.items()]
         apply_moves(connection, taken, pointed, self.now)
-        apply_gone(connection, taken, gone, self.now)
+        apply_deleted(connection, taken, gone, self.now)
 
     def judge_all(self, connection: Connection) -> None:
         """Whatever was moved in this transaction."""
-        known = sorted(n for n, taken in self.claims.items() if taken.pass_number)
+        known = sorted(n for n, taken in self.claims.items() if taken.crawl_number)
         new = sorted(self.claims.keys() - set(known))
         now, judging = self.now, self.judging
         if self.is_together:
             refresh_and_judge_many(connection, known, now, judging)
             refresh_many(connection, new, now, judging.platforms)
-            end_first_passes(connection, new, now, judging)
+            end_first_crawls(connection, new, now, judging)
             return
         for number in known:
             refresh_and_judge(connection, number, now, judging)
         for number in new:
             refresh_if_stale(connection, number, now, judging.platforms)
-            end_first_passes(connection, [number], now, judging)
+            end_first_crawls(connection, [number], now, judging)
 
     def sweep(self, repository_ids: Sequence[int]) -> None:
         """Mark all tags of these repositories."""

@@ -2,7 +2,7 @@
 
 Two databases that saw the same registry have the same dump: one by a clean crawl,
 the other through faults, crashes or another engine. Ids are replaced by digests and
-names; times, counts of requests and passes, leases and queues are left out.
+names; times, counts of requests and crawls, leases and queues are left out.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,8 +22,8 @@ Dump: TypeAlias = Mapping[str, Row]
 """By the row's name, such as `tags near/shop/app 1.0`: its columns."""
 
 LEFT_OUT: Final[Mapping[str, str]] = {
-    "passes": "how often it was looked at",
-    "pass_chunks": "the cursor of a pass under way",
+    "crawls": "how often it was looked at",
+    "crawl_chunks": "the cursor of a crawl under way",
     "crawl_requests": "what somebody asked to be crawled",
     "jobs": "when which work is due",
     "blob_changes": "the settler's queue",
@@ -57,8 +57,8 @@ _WORK: Final = frozenset(
         "rate_limit_remaining",
         "rate_limit_window_s",
         "rate_limit_seen_at",
-        "complete_passes",
-        "missing_passes",
+        "complete_crawls",
+        "missing_crawls",
         "was_listed",
         "is_silent",
         "limits_mark",  # what is still to be held against limits
@@ -67,7 +67,7 @@ _WORK: Final = frozenset(
     }
 )
 """Columns about our work or the address, not about what the registry holds."""
-_FLAGS: Final = frozenset({"gone_at", "moved_at", "seen_until"})
+_FLAGS: Final = frozenset({"deleted_at", "moved_at", "seen_until"})
 """Times of which it matters whether there is one."""
 _FACTS: Final = frozenset({("images", "created_at")})
 """Times that a document says."""

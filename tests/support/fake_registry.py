@@ -11,8 +11,8 @@ from weighbridge.domain.registry.listing import RepositoryListing, TagPage, TagS
 from weighbridge.domain.registry.rate_limit import RateLimit
 from weighbridge.errors import DocumentError, NotFound, WeighbridgeError
 from weighbridge.ports.protocols import (
+    CRAWL_COST,
     JOB_COST,
-    PASS_COST,
     ManifestAnswer,
     RangeAnswer,
     RequestCost,
@@ -155,7 +155,7 @@ class FakeRegistry:
 
     def _ask(self, operation: str, reference: str) -> None:
         self.asked[operation, reference] += 1
-        for cost in (self.cost, PASS_COST.get(), JOB_COST.get()):
+        for cost in (self.cost, CRAWL_COST.get(), JOB_COST.get()):
             if cost is not None:
                 cost.requests += 1
         error = self.breaks.get((operation, reference))

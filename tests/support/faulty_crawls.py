@@ -39,7 +39,7 @@ HOUR: Final = timedelta(hours=1)
 Record: TypeAlias = str | None
 """Where a tag points, None where it is gone or was never read."""
 _RECORDS: Final = text("""
-    SELECT repositories.name || ':' || tags.name, blobs.digest, tags.gone_at
+    SELECT repositories.name || ':' || tags.name, blobs.digest, tags.deleted_at
     FROM tags JOIN repositories ON repositories.id = tags.repository_id
     LEFT JOIN blobs ON blobs.id = tags.target_id""")
 _LOOKS_A_SECOND: Final = 40
@@ -228,6 +228,6 @@ def watching(database: CrawledDatabase) -> Iterator[Watch]:
 
 def _records(connection: Connection) -> dict[str, Record]:
     return {
-        tag: None if digest is None or gone_at is not None else from_raw(digest)
-        for tag, digest, gone_at in connection.execute(_RECORDS)
+        tag: None if digest is None or deleted_at is not None else from_raw(digest)
+        for tag, digest, deleted_at in connection.execute(_RECORDS)
     }

@@ -23,7 +23,7 @@ _OF_THE_DATABASE: Final = ("/", "/api/v1/repositories", "/readyz")
 
 _LEFT: Final = """
 SELECT (SELECT count(*) FROM repositories
-        WHERE last_pass_at IS NULL OR lease_until IS NOT NULL)
+        WHERE last_crawl_at IS NULL OR lease_until IS NOT NULL)
     + (SELECT count(*) FROM repository_summaries WHERE is_unmeasured OR is_stale)
     + (SELECT count(*) FROM jobs WHERE lease_until IS NOT NULL)
     + (SELECT count(*) FROM blob_changes)

@@ -61,7 +61,7 @@ from weighbridge.store.pushes.push_queue import (
     too_soon,
     waiting_for_whole,
 )
-from weighbridge.store.pushes.tag_crawls import claim_for_push, end_look, find_known
+from weighbridge.store.pushes.tag_crawls import claim_for_push, end_check, find_known
 from weighbridge.store.registries.repository_rows import (
     note_listed,
     put_repositories,
@@ -70,8 +70,8 @@ from weighbridge.store.reports import (
     SORTS,
     RepositoryQuery,
     ViolationQuery,
+    crawl_page,
     find_repository,
-    pass_page,
     registry_freshness,
     registry_reports,
     repository_page,
@@ -95,7 +95,7 @@ TABLES: Final = (
     "tags",
     "blobs",
     "images",
-    "passes",
+    "crawls",
     "pushes",
 )
 """Those that are as large as the inventory."""
@@ -138,22 +138,22 @@ def _share(connection: Connection) -> None:
     """A chunk, by who has the repository and by who helps."""
     (opened,) = open_many(connection, [Opening(_ONE, NOW, 60)])
     assert opened is not None
-    pass_id = opened.opened.id
+    crawl_id = opened.opened.id
     chunks = {number: [TagSeen(f"t{number}")] for number in range(3)}
-    share(connection, opened.claim, NOW, pass_id, chunks, head_first=False)
+    share(connection, opened.claim, NOW, crawl_id, chunks, head_first=False)
     assert has_chunk(connection, "hub")
     for wanted in (
         ChunkRequest(NOW, 60, "boot:1.17.99/other", registry_id=_HUB, but_not=(1, 2)),
-        ChunkRequest(NOW, 60, "boot:1.17.99/own", pass_id=pass_id),
+        ChunkRequest(NOW, 60, "boot:1.17.99/own", crawl_id=crawl_id),
     ):
         chunk = take_chunk(connection, wanted)
         assert chunk is not None
         renew_chunks(connection, [chunk.key], NOW)
-        read_overtaken(connection, pass_id)
+        read_overtaken(connection, crawl_id)
         done = Advanced(chunk.key, NOW, 1, ["t0"], ChunkEnd(), is_done=True)
         note_chunk(connection, done, NO_COUNTS)
-    assert is_open(connection, pass_id)
-    sum_up(connection, pass_id)
+    assert is_open(connection, crawl_id)
+    sum_up(connection, crawl_id)
 
 
 def _ask(connection: Connection) -> None:
@@ -190,7 +190,7 @@ def _look(connection: Connection) -> None:
         connection, _ONE, now=NOW, lease_s=60, owner="boot:1.17.99/push"
     )
     assert claim is not None
-    end_look(
+    end_check(
         connection,
         claim,
         NOW,
@@ -260,9 +260,9 @@ LISTS: Final[Mapping[str, Asks]] = {
     "how old registries are": registry_freshness,
     "the version of a snapshot": snapshot_version,
     "a repository": lambda c: find_repository(c, "hub", _NAME),
-    "crawls": pass_page,
-    "crawls of a registry": lambda c: pass_page(c, registry="hub"),
-    "crawls of a repository": lambda c: pass_page(c, registry="hub", repository=_NAME),
+    "crawls": crawl_page,
+    "crawls of a registry": lambda c: crawl_page(c, registry="hub"),
+    "crawls of a repository": lambda c: crawl_page(c, registry="hub", repository=_NAME),
     "tags": lambda c: tag_page(c, "hub", _NAME),
     "violations": lambda c: violation_page(c, ViolationQuery(), NOW),
     "requests": _requests,

@@ -1,6 +1,6 @@
 """Repositories by the million, written by one statement a table.
 
-Each has a tag, an image and a pass. One in ten is gone, one in twenty is due; most are
+Each has a tag, an image and a crawl. One in ten is gone, one in twenty is due; most are
 of the registry `hub`. Of every sort of row that waits for something there are a few.
 """
 
@@ -30,9 +30,9 @@ _DIGEST: Final = {
 _ROWS: Final = (
     (
         "repositories",
-        "id, registry_id, scope_id, name, state, state_reason, state_since, gone_at,"
-        " due_at, lease_until, lease_owner, fence, attempts, complete_passes,"
-        " missing_passes, was_listed, is_silent, last_pass_at, last_complete_pass_at,"
+        "id, registry_id, scope_id, name, state, state_reason, state_since, deleted_at,"
+        " due_at, lease_until, lease_owner, fence, attempts, complete_crawls,"
+        " missing_crawls, was_listed, is_silent, last_crawl_at, last_complete_crawl_at,"
         " requests, bytes_read, revision",
         "n, CASE WHEN n % 100 = 1 THEN {other} ELSE {hub} END,"
         " CASE WHEN n % 100 = 1 THEN {other_scope} ELSE {hub_scope} END,"
@@ -84,9 +84,9 @@ _ROWS: Final = (
         "{hub_scope}, n, n, 1",
     ),
     (
-        "passes",
+        "crawls",
         "id, repository_id, registry_id, started_at, ended_at, state, reason,"
-        " tags_seen, tags_new, tags_moved, tags_gone, tags_failed, invalid_tags,"
+        " tags_seen, tags_new, tags_moved, tags_deleted, tags_failed, invalid_tags,"
         " requests, bytes_read, resumes",
         "n, n, CASE WHEN n % 100 = 1 THEN {other} ELSE {hub} END,"
         " {now} - 3600000000 + n - 1, {now} - 3600000000 + n, 'ok', '',"
@@ -102,7 +102,7 @@ _ROWS: Final = (
     ),
 )
 
-_NUMBERED: Final = ("repositories", "blobs", "tags", "passes", "pushes")
+_NUMBERED: Final = ("repositories", "blobs", "tags", "crawls", "pushes")
 _GO_ON: Final = text("SELECT setval(pg_get_serial_sequence(:table, 'id'), :count)")
 
 

@@ -36,8 +36,8 @@ from weighbridge.store.session import Database
 from weighbridge.store.tags.applying import (
     Move,
     TagFailure,
+    apply_deleted,
     apply_failures,
-    apply_gone,
     apply_moves,
 )
 
@@ -105,7 +105,7 @@ class Fleet:
             self.now,
         )
         gone = [tag for tag, target in targets.items() if target is None]
-        apply_gone(connection, taken, gone, self.now)
+        apply_deleted(connection, taken, gone, self.now)
 
     def forget(self, name: str) -> None:
         """Forget a repository; the next push finds it again, as something new."""

@@ -52,7 +52,7 @@ def add_repositories(
         connection.execute(
             update(repositories)
             .where(repositories.c.registry_id == registry_id)
-            .values(state="ok", last_pass_at=_NOW, last_complete_pass_at=_NOW)
+            .values(state="ok", last_crawl_at=_NOW, last_complete_crawl_at=_NOW)
         )
         in_order = {name: ids[name] for name in names}
         _sum_up(connection, in_order)
@@ -70,7 +70,7 @@ def change(database: Database, repository_id: int, **values: object) -> None:
 
 
 def mark_gone(
-    database: Database, ids: Iterable[int], gone_at: datetime | None = _NOW
+    database: Database, ids: Iterable[int], deleted_at: datetime | None = _NOW
 ) -> None:
     """A tombstone for each of them; None takes it away."""
     chosen = list(ids)
@@ -78,7 +78,7 @@ def mark_gone(
         connection.execute(
             update(repositories)
             .where(repositories.c.id.in_(chosen))
-            .values(gone_at=gone_at, revision=repositories.c.revision + 1)
+            .values(deleted_at=deleted_at, revision=repositories.c.revision + 1)
         )
 
 

@@ -8,33 +8,33 @@ from sqlalchemy import Connection
 from weighbridge.domain.image.platform import Platform
 from weighbridge.store.crawls.closing import Closing, close_many
 from weighbridge.store.crawls.crawl_rows import (
+    CrawlResult,
     CrawlStart,
-    OpenPass,
-    PassResult,
-    open_passes,
+    OpenCrawl,
+    open_crawls,
 )
 from weighbridge.store.leases.claiming import Claim, hold
 from weighbridge.store.read_model.summaries import refresh_many
 
 
-def open_pass(
+def open_crawl(
     connection: Connection, held: Claim, now: datetime, *, resume_s: float = 0
-) -> OpenPass:
-    """`open_passes` of one. Raises StaleFence."""
+) -> OpenCrawl:
+    """`open_crawls` of one. Raises StaleFence."""
     hold(connection, held, now)
-    return open_passes(connection, [CrawlStart(held, now, resume_s)])[0]
+    return open_crawls(connection, [CrawlStart(held, now, resume_s)])[0]
 
 
-def close_pass(
+def close_crawl(
     connection: Connection,
     held: Claim,
-    pass_id: int,
-    result: PassResult,
+    crawl_id: int,
+    result: CrawlResult,
     now: datetime,
     due_at: datetime,
 ) -> None:
     """`close_many` of one. Raises StaleFence."""
-    closing = Closing(held, pass_id, result, now, due_at, has_chunks=True)
+    closing = Closing(held, crawl_id, result, now, due_at, has_chunks=True)
     (lost,) = close_many(connection, [closing])
     if lost is not None:
         raise lost

@@ -202,7 +202,7 @@ class OutboxWorld:
             sizes += [] if sent is None else [len(sent.told)]
         return sizes
 
-    def minute_passes(self, now: datetime, channel: str = "ops") -> None:
+    def minute_crawls(self, now: datetime, channel: str = "ops") -> None:
         """The channel's ten new messages were begun a minute ago: what was due since
         then is gathered."""
         begun = [microseconds(now - timedelta(seconds=61))] * MESSAGES_A_MINUTE

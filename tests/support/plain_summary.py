@@ -139,7 +139,7 @@ def plain_summary(
     rows = connection.execute(
         text(
             "SELECT name, target_id, pushed_at, moved_at, error_code FROM tags"
-            " WHERE repository_id = :repository AND gone_at IS NULL"
+            " WHERE repository_id = :repository AND deleted_at IS NULL"
         ),
         {"repository": repository_id},
     )

@@ -23,7 +23,7 @@ from support.webhook_load import (
 )
 from support.weighbridge_up import weighbridge_up
 from weighbridge.domain.webhook.push import PushSeen
-from weighbridge.store.pushes.push_queue import BURST, LOOKS_IN_A_BURST
+from weighbridge.store.pushes.push_queue import BURST, CHECKS_IN_A_BURST
 from weighbridge.store.pushes.receiving import ReceivedPush
 
 TAGS: Final = 7
@@ -56,7 +56,7 @@ def stored(folder: Path) -> dict[tuple[object, object], str]:
     statement = (
         "SELECT r.name, t.name, lower(hex(b.digest)) FROM tags t"
         " JOIN blobs b ON b.id = t.target_id"
-        " JOIN repositories r ON r.id = t.repository_id WHERE t.gone_at IS NULL"
+        " JOIN repositories r ON r.id = t.repository_id WHERE t.deleted_at IS NULL"
     )
     return {(row[0], row[1]): f"sha256:{row[2]}" for row in rows(folder, statement)}
 
@@ -176,7 +176,7 @@ def check_burst(
     assert set(report.statuses) <= {202, 503}
     assert set(last.statuses) == {202}
     assert missing(folder, report) == set()
-    assert most_looks(folder) <= LOOKS_IN_A_BURST
+    assert most_looks(folder) <= CHECKS_IN_A_BURST
     # The burst and its end lie in two windows at most; a new image costs five more.
     assert asked <= repositories * (2 * TAGS * looks + 5)
     wanted = {

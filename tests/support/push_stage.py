@@ -23,7 +23,7 @@ from weighbridge.engine.context.registry_clients import ConnectedRegistry
 from weighbridge.engine.context.registry_scope import Scope
 from weighbridge.engine.context.site import Site, asked_repository
 from weighbridge.engine.engine import Engine
-from weighbridge.engine.push.push_job import PushLooks
+from weighbridge.engine.push.push_job import PushJob
 from weighbridge.engine.schedule.due_pushes import waiting_pushes
 from weighbridge.errors import ConfigError
 from weighbridge.ports.job_names import DELIVER, PUSH
@@ -66,7 +66,7 @@ class Stage:
 
     database: Database
     registry: Slow
-    looks: PushLooks
+    looks: PushJob
     engine: Engine
     jobs: FakeJobs
     telemetry: Telemetry
@@ -121,7 +121,7 @@ async def a_stage(
                 if error is None
                 else RefusingClients(error),
             )
-            looks = PushLooks(parts)
+            looks = PushJob(parts)
             try:
                 engine = crawler.engine
                 yield Stage(database, slow, looks, engine, jobs, crawler.telemetry)

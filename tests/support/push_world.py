@@ -16,13 +16,13 @@ from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.webhook.push import PushSeen
 from weighbridge.engine.context.crawl_context import (
     WORD_WITHIN_S,
-    PassContext,
-    pass_context,
+    CrawlContext,
+    crawl_context,
 )
 from weighbridge.engine.context.progress import Progress
-from weighbridge.engine.context.push_callbacks import JudgedTag, PushDesk
+from weighbridge.engine.context.push_callbacks import JudgedTag, PushCallbacks
 from weighbridge.engine.context.registry_scope import Scope
-from weighbridge.engine.push.handle_pushes import Ended, PushLook
+from weighbridge.engine.push.handle_pushes import Ended, PushCheck
 from weighbridge.engine.tasks.lease_renewal import Heartbeat
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.ports.protocols import Registry
@@ -72,9 +72,9 @@ def outcomes(database: Database) -> list[str]:
 class Pusher:
     """Tells of pushes, and looks at them as a process would.
 
-    writer:    what its looks and passes keep things by
-    measuring: see `PushDesk`
-    word_within_s: see `PassContext`
+    writer:    what its looks and crawls keep things by
+    measuring: see `PushCallbacks`
+    word_within_s: see `CrawlContext`
     """
 
     yard: Yard
@@ -95,8 +95,8 @@ class Pusher:
         return outcomes(self.yard.database)
 
     @property
-    def desk(self) -> PushDesk:
-        return PushDesk("fake", self._note, self.whole.append, self.measuring)
+    def desk(self) -> PushCallbacks:
+        return PushCallbacks("fake", self._note, self.whole.append, self.measuring)
 
     async def look(
         self,
@@ -107,7 +107,7 @@ class Pusher:
     ) -> Ended:
         """One look; the clock then stands a second later."""
         async with self.context(scope) as context:
-            look = PushLook(
+            look = PushCheck(
                 context,
                 self.desk,
                 Heartbeat(context.writer, context.clock),
@@ -121,10 +121,10 @@ class Pusher:
         return ended
 
     @asynccontextmanager
-    async def context(self, scope: Scope | None = None) -> AsyncIterator[PassContext]:
+    async def context(self, scope: Scope | None = None) -> AsyncIterator[CrawlContext]:
         writer = self.writer(self.yard.database)
         try:
-            context = pass_context(
+            context = crawl_context(
                 self.registry,
                 scope or Scope(),
                 writer,
@@ -132,7 +132,7 @@ class Pusher:
                 lambda: self.yard.now,
                 interval_s=3600,
                 count_manifests=lambda looked_up, unchanged: None,
-                desk=self.desk,
+                callbacks=self.desk,
                 judging=lambda: self.yard.judging,
             )
             yield replace(context, word_within_s=self.word_within_s)

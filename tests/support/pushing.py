@@ -115,7 +115,7 @@ class PushStage:
         with self.database.read() as connection:
             page = tag_page(connection, "near", repository, limit=1000)
         items = () if page is None else page.items
-        return {tag.name: tag for tag in items if tag.gone_at is None}
+        return {tag.name: tag for tag in items if tag.deleted_at is None}
 
     def digest(self, repository: str, tag: str) -> Digest | None:
         """Of one live tag among however many; None where it is not there."""
@@ -127,7 +127,7 @@ class PushStage:
                 .where(
                     repositories.c.name == repository,
                     tags.c.name == tag,
-                    tags.c.gone_at.is_(None),
+                    tags.c.deleted_at.is_(None),
                 )
             ).scalar()
 

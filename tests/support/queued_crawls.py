@@ -27,4 +27,4 @@ def ask_for_crawls(crew: Crew, url: str, names: list[str]) -> None:
 def waiting(crew: Crew) -> int:
     """Crawls that no worker has taken."""
     rows = crew.repositories().values()
-    return sum(row["last_pass_at"] is None for row in rows)
+    return sum(row["last_crawl_at"] is None for row in rows)

@@ -13,8 +13,8 @@ from support.images import GZIP_LAYER, OCI_INDEX, OCI_MANIFEST, a_digest
 from weighbridge.domain.image.document import HistoryAlignment, Problem
 from weighbridge.domain.image.platform import DEFAULT, Platform
 from weighbridge.domain.report.inventory import (
-    PassReport,
     RegistryReport,
+    RepositoryCrawlReport,
     RepositoryReport,
     TagReport,
 )
@@ -45,7 +45,7 @@ def a_registry_report(name: str = "hub") -> RegistryReport:
         state_since=NOW - 20 * HOUR,
         last_discovery_at=NOW - 12 * MINUTE,
         last_success_at=NOW - 12 * MINUTE,
-        oldest_pass_at=NOW - 14 * MINUTE,
+        oldest_crawl_at=NOW - 14 * MINUTE,
         interval_s=3600,
         storage_scope_kind="registry",
         repositories=4,
@@ -90,9 +90,9 @@ def a_repository_report(
         state="ok",
         state_reason="",
         state_since=NOW - 20 * HOUR,
-        gone_at=None,
-        last_pass_at=NOW - 12 * MINUTE,
-        last_complete_pass_at=NOW - 12 * MINUTE,
+        deleted_at=None,
+        last_crawl_at=NOW - 12 * MINUTE,
+        last_complete_crawl_at=NOW - 12 * MINUTE,
         interval_s=3600,
         tags=41,
         images=34,
@@ -140,7 +140,7 @@ def a_tag_report(name: str = "1.5.0") -> TagReport:
         first_seen_at=NOW - 29 * HOUR,
         moved_at=None,
         pushed_at=NOW - 30 * HOUR,
-        gone_at=None,
+        deleted_at=None,
         error_code=None,
         error_message=None,
         error_at=None,
@@ -148,9 +148,9 @@ def a_tag_report(name: str = "1.5.0") -> TagReport:
     )
 
 
-def a_pass_report(number: int = 7) -> PassReport:
-    """A complete pass over one repository."""
-    return PassReport(
+def a_crawl_report(number: int = 7) -> RepositoryCrawlReport:
+    """A complete crawl of one repository."""
+    return RepositoryCrawlReport(
         id=number,
         registry="hub",
         repository="shop/api",
@@ -161,7 +161,7 @@ def a_pass_report(number: int = 7) -> PassReport:
         tags_seen=41,
         tags_new=1,
         tags_moved=1,
-        tags_gone=0,
+        tags_deleted=0,
         tags_failed=0,
         invalid_tags=0,
         requests=46,

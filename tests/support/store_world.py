@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy import Connection, select
 
-from support.of_one import close_pass, open_pass
+from support.of_one import close_crawl, open_crawl
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.document import Document
 from weighbridge.domain.image.platform import DEFAULT, Platform
@@ -16,7 +16,7 @@ from weighbridge.domain.report.inventory import (
     RepositoryState,
     TagReport,
 )
-from weighbridge.store.crawls.crawl_rows import PassResult
+from weighbridge.store.crawls.crawl_rows import CrawlResult
 from weighbridge.store.facts.images import keep_documents
 from weighbridge.store.leases.claiming import Claim, claim
 from weighbridge.store.models import repositories
@@ -28,8 +28,8 @@ from weighbridge.store.session import Database
 from weighbridge.store.tags.applying import (
     Move,
     TagFailure,
+    apply_deleted,
     apply_failures,
-    apply_gone,
     apply_moves,
 )
 
@@ -59,16 +59,16 @@ def a_result(
     requests: int = 3,
     bytes_read: int = 1000,
     held: Iterable[str] = (),
-) -> PassResult:
-    """How a pass ended, with nothing counted."""
-    return PassResult(
+) -> CrawlResult:
+    """How a crawl ended, with nothing counted."""
+    return CrawlResult(
         state=state,
         reason=reason,
         complete=complete,
         tags_seen=0,
         tags_new=0,
         tags_moved=0,
-        tags_gone=0,
+        tags_deleted=0,
         tags_failed=0,
         invalid_tags=0,
         requests=requests,
@@ -133,12 +133,12 @@ class World:
         failures: Iterable[TagFailure] = (),
         gone: Iterable[str] = (),
         pushed_at: datetime | None = None,
-        result: PassResult | None = None,
+        result: CrawlResult | None = None,
     ) -> None:
-        """One whole pass: what was found, the read model, the end of the pass."""
+        """One whole crawl: what was found, the read model, the end of the crawl."""
         with self.database.write() as connection:
             taken = self.claimed(connection)
-            opened = open_pass(connection, taken, self.now).id
+            opened = open_crawl(connection, taken, self.now).id
             found = moves or {}
             documents = [d for d in found.values() if not isinstance(d, str)]
             keep_documents(connection, documents, {})
@@ -152,10 +152,10 @@ class World:
                 self.now,
             )
             apply_failures(connection, taken, list(failures), self.now)
-            apply_gone(connection, taken, list(gone), self.now)
+            apply_deleted(connection, taken, list(gone), self.now)
             refresh_summary(connection, self.repository_id, self.now, self.platforms)
             due_at = self.now + timedelta(hours=1)
-            close_pass(
+            close_crawl(
                 connection, taken, opened, result or a_result(), self.now, due_at
             )
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from support.images import OCI_INDEX, a_digest, a_layer, an_artifact_of, an_image
-from support.of_one import close_pass, open_pass
+from support.of_one import close_crawl, open_crawl
 from support.store_world import T0, World, a_result
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.document import Child, Descriptor, Document, Image, Index
@@ -17,8 +17,8 @@ from weighbridge.store.session import Connection, Database
 from weighbridge.store.tags.applying import (
     Move,
     TagFailure,
+    apply_deleted,
     apply_failures,
-    apply_gone,
     apply_moves,
 )
 
@@ -110,10 +110,10 @@ class History:
                 failures = [TagFailure(name, "timeout", "10 s", None) for name in names]
                 apply_failures(connection, taken, failures, world.now)
             else:
-                apply_gone(connection, taken, names, world.now)
+                apply_deleted(connection, taken, names, world.now)
             if rnd.random() < 0.1:
-                opened = open_pass(connection, taken, world.now).id
-                close_pass(connection, taken, opened, a_result(), world.now, world.now)
+                opened = open_crawl(connection, taken, world.now).id
+                close_crawl(connection, taken, opened, a_result(), world.now, world.now)
         return world
 
     def _moves(self, names: Sequence[str]) -> list[Move]:

@@ -74,7 +74,7 @@ class TwoMoments:
         assert not strange, f"neither old nor new, {len(strange)} tags: {strange}"
 
     def assert_nothing_removed(self, watch: Watch) -> None:
-        """The same where no pass saw a whole repository: no tag is gone at all."""
+        """The same where no crawl saw a whole repository: no tag is gone at all."""
         self.assert_unharmed(watch)
         removed = watch.removed(self.old)
         assert not removed, f"removed: {sorted(removed)}"

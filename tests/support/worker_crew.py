@@ -143,7 +143,7 @@ class Crew:
         with self.database.read() as connection:
             return int(
                 connection.exec_driver_sql(
-                    "SELECT coalesce(sum(tags_seen), 0) FROM passes"
+                    "SELECT coalesce(sum(tags_seen), 0) FROM crawls"
                 ).scalar_one()
             )
 
@@ -151,7 +151,7 @@ class Crew:
         """Whether so many repositories were looked at, measured and settled."""
         rows = self.repositories().values()
         if len(rows) < expected or any(
-            row["last_pass_at"] is None or row["lease_until"] for row in rows
+            row["last_crawl_at"] is None or row["lease_until"] for row in rows
         ):
             return False
         with self.database.read() as connection:

@@ -19,7 +19,10 @@ from support.many_repositories import add_repositories
 from support.policies import a_policy
 from support.read_model import NOW
 from support.violations import Violations
-from weighbridge.bootstrap.distributed.worker_metrics import CrewMetrics, CrewReport
+from weighbridge.bootstrap.distributed.worker_metrics import (
+    WorkerCollector,
+    WorkerReport,
+)
 from weighbridge.cli.main import cli
 from weighbridge.config import Settings, load_settings
 from weighbridge.domain.policy.policy_set import DEFAULT_POLICIES, PolicySet
@@ -108,9 +111,9 @@ def exposed(tmp_path_factory: pytest.TempPathFactory) -> str:
     """All endpoints as a scrape sees them, with a registry and a repository."""
     telemetry = Telemetry(CollectorRegistry())
     telemetry.begin_registry("hub")
-    crew = CrewMetrics(telemetry)
+    crew = WorkerCollector(telemetry)
     crew.show(
-        CrewReport(
+        WorkerReport(
             2,
             {"crawl": QueueLength(1, NOW.timestamp())},
             {

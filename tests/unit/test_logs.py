@@ -44,11 +44,11 @@ def the_record(stream: io.StringIO) -> dict[str, object]:
 def test_a_record_has_time_level_event_and_its_fields() -> None:
     stream = a_stream()
 
-    structlog.get_logger("weighbridge.jobs").warning("pass failed", registry="hub")
+    structlog.get_logger("weighbridge.jobs").warning("crawl failed", registry="hub")
 
     record = the_record(stream)
     assert list(record)[:3] == ["time", "level", "event"]
-    assert (record["level"], record["event"]) == ("warning", "pass failed")
+    assert (record["level"], record["event"]) == ("warning", "crawl failed")
     assert (record["logger"], record["registry"]) == ("weighbridge.jobs", "hub")
 
 
@@ -141,7 +141,7 @@ def test_an_error_is_its_code_and_message_without_a_traceback() -> None:
     try:
         raise RegistryError("the registry said no", code="quota_spent")
     except RegistryError:
-        structlog.get_logger().exception("pass failed")
+        structlog.get_logger().exception("crawl failed")
 
     record = the_record(stream)
     assert record["error_code"] == "quota_spent"
@@ -223,7 +223,7 @@ def test_context_variables_are_fields() -> None:
     stream = a_stream()
 
     with structlog.contextvars.bound_contextvars(repository="library/python"):
-        structlog.get_logger().info("pass begins")
+        structlog.get_logger().info("crawl begins")
 
     assert the_record(stream)["repository"] == "library/python"
 
@@ -231,10 +231,10 @@ def test_context_variables_are_fields() -> None:
 def test_the_console_format_reads_as_a_line() -> None:
     stream = a_stream("console")
 
-    structlog.get_logger().error("pass failed", registry="hub", why="two words")
+    structlog.get_logger().error("crawl failed", registry="hub", why="two words")
 
     line = stream.getvalue()
-    assert line[8:] == ' error   pass failed  registry=hub  why="two words"\n'
+    assert line[8:] == ' error   crawl failed  registry=hub  why="two words"\n'
 
 
 def test_importing_logs_does_not_import_structlog() -> None:

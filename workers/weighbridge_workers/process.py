@@ -15,7 +15,12 @@ from weighbridge.errors import JobDropped, WeighbridgeError
 from weighbridge.jobs.pacing.shared_pacing import SharedPaces
 from weighbridge.jobs.redis.enqueue_thread import EnqueueThread
 from weighbridge.jobs.redis.over_celery import CeleryJobs
-from weighbridge.jobs.redis.worker_register import DROPPED, FAILED, TAKEN, Roll
+from weighbridge.jobs.redis.worker_register import (
+    DROPPED,
+    FAILED,
+    TAKEN,
+    WorkerRegister,
+)
 from weighbridge.jobs.redis.worker_totals import Totals
 from weighbridge.store.connection.deadlines import OPENING_S, within
 from weighbridge.store.leases.clock import DatabaseClock
@@ -31,11 +36,11 @@ class _Redis(Struct, frozen=True):
     """What needs no database: a message is taken whether there is one or not."""
 
     jobs: CeleryJobs
-    roll: Roll
+    register: WorkerRegister
     totals: Totals
 
     def close(self) -> None:
-        for part in (self.jobs, self.roll, self.totals):
+        for part in (self.jobs, self.register, self.totals):
             part.close()
 
 
@@ -45,7 +50,7 @@ class _Parts(Struct, frozen=True):
     loop: LoopThread
     database: Database
     clock: DatabaseClock
-    bell: EnqueueThread
+    enqueuer: EnqueueThread
     distributed: Distributed
 
 
@@ -92,7 +97,7 @@ class Process:
         finally:
             self.memory.note_life()
             with suppress(OSError):
-                redis.roll.count(*events)
+                redis.register.count(*events)
 
     def close(self) -> None:
         """Give back what is held, and close every connection."""
@@ -103,7 +108,7 @@ class Process:
             with suppress(TimeoutError):
                 parts.loop.run(parts.distributed.aclose())
                 parts.loop.close()
-            parts.bell.close()
+            parts.enqueuer.close()
             parts.database.close()
         if redis is not None:
             redis.close()
@@ -118,7 +123,7 @@ class Process:
         with self._lock:
             if self._redis is None:
                 url = self._redis_url
-                self._redis = _Redis(CeleryJobs(url), Roll(url), Totals(url))
+                self._redis = _Redis(CeleryJobs(url), WorkerRegister(url), Totals(url))
                 self._stopping.start()
             return self._redis
 
@@ -142,15 +147,15 @@ class Process:
         loop = LoopThread()
 
         # No crawl waits for Redis while it asks for what follows.
-        bell = EnqueueThread(redis.jobs)
-        bell.start()
+        enqueuer = EnqueueThread(redis.jobs)
+        enqueuer.start()
 
         async def make() -> Distributed:
             made = Distributed(
                 self._settings,
                 database,
                 self._telemetry,
-                bell,
+                enqueuer,
                 clock,
                 paces=SharedPaces(self._redis_url),
                 sums=redis.totals,
@@ -159,7 +164,7 @@ class Process:
             await made.open()
             return made
 
-        return _Parts(loop, database, clock, bell, loop.run(make()))
+        return _Parts(loop, database, clock, enqueuer, loop.run(make()))
 
 
 def _checked(argument: object) -> str:

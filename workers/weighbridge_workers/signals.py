@@ -11,7 +11,7 @@ from celery import signals
 from weighbridge import logs
 from weighbridge.config import Settings
 from weighbridge.domain.text.secret import Secret
-from weighbridge.jobs.redis.worker_register import DROPPED, UNKNOWN, Roll
+from weighbridge.jobs.redis.worker_register import DROPPED, UNKNOWN, WorkerRegister
 from weighbridge_workers.overrides import bound_last_words
 from weighbridge_workers.process import Process
 from weighbridge_workers.watchdog import EXIT_CODE, Watchdog, canary_queue
@@ -29,7 +29,7 @@ class _Consumer(Protocol):
 def connect(settings: Settings, redis_url: Secret, process: Process) -> None:
     """Log as every other command does, pass a stop on, watch, close what is open."""
     watching: list[Watchdog] = []
-    roll = Roll(redis_url)
+    register = WorkerRegister(redis_url)
     bound_last_words()
 
     def set_up_logging(**_: object) -> None:
@@ -57,11 +57,11 @@ def connect(settings: Settings, redis_url: Secret, process: Process) -> None:
         for watchdog in watching:
             watchdog.close()
         process.close()
-        roll.close()
+        register.close()
 
     def count_garbage(**_: object) -> None:
         with suppress(OSError):
-            roll.count((DROPPED, UNKNOWN, "malformed_job"))
+            register.count((DROPPED, UNKNOWN, "malformed_job"))
 
     signals.setup_logging.connect(set_up_logging, weak=False)
     signals.worker_ready.connect(watch, weak=False)

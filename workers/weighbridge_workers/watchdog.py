@@ -16,7 +16,7 @@ import structlog
 
 from weighbridge.domain.text.secret import Secret
 from weighbridge.jobs.redis.over_celery import CeleryJobs
-from weighbridge.jobs.redis.worker_register import Roll
+from weighbridge.jobs.redis.worker_register import WorkerRegister
 from weighbridge_workers.shared_memory import SharedMemory
 
 LOOK_S: Final = 15.0
@@ -81,7 +81,7 @@ class Watchdog:
     ) -> None:
         self._worker = worker
         self._jobs = CeleryJobs(redis_url)
-        self._roll = Roll(redis_url)
+        self._register = WorkerRegister(redis_url)
         self._canary = Canary(
             lambda: self._jobs.put_canary(canary_queue(worker)), memory
         )
@@ -102,16 +102,16 @@ class Watchdog:
         self._closed.set()
         self._thread.join(5.0)
         with suppress(OSError):
-            self._roll.strike(self._worker)
+            self._register.strike(self._worker)
         self._jobs.drop_queue(canary_queue(self._worker))
-        self._roll.close()
+        self._register.close()
         self._jobs.close()
 
     def _run(self) -> None:
         looks = 0
         while not self._closed.is_set():
             with suppress(OSError):
-                for gone in self._roll.note(self._worker):
+                for gone in self._register.note(self._worker):
                     # Killed: it could not do that itself.
                     self._jobs.drop_queue(canary_queue(gone))
             if looks * LOOK_S % CANARY_S == 0:

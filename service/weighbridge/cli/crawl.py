@@ -1,4 +1,4 @@
-"""`weighbridge crawl [TARGET...]`: one pass over registries, now."""
+"""`weighbridge crawl [TARGET...]`: crawls registries, now."""
 
 import shlex
 import sys

@@ -17,17 +17,17 @@ Examples:
 """
 
 
-_TRY: Final = """\b
+_SIMULATE: Final = """\b
 Examples:
-  weighbridge policy try --max-compressed 500MB
-  weighbridge policy try --max-growth 25% --min-growth 50MB --repository 'shop/*'
+  weighbridge policy simulate --max-compressed 500MB
+  weighbridge policy simulate --max-growth 25% --min-growth 50MB --repository 'shop/*'
 """
 _LAYERS: Final = 4_096
 
 
 @click.group(cls=SuggestingGroup, epilog=_EXAMPLES)
 def command() -> None:
-    """Explain and try policies."""
+    """Explain and simulate policies."""
 
 
 @command.command(epilog=_EXAMPLES)
@@ -59,7 +59,7 @@ def explain(options: Options, ref: str) -> int:
     return 0
 
 
-@command.command("try", epilog=_TRY)
+@command.command("simulate", epilog=_SIMULATE)
 @click.option("--max-compressed", type=MOST, metavar="SIZE", help="What a pull moves.")
 @click.option("--max-uncompressed", type=MOST, metavar="SIZE", help="On disk.")
 @click.option(
@@ -84,7 +84,7 @@ def explain(options: Options, ref: str) -> int:
     help="Of these repositories only; * stands for any text.",
 )
 @common_options(results=True)
-def try_(
+def simulate(
     options: Options, /, registry: str | None, pattern: str, **given: float | None
 ) -> int:
     """Show what limits would flag, before they are set.
@@ -99,7 +99,7 @@ def try_(
         )
     settings = options.settings()
 
-    from weighbridge.bootstrap.commands.policy_simulation import try_on_all
+    from weighbridge.bootstrap.commands.policy_simulation import simulate_on_all
     from weighbridge.presentation.reports import simulation_output
 
     deduplicated = given["max_deduplicated"]
@@ -107,6 +107,6 @@ def try_(
         own_limits(given).limits,
         max_deduplicated_bytes=None if deduplicated is None else int(deduplicated),
     )
-    trial = try_on_all(settings, limits, registry=registry, pattern=pattern)
-    emit(simulation_output.tried(trial, options.output, options.screen()))
+    simulation = simulate_on_all(settings, limits, registry=registry, pattern=pattern)
+    emit(simulation_output.tried(simulation, options.output, options.screen()))
     return 0

@@ -84,13 +84,13 @@ def serve(
     configure_log(settings)
     # Needs redis, which only the extra `workers` brings.
     from weighbridge.bootstrap.distributed.probe_paces import probe_paces
-    from weighbridge.bootstrap.distributed.service_jobs import service_bell
+    from weighbridge.bootstrap.distributed.service_jobs import service_enqueuer
     from weighbridge.bootstrap.distributed.worker_watch import WorkerWatch
 
     collector.keep_loaded()
     telemetry = Telemetry()
     reload = _reloaded(policies, telemetry)
-    with checked_database(settings) as database, service_bell(settings) as jobs:
+    with checked_database(settings) as database, service_enqueuer(settings) as jobs:
         watch = WorkerWatch(settings, database, telemetry)
         server = listeners(
             settings,

@@ -68,13 +68,13 @@ def create(
     target = waiver_target.checked_target(
         name_at(settings, written.registry), written.repository, written.tag
     )
-    wish = waiving.WaiverRequest(
+    wanted = waiving.WaiverRequest(
         target=target,
         limit_key=None if limit_key is None else waiver_target.checked_limit(limit_key),
         reason=waiver_target.checked_reason(reason),
         expires_at=waiver_target.parse_until(until, now),
     )
-    waiver, is_about_known = waiving.create(settings, wish)
+    waiver, is_about_known = waiving.create(settings, wanted)
     emit(waiver_output.created(waiver, options.output, now))
     if not is_about_known:
         click.echo(waiver_output.about_nothing(waiver), err=True)

@@ -37,7 +37,7 @@ from weighbridge.domain.retention import Retention
 from weighbridge.domain.series_budget import DEFAULT_MAX_SERIES, Budget, Family
 
 LOOPBACK_CONCURRENCY: Final = 32
-PASSES_S: Final = 30 * 24 * 3600
+CRAWLS_S: Final = 30 * 24 * 3600
 PUSHES_S: Final = 30 * 24 * 3600
 NOTIFICATIONS_S: Final = 90 * 24 * 3600
 UNTAGGED_IMAGES_S: Final = 400 * 24 * 3600
@@ -81,7 +81,7 @@ class HistorySettings(StrictModel):
     """How long history is kept that nothing needs any more, in seconds; None: for
     ever."""
 
-    passes: KeptFor = PASSES_S
+    crawls: KeptFor = CRAWLS_S
     pushes: KeptFor = PUSHES_S
     notifications: KeptFor = NOTIFICATIONS_S
     untagged_images: KeptFor = UNTAGGED_IMAGES_S
@@ -89,7 +89,7 @@ class HistorySettings(StrictModel):
     @property
     def retention(self) -> Retention:
         return Retention(
-            _period(self.passes),
+            _period(self.crawls),
             _period(self.untagged_images),
             pushes=_period(self.pushes),
             notifications=_period(self.notifications),
@@ -146,18 +146,18 @@ class Settings(StrictModel):
     @property
     def message_routes(self) -> tuple[Route, ...]:
         """Where a violation is told once, by way of the outbox."""
-        return self._routes_to(is_told_messages=True)
+        return self._routes_to(takes_messages=True)
 
     @property
     def alert_routes(self) -> tuple[Route, ...]:
         """Where all open violations are told again and again: Alertmanagers."""
-        return self._routes_to(is_told_messages=False)
+        return self._routes_to(takes_messages=False)
 
-    def _routes_to(self, *, is_told_messages: bool) -> tuple[Route, ...]:
+    def _routes_to(self, *, takes_messages: bool) -> tuple[Route, ...]:
         named = {
             channel.name
             for channel in self.channels
-            if channel.is_told_messages == is_told_messages
+            if channel.takes_messages == takes_messages
         }
         routes = routing_of(self.channels, self.routes)
         return tuple(route for route in routes if route.channel in named)

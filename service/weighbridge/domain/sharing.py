@@ -84,14 +84,14 @@ def change_holdings(
     return HoldingChange(added, changed, removed, moved_bytes)
 
 
-def in_hands(lowest: int | None, highest: int | None) -> Owner:
+def owner_of(lowest: int | None, highest: int | None) -> Owner:
     """The state that the first and the last holder's id say; None: no holder."""
     if lowest is None:
         return NOBODY
     return lowest if lowest == highest else SEVERAL
 
 
-def joined_hands(one: Owner, other: Owner) -> Owner:
+def joined_owner(one: Owner, other: Owner) -> Owner:
     """In whose hands a blob is that two parts of a storage scope may hold."""
     if NOBODY in (one, other):
         return max(one, other)
@@ -124,20 +124,20 @@ class Settlement(Struct):
     images: int = 0
     weighed_bytes: int = 0
 
-    def _put(self, hands: Owner, stored_bytes: int) -> None:
-        if hands == SEVERAL:
+    def _put(self, owner: Owner, stored_bytes: int) -> None:
+        if owner == SEVERAL:
             self.shared_bytes += stored_bytes
-        elif hands != NOBODY:
-            self.exclusive_bytes[hands] += stored_bytes
+        elif owner != NOBODY:
+            self.exclusive_bytes[owner] += stored_bytes
 
-    def resize(self, hands: Owner, more_bytes: int) -> None:
+    def resize(self, owner: Owner, more_bytes: int) -> None:
         """A blob stays where it is and becomes larger."""
-        self._put(hands, more_bytes)
+        self._put(owner, more_bytes)
         self.deduplicated_bytes += more_bytes
 
-    def add(self, passage: OwnershipChange) -> None:
+    def add(self, change: OwnershipChange) -> None:
         """Take a blob out of its old place and put it into the new one."""
-        blob, was, now, stored_bytes, weighed_bytes = passage
+        blob, was, now, stored_bytes, weighed_bytes = change
         if was == now:
             return
         self._put(was, -stored_bytes)
@@ -156,11 +156,11 @@ class Settlement(Struct):
             self.left.append(blob)
 
 
-def settle(passages: Iterable[OwnershipChange]) -> Settlement:
+def settle(changes: Iterable[OwnershipChange]) -> Settlement:
     """State against state: it may run late, twice, or in any order."""
     settlement = Settlement()
-    for passage in passages:
-        settlement.add(passage)
+    for change in changes:
+        settlement.add(change)
     return settlement
 
 

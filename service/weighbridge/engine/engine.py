@@ -19,7 +19,7 @@ from weighbridge.engine.crawl.registry.crawl_job import TURN_S, Slices
 from weighbridge.engine.crawl.registry.discover_job import discover
 from weighbridge.engine.crawl_requests.requests import look_after_requests
 from weighbridge.engine.measure.measure_job import measure
-from weighbridge.engine.push.push_job import PushLooks
+from weighbridge.engine.push.push_job import PushJob
 from weighbridge.engine.schedule.tick_job import Tick
 from weighbridge.engine.tasks.side_by_side import cancel
 from weighbridge.errors import WeighbridgeError
@@ -61,8 +61,8 @@ class Engine:
         self._parts = parts
         self._tick = tick
         self._deliver = deliver
-        self._pushes = PushLooks(parts)
-        self._slices = Slices(parts, self._pushes.desk)
+        self._pushes = PushJob(parts)
+        self._slices = Slices(parts, self._pushes.callbacks)
         self._going: dict[Job, asyncio.Task[None]] = {}
         self._is_stopped = threading.Event()
         self._beating = asyncio.create_task(parts.heartbeat.beat())
@@ -160,7 +160,7 @@ class Engine:
         tell = self._log.info if is_any else self._log.debug
         tell(
             "pruned",
-            passes=pruned.passes,
+            crawls=pruned.crawls,
             manifests=pruned.manifests,
             blobs=pruned.blobs,
             pushes=pruned.pushes,

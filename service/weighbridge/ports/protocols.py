@@ -25,12 +25,12 @@ class RequestCost(Struct):
     by_operation: dict[str, int] = field(default_factory=dict)
 
 
-PASS_COST: ContextVar[RequestCost | None] = ContextVar("pass_cost", default=None)
-"""A second counter for the work that is begun in this context: one pass of several
+CRAWL_COST: ContextVar[RequestCost | None] = ContextVar("crawl_cost", default=None)
+"""A second counter for the work that is begun in this context: one crawl of several
 that share a client. Clients add to it whatever they add to their own `cost`, and serve
-the passes that wait for them in turn."""
+the crawls that wait for them in turn."""
 JOB_COST: ContextVar[RequestCost | None] = ContextVar("job_cost", default=None)
-"""The same for a job, which may be more than a pass: a client that outlives jobs may
+"""The same for a job, which may be more than a crawl: a client that outlives jobs may
 be used by several at once."""
 IS_URGENT: ContextVar[bool] = ContextVar("is_urgent", default=False)
 """Whether somebody waits for what is asked in this context: a push. Where requests wait

@@ -24,7 +24,7 @@ from weighbridge.errors import (
 from weighbridge.net.follow import Ask, follow
 from weighbridge.net.http1.header_fields import Fields
 from weighbridge.net.wire import address_of_request, fields_of
-from weighbridge.ports.protocols import IS_URGENT, PASS_COST
+from weighbridge.ports.protocols import CRAWL_COST, IS_URGENT
 from weighbridge.registry.auth.authorizer import Authorizer, Grant, TokenRequest
 from weighbridge.registry.auth.sign_in import SignIn
 from weighbridge.registry.auth.token_answer import BearerToken
@@ -198,8 +198,8 @@ class RegistryClient:
     async def _exchange(
         self, question: RegistryRequest, attempts: _Attempts
     ) -> RegistryAnswer:
-        # A pass is alive as long as its requests are, so that its id is its own.
-        owner, on_wait = id(PASS_COST.get()), self.counts.note_wait
+        # A crawl is alive as long as its requests are, so that its id is its own.
+        owner, on_wait = id(CRAWL_COST.get()), self.counts.note_wait
         async with self._gate.turn(attempts.rank, owner, on_wait):
             # While it waited, another request may have found its token at its end.
             attempts.grant = self._authorizer.renewed(attempts.grant)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.database import a_database
-from support.of_one import close_pass, open_pass
+from support.of_one import close_crawl, open_crawl
 from support.store_world import a_result, an_entry
 from support.wait import wait_in_thread
 from weighbridge.bootstrap.engine.crawling import utc_now
@@ -54,9 +54,9 @@ def looked_at(database: Database, *names: str, ahead: timedelta = timedelta(0)) 
         for name in names:
             taken = claim(connection, ids[name], now=now, lease_s=60)
             assert taken is not None
-            opened = open_pass(connection, taken, now).id
+            opened = open_crawl(connection, taken, now).id
             due_at = now + timedelta(hours=1)
-            close_pass(connection, taken, opened, a_result(), now, due_at)
+            close_crawl(connection, taken, opened, a_result(), now, due_at)
 
 
 def quota_spent(database: Database, name: str, wait: timedelta) -> None:
@@ -68,8 +68,8 @@ def quota_spent(database: Database, name: str, wait: timedelta) -> None:
         ids = put_repositories(connection, registry_id, NAMES, now)
         taken = claim(connection, ids[name], now=now, lease_s=60)
         assert taken is not None
-        opened = open_pass(connection, taken, now).id
-        close_pass(connection, taken, opened, result, now, now + wait)
+        opened = open_crawl(connection, taken, now).id
+        close_crawl(connection, taken, opened, result, now, now + wait)
 
 
 def embedded(
@@ -95,10 +95,10 @@ def fast_clock() -> datetime:
     return BEGINNING + (utc_now() - BEGINNING) * 30
 
 
-def last_pass(database: Database, name: str, registry: str = "hub") -> datetime | None:
+def last_crawl(database: Database, name: str, registry: str = "hub") -> datetime | None:
     with database.read() as connection:
         found = find_repository(connection, registry, name)
-    return None if found is None else found.last_pass_at
+    return None if found is None else found.last_crawl_at
 
 
 def test_a_first_crawl_that_was_stopped_goes_on_after_a_restart(
@@ -110,7 +110,7 @@ def test_a_first_crawl_that_was_stopped_goes_on_after_a_restart(
     restarted.start()
     try:
         wait_in_thread(
-            lambda: last_pass(database, NAMES[1]) is not None,
+            lambda: last_crawl(database, NAMES[1]) is not None,
             "the other repository is looked at",
         )
     finally:
@@ -121,19 +121,19 @@ def test_what_was_looked_at_just_now_is_not_due_after_a_restart(
     database: Database, registry: RunningDemo
 ) -> None:
     looked_at(database, *NAMES)
-    before = last_pass(database, NAMES[1])
+    before = last_crawl(database, NAMES[1])
     restarted = embedded(database, registry, "hub", "new")
 
     restarted.start()
     try:
         wait_in_thread(
-            lambda: last_pass(database, NAMES[1], "new") is not None,
+            lambda: last_crawl(database, NAMES[1], "new") is not None,
             "the registry behind it is crawled",
         )
     finally:
         restarted.close()
 
-    assert last_pass(database, NAMES[1]) == before
+    assert last_crawl(database, NAMES[1]) == before
 
 
 def test_h1_what_was_looked_at_by_a_clock_that_was_years_ahead_is_due(
@@ -145,7 +145,7 @@ def test_h1_what_was_looked_at_by_a_clock_that_was_years_ahead_is_due(
     restarted.start()
     try:
         wait_in_thread(
-            lambda: all((last_pass(database, n) or NEVER) < SOON for n in NAMES),
+            lambda: all((last_crawl(database, n) or NEVER) < SOON for n in NAMES),
             "both repositories are looked at",
         )
     finally:
@@ -166,11 +166,11 @@ def test_h1_a_clock_that_is_put_back_while_it_runs_stops_no_crawls(
     running.start()
     try:
         wait_in_thread(
-            lambda: last_pass(database, NAMES[1]) is not None, "the first crawl"
+            lambda: last_crawl(database, NAMES[1]) is not None, "the first crawl"
         )
         ahead[0] = timedelta(0)
         wait_in_thread(
-            lambda: all((last_pass(database, n) or NEVER) < SOON for n in NAMES),
+            lambda: all((last_crawl(database, n) or NEVER) < SOON for n in NAMES),
             "both repositories are looked at by the new time",
         )
     finally:
@@ -190,7 +190,7 @@ def test_what_a_killed_process_was_at_is_looked_at_as_soon_as_its_lease_ends(
     restarted.start()
     try:
         wait_in_thread(
-            lambda: last_pass(database, NAMES[1]) is not None,
+            lambda: last_crawl(database, NAMES[1]) is not None,
             "the repository is looked at",
         )
     finally:
@@ -201,35 +201,35 @@ def test_what_waits_for_a_quota_is_left_alone_and_others_are_not(
     database: Database, registry: RunningDemo
 ) -> None:
     quota_spent(database, NAMES[0], timedelta(hours=6))
-    before = last_pass(database, NAMES[0])
+    before = last_crawl(database, NAMES[0])
     running = embedded(database, registry, "hub", "behind")
 
     running.start()
     try:
         wait_in_thread(
             lambda: (
-                last_pass(database, NAMES[1]) is not None
-                and last_pass(database, NAMES[0], "behind") is not None
+                last_crawl(database, NAMES[1]) is not None
+                and last_crawl(database, NAMES[0], "behind") is not None
             ),
             "the other repository and the registry behind it are looked at",
         )
     finally:
         running.close()
 
-    assert last_pass(database, NAMES[0]) == before
+    assert last_crawl(database, NAMES[0]) == before
 
 
 def test_a_quota_that_is_back_by_now_is_asked_for(
     database: Database, registry: RunningDemo
 ) -> None:
     quota_spent(database, NAMES[0], timedelta(hours=1))
-    before = last_pass(database, NAMES[0])
+    before = last_crawl(database, NAMES[0])
     running = embedded(database, registry, "hub")
 
     running.start()
     try:
         wait_in_thread(
-            lambda: last_pass(database, NAMES[0]) != before,
+            lambda: last_crawl(database, NAMES[0]) != before,
             "the repository is looked at",
         )
     finally:

@@ -56,7 +56,7 @@ def rows(folder: Path) -> dict[str, set[tuple[object, ...]]]:
         }
 
 
-def test_an_unchanged_second_pass_makes_a_head_a_tag_and_no_get(
+def test_an_unchanged_second_crawl_makes_a_head_a_tag_and_no_get(
     registry: DockerRegistry, tmp_path: Path
 ) -> None:
     first = crawled(registry, tmp_path)
@@ -71,7 +71,7 @@ def test_an_unchanged_second_pass_makes_a_head_a_tag_and_no_get(
     assert not [p for _, p in asked(registry, since) if "/blobs/" in p]
     after = rows(tmp_path)
     changed = {t: len(after[t] ^ before[t]) for t in after if after[t] != before[t]}
-    kept = {"passes", "registries", "repositories", "jobs", "crawl_requests"}
+    kept = {"crawls", "registries", "repositories", "jobs", "crawl_requests"}
     kept.add("registry_sums")  # a repository shows when it was last looked at
     assert changed.keys() <= kept
     assert sum(changed.values()) <= 13, changed

@@ -36,11 +36,11 @@ def test_registry_list_007_a_404_alone_keeps_everything(
     # What pages and metrics show does not drop to 0.
     assert after.weighed_bytes == before.weighed_bytes
     assert after.newest_digest == before.newest_digest
-    assert after.last_complete_pass_at == before.last_complete_pass_at
+    assert after.last_complete_crawl_at == before.last_complete_crawl_at
     assert after.state_since == database.now
 
 
-def test_registry_list_007_three_passes_within_a_day_remove_nothing(
+def test_registry_list_007_three_crawls_within_a_day_remove_nothing(
     moments: TwoMoments, database: CrawledDatabase
 ) -> None:
     with fault_proxy(moments.before.url) as proxy:
@@ -53,7 +53,7 @@ def test_registry_list_007_three_passes_within_a_day_remove_nothing(
     assert live_tags(database) == 30
 
 
-def test_registry_list_007_two_passes_over_a_day_remove_nothing(
+def test_registry_list_007_two_crawls_over_a_day_remove_nothing(
     moments: TwoMoments, database: CrawledDatabase
 ) -> None:
     with fault_proxy(moments.before.url) as proxy:
@@ -66,7 +66,7 @@ def test_registry_list_007_two_passes_over_a_day_remove_nothing(
     assert live_tags(database) == 30
 
 
-def test_registry_list_007_three_passes_over_a_day_are_enough(
+def test_registry_list_007_three_crawls_over_a_day_are_enough(
     moments: TwoMoments, database: CrawledDatabase
 ) -> None:
     with fault_proxy(moments.before.url) as proxy:

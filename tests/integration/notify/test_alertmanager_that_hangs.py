@@ -19,7 +19,7 @@ from support.fake_notifier import CountedTries
 from support.outbox_world import OutboxWorld
 from weighbridge.domain.message.routing import Route
 from weighbridge.engine.deliver.all_channels import Deliverers
-from weighbridge.engine.deliver.next_message import Telling
+from weighbridge.engine.deliver.next_message import SendContext
 from weighbridge.engine.deliver.resend_open import Resending
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.notify.post import DEADLINE_S
@@ -64,13 +64,13 @@ async def test_the_living_one_of_two_gets_the_second_violation_at_once_too(
     keys |= {"urls": list(pair.urls), "allow_private": True}
     with a_database(tmp_path) as database:
         outbox = OutboxWorld(database, ())
-        telling = Telling(
+        sending = SendContext(
             Writer(database), lambda: datetime.now(UTC), "a", CountedTries()
         )
         async with opened(tmp_path, keys) as channels:
             each = channels.alertmanagers["am"].each
-            resendings = [Resending(telling, one, [Route("am")]) for one in each]
-            deliverers = Deliverers(telling, [], resendings)
+            resendings = [Resending(sending, one, [Route("am")]) for one in each]
+            deliverers = Deliverers(sending, [], resendings)
 
             async def arrived(url: str, *repositories: str) -> float:
                 began = time.monotonic()
@@ -89,6 +89,6 @@ async def test_the_living_one_of_two_gets_the_second_violation_at_once_too(
             await arrived(pair.urls[0], "acme/a", "acme/b")
 
             await deliverers.aclose()
-        telling.writer.close()
+        sending.writer.close()
     print(f"first after {first_s:.2f} s, second after {second_s:.2f} s")
     assert max(first_s, second_s) < DEADLINE_S / 3

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from support.push_burst import BEFORE, check_burst
-from weighbridge.store.pushes.push_queue import LOOKS_IN_A_BURST
+from weighbridge.store.pushes.push_queue import CHECKS_IN_A_BURST
 
 
 @pytest.mark.long
@@ -15,6 +15,6 @@ def test_f35_a_small_burst_ends_with_what_the_registry_has(tmp_path: Path) -> No
         repositories=5,
         a_second=400,
         seconds=2,
-        looks=LOOKS_IN_A_BURST,
+        looks=CHECKS_IN_A_BURST,
         digest_of=lambda _: str(BEFORE.digest),
     )

@@ -38,10 +38,10 @@ def is_seen(stage: PushStage, pushed: dict[str, Digest]) -> bool:
 
 
 def has_been_passed(stage: PushStage) -> bool:
-    query = select(repositories.c.complete_passes, repositories.c.lease_until)
+    query = select(repositories.c.complete_crawls, repositories.c.lease_until)
     with stage.database.read() as connection:
         (found,) = connection.execute(query).all()
-    return found.complete_passes > 0 and found.lease_until is None
+    return found.complete_crawls > 0 and found.lease_until is None
 
 
 def test_f37_what_was_pushed_while_nobody_listened_is_seen_afterwards(
@@ -75,7 +75,7 @@ def test_f36_a_kill_right_after_a_push_was_taken_loses_none(
 
     with stage.up():
         stage.wait_for(lambda: is_seen(stage, first), "all tags")
-        # A pass may have seen them before the events were looked at.
+        # A crawl may have seen them before the events were looked at.
         stage.wait_for(lambda: "..." not in stage.outcomes().values(), "all events")
 
     assert taken.keys() <= stage.outcomes().keys()

@@ -111,7 +111,7 @@ def test_f36_a_push_outlives_the_worker_that_had_it(scene: Scene) -> None:
 
     scene.crew.worker()
     scene.crew.quick_scheduler()
-    # What a pass has found before its push is looked at is the same then.
+    # What a crawl has found before its push is looked at is the same then.
     scene.crew.wait_for(
         lambda: set(scene.outcomes) <= {"new", "same"}, "all of them are looked at"
     )

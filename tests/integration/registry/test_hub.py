@@ -66,7 +66,7 @@ def test_the_namespaces_are_weighed_to_the_byte(
     }
 
 
-def test_an_unchanged_second_pass_asks_for_pages_only(
+def test_an_unchanged_second_crawl_asks_for_pages_only(
     hub: Hub, tmp_path: Path, database_url: str
 ) -> None:
     hub.undescribed.add(("library/debian", "jessie"))
@@ -308,6 +308,6 @@ def live(database_url: str, repository: str = "library/python") -> set[str]:
     try:
         with database.read() as connection:
             page = tag_page(connection, "hub", repository, limit=1000)
-        return {tag.name for tag in page.items if tag.gone_at is None}
+        return {tag.name for tag in page.items if tag.deleted_at is None}
     finally:
         database.close()

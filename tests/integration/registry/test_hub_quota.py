@@ -47,15 +47,15 @@ def untyped(dump: Dump) -> Dump:
 
 
 def due_in_s(folder: Path) -> list[float]:
-    """From the end of each repository's last pass until its next one."""
+    """From the end of each repository's last crawl until its next one."""
     with closing(sqlite3.connect(folder / "weighbridge.db")) as connection:
-        found = connection.execute("SELECT due_at, last_pass_at FROM repositories")
+        found = connection.execute("SELECT due_at, last_crawl_at FROM repositories")
         return [(due - last) / 1_000_000 for due, last in found]
 
 
-# With five pulls a window the same takes four times as many passes.
+# With five pulls a window the same takes four times as many crawls.
 @pytest.mark.parametrize("allowed", [pytest.param(5, marks=pytest.mark.long), 20])
-def test_passes_in_many_windows_come_to_the_end_state_of_one(
+def test_crawls_in_many_windows_come_to_the_end_state_of_one(
     hub: Hub, tmp_path: Path, database_url: str, allowed: int
 ) -> None:
     settings = hub_settings(tmp_path, hub, database_url, namespaces=NAMESPACES)
@@ -76,7 +76,7 @@ def test_passes_in_many_windows_come_to_the_end_state_of_one(
     assert_same(untyped(dump_of_url(database_url)), untyped(dump_of_url(other)))
 
 
-def test_a_spent_quota_ends_the_pass_politely_and_keeps_all(
+def test_a_spent_quota_ends_the_crawl_politely_and_keeps_all(
     hub: Hub, tmp_path: Path, database_url: str
 ) -> None:
     settings = hub_settings(tmp_path, hub, database_url, include=["library/python"])

@@ -13,7 +13,7 @@ from support.redis_server import a_redis
 from support.wait import PATIENCE_S, wait_in_thread
 from support.web_service import served
 from support.webhooks import SECRET, a_hook, a_push, body_of
-from weighbridge.bootstrap.distributed.service_jobs import service_bell
+from weighbridge.bootstrap.distributed.service_jobs import service_enqueuer
 from weighbridge.config import Settings
 from weighbridge.config.webhook_settings import WebhookSettings
 from weighbridge.domain.text.secret import Secret
@@ -56,7 +56,7 @@ def slowest_answer(tmp_path: Path, *, is_frozen: bool) -> float:
                 ),
             ),
         )
-        with service_bell(settings) as jobs:
+        with service_enqueuer(settings) as jobs:
             reception = Reception([a_hook()], jobs, answer_s=PATIENCE_S)
             app = create_app(database, Telemetry(), WebOptions(), reception)
             with (
@@ -100,7 +100,7 @@ def test_a_look_is_asked_of_the_workers_as_soon_as_a_push_is_kept(
                 ),
             ),
         )
-        with service_bell(settings) as jobs, redis.client() as client:
+        with service_enqueuer(settings) as jobs, redis.client() as client:
             reception = Reception([a_hook()], jobs, answer_s=PATIENCE_S)
             app = create_app(database, Telemetry(), WebOptions(), reception)
             with served(app) as url:

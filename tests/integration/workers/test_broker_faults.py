@@ -60,7 +60,7 @@ class Scene:
 
         def is_looked_at() -> bool:
             rows = self.crew.repositories().values()
-            times = [row["last_pass_at"] for row in rows]
+            times = [row["last_crawl_at"] for row in rows]
             return len(times) == REPOSITORIES and all(
                 isinstance(at, datetime) and at > since for at in times
             )

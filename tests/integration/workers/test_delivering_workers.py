@@ -90,7 +90,7 @@ def test_two_workers_tell_everything_once_and_stop_in_time(
     for number in range(MESSAGES_A_MINUTE):
         outbox.opened(f"acme/r{number}", now=now())
     crew.wait_for(lambda: all(row.is_sent for row in outbox.kept()), "all are told")
-    outbox.minute_passes(now(), "hook")
+    outbox.minute_crawls(now(), "hook")
 
     told = [item["repository"] for message in sink.received for item in message.items]
     assert sorted(told) == sorted(

@@ -17,7 +17,7 @@ from weighbridge.engine.context.progress import Progress
 from weighbridge.store.leases.claiming import STARTS
 
 SLOW: Final = {"requests_per_second": 20.0}
-"""So that a pass takes some seconds, and ends in the middle."""
+"""So that a crawl takes some seconds, and ends in the middle."""
 FASTER: Final = {"requests_per_second": 40.0}
 """More repositories than one process takes."""
 SLOWER: Final = {"requests_per_second": 4.0}
@@ -83,10 +83,10 @@ def test_f14_f17_killed_and_stopped_workers_lose_nothing(tmp_path: Path) -> None
             assert code == 0, crew.logs
             assert_same(expected, dump_of(crew.database))
             with crew.database.read() as connection:
-                passes = connection.exec_driver_sql(
-                    "SELECT count(*) FROM passes WHERE state = 'ok'"
+                crawls = connection.exec_driver_sql(
+                    "SELECT count(*) FROM crawls WHERE state = 'ok'"
                 ).scalar_one()
-            assert passes == MANY
+            assert crawls == MANY
     finally:
         running.close()
 

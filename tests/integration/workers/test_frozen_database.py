@@ -19,7 +19,7 @@ from weighbridge.config import load_settings
 from weighbridge.demo.content.generated_content import generated_content
 from weighbridge.demo.http.server import start_in_thread
 from weighbridge.errors import StoreError
-from weighbridge.jobs.redis.worker_register import Roll
+from weighbridge.jobs.redis.worker_register import WorkerRegister
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 
@@ -88,7 +88,7 @@ class Hanging(Database):
 def test_f41_workers_are_counted_though_the_database_hangs() -> None:
     database, telemetry = Hanging(), Telemetry()
     with a_redis() as redis:
-        roll = Roll(redis.url)
+        roll = WorkerRegister(redis.url)
         roll.note("some@vm.1")
         settings = load_settings(None, {"WEIGHBRIDGE_REDIS_URL": redis.url.reveal()})
         watch = WorkerWatch(settings, database, telemetry)

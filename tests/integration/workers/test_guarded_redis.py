@@ -13,7 +13,7 @@ from weighbridge.config import load_settings
 from weighbridge.demo.content.generated_content import generated_content
 from weighbridge.demo.http.server import start_in_thread
 from weighbridge.jobs.redis.over_celery import CeleryJobs
-from weighbridge.jobs.redis.worker_register import Roll
+from weighbridge.jobs.redis.worker_register import WorkerRegister
 from weighbridge.ports.job_names import TICK
 from weighbridge_workers.making import make_app
 
@@ -37,7 +37,7 @@ def test_workers_and_scheduler_work_with_the_rights_that_are_documented(
 
             crew.wait_for(lambda: crew.is_through(2), "everything is crawled")
 
-            roll = Roll(crew.redis.url)
+            roll = WorkerRegister(crew.redis.url)
             crew.wait_for(lambda: roll.workers() == 2, "both are on the roll")
             roll.close()
             assert "NOPERM" not in worker.log

@@ -20,7 +20,12 @@ from support.worker_crew import Crew, Process, a_crew
 from weighbridge.demo.content.generated_content import generated_content
 from weighbridge.demo.http.server import start_in_thread
 from weighbridge.jobs.redis.job_messages import JobMessage, payload_of
-from weighbridge.jobs.redis.worker_register import DROPPED, TAKEN, UNKNOWN, Roll
+from weighbridge.jobs.redis.worker_register import (
+    DROPPED,
+    TAKEN,
+    UNKNOWN,
+    WorkerRegister,
+)
 from weighbridge.ports.job_names import CANARY, QUEUES, TICK
 
 SOON_S: Final = 30.0
@@ -41,7 +46,7 @@ class Scene:
         return self._count((DROPPED, UNKNOWN, "malformed_job"))
 
     def _count(self, event: tuple[str, str, str]) -> int:
-        with closing(Roll(self.crew.redis.url)) as roll:
+        with closing(WorkerRegister(self.crew.redis.url)) as roll:
             try:
                 return roll.counts().get(event, 0)
             except OSError:

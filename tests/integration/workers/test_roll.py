@@ -9,7 +9,7 @@ import pytest
 from support.redis_server import RedisServer, a_redis
 from support.wait import PATIENCE_S, wait_in_thread
 from weighbridge.jobs.redis.over_celery import CeleryJobs
-from weighbridge.jobs.redis.worker_register import LIVES_S, QueueLength, Roll
+from weighbridge.jobs.redis.worker_register import LIVES_S, QueueLength, WorkerRegister
 from weighbridge.ports.job_names import QUEUES
 from weighbridge_workers.shared_memory import SharedMemory
 from weighbridge_workers.watchdog import Watchdog, canary_queue
@@ -59,7 +59,7 @@ def test_of_a_killed_worker_nothing_is_left(server: RedisServer) -> None:
 def test_broker_006_garbage_that_waits_is_counted_and_has_no_time(
     server: RedisServer, queue: str, raw: bytes
 ) -> None:
-    with closing(Roll(server.url)) as roll, server.client() as client:
+    with closing(WorkerRegister(server.url)) as roll, server.client() as client:
         client.lpush(queue, raw)
 
         assert roll.waiting()[queue] == QueueLength(1, 0.0)
@@ -69,7 +69,7 @@ def test_broker_006_garbage_that_waits_is_counted_and_has_no_time(
 def test_broker_008_a_queue_that_is_none_hides_no_other(
     server: RedisServer, queue: str
 ) -> None:
-    with closing(Roll(server.url)) as roll, server.client() as client:
+    with closing(WorkerRegister(server.url)) as roll, server.client() as client:
         client.set(queue, "x")
         other = next(name for name in QUEUES if name != queue)
         client.lpush(other, "x")
@@ -80,7 +80,7 @@ def test_broker_008_a_queue_that_is_none_hides_no_other(
 
 
 def test_broker_009_a_roll_that_is_none_is_begun_again(server: RedisServer) -> None:
-    with closing(Roll(server.url)) as roll, server.client() as client:
+    with closing(WorkerRegister(server.url)) as roll, server.client() as client:
         client.set("weighbridge:workers", "x")
         with pytest.raises(OSError, match="Redis"):
             roll.note("all@here.8")

@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 from support.worker_crew import Crew, a_crew
 from weighbridge.demo.content.generated_content import generated_content
 from weighbridge.demo.http.server import start_in_thread
-from weighbridge.store.models import jobs, passes, repositories
+from weighbridge.store.models import crawls, jobs, repositories
 
 MANY: Final = 40
 BEAT_S: Final = 2.0
@@ -32,12 +32,12 @@ def test_f31_each_repository_is_crawled_once_when_the_scheduler_is_back(
 
             crew.quick_scheduler()
             crew.wait_for(
-                lambda: crew.is_through(MANY) and passes_made(crew) >= 2 * MANY,
+                lambda: crew.is_through(MANY) and crawls_made(crew) >= 2 * MANY,
                 "everything is looked at again",
             )
             time.sleep(BEATS * BEAT_S)
 
-            assert passes_made(crew) == 2 * MANY
+            assert crawls_made(crew) == 2 * MANY
             assert min(due_times(crew)) > datetime.now(UTC)
     finally:
         running.close()
@@ -59,9 +59,9 @@ def due_times(crew: Crew) -> list[datetime]:
         return list(connection.execute(select(repositories.c.due_at)).scalars())
 
 
-def passes_made(crew: Crew) -> int:
+def crawls_made(crew: Crew) -> int:
     with crew.database.read() as connection:
         counted: int = connection.execute(
-            select(func.count()).select_from(passes)
+            select(func.count()).select_from(crawls)
         ).scalar_one()
     return counted

@@ -16,7 +16,7 @@ from weighbridge.demo.content.stored_documents import Served
 from weighbridge.demo.content.virtual_blobs import Blob
 from weighbridge.demo.http.server import start_in_thread
 from weighbridge.engine.context.progress import Progress
-from weighbridge.store.models import pass_chunks
+from weighbridge.store.models import crawl_chunks
 
 TAGS: Final = 4_000
 NAME: Final = "acme/large"
@@ -53,7 +53,7 @@ class Large:
 def processes(crew: Crew) -> set[str]:
     """Those that have taken chunks."""
     with crew.database.read() as connection:
-        owners = connection.execute(select(pass_chunks.c.lease_owner)).scalars()
+        owners = connection.execute(select(crawl_chunks.c.lease_owner)).scalars()
         return {owner.partition("/")[0] for owner in owners if owner}
 
 

@@ -111,7 +111,7 @@ def _complete(database: Database) -> int:
             .select_from(repositories.join(registries))
             .where(
                 registries.c.name == "good",
-                repositories.c.last_complete_pass_at.is_not(None),
+                repositories.c.last_complete_crawl_at.is_not(None),
             )
         ).scalar_one()
     return found

@@ -19,7 +19,7 @@ _ABOUT: Final = """\
 Images that were made beforehand go through the store's functions as a crawl calls them:
 batches of 100 new images with 100 tags, each image with about 10.5 layers of which 3.5
 are new, one transaction a batch, into an empty database; the summary and the end of the
-pass count too. One process, one connection. SQLite keeps the shared totals in the same
+crawl count too. One process, one connection. SQLite keeps the shared totals in the same
 transaction; PostgreSQL queues what changed and settles it afterwards, which is counted
 by itself. Two processes have a repository each, and their images share layers; neither
 tries again, so that a deadlock would end the run. PostgreSQL runs on the same machine,

@@ -4,7 +4,7 @@
 
 Each batch of 100 new images is made before the clock runs. What is timed is what a
 crawl does with it: one transaction with the documents and the tags that point at them,
-and at the end the summary and the end of the pass. On PostgreSQL the shared totals are
+and at the end the summary and the end of the crawl. On PostgreSQL the shared totals are
 settled afterwards, and timed by themselves.
 
 Of several parts each is a process that has a repository and each so many-th batch, made
@@ -22,7 +22,7 @@ from itertools import islice
 from typing import Final
 
 from support.images_oci import GZIP_LAYER, OCI_CONFIG, OCI_MANIFEST
-from support.of_one import close_pass, open_pass, refresh_if_stale
+from support.of_one import close_crawl, open_crawl, refresh_if_stale
 from support.store_world import a_result, an_entry
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.document import Descriptor, Image, Layer, Line, Manifest
@@ -120,13 +120,13 @@ def store(
         (repository,) = put_repositories(connection, registry, [name], _NOW).values()
         taken = claim(connection, repository, now=_NOW, lease_s=60)
         assert taken is not None
-        opened = open_pass(connection, taken, _NOW)
+        opened = open_crawl(connection, taken, _NOW)
     for batch in images:
         with clock, database.write() as connection:
             keep_batch(connection, taken, batch)
     with clock, database.write() as connection:
         refresh_if_stale(connection, repository, _NOW, [DEFAULT])
-        close_pass(connection, taken, opened.id, a_result(), _NOW, _NOW)
+        close_crawl(connection, taken, opened.id, a_result(), _NOW, _NOW)
 
 
 def keep_batch(connection: Connection, taken: Claim, batch: Sequence[Image]) -> None:

@@ -13,7 +13,7 @@ from support.process_group import group_cpu_s
 from support.redis_server import RedisServer
 from support.worker_crew import Crew, Process
 from weighbridge.ports.job_names import QUEUES
-from weighbridge.store.models import blob_changes, jobs, passes, repositories
+from weighbridge.store.models import blob_changes, crawls, jobs, repositories
 from weighbridge.store.schema import upgrade
 from weighbridge.store.session import open_database
 
@@ -58,7 +58,7 @@ class Workers:
         with self.crew.database.read() as connection:
             seen = connection.execute(
                 select(func.count()).where(
-                    repositories.c.last_pass_at >= since,
+                    repositories.c.last_crawl_at >= since,
                     repositories.c.lease_until.is_(None),
                 )
             ).scalar_one()
@@ -71,8 +71,8 @@ class Workers:
         with self.crew.database.read() as connection:
             first, last = connection.execute(
                 select(
-                    func.min(passes.c.started_at), func.max(passes.c.ended_at)
-                ).where(passes.c.started_at >= since)
+                    func.min(crawls.c.started_at), func.max(crawls.c.ended_at)
+                ).where(crawls.c.started_at >= since)
             ).one()
         return float((last - first).total_seconds())
 

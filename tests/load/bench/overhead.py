@@ -18,7 +18,7 @@ from support.redis_server import RedisServer, a_redis
 from support.wait import wait_in_thread
 from weighbridge.config.settings import Pace
 from weighbridge.jobs.redis.over_celery import CeleryJobs
-from weighbridge.jobs.redis.worker_register import TAKEN, Roll
+from weighbridge.jobs.redis.worker_register import TAKEN, WorkerRegister
 from weighbridge.ports.job_names import CRAWL
 from weighbridge.registry.pacing.wait_order import Rank
 
@@ -77,7 +77,7 @@ def _jobs_s(folder: Path, fresh: Fresh) -> float:
 
 
 def _send_and_wait(redis: RedisServer, names: list[str]) -> None:
-    jobs, roll = CeleryJobs(redis.url), Roll(redis.url)
+    jobs, roll = CeleryJobs(redis.url), WorkerRegister(redis.url)
     try:
         done = _done(roll)
         for name in names:
@@ -88,7 +88,7 @@ def _send_and_wait(redis: RedisServer, names: list[str]) -> None:
         roll.close()
 
 
-def _done(roll: Roll) -> int:
+def _done(roll: WorkerRegister) -> int:
     return roll.counts().get((TAKEN, CRAWL, ""), 0)
 
 

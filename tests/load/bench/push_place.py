@@ -56,7 +56,7 @@ class PushPlace:
         with self.database.read() as connection:
             found: int = connection.execute(
                 select(func.count()).where(
-                    repositories.c.last_pass_at.is_not(None),
+                    repositories.c.last_crawl_at.is_not(None),
                     repositories.c.name.not_like(f"{PUSHED}%"),
                 )
             ).scalar_one()

@@ -18,7 +18,7 @@ from sqlalchemy import select
 
 from load.bench.ingest_run import BATCH, image
 from support.answering import keep_sizes
-from support.of_one import close_pass, open_pass
+from support.of_one import close_crawl, open_crawl
 from support.store_world import a_result, an_entry
 from weighbridge.domain.image.document import Image
 from weighbridge.domain.image.platform import DEFAULT
@@ -80,18 +80,18 @@ def _repositories(connection: Connection, count: int) -> list[int]:
 
 
 def _look(connection: Connection, repository: int, images: Sequence[Image]) -> None:
-    """One whole pass that finds these images."""
+    """One whole crawl that finds these images."""
     now = datetime.now(UTC)
     taken = claim(connection, repository, now=now, lease_s=60)
     assert taken is not None
-    opened = open_pass(connection, taken, now)
+    opened = open_crawl(connection, taken, now)
     moves = [
         Move(f"v{found.digest[7:19]}", found.digest, _NOW + timedelta(minutes=n))
         for n, found in enumerate(images)
     ]
     apply_moves(connection, taken, moves, now)
     refresh_summary(connection, repository, now, [DEFAULT])
-    close_pass(connection, taken, opened.id, a_result(), now, now)
+    close_crawl(connection, taken, opened.id, a_result(), now, now)
 
 
 def _measure(connection: Connection, images: Sequence[Image]) -> None:

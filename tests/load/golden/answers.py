@@ -30,12 +30,12 @@ _LISTS: Final[Mapping[str, str]] = {
     "repositories": "/api/v1/repositories?limit=1000",
     "by-exclusive": "/api/v1/repositories?limit=1000&sort=exclusive",
     "headroom": "/api/v1/headroom?limit=1000",
-    "trial": "/api/v1/trial?max_compressed=300MB&limit=1000",
+    "simulation": "/api/v1/simulation?max_compressed=300MB&limit=1000",
     "search": "/api/v1/search?q=alpine&limit=1000",
 }
 _UNORDERED: Final[Mapping[str, str]] = {
     "violations": "/api/v1/violations?limit=1000&state=all&all_tags=true",
-    "passes": "/api/v1/passes?limit=1000",
+    "crawls": "/api/v1/crawls?limit=1000",
     "disputes": "/api/v1/disputes?limit=1000",
     "notifications": "/api/v1/notifications",
 }

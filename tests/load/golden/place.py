@@ -65,6 +65,6 @@ def make_all_due(database: Database) -> None:
     """As if nothing had been crawled for long."""
     with database.write() as connection:
         connection.execute(
-            update(repositories).values(due_at=_PAST, last_pass_at=_PAST)
+            update(repositories).values(due_at=_PAST, last_crawl_at=_PAST)
         )
         connection.execute(update(jobs).values(due_at=_PAST))

@@ -105,15 +105,17 @@ def _left(connection: Connection, since: datetime) -> list[str]:
         registries.c.last_complete_discovery_at < since,
     )
     waiting = or_(
-        repositories.c.last_pass_at.is_(None),
-        repositories.c.last_pass_at < since,
+        repositories.c.last_crawl_at.is_(None),
+        repositories.c.last_crawl_at < since,
         repositories.c.lease_until.is_not(None),
     )
     questions = {
         "registries": select(registries.c.id).where(unseen),
         "no registry yet": select(literal(1)).where(~exists(registries.c.id)),
         "repositories": select(repositories.c.id).where(
-            waiting, repositories.c.gone_at.is_(None), repositories.c.state != "missing"
+            waiting,
+            repositories.c.deleted_at.is_(None),
+            repositories.c.state != "missing",
         ),
         "unsettled": select(blob_changes.c.id),
         "unjudged": select(unjudged.c.tag_id).where(~unjudged.c.is_weighed),

@@ -113,7 +113,7 @@ def _wait(site: Site, count: int, tell: Callable[[str], None]) -> list[str]:
 
 def _left(connection: Connection, count: int) -> list[str]:
     seen = select(func.count()).where(
-        repositories.c.state == "ok", repositories.c.complete_passes > 0
+        repositories.c.state == "ok", repositories.c.complete_crawls > 0
     )
     if connection.execute(seen).scalar_one() < count:
         return ["repositories"]

@@ -21,7 +21,7 @@ from weighbridge.web.server.early_refusal import (
     EarlyRefusal,
     EarlyRefusalProtocol,
     is_whole,
-    rush_door,
+    refusing_protocol,
 )
 
 BODY: Final = b'{"events":[]}'
@@ -61,7 +61,7 @@ class Service:
 
     def __init__(self) -> None:
         self.telemetry = Telemetry()
-        self.rush = EarlyRefusal(self.telemetry, frozenset({"distribution"}))
+        self.refusal = EarlyRefusal(self.telemetry, frozenset({"distribution"}))
         self.may_answer = asyncio.Event()
         self.asked = 0
         self._config = uvicorn.Config(
@@ -69,7 +69,7 @@ class Service:
         )
         self._config.load()
         self._state = ServerState()
-        self._protocol = rush_door(self.rush)
+        self._protocol = refusing_protocol(self.refusal)
         self._doors: list[EarlyRefusalProtocol] = []
 
     def connect(self) -> tuple[EarlyRefusalProtocol, Wire]:
@@ -121,7 +121,7 @@ async def test_below_the_limit_every_webhook_reaches_the_application(
     await settle(service)
 
     assert service.asked == IN_HAND
-    assert service.rush.is_on
+    assert service.refusal.is_on
 
 
 async def test_above_it_a_webhook_is_refused_at_once_and_counted(
@@ -149,7 +149,7 @@ async def test_a_connection_that_was_refused_may_ask_again(service: Service) -> 
     door.data_received(WEBHOOK)
     service.may_answer.set()
     await settle(service)
-    assert service.rush.in_hand == 0
+    assert service.refusal.in_hand == 0
 
     door.data_received(WEBHOOK)
     doors[0].data_received(WEBHOOK)
@@ -157,7 +157,7 @@ async def test_a_connection_that_was_refused_may_ask_again(service: Service) -> 
 
     assert wire.sent.startswith(REFUSAL + b"HTTP/1.1 202 ")
     assert service.asked == IN_HAND + 2
-    assert service.rush.in_hand == 0
+    assert service.refusal.in_hand == 0
 
 
 async def test_who_asks_no_more_is_answered_and_let_go(service: Service) -> None:
@@ -212,7 +212,7 @@ async def test_a_sender_who_goes_away_makes_room(service: Service) -> None:
     door.data_received(WEBHOOK)
 
     assert wire.sent == b""
-    assert service.rush.in_hand == IN_HAND
+    assert service.refusal.in_hand == IN_HAND
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from weighbridge.domain.size.confidence import Uncompressed
 from weighbridge.presentation.forms.bars import bar
 from weighbridge.presentation.forms.column_unit import column_unit
 from weighbridge.presentation.forms.screen import Screen, columns, screen_of
-from weighbridge.presentation.image.short_instruction import gist
+from weighbridge.presentation.image.short_instruction import short_instruction
 
 
 class Terminal(io.StringIO):
@@ -189,9 +189,9 @@ def test_an_estimate_is_marked_and_the_unknown_is_a_word() -> None:
     ],
 )
 def test_the_gist_of_a_line_leaves_out_its_housekeeping(text: str, short: str) -> None:
-    assert gist(text) == short
+    assert short_instruction(text) == short
 
 
 @given(st.text(max_size=200))
 def test_any_line_has_a_gist(text: str) -> None:
-    assert isinstance(gist(f"RUN {text}"), str)
+    assert isinstance(short_instruction(f"RUN {text}"), str)

@@ -1,4 +1,4 @@
-"""`weighbridge violations` and `policy try`: what is printed, in every form."""
+"""`weighbridge violations` and `policy simulate`: what is printed, in every form."""
 
 import csv
 import io
@@ -250,7 +250,7 @@ def test_limits_are_tried_on_the_newest_image_of_every_repository(
     out = printed(
         capsys,
         "policy",
-        "try",
+        "simulate",
         "--max-compressed",
         "500MB",
         "--max-uncompressed",
@@ -287,7 +287,7 @@ def test_limits_are_tried_on_the_newest_image_of_every_repository(
 def test_each_limit_can_be_tried_and_repositories_chosen(
     capsys: Capture, arguments: str, found: list[str]
 ) -> None:
-    out = printed(capsys, "policy", "try", *arguments.split(), "-o", "json")
+    out = printed(capsys, "policy", "simulate", *arguments.split(), "-o", "json")
 
     whole = json.loads(out)
     assert sorted(item["repository"] for item in whole["items"]) == found
@@ -295,7 +295,7 @@ def test_each_limit_can_be_tried_and_repositories_chosen(
 
 
 def test_json_has_limits_rows_and_totals_for_programs(capsys: Capture) -> None:
-    arguments = ("policy", "try", "--max-compressed", "1GB")
+    arguments = ("policy", "simulate", "--max-compressed", "1GB")
     whole = json.loads(printed(capsys, *arguments, "-o", "json"))
     (row,) = csv.DictReader(io.StringIO(printed(capsys, *arguments, "-o", "csv")))
     markdown = printed(capsys, *arguments, "-o", "markdown")
@@ -342,7 +342,7 @@ def test_json_has_limits_rows_and_totals_for_programs(capsys: Capture) -> None:
 def test_limits_that_are_none_are_refused(
     capsys: Capture, arguments: tuple[str, ...], word: str
 ) -> None:
-    assert run(["policy", "try", *arguments]) == 2
+    assert run(["policy", "simulate", *arguments]) == 2
 
     assert word in capsys.readouterr().err
 
@@ -353,7 +353,7 @@ def test_trying_changes_nothing(capsys: Capture, database: Database) -> None:
             return snapshot_version(connection)
 
     before = everything()
-    printed(capsys, "policy", "try", "--max-compressed", "1MB")
+    printed(capsys, "policy", "simulate", "--max-compressed", "1MB")
 
     assert everything() == before
     assert run(["violations", "-o", "json"]) == 0
@@ -367,7 +367,7 @@ def test_the_largest_layer_is_that_of_the_newest_image(
     world.look({"1": an_image(some_layers(4_000_000, 9_000_000, 96))})
 
     out = printed(
-        capsys, "policy", "try", "--max-layer-compressed", "8MB", "-o", "json"
+        capsys, "policy", "simulate", "--max-layer-compressed", "8MB", "-o", "json"
     )
 
     (item,) = json.loads(out)["items"]

@@ -61,7 +61,7 @@ def leaves(tree: Tree) -> Iterator[ShownValue]:
         ("web.bind", "127.0.0.1:9000", "w.yaml:14"),
         ("web.anonymous_read", False, "default"),
         ("metrics.bind", None, "default"),
-        ("history.passes", "30d", "default"),
+        ("history.crawls", "30d", "default"),
         ("registries.0.interval", "90s", "w.yaml:7"),
         ("registries.1.interval", "30m", "w.yaml:2"),
         ("registries.1.limits.concurrency", 3, "w.yaml:10"),

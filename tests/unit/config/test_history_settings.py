@@ -16,7 +16,7 @@ def loaded(folder: Path, text: str) -> Retention:
     return load_settings(str(file), {}).history.retention
 
 
-def test_passes_are_kept_for_a_month_and_images_for_more_than_a_year(
+def test_crawls_are_kept_for_a_month_and_images_for_more_than_a_year(
     tmp_path: Path,
 ) -> None:
     month, year = timedelta(days=30), timedelta(days=400)
@@ -27,7 +27,7 @@ def test_passes_are_kept_for_a_month_and_images_for_more_than_a_year(
 
 def test_what_is_null_is_kept_for_ever(tmp_path: Path) -> None:
     text = (
-        "history: {passes: null, untagged_images: 3660d, pushes: null,"
+        "history: {crawls: null, untagged_images: 3660d, pushes: null,"
         " notifications: null}"
     )
 
@@ -45,7 +45,7 @@ def test_what_is_null_is_kept_for_ever(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize(
-    "key", ["passes", "untagged_images", "pushes", "notifications"]
+    "key", ["crawls", "untagged_images", "pushes", "notifications"]
 )
 def test_a_wrong_time_is_told_with_what_is_right(
     tmp_path: Path, key: str, value: str, words: str

@@ -62,7 +62,7 @@ def test_a_tag_with_a_push_time_beats_one_without() -> None:
     assert order(a_candidate("a", pushed=1), a_candidate("latest", moved=200))[0] == "a"
 
 
-def test_a_tag_seen_moving_beats_those_of_the_first_pass() -> None:
+def test_a_tag_seen_moving_beats_those_of_the_first_crawl() -> None:
     ranking = ranked([a_candidate("latest"), a_candidate("a", moved=3)], NOW)
 
     assert ranking[0].candidate.tag == "a"

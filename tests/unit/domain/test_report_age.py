@@ -18,7 +18,7 @@ SECOND = timedelta(seconds=1)
 def test_what_was_not_looked_at_for_two_intervals_is_stale(
     age: timedelta, is_stale: bool
 ) -> None:
-    repository = replace(a_repository_report(), last_complete_pass_at=NOW - age)
+    repository = replace(a_repository_report(), last_complete_crawl_at=NOW - age)
     registry = replace(a_registry_report(), last_success_at=NOW - age)
 
     for report in (repository, registry):
@@ -51,7 +51,7 @@ def test_a_registry_that_fails_is_stale_at_once(state: RegistryState) -> None:
 
 
 def test_what_was_never_seen_whole_has_no_age() -> None:
-    report = replace(a_repository_report(), state="new", last_complete_pass_at=None)
+    report = replace(a_repository_report(), state="new", last_complete_crawl_at=None)
 
     assert report.age_seconds(NOW) is None
     assert not report.is_stale(NOW)

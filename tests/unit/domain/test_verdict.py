@@ -8,8 +8,8 @@ from support.images import a_layer, an_image
 from weighbridge.domain.policy.policy import LIMIT_KEYS, NO_LIMITS, Limits
 from weighbridge.domain.policy.verdict import (
     Finding,
-    Keeping,
     LimitedNumbers,
+    LimitState,
     is_exceeded,
     limits_images,
     measured_image,
@@ -60,7 +60,9 @@ def only(limits: Limits, measured: LimitedNumbers) -> Finding:
         (1_001, "over"),
     ],
 )
-def test_an_image_of_exactly_its_limit_keeps_it(amount: int, keeping: Keeping) -> None:
+def test_an_image_of_exactly_its_limit_keeps_it(
+    amount: int, keeping: LimitState
+) -> None:
     found = only(
         Limits(max_compressed_bytes=1_000), LimitedNumbers(compressed_bytes=amount)
     )
@@ -87,7 +89,7 @@ def test_of_an_estimate_both_bounds_count(
     value: int | None,
     low: int | None,
     high: int | None,
-    keeping: Keeping,
+    keeping: LimitState,
     amount: int | None,
 ) -> None:
     measured = LimitedNumbers(
@@ -117,7 +119,7 @@ def test_of_an_estimate_both_bounds_count(
     ],
 )
 def test_growth_is_too_much_by_share_and_by_bytes(
-    size: int, baseline: int, keeping: Keeping, limit: int
+    size: int, baseline: int, keeping: LimitState, limit: int
 ) -> None:
     measured = LimitedNumbers(
         compressed_bytes=size * MB, baseline_compressed_bytes=baseline * MB

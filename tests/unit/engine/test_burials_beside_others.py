@@ -13,7 +13,7 @@ from weighbridge.domain.report.inventory import RepositoryState
 from weighbridge.engine.context.registry_scope import Scope
 from weighbridge.engine.judge.criteria import NO_JUDGING
 from weighbridge.engine.tombstones.catalog import Catalog
-from weighbridge.engine.tombstones.deleted_repositories import bury_missing
+from weighbridge.engine.tombstones.deleted_repositories import delete_missing
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.store.models import repositories
 from weighbridge.store.registries.repository_rows import note_listed
@@ -24,7 +24,7 @@ _AT_THE_CLAIM = 2
 
 
 class BusyClock:
-    """Reads as a clock does; at one moment another process ends a pass."""
+    """Reads as a clock does; at one moment another process ends a crawl."""
 
     def __init__(self, world: World, found: RepositoryState) -> None:
         self._world = world
@@ -54,7 +54,7 @@ async def test_what_another_process_finds_before_our_claim_keeps_its_tags(
         writer = Writer(database)
         try:
             clock = BusyClock(world, found)
-            await bury_missing(
+            await delete_missing(
                 writer,
                 world.registry_id,
                 Catalog(("other",), False, world.now, None),
@@ -67,7 +67,7 @@ async def test_what_another_process_finds_before_our_claim_keeps_its_tags(
 
         report = world.report()
         assert (report.state, report.tags) == (state, live)
-        assert sum(tag.gone_at is None for tag in world.tags().values()) == live
+        assert sum(tag.deleted_at is None for tag in world.tags().values()) == live
         assert_free(world)
 
 

@@ -26,7 +26,7 @@ def looked(court: Court, *sizes: float, judges: bool = True) -> int:
     return len(made)
 
 
-def test_the_first_pass_costs_one_statement_more(court: Court, tmp_path: Path) -> None:
+def test_the_first_crawl_costs_one_statement_more(court: Court, tmp_path: Path) -> None:
     judged = looked(court, *range(1, 30))
     (tmp_path / "other").mkdir()
     with a_database(tmp_path / "other") as database:
@@ -37,7 +37,7 @@ def test_the_first_pass_costs_one_statement_more(court: Court, tmp_path: Path) -
     assert court.unjudged() == 0
 
 
-def test_a_pass_that_finds_nothing_new_costs_nothing(court: Court) -> None:
+def test_a_crawl_that_finds_nothing_new_costs_nothing(court: Court) -> None:
     looked(court, 1, 2, 3)
 
     assert looked(court, 1, 2, 3) == looked(court, 1, 2, 3, judges=False)

@@ -93,7 +93,7 @@ async def test_a_moved_tag_is_fetched_again(yard: Yard) -> None:
     assert yard.tags("shop/api")["t0"].compressed_bytes == 5000
     assert yard.tags("shop/api")["t1"].compressed_bytes == 1011
     assert registry.count("get_manifest") == 1
-    assert yard.passes("shop/api")[0].tags_moved == 1
+    assert yard.crawls("shop/api")[0].tags_moved == 1
 
 
 async def test_a_digest_known_from_another_repository_is_not_fetched_again(
@@ -111,7 +111,7 @@ async def test_a_digest_known_from_another_repository_is_not_fetched_again(
     assert yard.tags("shop/copy")["t0"].compressed_bytes == 1010
 
 
-async def test_a_tag_is_gone_when_a_complete_pass_does_not_see_it(yard: Yard) -> None:
+async def test_a_tag_is_gone_when_a_complete_crawl_does_not_see_it(yard: Yard) -> None:
     registry = filled(3)
     await yard.crawl(registry)
     del registry.tags_by_repository["shop/api"]["t1"]
@@ -119,7 +119,7 @@ async def test_a_tag_is_gone_when_a_complete_pass_does_not_see_it(yard: Yard) ->
     await yard.crawl(registry)
 
     gone = yard.tags("shop/api")["t1"]
-    assert gone.gone_at is not None
+    assert gone.deleted_at is not None
     assert gone.compressed_bytes == 1011
     assert yard.repository("shop/api").tags == 2
 
@@ -137,7 +137,7 @@ async def test_a_second_page_that_fails_removes_nothing_registry_list_009(
     await yard.crawl(registry)
 
     tags = yard.tags("shop/api")
-    assert all(tag.gone_at is None for tag in tags.values())
+    assert all(tag.deleted_at is None for tag in tags.values())
     assert (tags["t0"].compressed_bytes, tags["t5"].compressed_bytes) == (5000, 1015)
     report = yard.repository("shop/api")
     assert (report.state, report.state_reason) == ("partial", "registry_error")
@@ -169,8 +169,8 @@ async def test_a_listing_with_entries_that_are_no_tags_removes_nothing(
 
     report = yard.repository("shop/api")
     assert (report.state, report.state_reason) == ("partial", "invalid_tag")
-    assert yard.tags("shop/api")["t1"].gone_at is None
-    assert yard.passes("shop/api")[0].invalid_tags == 1
+    assert yard.tags("shop/api")["t1"].deleted_at is None
+    assert yard.crawls("shop/api")[0].invalid_tags == 1
 
 
 async def test_a_registry_that_is_down_leaves_everything_as_it_was(yard: Yard) -> None:
@@ -300,7 +300,7 @@ async def test_a_missing_child_is_not_counted_as_nothing_index_005(yard: Yard) -
     assert report.newest_compressed_bytes == 400
 
 
-async def test_half_a_repository_that_vanishes_at_once_needs_a_second_pass(
+async def test_half_a_repository_that_vanishes_at_once_needs_a_second_crawl(
     yard: Yard,
 ) -> None:
     registry = filled(30)
@@ -334,7 +334,7 @@ async def test_what_comes_back_in_between_was_never_gone(yard: Yard) -> None:
     await yard.crawl(registry)
 
     assert yard.repository("shop/api").tags == 30
-    assert all(tag.gone_at is None for tag in yard.tags("shop/api").values())
+    assert all(tag.deleted_at is None for tag in yard.tags("shop/api").values())
 
 
 async def test_a_repository_that_the_registry_denies_keeps_its_data(
@@ -403,13 +403,13 @@ async def test_tags_of_one_digest_are_asked_by_head_before_a_get(yard: Yard) -> 
     assert yard.tags("shop/api")["alias9"].compressed_bytes == 1000
 
 
-async def test_what_a_pass_cost_is_its_own(yard: Yard) -> None:
+async def test_what_a_crawl_cost_is_its_own(yard: Yard) -> None:
     registry = filled(4)
     registry.put("shop/web", "1", a_served_image(some_layers(9)))
 
     done = await yard.crawl(registry)
 
-    api, web = yard.passes("shop/api")[0], yard.passes("shop/web")[0]
+    api, web = yard.crawls("shop/api")[0], yard.crawls("shop/web")[0]
     assert (api.requests, web.requests) == (1 + 2 * 4, 1 + 2)
     assert done.requests == 1 + api.requests + web.requests
 
@@ -437,14 +437,14 @@ async def test_other_repositories_are_untouched_by_one_that_fails(yard: Yard) ->
     assert (
         replace(
             after,
-            last_pass_at=before.last_pass_at,
-            last_complete_pass_at=before.last_complete_pass_at,
+            last_crawl_at=before.last_crawl_at,
+            last_complete_crawl_at=before.last_complete_crawl_at,
         )
         == before
     )
 
 
-async def test_a_child_that_comes_late_is_read_in_the_next_pass(yard: Yard) -> None:
+async def test_a_child_that_comes_late_is_read_in_the_next_crawl(yard: Yard) -> None:
     registry = FakeRegistry()
     amd = a_served_image(some_layers(400))
     arm = a_served_image(some_layers(7), platform=Platform("linux", "arm64"))

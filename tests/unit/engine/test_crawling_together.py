@@ -31,12 +31,12 @@ from support.statements import counted
 from support.store_world import T0, an_entry
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.policy.policy_set import PolicySet
-from weighbridge.engine.context.crawl_context import PassContext, pass_context
-from weighbridge.engine.context.crawl_outcome import PassOutcome
+from weighbridge.engine.context.crawl_context import CrawlContext, crawl_context
+from weighbridge.engine.context.crawl_outcome import CrawlOutcome
 from weighbridge.engine.context.in_flight_limiter import InFlightLimiter
 from weighbridge.engine.context.progress import Progress
 from weighbridge.engine.context.registry_scope import Scope
-from weighbridge.engine.crawl.repository.claimed_crawl import look_at
+from weighbridge.engine.crawl.repository.claimed_crawl import crawl_claimed
 from weighbridge.engine.crawl.repository.finish import CrawlEnd, finish_many
 from weighbridge.engine.judge.criteria import Judging
 from weighbridge.engine.measure.many_layers import MEASURED_WITHIN
@@ -49,7 +49,7 @@ from weighbridge.store.leases.claiming import Opening, claim
 from weighbridge.store.leases.jobs import Job, claim_job, due_jobs, end_job
 from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.maintenance.checking.verify import verify
-from weighbridge.store.models import passes, repositories
+from weighbridge.store.models import crawls, repositories
 from weighbridge.store.registries.registry_rows import put_registry
 from weighbridge.store.registries.repository_rows import put_repositories
 from weighbridge.store.session import Connection, Database
@@ -98,10 +98,10 @@ class Stage:
     @asynccontextmanager
     async def context(
         self, writer: Callable[[Database], Writer] = Writer
-    ) -> AsyncIterator[PassContext]:
+    ) -> AsyncIterator[CrawlContext]:
         made = writer(self.database)
         try:
-            yield pass_context(
+            yield crawl_context(
                 self.registry,
                 Scope(),
                 made,
@@ -116,8 +116,8 @@ class Stage:
 
     async def crawl(
         self, names: Sequence[str], *, at_once: int
-    ) -> list[PassOutcome | BaseException]:
-        outcomes: list[PassOutcome | BaseException] = []
+    ) -> list[CrawlOutcome | BaseException]:
+        outcomes: list[CrawlOutcome | BaseException] = []
         async with self.context() as context:
             for start in range(0, len(names), at_once):
                 outcomes += await crawled(
@@ -141,12 +141,12 @@ class Stage:
 
 
 async def crawled(
-    context: PassContext, opened: Sequence[Opened]
-) -> list[PassOutcome | BaseException]:
+    context: CrawlContext, opened: Sequence[Opened]
+) -> list[CrawlOutcome | BaseException]:
     heartbeat = Heartbeat(context.writer, context.clock)
     return list(
         await asyncio.gather(
-            *(look_at(context, heartbeat, one, lambda: None) for one in opened),
+            *(crawl_claimed(context, heartbeat, one, lambda: None) for one in opened),
             return_exceptions=True,
         )
     )
@@ -217,7 +217,7 @@ async def test_many_that_have_not_changed_cost_few_statements_more_than_one(
     with counted() as of_many:
         outcomes = await stage.crawl(names, at_once=30)
 
-    assert all(isinstance(o, PassOutcome) and o.result.complete for o in outcomes)
+    assert all(isinstance(o, CrawlOutcome) and o.result.complete for o in outcomes)
     assert len(of_many) <= len(of_one) + 6
 
 
@@ -237,8 +237,8 @@ async def test_a_repository_that_was_taken_over_drops_out_alone(stage: Stage) ->
         outcomes = await crawled(context, opened)
 
     assert [type(outcome) for outcome in outcomes] == [
-        *(PassOutcome, StaleFence),
-        *(PassOutcome, PassOutcome, PassOutcome),
+        *(CrawlOutcome, StaleFence),
+        *(CrawlOutcome, CrawlOutcome, CrawlOutcome),
     ]
     assert [stage.states[name] for name in NAMES] == ["ok", "new", "ok", "ok", "ok"]
 
@@ -278,8 +278,8 @@ async def test_data_that_breaks_a_rule_ends_its_own_crawl_alone(stage: Stage) ->
         outcomes = await crawled(context, stage.open(NAMES))
 
     assert [type(outcome) for outcome in outcomes] == [
-        *(PassOutcome, PassOutcome, StoreError),
-        *(PassOutcome, PassOutcome),
+        *(CrawlOutcome, CrawlOutcome, StoreError),
+        *(CrawlOutcome, CrawlOutcome),
     ]
     assert getattr(outcomes[2], "code", None) == "unknown_digest"
     assert [stage.states[name] for name in NAMES] == ["ok", "ok", "new", "ok", "ok"]
@@ -363,7 +363,7 @@ class Counting(FakeRegistry):
         with self.database.read() as connection:
             self.ended.append(
                 connection.execute(
-                    select(func.count()).where(passes.c.ended_at.is_not(None))
+                    select(func.count()).where(crawls.c.ended_at.is_not(None))
                 ).scalar_one()
             )
         return await FakeRegistry.get_manifest(self, repository, reference)

@@ -15,7 +15,7 @@ from support.wait import wait_until
 from weighbridge.engine.deliver.next_message import (
     LONGEST_HOLD_S,
     MOST,
-    Telling,
+    SendContext,
     deliver_next,
 )
 from weighbridge.engine.writer.writer import Writer
@@ -50,9 +50,9 @@ def clock() -> Moving:
 
 
 @pytest.fixture
-async def telling(database: Database, clock: Moving) -> AsyncIterator[Telling]:
+async def telling(database: Database, clock: Moving) -> AsyncIterator[SendContext]:
     writer = Writer(database)
-    yield Telling(
+    yield SendContext(
         writer=writer,
         clock=clock,
         owner="a",
@@ -64,7 +64,7 @@ async def telling(database: Database, clock: Moving) -> AsyncIterator[Telling]:
 
 
 async def test_a_message_says_what_was_pushed_and_why_it_is_heavy(
-    database: Database, telling: Telling
+    database: Database, telling: SendContext
 ) -> None:
     OutboxWorld(database).opened(
         "acme/app", team="shop", cause=b"k" * 32, instruction="RUN make big"
@@ -87,7 +87,7 @@ async def test_a_message_says_what_was_pushed_and_why_it_is_heavy(
 
 
 async def test_the_heaviest_come_first_and_the_rest_is_counted(
-    database: Database, telling: Telling
+    database: Database, telling: SendContext
 ) -> None:
     outbox = OutboxWorld(database)
     for number in range(MOST + 5):
@@ -102,12 +102,12 @@ async def test_the_heaviest_come_first_and_the_rest_is_counted(
     assert message.more == 5
 
 
-async def test_nothing_is_due(telling: Telling) -> None:
+async def test_nothing_is_due(telling: SendContext) -> None:
     assert await deliver_next(telling, FakeNotifier()) is None
 
 
 async def test_f38_a_receiver_that_is_down_is_told_later_under_the_same_key(
-    database: Database, telling: Telling, clock: Moving
+    database: Database, telling: SendContext, clock: Moving
 ) -> None:
     OutboxWorld(database).opened()
     notifier = FakeNotifier("ops", *[down() for _ in range(8)])
@@ -124,7 +124,7 @@ async def test_f38_a_receiver_that_is_down_is_told_later_under_the_same_key(
 
 
 async def test_what_the_receiver_asks_for_wins(
-    database: Database, telling: Telling, clock: Moving
+    database: Database, telling: SendContext, clock: Moving
 ) -> None:
     OutboxWorld(database).opened()
     notifier = FakeNotifier("ops", down(retry_after=120))
@@ -140,7 +140,7 @@ async def test_what_the_receiver_asks_for_wins(
 
 
 async def test_one_that_does_not_get_through_holds_others_up_for_a_minute_at_most(
-    database: Database, telling: Telling, clock: Moving
+    database: Database, telling: SendContext, clock: Moving
 ) -> None:
     outbox = OutboxWorld(database)
     outbox.opened()
@@ -159,7 +159,7 @@ async def test_one_that_does_not_get_through_holds_others_up_for_a_minute_at_mos
 
 
 async def test_what_is_refused_holds_up_no_other_message(
-    database: Database, telling: Telling, clock: Moving
+    database: Database, telling: SendContext, clock: Moving
 ) -> None:
     outbox = OutboxWorld(database)
     outbox.opened("acme/a", policy="a")
@@ -180,7 +180,7 @@ async def test_what_is_refused_holds_up_no_other_message(
 
 
 async def test_what_is_refused_is_not_tried_again_soon_and_seen_at_once_alert_out_002(
-    database: Database, telling: Telling, clock: Moving
+    database: Database, telling: SendContext, clock: Moving
 ) -> None:
     # A 4xx is no reason to knock again after a second. It is one to do so within the
     # day: the channel may be put right by then, and nothing is lost.
@@ -203,7 +203,7 @@ async def test_what_is_refused_is_not_tried_again_soon_and_seen_at_once_alert_ou
 
 
 async def test_given_up_after_a_day_and_counted(
-    database: Database, telling: Telling, clock: Moving
+    database: Database, telling: SendContext, clock: Moving
 ) -> None:
     outbox = OutboxWorld(database)
     outbox.opened()
@@ -222,7 +222,7 @@ async def test_given_up_after_a_day_and_counted(
 
 
 async def test_what_some_of_its_readers_have_does_not_come_to_them_again(
-    database: Database, telling: Telling, clock: Moving
+    database: Database, telling: SendContext, clock: Moving
 ) -> None:
     outbox = OutboxWorld(database)
     outbox.opened()
@@ -240,7 +240,7 @@ async def test_what_some_of_its_readers_have_does_not_come_to_them_again(
 
 
 async def test_a_fault_of_our_own_is_a_failure_like_any_other(
-    database: Database, telling: Telling
+    database: Database, telling: SendContext
 ) -> None:
     OutboxWorld(database).opened()
     notifier = FakeNotifier("ops", KeyError("renderer"))
@@ -252,7 +252,9 @@ async def test_a_fault_of_our_own_is_a_failure_like_any_other(
     assert await deliver_next(telling, notifier) is None
 
 
-async def test_cut_off_it_is_given_back(database: Database, telling: Telling) -> None:
+async def test_cut_off_it_is_given_back(
+    database: Database, telling: SendContext
+) -> None:
     OutboxWorld(database).opened()
     notifier = FakeNotifier()
     notifier.is_open.clear()

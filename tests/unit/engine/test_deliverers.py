@@ -15,7 +15,7 @@ from support.wait import wait_until
 from weighbridge.domain.message.grouping import MESSAGES_A_MINUTE
 from weighbridge.domain.message.routing import Route, RouteMatch
 from weighbridge.engine.deliver.all_channels import Deliverers
-from weighbridge.engine.deliver.next_message import Telling
+from weighbridge.engine.deliver.next_message import SendContext
 from weighbridge.engine.deliver.resend_open import Resending
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.store.session import Database
@@ -36,9 +36,9 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-async def telling(database: Database) -> AsyncIterator[Telling]:
+async def telling(database: Database) -> AsyncIterator[SendContext]:
     writer = Writer(database)
-    yield Telling(writer, now, "a", CountedTries(), jitter=lambda: 0.0)
+    yield SendContext(writer, now, "a", CountedTries(), jitter=lambda: 0.0)
     writer.close()
 
 
@@ -47,7 +47,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 async def test_a_slow_receiver_holds_up_only_its_own_channel(
-    database: Database, telling: Telling
+    database: Database, telling: SendContext
 ) -> None:
     outbox = OutboxWorld(database, BOTH)
     slow, quick = FakeNotifier("ops"), FakeNotifier("hook")
@@ -69,7 +69,7 @@ async def test_a_slow_receiver_holds_up_only_its_own_channel(
 
 
 async def test_what_failed_is_tried_again_without_another_ring(
-    database: Database, telling: Telling
+    database: Database, telling: SendContext
 ) -> None:
     notifier = FakeNotifier("ops", down())
     deliverers = Deliverers(telling, [notifier])
@@ -83,7 +83,7 @@ async def test_what_failed_is_tried_again_without_another_ring(
 
 
 async def test_what_is_due_within_moments_is_waited_for(
-    database: Database, telling: Telling
+    database: Database, telling: SendContext
 ) -> None:
     outbox = OutboxWorld(database, (Route("ops", group_interval_s=1),))
     notifier = FakeNotifier()
@@ -100,7 +100,7 @@ async def test_what_is_due_within_moments_is_waited_for(
 
 
 async def test_at_the_end_a_message_that_is_on_its_way_arrives(
-    database: Database, telling: Telling
+    database: Database, telling: SendContext
 ) -> None:
     outbox = OutboxWorld(database)
     notifier = FakeNotifier()
@@ -120,7 +120,7 @@ async def test_at_the_end_a_message_that_is_on_its_way_arrives(
 
 
 async def test_at_the_end_nobody_waits_for_a_receiver_that_hangs(
-    database: Database, telling: Telling
+    database: Database, telling: SendContext
 ) -> None:
     outbox = OutboxWorld(database)
     notifier = FakeNotifier()
@@ -138,7 +138,7 @@ async def test_at_the_end_nobody_waits_for_a_receiver_that_hangs(
 
 
 async def test_two_deliverers_at_once_send_once(
-    database: Database, telling: Telling
+    database: Database, telling: SendContext
 ) -> None:
     outbox = OutboxWorld(database, (Route("ops", group_by=("repository",)),))
     notifier = FakeNotifier()
@@ -155,7 +155,7 @@ async def test_two_deliverers_at_once_send_once(
 
 
 async def test_an_alertmanager_is_told_all_that_is_open_and_what_has_just_ended(
-    database: Database, telling: Telling
+    database: Database, telling: SendContext
 ) -> None:
     outbox = OutboxWorld(database, ())
     shop = Route("am", RouteMatch(team="shop"))
@@ -189,7 +189,7 @@ async def test_an_alertmanager_is_told_all_that_is_open_and_what_has_just_ended(
 
 
 async def test_an_alertmanager_that_hangs_keeps_the_other_of_its_channel_from_nothing(
-    database: Database, telling: Telling
+    database: Database, telling: SendContext
 ) -> None:
     outbox, route = OutboxWorld(database, ()), Route("am")
     hung, living = FakeResender(number=1), FakeResender(number=2)
@@ -214,7 +214,7 @@ async def test_an_alertmanager_that_hangs_keeps_the_other_of_its_channel_from_no
 
 
 async def test_an_outbox_is_not_for_alertmanagers(
-    database: Database, telling: Telling
+    database: Database, telling: SendContext
 ) -> None:
     outbox = OutboxWorld(database, (OPS,))
     outbox.opened(now=now())
@@ -236,7 +236,7 @@ async def test_an_outbox_is_not_for_alertmanagers(
 
 
 async def test_an_alertmanager_is_told_all_of_it_each_minute(
-    database: Database, telling: Telling
+    database: Database, telling: SendContext
 ) -> None:
     outbox, resender = OutboxWorld(database, ()), FakeResender("am", down())
     resending = Resending(telling, resender, [Route("am")], every_s=0.05, retry_s=0.05)
@@ -260,7 +260,7 @@ async def test_an_alertmanager_is_told_all_of_it_each_minute(
 
 
 async def test_who_wakes_a_resending_often_has_it_read_a_few_times_only(
-    database: Database, telling: Telling
+    database: Database, telling: SendContext
 ) -> None:
     reads: list[datetime] = []
 

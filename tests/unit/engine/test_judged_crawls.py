@@ -77,7 +77,7 @@ async def test_a_repository_that_comes_later_is_not_silent(
     assert told.events == ["opened"]
 
 
-async def test_silence_ends_with_the_first_whole_pass(yard: Yard, told: Told) -> None:
+async def test_silence_ends_with_the_first_whole_crawl(yard: Yard, told: Told) -> None:
     registry = FakeRegistry()
     registry.put("shop/a", "1", of_bytes(1))
     registry.put("shop/a", "2", of_bytes(2_000))

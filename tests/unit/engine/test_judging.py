@@ -61,7 +61,7 @@ def test_the_end_is_told_of_the_image_that_is_within(court: Court) -> None:
     light = weighing(499)
     court.look({"3": light})
 
-    (end,) = court.read_told("resolved")
+    (end,) = court.read_notices("resolved")
     assert (end.tag, end.amount, end.digest) == ("3", 499 * MB, light.digest)
     assert (end.compressed_bytes, end.closed_by) == (499 * MB, "pushed")
 
@@ -174,7 +174,7 @@ def test_a_limit_of_another_policy_is_another_violation(court: Court) -> None:
     ]
 
 
-def test_only_the_newest_image_of_a_first_pass_is_judged(court: Court) -> None:
+def test_only_the_newest_image_of_a_first_crawl_is_judged(court: Court) -> None:
     court.look({"1": weighing(600), "2": weighing(501), "nightly": weighing(700)})
 
     assert [(row.tag, row.is_silent) for row in court.rows()] == [("2", False)]
@@ -216,7 +216,7 @@ def test_a_push_is_told_of_while_its_registry_is_crawled_for_the_first_time(
         assert court.events == ["opened"]
 
 
-def test_a_tag_that_moves_before_a_first_pass_is_whole_was_pushed(
+def test_a_tag_that_moves_before_a_first_crawl_is_whole_was_pushed(
     court: Court,
 ) -> None:
     court.look({"1": weighing(600), "latest": weighing(400)}, is_complete=False)
@@ -280,7 +280,7 @@ def test_growth_needs_three_images_before(court: Court) -> None:
     assert court.rows() == []
 
 
-def test_nothing_of_a_first_pass_is_growth(court: Court) -> None:
+def test_nothing_of_a_first_crawl_is_growth(court: Court) -> None:
     court.policies = [a_policy("growth", max_growth=0.25, min_growth=50 * MB)]
     court.look({str(n): weighing(100 + n) for n in range(9)} | {"9": weighing(400)})
 

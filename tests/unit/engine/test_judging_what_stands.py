@@ -119,7 +119,7 @@ def test_what_was_judged_as_it_stands_is_not_judged_again(court: Court) -> None:
     assert (unchanged, counts) == (0, [1, 0])
 
 
-def test_what_a_first_pass_has_not_seen_whole_is_left_to_it(court: Court) -> None:
+def test_what_a_first_crawl_has_not_seen_whole_is_left_to_it(court: Court) -> None:
     court.look({"latest": weighing(501)}, is_complete=False)
 
     assert court.judge_what_stands() == 0

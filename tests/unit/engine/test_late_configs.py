@@ -36,7 +36,7 @@ def kept(yard: Yard, image: ServedImage) -> Image:
 
 
 @pytest.mark.parametrize("trouble", ["missing", "altered", "of another length"])
-async def test_f07_a_config_that_was_wrong_once_is_asked_for_by_the_next_pass(
+async def test_f07_a_config_that_was_wrong_once_is_asked_for_by_the_next_crawl(
     yard: Yard, trouble: str
 ) -> None:
     registry, whole = FakeRegistry(), FakeRegistry()
@@ -59,7 +59,9 @@ async def test_f07_a_config_that_was_wrong_once_is_asked_for_by_the_next_pass(
     assert yard.repository("shop/api").newest_platform == str(ARM)
 
 
-async def test_f07_a_config_that_stays_away_costs_a_question_a_pass(yard: Yard) -> None:
+async def test_f07_a_config_that_stays_away_costs_a_question_a_crawl(
+    yard: Yard,
+) -> None:
     registry = FakeRegistry()
     image = served(registry)
     del registry.blobs[image.config.digest]

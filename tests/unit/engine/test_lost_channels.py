@@ -16,7 +16,7 @@ from support.wait import wait_until
 from weighbridge.domain.message.routing import Route
 from weighbridge.engine.deliver.all_channels import Deliverers
 from weighbridge.engine.deliver.channel_line import REFUSED_HOLD_S, REFUSED_IN_A_ROW
-from weighbridge.engine.deliver.next_message import Telling
+from weighbridge.engine.deliver.next_message import SendContext
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.store.session import Database
 
@@ -32,14 +32,14 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-async def telling(database: Database) -> AsyncIterator[Telling]:
+async def telling(database: Database) -> AsyncIterator[SendContext]:
     writer = Writer(database)
-    yield Telling(writer, now, "a", CountedTries(), jitter=lambda: 0.0)
+    yield SendContext(writer, now, "a", CountedTries(), jitter=lambda: 0.0)
     writer.close()
 
 
 async def test_what_waits_for_a_channel_that_is_gone_is_dropped_after_an_hour(
-    database: Database, telling: Telling
+    database: Database, telling: SendContext
 ) -> None:
     outbox = OutboxWorld(database)
     # Whoever comes back after a long time, and has lost a channel, is given it too.
@@ -58,7 +58,7 @@ async def test_what_waits_for_a_channel_that_is_gone_is_dropped_after_an_hour(
 
 
 async def test_what_waits_is_sent_where_a_channel_is_configured_again_within_an_hour(
-    database: Database, telling: Telling
+    database: Database, telling: SendContext
 ) -> None:
     outbox, notifier = OutboxWorld(database), FakeNotifier("ops")
     outbox.opened("acme/a", now=now() - timedelta(days=3))
@@ -74,7 +74,7 @@ async def test_what_waits_is_sent_where_a_channel_is_configured_again_within_an_
 
 
 async def test_a_receiver_that_refuses_all_that_waits_is_not_flooded(
-    database: Database, telling: Telling
+    database: Database, telling: SendContext
 ) -> None:
     outbox = OutboxWorld(database, (Route("ops", group_by=("repository",)),))
     for number in range(50):

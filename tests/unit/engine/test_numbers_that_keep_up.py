@@ -9,7 +9,7 @@ import pytest
 from support.crawling import ENTRY, Yard, a_yard
 from support.fake_registry import FakeRegistry
 from support.images import a_served_image, an_image, an_index, some_layers
-from support.of_one import open_pass
+from support.of_one import open_crawl
 from weighbridge.domain.image.document import Image
 from weighbridge.domain.image.platform import Platform
 from weighbridge.errors import TransportError
@@ -30,13 +30,13 @@ def yard(tmp_path: Path) -> Iterator[Yard]:
 
 
 def killed_after_its_last_chunk(yard: Yard, tag: str, image: Image) -> None:
-    """A crawl whose process ended between its last chunk and the end of its pass."""
+    """A crawl whose process ended between its last chunk and its end."""
     with yard.database.write() as connection:
         registry_id = put_registry(connection, ENTRY, yard.now)
         ids = put_repositories(connection, registry_id, ["shop/api"], yard.now)
         taken = claim(connection, ids["shop/api"], now=yard.now, lease_s=60)
         assert taken is not None
-        open_pass(connection, taken, yard.now)
+        open_crawl(connection, taken, yard.now)
         keep_documents(connection, [image], {})
         apply_moves(connection, taken, [Move(tag, image.digest, None)], yard.now)
     yard.now += timedelta(hours=1)
@@ -122,7 +122,7 @@ async def test_a_tag_that_answers_again_has_not_moved(yard: Yard) -> None:
 
     await yard.crawl(registry)
 
-    look = yard.passes("shop/api")[0]
+    look = yard.crawls("shop/api")[0]
     assert (look.tags_new, look.tags_moved, look.tags_failed) == (0, 0, 0)
 
 
@@ -134,5 +134,5 @@ async def test_a_tag_with_another_digest_has_moved(yard: Yard) -> None:
 
     await yard.crawl(registry)
 
-    look = yard.passes("shop/api")[0]
+    look = yard.crawls("shop/api")[0]
     assert (look.tags_new, look.tags_moved) == (0, 1)

@@ -63,7 +63,7 @@ async def test_who_waits_for_a_crawl_waits_for_one_that_is_about_to_begin(
             is_leased = _row(yard)[1]
             await turn
             await slices.aclose()
-        looked = len(yard.passes(APP))
+        looked = len(yard.crawls(APP))
 
     assert not was_done
     assert not is_leased

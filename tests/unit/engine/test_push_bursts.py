@@ -14,7 +14,7 @@ from support.push_world import Pusher, a_push
 from weighbridge.domain.image.digest import digest_of
 from weighbridge.domain.image.document import Layer
 from weighbridge.engine.push.merged_events import EARLY_S
-from weighbridge.store.pushes.push_queue import LOOKS_IN_A_BURST
+from weighbridge.store.pushes.push_queue import CHECKS_IN_A_BURST
 
 ONE, TWO, THREE = (
     a_served_image(layers=[a_layer(name, 100)]) for name in ("one", "two", "three")
@@ -74,7 +74,7 @@ async def test_f35_events_that_never_come_true_are_not_looked_at_one_by_one(
         await pusher.look()
 
     # Two looks, and what each of them asks again as the registry may be behind.
-    assert 2 <= asked <= LOOKS_IN_A_BURST * (1 + len(EARLY_S))
+    assert 2 <= asked <= CHECKS_IN_A_BURST * (1 + len(EARLY_S))
     assert set(pusher.outcomes) == {"same"}
 
 

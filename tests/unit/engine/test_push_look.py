@@ -228,7 +228,7 @@ async def test_a_push_alone_deletes_nothing(
     pusher.tell(a_push("1.0"))
     await look_until_done(pusher)
 
-    # The whole pass that is due now decides.
+    # The whole crawl that is due now decides.
     assert "1.0" in live_tags(yard)
     assert due_at(yard) <= yard.now
 
@@ -254,7 +254,7 @@ async def test_a_digest_that_was_deleted_takes_its_tags_along(
     }
 
 
-async def test_more_than_half_that_vanish_at_once_wait_for_a_pass(
+async def test_more_than_half_that_vanish_at_once_wait_for_a_crawl(
     yard: Yard, registry: FakeRegistry, pusher: Pusher
 ) -> None:
     names = [f"1.{number}" for number in range(20)]
@@ -282,7 +282,7 @@ async def test_a_repository_is_added_once_the_registry_has_it(
 
     assert yard.tags("acme/new")["1.0"].digest == digest
     assert registry.count("get_manifest") == registry.count("get_blob") == 1
-    # All else that it may have is found by a whole pass.
+    # All else that it may have is found by a whole crawl.
     assert pusher.whole == ["acme/new"]
 
 
@@ -419,7 +419,9 @@ async def test_a_push_to_what_is_gone_brings_the_repository_back(
 ) -> None:
     await yard.crawl(registry)
     with yard.database.write() as connection:
-        connection.execute(update(repositories).values(state="gone", gone_at=yard.now))
+        connection.execute(
+            update(repositories).values(state="gone", deleted_at=yard.now)
+        )
 
     pusher.tell(a_push("1.0"))
     await pusher.look()
@@ -486,7 +488,7 @@ async def look_until_done(pusher: Pusher, repository: str = APP) -> None:
 
 
 def live_tags(yard: Yard) -> set[str]:
-    return {name for name, tag in yard.tags(APP).items() if tag.gone_at is None}
+    return {name for name, tag in yard.tags(APP).items() if tag.deleted_at is None}
 
 
 def due_at(yard: Yard) -> datetime:

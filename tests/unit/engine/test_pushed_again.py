@@ -59,7 +59,7 @@ async def test_a_tag_that_was_pushed_again_has_the_later_time(yard: Yard) -> Non
     assert (before.pushed_at, after.pushed_at) == (FIRST, LATER)
     assert (after.digest, after.moved_at) == (before.digest, before.moved_at)
     assert registry.count("head_manifest") == registry.count("get_manifest") == 0
-    assert yard.passes("shop/api")[0].tags_moved == 0
+    assert yard.crawls("shop/api")[0].tags_moved == 0
 
 
 async def test_the_newest_image_is_the_one_that_was_pushed_last(yard: Yard) -> None:

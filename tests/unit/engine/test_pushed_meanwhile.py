@@ -1,4 +1,4 @@
-"""A push never waits for a long pass that has its repository."""
+"""A push never waits for a long crawl that has its repository."""
 
 import asyncio
 import threading
@@ -20,9 +20,9 @@ from support.push_world import Pusher, a_push
 from support.wait import PATIENCE_S, wait_until
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.limits import MANIFEST_BODY_BYTES
-from weighbridge.engine.context.crawl_context import PassContext
-from weighbridge.engine.context.crawl_outcome import PassOutcome
-from weighbridge.engine.crawl.repository.claimed_crawl import look_at
+from weighbridge.engine.context.crawl_context import CrawlContext
+from weighbridge.engine.context.crawl_outcome import CrawlOutcome
+from weighbridge.engine.crawl.repository.claimed_crawl import crawl_claimed
 from weighbridge.engine.crawl.repository.write_steps import keep_many
 from weighbridge.engine.push.push_plan import plan_pushes
 from weighbridge.engine.tasks.lease_renewal import Heartbeat
@@ -149,19 +149,21 @@ def registry() -> Slow:
 
 
 async def crawled(
-    context: PassContext, beat: Heartbeat, number: int
-) -> PassOutcome | None:
+    context: CrawlContext, beat: Heartbeat, number: int
+) -> CrawlOutcome | None:
     opening = Opening(number, context.clock(), 60.0, "me", resume_s=context.resume_s)
     (opened,) = await context.writer.write(open_many, [opening])
     return (
-        None if opened is None else await look_at(context, beat, opened, lambda: None)
+        None
+        if opened is None
+        else await crawl_claimed(context, beat, opened, lambda: None)
     )
 
 
 @asynccontextmanager
-async def a_long_pass(
+async def a_long_crawl(
     yard: Yard, registry: Slow, pusher: Pusher
-) -> AsyncIterator["asyncio.Task[PassOutcome | None]"]:
+) -> AsyncIterator["asyncio.Task[CrawlOutcome | None]"]:
     """One that hangs at `1.0` until the block ends, or has ended it."""
     with yard.database.read() as connection:
         number = connection.execute(select(repositories.c.id)).scalar_one()
@@ -179,13 +181,13 @@ def has(pusher: Pusher, *expected: str) -> Callable[[], bool]:
     return lambda: pusher.outcomes == list(expected)
 
 
-async def test_a_push_is_looked_at_while_a_pass_goes_on(
+async def test_a_push_is_looked_at_while_a_crawl_goes_on(
     yard: Yard, registry: Slow
 ) -> None:
     await yard.crawl(registry)
     pusher = Pusher(yard, registry)
 
-    async with a_long_pass(yard, registry, pusher) as looking:
+    async with a_long_crawl(yard, registry, pusher) as looking:
         digest = registry.put(APP, "1.1", TWO)
         pusher.tell(a_push("1.1"))
         await wait_until(lambda: bool(pusher.judged), "the push is looked at")
@@ -202,7 +204,7 @@ async def test_what_was_pushed_behind_the_listing_is_not_taken_for_gone(
     await yard.crawl(registry)
     pusher = Pusher(yard, registry)
 
-    async with a_long_pass(yard, registry, pusher) as looking:
+    async with a_long_crawl(yard, registry, pusher) as looking:
         registry.put(APP, "0.9", TWO)
         pusher.tell(a_push("0.9"))
         await wait_until(has(pusher, "new"), "the push is looked at")
@@ -210,17 +212,17 @@ async def test_what_was_pushed_behind_the_listing_is_not_taken_for_gone(
     outcome = looking.result()
     assert outcome is not None
     assert outcome.result.complete
-    assert yard.tags(APP)["0.9"].gone_at is None
+    assert yard.tags(APP)["0.9"].deleted_at is None
 
 
-async def test_what_a_pass_heard_before_a_push_does_not_come_back(
+async def test_what_a_crawl_heard_before_a_push_does_not_come_back(
     yard: Yard, registry: Slow
 ) -> None:
     await yard.crawl(registry)
     pusher = Pusher(yard, registry)
     registry.put(APP, "1.0", TWO)
 
-    async with a_long_pass(yard, registry, pusher):
+    async with a_long_crawl(yard, registry, pusher):
         digest = registry.put(APP, "1.0", THREE)
         pusher.tell(a_push("1.0"))
         await wait_until(has(pusher, "moved"), "the push is looked at")
@@ -236,7 +238,7 @@ async def test_what_a_batch_under_way_keeps_of_a_tag_does_not_outlast_its_push(
     pusher = Pusher(yard, registry, lambda _: writer)
     registry.put(APP, "1.0", TWO)
 
-    async with a_long_pass(yard, registry, pusher):
+    async with a_long_crawl(yard, registry, pusher):
         digest = registry.put(APP, "1.0", ONE)
         pusher.tell(a_push("1.0"))
         await writer.is_looking.wait()
@@ -254,7 +256,7 @@ async def test_what_was_pushed_into_a_first_crawl_is_there_once(
         number = put_registry(connection, yard.entry, yard.now)
         put_repositories(connection, number, [APP], yard.now)
 
-    async with a_long_pass(yard, registry, pusher) as looking:
+    async with a_long_crawl(yard, registry, pusher) as looking:
         # The tag is in the listing too, and is kept by whoever comes first.
         pusher.tell(a_push("other"))
         await wait_until(
@@ -275,15 +277,15 @@ async def test_a_tag_that_is_deleted_meanwhile_does_not_come_back(
     pusher = Pusher(yard, registry)
     registry.put(APP, "1.0", TWO)
 
-    async with a_long_pass(yard, registry, pusher):
+    async with a_long_crawl(yard, registry, pusher):
         del registry.tags_by_repository[APP]["1.0"]
         pusher.tell(a_push("1.0", is_delete=True))
         await wait_until(has(pusher, "gone"), "the deletion is looked at")
 
-    assert yard.tags(APP)["1.0"].gone_at is not None
+    assert yard.tags(APP)["1.0"].deleted_at is not None
 
 
-async def test_a_push_that_says_nothing_is_answered_by_a_pass_that_begins_later(
+async def test_a_push_that_says_nothing_is_answered_by_a_crawl_that_begins_later(
     yard: Yard, registry: Slow
 ) -> None:
     await yard.crawl(registry)
@@ -292,33 +294,33 @@ async def test_a_push_that_says_nothing_is_answered_by_a_pass_that_begins_later(
     pusher.tell(a_push(None, is_delete=True))
     await pusher.look()
     assert (pusher.outcomes, pusher.whole) == (["..."], [APP])
-    async with a_long_pass(yard, registry, pusher):
+    async with a_long_crawl(yard, registry, pusher):
         pass
 
     assert pusher.outcomes == ["looked"]
 
 
-async def test_a_push_that_says_nothing_is_not_answered_by_a_pass_under_way(
+async def test_a_push_that_says_nothing_is_not_answered_by_a_crawl_under_way(
     yard: Yard, registry: Slow
 ) -> None:
     await yard.crawl(registry)
     pusher = Pusher(yard, registry)
 
-    async with a_long_pass(yard, registry, pusher):
+    async with a_long_crawl(yard, registry, pusher):
         pusher.tell(a_push(None, is_delete=True))
-        await wait_until(lambda: pusher.whole == [APP], "a whole pass is asked for")
+        await wait_until(lambda: pusher.whole == [APP], "a whole crawl is asked for")
 
     assert pusher.outcomes == ["..."]
 
 
-async def test_a_push_that_says_nothing_is_not_answered_by_a_pass_that_is_taken_up(
+async def test_a_push_that_says_nothing_is_not_answered_by_a_crawl_that_is_taken_up(
     yard: Yard, registry: Slow
 ) -> None:
     await yard.crawl(registry)
     pusher = Pusher(yard, registry)
     digest = registry.put(APP, "other", TWO)
 
-    async with a_long_pass(yard, registry, pusher) as looking:
+    async with a_long_crawl(yard, registry, pusher) as looking:
         await wait_until(lambda: yard.tags(APP)["other"].digest == digest, "it is kept")
         looking.cancel()
         with suppress(asyncio.CancelledError):
@@ -326,7 +328,7 @@ async def test_a_push_that_says_nothing_is_not_answered_by_a_pass_that_is_taken_
         registry.put(APP, "other", THREE)
         pusher.tell(a_push(None))
         registry.may_answer.set()
-        async with a_long_pass(yard, registry, pusher) as again:
+        async with a_long_crawl(yard, registry, pusher) as again:
             pass
 
     outcome = again.result()
@@ -341,7 +343,7 @@ async def test_a_pushed_tag_that_cannot_be_read_keeps_a_repository_partial(
     await yard.crawl(registry)
     pusher = Pusher(yard, registry)
 
-    async with a_long_pass(yard, registry, pusher) as looking:
+    async with a_long_crawl(yard, registry, pusher) as looking:
         digest = registry.put(APP, "0.9", TWO)
         served = registry.manifests[digest]
         registry.manifests[digest] = type(served)(b"{", served.media_type)
@@ -354,7 +356,7 @@ async def test_a_pushed_tag_that_cannot_be_read_keeps_a_repository_partial(
     assert outcome.result.state == "partial"
 
 
-async def test_a_whole_pass_is_not_asked_for_without_an_end(
+async def test_a_whole_crawl_is_not_asked_for_without_an_end(
     yard: Yard, registry: Slow
 ) -> None:
     await yard.crawl(registry)
@@ -367,5 +369,5 @@ async def test_a_whole_pass_is_not_asked_for_without_an_end(
         await pusher.look()
         yard.now += timedelta(minutes=5)
 
-    assert pusher.outcomes == ["needs_pass"]
+    assert pusher.outcomes == ["needs_crawl"]
     assert len(pusher.whole) < 40

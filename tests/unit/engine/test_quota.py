@@ -1,4 +1,4 @@
-"""A quota of manifests that ends in the middle of a pass."""
+"""A quota of manifests that ends in the middle of a crawl."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -64,7 +64,9 @@ async def test_tags_that_were_not_reached_are_not_failed_tags(yard: Yard) -> Non
     assert not any(tag.error_code for tag in yard.tags("shop/api").values())
 
 
-async def test_the_next_pass_asks_for_what_is_left_and_nothing_else(yard: Yard) -> None:
+async def test_the_next_crawl_asks_for_what_is_left_and_nothing_else(
+    yard: Yard,
+) -> None:
     registry = filled()
     registry.left = 4
     await yard.crawl(registry)
@@ -78,7 +80,7 @@ async def test_the_next_pass_asks_for_what_is_left_and_nothing_else(yard: Yard) 
     assert yard.repository("shop/api").state == "ok"
 
 
-async def test_nothing_is_removed_by_a_pass_that_ended_early(yard: Yard) -> None:
+async def test_nothing_is_removed_by_a_crawl_that_ended_early(yard: Yard) -> None:
     registry = filled()
     registry.left = 100
     await yard.crawl(registry)
@@ -124,7 +126,7 @@ async def test_half_read_indexes_come_before_new_tags(yard: Yard) -> None:
     assert "t1" not in yard.tags("shop/api")
 
 
-async def test_a_child_that_is_not_there_is_pulled_once_a_pass(yard: Yard) -> None:
+async def test_a_child_that_is_not_there_is_pulled_once_a_crawl(yard: Yard) -> None:
     registry = MeteredRegistry(left=100)
     there, not_there = an_image("there"), an_image("not there")
     registry.hold(there)

@@ -84,7 +84,7 @@ async def cut_off(yard: Yard, registry: BreakableRegistry, at: int) -> None:
 
 
 @pytest.mark.parametrize("at", [3, 120, 250, 330, 2 * TAGS])
-async def test_f12_a_pass_that_was_cut_off_repeats_at_most_one_batch(
+async def test_f12_a_crawl_that_was_cut_off_repeats_at_most_one_batch(
     yard: Yard, clean: Yard, at: int
 ) -> None:
     registry, whole = filled(), filled()
@@ -100,18 +100,18 @@ async def test_f12_a_pass_that_was_cut_off_repeats_at_most_one_batch(
     assert repeated <= 2 * LIMIT
 
 
-async def test_a_resumed_pass_counts_what_came_before(yard: Yard) -> None:
+async def test_a_resumed_crawl_counts_what_came_before(yard: Yard) -> None:
     registry = filled()
     await cut_off(yard, registry, 350)
 
     await yard.crawl_now(registry)
 
-    (only,) = yard.passes("shop/api")
+    (only,) = yard.crawls("shop/api")
     assert (only.state, only.tags_new, only.tags_seen) == ("ok", TAGS, TAGS)
     assert only.requests > 2 * TAGS
 
 
-async def test_a_pass_that_was_cut_off_long_ago_is_begun_anew(yard: Yard) -> None:
+async def test_a_crawl_that_was_cut_off_long_ago_is_begun_anew(yard: Yard) -> None:
     registry = filled()
     await cut_off(yard, registry, 450)
     stored = len(yard.tags("shop/api"))
@@ -120,7 +120,7 @@ async def test_a_pass_that_was_cut_off_long_ago_is_begun_anew(yard: Yard) -> Non
 
     await yard.crawl_now(registry)
 
-    latest, before = yard.passes("shop/api")
+    latest, before = yard.crawls("shop/api")
     assert (latest.state, before.state) == ("ok", "interrupted")
     # What was answered before the cut is asked again, too.
     assert registry.count("head_manifest") == stored > 0
@@ -133,7 +133,7 @@ async def test_a_tag_that_vanished_while_nobody_looked_is_gone(yard: Yard) -> No
 
     await yard.crawl_now(registry)
 
-    assert yard.tags("shop/api")["t0000"].gone_at is not None
+    assert yard.tags("shop/api")["t0000"].deleted_at is not None
     assert yard.repository("shop/api").tags == TAGS - 1
 
 

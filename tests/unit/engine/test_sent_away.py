@@ -67,7 +67,7 @@ async def test_f03_who_is_sent_away_by_the_last_answers_has_not_seen_all(
 
     assert [(f.tag, f.code) for f in done.faults] == [(None, "rate_limited")]
     assert yard.repository("shop/api").state == "partial"
-    assert yard.repository("shop/api").last_complete_pass_at is None
+    assert yard.repository("shop/api").last_complete_crawl_at is None
 
 
 async def test_f03_after_so_many_refusals_in_a_row_no_other_tag_is_asked_for(

@@ -29,7 +29,7 @@ from weighbridge.ports.protocols import ManifestAnswer
 from weighbridge.store.leases.process_mark import this_process
 from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.maintenance.checking.verify import verify
-from weighbridge.store.models import blobs, pass_chunks, repositories, tags
+from weighbridge.store.models import blobs, crawl_chunks, repositories, tags
 
 pytestmark = pytest.mark.slow
 
@@ -163,7 +163,7 @@ def assert_whole(yard: Yard) -> None:
     settle_all(yard.database)
     assert [*verify(yard.database, {}, yard.now, lambda *_: None)] == []
     with yard.database.read() as connection:
-        assert connection.execute(select(pass_chunks)).all() == []
+        assert connection.execute(select(crawl_chunks)).all() == []
 
 
 async def crawled_alone(alone: Yard, registry: Shared) -> Shared:
@@ -193,7 +193,7 @@ async def test_two_processes_share_a_large_repository(yard: Yard, alone: Yard) -
     assert by_one.asked_tags.total() == TAGS
     counted = [
         (report.tags_seen, report.tags_new, report.tags_failed, report.requests)
-        for report in (yard.passes(APP)[0], alone.passes(APP)[0])
+        for report in (yard.crawls(APP)[0], alone.crawls(APP)[0])
     ]
     assert counted[0] == counted[1]
 
@@ -215,7 +215,7 @@ async def test_what_is_refused_to_who_takes_part_is_left_to_the_other(
             await crawl
 
     assert two.asked.total() > 0
-    (done,) = yard.passes(APP)
+    (done,) = yard.crawls(APP)
     assert (done.state, done.tags_failed) == ("ok", 0)
     assert_whole(yard)
 
@@ -231,7 +231,7 @@ async def test_whose_configuration_leaves_it_out_takes_no_part(yard: Yard) -> No
             await crawl
 
     assert two.asked.total() == 0
-    assert yard.passes(APP)[0].state == "ok"
+    assert yard.crawls(APP)[0].state == "ok"
     assert_whole(yard)
 
 
@@ -255,9 +255,9 @@ async def test_what_two_processes_find_unchanged_is_asked_once(yard: Yard) -> No
             await crawl
 
     assert_whole(yard)
-    report = yard.passes(APP)[0]
+    report = yard.crawls(APP)[0]
     assert (report.tags_seen, report.tags_moved) == (TAGS - 1, len(moved))
-    assert (report.tags_gone, report.state) == (1, "ok")
+    assert (report.tags_deleted, report.state) == (1, "ok")
     assert max((one.asked_tags + two.asked_tags).values()) <= 2  # HEAD, then GET
     assert two.asked_tags.total() >= TAGS // 4
 
@@ -273,7 +273,7 @@ async def test_what_one_process_has_in_hand_is_not_shared(
         await yard.crawl(registry)
 
     assert registry.asked_tags.total() == tags
-    assert not [each for each in statements if each.startswith("UPDATE pass_chunks")]
+    assert not [each for each in statements if each.startswith("UPDATE crawl_chunks")]
 
 
 def digest_of_tag(yard: Yard, name: str) -> Digest | None:
@@ -281,7 +281,7 @@ def digest_of_tag(yard: Yard, name: str) -> Digest | None:
         return connection.execute(
             select(blobs.c.digest)
             .join_from(tags, blobs, blobs.c.id == tags.c.target_id)
-            .where(tags.c.name == name, tags.c.gone_at.is_(None))
+            .where(tags.c.name == name, tags.c.deleted_at.is_(None))
         ).scalar()
 
 
@@ -302,8 +302,8 @@ def end_lease(yard: Yard, owner: str) -> None:
     """Of the chunks of one process, which does not renew it."""
     with yard.database.write() as connection:
         connection.execute(
-            update(pass_chunks)
-            .where(pass_chunks.c.lease_owner.startswith(owner))
+            update(crawl_chunks)
+            .where(crawl_chunks.c.lease_owner.startswith(owner))
             .values(lease_until=yard.now)
         )
 
@@ -314,7 +314,9 @@ async def is_shared(yard: Yard, owner: str | None = None) -> None:
     def found() -> bool:
         with yard.database.read() as connection:
             rows = connection.execute(
-                select(pass_chunks.c.lease_owner).where(pass_chunks.c.tags.is_not(None))
+                select(crawl_chunks.c.lease_owner).where(
+                    crawl_chunks.c.tags.is_not(None)
+                )
             ).all()
         marks = [row.lease_owner or "" for row in rows]
         return any(m.startswith(owner) for m in marks) if owner else bool(marks)
@@ -395,7 +397,7 @@ async def test_who_takes_part_ends_when_whoever_shared_it_was_taken_over(
             while not has(yard, other):
                 yard.now += timedelta(minutes=1)
                 await asyncio.sleep(0.5)
-            await wait_until(lambda: yard.passes(APP)[0].ended_at is not None, "done")
+            await wait_until(lambda: yard.crawls(APP)[0].ended_at is not None, "done")
             settle_all(yard.database)
             before = dump_of(yard.database)
             one.may_answer.set()

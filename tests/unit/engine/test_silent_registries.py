@@ -92,7 +92,7 @@ async def test_f01_f02_tags_after_so_many_without_an_answer_are_not_asked(
     }
 
 
-async def test_one_tag_fewer_does_not_end_a_pass(yard: Yard) -> None:
+async def test_one_tag_fewer_does_not_end_a_crawl(yard: Yard) -> None:
     registry = filled("shop/api")
     await yard.crawl(registry)
     silence(registry, *range(SILENT_IN_A_ROW - 1))

@@ -87,11 +87,11 @@ async def test_registry_list_007_one_unknown_name_removes_nothing(yard: Yard) ->
     await yard.crawl(registry)
 
     assert states(yard) == {"shop/a": "missing", "shop/b": "ok"}
-    assert yard.tags("shop/a")["1"].gone_at is None
+    assert yard.tags("shop/a")["1"].deleted_at is None
     assert yard.repository("shop/a").newest_compressed_bytes == 1010
 
 
-async def test_registry_list_007_three_passes_over_a_day_are_believed(
+async def test_registry_list_007_three_crawls_over_a_day_are_believed(
     yard: Yard,
 ) -> None:
     registry = PhantomRegistry()
@@ -107,10 +107,10 @@ async def test_registry_list_007_three_passes_over_a_day_are_believed(
     await yard.crawl(registry)
 
     assert states(yard)["shop/a"] == "gone"
-    assert yard.tags("shop/a")["1"].gone_at is not None
+    assert yard.tags("shop/a")["1"].deleted_at is not None
 
 
-async def test_three_passes_within_an_hour_are_not_enough(yard: Yard) -> None:
+async def test_three_crawls_within_an_hour_are_not_enough(yard: Yard) -> None:
     registry = PhantomRegistry()
     fill(registry, "shop/a", "shop/b")
     await yard.crawl(registry)
@@ -180,10 +180,10 @@ async def test_a_name_that_no_catalog_lists_is_not_gone_by_one_answer(
     await yard.crawl(registry)
 
     assert states(yard) == {"shop/a": "ok", "shop/b": "ok"}
-    assert yard.tags("shop/a")["1"].gone_at is None
+    assert yard.tags("shop/a")["1"].deleted_at is None
 
 
-async def test_a_name_that_no_catalog_lists_is_gone_after_three_passes_over_a_day(
+async def test_a_name_that_no_catalog_lists_is_gone_after_three_crawls_over_a_day(
     yard: Yard,
 ) -> None:
     registry = PrivateRegistry(private="shop/a")
@@ -317,7 +317,7 @@ async def test_a_repository_that_returns_has_its_history(yard: Yard) -> None:
 
     assert states(yard)["shop/a"] == "ok"
     tag = yard.tags("shop/a")["1"]
-    assert tag.gone_at is None
+    assert tag.deleted_at is None
     assert tag.first_seen_at < yard.now - timedelta(hours=2)
     assert yard.repository("shop/a").tags == 1
 

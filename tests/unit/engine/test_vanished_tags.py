@@ -23,7 +23,7 @@ def yard(tmp_path: Path) -> Iterator[Yard]:
 
 def live(yard: Yard, start: str) -> int:
     tags = yard.tags("shop/api").values()
-    return sum(tag.name.startswith(start) and tag.gone_at is None for tag in tags)
+    return sum(tag.name.startswith(start) and tag.deleted_at is None for tag in tags)
 
 
 async def test_f11_tags_that_are_not_wanted_make_no_loss_smaller(yard: Yard) -> None:

@@ -28,7 +28,7 @@ from weighbridge.errors import TransportError
 from weighbridge.ports.protocols import RangeAnswer
 from weighbridge.store.maintenance.checking.verify import verify
 from weighbridge.store.models import violations
-from weighbridge.store.outbox.violation_notices import read_told
+from weighbridge.store.outbox.violation_notices import read_notices
 from weighbridge.store.reports import (
     DisputeQuery,
     ViolationQuery,
@@ -96,7 +96,7 @@ async def test_a_layer_of_a_false_small_size_does_not_pass_a_push(yard: Yard) ->
     assert (violation.amount, violation.compressed_confidence) == (3 * MB, "disputed")
     assert [judged.verdict for judged in pusher.judged] == ["warn"]
     with yard.database.read() as connection:
-        (told,) = read_told(connection, [(violation.id, "opened")], 10)
+        (told,) = read_notices(connection, [(violation.id, "opened")], 10)
         (dispute,) = dispute_page(connection, DisputeQuery()).items
     assert (told.compressed_bytes, told.compressed_confidence) == (3 * MB, "disputed")
     assert (dispute.claimed_bytes, dispute.registry_bytes) == (1, 3 * MB)

@@ -21,7 +21,7 @@ from weighbridge.net.failure.request_failures import (
     HandshakeFailed,
     NameNotFound,
 )
-from weighbridge.ports.protocols import PASS_COST, RequestCost
+from weighbridge.ports.protocols import CRAWL_COST, RequestCost
 
 GOOD = b'{"name":"shop/cart","tags":["v1"]}'
 Step = httpx.Response | Exception
@@ -329,16 +329,16 @@ async def test_answers_and_bytes_are_counted() -> None:
     assert ask.sample("weighbridge_registry_request_duration_seconds_count") == 2
 
 
-async def test_a_pass_counts_its_own_share() -> None:
+async def test_a_crawl_counts_its_own_share() -> None:
     ask = scripted(json_answer(GOOD))
     await tag_pages(ask)
-    of_pass = RequestCost()
-    mark = PASS_COST.set(of_pass)
+    of_crawl = RequestCost()
+    mark = CRAWL_COST.set(of_crawl)
 
     await tag_pages(ask)
 
-    PASS_COST.reset(mark)
-    assert (of_pass.requests, ask.registry.cost.requests) == (1, 2)
+    CRAWL_COST.reset(mark)
+    assert (of_crawl.requests, ask.registry.cost.requests) == (1, 2)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ class Watched:
             clock=self.time.clock,
         )
 
-    async def passes(self, times: int) -> None:
+    async def crawls(self, times: int) -> None:
         for _ in range(times):
             async with self.turn():
                 pass
@@ -38,9 +38,9 @@ class Watched:
 async def test_requests_keep_to_the_rate_after_half_a_second_of_them_at_once() -> None:
     watched = Watched(requests_per_second=20)
 
-    await watched.passes(10)
+    await watched.crawls(10)
     at_once = watched.time.elapsed
-    await watched.passes(60)
+    await watched.crawls(60)
 
     assert at_once == pytest.approx(0.0, abs=1e-9)
     assert watched.time.elapsed == pytest.approx(3.0)
@@ -50,9 +50,9 @@ async def test_requests_keep_to_the_rate_after_half_a_second_of_them_at_once() -
 async def test_a_rate_below_one_a_second_lets_the_first_go_at_once() -> None:
     watched = Watched(requests_per_second=0.5)
 
-    await watched.passes(1)
+    await watched.crawls(1)
     first = watched.time.elapsed
-    await watched.passes(2)
+    await watched.crawls(2)
 
     assert first == 0.0
     assert watched.time.elapsed == pytest.approx(4.0)
@@ -61,7 +61,7 @@ async def test_a_rate_below_one_a_second_lets_the_first_go_at_once() -> None:
 async def test_no_rate_means_no_wait() -> None:
     watched = Watched()
 
-    await watched.passes(1000)
+    await watched.crawls(1000)
 
     assert watched.waits == []
 
@@ -70,19 +70,19 @@ async def test_retry_after_holds_everyone_back() -> None:
     watched = Watched()
     watched.gate.saw(429, retry_after=30.0)
 
-    await asyncio.gather(*(watched.passes(1) for _ in range(3)))
+    await asyncio.gather(*(watched.crawls(1) for _ in range(3)))
 
     assert watched.time.elapsed == pytest.approx(30.0)
 
 
 async def test_a_pause_that_begins_during_a_wait_is_kept_too() -> None:
     watched = Watched(requests_per_second=1)
-    await watched.passes(1)
+    await watched.crawls(1)
 
     async def pause_meanwhile() -> None:
         watched.gate.saw(429, retry_after=60.0)
 
-    await asyncio.gather(watched.passes(1), pause_meanwhile())
+    await asyncio.gather(watched.crawls(1), pause_meanwhile())
 
     assert watched.time.elapsed == pytest.approx(60.0)
 
@@ -92,7 +92,7 @@ async def test_a_wait_of_fifteen_minutes_is_told_instead_of_slept() -> None:
     watched.gate.saw(503, retry_after=900.0)
 
     with pytest.raises(RateLimited) as refused:
-        await watched.passes(1)
+        await watched.crawls(1)
 
     assert refused.value.retry_after == pytest.approx(900.0)
     assert watched.time.sleeps == []
@@ -100,11 +100,11 @@ async def test_a_wait_of_fifteen_minutes_is_told_instead_of_slept() -> None:
 
 async def test_a_queue_too_long_for_the_rate_is_told_and_takes_no_turn() -> None:
     watched = Watched(concurrency=9, requests_per_second=0.001)
-    await watched.passes(1)
+    await watched.crawls(1)
 
     for _ in range(3):
         with pytest.raises(RateLimited) as refused:
-            await watched.passes(1)
+            await watched.crawls(1)
 
     assert refused.value.retry_after == pytest.approx(1000.0)
 
@@ -113,11 +113,11 @@ async def test_refused_requests_give_their_slot_back() -> None:
     watched = Watched(concurrency=1)
     watched.gate.saw(429, retry_after=900.0)
     with pytest.raises(RateLimited):
-        await watched.passes(1)
+        await watched.crawls(1)
 
     watched.time.advance(900.0)
 
-    await asyncio.wait_for(watched.passes(1), 30)
+    await asyncio.wait_for(watched.crawls(1), 30)
 
 
 @pytest.mark.parametrize("status", [429, 503, None])
@@ -178,7 +178,7 @@ async def test_who_is_not_urgent_leaves_one_of_two_slots_free() -> None:
     watched = Watched(concurrency=2)
 
     async with watched.turn():
-        other = asyncio.create_task(watched.passes(1))
+        other = asyncio.create_task(watched.crawls(1))
         for _ in range(5):
             await asyncio.sleep(0)
         was_let_in = other.done()
@@ -193,14 +193,14 @@ async def test_the_only_slot_is_kept_for_nobody() -> None:
     watched = Watched(concurrency=1)
 
     async with asyncio.timeout(30):
-        await watched.passes(1)
+        await watched.crawls(1)
 
     assert watched.waits == []
 
 
 async def test_a_push_goes_before_hundreds_that_wait_for_a_turn_in_the_rate() -> None:
     watched = Watched(concurrency=8, requests_per_second=20)
-    crawling = [asyncio.create_task(watched.passes(1)) for _ in range(300)]
+    crawling = [asyncio.create_task(watched.crawls(1)) for _ in range(300)]
     for _ in range(20):
         await asyncio.sleep(0)
 
@@ -280,7 +280,7 @@ async def test_who_only_sends_us_away_is_left_after_a_quarter_of_an_hour() -> No
 
     async def ask(times: int) -> None:
         for _ in range(times):
-            await watched.passes(1)
+            await watched.crawls(1)
             watched.gate.saw(503, retry_after=890)
 
     with pytest.raises(RateLimited) as refused:
@@ -294,7 +294,7 @@ async def test_short_waits_between_good_answers_are_borne_for_ever() -> None:
     watched = Watched()
 
     for _ in range(2000):
-        await watched.passes(1)
+        await watched.crawls(1)
         watched.gate.saw(429, retry_after=1)
         watched.gate.saw(200)
 

@@ -7,13 +7,13 @@ from msgspec.structs import replace
 
 from support.registry_client import Asking, an_endpoint, asking, json_answer
 from weighbridge.domain.image.digest import digest_of
-from weighbridge.ports.protocols import IS_URGENT, PASS_COST, RequestCost
+from weighbridge.ports.protocols import CRAWL_COST, IS_URGENT, RequestCost
 
 CONTENT = b'{"schemaVersion":2}'
 
 
 async def order_of(*names: str) -> list[str]:
-    """In which order manifests are asked for that are all wanted at once, by one pass
+    """In which order manifests are asked for that are all wanted at once, by one crawl
     for each repository and one push, while a first request is under way."""
     order: list[str] = []
     may_answer = asyncio.Event()
@@ -41,7 +41,7 @@ async def order_of(*names: str) -> list[str]:
 
 
 async def asked(ask: Asking, name: str, cost: RequestCost) -> None:
-    PASS_COST.set(cost)
+    CRAWL_COST.set(cost)
     IS_URGENT.set(name == "push")
     await ask.registry.get_manifest(name, str(digest_of(CONTENT)))
 

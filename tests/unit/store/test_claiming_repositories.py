@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Connection
 
 from support.images import a_layer, an_image
-from support.of_one import close_pass, open_pass
+from support.of_one import close_crawl, open_crawl
 from support.store_world import MINUTE, T0, World, a_result, an_entry
 from weighbridge.errors import StaleFence
 from weighbridge.store.crawls.due import (
@@ -29,7 +29,7 @@ from weighbridge.store.registries.repository_rows import (
     put_repositories,
     repositories_of,
 )
-from weighbridge.store.reports import find_pass, pass_page
+from weighbridge.store.reports import crawl_page, find_crawl
 
 HOUR = timedelta(hours=1)
 
@@ -153,29 +153,29 @@ def test_a_claim_tells_what_is_known(world: World) -> None:
     with world.database.write() as connection:
         mine = world.claimed(connection)
 
-    assert (mine.repository, mine.pass_number) == ("acme/app", 1)
+    assert (mine.repository, mine.crawl_number) == ("acme/app", 1)
     assert (mine.tags, mine.manifests) == (2, 1)
     assert mine.held == {"x", "y"}
 
 
-def test_only_complete_passes_count(world: World) -> None:
+def test_only_complete_crawls_count(world: World) -> None:
     world.look(result=a_result(complete=False, state="partial"))
 
     with world.database.write() as connection:
         mine = world.claimed(connection)
 
-    assert (mine.pass_number, mine.held) == (0, frozenset())
+    assert (mine.crawl_number, mine.held) == (0, frozenset())
 
 
-def test_a_closed_pass_says_what_it_did(world: World) -> None:
+def test_a_closed_crawl_says_what_it_did(world: World) -> None:
     with world.database.write() as connection:
         mine = taken(connection, world)
-        opened = open_pass(connection, mine, world.now).id
-        running = find_pass(connection, opened)
+        opened = open_crawl(connection, mine, world.now).id
+        running = find_crawl(connection, opened)
         result = a_result(complete=False, state="partial", reason="timeout")
         ended = world.now + MINUTE
-        close_pass(connection, mine, opened, result, ended, ended + HOUR)
-        closed = find_pass(connection, opened)
+        close_crawl(connection, mine, opened, result, ended, ended + HOUR)
+        closed = find_crawl(connection, opened)
 
     assert running is not None
     assert (running.state, running.ended_at) == ("running", None)
@@ -185,7 +185,7 @@ def test_a_closed_pass_says_what_it_did(world: World) -> None:
     assert (closed.requests, closed.bytes_read) == (3, 1000)
 
 
-def test_a_closed_pass_gives_the_repository_back_until_it_is_due(world: World) -> None:
+def test_a_closed_crawl_gives_the_repository_back_until_it_is_due(world: World) -> None:
     world.look()
 
     with world.database.read() as connection:
@@ -195,16 +195,16 @@ def test_a_closed_pass_gives_the_repository_back_until_it_is_due(world: World) -
     assert [item.repository for item in due] == ["acme/app"]
 
 
-def test_a_pass_that_a_dead_process_left_open_is_closed_by_the_next(
+def test_a_crawl_that_a_dead_process_left_open_is_closed_by_the_next(
     world: World,
 ) -> None:
     with world.database.write() as connection:
-        left = open_pass(connection, taken(connection, world), world.now).id
+        left = open_crawl(connection, taken(connection, world), world.now).id
 
     world.look()
 
     with world.database.read() as connection:
-        found = find_pass(connection, left)
+        found = find_crawl(connection, left)
     assert found is not None
     assert (found.state, found.ended_at) == ("interrupted", world.now)
 
@@ -220,18 +220,18 @@ def test_a_state_that_goes_on_keeps_its_beginning(world: World) -> None:
     assert report.state_since == since
 
 
-def test_a_failed_pass_keeps_when_the_last_complete_one_was(world: World) -> None:
+def test_a_failed_crawl_keeps_when_the_last_complete_one_was(world: World) -> None:
     world.look()
     complete = world.now
 
     world.look(result=a_result(complete=False, state="unreachable", reason="timeout"))
 
     report = world.report()
-    assert report.last_complete_pass_at == complete
-    assert (report.last_pass_at, report.state_since) == (world.now, world.now)
+    assert report.last_complete_crawl_at == complete
+    assert (report.last_crawl_at, report.state_since) == (world.now, world.now)
 
 
-def test_passes_are_listed_newest_first_by_repository(world: World) -> None:
+def test_crawls_are_listed_newest_first_by_repository(world: World) -> None:
     world.look()
     with world.database.write() as connection:
         put_repositories(connection, world.registry_id, ["other"], world.now)
@@ -241,10 +241,10 @@ def test_passes_are_listed_newest_first_by_repository(world: World) -> None:
     world.look()
 
     with world.database.read() as connection:
-        first = pass_page(connection, limit=2)
-        rest = pass_page(connection, limit=2, cursor=first.next_cursor)
-        chosen = pass_page(connection, registry="hub", repository="acme/app")
-        none = pass_page(connection, registry="nobody")
+        first = crawl_page(connection, limit=2)
+        rest = crawl_page(connection, limit=2, cursor=first.next_cursor)
+        chosen = crawl_page(connection, registry="hub", repository="acme/app")
+        none = crawl_page(connection, registry="nobody")
 
     names = [item.repository for item in (*first.items, *rest.items)]
     assert names == ["acme/app", "other", "acme/app"]
@@ -360,10 +360,10 @@ def test_a_third_start_that_stores_something_ends_as_any_other(world: World) -> 
             taken(connection, world)
             world.now += 2 * MINUTE
         third = taken(connection, world)
-        opened = open_pass(connection, third, world.now).id
+        opened = open_crawl(connection, third, world.now).id
         count_anew(connection, [third])
         next_at = world.now + HOUR
-        close_pass(connection, third, opened, a_result(), world.now, next_at)
+        close_crawl(connection, third, opened, a_result(), world.now, next_at)
 
         soon = due_repositories(connection, "hub", next_at - MINUTE, 10)
         due = due_repositories(connection, "hub", next_at, 10)
@@ -377,11 +377,11 @@ def test_a_wish_is_kept_that_came_while_starts_were_counted_anew(world: World) -
         for _ in range(STARTS):
             last = taken(connection, world)
             world.now += 2 * MINUTE
-        opened = open_pass(connection, last, world.now).id
+        opened = open_crawl(connection, last, world.now).id
         count_anew(connection, [last])
         have_due(connection, [world.repository_id], world.now)
         next_at = world.now + HOUR
-        close_pass(connection, last, opened, a_result(), world.now, next_at)
+        close_crawl(connection, last, opened, a_result(), world.now, next_at)
 
         due = due_repositories(connection, "hub", world.now, 10)
 

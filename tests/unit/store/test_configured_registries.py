@@ -115,7 +115,7 @@ def test_sums_are_over_the_repositories_and_images_count_once(
     assert (report.repositories, report.repositories_pending) == (3, 1)
     assert (report.tags, report.images, report.weighed_bytes) == (4, 2, 75)
     assert report.referenced_bytes == 3 * shared.stored_bytes + own.stored_bytes
-    assert (report.oldest_pass_at, report.last_success_at) == (one.now, two.now)
+    assert (report.oldest_crawl_at, report.last_success_at) == (one.now, two.now)
     with database.read() as connection:
         ids = [one.repository_id, two.repository_id]
         assert weighed(connection, ids) == (2, 75)

@@ -15,7 +15,7 @@ from weighbridge.store.paging import LIMIT, check_limit, read_cursor, write_curs
 from weighbridge.store.reports import (
     SORTS,
     RepositoryQuery,
-    pass_page,
+    crawl_page,
     repository_page,
     tag_page,
 )
@@ -142,7 +142,7 @@ def test_a_limit_outside_its_range_is_refused(
         for ask in (
             lambda: repository_page(connection, RepositoryQuery(limit=limit)),
             lambda: tag_page(connection, "hub", "a/a", limit=limit),
-            lambda: pass_page(connection, limit=limit),
+            lambda: crawl_page(connection, limit=limit),
         ):
             with pytest.raises(UsageError) as caught:
                 ask()

@@ -23,7 +23,7 @@ from weighbridge.store.session import Database
 BASE = a_layer("base", 5000)
 ONE = an_image([BASE, a_layer("one", 100)])
 TWO = an_image([BASE, a_layer("two", 200)])
-TABLES = ("registries", "storage_scopes", "repositories", "tags", "tag_moves", "passes")
+TABLES = ("registries", "storage_scopes", "repositories", "tags", "tag_moves", "crawls")
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_a_forgotten_repository_gives_its_share_to_the_others(fleet: Fleet) -> N
         "repositories": 3,
         "tags": 2,
         "tag_moves": 2,
-        "passes": 0,
+        "crawls": 0,
     }
     assert_right(fleet)
 
@@ -121,7 +121,7 @@ def test_a_forgotten_registry_leaves_no_row_and_other_registries_alone(
         "repositories": 1,
         "tags": 1,
         "tag_moves": 1,
-        "passes": 0,
+        "crawls": 0,
     }
     assert_right(other)
 
@@ -149,7 +149,7 @@ def test_a_forgotten_id_waits_for_no_second_look(fleet: Fleet) -> None:
 
 
 @pytest.mark.parametrize("repository", ["one/b", None])
-def test_nothing_is_forgotten_where_a_pass_holds_the_lease(
+def test_nothing_is_forgotten_where_a_crawl_holds_the_lease(
     fleet: Fleet, repository: str | None
 ) -> None:
     with fleet.database.write() as connection:

@@ -3,16 +3,16 @@
 import pytest
 from sqlalchemy import func, select
 
-from support.of_one import close_pass, open_pass
+from support.of_one import close_crawl, open_crawl
 from support.store_world import MINUTE, World, a_result
 from weighbridge.errors import StaleFence
 from weighbridge.store.crawls.crawl_requests import CrawlRequest, put_request
-from weighbridge.store.crawls.cursor import PassCounts, note_answered
+from weighbridge.store.crawls.cursor import CrawlCounts, note_answered
 from weighbridge.store.leases.claiming import Claim, claim
 from weighbridge.store.leases.process_mark import is_gone, one_claim, this_process
 from weighbridge.store.leases.releasing import release
-from weighbridge.store.models import pass_chunks
-from weighbridge.store.reports import find_pass
+from weighbridge.store.models import crawl_chunks
+from weighbridge.store.reports import find_crawl
 
 MINE = one_claim("boot:1.17.99")
 
@@ -30,15 +30,15 @@ def mine(world: World) -> Claim:
     return found
 
 
-def closed(world: World, held: Claim, pass_id: int) -> None:
+def closed(world: World, held: Claim, crawl_id: int) -> None:
     with world.database.write() as connection:
         due_at = world.now + MINUTE
-        close_pass(connection, held, pass_id, a_result(), world.now, due_at)
+        close_crawl(connection, held, crawl_id, a_result(), world.now, due_at)
 
 
 def opened(world: World, held: Claim) -> int:
     with world.database.write() as connection:
-        return open_pass(connection, held, world.now).id
+        return open_crawl(connection, held, world.now).id
 
 
 def test_a_claim_that_is_made_again_is_granted_again(world: World) -> None:
@@ -62,49 +62,49 @@ def test_whose_claim_it_is_tells_whether_its_process_runs() -> None:
     assert is_gone(one_claim(f"{where}.{pid}.{start}9"))
 
 
-def test_a_pass_that_is_closed_again_stays_as_it_was(world: World) -> None:
+def test_a_crawl_that_is_closed_again_stays_as_it_was(world: World) -> None:
     held = mine(world)
-    pass_id = opened(world, held)
-    closed(world, held, pass_id)
+    crawl_id = opened(world, held)
+    closed(world, held, crawl_id)
 
-    closed(world, held, pass_id)
+    closed(world, held, crawl_id)
 
     with world.database.read() as connection:
-        report = find_pass(connection, pass_id)
+        report = find_crawl(connection, crawl_id)
     assert report is not None
     assert report.state == "ok"
-    assert mine(world).pass_number == 1
+    assert mine(world).crawl_number == 1
 
 
-def test_a_pass_is_not_closed_for_a_claim_that_was_given_back(world: World) -> None:
+def test_a_crawl_is_not_closed_for_a_claim_that_was_given_back(world: World) -> None:
     held = mine(world)
-    pass_id = opened(world, held)
+    crawl_id = opened(world, held)
     with world.database.write() as connection:
         release(connection, held)
 
     with pytest.raises(StaleFence):
-        closed(world, held, pass_id)
+        closed(world, held, crawl_id)
 
 
-def test_a_closed_pass_of_an_older_claim_is_stale(world: World) -> None:
+def test_a_closed_crawl_of_an_older_claim_is_stale(world: World) -> None:
     held = mine(world)
-    pass_id = opened(world, held)
-    closed(world, held, pass_id)
+    crawl_id = opened(world, held)
+    closed(world, held, crawl_id)
     mine(world)
 
     with pytest.raises(StaleFence):
-        closed(world, held, pass_id)
+        closed(world, held, crawl_id)
 
 
 def test_a_piece_of_the_cursor_is_kept_once(world: World) -> None:
-    pass_id = opened(world, mine(world))
+    crawl_id = opened(world, mine(world))
 
     for _ in range(2):
         with world.database.write() as connection:
-            note_answered(connection, pass_id, 0, ["1", "2"], PassCounts(tags_seen=2))
+            note_answered(connection, crawl_id, 0, ["1", "2"], CrawlCounts(tags_seen=2))
 
     with world.database.read() as connection:
-        kept = connection.execute(select(func.count()).select_from(pass_chunks))
+        kept = connection.execute(select(func.count()).select_from(crawl_chunks))
         assert kept.scalar_one() == 1
 
 

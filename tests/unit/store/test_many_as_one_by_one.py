@@ -24,8 +24,8 @@ from weighbridge.store.crawls.slices import SMALL, Opened, open_many
 from weighbridge.store.leases.claiming import Opening, claim
 from weighbridge.store.leases.process_mark import this_process
 from weighbridge.store.models import (
-    pass_chunks,
-    passes,
+    crawl_chunks,
+    crawls,
     repositories,
     repository_summaries,
 )
@@ -117,8 +117,8 @@ def _store(connection: Connection, repository_id: int, state: Stored) -> None:
             lease_owner=None if state.lease is None else state.owner,
             due_at=NOW + state.due,
             attempts=state.attempts,
-            gone_at=T0 if state.is_gone else None,
-            last_complete_pass_at=NOW - HOUR if state.is_complete else None,
+            deleted_at=T0 if state.is_gone else None,
+            last_complete_crawl_at=NOW - HOUR if state.is_complete else None,
         )
     )
     if state.is_large:
@@ -132,8 +132,8 @@ def _store(connection: Connection, repository_id: int, state: Stored) -> None:
     for ended_at, began in sorted(
         zip(ends, begins, strict=False), key=lambda times: times[0] is None
     ):
-        (pass_id,) = connection.execute(
-            insert(passes)
+        (crawl_id,) = connection.execute(
+            insert(crawls)
             .values(
                 repository_id=repository_id,
                 registry_id=1,
@@ -144,28 +144,31 @@ def _store(connection: Connection, repository_id: int, state: Stored) -> None:
                 resumes=0,
                 **dict.fromkeys(COUNTS, 1),
             )
-            .returning(passes.c.id)
+            .returning(crawls.c.id)
         ).one()
         for position in range(0 if ended_at else state.chunks):
             connection.execute(
-                insert(pass_chunks).values(
-                    pass_id=pass_id, position=position, step=1, names=f'["v{position}"]'
+                insert(crawl_chunks).values(
+                    crawl_id=crawl_id,
+                    position=position,
+                    step=1,
+                    names=f'["v{position}"]',
                 )
             )
 
 
 def rows_of(connection: Connection) -> list[object]:
-    """All that opening and closing write; of passes the order, and not the number."""
+    """All that opening and closing write; of crawls the order, and not the number."""
     found: list[object] = [
         *connection.execute(select(repositories).order_by(repositories.c.id))
     ]
     ranks: dict[int, tuple[int, int]] = {}
-    ordered = select(passes).order_by(passes.c.repository_id, passes.c.id)
+    ordered = select(crawls).order_by(crawls.c.repository_id, crawls.c.id)
     for row in connection.execute(ordered):
         ranks[row.id] = (row.repository_id, len(ranks))
         found.append((ranks[row.id], *row[1:]))
-    chunks = connection.execute(select(pass_chunks))
-    return [*found, sorted((ranks[row.pass_id], *row[1:]) for row in chunks)]
+    chunks = connection.execute(select(crawl_chunks))
+    return [*found, sorted((ranks[row.crawl_id], *row[1:]) for row in chunks)]
 
 
 def without_number(opened: Opened | None) -> Opened | None:
@@ -213,7 +216,7 @@ def test_many_are_opened_as_one_by_one(
 
 @dataclass(frozen=True)
 class Ending:
-    """How a pass ends, and what became of its repository meanwhile."""
+    """How a crawl ends, and what became of its repository meanwhile."""
 
     state: RepositoryState
     complete: bool

@@ -8,7 +8,7 @@ from sqlalchemy import update
 from support.many_repositories import add_repositories, change, mark_gone
 from support.store_world import T0
 from weighbridge.domain.policy.headroom import NewestSize
-from weighbridge.domain.policy.simulation import TriedImage
+from weighbridge.domain.policy.simulation import SimulatedImage
 from weighbridge.store.models import registries
 from weighbridge.store.reports import (
     counts_above,
@@ -117,7 +117,7 @@ def test_patterns_are_taken_by_the_letter(
 def test_the_heaviest_above_a_limit_come_first_and_are_so_many(
     database: Database, ids: Mapping[str, int]
 ) -> None:
-    def names(images: list[TriedImage]) -> list[tuple[str, str]]:
+    def names(images: list[SimulatedImage]) -> list[tuple[str, str]]:
         return [(image.registry, image.repository) for image in images]
 
     with database.read() as connection:

@@ -48,7 +48,7 @@ class Senders:
         """The next message, or all that the channel's pace has held back."""
         sent = world.sent(now, channel)
         if sent is None:
-            world.minute_passes(now, channel)
+            world.minute_crawls(now, channel)
             sent = world.sent(now, channel)
         return sent
 

@@ -70,7 +70,7 @@ def test_what_no_tag_led_to_for_long_loses_its_layers_and_lines(fleet: Fleet) ->
 
     assert known(fleet, OLD, NEW, CHILD, INDEX) == [False, True, False, False]
     # OLD's own layer, and CHILD's: BASE is NEW's too, and configs are history's.
-    assert pruned == Pruned(passes=0, manifests=3, blobs=2)
+    assert pruned == Pruned(crawls=0, manifests=3, blobs=2)
     assert rows(fleet, "lines") == 1
     assert rows(fleet, "layers") == 2
     gone = {OLD.layers[1].digest, CHILD.layers[0].digest}
@@ -160,7 +160,7 @@ def test_what_no_history_knows_goes_whole_after_a_day(fleet: Fleet) -> None:
 
 
 def test_nothing_is_pruned_that_is_to_be_kept_for_ever(fleet: Fleet) -> None:
-    kept_for_ever = Retention(passes=None, untagged_images=None)
+    kept_for_ever = Retention(crawls=None, untagged_images=None)
 
     assert prune(fleet.database, kept_for_ever, fleet.now) == NOTHING
 
@@ -191,7 +191,7 @@ def test_the_id_of_a_pruned_blob_is_never_given_again(fleet: Fleet) -> None:
         assert connection.execute(query).scalar_one() > last
 
 
-def test_old_passes_go_but_the_last_one_of_a_repository_stays(
+def test_old_crawls_go_but_the_last_one_of_a_repository_stays(
     database: Database,
 ) -> None:
     world = World(database)
@@ -202,7 +202,7 @@ def test_old_passes_go_but_the_last_one_of_a_repository_stays(
     pruned = prune(database, retention, world.now)
     much_later = prune(database, retention, world.now + timedelta(days=99))
 
-    assert (pruned.passes, much_later.passes) == (2, 1)
+    assert (pruned.crawls, much_later.crawls) == (2, 1)
     with database.read() as connection:
-        left = connection.execute(text("SELECT id FROM passes")).scalars().all()
+        left = connection.execute(text("SELECT id FROM crawls")).scalars().all()
     assert left == [4]

@@ -28,7 +28,7 @@ from weighbridge.store.maintenance.pruning.manifests import prune_manifests
 from weighbridge.store.models import blobs, touched_manifests
 from weighbridge.store.read_model.summaries import refresh_summary
 from weighbridge.store.session import Database
-from weighbridge.store.tags.applying import Move, apply_gone, apply_moves
+from weighbridge.store.tags.applying import Move, apply_deleted, apply_moves
 
 pytestmark = pytest.mark.slow
 
@@ -68,7 +68,7 @@ class Crawler:
             taken = claim(connection, self._repository, now=MUCH_LATER, lease_s=-1)
             assert taken is not None
             if self._rnd.random() < 0.4:
-                apply_gone(connection, taken, [tag], now)
+                apply_deleted(connection, taken, [tag], now)
             else:
                 apply_moves(connection, taken, [Move(tag, document.digest, None)], now)
 

@@ -31,7 +31,7 @@ from weighbridge.store.pushes.push_queue import (
 )
 from weighbridge.store.pushes.tag_crawls import (
     claim_new,
-    end_look,
+    end_check,
     find_known,
     worst_of,
 )
@@ -233,7 +233,7 @@ def test_a_repository_that_somebody_else_has_found_is_not_taken_for_new(
 def test_the_end_of_a_look_counts_what_was_asked(world: World) -> None:
     with world.database.write() as connection:
         claimed = world.claimed(connection)
-        end_look(
+        end_check(
             connection,
             claimed,
             T0,
@@ -261,7 +261,7 @@ def test_a_look_that_ends_well_leaves_what_was_put_off_due_as_before(
     with world.database.write() as connection:
         third = world.claimed(connection)
         parked = find_known(connection, APP, world.now)
-        end_look(
+        end_check(
             connection,
             third,
             world.now,
@@ -278,7 +278,7 @@ def test_a_look_that_ends_well_leaves_what_was_put_off_due_as_before(
     assert known.parked_until is None
 
 
-def test_a_repository_whose_passes_end_their_process_is_left_alone(
+def test_a_repository_whose_crawls_end_their_process_is_left_alone(
     world: World,
 ) -> None:
     for _ in range(3):

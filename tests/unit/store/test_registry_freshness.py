@@ -20,7 +20,7 @@ def test_it_is_what_the_reports_say(database: Database) -> None:
             connection.execute(
                 update(repositories)
                 .where(repositories.c.id == numbers[name])
-                .values(last_complete_pass_at=T0 + timedelta(days=days))
+                .values(last_complete_crawl_at=T0 + timedelta(days=days))
             )
     mark_gone(database, [numbers["c"]])
     with database.write() as connection:

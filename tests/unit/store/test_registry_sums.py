@@ -48,8 +48,8 @@ OF_REPOSITORY = st.fixed_dictionaries(
     optional={
         "state": st.sampled_from(LISTED_STATES),
         "held": st.sampled_from([None, '["v1"]']),
-        "last_pass_at": st.sampled_from([None, T0, T0 + timedelta(hours=1)]),
-        "gone_at": st.sampled_from([None, T0]),
+        "last_crawl_at": st.sampled_from([None, T0, T0 + timedelta(hours=1)]),
+        "deleted_at": st.sampled_from([None, T0]),
         "registry_id": st.sampled_from([1, 2]),
     },
 )

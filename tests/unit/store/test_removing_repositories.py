@@ -8,17 +8,17 @@ import pytest
 from sqlalchemy import Connection, select
 
 from support.images import a_layer, an_image
-from support.of_one import open_pass
+from support.of_one import open_crawl
 from support.store_world import World, a_result
 from weighbridge.domain.report.inventory import RepositoryState
 from weighbridge.errors import WeighbridgeError
-from weighbridge.store.crawls.cursor import PassCounts, note_answered
+from weighbridge.store.crawls.cursor import CrawlCounts, note_answered
 from weighbridge.store.facts.images import keep_documents
 from weighbridge.store.leases.claiming import Claim
 from weighbridge.store.leases.releasing import release
 from weighbridge.store.models import repositories
 from weighbridge.store.registries.removals import (
-    bury_tags,
+    delete_tags,
     is_missing,
     missing_for_good,
 )
@@ -107,7 +107,7 @@ def test_tags_are_buried_a_thousand_at_a_time_and_each_once(world: World) -> Non
     after: str | None = ""
     while after is not None:
         with world.database.write() as connection:
-            after = bury_tags(connection, taken, world.now, after)
+            after = delete_tags(connection, taken, world.now, after)
         steps.append(after)
         left.append(live_count(world))
 
@@ -132,7 +132,7 @@ def test_burying_a_thousand_tags_costs_the_same_however_many_there_are(
     while after is not None:
         with world.database.write() as connection:
             cost = Instructions(connection)
-            after = bury_tags(connection, taken, world.now, after)
+            after = delete_tags(connection, taken, world.now, after)
             costs.append(cost.stop())
     full = costs[:8]
 
@@ -188,16 +188,16 @@ def test_a_repository_that_another_process_has_claimed_is_not_forgotten(
     forget(world)
 
     with world.database.write() as connection:
-        opened = open_pass(connection, taken, world.now)
+        opened = open_crawl(connection, taken, world.now)
     assert not opened.is_resumed
 
 
-def test_a_repository_whose_pass_was_cut_off_is_not_forgotten(world: World) -> None:
+def test_a_repository_whose_crawl_was_cut_off_is_not_forgotten(world: World) -> None:
     world.look(result=MISSING)
     taken = claimed(world)
     with world.database.write() as connection:
-        opened = open_pass(connection, taken, world.now)
-        note_answered(connection, opened.id, 0, ["1"], PassCounts(tags_seen=1))
+        opened = open_crawl(connection, taken, world.now)
+        note_answered(connection, opened.id, 0, ["1"], CrawlCounts(tags_seen=1))
         release(connection, taken)
 
     forget(world)
@@ -219,7 +219,7 @@ def test_a_first_batch_under_way_is_waited_for_and_kept(world: World) -> None:
     thread = threading.Thread(target=other)
     with world.database.write() as connection:
         taken = world.claimed(connection)
-        open_pass(connection, taken, world.now)
+        open_crawl(connection, taken, world.now)
         keep_documents(connection, [IMAGE], {})
         apply_moves(connection, taken, [Move("1", IMAGE.digest, None)], world.now)
         thread.start()
@@ -228,4 +228,4 @@ def test_a_first_batch_under_way_is_waited_for_and_kept(world: World) -> None:
     thread.join()
 
     assert errors == []
-    assert world.tags()["1"].gone_at is None
+    assert world.tags()["1"].deleted_at is None

@@ -72,7 +72,7 @@ def test_without_push_times_the_tag_that_moved_last_is_the_newest(
     assert report.newest_digest == sized(30).digest
 
 
-def test_the_first_complete_pass_is_ordered_by_names(world: World) -> None:
+def test_the_first_complete_crawl_is_ordered_by_names(world: World) -> None:
     world.look({"1.9.0": sized(10), "1.10.0": sized(20), "beta": sized(30)})
 
     report = world.report()

@@ -23,7 +23,7 @@ from weighbridge.store.leases.releasing import give_up_many, release_many
 from weighbridge.store.models import repositories, repository_summaries
 from weighbridge.store.registries.registry_rows import note_registry, put_registry
 from weighbridge.store.registries.repository_rows import put_repositories
-from weighbridge.store.reports import find_pass
+from weighbridge.store.reports import find_crawl
 from weighbridge.store.session import Database
 
 HOUR: Final = timedelta(hours=1)
@@ -65,7 +65,7 @@ class Registry:
         """Known to have so many tags."""
         summary = repository_summaries.c
         for name, count in tags.items():
-            self.put(name, last_pass_at=T0 - HOUR)
+            self.put(name, last_crawl_at=T0 - HOUR)
             with self.database.write() as connection:
                 connection.execute(
                     update(repository_summaries)
@@ -133,7 +133,7 @@ def test_a_repository_larger_than_a_slice_is_taken_alone(registry: Registry) -> 
 
 
 def test_what_is_gone_held_or_not_due_is_left_out(registry: Registry) -> None:
-    registry.put("d", gone_at=T0)
+    registry.put("d", deleted_at=T0)
     registry.put("c", lease_until=T0 + MINUTE, lease_owner="boot:1.17.99/other")
     registry.put("b", due_at=T0 + timedelta(seconds=1))
 
@@ -254,7 +254,7 @@ def test_who_was_overtaken_drops_out_of_a_batch_alone(registry: Registry) -> Non
     ]
     assert registry.row("c")[2] == T0 + 3 * MINUTE
     with registry.database.read() as connection:
-        reports = [find_pass(connection, one.opened.id) for one in opened]
+        reports = [find_crawl(connection, one.opened.id) for one in opened]
     assert [one.state for one in reports if one is not None] == [
         "ok",
         "running",
@@ -268,7 +268,7 @@ def test_a_batch_that_is_closed_again_stays_as_it_was(registry: Registry) -> Non
     registry.close(opened)
 
     assert registry.close(opened) == [None] * 4
-    assert registry.slice(now=T0 + HOUR, most=1)[0].claim.pass_number == 1
+    assert registry.slice(now=T0 + HOUR, most=1)[0].claim.crawl_number == 1
 
 
 @pytest.mark.parametrize("wishes", [1, 2, 3])

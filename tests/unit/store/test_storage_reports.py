@@ -177,7 +177,7 @@ def test_a_repository_that_is_gone_can_still_be_asked_for(
         report = find_repository(connection, "hub", "a")
 
     assert report is not None
-    assert (report.state, report.gone_at, report.state_since) == ("gone", T0, T0)
+    assert (report.state, report.deleted_at, report.state_since) == ("gone", T0, T0)
 
 
 @pytest.mark.parametrize("what", ["gone", "scope", "held"])

@@ -27,7 +27,7 @@ from weighbridge.store.read_model.summaries import summarize
 from weighbridge.store.read_model.tags_by_time import TagPages
 from weighbridge.store.session import Connection, Database
 from weighbridge.store.tags.applying import (
-    apply_gone,
+    apply_deleted,
 )
 
 pytestmark = pytest.mark.slow
@@ -142,7 +142,7 @@ def after_losing(world: World, *names: str) -> int | None:
     """The referenced bytes that a refresh says when these tags are gone."""
     with world.database.write() as connection:
         taken = world.claimed(connection)
-        apply_gone(connection, taken, names, world.now)
+        apply_deleted(connection, taken, names, world.now)
         refresh_if_stale(connection, world.repository_id, world.now, [DEFAULT])
     return world.report().referenced_bytes
 

@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from support.database import Engine, a_database
 from support.images import OCI_INDEX, a_digest, a_layer, an_image, an_index_of
-from support.of_one import close_pass, open_pass
+from support.of_one import close_crawl, open_crawl
 from support.store_world import T0, World, a_result
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.document import Child, Descriptor, Document, Index
@@ -29,8 +29,8 @@ from weighbridge.store.read_model.summaries import refresh_summary
 from weighbridge.store.tags.applying import (
     Move,
     TagFailure,
+    apply_deleted,
     apply_failures,
-    apply_gone,
     apply_moves,
 )
 
@@ -170,11 +170,11 @@ def take_step(world: World, model: Model, kind: str, what: object) -> None:
                 return
             case "roll_back", _:
                 claim = world.claimed(connection)
-                apply_gone(connection, claim, ["a", "b"], world.now)
+                apply_deleted(connection, claim, ["a", "b"], world.now)
                 connection.rollback()
                 return
         claim = world.claimed(connection)
-        opened = open_pass(connection, claim, world.now).id
+        opened = open_crawl(connection, claim, world.now).id
         match kind, what:
             case "move", dict(moves):
                 chosen = {name: TARGETS[n].digest for name, n in moves.items()}
@@ -192,10 +192,10 @@ def take_step(world: World, model: Model, kind: str, what: object) -> None:
                 for name in names:
                     model.fail(name)
             case "gone", list(names):
-                apply_gone(connection, claim, names, world.now)
+                apply_deleted(connection, claim, names, world.now)
                 for name in names:
                     model.lose(name, world.now)
-        close_pass(connection, claim, opened, a_result(), world.now, world.now)
+        close_crawl(connection, claim, opened, a_result(), world.now, world.now)
 
 
 State = tuple[object, ...]
@@ -227,7 +227,7 @@ def found(world: World) -> State:
             for row in connection.execute(
                 select(tags.c.name, blobs.c.digest)
                 .outerjoin(blobs, blobs.c.id == tags.c.target_id)
-                .where(tags.c.gone_at.is_(None))
+                .where(tags.c.deleted_at.is_(None))
             )
         }
         moves: dict[str, list[tuple[object, ...]]] = {}

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, select
 
 from support.images import OCI_INDEX, a_digest, a_layer, an_image, an_index_of
-from support.of_one import close_pass, open_pass
+from support.of_one import close_crawl, open_crawl
 from support.rows_written import rows_written
 from support.store_world import World, a_result
 from weighbridge.domain.image.document import Child, Descriptor, Image, Index
@@ -25,8 +25,8 @@ from weighbridge.store.tags.applying import (
     KnownTag,
     Move,
     TagFailure,
+    apply_deleted,
     apply_failures,
-    apply_gone,
     apply_moves,
     known_tags,
     live_tags,
@@ -77,7 +77,7 @@ def test_a_moved_tag_leaves_its_old_target_in_its_history(world: World) -> None:
     assert live(world) == {TWO.digest: (1, 0)}
 
 
-def test_a_tag_of_the_first_complete_pass_has_not_moved(world: World) -> None:
+def test_a_tag_of_the_first_complete_crawl_has_not_moved(world: World) -> None:
     world.look({"old": ONE}, result=a_result(complete=False, state="partial"))
     world.look({"older": ONE})
 
@@ -87,7 +87,7 @@ def test_a_tag_of_the_first_complete_pass_has_not_moved(world: World) -> None:
     assert moved == {"old": None, "older": None, "new": world.now}
 
 
-def test_a_move_seen_before_the_first_complete_pass_is_a_move(world: World) -> None:
+def test_a_move_seen_before_the_first_complete_crawl_is_a_move(world: World) -> None:
     world.look({"latest": ONE}, result=a_result(complete=False, state="partial"))
 
     world.look({"latest": TWO})
@@ -209,7 +209,7 @@ def test_a_gone_tag_keeps_its_history_and_its_last_target(world: World) -> None:
     world.look(gone=["old", "never seen"])
 
     tag = world.tags()["old"]
-    assert (tag.digest, tag.gone_at) == (ONE.digest, world.now)
+    assert (tag.digest, tag.deleted_at) == (ONE.digest, world.now)
     assert history(world, "old") == [(ONE.digest, first, world.now)]
     assert (live(world), world.report().tags) == ({}, 0)
 
@@ -221,7 +221,7 @@ def test_a_tag_that_is_gone_already_goes_no_further(world: World) -> None:
 
     world.look(gone=["old"])
 
-    assert world.tags()["old"].gone_at == since
+    assert world.tags()["old"].deleted_at == since
     assert world.report().tags == 0
 
 
@@ -234,7 +234,7 @@ def test_a_returning_tag_revives_and_begins_a_new_entry(world: World) -> None:
     world.look({"old": ONE})
 
     tag = world.tags()["old"]
-    assert (tag.gone_at, tag.moved_at, tag.first_seen_at) == (None, world.now, first)
+    assert (tag.deleted_at, tag.moved_at, tag.first_seen_at) == (None, world.now, first)
     assert history(world, "old") == [
         (ONE.digest, first, lost),
         (ONE.digest, world.now, None),
@@ -326,7 +326,7 @@ def test_a_tag_that_returns_and_fails_is_not_said_to_hold_its_old_target(
     world.look(failures=[TagFailure("old", "timeout", "10 s", None)])
 
     tag = world.tags()["old"]
-    assert (tag.digest, tag.gone_at, tag.error_code) == (None, None, "timeout")
+    assert (tag.digest, tag.deleted_at, tag.error_code) == (None, None, "timeout")
     assert (live(world), world.report().tags) == ({}, 1)
 
 
@@ -382,9 +382,9 @@ STEPS: dict[str, Step] = {
     "failures": lambda c, claim, _, now: apply_failures(
         c, claim, [TagFailure("latest", "timeout", "10 s", None)], now
     ),
-    "gone": lambda c, claim, _, now: apply_gone(c, claim, ["latest"], now),
-    "open_pass": lambda c, claim, _, now: open_pass(c, claim, now),
-    "close_pass": lambda c, claim, opened, now: close_pass(
+    "gone": lambda c, claim, _, now: apply_deleted(c, claim, ["latest"], now),
+    "open_crawl": lambda c, claim, _, now: open_crawl(c, claim, now),
+    "close_crawl": lambda c, claim, opened, now: close_crawl(
         c, claim, opened, a_result(), now, now
     ),
     "hold": lambda c, claim, _, now: hold(c, claim, now),
@@ -397,7 +397,7 @@ def test_nothing_is_written_by_whoever_lost_the_claim(world: World, step: Step) 
     world.keep(TWO)
     with world.database.write() as connection:
         late = world.claimed(connection)
-        opened = open_pass(connection, late, world.now).id
+        opened = open_crawl(connection, late, world.now).id
     with world.database.write() as connection:
         world.claimed(connection)
 
@@ -405,14 +405,14 @@ def test_nothing_is_written_by_whoever_lost_the_claim(world: World, step: Step) 
         step(connection, late, opened, world.now)
 
     tag = world.tags()["latest"]
-    assert (tag.digest, tag.gone_at, tag.error_code) == (ONE.digest, None, None)
+    assert (tag.digest, tag.deleted_at, tag.error_code) == (ONE.digest, None, None)
 
 
-def test_a_claim_ends_with_its_pass(world: World) -> None:
+def test_a_claim_ends_with_its_crawl(world: World) -> None:
     with world.database.write() as connection:
         claim = world.claimed(connection)
-        opened = open_pass(connection, claim, world.now).id
-        close_pass(connection, claim, opened, a_result(), world.now, world.now)
+        opened = open_crawl(connection, claim, world.now).id
+        close_crawl(connection, claim, opened, a_result(), world.now, world.now)
 
     with pytest.raises(StaleFence), world.database.write() as connection:
         hold(connection, claim, world.now)
@@ -433,6 +433,6 @@ def test_a_second_look_that_finds_nothing_new_writes_the_same_few_rows(
     world.look(found, failures=[replace(failures[0], message="11 s")])
 
     with world.database.write() as connection:
-        # claim, open_pass (fence, row), moves (fence), failures (fence),
-        # close_pass (repository, row, registry_sums: it was crawled just now)
+        # claim, open_crawl (fence, row), moves (fence), failures (fence),
+        # close_crawl (repository, row, registry_sums: it was crawled just now)
         assert rows_written(connection) - before == 8

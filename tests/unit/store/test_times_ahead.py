@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
-from support.of_one import open_pass
+from support.of_one import open_crawl
 from support.push_world import a_push, receive
 from support.store_world import T0, World, a_result
 from weighbridge.store.crawls.crawl_requests import (
@@ -20,7 +20,7 @@ from weighbridge.store.leases.jobs import Job, claim_job, due_jobs, end_job, not
 from weighbridge.store.models import repositories
 from weighbridge.store.pushes.push_queue import (
     BURST,
-    LOOKS_IN_A_BURST,
+    CHECKS_IN_A_BURST,
     PushedTo,
     hold_back,
     next_due,
@@ -122,14 +122,14 @@ def test_h1_a_request_of_the_future_is_neither_waited_for_nor_taken_up(
     assert interrupted.state == "interrupted"
 
 
-def test_h1_a_pass_of_the_future_is_not_taken_up(world: World) -> None:
+def test_h1_a_crawl_of_the_future_is_not_taken_up(world: World) -> None:
     with world.database.write() as connection:
         far = claim(connection, world.repository_id, now=T0 + YEARS, lease_s=60)
         assert far is not None
-        first = open_pass(connection, far, T0 + YEARS, resume_s=3600)
+        first = open_crawl(connection, far, T0 + YEARS, resume_s=3600)
         near = claim(connection, world.repository_id, now=T0, lease_s=60)
         assert near is not None
-        second = open_pass(connection, near, T0, resume_s=3600)
+        second = open_crawl(connection, near, T0, resume_s=3600)
 
     assert second.id != first.id
 
@@ -144,7 +144,7 @@ def test_h1_a_success_of_the_future_does_not_look_fresh_for_years(
 
     with world.database.read() as connection:
         last = connection.execute(
-            select(repositories.c.last_complete_pass_at)
+            select(repositories.c.last_complete_crawl_at)
         ).scalar_one()
     assert last == world.now
 
@@ -214,7 +214,7 @@ def test_h1_a_push_that_was_put_off_for_years_is_looked_at_now(world: World) -> 
 
 
 def test_h1_looks_of_the_future_hold_no_push_back(world: World) -> None:
-    for n in range(LOOKS_IN_A_BURST):
+    for n in range(CHECKS_IN_A_BURST):
         receive(world.database, T0, a_push("1.0"), registry="hub")
         with world.database.write() as connection:
             found = take(connection, APP, T0 + SECOND)

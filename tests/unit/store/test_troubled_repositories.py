@@ -22,7 +22,7 @@ def put(
         connection.execute(
             update(repositories)
             .where(repositories.c.id == identity)
-            .values(state=state, state_reason="why", last_complete_pass_at=last)
+            .values(state=state, state_reason="why", last_complete_crawl_at=last)
         )
 
 

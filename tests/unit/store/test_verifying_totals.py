@@ -223,15 +223,15 @@ PLANTED = {
         "INSERT INTO blob_changes (scope_id, blob_id) SELECT 999, max(id) FROM blobs",
         "blob_changes",
     ),
-    "chunks of a pass that has ended": (
-        "INSERT INTO passes (id, repository_id, registry_id, started_at, ended_at,"
-        " state, reason, tags_seen, tags_new, tags_moved, tags_gone, tags_failed,"
+    "chunks of a crawl that has ended": (
+        "INSERT INTO crawls (id, repository_id, registry_id, started_at, ended_at,"
+        " state, reason, tags_seen, tags_new, tags_moved, tags_deleted, tags_failed,"
         " invalid_tags, requests, bytes_read, resumes)"
         " SELECT 1, max(id), 1, 1, 2, 'ok', '', 0, 0, 0, 0, 0, 0, 0, 0, 0"
         " FROM repositories;"
-        "INSERT INTO pass_chunks (pass_id, position, step, names)"
+        "INSERT INTO crawl_chunks (crawl_id, position, step, names)"
         " VALUES (1, 0, 1, '[]')",
-        "pass_chunks",
+        "crawl_chunks",
     ),
 }
 # Facts that are lost: counting anew does not bring them back.

@@ -141,7 +141,7 @@ def test_a_refusal_of_head_has_no_body(remote: TestClient) -> None:
 def test_refusals_are_counted_by_route_and_never_by_path(
     remote: TestClient, telemetry: Telemetry
 ) -> None:
-    remote.get("/api/v1/passes/7")
+    remote.get("/api/v1/crawls/7")
     remote.get("/nothing/here")
 
     def count(route: str, code: str) -> float | None:
@@ -150,7 +150,7 @@ def test_refusals_are_counted_by_route_and_never_by_path(
             "weighbridge_http_requests_total", labels
         )
 
-    assert count("/api/v1/passes/{pass_id}", "401") == 1
+    assert count("/api/v1/crawls/{crawl_id}", "401") == 1
     assert count("other", "404") == 1
 
 

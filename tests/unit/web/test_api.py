@@ -42,7 +42,7 @@ LISTS = [
     "/api/v1/registries",
     "/api/v1/repositories",
     "/api/v1/tags?ref=hub/acme/app",
-    "/api/v1/passes",
+    "/api/v1/crawls",
     "/api/v1/search?q=app",
 ]
 
@@ -76,7 +76,7 @@ def test_a_row_has_the_names_of_the_read_model(
     assert row["repository"] == "acme/app"
     assert row["newest_compressed_bytes"] == PYTHON.compressed_bytes
     assert row["newest_uncompressed_bytes"] is None
-    assert row["last_complete_pass_at"] == "2026-03-02T12:00:00Z"
+    assert row["last_complete_crawl_at"] == "2026-03-02T12:00:00Z"
 
 
 def test_one_repository_is_the_row_of_the_list(
@@ -170,20 +170,20 @@ def test_an_artifact_is_answered_as_what_it_is(
         ("/api/v1/tags?ref=elsewhere/acme/app", "repository_not_found"),
         ("/api/v1/image?ref=hub/acme/app:none", "image_not_found"),
         ("/api/v1/image?ref=hub/acme/app", "image_not_found"),
-        ("/api/v1/passes/4711", "pass_not_found"),
-        ("/api/v1/passes/99999999999999999999", "pass_not_found"),
-        ("/api/v1/passes/x", "pass_not_found"),
+        ("/api/v1/crawls/4711", "crawl_not_found"),
+        ("/api/v1/crawls/99999999999999999999", "crawl_not_found"),
+        ("/api/v1/crawls/x", "crawl_not_found"),
         ("/?registry=elsewhere", "registry_not_found"),
         ("/api/v1/repositories?registry=elsewhere", "registry_not_found"),
         ("/repositories.json?registry=elsewhere", "registry_not_found"),
         ("/repositories.csv?registry=elsewhere", "registry_not_found"),
-        ("/api/v1/passes?registry=elsewhere", "registry_not_found"),
+        ("/api/v1/crawls?registry=elsewhere", "registry_not_found"),
         (
-            "/api/v1/passes?registry=elsewhere&repository=acme/app",
+            "/api/v1/crawls?registry=elsewhere&repository=acme/app",
             "registry_not_found",
         ),
-        ("/api/v1/passes?registry=hub&repository=no", "repository_not_found"),
-        ("/api/v1/passes?repository=no", "repository_not_found"),
+        ("/api/v1/crawls?registry=hub&repository=no", "repository_not_found"),
+        ("/api/v1/crawls?repository=no", "repository_not_found"),
         (
             "/api/v1/image?ref=hub/acme/app:3.7&platform=linux/s390x",
             "image_not_found",
@@ -218,9 +218,9 @@ def test_nothing_found_in_a_known_registry_is_an_empty_list(
 ) -> None:
     for path in (
         "/api/v1/repositories?registry=hub&q=nothing-has-this",
-        "/api/v1/passes?registry=hub",
-        "/api/v1/passes?registry=hub&repository=acme/app",
-        "/api/v1/passes?repository=acme/app",
+        "/api/v1/crawls?registry=hub",
+        "/api/v1/crawls?registry=hub&repository=acme/app",
+        "/api/v1/crawls?repository=acme/app",
     ):
         answer = client.get(path)
 
@@ -234,7 +234,7 @@ def test_a_reason_that_there_is_none_of_is_null(
 
     (registry,) = client.get("/api/v1/registries").json()["items"]
     (repository,) = client.get("/api/v1/repositories").json()["items"]
-    newest, oldest = client.get("/api/v1/passes").json()["items"]
+    newest, oldest = client.get("/api/v1/crawls").json()["items"]
 
     assert registry["state_reason"] is None
     assert repository["state_reason"] == newest["reason"] == "bad_tls"
@@ -296,7 +296,7 @@ def test_age_state_and_storage_stand_in_rows(pushed: World, client: TestClient) 
     )
 
     for row in (registry, repository):
-        assert row["is_stale"] is True  # NOW is months after that pass
+        assert row["is_stale"] is True  # NOW is months after that crawl
         assert row["age_seconds"] > 2 * row["interval_s"] == 7200
         assert row["state"] is not None
         assert row["state_since"] is not None
@@ -325,7 +325,7 @@ def test_a_repository_that_is_gone_is_answered_as_gone_and_listed_nowhere(
     asked = client.get("/api/v1/repository?ref=hub/acme/app").json()
     page = parse(client.get("/repository?ref=hub/acme/app").text)
 
-    assert (asked["state"], asked["gone_at"]) == ("gone", "2026-03-01T12:00:00Z")
+    assert (asked["state"], asked["deleted_at"]) == ("gone", "2026-03-01T12:00:00Z")
     assert "no longer has it" in page.one("div", "banner").text
     assert client.get("/api/v1/repositories").json()["items"] == []
     assert client.get("/api/v1/search?q=acme").json()["items"] == []
@@ -378,7 +378,7 @@ def test_the_table_of_a_page_is_there_as_json_and_csv(
     for page, rows in (
         ("/repositories", "/api/v1/repositories"),
         ("/repository", "/api/v1/tags"),
-        ("/crawls", "/api/v1/passes"),
+        ("/crawls", "/api/v1/crawls"),
     ):
         ref = "?ref=hub/acme/app" if page == "/repository" else ""
         items = client.get(f"{rows}{ref}").json()["items"]

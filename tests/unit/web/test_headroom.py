@@ -7,8 +7,8 @@ from support.html import Element, parse
 from support.many_repositories import add_repositories, change, some_names
 from support.policies import a_policy
 from support.read_model import NOW
+from support.simulation_panel import MB, asking
 from support.violations import waived
-from support.what_if import MB, asking
 from weighbridge.domain.policy.policy import Match
 from weighbridge.domain.policy.policy_set import NO_POLICIES, PolicySet
 from weighbridge.store.session import Database

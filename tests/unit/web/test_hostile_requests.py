@@ -66,7 +66,7 @@ def test_filters_are_text_and_nothing_else(
 def test_a_registry_that_is_sql_is_a_name_that_nobody_has__api_001(
     filled: World, client: TestClient
 ) -> None:
-    for path in ("/api/v1/repositories", "/api/v1/passes", "/repositories.csv", "/"):
+    for path in ("/api/v1/repositories", "/api/v1/crawls", "/repositories.csv", "/"):
         query = f"{path}?registry=hub' OR 'a'='a"
 
         assert_error(client, query, 404, "registry_not_found")
@@ -112,9 +112,9 @@ def test_an_unknown_parameter_is_named(client: TestClient) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        pytest.param("/api/v1/passes/..%2f..%2fetc%2fpasswd", id="api-009-slashes"),
+        pytest.param("/api/v1/crawls/..%2f..%2fetc%2fpasswd", id="api-009-slashes"),
         pytest.param("/api/v1/repositories/%2e%2e/%2e%2e/", id="api-009-dots"),
-        pytest.param("/api/v1/passes/a%00b", id="api-009-nul"),
+        pytest.param("/api/v1/crawls/a%00b", id="api-009-nul"),
         pytest.param("/static/../../../etc/passwd", id="api-009-static"),
         pytest.param("/static/%2e%2e/%2e%2e/app.py", id="api-009-static-encoded"),
         pytest.param("/static/%c0%ae%c0%ae/app.py", id="api-009-overlong"),
@@ -128,7 +128,7 @@ def test_a_path_leads_nowhere_but_to_its_route(client: TestClient, path: str) ->
     answer = client.get(path)
 
     assert answer.status_code == 404
-    assert answer.json()["error"]["code"] in ("not_found", "pass_not_found")
+    assert answer.json()["error"]["code"] in ("not_found", "crawl_not_found")
     assert "root:" not in answer.text
 
 

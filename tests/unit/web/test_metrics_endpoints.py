@@ -149,14 +149,14 @@ def test_no_series_is_on_both_endpoints(world: World, client: TestClient) -> Non
 
 
 def test_requests_are_counted_by_route_and_never_by_path(client: TestClient) -> None:
-    client.get("/api/v1/passes/41")
-    client.get("/api/v1/passes/42")
+    client.get("/api/v1/crawls/41")
+    client.get("/api/v1/crawls/42")
     client.get("/no/such/place")
 
     text = client.get("/metrics").text
 
     requests = "weighbridge_http_requests_total"
-    route = "/api/v1/passes/{pass_id}"
+    route = "/api/v1/crawls/{crawl_id}"
     assert f'{requests}{{code="404",method="GET",route="{route}"}} 2.0' in text
     assert f'{requests}{{code="404",method="GET",route="other"}} 1.0' in text
     assert "/no/such/place" not in text

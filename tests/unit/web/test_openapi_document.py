@@ -30,7 +30,7 @@ from weighbridge.web.routes.openapi import ANSWERS, WRITE_ANSWERS
 
 pytestmark = pytest.mark.slow
 
-PASSES = "/api/v1/passes/{pass_id}"
+CRAWLS = "/api/v1/crawls/{crawl_id}"
 REQUESTS = "/api/v1/crawl-requests/{request_id}"
 ASKED: Mapping[str, list[str]] = {
     REQUESTS: ["1", "1?x=1", "4711", "x"],
@@ -51,10 +51,10 @@ ASKED: Mapping[str, list[str]] = {
     "/api/v1/headroom": ["", "?limit=0", "?registry=no"],
     "/api/v1/notifications": ["", "?limit=1"],
     "/api/v1/limits": ["?ref=hub/acme/app:1", "", "?ref=no.example/no"],
-    "/api/v1/passes": ["", "?limit=ten", "?registry=no", "?repository=no"],
-    PASSES: ["1", "1?x=1", "4711", "x"],
+    "/api/v1/crawls": ["", "?limit=ten", "?registry=no", "?repository=no"],
+    CRAWLS: ["1", "1?x=1", "4711", "x"],
     "/api/v1/search": ["?q=a", "?q="],
-    "/api/v1/trial": [
+    "/api/v1/simulation": [
         "?max_compressed=3kB",
         "?max_compressed=400",
         "",
@@ -241,7 +241,7 @@ def test_every_parameter_is_described_with_what_it_may_be(client: TestClient) ->
     assert found["order"]["default"] == "desc"
     assert found["sort"]["enum"] == sorted(SORTS)
     assert found["sort"]["default"] == "compressed"
-    assert found["pass_id"]["pattern"] == "^[0-9]{1,18}$"
+    assert found["crawl_id"]["pattern"] == "^[0-9]{1,18}$"
 
 
 def test_every_reference_leads_to_a_schema_and_every_schema_is_used(

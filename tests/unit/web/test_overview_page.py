@@ -16,8 +16,8 @@ def an_unread_repository(name: str = "shop/queued") -> RepositoryReport:
     return replace(
         a_repository_report(name),
         state="new",
-        last_pass_at=None,
-        last_complete_pass_at=None,
+        last_crawl_at=None,
+        last_complete_crawl_at=None,
         newest_tag=None,
         newest_digest=None,
         newest_platform=None,

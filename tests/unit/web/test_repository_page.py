@@ -45,7 +45,7 @@ def test_growth_is_unknown_below_three_images() -> None:
 
 
 def test_a_tag_that_is_gone_is_struck_out_with_its_date() -> None:
-    gone = replace(a_tag_report("rc1"), gone_at=NOW - 21 * 24 * HOUR)
+    gone = replace(a_tag_report("rc1"), deleted_at=NOW - 21 * 24 * HOUR)
 
     page = repository_tree(a_repository_report(), [gone, a_tag_report("1.0")])
 
@@ -168,7 +168,7 @@ def test_a_state_is_said_in_words_with_its_age(
         state=state,
         state_reason=reason,
         state_since=NOW - 3 * HOUR,
-        last_complete_pass_at=NOW - 4 * HOUR,
+        last_complete_crawl_at=NOW - 4 * HOUR,
     )
 
     page = repository_tree(report, [])

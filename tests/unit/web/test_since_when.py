@@ -39,12 +39,12 @@ def a_registry(state: RegistryState, reason: str = "") -> RegistryReport:
 
 
 def read_ago(hours: timedelta) -> RepositoryReport:
-    """A repository whose last pass was complete and so long ago."""
+    """A repository whose last crawl was complete and so long ago."""
     last = NOW - hours
     return replace(
         a_repository_report("library/python"),
-        last_pass_at=last,
-        last_complete_pass_at=last,
+        last_crawl_at=last,
+        last_complete_crawl_at=last,
     )
 
 

@@ -80,11 +80,11 @@ async def test_a_state_its_reason_and_its_age_are_in_the_api(
     row = client.get(f"/api/v1/repository?ref=fake/shop/{state}").json()
 
     assert (row["state"], row["state_reason"]) == (state, REASONS[state])
-    assert (row["state_since"], row["last_complete_pass_at"]) == (SINCE, SEEN)
+    assert (row["state_since"], row["last_complete_crawl_at"]) == (SINCE, SEEN)
     assert row["age_seconds"] == 7_200
     # What was seen in part is not old before its time; what failed is, at once.
     assert row["is_stale"] is (state != "partial")
-    assert row["gone_at"] == (SINCE if state == "gone" else None)
+    assert row["deleted_at"] == (SINCE if state == "gone" else None)
 
 
 async def test_lists_have_every_state_but_the_gone(
@@ -147,18 +147,18 @@ async def test_the_first_page_counts_states_and_marks_each_row(
     assert sorted(words) == ["failed", "missing", "partial", "refused", "unreachable"]
 
 
-async def test_the_page_of_crawls_counts_states_and_gives_the_reason_of_each_pass(
+async def test_the_page_of_crawls_counts_states_and_gives_the_reason_of_each_crawl(
     yard: Yard, client: TestClient
 ) -> None:
     await crawled_in_trouble(yard)
 
-    registries, passes = parse(client.get("/crawls").text).all("table")
+    registries, crawls = parse(client.get("/crawls").text).all("table")
 
     counted = [e.text for e in registries.all("span", "state-warn")]
     assert counted == [f"1 {state}" for state in ALIVE]
     newest, *_ = [
         row.all("td")[0]
-        for row in passes.one("tbody").all("tr")
+        for row in crawls.one("tbody").all("tr")
         if row.one("a").text == "shop/unauthorized"
     ]
     assert newest.text.startswith("unauthorized")

@@ -281,6 +281,6 @@ def test_every_answer_is_of_its_schema_and_every_status_is_documented(
             content = responses[str(answer.status_code)]["content"]
             schema = content["application/json"]["schema"]
             assert misfits(answer.json(), schema, document) == []
-    wish = document["components"]["schemas"]["WaiverWish"]
+    wish = document["components"]["schemas"]["WaiverInput"]
     assert set(wish["required"]) == WISH.keys() - {"limit_key"}
     assert wish["properties"].keys() == WISH.keys() | {"tag"}

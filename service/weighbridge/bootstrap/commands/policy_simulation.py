@@ -6,15 +6,19 @@ from weighbridge.bootstrap.commands.reports import check_registry
 from weighbridge.bootstrap.databases import ready_database
 from weighbridge.config import Settings
 from weighbridge.domain.policy.policy import Limits
-from weighbridge.domain.policy.simulation import Trial, TriedImage, try_limits
+from weighbridge.domain.policy.simulation import (
+    SimulatedImage,
+    Simulation,
+    simulate_limits,
+)
 from weighbridge.domain.text.globs import fits
 from weighbridge.store.reports import newest_images
 from weighbridge.store.session import Connection
 
 
-def try_on_all(
+def simulate_on_all(
     settings: Settings, limits: Limits, *, registry: str | None, pattern: str
-) -> Trial:
+) -> Simulation:
     """What the limits would flag now. Reads only.
 
     pattern: of the repositories' names
@@ -25,12 +29,12 @@ def try_on_all(
         database.read() as connection,
     ):
         check_registry(connection, registry)
-        return try_limits(limits, _images(connection, limits, registry, pattern))
+        return simulate_limits(limits, _images(connection, limits, registry, pattern))
 
 
 def _images(
     connection: Connection, limits: Limits, registry: str | None, pattern: str
-) -> Iterator[TriedImage]:
+) -> Iterator[SimulatedImage]:
     with_layers = limits.max_layer_compressed_bytes is not None
     for image in newest_images(connection, registry, with_layers=with_layers):
         if fits(pattern, image.repository):

@@ -145,7 +145,7 @@ def _left_out(
         attempts=0 if found is None else found.attempts,
         state="new" if found is None else found.state,
         state_reason="" if found is None else found.state_reason,
-        last_pass_at=None if found is None else found.last_pass_at,
+        last_crawl_at=None if found is None else found.last_crawl_at,
     )
 
 
@@ -155,10 +155,10 @@ def _broker(redis_url: Secret | None, registries: Sequence[str]) -> Broker:
     if find_spec("redis") is None:
         return Broker("unavailable")
     from weighbridge.jobs.pacing.shared_pacing import read_pauses
-    from weighbridge.jobs.redis.worker_register import Roll
+    from weighbridge.jobs.redis.worker_register import WorkerRegister
     from weighbridge.jobs.redis.worker_totals import Totals
 
-    roll, totals = Roll(redis_url), Totals(redis_url)
+    roll, totals = WorkerRegister(redis_url), Totals(redis_url)
     try:
         workers, messages, counts = roll.workers(), roll.waiting(), roll.counts()
         tasks = _tasks(counts, totals.read())

@@ -25,20 +25,20 @@ class WaiverRequest(Struct, frozen=True):
     expires_at: datetime
 
 
-def create(settings: Settings, wish: WaiverRequest) -> tuple[Waiver, bool]:
+def create(settings: Settings, wanted: WaiverRequest) -> tuple[Waiver, bool]:
     """Keep it. Returns it and whether it is about anything that is known already.
 
     Raises UsageError(unknown_registry), StoreError(no_database).
     """
-    target = wish.target
+    target = wanted.target
     new = NewWaiver(
         target.registry,
         target.repository,
         target.tag,
-        wish.limit_key,
-        wish.reason,
+        wanted.limit_key,
+        wanted.reason,
         system_user(),
-        wish.expires_at,
+        wanted.expires_at,
     )
     with ready_database(settings, must_exist=True) as database:
         with database.read() as connection:

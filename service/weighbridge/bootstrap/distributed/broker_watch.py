@@ -8,10 +8,13 @@ import structlog
 
 from weighbridge.beat import Beat
 from weighbridge.bootstrap.distributed.crawl_metrics import CrawlMetrics
-from weighbridge.bootstrap.distributed.worker_metrics import CrewMetrics, CrewReport
+from weighbridge.bootstrap.distributed.worker_metrics import (
+    WorkerCollector,
+    WorkerReport,
+)
 from weighbridge.config import Settings
 from weighbridge.domain.text.secret import Secret
-from weighbridge.jobs.redis.worker_register import Roll
+from weighbridge.jobs.redis.worker_register import WorkerRegister
 from weighbridge.jobs.redis.worker_totals import Totals
 from weighbridge.telemetry import Telemetry
 
@@ -38,9 +41,9 @@ class BrokerWatch:
     ) -> None:
         self.away_since: datetime | None = None
         self._now = now
-        self._roll = Roll(redis_url)
+        self._register = WorkerRegister(redis_url)
         self._totals = Totals(redis_url)
-        self._crew = CrewMetrics(telemetry)
+        self._crew = WorkerCollector(telemetry)
         channels = [channel.name for channel in settings.channels]
         self._crawls = CrawlMetrics(telemetry, settings.names, channels)
         self._log = structlog.get_logger("weighbridge.scheduler")
@@ -53,14 +56,16 @@ class BrokerWatch:
     def close(self) -> None:
         """End the thread and close every connection."""
         self._beat.close()
-        self._roll.close()
+        self._register.close()
         self._totals.close()
 
     def look(self) -> float:
         """Read it once; the seconds until the next time."""
-        roll = self._roll
+        register = self._register
         try:
-            report = CrewReport(roll.workers(), roll.waiting(), roll.counts())
+            report = WorkerReport(
+                register.workers(), register.waiting(), register.counts()
+            )
             numbers = self._totals.read()
         except OSError:
             self._crew.show_away()

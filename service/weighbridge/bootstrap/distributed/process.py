@@ -8,7 +8,7 @@ from typing import Final
 from weighbridge.bootstrap.distributed.publishing import EVERY_S as PUBLISH_S
 from weighbridge.bootstrap.distributed.publishing import Publishing, Sums
 from weighbridge.bootstrap.engine.assembly import Work, an_engine
-from weighbridge.bootstrap.engine.delivery_parts import Delivering, teller
+from weighbridge.bootstrap.engine.delivery_parts import Delivering, notice_planning
 from weighbridge.bootstrap.registries.kept_clients import KeptClients
 from weighbridge.bootstrap.registries.rate_limiters import RateLimiters
 from weighbridge.bootstrap.registries.sites import configured_targets
@@ -65,7 +65,7 @@ class Distributed:
         paces = self._paces
         work = Work(
             targets=configured_targets(settings),
-            judges=Judges(self._policies.current, teller(settings)),
+            judges=Judges(self._policies.current, notice_planning(settings)),
             clients=KeptClients(
                 settings,
                 database,

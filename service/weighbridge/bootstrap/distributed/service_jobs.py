@@ -10,17 +10,17 @@ from weighbridge.ports.protocols import JobQueue
 
 
 @contextmanager
-def service_bell(settings: Settings) -> Iterator[JobQueue | None]:
+def service_enqueuer(settings: Settings) -> Iterator[JobQueue | None]:
     """A queue that never waits for Redis, while the block runs; None where there is no
     Redis."""
     if settings.redis_url is None:
         yield None
         return
     jobs = CeleryJobs(settings.redis_url)
-    bell = EnqueueThread(jobs)
-    bell.start()
+    enqueuer = EnqueueThread(jobs)
+    enqueuer.start()
     try:
-        yield bell
+        yield enqueuer
     finally:
-        bell.close()
+        enqueuer.close()
         jobs.close()

@@ -24,7 +24,7 @@ from weighbridge.telemetry import Telemetry
 _REASONS: Final = frozenset({"unknown_registry", "outside_filter", "malformed_job"})
 
 
-class CrewReport(Struct, frozen=True):
+class WorkerReport(Struct, frozen=True):
     """What Redis says of all workers.
 
     counts: by what is counted, the job, and a reason or ""
@@ -35,7 +35,7 @@ class CrewReport(Struct, frozen=True):
     counts: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
 
 
-class CrewMetrics(Collector):
+class WorkerCollector(Collector):
     """Shows the last report. While Redis does not answer nothing is known of workers
     and queues, and their series are absent; what was counted stays.
 
@@ -48,10 +48,10 @@ class CrewMetrics(Collector):
             telemetry.registry.unregister(own)
         telemetry.registry.register(self)
         self.broker_up: bool | None = None
-        self._report: CrewReport | None = None
+        self._report: WorkerReport | None = None
         self._counts: Mapping[tuple[str, str, str], int] = {}
 
-    def show(self, report: CrewReport) -> None:
+    def show(self, report: WorkerReport) -> None:
         """Redis has answered."""
         self.broker_up, self._report = True, report
         self._counts = report.counts
@@ -73,7 +73,7 @@ class CrewMetrics(Collector):
             yield from self._gauges(report)
         yield from self._counters()
 
-    def _gauges(self, report: CrewReport) -> Iterator[Metric]:
+    def _gauges(self, report: WorkerReport) -> Iterator[Metric]:
         yield GaugeMetricFamily(
             "weighbridge_workers",
             "Workers that have reported within the last 45 seconds.",

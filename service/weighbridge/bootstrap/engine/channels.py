@@ -68,7 +68,7 @@ def make_channels(settings: Settings) -> OpenChannels:
     notifiers: dict[str, Notifier] = {}
     alertmanagers: dict[str, AlertmanagerNotifier] = {}
     for channel in settings.channels:
-        if channel.is_told_messages:
+        if channel.takes_messages:
             notifiers[channel.name] = _notifier(channel)
         else:
             alertmanagers[channel.name] = _alertmanager(channel)

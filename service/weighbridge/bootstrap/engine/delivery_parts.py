@@ -10,7 +10,7 @@ from weighbridge.bootstrap.engine.channels import make_channels
 from weighbridge.config import Settings
 from weighbridge.domain.message.message import NotificationEvent
 from weighbridge.engine.deliver.all_channels import Deliverers
-from weighbridge.engine.deliver.next_message import Telling
+from weighbridge.engine.deliver.next_message import SendContext
 from weighbridge.engine.deliver.resend_open import Resending
 from weighbridge.engine.judge.criteria import Tell
 from weighbridge.engine.writer.writer import Writer
@@ -21,7 +21,7 @@ from weighbridge.store.session import Connection, Database
 from weighbridge.telemetry import Telemetry
 
 
-def teller(settings: Settings) -> Tell:
+def notice_planning(settings: Settings) -> Tell:
     """Writes down who is to be told, in the transaction of who judges."""
     routes = settings.message_routes
 
@@ -99,7 +99,7 @@ class Delivering:
 
     def _make(self) -> Deliverers:
         settings = self._settings
-        telling = Telling(
+        sending = SendContext(
             writer=self._writer,
             clock=self._clock,
             owner=this_process(),
@@ -108,11 +108,11 @@ class Delivering:
         )
         channels = make_channels(settings)
         return Deliverers(
-            telling,
+            sending,
             channels.notifiers.values(),
             [
                 Resending(
-                    telling,
+                    sending,
                     alertmanager,
                     [r for r in settings.alert_routes if r.channel == name],
                 )

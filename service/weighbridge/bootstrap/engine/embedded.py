@@ -6,7 +6,7 @@ from datetime import datetime
 
 from weighbridge.bootstrap.engine.assembly import Work, an_engine
 from weighbridge.bootstrap.engine.crawling import utc_now
-from weighbridge.bootstrap.engine.delivery_parts import Delivering, teller
+from weighbridge.bootstrap.engine.delivery_parts import Delivering, notice_planning
 from weighbridge.bootstrap.registries.kept_clients import KeptClients
 from weighbridge.bootstrap.registries.sites import configured_targets
 from weighbridge.config import Settings
@@ -43,7 +43,7 @@ class Embedded:
         self._database = database
         self._telemetry = telemetry
         self._clock = clock
-        self._judges = Judges(policies, teller(settings))
+        self._judges = Judges(policies, notice_planning(settings))
         self._jobs = InlineJobs(self._working)
         self._scheduler = Scheduler(self._tick)
 

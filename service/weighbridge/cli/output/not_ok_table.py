@@ -22,7 +22,7 @@ def not_ok_rows(
         (
             item.state,
             _reason(item),
-            _age(item.last_complete_pass_at, now),
+            _age(item.last_complete_crawl_at, now),
             printable(item.repository),
         )
         for item in troubled[:SHOWN]

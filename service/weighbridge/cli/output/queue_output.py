@@ -47,7 +47,7 @@ _REPOSITORY: Final = (
     "attempts",
     "state",
     "state_reason",
-    "last_pass_at",
+    "last_crawl_at",
 )
 _QUEUE: Final = ("queue", "waiting", "oldest_at", "messages", "oldest_message_at")
 _TASK: Final = ("task", "taken", "failed", "mean_seconds")
@@ -133,7 +133,7 @@ def repositories(
             ahead(one.until, now),
             _owner(one.owner),
             str(one.attempts) if one.attempts else "",
-            ago(one.last_pass_at, now),
+            ago(one.last_crawl_at, now),
         ]
         for one in rows
     ]
@@ -205,7 +205,7 @@ def _repository(one: RepositoryWaiting) -> Row:
         "attempts": one.attempts,
         "state": one.state,
         "state_reason": one.state_reason or None,
-        "last_pass_at": rfc3339(one.last_pass_at),
+        "last_crawl_at": rfc3339(one.last_crawl_at),
     }
 
 

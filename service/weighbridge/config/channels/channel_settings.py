@@ -121,7 +121,7 @@ class ChannelSettings(StrictModel):
         return without(self, next(channel_clashes(self.kind, keys), None))
 
     @property
-    def is_told_messages(self) -> bool:
+    def takes_messages(self) -> bool:
         """Whether it is told of each violation once, by way of the outbox. An
         Alertmanager is told of all that are open, again and again."""
         return self.kind != "alertmanager"

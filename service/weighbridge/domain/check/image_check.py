@@ -12,14 +12,19 @@ from weighbridge.domain.growth.quantity import QUANTITIES, Quantity
 from weighbridge.domain.image.platform import Platform, matches
 from weighbridge.domain.policy.policy import Decided, LimitKey, Limits, Policy
 from weighbridge.domain.policy.policy_set import PolicySet
-from weighbridge.domain.policy.verdict import Finding, Keeping, measured_image, verdict
+from weighbridge.domain.policy.verdict import (
+    Finding,
+    LimitState,
+    measured_image,
+    verdict,
+)
 from weighbridge.domain.size.weighing import WeighedImage, Weighing
 
 Outcome: TypeAlias = Literal["pass", "warn", "unknown", "fail"]
 """The worst is the last. `unknown`: a size that a limit is about is not known."""
 
 _BY_WEIGHT: Final[tuple[Outcome, ...]] = ("pass", "warn", "unknown", "fail")
-_OUTCOMES: Final[Mapping[Keeping, Outcome]] = {
+_OUTCOMES: Final[Mapping[LimitState, Outcome]] = {
     "kept": "pass",
     "maybe": "warn",
     "unknown": "unknown",

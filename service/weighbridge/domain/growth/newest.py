@@ -44,7 +44,7 @@ class Candidate(Struct, frozen=True):
 
     pushed_at:  what the registry or a webhook said
     moved_at:   when we first saw the tag move there; None in the repository's first
-                complete pass, which cannot know
+                complete crawl, which cannot know
     created_at: what the config says
     """
 

@@ -24,7 +24,7 @@ CAUSE_WITHIN: Final = timedelta(days=30)
 """What has the same cause belongs together for so long."""
 AHEAD: Final = timedelta(hours=1)
 """What was told later than that from now was told by a clock that was ahead, and nobody
-knows when: it counts as not told. A pass may take its time between two looks at it."""
+knows when: it counts as not told. A crawl may take its time between two looks at it."""
 LONGEST_GATHERING: Final = timedelta(hours=24)
 """A gathered message goes out by then, however many more come in."""
 GIVEN_UP_AFTER: Final = timedelta(hours=24)
@@ -143,7 +143,7 @@ def due_in_cause(group: GroupState, route: Route, now: datetime) -> GroupDue | N
 
     1. The first message of a cause goes at once. Mostly it was told by its route's
        group, before anybody knew that it has a cause in common with others
-       (`told_by_route`).
+       (`notified_by_route`).
     2. The second one gathers all others: when nothing new came in for
        `group_interval_s`, and at most a day after the first.
     3. What comes later within `repeat_s` is not told; then the cause begins anew.
@@ -160,7 +160,7 @@ def due_in_cause(group: GroupState, route: Route, now: datetime) -> GroupDue | N
     return GroupDue(gathered(group, now, interval_s=route.group_interval_s))
 
 
-def told_by_route(group: GroupState, told_at: datetime) -> GroupState:
+def notified_by_route(group: GroupState, told_at: datetime) -> GroupState:
     """A cause's group, now that the channel was told of the cause by a route's: that
     was the first of its two messages, whatever this group told long ago."""
     return replace(group, last_sent_at=told_at, messages=1)

@@ -9,7 +9,7 @@ from weighbridge.domain.policy.policy import LIMIT_KEYS, LimitKey, Limits
 from weighbridge.domain.policy.verdict import Finding, LimitedNumbers, verdict
 
 
-class TriedImage(Struct, frozen=True):
+class SimulatedImage(Struct, frozen=True):
     """The newest image of a repository; None: it has none.
 
     is_estimate: its uncompressed bytes are one
@@ -26,7 +26,7 @@ class TriedImage(Struct, frozen=True):
 class Flagged(Struct, frozen=True):
     """A limit that a repository would exceed."""
 
-    image: TriedImage
+    image: SimulatedImage
     finding: Finding
 
     @property
@@ -35,7 +35,7 @@ class Flagged(Struct, frozen=True):
         return (self.finding.amount or 0) / max(self.finding.limit_amount, 1)
 
 
-class Trial(Struct, frozen=True):
+class Simulation(Struct, frozen=True):
     """What limits would flag.
 
     flagged:      the worst first
@@ -58,7 +58,7 @@ def keys_of(limits: Limits) -> tuple[LimitKey, ...]:
     return tuple(key for key in LIMIT_KEYS if limits.by_key[key] is not None)
 
 
-def try_limits(limits: Limits, images: Iterable[TriedImage]) -> Trial:
+def simulate_limits(limits: Limits, images: Iterable[SimulatedImage]) -> Simulation:
     """Hold every image against the limits, and its repository."""
     flagged: list[Flagged] = []
     by_key: Counter[LimitKey] = Counter()
@@ -76,7 +76,7 @@ def try_limits(limits: Limits, images: Iterable[TriedImage]) -> Trial:
         key=lambda f: (-f.share, f.image.registry, f.image.repository, f.finding.key)
     )
     keys = keys_of(limits)
-    return Trial(
+    return Simulation(
         limits=limits,
         flagged=tuple(flagged),
         repositories=repositories,
@@ -86,7 +86,7 @@ def try_limits(limits: Limits, images: Iterable[TriedImage]) -> Trial:
     )
 
 
-def _unknown(image: TriedImage, findings: Iterable[Finding]) -> list[LimitKey]:
+def _unknown(image: SimulatedImage, findings: Iterable[Finding]) -> list[LimitKey]:
     """A repository without an image has nothing that could be unknown."""
     if image.measured.compressed_bytes is None:
         return []

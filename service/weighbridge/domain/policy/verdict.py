@@ -8,7 +8,7 @@ from msgspec import Struct
 from weighbridge.domain.policy.policy import LIMIT_KEYS, LimitKey, Limits
 from weighbridge.domain.size.weighing import WeighedImage
 
-Keeping: TypeAlias = Literal["kept", "over", "maybe", "unknown"]
+LimitState: TypeAlias = Literal["kept", "over", "maybe", "unknown"]
 """`maybe`: an estimate whose low bound keeps it and whose high bound does not;
 `unknown`: nothing is known that could be compared."""
 
@@ -42,7 +42,7 @@ class Finding(Struct, frozen=True):
     """
 
     key: LimitKey
-    keeping: Keeping
+    keeping: LimitState
     amount: int | None
     limit_amount: int
 
@@ -108,7 +108,7 @@ def _most(key: LimitKey, amount: int | None, limit: int | None) -> Finding | Non
     return Finding(key, _kept(amount, limit), amount, limit)
 
 
-def _kept(amount: int, limit: int) -> Keeping:
+def _kept(amount: int, limit: int) -> LimitState:
     """An image of exactly its limit is not over it."""
     return "over" if amount > limit else "kept"
 

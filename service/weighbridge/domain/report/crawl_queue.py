@@ -107,4 +107,4 @@ class RepositoryWaiting(Struct, frozen=True):
     attempts: int
     state: RepositoryState
     state_reason: str
-    last_pass_at: datetime | None
+    last_crawl_at: datetime | None

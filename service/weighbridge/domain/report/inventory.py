@@ -18,9 +18,9 @@ Row = TypeVar("Row")
 RepositoryState: TypeAlias = Literal[
     "new", "ok", "partial", "missing", "unauthorized", "unreachable", "error", "gone"
 ]
-"""`new`: never looked at to the end; `ok`: the last pass was complete; `partial`:
+"""`new`: never looked at to the end; `ok`: the last crawl was complete; `partial`:
 it was not, numbers are of what was seen; `gone`: the registry no longer has it, which
-was seen often enough: it is in no list and in no sum; the others: the last pass failed
+was seen often enough: it is in no list and in no sum; the others: the last crawl failed
 so, the numbers are those of the last good one."""
 
 
@@ -65,7 +65,7 @@ class RegistryReport:
     exclusive_bytes:    the rest: the sum of its repositories' exclusive bytes
     repeated_bytes:     of its shared bytes, what an earlier entry of the same address
                         holds as well: left out where registries are summed up
-    requests, bytes_read: all that was ever asked of it: listings, passes, measuring
+    requests, bytes_read: all that was ever asked of it: listings, crawls, measuring
     rate_limit:         the limit on requests that it told last, None: it has told none
     rate_limit_remaining, rate_limit_window_s: of it, None where that was not told
     rate_limit_seen_at: when it was told
@@ -79,7 +79,7 @@ class RegistryReport:
     state_since: datetime | None
     last_discovery_at: datetime | None
     last_success_at: datetime | None
-    oldest_pass_at: datetime | None
+    oldest_crawl_at: datetime | None
     interval_s: int
     storage_scope_kind: ScopeKind
     repositories: int
@@ -114,7 +114,7 @@ class RegistryReport:
         }
 
     def age_seconds(self, now: datetime) -> int | None:
-        """Since a pass over any of its repositories was last complete."""
+        """Since a crawl of any of its repositories was last complete."""
         return _age(self.last_success_at, now)
 
     def is_stale(self, now: datetime) -> bool:
@@ -140,7 +140,7 @@ class RepositoryReport:
     heaviest_*:    the newest image's line with the most compressed bytes
     tags_failed:   tags whose last look failed (their old data stays)
     over_tags:     tags that stand over a limit of theirs, newest or not
-    gone_at:       since when the registry is known not to have it any more
+    deleted_at:       since when the registry is known not to have it any more
     storage_scope: the set inside which the registry keeps a blob once: `hub` (its
                    address, where several entries name it), or
                    `hub/acme` where each project has its own blobs
@@ -155,9 +155,9 @@ class RepositoryReport:
     state: RepositoryState
     state_reason: str
     state_since: datetime | None
-    gone_at: datetime | None
-    last_pass_at: datetime | None
-    last_complete_pass_at: datetime | None
+    deleted_at: datetime | None
+    last_crawl_at: datetime | None
+    last_complete_crawl_at: datetime | None
     interval_s: int
     tags: int
     images: int
@@ -186,11 +186,11 @@ class RepositoryReport:
     exclusive_bytes: int | None
 
     def age_seconds(self, now: datetime) -> int | None:
-        """Since the last complete pass; None if there was none."""
-        return _age(self.last_complete_pass_at, now)
+        """Since the last complete crawl; None if there was none."""
+        return _age(self.last_complete_crawl_at, now)
 
     def is_stale(self, now: datetime) -> bool:
-        """Whether the last pass failed, or two intervals went by without one."""
+        """Whether the last crawl failed, or two intervals went by without one."""
         return _is_stale(self.state, self.age_seconds(now), self.interval_s)
 
 
@@ -203,7 +203,7 @@ class TagReport:
     claimed_bytes: the same by its manifest alone
     error_code: why the last look at this tag failed, None if it did not; the
                 other columns are then those of the last good look
-    gone_at: when a complete pass no longer saw it
+    deleted_at: when a complete crawl no longer saw it
     over:    the limits that it stands over, on any platform that is judged
     """
 
@@ -222,7 +222,7 @@ class TagReport:
     first_seen_at: datetime
     moved_at: datetime | None
     pushed_at: datetime | None
-    gone_at: datetime | None
+    deleted_at: datetime | None
     error_code: str | None
     error_message: str | None
     error_at: datetime | None
@@ -230,7 +230,7 @@ class TagReport:
 
 
 @dataclass(frozen=True, slots=True)
-class PassReport:
+class RepositoryCrawlReport:
     """One crawl of one repository."""
 
     id: int
@@ -243,7 +243,7 @@ class PassReport:
     tags_seen: int
     tags_new: int
     tags_moved: int
-    tags_gone: int
+    tags_deleted: int
     tags_failed: int
     invalid_tags: int
     requests: int

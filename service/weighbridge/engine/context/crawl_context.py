@@ -1,4 +1,4 @@
-"""What every pass of one registry's crawl shares."""
+"""What all crawls of one registry share."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -13,7 +13,7 @@ from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.report.dispute import Source
 from weighbridge.engine.context.in_flight_limiter import InFlightLimiter
 from weighbridge.engine.context.progress import Progress
-from weighbridge.engine.context.push_callbacks import PushDesk
+from weighbridge.engine.context.push_callbacks import PushCallbacks
 from weighbridge.engine.context.push_watch import PushWatch
 from weighbridge.engine.context.registry_scope import Scope
 from weighbridge.engine.documents.known_digests import KnownDigests
@@ -27,7 +27,7 @@ from weighbridge.store.leases.jobs import Job
 WORD_WITHIN_S: Final = 2.0
 """The verdict on a push waits no longer for the registry's word on its layers."""
 RESUME_S: Final = 6 * 3_600.0
-"""A pass that was cut off longer ago is begun anew: what it saw may have moved."""
+"""A crawl that was cut off longer ago is begun anew: what it saw may have moved."""
 
 
 Counted: TypeAlias = Callable[[Source, int], None]
@@ -42,15 +42,15 @@ def _nobody() -> None:
     """Stands in where there are no others."""
 
 
-class PassContext(Struct, frozen=True):
-    """What every pass of one registry's crawl shares.
+class CrawlContext(Struct, frozen=True):
+    """What all crawls of one registry share.
 
     count_manifests: told now and then: tags looked up, and how many were unchanged
     judging:         what images are judged by at this moment
     word_within_s:   so long the verdict on a push waits for the registry's word
     count_conflicts: told of claims that the registry contradicts
-    desk:            where pushes are looked after; None where nobody waits for any
-    watch:           tells passes of what is pushed meanwhile
+    callbacks:            where pushes are looked after; None where nobody waits for any
+    watch:           tells crawls of what is pushed meanwhile
     shared:          told that others can take part in what is asked
     measuring:       the job that asks for the layers of what is found; None: nobody is
         to ask for them
@@ -68,7 +68,7 @@ class PassContext(Struct, frozen=True):
     interval_s: int
     count_manifests: Callable[[int, int], None]
     judging: Callable[[], Judging]
-    desk: PushDesk | None = None
+    callbacks: PushCallbacks | None = None
     resume_s: float = RESUME_S
     count_conflicts: Counted = uncounted
     word_within_s: float = WORD_WITHIN_S
@@ -76,7 +76,7 @@ class PassContext(Struct, frozen=True):
     measuring: Job | None = None
 
 
-def pass_context(
+def crawl_context(
     registry: Registry,
     scope: Scope,
     writer: Writer,
@@ -86,13 +86,13 @@ def pass_context(
     interval_s: int,
     count_manifests: Callable[[int, int], None],
     judging: Callable[[], Judging] | None = None,
-    desk: PushDesk | None = None,
+    callbacks: PushCallbacks | None = None,
     resume_s: float = RESUME_S,
     count_conflicts: Counted = uncounted,
     shared: Callable[[], None] = _nobody,
     measuring: Job | None = None,
-) -> PassContext:
-    """The context of passes that keep what they learn by this writer."""
+) -> CrawlContext:
+    """The context of crawls that keep what they learn by this writer."""
     no_judging = replace(NO_JUDGING, platforms=scope.platforms)
     known = KnownDigests(lambda digests: writer.read(find_known, digests))
 
@@ -101,7 +101,7 @@ def pass_context(
     ) -> None:
         await writer.write(keep_documents, documents, missing)
 
-    return PassContext(
+    return CrawlContext(
         registry=registry,
         reader=Reader(registry, known, keep_early=keep_early),
         writer=writer,
@@ -114,7 +114,7 @@ def pass_context(
         interval_s=interval_s,
         count_manifests=count_manifests,
         judging=judging or (lambda: no_judging),
-        desk=desk,
+        callbacks=callbacks,
         resume_s=resume_s,
         count_conflicts=count_conflicts,
         shared=shared,

@@ -9,9 +9,13 @@ from msgspec import Struct, field
 
 from weighbridge.domain.report.dispute import Source
 from weighbridge.domain.retention import Retention
-from weighbridge.engine.context.crawl_context import RESUME_S, PassContext, pass_context
+from weighbridge.engine.context.crawl_context import (
+    RESUME_S,
+    CrawlContext,
+    crawl_context,
+)
 from weighbridge.engine.context.progress import Progress
-from weighbridge.engine.context.push_callbacks import PushDesk
+from weighbridge.engine.context.push_callbacks import PushCallbacks
 from weighbridge.engine.context.registry_clients import (
     Clients,
     ConnectedRegistry,
@@ -76,11 +80,11 @@ class Parts(Struct, frozen=True):
         site: Site,
         registry: Registry,
         *,
-        desk: PushDesk | None = None,
+        callbacks: PushCallbacks | None = None,
         judging: Callable[[], Judging] | None = None,
-    ) -> PassContext:
+    ) -> CrawlContext:
         """What all crawls of a registry's repositories share."""
-        return pass_context(
+        return crawl_context(
             registry,
             site.scope,
             self.writer,
@@ -89,7 +93,7 @@ class Parts(Struct, frozen=True):
             interval_s=site.interval_s,
             count_manifests=partial(self._count_manifests, site.name),
             judging=judging or self.judging(site),
-            desk=desk,
+            callbacks=callbacks,
             resume_s=self.resume_s,
             count_conflicts=partial(self.count_conflicts, site.name),
             shared=partial(self._tell_others, site.name),

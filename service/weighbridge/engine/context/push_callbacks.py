@@ -1,4 +1,4 @@
-"""What looks at pushes need beside what every pass needs, and whom they tell."""
+"""What looks at pushes need beside what every crawl needs, and whom they tell."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -27,13 +27,13 @@ class JudgedTag(Struct, frozen=True):
     compressed_bytes: Sequence[int] = ()
 
 
-class PushDesk(Struct, frozen=True):
+class PushCallbacks(Struct, frozen=True):
     """Of one registry.
 
     registry:  as configured
     judged:    told of tags whose verdict is stored, and that there may be something to
                be told to people
-    whole:     told that a whole pass of a repository is due
+    whole:     told that a whole crawl of a repository is due
     measuring: the job that measures what a look was ended before; None where only
                crawls do
     """

@@ -3,7 +3,7 @@
 import structlog
 
 from weighbridge.domain.report.inventory import RegistryState
-from weighbridge.engine.context.crawl_outcome import PassOutcome
+from weighbridge.engine.context.crawl_outcome import CrawlOutcome
 from weighbridge.errors import StaleFence, WeighbridgeError
 
 
@@ -18,7 +18,7 @@ class Watcher:
     def held(self, registry: str, removals: int) -> None:
         """So many repositories are not removed before another crawl agrees."""
 
-    def crawled(self, registry: str, repository: str, outcome: PassOutcome) -> None:
+    def crawled(self, registry: str, repository: str, outcome: CrawlOutcome) -> None:
         """A repository was crawled."""
 
     def failed(

@@ -125,7 +125,7 @@ def _troubled_json(item: Troubled) -> dict[str, object]:
         "repository": item.repository,
         "state": item.state,
         "reason": item.reason or None,
-        "last_complete_pass_at": _time(item.last_complete_pass_at),
+        "last_complete_crawl_at": _time(item.last_complete_crawl_at),
     }
 
 

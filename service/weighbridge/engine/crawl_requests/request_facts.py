@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct, field
 
 from weighbridge.domain.report.inventory import RegistryState, RepositoryState
-from weighbridge.engine.context.crawl_outcome import PassOutcome
+from weighbridge.engine.context.crawl_outcome import CrawlOutcome
 from weighbridge.engine.context.progress import Progress
 from weighbridge.engine.context.site import Site
 from weighbridge.engine.context.watcher import Watcher
@@ -47,7 +47,7 @@ class RequestFacts(Struct):
     known:      the request's repositories; None: not listed yet
     """
 
-    outcomes: dict[str, PassOutcome] = field(default_factory=dict)
+    outcomes: dict[str, CrawlOutcome] = field(default_factory=dict)
     errors: dict[str, WeighbridgeError] = field(default_factory=dict)
     of_registry: list[WeighbridgeError] = field(default_factory=list)
     taken_over: set[int] = field(default_factory=set)
@@ -74,7 +74,7 @@ class RequestRecorder(Watcher):
     ) -> None:
         self.facts.known = repositories
 
-    def crawled(self, registry: str, repository: str, outcome: PassOutcome) -> None:
+    def crawled(self, registry: str, repository: str, outcome: CrawlOutcome) -> None:
         self.facts.outcomes[repository] = outcome
         self.facts.errors.pop(repository, None)
 
@@ -129,7 +129,7 @@ class _Sum(Struct):
         fault = CrawlFault(self.registry, repository, None, code, message, hint)
         self.faults.append(fault)
 
-    def note_outcome(self, repository: str, outcome: PassOutcome) -> None:
+    def note_outcome(self, repository: str, outcome: CrawlOutcome) -> None:
         result = outcome.result
         if result.state != "ok" and not outcome.faults:
             self.note(repository, result.reason, _WORDS[result.state])
@@ -219,7 +219,7 @@ def _add_crawled(
 
 
 def _add_one(
-    one: CrawledRepository, here: PassOutcome | None, facts: RequestFacts, total: _Sum
+    one: CrawledRepository, here: CrawlOutcome | None, facts: RequestFacts, total: _Sum
 ) -> None:
     if here is not None:
         total.note_outcome(one.repository, here)

@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from weighbridge.engine.deliver.channel_line import LINGER_S, ChannelLine
-from weighbridge.engine.deliver.next_message import Telling
+from weighbridge.engine.deliver.next_message import SendContext
 from weighbridge.engine.deliver.resend_open import Resending
 from weighbridge.ports.protocols import Notifier
 from weighbridge.store.outbox.delivery_results import KEPT_FOR, drop_channels
@@ -27,13 +27,13 @@ class Deliverers:
 
     def __init__(
         self,
-        telling: Telling,
+        sending: SendContext,
         notifiers: Iterable[Notifier],
         resendings: Iterable[Resending] = (),
     ) -> None:
-        self._telling = telling
+        self._sending = sending
         self._lines = {
-            notifier.name: ChannelLine(telling, notifier) for notifier in notifiers
+            notifier.name: ChannelLine(sending, notifier) for notifier in notifiers
         }
         self._resendings = tuple(resendings)
         self._unknown_since: dict[str, datetime] = {}
@@ -41,8 +41,8 @@ class Deliverers:
     async def ring(self) -> None:
         """Have everything told that is due. Returns at once: messages go beside
         whatever else is done here. Raises StoreError."""
-        now = self._telling.clock()
-        due = await self._telling.writer.read(next_due, now)
+        now = self._sending.clock()
+        due = await self._sending.writer.read(next_due, now)
         soon = now + timedelta(seconds=LINGER_S)
         for name, at in due.items():
             if name in self._lines and at <= soon:
@@ -62,7 +62,7 @@ class Deliverers:
         }
         if not gone:
             return
-        dropped = await self._telling.writer.write(drop_channels, gone, now)
+        dropped = await self._sending.writer.write(drop_channels, gone, now)
         if dropped:
             structlog.get_logger("weighbridge.notify").warning(
                 "what waited for channels that are not configured was dropped",

@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from weighbridge.engine.deliver.next_message import Delivered, Telling, deliver_next
+from weighbridge.engine.deliver.next_message import Delivered, SendContext, deliver_next
 from weighbridge.errors import StoreError
 from weighbridge.ports.protocols import Notifier
 from weighbridge.store.outbox.due_groups import next_due_on
@@ -27,8 +27,8 @@ _MOMENT_S: Final = 0.2
 class ChannelLine:
     """Sends what is due on one channel once it is woken."""
 
-    def __init__(self, telling: Telling, notifier: Notifier) -> None:
-        self._telling = telling
+    def __init__(self, sending: SendContext, notifier: Notifier) -> None:
+        self._sending = sending
         self._notifier = notifier
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -89,7 +89,7 @@ class ChannelLine:
             held_s = self._held_until - loop.time()
             if held_s > 0:
                 return held_s
-            done = await deliver_next(self._telling, self._notifier)
+            done = await deliver_next(self._sending, self._notifier)
             if done is None:
                 return await self._until_next()
             self._held_until = loop.time() + self._hold_s(done)
@@ -102,6 +102,6 @@ class ChannelLine:
         return max(done.hold_s, least_s)
 
     async def _until_next(self) -> float | None:
-        now: datetime = self._telling.clock()
-        at = await self._telling.writer.read(next_due_on, self._notifier.name, now)
+        now: datetime = self._sending.clock()
+        at = await self._sending.writer.read(next_due_on, self._notifier.name, now)
         return None if at is None else max((at - now).total_seconds(), _MOMENT_S)

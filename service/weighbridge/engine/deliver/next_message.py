@@ -26,7 +26,7 @@ from weighbridge.ports.protocols import Notifier
 from weighbridge.store.leases.process_mark import one_claim
 from weighbridge.store.outbox.deliveries import Delivery, claim_delivery
 from weighbridge.store.outbox.delivery_results import give_back, note_failed, note_sent
-from weighbridge.store.outbox.violation_notices import read_told
+from weighbridge.store.outbox.violation_notices import read_notices
 
 MOST: Final = 200
 """Violations of one message that are told in full, where its medium has room."""
@@ -48,7 +48,7 @@ class DeliveryCounts(Protocol):
     def given_up(self, channel: str) -> None: ...
 
 
-class Telling(Struct, frozen=True):
+class SendContext(Struct, frozen=True):
     """What everybody who delivers has in common.
 
     clock:        the database's, where several processes share it
@@ -75,31 +75,31 @@ class Delivered(Struct, frozen=True):
     hold_s: float = 0.0
 
 
-async def deliver_next(telling: Telling, notifier: Notifier) -> Delivered | None:
+async def deliver_next(sending: SendContext, notifier: Notifier) -> Delivered | None:
     """Send the channel's next message; None where nothing is due. Raises StoreError."""
-    delivery = await telling.writer.write(
+    delivery = await sending.writer.write(
         claim_delivery,
         notifier.name,
-        now=telling.clock(),
+        now=sending.clock(),
         lease_s=LEASE_S,
-        owner=one_claim(telling.owner),
+        owner=one_claim(sending.owner),
     )
     if delivery is None:
         return None
-    telling.counts.tried(notifier.name)
+    sending.counts.tried(notifier.name)
     try:
-        await _send(telling, notifier, delivery)
+        await _send(sending, notifier, delivery)
     except asyncio.CancelledError:
         with suppress(StoreError):
             await asyncio.shield(
-                telling.writer.write(give_back, delivery, telling.clock())
+                sending.writer.write(give_back, delivery, sending.clock())
             )
         raise
     except PartlyTaken as exc:
-        _tell_partly_taken(telling, delivery, exc)
+        _tell_partly_taken(sending, delivery, exc)
     except NotifyError as exc:
-        return await asyncio.shield(_note_failure(telling, delivery, exc))
-    await asyncio.shield(telling.writer.write(note_sent, delivery, telling.clock()))
+        return await asyncio.shield(_note_failure(sending, delivery, exc))
+    await asyncio.shield(sending.writer.write(note_sent, delivery, sending.clock()))
     _log().info(
         "message sent",
         channel=delivery.channel,
@@ -110,10 +110,10 @@ async def deliver_next(telling: Telling, notifier: Notifier) -> Delivered | None
     return Delivered(is_sent=True)
 
 
-async def _send(telling: Telling, notifier: Notifier, delivery: Delivery) -> None:
+async def _send(sending: SendContext, notifier: Notifier, delivery: Delivery) -> None:
     """Raises NotifyError, whatever goes wrong: its row must be put off."""
     try:
-        message = await _message(telling, delivery)
+        message = await _message(sending, delivery)
         async with asyncio.timeout(SEND_S):
             await notifier.send(message)
     except (NotifyError, StoreError):
@@ -132,25 +132,25 @@ async def _send(telling: Telling, notifier: Notifier, delivery: Delivery) -> Non
         raise NotifyError("a fault of our own", code="bug") from exc
 
 
-async def _message(telling: Telling, delivery: Delivery) -> Message:
-    told = await telling.writer.read(read_told, delivery.told, MOST)
+async def _message(sending: SendContext, delivery: Delivery) -> Message:
+    told = await sending.writer.read(read_notices, delivery.told, MOST)
     return Message(
         key=delivery.key,
         group=_SAME_CAUSE if delivery.is_cause else delivery.about,
-        items=tuple(with_link(one, telling.external_url) for one in told),
+        items=tuple(with_link(one, sending.external_url) for one in told),
         more=len(delivery.told) - len(told),
-        sent_at=telling.clock(),
+        sent_at=sending.clock(),
     )
 
 
 async def _note_failure(
-    telling: Telling, delivery: Delivery, error: NotifyError
+    sending: SendContext, delivery: Delivery, error: NotifyError
 ) -> Delivered:
-    now = telling.clock()
-    telling.counts.failed(delivery.channel)
+    now = sending.clock()
+    sending.counts.failed(delivery.channel)
     # What is refused for good may be a channel that somebody is about to put right.
     pause = (
-        pause_after(delivery.tries, telling.jitter())
+        pause_after(delivery.tries, sending.jitter())
         if error.retryable
         else LONGEST_PAUSE
     )
@@ -160,11 +160,11 @@ async def _note_failure(
         pause,
         retry_after_s=error.retry_after if error.retryable else None,
     )
-    is_given_up = await telling.writer.write(
+    is_given_up = await sending.writer.write(
         note_failed, delivery, now, code=error.code, retry_at=again
     )
     if is_given_up:
-        telling.counts.given_up(delivery.channel)
+        sending.counts.given_up(delivery.channel)
     _tell_failure(delivery, error, None if is_given_up else again)
     return Delivered(
         is_sent=False, hold_s=_hold_s(error, (again - now).total_seconds())
@@ -172,10 +172,10 @@ async def _note_failure(
 
 
 def _tell_partly_taken(
-    telling: Telling, delivery: Delivery, error: PartlyTaken
+    sending: SendContext, delivery: Delivery, error: PartlyTaken
 ) -> None:
     """A failure that is only told: whoever took the message is not to have it again."""
-    telling.counts.failed(delivery.channel)
+    sending.counts.failed(delivery.channel)
     _log().warning(
         "message refused for some of its recipients",
         channel=delivery.channel,

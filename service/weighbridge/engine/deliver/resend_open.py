@@ -14,7 +14,7 @@ import structlog
 from weighbridge.domain.message.message import ViolationNotice
 from weighbridge.domain.message.page_link import with_link
 from weighbridge.domain.message.routing import Route, Routed, routes_for
-from weighbridge.engine.deliver.next_message import Telling
+from weighbridge.engine.deliver.next_message import SendContext
 from weighbridge.errors import NotifyError, StoreError
 from weighbridge.store.outbox.violation_notices import read_firing
 
@@ -51,7 +51,7 @@ class Resending:
 
     def __init__(
         self,
-        telling: Telling,
+        sending: SendContext,
         resender: Resender,
         routes: Sequence[Route],
         *,
@@ -60,7 +60,7 @@ class Resending:
     ) -> None:
         self._every_s = every_s
         self._retry_s = retry_s
-        self._telling = telling
+        self._sending = sending
         self._resender = resender
         self._routes = tuple(routes)
         self._task: asyncio.Task[None] | None = None
@@ -94,8 +94,8 @@ class Resending:
             firing = await self._firing()
             told = self._to_tell(firing)
             if told:
-                self._telling.counts.tried(name)
-                await self._resender.resend(told, self._telling.clock())
+                self._sending.counts.tried(name)
+                await self._resender.resend(told, self._sending.clock())
         except StoreError as exc:
             _log().warning("alerts wait for the database", channel=name, code=exc.code)
         except NotifyError as exc:
@@ -118,17 +118,17 @@ class Resending:
         """All of it is told again soon."""
         self._due_at = asyncio.get_running_loop().time() + self._retry_s
         resender = self._resender
-        self._telling.counts.failed(resender.name)
+        self._sending.counts.failed(resender.name)
         where = {} if resender.number is None else {"receiver": resender.number}
         _log().warning(
             "alerts not sent", channel=resender.name, **where, code=code, why=why
         )
 
     async def _firing(self) -> list[ViolationNotice]:
-        telling = self._telling
-        told = await telling.writer.read(read_firing, telling.clock(), MOST)
+        sending = self._sending
+        told = await sending.writer.read(read_firing, sending.clock(), MOST)
         return [
-            with_link(one, telling.external_url)
+            with_link(one, sending.external_url)
             for one in told
             if routes_for(self._routes, _routed(one))
         ]

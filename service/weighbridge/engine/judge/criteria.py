@@ -17,7 +17,7 @@ Tell: TypeAlias = Callable[
 """Writes down who is to be told of these violations, in the same transaction."""
 
 
-def tell_nobody(
+def plan_no_notices(
     connection: Connection,
     violation_ids: Sequence[int],
     event: NotificationEvent,
@@ -35,7 +35,7 @@ class Judging(Struct, frozen=True):
 
     policies: PolicySet
     platforms: tuple[Platform, ...] = (DEFAULT,)
-    tell: Tell = tell_nobody
+    tell: Tell = plan_no_notices
     is_silent: bool = False
 
     @property

@@ -9,7 +9,7 @@ from weighbridge.config import RegistrySettings
 from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.message.message import NotificationEvent
 from weighbridge.domain.policy.policy_set import PolicySet
-from weighbridge.engine.judge.criteria import Judging, Tell, tell_nobody
+from weighbridge.engine.judge.criteria import Judging, Tell, plan_no_notices
 from weighbridge.store.outbox.filling import put_notifications
 from weighbridge.store.session import Connection
 
@@ -30,12 +30,12 @@ class Judges(Struct, frozen=True):
     hold for the next image of a crawl that is under way.
 
     policies:  those in force
-    tell:      see `telling.teller`
+    tell:      see `telling.notice_planning`
     is_silent: nobody is told of what is found: somebody crawls by hand
     """
 
     policies: Callable[[], PolicySet]
-    tell: Tell = tell_nobody
+    tell: Tell = plan_no_notices
     is_silent: bool = False
 
     def of(self, registry: RegistrySettings) -> Judging:

@@ -114,7 +114,7 @@ def judge_many(
     heirs = end_what_is_over(batch, episodes) if after == FIRST else {}
     judged = judge_images(batch, _with_heirs(tags, heirs))
     unknown = mark_over(batch, _marked(batch, tags))
-    whole = {each.id for each in repositories if each.complete_passes}
+    whole = {each.id for each in repositories if each.complete_crawls}
     images = {number: each.images for number, each in judged.items()}
     open_and_end(batch, episodes, images, whole if after == FIRST else ())
     _note_judged(connection, tags, judged, unknown)
@@ -197,13 +197,13 @@ def judge_standing(
         open_and_end(batch, both, {repository.id: images}, both)
 
 
-def end_first_passes(
+def end_first_crawls(
     connection: Connection,
     repository_ids: Sequence[int],
     now: datetime,
     judging: Judging,
 ) -> None:
-    """Judge the newest image of repositories: their first complete pass comes to its
+    """Judge the newest image of repositories: their first complete crawl comes to its
     end, and of what was there before us nothing else is worth a word. Nothing of it is
     growth: nobody has pushed."""
     if not (judging.is_judging and repository_ids):

@@ -42,7 +42,7 @@ def open_and_end(
     next one.
 
     whole:    repositories that are judged themselves, too
-    is_first: their first pass ends; what lost its tag in it is left to the next one
+    is_first: their first crawl ends; what lost its tag in it is left to the next one
     """
     newest = _ask(batch, episodes, images)
     for number, each in episodes.items():

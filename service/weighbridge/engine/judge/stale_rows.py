@@ -22,8 +22,8 @@ async def refresh_stale(
     judging: Callable[[], Judging],
     clock: Callable[[], datetime],
 ) -> None:
-    """A pass makes its own repository's row anew. Others are behind where a child of
-    their indexes came with this crawl, or where a pass was stopped."""
+    """A crawl makes its own repository's row anew. Others are behind where a child of
+    their indexes came with this crawl, or where a crawl was stopped."""
     for some in pieces(await writer.read(stale_repositories, registry_id), TOGETHER):
         await writer.write(refresh_and_judge_many, some, clock(), judging())
     if judging().is_judging:

@@ -13,7 +13,12 @@ from msgspec.structs import replace
 from weighbridge.domain.growth.cause import Cause
 from weighbridge.domain.growth.quantity import QUANTITIES
 from weighbridge.domain.policy.policy import LIMIT_KEYS, LimitKey
-from weighbridge.domain.policy.verdict import Finding, Keeping, LimitedNumbers, verdict
+from weighbridge.domain.policy.verdict import (
+    Finding,
+    LimitedNumbers,
+    LimitState,
+    verdict,
+)
 from weighbridge.engine.judge.causes import Causes
 from weighbridge.engine.judge.judged_batch import JudgedBatch
 from weighbridge.engine.judge.judged_images import JudgedImage
@@ -38,7 +43,7 @@ from weighbridge.store.violations.violation_rows import (
 
 # Tags of one image may have several limits, of which the worst decides; of an estimate
 # that says nothing for sure nothing begins or ends.
-_WORST_FIRST: Final[Sequence[Keeping]] = ("over", "maybe", "unknown", "kept")
+_WORST_FIRST: Final[Sequence[LimitState]] = ("over", "maybe", "unknown", "kept")
 
 
 class Episodes:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Set
 from weighbridge.domain.message.message import NotificationEvent
 from weighbridge.engine.judge.judged_batch import JudgedBatch
 from weighbridge.engine.judge.violation_episodes import Episodes
-from weighbridge.store.violations.open_violations import OpenViolation, find_told
+from weighbridge.store.violations.open_violations import OpenViolation, find_notified
 from weighbridge.store.violations.violation_rows import forget_notified, note_notified
 
 
@@ -17,17 +17,17 @@ def tell(batch: JudgedBatch, episodes: Episodes) -> None:
         batch.lock_own()
     note_notified(connection, episodes.to_tell)
     alike = _alike(episodes)
-    told = find_told(connection, {*alike, *episodes.moved_house}, "opened")
+    told = find_notified(connection, {*alike, *episodes.moved_house}, "opened")
     # Another team or severity may have other channels; the same are not told.
     moved = episodes.moved_house & told
     untold = _untold(episodes.open, episodes.to_tell, told)
     _tell(batch, untold | moved, "opened")
     episodes.causes.look_again(episodes.to_tell)
-    told = find_told(connection, episodes.closed, "opened")
-    ended = find_told(connection, told, "resolved")
+    told = find_notified(connection, episodes.closed, "opened")
+    ended = find_notified(connection, told, "resolved")
     _tell(batch, told - ended, "resolved")
     # What was closed before anybody was notified is as if it had never been.
-    still = find_told(connection, told, "opened")
+    still = find_notified(connection, told, "opened")
     forget_notified(connection, told - still)
 
 

@@ -8,11 +8,11 @@ from msgspec import Struct
 
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.registry.listing import TagSeen
-from weighbridge.engine.context.crawl_context import PassContext
+from weighbridge.engine.context.crawl_context import CrawlContext
 from weighbridge.engine.push.merged_events import Pushed, with_time
 from weighbridge.engine.push.push_plan import PushPlan
 from weighbridge.engine.tags.question_plan import TagQuestion
-from weighbridge.engine.tags.tag_request import TagAnswer, TagLook
+from weighbridge.engine.tags.tag_request import TagAnswer, TagRequest
 from weighbridge.engine.tasks.side_by_side import together
 from weighbridge.errors import NotFound, WeighbridgeError
 from weighbridge.ports.protocols import IS_URGENT
@@ -69,25 +69,25 @@ class TagStatus(Struct, frozen=True):
 
 
 async def ask_about(
-    context: PassContext, repository: str, plan: PushPlan, now: datetime
+    context: CrawlContext, repository: str, plan: PushPlan, now: datetime
 ) -> list[TagStatus]:
     """Ask about each tag of a plan: one GET and a config where the digest is new, one
     HEAD or GET otherwise. Whatever goes wrong is the answer."""
-    look = _Look(context, repository, plan, now)
+    look = _Asking(context, repository, plan, now)
     mark = IS_URGENT.set(True)
     try:
         if context.registry.has_quota:
-            # What is left of it is for whole images, see `RepositoryPass`.
+            # What is left of it is for whole images, see `RepositoryCrawl`.
             return [await look.at(pushed) for pushed in plan.asked.values()]
         return await together(look.at(pushed) for pushed in plan.asked.values())
     finally:
         IS_URGENT.reset(mark)
 
 
-class _Look:
+class _Asking:
     def __init__(
         self,
-        context: PassContext,
+        context: CrawlContext,
         repository: str,
         plan: PushPlan,
         now: datetime,
@@ -97,7 +97,7 @@ class _Look:
         self._context = context
         self._known = known
         self._now = now
-        self._look = TagLook(context.registry, context.reader, repository, known)
+        self._look = TagRequest(context.registry, context.reader, repository, known)
         self._ends_at = asyncio.get_running_loop().time() + PATIENCE_S
 
     async def at(self, pushed: Pushed) -> TagStatus:

@@ -15,8 +15,8 @@ from msgspec import Struct
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.document import Image
 from weighbridge.domain.size.confidence import MeasuredBlob
-from weighbridge.engine.context.crawl_context import PassContext
-from weighbridge.engine.context.push_callbacks import PushDesk
+from weighbridge.engine.context.crawl_context import CrawlContext
+from weighbridge.engine.context.push_callbacks import PushCallbacks
 from weighbridge.engine.judge.judge import refresh_and_judge
 from weighbridge.engine.measure.many_layers import measure_images
 from weighbridge.engine.push.ask_registry import TagStatus, ask_about
@@ -30,7 +30,7 @@ from weighbridge.engine.push.pushed_layers import (
 from weighbridge.engine.tags.answer_batch import Batch
 from weighbridge.engine.tasks.lease_renewal import LEASE_S, Heartbeat
 from weighbridge.errors import StaleFence, StoreError
-from weighbridge.ports.protocols import IS_URGENT, PASS_COST, RequestCost
+from weighbridge.ports.protocols import CRAWL_COST, IS_URGENT, RequestCost
 from weighbridge.store.facts.images import keep_documents
 from weighbridge.store.leases.claiming import Claim
 from weighbridge.store.leases.process_mark import one_claim
@@ -39,7 +39,7 @@ from weighbridge.store.pushes.push_queue import put_off, take
 from weighbridge.store.pushes.tag_crawls import (
     claim_for_push,
     claim_new,
-    end_look,
+    end_check,
     find_known,
 )
 from weighbridge.store.registries.registry_rows import RegistryEntry, put_registry
@@ -56,7 +56,7 @@ class _Begun(Struct, frozen=True):
     plan: PushPlan
 
 
-class PushLook:
+class PushCheck:
     """One look.
 
     entry: the registry, should nothing have been asked of it yet
@@ -65,8 +65,8 @@ class PushLook:
 
     def __init__(
         self,
-        context: PassContext,
-        desk: PushDesk,
+        context: CrawlContext,
+        callbacks: PushCallbacks,
         heartbeat: Heartbeat,
         entry: RegistryEntry,
         repository: str,
@@ -75,8 +75,8 @@ class PushLook:
         lease_s: float = LEASE_S,
     ) -> None:
         self._context = context
-        self._desk = desk
-        self._to = desk.to(repository)
+        self._callbacks = callbacks
+        self._to = callbacks.to(repository)
         self._heartbeat = heartbeat
         self._entry = entry
         self._owner = one_claim(owner)
@@ -86,7 +86,7 @@ class PushLook:
     async def run(self) -> Ended:
         """Ask, keep, judge, measure, judge again. Whatever the registry does is kept
         with the events; only StoreError is raised."""
-        PASS_COST.set(self._cost)
+        CRAWL_COST.set(self._cost)
         writer, now = self._context.writer, self._context.clock()
         known = await writer.read(find_known, self._to, now)
         if known is None:
@@ -122,7 +122,7 @@ class PushLook:
             release(connection, claim)
         elif not plan.asked:
             plan.settle(connection, now)
-            end_look(
+            end_check(
                 connection,
                 claim,
                 now,
@@ -150,7 +150,7 @@ class PushLook:
         finally:
             self._heartbeat.drop(begun.claim)
         self._ask_for_whole(begun.plan)
-        await after_keeping(self._context, self._desk, ledger)
+        await after_writing(self._context, self._callbacks, ledger)
         return "done"
 
     async def _look_at_new(self) -> Ended:
@@ -171,8 +171,8 @@ class PushLook:
             await keep(self._context, ledger, words, self._make_scope)
         except StaleFence:
             return "busy"
-        self._desk.whole(self._to.repository)
-        await after_keeping(self._context, self._desk, ledger)
+        self._callbacks.whole(self._to.repository)
+        await after_writing(self._context, self._callbacks, ledger)
         return "done"
 
     async def _ask(self, plan: PushPlan) -> list[TagStatus]:
@@ -206,7 +206,7 @@ class PushLook:
             self._context.clock(),
             ends=True,
             cost=self._cost,
-            measuring=self._desk.measuring,
+            measuring=self._callbacks.measuring,
         )
 
     def _claim_new(self, connection: Connection) -> Claim:
@@ -240,11 +240,11 @@ class PushLook:
 
     def _ask_for_whole(self, plan: PushPlan) -> None:
         if plan.whole:
-            self._desk.whole(self._to.repository)
+            self._callbacks.whole(self._to.repository)
 
 
 async def keep(
-    context: PassContext,
+    context: CrawlContext,
     ledger: PushLedger,
     words: Mapping[Digest, MeasuredBlob],
     scope: Callable[[Connection], int],
@@ -271,11 +271,11 @@ async def keep(
         context.reader.forget(reading)
 
 
-async def after_keeping(
-    context: PassContext, desk: PushDesk, ledger: PushLedger
+async def after_writing(
+    context: CrawlContext, callbacks: PushCallbacks, ledger: PushLedger
 ) -> None:
     """Tell of the verdict; then measure what is new, and judge that too."""
-    desk.judged(ledger.judged)
+    callbacks.judged(ledger.judged)
     places = await context.writer.read(
         waiting_of, ledger.repository_id, _images(ledger.told)
     )
@@ -293,7 +293,7 @@ async def after_keeping(
         finally:
             IS_URGENT.reset(mark)
         await context.writer.write(_judge_again, context, ledger.repository_id)
-        desk.judged(())
+        callbacks.judged(())
     await context.writer.settle()
 
 
@@ -311,7 +311,7 @@ def _images(told: Sequence[TagStatus]) -> list[Digest]:
 
 
 def _judge_again(
-    connection: Connection, context: PassContext, repository_id: int
+    connection: Connection, context: CrawlContext, repository_id: int
 ) -> None:
     # What the newest image weighs may be another number now.
     refresh_and_judge(

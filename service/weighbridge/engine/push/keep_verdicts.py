@@ -26,9 +26,9 @@ from weighbridge.store.pushes.push_queue import (
     put_off,
     take,
 )
-from weighbridge.store.pushes.tag_crawls import end_look, worst_of
+from weighbridge.store.pushes.tag_crawls import end_check, worst_of
 from weighbridge.store.session import Connection
-from weighbridge.store.tags.applying import apply_failures, apply_gone, apply_moves
+from weighbridge.store.tags.applying import apply_deleted, apply_failures, apply_moves
 from weighbridge.store.tags.unjudged import note_said, waits_for_size
 
 _LONGEST_S: Final = 300.0
@@ -40,7 +40,7 @@ class PushLedger(Struct):
     claim:     takes the repository, or returns the claim that is held
     ends:      the claim is given back
     cost:      what was asked for it
-    measuring: see `PushDesk`
+    measuring: see `PushCallbacks`
     """
 
     claim: Callable[[Connection], Claim]
@@ -68,7 +68,7 @@ class PushLedger(Struct):
         apply_moves(connection, claim, moves, now)
         apply_failures(connection, claim, failures, now)
         gone = self._gone(claim)
-        apply_gone(connection, claim, gone, now)
+        apply_deleted(connection, claim, gone, now)
         said = note_said(connection, claim, self._said())
         refresh_and_judge(
             connection, claim.repository_id, now, self.judging, is_waiting=said
@@ -78,7 +78,7 @@ class PushLedger(Struct):
         self.judged = self._verdicts(connection)
         self._have_measured(connection, [move.name for move in moves])
         if self.ends:
-            end_look(
+            end_check(
                 connection,
                 claim,
                 now,
@@ -107,21 +107,21 @@ class PushLedger(Struct):
             if name in same and same[name].tells_of(known.digest)
         ]
 
-    def _vanished(self) -> set[str]:
+    def _unlisted(self) -> set[str]:
         """Tags that we know and that the registry says are not there."""
         absent = {t.pushed.name for t in self.told if t.is_absent}
         return absent & self.plan.known.keys()
 
     def _lost(self) -> set[str]:
         """Of these, the ones that nobody is asked about again."""
-        return self._vanished() - {t.pushed.name for t in self.told if t.early}
+        return self._unlisted() - {t.pushed.name for t in self.told if t.early}
 
     def _gone(self, claim: Claim) -> list[str]:
         """Of these, the ones that somebody said were deleted. The others, and too many
-        at once, are decided by a whole pass: one that is asked too much answers so
+        at once, are decided by a whole crawl: one that is asked too much answers so
         too."""
         deleted = {t.pushed.name for t in self.told if t.pushed.is_delete}
-        gone = sorted(self._vanished() & deleted)
+        gone = sorted(self._unlisted() & deleted)
         return [] if is_mass(len(gone), claim.tags) else gone
 
     def _verdicts(self, connection: Connection) -> list[JudgedTag]:

@@ -15,12 +15,12 @@ import structlog
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from weighbridge.engine.context.crawl_context import PassContext
+from weighbridge.engine.context.crawl_context import CrawlContext
 from weighbridge.engine.context.parts import Parts
-from weighbridge.engine.context.push_callbacks import JudgedTag, PushDesk
+from weighbridge.engine.context.push_callbacks import JudgedTag, PushCallbacks
 from weighbridge.engine.context.registry_clients import ConnectedRegistry
 from weighbridge.engine.context.site import JobTarget
-from weighbridge.engine.push.handle_pushes import Ended, PushLook
+from weighbridge.engine.push.handle_pushes import Ended, PushCheck
 from weighbridge.engine.push.keep_verdicts import put_all_off
 from weighbridge.engine.tasks.side_by_side import cancel
 from weighbridge.errors import StoreError, WeighbridgeError
@@ -40,7 +40,7 @@ OF_A_REGISTRY: Final = 8
 """Looks at one registry at once: one that is silent holds no more."""
 
 
-class PushLooks(Struct):
+class PushJob(Struct):
     """Those of one event loop.
 
     handled_s: a job waits no longer for its look's verdict
@@ -55,9 +55,9 @@ class PushLooks(Struct):
     _busy: Counter[str] = field(default_factory=Counter)
     _timers: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
 
-    def desk(self, registry: str) -> PushDesk:
+    def callbacks(self, registry: str) -> PushCallbacks:
         """Where the crawls of a registry look after what is pushed meanwhile."""
-        return PushDesk(
+        return PushCallbacks(
             registry=registry,
             judged=lambda judged: self._tell(registry, judged),
             whole=lambda name: self.parts.jobs.put(CRAWL, f"{registry}/{name}"),
@@ -119,17 +119,17 @@ class PushLooks(Struct):
             self._start_next(asked.site.name)
 
     async def _look_once(self, asked: JobTarget, is_judged: asyncio.Event) -> Ended:
-        desk = self.desk(asked.site.name)
+        callbacks = self.callbacks(asked.site.name)
 
         def judged(found: Sequence[JudgedTag]) -> None:
-            desk.judged(found)
+            callbacks.judged(found)
             is_judged.set()
 
         try:
             async with self.parts.asking(asked.site) as connected:
-                return await PushLook(
+                return await PushCheck(
                     self._context(asked, connected),
-                    replace(desk, judged=judged),
+                    replace(callbacks, judged=judged),
                     self.parts.heartbeat,
                     asked.site.entry(connected.seen),
                     asked.repository,
@@ -183,7 +183,7 @@ class PushLooks(Struct):
         self._timers.pop(key, None)
         self.parts.jobs.put(PUSH, key, first=True)
 
-    def _context(self, asked: JobTarget, connected: ConnectedRegistry) -> PassContext:
+    def _context(self, asked: JobTarget, connected: ConnectedRegistry) -> CrawlContext:
         return self.parts.context(asked.site, connected.registry)
 
     def _tell(self, registry: str, judged: Sequence[JudgedTag]) -> None:

@@ -23,11 +23,11 @@ from weighbridge.store.session import Connection
 from weighbridge.store.tags.applying import KnownTag, known_tags
 
 TAGS: Final = 200
-"""Tags that are asked about at once, as many as a pass has in hand."""
+"""Tags that are asked about at once, as many as a crawl has in hand."""
 GIVE_UP: Final = timedelta(days=1)
 """A push that nobody could look at for so long is left to the crawls."""
 _WHOLE: Final = timedelta(minutes=1)
-"""A push that a whole pass is to answer: that is asked for again after so long, then
+"""A push that a whole crawl is to answer: that is asked for again after so long, then
 after twice that, up to an hour."""
 
 
@@ -38,7 +38,7 @@ class PushPlan(Struct):
     known:     what is stored of these
     done:      events about which there is nothing to ask, by what is to be said of them
     held_back: events that come too soon after others, by when they are due
-    whole:     events that only a whole pass can answer
+    whole:     events that only a whole crawl can answer
     by_get:    the registry's HEAD was found false not long ago
     """
 
@@ -62,10 +62,10 @@ class PushPlan(Struct):
             hold_back(connection, ids, due_at)
         for push in self.whole:
             if push.received_at <= now - GIVE_UP:
-                note_done(connection, [push.id], "needs_pass", now)
+                note_done(connection, [push.id], "needs_crawl", now)
             else:
                 wait = _WHOLE * 2 ** min(push.attempts, 6)
-                put_off(connection, [push.id], now + wait, "needs_pass")
+                put_off(connection, [push.id], now + wait, "needs_crawl")
 
 
 def plan_pushes(

@@ -12,7 +12,7 @@ from contextlib import suppress
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.document import Image
 from weighbridge.domain.size.confidence import MeasuredBlob
-from weighbridge.engine.context.crawl_context import PassContext
+from weighbridge.engine.context.crawl_context import CrawlContext
 from weighbridge.engine.measure.keep_answers import keep_answers, sum_up
 from weighbridge.engine.measure.many_layers import ask_for
 from weighbridge.engine.push.ask_registry import TagStatus
@@ -36,7 +36,7 @@ def pushed_images(told: Sequence[TagStatus]) -> list[Image]:
 
 
 async def ask_new_layers(
-    context: PassContext,
+    context: CrawlContext,
     repository: str,
     scope_id: int | None,
     told: Sequence[TagStatus],
@@ -68,7 +68,7 @@ async def ask_new_layers(
 
 
 async def keep_words(
-    context: PassContext,
+    context: CrawlContext,
     facts: Callable[[Connection], None] | None,
     words: Mapping[Digest, MeasuredBlob],
     images: Sequence[Image],

@@ -10,7 +10,7 @@ from weighbridge.domain.registry.listing import TagSeen
 from weighbridge.store.tags.applying import KnownTag
 
 ALIASES_WORTH_A_HEAD = 2
-"""More tags than this a digest in the last pass: HEAD first, GET only the new."""
+"""More tags than this a digest in the last crawl: HEAD first, GET only the new."""
 
 Kind: TypeAlias = Literal["same", "pushed", "head", "get", "check"]
 
@@ -51,7 +51,7 @@ def plan(
 
     A known tag whose last look failed is asked again even if its digest is the
     old one: the failure may have passed. It comes last: a few that never get an
-    answer would otherwise use up the pass's patience before all others, each time.
+    answer would otherwise use up the crawl's patience before all others, each time.
 
     has_turn: whether a tag is asked by GET in the place of HEAD this time
     by_get:   whether all are, since HEAD was found false

@@ -19,9 +19,9 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class CheckTurns:
-    """Whose turn it is in one pass.
+    """Whose turn it is in one crawl.
 
-    since:  when the last complete pass began: the turns until then were had
+    since:  when the last complete crawl began: the turns until then were had
     by_get: HEAD was found false not long ago, and is asked only to see whether it
             still is
     """
@@ -29,9 +29,9 @@ class CheckTurns:
     def __init__(self, claim: Claim, since: datetime | None, now: datetime) -> None:
         self._repository = claim.repository
         self._now = now
-        # Where no pass was complete for a whole period, those that the last one could
+        # Where no crawl was complete for a whole period, those that the last one could
         # not ask are asked in their next turn: all at once would not be spread.
-        last = claim.last_pass_at or now
+        last = claim.last_crawl_at or now
         self._since = last if since is None or now - since > PERIOD else since
         found_at = claim.false_head_at
         self.by_get = found_at is not None and now - found_at < DISTRUST

@@ -29,7 +29,7 @@ _STILL_REFUSED: Final = "it still is what was refused before"
 
 
 class TagFault(Struct, frozen=True):
-    """A tag that could not be weighed in this pass, for the closing table."""
+    """A tag that could not be weighed in this crawl, for the closing table."""
 
     tag: str
     code: str
@@ -83,7 +83,7 @@ class TagAnswer(Struct, frozen=True):
         return self.move is not None and self.was not in (None, self.move.digest)
 
 
-class TagLook:
+class TagRequest:
     """Looks at tags of one repository; `known` is what the store has of them."""
 
     def __init__(

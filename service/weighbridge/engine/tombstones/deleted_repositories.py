@@ -19,8 +19,8 @@ from weighbridge.store.leases.releasing import release
 from weighbridge.store.registries.removals import (
     LiveRepository,
     Missing,
-    bury_repository,
-    bury_tags,
+    delete_repository,
+    delete_tags,
     forget_held,
     held_removals,
     hold_removals,
@@ -33,7 +33,7 @@ from weighbridge.store.registries.removals import (
 _LEASE_S: Final = 60.0
 
 
-async def bury_missing(
+async def delete_missing(
     writer: Writer,
     registry_id: int,
     catalog: Catalog | None,
@@ -56,27 +56,27 @@ async def bury_missing(
     gone = [item for item in missing if scope.looks_at(item.repository)]
     ids = frozenset(item.repository_id for item in gone)
     held = await writer.read(held_removals, registry_id)
-    census = await _census(writer, registry_id, catalog, scope, held)
-    if census.answering:
-        await writer.write(note_unlisted, census.answering)
-    vanishing, others = ids | census.silent, held - census.held
-    if is_mass(len(vanishing - held), census.crawled - len(census.held)):
+    counted = await _counted(writer, registry_id, catalog, scope, held)
+    if counted.answering:
+        await writer.write(note_unlisted, counted.answering)
+    vanishing, others = ids | counted.silent, held - counted.held
+    if is_mass(len(vanishing - held), counted.crawled - len(counted.held)):
         count = len(vanishing)
         await writer.write(hold_removals, registry_id, vanishing | others, count)
         return count
     for item in gone:
-        await _bury(writer, item, judging, clock)
+        await _delete(writer, item, judging, clock)
         await writer.write(forget_held, registry_id, item.repository_id)
     if catalog is None:
         return 0
-    left = census.silent - ids
+    left = counted.silent - ids
     # A catalog of nothing agrees with nothing.
-    waiting = len(left) if names is None and is_mass(len(left), census.crawled) else 0
+    waiting = len(left) if names is None and is_mass(len(left), counted.crawled) else 0
     await writer.write(hold_removals, registry_id, left | others, waiting)
     return waiting
 
 
-class _Census(Struct):
+class _RepositoryCount(Struct):
     """The repositories that this crawl is of; some of them by their ids.
 
     crawled:   how many there are
@@ -92,44 +92,44 @@ class _Census(Struct):
     answering: set[int] = field(default_factory=set)
 
 
-async def _census(
+async def _counted(
     writer: Writer,
     registry_id: int,
     catalog: Catalog | None,
     scope: Scope,
     held: frozenset[int],
-) -> _Census:
-    census, after = _Census(), 0
+) -> _RepositoryCount:
+    counted, after = _RepositoryCount(), 0
     while page := await writer.read(standing_page, registry_id, after, PAGE):
         after = page[-1].repository_id
         for one in page:
             if not scope.looks_at(one.repository):
                 continue
-            census.crawled += 1
+            counted.crawled += 1
             is_held = one.repository_id in held
             if is_held:
-                census.held.add(one.repository_id)
+                counted.held.add(one.repository_id)
             if catalog is None:
                 continue
             if one.was_listed and one.repository not in catalog.names:
                 has_answered = _has_answered(one, catalog, is_held=is_held)
-                unlisted = census.answering if has_answered else census.silent
+                unlisted = counted.answering if has_answered else counted.silent
                 unlisted.add(one.repository_id)
     if catalog is None:
-        census.silent = set(census.held)
-    return census
+        counted.silent = set(counted.held)
+    return counted
 
 
 def _has_answered(one: LiveRepository, catalog: Catalog, *, is_held: bool) -> bool:
     """Whether it was there after a catalog no longer listed it."""
-    at = one.last_pass_at
+    at = one.last_crawl_at
     if at is None or one.state not in ("ok", "partial"):
         return False
     is_after_both = is_held and catalog.before is not None and at >= catalog.before
     return at >= catalog.read_at or is_after_both
 
 
-async def _bury(
+async def _delete(
     writer: Writer,
     item: Missing,
     judging: Callable[[], Judging],
@@ -148,16 +148,16 @@ async def _bury(
         if not await writer.write(is_missing, claimed, clock()):
             await writer.write(release, claimed)
             return  # Another process has found it before we claimed it.
-        await _bury_tags(writer, claimed, clock)
+        await _delete_tags(writer, claimed, clock)
         await writer.write(refresh_and_judge, item.repository_id, clock(), judging())
-        await writer.write(bury_repository, claimed, clock())
+        await writer.write(delete_repository, claimed, clock())
     except StaleFence:
         return
 
 
-async def _bury_tags(
+async def _delete_tags(
     writer: Writer, claimed: Claim, clock: Callable[[], datetime]
 ) -> None:
-    buried: str | None = ""
-    while buried is not None:
-        buried = await writer.write(bury_tags, claimed, clock(), buried)
+    deleted: str | None = ""
+    while deleted is not None:
+        deleted = await writer.write(delete_tags, claimed, clock(), deleted)

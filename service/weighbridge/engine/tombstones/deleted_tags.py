@@ -1,12 +1,12 @@
-"""Buries the tags that a complete pass did not see."""
+"""Buries the tags that a complete crawl did not see."""
 
 from collections.abc import Set
 from typing import Final
 
-from weighbridge.engine.context.crawl_context import PassContext
+from weighbridge.engine.context.crawl_context import CrawlContext
 from weighbridge.engine.writer.batches import pieces
 from weighbridge.store.leases.claiming import Claim
-from weighbridge.store.tags.applying import apply_gone, live_tags
+from weighbridge.store.tags.applying import apply_deleted, live_tags
 
 MASS: Final = 10
 """More tags, or repositories, than this, and more than half: a second crawl must
@@ -15,10 +15,10 @@ GONE_AT_ONCE: Final = 1_000
 """Tags that are buried in one transaction."""
 
 
-async def bury_vanished(
-    context: PassContext, claim: Claim, seen: Set[str]
+async def delete_unlisted(
+    context: CrawlContext, claim: Claim, seen: Set[str]
 ) -> tuple[int, frozenset[str]]:
-    """How many are gone, and those that must wait for a second pass that agrees, since
+    """How many are gone, and those that must wait for a second crawl that agrees, since
     too much vanished at once."""
     known = await context.writer.read(live_tags, claim.repository_id)
     live = frozenset(filter(context.wants_tag, known))
@@ -26,7 +26,7 @@ async def bury_vanished(
     if is_mass(len(gone), len(live)) and not gone <= claim.held:
         return 0, gone
     for names in pieces(sorted(gone), GONE_AT_ONCE):
-        await context.writer.write(apply_gone, claim, names, context.clock())
+        await context.writer.write(apply_deleted, claim, names, context.clock())
     return len(gone), frozenset()
 
 

@@ -17,7 +17,7 @@ from weighbridge.ports.job_names import QUEUES
 
 LIVES_S: Final = 45.0
 """A worker that has said nothing for so long is gone."""
-_ROLL: Final = "weighbridge:workers"
+_REGISTER: Final = "weighbridge:workers"
 _COUNTS: Final = "weighbridge:counts"
 _KEPT_COUNTS: Final = 200
 """More than we ever write; whoever writes more of them is not us."""
@@ -70,7 +70,7 @@ class QueueLength(Struct, frozen=True):
     oldest_at: float
 
 
-class Roll:
+class WorkerRegister:
     """The workers that live, and the queues. Raises OSError where Redis is away."""
 
     def __init__(self, redis_url: Secret) -> None:
@@ -78,25 +78,25 @@ class Roll:
 
     def note(self, worker: str) -> list[str]:
         """Say that a worker lives; the ones that have not said so for too long."""
-        with ours(self._redis, _ROLL):
+        with ours(self._redis, _REGISTER):
             now = self._now()
             with self._redis.pipeline() as pipeline:
-                pipeline.zadd(_ROLL, {worker: now})
-                pipeline.zrangebyscore(_ROLL, 0, now - LIVES_S)
-                pipeline.zremrangebyscore(_ROLL, 0, now - LIVES_S)
+                pipeline.zadd(_REGISTER, {worker: now})
+                pipeline.zrangebyscore(_REGISTER, 0, now - LIVES_S)
+                pipeline.zremrangebyscore(_REGISTER, 0, now - LIVES_S)
                 _, gone, _ = pipeline.execute()
                 return [str(name) for name in gone]
 
     def strike(self, worker: str) -> None:
         """Say that a worker has ended."""
-        with ours(self._redis, _ROLL):
-            self._redis.zrem(_ROLL, worker)
+        with ours(self._redis, _REGISTER):
+            self._redis.zrem(_REGISTER, worker)
 
     def workers(self) -> int:
         """How many live."""
-        with ours(self._redis, _ROLL):
+        with ours(self._redis, _REGISTER):
             since = self._now() - LIVES_S
-            return int(self._redis.zcount(_ROLL, since, "+inf"))
+            return int(self._redis.zcount(_REGISTER, since, "+inf"))
 
     def count(self, *events: tuple[str, str, str]) -> None:
         """Count what became of a message: what, which job, and a reason or ""."""

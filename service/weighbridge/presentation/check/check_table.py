@@ -18,7 +18,7 @@ from weighbridge.presentation.check.notes import notes_of
 from weighbridge.presentation.forms.bars import bar
 from weighbridge.presentation.forms.screen import Role, Screen
 from weighbridge.presentation.image.image_words import plural
-from weighbridge.presentation.image.short_instruction import gist
+from weighbridge.presentation.image.short_instruction import short_instruction
 
 _BAR: Final = 10
 _LEAST_FOR_BARS: Final = 90
@@ -113,7 +113,7 @@ def _fitted(text: str, used: int, screen: Screen) -> str:
     """The whole line where there is room for it, else its gist."""
     if screen.cut(text, used) == text:
         return text
-    return screen.cut(gist(text, screen.ellipsis), used)
+    return screen.cut(short_instruction(text, screen.ellipsis), used)
 
 
 def _foot(check: ImageCheck, screen: Screen) -> Iterator[str]:

@@ -15,7 +15,7 @@ _HOUSEKEEPING: Final = re.compile(
 _HASHED: Final = re.compile(r"\b(file|dir|multi):([0-9a-f]{12})[0-9a-f]+", re.ASCII)
 
 
-def gist(text: str, ellipsis: str = "…") -> str:
+def short_instruction(text: str, ellipsis: str = "…") -> str:
     """`RUN apt-get install … git procps`: for a row that has not room for all of it.
 
     Housekeeping and options go; the words that stay keep their order.

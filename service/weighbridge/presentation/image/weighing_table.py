@@ -25,7 +25,7 @@ from weighbridge.presentation.image.line_table import (
     line_rows,
     lines_known,
 )
-from weighbridge.presentation.image.short_instruction import gist
+from weighbridge.presentation.image.short_instruction import short_instruction
 from weighbridge.presentation.rows.stand_ins import stand_in
 
 _COMPRESSED = 10
@@ -190,7 +190,7 @@ def _fitted(text: str, used: int, screen: Screen) -> str:
     """The whole line where there is room for it, else its gist."""
     if screen.cut(text, used) == text:
         return text
-    return screen.cut(gist(text, screen.ellipsis), used)
+    return screen.cut(short_instruction(text, screen.ellipsis), used)
 
 
 def _totals(image: WeighedImage, rows: list[LineTableRow], columns: _Columns) -> str:

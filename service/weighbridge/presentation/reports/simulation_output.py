@@ -1,10 +1,10 @@
-"""What `weighbridge policy try` prints."""
+"""What `weighbridge policy simulate` prints."""
 
 from collections.abc import Mapping
 from typing import Final
 
 from weighbridge.domain.policy.policy import KEYS
-from weighbridge.domain.policy.simulation import Flagged, Trial
+from weighbridge.domain.policy.simulation import Flagged, Simulation
 from weighbridge.domain.text.printable import printable
 from weighbridge.presentation.forms.aligned import aligned
 from weighbridge.presentation.forms.json_text import json_text
@@ -12,19 +12,19 @@ from weighbridge.presentation.forms.screen import Output, Screen
 from weighbridge.presentation.forms.tables import code, csv_table, markdown_table
 from weighbridge.presentation.image.image_words import plural
 from weighbridge.presentation.reports.violation_output import amount
-from weighbridge.presentation.rows.simulation_rows import TrialRow, trial_row
+from weighbridge.presentation.rows.simulation_rows import SimulationRow, simulation_row
 
-_COLUMNS: Final = tuple(TrialRow.__dataclass_fields__)
+_COLUMNS: Final = tuple(SimulationRow.__dataclass_fields__)
 _TITLES: Final = ("over by", "amount", "limit", "key", "repository", "tag")
 
 
-def tried(trial: Trial, output: Output, screen: Screen) -> str:
+def tried(simulation: Simulation, output: Output, screen: Screen) -> str:
     """A row for each limit that a repository would exceed, the worst first."""
     if output == "json":
-        return json_text(_whole(trial))
+        return json_text(_whole(simulation))
     if output == "csv":
-        return csv_table(_COLUMNS, map(trial_row, trial.flagged))
-    cells = [_cells(flagged, screen) for flagged in trial.flagged]
+        return csv_table(_COLUMNS, map(simulation_row, simulation.flagged))
+    cells = [_cells(flagged, screen) for flagged in simulation.flagged]
     if output == "markdown":
         rows = [[*row[:3], *map(code, row[3:])] for row in cells]
         return markdown_table(_TITLES, rows, numeric=3)
@@ -32,22 +32,24 @@ def tried(trial: Trial, output: Output, screen: Screen) -> str:
     if cells:
         heads = [title.upper() for title in _TITLES]
         lines = [*aligned([heads, *cells], screen, gap=2), ""]
-    return "\n".join([*lines, *(screen.wrapped(words) for words in _totals(trial))])
+    return "\n".join(
+        [*lines, *(screen.wrapped(words) for words in _totals(simulation))]
+    )
 
 
-def _whole(trial: Trial) -> Mapping[str, object]:
-    given = trial.limits.by_key
+def _whole(simulation: Simulation) -> Mapping[str, object]:
+    given = simulation.limits.by_key
     return {
-        "items": [trial_row(flagged) for flagged in trial.flagged],
+        "items": [simulation_row(flagged) for flagged in simulation.flagged],
         "limits": {
             key: given[key]
             for key in KEYS
             if key not in ("team", "severity") and given[key] is not None
         },
-        "repositories": trial.repositories,
-        "exceeding": trial.exceeding,
-        "by_key": dict(trial.by_key),
-        "unknown": dict(trial.unknown),
+        "repositories": simulation.repositories,
+        "exceeding": simulation.exceeding,
+        "by_key": dict(simulation.by_key),
+        "unknown": dict(simulation.unknown),
     }
 
 
@@ -66,17 +68,17 @@ def _cells(flagged: Flagged, screen: Screen) -> list[str]:
     ]
 
 
-def _totals(trial: Trial) -> list[str]:
+def _totals(simulation: Simulation) -> list[str]:
     """How many of how many, limit by limit where there are several."""
-    if not trial.repositories:
+    if not simulation.repositories:
         return ["no repository that was crawled fits"]
-    every = plural(trial.repositories, "repository", "repositories")
-    lines = [f"{trial.exceeding:,} of {every} would be over a limit"]
-    if len(trial.by_key) > 1:
-        lines += [f"  {key}: {count:,}" for key, count in trial.by_key.items()]
+    every = plural(simulation.repositories, "repository", "repositories")
+    lines = [f"{simulation.exceeding:,} of {every} would be over a limit"]
+    if len(simulation.by_key) > 1:
+        lines += [f"  {key}: {count:,}" for key, count in simulation.by_key.items()]
     lines += [
         f"  of {plural(count, 'repository', 'repositories')} it is unknown: "
         f"{key} needs a size that is not known"
-        for key, count in trial.unknown.items()
+        for key, count in simulation.unknown.items()
     ]
     return lines

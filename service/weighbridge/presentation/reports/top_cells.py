@@ -125,7 +125,7 @@ def state_of(row: RepositoryReport) -> str:
     words = f"{row.state} ({reason})" if has_reason else row.state
     if row.state == "new":
         return words
-    seen = row.last_complete_pass_at
+    seen = row.last_complete_crawl_at
     return f"{words}, complete {seen:%Y-%m-%d %H:%M}" if seen else words
 
 

@@ -16,7 +16,7 @@ from weighbridge.presentation.forms.narrow import narrowed
 from weighbridge.presentation.forms.screen import Output, Screen
 from weighbridge.presentation.forms.tables import code, csv_table, markdown_table
 from weighbridge.presentation.image.image_words import NOTHING_CRAWLED, plural
-from weighbridge.presentation.image.short_instruction import gist
+from weighbridge.presentation.image.short_instruction import short_instruction
 from weighbridge.presentation.rows.violation_rows import (
     VIOLATION_COLUMNS,
     violation_cells,
@@ -141,6 +141,6 @@ def _added(row: ViolationReport, change: LineChange | None, screen: Screen) -> s
 
 def _line(row: ViolationReport, change: LineChange | None, screen: Screen) -> str:
     if change is not None:
-        return printable(gist(change.instruction, screen.ellipsis))
+        return printable(short_instruction(change.instruction, screen.ellipsis))
     count = 0 if row.cause is None else row.cause.unknown_lines
     return f"not known: {plural(count, 'line')} not measured" if count else ""

@@ -7,8 +7,8 @@ from typing import Final, TypeAlias
 
 from weighbridge.domain.report.inventory import (
     Page,
-    PassReport,
     RegistryReport,
+    RepositoryCrawlReport,
     RepositoryReport,
     SearchHit,
     TagReport,
@@ -17,7 +17,7 @@ from weighbridge.domain.size.weighing import WeighedImage, WeighedLine, rfc3339
 from weighbridge.presentation.rows.stand_ins import stand_in
 
 Report: TypeAlias = (
-    RegistryReport | RepositoryReport | TagReport | PassReport | SearchHit
+    RegistryReport | RepositoryReport | TagReport | RepositoryCrawlReport | SearchHit
 )
 
 
@@ -57,7 +57,8 @@ def list_json(
 
 
 def page_json(
-    page: Page[RepositoryReport] | Page[TagReport] | Page[PassReport], now: datetime
+    page: Page[RepositoryReport] | Page[TagReport] | Page[RepositoryCrawlReport],
+    now: datetime,
 ) -> dict[str, object]:
     """One page of a list."""
     return list_json(page.items, now, page.next_cursor)

@@ -9,7 +9,7 @@ from weighbridge.presentation.rows.violation_rows import Unit, unit_of
 
 
 @dataclass(frozen=True, slots=True)
-class TrialRow:
+class SimulationRow:
     """A limit that a repository would exceed. `limit_amount`, `amount` and `excess` are
     in `unit`; tag and platform are null where the limit is one of a repository."""
 
@@ -26,7 +26,7 @@ class TrialRow:
 
 
 @dataclass(frozen=True, slots=True)
-class TrialOfOne:
+class OneLimitSimulation:
     """One limit held against the newest image of every repository.
 
     `items` are the worst, `exceeding` counts all of them. Of `unknown` repositories no
@@ -38,10 +38,10 @@ class TrialOfOne:
     repositories: int
     unknown: int
     exceeding: int
-    items: list[TrialRow]
+    items: list[SimulationRow]
 
 
-def trial_row(flagged: Flagged) -> Mapping[str, object]:
+def simulation_row(flagged: Flagged) -> Mapping[str, object]:
     """The row of one limit of one repository."""
     image, finding = flagged.image, flagged.finding
     is_of_image = finding.key != "max_deduplicated"

@@ -29,7 +29,7 @@ class WaiverRow:
 
 
 @dataclass(frozen=True, slots=True)
-class WaiverWish:
+class WaiverInput:
     """What is to be waived: names or patterns, in which `*` stands for any text;
     `limit_key` null: every limit; `expires_at` a day, or a moment with its zone
     (RFC 3339)."""

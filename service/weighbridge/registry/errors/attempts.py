@@ -6,7 +6,7 @@ from weighbridge.domain.limits import ATTEMPTS, RETRY_AFTER_MAX_S
 from weighbridge.errors import RateLimited, WeighbridgeError
 
 # A server that is silent for a whole deadline, or not there, is not asked five times
-# while somebody waits; the next pass asks again.
+# while somebody waits; the next crawl asks again.
 _FEWER_ATTEMPTS: Final = {"deadline": 1, "dns_error": 2, "connect_error": 3}
 _PUT_OFF: Final = 3 * ATTEMPTS
 """Tries where the registry itself says when to come back: of many requests that come

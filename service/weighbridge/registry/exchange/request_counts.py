@@ -14,7 +14,7 @@ from weighbridge.errors import (
     TransportError,
     WeighbridgeError,
 )
-from weighbridge.ports.protocols import JOB_COST, PASS_COST, RequestCost
+from weighbridge.ports.protocols import CRAWL_COST, JOB_COST, RequestCost
 from weighbridge.registry.exchange.endpoint import Endpoint
 from weighbridge.registry.exchange.registry_request import Operation, RegistryAnswer
 from weighbridge.telemetry import Telemetry
@@ -37,8 +37,8 @@ _FIRST_UNIX_TIME: Final = 1_000_000_000
 class RequestCounts:
     """The client says what happened; here is where that is counted.
 
-    cost:       since the client was made; the shares of a pass and of a job go to
-                `PASS_COST` and `JOB_COST` too
+    cost:       since the client was made; the shares of a crawl and of a job go to
+                `CRAWL_COST` and `JOB_COST` too
     rate_limit: as it was told last
     """
 
@@ -113,8 +113,8 @@ class RequestCounts:
 
     def _costs(self) -> list[RequestCost]:
         costs = [self.cost]
-        if (of_pass := PASS_COST.get()) is not None:
-            costs.append(of_pass)
+        if (of_crawl := CRAWL_COST.get()) is not None:
+            costs.append(of_crawl)
         if (of_job := JOB_COST.get()) is not None:
             costs.append(of_job)
         return costs

@@ -17,7 +17,7 @@ _OF_NEW: Final = 3
 _table = repositories.c
 _summary = repository_summaries.c
 _REQUESTS: Final = case(
-    (_table.last_pass_at.is_(None), _OF_NEW),
+    (_table.last_crawl_at.is_(None), _OF_NEW),
     else_=1
     + func.coalesce(
         select(_summary.tag_count)

@@ -1,9 +1,9 @@
-"""Chunks of a pass that several processes work on, in rows of `pass_chunks`.
+"""Chunks of a crawl that several processes work on, in rows of `crawl_chunks`.
 
 Where a listing shows much that is still to be asked, the tags are stored as chunks, and
 any process may take one: it has it alone as long as its lease, or until it has asked
-all. Who has the repository's claim alone makes chunks, and ends the pass. What a chunk
-was answered is a piece of the pass's cursor.
+all. Who has the repository's claim alone makes chunks, and ends the crawl. What a chunk
+was answered is a piece of the crawl's cursor.
 """
 
 import json
@@ -27,34 +27,34 @@ from sqlalchemy import (
 
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.registry.listing import TagSeen
-from weighbridge.store.crawls.cursor import IS_IT, IS_OPEN, PassCounts, adding, counted
+from weighbridge.store.crawls.cursor import IS_IT, IS_OPEN, CrawlCounts, adding, counted
 from weighbridge.store.dialect import BulkInsert, among_texts, join_in_order, listed
 from weighbridge.store.leases.ahead import is_unleased
 from weighbridge.store.leases.claiming import Claim, current_claim, hold
 from weighbridge.store.leases.process_mark import is_gone
 from weighbridge.store.locks import lock_repositories
-from weighbridge.store.models import pass_chunks, passes, registries, repositories
+from weighbridge.store.models import crawl_chunks, crawls, registries, repositories
 
-_chunk = pass_chunks.c
-_NEW: Final = BulkInsert(pass_chunks, "pass_id", "position", "step", "names", "tags")
+_chunk = crawl_chunks.c
+_NEW: Final = BulkInsert(crawl_chunks, "crawl_id", "position", "step", "names", "tags")
 _IS_OURS: Final = and_(IS_IT, _chunk.lease_owner == bindparam("owner"))
-_OF: Final = _chunk.pass_id == bindparam("pass")
+_OF: Final = _chunk.crawl_id == bindparam("crawl")
 
 
 # What has ended a process ends no others: who has the repository goes on with it.
 _ENDED_NOBODY: Final = repositories.c.attempts <= 1
 # From the chunks, which are few, not from a registry's repositories, which are not.
 _OF_REPOSITORIES: Final = join_in_order(
-    join_in_order(pass_chunks, passes, passes.c.id == _chunk.pass_id),
+    join_in_order(crawl_chunks, crawls, crawls.c.id == _chunk.crawl_id),
     repositories,
-    repositories.c.id == passes.c.repository_id,
+    repositories.c.id == crawls.c.repository_id,
 )
 _IS_UNTAKEN: Final = _chunk.lease_owner.is_(None)
 _ADD_OF_CHUNK: Final = adding(
     exists().where(_IS_OURS, _chunk.step == bindparam("step") - 1)
 )
 _ADVANCE: Final = (
-    update(pass_chunks)
+    update(crawl_chunks)
     .where(_IS_OURS)
     .values(
         step=bindparam("step"),
@@ -65,12 +65,12 @@ _ADVANCE: Final = (
     )
 )
 _LET_GO: Final = (
-    update(pass_chunks).where(_IS_OURS).values(lease_until=None, lease_owner=None)
+    update(crawl_chunks).where(_IS_OURS).values(lease_until=None, lease_owner=None)
 )
 
 
 class ChunkEnd(NamedTuple):
-    """What the end of a chunk says to the pass.
+    """What the end of a chunk says to the crawl.
 
     unanswered: why some tag brought no answer, or ""
     faults:     tag, code and message of some that are not as they should be
@@ -86,7 +86,7 @@ class ChunkKey(NamedTuple):
     """A chunk in our hands, under this claim of its repository."""
 
     claim: Claim
-    pass_id: int
+    crawl_id: int
     position: int
     owner: str
 
@@ -112,7 +112,7 @@ class ChunkRequest(NamedTuple):
     """A chunk that somebody wants to take.
 
     owner:       this very taking, see `process_mark.one_claim`
-    pass_id:     of this pass only
+    crawl_id:     of this crawl only
     registry_id: or, of whatever repository of this registry
     but_not:     repositories that are left out
     """
@@ -120,7 +120,7 @@ class ChunkRequest(NamedTuple):
     now: datetime
     lease_s: float
     owner: str
-    pass_id: int | None = None
+    crawl_id: int | None = None
     registry_id: int | None = None
     but_not: Collection[int] = ()
 
@@ -141,10 +141,10 @@ class Advanced(NamedTuple):
     is_done: bool
 
 
-def note_chunk(connection: Connection, part: Advanced, counts: PassCounts) -> None:
+def note_chunk(connection: Connection, part: Advanced, counts: CrawlCounts) -> None:
     """The same for a chunk, which is ours (`read_overtaken`). counts: of this batch"""
     key = part.key
-    place = {"pass": key.pass_id, "place": key.position, "owner": key.owner}
+    place = {"crawl": key.crawl_id, "place": key.position, "owner": key.owner}
     connection.execute(_ADD_OF_CHUNK, {**place, "step": part.step, **counted(counts)})
     connection.execute(
         _ADVANCE,
@@ -163,7 +163,7 @@ def share(
     connection: Connection,
     held: Claim,
     now: datetime,
-    pass_id: int,
+    crawl_id: int,
     chunks: Mapping[int, Sequence[TagSeen]],
     *,
     head_first: bool,
@@ -173,7 +173,7 @@ def share(
     _NEW.add(
         connection,
         [
-            (pass_id, position, 0, "[]", _written(tags, head_first))
+            (crawl_id, position, 0, "[]", _written(tags, head_first))
             for position, tags in chunks.items()
         ],
     )
@@ -187,16 +187,16 @@ def take_chunk(connection: Connection, wanted: ChunkRequest) -> HeldChunk | None
     """
     is_mine = _chunk.lease_owner == wanted.owner
     found = connection.execute(
-        select(pass_chunks, passes.c.repository_id)
+        select(crawl_chunks, crawls.c.repository_id)
         .select_from(_OF_REPOSITORIES)
         .where(
             IS_OPEN,
             repositories.c.lease_until.is_not(None),
             *_of(wanted, is_mine),
         )
-        .order_by(case((is_mine, 0), else_=1), _chunk.pass_id, _chunk.position)
+        .order_by(case((is_mine, 0), else_=1), _chunk.crawl_id, _chunk.position)
         .limit(1)
-        .with_for_update(of=pass_chunks, skip_locked=True)
+        .with_for_update(of=crawl_chunks, skip_locked=True)
     ).first()
     if found is None:
         return None
@@ -204,22 +204,22 @@ def take_chunk(connection: Connection, wanted: ChunkRequest) -> HeldChunk | None
     if claim is None:
         return None
     connection.execute(
-        update(pass_chunks)
-        .where(_chunk.pass_id == found.pass_id, _chunk.position == found.position)
+        update(crawl_chunks)
+        .where(_chunk.crawl_id == found.crawl_id, _chunk.position == found.position)
         .values(
             lease_owner=wanted.owner,
             lease_until=wanted.now + timedelta(seconds=wanted.lease_s),
         )
     )
-    return _held(found, ChunkKey(claim, found.pass_id, found.position, wanted.owner))
+    return _held(found, ChunkKey(claim, found.crawl_id, found.position, wanted.owner))
 
 
 def _of(
     wanted: ChunkRequest, is_mine: ColumnElement[bool]
 ) -> tuple[ColumnElement[bool], ...]:
-    if wanted.pass_id is not None:
+    if wanted.crawl_id is not None:
         is_free = is_unleased(_chunk.lease_until, wanted.now)
-        return (_chunk.pass_id == wanted.pass_id, or_(is_mine, is_free))
+        return (_chunk.crawl_id == wanted.crawl_id, or_(is_mine, is_free))
     return (
         repositories.c.registry_id == wanted.registry_id,
         repositories.c.id.not_in(list(wanted.but_not)),
@@ -247,7 +247,7 @@ def _held(row: Row[Any], key: ChunkKey) -> HeldChunk:
 def let_go(connection: Connection, key: ChunkKey) -> None:
     """Give a chunk back that is not done. Nothing happens to one that is not ours."""
     connection.execute(
-        _LET_GO, {"pass": key.pass_id, "place": key.position, "owner": key.owner}
+        _LET_GO, {"crawl": key.crawl_id, "place": key.position, "owner": key.owner}
     )
 
 
@@ -255,59 +255,59 @@ def renew_chunks(
     connection: Connection, keys: Iterable[ChunkKey], now: datetime
 ) -> None:
     """Renew the leases of chunks of which there is nothing to keep for a while."""
-    held = sorted(keys, key=lambda key: (key.pass_id, key.position))
+    held = sorted(keys, key=lambda key: (key.crawl_id, key.position))
     lock_repositories(connection, {key.claim.repository_id for key in held})
     for key in held:
         connection.execute(
-            update(pass_chunks)
+            update(crawl_chunks)
             .where(_IS_OURS, IS_OPEN)
             .values(lease_until=now + timedelta(seconds=key.claim.lease_s)),
-            {"pass": key.pass_id, "place": key.position, "owner": key.owner},
+            {"crawl": key.crawl_id, "place": key.position, "owner": key.owner},
         )
 
 
 def is_held(connection: Connection, key: ChunkKey) -> bool:
     """Whether a chunk is ours still."""
-    place = {"pass": key.pass_id, "place": key.position, "owner": key.owner}
+    place = {"crawl": key.crawl_id, "place": key.position, "owner": key.owner}
     found = connection.execute(select(_chunk.step).where(_IS_OURS), place)
     return found.first() is not None
 
 
-def is_open(connection: Connection, pass_id: int) -> bool:
-    """Whether some chunk of a pass is not done. Those of processes that are known to
+def is_open(connection: Connection, crawl_id: int) -> bool:
+    """Whether some chunk of a crawl is not done. Those of processes that are known to
     have ended are given back."""
     owners = connection.execute(
-        select(_chunk.lease_owner).where(_OF, IS_OPEN).distinct(), {"pass": pass_id}
+        select(_chunk.lease_owner).where(_OF, IS_OPEN).distinct(), {"crawl": crawl_id}
     ).scalars()
     held = list(owners)
     gone = [owner for owner in held if is_gone(owner)]
     if gone:
         connection.execute(
-            update(pass_chunks)
+            update(crawl_chunks)
             .where(_OF, IS_OPEN, among_texts(_chunk.lease_owner, "owners"))
             .values(lease_until=None, lease_owner=None),
-            {"pass": pass_id, "owners": listed(gone)},
+            {"crawl": crawl_id, "owners": listed(gone)},
         )
     return bool(held)
 
 
-def sum_up(connection: Connection, pass_id: int) -> tuple[PassCounts, list[ChunkEnd]]:
-    """What was counted by all who worked on a pass, and found in its chunks."""
-    row = connection.execute(select(passes).where(passes.c.id == pass_id)).one()
+def sum_up(connection: Connection, crawl_id: int) -> tuple[CrawlCounts, list[ChunkEnd]]:
+    """What was counted by all who worked on a crawl, and found in its chunks."""
+    row = connection.execute(select(crawls).where(crawls.c.id == crawl_id)).one()
     found = connection.execute(
         select(_chunk.found)
         .where(_OF, _chunk.found.is_not(None))
         .order_by(_chunk.position),
-        {"pass": pass_id},
+        {"crawl": crawl_id},
     ).scalars()
-    counts = PassCounts(*(getattr(row, name) for name in PassCounts.names()))
+    counts = CrawlCounts(*(getattr(row, name) for name in CrawlCounts.names()))
     return counts, [ChunkEnd(*json.loads(text)) for text in found if text]
 
 
 def has_chunk(connection: Connection, registry: str) -> bool:
     """Whether there is a chunk of a registry's repositories that nobody works on."""
     found = connection.execute(
-        select(_chunk.pass_id)
+        select(_chunk.crawl_id)
         .select_from(_OF_REPOSITORIES)
         .where(
             IS_OPEN,

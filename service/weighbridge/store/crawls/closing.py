@@ -1,4 +1,4 @@
-"""What ends passes: how each ended, what that says of its repository, its claim given
+"""What ends crawls: how each ended, what that says of its repository, its claim given
 back. Many are closed by as few statements as one."""
 
 import json
@@ -11,13 +11,13 @@ from sqlalchemy import Connection, literal_column, null, select
 
 from weighbridge.domain.report.inventory import RepositoryState
 from weighbridge.errors import StaleFence
-from weighbridge.store.crawls.crawl_rows import COUNTS, PassResult
+from weighbridge.store.crawls.crawl_rows import COUNTS, CrawlResult
 from weighbridge.store.crawls.cursor import drop_chunks
 from weighbridge.store.dialect import BulkUpdate, Rows, among_ids, listed
 from weighbridge.store.leases.ahead import SLACK
 from weighbridge.store.leases.claiming import Claim, stale
 from weighbridge.store.locks import lock_repositories
-from weighbridge.store.models import passes, repositories
+from weighbridge.store.models import crawls, repositories
 
 _table = repositories.c
 _SAYS_NOTHING: Final[tuple[RepositoryState, ...]] = (
@@ -25,7 +25,7 @@ _SAYS_NOTHING: Final[tuple[RepositoryState, ...]] = (
     "unauthorized",
     "error",
 )
-"""After such a pass a repository is as missing as it was."""
+"""After such a crawl a repository is as missing as it was."""
 _IS_THERE: Final[tuple[RepositoryState, ...]] = ("ok", "partial")
 
 _BEFORE: Final = Rows(
@@ -35,11 +35,11 @@ _BEFORE: Final = Rows(
         _table.lease_until,
         _table.state,
         _table.state_since,
-        _table.gone_at,
-        _table.last_complete_pass_at,
-        _table.complete_passes,
+        _table.deleted_at,
+        _table.last_complete_crawl_at,
+        _table.complete_crawls,
         _table.is_silent,
-        _table.missing_passes,
+        _table.missing_crawls,
         _table.due_at,
         _table.requests,
         _table.bytes_read,
@@ -52,12 +52,12 @@ _CLOSE: Final = BulkUpdate(
         "state",
         "state_reason",
         "state_since",
-        "gone_at",
-        "last_pass_at",
-        "last_complete_pass_at",
-        "complete_passes",
+        "deleted_at",
+        "last_crawl_at",
+        "last_complete_crawl_at",
+        "complete_crawls",
         "is_silent",
-        "missing_passes",
+        "missing_crawls",
         "held",
         "due_at",
         "requests",
@@ -71,46 +71,46 @@ _CLOSE: Final = BulkUpdate(
     },
 )
 _END: Final = BulkUpdate(
-    passes,
+    crawls,
     key=("id", "repository_id"),
     values=("ended_at", "state", "reason", *COUNTS),
     also={"overtaken": null()},
 )
 _ENDED: Final = Rows(
-    select(passes.c.id, passes.c.repository_id).where(
-        among_ids(passes.c.id), passes.c.ended_at.is_not(None)
+    select(crawls.c.id, crawls.c.repository_id).where(
+        among_ids(crawls.c.id), crawls.c.ended_at.is_not(None)
     )
 )
 
 
 class Closing(Struct, frozen=True):
-    """How a pass ended.
+    """How a crawl ended.
 
     due_at:     when the next one is due, unless somebody has wished for one meanwhile
     has_chunks: pieces of its cursor may be kept
     """
 
     claim: Claim
-    pass_id: int
-    result: PassResult
+    crawl_id: int
+    result: CrawlResult
     now: datetime
     due_at: datetime
     has_chunks: bool
 
 
 class _Before(NamedTuple):
-    """The repository, as the pass finds it at its end."""
+    """The repository, as the crawl finds it at its end."""
 
     id: int
     fence: int
     lease_until: datetime | None
     state: RepositoryState
     state_since: datetime
-    gone_at: datetime | None
-    last_complete_pass_at: datetime | None
-    complete_passes: int
+    deleted_at: datetime | None
+    last_complete_crawl_at: datetime | None
+    complete_crawls: int
     is_silent: bool
-    missing_passes: int
+    missing_crawls: int
     due_at: datetime
     requests: int
     bytes_read: int
@@ -119,7 +119,7 @@ class _Before(NamedTuple):
 def close_many(
     connection: Connection, closings: Sequence[Closing]
 ) -> list[StaleFence | None]:
-    """Keep how passes ended and give their claims back. A StaleFence for each whose
+    """Keep how crawls ended and give their claims back. A StaleFence for each whose
     claim is not ours any more: of it nothing is kept.
 
     Nothing happens where this has been done already and nobody knew: the answer to
@@ -149,7 +149,7 @@ def close_many(
         [_closed(closing, rows[number]) for number, closing in ours.items()],
     )
     _END.set(connection, [_ended(closing) for closing in ours.values()])
-    drop_chunks(connection, [c.pass_id for c in ours.values() if c.has_chunks])
+    drop_chunks(connection, [c.crawl_id for c in ours.values() if c.has_chunks])
     closed = {id(closing) for closing in ours.values()}
     closed |= _closed_before(connection, others, rows)
     return [None if id(c) in closed else stale(c.claim) for c in closings]
@@ -158,17 +158,17 @@ def close_many(
 def _closed_before(
     connection: Connection, closings: Sequence[Closing], rows: dict[int, _Before]
 ) -> set[int]:
-    """Those whose claim was given back by closing this pass, and is nobody's since."""
+    """Those whose claim was given back by closing this crawl, and is nobody's since."""
     if not closings:
         return set()
-    pass_ids = sorted({closing.pass_id for closing in closings})
-    ended = set(_ENDED.read(connection, {"ids": listed(pass_ids)}))
+    crawl_ids = sorted({closing.crawl_id for closing in closings})
+    ended = set(_ENDED.read(connection, {"ids": listed(crawl_ids)}))
     return {
         id(closing)
         for closing in closings
         if (row := rows.get(closing.claim.repository_id)) is not None
         and row.fence == closing.claim.fence
-        and (closing.pass_id, row.id) in ended
+        and (closing.crawl_id, row.id) in ended
     }
 
 
@@ -176,7 +176,7 @@ def _closed(closing: Closing, row: _Before) -> tuple[object, ...]:
     """The repository's new values, in the order of `_CLOSE`."""
     result, now = closing.result, closing.now
     is_there = result.state in _IS_THERE
-    state = result.state if is_there or row.gone_at is None else "gone"
+    state = result.state if is_there or row.deleted_at is None else "gone"
     # A request for another crawl that came while this one ran is not lost.
     is_wanted = row.due_at not in (closing.claim.due_at, closing.claim.due_before)
     return (
@@ -184,13 +184,13 @@ def _closed(closing: Closing, row: _Before) -> tuple[object, ...]:
         state,
         result.reason,
         row.state_since if state == row.state else now,
-        None if is_there else row.gone_at,
+        None if is_there else row.deleted_at,
         now,
-        now if result.complete else _not_to_come(row.last_complete_pass_at, now),
-        row.complete_passes + result.complete,
+        now if result.complete else _not_to_come(row.last_complete_crawl_at, now),
+        row.complete_crawls + result.complete,
         # From now on whatever comes is somebody's push.
         row.is_silent and not result.complete,
-        _missing_passes(result, row.missing_passes),
+        _missing_crawls(result, row.missing_crawls),
         json.dumps(sorted(result.held)) if result.held else None,
         row.due_at if is_wanted else closing.due_at,
         row.requests + result.requests,
@@ -199,12 +199,12 @@ def _closed(closing: Closing, row: _Before) -> tuple[object, ...]:
 
 
 def _ended(closing: Closing) -> tuple[object, ...]:
-    """The pass's new values, in the order of `_END`."""
+    """The crawl's new values, in the order of `_END`."""
     result = closing.result
     counts = (getattr(result, name) for name in COUNTS)
     repository_id = closing.claim.repository_id
     return (
-        closing.pass_id,
+        closing.crawl_id,
         repository_id,
         closing.now,
         result.state,
@@ -218,7 +218,7 @@ def _not_to_come(at: datetime | None, now: datetime) -> datetime | None:
     return now if at is not None and at > now + SLACK else at
 
 
-def _missing_passes(result: PassResult, before: int) -> int:
+def _missing_crawls(result: CrawlResult, before: int) -> int:
     if result.state == "missing":
         return before + 1
     return before if result.state in _SAYS_NOTHING else 0

@@ -36,7 +36,7 @@ from weighbridge.store.dialect.rows import Rows
 from weighbridge.store.leases.ahead import is_leased, is_past
 from weighbridge.store.leases.process_mark import is_gone
 from weighbridge.store.locks import lock_repositories
-from weighbridge.store.models import crawl_requests, passes, registries, repositories
+from weighbridge.store.models import crawl_requests, crawls, registries, repositories
 
 RequestState: TypeAlias = Literal[
     "listing", "crawling", "measuring", "done", "failed", "interrupted"
@@ -61,14 +61,14 @@ _SELECT: Final = select(crawl_requests, registries.c.name.label("registry")).joi
 )
 
 _LAST: Final = (
-    select(func.max(passes.c.id))
+    select(func.max(crawls.c.id))
     .where(
-        passes.c.repository_id == _repository.id,
+        crawls.c.repository_id == _repository.id,
         or_(
-            passes.c.id > bindparam("after_pass"),
-            passes.c.ended_at > bindparam("asked_at"),
+            crawls.c.id > bindparam("after_crawl_id"),
+            crawls.c.ended_at > bindparam("asked_at"),
         ),
-        passes.c.ended_at.is_not(None),
+        crawls.c.ended_at.is_not(None),
     )
     .correlate(repositories)
     .scalar_subquery()
@@ -84,7 +84,7 @@ def _of_request(
     return (
         select(*columns)
         .select_from(repositories)
-        .join(passes, and_(passes.c.id == _LAST, passes.c.state != "interrupted"))
+        .join(crawls, and_(crawls.c.id == _LAST, crawls.c.state != "interrupted"))
         .where(_repository.registry_id == bindparam("registry"), *named)
     )
 
@@ -93,12 +93,12 @@ def _page(*, is_named: bool) -> Rows[*tuple[Any, ...]]:
     columns = (
         _repository.id,
         _repository.name,
-        passes.c.state,
-        passes.c.reason,
-        passes.c.tags_seen,
-        passes.c.requests,
-        passes.c.bytes_read,
-        passes.c.ended_at,
+        crawls.c.state,
+        crawls.c.reason,
+        crawls.c.tags_seen,
+        crawls.c.requests,
+        crawls.c.bytes_read,
+        crawls.c.ended_at,
     )
     return Rows(
         _of_request(columns, is_named=is_named)
@@ -109,10 +109,10 @@ def _page(*, is_named: bool) -> Rows[*tuple[Any, ...]]:
 
 
 def _sums(*, is_named: bool) -> Select[*tuple[Any, ...]]:
-    """A row of `CrawlCounts`."""
-    state = passes.c.state
+    """A row of `RequestTotals`."""
+    state = crawls.c.state
     conditions = (state == "ok", state == "partial", state.not_in(("ok", "partial")))
-    added = (passes.c.tags_seen, passes.c.requests, passes.c.bytes_read)
+    added = (crawls.c.tags_seen, crawls.c.requests, crawls.c.bytes_read)
     columns = (
         *(func.count().filter(condition) for condition in conditions),
         *(cast(func.coalesce(func.sum(column), 0), BigInteger) for column in added),
@@ -133,8 +133,8 @@ class CrawlRequest(Struct, frozen=True):
     owner:      the process that waits for it; None: nobody does
     measures:   whether layers are measured before it ends
     known:      how many repositories it is about; None: not listed yet
-    after_pass: the last pass that had begun before it was made: no clock tells which
-                came before
+    after_crawl_id: the last crawl that had begun before it was made: no clock tells
+                which came before
     is_resumed: it was cut off, and is taken up
     is_joined:  it is somebody else's, for the same, and goes on
     """
@@ -150,14 +150,14 @@ class CrawlRequest(Struct, frozen=True):
     known: int | None
     crawled_at: datetime | None
     ended_at: datetime | None
-    after_pass: int
-    counts: "CrawlCounts | None" = None
+    after_crawl_id: int
+    counts: "RequestTotals | None" = None
     owner: str | None = None
     is_resumed: bool = False
     is_joined: bool = False
 
 
-class CrawlCounts(Struct, frozen=True):
+class RequestTotals(Struct, frozen=True):
     """What the crawls of a request's repositories came to, whoever made them."""
 
     complete: int = 0
@@ -218,8 +218,8 @@ def put_request(
             repositories=text,
             measures=measures,
             asked_at=now,
-            after_pass=select(
-                func.coalesce(func.max(passes.c.id), 0)
+            after_crawl_id=select(
+                func.coalesce(func.max(crawls.c.id), 0)
             ).scalar_subquery(),
             owner=owner,
             lease_until=until,
@@ -332,7 +332,7 @@ def count_left(connection: Connection, request: CrawlRequest, most: int) -> int:
     parameters: dict[str, object] = {}
     some = select(_repository.id)
     if request.names is None:
-        conditions.append(_repository.gone_at.is_(None))
+        conditions.append(_repository.deleted_at.is_(None))
         # PostgreSQL else reads the table until it has as many.
         some = some.order_by(_repository.due_at)
     else:
@@ -440,10 +440,10 @@ def crawled_since(
     return [CrawledRepository(*row) for row in rows.read(connection, parameters)]
 
 
-def count(connection: Connection, request: CrawlRequest) -> CrawlCounts:
+def count(connection: Connection, request: CrawlRequest) -> RequestTotals:
     """What the crawls of a request's repositories came to so far."""
     statement = _SUMS if request.names is None else _SUMS_OF_NAMED
-    return CrawlCounts(*connection.execute(statement, _parameters(request)).one())
+    return RequestTotals(*connection.execute(statement, _parameters(request)).one())
 
 
 def _parameters(request: CrawlRequest) -> dict[str, object]:
@@ -451,7 +451,7 @@ def _parameters(request: CrawlRequest) -> dict[str, object]:
     names = {} if request.names is None else {"names": listed(request.names)}
     return {
         "registry": request.registry_id,
-        "after_pass": request.after_pass,
+        "after_crawl_id": request.after_crawl_id,
         "asked_at": request.asked_at,
         **names,
     }
@@ -466,7 +466,7 @@ def _crawl_again(connection: Connection, request: CrawlRequest) -> None:
     ]
     parameters: dict[str, object] = {}
     if request.names is None:
-        conditions.append(_repository.gone_at.is_(None))
+        conditions.append(_repository.deleted_at.is_(None))
     else:
         conditions.append(among_texts(_repository.name))
         parameters["names"] = listed(request.names)
@@ -484,9 +484,9 @@ def _crawl_again(connection: Connection, request: CrawlRequest) -> None:
 def _is_crawled(request: CrawlRequest) -> ColumnElement[bool]:
     """Whether a repository was, from beginning to end, since a request was made."""
     return exists().where(
-        passes.c.repository_id == _repository.id,
-        passes.c.id > request.after_pass,
-        passes.c.ended_at.is_not(None),
+        crawls.c.repository_id == _repository.id,
+        crawls.c.id > request.after_crawl_id,
+        crawls.c.ended_at.is_not(None),
     )
 
 
@@ -514,7 +514,7 @@ def _request(row: Row[*tuple[Any, ...]]) -> CrawlRequest:
     text = row.repositories
     counts = None
     if row.complete is not None:
-        counts = CrawlCounts(
+        counts = RequestTotals(
             row.complete,
             row.partial,
             row.failed,
@@ -534,7 +534,7 @@ def _request(row: Row[*tuple[Any, ...]]) -> CrawlRequest:
         known=row.known,
         crawled_at=row.crawled_at,
         ended_at=row.ended_at,
-        after_pass=row.after_pass,
+        after_crawl_id=row.after_crawl_id,
         counts=counts,
         owner=row.owner,
     )

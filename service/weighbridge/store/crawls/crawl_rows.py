@@ -1,6 +1,6 @@
-"""Rows of `passes`: what each look did, and how far it came.
+"""Rows of `crawls`: what each look did, and how far it came.
 
-A pass that was cut off is taken up again, where its cursor stands (`chunks`).
+A crawl that was cut off is taken up again, where its cursor stands (`chunks`).
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -20,7 +20,7 @@ from sqlalchemy import (
 from weighbridge.domain.report.inventory import RepositoryState
 from weighbridge.store.crawls.cursor import (
     NO_COUNTS,
-    PassCounts,
+    CrawlCounts,
     drop_chunks,
     take_cursors,
 )
@@ -33,24 +33,24 @@ from weighbridge.store.dialect import (
 )
 from weighbridge.store.leases.ahead import SLACK
 from weighbridge.store.leases.claiming import Claim
-from weighbridge.store.models import passes, repositories, tags
+from weighbridge.store.models import crawls, repositories, tags
 
 _table = repositories.c
 
 
-class OpenPass(Struct, frozen=True):
-    """A pass under way.
+class OpenCrawl(Struct, frozen=True):
+    """A crawl under way.
 
     answered: tags that a process which was cut off has been answered about
     chunks:   so many positions of the cursor are taken already
     before:   what that process has counted
-    complete_since: when the last complete pass began, None where that is not known
+    complete_since: when the last complete crawl began, None where that is not known
     """
 
     id: int
     answered: frozenset[str] = frozenset()
     chunks: int = 0
-    before: PassCounts = NO_COUNTS
+    before: CrawlCounts = NO_COUNTS
     complete_since: datetime | None = None
 
     @property
@@ -58,8 +58,8 @@ class OpenPass(Struct, frozen=True):
         return self.chunks > 0
 
 
-class PassResult(Struct, frozen=True):
-    """How a pass ended; the counts are of all processes that worked on it."""
+class CrawlResult(Struct, frozen=True):
+    """How a crawl ended; the counts are of all processes that worked on it."""
 
     state: RepositoryState
     reason: str
@@ -67,7 +67,7 @@ class PassResult(Struct, frozen=True):
     tags_seen: int
     tags_new: int
     tags_moved: int
-    tags_gone: int
+    tags_deleted: int
     tags_failed: int
     invalid_tags: int
     requests: int
@@ -79,43 +79,43 @@ COUNTS: Final = (
     "tags_seen",
     "tags_new",
     "tags_moved",
-    "tags_gone",
+    "tags_deleted",
     "tags_failed",
     "invalid_tags",
     "requests",
     "bytes_read",
 )
-"""Columns of `passes` that hold what a `PassResult` counts."""
+"""Columns of `crawls` that hold what a `CrawlResult` counts."""
 
 _BEFORE: Final = Rows(
     select(
         _table.id,
         _table.registry_id,
         # Whoever begins one closes what was left open: only the newest can be.
-        select(passes.c.ended_at.is_(None))
-        .where(passes.c.repository_id == _table.id)
-        .order_by(passes.c.id.desc())
+        select(crawls.c.ended_at.is_(None))
+        .where(crawls.c.repository_id == _table.id)
+        .order_by(crawls.c.id.desc())
         .limit(1)
         .scalar_subquery()
         .label("is_open"),
-        select(passes.c.started_at)
+        select(crawls.c.started_at)
         .where(
-            passes.c.repository_id == _table.id,
-            passes.c.ended_at == _table.last_complete_pass_at,
+            crawls.c.repository_id == _table.id,
+            crawls.c.ended_at == _table.last_complete_crawl_at,
         )
-        .order_by(passes.c.id.desc())
+        .order_by(crawls.c.id.desc())
         .limit(1)
         .scalar_subquery()
         .label("complete_since"),
     ).where(among_ids(_table.id))
 )
 _LEFT: Final = (
-    select(passes)
-    .where(among_ids(passes.c.repository_id), passes.c.ended_at.is_(None))
-    .order_by(passes.c.id.desc())
+    select(crawls)
+    .where(among_ids(crawls.c.repository_id), crawls.c.ended_at.is_(None))
+    .order_by(crawls.c.id.desc())
 )
 _INTERRUPT: Final = BulkUpdate(
-    passes,
+    crawls,
     key=("id",),
     values=("ended_at",),
     also={
@@ -124,12 +124,12 @@ _INTERRUPT: Final = BulkUpdate(
     },
 )
 _RESUME: Final = (
-    update(passes)
-    .where(among_ids(passes.c.id))
-    .values(resumes=passes.c.resumes + 1, overtaken=null())
+    update(crawls)
+    .where(among_ids(crawls.c.id))
+    .values(resumes=crawls.c.resumes + 1, overtaken=null())
 )
 _BEGIN: Final = NumberedRows(
-    passes,
+    crawls,
     "repository_id",
     "registry_id",
     "started_at",
@@ -143,17 +143,17 @@ _NOTHING_YET: Final = (0,) * len(COUNTS)
 
 
 class CrawlStart(NamedTuple):
-    """A pass that is to begin under a claim."""
+    """A crawl that is to begin under a claim."""
 
     claim: Claim
     now: datetime
     resume_s: float
 
 
-def open_passes(
+def open_crawls(
     connection: Connection, beginnings: Sequence[CrawlStart]
-) -> list[OpenPass]:
-    """Begin the records of passes, or take those up that were cut off, if they began
+) -> list[OpenCrawl]:
+    """Begin the records of crawls, or take those up that were cut off, if they began
     less than `resume_s` ago. An older one is closed as `interrupted`: what it saw is
     too old to build on.
 
@@ -177,10 +177,10 @@ def open_passes(
             begun.append((*place, now, "running", "", 0, *_NOTHING_YET))
         ended += [(row.id, now) for row in rows]
     _INTERRUPT.set(connection, ended)
-    drop_chunks(connection, [pass_id for pass_id, _ in ended])
+    drop_chunks(connection, [crawl_id for crawl_id, _ in ended])
     opened = _resume(connection, resumed, since)
-    for repository, pass_id in _BEGIN.add(connection, begun).items():
-        opened[repository] = OpenPass(pass_id, complete_since=since[repository])
+    for repository, crawl_id in _BEGIN.add(connection, begun).items():
+        opened[repository] = OpenCrawl(crawl_id, complete_since=since[repository])
     return [opened[_repository(beginning)] for beginning in beginnings]
 
 
@@ -191,7 +191,7 @@ def _repository(beginning: CrawlStart) -> int:
 def _read_left(
     connection: Connection, repository_ids: Collection[int]
 ) -> dict[int, list[Row[Any]]]:
-    """The passes that nobody has closed, newest first."""
+    """The crawls that nobody has closed, newest first."""
     left: dict[int, list[Row[Any]]] = {}
     if repository_ids:
         for row in connection.execute(_LEFT, {"ids": listed(repository_ids)}):
@@ -207,19 +207,19 @@ def _resume(
     connection: Connection,
     resumed: Mapping[int, Row[Any]],
     since: Mapping[int, datetime | None],
-) -> dict[int, OpenPass]:
-    """Take these passes up, by repository."""
+) -> dict[int, OpenCrawl]:
+    """Take these crawls up, by repository."""
     if not resumed:
         return {}
     parameters = {"ids": listed([row.id for row in resumed.values()])}
     connection.execute(_RESUME, parameters)
     cursors = take_cursors(connection, [row.id for row in resumed.values()])
     return {
-        repository: OpenPass(
+        repository: OpenCrawl(
             row.id,
             cursors[row.id].answered,
             cursors[row.id].chunks,
-            PassCounts(*(getattr(row, name) for name in PassCounts.names())),
+            CrawlCounts(*(getattr(row, name) for name in CrawlCounts.names())),
             complete_since=since[repository],
         )
         for repository, row in resumed.items()
@@ -227,7 +227,7 @@ def _resume(
 
 
 def complete_since(connection: Connection, repository_id: int) -> datetime | None:
-    """When the last complete pass of a repository began, None where it is not known."""
+    """When the last complete crawl of a repository began, None: it is not known."""
     rows = _BEFORE.read(connection, {"ids": listed([repository_id])})
     return next((since for _, _, _, since in rows), None)
 
@@ -238,7 +238,7 @@ def find_tag_error(connection: Connection, repository_id: int) -> str:
         select(tags.c.error_code)
         .where(
             tags.c.repository_id == repository_id,
-            tags.c.gone_at.is_(None),
+            tags.c.deleted_at.is_(None),
             tags.c.error_code.is_not(None),
         )
         .order_by(tags.c.id)

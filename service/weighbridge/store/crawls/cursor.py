@@ -1,9 +1,9 @@
-"""The cursor of a pass under way, in rows of `pass_chunks`.
+"""The cursor of a crawl under way, in rows of `crawl_chunks`.
 
-It is the set of tags that the pass has been answered about, kept in pieces by the
+It is the set of tags that the crawl has been answered about, kept in pieces by the
 transactions that kept what the tags are: a listing may have any order and may change
 meanwhile, so that no name in it says what lies before. Several processes may work on a
-pass (`chunks`): what it has done is added up in its row.
+crawl (`chunks`): what it has done is added up in its row.
 """
 
 import json
@@ -23,19 +23,19 @@ from sqlalchemy import (
 )
 
 from weighbridge.store.dialect import BulkInsert, among_ids, listed
-from weighbridge.store.models import pass_chunks, passes
+from weighbridge.store.models import crawl_chunks, crawls
 
-_chunk = pass_chunks.c
-_NEW: Final = BulkInsert(pass_chunks, "pass_id", "position", "step", "names")
+_chunk = crawl_chunks.c
+_NEW: Final = BulkInsert(crawl_chunks, "crawl_id", "position", "step", "names")
 IS_OPEN: Final = _chunk.tags.is_not(None)
 """A chunk that is not asked yet."""
 IS_IT: Final = and_(
-    _chunk.pass_id == bindparam("pass"), _chunk.position == bindparam("place")
+    _chunk.crawl_id == bindparam("crawl"), _chunk.position == bindparam("place")
 )
 
 
-class PassCounts(Struct, frozen=True):
-    """What a pass has done so far, or a part of that."""
+class CrawlCounts(Struct, frozen=True):
+    """What a crawl has done so far, or a part of that."""
 
     tags_seen: int = 0
     tags_new: int = 0
@@ -46,11 +46,11 @@ class PassCounts(Struct, frozen=True):
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
-        """Of the columns of `passes`."""
+        """Of the columns of `crawls`."""
         return cls.__struct_fields__
 
-    def __add__(self, other: "PassCounts") -> "PassCounts":
-        return PassCounts(
+    def __add__(self, other: "CrawlCounts") -> "CrawlCounts":
+        return CrawlCounts(
             self.tags_seen + other.tags_seen,
             self.tags_new + other.tags_new,
             self.tags_moved + other.tags_moved,
@@ -59,8 +59,8 @@ class PassCounts(Struct, frozen=True):
             self.bytes_read + other.bytes_read,
         )
 
-    def __sub__(self, other: "PassCounts") -> "PassCounts":
-        return PassCounts(
+    def __sub__(self, other: "CrawlCounts") -> "CrawlCounts":
+        return CrawlCounts(
             self.tags_seen - other.tags_seen,
             self.tags_new - other.tags_new,
             self.tags_moved - other.tags_moved,
@@ -70,28 +70,28 @@ class PassCounts(Struct, frozen=True):
         )
 
 
-NO_COUNTS: Final = PassCounts()
+NO_COUNTS: Final = CrawlCounts()
 
 
 def adding(where: ColumnElement[bool]) -> Any:  # Any: see `sqlalchemy.Update`
     """Many count in one row: each adds what it has, once."""
-    names = PassCounts.names()
+    names = CrawlCounts.names()
     return (
-        update(passes)
-        .where(passes.c.id == bindparam("pass"), where)
-        .values({name: passes.c[name] + bindparam(f"_{name}") for name in names})
+        update(crawls)
+        .where(crawls.c.id == bindparam("crawl"), where)
+        .values({name: crawls.c[name] + bindparam(f"_{name}") for name in names})
     )
 
 
 _ADD_OF_PIECE: Final = adding(~exists().where(IS_IT))
-_DROP: Final = delete(pass_chunks).where(among_ids(_chunk.pass_id))
+_DROP: Final = delete(crawl_chunks).where(among_ids(_chunk.crawl_id))
 _CLOSE: Final = (
-    update(pass_chunks)
-    .where(among_ids(_chunk.pass_id), IS_OPEN)
+    update(crawl_chunks)
+    .where(among_ids(_chunk.crawl_id), IS_OPEN)
     .values(tags=None, found=None, lease_until=None, lease_owner=None)
 )
-_PIECES: Final = select(_chunk.pass_id, _chunk.position, _chunk.names).where(
-    among_ids(_chunk.pass_id)
+_PIECES: Final = select(_chunk.crawl_id, _chunk.position, _chunk.names).where(
+    among_ids(_chunk.crawl_id)
 )
 
 
@@ -106,44 +106,44 @@ class Cursor(NamedTuple):
 
 def note_answered(
     connection: Connection,
-    pass_id: int,
+    crawl_id: int,
     position: int,
     names: Collection[str],
-    counts: PassCounts,
+    counts: CrawlCounts,
 ) -> None:
-    """Move the cursor: these tags need not be asked again by this pass.
+    """Move the cursor: these tags need not be asked again by this crawl.
 
     To be called in the transaction that keeps what they are. A piece that is there
     already was kept by a commit whose answer was lost.
 
     counts: what there was since the last piece
     """
-    place = {"pass": pass_id, "place": position}
+    place = {"crawl": crawl_id, "place": position}
     connection.execute(_ADD_OF_PIECE, {**place, **counted(counts)})
-    _NEW.add(connection, [(pass_id, position, 1, json.dumps(list(names)))])
+    _NEW.add(connection, [(crawl_id, position, 1, json.dumps(list(names)))])
 
 
-def counted(counts: PassCounts) -> dict[str, int]:
+def counted(counts: CrawlCounts) -> dict[str, int]:
     """Parameters of `adding`."""
     return {f"_{name}": getattr(counts, name) for name in counts.names()}
 
 
 def take_cursors(
-    connection: Connection, pass_ids: Collection[int]
+    connection: Connection, crawl_ids: Collection[int]
 ) -> dict[int, Cursor]:
-    """Of passes that are taken up: the listing is read anew, so that what was shared
+    """Of crawls that are taken up: the listing is read anew, so that what was shared
     is not shared any more."""
-    parameters = {"ids": listed(pass_ids)}
-    answered: dict[int, list[str]] = {number: [] for number in pass_ids}
-    chunks = dict.fromkeys(pass_ids, 0)
-    for pass_id, position, names in connection.execute(_PIECES, parameters):
-        answered[pass_id] += json.loads(names)
-        chunks[pass_id] = max(chunks[pass_id], position + 1)
+    parameters = {"ids": listed(crawl_ids)}
+    answered: dict[int, list[str]] = {number: [] for number in crawl_ids}
+    chunks = dict.fromkeys(crawl_ids, 0)
+    for crawl_id, position, names in connection.execute(_PIECES, parameters):
+        answered[crawl_id] += json.loads(names)
+        chunks[crawl_id] = max(chunks[crawl_id], position + 1)
     connection.execute(_CLOSE, parameters)
-    return {n: Cursor(frozenset(answered[n]), chunks[n]) for n in pass_ids}
+    return {n: Cursor(frozenset(answered[n]), chunks[n]) for n in crawl_ids}
 
 
-def drop_chunks(connection: Connection, pass_ids: Collection[int]) -> None:
-    """Forget the cursors of passes that have ended."""
-    if pass_ids:
-        connection.execute(_DROP, {"ids": listed(pass_ids)})
+def drop_chunks(connection: Connection, crawl_ids: Collection[int]) -> None:
+    """Forget the cursors of crawls that have ended."""
+    if crawl_ids:
+        connection.execute(_DROP, {"ids": listed(crawl_ids)})

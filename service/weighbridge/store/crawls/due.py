@@ -29,7 +29,7 @@ _table = repositories.c
 
 
 class DueRepository(Struct, frozen=True):
-    """A repository whose next pass is due."""
+    """A repository whose next crawl is due."""
 
     repository_id: int
     repository: str
@@ -43,7 +43,7 @@ def is_due(
     return (
         _table.registry_id == registry_id,
         _table.due_at <= now,
-        _table.gone_at.is_(None),
+        _table.deleted_at.is_(None),
         is_free(now),
         exists().where(
             registries.c.id == registry_id, registries.c.state != "unreachable"
@@ -133,13 +133,13 @@ def free_left_behind(connection: Connection, now: datetime) -> int:
 
 
 def park_poison(connection: Connection, now: datetime) -> list[str]:
-    """Mark the repositories whose passes were begun `STARTS` times in vain, as whatever
+    """Mark the repositories whose crawls were begun `STARTS` times in vain, as whatever
     is in them ends the process; returns their names. When they are due again has been
     said by their last claim."""
     is_poison = (
         # As a constant: only so the planners know that the index has them all.
         _table.attempts >= literal_column(str(STARTS)),
-        _table.gone_at.is_(None),
+        _table.deleted_at.is_(None),
         _table.state_reason != "poison",
         is_free(now),
     )

@@ -1,5 +1,5 @@
 """What begins the crawls of many repositories by a few statements for all: claims,
-passes, and what is known of each. A repository in other hands drops out alone.
+crawls, and what is known of each. A repository in other hands drops out alone.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 
 from weighbridge.store.crawls.choosing import Slice, choose
-from weighbridge.store.crawls.crawl_rows import CrawlStart, OpenPass, open_passes
+from weighbridge.store.crawls.crawl_rows import CrawlStart, OpenCrawl, open_crawls
 from weighbridge.store.dialect import Rows, among_ids, listed
 from weighbridge.store.leases.claiming import Claim, Opening, claim_many
 from weighbridge.store.ledger.blob_expressions import HAS_FACTS
@@ -43,7 +43,7 @@ _KNOWN: Final = Rows(
         tags.c.pushed_at,
     )
     .outerjoin_from(tags, blobs, blobs.c.id == tags.c.target_id)
-    .where(among_ids(tags.c.repository_id), tags.c.gone_at.is_(None))
+    .where(among_ids(tags.c.repository_id), tags.c.deleted_at.is_(None))
 )
 # With a limit, so that PostgreSQL looks for one in each repository, and does not join
 # all that there is where nobody has counted it yet.
@@ -86,7 +86,7 @@ class Opened(Struct, frozen=True):
     """
 
     claim: Claim
-    opened: OpenPass
+    opened: OpenCrawl
     known: Mapping[str, KnownTag] | None
     is_whole: bool
     has_tags: bool
@@ -95,7 +95,7 @@ class Opened(Struct, frozen=True):
 def open_many(
     connection: Connection, openings: Sequence[Opening]
 ) -> list[Opened | None]:
-    """Claim repositories and begin their passes; None for each that another process
+    """Claim repositories and begin their crawls; None for each that another process
     has, or, where it is wanted so, that is not due."""
     claims = claim_many(connection, openings)
     # Of two who take one repository in a batch the last one has it.
@@ -107,8 +107,8 @@ def open_many(
     ]
     if not beginnings:
         return [None] * len(openings)
-    passes = open_passes(connection, beginnings)
-    begun = {b.claim.repository_id: p for b, p in zip(beginnings, passes, strict=True)}
+    crawls = open_crawls(connection, beginnings)
+    begun = {b.claim.repository_id: p for b, p in zip(beginnings, crawls, strict=True)}
     found = _known(connection, ours.values())
     return [
         Opened(held, begun[held.repository_id], *found[held.repository_id])

@@ -95,10 +95,10 @@ def _put_off(connection: Connection, now: datetime) -> Iterator[Ahead]:
             (
                 # By the index of what is due late, where hardly anything is.
                 _repository.registry_id == row.id,
-                _repository.gone_at.is_(None),
+                _repository.deleted_at.is_(None),
                 _repository.due_at > soon + interval,
                 or_(
-                    _repository.last_pass_at > soon,
+                    _repository.last_crawl_at > soon,
                     _repository.due_at > soon + max(interval, LONGEST_PAUSE),
                 ),
             ),

@@ -55,13 +55,13 @@ _STATE: Final = Rows(
         _table.lease_owner,
         _table.attempts,
         _table.due_at,
-        _table.gone_at,
+        _table.deleted_at,
         _table.scope_id,
         _table.name,
-        _table.complete_passes,
+        _table.complete_crawls,
         _table.held,
-        _table.last_pass_at,
-        _table.last_complete_pass_at,
+        _table.last_crawl_at,
+        _table.last_complete_crawl_at,
         registries.c.false_head_at,
         func.coalesce(_summary.tag_count, 0).label("tags"),
         select(func.count())
@@ -84,7 +84,7 @@ _FENCES: Final = Rows(
         among_ids(_table.id), _table.lease_until.is_not(None)
     )
 )
-# No lease: the claim's own pass has been closed.
+# No lease: the claim's own crawl has been closed.
 IS_HELD: Final = _table.lease_until.is_not(None)
 _RENEW: Final = BulkUpdateReturning(
     repositories, key=("id", "fence"), values=("lease_until",), only=IS_HELD
@@ -99,7 +99,7 @@ class Opening(NamedTuple):
         was committed, it is granted again. The lease of an owner that is known to have
         ended holds nobody up.
     only_due: not where its time has not come, or where it is gone: somebody was faster
-    resume_s: a pass that was cut off is taken up if it began less than that ago
+    resume_s: a crawl that was cut off is taken up if it began less than that ago
     """
 
     repository_id: int
@@ -114,13 +114,13 @@ class Claim(Struct, frozen=True):
     """The right to write one repository's tags, until someone else claims it.
 
     scope_id:    the storage scope in which its blobs count
-    pass_number: complete passes so far; 0: whatever is there now came before us
+    crawl_number: complete crawls so far; 0: whatever is there now came before us
     tags:        live tags known
     manifests:   distinct targets of these
-    held:        tags that the last pass did not see, whose vanishing waits for a
-                 second pass that agrees
+    held:        tags that the last crawl did not see, whose vanishing waits for a
+                 second crawl that agrees
     lease_s:     how long the claim lasts; each batch written renews it
-    due_at:      of the repository, as the claim left it: another one at the pass's end
+    due_at:      of the repository, as the claim left it: another one at the crawl's end
                  is somebody's wish for one more
     due_before:  as the claim found it
     starts:      so often it was begun, with this time, since it last stored something
@@ -132,7 +132,7 @@ class Claim(Struct, frozen=True):
     scope_id: int
     repository: str
     fence: int
-    pass_number: int
+    crawl_number: int
     tags: int
     manifests: int
     held: frozenset[str]
@@ -142,8 +142,8 @@ class Claim(Struct, frozen=True):
     starts: int = 1
     is_lent: bool = False
     is_push: bool = False
-    last_pass_at: datetime | None = None
-    last_complete_pass_at: datetime | None = None
+    last_crawl_at: datetime | None = None
+    last_complete_crawl_at: datetime | None = None
     false_head_at: datetime | None = None
 
 
@@ -156,13 +156,13 @@ class _State(NamedTuple):
     lease_owner: str | None
     attempts: int
     due_at: datetime
-    gone_at: datetime | None
+    deleted_at: datetime | None
     scope_id: int
     name: str
-    complete_passes: int
+    complete_crawls: int
     held: str | None
-    last_pass_at: datetime | None
-    last_complete_pass_at: datetime | None
+    last_crawl_at: datetime | None
+    last_complete_crawl_at: datetime | None
     false_head_at: datetime | None
     tags: int
     manifests: int
@@ -171,7 +171,7 @@ class _State(NamedTuple):
     def is_for(self, opening: Opening) -> bool:
         """Whether it may be taken."""
         now = opening.now
-        if opening.only_due and (self.due_at > now or self.gone_at is not None):
+        if opening.only_due and (self.due_at > now or self.deleted_at is not None):
             return False
         if self.is_own(opening) or not is_leased(self.lease_until, now):
             return True
@@ -198,7 +198,7 @@ class _State(NamedTuple):
             scope_id=self.scope_id,
             repository=self.name,
             fence=self.fence,
-            pass_number=self.complete_passes,
+            crawl_number=self.complete_crawls,
             tags=self.tags,
             manifests=self.manifests,
             held=frozenset(json.loads(self.held)) if self.held else frozenset(),
@@ -206,8 +206,8 @@ class _State(NamedTuple):
             due_at=self.due_at,
             due_before=self.due_before,
             starts=self.attempts,
-            last_pass_at=self.last_pass_at,
-            last_complete_pass_at=self.last_complete_pass_at,
+            last_crawl_at=self.last_crawl_at,
+            last_complete_crawl_at=self.last_complete_crawl_at,
             false_head_at=self.false_head_at,
         )
 
@@ -322,7 +322,7 @@ def hold_many(
 
 
 def renew(connection: Connection, claims: Iterable[Claim], now: datetime) -> None:
-    """Renew the leases of claims whose passes have nothing to write for a while;
+    """Renew the leases of claims whose crawls have nothing to write for a while;
     one that is not ours any more is left alone: its next batch will find out."""
     hold_many(connection, [(claim, now) for claim in claims])
 

@@ -99,7 +99,7 @@ def give_up(connection: Connection, held: Claim, retry_at: datetime) -> None:
 def give_up_many(
     connection: Connection, claims: Collection[Claim], retry_at: datetime
 ) -> None:
-    """Give claims back whose passes have failed for a reason of our own: they count as
+    """Give claims back whose crawls have failed for a reason of our own: they count as
     begun, and are tried again no sooner than that."""
     later = case((_table.due_at < retry_at, literal(retry_at, Moment())))
     connection.execute(

@@ -66,7 +66,7 @@ _HOLDERS: Final = (
 )
 
 
-class _Tide(Struct):
+class _LivenessChange(Struct):
     """What goes up and down in one repository, in waves from its tags downwards.
 
     wave:  what is added to the counts of which manifests now
@@ -131,11 +131,11 @@ def shift(
     of which nothing was ever kept. Returns by how many live images and distinct bytes
     each repository has more.
     """
-    tides = {
-        place: _Tide({m: (delta, 0) for m, delta in deltas.items() if delta})
+    changes = {
+        place: _LivenessChange({m: (delta, 0) for m, delta in deltas.items() if delta})
         for place, deltas in tag_deltas.items()
     }
-    return _run(connection, tides, {}, fresh)
+    return _run(connection, changes, {}, fresh)
 
 
 def count_late(connection: Connection, manifests: Collection[int]) -> None:
@@ -157,11 +157,11 @@ def count_late(connection: Connection, manifests: Collection[int]) -> None:
     for manifest, *place in connection.execute(_HOLDERS, parameters):
         held_by.setdefault(LedgerPlace(*place), []).append(manifest)
     facts = read_facts(connection, manifests)
-    tides = {
-        place: _Tide(_below(facts, dict.fromkeys(held, 1)), Counter(held))
+    changes = {
+        place: _LivenessChange(_below(facts, dict.fromkeys(held, 1)), Counter(held))
         for place, held in held_by.items()
     }
-    grown = _run(connection, tides, facts)
+    grown = _run(connection, changes, facts)
     for growth in grown.values():
         growth.referenced_bytes = None
     count(connection, {place.repository_id: growth for place, growth in grown.items()})
@@ -169,7 +169,7 @@ def count_late(connection: Connection, manifests: Collection[int]) -> None:
 
 def _run(
     connection: Connection,
-    tides: Mapping[LedgerPlace, _Tide],
+    changes: Mapping[LedgerPlace, _LivenessChange],
     arrived: Mapping[int, ManifestFacts],
     fresh: Collection[int] = (),
 ) -> dict[LedgerPlace, Growth]:
@@ -179,20 +179,20 @@ def _run(
     misjudges it. arrived: what is known of live manifests whose own blobs count now
     """
     facts: dict[int, ManifestFacts] = dict(arrived)
-    while any(tide.wave for tide in tides.values()):
-        _read(connection, tides, fresh)
+    while any(change.wave for change in changes.values()):
+        _read(connection, changes, fresh)
         entering: set[int] = set()
         unknown: set[int] = set()
-        for tide in tides.values():
-            tide.add_wave()
-            unknown |= tide.flips.keys() - facts.keys()
-            entering.update(m for m, flip in tide.flips.items() if flip > 0)
+        for change in changes.values():
+            change.add_wave()
+            unknown |= change.flips.keys() - facts.keys()
+            entering.update(m for m, flip in change.flips.items() if flip > 0)
         facts |= read_facts(connection, unknown)
         facts |= keep_lacking(connection, facts, entering)
-        for tide in tides.values():
-            tide.sink(facts)
-    _write(connection, tides)
-    moved = {place: tide.moved(facts) for place, tide in tides.items()}
+        for change in changes.values():
+            change.sink(facts)
+    _write(connection, changes)
+    moved = {place: change.moved(facts) for place, change in changes.items()}
     grown = count_blobs(
         connection,
         {place: flips for place, flips in moved.items() if flips},
@@ -208,20 +208,22 @@ def _run(
 
 
 def _read(
-    connection: Connection, tides: Mapping[LedgerPlace, _Tide], fresh: Collection[int]
+    connection: Connection,
+    changes: Mapping[LedgerPlace, _LivenessChange],
+    fresh: Collection[int],
 ) -> None:
     asked = {
         place.repository_id: unread
-        for place, tide in tides.items()
-        if place.repository_id not in fresh and (unread := tide.unread())
+        for place, change in changes.items()
+        if place.repository_id not in fresh and (unread := change.unread())
     }
     found: dict[int, dict[int, Counts]] = {}
     if asked:
         rows = _READ.read(connection, {"keys": asked})
         for repository, manifest, tags, indexes in rows:
             found.setdefault(repository, {})[manifest] = (tags, indexes)
-    for place, tide in tides.items():
-        tide.know(found.get(place.repository_id, {}))
+    for place, change in changes.items():
+        change.know(found.get(place.repository_id, {}))
 
 
 def _below(
@@ -236,11 +238,13 @@ def _below(
     return {child: (0, delta) for child, delta in deltas.items() if delta}
 
 
-def _write(connection: Connection, tides: Mapping[LedgerPlace, _Tide]) -> None:
+def _write(
+    connection: Connection, changes: Mapping[LedgerPlace, _LivenessChange]
+) -> None:
     moved = sorted(
         ((place.repository_id, manifest), was, now)
-        for place, tide in tides.items()
-        for manifest, was, now in tide.changes()
+        for place, change in changes.items()
+        for manifest, was, now in change.changes()
     )
     _NEW.add(connection, [(*key, *now) for key, was, now in moved if was == _NONE])
     _CHANGED.set(

@@ -17,8 +17,8 @@ from weighbridge.domain.sharing import (
     SEVERAL,
     Owner,
     OwnershipChange,
-    in_hands,
-    joined_hands,
+    joined_owner,
+    owner_of,
     settle,
 )
 from weighbridge.store.dialect import (
@@ -127,31 +127,31 @@ def settle_blobs(
         # None of a scope that is not there any more.
         for part in parts.get(scope, ()):
             asked.setdefault(part, set()).update(ids)
-    passages = _passages(connection, {p: sorted(ids) for p, ids in asked.items()})
+    changes = _changes(connection, {p: sorted(ids) for p, ids in asked.items()})
     # Parts of one scope have the same first part.
     firsts = {part: of_scope[0] for of_scope in parts.values() for part in of_scope}
-    hands: dict[tuple[int, int], Owner] = {}
-    for part, found in passages.items():
-        for passage in found:
-            key = firsts[part], passage.blob
-            hands[key] = joined_hands(hands.get(key, NOBODY), passage.now)
+    owner: dict[tuple[int, int], Owner] = {}
+    for part, found in changes.items():
+        for change in found:
+            key = firsts[part], change.blob
+            owner[key] = joined_owner(owner.get(key, NOBODY), change.now)
     _settle_parts(
         connection,
         {
             part: [
-                p if p.now == NOBODY else p._replace(now=hands[firsts[part], p.blob])
+                p if p.now == NOBODY else p._replace(now=owner[firsts[part], p.blob])
                 for p in found
             ]
-            for part, found in passages.items()
+            for part, found in changes.items()
         },
     )
 
 
-def _passages(
+def _changes(
     connection: Connection, blob_ids: Mapping[int, Collection[int]]
 ) -> dict[int, list[OwnershipChange]]:
     """Whose these blobs were and are, as far as each part of a scope knows."""
-    passages: dict[int, list[OwnershipChange]] = {part: [] for part in blob_ids}
+    changes: dict[int, list[OwnershipChange]] = {part: [] for part in blob_ids}
     for (
         part,
         blob,
@@ -163,17 +163,17 @@ def _passages(
         weighed_bytes,
     ) in _STATES.read(connection, {"keys": blob_ids}):
         was = NOBODY if settled is None else sole or SEVERAL
-        now = in_hands(lowest, highest)
-        passages[part].append(
+        now = owner_of(lowest, highest)
+        changes[part].append(
             OwnershipChange(blob, was, now, stored_bytes, weighed_bytes)
         )
-    return passages
+    return changes
 
 
 def _settle_parts(
-    connection: Connection, passages: Mapping[int, Collection[OwnershipChange]]
+    connection: Connection, changes: Mapping[int, Collection[OwnershipChange]]
 ) -> None:
-    settlements = {part: settle(found) for part, found in passages.items()}
+    settlements = {part: settle(found) for part, found in changes.items()}
     entered, changed, left = [], [], []
     for part, settlement in sorted(settlements.items()):
         entered += [(part, b, _column(now)) for b, now in settlement.entered]
@@ -193,5 +193,5 @@ def resettle(connection: Connection, scope_ids: Collection[int]) -> None:
             settle_or_queue(connection, {scope_id: blob_ids[start : start + _PIECE]})
 
 
-def _column(hands: Owner) -> int | None:
-    return None if hands == SEVERAL else hands
+def _column(owner: Owner) -> int | None:
+    return None if owner == SEVERAL else owner

@@ -40,10 +40,10 @@ from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.models import (
     OF_SCOPE,
     blob_changes,
+    crawl_chunks,
     crawl_requests,
+    crawls,
     jobs,
-    pass_chunks,
-    passes,
     registries,
     repositories,
     repository_summaries,
@@ -52,7 +52,7 @@ from weighbridge.store.models import (
     tag_moves,
     tags,
 )
-from weighbridge.store.registries.removals import bury_tags, forget_held
+from weighbridge.store.registries.removals import delete_tags, forget_held
 from weighbridge.store.session import Database
 from weighbridge.store.tags.over_tags import forget_over_tags
 from weighbridge.store.tags.unjudged import forget_unjudged
@@ -63,14 +63,14 @@ _PIECE: Final = 2_000
 _repository = repositories.c
 _OF: Final[BindParameter[int]] = bindparam("repository")
 _TAGS: Final = select(tags.c.id).where(tags.c.repository_id == _OF).limit(_PIECE)
-_PASSES: Final = select(passes.c.id).where(passes.c.repository_id == _OF).limit(_PIECE)
+_CRAWLS: Final = select(crawls.c.id).where(crawls.c.repository_id == _OF).limit(_PIECE)
 _WITH_TAGS: Final = (
     delete(tag_moves).where(among_ids(tag_moves.c.tag_id)),
     delete(tags).where(among_ids(tags.c.id)),
 )
-_WITH_PASSES: Final = (
-    delete(pass_chunks).where(among_ids(pass_chunks.c.pass_id)),
-    delete(passes).where(among_ids(passes.c.id)),
+_WITH_CRAWLS: Final = (
+    delete(crawl_chunks).where(among_ids(crawl_chunks.c.crawl_id)),
+    delete(crawls).where(among_ids(crawls.c.id)),
 )
 _ROWS: Final = (
     delete(repository_summaries).where(repository_summaries.c.repository_id == _OF),
@@ -227,9 +227,9 @@ class _Forgetting(Struct):
     def _forget(self, taken: Claim) -> None:
         buried: str | None = ""
         while buried is not None:
-            buried = self._bury(taken, buried)
+            buried = self._delete(taken, buried)
         settle_all(self.database)
-        for find, removals in ((_TAGS, _WITH_TAGS), (_PASSES, _WITH_PASSES)):
+        for find, removals in ((_TAGS, _WITH_TAGS), (_CRAWLS, _WITH_CRAWLS)):
             while self._remove(taken, find, removals):
                 pass
         parameters = {"repository": taken.repository_id}
@@ -243,9 +243,9 @@ class _Forgetting(Struct):
             forget_held(connection, self.known.registry_id, taken.repository_id)
             _drop_scope_if_empty(connection, taken.scope_id)
 
-    def _bury(self, taken: Claim, after: str) -> str | None:
+    def _delete(self, taken: Claim, after: str) -> str | None:
         with self.database.write() as connection:
-            return bury_tags(connection, taken, self.clock(), after)
+            return delete_tags(connection, taken, self.clock(), after)
 
     def _remove(
         self, taken: Claim, find: Select[int], removals: Sequence[Delete]

@@ -61,22 +61,22 @@ class _Summed(Struct, frozen=True):
 _SUMMED: Final = (
     _Summed(
         "repositories",
-        place="CASE WHEN {row}.gone_at IS NULL THEN {row}.registry_id END",
-        by=("registry_id", "gone_at"),
+        place="CASE WHEN {row}.deleted_at IS NULL THEN {row}.registry_id END",
+        by=("registry_id", "deleted_at"),
         seen={
             "state": "{row}.state",
             "held": "{row}.held IS NULL",
-            "last_pass_at": "{row}.last_pass_at IS NULL",
+            "last_crawl_at": "{row}.last_crawl_at IS NULL",
         },
         values={
             **{f"are_{state}": _is(f"{{row}}.state = '{state}'") for state in STATES},
             "repositories": "1",
-            "looked_at": _is("{row}.last_pass_at IS NOT NULL"),
+            "looked_at": _is("{row}.last_crawl_at IS NOT NULL"),
             "tags_held": _is("{row}.held IS NOT NULL"),
         },
         # Its summary counts for the same registry: its own triggers do the rest.
         also="UPDATE repository_summaries SET registry_id ="
-        " CASE WHEN NEW.gone_at IS NULL THEN NEW.registry_id END"
+        " CASE WHEN NEW.deleted_at IS NULL THEN NEW.registry_id END"
         " WHERE repository_id = NEW.id",
     ),
     _Summed(

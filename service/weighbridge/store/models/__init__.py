@@ -10,7 +10,7 @@ shares.
 from typing import Final
 
 from weighbridge.store.models.access import audit_log, tokens
-from weighbridge.store.models.crawling import crawl_requests, jobs, pass_chunks, passes
+from weighbridge.store.models.crawling import crawl_chunks, crawl_requests, crawls, jobs
 from weighbridge.store.models.documents import (
     ALIGNMENTS,
     FACTS_STATES,
@@ -84,7 +84,9 @@ __all__ = [
     "blob_sizes",
     "blobs",
     "channel_paces",
+    "crawl_chunks",
     "crawl_requests",
+    "crawls",
     "disputes",
     "images",
     "index_members",
@@ -97,8 +99,6 @@ __all__ = [
     "notification_groups",
     "notifications",
     "over_tags",
-    "pass_chunks",
-    "passes",
     "platforms",
     "pushes",
     "registries",

@@ -28,8 +28,8 @@ jobs = Table(
     Column("done_at", Moment),  # when one last came to an end
 )
 
-passes = Table(
-    "passes",
+crawls = Table(
+    "crawls",
     metadata,
     Column("id", Id, primary_key=True),
     Column("repository_id", ForeignKey("repositories.id"), nullable=False),
@@ -41,7 +41,7 @@ passes = Table(
     Column("tags_seen", BigInteger, nullable=False),
     Column("tags_new", BigInteger, nullable=False),
     Column("tags_moved", BigInteger, nullable=False),
-    Column("tags_gone", BigInteger, nullable=False),
+    Column("tags_deleted", BigInteger, nullable=False),
     Column("tags_failed", BigInteger, nullable=False),
     Column("invalid_tags", BigInteger, nullable=False),
     Column("requests", BigInteger, nullable=False),
@@ -53,27 +53,27 @@ passes = Table(
     Index(None, "registry_id", "id"),
 )
 
-# The cursor of a pass that is under way: the tags that it need not ask again, written
-# in the transaction that kept what they are, deleted when the pass ends. And what is
+# The cursor of a crawl that is under way: the tags that it need not ask again, written
+# in the transaction that kept what they are, deleted when the crawl ends. And what is
 # still to be asked where that is so much that several processes share it.
-pass_chunks = Table(
-    "pass_chunks",
+crawl_chunks = Table(
+    "crawl_chunks",
     metadata,
-    Column("pass_id", ForeignKey("passes.id"), primary_key=True, autoincrement=False),
+    Column("crawl_id", ForeignKey("crawls.id"), primary_key=True, autoincrement=False),
     Column("position", Integer, primary_key=True, autoincrement=False),
     Column("step", Integer, nullable=False),  # batches that were kept of it
     Column("names", Text, nullable=False),  # JSON list: tags that were answered about
     Column("tags", Text),  # JSON: what was listed of those to ask; None: all are asked
-    Column("found", Text),  # JSON: what its end says to the pass
+    Column("found", Text),  # JSON: what its end says to the crawl
     Column("lease_until", Moment),
     Column("lease_owner", UTF8),
     sqlite_with_rowid=False,
 )
 Index(
-    "ix_pass_chunks_open",
-    pass_chunks.c.pass_id,
-    pass_chunks.c.position,
-    sqlite_where=pass_chunks.c.tags.is_not(None),
+    "ix_crawl_chunks_open",
+    crawl_chunks.c.crawl_id,
+    crawl_chunks.c.position,
+    sqlite_where=crawl_chunks.c.tags.is_not(None),
 )
 
 # What somebody asked for, by command or API: to crawl a registry, or some of its
@@ -86,7 +86,9 @@ crawl_requests = Table(
     Column("repositories", Text),  # JSON list of names; None: all
     Column("measures", Boolean, nullable=False),
     Column("asked_at", Moment, nullable=False),
-    Column("after_pass", BigInteger, nullable=False),  # the last that had begun before
+    Column(
+        "after_crawl_id", BigInteger, nullable=False
+    ),  # the last that had begun before
     # Who waits for it, as long as that process lives; None: nobody.
     Column("owner", UTF8),
     Column("lease_until", Moment),

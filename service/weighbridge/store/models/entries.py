@@ -96,26 +96,26 @@ repositories = Table(
     Column("state", Text, nullable=False),
     Column("state_reason", UTF8, nullable=False),
     Column("state_since", Moment, nullable=False),
-    Column("gone_at", Moment),  # a tombstone: its history stays, it may return
+    Column("deleted_at", Moment),  # a tombstone: its history stays, it may return
     Column("due_at", Moment, nullable=False),
     Column("lease_until", Moment),
     Column("lease_owner", UTF8),
     Column("fence", BigInteger, nullable=False),
-    # Passes that were begun since one came to an end; those given back do not count.
+    # Crawls that were begun since one came to an end; those given back do not count.
     Column("attempts", Integer, nullable=False),
-    Column("complete_passes", BigInteger, nullable=False),
-    # Passes in a row that found the repository missing.
-    Column("missing_passes", Integer, nullable=False),
+    Column("complete_crawls", BigInteger, nullable=False),
+    # Crawls in a row that found the repository missing.
+    Column("missing_crawls", Integer, nullable=False),
     # Whether a catalog has ever listed it: only then does it mean something that
     # one does not.
     Column("was_listed", Boolean, nullable=False),
-    # It came with its registry's first crawl, and its first complete pass is not over:
+    # It came with its registry's first crawl, and its first complete crawl is not over:
     # nobody is told of what is found.
     Column("is_silent", Boolean, nullable=False),
     Column("held", Text),  # JSON list of tags whose vanishing waits for a second look
-    Column("last_pass_at", Moment),
-    Column("last_complete_pass_at", Moment),
-    Column("requests", BigInteger, nullable=False),  # of all passes ever
+    Column("last_crawl_at", Moment),
+    Column("last_complete_crawl_at", Moment),
+    Column("requests", BigInteger, nullable=False),  # of all crawls ever
     Column("bytes_read", BigInteger, nullable=False),
     Column("revision", BigInteger, nullable=False),
     UniqueConstraint("registry_id", "name"),
@@ -126,20 +126,20 @@ Index(
     "ix_repositories_due_at",
     repositories.c.registry_id,
     repositories.c.due_at,
-    sqlite_where=repositories.c.gone_at.is_(None),
+    sqlite_where=repositories.c.deleted_at.is_(None),
 )
 Index(
-    "ix_repositories_last_pass_at",
+    "ix_repositories_last_crawl_at",
     repositories.c.registry_id,
-    repositories.c.last_pass_at,
+    repositories.c.last_crawl_at,
     repositories.c.id,
-    sqlite_where=repositories.c.gone_at.is_(None),
+    sqlite_where=repositories.c.deleted_at.is_(None),
 )
 Index(
-    "ix_repositories_last_complete_pass_at",
+    "ix_repositories_last_complete_crawl_at",
     repositories.c.registry_id,
-    repositories.c.last_complete_pass_at,
-    sqlite_where=repositories.c.gone_at.is_(None),
+    repositories.c.last_complete_crawl_at,
+    sqlite_where=repositories.c.deleted_at.is_(None),
 )
 # What is in hand, and whose. Not by `lease_until`: each batch of a crawl renews that,
 # and PostgreSQL then leaves all indexes of the row alone.

@@ -23,9 +23,9 @@ tags = Table(
     Column("natural_key", UTF8, nullable=False),  # see natural_order.py
     Column("target_id", BigInteger),  # None: never read
     Column("first_seen_at", Moment, nullable=False),
-    Column("moved_at", Moment),  # None: was there in the first complete pass
+    Column("moved_at", Moment),  # None: was there in the first complete crawl
     Column("pushed_at", Moment),
-    Column("gone_at", Moment),
+    Column("deleted_at", Moment),
     Column("error_code", Text),
     Column("error_message", UTF8),
     Column("error_digest", DigestBytes),
@@ -46,7 +46,7 @@ tag_moves = Table(
 )
 
 # Tags that moved and that no policy has been held against yet: written with the move,
-# deleted with the verdict. None of a repository's first pass: there only its newest
+# deleted with the verdict. None of a repository's first crawl: there only its newest
 # image is judged.
 unjudged = Table(
     "unjudged",

@@ -12,7 +12,7 @@ from weighbridge.domain.message.grouping import (
     due_in_cause,
     due_in_route,
     gathered,
-    told_by_route,
+    notified_by_route,
 )
 from weighbridge.store.dialect import BulkInsert, among_bytes, among_ids, listed
 from weighbridge.store.models import notification_groups, notifications
@@ -87,7 +87,7 @@ def due_opened(
     route, state = planned.route, _state(row)
     if row.is_cause:
         if planned.cause is not None and planned.cause.by_route:
-            state = told_by_route(state, planned.cause.at)
+            state = notified_by_route(state, planned.cause.at)
         return due_in_cause(state, route, now)
     return GroupDue(
         due_in_route(

@@ -80,7 +80,7 @@ _OF_CAUSES: Final = (
 )
 
 
-class ToldCause(Struct, frozen=True):
+class NoticeCause(Struct, frozen=True):
     """That a channel was told of a cause, or is about to be.
 
     by_route: by a route's group, and by the cause's own not since
@@ -101,7 +101,7 @@ class Planned(Struct, frozen=True):
     route: Route
     key: bytes
     about: str
-    cause: ToldCause | None
+    cause: NoticeCause | None
 
 
 def plan_openings(
@@ -124,7 +124,7 @@ def plan_openings(
 
 
 def _planned(
-    row: Row[*tuple[Any, ...]], route: Route, routed: Routed, cause: ToldCause | None
+    row: Row[*tuple[Any, ...]], route: Route, routed: Routed, cause: NoticeCause | None
 ) -> Planned:
     if cause is None or not can_share_cause(row.limit_key):
         key = route_group(route, routed)
@@ -139,7 +139,7 @@ def _routed(row: Row[*tuple[Any, ...]]) -> Routed:
 
 def _told_causes(
     connection: Connection, rows: Iterable[Row[*tuple[Any, ...]]], now: datetime
-) -> dict[tuple[str, bytes], ToldCause]:
+) -> dict[tuple[str, bytes], NoticeCause]:
     """What each channel was last told of each cause."""
     keys = sorted({row.cause_key for row in rows if row.cause_key is not None})
     if not keys:
@@ -153,7 +153,7 @@ def _told_causes(
     }
 
 
-def _told(row: Row[*tuple[Any, ...]]) -> ToldCause:
+def _told(row: Row[*tuple[Any, ...]]) -> NoticeCause:
     by_route, by_cause = row.by_route, row.by_cause
     is_by_route = by_route is not None and (by_cause is None or by_route > by_cause)
-    return ToldCause(row.told_at, is_by_route)
+    return NoticeCause(row.told_at, is_by_route)

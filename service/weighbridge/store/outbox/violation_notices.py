@@ -78,7 +78,7 @@ _CLOSED: Final = (
 )
 
 
-def read_told(
+def read_notices(
     connection: Connection,
     told: Collection[tuple[int, NotificationEvent]],
     most: int,

@@ -18,7 +18,7 @@ from weighbridge.store.models.types import DigestBytes, Moment
 MOST: Final = 10_000
 """Rows that are taken at once. Nearly all of so many tell of the same few tags."""
 BURST: Final = timedelta(seconds=10)
-LOOKS_IN_A_BURST: Final = 2
+CHECKS_IN_A_BURST: Final = 2
 """A tag is looked at so often within that time, however many events tell of it."""
 TOO_EARLY: Final = "too_early"
 """What is said of events that are looked at again, as they have not come true yet."""
@@ -90,7 +90,7 @@ _TAGS_AT: Final = (
     .where(
         tags.c.repository_id == bindparam("repository"),
         blobs.c.digest == bindparam("digest", type_=DigestBytes()),
-        tags.c.gone_at.is_(None),
+        tags.c.deleted_at.is_(None),
     )
     .order_by(tags.c.name)
     .limit(bindparam("most"))
@@ -140,7 +140,7 @@ def take(connection: Connection, to: PushedTo, now: datetime) -> list[WaitingPus
 def waiting_for_whole(
     connection: Connection, repositories: Sequence[PushedTo]
 ) -> list[list[int]]:
-    """Of each, the pushes that a whole pass answers which begins now, due or not."""
+    """Of each, the pushes that a whole crawl answers which begins now, due or not."""
     found: dict[PushedTo, list[int]] = {to: [] for to in repositories}
     for registry, names in _by_registry(repositories):
         parameters = {"registry": registry, "names": listed(names)}
@@ -189,9 +189,9 @@ def too_soon(
         for tag, at in connection.execute(statement, parameters):
             looks.setdefault(tag, []).append(at)
     return {
-        tag: sorted(times)[-LOOKS_IN_A_BURST] + BURST
+        tag: sorted(times)[-CHECKS_IN_A_BURST] + BURST
         for tag, times in looks.items()
-        if len(times) >= LOOKS_IN_A_BURST
+        if len(times) >= CHECKS_IN_A_BURST
     }
 
 

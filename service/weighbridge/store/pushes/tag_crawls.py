@@ -26,7 +26,7 @@ _AWAY: Final = ("missing", "gone")
 class PushedRepository(NamedTuple):
     """A repository that was pushed to, as it is known.
 
-    parked_until: its passes have ended their process again and again; None: not so
+    parked_until: its crawls have ended their process again and again; None: not so
     """
 
     repository_id: int
@@ -79,7 +79,7 @@ def claim_new(
     return taken if taken is not None and taken.fence == 1 else None
 
 
-def end_look(
+def end_check(
     connection: Connection,
     held: Claim,
     now: datetime,
@@ -107,8 +107,8 @@ def end_look(
             state_since=case(
                 (is_back, literal(now, Moment())), else_=_table.state_since
             ),
-            gone_at=None if is_there else _table.gone_at,
-            missing_passes=0 if is_there else _table.missing_passes,
+            deleted_at=None if is_there else _table.deleted_at,
+            missing_crawls=0 if is_there else _table.missing_crawls,
             due_at=case(
                 (wanted & (_table.due_at > now), literal(now, Moment())),
                 # It was put off in case that it ends us, and it has not.

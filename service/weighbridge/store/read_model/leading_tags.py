@@ -3,7 +3,7 @@ of them.
 
 Times alone put most tags in their place. So tags are read by their times, the latest
 first, until they lead to as many images as are looked at; only of those that came at
-one moment, as in a first pass, all are read, to be compared by their names. Whatever
+one moment, as in a first crawl, all are read, to be compared by their names. Whatever
 many repositories ask about their targets at once is answered by one round of queries.
 """
 

@@ -46,7 +46,7 @@ _TAGS: Final = (
         func.count().label("tag_count"),
         func.count(tags.c.error_code).label("tags_failed"),
     )
-    .where(among_ids(tags.c.repository_id), tags.c.gone_at.is_(None))
+    .where(among_ids(tags.c.repository_id), tags.c.deleted_at.is_(None))
     .group_by(tags.c.repository_id)
 )
 _NO_TAGS: Final = {"tag_count": 0, "tags_failed": 0}
@@ -184,7 +184,7 @@ def refresh_many(
 
 def stale_repositories(connection: Connection, registry_id: int) -> list[int]:
     """Repositories whose row is behind their tags: facts of theirs came with another
-    repository, or a pass over them was stopped."""
+    repository, or a crawl of them was stopped."""
     return list(connection.execute(_STALE, {"registry": registry_id}).scalars())
 
 

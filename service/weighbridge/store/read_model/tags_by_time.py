@@ -27,7 +27,7 @@ _moved = func.coalesce(tags.c.moved_at, _never)
 _is_latest = tags.c.name == literal_column("'latest'")
 _OF_REPOSITORY: Final = (
     tags.c.repository_id == bindparam("repository"),
-    tags.c.gone_at.is_(None),
+    tags.c.deleted_at.is_(None),
 )
 _NEWEST_FIRST: Final = (_pushed.desc(), _moved.desc(), _is_latest.desc())
 _TAG: Final[tuple[ColumnElement[Any], ...]] = (
@@ -46,7 +46,7 @@ _TAGS: Final = Rows(
 _OF_MANY: Final = Rows(
     select(tags.c.repository_id, *_TAG).where(
         among_ids(tags.c.repository_id),
-        tags.c.gone_at.is_(None),
+        tags.c.deleted_at.is_(None),
         tags.c.target_id.is_not(None),
     )
 )

@@ -13,8 +13,8 @@ from weighbridge.store.ledger.counts import mark_uncounted, mark_unmeasured
 from weighbridge.store.ledger.holdings import move_holdings
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import (
+    crawls,
     jobs,
-    passes,
     pushes,
     registries,
     repositories,
@@ -110,8 +110,8 @@ def adopt_repositories(
         mark_uncounted(connection, [row.id])
         mark_unmeasured(connection, [row.id])
         connection.execute(
-            update(passes)
-            .where(passes.c.repository_id == row.id)
+            update(crawls)
+            .where(crawls.c.repository_id == row.id)
             .values(registry_id=registry_id)
         )
         connection.execute(

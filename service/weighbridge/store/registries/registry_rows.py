@@ -111,13 +111,13 @@ def _have_due_sooner(connection: Connection, registry_id: int, interval_s: int) 
     """Its repositories were due after a longer interval; those that wait for something
     else, for a quota or after failures, go on waiting."""
     table = repositories.c
-    sooner = type_coerce(table.last_pass_at, BigInteger) + interval_s * 1_000_000
+    sooner = type_coerce(table.last_crawl_at, BigInteger) + interval_s * 1_000_000
     due_at = type_coerce(table.due_at, BigInteger)
     connection.execute(
         update(repositories)
         .where(
             table.registry_id == registry_id,
-            table.gone_at.is_(None),
+            table.deleted_at.is_(None),
             table.state_reason.not_in(("quota_spent", "rate_limited", "poison")),
             due_at > sooner,
         )
@@ -249,7 +249,7 @@ def note_cost(
     bytes_read: int,
     rate_limit: RateLimit | None = None,
 ) -> None:
-    """Add what was asked of a registry since the last note: listings, passes and
+    """Add what was asked of a registry since the last note: listings, crawls and
     measuring, answered or not. A limit that was told takes the place of the last."""
     told: dict[str, object] = {}
     if rate_limit is not None:

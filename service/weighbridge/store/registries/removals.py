@@ -18,10 +18,10 @@ from weighbridge.store.dialect.rows import Rows
 from weighbridge.store.leases.claiming import Claim, hold, is_ours, stale
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import registries, repositories, tags
-from weighbridge.store.tags.applying import apply_gone
+from weighbridge.store.tags.applying import apply_deleted
 
-PASSES: Final = 3
-"""So many passes in a row must find a repository missing, ..."""
+CRAWLS: Final = 3
+"""So many crawls in a row must find a repository missing, ..."""
 PERIOD: Final = timedelta(hours=24)
 """... and so long, unless the catalog agrees that it is not there."""
 _TAGS_AT_ONCE: Final = 1_000
@@ -32,11 +32,11 @@ _STANDING: Final = Rows(
         _table.name,
         _table.state,
         _table.was_listed,
-        _table.last_pass_at,
+        _table.last_crawl_at,
     )
     .where(
         _table.registry_id == bindparam("registry"),
-        _table.gone_at.is_(None),
+        _table.deleted_at.is_(None),
         _table.id > bindparam("after"),
     )
     .order_by(_table.id)
@@ -67,14 +67,14 @@ def missing_for_good(
         select(
             _table.id,
             _table.name,
-            _table.missing_passes,
+            _table.missing_crawls,
             _table.state_since,
             _table.was_listed,
         )
         .where(
             _table.registry_id == registry_id,
             _table.state == "missing",
-            _table.gone_at.is_(None),
+            _table.deleted_at.is_(None),
         )
         .order_by(_table.id)
     )
@@ -82,7 +82,7 @@ def missing_for_good(
         Missing(row.id, row.name)
         for row in rows
         if (names is not None and row.was_listed and row.name not in names)
-        or (row.missing_passes >= PASSES and row.state_since <= now - PERIOD)
+        or (row.missing_crawls >= CRAWLS and row.state_since <= now - PERIOD)
     ]
 
 
@@ -96,7 +96,7 @@ class LiveRepository(NamedTuple):
     repository: str
     state: str
     was_listed: bool
-    last_pass_at: datetime | None
+    last_crawl_at: datetime | None
 
 
 def standing_page(
@@ -161,13 +161,13 @@ def is_missing(connection: Connection, claim: Claim, now: datetime) -> bool:
         select(_table.id).where(
             _table.id == claim.repository_id,
             _table.state == "missing",
-            _table.gone_at.is_(None),
+            _table.deleted_at.is_(None),
         )
     )
     return found.one_or_none() is not None
 
 
-def bury_tags(
+def delete_tags(
     connection: Connection, claim: Claim, now: datetime, after: str = ""
 ) -> str | None:
     """Mark the next tags of a repository as gone, in the order of their names.
@@ -182,20 +182,20 @@ def bury_tags(
             .where(
                 tags.c.repository_id == claim.repository_id,
                 tags.c.name > after,
-                tags.c.gone_at.is_(None),
+                tags.c.deleted_at.is_(None),
             )
             .order_by(tags.c.name)
             .limit(_TAGS_AT_ONCE)
         ).scalars()
     )
-    apply_gone(connection, claim, names, now)
+    apply_deleted(connection, claim, names, now)
     return names[-1] if len(names) == _TAGS_AT_ONCE else None
 
 
-def bury_repository(connection: Connection, claim: Claim, now: datetime) -> None:
+def delete_repository(connection: Connection, claim: Claim, now: datetime) -> None:
     """Make a repository a tombstone and give its claim back. Raises StaleFence.
 
-    Its tags must be gone already, see `bury_tags`.
+    Its tags must be gone already, see `delete_tags`.
     """
     buried = connection.execute(
         update(repositories)
@@ -203,7 +203,7 @@ def bury_repository(connection: Connection, claim: Claim, now: datetime) -> None
         .values(
             state="gone",
             state_since=now,
-            gone_at=now,
+            deleted_at=now,
             lease_until=None,
             lease_owner=None,
             attempts=0,

@@ -20,7 +20,7 @@ from weighbridge.store.dialect import BulkInsert, among_ids, among_texts, listed
 from weighbridge.store.dialect.rows import Rows
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import (
-    passes,
+    crawls,
     registries,
     repositories,
     repository_summaries,
@@ -39,7 +39,7 @@ _PAGE: Final = Rows(
     select(_table.name, _table.id)
     .where(
         _table.registry_id == bindparam("registry"),
-        _table.gone_at.is_(None),
+        _table.deleted_at.is_(None),
         _table.id > bindparam("after"),
     )
     .order_by(_table.id)
@@ -61,8 +61,8 @@ _NEW: Final = BulkInsert(
     "due_at",
     "fence",
     "attempts",
-    "complete_passes",
-    "missing_passes",
+    "complete_crawls",
+    "missing_crawls",
     "was_listed",
     "is_silent",
     "requests",
@@ -71,7 +71,7 @@ _NEW: Final = BulkInsert(
 )
 _NOTHING_YET: Final = (0, 0, 0, 0, False)
 _PLACES: Final = (
-    select(_table.id, case((_table.gone_at.is_(None), _table.registry_id)))
+    select(_table.id, case((_table.deleted_at.is_(None), _table.registry_id)))
     .where(among_ids(_table.id))
     .order_by(_table.id)
 )
@@ -188,17 +188,17 @@ def find_named(
 ) -> KnownRepository | None:
     """The repository of a name; None: it was never seen."""
     row = connection.execute(
-        select(_table.id, _table.gone_at.is_not(None))
+        select(_table.id, _table.deleted_at.is_not(None))
         .join(registries, registries.c.id == _table.registry_id)
         .where(registries.c.name == registry, _table.name == name)
     ).one_or_none()
     return None if row is None else KnownRepository(*row)
 
 
-def gone_among(connection: Connection, repository_ids: Collection[int]) -> list[int]:
+def deleted_among(connection: Connection, repository_ids: Collection[int]) -> list[int]:
     """Those of the repositories that the registry had once."""
     rows = connection.execute(
-        select(_table.id).where(among_ids(_table.id), _table.gone_at.is_not(None)),
+        select(_table.id).where(among_ids(_table.id), _table.deleted_at.is_not(None)),
         {"ids": listed(sorted(repository_ids))},
     )
     return sorted(rows.scalars())
@@ -215,7 +215,7 @@ def listed_among(connection: Connection, repository_ids: Collection[int]) -> lis
 
 def forget_if_never_seen(connection: Connection, repository_id: int) -> None:
     """Remove a repository that was only ever asked for and never there: no complete
-    pass, no tag. One that was there once stays, whatever the registry says now, and
+    crawl, no tag. One that was there once stays, whatever the registry says now, and
     so does one that another process is looking at or was cut off from."""
     # A statement of its own: the next one then sees all that was kept by whoever had
     # the row before us, and nobody can claim it any more.
@@ -225,16 +225,16 @@ def forget_if_never_seen(connection: Connection, repository_id: int) -> None:
             _table.id == repository_id,
             _table.state == "missing",
             _table.lease_until.is_(None),
-            _table.complete_passes == 0,
+            _table.complete_crawls == 0,
             ~exists().where(tags.c.repository_id == repository_id),
             ~exists().where(
-                passes.c.repository_id == repository_id, passes.c.ended_at.is_(None)
+                crawls.c.repository_id == repository_id, crawls.c.ended_at.is_(None)
             ),
         )
     ).one_or_none()
     if is_empty is None:
         return
-    for table in (passes, repository_summaries):
+    for table in (crawls, repository_summaries):
         connection.execute(delete(table).where(table.c.repository_id == repository_id))
     connection.execute(delete(repositories).where(_table.id == repository_id))
 
@@ -245,7 +245,7 @@ class Troubled(Struct, frozen=True):
     repository: str
     state: RepositoryState
     reason: str
-    last_complete_pass_at: datetime | None
+    last_complete_crawl_at: datetime | None
 
 
 def find_troubled(connection: Connection, ids: Collection[int]) -> list[Troubled]:
@@ -255,12 +255,12 @@ def find_troubled(connection: Connection, ids: Collection[int]) -> list[Troubled
             _table.name,
             _table.state,
             _table.state_reason,
-            _table.last_complete_pass_at,
+            _table.last_complete_crawl_at,
         )
         .where(among_ids(_table.id), _table.state != "ok")
         .order_by(
-            _table.last_complete_pass_at.is_not(None),
-            _table.last_complete_pass_at,
+            _table.last_complete_crawl_at.is_not(None),
+            _table.last_complete_crawl_at,
             _table.name,
         ),
         {"ids": listed(ids)},

@@ -1,6 +1,6 @@
 """What is known, as rows for API, pages, metrics and tables: reading only."""
 
-from weighbridge.store.reports.crawls import find_pass, pass_page
+from weighbridge.store.reports.crawls import crawl_page, find_crawl
 from weighbridge.store.reports.disputes import (
     DisputeQuery,
     dispute_page,
@@ -61,8 +61,9 @@ __all__ = [
     "ViolationQuery",
     "aliases",
     "counts_above",
+    "crawl_page",
     "dispute_page",
-    "find_pass",
+    "find_crawl",
     "find_repository",
     "find_weighing",
     "heaviest_ids",
@@ -74,7 +75,6 @@ __all__ = [
     "not_waived",
     "open_counts",
     "open_rows",
-    "pass_page",
     "pinned_ids",
     "registry_freshness",
     "registry_names",

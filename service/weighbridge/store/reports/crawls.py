@@ -1,62 +1,62 @@
-"""Passes: what each crawl of a repository did, newest first."""
+"""Crawls: what each crawl of a repository did, newest first."""
 
 from typing import Final
 
 from sqlalchemy import Connection, Row, Select, literal, select, true, tuple_
 
-from weighbridge.domain.report.inventory import Page, PassReport
+from weighbridge.domain.report.inventory import Page, RepositoryCrawlReport
 from weighbridge.store.dialect import join_in_order
-from weighbridge.store.models import passes, registries, repositories
+from weighbridge.store.models import crawls, registries, repositories
 from weighbridge.store.paging import Key, check_limit, read_cursor, write_cursor
 
-_ORDER: Final = "passes"
+_ORDER: Final = "crawls"
 _known = repositories.alias("known")
 _named_registry = registries.alias("named_registry")
 
 
-def pass_page(
+def crawl_page(
     connection: Connection,
     *,
     registry: str | None = None,
     repository: str | None = None,
     limit: int = 100,
     cursor: str | None = None,
-) -> Page[PassReport]:
-    """One page of passes. Raises UsageError(invalid_limit, invalid_cursor)."""
+) -> Page[RepositoryCrawlReport]:
+    """One page of crawls. Raises UsageError(invalid_limit, invalid_cursor)."""
     statement = _select().limit(check_limit(limit) + 1)
     last = None
     if cursor is not None:
         (last,) = read_cursor(cursor, _ORDER, ((int,),))
     if repository is not None:
         named = _named(registry, repository)
-        statement = statement.where(passes.c.repository_id.in_(named))
+        statement = statement.where(crawls.c.repository_id.in_(named))
     if registry is not None and repository is None:
         of = select(registries.c.id).where(registries.c.name == registry)
         number = connection.execute(of).scalar()
         statement = _of_registry(statement, number or 0, last)
     elif last is not None:
-        statement = statement.where(passes.c.id < last)
-    statement = statement.order_by(passes.c.id.desc())
+        statement = statement.where(crawls.c.id < last)
+    statement = statement.order_by(crawls.c.id.desc())
     rows = connection.execute(statement).all()
     items = tuple(_report(row) for row in rows[:limit])
     following = write_cursor(_ORDER, [items[-1].id]) if len(rows) > limit else None
     return Page(items, following)
 
 
-def find_pass(connection: Connection, pass_id: int) -> PassReport | None:
-    """One pass by its id."""
-    row = connection.execute(_select().where(passes.c.id == pass_id)).one_or_none()
+def find_crawl(connection: Connection, crawl_id: int) -> RepositoryCrawlReport | None:
+    """One crawl by its id."""
+    row = connection.execute(_select().where(crawls.c.id == crawl_id)).one_or_none()
     return None if row is None else _report(row)
 
 
 def _of_registry(
     statement: Select[*tuple[object, ...]], registry_id: int, last: Key
 ) -> Select[*tuple[object, ...]]:
-    """Not by `=`: it would leave PostgreSQL the choice to walk through all passes, in
+    """Not by `=`: it would leave PostgreSQL the choice to walk through all crawls, in
     the order of their ids, for a registry that has few of them."""
-    place = passes.c.registry_id
-    behind = tuple_(literal(registry_id, place.type), literal(last, passes.c.id.type))
-    is_next = tuple_(place, passes.c.id) < behind if last is not None else true()
+    place = crawls.c.registry_id
+    behind = tuple_(literal(registry_id, place.type), literal(last, crawls.c.id.type))
+    is_next = tuple_(place, crawls.c.id) < behind if last is not None else true()
     return statement.where(place.between(registry_id, registry_id), is_next).order_by(
         place.desc()
     )
@@ -74,14 +74,14 @@ def _named(registry: str | None, repository: str) -> Select[int]:
 
 def _select() -> Select[*tuple[object, ...]]:
     return select(
-        passes,
+        crawls,
         registries.c.name.label("registry"),
         repositories.c.name.label("repository"),
     ).select_from(
         # Newest first, and no more of them than are wanted.
         join_in_order(
             join_in_order(
-                passes, repositories, repositories.c.id == passes.c.repository_id
+                crawls, repositories, repositories.c.id == crawls.c.repository_id
             ),
             registries,
             registries.c.id == repositories.c.registry_id,
@@ -89,8 +89,8 @@ def _select() -> Select[*tuple[object, ...]]:
     )
 
 
-def _report(row: Row[*tuple[object, ...]]) -> PassReport:
-    return PassReport(
+def _report(row: Row[*tuple[object, ...]]) -> RepositoryCrawlReport:
+    return RepositoryCrawlReport(
         id=row.id,
         registry=row.registry,
         repository=row.repository,
@@ -101,7 +101,7 @@ def _report(row: Row[*tuple[object, ...]]) -> PassReport:
         tags_seen=row.tags_seen,
         tags_new=row.tags_new,
         tags_moved=row.tags_moved,
-        tags_gone=row.tags_gone,
+        tags_deleted=row.tags_deleted,
         tags_failed=row.tags_failed,
         invalid_tags=row.invalid_tags,
         requests=row.requests,

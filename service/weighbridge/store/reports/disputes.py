@@ -77,7 +77,7 @@ _ROWS: Final = (
         )
     )
     # What the registry has corrected since is not disputed any more.
-    .where(disputes.c.claimed_bytes != _KNOWN, repositories.c.gone_at.is_(None))
+    .where(disputes.c.claimed_bytes != _KNOWN, repositories.c.deleted_at.is_(None))
     .order_by(disputes.c.id.desc(), repositories.c.id.desc())
 )
 _INDEXES: Final = (
@@ -92,7 +92,7 @@ _TAGS: Final = (
     select(tags.c.target_id, tags.c.name)
     .where(
         tags.c.repository_id == bindparam("repository"),
-        tags.c.gone_at.is_(None),
+        tags.c.deleted_at.is_(None),
         among_ids(tags.c.target_id),
     )
     .order_by(tags.c.natural_key, tags.c.name)

@@ -28,7 +28,7 @@ _summary = repository_summaries.c
 _repository = repositories.c
 _is_summed_up = _summary.referenced_bytes.is_not(None)
 _newest_at = type_coerce(_summary.newest_at, BigInteger) // _SECOND
-_audited_at = type_coerce(_repository.last_complete_pass_at, BigInteger) // _SECOND
+_audited_at = type_coerce(_repository.last_complete_crawl_at, BigInteger) // _SECOND
 _VALUES: Final[Mapping[str, ColumnElement[int] | ColumnElement[int | None]]] = {
     "compressed": _summary.newest_compressed_bytes,
     "uncompressed": _summary.newest_uncompressed_bytes,
@@ -38,7 +38,7 @@ _VALUES: Final[Mapping[str, ColumnElement[int] | ColumnElement[int | None]]] = {
     "exclusive": case((_is_summed_up, _summary.exclusive_bytes)),
     "largest": _summary.largest_compressed_bytes,
     "tags": _summary.tag_count,
-    # Known where a push decided, or a tag that moved between two passes.
+    # Known where a push decided, or a tag that moved between two crawls.
     "pushed": case((_summary.newest_by.in_(("pushed", "moved")), _newest_at)),
     "audited": _audited_at,
 }
@@ -130,7 +130,7 @@ def is_shown() -> tuple[ColumnElement[bool], ...]:
     configured = select(registries.c.id).where(registries.c.state != "unconfigured")
     # `+ 0`: a scan is faster than the index of names, see `registries`.
     registry_id = _repository.registry_id + 0
-    return _repository.gone_at.is_(None), registry_id.in_(configured)
+    return _repository.deleted_at.is_(None), registry_id.in_(configured)
 
 
 def name_fits(pattern: str) -> ColumnElement[bool]:

@@ -20,7 +20,7 @@ def matches_anything(connection: Connection, match: Match) -> bool:
         repositories.c.registry_id.in_(
             [row.id for row in known if fits(match.registry, row.name)]
         ),
-        repositories.c.gone_at.is_(None),
+        repositories.c.deleted_at.is_(None),
         name_fits(match.repository),
     )
     if match.tag == "*":
@@ -29,7 +29,7 @@ def matches_anything(connection: Connection, match: Match) -> bool:
     fitting = (
         select(tags.c.name)
         .join(repositories, repositories.c.id == tags.c.repository_id)
-        .where(*these, tags.c.gone_at.is_(None), text_fits(tags.c.name, match.tag))
+        .where(*these, tags.c.deleted_at.is_(None), text_fits(tags.c.name, match.tag))
         .execution_options(yield_per=_AT_ONCE)
     )
     with connection.execute(fitting).scalars() as names:

@@ -14,7 +14,7 @@ from sqlalchemy import (
     select,
 )
 
-from weighbridge.domain.policy.simulation import TriedImage
+from weighbridge.domain.policy.simulation import SimulatedImage
 from weighbridge.domain.policy.verdict import LimitedNumbers
 from weighbridge.domain.size.confidence import Confidence
 from weighbridge.store.ledger.blob_expressions import sized
@@ -50,7 +50,7 @@ class _Row(NamedTuple):
 
 def newest_images(
     connection: Connection, registry: str | None = None, *, with_layers: bool = False
-) -> Iterator[TriedImage]:
+) -> Iterator[SimulatedImage]:
     """Of every repository that is not gone, by registry and name. Its sizes are None
     where it has no image, or where it is not known.
 
@@ -68,7 +68,7 @@ def newest_images(
 
 def heaviest_newest_images(
     connection: Connection, above_bytes: int, registry: str | None, most: int
-) -> list[TriedImage]:
+) -> list[SimulatedImage]:
     """Those of them that are heavier, compressed; the heaviest first."""
     statement = (
         _newest(registry, with_layers=False)
@@ -98,14 +98,14 @@ def _newest(registry: str | None, *, with_layers: bool) -> Select[*tuple[object,
         .select_from(repositories)
         .join(registries, registries.c.id == _repository.registry_id)
         .join(repository_summaries, _summary.repository_id == _repository.id)
-        .where(_repository.gone_at.is_(None), registries.c.state != _UNCONFIGURED)
+        .where(_repository.deleted_at.is_(None), registries.c.state != _UNCONFIGURED)
     )
     if registry is not None:
         statement = statement.where(registries.c.name == registry)
     return statement
 
 
-def _tried(row: _Row) -> TriedImage:
+def _tried(row: _Row) -> SimulatedImage:
     measured = LimitedNumbers(
         compressed_bytes=row.compressed_bytes,
         uncompressed_bytes=row.uncompressed_bytes,
@@ -114,7 +114,7 @@ def _tried(row: _Row) -> TriedImage:
         baseline_compressed_bytes=row.baseline_compressed_bytes,
         deduplicated_bytes=row.deduplicated_bytes,
     )
-    return TriedImage(
+    return SimulatedImage(
         registry=row.registry,
         repository=row.repository,
         tag=row.tag,

@@ -110,7 +110,7 @@ def read_over(
                 manifest_sizes.c.manifest_id == _row.image_id,
             ),
         )
-        .where(tags.c.gone_at.is_(None), repositories.c.gone_at.is_(None))
+        .where(tags.c.deleted_at.is_(None), repositories.c.deleted_at.is_(None))
         .where(~has_violation)
         .order_by(*key)
         .limit(most)

@@ -73,14 +73,14 @@ _REPEATED: Final = (
 )
 
 
-def _complete_pass(order: ColumnElement[object]) -> ScalarSelect[object]:
+def _complete_crawl(order: ColumnElement[object]) -> ScalarSelect[object]:
     # A probe of an index for each registry.
-    at = _repository.last_complete_pass_at
+    at = _repository.last_complete_crawl_at
     return (
         select(at)
         .where(
             _repository.registry_id == registries.c.id,
-            _repository.gone_at.is_(None),
+            _repository.deleted_at.is_(None),
             at.is_not(None),
         )
         .order_by(order)
@@ -89,10 +89,10 @@ def _complete_pass(order: ColumnElement[object]) -> ScalarSelect[object]:
     )
 
 
-_LAST: Final = _complete_pass(_repository.last_complete_pass_at.desc())
-_OLDEST: Final = _complete_pass(_repository.last_complete_pass_at.asc())
+_LAST: Final = _complete_crawl(_repository.last_complete_crawl_at.desc())
+_OLDEST: Final = _complete_crawl(_repository.last_complete_crawl_at.asc())
 _ROWS: Final = select(
-    registries, _LAST.label("last_success_at"), _OLDEST.label("oldest_pass_at")
+    registries, _LAST.label("last_success_at"), _OLDEST.label("oldest_crawl_at")
 ).order_by(registries.c.name)
 _FRESHNESS: Final = select(
     registries.c.name,
@@ -103,7 +103,7 @@ _FRESHNESS: Final = select(
 _CRAWLED: Final = select(
     or_(
         exists().where(registries.c.last_discovery_at.is_not(None)),
-        exists().where(_repository.gone_at.is_(None)),
+        exists().where(_repository.deleted_at.is_(None)),
     )
 )
 
@@ -152,7 +152,7 @@ def _report(row: SQLRow, sums: Sums, repeated_bytes: int) -> RegistryReport:
         state_since=row.state_since,
         last_discovery_at=row.last_discovery_at,
         last_success_at=row.last_success_at,
-        oldest_pass_at=row.oldest_pass_at,
+        oldest_crawl_at=row.oldest_crawl_at,
         interval_s=row.interval_s,
         storage_scope_kind=row.storage_scope,
         repositories=sums["repositories"],

@@ -51,9 +51,9 @@ class _Row(NamedTuple):
     state: RepositoryState
     state_reason: str
     state_since: datetime
-    gone_at: datetime | None
-    last_pass_at: datetime | None
-    last_complete_pass_at: datetime | None
+    deleted_at: datetime | None
+    last_crawl_at: datetime | None
+    last_complete_crawl_at: datetime | None
     interval_s: int
     tag_count: int
     image_count: int
@@ -108,9 +108,9 @@ _ROWS: Final = Rows(
         _repository.state,
         _repository.state_reason,
         _repository.state_since,
-        _repository.gone_at,
-        _repository.last_pass_at,
-        _repository.last_complete_pass_at,
+        _repository.deleted_at,
+        _repository.last_crawl_at,
+        _repository.last_complete_crawl_at,
         registries.c.interval_s,
         _summary.tag_count,
         _summary.image_count,
@@ -229,12 +229,12 @@ def _report(row: _Row) -> RepositoryReport:
     return RepositoryReport(
         registry=row.registry,
         repository=row.repository,
-        state=row.state if row.gone_at is None else "gone",
+        state=row.state if row.deleted_at is None else "gone",
         state_reason=row.state_reason,
-        state_since=row.gone_at or row.state_since,
-        gone_at=row.gone_at,
-        last_pass_at=row.last_pass_at,
-        last_complete_pass_at=row.last_complete_pass_at,
+        state_since=row.deleted_at or row.state_since,
+        deleted_at=row.deleted_at,
+        last_crawl_at=row.last_crawl_at,
+        last_complete_crawl_at=row.last_complete_crawl_at,
         interval_s=row.interval_s,
         tags=row.tag_count,
         images=row.image_count,

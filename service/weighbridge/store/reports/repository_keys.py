@@ -142,7 +142,7 @@ def _part(
     registry_id = table.c.registry_id + 0 if query.violating else table.c.registry_id
     conditions = [registry_id == of.id]
     if table is repositories:
-        conditions.append(repositories.c.gone_at.is_(None))
+        conditions.append(repositories.c.deleted_at.is_(None))
     if query.violating:
         conditions.append(among_ids(identity, "violating"))
     conditions.append(_has_value(value) if is_known else value.is_(None))

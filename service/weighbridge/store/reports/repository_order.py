@@ -51,7 +51,7 @@ COLUMNS: Final[dict[str, ColumnElement[object]]] = {
     "tags": _summary.tag_count,
     "images": _summary.image_count,
     "failed": _summary.tags_failed,
-    "pass": type_coerce(repositories.c.last_pass_at, BigInteger),
+    "pass": type_coerce(repositories.c.last_crawl_at, BigInteger),
 }
 SORTS: Final = tuple(COLUMNS)
 """What a list of repositories may be sorted by: each has an index, of the registry,

@@ -66,7 +66,7 @@ def _repositories(connection: Connection, q: str, limit: int) -> list[SearchHit]
             .where(
                 is_looked_at,
                 name.icontains(q, autoescape=True),
-                repositories.c.gone_at.is_(None),
+                repositories.c.deleted_at.is_(None),
             )
             .limit(REPOSITORIES)
             .subquery()
@@ -98,8 +98,8 @@ def _tags(connection: Connection, q: str, limit: int) -> list[SearchHit]:
         .where(
             _newest(tags, TAGS),
             name.icontains(q, autoescape=True),
-            tags.c.gone_at.is_(None),
-            repositories.c.gone_at.is_(None),
+            tags.c.deleted_at.is_(None),
+            repositories.c.deleted_at.is_(None),
         )
         .order_by(func.length(name), name, repositories.c.name, registries.c.name)
         .limit(limit)

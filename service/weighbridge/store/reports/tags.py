@@ -141,7 +141,7 @@ def aliases(
         .join(blobs, blobs.c.id == tags.c.target_id)
         .where(
             tags.c.repository_id == _repository_id(registry, repository),
-            tags.c.gone_at.is_(None),
+            tags.c.deleted_at.is_(None),
             blobs.c.digest == digest,
         )
         .order_by(tags.c.natural_key, tags.c.name)
@@ -234,7 +234,7 @@ def _report(
         first_seen_at=row.first_seen_at,
         moved_at=row.moved_at,
         pushed_at=row.pushed_at,
-        gone_at=row.gone_at,
+        deleted_at=row.deleted_at,
         error_code=row.error_code,
         error_message=row.error_message,
         error_at=row.error_at,

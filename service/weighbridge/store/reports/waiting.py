@@ -29,13 +29,13 @@ from weighbridge.domain.report.crawl_queue import (
 from weighbridge.store.leases.ahead import SLACK, is_leased
 from weighbridge.store.leases.claiming import STARTS, is_free
 from weighbridge.store.leases.process_mark import is_gone
-from weighbridge.store.models import jobs, passes, registries, repositories
+from weighbridge.store.models import crawls, jobs, registries, repositories
 
 MOST: Final = 5_000
 """More repositories of a registry are not counted."""
 
 _table = repositories.c
-_IS_THERE: Final = _table.gone_at.is_(None)
+_IS_THERE: Final = _table.deleted_at.is_(None)
 # As a constant: only so the planners know that the index has them all.
 _IS_POISON: Final = _table.attempts >= literal_column(str(STARTS))
 _QUOTA: Final = ("quota_spent", "rate_limited")
@@ -228,19 +228,19 @@ def _repository(
         why=why,
         since=_since(connection, row, why),
         until=_until(row, why),
-        due_at=None if row.gone_at is not None else row.due_at,
+        due_at=None if row.deleted_at is not None else row.due_at,
         owner=row.lease_owner if has_lease else None,
         attempts=row.attempts,
         state=row.state,
         state_reason=row.state_reason,
-        last_pass_at=row.last_pass_at,
+        last_crawl_at=row.last_crawl_at,
     )
 
 
 def _why(row: Row[*tuple[Any, ...]], now: datetime, *, has_lease: bool) -> CrawlBar:
     if row.registry_state == "unconfigured":
         return "unconfigured"
-    if row.gone_at is not None:
+    if row.deleted_at is not None:
         return "gone"
     if has_lease:
         return "leased"
@@ -258,20 +258,20 @@ def _since(
     connection: Connection, row: Row[*tuple[Any, ...]], why: CrawlBar
 ) -> datetime | None:
     moments: dict[CrawlBar, datetime | None] = {
-        "gone": row.gone_at,
+        "gone": row.deleted_at,
         "unreachable": row.registry_since,
         "unconfigured": row.registry_since,
         "poison": row.state_since,
-        "quota": row.last_pass_at,
+        "quota": row.last_crawl_at,
         "due": row.due_at,
         "limit": row.due_at,
     }
     if why != "leased":
         return moments.get(why)
     began: datetime | None = connection.execute(
-        select(passes.c.started_at)
-        .where(passes.c.repository_id == row.id, passes.c.ended_at.is_(None))
-        .order_by(passes.c.id.desc())
+        select(crawls.c.started_at)
+        .where(crawls.c.repository_id == row.id, crawls.c.ended_at.is_(None))
+        .order_by(crawls.c.id.desc())
         .limit(1)
     ).scalar()
     return began

@@ -113,9 +113,10 @@ def _by_tag(connection: Connection, repository_id: int, name: str) -> _Subject |
     if row is None or row.target_id is None:
         return None
     warnings = []
-    if row.gone_at is not None:
+    if row.deleted_at is not None:
         warnings.append(
-            f"the tag is deleted since {_day(row.gone_at)}; this is what it last held"
+            f"the tag is deleted since {_day(row.deleted_at)};"
+            " this is what it last held"
         )
     if row.error_code is not None:
         warnings.append(

@@ -35,7 +35,7 @@ _LATEST: Final = (
 )
 _NEWEST: Final = (
     select(*_READ)
-    .where(*_OF_REPOSITORY, _tag.gone_at.is_(None))
+    .where(*_OF_REPOSITORY, _tag.deleted_at.is_(None))
     .order_by(
         func.coalesce(_tag.pushed_at, _tag.moved_at).desc().nulls_last(),
         _tag.natural_key.desc(),
@@ -47,7 +47,7 @@ _OF_MANY: Final = Rows(
         _tag.repository_id,
         _tag.first_seen_at,
         _tag.natural_key,
-        _tag.gone_at.is_not(None).label("is_gone"),
+        _tag.deleted_at.is_not(None).label("is_gone"),
         *_READ,
     )
     .where(among_ids(_tag.repository_id), _tag.target_id.is_not(None))

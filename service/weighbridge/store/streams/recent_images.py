@@ -64,7 +64,7 @@ def knows_images(connection: Connection, registry: str, repository: str) -> bool
         select(
             registries.c.last_complete_discovery_at,
             repositories.c.id,
-            repositories.c.last_complete_pass_at,
+            repositories.c.last_complete_crawl_at,
             repositories.c.state,
         )
         .join_from(
@@ -80,7 +80,7 @@ def knows_images(connection: Connection, registry: str, repository: str) -> bool
         return False
     if found.id is None:
         return found.last_complete_discovery_at is not None
-    is_whole = found.last_complete_pass_at is not None
+    is_whole = found.last_complete_crawl_at is not None
     return is_whole or found.state in ("missing", "gone")
 
 

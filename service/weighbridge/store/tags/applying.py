@@ -44,8 +44,8 @@ __all__ = [
     "KnownTag",
     "Move",
     "TagFailure",
+    "apply_deleted",
     "apply_failures",
-    "apply_gone",
     "apply_many",
     "apply_moves",
     "known_tags",
@@ -67,7 +67,7 @@ _KNOWN: Final = Rows(
     .where(
         tags.c.repository_id == bindparam("repository"),
         among_texts(tags.c.name),
-        tags.c.gone_at.is_(None),
+        tags.c.deleted_at.is_(None),
     )
 )
 
@@ -98,7 +98,7 @@ def known_tags(
 def live_tags(connection: Connection, repository_id: int) -> set[str]:
     """The names of all tags that are not gone."""
     statement = select(tags.c.name).where(
-        tags.c.repository_id == repository_id, tags.c.gone_at.is_(None)
+        tags.c.repository_id == repository_id, tags.c.deleted_at.is_(None)
     )
     return set(connection.execute(statement).scalars())
 
@@ -157,7 +157,7 @@ def apply_failures(
         _apply_one(connection, Changes(claim, (), failures, now))
 
 
-def apply_gone(
+def apply_deleted(
     connection: Connection, claim: Claim, names: Collection[str], now: datetime
 ) -> None:
     """A batch of the tags that are gone from one repository. Raises StaleFence."""

@@ -73,7 +73,7 @@ _COUNT: Final = (
 )
 _LIVE: Final = select(
     _tag.id, _tag.name, _tag.target_id, _tag.moved_at, _tag.pushed_at
-).where(_tag.gone_at.is_(None), _tag.target_id.is_not(None))
+).where(_tag.deleted_at.is_(None), _tag.target_id.is_not(None))
 _PAGE: Final = (
     _LIVE.where(
         _tag.repository_id == bindparam("repository"), _tag.name > bindparam("after")

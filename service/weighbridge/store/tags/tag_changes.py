@@ -136,8 +136,8 @@ class TagWrites(Struct):
             )
 
     def _first_move(self, now: datetime) -> datetime | None:
-        # What the first complete pass finds may have been there for years.
-        return now if self.claim.pass_number > 0 or self.claim.is_push else None
+        # What the first complete crawl finds may have been there for years.
+        return now if self.claim.crawl_number > 0 or self.claim.is_push else None
 
     @property
     def place(self) -> LedgerPlace:

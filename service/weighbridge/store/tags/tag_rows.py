@@ -40,7 +40,7 @@ _READ: Final = Rows(
         _tag.target_id,
         _tag.moved_at,
         _tag.pushed_at,
-        _tag.gone_at.is_not(None).label("is_gone"),
+        _tag.deleted_at.is_not(None).label("is_gone"),
         _tag.error_code,
         _tag.error_digest,
         _OPEN_FROM.label("open_from"),
@@ -85,16 +85,16 @@ _POINT: Final = BulkUpdate(
     tags,
     key=("id",),
     values=("target_id", "moved_at", "pushed_at"),
-    also={"gone_at": null(), **_NO_ERROR},
+    also={"deleted_at": null(), **_NO_ERROR},
 )
 _CONFIRM: Final = BulkUpdate(tags, key=("id",), values=("pushed_at",), also=_NO_ERROR)
 _FAIL: Final = BulkUpdate(
     tags,
     key=("id",),
     values=("target_id", "moved_at", *_ERROR),
-    also={"gone_at": null()},
+    also={"deleted_at": null()},
 )
-_LOSE: Final = BulkUpdate(tags, key=("id",), values=("gone_at",), also=_NO_ERROR)
+_LOSE: Final = BulkUpdate(tags, key=("id",), values=("deleted_at",), also=_NO_ERROR)
 _CLOSE: Final = BulkUpdate(
     tag_moves, key=("tag_id", "seen_from"), values=("seen_until",)
 )

@@ -36,7 +36,7 @@ _READ: Final = (
     select(
         unjudged.c.tag_id,
         tags.c.name,
-        case((tags.c.gone_at.is_(None), tags.c.target_id)).label("target"),
+        case((tags.c.deleted_at.is_(None), tags.c.target_id)).label("target"),
         tags.c.moved_at,
         tags.c.pushed_at,
         unjudged.c.is_silent,
@@ -72,7 +72,7 @@ _NEWEST: Final = (
     )
     .where(
         among_ids(repository_summaries.c.repository_id),
-        tags.c.gone_at.is_(None),
+        tags.c.deleted_at.is_(None),
         tags.c.target_id.is_not(None),
     )
 )
@@ -89,7 +89,7 @@ _UNTOLD: Final = Rows(
     .where(
         tags.c.repository_id == bindparam("repository"),
         among_texts(tags.c.name),
-        tags.c.gone_at.is_(None),
+        tags.c.deleted_at.is_(None),
         tags.c.target_id.is_not(None),
         or_(tags.c.moved_at.is_(None), violations.c.id.is_not(None)),
     )
@@ -141,7 +141,7 @@ class Noted(NamedTuple):
 def note_unjudged(connection: Connection, noted: Iterable[Noted]) -> None:
     """Remember tags that are new or moved.
 
-    Not what is new before a repository's first complete pass, unless somebody said
+    Not what is new before a repository's first complete crawl, unless somebody said
     that it was pushed: what was there before us is nobody's push.
     """
     _note(
@@ -155,12 +155,12 @@ def note_unjudged(connection: Connection, noted: Iterable[Noted]) -> None:
 
 
 def _is_first(claim: Claim) -> bool:
-    return claim.pass_number == 0 and not claim.is_push
+    return claim.crawl_number == 0 and not claim.is_push
 
 
 def note_said(connection: Connection, claim: Claim, names: Collection[str]) -> bool:
     """Remember tags of which somebody says that what we have seen there already was
-    pushed just now: those that a first pass has found, or that nobody was told of.
+    pushed just now: those that a first crawl has found, or that nobody was told of.
     Returns whether there are any."""
     parameters = {"repository": claim.repository_id, "names": listed(sorted(names))}
     found = [tag for (tag,) in _UNTOLD.read(connection, parameters)] if names else []

@@ -15,7 +15,7 @@ _READ: Final = (
         registries.c.name.label("registry"),
         repositories.c.name,
         repositories.c.is_silent,
-        repositories.c.complete_passes,
+        repositories.c.complete_crawls,
         repository_summaries.c.deduplicated_bytes,
         repository_summaries.c.newest_tag,
         repository_summaries.c.newest_image_id,
@@ -37,7 +37,7 @@ class JudgedRepository(NamedTuple):
 
     is_silent:       its registry is being crawled for the first time, and this is part
                      of that
-    complete_passes: 0: its first pass is not over
+    complete_crawls: 0: its first crawl is not over
     over_tags:       how many of its tags are marked as over a limit
     """
 
@@ -46,7 +46,7 @@ class JudgedRepository(NamedTuple):
     registry: str
     name: str
     is_silent: bool
-    complete_passes: int
+    complete_crawls: int
     deduplicated_bytes: int
     newest_tag: str | None
     newest_image_id: int | None

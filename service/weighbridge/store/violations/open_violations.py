@@ -45,7 +45,7 @@ _OPEN: Final = (
         _table.notified_amount,
         _table.team,
         _table.severity,
-        func.coalesce(tags.c.gone_at.is_(None), False).label("is_live"),
+        func.coalesce(tags.c.deleted_at.is_(None), False).label("is_live"),
     )
     .outerjoin(
         tags,
@@ -231,7 +231,7 @@ def read_beginning(connection: Connection, violation_id: int) -> EpisodeStart:
     return EpisodeStart(read_cause(row.cause, row.cause_key), *row[2:])
 
 
-def find_told(
+def find_notified(
     connection: Connection, ids: Collection[int], event: NotificationEvent
 ) -> set[int]:
     """Those of the violations of whose beginning or end somebody was told, or is

@@ -43,7 +43,7 @@ _STANDING: Final = Rows(
         _row.registry_id == bindparam("registry"),
         _row.id > bindparam("after"),
         # Of others it is not known what is new and what was always there.
-        _row.complete_passes > 0,
+        _row.complete_crawls > 0,
     )
     .order_by(_row.id)
     .limit(PAGE)

@@ -42,7 +42,7 @@ class CrawlRequestRow:
 
 
 @dataclass(frozen=True, slots=True)
-class CrawlWish:
+class CrawlInput:
     """What is to be crawled now: a configured registry, `hub`, or a repository of one,
     `hub/library/python`."""
 

@@ -20,12 +20,12 @@ from weighbridge.store.reports import DisputeQuery
 from weighbridge.store.session import Database
 from weighbridge.web.request.answers import json_answer
 from weighbridge.web.request.errors import Refusal
-from weighbridge.web.request.finding import Finder, PassQuery
+from weighbridge.web.request.finding import CrawlQuery, Finder
 from weighbridge.web.request.parameters import (
     DEFAULT_LIMIT,
+    CrawlId,
     Cursor,
     Limit,
-    PassId,
     PlatformName,
     Ref,
     RegistryName,
@@ -114,7 +114,7 @@ class API:
         found = self._finder.image(ref, platform)
         return json_answer(request, as_json(found.weighing))
 
-    def passes(
+    def crawls(
         self,
         request: Request,
         registry: RegistryName = None,
@@ -123,17 +123,17 @@ class API:
         cursor: Cursor = None,
     ) -> Response:
         """Crawls of repositories, newest first."""
-        query = PassQuery(registry, repository, limit, cursor)
-        page = self._finder.passes(query)
+        query = CrawlQuery(registry, repository, limit, cursor)
+        page = self._finder.crawls(query)
         return json_answer(request, page_json(page, self._clock()))
 
-    def one_pass(self, request: Request, pass_id: PassId) -> Response:
+    def one_crawl(self, request: Request, crawl_id: CrawlId) -> Response:
         """One crawl of one repository."""
-        number = numbered(pass_id, "pass")
+        number = numbered(crawl_id, "crawl")
         with self._database.read() as connection:
-            report = reports.find_pass(connection, number)
+            report = reports.find_crawl(connection, number)
         if report is None:
-            raise Refusal(404, f"there is no crawl {pass_id}", code="pass_not_found")
+            raise Refusal(404, f"there is no crawl {crawl_id}", code="crawl_not_found")
         return json_answer(request, row_json(report, self._clock()))
 
     def search(

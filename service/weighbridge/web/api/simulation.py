@@ -15,9 +15,9 @@ from weighbridge.domain.policy.simulated_limit import (
     present_limit,
     thresholds,
 )
-from weighbridge.domain.policy.simulation import Flagged, try_limits
+from weighbridge.domain.policy.simulation import Flagged, simulate_limits
 from weighbridge.domain.text.units import parse_limit_bytes
-from weighbridge.presentation.rows.simulation_rows import trial_row
+from weighbridge.presentation.rows.simulation_rows import simulation_row
 from weighbridge.store import reports
 from weighbridge.store.reports import SizeCounts
 from weighbridge.store.session import Connection, Database
@@ -34,13 +34,13 @@ COMPARED: Final = 10_000
 """So many repositories at most are held against the limits in force, one by one."""
 
 
-class Trials:
-    """A limit as JSON; `weighbridge policy try` has all limits."""
+class Simulations:
+    """A limit as JSON; `weighbridge policy simulate` has all limits."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def trial(
+    def simulation(
         self,
         request: Request,
         max_compressed: MaxCompressed,
@@ -59,7 +59,7 @@ class Trials:
             "repositories": counts.repositories,
             "unknown": counts.unknown,
             "exceeding": counts.above[limit_bytes],
-            "items": list(map(trial_row, flagged)),
+            "items": list(map(simulation_row, flagged)),
         }
         return json_answer(request, answer)
 
@@ -87,7 +87,7 @@ def read_flagged(
 ) -> tuple[Flagged, ...]:
     """The worst that the limit would flag. The judge is that of a push."""
     images = reports.heaviest_newest_images(connection, limit_bytes, registry, most)
-    return try_limits(Limits(max_compressed_bytes=limit_bytes), images).flagged
+    return simulate_limits(Limits(max_compressed_bytes=limit_bytes), images).flagged
 
 
 def lowest_limit(policies: PolicySet, limit_bytes: int) -> int:

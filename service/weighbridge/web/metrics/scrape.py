@@ -154,7 +154,7 @@ _CRAWLS: Final[tuple[tuple[str, str, Callable[[RegistryReport], int | None]], ..
     (
         "weighbridge_crawl_oldest_audit_timestamp_seconds",
         "When the last complete crawl of the longest waiting repository ended.",
-        lambda report: _seconds(report.oldest_pass_at),
+        lambda report: _seconds(report.oldest_crawl_at),
     ),
     (
         "weighbridge_crawl_interval_seconds",

@@ -10,8 +10,8 @@ from starlette.responses import Response
 
 from weighbridge.domain.report.inventory import (
     Page,
-    PassReport,
     RegistryReport,
+    RepositoryCrawlReport,
     RepositoryReport,
     TagReport,
 )
@@ -34,7 +34,7 @@ from weighbridge.web.request.answers import (
     page_answer,
     refused_page_answer,
 )
-from weighbridge.web.request.finding import Finder, PassQuery, no_registry
+from weighbridge.web.request.finding import CrawlQuery, Finder, no_registry
 from weighbridge.web.request.parameters import (
     DEFAULT_LIMIT,
     LIMIT_MAX,
@@ -131,7 +131,7 @@ class Pages:
         now = self._clock()
         with self._database.read() as connection:
             registries = reports.registry_reports(connection)
-            page = reports.pass_page(connection, limit=limit, cursor=cursor)
+            page = reports.crawl_page(connection, limit=limit, cursor=cursor)
             asked = request_lines(connection, now) if cursor is None else []
         links = Links("/crawls", {})
         around = replace(frame("/crawls", registries, now), twin="/crawls")
@@ -143,7 +143,7 @@ class Pages:
                 (r, registry_line(r, now), rate_limit_words(r, now)) for r in registries
             ],
             asked=asked,
-            passes=page.items,
+            crawls=page.items,
             **paging(links, page.next_cursor, cursor),
         )
 
@@ -229,15 +229,15 @@ class Twins:
         self, request: Request, limit: Limit = 1000, cursor: Cursor = None
     ) -> Response:
         """Crawls of repositories, newest first."""
-        page = self._finder.passes(PassQuery(limit=limit, cursor=cursor))
+        page = self._finder.crawls(CrawlQuery(limit=limit, cursor=cursor))
         return json_answer(request, page_json(page, self._clock()))
 
     def crawls_csv(
         self, request: Request, limit: Limit = 1000, cursor: Cursor = None
     ) -> Response:
         """The same as CSV."""
-        page = self._finder.passes(PassQuery(limit=limit, cursor=cursor))
-        return _csv(request, "passes", PassReport, page, self._clock())
+        page = self._finder.crawls(CrawlQuery(limit=limit, cursor=cursor))
+        return _csv(request, "crawls", RepositoryCrawlReport, page, self._clock())
 
 
 def _list_links(query: RepositoryQuery) -> Links:
@@ -294,8 +294,8 @@ def _html(
 def _csv(
     request: Request,
     name: str,
-    kind: type[RepositoryReport] | type[TagReport] | type[PassReport],
-    page: Page[RepositoryReport] | Page[TagReport] | Page[PassReport],
+    kind: type[RepositoryReport] | type[TagReport] | type[RepositoryCrawlReport],
+    page: Page[RepositoryReport] | Page[TagReport] | Page[RepositoryCrawlReport],
     now: datetime,
 ) -> Response:
     """CSV has no place for a cursor, so the next page is a Link (RFC 8288)."""

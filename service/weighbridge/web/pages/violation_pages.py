@@ -36,12 +36,12 @@ from weighbridge.web.request.finding import Finder, no_registry
 from weighbridge.web.request.parameters import (
     DEFAULT_LIMIT,
     LIMIT_MAX,
-    LimitWish,
+    LimitInput,
     Violations,
 )
 from weighbridge.web.views.frame import frame
 from weighbridge.web.views.headroom import headroom_items
-from weighbridge.web.views.simulation import WhatIf, listed, what_if
+from weighbridge.web.views.simulation import SimulationPanel, listed, simulation_panel
 from weighbridge.web.views.violations import groups
 
 WAIVERS: Final = 50
@@ -89,12 +89,12 @@ class ViolationPages:
         self._policies = policies
 
     def violations_page(
-        self, request: Request, query: Violations, max_compressed: LimitWish = None
+        self, request: Request, query: Violations, max_compressed: LimitInput = None
     ) -> Response:
         """What exceeds its limit: by team, each with the line that did it."""
         now = self._clock()
         policies = self._policies()
-        wish = _wish(max_compressed)
+        wanted = _wish(max_compressed)
         with self._database.read() as connection:
             registries = reports.registry_freshness(connection)
             page = reports.violation_page(connection, query, now)
@@ -102,25 +102,25 @@ class ViolationPages:
             counts = _counts(connection, waivers, now)
             limits = LimitsInForce(policies, waivers, now)
             near = read_nearest(connection, limits, query.registry, NEAREST)
-            tried = _what_if(connection, policies, query.registry, wish)
+            tried = _simulation_panel(connection, policies, query.registry, wanted)
             was_crawled = reports.was_crawled(connection)
         names = [registry.name for registry in registries]
         if query.registry is not None and query.registry not in names:
             raise no_registry()
-        links = _links(query, wish)
+        links = _links(query, wanted)
         around = replace(
             frame("/violations", registries, now),
             twin="/violations",
             twin_query=links.query(limit=str(LIMIT_MAX), max_compressed=None),
         )
         in_force = sorted(waivers.waivers, key=lambda waiver: waiver.expires_at)
-        answer = refused_page_of if wish.fault else page_of
+        answer = refused_page_of if wanted.fault else page_of
         return answer(
             request,
             "violations.html",
             around,
             headroom=headroom_items(near),
-            what_if=tried,
+            simulation_panel=tried,
             groups=groups(page.items),
             counts=counts,
             was_crawled=was_crawled,
@@ -160,7 +160,7 @@ def _counts(
 
 
 def _wish(text: str | None) -> SimulationRequest:
-    """An empty field is no wish."""
+    """An empty field is no wanted."""
     if not text:
         return SimulationRequest()
     try:
@@ -170,27 +170,29 @@ def _wish(text: str | None) -> SimulationRequest:
         return SimulationRequest(text, fault=f"{exc.message}{hint}")
 
 
-def _what_if(
+def _simulation_panel(
     connection: Connection,
     policies: PolicySet,
     registry: str | None,
-    wish: SimulationRequest,
-) -> WhatIf:
+    wanted: SimulationRequest,
+) -> SimulationPanel:
     limits = read_thresholds(connection, policies, registry)
-    asked = wish.limit_bytes
+    asked = wanted.limit_bytes
     if asked is None:
         counts = reports.counts_above(connection, limits, registry)
-        return what_if(limits, counts, policies, wish.text, wish.fault, None)
+        return simulation_panel(
+            limits, counts, policies, wanted.text, wanted.fault, None
+        )
     # Whatever is counted is counted in one walk.
     counted = {*limits, asked, lowest_limit(policies, asked)}
     counts = reports.counts_above(connection, counted, registry)
     flagged = read_flagged(connection, asked, registry, LISTED)
     compared = read_comparison(connection, asked, policies, counts, registry)
     found = listed(asked, counts.above[asked], flagged, compared)
-    return what_if(limits, counts, policies, wish.text, wish.fault, found)
+    return simulation_panel(limits, counts, policies, wanted.text, wanted.fault, found)
 
 
-def _links(query: ViolationQuery, wish: SimulationRequest) -> Links:
+def _links(query: ViolationQuery, wanted: SimulationRequest) -> Links:
     limit = None if query.limit == DEFAULT_LIMIT else str(query.limit)
     state = None if query.state == "open" else query.state
     return Links(
@@ -204,6 +206,6 @@ def _links(query: ViolationQuery, wish: SimulationRequest) -> Links:
             "state": state,
             "all_tags": "true" if query.all_tags else None,
             "limit": limit,
-            "max_compressed": None if wish.fault else wish.text,
+            "max_compressed": None if wanted.fault else wanted.text,
         },
     )

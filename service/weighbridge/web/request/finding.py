@@ -10,7 +10,7 @@ from weighbridge.domain.image.reference import Reference, parse_reference
 from weighbridge.domain.report.dispute import DisputeReport
 from weighbridge.domain.report.inventory import (
     Page,
-    PassReport,
+    RepositoryCrawlReport,
     RepositoryReport,
     TagReport,
 )
@@ -30,8 +30,8 @@ class FoundImage(Struct, frozen=True):
     repository: RepositoryReport
 
 
-class PassQuery(Struct, frozen=True):
-    """Which passes; None: of all."""
+class CrawlQuery(Struct, frozen=True):
+    """Which crawls; None: of all."""
 
     registry: str | None = None
     repository: str | None = None
@@ -59,10 +59,10 @@ class Finder:
                 check_names(connection, query.registry)
         return page
 
-    def passes(self, query: PassQuery) -> Page[PassReport]:
-        """One page of passes; empty only if what it is asked for is known."""
+    def crawls(self, query: CrawlQuery) -> Page[RepositoryCrawlReport]:
+        """One page of crawls; empty only if what it is asked for is known."""
         with self._database.read() as connection:
-            page = reports.pass_page(
+            page = reports.crawl_page(
                 connection,
                 registry=query.registry,
                 repository=query.repository,

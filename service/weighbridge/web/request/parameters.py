@@ -71,11 +71,11 @@ SearchText: TypeAlias = Annotated[
 MaxCompressed: TypeAlias = Annotated[
     str, Query(min_length=1, description="A limit to be tried, such as 400MB")
 ]
-LimitWish: TypeAlias = Annotated[
+LimitInput: TypeAlias = Annotated[
     str | None,
     Query(alias="max_compressed", description="A limit to be tried, such as 400MB"),
 ]
-PassId: TypeAlias = Annotated[
+CrawlId: TypeAlias = Annotated[
     str,
     Path(
         description="The number of the crawl",

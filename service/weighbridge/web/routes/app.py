@@ -26,7 +26,7 @@ from weighbridge.web.api.headroom import Headrooms
 from weighbridge.web.api.image_limits import LimitRoutes
 from weighbridge.web.api.notifications import Notifications
 from weighbridge.web.api.read_routes import API
-from weighbridge.web.api.simulation import Trials
+from weighbridge.web.api.simulation import Simulations
 from weighbridge.web.api.waivers import Waivers
 from weighbridge.web.health.checks import Health
 from weighbridge.web.health.write_watch import WriteWatch
@@ -164,7 +164,7 @@ def _web_app(
     _get(app, "/api/v1/limits", limits.limits, tag="api")
     rooms = Headrooms(database, now, options.policies)
     _get(app, "/api/v1/headroom", rooms.headroom, tag="api")
-    _get(app, "/api/v1/trial", Trials(database).trial, tag="api")
+    _get(app, "/api/v1/simulation", Simulations(database).simulation, tag="api")
     _add_pages(app, Pages(database, finder, now), Twins(finder, now))
     _add_violations(app, ViolationPages(database, finder, now, options.policies))
     app.mount("/static", StaticFiles(directory=STATIC))
@@ -303,8 +303,8 @@ def _add_api(app: FastAPI, api: API, description: Description) -> None:
     _get(app, "/api/v1/repository", api.repository, tag="api")
     _get(app, "/api/v1/tags", api.tags, tag="api")
     _get(app, "/api/v1/image", api.image, tag="api")
-    _get(app, "/api/v1/passes", api.passes, tag="api")
-    _get(app, "/api/v1/passes/{pass_id}", api.one_pass, tag="api")
+    _get(app, "/api/v1/crawls", api.crawls, tag="api")
+    _get(app, "/api/v1/crawls/{crawl_id}", api.one_crawl, tag="api")
     _get(app, "/api/v1/search", api.search, tag="api")
     _get(app, "/api/v1/violations", api.violations, tag="api")
     _get(app, "/api/v1/disputes", api.disputes, tag="api")

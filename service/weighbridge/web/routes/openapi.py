@@ -49,12 +49,12 @@ ANSWERS: Final[Mapping[str, Answers]] = {
     "/api/v1/image": Answers("Weighing", ("repository_not_found", "image_not_found")),
     "/api/v1/limits": Answers("ImageLimits", ("registry_not_found",)),
     "/api/v1/notifications": Answers("ChannelList"),
-    "/api/v1/passes": Answers(
-        "PassList", ("registry_not_found", "repository_not_found")
+    "/api/v1/crawls": Answers(
+        "CrawlList", ("registry_not_found", "repository_not_found")
     ),
-    "/api/v1/passes/{pass_id}": Answers("Pass", ("pass_not_found",)),
+    "/api/v1/crawls/{crawl_id}": Answers("Crawl", ("crawl_not_found",)),
     "/api/v1/search": Answers("SearchHitList"),
-    "/api/v1/trial": Answers("TrialOfOne", ("registry_not_found",)),
+    "/api/v1/simulation": Answers("OneLimitSimulation", ("registry_not_found",)),
     "/api/v1/violations": Answers(
         "ViolationList", ("registry_not_found", "repository_not_found")
     ),
@@ -81,11 +81,11 @@ WRITE_ANSWERS: Final[Mapping[tuple[str, str], WriteAnswers]] = {
         "CrawlAsked",
         ("registry_not_found",),
         "202",
-        "CrawlWish",
+        "CrawlInput",
         "The same was asked for before and is under way: its number.",
     ),
     ("POST", "/api/v1/waivers"): WriteAnswers(
-        "WaiverRow", ("registry_not_found",), "201", "WaiverWish"
+        "WaiverRow", ("registry_not_found",), "201", "WaiverInput"
     ),
     ("DELETE", "/api/v1/waivers/{waiver_id}"): WriteAnswers(
         "WaiverRow", ("waiver_not_found",)

@@ -14,8 +14,8 @@ from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.document import HistoryAlignment, Role
 from weighbridge.domain.report.channel_report import ChannelReport
 from weighbridge.domain.report.inventory import (
-    PassReport,
     RegistryReport,
+    RepositoryCrawlReport,
     RepositoryReport,
     RepositoryState,
     SearchHit,
@@ -26,13 +26,13 @@ from weighbridge.presentation.rows.dispute_rows import DisputeRow
 from weighbridge.presentation.rows.limit_rows import ImageLimits
 from weighbridge.presentation.rows.policy_rows import PolicyDecision
 from weighbridge.presentation.rows.report_rows import AGED, AGES, REASONS, Report
-from weighbridge.presentation.rows.simulation_rows import TrialOfOne
+from weighbridge.presentation.rows.simulation_rows import OneLimitSimulation
 from weighbridge.presentation.rows.violation_rows import ViolationRow
-from weighbridge.presentation.rows.waiver_rows import WaiverRow, WaiverWish
+from weighbridge.presentation.rows.waiver_rows import WaiverInput, WaiverRow
 from weighbridge.web.api.crawl_request_rows import (
     CrawlAsked,
+    CrawlInput,
     CrawlRequestRow,
-    CrawlWish,
 )
 from weighbridge.web.api.headroom import HeadroomRow
 
@@ -43,7 +43,7 @@ ROWS: Final[dict[str, type[Report]]] = {
     "Registry": RegistryReport,
     "Repository": RepositoryReport,
     "Tag": TagReport,
-    "Pass": PassReport,
+    "Crawl": RepositoryCrawlReport,
     "SearchHit": SearchHit,
 }
 _AGES: Final = (
@@ -197,15 +197,15 @@ _VALUES: Final = (
     ChannelReport,
     CrawlAsked,
     CrawlRequestRow,
-    CrawlWish,
+    CrawlInput,
     DisputeRow,
     PolicyDecision,
     HeadroomRow,
     ImageLimits,
-    TrialOfOne,
+    OneLimitSimulation,
     ViolationRow,
     WaiverRow,
-    WaiverWish,
+    WaiverInput,
 )
 
 

@@ -69,7 +69,7 @@ class EarlyRefusal:
 class EarlyRefusalProtocol(HeadDeadline):
     """HTTP/1.1 as for everything else, with a quick refusal for webhooks."""
 
-    rush: ClassVar[EarlyRefusal]
+    refusal: ClassVar[EarlyRefusal]
     _is_in_hand = False
     _renewed_at = -math.inf
 
@@ -77,11 +77,11 @@ class EarlyRefusalProtocol(HeadDeadline):
         # What only begins is not counted: whoever sends nothing more would take the
         # room of all others.
         if data.startswith(_BEGIN) and self._is_between_requests and is_whole(data):
-            if self.rush.is_on:
+            if self.refusal.is_on:
                 self._refuse(data)
                 return
             self._is_in_hand = True
-            self.rush.in_hand += 1
+            self.refusal.in_hand += 1
         super().data_received(data)
 
     def on_response_complete(self) -> None:
@@ -100,7 +100,7 @@ class EarlyRefusalProtocol(HeadDeadline):
 
     def _refuse(self, data: bytes) -> None:
         self.transport.write(REFUSAL)
-        self.rush.note(data)
+        self.refusal.note(data)
         if is_last(data):
             self.transport.close()
         else:
@@ -123,12 +123,12 @@ class EarlyRefusalProtocol(HeadDeadline):
     def _let_go(self) -> None:
         if self._is_in_hand:
             self._is_in_hand = False
-            self.rush.in_hand -= 1
+            self.refusal.in_hand -= 1
 
 
-def rush_door(rush: EarlyRefusal) -> type[EarlyRefusalProtocol]:
+def refusing_protocol(refusal: EarlyRefusal) -> type[EarlyRefusalProtocol]:
     """The protocol of one server."""
-    return type("RushDoorOfServer", (EarlyRefusalProtocol,), {"rush": rush})
+    return type("RefusingProtocol", (EarlyRefusalProtocol,), {"refusal": refusal})
 
 
 def is_whole(data: bytes) -> bool:

@@ -27,7 +27,7 @@ from weighbridge.web.options import WebOptions
 from weighbridge.web.request.threads import ANSWER_S
 from weighbridge.web.routes.app import create_apps
 from weighbridge.web.server.configured_webhooks import reception_of, sources_of
-from weighbridge.web.server.early_refusal import EarlyRefusal, rush_door
+from weighbridge.web.server.early_refusal import EarlyRefusal, refusing_protocol
 from weighbridge.web.server.head_deadline import HeadDeadline
 
 _FILES: Final = 65_536
@@ -87,7 +87,7 @@ def listeners(
         config = server_config(settings, apps.metrics, settings.metrics.bind)
         beside.append(_Beside(config, "metrics  ", "/metrics"))
     config = server_config(settings, apps.web, settings.web.bind)
-    config.http = rush_door(EarlyRefusal(telemetry, sources_of(settings)))
+    config.http = refusing_protocol(EarlyRefusal(telemetry, sources_of(settings)))
     return MainServer(config, beside)
 
 

@@ -81,7 +81,7 @@ def repository_banners(
     repository: RepositoryReport, registry: RegistryReport | None, now: datetime
 ) -> list[Banner]:
     """Why the numbers of one repository are old: the nearest cause, or none."""
-    known = _known(repository.last_complete_pass_at, now)
+    known = _known(repository.last_complete_crawl_at, now)
     if registry is not None and registry.state == "unconfigured":
         text = f"{_since(registry)}. {known}"
         return [Banner(registry.name, text, False)]
@@ -104,7 +104,7 @@ def repository_banners(
 
 
 def repository_state(report: RepositoryReport) -> tuple[str, str]:
-    """A word and a sentence; both empty where the last pass was complete."""
+    """A word and a sentence; both empty where the last crawl was complete."""
     if report.state == "ok" and report.tags_failed:
         count = plural(report.tags_failed, "tag")
         return "partial", f"{count} could not be read in the last crawl"
@@ -149,7 +149,7 @@ def _failing(registry: RegistryReport, now: datetime) -> Banner:
         f"{count} of {registry.repositories:,} could not be read to the end in the "
         f"last crawl ({by_state}); what was known is kept."
     )
-    if (oldest := registry.oldest_pass_at) is not None:
+    if (oldest := registry.oldest_crawl_at) is not None:
         text += f" The oldest numbers are of {_moment(oldest)}, {ago(oldest, now)}."
     return Banner(registry.name, text, False)
 
@@ -183,7 +183,7 @@ def _known(moment: datetime | None, now: datetime) -> str:
 
 
 def _seen_whole(repository: RepositoryReport, now: datetime) -> str:
-    whole = repository.last_complete_pass_at
+    whole = repository.last_complete_crawl_at
     last = "never" if whole is None else f"{_moment(whole)}, {ago(whole, now)}"
     return f"It was last crawled in full: {last}."
 
@@ -200,5 +200,5 @@ def _is_cut_off(repository: RepositoryReport, registry: RegistryReport) -> bool:
     """
     if registry.state not in _REGISTRY_WORDS:
         return False
-    last, since = repository.last_complete_pass_at, registry.state_since
+    last, since = repository.last_complete_crawl_at, registry.state_since
     return last is None or since is None or last < since

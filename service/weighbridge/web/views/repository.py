@@ -197,7 +197,7 @@ def _row(ref: str, tag: TagReport, largest: int, now: datetime) -> TagRow:
     return TagRow(
         name=tag.name,
         ref=f"{ref}:{tag.name}",
-        is_gone=tag.gone_at is not None,
+        is_gone=tag.deleted_at is not None,
         when=f"{verb} {ago(moment, now)}",
         when_title=moment,
         compressed=marked(
@@ -221,9 +221,9 @@ def _row(ref: str, tag: TagReport, largest: int, now: datetime) -> TagRow:
 
 
 def _note(tag: TagReport, now: datetime) -> tuple[str, str]:
-    if tag.gone_at is not None:
+    if tag.deleted_at is not None:
         return (
-            f"deleted {ago(tag.gone_at, now)}",
+            f"deleted {ago(tag.deleted_at, now)}",
             "A complete crawl no longer listed it",
         )
     if tag.error_code is not None:

@@ -76,7 +76,7 @@ class SimulatedLimit(Struct, frozen=True):
         return self.exceeding - len(self.flagged)
 
 
-class WhatIf(Struct, frozen=True):
+class SimulationPanel(Struct, frozen=True):
     """field: what the field of the form holds; fault: what is wrong with it, or "";
     has_limits: whether any policy sets one"""
 
@@ -88,14 +88,14 @@ class WhatIf(Struct, frozen=True):
     listed: SimulatedLimit | None
 
 
-def what_if(
+def simulation_panel(
     tried: Sequence[int],
     counts: SizeCounts,
     policies: PolicySet,
     field: str | None,
     fault: str,
     listed: SimulatedLimit | None,
-) -> WhatIf:
+) -> SimulationPanel:
     """tried: limits that `counts` are about; field: what was typed, if anything"""
     present = present_limit(policies)
     begin = suggestion(tried, present)
@@ -103,7 +103,7 @@ def what_if(
         field = "" if begin is None else written_bytes(begin)
     asked = None if listed is None else listed.limit_bytes
     most = max((counts.above[limit] for limit in tried), default=0)
-    return WhatIf(
+    return SimulationPanel(
         thresholds=tuple(
             Threshold(
                 limit_bytes=limit,

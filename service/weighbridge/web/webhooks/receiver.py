@@ -27,7 +27,7 @@ from weighbridge.domain.access.roles import webhook_role
 from weighbridge.domain.access.sender_address import Network, sender_address
 from weighbridge.domain.webhook.parsed_delivery import ParsedDelivery
 from weighbridge.domain.webhook.push import PushSeen, Source
-from weighbridge.domain.webhook.sources.source_table import read_body as read_told
+from weighbridge.domain.webhook.sources.source_table import read_body as parse_delivery
 from weighbridge.domain.webhook.webhook_secret import SIGNATURE_HEADERS, ShownSecret
 from weighbridge.errors import StoreError
 from weighbridge.store.pushes.receiving import ReceivedPush
@@ -136,7 +136,7 @@ class WebhookReceiver:
 
     async def _taken(self, hook: Hook, shown: ShownSecret, body: bytes) -> Response:
         self._telemetry.webhook_events.labels(hook.source).inc()
-        told = read_told(hook.source, body, shown.headers, hook.host)
+        told = parse_delivery(hook.source, body, shown.headers, hook.host)
         await self._keep(hook, told)
         return Response(status_code=202) if told.reply is None else _reply(told)
 

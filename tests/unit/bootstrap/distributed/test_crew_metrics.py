@@ -3,24 +3,29 @@
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from weighbridge.bootstrap.distributed.worker_metrics import CrewMetrics, CrewReport
+from weighbridge.bootstrap.distributed.worker_metrics import (
+    WorkerCollector,
+    WorkerReport,
+)
 from weighbridge.jobs.redis.worker_register import UNKNOWN, QueueLength
 from weighbridge.ports.job_names import CRAWL, QUEUES
 from weighbridge.telemetry import Telemetry
 
 
 @pytest.fixture
-def metrics() -> CrewMetrics:
-    return CrewMetrics(Telemetry())
+def metrics() -> WorkerCollector:
+    return WorkerCollector(Telemetry())
 
 
-def shown(metrics: CrewMetrics) -> str:
+def shown(metrics: WorkerCollector) -> str:
     registry = CollectorRegistry()
     registry.register(metrics)
     return generate_latest(registry).decode()
 
 
-def test_broker_003_counts_of_strange_names_are_not_shown(metrics: CrewMetrics) -> None:
+def test_broker_003_counts_of_strange_names_are_not_shown(
+    metrics: WorkerCollector,
+) -> None:
     counts = {
         ("taken", CRAWL, ""): 7,
         ("taken", "evil\ud800", ""): 1,
@@ -31,7 +36,7 @@ def test_broker_003_counts_of_strange_names_are_not_shown(metrics: CrewMetrics) 
         ("taken", UNKNOWN, ""): 9,
     }
 
-    metrics.show(CrewReport(counts=counts))
+    metrics.show(WorkerReport(counts=counts))
 
     text = shown(metrics)
     assert f'weighbridge_tasks_total{{task="{CRAWL}"}} 7.0' in text
@@ -43,10 +48,10 @@ def test_broker_003_counts_of_strange_names_are_not_shown(metrics: CrewMetrics) 
 
 
 def test_while_redis_is_away_nothing_is_said_of_workers_and_queues(
-    metrics: CrewMetrics,
+    metrics: WorkerCollector,
 ) -> None:
     waiting: dict[str, QueueLength] = {queue: QueueLength(1, 2.0) for queue in QUEUES}
-    metrics.show(CrewReport(2, waiting, {("taken", CRAWL, ""): 7}))
+    metrics.show(WorkerReport(2, waiting, {("taken", CRAWL, ""): 7}))
     before = shown(metrics)
 
     metrics.show_away()
@@ -62,5 +67,5 @@ def test_while_redis_is_away_nothing_is_said_of_workers_and_queues(
     assert f'weighbridge_tasks_total{{task="{CRAWL}"}} 7.0' in text
 
 
-def test_before_redis_was_asked_nothing_is_said_of_it(metrics: CrewMetrics) -> None:
+def test_before_redis_was_asked_nothing_is_said_of_it(metrics: WorkerCollector) -> None:
     assert "weighbridge_broker_up" not in shown(metrics)

@@ -7,13 +7,13 @@ from typing import Final
 
 import structlog
 
-from weighbridge.engine.context.crawl_outcome import PassOutcome
+from weighbridge.engine.context.crawl_outcome import CrawlOutcome
 from weighbridge.engine.context.parts import Parts
 from weighbridge.engine.context.registry_clients import Costing
 from weighbridge.engine.context.site import Site
 from weighbridge.engine.crawl.registry.presence import answers
 from weighbridge.engine.tasks.side_by_side import cancel
-from weighbridge.engine.tombstones.deleted_repositories import bury_missing
+from weighbridge.engine.tombstones.deleted_repositories import delete_missing
 from weighbridge.errors import TransportError, WeighbridgeError
 from weighbridge.ports.job_names import CRAWL, DISCOVER, MEASURE, SETTLE, TICK
 from weighbridge.store.crawls.due import have_due
@@ -47,7 +47,7 @@ class Following:
         self._has_missing = False
         self._is_doubtful = False
         self._unheard: dict[int, float] = {}
-        self._gone_at = float("-inf")
+        self._deleted_at = float("-inf")
         self._is_any = False
         self._task: asyncio.Task[None] | None = None
         self._is_over = False
@@ -59,11 +59,11 @@ class Following:
         """Whether something is being done, or is to be."""
         return self._task is not None
 
-    def note(self, repository_id: int, outcome: PassOutcome) -> None:
+    def note(self, repository_id: int, outcome: CrawlOutcome) -> None:
         """A repository was crawled."""
         result = outcome.result
         self._is_any = True
-        if result.tags_new or result.tags_moved or result.tags_gone:
+        if result.tags_new or result.tags_moved or result.tags_deleted:
             self._has_changed = True
             self._parts.deliver()
         self._has_missing |= result.state == "missing"
@@ -74,7 +74,7 @@ class Following:
 
     def note_gone(self) -> None:
         """The registry does not answer now: what was not heard of is crawled again."""
-        self._gone_at = _now_s()
+        self._deleted_at = _now_s()
         if self._unheard:
             self._is_doubtful = True
             self.begin(is_over=False)
@@ -132,7 +132,7 @@ class Following:
             parts.jobs.put(SETTLE, "")
         if self._has_missing and self._is_over:
             self._has_missing = False
-            await self._bury()
+            await self._delete()
 
     async def _ask_for_registry(self) -> None:
         """One more question decides whether the registry is gone, and with it all that
@@ -142,7 +142,7 @@ class Following:
             if await answers(connected.registry):
                 await self._try_again()
                 return
-        self._gone_at = _now_s()
+        self._deleted_at = _now_s()
         await parts.writer.write(self._note_unreachable)
         parts.watcher.failed(
             name,
@@ -157,7 +157,7 @@ class Following:
         """Where it was away just now, what was not heard of is crawled again."""
         self._is_doubtful = False  # That was of the same moment.
         since = _now_s() - UNREACHABLE.total_seconds()
-        if self._gone_at < since:
+        if self._deleted_at < since:
             # A listing on its way may yet find that it was away in these moments.
             self._unheard = {n: at for n, at in self._unheard.items() if at >= since}
         elif self._unheard:
@@ -180,12 +180,12 @@ class Following:
         job = Job(DISCOVER, self._site.name)
         make_due(connection, job, now + min(UNREACHABLE, every))
 
-    async def _bury(self) -> None:
+    async def _delete(self) -> None:
         """Of repositories that no catalog is asked for."""
         parts = self._parts
         registry_id = await parts.writer.read(find_registry_id, self._site.name)
         if registry_id is not None:
-            await bury_missing(
+            await delete_missing(
                 parts.writer,
                 registry_id,
                 None,

@@ -16,15 +16,15 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from weighbridge.engine.context.crawl_context import PassContext
-from weighbridge.engine.context.crawl_outcome import PassOutcome
+from weighbridge.engine.context.crawl_context import CrawlContext
+from weighbridge.engine.context.crawl_outcome import CrawlOutcome
 from weighbridge.engine.context.parts import Parts
-from weighbridge.engine.context.push_callbacks import PushDesk
+from weighbridge.engine.context.push_callbacks import PushCallbacks
 from weighbridge.engine.context.registry_clients import Costing
 from weighbridge.engine.context.site import Site
 from weighbridge.engine.crawl.registry.after_crawls import Following
 from weighbridge.engine.crawl.registry.help_others import Helping
-from weighbridge.engine.crawl.repository.claimed_crawl import look_at
+from weighbridge.engine.crawl.repository.claimed_crawl import crawl_claimed
 from weighbridge.engine.tasks.side_by_side import cancel_begun
 from weighbridge.errors import StoreError, WeighbridgeError
 from weighbridge.ports.job_names import CRAWL
@@ -61,8 +61,8 @@ class _Contexts(NamedTuple):
     notified of what is found"""
 
     of: Registry
-    usual: PassContext
-    quiet: PassContext
+    usual: CrawlContext
+    quiet: CrawlContext
 
 
 class Suspects(Struct):
@@ -76,11 +76,15 @@ class RegistrySlice:
     """The repositories of one registry that this process crawls now."""
 
     def __init__(
-        self, parts: Parts, site: Site, desk: PushDesk | None, suspects: Suspects
+        self,
+        parts: Parts,
+        site: Site,
+        callbacks: PushCallbacks | None,
+        suspects: Suspects,
     ) -> None:
         self._parts = parts
         self._site = site
-        self._desk = desk
+        self._callbacks = callbacks
         self._suspects = suspects
         self._suspect: int | None = None
         self._room = REQUESTS
@@ -304,7 +308,7 @@ class RegistrySlice:
                 context = contexts.quiet if is_quiet else contexts.usual
                 parts.progress.now = claim.repository
                 is_begun = True
-                outcome = await look_at(context, parts.heartbeat, opened, asked)
+                outcome = await crawl_claimed(context, parts.heartbeat, opened, asked)
             self._note(claim, outcome)
         except asyncio.CancelledError:
             if not is_begun:
@@ -339,13 +343,13 @@ class RegistrySlice:
 
     def _contexts_of(self, registry: Registry) -> _Contexts:
         if self._contexts is None or self._contexts.of is not registry:
-            usual = self._parts.context(self._site, registry, desk=self._desk)
+            usual = self._parts.context(self._site, registry, callbacks=self._callbacks)
             judging = usual.judging
             quiet = replace(usual, judging=lambda: replace(judging(), is_silent=True))
             self._contexts = _Contexts(registry, usual, quiet)
         return self._contexts
 
-    def _note(self, claim: Claim, outcome: PassOutcome) -> None:
+    def _note(self, claim: Claim, outcome: CrawlOutcome) -> None:
         self._parts.progress.repositories_done += 1
         self._parts.watcher.crawled(self._site.name, claim.repository, outcome)
         self.following.note(claim.repository_id, outcome)
@@ -372,28 +376,30 @@ def _open(
 def _cost_of(opened: Opened) -> int:
     """The requests that it is expected to need."""
     claim = opened.claim
-    is_new = claim.last_pass_at is None
+    is_new = claim.last_crawl_at is None
     return min(LARGE, NEW if is_new else 1 + claim.tags)
 
 
 class Slices:
     """Those of all registries that this process crawls.
 
-    desk: where the crawls of a registry look after what is pushed meanwhile
+    callbacks: where the crawls of a registry look after what is pushed meanwhile
     """
 
-    def __init__(self, parts: Parts, desk: Callable[[str], PushDesk | None]) -> None:
+    def __init__(
+        self, parts: Parts, callbacks: Callable[[str], PushCallbacks | None]
+    ) -> None:
         self._parts = parts
-        self._desk = desk
+        self._callbacks = callbacks
         self._slices: dict[str, RegistrySlice] = {}
         self._suspects = Suspects()
 
     def of(self, site: Site) -> RegistrySlice:
         """That of one registry."""
         if site.name not in self._slices:
-            desk = self._desk(site.name)
+            callbacks = self._callbacks(site.name)
             self._slices[site.name] = RegistrySlice(
-                self._parts, site, desk, self._suspects
+                self._parts, site, callbacks, self._suspects
             )
         return self._slices[site.name]
 

@@ -14,7 +14,7 @@ from weighbridge.engine.crawl.registry.catalog_pages import Discovery
 from weighbridge.engine.crawl.registry.crawl_job import Slices
 from weighbridge.engine.crawl.registry.presence import answers
 from weighbridge.engine.crawl_requests.crawl_report import state_of
-from weighbridge.engine.tombstones.deleted_repositories import bury_missing
+from weighbridge.engine.tombstones.deleted_repositories import delete_missing
 from weighbridge.errors import (
     DocumentError,
     RegistryError,
@@ -37,7 +37,7 @@ from weighbridge.store.registries.registry_rows import (
     put_registry,
     silent_since,
 )
-from weighbridge.store.registries.repository_rows import gone_among, listed_among
+from weighbridge.store.registries.repository_rows import deleted_among, listed_among
 from weighbridge.store.session import Connection
 
 UNLISTED: Final = 500
@@ -123,7 +123,7 @@ class _Listing:
             async for page in discovery.pages(registry_id):
                 self._found += len(page)
                 await self._have_crawled(page.values())
-                returned += await parts.writer.read(gone_among, page.values())
+                returned += await parts.writer.read(deleted_among, page.values())
                 if discovery.catalog is not None:
                     unlisted += page.values()
             if named := discovery.unlisted_names:
@@ -140,7 +140,7 @@ class _Listing:
         for start in range(0, len(returned), AT_ONCE):
             piece = returned[start : start + AT_ONCE]
             await self._slices.of(site).crawl(piece, only_due=False)
-        self._held = await bury_missing(
+        self._held = await delete_missing(
             parts.writer,
             registry_id,
             discovery.catalog,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Final
 
-from weighbridge.engine.context.crawl_context import PassContext
+from weighbridge.engine.context.crawl_context import CrawlContext
 from weighbridge.engine.context.parts import Parts
 from weighbridge.engine.context.registry_clients import Costing
 from weighbridge.engine.context.site import Site
@@ -43,7 +43,7 @@ class Helping:
         parts: Parts,
         site: Site,
         costing: Costing,
-        context: Callable[[Registry], PassContext],
+        context: Callable[[Registry], CrawlContext],
         ended: Callable[[], None],
         variables: contextvars.Context,
     ) -> None:

@@ -1,4 +1,4 @@
-"""Asks once more, a few in each pass, for what the registry did not have, or had wrong:
+"""Asks once more, a few in each crawl, for what the registry lacked, or had wrong:
 children of indexes, and configs."""
 
 from collections.abc import Collection, MutableSet
@@ -7,7 +7,7 @@ from typing import Final
 
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.document import Document, Image
-from weighbridge.engine.context.crawl_context import PassContext
+from weighbridge.engine.context.crawl_context import CrawlContext
 from weighbridge.engine.documents.reading import Reading
 from weighbridge.engine.tasks.side_by_side import together
 from weighbridge.errors import DocumentError, RegistryError, TransportError
@@ -22,16 +22,16 @@ from weighbridge.store.ledger.manifest_facts import missing_manifests
 
 _MAY_PASS: Final = frozenset({"child_missing", "quota_spent"})
 AT_ONCE: Final = 20
-"""Children, and configs, that are asked for again in one pass."""
+"""Children, and configs, that are asked for again in one crawl."""
 
 
 async def ask_for_children(
-    context: PassContext, claim: Claim, in_vain: MutableSet[Digest]
+    context: CrawlContext, claim: Claim, in_vain: MutableSet[Digest]
 ) -> str:
     """Ask for what live indexes list and nobody has read. Returns the code of one
     that is still missing, or "".
 
-    in_vain: what this pass has asked for already; what is not found now is added
+    in_vain: what this crawl has asked for already; what is not found now is added
     """
     read = context.writer.read
     missing = await read(missing_manifests, claim.repository_id, AT_ONCE)
@@ -61,12 +61,12 @@ async def ask_for_children(
 
 
 async def ask_for_configs(
-    context: PassContext, claim: Claim, in_vain: Collection[Digest]
+    context: CrawlContext, claim: Claim, in_vain: Collection[Digest]
 ) -> None:
     """Ask for configs that live images were kept without: a registry that is asked too
     much has been seen to answer 404, and bytes change on their way.
 
-    in_vain: images whose configs this pass has asked for already
+    in_vain: images whose configs this crawl has asked for already
     """
     lacking = await context.writer.read(
         images_without_config, claim.repository_id, AT_ONCE

@@ -1,4 +1,4 @@
-"""Asks about tags of one repository, as the plan wants it, in one pass."""
+"""Asks about tags of one repository, as the plan wants it, in one crawl."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -6,12 +6,12 @@ from datetime import datetime
 from msgspec import Struct
 
 from weighbridge.domain.registry.listing import TagSeen
-from weighbridge.engine.context.crawl_context import PassContext
+from weighbridge.engine.context.crawl_context import CrawlContext
 from weighbridge.engine.crawl.repository.batch_writer import BatchWriter
 from weighbridge.engine.crawl.repository.give_up import Patience
 from weighbridge.engine.tags.question_plan import TagQuestion, plan
 from weighbridge.engine.tags.recheck_turns import CheckTurns
-from weighbridge.engine.tags.tag_request import FALSE_HEAD, TagLook
+from weighbridge.engine.tags.tag_request import FALSE_HEAD, TagRequest
 from weighbridge.engine.tasks.task_group import TaskGroup
 from weighbridge.errors import RateLimited, RegistryError
 from weighbridge.store.leases.claiming import Claim
@@ -34,7 +34,7 @@ class QuestionLimiter(Struct):
 class TagAsking:
     """By one process, for a whole repository or a chunk of it.
 
-    since:      when the last complete pass began
+    since:      when the last complete crawl began
     head_first: HEAD is asked before GET also of tags that are new
     is_helper:  another process has read the listing. What is refused here may be given
                 to that one, which has other credentials, or another mirror: such a tag
@@ -43,7 +43,7 @@ class TagAsking:
 
     def __init__(
         self,
-        context: PassContext,
+        context: CrawlContext,
         claim: Claim,
         since: datetime | None,
         *,
@@ -60,8 +60,8 @@ class TagAsking:
     async def ask(
         self,
         tags: Sequence[TagSeen],
-        keeping: BatchWriter,
-        crew: TaskGroup,
+        batch_writer: BatchWriter,
+        group: TaskGroup,
         *,
         known: Mapping[str, KnownTag] | None = None,
         room: QuestionLimiter | None = None,
@@ -78,7 +78,9 @@ class TagAsking:
                 known_tags, self._claim.repository_id, [tag.name for tag in tags]
             )
         context, has_quota = self._context, self._context.registry.has_quota
-        look = TagLook(context.registry, context.reader, self._claim.repository, known)
+        look = TagRequest(
+            context.registry, context.reader, self._claim.repository, known
+        )
         questions = plan(
             tags,
             known,
@@ -89,40 +91,40 @@ class TagAsking:
         left: list[TagSeen] = []
         for question in questions:
             if question.kind == "same":
-                keeping.add(await look.at(question), has_place=False)
+                batch_writer.add(await look.at(question), has_place=False)
             elif room is not None and not room.take():
                 left.append(question.tag)
             elif self.patience.sent_away is None:
-                await keeping.place()
+                await batch_writer.place()
                 if has_quota:
                     # A quota that ends then leaves one index without its children,
                     # and not a hundred.
-                    await self._ask(look, question, keeping)
+                    await self._ask(look, question, batch_writer)
                 else:
-                    crew.spawn(self._ask(look, question, keeping))
+                    group.spawn(self._ask(look, question, batch_writer))
         return left
 
     async def _ask(
-        self, look: TagLook, question: TagQuestion, keeping: BatchWriter
+        self, look: TagRequest, question: TagQuestion, batch_writer: BatchWriter
     ) -> None:
         """Raises TransportError once the registry has fallen silent."""
         try:
             answer = await look.at(question)
         except RateLimited as exc:
             self.patience.sent_away = exc
-            keeping.drop()
+            batch_writer.drop()
             return
         if self._is_helper and (answer.is_absent or answer.is_refused):
             self.patience.sent_away = RegistryError(
                 "a tag that is listed was refused", code=answer.code
             )
-            keeping.drop()
+            batch_writer.drop()
             return
         if answer.fault is not None and answer.fault.code == FALSE_HEAD:
             await self._context.writer.write(
                 note_false_head, self._claim.repository_id, self._context.clock()
             )
-        keeping.add(answer)
+        batch_writer.add(answer)
         self.patience.add(answer)
 
 

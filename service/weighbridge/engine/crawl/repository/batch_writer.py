@@ -1,4 +1,4 @@
-"""Keeps what a pass learns: batches, each with the cursor's next piece."""
+"""Keeps what a crawl learns: batches, each with the cursor's next piece."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from weighbridge.domain import limits
 from weighbridge.domain.image.document import Document, Image
-from weighbridge.engine.context.crawl_context import PassContext
+from weighbridge.engine.context.crawl_context import CrawlContext
 from weighbridge.engine.crawl.repository.claim_position import ChunkPosition, Where
 from weighbridge.engine.crawl.repository.tally import Tally
 from weighbridge.engine.crawl.repository.write_steps import (
@@ -23,38 +23,38 @@ from weighbridge.engine.tags.answer_batch import Batch, is_plain
 from weighbridge.engine.tags.tag_request import TagAnswer
 from weighbridge.engine.tasks.task_group import TaskGroup
 from weighbridge.ports.protocols import RequestCost
-from weighbridge.store.crawls.cursor import PassCounts
+from weighbridge.store.crawls.cursor import CrawlCounts
 from weighbridge.store.facts.images import keep_documents
 
 LINGER_S: Final = 0.25
 """An answer waits no longer for others to be written with it."""
 NOTE_S: Final = 5.0
-"""So often a pass that finds nothing changed notes how far it is: its rows do not
+"""So often a crawl that finds nothing changed notes how far it is: its rows do not
 grow with its tags, and a kill costs no more than that."""
 _PIECE_BYTES: Final = 4 * limits.MIB
 """Documents that one transaction stores, roughly; ordinary batches have less."""
 
 
 class BatchWriter:
-    """Stores a pass's answers while the pass goes on asking."""
+    """Stores a crawl's answers while the crawl goes on asking."""
 
     def __init__(
         self,
-        context: PassContext,
+        context: CrawlContext,
         where: Where,
         cost: RequestCost,
-        crew: TaskGroup,
+        group: TaskGroup,
     ) -> None:
         self.tally = Tally()
         self.meanwhile = where.meanwhile
-        self.pass_id = where.pass_id
+        self.crawl_id = where.crawl_id
         self._context = context
         self._claim = where.claim
         self._is_new = where.is_new
         self._part = None if where.chunk is None else ChunkPosition(where.chunk)
         self._cost = cost
-        self._crew = crew
-        self._counted = PassCounts()
+        self._group = group
+        self._counted = CrawlCounts()
         self._answers: list[TagAnswer] = []
         self._names: list[str] = []
         self._position = where.position
@@ -111,8 +111,8 @@ class BatchWriter:
             self._want()
 
     def take_rest(self) -> WriteStep | None:
-        """All that the pass was answered, to be kept by whoever ends it. None: there is
-        nothing, or it is to be kept before that, and is, soon."""
+        """All that the crawl was answered, to be kept by whoever ends it. None: there
+        is nothing, or it is to be kept before that, and is, soon."""
         if self._is_saving or self._is_wanted or self.has_chunks or not self._answers:
             self.flush()
             return None
@@ -134,16 +134,16 @@ class BatchWriter:
         self._forget(step.batch, step.facts)
 
     def close(self) -> None:
-        """Give back what is left of a pass that ended, well or not."""
+        """Give back what is left of a crawl that ended, well or not."""
         self._context.unsaved.unregister(self)
         self._stop_timer()
         self._give(self._taken)
         self._release(self._held)
 
-    def counts(self) -> PassCounts:
+    def counts(self) -> CrawlCounts:
         """What this process has done of it."""
         tally = self.tally
-        return PassCounts(
+        return CrawlCounts(
             tags_seen=tally.answered,
             tags_new=tally.new,
             tags_moved=tally.moved,
@@ -152,7 +152,7 @@ class BatchWriter:
             bytes_read=self._cost.bytes_read,
         )
 
-    def uncounted(self) -> PassCounts:
+    def uncounted(self) -> CrawlCounts:
         """What of that no batch has counted."""
         return self.counts() - self._counted
 
@@ -163,7 +163,7 @@ class BatchWriter:
 
     async def end(self, *, is_done: bool) -> None:
         """Keep what is left of a chunk. is_done: that is all"""
-        await self._crew.finish()
+        await self._group.finish()
         self._stop_timer()
         batch = Batch(self._answers, self._names)
         self._answers, self._names = [], []
@@ -177,7 +177,7 @@ class BatchWriter:
     def _begin(self) -> None:
         if not self._is_saving:
             self._is_saving = True
-            self._crew.spawn(self._save_all())
+            self._group.spawn(self._save_all())
 
     async def _save_all(self) -> None:
         try:
@@ -208,7 +208,7 @@ class BatchWriter:
         if kept_bytes(facts.documents) > _PIECE_BYTES:
             await self._keep_in_pieces(facts.documents)
             step = replace(step, facts=DocumentBatch(missing=facts.missing))
-        advance = Advance(step, self.pass_id, position, names, counts, part)
+        advance = Advance(step, self.crawl_id, position, names, counts, part)
         await keep(self._context.writer, advance)
         self._forget(batch, facts)
 

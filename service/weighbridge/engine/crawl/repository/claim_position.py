@@ -20,7 +20,7 @@ class Where(Struct, frozen=True):
     """
 
     claim: Claim
-    pass_id: int
+    crawl_id: int
     meanwhile: Meanwhile
     is_new: bool = False
     position: int = 0

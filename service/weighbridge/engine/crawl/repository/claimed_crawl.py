@@ -1,4 +1,4 @@
-"""Looks at one repository: makes a pass, and gives it back whatever happens."""
+"""Looks at one repository: makes a crawl, and gives it back whatever happens."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,9 +6,9 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
-from weighbridge.engine.context.crawl_context import PassContext
-from weighbridge.engine.context.crawl_outcome import PassOutcome
-from weighbridge.engine.crawl.repository.repository_crawl import RepositoryPass
+from weighbridge.engine.context.crawl_context import CrawlContext
+from weighbridge.engine.context.crawl_outcome import CrawlOutcome
+from weighbridge.engine.crawl.repository.repository_crawl import RepositoryCrawl
 from weighbridge.engine.tasks.lease_renewal import Heartbeat
 from weighbridge.errors import StaleFence, StoreError
 from weighbridge.store.crawls.slices import Opened
@@ -16,16 +16,16 @@ from weighbridge.store.leases.releasing import give_up, release
 from weighbridge.store.registries.repository_rows import forget_if_never_seen
 
 RETRY: Final = timedelta(minutes=1)
-"""A pass that failed for a reason of our own is begun again no sooner than that."""
+"""A crawl that failed for a reason of our own is begun again no sooner than that."""
 
 
-async def look_at(
-    context: PassContext,
+async def crawl_claimed(
+    context: CrawlContext,
     heartbeat: Heartbeat,
     begun: Opened,
     asked: Callable[[], None],
-) -> PassOutcome:
-    """One pass over a repository that was opened for it. Raises StaleFence where it was
+) -> CrawlOutcome:
+    """One crawl of a repository that was opened for it. Raises StaleFence where it was
     taken over, and StoreError; it is given back then.
 
     asked: called once nothing more is asked of the registry, before all is stored
@@ -34,7 +34,7 @@ async def look_at(
     heartbeat.hold(claimed)
     try:
         with writer.expecting():
-            outcome = await RepositoryPass(context, begun, heartbeat, asked).run()
+            outcome = await RepositoryCrawl(context, begun, heartbeat, asked).run()
     except StaleFence:
         raise
     except asyncio.CancelledError:
@@ -42,7 +42,7 @@ async def look_at(
             await asyncio.shield(writer.write(release, claimed))
         raise
     except BaseException:
-        with suppress(StoreError):  # The one that ended the pass is on its way.
+        with suppress(StoreError):  # The one that ended the crawl is on its way.
             retry_at = context.clock() + RETRY
             await asyncio.shield(writer.write(give_up, claimed, retry_at))
         raise

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final, TypeAlias
 
-from weighbridge.engine.context.crawl_context import PassContext
+from weighbridge.engine.context.crawl_context import CrawlContext
 from weighbridge.engine.crawl.repository.ask_tags import TagAsking
 from weighbridge.engine.crawl.repository.batch_writer import BatchWriter
 from weighbridge.engine.crawl.repository.claim_position import Where
@@ -15,7 +15,7 @@ from weighbridge.engine.crawl.repository.write_steps import Meanwhile
 from weighbridge.engine.tasks.lease_renewal import Heartbeat
 from weighbridge.engine.tasks.task_group import TaskGroup
 from weighbridge.errors import StaleFence, StoreError, TransportError, WeighbridgeError
-from weighbridge.ports.protocols import PASS_COST, RequestCost
+from weighbridge.ports.protocols import CRAWL_COST, RequestCost
 from weighbridge.store.crawls.chunks import ChunkKey, HeldChunk, let_go
 from weighbridge.store.crawls.crawl_rows import complete_since
 
@@ -25,8 +25,8 @@ LENGTH: Final = 1_000
 Take: TypeAlias = Callable[[], Awaitable[HeldChunk | None]]
 
 
-async def look_at_chunk(
-    context: PassContext,
+async def crawl_chunk(
+    context: CrawlContext,
     heartbeat: Heartbeat,
     chunk: HeldChunk,
     asking: TagAsking,
@@ -39,17 +39,17 @@ async def look_at_chunk(
 
     all_asked: set once nothing of it is left to be asked
     """
-    PASS_COST.set(cost := RequestCost())
+    CRAWL_COST.set(cost := RequestCost())
     key = chunk.key
     with heartbeat.holding(key):
         try:
-            async with TaskGroup() as crew:
-                where = Where(key.claim, key.pass_id, meanwhile, chunk=chunk)
-                keeping = BatchWriter(context, where, cost, crew)
+            async with TaskGroup() as group:
+                where = Where(key.claim, key.crawl_id, meanwhile, chunk=chunk)
+                batch_writer = BatchWriter(context, where, cost, group)
                 try:
-                    await _ask(chunk, asking, keeping, all_asked)
+                    await _ask(chunk, asking, batch_writer, all_asked)
                 finally:
-                    keeping.close()
+                    batch_writer.close()
         except BaseException:
             await _let_go(context, key)
             raise
@@ -57,44 +57,47 @@ async def look_at_chunk(
             all_asked.set()
         if asking.patience.sent_away is not None:
             await _let_go(context, key)
-    tally = keeping.tally
+    tally = batch_writer.tally
     context.count_manifests(tally.answered, tally.unchanged)
     return tally
 
 
 async def _ask(
-    chunk: HeldChunk, asking: TagAsking, keeping: BatchWriter, all_asked: asyncio.Event
+    chunk: HeldChunk,
+    asking: TagAsking,
+    batch_writer: BatchWriter,
+    all_asked: asyncio.Event,
 ) -> None:
     broken: TransportError | None = None
     try:
-        async with TaskGroup() as crew:
-            await asking.ask(chunk.tags, keeping, crew)
+        async with TaskGroup() as group:
+            await asking.ask(chunk.tags, batch_writer, group)
             all_asked.set()
     except TransportError as exc:
         broken = exc
     is_done = broken is None and asking.patience.sent_away is None
-    await keeping.end(is_done=is_done)
+    await batch_writer.end(is_done=is_done)
     if broken is not None:
         raise broken
 
 
-async def _let_go(context: PassContext, key: ChunkKey) -> None:
+async def _let_go(context: CrawlContext, key: ChunkKey) -> None:
     with suppress(StoreError):  # Its lease ends then.
         await asyncio.shield(context.writer.write(let_go, key))
 
 
 async def take_part(
-    context: PassContext, heartbeat: Heartbeat, first: HeldChunk, take: Take
+    context: CrawlContext, heartbeat: Heartbeat, first: HeldChunk, take: Take
 ) -> bool:
     """Look at this chunk, and at others, as long as there are any. Whether the
     registry answered: if not, whoever has the claim will find out what that means.
     Raises StoreError."""
     chunk: HeldChunk | None = first
-    async with TaskGroup() as crew:
+    async with TaskGroup() as group:
         others = _Others(context, heartbeat)
         while chunk is not None:
             all_asked = asyncio.Event()
-            crew.spawn(others.look(chunk, all_asked))
+            group.spawn(others.look(chunk, all_asked))
             await all_asked.wait()
             chunk = await take() if others.is_answered else None
     return others.is_answered
@@ -103,7 +106,7 @@ async def take_part(
 class _Others:
     """Chunks of other processes."""
 
-    def __init__(self, context: PassContext, heartbeat: Heartbeat) -> None:
+    def __init__(self, context: CrawlContext, heartbeat: Heartbeat) -> None:
         self._context = context
         self._heartbeat = heartbeat
         self.is_answered = True
@@ -115,7 +118,7 @@ class _Others:
             asking = TagAsking(
                 context, claim, since, head_first=chunk.head_first, is_helper=True
             )
-            await look_at_chunk(
+            await crawl_chunk(
                 *(context, self._heartbeat, chunk, asking),
                 Meanwhile(is_shared=True, is_elsewhere=True),
                 all_asked,

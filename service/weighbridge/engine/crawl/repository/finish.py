@@ -1,4 +1,4 @@
-"""Ends the passes of many repositories together: kept, summed up, judged, closed."""
+"""Ends the crawls of many repositories together: kept, summed up, judged, closed."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from weighbridge.engine.crawl.repository.write_steps import WriteStep, apply_steps
 from weighbridge.engine.judge.criteria import Judging
-from weighbridge.engine.judge.judge import end_first_passes, refresh_and_judge_many
+from weighbridge.engine.judge.judge import end_first_crawls, refresh_and_judge_many
 from weighbridge.engine.measure.many_layers import MEASURED_WITHIN
 from weighbridge.errors import StoreError
 from weighbridge.store.crawls.closing import Closing, close_many
@@ -19,7 +19,7 @@ from weighbridge.store.session import Connection
 
 
 class CrawlEnd(Struct, frozen=True):
-    """A pass that has come to its end.
+    """A crawl that has come to its end.
 
     step:   the only batch of it, kept by the transaction that ends it; None: whatever
         there was is kept
@@ -39,8 +39,8 @@ class CrawlEnd(Struct, frozen=True):
 
     @property
     def is_first(self) -> bool:
-        """Whether no pass over the repository was complete before."""
-        return self.closing.claim.pass_number == 0
+        """Whether no crawl of the repository was complete before."""
+        return self.closing.claim.crawl_number == 0
 
 
 def finish_many(
@@ -100,7 +100,7 @@ def _sum_up(connection: Connection, endings: Sequence[CrawlEnd]) -> None:
             connection, [e.repository_id for e in first], now, judging.platforms
         )
         complete = [e.repository_id for e in first if e.closing.result.complete]
-        end_first_passes(connection, complete, now, judging)
+        end_first_crawls(connection, complete, now, judging)
 
 
 def _alike(endings: Sequence[CrawlEnd]) -> list[tuple[Judging, list[CrawlEnd]]]:
@@ -129,7 +129,7 @@ def _have_measured(connection: Connection, endings: Sequence[CrawlEnd]) -> None:
 
 
 def _answer_pushes(connection: Connection, endings: Sequence[CrawlEnd]) -> None:
-    """A pass that did not come to the end of the listing has answered nothing."""
+    """A crawl that did not come to the end of the listing has answered nothing."""
     for ending in endings:
         result = ending.closing.result
         if ending.pushes and (result.complete or result.state == "missing"):

@@ -1,4 +1,4 @@
-"""When a pass has heard enough, and does not ask for the other tags any more."""
+"""When a crawl has heard enough, and does not ask for the other tags any more."""
 
 from typing import Final
 
@@ -7,14 +7,14 @@ from weighbridge.errors import RateLimited, RegistryError, TransportError
 
 SILENT_IN_A_ROW: Final = 5
 """So many tags in a row bring no answer, each after all its attempts: the others are
-not asked in this pass. A deadline for each of a thousand tags would be a day."""
+not asked in this crawl. A deadline for each of a thousand tags would be a day."""
 REFUSED_IN_A_ROW: Final = 5
 """So many tags in a row are refused for having asked too much, each after all its
 attempts: to ask for the others would be more of the same."""
 
 
 class Patience:
-    """What the answers of one pass come to.
+    """What the answers of one crawl come to.
 
     sent_away:   why nothing is to be asked any more, or None
     is_in_doubt: whether any tag brought no answer

@@ -8,13 +8,13 @@ layers: a new one by the crawl after the one that brought it.
 from collections.abc import Sequence
 
 from weighbridge.domain.registry.listing import TagSeen
-from weighbridge.engine.context.crawl_context import PassContext
+from weighbridge.engine.context.crawl_context import CrawlContext
 from weighbridge.store.leases.claiming import Claim
 from weighbridge.store.sizes.listed_sizes import find_listed, keep_listed
 
 
 async def compare_listed(
-    context: PassContext, claim: Claim, tags: Sequence[TagSeen]
+    context: CrawlContext, claim: Claim, tags: Sequence[TagSeen]
 ) -> None:
     """Keep as disputes the sizes that are false. Nothing is written where the same
     was found before."""

@@ -1,14 +1,14 @@
-"""Looks at what is pushed to a repository while a long pass has it."""
+"""Looks at what is pushed to a repository while a long crawl has it."""
 
 from collections.abc import Mapping, Sequence, Set
 
 from msgspec.structs import replace
 
-from weighbridge.engine.context.crawl_context import PassContext
-from weighbridge.engine.context.push_callbacks import PushDesk
+from weighbridge.engine.context.crawl_context import CrawlContext
+from weighbridge.engine.context.push_callbacks import PushCallbacks
 from weighbridge.engine.crawl.repository.batch_writer import BatchWriter
 from weighbridge.engine.push.ask_registry import TagStatus, ask_about
-from weighbridge.engine.push.handle_pushes import after_keeping, keep
+from weighbridge.engine.push.handle_pushes import after_writing, keep
 from weighbridge.engine.push.keep_verdicts import PushLedger
 from weighbridge.engine.push.push_plan import PushPlan, plan_pushes
 from weighbridge.engine.push.pushed_layers import ask_new_layers
@@ -23,15 +23,15 @@ from weighbridge.store.tags.applying import KnownTag, known_tags
 
 
 class PushedMeanwhile:
-    """Beside one pass, under its claim; nothing where nobody waits for pushes.
+    """Beside one crawl, under its claim; nothing where nobody waits for pushes.
 
-    waiting: pushes that only a whole pass can answer, by their ids
+    waiting: pushes that only a whole crawl can answer, by their ids
     seen:    tags that were found to be there, which the listing may not have had yet
     """
 
-    def __init__(self, context: PassContext, claim: Claim) -> None:
+    def __init__(self, context: CrawlContext, claim: Claim) -> None:
         self._context = context
-        self._desk = context.desk
+        self._callbacks = context.callbacks
         self._claim = as_push(claim)
         self._looking = 0
         self.waiting: Sequence[int] = ()
@@ -43,62 +43,62 @@ class PushedMeanwhile:
         return self._looking > 0
 
     async def read_waiting(self) -> None:
-        """Pushes that only a whole pass can answer: one that begins now does."""
-        if self._desk is not None:
+        """Pushes that only a whole crawl can answer: one that begins now does."""
+        if self._callbacks is not None:
             self.waiting = await self._context.writer.read_many(
-                waiting_for_whole, self._desk.to(self._claim.repository)
+                waiting_for_whole, self._callbacks.to(self._claim.repository)
             )
 
-    def begin(self, keeping: BatchWriter, crew: TaskGroup) -> None:
-        """Look beside the pass until `stop`, and then until the look that is under way
-        is done. A pass that is shorter than `watch.LOOK_S` has nothing of it."""
-        self._keeping, self._crew = keeping, crew
-        if self._desk is not None:
-            self._context.watch.begin(self._desk.to(self._claim.repository), self)
+    def begin(self, batch_writer: BatchWriter, group: TaskGroup) -> None:
+        """Look beside the crawl until `stop`, and then until the look that is under way
+        is done. A crawl that is shorter than `watch.LOOK_S` has nothing of it."""
+        self._batch_writer, self._group = batch_writer, group
+        if self._callbacks is not None:
+            self._context.watch.begin(self._callbacks.to(self._claim.repository), self)
 
     def stop(self) -> None:
         """See `begin`."""
-        if self._desk is not None:
-            self._context.watch.end(self._desk.to(self._claim.repository), self)
+        if self._callbacks is not None:
+            self._context.watch.end(self._callbacks.to(self._claim.repository), self)
 
     def look(self) -> None:
         """Something was pushed."""
-        if self._desk is not None and not self.is_looking:
+        if self._callbacks is not None and not self.is_looking:
             self._looking += 1
-            self._crew.spawn(self._look(self._desk, self._keeping))
+            self._group.spawn(self._look(self._callbacks, self._batch_writer))
 
     def fail(self, error: StoreError) -> None:
-        """Nobody can say whether something was pushed: the pass ends by it."""
+        """Nobody can say whether something was pushed: the crawl ends by it."""
 
         async def fail() -> None:
             raise error
 
-        self._crew.spawn(fail())
+        self._group.spawn(fail())
 
-    async def _look(self, desk: PushDesk, keeping: BatchWriter) -> None:
+    async def _look(self, callbacks: PushCallbacks, batch_writer: BatchWriter) -> None:
         try:
             plan = await self._context.writer.read(
                 plan_pushes,
-                desk.to(self._claim.repository),
+                callbacks.to(self._claim.repository),
                 self._claim.repository_id,
                 self._context.wants_tag,
                 self._context.clock(),
             )
             if not plan.is_empty:
-                await self._look_at(plan, desk, keeping)
+                await self._look_at(plan, callbacks, batch_writer)
         finally:
             self._looking -= 1
 
     async def _look_at(
-        self, plan: PushPlan, desk: PushDesk, keeping: BatchWriter
+        self, plan: PushPlan, callbacks: PushCallbacks, batch_writer: BatchWriter
     ) -> None:
-        """What the pass was told of these tags before counts no more, and they are not
+        """What the crawl was told of these tags before counts no more, and they are not
         asked about again."""
-        meanwhile = keeping.meanwhile
+        meanwhile = batch_writer.meanwhile
         overtaken = plan.asked.keys() - meanwhile.overtaken
         meanwhile.overtaken |= overtaken
         meanwhile.has_pushes = True
-        plan = await self._as_kept(plan, keeping, frozenset(meanwhile.overtaken))
+        plan = await self._as_kept(plan, batch_writer, frozenset(meanwhile.overtaken))
         told = await ask_about(
             self._context, self._claim.repository, plan, self._context.clock()
         )
@@ -106,7 +106,7 @@ class PushedMeanwhile:
         meanwhile.overtaken -= unheard
         if unheard:
             await self._context.writer.write(
-                note_overtaken, keeping.pass_id, frozenset(meanwhile.overtaken)
+                note_overtaken, batch_writer.crawl_id, frozenset(meanwhile.overtaken)
             )
         scope_id = self._claim.scope_id
         words = await ask_new_layers(
@@ -120,19 +120,19 @@ class PushedMeanwhile:
             self._context.clock(),
             ends=False,
             cost=RequestCost(),
-            measuring=desk.measuring,
+            measuring=callbacks.measuring,
         )
         await keep(self._context, ledger, words, lambda _: scope_id)
-        self._note(told, keeping)
+        self._note(told, batch_writer)
         if plan.whole:
-            desk.whole(self._claim.repository)
-        await after_keeping(self._context, desk, ledger)
+            callbacks.whole(self._claim.repository)
+        await after_writing(self._context, callbacks, ledger)
 
     async def _as_kept(
-        self, plan: PushPlan, keeping: BatchWriter, overtaken: Set[str]
+        self, plan: PushPlan, batch_writer: BatchWriter, overtaken: Set[str]
     ) -> PushPlan:
-        """The plan with what is known now. A batch may have kept what the pass heard of
-        a tag after that was read and before the tag was overtaken: behind this, on the
+        """The plan with what is known now. A batch may have kept what the crawl heard
+        of a tag after that was read and before it was overtaken: behind this, on the
         thread that writes, there is none left. Other processes that work on chunks
         find it with the repository locked: their batches come before this, or see
         it."""
@@ -140,17 +140,17 @@ class PushedMeanwhile:
         def read(connection: Connection) -> Mapping[str, KnownTag]:
             # It waits for a batch of which nobody heard whether it was committed.
             hold(connection, self._claim, self._context.clock())
-            note_overtaken(connection, keeping.pass_id, overtaken)
+            note_overtaken(connection, batch_writer.crawl_id, overtaken)
             return known_tags(connection, self._claim.repository_id, list(plan.asked))
 
         return replace(plan, known=await self._context.writer.write(read))
 
-    def _note(self, told: Sequence[TagStatus], keeping: BatchWriter) -> None:
+    def _note(self, told: Sequence[TagStatus], batch_writer: BatchWriter) -> None:
         for one in told:
             if one.answer is None or not one.is_there:
                 continue
             self.seen.add(one.pushed.name)
             if one.answer.fault is not None:
                 # The repository is not whole with it, whoever has found that.
-                keeping.tally.failed += 1
-                keeping.tally.faults.append(one.answer.fault)
+                batch_writer.tally.failed += 1
+                batch_writer.tally.faults.append(one.answer.fault)

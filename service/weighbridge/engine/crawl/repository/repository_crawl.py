@@ -1,8 +1,8 @@
-"""One pass: one look at one repository, from its tag listing to its summary.
+"""One crawl of one repository, from its tag listing to its summary.
 
 What was not seen is not changed: a listing that breaks off keeps every tag after
 the break, a tag whose look failed keeps its last good record. A tag is gone only
-when a complete pass did not see it.
+when a complete crawl did not see it.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -14,8 +14,8 @@ from msgspec import Struct, field
 from weighbridge.domain import limits
 from weighbridge.domain.registry.listing import TagSeen
 from weighbridge.domain.report.inventory import RepositoryState
-from weighbridge.engine.context.crawl_context import PassContext
-from weighbridge.engine.context.crawl_outcome import PassOutcome
+from weighbridge.engine.context.crawl_context import CrawlContext
+from weighbridge.engine.context.crawl_outcome import CrawlOutcome
 from weighbridge.engine.crawl.repository.ask_again import (
     ask_for_children,
     ask_for_configs,
@@ -37,7 +37,7 @@ from weighbridge.engine.crawl.repository.write_steps import (
 from weighbridge.engine.tags.question_plan import wants_head_first
 from weighbridge.engine.tasks.lease_renewal import Heartbeat
 from weighbridge.engine.tasks.task_group import TaskGroup
-from weighbridge.engine.tombstones.deleted_tags import bury_vanished
+from weighbridge.engine.tombstones.deleted_tags import delete_unlisted
 from weighbridge.engine.writer.batches import pieces
 from weighbridge.errors import (
     DocumentError,
@@ -46,10 +46,10 @@ from weighbridge.errors import (
     TransportError,
     WeighbridgeError,
 )
-from weighbridge.ports.protocols import PASS_COST, RequestCost
+from weighbridge.ports.protocols import CRAWL_COST, RequestCost
 from weighbridge.store.crawls.closing import Closing
-from weighbridge.store.crawls.crawl_rows import PassResult, find_tag_error
-from weighbridge.store.crawls.cursor import PassCounts
+from weighbridge.store.crawls.crawl_rows import CrawlResult, find_tag_error
+from weighbridge.store.crawls.cursor import CrawlCounts
 from weighbridge.store.crawls.slices import Opened
 
 KNOWN_AT_ONCE: Final = 1_000
@@ -64,12 +64,12 @@ class _Listing(Struct):
     pages: int = 0
 
 
-class RepositoryPass:
-    """One look at one repository that was opened for it."""
+class RepositoryCrawl:
+    """One crawl of one repository that was opened for it."""
 
     def __init__(
         self,
-        context: PassContext,
+        context: CrawlContext,
         begun: Opened,
         heartbeat: Heartbeat,
         asked: Callable[[], None],
@@ -84,7 +84,7 @@ class RepositoryPass:
         self._gone = 0
         self._missing = ""
         self._error_before = ""
-        self._shared: PassCounts | None = None
+        self._shared: CrawlCounts | None = None
         self._pushes = PushedMeanwhile(context, claim)
         head_first = wants_head_first(claim.tags, claim.manifests)
         asking = TagAsking(
@@ -95,48 +95,48 @@ class RepositoryPass:
             context, heartbeat, begun, asking, head_first=head_first
         )
 
-    async def run(self) -> PassOutcome:
+    async def run(self) -> CrawlOutcome:
         """Look, keep what was learned, and record how far it came.
 
-        A pass that was cut off goes on where its cursor stands. Raises StaleFence if
+        A crawl that was cut off goes on where its cursor stands. Raises StaleFence if
         another process took the repository over, and StoreError; whatever the
         registry does ends in the outcome.
         """
-        PASS_COST.set(self._cost)
+        CRAWL_COST.set(self._cost)
         await self._pushes.read_waiting()
-        crew = TaskGroup()
+        group = TaskGroup()
         begun = self._begun
         where = Where(
             self._claim,
             self._opened.id,
             Meanwhile(),
-            is_new=self._claim.pass_number == 0 and not begun.has_tags,
+            is_new=self._claim.crawl_number == 0 and not begun.has_tags,
             position=self._opened.chunks,
         )
-        self._keeping = BatchWriter(self._context, where, self._cost, crew)
-        self._sharing.begin(self._keeping, crew)
-        self._before = KnownBefore(begun, self._keeping.meanwhile)
+        self._batch_writer = BatchWriter(self._context, where, self._cost, group)
+        self._sharing.begin(self._batch_writer, group)
+        self._before = KnownBefore(begun, self._batch_writer.meanwhile)
         try:
-            return await self._run(crew)
+            return await self._run(group)
         finally:
             self._pushes.stop()
             # Not before all is stored: a kill would cost it.
-            self._keeping.close()
+            self._batch_writer.close()
 
-    async def _run(self, crew: TaskGroup) -> PassOutcome:
+    async def _run(self, group: TaskGroup) -> CrawlOutcome:
         rest: WriteStep | None = None
-        async with crew:
-            self._pushes.begin(self._keeping, crew)
+        async with group:
+            self._pushes.begin(self._batch_writer, group)
             if self._context.registry.has_quota and not self._before.lacks_nothing:
-                # What an earlier pass had to leave half-read comes first.
-                in_vain = self._keeping.tally.asked_in_vain
+                # What an earlier crawl had to leave half-read comes first.
+                in_vain = self._batch_writer.tally.asked_in_vain
                 await ask_for_children(self._context, self._claim, in_vain)
-            broken = await self._list_and_look()
+            broken = await self._list_and_ask()
             self._pushes.stop()
             if broken is None and self._needs_no_more:
-                rest = self._keeping.take_rest()
+                rest = self._batch_writer.take_rest()
             else:
-                self._keeping.flush()
+                self._batch_writer.flush()
         self._show()
         if self._sharing.is_any:
             self._shared = await self._sharing.sum_up()
@@ -147,15 +147,15 @@ class RepositoryPass:
         result = self._result(broken, held)
         self._has_asked()
         await self._finish(result, self._wait_s(broken, result.reason), rest)
-        return PassOutcome(
+        return CrawlOutcome(
             result,
-            tuple(self._keeping.tally.faults),
+            tuple(self._batch_writer.tally.faults),
             is_silent=isinstance(broken, TransportError),
             in_doubt=self._patience.is_in_doubt,
         )
 
     async def _finish(
-        self, result: PassResult, wait_s: float, rest: WriteStep | None
+        self, result: CrawlResult, wait_s: float, rest: WriteStep | None
     ) -> None:
         """Record it, with what was not kept yet."""
         writer, now = self._context.writer, self._context.clock()
@@ -165,10 +165,10 @@ class RepositoryPass:
             result,
             now,
             now + timedelta(seconds=wait_s),
-            has_chunks=self._keeping.has_chunks,
+            has_chunks=self._batch_writer.has_chunks,
         )
         step = None if rest is None else await keep_facts_apart(writer, rest)
-        # Of a pass that was taken up, a part was asked before they came.
+        # Of a crawl that was taken up, a part was asked before they came.
         pushes = () if self._opened.answered else self._pushes.waiting
         await writer.write_many(
             finish_many,
@@ -178,7 +178,7 @@ class RepositoryPass:
             ),
         )
         if rest is not None:
-            self._keeping.note_kept(rest)
+            self._batch_writer.note_kept(rest)
 
     @property
     def _needs_no_more(self) -> bool:
@@ -188,7 +188,7 @@ class RepositoryPass:
             self._before.lacks_nothing and has_seen_all and not self._pushes.is_looking
         )
 
-    async def _list_and_look(self) -> WeighbridgeError | None:
+    async def _list_and_ask(self) -> WeighbridgeError | None:
         """The error that ended the listing, or the looking, early."""
         broken: WeighbridgeError | None = None
         try:
@@ -224,7 +224,7 @@ class RepositoryPass:
 
     def _fresh(self, tags: Iterable[TagSeen]) -> Iterator[TagSeen]:
         """The wanted tags that no earlier page had, and that were not answered
-        about before the pass was cut off: duplicates collapse."""
+        about before the crawl was cut off: duplicates collapse."""
         for tag in tags:
             if tag.name in self._listing.seen or not self._context.wants_tag(tag.name):
                 continue
@@ -242,25 +242,25 @@ class RepositoryPass:
 
     async def _ask_again(self) -> None:
         """What is still missing keeps the repository `partial`."""
-        if self._before.lacks_nothing and self._keeping.tally.is_plain:
+        if self._before.lacks_nothing and self._batch_writer.tally.is_plain:
             return
-        in_vain = self._keeping.tally.asked_in_vain
+        in_vain = self._batch_writer.tally.asked_in_vain
         self._missing = await ask_for_children(self._context, self._claim, in_vain)
         await ask_for_configs(self._context, self._claim, in_vain)
 
     async def _remove_gone(self, broken: WeighbridgeError | None) -> frozenset[str]:
-        """Bury what a complete pass did not see; returns what must wait for a
-        second pass that agrees, since too much vanished at once."""
+        """Bury what a complete crawl did not see; returns what must wait for a
+        second crawl that agrees, since too much vanished at once."""
         if broken is not None or not self._is_complete:
             return self._claim.held
         if self._before.has_only(self._listing.seen):
             return frozenset()
         seen = self._listing.seen | self._pushes.seen
-        self._gone, held = await bury_vanished(self._context, self._claim, seen)
+        self._gone, held = await delete_unlisted(self._context, self._claim, seen)
         return held
 
     async def _remember_errors(self) -> None:
-        """Tags that could not be read before the pass was cut off speak for it too."""
+        """Tags that could not be read before the crawl was cut off speak for it too."""
         if self._opened.before.tags_failed:
             self._error_before = await self._context.writer.read(
                 find_tag_error, self._claim.repository_id
@@ -269,25 +269,25 @@ class RepositoryPass:
     @property
     def _is_complete(self) -> bool:
         """Every item was answered; with the listing's end that is a whole look."""
-        return not self._keeping.tally.unanswered and not self._listing.invalid
+        return not self._batch_writer.tally.unanswered and not self._listing.invalid
 
     def _result(
         self, broken: WeighbridgeError | None, held: frozenset[str]
-    ) -> PassResult:
+    ) -> CrawlResult:
         state, reason = self._state(broken, held)
-        counts = self._opened.before + self._keeping.counts()
+        counts = self._opened.before + self._batch_writer.counts()
         if self._shared is not None:
-            counts = self._shared + self._keeping.uncounted()
-        tally = self._keeping.tally
+            counts = self._shared + self._batch_writer.uncounted()
+        tally = self._batch_writer.tally
         self._context.count_manifests(tally.answered, tally.unchanged)
-        return PassResult(
+        return CrawlResult(
             state=state,
             reason=reason,
             complete=broken is None and self._is_complete,
             tags_seen=len(self._listing.seen),
             tags_new=counts.tags_new,
             tags_moved=counts.tags_moved,
-            tags_gone=self._gone,
+            tags_deleted=self._gone,
             tags_failed=counts.tags_failed,
             invalid_tags=self._listing.invalid,
             requests=counts.requests,
@@ -300,7 +300,7 @@ class RepositoryPass:
     ) -> tuple[RepositoryState, str]:
         if broken is not None:
             return state_after(broken, saw_pages=self._listing.pages > 0), broken.code
-        tally = self._keeping.tally
+        tally = self._batch_writer.tally
         reasons = (
             tally.unanswered,
             "invalid_tag" if self._listing.invalid else "",

@@ -7,10 +7,10 @@ from typing import Final
 from msgspec.structs import replace
 
 from weighbridge.domain.registry.listing import TagSeen
-from weighbridge.engine.context.crawl_context import PassContext
+from weighbridge.engine.context.crawl_context import CrawlContext
 from weighbridge.engine.crawl.repository.ask_tags import QuestionLimiter, TagAsking
 from weighbridge.engine.crawl.repository.batch_writer import BatchWriter
-from weighbridge.engine.crawl.repository.crawl_chunk import LENGTH, look_at_chunk
+from weighbridge.engine.crawl.repository.crawl_chunk import LENGTH, crawl_chunk
 from weighbridge.engine.crawl.repository.tally import FAULTS
 from weighbridge.engine.tags.tag_request import TagFault
 from weighbridge.engine.tasks.lease_renewal import Heartbeat
@@ -26,7 +26,7 @@ from weighbridge.store.crawls.chunks import (
     sum_up,
     take_chunk,
 )
-from weighbridge.store.crawls.cursor import PassCounts
+from weighbridge.store.crawls.cursor import CrawlCounts
 from weighbridge.store.crawls.slices import Opened
 from weighbridge.store.leases.claiming import stale
 from weighbridge.store.leases.process_mark import one_claim, this_process
@@ -48,7 +48,7 @@ class ChunkSharing:
 
     def __init__(
         self,
-        context: PassContext,
+        context: CrawlContext,
         heartbeat: Heartbeat,
         begun: Opened,
         asking: TagAsking,
@@ -58,7 +58,7 @@ class ChunkSharing:
         self._context = context
         self._heartbeat = heartbeat
         self._claim = begun.claim
-        self._pass_id = begun.opened.id
+        self._crawl_id = begun.opened.id
         self._asking = asking
         self._head_first = head_first
         self._room = None if context.registry.has_quota else QuestionLimiter(ALONE)
@@ -72,10 +72,10 @@ class ChunkSharing:
         self.is_any = False
         self.broken: TransportError | None = None
 
-    def begin(self, keeping: BatchWriter, crew: TaskGroup) -> None:
+    def begin(self, batch_writer: BatchWriter, group: TaskGroup) -> None:
         """What keeps the answers of this process alone, and who works beside it."""
-        self._keeping = keeping
-        self._crew = crew
+        self._batch_writer = batch_writer
+        self._group = group
 
     async def ask(
         self,
@@ -85,7 +85,7 @@ class ChunkSharing:
     ) -> None:
         """Ask about tags, or let whoever is free ask."""
         self._waiting += await self._asking.ask(
-            tags, self._keeping, asking, known=known, room=self._room
+            tags, self._batch_writer, asking, known=known, room=self._room
         )
         if len(self._waiting) >= LENGTH:
             whole = len(self._waiting) // LENGTH * LENGTH
@@ -98,7 +98,7 @@ class ChunkSharing:
         if rest and self.is_any:
             await self._share(rest)
         elif rest:
-            await self._asking.ask(rest, self._keeping, asking)
+            await self._asking.ask(rest, self._batch_writer, asking)
 
     async def finish(self, *, is_broken: bool) -> None:
         """Wait until all is done. is_broken: or, what this process has begun"""
@@ -108,11 +108,11 @@ class ChunkSharing:
         if self.is_any:
             await self._ended.wait()
 
-    async def sum_up(self) -> PassCounts:
+    async def sum_up(self) -> CrawlCounts:
         """What all who worked on it have counted. What they found is added to what
-        this process knows of its pass."""
-        counts, found = await self._context.writer.read(sum_up, self._pass_id)
-        tally = self._keeping.tally
+        this process knows of its crawl."""
+        counts, found = await self._context.writer.read(sum_up, self._crawl_id)
+        tally = self._batch_writer.tally
         for one in found:
             tally.unanswered = tally.unanswered or one.unanswered
             faults = [TagFault(*fault) for fault in one.faults]
@@ -123,21 +123,21 @@ class ChunkSharing:
 
     async def _share(self, tags: Sequence[TagSeen]) -> None:
         chunks = {
-            self._keeping.next_position(): chunk for chunk in pieces(tags, LENGTH)
+            self._batch_writer.next_position(): chunk for chunk in pieces(tags, LENGTH)
         }
         # Before there are any: the thread that writes may read it at once.
-        self._keeping.meanwhile.is_shared = True
+        self._batch_writer.meanwhile.is_shared = True
         await self._context.writer.write(
             share,
             self._claim,
             self._context.clock(),
-            self._pass_id,
+            self._crawl_id,
             chunks,
             head_first=self._head_first,
         )
         if not self.is_any:
             self.is_any = True
-            self._crew.spawn(self._work())
+            self._group.spawn(self._work())
         self._changed.set()
         self._context.shared()
 
@@ -153,11 +153,11 @@ class ChunkSharing:
                 if (chunk := await self._take()) is not None:
                     all_asked = asyncio.Event()
                     self._looking += 1
-                    self._crew.spawn(self._look(chunk, all_asked))
+                    self._group.spawn(self._look(chunk, all_asked))
                     await all_asked.wait()
                 elif self._looking or not self._is_listed:
                     await self._changed.wait()
-                elif not await self._context.writer.write(is_open, self._pass_id):
+                elif not await self._context.writer.write(is_open, self._crawl_id):
                     return
                 else:
                     await asyncio.sleep(WAIT_S)
@@ -170,7 +170,7 @@ class ChunkSharing:
     async def _take(self) -> HeldChunk | None:
         owner = one_claim(this_process())
         wanted = ChunkRequest(
-            self._context.clock(), self._claim.lease_s, owner, pass_id=self._pass_id
+            self._context.clock(), self._claim.lease_s, owner, crawl_id=self._crawl_id
         )
         chunk = await self._context.writer.write(take_chunk, wanted)
         if chunk is None:
@@ -182,15 +182,15 @@ class ChunkSharing:
         return replace(chunk, key=chunk.key._replace(claim=self._claim))
 
     async def _look(self, chunk: HeldChunk, all_asked: asyncio.Event) -> None:
-        keeping = self._keeping
+        batch_writer = self._batch_writer
         try:
-            tally = await look_at_chunk(
+            tally = await crawl_chunk(
                 *(self._context, self._heartbeat, chunk, self._asking),
-                keeping.meanwhile,
+                batch_writer.meanwhile,
                 all_asked,
             )
-            keeping.tally.asked_in_vain |= tally.asked_in_vain
-            keeping.tally.is_plain &= tally.is_plain
+            batch_writer.tally.asked_in_vain |= tally.asked_in_vain
+            batch_writer.tally.is_plain &= tally.is_plain
         except TransportError as exc:
             self.broken = exc
         except StaleFence:

@@ -1,4 +1,4 @@
-"""What one process has counted of a pass, or of a chunk."""
+"""What one process has counted of a crawl, or of a chunk."""
 
 from typing import Final
 
@@ -11,7 +11,7 @@ FAULTS: Final = 100
 
 
 class Tally(Struct):
-    """What this process has counted of a pass.
+    """What this process has counted of a crawl.
 
     is_plain: all that was found to be new is whole: nothing need be asked for again
     """

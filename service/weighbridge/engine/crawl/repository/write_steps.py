@@ -13,7 +13,7 @@ from weighbridge.engine.tags.answer_batch import Batch
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.errors import StoreError
 from weighbridge.store.crawls.chunks import Advanced, is_held, note_chunk
-from weighbridge.store.crawls.cursor import PassCounts, note_answered
+from weighbridge.store.crawls.cursor import CrawlCounts, note_answered
 from weighbridge.store.crawls.overtaken_tags import read_overtaken
 from weighbridge.store.facts.images import keep_documents
 from weighbridge.store.leases.claiming import Claim, stale
@@ -27,7 +27,7 @@ _LONG: Final = 32
 
 
 class Meanwhile(Struct):
-    """What pushes have changed under a pass. The thread that writes reads it.
+    """What pushes have changed under a crawl. The thread that writes reads it.
 
     overtaken:  tags about which the registry was asked again since: what it said
         before is not true any more
@@ -55,11 +55,11 @@ class DocumentBatch(Struct, frozen=True):
 
 
 class WriteStep(Struct, frozen=True):
-    """One batch of one pass.
+    """One batch of one crawl.
 
     facts:    to be kept in the same transaction
-    is_first: nothing of the repository was ever kept when the pass began, and nothing
-        by the pass
+    is_first: nothing of the repository was ever kept when the crawl began, and nothing
+        by the crawl
     """
 
     claim: Claim
@@ -84,22 +84,22 @@ class WriteStep(Struct, frozen=True):
 
 
 class Advance(Struct, frozen=True):
-    """How far a pass has come with a step: the cursor's next piece.
+    """How far a crawl has come with a step: the cursor's next piece.
 
     counts: what there was since the one before
     part:   of a chunk: how far that has come
     """
 
     step: WriteStep
-    pass_id: int
+    crawl_id: int
     position: int
     names: Sequence[str]
-    counts: PassCounts
+    counts: CrawlCounts
     part: Advanced | None = None
 
 
 async def keep(writer: Writer, advance: Advance) -> None:
-    """Keep a batch while its pass goes on. Raises StaleFence."""
+    """Keep a batch while its crawl goes on. Raises StaleFence."""
     step = await keep_facts_apart(writer, advance.step)
     await writer.write_many(
         keep_many,
@@ -145,7 +145,7 @@ def apply_steps(
 def keep_many(
     connection: Connection, advances: Sequence[Advance]
 ) -> list[StoreError | None]:
-    """Batches of passes that go on."""
+    """Batches of crawls that go on."""
     errors = _lost(connection, advances)
     going = [advance for advance in advances if id(advance) not in errors]
     applied = apply_steps(connection, [advance.step for advance in going])
@@ -157,7 +157,7 @@ def keep_many(
         else:
             note_answered(
                 connection,
-                advance.pass_id,
+                advance.crawl_id,
                 advance.position,
                 advance.names,
                 advance.counts,
@@ -180,5 +180,5 @@ def _lost(connection: Connection, advances: Sequence[Advance]) -> dict[int, Stor
         if not is_held(connection, part.key):
             errors[id(advance)] = stale(part.key.claim)
         elif meanwhile.is_elsewhere:
-            meanwhile.overtaken = read_overtaken(connection, advance.pass_id)
+            meanwhile.overtaken = read_overtaken(connection, advance.crawl_id)
     return errors

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, select
 from weighbridge.store.maintenance.checking.wrongs import SHARED, Name, Values, Wrong
 from weighbridge.store.models import (
     blobs,
-    passes,
+    crawls,
     registries,
     repositories,
     storage_scopes,
@@ -32,10 +32,10 @@ _BLOB: Final = select(blobs.c.digest).where(blobs.c.id == bindparam("number"))
 _TAG: Final = select(tags.c.repository_id, tags.c.name).where(
     tags.c.id == bindparam("number")
 )
-_PASS: Final = select(passes.c.repository_id).where(passes.c.id == bindparam("number"))
+_CRAWL: Final = select(crawls.c.repository_id).where(crawls.c.id == bindparam("number"))
 _REMEMBERED: Final = 50_000
 
-Kind: TypeAlias = Name | Literal["tag", "pass"]
+Kind: TypeAlias = Name | Literal["tag", "crawl"]
 
 
 class Difference(Struct, frozen=True):
@@ -69,11 +69,11 @@ class NamesOfIds(Struct):
             row = connection.execute(_TAG, parameters).one_or_none()
             if row is not None:
                 return f"{self.of(connection, 'repository', row[0])}:{row[1]}"
-        if kind == "pass":
-            row = connection.execute(_PASS, parameters).one_or_none()
+        if kind == "crawl":
+            row = connection.execute(_CRAWL, parameters).one_or_none()
             if row is not None:
                 where = self.of(connection, "repository", row[0])
-                return f"{where} pass {number}"
+                return f"{where} crawl {number}"
         statements = {"repository": _REPOSITORY, "scope": _SCOPE, "blob": _BLOB}
         if kind in statements:
             row = connection.execute(statements[kind], parameters).one_or_none()

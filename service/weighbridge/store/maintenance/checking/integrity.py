@@ -36,14 +36,14 @@ from weighbridge.store.models import (
     blob_changes,
     blob_sizes,
     blobs,
+    crawl_chunks,
+    crawls,
     disputes,
     images,
     index_members,
     layers,
     lines,
     manifest_sizes,
-    pass_chunks,
-    passes,
     repositories,
     repository_blobs,
     repository_manifests,
@@ -63,7 +63,7 @@ _FACTS: Final = frozenset(
 class IntegrityQuery(Struct, frozen=True):
     """A statement that selects (where, stored, should be) of each breach.
 
-    kind: what `where` is an id of; `tag` and `pass` are told by number
+    kind: what `where` is an id of; `tag` and `crawl` are told by number
     """
 
     table: Table
@@ -107,7 +107,7 @@ def _is(state: str) -> ColumnElement[bool]:
 
 def _open_moves() -> IntegrityQuery:
     # A live tag with a target: exactly one open move, to this target. All others: none.
-    wanted = and_(tags.c.gone_at.is_(None), tags.c.target_id.is_not(None))
+    wanted = and_(tags.c.deleted_at.is_(None), tags.c.target_id.is_not(None))
     opened = func.count(_move.tag_id)
     to_target = func.count().filter(_move.target_id == tags.c.target_id)
     one = case((func.count().filter(wanted) > 0, 1), else_=0)
@@ -195,13 +195,13 @@ CHECKS: Final = (
         ),
     ),
     IntegrityQuery(
-        pass_chunks,
+        crawl_chunks,
         "chunks of an ended crawl",
-        "pass",
-        select(passes.c.id, func.count(), literal(0))
-        .join(pass_chunks, pass_chunks.c.pass_id == passes.c.id)
-        .where(passes.c.ended_at.is_not(None))
-        .group_by(passes.c.id),
+        "crawl",
+        select(crawls.c.id, func.count(), literal(0))
+        .join(crawl_chunks, crawl_chunks.c.crawl_id == crawls.c.id)
+        .where(crawls.c.ended_at.is_not(None))
+        .group_by(crawls.c.id),
     ),
     IntegrityQuery(
         blob_changes,

@@ -44,7 +44,7 @@ _CLOSE: Final = (
         or_(
             ~exists().where(
                 tags.c.id == _move.tag_id,
-                tags.c.gone_at.is_(None),
+                tags.c.deleted_at.is_(None),
                 tags.c.target_id == _move.target_id,
             ),
             # Of two that are open the later one is.
@@ -64,7 +64,7 @@ _OPEN: Final = insert(tag_moves).from_select(
     .join(repositories, repositories.c.id == tags.c.repository_id)
     .where(
         repositories.c.registry_id == _REGISTRY,
-        tags.c.gone_at.is_(None),
+        tags.c.deleted_at.is_(None),
         tags.c.target_id.is_not(None),
         ~exists().where(_move.tag_id == tags.c.id, _move.seen_until.is_(None)),
     ),

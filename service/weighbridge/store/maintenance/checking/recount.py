@@ -35,8 +35,8 @@ from weighbridge.store.maintenance.checking.weights import (
 from weighbridge.store.maintenance.checking.wrongs import Wrong, repaired
 from weighbridge.store.models import (
     blob_changes,
-    pass_chunks,
-    passes,
+    crawl_chunks,
+    crawls,
     registries,
     repositories,
     repository_manifests,
@@ -60,11 +60,11 @@ _QUEUED: Final = (
     .distinct()
 )
 _UNQUEUE: Final = delete(blob_changes).where(blob_changes.c.scope_id.in_(_SCOPES))
-_LEFTOVERS: Final = delete(pass_chunks).where(
-    pass_chunks.c.pass_id.in_(
-        select(passes.c.id)
-        .join(repositories, repositories.c.id == passes.c.repository_id)
-        .where(repositories.c.registry_id == _REGISTRY, passes.c.ended_at.is_not(None))
+_LEFTOVERS: Final = delete(crawl_chunks).where(
+    crawl_chunks.c.crawl_id.in_(
+        select(crawls.c.id)
+        .join(repositories, repositories.c.id == crawls.c.repository_id)
+        .where(repositories.c.registry_id == _REGISTRY, crawls.c.ended_at.is_not(None))
     )
 )
 _NO_SUMMARY: Final = select(repositories.c.id).where(

@@ -15,7 +15,7 @@ from weighbridge.domain.sharing import (
     SEVERAL,
     OwnershipChange,
     Settlement,
-    in_hands,
+    owner_of,
 )
 from weighbridge.store.dialect import among_ids, listed
 from weighbridge.store.ledger.blob_expressions import (
@@ -63,13 +63,13 @@ _TARGETS: Final = (
     select(tags.c.target_id, func.count())
     .where(
         tags.c.repository_id == _REPOSITORY,
-        tags.c.gone_at.is_(None),
+        tags.c.deleted_at.is_(None),
         tags.c.target_id.is_not(None),
     )
     .group_by(tags.c.target_id)
 )
 _TAG_COUNT: Final = select(func.count()).where(
-    tags.c.repository_id == _REPOSITORY, tags.c.gone_at.is_(None)
+    tags.c.repository_id == _REPOSITORY, tags.c.deleted_at.is_(None)
 )
 _MANIFESTS: Final = select(
     repository_manifests.c.manifest_id,
@@ -234,7 +234,7 @@ def recount_scope(connection: Connection, scope_id: int) -> Iterator[Wrong]:
 def _holders(connection: Connection, scope_id: int, after: int) -> dict[int, int]:
     """In whose hands the next blobs are."""
     rows = connection.execute(_HOLDERS, {"scope": scope_id, "after": after})
-    return {blob: in_hands(lowest, highest) for blob, lowest, highest in rows}
+    return {blob: owner_of(lowest, highest) for blob, lowest, highest in rows}
 
 
 def _note_others(

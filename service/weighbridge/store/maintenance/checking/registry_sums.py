@@ -48,7 +48,7 @@ _OF_REPOSITORIES: Final = (
             _is(_repository.state == state).label(f"are_{state}")
             for state in LISTED_STATES
         ),
-        func.count(_repository.last_pass_at).label("looked_at"),
+        func.count(_repository.last_crawl_at).label("looked_at"),
         func.count(_repository.held).label("tags_held"),
         func.coalesce(func.sum(_summary.tag_count), 0).label("tags"),
         func.coalesce(func.sum(_summary.tags_failed), 0).label("tags_failed"),
@@ -59,7 +59,7 @@ _OF_REPOSITORIES: Final = (
         *exact_sum(_summary.exclusive_bytes, "exclusive"),
     )
     .outerjoin(repository_summaries, _summary.repository_id == _repository.id)
-    .where(_repository.gone_at.is_(None))
+    .where(_repository.deleted_at.is_(None))
     .group_by(_repository.registry_id)
 )
 _OF_SCOPES: Final = select(
@@ -88,7 +88,7 @@ _COMPARED: Final = (
     .outerjoin(_scopes, _scopes.c.registry_id == registries.c.id)
     .order_by(registries.c.name)
 )
-_LISTED_IN: Final = case((_repository.gone_at.is_(None), _repository.registry_id))
+_LISTED_IN: Final = case((_repository.deleted_at.is_(None), _repository.registry_id))
 _MISPLACED: Final = (
     select(
         _summary.repository_id,

@@ -14,9 +14,9 @@ from weighbridge.domain.retention import Retention
 from weighbridge.store.connection.deadlines import unhurried
 from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.maintenance.pruning.blobs import prune_blobs
+from weighbridge.store.maintenance.pruning.crawls import prune_crawls
 from weighbridge.store.maintenance.pruning.manifests import prune_manifests
 from weighbridge.store.maintenance.pruning.notifications import prune_notifications
-from weighbridge.store.maintenance.pruning.passes import prune_passes
 from weighbridge.store.maintenance.pruning.pushes import prune_pushes
 from weighbridge.store.maintenance.pruning.requests import prune_requests
 from weighbridge.store.session import Database
@@ -27,14 +27,14 @@ __all__ = ["Pruned", "prune"]
 class Pruned(Struct, frozen=True):
     """What was removed.
 
-    passes:    records of passes
+    crawls:    records of crawls
     manifests: manifests whose contents (layers, lines, and so on) are not kept now
     blobs:     things that nothing refers to any more
     pushes:    what webhooks told
     violations: those that are over, with what was told of them
     """
 
-    passes: int
+    crawls: int
     manifests: int
     blobs: int
     pushes: int = 0
@@ -56,10 +56,10 @@ def prune(
         stays removed.
     """
     settle_all(database)  # what waits to be settled counts as held
-    passes = prune_passes(database, retention.passes, now, is_stopped)
-    prune_requests(database, retention.passes, now)
+    crawls = prune_crawls(database, retention.crawls, now, is_stopped)
+    prune_requests(database, retention.crawls, now)
     pushes = prune_pushes(database, retention.pushes, now, is_stopped)
     violations = prune_notifications(database, retention.notifications, now, is_stopped)
     manifests = prune_manifests(database, retention.untagged_images, now, is_stopped)
     blobs = prune_blobs(database, is_stopped)
-    return Pruned(passes, manifests, blobs, pushes, violations)
+    return Pruned(crawls, manifests, blobs, pushes, violations)

@@ -143,19 +143,19 @@ def create_registries() -> None:
         required("state", TEXT),
         required("state_reason", TEXT),
         required("state_since", sa.BigInteger()),
-        optional("gone_at", sa.BigInteger()),
+        optional("deleted_at", sa.BigInteger()),
         required("due_at", sa.BigInteger()),
         optional("lease_until", sa.BigInteger()),
         optional("lease_owner", TEXT),
         required("fence", sa.BigInteger()),
         required("attempts", sa.Integer()),
-        required("complete_passes", sa.BigInteger()),
-        required("missing_passes", sa.Integer()),
+        required("complete_crawls", sa.BigInteger()),
+        required("missing_crawls", sa.Integer()),
         required("was_listed", sa.Boolean()),
         required("is_silent", sa.Boolean()),
         optional("held", TEXT),
-        optional("last_pass_at", sa.BigInteger()),
-        optional("last_complete_pass_at", sa.BigInteger()),
+        optional("last_crawl_at", sa.BigInteger()),
+        optional("last_complete_crawl_at", sa.BigInteger()),
         required("requests", sa.BigInteger()),
         required("bytes_read", sa.BigInteger()),
         required("revision", sa.BigInteger()),
@@ -174,22 +174,22 @@ def create_registries() -> None:
         "ix_repositories_due_at",
         "repositories",
         ["registry_id", "due_at"],
-        sqlite_where=sa.text("gone_at IS NULL"),
-        postgresql_where=sa.text("gone_at IS NULL"),
+        sqlite_where=sa.text("deleted_at IS NULL"),
+        postgresql_where=sa.text("deleted_at IS NULL"),
     )
     op.create_index(
-        "ix_repositories_last_pass_at",
+        "ix_repositories_last_crawl_at",
         "repositories",
-        ["registry_id", "last_pass_at", "id"],
-        sqlite_where=sa.text("gone_at IS NULL"),
-        postgresql_where=sa.text("gone_at IS NULL"),
+        ["registry_id", "last_crawl_at", "id"],
+        sqlite_where=sa.text("deleted_at IS NULL"),
+        postgresql_where=sa.text("deleted_at IS NULL"),
     )
     op.create_index(
-        "ix_repositories_last_complete_pass_at",
+        "ix_repositories_last_complete_crawl_at",
         "repositories",
-        ["registry_id", "last_complete_pass_at"],
-        sqlite_where=sa.text("gone_at IS NULL"),
-        postgresql_where=sa.text("gone_at IS NULL"),
+        ["registry_id", "last_complete_crawl_at"],
+        sqlite_where=sa.text("deleted_at IS NULL"),
+        postgresql_where=sa.text("deleted_at IS NULL"),
     )
     op.create_index(
         "ix_repositories_lease_owner",
@@ -217,7 +217,7 @@ def create_registries() -> None:
         sa.PrimaryKeyConstraint("job", "argument", name="pk_jobs"),
     )
     op.create_table(
-        "passes",
+        "crawls",
         required("id", ID),
         required("repository_id", ID),
         required("registry_id", sa.BigInteger()),
@@ -228,7 +228,7 @@ def create_registries() -> None:
         required("tags_seen", sa.BigInteger()),
         required("tags_new", sa.BigInteger()),
         required("tags_moved", sa.BigInteger()),
-        required("tags_gone", sa.BigInteger()),
+        required("tags_deleted", sa.BigInteger()),
         required("tags_failed", sa.BigInteger()),
         required("invalid_tags", sa.BigInteger()),
         required("requests", sa.BigInteger()),
@@ -236,19 +236,19 @@ def create_registries() -> None:
         required("resumes", sa.Integer()),
         optional("overtaken", TEXT),
         sa.ForeignKeyConstraint(
-            ["repository_id"], ["repositories.id"], name="fk_passes_repository_id"
+            ["repository_id"], ["repositories.id"], name="fk_crawls_repository_id"
         ),
-        sa.PrimaryKeyConstraint("id", name="pk_passes"),
+        sa.PrimaryKeyConstraint("id", name="pk_crawls"),
     )
     op.create_index(
-        "ix_passes_repository_id_id", "passes", ["repository_id", "id"], unique=False
+        "ix_crawls_repository_id_id", "crawls", ["repository_id", "id"], unique=False
     )
     op.create_index(
-        "ix_passes_registry_id_id", "passes", ["registry_id", "id"], unique=False
+        "ix_crawls_registry_id_id", "crawls", ["registry_id", "id"], unique=False
     )
     op.create_table(
-        "pass_chunks",
-        required("pass_id", ID),
+        "crawl_chunks",
+        required("crawl_id", ID),
         required("position", sa.Integer()),
         required("step", sa.Integer()),
         required("names", TEXT),
@@ -257,15 +257,15 @@ def create_registries() -> None:
         optional("lease_until", sa.BigInteger()),
         optional("lease_owner", TEXT),
         sa.ForeignKeyConstraint(
-            ["pass_id"], ["passes.id"], name="fk_pass_chunks_pass_id"
+            ["crawl_id"], ["crawls.id"], name="fk_crawl_chunks_crawl_id"
         ),
-        sa.PrimaryKeyConstraint("pass_id", "position", name="pk_pass_chunks"),
+        sa.PrimaryKeyConstraint("crawl_id", "position", name="pk_crawl_chunks"),
         sqlite_with_rowid=False,
     )
     op.create_index(
-        "ix_pass_chunks_open",
-        "pass_chunks",
-        ["pass_id", "position"],
+        "ix_crawl_chunks_open",
+        "crawl_chunks",
+        ["crawl_id", "position"],
         sqlite_where=sa.text("tags IS NOT NULL"),
         postgresql_where=sa.text("tags IS NOT NULL"),
     )
@@ -276,7 +276,7 @@ def create_registries() -> None:
         optional("repositories", TEXT),
         required("measures", sa.Boolean()),
         required("asked_at", sa.BigInteger()),
-        required("after_pass", sa.BigInteger()),
+        required("after_crawl_id", sa.BigInteger()),
         optional("owner", TEXT),
         optional("lease_until", sa.BigInteger()),
         required("state", TEXT),
@@ -509,7 +509,7 @@ def create_tags() -> None:
         required("first_seen_at", sa.BigInteger()),
         optional("moved_at", sa.BigInteger()),
         optional("pushed_at", sa.BigInteger()),
-        optional("gone_at", sa.BigInteger()),
+        optional("deleted_at", sa.BigInteger()),
         optional("error_code", TEXT),
         optional("error_message", TEXT),
         optional("error_digest", sa.LargeBinary()),

@@ -1,4 +1,4 @@
-"""Records of passes, pruned by age."""
+"""Records of crawls, pruned by age."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -7,38 +7,38 @@ from typing import Final
 from sqlalchemy import Row, bindparam, delete, exists, select
 
 from weighbridge.store.dialect import among_ids, listed
-from weighbridge.store.models import pass_chunks, passes
+from weighbridge.store.models import crawl_chunks, crawls
 from weighbridge.store.session import Database
 
 _PIECE: Final = 2_000
-_later = passes.alias("later")
-# A repository's last pass stays: it says why its numbers are as they are.
+_later = crawls.alias("later")
+# A repository's last crawl stays: it says why its numbers are as they are.
 _IS_LAST: Final = ~exists().where(
-    _later.c.repository_id == passes.c.repository_id, _later.c.id > passes.c.id
+    _later.c.repository_id == crawls.c.repository_id, _later.c.id > crawls.c.id
 )
-# Ids are in the order in which passes began.
+# Ids are in the order in which crawls began.
 _NEXT: Final = (
     select(
-        passes.c.id,
-        passes.c.started_at,
-        passes.c.ended_at,
+        crawls.c.id,
+        crawls.c.started_at,
+        crawls.c.ended_at,
         _IS_LAST.label("is_last"),
     )
-    .where(passes.c.id > bindparam("after"))
-    .order_by(passes.c.id)
+    .where(crawls.c.id > bindparam("after"))
+    .order_by(crawls.c.id)
     .limit(_PIECE)
 )
-_DROP_CHUNKS: Final = delete(pass_chunks).where(among_ids(pass_chunks.c.pass_id))
-_DROP: Final = delete(passes).where(among_ids(passes.c.id))
+_DROP_CHUNKS: Final = delete(crawl_chunks).where(among_ids(crawl_chunks.c.crawl_id))
+_DROP: Final = delete(crawls).where(among_ids(crawls.c.id))
 
 
-def prune_passes(
+def prune_crawls(
     database: Database,
     keep: timedelta | None,
     now: datetime,
     is_stopped: Callable[[], bool],
 ) -> int:
-    """Remove passes that ended longer ago than `keep`; returns how many."""
+    """Remove crawls that ended longer ago than `keep`; returns how many."""
     if keep is None:
         return 0
     removed, after = 0, -1

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from support.database import a_database
 from support.many_repositories import some_names
-from support.what_if import MB, add_sizes, asking, panel_of, rows_of
-from weighbridge.bootstrap.commands.policy_simulation import try_on_all
+from support.simulation_panel import MB, add_sizes, asking, panel_of, rows_of
+from weighbridge.bootstrap.commands.policy_simulation import simulate_on_all
 from weighbridge.config import Settings
 from weighbridge.domain.policy.policy import Limits
 from weighbridge.domain.text.secret import Secret
@@ -24,7 +24,7 @@ def filled(database: Database) -> Database:
 
 
 def test_the_api_has_the_worst_and_counts_all(filled: Database) -> None:
-    path = "/api/v1/trial?max_compressed=400MB&limit=1"
+    path = "/api/v1/simulation?max_compressed=400MB&limit=1"
     answer = asking(filled).get(path).json()
 
     assert answer == {
@@ -51,7 +51,7 @@ def test_the_api_has_the_worst_and_counts_all(filled: Database) -> None:
 
 
 def test_the_api_refuses_what_is_no_size(filled: Database) -> None:
-    answer = asking(filled).get("/api/v1/trial?max_compressed=400")
+    answer = asking(filled).get("/api/v1/simulation?max_compressed=400")
 
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == "invalid_bytes"
@@ -75,15 +75,15 @@ def test_page_and_api_have_the_numbers_of_the_command(
         add_sizes(database, some_names(len(sizes)), sizes)
         client = asking(database)
         panel = panel_of(client, max_compressed=f"{limit}MB")
-        api = client.get(f"/api/v1/trial?max_compressed={limit}MB").json()
+        api = client.get(f"/api/v1/simulation?max_compressed={limit}MB").json()
         shown = [(row[0], int(row[-1])) for row in rows_of(panel, "How many")]
         configured = Settings(database_url=Secret(f"sqlite:///{folder}/weighbridge.db"))
 
         def command(amount: int) -> tuple[int, int, list[str]]:
             limits = Limits(max_compressed_bytes=amount)
-            trial = try_on_all(configured, limits, registry=None, pattern="*")
-            names = [flagged.image.repository for flagged in trial.flagged]
-            return trial.repositories, trial.exceeding, names
+            simulation = simulate_on_all(configured, limits, registry=None, pattern="*")
+            names = [flagged.image.repository for flagged in simulation.flagged]
+            return simulation.repositories, simulation.exceeding, names
 
         repositories, exceeding, names = command(limit * MB)
         assert f"{exceeding} of {repositories} repositor" in panel.text

@@ -1,4 +1,4 @@
-"""A push to a repository of which a first, long pass is under way."""
+"""A push to a repository of which a first, long crawl is under way."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,13 +10,13 @@ from sqlalchemy import select
 from support.docker_registry import DockerRegistry, docker_registry
 from support.images_oci import OCI_MANIFEST, Pusher, made_image, made_layer
 from support.pushing import PushStage, a_push_stage
-from weighbridge.store.models import passes, repositories
+from weighbridge.store.models import crawls, repositories
 
-# Either way the pass takes twelve seconds, and PostgreSQL has no lock on a whole file.
+# Either way the crawl takes twelve seconds, and PostgreSQL has no lock on a whole file.
 ENGINES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.long))
 TAGS = 300
 PER_SECOND = 25
-"""So the pass takes 12 seconds, on a fast machine too; a slow one slows it as well."""
+"""So the crawl takes 12 seconds, on a fast machine too; a slow one slows it as well."""
 BEGUN = 20
 """Tags that are stored by then."""
 PATIENCE_S = 100.0
@@ -52,28 +52,28 @@ def fill(registry: DockerRegistry) -> None:
         (current / "link").write_text(link)
 
 
-def seen_by_pass(stage: PushStage) -> int | None:
-    """Tags that the pass under way has stored; None where there is none: a look at
-    what was pushed is no pass."""
+def seen_by_crawl(stage: PushStage) -> int | None:
+    """Tags that the crawl under way has stored; None where there is none: a look at
+    what was pushed is no crawl."""
     with stage.database.read() as connection:
         return connection.execute(
-            select(passes.c.tags_seen).where(passes.c.ended_at.is_(None))
+            select(crawls.c.tags_seen).where(crawls.c.ended_at.is_(None))
         ).scalar()
 
 
-def complete_passes(stage: PushStage) -> int:
+def complete_crawls(stage: PushStage) -> int:
     with stage.database.read() as connection:
         found: int = connection.execute(
-            select(repositories.c.complete_passes)
+            select(repositories.c.complete_crawls)
         ).scalar_one()
     return found
 
 
 @pytest.mark.timeout(320)
-def test_a_push_does_not_wait_for_the_end_of_a_long_pass(stage: PushStage) -> None:
+def test_a_push_does_not_wait_for_the_end_of_a_long_crawl(stage: PushStage) -> None:
     with Pusher(stage.registry.url) as pusher, stage.up():
         stage.wait_for(
-            lambda: (seen_by_pass(stage) or 0) >= BEGUN, "the pass", PATIENCE_S
+            lambda: (seen_by_crawl(stage) or 0) >= BEGUN, "the crawl", PATIENCE_S
         )
         pusher.push_manifest("shop/app", "new", NEW.manifest, OCI_MANIFEST)
         stage.wait_for(
@@ -81,9 +81,9 @@ def test_a_push_does_not_wait_for_the_end_of_a_long_pass(stage: PushStage) -> No
             "the push is looked at",
             PATIENCE_S,
         )
-        assert seen_by_pass(stage) is not None
-        assert complete_passes(stage) == 0
-        stage.wait_for(lambda: complete_passes(stage) > 0, "its end", PATIENCE_S)
+        assert seen_by_crawl(stage) is not None
+        assert complete_crawls(stage) == 0
+        stage.wait_for(lambda: complete_crawls(stage) > 0, "its end", PATIENCE_S)
 
     with stage.database.read() as connection:
         state = connection.execute(select(repositories.c.state)).scalar_one()

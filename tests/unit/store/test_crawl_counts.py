@@ -1,17 +1,17 @@
-"""Sums and differences of what a pass has done."""
+"""Sums and differences of what a crawl has done."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import astuple
 
-from weighbridge.store.crawls.cursor import PassCounts
+from weighbridge.store.crawls.cursor import CrawlCounts
 
-_COUNTS = st.builds(PassCounts, *[st.integers(0, 10**12)] * len(PassCounts.names()))
+_COUNTS = st.builds(CrawlCounts, *[st.integers(0, 10**12)] * len(CrawlCounts.names()))
 
 
 @given(_COUNTS, _COUNTS)
 def test_each_count_is_added_and_taken_away_alone(
-    one: PassCounts, other: PassCounts
+    one: CrawlCounts, other: CrawlCounts
 ) -> None:
     pairs = list(zip(astuple(one), astuple(other), strict=True))
 

@@ -10,8 +10,8 @@ from support.html import parse
 from support.many_repositories import add_repositories, change, some_names
 from support.policies import a_policy
 from support.read_model import NOW
+from support.simulation_panel import MB, add_sizes, asking, panel_of, rows_of
 from support.violations import Violations
-from support.what_if import MB, add_sizes, asking, panel_of, rows_of
 from weighbridge.domain.policy.policy_set import PolicySet
 from weighbridge.domain.policy.simulated_limit import Comparison
 from weighbridge.store.reports import SizeCounts
@@ -104,7 +104,7 @@ def test_of_many_that_are_new_a_few_are_named(database: Database) -> None:
     named = "r0 450 MB, r1 449 MB, r2 448 MB and 57 more."
     assert f"60 more than with the limits in force: {named}" in panel.text
     assert len(rows_of(panel, "100MB would flag")) == 50
-    command = "weighbridge policy try --max-compressed 100MB --registry hub"
+    command = "weighbridge policy simulate --max-compressed 100MB --registry hub"
     assert f"10 more: {command} lists all" in panel.text
 
 
@@ -217,7 +217,7 @@ def test_one_registry_is_tried_alone(filled: Database) -> None:
     client = asking(filled)
 
     panel = panel_of(client, registry="hub", max_compressed="400MB")
-    answer = client.get("/api/v1/trial?max_compressed=1GB&registry=other").json()
+    answer = client.get("/api/v1/simulation?max_compressed=1GB&registry=other").json()
 
     assert "4 of 6 repositories would be over 400MB." in panel.text
     assert (answer["repositories"], answer["exceeding"]) == (1, 1)
