@@ -101,7 +101,7 @@ _ARGUMENT: Final = re.compile(rf"{_NAME}=\S*(?:\s+|\Z)", re.ASCII)
 _OLD_FORM: Final = re.compile(rf"({_NAME})\s+(?=\S)", re.ASCII)
 
 _SECRET_NAME: Final = re.compile(
-    r"passw|passphrase|secret|token(?!iz)|credential|(?:store|key)crawl$"
+    r"passw|passphrase|secret|token(?!iz)|credential|(?:store|key)pass$"
     r"|(?:api|access|private|auth|account|signing|encryption|master)[-_.]?key",
     re.IGNORECASE,
 )
