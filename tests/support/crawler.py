@@ -17,8 +17,7 @@ from weighbridge.engine.crawl_requests.crawl_now import crawl_now
 from weighbridge.engine.crawl_requests.crawl_report import RegistryCrawl
 from weighbridge.engine.crawl_requests.request_facts import RequestRecorder, report_of
 from weighbridge.engine.engine import Engine
-from weighbridge.engine.judge.criteria import NO_JUDGING, Judging
-from weighbridge.engine.judge.current_criteria import Judges
+from weighbridge.engine.judge.criteria import NO_JUDGING, Judges, Judging
 from weighbridge.engine.measure.measure_job import bring_up_to_date
 from weighbridge.engine.tasks.job_leases import SharedJobs
 from weighbridge.engine.tasks.lease_renewal import LEASE_S, Heartbeat

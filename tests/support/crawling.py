@@ -16,8 +16,7 @@ from weighbridge.domain.report.inventory import (
     RepositoryReport,
     TagReport,
 )
-from weighbridge.engine.context.registry_scope import Scope
-from weighbridge.engine.context.site import Site
+from weighbridge.engine.context.site import Scope, Site
 from weighbridge.engine.crawl_requests.crawl_report import RegistryCrawl
 from weighbridge.engine.judge.criteria import NO_JUDGING, Judging
 from weighbridge.ports.protocols import Registry

@@ -38,7 +38,7 @@ from weighbridge.store.crawls.crawl_requests import (
     put_request,
     quiet_moments,
 )
-from weighbridge.store.crawls.cursor import NO_COUNTS
+from weighbridge.store.crawls.cursor import NO_COUNTS, read_overtaken
 from weighbridge.store.crawls.due import (
     due_repositories,
     free_left_behind,
@@ -46,7 +46,6 @@ from weighbridge.store.crawls.due import (
     park_poison,
     put_off,
 )
-from weighbridge.store.crawls.overtaken_tags import read_overtaken
 from weighbridge.store.crawls.slices import Opened, open_many, open_slice
 from weighbridge.store.leases.ahead import find_ahead
 from weighbridge.store.leases.claiming import Opening, renew

@@ -20,11 +20,10 @@ from support.wait import PATIENCE_S
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.limits import MANIFEST_BODY_BYTES
 from weighbridge.engine.context.registry_clients import ConnectedRegistry
-from weighbridge.engine.context.registry_scope import Scope
-from weighbridge.engine.context.site import Site, asked_repository
+from weighbridge.engine.context.site import Scope, Site, asked_repository
 from weighbridge.engine.engine import Engine
 from weighbridge.engine.push.push_job import PushJob
-from weighbridge.engine.schedule.due_pushes import waiting_pushes
+from weighbridge.engine.schedule.tick_job import waiting_pushes
 from weighbridge.errors import ConfigError
 from weighbridge.ports.job_names import DELIVER, PUSH
 from weighbridge.ports.protocols import ManifestAnswer, RangeAnswer

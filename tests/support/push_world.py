@@ -21,7 +21,7 @@ from weighbridge.engine.context.crawl_context import (
 )
 from weighbridge.engine.context.progress import Progress
 from weighbridge.engine.context.push_callbacks import JudgedTag, PushCallbacks
-from weighbridge.engine.context.registry_scope import Scope
+from weighbridge.engine.context.site import Scope
 from weighbridge.engine.push.handle_pushes import Ended, PushCheck
 from weighbridge.engine.tasks.lease_renewal import Heartbeat
 from weighbridge.engine.writer.writer import Writer

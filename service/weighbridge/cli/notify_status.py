@@ -9,9 +9,9 @@ import click
 from weighbridge.cli.options.common import Options, common_options
 from weighbridge.cli.process.streams import emit
 from weighbridge.domain.report.channel_report import ChannelReport
-from weighbridge.presentation.forms.json_text import json_text
 from weighbridge.presentation.forms.moments import ago, ahead
 from weighbridge.presentation.forms.screen import Output, Screen
+from weighbridge.presentation.forms.tables import json_text
 
 _EXAMPLE: Final = "\b\nExample:\n  weighbridge notify status"
 _NOTHING: Final = "no notification was ever due"

@@ -25,7 +25,7 @@ from weighbridge.demo.http.server import RunningDemo, start_in_thread
 from weighbridge.demo.story import demo_steps
 from weighbridge.domain.text.secret import Secret
 from weighbridge.engine.context.progress import Progress
-from weighbridge.engine.judge.current_criteria import Judges
+from weighbridge.engine.judge.criteria import Judges
 from weighbridge.engine.judge.policy_reload import PolicyReload
 from weighbridge.store.leases.clock import DatabaseClock
 from weighbridge.store.reports import registry_names

@@ -4,8 +4,9 @@ No error holds the address: whoever knows it can write to most channels.
 """
 
 import asyncio
+import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -14,6 +15,7 @@ from msgspec import Struct
 
 from weighbridge import __version__
 from weighbridge.domain.limits import ERROR_BODY_BYTES
+from weighbridge.domain.message.message import Message
 from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import (
     ConfigError,
@@ -27,6 +29,7 @@ from weighbridge.net.guard.url_parts import address_of
 from weighbridge.net.http1.header_fields import Fields
 from weighbridge.net.http1.retry_after import parse
 from weighbridge.net.wire import fields_of
+from weighbridge.notify.render.content import MessageContent, content_of
 
 DEADLINE_S: Final = 30.0
 """For everything, from the look-up of the name to the last byte of the answer."""
@@ -60,6 +63,35 @@ class MessageReceiver(Struct, frozen=True):
     url: Callable[[], Secret]
     ceiling: Reach
     deadline_s: float = DEADLINE_S
+
+
+class JSONNotifier:
+    """A Notifier of a channel that takes JSON at an address, without a signature.
+
+    payload: the body of a message, in that channel's words
+    """
+
+    def __init__(
+        self,
+        receiver: MessageReceiver,
+        transport: httpx.AsyncBaseTransport,
+        payload: Callable[[MessageContent], Mapping[str, object]],
+    ) -> None:
+        self._receiver = receiver
+        self._transport = transport
+        self._payload = payload
+
+    @property
+    def name(self) -> str:
+        return self._receiver.name
+
+    async def send(self, message: Message) -> None:
+        """Raises NotifyError."""
+        body = json.dumps(self._payload(content_of(message))).encode()
+        await post(self._transport, self._receiver, body)
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
 
 
 async def post(

@@ -11,6 +11,7 @@ from weighbridge.domain.limits import (
     ATTEMPTS,
     ERROR_BODY_BYTES,
     REQUEST_DEADLINE_S,
+    RETRY_AFTER_MAX_S,
 )
 from weighbridge.domain.text.secret import Secret
 from weighbridge.domain.text.strict_json import parse_json
@@ -30,7 +31,6 @@ from weighbridge.registry.auth.sign_in import SignIn
 from weighbridge.registry.auth.token_answer import BearerToken
 from weighbridge.registry.auth.token_server import TokenServer, TryToken
 from weighbridge.registry.errors import rate_limit_reset
-from weighbridge.registry.errors.attempts import is_worth_repeating
 from weighbridge.registry.errors.refusals import (
     ANONYMOUS,
     asked_wait,
@@ -48,6 +48,24 @@ from weighbridge.registry.pacing.clock import Clock
 from weighbridge.registry.pacing.rate_limiter import RateLimiter
 from weighbridge.registry.pacing.wait_order import Rank
 from weighbridge.telemetry import Telemetry
+
+# A server that is silent for a whole deadline, or not there, is not asked five times
+# while somebody waits; the next crawl asks again.
+_FEWER_ATTEMPTS: Final = {"deadline": 1, "dns_error": 2, "connect_error": 3}
+_PUT_OFF: Final = 3 * ATTEMPTS
+"""Tries where the registry itself says when to come back: of many requests that come
+back together some are refused again, and one would always be unlucky five times. How
+long a crawl waits in all is bounded by the gate."""
+
+
+def is_worth_repeating(error: WeighbridgeError, attempt: int) -> bool:
+    """Whether the same question may be asked once more after so many attempts."""
+    is_put_off = isinstance(error, RateLimited) and error.retry_after is not None
+    most = _PUT_OFF if is_put_off else _FEWER_ATTEMPTS.get(error.code, ATTEMPTS)
+    if not error.retryable or attempt >= most:
+        return False
+    return error.retry_after is None or error.retry_after < RETRY_AFTER_MAX_S
+
 
 _FIRST_BACK_OFF_S: Final = 0.5
 _RENEWALS: Final = 3

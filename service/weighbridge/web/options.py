@@ -1,6 +1,6 @@
 """What the web part may be told, and which of it would be unsafe."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from ipaddress import ip_address
 from typing import Final, Literal, TypeAlias
@@ -11,10 +11,20 @@ from msgspec.structs import replace
 from weighbridge.domain.access.sender_address import Network
 from weighbridge.domain.image.platform import DEFAULT, Platform
 from weighbridge.domain.policy.policy_set import NO_POLICIES, PolicySet
+from weighbridge.domain.registry.probe import Probe
 from weighbridge.domain.series_budget import Budget
 from weighbridge.engine.context.site import JobTarget
 from weighbridge.errors import UsageError
-from weighbridge.web.prober import Prober, no_registries
+
+Prober: TypeAlias = Callable[[str], Awaitable[Probe]]
+"""A probe by a registry's name. Raises UsageError(unknown_registry) where none of this
+name is configured."""
+
+
+async def no_registries(name: str) -> Probe:
+    """Where none is configured."""
+    raise UsageError("no registry is configured", code="unknown_registry")
+
 
 Role: TypeAlias = Literal["none", "read", "metrics", "probe", "admin"]
 """`none`: answered to everybody who can reach the socket. `probe`: to tokens that may

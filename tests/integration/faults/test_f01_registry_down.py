@@ -14,7 +14,7 @@ from support.wait import wait_in_thread
 from weighbridge.bootstrap.databases import ready_database
 from weighbridge.config import RegistrySettings
 from weighbridge.domain.limits import ATTEMPTS
-from weighbridge.engine.crawl.repository.give_up import SILENT_IN_A_ROW
+from weighbridge.engine.crawl.repository.ask_tags import SILENT_IN_A_ROW
 from weighbridge.store.reports import registry_reports
 from weighbridge.store.session import Database
 

@@ -5,7 +5,7 @@ from itertools import chain, repeat
 
 import pytest
 
-from weighbridge.bootstrap.commands.patience import patiently
+from weighbridge.bootstrap.commands.upkeep import patiently
 from weighbridge.errors import StoreError
 
 BUSY = StoreError("locked", code="database_busy", retryable=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from weighbridge.demo.content.builder_dialects import created_by
+from weighbridge.demo.content.build_image import created_by
 from weighbridge.demo.content.recipe import Dialect
 
 

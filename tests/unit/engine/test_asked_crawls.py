@@ -18,8 +18,7 @@ from support.fake_registry import FakeRegistry
 from support.images import a_layer, a_served_image
 from support.store_world import an_entry
 from weighbridge.domain.retention import Retention
-from weighbridge.engine.context.registry_scope import Scope
-from weighbridge.engine.context.site import Site
+from weighbridge.engine.context.site import Scope, Site
 from weighbridge.engine.crawl_requests.requests import (
     RESUME_S,
     ask,

@@ -35,7 +35,7 @@ from weighbridge.engine.context.crawl_context import CrawlContext, crawl_context
 from weighbridge.engine.context.crawl_outcome import CrawlOutcome
 from weighbridge.engine.context.in_flight_limiter import InFlightLimiter
 from weighbridge.engine.context.progress import Progress
-from weighbridge.engine.context.registry_scope import Scope
+from weighbridge.engine.context.site import Scope
 from weighbridge.engine.crawl.repository.claimed_crawl import crawl_claimed
 from weighbridge.engine.crawl.repository.finish import CrawlEnd, finish_many
 from weighbridge.engine.judge.criteria import Judging

@@ -16,7 +16,7 @@ from support.images import (
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.document import Document
 from weighbridge.domain.limits import USUAL_DOCUMENT_BYTES
-from weighbridge.engine.crawl.registry.name_set import NameSet
+from weighbridge.engine.crawl.registry.catalog_pages import NameSet
 from weighbridge.engine.documents.bytes_in_flight import InFlight
 from weighbridge.engine.documents.known_digests import KnownDigests, nothing_known
 from weighbridge.engine.documents.reader import Reader

@@ -3,8 +3,7 @@
 from support.fake_registry import FakeRegistry
 from support.images import a_layer, a_served_image
 from weighbridge.domain.image.reference import parse_reference
-from weighbridge.engine.weigh.measured_once import MeasuredOnce
-from weighbridge.engine.weigh.weigh import weigh
+from weighbridge.engine.weigh.weigh import MeasuredOnce, weigh
 
 
 async def test_two_images_of_one_base_ask_for_it_once() -> None:

@@ -11,7 +11,7 @@ from support.crawling import Yard, a_yard
 from support.fake_registry import FakeRegistry
 from support.images import a_served_image, some_layers
 from weighbridge.domain.limits import RETRY_AFTER_MAX_S
-from weighbridge.engine.crawl.repository.give_up import REFUSED_IN_A_ROW
+from weighbridge.engine.crawl.repository.ask_tags import REFUSED_IN_A_ROW
 from weighbridge.errors import RateLimited
 from weighbridge.store.models import repositories
 

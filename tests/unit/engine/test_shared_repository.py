@@ -22,7 +22,7 @@ from support.statements import counted
 from support.wait import wait_until
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.limits import MANIFEST_BODY_BYTES
-from weighbridge.engine.context.registry_scope import Scope
+from weighbridge.engine.context.site import Scope
 from weighbridge.errors import AuthError, NotFound, RegistryError
 from weighbridge.ports.job_names import CRAWL
 from weighbridge.ports.protocols import ManifestAnswer

@@ -12,7 +12,7 @@ from support.fake_registry import FakeRegistry
 from support.images import a_served_image, some_layers
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.registry.listing import RepositoryListing
-from weighbridge.engine.crawl.repository.give_up import SILENT_IN_A_ROW
+from weighbridge.engine.crawl.repository.ask_tags import SILENT_IN_A_ROW
 from weighbridge.errors import (
     AddressRefused,
     RegistryError,

@@ -14,7 +14,7 @@ from support.fake_registry import FakeRegistry
 from support.images import a_served_image, some_layers
 from support.troubled_registry import PhantomRegistry
 from weighbridge.domain.registry.listing import RepositoryListing, TagPage
-from weighbridge.engine.context.registry_scope import Scope
+from weighbridge.engine.context.site import Scope
 from weighbridge.engine.tombstones.deleted_tags import MASS
 from weighbridge.errors import RegistryError
 from weighbridge.store.models import registries, repositories

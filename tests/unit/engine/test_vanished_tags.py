@@ -8,7 +8,7 @@ import pytest
 from support.crawling import Yard, a_yard
 from support.fake_registry import FakeRegistry
 from support.images import a_served_image, some_layers
-from weighbridge.engine.context.registry_scope import Scope
+from weighbridge.engine.context.site import Scope
 from weighbridge.engine.tombstones.deleted_tags import MASS
 
 WANTED = 2 * MASS

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weighbridge.config.settings import Pace
-from weighbridge.jobs.pacing.pace_share import NOT_TOLD, PaceSharers
+from weighbridge.jobs.pacing.shared_pacing import NOT_TOLD, PaceSharers
 
 
 @given(st.integers(1, 64), st.integers(1, 20))

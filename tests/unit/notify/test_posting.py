@@ -20,11 +20,10 @@ from weighbridge.net.failure.request_failures import (
     NameNotFound,
 )
 from weighbridge.net.guard.reach import Reach
-from weighbridge.notify.channels.slack.notifier import SlackNotifier
-from weighbridge.notify.channels.teams.notifier import TeamsNotifier
-from weighbridge.notify.channels.webhook.notifier import WebhookNotifier
-from weighbridge.notify.channels.webhook.signature import signature
-from weighbridge.notify.post import MessageReceiver
+from weighbridge.notify.channels.slack.payload import slack_payload
+from weighbridge.notify.channels.teams.payload import teams_payload
+from weighbridge.notify.channels.webhook.notifier import WebhookNotifier, signature
+from weighbridge.notify.post import JSONNotifier, MessageReceiver
 
 KEY = signing_key(Secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"))
 
@@ -144,7 +143,9 @@ async def test_no_error_holds_the_address_alert_out_003(
 async def test_what_slack_answers_is_told() -> None:
     transport = answering(httpx.Response(404, text="no_service"))
 
-    error = await refused(SlackNotifier(receiver(), transport).send(a_message()))
+    error = await refused(
+        JSONNotifier(receiver(), transport, slack_payload).send(a_message())
+    )
 
     assert error.message == "channel ops: HTTP 404 (no_service)"
 
@@ -206,7 +207,7 @@ async def test_a_rotated_secret_is_read_again() -> None:
     urls = [Secret("https://a.example/1"), Secret("https://b.example/2")]
     transport = answering(httpx.Response(200), httpx.Response(200))
     rotated = MessageReceiver("ops", lambda: urls.pop(0), Reach.PUBLIC)
-    notifier = SlackNotifier(rotated, transport)
+    notifier = JSONNotifier(rotated, transport, slack_payload)
 
     await notifier.send(a_message())
     await notifier.send(a_message())
@@ -221,7 +222,9 @@ async def test_a_secret_that_is_not_there_may_be_there_soon() -> None:
     def gone() -> Secret:
         raise ConfigError("/run/secrets/ops is empty", code="secret_file")
 
-    notifier = SlackNotifier(MessageReceiver("ops", gone, Reach.PUBLIC), answering())
+    notifier = JSONNotifier(
+        MessageReceiver("ops", gone, Reach.PUBLIC), answering(), slack_payload
+    )
 
     error = await refused(notifier.send(a_message()))
 
@@ -232,7 +235,7 @@ async def test_a_secret_that_is_not_there_may_be_there_soon() -> None:
 async def test_teams_gets_a_card() -> None:
     transport = answering(httpx.Response(202))
 
-    await TeamsNotifier(receiver(), transport).send(a_message())
+    await JSONNotifier(receiver(), transport, teams_payload).send(a_message())
 
     payload = json.loads(body_of(transport.requests[0]))
     assert payload["attachments"][0]["content"]["type"] == "AdaptiveCard"

@@ -4,7 +4,7 @@ import pytest
 
 from weighbridge.config.channels.channel_types import signing_key
 from weighbridge.domain.text.secret import Secret
-from weighbridge.notify.channels.webhook.signature import signature
+from weighbridge.notify.channels.webhook.notifier import signature
 
 SECRET = Secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
 

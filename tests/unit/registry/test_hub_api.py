@@ -9,7 +9,7 @@ import pytest
 from support.hub_client import API, asking_hub, page_asked
 from support.registry_client import json_answer
 from weighbridge.domain.limits import PAGE_BODY_BYTES
-from weighbridge.engine.crawl.registry.presence import answers
+from weighbridge.engine.crawl.registry.after_crawls import answers
 from weighbridge.errors import (
     DocumentError,
     ListingError,

@@ -9,7 +9,7 @@ from support.store_world import World
 from weighbridge.domain.image.document import Unweighable
 from weighbridge.domain.image.platform import Platform
 from weighbridge.store.reports import aliases, tag_page
-from weighbridge.store.tags.natural_order import natural_key
+from weighbridge.store.tags.tag_rows import natural_key
 
 ARM = Platform("linux", "arm64")
 

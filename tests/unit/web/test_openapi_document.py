@@ -17,8 +17,7 @@ from support.store_world import T0, World, a_result, an_entry
 from support.tokens import a_token, bearer
 from weighbridge.domain.image.document import Child, Descriptor, Line
 from weighbridge.domain.size.confidence import MeasuredBlob, Uncompressed
-from weighbridge.engine.context.registry_scope import Scope
-from weighbridge.engine.context.site import Site
+from weighbridge.engine.context.site import Scope, Site
 from weighbridge.engine.crawl_requests.requests import ask
 from weighbridge.errors import StoreError
 from weighbridge.store.reports import SORTS

@@ -14,7 +14,7 @@ from weighbridge.bootstrap.registries.rate_limiters import RateLimiters
 from weighbridge.bootstrap.registries.sites import configured_targets
 from weighbridge.config import PolicySource, Settings
 from weighbridge.engine.engine import Handler
-from weighbridge.engine.judge.current_criteria import Judges
+from weighbridge.engine.judge.criteria import Judges
 from weighbridge.engine.judge.policy_reload import LOOK_S, PolicyReload
 from weighbridge.errors import StoreError
 from weighbridge.jobs.pacing.shared_pacing import SharedPaces

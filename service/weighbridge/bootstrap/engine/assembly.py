@@ -16,7 +16,7 @@ from weighbridge.engine.context.parts import Parts
 from weighbridge.engine.context.progress import Progress
 from weighbridge.engine.context.watcher import LogWatcher, Watcher
 from weighbridge.engine.engine import Engine
-from weighbridge.engine.judge.current_criteria import Judges
+from weighbridge.engine.judge.criteria import Judges
 from weighbridge.engine.schedule.tick_job import Tick
 from weighbridge.engine.tasks.job_leases import SharedJobs
 from weighbridge.engine.tasks.lease_renewal import LEASE_S, Heartbeat

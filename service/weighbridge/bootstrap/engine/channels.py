@@ -19,10 +19,10 @@ from weighbridge.notify.channels.alertmanager.notifier import (
 from weighbridge.notify.channels.apprise.notifier import AppriseNotifier
 from weighbridge.notify.channels.email.notifier import EmailNotifier
 from weighbridge.notify.channels.email.smtp import MailServer
-from weighbridge.notify.channels.slack.notifier import SlackNotifier
-from weighbridge.notify.channels.teams.notifier import TeamsNotifier
+from weighbridge.notify.channels.slack.payload import slack_payload
+from weighbridge.notify.channels.teams.payload import teams_payload
 from weighbridge.notify.channels.webhook.notifier import WebhookNotifier
-from weighbridge.notify.post import MessageReceiver
+from weighbridge.notify.post import JSONNotifier, MessageReceiver
 from weighbridge.ports.protocols import Notifier
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 CONNECTIONS = 4
 """Messages to one channel at the same time."""
 _ALERTS = "/api/v2/alerts"
+_PAYLOADS = {"slack": slack_payload, "teams": teams_payload}
+"""Channels that take JSON at an address, without more."""
 
 
 class OpenChannels(Struct, frozen=True):
@@ -81,10 +83,8 @@ def _notifier(channel: "ChannelSettings") -> Notifier:
     if channel.kind == "apprise":
         return AppriseNotifier(channel.name, channel.current_url)
     receiver = MessageReceiver(channel.name, channel.current_url, _ceiling(channel))
-    if channel.kind == "slack":
-        return SlackNotifier(receiver, _transport(channel))
-    if channel.kind == "teams":
-        return TeamsNotifier(receiver, _transport(channel))
+    if channel.kind in _PAYLOADS:
+        return JSONNotifier(receiver, _transport(channel), _PAYLOADS[channel.kind])
     return WebhookNotifier(receiver, _transport(channel), channel.current_key)
 
 

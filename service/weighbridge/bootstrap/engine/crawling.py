@@ -17,7 +17,7 @@ from weighbridge.engine.context.progress import Progress
 from weighbridge.engine.crawl_requests.crawl_now import crawl_now
 from weighbridge.engine.crawl_requests.crawl_report import CrawlReport
 from weighbridge.engine.crawl_requests.request_facts import RequestRecorder
-from weighbridge.engine.judge.current_criteria import Judges
+from weighbridge.engine.judge.criteria import Judges
 from weighbridge.jobs.in_process.job_pool import JobPool
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry

@@ -11,7 +11,7 @@ from weighbridge.bootstrap.registries.kept_clients import KeptClients
 from weighbridge.bootstrap.registries.sites import configured_targets
 from weighbridge.config import Settings
 from weighbridge.domain.policy.policy_set import NO_POLICIES, PolicySet
-from weighbridge.engine.judge.current_criteria import Judges
+from weighbridge.engine.judge.criteria import Judges
 from weighbridge.engine.schedule.waiting_work import show_waiting
 from weighbridge.errors import StoreError
 from weighbridge.jobs.in_process.inline import InlineJobs

@@ -14,7 +14,7 @@ from weighbridge.config import Settings
 from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.image.reference import Reference
 from weighbridge.domain.size.weighing import Weighing
-from weighbridge.engine.weigh.measured_once import MeasuredOnce
+from weighbridge.engine.weigh.weigh import MeasuredOnce
 from weighbridge.errors import NotFound, RegistryError, WeighbridgeError
 from weighbridge.telemetry import Telemetry
 

@@ -13,21 +13,17 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from weighbridge.bootstrap.registries.access import login_of
-from weighbridge.bootstrap.registries.docker_hub import a_transport, docker_hub
 from weighbridge.bootstrap.registries.rate_limiters import RateLimiters, limited
 from weighbridge.bootstrap.registries.targets import Target, kind_of
 from weighbridge.config import Settings
-from weighbridge.config.registries.kinds import DOCKERHUB
 from weighbridge.config.settings import Pace
 from weighbridge.domain.image.document import Problem
 from weighbridge.net.guard.reach import Reach, checked, classify, reach_of_host
 from weighbridge.net.guard.resolve import Resolver, SystemResolver
 from weighbridge.ports.protocols import Registry
 from weighbridge.registry.exchange.endpoint import Endpoint
-from weighbridge.registry.kinds.distribution.distribution_registry import (
-    DistributionRegistry,
-)
-from weighbridge.registry.kinds.dockerhub.hub_registry import HubRegistry
+from weighbridge.registry.exchange.kind_access import KindAccess
+from weighbridge.registry.kinds.kind_table import KINDS
 from weighbridge.registry.login.credential_helper import ask_helper
 from weighbridge.registry.login.credentials import Credential
 from weighbridge.registry.login.docker_config import docker_config_credential
@@ -81,26 +77,22 @@ async def registry_client(
     seen = await find_reach(target, database)
     # In a thread: a credential helper may take seconds.
     credential, warnings = await asyncio.to_thread(_credential, target, docker_config)
-    registry: DistributionRegistry | HubRegistry
     # A name without an address is held to the most careful class.
     ceiling = seen or Reach.PUBLIC
     limits = limited(settings, target, loopback=ceiling is Reach.LOOPBACK)
     endpoint = _endpoint(target, ceiling, credential, limits.pace)
-    gate_of = partial((gates or RateLimiters()).of, limits, Clock())
-    endpoint = replace(endpoint, gate=gate_of())
-    if kind_of(target) == DOCKERHUB:
-        keep = settings.keep_quota_of(target.settings) if keeps_quota else 0.0
-        registry = docker_hub(
-            target,
-            endpoint,
-            telemetry,
-            keep=keep,
-            api_gate=gate_of("api"),
-            on_certificate=on_certificate,
-        )
-    else:
-        transport = a_transport(endpoint, telemetry, on_certificate)
-        registry = DistributionRegistry(endpoint, transport, telemetry)
+    clock, configured = Clock(), target.settings
+    gate_of = partial((gates or RateLimiters()).of, limits, clock)
+    access = KindAccess(
+        telemetry,
+        clock,
+        gate_of,
+        keep_quota=settings.keep_quota_of(configured) if keeps_quota else 0.0,
+        api_url=configured.api_url if configured else None,
+        namespaces=configured.listed_namespaces if configured else (),
+        on_certificate=on_certificate,
+    )
+    registry = KINDS[kind_of(target)](replace(endpoint, gate=gate_of()), access)
     try:
         yield OpenClient(registry, seen, warnings, registry.ping)
     finally:

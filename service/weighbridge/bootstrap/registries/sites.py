@@ -11,8 +11,7 @@ from weighbridge.bootstrap.registries.targets import Target, kind_of
 from weighbridge.config import Settings
 from weighbridge.domain.image.reference import is_repository_name
 from weighbridge.domain.text.globs import matches
-from weighbridge.engine.context.registry_scope import Scope
-from weighbridge.engine.context.site import Site
+from weighbridge.engine.context.site import Scope, Site
 from weighbridge.net.guard.reach import Reach
 from weighbridge.store.registries.registry_rows import RegistryEntry
 

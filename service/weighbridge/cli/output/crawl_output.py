@@ -16,9 +16,13 @@ from weighbridge.engine.crawl_requests.crawl_report import (
     RegistryCrawl,
     as_json,
 )
-from weighbridge.presentation.forms.json_text import json_text
 from weighbridge.presentation.forms.screen import Screen
-from weighbridge.presentation.forms.tables import code, csv_table, markdown_table
+from weighbridge.presentation.forms.tables import (
+    code,
+    csv_table,
+    json_text,
+    markdown_table,
+)
 from weighbridge.presentation.image.image_words import plural
 
 _COLUMNS: Final = (

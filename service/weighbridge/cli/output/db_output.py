@@ -8,9 +8,13 @@ from msgspec.structs import asdict
 from weighbridge.bootstrap.commands.upkeep import Recounted, Verified
 from weighbridge.domain.text.printable import printable
 from weighbridge.presentation.forms.aligned import aligned
-from weighbridge.presentation.forms.json_text import json_text
 from weighbridge.presentation.forms.screen import Output, Screen
-from weighbridge.presentation.forms.tables import code, csv_table, markdown_table
+from weighbridge.presentation.forms.tables import (
+    code,
+    csv_table,
+    json_text,
+    markdown_table,
+)
 from weighbridge.presentation.image.image_words import plural
 from weighbridge.store.maintenance.checking.differences import Difference
 from weighbridge.store.maintenance.forgetting import Forgettable

@@ -7,9 +7,13 @@ from weighbridge.bootstrap.commands.notify_test import ListedChannel, Tried
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.units import format_duration
 from weighbridge.presentation.forms.aligned import aligned
-from weighbridge.presentation.forms.json_text import json_text
 from weighbridge.presentation.forms.screen import Output, Screen
-from weighbridge.presentation.forms.tables import code, csv_table, markdown_table
+from weighbridge.presentation.forms.tables import (
+    code,
+    csv_table,
+    json_text,
+    markdown_table,
+)
 
 Row = Mapping[str, object]
 

@@ -14,10 +14,14 @@ from weighbridge.domain.report.crawl_queue import (
 from weighbridge.domain.size.weighing import rfc3339
 from weighbridge.domain.text.units import format_duration
 from weighbridge.presentation.forms.aligned import aligned
-from weighbridge.presentation.forms.json_text import json_text
 from weighbridge.presentation.forms.moments import ago, ahead
 from weighbridge.presentation.forms.screen import Output, Screen
-from weighbridge.presentation.forms.tables import code, csv_table, markdown_table
+from weighbridge.presentation.forms.tables import (
+    code,
+    csv_table,
+    json_text,
+    markdown_table,
+)
 from weighbridge.store.leases.process_mark import pid_of
 
 Row = Mapping[str, object]

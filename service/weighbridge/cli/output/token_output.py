@@ -7,9 +7,13 @@ from typing import Final
 from weighbridge.bootstrap.commands.tokens import Created
 from weighbridge.domain.access.roles import AccessToken
 from weighbridge.presentation.forms.aligned import aligned
-from weighbridge.presentation.forms.json_text import json_text
 from weighbridge.presentation.forms.screen import Output, Screen
-from weighbridge.presentation.forms.tables import code, csv_table, markdown_table
+from weighbridge.presentation.forms.tables import (
+    code,
+    csv_table,
+    json_text,
+    markdown_table,
+)
 
 _KEYS: Final = (
     "id",

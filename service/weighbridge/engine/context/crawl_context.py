@@ -15,7 +15,7 @@ from weighbridge.engine.context.in_flight_limiter import InFlightLimiter
 from weighbridge.engine.context.progress import Progress
 from weighbridge.engine.context.push_callbacks import PushCallbacks
 from weighbridge.engine.context.push_watch import PushWatch
-from weighbridge.engine.context.registry_scope import Scope
+from weighbridge.engine.context.site import Scope
 from weighbridge.engine.documents.known_digests import KnownDigests
 from weighbridge.engine.documents.reader import Reader
 from weighbridge.engine.judge.criteria import NO_JUDGING, Judging

@@ -23,8 +23,7 @@ from weighbridge.engine.context.registry_clients import (
 )
 from weighbridge.engine.context.site import Site, Sites
 from weighbridge.engine.context.watcher import Watcher
-from weighbridge.engine.judge.criteria import Judging
-from weighbridge.engine.judge.current_criteria import Judges
+from weighbridge.engine.judge.criteria import Judges, Judging
 from weighbridge.engine.tasks.job_leases import SharedJobs
 from weighbridge.engine.tasks.lease_renewal import Heartbeat
 from weighbridge.engine.writer.writer import Writer

@@ -18,8 +18,7 @@ import structlog
 from msgspec import Struct, field
 
 from weighbridge.domain.message.grouping import LONGEST_PAUSE, pause_after, retry_at
-from weighbridge.domain.message.message import Message
-from weighbridge.domain.message.page_link import with_link
+from weighbridge.domain.message.message import Message, with_link
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.errors import NotifyError, PartlyTaken, StoreError
 from weighbridge.ports.protocols import Notifier

@@ -11,8 +11,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from weighbridge.domain.message.message import ViolationNotice
-from weighbridge.domain.message.page_link import with_link
+from weighbridge.domain.message.message import ViolationNotice, with_link
 from weighbridge.domain.message.routing import Route, Routed, routes_for
 from weighbridge.engine.deliver.next_message import SendContext
 from weighbridge.errors import NotifyError, StoreError

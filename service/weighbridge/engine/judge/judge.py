@@ -5,7 +5,7 @@ what was stored and what is said of it cannot fall apart. What is asked of many
 repositories is asked at once; what begins or ends is written one after the other.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -14,14 +14,16 @@ from msgspec.structs import replace
 from weighbridge.domain.policy.verdict import limits_images
 from weighbridge.engine.judge.criteria import Judging
 from weighbridge.engine.judge.judged_batch import JudgedBatch
-from weighbridge.engine.judge.judged_images import Judgement, judge_images
-from weighbridge.engine.judge.open_and_end import end_what_is_over, open_and_end
+from weighbridge.engine.judge.judged_images import JudgedImage, Judgement, judge_images
 from weighbridge.engine.judge.over_limit_marks import mark_over
 from weighbridge.engine.judge.sweep_tags import mark_of
 from weighbridge.engine.judge.violation_episodes import Episodes
+from weighbridge.engine.judge.violation_notices import tell
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.read_model.summaries import refresh_many
 from weighbridge.store.session import Connection
+from weighbridge.store.streams.earlier_targets import newest_tags
+from weighbridge.store.streams.latest_tags import StreamTag
 from weighbridge.store.tags.unjudged import (
     AT_ONCE,
     UnjudgedTag,
@@ -33,6 +35,66 @@ from weighbridge.store.tags.unjudged import (
     keep_waiting,
 )
 from weighbridge.store.violations.judged_repository import JudgedRepository, find_judged
+
+
+def end_what_is_over(
+    batch: JudgedBatch, episodes: Mapping[int, Episodes]
+) -> dict[int, list[UnjudgedTag]]:
+    """End episodes whose limit is gone, or whose tag is. Where the stream of a tag that
+    was deleted has others, the newest of these decides: returned is what to judge in
+    its place."""
+    streams = {number: each.end_unlimited() for number, each in episodes.items()}
+    newest = newest_tags(batch.connection, batch.latest, streams)
+    for number, each in episodes.items():
+        each.end_orphans(newest[number])
+    return {
+        # Nobody pushed it just now.
+        number: [UnjudgedTag(*tag, is_silent=True) for tag in some.values()]
+        for number, some in newest.items()
+        if some
+    }
+
+
+def open_and_end(
+    batch: JudgedBatch,
+    episodes: Mapping[int, Episodes],
+    images: Mapping[int, Iterable[JudgedImage]],
+    whole: Collection[int],
+    *,
+    is_first: bool = False,
+) -> None:
+    """Begin and end what the images give cause to, and have people notified: one
+    repository after the other, since what was told of one decides what is told of the
+    next one.
+
+    whole:    repositories that are judged themselves, too
+    is_first: their first crawl ends; what lost its tag in it is left to the next one
+    """
+    newest = _ask(batch, episodes, images)
+    for number, each in episodes.items():
+        if number in whole:
+            each.judge_repository()
+        each.judge(images.get(number, ()), newest.get(number, {}))
+        if not is_first:
+            each.end_orphans()
+        tell(batch, each)
+    batch.write_causes()
+
+
+def _ask(
+    batch: JudgedBatch,
+    episodes: Mapping[int, Episodes],
+    images: Mapping[int, Iterable[JudgedImage]],
+) -> dict[int, dict[str, StreamTag]]:
+    """Read for all what the episodes of each will ask for."""
+    batch.images.weigh(
+        batch.by_scope(
+            (n, episodes[n].asked_images(some)) for n, some in images.items()
+        )
+    )
+    streams = {n: episodes[n].asked_streams(some) for n, some in images.items()}
+    return newest_tags(batch.connection, batch.latest, streams)
+
 
 FIRST: Final = -1
 """Before every tag."""

@@ -18,8 +18,7 @@ from weighbridge.engine.judge.image_findings import (
     needs_layers,
     waits_for_size,
 )
-from weighbridge.engine.judge.judged_batch import JudgedBatch
-from weighbridge.engine.judge.policies_in_force import InForce
+from weighbridge.engine.judge.judged_batch import InForce, JudgedBatch
 from weighbridge.store.models.types import bounded
 from weighbridge.store.streams.stream_images import StreamImage
 from weighbridge.store.tags.over_tags import OverTag, put_over_tags

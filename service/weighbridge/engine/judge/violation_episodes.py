@@ -20,9 +20,8 @@ from weighbridge.domain.policy.verdict import (
     verdict,
 )
 from weighbridge.engine.judge.causes import Causes
-from weighbridge.engine.judge.judged_batch import JudgedBatch
+from weighbridge.engine.judge.judged_batch import InForce, JudgedBatch
 from weighbridge.engine.judge.judged_images import JudgedImage
-from weighbridge.engine.judge.policies_in_force import InForce
 from weighbridge.store.streams.latest_tags import StreamTag
 from weighbridge.store.violations.judged_repository import JudgedRepository
 from weighbridge.store.violations.open_violations import (

@@ -6,13 +6,13 @@ two that tick at once ask for the same.
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import structlog
 
-from weighbridge.engine.context.site import Site
+from weighbridge.engine.context.site import Site, Sites, asked_repository
 from weighbridge.engine.crawl_requests.requests import RESUME_S
-from weighbridge.engine.schedule.due_pushes import waiting_pushes
+from weighbridge.errors import JobDropped
 from weighbridge.ports.job_names import (
     CRAWL,
     DELIVER,
@@ -28,9 +28,35 @@ from weighbridge.store.crawls.due import free_left_behind, is_any_due, park_pois
 from weighbridge.store.leases.ahead import have_due_what_is_ahead
 from weighbridge.store.leases.jobs import Job, due_jobs, note_done
 from weighbridge.store.outbox.due_groups import next_due
+from weighbridge.store.pushes.push_queue import PushedTo, drop_waiting, pushed_to
 from weighbridge.store.registries.adoption import adopt_names
 from weighbridge.store.registries.registry_rows import mark_unconfigured
 from weighbridge.store.session import Database
+
+AT_ONCE: Final = 1_000
+"""Repositories that are asked for in one tick."""
+
+
+def waiting_pushes(sites: Sites, database: Database, now: datetime) -> list[str]:
+    """`registry/repository`, wherever a push is due. What is not configured any more is
+    not looked at. Raises StoreError."""
+    wanted: list[str] = []
+    with database.read() as connection:
+        found = pushed_to(connection, now, AT_ONCE)
+    unwanted: dict[PushedTo, str] = {}
+    for to in found:
+        name = f"{to.registry}/{to.repository}"
+        try:
+            asked_repository(sites, name)
+        except JobDropped as exc:
+            unwanted[to] = exc.code
+        else:
+            wanted.append(name)
+    if unwanted:
+        with database.write() as connection:
+            for to, why in unwanted.items():
+                drop_waiting(connection, to, why, now)
+    return wanted
 
 
 class JobToEnqueue(NamedTuple):

@@ -1,15 +1,14 @@
 """Makes tombstones of the repositories of which a crawl is sure that they are gone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from datetime import datetime
 from typing import Final
 
 from msgspec import Struct, field
 
-from weighbridge.engine.context.registry_scope import Scope
+from weighbridge.engine.context.site import Scope
 from weighbridge.engine.judge.criteria import Judging
 from weighbridge.engine.judge.judge import refresh_and_judge
-from weighbridge.engine.tombstones.catalog import PAGE, Catalog
 from weighbridge.engine.tombstones.deleted_tags import is_mass
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.errors import StaleFence
@@ -29,6 +28,25 @@ from weighbridge.store.registries.removals import (
     note_unlisted,
     standing_page,
 )
+
+PAGE: Final = 1_000
+"""Repositories that are read of the database at once."""
+
+
+class Catalog(Struct, frozen=True):
+    """A catalog that was read to its end without a doubt.
+
+    names:    every name
+    is_empty: there is none: a registry that is asked too much says that, too
+    read_at:  when its end was reached
+    before:   when the end of the one before it was; None: it is the first
+    """
+
+    names: Container[str]
+    is_empty: bool
+    read_at: datetime
+    before: datetime | None
+
 
 _LEASE_S: Final = 60.0
 

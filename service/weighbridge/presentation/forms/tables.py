@@ -1,12 +1,76 @@
 """Tables for other programs: CSV and Markdown."""
 
+import codecs
 import csv
 import io
+import json
 import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from weighbridge.presentation.forms.csv_cell import csv_cell
+from weighbridge.domain.text.units import LARGEST
+
+_FORMULA: Final = (
+    *("=", "+", "-", "@", "\t", "\r", "\n"),
+    # Full-width: a spreadsheet in an East Asian locale reads them as the others.
+    *("\uff1d", "\uff0b", "\uff0d", "\uff20"),
+)
+
+
+def csv_cell(value: object) -> object:
+    """Unknown is empty, `true` and `false` are spelt as in JSON, and a text that begins
+    like a formula gets an apostrophe before it (OWASP, "CSV Injection")."""
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        value = " ".join(map(str, value))
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
+    return value
+
+
+SATURATED: Final = "saturated"
+"""The key that names the numbers beside it that are larger than what is written."""
+
+
+def saturated(value: object) -> object:
+    """The same with every integer within 64 bits: most readers of JSON have no larger
+    ones, and fail or take another number. A registry's claims may sum up to more.
+
+    An object that held such a number gets the key `saturated`, a list of its names.
+    """
+    if isinstance(value, Mapping):
+        found: dict[object, object] = {key: saturated(v) for key, v in value.items()}
+        if over := [key for key, v in value.items() if _is_over(v)]:
+            found[SATURATED] = over
+        return found
+    if isinstance(value, list | tuple):
+        return [saturated(item) for item in value]
+    if isinstance(value, int) and _is_over(value):
+        return LARGEST if value > 0 else -LARGEST
+    return value
+
+
+def _is_over(value: object) -> bool:
+    return isinstance(value, int) and abs(value) > LARGEST
+
+
+def json_text(value: object) -> str:
+    """Indented. Every text stays readable where stdout is UTF-8, as JSON is (RFC 8259
+    8.1); anywhere else what is not ASCII is escaped."""
+    is_ascii = not _is_utf8(sys.stdout.encoding)
+    return json.dumps(saturated(value), indent=2, ensure_ascii=is_ascii)
+
+
+def _is_utf8(encoding: str | None) -> bool:
+    try:
+        return codecs.lookup(encoding or "ascii").name in ("utf-8", "utf-8-sig")
+    except LookupError:
+        return False
+
 
 _BACKTICKS: Final = re.compile("`+")
 _PIPE: Final = re.compile(r"(?<=(\\))\||\|")

@@ -4,9 +4,13 @@ from weighbridge.domain.size.weighing import WeighedImage, Weighing, as_json
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.units import format_bytes, format_percent
 from weighbridge.presentation.forms.column_unit import column_unit
-from weighbridge.presentation.forms.json_text import json_text
 from weighbridge.presentation.forms.screen import Screen
-from weighbridge.presentation.forms.tables import code, csv_table, markdown_table
+from weighbridge.presentation.forms.tables import (
+    code,
+    csv_table,
+    json_text,
+    markdown_table,
+)
 from weighbridge.presentation.image.bounds import least_bytes
 from weighbridge.presentation.image.image_words import whose_word, why_unknown
 from weighbridge.presentation.image.line_table import line_rows

@@ -7,9 +7,13 @@ from weighbridge.domain.policy.policy import KEYS
 from weighbridge.domain.policy.simulation import Flagged, Simulation
 from weighbridge.domain.text.printable import printable
 from weighbridge.presentation.forms.aligned import aligned
-from weighbridge.presentation.forms.json_text import json_text
 from weighbridge.presentation.forms.screen import Output, Screen
-from weighbridge.presentation.forms.tables import code, csv_table, markdown_table
+from weighbridge.presentation.forms.tables import (
+    code,
+    csv_table,
+    json_text,
+    markdown_table,
+)
 from weighbridge.presentation.image.image_words import plural
 from weighbridge.presentation.reports.violation_output import amount
 from weighbridge.presentation.rows.simulation_rows import SimulationRow, simulation_row

@@ -4,9 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from weighbridge.domain.report.inventory import RepositoryReport
-from weighbridge.presentation.forms.json_text import json_text
 from weighbridge.presentation.forms.screen import Screen
-from weighbridge.presentation.forms.tables import code, csv_table, markdown_table
+from weighbridge.presentation.forms.tables import (
+    code,
+    csv_table,
+    json_text,
+    markdown_table,
+)
 from weighbridge.presentation.reports.top_cells import name_of, number_columns, tag_of
 from weighbridge.presentation.rows.report_rows import columns, row_json
 

@@ -8,9 +8,13 @@ from weighbridge.domain.policy.waiver import Waiver
 from weighbridge.domain.report.inventory import Page
 from weighbridge.domain.text.printable import printable
 from weighbridge.presentation.forms.aligned import aligned
-from weighbridge.presentation.forms.json_text import json_text
 from weighbridge.presentation.forms.screen import Output, Screen
-from weighbridge.presentation.forms.tables import code, csv_table, markdown_table
+from weighbridge.presentation.forms.tables import (
+    code,
+    csv_table,
+    json_text,
+    markdown_table,
+)
 from weighbridge.presentation.rows.waiver_rows import WAIVER_COLUMNS, waiver_json
 
 _TITLES: Final = ("id", "state", "waived", "limit", "until", "by", "reason")

@@ -147,3 +147,25 @@ def drop_chunks(connection: Connection, crawl_ids: Collection[int]) -> None:
     """Forget the cursors of crawls that have ended."""
     if crawl_ids:
         connection.execute(_DROP, {"ids": listed(crawl_ids)})
+
+
+def note_overtaken(
+    connection: Connection, crawl_id: int, names: Collection[str]
+) -> None:
+    """Tags about which the registry was asked again since they were pushed: what
+    others of the crawl were told of them before counts no more. The repository's row
+    is locked."""
+    connection.execute(
+        update(crawls)
+        .where(crawls.c.id == crawl_id)
+        .values(overtaken=json.dumps(sorted(names)))
+    )
+
+
+def read_overtaken(connection: Connection, crawl_id: int) -> set[str]:
+    """The same. The repository's row is locked: whoever noted them has committed, or
+    finds what we keep."""
+    names = connection.execute(
+        select(crawls.c.overtaken).where(crawls.c.id == crawl_id)
+    ).scalar()
+    return set(json.loads(names)) if names else set()

@@ -28,13 +28,13 @@ from weighbridge.store.models import (
     storage_scopes,
 )
 from weighbridge.store.paging import check_limit, write_cursor
-from weighbridge.store.reports.names import could_be_in_a_name
 from weighbridge.store.reports.repository_keys import page_keys
 from weighbridge.store.reports.repository_order import (
     RepositoryQuery,
     check_order,
     order_name,
 )
+from weighbridge.store.reports.search import could_be_in_a_name
 from weighbridge.store.reports.violations import violating_ids
 from weighbridge.store.sizes.image_weights import COMPRESSED_BYTES, in_scope
 

@@ -5,6 +5,7 @@ So no more names are looked through than take some hundredths of a second: those
 were added last, and of repositories all whose name begins with the text.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -20,7 +21,16 @@ from sqlalchemy import (
 from weighbridge.domain.report.inventory import SearchHit
 from weighbridge.store.models import registries, repositories, tags
 from weighbridge.store.paging import check_limit
-from weighbridge.store.reports.names import could_be_in_a_name
+
+# The characters of repository names and tags together (distribution-spec, "Pulling
+# manifests"). A search for anything else would read every row to find nothing.
+_OF_NAMES: Final = re.compile(r"[A-Za-z0-9._/-]+", re.ASCII)
+
+
+def could_be_in_a_name(text: str) -> bool:
+    """Whether a repository or tag may have this text in its name."""
+    return _OF_NAMES.fullmatch(text) is not None
+
 
 REPOSITORIES: Final = 50_000
 TAGS: Final = 100_000

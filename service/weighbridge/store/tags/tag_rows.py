@@ -1,5 +1,6 @@
 """Rows of `tags` and `tag_moves`: read and written in batches, no rules here."""
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
@@ -19,7 +20,24 @@ from weighbridge.store.dialect import (
     probe,
 )
 from weighbridge.store.models import repositories, tag_moves, tags
-from weighbridge.store.tags.natural_order import natural_key
+
+_NUMBER: Final = re.compile(r"[0-9]+")
+
+
+def natural_key(name: str) -> str:
+    """The name with each number written as its count of digits and its digits.
+
+    Plain text order of the keys is natural order of the names. Leading zeros do not
+    count, so `01` and `1` share a key; sort by the name after it.
+    """
+    return _NUMBER.sub(_sortable, name)
+
+
+def _sortable(match: re.Match[str]) -> str:
+    digits = match[0].lstrip("0")
+    # Three digits of length are enough: a tag has at most 128 characters.
+    return f"{len(digits):03}{digits}"
+
 
 _tag = tags.c
 _move = tag_moves.c

@@ -1,7 +1,9 @@
 """Before and after every request: who may ask, HEAD, and the security headers."""
 
+import re
 import time
 from typing import Final
+from urllib.parse import unquote
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
@@ -13,8 +15,29 @@ from weighbridge.web.access.decision import AccessRules
 from weighbridge.web.access.rights import ANY_HOST, right_of
 from weighbridge.web.options import SECURITY_HEADERS
 from weighbridge.web.request.errors import Refusal, refusal_response
-from weighbridge.web.request.request_target import in_origin_form
 from weighbridge.web.request.route_matching import METHODS, find_route, template_of
+
+# No user: that part of a URL is for nobody but its client (RFC 9110 4.2.4).
+_URL: Final = re.compile(rb"https?://(?P<host>[^/?#@\s]+)(?P<path>/.*)?", re.IGNORECASE)
+
+
+def in_origin_form(scope: Scope) -> Scope:
+    """The request as if it named a path alone (RFC 9112 3.2.2): the URL's host stands
+    in place of what `Host` says. A target of any other form stays as it is."""
+    if scope["path"].startswith("/"):
+        return scope
+    found = _URL.fullmatch(scope["raw_path"])
+    if found is None:
+        return scope
+    raw_path = found["path"] or b"/"
+    others = [pair for pair in scope["headers"] if pair[0] != b"host"]
+    return {
+        **scope,
+        "raw_path": raw_path,
+        "path": unquote(raw_path.decode("ascii")),
+        "headers": [(b"host", found["host"]), *others],
+    }
+
 
 _READING: Final = ("GET", "HEAD")
 ACTOR: Final = "weighbridge.actor"

@@ -8,8 +8,9 @@ from starlette.responses import Response
 
 from weighbridge.domain.policy.policy_set import PolicySet
 from weighbridge.domain.size.weighing import as_json
+from weighbridge.presentation.rows.channel_rows import channels_json
 from weighbridge.presentation.rows.dispute_rows import dispute_page_json
-from weighbridge.presentation.rows.policy_rows import policy_rows
+from weighbridge.presentation.rows.limit_rows import policy_rows
 from weighbridge.presentation.rows.report_rows import list_json, page_json, row_json
 from weighbridge.presentation.rows.violation_rows import (
     violation_json,
@@ -17,6 +18,7 @@ from weighbridge.presentation.rows.violation_rows import (
 )
 from weighbridge.store import reports
 from weighbridge.store.reports import DisputeQuery
+from weighbridge.store.reports.notifications import channel_reports
 from weighbridge.store.session import Database
 from weighbridge.web.request.answers import json_answer
 from weighbridge.web.request.errors import Refusal
@@ -35,6 +37,19 @@ from weighbridge.web.request.parameters import (
     Violations,
     numbered,
 )
+
+
+class Notifications:
+    """Reads one state of the database a request."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def notifications(self, request: Request) -> Response:
+        """What waits for each channel, since when one fails, what was given up."""
+        with self._database.read() as connection:
+            found = channel_reports(connection)
+        return json_answer(request, channels_json(found))
 
 
 class API:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from weighbridge.domain.registry.probe import Probe
 from weighbridge.web.metrics.scrape import encoded
-from weighbridge.web.prober import Prober
+from weighbridge.web.options import Prober
 
 Target: TypeAlias = Annotated[
     str,

@@ -44,11 +44,14 @@ from weighbridge.web.request.parameters import (
     Ref,
     Repositories,
 )
-from weighbridge.web.views.banners import reload_banner, repository_banners
+from weighbridge.web.views.banners import (
+    rate_limit_words,
+    reload_banner,
+    repository_banners,
+)
 from weighbridge.web.views.frame import NAVIGATION, Frame, frame, registry_line
 from weighbridge.web.views.image import image_page
 from weighbridge.web.views.overview import overview
-from weighbridge.web.views.rate_limit import rate_limit_words
 from weighbridge.web.views.repository import repository_page
 from weighbridge.web.views.templating import render
 

@@ -11,8 +11,7 @@ from typing import Final
 from fastapi import Request
 from starlette.responses import Response
 
-from weighbridge.presentation.forms.csv_cell import csv_cell
-from weighbridge.presentation.forms.json_numbers import saturated
+from weighbridge.presentation.forms.tables import csv_cell, saturated
 
 # An age is another one a second later and says nothing new. (In a text of JSON the
 # quotes would be escaped, so this can only be a key.)

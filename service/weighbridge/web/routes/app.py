@@ -24,8 +24,7 @@ from weighbridge.web.access.middleware import AccessMiddleware
 from weighbridge.web.api.crawl_requests import CrawlRequests
 from weighbridge.web.api.headroom import Headrooms
 from weighbridge.web.api.image_limits import LimitRoutes
-from weighbridge.web.api.notifications import Notifications
-from weighbridge.web.api.read_routes import API
+from weighbridge.web.api.read_routes import API, Notifications
 from weighbridge.web.api.simulation import Simulations
 from weighbridge.web.api.waivers import Waivers
 from weighbridge.web.health.checks import Health

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from types import FrameType
 from typing import Final
+from urllib.parse import urlsplit
 
 import click
 import uvicorn
@@ -16,9 +17,13 @@ from msgspec.structs import replace
 
 from weighbridge.bootstrap.registries.asked_targets import asked_targets
 from weighbridge.bootstrap.registries.probing import Paces, Probes, alone
-from weighbridge.config import Settings, split_bind
+from weighbridge.bootstrap.registries.sites import scope_of
+from weighbridge.bootstrap.registries.targets import Target
+from weighbridge.config import RegistrySettings, Settings, split_bind
+from weighbridge.config.webhook_settings import WebhookSettings
 from weighbridge.domain.image.platform import DEFAULT
 from weighbridge.domain.policy.policy_set import NO_POLICIES
+from weighbridge.domain.webhook.push import PushSeen
 from weighbridge.engine.judge.policy_reload import PolicyReload
 from weighbridge.ports.protocols import JobQueue
 from weighbridge.store.session import Database
@@ -26,9 +31,44 @@ from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
 from weighbridge.web.request.threads import ANSWER_S
 from weighbridge.web.routes.app import create_apps
-from weighbridge.web.server.configured_webhooks import reception_of, sources_of
 from weighbridge.web.server.early_refusal import EarlyRefusal, refusing_protocol
 from weighbridge.web.server.head_deadline import HeadDeadline
+from weighbridge.web.webhooks.hooks import Hook, Reception
+
+
+def reception_of(settings: Settings, jobs: JobQueue | None) -> Reception:
+    """Every webhook whose registry is configured.
+
+    jobs: who is asked to look at what was pushed
+    """
+    pairs = ((w, settings.find_registry(w.registry)) for w in settings.webhooks)
+    hooks = [_hook(webhook, registry) for webhook, registry in pairs if registry]
+    return Reception(hooks, jobs)
+
+
+def sources_of(settings: Settings) -> frozenset[str]:
+    """Those of which there is such a webhook."""
+    return frozenset(
+        w.source for w in settings.webhooks if w.registry in settings.names
+    )
+
+
+def _hook(webhook: WebhookSettings, registry: RegistrySettings) -> Hook:
+    scope = scope_of(Target(registry.name, registry.url, registry))
+
+    def is_ours(push: PushSeen) -> bool:
+        is_wanted = push.tag is None or scope.wants_tag(push.tag)
+        return is_wanted and scope.looks_at(push.repository)
+
+    return Hook(
+        source=webhook.source,
+        registry=registry.name,
+        host=urlsplit(registry.url).netloc,
+        secrets=webhook.current_secrets,
+        files=webhook.files,
+        is_ours=is_ours,
+    )
+
 
 _FILES: Final = 65_536
 _ANSWERED_S: Final = math.ceil(ANSWER_S) + 1

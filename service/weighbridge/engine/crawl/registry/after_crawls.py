@@ -11,15 +11,32 @@ from weighbridge.engine.context.crawl_outcome import CrawlOutcome
 from weighbridge.engine.context.parts import Parts
 from weighbridge.engine.context.registry_clients import Costing
 from weighbridge.engine.context.site import Site
-from weighbridge.engine.crawl.registry.presence import answers
 from weighbridge.engine.tasks.side_by_side import cancel
 from weighbridge.engine.tombstones.deleted_repositories import delete_missing
-from weighbridge.errors import TransportError, WeighbridgeError
+from weighbridge.errors import (
+    DocumentError,
+    RegistryError,
+    TransportError,
+    WeighbridgeError,
+)
 from weighbridge.ports.job_names import CRAWL, DISCOVER, MEASURE, SETTLE, TICK
+from weighbridge.ports.protocols import Registry
 from weighbridge.store.crawls.due import have_due
 from weighbridge.store.leases.jobs import Job, make_due
 from weighbridge.store.registries.registry_rows import find_registry_id, note_registry
 from weighbridge.store.session import Connection
+
+
+async def answers(registry: Registry) -> bool:
+    """Whether one question brings an answer: a refusal is one too."""
+    try:
+        await anext(registry.repositories(), None)
+    except TransportError:
+        return False
+    except (DocumentError, RegistryError):
+        return True
+    return True
+
 
 UNREACHABLE: Final = timedelta(minutes=1)
 """A registry that could not be reached is asked after so soon, at most."""

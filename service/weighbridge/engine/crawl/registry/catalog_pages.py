@@ -1,11 +1,15 @@
 """Finds out which repositories of a registry are to be looked at."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+import secrets
+from array import array
+from bisect import bisect_left
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import datetime
+from hashlib import blake2b
+from typing import Final
 
-from weighbridge.engine.context.registry_scope import Scope
-from weighbridge.engine.crawl.registry.name_set import NameSet
-from weighbridge.engine.tombstones.catalog import PAGE, Catalog
+from weighbridge.engine.context.site import Scope
+from weighbridge.engine.tombstones.deleted_repositories import PAGE, Catalog
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.errors import DocumentError, RegistryError, TransportError
 from weighbridge.ports.protocols import Registry
@@ -15,6 +19,47 @@ from weighbridge.store.registries.repository_rows import (
     put_repositories,
     repositories_of,
 )
+
+_FRESH: Final = 50_000
+
+
+class NameSet:
+    """A set of names that keeps eight bytes of each.
+
+    They come from a hash with a key of this process, so that nobody can make two names
+    that look alike; of a million, two do by chance once in 30 million sets.
+    """
+
+    def __init__(self) -> None:
+        self._key = secrets.token_bytes(16)
+        self._sorted = array("Q")
+        self._fresh: set[int] = set()
+
+    def __contains__(self, name: object) -> bool:
+        if not isinstance(name, str):
+            return False
+        mark = self._mark(name)
+        if mark in self._fresh:
+            return True
+        place = bisect_left(self._sorted, mark)
+        return place < len(self._sorted) and self._sorted[place] == mark
+
+    def __bool__(self) -> bool:
+        return bool(self._fresh or self._sorted)
+
+    def update(self, names: Iterable[str]) -> None:
+        """Add them."""
+        self._fresh.update(map(self._mark, names))
+        if len(self._fresh) > _FRESH:
+            # Two sorted runs, one after the other: that is merged in one go.
+            self._sorted.extend(sorted(self._fresh))
+            self._sorted = array("Q", sorted(self._sorted))
+            self._fresh.clear()
+
+    def _mark(self, name: str) -> int:
+        # A name may hold a lone surrogate, if a stranger made it.
+        raw = name.encode("utf-8", "surrogatepass")
+        return int.from_bytes(blake2b(raw, digest_size=8, key=self._key).digest())
 
 
 class Discovery:

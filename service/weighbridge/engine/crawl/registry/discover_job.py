@@ -9,10 +9,9 @@ from weighbridge.domain.report.inventory import RegistryState
 from weighbridge.engine.context.parts import Parts
 from weighbridge.engine.context.registry_clients import ConnectedRegistry
 from weighbridge.engine.context.site import Site
-from weighbridge.engine.crawl.registry.after_crawls import UNREACHABLE
+from weighbridge.engine.crawl.registry.after_crawls import UNREACHABLE, answers
 from weighbridge.engine.crawl.registry.catalog_pages import Discovery
 from weighbridge.engine.crawl.registry.crawl_job import Slices
-from weighbridge.engine.crawl.registry.presence import answers
 from weighbridge.engine.crawl_requests.crawl_report import state_of
 from weighbridge.engine.tombstones.deleted_repositories import delete_missing
 from weighbridge.errors import (

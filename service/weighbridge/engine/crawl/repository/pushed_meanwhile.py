@@ -15,7 +15,7 @@ from weighbridge.engine.push.pushed_layers import ask_new_layers
 from weighbridge.engine.tasks.task_group import TaskGroup
 from weighbridge.errors import StoreError
 from weighbridge.ports.protocols import RequestCost
-from weighbridge.store.crawls.overtaken_tags import note_overtaken
+from weighbridge.store.crawls.cursor import note_overtaken
 from weighbridge.store.leases.claiming import Claim, as_push, hold
 from weighbridge.store.pushes.push_queue import waiting_for_whole
 from weighbridge.store.session import Connection

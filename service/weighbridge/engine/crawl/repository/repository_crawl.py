@@ -5,7 +5,7 @@ the break, a tag whose look failed keeps its last good record. A tag is gone onl
 when a complete crawl did not see it.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from datetime import timedelta
 from typing import Final
 
@@ -23,9 +23,7 @@ from weighbridge.engine.crawl.repository.ask_again import (
 from weighbridge.engine.crawl.repository.ask_tags import TagAsking
 from weighbridge.engine.crawl.repository.batch_writer import BatchWriter
 from weighbridge.engine.crawl.repository.claim_position import Where
-from weighbridge.engine.crawl.repository.end_state import state_after, too_many_tags
 from weighbridge.engine.crawl.repository.finish import CrawlEnd, finish_many
-from weighbridge.engine.crawl.repository.known_before import KnownBefore
 from weighbridge.engine.crawl.repository.listed_sizes import compare_listed
 from weighbridge.engine.crawl.repository.pushed_meanwhile import PushedMeanwhile
 from weighbridge.engine.crawl.repository.share_chunks import ChunkSharing
@@ -41,6 +39,7 @@ from weighbridge.engine.tombstones.deleted_tags import delete_unlisted
 from weighbridge.engine.writer.batches import pieces
 from weighbridge.errors import (
     DocumentError,
+    NotFound,
     QuotaSpent,
     RegistryError,
     TransportError,
@@ -51,6 +50,53 @@ from weighbridge.store.crawls.closing import Closing
 from weighbridge.store.crawls.crawl_rows import CrawlResult, find_tag_error
 from weighbridge.store.crawls.cursor import CrawlCounts
 from weighbridge.store.crawls.slices import Opened
+from weighbridge.store.tags.applying import KnownTag
+
+
+class KnownBefore:
+    """Nothing of it counts once a push was looked at under the same claim."""
+
+    def __init__(self, begun: Opened, meanwhile: Meanwhile) -> None:
+        self._begun = begun
+        self._meanwhile = meanwhile
+
+    @property
+    def known(self) -> Mapping[str, KnownTag] | None:
+        """The live tags; None: they are to be read."""
+        return None if self._meanwhile.has_pushes else self._begun.known
+
+    @property
+    def lacks_nothing(self) -> bool:
+        """Whether all that tags lead to was whole."""
+        return self._begun.is_whole and not self._meanwhile.has_pushes
+
+    def has_only(self, seen: Set[str]) -> bool:
+        """Whether every live tag is among these: none has vanished."""
+        known = self.known
+        return known is not None and known.keys() <= seen
+
+
+_TOO_MANY: Final = "too_many_tags"
+_UNAUTHORIZED: Final = frozenset(
+    {"unauthorized", "denied", "auth_error", "realm_refused"}
+)
+
+
+def state_after(broken: WeighbridgeError, *, saw_pages: bool) -> RepositoryState:
+    """broken: what ended it; saw_pages: whether some of the listing came before"""
+    if saw_pages or broken.code == _TOO_MANY:
+        return "partial"
+    if broken.code in _UNAUTHORIZED:
+        return "unauthorized"
+    if isinstance(broken, NotFound):
+        return "missing"
+    return "unreachable" if isinstance(broken, TransportError) else "error"
+
+
+def too_many_tags() -> WeighbridgeError:
+    """The error of a repository with more tags than are read."""
+    return RegistryError(f"more than {limits.TAGS_PER_REPOSITORY} tags", code=_TOO_MANY)
+
 
 KNOWN_AT_ONCE: Final = 1_000
 """Tags whose stored state is in memory at once."""

@@ -13,8 +13,7 @@ from weighbridge.engine.tags.answer_batch import Batch
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.errors import StoreError
 from weighbridge.store.crawls.chunks import Advanced, is_held, note_chunk
-from weighbridge.store.crawls.cursor import CrawlCounts, note_answered
-from weighbridge.store.crawls.overtaken_tags import read_overtaken
+from weighbridge.store.crawls.cursor import CrawlCounts, note_answered, read_overtaken
 from weighbridge.store.facts.images import keep_documents
 from weighbridge.store.leases.claiming import Claim, stale
 from weighbridge.store.leases.releasing import count_anew

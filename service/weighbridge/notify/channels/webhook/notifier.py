@@ -1,6 +1,9 @@
 """Messages as JSON to any address, signed as standard-webhooks.com says."""
 
 import asyncio
+import base64
+import hashlib
+import hmac
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -9,8 +12,14 @@ import httpx
 from weighbridge.domain.message.message import Message
 from weighbridge.errors import ConfigError
 from weighbridge.notify.channels.webhook.payload import webhook_body
-from weighbridge.notify.channels.webhook.signature import signature
 from weighbridge.notify.post import MessageReceiver, post, unreadable
+
+
+def signature(key: bytes, message_id: str, timestamp: int, body: bytes) -> str:
+    """The value of `webhook-signature`: HMAC-SHA256 over id, time and body."""
+    signed = f"{message_id}.{timestamp}.".encode() + body
+    digest = hmac.digest(key, signed, hashlib.sha256)
+    return f"v1,{base64.b64encode(digest).decode()}"
 
 
 class WebhookNotifier:

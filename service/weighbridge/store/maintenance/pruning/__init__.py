@@ -14,11 +14,10 @@ from weighbridge.domain.retention import Retention
 from weighbridge.store.connection.deadlines import unhurried
 from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.maintenance.pruning.blobs import prune_blobs
-from weighbridge.store.maintenance.pruning.crawls import prune_crawls
+from weighbridge.store.maintenance.pruning.crawls import prune_crawls, prune_requests
 from weighbridge.store.maintenance.pruning.manifests import prune_manifests
 from weighbridge.store.maintenance.pruning.notifications import prune_notifications
 from weighbridge.store.maintenance.pruning.pushes import prune_pushes
-from weighbridge.store.maintenance.pruning.requests import prune_requests
 from weighbridge.store.session import Database
 
 __all__ = ["Pruned", "prune"]

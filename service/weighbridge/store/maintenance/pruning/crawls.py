@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import Row, bindparam, delete, exists, select
 
 from weighbridge.store.dialect import among_ids, listed
-from weighbridge.store.models import crawl_chunks, crawls
+from weighbridge.store.models import crawl_chunks, crawl_requests, crawls
 from weighbridge.store.session import Database
 
 _PIECE: Final = 2_000
@@ -65,3 +65,14 @@ def _remove(database: Database, old: Sequence[int]) -> int:
             connection.execute(_DROP_CHUNKS, {"ids": listed(old)})
             connection.execute(_DROP, {"ids": listed(old)})
     return len(old)
+
+
+def prune_requests(database: Database, keep: timedelta | None, now: datetime) -> None:
+    """Remove requests that ended longer ago than `keep`. There are as many as people
+    and their programs make, so that one statement will do."""
+    if keep is None:
+        return
+    with database.write() as connection:
+        connection.execute(
+            delete(crawl_requests).where(crawl_requests.c.ended_at < now - keep)
+        )

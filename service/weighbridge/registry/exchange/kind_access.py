@@ -1,0 +1,42 @@
+"""What the client of any kind of registry is opened with."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from msgspec import Struct
+
+from weighbridge.net.connection.tls import client_tls
+from weighbridge.net.transport import Transport
+from weighbridge.registry.exchange.endpoint import Endpoint
+from weighbridge.registry.pacing.clock import Clock
+from weighbridge.registry.pacing.rate_limiter import RateLimiter
+from weighbridge.telemetry import Telemetry
+
+
+class KindAccess(Struct, frozen=True):
+    """Besides the registry's own endpoint; a kind takes of it what it has a use for.
+
+    gate_of:    the limits of a second host of the registry, by a name for that host
+    keep_quota: the share of a quota that is left to others, 0 to 1
+    api_url:    of the vendor's API, as configured; None: where the vendor has it
+    namespaces: whose repositories are discovered where there is no catalog of all
+    on_certificate: told until when each certificate holds that is met
+    """
+
+    telemetry: Telemetry
+    clock: Clock
+    gate_of: Callable[[str], RateLimiter | None]
+    keep_quota: float = 0.0
+    api_url: str | None = None
+    namespaces: tuple[str, ...] = ()
+    on_certificate: Callable[[datetime], None] | None = None
+
+    def transport(self, endpoint: Endpoint, *, is_api: bool = False) -> Transport:
+        """Connections of one client. is_api: its certificate is not the registry's"""
+        counter = self.telemetry.registry_desync
+        return Transport(
+            connections=endpoint.concurrency,
+            tls=client_tls(endpoint.ca_file),
+            on_desync=lambda _: counter.labels(endpoint.name).inc(),
+            on_certificate=None if is_api else self.on_certificate,
+        )
