@@ -37,7 +37,7 @@ def status(options: Options) -> int:
     """
     settings = options.settings()
 
-    from weighbridge.bootstrap.commands.notification_status import notification_status
+    from weighbridge.bootstrap.commands.reports import notification_status
 
     found = notification_status(settings)
     emit(shown(found, options.output, options.screen(), datetime.now(UTC)))
@@ -48,7 +48,7 @@ def shown(
     reports: Sequence[ChannelReport], output: Output, screen: Screen, now: datetime
 ) -> str:
     """A row a channel."""
-    from weighbridge.presentation.forms.aligned import aligned
+    from weighbridge.presentation.forms.screen import aligned
     from weighbridge.presentation.forms.tables import code, csv_table, markdown_table
     from weighbridge.presentation.rows.channel_rows import (
         CHANNEL_COLUMNS,

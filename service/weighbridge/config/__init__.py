@@ -5,7 +5,7 @@ are read. `settings`, `registries`, `channels` and `policies` hold the keys, `va
 their types; `policies.policy_source` reads policies again.
 """
 
-from weighbridge.config.file.config_file import DEFAULT_FILES, find_config_file
+from weighbridge.config.file.regular_file import DEFAULT_FILES, find_config_file
 from weighbridge.config.load import load_settings
 from weighbridge.config.policies.policy_source import PolicySource, load_policies
 from weighbridge.config.registries.registry_settings import (

@@ -10,7 +10,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from weighbridge.config.channels.channel_clashes import route_clashes
-from weighbridge.config.file.config_file import find_config_file
+from weighbridge.config.file.regular_file import find_config_file
 from weighbridge.config.policies.policy_files import (
     checked_file,
     note_repeated_names,

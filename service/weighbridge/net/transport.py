@@ -16,7 +16,7 @@ from weighbridge.net.connection.connection import Connection
 from weighbridge.net.connection.connection_pool import Pool, PoolRules
 from weighbridge.net.failure.request_failures import CutOff, KeptConnectionClosed
 from weighbridge.net.guard.resolve import Resolver, SystemResolver
-from weighbridge.net.guard.route import OriginRoute
+from weighbridge.net.guard.url_parts import OriginRoute
 from weighbridge.net.http1.answer import AnswerReader, HTTPAnswer
 from weighbridge.net.wire import request_bytes, response_of, route_of
 

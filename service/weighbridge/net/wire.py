@@ -13,8 +13,7 @@ import httpx
 
 from weighbridge.net.failure.request_failures import BodyTooLarge
 from weighbridge.net.guard.reach import Reach
-from weighbridge.net.guard.route import OriginRoute
-from weighbridge.net.guard.url_parts import Address, address_of_url
+from weighbridge.net.guard.url_parts import Address, OriginRoute, address_of_url
 from weighbridge.net.http1.answer import HTTPAnswer
 
 _REQUEST = re.compile(

@@ -1,7 +1,7 @@
 """Asking one registry: paced, signed in, tried again, counted."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 import httpx
 from msgspec import Struct
@@ -27,7 +27,6 @@ from weighbridge.net.http1.header_fields import Fields
 from weighbridge.net.wire import address_of_request, fields_of
 from weighbridge.ports.protocols import CRAWL_COST, IS_URGENT
 from weighbridge.registry.auth.authorizer import Authorizer, Grant, TokenRequest
-from weighbridge.registry.auth.sign_in import SignIn
 from weighbridge.registry.auth.token_answer import BearerToken
 from weighbridge.registry.auth.token_server import TokenServer, TryToken
 from weighbridge.registry.errors import rate_limit_reset
@@ -48,6 +47,31 @@ from weighbridge.registry.pacing.clock import Clock
 from weighbridge.registry.pacing.rate_limiter import RateLimiter
 from weighbridge.registry.pacing.wait_order import Rank
 from weighbridge.telemetry import Telemetry
+
+
+class SignIn(Protocol):
+    """How requests get their `Authorization`: see `auth.Authorizer`, the usual one."""
+
+    async def grant(self, scope: str) -> Grant:
+        """What to show with a first attempt."""
+
+    async def answer_challenge(
+        self, values: list[str], scope: str, refused: Grant
+    ) -> Grant | None:
+        """What to show after a 401, or None where that is final."""
+
+    def renewed(self, grant: Grant) -> Grant:
+        """The same, or what has replaced it meanwhile."""
+
+    def note_accepted(self, grant: Grant) -> None:
+        """A request that showed this was answered."""
+
+    def note_over(self, grant: Grant) -> None:
+        """The request that began with this has ended, whatever came of it."""
+
+    async def aclose(self) -> None:
+        """End what is under way."""
+
 
 # A server that is silent for a whole deadline, or not there, is not asked five times
 # while somebody waits; the next crawl asks again.

@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weighbridge.domain.size.confidence import Uncompressed
-from weighbridge.presentation.forms.bars import bar
 from weighbridge.presentation.forms.column_unit import column_unit
-from weighbridge.presentation.forms.screen import Screen, columns, screen_of
+from weighbridge.presentation.forms.screen import Screen, bar, columns, screen_of
 from weighbridge.presentation.image.short_instruction import short_instruction
 
 

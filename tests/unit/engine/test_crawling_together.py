@@ -31,8 +31,11 @@ from support.statements import counted
 from support.store_world import T0, an_entry
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.policy.policy_set import PolicySet
-from weighbridge.engine.context.crawl_context import CrawlContext, crawl_context
-from weighbridge.engine.context.crawl_outcome import CrawlOutcome
+from weighbridge.engine.context.crawl_context import (
+    CrawlContext,
+    CrawlOutcome,
+    crawl_context,
+)
 from weighbridge.engine.context.in_flight_limiter import InFlightLimiter
 from weighbridge.engine.context.progress import Progress
 from weighbridge.engine.context.site import Scope

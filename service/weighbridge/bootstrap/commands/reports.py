@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from weighbridge.bootstrap.databases import ready_database
 from weighbridge.config import Settings
+from weighbridge.domain.report.channel_report import ChannelReport
 from weighbridge.domain.report.dispute import DisputeReport
 from weighbridge.domain.report.inventory import Page, RegistryReport, RepositoryReport
 from weighbridge.domain.report.violation import ViolationList
@@ -22,6 +23,7 @@ from weighbridge.store.reports import (
     violation_page,
     was_crawled,
 )
+from weighbridge.store.reports.notifications import channel_reports
 from weighbridge.store.session import Connection
 
 
@@ -95,3 +97,13 @@ def check_registry(connection: Connection, name: str | None) -> None:
             code="unknown_registry",
             hint=f"there are  {', '.join(known) or 'none yet'}",
         )
+
+
+def notification_status(settings: Settings) -> list[ChannelReport]:
+    """Every channel that something was ever to be told on. Raises
+    StoreError(no_database)."""
+    with (
+        ready_database(settings, must_exist=True) as database,
+        database.read() as connection,
+    ):
+        return channel_reports(connection)

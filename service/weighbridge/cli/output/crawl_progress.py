@@ -10,8 +10,7 @@ from typing import Final, TextIO
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.units import format_bytes, format_duration
 from weighbridge.engine.context.progress import Progress
-from weighbridge.presentation.forms.bars import bar
-from weighbridge.presentation.forms.screen import Screen
+from weighbridge.presentation.forms.screen import Screen, bar
 from weighbridge.presentation.image.image_words import plural
 
 LINE_EVERY_S: Final = 10.0

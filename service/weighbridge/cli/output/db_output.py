@@ -7,8 +7,7 @@ from msgspec.structs import asdict
 
 from weighbridge.bootstrap.commands.upkeep import Recounted, Verified
 from weighbridge.domain.text.printable import printable
-from weighbridge.presentation.forms.aligned import aligned
-from weighbridge.presentation.forms.screen import Output, Screen
+from weighbridge.presentation.forms.screen import Output, Screen, aligned
 from weighbridge.presentation.forms.tables import (
     code,
     csv_table,

@@ -6,8 +6,7 @@ from typing import Final
 
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.units import format_duration
-from weighbridge.presentation.forms.aligned import aligned
-from weighbridge.presentation.forms.screen import Screen
+from weighbridge.presentation.forms.screen import Screen, aligned
 from weighbridge.store.registries.repository_rows import Troubled
 
 SHOWN: Final = 20

@@ -6,8 +6,7 @@ from typing import Final
 from weighbridge.bootstrap.commands.notify_test import ListedChannel, Tried
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.units import format_duration
-from weighbridge.presentation.forms.aligned import aligned
-from weighbridge.presentation.forms.screen import Output, Screen
+from weighbridge.presentation.forms.screen import Output, Screen, aligned
 from weighbridge.presentation.forms.tables import (
     code,
     csv_table,

@@ -13,9 +13,8 @@ from weighbridge.domain.report.crawl_queue import (
 )
 from weighbridge.domain.size.weighing import rfc3339
 from weighbridge.domain.text.units import format_duration
-from weighbridge.presentation.forms.aligned import aligned
 from weighbridge.presentation.forms.moments import ago, ahead
-from weighbridge.presentation.forms.screen import Output, Screen
+from weighbridge.presentation.forms.screen import Output, Screen, aligned
 from weighbridge.presentation.forms.tables import (
     code,
     csv_table,

@@ -6,8 +6,7 @@ from typing import Final
 
 from weighbridge.bootstrap.commands.tokens import Created
 from weighbridge.domain.access.roles import AccessToken
-from weighbridge.presentation.forms.aligned import aligned
-from weighbridge.presentation.forms.screen import Output, Screen
+from weighbridge.presentation.forms.screen import Output, Screen, aligned
 from weighbridge.presentation.forms.tables import (
     code,
     csv_table,

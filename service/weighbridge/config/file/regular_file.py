@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -44,3 +45,15 @@ def why_unreadable(error: OSError | ValueError) -> str:
 def _refuse_irregular(found: os.stat_result, path: str | Path) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EINVAL, NOT_REGULAR, str(path))
+
+
+DEFAULT_FILES: Final = ("weighbridge.yaml", "/etc/weighbridge/weighbridge.yaml")
+
+
+def find_config_file(path: str | None, environ: Mapping[str, str]) -> str | None:
+    """The file to read: `--config`, WEIGHBRIDGE_CONFIG, or the first of the usual
+    ones that is there. None for no file."""
+    wanted = path or environ.get("WEIGHBRIDGE_CONFIG")
+    if wanted:
+        return wanted
+    return next((name for name in DEFAULT_FILES if Path(name).exists()), None)

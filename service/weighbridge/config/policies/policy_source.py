@@ -9,7 +9,7 @@ from typing import TypeAlias
 from msgspec import Struct
 from pydantic import ValidationError
 
-from weighbridge.config.file.config_file import find_config_file
+from weighbridge.config.file.regular_file import find_config_file
 from weighbridge.config.policies.policy_files import (
     checked_file,
     note_repeated_names,

@@ -13,14 +13,15 @@ from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.report.dispute import Source
 from weighbridge.engine.context.in_flight_limiter import InFlightLimiter
 from weighbridge.engine.context.progress import Progress
-from weighbridge.engine.context.push_callbacks import PushCallbacks
-from weighbridge.engine.context.push_watch import PushWatch
+from weighbridge.engine.context.push_callbacks import PushCallbacks, PushWatch
 from weighbridge.engine.context.site import Scope
 from weighbridge.engine.documents.known_digests import KnownDigests
 from weighbridge.engine.documents.reader import Reader
 from weighbridge.engine.judge.criteria import NO_JUDGING, Judging
+from weighbridge.engine.tags.tag_request import TagFault
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.ports.protocols import Registry
+from weighbridge.store.crawls.crawl_rows import CrawlResult
 from weighbridge.store.facts.images import find_known, keep_documents
 from weighbridge.store.leases.jobs import Job
 
@@ -120,3 +121,17 @@ def crawl_context(
         shared=shared,
         measuring=measuring,
     )
+
+
+class CrawlOutcome(Struct, frozen=True):
+    """What one crawl did.
+
+    faults:    its failed tags, at most a hundred
+    is_silent: it was left because no answer came any more
+    in_doubt:  a tag that it asked about brought none
+    """
+
+    result: CrawlResult
+    faults: tuple[TagFault, ...]
+    is_silent: bool = False
+    in_doubt: bool = False

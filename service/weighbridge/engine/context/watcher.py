@@ -3,7 +3,7 @@
 import structlog
 
 from weighbridge.domain.report.inventory import RegistryState
-from weighbridge.engine.context.crawl_outcome import CrawlOutcome
+from weighbridge.engine.context.crawl_context import CrawlOutcome
 from weighbridge.errors import StaleFence, WeighbridgeError
 
 

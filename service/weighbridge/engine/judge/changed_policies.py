@@ -5,16 +5,24 @@ Whoever lowers a limit, or raises one, changes what is over it without a push.
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from weighbridge.domain.policy.policy_set import PolicySet
 from weighbridge.domain.policy.verdict import LimitedNumbers, verdict
 from weighbridge.engine.judge.criteria import Judging
-from weighbridge.engine.judge.judge import judge_standing
+from weighbridge.engine.judge.judge import (
+    judge,
+    judge_many,
+    judge_standing,
+    refresh_and_judge_many,
+)
 from weighbridge.engine.judge.sweep_tags import mark_of, sweep
+from weighbridge.engine.writer.batches import TOGETHER, by_size, pieces
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.store.models.types import bounded
+from weighbridge.store.read_model.summaries import stale_repositories
 from weighbridge.store.session import Connection
+from weighbridge.store.tags.unjudged import unjudged_repositories
 from weighbridge.store.violations.standing import (
     PAGE,
     RepositoryStanding,
@@ -118,3 +126,41 @@ def _exceeded(standing: RepositoryStanding, policies: PolicySet) -> set[str]:
         for f in verdict(limits, measured)
         if f.key == "max_deduplicated" and f.keeping == "over"
     }
+
+
+TAGS: Final = 500
+"""So many are judged together, of several repositories."""
+
+
+async def refresh_stale(
+    writer: Writer,
+    registry_id: int,
+    judging: Callable[[], Judging],
+    clock: Callable[[], datetime],
+) -> None:
+    """A crawl makes its own repository's row anew. Others are behind where a child of
+    their indexes came with this crawl, or where a crawl was stopped."""
+    for some in pieces(await writer.read(stale_repositories, registry_id), TOGETHER):
+        await writer.write(refresh_and_judge_many, some, clock(), judging())
+    if judging().is_judging:
+        await _judge_what_waits(writer, registry_id, judging, clock)
+        await judge_what_stands(writer, registry_id, judging, clock)
+
+
+async def _judge_what_waits(
+    writer: Writer,
+    registry_id: int,
+    judging: Callable[[], Judging],
+    clock: Callable[[], datetime],
+) -> None:
+    """Tags that were more than fit into one transaction, and those whose image has
+    been measured since."""
+    waiting = await writer.read(unjudged_repositories, registry_id)
+    for some in by_size(waiting, TAGS):
+        left = await writer.write(judge_many, some, clock(), judging())
+        for repository_id, last in left.items():
+            after: int | None = last
+            while after is not None:
+                after = await writer.write(
+                    judge, repository_id, clock(), judging(), after=after
+                )

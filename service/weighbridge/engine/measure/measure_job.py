@@ -6,7 +6,7 @@ from functools import partial
 
 from weighbridge.engine.context.parts import Parts
 from weighbridge.engine.context.site import Site
-from weighbridge.engine.judge.stale_rows import refresh_stale
+from weighbridge.engine.judge.changed_policies import refresh_stale
 from weighbridge.engine.measure.many_layers import measure_registry
 from weighbridge.ports.job_names import MEASURE, TICK
 from weighbridge.store.crawls.crawl_requests import open_requests

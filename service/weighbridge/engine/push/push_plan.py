@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import Struct, field
 
 from weighbridge.engine.push.merged_events import Pushed, by_tag
-from weighbridge.engine.tags.recheck_turns import DISTRUST
+from weighbridge.engine.tags.question_plan import DISTRUST
 from weighbridge.store.pushes.push_queue import (
     PushedTo,
     WaitingPush,

@@ -4,9 +4,12 @@ import asyncio
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from typing import Final
 
 import structlog
 
+from weighbridge.beat import Beat
+from weighbridge.errors import WeighbridgeError
 from weighbridge.jobs.in_process.job_pool import Handler, JobPool
 from weighbridge.ports.protocols import JobQueue
 
@@ -81,3 +84,29 @@ async def _end_what_is_left() -> None:
     for task in left:
         task.cancel()
     await asyncio.gather(*left, return_exceptions=True)
+
+
+BEAT_S: Final = 5.0
+
+
+class Scheduler:
+    """Calls `tick` at once and then every `beat_s` seconds until closed."""
+
+    def __init__(self, tick: Callable[[], None], beat_s: float = BEAT_S) -> None:
+        self._tick = tick
+        self._beat_s = beat_s
+        self._log = structlog.get_logger("weighbridge.scheduler")
+        self._beat = Beat("weighbridge-scheduler", self._step)
+
+    def start(self) -> None:
+        self._beat.start()
+
+    def close(self) -> None:
+        self._beat.close()
+
+    def _step(self) -> float:
+        try:
+            self._tick()
+        except WeighbridgeError as exc:
+            self._log.error("tick failed", code=exc.code, why=exc.message)
+        return self._beat_s

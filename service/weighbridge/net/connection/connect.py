@@ -22,7 +22,7 @@ from weighbridge.net.failure.request_failures import (
 from weighbridge.net.guard.dial import open_socket
 from weighbridge.net.guard.reach import checked
 from weighbridge.net.guard.resolve import Resolver
-from weighbridge.net.guard.route import OriginRoute
+from weighbridge.net.guard.url_parts import OriginRoute
 
 
 class Connector:

@@ -27,7 +27,7 @@ from weighbridge.presentation.check.blamed_lines import (
 )
 from weighbridge.presentation.check.findings import limit_rows
 from weighbridge.presentation.check.notes import notes_of
-from weighbridge.presentation.forms.bars import bar
+from weighbridge.presentation.forms.screen import bar
 from weighbridge.presentation.forms.tables import code, code_span, markdown_table
 from weighbridge.presentation.image.image_words import plural
 

@@ -8,8 +8,7 @@ from weighbridge.domain.report.dispute import DisputeReport
 from weighbridge.domain.report.inventory import Page
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.units import format_bytes
-from weighbridge.presentation.forms.aligned import aligned
-from weighbridge.presentation.forms.screen import Output, Screen
+from weighbridge.presentation.forms.screen import Output, Screen, aligned
 from weighbridge.presentation.forms.tables import code, csv_table, markdown_table
 from weighbridge.presentation.image.image_words import plural
 from weighbridge.presentation.rows.dispute_rows import (

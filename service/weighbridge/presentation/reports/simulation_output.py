@@ -6,8 +6,7 @@ from typing import Final
 from weighbridge.domain.policy.policy import KEYS
 from weighbridge.domain.policy.simulation import Flagged, Simulation
 from weighbridge.domain.text.printable import printable
-from weighbridge.presentation.forms.aligned import aligned
-from weighbridge.presentation.forms.screen import Output, Screen
+from weighbridge.presentation.forms.screen import Output, Screen, aligned
 from weighbridge.presentation.forms.tables import (
     code,
     csv_table,

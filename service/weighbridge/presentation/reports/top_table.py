@@ -8,8 +8,7 @@ from msgspec import Struct
 from weighbridge.domain.report.inventory import RegistryReport, RepositoryReport
 from weighbridge.domain.size.confidence import CompressedConfidence
 from weighbridge.domain.text.printable import printable
-from weighbridge.presentation.forms.bars import bar
-from weighbridge.presentation.forms.screen import Screen, columns
+from weighbridge.presentation.forms.screen import Screen, bar, columns
 from weighbridge.presentation.image.image_words import NOTHING_CRAWLED, plural
 from weighbridge.presentation.reports.top_cells import (
     MARKS,

@@ -12,8 +12,7 @@ from weighbridge.domain.policy.policy import LimitKey
 from weighbridge.domain.report.violation import ViolationList, ViolationReport
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.units import format_bytes
-from weighbridge.presentation.forms.aligned import aligned
-from weighbridge.presentation.forms.screen import Output, Screen, columns
+from weighbridge.presentation.forms.screen import Output, Screen, aligned, columns
 from weighbridge.presentation.forms.tables import (
     code,
     csv_table,

@@ -7,8 +7,7 @@ from typing import Final
 from weighbridge.domain.policy.waiver import Waiver
 from weighbridge.domain.report.inventory import Page
 from weighbridge.domain.text.printable import printable
-from weighbridge.presentation.forms.aligned import aligned
-from weighbridge.presentation.forms.screen import Output, Screen
+from weighbridge.presentation.forms.screen import Output, Screen, aligned
 from weighbridge.presentation.forms.tables import (
     code,
     csv_table,

@@ -10,7 +10,7 @@ from weighbridge.domain.registry.registry_address import DOCKER_HUB
 from weighbridge.errors import AddressRefused, AuthError
 from weighbridge.net.failure.redact import redact_url
 from weighbridge.net.guard.reach import Reach, reach_of_host
-from weighbridge.net.guard.route import origin
+from weighbridge.net.guard.url_parts import origin
 from weighbridge.registry.exchange.endpoint import Endpoint
 
 # A registry on the left may have its token server on the right. A shared parent

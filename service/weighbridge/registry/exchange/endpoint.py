@@ -10,7 +10,7 @@ from weighbridge.domain.image.reference import LOGIN_HINT, without_login
 from weighbridge.domain.registry.registry_address import DOCKER_HUB, DOCKER_HUB_HOSTS
 from weighbridge.errors import UsageError
 from weighbridge.net.guard.reach import Reach, reach_of_host
-from weighbridge.net.guard.route import origin
+from weighbridge.net.guard.url_parts import origin
 from weighbridge.registry.login.credentials import Credential
 from weighbridge.registry.pacing.rate_limiter import RateLimiter
 

@@ -7,7 +7,7 @@ from typing import Final, Protocol, TypeAlias, TypeVar
 import httpx
 
 from weighbridge.errors import ListingError, WeighbridgeError
-from weighbridge.net.guard.route import origin
+from weighbridge.net.guard.url_parts import origin
 from weighbridge.registry.exchange.registry_request import RegistryAnswer
 
 PAGE_LENGTH: Final = 1000

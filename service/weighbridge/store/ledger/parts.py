@@ -6,7 +6,7 @@ rows of one address and name are one scope, and settled together.
 """
 
 from collections.abc import Collection, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, and_, bindparam, select
 
@@ -63,3 +63,10 @@ def scopes_beside(connection: Connection, registry_id: int) -> Sequence[int]:
     own = list(connection.execute(_OWN, {"registry": registry_id}).scalars())
     parts = parts_of(connection, own)
     return parts if len(parts) > len(own) else []
+
+
+class LedgerPlace(NamedTuple):
+    """A repository and the storage scope that it belongs to."""
+
+    repository_id: int
+    scope_id: int

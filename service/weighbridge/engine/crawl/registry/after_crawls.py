@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from weighbridge.engine.context.crawl_outcome import CrawlOutcome
+from weighbridge.engine.context.crawl_context import CrawlOutcome
 from weighbridge.engine.context.parts import Parts
 from weighbridge.engine.context.registry_clients import Costing
 from weighbridge.engine.context.site import Site

@@ -16,8 +16,7 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from weighbridge.engine.context.crawl_context import CrawlContext
-from weighbridge.engine.context.crawl_outcome import CrawlOutcome
+from weighbridge.engine.context.crawl_context import CrawlContext, CrawlOutcome
 from weighbridge.engine.context.parts import Parts
 from weighbridge.engine.context.push_callbacks import PushCallbacks
 from weighbridge.engine.context.registry_clients import Costing

@@ -9,8 +9,7 @@ from msgspec import Struct
 from weighbridge.domain.registry.listing import TagSeen
 from weighbridge.engine.context.crawl_context import CrawlContext
 from weighbridge.engine.crawl.repository.batch_writer import BatchWriter
-from weighbridge.engine.tags.question_plan import TagQuestion, plan
-from weighbridge.engine.tags.recheck_turns import CheckTurns
+from weighbridge.engine.tags.question_plan import CheckTurns, TagQuestion, plan
 from weighbridge.engine.tags.tag_request import FALSE_HEAD, TagAnswer, TagRequest
 from weighbridge.engine.tasks.task_group import TaskGroup
 from weighbridge.errors import RateLimited, RegistryError, TransportError

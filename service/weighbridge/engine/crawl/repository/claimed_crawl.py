@@ -6,8 +6,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
-from weighbridge.engine.context.crawl_context import CrawlContext
-from weighbridge.engine.context.crawl_outcome import CrawlOutcome
+from weighbridge.engine.context.crawl_context import CrawlContext, CrawlOutcome
 from weighbridge.engine.crawl.repository.repository_crawl import RepositoryCrawl
 from weighbridge.engine.tasks.lease_renewal import Heartbeat
 from weighbridge.errors import StaleFence, StoreError

@@ -5,7 +5,7 @@ the break, a tag whose look failed keeps its last good record. A tag is gone onl
 when a complete crawl did not see it.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import timedelta
 from typing import Final
 
@@ -14,8 +14,7 @@ from msgspec import Struct, field
 from weighbridge.domain import limits
 from weighbridge.domain.registry.listing import TagSeen
 from weighbridge.domain.report.inventory import RepositoryState
-from weighbridge.engine.context.crawl_context import CrawlContext
-from weighbridge.engine.context.crawl_outcome import CrawlOutcome
+from weighbridge.engine.context.crawl_context import CrawlContext, CrawlOutcome
 from weighbridge.engine.crawl.repository.ask_again import (
     ask_for_children,
     ask_for_configs,
@@ -24,7 +23,6 @@ from weighbridge.engine.crawl.repository.ask_tags import TagAsking
 from weighbridge.engine.crawl.repository.batch_writer import BatchWriter
 from weighbridge.engine.crawl.repository.claim_position import Where
 from weighbridge.engine.crawl.repository.finish import CrawlEnd, finish_many
-from weighbridge.engine.crawl.repository.listed_sizes import compare_listed
 from weighbridge.engine.crawl.repository.pushed_meanwhile import PushedMeanwhile
 from weighbridge.engine.crawl.repository.share_chunks import ChunkSharing
 from weighbridge.engine.crawl.repository.write_steps import (
@@ -50,6 +48,8 @@ from weighbridge.store.crawls.closing import Closing
 from weighbridge.store.crawls.crawl_rows import CrawlResult, find_tag_error
 from weighbridge.store.crawls.cursor import CrawlCounts
 from weighbridge.store.crawls.slices import Opened
+from weighbridge.store.leases.claiming import Claim
+from weighbridge.store.sizes.listed_sizes import find_listed, keep_listed
 from weighbridge.store.tags.applying import KnownTag
 
 
@@ -366,3 +366,21 @@ class RepositoryCrawl:
             # The last index lacks children: that ended nothing but itself.
             asked = self._context.reader.quota_wait_s
         return max(self._context.interval_s, asked or 0.0)
+
+
+async def compare_listed(
+    context: CrawlContext, claim: Claim, tags: Sequence[TagSeen]
+) -> None:
+    """Keep as disputes the sizes that are false. Nothing is written where the same
+    was found before."""
+    sizes = {digest: size for tag in tags for digest, size in tag.sizes}
+    if not sizes:
+        return
+    writer = context.writer
+    found = await writer.read(find_listed, claim.scope_id, sizes)
+    if not found.is_news:
+        return
+    now = context.clock()
+    learned = await writer.write(keep_listed, claim.scope_id, sizes, now)
+    if learned:
+        context.count_conflicts("bulk", learned)

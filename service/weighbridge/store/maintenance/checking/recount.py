@@ -8,8 +8,12 @@ from sqlalchemy import BindParameter, Connection, bindparam, delete, exists, sel
 
 from weighbridge.domain.image.platform import Platform
 from weighbridge.store.connection.deadlines import unhurried
-from weighbridge.store.ledger.parts import lock_settling, parts_of, scopes_beside
-from weighbridge.store.ledger.places import LedgerPlace
+from weighbridge.store.ledger.parts import (
+    LedgerPlace,
+    lock_settling,
+    parts_of,
+    scopes_beside,
+)
 from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.maintenance.checking.differences import (
