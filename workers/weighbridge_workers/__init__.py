@@ -1,4 +1,4 @@
-"""Weighbridge as a crew of processes: Celery tasks over the use cases of the service.
+"""Weighbridge as several processes: Celery tasks over the use cases of the service.
 
 Thin on purpose. `app` is what Celery starts, `tasks` hands each message to the use
 case of its name, `process` keeps what a process needs between two messages.

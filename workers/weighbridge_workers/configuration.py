@@ -97,7 +97,7 @@ def _connection(redis_url: Secret) -> dict[str, object]:
 def _schedule() -> dict[str, object]:
     return {
         # In memory: what was done when stands in the database.
-        "beat_scheduler": "weighbridge_workers.ringing:Ringing",
+        "beat_scheduler": "weighbridge_workers.enqueueing:EnqueueingScheduler",
         "beat_max_loop_interval": SETTLE_S,
         "beat_schedule": {
             name: {"task": job, "schedule": every_s}

@@ -67,7 +67,7 @@ def canary_queue(worker: str) -> str:
 class Watchdog:
     """A thread of the worker's main process.
 
-    worker:  as it is called in the roll of workers
+    worker:  as it is called in the register of workers
     give_up: ends the process
     """
 

@@ -1,4 +1,4 @@
-"""`weighbridge scheduler`: rings for due work; workers do it."""
+"""`weighbridge scheduler`: enqueues due work; workers do it."""
 
 import os
 from typing import Final

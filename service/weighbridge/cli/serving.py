@@ -229,7 +229,7 @@ def _stopped_at(moment: datetime) -> Callable[[], datetime]:
 def _reloaded(policies: PolicySource, telemetry: Telemetry) -> PolicyReload:
     """Made early: a SIGHUP that nobody handles ends a process that only starts."""
     reload = PolicyReload(policies, telemetry)
-    signal.signal(signal.SIGHUP, reload.ring)
+    signal.signal(signal.SIGHUP, reload.wake)
     return reload
 
 

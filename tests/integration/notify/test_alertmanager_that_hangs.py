@@ -75,7 +75,7 @@ async def test_the_living_one_of_two_gets_the_second_violation_at_once_too(
             async def arrived(url: str, *repositories: str) -> float:
                 began = time.monotonic()
                 while await repositories_at(url) != set(repositories):
-                    await deliverers.ring()
+                    await deliverers.wake()
                     await asyncio.sleep(0.05)
                     assert time.monotonic() - began < 60
                 return time.monotonic() - began

@@ -237,7 +237,7 @@ def test_a_signal_has_everything_read_again_though_no_file_looks_changed(
     before = reload.current()
     reload.start()
 
-    reload.ring()
+    reload.wake()
 
     wait_in_thread(lambda: reload.current() is not before, "they are read again")
     reload.close()
@@ -250,14 +250,14 @@ def test_a_signal_that_comes_while_another_is_handled_holds_nothing_up(
 
     def ring() -> None:
         sys.settrace(ring_again)
-        reload.ring()
+        reload.wake()
         sys.settrace(None)
 
     def ring_again(frame: FrameType, event: str, argument: object) -> "TraceFunction":
         """What a second signal does between any two lines of the first handler."""
         if event == "line":
             sys.settrace(None)
-            reload.ring()
+            reload.wake()
             sys.settrace(ring_again)
         return ring_again
 

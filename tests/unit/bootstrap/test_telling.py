@@ -25,10 +25,10 @@ async def test_two_hundred_rings_at_once_are_two_looks(tmp_path: Path) -> None:
         telemetry = Telemetry()
         delivering = Delivering(SETTINGS, database, telemetry, clock)
 
-        delivering.ring()
+        delivering.wake()
         await wait_until(lambda: bool(looks), "the first look has begun")
         for _ in range(200):
-            delivering.ring()
+            delivering.wake()
         await delivering.aclose()
 
     assert len(looks) == 2

@@ -55,11 +55,11 @@ async def test_a_slow_receiver_holds_up_only_its_own_channel(
     deliverers = Deliverers(telling, [slow, quick])
 
     outbox.opened("acme/a", now=now(), policy="a")
-    await deliverers.ring()
+    await deliverers.wake()
     await until(lambda: slow.messages and quick.taken)
     # Somebody rings while the slow one is at it.
     outbox.opened("acme/b", now=now(), policy="b")
-    await deliverers.ring()
+    await deliverers.wake()
     await until(lambda: len(quick.taken) == 2)
     assert (len(slow.messages), slow.taken) == (1, [])
 
@@ -75,7 +75,7 @@ async def test_what_failed_is_tried_again_without_another_ring(
     deliverers = Deliverers(telling, [notifier])
     OutboxWorld(database).opened(now=now())
 
-    await deliverers.ring()
+    await deliverers.wake()
     await until(lambda: notifier.taken)
 
     assert len(notifier.messages) == 2
@@ -89,11 +89,11 @@ async def test_what_is_due_within_moments_is_waited_for(
     notifier = FakeNotifier()
     deliverers = Deliverers(telling, [notifier])
     outbox.opened("acme/a", now=now())
-    await deliverers.ring()
+    await deliverers.wake()
     await until(lambda: notifier.taken)
     outbox.opened("acme/b", now=now())
 
-    await deliverers.ring()
+    await deliverers.wake()
     await until(lambda: len(notifier.taken) == 2)
 
     await deliverers.aclose()
@@ -107,7 +107,7 @@ async def test_at_the_end_a_message_that_is_on_its_way_arrives(
     notifier.is_open.clear()
     deliverers = Deliverers(telling, [notifier])
     outbox.opened(now=now())
-    await deliverers.ring()
+    await deliverers.wake()
     await until(lambda: notifier.messages)
 
     closing = asyncio.create_task(deliverers.aclose())
@@ -127,7 +127,7 @@ async def test_at_the_end_nobody_waits_for_a_receiver_that_hangs(
     notifier.is_open.clear()
     deliverers = Deliverers(telling, [notifier])
     outbox.opened(now=now())
-    await deliverers.ring()
+    await deliverers.wake()
     await until(lambda: notifier.messages)
 
     async with asyncio.timeout(60):
@@ -146,7 +146,7 @@ async def test_two_deliverers_at_once_send_once(
     for number in range(MESSAGES_A_MINUTE):
         outbox.opened(f"acme/r{number}", now=now())
 
-    await asyncio.gather(*(one.ring() for one in crew))
+    await asyncio.gather(*(one.wake() for one in crew))
     await until(lambda: all(row.is_sent for row in outbox.kept()))
 
     told = [told.repository for message in notifier.taken for told in message.items]
@@ -168,15 +168,15 @@ async def test_an_alertmanager_is_told_all_that_is_open_and_what_has_just_ended(
     outbox.opened("acme/waived", now=now(), team="shop")
     outbox.waived("acme/waived", now())
 
-    await deliverers.ring()
+    await deliverers.wake()
     await until(lambda: resender.told)
     # Nothing new: nobody is told again before a minute is over.
-    await deliverers.ring()
+    await deliverers.wake()
     two = outbox.opened("acme/e", now=now(), team="shop")
-    await deliverers.ring()
+    await deliverers.wake()
     await until(lambda: len(resender.told) == 2)
     outbox.closed(one, now=now())
-    await deliverers.ring()
+    await deliverers.wake()
     await until(lambda: len(resender.told) == 3)
 
     # In between what is new, and all of it after a minute.
@@ -197,11 +197,11 @@ async def test_an_alertmanager_that_hangs_keeps_the_other_of_its_channel_from_no
     resendings = [Resending(telling, one, [route]) for one in (hung, living)]
     deliverers = Deliverers(telling, [], resendings)
     one = outbox.opened("acme/a", now=now())
-    await deliverers.ring()
+    await deliverers.wake()
     await until(lambda: hung.told and living.told)
     two = outbox.opened("acme/b", now=now())
 
-    await deliverers.ring()
+    await deliverers.wake()
     await until(lambda: len(living.told) == 2)
 
     assert living.told == [[(one, "opened")], [(two, "opened")]]
@@ -223,7 +223,7 @@ async def test_an_outbox_is_not_for_alertmanagers(
     notifier = FakeNotifier()
     deliverers = Deliverers(telling, [notifier], [resending])
 
-    await deliverers.ring()
+    await deliverers.wake()
     await until(lambda: resender.told and notifier.taken)
 
     assert isinstance(telling.counts, CountedTries)

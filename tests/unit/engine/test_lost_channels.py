@@ -50,7 +50,7 @@ async def test_what_waits_for_a_channel_that_is_gone_is_dropped_after_an_hour(
     dropped = []
 
     for _ in range(3):
-        await deliverers.ring()
+        await deliverers.wake()
         dropped.append(outbox.kept()[0].dropped_for)
 
     assert dropped == [None, None, "no_channel"]
@@ -63,11 +63,11 @@ async def test_what_waits_is_sent_where_a_channel_is_configured_again_within_an_
     outbox, notifier = OutboxWorld(database), FakeNotifier("ops")
     outbox.opened("acme/a", now=now() - timedelta(days=3))
     renamed = Deliverers(telling, [FakeNotifier("operations")])
-    await renamed.ring()
+    await renamed.wake()
     await renamed.aclose()
 
     again = Deliverers(telling, [notifier])
-    await again.ring()
+    await again.wake()
     await wait_until(lambda: bool(notifier.taken), "what waited is sent")
 
     await again.aclose()
@@ -83,7 +83,7 @@ async def test_a_receiver_that_refuses_all_that_waits_is_not_flooded(
     deliverers = Deliverers(telling, [notifier])
     began_at = asyncio.get_running_loop().time()
 
-    await deliverers.ring()
+    await deliverers.wake()
     await wait_until(
         lambda: len(notifier.messages) > REFUSED_IN_A_ROW, "more than three are tried"
     )

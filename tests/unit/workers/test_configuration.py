@@ -92,7 +92,9 @@ def test_f20_a_beat_rings_often_enough(app: Celery) -> None:
 
     assert set(entries) == {"tick", "settle", "deliver"}
     assert entries["tick"]["schedule"] <= 30
-    assert app.conf.beat_scheduler == "weighbridge_workers.ringing:Ringing"
+    assert (
+        app.conf.beat_scheduler == "weighbridge_workers.enqueueing:EnqueueingScheduler"
+    )
 
 
 def test_what_stands_in_redis_is_read_by_our_own_transport(app: Celery) -> None:

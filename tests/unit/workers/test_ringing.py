@@ -5,11 +5,11 @@ from functools import cached_property
 from support.fake_jobs import FakeJobs
 from weighbridge.config import load_settings
 from weighbridge.ports.job_names import DELIVER, SETTLE, TICK
+from weighbridge_workers.enqueueing import EnqueueingScheduler
 from weighbridge_workers.making import make_app
-from weighbridge_workers.ringing import Ringing
 
 
-class Heard(Ringing):
+class Heard(EnqueueingScheduler):
     """One whose bells can be counted."""
 
     @cached_property

@@ -158,15 +158,19 @@ def _broker(redis_url: Secret | None, registries: Sequence[str]) -> Broker:
     from weighbridge.jobs.redis.worker_register import WorkerRegister
     from weighbridge.jobs.redis.worker_totals import Totals
 
-    roll, totals = WorkerRegister(redis_url), Totals(redis_url)
+    register, totals = WorkerRegister(redis_url), Totals(redis_url)
     try:
-        workers, messages, counts = roll.workers(), roll.waiting(), roll.counts()
+        workers, messages, counts = (
+            register.workers(),
+            register.waiting(),
+            register.counts(),
+        )
         tasks = _tasks(counts, totals.read())
         pauses = read_pauses(redis_url, registries)
     except OSError:
         return Broker("unavailable")
     finally:
-        roll.close()
+        register.close()
         totals.close()
     return Broker("ok", workers, messages, tasks, pauses)
 

@@ -1,4 +1,4 @@
-"""Rings for pushes and for crawls that are asked for, where workers do the work."""
+"""Enqueues pushes and crawls that are asked for, where workers do the work."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

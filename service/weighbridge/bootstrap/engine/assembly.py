@@ -89,7 +89,7 @@ async def an_engine(
         shared=shared,
         jobs=jobs,
         judges=work.judges,
-        deliver=_nobody if delivering is None else delivering.ring,
+        deliver=_nobody if delivering is None else delivering.wake,
         clock=clock,
         owner=owner,
         lease_s=LEASE_S,

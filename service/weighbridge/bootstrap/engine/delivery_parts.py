@@ -57,8 +57,8 @@ class Delivering:
             database, on_failure=lambda _: telemetry.db_write_errors.inc()
         )
         self._deliverers: Deliverers | None = None
-        self._ringing: asyncio.Task[None] | None = None
-        self._is_rung = False
+        self._running: asyncio.Task[None] | None = None
+        self._is_woken = False
         for channel in settings.channels:
             telemetry.begin_channel(channel.name)
 
@@ -66,23 +66,23 @@ class Delivering:
         """Have everything told that is due; returns before it is."""
         if self._deliverers is None:
             self._deliverers = self._make()
-        await self._deliverers.ring()
+        await self._deliverers.wake()
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         """`run` beside whoever asks: what was just found waits for no queue. If that
         fails it is due still, and the next tick asks. Two hundred who ask at once have
         it done twice."""
-        self._is_rung = True
-        if self._ringing is None or self._ringing.done():
-            self._ringing = asyncio.create_task(self._run_while_rung())
-            self._ringing.add_done_callback(self._end_ring)
+        self._is_woken = True
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._run_while_woken())
+            self._running.add_done_callback(self._end_run)
 
-    async def _run_while_rung(self) -> None:
-        while self._is_rung:
-            self._is_rung = False
+    async def _run_while_woken(self) -> None:
+        while self._is_woken:
+            self._is_woken = False
             await self.run("")
 
-    def _end_ring(self, task: "asyncio.Task[None]") -> None:
+    def _end_run(self, task: "asyncio.Task[None]") -> None:
         if not task.cancelled() and (exc := task.exception()) is not None:
             code = exc.code if isinstance(exc, WeighbridgeError) else "bug"
             structlog.get_logger("weighbridge.notify").error(
@@ -91,8 +91,8 @@ class Delivering:
 
     async def aclose(self) -> None:
         """On the loop of `run`: let what is on its way arrive, for a moment."""
-        if self._ringing is not None:
-            await asyncio.wait((self._ringing,))
+        if self._running is not None:
+            await asyncio.wait((self._running,))
         if self._deliverers is not None:
             await self._deliverers.aclose()
         await asyncio.to_thread(self._writer.close)

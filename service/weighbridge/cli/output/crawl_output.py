@@ -123,7 +123,7 @@ def _not_ok_markdown(report: CrawlReport, now: datetime) -> str:
 
 
 def _held_lines(registry: RegistryCrawl, screen: Screen) -> list[str]:
-    """What vanished all at once and is not believed yet."""
+    """What is missing all at once and is not believed yet."""
     if not registry.held:
         return []
     text = (

@@ -52,10 +52,10 @@ class RegistryReport:
     """One registry with sums over its repositories, without deleted ones.
 
     storage_scope_kind: inside what it keeps a blob once
-    removals_held:      repositories of which more than half vanished at once, or that
-                        vanished together, and that wait for a second crawl
-    repositories_held:  of these, the ones that vanished themselves; of the others more
-                        than half of the tags did
+    removals_held:      repositories of which more than half is missing at once, or that
+                        are missing together, and that wait for a second crawl
+    repositories_held:  of these, the ones that are missing themselves; of the others
+                        more than half of the tags are
     repository_states:  how many are in which state; every state but `gone` is there
     newest_compressed_bytes: the newest image of each, summed without sharing
     referenced_bytes:   what a naive sum over tags says

@@ -34,7 +34,7 @@ class RegistryCrawl(Struct, frozen=True):
     resumed_at: when the crawl began that this one went on with; None: it is its own
     taken_over: repositories that had been crawled before it was cut off, counted
                 in the other numbers
-    held:       repositories whose vanishing waits for a second look
+    held:       repositories whose deletion waits for a second crawl
     troubled:   repositories that are not `ok`, worst first
     """
 

@@ -38,7 +38,7 @@ class Deliverers:
         self._resendings = tuple(resendings)
         self._unknown_since: dict[str, datetime] = {}
 
-    async def ring(self) -> None:
+    async def wake(self) -> None:
         """Have everything told that is due. Returns at once: messages go beside
         whatever else is done here. Raises StoreError."""
         now = self._sending.clock()

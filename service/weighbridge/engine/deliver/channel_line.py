@@ -15,7 +15,7 @@ from weighbridge.ports.protocols import Notifier
 from weighbridge.store.outbox.due_groups import next_due_on
 
 LINGER_S: Final = 30.0
-"""What is due by then is waited for here; for what is due later somebody rings."""
+"""What is due by then is waited for here; for what is due later `wake` is called."""
 REFUSED_IN_A_ROW: Final = 3
 REFUSED_HOLD_S: Final = 1.0
 """A receiver that refused so many, one after the other, wants none of them: what waits
@@ -72,7 +72,7 @@ class ChannelLine:
             )
 
     async def _rest(self, seconds: float) -> None:
-        """Until somebody rings, or time is up: then it goes on either way."""
+        """Until somebody calls `wake`, or time is up: then it goes on either way."""
         if self._is_closing:
             self._woken.clear()
             return

@@ -20,7 +20,7 @@ LOOK_S: Final = 1.0
 
 class PolicyReload:
     """The policies in force. They are read again when one of their files has changed,
-    and whenever `ring` is called, for which it is a handler of SIGHUP.
+    and whenever `wake` is called, for which it is a handler of SIGHUP.
 
     All or nothing: where any file has a fault, the policies stay as they are.
     """
@@ -62,7 +62,7 @@ class PolicyReload:
         """Begin to look for changes; returns at once."""
         self._thread.start()
 
-    def ring(self, number: int = 0, frame: FrameType | None = None) -> None:
+    def wake(self, number: int = 0, frame: FrameType | None = None) -> None:
         """Have everything read again soon, changed or not. May be called by a signal
         handler."""
         self._rung.put(None)
@@ -113,8 +113,8 @@ class PolicyReload:
                 self.look()
 
     def _wait(self) -> bool:
-        """Until the next look is due, or somebody rings; whether somebody did. Several
-        rings at once are one."""
+        """Until the next look is due, or somebody calls `wake`; whether somebody did.
+        Several calls at once are one."""
         try:
             self._rung.get(timeout=self._look_s)
         except Empty:

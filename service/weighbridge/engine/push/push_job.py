@@ -1,8 +1,8 @@
 """The job `PUSH` in any process: which look when, and what follows from it.
 
-The inbox says what waits; the job is only a bell. A look that takes long goes on after
-its job has ended, so that a slow registry holds up nobody else: what it has not kept
-when the process ends still waits in the inbox.
+The inbox says what waits; the job only says that something does. A look that takes long
+goes on after its job has ended, so that a slow registry holds up nobody else: what it
+has not kept when the process ends still waits in the inbox.
 """
 
 import asyncio
@@ -71,7 +71,7 @@ class PushJob(Struct):
         if key in self._looks:
             self._asked_again.add(key)
         elif self._of_registry[asked.site.name] >= OF_A_REGISTRY:
-            # Whoever has a place now makes room; ringing again and again would cost
+            # Whoever has a place now makes room; enqueueing again and again would cost
             # more than the looks, of a thousand repositories that are pushed to.
             self._in_line.setdefault(asked.site.name, {})[key] = asked
         else:
@@ -150,7 +150,7 @@ class PushJob(Struct):
                 self.parts.jobs.put(SETTLE, "")
 
     async def _wait_s(self, asked: JobTarget, ended: Ended) -> float | None:
-        """Until the next look; None where nothing waits, or the scheduler rings."""
+        """Until the next look; None where nothing waits, or the tick sees to it."""
         key = asked.name
         due_at = await self.parts.writer.read(next_due, _to(asked))
         wait_s = (

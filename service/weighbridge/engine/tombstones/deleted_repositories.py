@@ -59,8 +59,8 @@ async def delete_missing(
     judging: Callable[[], Judging],
     clock: Callable[[], datetime],
 ) -> int:
-    """Bury what is missing for good; returns how many wait for a second crawl, since
-    more than half of what is crawled would vanish at once.
+    """Delete what is missing for good; returns how many wait for a second crawl, since
+    more than half of what is crawled would be deleted at once.
 
     What a catalog no longer lists counts before it was asked for itself: workers ask
     one repository after the other, long after the catalog, and the catalog that finds
@@ -77,10 +77,10 @@ async def delete_missing(
     counted = await _counted(writer, registry_id, catalog, scope, held)
     if counted.answering:
         await writer.write(note_unlisted, counted.answering)
-    vanishing, others = ids | counted.silent, held - counted.held
-    if is_mass(len(vanishing - held), counted.crawled - len(counted.held)):
-        count = len(vanishing)
-        await writer.write(hold_removals, registry_id, vanishing | others, count)
+    unlisted, others = ids | counted.silent, held - counted.held
+    if is_mass(len(unlisted - held), counted.crawled - len(counted.held)):
+        count = len(unlisted)
+        await writer.write(hold_removals, registry_id, unlisted | others, count)
         return count
     for item in gone:
         await _delete(writer, item, judging, clock)

@@ -1,4 +1,4 @@
-"""Buries the tags that a complete crawl did not see."""
+"""Deletes the tags that a complete crawl did not see."""
 
 from collections.abc import Set
 from typing import Final
@@ -12,14 +12,14 @@ MASS: Final = 10
 """More tags, or repositories, than this, and more than half: a second crawl must
 agree."""
 GONE_AT_ONCE: Final = 1_000
-"""Tags that are buried in one transaction."""
+"""Tags that are deleted in one transaction."""
 
 
 async def delete_unlisted(
     context: CrawlContext, claim: Claim, seen: Set[str]
 ) -> tuple[int, frozenset[str]]:
     """How many are gone, and those that must wait for a second crawl that agrees, since
-    too much vanished at once."""
+    too much is missing at once."""
     known = await context.writer.read(live_tags, claim.repository_id)
     live = frozenset(filter(context.wants_tag, known))
     gone = live - seen
@@ -31,5 +31,5 @@ async def delete_unlisted(
 
 
 def is_mass(gone: int, live: int) -> bool:
-    """Whether so many of so many cannot be believed to have vanished at once."""
+    """Whether so many of so many cannot be believed to have been deleted at once."""
     return gone > MASS and gone * 2 > live

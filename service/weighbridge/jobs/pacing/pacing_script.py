@@ -52,7 +52,7 @@ if pause_ms > paused and pause_ms > 0 then
 end
 
 local rows = redis.call('HGETALL', procs)
-local held_by_others_o, held_by_others, crew, rank = 0, 0, 1, 0
+local held_by_others_o, held_by_others, sharers, rank = 0, 0, 1, 0
 local others, asking = {}, {}
 for i = 1, #rows, 2 do
     local id = rows[i]
@@ -65,7 +65,7 @@ for i = 1, #rows, 2 do
         held_by_others_o = held_by_others_o + o
         held_by_others = held_by_others + o + u
         if ago <= 5000 then
-            crew = crew + 1
+            sharers = sharers + 1
             if id < me then rank = rank + 1 end
         end
         if ago > 1000 then demand = 0 end
@@ -146,7 +146,7 @@ if interval == 0 and paused <= 0 and not is_awaited and held_o >= (share[me] or 
     retry = math.max(5, math.min(100, 200 - now % 200))
 end
 return {may_o, held_u, n_o, first_o, n_u, first_u, retry, math.max(0, paused),
-    crew, rank, (is_short or is_awaited) and 1 or 0}
+    sharers, rank, (is_short or is_awaited) and 1 or 0}
 """
 
 
@@ -161,6 +161,6 @@ class PacingAnswer(NamedTuple):
     urgent_first_ms: int
     retry_ms: int
     pause_ms: int
-    crew: int
+    sharers: int
     rank: int
     is_awaited: int

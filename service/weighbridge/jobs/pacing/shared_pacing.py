@@ -167,7 +167,7 @@ class SharedPacing:
         self._turns: list[float] = []
         self._is_away = False
         self._share: RequestRate | None = None
-        self._crew = NOT_TOLD
+        self._sharers = NOT_TOLD
         self._paused_until = 0.0
         self._pause_to_say = 0.0
         self._retry_at = 0.0
@@ -326,7 +326,7 @@ class SharedPacing:
 
     def _take(self, answer: PacingAnswer, now: float, said: Demand) -> None:
         self._has_come_back = False
-        self._crew = PaceSharers(answer.crew, answer.rank, now)
+        self._sharers = PaceSharers(answer.sharers, answer.rank, now)
         self._slots.limit(answer.ordinary + answer.urgent, answer.ordinary)
         every_s = 1.0 / (self._pace.requests_per_second or 1.0)
         for first_ms, count in (
@@ -350,11 +350,11 @@ class SharedPacing:
         if not self._is_away:
             self._is_away = True
             now = self._monotonic()
-            is_known = now - self._crew.told_at < KNOWN_S
-            crew = self._crew if is_known else NOT_TOLD
+            is_known = now - self._sharers.told_at < KNOWN_S
+            sharers = self._sharers if is_known else NOT_TOLD
             self._turns.clear()
-            self._slots.limit(*crew.slots(self._pace.concurrency))
-            self._share = crew.rate(self._pace, now)
+            self._slots.limit(*sharers.slots(self._pace.concurrency))
+            self._share = sharers.rate(self._pace, now)
         self._wake()
 
     def _wake(self) -> None:

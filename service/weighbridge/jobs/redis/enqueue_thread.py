@@ -1,4 +1,4 @@
-"""Rings for work on a thread of its own: whoever commits does not wait for Redis."""
+"""Enqueues work on a thread of its own: whoever commits does not wait for Redis."""
 
 import threading
 from typing import Final
@@ -8,7 +8,7 @@ import structlog
 from weighbridge.ports.protocols import JobQueue
 
 MOST: Final = 10_000
-"""What is not rung for is found by the scheduler's tick."""
+"""What is not enqueued is found by the scheduler's tick."""
 
 
 class EnqueueThread:
@@ -21,7 +21,7 @@ class EnqueueThread:
         self._changed = threading.Condition()
         self._is_closed = False
         self._thread = threading.Thread(
-            target=self._run, name="weighbridge-bell", daemon=True
+            target=self._run, name="weighbridge-enqueue", daemon=True
         )
 
     def start(self) -> None:
@@ -36,7 +36,7 @@ class EnqueueThread:
                 self._changed.notify()
 
     def close(self, timeout_s: float = 3.0) -> None:
-        """Ring for what waits, as far as there is time, and end the thread."""
+        """Enqueue what waits, as far as there is time, and end the thread."""
         with self._changed:
             self._is_closed = True
             self._changed.notify()
@@ -53,5 +53,5 @@ class EnqueueThread:
                 del self._waiting[job, argument]
             try:
                 self._jobs.put(job, argument, first=first)
-            except Exception as exc:  # noqa: BLE001 - the thread must outlive any ring
+            except Exception as exc:  # noqa: BLE001 - the thread must outlive any call
                 self._log.error("no work is enqueued", code="bug", why=repr(exc))

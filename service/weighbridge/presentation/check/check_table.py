@@ -109,7 +109,7 @@ def _lines(pointed: BlamedLines, screen: Screen) -> Iterator[str]:
 
 
 def _fitted(text: str, used: int, screen: Screen) -> str:
-    """The whole line where there is room for it, else its gist."""
+    """The whole line where there is room for it, else the short form."""
     if screen.cut(text, used) == text:
         return text
     return screen.cut(short_instruction(text, screen.ellipsis), used)

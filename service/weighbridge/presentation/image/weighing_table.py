@@ -186,7 +186,7 @@ def _bar_cells(screen: Screen) -> int:
 
 
 def _fitted(text: str, used: int, screen: Screen) -> str:
-    """The whole line where there is room for it, else its gist."""
+    """The whole line where there is room for it, else the short form."""
     if screen.cut(text, used) == text:
         return text
     return screen.cut(short_instruction(text, screen.ellipsis), used)

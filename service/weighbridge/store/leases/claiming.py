@@ -117,7 +117,7 @@ class Claim(Struct, frozen=True):
     crawl_number: complete crawls so far; 0: whatever is there now came before us
     tags:        live tags known
     manifests:   distinct targets of these
-    held:        tags that the last crawl did not see, whose vanishing waits for a
+    held:        tags that the last crawl did not see, whose deletion waits for a
                  second crawl that agrees
     lease_s:     how long the claim lasts; each batch written renews it
     due_at:      of the repository, as the claim left it: another one at the crawl's end

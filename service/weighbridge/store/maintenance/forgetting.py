@@ -81,7 +81,7 @@ _ROWS: Final = (
 class Forgettable(Struct, frozen=True):
     """What is to be forgotten: a registry, or one repository of it.
 
-    repositories: id and name of each, vanished ones too
+    repositories: id and name of each, deleted ones too
     tags:         of these that are not gone
     """
 
@@ -225,9 +225,9 @@ class _Forgetting(Struct):
             return taken
 
     def _forget(self, taken: Claim) -> None:
-        buried: str | None = ""
-        while buried is not None:
-            buried = self._delete(taken, buried)
+        deleted: str | None = ""
+        while deleted is not None:
+            deleted = self._delete(taken, deleted)
         settle_all(self.database)
         for find, removals in ((_TAGS, _WITH_TAGS), (_CRAWLS, _WITH_CRAWLS)):
             while self._remove(taken, find, removals):

@@ -53,7 +53,7 @@ registries = Table(
     Column("state_since", Moment, nullable=False),
     Column("last_discovery_at", Moment),
     Column("last_complete_discovery_at", Moment),
-    # Repositories whose vanishing waits for a second look: a JSON list of their ids.
+    # Repositories whose deletion waits for a second crawl: a JSON list of their ids.
     Column("held", Text),
     Column("removals_held", Integer, nullable=False),
     # When its HEAD was last found to name another digest than GET serves.
@@ -112,7 +112,7 @@ repositories = Table(
     # It came with its registry's first crawl, and its first complete crawl is not over:
     # nobody is told of what is found.
     Column("is_silent", Boolean, nullable=False),
-    Column("held", Text),  # JSON list of tags whose vanishing waits for a second look
+    Column("held", Text),  # JSON list of tags whose deletion waits for a second crawl
     Column("last_crawl_at", Moment),
     Column("last_complete_crawl_at", Moment),
     Column("requests", BigInteger, nullable=False),  # of all crawls ever

@@ -83,7 +83,7 @@ def put_notifications(
 
     The last thing that a transaction does but for its own repository's rows: others
     wait for its end. Returns how many wait now that did not before: more than 0, and
-    whoever commits this rings for DELIVER.
+    whoever commits this enqueues DELIVER.
     """
     if not violation_ids or (event == "opened" and not routes):
         return 0

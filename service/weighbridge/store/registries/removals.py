@@ -172,8 +172,8 @@ def delete_tags(
 ) -> str | None:
     """Mark the next tags of a repository as gone, in the order of their names.
 
-    after: what the last call returned, so that nobody reads what is buried already.
-    Returns the last name that was buried; None where no more are left. Raises
+    after: what the last call returned, so that nobody reads what is deleted already.
+    Returns the last name that was deleted; None where no more are left. Raises
     StaleFence.
     """
     names = list(
@@ -197,7 +197,7 @@ def delete_repository(connection: Connection, claim: Claim, now: datetime) -> No
 
     Its tags must be gone already, see `delete_tags`.
     """
-    buried = connection.execute(
+    deleted = connection.execute(
         update(repositories)
         .where(*is_ours(claim), _table.state == "missing")
         .values(
@@ -210,5 +210,5 @@ def delete_repository(connection: Connection, claim: Claim, now: datetime) -> No
             revision=_table.revision + 1,
         )
     )
-    if buried.rowcount != 1:
+    if deleted.rowcount != 1:
         raise stale(claim)

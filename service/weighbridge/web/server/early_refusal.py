@@ -1,8 +1,8 @@
 """Sends webhooks away before they are parsed, where too many are in hand.
 
-Parsing a request and answering it takes longer than a rush leaves time for: a thousand
-senders at once would each wait for all the others, the refused ones too. What came
-whole, as small webhooks do, is refused by its first bytes.
+Parsing a request and answering it takes longer than there is time for in a burst: a
+thousand senders at once would each wait for all the others, the refused ones too. What
+came whole, as small webhooks do, is refused by its first bytes.
 """
 
 import json

@@ -29,7 +29,7 @@ GATHER_S: Final = 0.002
 ANSWER_S: Final = 2.0
 """A sender is not left waiting longer; Harbor gives up after three seconds."""
 COMMIT_S: Final = 15.0
-"""What has come in a rush is worth to be kept late: it is not sent again then."""
+"""What has come in a burst is worth to be kept late: it is not sent again then."""
 _STUCK: Final = 0.5
 """A transaction that takes longer than that part of it waits for somebody: nobody else
 is to wait too."""

@@ -71,7 +71,7 @@ class KnownBefore:
         return self._begun.is_whole and not self._meanwhile.has_pushes
 
     def has_only(self, seen: Set[str]) -> bool:
-        """Whether every live tag is among these: none has vanished."""
+        """Whether every live tag is among these: none was deleted."""
         known = self.known
         return known is not None and known.keys() <= seen
 
@@ -295,8 +295,8 @@ class RepositoryCrawl:
         await ask_for_configs(self._context, self._claim, in_vain)
 
     async def _remove_gone(self, broken: WeighbridgeError | None) -> frozenset[str]:
-        """Bury what a complete crawl did not see; returns what must wait for a
-        second crawl that agrees, since too much vanished at once."""
+        """Delete what a complete crawl did not see; returns what must wait for a
+        second crawl that agrees, since too much is missing at once."""
         if broken is not None or not self._is_complete:
             return self._claim.held
         if self._before.has_only(self._listing.seen):

@@ -1,4 +1,4 @@
-"""How a scheduler rings: as everybody hands work over, and not as Celery would.
+"""How a scheduler enqueues: as everybody hands work over, and not as Celery would.
 
 A message that is to be dropped after a while is dropped by the clock of the machine it
 comes to: a worker whose clock is ahead would drop each. Here the next one is sent once
@@ -13,7 +13,7 @@ from weighbridge.domain.text.secret import Secret
 from weighbridge.jobs.redis.over_celery import CeleryJobs
 
 
-class Ringing(Scheduler):
+class EnqueueingScheduler(Scheduler):
     """Celery's scheduler in memory; only the sending is ours."""
 
     @cached_property
