@@ -44,7 +44,7 @@ def explain(options: Options, ref: str) -> int:
     settings = options.settings(policy_files=True, ending="")
     policies = options.policies().policies
 
-    from weighbridge.cli.options.common import name_at
+    from weighbridge.cli.options.registry_names import name_at
     from weighbridge.domain.image.reference import parse_reference
     from weighbridge.presentation.reports import policy_output
 

@@ -23,7 +23,7 @@ def command(options: Options) -> int:
     """
     settings = options.settings()
 
-    from weighbridge.cli.options.common import handed_over
+    from weighbridge.cli.options.handover import handed_over
     from weighbridge.jobs.worker_processes import (
         become,
         celery_command,

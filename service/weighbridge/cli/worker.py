@@ -42,7 +42,7 @@ def command(options: Options, concurrency: int | None, queues: str | None) -> in
     settings = options.settings(policy_files=True)
     wanted = _queues(queues)
 
-    from weighbridge.cli.options.common import handed_over
+    from weighbridge.cli.options.handover import handed_over
     from weighbridge.cli.process.log_lines import configure_log
     from weighbridge.jobs.worker_processes import (
         WorkerProcesses,

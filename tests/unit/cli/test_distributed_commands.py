@@ -10,7 +10,8 @@ import pytest
 
 from support.wait import wait_in_thread
 from weighbridge.cli.main import run
-from weighbridge.cli.options.common import Options, handed_over
+from weighbridge.cli.options.common import Options
+from weighbridge.cli.options.handover import handed_over
 from weighbridge.config import load_settings
 from weighbridge.jobs.worker_processes import WorkerProcesses
 from weighbridge.store.session import open_database

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import update_wrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, Final, Literal, ParamSpec, TypeAlias
@@ -17,7 +17,6 @@ from weighbridge.cli.options.access_options import (
     Command,
 )
 from weighbridge.cli.process.failure import CommandFailed
-from weighbridge.config import Settings
 from weighbridge.errors import ConfigError
 from weighbridge.presentation.forms.screen import Output, Screen, screen_of
 
@@ -191,27 +190,3 @@ def common_options(
         return wrapped
 
     return with_options
-
-
-def handed_over(
-    options: Options, settings: Settings, environ: Mapping[str, str]
-) -> dict[str, str]:
-    """The environment in which `load_settings` finds the same settings again."""
-    handed = dict(environ)
-    if options.config is not None:
-        handed["WEIGHBRIDGE_CONFIG"] = str(Path(options.config).absolute())
-    if options.database is not None:
-        handed.pop("WEIGHBRIDGE_DATABASE_URL_FILE", None)
-        handed["WEIGHBRIDGE_DATABASE_URL"] = settings.database_url.reveal()
-    return handed
-
-
-_HOSTS: Final = {"docker.io": "registry-1.docker.io"}
-"""Of registries that people call by another name."""
-
-
-def name_at(settings: Settings, address: str) -> str:
-    """The configured name of the registry at this address, else the address."""
-    host = _HOSTS.get(address, address)
-    names = (r.name for r in settings.registries if r.url.endswith(f"//{host}"))
-    return next(names, address)
