@@ -3,9 +3,10 @@
 import gc
 from typing import Final
 
-_THRESHOLDS: Final = (20_000, 20, 20)
+_THRESHOLDS: Final = (5_000, 20, 20)
 """Python's own are made for small programs: a crawl makes thousands of documents a
-second, nearly all of which are freed without it."""
+second, nearly all of which are freed without it. With more than this, a process that
+has little to do keeps megabytes of rings for an hour."""
 
 
 def relax() -> None:
