@@ -6,6 +6,7 @@ function that takes a code is known at once.
 """
 
 import ast
+import gc
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -33,7 +34,7 @@ def codes_in(folder: Path) -> set[str]:
     nodes = [
         node
         for path in sorted(folder.rglob("*.py"))
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(_parsed(path))
     ]
     positions = _positions(nodes)
     return {
@@ -44,12 +45,24 @@ def codes_in(folder: Path) -> set[str]:
     }
 
 
+def _parsed(path: Path) -> ast.Module:
+    """Without the garbage collector: what it ends may run Python code, by which
+    `ast.parse` of Python 3.11 loses count of its own depth (CPython issue 106905)."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        return ast.parse(path.read_text(encoding="utf-8"))
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 def texts_in(folder: Path) -> set[str]:
     """Every literal text in the Python files below the folder."""
     return {
         node.value
         for path in folder.rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(_parsed(path))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
 
