@@ -1,4 +1,4 @@
-"""What a person waits for: `--help`, and one image weighed."""
+"""What a person waits for: `--help`, one image weighed, one tag crawled."""
 
 from typing import Final
 
@@ -9,22 +9,27 @@ from load.bench.scene import Scene, say
 
 _HELP: Final = "weighbridge --help"
 _INSPECT: Final = "weighbridge inspect"
+_CRAWL: Final = "weighbridge crawl, one unchanged tag"
 _PEER: Final = "skopeo inspect --config"
 _RUNS: Final = 3
 _ABOUT: Final = """\
 Whole processes, started with a warm file cache, three in each round. `weighbridge
 inspect` reads manifest and config and the last bytes of each layer, and prints a table;
 `skopeo inspect --config` reads manifest and config and prints the config. skopeo is
-compiled; we start Python."""
+compiled; we start Python. `weighbridge crawl` is of a registry of one tag that is in
+the database already: nearly all of it is start-up."""
 
 
 def run(scene: Scene) -> Result:
-    """Rounds of the three commands."""
+    """Rounds of the commands."""
     server, folder, tally = scene.registry(), scene.work_folder("startup"), Tally()
     image = f"{server.address}/{server.paths.references[0]}"
+    one = scene.replay(1, repositories=1).address
+    database = f"sqlite:///{folder / 'one.db'}"
     commands = {
         _HELP: weighbridge("--help"),
         _INSPECT: weighbridge("inspect", image),
+        _CRAWL: weighbridge("crawl", one, "--no-measure", "--database", database),
         _PEER: [
             *("skopeo", "inspect", "--config", "--tls-verify=false"),
             f"docker://{image}",

@@ -1,5 +1,6 @@
 """A crawl that somebody asked for and does not wait for: who does it, and its end."""
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -16,6 +17,7 @@ from support.database import Engine, a_database
 from support.fake_jobs import FakeJobs
 from support.fake_registry import FakeRegistry
 from support.images import a_layer, a_served_image
+from support.statements import counted
 from support.store_world import an_entry
 from weighbridge.domain.retention import Retention
 from weighbridge.engine.context.site import Scope, Site
@@ -26,7 +28,7 @@ from weighbridge.engine.crawl_requests.requests import (
 )
 from weighbridge.engine.schedule.tick_job import JobToEnqueue, Tick
 from weighbridge.engine.tasks.lease_renewal import LEASE_S
-from weighbridge.ports.job_names import DISCOVER
+from weighbridge.ports.job_names import CRAWL, DISCOVER
 from weighbridge.store.crawls.crawl_requests import (
     CrawlRequest,
     find_request,
@@ -38,6 +40,14 @@ from weighbridge.store.models import crawl_requests
 from weighbridge.store.session import Database
 
 NAMES = ("acme/app", "acme/web", "acme/db")
+ENDED = "UPDATE crawl_requests SET state"
+
+
+class BrokenJobs(FakeJobs):
+    """Takes none."""
+
+    def put(self, job: str, argument: str, *, first: bool = False) -> None:
+        raise RuntimeError("no job is taken")
 
 
 def filled() -> FakeRegistry:
@@ -187,6 +197,42 @@ async def test_whoever_looks_after_a_request_says_so(yard: Yard) -> None:
 
     assert as_it_is(yard, request).ended_at is None
     assert as_it_is(yard, other).state == "interrupted"
+
+
+async def test_a_request_is_looked_after_once_at_a_time_in_a_process(
+    yard: Yard,
+) -> None:
+    request = asked(yard, ["acme/web"])
+    async with yard.crawler(filled()).running() as crawler:
+        await look_after_requests(crawler.parts)
+        crawler.parts.looked_after.add(request.id)
+        await crawler.is_done()
+        before = as_it_is(yard, request)
+        crawler.parts.looked_after.clear()
+
+        with counted() as statements:
+            await asyncio.gather(
+                *(look_after_requests(crawler.parts) for _ in range(3))
+            )
+
+    written = [each for each in statements if each.startswith(ENDED)]
+    assert before.state == "crawling"  # The tick of this process left it alone.
+    assert len(written) == 1
+
+
+async def test_a_request_that_could_not_be_looked_after_is_no_longer_in_hand(
+    yard: Yard,
+) -> None:
+    request = asked(yard, ["acme/web"])
+    async with yard.crawler(filled()).running() as crawler:
+        jobs = FakeJobs()
+        broken = replace(crawler.parts, jobs=BrokenJobs())
+        with pytest.raises(RuntimeError, match="no job"):
+            await look_after_requests(broken)
+        await look_after_requests(replace(broken, jobs=jobs))
+
+    assert request.id not in broken.looked_after
+    assert jobs.of(CRAWL) == ["fake/acme/web"]
 
 
 def test_the_tick_has_the_registry_listed_that_was_asked_for(yard: Yard) -> None:

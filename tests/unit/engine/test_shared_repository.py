@@ -9,12 +9,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select, update
 
 from support.crawler import Crawler
 from support.crawling import Yard
 from support.database import Engine, a_database
 from support.database_dump import assert_same, dump_of
+from support.fake_jobs import FakeJobs
 from support.fake_registry import FakeRegistry
 from support.images import Served, a_layer, an_artifact
 from support.push_world import a_push, receive
@@ -22,7 +24,7 @@ from support.statements import counted
 from support.wait import wait_until
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.limits import MANIFEST_BODY_BYTES
-from weighbridge.engine.context.site import Scope
+from weighbridge.engine.context.site import Scope, Site
 from weighbridge.errors import AuthError, NotFound, RegistryError
 from weighbridge.ports.job_names import CRAWL
 from weighbridge.ports.protocols import ManifestAnswer
@@ -260,6 +262,22 @@ async def test_what_two_processes_find_unchanged_is_asked_once(yard: Yard) -> No
     assert (report.tags_deleted, report.state) == (1, "ok")
     assert max((one.asked_tags + two.asked_tags).values()) <= 2  # HEAD, then GET
     assert two.asked_tags.total() >= TAGS // 4
+
+
+@pytest.mark.parametrize(
+    ("has_others", "asked"), [(True, ["fake"]), (False, [])], ids=["others", "alone"]
+)
+async def test_others_are_told_of_chunks_where_there_are_others(
+    yard: Yard, has_others: bool, asked: list[str]
+) -> None:
+    registry = Shared(name="fake")
+    async with yard.crawler(registry).running() as crawler:
+        jobs = FakeJobs()
+        parts = replace(crawler.parts, jobs=jobs, has_others=has_others)
+
+        parts.context(Site(yard.entry, Scope()), registry).shared()
+
+    assert jobs.of(CRAWL) == asked
 
 
 @pytest.mark.long_on("postgresql")  # no statement of its own

@@ -37,17 +37,17 @@ class Work(Struct, frozen=True):
     targets:    the registries that it crawls
     judges:     what images are judged by
     clients:    of registries; closed with the engine
+    has_others: whether other processes take its jobs, too
     delivering: has people notified; closed with the engine. None: nobody is
     schedules:  whether it looks for what is due, or only after what was asked for
-    has_others: whether other processes take its jobs, too
     """
 
     targets: Iterable[Target]
     judges: Judges
     clients: KeptClients
+    has_others: bool
     delivering: Delivering | None = None
     schedules: bool = True
-    has_others: bool = False
     progress: Progress = field(default_factory=Progress)
     watcher: Watcher = field(default_factory=LogWatcher)
 

@@ -82,6 +82,7 @@ async def crawl_targets(
         targets=targets,
         judges=judges,
         clients=KeptClients(settings, database, telemetry, docker_config=docker_config),
+        has_others=False,
         schedules=False,
         progress=progress,
         watcher=told,

@@ -79,6 +79,7 @@ class Embedded:
             targets=configured_targets(settings),
             judges=self._judges,
             clients=KeptClients(settings, database, telemetry),
+            has_others=False,
             delivering=Delivering(settings, database, telemetry, self._clock),
         )
         async with an_engine(

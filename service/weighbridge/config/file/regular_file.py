@@ -1,4 +1,5 @@
-"""Opens the files that a person names: nothing but regular files, and never waiting."""
+"""Finds and opens the files that a person names: nothing but regular files, and never
+waiting."""
 
 import errno
 import os

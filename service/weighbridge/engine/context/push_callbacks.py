@@ -1,4 +1,5 @@
-"""What looks at pushes need beside what every crawl needs, and whom they tell."""
+"""What looks at pushes need beside what every crawl needs, whom they tell, and what
+tells a crawl that somebody has pushed meanwhile."""
 
 import asyncio
 from collections.abc import Callable, Sequence

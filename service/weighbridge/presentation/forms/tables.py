@@ -1,4 +1,4 @@
-"""Tables for other programs: CSV and Markdown."""
+"""Rows for other programs: CSV, JSON and Markdown."""
 
 import codecs
 import csv

@@ -1,4 +1,4 @@
-"""Records of crawls, pruned by age."""
+"""Records of crawls, and of requests to crawl, pruned by age."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
