@@ -7,21 +7,45 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from support.crawling import Yard, a_yard
 from support.fake_registry import FakeRegistry
 from support.images import a_served_image, some_layers
 from support.troubled_registry import PhantomRegistry
+from support.wait import wait_until
 from weighbridge.domain.registry.listing import RepositoryListing, TagPage
+from weighbridge.engine.context.crawl_context import CrawlOutcome
+from weighbridge.engine.context.registry_clients import Costing
 from weighbridge.engine.context.site import Scope
+from weighbridge.engine.crawl.registry.after_crawls import Following
 from weighbridge.engine.tombstones.deleted_tags import MASS
 from weighbridge.errors import RegistryError
+from weighbridge.ports.protocols import RequestCost
+from weighbridge.store.crawls.crawl_rows import CrawlResult
 from weighbridge.store.models import registries, repositories
+from weighbridge.store.registries.removals import CRAWLS
 
 pytestmark = pytest.mark.slow
 
 DAY = timedelta(days=1)
+MISSING = CrawlOutcome(
+    CrawlResult(
+        state="missing",
+        reason="name_unknown",
+        complete=False,
+        tags_seen=0,
+        tags_new=0,
+        tags_moved=0,
+        tags_deleted=0,
+        tags_failed=0,
+        invalid_tags=0,
+        requests=1,
+        bytes_read=0,
+        held=frozenset(),
+    ),
+    faults=(),
+)
 
 
 @pytest.fixture
@@ -108,6 +132,47 @@ async def test_registry_list_007_three_crawls_over_a_day_are_believed(
 
     assert states(yard)["shop/a"] == "gone"
     assert yard.tags("shop/a")["1"].deleted_at is not None
+
+
+async def test_missing_ones_are_deleted_whoever_tells_that_all_was_crawled(
+    yard: Yard,
+) -> None:
+    """Its note was read while others were still being crawled, and the last of these
+    had nothing to note."""
+    registry = PhantomRegistry()
+    fill(registry, "shop/a", "shop/b")
+    await yard.crawl(registry)
+    del registry.tags_by_repository["shop/a"]
+    registry.phantoms = ("shop/a",)
+    await yard.crawl(registry)
+    with yard.database.write() as connection:
+        missing = repositories.c.state == "missing"
+        connection.execute(
+            update(repositories).where(missing).values(missing_crawls=CRAWLS)
+        )
+    yard.now += DAY
+    crawler = yard.crawler(registry)
+    async with crawler.running():
+        parts = crawler.parts
+        site = parts.sites("fake")
+        assert site is not None
+        costing = Costing(parts.writer, "fake", RequestCost(), parts.watcher.asked)
+
+        async def stop() -> None:
+            """Nothing is being crawled."""
+
+        following = Following(parts, site, costing, stop)
+        with yard.database.read() as connection:
+            number = connection.execute(select(repositories.c.id).where(missing))
+            following.note(number.scalar_one(), MISSING)
+        following.begin(is_over=False)
+        await wait_until(lambda: not following.is_busy, "it is done")
+        assert states(yard)["shop/a"] == "missing"
+
+        following.begin(is_over=True)
+        await wait_until(lambda: not following.is_busy, "it is done")
+
+    assert states(yard) == {"shop/a": "gone", "shop/b": "ok"}
 
 
 async def test_three_crawls_within_an_hour_are_not_enough(yard: Yard) -> None:

@@ -108,7 +108,7 @@ class Following:
         self._is_over = is_over
         if self._is_closed:
             return
-        if self._task is None and (self._is_any or self._is_doubtful):
+        if self._task is None and self._is_wanted:
             self._task = asyncio.create_task(self._follow())
 
     async def aclose(self) -> None:
@@ -117,9 +117,15 @@ class Following:
         if self._task is not None:
             await cancel([self._task])
 
+    @property
+    def _is_wanted(self) -> bool:
+        # What is missing waits for the end of all crawls, whoever tells of that end.
+        is_missing = self._has_missing and self._is_over
+        return self._is_any or self._is_doubtful or is_missing
+
     async def _follow(self) -> None:
         try:
-            while self._is_any or self._is_doubtful:
+            while self._is_wanted:
                 await self._once()
         except WeighbridgeError as exc:
             structlog.get_logger("weighbridge.crawl").error(
