@@ -114,12 +114,13 @@ def test_broker_005_a_repository_that_kills_its_process_is_parked(
                 return row["state_reason"] == "poison"
 
             crew.wait_for(is_parked, "it is parked")
-            crew.wait_for(
-                lambda: (
-                    sum(r["state"] == "ok" for r in crew.repositories().values()) == 2
-                ),
-                "the others are looked at",
-            )
+
+            def are_crawled() -> bool:
+                crew.ring()  # What the ended process had is free when its lease ends.
+                rows = crew.repositories().values()
+                return sum(row["state"] == "ok" for row in rows) == 2
+
+            crew.wait_for(are_crawled, "the others are crawled")
 
             row = crew.repositories()[poison]
             assert len(starts) == 3
