@@ -231,7 +231,7 @@ class Court:
                 if delivery is None:
                     return
                 note_sent(connection, delivery, self.now)
-                self.messages.append(delivery.told)
+                self.messages.append(delivery.notices)
 
     def deliver_until(self, now: datetime) -> None:
         """Send every message that is due by then, each when it is due."""

@@ -72,13 +72,13 @@ class Crawler:
     parts: Parts = field(init=False)
     engine: Engine = field(init=False)
     pool: JobPool = field(init=False)
-    told: RequestRecorder = field(init=False)
+    recorder: RequestRecorder = field(init=False)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Crawler"]:
         """The block runs beside its jobs; they are given back at its end."""
         writer = Writer(self.database)
-        self.pool, self.told = JobPool(), RequestRecorder()
+        self.pool, self.recorder = JobPool(), RequestRecorder()
         shared = SharedJobs(writer, self.clock, owner=self.owner, lease_s=LEASE_S)
         known = {site.name: site for site in self.sites}
         judging = self.judging
@@ -99,7 +99,7 @@ class Crawler:
             retention=Retention(None, None),
             measures=False,
             progress=Progress(),
-            watcher=self.told,
+            watcher=self.recorder,
         )
         async with AsyncExitStack() as stack:
             stack.callback(writer.close)
@@ -116,7 +116,7 @@ class Crawler:
         parts, began = self.parts, self.clock()
         site = parts.sites(registry)
         assert site is not None
-        self.told.begin()
+        self.recorder.begin()
         last_crawl = await parts.writer.read(_last_crawl)
         registry_id = await parts.writer.write(put_registry, site.entry(None), began)
         await parts.writer.write(_have_due, registry_id, registry, began, all_due)
@@ -143,7 +143,7 @@ class Crawler:
             after_crawl_id=last_crawl,
         )
         return await parts.writer.read(
-            report_of, site, request, self.told.facts, (), parts.progress
+            report_of, site, request, self.recorder.facts, (), parts.progress
         )
 
     async def crawl_now(
@@ -152,14 +152,14 @@ class Crawler:
         """A crawl that somebody asked for."""
         site = self.parts.sites(registry)
         assert site is not None
-        return await crawl_now(self.parts, self.told, site, names, measure=measure)
+        return await crawl_now(self.parts, self.recorder, site, names, measure=measure)
 
     async def is_done(self) -> None:
         """Wait until nothing is being done. Raises what the database refused."""
         while not (self.pool.is_idle and self.engine.is_idle):
             await asyncio.sleep(0.001)
-            if self.told.facts.broken is not None:
-                raise self.told.facts.broken
+            if self.recorder.facts.broken is not None:
+                raise self.recorder.facts.broken
 
 
 def _last_crawl(connection: Connection) -> int:

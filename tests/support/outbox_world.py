@@ -199,7 +199,7 @@ class OutboxWorld:
         while (at := self.next_due(now, channel)) is not None and at <= end:
             now = max(now, at)
             sent = self.sent(now, channel)
-            sizes += [] if sent is None else [len(sent.told)]
+            sizes += [] if sent is None else [len(sent.notices)]
         return sizes
 
     def minute_crawls(self, now: datetime, channel: str = "ops") -> None:

@@ -78,7 +78,7 @@ class Stage:
         """As a job does, which waits long only where the registry answers."""
         may_answer = self.registry.may_answer.is_set()
         self.looks.handled_s = PATIENCE_S if may_answer else 0.05
-        await self.looks.look(asked_repository(self.looks.parts.sites, name))
+        await self.looks.handle(asked_repository(self.looks.parts.sites, name))
 
     def tick(self, now: datetime = T0) -> list[str]:
         sites = self.looks.parts.sites

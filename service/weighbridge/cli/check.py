@@ -152,16 +152,16 @@ def command(
             ),
         )
     except CommandFailed as exc:
-        raise forms.told(exc) from exc
+        raise forms.printed(exc) from exc
     except NotWeighed as exc:
         exc.cause.hint = exc.cause.hint or advice(exc.cause.code)
         failed = CommandFailed(exc.cause, subject=f"cannot weigh {exc.text}")
-        raise forms.told(failed) from exc
+        raise forms.printed(failed) from exc
     except ConfigError as exc:
-        raise forms.told(CommandFailed(exc)) from exc
+        raise forms.printed(CommandFailed(exc)) from exc
     except WeighbridgeError as exc:
         failed = CommandFailed(exc, subject=f"cannot check {without_login(reference)}")
-        raise forms.told(failed) from exc
+        raise forms.printed(failed) from exc
     code = _EXIT_CODES[found.outcome]
     forms.show(found, code, os.environ)
     return code

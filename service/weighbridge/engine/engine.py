@@ -17,7 +17,7 @@ from weighbridge.engine.context.parts import Parts
 from weighbridge.engine.context.site import asked_registry, asked_repository
 from weighbridge.engine.crawl.registry.crawl_job import TURN_S, Slices
 from weighbridge.engine.crawl.registry.discover_job import discover
-from weighbridge.engine.crawl_requests.requests import look_after_requests
+from weighbridge.engine.crawl_requests.requests import handle_requests
 from weighbridge.engine.measure.measure_job import measure
 from weighbridge.engine.push.push_job import PushJob
 from weighbridge.engine.schedule.tick_job import Tick
@@ -74,11 +74,11 @@ class Engine:
         handlers: dict[str, Handler] = {
             DISCOVER: self._discover,
             CRAWL: self._crawl,
-            PUSH: self._look_at_pushes,
+            PUSH: self._handle_pushes,
             MEASURE: self._measure,
             SETTLE: self._settle,
             PRUNE: self._prune,
-            TICK: self._look_for_due,
+            TICK: self._handle_tick,
         }
         if self._deliver is not None:
             deliver = self._deliver
@@ -119,9 +119,9 @@ class Engine:
             )
             await self._go_on(CRAWL, argument, work)
 
-    async def _look_at_pushes(self, argument: str) -> None:
+    async def _handle_pushes(self, argument: str) -> None:
         asked = asked_repository(self._parts.sites, argument)
-        await self._counted(PUSH, self._pushes.look(asked))
+        await self._counted(PUSH, self._pushes.handle(asked))
 
     async def _measure(self, argument: str) -> None:
         site = asked_registry(self._parts.sites, argument).site
@@ -131,15 +131,15 @@ class Engine:
         work = asyncio.to_thread(settle_all, self._parts.database)
         await self._counted(SETTLE, work)
 
-    async def _look_for_due(self, _: str) -> None:
+    async def _handle_tick(self, _: str) -> None:
         await self._counted(TICK, self._tick_once())
 
     async def _tick_once(self) -> None:
         if self._tick is not None:
             for wanted in await asyncio.to_thread(self._tick.run):
                 self._parts.jobs.put(*wanted[:2], first=wanted.first)
-        await look_after_requests(self._parts)
-        self._parts.watcher.looked_after()
+        await handle_requests(self._parts)
+        self._parts.watcher.requests_handled()
 
     async def _prune(self, _: str) -> None:
         await self._go_on(PRUNE, "", self._prune_if_due())

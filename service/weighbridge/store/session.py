@@ -114,7 +114,7 @@ def open_database(url: str, *, must_exist: bool = False) -> Database:
         if must_exist:
             sqlite_file.refuse_absent(address)
         engine = sqlite_file.make_engine(address)
-        return _opened(Database(engine), sqlite_file.told(address))
+        return _opened(Database(engine), sqlite_file.shown(address))
     if address.drivername in ("postgresql", "postgresql+psycopg"):
         _refuse_bare_at(url, address)
         # Loaded only where it is used: `inspect` starts without it.
@@ -122,12 +122,12 @@ def open_database(url: str, *, must_exist: bool = False) -> Database:
 
         ending = EndOfCalls()
         engine = postgresql_server.make_engine(address, ending)
-        return _opened(Database(engine, ending), postgresql_server.told(address))
+        return _opened(Database(engine, ending), postgresql_server.shown(address))
     # The URL itself may hold a password and is not repeated.
     raise _invalid_url(f"{address.drivername!r} is no database that we know")
 
 
-def _opened(database: Database, told: str) -> Database:
+def _opened(database: Database, shown: str) -> Database:
     """Asked once, so that a wrong address is told at the start."""
     try:
         with within(OPENING_S), database.read() as connection:
@@ -136,7 +136,7 @@ def _opened(database: Database, told: str) -> Database:
     except StoreError as error:
         database.close()
         raise StoreError(
-            f"{told}: {error.message}",
+            f"{shown}: {error.message}",
             code=error.code,
             hint=error.hint,
             retryable=error.retryable,

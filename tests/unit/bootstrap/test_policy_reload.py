@@ -46,7 +46,7 @@ def write(folder: Path, **limits: str) -> None:
 
 def reload_of(folder: Path, telemetry: Telemetry, now: float = 1000.0) -> PolicyReload:
     source = load_policies(str(folder / "weighbridge.yaml"), {})
-    return PolicyReload(source, telemetry, look_s=0.01, wall=lambda: now)
+    return PolicyReload(source, telemetry, poll_s=0.01, wall=lambda: now)
 
 
 def limit_of(reload: PolicyReload) -> int | None:
@@ -67,9 +67,9 @@ def test_a_file_that_changed_is_read_once_two_looks_have_seen_it_alike(
     before = reload.current()
     write(folder, a="700MB")
 
-    reload.look()
+    reload.poll()
     still = reload.current()
-    reload.look()
+    reload.poll()
 
     assert still is before
     assert limit_of(reload) == 700_000_000
@@ -82,9 +82,9 @@ def test_a_file_that_grows_is_left_until_it_rests(
 
     for size in ("1MB", "22MB", "333MB"):
         write(folder, a=size)
-        reload.look()
+        reload.poll()
     while_written = limit_of(reload)
-    reload.look()
+    reload.poll()
 
     assert while_written == 500_000_000
     assert limit_of(reload) == 333_000_000
@@ -97,7 +97,7 @@ def test_nothing_is_read_while_nothing_changes(
     before = reload.current()
 
     for _ in range(3):
-        reload.look()
+        reload.poll()
 
     assert reload.current() is before
 
@@ -109,8 +109,8 @@ def test_files_that_come_and_go_are_changes_too(
     write(folder, b="1MB")
     (folder / "a.policy").unlink()
 
-    reload.look()
-    reload.look()
+    reload.poll()
+    reload.poll()
 
     assert limit_of(reload) == 1_000_000
 
@@ -122,9 +122,9 @@ def test_a_faulty_file_leaves_every_policy_as_it_was_and_says_so(
     write(folder, a="700MB", b="many")
 
     with capture_logs() as said:
-        reload.look()
-        reload.look()
-        reload.look()
+        reload.poll()
+        reload.poll()
+        reload.poll()
 
     assert limit_of(reload) == 500_000_000
     assert values(telemetry) == {
@@ -233,7 +233,7 @@ def test_a_signal_has_everything_read_again_though_no_file_looks_changed(
     folder: Path, telemetry: Telemetry
 ) -> None:
     source = load_policies(str(folder / "weighbridge.yaml"), {})
-    reload = PolicyReload(source, telemetry, look_s=3600)
+    reload = PolicyReload(source, telemetry, poll_s=3600)
     before = reload.current()
     reload.start()
 
@@ -290,7 +290,7 @@ def test_a_touch_is_a_change_that_changes_nothing(
     reload = reload_of(folder, telemetry)
     os.utime(folder / "a.policy", ns=(1, 1))
 
-    reload.look()
-    reload.look()
+    reload.poll()
+    reload.poll()
 
     assert limit_of(reload) == 500_000_000

@@ -109,7 +109,7 @@ def test_an_error_is_an_annotation_in_a_workflow(
         "no\n::add-mask::x ##[add-mask]y", code="denied", hint="try z"
     )
 
-    told = forms("github").told(CommandFailed(error, subject="cannot weigh a"))
+    told = forms("github").printed(CommandFailed(error, subject="cannot weigh a"))
 
     assert told.cause is error
     assert capsys.readouterr().out.splitlines() == [

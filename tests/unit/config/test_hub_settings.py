@@ -70,7 +70,7 @@ def test_namespaces_come_beside_what_is_included(tmp_path: Path) -> None:
     assert scope.only is None
     assert scope.always == ("library/python",)
     wanted = ["acme/app", "library/python", "tools/x-1", "acme/tmp-1", "tools/y"]
-    assert [n for n in wanted if scope.looks_at(n)] == wanted[:3]
+    assert [n for n in wanted if scope.includes(n)] == wanted[:3]
 
 
 def test_whole_names_need_no_discovery(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from weighbridge.engine.context.site import Scope, Site
 from weighbridge.engine.crawl_requests.requests import (
     RESUME_S,
     ask,
-    look_after_requests,
+    handle_requests,
 )
 from weighbridge.engine.schedule.tick_job import JobToEnqueue, Tick
 from weighbridge.engine.tasks.lease_renewal import LEASE_S
@@ -32,7 +32,7 @@ from weighbridge.ports.job_names import CRAWL, DISCOVER
 from weighbridge.store.crawls.crawl_requests import (
     CrawlRequest,
     find_request,
-    note_looked_after,
+    note_handled,
     open_requests,
 )
 from weighbridge.store.maintenance.pruning import prune
@@ -83,10 +83,10 @@ def as_it_is(yard: Yard, request: CrawlRequest) -> CrawlRequest:
     return found
 
 
-async def looked_after(crawler: Crawler, times: int = 6) -> None:
+async def requests_handled(crawler: Crawler, times: int = 6) -> None:
     """What ticks do about requests, with time for the work between them."""
     for _ in range(times):
-        await look_after_requests(crawler.parts)
+        await handle_requests(crawler.parts)
         await crawler.is_done()
 
 
@@ -96,7 +96,7 @@ async def test_a_registry_is_crawled_and_measured_by_whoever_is_there(
     request = asked(yard)
 
     async with yard.crawler(filled()).running() as crawler:
-        await looked_after(crawler)
+        await requests_handled(crawler)
 
     found = as_it_is(yard, request)
     assert (found.state, found.known, found.reason) == ("done", 3, "")
@@ -111,7 +111,7 @@ async def test_a_repository_alone_is_crawled(yard: Yard) -> None:
     request = asked(yard, ["acme/web"])
 
     async with yard.crawler(registry).running() as crawler:
-        await looked_after(crawler)
+        await requests_handled(crawler)
 
     found = as_it_is(yard, request)
     assert found.counts is not None
@@ -126,7 +126,7 @@ async def test_what_is_no_longer_to_be_crawled_fails_and_hangs_nowhere(
     scope = Scope(wants_repository=lambda name: name != "acme/web")
 
     async with yard.crawler(filled(), scope).running() as crawler:
-        await looked_after(crawler)
+        await requests_handled(crawler)
 
     found = as_it_is(yard, request)
     assert (found.state, found.reason) == ("failed", "outside_filter")
@@ -179,7 +179,7 @@ def test_a_request_that_somebody_sees_to_takes_as_long_as_it_takes(yard: Yard) -
     for _ in range(5):
         yard.now += timedelta(seconds=RESUME_S - 1)
         with yard.database.write() as connection:
-            note_looked_after(connection, request, yard.now, LEASE_S)
+            note_handled(connection, request, yard.now, LEASE_S)
         tick(yard)
 
     assert as_it_is(yard, request).ended_at is None
@@ -190,7 +190,7 @@ async def test_whoever_looks_after_a_request_says_so(yard: Yard) -> None:
     other = asked(yard, site=Site(an_entry("elsewhere"), Scope()))
     async with yard.crawler(filled()).running() as crawler:
         crawler.parts = replace(crawler.parts, jobs=FakeJobs())
-        await look_after_requests(crawler.parts)
+        await handle_requests(crawler.parts)
     yard.now += timedelta(seconds=RESUME_S + 1)
 
     tick(yard)
@@ -199,28 +199,26 @@ async def test_whoever_looks_after_a_request_says_so(yard: Yard) -> None:
     assert as_it_is(yard, other).state == "interrupted"
 
 
-async def test_a_request_is_looked_after_once_at_a_time_in_a_process(
+async def test_a_request_is_handled_once_at_a_time_in_a_process(
     yard: Yard,
 ) -> None:
     request = asked(yard, ["acme/web"])
     async with yard.crawler(filled()).running() as crawler:
-        await look_after_requests(crawler.parts)
-        crawler.parts.looked_after.add(request.id)
+        await handle_requests(crawler.parts)
+        crawler.parts.handling.add(request.id)
         await crawler.is_done()
         before = as_it_is(yard, request)
-        crawler.parts.looked_after.clear()
+        crawler.parts.handling.clear()
 
         with counted() as statements:
-            await asyncio.gather(
-                *(look_after_requests(crawler.parts) for _ in range(3))
-            )
+            await asyncio.gather(*(handle_requests(crawler.parts) for _ in range(3)))
 
     written = [each for each in statements if each.startswith(ENDED)]
     assert before.state == "crawling"  # The tick of this process left it alone.
     assert len(written) == 1
 
 
-async def test_a_request_that_could_not_be_looked_after_is_no_longer_in_hand(
+async def test_a_request_that_could_not_be_handled_is_no_longer_in_hand(
     yard: Yard,
 ) -> None:
     request = asked(yard, ["acme/web"])
@@ -228,10 +226,10 @@ async def test_a_request_that_could_not_be_looked_after_is_no_longer_in_hand(
         jobs = FakeJobs()
         broken = replace(crawler.parts, jobs=BrokenJobs())
         with pytest.raises(RuntimeError, match="no job"):
-            await look_after_requests(broken)
-        await look_after_requests(replace(broken, jobs=jobs))
+            await handle_requests(broken)
+        await handle_requests(replace(broken, jobs=jobs))
 
-    assert request.id not in broken.looked_after
+    assert request.id not in broken.handling
     assert jobs.of(CRAWL) == ["fake/acme/web"]
 
 
@@ -255,7 +253,7 @@ async def test_requests_go_when_the_history_of_crawls_does_and_open_ones_stay(
 ) -> None:
     asked(yard, ["acme/web"])
     async with yard.crawler(filled()).running() as crawler:
-        await looked_after(crawler)
+        await requests_handled(crawler)
     still_open = asked(yard)
     keep = Retention(timedelta(days=30), None)
 

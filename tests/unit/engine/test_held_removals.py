@@ -51,7 +51,7 @@ async def discovered(yard: Yard, registry: FakeRegistry) -> int:
             make_due(connection, Job(DISCOVER, yard.entry.name), yard.now)
         crawler.pool.put(DISCOVER, yard.entry.name)
         await crawler.is_done()
-        return crawler.told.facts.held
+        return crawler.recorder.facts.held
 
 
 async def looked_at(yard: Yard, registry: FakeRegistry, names: list[str]) -> None:

@@ -25,13 +25,13 @@ T = TypeVar("T")
 class Crawl:
     """One that wants to know."""
 
-    is_looking: bool = False
+    is_handling: bool = False
     looks: int = 0
     errors: list[StoreError] = field(default_factory=list)
 
-    def look(self) -> None:
+    def handle(self) -> None:
         self.looks += 1
-        self.is_looking = True
+        self.is_handling = True
 
     def fail(self, error: StoreError) -> None:
         self.errors.append(error)
@@ -95,7 +95,7 @@ async def test_one_question_is_asked_for_all_that_are_crawled(
 
 async def test_who_looks_already_is_not_told_again(yard: Yard, writer: Noting) -> None:
     watch = PushWatch(writer, lambda: yard.now)
-    one, other = Crawl(is_looking=True), Crawl()
+    one, other = Crawl(is_handling=True), Crawl()
     watch.begin(to("one"), one)
     watch.begin(to("other"), other)
     receive(yard.database, yard.now, a_push("1.0", repository="acme/one"))

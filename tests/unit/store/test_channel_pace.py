@@ -27,7 +27,7 @@ def outbox(database: Database) -> OutboxWorld:
 
 def told(delivery: Delivery | None) -> list[tuple[int, str]]:
     assert delivery is not None
-    return list(delivery.told)
+    return list(delivery.notices)
 
 
 def test_a_second_teams_push_does_not_wait_behind_the_firsts(

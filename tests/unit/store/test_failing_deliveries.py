@@ -38,7 +38,7 @@ def test_f38_a_message_that_failed_is_sent_again_under_its_key(
     again = outbox.sent(T0 + 3 * MINUTE)
 
     assert again is not None
-    assert (again.key, again.told) == (first.key, first.told)
+    assert (again.key, again.notices) == (first.key, first.notices)
     assert again.tries == 3
 
 

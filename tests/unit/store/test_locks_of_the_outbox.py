@@ -194,4 +194,4 @@ def test_an_end_is_not_dropped_while_somebody_ends_the_violation_again(
 
     again = outbox.sent(T0 + HOUR + SECOND)
     assert again is not None
-    assert again.told == ((one, "resolved"),)
+    assert again.notices == ((one, "resolved"),)

@@ -24,7 +24,7 @@ def outbox(database: Database) -> OutboxWorld:
 
 
 def told(delivery: Delivery | None) -> list[tuple[int, str]]:
-    return [] if delivery is None else list(delivery.told)
+    return [] if delivery is None else list(delivery.notices)
 
 
 def test_the_first_of_a_group_is_told_at_once_and_the_rest_gathered(

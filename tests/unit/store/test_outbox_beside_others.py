@@ -42,7 +42,7 @@ class Senders:
         world = OutboxWorld(self._database, ROUTES)
         while (sent := self._sent(world, channel, now)) is not None:
             with self._lock:
-                self.told.update((channel, *one) for one in sent.told)
+                self.told.update((channel, *one) for one in sent.notices)
 
     def _sent(self, world: OutboxWorld, channel: str, now: datetime) -> Delivery | None:
         """The next message, or all that the channel's pace has held back."""

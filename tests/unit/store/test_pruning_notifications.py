@@ -73,7 +73,7 @@ def test_the_next_violation_makes_its_group_anew(database: Database) -> None:
 
     sent = outbox.sent(T0 + 92 * DAY)
     assert sent is not None
-    assert sent.told == ((other, "opened"),)
+    assert sent.notices == ((other, "opened"),)
 
 
 def test_many_go_in_pieces_and_it_may_be_stopped(database: Database) -> None:

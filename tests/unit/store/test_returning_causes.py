@@ -79,7 +79,7 @@ def test_a_first_message_that_arrives_late_begins_nothing_anew(
         outbox.failed(LATER + seconds * SECOND)
     second = outbox.opened("acme/b", now=LATER + 4 * SECOND, cause=CAUSE)
     arrived = [outbox.sent(LATER + seconds * SECOND) for seconds in (5, 7)]
-    assert [one.told for one in arrived if one] == [
+    assert [one.notices for one in arrived if one] == [
         ((second, "opened"),),
         ((first, "opened"),),
     ]

@@ -298,7 +298,7 @@ def test_any_text_is_a_target_that_is_crawled_or_is_refused(text: str) -> None:
         assert code in REFUSALS
     else:
         assert found.site.name == text.partition("/")[0]
-        assert not found.repository or found.site.scope.looks_at(found.repository)
+        assert not found.repository or found.site.scope.includes(found.repository)
 
 
 @pytest.fixture(scope="module")

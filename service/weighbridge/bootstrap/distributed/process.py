@@ -15,7 +15,7 @@ from weighbridge.bootstrap.registries.sites import configured_targets
 from weighbridge.config import PolicySource, Settings
 from weighbridge.engine.engine import Handler
 from weighbridge.engine.judge.criteria import Judges
-from weighbridge.engine.judge.policy_reload import LOOK_S, PolicyReload
+from weighbridge.engine.judge.policy_reload import POLL_S, PolicyReload
 from weighbridge.errors import StoreError
 from weighbridge.jobs.pacing.shared_pacing import SharedPaces
 from weighbridge.ports.protocols import JobQueue
@@ -98,8 +98,8 @@ class Distributed:
     async def _watch_policies(self) -> None:
         """A task and no thread: a pool may have many processes."""
         while True:
-            await asyncio.sleep(LOOK_S)
-            await asyncio.to_thread(self._policies.look)
+            await asyncio.sleep(POLL_S)
+            await asyncio.to_thread(self._policies.poll)
 
     async def _publish(self) -> None:
         while True:

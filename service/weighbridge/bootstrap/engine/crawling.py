@@ -77,7 +77,7 @@ async def crawl_targets(
     """The same on a running loop, with the parts given. One registry after the
     other; a failure stays its registry's own."""
     began = time.monotonic()
-    told, pool, done = RequestRecorder(), JobPool(), []
+    recorder, pool, done = RequestRecorder(), JobPool(), []
     work = Work(
         targets=targets,
         judges=judges,
@@ -85,7 +85,7 @@ async def crawl_targets(
         has_others=False,
         schedules=False,
         progress=progress,
-        watcher=told,
+        watcher=recorder,
     )
     async with an_engine(settings, database, telemetry, pool, clock, work) as running:
         pool.start(running.engine.handlers)
@@ -94,7 +94,7 @@ async def crawl_targets(
                 site = running.sites.sites[target.name]
                 done.append(
                     await crawl_now(
-                        running.parts, told, site, target.only, measure=measure
+                        running.parts, recorder, site, target.only, measure=measure
                     )
                 )
         finally:

@@ -28,7 +28,7 @@ def asked_targets(settings: Settings) -> Callable[[str], JobTarget]:
             )
         (target,) = find_targets(settings, [text])
         asked = JobTarget(sites[name], target.only[0] if target.only else "")
-        if asked.repository and not asked.site.scope.looks_at(asked.repository):
+        if asked.repository and not asked.site.scope.includes(asked.repository):
             raise UsageError(
                 f"{asked.name} is left out by the configuration and is not crawled",
                 code="outside_filter",

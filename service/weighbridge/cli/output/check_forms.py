@@ -72,7 +72,7 @@ class Forms:
         else:
             emit(self._text(check, self._output, exit_code))
 
-    def told(self, failed: CommandFailed) -> CommandFailed:
+    def printed(self, failed: CommandFailed) -> CommandFailed:
         """The same; in a workflow it is an annotation too."""
         if self._output == "github":
             emit_command(command("error", "weighbridge check", failure_text(failed)))

@@ -110,8 +110,8 @@ def about(route: Route, routed: Routed) -> str:
 def message_key(channel: str, parts: Iterable[tuple[int, datetime]]) -> str:
     """The dedupe key of a message: of which notifications it is made, by their ids and
     times. An id alone may come again once its row was pruned."""
-    told = (f"{number}@{moment.isoformat()}" for number, moment in parts)
-    return _key("message", channel, *told).hex()[:40]
+    named = (f"{number}@{moment.isoformat()}" for number, moment in parts)
+    return _key("message", channel, *named).hex()[:40]
 
 
 def due_in_route(
@@ -160,10 +160,10 @@ def due_in_cause(group: GroupState, route: Route, now: datetime) -> GroupDue | N
     return GroupDue(gathered(group, now, interval_s=route.group_interval_s))
 
 
-def notified_by_route(group: GroupState, told_at: datetime) -> GroupState:
+def notified_by_route(group: GroupState, notified_at: datetime) -> GroupState:
     """A cause's group, now that the channel was told of the cause by a route's: that
     was the first of its two messages, whatever this group told long ago."""
-    return replace(group, last_sent_at=told_at, messages=1)
+    return replace(group, last_sent_at=notified_at, messages=1)
 
 
 def gathered(group: GroupState, now: datetime, *, interval_s: int) -> datetime:

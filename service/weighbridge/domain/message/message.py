@@ -70,19 +70,19 @@ class Message(Struct, frozen=True):
     is_test: bool = False
 
 
-def with_link(told: ViolationNotice, external_url: str | None) -> ViolationNotice:
+def with_link(notice: ViolationNotice, external_url: str | None) -> ViolationNotice:
     """With the page about its image, or about its repository where no image is meant.
     Without one where nobody said how pages are reached."""
     if external_url is None:
-        return told
-    return replace(told, url=f"{external_url.rstrip('/')}{_path(told)}")
+        return notice
+    return replace(notice, url=f"{external_url.rstrip('/')}{_path(notice)}")
 
 
-def _path(told: ViolationNotice) -> str:
-    name = f"{told.registry}/{told.repository}"
-    if not told.tag:
+def _path(notice: ViolationNotice) -> str:
+    name = f"{notice.registry}/{notice.repository}"
+    if not notice.tag:
         return f"/repository?{urlencode({'ref': name})}"
-    state = {"ref": f"{name}:{told.tag}"}
-    if told.platform:
-        state["platform"] = told.platform
+    state = {"ref": f"{name}:{notice.tag}"}
+    if notice.platform:
+        state["platform"] = notice.platform
     return f"/image?{urlencode(state)}"

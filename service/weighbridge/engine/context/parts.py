@@ -46,7 +46,7 @@ class Parts(Struct, frozen=True):
     measures: whether what crawls bring is measured without being asked for
     watcher:  told of what is done, as it is done
     has_others: whether other processes take this one's jobs, too
-    looked_after: requests that this process looks after at this moment
+    handling: requests that this process looks after at this moment
     """
 
     database: Database
@@ -68,7 +68,7 @@ class Parts(Struct, frozen=True):
     progress: Progress = field(default_factory=Progress)
     watcher: Watcher = field(default_factory=Watcher)
     has_others: bool = False
-    looked_after: set[int] = field(default_factory=set)
+    handling: set[int] = field(default_factory=set)
 
     def judging(self, site: Site) -> Callable[[], Judging]:
         """What the images of a registry are judged by at each moment."""

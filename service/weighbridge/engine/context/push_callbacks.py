@@ -59,10 +59,10 @@ class Watched(Protocol):
     """Whoever wants to know."""
 
     @property
-    def is_looking(self) -> bool:
+    def is_handling(self) -> bool:
         """Whether it need not be told now."""
 
-    def look(self) -> None:
+    def handle(self) -> None:
         """Something waits that is due."""
 
     def fail(self, error: StoreError) -> None:
@@ -96,7 +96,7 @@ class PushWatch:
         while True:
             await asyncio.sleep(LOOK_S)
             # Those that end meanwhile are not told.
-            asked = {to: w for to, w in self._watched.items() if not w.is_looking}
+            asked = {to: w for to, w in self._watched.items() if not w.is_handling}
             try:
                 pushed = await self._writer.read(are_pushed_to, asked, self._clock())
             except StoreError as exc:
@@ -105,7 +105,7 @@ class PushWatch:
                 continue
             for to, watched in self._still(asked):
                 if to in pushed:
-                    watched.look()
+                    watched.handle()
 
     def _still(self, asked: dict[PushedTo, Watched]) -> list[tuple[PushedTo, Watched]]:
         return [(to, w) for to, w in asked.items() if self._watched.get(to) is w]

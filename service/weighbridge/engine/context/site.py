@@ -35,7 +35,7 @@ class Scope(Struct, frozen=True):
     only: tuple[str, ...] | None = None
     platforms: tuple[Platform, ...] = (DEFAULT,)
 
-    def looks_at(self, name: str) -> bool:
+    def includes(self, name: str) -> bool:
         """Whether a crawl looks at a repository of this name, once it knows it."""
         if self.only is not None:
             return name in self.only
@@ -100,7 +100,7 @@ def asked_repository(sites: Sites, argument: str) -> JobTarget:
     """`name/repository`. Raises JobDropped(unknown_registry, outside_filter)."""
     name, _, repository = argument.partition("/")
     site = asked_registry(sites, name).site
-    if not is_repository_name(repository) or not site.scope.looks_at(repository):
+    if not is_repository_name(repository) or not site.scope.includes(repository):
         raise JobDropped(
             "a message names a repository that is not to be crawled",
             code="outside_filter",

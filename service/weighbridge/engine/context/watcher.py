@@ -32,7 +32,7 @@ class Watcher:
     def asked(self, registry: str, requests: int, bytes_read: int) -> None:
         """A registry was asked so much more."""
 
-    def looked_after(self) -> None:
+    def requests_handled(self) -> None:
         """What requests wait for was looked after."""
 
 

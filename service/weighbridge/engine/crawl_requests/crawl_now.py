@@ -18,7 +18,7 @@ from weighbridge.engine.crawl_requests.request_facts import RequestRecorder, rep
 from weighbridge.engine.crawl_requests.requests import (
     RESUME_S,
     ask,
-    look_after_requests,
+    handle_requests,
 )
 from weighbridge.engine.tasks.lease_renewal import BEAT_S, LEASE_S
 from weighbridge.errors import RegistryError, StoreError, TransportError, UsageError
@@ -41,7 +41,7 @@ _FREE_S: Final = 5.0
 
 async def crawl_now(
     parts: Parts,
-    told: RequestRecorder,
+    recorder: RequestRecorder,
     site: Site,
     names: Sequence[str] | None,
     *,
@@ -50,9 +50,9 @@ async def crawl_now(
     """Crawl a registry, or these repositories of it, and say what came of it. Whatever
     the registry does is in the result; only StoreError is raised.
 
-    told: what watches these parts; it begins anew
+    recorder: what watches these parts; it begins anew
     """
-    told.begin()
+    recorder.begin()
     parts.progress.registry = site.name
     parts.progress.url = site.registered.url
     try:
@@ -76,47 +76,47 @@ async def crawl_now(
     )
     renewing = asyncio.create_task(_renew(parts, owner))
     try:
-        await _wait_for(parts, told, site, request)
+        await _wait_for(parts, recorder, site, request)
     finally:
         renewing.cancel()
     await parts.writer.settle()
     return await parts.writer.read(
-        report_of, site, request, told.facts, warnings, parts.progress
+        report_of, site, request, recorder.facts, warnings, parts.progress
     )
 
 
 async def _wait_for(
-    parts: Parts, told: RequestRecorder, site: Site, request: CrawlRequest
+    parts: Parts, recorder: RequestRecorder, site: Site, request: CrawlRequest
 ) -> None:
     """Until the request has ended. Raises StoreError where the database refuses what
     this process is to store."""
     after, taken_over = 0, 0
     while page := await parts.writer.read(crawled_since, request, after, 1_000):
         after, taken_over = page[-1].repository_id, taken_over + len(page)
-        told.facts.taken_over |= {one.repository_id for one in page}
+        recorder.facts.taken_over |= {one.repository_id for one in page}
     parts.progress.repositories_done += taken_over
     if request.names is not None:
         parts.progress.repositories_known = len(request.names)
     looked, wait_s = float("-inf"), _LOOK_S
     while True:
-        told.changed.clear()
+        recorder.changed.clear()
         if (now := time.monotonic()) - looked >= _FREE_S:
             looked = now
             # Nobody else may look for what is due.
             await parts.writer.write(free_left_behind, parts.clock())
-        await look_after_requests(parts)
+        await handle_requests(parts)
         found = await parts.writer.read(find_request, request.id)
-        if told.facts.broken is not None:
-            raise told.facts.broken
+        if recorder.facts.broken is not None:
+            raise recorder.facts.broken
         if found is None or found.ended_at is not None:
             return
         try:
             async with asyncio.timeout(wait_s):
-                await told.changed.wait()
+                await recorder.changed.wait()
             wait_s = _LOOK_S
         except TimeoutError:
             wait_s = min(1.5 * wait_s, _LONGEST_LOOK_S)
-        parts.progress.repositories_known = told.facts.known
+        parts.progress.repositories_known = recorder.facts.known
 
 
 async def _renew(parts: Parts, owner: str) -> None:

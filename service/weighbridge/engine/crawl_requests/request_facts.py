@@ -99,7 +99,7 @@ class RequestRecorder(Watcher):
         self.facts.cost.requests += requests
         self.facts.cost.bytes_read += bytes_read
 
-    def looked_after(self) -> None:
+    def requests_handled(self) -> None:
         self.changed.set()
 
 

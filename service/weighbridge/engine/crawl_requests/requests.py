@@ -14,8 +14,8 @@ from weighbridge.store.crawls.crawl_requests import (
     end_request,
     has_left,
     make_repositories_due,
+    note_handled,
     note_listed_for,
-    note_looked_after,
     note_measuring,
     open_requests,
     put_request,
@@ -68,34 +68,32 @@ def ask(
     return request
 
 
-async def look_after_requests(parts: Parts) -> None:
+async def handle_requests(parts: Parts) -> None:
     """Have done what requests wait for, and end those of which nothing is left. Any
     process may do it, and several at once; what this one is at is left to it."""
     for request in await parts.writer.read(open_requests):
         site = parts.sites(request.registry)
-        if site is None or request.id in parts.looked_after:
+        if site is None or request.id in parts.handling:
             continue
-        parts.looked_after.add(request.id)
+        parts.handling.add(request.id)
         try:
-            await _look_after(parts, site, request)
+            await _handle(parts, site, request)
         finally:
-            parts.looked_after.discard(request.id)
+            parts.handling.discard(request.id)
 
 
-async def _look_after(parts: Parts, site: Site, request: CrawlRequest) -> None:
+async def _handle(parts: Parts, site: Site, request: CrawlRequest) -> None:
     if request.owner is None:
-        await parts.writer.write(
-            note_looked_after, request, parts.clock(), parts.lease_s
-        )
+        await parts.writer.write(note_handled, request, parts.clock(), parts.lease_s)
     if request.state == "listing":
         parts.jobs.put(DISCOVER, site.name)
     elif request.state == "crawling":
-        await _look_after_crawls(parts, site, request)
+        await _handle_crawls(parts, site, request)
     else:
-        await _look_after_measuring(parts, site, request)
+        await _handle_measuring(parts, site, request)
 
 
-async def _look_after_crawls(parts: Parts, site: Site, request: CrawlRequest) -> None:
+async def _handle_crawls(parts: Parts, site: Site, request: CrawlRequest) -> None:
     writer, now = parts.writer, parts.clock()
     state = await writer.read(find_state, request.registry_id)
     if state == "unreachable" and request.names is None:
@@ -119,8 +117,8 @@ def _arguments(site: Site, request: CrawlRequest) -> list[str]:
     not be reached is asked for them."""
     if request.names is None:
         return [site.name]
-    looks_at = site.scope.looks_at
-    return [f"{site.name}/{name}" for name in request.names if looks_at(name)]
+    includes = site.scope.includes
+    return [f"{site.name}/{name}" for name in request.names if includes(name)]
 
 
 def _have_measured(
@@ -130,9 +128,7 @@ def _have_measured(
         make_due(connection, Job(MEASURE, request.registry), now)
 
 
-async def _look_after_measuring(
-    parts: Parts, site: Site, request: CrawlRequest
-) -> None:
+async def _handle_measuring(parts: Parts, site: Site, request: CrawlRequest) -> None:
     since, job = request.crawled_at or request.asked_at, Job(MEASURE, site.name)
     if await parts.writer.read(is_done_since, job, since, parts.clock()):
         await _end(parts, request)

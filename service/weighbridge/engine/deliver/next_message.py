@@ -132,12 +132,12 @@ async def _send(sending: SendContext, notifier: Notifier, delivery: Delivery) ->
 
 
 async def _message(sending: SendContext, delivery: Delivery) -> Message:
-    told = await sending.writer.read(read_notices, delivery.told, MOST)
+    found = await sending.writer.read(read_notices, delivery.notices, MOST)
     return Message(
         key=delivery.key,
         group=_SAME_CAUSE if delivery.is_cause else delivery.about,
-        items=tuple(with_link(one, sending.external_url) for one in told),
-        more=len(delivery.told) - len(told),
+        items=tuple(with_link(one, sending.external_url) for one in found),
+        more=len(delivery.notices) - len(found),
         sent_at=sending.clock(),
     )
 

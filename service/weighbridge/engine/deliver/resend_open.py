@@ -63,7 +63,7 @@ class Resending:
         self._resender = resender
         self._routes = tuple(routes)
         self._task: asyncio.Task[None] | None = None
-        self._told: frozenset[tuple[int, str]] = frozenset()
+        self._sent: frozenset[tuple[int, str]] = frozenset()
         self._due_at = 0.0
         self._is_woken = False
 
@@ -91,10 +91,10 @@ class Resending:
         name = self._resender.name
         try:
             firing = await self._firing()
-            told = self._to_tell(firing)
-            if told:
+            notices = self._to_tell(firing)
+            if notices:
                 self._sending.counts.tried(name)
-                await self._resender.resend(told, self._sending.clock())
+                await self._resender.resend(notices, self._sending.clock())
         except StoreError as exc:
             _log().warning("alerts wait for the database", channel=name, code=exc.code)
         except NotifyError as exc:
@@ -105,8 +105,8 @@ class Resending:
     def _to_tell(self, firing: Sequence[ViolationNotice]) -> Sequence[ViolationNotice]:
         """All of it once a minute, and in between what is new: five hundred that come
         one after the other are not told five hundred times."""
-        fresh = [one for one in firing if _state(one) not in self._told]
-        self._told = frozenset(map(_state, firing))
+        fresh = [one for one in firing if _state(one) not in self._sent]
+        self._sent = frozenset(map(_state, firing))
         now = asyncio.get_running_loop().time()
         if now < self._due_at:
             return fresh
@@ -125,20 +125,26 @@ class Resending:
 
     async def _firing(self) -> list[ViolationNotice]:
         sending = self._sending
-        told = await sending.writer.read(read_firing, sending.clock(), MOST)
+        notices = await sending.writer.read(read_firing, sending.clock(), MOST)
         return [
             with_link(one, sending.external_url)
-            for one in told
+            for one in notices
             if routes_for(self._routes, _routed(one))
         ]
 
 
-def _state(told: ViolationNotice) -> tuple[int, str]:
-    return told.violation_id, told.event
+def _state(notice: ViolationNotice) -> tuple[int, str]:
+    return notice.violation_id, notice.event
 
 
-def _routed(told: ViolationNotice) -> Routed:
-    return Routed(told.severity, told.team, told.registry, told.repository, told.policy)
+def _routed(notice: ViolationNotice) -> Routed:
+    return Routed(
+        notice.severity,
+        notice.team,
+        notice.registry,
+        notice.repository,
+        notice.policy,
+    )
 
 
 def _log() -> "structlog.stdlib.BoundLogger":

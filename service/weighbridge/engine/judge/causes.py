@@ -51,7 +51,7 @@ class Causes:
         """The same, against an image that is not the last one before it."""
         place = (judged.image.id, before_id, quantity)
         if place not in self._found:
-            self._found[place] = self._look(judged, before_id, quantity)
+            self._found[place] = self._find(judged, before_id, quantity)
         return self._found[place]
 
     def still_holds(self, cause: Cause, image_id: int) -> bool:
@@ -77,7 +77,7 @@ class Causes:
         added = sole_blobs(self._connection, number, set(layers_of(image)))
         return whole_image(image, "deduplicated_bytes", added=added)
 
-    def _look(
+    def _find(
         self, judged: JudgedImage, before_id: int | None, quantity: Quantity
     ) -> Cause | None:
         image, before = self._image(judged.image.id), self._image(before_id)
@@ -95,7 +95,7 @@ class Causes:
             cause = self._shared(before, image, sharing, quantity)
         return replace(cause, key=key)
 
-    def look_again(self, violation_ids: Collection[int]) -> None:
+    def find_again(self, violation_ids: Collection[int]) -> None:
         """Look once more for others with the causes of what was just begun, on
         PostgreSQL: one that began at the same moment could not be seen before. Whoever
         comes here is alone until the commit, and sees who was here before."""

@@ -15,7 +15,7 @@ from weighbridge.domain.policy.policy_set import PolicySet
 from weighbridge.errors import ConfigError
 from weighbridge.telemetry import Telemetry
 
-LOOK_S: Final = 1.0
+POLL_S: Final = 1.0
 
 
 class PolicyReload:
@@ -30,12 +30,12 @@ class PolicyReload:
         source: PolicySource,
         telemetry: Telemetry,
         *,
-        look_s: float = LOOK_S,
+        poll_s: float = POLL_S,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._source = source
         self._telemetry = telemetry
-        self._look_s = look_s
+        self._poll_s = poll_s
         self._wall = wall
         self._log = structlog.get_logger("weighbridge.policies")
         self._failed_since: datetime | None = None
@@ -73,7 +73,7 @@ class PolicyReload:
         if self._thread.is_alive():
             self._thread.join(timeout_s)
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Read again what has changed. A file that somebody is still writing is left
         alone: only what two looks have seen alike is read."""
         state = self._source.state()
@@ -110,13 +110,13 @@ class PolicyReload:
             if is_rung:
                 self.reload()
             else:
-                self.look()
+                self.poll()
 
     def _wait(self) -> bool:
         """Until the next look is due, or somebody calls `wake`; whether somebody did.
         Several calls at once are one."""
         try:
-            self._rung.get(timeout=self._look_s)
+            self._rung.get(timeout=self._poll_s)
         except Empty:
             return False
         while not self._rung.empty():

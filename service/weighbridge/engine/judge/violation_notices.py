@@ -17,18 +17,18 @@ def tell(batch: JudgedBatch, episodes: Episodes) -> None:
         batch.lock_own()
     note_notified(connection, episodes.to_tell)
     alike = _alike(episodes)
-    told = find_notified(connection, {*alike, *episodes.moved_house}, "opened")
+    notified = find_notified(connection, {*alike, *episodes.moved_house}, "opened")
     # Another team or severity may have other channels; the same are not told.
-    moved = episodes.moved_house & told
-    untold = _untold(episodes.open, episodes.to_tell, told)
+    moved = episodes.moved_house & notified
+    untold = _untold(episodes.open, episodes.to_tell, notified)
     _tell(batch, untold | moved, "opened")
-    episodes.causes.look_again(episodes.to_tell)
-    told = find_notified(connection, episodes.closed, "opened")
-    ended = find_notified(connection, told, "resolved")
-    _tell(batch, told - ended, "resolved")
+    episodes.causes.find_again(episodes.to_tell)
+    notified = find_notified(connection, episodes.closed, "opened")
+    ended = find_notified(connection, notified, "resolved")
+    _tell(batch, notified - ended, "resolved")
     # What was closed before anybody was notified is as if it had never been.
-    still = find_notified(connection, told, "opened")
-    forget_notified(connection, told - still)
+    still = find_notified(connection, notified, "opened")
+    forget_notified(connection, notified - still)
 
 
 def _tell(batch: JudgedBatch, ids: Collection[int], event: NotificationEvent) -> None:
@@ -43,14 +43,14 @@ def _alike(episodes: Episodes) -> list[int]:
 
 
 def _untold(
-    violations: Iterable[OpenViolation], wanted: Set[int], told: Set[int]
+    violations: Iterable[OpenViolation], wanted: Set[int], notified: Set[int]
 ) -> set[int]:
     """Those of the wanted violations that are to be told of: one of each image, unless
     somebody was told of that image before."""
     return {
         next(number for number in ids if number in wanted)
         for ids in _by_image(violations)
-        if not wanted.isdisjoint(ids) and told.isdisjoint(ids)
+        if not wanted.isdisjoint(ids) and notified.isdisjoint(ids)
     }
 
 

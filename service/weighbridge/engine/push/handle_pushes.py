@@ -20,7 +20,7 @@ from weighbridge.engine.context.push_callbacks import PushCallbacks
 from weighbridge.engine.judge.judge import refresh_and_judge
 from weighbridge.engine.measure.many_layers import measure_images
 from weighbridge.engine.push.ask_registry import TagStatus, ask_about
-from weighbridge.engine.push.keep_verdicts import PushLedger, note_told
+from weighbridge.engine.push.keep_verdicts import PushLedger, note_statuses
 from weighbridge.engine.push.push_plan import PushPlan, plan_pushes
 from weighbridge.engine.push.pushed_layers import (
     ask_new_layers,
@@ -90,7 +90,7 @@ class PushCheck:
         writer, now = self._context.writer, self._context.clock()
         known = await writer.read(find_known, self._to, now)
         if known is None:
-            return await self._look_at_new()
+            return await self._handle_new()
         if known.parked_until is not None:
             await writer.write(self._park, known.parked_until)
             return "done"
@@ -100,7 +100,7 @@ class PushCheck:
         if not begun.plan.asked:
             self._ask_for_whole(begun.plan)
             return "done"
-        return await self._look_at(begun)
+        return await self._handle(begun)
 
     def _begin(self, connection: Connection, repository_id: int) -> _Begun | None:
         """Take the repository and read what waits for it; where there is nothing to
@@ -133,13 +133,13 @@ class PushCheck:
             )
         return _Begun(claim, plan)
 
-    async def _look_at(self, begun: _Begun) -> Ended:
+    async def _handle(self, begun: _Begun) -> Ended:
         self._heartbeat.hold(begun.claim)
         try:
-            told = await self._ask(begun.plan)
+            statuses = await self._ask(begun.plan)
             scope_id = begun.claim.scope_id
-            words = await self._ask_layers(scope_id, told)
-            ledger = self._ledger(lambda _: begun.claim, begun.plan, told)
+            words = await self._ask_layers(scope_id, statuses)
+            ledger = self._ledger(lambda _: begun.claim, begun.plan, statuses)
             await keep(self._context, ledger, words, lambda _: scope_id)
         except StaleFence:
             return "busy"
@@ -153,7 +153,7 @@ class PushCheck:
         await after_writing(self._context, self._callbacks, ledger)
         return "done"
 
-    async def _look_at_new(self) -> Ended:
+    async def _handle_new(self) -> Ended:
         """A repository that nobody has seen yet is added once the registry has said
         that the tag is there."""
         plan = await self._context.writer.read(
@@ -161,12 +161,12 @@ class PushCheck:
         )
         if plan.is_empty:
             return "done"
-        told = await self._ask(plan)
-        if not any(t.is_there for t in told):
-            await self._context.writer.write(self._settle, plan, told)
+        statuses = await self._ask(plan)
+        if not any(t.is_there for t in statuses):
+            await self._context.writer.write(self._settle, plan, statuses)
             return "done"
-        words = await self._ask_layers(None, told)
-        ledger = self._ledger(self._claim_new, plan, told)
+        words = await self._ask_layers(None, statuses)
+        ledger = self._ledger(self._claim_new, plan, statuses)
         try:
             await keep(self._context, ledger, words, self._make_scope)
         except StaleFence:
@@ -181,9 +181,11 @@ class PushCheck:
         )
 
     async def _ask_layers(
-        self, scope_id: int | None, told: Sequence[TagStatus]
+        self, scope_id: int | None, statuses: Sequence[TagStatus]
     ) -> Mapping[Digest, MeasuredBlob]:
-        return await ask_new_layers(self._context, self._to.repository, scope_id, told)
+        return await ask_new_layers(
+            self._context, self._to.repository, scope_id, statuses
+        )
 
     def _make_scope(self, connection: Connection) -> int:
         """Before the repository is added to it: what is said of its layers is kept
@@ -196,12 +198,12 @@ class PushCheck:
         self,
         claim: Callable[[Connection], Claim],
         plan: PushPlan,
-        told: Sequence[TagStatus],
+        statuses: Sequence[TagStatus],
     ) -> PushLedger:
         return PushLedger(
             claim,
             plan,
-            told,
+            statuses,
             self._context.judging(),
             self._context.clock(),
             ends=True,
@@ -232,11 +234,11 @@ class PushCheck:
         put_off(connection, [push.id for push in waiting], until, "poison")
 
     def _settle(
-        self, connection: Connection, plan: PushPlan, told: Sequence[TagStatus]
+        self, connection: Connection, plan: PushPlan, statuses: Sequence[TagStatus]
     ) -> None:
         now = self._context.clock()
         plan.settle(connection, now)
-        note_told(connection, told, now)
+        note_statuses(connection, statuses, now)
 
     def _ask_for_whole(self, plan: PushPlan) -> None:
         if plan.whole:
@@ -253,7 +255,7 @@ async def keep(
 
     words: what the registry said of layers that are new in the storage scope
     """
-    batch = Batch([t.answer for t in ledger.told if t.answer is not None])
+    batch = Batch([t.answer for t in ledger.statuses if t.answer is not None])
     documents, missing = batch.documents(), batch.missing()
 
     def facts(connection: Connection) -> None:
@@ -263,7 +265,7 @@ async def keep(
         context,
         facts if documents or missing else None,
         words,
-        pushed_images(ledger.told),
+        pushed_images(ledger.statuses),
         scope,
         ledger.keep,
     )
@@ -277,7 +279,7 @@ async def after_writing(
     """Tell of the verdict; then measure what is new, and judge that too."""
     callbacks.judged(ledger.judged)
     places = await context.writer.read(
-        waiting_of, ledger.repository_id, _images(ledger.told)
+        waiting_of, ledger.repository_id, _images(ledger.statuses)
     )
     if places:
         mark = IS_URGENT.set(True)
@@ -297,10 +299,10 @@ async def after_writing(
     await context.writer.settle()
 
 
-def _images(told: Sequence[TagStatus]) -> list[Digest]:
+def _images(statuses: Sequence[TagStatus]) -> list[Digest]:
     """What may have to be measured: what was read, and what tags point at now."""
     found: dict[Digest, None] = {}
-    for one in told:
+    for one in statuses:
         if one.answer is None or one.answer.move is None:
             continue
         found[one.answer.move.digest] = None

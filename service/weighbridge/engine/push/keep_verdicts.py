@@ -45,7 +45,7 @@ class PushLedger(Struct):
 
     claim: Callable[[Connection], Claim]
     plan: PushPlan
-    told: Sequence[TagStatus]
+    statuses: Sequence[TagStatus]
     judging: Judging
     now: datetime
     ends: bool
@@ -62,7 +62,7 @@ class PushLedger(Struct):
         claim, now = self.claim(connection), self.now
         self.repository_id = claim.repository_id
         hold(connection, claim, now)
-        answers = [t.answer for t in self.told if t.answer and t.is_there]
+        answers = [t.answer for t in self.statuses if t.answer and t.is_there]
         moves = [a.move for a in answers if a.move is not None]
         failures = [a.failure for a in answers if a.failure is not None]
         apply_moves(connection, claim, moves, now)
@@ -74,7 +74,7 @@ class PushLedger(Struct):
             connection, claim.repository_id, now, self.judging, is_waiting=said
         )
         self.plan.settle(connection, now)
-        note_told(connection, self.told, now, gone)
+        note_statuses(connection, self.statuses, now, gone)
         self.judged = self._verdicts(connection)
         self._have_measured(connection, [move.name for move in moves])
         if self.ends:
@@ -100,7 +100,7 @@ class PushLedger(Struct):
     def _said(self) -> list[str]:
         """Tags that are what we knew, and of which an event says that they are that
         since just now: a crawl was faster."""
-        same = {t.pushed.name: t.pushed for t in self.told if t.outcome == "same"}
+        same = {t.pushed.name: t.pushed for t in self.statuses if t.outcome == "same"}
         return [
             name
             for name, known in self.plan.known.items()
@@ -109,37 +109,37 @@ class PushLedger(Struct):
 
     def _unlisted(self) -> set[str]:
         """Tags that we know and that the registry says are not there."""
-        absent = {t.pushed.name for t in self.told if t.is_absent}
+        absent = {t.pushed.name for t in self.statuses if t.is_absent}
         return absent & self.plan.known.keys()
 
     def _lost(self) -> set[str]:
         """Of these, the ones that nobody is asked about again."""
-        return self._unlisted() - {t.pushed.name for t in self.told if t.early}
+        return self._unlisted() - {t.pushed.name for t in self.statuses if t.early}
 
     def _gone(self, claim: Claim) -> list[str]:
         """Of these, the ones that somebody said were deleted. The others, and too many
         at once, are decided by a whole crawl: one that is asked too much answers so
         too."""
-        deleted = {t.pushed.name for t in self.told if t.pushed.is_delete}
+        deleted = {t.pushed.name for t in self.statuses if t.pushed.is_delete}
         gone = sorted(self._unlisted() & deleted)
         return [] if is_mass(len(gone), claim.tags) else gone
 
     def _verdicts(self, connection: Connection) -> list[JudgedTag]:
-        heard = [t for t in self.told if t.is_there and t.early < set(t.pushed.ids)]
+        heard = [t for t in self.statuses if t.is_there and t.early < set(t.pushed.ids)]
         worst = worst_of(connection, self.repository_id, [t.pushed.name for t in heard])
         return [_judged(t, worst.get(t.pushed.name, set())) for t in heard]
 
 
-def note_told(
+def note_statuses(
     connection: Connection,
-    told: Sequence[TagStatus],
+    statuses: Sequence[TagStatus],
     now: datetime,
     gone: Sequence[str] = (),
 ) -> None:
     """Keep what came of the events; those without an answer, and those that came
     before the registry was ready, are due again later."""
     later: dict[int, tuple[timedelta, str]] = {}
-    for one in told:
+    for one in statuses:
         for event in one.pushed.events:
             if (wait := _wait(one, event, now)) is not None:
                 why = TOO_EARLY if event.id in one.early else one.why
@@ -148,18 +148,18 @@ def note_told(
         ids = [event for event, it in later.items() if it == (wait, why)]
         put_off(connection, ids, now + wait, why)
     # The deletion of a digest is an event of several tags.
-    for one in told:
+    for one in statuses:
         outcome = "gone" if one.pushed.name in gone else one.outcome
         note_done(connection, set(one.pushed.ids) - later.keys(), outcome, now)
 
 
-def _wait(told: TagStatus, event: WaitingPush, now: datetime) -> timedelta | None:
+def _wait(status: TagStatus, event: WaitingPush, now: datetime) -> timedelta | None:
     """How long an event waits for the next look; None: it is done."""
-    if event.id in told.early:
+    if event.id in status.early:
         return timedelta(seconds=EARLY_S[event.attempts])
-    if told.is_heard or event.received_at <= now - GIVE_UP:
+    if status.is_heard or event.received_at <= now - GIVE_UP:
         return None
-    return max(backoff(event.attempts), timedelta(seconds=told.wait_s))
+    return max(backoff(event.attempts), timedelta(seconds=status.wait_s))
 
 
 def put_all_off(connection: Connection, to: PushedTo, now: datetime, why: str) -> None:
@@ -176,8 +176,8 @@ def backoff(attempts: int) -> timedelta:
     return timedelta(seconds=min(2.0 ** min(attempts, 10), _LONGEST_S))
 
 
-def _judged(told: TagStatus, severities: set[str]) -> JudgedTag:
-    answer = told.answer
+def _judged(status: TagStatus, severities: set[str]) -> JudgedTag:
+    answer = status.answer
     reading = None if answer is None else answer.reading
     verdict: Verdict = "pass"
     if answer is None or answer.failure is not None:
@@ -188,9 +188,9 @@ def _judged(told: TagStatus, severities: set[str]) -> JudgedTag:
         verdict = "warn"
     documents = () if reading is None else reading.documents
     return JudgedTag(
-        told.pushed.name,
-        told.outcome,
+        status.pushed.name,
+        status.outcome,
         verdict,
-        told.pushed.received_at,
+        status.pushed.received_at,
         tuple(d.compressed_bytes for d in documents if isinstance(d, Image)),
     )

@@ -94,12 +94,12 @@ class Pushed(Struct):
     def early_after(self, digest: Digest) -> frozenset[int]:
         """The same where the tag has just moved to a digest. Of events that are older
         than the one which tells of it, or where none does, it has moved on since."""
-        told = [e for e in self.events if e.digest == digest and not e.is_delete]
-        if not told:
+        named = [e for e in self.events if e.digest == digest and not e.is_delete]
+        if not named:
             return frozenset()
         early = self.early(digest, self.times.get(digest))
         # Ids say nothing of the order of events that came within the same moment.
-        last_at = max(event.received_at for event in told)
+        last_at = max(event.received_at for event in named)
         known_at = self.times.get(digest)
         before = {
             e.id
@@ -152,8 +152,8 @@ def with_time(
     at = pushed.time_of(digest, now)
     if before is not None and before.digest == digest:
         # An event of another digest says nothing of this one.
-        is_told = bool({digest, None} & pushed.times.keys())
-        if not is_told or at is None or _is_before(at, known_at):
+        is_dated = bool({digest, None} & pushed.times.keys())
+        if not is_dated or at is None or _is_before(at, known_at):
             at = known_at
     elif _is_before(at, known_at):
         at = pushed.last_received_at(now)

@@ -48,7 +48,7 @@ class PushJob(Struct):
 
     parts: Parts
     handled_s: float = HANDLED_S
-    _looks: dict[str, "asyncio.Task[None]"] = field(default_factory=dict)
+    _running: dict[str, "asyncio.Task[None]"] = field(default_factory=dict)
     _asked_again: set[str] = field(default_factory=set)
     _of_registry: Counter[str] = field(default_factory=Counter)
     _in_line: dict[str, dict[str, JobTarget]] = field(default_factory=dict)
@@ -64,11 +64,11 @@ class PushJob(Struct):
             measuring=Job(MEASURE, registry),
         )
 
-    async def look(self, asked: JobTarget) -> None:
+    async def handle(self, asked: JobTarget) -> None:
         """Look at what waits for a repository. Raises what the look ended with, if
         that is soon."""
         key = asked.name
-        if key in self._looks:
+        if key in self._running:
             self._asked_again.add(key)
         elif self._of_registry[asked.site.name] >= OF_A_REGISTRY:
             # Whoever has a place now makes room; enqueueing again and again would cost
@@ -87,14 +87,14 @@ class PushJob(Struct):
         self._in_line.clear()
         for timer in self._timers.values():
             timer.cancel()
-        await cancel(list(self._looks.values()))
+        await cancel(list(self._running.values()))
 
     def _start(self, asked: JobTarget) -> tuple["asyncio.Task[None]", asyncio.Event]:
         """A look, and what is set when its verdict is stored."""
         self._of_registry[asked.site.name] += 1
         is_judged = asyncio.Event()
-        task = asyncio.create_task(self._look(asked, is_judged))
-        self._looks[asked.name] = task
+        task = asyncio.create_task(self._handle(asked, is_judged))
+        self._running[asked.name] = task
         return task, is_judged
 
     def _start_next(self, registry: str) -> None:
@@ -103,22 +103,22 @@ class PushJob(Struct):
             task, _ = self._start(in_line.pop(next(iter(in_line))))
             task.add_done_callback(_log_failure)
 
-    async def _look(self, asked: JobTarget, is_judged: asyncio.Event) -> None:
+    async def _handle(self, asked: JobTarget, is_judged: asyncio.Event) -> None:
         key = asked.name
         try:
             wait_s: float | None = 0.0
             while wait_s is not None and wait_s <= 0:
                 self._asked_again.discard(key)
-                ended = await self._look_once(asked, is_judged)
+                ended = await self._handle_once(asked, is_judged)
                 wait_s = await self._wait_s(asked, ended)
             if wait_s is not None:
                 self._ring_in(key, wait_s)
         finally:
             self._of_registry[asked.site.name] -= 1
-            del self._looks[key]
+            del self._running[key]
             self._start_next(asked.site.name)
 
-    async def _look_once(self, asked: JobTarget, is_judged: asyncio.Event) -> Ended:
+    async def _handle_once(self, asked: JobTarget, is_judged: asyncio.Event) -> Ended:
         callbacks = self.callbacks(asked.site.name)
 
         def judged(found: Sequence[JudgedTag]) -> None:

@@ -25,10 +25,10 @@ from weighbridge.store.sizes.manifest_sizes import Swept, sweep_manifests
 from weighbridge.store.sizes.unmeasured import LiveManifest, Unmeasured, find_unasked
 
 
-def pushed_images(told: Sequence[TagStatus]) -> list[Image]:
+def pushed_images(statuses: Sequence[TagStatus]) -> list[Image]:
     """The images that were read for these tags, each once."""
     found: dict[Digest, Image] = {}
-    for one in told:
+    for one in statuses:
         if one.answer is not None and one.answer.reading is not None:
             documents = one.answer.reading.documents
             found |= {d.digest: d for d in documents if isinstance(d, Image)}
@@ -39,11 +39,11 @@ async def ask_new_layers(
     context: CrawlContext,
     repository: str,
     scope_id: int | None,
-    told: Sequence[TagStatus],
+    statuses: Sequence[TagStatus],
 ) -> Mapping[Digest, MeasuredBlob]:
     """What the registry says of the layers that are new in a storage scope, as far as
     it says it in time; scope_id: None of a repository that nobody has seen yet."""
-    layers = {y.digest: y for image in pushed_images(told) for y in image.layers}
+    layers = {y.digest: y for image in pushed_images(statuses) for y in image.layers}
     wanted: Collection[Digest] = layers
     if scope_id is not None and layers:
         wanted = await context.writer.read(

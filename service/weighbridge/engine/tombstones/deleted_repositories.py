@@ -71,7 +71,7 @@ async def delete_missing(
     """
     names = None if catalog is None or catalog.is_empty else catalog.names
     missing = await writer.read(missing_for_good, registry_id, names, clock())
-    gone = [item for item in missing if scope.looks_at(item.repository)]
+    gone = [item for item in missing if scope.includes(item.repository)]
     ids = frozenset(item.repository_id for item in gone)
     held = await writer.read(held_removals, registry_id)
     counted = await _counted(writer, registry_id, catalog, scope, held)
@@ -121,7 +121,7 @@ async def _counted(
     while page := await writer.read(standing_page, registry_id, after, PAGE):
         after = page[-1].repository_id
         for one in page:
-            if not scope.looks_at(one.repository):
+            if not scope.includes(one.repository):
                 continue
             counted.crawled += 1
             is_held = one.repository_id in held

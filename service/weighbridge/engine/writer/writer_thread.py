@@ -222,22 +222,22 @@ def _answers(connection: Connection, calls: Sequence[_Call]) -> list[object]:
 
 def _again(error: StoreError) -> StoreError:
     """One for each who is told of it: raising writes into an exception."""
-    told = copy.copy(error)
-    told.__cause__ = error
-    return told
+    copied = copy.copy(error)
+    copied.__cause__ = error
+    return copied
 
 
 def _tell(calls: Sequence[_Call], answers: Sequence[object]) -> None:
-    told: dict[asyncio.AbstractEventLoop, list[tuple[_Call, object]]] = {}
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Call, object]]] = {}
     for call, answer in zip(calls, answers, strict=True):
-        told.setdefault(call.loop, []).append((call, answer))
-    for loop, some in told.items():
+        by_loop.setdefault(call.loop, []).append((call, answer))
+    for loop, some in by_loop.items():
         with suppress(RuntimeError):  # The loop has ended: nobody waits.
             loop.call_soon_threadsafe(_answer, some)
 
 
-def _answer(told: Sequence[tuple[_Call, object]]) -> None:
-    for call, answer in told:
+def _answer(answers: Sequence[tuple[_Call, object]]) -> None:
+    for call, answer in answers:
         if call.future.done():
             continue
         if isinstance(answer, BaseException):

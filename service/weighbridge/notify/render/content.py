@@ -77,7 +77,7 @@ def content_of(message: Message) -> MessageContent:
     return MessageContent(
         headline=printable(_headline(message), HEADLINE_CHARACTERS),
         note=TEST if message.is_test else "",
-        items=tuple(item_of(told, sharing) for told in message.items),
+        items=tuple(item_of(notice, sharing) for notice in message.items),
         more=message.more,
     )
 
@@ -87,10 +87,10 @@ def and_more(hidden: int) -> str:
     return f"and {hidden:,} more"
 
 
-def name_of(told: ViolationNotice) -> str:
+def name_of(notice: ViolationNotice) -> str:
     """What was pushed, as people call it."""
-    tag = f":{told.tag}" if told.tag else ""
-    return printable(f"{told.registry}/{told.repository}{tag}", NAME_CHARACTERS)
+    tag = f":{notice.tag}" if notice.tag else ""
+    return printable(f"{notice.registry}/{notice.repository}{tag}", NAME_CHARACTERS)
 
 
 def _headline(message: Message) -> str:
@@ -110,18 +110,18 @@ def _headline(message: Message) -> str:
 def headline_of(items: Sequence[ViolationNotice]) -> str:
     """Of one image by its name, whatever number of limits it is about; "" of several
     images, or of none."""
-    if len({name_of(told) for told in items}) != 1:
+    if len({name_of(notice) for notice in items}) != 1:
         return ""
     name = name_of(items[0])
-    over = [told for told in items if not _is_over(told)]
-    ended = [told for told in items if _is_over(told)]
+    over = [notice for notice in items if not _is_over(notice)]
+    ended = [notice for notice in items if _is_over(notice)]
     if len(items) == 1:
         return f"{name} {end(ended[0]) if ended else excess(over[0])}"
     parts = []
     if over:
         parts.append(f"is over {_limits(over)}")
     if ended:
-        are_within = all(told.amount <= told.limit_amount for told in ended)
+        are_within = all(notice.amount <= notice.limit_amount for notice in ended)
         word = "within" if are_within else "no longer over"
         parts.append(f"is {word} {_limits(ended)}")
     return f"{name} {', and '.join(parts)}"
@@ -129,7 +129,7 @@ def headline_of(items: Sequence[ViolationNotice]) -> str:
 
 def _limits(items: Sequence[ViolationNotice]) -> str:
     """`max_compressed and max_layers`, each once."""
-    names = list(dict.fromkeys(told.limit_key for told in items))
+    names = list(dict.fromkeys(notice.limit_key for notice in items))
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
@@ -139,39 +139,39 @@ def _noun(count: int) -> str:
 
 def _is_of_one_base(items: Sequence[ViolationNotice]) -> bool:
     """Whether all of them grew by what others share."""
-    causes = [told.cause for told in items if not _is_over(told)]
+    causes = [notice.cause for notice in items if not _is_over(notice)]
     keys = {cause.key for cause in causes if cause and cause.of in ("base", "both")}
     return (
         len(causes) > 1 and None not in causes and len(keys) == 1 and None not in keys
     )
 
 
-def _is_over(told: ViolationNotice) -> bool:
+def _is_over(notice: ViolationNotice) -> bool:
     """Whether it has come to its end."""
-    return told.event == "resolved"
+    return notice.event == "resolved"
 
 
-def item_of(told: ViolationNotice, sharing: CauseCounts) -> MessageItem:
+def item_of(notice: ViolationNotice, sharing: CauseCounts) -> MessageItem:
     """What is said of one violation."""
-    is_resolved = _is_over(told)
-    cause = None if is_resolved else told.cause
+    is_resolved = _is_over(notice)
+    cause = None if is_resolved else notice.cause
     base = [] if cause is None else base_of(cause, sharing)
     unknown = [] if cause is None else unknown_of(cause)
     return MessageItem(
-        name=name_of(told),
-        verdict=verdict(told),
+        name=name_of(notice),
+        verdict=verdict(notice),
         cause=None if cause is None else line_of(cause),
-        facts=(*sizes_of(told), *unknown, *base, *details_of(told)),
-        severity=told.severity,
+        facts=(*sizes_of(notice), *unknown, *base, *details_of(notice)),
+        severity=notice.severity,
         is_resolved=is_resolved,
-        url=url_of(told),
+        url=url_of(notice),
     )
 
 
-def url_of(told: ViolationNotice) -> str:
+def url_of(notice: ViolationNotice) -> str:
     """Our own page, whose parts are quoted already. What is none is left out: a medium
     would make a link of it."""
-    text = told.url or ""
+    text = notice.url or ""
     is_ours = text.startswith(("https://", "http://")) and text.isascii()
     is_plain = text.isprintable() and not set(text) & set(" <>\"'|\\^`{}")
     return text if is_ours and is_plain and len(text) <= URL_CHARACTERS else ""

@@ -48,29 +48,29 @@ class CauseCounts(Struct, frozen=True):
 def repositories_by_cause(items: Iterable[ViolationNotice]) -> Mapping[bytes, int]:
     """How many repositories of this message each cause is behind."""
     found: dict[bytes, set[tuple[str, str]]] = {}
-    for told in items:
-        if told.cause is not None and told.cause.key is not None:
-            place = (told.registry, told.repository)
-            found.setdefault(told.cause.key, set()).add(place)
+    for notice in items:
+        if notice.cause is not None and notice.cause.key is not None:
+            place = (notice.registry, notice.repository)
+            found.setdefault(notice.cause.key, set()).add(place)
     return {key: len(places) for key, places in found.items()}
 
 
-def sizes_of(told: ViolationNotice) -> list[Fact]:
+def sizes_of(notice: ViolationNotice) -> list[Fact]:
     """What the image weighs, and what it weighed."""
     facts: list[Fact] = []
-    if told.compressed_bytes is not None:
-        size = format_bytes(told.compressed_bytes)
+    if notice.compressed_bytes is not None:
+        size = format_bytes(notice.compressed_bytes)
         # What was before the image that was over is not what was before this one.
-        before = told.before_compressed_bytes if told.event == "opened" else None
-        change = _change(before, told.compressed_bytes)
+        before = notice.before_compressed_bytes if notice.event == "opened" else None
+        change = _change(before, notice.compressed_bytes)
         facts.append(Fact("Compressed", size + change))
-        if word := _WORDS.get(told.compressed_confidence or ""):
+        if word := _WORDS.get(notice.compressed_confidence or ""):
             facts.append(Fact("Whose word", word))
-    if told.uncompressed_bytes is not None:
-        size = format_bytes(told.uncompressed_bytes)
+    if notice.uncompressed_bytes is not None:
+        size = format_bytes(notice.uncompressed_bytes)
         facts.append(Fact("On disk", size, is_detail=True))
-    baseline = told.baseline_compressed_bytes
-    if baseline is not None and told.limit_key == "max_growth":
+    baseline = notice.baseline_compressed_bytes
+    if baseline is not None and notice.limit_key == "max_growth":
         median = f"{format_bytes(baseline)}, the median of the ten before it"
         facts.append(Fact("Baseline", median))
     return facts
@@ -138,20 +138,20 @@ def base_of(cause: Cause, sharing: CauseCounts) -> list[Fact]:
     return [Fact("Base", words)]
 
 
-def details_of(told: ViolationNotice) -> list[Fact]:
+def details_of(notice: ViolationNotice) -> list[Fact]:
     """Whose it is, since when, and which image exactly."""
-    policy = f"{told.policy}, {told.severity}"
-    if told.team:
-        policy += f", team {told.team}"
+    policy = f"{notice.policy}, {notice.severity}"
+    if notice.team:
+        policy += f", team {notice.team}"
     facts = [Fact("Policy", printable(policy, NAME_CHARACTERS), is_code=True)]
-    if told.platform:
-        platform = printable(told.platform, NAME_CHARACTERS)
+    if notice.platform:
+        platform = printable(notice.platform, NAME_CHARACTERS)
         facts.append(Fact("Platform", platform, is_code=True))
-    facts.append(Fact("Since", _moment(told.opened_at)))
-    if told.closed_at is not None:
-        facts.append(Fact("Until", _moment(told.closed_at)))
-    if told.digest is not None:
-        facts.append(Fact("Digest", str(told.digest), is_code=True))
+    facts.append(Fact("Since", _moment(notice.opened_at)))
+    if notice.closed_at is not None:
+        facts.append(Fact("Until", _moment(notice.closed_at)))
+    if notice.digest is not None:
+        facts.append(Fact("Digest", str(notice.digest), is_code=True))
     return [replace(fact, is_detail=True) for fact in facts]
 
 

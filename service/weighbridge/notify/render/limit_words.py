@@ -23,41 +23,41 @@ _ENDED: Final = {
 }
 
 
-def verdict(told: ViolationNotice) -> str:
+def verdict(notice: ViolationNotice) -> str:
     """`1.08 GB compressed, 583 MB over max_compressed (500 MB)`."""
-    limit = written(told.limit_key, told.limit_amount)
-    if told.event == "resolved":
-        now = written(told.limit_key, told.amount)
-        if told.amount <= told.limit_amount:
-            return f"within {told.limit_key} ({limit}): {now}"
-        why = _ENDED.get(told.closed_by or "", "")
-        return f"no longer over {told.limit_key}{f': {why}' if why else ''}"
-    has = _HAS[told.limit_key].format(amount=written(told.limit_key, told.amount))
-    text = f"{has}, {excess_amount(told)} over {told.limit_key} ({limit})"
-    is_claimed = told.compressed_confidence == "claimed"
-    return f"{text}, {_CLAIMED}" if is_claimed and told.limit_key in _CLAIMS else text
+    limit = written(notice.limit_key, notice.limit_amount)
+    if notice.event == "resolved":
+        now = written(notice.limit_key, notice.amount)
+        if notice.amount <= notice.limit_amount:
+            return f"within {notice.limit_key} ({limit}): {now}"
+        why = _ENDED.get(notice.closed_by or "", "")
+        return f"no longer over {notice.limit_key}{f': {why}' if why else ''}"
+    has = _HAS[notice.limit_key].format(amount=written(notice.limit_key, notice.amount))
+    text = f"{has}, {excess_amount(notice)} over {notice.limit_key} ({limit})"
+    is_claimed = notice.compressed_confidence == "claimed"
+    return f"{text}, {_CLAIMED}" if is_claimed and notice.limit_key in _CLAIMS else text
 
 
-def end(told: ViolationNotice) -> str:
+def end(notice: ViolationNotice) -> str:
     """`is within max_compressed`; never said of an image that was over."""
-    if told.amount <= told.limit_amount:
-        return f"is within {told.limit_key}"
-    return f"is no longer over {told.limit_key}"
+    if notice.amount <= notice.limit_amount:
+        return f"is within {notice.limit_key}"
+    return f"is no longer over {notice.limit_key}"
 
 
-def excess(told: ViolationNotice) -> str:
+def excess(notice: ViolationNotice) -> str:
     """`is 583 MB over max_compressed`; growth is told as growth."""
-    baseline = told.baseline_compressed_bytes
-    if told.limit_key == "max_growth" and baseline is not None:
-        grown = told.amount - baseline
+    baseline = notice.baseline_compressed_bytes
+    if notice.limit_key == "max_growth" and baseline is not None:
+        grown = notice.amount - baseline
         share = f" ({share_of(grown, baseline)})" if baseline else ""
         return f"grew by {format_bytes(grown)}{share}"
-    return f"is {excess_amount(told)} over {told.limit_key}"
+    return f"is {excess_amount(notice)} over {notice.limit_key}"
 
 
-def excess_amount(told: ViolationNotice) -> str:
+def excess_amount(notice: ViolationNotice) -> str:
     """How much it is too much; never below 0."""
-    return written(told.limit_key, max(told.amount - told.limit_amount, 0))
+    return written(notice.limit_key, max(notice.amount - notice.limit_amount, 0))
 
 
 def share_of(grown: int, before: int) -> str:

@@ -127,7 +127,7 @@ def store_error(error: DBAPIError) -> StoreError:
     if meaning is None:
         what = f"the database refused a statement ({_name(error.orig)})"
         return StoreError(what, code="store_error")
-    return _told(meaning)
+    return _error(meaning)
 
 
 def unknown_parameter() -> StoreError:
@@ -149,10 +149,10 @@ def is_lost(error: BaseException | None) -> bool:
 
 def read_only(*, is_server: bool) -> StoreError:
     """The error that a write would end with, for whoever sees it coming."""
-    return _told(_READ_ONLY if is_server else _FILE_READ_ONLY)
+    return _error(_READ_ONLY if is_server else _FILE_READ_ONLY)
 
 
-def _told(meaning: _Meaning) -> StoreError:
+def _error(meaning: _Meaning) -> StoreError:
     return StoreError(
         meaning.message,
         code=meaning.code,

@@ -118,7 +118,7 @@ def _note_loss(context: ExceptionContext) -> None:
         context.is_disconnect = True
 
 
-def told(address: URL) -> str:
+def shown(address: URL) -> str:
     """The database as messages name it: without user and password."""
     host = address.host or str(address.query.get("host", "local socket"))
     port = f":{address.port}" if address.port else ""

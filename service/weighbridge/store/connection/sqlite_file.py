@@ -152,7 +152,7 @@ def _is_frozen(path: Path) -> bool:
     return is_read_only and is_whole
 
 
-def told(address: URL) -> str:
+def shown(address: URL) -> str:
     """The database as messages name it."""
     return str(address.database)
 

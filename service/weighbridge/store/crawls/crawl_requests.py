@@ -356,7 +356,7 @@ def renew_requests(
     )
 
 
-def note_looked_after(
+def note_handled(
     connection: Connection, request: CrawlRequest, now: datetime, lease_s: float
 ) -> None:
     """Say that somebody sees to a request that nobody waits for. Little is written:

@@ -77,7 +77,7 @@ class Delivery(Struct, frozen=True):
     is_cause:   they have their cause in common
     key:        the same whenever this message is sent
     rows:       its notifications
-    told:       each violation with what is told of it
+    notices:    each violation with what is told of it
     tries:      with this one, since its group last got through
     """
 
@@ -88,13 +88,13 @@ class Delivery(Struct, frozen=True):
     key: str
     owner: str
     rows: tuple[int, ...]
-    told: tuple[tuple[int, NotificationEvent], ...]
+    notices: tuple[tuple[int, NotificationEvent], ...]
     tries: int
     failing_since: datetime | None
 
     @property
     def has_opened(self) -> bool:
-        return any(event == "opened" for _, event in self.told)
+        return any(event == "opened" for _, event in self.notices)
 
 
 def claim_delivery(
@@ -180,7 +180,7 @@ def _delivery(
         key=key,
         owner=owner,
         rows=tuple(row.id for row in rows),
-        told=tuple((row.violation_id, row.event) for row in rows),
+        notices=tuple((row.violation_id, row.event) for row in rows),
         tries=group.attempts + 1,
         failing_since=group.failing_since,
     )

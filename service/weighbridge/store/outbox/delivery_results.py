@@ -143,7 +143,7 @@ def _lock(connection: Connection, delivery: Delivery) -> bool:
 
 def _drop_ends(connection: Connection, delivery: Delivery) -> None:
     """Nobody is told that something is over who does not know of it."""
-    opened = [number for number, event in delivery.told if event == "opened"]
+    opened = [number for number, event in delivery.notices if event == "opened"]
     connection.execute(
         update(notifications)
         .where(

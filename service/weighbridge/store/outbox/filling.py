@@ -121,10 +121,10 @@ def _put_resolved(connection: Connection, ids: Sequence[int], now: datetime) -> 
     found = set(connection.execute(_GROUPS_OF, parameters).scalars())
     groups = lock_groups(connection, found)
     connection.execute(_UNTOLD, parameters)
-    told = connection.execute(_TOLD, parameters).all()
+    rows = connection.execute(_TOLD, parameters).all()
     waiting = 0
     for state in groups:
-        of_group = [row.violation_id for row in told if row.group_id == state.id]
+        of_group = [row.violation_id for row in rows if row.group_id == state.id]
         before = _count(connection, state.id, of_group)
         _NEW.add(
             connection, [(state.id, one, "resolved", now, None) for one in of_group]

@@ -112,18 +112,18 @@ def set_due_opened(
     connection: Connection, group_id: int, planned: Planned, due: GroupDue
 ) -> None:
     route, cause = planned.route, planned.cause
-    told: dict[str, object] = {}
+    values: dict[str, object] = {}
     if cause is not None and cause.by_route:
-        told = {"last_sent_at": cause.at, "messages": 1}
+        values = {"last_sent_at": cause.at, "messages": 1}
     if due.begins_anew:
-        told["messages"] = 0
+        values["messages"] = 0
     set_due(
         connection,
         group_id,
         due.next_at,
         wait_s=route.group_wait_s,
         interval_s=route.group_interval_s,
-        **told,
+        **values,
     )
 
 

@@ -54,16 +54,16 @@ _TOLD_ALREADY: Final = (
     .join(notification_groups, _group.id == _row.group_id)
     .where(among_ids(_row.violation_id), _row.event == "opened")
 )
-_told_at: Final = func.coalesce(_row.sent_at, _row.created_at)
+_notified_at: Final = func.coalesce(_row.sent_at, _row.created_at)
 _OF_CAUSES: Final = (
     select(
         _group.channel,
         violations.c.cause_key,
-        func.max(_told_at).label("told_at"),
+        func.max(_notified_at).label("notified_at"),
         # When it began, and not when it arrived: that may be later than what came
         # behind it.
         func.max(case((_group.is_cause.is_(False), _row.created_at))).label("by_route"),
-        func.max(case((_group.is_cause, _told_at))).label("by_cause"),
+        func.max(case((_group.is_cause, _notified_at))).label("by_cause"),
     )
     .join(notifications, _row.violation_id == violations.c.id)
     .join(notification_groups, _group.id == _row.group_id)
@@ -71,7 +71,7 @@ _OF_CAUSES: Final = (
         among_bytes(violations.c.cause_key),
         # Other limits are told one by one, and say nothing of a cause.
         violations.c.limit_key.in_(sorted(SHARE_CAUSE)),
-        _told_at <= bindparam("latest", type_=Moment()),
+        _notified_at <= bindparam("latest", type_=Moment()),
         _row.event == "opened",
         _row.dropped_for.is_(None),
         _row.given_up_at.is_(None),
@@ -114,7 +114,7 @@ def plan_openings(
         (row.violation_id, row.channel)
         for row in connection.execute(_TOLD_ALREADY, {"ids": listed(ids)})
     }
-    causes = _told_causes(connection, rows, now)
+    causes = _causes_of(connection, rows, now)
     return [
         _planned(row, route, _routed(row), causes.get((route.channel, row.cause_key)))
         for row in rows
@@ -137,7 +137,7 @@ def _routed(row: Row[*tuple[Any, ...]]) -> Routed:
     return Routed(row.severity, row.team, row.registry, row.repository, row.policy)
 
 
-def _told_causes(
+def _causes_of(
     connection: Connection, rows: Iterable[Row[*tuple[Any, ...]]], now: datetime
 ) -> dict[tuple[str, bytes], NoticeCause]:
     """What each channel was last told of each cause."""
@@ -147,13 +147,13 @@ def _told_causes(
     parameters = {"hashes": listed(keys), "latest": now + AHEAD}
     found = connection.execute(_OF_CAUSES, parameters).all()
     return {
-        (row.channel, row.cause_key): _told(row)
+        (row.channel, row.cause_key): _cause_of(row)
         for row in found
-        if row.told_at > now - CAUSE_WITHIN
+        if row.notified_at > now - CAUSE_WITHIN
     }
 
 
-def _told(row: Row[*tuple[Any, ...]]) -> NoticeCause:
+def _cause_of(row: Row[*tuple[Any, ...]]) -> NoticeCause:
     by_route, by_cause = row.by_route, row.by_cause
     is_by_route = by_route is not None and (by_cause is None or by_route > by_cause)
-    return NoticeCause(row.told_at, is_by_route)
+    return NoticeCause(row.notified_at, is_by_route)

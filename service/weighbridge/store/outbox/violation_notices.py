@@ -31,7 +31,7 @@ it."""
 _table = violations.c
 
 
-def _told(*where: Any) -> Select[*tuple[Any, ...]]:  # conditions are of any kind
+def _notices(*where: Any) -> Select[*tuple[Any, ...]]:  # conditions are of any kind
     return (
         select(
             violations,
@@ -57,19 +57,19 @@ def _told(*where: Any) -> Select[*tuple[Any, ...]]:  # conditions are of any kin
     )
 
 
-_OF_THESE: Final = _told(among_ids(_table.id))
+_OF_THESE: Final = _notices(among_ids(_table.id))
 _EXCESSES: Final = select(_table.id, _table.limit_amount, _table.amount).where(
     among_ids(_table.id)
 )
 # Each in the order of its index: of years of violations only what is open is read, and
 # some minutes.
 _OPEN: Final = (
-    _told(_table.closed_at.is_(None), _table.is_silent.is_(False))
+    _notices(_table.closed_at.is_(None), _table.is_silent.is_(False))
     .order_by(_table.id.desc())
     .limit(bindparam("most"))
 )
 _CLOSED: Final = (
-    _told(
+    _notices(
         _table.closed_at > bindparam("closed_after", type_=Moment()),
         _table.is_silent.is_(False),
     )
@@ -80,12 +80,12 @@ _CLOSED: Final = (
 
 def read_notices(
     connection: Connection,
-    told: Collection[tuple[int, NotificationEvent]],
+    wanted: Collection[tuple[int, NotificationEvent]],
     most: int,
 ) -> list[ViolationNotice]:
     """What is told of these violations, the heaviest first; of the heaviest `most`
     where there are more. Without addresses of pages."""
-    events = dict(told)
+    events = dict(wanted)
     chosen = _heaviest(connection, events, most)
     rows = {
         row.id: row

@@ -251,9 +251,9 @@ def note_cost(
 ) -> None:
     """Add what was asked of a registry since the last note: listings, crawls and
     measuring, answered or not. A limit that was told takes the place of the last."""
-    told: dict[str, object] = {}
+    values: dict[str, object] = {}
     if rate_limit is not None:
-        told = {
+        values = {
             "rate_limit": rate_limit.limit,
             "rate_limit_remaining": rate_limit.remaining,
             "rate_limit_window_s": rate_limit.window_s,
@@ -266,7 +266,7 @@ def note_cost(
             requests=registries.c.requests + requests,
             bytes_read=registries.c.bytes_read + bytes_read,
             revision=registries.c.revision + 1,
-            **told,
+            **values,
         )
     )
 

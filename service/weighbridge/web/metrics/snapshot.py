@@ -94,7 +94,7 @@ class SnapshotKeeper:
         self._wall = wall
         self._lock = threading.Lock()
         self._snapshot: Snapshot | None = None
-        self._looked_at = 0.0
+        self._read_at = 0.0
         self._failed = False
         self._why_none: StoreError | None = None
         self._asked = threading.Event()
@@ -176,19 +176,19 @@ class SnapshotKeeper:
             self._lock.release()
 
     def _is_due(self) -> bool:
-        is_late = self._clock() - self._looked_at >= REFRESH_S
+        is_late = self._clock() - self._read_at >= REFRESH_S
         return is_late or self._policies() is not self._tried
 
     def _refresh(self, kept: Snapshot | None) -> Snapshot:
-        self._looked_at = self._clock()
+        self._read_at = self._clock()
         self._failed = True
         self._tried = policies = self._policies()
-        snapshot = self._look(kept, policies)
+        snapshot = self._take(kept, policies)
         self._failed = False
         self._snapshot = snapshot
         return snapshot
 
-    def _look(self, kept: Snapshot | None, policies: PolicySet) -> Snapshot:
+    def _take(self, kept: Snapshot | None, policies: PolicySet) -> Snapshot:
         started = self._clock()
         with self._database.read() as connection:
             version = reports.snapshot_version(connection)

@@ -58,7 +58,7 @@ def _hook(webhook: WebhookSettings, registry: RegistrySettings) -> Hook:
 
     def is_ours(push: PushSeen) -> bool:
         is_wanted = push.tag is None or scope.wants_tag(push.tag)
-        return is_wanted and scope.looks_at(push.repository)
+        return is_wanted and scope.includes(push.repository)
 
     return Hook(
         source=webhook.source,

@@ -218,8 +218,8 @@ class RegistrySlice:
             self._suspects.is_any = False
         self.following.is_asked = bool(quiet)
         opened = [*opened, *suspect]
-        looks_at = self._site.scope.looks_at
-        ours = [each for each in opened if looks_at(each.claim.repository)]
+        includes = self._site.scope.includes
+        ours = [each for each in opened if includes(each.claim.repository)]
         if len(ours) < len(opened):
             names = {each.claim.repository_id for each in ours}
             await self._leave([o for o in opened if o.claim.repository_id not in names])

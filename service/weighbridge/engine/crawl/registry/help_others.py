@@ -101,7 +101,7 @@ class Helping:
             but_not=tuple(self._ours()),
         )
         chunk = await writer.write(take_chunk, wanted)
-        if chunk is None or self._site.scope.looks_at(chunk.key.claim.repository):
+        if chunk is None or self._site.scope.includes(chunk.key.claim.repository):
             return chunk
         await writer.write(let_go, chunk.key)
         self._rests_until = asyncio.get_running_loop().time() + REST_S

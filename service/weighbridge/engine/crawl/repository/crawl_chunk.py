@@ -97,7 +97,7 @@ async def take_part(
         others = _Others(context, heartbeat)
         while chunk is not None:
             all_asked = asyncio.Event()
-            group.spawn(others.look(chunk, all_asked))
+            group.spawn(others.crawl(chunk, all_asked))
             await all_asked.wait()
             chunk = await take() if others.is_answered else None
     return others.is_answered
@@ -111,7 +111,7 @@ class _Others:
         self._heartbeat = heartbeat
         self.is_answered = True
 
-    async def look(self, chunk: HeldChunk, all_asked: asyncio.Event) -> None:
+    async def crawl(self, chunk: HeldChunk, all_asked: asyncio.Event) -> None:
         context, claim = self._context, chunk.key.claim
         try:
             since = await context.writer.read(complete_since, claim.repository_id)

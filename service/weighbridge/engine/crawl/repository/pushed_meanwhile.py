@@ -33,14 +33,14 @@ class PushedMeanwhile:
         self._context = context
         self._callbacks = context.callbacks
         self._claim = as_push(claim)
-        self._looking = 0
+        self._handling = 0
         self.waiting: Sequence[int] = ()
         self.seen: set[str] = set()
 
     @property
-    def is_looking(self) -> bool:
+    def is_handling(self) -> bool:
         """Whether a look is under way. Its end may come after `stop`."""
-        return self._looking > 0
+        return self._handling > 0
 
     async def read_waiting(self) -> None:
         """Pushes that only a whole crawl can answer: one that begins now does."""
@@ -61,11 +61,11 @@ class PushedMeanwhile:
         if self._callbacks is not None:
             self._context.watch.end(self._callbacks.to(self._claim.repository), self)
 
-    def look(self) -> None:
+    def handle(self) -> None:
         """Something was pushed."""
-        if self._callbacks is not None and not self.is_looking:
-            self._looking += 1
-            self._group.spawn(self._look(self._callbacks, self._batch_writer))
+        if self._callbacks is not None and not self.is_handling:
+            self._handling += 1
+            self._group.spawn(self._handle(self._callbacks, self._batch_writer))
 
     def fail(self, error: StoreError) -> None:
         """Nobody can say whether something was pushed: the crawl ends by it."""
@@ -75,7 +75,9 @@ class PushedMeanwhile:
 
         self._group.spawn(fail())
 
-    async def _look(self, callbacks: PushCallbacks, batch_writer: BatchWriter) -> None:
+    async def _handle(
+        self, callbacks: PushCallbacks, batch_writer: BatchWriter
+    ) -> None:
         try:
             plan = await self._context.writer.read(
                 plan_pushes,
@@ -85,11 +87,11 @@ class PushedMeanwhile:
                 self._context.clock(),
             )
             if not plan.is_empty:
-                await self._look_at(plan, callbacks, batch_writer)
+                await self._handle_plan(plan, callbacks, batch_writer)
         finally:
-            self._looking -= 1
+            self._handling -= 1
 
-    async def _look_at(
+    async def _handle_plan(
         self, plan: PushPlan, callbacks: PushCallbacks, batch_writer: BatchWriter
     ) -> None:
         """What the crawl was told of these tags before counts no more, and they are not
@@ -99,10 +101,10 @@ class PushedMeanwhile:
         meanwhile.overtaken |= overtaken
         meanwhile.has_pushes = True
         plan = await self._as_kept(plan, batch_writer, frozenset(meanwhile.overtaken))
-        told = await ask_about(
+        statuses = await ask_about(
             self._context, self._claim.repository, plan, self._context.clock()
         )
-        unheard = {t.pushed.name for t in told if not t.is_heard} & overtaken
+        unheard = {t.pushed.name for t in statuses if not t.is_heard} & overtaken
         meanwhile.overtaken -= unheard
         if unheard:
             await self._context.writer.write(
@@ -110,12 +112,12 @@ class PushedMeanwhile:
             )
         scope_id = self._claim.scope_id
         words = await ask_new_layers(
-            self._context, self._claim.repository, scope_id, told
+            self._context, self._claim.repository, scope_id, statuses
         )
         ledger = PushLedger(
             lambda _: self._claim,
             plan,
-            told,
+            statuses,
             self._context.judging(),
             self._context.clock(),
             ends=False,
@@ -123,7 +125,7 @@ class PushedMeanwhile:
             measuring=callbacks.measuring,
         )
         await keep(self._context, ledger, words, lambda _: scope_id)
-        self._note(told, batch_writer)
+        self._note(statuses, batch_writer)
         if plan.whole:
             callbacks.whole(self._claim.repository)
         await after_writing(self._context, callbacks, ledger)
@@ -145,8 +147,8 @@ class PushedMeanwhile:
 
         return replace(plan, known=await self._context.writer.write(read))
 
-    def _note(self, told: Sequence[TagStatus], batch_writer: BatchWriter) -> None:
-        for one in told:
+    def _note(self, statuses: Sequence[TagStatus], batch_writer: BatchWriter) -> None:
+        for one in statuses:
             if one.answer is None or not one.is_there:
                 continue
             self.seen.add(one.pushed.name)

@@ -231,7 +231,7 @@ class RepositoryCrawl:
         """Whether nothing is to be done between the last answer and the end."""
         has_seen_all = self._before.has_only(self._listing.seen)
         return (
-            self._before.lacks_nothing and has_seen_all and not self._pushes.is_looking
+            self._before.lacks_nothing and has_seen_all and not self._pushes.is_handling
         )
 
     async def _list_and_ask(self) -> WeighbridgeError | None:

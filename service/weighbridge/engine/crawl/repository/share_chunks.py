@@ -64,7 +64,7 @@ class ChunkSharing:
         self._room = None if context.registry.has_quota else QuestionLimiter(ALONE)
         self._waiting: list[TagSeen] = []
         self._owners: set[str] = set()
-        self._looking = 0
+        self._crawling = 0
         self._is_listed = False
         self._is_over = False
         self._changed = asyncio.Event()
@@ -152,16 +152,16 @@ class ChunkSharing:
                 self._changed.clear()
                 if (chunk := await self._take()) is not None:
                     all_asked = asyncio.Event()
-                    self._looking += 1
-                    self._group.spawn(self._look(chunk, all_asked))
+                    self._crawling += 1
+                    self._group.spawn(self._crawl_chunk(chunk, all_asked))
                     await all_asked.wait()
-                elif self._looking or not self._is_listed:
+                elif self._crawling or not self._is_listed:
                     await self._changed.wait()
                 elif not await self._context.writer.write(is_open, self._crawl_id):
                     return
                 else:
                     await asyncio.sleep(WAIT_S)
-            while self._looking:
+            while self._crawling:
                 self._changed.clear()
                 await self._changed.wait()
         finally:
@@ -181,7 +181,7 @@ class ChunkSharing:
         self._owners.add(owner)
         return replace(chunk, key=chunk.key._replace(claim=self._claim))
 
-    async def _look(self, chunk: HeldChunk, all_asked: asyncio.Event) -> None:
+    async def _crawl_chunk(self, chunk: HeldChunk, all_asked: asyncio.Event) -> None:
         batch_writer = self._batch_writer
         try:
             tally = await crawl_chunk(
@@ -197,5 +197,5 @@ class ChunkSharing:
             pass  # Somebody else has it: for how long is seen when all are done.
         finally:
             all_asked.set()
-            self._looking -= 1
+            self._crawling -= 1
             self._changed.set()

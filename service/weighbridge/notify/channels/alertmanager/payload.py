@@ -38,28 +38,28 @@ _HARMLESS: Final = str.maketrans({"<": "\u2039", ">": "\u203a"})
 
 
 def alerts_of(
-    tolds: Iterable[ViolationNotice], now: datetime, *, alertname: str = ALERTNAME
+    notices: Iterable[ViolationNotice], now: datetime, *, alertname: str = ALERTNAME
 ) -> list[Alert]:
     """One alert for each set of labels, in a fixed order. It fires while one of its
     violations is open; else it ended with the last of them."""
     by_labels: dict[tuple[tuple[str, str], ...], list[ViolationNotice]] = {}
-    for told in tolds:
-        labels = tuple(sorted(_labels(told, alertname).items()))
-        by_labels.setdefault(labels, []).append(told)
+    for notice in notices:
+        labels = tuple(sorted(_labels(notice, alertname).items()))
+        by_labels.setdefault(labels, []).append(notice)
     return [
         _alert(dict(labels), by_labels[labels], now) for labels in sorted(by_labels)
     ]
 
 
-def _labels(told: ViolationNotice, alertname: str) -> dict[str, str]:
+def _labels(notice: ViolationNotice, alertname: str) -> dict[str, str]:
     """Valid names by any rule of Prometheus; an empty value would be no label."""
     labels = {
         "alertname": alertname,
-        "severity": told.severity,
-        "registry": told.registry,
-        "repository": told.repository,
-        "policy": told.policy,
-        "team": told.team or "",
+        "severity": notice.severity,
+        "registry": notice.registry,
+        "repository": notice.repository,
+        "policy": notice.policy,
+        "team": notice.team or "",
     }
     return {
         name: printable(text, LABEL_CHARACTERS) for name, text in labels.items() if text
@@ -67,17 +67,17 @@ def _labels(told: ViolationNotice, alertname: str) -> dict[str, str]:
 
 
 def _alert(
-    labels: Mapping[str, str], tolds: Sequence[ViolationNotice], now: datetime
+    labels: Mapping[str, str], notices: Sequence[ViolationNotice], now: datetime
 ) -> Alert:
-    open_ = [told for told in tolds if told.event == "opened"]
-    ended = [told.closed_at or now for told in tolds]
+    open_ = [notice for notice in notices if notice.event == "opened"]
+    ended = [notice.closed_at or now for notice in notices]
     # What fires is described by what is open: the newest of it, and how many.
-    shown = sorted(open_ or tolds, key=lambda told: told.opened_at, reverse=True)
+    shown = sorted(open_ or notices, key=lambda notice: notice.opened_at, reverse=True)
     newest = shown[0]
     ends = now + _LIFE if open_ else max(ended)
     # Alertmanager refuses what ends before it starts, as a clock that was put back may
     # have it.
-    starts = min(ends, *(told.opened_at for told in shown))
+    starts = min(ends, *(notice.opened_at for notice in shown))
     alert = {
         "labels": labels,
         "annotations": _annotations(shown),
@@ -88,12 +88,12 @@ def _alert(
     return {**alert, "generatorURL": url} if url else alert
 
 
-def _annotations(tolds: Sequence[ViolationNotice]) -> Mapping[str, str]:
-    newest = tolds[0]
+def _annotations(notices: Sequence[ViolationNotice]) -> Mapping[str, str]:
+    newest = notices[0]
     # All that is wrong with the newest image, one limit after the other.
-    same = [told for told in tolds if name_of(told) == name_of(newest)]
-    sharing = CauseCounts(repositories_by_cause(tolds), is_all=True)
-    items = [item_of(told, sharing) for told in same]
+    same = [notice for notice in notices if name_of(notice) == name_of(newest)]
+    sharing = CauseCounts(repositories_by_cause(notices), is_all=True)
+    items = [item_of(notice, sharing) for notice in same]
     item, key = items[0], newest.limit_key
     annotations = {
         "summary": f"{headline_of(same)}.",
@@ -107,8 +107,8 @@ def _annotations(tolds: Sequence[ViolationNotice]) -> Mapping[str, str]:
         "uncompressed_bytes": _number(newest.uncompressed_bytes),
         "line": item.cause.value if item.cause else "",
         "grown": item.cause.name if item.cause else "",
-        "violations": str(len(tolds)),
-        "images": ", ".join(list(dict.fromkeys(map(name_of, tolds)))[:_LISTED]),
+        "violations": str(len(notices)),
+        "images": ", ".join(list(dict.fromkeys(map(name_of, notices)))[:_LISTED]),
         "url": item.url,
     }
     return {

@@ -28,7 +28,7 @@ _FRAME_BYTES: Final = 4_096
 def webhook_body(message: Message) -> bytes:
     """The body of a request; the same message is the same bytes."""
     sharing = repositories_by_cause(message.items)
-    items = [_item(told, sharing) for told in message.items]
+    items = [_item(notice, sharing) for notice in message.items]
     room = BODY_BYTES - _FRAME_BYTES
     shown, hidden = fitting(items, room, ITEMS, lambda item: len(_encoded(item)) + 1)
     return _encoded(
@@ -45,32 +45,32 @@ def webhook_body(message: Message) -> bytes:
     )
 
 
-def _item(told: ViolationNotice, sharing: Mapping[bytes, int]) -> JSON:
+def _item(notice: ViolationNotice, sharing: Mapping[bytes, int]) -> JSON:
     return {
-        "violation_id": told.violation_id,
-        "event": told.event,
-        "registry": _text(told.registry),
-        "repository": _text(told.repository),
-        "tag": _text(told.tag) or None,
-        "digest": None if told.digest is None else str(told.digest),
-        "platform": _text(told.platform) or None,
-        "policy": _text(told.policy),
-        "team": None if told.team is None else _text(told.team),
-        "severity": told.severity,
-        "limit": told.limit_key,
-        "unit": "layers" if told.limit_key == "max_layers" else "bytes",
-        "limit_amount": told.limit_amount,
-        "amount": told.amount,
-        "compressed_bytes": told.compressed_bytes,
-        "compressed_confidence": told.compressed_confidence,
-        "uncompressed_bytes": told.uncompressed_bytes,
-        "before_compressed_bytes": told.before_compressed_bytes,
-        "baseline_compressed_bytes": told.baseline_compressed_bytes,
-        "cause": None if told.cause is None else _cause(told.cause, sharing),
-        "opened_at": _moment(told.opened_at),
-        "closed_at": None if told.closed_at is None else _moment(told.closed_at),
-        "closed_by": told.closed_by,
-        "url": None if told.url is None else _text(told.url),
+        "violation_id": notice.violation_id,
+        "event": notice.event,
+        "registry": _text(notice.registry),
+        "repository": _text(notice.repository),
+        "tag": _text(notice.tag) or None,
+        "digest": None if notice.digest is None else str(notice.digest),
+        "platform": _text(notice.platform) or None,
+        "policy": _text(notice.policy),
+        "team": None if notice.team is None else _text(notice.team),
+        "severity": notice.severity,
+        "limit": notice.limit_key,
+        "unit": "layers" if notice.limit_key == "max_layers" else "bytes",
+        "limit_amount": notice.limit_amount,
+        "amount": notice.amount,
+        "compressed_bytes": notice.compressed_bytes,
+        "compressed_confidence": notice.compressed_confidence,
+        "uncompressed_bytes": notice.uncompressed_bytes,
+        "before_compressed_bytes": notice.before_compressed_bytes,
+        "baseline_compressed_bytes": notice.baseline_compressed_bytes,
+        "cause": None if notice.cause is None else _cause(notice.cause, sharing),
+        "opened_at": _moment(notice.opened_at),
+        "closed_at": None if notice.closed_at is None else _moment(notice.closed_at),
+        "closed_by": notice.closed_by,
+        "url": None if notice.url is None else _text(notice.url),
     }
 
 
