@@ -87,7 +87,7 @@ class DocumentError(WeighbridgeError):
     The item is refused as a whole; what was known of it before stays.
 
     refused: the digest of the document that will be refused again whenever it is
-             served, or None where another look may go better
+             served, or None where another attempt may go better
     """
 
     code = "invalid_document"

@@ -163,7 +163,7 @@ class Settings(StrictModel):
         return tuple(route for route in routes if route.channel in named)
 
     def interval_of(self, registry: RegistrySettings) -> int:
-        """Seconds between two looks at a repository of this registry."""
+        """Seconds between two crawls of a repository of this registry."""
         return registry.interval or self.defaults.interval
 
     def keep_quota_of(self, registry: RegistrySettings | None) -> float:

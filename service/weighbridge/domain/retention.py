@@ -10,7 +10,7 @@ class Retention(Struct, frozen=True):
 
     crawls:          records of crawls of a repository, from the end of each
     untagged_images: what images are made of, from when no tag led to them any more
-    pushes:          what webhooks told, from when it was looked at
+    pushes:          what webhooks told, from when it was handled
     notifications:   violations, with what was told of them, from the end of each
     """
 

@@ -12,9 +12,9 @@ SOON: Final[tuple[Queue, ...]] = ("push", "notify")
 
 CRAWL: Final = "weighbridge.crawl"
 """registry: crawl this configured registry now. Between several processes
-registry/repository: look at this one repository."""
+registry/repository: crawl this one repository."""
 PUSH: Final = "weighbridge.push"
-"""registry/repository: look at what was pushed there, as the table `pushes` says."""
+"""registry/repository: handle what was pushed there, as the table `pushes` says."""
 DISCOVER: Final = "weighbridge.discover"
 """registry: find out which repositories it has."""
 MEASURE: Final = "weighbridge.measure"

@@ -48,7 +48,7 @@ class Embedded:
 
     @property
     def jobs(self) -> JobQueue:
-        """Who works in this process; whoever hears of a push asks here for a look."""
+        """Who works in this process; whoever hears of a push asks here for the job."""
         return self._jobs
 
     def start(self) -> None:

@@ -76,7 +76,7 @@ def registry_entry(
 
 
 def scope_of(target: Target) -> Scope:
-    """What of a registry is looked at."""
+    """What of a registry is crawled."""
     configured = target.settings
     if configured is None:
         return Scope(only=target.only)

@@ -1,4 +1,4 @@
-"""What a person names, as registries and repositories to look at."""
+"""What a person names, as registries and repositories to crawl."""
 
 from collections.abc import Sequence
 
@@ -31,7 +31,7 @@ from weighbridge.registry.exchange.endpoint import no_registry, registry_url
 
 
 class Target(Struct, frozen=True):
-    """One registry to look at, configured or given ad hoc.
+    """One registry to crawl, configured or given ad hoc.
 
     name:     as it is stored and shown
     url:      http(s)://host[:port]

@@ -58,7 +58,7 @@ def load_policies(path: str | None, environ: Mapping[str, str]) -> PolicySource:
 
 def read_policies(file: str) -> PolicySource:
     """The policies of this file, then those of the files that it names, by path.
-    No other key of it is looked at. Raises ConfigError with every fault."""
+    No other key of it is read. Raises ConfigError with every fault."""
     main = Draft()
     main.read_file(file)
     tree = {key: main.tree[key] for key in PolicyKeys.model_fields if key in main.tree}

@@ -92,7 +92,7 @@ class AuthSettings(StrictModel):
 
 
 class RepositorySettings(StrictModel):
-    """Which repositories are looked at; `*` matches across `/`."""
+    """Which repositories are crawled; `*` matches across `/`."""
 
     include: Annotated[
         tuple[RepositoryPattern, ...], Field(min_length=1, max_length=PATTERNS)
@@ -122,7 +122,7 @@ class RegistrySettings(StrictModel):
 
     url:      `scheme://host[:port]`, checked and without a slash at its end
     api_url:  the same of the vendor's API; None where the vendor has it
-    interval: seconds between two looks at a repository, None for the default
+    interval: seconds between two crawls of a repository, None for the default
     """
 
     name: RegistryName
@@ -152,7 +152,7 @@ class RegistrySettings(StrictModel):
 
     @property
     def wanted_repositories(self) -> Patterns:
-        """Which repositories are looked at."""
+        """Which repositories are crawled."""
         patterns = self.repositories.patterns
         if not self.is_docker_hub:
             return patterns

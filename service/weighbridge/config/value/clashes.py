@@ -1,6 +1,6 @@
 """Rules over several keys of one mapping.
 
-Pydantic looks at a mapping as a whole only once each of its keys is right. These are
+Pydantic checks a mapping as a whole only once each of its keys is right. These are
 asked of what is written as well, so that their faults are told beside the others.
 """
 

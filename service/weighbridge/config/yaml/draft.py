@@ -161,7 +161,7 @@ class Draft(Struct):
         return sorted(dict.fromkeys(self.faults), key=order)
 
     def _repeated_names(self) -> Iterator[Fault]:
-        """Checked here because pydantic looks at a list as a whole only once all of
+        """Checked here because pydantic checks a list as a whole only once all of
         its items are right, and every fault is to be told at once."""
         registries = self.tree.get("registries")
         seen: set[str] = set()

@@ -307,4 +307,4 @@ STANDING: Final[tuple[Push, ...]] = (
         Chart("api", "0.9.2", 18_200, "2026-07-07T09:41:00Z"),
     ),
 )
-"""There from the first look on."""
+"""There from the first crawl on."""

@@ -23,7 +23,7 @@ _LATEST_CREATED: Final = timedelta(days=1)
 _BASELINE_MOST_IMAGES: Final = 10
 _BASELINE_LEAST_IMAGES: Final = 3
 DECIDING_IMAGES: Final = 1 + _BASELINE_MOST_IMAGES
-"""So many distinct images are looked at: the newest, and those of its baseline."""
+"""So many distinct images are read: the newest, and those of its baseline."""
 
 NewestBy: TypeAlias = Literal["pushed", "moved", "latest", "version", "created", "name"]
 """Which rule made an image the newest one (design section 1)."""
@@ -130,7 +130,7 @@ def _deciding(
     before = 0
     for _, group in groupby(order, key=best.__getitem__):
         tied = list(group)
-        # Behind the newest it matters which images are looked at, not their order.
+        # Behind the newest it matters which images are read, not their order.
         is_open = with_ties or before == 0 or before + len(tied) > DECIDING_IMAGES
         for digest in tied:
             kept += having[digest] if is_open else having[digest][:1]

@@ -24,7 +24,7 @@ CAUSE_WITHIN: Final = timedelta(days=30)
 """What has the same cause belongs together for so long."""
 AHEAD: Final = timedelta(hours=1)
 """What was told later than that from now was told by a clock that was ahead, and nobody
-knows when: it counts as not told. A crawl may take its time between two looks at it."""
+knows when: it counts as not told. A crawl may take long between two reads."""
 LONGEST_GATHERING: Final = timedelta(hours=24)
 """A gathered message goes out by then, however many more come in."""
 GIVEN_UP_AFTER: Final = timedelta(hours=24)

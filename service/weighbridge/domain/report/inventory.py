@@ -18,7 +18,7 @@ Row = TypeVar("Row")
 RepositoryState: TypeAlias = Literal[
     "new", "ok", "partial", "missing", "unauthorized", "unreachable", "error", "gone"
 ]
-"""`new`: never looked at to the end; `ok`: the last crawl was complete; `partial`:
+"""`new`: never crawled to the end; `ok`: the last crawl was complete; `partial`:
 it was not, numbers are of what was seen; `gone`: the registry no longer has it, which
 was seen often enough: it is in no list and in no sum; the others: the last crawl failed
 so, the numbers are those of the last good one."""
@@ -106,7 +106,7 @@ class RegistryReport:
 
     @property
     def failing(self) -> Mapping[RepositoryState, int]:
-        """How many repositories were not seen whole at their last look, by state."""
+        """How many repositories were not seen whole at their last crawl, by state."""
         return {
             state: count
             for state, count in self.repository_states.items()
@@ -118,7 +118,7 @@ class RegistryReport:
         return _age(self.last_success_at, now)
 
     def is_stale(self, now: datetime) -> bool:
-        """Whether the last crawl failed, or two intervals went by without a look."""
+        """Whether the last crawl failed, or two intervals went by without a crawl."""
         return _is_stale(self.state, self.age_seconds(now), self.interval_s)
 
     @property
@@ -138,7 +138,7 @@ class RepositoryReport:
     baseline_compressed_bytes: median of the ten distinct images before the newest,
                    None below three
     heaviest_*:    the newest image's line with the most compressed bytes
-    tags_failed:   tags whose last look failed (their old data stays)
+    tags_failed:   tags whose last crawl failed (their old data stays)
     over_tags:     tags that stand over a limit of theirs, newest or not
     deleted_at:       since when the registry is known not to have it any more
     storage_scope: the set inside which the registry keeps a blob once: `hub` (its
@@ -201,7 +201,7 @@ class TagReport:
     kind: image, index, artifact, unweighable, None
     compressed_bytes: of the reference platform; None for what is no image
     claimed_bytes: the same by its manifest alone
-    error_code: why the last look at this tag failed, None if it did not; the
+    error_code: why the last crawl of this tag failed, None if it did not; the
                 other columns are then those of the last good look
     deleted_at: when a complete crawl no longer saw it
     over:    the limits that it stands over, on any platform that is judged

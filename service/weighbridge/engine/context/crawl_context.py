@@ -50,7 +50,7 @@ class CrawlContext(Struct, frozen=True):
     judging:         what images are judged by at this moment
     word_within_s:   so long the verdict on a push waits for the registry's word
     count_conflicts: told of claims that the registry contradicts
-    callbacks:            where pushes are looked after; None where nobody waits for any
+    callbacks:            where pushes are handled; None where nobody waits for any
     watch:           tells crawls of what is pushed meanwhile
     shared:          told that others can take part in what is asked
     measuring:       the job that asks for the layers of what is found; None: nobody is

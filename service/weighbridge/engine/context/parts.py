@@ -46,7 +46,7 @@ class Parts(Struct, frozen=True):
     measures: whether what crawls bring is measured without being asked for
     watcher:  told of what is done, as it is done
     has_others: whether other processes take this one's jobs, too
-    handling: requests that this process looks after at this moment
+    handling: requests that this process handles at this moment
     """
 
     database: Database

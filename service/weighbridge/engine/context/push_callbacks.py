@@ -1,4 +1,4 @@
-"""What looks at pushes need beside what every crawl needs, whom they tell, and what
+"""What handles pushes need beside what every crawl needs, whom they tell, and what
 tells a crawl that somebody has pushed meanwhile."""
 
 import asyncio
@@ -38,7 +38,7 @@ class PushCallbacks(Struct, frozen=True):
     judged:    told of tags whose verdict is stored, and that there may be something to
                be told to people
     whole:     told that a whole crawl of a repository is due
-    measuring: the job that measures what a look was ended before; None where only
+    measuring: the job that measures what an attempt did not come to; None where only
                crawls do
     """
 
@@ -52,7 +52,7 @@ class PushCallbacks(Struct, frozen=True):
         return PushedTo(self.registry, repository)
 
 
-LOOK_S: Final = 0.25
+POLL_S: Final = 0.25
 
 
 class Watched(Protocol):
@@ -94,7 +94,7 @@ class PushWatch:
 
     async def _watch(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(POLL_S)
             # Those that end meanwhile are not told.
             asked = {to: w for to, w in self._watched.items() if not w.is_handling}
             try:

@@ -22,10 +22,10 @@ def _everything(name: str) -> bool:
 
 
 class Scope(Struct, frozen=True):
-    """What of a registry is looked at.
+    """What of a registry is crawled.
 
     wants_repository, wants_tag: the include and exclude patterns
-    always: names to look at even where the catalog does not list them
+    always: names to crawl even where the catalog does not list them
     only:   exactly these repositories, without discovery; None for all
     """
 
@@ -36,7 +36,7 @@ class Scope(Struct, frozen=True):
     platforms: tuple[Platform, ...] = (DEFAULT,)
 
     def includes(self, name: str) -> bool:
-        """Whether a crawl looks at a repository of this name, once it knows it."""
+        """Whether a crawl crawls a repository of this name, once it knows it."""
         if self.only is not None:
             return name in self.only
         return name in self.always or self.wants_repository(name)

@@ -33,7 +33,7 @@ class Watcher:
         """A registry was asked so much more."""
 
     def requests_handled(self) -> None:
-        """What requests wait for was looked after."""
+        """The requests were handled."""
 
 
 class LogWatcher(Watcher):

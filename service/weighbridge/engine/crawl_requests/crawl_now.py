@@ -33,9 +33,9 @@ from weighbridge.store.leases.process_mark import one_claim
 from weighbridge.store.registries.registry_rows import note_registry, put_registry
 from weighbridge.store.session import Connection
 
-_LOOK_S: Final = 0.25
-_LONGEST_LOOK_S: Final = 2.0
-"""What others do is looked for less and less often; what this process does tells."""
+_POLL_S: Final = 0.25
+_LONGEST_POLL_S: Final = 2.0
+"""What others do is polled_at for less and less often; what this process does tells."""
 _FREE_S: Final = 5.0
 
 
@@ -97,11 +97,11 @@ async def _wait_for(
     parts.progress.repositories_done += taken_over
     if request.names is not None:
         parts.progress.repositories_known = len(request.names)
-    looked, wait_s = float("-inf"), _LOOK_S
+    polled_at, wait_s = float("-inf"), _POLL_S
     while True:
         recorder.changed.clear()
-        if (now := time.monotonic()) - looked >= _FREE_S:
-            looked = now
+        if (now := time.monotonic()) - polled_at >= _FREE_S:
+            polled_at = now
             # Nobody else may look for what is due.
             await parts.writer.write(free_left_behind, parts.clock())
         await handle_requests(parts)
@@ -113,9 +113,9 @@ async def _wait_for(
         try:
             async with asyncio.timeout(wait_s):
                 await recorder.changed.wait()
-            wait_s = _LOOK_S
+            wait_s = _POLL_S
         except TimeoutError:
-            wait_s = min(1.5 * wait_s, _LONGEST_LOOK_S)
+            wait_s = min(1.5 * wait_s, _LONGEST_POLL_S)
         parts.progress.repositories_known = recorder.facts.known
 
 

@@ -29,7 +29,7 @@ class CrawlFault(Struct, frozen=True):
 
 class RegistryCrawl(Struct, frozen=True):
     """What one crawl of one registry did. `images` and `weighed_bytes` are of the
-    distinct images behind the tags looked at, read now or before.
+    distinct images behind the tags crawled, read now or before.
 
     resumed_at: when the crawl began that this one went on with; None: it is its own
     taken_over: repositories that had been crawled before it was cut off, counted
@@ -71,7 +71,7 @@ class CrawlReport(Struct, frozen=True):
 
     @property
     def has_failed(self) -> bool:
-        """Whether any target could not be looked at."""
+        """Whether any target could not be crawled."""
         return any(r.failed or r.state != "ok" for r in self.registries)
 
 

@@ -19,7 +19,7 @@ from weighbridge.ports.protocols import IS_URGENT
 from weighbridge.store.tags.applying import KnownTag
 
 PATIENCE_S: Final = 60.0
-"""A look that takes longer is broken off, and made again later."""
+"""One that takes longer is broken off, and made again later."""
 
 
 class TagStatus(Struct, frozen=True):
@@ -28,7 +28,7 @@ class TagStatus(Struct, frozen=True):
     answer: None where it has not been heard
     why:    the code of what went wrong, or ""
     wait_s: how long the registry wants to be left alone, 0: it has not said
-    early:  events that the answer does not fit, to be looked at again: a distribution
+    early:  events that the answer does not fit, to be handled again: a distribution
             tells of a push before it has the tag point to it
     """
 

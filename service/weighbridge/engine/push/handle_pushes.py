@@ -144,7 +144,7 @@ class PushCheck:
         except StaleFence:
             return "busy"
         except BaseException:
-            with suppress(StoreError):  # The one that ended the look is on its way.
+            with suppress(StoreError):  # The one that ended the attempt is on its way.
                 await asyncio.shield(self._context.writer.write(release, begun.claim))
             raise
         finally:
@@ -251,7 +251,7 @@ async def keep(
     words: Mapping[Digest, MeasuredBlob],
     scope: Callable[[Connection], int],
 ) -> None:
-    """Store what a look has learned: on SQLite all of it at once.
+    """Store what an attempt has learned: on SQLite all of it at once.
 
     words: what the registry said of layers that are new in the storage scope
     """

@@ -35,7 +35,7 @@ _LONGEST_S: Final = 300.0
 
 
 class PushLedger(Struct):
-    """The ledger's half of a look at pushed tags: one transaction.
+    """The ledger's half of handling pushed tags: one transaction.
 
     claim:     takes the repository, or returns the claim that is held
     ends:      the claim is given back
@@ -89,11 +89,11 @@ class PushLedger(Struct):
             )
 
     def _have_measured(self, connection: Connection, names: Sequence[str]) -> None:
-        """Whoever measures at once does not take that back: other looks rely on it."""
+        """Whoever measures at once does not take that back: others rely on it."""
         if self.measuring is not None and waits_for_size(
             connection, self.repository_id, names
         ):
-            # The look measures right after its verdict, unless that ends its process.
+            # It measures right after its verdict, unless that ends its process.
             # The last lock of the transaction: nobody has it and waits for another.
             make_due(connection, self.measuring, self.now + MEASURED_WITHIN)
 
@@ -154,7 +154,7 @@ def note_statuses(
 
 
 def _wait(status: TagStatus, event: WaitingPush, now: datetime) -> timedelta | None:
-    """How long an event waits for the next look; None: it is done."""
+    """How long an event waits for the next attempt; None: it is done."""
     if event.id in status.early:
         return timedelta(seconds=EARLY_S[event.attempts])
     if status.is_heard or event.received_at <= now - GIVE_UP:
@@ -172,7 +172,7 @@ def put_all_off(connection: Connection, to: PushedTo, now: datetime, why: str) -
 
 
 def backoff(attempts: int) -> timedelta:
-    """How long a push waits after so many looks in vain."""
+    """How long a push waits after so many attempts in vain."""
     return timedelta(seconds=min(2.0 ** min(attempts, 10), _LONGEST_S))
 
 

@@ -42,7 +42,7 @@ class Pushed(Struct):
         return min(event.received_at for event in self.events)
 
     def split(self) -> tuple[list[int], "Pushed | None"]:
-        """Events that nobody has looked at yet, and what is left without them: that
+        """Events that nobody has handled yet, and what is left without them: that
         is asked about again a few times at most, and not again for each new event."""
         tried = [(self.name, event) for event in self.events if event.attempts]
         fresh = [event.id for event in self.events if not event.attempts]

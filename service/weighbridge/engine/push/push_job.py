@@ -1,6 +1,6 @@
 """The job `PUSH` in any process: which look when, and what follows from it.
 
-The inbox says what waits; the job only says that something does. A look that takes long
+The inbox says what waits; the job only says that something does. One that takes long
 goes on after its job has ended, so that a slow registry holds up nobody else: what it
 has not kept when the process ends still waits in the inbox.
 """
@@ -35,7 +35,7 @@ AGAIN: Final = 150
 RING_S: Final = 60.0
 """A push that is due within that time is rung for here; later ones by the scheduler."""
 HANDLED_S: Final = 0.5
-"""A job waits no longer for its look's verdict."""
+"""A job waits no longer for its attempt's verdict."""
 OF_A_REGISTRY: Final = 8
 """Looks at one registry at once: one that is silent holds no more."""
 
@@ -43,7 +43,7 @@ OF_A_REGISTRY: Final = 8
 class PushJob(Struct):
     """Those of one event loop.
 
-    handled_s: a job waits no longer for its look's verdict
+    handled_s: a job waits no longer for its attempt's verdict
     """
 
     parts: Parts
@@ -56,7 +56,7 @@ class PushJob(Struct):
     _timers: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
 
     def callbacks(self, registry: str) -> PushCallbacks:
-        """Where the crawls of a registry look after what is pushed meanwhile."""
+        """Where the crawls of a registry handle what is pushed meanwhile."""
         return PushCallbacks(
             registry=registry,
             judged=lambda judged: self._tell(registry, judged),
@@ -65,14 +65,14 @@ class PushJob(Struct):
         )
 
     async def handle(self, asked: JobTarget) -> None:
-        """Look at what waits for a repository. Raises what the look ended with, if
+        """Handle what waits for a repository. Raises what the attempt ended with, if
         that is soon."""
         key = asked.name
         if key in self._running:
             self._asked_again.add(key)
         elif self._of_registry[asked.site.name] >= OF_A_REGISTRY:
             # Whoever has a place now makes room; enqueueing again and again would cost
-            # more than the looks, of a thousand repositories that are pushed to.
+            # more than the attempts, of a thousand repositories that are pushed to.
             self._in_line.setdefault(asked.site.name, {})[key] = asked
         else:
             task, is_judged = self._start(asked)
@@ -90,7 +90,7 @@ class PushJob(Struct):
         await cancel(list(self._running.values()))
 
     def _start(self, asked: JobTarget) -> tuple["asyncio.Task[None]", asyncio.Event]:
-        """A look, and what is set when its verdict is stored."""
+        """An attempt, and what is set when its verdict is stored."""
         self._of_registry[asked.site.name] += 1
         is_judged = asyncio.Event()
         task = asyncio.create_task(self._handle(asked, is_judged))
@@ -150,7 +150,7 @@ class PushJob(Struct):
                 self.parts.jobs.put(SETTLE, "")
 
     async def _wait_s(self, asked: JobTarget, ended: Ended) -> float | None:
-        """Until the next look; None where nothing waits, or the tick sees to it."""
+        """Until the next attempt; None where nothing waits, or the tick sees to it."""
         key = asked.name
         due_at = await self.parts.writer.read(next_due, _to(asked))
         wait_s = (
@@ -204,7 +204,7 @@ class PushJob(Struct):
 async def _first_of(
     task: "asyncio.Task[None]", is_judged: asyncio.Event, handled_s: float
 ) -> None:
-    """Until a look has ended or has come to its verdict, or for so long: what it
+    """Until an attempt has ended or has come to its verdict, or for so long: what it
     measures then, the next push need not wait for."""
     judged = asyncio.create_task(is_judged.wait())
     try:

@@ -25,7 +25,7 @@ from weighbridge.store.tags.applying import KnownTag, known_tags
 TAGS: Final = 200
 """Tags that are asked about at once, as many as a crawl has in hand."""
 GIVE_UP: Final = timedelta(days=1)
-"""A push that nobody could look at for so long is left to the crawls."""
+"""A push that nobody could handle for so long is left to the crawls."""
 _WHOLE: Final = timedelta(minutes=1)
 """A push that a whole crawl is to answer: that is asked for again after so long, then
 after twice that, up to an hour."""

@@ -52,7 +52,7 @@ def plan(
 ) -> Iterator[TagQuestion]:
     """The question that each tag needs, in the listing's order.
 
-    A known tag whose last look failed is asked again even if its digest is the
+    A known tag whose last crawl failed is asked again even if its digest is the
     old one: the failure may have passed. It comes last: a few that never get an
     answer would otherwise use up the crawl's patience before all others, each time.
 

@@ -41,7 +41,7 @@ class TagAnswer(Struct, frozen=True):
 
     move:       where it points, if it is new, moved, pushed again, or no longer in
                 error
-    failure:    why the look failed; what was known of it stays
+    failure:    why it was not read; what was known of it stays
     reading:    the documents that the move leads to
     fault:      whatever is not as it should be, for people
     unanswered: the code of a question that brought no answer, or ""

@@ -161,7 +161,7 @@ async def _delete(
         owner=one_claim(this_process()),
     )
     if claimed is None:
-        return  # Another process looks at it now, and knows better.
+        return  # Another process crawls it now, and knows better.
     try:
         if not await writer.write(is_missing, claimed, clock()):
             await writer.write(release, claimed)

@@ -101,7 +101,7 @@ def growth_ratio(row: RepositoryReport) -> float | None:
 
 
 def is_imageless(row: RepositoryReport) -> bool:
-    """Whether it was looked at, and has tags of other things only."""
+    """Whether it was crawled, and has tags of other things only."""
     return bool(row.tags) and not row.images and row.newest_compressed_bytes is None
 
 
@@ -116,7 +116,7 @@ def tag_of(row: RepositoryReport) -> str:
 
 
 def state_of(row: RepositoryReport) -> str:
-    """ "" where the last look was good: else how it ended, and of when the numbers
+    """ "" where the last crawl was good: else how it ended, and of when the numbers
     are."""
     if row.state == "ok":
         return ""

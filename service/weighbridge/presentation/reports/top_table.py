@@ -132,7 +132,7 @@ def _line(numbers: Sequence[Column], text_of: Callable[[Column], str]) -> str:
 
 
 def _marked(numbers: str, row: RepositoryReport) -> str:
-    """With a sign before those that are not of a complete last look."""
+    """With a sign before those that are not of a complete last crawl."""
     return f" !  {numbers[4:]}" if _is_old(row) else numbers
 
 

@@ -1,4 +1,4 @@
-"""Rows of `crawls`: what each look did, and how far it came.
+"""Rows of `crawls`: what each crawl did, and how far it came.
 
 A crawl that was cut off is taken up again, where its cursor stands (`chunks`).
 """

@@ -75,7 +75,7 @@ def is_any_due(connection: Connection, registry: str, now: datetime) -> bool:
 def put_off(
     connection: Connection, repository_ids: Collection[int], due_at: datetime
 ) -> None:
-    """Have repositories looked at no sooner than that, unless somebody does now."""
+    """Have repositories crawled no sooner than that, unless somebody does now."""
     lock_repositories(connection, sorted(repository_ids))
     connection.execute(
         update(repositories)

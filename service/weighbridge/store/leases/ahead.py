@@ -112,7 +112,7 @@ def _put_off(connection: Connection, now: datetime) -> Iterator[Ahead]:
         pushes,
         (
             _push.done_at.is_(None),
-            # One that nobody has looked at yet is held back for seconds.
+            # One that nobody has crawled yet is held back for seconds.
             or_(
                 (_push.attempts == 0) & (_push.due_at > soon),
                 _push.due_at > soon + LONGEST_PAUSE,

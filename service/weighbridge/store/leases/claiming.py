@@ -92,7 +92,7 @@ _RENEW: Final = BulkUpdateReturning(
 
 
 class Opening(NamedTuple):
-    """Who wants to look at a repository.
+    """Who wants to crawl a repository.
 
     owner:    this process, as `process_mark.this_process` names it, or better this very
         claim (`one_claim`): made again, because nobody knows whether the first time

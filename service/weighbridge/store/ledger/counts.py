@@ -1,6 +1,6 @@
 """The repository's row of the read model, as far as batches count it.
 
-The other columns are made anew by `summaries` when all batches of a look are over.
+The other columns are made anew by `summaries` when all batches of a crawl are over.
 """
 
 from collections.abc import Collection, Mapping

@@ -33,10 +33,10 @@ pushes = Table(
     Column("due_at", Moment, nullable=False),  # not crawled before
     Column("attempts", Integer, nullable=False),
     Column("done_at", Moment),  # None: waits
-    # A code: what came of it; while it waits, why the last look brought no answer.
+    # A code: what came of it; while it waits, why the last attempt brought no answer.
     Column("outcome", Text, nullable=False),
 )
-# By when: of a flood most rows are held back, and are not to be read at each look.
+# By when: of a flood most rows are held back, and are not to be read at each attempt.
 Index(
     "ix_pushes_waiting",
     pushes.c.registry,
@@ -44,7 +44,7 @@ Index(
     pushes.c.due_at,
     sqlite_where=pushes.c.done_at.is_(None),
 )
-# How often a tag was looked at just now.
+# How often a tag was handled just now.
 Index(
     "ix_pushes_done",
     pushes.c.registry,

@@ -1,4 +1,4 @@
-"""The taking half of the inbox: which pushes wait to be looked at, what came of them.
+"""The taking half of the inbox: which pushes wait to be handled, what came of them.
 
 The other half, by which they come in: pushes.py.
 """
@@ -19,11 +19,11 @@ MOST: Final = 10_000
 """Rows that are taken at once. Nearly all of so many tell of the same few tags."""
 BURST: Final = timedelta(seconds=10)
 CHECKS_IN_A_BURST: Final = 2
-"""A tag is looked at so often within that time, however many events tell of it."""
+"""A tag is handled so often within that time, however many events tell of it."""
 TOO_EARLY: Final = "too_early"
-"""What is said of events that are looked at again, as they have not come true yet."""
+"""What is said of events that are handled again, as they have not come true yet."""
 EARLY: Final = timedelta(seconds=3)
-"""Such a look comes sooner than that."""
+"""Such an attempt comes sooner than that."""
 
 _table = pushes.c
 _WAITS: Final = (
@@ -98,10 +98,10 @@ _TAGS_AT: Final = (
 
 
 class WaitingPush(Struct, frozen=True):
-    """One event that nobody has looked at yet, as its sender told it.
+    """One event that nobody has handled yet, as its sender told it.
 
     tag:      None where the sender did not say it
-    attempts: looks that brought no answer
+    attempts: how many brought no answer
     """
 
     id: int
@@ -128,10 +128,10 @@ class InboxState(Struct, frozen=True):
 
 
 def take(connection: Connection, to: PushedTo, now: datetime) -> list[WaitingPush]:
-    """What is to be looked at now, oldest first; the rest follows.
+    """What is to be handled now, oldest first; the rest follows.
 
     Nothing is written: rows are done in the transaction that keeps what was found, and
-    only those that were taken, so that a push which comes meanwhile is looked at again.
+    only those that were taken, so that a push which comes meanwhile is handled again.
     """
     parameters = {**to._asdict(), "now": now, "most": MOST}
     return [WaitingPush(*row) for row in connection.execute(_TAKE, parameters)]
@@ -177,10 +177,10 @@ def next_due(connection: Connection, to: PushedTo) -> datetime | None:
 def too_soon(
     connection: Connection, to: PushedTo, now: datetime
 ) -> Mapping[str, datetime]:
-    """Tags that were looked at often enough just now, and when they may be again.
+    """Tags that were handled often enough just now, and when they may be again.
 
     Looks that left an event waiting count as well: whoever tells again and again of
-    what never comes true would have each event looked at. They count as made when the
+    what never comes true would have each event handled. They count as made when the
     next one is due, some moments later.
     """
     parameters = {**to._asdict(), "since": now - BURST, "soon": now + EARLY}
@@ -229,7 +229,7 @@ def hold_back(connection: Connection, ids: Collection[int], due_at: datetime) ->
 
 
 def drop_waiting(connection: Connection, to: PushedTo, why: str, now: datetime) -> None:
-    """Have nobody look at what waits for a repository."""
+    """Have nobody handle what waits for a repository."""
     connection.execute(
         update(pushes)
         .where(

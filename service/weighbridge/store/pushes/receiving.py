@@ -52,7 +52,7 @@ class ReceivedPush(Struct, frozen=True):
 def keep_pushes(
     connection: Connection, received: Sequence[ReceivedPush], now: datetime
 ) -> list[bool]:
-    """Keep each push that was not told before, to be looked at from now on.
+    """Keep each push that was not told before, to be handled from now on.
 
     Returns, push by push, whether it is new; of two that are the same the first.
     """

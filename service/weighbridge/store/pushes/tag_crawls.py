@@ -1,4 +1,4 @@
-"""What a look at some pushed tags begins and ends with: the row of their repository."""
+"""How the handling of pushed tags begins and ends: the row of their repository."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -56,7 +56,7 @@ def claim_for_push(
     lease_s: float,
     owner: str,
 ) -> Claim | None:
-    """`claim` for a look at what was pushed."""
+    """`claim` for who handles what was pushed."""
     taken = claim(connection, repository_id, now=now, lease_s=lease_s, owner=owner)
     return None if taken is None else as_push(taken)
 
@@ -89,11 +89,11 @@ def end_check(
     is_there: bool,
     is_due: bool,
 ) -> None:
-    """Give a claim back after a look at some tags, which says nothing of the others.
+    """Give a claim back after some tags were handled, which says nothing of the others.
     Raises StaleFence.
 
     is_there: a tag was found: a repository that was missing or gone is new again, and
-              all of it is to be looked at
+              all of it is to be handled
     is_due:   that is wanted anyway
     """
     is_back = _table.state.in_(_AWAY) if is_there else literal(False)

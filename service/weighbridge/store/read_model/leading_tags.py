@@ -2,7 +2,7 @@
 of them.
 
 Times alone put most tags in their place. So tags are read by their times, the latest
-first, until they lead to as many images as are looked at; only of those that came at
+first, until they lead to as many images as are read; only of those that came at
 one moment, as in a first crawl, all are read, to be compared by their names. Whatever
 many repositories ask about their targets at once is answered by one round of queries.
 """
@@ -98,7 +98,7 @@ class LeadingTags:
     ripens:     whether an image's `created` is in the future, where it does not count
                 yet: this changes when it does, though nothing else changes. (Dates
                 beyond a year are nobody's clock running ahead.) Where times have put
-                an image behind those that are looked at, its `created` never counts.
+                an image behind those that are read, its `created` never counts.
     known:      of the targets that `find` has just asked for, by whoever goes through
                 it
     """

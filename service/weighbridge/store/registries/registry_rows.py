@@ -1,4 +1,4 @@
-"""Rows of `registries`: what is configured, and how the last look went."""
+"""Rows of `registries`: what is configured, and how the last crawl went."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -147,7 +147,7 @@ def find_registry_id(connection: Connection, name: str) -> int | None:
 
 
 def find_state(connection: Connection, registry_id: int) -> str:
-    """How the last look at a registry went."""
+    """How the last crawl of a registry went."""
     state: str = connection.execute(
         select(registries.c.state).where(registries.c.id == registry_id)
     ).scalar_one()
@@ -275,7 +275,7 @@ def mark_unconfigured(
     connection: Connection, configured: Collection[str], now: datetime
 ) -> None:
     """Give every registry that is not configured the state `unconfigured`: what is
-    known of it stays, and nothing speaks of it as if it were looked after."""
+    known of it stays, and nothing speaks of it as if it were crawled."""
     rows = connection.execute(select(registries.c.id, registries.c.name)).all()
     for row in rows:
         if row.name not in configured:

@@ -1,7 +1,7 @@
 """Repositories that are no longer there: missing for long enough, then gone.
 
 A registry that is throttled or restored from a backup says "unknown name" as calmly
-as one that has deleted a repository. So one look that finds it missing changes
+as one that has deleted a repository. So one crawl that finds it missing changes
 nothing, and a tombstone keeps all history once it is believed.
 """
 
@@ -60,7 +60,7 @@ def missing_for_good(
     """Missing repositories of which enough is known to believe it.
 
     names: all names of a catalog that was read to its end in this crawl; None
-        where there was no such look. It agrees only about names that a catalog has
+        where there was no such crawl. It agrees only about names that a catalog has
         listed before: others it may never have been going to list.
     """
     rows = connection.execute(

@@ -216,7 +216,7 @@ def listed_among(connection: Connection, repository_ids: Collection[int]) -> lis
 def forget_if_never_seen(connection: Connection, repository_id: int) -> None:
     """Remove a repository that was only ever asked for and never there: no complete
     crawl, no tag. One that was there once stays, whatever the registry says now, and
-    so does one that another process is looking at or was cut off from."""
+    so does one that another process is crawling or was cut off from."""
     # A statement of its own: the next one then sees all that was kept by whoever had
     # the row before us, and nobody can claim it any more.
     lock_repositories(connection, [repository_id])
@@ -240,7 +240,7 @@ def forget_if_never_seen(connection: Connection, repository_id: int) -> None:
 
 
 class Troubled(Struct, frozen=True):
-    """A repository whose numbers are not those of a whole look just now."""
+    """A repository whose numbers are not those of a whole crawl just now."""
 
     repository: str
     state: RepositoryState
@@ -249,7 +249,7 @@ class Troubled(Struct, frozen=True):
 
 
 def find_troubled(connection: Connection, ids: Collection[int]) -> list[Troubled]:
-    """Those of the repositories that are not `ok`, oldest whole look first."""
+    """Those of the repositories that are not `ok`, oldest whole crawl first."""
     rows = connection.execute(
         select(
             _table.name,

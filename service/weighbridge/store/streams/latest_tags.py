@@ -57,7 +57,7 @@ _BEFORE_ALL: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class Pointed(NamedTuple):
-    """A tag pointed there, from a moment on; None: from before our first look."""
+    """A tag pointed there, from a moment on; None: from before our first crawl."""
 
     tag: str
     target: int
@@ -124,7 +124,7 @@ class LatestTags:
         return _sorted(known, key=lambda each: each.latest)
 
     def newest(self, repository_id: int) -> _Parts:
-        """Those that are live; last those that were there before our first look."""
+        """Those that are live; last those that were there before our first crawl."""
         known = self._of(repository_id)
         if known is None:
             return self._stream(_NEWEST, repository_id)

@@ -75,7 +75,7 @@ _KNOWN: Final = Rows(
 class KnownTag(Struct, frozen=True):
     """What is stored of a live tag. `digest` None: it was never read.
 
-    error_code, error_digest: of the last look at it, if that failed; the digest is
+    error_code, error_digest: of the last attempt, if that failed; the digest is
         what the tag pointed to then, where that could be learned
     pushed_at: of its digest, where a listing said so
     """
@@ -257,7 +257,7 @@ def _apply(
 
 
 def _fresh(connection: Connection, batch: Iterable[Changes]) -> set[int]:
-    """Repositories of which nothing was ever kept. Somebody may have looked at pushed
+    """Repositories of which nothing was ever kept. Somebody may have handled pushed
     tags since that was true: so it is asked again, now that the rows are locked."""
     said = {each.claim.repository_id for each in batch if each.is_new}
     return said - with_tags(connection, said) if said else said

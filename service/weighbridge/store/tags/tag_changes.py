@@ -31,7 +31,7 @@ class TagFailure(Struct, frozen=True):
 
 
 class Changes(Struct, frozen=True):
-    """What a look at a repository has found.
+    """What a crawl of a repository has found.
 
     is_new: nothing of it was ever kept, as far as whoever claimed it knows: what is
             stored of it need not be read

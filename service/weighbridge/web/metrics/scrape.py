@@ -27,7 +27,7 @@ from weighbridge.web.request.threads import ANSWER_S, Threads, no_answer
 FIRST_S: Final = 0.5
 """So long a scrape of `/metrics` waits for the first snapshot; what it would have told
 is then left out."""
-_LOOK_S: Final = 0.02
+_POLL_S: Final = 0.02
 _OPENMETRICS: Final = "application/openmetrics-text"
 
 
@@ -80,7 +80,7 @@ class Metrics:
                 raise why
             if time.monotonic() > ends_at:
                 raise no_answer()
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(_POLL_S)
         return ready
 
 

@@ -107,17 +107,17 @@ class SnapshotKeeper:
 
     @property
     def why_none(self) -> StoreError | None:
-        """Why the last look that was to make the first snapshot made none."""
+        """Why the last attempt to make the first snapshot failed."""
         return self._why_none
 
     @property
     def failed(self) -> bool:
-        """Whether the last look at the database failed."""
+        """Whether the last read of the database failed."""
         return self._failed
 
     @property
     def ready(self) -> Snapshot | None:
-        """What can be served without any look at the database; None: `current` must
+        """What can be served without any read of the database; None: `current` must
         be asked, which may take a while."""
         return self._snapshot if self._is_watched else None
 
@@ -162,7 +162,7 @@ class SnapshotKeeper:
         except StoreError as exc:
             self._why_none = exc
         finally:
-            # Whoever asks from now on asks for another look.
+            # Whoever asks from now on asks for another read.
             self._asked.clear()
 
     def _renewed(self, kept: Snapshot) -> Snapshot:

@@ -130,7 +130,7 @@ class Pages:
     def crawls(
         self, request: Request, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
     ) -> Response:
-        """What each look at a repository did."""
+        """What each crawl of a repository did."""
         now = self._clock()
         with self._database.read() as connection:
             registries = reports.registry_reports(connection)

@@ -39,7 +39,7 @@ from weighbridge.web.webhooks.hooks import Hook, Reception
 def reception_of(settings: Settings, jobs: JobQueue | None) -> Reception:
     """Every webhook whose registry is configured.
 
-    jobs: who is asked to look at what was pushed
+    jobs: who is asked to handle what was pushed
     """
     pairs = ((w, settings.find_registry(w.registry)) for w in settings.webhooks)
     hooks = [_hook(webhook, registry) for webhook, registry in pairs if registry]
@@ -108,7 +108,7 @@ def listeners(
     ends at SIGINT or SIGTERM, and raises the signal again.
 
     reload: the policies in force
-    jobs:   who is asked to look at what webhooks tell, and at what is to be crawled
+    jobs:   who is asked to handle what webhooks tell, and to crawl what is due
     paces:  what probes share with other processes
     broker_away_since, due_clock: see `WebOptions`
     Raises UsageError(no_token) if others could reach it and nobody could use it.

@@ -153,7 +153,7 @@ def _registry_rows(
 
 
 def _is_first_crawl(registry: RegistryReport) -> bool:
-    """Whether a tenth or more of what is known was never looked at.
+    """Whether a tenth or more of what is known was never crawled.
 
     Below that, new repositories were found in a registry that is known already.
     """

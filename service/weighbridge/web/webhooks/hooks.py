@@ -30,7 +30,7 @@ class Hook(Struct, frozen=True):
     host:     of the registry, `host[:port]`
     secrets:  all that are valid now, read anew; raises ConfigError
     files:    those that hold secrets: once one of them changes, they are read anew
-    is_ours:  whether this repository, and this tag of it, are looked at at all
+    is_ours:  whether this repository, and this tag of it, are handled at all
     """
 
     source: Source
@@ -42,7 +42,7 @@ class Hook(Struct, frozen=True):
 
 
 class Reception(Struct, frozen=True):
-    """Who may tell of pushes, and who is asked to look at them; None: whoever finds
+    """Who may tell of pushes, and who is asked to handle them; None: whoever finds
     that they wait.
 
     read_s:   how long a body may take to come

@@ -87,7 +87,7 @@ class _Queue(Struct):
 
 
 class Inbox:
-    """Keeps pushes, and asks for a look at each repository that has new ones.
+    """Keeps pushes, and asks for the job of each repository that has new ones.
 
     jobs: told of them by the thread that commits, so it must not wait for long; None
           where nobody is rung, and the scheduler's tick finds what waits

@@ -58,7 +58,7 @@ _HEADERS: Final = frozenset(
         "ce-time",
     )
 )
-"""All that is looked at."""
+"""All of it that is read."""
 _REASONS: Final[Mapping[int, str]] = {
     401: "bad_signature",
     408: "unreadable",
@@ -229,7 +229,7 @@ def _key_of(query: bytes) -> str:
 
 
 def _headers(scope: Scope) -> dict[str, str]:
-    """Those that are looked at. One that came twice says nothing."""
+    """Those that are read. One that came twice says nothing."""
     found: dict[str, str] = {}
     repeated: set[str] = set()
     for raw, value in scope["headers"]:

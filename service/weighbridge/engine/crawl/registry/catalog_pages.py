@@ -1,4 +1,4 @@
-"""Finds out which repositories of a registry are to be looked at."""
+"""Finds out which repositories of a registry are to be crawled."""
 
 import secrets
 from array import array
@@ -95,8 +95,8 @@ class Discovery:
         return [number for name, number in self._always.items() if name not in names]
 
     async def pages(self, registry_id: int) -> AsyncIterator[dict[str, int]]:
-        """Pages of repositories to look at, stored as they are found. Those that
-        the catalog no longer lists are looked at too: only their own answer says
+        """Pages of repositories to crawl, stored as they are found. Those that
+        the catalog no longer lists are crawled too: only their own answer says
         that they are gone."""
         asked = NameSet()
         if self._scope.only is not None:

@@ -382,7 +382,7 @@ def _cost_of(opened: Opened) -> int:
 class Slices:
     """Those of all registries that this process crawls.
 
-    callbacks: where the crawls of a registry look after what is pushed meanwhile
+    callbacks: where the crawls of a registry handle what is pushed meanwhile
     """
 
     def __init__(

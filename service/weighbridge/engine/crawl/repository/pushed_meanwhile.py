@@ -39,7 +39,7 @@ class PushedMeanwhile:
 
     @property
     def is_handling(self) -> bool:
-        """Whether a look is under way. Its end may come after `stop`."""
+        """Whether an attempt is under way. Its end may come after `stop`."""
         return self._handling > 0
 
     async def read_waiting(self) -> None:
@@ -50,8 +50,8 @@ class PushedMeanwhile:
             )
 
     def begin(self, batch_writer: BatchWriter, group: TaskGroup) -> None:
-        """Look beside the crawl until `stop`, and then until the look that is under way
-        is done. A crawl that is shorter than `watch.LOOK_S` has nothing of it."""
+        """Handle pushes beside the crawl until `stop`, and then until the attempt
+        under way is done. A crawl that is shorter than `POLL_S` has nothing of it."""
         self._batch_writer, self._group = batch_writer, group
         if self._callbacks is not None:
             self._context.watch.begin(self._callbacks.to(self._claim.repository), self)

@@ -54,7 +54,7 @@ from weighbridge.store.tags.applying import KnownTag
 
 
 class KnownBefore:
-    """Nothing of it counts once a push was looked at under the same claim."""
+    """Nothing of it counts once a push was handled under the same claim."""
 
     def __init__(self, begun: Opened, meanwhile: Meanwhile) -> None:
         self._begun = begun
@@ -314,7 +314,7 @@ class RepositoryCrawl:
 
     @property
     def _is_complete(self) -> bool:
-        """Every item was answered; with the listing's end that is a whole look."""
+        """Every item was answered; with the listing's end that is a whole crawl."""
         return not self._batch_writer.tally.unanswered and not self._listing.invalid
 
     def _result(
@@ -359,7 +359,7 @@ class RepositoryCrawl:
         return ("partial" if reason else "ok"), reason
 
     def _wait_s(self, broken: WeighbridgeError | None, reason: str) -> float:
-        """Until the next look: a registry that sent us away for longer is not asked
+        """Until the next crawl: a registry that sent us away for longer is not asked
         before that."""
         asked = None if broken is None else broken.retry_after
         if asked is None and reason == QuotaSpent.code:

@@ -30,10 +30,10 @@ class Meanwhile(Struct):
 
     overtaken:  tags about which the registry was asked again since: what it said
         before is not true any more
-    has_pushes: whether any was looked at: what was read of the repository when it was
+    has_pushes: whether any was handled: what was read of the repository when it was
         claimed is not true any more
     is_shared:  whether others keep tags of the repository too
-    is_elsewhere: whoever has the claim looks at pushes, and not this process: what
+    is_elsewhere: whoever has the claim handles pushes, and not this process: what
         they overtake is read from the store
     """
 

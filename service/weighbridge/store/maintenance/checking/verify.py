@@ -157,7 +157,7 @@ def _summary_differences(
 
 
 def _was_never_made(row: Row[*tuple[object, ...]]) -> bool:
-    """Of a repository that was found and not looked at yet: it says nothing."""
+    """Of a repository that was found and not crawled yet: it says nothing."""
     return row.referenced_bytes is None and row.tag_count == 0
 
 

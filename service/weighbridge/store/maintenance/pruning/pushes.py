@@ -1,4 +1,4 @@
-"""What webhooks told, pruned by age once it was looked at."""
+"""What webhooks told, pruned by age once it was handled."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -30,7 +30,7 @@ def prune_pushes(
     is_stopped: Callable[[], bool],
 ) -> int:
     """Remove pushes that were done with longer ago than `keep`; returns how many.
-    What still waits to be looked at stays."""
+    What still waits to be handled stays."""
     if keep is None:
         return 0
     removed, after = 0, -1

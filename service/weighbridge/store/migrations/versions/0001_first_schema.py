@@ -86,7 +86,7 @@ def upgrade() -> None:
 
 
 def create_registries() -> None:
-    """Who is asked, and what each look did."""
+    """Who is asked, and what each crawl did."""
     op.create_table(
         "registries",
         required("id", ID),
