@@ -54,7 +54,7 @@ class Item:
     name: str
     moves: Sequence[Move]
     failures: Sequence[TagFailure]
-    gone: Sequence[str]
+    deleted: Sequence[str]
     crawls: int
     is_push: bool
     is_stale: bool
@@ -194,7 +194,7 @@ class Stage:
                     item.failures,
                     self.now + timedelta(seconds=number),
                     item.is_new,
-                    item.gone,
+                    item.deleted,
                 )
             )
         return changes
@@ -206,7 +206,7 @@ class Stage:
                 hold(connection, claim, now)
                 apply_moves(connection, claim, changes.moves, now)
                 apply_failures(connection, claim, changes.failures, now)
-                apply_deleted(connection, claim, changes.gone, now)
+                apply_deleted(connection, claim, changes.deleted, now)
         except StoreError as exc:
             return exc.code
         return ""

@@ -124,7 +124,7 @@ class Court:
         moves: Mapping[str, Document] | None = None,
         repository: str = "",
         *,
-        gone: Iterable[str] = (),
+        deleted: Iterable[str] = (),
         children: Iterable[Document] = (),
         is_complete: bool = True,
     ) -> None:
@@ -139,7 +139,7 @@ class Court:
             keep_documents(connection, [*children, *found.values()], {})
             pointed = [Move(name, d.digest, None) for name, d in found.items()]
             apply_moves(connection, taken, pointed, self.now)
-            apply_deleted(connection, taken, list(gone), self.now)
+            apply_deleted(connection, taken, list(deleted), self.now)
             if taken.crawl_number > 0:
                 refresh_and_judge(connection, repository_id, self.now, self.judging)
             else:

@@ -45,11 +45,11 @@ class Crowd(Court):
     def look_at(
         self,
         moves: Mapping[str, Mapping[str, Document]],
-        gone: Mapping[str, Sequence[str]] | None = None,
+        deleted: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         """One whole crawl of each of these repositories."""
         self.now += DAY / 4
-        lost = gone or {}
+        lost = deleted or {}
         with self.database.write() as connection:
             for name in sorted({*moves, *lost}):
                 self.move(
@@ -67,7 +67,7 @@ class Crowd(Court):
         connection: Connection,
         repository_id: int,
         moves: Mapping[str, Document],
-        gone: Sequence[str],
+        deleted: Sequence[str],
     ) -> None:
         """Claim a repository and move its tags; judging is still to come."""
         taken = claim(connection, repository_id, now=self.now, lease_s=60)
@@ -76,7 +76,7 @@ class Crowd(Court):
         keep_documents(connection, list(moves.values()), {})
         pointed = [Move(name, d.digest, None) for name, d in moves.items()]
         apply_moves(connection, taken, pointed, self.now)
-        apply_deleted(connection, taken, gone, self.now)
+        apply_deleted(connection, taken, deleted, self.now)
 
     def judge_all(self, connection: Connection) -> None:
         """Whatever was moved in this transaction."""

@@ -37,7 +37,7 @@ _ROWS: Final = (
         "n, CASE WHEN n % 100 = 1 THEN {other} ELSE {hub} END,"
         " CASE WHEN n % 100 = 1 THEN {other_scope} ELSE {hub_scope} END,"
         " 'team-' || (n % 97) || '/service-' || n,"
-        " CASE WHEN n % 10 = 0 THEN 'gone' ELSE 'ok' END, '', {now},"
+        " CASE WHEN n % 10 = 0 THEN 'deleted' ELSE 'ok' END, '', {now},"
         " CASE WHEN n % 10 = 0 THEN {now} END,"
         " CASE WHEN n % 10 = 0 OR n % 20 = 3 THEN {now} - n ELSE {now} + n END,"
         " CASE WHEN n % 5000 = 3 THEN {now} + 30000000 END,"

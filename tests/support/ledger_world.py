@@ -104,8 +104,8 @@ class Fleet:
             ],
             self.now,
         )
-        gone = [tag for tag, target in targets.items() if target is None]
-        apply_deleted(connection, taken, gone, self.now)
+        deleted = [tag for tag, target in targets.items() if target is None]
+        apply_deleted(connection, taken, deleted, self.now)
 
     def forget(self, name: str) -> None:
         """Forget a repository; the next push finds it again, as something new."""

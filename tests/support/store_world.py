@@ -131,7 +131,7 @@ class World:
         moves: Mapping[str, Document | Digest] | None = None,
         *,
         failures: Iterable[TagFailure] = (),
-        gone: Iterable[str] = (),
+        deleted: Iterable[str] = (),
         pushed_at: datetime | None = None,
         result: CrawlResult | None = None,
     ) -> None:
@@ -152,7 +152,7 @@ class World:
                 self.now,
             )
             apply_failures(connection, taken, list(failures), self.now)
-            apply_deleted(connection, taken, list(gone), self.now)
+            apply_deleted(connection, taken, list(deleted), self.now)
             refresh_summary(connection, self.repository_id, self.now, self.platforms)
             due_at = self.now + timedelta(hours=1)
             close_crawl(

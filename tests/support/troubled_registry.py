@@ -15,7 +15,7 @@ from weighbridge.errors import RegistryError, TransportError
 REASONS: Final[dict[RepositoryState, str]] = {
     "partial": "registry_error",
     "missing": "name_unknown",
-    "gone": "name_unknown",
+    "deleted": "name_unknown",
     "unauthorized": "denied",
     "unreachable": "connection_reset",
     "error": "registry_error",
@@ -42,7 +42,7 @@ async def crawled_in_trouble(yard: Yard) -> RegistryCrawl:
         registry.put(f"shop/{state}", f"{state}-1", image)
     await yard.crawl(registry)
 
-    for state in ("missing", "gone"):
+    for state in ("missing", "deleted"):
         del registry.tags_by_repository[f"shop/{state}"]
     registry.phantoms = ("shop/missing",)
     registry.breaks = {

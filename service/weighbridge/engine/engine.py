@@ -115,7 +115,7 @@ class Engine:
         if found is not None:
             # One that is gone is never due, and may be back.
             work = self._slices.of(asked.site).crawl(
-                [found.repository_id], only_due=not found.is_gone
+                [found.repository_id], only_due=not found.is_deleted
             )
             await self._go_on(CRAWL, argument, work)
 

@@ -105,7 +105,7 @@ def test_a_waiver_of_nothing_that_is_known_says_so_and_holds(
 
 def test_what_is_gone_is_not_known(world: World, capsys: Capture) -> None:
     world.look({"1": an_image(), "2": an_image()})
-    world.look(gone=["1"])
+    world.look(deleted=["1"])
 
     assert waive("hub/acme/app:1", "--reason", "x", "--until", "1d") == 0
 

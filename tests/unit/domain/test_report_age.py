@@ -36,7 +36,7 @@ def test_what_was_not_looked_at_for_two_intervals_is_stale(
         ("unauthorized", True),
         ("unreachable", True),
         ("error", True),
-        ("gone", True),
+        ("deleted", True),
     ],
 )
 def test_what_could_not_be_looked_at_is_stale_at_once(

@@ -39,7 +39,7 @@ class BusyClock:
 
 @pytest.mark.parametrize(
     ("found", "state", "live"),
-    [("ok", "ok", 2), ("partial", "partial", 2), ("missing", "gone", 0)],
+    [("ok", "ok", 2), ("partial", "partial", 2), ("missing", "deleted", 0)],
 )
 async def test_what_another_process_finds_before_our_claim_keeps_its_tags(
     tmp_path: Path, engine: Engine, found: RepositoryState, state: str, live: int

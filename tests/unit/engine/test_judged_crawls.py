@@ -108,7 +108,7 @@ async def test_what_goes_takes_its_violations_along(yard: Yard, told: Told) -> N
     del registry.tags_by_repository["shop/b"]
     await yard.crawl(registry)
 
-    assert [row.closed_by for row in found(yard)] == ["gone", "gone"]
+    assert [row.closed_by for row in found(yard)] == ["deleted", "deleted"]
     assert told.events == ["opened", "opened", "resolved", "resolved"][:2]
 
 

@@ -131,7 +131,7 @@ def test_a_newest_tag_that_is_deleted_leaves_the_one_before_it_over(
     court.look({"0": weighing(400)})
     court.look({"1": weighing(501)})
     court.look({"2": weighing(502)})
-    court.look(gone=["2"])
+    court.look(deleted=["2"])
 
     (row,) = court.rows()
     assert (row.tag, row.amount, row.closed_at) == ("1", 501 * MB, None)
@@ -141,10 +141,10 @@ def test_a_newest_tag_that_is_deleted_leaves_the_one_before_it_over(
 def test_the_tag_that_goes_takes_its_violation_along(court: Court) -> None:
     court.look({"1": weighing(400)})
     court.look({"2": weighing(501)})
-    court.look(gone=["2"])
+    court.look(deleted=["2"])
 
     (row,) = court.rows()
-    assert (row.closed_by, row.within_tag) == ("gone", "1")
+    assert (row.closed_by, row.within_tag) == ("deleted", "1")
     assert court.events == ["opened", "resolved"]
 
 
@@ -321,7 +321,7 @@ def test_a_repository_may_hold_too_much(court: Court) -> None:
     court.policies = [a_policy("room", max_deduplicated=700 * MB)]
     court.look({"1": weighing(400)})
     court.look({"2": weighing(401)})
-    court.look(gone=["1"])
+    court.look(deleted=["1"])
 
     (row,) = court.rows()
     assert (row.stream, row.tag, row.limit_key) == ("", None, "max_deduplicated")

@@ -74,7 +74,7 @@ def test_tags_that_are_gone_are_still_what_was_before(court: Court) -> None:
     court.policies = [GROWTH]
     court.look({"0": weighing(90)})
     for number in range(1, 5):
-        court.look({str(number): weighing(100 + number)}, gone=[str(number - 1)])
+        court.look({str(number): weighing(100 + number)}, deleted=[str(number - 1)])
     court.look({"5": weighing(300)})
 
     assert [row.baseline_compressed_bytes for row in court.rows()] == [102 * MB]

@@ -74,7 +74,7 @@ def test_violations_are_listed_once_and_other_tags_behind_them(court: Court) -> 
 def test_a_tag_that_is_moved_or_deleted_loses_its_mark(court: Court) -> None:
     court.look({"0": weighing(400)})
     court.look({"a": weighing(501), "b": weighing(502), "c": weighing(503)})
-    court.look({"a": weighing(300)}, gone=["b"])
+    court.look({"a": weighing(300)}, deleted=["b"])
 
     assert court.over() == {"c": COMPRESSED}
 

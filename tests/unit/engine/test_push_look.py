@@ -137,7 +137,7 @@ async def test_webhook_016_a_late_push_of_what_was_deleted_brings_nothing_back(
     await look_until_done(pusher)
 
     assert live_tags(yard) == {"other"}
-    assert pusher.outcomes == ["gone", "not_found"]
+    assert pusher.outcomes == ["deleted", "not_found"]
 
 
 async def test_a_push_that_is_told_before_its_tag_is_there_is_looked_at_again(
@@ -420,7 +420,7 @@ async def test_a_push_to_what_is_gone_brings_the_repository_back(
     await yard.crawl(registry)
     with yard.database.write() as connection:
         connection.execute(
-            update(repositories).values(state="gone", deleted_at=yard.now)
+            update(repositories).values(state="deleted", deleted_at=yard.now)
         )
 
     pusher.tell(a_push("1.0"))

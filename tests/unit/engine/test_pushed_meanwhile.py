@@ -279,7 +279,7 @@ async def test_a_tag_that_is_deleted_meanwhile_does_not_come_back(
     async with a_long_crawl(yard, registry, pusher):
         del registry.tags_by_repository[APP]["1.0"]
         pusher.tell(a_push("1.0", is_delete=True))
-        await wait_until(has(pusher, "gone"), "the deletion is looked at")
+        await wait_until(has(pusher, "deleted"), "the deletion is looked at")
 
     assert yard.tags(APP)["1.0"].deleted_at is not None
 

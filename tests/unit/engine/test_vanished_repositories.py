@@ -130,7 +130,7 @@ async def test_registry_list_007_three_crawls_over_a_day_are_believed(
 
     await yard.crawl(registry)
 
-    assert states(yard)["shop/a"] == "gone"
+    assert states(yard)["shop/a"] == "deleted"
     assert yard.tags("shop/a")["1"].deleted_at is not None
 
 
@@ -172,7 +172,7 @@ async def test_missing_ones_are_deleted_whoever_tells_that_all_was_crawled(
         following.begin(is_over=True)
         await wait_until(lambda: not following.is_busy, "it is done")
 
-    assert states(yard) == {"shop/a": "gone", "shop/b": "ok"}
+    assert states(yard) == {"shop/a": "deleted", "shop/b": "ok"}
 
 
 async def test_three_crawls_within_an_hour_are_not_enough(yard: Yard) -> None:
@@ -196,7 +196,7 @@ async def test_a_catalog_that_agrees_is_believed_at_once(yard: Yard) -> None:
 
     await yard.crawl(registry)
 
-    assert states(yard) == {"shop/a": "gone", "shop/b": "ok"}
+    assert states(yard) == {"shop/a": "deleted", "shop/b": "ok"}
 
 
 async def test_a_catalog_that_broke_off_agrees_with_nothing(yard: Yard) -> None:
@@ -262,7 +262,7 @@ async def test_a_name_that_no_catalog_lists_is_gone_after_three_crawls_over_a_da
 
     await yard.crawl(registry, always)
 
-    assert states(yard)["shop/a"] == "gone"
+    assert states(yard)["shop/a"] == "deleted"
 
 
 async def test_a_name_of_the_configuration_that_was_listed_is_gone_at_once(
@@ -276,7 +276,7 @@ async def test_a_name_of_the_configuration_that_was_listed_is_gone_at_once(
 
     await yard.crawl(registry, always)
 
-    assert states(yard)["shop/a"] == "gone"
+    assert states(yard)["shop/a"] == "deleted"
 
 
 async def test_it_is_gone_at_once_however_late_it_answers(yard: Yard) -> None:
@@ -289,7 +289,7 @@ async def test_it_is_gone_at_once_however_late_it_answers(yard: Yard) -> None:
 
     await yard.crawl(registry, always)
 
-    assert states(yard)["shop/a"] == "gone"
+    assert states(yard)["shop/a"] == "deleted"
 
 
 async def test_f09_repositories_that_are_not_looked_at_make_no_loss_smaller(
@@ -306,9 +306,9 @@ async def test_f09_repositories_that_are_not_looked_at_make_no_loss_smaller(
     done = await yard.crawl(registry, shop)
 
     assert held(yard) == done.held == MASS + 1
-    assert "gone" not in states(yard).values()
+    assert "deleted" not in states(yard).values()
     await yard.crawl(registry, shop)
-    assert list(states(yard).values()).count("gone") == MASS + 1
+    assert list(states(yard).values()).count("deleted") == MASS + 1
 
 
 async def test_what_is_not_looked_at_any_more_is_not_buried(yard: Yard) -> None:
@@ -326,7 +326,7 @@ async def test_what_is_not_looked_at_any_more_is_not_buried(yard: Yard) -> None:
     assert states(yard)["old/a"] == "missing"
 
     await yard.crawl(registry)
-    assert states(yard)["old/a"] == "gone"
+    assert states(yard)["old/a"] == "deleted"
 
 
 async def test_f09_half_a_registry_that_vanishes_waits_for_a_second_look(
@@ -342,13 +342,13 @@ async def test_f09_half_a_registry_that_vanishes_waits_for_a_second_look(
     done = await yard.crawl(registry)
 
     assert held(yard) == done.held == MASS + 1
-    assert "gone" not in states(yard).values()
+    assert "deleted" not in states(yard).values()
     assert "removals_held" in [fault.code for fault in done.faults]
 
     await yard.crawl(registry)
 
     assert held(yard) == 0
-    assert list(states(yard).values()).count("gone") == MASS + 1
+    assert list(states(yard).values()).count("deleted") == MASS + 1
 
 
 async def test_what_comes_back_before_the_second_look_was_never_gone(
@@ -395,9 +395,9 @@ async def test_a_gone_repository_that_the_catalog_still_lists_stays_gone(
     await yard.crawl(registry)
     del registry.tags_by_repository["shop/a"]
     await yard.crawl(registry)
-    assert states(yard)["shop/a"] == "gone"
+    assert states(yard)["shop/a"] == "deleted"
     registry.phantoms = ("shop/a",)
 
     await yard.crawl(registry)
 
-    assert states(yard)["shop/a"] == "gone"
+    assert states(yard)["shop/a"] == "deleted"

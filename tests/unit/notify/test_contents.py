@@ -141,7 +141,7 @@ def test_the_end_of_a_violation_is_told_without_a_cause() -> None:
 
 
 def test_an_end_without_a_lighter_image_says_no_weight() -> None:
-    told = a_told(event="resolved", closed_by="gone")
+    told = a_told(event="resolved", closed_by="deleted")
 
     verdict = content_of(a_message(told)).items[0].verdict
 

@@ -169,7 +169,7 @@ def test_a_repository_that_comes_twice_is_applied_in_order(database: Database) -
         first = moved(held, ONE, stage, "v1")
         later = stage.now + timedelta(seconds=1)
         second = Changes(
-            held, [Move("v1", TWO.digest, None)], [failure], later, gone=["v1"]
+            held, [Move("v1", TWO.digest, None)], [failure], later, deleted=["v1"]
         )
         apply_many(connection, [first, second])
 

@@ -63,7 +63,7 @@ def test_a_config_that_will_be_the_same_is_not_asked_for(
 
 def test_an_image_that_no_tag_leads_to_is_not_asked_for(world: World) -> None:
     world.look({"1": without_config(an_image(), "config_missing")})
-    world.look(gone=["1"])
+    world.look(deleted=["1"])
 
     assert lacking(world) == []
 

@@ -9,7 +9,7 @@ from weighbridge.errors import StaleFence
 from weighbridge.store.crawls.crawl_requests import CrawlRequest, put_request
 from weighbridge.store.crawls.cursor import CrawlCounts, note_answered
 from weighbridge.store.leases.claiming import Claim, claim
-from weighbridge.store.leases.process_mark import is_gone, one_claim, this_process
+from weighbridge.store.leases.process_mark import has_ended, one_claim, this_process
 from weighbridge.store.leases.releasing import release
 from weighbridge.store.models import crawl_chunks
 from weighbridge.store.reports import find_crawl
@@ -58,8 +58,8 @@ def test_another_claim_of_the_same_process_is_refused(world: World) -> None:
 def test_whose_claim_it_is_tells_whether_its_process_runs() -> None:
     where, pid, start = this_process().rsplit(".", 2)
 
-    assert not is_gone(one_claim(this_process()))
-    assert is_gone(one_claim(f"{where}.{pid}.{start}9"))
+    assert not has_ended(one_claim(this_process()))
+    assert has_ended(one_claim(f"{where}.{pid}.{start}9"))
 
 
 def test_a_crawl_that_is_closed_again_stays_as_it_was(world: World) -> None:

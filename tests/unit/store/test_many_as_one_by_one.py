@@ -52,7 +52,7 @@ class Stored:
     owner: str | None
     due: timedelta
     attempts: int
-    is_gone: bool
+    is_deleted: bool
     is_large: bool
     left_open: tuple[timedelta, ...]
     chunks: int
@@ -65,7 +65,7 @@ STORED: Final = st.builds(
     owner=st.sampled_from([None, MINE, OTHERS, GONE]),
     due=TIMES,
     attempts=st.integers(0, 5),
-    is_gone=st.booleans(),
+    is_deleted=st.booleans(),
     is_large=st.booleans(),
     left_open=st.lists(TIMES, max_size=2).map(tuple),
     chunks=st.integers(0, 2),
@@ -84,7 +84,7 @@ class Together:
             if number:
                 layers = [a_layer("shared", 5), a_layer(name, 10)]
                 tags = {f"v{n}": an_image(layers[: n + 1]) for n in range(2)}
-                world.look(tags, gone=["v1"] if number == 2 else [])
+                world.look(tags, deleted=["v1"] if number == 2 else [])
             self.ids.append(world.repository_id)
 
     def undone(self, call: Callable[[Connection], R]) -> R:
@@ -117,7 +117,7 @@ def _store(connection: Connection, repository_id: int, state: Stored) -> None:
             lease_owner=None if state.lease is None else state.owner,
             due_at=NOW + state.due,
             attempts=state.attempts,
-            deleted_at=T0 if state.is_gone else None,
+            deleted_at=T0 if state.is_deleted else None,
             last_complete_crawl_at=NOW - HOUR if state.is_complete else None,
         )
     )

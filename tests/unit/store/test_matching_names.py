@@ -29,7 +29,7 @@ def test_names_match_where_stars_can_be_filled(
     world: World, match: Match, expected: bool
 ) -> None:
     world.look({"1.4-Slim": an_image(), "gone": an_image()})
-    world.look(gone=["gone"])
+    world.look(deleted=["gone"])
 
     with world.database.read() as connection:
         assert matches_anything(connection, match) is expected

@@ -104,7 +104,7 @@ def test_no_statement_of_a_batch_reads_a_table_from_end_to_end(
                 for n, one in enumerate(held)
             ]
             # Of the one that has a hundred thousand tags.
-            changes.append(Changes(large, (), (), world.now, gone=[f"v{shift}"]))
+            changes.append(Changes(large, (), (), world.now, deleted=[f"v{shift}"]))
             apply = partial(apply_many, connection, changes)
             plans += [
                 "\n".join(

@@ -237,7 +237,7 @@ def test_a_blob_that_a_tag_came_to_and_left_is_not_pruned(database: Database) ->
     def come_and_leave() -> bool:
         """Between the walk and the removal."""
         world.look({"1": layers[0].digest})
-        world.look(gone=["1"])
+        world.look(deleted=["1"])
         return False
 
     assert prune_blobs(database, come_and_leave) == 1
@@ -260,7 +260,7 @@ def test_a_manifest_that_a_tag_came_to_and_left_is_not_pruned(
         asked.append(None)
         if len(asked) == 2:  # between the list and the removal
             world.look({"1": read})
-            world.look(gone=["1"])
+            world.look(deleted=["1"])
         return False
 
     assert prune_manifests(database, None, MUCH_LATER, come_and_leave) == 1

@@ -222,7 +222,7 @@ def test_search_finds_no_tags_that_are_gone_and_none_for_one_character(
     world: World,
 ) -> None:
     world.look({"old-one": an_image(), "x": an_image()})
-    world.look(gone=["old-one"])
+    world.look(deleted=["old-one"])
 
     with world.database.read() as connection:
         assert search(connection, "old", 10).hits == []

@@ -196,7 +196,7 @@ def test_each_repository_that_is_opened_comes_with_what_is_known(
     image = an_image([a_layer()])
     worlds[0].look({"v1": image, "latest": image})
     worlds[1].look({"v1": image})
-    worlds[1].look(gone=["v1"])
+    worlds[1].look(deleted=["v1"])
     openings = [Opening(world.repository_id, T0, 60) for world in worlds]
 
     with database.write() as connection:

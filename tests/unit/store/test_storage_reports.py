@@ -141,7 +141,7 @@ def test_repositories_are_counted_by_their_state(
 
     known = {s: n for s, n in registry.repository_states.items() if n}
     assert known == {"ok": 1, "missing": 1}
-    assert "gone" not in registry.repository_states
+    assert "deleted" not in registry.repository_states
     assert "unreachable" in registry.repository_states
     assert registry.removals_held == 3
 
@@ -177,7 +177,7 @@ def test_a_repository_that_is_gone_can_still_be_asked_for(
         report = find_repository(connection, "hub", "a")
 
     assert report is not None
-    assert (report.state, report.deleted_at, report.state_since) == ("gone", T0, T0)
+    assert (report.state, report.deleted_at, report.state_since) == ("deleted", T0, T0)
 
 
 @pytest.mark.parametrize("what", ["gone", "scope", "held"])

@@ -220,7 +220,7 @@ def test_a_stale_tag_says_since_when_and_why(world: World) -> None:
 
 def test_a_tag_that_is_gone_is_weighed_with_a_warning(world: World) -> None:
     world.look({"old": ONE})
-    world.look(gone=["old"])
+    world.look(deleted=["old"])
 
     (warning,) = must_weigh(world, "old").warnings
 

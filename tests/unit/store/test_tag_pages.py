@@ -93,7 +93,7 @@ def test_an_unknown_repository_has_no_tags(world: World) -> None:
 def test_aliases_are_the_live_tags_of_one_digest(world: World) -> None:
     one, two = an_image([a_layer("1")]), an_image([a_layer("2")])
     world.look({"v10": one, "v9": one, "other": two, "gone": one})
-    world.look(gone=["gone"])
+    world.look(deleted=["gone"])
 
     with world.database.read() as connection:
         assert aliases(connection, "hub", "acme/app", one.digest) == ["v9", "v10"]

@@ -151,7 +151,7 @@ def test_an_index_keeps_its_children_live_while_a_tag_names_it(world: World) -> 
         TWO.digest: (0, 1),
     }
 
-    world.look(gone=["latest"])
+    world.look(deleted=["latest"])
 
     assert live(world) == {ONE.digest: (1, 0)}
 
@@ -171,7 +171,7 @@ def test_nested_indexes_hold_what_is_below_them(world: World) -> None:
         ONE.digest: (0, 1),
     }
     assert world.report().images == 1
-    world.look(gone=["nested"])
+    world.look(deleted=["nested"])
     assert live(world) == {}
 
 
@@ -206,7 +206,7 @@ def test_a_gone_tag_keeps_its_history_and_its_last_target(world: World) -> None:
     world.look({"old": ONE})
     first = world.now
 
-    world.look(gone=["old", "never seen"])
+    world.look(deleted=["old", "never seen"])
 
     tag = world.tags()["old"]
     assert (tag.digest, tag.deleted_at) == (ONE.digest, world.now)
@@ -216,10 +216,10 @@ def test_a_gone_tag_keeps_its_history_and_its_last_target(world: World) -> None:
 
 def test_a_tag_that_is_gone_already_goes_no_further(world: World) -> None:
     world.look({"old": ONE})
-    world.look(gone=["old"])
+    world.look(deleted=["old"])
     since = world.now
 
-    world.look(gone=["old"])
+    world.look(deleted=["old"])
 
     assert world.tags()["old"].deleted_at == since
     assert world.report().tags == 0
@@ -228,7 +228,7 @@ def test_a_tag_that_is_gone_already_goes_no_further(world: World) -> None:
 def test_a_returning_tag_revives_and_begins_a_new_entry(world: World) -> None:
     world.look({"old": ONE})
     first = world.now
-    world.look(gone=["old"])
+    world.look(deleted=["old"])
     lost = world.now
 
     world.look({"old": ONE})
@@ -311,7 +311,7 @@ def test_a_good_look_at_the_same_target_clears_the_error(world: World) -> None:
 def test_a_gone_tag_fails_no_more(world: World) -> None:
     world.look(failures=[TagFailure("bad", "timeout", "10 s", None)])
 
-    world.look(gone=["bad"])
+    world.look(deleted=["bad"])
 
     assert world.tags()["bad"].error_code is None
     assert (world.report().tags, world.report().tags_failed) == (0, 0)
@@ -321,7 +321,7 @@ def test_a_tag_that_returns_and_fails_is_not_said_to_hold_its_old_target(
     world: World,
 ) -> None:
     world.look({"old": ONE})
-    world.look(gone=["old"])
+    world.look(deleted=["old"])
 
     world.look(failures=[TagFailure("old", "timeout", "10 s", None)])
 
@@ -349,7 +349,7 @@ def test_known_tags_are_live_ones_with_target_and_failure(world: World) -> None:
             TagFailure("stale", "timeout", "10 s", TWO.digest),
             TagFailure("bad", "not_found", "404", None),
         ],
-        gone=["old"],
+        deleted=["old"],
     )
 
     with world.database.read() as connection:

@@ -82,7 +82,7 @@ def scene(tmp_path: Path, engine: Engine) -> Iterator[Scene]:
         made.set("spent", due_at=T0 + 6 * HOUR, state_reason="quota_spent")
         made.set("put-off", due_at=T0 + 5 * HOUR)
         made.set("later", due_at=T0 + HOUR)
-        made.set("gone", deleted_at=T0, state="gone")
+        made.set("gone", deleted_at=T0, state="deleted")
         yield made
 
 
@@ -95,7 +95,7 @@ def scene(tmp_path: Path, engine: Engine) -> Iterator[Scene]:
         ("spent", "quota"),
         ("put-off", "put_off"),
         ("later", "not_due"),
-        ("gone", "gone"),
+        ("gone", "deleted"),
     ],
 )
 def test_each_repository_is_told_what_keeps_it(

@@ -325,7 +325,7 @@ def test_a_repository_that_is_gone_is_answered_as_gone_and_listed_nowhere(
     asked = client.get("/api/v1/repository?ref=hub/acme/app").json()
     page = parse(client.get("/repository?ref=hub/acme/app").text)
 
-    assert (asked["state"], asked["deleted_at"]) == ("gone", "2026-03-01T12:00:00Z")
+    assert (asked["state"], asked["deleted_at"]) == ("deleted", "2026-03-01T12:00:00Z")
     assert "no longer has it" in page.one("div", "banner").text
     assert client.get("/api/v1/repositories").json()["items"] == []
     assert client.get("/api/v1/search?q=acme").json()["items"] == []

@@ -157,7 +157,7 @@ def test_what_was_never_read_has_no_storage() -> None:
         ("missing", "name_unknown", "that there is no such repository (name_unknown)"),
         ("unauthorized", "unauthorized", "The registry refuses us"),
         ("unreachable", "connect_error", "There is no answer"),
-        ("gone", "", "The registry no longer has it"),
+        ("deleted", "", "The registry no longer has it"),
     ],
 )
 def test_a_state_is_said_in_words_with_its_age(

@@ -116,7 +116,7 @@ def test_a_vanished_repository_vanishes(
 ) -> None:
     world.look({"1": an_image(some_layers(4000))})
     keeper.current()
-    world.look(gone=["1"])
+    world.look(deleted=["1"])
 
     clock.now += REFRESH_S
 

@@ -29,14 +29,14 @@ pytestmark = pytest.mark.slow
 
 SEEN: Final = "2026-03-01T12:00:00Z"
 SINCE: Final = "2026-03-01T13:00:00Z"
-ALIVE: Final = [state for state in REASONS if state != "gone"]
+ALIVE: Final = [state for state in REASONS if state != "deleted"]
 SENTENCES: Final[dict[RepositoryState, str]] = {
     "partial": "partial Not all of it is read since {since} (registry_error). It was "
     "last crawled in full: {seen}, 2 h ago.",
     "missing": "missing The registry says since {since} that there is no such "
     "repository (name_unknown); it counts as deleted after more such answers. The "
     "numbers are of {seen}, 2 h ago.",
-    "gone": "deleted The registry no longer has it since {since} (name_unknown). It "
+    "deleted": "deleted The registry no longer has it since {since} (name_unknown). It "
     "was last crawled in full: {seen}, 2 h ago.",
     "unauthorized": "refused The registry refuses us since {since} (denied). The "
     "numbers are of {seen}, 2 h ago.",
@@ -84,7 +84,7 @@ async def test_a_state_its_reason_and_its_age_are_in_the_api(
     assert row["age_seconds"] == 7_200
     # What was seen in part is not old before its time; what failed is, at once.
     assert row["is_stale"] is (state != "partial")
-    assert row["deleted_at"] == (SINCE if state == "gone" else None)
+    assert row["deleted_at"] == (SINCE if state == "deleted" else None)
 
 
 async def test_lists_have_every_state_but_the_gone(

@@ -57,7 +57,7 @@ _TASK: Final = ("task", "taken", "failed", "mean_seconds")
 _WORDS: Final[Mapping[CrawlBar, str]] = {
     "unconfigured": "its registry is not configured any more",
     "outside_filter": "`repositories` of its registry leaves it out",
-    "gone": "the registry does not have it any more",
+    "deleted": "the registry does not have it any more",
     "leased": "it is being crawled",
     "unreachable": "its registry does not answer",
     "poison": "its crawls ended their process",

@@ -130,7 +130,7 @@ class ImageCheck(Struct, frozen=True):
     images:       in the order of the weighing
     not_weighed:  platforms that are listed and could not be read
     not_before:   platforms that `against` does not have
-    gone:         platforms that only `against` has
+    missing:      platforms that only `against` has
     """
 
     weighing: Weighing
@@ -139,7 +139,7 @@ class ImageCheck(Struct, frozen=True):
     images: tuple[CheckedImage, ...]
     not_weighed: tuple[Platform, ...] = ()
     not_before: tuple[Platform, ...] = ()
-    gone: tuple[Platform, ...] = ()
+    missing: tuple[Platform, ...] = ()
 
     @property
     def outcome(self) -> Outcome:
@@ -218,7 +218,7 @@ def checked(
             if listed not in shown and (platform is None or matches(listed, platform))
         ),
         not_before=tuple(sorted(shown - before.keys())) if against else (),
-        gone=tuple(sorted(before.keys() - {*weighing.platforms, *shown})),
+        missing=tuple(sorted(before.keys() - {*weighing.platforms, *shown})),
     )
 
 

@@ -17,7 +17,7 @@ crawls of it ended their process again and again."""
 CrawlBar: TypeAlias = Literal[
     "unconfigured",
     "outside_filter",
-    "gone",
+    "deleted",
     "leased",
     "unreachable",
     "poison",

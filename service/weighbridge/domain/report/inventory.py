@@ -16,7 +16,7 @@ from weighbridge.domain.size.confidence import CompressedConfidence, Confidence
 Row = TypeVar("Row")
 
 RepositoryState: TypeAlias = Literal[
-    "new", "ok", "partial", "missing", "unauthorized", "unreachable", "error", "gone"
+    "new", "ok", "partial", "missing", "unauthorized", "unreachable", "error", "deleted"
 ]
 """`new`: never crawled to the end; `ok`: the last crawl was complete; `partial`:
 it was not, numbers are of what was seen; `gone`: the registry no longer has it, which
@@ -34,7 +34,7 @@ ScopeKind: TypeAlias = Literal["registry", "project", "repository"]
 
 STALE_INTERVALS: Final = 2
 """Times its interval after which what is known of something is stale."""
-_FAILED: Final = ("missing", "unauthorized", "unreachable", "error", "gone")
+_FAILED: Final = ("missing", "unauthorized", "unreachable", "error", "deleted")
 
 
 @dataclass(frozen=True, slots=True)

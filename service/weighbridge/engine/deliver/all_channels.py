@@ -57,16 +57,16 @@ class Deliverers:
         self._unknown_since = {
             name: min(self._unknown_since.get(name, now), now) for name in channels
         }
-        gone = {
+        removed = {
             name for name, at in self._unknown_since.items() if at <= now - KEPT_FOR
         }
-        if not gone:
+        if not removed:
             return
-        dropped = await self._sending.writer.write(drop_channels, gone, now)
+        dropped = await self._sending.writer.write(drop_channels, removed, now)
         if dropped:
             structlog.get_logger("weighbridge.notify").warning(
                 "what waited for channels that are not configured was dropped",
-                channels=sorted(gone),
+                channels=sorted(removed),
                 notifications=dropped,
             )
 

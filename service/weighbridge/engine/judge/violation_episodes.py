@@ -65,7 +65,7 @@ class Episodes:
         self._in_force = InForce(batch, repository)
         found = batch.open_of(repository.id)
         self._open = {violation.key: violation for violation in found}
-        self._gone: set[str | None] = set()
+        self._deleted: set[str | None] = set()
 
     @property
     def open(self) -> Collection[OpenViolation]:
@@ -79,16 +79,16 @@ class Episodes:
 
     def end_unlimited(self) -> set[str]:
         """End episodes whose limit is gone. Returns the streams of others whose tag is
-        gone: where a stream has other tags, the newest of these decides."""
+        over: where a stream has other tags, the newest of these decides."""
         self._end([v for v in self.open if not self._is_limited(v)], "policy")
         orphans = self._orphans()
-        self._gone = {v.tag for v in orphans}
+        self._deleted = {v.tag for v in orphans}
         return {v.key.stream for v in orphans if v.key.stream != v.tag}
 
     def end_orphans(self, heirs: Collection[str] = ()) -> None:
         """End episodes whose tag is gone, and that no other tag has taken over; those
         of the streams of `heirs` go on until the heirs are judged."""
-        self._end([v for v in self._orphans() if v.key.stream not in heirs], "gone")
+        self._end([v for v in self._orphans() if v.key.stream not in heirs], "deleted")
 
     def _orphans(self) -> list[OpenViolation]:
         return [violation for violation in self.open if not violation.is_live]
@@ -114,7 +114,7 @@ class Episodes:
                     for key, violation in self._open.items()
                     if key.stream == stream and key.platform not in platforms
                 ],
-                "gone",
+                "deleted",
             )
 
     def asked_streams(self, images: Iterable[JudgedImage]) -> set[str]:
@@ -222,9 +222,9 @@ class Episodes:
             # The image that was over the limit keeps it: it is the limit that changed.
             raised = [v for v in same if v.image_id == offence.image_id is not None]
             self._end(raised, "policy", within)
-            gone = [v for v in same if v.tag in self._gone and v not in raised]
-            self._end(gone, "gone", within)
-            left = [v for v in same if v not in raised and v not in gone]
+            over = [v for v in same if v.tag in self._deleted and v not in raised]
+            self._end(over, "deleted", within)
+            left = [v for v in same if v not in raised and v not in over]
             self._end(left, "pushed", within)
 
     def _same(self, key: ViolationKey, tag: str | None) -> list[OpenViolation]:

@@ -67,14 +67,14 @@ class PushLedger(Struct):
         failures = [a.failure for a in answers if a.failure is not None]
         apply_moves(connection, claim, moves, now)
         apply_failures(connection, claim, failures, now)
-        gone = self._gone(claim)
-        apply_deleted(connection, claim, gone, now)
+        removed = self._removed(claim)
+        apply_deleted(connection, claim, removed, now)
         said = note_said(connection, claim, self._said())
         refresh_and_judge(
             connection, claim.repository_id, now, self.judging, is_waiting=said
         )
         self.plan.settle(connection, now)
-        note_statuses(connection, self.statuses, now, gone)
+        note_statuses(connection, self.statuses, now, removed)
         self.judged = self._verdicts(connection)
         self._have_measured(connection, [move.name for move in moves])
         if self.ends:
@@ -85,7 +85,7 @@ class PushLedger(Struct):
                 requests=self.cost.requests,
                 bytes_read=self.cost.bytes_read,
                 is_there=bool(moves or failures),
-                is_due=bool(self.plan.whole or self._lost() - set(gone)),
+                is_due=bool(self.plan.whole or self._lost() - set(removed)),
             )
 
     def _have_measured(self, connection: Connection, names: Sequence[str]) -> None:
@@ -116,13 +116,13 @@ class PushLedger(Struct):
         """Of these, the ones that nobody is asked about again."""
         return self._unlisted() - {t.pushed.name for t in self.statuses if t.early}
 
-    def _gone(self, claim: Claim) -> list[str]:
+    def _removed(self, claim: Claim) -> list[str]:
         """Of these, the ones that somebody said were deleted. The others, and too many
         at once, are decided by a whole crawl: one that is asked too much answers so
         too."""
         deleted = {t.pushed.name for t in self.statuses if t.pushed.is_delete}
-        gone = sorted(self._unlisted() & deleted)
-        return [] if is_mass(len(gone), claim.tags) else gone
+        removed = sorted(self._unlisted() & deleted)
+        return [] if is_mass(len(removed), claim.tags) else removed
 
     def _verdicts(self, connection: Connection) -> list[JudgedTag]:
         heard = [t for t in self.statuses if t.is_there and t.early < set(t.pushed.ids)]
@@ -134,7 +134,7 @@ def note_statuses(
     connection: Connection,
     statuses: Sequence[TagStatus],
     now: datetime,
-    gone: Sequence[str] = (),
+    removed: Sequence[str] = (),
 ) -> None:
     """Keep what came of the events; those without an answer, and those that came
     before the registry was ready, are due again later."""
@@ -149,7 +149,7 @@ def note_statuses(
         put_off(connection, ids, now + wait, why)
     # The deletion of a digest is an event of several tags.
     for one in statuses:
-        outcome = "gone" if one.pushed.name in gone else one.outcome
+        outcome = "deleted" if one.pushed.name in removed else one.outcome
         note_done(connection, set(one.pushed.ids) - later.keys(), outcome, now)
 
 

@@ -71,8 +71,8 @@ async def delete_missing(
     """
     names = None if catalog is None or catalog.is_empty else catalog.names
     missing = await writer.read(missing_for_good, registry_id, names, clock())
-    gone = [item for item in missing if scope.includes(item.repository)]
-    ids = frozenset(item.repository_id for item in gone)
+    wanted = [item for item in missing if scope.includes(item.repository)]
+    ids = frozenset(item.repository_id for item in wanted)
     held = await writer.read(held_removals, registry_id)
     counted = await _counted(writer, registry_id, catalog, scope, held)
     if counted.answering:
@@ -82,7 +82,7 @@ async def delete_missing(
         count = len(unlisted)
         await writer.write(hold_removals, registry_id, unlisted | others, count)
         return count
-    for item in gone:
+    for item in wanted:
         await _delete(writer, item, judging, clock)
         await writer.write(forget_held, registry_id, item.repository_id)
     if catalog is None:

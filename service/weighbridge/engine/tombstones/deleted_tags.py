@@ -11,7 +11,7 @@ from weighbridge.store.tags.applying import apply_deleted, live_tags
 MASS: Final = 10
 """More tags, or repositories, than this, and more than half: a second crawl must
 agree."""
-GONE_AT_ONCE: Final = 1_000
+DELETED_AT_ONCE: Final = 1_000
 """Tags that are deleted in one transaction."""
 
 
@@ -22,14 +22,14 @@ async def delete_unlisted(
     too much is missing at once."""
     known = await context.writer.read(live_tags, claim.repository_id)
     live = frozenset(filter(context.wants_tag, known))
-    gone = live - seen
-    if is_mass(len(gone), len(live)) and not gone <= claim.held:
-        return 0, gone
-    for names in pieces(sorted(gone), GONE_AT_ONCE):
+    absent = live - seen
+    if is_mass(len(absent), len(live)) and not absent <= claim.held:
+        return 0, absent
+    for names in pieces(sorted(absent), DELETED_AT_ONCE):
         await context.writer.write(apply_deleted, claim, names, context.clock())
-    return len(gone), frozenset()
+    return len(absent), frozenset()
 
 
-def is_mass(gone: int, live: int) -> bool:
+def is_mass(absent: int, live: int) -> bool:
     """Whether so many of so many cannot be believed to have been deleted at once."""
-    return gone > MASS and gone * 2 > live
+    return absent > MASS and absent * 2 > live

@@ -18,7 +18,7 @@ _HAS: Final[Mapping[LimitKey, str]] = {
 _CLAIMS: Final = frozenset({"max_compressed", "max_growth", "max_layer_compressed"})
 _CLAIMED: Final = "as the manifest claims, not yet confirmed by the registry"
 _ENDED: Final = {
-    "gone": "its tag was deleted",
+    "deleted": "its tag was deleted",
     "policy": "the limit was changed or removed",
 }
 

@@ -50,7 +50,7 @@ def check_json(check: ImageCheck, exit_code: int) -> str:
         "images": [_image(checked) for checked in check.images],
         "not_weighed": [str(platform) for platform in check.not_weighed],
         "not_in_against": [str(platform) for platform in check.not_before],
-        "only_in_against": [str(platform) for platform in check.gone],
+        "only_in_against": [str(platform) for platform in check.missing],
         "notes": notes_of(check),
         "cost": None
         if weighing.cost is None

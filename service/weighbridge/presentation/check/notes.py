@@ -17,7 +17,7 @@ def _notes(check: ImageCheck, quote: Quote) -> Iterator[str]:
     before = "" if check.against is None else quote(check.against.reference)
     for platform in check.not_before:
         yield f"{before} has no {quote(str(platform))}: nothing to compare with"
-    for platform in check.gone:
+    for platform in check.missing:
         yield f"{before} has {quote(str(platform))}, this image does not"
     for image in check.without_baseline:
         name = str(image.platform)

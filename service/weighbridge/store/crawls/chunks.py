@@ -31,7 +31,7 @@ from weighbridge.store.crawls.cursor import IS_IT, IS_OPEN, CrawlCounts, adding,
 from weighbridge.store.dialect import BulkInsert, among_texts, join_in_order, listed
 from weighbridge.store.leases.ahead import is_unleased
 from weighbridge.store.leases.claiming import Claim, current_claim, hold
-from weighbridge.store.leases.process_mark import is_gone
+from weighbridge.store.leases.process_mark import has_ended
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import crawl_chunks, crawls, registries, repositories
 
@@ -280,13 +280,13 @@ def is_open(connection: Connection, crawl_id: int) -> bool:
         select(_chunk.lease_owner).where(_OF, IS_OPEN).distinct(), {"crawl": crawl_id}
     ).scalars()
     held = list(owners)
-    gone = [owner for owner in held if is_gone(owner)]
-    if gone:
+    ended = [owner for owner in held if has_ended(owner)]
+    if ended:
         connection.execute(
             update(crawl_chunks)
             .where(_OF, IS_OPEN, among_texts(_chunk.lease_owner, "owners"))
             .values(lease_until=None, lease_owner=None),
-            {"crawl": crawl_id, "owners": listed(gone)},
+            {"crawl": crawl_id, "owners": listed(ended)},
         )
     return bool(held)
 

@@ -176,7 +176,7 @@ def _closed(closing: Closing, row: _Before) -> tuple[object, ...]:
     """The repository's new values, in the order of `_CLOSE`."""
     result, now = closing.result, closing.now
     is_there = result.state in _IS_THERE
-    state = result.state if is_there or row.deleted_at is None else "gone"
+    state = result.state if is_there or row.deleted_at is None else "deleted"
     # A request for another crawl that came while this one ran is not lost.
     is_wanted = row.due_at not in (closing.claim.due_at, closing.claim.due_before)
     return (

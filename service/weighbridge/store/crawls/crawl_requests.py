@@ -34,7 +34,7 @@ from weighbridge.store.dialect import among_ids, among_texts, listed
 from weighbridge.store.dialect.locks import Purpose, lock
 from weighbridge.store.dialect.rows import Rows
 from weighbridge.store.leases.ahead import is_leased, is_past
-from weighbridge.store.leases.process_mark import is_gone
+from weighbridge.store.leases.process_mark import has_ended
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import crawl_requests, crawls, registries, repositories
 
@@ -257,7 +257,7 @@ def is_waited_for(connection: Connection, registry_id: int, now: datetime) -> bo
 
 def _is_waiting(row: Row[*tuple[Any, ...]], now: datetime) -> bool:
     """Whether whoever waits for a request still does, as far as that is known."""
-    return is_leased(row.lease_until, now) and not is_gone(row.owner)
+    return is_leased(row.lease_until, now) and not has_ended(row.owner)
 
 
 def latest_requests(connection: Connection, most: int) -> list[CrawlRequest]:

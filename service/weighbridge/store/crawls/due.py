@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from weighbridge.store.dialect import among_ids, among_texts, listed
 from weighbridge.store.leases.claiming import STARTS, is_free
-from weighbridge.store.leases.process_mark import is_gone
+from weighbridge.store.leases.process_mark import has_ended
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import registries, repositories
 from weighbridge.store.models.types import Moment
@@ -118,8 +118,8 @@ def free_left_behind(connection: Connection, now: datetime) -> int:
             _table.lease_until > now,
         )
     ).all()
-    gone = {mark for mark in {row.lease_owner for row in held} if is_gone(mark)}
-    ids = sorted(row.id for row in held if row.lease_owner in gone)
+    ended = {mark for mark in {row.lease_owner for row in held} if has_ended(mark)}
+    ids = sorted(row.id for row in held if row.lease_owner in ended)
     if not ids:
         return 0
     lock_repositories(connection, ids)
@@ -127,7 +127,7 @@ def free_left_behind(connection: Connection, now: datetime) -> int:
         update(repositories)
         .where(among_ids(_table.id), among_texts(_table.lease_owner, "owners"))
         .values(lease_until=None, lease_owner=None),
-        {"ids": listed(ids), "owners": listed(sorted(gone))},
+        {"ids": listed(ids), "owners": listed(sorted(ended))},
     )
     return freed.rowcount
 

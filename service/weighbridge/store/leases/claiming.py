@@ -28,7 +28,7 @@ from weighbridge.store.dialect import (
     listed,
 )
 from weighbridge.store.leases.ahead import is_leased, is_unleased
-from weighbridge.store.leases.process_mark import is_gone
+from weighbridge.store.leases.process_mark import has_ended
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import (
     registries,
@@ -175,7 +175,7 @@ class _State(NamedTuple):
             return False
         if self.is_own(opening) or not is_leased(self.lease_until, now):
             return True
-        return is_gone(self.lease_owner)
+        return has_ended(self.lease_owner)
 
     def is_own(self, opening: Opening) -> bool:
         return bool(opening.owner) and self.lease_owner == opening.owner

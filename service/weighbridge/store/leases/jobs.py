@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Row, case, literal, select, up
 from weighbridge.store.dialect import BulkInsert
 from weighbridge.store.leases.ahead import is_leased
 from weighbridge.store.leases.claiming import STARTS, pause_after
-from weighbridge.store.leases.process_mark import is_gone
+from weighbridge.store.leases.process_mark import has_ended
 from weighbridge.store.models import jobs
 from weighbridge.store.models.types import Moment
 
@@ -57,7 +57,7 @@ def due_jobs(
 
 
 def _is_due(row: Row[*tuple[Any, ...]], now: datetime) -> bool:
-    if is_leased(row.lease_until, now) and not is_gone(row.lease_owner):
+    if is_leased(row.lease_until, now) and not has_ended(row.lease_owner):
         return False
     is_cut_off = row.lease_until is not None and row.attempts < STARTS
     return bool(row.due_at <= now or is_cut_off)

@@ -28,7 +28,7 @@ def one_claim(process: str) -> str:
     return f"{process}/{secrets.token_hex(4)}"
 
 
-def is_gone(mark: str | None) -> bool:
+def has_ended(mark: str | None) -> bool:
     """Whether the process of a mark is known to have ended. False where that cannot
     be known: it ran on another machine, in another container, or before a restart."""
     process = (mark or "").partition("/")[0]

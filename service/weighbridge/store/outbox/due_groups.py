@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from weighbridge.domain.message.grouping import LONGEST_PAUSE
 from weighbridge.store.leases.ahead import SLACK, is_leased
-from weighbridge.store.leases.process_mark import is_gone
+from weighbridge.store.leases.process_mark import has_ended
 from weighbridge.store.models import notification_groups
 from weighbridge.store.models.types import Moment, microseconds
 from weighbridge.store.outbox.channel_pace import new_messages_held_until
@@ -119,7 +119,7 @@ def tried_groups(
 
 def is_free(group: Row[*tuple[Any, ...]], now: datetime) -> bool:
     """Whether nobody has it in hand."""
-    return not is_leased(group.lease_until, now) or is_gone(group.lease_owner)
+    return not is_leased(group.lease_until, now) or has_ended(group.lease_owner)
 
 
 def _is_any_free(connection: Connection, channel: str, now: datetime) -> bool:

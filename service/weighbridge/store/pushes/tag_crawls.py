@@ -20,7 +20,7 @@ from weighbridge.store.pushes.push_queue import PushedTo
 from weighbridge.store.registries.repository_rows import put_repositories
 
 _table = repositories.c
-_AWAY: Final = ("missing", "gone")
+_AWAY: Final = ("missing", "deleted")
 
 
 class PushedRepository(NamedTuple):

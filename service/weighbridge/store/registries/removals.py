@@ -201,7 +201,7 @@ def delete_repository(connection: Connection, claim: Claim, now: datetime) -> No
         update(repositories)
         .where(*is_ours(claim), _table.state == "missing")
         .values(
-            state="gone",
+            state="deleted",
             state_since=now,
             deleted_at=now,
             lease_until=None,

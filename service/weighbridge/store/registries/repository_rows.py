@@ -180,7 +180,7 @@ class KnownRepository(NamedTuple):
     """A repository as it is known. is_gone: the registry had it once"""
 
     repository_id: int
-    is_gone: bool
+    is_deleted: bool
 
 
 def find_named(

@@ -229,7 +229,7 @@ def _report(row: _Row) -> RepositoryReport:
     return RepositoryReport(
         registry=row.registry,
         repository=row.repository,
-        state=row.state if row.deleted_at is None else "gone",
+        state=row.state if row.deleted_at is None else "deleted",
         state_reason=row.state_reason,
         state_since=row.deleted_at or row.state_since,
         deleted_at=row.deleted_at,

@@ -28,7 +28,7 @@ from weighbridge.domain.report.crawl_queue import (
 )
 from weighbridge.store.leases.ahead import SLACK, is_leased
 from weighbridge.store.leases.claiming import STARTS, is_free
-from weighbridge.store.leases.process_mark import is_gone
+from weighbridge.store.leases.process_mark import has_ended
 from weighbridge.store.models import crawls, jobs, registries, repositories
 
 MOST: Final = 5_000
@@ -151,7 +151,8 @@ def jobs_waiting(connection: Connection, now: datetime) -> list[JobWaiting]:
         JobWaiting(
             job=row.job,
             argument=row.argument,
-            is_leased=is_leased(row.lease_until, now) and not is_gone(row.lease_owner),
+            is_leased=is_leased(row.lease_until, now)
+            and not has_ended(row.lease_owner),
             due_at=row.due_at,
             done_at=row.done_at,
             attempts=row.attempts,
@@ -218,7 +219,7 @@ def _repository(
     connection: Connection, row: Row[*tuple[Any, ...]], now: datetime, is_busy: bool
 ) -> RepositoryWaiting:
     """is_busy: whether others of its registry are being crawled"""
-    has_lease = is_leased(row.lease_until, now) and not is_gone(row.lease_owner)
+    has_lease = is_leased(row.lease_until, now) and not has_ended(row.lease_owner)
     why = _why(row, now, has_lease=has_lease)
     if why == "due" and is_busy:
         why = "limit"
@@ -241,7 +242,7 @@ def _why(row: Row[*tuple[Any, ...]], now: datetime, *, has_lease: bool) -> Crawl
     if row.registry_state == "unconfigured":
         return "unconfigured"
     if row.deleted_at is not None:
-        return "gone"
+        return "deleted"
     if has_lease:
         return "leased"
     if row.due_at <= now:
@@ -258,7 +259,7 @@ def _since(
     connection: Connection, row: Row[*tuple[Any, ...]], why: CrawlBar
 ) -> datetime | None:
     moments: dict[CrawlBar, datetime | None] = {
-        "gone": row.deleted_at,
+        "deleted": row.deleted_at,
         "unreachable": row.registry_since,
         "unconfigured": row.registry_since,
         "poison": row.state_since,

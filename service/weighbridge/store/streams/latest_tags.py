@@ -90,7 +90,7 @@ class _Known(NamedTuple):
     tag: StreamTag
     first_seen_at: datetime
     natural_key: str
-    is_gone: bool
+    is_deleted: bool
 
     @property
     def latest(self) -> tuple[datetime, str]:
@@ -128,7 +128,7 @@ class LatestTags:
         known = self._of(repository_id)
         if known is None:
             return self._stream(_NEWEST, repository_id)
-        live = [each for each in known if not each.is_gone]
+        live = [each for each in known if not each.is_deleted]
         return _sorted(live, key=lambda each: each.newest)
 
     def _of(self, repository_id: int) -> Sequence[_Known] | None:
@@ -142,8 +142,8 @@ class LatestTags:
                 self._few = ()
                 return None
             self._known = defaultdict(list)
-            for number, first_seen_at, key, is_gone, *tag in rows:
-                known = _Known(StreamTag._make(tag), first_seen_at, key, bool(is_gone))
+            for number, first_seen_at, key, deleted, *tag in rows:
+                known = _Known(StreamTag._make(tag), first_seen_at, key, bool(deleted))
                 self._known[number].append(known)
         return self._known[repository_id]
 

@@ -81,7 +81,7 @@ def knows_images(connection: Connection, registry: str, repository: str) -> bool
     if found.id is None:
         return found.last_complete_discovery_at is not None
     is_whole = found.last_complete_crawl_at is not None
-    return is_whole or found.state in ("missing", "gone")
+    return is_whole or found.state in ("missing", "deleted")
 
 
 def _latest_first(

@@ -162,7 +162,7 @@ def apply_deleted(
 ) -> None:
     """A batch of the tags that are gone from one repository. Raises StaleFence."""
     if names:
-        _apply_one(connection, Changes(claim, (), (), now, gone=names))
+        _apply_one(connection, Changes(claim, (), (), now, deleted=names))
 
 
 def _apply_one(connection: Connection, changes: Changes) -> None:

@@ -35,7 +35,7 @@ class Changes(Struct, frozen=True):
 
     is_new: nothing of it was ever kept, as far as whoever claimed it knows: what is
             stored of it need not be read
-    gone:   names that are not there any more
+    deleted: names that are not there any more
     """
 
     claim: Claim
@@ -43,24 +43,24 @@ class Changes(Struct, frozen=True):
     failures: Sequence[TagFailure]
     now: datetime
     is_new: bool = False
-    gone: Collection[str] = ()
+    deleted: Collection[str] = ()
 
     def names(self) -> list[str]:
         """All tags that it speaks of, sorted."""
         moved = (move.name for move in self.moves)
         failed = (failure.name for failure in self.failures)
-        return sorted({*moved, *failed, *self.gone})
+        return sorted({*moved, *failed, *self.deleted})
 
     def apart(self) -> Iterator["Changes"]:
         """Itself; where it says several things of one tag, one after the other."""
         moved = {move.name for move in self.moves}
         failed = {failure.name for failure in self.failures}
-        gone = set(self.gone)
-        if len(moved | failed | gone) == len(moved) + len(failed) + len(gone):
+        deleted = set(self.deleted)
+        if len(moved | failed | deleted) == len(moved) + len(failed) + len(deleted):
             yield self
             return
-        yield replace(self, failures=(), gone=())
-        yield replace(self, moves=(), gone=())
+        yield replace(self, failures=(), deleted=())
+        yield replace(self, moves=(), deleted=())
         yield replace(self, moves=(), failures=())
 
 
@@ -88,9 +88,9 @@ class TagWrites(Struct):
         failures = {failure.name: failure for failure in changes.failures}
         for name, failure in sorted(failures.items()):
             found.fail(known.get(name), failure, changes.now)
-        for name in sorted(set(changes.gone)):
+        for name in sorted(set(changes.deleted)):
             tag = known.get(name)
-            if tag is not None and not tag.is_gone:
+            if tag is not None and not tag.is_deleted:
                 found.lost.append((tag, changes.now))
         return found
 
@@ -127,9 +127,9 @@ class TagWrites(Struct):
                     error_digest=digest,
                 )
             )
-        elif tag.is_gone or (tag.error_code, tag.error_digest) != (code, digest):
+        elif tag.is_deleted or (tag.error_code, tag.error_digest) != (code, digest):
             # Of a tag that returns we do not know that it returned to its old target.
-            moved_at = now if tag.is_gone else tag.moved_at
+            moved_at = now if tag.is_deleted else tag.moved_at
             target = tag.live_target
             self.failing.append(
                 Failing(tag, now, target, moved_at, code, message, digest)
@@ -176,6 +176,6 @@ class TagWrites(Struct):
 
     def tag_delta(self) -> int:
         """How many live tags there are more (or fewer)."""
-        returned = sum(p.tag.is_gone for p in self.pointings)
-        returned += sum(failing.tag.is_gone for failing in self.failing)
+        returned = sum(p.tag.is_deleted for p in self.pointings)
+        returned += sum(failing.tag.is_deleted for failing in self.failing)
         return len(self.new) + returned - len(self.lost)

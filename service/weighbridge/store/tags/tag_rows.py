@@ -136,7 +136,7 @@ class StoredTag(Struct, frozen=True):
     target: int | None
     moved_at: datetime | None
     pushed_at: datetime | None
-    is_gone: bool
+    is_deleted: bool
     error_code: str | None
     error_digest: Digest | None
     open_from: datetime | None
@@ -144,7 +144,7 @@ class StoredTag(Struct, frozen=True):
     @property
     def live_target(self) -> int | None:
         """What it counts for: nothing once it is gone."""
-        return None if self.is_gone else self.target
+        return None if self.is_deleted else self.target
 
 
 class TagPointing(Struct, frozen=True):

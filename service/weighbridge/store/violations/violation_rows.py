@@ -24,7 +24,7 @@ from weighbridge.store.models import (
 from weighbridge.store.models.types import bounded
 from weighbridge.store.violations.cause_column import cause_text
 
-ClosedBy: TypeAlias = Literal["pushed", "gone", "policy"]
+ClosedBy: TypeAlias = Literal["pushed", "deleted", "policy"]
 """A later image keeps the limit; its tag is deleted; the limit has changed, or nothing
 sets it any more."""
 

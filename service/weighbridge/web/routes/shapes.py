@@ -56,7 +56,7 @@ _AGES: Final = (
     },
 )
 # Every state by its name: a client should not have to guess which there are.
-_STATE_NAMES: Final = [state for state in get_args(RepositoryState) if state != "gone"]
+_STATE_NAMES: Final = [each for each in get_args(RepositoryState) if each != "deleted"]
 _STATES: Final = {
     "type": "object",
     "description": "How many repositories are in which state.",

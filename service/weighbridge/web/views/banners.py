@@ -28,7 +28,7 @@ _REGISTRY_WORDS: Final[dict[str, str]] = {
     "error": "answers with errors since",
     "unconfigured": "has not been configured since",
 }
-_FAILED: Final = ("missing", "unauthorized", "unreachable", "error", "gone")
+_FAILED: Final = ("missing", "unauthorized", "unreachable", "error", "deleted")
 _REPOSITORY_WORDS: Final[dict[str, tuple[str, str]]] = {
     "new": ("weighing", "No crawl of it was complete yet"),
     "partial": ("partial", "Not all of it is read{since}{why}"),
@@ -37,7 +37,7 @@ _REPOSITORY_WORDS: Final[dict[str, tuple[str, str]]] = {
         "The registry says{since} that there is no such repository{why}; it counts "
         "as deleted after more such answers",
     ),
-    "gone": ("deleted", "The registry no longer has it{since}{why}"),
+    "deleted": ("deleted", "The registry no longer has it{since}{why}"),
     "unauthorized": ("refused", "The registry refuses us{since}{why}"),
     "unreachable": ("unreachable", "There is no answer{since}{why}"),
     "error": ("failed", "What it answers cannot be used{since}{why}"),
@@ -100,7 +100,7 @@ def repository_banners(
         return [Banner(registry.name, text, False)]
     if repository.state in _FAILED:
         word, sentence = repository_state(repository)
-        if repository.state == "gone":
+        if repository.state == "deleted":
             known = _seen_whole(repository, now)
         return [Banner(word, f"{sentence}. {known}", True)]
     if registry is not None and _is_cut_off(repository, registry):

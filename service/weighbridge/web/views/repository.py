@@ -57,7 +57,7 @@ class TagRow(Struct, frozen=True):
 
     name: str
     ref: str
-    is_gone: bool
+    is_deleted: bool
     when: str
     when_title: datetime
     compressed: Amount
@@ -134,7 +134,7 @@ def repository_page(
         stands_for=stand_in(report.heaviest_instruction or ""),
         pull_fast=pull_time(compressed or 0, fast),
         pull_slow=pull_time(compressed or 0, slow),
-        storage=repository_storage(report) if report.state != "gone" else None,
+        storage=repository_storage(report) if report.state != "deleted" else None,
         frees=what_exclusive_frees(
             report, registry.storage_scope_kind if registry else None
         ),
@@ -154,7 +154,7 @@ def _banners(
 
 
 def _absent(report: RepositoryReport) -> Amount:
-    if report.state == "gone":
+    if report.state == "deleted":
         return Amount(None, word="none", reason="The registry no longer has it")
     if report.state == "new":
         return Amount(None, word="not yet", reason="No image is read yet")
@@ -197,7 +197,7 @@ def _row(ref: str, tag: TagReport, largest: int, now: datetime) -> TagRow:
     return TagRow(
         name=tag.name,
         ref=f"{ref}:{tag.name}",
-        is_gone=tag.deleted_at is not None,
+        is_deleted=tag.deleted_at is not None,
         when=f"{verb} {ago(moment, now)}",
         when_title=moment,
         compressed=marked(

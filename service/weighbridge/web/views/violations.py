@@ -23,7 +23,7 @@ _OF_STATE: Final[dict[ViolationState, tuple[str, str]]] = {
 }
 _CLOSED_BY: Final = {
     "pushed": "a later push keeps the limit",
-    "gone": "its tag was deleted",
+    "deleted": "its tag was deleted",
     "policy": "the limit was changed or is not set any more",
 }
 

@@ -64,7 +64,7 @@ class Following:
         self._has_missing = False
         self._is_doubtful = False
         self._unheard: dict[int, float] = {}
-        self._deleted_at = float("-inf")
+        self._away_at = float("-inf")
         self._is_any = False
         self._task: asyncio.Task[None] | None = None
         self._is_over = False
@@ -89,9 +89,9 @@ class Following:
             self._unheard[repository_id] = _now_s()
             self.begin(is_over=False)
 
-    def note_gone(self) -> None:
+    def note_away(self) -> None:
         """The registry does not answer now: what was not heard of is crawled again."""
-        self._deleted_at = _now_s()
+        self._away_at = _now_s()
         if self._unheard:
             self._is_doubtful = True
             self.begin(is_over=False)
@@ -165,7 +165,7 @@ class Following:
             if await answers(connected.registry):
                 await self._try_again()
                 return
-        self._deleted_at = _now_s()
+        self._away_at = _now_s()
         await parts.writer.write(self._note_unreachable)
         parts.watcher.failed(
             name,
@@ -180,7 +180,7 @@ class Following:
         """Where it was away just now, what was not heard of is crawled again."""
         self._is_doubtful = False  # That was of the same moment.
         since = _now_s() - UNREACHABLE.total_seconds()
-        if self._deleted_at < since:
+        if self._away_at < since:
             # A listing on its way may yet find that it was away in these moments.
             self._unheard = {n: at for n, at in self._unheard.items() if at >= since}
         elif self._unheard:

@@ -104,7 +104,7 @@ class _Listing:
             parts.telemetry.crawl_failures.labels(site.name, self.state).inc()
         parts.watcher.listed(site.name, self.state, self._reason, self._found)
         if self.state == "unreachable":
-            self._slices.of(site).following.note_gone()
+            self._slices.of(site).following.note_away()
         await parts.writer.write(self._end, registry_id)
         if isinstance(self._refused, UsageError):
             raise self._refused  # Somebody has to mend what is configured.

@@ -127,7 +127,7 @@ class RepositoryCrawl:
         self._opened = begun.opened
         self._listing = _Listing()
         self._cost = RequestCost()
-        self._gone = 0
+        self._deleted = 0
         self._missing = ""
         self._error_before = ""
         self._shared: CrawlCounts | None = None
@@ -186,7 +186,7 @@ class RepositoryCrawl:
         self._show()
         if self._sharing.is_any:
             self._shared = await self._sharing.sum_up()
-        held = await self._remove_gone(broken)
+        held = await self._remove_deleted(broken)
         if not isinstance(broken, TransportError):
             await self._ask_again()
         await self._remember_errors()
@@ -294,7 +294,7 @@ class RepositoryCrawl:
         self._missing = await ask_for_children(self._context, self._claim, in_vain)
         await ask_for_configs(self._context, self._claim, in_vain)
 
-    async def _remove_gone(self, broken: WeighbridgeError | None) -> frozenset[str]:
+    async def _remove_deleted(self, broken: WeighbridgeError | None) -> frozenset[str]:
         """Delete what a complete crawl did not see; returns what must wait for a
         second crawl that agrees, since too much is missing at once."""
         if broken is not None or not self._is_complete:
@@ -302,7 +302,7 @@ class RepositoryCrawl:
         if self._before.has_only(self._listing.seen):
             return frozenset()
         seen = self._listing.seen | self._pushes.seen
-        self._gone, held = await delete_unlisted(self._context, self._claim, seen)
+        self._deleted, held = await delete_unlisted(self._context, self._claim, seen)
         return held
 
     async def _remember_errors(self) -> None:
@@ -333,7 +333,7 @@ class RepositoryCrawl:
             tags_seen=len(self._listing.seen),
             tags_new=counts.tags_new,
             tags_moved=counts.tags_moved,
-            tags_deleted=self._gone,
+            tags_deleted=self._deleted,
             tags_failed=counts.tags_failed,
             invalid_tags=self._listing.invalid,
             requests=counts.requests,

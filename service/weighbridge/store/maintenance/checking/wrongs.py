@@ -47,7 +47,7 @@ class Kept:
             self._set = BulkUpdate(table, key=columns, values=values, also=also)
         self._always = always
         self._put = BulkUpsert(table, key=columns, values=values)
-        self._gone = BulkDelete(table, key=columns)
+        self._unneeded = BulkDelete(table, key=columns)
 
     def repair(self, connection: Connection, wrongs: Sequence["Wrong"]) -> None:
         """Write what was counted in the place of what was stored."""
@@ -56,7 +56,7 @@ class Kept:
             self._set.set(connection, rows)
             return
         self._put.put(connection, rows)
-        self._gone.remove(connection, [w.key for w in wrongs if w.counted is None])
+        self._unneeded.remove(connection, [w.key for w in wrongs if w.counted is None])
 
 
 COUNTED: Final = Kept(blobs, {"id": "blob"}, ["counted_bytes"], always=True)

@@ -52,11 +52,11 @@ def prune_notifications(
     wherever its beginning was."""
     if keep is None:
         return 0
-    removed, gone = 0, _PIECE
-    while gone == _PIECE and not is_stopped():
+    removed, count = 0, _PIECE
+    while count == _PIECE and not is_stopped():
         with database.write() as connection:
-            gone = _remove(connection, now - keep)
-        removed += gone
+            count = _remove(connection, now - keep)
+        removed += count
     return removed
 
 
