@@ -24,7 +24,7 @@ from weighbridge.bootstrap.engine.crawling import crawl
 from weighbridge.config import load_settings
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.platform import normalised
-from weighbridge.engine.context.progress import Progress
+from weighbridge.engine.context.crawl_context import Progress
 from weighbridge.engine.crawl_requests.crawl_report import RegistryCrawl
 
 pytestmark = pytest.mark.timeout(1_800)

@@ -28,7 +28,7 @@ from support.replica.process import Replica, fleet_replica
 from support.replica.stored import Counted, counted, scopes, shares
 from weighbridge.bootstrap.engine.crawling import crawl
 from weighbridge.config import load_settings
-from weighbridge.engine.context.progress import Progress
+from weighbridge.engine.context.crawl_context import Progress
 
 pytestmark = pytest.mark.timeout(4 * 3_600)
 

@@ -50,7 +50,7 @@ from weighbridge.store.registries.repository_rows import put_repositories
 from weighbridge.store.reports import find_repository, tag_page
 from weighbridge.store.session import Connection, Database
 from weighbridge.store.tags.applying import Move, apply_deleted, apply_moves
-from weighbridge.store.violations.cause_column import read_cause
+from weighbridge.store.violations.violation_rows import read_cause
 
 MB: Final = 1_000_000
 MINUTE: Final = timedelta(minutes=1)

@@ -10,8 +10,8 @@ from sqlalchemy import func, select, update
 
 from weighbridge.domain.image.document import Problem
 from weighbridge.domain.retention import Retention
+from weighbridge.engine.context.crawl_context import Progress
 from weighbridge.engine.context.parts import Parts
-from weighbridge.engine.context.progress import Progress
 from weighbridge.engine.context.site import Site
 from weighbridge.engine.crawl_requests.crawl_now import crawl_now
 from weighbridge.engine.crawl_requests.crawl_report import RegistryCrawl

@@ -11,7 +11,7 @@ from support.replica.process import Replica
 from weighbridge.bootstrap.engine.crawling import crawl_targets, utc_now
 from weighbridge.bootstrap.registries.targets import find_targets
 from weighbridge.config import load_settings
-from weighbridge.engine.context.progress import Progress
+from weighbridge.engine.context.crawl_context import Progress
 from weighbridge.engine.crawl_requests.crawl_report import RegistryCrawl
 from weighbridge.errors import StoreError
 from weighbridge.store.maintenance.checking.verify import verify

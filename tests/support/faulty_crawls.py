@@ -24,7 +24,7 @@ from weighbridge.bootstrap.registries.targets import find_targets
 from weighbridge.config import RegistrySettings, Settings, load_settings
 from weighbridge.domain.image.digest import from_raw
 from weighbridge.domain.report.inventory import RepositoryReport
-from weighbridge.engine.context.progress import Progress
+from weighbridge.engine.context.crawl_context import Progress
 from weighbridge.engine.crawl_requests.crawl_report import RegistryCrawl
 from weighbridge.store.maintenance.checking.verify import verify
 from weighbridge.store.reports import find_repository

@@ -17,9 +17,9 @@ from weighbridge.domain.webhook.push import PushSeen
 from weighbridge.engine.context.crawl_context import (
     WORD_WITHIN_S,
     CrawlContext,
+    Progress,
     crawl_context,
 )
-from weighbridge.engine.context.progress import Progress
 from weighbridge.engine.context.push_callbacks import JudgedTag, PushCallbacks
 from weighbridge.engine.context.site import Scope
 from weighbridge.engine.push.handle_pushes import Ended, PushCheck

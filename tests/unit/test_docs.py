@@ -26,8 +26,7 @@ from weighbridge.bootstrap.distributed.worker_metrics import (
 from weighbridge.cli.main import cli
 from weighbridge.config import Settings, load_settings
 from weighbridge.domain.policy.policy_set import DEFAULT_POLICIES, PolicySet
-from weighbridge.domain.registry.probe import Probe
-from weighbridge.domain.registry.rate_limit import RateLimit
+from weighbridge.domain.registry.rate_limit import Probe, RateLimit
 from weighbridge.domain.report.inventory import RegistryState, RepositoryState
 from weighbridge.domain.series_budget import (
     CORE_SERIES,

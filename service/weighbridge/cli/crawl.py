@@ -42,7 +42,7 @@ def command(options: Options, targets: tuple[str, ...], no_measure: bool) -> int
     from weighbridge.cli.output.crawl_progress import shown, stopped_text
     from weighbridge.cli.process.log_lines import configure_log
     from weighbridge.cli.process.stopping import stopped_by_sigterm
-    from weighbridge.engine.context.progress import Progress
+    from weighbridge.engine.context.crawl_context import Progress
     from weighbridge.engine.judge.criteria import Judges, tell_ends
 
     configure_log(settings)

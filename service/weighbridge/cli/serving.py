@@ -24,7 +24,7 @@ from weighbridge.demo.content.shelf import RegistryContent
 from weighbridge.demo.http.server import RunningDemo, start_in_thread
 from weighbridge.demo.story import demo_steps
 from weighbridge.domain.text.secret import Secret
-from weighbridge.engine.context.progress import Progress
+from weighbridge.engine.context.crawl_context import Progress
 from weighbridge.engine.judge.criteria import Judges
 from weighbridge.engine.judge.policy_reload import PolicyReload
 from weighbridge.store.leases.clock import DatabaseClock
@@ -83,8 +83,10 @@ def serve(
     """
     configure_log(settings)
     # Needs redis, which only the extra `workers` brings.
-    from weighbridge.bootstrap.distributed.probe_paces import probe_paces
-    from weighbridge.bootstrap.distributed.service_jobs import service_enqueuer
+    from weighbridge.bootstrap.distributed.service_jobs import (
+        probe_paces,
+        service_enqueuer,
+    )
     from weighbridge.bootstrap.distributed.worker_watch import WorkerWatch
 
     collector.keep_loaded()

@@ -3,11 +3,13 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Dialect, Engine
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.util import LRUCache
 
 from weighbridge.errors import StoreError
 from weighbridge.store.connection import sqlite_file
@@ -18,7 +20,16 @@ from weighbridge.store.connection.deadlines import (
     within,
 )
 from weighbridge.store.connection.failures import store_error
-from weighbridge.store.dialect import compiled, settles_at_once
+from weighbridge.store.dialect import settles_at_once
+
+# Compiling a statement costs several times what running it does, and SQLAlchemy keeps
+# what it compiled with one engine, for that engine's own instance of the dialect.
+# Any: as SQLAlchemy's own.
+_Cache: TypeAlias = LRUCache[Any, Any]
+_MOST: Final = 1_000
+"""Statements; there are some hundreds."""
+_KEPT: Final[dict[str, tuple[Dialect, _Cache]]] = {}
+
 
 # Whoever writes through the store names its connections, and knows no SQL.
 __all__ = ["Connection", "Database", "open_database"]
@@ -76,7 +87,7 @@ class Database:
         """Use what is compiled for other databases of the kind in this process, once
         this one has answered."""
         for engine in (self._engine, self._reader):
-            compiled.share(engine)
+            _share(engine)
 
     @contextmanager
     def _transaction(self, engine: Engine) -> Iterator[Connection]:
@@ -171,3 +182,11 @@ def _invalid_url(what: str) -> StoreError:
         hint="sqlite:///file.db, sqlite:////absolute/file.db or "
         "postgresql://user:password@host/name",
     )
+
+
+def _share(engine: Engine) -> None:
+    """Have it use what others compiled, and the other way round. It is connected: a
+    dialect learns from the first server that it meets."""
+    first = (engine.dialect, LRUCache[Any, Any](_MOST))
+    engine.dialect, cache = _KEPT.setdefault(engine.dialect.name, first)
+    engine.update_execution_options(compiled_cache=cache)

@@ -11,7 +11,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-from weighbridge.domain.report.dispute import SOURCES
+from weighbridge.domain.report.inventory import SOURCES
 from weighbridge.telemetry.push_metrics import (
     OF_CHANNEL,
     OF_VERDICT,

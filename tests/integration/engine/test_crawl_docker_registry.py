@@ -12,7 +12,7 @@ from support.docker_registry import DockerRegistry, docker_registry
 from support.images_oci import Pusher, made_image, made_layer
 from weighbridge.bootstrap.engine.crawling import crawl
 from weighbridge.config import load_settings
-from weighbridge.engine.context.progress import Progress
+from weighbridge.engine.context.crawl_context import Progress
 from weighbridge.engine.crawl_requests.crawl_report import CrawlReport
 
 TAGS = 250

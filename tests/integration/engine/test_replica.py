@@ -15,7 +15,7 @@ from support.replica.stored import Counted, counted
 from support.replica.totals import RegistryTotals
 from weighbridge.bootstrap.engine.crawling import crawl
 from weighbridge.config import load_settings
-from weighbridge.engine.context.progress import Progress
+from weighbridge.engine.context.crawl_context import Progress
 from weighbridge.engine.crawl_requests.crawl_report import RegistryCrawl
 
 SLICE = (

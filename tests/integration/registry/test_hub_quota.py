@@ -16,7 +16,7 @@ from weighbridge.bootstrap.databases import ready_database
 from weighbridge.bootstrap.engine.crawling import crawl_targets, utc_now
 from weighbridge.bootstrap.registries.targets import find_targets
 from weighbridge.demo.story import demo_content
-from weighbridge.engine.context.progress import Progress
+from weighbridge.engine.context.crawl_context import Progress
 from weighbridge.store.reports import registry_reports
 from weighbridge.telemetry import Telemetry
 

@@ -10,8 +10,7 @@ from support.moved_clock import MovedClock
 from support.worker_crew import Crew, a_crew
 from weighbridge.demo.content.generated_content import generated_content
 from weighbridge.demo.http.server import start_in_thread
-from weighbridge.store.models.metadata import metadata
-from weighbridge.store.models.types import Moment
+from weighbridge.store.models.types import Moment, metadata
 
 DAYS: Final = 2 * 86_400
 MANY: Final = 60

@@ -15,7 +15,7 @@ from weighbridge.config import RegistrySettings, load_settings
 from weighbridge.demo.content.stored_documents import Served
 from weighbridge.demo.content.virtual_blobs import Blob
 from weighbridge.demo.http.server import start_in_thread
-from weighbridge.engine.context.progress import Progress
+from weighbridge.engine.context.crawl_context import Progress
 from weighbridge.store.models import crawl_chunks
 
 TAGS: Final = 4_000

@@ -13,7 +13,7 @@ from weighbridge.bootstrap.engine.crawling import crawl
 from weighbridge.config import RegistrySettings, load_settings
 from weighbridge.demo.http.server import start_in_thread
 from weighbridge.demo.story import demo_content
-from weighbridge.engine.context.progress import Progress
+from weighbridge.engine.context.crawl_context import Progress
 
 _REQUESTS: Final = re.compile(
     r"^weighbridge_registry_requests_total\{.*\} (\S+)$", re.MULTILINE

@@ -8,7 +8,7 @@ from support.hub_replica.answers import host_of
 from support.hub_replica.state import PASSWORD, USER, Hub
 from weighbridge.bootstrap.engine.crawling import crawl
 from weighbridge.config import Settings, load_settings
-from weighbridge.engine.context.progress import Progress
+from weighbridge.engine.context.crawl_context import Progress
 from weighbridge.engine.crawl_requests.crawl_report import RegistryCrawl
 
 

@@ -26,7 +26,7 @@ from weighbridge.cli.output.crawl_progress import (
     write_lines,
 )
 from weighbridge.domain.report.inventory import RepositoryState
-from weighbridge.engine.context.progress import Progress
+from weighbridge.engine.context.crawl_context import Progress
 from weighbridge.engine.crawl_requests.crawl_report import (
     CrawlFault,
     CrawlReport,

@@ -11,8 +11,8 @@ from support.images import a_layer, an_image
 from support.store_world import World, a_result
 from weighbridge.domain.report.inventory import RepositoryState
 from weighbridge.engine.context.site import Scope
+from weighbridge.engine.crawl.tombstones import Catalog, delete_missing
 from weighbridge.engine.judge.criteria import NO_JUDGING
-from weighbridge.engine.tombstones.deleted_repositories import Catalog, delete_missing
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.store.models import repositories
 from weighbridge.store.registries.repository_rows import note_listed

@@ -14,12 +14,11 @@ from support.fake_registry import FakeRegistry
 from support.images import a_served_image, some_layers
 from support.troubled_registry import PhantomRegistry
 from support.wait import wait_until
-from weighbridge.domain.registry.listing import RepositoryListing, TagPage
+from weighbridge.domain.registry.listing import MASS, RepositoryListing, TagPage
 from weighbridge.engine.context.crawl_context import CrawlOutcome
 from weighbridge.engine.context.registry_clients import Costing
 from weighbridge.engine.context.site import Scope
 from weighbridge.engine.crawl.registry.after_crawls import Following
-from weighbridge.engine.tombstones.deleted_tags import MASS
 from weighbridge.errors import RegistryError
 from weighbridge.ports.protocols import RequestCost
 from weighbridge.store.crawls.crawl_rows import CrawlResult

@@ -8,8 +8,8 @@ import pytest
 from support.crawling import Yard, a_yard
 from support.fake_registry import FakeRegistry
 from support.images import a_served_image, some_layers
+from weighbridge.domain.registry.listing import MASS
 from weighbridge.engine.context.site import Scope
-from weighbridge.engine.tombstones.deleted_tags import MASS
 
 WANTED = 2 * MASS
 RELEASES = Scope(wants_tag=lambda name: name.startswith("v"))

@@ -10,7 +10,7 @@ from support.images import a_digest, a_layer, an_image
 from support.ledger_world import Fleet
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.document import Image
-from weighbridge.domain.report.dispute import DisputeReport
+from weighbridge.domain.report.inventory import DisputeReport
 from weighbridge.domain.size.confidence import MeasuredBlob, Uncompressed
 from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.models import repositories

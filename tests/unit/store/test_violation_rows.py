@@ -14,17 +14,17 @@ from weighbridge.domain.growth.quantity import Quantity
 from weighbridge.store.maintenance.forgetting import find_known, forget
 from weighbridge.store.models import notifications, over_tags, unjudged, violations
 from weighbridge.store.session import Database
-from weighbridge.store.violations.cause_column import (
-    INSTRUCTION_CHARACTERS,
-    cause_text,
-    read_cause,
-)
 from weighbridge.store.violations.open_violations import (
     find_ended,
     find_open,
     find_sharing,
 )
-from weighbridge.store.violations.violation_rows import ViolationKey
+from weighbridge.store.violations.violation_rows import (
+    INSTRUCTION_CHARACTERS,
+    ViolationKey,
+    cause_text,
+    read_cause,
+)
 
 TEXTS = st.text(max_size=1_500)
 COUNTS = st.integers(0, 2**63 - 1)

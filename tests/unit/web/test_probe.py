@@ -12,8 +12,7 @@ from starlette.testclient import TestClient
 from support.database import a_database
 from support.promtool import promtool
 from support.read_model import NOW
-from weighbridge.domain.registry.probe import Probe
-from weighbridge.domain.registry.rate_limit import RateLimit
+from weighbridge.domain.registry.rate_limit import Probe, RateLimit
 from weighbridge.errors import StoreError, UsageError
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry

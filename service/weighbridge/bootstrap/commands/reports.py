@@ -7,8 +7,12 @@ from msgspec import Struct
 from weighbridge.bootstrap.databases import ready_database
 from weighbridge.config import Settings
 from weighbridge.domain.report.channel_report import ChannelReport
-from weighbridge.domain.report.dispute import DisputeReport
-from weighbridge.domain.report.inventory import Page, RegistryReport, RepositoryReport
+from weighbridge.domain.report.inventory import (
+    DisputeReport,
+    Page,
+    RegistryReport,
+    RepositoryReport,
+)
 from weighbridge.domain.report.violation import ViolationList
 from weighbridge.domain.text.printable import printable
 from weighbridge.errors import UsageError

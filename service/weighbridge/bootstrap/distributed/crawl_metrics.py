@@ -12,8 +12,7 @@ from prometheus_client import Metric
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
-from weighbridge.domain.report.dispute import SOURCES
-from weighbridge.domain.report.inventory import RegistryState
+from weighbridge.domain.report.inventory import SOURCES, RegistryState
 from weighbridge.jobs.redis.worker_totals import Numbers, Series
 from weighbridge.ports.job_names import QUEUE_OF
 from weighbridge.registry.exchange.registry_request import Operation

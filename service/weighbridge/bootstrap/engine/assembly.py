@@ -12,8 +12,8 @@ from weighbridge.bootstrap.registries.kept_clients import KeptClients
 from weighbridge.bootstrap.registries.sites import SiteClients, Sites
 from weighbridge.bootstrap.registries.targets import Target
 from weighbridge.config import Settings
+from weighbridge.engine.context.crawl_context import Progress
 from weighbridge.engine.context.parts import Parts
-from weighbridge.engine.context.progress import Progress
 from weighbridge.engine.context.watcher import LogWatcher, Watcher
 from weighbridge.engine.engine import Engine
 from weighbridge.engine.judge.criteria import Judges

@@ -13,7 +13,7 @@ from weighbridge.bootstrap.registries.kept_clients import KeptClients
 from weighbridge.bootstrap.registries.targets import Target, find_targets
 from weighbridge.config import Settings
 from weighbridge.domain.policy.policy_set import NO_POLICIES
-from weighbridge.engine.context.progress import Progress
+from weighbridge.engine.context.crawl_context import Progress
 from weighbridge.engine.crawl_requests.crawl_now import crawl_now
 from weighbridge.engine.crawl_requests.crawl_report import CrawlReport
 from weighbridge.engine.crawl_requests.request_facts import RequestRecorder

@@ -25,7 +25,7 @@ from weighbridge.domain.policy.policy import Policy
 from weighbridge.domain.policy.policy_set import NO_POLICIES, PolicySet
 from weighbridge.domain.registry.registry_address import DOCKER_HUB as DOCKER_HUB_HOST
 from weighbridge.domain.size.weighing import Weighing, WeighingCost
-from weighbridge.engine.weigh.time_limit import OUT_OF_TIME, TIMEOUT_S, within
+from weighbridge.engine.weigh.weigh import OUT_OF_TIME, TIMEOUT_S, within
 from weighbridge.errors import TransportError, UsageError
 
 

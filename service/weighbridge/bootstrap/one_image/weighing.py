@@ -14,8 +14,7 @@ from weighbridge.domain.image.document import Problem
 from weighbridge.domain.image.platform import Platform, parse_platform
 from weighbridge.domain.image.reference import DOCKER_HUB, Reference
 from weighbridge.domain.size.weighing import Weighing
-from weighbridge.engine.weigh.time_limit import TIMEOUT_S, within
-from weighbridge.engine.weigh.weigh import Measure, weigh
+from weighbridge.engine.weigh.weigh import TIMEOUT_S, Measure, weigh, within
 from weighbridge.errors import AuthError, NotFound, TransportError, WeighbridgeError
 from weighbridge.telemetry import Telemetry
 

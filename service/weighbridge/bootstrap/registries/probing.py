@@ -14,7 +14,7 @@ from weighbridge.bootstrap.registries.clients import OpenClient, registry_client
 from weighbridge.bootstrap.registries.rate_limiters import RateLimiters
 from weighbridge.bootstrap.registries.targets import Target
 from weighbridge.config import RegistrySettings, Settings
-from weighbridge.domain.registry.probe import Probe
+from weighbridge.domain.registry.rate_limit import Probe
 from weighbridge.errors import StoreError, UsageError, WeighbridgeError
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry

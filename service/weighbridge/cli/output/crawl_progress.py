@@ -9,7 +9,7 @@ from typing import Final, TextIO
 
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.units import format_bytes, format_duration
-from weighbridge.engine.context.progress import Progress
+from weighbridge.engine.context.crawl_context import Progress
 from weighbridge.presentation.forms.screen import Screen, bar
 from weighbridge.presentation.image.image_words import plural
 

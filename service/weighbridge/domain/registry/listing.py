@@ -1,10 +1,15 @@
 """What a registry's listings say: pages of repositories and of tags."""
 
 from datetime import datetime
+from typing import Final
 
 from msgspec import Struct
 
 from weighbridge.domain.image.digest import Digest
+
+MASS: Final = 10
+"""More tags, or repositories, than this, and more than half: a second crawl must
+agree."""
 
 
 class TagSeen(Struct, frozen=True):
@@ -32,3 +37,8 @@ class RepositoryListing(Struct, frozen=True):
 
     names: tuple[str, ...]
     invalid: int = 0
+
+
+def is_mass(absent: int, live: int) -> bool:
+    """Whether so many of so many cannot be believed to have been deleted at once."""
+    return absent > MASS and absent * 2 > live

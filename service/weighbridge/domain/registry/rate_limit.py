@@ -5,10 +5,11 @@ draft "RateLimit header fields for HTTP" has several windows in one value.
 """
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 _READ_CHARACTERS: Final = 1_024
 _NUMBER: Final = re.compile(r"[ \t]*([0-9]{1,12})[ \t]*(;.*)?", re.ASCII)
@@ -65,3 +66,28 @@ def _by_window(value: str) -> dict[int, int]:
             window = _WINDOW.search(number[2] or "")
             found.setdefault(int(window[1]) if window else 0, int(number[1]))
     return found
+
+
+class Probe(Struct, frozen=True):
+    """The last answer of a registry to `GET /v2/`, or why there is none.
+
+    failure:         the code of the error, "" where it answered as a registry does
+    seconds:         from the first step to the answer, sign-in and waiting included
+    is_encrypted:    whether it is spoken to over TLS
+    signs_in:        whether credentials are configured
+    requests:        sent for it, repeats included, by what each was for
+    bytes_read:      of bodies
+    rate_limit:      as the registry told it last
+    certified_until: when the first of the certificates ends that were met, of the
+                     registry or its token server; None where there was none
+    """
+
+    probed_at: datetime
+    failure: str
+    seconds: float
+    is_encrypted: bool
+    signs_in: bool
+    requests: Mapping[str, int] = field(default_factory=dict)
+    bytes_read: int = 0
+    rate_limit: RateLimit | None = None
+    certified_until: datetime | None = None

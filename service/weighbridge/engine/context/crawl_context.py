@@ -10,9 +10,8 @@ from msgspec.structs import replace
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.document import Document
 from weighbridge.domain.image.platform import Platform
-from weighbridge.domain.report.dispute import Source
+from weighbridge.domain.report.inventory import Source
 from weighbridge.engine.context.in_flight_limiter import InFlightLimiter
-from weighbridge.engine.context.progress import Progress
 from weighbridge.engine.context.push_callbacks import PushCallbacks, PushWatch
 from weighbridge.engine.context.site import Scope
 from weighbridge.engine.documents.known_digests import KnownDigests
@@ -41,6 +40,31 @@ def uncounted(source: Source, learned: int) -> None:
 
 def _nobody() -> None:
     """Stands in where there are no others."""
+
+
+class Progress(Struct):
+    """Written by the crawl's event loop, read by any thread; only for showing.
+
+    repositories_known, tags_known: None while their listing has not ended
+    weighed_bytes: compressed bytes of the distinct images read so far
+    now:           the repository that was begun last
+    """
+
+    registry: str = ""
+    url: str = ""
+    stage: str = "listing"
+    repositories_done: int = 0
+    repositories_known: int | None = None
+    tags: int = 0
+    tags_known: int | None = None
+    images: int = 0
+    layers_done: int = 0
+    layers_known: int | None = None
+    requests: int = 0
+    throttled: int = 0
+    bytes_read: int = 0
+    weighed_bytes: int = 0
+    now: str = ""
 
 
 class CrawlContext(Struct, frozen=True):

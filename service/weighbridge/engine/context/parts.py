@@ -7,14 +7,14 @@ from functools import partial
 
 from msgspec import Struct, field
 
-from weighbridge.domain.report.dispute import Source
+from weighbridge.domain.report.inventory import Source
 from weighbridge.domain.retention import Retention
 from weighbridge.engine.context.crawl_context import (
     RESUME_S,
     CrawlContext,
+    Progress,
     crawl_context,
 )
-from weighbridge.engine.context.progress import Progress
 from weighbridge.engine.context.push_callbacks import PushCallbacks
 from weighbridge.engine.context.registry_clients import (
     Clients,

@@ -8,8 +8,7 @@ from typing import Final
 from msgspec import Struct, field
 
 from weighbridge.domain.report.inventory import RegistryState, RepositoryState
-from weighbridge.engine.context.crawl_context import CrawlOutcome
-from weighbridge.engine.context.progress import Progress
+from weighbridge.engine.context.crawl_context import CrawlOutcome, Progress
 from weighbridge.engine.context.site import Site
 from weighbridge.engine.context.watcher import Watcher
 from weighbridge.engine.crawl_requests.crawl_report import (

@@ -18,14 +18,13 @@ from weighbridge.engine.judge.judged_batch import JudgedBatch
 from weighbridge.engine.judge.judged_images import JudgedImage
 from weighbridge.store.dialect import Purpose, lock, settles_at_once
 from weighbridge.store.ledger.sole_blobs import sole_blobs
-from weighbridge.store.violations.cause_column import kept_instruction
 from weighbridge.store.violations.judged_repository import JudgedRepository
 from weighbridge.store.violations.open_violations import (
     SharedCause,
     find_caused,
     find_sharing,
 )
-from weighbridge.store.violations.violation_rows import set_cause
+from weighbridge.store.violations.violation_rows import kept_instruction, set_cause
 
 
 class Causes:

@@ -9,8 +9,7 @@ from msgspec import Struct, field
 
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.size.confidence import MeasuredBlob
-from weighbridge.engine.context.crawl_context import Counted
-from weighbridge.engine.context.progress import Progress
+from weighbridge.engine.context.crawl_context import Counted, Progress
 from weighbridge.engine.measure.keep_answers import keep_answers, sum_up
 from weighbridge.engine.measure.one_layer import measure_blob, measure_length
 from weighbridge.engine.writer.writer import Writer

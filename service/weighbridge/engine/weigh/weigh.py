@@ -5,7 +5,7 @@ import difflib
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from msgspec.structs import replace
 
@@ -44,7 +44,7 @@ from weighbridge.domain.size.weighing import (
     second_text,
 )
 from weighbridge.domain.size.whose_word import doubts_of
-from weighbridge.domain.text.units import format_bytes
+from weighbridge.domain.text.units import format_bytes, written_duration
 from weighbridge.engine.documents.known_digests import KnownDigests, nothing_known
 from weighbridge.engine.documents.reader import Reader
 from weighbridge.engine.documents.reading import kept_bytes
@@ -59,6 +59,28 @@ from weighbridge.errors import (
     WeighbridgeError,
 )
 from weighbridge.ports.protocols import Registry
+
+Done = TypeVar("Done")
+
+TIMEOUT_S: Final = 300
+"""A slow registry cannot hold a job of CI for ever."""
+OUT_OF_TIME: Final = "out_of_time"
+
+
+async def within(seconds: int, work: Awaitable[Done]) -> Done:
+    """What the work returns. Raises TransportError(out_of_time) once its time is up:
+    what was learned until then is dropped, as half an image is no image."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await work
+    except TimeoutError as exc:
+        raise TransportError(
+            f"not everything was answered within {written_duration(seconds)}",
+            code=OUT_OF_TIME,
+            hint="again later, or allow more time: --timeout 15m",
+            retryable=False,
+        ) from exc
+
 
 Measure: TypeAlias = Callable[[str, Layer], Awaitable[MeasuredBlob]]
 """Asks for one layer of a repository; raises as `measure_blob` does."""

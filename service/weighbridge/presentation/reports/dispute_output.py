@@ -4,8 +4,7 @@ import json
 from typing import Final
 
 from weighbridge.domain.image.digest import short
-from weighbridge.domain.report.dispute import DisputeReport
-from weighbridge.domain.report.inventory import Page
+from weighbridge.domain.report.inventory import DisputeReport, Page
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.units import format_bytes
 from weighbridge.presentation.forms.screen import Output, Screen, aligned

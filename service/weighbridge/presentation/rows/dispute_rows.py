@@ -6,8 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from weighbridge.domain.image.digest import Digest
-from weighbridge.domain.report.dispute import DisputeReport, Source
-from weighbridge.domain.report.inventory import Page
+from weighbridge.domain.report.inventory import DisputeReport, Page, Source
 from weighbridge.domain.size.weighing import rfc3339
 
 

@@ -28,9 +28,8 @@ from weighbridge.store.dialect.many_rows import (
     BulkUpsert,
 )
 from weighbridge.store.dialect.names import POSTGRESQL, settles_at_once
-from weighbridge.store.dialect.nothing import where_null
 from weighbridge.store.dialect.numbered import NumberedRows
-from weighbridge.store.dialect.ordered import join_in_order
+from weighbridge.store.dialect.planner_hints import join_in_order, where_null
 from weighbridge.store.dialect.rows import Rows
 
 __all__ = [

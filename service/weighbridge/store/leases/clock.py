@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection
 
-from weighbridge.store.dialect.clock import time_of_server
+from weighbridge.store.dialect.names import time_of_server
 from weighbridge.store.session import Database
 
 _TRIPS: Final = 3

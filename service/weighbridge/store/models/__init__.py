@@ -52,9 +52,9 @@ from weighbridge.store.models.messages import (
     notification_groups,
     notifications,
 )
-from weighbridge.store.models.metadata import metadata
 from weighbridge.store.models.summaries import repository_summaries
 from weighbridge.store.models.tagging import over_tags, tag_moves, tags, unjudged
+from weighbridge.store.models.types import metadata
 from weighbridge.store.models.weights import (
     OF_SCOPE,
     blob_sizes,

@@ -8,8 +8,7 @@ from sqlalchemy import (
     Text,
 )
 
-from weighbridge.store.models.metadata import Id, metadata
-from weighbridge.store.models.types import UTF8, Moment
+from weighbridge.store.models.types import UTF8, Id, Moment, metadata
 
 # Who may ask over HTTP. The secrets themselves are nowhere: only their SHA-256.
 tokens = Table(

@@ -11,8 +11,7 @@ from sqlalchemy import (
     Text,
 )
 
-from weighbridge.store.models.metadata import Id, metadata
-from weighbridge.store.models.types import UTF8, Moment
+from weighbridge.store.models.types import UTF8, Id, Moment, metadata
 
 # Work on a whole registry, or on everything, that several processes share: when it is
 # due, and who does it now.

@@ -14,8 +14,14 @@ from sqlalchemy import (
     Text,
 )
 
-from weighbridge.store.models.metadata import Id, metadata
-from weighbridge.store.models.types import UTF8, DigestBytes, Enumeration, Moment
+from weighbridge.store.models.types import (
+    UTF8,
+    DigestBytes,
+    Enumeration,
+    Id,
+    Moment,
+    metadata,
+)
 
 ALIGNMENTS: Final = ("exact", "inferred", "unresolved")
 ROLES: Final = ("image", "index", "attestation", "artifact")

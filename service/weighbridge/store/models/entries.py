@@ -15,8 +15,7 @@ from sqlalchemy import (
 )
 
 from weighbridge.domain.report.inventory import RepositoryState
-from weighbridge.store.models.metadata import Id, metadata
-from weighbridge.store.models.types import UTF8, Moment
+from weighbridge.store.models.types import UTF8, Id, Moment, metadata
 
 LISTED_STATES: Final[tuple[RepositoryState, ...]] = (
     "new",

@@ -12,8 +12,7 @@ from sqlalchemy import (
 )
 
 from weighbridge.store.models.entries import repositories
-from weighbridge.store.models.metadata import Id, metadata
-from weighbridge.store.models.types import UTF8, DigestBytes, Moment
+from weighbridge.store.models.types import UTF8, DigestBytes, Id, Moment, metadata
 
 # An episode: the newest image of a stream of tags (those that differ in their numbers
 # only) exceeds a limit, from the push that did it to one that is within.

@@ -8,7 +8,7 @@ from sqlalchemy import (
     Table,
 )
 
-from weighbridge.store.models.metadata import Id, metadata
+from weighbridge.store.models.types import Id, metadata
 
 # What is live in a repository: reachable from its tags, through indexes.
 repository_manifests = Table(

@@ -10,8 +10,7 @@ from sqlalchemy import (
     Text,
 )
 
-from weighbridge.store.models.metadata import Id, metadata
-from weighbridge.store.models.types import UTF8, DigestBytes, Moment
+from weighbridge.store.models.types import UTF8, DigestBytes, Id, Moment, metadata
 
 # The inbox of webhooks: committed before the sender gets its 2xx. It names what may
 # have changed; what did is asked of the registry. A registry or repository that is

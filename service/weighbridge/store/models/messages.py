@@ -14,8 +14,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from weighbridge.store.models.metadata import Id, metadata
-from weighbridge.store.models.types import UTF8, Moment
+from weighbridge.store.models.types import UTF8, Id, Moment, metadata
 
 CLOSED: Final = "closed"
 """It was over before anybody was told of it."""

@@ -12,8 +12,7 @@ from sqlalchemy import (
 )
 
 from weighbridge.domain.size.confidence import COMPRESSED_CONFIDENCES, CONFIDENCES
-from weighbridge.store.models.metadata import metadata
-from weighbridge.store.models.types import UTF8, Enumeration, Moment
+from weighbridge.store.models.types import UTF8, Enumeration, Moment, metadata
 
 # The read model, with an index for each order in which repositories are listed. Those
 # of growth and of exclusive, deduplicated and shared bytes are made by the migration

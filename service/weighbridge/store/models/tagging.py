@@ -11,8 +11,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from weighbridge.store.models.metadata import Id, metadata
-from weighbridge.store.models.types import UTF8, DigestBytes, Moment
+from weighbridge.store.models.types import UTF8, DigestBytes, Id, Moment, metadata
 
 tags = Table(
     "tags",

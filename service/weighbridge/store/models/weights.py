@@ -13,10 +13,9 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from weighbridge.domain.report.dispute import SOURCES
+from weighbridge.domain.report.inventory import SOURCES
 from weighbridge.domain.size.confidence import COMPRESSED_CONFIDENCES, CONFIDENCES, SEEN
-from weighbridge.store.models.metadata import Id, metadata
-from weighbridge.store.models.types import Enumeration, Moment
+from weighbridge.store.models.types import Enumeration, Id, Moment, metadata
 
 # What the registry answered about a blob of a storage scope, and what the blob's own
 # bytes show there, whatever a manifest claims: a row for each that was asked. See

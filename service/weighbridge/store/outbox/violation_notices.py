@@ -21,7 +21,7 @@ from weighbridge.store.sizes.image_weights import (
     COMPRESSED_CONFIDENCE,
     in_scope,
 )
-from weighbridge.store.violations.cause_column import read_cause
+from weighbridge.store.violations.violation_rows import read_cause
 from weighbridge.store.violations.waivers import active_waivers
 
 CLOSED_FOR: Final = timedelta(minutes=5)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 
 from weighbridge.domain.webhook.push import PushSeen, Source
 from weighbridge.store.dialect import NumberedRows, among_bytes, listed
-from weighbridge.store.dialect.clock import time_of_server
+from weighbridge.store.dialect.names import time_of_server
 from weighbridge.store.models import pushes
 
 _NEW: Final = NumberedRows(

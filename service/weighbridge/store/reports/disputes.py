@@ -6,8 +6,7 @@ from typing import Final
 from msgspec import Struct
 from sqlalchemy import Connection, Row, and_, bindparam, case, or_, select
 
-from weighbridge.domain.report.dispute import DisputeReport
-from weighbridge.domain.report.inventory import Page
+from weighbridge.domain.report.inventory import DisputeReport, Page
 from weighbridge.store.dialect import among_ids, join_in_order, listed
 from weighbridge.store.models import (
     blob_sizes,

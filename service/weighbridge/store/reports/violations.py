@@ -33,7 +33,7 @@ from weighbridge.store.reports.over_tags import (
     OverRow,
     read_over,
 )
-from weighbridge.store.violations.cause_column import read_cause
+from weighbridge.store.violations.violation_rows import read_cause
 from weighbridge.store.violations.waivers import active_waivers
 
 StateFilter: TypeAlias = Literal["open", "closed", "all"]

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import BigInteger, Connection, bindparam, select
 
-from weighbridge.domain.report.dispute import Source
+from weighbridge.domain.report.inventory import Source
 from weighbridge.store.dialect import BulkInsert, among_ids, listed
 from weighbridge.store.models import disputes
 from weighbridge.store.models.types import bounded

@@ -18,8 +18,7 @@ from weighbridge.store.models import (
     tags,
     violations,
 )
-from weighbridge.store.violations.cause_column import read_cause
-from weighbridge.store.violations.violation_rows import ViolationKey
+from weighbridge.store.violations.violation_rows import ViolationKey, read_cause
 
 FLAPPING: Final = timedelta(hours=24)
 """An episode that begins so soon after the last one ended goes on with it, and no

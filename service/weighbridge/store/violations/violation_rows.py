@@ -5,14 +5,16 @@ another repository's violation, whose row is taken only where nobody else has it
 (`open_violations.find_sharing`).
 """
 
+import json
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, to_builtins
+from msgspec.structs import replace
 from sqlalchemy import Connection, delete, insert, select, update
 
-from weighbridge.domain.growth.cause import Cause
+from weighbridge.domain.growth.cause import Cause, LineChange
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.policy.policy import LimitKey, Severity
 from weighbridge.store.dialect import among_ids, listed
@@ -22,7 +24,38 @@ from weighbridge.store.models import (
     violations,
 )
 from weighbridge.store.models.types import bounded
-from weighbridge.store.violations.cause_column import cause_text
+
+INSTRUCTION_CHARACTERS: Final = 1_000
+"""The rest of a longer instruction is left out: it is a line of a message."""
+
+
+def cause_text(cause: Cause) -> str:
+    """What the column holds; the key has a column of its own."""
+    changes = [_short(change) for change in cause.changes]
+    kept = to_builtins(replace(cause, key=None, changes=tuple(changes)))
+    del kept["key"]
+    return json.dumps(kept, separators=(",", ":"))
+
+
+def read_cause(text: str | None, key: bytes | None) -> Cause | None:
+    """The cause of a row; None where none is known."""
+    if text is None:
+        return None
+    kept = json.loads(text)
+    changes = tuple(LineChange(**change) for change in kept.pop("changes"))
+    return Cause(key=key, changes=changes, **kept)
+
+
+def kept_instruction(instruction: str) -> str:
+    """As much of it as is kept."""
+    if len(instruction) <= INSTRUCTION_CHARACTERS:
+        return instruction
+    return instruction[: INSTRUCTION_CHARACTERS - 1] + "…"
+
+
+def _short(change: LineChange) -> LineChange:
+    return replace(change, instruction=kept_instruction(change.instruction))
+
 
 ClosedBy: TypeAlias = Literal["pushed", "deleted", "policy"]
 """A later image keeps the limit; its tag is deleted; the limit has changed, or nothing

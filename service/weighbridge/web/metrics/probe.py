@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
 from starlette.responses import Response
 
-from weighbridge.domain.registry.probe import Probe
+from weighbridge.domain.registry.rate_limit import Probe
 from weighbridge.web.metrics.scrape import encoded
 from weighbridge.web.options import Prober
 

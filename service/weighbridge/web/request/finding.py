@@ -7,8 +7,8 @@ from msgspec import Struct
 
 from weighbridge.domain.image.platform import Platform, parse_platform
 from weighbridge.domain.image.reference import Reference, parse_reference
-from weighbridge.domain.report.dispute import DisputeReport
 from weighbridge.domain.report.inventory import (
+    DisputeReport,
     Page,
     RepositoryCrawlReport,
     RepositoryReport,

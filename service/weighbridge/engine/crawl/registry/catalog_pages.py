@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import Final
 
 from weighbridge.engine.context.site import Scope
-from weighbridge.engine.tombstones.deleted_repositories import PAGE, Catalog
+from weighbridge.engine.crawl.tombstones import PAGE, Catalog
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.errors import DocumentError, RegistryError, TransportError
 from weighbridge.ports.protocols import Registry

@@ -23,9 +23,10 @@ from weighbridge.engine.context.registry_clients import Costing
 from weighbridge.engine.context.site import Site
 from weighbridge.engine.crawl.registry.after_crawls import Following
 from weighbridge.engine.crawl.registry.help_others import Helping
-from weighbridge.engine.crawl.repository.claimed_crawl import crawl_claimed
+from weighbridge.engine.crawl.repository.repository_crawl import RepositoryCrawl
+from weighbridge.engine.tasks.lease_renewal import Heartbeat
 from weighbridge.engine.tasks.side_by_side import cancel_begun
-from weighbridge.errors import StoreError, WeighbridgeError
+from weighbridge.errors import StaleFence, StoreError, WeighbridgeError
 from weighbridge.ports.job_names import CRAWL
 from weighbridge.ports.protocols import JOB_COST, Registry, RequestCost
 from weighbridge.store.crawls.choosing import Slice
@@ -34,8 +35,9 @@ from weighbridge.store.crawls.due import put_off
 from weighbridge.store.crawls.slices import Opened, open_many, open_slice
 from weighbridge.store.leases.claiming import Claim, Opening
 from weighbridge.store.leases.process_mark import one_claim
-from weighbridge.store.leases.releasing import release_many
+from weighbridge.store.leases.releasing import give_up, release, release_many
 from weighbridge.store.registries.registry_rows import find_registry_id
+from weighbridge.store.registries.repository_rows import forget_if_never_seen
 from weighbridge.store.session import Connection
 
 TURN_S: Final = 5.0
@@ -409,3 +411,41 @@ class Slices:
     async def aclose(self) -> None:
         for each in self._slices.values():
             await each.aclose()
+
+
+RETRY: Final = timedelta(minutes=1)
+"""A crawl that failed for a reason of our own is begun again no sooner than that."""
+
+
+async def crawl_claimed(
+    context: CrawlContext,
+    heartbeat: Heartbeat,
+    begun: Opened,
+    asked: Callable[[], None],
+) -> CrawlOutcome:
+    """One crawl of a repository that was opened for it. Raises StaleFence where it was
+    taken over, and StoreError; it is given back then.
+
+    asked: called once nothing more is asked of the registry, before all is stored
+    """
+    writer, claimed = context.writer, begun.claim
+    heartbeat.hold(claimed)
+    try:
+        with writer.expecting():
+            outcome = await RepositoryCrawl(context, begun, heartbeat, asked).run()
+    except StaleFence:
+        raise
+    except asyncio.CancelledError:
+        with suppress(StoreError):
+            await asyncio.shield(writer.write(release, claimed))
+        raise
+    except BaseException:
+        with suppress(StoreError):  # The one that ended the crawl is on its way.
+            retry_at = context.clock() + RETRY
+            await asyncio.shield(writer.write(give_up, claimed, retry_at))
+        raise
+    finally:
+        heartbeat.drop(claimed)
+    if outcome.result.state == "missing":
+        await writer.write(forget_if_never_seen, claimed.repository_id)
+    return outcome

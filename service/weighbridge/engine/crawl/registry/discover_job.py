@@ -12,8 +12,8 @@ from weighbridge.engine.context.site import Site
 from weighbridge.engine.crawl.registry.after_crawls import UNREACHABLE, answers
 from weighbridge.engine.crawl.registry.catalog_pages import Discovery
 from weighbridge.engine.crawl.registry.crawl_job import Slices
+from weighbridge.engine.crawl.tombstones import delete_missing
 from weighbridge.engine.crawl_requests.crawl_report import state_of
-from weighbridge.engine.tombstones.deleted_repositories import delete_missing
 from weighbridge.errors import (
     DocumentError,
     RegistryError,

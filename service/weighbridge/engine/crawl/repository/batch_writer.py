@@ -9,8 +9,11 @@ from msgspec.structs import replace
 from weighbridge.domain import limits
 from weighbridge.domain.image.document import Document, Image
 from weighbridge.engine.context.crawl_context import CrawlContext
-from weighbridge.engine.crawl.repository.claim_position import ChunkPosition, Where
-from weighbridge.engine.crawl.repository.tally import Tally
+from weighbridge.engine.crawl.repository.claim_position import (
+    ChunkPosition,
+    Tally,
+    Where,
+)
 from weighbridge.engine.crawl.repository.write_steps import (
     Advance,
     DocumentBatch,

@@ -9,8 +9,7 @@ from typing import Final, TypeAlias
 from weighbridge.engine.context.crawl_context import CrawlContext
 from weighbridge.engine.crawl.repository.ask_tags import TagAsking
 from weighbridge.engine.crawl.repository.batch_writer import BatchWriter
-from weighbridge.engine.crawl.repository.claim_position import Where
-from weighbridge.engine.crawl.repository.tally import Tally
+from weighbridge.engine.crawl.repository.claim_position import Tally, Where
 from weighbridge.engine.crawl.repository.write_steps import Meanwhile
 from weighbridge.engine.tasks.lease_renewal import Heartbeat
 from weighbridge.engine.tasks.task_group import TaskGroup

@@ -10,8 +10,8 @@ from weighbridge.domain.registry.listing import TagSeen
 from weighbridge.engine.context.crawl_context import CrawlContext
 from weighbridge.engine.crawl.repository.ask_tags import QuestionLimiter, TagAsking
 from weighbridge.engine.crawl.repository.batch_writer import BatchWriter
+from weighbridge.engine.crawl.repository.claim_position import FAULTS
 from weighbridge.engine.crawl.repository.crawl_chunk import LENGTH, crawl_chunk
-from weighbridge.engine.crawl.repository.tally import FAULTS
 from weighbridge.engine.tags.tag_request import TagFault
 from weighbridge.engine.tasks.lease_renewal import Heartbeat
 from weighbridge.engine.tasks.task_group import TaskGroup

@@ -1,15 +1,18 @@
-"""Makes tombstones of the repositories of which a crawl is sure that they are gone."""
+"""Makes tombstones of the repositories and tags of which a crawl is sure that the
+registry has them no more."""
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Set
 from datetime import datetime
 from typing import Final
 
 from msgspec import Struct, field
 
+from weighbridge.domain.registry.listing import is_mass
+from weighbridge.engine.context.crawl_context import CrawlContext
 from weighbridge.engine.context.site import Scope
 from weighbridge.engine.judge.criteria import Judging
 from weighbridge.engine.judge.judge import refresh_and_judge
-from weighbridge.engine.tombstones.deleted_tags import is_mass
+from weighbridge.engine.writer.batches import pieces
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.errors import StaleFence
 from weighbridge.store.leases.claiming import Claim, claim
@@ -28,6 +31,26 @@ from weighbridge.store.registries.removals import (
     note_unlisted,
     standing_page,
 )
+from weighbridge.store.tags.applying import apply_deleted, live_tags
+
+DELETED_AT_ONCE: Final = 1_000
+"""Tags that are deleted in one transaction."""
+
+
+async def delete_unlisted(
+    context: CrawlContext, claim: Claim, seen: Set[str]
+) -> tuple[int, frozenset[str]]:
+    """How many are gone, and those that must wait for a second crawl that agrees, since
+    too much is missing at once."""
+    known = await context.writer.read(live_tags, claim.repository_id)
+    live = frozenset(filter(context.wants_tag, known))
+    absent = live - seen
+    if is_mass(len(absent), len(live)) and not absent <= claim.held:
+        return 0, absent
+    for names in pieces(sorted(absent), DELETED_AT_ONCE):
+        await context.writer.write(apply_deleted, claim, names, context.clock())
+    return len(absent), frozenset()
+
 
 PAGE: Final = 1_000
 """Repositories that are read of the database at once."""

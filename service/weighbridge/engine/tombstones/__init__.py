@@ -1,1 +1,0 @@
-"""What is marked deleted, and when that is believed."""
