@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from support.recorded_messages import Replayed, replay
+from support.replica.pushes import recorded_looks
 from weighbridge.store.session import open_database
 
 pytestmark = pytest.mark.timeout(7_200)
@@ -21,7 +22,7 @@ SOON = datetime(2017, 9, 12, tzinfo=UTC)
 def replayed(database_url: str) -> Replayed:
     database = open_database(database_url)
     try:
-        return replay(database)
+        return replay(database, recorded_looks())
     finally:
         database.close()
 

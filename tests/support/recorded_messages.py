@@ -1,7 +1,7 @@
 """Who would have been told of what, had the recorded updates been judged."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import select
 
 from support.court import DAY, MINUTE, Court
-from support.replica.pushes import recorded_looks
+from support.replica.pushes import RecordedLook
 from weighbridge.domain.message.message import NotificationEvent
 from weighbridge.domain.policy.policy import DEFAULT_POLICY
 from weighbridge.store.models import repositories, violations
@@ -68,20 +68,9 @@ class Replayed:
         ]
 
 
-def replay(
-    database: Database,
-    names: Collection[str] | None = None,
-    *,
-    since: datetime | None = None,
-    until: datetime | None = None,
-) -> Replayed:
-    """Judge the updates of these repositories, or of all, by the default policy, and
-    send each message when it is due."""
-    looks = list(
-        recorded_looks(
-            None if names is None else frozenset(names), since=since, until=until
-        )
-    )
+def replay(database: Database, updates: Iterable[RecordedLook]) -> Replayed:
+    """Judge these by the default policy, and send each message when it is due."""
+    looks = list(updates)
     known = sorted({look.repository for look in looks})
     court = Court(
         database,

@@ -1,4 +1,5 @@
-"""The shared data set as a registry's content: 5,007 recorded manifests, tagged.
+"""Recorded images as a registry's content: 5,007 manifests, or the few of
+`tests/data`, tagged.
 
 How tags were joined:
 

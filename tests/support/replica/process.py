@@ -12,9 +12,9 @@ from typing import Final
 import httpx
 import pytest
 
+from support.data import recorded_path
 from support.replica.changes import Change
 from support.replica.fleet import Fleet
-from support.shared import shared_path
 
 _TESTS: Final = Path(__file__).resolve().parents[2]
 
@@ -59,9 +59,16 @@ def dataset_replica(
 ) -> Iterator[Replica]:
     """The recorded images; `only` as of `dataset_content`. Skips the test where the
     data set is absent."""
-    shared_path("dataset/images.jsonl.gz")
+    recorded_path("dataset/images.jsonl.gz")
     patterns = [f"--only={pattern}" for pattern in only]
     with _serving(["dataset", *patterns], delay_ms) as replica:
+        yield replica
+
+
+@contextmanager
+def written_replica() -> Iterator[Replica]:
+    """The few images of `tests/data`."""
+    with _serving(["written"], 0.0) as replica:
         yield replica
 
 

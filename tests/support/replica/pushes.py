@@ -1,4 +1,5 @@
-"""The recorded updates of all Docker official images, 2016-07 to 2018-01.
+"""The recorded updates of all Docker official images, 2016-07 to 2018-01, and a few
+that are written in their form.
 
 Of each manifest its layers are known and not its history: no line has a text. Indexes
 are served with their images for linux/amd64 alone; what has none is left out.
@@ -10,9 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from math import inf
+from pathlib import Path
 from typing import Final
 
+from support.data import data_path, recorded_path
 from support.images import (
     DOCKER_CONFIG,
     DOCKER_LAYER,
@@ -20,7 +22,6 @@ from support.images import (
     FOREIGN_LAYER,
     an_index_of,
 )
-from support.shared import shared_path
 from weighbridge.domain.image.digest import Digest, parse_digest
 from weighbridge.domain.image.document import (
     Descriptor,
@@ -33,7 +34,6 @@ from weighbridge.domain.image.document import (
 from weighbridge.domain.image.history import align
 from weighbridge.domain.image.platform import DEFAULT, Platform, normalised
 
-_FOLDER: Final = "dataset/history"
 _CONFIG_BYTES: Final = 5_000
 _MANIFEST_BYTES: Final = 3_000
 
@@ -52,35 +52,37 @@ class RecordedLook:
     children: tuple[Image, ...]
 
 
-def recorded_looks(
-    repositories: frozenset[str] | None = None,
-    *,
-    since: datetime | None = None,
-    until: datetime | None = None,
-) -> Iterator[RecordedLook]:
-    """In the order of time, of these repositories or of all; skips the test where
-    there are no records."""
+def recorded_looks() -> Iterator[RecordedLook]:
+    """In the order of time; skips the test where there are no records."""
+    return _looks(recorded_path("dataset/history"))
+
+
+def written_looks() -> Iterator[RecordedLook]:
+    """A summer of a base and of three that are built on it, in the order of time."""
+    return _looks(data_path("updates"))
+
+
+def _looks(folder: Path) -> Iterator[RecordedLook]:
     found: dict[tuple[int, str], dict[str, tuple[str, tuple[int, ...]]]] = {}
-    first = 0.0 if since is None else since.timestamp()
-    last = inf if until is None else until.timestamp()
-    for time, repository, tag, digest, manifests in _rows("pushes"):
-        if not first <= int(time) <= last:
-            continue
-        if repositories is None or repository in repositories:
-            numbers = tuple(int(n) for n in manifests.split(",") if n)
-            look = found.setdefault((int(time), repository), {})
-            look[tag] = (digest, numbers)
+    for time, repository, tag, digest, manifests in _rows(folder, "pushes"):
+        numbers = tuple(int(n) for n in manifests.split(",") if n)
+        look = found.setdefault((int(time), repository), {})
+        look[tag] = (digest, numbers)
     for (moment, repository), tags in sorted(found.items()):
-        yield _look(datetime.fromtimestamp(moment, UTC), repository, tags)
+        yield _look(folder, datetime.fromtimestamp(moment, UTC), repository, tags)
 
 
 def _look(
-    at: datetime, repository: str, tags: Mapping[str, tuple[str, tuple[int, ...]]]
+    folder: Path,
+    at: datetime,
+    repository: str,
+    tags: Mapping[str, tuple[str, tuple[int, ...]]],
 ) -> RecordedLook:
     moved: dict[str, Document] = {}
     children: dict[Digest, Image] = {}
     for tag, (digest, numbers) in tags.items():
-        found = [i for number in numbers if (i := _image(number)).platform == DEFAULT]
+        images = [_image(folder, number) for number in numbers]
+        found = [image for image in images if image.platform == DEFAULT]
         if [image.digest for image in found] == [digest]:
             moved[tag] = found[0]
         elif found:
@@ -97,10 +99,11 @@ def _index(digest: str, images: list[Image]) -> Index:
 
 
 @cache
-def _image(number: int) -> Image:
+def _image(folder: Path, number: int) -> Image:
     """A manifest by its row, which is made once: aliases and indexes share it."""
-    _, digest, platform, _, config, created, _, numbers = _every("manifests")[number]
-    layers = tuple(_layer(int(layer)) for layer in numbers.split(",") if layer)
+    row = _every(folder, "manifests")[number]
+    _, digest, platform, _, config, created, _, numbers = row
+    layers = tuple(_layer(folder, int(layer)) for layer in numbers.split(",") if layer)
     lines, alignment = align([], len(layers))
     return Image(
         manifest=Manifest(
@@ -119,8 +122,8 @@ def _image(number: int) -> Image:
 
 
 @cache
-def _layer(number: int) -> Layer:
-    _, digest, compressed_bytes, foreign = _every("layers")[number]
+def _layer(folder: Path, number: int) -> Layer:
+    _, digest, compressed_bytes, foreign = _every(folder, "layers")[number]
     return Layer(
         FOREIGN_LAYER if foreign == "1" else DOCKER_LAYER,
         parse_digest(digest),
@@ -130,8 +133,8 @@ def _layer(number: int) -> Layer:
 
 
 @cache
-def _every(name: str) -> list[list[str]]:
-    return list(_rows(name))
+def _every(folder: Path, name: str) -> list[list[str]]:
+    return list(_rows(folder, name))
 
 
 def _config_digest(text: str) -> Digest:
@@ -147,9 +150,13 @@ def _platform(text: str) -> Platform:
     return normalised(os, name, variant, version)
 
 
-def _rows(name: str) -> Iterator[list[str]]:
-    path = shared_path(f"{_FOLDER}/{name}.tsv.gz")
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
+def _rows(folder: Path, name: str) -> Iterator[list[str]]:
+    packed, plain = folder / f"{name}.tsv.gz", folder / f"{name}.tsv"
+    with (
+        gzip.open(packed, "rt", encoding="utf-8")
+        if packed.exists()
+        else plain.open(encoding="utf-8")
+    ) as lines:
         rows = csv.reader(lines, delimiter="\t")
         next(rows)
         yield from rows

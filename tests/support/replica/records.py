@@ -1,15 +1,15 @@
-"""The records of the shared data set: images whose documents were mostly not kept."""
+"""Records of images whose documents were mostly not kept: the recorded ones, and a
+few that are written in their form."""
 
 import gzip
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
-from support.shared import shared_path
+from support.data import data_path, recorded_path
 
-_FILE: Final = "dataset/images.jsonl.gz"
 _SUBJECT: Final = "vnd.docker.reference.digest"
 
 
@@ -49,6 +49,7 @@ class Record:
     manifest_tags: tuple[str, ...]
     platform: Mapping[str, str]
     manifest_digest: str
+    config_digest: str | None
     media_type: str | None
     created: str | None
     total_bytes: int
@@ -72,13 +73,18 @@ class Record:
 @cache
 def recorded() -> tuple[Record, ...]:
     """All records, in the file's order; skips the test where there is none."""
-    return tuple(_read())
+    path = recorded_path("dataset/images.jsonl.gz")
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        return tuple(_record(json.loads(line)) for line in lines)
 
 
-def _read() -> Iterator[Record]:
-    with gzip.open(shared_path(_FILE), "rt", encoding="utf-8") as lines:
-        for line in lines:
-            yield _record(json.loads(line))
+@cache
+def written() -> tuple[Record, ...]:
+    """Seven repositories with all that is odd in the recorded ones: foreign layers, a
+    layer that is listed twice, attestations, Windows, tags without an index, images
+    whose own bytes were kept."""
+    with data_path("images.jsonl").open(encoding="utf-8") as lines:
+        return tuple(_record(json.loads(line)) for line in lines)
 
 
 def _record(said: Mapping[str, Any]) -> Record:  # the data set's README is its schema
@@ -93,6 +99,7 @@ def _record(said: Mapping[str, Any]) -> Record:  # the data set's README is its 
         manifest_tags=manifest_tags,
         platform=_platform(said["platform"]),
         manifest_digest=said["manifest_digest"],
+        config_digest=said["config_digest"],
         media_type=said["media_type"],
         created=said["created"],
         total_bytes=said["total_compressed"],

@@ -1,4 +1,4 @@
-"""`python -m support.replica.serve dataset|fleet`: a replica registry on a port.
+"""`python -m support.replica.serve KIND`: a replica registry on a port.
 
 Prints its address and serves until it is told to end. With PYTHONPATH=tests.
 """
@@ -10,22 +10,24 @@ import signal
 import sys
 from contextlib import suppress
 
-from support.replica.dataset import dataset_content
+from support.replica.dataset import DatasetContent, dataset_content
 from support.replica.fleet import Fleet
 from support.replica.million import FleetContent
+from support.replica.records import written
 from support.replica.server import KEPT_BYTES, ReplicaServer
 
 
 def main() -> None:
     """Build the content, listen, print the URL."""
     given = _arguments().parse_args()
+    delay_s = given.delay_ms / 1000
     if given.content == "dataset":
-        server = ReplicaServer(
-            dataset_content(given.only or ("*",)),
-            delay_s=given.delay_ms / 1000,
-            kept_bytes=KEPT_BYTES,
-        )
+        content = dataset_content(given.only or ("*",))
+        server = ReplicaServer(content, delay_s=delay_s, kept_bytes=KEPT_BYTES)
         server.replies.prepare()
+    elif given.content == "written":
+        content = DatasetContent(written())
+        server = ReplicaServer(content, delay_s=delay_s, kept_bytes=KEPT_BYTES)
     else:
         fleet = Fleet(
             given.repositories,
@@ -36,9 +38,7 @@ def main() -> None:
             given.copy_every,
         )
         # Nothing is kept ready: memory stays flat, and every answer costs the same.
-        server = ReplicaServer(
-            FleetContent(fleet), delay_s=given.delay_ms / 1000, kept_bytes=0
-        )
+        server = ReplicaServer(FleetContent(fleet), delay_s=delay_s, kept_bytes=0)
     # What is built lives as long as the process: no collection need look at it.
     gc.freeze()
     with suppress(KeyboardInterrupt):
@@ -70,6 +70,7 @@ def _arguments() -> argparse.ArgumentParser:
     dataset.add_argument(
         "--only", action="append", metavar="PATTERN", help="such as repo-info-2018/h*"
     )
+    contents.add_parser("written", help="the few images of tests/data")
     fleet = contents.add_parser("fleet", help="made-up images, any number of tags")
     for name in Fleet.__dataclass_fields__:
         default = getattr(Fleet, name)

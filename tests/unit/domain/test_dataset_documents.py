@@ -1,14 +1,8 @@
-"""Real images whose documents were recorded byte by byte are read as they are."""
-
-import gzip
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cache
+"""Images whose documents are kept byte by byte are read as they are."""
 
 import pytest
 
-from support.shared import shared_path
+from support.replica.records import Record, recorded, written
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.document import Image, Manifest
 from weighbridge.domain.image.image_config import build_image, parse_config
@@ -16,58 +10,51 @@ from weighbridge.domain.image.manifest import parse_manifest
 from weighbridge.domain.image.platform import normalised
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """One record of the data set, as far as it can be compared."""
-
-    manifest: bytes
-    config: bytes
-    media_type: str
-    manifest_digest: str
-    config_digest: str
-    compressed_bytes: int
-    layers: tuple[tuple[str, int], ...]
-    platform: tuple[str, str, str]
+@pytest.fixture(
+    params=["written", pytest.param("recorded", marks=pytest.mark.long)], scope="module"
+)
+def records(request: pytest.FixtureRequest) -> list[Record]:
+    """Those with their own bytes: three of `tests/data`, or all that were recorded."""
+    found = written() if request.param == "written" else recorded()
+    whole = [record for record in found if record.raw_manifest is not None]
+    assert len(whole) == {"written": 3, "recorded": 164}[request.param]
+    return whole
 
 
-@cache
-def recorded_images() -> tuple[Recorded, ...]:
-    return tuple(_read())
-
-
-@pytest.fixture(name="recorded")
-def _recorded() -> tuple[Recorded, ...]:
-    return recorded_images()
-
-
-def image_of(record: Recorded) -> Image:
+def image_of(record: Record) -> Image:
+    assert record.raw_manifest is not None
+    assert record.raw_config is not None
     manifest = parse_manifest(
-        record.manifest, record.media_type, Digest(record.manifest_digest)
+        record.raw_manifest, record.media_type or "", Digest(record.manifest_digest)
     )
     assert isinstance(manifest, Manifest)
-    return build_image(manifest, parse_config(record.config, manifest.config.digest))
+    return build_image(
+        manifest, parse_config(record.raw_config, manifest.config.digest)
+    )
 
 
-def test_all_recorded_images_have_the_digests_and_sizes_that_were_recorded(
-    recorded: tuple[Recorded, ...],
+def test_all_kept_images_have_the_digests_and_sizes_that_were_written_down(
+    records: list[Record],
 ) -> None:
-    images = [image_of(record) for record in recorded]
+    for record in records:
+        image = image_of(record)
 
-    assert len(images) == 164
-    for record, image in zip(recorded, images, strict=True):
+        said = record.platform
         assert image.digest == record.manifest_digest
         assert image.manifest.config.digest == record.config_digest
-        assert image.compressed_bytes == record.compressed_bytes
-        assert record.layers == tuple(
+        assert image.compressed_bytes == record.total_bytes
+        assert [(y.digest, y.compressed_bytes) for y in record.layers] == [
             (layer.digest, layer.compressed_bytes) for layer in image.layers
+        ]
+        assert image.platform == normalised(
+            said["os"], said["architecture"], said.get("variant", "")
         )
-        assert image.platform == normalised(*record.platform)
 
 
-def test_all_recorded_images_have_a_layer_for_each_line_that_made_one(
-    recorded: tuple[Recorded, ...],
+def test_all_kept_images_have_a_layer_for_each_line_that_made_one(
+    records: list[Record],
 ) -> None:
-    for record in recorded:
+    for record in records:
         image = image_of(record)
 
         assert image.history_alignment == "exact"
@@ -77,24 +64,3 @@ def test_all_recorded_images_have_a_layer_for_each_line_that_made_one(
         ]
         assert image.created_at is not None
         assert image.problems == ()
-
-
-def _read() -> Iterator[Recorded]:
-    with gzip.open(shared_path("dataset/images.jsonl.gz"), "rt", encoding="utf-8") as f:
-        for line in f:
-            if '"raw_manifest"' in line:
-                record = json.loads(line)
-                yield Recorded(
-                    manifest=record["raw_manifest"].encode(),
-                    config=record["raw_config"].encode(),
-                    media_type=record["media_type"],
-                    manifest_digest=record["manifest_digest"],
-                    config_digest=record["config_digest"],
-                    compressed_bytes=record["total_compressed"],
-                    layers=tuple((y["digest"], y["size"]) for y in record["layers"]),
-                    platform=(
-                        record["platform"]["os"],
-                        record["platform"]["architecture"],
-                        record["platform"].get("variant", ""),
-                    ),
-                )

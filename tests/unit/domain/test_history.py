@@ -1,15 +1,15 @@
 """Layers are given to the lines that made them, or to no line."""
 
-import gzip
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.shared import shared_path
+from support.data import documents
+from support.replica.records import Record, recorded, written
 from weighbridge.domain.image.document import HistoryEntry
 from weighbridge.domain.image.history import (
     LINE_UNKNOWN,
@@ -205,105 +205,112 @@ def test_a_run_that_changed_nothing_does_not_make_a_layer_shared() -> None:
     assert [line.layer for line in lines] == [0, None, 1]
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """One real image with the layer of each line, None where that is not known."""
-
-    history: list[HistoryEntry]
-    layer_of: list[int | None]
-    layers: int
-    os: str
-    was: str
+def entries_of(record: Record) -> list[HistoryEntry]:
+    return [
+        HistoryEntry(str(line["created_by"]), None, is_empty(line))
+        for line in record.history or ()
+    ]
 
 
-def recorded_images() -> Iterator[Recorded]:
-    with gzip.open(shared_path("dataset/images.jsonl.gz"), "rt") as records:
-        for record in map(json.loads, records):
-            if record["history"] and record["history_alignment"] != "none":
-                yield Recorded(
-                    history=[
-                        HistoryEntry(line["created_by"], None, line["empty_layer"])
-                        for line in record["history"]
-                    ],
-                    layer_of=[line.get("layer") for line in record["history"]],
-                    layers=len(record["layers"]),
-                    os=record["platform"]["os"],
-                    was=record["history_alignment"],
-                )
+def is_empty(line: Mapping[str, object]) -> bool | None:
+    said = line["empty_layer"]
+    return None if said is None else bool(said)
 
 
-def raw_configs() -> Iterator[tuple[list[HistoryEntry], int]]:
-    with gzip.open(shared_path("dataset/images.jsonl.gz"), "rt") as records:
-        for record in map(json.loads, records):
-            if "raw_config" in record:
-                config = json.loads(record["raw_config"])
-                history = [
-                    HistoryEntry(
-                        line["created_by"],
-                        empty_layer=line.get("empty_layer"),
-                        comment=line.get("comment", ""),
-                    )
-                    for line in config["history"]
-                ]
-                yield history, len(config["rootfs"]["diff_ids"])
+def layers_in(record: Record) -> list[object]:
+    """The layer of each line; None where that is not known."""
+    return [line.get("layer") for line in record.history or ()]
 
 
-def test_all_raw_configs_are_aligned_by_counting() -> None:
-    found = [alignment(history, layers) for history, layers in raw_configs()]
+@pytest.fixture(
+    params=["written", pytest.param("recorded", marks=pytest.mark.long)], scope="module"
+)
+def kind(request: pytest.FixtureRequest) -> str:
+    """Images of `tests/data`, or all that were recorded."""
+    return str(request.param)
 
-    assert found == ["exact"] * 164
+
+@pytest.fixture
+def records(kind: str) -> list[Record]:
+    """Those of which each line's layer was written down."""
+    return [
+        record
+        for record in (written() if kind == "written" else recorded())
+        if record.history and record.history_alignment != "none"
+    ]
 
 
-def test_real_histories_are_aligned_as_they_were_recorded() -> None:
+def test_all_whole_configs_are_aligned_by_counting(
+    records: list[Record], kind: str
+) -> None:
+    configs = [json.loads(r.raw_config) for r in records if r.raw_config]
+
+    found = [
+        alignment(history_of(config), len(config["rootfs"]["diff_ids"]))
+        for config in configs
+    ]
+
+    assert found == ["exact"] * {"written": 3, "recorded": 164}[kind]
+
+
+def test_histories_are_aligned_as_they_were_written_down(
+    records: list[Record], kind: str
+) -> None:
     wrong = []
     exact = 0
-    for image in recorded_images():
-        lines, sureness = align(image.history, image.layers, image.os)
+    for record in records:
+        os = record.platform["os"]
+        lines, sureness = align(entries_of(record), len(record.layers), os)
         if sureness != "unresolved":
             exact += 1
-            if [line.layer for line in lines] != image.layer_of:
-                wrong.append(image)
+            if [line.layer for line in lines] != layers_in(record):
+                wrong.append(record)
 
     assert wrong == []
-    assert exact > 3_300
+    assert exact > {"written": 9, "recorded": 3_300}[kind]
 
 
-def test_real_histories_without_empty_layer_are_right_or_unresolved() -> None:
+def test_histories_without_empty_layer_are_right_or_unresolved(
+    records: list[Record], kind: str
+) -> None:
     wrong = []
     resolved = 0
-    for image in recorded_images():
-        stripped = [HistoryEntry(entry.created_by) for entry in image.history]
-        lines, sureness = align(stripped, image.layers, image.os)
-        if sureness == "unresolved" or image.was == "unresolved":
+    for record in records:
+        stripped = [HistoryEntry(entry.created_by) for entry in entries_of(record)]
+        lines, sureness = align(stripped, len(record.layers), record.platform["os"])
+        if "unresolved" in (sureness, record.history_alignment):
             continue
         resolved += 1
-        if [line.layer for line in lines] != image.layer_of:
-            wrong.append(image)
+        if [line.layer for line in lines] != layers_in(record):
+            wrong.append(record)
 
     assert wrong == []
-    assert resolved > 2_700
+    assert resolved > {"written": 7, "recorded": 2_700}[kind]
 
 
-@pytest.mark.parametrize(
-    ("name", "layers", "sureness"),
-    [
-        ("buildkit_python_synthetic", 5, "exact"),
-        ("classic_builder_synthetic", 3, "exact"),
-        ("ci-schema2-config", 5, "exact"),
-        ("mismatch_squashed_synthetic", 1, "exact"),
-        ("mismatch_more_history_than_layers_synthetic", 1, "unresolved"),
-        ("mismatch_no_history_synthetic", 2, "unresolved"),
-    ],
-)
-def test_sample_configs_are_aligned(name: str, layers: int, sureness: str) -> None:
-    path = shared_path(f"samples/configs/{name}.json")
-    history = [
+def history_of(config: Mapping[str, Any]) -> list[HistoryEntry]:
+    return [
         HistoryEntry(
             line.get("created_by", ""),
             empty_layer=line.get("empty_layer"),
             comment=line.get("comment", ""),
         )
-        for line in json.loads(path.read_text()).get("history", [])
+        for line in config.get("history", [])
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "layers", "sureness"),
+    [
+        ("buildkit", 5, "exact"),
+        ("classic builder", 3, "exact"),
+        ("server", 5, "exact"),
+        ("squashed", 1, "exact"),
+        ("more lines than layers", 1, "unresolved"),
+        ("no history", 2, "unresolved"),
+    ],
+)
+def test_sample_configs_are_aligned(name: str, layers: int, sureness: str) -> None:
+    history = history_of(documents("configs")[name])
 
     assert alignment(history, layers) == sureness
