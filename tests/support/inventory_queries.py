@@ -28,7 +28,16 @@ from weighbridge.store.crawls.chunks import (
     take_chunk,
 )
 from weighbridge.store.crawls.closing import Closing, close_many
-from weighbridge.store.crawls.crawl_requests import count_left, end_forgotten, has_left, latest_requests, make_repositories_due, open_requests, put_request, quiet_moments
+from weighbridge.store.crawls.crawl_requests import (
+    count_left,
+    end_forgotten,
+    has_left,
+    latest_requests,
+    make_repositories_due,
+    open_requests,
+    put_request,
+    quiet_moments,
+)
 from weighbridge.store.crawls.cursor import NO_COUNTS, read_overtaken
 from weighbridge.store.crawls.due import (
     due_repositories,

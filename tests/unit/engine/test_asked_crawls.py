@@ -29,7 +29,11 @@ from weighbridge.engine.crawl_requests.requests import (
 from weighbridge.engine.schedule.tick_job import JobToEnqueue, Tick
 from weighbridge.engine.tasks.lease_renewal import LEASE_S
 from weighbridge.ports.job_names import CRAWL, DISCOVER
-from weighbridge.store.crawls.crawl_requests import find_request, note_handled, open_requests
+from weighbridge.store.crawls.crawl_requests import (
+    find_request,
+    note_handled,
+    open_requests,
+)
 from weighbridge.store.crawls.requested_crawls import CrawlRequest
 from weighbridge.store.maintenance.pruning import prune
 from weighbridge.store.models import crawl_requests

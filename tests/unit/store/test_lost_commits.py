@@ -7,8 +7,8 @@ from support.of_one import close_crawl, open_crawl
 from support.store_world import MINUTE, World, a_result
 from weighbridge.errors import StaleFence
 from weighbridge.store.crawls.crawl_requests import put_request
-from weighbridge.store.crawls.requested_crawls import CrawlRequest
 from weighbridge.store.crawls.cursor import CrawlCounts, note_answered
+from weighbridge.store.crawls.requested_crawls import CrawlRequest
 from weighbridge.store.leases.claiming import Claim, claim
 from weighbridge.store.leases.process_mark import has_ended, one_claim, this_process
 from weighbridge.store.leases.releasing import release

@@ -9,8 +9,8 @@ from support.of_one import open_crawl
 from support.push_world import a_push, receive
 from support.store_world import T0, World, a_result
 from weighbridge.store.crawls.crawl_requests import find_request, put_request
-from weighbridge.store.crawls.requested_crawls import CrawlRequest
 from weighbridge.store.crawls.due import due_repositories
+from weighbridge.store.crawls.requested_crawls import CrawlRequest
 from weighbridge.store.leases.ahead import have_due_what_is_ahead
 from weighbridge.store.leases.claiming import claim
 from weighbridge.store.leases.jobs import Job, claim_job, due_jobs, end_job, note_done

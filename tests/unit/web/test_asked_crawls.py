@@ -21,7 +21,11 @@ from weighbridge.engine.context.site import JobTarget
 from weighbridge.errors import UsageError
 from weighbridge.ports.job_names import TICK
 from weighbridge.store.access.audit_log import acts
-from weighbridge.store.crawls.crawl_requests import end_request, find_request, latest_requests
+from weighbridge.store.crawls.crawl_requests import (
+    end_request,
+    find_request,
+    latest_requests,
+)
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions

@@ -19,7 +19,11 @@ from weighbridge.engine.crawl_requests.crawl_report import (
 from weighbridge.errors import StoreError, WeighbridgeError
 from weighbridge.ports.protocols import RequestCost
 from weighbridge.store.connection.failures import OF_THE_DATABASE
-from weighbridge.store.crawls.requested_crawls import CrawledRepository, CrawlRequest, crawled_since
+from weighbridge.store.crawls.requested_crawls import (
+    CrawledRepository,
+    CrawlRequest,
+    crawled_since,
+)
 from weighbridge.store.registries.repository_rows import find_troubled
 from weighbridge.store.reports import weighed
 from weighbridge.store.session import Connection

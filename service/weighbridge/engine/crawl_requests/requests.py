@@ -8,7 +8,16 @@ from weighbridge.engine.context.parts import Parts
 from weighbridge.engine.context.site import Site
 from weighbridge.engine.measure.measure_job import bring_up_to_date
 from weighbridge.ports.job_names import CRAWL, DISCOVER, MEASURE
-from weighbridge.store.crawls.crawl_requests import end_request, has_left, make_repositories_due, note_handled, note_listed_for, note_measuring, open_requests, put_request
+from weighbridge.store.crawls.crawl_requests import (
+    end_request,
+    has_left,
+    make_repositories_due,
+    note_handled,
+    note_listed_for,
+    note_measuring,
+    open_requests,
+    put_request,
+)
 from weighbridge.store.crawls.requested_crawls import CrawlRequest, RequestState
 from weighbridge.store.leases.jobs import Job, is_done_since, make_due
 from weighbridge.store.registries.registry_rows import find_state, put_registry

@@ -8,19 +8,13 @@ since then.
 import json
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal, TypeAlias, get_args
+from typing import Any, Final
 
-from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import (
-    BigInteger,
     ColumnElement,
     Connection,
     Row,
-    Select,
-    and_,
-    bindparam,
-    cast,
     exists,
     func,
     insert,
@@ -30,10 +24,14 @@ from sqlalchemy import (
 )
 
 from weighbridge.domain.report.inventory import RepositoryState
-from weighbridge.store.crawls.requested_crawls import CrawlRequest, RequestState, RequestTotals, count
+from weighbridge.store.crawls.requested_crawls import (
+    CrawlRequest,
+    RequestState,
+    RequestTotals,
+    count,
+)
 from weighbridge.store.dialect import among_ids, among_texts, listed
 from weighbridge.store.dialect.locks import Purpose, lock
-from weighbridge.store.dialect.rows import Rows
 from weighbridge.store.leases.ahead import is_leased, is_past
 from weighbridge.store.leases.process_mark import has_ended
 from weighbridge.store.locks import lock_repositories
@@ -52,6 +50,7 @@ _IS_OPEN: Final = _table.ended_at.is_(None)
 _SELECT: Final = select(crawl_requests, registries.c.name.label("registry")).join(
     registries, registries.c.id == _table.registry_id
 )
+
 
 def put_request(
     connection: Connection,

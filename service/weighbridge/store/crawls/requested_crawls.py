@@ -1,37 +1,27 @@
 """What the crawls of the repositories came to that somebody asked for."""
 
-import json
-from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from msgspec import Struct
-from msgspec.structs import replace
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
-    Row,
     Select,
     and_,
     bindparam,
     cast,
-    exists,
     func,
-    insert,
     or_,
     select,
-    update,
 )
 
 from weighbridge.domain.report.inventory import RepositoryState
-from weighbridge.store.dialect import among_ids, among_texts, listed
-from weighbridge.store.dialect.locks import Purpose, lock
+from weighbridge.store.dialect import among_texts, listed
 from weighbridge.store.dialect.rows import Rows
-from weighbridge.store.leases.ahead import is_leased, is_past
-from weighbridge.store.leases.process_mark import has_ended
-from weighbridge.store.locks import lock_repositories
-from weighbridge.store.models import crawl_requests, crawls, registries, repositories
+from weighbridge.store.models import crawls, repositories
 
 RequestState: TypeAlias = Literal[
     "listing", "crawling", "measuring", "done", "failed", "interrupted"
@@ -192,5 +182,3 @@ def _parameters(request: CrawlRequest) -> dict[str, object]:
         "asked_at": request.asked_at,
         **names,
     }
-
-

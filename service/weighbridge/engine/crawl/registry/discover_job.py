@@ -22,7 +22,12 @@ from weighbridge.errors import (
     WeighbridgeError,
 )
 from weighbridge.ports.job_names import CRAWL, DISCOVER, TICK
-from weighbridge.store.crawls.crawl_requests import end_request, make_repositories_due, note_listed_for, open_requests
+from weighbridge.store.crawls.crawl_requests import (
+    end_request,
+    make_repositories_due,
+    note_listed_for,
+    open_requests,
+)
 from weighbridge.store.crawls.requested_crawls import CrawlRequest
 from weighbridge.store.leases.jobs import Job
 from weighbridge.store.registries.registry_rows import (
