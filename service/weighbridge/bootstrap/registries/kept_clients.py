@@ -25,7 +25,7 @@ registry's address may have changed since."""
 _Key: TypeAlias = tuple[str, str, AddressAccess]
 
 
-class _Kept(Struct):
+class _KeptClient(Struct):
     connected: OpenClient
     opened: AsyncExitStack
     since: float
@@ -64,7 +64,7 @@ class KeptClients:
         self._docker_config = docker_config
         self._monotonic = monotonic
         self._opened = opened
-        self._kept: dict[_Key, _Kept] = {}
+        self._kept: dict[_Key, _KeptClient] = {}
         self._opening: defaultdict[_Key, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     @asynccontextmanager
@@ -86,7 +86,7 @@ class KeptClients:
         for client in kept.values():
             await client.opened.aclose()
 
-    async def _taken(self, target: Target) -> _Kept:
+    async def _taken(self, target: Target) -> _KeptClient:
         """One that is young enough, with one user more. Who uses an older one goes on
         with it to the end."""
         key = (target.name, target.url, target.access)
@@ -110,16 +110,16 @@ class KeptClients:
                 self._kept.pop(key)
                 await self._leave(kept)
 
-    async def _leave(self, kept: _Kept) -> None:
+    async def _leave(self, kept: _KeptClient) -> None:
         """Give it to nobody any more; its last user closes it."""
         kept.is_replaced = True
         if not kept.users:
             await kept.opened.aclose()
 
-    def _is_old(self, kept: _Kept) -> bool:
+    def _is_old(self, kept: _KeptClient) -> bool:
         return self._monotonic() - kept.since > RENEW_S
 
-    async def _open(self, target: Target) -> _Kept:
+    async def _open(self, target: Target) -> _KeptClient:
         stack = AsyncExitStack()
         connected = await stack.enter_async_context(
             self._opened(
@@ -131,4 +131,4 @@ class KeptClients:
                 gates=self._gates,
             )
         )
-        return _Kept(connected, stack, self._monotonic())
+        return _KeptClient(connected, stack, self._monotonic())

@@ -35,7 +35,7 @@ async def alone() -> AsyncIterator[RateLimiters | None]:
     yield None
 
 
-class _Kept(Struct):
+class _KeptProbe(Struct):
     """What is known of one registry. Whoever holds `turn` may ask it."""
 
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -68,7 +68,7 @@ class Probes:
         self._clock = clock
         self._monotonic = monotonic
         self._deadline_s = deadline_s
-        self._kept: dict[str, _Kept] = {}
+        self._kept: dict[str, _KeptProbe] = {}
 
     async def __call__(self, name: str) -> Probe:
         """The probe of this registry, at most a minute old.
@@ -81,7 +81,7 @@ class Probes:
             raise UsageError(
                 "no registry of this name is configured", code="unknown_registry"
             )
-        kept = self._kept.setdefault(registry.name, _Kept())
+        kept = self._kept.setdefault(registry.name, _KeptProbe())
         async with kept.turn:
             if kept.probe is None or self._monotonic() - kept.asked_at >= KEPT_S:
                 kept.probe = await self._probed(registry)

@@ -59,7 +59,7 @@ def generated_content(
     return _Generated(RegistryShape(repositories, tags, layers, shared, tags_per_image))
 
 
-class _Numbered(Sequence[str]):
+class _NumberedNames(Sequence[str]):
     """`prefix` and a number with leading zeros, so that the order is the number's."""
 
     def __init__(self, prefix: str, digits: int, count: int) -> None:
@@ -99,8 +99,8 @@ class _Generated:
 
     def __init__(self, shape: RegistryShape) -> None:
         self._shape = shape
-        self._repositories = _Numbered("load/r", 5, shape.repositories)
-        self._tags = _Numbered("t", 7, shape.tags)
+        self._repositories = _NumberedNames("load/r", 5, shape.repositories)
+        self._tags = _NumberedNames("t", 7, shape.tags)
         self._recent: OrderedDict[str, tuple[int, int]] = OrderedDict()
         base = [_layer(_SHARED, 0, at) for at in range(shape.shared)]
         self._base_descriptors = "".join(_descriptor(*layer) + "," for layer in base)

@@ -102,7 +102,7 @@ class RequestRecorder(Watcher):
         self.changed.set()
 
 
-class _Sum(Struct):
+class _FactSum(Struct):
     """What the crawls of a request's repositories came to."""
 
     registry: str
@@ -148,7 +148,7 @@ def report_of(
     progress: Progress,
 ) -> RegistryCrawl:
     """All that came of a request that has ended."""
-    total = _Sum(site.name)
+    total = _FactSum(site.name)
     for exc in facts.of_registry:
         total.note(None, exc.code, exc.message, exc.hint)
     _add_crawled(connection, request, facts, total)
@@ -201,7 +201,7 @@ def _state(facts: RequestFacts) -> tuple[RegistryState, str]:
 
 
 def _add_crawled(
-    connection: Connection, request: CrawlRequest, facts: RequestFacts, total: _Sum
+    connection: Connection, request: CrawlRequest, facts: RequestFacts, total: _FactSum
 ) -> None:
     """In the order of their ids; at the end those of which nothing is kept."""
     left, after = dict(facts.outcomes), 0
@@ -218,7 +218,10 @@ def _add_crawled(
 
 
 def _add_one(
-    one: CrawledRepository, here: CrawlOutcome | None, facts: RequestFacts, total: _Sum
+    one: CrawledRepository,
+    here: CrawlOutcome | None,
+    facts: RequestFacts,
+    total: _FactSum,
 ) -> None:
     if here is not None:
         total.note_outcome(one.repository, here)

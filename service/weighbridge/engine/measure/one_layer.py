@@ -72,7 +72,7 @@ async def _measure_foreign(
 
 async def _measure(registry: Registry, repository: str, layer: Layer) -> MeasuredBlob:
     """By the claimed length; where that is not the registry's, by the registry's."""
-    asking = _Asking(registry, repository, layer.digest)
+    asking = _BlobRanges(registry, repository, layer.digest)
     found = await asking.content_of(layer)
     if asking.total_bytes is None:
         asking.total_bytes = await registry.blob_length(repository, layer.digest)
@@ -87,7 +87,7 @@ async def _measure(registry: Registry, repository: str, layer: Layer) -> Measure
     return _measured(known, found)
 
 
-class _Asking:
+class _BlobRanges:
     """Ranges of one blob.
 
     total_bytes: the blob's length by the last answer that said it, or None

@@ -73,7 +73,7 @@ async def ask_about(
 ) -> list[TagStatus]:
     """Ask about each tag of a plan: one GET and a config where the digest is new, one
     HEAD or GET otherwise. Whatever goes wrong is the answer."""
-    look = _Asking(context, repository, plan, now)
+    look = _TagAsking(context, repository, plan, now)
     mark = IS_URGENT.set(True)
     try:
         if context.registry.has_quota:
@@ -84,7 +84,7 @@ async def ask_about(
         IS_URGENT.reset(mark)
 
 
-class _Asking:
+class _TagAsking:
     def __init__(
         self,
         context: CrawlContext,

@@ -51,7 +51,7 @@ Ended: TypeAlias = Literal["done", "busy"]
 """`busy`: another process has the repository; what waits is to be tried again soon."""
 
 
-class _Begun(Struct, frozen=True):
+class _BegunPlan(Struct, frozen=True):
     claim: Claim
     plan: PushPlan
 
@@ -102,7 +102,7 @@ class PushCheck:
             return "done"
         return await self._handle(begun)
 
-    def _begin(self, connection: Connection, repository_id: int) -> _Begun | None:
+    def _begin(self, connection: Connection, repository_id: int) -> _BegunPlan | None:
         """Take the repository and read what waits for it; where there is nothing to
         ask, give it back."""
         now = self._context.clock()
@@ -131,9 +131,9 @@ class PushCheck:
                 is_there=False,
                 is_due=bool(plan.whole),
             )
-        return _Begun(claim, plan)
+        return _BegunPlan(claim, plan)
 
-    async def _handle(self, begun: _Begun) -> Ended:
+    async def _handle(self, begun: _BegunPlan) -> Ended:
         self._heartbeat.hold(begun.claim)
         try:
             statuses = await self._ask(begun.plan)

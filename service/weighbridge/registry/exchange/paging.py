@@ -61,7 +61,7 @@ async def pages(
     cause; before them it is the cause itself.
     """
     url: str | None = first_url
-    seen, is_begun = _Seen(), False
+    seen, is_begun = _SeenPages(), False
     while url is not None:
         try:
             seen.note_url(url)
@@ -78,7 +78,7 @@ async def pages(
         url = find_next(url, answer, page)
 
 
-class _Seen:
+class _SeenPages:
     """What has been asked and got, so that a listing must move on."""
 
     def __init__(self) -> None:

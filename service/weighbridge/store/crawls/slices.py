@@ -118,13 +118,13 @@ def open_many(
     ]
 
 
-class _Known(NamedTuple):
+class _KnownTags(NamedTuple):
     known: Mapping[str, KnownTag] | None
     is_whole: bool
     has_tags: bool
 
 
-def _known(connection: Connection, claims: Iterable[Claim]) -> dict[int, _Known]:
+def _known(connection: Connection, claims: Iterable[Claim]) -> dict[int, _KnownTags]:
     counts = {held.repository_id: held.tags for held in claims}
     known: dict[int, dict[str, KnownTag]] = {
         number: {} for number, count in counts.items() if count <= SMALL
@@ -142,7 +142,7 @@ def _known(connection: Connection, claims: Iterable[Claim]) -> dict[int, _Known]
         rows = _WITH_TAGS.read(connection, {"ids": listed(empty)})
         had = {number for (number,) in rows}
     return {
-        number: _Known(
+        number: _KnownTags(
             known.get(number),
             number in known and number not in lacking,
             bool(count) or number in had,

@@ -133,19 +133,19 @@ def _given(columns: list[ColumnClause[object]], parameter: str) -> TableValuedAl
     return _Given(values, *columns).table_valued(*columns, name="given")
 
 
-class _Probed(Join):
+class _ProbedJoin(Join):
     inherit_cache = True
 
 
-@compiles(_Probed)
-def _in_order(join: _Probed, compiler: SQLCompiler, **kw: object) -> str:
+@compiles(_ProbedJoin)
+def _in_order(join: _ProbedJoin, compiler: SQLCompiler, **kw: object) -> str:
     # As in `ordered`: SQLite takes the rows of the left first.
     left, right, on = _parts(join, compiler, kw)
     return f"{left} {'LEFT' if join.isouter else 'CROSS'} JOIN {right} ON {on}"
 
 
-@compiles(_Probed, POSTGRESQL)
-def _lateral(join: _Probed, compiler: SQLCompiler, **kw: object) -> str:
+@compiles(_ProbedJoin, POSTGRESQL)
+def _lateral(join: _ProbedJoin, compiler: SQLCompiler, **kw: object) -> str:
     left, right, on = _parts(join, compiler, kw)
     name = compiler.preparer.quote(cast("ColumnClause[object]", join.right).name)
     # Without the offset the planner takes it for a join of any kind.
@@ -155,7 +155,9 @@ def _lateral(join: _Probed, compiler: SQLCompiler, **kw: object) -> str:
     return f"{left} CROSS JOIN {probe}"
 
 
-def _parts(join: _Probed, compiler: SQLCompiler, kw: dict[str, object]) -> list[str]:
+def _parts(
+    join: _ProbedJoin, compiler: SQLCompiler, kw: dict[str, object]
+) -> list[str]:
     kw["asfrom"] = True
     assert join.onclause is not None  # noqa: S101 - `probe` has given one
     parts = (join.left, join.right, join.onclause)
@@ -165,7 +167,7 @@ def _parts(join: _Probed, compiler: SQLCompiler, kw: dict[str, object]) -> list[
 def probe(left: FromClause, right: FromClause, on: ColumnElement[bool]) -> FromClause:
     """`left JOIN right ON ...`, where `right`, a table, is looked up by its key for
     each row of `left`, whatever a planner thinks of it."""
-    return _Probed(left, right, on)
+    return _ProbedJoin(left, right, on)
 
 
 def probe_if_any(
@@ -173,5 +175,5 @@ def probe_if_any(
 ) -> FromClause:
     """The same as LEFT JOINs, one after the other: tables, each with its key."""
     for right, on in rights:
-        left = _Probed(left, right, on, isouter=True)
+        left = _ProbedJoin(left, right, on, isouter=True)
     return left

@@ -32,7 +32,7 @@ _repository = repositories.c
 _summary = repository_summaries.c
 
 
-class _Row(NamedTuple):
+class _ImageRow(NamedTuple):
     """What `_newest` selects, in its order."""
 
     registry: str
@@ -63,7 +63,7 @@ def newest_images(
     )
     with connection.execute(statement) as result:
         for row in result:
-            yield _tried(_Row._make(row))
+            yield _tried(_ImageRow._make(row))
 
 
 def heaviest_newest_images(
@@ -76,7 +76,7 @@ def heaviest_newest_images(
         .order_by(_summary.newest_compressed_bytes.desc(), _summary.repository_id)
         .limit(most)
     )
-    return [_tried(_Row._make(row)) for row in connection.execute(statement)]
+    return [_tried(_ImageRow._make(row)) for row in connection.execute(statement)]
 
 
 def _newest(registry: str | None, *, with_layers: bool) -> Select[*tuple[object, ...]]:
@@ -105,7 +105,7 @@ def _newest(registry: str | None, *, with_layers: bool) -> Select[*tuple[object,
     return statement
 
 
-def _tried(row: _Row) -> SimulatedImage:
+def _tried(row: _ImageRow) -> SimulatedImage:
     measured = LimitedNumbers(
         compressed_bytes=row.compressed_bytes,
         uncompressed_bytes=row.uncompressed_bytes,

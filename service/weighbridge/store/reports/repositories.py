@@ -42,7 +42,7 @@ _repository = repositories.c
 _summary = repository_summaries.c
 
 
-class _Row(NamedTuple):
+class _RepositoryRow(NamedTuple):
     """What `_ROWS` selects, in its order."""
 
     id: int
@@ -218,12 +218,12 @@ def weighed(connection: Connection, repository_ids: Collection[int]) -> tuple[in
 
 def _reports(connection: Connection, ids: Collection[int]) -> list[RepositoryReport]:
     """The rows of these ids, in the order of the ids."""
-    rows = map(_Row._make, _ROWS.read(connection, {"ids": listed(ids)}))
+    rows = map(_RepositoryRow._make, _ROWS.read(connection, {"ids": listed(ids)}))
     found = {row.id: _report(row) for row in rows}
     return [found[identity] for identity in ids]
 
 
-def _report(row: _Row) -> RepositoryReport:
+def _report(row: _RepositoryRow) -> RepositoryReport:
     is_summed_up = row.referenced_bytes is not None
     deduplicated, exclusive = row.deduplicated_bytes, row.exclusive_bytes
     return RepositoryReport(

@@ -103,7 +103,7 @@ _REOPEN: Final = (
 )
 
 
-class _Answer(Struct, frozen=True):
+class _SizeAnswer(Struct, frozen=True):
     """A blob with what is kept of it now, and what is to be kept."""
 
     blob_id: int
@@ -142,7 +142,9 @@ def keep_measures(
     return left
 
 
-def _keep(connection: Connection, scope_id: int, answers: Sequence[_Answer]) -> None:
+def _keep(
+    connection: Connection, scope_id: int, answers: Sequence[_SizeAnswer]
+) -> None:
     answers = sorted(answers, key=lambda answer: answer.blob_id)
     rows = [(scope_id, a.blob_id, *(a.kept[v] for v in _VALUES)) for a in answers]
 
@@ -179,7 +181,7 @@ def _with(
 
 def _answer(
     row: Row[*tuple[object, ...]], measured: MeasuredBlob | None, now: datetime
-) -> _Answer:
+) -> _SizeAnswer:
     was = {name: row._mapping[name] for name in _VALUES}
     attempts = (row.attempts or 0) + 1
     if measured is None:
@@ -189,7 +191,7 @@ def _answer(
             "attempts": attempts,
             "ask_again_at": now + _pause(attempts),
         }
-        return _Answer(row.id, row, kept, is_bigger=False, is_corrected=False)
+        return _SizeAnswer(row.id, row, kept, is_bigger=False, is_corrected=False)
     kept = {**_columns(measured), "asked_at": now}
     if measured.registry_bytes is None and measured.claim_reason != NOT_HELD:
         # What it has said of the blob before is as true as it was.
@@ -205,7 +207,7 @@ def _answer(
     counted = row.counted_bytes if word is None or row.is_known else word
     # Of what had no answer yet nothing was summed up.
     had_answer = row.registry_bytes is not None or row.claim_reason is not None
-    return _Answer(
+    return _SizeAnswer(
         row.id,
         row,
         kept,

@@ -190,7 +190,7 @@ class Swept(Struct):
     learned: int = 0
 
 
-class _Sum(Struct, frozen=True):
+class _ManifestSum(Struct, frozen=True):
     """A manifest's row to be, with what it weighs more than is counted of it now."""
 
     manifest_id: int
@@ -259,7 +259,7 @@ def sum_again(
             yield row.id, kept, one.sizes
 
 
-def _write(connection: Connection, scope_id: int, sums: Sequence[_Sum]) -> None:
+def _write(connection: Connection, scope_id: int, sums: Sequence[_ManifestSum]) -> None:
     rows = [
         (scope_id, one.manifest_id, *(one.values[v] for v in _VALUES)) for one in sums
     ]
@@ -279,7 +279,7 @@ def _sums(
     scope_id: int,
     rows: Sequence[Row[*tuple[object, ...]]],
     ready: Set[int],
-) -> list[_Sum]:
+) -> list[_ManifestSum]:
     found = load_layers(connection, [row.id for row in rows], scope_id)
     unread = {row.config_id for row in rows} - {None}
     parameters = {"scope": scope_id, "ids": listed(sorted(unread))}
@@ -295,7 +295,7 @@ def _sum(
     stored: Sequence[StoredLayer],
     config: Row[*tuple[object, ...]] | None,
     is_whole: bool,
-) -> _Sum:
+) -> _ManifestSum:
     weighed = [weigh_layer(one.layer, one.measured) for one in stored]
     pairs = {one.blob_id: (one, w) for one, w in zip(stored, weighed, strict=True)}
     more = sum(
@@ -327,7 +327,7 @@ def _sum(
             values["uncompressed_confidence"] = total.confidence
     is_changed = (compressed, stored_bytes) != (row.claimed_compressed, row.claimed)
     before = row.claimed if row.stored_bytes is None else row.stored_bytes
-    return _Sum(
+    return _ManifestSum(
         row.id,
         (stored_bytes, compressed, uncompressed),
         {**values, "is_changed": is_changed},

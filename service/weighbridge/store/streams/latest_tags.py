@@ -84,7 +84,7 @@ class StreamTag(NamedTuple):
         return self.pushed_at or self.moved_at
 
 
-class _Known(NamedTuple):
+class _SortedTag(NamedTuple):
     """A tag with what it is sorted by."""
 
     tag: StreamTag
@@ -114,7 +114,7 @@ class LatestTags:
     def __init__(self, connection: Connection, few: Collection[int] = ()) -> None:
         self._connection = connection
         self._few = few if len(few) > 1 else ()
-        self._known: dict[int, list[_Known]] | None = None
+        self._known: dict[int, list[_SortedTag]] | None = None
 
     def latest(self, repository_id: int) -> _Parts:
         """All, those that are gone too."""
@@ -131,7 +131,7 @@ class LatestTags:
         live = [each for each in known if not each.is_deleted]
         return _sorted(live, key=lambda each: each.newest)
 
-    def _of(self, repository_id: int) -> Sequence[_Known] | None:
+    def _of(self, repository_id: int) -> Sequence[_SortedTag] | None:
         """None: it is read by itself."""
         if repository_id not in self._few:
             return None
@@ -143,7 +143,9 @@ class LatestTags:
                 return None
             self._known = defaultdict(list)
             for number, first_seen_at, key, deleted, *tag in rows:
-                known = _Known(StreamTag._make(tag), first_seen_at, key, bool(deleted))
+                known = _SortedTag(
+                    StreamTag._make(tag), first_seen_at, key, bool(deleted)
+                )
                 self._known[number].append(known)
         return self._known[repository_id]
 
@@ -159,7 +161,7 @@ class LatestTags:
 
 
 def _sorted(
-    known: Sequence[_Known], key: Callable[[_Known], tuple[datetime, str]]
+    known: Sequence[_SortedTag], key: Callable[[_SortedTag], tuple[datetime, str]]
 ) -> _Parts:
     ordered = sorted(known, key=key, reverse=True)[:MOST]
     for start in range(0, len(ordered), _PART):

@@ -125,7 +125,7 @@ def listeners(
     beside: list[_Server] = []
     if apps.metrics is not None and settings.metrics.bind is not None:
         config = server_config(settings, apps.metrics, settings.metrics.bind)
-        beside.append(_Beside(config, "metrics  ", "/metrics"))
+        beside.append(_ListenerBeside(config, "metrics  ", "/metrics"))
     config = server_config(settings, apps.web, settings.web.bind)
     config.http = refusing_protocol(EarlyRefusal(telemetry, sources_of(settings)))
     return MainServer(config, beside)
@@ -180,7 +180,7 @@ class _Server(uvicorn.Server):
             click.echo(f"{self._word}http://{shown}:{port}{self._path}", err=True)
 
 
-class _Beside(_Server):
+class _ListenerBeside(_Server):
     """Leaves signals to the main server, which ends it."""
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:

@@ -44,7 +44,7 @@ class _Waiting(Struct):
     done: "asyncio.Future[Sequence[bool]]"
 
 
-class _Answer(Struct):
+class _PushAnswer(Struct):
     """What a request is told: push by push whether it is new, or why not."""
 
     waiting: _Waiting
@@ -169,17 +169,17 @@ class Inbox:
                 why=exc.message,
                 count=len(pushes),
             )
-            _give([_Answer(each, error=exc) for each in taken])
+            _give([_PushAnswer(each, error=exc) for each in taken])
             return
         except Exception as exc:  # noqa: BLE001 - the thread must outlive any batch
             self._log.error("pushes are not stored", code="bug", why=repr(exc))
-            _give([_Answer(each, error=_bug()) for each in taken])
+            _give([_PushAnswer(each, error=_bug()) for each in taken])
             return
         finally:
             self._began = None
         answers, at = [], 0
         for each in taken:
-            answers.append(_Answer(each, is_new[at : at + len(each.pushes)]))
+            answers.append(_PushAnswer(each, is_new[at : at + len(each.pushes)]))
             at += len(each.pushes)
         self._ring(push for push, new in zip(pushes, is_new, strict=True) if new)
         _give(answers)
@@ -196,9 +196,9 @@ class Inbox:
             self._log.error("no crawl is enqueued", code="bug", why=repr(exc))
 
 
-def _give(answers: Sequence[_Answer]) -> None:
+def _give(answers: Sequence[_PushAnswer]) -> None:
     """Each on the loop that waits for it, all of a loop in one go."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[_Answer]] = {}
+    by_loop: dict[asyncio.AbstractEventLoop, list[_PushAnswer]] = {}
     for answer in answers:
         by_loop.setdefault(answer.waiting.loop, []).append(answer)
     for loop, of_loop in by_loop.items():
@@ -206,7 +206,7 @@ def _give(answers: Sequence[_Answer]) -> None:
             loop.call_soon_threadsafe(_give_all, of_loop)
 
 
-def _give_all(answers: Sequence[_Answer]) -> None:
+def _give_all(answers: Sequence[_PushAnswer]) -> None:
     for answer in answers:
         answer.give()
 

@@ -54,7 +54,7 @@ async def discover(parts: Parts, slices: Slices, site: Site) -> None:
         if claimed is None:
             return
         parts.telemetry.crawl_runs.labels(site.name).inc()
-        listing = _Listing(parts, slices, site)
+        listing = _CatalogReading(parts, slices, site)
         await listing.run()
         if listing.state == "unreachable":
             await parts.shared.put_off(claimed, min(UNREACHABLE, every))
@@ -63,7 +63,7 @@ async def discover(parts: Parts, slices: Slices, site: Site) -> None:
     parts.jobs.put(TICK, "")
 
 
-class _Listing:
+class _CatalogReading:
     """One reading of a registry's catalog.
 
     wait_s: so long the registry wants to be left alone; 0: it has not said

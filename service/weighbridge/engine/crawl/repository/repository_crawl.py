@@ -102,7 +102,7 @@ KNOWN_AT_ONCE: Final = 1_000
 """Tags whose stored state is in memory at once."""
 
 
-class _Listing(Struct):
+class _TagListing(Struct):
     """What the listing said."""
 
     seen: set[str] = field(default_factory=set)
@@ -125,7 +125,7 @@ class RepositoryCrawl:
         self._begun = begun
         self._claim = claim = begun.claim
         self._opened = begun.opened
-        self._listing = _Listing()
+        self._listing = _TagListing()
         self._cost = RequestCost()
         self._deleted = 0
         self._missing = ""

@@ -107,7 +107,7 @@ _LEFT_OVER: Final = tuple(
 )
 
 
-class _Begun(NamedTuple):
+class _BegunMoment(NamedTuple):
     """The moment at which everything that is under way had ended.
 
     newest: the last id of that time; what is kept since is newer
@@ -140,10 +140,10 @@ def prune_blobs(database: Database, is_stopped: Callable[[], bool]) -> int:
     return removed
 
 
-def _begin(database: Database) -> _Begun:
+def _begin(database: Database) -> _BegunMoment:
     with alone(database) as connection:
         newest: int = connection.execute(_NEWEST).scalar() or 0
-        return _Begun(newest, set_mark(connection))
+        return _BegunMoment(newest, set_mark(connection))
 
 
 def _walk(database: Database, newest: int) -> Iterator[Sequence[int]]:

@@ -123,7 +123,7 @@ _UNREAD: Final = (
 )
 
 
-class _Kind(NamedTuple):
+class _UnneededRows(NamedTuple):
     """What is found by a statement within bounds, and what is removed of it."""
 
     statement: Select[int]
@@ -146,16 +146,16 @@ def prune_manifests(
     if newest is None:
         return 0
     bounds: dict[str, object] = {"newest": newest}
-    removed = _all(database, _Kind(_REMOVABLE, bounds, _ROWS), mark, is_stopped)
+    removed = _all(database, _UnneededRows(_REMOVABLE, bounds, _ROWS), mark, is_stopped)
     if keep is not None:
         bounds = {"newest": newest, "moment": now - max(keep, _GRACE)}
-        emptiable = _Kind(_EMPTIABLE, bounds, _CONTENTS)
+        emptiable = _UnneededRows(_EMPTIABLE, bounds, _CONTENTS)
         removed += _all(database, emptiable, mark, is_stopped)
     return removed
 
 
 def _all(
-    database: Database, kind: _Kind, mark: int, is_stopped: Callable[[], bool]
+    database: Database, kind: _UnneededRows, mark: int, is_stopped: Callable[[], bool]
 ) -> int:
     """Until nothing more is found: what an index listed is free once that is gone."""
     removed = 0
@@ -176,7 +176,7 @@ def _all(
     return removed
 
 
-def _pieces(database: Database, kind: _Kind) -> Iterator[Sequence[int]]:
+def _pieces(database: Database, kind: _UnneededRows) -> Iterator[Sequence[int]]:
     after = -1
     while True:
         with database.read() as connection:
