@@ -20,7 +20,7 @@ from support.replica.stored import (
 )
 from support.replica.synthesised import Documents
 from support.replica.totals import RegistryTotals
-from weighbridge.bootstrap.engine.crawling import crawl
+from weighbridge.bootstrap.engine.crawl_registries import crawl
 from weighbridge.config import load_settings
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.platform import normalised

@@ -44,7 +44,7 @@ from weighbridge.store.outbox.deliveries import claim_delivery
 from weighbridge.store.outbox.delivery_results import note_sent
 from weighbridge.store.outbox.due_groups import next_due_on
 from weighbridge.store.outbox.filling import put_notifications
-from weighbridge.store.outbox.violation_notices import read_notices
+from weighbridge.store.outbox.read_notices import read_notices
 from weighbridge.store.registries.registry_rows import put_registry
 from weighbridge.store.registries.repository_rows import put_repositories
 from weighbridge.store.reports import find_repository, tag_page

@@ -37,7 +37,7 @@ def command(options: Options, targets: tuple[str, ...], no_measure: bool) -> int
     policies = options.policies()
 
     from weighbridge import collector
-    from weighbridge.bootstrap.engine.crawling import crawl
+    from weighbridge.bootstrap.engine.crawl_registries import crawl
     from weighbridge.cli.output import crawl_output
     from weighbridge.cli.output.crawl_progress import shown, stopped_text
     from weighbridge.cli.process.log_lines import configure_log

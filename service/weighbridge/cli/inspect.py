@@ -45,7 +45,7 @@ def command(
     settings = options.settings()
     screen = options.screen(wants_ascii=wants_ascii)
 
-    from weighbridge.bootstrap.one_image.weighing import inspect
+    from weighbridge.bootstrap.one_image.weigh_image import inspect
     from weighbridge.presentation.image import weighing_output, weighing_table
 
     try:

@@ -14,7 +14,7 @@ import click
 
 from weighbridge import collector
 from weighbridge.bootstrap.databases import checked_database, ready_database
-from weighbridge.bootstrap.engine.crawling import crawl_targets
+from weighbridge.bootstrap.engine.crawl_registries import crawl_targets
 from weighbridge.bootstrap.engine.embedded import Embedded
 from weighbridge.bootstrap.registries.targets import Target
 from weighbridge.cli.process.log_lines import configure_log
@@ -27,7 +27,7 @@ from weighbridge.domain.text.secret import Secret
 from weighbridge.engine.context.crawl_context import Progress
 from weighbridge.engine.judge.criteria import Judges
 from weighbridge.engine.judge.policy_reload import PolicyReload
-from weighbridge.store.leases.clock import DatabaseClock
+from weighbridge.store.leases.database_clock import DatabaseClock
 from weighbridge.store.reports import registry_names
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry

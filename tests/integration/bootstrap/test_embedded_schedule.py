@@ -10,7 +10,7 @@ from support.database import a_database
 from support.of_one import close_crawl, open_crawl
 from support.store_world import a_result, an_entry
 from support.wait import wait_in_thread
-from weighbridge.bootstrap.engine.crawling import utc_now
+from weighbridge.bootstrap.engine.crawl_registries import utc_now
 from weighbridge.bootstrap.engine.embedded import Embedded
 from weighbridge.config import RegistrySettings, load_settings
 from weighbridge.demo.content.generated_content import generated_content

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.recording_server import RecordingServer, recording_server
-from weighbridge.bootstrap.one_image.weighing import inspect
+from weighbridge.bootstrap.one_image.weigh_image import inspect
 from weighbridge.config import RegistrySettings, Settings, load_settings
 from weighbridge.errors import WeighbridgeError
 

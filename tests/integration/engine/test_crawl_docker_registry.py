@@ -10,7 +10,7 @@ import pytest
 
 from support.docker_registry import DockerRegistry, docker_registry
 from support.images_oci import Pusher, made_image, made_layer
-from weighbridge.bootstrap.engine.crawling import crawl
+from weighbridge.bootstrap.engine.crawl_registries import crawl
 from weighbridge.config import load_settings
 from weighbridge.engine.context.crawl_context import Progress
 from weighbridge.engine.crawl_requests.crawl_report import CrawlReport

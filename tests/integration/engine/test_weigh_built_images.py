@@ -13,7 +13,7 @@ import pytest
 
 from support.docker_registry import DockerRegistry, docker_registry
 from support.images_oci import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, Pusher
-from weighbridge.bootstrap.one_image.weighing import inspect
+from weighbridge.bootstrap.one_image.weigh_image import inspect
 from weighbridge.config import load_settings
 from weighbridge.domain.image.digest import digest_of
 from weighbridge.domain.size.weighing import WeighedImage, Weighing

@@ -14,7 +14,7 @@ from support.replica.brute_force import count_by_brute_force
 from support.replica.changes import Change
 from support.replica.stored import Counted, counted
 from weighbridge.bootstrap.commands.reports import disputes
-from weighbridge.bootstrap.one_image.weighing import inspect
+from weighbridge.bootstrap.one_image.weigh_image import inspect
 from weighbridge.demo.content.shelf import RegistryContent
 from weighbridge.demo.story import demo_content
 from weighbridge.store.reports import tag_page

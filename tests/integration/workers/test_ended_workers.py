@@ -9,7 +9,7 @@ from typing import Final
 
 from support.database_dump import assert_same, dump_of, dump_of_url
 from support.worker_crew import Crew, Process, a_crew
-from weighbridge.bootstrap.engine.crawling import crawl
+from weighbridge.bootstrap.engine.crawl_registries import crawl
 from weighbridge.config import RegistrySettings, load_settings
 from weighbridge.demo.content.generated_content import generated_content
 from weighbridge.demo.http.server import start_in_thread

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from support.hub_replica.answers import host_of
 from support.hub_replica.state import PASSWORD, USER, Hub
-from weighbridge.bootstrap.engine.crawling import crawl
+from weighbridge.bootstrap.engine.crawl_registries import crawl
 from weighbridge.config import Settings, load_settings
 from weighbridge.engine.context.crawl_context import Progress
 from weighbridge.engine.crawl_requests.crawl_report import RegistryCrawl

@@ -2,13 +2,13 @@
 
 import pytest
 
-from weighbridge.bootstrap.registries.access import AddressAccess
 from weighbridge.bootstrap.registries.targets import (
     find_targets,
     image_of,
     refuse_registry,
     target_of,
 )
+from weighbridge.bootstrap.registries.unconfigured import AddressAccess
 from weighbridge.config import RegistrySettings, RepositorySettings, Settings
 from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import InvalidReference, UsageError

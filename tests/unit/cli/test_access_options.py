@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from weighbridge.bootstrap.registries.access import AddressAccess
+from weighbridge.bootstrap.registries.unconfigured import AddressAccess
 from weighbridge.cli.main import run
 from weighbridge.cli.options.access_options import AccessOptions
 from weighbridge.domain.text.secret import Secret

@@ -18,8 +18,8 @@ from weighbridge.domain.image.document import Document
 from weighbridge.domain.limits import USUAL_DOCUMENT_BYTES
 from weighbridge.engine.crawl.registry.catalog_pages import NameSet
 from weighbridge.engine.documents.bytes_in_flight import InFlight
+from weighbridge.engine.documents.document_reader import Reader
 from weighbridge.engine.documents.known_digests import KnownDigests, nothing_known
-from weighbridge.engine.documents.reader import Reader
 from weighbridge.engine.documents.reading import kept_bytes
 
 TURNS = 5

@@ -28,7 +28,7 @@ from weighbridge.errors import TransportError
 from weighbridge.ports.protocols import RangeAnswer
 from weighbridge.store.maintenance.checking.verify import verify
 from weighbridge.store.models import violations
-from weighbridge.store.outbox.violation_notices import read_notices
+from weighbridge.store.outbox.read_notices import read_notices
 from weighbridge.store.reports import (
     DisputeQuery,
     ViolationQuery,

@@ -16,7 +16,10 @@ from weighbridge.store.ledger.registry_sums import (
     fold,
     registry_totals,
 )
-from weighbridge.store.maintenance.checking.registry_sums import compare_sums, mend_sums
+from weighbridge.store.maintenance.checking.recounted_registries import (
+    compare_sums,
+    mend_sums,
+)
 from weighbridge.store.models import (
     LISTED_STATES,
     registries,

@@ -21,7 +21,7 @@ from weighbridge.engine.schedule.waiting_work import queues_waiting
 from weighbridge.errors import UsageError
 from weighbridge.ports.job_names import QUEUE_OF, TICK
 from weighbridge.store.connection.deadlines import within
-from weighbridge.store.leases.clock import DatabaseClock
+from weighbridge.store.leases.database_clock import DatabaseClock
 from weighbridge.store.leases.jobs import Job, done_at
 from weighbridge.store.reports.waiting import (
     find_waiting,

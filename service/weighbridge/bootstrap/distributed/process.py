@@ -19,7 +19,7 @@ from weighbridge.engine.judge.policy_reload import POLL_S, PolicyReload
 from weighbridge.errors import StoreError
 from weighbridge.jobs.pacing.shared_pacing import SharedPaces
 from weighbridge.ports.protocols import JobQueue
-from weighbridge.store.leases.clock import DatabaseClock
+from weighbridge.store.leases.database_clock import DatabaseClock
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 

@@ -12,7 +12,7 @@ from weighbridge.engine.schedule.waiting_work import show_waiting
 from weighbridge.errors import WeighbridgeError
 from weighbridge.ports.job_names import TICK
 from weighbridge.store.connection.deadlines import within
-from weighbridge.store.leases.clock import DatabaseClock
+from weighbridge.store.leases.database_clock import DatabaseClock
 from weighbridge.store.leases.jobs import Job, done_at
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 
 from weighbridge.bootstrap.engine.assembly import Work, an_engine
-from weighbridge.bootstrap.engine.crawling import utc_now
+from weighbridge.bootstrap.engine.crawl_registries import utc_now
 from weighbridge.bootstrap.engine.delivery_parts import Delivering, notice_planning
 from weighbridge.bootstrap.registries.kept_clients import KeptClients
 from weighbridge.bootstrap.registries.sites import configured_targets

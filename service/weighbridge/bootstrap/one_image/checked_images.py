@@ -7,7 +7,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from weighbridge.bootstrap.one_image.weighing import note_docker_hub, weigh_with
+from weighbridge.bootstrap.one_image.weigh_image import note_docker_hub, weigh_with
 from weighbridge.bootstrap.registries.clients import OpenClient, registry_client
 from weighbridge.bootstrap.registries.targets import Target
 from weighbridge.config import Settings

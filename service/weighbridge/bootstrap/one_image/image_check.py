@@ -14,8 +14,8 @@ from weighbridge.bootstrap.one_image.checked_images import (
     NotWeighed,
 )
 from weighbridge.bootstrap.one_image.service_limits import Service, limits_of_service
-from weighbridge.bootstrap.registries.access import PLAIN, AddressAccess
 from weighbridge.bootstrap.registries.targets import image_of, refuse_misplaced
+from weighbridge.bootstrap.registries.unconfigured import PLAIN, AddressAccess
 from weighbridge.config import Settings
 from weighbridge.domain.check.image_check import ImageCheck, Rules, checked, rules_of
 from weighbridge.domain.growth.earlier import Earlier

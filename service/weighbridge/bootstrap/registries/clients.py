@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from weighbridge.bootstrap.registries.access import login_of
 from weighbridge.bootstrap.registries.rate_limiters import RateLimiters, limited
 from weighbridge.bootstrap.registries.targets import Target, kind_of
+from weighbridge.bootstrap.registries.unconfigured import login_of
 from weighbridge.config import Settings
 from weighbridge.config.settings import Pace
 from weighbridge.domain.image.document import Problem

@@ -5,8 +5,8 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from weighbridge.bootstrap.registries.access import AddressAccess
 from weighbridge.bootstrap.registries.targets import Target, alike
+from weighbridge.bootstrap.registries.unconfigured import AddressAccess
 from weighbridge.config import Settings
 from weighbridge.config.settings import Pace
 from weighbridge.ports.protocols import Pacing

@@ -6,7 +6,7 @@ import httpx
 from msgspec import Struct
 from msgspec.structs import replace
 
-from weighbridge.bootstrap.registries.access import PLAIN, AddressAccess
+from weighbridge.bootstrap.registries.unconfigured import PLAIN, AddressAccess
 from weighbridge.config import RegistrySettings, Settings, is_loopback
 from weighbridge.config.registries.kinds import (
     AUTO,

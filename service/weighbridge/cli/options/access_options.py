@@ -13,7 +13,7 @@ from msgspec import Struct
 from weighbridge.errors import UsageError
 
 if TYPE_CHECKING:
-    from weighbridge.bootstrap.registries.access import AddressAccess
+    from weighbridge.bootstrap.registries.unconfigured import AddressAccess
     from weighbridge.domain.text.secret import Secret
 
 Command: TypeAlias = Callable[..., int]
@@ -36,7 +36,7 @@ class AccessOptions(Struct, frozen=True):
 
     def read(self) -> "AddressAccess":
         """With the password read. Raises UsageError, ConfigError(secret_file)."""
-        from weighbridge.bootstrap.registries.access import AddressAccess
+        from weighbridge.bootstrap.registries.unconfigured import AddressAccess
 
         self._refuse_nonsense()
         return AddressAccess(self.plain_http, self.ca_file, self.user, self._password())

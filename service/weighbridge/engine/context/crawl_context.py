@@ -14,8 +14,8 @@ from weighbridge.domain.report.inventory import Source
 from weighbridge.engine.context.in_flight_limiter import InFlightLimiter
 from weighbridge.engine.context.push_callbacks import PushCallbacks, PushWatch
 from weighbridge.engine.context.site import Scope
+from weighbridge.engine.documents.document_reader import Reader
 from weighbridge.engine.documents.known_digests import KnownDigests
-from weighbridge.engine.documents.reader import Reader
 from weighbridge.engine.judge.criteria import NO_JUDGING, Judging
 from weighbridge.engine.tags.tag_request import TagFault
 from weighbridge.engine.writer.writer import Writer

@@ -25,7 +25,7 @@ from weighbridge.ports.protocols import Notifier
 from weighbridge.store.leases.process_mark import one_claim
 from weighbridge.store.outbox.deliveries import Delivery, claim_delivery
 from weighbridge.store.outbox.delivery_results import give_back, note_failed, note_sent
-from weighbridge.store.outbox.violation_notices import read_notices
+from weighbridge.store.outbox.read_notices import read_notices
 
 MOST: Final = 200
 """Violations of one message that are told in full, where its medium has room."""

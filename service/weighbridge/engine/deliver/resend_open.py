@@ -15,7 +15,7 @@ from weighbridge.domain.message.message import ViolationNotice, with_link
 from weighbridge.domain.message.routing import Route, Routed, routes_for
 from weighbridge.engine.deliver.next_message import SendContext
 from weighbridge.errors import NotifyError, StoreError
-from weighbridge.store.outbox.violation_notices import read_firing
+from weighbridge.store.outbox.read_notices import read_firing
 
 EVERY_S: Final = 60.0
 MOST: Final = 10_000

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.limits import RETRY_AFTER_MAX_S
 from weighbridge.domain.registry.listing import TagSeen
-from weighbridge.engine.documents.reader import Reader
+from weighbridge.engine.documents.document_reader import Reader
 from weighbridge.engine.documents.reading import Reading
 from weighbridge.engine.tags.question_plan import TagQuestion
 from weighbridge.errors import (

@@ -17,7 +17,7 @@ from weighbridge.domain.image.document import (
     ParsedManifest,
 )
 from weighbridge.domain.image.platform import ListedImage, Platform, pulled_as
-from weighbridge.engine.documents.reader import Reader
+from weighbridge.engine.documents.document_reader import Reader
 from weighbridge.errors import DocumentError, NotFound
 
 Path: TypeAlias = tuple[tuple[Platform | None, int], ...]

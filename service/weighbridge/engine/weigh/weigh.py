@@ -45,8 +45,8 @@ from weighbridge.domain.size.weighing import (
 )
 from weighbridge.domain.size.whose_word import doubts_of
 from weighbridge.domain.text.units import format_bytes, written_duration
+from weighbridge.engine.documents.document_reader import Reader
 from weighbridge.engine.documents.known_digests import KnownDigests, nothing_known
-from weighbridge.engine.documents.reader import Reader
 from weighbridge.engine.documents.reading import kept_bytes
 from weighbridge.engine.measure.one_layer import measure_blob
 from weighbridge.engine.tasks.side_by_side import together

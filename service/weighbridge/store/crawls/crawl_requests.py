@@ -31,7 +31,7 @@ from weighbridge.store.crawls.requested_crawls import (
     count,
 )
 from weighbridge.store.dialect import among_ids, among_texts, listed
-from weighbridge.store.dialect.locks import Purpose, lock
+from weighbridge.store.dialect.process_locks import Purpose, lock
 from weighbridge.store.leases.ahead import is_leased, is_past
 from weighbridge.store.leases.process_mark import has_ended
 from weighbridge.store.locks import lock_repositories

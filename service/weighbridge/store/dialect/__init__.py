@@ -14,12 +14,6 @@ from weighbridge.store.dialect.given import (
     probe,
     probe_if_any,
 )
-from weighbridge.store.dialect.locks import (
-    Purpose,
-    lock,
-    lock_writers_out,
-    wait_at_most,
-)
 from weighbridge.store.dialect.many_rows import (
     BulkDelete,
     BulkInsert,
@@ -30,6 +24,12 @@ from weighbridge.store.dialect.many_rows import (
 from weighbridge.store.dialect.names import POSTGRESQL, settles_at_once
 from weighbridge.store.dialect.numbered import NumberedRows
 from weighbridge.store.dialect.planner_hints import join_in_order, where_null
+from weighbridge.store.dialect.process_locks import (
+    Purpose,
+    lock,
+    lock_writers_out,
+    wait_at_most,
+)
 from weighbridge.store.dialect.rows import Rows
 
 __all__ = [

@@ -12,7 +12,7 @@ from sqlalchemy import ClauseElement, Connection, Dialect, Table
 
 from weighbridge.store.dialect.names import POSTGRESQL
 from weighbridge.store.dialect.prepared import InPieces, OverArrays, Prepared, Row
-from weighbridge.store.dialect.words import Words
+from weighbridge.store.dialect.quoted_names import Words
 
 
 class ManyRows(ABC):

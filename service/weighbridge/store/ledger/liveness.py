@@ -30,7 +30,7 @@ from weighbridge.store.ledger.manifest_facts import (
     keep_lacking,
     read_facts,
 )
-from weighbridge.store.ledger.parts import LedgerPlace
+from weighbridge.store.ledger.scope_parts import LedgerPlace
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import repositories, repository_manifests
 

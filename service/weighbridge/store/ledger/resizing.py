@@ -26,7 +26,7 @@ from weighbridge.store.ledger.blob_expressions import (
 from weighbridge.store.ledger.counts import mark_uncounted
 from weighbridge.store.ledger.deduplicated import add_deduplicated
 from weighbridge.store.ledger.holders import Holder, find_holders, find_scopes
-from weighbridge.store.ledger.parts import lock_settling
+from weighbridge.store.ledger.scope_parts import lock_settling
 from weighbridge.store.ledger.scope_totals import move_totals
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import (

@@ -14,9 +14,9 @@ from sqlalchemy import bindparam, delete, select
 from weighbridge.beat import Beat
 from weighbridge.errors import WeighbridgeError
 from weighbridge.store.alone import alone
-from weighbridge.store.ledger.parts import lock_settling
 from weighbridge.store.ledger.registry_sums import fold
 from weighbridge.store.ledger.resizing import count_claims, marked_blobs
+from weighbridge.store.ledger.scope_parts import lock_settling
 from weighbridge.store.ledger.settling import settle_blobs
 from weighbridge.store.models import blob_changes
 from weighbridge.store.session import Database

@@ -37,7 +37,7 @@ from weighbridge.store.ledger.blob_expressions import (
     has_word_on,
     weighs_in,
 )
-from weighbridge.store.ledger.parts import parts_by_scope
+from weighbridge.store.ledger.scope_parts import parts_by_scope
 from weighbridge.store.ledger.scope_totals import move_totals
 from weighbridge.store.models import (
     blob_changes,

@@ -10,7 +10,6 @@ shares.
 from typing import Final
 
 from weighbridge.store.models.access import audit_log, tokens
-from weighbridge.store.models.crawling import crawl_chunks, crawl_requests, crawls, jobs
 from weighbridge.store.models.documents import (
     ALIGNMENTS,
     FACTS_STATES,
@@ -61,6 +60,7 @@ from weighbridge.store.models.weights import (
     disputes,
     manifest_sizes,
 )
+from weighbridge.store.models.work import crawl_chunks, crawl_requests, crawls, jobs
 
 SCHEMA: Final = metadata
 """Every table: whoever loads this package has loaded them all."""

@@ -10,7 +10,7 @@ from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.size.confidence import CompressedConfidence, Confidence
 from weighbridge.store.dialect import Rows, among_ids, listed
-from weighbridge.store.facts.reach import headline, load_graph
+from weighbridge.store.facts.target_images import headline, load_graph
 from weighbridge.store.models import blobs, images, manifest_sizes
 from weighbridge.store.sizes.image_weights import (
     COMPRESSED_BYTES,

@@ -19,7 +19,7 @@ from weighbridge.domain.registry.rate_limit import RateLimit
 from weighbridge.domain.registry.registry_address import registry_address
 from weighbridge.domain.report.inventory import RegistryState
 from weighbridge.store.dialect import BulkInsert
-from weighbridge.store.ledger.parts import scopes_beside
+from weighbridge.store.ledger.scope_parts import scopes_beside
 from weighbridge.store.ledger.settling import resettle
 from weighbridge.store.models import registries, repositories
 from weighbridge.store.models.types import Moment

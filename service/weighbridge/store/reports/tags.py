@@ -23,7 +23,7 @@ from weighbridge.domain.report.inventory import Page, TagReport
 from weighbridge.domain.size.confidence import CompressedConfidence, Confidence
 from weighbridge.store.dialect import Rows, among_ids, listed
 from weighbridge.store.facts.blob_claims import FactsState
-from weighbridge.store.facts.reach import headline, load_graph
+from weighbridge.store.facts.target_images import headline, load_graph
 from weighbridge.store.models import (
     blobs,
     images,

@@ -21,8 +21,8 @@ from weighbridge.domain.size.weighing import (
     second_text,
 )
 from weighbridge.domain.size.whose_word import doubts_of
-from weighbridge.store.facts.reach import Graph, Member, headline, load_graph
 from weighbridge.store.facts.stored_images import StoredImage, load_images
+from weighbridge.store.facts.target_images import Graph, Member, headline, load_graph
 from weighbridge.store.models import (
     blobs,
     registries,

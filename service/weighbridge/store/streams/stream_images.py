@@ -14,8 +14,8 @@ from weighbridge.domain.size.confidence import CompressedConfidence, Confidence
 from weighbridge.domain.size.weigh_image import weigh_image
 from weighbridge.domain.size.weighing import WeighedImage
 from weighbridge.store.dialect import Rows, among_ids, listed
-from weighbridge.store.facts.reach import Graph, headline, load_graph
 from weighbridge.store.facts.stored_images import load_images
+from weighbridge.store.facts.target_images import Graph, headline, load_graph
 from weighbridge.store.models import blobs, images, manifest_sizes
 from weighbridge.store.sizes.image_weights import (
     COMPRESSED_BYTES,

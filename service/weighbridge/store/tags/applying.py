@@ -22,7 +22,7 @@ from weighbridge.store.facts.touching import touch
 from weighbridge.store.leases.claiming import Claim, hold_many, stale
 from weighbridge.store.ledger.counts import Growth, grow, lock_counts
 from weighbridge.store.ledger.liveness import shift
-from weighbridge.store.ledger.parts import LedgerPlace
+from weighbridge.store.ledger.scope_parts import LedgerPlace
 from weighbridge.store.models import blobs, tags
 from weighbridge.store.tags.over_tags import drop_over_tags
 from weighbridge.store.tags.referenced import referenced_deltas

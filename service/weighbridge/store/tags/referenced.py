@@ -11,8 +11,8 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, literal, select
 
 from weighbridge.store.dialect import Rows, among_ids, listed
-from weighbridge.store.facts.reach import load_graphs
-from weighbridge.store.ledger.parts import LedgerPlace
+from weighbridge.store.facts.target_images import load_graphs
+from weighbridge.store.ledger.scope_parts import LedgerPlace
 from weighbridge.store.models import repository_manifests
 
 _PIECE: Final = 2_000

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from weighbridge.domain.image.digest import Digest
 from weighbridge.store.leases.claiming import Claim
-from weighbridge.store.ledger.parts import LedgerPlace
+from weighbridge.store.ledger.scope_parts import LedgerPlace
 from weighbridge.store.tags.tag_rows import Failing, NewTag, StoredTag, TagPointing
 
 

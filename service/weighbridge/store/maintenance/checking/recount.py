@@ -8,7 +8,7 @@ from sqlalchemy import BindParameter, Connection, bindparam, delete, exists, sel
 
 from weighbridge.domain.image.platform import Platform
 from weighbridge.store.connection.deadlines import unhurried
-from weighbridge.store.ledger.parts import (
+from weighbridge.store.ledger.scope_parts import (
     LedgerPlace,
     lock_settling,
     parts_of,
@@ -22,6 +22,11 @@ from weighbridge.store.maintenance.checking.differences import (
     differences,
 )
 from weighbridge.store.maintenance.checking.mending import mend_moves
+from weighbridge.store.maintenance.checking.recounted_registries import mend_sums
+from weighbridge.store.maintenance.checking.recounted_weights import (
+    recount_claims,
+    recount_weights,
+)
 from weighbridge.store.maintenance.checking.recounting import (
     count_held_rows,
     places_of,
@@ -30,12 +35,7 @@ from weighbridge.store.maintenance.checking.recounting import (
     scopes_of,
     unaccounted_rows,
 )
-from weighbridge.store.maintenance.checking.registry_sums import mend_sums
 from weighbridge.store.maintenance.checking.verify import Watch
-from weighbridge.store.maintenance.checking.weights import (
-    recount_claims,
-    recount_weights,
-)
 from weighbridge.store.maintenance.checking.wrongs import Wrong, repaired
 from weighbridge.store.models import (
     blob_changes,

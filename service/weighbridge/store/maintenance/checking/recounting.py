@@ -26,7 +26,7 @@ from weighbridge.store.ledger.blob_expressions import (
 )
 from weighbridge.store.ledger.holdings import held_by, read_holdings
 from weighbridge.store.ledger.manifest_facts import read_facts
-from weighbridge.store.ledger.parts import LedgerPlace, parts_of
+from weighbridge.store.ledger.scope_parts import LedgerPlace, parts_of
 from weighbridge.store.maintenance.checking.wrongs import (
     BLOBS,
     EXCLUSIVE,

@@ -14,6 +14,11 @@ from weighbridge.store.maintenance.checking.differences import (
     differences,
 )
 from weighbridge.store.maintenance.checking.integrity import CHECKS, broken
+from weighbridge.store.maintenance.checking.recounted_registries import compare_sums
+from weighbridge.store.maintenance.checking.recounted_weights import (
+    recount_claims,
+    recount_weights,
+)
 from weighbridge.store.maintenance.checking.recounting import (
     count_held_rows,
     places_of,
@@ -21,11 +26,6 @@ from weighbridge.store.maintenance.checking.recounting import (
     recount_scope,
     scopes_of,
     unaccounted_rows,
-)
-from weighbridge.store.maintenance.checking.registry_sums import compare_sums
-from weighbridge.store.maintenance.checking.weights import (
-    recount_claims,
-    recount_weights,
 )
 from weighbridge.store.maintenance.checking.wrongs import SUMMARIES, Wrong
 from weighbridge.store.models import (

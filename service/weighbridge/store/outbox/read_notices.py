@@ -1,4 +1,4 @@
-"""What is told of violations, read for a message: `domain.message.message.Told`."""
+"""What is told of violations, read for a message as `ViolationNotice`."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from weighbridge.bootstrap.databases import ready_database
 from weighbridge.bootstrap.engine.assembly import Work, an_engine
-from weighbridge.bootstrap.registries.access import PLAIN, AddressAccess
 from weighbridge.bootstrap.registries.kept_clients import KeptClients
 from weighbridge.bootstrap.registries.targets import Target, find_targets
+from weighbridge.bootstrap.registries.unconfigured import PLAIN, AddressAccess
 from weighbridge.config import Settings
 from weighbridge.domain.policy.policy_set import NO_POLICIES
 from weighbridge.engine.context.crawl_context import Progress
