@@ -1,6 +1,7 @@
 """Tags move and nothing fails: how memory, descriptors and threads of each process come
 along."""
 
+import csv
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -71,6 +72,7 @@ def steady(folder: Path, seed: int, seconds: float, tell: Callable[[str], None])
         tell(f"{pushing.moved} tags moved, taken: {dict(pushing.taken)}")
         if site.restarts:
             tell(f"ended and started anew: {dict(site.restarts)}")
+    _write(samples, folder / "samples.csv")
     whole = max(len(watched.samples) for watched in samples.values())
     rows = [
         _row(name, w) for (name, _), w in samples.items() if len(w.samples) == whole
@@ -122,6 +124,18 @@ def _row(name: str, watched: Watched) -> _Row:
         watched.thirds(min, lambda sample: sample.descriptors),
         watched.thirds(min, lambda sample: sample.threads),
     )
+
+
+def _write(samples: Samples, file: Path) -> None:
+    """Every sample in its order, to be drawn where something grew."""
+    with file.open("w", newline="") as text:
+        rows = csv.writer(text)
+        rows.writerow(("process", "pid", "bytes", "descriptors", "threads"))
+        for (name, pid), watched in samples.items():
+            for one in watched.samples:
+                rows.writerow(
+                    (name, pid, one.resident_bytes, one.descriptors, one.threads)
+                )
 
 
 def _table(rows: Sequence[_Row]) -> str:
