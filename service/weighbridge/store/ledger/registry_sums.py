@@ -48,7 +48,7 @@ _HALVES: Final = tuple(
 _COUNTS: Final = (
     "repositories",
     *(f"are_{state}" for state in LISTED_STATES),
-    "looked_at",
+    "are_crawled",
     "tags_held",
     "tags",
     "tags_failed",

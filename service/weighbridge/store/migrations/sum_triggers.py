@@ -71,7 +71,7 @@ _SUMMED: Final = (
         values={
             **{f"are_{state}": _is(f"{{row}}.state = '{state}'") for state in STATES},
             "repositories": "1",
-            "looked_at": _is("{row}.last_crawl_at IS NOT NULL"),
+            "are_crawled": _is("{row}.last_crawl_at IS NOT NULL"),
             "tags_held": _is("{row}.held IS NOT NULL"),
         },
         # Its summary counts for the same registry: its own triggers do the rest.

@@ -166,7 +166,7 @@ registry_sums = Table(
     Column("revision", BigInteger),
     Column("repositories", BigInteger),
     *(Column(f"are_{state}", BigInteger) for state in LISTED_STATES),
-    Column("looked_at", BigInteger),
+    Column("are_crawled", BigInteger),
     Column("tags_held", BigInteger),  # repositories that hold some back
     Column("tags", BigInteger),
     Column("tags_failed", BigInteger),

@@ -156,7 +156,7 @@ def _report(row: SQLRow, sums: Sums, repeated_bytes: int) -> RegistryReport:
         interval_s=row.interval_s,
         storage_scope_kind=row.storage_scope,
         repositories=sums["repositories"],
-        repositories_pending=sums["repositories"] - sums["looked_at"],
+        repositories_pending=sums["repositories"] - sums["are_crawled"],
         repository_states=states_of(sums),
         removals_held=row.removals_held + sums["tags_held"],
         repositories_held=row.removals_held,

@@ -48,7 +48,7 @@ _OF_REPOSITORIES: Final = (
             _is(_repository.state == state).label(f"are_{state}")
             for state in LISTED_STATES
         ),
-        func.count(_repository.last_crawl_at).label("looked_at"),
+        func.count(_repository.last_crawl_at).label("are_crawled"),
         func.count(_repository.held).label("tags_held"),
         func.coalesce(func.sum(_summary.tag_count), 0).label("tags"),
         func.coalesce(func.sum(_summary.tags_failed), 0).label("tags_failed"),

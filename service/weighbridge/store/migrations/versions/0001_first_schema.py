@@ -919,7 +919,7 @@ def create_sums() -> None:
         "revision",
         "repositories",
         *(f"are_{state}" for state in sum_triggers.STATES),
-        "looked_at",
+        "are_crawled",
         "tags_held",
         "tags",
         "tags_failed",
