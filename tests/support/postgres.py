@@ -46,7 +46,7 @@ class Cluster:
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
         self._names = 0
-        _run(
+        run_tool(
             "initdb",
             *("-D", str(self._data), "-U", _USER, "-A", "trust", "-E", "UTF8"),
             # Another order than that of bytes, so that a text which is to be sorted
@@ -246,7 +246,8 @@ def a_postgresql_url(*, is_migrated: bool = True) -> Iterator[str]:
         cluster.drop(name)
 
 
-def _run(program: str, *arguments: str) -> None:
+def run_tool(program: str, *arguments: str) -> str:
+    """What one of PostgreSQL's programs prints; it has to end well."""
     done = subprocess.run(
         [_program(program), *arguments],
         capture_output=True,
@@ -255,6 +256,7 @@ def _run(program: str, *arguments: str) -> None:
         **_as_user(),
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def _as_user() -> _AsUser:
