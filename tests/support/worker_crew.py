@@ -35,9 +35,10 @@ from weighbridge.store.session import Database, open_database
 
 NO_MORE: Final[Mapping[str, str]] = MappingProxyType({})
 _QUICK_BEAT: Final = """
+from datetime import timedelta
 from weighbridge_workers.app import app
 for entry in app.conf.beat_schedule.values():
-    entry["schedule"] = 2.0
+    entry["schedule"].run_every = timedelta(seconds=2)
 app.Beat(quiet=True).run()
 """
 

@@ -6,6 +6,7 @@ something to do: it may come twice, or be lost.
 
 from typing import Final
 
+from celery.schedules import schedule
 from kombu import Queue
 
 from weighbridge.domain.text.secret import Secret
@@ -17,6 +18,7 @@ from weighbridge.jobs.redis.broker import (
     tls,
 )
 from weighbridge.ports.job_names import DELIVER, QUEUE_OF, QUEUES, SETTLE, TICK
+from weighbridge_workers.workarounds import unmoved_now
 
 TICK_S: Final = 10.0
 SETTLE_S: Final = 5.0
@@ -61,7 +63,8 @@ def _worker() -> dict[str, object]:
         "task_time_limit": HARD_LIMIT_S,
         "worker_soft_shutdown_timeout": 25.0,
         "worker_max_memory_per_child": _CHILD_KIB,
-        # `celery inspect` and Flower; of commands, `overrides.ALLOWED` are taken.
+        "worker_pool": "weighbridge_workers.workarounds:HearingPool",
+        # `celery inspect` and Flower; of commands, `workarounds.ALLOWED` are taken.
         "worker_enable_remote_control": True,
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,
@@ -71,8 +74,9 @@ def _worker() -> dict[str, object]:
 
 def _connection(redis_url: Secret) -> dict[str, object]:
     return {
+        "broker_url": redis_url.reveal(),
         # What stands in Redis ends no worker.
-        "broker_transport": "weighbridge_workers.transport:RedisTransport",
+        "broker_transport": "weighbridge_workers.workarounds:RedisTransport",
         "broker_channel_error_retry": True,
         "broker_use_ssl": tls(redis_url),
         "broker_connection_retry_on_startup": True,
@@ -97,14 +101,15 @@ def _connection(redis_url: Secret) -> dict[str, object]:
 def _schedule() -> dict[str, object]:
     return {
         # In memory: what was done when stands in the database.
-        "beat_scheduler": "weighbridge_workers.enqueueing:EnqueueingScheduler",
+        "beat_scheduler": "celery.beat:Scheduler",
         "beat_max_loop_interval": SETTLE_S,
         "beat_schedule": {
-            name: {"task": job, "schedule": every_s}
-            for name, job, every_s in (
-                ("tick", TICK, TICK_S),
-                ("settle", SETTLE, SETTLE_S),
-                ("deliver", DELIVER, DELIVER_S),
-            )
+            "tick": {"task": TICK, "schedule": _every(TICK_S)},
+            "settle": {"task": SETTLE, "schedule": _every(SETTLE_S)},
+            "deliver": {"task": DELIVER, "schedule": _every(DELIVER_S)},
         },
     }
+
+
+def _every(seconds: float) -> schedule:
+    return schedule(seconds, nowfun=unmoved_now)

@@ -11,7 +11,7 @@ from msgspec import Struct
 from weighbridge.bootstrap.distributed.process import Distributed
 from weighbridge.config import Settings, load_policies
 from weighbridge.domain.text.secret import Secret
-from weighbridge.errors import JobDropped, WeighbridgeError
+from weighbridge.errors import JobDropped, UsageError, WeighbridgeError
 from weighbridge.jobs.pacing.shared_pacing import SharedPaces
 from weighbridge.jobs.redis.enqueue_thread import EnqueueThread
 from weighbridge.jobs.redis.over_celery import CeleryJobs
@@ -55,13 +55,16 @@ class _Parts(Struct, frozen=True):
 
 
 class Process:
-    """Does jobs. In any pool: one process may be asked by several threads at once."""
+    """Does jobs. In any pool: one process may be asked by several threads at once.
 
-    def __init__(self, settings: Settings, redis_url: Secret) -> None:
+    Raises UsageError(no_redis).
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.redis_url = _redis_url(settings)
         self.memory = SharedMemory()
         self._telemetry = Telemetry()
-        self._settings = settings
-        self._redis_url = redis_url
         self._lock = threading.Lock()
         self._redis: _Redis | None = None
         self._parts: _Parts | None = None
@@ -122,7 +125,7 @@ class Process:
     def _connected(self) -> _Redis:
         with self._lock:
             if self._redis is None:
-                url = self._redis_url
+                url = self.redis_url
                 self._redis = _Redis(CeleryJobs(url), WorkerRegister(url), Totals(url))
                 self._stopping.start()
             return self._redis
@@ -135,7 +138,7 @@ class Process:
 
     def _make(self, redis: _Redis) -> _Parts:
         policies = load_policies(None, os.environ)
-        database = open_database(self._settings.database_url.reveal())
+        database = open_database(self.settings.database_url.reveal())
         clock = DatabaseClock(database)
         try:
             with within(OPENING_S):
@@ -152,12 +155,12 @@ class Process:
 
         async def make() -> Distributed:
             made = Distributed(
-                self._settings,
+                self.settings,
                 database,
                 self._telemetry,
                 enqueuer,
                 clock,
-                paces=SharedPaces(self._redis_url),
+                paces=SharedPaces(self.redis_url),
                 sums=redis.totals,
                 policies=policies,
             )
@@ -165,6 +168,16 @@ class Process:
             return made
 
         return _Parts(loop, database, clock, enqueuer, loop.run(make()))
+
+
+def _redis_url(settings: Settings) -> Secret:
+    if settings.redis_url is None:
+        raise UsageError(
+            "workers need a Redis: redis_url is not set",
+            code="no_redis",
+            hint="set redis_url, or run everything in one process: weighbridge up",
+        )
+    return settings.redis_url
 
 
 def _checked(argument: object) -> str:

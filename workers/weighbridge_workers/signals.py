@@ -3,18 +3,18 @@
 import logging
 import os
 from contextlib import suppress
+from functools import cache
 from typing import Protocol
 
 from billiard import active_children
 from celery import signals
 
 from weighbridge import logs
-from weighbridge.config import Settings
-from weighbridge.domain.text.secret import Secret
 from weighbridge.jobs.redis.worker_register import DROPPED, UNKNOWN, WorkerRegister
-from weighbridge_workers.overrides import bound_last_words
-from weighbridge_workers.process import Process
+from weighbridge_workers.app import app
 from weighbridge_workers.watchdog import EXIT_CODE, Watchdog, canary_queue
+
+_watching: list[Watchdog] = []
 
 
 class _Consumer(Protocol):
@@ -26,49 +26,60 @@ class _Consumer(Protocol):
         """Take from this queue too, also after Redis was away."""
 
 
-def connect(settings: Settings, redis_url: Secret, process: Process) -> None:
-    """Log as every other command does, pass a stop on, watch, close what is open."""
-    watching: list[Watchdog] = []
-    register = WorkerRegister(redis_url)
-    bound_last_words()
+@signals.setup_logging.connect
+def log_as_every_command(**_: object) -> None:
+    """Lines of the configured form, and none for each message that is done."""
+    settings = app.process.settings
+    logs.configure(settings.log_format, settings.log_level)
+    for name in ("celery.worker.strategy", "celery.app.trace", "celery.beat"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
-    def set_up_logging(**_: object) -> None:
-        logs.configure(settings.log_format, settings.log_level)
-        # A line for each message that is sent, that comes and that is done.
-        for name in ("celery.worker.strategy", "celery.app.trace", "celery.beat"):
-            logging.getLogger(name).setLevel(logging.WARNING)
 
-    def watch(sender: _Consumer, **_: object) -> None:
-        if watching:
-            return  # It is ready again after Redis was away.
-        worker = f"{sender.hostname}.{os.getpid()}"
-        sender.add_task_queue(canary_queue(worker), auto_delete=True, durable=False)
-        watchdog = Watchdog(redis_url, process.memory, worker=worker, give_up=_give_up)
-        watching.append(watchdog)
-        watchdog.start()
+@signals.worker_ready.connect
+def watch(sender: _Consumer, **_: object) -> None:
+    """Begin to watch this worker."""
+    if _watching:
+        return  # It is ready again after Redis was away.
+    process = app.process
+    worker = f"{sender.hostname}.{os.getpid()}"
+    sender.add_task_queue(canary_queue(worker), auto_delete=True, durable=False)
+    watchdog = Watchdog(
+        process.redis_url, process.memory, worker=worker, give_up=_give_up
+    )
+    _watching.append(watchdog)
+    watchdog.start()
 
-    def stop(**_: object) -> None:
-        process.memory.note_stop()
 
-    def close(**_: object) -> None:
-        process.close()
+@signals.worker_shutting_down.connect
+def tell_the_pool(**_: object) -> None:
+    """Only the worker itself is told to stop."""
+    app.process.memory.note_stop()
 
-    def end(**_: object) -> None:
-        for watchdog in watching:
-            watchdog.close()
-        process.close()
-        register.close()
 
-    def count_garbage(**_: object) -> None:
-        with suppress(OSError):
-            register.count((DROPPED, UNKNOWN, "malformed_job"))
+@signals.worker_process_shutdown.connect
+def close(**_: object) -> None:
+    """A process of the pool ends."""
+    app.process.close()
 
-    signals.setup_logging.connect(set_up_logging, weak=False)
-    signals.worker_ready.connect(watch, weak=False)
-    signals.worker_shutting_down.connect(stop, weak=False)
-    signals.worker_process_shutdown.connect(close, weak=False)
-    signals.worker_shutdown.connect(end, weak=False)
-    signals.task_rejected.connect(count_garbage, weak=False)
+
+@signals.worker_shutdown.connect
+def end(**_: object) -> None:
+    """The worker has ended."""
+    for watchdog in _watching:
+        watchdog.close()
+    app.process.close()
+
+
+@signals.task_rejected.connect
+def count_garbage(**_: object) -> None:
+    """A message was dropped that is none of ours."""
+    with suppress(OSError):
+        _register().count((DROPPED, UNKNOWN, "malformed_job"))
+
+
+@cache
+def _register() -> WorkerRegister:
+    return WorkerRegister(app.process.redis_url)
 
 
 def _give_up() -> None:

@@ -1,5 +1,6 @@
 """F33: two days ahead, two days behind: what counts is the database's clock."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -48,6 +49,22 @@ def test_workers_whose_clocks_are_days_apart_keep_the_databases_time(
             assert moments_outside(crew, began, datetime.now(UTC)) == []
     finally:
         running.close()
+
+
+def test_a_scheduler_goes_on_when_its_clock_is_put_back(tmp_path: Path) -> None:
+    clock = MovedClock(tmp_path / "scheduler.clock")
+    with (
+        a_crew(tmp_path, "http://127.0.0.1:1", engine="sqlite") as crew,
+        crew.redis.client() as redis,
+    ):
+        crew.start("scheduler", environment=clock.environment)
+        crew.wait_for(lambda: redis.llen("notify") > 0, "it has enqueued")
+
+        clock.move(-DAYS)
+        time.sleep(2)  # It looks at that file once in a second.
+        redis.flushall()
+
+        crew.wait_for(lambda: redis.llen("notify") == 3, "it enqueues all again")
 
 
 def moments_outside(crew: Crew, began: datetime, ended: datetime) -> list[str]:

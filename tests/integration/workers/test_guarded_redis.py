@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from celery import Celery
 from kombu.exceptions import OperationalError
 
 from support.redis_server import GuardedRedis, a_guarded_redis
@@ -15,7 +16,7 @@ from weighbridge.demo.http.server import start_in_thread
 from weighbridge.jobs.redis.over_celery import CeleryJobs
 from weighbridge.jobs.redis.worker_register import WorkerRegister
 from weighbridge.ports.job_names import TICK
-from weighbridge_workers.making import make_app
+from weighbridge_workers.configuration import configuration
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,8 @@ def test_t12_a_redis_whose_authority_nobody_knows_is_given_nothing(
     server: GuardedRedis,
 ) -> None:
     url = server.unknown_url
-    app = make_app(load_settings(None, {"WEIGHBRIDGE_REDIS_URL": url.reveal()}))
+    app = Celery(set_as_current=False, fixups=[])
+    app.conf.update(configuration(url))
     jobs = CeleryJobs(url)
 
     with pytest.raises(OperationalError, match="CERTIFICATE_VERIFY_FAILED"):

@@ -78,7 +78,7 @@ def test_f24_what_came_while_the_database_was_away_can_be_sent_again_at_once(
         "WEIGHBRIDGE_REDIS_URL": server.url.reveal(),
         "WEIGHBRIDGE_DATABASE_URL": f"sqlite:///{tmp_path}/no/such/folder.db",
     }
-    process = Process(load_settings(None, environ), server.url)
+    process = Process(load_settings(None, environ))
     jobs.put(CRAWL, REPOSITORY)
 
     process.do(CRAWL, REPOSITORY)

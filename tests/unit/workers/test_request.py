@@ -7,10 +7,9 @@ from billiard.exceptions import WorkerLostError
 from kombu import Message
 from kombu.asynchronous import Hub, get_event_loop, set_event_loop
 
-from weighbridge.config import load_settings
 from weighbridge.ports.job_names import DELIVER, QUEUE_OF, SETTLE, TICK
-from weighbridge_workers.making import make_app
-from weighbridge_workers.overrides import ConfirmedRequest, connect_anew
+from weighbridge_workers.app import Application
+from weighbridge_workers.workarounds import ConfirmedRequest, connect_anew
 
 
 def test_f19_the_loss_is_told_to_the_consumers_loop() -> None:
@@ -38,11 +37,8 @@ def test_f19_without_a_loop_it_is_raised_at_once() -> None:
 
 @pytest.mark.parametrize("job", QUEUE_OF)
 def test_what_ends_its_process_is_given_back_unless_it_is_sent_again_anyway(
-    job: str,
+    app: Application, job: str
 ) -> None:
-    app = make_app(
-        load_settings(None, {"WEIGHBRIDGE_REDIS_URL": "redis://127.0.0.1:1/0"})
-    )
     confirmed: list[str] = []
     message = Message(
         body='[[""], {}, {}]',
@@ -52,6 +48,7 @@ def test_what_ends_its_process_is_given_back_unless_it_is_sent_again_anyway(
         properties={"delivery_tag": "1"},
         delivery_info={},
     )
+    assert app.tasks[job].Request.endswith(":ConfirmedRequest")
     request = ConfirmedRequest(
         message,
         app=app,
