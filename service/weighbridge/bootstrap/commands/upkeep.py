@@ -1,11 +1,10 @@
 """What `weighbridge db` does with the configured database."""
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final
 
 from msgspec import Struct
 
@@ -16,6 +15,7 @@ from weighbridge.domain.report.inventory import RegistryReport
 from weighbridge.errors import StoreError, UsageError
 from weighbridge.ports.job_names import DISCOVER
 from weighbridge.store.connection.deadlines import unhurried
+from weighbridge.store.connection.patience import patiently
 from weighbridge.store.leases.process_mark import this_process
 from weighbridge.store.maintenance.checking.damage import count_damaged, drop_damaged
 from weighbridge.store.maintenance.checking.differences import Difference
@@ -24,38 +24,6 @@ from weighbridge.store.maintenance.checking.verify import Watch, verify
 from weighbridge.store.maintenance.forgetting import Forgettable, find_known, forget
 from weighbridge.store.reports import registry_reports
 from weighbridge.store.session import Database
-
-T = TypeVar("T")
-
-PATIENCE_S: Final = 180.0
-"""From the first try on."""
-_FIRST_WAIT_S: Final = 0.1
-_LONGEST_WAIT_S: Final = 2.0
-
-
-def patiently(
-    call: Callable[[], T],
-    *,
-    patience_s: float = PATIENCE_S,
-    wait: Callable[[float], object] = time.sleep,
-) -> T:
-    """What `call` returns. It may run several times: what it did before it failed is
-    undone, or needs no second time. Raises StoreError, database_busy in the end.
-
-    wait: for so many seconds; True where nobody wants another try any more
-    """
-    ends_at = time.monotonic() + patience_s
-    wait_s = _FIRST_WAIT_S
-    while True:
-        try:
-            return call()
-        except StoreError as exc:
-            if exc.code != "database_busy" or time.monotonic() + wait_s > ends_at:
-                raise
-            if wait(wait_s):
-                raise
-        wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
-
 
 MOST: Final = 10_000
 """Differences that are kept to be printed; all are counted."""

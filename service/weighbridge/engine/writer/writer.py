@@ -3,24 +3,17 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Concatenate, Final, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from weighbridge.engine.writer.writer_thread import Lane
-from weighbridge.errors import StaleFence, StoreError
+from weighbridge.errors import StoreError
+from weighbridge.store.connection.patience import PATIENCE_S, Patience
 from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.session import Connection, Database
 
 P = ParamSpec("P")
 T = TypeVar("T")
 Item = TypeVar("Item")
-
-PATIENCE_S: Final = 180.0
-"""So long a crawl waits for a database that is locked or restarted; every answer
-that it has in hand meanwhile is kept."""
-_FIRST_WAIT_S: Final = 0.1
-_LONGEST_WAIT_S: Final = 2.0
-_PASSING: Final = frozenset({"database_busy", "database_unavailable"})
-"""What goes by while one waits; a full disk needs a person."""
 
 
 def _unheard(error: StoreError) -> None:
@@ -163,19 +156,14 @@ class Writer:
             raise
 
     async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
-        loop = asyncio.get_running_loop()
-        ends_at = loop.time() + self._patience_s
-        wait_s = _FIRST_WAIT_S
+        """Every answer that a crawl has in hand meanwhile is kept."""
+        patience = Patience(self._patience_s)
         while True:
             try:
                 return await call()
-            except StaleFence:
-                raise
             except StoreError as exc:
-                if exc.code not in _PASSING or loop.time() + wait_s > ends_at:
-                    raise
+                wait_s = patience.wait_s(exc)
             await asyncio.sleep(wait_s)
-            wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
 
 
 def _both(
