@@ -25,6 +25,10 @@ class RequestCost(Struct):
     by_operation: dict[str, int] = field(default_factory=dict)
 
 
+# Context variables and no parameters: what sets them is a crawl, a job or a push, what
+# reads them a registry's client, its sign-in, the store's writer. Between these lie
+# readings and tokens that several wait for, and some fifty signatures that would pass
+# them on and use none.
 CRAWL_COST: ContextVar[RequestCost | None] = ContextVar("crawl_cost", default=None)
 """A second counter for the work that is begun in this context: one crawl of several
 that share a client. Clients add to it whatever they add to their own `cost`, and serve
