@@ -58,7 +58,7 @@ class Costing:
         self._cost = cost
         self._asked = asked
         self._noted = RequestCost()
-        self._noted = RequestCost()
+        self._reported = RequestCost()
         self._noting = asyncio.Lock()
 
     async def note(self, client: Registry) -> None:
@@ -67,10 +67,10 @@ class Costing:
         cost = replace(self._cost)
         self._asked(
             self._registry,
-            cost.requests - self._noted.requests,
-            cost.bytes_read - self._noted.bytes_read,
+            cost.requests - self._reported.requests,
+            cost.bytes_read - self._reported.bytes_read,
         )
-        self._noted = cost
+        self._reported = cost
         async with self._noting:
             with suppress(StoreError):
                 await self._keep(client)
