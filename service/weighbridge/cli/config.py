@@ -7,7 +7,7 @@ import click
 from weighbridge.cli.options.common import Options, common_options
 from weighbridge.cli.options.suggestions import SuggestingGroup
 from weighbridge.cli.process.streams import emit
-from weighbridge.presentation.image.image_words import plural
+from weighbridge.presentation.forms.phrases import plural
 
 
 @click.group(

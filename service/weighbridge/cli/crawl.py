@@ -65,14 +65,8 @@ def command(options: Options, targets: tuple[str, ...], no_measure: bool) -> int
             return stops.code
     for warning in crawl_output.warnings_of(report):
         click.echo(f"warning: {warning}", err=True)
-    if options.output == "json":
-        emit(crawl_output.crawl_json(report))
-    elif options.output == "csv":
-        emit(crawl_output.crawl_csv(report))
-    elif options.output == "markdown":
-        emit(crawl_output.crawl_markdown(report, options.screen(), datetime.now(UTC)))
-    else:
-        emit(crawl_output.render_crawl(report, options.screen(), datetime.now(UTC)))
+    now = datetime.now(UTC)
+    emit(crawl_output.printed(report, options.output, options.screen(), now))
     return NOT_WEIGHED if report.has_failed else 0
 
 

@@ -54,16 +54,14 @@ def command(
     screen = options.screen(wants_ascii=wants_ascii)
 
     from weighbridge.bootstrap.commands.reports import top
-    from weighbridge.presentation.reports import top_output, top_table
+    from weighbridge.presentation.reports import top_output
 
     order = "asc" if by == "name" else "desc"
     found = top(settings, by=by, order=order, limit=limit, registry=registry)
-    if options.output == "json":
-        emit(top_output.top_json(found.rows, datetime.now(UTC)))
-    elif options.output == "csv":
-        emit(top_output.top_csv(found.rows, datetime.now(UTC)))
-    elif options.output == "markdown":
-        emit(top_output.top_markdown(found.rows, screen, by=by))
-    else:
-        emit(top_table.render_top(found.rows, screen, found.registries, by=by))
+    now = datetime.now(UTC)
+    emit(
+        top_output.printed(
+            found.rows, options.output, screen, now, found.registries, by=by
+        )
+    )
     return 0

@@ -13,7 +13,7 @@ from weighbridge.domain.check.image_check import ImageCheck
 from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.text.printable import printable
 from weighbridge.presentation.check.markdown import CHARACTERS, MARKER, check_markdown
-from weighbridge.presentation.forms.tables import code, markdown_table
+from weighbridge.presentation.forms.csv_json_markdown import code, markdown_table
 
 OURS = frozenset(
     {"h3", "p", "code", "table", "thead", "tbody", "tr", "th", "td", "ul", "li"}

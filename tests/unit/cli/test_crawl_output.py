@@ -10,13 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 import weighbridge
-from weighbridge.cli.output.crawl_output import (
-    crawl_csv,
-    crawl_json,
-    crawl_markdown,
-    render_crawl,
-    warnings_of,
-)
+from weighbridge.cli.output.crawl_output import printed, warnings_of
 from weighbridge.cli.output.crawl_progress import (
     LINE_EVERY_S,
     progress_block,
@@ -84,7 +78,7 @@ def a_fault(tag: str | None, repository: str | None = "data/etl") -> CrawlFault:
 
 
 def test_a_crawl_ends_with_a_line_a_registry() -> None:
-    assert render_crawl(CrawlReport((HARBOR,), 206.0), PIPE, NOW) == (
+    assert printed(CrawlReport((HARBOR,), 206.0), "table", PIPE, NOW) == (
         "harbor   complete   51 repositories   2,061 tags   1,604 images   "
         "4,172 requests   8.61 MB read   1.03 TB weighed   206 s"
     )
@@ -92,7 +86,9 @@ def test_a_crawl_ends_with_a_line_a_registry() -> None:
 
 def test_what_was_not_weighed_is_listed_by_its_cause() -> None:
     faults = (a_fault("tmp-7"), a_fault("tmp-8"), a_fault(None, None))
-    text = render_crawl(CrawlReport((replace(HARBOR, faults=faults),), 1.0), PIPE, NOW)
+    text = printed(
+        CrawlReport((replace(HARBOR, faults=faults),), 1.0), "table", PIPE, NOW
+    )
 
     assert "   2 tags not weighed   " in text
     assert text.splitlines()[1] == (
@@ -112,18 +108,18 @@ def test_faults_that_differ_in_their_tag_alone_have_one_cause() -> None:
     several = CrawlReport((replace(HARBOR, faults=faults),), 1.0)
     single = CrawlReport((replace(HARBOR, faults=faults[:1]),), 1.0)
 
-    assert render_crawl(several, PIPE, NOW).splitlines()[1] == (
+    assert printed(several, "table", PIPE, NOW).splitlines()[1] == (
         "  not weighed: data/etl:3, data/etl:3.7 (registry_error: HEAD "
         "https://harbor.example/v2/<name>/manifests/<reference> was answered 500)"
     )
-    assert "/v2/data/etl/manifests/3 was" in render_crawl(single, PIPE, NOW)
+    assert "/v2/data/etl/manifests/3 was" in printed(single, "table", PIPE, NOW)
 
 
 def test_what_may_help_is_what_the_failure_itself_says() -> None:
     fault = CrawlFault("harbor", None, None, "unauthorized", "no", "check the password")
 
-    text = render_crawl(
-        CrawlReport((replace(HARBOR, faults=(fault,)),), 1.0), PIPE, NOW
+    text = printed(
+        CrawlReport((replace(HARBOR, faults=(fault,)),), 1.0), "table", PIPE, NOW
     )
 
     assert "  try    check the password" in text.splitlines()
@@ -145,14 +141,14 @@ DOWN = replace(
 
 
 def test_a_registry_that_is_down_does_not_look_emptied() -> None:
-    assert render_crawl(CrawlReport((DOWN,), 1.0), PIPE, NOW).splitlines() == [
+    assert printed(CrawlReport((DOWN,), 1.0), "table", PIPE, NOW).splitlines() == [
         "harbor   unreachable (connect_error)   "
         "nothing was crawled; what was known is kept   3 requests   1 s",
         "  not weighed: harbor (connect_error: nobody there)",
         "  try    check its address and port, and that it runs",
     ]
-    assert "| unreachable (connect_error); nothing was crawled; " in crawl_markdown(
-        CrawlReport((DOWN,), 1.0), PIPE, NOW
+    assert "| unreachable (connect_error); nothing was crawled; " in printed(
+        CrawlReport((DOWN,), 1.0), "markdown", PIPE, NOW
     )
 
 
@@ -164,7 +160,9 @@ def test_what_may_help_is_said_once_a_kind() -> None:
         CrawlFault("harbor", "shop/api", "1", "manifest_unknown", "gone"),
     )
 
-    text = render_crawl(CrawlReport((replace(HARBOR, faults=faults),), 1.0), PIPE, NOW)
+    text = printed(
+        CrawlReport((replace(HARBOR, faults=faults),), 1.0), "table", PIPE, NOW
+    )
 
     assert [line.split()[:2] for line in text.splitlines()[1:]] == [
         ["not", "weighed:"],
@@ -190,8 +188,8 @@ def test_a_pipe_lists_every_fault_and_a_terminal_a_screenful() -> None:
     faults = tuple(a_fault(f"t{number}") for number in range(50))
     report = CrawlReport((replace(HARBOR, faults=faults),), 1.0)
 
-    assert "data/etl:t49" in render_crawl(report, PIPE, NOW)
-    on_terminal = render_crawl(report, Screen(width=80), NOW)
+    assert "data/etl:t49" in printed(report, "table", PIPE, NOW)
+    on_terminal = printed(report, "table", Screen(width=80), NOW)
     assert "data/etl:t20" not in on_terminal
     assert "and 30 more (-o json" in on_terminal
 
@@ -214,15 +212,15 @@ def test_a_pipe_lists_every_fault_and_a_terminal_a_screenful() -> None:
 def test_a_registry_that_was_not_read_to_its_end_is_not_complete(
     crawled: RegistryCrawl, word: str
 ) -> None:
-    text = render_crawl(CrawlReport((crawled,), 1.0), PIPE, NOW)
+    text = printed(CrawlReport((crawled,), 1.0), "table", PIPE, NOW)
 
     assert text.startswith(word)
     assert "complete" not in text
 
 
 def test_several_registries_have_a_sum() -> None:
-    text = render_crawl(
-        CrawlReport((HARBOR, replace(HARBOR, name="hub")), 9.0), PIPE, NOW
+    text = printed(
+        CrawlReport((HARBOR, replace(HARBOR, name="hub")), 9.0), "table", PIPE, NOW
     )
 
     assert text.splitlines()[-1] == (
@@ -232,7 +230,7 @@ def test_several_registries_have_a_sum() -> None:
 
 
 def test_json_ends_with_the_reports_object() -> None:
-    found = json.loads(crawl_json(CrawlReport((HARBOR,), 206.0)))
+    found = json.loads(printed(CrawlReport((HARBOR,), 206.0), "json", PIPE, NOW))
 
     assert found["registries"][0]["name"] == "harbor"
     assert found["weighed_bytes"] == 1_030_000_000_000
@@ -242,10 +240,10 @@ def test_json_ends_with_the_reports_object() -> None:
 def test_csv_and_markdown_have_a_row_a_registry() -> None:
     report = CrawlReport((replace(HARBOR, faults=(a_fault("t|1"),)),), 206.0)
 
-    head, row = crawl_csv(report).splitlines()
+    head, row = printed(report, "csv", PIPE, NOW).splitlines()
     assert head.startswith("name,url,state,reason,repositories,")
     assert row.startswith("harbor,https://harbor.example,ok,,51,51,0,0,2061,1604,")
-    markdown = crawl_markdown(report, PIPE, NOW)
+    markdown = printed(report, "markdown", PIPE, NOW)
     assert (
         "| 51 | 2,061 | 1,604 | 8.61 MB | 1.03 TB | `harbor` | complete |" in markdown
     )
@@ -257,8 +255,8 @@ def test_names_from_a_registry_are_made_printable() -> None:
     crawled = replace(HARBOR, faults=(fault,), warnings=("odd\x07",))
     report = CrawlReport((crawled,), 1.0)
 
-    assert "\x1b" not in render_crawl(report, PIPE, NOW) + crawl_markdown(
-        report, PIPE, NOW
+    assert "\x1b" not in printed(report, "table", PIPE, NOW) + printed(
+        report, "markdown", PIPE, NOW
     )
     assert warnings_of(report) == ["harbor: odd\\x07"]
 
@@ -373,16 +371,18 @@ def test_repositories_that_were_not_seen_whole_have_a_row_each() -> None:
         ),
     )
 
-    first, *rest = render_crawl(CrawlReport((crawled,), 1.0), PIPE, NOW).splitlines()
+    first, *rest = printed(
+        CrawlReport((crawled,), 1.0), "table", PIPE, NOW
+    ).splitlines()
 
     assert "   12 crawled before   " in first
     assert rest == [
         "  held   31 repositories are missing at once and stay until a second crawl "
         "agrees (removals_held)",
-        "  state          why             last full crawl   repository",
-        "  partial        too_many_tags   never             shop/api",
-        "  unauthorized   denied          4 h ago           data/etl",
-        "  missing                        1 h ago           shop/web",
+        "  LAST FULL CRAWL  STATE         WHY            REPOSITORY",
+        "  never            partial       too_many_tags  harbor/shop/api",
+        "  4 h ago          unauthorized  denied         harbor/data/etl",
+        "  1 h ago          missing                      harbor/shop/web",
     ]
 
 
@@ -390,8 +390,8 @@ def test_the_worst_twenty_are_shown_and_the_rest_counted() -> None:
     many = tuple(troubled(f"r{n}", "missing", "name_unknown", n) for n in range(25))
     report = CrawlReport((replace(HARBOR, troubled=many),), 1.0)
 
-    text = render_crawl(report, PIPE, NOW)
-    table = crawl_markdown(report, PIPE, NOW)
+    text = printed(report, "table", PIPE, NOW)
+    table = printed(report, "markdown", PIPE, NOW)
 
     assert len(text.splitlines()) == 1 + 1 + 20 + 1
     assert text.endswith("  and 5 more (-o json lists them)")
@@ -403,6 +403,6 @@ def test_a_row_keeps_to_its_terminal() -> None:
     one = troubled("a" * 60 + "/b", "missing", "name_unknown", 3)
     report = CrawlReport((replace(HARBOR, troubled=(one,)),), 1.0)
 
-    lines = render_crawl(report, Screen(width=80), NOW).splitlines()
+    lines = printed(report, "table", Screen(width=80), NOW).splitlines()
 
     assert max(map(len, lines)) <= 80

@@ -2,7 +2,7 @@
 
 import pytest
 
-from weighbridge.presentation.forms.tables import csv_cell, csv_table
+from weighbridge.presentation.forms.csv_json_markdown import csv_cell, csv_table
 
 
 @pytest.mark.parametrize("start", list("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"), ids=repr)

@@ -66,8 +66,9 @@ def test_verify_ends_with_1_and_a_row_for_each_difference(
     assert run(["db", "verify"]) == 1
 
     assert capsys.readouterr().out.splitlines() == [
-        "table            where   what           stored   recounted",
-        "storage_scopes   hub     shared_bytes   9        0",
+        "TABLE           WHERE  WHAT          STORED  RECOUNTED",
+        "storage_scopes  hub    shared_bytes  9       0",
+        "",
         "1 value of 1 registry, 2 repositories, 2 tags differs from what the tags and "
         "facts say",
         "try: weighbridge db recount",

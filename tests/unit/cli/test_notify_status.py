@@ -12,9 +12,9 @@ from support.database import a_database
 from support.outbox_world import OutboxWorld
 from support.store_world import T0
 from weighbridge.cli.main import run
-from weighbridge.cli.notify_status import shown
 from weighbridge.domain.message.routing import Route
 from weighbridge.presentation.forms.screen import Screen
+from weighbridge.presentation.reports.channel_output import printed
 from weighbridge.store.reports.notifications import channel_reports
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
@@ -50,7 +50,7 @@ def test_a_channel_that_works_one_that_waits_and_one_that_fails(
     with database.read() as connection:
         found = channel_reports(connection)
 
-    table = shown(found, "table", Screen(), T0 + 2 * MINUTE).splitlines()
+    table = printed(found, "table", Screen(), T0 + 2 * MINUTE).splitlines()
     assert [line.split("  ")[0] for line in table] == ["CHANNEL", "a", "b", "c"]
     assert "ok" in table[1]
     assert "2 min ago" in table[1]

@@ -58,16 +58,16 @@ def test_the_table_names_value_policy_and_place_of_each_key(
 
     assert out == (
         "harbor/shop/api:1.4\n"
-        "key                    value       policy       written in\n"
-        "team                   shop        shop         weighbridge.yaml:8\n"
-        "max_compressed         500 MB      shop         weighbridge.yaml:9\n"
-        "max_uncompressed       1.07 GB     everything   policies.d/all.yaml:6\n"
-        "max_growth             12.5%       shop         weighbridge.yaml:10\n"
-        "min_growth             none                     no policy sets it\n"
-        "max_layers             60 layers   everything   policies.d/all.yaml:8\n"
-        "max_layer_compressed   300 MB      everything   policies.d/all.yaml:9\n"
-        "max_deduplicated       200 GB      everything   policies.d/all.yaml:10\n"
-        "severity               warning                  no policy sets it\n"
+        "KEY                   VALUE      POLICY      WRITTEN IN\n"
+        "team                  shop       shop        weighbridge.yaml:8\n"
+        "max_compressed        500 MB     shop        weighbridge.yaml:9\n"
+        "max_uncompressed      1.07 GB    everything  policies.d/all.yaml:6\n"
+        "max_growth            12.5%      shop        weighbridge.yaml:10\n"
+        "min_growth            none                   no policy sets it\n"
+        "max_layers            60 layers  everything  policies.d/all.yaml:8\n"
+        "max_layer_compressed  300 MB     everything  policies.d/all.yaml:9\n"
+        "max_deduplicated      200 GB     everything  policies.d/all.yaml:10\n"
+        "severity              warning                no policy sets it\n"
     )
 
 
@@ -76,7 +76,7 @@ def test_units_are_those_that_were_asked_for(
 ) -> None:
     out = explained(capsys, "harbor/shop/api", "--units", "iec")
 
-    assert "max_uncompressed       1.00 GiB" in out
+    assert "max_uncompressed      1.00 GiB" in out
 
 
 def test_json_and_csv_hold_numbers_for_programs(
@@ -147,7 +147,7 @@ def test_null_is_no_limit_and_names_who_said_so(
 ) -> None:
     out = explained(capsys, "harbor/shop/api:1-dev")
 
-    line = "max_uncompressed       none        dev          policies.d/all.yaml:4\n"
+    line = "max_uncompressed      none       dev         policies.d/all.yaml:4\n"
     assert line in out
 
 
@@ -169,8 +169,8 @@ def test_without_configuration_the_default_policy_is_explained(
 
     out = explained(capsys, "python:3.7")
 
-    assert "max_growth             25%       default   built in\n" in out
-    assert "min_growth             50.0 MB   default   built in\n" in out
+    assert "max_growth            25%      default  built in\n" in out
+    assert "min_growth            50.0 MB  default  built in\n" in out
 
 
 def test_what_is_no_reference_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -178,14 +178,14 @@ def test_workers_add_their_messages_and_tasks() -> None:
         "last search for what is due: 4 s ago",
         "workers: 2",
         "",
-        "QUEUE  DUE    OLDEST     MESSAGES  OLDEST MESSAGE",
-        "crawl  1,200  3 min ago  7         1 min ago",
+        "QUEUE    DUE  OLDEST     MESSAGES  OLDEST MESSAGE",
+        "crawl  1,200  3 min ago         7  1 min ago",
         "",
-        "REGISTRY  STATE  DUE    PAUSED  LEASED  PUT OFF  PARKED  OLDEST DUE  NEXT DUE",
-        "hub       ok     1,200  0       8       0        1       3 min ago   in 1 min",
+        "REGISTRY  STATE    DUE  PAUSED  LEASED  PUT OFF  PARKED  OLDEST DUE  NEXT DUE",
+        "hub       ok     1,200       0       8        0       1  3 min ago   in 1 min",
         "",
         "TASK               TAKEN  FAILED  MEAN TIME",
-        "weighbridge.crawl  30     1       4.2 s",
+        "weighbridge.crawl     30       1      4.2 s",
     ]
     assert notes(a_status(broker)) == []
 

@@ -258,10 +258,10 @@ def test_limits_are_tried_on_the_newest_image_of_every_repository(
     )
 
     assert out == (
-        "OVER BY  AMOUNT    LIMIT    KEY               REPOSITORY    TAG\n"
-        "583 MB   1.08 GB   500 MB   max_compressed    hub/shop/api  1.2.3\n"
-        "418 MB   918 MB    500 MB   max_compressed    hub/data/etl  1.2.3\n"
-        "295 MB   ~2.30 GB  2.00 GB  max_uncompressed  hub/data/etl  1.2.3\n"
+        "OVER BY    AMOUNT    LIMIT  KEY               REPOSITORY    TAG\n"
+        " 583 MB   1.08 GB   500 MB  max_compressed    hub/shop/api  1.2.3\n"
+        " 418 MB    918 MB   500 MB  max_compressed    hub/data/etl  1.2.3\n"
+        " 295 MB  ~2.30 GB  2.00 GB  max_uncompressed  hub/data/etl  1.2.3\n"
         "\n"
         "2 of 3 repositories would be over a limit\n"
         "  max_compressed: 2\n"

@@ -5,7 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.presentation.forms.tables import saturated
+from weighbridge.presentation.forms.csv_json_markdown import saturated
 
 LARGEST = 2**63 - 1
 JSON = st.recursive(

@@ -12,7 +12,7 @@ from support.read_model import NOW
 from support.store_world import World
 from support.tokens import a_token, bearer
 from weighbridge.domain.image.document import Line
-from weighbridge.presentation.forms.tables import csv_cell
+from weighbridge.presentation.forms.csv_json_markdown import csv_cell
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.access.rights import RIGHTS, WRITES

@@ -16,7 +16,7 @@ from support.troubled_registry import (
     crawled_in_trouble,
     crawled_while_most_vanish,
 )
-from weighbridge.cli.output.crawl_output import render_crawl
+from weighbridge.cli.output.crawl_output import printed
 from weighbridge.domain.report.inventory import RegistryState, RepositoryState
 from weighbridge.engine.crawl_requests.crawl_report import CrawlReport
 from weighbridge.errors import RegistryError, TransportError, WeighbridgeError
@@ -186,17 +186,17 @@ async def test_states_are_counted_in_metrics_and_ages_are_told(
 async def test_a_crawl_ends_with_a_row_for_each(yard: Yard) -> None:
     done = await crawled_in_trouble(yard)
 
-    lines = render_crawl(CrawlReport((done,), 1.0), Screen(), yard.now).splitlines()
+    lines = printed(CrawlReport((done,), 1.0), "table", Screen(), yard.now).splitlines()
 
     assert lines[0].startswith("fake   1 partial, 5 failed   ")
     assert lines[1:8] == [
-        "  state          why                last full crawl   repository",
-        "  error          registry_error     2 h ago           shop/error",
-        "  gone           name_unknown       2 h ago           shop/gone",
-        "  missing        name_unknown       2 h ago           shop/missing",
-        "  partial        registry_error     2 h ago           shop/partial",
-        "  unauthorized   denied             2 h ago           shop/unauthorized",
-        "  unreachable    connection_reset   2 h ago           shop/unreachable",
+        "  LAST FULL CRAWL  STATE         WHY               REPOSITORY",
+        "  2 h ago          error         registry_error    fake/shop/error",
+        "  2 h ago          gone          name_unknown      fake/shop/gone",
+        "  2 h ago          missing       name_unknown      fake/shop/missing",
+        "  2 h ago          partial       registry_error    fake/shop/partial",
+        "  2 h ago          unauthorized  denied            fake/shop/unauthorized",
+        "  2 h ago          unreachable   connection_reset  fake/shop/unreachable",
     ]
 
 
@@ -255,9 +255,11 @@ async def test_f09_removals_that_are_held_are_on_every_face(
     assert "21 held" in [e.text for e in crawls.all("span", "state-warn")]
     assert found['weighbridge_registry_removals_held{registry="fake"}'] == "21"
     assert found['weighbridge_registry_repositories{registry="fake"}'] == "24"
-    closing = render_crawl(CrawlReport((done,), 1.0), Screen(), yard.now).splitlines()
+    closing = printed(
+        CrawlReport((done,), 1.0), "table", Screen(), yard.now
+    ).splitlines()
     assert closing[1].startswith("  held   21 repositories are missing at once")
     assert closing[22:24] == [
-        "  missing   name_unknown   2 h ago           shop/r022",
+        "  2 h ago          missing  name_unknown  fake/shop/r022",
         "  and 1 more (-o json lists them)",
     ]

@@ -8,7 +8,7 @@ from weighbridge.config.effective import ShownValue, Tree
 from weighbridge.config.yaml.faults import key_of
 from weighbridge.config.yaml.nodes import Plain
 from weighbridge.domain.text.printable import printable
-from weighbridge.presentation.forms.tables import json_text
+from weighbridge.presentation.forms.csv_json_markdown import json_text
 
 
 def as_yaml(tree: Tree) -> str:

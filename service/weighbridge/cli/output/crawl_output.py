@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Final
+from functools import partial
+from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from weighbridge.cli.output.not_ok_table import more_line, not_ok_lines, not_ok_rows
 from weighbridge.cli.process.advice import advice
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.units import format_bytes, format_duration
@@ -16,14 +16,12 @@ from weighbridge.engine.crawl_requests.crawl_report import (
     RegistryCrawl,
     as_json,
 )
-from weighbridge.presentation.forms.screen import Screen
-from weighbridge.presentation.forms.tables import (
-    code,
-    csv_table,
-    json_text,
-    markdown_table,
-)
-from weighbridge.presentation.image.image_words import plural
+from weighbridge.presentation.forms.csv_json_markdown import code, json_text
+from weighbridge.presentation.forms.phrases import plural
+from weighbridge.presentation.forms.screen import Output, Screen
+from weighbridge.presentation.forms.table import Column, Table
+from weighbridge.presentation.rows.row_fields import row_of
+from weighbridge.store.registries.repository_rows import Troubled
 
 _COLUMNS: Final = (
     "name",
@@ -40,51 +38,57 @@ _COLUMNS: Final = (
     "bytes_read",
     "weighed_bytes",
 )
-_FAULTS_SHOWN: Final = 20
+_SHOWN: Final = 20
+"""Repositories, and faults of one cause, on a terminal."""
 _KEPT: Final = "nothing was crawled; what was known is kept"
 
 
-def crawl_json(report: CrawlReport) -> str:
-    """The object that `crawl -o json` ends with."""
-    return json_text(as_json(report))
+def printed(report: CrawlReport, output: Output, screen: Screen, now: datetime) -> str:
+    """For programs a row a registry, in JSON everything."""
+    if output == "json":
+        return json_text(as_json(report))
+    if output == "csv":
+        return _registries(screen).csv(report.registries)
+    if output == "markdown":
+        return _markdown(report, screen, now)
+    return _text(report, screen, now)
 
 
-def crawl_csv(report: CrawlReport) -> str:
-    """A row a registry."""
-    return csv_table(
-        _COLUMNS,
-        (
-            {column: getattr(registry, column) for column in _COLUMNS}
-            for registry in report.registries
+def _markdown(report: CrawlReport, screen: Screen, now: datetime) -> str:
+    """A table with a row a registry; below it the repositories that were not seen
+    whole, and what was not weighed."""
+    table = _registries(screen).markdown(report.registries)
+    faults = [f"- {code(_subject(f))}: {code(_why(f))}" for f in report.errors]
+    parts = [table, _not_ok_markdown(report, now), "\n".join(faults)]
+    return "\n\n".join(filter(None, parts))
+
+
+def _registries(screen: Screen) -> Table[RegistryCrawl]:
+    def size(number: int) -> str:
+        return format_bytes(number, iec=screen.iec)
+
+    return Table(
+        columns=(
+            Column("Repositories", lambda one: f"{one.repositories:,}", "number"),
+            Column("Tags", lambda one: f"{one.tags:,}", "number"),
+            Column("Images", lambda one: f"{one.images:,}", "number"),
+            Column("Read", lambda one: size(one.bytes_read), "number"),
+            Column("Weighed", lambda one: size(one.weighed_bytes), "number"),
+            Column("Registry", lambda one: one.name, "name"),
+            Column(
+                "State",
+                lambda one: (
+                    f"{_state(one)}; {_KEPT}" if _is_unseen(one) else _state(one)
+                ),
+                "words",
+            ),
         ),
+        keys=_COLUMNS,
+        as_object=partial(row_of, _COLUMNS),
     )
 
 
-def crawl_markdown(report: CrawlReport, screen: Screen, now: datetime) -> str:
-    """A table with a row a registry; below it the repositories that were not seen
-    whole, and what was not weighed."""
-    heads = ("Repositories", "Tags", "Images", "Read", "Weighed", "Registry", "State")
-    rows = [
-        (
-            f"{registry.repositories:,}",
-            f"{registry.tags:,}",
-            f"{registry.images:,}",
-            format_bytes(registry.bytes_read, iec=screen.iec),
-            format_bytes(registry.weighed_bytes, iec=screen.iec),
-            code(printable(registry.name)),
-            f"{_state(registry)}; {_KEPT}"
-            if _is_unseen(registry)
-            else _state(registry),
-        )
-        for registry in report.registries
-    ]
-    faults = [f"- {code(_subject(f))}: {code(_why(f))}" for f in report.errors]
-    table = markdown_table(heads, rows, numeric=5)
-    parts = [table, _not_ok_markdown(report, now), "\n".join(faults)]
-    return "\n\n".join(part for part in parts if part)
-
-
-def render_crawl(report: CrawlReport, screen: Screen, now: datetime) -> str:
+def _text(report: CrawlReport, screen: Screen, now: datetime) -> str:
     """A line a registry; below it the repositories that were not seen whole, and
     what was not weighed and why."""
     lines: list[str] = []
@@ -93,7 +97,9 @@ def render_crawl(report: CrawlReport, screen: Screen, now: datetime) -> str:
         seconds = report.seconds if is_alone else None
         lines.append(_registry_line(registry, screen, seconds))
         lines += _held_lines(registry, screen)
-        lines += not_ok_lines(registry.troubled, screen, now)
+        if found := _not_ok([registry]):
+            table = _not_ok_table(now).lines(found, screen, margin=2)
+            lines += [*table.head, *table.rows, *_more([registry])]
         lines += _not_weighed(registry.faults, screen)
     if not is_alone:
         lines.append(_total_line(report, screen))
@@ -110,16 +116,55 @@ def warnings_of(report: CrawlReport) -> list[str]:
 
 
 def _not_ok_markdown(report: CrawlReport, now: datetime) -> str:
-    rows = [
-        (age, state, code(reason), code(f"{printable(registry.name)}/{name}"))
-        for registry in report.registries
-        for state, reason, age, name in not_ok_rows(registry.troubled, now)
-    ]
-    if not rows:
+    if not (found := _not_ok(report.registries)):
         return ""
-    heads = ("Last full crawl", "State", "Why", "Repository")
-    more = [line for r in report.registries for line in more_line(r.troubled)]
-    return "\n".join([markdown_table(heads, rows), *more])
+    return "\n".join([_not_ok_table(now).markdown(found), *_more(report.registries)])
+
+
+class _NotOk(NamedTuple):
+    registry: str
+    troubled: Troubled
+
+
+def _not_ok(registries: Sequence[RegistryCrawl]) -> list[_NotOk]:
+    """Repositories that were not seen whole, of each registry the worst."""
+    return [
+        _NotOk(registry.name, troubled)
+        for registry in registries
+        for troubled in registry.troubled[:_SHOWN]
+    ]
+
+
+def _more(registries: Sequence[RegistryCrawl]) -> list[str]:
+    """How many more there are, if there are."""
+    counts = [len(registry.troubled) - _SHOWN for registry in registries]
+    return [f"  and {n:,} more (-o json lists them)" for n in counts if n > 0]
+
+
+def _not_ok_table(now: datetime) -> Table[_NotOk]:
+    return Table(
+        columns=(
+            Column("Last full crawl", lambda one: _age(one.troubled, now), "words"),
+            Column("State", lambda one: one.troubled.state, "words", rank=2),
+            Column("Why", lambda one: _reason(one.troubled), rank=1),
+            Column(
+                "Repository",
+                lambda one: f"{one.registry}/{one.troubled.repository}",
+                "name",
+            ),
+        )
+    )
+
+
+def _reason(item: Troubled) -> str:
+    return "" if item.reason == item.state else item.reason
+
+
+def _age(item: Troubled, now: datetime) -> str:
+    if item.last_complete_crawl_at is None:
+        return "never"
+    seconds = (now - item.last_complete_crawl_at).total_seconds()
+    return f"{format_duration(max(0.0, seconds))} ago"
 
 
 def _held_lines(registry: RegistryCrawl, screen: Screen) -> list[str]:
@@ -228,7 +273,7 @@ def _hint(faults: Sequence[CrawlFault]) -> str:
 
 def _listed(subjects: Sequence[str], screen: Screen) -> str:
     """All of them where nothing is ever cut; a screenful on a terminal."""
-    limit = len(subjects) if screen.width is None else _FAULTS_SHOWN
+    limit = len(subjects) if screen.width is None else _SHOWN
     return ", ".join(_some(subjects, limit))
 
 

@@ -10,8 +10,8 @@ from typing import Final, TextIO
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.units import format_bytes, format_duration
 from weighbridge.engine.context.crawl_context import Progress
+from weighbridge.presentation.forms.phrases import plural
 from weighbridge.presentation.forms.screen import Screen, bar
-from weighbridge.presentation.image.image_words import plural
 
 LINE_EVERY_S: Final = 10.0
 _BAR: Final = 16

@@ -7,18 +7,12 @@ from msgspec.structs import asdict
 
 from weighbridge.bootstrap.commands.upkeep import Recounted, Verified
 from weighbridge.domain.text.printable import printable
-from weighbridge.presentation.forms.screen import Output, Screen, aligned
-from weighbridge.presentation.forms.tables import (
-    code,
-    csv_table,
-    json_text,
-    markdown_table,
-)
-from weighbridge.presentation.image.image_words import plural
+from weighbridge.presentation.forms.phrases import plural
+from weighbridge.presentation.forms.screen import Output, Screen
+from weighbridge.presentation.forms.table import Column, Table
 from weighbridge.store.maintenance.checking.differences import Difference
 from weighbridge.store.maintenance.forgetting import Forgettable
 
-_COLUMNS: Final = ("table", "where", "what", "stored", "recounted")
 _SHOWN: Final = 100
 """Rows of a table for people; other forms have all that were kept."""
 
@@ -86,26 +80,32 @@ def _what(known: Forgettable) -> str:
 def _printed(
     differences: Sequence[Difference],
     count: int,
-    extra: Mapping[str, object],
+    beside: Mapping[str, object],
     said: str,
     output: Output,
     screen: Screen,
 ) -> str:
-    rows = [asdict(difference) for difference in differences]
-    if output == "json":
-        return json_text({"items": rows, **extra})
-    if output == "csv":
-        return csv_table(_COLUMNS, rows)
-    cells = [[_cell(row[column]) for column in _COLUMNS] for row in rows]
     if output == "markdown":
-        marked = [[code(cell) for cell in row] for row in cells]
-        table = markdown_table(_COLUMNS, marked) if rows else ""
-        return "\n\n".join(part for part in (table, said) if part)
-    lines = aligned([_COLUMNS, *cells[:_SHOWN]], screen) if rows else []
-    if count > _SHOWN:
-        lines.append(f"and {count - _SHOWN:,} more (-o csv lists them)")
-    return "\n".join([*lines, said])
+        table = _TABLE.markdown(differences) if differences else ""
+        return "\n\n".join(filter(None, (table, said)))
+    more = f"and {count - _SHOWN:,} more (-o csv lists them)" if count > _SHOWN else ""
+    shown = differences[:_SHOWN] if output == "table" else differences
+    foot = [more, *said.split("\n")]
+    return _TABLE.printed(shown, output, screen, foot=foot, beside=beside)
 
 
-def _cell(value: object) -> str:
-    return "none" if value is None else printable(str(value))
+def _text(value: object) -> str:
+    return "none" if value is None else str(value)
+
+
+_TABLE: Final[Table[Difference]] = Table(
+    columns=(
+        Column("table", lambda found: found.table, rank=1),
+        Column("where", lambda found: found.where, "name"),
+        Column("what", lambda found: found.what, rank=2),
+        Column("stored", lambda found: _text(found.stored), rank=3),
+        Column("recounted", lambda found: _text(found.recounted), rank=3),
+    ),
+    keys=("table", "where", "what", "stored", "recounted"),
+    as_object=asdict,
+)

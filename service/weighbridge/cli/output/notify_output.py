@@ -6,31 +6,15 @@ from typing import Final
 from weighbridge.bootstrap.commands.notify_test import ListedChannel, Tried
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.units import format_duration
-from weighbridge.presentation.forms.screen import Output, Screen, aligned
-from weighbridge.presentation.forms.tables import (
-    code,
-    csv_table,
-    json_text,
-    markdown_table,
-)
+from weighbridge.presentation.forms.screen import Output, Screen
+from weighbridge.presentation.forms.table import Column, Table
 
 Row = Mapping[str, object]
-
-_TRIED: Final = ("channel", "kind", "result", "seconds", "code", "message")
-_LISTED: Final = ("channel", "kind", "place", "signed", "routes")
 
 
 def tried(results: Sequence[Tried], output: Output, screen: Screen) -> str:
     """A row a channel: whether the message was taken, else why not."""
-    rows = [_tried(one) for one in results]
-    if output != "table":
-        return _for_programs(_TRIED, rows, output)
-    table = [["CHANNEL", "KIND", "RESULT", "TIME", "WHY"]]
-    table += [
-        [one.channel, one.kind, _result(one), format_duration(one.elapsed_s), _why(one)]
-        for one in results
-    ]
-    return "\n".join(aligned(table, screen, gap=2))
+    return _TRIED.printed(results, output, screen)
 
 
 def hints(results: Sequence[Tried]) -> list[str]:
@@ -44,23 +28,7 @@ def hints(results: Sequence[Tried]) -> list[str]:
 
 def listed(channels: Sequence[ListedChannel], output: Output, screen: Screen) -> str:
     """A row a channel."""
-    rows = [_listed(channel) for channel in channels]
-    if output != "table":
-        return _for_programs(_LISTED, rows, output)
-    if not rows:
-        return "no channel is configured: see channels in weighbridge.yaml"
-    table = [[key.upper() for key in _LISTED]]
-    table += [[_cell(row[key]) for key in _LISTED] for row in rows]
-    return "\n".join(aligned(table, screen, gap=2))
-
-
-def _for_programs(keys: Sequence[str], rows: Sequence[Row], output: Output) -> str:
-    if output == "json":
-        return json_text({"items": rows})
-    if output == "csv":
-        return csv_table(keys, rows)
-    cells = [[code(_cell(row[key])) for key in keys] for row in rows]
-    return markdown_table(keys, cells)
+    return _LISTED.printed(channels, output, screen)
 
 
 def _tried(one: Tried) -> Row:
@@ -93,10 +61,39 @@ def _why(one: Tried) -> str:
     if one.error is None:
         return ""
     message = one.error.message.removeprefix(f"channel {one.channel}: ")
-    return printable(f"{message} [{one.error.code}]")
+    return f"{message} [{one.error.code}]"
 
 
-def _cell(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "" if value is None else str(value)
+def _signed(channel: ListedChannel) -> str:
+    return {None: "", True: "yes", False: "no"}[channel.is_signed]
+
+
+def _routes(channel: ListedChannel) -> str:
+    return "" if channel.routes is None else str(channel.routes)
+
+
+_TRIED: Final[Table[Tried]] = Table(
+    columns=(
+        Column("channel", lambda one: one.channel, "name"),
+        Column("kind", lambda one: one.kind),
+        Column("result", _result, rank=None),
+        Column("time", lambda one: format_duration(one.elapsed_s), rank=1),
+        Column("why", _why, "line"),
+    ),
+    keys=("channel", "kind", "result", "seconds", "code", "message"),
+    as_object=_tried,
+    has_keys_in_markdown=True,
+)
+_LISTED: Final[Table[ListedChannel]] = Table(
+    columns=(
+        Column("channel", lambda channel: channel.name, "name"),
+        Column("kind", lambda channel: channel.kind, rank=3),
+        Column("place", lambda channel: channel.place, "line"),
+        Column("signed", _signed, rank=1),
+        Column("routes", _routes, "number", rank=2),
+    ),
+    keys=("channel", "kind", "place", "signed", "routes"),
+    as_object=_listed,
+    has_keys_in_markdown=True,
+    empty="no channel is configured: see channels in weighbridge.yaml",
+)

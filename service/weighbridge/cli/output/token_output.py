@@ -1,18 +1,18 @@
 """What `weighbridge token` prints."""
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
 from typing import Final
 
 from weighbridge.bootstrap.commands.tokens import Created
 from weighbridge.domain.access.roles import AccessToken
-from weighbridge.presentation.forms.screen import Output, Screen, aligned
-from weighbridge.presentation.forms.tables import (
-    code,
-    csv_table,
-    json_text,
-    markdown_table,
-)
+from weighbridge.domain.size.weighing import rfc3339
+from weighbridge.presentation.forms.csv_json_markdown import json_text
+from weighbridge.presentation.forms.phrases import minute
+from weighbridge.presentation.forms.screen import Output, Screen
+from weighbridge.presentation.forms.table import Column, Table
+from weighbridge.presentation.rows.row_fields import row_of
 
 _KEYS: Final = (
     "id",
@@ -28,7 +28,7 @@ _KEYS: Final = (
 
 def about(token: AccessToken) -> str:
     """What was made, without its text."""
-    until = _moment(token.expires_at) if token.expires_at else "it is revoked"
+    until = f"{minute(token.expires_at)} UTC" if token.expires_at else "it is revoked"
     return (
         f"token {token.name} with the role {token.role}, valid until {until}; "
         "it is not shown again"
@@ -43,26 +43,17 @@ def created(made: Created, output: Output) -> str:
     row = {"token": secret, **_row(made.token, made.token.created_at)}
     if output == "json":
         return json_text(row)
-    if output == "csv":
-        return csv_table(list(row), [row])
-    return markdown_table(list(row), [[code(_cell(value)) for value in row.values()]])
+    table: Table[Mapping[str, object]] = Table(
+        keys=tuple(row), as_object=dict, has_keys_in_markdown=True
+    )
+    return table.printed([row], output, Screen())
 
 
 def listed(
     tokens: Sequence[AccessToken], now: datetime, output: Output, screen: Screen
 ) -> str:
     """A row a token; never what it was made of."""
-    rows = [_row(token, now) for token in tokens]
-    if output == "json":
-        return json_text({"items": rows})
-    if output == "csv":
-        return csv_table(_KEYS, rows)
-    cells = [[_cell(row[key]) for key in _KEYS] for row in rows]
-    if output == "markdown":
-        return markdown_table(_KEYS, [[code(cell) for cell in row] for row in cells])
-    if not rows:
-        return "there is no token yet: weighbridge token create --role read"
-    return "\n".join(_table(cells, screen))
+    return _table(now).printed(tokens, output, screen)
 
 
 def revoked(token: AccessToken, *, is_new: bool) -> str:
@@ -71,31 +62,30 @@ def revoked(token: AccessToken, *, is_new: bool) -> str:
     return f"{words}: {token.name} ({token.role})"
 
 
-def _row(token: AccessToken, now: datetime) -> Mapping[str, object]:
-    times = (
-        token.created_at,
-        token.last_used_at,
-        token.expires_at,
-        token.revoked_at,
+def _table(now: datetime) -> Table[AccessToken]:
+    return Table(
+        columns=(
+            Column("id", lambda token: str(token.id), rank=None),
+            Column("name", lambda token: token.name, "name"),
+            Column("role", lambda token: token.role, rank=5),
+            Column("state", lambda token: token.state(now), rank=6),
+            _moment("created", lambda token: token.created_at, 1),
+            _moment("last used", lambda token: token.last_used_at, 3),
+            _moment("expires", lambda token: token.expires_at, 4),
+            _moment("revoked", lambda token: token.revoked_at, 2),
+        ),
+        keys=_KEYS,
+        as_object=partial(_row, now=now),
+        has_keys_in_markdown=True,
+        empty="there is no token yet: weighbridge token create --role read",
     )
-    values = (token.id, token.name, token.role, token.state(now))
-    written = [None if time is None else _rfc3339(time) for time in times]
-    return dict(zip(_KEYS, (*values, *written), strict=True))
 
 
-def _rfc3339(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _moment(
+    title: str, moment: Callable[[AccessToken], datetime | None], rank: int
+) -> Column[AccessToken]:
+    return Column(title, lambda token: rfc3339(moment(token)) or "never", rank=rank)
 
 
-def _moment(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def _cell(value: object) -> str:
-    return "" if value is None else str(value)
-
-
-def _table(rows: Sequence[Sequence[str]], screen: Screen) -> list[str]:
-    heads = [key.removesuffix("_at").replace("_", " ").upper() for key in _KEYS]
-    shown = [heads, *([cell or "never" for cell in row] for row in rows)]
-    return aligned(shown, screen, gap=2)
+def _row(token: AccessToken, now: datetime) -> Mapping[str, object]:
+    return row_of(_KEYS, token, state=token.state(now))

@@ -16,7 +16,7 @@ from weighbridge.domain.policy.policy import COMMAND_LINE
 from weighbridge.domain.size.weighing import WeighedImage
 from weighbridge.domain.text.printable import printable
 from weighbridge.presentation.check.findings import Quote, since_words
-from weighbridge.presentation.image.image_words import plural
+from weighbridge.presentation.forms.phrases import plural
 from weighbridge.presentation.image.line_table import LineTableRow, line_rows
 
 SHOWN: Final = 5

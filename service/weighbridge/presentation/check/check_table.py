@@ -15,8 +15,8 @@ from weighbridge.presentation.check.blamed_lines import (
 )
 from weighbridge.presentation.check.findings import VERDICTS, LimitRow, limit_rows
 from weighbridge.presentation.check.notes import notes_of
+from weighbridge.presentation.forms.phrases import plural
 from weighbridge.presentation.forms.screen import Role, Screen, bar
-from weighbridge.presentation.image.image_words import plural
 from weighbridge.presentation.image.short_instruction import short_instruction
 
 _BAR: Final = 10

@@ -13,8 +13,9 @@ from weighbridge.domain.size.weighing import WeighedImage
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.units import format_bytes
 from weighbridge.presentation.forms.column_unit import UNKNOWN
+from weighbridge.presentation.forms.phrases import plural
 from weighbridge.presentation.image.bounds import bounds_in_words, least_bytes
-from weighbridge.presentation.image.image_words import plural, why_unknown
+from weighbridge.presentation.image.image_words import why_unknown
 
 Quote: TypeAlias = Callable[[str], str]
 """Makes a stranger's text one that a medium shows as it is. `printable` does for a

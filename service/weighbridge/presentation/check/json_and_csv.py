@@ -11,7 +11,7 @@ from weighbridge.domain.size.weighing import WeighedImage, rfc3339
 from weighbridge.domain.text.printable import printable
 from weighbridge.presentation.check.blamed_lines import SHOWN, heaviest
 from weighbridge.presentation.check.notes import notes_of
-from weighbridge.presentation.forms.tables import csv_table, json_text
+from weighbridge.presentation.forms.csv_json_markdown import csv_table, json_text
 
 SCHEMA: Final = "weighbridge.check/1"
 CSV_COLUMNS: Final = (

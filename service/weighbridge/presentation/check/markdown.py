@@ -27,9 +27,13 @@ from weighbridge.presentation.check.blamed_lines import (
 )
 from weighbridge.presentation.check.findings import limit_rows
 from weighbridge.presentation.check.notes import notes_of
+from weighbridge.presentation.forms.csv_json_markdown import (
+    code,
+    code_span,
+    markdown_table,
+)
+from weighbridge.presentation.forms.phrases import plural
 from weighbridge.presentation.forms.screen import bar
-from weighbridge.presentation.forms.tables import code, code_span, markdown_table
-from weighbridge.presentation.image.image_words import plural
 
 MARKER: Final = "<!-- weighbridge check -->"
 """The first line: by it a job finds the comment that it wrote before."""
@@ -141,9 +145,9 @@ def _table_of(pointed: BlamedLines, iec: bool) -> str:
     ]
     head = _AMOUNTS[pointed.quantity]
     if any(mark for _, _, mark, _ in cells):
-        return markdown_table((head, *_CHANGE_COLUMNS), cells, numeric=2)
+        return markdown_table((head, *_CHANGE_COLUMNS), cells, numeric=range(2))
     bare = [(amount, number, text) for amount, number, _, text in cells]
-    return markdown_table((head, *_LINE_COLUMNS), bare, numeric=2)
+    return markdown_table((head, *_LINE_COLUMNS), bare, numeric=range(2))
 
 
 def _list(items: list[str]) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from weighbridge.domain.check.image_check import ImageCheck
 from weighbridge.domain.text.printable import printable
 from weighbridge.presentation.check.findings import Quote
-from weighbridge.presentation.image.image_words import plural
+from weighbridge.presentation.forms.phrases import plural
 
 
 def notes_of(check: ImageCheck, quote: Quote = printable) -> list[str]:

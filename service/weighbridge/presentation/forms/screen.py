@@ -13,12 +13,8 @@ Role: TypeAlias = Literal["own", "heaviest", "over", "shared"]
 Output: TypeAlias = Literal["table", "json", "csv", "markdown", "github"]
 """`github` is what `check` alone prints: the commands of a workflow's log."""
 
-_CODES: Final[Mapping[Role, str]] = {
-    "own": "34",
-    "heaviest": "33",
-    "over": "31",
-    "shared": "32",
-}
+COLOURS: Final[Mapping[Role, int]] = {"own": 4, "heaviest": 3, "over": 1, "shared": 2}
+"""Numbers of the eight that every terminal has: blue, yellow, red, green."""
 _ALL_GLYPHS: Final = "█▏▎▍▌▋▊▉◆·─…"
 
 
@@ -56,13 +52,17 @@ class Screen(Struct, frozen=True):
         """The text in a role's colour, where there are colours."""
         if role is None or not self.colour or not text.strip():
             return text
-        return f"\x1b[{_CODES[role]}m{text}\x1b[0m"
+        return f"\x1b[3{COLOURS[role]}m{text}\x1b[0m"
 
     def cut(self, text: str, used: int = 0) -> str:
         """The words that fit behind `used` columns, with an ellipsis for the rest."""
-        if self.width is None or columns(text) <= self.width - used:
+        return text if self.width is None else self.cut_to(text, self.width - used)
+
+    def cut_to(self, text: str, room: int) -> str:
+        """The words that fit into so many columns, with an ellipsis for the rest."""
+        if columns(text) <= room:
             return text
-        room = self.width - used - columns(self.ellipsis) - 1
+        room -= columns(self.ellipsis) + 1
         kept: list[str] = []
         for word in text.split(" "):
             room -= columns(word) + (1 if kept else 0)

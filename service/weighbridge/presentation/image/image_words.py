@@ -9,6 +9,7 @@ from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.size.confidence import Uncompressed
 from weighbridge.domain.size.weighing import WeighedImage
 from weighbridge.domain.text.units import format_bytes
+from weighbridge.presentation.forms.phrases import plural
 
 _REASONS: Final = {
     "ambiguous_isize": ("could have several sizes", "could have several sizes"),
@@ -110,17 +111,6 @@ _INSTALLERS: Final = tuple(
 )
 _PACKAGE: Final = re.compile(r"[A-Za-z0-9][\w.+:=<>~!@/*-]*", re.ASCII)
 _NAMED: Final = 3
-
-
-NOTHING_CRAWLED: Final = (
-    "nothing crawled yet: weighbridge crawl REGISTRY, such as "
-    "weighbridge crawl 127.0.0.1:5000"
-)
-
-
-def plural(count: int, one: str, several: str = "") -> str:
-    """`1 layer`, `2,061 tags`."""
-    return f"{count:,} {one if count == 1 else several or f'{one}s'}"
 
 
 def what_it_does(instruction: str) -> str:

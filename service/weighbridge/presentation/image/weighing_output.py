@@ -4,13 +4,13 @@ from weighbridge.domain.size.weighing import WeighedImage, Weighing, as_json
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.units import format_bytes, format_percent
 from weighbridge.presentation.forms.column_unit import column_unit
-from weighbridge.presentation.forms.screen import Screen
-from weighbridge.presentation.forms.tables import (
+from weighbridge.presentation.forms.csv_json_markdown import (
     code,
     csv_table,
     json_text,
     markdown_table,
 )
+from weighbridge.presentation.forms.screen import Screen
 from weighbridge.presentation.image.bounds import least_bytes
 from weighbridge.presentation.image.image_words import whose_word, why_unknown
 from weighbridge.presentation.image.line_table import line_rows
@@ -71,7 +71,7 @@ def _image_markdown(
         f"{code(printable(weighing.reference))} {code(str(image.platform))}: "
         f"**{format_bytes(image.compressed_bytes, iec=screen.iec)} compressed**"
         f"{whose_word(image, iec=screen.iec)}, "
-        f"{_on_disk(image, screen)}\n\n{markdown_table(heads, rows, numeric=4)}"
+        f"{_on_disk(image, screen)}\n\n{markdown_table(heads, rows, numeric=range(4))}"
     )
 
 

@@ -7,12 +7,12 @@ from weighbridge.domain.size.weighing import WeighedImage, Weighing
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.units import format_bytes, format_duration, format_percent
 from weighbridge.presentation.forms.column_unit import UNKNOWN, ColumnUnit, column_unit
+from weighbridge.presentation.forms.phrases import plural
 from weighbridge.presentation.forms.screen import Role, Screen, bar
 from weighbridge.presentation.image.bounds import bounds_in_words, least_bytes
 from weighbridge.presentation.image.image_words import (
     artifact_words,
     other_platforms,
-    plural,
     reason_words,
     what_it_does,
     whose_word,

@@ -1,49 +1,60 @@
 """What `weighbridge policy simulate` prints."""
 
 from collections.abc import Mapping
-from typing import Final
 
 from weighbridge.domain.policy.policy import KEYS
 from weighbridge.domain.policy.simulation import Flagged, Simulation
-from weighbridge.domain.text.printable import printable
-from weighbridge.presentation.forms.screen import Output, Screen, aligned
-from weighbridge.presentation.forms.tables import (
-    code,
-    csv_table,
-    json_text,
-    markdown_table,
-)
-from weighbridge.presentation.image.image_words import plural
+from weighbridge.presentation.forms.phrases import plural
+from weighbridge.presentation.forms.screen import Output, Screen
+from weighbridge.presentation.forms.table import Column, Table
 from weighbridge.presentation.reports.violation_output import amount
+from weighbridge.presentation.rows.row_fields import keys_of
 from weighbridge.presentation.rows.simulation_rows import SimulationRow, simulation_row
-
-_COLUMNS: Final = tuple(SimulationRow.__dataclass_fields__)
-_TITLES: Final = ("over by", "amount", "limit", "key", "repository", "tag")
 
 
 def tried(simulation: Simulation, output: Output, screen: Screen) -> str:
     """A row for each limit that a repository would exceed, the worst first."""
-    if output == "json":
-        return json_text(_whole(simulation))
-    if output == "csv":
-        return csv_table(_COLUMNS, map(simulation_row, simulation.flagged))
-    cells = [_cells(flagged, screen) for flagged in simulation.flagged]
-    if output == "markdown":
-        rows = [[*row[:3], *map(code, row[3:])] for row in cells]
-        return markdown_table(_TITLES, rows, numeric=3)
-    lines = []
-    if cells:
-        heads = [title.upper() for title in _TITLES]
-        lines = [*aligned([heads, *cells], screen, gap=2), ""]
-    return "\n".join(
-        [*lines, *(screen.wrapped(words) for words in _totals(simulation))]
+    return _table(screen).printed(
+        simulation.flagged,
+        output,
+        screen,
+        foot=_totals(simulation),
+        beside=_beside(simulation),
     )
 
 
-def _whole(simulation: Simulation) -> Mapping[str, object]:
+def _table(screen: Screen) -> Table[Flagged]:
+    return Table(
+        columns=(
+            Column(
+                "over by",
+                lambda row: amount(row.finding.key, row.finding.excess, screen),
+                "number",
+                rank=5,
+            ),
+            Column("amount", lambda row: _amount(row, screen), "number", rank=2),
+            Column(
+                "limit",
+                lambda row: amount(row.finding.key, row.finding.limit_amount, screen),
+                "number",
+                rank=1,
+            ),
+            Column("key", lambda row: row.finding.key, rank=4),
+            Column(
+                "repository",
+                lambda row: f"{row.image.registry}/{row.image.repository}",
+                "name",
+            ),
+            Column("tag", _tag, rank=3),
+        ),
+        keys=keys_of(SimulationRow),
+        as_object=simulation_row,
+    )
+
+
+def _beside(simulation: Simulation) -> Mapping[str, object]:
     given = simulation.limits.by_key
     return {
-        "items": [simulation_row(flagged) for flagged in simulation.flagged],
         "limits": {
             key: given[key]
             for key in KEYS
@@ -56,19 +67,16 @@ def _whole(simulation: Simulation) -> Mapping[str, object]:
     }
 
 
-def _cells(flagged: Flagged, screen: Screen) -> list[str]:
-    image, finding = flagged.image, flagged.finding
-    is_of_image = finding.key != "max_deduplicated"
-    is_estimate = image.is_estimate and finding.key == "max_uncompressed"
+def _amount(flagged: Flagged, screen: Screen) -> str:
+    key = flagged.finding.key
+    is_estimate = flagged.image.is_estimate and key == "max_uncompressed"
     mark = "~" if is_estimate else ""
-    return [
-        amount(finding.key, finding.excess, screen),
-        f"{mark}{amount(finding.key, finding.amount or 0, screen)}",
-        amount(finding.key, finding.limit_amount, screen),
-        finding.key,
-        printable(f"{image.registry}/{image.repository}"),
-        printable(image.tag or "") if is_of_image else "all tags",
-    ]
+    return f"{mark}{amount(key, flagged.finding.amount or 0, screen)}"
+
+
+def _tag(flagged: Flagged) -> str:
+    is_of_image = flagged.finding.key != "max_deduplicated"
+    return flagged.image.tag or "" if is_of_image else "all tags"
 
 
 def _totals(simulation: Simulation) -> list[str]:

@@ -1,23 +1,17 @@
 """Channels and what waits for them as JSON objects: the keys of API and CSV."""
 
 from collections.abc import Sequence
-from dataclasses import fields
-from datetime import datetime
 from typing import Final
 
 from weighbridge.domain.report.channel_report import ChannelReport
-from weighbridge.domain.size.weighing import rfc3339
+from weighbridge.presentation.rows.row_fields import keys_of, row_of
 
-CHANNEL_COLUMNS: Final = tuple(field.name for field in fields(ChannelReport))
+CHANNEL_COLUMNS: Final = keys_of(ChannelReport)
 
 
 def channel_json(report: ChannelReport) -> dict[str, object]:
     """The row of one channel."""
-    row: dict[str, object] = {}
-    for name in CHANNEL_COLUMNS:
-        value = getattr(report, name)
-        row[name] = rfc3339(value) if isinstance(value, datetime) else value
-    return row
+    return row_of(CHANNEL_COLUMNS, report)
 
 
 def channels_json(reports: Sequence[ChannelReport]) -> dict[str, object]:

@@ -1,9 +1,8 @@
 """Rows of the read model as JSON objects: the keys of the API, of CSV and of lists."""
 
 from collections.abc import Sequence
-from dataclasses import fields
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from weighbridge.domain.report.inventory import (
     Page,
@@ -13,17 +12,15 @@ from weighbridge.domain.report.inventory import (
     SearchHit,
     TagReport,
 )
-from weighbridge.domain.size.weighing import WeighedImage, WeighedLine, rfc3339
+from weighbridge.domain.size.weighing import WeighedImage, WeighedLine
+from weighbridge.presentation.rows.row_fields import keys_of, page_of_rows, row_of
 from weighbridge.presentation.rows.stand_ins import stand_in
 
 Report: TypeAlias = (
     RegistryReport | RepositoryReport | TagReport | RepositoryCrawlReport | SearchHit
 )
 
-
-REASONS: Final = ("state_reason", "reason")
-"""Keys whose values are "" inside, and null in JSON, where there is no reason."""
-
+ReportT = TypeVar("ReportT", bound=Report)
 
 AGED: Final = (RegistryReport, RepositoryReport)
 """Rows that also say how old they are."""
@@ -32,36 +29,27 @@ AGES: Final = ("is_stale", "age_seconds")
 
 def columns(kind: type[Report]) -> list[str]:
     """The keys of one kind of row, in the order in which they are shown."""
-    names = [field.name for field in fields(kind)]
-    return [*names, *AGES] if issubclass(kind, AGED) else names
+    return [*keys_of(kind), *(AGES if issubclass(kind, AGED) else ())]
 
 
 def row_json(report: Report, now: datetime) -> dict[str, object]:
     """The row under the names of its value, and its age at `now`; times RFC 3339;
     unknown is null, and so is the reason of a state that has none."""
-    row = {
-        field.name: _plain(field.name, getattr(report, field.name))
-        for field in fields(report)
-    }
+    row = row_of(keys_of(type(report)), report)
     if isinstance(report, AGED):
         row["is_stale"] = report.is_stale(now)
         row["age_seconds"] = report.age_seconds(now)
     return row
 
 
-def list_json(
-    rows: Sequence[Report], now: datetime, next_cursor: str | None = None
-) -> dict[str, object]:
-    """The shape of every list."""
-    return {"items": [row_json(row, now) for row in rows], "next_cursor": next_cursor}
+def list_json(rows: Sequence[Report], now: datetime) -> dict[str, object]:
+    """A list that has no other page."""
+    return page_json(Page(tuple(rows), None), now)
 
 
-def page_json(
-    page: Page[RepositoryReport] | Page[TagReport] | Page[RepositoryCrawlReport],
-    now: datetime,
-) -> dict[str, object]:
+def page_json(page: Page[ReportT], now: datetime) -> dict[str, object]:
     """One page of a list."""
-    return list_json(page.items, now, page.next_cursor)
+    return page_of_rows(page, lambda report: row_json(report, now))
 
 
 LINE_COLUMNS: Final = (
@@ -123,11 +111,3 @@ def _layer_cells(image: WeighedImage, index: int | None) -> dict[str, object]:
         "uncompressed_bytes": known.uncompressed_bytes if known else None,
         "uncompressed_confidence": known.confidence if known else "unknown",
     }
-
-
-def _plain(name: str, value: object) -> object:
-    if name in REASONS:
-        return value or None
-    if isinstance(value, tuple):
-        return list(value)
-    return rfc3339(value) if isinstance(value, datetime) else value

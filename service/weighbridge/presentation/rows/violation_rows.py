@@ -13,6 +13,7 @@ from weighbridge.domain.report.inventory import Page
 from weighbridge.domain.report.violation import ViolationReport, ViolationState
 from weighbridge.domain.size.confidence import CompressedConfidence
 from weighbridge.domain.size.weighing import rfc3339
+from weighbridge.presentation.rows.row_fields import keys_of, page_of_rows, row_of
 from weighbridge.presentation.rows.waiver_rows import WaiverRow, waiver_json
 
 Unit: TypeAlias = Literal["bytes", "layers"]
@@ -96,8 +97,9 @@ _OF_CAUSE: Final = (
     "cause_grown_amount",
 )
 _OF_WAIVER: Final = ("waiver_reason", "waiver_author", "waiver_expires_at")
+_KEYS: Final = keys_of(ViolationRow)
 VIOLATION_COLUMNS: Final = (
-    *list(ViolationRow.__dataclass_fields__)[:-2],
+    *_KEYS[:-2],
     *_OF_CAUSE,
     *_OF_WAIVER,
 )
@@ -111,37 +113,15 @@ def unit_of(key: LimitKey) -> Unit:
 
 def violation_json(report: ViolationReport, now: datetime) -> dict[str, object]:
     """The row of one violation."""
-    return {
-        "id": report.id,
-        "registry": report.registry,
-        "repository": report.repository,
-        "tag": report.tag,
-        "digest": report.digest,
-        "platform": report.platform or None,
-        "stream": report.stream or None,
-        "policy": report.policy,
-        "team": report.team,
-        "severity": report.severity,
-        "state": report.state,
-        "limit_key": report.limit_key,
-        "unit": unit_of(report.limit_key),
-        "limit_amount": report.limit_amount,
-        "amount": report.amount,
-        "excess": report.excess,
-        "baseline_compressed_bytes": report.baseline_compressed_bytes,
-        "before_compressed_bytes": report.before_compressed_bytes,
-        "compressed_confidence": report.compressed_confidence,
-        "is_silent": report.is_silent,
-        "opened_at": rfc3339(report.opened_at),
-        "pushed_at": rfc3339(report.pushed_at),
-        "changed_at": rfc3339(report.changed_at),
-        "closed_at": rfc3339(report.closed_at),
-        "closed_by": report.closed_by,
-        "within_tag": report.within_tag,
-        "within_amount": report.within_amount,
-        "cause": None if report.cause is None else cause_json(report.cause),
-        "waiver": None if report.waiver is None else waiver_json(report.waiver, now),
-    }
+    return row_of(
+        _KEYS,
+        report,
+        platform=report.platform or None,
+        stream=report.stream or None,
+        unit=unit_of(report.limit_key),
+        cause=None if report.cause is None else cause_json(report.cause),
+        waiver=None if report.waiver is None else waiver_json(report.waiver, now),
+    )
 
 
 def violation_cells(report: ViolationReport, now: datetime) -> Mapping[str, object]:
@@ -167,5 +147,4 @@ def violation_page_json(
     page: Page[ViolationReport], now: datetime
 ) -> dict[str, object]:
     """One page of a list."""
-    items = [violation_json(report, now) for report in page.items]
-    return {"items": items, "next_cursor": page.next_cursor}
+    return page_of_rows(page, lambda report: violation_json(report, now))

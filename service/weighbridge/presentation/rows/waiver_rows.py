@@ -6,8 +6,7 @@ from typing import Final
 
 from weighbridge.domain.policy.policy import LimitKey
 from weighbridge.domain.policy.waiver import Waiver, WaiverState
-from weighbridge.domain.report.inventory import Page
-from weighbridge.domain.size.weighing import rfc3339
+from weighbridge.presentation.rows.row_fields import keys_of, row_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,28 +41,9 @@ class WaiverInput:
     limit_key: LimitKey | None = None
 
 
-WAIVER_COLUMNS: Final = tuple(WaiverRow.__dataclass_fields__)
+WAIVER_COLUMNS: Final = keys_of(WaiverRow)
 
 
 def waiver_json(waiver: Waiver, now: datetime) -> dict[str, object]:
     """The row of one waiver."""
-    return {
-        "id": waiver.id,
-        "registry": waiver.registry,
-        "repository": waiver.repository,
-        "tag": waiver.tag,
-        "limit_key": waiver.limit_key,
-        "reason": waiver.reason,
-        "author": waiver.author,
-        "state": waiver.state(now),
-        "created_at": rfc3339(waiver.created_at),
-        "expires_at": rfc3339(waiver.expires_at),
-        "revoked_at": rfc3339(waiver.revoked_at),
-        "revoked_by": waiver.revoked_by,
-    }
-
-
-def waiver_page_json(page: Page[Waiver], now: datetime) -> dict[str, object]:
-    """One page of a list."""
-    items = [waiver_json(waiver, now) for waiver in page.items]
-    return {"items": items, "next_cursor": page.next_cursor}
+    return row_of(WAIVER_COLUMNS, waiver, state=waiver.state(now))

@@ -9,9 +9,10 @@ from starlette.responses import Response
 from weighbridge.domain.policy.policy_set import PolicySet
 from weighbridge.domain.size.weighing import as_json
 from weighbridge.presentation.rows.channel_rows import channels_json
-from weighbridge.presentation.rows.dispute_rows import dispute_page_json
+from weighbridge.presentation.rows.dispute_rows import dispute_json
 from weighbridge.presentation.rows.limit_rows import policy_rows
 from weighbridge.presentation.rows.report_rows import list_json, page_json, row_json
+from weighbridge.presentation.rows.row_fields import page_of_rows
 from weighbridge.presentation.rows.violation_rows import (
     violation_json,
     violation_page_json,
@@ -109,7 +110,8 @@ class API:
     ) -> Response:
         """Sizes that are claimed and that the registry contradicts, latest first."""
         query = DisputeQuery(registry, repository, limit, cursor)
-        return json_answer(request, dispute_page_json(self._finder.disputes(query)))
+        page = self._finder.disputes(query)
+        return json_answer(request, page_of_rows(page, dispute_json))
 
     def tags(
         self,

@@ -16,7 +16,8 @@ from weighbridge.domain.policy.waiver_target import (
     parse_moment,
 )
 from weighbridge.errors import UsageError
-from weighbridge.presentation.rows.waiver_rows import waiver_json, waiver_page_json
+from weighbridge.presentation.rows.row_fields import page_of_rows
+from weighbridge.presentation.rows.waiver_rows import waiver_json
 from weighbridge.store.reports import registry_names
 from weighbridge.store.session import Database
 from weighbridge.store.violations.waivers import put_waiver, revoke_waiver, waiver_page
@@ -67,7 +68,8 @@ class Waivers:
             page = waiver_page(
                 connection, now, is_all=is_all, limit=limit, cursor=cursor
             )
-        return json_answer(request, waiver_page_json(page, now))
+        rows = page_of_rows(page, partial(waiver_json, now=now))
+        return json_answer(request, rows)
 
     async def create_waiver(self, request: Request) -> Response:
         """Accept violations for a while; no two waivers exclude each other."""

@@ -301,10 +301,5 @@ def _csv(
     page: Page[RepositoryReport] | Page[TagReport] | Page[RepositoryCrawlReport],
     now: datetime,
 ) -> Response:
-    """CSV has no place for a cursor, so the next page is a Link (RFC 8288)."""
-    rows = [row_json(row, now) for row in page.items]
-    answer = csv_answer(request, name, columns(kind), rows)
-    if page.next_cursor:
-        following = request.url.include_query_params(cursor=page.next_cursor)
-        answer.headers["link"] = f'<?{following.query}>; rel="next"'
-    return answer
+    rows = (row_json(row, now) for row in page.items)
+    return csv_answer(request, name, columns(kind), rows, page.next_cursor)

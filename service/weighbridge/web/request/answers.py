@@ -1,39 +1,27 @@
 """Answers to reads: JSON, CSV and pages, each with an ETag."""
 
-import csv
 import hashlib
-import io
-import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from fastapi import Request
 from starlette.responses import Response
 
-from weighbridge.presentation.forms.tables import csv_cell, saturated
+from weighbridge.presentation.forms.csv_json_markdown import csv_table, json_bytes
 
 # An age is another one a second later and says nothing new. (In a text of JSON the
 # quotes would be escaped, so this can only be a key.)
 _AGE: Final = re.compile(rb'"age_seconds":[0-9]+')
 _HTML: Final = {"content-type": "text/html; charset=utf-8"}
-# As many digits as the largest number of 64 bits has: most answers have none.
-_MANY_DIGITS: Final = re.compile(rb"[0-9]{19}")
 
 
 def json_answer(request: Request, value: object) -> Response:
-    """ASCII only, so that no text in it can break the encoding; numbers within 64
-    bits."""
-    body = _dumped(value)
-    if _MANY_DIGITS.search(body):
-        body = _dumped(saturated(value))
+    """The value as JSON."""
+    body = json_bytes(value)
     content = _AGE.sub(b"", body)
     headers = {"content-type": "application/json"}
     return _answer(request, body, headers, None if content == body else content)
-
-
-def _dumped(value: object) -> bytes:
-    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
 
 
 def page_answer(request: Request, html: str) -> Response:
@@ -55,20 +43,21 @@ def csv_answer(
     request: Request,
     name: str,
     columns: Sequence[str],
-    rows: Sequence[Mapping[str, object]],
+    rows: Iterable[Mapping[str, object]],
+    next_cursor: str | None = None,
 ) -> Response:
-    """RFC 4180 with a head line, offered as `name`.csv."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(columns)
-    writer.writerows(
-        [[csv_cell(row.get(column)) for column in columns] for row in rows]
-    )
+    """RFC 4180 with a head line, offered as `name`.csv. CSV has no place for a cursor,
+    so the next page is a Link (RFC 8288)."""
+    text = csv_table(columns, rows, "\r\n") + "\r\n"
     headers = {
         "content-type": "text/csv; charset=utf-8; header=present",
         "content-disposition": f'attachment; filename="{name}.csv"',
     }
-    return _answer(request, text.getvalue().encode("utf-8", "replace"), headers)
+    answer = _answer(request, text.encode("utf-8", "replace"), headers)
+    if next_cursor:
+        following = request.url.include_query_params(cursor=next_cursor)
+        answer.headers["link"] = f'<?{following.query}>; rel="next"'
+    return answer
 
 
 def _answer(

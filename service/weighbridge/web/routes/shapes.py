@@ -24,7 +24,8 @@ from weighbridge.domain.report.inventory import (
 from weighbridge.domain.size.confidence import CompressedConfidence, Confidence
 from weighbridge.presentation.rows.dispute_rows import DisputeRow
 from weighbridge.presentation.rows.limit_rows import ImageLimits, PolicyDecision
-from weighbridge.presentation.rows.report_rows import AGED, AGES, REASONS, Report
+from weighbridge.presentation.rows.report_rows import AGED, AGES, Report
+from weighbridge.presentation.rows.row_fields import REASONS
 from weighbridge.presentation.rows.simulation_rows import OneLimitSimulation
 from weighbridge.presentation.rows.violation_rows import ViolationRow
 from weighbridge.presentation.rows.waiver_rows import WaiverInput, WaiverRow

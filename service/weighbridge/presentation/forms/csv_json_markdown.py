@@ -6,11 +6,13 @@ import io
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Final
 
 from weighbridge.domain.text.units import LARGEST
 
+# As many digits as the largest number of 64 bits has: most answers have none.
+_MANY_DIGITS: Final = re.compile(rb"[0-9]{19}")
 _FORMULA: Final = (
     *("=", "+", "-", "@", "\t", "\r", "\n"),
     # Full-width: a spreadsheet in an East Asian locale reads them as the others.
@@ -65,6 +67,16 @@ def json_text(value: object) -> str:
     return json.dumps(saturated(value), indent=2, ensure_ascii=is_ascii)
 
 
+def json_bytes(value: object) -> bytes:
+    """The same in one line of ASCII, so that no text in it can break the encoding."""
+    body = _compact(value)
+    return _compact(saturated(value)) if _MANY_DIGITS.search(body) else body
+
+
+def _compact(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
 def _is_utf8(encoding: str | None) -> bool:
     try:
         return codecs.lookup(encoding or "ascii").name in ("utf-8", "utf-8-sig")
@@ -76,23 +88,30 @@ _BACKTICKS: Final = re.compile("`+")
 _PIPE: Final = re.compile(r"(?<=(\\))\||\|")
 
 
-def csv_table(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
-    """Rows under their keys (RFC 4180, with the line ends of Unix), each a
-    `csv_cell`."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
+def csv_table(
+    columns: Sequence[str],
+    rows: Iterable[Mapping[str, object]],
+    line_end: str = "\n",
+) -> str:
+    """Rows under their keys, each a `csv_cell`, without the last line end. RFC 4180
+    wants other line ends than those of Unix."""
+    file = io.StringIO(newline="")
+    writer = csv.writer(file, lineterminator=line_end)
     writer.writerow(columns)
     for row in rows:
         writer.writerow([csv_cell(row.get(column)) for column in columns])
-    return file.getvalue().rstrip("\n")
+    return file.getvalue().removesuffix(line_end)
 
 
 def markdown_table(
-    columns: Sequence[str], rows: Iterable[Sequence[str]], *, numeric: int = 0
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    numeric: Container[int] = (),
 ) -> str:
-    """A table of GitHub Flavored Markdown. Cells are Markdown already; the first
-    `numeric` columns are aligned to the right."""
-    rules = ["---:" if i < numeric else "---" for i in range(len(columns))]
+    """A table of GitHub Flavored Markdown. Cells are Markdown already; columns with
+    these numbers, from 0 on, are aligned to the right."""
+    rules = ["---:" if i in numeric else "---" for i in range(len(columns))]
     return "\n".join(
         f"| {' | '.join(cells)} |" for cells in (columns, rules, *map(list, rows))
     )

@@ -1,6 +1,22 @@
-"""Moments as tables show them: so long ago, or in so long."""
+"""Words that commands and pages share: so many of a thing, so long ago."""
 
 from datetime import datetime
+from typing import Final
+
+NOTHING_CRAWLED: Final = (
+    "nothing crawled yet: weighbridge crawl REGISTRY, such as "
+    "weighbridge crawl 127.0.0.1:5000"
+)
+
+
+def plural(count: int, one: str, several: str = "") -> str:
+    """`1 layer`, `2,061 tags`."""
+    return f"{count:,} {one if count == 1 else several or f'{one}s'}"
+
+
+def minute(moment: datetime | None) -> str:
+    """`2026-12-31 12:00`, of a time in UTC; "" for none."""
+    return "" if moment is None else f"{moment:%Y-%m-%d %H:%M}"
 
 
 def ago(moment: datetime | None, now: datetime) -> str:
