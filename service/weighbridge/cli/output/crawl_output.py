@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from functools import partial
 from typing import Final, NamedTuple
 
 from msgspec.structs import replace
@@ -20,7 +19,6 @@ from weighbridge.presentation.forms.csv_json_markdown import code, json_text
 from weighbridge.presentation.forms.phrases import plural
 from weighbridge.presentation.forms.screen import Output, Screen
 from weighbridge.presentation.forms.table import Column, Table
-from weighbridge.presentation.rows.row_fields import row_of
 from weighbridge.store.registries.repository_rows import Troubled
 
 _COLUMNS: Final = (
@@ -84,7 +82,6 @@ def _registries(screen: Screen) -> Table[RegistryCrawl]:
             ),
         ),
         keys=_COLUMNS,
-        as_object=partial(row_of, _COLUMNS),
     )
 
 

@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from msgspec.structs import asdict
-
 from weighbridge.bootstrap.commands.upkeep import Recounted, Verified
 from weighbridge.domain.text.printable import printable
 from weighbridge.presentation.forms.phrases import plural
 from weighbridge.presentation.forms.screen import Output, Screen
 from weighbridge.presentation.forms.table import Column, Table
+from weighbridge.presentation.rows.row_fields import keys_of
 from weighbridge.store.maintenance.checking.differences import Difference
 from weighbridge.store.maintenance.forgetting import Forgettable
 
@@ -106,6 +105,5 @@ _TABLE: Final[Table[Difference]] = Table(
         Column("stored", lambda found: _text(found.stored), rank=3),
         Column("recounted", lambda found: _text(found.recounted), rank=3),
     ),
-    keys=("table", "where", "what", "stored", "recounted"),
-    as_object=asdict,
+    keys=keys_of(Difference),
 )

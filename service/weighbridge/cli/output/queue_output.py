@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from typing import Final
 
 from weighbridge.bootstrap.commands.queue_status import QueueStatus, TaskLine
@@ -20,37 +19,11 @@ from weighbridge.presentation.forms.csv_json_markdown import json_text
 from weighbridge.presentation.forms.phrases import ago, ahead
 from weighbridge.presentation.forms.screen import Output, Screen
 from weighbridge.presentation.forms.table import Column, Table
-from weighbridge.presentation.rows.row_fields import row_of
+from weighbridge.presentation.rows.row_fields import keys_of, row_of
 from weighbridge.store.leases.process_mark import pid_of
 
-_REGISTRY: Final = (
-    "registry",
-    "state",
-    "state_reason",
-    "state_since",
-    "due",
-    "paused",
-    "leased",
-    "put_off",
-    "parked",
-    "oldest_due_at",
-    "next_due_at",
-    "pause_seconds",
-)
-_REPOSITORY: Final = (
-    "registry",
-    "repository",
-    "why",
-    "since",
-    "until",
-    "due_at",
-    "owner",
-    "attempts",
-    "state",
-    "state_reason",
-    "last_crawl_at",
-)
-_QUEUE: Final = ("queue", "waiting", "oldest_at", "messages", "oldest_message_at")
+_REGISTRY: Final = (*keys_of(RegistryWaiting), "pause_seconds")
+_QUEUE: Final = (*keys_of(QueueWaiting), "messages", "oldest_message_at")
 _TASK: Final = ("task", "taken", "failed", "mean_seconds")
 _WORDS: Final[Mapping[CrawlBar, str]] = {
     "unconfigured": "its registry is not configured any more",
@@ -124,8 +97,7 @@ def repositories(
             Column("attempts", lambda one: str(one.attempts or ""), "number", rank=1),
             Column("last crawl", lambda one: ago(one.last_crawl_at, now)),
         ),
-        keys=_REPOSITORY,
-        as_object=partial(row_of, _REPOSITORY),
+        keys=keys_of(RepositoryWaiting),
         has_keys_in_markdown=True,
         empty="nothing of this registry waits",
     )

@@ -1,6 +1,7 @@
 """One kind of rows, declared once, and the four forms in which it is shown."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Final, Generic, Literal, TypeAlias, TypeVar
 
 from msgspec import Struct
@@ -13,6 +14,7 @@ from weighbridge.presentation.forms.csv_json_markdown import (
     markdown_table,
 )
 from weighbridge.presentation.forms.screen import Output, Role, Screen
+from weighbridge.presentation.rows.row_fields import row_of
 
 Row = TypeVar("Row")
 Object: TypeAlias = Mapping[str, object]
@@ -81,7 +83,7 @@ class Table(Struct, Generic[Row], frozen=True):
 
     columns: for people: text and Markdown
     keys:    for programs: the columns of CSV, which `as_object` has
-    as_object: the row as JSON has it
+    as_object: the row as JSON has it; else these keys of its value
     as_cells:  the same for CSV, where that is flat otherwise
     has_keys_in_markdown: Markdown has the columns of CSV
     role:    the colour of a row
@@ -120,7 +122,8 @@ class Table(Struct, Generic[Row], frozen=True):
 
     def objects(self, rows: Iterable[Row]) -> list[Object]:
         """The rows of JSON."""
-        return [] if self.as_object is None else [self.as_object(row) for row in rows]
+        as_object = self.as_object or partial(row_of, self.keys)
+        return [as_object(row) for row in rows]
 
     def csv(self, rows: Iterable[Row]) -> str:
         """A row a line under the keys."""

@@ -7,7 +7,7 @@ from weighbridge.domain.report.channel_report import ChannelReport
 from weighbridge.presentation.forms.phrases import ago, ahead
 from weighbridge.presentation.forms.screen import Output, Screen
 from weighbridge.presentation.forms.table import Column, Table
-from weighbridge.presentation.rows.channel_rows import CHANNEL_COLUMNS, channel_json
+from weighbridge.presentation.rows.channel_rows import CHANNEL_COLUMNS
 
 
 def printed(
@@ -35,7 +35,6 @@ def _table(now: datetime) -> Table[ChannelReport]:
             Column("given up", lambda one: str(one.given_up), "number", rank=1),
         ),
         keys=CHANNEL_COLUMNS,
-        as_object=channel_json,
         has_keys_in_markdown=True,
         empty="no notification was ever due",
     )

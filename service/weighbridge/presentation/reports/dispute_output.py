@@ -6,7 +6,7 @@ from weighbridge.domain.text.units import format_bytes
 from weighbridge.presentation.forms.phrases import minute, plural
 from weighbridge.presentation.forms.screen import Output, Screen
 from weighbridge.presentation.forms.table import Column, Table
-from weighbridge.presentation.rows.dispute_rows import DISPUTE_COLUMNS, dispute_json
+from weighbridge.presentation.rows.dispute_rows import DISPUTE_COLUMNS
 
 
 def printed(page: Page[DisputeReport], output: Output, screen: Screen) -> str:
@@ -35,7 +35,6 @@ def _table(*, iec: bool) -> Table[DisputeReport]:
             Column("image", _image, "name"),
         ),
         keys=DISPUTE_COLUMNS,
-        as_object=dispute_json,
         empty="no registry contradicts a size that is claimed",
     )
 

@@ -9,11 +9,7 @@ from weighbridge.presentation.rows.row_fields import keys_of, row_of
 CHANNEL_COLUMNS: Final = keys_of(ChannelReport)
 
 
-def channel_json(report: ChannelReport) -> dict[str, object]:
-    """The row of one channel."""
-    return row_of(CHANNEL_COLUMNS, report)
-
-
 def channels_json(reports: Sequence[ChannelReport]) -> dict[str, object]:
     """All of them: there are never too many for one page."""
-    return {"items": [channel_json(one) for one in reports], "next_cursor": None}
+    items = [row_of(CHANNEL_COLUMNS, report) for report in reports]
+    return {"items": items, "next_cursor": None}

@@ -5,6 +5,8 @@ from dataclasses import fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from msgspec import Struct
+
 from weighbridge.domain.report.inventory import Page
 from weighbridge.domain.size.weighing import rfc3339
 
@@ -17,8 +19,10 @@ REASONS: Final = ("state_reason", "reason")
 """Keys whose values are "" inside, and null in JSON, where there is no reason."""
 
 
-def keys_of(kind: "type[DataclassInstance]") -> tuple[str, ...]:
+def keys_of(kind: "type[DataclassInstance | Struct]") -> tuple[str, ...]:
     """In the order in which they are shown."""
+    if issubclass(kind, Struct):
+        return kind.__struct_fields__
     return tuple(field.name for field in fields(kind))
 
 
