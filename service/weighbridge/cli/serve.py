@@ -34,10 +34,12 @@ def command(options: Options, bind: str | None) -> int:
     require_workers()
 
     from weighbridge.bootstrap.distributed.joining import warnings_of_service
-    from weighbridge.cli import serving
+    from weighbridge.cli.process.log_lines import configure_log
     from weighbridge.config import shown_url
+    from weighbridge.web.server import running
 
     place = shown_url(settings.database_url)
     lines = [f"reads   {place}", *warnings_of_service(settings)]
-    serving.serve(settings, policies, lambda: click.echo("\n".join(lines), err=True))
+    configure_log(settings)
+    running.serve(settings, policies, lambda: click.echo("\n".join(lines), err=True))
     return 0

@@ -38,14 +38,17 @@ def command(options: Options, demo: bool, bind: str | None) -> int:
     check_listeners(settings)
     database = settings.database_url if options.database else None
 
-    from weighbridge.cli import serving
-
     if demo:
-        serving.up_demo(
-            settings, policies, database, lambda: _say(demo_announcement(database))
-        )
+        from weighbridge.cli.up_demo import up_demo
+
+        lines = demo_announcement(database)
+        up_demo(settings, policies, database, lambda: _say(lines))
     else:
-        serving.up(settings, policies, lambda: _say(announcement(settings)))
+        from weighbridge.cli.process.log_lines import configure_log
+        from weighbridge.web.server import running
+
+        configure_log(settings)
+        running.up(settings, policies, lambda: _say(announcement(settings)))
     return 0
 
 

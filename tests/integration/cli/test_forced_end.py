@@ -6,7 +6,7 @@ import sys
 _HANGS = """
 import threading
 from weighbridge import logs
-from weighbridge.cli.process.stopping import end_after
+from weighbridge.web.server.running import end_after
 
 logs.configure()
 threading.Thread(target=threading.Event().wait).start()

@@ -45,6 +45,6 @@ def test_what_is_missing_is_said_with_how_to_get_it(
 
 
 def test_up_loads_nothing_of_it(tmp_path: Path) -> None:
-    ended = without_the_extra(tmp_path, "from weighbridge.cli import serving, up")
+    ended = without_the_extra(tmp_path, "from weighbridge.cli import up, up_demo")
 
     assert (ended.returncode, ended.stderr) == (0, "")

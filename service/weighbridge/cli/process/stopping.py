@@ -1,15 +1,10 @@
-"""SIGTERM, which ends a command in the way that Ctrl-C does, and what ends one that
-does not come to its end."""
+"""SIGTERM, which ends a command in the way that Ctrl-C does."""
 
-import os
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Final
-
-import structlog
 
 INTERRUPTED: Final = 128 + signal.SIGINT
 """What a shell says of a process that Ctrl-C has ended."""
@@ -32,20 +27,6 @@ class Stops:
         if not callable(heed):
             raise KeyboardInterrupt
         heed(signal.SIGINT, frame)
-
-
-def end_after(seconds: float, code: int) -> None:
-    """End this process then with this exit code, whatever in it still waits or works:
-    to be called once it is told to stop. What is committed is safe at any moment."""
-
-    def end() -> None:
-        log = structlog.get_logger("weighbridge")
-        log.warning("ended with work under way", waited_s=seconds)
-        os._exit(code)
-
-    timer = threading.Timer(seconds, end)
-    timer.daemon = True
-    timer.start()
 
 
 @contextmanager

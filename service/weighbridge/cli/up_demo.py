@@ -1,24 +1,21 @@
-"""One process that serves, schedules and crawls: the parts of `weighbridge up`."""
+"""`weighbridge up --demo`: a registry of examples, whose past is crawled first."""
 
 import asyncio
-import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
-from types import FrameType
-from typing import Final, Protocol
+from typing import Final
 
 import click
 
 from weighbridge import collector
-from weighbridge.bootstrap.databases import checked_database, ready_database
+from weighbridge.bootstrap.databases import ready_database
 from weighbridge.bootstrap.engine.crawl_registries import crawl_targets
 from weighbridge.bootstrap.engine.embedded import Embedded
 from weighbridge.bootstrap.registries.targets import Target
 from weighbridge.cli.process.log_lines import configure_log
-from weighbridge.cli.process.stopping import INTERRUPTED, end_after
 from weighbridge.config import PolicySource, RegistrySettings, Settings
 from weighbridge.demo.content.shelf import RegistryContent
 from weighbridge.demo.http.server import RunningDemo, start_in_thread
@@ -26,18 +23,13 @@ from weighbridge.demo.story import demo_steps
 from weighbridge.domain.text.secret import Secret
 from weighbridge.engine.context.crawl_context import Progress
 from weighbridge.engine.judge.criteria import Judges
-from weighbridge.engine.judge.policy_reload import PolicyReload
-from weighbridge.store.leases.database_clock import DatabaseClock
 from weighbridge.store.reports import registry_names
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import check_reach
-from weighbridge.web.server.listeners import MainServer, listeners, web_options
+from weighbridge.web.server.listeners import listeners, web_options
+from weighbridge.web.server.running import reloaded, run
 
-LAST_CALL_S: Final = 12.0
-"""So long after a signal the database is still waited for, for what is under way."""
-STOP_S: Final = 25.0
-"""So long after it the process has ended; whoever sent it may wait for thirty."""
 DEMO: Final = "demo"
 DEMO_PORT: Final = 5080
 _KEPT_DEMO: Final = (
@@ -46,75 +38,13 @@ _KEPT_DEMO: Final = (
 )
 
 
-class _Beside(Protocol):
-    """What goes on beside serving."""
-
-    def start(self) -> None:
-        """Begin; returns at once."""
-
-    def close(self) -> None:
-        """End it."""
-
-
-def up(
-    settings: Settings, policies: PolicySource, announce: Callable[[], None]
-) -> None:
-    """Serve and crawl what is configured until SIGINT or SIGTERM.
-
-    announce: called once the database is open
-    """
-    configure_log(settings)
-    collector.keep_loaded()
-    telemetry = Telemetry()
-    reload = _reloaded(policies, telemetry)
-    with ready_database(settings) as database:
-        embedded = Embedded(settings, database, telemetry, policies=reload.current)
-        server = listeners(settings, database, telemetry, reload, embedded.jobs)
-        announce()
-        _serve(server, embedded, reload, database)
-
-
-def serve(
-    settings: Settings, policies: PolicySource, announce: Callable[[], None]
-) -> None:
-    """Serve until SIGINT or SIGTERM, and leave the crawling to workers.
-
-    Raises StoreError(schema_version) for the database of another version.
-    """
-    configure_log(settings)
-    # Needs redis, which only the extra `workers` brings.
-    from weighbridge.bootstrap.distributed.service_jobs import (
-        probe_paces,
-        service_enqueuer,
-    )
-    from weighbridge.bootstrap.distributed.worker_watch import WorkerWatch
-
-    collector.keep_loaded()
-    telemetry = Telemetry()
-    reload = _reloaded(policies, telemetry)
-    with checked_database(settings) as database, service_enqueuer(settings) as jobs:
-        watch = WorkerWatch(settings, database, telemetry)
-        server = listeners(
-            settings,
-            database,
-            telemetry,
-            reload,
-            jobs,
-            probe_paces(settings),
-            watch.broker_away_since,
-            DatabaseClock(database).now,
-        )
-        announce()
-        _serve(server, watch, reload, database)
-
-
 def up_demo(
     settings: Settings,
     policies: PolicySource,
     database_url: Secret | None,
     announce: Callable[[], None],
 ) -> None:
-    """The same over the demo registry, whose past is crawled first.
+    """Serve and crawl the demo registry until SIGINT or SIGTERM.
 
     database_url: where to keep it; None for a folder that ends with the process
     Raises UsageError(no_token) where others could reach what is not kept: nobody can
@@ -125,7 +55,7 @@ def up_demo(
     configure_log(settings)
     collector.keep_loaded()
     telemetry = Telemetry()
-    reload = _reloaded(policies, telemetry)
+    reload = reloaded(policies, telemetry)
     with ExitStack() as stack:
         if database_url is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory("-weighbridge"))
@@ -140,7 +70,7 @@ def up_demo(
             _live_through(settings, url, database, telemetry, judges)
         _tell_what_to_try(settings)
         embedded = Embedded(settings, database, telemetry, policies=reload.current)
-        _serve(server, embedded, reload, database)
+        run(server, embedded, reload, database)
 
 
 @contextmanager
@@ -226,35 +156,3 @@ def _tell_what_to_try(settings: Settings) -> None:
 
 def _stopped_at(moment: datetime) -> Callable[[], datetime]:
     return lambda: moment
-
-
-def _reloaded(policies: PolicySource, telemetry: Telemetry) -> PolicyReload:
-    """Made early: a SIGHUP that nobody handles ends a process that only starts."""
-    reload = PolicyReload(policies, telemetry)
-    signal.signal(signal.SIGHUP, reload.wake)
-    return reload
-
-
-def _serve(
-    server: MainServer, beside: _Beside, reload: PolicyReload, database: Database
-) -> None:
-    def on_stop(number: int) -> None:
-        """Whatever hangs, the process ends."""
-        database.end_within(LAST_CALL_S)
-        end_after(STOP_S, 0 if number == signal.SIGTERM else INTERRUPTED)
-
-    server.on_stop = on_stop
-    # uvicorn stops serving at a signal and then raises it again: without a handler
-    # of ours the process would end there, before anything is put away.
-    signal.signal(signal.SIGTERM, _stop)
-    reload.start()
-    beside.start()
-    try:
-        server.run()
-    finally:
-        beside.close()
-        reload.close()
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(0)
