@@ -191,8 +191,8 @@ async def test_a_crawl_ends_with_a_row_for_each(yard: Yard) -> None:
     assert lines[0].startswith("fake   1 partial, 5 failed   ")
     assert lines[1:8] == [
         "  LAST FULL CRAWL  STATE         WHY               REPOSITORY",
+        "  2 h ago          deleted       name_unknown      fake/shop/deleted",
         "  2 h ago          error         registry_error    fake/shop/error",
-        "  2 h ago          gone          name_unknown      fake/shop/gone",
         "  2 h ago          missing       name_unknown      fake/shop/missing",
         "  2 h ago          partial       registry_error    fake/shop/partial",
         "  2 h ago          unauthorized  denied            fake/shop/unauthorized",

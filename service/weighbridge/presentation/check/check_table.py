@@ -17,7 +17,7 @@ from weighbridge.presentation.check.findings import VERDICTS, LimitRow, limit_ro
 from weighbridge.presentation.check.notes import notes_of
 from weighbridge.presentation.forms.phrases import plural
 from weighbridge.presentation.forms.screen import Role, Screen, bar
-from weighbridge.presentation.image.short_instruction import short_instruction
+from weighbridge.presentation.image.short_instruction import fitted
 
 _BAR: Final = 10
 _LEAST_FOR_BARS: Final = 90
@@ -103,16 +103,9 @@ def _lines(pointed: BlamedLines, screen: Screen) -> Iterator[str]:
     for line, cell, number in zip(pointed.lines, cells, numbers, strict=True):
         mark = _MARKS[line.mark][screen.ascii]
         before = f"    {mark}  {cell:>{width}}  {number:>{digits}}  "
-        yield before + _fitted(line.text, len(before), screen)
+        yield before + fitted(line.text, len(before), screen)
     if pointed.more:
         yield f"    {screen.ellipsis} and {plural(pointed.more, 'more line')}"
-
-
-def _fitted(text: str, used: int, screen: Screen) -> str:
-    """The whole line where there is room for it, else the short form."""
-    if screen.cut(text, used) == text:
-        return text
-    return screen.cut(short_instruction(text, screen.ellipsis), used)
 
 
 def _foot(check: ImageCheck, screen: Screen) -> Iterator[str]:

@@ -12,6 +12,7 @@ from weighbridge.domain.text.printable import printable
 from weighbridge.presentation.check.blamed_lines import SHOWN, heaviest
 from weighbridge.presentation.check.notes import notes_of
 from weighbridge.presentation.forms.csv_json_markdown import csv_table, json_text
+from weighbridge.presentation.rows.limit_rows import written_at
 
 SCHEMA: Final = "weighbridge.check/1"
 CSV_COLUMNS: Final = (
@@ -90,15 +91,12 @@ def _limits(check: ImageCheck) -> Iterator[dict[str, object]]:
     for decided in check.rules.decided:
         if decided.key not in keys or decided.value is None or decided.policy is None:
             continue
-        place = decided.place
-        is_written = place is not None and place.file != ""
         until = {str(key): moment for key, moment in check.rules.waived.items()}
         yield {
             "limit": decided.key,
             "value": decided.value,
             "policy": decided.policy.name,
-            "file": place.file if place is not None and is_written else None,
-            "line": place.line if place is not None and is_written else None,
+            **written_at(decided),
             "waived_until": rfc3339(until.get(decided.key)),
         }
 

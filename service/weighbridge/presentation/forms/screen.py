@@ -3,7 +3,7 @@
 import shutil
 import textwrap
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Final, Literal, TextIO, TypeAlias
 
 from msgspec import Struct
@@ -145,29 +145,6 @@ def _can_write(encoding: str | None, text: str) -> bool:
     except (UnicodeEncodeError, LookupError):
         return False
     return True
-
-
-def aligned(
-    rows: Sequence[Sequence[str]], screen: Screen, *, gap: int = 3, margin: int = 0
-) -> list[str]:
-    """A line for each row, cut where the screen ends.
-
-    gap:    spaces between two columns, at least
-    margin: spaces before the first
-    """
-    widths = [max(map(columns, column)) for column in zip(*rows, strict=True)]
-    return [
-        screen.cut(
-            " " * margin
-            + (" " * gap)
-            .join(
-                text + " " * (width - columns(text))
-                for text, width in zip(row, widths, strict=True)
-            )
-            .rstrip()
-        )
-        for row in rows
-    ]
 
 
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉"

@@ -3,6 +3,8 @@
 import re
 from typing import Final
 
+from weighbridge.presentation.forms.screen import Screen
+
 _COMMANDS: Final = re.compile(r"\s*(?:&&|\|\||;)\s*")
 _CONNECTIVE: Final = re.compile(r"(?:then|do|else|if|fi|done|!)\s+")
 _HOUSEKEEPING: Final = re.compile(
@@ -28,6 +30,14 @@ def short_instruction(text: str, ellipsis: str = "…") -> str:
         if (command := _bare(part)) and not _HOUSEKEEPING.match(command)
     ]
     return f"RUN {'; '.join(commands)}" if commands else text
+
+
+def fitted(text: str, used: int, screen: Screen) -> str:
+    """The whole line where there is room for it behind `used` columns, else the short
+    form."""
+    if screen.cut(text, used) == text:
+        return text
+    return screen.cut(short_instruction(text, screen.ellipsis), used)
 
 
 def _bare(command: str) -> str:

@@ -24,7 +24,7 @@ from weighbridge.presentation.image.line_table import (
     line_rows,
     lines_known,
 )
-from weighbridge.presentation.image.short_instruction import short_instruction
+from weighbridge.presentation.image.short_instruction import fitted
 from weighbridge.presentation.rows.stand_ins import stand_in
 
 _COMPRESSED = 10
@@ -173,7 +173,7 @@ def _row(
     scale = max((layer.compressed_bytes for layer in image.layers), default=0)
     drawn = bar(weight or 0, scale, columns.bars, ascii=screen.ascii)
     before = columns.before_text(drawn, str(row.number or ""))
-    text = _fitted(printable(row.text), 4 + len(sizes) + len(before), screen)
+    text = fitted(printable(row.text), 4 + len(sizes) + len(before), screen)
     if drawn:
         before = before.replace(drawn, screen.painted(drawn, role), 1)
     return f" {screen.painted(mark, role)}  {sizes}{before}{text}".rstrip()
@@ -183,13 +183,6 @@ def _bar_cells(screen: Screen) -> int:
     if screen.width is None:
         return _BARS[0][1]
     return next((cells for least, cells in _BARS if screen.width >= least), 0)
-
-
-def _fitted(text: str, used: int, screen: Screen) -> str:
-    """The whole line where there is room for it, else the short form."""
-    if screen.cut(text, used) == text:
-        return text
-    return screen.cut(short_instruction(text, screen.ellipsis), used)
 
 
 def _totals(image: WeighedImage, rows: list[LineTableRow], columns: _Columns) -> str:

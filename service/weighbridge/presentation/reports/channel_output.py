@@ -7,7 +7,7 @@ from weighbridge.domain.report.channel_report import ChannelReport
 from weighbridge.presentation.forms.phrases import ago, ahead
 from weighbridge.presentation.forms.screen import Output, Screen
 from weighbridge.presentation.forms.table import Column, Table
-from weighbridge.presentation.rows.channel_rows import CHANNEL_COLUMNS
+from weighbridge.presentation.rows.row_fields import keys_of
 
 
 def printed(
@@ -34,7 +34,7 @@ def _table(now: datetime) -> Table[ChannelReport]:
             Column("last sent", lambda one: ago(one.last_sent_at, now)),
             Column("given up", lambda one: str(one.given_up), "number", rank=1),
         ),
-        keys=CHANNEL_COLUMNS,
+        keys=keys_of(ChannelReport),
         has_keys_in_markdown=True,
         empty="no notification was ever due",
     )

@@ -8,6 +8,7 @@ from weighbridge.presentation.forms.csv_json_markdown import json_text
 from weighbridge.presentation.forms.phrases import plural
 from weighbridge.presentation.forms.screen import Output, Screen
 from weighbridge.presentation.forms.table import Column, Table
+from weighbridge.presentation.rows.limit_rows import policy_rows, written_at
 
 
 def explained(
@@ -37,15 +38,8 @@ def _table(*, iec: bool) -> Table[Decided]:
 
 
 def _row(decided: Decided) -> dict[str, object]:
-    place = decided.place
-    is_written = place is not None and place.file != ""
-    return {
-        "key": decided.key,
-        "value": decided.value,
-        "policy": None if decided.policy is None else decided.policy.name,
-        "file": place.file if place is not None and is_written else None,
-        "line": place.line if place is not None and is_written else None,
-    }
+    (row,) = policy_rows([decided])
+    return row | written_at(decided)
 
 
 def _place(decided: Decided) -> str:

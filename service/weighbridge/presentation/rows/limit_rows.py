@@ -30,6 +30,14 @@ def policy_rows(decided: Iterable[Decided]) -> list[dict[str, object]]:
     ]
 
 
+def written_at(decided: Decided) -> dict[str, object]:
+    """The file and line of a key; null where it is in none."""
+    place = decided.place
+    if place is None or not place.file:
+        return {"file": None, "line": None}
+    return {"file": place.file, "line": place.line}
+
+
 @dataclass(frozen=True, slots=True)
 class ImageLimit(PolicyDecision):
     """One key of policies. `waived_until`: until then it is waived; null: it is not."""

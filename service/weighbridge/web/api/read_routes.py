@@ -2,17 +2,19 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from fastapi import Request
 from starlette.responses import Response
 
 from weighbridge.domain.policy.policy_set import PolicySet
+from weighbridge.domain.report.channel_report import ChannelReport
+from weighbridge.domain.report.inventory import Page
 from weighbridge.domain.size.weighing import as_json
-from weighbridge.presentation.rows.channel_rows import channels_json
 from weighbridge.presentation.rows.dispute_rows import dispute_json
 from weighbridge.presentation.rows.limit_rows import policy_rows
 from weighbridge.presentation.rows.report_rows import list_json, page_json, row_json
-from weighbridge.presentation.rows.row_fields import page_of_rows
+from weighbridge.presentation.rows.row_fields import keys_of, page_of_rows, row_of
 from weighbridge.presentation.rows.violation_rows import (
     violation_json,
     violation_page_json,
@@ -50,7 +52,10 @@ class Notifications:
         """What waits for each channel, since when one fails, what was given up."""
         with self._database.read() as connection:
             found = channel_reports(connection)
-        return json_answer(request, channels_json(found))
+        # There are never too many for one page.
+        page = Page(tuple(found), None)
+        row = partial(row_of, keys_of(ChannelReport))
+        return json_answer(request, page_of_rows(page, row))
 
 
 class API:
